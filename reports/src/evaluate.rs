@@ -11,6 +11,7 @@ use crate::error::EvaluateError;
 use crate::evaluation::Evaluation;
 use crate::latency::Validity;
 use crate::verdict::{Because, Reason, Verdict};
+use lastmeter_record::Status;
 use lastmeter_record::{
     Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
     RunReader, RunState, changed, file, write_facts, write_whole,
@@ -24,6 +25,8 @@ pub struct Judge {
     unjudged: Option<Unjudged>,
     accountant: Accountant,
     answers: Answers,
+    /// The first device with a value whose reference has a spread.
+    uncertain: Option<String>,
     scenario: String,
     lines: u64,
 }
@@ -70,7 +73,8 @@ impl Judge {
         let readings = checks().filter_map(|check| check.accounts_for().cloned());
         let accountant = Accountant::new(scenario, readings.collect());
         let (checks, answers) = (scenario_checks.checks, Answers::default());
-        Ok(Self { checks, unjudged, accountant, answers, scenario: scenario.to_owned(), lines: 0 })
+        let scenario = scenario.to_owned();
+        Ok(Self { checks, unjudged, accountant, answers, uncertain: None, scenario, lines: 0 })
     }
 
     /// Hands a row of a table to those checks that are fed it.
@@ -83,6 +87,9 @@ impl Judge {
     /// Takes the next value of the record.
     pub fn observation(&mut self, observation: &Observation<'_>) {
         self.accountant.observation(observation);
+        if self.uncertain.is_none() && observation.span.is_some_and(|span| span.is_uncertain()) {
+            self.uncertain = Some(observation.device.to_owned());
+        }
         self.feed(RecordTable::Observations, |check| check.observation(observation));
     }
 
@@ -118,9 +125,27 @@ impl Judge {
         }
         let commands = self.unjudged.as_ref().and_then(|unjudged| unjudged.verdict(facts));
         let readings = self.accountant.verdict(facts);
-        let checks = self.checks.iter().map(|one| one.check.verdict(facts));
+        let checks = self.checks.iter().map(|one| self.verdict_of(one, facts));
         let answers = self.answers.verdict(&self.scenario, facts);
         checks.chain(commands).chain(readings).chain(answers).collect()
+    }
+
+    /// What one check says, unless it cannot take what is known of the references.
+    fn verdict_of(&self, one: &ScenarioCheck, facts: &RunFacts) -> Verdict {
+        let mut verdict = one.check.verdict(facts);
+        let decides = matches!(verdict.status, Status::Pass | Status::Fail);
+        if let (Some(device), true, true) =
+            (&self.uncertain, decides, one.kind.takes_readings_as_exact)
+        {
+            verdict.set_reason(Reason::SpreadNotTaken);
+            verdict.why = format!(
+                "readings of {device} have declared spans, over which the reference differs, and \
+                 `{}` takes each as exact; use `accuracy`, or devices that announce their spans; \
+                 otherwise {}",
+                one.kind.entry.name, verdict.why
+            );
+        }
+        verdict
     }
 
     /// What became of the readings that were due, in the record so far.
@@ -205,6 +230,9 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
         rows += 1;
     }
     let mut found = vec![events.found(), observations.found(rows)];
+    let missing = Found { file: file::SPANS, lines: 0, sha256: None, torn: None };
+    let is_missing = reader.facts().spans.is_some();
+    found.extend(observations.found_spans().or(is_missing.then_some(missing)));
     if let Some(mut grid) = reader.open_grid(true)? {
         let mut rows = 0;
         while let Some(row) = grid.next_row()? {

@@ -3,8 +3,8 @@
 use std::fs;
 
 use lastmeter_record::{
-    DeviceFacts, Evidence, GridRecord, GridRow, GridTable, Observation, RunEnd, RunFacts,
-    RunReader, RunStart, RunState, RunWriter, Status, file,
+    DeviceFacts, Evidence, GridRecord, GridRow, GridTable, Observation, RecordedSpan, RunEnd,
+    RunFacts, RunReader, RunStart, RunState, RunWriter, Status, file,
 };
 use lastmeter_reports::{
     ExitCode, Judge, Reason, evaluate, format_summary, format_verdicts, verdicts_json,
@@ -227,6 +227,7 @@ fn the_same_serial_in_another_epoch_is_another_reading() {
                 event_time: Sample::start() + SimDuration::from_seconds(serial as i64),
                 reference: Some(1.0),
                 reported: Some(1.0),
+                span: None,
             });
         }
     }
@@ -281,7 +282,16 @@ fn network_steps() -> Vec<GridRow> {
 /// The checks of a run that goes on get the facts of its start, and the network ahead of values.
 #[test]
 fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
-    for (error, status) in [(0.0, Status::Pass), (0.01, Status::Fail)] {
+    // The sums of registers whose instants are declared only are judged by nobody.
+    let span =
+        |spread| RecordedSpan { from: SimDuration(0), to: SimDuration(1), spread, way: "direct" };
+    for (error, span, status) in [
+        (0.0, None, Status::Pass),
+        (0.01, None, Status::Fail),
+        (0.0, Some(span(0.0)), Status::Pass),
+        (0.0, Some(span(1.0)), Status::Inconclusive),
+        (0.01, Some(span(f64::NAN)), Status::Inconclusive),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let start = network_start();
         let mut writer = RunWriter::create(dir.path(), &start).unwrap();
@@ -316,6 +326,7 @@ fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
                             + SimDuration::from_seconds(300 * serial as i64),
                         reference: Some(energy_j),
                         reported: Some(energy_j),
+                        span,
                     };
                     judge.observation(&observation);
                     writer.observation(&observation);
@@ -339,7 +350,10 @@ fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
         assert_eq!(open[1], last, "when all is in");
         // Half of it is in: that half is judged, and the other is told to be open.
         assert_eq!(open[0].n, 1, "{:?}", open[0]);
-        let so_far = if error > 0.0 { Status::Fail } else { Status::Inconclusive };
+        let fails = status == Status::Fail;
+        let so_far = if fails { Status::Fail } else { Status::Inconclusive };
+        let is_uncertain = span.is_some_and(|span| span.is_uncertain());
+        assert_eq!(last.reason == Reason::SpreadNotTaken, is_uncertain, "{last:?}");
         assert_eq!(open[0].status, so_far, "{:?}", open[0]);
     }
 }

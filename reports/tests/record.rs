@@ -29,6 +29,7 @@ fn row(device: &str, serial: Option<u64>, second: i64) -> Observation<'_> {
         event_time: Sample::start() + SimDuration::from_seconds(second),
         reference: Some(230.0),
         reported: Some(230.25),
+        span: None,
     }
 }
 
@@ -216,7 +217,7 @@ proptest! {
                 quantity: MeasurementId::from_index(*quantity).unwrap(),
                 event_time: SimTime(*time),
                 reference: values[0].map(f64::from_bits),
-                reported: values[1].map(f64::from_bits),
+                reported: values[1].map(f64::from_bits), span: None,
             })
             .collect();
         for row in &rows {

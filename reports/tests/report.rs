@@ -44,6 +44,7 @@ fn what_was_never_made_is_shown_where_it_was_due() {
                 + lastmeter_units::SimDuration::from_seconds(10 * number as i64),
             reference: Some(value),
             reported: made.then_some(value),
+            span: None,
         });
     }
     finish(writer);
@@ -147,6 +148,7 @@ fn registers(dir: &Path) -> String {
                     + lastmeter_units::SimDuration::from_seconds(10 * i64::from(serial)),
                 reference: Some(reference),
                 reported: Some(reference + error),
+                span: None,
             });
         }
     }
@@ -347,6 +349,7 @@ fn hostile_run(dir: &Path) {
                 event_time: start,
                 reference: Some(value),
                 reported: (serial != 2).then_some(2.0 * value),
+                span: None,
             });
         }
     }

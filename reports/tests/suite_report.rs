@@ -99,6 +99,7 @@ fn write(dir: &Path, error: &dyn Fn(usize) -> f64) {
             event_time: start() + due,
             reference: Some(truth),
             reported: Some(reported),
+            span: None,
         });
     }
     let end = RunEnd {

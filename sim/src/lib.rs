@@ -9,6 +9,7 @@
 
 mod clock;
 pub mod closed_form;
+mod declared;
 pub mod disturbance;
 mod domain;
 mod energy;
@@ -37,6 +38,7 @@ mod track;
 mod truth;
 mod waveform;
 
+pub use declared::{AdmittedSpans, CHANGES_MAX, DeclaredSpan, GRID, GRID_OF_TWO, Identity};
 pub use domain::heat::{HeatCircuit, HeatState};
 pub use domain::water::{WaterState, WaterSupply};
 pub use domain::{ElectricityFacts, MeteringPoint, MeteringTruth, PipeState, PipeStretch};

@@ -13,7 +13,7 @@ import os
 import re
 from decimal import Decimal
 
-from peer import water
+from peer import declared, water
 from peer.bench import Comparison, runs
 from peer.record import COLUMNS, Run, run_folders
 
@@ -75,7 +75,11 @@ class Accuracy:
         minimum = check.get("minimum")
         self.minimum = amount(str(minimum))[0] if minimum is not None else 0.0
         self.device, self.quantity = check.get("device", "*"), check["quantity"]
-        self.n, self.worst, self.place, self.outside = 0, None, None, 0
+        self.n, self.outside, self.between = 0, 0, 0
+        # The largest error of all, of those outside, and with its spread of those between; places.
+        self.worst = {"all": None, "outside": None, "between": None}
+        # Of the row that comes next: how far its reference may be off.
+        self.spread = 0.0
         self.paired, self.missed, self.unexpected = set(), set(), 0
         # The largest count of pulses of each.
         self.counts = {}
@@ -106,24 +110,36 @@ class Accuracy:
             error = 0.0 if error <= 1 else error - 1
             key = (device, quantity)
             self.counts[key] = max(self.counts.get(key, 0.0), abs(reference))
-        if self.relative and error != 0:
+        error, spread = (self.in_unit(value, reference) for value in (error, self.spread))
+        place = (device, epoch, serial, quantity, time)
+        self.keep("all", error, error, place)
+        if error > self.limit + spread or not math.isfinite(reported):
+            self.outside += 1
+            self.keep("outside", error, error, place)
+        elif error > self.limit - spread:
+            self.between += 1
+            self.keep("between", error + spread, error, place)
+
+    def in_unit(self, value, reference):
+        """A difference in the unit of the limit; what is no number is as far off as can be."""
+        if self.relative and value != 0:
             whole = max(abs(reference), self.minimum)
-            error = math.inf if whole == 0 else 100 * error / whole
-        if math.isnan(error):
-            error = math.inf
-        self.outside += error > self.limit
-        if self.worst is None or error > self.worst:
-            self.worst = error
-            self.place = (device, epoch, serial, quantity, time)
+            value = math.inf if whole == 0 else 100 * value / whole
+        return math.inf if math.isnan(value) else value
+
+    def keep(self, which, size, error, place):
+        if self.worst[which] is None or size > self.worst[which][0]:
+            self.worst[which] = (size, error, place)
 
     def compare(self, comparison, name, verdict):
         comparison.same(f"{name} n", verdict["n"], self.n)
-        worst = None if self.worst is not None and math.isinf(self.worst) else self.worst
+        decisive = self.worst["outside"] or self.worst["between"] or self.worst["all"]
+        worst = None if decisive is None or math.isinf(decisive[1]) else decisive[1]
         comparison.exact(f"{name} worst error", verdict["measured"], worst)
         comparison.exact(f"{name} limit", verdict["limit"], self.limit)
         if self.outside:
             status = "fail"
-        elif self.n == 0 or self.missed - self.paired:
+        elif self.between or self.n == 0 or self.missed - self.paired:
             status = "inconclusive"
         elif self.relative and any(self.limit / 100 * count < 1 for count in self.counts.values()):
             # So few pulses that the one that is free is more than the limit.
@@ -131,10 +147,10 @@ class Accuracy:
         else:
             status = "inconclusive" if self.unexpected else "pass"
         comparison.same(f"{name} status", verdict["status"], status)
-        if self.place:
+        if decisive:
             at = verdict["at"]
             found = tuple(at.get(key) for key in ("device", "epoch", "serial", "quantity", "time"))
-            comparison.same(f"{name} at", found, self.place)
+            comparison.same(f"{name} at", found, decisive[2])
 
 
 class Heat:
@@ -189,11 +205,14 @@ class NoLoss:
         self.due, self.came, self.unexpected = set(), set(), set()
         self.absent, self.reported = set(), set()
         self.nameless = 0
+        # Whether the row that comes next has a declared span: then it was joined by when it was due.
+        self.has_span = False
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         if not fnmatch.fnmatchcase(device, self.device):
             return
-        if serial is None and reported is not None and reference is not None:
+        is_joined = serial is not None or self.has_span
+        if not is_joined and reported is not None and reference is not None:
             self.nameless += 1
             return
         # One that was never made has no serial: it is told by when it was due.
@@ -555,6 +574,8 @@ def judge(comparison, run, name):
     heat = Heat(run)
     rows = [judge.row for _, judge in judges] + [account.row for account in accounts]
     rows += [heat.row] if heat.circuits else []
+    spans, recomputed = declared.Spans(run), declared.Declared(run, amount, seconds)
+    takers = [one for _, one in judges] + accounts
     for fields in run.observations():
         if len(fields) != len(COLUMNS):
             record.fault(f"{len(fields)} fields")
@@ -562,6 +583,10 @@ def judge(comparison, run, name):
         reference, reported = number(fields[6]), number(fields[7])
         record.row(fields, reference, reported)
         epoch, serial = whole(fields[1]), whole(fields[2])
+        span = spans.of(fields)
+        for one in takers:
+            one.spread, one.has_span = (span[2] if span else 0.0), span is not None
+        recomputed.row(fields, span)
         for take in rows:
             take(fields[0], epoch, serial, fields[3], fields[5], reference, reported)
     refused = 0
@@ -573,6 +598,8 @@ def judge(comparison, run, name):
             if hasattr(one, "event"):
                 one.event(event)
     heat.compare(comparison, name)
+    spans.compare(comparison, run, name)
+    recomputed.compare(comparison, name)
     comparison.same(f"{name}: {record.rows} rows, faults", record.faults, [])
     units = {quantity: SI_UNITS.get(family(quantity)) for quantity in record.units}
     comparison.same(f"{name}: units", record.units, units)

@@ -219,6 +219,10 @@ pub struct RunFacts {
     /// How many lines `events.jsonl` held when the run ended.
     #[serde(default)]
     pub events: Option<u64>,
+    /// How many rows `spans.csv` held when the run ended, without its header; `None` if no device
+    /// declares the spans of its readings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spans: Option<u64>,
     /// How many rows `latency.csv` held when the run ended, without its header; `None` if the run
     /// does not record latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -227,7 +231,7 @@ pub struct RunFacts {
     /// `None` if the run has no network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<u64>,
-    /// SHA-256 of `observations.csv`, `events.jsonl`, `latency.csv` and the files of the network
+    /// SHA-256 of `observations.csv`, `spans.csv`, `events.jsonl`, `latency.csv` and the files of the network
     /// when the run ended, by file name, and of these facts themselves.
     #[serde(default)]
     pub hashes: BTreeMap<String, String>,

@@ -1,6 +1,7 @@
 //! The run folder: what a run writes down as it goes, and everything is judged from.
 //!
-//! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv`, if the
+//! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv`, if
+//! devices declare the spans of their readings `spans.csv`, if the
 //! run records latency `latency.csv`, and if it has a network `grid.csv` with its tables; the
 //! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
 //! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
@@ -19,6 +20,7 @@ mod observation;
 mod reader;
 mod real_time;
 mod seal;
+mod span;
 mod status;
 mod writer;
 
@@ -39,6 +41,7 @@ pub use observation::{OBSERVATION_HEADER, Observation};
 pub use reader::{EventReader, GridReader, LatencyReader, ObservationReader, RunReader};
 pub use real_time::{ClockFacts, Deadlines, Floor, LinkFacts, RealTimeFacts, Summary};
 pub use seal::{Found, Torn, changed};
+pub use span::{RecordedSpan, SPAN_HEADER};
 pub use status::{Counts, Status};
 pub use writer::{RunWriter, write_facts};
 
@@ -55,6 +58,9 @@ pub mod file {
     pub const EVENTS: &str = "events.jsonl";
     /// One line per value that was due, or came unexpected.
     pub const OBSERVATIONS: &str = "observations.csv";
+    /// One line per value whose reference was taken over a span that its device did not announce,
+    /// there if and only if there is such a value.
+    pub const SPANS: &str = "spans.csv";
     /// One line per message, with when it passed each measuring point; there if and only if the
     /// run records latency.
     pub const LATENCY: &str = "latency.csv";

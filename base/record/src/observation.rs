@@ -5,6 +5,7 @@ use std::io::Write;
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 
 use super::number::write_number;
+use super::span::RecordedSpan;
 
 /// The first line of `observations.csv`.
 pub const OBSERVATION_HEADER: [&str; 8] =
@@ -31,6 +32,9 @@ pub struct Observation<'a> {
     pub reference: Option<f64>,
     /// What came back from the platform. `None`: nothing did.
     pub reported: Option<f64>,
+    /// What the reference was taken over, where the device did not announce it, or did not carry
+    /// the reading itself. `None`: the reference is exact. It stands in `spans.csv`.
+    pub span: Option<RecordedSpan<'a>>,
 }
 
 impl Observation<'_> {
@@ -40,6 +44,12 @@ impl Observation<'_> {
             (Some(reference), Some(reported)) if !reference.is_nan() => Some((reference, reported)),
             _ => None,
         }
+    }
+
+    /// How far the reference may be off, in the SI unit of a difference of two of the quantity's
+    /// values; NaN if that is not known.
+    pub fn spread(&self) -> f64 {
+        self.span.map_or(0.0, |span| span.spread)
     }
 
     /// What tells this reading from the device's others.
@@ -115,6 +125,7 @@ impl FieldReader {
             event_time: self.time(&record[5])?,
             reference: number(&record[6], "reference")?,
             reported: number(&record[7], "reported")?,
+            span: None,
         })
     }
 
@@ -225,6 +236,7 @@ mod tests {
             event_time: SimTime(0),
             reference: Some(f64::NAN),
             reported: Some(50.0),
+            span: None,
         };
         assert_eq!(observation.pair(), None);
         assert_eq!(Observation { reference: Some(1.0), ..observation }.pair(), Some((1.0, 50.0)));

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 
-use super::facts::RunFacts;
+use super::facts::{RunFacts, RunState};
 use super::grid::{GRID_HEADER, GridRow};
 use super::hash::{Hashed, sha256};
 use super::latency::{LATENCY_HEADER, LatencyRow};
 use super::observation::{FieldReader, OBSERVATION_HEADER, Observation};
 use super::seal::{Found, Torn};
+use super::span::{self, RecordedSpan, SPAN_HEADER};
 use super::{Event, FORMAT_VERSION, RecordError, file};
 
 /// A run folder, opened for reading.
@@ -63,7 +64,15 @@ impl RunReader {
 
     /// The observations; hashed as they are read where that is wanted.
     pub fn open_observations(&self, hash: bool) -> Result<ObservationReader, RecordError> {
-        ObservationReader::open(&self.dir.join(file::OBSERVATIONS), hash)
+        let mut reader = ObservationReader::open(&self.dir.join(file::OBSERVATIONS), hash)?;
+        let path = self.dir.join(file::SPANS);
+        reader.spans = match Rows::open(&path, file::SPANS, &SPAN_HEADER, hash) {
+            // Of a writer that was killed there may be spans whose rows were never written.
+            Ok(rows) => Some(Spans::new(rows, self.facts.state == RunState::Running)),
+            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        Ok(reader)
     }
 
     /// The latency rows, from the first; `None` if there is no `latency.csv`: the run does not
@@ -215,16 +224,74 @@ impl Rows {
     }
 }
 
-/// Reads `observations.csv` line by line without keeping any.
+/// The spans beside the observations, of which the next one is held.
+struct Spans {
+    rows: Rows,
+    may_be_ahead: bool,
+    /// Whether the line in `rows` belongs to an observation that was not reached yet.
+    is_held: bool,
+    /// Whether the line in `rows` belongs to the observation read last.
+    is_of_last: bool,
+    is_at_end: bool,
+    lines: u64,
+}
+
+impl Spans {
+    fn new(rows: Rows, may_be_ahead: bool) -> Self {
+        let (is_held, is_of_last, is_at_end) = (false, false, false);
+        Self { rows, may_be_ahead, is_held, is_of_last, is_at_end, lines: 0 }
+    }
+
+    /// Moves on to an observation.
+    fn reach(&mut self, observation: &csv::ByteRecord) -> Result<(), RecordError> {
+        if !self.is_held && !self.is_at_end {
+            self.is_held = self.rows.advance()?;
+            self.is_at_end = !self.is_held;
+        }
+        // What was not due has no reference, and thus no span.
+        let is_due = observation.get(6).is_some_and(|reference| !reference.is_empty());
+        self.is_of_last = self.is_held && is_due && span::is_about(&self.rows.record, observation);
+        if self.is_of_last {
+            self.is_held = false;
+            self.lines += 1;
+        }
+        Ok(())
+    }
+
+    fn of_last(&self) -> Result<Option<RecordedSpan<'_>>, RecordError> {
+        if !self.is_of_last {
+            return Ok(None);
+        }
+        span::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
+    }
+
+    /// There are no more observations.
+    fn end(&mut self) -> Result<(), RecordError> {
+        if !self.is_held && !self.is_at_end {
+            self.is_held = self.rows.advance()?;
+            self.is_at_end = true;
+        }
+        if !self.is_held || self.may_be_ahead {
+            return Ok(());
+        }
+        let misplaced = "a span of no value that was due, or not in the order of observations.csv";
+        let malformed = span::read(&self.rows.record).err();
+        Err(self.rows.malformed(malformed.unwrap_or_else(|| misplaced.to_owned())))
+    }
+}
+
+/// Reads `observations.csv` line by line without keeping any, and `spans.csv` beside it.
 pub struct ObservationReader {
     rows: Rows,
     fields: FieldReader,
+    /// `None`: there are none.
+    spans: Option<Spans>,
 }
 
 impl ObservationReader {
     fn open(path: &Path, hash: bool) -> Result<Self, RecordError> {
         let rows = Rows::open(path, file::OBSERVATIONS, &OBSERVATION_HEADER, hash)?;
-        Ok(Self { rows, fields: FieldReader::default() })
+        Ok(Self { rows, fields: FieldReader::default(), spans: None })
     }
 
     /// The unfinished last line, if there was one.
@@ -240,12 +307,23 @@ impl ObservationReader {
     /// The next value, valid until the one after it; `None` at the end.
     pub fn next_row(&mut self) -> Result<Option<Observation<'_>>, RecordError> {
         if !self.rows.advance()? {
+            self.spans.as_mut().map_or(Ok(()), Spans::end)?;
             return Ok(None);
         }
+        if let Some(spans) = &mut self.spans {
+            spans.reach(&self.rows.record)?;
+        }
+        let span = self.spans.as_ref().map_or(Ok(None), Spans::of_last)?;
         match self.fields.read(&self.rows.record) {
-            Ok(observation) => Ok(Some(observation)),
+            Ok(observation) => Ok(Some(Observation { span, ..observation })),
             Err(what) => Err(self.rows.malformed(what)),
         }
+    }
+
+    /// What is to be compared with the seal of `spans.csv`, once the last row was read; `None` if
+    /// there is no such file.
+    pub fn found_spans(&self) -> Option<Found> {
+        self.spans.as_ref().map(|spans| spans.rows.found(spans.lines))
     }
 }
 

@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
 use super::facts::{RunEnd, RunFacts, RunStart, Signal};
 use super::grid::GridRecord;
@@ -20,6 +20,7 @@ use super::hash::{Hashed, sha256};
 use super::latency::{LATENCY_HEADER, LatencyRow, Point};
 use super::observation::{OBSERVATION_HEADER, Observation};
 use super::real_time::RealTimeFacts;
+use super::span::{RecordedSpan, SPAN_HEADER};
 use super::{Event, FORMAT_VERSION, RecordError, file, write_whole};
 
 /// Appends to a run folder. Dropped without [`Self::finish`] it leaves a valid, unfinished record.
@@ -30,11 +31,14 @@ pub struct RunWriter {
     events_written: u64,
     observations: csv::Writer<Hashed<File>>,
     rows_written: u64,
+    /// `None`: no value was handed over with a span.
+    spans: Option<SpanFile>,
     /// `None`: this run does not record latency.
     latency: Option<LatencyFile>,
     pending_events: Vec<Event>,
     pending_rows: Vec<Row>,
     devices: Names,
+    ways: Names,
     scratch: Vec<u8>,
 }
 
@@ -48,9 +52,45 @@ struct Row {
     event_time: SimTime,
     reference: Option<f64>,
     reported: Option<f64>,
+    span: Option<RowSpan>,
+}
+
+/// The span of an observation, with its way as a number.
+#[derive(Clone, Copy)]
+struct RowSpan {
+    from: SimDuration,
+    to: SimDuration,
+    spread: f64,
+    way: usize,
+}
+
+/// `spans.csv`.
+struct SpanFile {
+    csv: csv::Writer<Hashed<File>>,
+    written: u64,
 }
 
 impl Row {
+    /// The row as it was handed over, with these names of devices and of ways.
+    fn observation<'a>(&self, devices: &'a [String], ways: &'a [String]) -> Observation<'a> {
+        let span = self.span.map(|RowSpan { from, to, spread, way }| RecordedSpan {
+            from,
+            to,
+            spread,
+            way: &ways[way],
+        });
+        Observation {
+            device: &devices[self.device],
+            epoch: self.epoch,
+            serial: self.serial,
+            quantity: self.quantity,
+            event_time: self.event_time,
+            reference: self.reference,
+            reported: self.reported,
+            span,
+        }
+    }
+
     fn order(&self, other: &Self, names: &[String]) -> Ordering {
         let bits = |value: Option<f64>| value.map(f64::to_bits);
         self.event_time
@@ -85,14 +125,23 @@ struct PendingLatency {
     copies: u32,
 }
 
+/// A new table that begins with this header.
+fn create_table<'a>(
+    path: &Path,
+    header: impl IntoIterator<Item = &'a str>,
+) -> Result<csv::Writer<Hashed<File>>, RecordError> {
+    let file = File::create(path).map_err(RecordError::io("create", path))?;
+    let mut csv =
+        csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(Hashed::new(file, true));
+    csv.write_record(header)
+        .and_then(|()| Ok(csv.flush()?))
+        .map_err(|error| RecordError::io("write", path)(error.into()))?;
+    Ok(csv)
+}
+
 impl LatencyFile {
     fn create(path: &Path) -> Result<Self, RecordError> {
-        let file = File::create(path).map_err(RecordError::io("create", path))?;
-        let mut csv =
-            csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(Hashed::new(file, true));
-        csv.write_record(LATENCY_HEADER)
-            .and_then(|()| Ok(csv.flush()?))
-            .map_err(|error| RecordError::io("write", path)(error.into()))?;
+        let csv = create_table(path, LATENCY_HEADER)?;
         let (paths, pending, ids) = (Names::default(), Vec::new(), String::new());
         Ok(Self { csv, written: 0, paths, pending, ids })
     }
@@ -184,10 +233,12 @@ impl RunWriter {
                 .buffer_capacity(1 << 16)
                 .from_writer(Hashed::new(observations, true)),
             rows_written: 0,
+            spans: None,
             latency: None,
             pending_events: Vec::new(),
             pending_rows: Vec::new(),
             devices: Names::default(),
+            ways: Names::default(),
             scratch: Vec::new(),
         };
         let header = writer.observations.write_record(OBSERVATION_HEADER);
@@ -223,6 +274,12 @@ impl RunWriter {
             event_time: observation.event_time,
             reference: observation.reference,
             reported: observation.reported,
+            span: observation.span.map(|RecordedSpan { from, to, spread, way }| RowSpan {
+                from,
+                to,
+                spread,
+                way: self.ways.number(way),
+            }),
         });
     }
 
@@ -274,6 +331,10 @@ impl RunWriter {
     /// synced survives the death of the process.
     pub fn sync(&mut self) -> Result<(), RecordError> {
         self.write_events().map_err(RecordError::io("write", &self.dir.join(file::EVENTS)))?;
+        if self.spans.is_none() && self.pending_rows.iter().any(|row| row.span.is_some()) {
+            let csv = create_table(&self.dir.join(file::SPANS), SPAN_HEADER)?;
+            self.spans = Some(SpanFile { csv, written: 0 });
+        }
         self.write_rows()
             .map_err(std::io::Error::from)
             .map_err(RecordError::io("write", &self.dir.join(file::OBSERVATIONS)))?;
@@ -300,16 +361,20 @@ impl RunWriter {
     fn write_rows(&mut self) -> Result<(), csv::Error> {
         let names = &self.devices.list;
         self.pending_rows.sort_unstable_by(|a, b| a.order(b, names));
+        // Spans first: of a writer that is killed no row may lack its span.
+        if let Some(spans) = &mut self.spans {
+            for row in &self.pending_rows {
+                let observation = row.observation(names, &self.ways.list);
+                let Some(span) = &observation.span else { continue };
+                let write = |field: &[u8]| spans.csv.write_field(field);
+                span.write_fields(&observation, &mut self.scratch, write)?;
+                spans.csv.write_record(None::<&[u8]>)?;
+                spans.written += 1;
+            }
+            spans.csv.flush()?;
+        }
         for row in self.pending_rows.drain(..) {
-            let observation = Observation {
-                device: &names[row.device],
-                epoch: row.epoch,
-                serial: row.serial,
-                quantity: row.quantity,
-                event_time: row.event_time,
-                reference: row.reference,
-                reported: row.reported,
-            };
+            let observation = row.observation(names, &self.ways.list);
             let file = &mut self.observations;
             observation.write_fields(&mut self.scratch, |field| file.write_field(field))?;
             self.observations.write_record(None::<&[u8]>)?;
@@ -324,9 +389,11 @@ impl RunWriter {
         self.sync()?;
         self.facts.observations = Some(self.rows_written);
         self.facts.events = Some(self.events_written);
+        self.facts.spans = self.spans.as_ref().map(|spans| spans.written);
         self.facts.latency = self.latency.as_ref().map(|latency| latency.written);
         let sealed = [
             (file::OBSERVATIONS, self.observations.get_ref().so_far()),
+            (file::SPANS, self.spans.as_ref().and_then(|file| file.csv.get_ref().so_far())),
             (file::EVENTS, self.events.get_ref().so_far()),
             (file::LATENCY, self.latency.as_ref().and_then(|file| file.csv.get_ref().so_far())),
         ];

@@ -53,6 +53,7 @@ pub(crate) fn fed(
                     event_time: START + lastmeter_units::SimDuration::from_seconds(due),
                     reference: Some(reference),
                     reported: Some(reported),
+                    span: None,
                 });
             }
         }

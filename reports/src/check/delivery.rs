@@ -2,8 +2,9 @@
 //!
 //! A *reading* is what a device sends at once: the rows of one (device, epoch, serial). The record
 //! keeps them together, so they are counted as they pass by. A due value that came without a serial
-//! number cannot be matched, and only its row is counted; what was due and never made by the device
-//! has no serial either, and is missing at the instant at which it was due. An *altered* reading is
+//! number cannot be matched, and only its row is counted, unless its device declares its spans: then
+//! the bench has matched it by the instant at which it was due; what was due and never made by the
+//! device has no serial either, and is missing at the instant at which it was due. An *altered* reading is
 //! stored under the number of one that was due, and is not what was sent: that one is missing, and
 //! what is stored is unexpected. A *stray* is stored and has no row at all.
 //!
@@ -31,7 +32,7 @@ pub struct Delivery {
     /// Missing readings under whose number something else is stored; they are among the missing,
     /// and what is stored among the unexpected.
     pub altered: u64,
-    /// Due values that came without a serial number.
+    /// Due values that came without a serial number, and were not joined by schedule.
     pub without_serial: u64,
     /// The first missing ones, at most [`NAMED_MAX`].
     pub first_missing: Vec<Place>,
@@ -93,7 +94,9 @@ impl Delivery {
     /// Takes the next row of this device.
     pub fn observation(&mut self, observation: &Observation<'_>) {
         let is_due = observation.reference.is_some();
-        if observation.serial.is_none() && observation.reported.is_some() && is_due {
+        // With a declared span the bench has joined it by when it was due, in one way only.
+        let is_joined = observation.serial.is_some() || observation.span.is_some();
+        if !is_joined && observation.reported.is_some() && is_due {
             self.without_serial += 1;
             return;
         }

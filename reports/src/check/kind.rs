@@ -38,6 +38,9 @@ pub struct CheckKind {
     pub needs: Needs,
     /// Whether a `limit` in % is one of what is reported, so that at 100 % nothing could miss it.
     pub is_limit_of_report: bool,
+    /// Whether it compares what was reported as if each reference, or the instant of each reading,
+    /// were exact: where devices declare the spans of their readings it judges nothing.
+    pub takes_readings_as_exact: bool,
     /// What has to hold of all checks of the kind in one scenario together, which has this plan;
     /// the place is where the scenario names the plan's test plan.
     pub together: Option<RuleOfAll>,
@@ -56,6 +59,7 @@ impl CheckKind {
         tables: &[],
         needs: Needs::Nothing,
         is_limit_of_report: false,
+        takes_readings_as_exact: false,
         together: None,
         section: None,
     };

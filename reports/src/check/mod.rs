@@ -201,6 +201,7 @@ pub(crate) mod testing {
             event_time: at(10 * serial as i64),
             reference,
             reported,
+            span: None,
         }
     }
 }

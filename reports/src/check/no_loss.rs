@@ -20,8 +20,9 @@ pub(super) const KIND: CheckKind = CheckKind {
         description: "Every reading that was due has to be stored once, with all its values, and \
             nothing else may be stored: no reading twice or altered, none under a device that is not on the \
             bench, none without a known value, no value under an identifier nobody sent. Readings \
-            are distinguished by epoch and serial number; a device that sends no serial \
-            numbers, or of which no reading was due, cannot be judged, and the check is \
+            are distinguished by epoch and serial number, or, of a device whose readings are \
+            `scheduled`, by when they were due; a device that sends no serial \
+            numbers otherwise, or of which no reading was due, cannot be judged, and the check is \
             inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
             were due.",
         fields: &[DEVICE],

@@ -41,6 +41,7 @@ fn due(owed: &mut Owed, device: &str, numbers: impl Iterator<Item = (u64, Option
                 event_time: START + SimDuration::from_seconds(second as i64),
                 reference: Some(1.0),
                 reported: None,
+                span: None,
             });
         }
     }
@@ -137,6 +138,7 @@ fn unexpected_values_are_not_due() {
         event_time: START + SimDuration::from_seconds(30),
         reference: None,
         reported: Some(1.0),
+        span: None,
     });
     let mut rows = population();
     sent(&mut rows, "a", 0, 1..=60);

@@ -63,6 +63,10 @@ pub(crate) struct Series {
     pub(crate) errors: Moments,
     /// When the worst was.
     pub(crate) worst_time: SimTime,
+    /// How far the reference of the worst may be off, in the unit of the errors.
+    pub(crate) worst_spread: f64,
+    /// Whether any is outside the limit, whatever the spread of its reference.
+    pub(crate) has_outside: bool,
     /// Values left out because their reference is too small.
     pub(crate) left_out: u64,
 }
@@ -264,13 +268,19 @@ impl DeviceRecord {
             scale: Scale::of(specs, row.device, row.quantity),
             errors: Moments::default(),
             worst_time: row.event_time,
+            worst_spread: 0.0,
+            has_outside: false,
             left_out: 0,
         });
         let error = series.scale.error(row.quantity, reference, reported);
         match error {
             Some(error) => {
+                let spread = series.scale.limit.spread(reference.abs(), row.spread());
+                let reach = series.scale.limit.value() + spread;
+                series.has_outside |= error.is_nan() || error.abs() > reach;
                 if series.errors.push(error) {
                     series.worst_time = row.event_time;
+                    series.worst_spread = spread;
                 }
             }
             None => series.left_out += 1,

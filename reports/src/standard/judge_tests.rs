@@ -41,6 +41,7 @@ pub(super) fn fed(plan: &Plan, shown: Shown<'_>) -> Assessor {
                 event_time: START + due,
                 reference: Some(register.0),
                 reported: Some(register.1),
+                span: None,
             });
         }
     }

@@ -68,6 +68,8 @@ reasons! {
         "There are fewer messages, readings or pulses than the claim needs.";
     BetweenBounds, Inconclusive, "between-bounds",
         "The limit lies between the statistical bounds or within the uncertainty.";
+    SpreadNotTaken, Inconclusive, "spread-not-taken",
+        "The reference has a spread, which a check of this kind cannot take into account.";
     StallTooShort, Inconclusive, "stall-too-short",
         "The claim holds only if no stall is as long as the declared one.";
     BeyondRange, Inconclusive, "beyond-range",

@@ -247,6 +247,7 @@ covers = ["F-02"]
                 event_time: Self::at(10 * serial),
                 reference: Some(reference),
                 reported: (!skipped).then_some(reported),
+                span: None,
             });
         }
     }

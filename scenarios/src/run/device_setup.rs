@@ -38,6 +38,9 @@ pub(crate) fn device_setup(
         quantities: device.quantities(),
         start: scenario.schedule.start,
         period,
+        end: scenario.schedule.start + scenario.schedule.duration,
+        declared: row.declared,
+        way: None,
     });
     let feeder = Feeder::new(point, scenario.schedule.start);
     Ok((DeviceSetup { device, feeder, period }, account))

@@ -65,6 +65,14 @@ pub enum BenchError {
         /// What the panic said.
         message: String,
     },
+    /// Which reading was due when cannot be decided, and is not guessed.
+    #[error("the readings of device `{device}` are ambiguous: {message}")]
+    AmbiguousReadings {
+        /// The device.
+        device: String,
+        /// The due instant, and the readings that fit it.
+        message: String,
+    },
     /// A signal ended the run before the bench stood.
     #[error("{}", .0.cause())]
     Interrupted(Signal),

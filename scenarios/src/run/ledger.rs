@@ -4,16 +4,19 @@
 //! outside its messages, the serial and the exact span of a reading; *stored* is what REST
 //! reads back. Joined on (device, epoch, serial), never on the platform's times alone.
 //! What is due and not stored is a row without reported value; what is stored and was not due is a
-//! row without reference.
+//! row without reference. Devices that announce no spans are joined as [`declared`] describes.
 
 use std::collections::BTreeMap;
 
-use lastmeter_record::{Event, EventKind, Observation, field};
-use lastmeter_sim::{ElectricityFacts, MeteringPoint, ReferenceSpan};
+use lastmeter_record::{Event, EventKind, Observation, RecordedSpan, field};
+use lastmeter_sim::{DeclaredSpan, ElectricityFacts, MeteringPoint, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
 
 use super::schedule::Schedule;
+use declared::Declared;
+
+mod declared;
 
 /// A reading as the device made it.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Made {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sent {
     key: (Epoch, Serial),
+    /// When it was measured, as the message states it.
+    event_time: Option<SimTime>,
     values: BTreeMap<String, f64>,
 }
 
@@ -39,7 +44,7 @@ impl Sent {
         };
         let key = message.number()?;
         let values = message.values.iter().map(|&(id, value)| (id.name().to_owned(), value));
-        Some(Self { key, values: values.collect() })
+        Some(Self { key, event_time: message.event_date, values: values.collect() })
     }
 }
 
@@ -63,20 +68,36 @@ pub(crate) struct Stored {
     pub(crate) values: BTreeMap<String, f64>,
 }
 
+/// The number of a reading, as far as it has one.
+type Key = (Option<Epoch>, Option<Serial>);
+
 /// One value of the record, of the device with this number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Row {
     pub(crate) device: usize,
-    pub(crate) key: (Option<Epoch>, Option<Serial>),
+    pub(crate) key: Key,
     pub(crate) quantity: MeasurementId,
     pub(crate) event_time: SimTime,
     pub(crate) reference: Option<f64>,
     pub(crate) reported: Option<f64>,
+    /// What the reference was taken over and how well it is known, where that is recorded.
+    pub(crate) span: Option<RowSpan>,
+}
+
+/// The span of a row's reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct RowSpan {
+    /// Since the scenario's start.
+    pub(crate) from: SimDuration,
+    /// Since the scenario's start.
+    pub(crate) to: SimDuration,
+    /// How far the reference may be off, in the quantity's SI unit.
+    pub(crate) spread: f64,
 }
 
 impl Row {
-    /// The row as the record takes it.
-    pub(crate) fn observation<'a>(&self, device: &'a str) -> Observation<'a> {
+    /// The row as the record takes it; `way` is by which way the device's readings come.
+    pub(crate) fn observation<'a>(&self, device: &'a str, way: &'a str) -> Observation<'a> {
         Observation {
             device,
             epoch: self.key.0,
@@ -85,6 +106,12 @@ impl Row {
             event_time: self.event_time,
             reference: self.reference,
             reported: self.reported,
+            span: self.span.map(|RowSpan { from, to, spread }| RecordedSpan {
+                from,
+                to,
+                spread,
+                way,
+            }),
         }
     }
 }
@@ -100,7 +127,7 @@ pub(crate) struct Account {
     start: SimTime,
     period: SimDuration,
     made: Vec<Made>,
-    sent: BTreeMap<(Epoch, Serial), BTreeMap<String, f64>>,
+    sent: BTreeMap<(Epoch, Serial), Sent>,
     stored: Vec<Stored>,
     /// The span of the reading before.
     last: Option<ReferenceSpan>,
@@ -108,6 +135,10 @@ pub(crate) struct Account {
     due: u64,
     /// Due instants for which no reading was made, by their number from 1.
     never_made: Vec<(u64, SimTime)>,
+    /// Of a device that announces no spans.
+    declared: Option<Declared>,
+    /// By which way its readings come; `None`: its own session.
+    way: Option<String>,
 }
 
 /// How far a span may end before its reading's instant: a window that is not complete yet, and the
@@ -145,7 +176,16 @@ pub(crate) struct AccountStart<'a> {
     pub(crate) quantities: &'a [MeasurementId],
     pub(crate) start: SimTime,
     pub(crate) period: SimDuration,
+    /// When the run ends: nothing that was due is waited for any longer.
+    pub(crate) end: SimTime,
+    /// What it declares of its readings; `None`: it announces them.
+    pub(crate) declared: Option<DeclaredSpan>,
+    /// The gateway that carries its readings; `None`: its own session.
+    pub(crate) way: Option<&'a str>,
 }
+
+/// The way of readings that no gateway carries.
+const DIRECT: &str = "direct";
 
 impl Account {
     pub(crate) fn open(from: &AccountStart<'_>) -> Self {
@@ -164,7 +204,14 @@ impl Account {
             last: None,
             due: 0,
             never_made: Vec::new(),
+            declared: from.declared.map(|declared| Declared::new(declared, from)),
+            way: from.way.map(str::to_owned),
         }
+    }
+
+    /// By which way its readings come.
+    pub(crate) fn way(&self) -> &str {
+        self.way.as_deref().unwrap_or(DIRECT)
     }
 
     /// The device has acknowledged another reporting period.
@@ -179,6 +226,10 @@ impl Account {
     /// follow one another without gap or overlap, end where the reading is due, and leave the
     /// registers' beginning alone.
     pub(crate) fn made(&mut self, made: Made) -> Result<(), String> {
+        if let Some(declared) = &mut self.declared {
+            declared.made(made, &mut self.made);
+            return Ok(());
+        }
         let instant = made.at - self.start;
         let span = made.span;
         let follows = match self.last {
@@ -201,15 +252,21 @@ impl Account {
     }
 
     pub(crate) fn sent(&mut self, sent: Sent) {
-        self.sent.insert(sent.key, sent.values);
+        if let Some(declared) = &mut self.declared {
+            declared.sees_messages = true;
+        }
+        self.sent.insert(sent.key, sent);
     }
 
     /// Whether the platform gave back what the device sent, as long as that is remembered.
     pub(crate) fn is_as_sent(&self, stored: &Stored) -> bool {
+        if let Some(declared) = &self.declared {
+            return declared.is_as_sent(stored, &self.made, &self.sent);
+        }
         let (Some(epoch), Some(serial)) = (stored.epoch, stored.serial) else { return false };
         let made = self.made.iter().find(|made| (made.epoch, made.serial) == (epoch, serial));
         made.is_some_and(|made| made.at == stored.event_time)
-            && self.sent.get(&(epoch, serial)) == Some(&stored.values)
+            && self.sent.get(&(epoch, serial)).is_some_and(|sent| sent.values == stored.values)
     }
 
     pub(crate) fn stored(&mut self, stored: Stored) {
@@ -218,7 +275,24 @@ impl Account {
 
     /// Joins everything that was due up to an instant before which nothing is on its way any more.
     /// What belongs to later readings is kept for them.
-    pub(crate) fn settle(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Settled {
+    ///
+    /// # Errors
+    /// If readings that are identified by the schedule alone fit it in more than one way.
+    pub(crate) fn settle(
+        &mut self,
+        until: SimTime,
+        rows: &mut Vec<Row>,
+    ) -> Result<Settled, String> {
+        // Taken out, so that the join may use the rest of the account.
+        let Some(mut declared) = self.declared.take() else {
+            return Ok(self.settle_announced(until, rows));
+        };
+        let settled = declared.settle(self, until, rows);
+        self.declared = Some(declared);
+        settled
+    }
+
+    fn settle_announced(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Settled {
         let mut settled = Settled::default();
         let mut stored: BTreeMap<(Epoch, Serial), Vec<Stored>> = BTreeMap::new();
         for reading in std::mem::take(&mut self.stored) {
@@ -246,7 +320,8 @@ impl Account {
                 let sent = self.sent.remove(&key);
                 let list = stored.get_mut(&key)?;
                 let same = list.iter().position(|reading| {
-                    reading.event_time == made.at && Some(&reading.values) == sent.as_ref()
+                    let sent = sent.as_ref().map(|sent| &sent.values);
+                    reading.event_time == made.at && Some(&reading.values) == sent
                 })?;
                 Some(list.remove(same))
             });
@@ -294,12 +369,29 @@ impl Account {
         };
         let span = made.map_or(owed, |made| made.span);
         let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
+        // Only of what a gateway carries is there more to record than the device announced.
+        let spreads = self.way.as_ref().and(made).map(|_| vec![0.0; self.quantities.len()]);
+        self.reading_rows((key, due), (span, spreads.as_deref()), stored, rows);
+    }
+
+    /// One row per quantity of a reading with this key, due then; with the spread of each quantity
+    /// where the span is recorded.
+    fn reading_rows(
+        &self,
+        (key, due): (Key, SimTime),
+        (span, spreads): (ReferenceSpan, Option<&[f64]>),
+        stored: Option<&Stored>,
+        rows: &mut Vec<Row>,
+    ) {
         let truth = self.metering_point.truth(span, self.electricity);
-        for &id in &self.quantities {
+        for (place, &id) in self.quantities.iter().enumerate() {
             // What the plant cannot tell was due all the same: not a number, but not empty either.
             let reference = truth.value(id).or(Some(f64::NAN));
             let reported = stored.and_then(|stored| stored.values.get(id.name())).copied();
-            rows.push(self.row(key, id, due, reference, reported));
+            let spread = spreads.and_then(|spreads| spreads.get(place)).copied();
+            let ReferenceSpan { from, to, .. } = span;
+            let span = spread.map(|spread| RowSpan { from, to, spread });
+            rows.push(Row { span, ..self.row(key, id, due, reference, reported) });
         }
         let Some(stored) = stored else { return };
         for (id, value) in stored.known_values() {
@@ -319,14 +411,14 @@ impl Account {
     /// A row with the reported value brought to the unit of the record.
     fn row(
         &self,
-        key: (Option<Epoch>, Option<Serial>),
+        key: Key,
         quantity: MeasurementId,
         event_time: SimTime,
         reference: Option<f64>,
         reported: Option<f64>,
     ) -> Row {
         let reported = reported.map(|value| value * quantity.row().si_factor);
-        Row { device: self.index, key, quantity, event_time, reference, reported }
+        Row { device: self.index, key, quantity, event_time, reference, reported, span: None }
     }
 }
 

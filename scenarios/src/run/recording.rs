@@ -65,7 +65,8 @@ impl Recording {
         }
         self.observations += rows.len() as u64;
         for row in rows {
-            let observation = row.observation(&ledger.accounts[row.device].device);
+            let account = &ledger.accounts[row.device];
+            let observation = row.observation(&account.device, account.way());
             self.writer.observation(&observation);
             self.live.judge.observation(&observation);
         }

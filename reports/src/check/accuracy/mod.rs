@@ -12,6 +12,10 @@
 //! Below `minimum` are values of which the reference and the report are: a meter that reports what
 //! does not flow, as one that creeps does, is judged, in percent of `minimum`.
 //!
+//! Where a reference has a *spread* (its device declares the spans of its readings), an error
+//! within the limit less the spread is inside, one beyond the limit plus the spread is outside, and
+//! what lies between is decided neither way.
+//!
 //! Counters of pulses know nothing below one pulse: of their error one pulse is free, and what is
 //! more than that is held against the limit.
 
@@ -30,6 +34,9 @@ use crate::check::selection::DEVICE;
 use crate::verdict::{At, Reason, Verdict, VerdictText};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
 use lastmeter_text::{append, number, plural};
+
+/// Parts of the limit up to which a spread is that of rounding, and not spoken of.
+const ROUNDING: f64 = 1e-6;
 
 /// So many devices are named of which nothing was compared.
 const NAMED_MAX: usize = 3;
@@ -66,7 +73,10 @@ pub(super) const KIND: CheckKind = CheckKind {
             `minimum`, its error is in percent of that. `measured` is the worst absolute error, `at` where \
             it was. Of a count of pulses one pulse more or less is free, for it has no fractions; the \
             limit holds for the rest; of so few that one pulse is more than the limit nothing can be \
-            judged, and the check is inconclusive. NaN and infinity are inside no limit. A missing value is not judged here (use \
+            judged, and the check is inconclusive. NaN and infinity are inside no limit. Where the reference is known to a spread only, because the \
+            device declares the spans of its readings, an error up to the limit less the spread is \
+            inside, one beyond the limit plus the spread outside, and with one between the check is \
+            inconclusive. A missing value is not judged here (use \
             `no_loss`); with values stored that nobody sent, such as altered ones, the check passes \
             nothing, and a quantity that was due and of which no value could be judged makes \
             the check inconclusive.",
@@ -96,7 +106,11 @@ pub(super) const KIND: CheckKind = CheckKind {
             series: ByDevice::new(spec.device.clone()),
             spec,
             worst: None,
+            worst_outside: None,
+            worst_between: None,
             outside: 0,
+            between: 0,
+            largest_spread: 0.0,
             beyond_range: BTreeSet::new(),
         }))
     },
@@ -124,14 +138,24 @@ pub(crate) struct Accuracy {
     pub(crate) spec: Spec,
     series: ByDevice<BTreeMap<MeasurementId, Series>>,
     worst: Option<Worst>,
+    /// Of those that are outside even by the spread of their reference.
+    worst_outside: Option<Worst>,
+    /// Of those that the spread decides: the one that with it is farthest off.
+    worst_between: Option<Worst>,
     outside: u64,
+    between: u64,
+    /// In the unit of the limit.
+    largest_spread: f64,
     /// Devices that say their input may exceed what they model.
     beyond_range: BTreeSet<String>,
 }
 
+#[derive(Clone)]
 struct Worst {
     /// Absolute; infinite for what is no number.
     error: f64,
+    /// In the unit of the limit; infinite for what is not known.
+    spread: f64,
     reference: f64,
     reported: f64,
     at: At,
@@ -165,8 +189,25 @@ impl Check for Accuracy {
         series.largest = series.largest.max(reference.abs());
         let error = self.spec.error(observation.quantity, reference, reported).abs();
         let error = if error.is_nan() { f64::INFINITY } else { error };
-        self.outside += u64::from(error > self.spec.limit.value());
-        if self.worst.as_ref().is_none_or(|worst| error > worst.error) {
+        let spread = self.spec.spread(reference, observation.spread());
+        self.largest_spread = self.largest_spread.max(spread);
+        let limit = self.spec.limit.value();
+        // No spread of a reference makes a number of what is none.
+        let is_outside = error > limit + spread || !reported.is_finite();
+        let is_between = !is_outside && error > limit - spread;
+        self.outside += u64::from(is_outside);
+        self.between += u64::from(is_between);
+        let exceeds = |worst: &Option<Worst>| worst.as_ref().is_none_or(|w| error > w.error);
+        let off = |error: f64, spread: f64| error + spread;
+        let exceeds_between = |worst: &Option<Worst>| {
+            worst.as_ref().is_none_or(|w| off(error, spread) > off(w.error, w.spread))
+        };
+        let is_worst = [
+            exceeds(&self.worst),
+            is_outside && exceeds(&self.worst_outside),
+            is_between && exceeds_between(&self.worst_between),
+        ];
+        if is_worst.contains(&true) {
             let at = At {
                 device: Some(observation.device.to_owned()),
                 epoch: observation.epoch.map(|epoch| epoch.0),
@@ -175,7 +216,13 @@ impl Check for Accuracy {
                 time: Some(observation.event_time),
                 event: None,
             };
-            self.worst = Some(Worst { error, reference, reported, at });
+            let found = Worst { error, spread, reference, reported, at };
+            let places = [&mut self.worst, &mut self.worst_outside, &mut self.worst_between];
+            for (place, is_worst) in places.into_iter().zip(is_worst) {
+                if is_worst {
+                    *place = Some(found.clone());
+                }
+            }
         }
     }
 
@@ -226,7 +273,8 @@ impl Check for Accuracy {
         if let Some(devices) = self.without_a_pair(facts) {
             append(&mut left_out, format_args!("; nothing of {devices} to compare"));
         }
-        let measured = self.worst.as_ref().map(|worst| worst.error);
+        let decisive = self.decisive();
+        let measured = decisive.map(|worst| worst.error);
         let unit = self.spec.limit.unit();
         // Whoever sees a pass sees what it is not about.
         let is_told = reason.status() == Status::Pass && !left_out.is_empty();
@@ -239,7 +287,7 @@ impl Check for Accuracy {
             measured,
             limit: Some(self.spec.limit.value()),
             n,
-            at: self.worst.as_ref().map(|worst| worst.at.clone()),
+            at: decisive.map(|worst| worst.at.clone()),
             told,
             ..self.context.verdict(reason, &unit, why)
         };
@@ -248,6 +296,39 @@ impl Check for Accuracy {
 }
 
 impl Accuracy {
+    /// The pair on which the verdict rests.
+    fn decisive(&self) -> Option<&Worst> {
+        let undecided = self.worst_between.as_ref();
+        self.worst_outside.as_ref().or(undecided).or(self.worst.as_ref())
+    }
+
+    /// Why nothing is decided, where the spread of the reference is what would decide.
+    fn undecided(&self, n: u64) -> Option<String> {
+        let worst = self.worst_between.as_ref()?;
+        let unit = self.spec.limit.unit();
+        let known = if worst.spread.is_finite() {
+            format!("a reference known to {} {unit}", number(worst.spread))
+        } else {
+            "a reference that is not known over all spans that its device declares".to_owned()
+        };
+        Some(format!(
+            "{} of {n} not decided; worst: {} {unit} with a limit of {} {unit} and {known}",
+            self.between,
+            number(worst.error),
+            number(self.spec.limit.value()),
+        ))
+    }
+
+    /// How well the references are known, where that is worth a word: `, references known to`.
+    fn known_to(&self) -> String {
+        let (limit, unit) = (self.spec.limit.value(), self.spec.limit.unit());
+        // The last digits of equal references are no spread.
+        if self.largest_spread <= ROUNDING * limit {
+            return String::new();
+        }
+        format!(", with references known to {} {unit} or better", number(self.largest_spread))
+    }
+
     /// The devices that the check is about and of which no value was compared.
     fn without_a_pair(&self, facts: &RunFacts) -> Option<String> {
         let compared: BTreeSet<&str> = self
@@ -307,7 +388,7 @@ impl Accuracy {
     fn judge(&self, n: u64) -> (Reason, String) {
         let (limit, unit) = (self.spec.limit.value(), self.spec.limit.unit());
         if self.outside > 0
-            && let Some(worst) = &self.worst
+            && let Some(worst) = &self.worst_outside
         {
             let si = worst.at.measurement().map(|id| id.row().si_unit.to_string());
             let si = si.unwrap_or_default();
@@ -322,11 +403,17 @@ impl Accuracy {
             } else if worst.error.is_infinite() {
                 why.push_str("; a percentage of zero is undefined, see `minimum`");
             }
+            if worst.spread > ROUNDING * limit {
+                append(&mut why, format_args!(", known to {} {unit}", number(worst.spread)));
+            }
             return (Reason::OutsideLimit, why);
         }
         if n == 0 {
             let about = format!("{} of device {}", self.spec.quantity, self.series.pattern());
             return (Reason::NothingToJudge, format!("no pair of {about} in the record"));
+        }
+        if let Some(why) = self.undecided(n) {
+            return (Reason::BetweenBounds, why);
         }
         let silent: Vec<String> = self
             .series
@@ -352,7 +439,8 @@ impl Accuracy {
         if let Some(all) = self.excludes_nothing() {
             return (Reason::NothingToJudge, all);
         }
-        (Reason::WithinLimit, format!("all {} within {} {unit}", plural(n, "pair"), number(limit)))
+        let (pairs, known_to) = (plural(n, "pair"), self.known_to());
+        (Reason::WithinLimit, format!("all {pairs} within {} {unit}{known_to}", number(limit)))
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lastmeter_units::{MeasurementId, Phase};
 use serde::Serialize;
 
+use super::ROUNDING;
 use super::spec::Limit;
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
@@ -95,10 +96,9 @@ impl Kept<'_> {
         self.series.scale.basis() != Basis::NotJudged
     }
 
-    /// Whether the worst error is outside the limit.
+    /// Whether an error is outside the limit, whatever the spread of its reference.
     fn is_outside(&self) -> bool {
-        let (worst, limit) = (self.series.errors.worst(), self.series.scale.limit.value());
-        self.is_judged() && (worst.is_nan() || worst.abs() > limit)
+        self.is_judged() && self.series.has_outside
     }
 
     /// The largest figure of its row that is a number.
@@ -114,13 +114,17 @@ impl Kept<'_> {
         let figure = |value: f64| number(shown.figure(value));
         let some = |text: String| if n > 0 { text } else { String::new() };
         let limit = series.scale.limit.value();
+        let spread = series.worst_spread;
+        // The last digits of equal references are no spread; without a limit all there is counts.
+        let is_rounding = spread <= ROUNDING * limit.min(series.errors.worst().abs());
+        let spread = if is_rounding { String::new() } else { format!(" ± {}", figure(spread)) };
         ErrorRow {
             device: (*device).to_owned(),
             quantity: id.name(),
             n: grouped(n),
             mean: some(figure(series.errors.mean())),
             deviation: series.errors.deviation().map(figure).unwrap_or_default(),
-            worst: some(figure(series.errors.worst())),
+            worst: some(figure(series.errors.worst()) + &spread),
             limit: if self.is_judged() { figure(limit) } else { String::new() },
             outside: self.is_outside(),
             time: some(to_the_second(series.worst_time)),

@@ -37,6 +37,17 @@ impl Limit {
         self.error_of(reference.abs(), quantity, reference, reported)
     }
 
+    /// The spread of a reference in [`Self::unit`], in percent of `whole` where it is relative;
+    /// infinite where it is not known.
+    pub fn spread(self, whole: f64, spread: f64) -> f64 {
+        let spread = match self {
+            Self::Percent(_) if spread == 0.0 => 0.0,
+            Self::Percent(_) => 100.0 * spread / whole,
+            Self::Absolute(..) => spread,
+        };
+        if spread.is_nan() { f64::INFINITY } else { spread }
+    }
+
     /// [`Self::error`], in percent of `whole` where it is relative.
     fn error_of(self, whole: f64, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
         let free = resolution(quantity);
@@ -128,6 +139,12 @@ impl Spec {
     pub(super) fn error(&self, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
         let whole = reference.abs().max(self.minimum.unwrap_or(0.0));
         self.limit.error_of(whole, quantity, reference, reported)
+    }
+
+    /// The spread of a reference that is judged, in the unit of the limit.
+    pub(super) fn spread(&self, reference: f64, spread: f64) -> f64 {
+        let whole = reference.abs().max(self.minimum.unwrap_or(0.0));
+        self.limit.spread(whole, spread)
     }
 }
 

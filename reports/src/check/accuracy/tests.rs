@@ -1,11 +1,11 @@
 //! The accuracy check against typed-in pairs.
 
-use lastmeter_units::Serial;
+use lastmeter_units::{Serial, SimDuration};
 use proptest::prelude::*;
 
 use super::super::testing::{at, check, facts, row, try_check};
 use super::*;
-use lastmeter_record::{DeviceFacts, Evidence, RunState};
+use lastmeter_record::{DeviceFacts, Evidence, RecordedSpan, RunState};
 
 const U: &str = "electricity.voltage.rms.l1";
 const P: &str = "electricity.power.active.consumed.l1";
@@ -349,4 +349,63 @@ fn a_series_with_altered_values_passes_nothing() {
     rows.push(row("m", 4, U, None, Some(230.0)));
     rows.push(row("m", 5, U, Some(230.0), Some(300.0)));
     assert_eq!(judge(RELATIVE, &rows).reason, Reason::OutsideLimit);
+}
+
+/// A pair whose reference is known to so many volts.
+fn uncertain(reported: f64, spread: f64) -> Observation<'static> {
+    let (from, to) = (SimDuration(0), SimDuration(1));
+    let span = Some(RecordedSpan { from, to, spread, way: "direct" });
+    Observation { span, ..row("m", 1, U, Some(200.0), Some(reported)) }
+}
+
+/// 1 % of 200 V is 2 V, and 0.5 V of spread are 0.25 %.
+#[test]
+fn a_spread_guards_both_sides_of_the_limit() {
+    let toml = format!("quantity = \"{U}\"\nlimit = \"1 %\"");
+    for (reported, spread, status) in [
+        (201.5, 0.5, Status::Pass),
+        (201.5001, 0.5, Status::Inconclusive),
+        (198.4, 0.5, Status::Inconclusive),
+        (202.5, 0.5, Status::Inconclusive),
+        (202.5001, 0.5, Status::Fail),
+        (197.4, 0.5, Status::Fail),
+        (202.0, 0.0, Status::Pass),
+        (202.1, 0.0, Status::Fail),
+        (200.0, 2.1, Status::Inconclusive),
+        (200.0, f64::NAN, Status::Inconclusive),
+        (500.0, f64::NAN, Status::Inconclusive),
+        (f64::NAN, f64::NAN, Status::Fail),
+    ] {
+        let verdict = judge(&toml, &[uncertain(reported, spread)]);
+        assert_eq!(verdict.status, status, "{reported} known to {spread}: {}", verdict.why);
+        let absolute = format!("quantity = \"{U}\"\nlimit = \"2 V\"");
+        assert_eq!(judge(&absolute, &[uncertain(reported, spread)]).status, status, "{reported}");
+    }
+}
+
+#[test]
+fn an_undecided_verdict_shows_error_limit_and_spread() {
+    let toml = format!("quantity = \"{U}\"\nlimit = \"1 %\"");
+    // The second is farther off, yet decided.
+    let rows = [uncertain(201.8, 0.5), uncertain(201.85, 0.1), uncertain(200.0, 0.6)];
+    let verdict = judge(&toml, &rows);
+    assert_eq!(verdict.reason, Reason::BetweenBounds);
+    assert!((verdict.measured.unwrap() - 0.9).abs() < 1e-9);
+    let expected = "1 of 3 not decided; worst: 0.9 % with a limit of 1 % and a reference known to \
+                    0.25 %";
+    assert_eq!(verdict.why, expected);
+    let unknown = judge(&toml, &[uncertain(200.0, f64::NAN)]);
+    assert!(unknown.why.contains("is not known over all spans"), "{}", unknown.why);
+    // What fails fails, whatever else is not decided.
+    let both = judge(&toml, &[uncertain(202.4, 0.5), uncertain(202.3, 0.1)]);
+    assert_eq!(both.status, Status::Fail);
+    assert!((both.measured.unwrap() - 1.15).abs() < 1e-9, "{}", both.why);
+    assert!(
+        both.why.ends_with("reported 202.3 V, reference 200 V, known to 0.05 %"),
+        "{}",
+        both.why
+    );
+    let passes = judge(&toml, &[uncertain(200.1, 0.5)]);
+    let expected = "all 1 pair within 1 %, with references known to 0.25 % or better";
+    assert_eq!(passes.why, expected);
 }

@@ -74,6 +74,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     tables: &[RecordTable::Observations, RecordTable::Events],
     needs: Needs::Calibration,
     section: Some(Section { place: 20, make: section::section }),
+    takes_readings_as_exact: true,
     ..CheckKind::PLAIN
 };
 

@@ -85,6 +85,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     tables: &[RecordTable::Observations, RecordTable::Events, RecordTable::Grid],
     is_limit_of_report: true,
     section: Some(Section { place: 40, make: section::section }),
+    takes_readings_as_exact: true,
     ..CheckKind::PLAIN
 };
 

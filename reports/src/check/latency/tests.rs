@@ -256,6 +256,7 @@ fn reading(number: i64, device: &'static str) -> Observation<'static> {
         event_time: at(30) + lastmeter_units::SimDuration(number * SECOND / 10),
         reference: Some(50.0),
         reported: Some(50.0),
+        span: None,
     }
 }
 

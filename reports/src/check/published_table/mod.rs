@@ -81,6 +81,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     needs: Needs::TestPlan,
     together: Some(each_row_has_its_check),
     section: Some(Section { place: 10, make: section::section }),
+    takes_readings_as_exact: true,
     ..CheckKind::PLAIN
 };
 

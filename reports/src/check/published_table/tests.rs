@@ -75,6 +75,7 @@ fn run(
                 event_time: START + due,
                 reference: Some(reference),
                 reported: is_there(serial).then_some(reference * (1.0 + deviation)),
+                span: None,
             });
         }
     }

@@ -67,6 +67,7 @@ fn run_uneven(
                 event_time: START + due,
                 reference: Some(reference),
                 reported: made.map(|_| value),
+                span: None,
             });
         }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lastmeter_devices::{DEVICES, Device, DeviceContext, DeviceKind};
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Value, Values};
-use lastmeter_sim::{MeteringPoint, Streams, Terminal};
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
 use super::floor::wall;
 use super::gateway::ON;
@@ -14,6 +14,13 @@ use super::link::VIA;
 use crate::language::draft::{Draft, Row, Section};
 use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names};
 use crate::language::references::References;
+
+const READINGS: &str = "readings";
+const SPAN_WINDOW: &str = "span_window";
+const SPAN_EARLIEST: &str = "span_earliest";
+const SPAN_LATEST: &str = "span_latest";
+
+const SPAN_SHIFT: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 86_400.0 };
 
 pub(crate) static DEVICE: Section = Section {
     name: "device",
@@ -24,7 +31,7 @@ pub(crate) static DEVICE: Section = Section {
     kind: Some(("model", "device model")),
     entries: || DEVICES.iter().map(|kind| kind.entry).collect(),
     heading: "devices",
-    rules: &[is_available, keep_alive_is_whole],
+    rules: &[is_available, keep_alive_is_whole, spans_are_of_readings_without],
     ..Section::REPEATED
 };
 
@@ -89,11 +96,45 @@ const OWN: [Field; 8] = [
     VIA,
 ];
 
-static FIELDS: [Field; OWN.len() + CONNECTION.len()] = {
-    let mut all = [VIA; OWN.len() + CONNECTION.len()];
+/// What may be declared of the readings of a device that does not announce them.
+const SPANS: [Field; 4] = [
+    Field::optional(
+        READINGS,
+        Kind::Choice(&["announced", "numbered", "scheduled"]),
+        "what identifies its readings: `announced` with number and span, as without this key; \
+         `numbered` by the protocol, at instants but without a span; `scheduled` by when they \
+         were due and nothing else. Without an announced span the reference is taken over the \
+         declared one, and how far it may be off guards the verdicts",
+    ),
+    Field::optional(
+        SPAN_WINDOW,
+        Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 86_400.0 },
+        "what a mean of a reading covers up to the reading's instant; without it, everything \
+         since the reading before",
+    ),
+    Field::optional(
+        SPAN_EARLIEST,
+        SPAN_SHIFT,
+        "how long before the reading's instant its span may end; without it `0 s`",
+    ),
+    Field::optional(
+        SPAN_LATEST,
+        SPAN_SHIFT,
+        "how long after the reading's instant its span may end; without it `0 s`",
+    ),
+];
+
+static FIELDS: [Field; OWN.len() + CONNECTION.len() + SPANS.len()] = {
+    let mut all = [VIA; OWN.len() + CONNECTION.len() + SPANS.len()];
     let mut index = 0;
     while index < all.len() {
-        all[index] = if index < OWN.len() { OWN[index] } else { CONNECTION[index - OWN.len()] };
+        all[index] = if index < OWN.len() {
+            OWN[index]
+        } else if index < OWN.len() + CONNECTION.len() {
+            CONNECTION[index - OWN.len()]
+        } else {
+            SPANS[index - OWN.len() - CONNECTION.len()]
+        };
         index += 1;
     }
     all
@@ -125,6 +166,8 @@ pub struct DeviceRow {
     pub nodelay: bool,
     /// Whether it publishes on a topic of its own.
     pub is_bound: bool,
+    /// What it declares of its readings; `None`: it announces them.
+    pub declared: Option<DeclaredSpan>,
     /// The values of its table, which devices made by `count` share.
     pub(crate) values: Arc<Values>,
 }
@@ -179,6 +222,44 @@ fn keep_alive_is_whole(draft: &Draft<'_>, out: &mut Diagnostics) {
             out.report(Code::OUT_OF_RANGE, values.span_of("keep_alive"), message, label);
         }
     }
+}
+
+/// Only of a span that is not announced is there anything to declare.
+fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for values in draft.rows(&DEVICE).iter().filter_map(|row| row.values.as_ref()) {
+        if identity(values).is_some() {
+            continue;
+        }
+        for key in [SPAN_WINDOW, SPAN_EARLIEST, SPAN_LATEST] {
+            if values.get(key).is_some() {
+                let message = format!("`{key}` declares what this device announces");
+                let label = "expected only with readings that are not announced";
+                let help = "write `readings = \"numbered\"` or `\"scheduled\"`, or leave this out";
+                let span = values.span_of(key);
+                let help = Some(help.to_owned());
+                out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
+            }
+        }
+    }
+}
+
+/// What identifies the readings of a device that does not announce them.
+fn identity(values: &Values) -> Option<Identity> {
+    match values.text_opt(READINGS) {
+        Some("numbered") => Some(Identity::Number),
+        Some("scheduled") => Some(Identity::Schedule),
+        _ => None,
+    }
+}
+
+/// What a table declares of its devices' readings.
+fn declared(values: &Values) -> Option<DeclaredSpan> {
+    Some(DeclaredSpan {
+        identity: identity(values)?,
+        window: values.duration_opt(SPAN_WINDOW),
+        earliest: values.duration_opt(SPAN_EARLIEST).unwrap_or(SimDuration::ZERO),
+        latest: values.duration_opt(SPAN_LATEST).unwrap_or(SimDuration::ZERO),
+    })
 }
 
 /// The indices of the sources that the devices of a table are connected to, as `at` says: one for
@@ -296,6 +377,7 @@ pub(crate) fn devices(references: &References, tables: &[Row<'_>]) -> Option<Vec
             keep_alive: wall(values, "keep_alive"),
             nodelay: values.boolean("nodelay"),
             is_bound: values.text("input_topic") == "bound",
+            declared: declared(values),
             values: Arc::clone(values),
         })
     };

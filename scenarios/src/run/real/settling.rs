@@ -113,7 +113,11 @@ impl RealBench<'_> {
 
     /// Of a run that was ended early: what was due is settled up to the first reading that is still
     /// on its way.
-    pub(super) fn settle_what_is_back(&mut self, end: SimTime, rows: &mut Vec<Row>) {
+    pub(super) fn settle_what_is_back(
+        &mut self,
+        end: SimTime,
+        rows: &mut Vec<Row>,
+    ) -> Result<(), BenchError> {
         let now_ns = monotonic_ns();
         let mut oldest = end;
         for index in 0..self.ledger.accounts.len() {
@@ -122,20 +126,27 @@ impl RealBench<'_> {
             let until = (now - SimDuration::from_seconds(1)).min(end);
             let until = self.senders.settled_until(index, until);
             oldest = oldest.min(until);
-            self.settle(index, until, rows);
+            self.settle(index, until, rows)?;
         }
         self.recording.recorded = self.recording.recorded.max(oldest);
+        Ok(())
     }
 
     /// Joins what a device owed up to an instant, if anything was due by then.
-    pub(super) fn settle(&mut self, index: usize, until: SimTime, rows: &mut Vec<Row>) {
+    pub(super) fn settle(
+        &mut self,
+        index: usize,
+        until: SimTime,
+        rows: &mut Vec<Row>,
+    ) -> Result<(), BenchError> {
         if until <= self.scenario.schedule.start {
-            return;
+            return Ok(());
         }
-        for (number, at) in self.ledger.settle(index, until, rows) {
+        for (number, at) in self.ledger.settle(index, until, rows)? {
             let intended_ns = self.clocks.timeline.instant(at, self.senders.states[index].lag);
             let rows = &mut self.recording.latency;
             self.recorder.never_made(index, number, intended_ns, rows);
         }
+        Ok(())
     }
 }

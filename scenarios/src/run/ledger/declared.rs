@@ -1,0 +1,319 @@
+//! The join of readings whose device announces no spans, and perhaps not even a number.
+//!
+//! By number: an instant that is due is served by the first number whose instant lies between it
+//! and the next one that is due. Later numbers before the next are the device's own affair: what is
+//! stored of them is not unexpected. By schedule: by the event time alone, which has to lie within
+//! what the declaration admits about the due instant. What fits in two ways is never guessed: it
+//! ends the run.
+//!
+//! What is stored is held against what was sent as far as the bench sees messages of the device.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use lastmeter_sim::{DeclaredSpan, Identity};
+use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+
+use super::{Account, AccountStart, Made, Row, Sent, Settled, Stored};
+
+/// So many readings are named in a message.
+const NAMED_MAX: usize = 4;
+
+type Number = (Epoch, Serial);
+
+/// What an account keeps of a device that declares its spans.
+pub(super) struct Declared {
+    span: DeclaredSpan,
+    end: SimTime,
+    /// Whether the bench has seen any message of the device.
+    pub(super) sees_messages: bool,
+    /// Due instants that are not settled.
+    pending: VecDeque<SimTime>,
+    /// The nominal end before.
+    before: SimTime,
+    /// By schedule: instants at which the device says it made a reading. They say nothing of
+    /// which reading is which, only that a message was there to wait for.
+    announced: BTreeSet<SimTime>,
+}
+
+impl Declared {
+    pub(super) fn new(span: DeclaredSpan, from: &AccountStart<'_>) -> Self {
+        Self {
+            span,
+            end: from.end,
+            sees_messages: false,
+            pending: VecDeque::new(),
+            before: from.start,
+            announced: BTreeSet::new(),
+        }
+    }
+
+    /// Takes number and instant of a reading; the span that comes with them is not believed.
+    pub(super) fn made(&mut self, made: Made, all: &mut Vec<Made>) {
+        match self.span.identity {
+            Identity::Number => {
+                let place = all.partition_point(|other| other.at <= made.at);
+                all.insert(place, made);
+            }
+            Identity::Schedule => {
+                self.announced.insert(made.at);
+            }
+        }
+    }
+
+    pub(super) fn is_as_sent(
+        &self,
+        stored: &Stored,
+        made: &[Made],
+        sent: &BTreeMap<Number, Sent>,
+    ) -> bool {
+        match self.span.identity {
+            Identity::Number => {
+                let made = made.iter().find(|made| Some(key_of(made)) == stored.number());
+                made.is_some_and(|made| self.is_of_number(stored, made, sent))
+            }
+            Identity::Schedule => self.is_of_schedule(stored, sent),
+        }
+    }
+
+    /// Whether an event time is one that the declaration admits for a nominal end.
+    fn admits(&self, nominal: SimTime, event_time: SimTime) -> bool {
+        (nominal - self.span.earliest..=nominal + self.span.latest).contains(&event_time)
+    }
+
+    /// Whether what is stored is what the device sent under its number.
+    fn is_of_number(&self, stored: &Stored, made: &Made, sent: &BTreeMap<Number, Sent>) -> bool {
+        self.admits(made.at, stored.event_time)
+            && (!self.sees_messages
+                || sent.get(&key_of(made)).is_some_and(|sent| sent.values == stored.values))
+    }
+
+    /// Whether the device sent this: by number if both have one, else by event time.
+    fn is_of_schedule(&self, stored: &Stored, sent: &BTreeMap<Number, Sent>) -> bool {
+        if !self.sees_messages {
+            return true;
+        }
+        let found = match stored.number() {
+            Some(number) => sent.get(&number),
+            None => sent.values().find(|sent| sent.event_time == Some(stored.event_time)),
+        };
+        found.is_some_and(|sent| {
+            sent.values == stored.values
+                && sent.event_time.is_none_or(|event_time| event_time == stored.event_time)
+        })
+    }
+
+    /// Joins what was due up to an instant, as far as nothing more can belong to it.
+    pub(super) fn settle(
+        &mut self,
+        account: &mut Account,
+        until: SimTime,
+        rows: &mut Vec<Row>,
+    ) -> Result<Settled, String> {
+        self.pending.extend(account.schedule.take_until(until));
+        let mut settled = Settled::default();
+        match self.span.identity {
+            Identity::Number => self.settle_by_number(account, until, &mut settled, rows),
+            Identity::Schedule => self.settle_by_schedule(account, until, &mut settled, rows)?,
+        }
+        self.settle_rest(account, until, &mut settled, rows);
+        Ok(settled)
+    }
+
+    /// The due instant that follows the first one that is not settled.
+    fn second(&self, account: &mut Account) -> SimTime {
+        self.pending.get(1).copied().unwrap_or_else(|| account.schedule.next())
+    }
+
+    fn settle_by_number(
+        &mut self,
+        account: &mut Account,
+        until: SimTime,
+        settled: &mut Settled,
+        rows: &mut Vec<Row>,
+    ) {
+        let known = account.made.partition_point(|made| made.at <= until);
+        for made in account.made.drain(..known).collect::<Vec<_>>() {
+            while !self.pending.is_empty() && self.second(account) <= made.at {
+                self.settle_missing(account, settled, rows);
+            }
+            let serves = self.pending.front().copied().filter(|due| *due <= made.at);
+            let place = account.stored.iter().position(|stored| {
+                stored.number() == Some(key_of(&made))
+                    && self.is_of_number(stored, &made, &account.sent)
+            });
+            let found = place.map(|place| account.stored.remove(place));
+            account.sent.remove(&key_of(&made));
+            match serves {
+                Some(due) => {
+                    self.pending.pop_front();
+                    self.settle_one(account, (due, made.at), Some(made), found, settled, rows);
+                }
+                None => settled.unknown_values += found.map_or(0, |found| unknown(&found)),
+            }
+            self.before = made.at;
+        }
+        let at_end = until >= self.end;
+        let is_over = |next: SimTime| until + SimDuration(1) >= next || at_end;
+        while !self.pending.is_empty() && is_over(self.second(account)) {
+            self.settle_missing(account, settled, rows);
+        }
+    }
+
+    fn settle_by_schedule(
+        &mut self,
+        account: &mut Account,
+        until: SimTime,
+        settled: &mut Settled,
+        rows: &mut Vec<Row>,
+    ) -> Result<(), String> {
+        let at_end = until >= self.end;
+        while let Some(due) = self.pending.front().copied() {
+            // Before that another one may still come that fits as well.
+            if due + self.span.latest > until && !at_end {
+                break;
+            }
+            let fits = |stored: &&Stored| self.admits(due, stored.event_time);
+            let found: Vec<&Stored> = account.stored.iter().filter(fits).collect();
+            if found.len() > 1 {
+                return Err(ambiguous(due, &found, "more than one reading fits"));
+            }
+            let next = self.second(account);
+            if let Some(both) = account.stored.iter().find(|stored| {
+                self.admits(due, stored.event_time) && self.admits(next, stored.event_time)
+            }) {
+                let what = format!("and the one due at {next} too fits one reading");
+                return Err(ambiguous(due, &[both], &what));
+            }
+            let place = account.stored.iter().position(|stored| {
+                self.admits(due, stored.event_time) && self.is_of_schedule(stored, &account.sent)
+            });
+            let found = place.map(|place| account.stored.remove(place));
+            self.pending.pop_front();
+            self.settle_one(account, (due, due), None, found, settled, rows);
+            self.before = due;
+        }
+        Ok(())
+    }
+
+    /// The first due instant that is not settled never will be served.
+    fn settle_missing(
+        &mut self,
+        account: &mut Account,
+        settled: &mut Settled,
+        rows: &mut Vec<Row>,
+    ) {
+        if let Some(due) = self.pending.pop_front() {
+            self.settle_one(account, (due, due), None, None, settled, rows);
+        }
+    }
+
+    /// One due instant with what serves it.
+    fn settle_one(
+        &mut self,
+        account: &mut Account,
+        (due, nominal): (SimTime, SimTime),
+        made: Option<Made>,
+        found: Option<Stored>,
+        settled: &mut Settled,
+        rows: &mut Vec<Row>,
+    ) {
+        settled.due += 1;
+        account.due += 1;
+        settled.stored += u64::from(found.is_some());
+        settled.missing += u64::from(found.is_none());
+        settled.unknown_values += found.as_ref().map_or(0, unknown);
+        let (first, last) = (due - self.span.earliest, due + self.span.latest);
+        let is_announced = made.is_some() || self.announced.range(first..=last).next().is_some();
+        if found.is_none() && !is_announced {
+            account.never_made.push((account.due, due));
+        }
+        let (start, before) = (account.start, self.before.min(nominal));
+        let admitted = self.span.admitted(before - start, nominal - start);
+        // Nothing is held against the reference of what did not come.
+        let spreads = found.as_ref().map(|_| {
+            let (point, quantities) = (&account.metering_point, &account.quantities);
+            point.spread(&admitted, account.electricity, quantities)
+        });
+        let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
+        let span = (admitted.nominal(), spreads.as_deref());
+        account.reading_rows((key, due), span, found.as_ref(), rows);
+    }
+
+    /// What is stored and can serve nothing any more is unexpected; what was sent and is of no use
+    /// any more is forgotten.
+    fn settle_rest(
+        &mut self,
+        account: &mut Account,
+        until: SimTime,
+        settled: &mut Settled,
+        rows: &mut Vec<Row>,
+    ) {
+        let open = self.pending.front().copied().unwrap_or_else(|| account.schedule.next());
+        let open = open - self.span.earliest;
+        let at_end = until >= self.end;
+        for stored in std::mem::take(&mut account.stored) {
+            let may_serve = match self.span.identity {
+                Identity::Number => {
+                    let number = stored.number();
+                    account.made.iter().any(|made| Some(key_of(made)) == number)
+                }
+                Identity::Schedule => stored.event_time >= open && !at_end,
+            };
+            if may_serve {
+                account.stored.push(stored);
+                continue;
+            }
+            settled.unexpected += 1;
+            settled.unknown_values += unknown(&stored);
+            account.unexpected(&stored, rows);
+        }
+        if self.span.identity == Identity::Schedule {
+            let is_open = |sent: &Sent| sent.event_time.is_none_or(|at| at >= open);
+            account.sent.retain(|_, sent| is_open(sent));
+            self.announced = self.announced.split_off(&open);
+        }
+    }
+}
+
+fn key_of(made: &Made) -> Number {
+    (made.epoch, made.serial)
+}
+
+/// How many of its values nobody knows.
+fn unknown(stored: &Stored) -> u64 {
+    stored.unknown_values().count() as u64
+}
+
+fn ambiguous(due: SimTime, found: &[&Stored], what: &str) -> String {
+    let named: Vec<String> = found
+        .iter()
+        .take(NAMED_MAX)
+        .map(|stored| match stored.number() {
+            Some((epoch, serial)) => {
+                format!("{} (stored as epoch {epoch}, serial {serial})", stored.event_time)
+            }
+            None => stored.event_time.to_string(),
+        })
+        .collect();
+    let more = match found.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "of the reading due at {due} {what}: event time {}{more}; which is which is never guessed: \
+         make `span_earliest` and `span_latest` smaller than the reporting period, or identify \
+         readings by number",
+        named.join(", ")
+    )
+}
+
+impl Stored {
+    /// Epoch and serial, if it has both.
+    fn number(&self) -> Option<Number> {
+        Some((self.epoch?, self.serial?))
+    }
+}
+
+#[cfg(test)]
+#[path = "declared_tests.rs"]
+mod tests;

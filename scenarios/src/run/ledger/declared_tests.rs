@@ -1,0 +1,210 @@
+//! The join by number and by schedule: every way of going wrong.
+
+use lastmeter_sim::{
+    ChannelSpectrum, ElectricityFacts, Netting, ReferenceSpan, Spectrum, Streams, Terminal, Tone,
+};
+use lastmeter_units::MeasurementId;
+
+use super::*;
+use crate::run::ledger::RowSpan;
+
+const VOLTAGE: &str = "electricity.voltage.rms.l1";
+
+fn seconds(seconds: i64) -> SimDuration {
+    SimDuration::from_seconds(seconds)
+}
+
+fn at(since_start: i64) -> SimTime {
+    SimTime(1_000_000_000_000) + seconds(since_start)
+}
+
+/// A voltage every 10 s up to 1000 s, declared to end from 1 s before its instant to 2 s after it.
+fn account(identity: Identity) -> Account {
+    let tone = |rms| ChannelSpectrum {
+        tones: vec![Tone { frequency_hz: 50.0, rms, phase_rad: 0.0 }],
+        ..ChannelSpectrum::default()
+    };
+    let spectrum =
+        Spectrum { fundamental_hz: 50.0, voltages: vec![tone(230.0)], currents: vec![tone(10.0)] };
+    let terminal = Terminal::from_spectrum(spectrum, "s", &Streams::new(1)).unwrap();
+    Account::open(&AccountStart {
+        device: "meter",
+        index: 0,
+        metering_point: terminal.into(),
+        electricity: Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 }),
+        quantities: &[MeasurementId::lookup(VOLTAGE).unwrap()],
+        start: at(0),
+        period: seconds(10),
+        end: at(1000),
+        declared: Some(DeclaredSpan {
+            identity,
+            window: Some(seconds(5)),
+            earliest: seconds(1),
+            latest: seconds(2),
+        }),
+        way: None,
+    })
+}
+
+fn made(serial: u64, instant: i64) -> Made {
+    // What it announces is a lie, and nobody asks.
+    let span = ReferenceSpan { from: seconds(7), to: seconds(1), registers_from: seconds(3) };
+    Made { epoch: Epoch(1), serial: Serial(serial), at: at(instant), span }
+}
+
+fn values() -> BTreeMap<String, f64> {
+    BTreeMap::from([(VOLTAGE.to_owned(), 231.0)])
+}
+
+fn sent(serial: u64, instant: i64) -> Sent {
+    let key = (Epoch(1), Serial(serial));
+    Sent { key, event_time: Some(at(instant)), values: values() }
+}
+
+fn stored(serial: Option<u64>, instant: i64) -> Stored {
+    Stored {
+        device: "meter".to_owned(),
+        epoch: serial.map(|_| Epoch(1)),
+        serial: serial.map(Serial),
+        event_time: at(instant),
+        commit_time: None,
+        values: values(),
+    }
+}
+
+/// Serials of rows with a reference and of rows without, `None` for what did not come.
+fn told(rows: &[Row]) -> Vec<(Option<u64>, i64, bool, bool)> {
+    let told = |row: &Row| {
+        let since_start = (row.event_time - at(0)).0 / 1_000_000_000;
+        let serial = row.key.1.map(|serial| serial.0);
+        (serial, since_start, row.reference.is_some(), row.reported.is_some())
+    };
+    rows.iter().map(told).collect()
+}
+
+fn settled(due: u64, stored: u64, unexpected: u64) -> Settled {
+    Settled { due, stored, missing: due - stored, unexpected, unknown_values: 0 }
+}
+
+#[test]
+fn a_number_serves_the_period_it_falls_in_and_later_ones_are_no_fault() {
+    let mut account = account(Identity::Number);
+    // At 11 s, and again at 14 s and 17 s; none from 20 s to 30 s; at 30 s.
+    for (serial, instant) in [(1, 11), (2, 14), (3, 17), (4, 30)] {
+        account.made(made(serial, instant)).unwrap();
+        account.sent(sent(serial, instant));
+        account.stored(stored(Some(serial), instant));
+    }
+    let mut rows = Vec::new();
+    assert_eq!(account.settle(at(15), &mut rows), Ok(settled(1, 1, 0)));
+    assert_eq!(account.settle(at(29), &mut rows), Ok(settled(0, 0, 0)), "20 s may still come");
+    assert_eq!(account.settle(at(35), &mut rows), Ok(settled(2, 1, 0)));
+    let expected = [(Some(1), 10, true, true), (None, 20, true, false), (Some(4), 30, true, true)];
+    assert_eq!(told(&rows), expected);
+    assert_eq!(account.take_never_made(), [(2, at(20))]);
+    // The reference is taken over 5 s up to the number's instant, not up to when it was due.
+    let span = |row: &Row| row.span.map(|span| (span.from, span.to));
+    assert_eq!(span(&rows[0]), Some((seconds(6), seconds(11))));
+    assert_eq!(span(&rows[1]), None, "nothing is held against what did not come");
+    let RowSpan { spread, .. } = rows[0].span.unwrap();
+    assert!(spread < 1e-9, "a steady voltage is the same over all spans: {spread}");
+}
+
+#[test]
+fn every_way_of_going_wrong_by_number_is_seen() {
+    let altered = |serial| {
+        let values = BTreeMap::from([(VOLTAGE.to_owned(), 232.0)]);
+        Stored { values, ..stored(Some(serial), 10) }
+    };
+    for (what, given, expected) in [
+        ("as sent", vec![stored(Some(1), 10)], settled(1, 1, 0)),
+        ("as late as declared", vec![stored(Some(1), 12)], settled(1, 1, 0)),
+        ("later", vec![stored(Some(1), 13)], settled(1, 0, 1)),
+        ("earlier than declared", vec![stored(Some(1), 8)], settled(1, 0, 1)),
+        ("lost", vec![], settled(1, 0, 0)),
+        ("altered", vec![altered(1)], settled(1, 0, 1)),
+        ("twice", vec![stored(Some(1), 10), stored(Some(1), 10)], settled(1, 1, 1)),
+        ("another number", vec![stored(Some(2), 10)], settled(1, 0, 1)),
+        ("without a number", vec![stored(None, 10)], settled(1, 0, 1)),
+    ] {
+        let mut account = account(Identity::Number);
+        account.made(made(1, 10)).unwrap();
+        account.sent(sent(1, 10));
+        given.into_iter().for_each(|stored| account.stored(stored));
+        assert_eq!(account.settle(at(19), &mut Vec::new()), Ok(expected), "{what}");
+    }
+}
+
+#[test]
+fn by_schedule_one_reading_in_its_time_is_joined_and_no_number_matters() {
+    let mut account = account(Identity::Schedule);
+    // Announced under other numbers, and at other instants; not sent as far as the bench sees.
+    account.made(made(70, 10)).unwrap();
+    for reading in [stored(Some(9), 12), stored(None, 19), stored(Some(9), 25)] {
+        account.stored(reading);
+    }
+    let mut rows = Vec::new();
+    assert_eq!(account.settle(at(11), &mut rows), Ok(settled(0, 0, 0)), "another may come at 12 s");
+    assert_eq!(account.settle(at(35), &mut rows), Ok(settled(3, 2, 1)));
+    let expected = [
+        (None, 10, true, true),
+        (None, 20, true, true),
+        (None, 30, true, false),
+        (Some(9), 25, false, true),
+    ];
+    assert_eq!(told(&rows), expected);
+    assert_eq!(rows[0].span.map(|span| (span.from, span.to)), Some((seconds(5), seconds(10))));
+    assert_eq!(account.take_never_made(), [(3, at(30))]);
+}
+
+#[test]
+fn what_is_ambiguous_is_an_error_that_names_what_was_found() {
+    let mut two = account(Identity::Schedule);
+    for reading in [stored(Some(1), 10), stored(None, 11)] {
+        two.stored(reading);
+    }
+    let error = two.settle(at(12), &mut Vec::new()).unwrap_err();
+    let due = at(10).to_string();
+    for part in [due.as_str(), "more than one reading fits", "serial 1", &at(11).to_string()] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    // One reading that fits two due instants.
+    let mut wide = account(Identity::Schedule);
+    if let Some(declared) = &mut wide.declared {
+        declared.span.latest = seconds(9);
+    }
+    wide.stored(stored(None, 19));
+    let error = wide.settle(at(19), &mut Vec::new()).unwrap_err();
+    for instant in [at(10), at(20), at(19)] {
+        assert!(error.contains(&instant.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn by_schedule_what_was_not_sent_like_this_is_missing_and_unexpected() {
+    let other = || BTreeMap::from([(VOLTAGE.to_owned(), 230.0)]);
+    for (what, given, expected) in [
+        ("as sent", stored(Some(1), 10), settled(1, 1, 0)),
+        ("by its event time", stored(None, 10), settled(1, 1, 0)),
+        ("altered", Stored { values: other(), ..stored(Some(1), 10) }, settled(1, 0, 1)),
+        ("altered, unnumbered", Stored { values: other(), ..stored(None, 10) }, settled(1, 0, 1)),
+        ("another instant", stored(Some(1), 11), settled(1, 0, 1)),
+    ] {
+        let mut account = account(Identity::Schedule);
+        account.sent(sent(1, 10));
+        assert_eq!(account.is_as_sent(&given), expected.stored == 1, "{what}");
+        account.stored(given);
+        assert_eq!(account.settle(at(19), &mut Vec::new()), Ok(expected), "{what}");
+    }
+}
+
+#[test]
+fn at_the_end_nothing_is_waited_for() {
+    for identity in [Identity::Number, Identity::Schedule] {
+        let mut account = account(identity);
+        let first = account.settle(at(999), &mut Vec::new()).unwrap();
+        let last = account.settle(at(1000), &mut Vec::new()).unwrap();
+        assert_eq!((first.due, last.due), (99, 1), "{identity:?}");
+        assert_eq!(first.missing + last.missing, 100);
+    }
+}
