@@ -8,6 +8,7 @@ import collections
 import csv
 import datetime
 import fnmatch
+import itertools
 import math
 import os
 import re
@@ -205,6 +206,10 @@ class NoLoss:
         self.due, self.came, self.unexpected = set(), set(), set()
         self.absent, self.reported = set(), set()
         self.nameless = 0
+        # How many readings of a device have to be missing one after another, and all due ones in
+        # the order of the record.
+        self.silent = {row["device"]: row["readings"] for row in check.get("silent", [])}
+        self.order = {}
         # Whether the row that comes next has a declared span: then it was joined by when it was due.
         self.has_span = False
 
@@ -221,6 +226,7 @@ class NoLoss:
             self.unexpected.add(key)
             return
         self.due.add(key)
+        self.order.setdefault(device, {})[key] = None
         if reported is not None:
             self.came.add(key)
             self.reported.add((device, quantity))
@@ -232,8 +238,21 @@ class NoLoss:
     def missing(self):
         return self.absent | (self.due - self.came)
 
+    def as_it_has_to_be(self):
+        """Missing readings that have to be missing, and readings that came and had not to."""
+        taken, surplus = 0, 0
+        for device, expected in self.silent.items():
+            gone = [key in self.missing for key in self.order.get(device, {})]
+            stretches = len([1 for is_gone, _ in itertools.groupby(gone) if is_gone])
+            if gone and stretches <= 1:
+                taken += min(sum(gone), expected)
+                surplus += max(expected - sum(gone), 0)
+        return taken, surplus
+
     def compare(self, comparison, name, verdict):
-        due, missing, unexpected = len(self.due), len(self.missing), len(self.unexpected)
+        taken, surplus = self.as_it_has_to_be()
+        due, missing = len(self.due) - taken, len(self.missing) - taken
+        unexpected = len(self.unexpected) + surplus
         comparison.same(f"{name} due", verdict["n"], due)
         off = missing + unexpected
         comparison.exact(f"{name} missing and unexpected", verdict["measured"], off)

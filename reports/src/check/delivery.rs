@@ -4,9 +4,9 @@
 //! keeps them together, so they are counted as they pass by. A due value that came without a serial
 //! number cannot be matched, and only its row is counted, unless its device declares its spans: then
 //! the bench has matched it by the instant at which it was due; what was due and never made by the
-//! device has no serial either, and is missing at the instant at which it was due. An *altered* reading is
-//! stored under the number of one that was due, and is not what was sent: that one is missing, and
-//! what is stored is unexpected. A *stray* is stored and has no row at all.
+//! device has no serial either, and is missing at the instant at which it was due. An *altered*
+//! reading is stored under the number of one that was due, and is not what was sent: that one is
+//! missing, and what is stored is unexpected. A *stray* is stored and has no row at all.
 //!
 //! A value whose truth nobody knows may be absent from a reading until the device reports it for
 //! the first time: severity of flicker takes ten minutes to be there.
@@ -27,6 +27,8 @@ pub struct Delivery {
     pub stored: u64,
     /// Due readings of which at least one value did not come.
     pub missing: u64,
+    /// Stretches of missing readings, each one after another.
+    pub missing_stretches: u64,
     /// Times something came that was not due: another reading, or one value more of a due one.
     pub unexpected: u64,
     /// Missing readings under whose number something else is stored; they are among the missing,
@@ -39,6 +41,8 @@ pub struct Delivery {
     /// The first unexpected ones, at most [`NAMED_MAX`].
     pub first_unexpected: Vec<Place>,
     open: Option<Open>,
+    /// Whether the due reading before was missing.
+    was_missing: bool,
     /// Numbers of missing and of unexpected readings, as long as the other half may come.
     missing_keys: BTreeSet<Key>,
     unexpected_keys: BTreeSet<Key>,
@@ -141,6 +145,10 @@ impl Delivery {
         open.is_missing |= open.is_due && !open.has_value;
         self.due += u64::from(open.is_due);
         self.missing += u64::from(open.is_missing);
+        if open.is_due {
+            self.missing_stretches += u64::from(open.is_missing && !self.was_missing);
+            self.was_missing = open.is_missing;
+        }
         self.stored += u64::from(open.is_due && !open.is_missing);
         self.unexpected += u64::from(open.is_unexpected);
         if let (Some(epoch), Some(serial)) = (open.place.epoch, open.place.serial) {

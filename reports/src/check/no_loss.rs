@@ -1,8 +1,9 @@
 //! `no_loss`: each due reading arrived exactly once.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 
-use lastmeter_params::{Entry, Pattern};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Pattern, Values};
 
 use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
@@ -24,20 +25,62 @@ pub(super) const KIND: CheckKind = CheckKind {
             `scheduled`, by when they were due; a device that sends no serial \
             numbers otherwise, or of which no reading was due, cannot be judged, and the check is \
             inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
-            were due.",
-        fields: &[DEVICE],
+            were due. Of a device that is to fall silent (`silent`) exactly so many readings have \
+            to be missing, one after another; more or fewer count as missing or unexpected.",
+        fields: &[
+            DEVICE,
+            Field::default(
+                "silent",
+                Kind::List(&Kind::Table(SILENT)),
+                "[]",
+                "devices that are to fall silent, with how many of their readings are missing then",
+            ),
+        ],
     },
-    build: |values, context, _| {
+    build: |values, context, diagnostics| {
         let devices = ByDevice::new(Pattern::new(values.text("device")));
-        Some(Box::new(NoLoss { context, devices, strays: 0, first_strays: Vec::new() }))
+        let silent = read_silent(values, diagnostics)?;
+        Some(Box::new(NoLoss { context, devices, silent, strays: 0, first_strays: Vec::new() }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
     ..CheckKind::PLAIN
 };
 
+const SILENT: &[Field] = &[
+    Field::required("device", Kind::Name, "which device"),
+    Field::required(
+        "readings",
+        Kind::Integer { min: 1, max: 1_000_000_000 },
+        "how many of its readings are missing",
+    ),
+];
+
+/// How many readings have to be missing, by device.
+fn read_silent(values: &Values, diagnostics: &mut Diagnostics) -> Option<BTreeMap<String, u64>> {
+    let mut silent = BTreeMap::new();
+    let pattern = Pattern::new(values.text("device"));
+    for table in values.tables("silent") {
+        let device = table.text("device");
+        let readings = table.integer("readings") as u64;
+        let is_first = silent.insert(device.to_owned(), readings).is_none();
+        if !is_first || !pattern.matches(device) {
+            let (message, label) = if is_first {
+                (format!("the check is not about `{device}`"), "not among its devices")
+            } else {
+                (format!("`{device}` is silent twice"), "add up their numbers of readings")
+            };
+            diagnostics.report(Code::DOES_NOT_FIT, table.span, message, label);
+            return None;
+        }
+    }
+    Some(silent)
+}
+
 struct NoLoss {
     context: CheckContext,
     devices: ByDevice<Delivery>,
+    /// How many readings of a device have to be missing, one after another.
+    silent: BTreeMap<String, u64>,
     /// What is stored and has no row: foreign readings, those without a known value, and values
     /// under an identifier nobody sent.
     strays: u64,
@@ -72,8 +115,9 @@ impl Check for NoLoss {
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let devices: Vec<(&str, Delivery)> =
+        let mut devices: Vec<(&str, Delivery)> =
             self.devices.iter().map(|(name, delivery)| (name, delivery.closed())).collect();
+        let silent = self.take_out_silent(&mut devices, facts.is_finished());
         let sum = |count: fn(&Delivery) -> u64| devices.iter().map(|(_, d)| count(d)).sum::<u64>();
         let (due, missing) = (sum(|d| d.due), sum(|d| d.missing));
         let unexpected_rows = sum(|d| d.unexpected);
@@ -87,6 +131,7 @@ impl Check for NoLoss {
         let mut why = format!("{} of {due} readings, {unexpected} unexpected", due - missing);
         push_places(&mut why, "missing", missing, &first_missing);
         push_places(&mut why, "unexpected", unexpected_rows, &first_unexpected);
+        why.push_str(&silent);
         let altered = sum(|d| d.altered);
         if altered > 0 {
             append(&mut why, format_args!("; {altered} stored altered"));
@@ -130,6 +175,34 @@ impl Check for NoLoss {
 }
 
 impl NoLoss {
+    /// Takes what is missing as it has to be out of the figures, and says so; readings that came
+    /// although they had to be missing are unexpected.
+    fn take_out_silent(&self, devices: &mut [(&str, Delivery)], is_finished: bool) -> String {
+        let mut told = String::new();
+        for (name, expected) in &self.silent {
+            let Some((_, delivery)) = devices.iter_mut().find(|(other, _)| other == name) else {
+                continue;
+            };
+            let missing = delivery.missing;
+            append(&mut told, format_args!("; {name} silent for {missing} of {expected}"));
+            if delivery.missing_stretches > 1 {
+                let stretches = delivery.missing_stretches;
+                append(&mut told, format_args!(" in {stretches} stretches, expected one"));
+                continue;
+            }
+            delivery.missing -= missing.min(*expected);
+            // A run that ended early may have ended before it was silent for so long.
+            if is_finished {
+                delivery.unexpected += expected.saturating_sub(missing);
+            }
+            delivery.due -= missing.min(*expected);
+            if delivery.missing == 0 {
+                delivery.first_missing.clear();
+            }
+        }
+        told
+    }
+
     /// The devices of the run this is about of which no reading was due and none came: nothing is
     /// known of them, so nothing may pass for them.
     fn never_due<'a>(&self, facts: &'a RunFacts, devices: &[(&'a str, Delivery)]) -> Vec<&'a str> {
@@ -188,6 +261,28 @@ mod tests {
     use lastmeter_record::{DeviceFacts, Evidence, RunState};
 
     const U: &str = "electricity.voltage.rms.l1";
+
+    #[test]
+    fn a_device_that_is_to_fall_silent_misses_exactly_so_many_in_one_stretch() {
+        let judge = |missing: &[u64], expected: u64| {
+            let keys = format!("silent = [{{ device = \"m\", readings = {expected} }}]");
+            let mut check = check("no_loss", &keys);
+            for number in 1..=6 {
+                let reported = (!missing.contains(&number)).then_some(230.0);
+                check.observation(&row("m", number, U, Some(230.0), reported));
+            }
+            check.verdict(&facts(RunState::Finished))
+        };
+        let good = judge(&[3, 4, 5], 3);
+        assert_eq!((good.status, good.measured, good.n), (Status::Pass, Some(0.0), 3));
+        assert!(good.why.contains("m silent for 3 of 3"), "{}", good.why);
+        for (missing, wrong) in
+            [(&[4, 5, 6][..], 2), (&[2, 3][..], 3), (&[][..], 1), (&[2, 4, 5][..], 3)]
+        {
+            let verdict = judge(missing, wrong);
+            assert_eq!(verdict.status, Status::Fail, "{missing:?}: {}", verdict.why);
+        }
+    }
     const F: &str = "electricity.frequency";
 
     fn judge(rows: &[Observation<'_>], state: RunState) -> Verdict {
