@@ -118,6 +118,11 @@ impl Concentrator {
                 Next::Concluded(Work::Read(place), outcome) => {
                     self.polled(now, (network, place), outcome, out);
                 }
+                Next::Concluded(Work::Missing(place), _) => {
+                    if line.meters.get(place).is_some_and(|meter| meter.target.is_none()) {
+                        self.failed(now, (network, place), "no primary address found", out);
+                    }
+                }
             }
         }
     }
@@ -210,8 +215,7 @@ impl Concentrator {
                 event(out, Kind::AnswerRefused, detail);
                 "garbled answers"
             }
-            Some(_) => "no answer",
-            None => "no primary address found",
+            _ => "no answer",
         };
         self.failed(now, (network, place), silent, out);
     }
@@ -381,14 +385,16 @@ fn is_same(found: &Identity, known: &Identity) -> bool {
 /// has none. Nothing for the same answer again. Serials begin at 1, so an access number of 0 at
 /// first makes 256.
 fn carried_on(before: MeterState, reading: &Reading) -> Option<u64> {
-    let Some(access_number) = reading.access_number else { return Some(before.serial + 1) };
+    let Some(access_number) = reading.access_number else {
+        return Some(before.serial.saturating_add(1));
+    };
     if before.serial == 0 {
         return Some(if access_number == 0 { 256 } else { u64::from(access_number) });
     }
     match access_number.wrapping_sub(before.access_number) {
         0 if reading.fingerprint == before.fingerprint => None,
-        0 => Some(before.serial + 256),
-        ahead => Some(before.serial + u64::from(ahead)),
+        0 => Some(before.serial.saturating_add(256)),
+        ahead => Some(before.serial.saturating_add(u64::from(ahead))),
     }
 }
 

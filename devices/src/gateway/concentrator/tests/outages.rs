@@ -58,7 +58,7 @@ fn records_are_given_up_and_what_is_remembered_stays() {
 
 #[test]
 fn every_command_is_answered_with_an_error_once() {
-    let text = r#"{"definition":{"name":"set_breaker"},"invocation":{"id":"i-1"},"parameters":{}}"#;
+    let text = r#"{"command":{"command":{"name":"set_breaker"},"invocation":{"id":"i-1"}}}"#;
     let mut bench = Bench::new(QUICK, water_meters(1, 5));
     for owner in ["m-0", "m-0", "cellar"] {
         let payload = text.replace("i-1", if owner == "m-0" { "i-1" } else { "i-2" });

@@ -22,7 +22,7 @@ fn a_heat_meter_reads_in_the_units_of_messages() {
         0,
         true,
     );
-    let second = telegram(&[(0x5A, bcd(705)), (0x5E, Value::Real(40.5))], 0, false);
+    let second = telegram(&[(0x5A, bcd(705)), (0x5E, Value::Real(405.0))], 0, false);
     let meter = slave("00000007-LMT-01-04", vec![first, second]);
     let mut bench = Bench::new(QUICK, vec![meter]);
     bench.run_to(15);
