@@ -141,6 +141,11 @@ impl Line {
         }
     }
 
+    /// When the last answer was complete.
+    pub(super) fn answered_at(&self) -> Option<SimTime> {
+        self.master.answered_at()
+    }
+
     /// What to do now; to be asked until it waits.
     pub(super) fn next(&mut self, now: SimTime) -> Next {
         if let Some(late) = self.take_due(now) {

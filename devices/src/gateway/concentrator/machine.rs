@@ -189,13 +189,14 @@ impl Concentrator {
         let name = meter.name();
         let silent = match outcome {
             Some(Outcome::Telegrams { telegrams, complete: true }) => {
+                let at = line.and_then(Line::answered_at).unwrap_or(now);
                 let read = read(&telegrams, meter.identity.as_ref(), self.parts.planted);
                 return match read.and_then(|reading| {
                     self.attribute((network, place), &reading, out).map(|id| (id, reading))
                 }) {
                     Ok((id, reading)) => {
                         self.answered(now, (network, &id), out);
-                        self.report(now, &id, reading, out);
+                        self.report((now, at), &id, reading, out);
                     }
                     Err(why) => event(out, Kind::AnswerRefused, format!("{name}: {why}")),
                 };
@@ -297,7 +298,14 @@ impl Concentrator {
     }
 
     /// Makes the message of a reading, and the alert of a status that is new.
-    fn report(&mut self, now: SimTime, id: &HardwareId, reading: Reading, out: &mut Out) {
+    /// The answer was complete at `at`.
+    fn report(
+        &mut self,
+        (now, at): (SimTime, SimTime),
+        id: &HardwareId,
+        reading: Reading,
+        out: &mut Out,
+    ) {
         let before = self.parts.store.meter(id);
         let Some(serial) = carried_on(before, &reading) else {
             let detail = format!("{id}: the answer of serial {} again", before.serial);
@@ -319,7 +327,7 @@ impl Concentrator {
             self.parts.store.remember(id, state);
         } else {
             let message = MeasurementMessage {
-                event_date: Some(now),
+                event_date: Some(at),
                 update_state: true,
                 epoch: Some(EPOCH),
                 serial: Some(Serial(serial)),

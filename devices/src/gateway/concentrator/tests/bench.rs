@@ -57,6 +57,8 @@ pub(super) struct Bench {
     pub(super) events: Vec<(SimTime, Kind, String)>,
     /// Whether records become durable and messages are acknowledged at once.
     pub(super) is_prompt: bool,
+    /// When the last byte of an answer that is no acknowledgement was received.
+    pub(super) answered_at: SimTime,
 }
 
 /// Makes a concentrator.
@@ -109,6 +111,7 @@ impl Bench {
             received: Vec::new(),
             events: Vec::new(),
             is_prompt: true,
+            answered_at: START,
         };
         bench.step(GatewayInput::Connected);
         bench
@@ -151,6 +154,11 @@ impl Bench {
                 let mut answers: Vec<Answer> = answers.collect();
                 (self.fault)(&mut answers);
                 self.on_the_way = overlapped(&answers);
+                if self.on_the_way.len() > 1
+                    && let Some((end, _)) = self.on_the_way.back()
+                {
+                    self.answered_at = *end;
+                }
             }
             GatewayOutput::Keep { number, record } => {
                 let last = self.unsynced.back().or(self.disk.last()).map_or(0, |(last, _)| *last);
