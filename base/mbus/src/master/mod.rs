@@ -53,6 +53,7 @@ pub struct Master {
     running: Option<(JobId, Program)>,
     exchange: Option<Exchange>,
     reader: Reader,
+    answered_at: Option<SimTime>,
     finished: VecDeque<(JobId, Outcome)>,
 }
 
@@ -67,6 +68,7 @@ impl Master {
             running: None,
             exchange: None,
             reader,
+            answered_at: None,
             finished: VecDeque::new(),
         }
     }
@@ -82,6 +84,11 @@ impl Master {
     /// What became of a job, in the order in which they ended.
     pub fn finished(&mut self) -> Option<(JobId, Outcome)> {
         self.finished.pop_front()
+    }
+
+    /// When the last byte of the last telegram was received; before the slave was released.
+    pub const fn answered_at(&self) -> Option<SimTime> {
+        self.answered_at
     }
 
     /// The rate at which a slave is spoken to.
@@ -106,7 +113,11 @@ impl Master {
                 return Step::Wait(until);
             }
             exchange.received.extend(self.reader.end());
+            let end = exchange.last_byte;
             answer = exchange.conclude();
+            if let Some(Exchanged::Response(_)) = answer {
+                self.answered_at = end;
+            }
             if answer.is_none() {
                 return self.send(now);
             }

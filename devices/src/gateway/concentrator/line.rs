@@ -42,6 +42,8 @@ pub(super) enum Work {
     Search,
     /// Reads the meter at this place.
     Read(usize),
+    /// Notes that the meter at this place could not be read, unless its address was found.
+    Missing(usize),
 }
 
 /// When a line works.
@@ -139,6 +141,11 @@ impl Line {
         }
     }
 
+    /// When the last answer was complete.
+    pub(super) fn answered_at(&self) -> Option<SimTime> {
+        self.master.answered_at()
+    }
+
     /// What to do now; to be asked until it waits.
     pub(super) fn next(&mut self, now: SimTime) -> Next {
         if let Some(late) = self.take_due(now) {
@@ -186,7 +193,12 @@ impl Line {
         }
         if !self.is_busy() {
             if std::mem::take(&mut self.poll_waits) {
-                self.queue.extend((0..self.meters.len()).map(Work::Read));
+                // Those without an address last: the others' answers may show whose theirs are.
+                let places = 0..self.meters.len();
+                let has_target = |place: &usize| self.meters[*place].target.is_some();
+                let (read, missing): (Vec<_>, Vec<_>) = places.partition(has_target);
+                self.queue.extend(read.into_iter().map(Work::Read));
+                self.queue.extend(missing.into_iter().map(Work::Missing));
             } else if std::mem::take(&mut self.search_waits) {
                 self.queue.push_back(Work::Search);
             }
@@ -194,13 +206,14 @@ impl Line {
         late
     }
 
-    /// What the master is asked for; nothing for a meter without an address.
+    /// What the master is asked for; nothing where there is nobody to ask.
     fn job(&self, work: Work) -> Option<Job> {
         match work {
             Work::Search if self.schedule.primary => {
                 Some(Job::Scan { first: 0, last: PRIMARY_MAX })
             }
             Work::Search => Some(Job::Search { among: Identity::ANY }),
+            Work::Missing(_) => None,
             Work::Read(place) => {
                 let meter = self.meters.get(place)?;
                 Some(Job::Read { target: meter.target?, initialise: meter.failures > 0 })
@@ -213,7 +226,7 @@ impl Line {
     pub(super) fn remove(&mut self, place: usize) {
         self.meters.remove(place);
         for work in &mut self.queue {
-            if let Work::Read(other) = work
+            if let Work::Read(other) | Work::Missing(other) = work
                 && *other > place
             {
                 *other -= 1;

@@ -118,6 +118,11 @@ impl Concentrator {
                 Next::Concluded(Work::Read(place), outcome) => {
                     self.polled(now, (network, place), outcome, out);
                 }
+                Next::Concluded(Work::Missing(place), _) => {
+                    if line.meters.get(place).is_some_and(|meter| meter.target.is_none()) {
+                        self.failed(now, (network, place), "no primary address found", out);
+                    }
+                }
             }
         }
     }
@@ -184,13 +189,14 @@ impl Concentrator {
         let name = meter.name();
         let silent = match outcome {
             Some(Outcome::Telegrams { telegrams, complete: true }) => {
+                let at = line.and_then(Line::answered_at).unwrap_or(now);
                 let read = read(&telegrams, meter.identity.as_ref(), self.parts.planted);
                 return match read.and_then(|reading| {
                     self.attribute((network, place), &reading, out).map(|id| (id, reading))
                 }) {
                     Ok((id, reading)) => {
                         self.answered(now, (network, &id), out);
-                        self.report(now, &id, reading, out);
+                        self.report((now, at), &id, reading, out);
                     }
                     Err(why) => event(out, Kind::AnswerRefused, format!("{name}: {why}")),
                 };
@@ -210,8 +216,7 @@ impl Concentrator {
                 event(out, Kind::AnswerRefused, detail);
                 "garbled answers"
             }
-            Some(_) => "no answer",
-            None => "no primary address found",
+            _ => "no answer",
         };
         self.failed(now, (network, place), silent, out);
     }
@@ -293,7 +298,14 @@ impl Concentrator {
     }
 
     /// Makes the message of a reading, and the alert of a status that is new.
-    fn report(&mut self, now: SimTime, id: &HardwareId, reading: Reading, out: &mut Out) {
+    /// The answer was complete at `at`.
+    fn report(
+        &mut self,
+        (now, at): (SimTime, SimTime),
+        id: &HardwareId,
+        reading: Reading,
+        out: &mut Out,
+    ) {
         let before = self.parts.store.meter(id);
         let Some(serial) = carried_on(before, &reading) else {
             let detail = format!("{id}: the answer of serial {} again", before.serial);
@@ -315,7 +327,7 @@ impl Concentrator {
             self.parts.store.remember(id, state);
         } else {
             let message = MeasurementMessage {
-                event_date: Some(now),
+                event_date: Some(at),
                 update_state: true,
                 epoch: Some(EPOCH),
                 serial: Some(Serial(serial)),
@@ -381,14 +393,16 @@ fn is_same(found: &Identity, known: &Identity) -> bool {
 /// has none. Nothing for the same answer again. Serials begin at 1, so an access number of 0 at
 /// first makes 256.
 fn carried_on(before: MeterState, reading: &Reading) -> Option<u64> {
-    let Some(access_number) = reading.access_number else { return Some(before.serial + 1) };
+    let Some(access_number) = reading.access_number else {
+        return Some(before.serial.saturating_add(1));
+    };
     if before.serial == 0 {
         return Some(if access_number == 0 { 256 } else { u64::from(access_number) });
     }
     match access_number.wrapping_sub(before.access_number) {
         0 if reading.fingerprint == before.fingerprint => None,
-        0 => Some(before.serial + 256),
-        ahead => Some(before.serial + u64::from(ahead)),
+        0 => Some(before.serial.saturating_add(256)),
+        ahead => Some(before.serial.saturating_add(u64::from(ahead))),
     }
 }
 

@@ -244,3 +244,107 @@ impl Planted {
         Number::Exact(Decimal { mantissa, exponent })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::address;
+    use super::*;
+    use lastmeter_mbus::control::Control;
+    use proptest::prelude::*;
+
+    /// A frame with user data from its control information field on.
+    fn frame(user_data: &[u8]) -> Vec<u8> {
+        let control = Control::RespondUserData { access_demand: false, data_flow_control: false };
+        let mut bytes = Vec::new();
+        Frame::with_data(control, 1, user_data[0], &user_data[1..])
+            .expect("it fits")
+            .encode(&mut bytes)
+            .expect("it fits");
+        bytes
+    }
+
+    fn values(user_data: &[u8], known: &str) -> Result<Vec<(&'static str, f64)>, String> {
+        let known = address::parse(known);
+        let reading = read(&[frame(user_data)], known.as_ref(), Planted::default())?;
+        Ok(reading.values.iter().map(|(id, value)| (id.name(), *value)).collect())
+    }
+
+    const WATER: &str = "00000001-LMT-01-07";
+    const ELECTRICITY: &str = "00000001-LMT-01-02";
+
+    #[test]
+    fn an_answer_without_a_header_is_read_as_what_the_meter_is_known_to_be() {
+        let volume = [0x78, 0x0C, 0x13, 0x34, 0x12, 0x00, 0x00];
+        assert_eq!(values(&volume, WATER), Ok(vec![("water.volume", 1.234)]));
+        assert!(values(&volume, "").unwrap_err().contains("unknown meter"));
+        let reading = read(&[frame(&volume)], address::parse(WATER).as_ref(), Planted::default());
+        assert_eq!(reading.unwrap().access_number, None);
+    }
+
+    #[test]
+    fn a_fixed_data_structure_has_its_own_access_number_and_status() {
+        // M-Bus documentation, 6.2: identification 12345678, access number 10, heat (two bits in
+        // each unit), litres and watts.
+        let fixed = [
+            0x73, 0x78, 0x56, 0x34, 0x12, 0x0A, 0x04, 0x29, 0x56, 0x01, 0x00, 0x00, 0x00, 0x35,
+            0x01, 0x00, 0x00,
+        ];
+        let reading = read(&[frame(&fixed)], None, Planted::default()).unwrap();
+        let read_values: Vec<_> = reading.values.iter().map(|(id, v)| (id.name(), *v)).collect();
+        assert_eq!(read_values, [("heating.volume", 0.001), ("heating.power", 0.0135)]);
+        assert_eq!((reading.access_number, reading.status), (Some(10), 4));
+        assert_eq!(reading.identity.unwrap().identification.to_string(), "12345678");
+        let stored =
+            read(&[frame(&[&fixed[..6], &[0x02], &fixed[7..]].concat())], None, Planted::default());
+        assert_eq!((stored.as_ref().unwrap().values.len(), stored.unwrap().refused.len()), (0, 2));
+    }
+
+    #[test]
+    fn electricity_has_phases_and_two_directions() {
+        let power = |low: u8| [0x78, 0x02, 0x2B, low, 0xFF];
+        let injected = ("electricity.power.active.injected.total", 0.001);
+        assert_eq!(values(&power(0xFF), ELECTRICITY), Ok(vec![injected]));
+        // 230 V at phase L2 (FC 02), 5 A without a phase.
+        let phases = [0x78, 0x02, 0xFD, 0xC8, 0xFC, 0x02, 0xFC, 0x08, 0x01, 0xFD, 0x5C, 0x05];
+        let expected = [("electricity.voltage.rms.l2", 230.0), ("electricity.current.rms.l1", 5.0)];
+        assert_eq!(values(&phases, ELECTRICITY), Ok(expected.to_vec()));
+    }
+
+    #[test]
+    fn only_the_current_plain_value_is_read_and_errors_are_listed() {
+        let telegram = [
+            0x78, 0x4C, 0x13, 1, 0, 0, 0, // storage 1
+            0x8C, 0x10, 0x13, 2, 0, 0, 0, // tariff 1
+            0x1C, 0x13, 3, 0, 0, 0, // maximum
+            0x0C, 0x93, 0x3C, 4, 0, 0, 0, // accumulated only if negative
+            0x0C, 0x93, 0x18, 5, 0, 0, 0, // data error
+            0x3C, 0x13, 6, 0, 0, 0, // during an error
+            0x0C, 0x13, 7, 0, 0, 0, 0x0C, 0x13, 8, 0, 0, 0,
+        ];
+        let known = address::parse(WATER);
+        let reading = read(&[frame(&telegram)], known.as_ref(), Planted::default()).unwrap();
+        assert_eq!(reading.values.iter().map(|(_, v)| *v).collect::<Vec<_>>(), [0.007]);
+        let expected = [
+            "volume: data error",
+            "volume: a value during an error",
+            "volume: a second value, expected one",
+        ];
+        assert_eq!(reading.refused, expected);
+        let cut = values(&telegram[..12], WATER).unwrap_err();
+        assert!(cut.starts_with("telegram 1: "), "{cut}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_user_data_does_no_harm(
+            data in prop::collection::vec(any::<u8>(), 1..250), start in 0_usize..4,
+        ) {
+            let mut data = data;
+            data[0] = [0x72, 0x78, 0x7A, 0x73][start];
+            let planted = Planted { drop_sign: true, volume_exponent: 9 };
+            if let Ok(reading) = read(&[frame(&data)], address::parse(WATER).as_ref(), planted) {
+                prop_assert!(reading.values.iter().all(|(_, value)| value.is_finite()));
+            }
+        }
+    }
+}

@@ -81,7 +81,7 @@ impl Store {
         }
         self.open.make_contiguous().sort_by_key(|open| open.number);
         // Numbers of records that cannot be read are not given twice.
-        self.last_number += refused.len() as u64;
+        self.last_number = self.last_number.saturating_add(refused.len() as u64);
         self.kept_upto = self.last_number;
         refused
     }
@@ -108,7 +108,7 @@ impl Store {
         payload: Vec<u8>,
         out: &mut Vec<GatewayOutput>,
     ) {
-        self.last_number += 1;
+        self.last_number = self.last_number.saturating_add(1);
         let (number, owner) = (self.last_number, owner.clone());
         self.meters.extend(about.clone());
         let open = Open { number, owner: owner.clone(), payload };
@@ -171,15 +171,16 @@ impl Store {
         if !self.is_durable || self.state_number > self.kept_upto {
             return;
         }
-        let closed_upto = self.open.front().map_or(self.last_number, |open| open.number - 1);
+        let closed_upto =
+            self.open.front().map_or(self.last_number, |open| open.number.saturating_sub(1));
         let upto = closed_upto.min(self.state_number.saturating_sub(1));
         if upto > self.forgotten_upto {
             self.forgotten_upto = upto;
             out.push(GatewayOutput::Forget { upto });
         }
         let enough = if is_pause { 1 } else { GIVEN_UP_AT_ONCE };
-        if closed_upto >= self.state_number.max(self.forgotten_upto) + enough {
-            self.last_number += 1;
+        if closed_upto >= self.state_number.max(self.forgotten_upto).saturating_add(enough) {
+            self.last_number = self.last_number.saturating_add(1);
             self.state_number = self.last_number;
             let number = self.state_number;
             let meters = self.meters.iter().map(|(id, state)| (id.clone(), *state)).collect();

@@ -1,0 +1,107 @@
+//! Restarts at any point: what was durable arrives, and nothing arrives as two readings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
+use proptest::prelude::*;
+
+use super::super::record::Record;
+use super::bench::{Bench, water_meters};
+use crate::gateway::GatewayInput;
+
+/// What happens between two steps of the concentrator.
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Nothing,
+    /// What is written becomes durable.
+    Sync,
+    /// The platform takes over what is under way.
+    Deliver,
+    /// It takes over one message, and the acknowledgement is lost with the link.
+    DeliverThenLose,
+    Connect,
+    /// The concentrator is killed; what is written and not durable is lost.
+    Kill,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        60 => Just(Happening::Nothing),
+        6 => Just(Happening::Sync),
+        6 => Just(Happening::Deliver),
+        1 => Just(Happening::DeliverThenLose),
+        2 => Just(Happening::Connect),
+        1 => Just(Happening::Kill),
+    ]
+}
+
+fn happen(bench: &mut Bench, happening: Happening) {
+    match happening {
+        Happening::Nothing => {}
+        Happening::Sync => bench.sync(),
+        Happening::Deliver => bench.deliver(),
+        Happening::DeliverThenLose => {
+            if let Some((_, owner, payload)) = bench.in_flight.pop_front() {
+                bench.receive(owner, &payload);
+            }
+            bench.disconnect();
+        }
+        Happening::Connect => {
+            bench.disconnect();
+            bench.step(GatewayInput::Connected);
+        }
+        Happening::Kill => bench.kill(),
+    }
+}
+
+type Number = (HardwareId, u64);
+
+fn reading(request: &Request) -> Option<(Number, SimTime)> {
+    let Request::Measurements(message) = request else { return None };
+    Some(((message.hardware_id.clone(), message.serial?.0), message.event_date?))
+}
+
+/// Readings that are durable.
+fn durable(bench: &Bench, seen: &mut BTreeSet<Number>) {
+    for (_, record) in &bench.disk {
+        if let Ok(Record::Message { payload, .. }) = Record::decode(record) {
+            let request = decode(&payload, &DecodeRules::default()).unwrap();
+            seen.extend(reading(&request).map(|(number, _)| number));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn what_was_durable_arrives_as_one_reading_whenever_it_is_killed(
+        happenings in prop::collection::vec(happening(), 1500..3000),
+    ) {
+        let settings = "search = \"never\"\npoll_every = \"3 s\"";
+        let mut bench = Bench::new(settings, water_meters(2, 5));
+        bench.is_prompt = false;
+        let mut kept = BTreeSet::new();
+        for happening in happenings {
+            happen(&mut bench, happening);
+            durable(&bench, &mut kept);
+            bench.move_on();
+        }
+        bench.step(GatewayInput::Connected);
+        for _ in 0..5 {
+            bench.sync();
+            durable(&bench, &mut kept);
+            bench.deliver();
+        }
+        prop_assert_eq!(bench.unacknowledged(), 0);
+        let mut arrived: BTreeMap<Number, SimTime> = BTreeMap::new();
+        for (number, date) in bench.received.iter().filter_map(|(_, request)| reading(request)) {
+            let before = arrived.insert(number.clone(), date);
+            prop_assert!(before.is_none_or(|before| before == date), "two readings {number:?}");
+        }
+        prop_assert!(kept.len() > 5 && kept.iter().all(|number| arrived.contains_key(number)));
+        let dates: BTreeSet<SimTime> = arrived.values().copied().collect();
+        prop_assert_eq!(dates.len(), arrived.len(), "one reading under two numbers");
+        prop_assert_eq!(kept.len(), arrived.len(), "sent before it was durable");
+    }
+}
