@@ -29,6 +29,9 @@ pub enum GatewayInput {
     Bytes {
         /// Which network.
         network: usize,
+        /// Which of its devices they are from, in the order of the gateway's description, where
+        /// the medium can tell: not on a bus.
+        lane: Option<usize>,
         /// The bytes.
         bytes: Vec<u8>,
     },
@@ -71,6 +74,8 @@ pub enum GatewayOutput {
     Bytes {
         /// Which network.
         network: usize,
+        /// To which of its devices alone, where the medium has a lane for each.
+        lane: Option<usize>,
         /// The rate, in bits per second.
         bits_per_second: u32,
         /// The bytes.

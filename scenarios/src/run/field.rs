@@ -132,7 +132,8 @@ impl Field {
     fn arrived(&mut self, network: usize, arrival: Arrival, said: &mut Vec<Said>) {
         match arrival.to {
             End::Master => {
-                self.tell(GatewayInput::Bytes { network, bytes: arrival.bytes }, said);
+                let Arrival { lane, bytes, .. } = arrival;
+                self.tell(GatewayInput::Bytes { network, lane, bytes }, said);
             }
             End::Slave(place) => {
                 let device = self.networks[network].devices[place];
@@ -166,7 +167,8 @@ impl Field {
                     });
                     if let Some((network, place)) = on {
                         let from = End::Slave(place);
-                        network.medium.transmit(from, at.max(self.now), bits_per_second, &bytes);
+                        let at = at.max(self.now);
+                        network.medium.transmit(from, None, at, bits_per_second, &bytes);
                     }
                 }
                 Output::Reading { epoch, serial, at, span } => {
@@ -201,10 +203,12 @@ impl Field {
                 let owner = owner.as_str().to_owned();
                 said.push(Said::Send { message, owner, at: self.now, payload });
             }
-            GatewayOutput::Bytes { network, bits_per_second, bytes } => {
+            GatewayOutput::Bytes { network, lane, bits_per_second, bytes } => {
                 let medium = self.networks.get_mut(network).map(|network| &mut network.medium);
                 if let Some(medium) = medium {
-                    medium.transmit(End::Master, self.now, bits_per_second, &bytes);
+                    // Answers come at the rate of the question.
+                    medium.set_rate(End::Master, bits_per_second);
+                    medium.transmit(End::Master, lane, self.now, bits_per_second, &bytes);
                 }
             }
             // In virtual time what is to be durable is so at once.

@@ -47,8 +47,11 @@ pub(crate) fn field(
             });
         }
         let stream = scenario.streams().stream(&format!("network/{}", medium_row.name));
-        let medium = (medium_row.kind.build)(&medium_row.values, places.len(), &stream);
-        let bits_per_second = medium.bits_per_second();
+        let mut diagnostics = Diagnostics::new();
+        let spec = (medium_row.kind.build)(&medium_row.values, &mut diagnostics);
+        let spec = spec.ok_or_else(broken)?;
+        let medium = spec.open(places.len(), &stream);
+        let bits_per_second = spec.bits_per_second().unwrap_or(0);
         contexts.push(NetworkContext { bits_per_second, devices: addresses });
         networks.push(FieldNetwork { medium, devices: places });
     }

@@ -57,7 +57,7 @@ impl Concentrator {
         let store = &mut self.parts.store;
         match input {
             GatewayInput::Wake => {}
-            GatewayInput::Bytes { network, bytes } => match self.parts.lines.get_mut(network) {
+            GatewayInput::Bytes { network, bytes, .. } => match self.parts.lines.get_mut(network) {
                 Some(line) => line.bytes(now, &bytes),
                 None => {
                     let count = self.parts.lines.len();
@@ -106,7 +106,8 @@ impl Concentrator {
                 Next::Wait => return,
                 Next::Send(bytes) => {
                     let bits_per_second = line.baud.bits_per_second();
-                    out.push(GatewayOutput::Bytes { network, bits_per_second, bytes });
+                    let lane = None;
+                    out.push(GatewayOutput::Bytes { network, lane, bits_per_second, bytes });
                 }
                 Next::Late(due) => {
                     let detail = format!(

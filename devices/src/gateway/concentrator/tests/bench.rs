@@ -146,7 +146,7 @@ impl Bench {
                 assert!(durable || self.settings.contains("volatile"), "sent before it is durable");
                 self.in_flight.push_back((message, owner, payload));
             }
-            GatewayOutput::Bytes { network, bits_per_second, bytes } => {
+            GatewayOutput::Bytes { network, bits_per_second, bytes, .. } => {
                 assert_eq!((network, bits_per_second), (0, 2400));
                 assert!(self.on_the_way.is_empty(), "it sends while a slave does");
                 let end = self.now + BaudRate::Baud2400.bytes(bytes.len());
@@ -208,7 +208,7 @@ impl Bench {
         match self.on_the_way.pop_front() {
             Some((end, byte)) if end <= wake => {
                 self.now = self.now.max(end);
-                self.step(GatewayInput::Bytes { network: 0, bytes: vec![byte] });
+                self.step(GatewayInput::Bytes { network: 0, lane: None, bytes: vec![byte] });
             }
             later => {
                 if let Some(later) = later {
