@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_sim::{Block, ElectricityFacts, PipeState, ReferenceSpan, Spectrum};
+use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, PipeState, ReferenceSpan, Spectrum};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use serde::{Deserialize, Serialize};
 
@@ -187,6 +187,12 @@ pub trait Device: Send {
     /// Its address on the field network, as a gateway's configuration writes it; `None`: it is on
     /// none.
     fn network_address(&self) -> Option<String> {
+        None
+    }
+
+    /// What it declares of its readings where it cannot announce what they span; `None`: it
+    /// announces that.
+    fn declared(&self) -> Option<DeclaredSpan> {
         None
     }
 

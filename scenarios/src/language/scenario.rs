@@ -147,8 +147,12 @@ impl Scenario {
 
     /// How often the gateway on a network is to poll, if there is one.
     pub(crate) fn poll_period(&self, network: usize) -> Option<SimDuration> {
-        let gateway = self.gateways.iter().find(|row| row.networks.contains(&network))?;
-        gateway.values.duration_opt("poll_every")
+        self.gateway_of(network)?.values.duration_opt("poll_every")
+    }
+
+    /// The gateway on a network, if there is one.
+    pub(crate) fn gateway_of(&self, network: usize) -> Option<&GatewayRow> {
+        self.gateways.iter().find(|row| row.networks.contains(&network))
     }
 
     /// Where a device is connected, as a scenario writes it: `source:NAME` or `load:NAME`.

@@ -39,16 +39,16 @@ pub(crate) fn device_setup(
         start: scenario.schedule.start,
         period,
         end: scenario.schedule.start + scenario.schedule.duration,
-        declared: row.declared,
-        way: None,
+        declared: row.declared.or_else(|| device.declared()),
+        way: row.on.and_then(|network| scenario.gateway_of(network)).map(|it| it.name.as_str()),
     });
     let feeder = Feeder::new(point, scenario.schedule.start);
     Ok((DeviceSetup { device, feeder, period }, account))
 }
 
 /// How often a reading is due: as often as the gateway is to poll, or as the scenario asks of the
-/// device; that the device follows it is for the checks to find out, but
-/// one that does not even claim to is broken.
+/// device; that the device follows it is for the checks to find out, but one that does not even
+/// claim to is broken.
 fn due_every(
     scenario: &Scenario,
     row: &DeviceRow,

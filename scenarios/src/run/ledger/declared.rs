@@ -18,11 +18,16 @@ use super::{Account, AccountStart, Made, Row, Sent, Settled, Stored};
 /// So many readings are named in a message.
 const NAMED_MAX: usize = 4;
 
+/// How long after a device has made a reading a gateway may date it: the answer has to be sent.
+const CARRIED_MAX: SimDuration = SimDuration::from_seconds(10);
+
 type Number = (Epoch, Serial);
 
 /// What an account keeps of a device that declares its spans.
 pub(super) struct Declared {
     span: DeclaredSpan,
+    /// How much later than admitted the date of a reading may be, because a gateway gave it.
+    carried: SimDuration,
     end: SimTime,
     /// Whether the bench has seen any message of the device.
     pub(super) sees_messages: bool,
@@ -39,6 +44,7 @@ impl Declared {
     pub(super) fn new(span: DeclaredSpan, from: &AccountStart<'_>) -> Self {
         Self {
             span,
+            carried: if from.way.is_some() { CARRIED_MAX } else { SimDuration::ZERO },
             end: from.end,
             sees_messages: false,
             pending: VecDeque::new(),
@@ -82,7 +88,8 @@ impl Declared {
 
     /// Whether what is stored is what the device sent under its number.
     fn is_of_number(&self, stored: &Stored, made: &Made, sent: &BTreeMap<Number, Sent>) -> bool {
-        self.admits(made.at, stored.event_time)
+        let (first, last) = (made.at - self.span.earliest, made.at + self.span.latest);
+        (first..=last + self.carried).contains(&stored.event_time)
             && (!self.sees_messages
                 || sent.get(&key_of(made)).is_some_and(|sent| sent.values == stored.values))
     }
