@@ -51,10 +51,19 @@ pub(super) enum Work {
 pub(super) struct Schedule {
     pub(super) start: SimTime,
     pub(super) poll_every: SimDuration,
+    /// How much later than due each poll begins.
+    pub(super) poll_offset: SimDuration,
     pub(super) search_at_start: bool,
     pub(super) search_every: Option<SimDuration>,
     /// Meters are asked by their primary addresses.
     pub(super) primary: bool,
+}
+
+impl Schedule {
+    /// When the first poll after an instant begins.
+    fn next_poll(&self, now: SimTime) -> SimTime {
+        next_due(self.start + self.poll_offset, self.poll_every, now)
+    }
 }
 
 /// What a line does next.
@@ -102,7 +111,7 @@ impl Line {
             queue: VecDeque::new(),
             running: None,
             wait: None,
-            next_poll: next_due(schedule.start, schedule.poll_every, schedule.start),
+            next_poll: schedule.next_poll(schedule.start),
             next_search: None,
             poll_waits: false,
             search_waits: schedule.search_at_start,
@@ -113,8 +122,8 @@ impl Line {
 
     /// Polls and searches that would have been due before are not made up for.
     pub(super) fn begin(&mut self, now: SimTime) {
-        let Schedule { start, poll_every, search_every, .. } = self.schedule;
-        self.next_poll = next_due(start, poll_every, now);
+        let Schedule { start, search_every, .. } = self.schedule;
+        self.next_poll = self.schedule.next_poll(now);
         self.next_search = search_every.map(|every| next_due(start, every, now));
     }
 
@@ -178,7 +187,7 @@ impl Line {
 
     /// Queues what is due; gives the instant of a poll that has to wait.
     fn take_due(&mut self, now: SimTime) -> Option<SimTime> {
-        let Schedule { start, poll_every, search_every, .. } = self.schedule;
+        let Schedule { start, search_every, .. } = self.schedule;
         if let (Some(due), Some(every)) = (self.next_search, search_every)
             && now >= due
         {
@@ -188,7 +197,7 @@ impl Line {
         let mut late = None;
         if now >= self.next_poll {
             late = Some(self.next_poll).filter(|_| self.is_busy());
-            self.next_poll = next_due(start, poll_every, now);
+            self.next_poll = self.schedule.next_poll(now);
             self.poll_waits = true;
         }
         if !self.is_busy() {

@@ -26,12 +26,18 @@ const fn time(min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Time, min, max }
 }
 
-static FIELDS: [Field; 10] = [
+static FIELDS: [Field; 11] = [
     Field::default(
         "poll_every",
         time(1.0, 86_400.0),
         "\"5 min\"",
         "Time between two polls of all meters; the first one is this long after the start.",
+    ),
+    Field::default(
+        "poll_offset",
+        time(0.0, 86_400.0),
+        "\"0 s\"",
+        "How much later each poll begins, less than `poll_every`.",
     ),
     Field::default(
         "search",
@@ -123,9 +129,19 @@ pub(super) const M_BUS_CONCENTRATOR: GatewayKind = GatewayKind {
             );
             return None;
         }
+        if values.duration("poll_offset") >= values.duration("poll_every") {
+            diagnostics.report(
+                Code::DOES_NOT_FIT,
+                values.span_of("poll_offset"),
+                "a poll would begin after the next one is due",
+                "expected less than `poll_every`",
+            );
+            return None;
+        }
         let schedule = Schedule {
             start: context.start,
             poll_every: values.duration("poll_every"),
+            poll_offset: values.duration("poll_offset"),
             search_at_start,
             search_every: values.duration_opt("search_again"),
             primary,
