@@ -139,6 +139,25 @@ fn a_silent_meter_is_reported_and_costs_the_others_nothing() {
 }
 
 #[test]
+fn a_silent_meter_is_reported_once_also_over_a_restart() {
+    let mut bench = Bench::new(&format!("{QUICK}\nunreachable_after = 3"), water_meters(2, 5));
+    let silent = bench.slaves.remove(0);
+    bench.run_to(25);
+    assert!(bench.alerts().is_empty());
+    bench.run_to(45);
+    bench.kill();
+    bench.run_to(95);
+    let alerts = bench.alerts();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert_eq!(alerts[0].2, "m-0 on network 0: no answer in 3 polls");
+    bench.kill();
+    bench.slaves.push(silent);
+    bench.run_to(105);
+    assert_eq!(bench.alerts()[1].1, "device.reachable");
+    assert_eq!((bench.readings("m-0").len(), bench.readings("m-1").len()), (1, 10));
+}
+
+#[test]
 fn a_poll_that_is_due_too_early_begins_after_the_one_before() {
     let settings = "search = \"never\"\npoll_every = \"5 s\"";
     let mut bench = Bench::new(settings, water_meters(10, 5));

@@ -75,6 +75,19 @@ fn five_of_twenty_that_collide_are_separated_or_reported() {
 }
 
 #[test]
+fn a_meter_that_comes_later_is_found_by_a_further_search() {
+    let settings = "search = \"never\"\nsearch_again = \"1 h\"";
+    let mut bench = Bench::with_devices(settings, Vec::new(), Vec::new());
+    bench.slaves = water_meters(1, 5);
+    bench.run_to(3590);
+    assert!(bench.events.is_empty() && bench.received.is_empty());
+    bench.run_to(2 * 3600 + 400);
+    let found = bench.details(Kind::DeviceFound);
+    assert_eq!(found, ["mbus-12340001-lmt-01-07: not configured, is polled too"]);
+    assert!(bench.readings("mbus-12340001-lmt-01-07").len() >= 12);
+}
+
+#[test]
 fn primary_addresses_are_scanned_and_their_answers_attribute_them() {
     let at = |address, slave: &Slave| {
         let identity = slave.config().identity;
