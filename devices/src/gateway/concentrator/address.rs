@@ -21,14 +21,14 @@ pub(super) fn parse(text: &str) -> Option<Identity> {
 }
 
 /// A secondary address as text.
-pub(super) fn text(identity: &Identity) -> String {
+pub(super) fn text(identity: Identity) -> String {
     let Identity { identification, manufacturer, version, medium } = identity;
     format!("{identification}-{manufacturer}-{version:02X}-{:02X}", medium.0)
 }
 
 /// The hardware id of a meter that is not configured: `mbus-` and its secondary address, such as
 /// `mbus-12345678-lmt-01-04`.
-pub(super) fn found_id(identity: &Identity) -> Option<HardwareId> {
+pub(super) fn found_id(identity: Identity) -> Option<HardwareId> {
     HardwareId::new(format!("mbus-{}", text(identity).to_lowercase())).ok()
 }
 
@@ -40,9 +40,9 @@ mod tests {
     fn an_address_is_read_as_it_is_written() {
         let identity = parse("00345678-LMT-0A-04").unwrap();
         assert_eq!(identity.medium, Medium::HEAT_OUTLET);
-        assert_eq!(text(&identity), "00345678-LMT-0A-04");
+        assert_eq!(text(identity), "00345678-LMT-0A-04");
         assert_eq!(parse("00345678 LMT 0A 04"), Some(identity));
-        assert_eq!(found_id(&identity).unwrap().as_str(), "mbus-00345678-lmt-0a-04");
+        assert_eq!(found_id(identity).unwrap().as_str(), "mbus-00345678-lmt-0a-04");
         let wrong = ["", "5", "0034567-LMT-0A-04", "00345678-lmt-0A-04", "00345678-LMT-A-04"];
         for text in wrong.into_iter().chain(["0034567A-LMT-0A-04", "00345678-LMT-0A-04-1"]) {
             assert_eq!(parse(text), None, "{text}");

@@ -200,17 +200,16 @@ impl Line {
             self.next_poll = self.schedule.next_poll(now);
             self.poll_waits = true;
         }
-        if !self.is_busy() {
-            if std::mem::take(&mut self.poll_waits) {
-                // Those without an address last: the others' answers may show whose theirs are.
-                let places = 0..self.meters.len();
-                let has_target = |place: &usize| self.meters[*place].target.is_some();
-                let (read, missing): (Vec<_>, Vec<_>) = places.partition(has_target);
-                self.queue.extend(read.into_iter().map(Work::Read));
-                self.queue.extend(missing.into_iter().map(Work::Missing));
-            } else if std::mem::take(&mut self.search_waits) {
-                self.queue.push_back(Work::Search);
-            }
+        if !self.is_busy() && std::mem::take(&mut self.poll_waits) {
+            // Those without an address last: the others' answers may show whose theirs are.
+            let places = 0..self.meters.len();
+            let has_target = |place: &usize| self.meters[*place].target.is_some();
+            let (read, missing): (Vec<_>, Vec<_>) = places.partition(has_target);
+            self.queue.extend(read.into_iter().map(Work::Read));
+            self.queue.extend(missing.into_iter().map(Work::Missing));
+        }
+        if !self.is_busy() && std::mem::take(&mut self.search_waits) {
+            self.queue.push_back(Work::Search);
         }
         late
     }

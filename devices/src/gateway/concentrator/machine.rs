@@ -57,14 +57,14 @@ impl Concentrator {
         let store = &mut self.parts.store;
         match input {
             GatewayInput::Wake => {}
-            GatewayInput::Bytes { network, bytes, .. } => match self.parts.lines.get_mut(network) {
-                Some(line) => line.bytes(now, &bytes),
-                None => {
-                    let count = self.parts.lines.len();
-                    let detail = format!("bytes of network {network}, expected one of {count}");
-                    event(out, Kind::InputRefused, detail);
+            GatewayInput::Bytes { network, bytes, .. } => {
+                if let Some(line) = self.parts.lines.get_mut(network) {
+                    return line.bytes(now, &bytes);
                 }
-            },
+                let count = self.parts.lines.len();
+                let detail = format!("bytes of network {network}, expected one below {count}");
+                event(out, Kind::InputRefused, detail);
+            }
             GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
             GatewayInput::Connected => store.connected(out),
             GatewayInput::Disconnected => store.disconnected(),
@@ -133,18 +133,18 @@ impl Concentrator {
         match outcome {
             Some(Outcome::Searched { found, unresolved }) => {
                 for identity in &found {
-                    add_found(line, identity, out);
+                    add_found(line, *identity, out);
                 }
                 let known = |meter: &&Meter| meter.hardware_id.is_some();
                 for meter in line.meters.iter().filter(known) {
                     let Some(own) = meter.identity else { continue };
                     let name = meter.name();
                     if unresolved.iter().any(|mask| mask.selects(&own)) {
-                        let own = address::text(&own);
+                        let own = address::text(own);
                         let detail = format!("{name}: several meters answer to {own}");
                         event(out, Kind::AnswerRefused, detail);
-                    } else if !found.iter().any(|one| is_same(one, &own)) {
-                        let detail = format!("{name}: {} is not found", address::text(&own));
+                    } else if !found.iter().any(|one| is_same(*one, own)) {
+                        let detail = format!("{name}: {} is not found", address::text(own));
                         event(out, Kind::DeviceNotFound, detail);
                     }
                 }
@@ -156,7 +156,7 @@ impl Concentrator {
                 };
                 for mask in unresolved.iter().filter(all) {
                     let detail =
-                        format!("several meters answer to {}, none alone", address::text(mask));
+                        format!("several meters answer to {}, none alone", address::text(*mask));
                     event(out, Kind::AnswerRefused, detail);
                 }
             }
@@ -233,9 +233,9 @@ impl Concentrator {
         let line = self.parts.lines.get_mut(network).ok_or_else(missing)?;
         let meter = line.meters.get_mut(place).ok_or_else(missing)?;
         if let (Some(own), Some(found)) = (meter.identity, reading.identity)
-            && !is_same(&found, &own)
+            && !is_same(found, own)
         {
-            let (found, own) = (address::text(&found), address::text(&own));
+            let (found, own) = (address::text(found), address::text(own));
             return Err(format!("{found} answers, expected {own}"));
         }
         meter.failures = 0;
@@ -246,7 +246,7 @@ impl Concentrator {
         let found = reading.identity.ok_or("an answer without a secondary address")?;
         let target = meter.target;
         let owner = line.meters.iter().position(|other| {
-            other.target.is_none() && other.identity.is_some_and(|own| is_same(&found, &own))
+            other.target.is_none() && other.identity.is_some_and(|own| is_same(found, own))
         });
         if let Some(owner) = owner {
             if let Some(configured) = line.meters.get_mut(owner) {
@@ -257,7 +257,7 @@ impl Concentrator {
             line.remove(place);
             return id.ok_or_else(missing);
         }
-        let id = address::found_id(&found).ok_or_else(missing)?;
+        let id = address::found_id(found).ok_or_else(missing)?;
         if line.meters.iter().any(|other| other.hardware_id.as_ref() == Some(&id)) {
             return Err(format!("{id} answers to another primary address too"));
         }
@@ -371,8 +371,8 @@ impl Concentrator {
 }
 
 /// A meter that a search found: is it one of those configured?
-fn add_found(line: &mut Line, found: &Identity, out: &mut Out) {
-    let own = |meter: &Meter| meter.identity.is_some_and(|own| is_same(found, &own));
+fn add_found(line: &mut Line, found: Identity, out: &mut Out) {
+    let own = |meter: &Meter| meter.identity.is_some_and(|own| is_same(found, own));
     if line.meters.iter().any(own) {
         return;
     }
@@ -380,14 +380,14 @@ fn add_found(line: &mut Line, found: &Identity, out: &mut Out) {
     if let Some(id) = &hardware_id {
         event(out, Kind::DeviceFound, format!("{id}: not configured, is polled too"));
     }
-    let target = Some(Target::Secondary(*found));
-    line.meters.push(Meter { hardware_id, identity: Some(*found), target, failures: 0 });
+    let target = Some(Target::Secondary(found));
+    line.meters.push(Meter { hardware_id, identity: Some(found), target, failures: 0 });
 }
 
 /// Whether what answered is a known meter; of a fixed data structure only the identification is
 /// known, and wildcards stand for the rest.
-fn is_same(found: &Identity, known: &Identity) -> bool {
-    found.selects(known) || known.selects(found)
+fn is_same(found: Identity, known: Identity) -> bool {
+    found.selects(&known) || known.selects(&found)
 }
 
 /// The serial of a reading: the meter's access number carried on beyond 255, or a count where it

@@ -12,8 +12,8 @@ struct Scale {
     power: i16,
 }
 
-const fn scale(numerator: i64, denominator: i64, power: i16) -> Option<Scale> {
-    Some(Scale { numerator, denominator, power })
+const fn scale(numerator: i64, denominator: i64, power: i16) -> Scale {
+    Scale { numerator, denominator, power }
 }
 
 /// The domain of a device type (EN 13757-3, table 3; unverified); cold is no heat.
@@ -74,7 +74,7 @@ pub(super) fn identifier(
 
 /// A unit on the bus.
 const fn bus_unit(unit: Unit) -> Option<Scale> {
-    match unit {
+    Some(match unit {
         Unit::WattHour => scale(36, 1, 2),
         Unit::Joule
         | Unit::Watt
@@ -88,21 +88,21 @@ const fn bus_unit(unit: Unit) -> Option<Scale> {
         Unit::CubicMetrePerMinute => scale(1, 6, -1),
         Unit::Litre => scale(1, 1, -3),
         Unit::LitrePerHour => scale(1, 36, -5),
-        _ => None,
-    }
+        _ => return None,
+    })
 }
 
 /// A unit of messages.
 fn message_unit(id: MeasurementId) -> Option<Scale> {
-    match id.row().unit {
+    Some(match id.row().unit {
         "MWh" => scale(36, 1, 8),
         "kWh" => scale(36, 1, 5),
         "MW" => scale(1, 1, 6),
         "kW" => scale(1, 1, 3),
         "m3/h" => scale(1, 36, -2),
         "m3" | "°C" | "V" | "A" | "Hz" => scale(1, 1, 0),
-        _ => None,
-    }
+        _ => return None,
+    })
 }
 
 /// A number on the bus.

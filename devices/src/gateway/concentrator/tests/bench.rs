@@ -86,7 +86,7 @@ impl Bench {
     /// A bench whose concentrator knows these slaves, named `m-0` and so on, and is connected.
     pub(super) fn new(settings: &str, slaves: Vec<Slave>) -> Self {
         let named = |(place, slave): (usize, &Slave)| {
-            (id(&format!("m-{place}")), address::text(&slave.config().identity))
+            (id(&format!("m-{place}")), address::text(slave.config().identity))
         };
         let devices = slaves.iter().enumerate().map(named).collect();
         Self::with_devices(settings, slaves, devices)

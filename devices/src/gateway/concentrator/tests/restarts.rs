@@ -103,5 +103,10 @@ proptest! {
         let dates: BTreeSet<SimTime> = arrived.values().copied().collect();
         prop_assert_eq!(dates.len(), arrived.len(), "one reading under two numbers");
         prop_assert_eq!(kept.len(), arrived.len(), "sent before it was durable");
+        // In the order of their numbers, readings of one meter are in the order of time.
+        let ordered = arrived.iter().zip(arrived.iter().skip(1)).all(|(one, next)| {
+            one.0.0 != next.0.0 || one.1 < next.1
+        });
+        prop_assert!(ordered, "a count that began again");
     }
 }

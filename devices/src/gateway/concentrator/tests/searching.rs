@@ -1,8 +1,7 @@
 //! Searches: who is found, who is not, and who cannot be separated.
 
-use std::time::Instant;
-
 use lastmeter_mbus::slave::{Slave, SlaveConfig};
+use lastmeter_units::SimDuration;
 
 use super::bench::{Bench, bcd, build, id, slave, telegram, water_meters};
 use crate::gateway::GatewayEventKind as Kind;
@@ -34,18 +33,21 @@ fn who_is_found_is_polled_and_who_is_not_too() {
 
 #[test]
 fn two_hundred_and_fifty_slaves_are_found() {
-    let began = Instant::now();
     let identification = |number: u32| number.wrapping_mul(2_654_435_761) % 100_000_000;
     let meter = |number| slave(&format!("{:08}-LMT-01-07", identification(number)), one_litre());
     let slaves: Vec<Slave> = (1..=250).map(meter).collect();
-    let settings = "poll_every = \"4 h\"\nrepetitions = 0";
-    let mut bench = Bench::with_devices(settings, slaves, Vec::new());
-    bench.run_to(4 * 3600 - 1);
-    assert_eq!(bench.details(Kind::DeviceFound).len(), 250);
-    let last = bench.events.iter().map(|(at, _, _)| *at).max().unwrap();
-    bench.run_to(5 * 3600);
-    assert_eq!(bench.received.len(), 250);
-    println!("250 slaves found by {last}, in {:?} of wall time", began.elapsed());
+    for repetitions in [0, 2] {
+        let settings = format!("poll_every = \"4 h\"\nrepetitions = {repetitions}");
+        let mut bench = Bench::with_devices(&settings, slaves.clone(), Vec::new());
+        let start = bench.now;
+        bench.run_to(4 * 3600 - 1);
+        assert_eq!(bench.details(Kind::DeviceFound).len(), 250);
+        let search = *bench.events.iter().map(|(at, _, _)| at).max().unwrap() - start;
+        bench.run_to(5 * 3600);
+        assert_eq!(bench.received.len(), 250);
+        println!("250 slaves are found with {repetitions} repetitions in {search}");
+        assert!(search < SimDuration::from_seconds(900), "{search}");
+    }
 }
 
 #[test]
@@ -73,6 +75,19 @@ fn five_of_twenty_that_collide_are_separated_or_reported() {
 }
 
 #[test]
+fn a_meter_that_comes_later_is_found_by_a_further_search() {
+    let settings = "search = \"never\"\nsearch_again = \"1 h\"";
+    let mut bench = Bench::with_devices(settings, Vec::new(), Vec::new());
+    bench.slaves = water_meters(1, 5);
+    bench.run_to(3590);
+    assert!(bench.events.is_empty() && bench.received.is_empty());
+    bench.run_to(2 * 3600 + 400);
+    let found = bench.details(Kind::DeviceFound);
+    assert_eq!(found, ["mbus-12340001-lmt-01-07: not configured, is polled too"]);
+    assert!(bench.readings("mbus-12340001-lmt-01-07").len() >= 12);
+}
+
+#[test]
 fn primary_addresses_are_scanned_and_their_answers_attribute_them() {
     let at = |address, slave: &Slave| {
         let identity = slave.config().identity;
@@ -82,7 +97,7 @@ fn primary_addresses_are_scanned_and_their_answers_attribute_them() {
     let slaves = vec![at(3, &known[0]), at(17, &known[1])];
     let settings = "addressing = \"primary\"";
     let named = known.iter().enumerate().filter(|(place, _)| *place != 1).map(|(place, slave)| {
-        let text = super::super::address::text(&slave.config().identity);
+        let text = super::super::address::text(slave.config().identity);
         (id(&format!("m-{place}")), text)
     });
     let devices: Vec<_> = named.collect();
