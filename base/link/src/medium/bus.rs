@@ -173,7 +173,7 @@ pub struct Bus {
     spec: BusSpec,
     master: Station,
     slaves: Vec<Station>,
-    /// The last instant that was asked for: nothing is sent before it.
+    /// The last arrival that was taken: nothing is sent before it.
     now: SimTime,
     /// What slaves send and the master has not yet received to its end.
     line: Vec<Telegram>,
@@ -240,8 +240,8 @@ impl Bus {
             Party::Slave(_) if self.master.loses(&spec) => {}
             Party::Slave(_) => {
                 if self.heard.is_none() {
-                    // What is left can no longer be heard.
-                    self.line.clear();
+                    // Nothing begins any more in what is left; its end may still hold the line low.
+                    self.line.retain(|telegram| telegram.end() > now);
                 }
                 self.line.push(telegram);
                 self.heard = hear(&self.line, self.master.rate, self.resume);
@@ -282,9 +282,8 @@ impl Bus {
 
     /// The next arrival, if it is not after `until`; see [`Medium::pop`](super::Medium::pop).
     pub fn pop(&mut self, until: SimTime) -> Option<Arrival> {
-        let at = self.next().filter(|&at| at <= until);
-        self.now = self.now.max(at.unwrap_or(until));
-        let at = at?;
+        let at = self.next().filter(|&at| at <= until)?;
+        self.now = self.now.max(at);
         let Some(heard) = self.heard.filter(|heard| heard.at == at) else {
             return self.to_slaves.pop();
         };

@@ -65,7 +65,7 @@ pub struct Lanes {
     spec: LanesSpec,
     /// When the direction to each slave, and from it, is free.
     free: Vec<[SimTime; 2]>,
-    /// The last instant that was asked for: nothing is sent before it.
+    /// The last arrival that was taken: nothing is sent before it.
     now: SimTime,
     to_master: Due,
     to_slaves: Due,
@@ -147,9 +147,9 @@ impl Lanes {
 
     /// The next arrival, if it is not after `until`.
     pub fn pop(&mut self, until: SimTime) -> Option<Arrival> {
-        let at = self.next().filter(|&at| at <= until);
-        self.now = self.now.max(at.unwrap_or(until));
-        let first = if self.to_master.next() == Some(at?) {
+        let at = self.next().filter(|&at| at <= until)?;
+        self.now = self.now.max(at);
+        let first = if self.to_master.next() == Some(at) {
             &mut self.to_master
         } else {
             &mut self.to_slaves
