@@ -1,5 +1,184 @@
 //! Gateways that run by themselves, on real lines and against any broker.
 
+mod devices;
 mod kept;
+mod options;
+mod stand_alone;
+
+use std::time::Duration;
+
+use lastmeter_devices::{GATEWAYS, GatewayContext, GatewayKind, NetworkContext};
+use lastmeter_link::channel::{Channel, ChannelAddress, ChannelSettings};
+use lastmeter_link::mqtt::{Session, SessionOptions};
+use lastmeter_params::{Diagnostics, Values, read_text};
+use lastmeter_reports::ExitCode;
+use lastmeter_units::HardwareId;
+use lastmeter_wire::topics::TENANT;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use kept::{Kept, KeptError};
+pub use options::GatewayOptions;
+
+use crate::output::{print_err, print_out};
+use crate::run::{MqttPort, chain, wall_now};
+use stand_alone::StandAlone;
+
+/// The rate of a line unless its gateway asks for another.
+const BITS_PER_SECOND: u32 = ChannelSettings::M_BUS.baud;
+
+/// What `lastmeter device` says besides the options of gateways.
+#[derive(Clone, Debug)]
+pub struct OnLines<'a> {
+    /// The lines, by their addresses.
+    pub on: &'a [String],
+    /// Fields of the model, as `key=value`.
+    pub set: &'a [String],
+    /// How long; `None`: until a signal.
+    pub length: Option<Duration>,
+}
+
+/// The gateway model of a name.
+pub fn kind_of(model: &str) -> Option<&'static GatewayKind> {
+    GATEWAYS.iter().find(|kind| kind.entry.name == model)
+}
+
+/// Runs a gateway on real lines until a signal, or for so long; says how it ended.
+pub fn run(kind: &GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) -> ExitCode {
+    let prepared = match prepare(kind, options, lines) {
+        Ok(prepared) => prepared,
+        Err(message) => {
+            print_err(&format!("error: {message}"));
+            return ExitCode::BadInput;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print_err(&format!("error: the runtime did not start: {error}"));
+            return ExitCode::Broken;
+        }
+    };
+    match runtime.block_on(serve(kind, prepared, lines.length)) {
+        Ok(()) => ExitCode::Passed,
+        Err(message) => {
+            print_err(&format!("error: {message}"));
+            ExitCode::Broken
+        }
+    }
+}
+
+/// Everything that was asked for, read and found to make sense.
+struct Prepared {
+    hardware_id: HardwareId,
+    values: Values,
+    addresses: Vec<ChannelAddress>,
+    networks: Vec<NetworkContext>,
+    session: SessionOptions,
+    port: MqttPort,
+    kept: Kept,
+}
+
+fn prepare(
+    kind: &GatewayKind,
+    options: &GatewayOptions,
+    lines: &OnLines<'_>,
+) -> Result<Prepared, String> {
+    let missing = |what: &str| format!("`{}` needs {what}", kind.entry.name);
+    if lines.on.is_empty() {
+        return Err(missing("`--on LINE`, such as `--on /dev/ttyUSB0` or `--on tcp:HOST:PORT`"));
+    }
+    let broker = options.mqtt.as_deref().ok_or_else(|| missing("`--mqtt HOST:PORT`"))?;
+    let data = options.data.as_deref().ok_or_else(|| missing("`--data DIR`"))?;
+    let hardware_id = HardwareId::new(&options.name)
+        .map_err(|error| format!("`--name {}`: {error}", options.name))?;
+    let addresses = lines.on.iter().map(|on| on.parse::<ChannelAddress>());
+    let addresses = addresses.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let values = read_text(&lines.set.join("\n"), &[kind.entry.fields]).map_err(|mistakes| {
+        let told: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).collect();
+        format!("--set: {}", told.join("; "))
+    })?;
+    let of_lines = match &options.devices {
+        Some(path) => devices::read(path, addresses.len())?,
+        None => vec![Vec::new(); addresses.len()],
+    };
+    let password = options.mqtt_password_file.as_deref().map(stand_alone::password).transpose()?;
+    let ids = of_lines.iter().flatten().map(|(id, _)| id.as_str().to_owned());
+    let owners: Vec<String> = std::iter::once(options.name.clone()).chain(ids).collect();
+    let port = MqttPort::new(false, owners.iter().map(String::as_str));
+    let password = password.as_deref().unwrap_or_default();
+    let mut session = SessionOptions::new(broker, &options.name, &options.mqtt_user, password);
+    session.subscriptions = port.subscriptions();
+    let networks = of_lines
+        .into_iter()
+        .map(|devices| NetworkContext { bits_per_second: BITS_PER_SECOND, devices });
+    let networks = networks.collect();
+    let kept = Kept::open(data).map_err(|error| chain(&error))?;
+    Ok(Prepared { hardware_id, values, addresses, networks, session, port, kept })
+}
+
+async fn serve(
+    kind: &GatewayKind,
+    prepared: Prepared,
+    length: Option<Duration>,
+) -> Result<(), String> {
+    let Prepared { hardware_id, values, addresses, networks, session, port, kept } = prepared;
+    let name = hardware_id.to_string();
+    if kept.cut_bytes() > 0 {
+        let bytes = kept.cut_bytes();
+        print_err(&format!("{bytes} bytes of an incomplete record were cut off the outbox"));
+    }
+    let records = kept.records();
+    let context = GatewayContext {
+        name: &name,
+        hardware_id: hardware_id.clone(),
+        tenant: TENANT,
+        start: wall_now(),
+        networks,
+    };
+    let mut diagnostics = Diagnostics::new();
+    let gateway = (kind.build)(&values, &context, &records, &mut diagnostics).ok_or_else(|| {
+        let told = diagnostics.into_sorted();
+        let told: Vec<&str> = told.iter().map(|mistake| mistake.message.as_str()).collect();
+        format!("--set: {}", told.join("; "))
+    })?;
+    let mut lines = Vec::new();
+    let mut places = Vec::new();
+    for address in &addresses {
+        let line = Channel::open(address, ChannelSettings::M_BUS).await;
+        let line = line.map_err(|error| chain(&error))?;
+        places.push(line.place().to_owned());
+        lines.push(line);
+    }
+    let (session, events) = Session::open(session);
+    let waiting = gateway.unacknowledged();
+    print_out(
+        &serde_json::json!({
+            "ready": true, "name": name, "lines": places, "records": records.len(),
+            "waiting": waiting,
+        })
+        .to_string(),
+    );
+    let rates = vec![BITS_PER_SECOND; lines.len()];
+    let stand_alone = StandAlone { gateway, kept, port, session, events, lines, rates };
+    let ended = ends(length).await.map_err(|error| format!("signals: {error}"))?;
+    stand_alone.run(ended).await.map_err(|error| chain(&error))
+}
+
+/// What ends it: a signal, or its time.
+async fn ends(length: Option<Duration>) -> Result<impl Future<Output = ()>, std::io::Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let time = async {
+            match length {
+                Some(length) => tokio::time::sleep(length).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = time => {}
+        }
+    })
+}

@@ -39,6 +39,7 @@ pub use error::{BenchError, chain};
 pub(crate) use host::{host_name, monotonic};
 pub use host::{stamp, wall_now};
 pub use moving::RunOptions;
+pub(crate) use mqtt_port::MqttPort;
 pub(crate) use moving::Stop;
 pub use run_platform::Profile;
 pub(crate) use run_platform::{Policy, own_policy};
