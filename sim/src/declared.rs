@@ -23,14 +23,16 @@
 //!   change it is that of before, so one nanosecond later is looked at too.
 //!
 //! A terminal's f also oscillates within each cycle. That adds to a mean an oscillation of twice
-//! the fundamental's frequency, of at most `1 / (2 omega W)` of it: eight shifts in half a
-//! cycle on either side of the above see at least 92 % of it; four where both ends move, 70 %. Power
-//! factor, apparent and non-active power are ratios, or are formed over windows that follow the
-//! span's beginning; their spread is that of the same shifts, which need not hold their extremes.
+//! the fundamental's frequency, of at most `1 / (2 omega W)` of it for each end: eight shifts in
+//! half a cycle on either side of the above see at least 92 % of it; four where both ends move,
+//! 70 %.
+//! Power factor, apparent and non-active power are ratios, or are formed over windows that follow
+//! the span's beginning; their spread is that of the same shifts, which need not hold their
+//! extremes.
 //!
-//! Where the plant has more than [`CHANGES_MAX`] changes in an admitted range, or no stretches there
-//! (recordings, ramps, waves that are cut), a grid of [`GRID`] equidistant shifts of the range is
-//! looked at instead, [`GRID_OF_TWO`] for each end where both move.
+//! Where the plant has more than [`CHANGES_MAX`] changes in an admitted range, or no stretches
+//! there (recordings, ramps, waves that are cut), a grid of [`GRID`] equidistant shifts of the
+//! range is looked at instead, [`GRID_OF_TWO`] for each end where both move.
 
 use lastmeter_units::{MeasurementId, SimDuration};
 

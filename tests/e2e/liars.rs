@@ -117,7 +117,8 @@ fn readings_that_fit_two_due_instants_end_the_run_in_error() {
     let facts = json(&out, "run.json");
     assert_eq!(facts["state"], "error");
     let cause = facts["cause"].as_str().unwrap();
-    for part in ["`board`", "due at 2027-01-18T17:00:10", "more than one reading fits", "17:00:20"] {
+    for part in ["`board`", "due at 2027-01-18T17:00:10", "more than one reading fits", "17:00:20"]
+    {
         assert!(cause.contains(part), "{part}: {cause}");
     }
 }

@@ -162,7 +162,7 @@ fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]
         .iter()
         .map(|(device, place)| match place.serial {
             Some(serial) => format!("{device} serial {serial} at {}", place.time),
-            None => format!("{device} at {}, never made", place.time),
+            None => format!("{device} at {}, never made or without a number", place.time),
         })
         .collect();
     push_named(why, what, count, &named);
