@@ -185,7 +185,8 @@ mod tests {
     use super::super::testing::{at, check, facts, row};
     use super::*;
     use lastmeter_record::Status;
-    use lastmeter_record::{DeviceFacts, Evidence, RunState};
+    use lastmeter_record::{DeviceFacts, Evidence, RecordedSpan, RunState};
+    use lastmeter_units::SimDuration;
 
     const U: &str = "electricity.voltage.rms.l1";
     const F: &str = "electricity.frequency";
@@ -264,6 +265,22 @@ mod tests {
             "{}",
             verdict.why
         );
+    }
+
+    /// Of a device with declared spans the bench has joined each by when it was due.
+    #[test]
+    fn a_device_that_is_known_by_its_schedule_is_judged_without_serials() {
+        let (from, to) = (SimDuration(0), SimDuration(1));
+        let span = Some(RecordedSpan { from, to, spread: 0.0, way: "direct" });
+        let joined = |row| Observation { serial: None, epoch: None, span, ..row };
+        let mut rows: Vec<_> = (1..=3).flat_map(|serial| good("x", serial).map(joined)).collect();
+        let verdict = judge(&rows, RunState::Finished);
+        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Pass, 3, Some(0.0)));
+        for row in &mut rows[2..4] {
+            (row.reported, row.span) = (None, None);
+        }
+        let verdict = judge(&rows, RunState::Finished);
+        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 3, Some(1.0)));
     }
 
     #[test]
