@@ -161,9 +161,10 @@ fn instants(
 ) -> Option<Vec<SimDuration>> {
     let mut found = vec![first, last];
     let mut at = first.max(SimDuration::ZERO);
-    while let Some(change) = next_change(point, at)? {
+    loop {
+        let change = next_change(point, at)?;
         if change > last {
-            break;
+            return Some(found);
         }
         if found.len() >= 2 + 2 * changes_max {
             return None;
@@ -171,17 +172,17 @@ fn instants(
         found.extend([change, (change + SimDuration(1)).min(last)]);
         at = change;
     }
-    Some(found)
 }
 
-/// The first change after an instant; the outer `None` where there is no stretch.
-fn next_change(point: &MeteringPoint, at: SimDuration) -> Option<Option<SimDuration>> {
+/// The first change after an instant, at the end of all time if there is none; `None` where there
+/// is no stretch.
+fn next_change(point: &MeteringPoint, at: SimDuration) -> Option<SimDuration> {
     let until = match point.terminal() {
         Some(terminal) => terminal.stretch(at)?.until,
         None => point.pipe(at)?.until,
     };
     // What does not go on would be looked at forever.
-    Some(until.filter(|until| *until > at))
+    Some(until.filter(|until| *until > at).unwrap_or(SimDuration(i64::MAX)))
 }
 
 /// Of a terminal also the instants around these within half a cycle; each instant once.
