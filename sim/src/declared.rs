@@ -23,14 +23,16 @@
 //!   change it is that of before, so one nanosecond later is looked at too.
 //!
 //! A terminal's f also oscillates within each cycle. That adds to a mean an oscillation of twice
-//! the fundamental's frequency, of at most `1 / (2 omega W)` of it: eight shifts in half a
-//! cycle on either side of the above see at least 92 % of it; four where both ends move, 70 %. Power
-//! factor, apparent and non-active power are ratios, or are formed over windows that follow the
-//! span's beginning; their spread is that of the same shifts, which need not hold their extremes.
+//! the fundamental's frequency, of at most `1 / (2 omega W)` of it for each end: eight shifts in
+//! half a cycle on either side of the above see at least 92 % of it; four where both ends move,
+//! 70 %.
+//! Power factor, apparent and non-active power are ratios, or are formed over windows that follow
+//! the span's beginning; their spread is that of the same shifts, which need not hold their
+//! extremes.
 //!
-//! Where the plant has more than [`CHANGES_MAX`] changes in an admitted range, or no stretches there
-//! (recordings, ramps, waves that are cut), a grid of [`GRID`] equidistant shifts of the range is
-//! looked at instead, [`GRID_OF_TWO`] for each end where both move.
+//! Where the plant has more than [`CHANGES_MAX`] changes in an admitted range, or no stretches
+//! there (recordings, ramps, waves that are cut), a grid of [`GRID`] equidistant shifts of the
+//! range is looked at instead, [`GRID_OF_TWO`] for each end where both move.
 
 use lastmeter_units::{MeasurementId, SimDuration};
 
@@ -159,9 +161,10 @@ fn instants(
 ) -> Option<Vec<SimDuration>> {
     let mut found = vec![first, last];
     let mut at = first.max(SimDuration::ZERO);
-    while let Some(change) = next_change(point, at)? {
+    loop {
+        let change = next_change(point, at)?;
         if change > last {
-            break;
+            return Some(found);
         }
         if found.len() >= 2 + 2 * changes_max {
             return None;
@@ -169,17 +172,17 @@ fn instants(
         found.extend([change, (change + SimDuration(1)).min(last)]);
         at = change;
     }
-    Some(found)
 }
 
-/// The first change after an instant; the outer `None` where there is no stretch.
-fn next_change(point: &MeteringPoint, at: SimDuration) -> Option<Option<SimDuration>> {
+/// The first change after an instant, at the end of all time if there is none; `None` where there
+/// is no stretch.
+fn next_change(point: &MeteringPoint, at: SimDuration) -> Option<SimDuration> {
     let until = match point.terminal() {
         Some(terminal) => terminal.stretch(at)?.until,
         None => point.pipe(at)?.until,
     };
     // What does not go on would be looked at forever.
-    Some(until.filter(|until| *until > at))
+    Some(until.filter(|until| *until > at).unwrap_or(SimDuration(i64::MAX)))
 }
 
 /// Of a terminal also the instants around these within half a cycle; each instant once.

@@ -191,7 +191,7 @@ proptest! {
         let quantities = ids(&ELECTRICITY);
         let spread = point.spread(&admitted, facts(), &quantities);
         let dense = dense(&point, &admitted, &quantities, 120);
-        // 30 % of the oscillation at both ends over the shortest window, in the unit of each: of an RMS
+        // 30 % of the oscillation at both ends, over the shortest window: of an RMS
         // value half of that of its square; of a register, S / (2 omega).
         let length_s = window.unwrap_or(length).min(length) as f64 / 1e3;
         // The shortest span that is admitted since the reading before is shorter than that.

@@ -101,7 +101,10 @@ class Accuracy:
         if reported is None:
             self.missed.add((device, quantity))
             return
-        if math.isnan(reference) or (abs(reference) < self.minimum and abs(reported) < self.minimum):
+        # With its spread a reference may reach the minimum.
+        if math.isnan(reference):
+            return
+        if abs(reference) + self.spread < self.minimum and abs(reported) < self.minimum:
             return
         self.n += 1
         self.paired.add((device, quantity))

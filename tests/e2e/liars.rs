@@ -108,7 +108,7 @@ fn a_twin_of_a_check_that_there_is_not_is_refused() {
 #[test]
 fn readings_that_fit_two_due_instants_end_the_run_in_error() {
     let folder = tempfile::tempdir().unwrap();
-    let text = std::fs::read_to_string(library("declared-span.toml")).unwrap();
+    let text = std::fs::read_to_string(library("declared-span")).unwrap();
     let text = text.replacen("span_earliest = \"0.5 s\"", "span_latest = \"12 s\"", 1);
     let (path, out) = (folder.path().join("ambiguous.toml"), folder.path().join("out"));
     std::fs::write(&path, text).unwrap();

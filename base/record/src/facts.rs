@@ -231,8 +231,8 @@ pub struct RunFacts {
     /// `None` if the run has no network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<u64>,
-    /// SHA-256 of `observations.csv`, `spans.csv`, `events.jsonl`, `latency.csv` and the files of the network
-    /// when the run ended, by file name, and of these facts themselves.
+    /// SHA-256 of `observations.csv`, `spans.csv`, `events.jsonl`, `latency.csv` and the files of
+    /// the network when the run ended, by file name, and of these facts themselves.
     #[serde(default)]
     pub hashes: BTreeMap<String, String>,
     /// What a real-time run says of its clock, its timers, its links and its floor.

@@ -228,38 +228,51 @@ impl Rows {
 struct Spans {
     rows: Rows,
     may_be_ahead: bool,
-    /// Whether the line in `rows` belongs to an observation that was not reached yet.
-    is_held: bool,
-    /// Whether the line in `rows` belongs to the observation read last.
-    is_of_last: bool,
-    is_at_end: bool,
+    line: SpanLine,
     lines: u64,
+}
+
+/// What the line of `spans.csv` that was read last is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SpanLine {
+    /// The header.
+    Header,
+    /// That of an observation which was not reached yet.
+    Held,
+    /// That of the observation read last.
+    OfLast,
+    /// There was none any more.
+    End,
 }
 
 impl Spans {
     fn new(rows: Rows, may_be_ahead: bool) -> Self {
-        let (is_held, is_of_last, is_at_end) = (false, false, false);
-        Self { rows, may_be_ahead, is_held, is_of_last, is_at_end, lines: 0 }
+        Self { rows, may_be_ahead, line: SpanLine::Header, lines: 0 }
+    }
+
+    /// Reads the next line unless one is held.
+    fn advance(&mut self) -> Result<(), RecordError> {
+        if matches!(self.line, SpanLine::Header | SpanLine::OfLast) {
+            self.line = if self.rows.advance()? { SpanLine::Held } else { SpanLine::End };
+        }
+        Ok(())
     }
 
     /// Moves on to an observation.
     fn reach(&mut self, observation: &csv::ByteRecord) -> Result<(), RecordError> {
-        if !self.is_held && !self.is_at_end {
-            self.is_held = self.rows.advance()?;
-            self.is_at_end = !self.is_held;
-        }
+        self.advance()?;
         // What was not due has no reference, and thus no span.
         let is_due = observation.get(6).is_some_and(|reference| !reference.is_empty());
-        self.is_of_last = self.is_held && is_due && span::is_about(&self.rows.record, observation);
-        if self.is_of_last {
-            self.is_held = false;
+        let is_held = self.line == SpanLine::Held;
+        if is_held && is_due && span::is_about(&self.rows.record, observation) {
+            self.line = SpanLine::OfLast;
             self.lines += 1;
         }
         Ok(())
     }
 
     fn of_last(&self) -> Result<Option<RecordedSpan<'_>>, RecordError> {
-        if !self.is_of_last {
+        if self.line != SpanLine::OfLast {
             return Ok(None);
         }
         span::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
@@ -267,11 +280,8 @@ impl Spans {
 
     /// There are no more observations.
     fn end(&mut self) -> Result<(), RecordError> {
-        if !self.is_held && !self.is_at_end {
-            self.is_held = self.rows.advance()?;
-            self.is_at_end = true;
-        }
-        if !self.is_held || self.may_be_ahead {
+        self.advance()?;
+        if self.line != SpanLine::Held || self.may_be_ahead {
             return Ok(());
         }
         let misplaced = "a span of no value that was due, or not in the order of observations.csv";

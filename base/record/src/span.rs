@@ -99,11 +99,12 @@ pub(crate) fn read(line: &csv::ByteRecord) -> Result<RecordedSpan<'_>, String> {
         return Err(format!("from_ns {} after to_ns {}, expected it before", from.0, to.0));
     }
     let found = text(7)?;
-    let spread: f64 = found
-        .parse()
-        .ok()
-        .filter(|spread: &f64| !(*spread < 0.0))
-        .ok_or_else(|| format!("spread `{found}`, expected a number from 0 on, or NaN"))?;
+    let spread: f64 =
+        found
+            .parse()
+            .ok()
+            .filter(|spread: &f64| spread.is_nan() || *spread >= 0.0)
+            .ok_or_else(|| format!("spread `{found}`, expected a number from 0 on, or NaN"))?;
     let way = text(8)?;
     if way.is_empty() {
         return Err("way is empty, expected `direct` or the name of a gateway".to_owned());

@@ -2,9 +2,9 @@
 //!
 //! A *reading* is what a device sends at once: the rows of one (device, epoch, serial). The record
 //! keeps them together, so they are counted as they pass by. A due value that came without a serial
-//! number cannot be matched, and only its row is counted, unless its device declares its spans: then
-//! the bench has matched it by the instant at which it was due; what was due and never made by the
-//! device has no serial either, and is missing at the instant at which it was due. An *altered*
+//! number cannot be matched, and only its row is counted, unless its device declares its spans:
+//! then the bench has matched it by the instant at which it was due; what was due and never made by
+//! the device has no serial either, and is missing at the instant at which it was due. An *altered*
 //! reading is stored under the number of one that was due, and is not what was sent: that one is
 //! missing, and what is stored is unexpected. A *stray* is stored and has no row at all.
 //!

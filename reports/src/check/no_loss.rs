@@ -235,7 +235,7 @@ fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]
         .iter()
         .map(|(device, place)| match place.serial {
             Some(serial) => format!("{device} serial {serial} at {}", place.time),
-            None => format!("{device} at {}, never made", place.time),
+            None => format!("{device} at {}, never made or without a number", place.time),
         })
         .collect();
     push_named(why, what, count, &named);
@@ -258,7 +258,8 @@ mod tests {
     use super::super::testing::{at, check, facts, row};
     use super::*;
     use lastmeter_record::Status;
-    use lastmeter_record::{DeviceFacts, Evidence, RunState};
+    use lastmeter_record::{DeviceFacts, Evidence, RecordedSpan, RunState};
+    use lastmeter_units::SimDuration;
 
     const U: &str = "electricity.voltage.rms.l1";
 
@@ -359,6 +360,22 @@ mod tests {
             "{}",
             verdict.why
         );
+    }
+
+    /// Of a device with declared spans the bench has joined each by when it was due.
+    #[test]
+    fn a_device_that_is_known_by_its_schedule_is_judged_without_serials() {
+        let (from, to) = (SimDuration(0), SimDuration(1));
+        let span = Some(RecordedSpan { from, to, spread: 0.0, way: "direct" });
+        let joined = |row| Observation { serial: None, epoch: None, span, ..row };
+        let mut rows: Vec<_> = (1..=3).flat_map(|serial| good("x", serial).map(joined)).collect();
+        let verdict = judge(&rows, RunState::Finished);
+        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Pass, 3, Some(0.0)));
+        for row in &mut rows[2..4] {
+            (row.reported, row.span) = (None, None);
+        }
+        let verdict = judge(&rows, RunState::Finished);
+        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 3, Some(1.0)));
     }
 
     #[test]

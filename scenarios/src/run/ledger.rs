@@ -370,7 +370,7 @@ impl Account {
         let span = made.map_or(owed, |made| made.span);
         let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
         // Only of what a gateway carries is there more to record than the device announced.
-        let spreads = self.way.as_ref().and(made).map(|_| vec![0.0; self.quantities.len()]);
+        let spreads = self.way.as_ref().and(stored).map(|_| vec![0.0; self.quantities.len()]);
         self.reading_rows((key, due), (span, spreads.as_deref()), stored, rows);
     }
 

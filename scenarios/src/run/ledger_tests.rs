@@ -406,6 +406,28 @@ fn a_message_is_read_as_it_was_sent_and_only_if_it_is_numbered() {
 }
 
 #[test]
+fn what_a_gateway_carries_has_its_way_in_the_record() {
+    let mut account = account();
+    account.way = Some("cellar".to_owned());
+    for serial in [1, 2] {
+        account.made(made(serial)).unwrap();
+        account.sent(Sent {
+            key: (Epoch(1), Serial(serial)),
+            event_time: None,
+            values: stored(serial).values,
+        });
+    }
+    account.stored(stored(1));
+    let mut rows = Vec::new();
+    account.settle(at(20), &mut rows).unwrap();
+    let spans: Vec<_> =
+        rows.iter().map(|row| row.observation("meter", account.way()).span).collect();
+    let (from, to) = (seconds(0), seconds(10));
+    let way = "cellar";
+    assert_eq!(spans, [Some(RecordedSpan { from, to, spread: 0.0, way }), None]);
+}
+
+#[test]
 fn a_row_goes_to_the_record_as_it_is() {
     let (_, rows) = settle(vec![stored(1)]);
     let observation = rows[0].observation("meter", "direct");

@@ -383,6 +383,16 @@ fn a_spread_guards_both_sides_of_the_limit() {
     }
 }
 
+/// 190 V to 210 V may be a value that `minimum` is about.
+#[test]
+fn what_may_reach_the_minimum_is_not_left_out() {
+    let toml = format!("quantity = \"{U}\"\nlimit = \"1 %\"\nminimum = \"210 V\"");
+    for (spread, n) in [(0.0, 0), (9.9, 0), (10.0, 1), (f64::NAN, 1)] {
+        let verdict = judge(&toml, &[uncertain(200.0, spread)]);
+        assert_eq!((verdict.n, verdict.status), (n, Status::Inconclusive), "{spread}");
+    }
+}
+
 #[test]
 fn an_undecided_verdict_shows_error_limit_and_spread() {
     let toml = format!("quantity = \"{U}\"\nlimit = \"1 %\"");

@@ -2,6 +2,7 @@
 
 mod codes;
 mod commands;
+mod declared;
 mod domains;
 mod door;
 mod grid;

@@ -153,9 +153,16 @@ impl Declared {
             match serves {
                 Some(due) => {
                     self.pending.pop_front();
-                    self.settle_one(account, (due, made.at), Some(made), found, settled, rows);
+                    self.settle_one(
+                        account,
+                        (due, made.at),
+                        Some(made),
+                        found.as_ref(),
+                        settled,
+                        rows,
+                    );
                 }
-                None => settled.unknown_values += found.map_or(0, |found| unknown(&found)),
+                None => settled.unknown_values += found.as_ref().map_or(0, unknown),
             }
             self.before = made.at;
         }
@@ -196,7 +203,7 @@ impl Declared {
             });
             let found = place.map(|place| account.stored.remove(place));
             self.pending.pop_front();
-            self.settle_one(account, (due, due), None, found, settled, rows);
+            self.settle_one(account, (due, due), None, found.as_ref(), settled, rows);
             self.before = due;
         }
         Ok(())
@@ -220,7 +227,7 @@ impl Declared {
         account: &mut Account,
         (due, nominal): (SimTime, SimTime),
         made: Option<Made>,
-        found: Option<Stored>,
+        found: Option<&Stored>,
         settled: &mut Settled,
         rows: &mut Vec<Row>,
     ) {
@@ -228,7 +235,7 @@ impl Declared {
         account.due += 1;
         settled.stored += u64::from(found.is_some());
         settled.missing += u64::from(found.is_none());
-        settled.unknown_values += found.as_ref().map_or(0, unknown);
+        settled.unknown_values += found.map_or(0, unknown);
         let (first, last) = (due - self.span.earliest, due + self.span.latest);
         let is_announced = made.is_some() || self.announced.range(first..=last).next().is_some();
         if found.is_none() && !is_announced {
@@ -237,13 +244,13 @@ impl Declared {
         let (start, before) = (account.start, self.before.min(nominal));
         let admitted = self.span.admitted(before - start, nominal - start);
         // Nothing is held against the reference of what did not come.
-        let spreads = found.as_ref().map(|_| {
+        let spreads = found.map(|_| {
             let (point, quantities) = (&account.metering_point, &account.quantities);
             point.spread(&admitted, account.electricity, quantities)
         });
         let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
         let span = (admitted.nominal(), spreads.as_deref());
-        account.reading_rows((key, due), span, found.as_ref(), rows);
+        account.reading_rows((key, due), span, found, rows);
     }
 
     /// What is stored and can serve nothing any more is unexpected; what was sent and is of no use

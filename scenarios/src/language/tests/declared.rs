@@ -1,0 +1,91 @@
+//! Devices that announce no spans: what they declare, and what makes no sense of it.
+
+use lastmeter_sim::{DeclaredSpan, Identity};
+use lastmeter_units::SimDuration;
+
+use super::{load, mistakes};
+
+const BOARD: &str = r#"format = 1
+
+[scenario]
+name = "board"
+start = 2027-01-18T00:00:00Z
+duration = "1 h"
+
+[[source]]
+name = "tap"
+kind = "water"
+
+[[device]]
+name = "board"
+at = "source:tap"
+model = "water-meter"
+
+[[check]]
+name = "volume"
+kind = "accuracy"
+quantity = "water.volume"
+limit = "1 l"
+"#;
+
+fn with(keys: &str) -> String {
+    BOARD.replacen("model =", &format!("{keys}\nmodel ="), 1)
+}
+
+fn declared(keys: &str) -> Option<DeclaredSpan> {
+    let scenario = load(&with(keys)).map_err(|failure| failure.to_string()).unwrap();
+    scenario.devices[0].declared
+}
+
+#[test]
+fn what_a_device_declares_is_read() {
+    assert_eq!(declared(""), None);
+    assert_eq!(declared("readings = \"announced\""), None);
+    let nothing = SimDuration::ZERO;
+    let bare = DeclaredSpan {
+        identity: Identity::Number,
+        window: None,
+        earliest: nothing,
+        latest: nothing,
+    };
+    assert_eq!(declared("readings = \"numbered\""), Some(bare));
+    let keys = "readings = \"scheduled\"\nspan_window = \"1 min\"\nspan_earliest = \"2 s\"\n\
+                span_latest = \"1500 ms\"";
+    let full = DeclaredSpan {
+        identity: Identity::Schedule,
+        window: Some(SimDuration::from_seconds(60)),
+        earliest: SimDuration::from_seconds(2),
+        latest: SimDuration::from_milliseconds(1500),
+    };
+    assert_eq!(declared(keys), Some(full));
+}
+
+#[test]
+fn what_makes_no_sense_is_reported_where_it_stands() {
+    for (keys, expected) in [
+        (
+            "span_window = \"1 s\"",
+            "15:15 <\"1 s\"> `span_window` declares what this device announces",
+        ),
+        (
+            "readings = \"announced\"\nspan_latest = \"1 s\"",
+            "16:15 <\"1 s\"> `span_latest` declares what this device announces",
+        ),
+        (
+            "span_earliest = \"0 s\"",
+            "15:17 <\"0 s\"> `span_earliest` declares what this device announces",
+        ),
+        ("readings = \"guessed\"", "15:12 <\"guessed\"> `readings` cannot be `guessed`"),
+        (
+            "readings = \"numbered\"\nspan_latest = \"-1 s\"",
+            "16:15 <\"-1 s\"> `span_latest` is out of range",
+        ),
+        (
+            "readings = \"numbered\"\nspan_window = \"0 s\"",
+            "16:15 <\"0 s\"> `span_window` is out of range",
+        ),
+    ] {
+        let found = mistakes(&with(keys));
+        assert!(found.len() == 1 && found[0].contains(expected), "{keys}: {found:?}");
+    }
+}
