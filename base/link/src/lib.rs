@@ -7,9 +7,11 @@
 //! Neither module ever waits without a limit: each wait has one, and the error or event that ends
 //! it says what was waited for (architecture invariant 5).
 
+pub mod channel;
 pub mod clock;
 pub mod http;
 pub mod impair;
+pub mod medium;
 pub mod mqtt;
 pub mod priority;
 pub mod proxy;

@@ -20,21 +20,21 @@ pub(super) const DELAY_LIMIT_NS: f64 = 3600e9;
 
 /// A stream of draws for one purpose.
 #[derive(Debug)]
-pub(super) struct Draws {
+pub(crate) struct Draws {
     words: ChaCha8Rng,
     spare: Option<f64>,
 }
 
 impl Draws {
     /// The stream of a number under a key.
-    pub(super) fn new(key: [u8; 32], stream: u64) -> Self {
+    pub(crate) fn new(key: [u8; 32], stream: u64) -> Self {
         let mut words = ChaCha8Rng::from_seed(key);
         words.set_stream(stream);
         Self { words, spare: None }
     }
 
     /// Evenly from 0 (included) to 1 (excluded).
-    pub(super) fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         (self.words.next_u64() >> 11) as f64 * UNIT
     }
 

@@ -26,9 +26,11 @@ mod presets;
 mod rate;
 mod special;
 
+pub(crate) use draw::Draws;
 pub use fields::{IMPAIR_FIELDS, LINK_FIELDS, read_impairment, read_link};
 pub use leg::Leg;
 pub use presets::{PRESETS, Preset};
+pub(crate) use rate::read_bits_per_s;
 
 lastmeter_units::words! {
     /// One of the two directions of a link.

@@ -11,7 +11,7 @@ const BOUNDS: [f64; 2] = [1.0, 1e12];
 const UNLIMITED: &str = "unlimited";
 
 /// Reads the text of a field as bits per second; infinite for an unlimited line.
-pub(super) fn read_bits_per_s(values: &Values, name: &str, out: &mut Diagnostics) -> Option<f64> {
+pub(crate) fn read_bits_per_s(values: &Values, name: &str, out: &mut Diagnostics) -> Option<f64> {
     let text = values.text_opt(name)?.trim();
     if text == UNLIMITED {
         return Some(f64::INFINITY);

@@ -1,0 +1,175 @@
+//! The medium of a field network: what is sent by one party, and when which other party hears it.
+//!
+//! Terms: the *master* is the gateway that polls; a *slave* is a field device, counted from 0; a
+//! *telegram* is what one party sends without a pause; an *arrival* is what one party receives at
+//! once.
+//!
+//! A medium does no I/O and has no clock: instants are arguments, in the caller's time. The event
+//! queue drives it in virtual time, a timer in real time. It draws from one named stream, so the
+//! same sends give the same arrivals. Whoever drives it takes all arrivals up to an instant before
+//! it sends anything at or after that instant.
+//!
+//! One kind of network is one file with one row, and a line in [`NETWORKS`].
+
+use std::collections::VecDeque;
+
+use chacha20::ChaCha8Rng;
+use lastmeter_params::{Diagnostics, Entry, Values};
+use lastmeter_units::{SimDuration, SimTime};
+
+mod bus;
+mod lanes;
+mod line;
+
+pub use bus::{BITS_PER_BYTE, Bus, BusSpec, M_BUS_MEDIUM_FIELDS, read_bus};
+pub use lanes::{Lanes, LanesSpec, STREAM_MEDIUM_FIELDS, read_lanes};
+
+const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
+
+/// Who takes part in a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Party {
+    /// The gateway that polls.
+    Master,
+    /// A field device, counted from 0.
+    Slave(usize),
+}
+
+/// What one party receives at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Who receives it.
+    pub to: Party,
+    /// The slave on whose lane it came to the master; `None` where the medium does not separate
+    /// its slaves, and at a slave.
+    pub lane: Option<usize>,
+    /// The end of the last stop bit in it, at the receiver.
+    pub at: SimTime,
+    /// What is received.
+    pub bytes: Vec<u8>,
+    /// The rate at which the receiver listened.
+    pub bits_per_second: u32,
+}
+
+/// What a network's medium is like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MediumSpec {
+    /// A two-conductor bus.
+    Bus(BusSpec),
+    /// A lane between the master and each slave.
+    Lanes(LanesSpec),
+}
+
+impl MediumSpec {
+    /// The medium with so many slaves, drawing from the key of `rng` (where that stream stands
+    /// does not matter).
+    pub fn open(&self, slaves: usize, rng: &ChaCha8Rng) -> Medium {
+        match self {
+            Self::Bus(spec) => Medium::Bus(Bus::new(*spec, slaves, rng)),
+            Self::Lanes(spec) => Medium::Lanes(Lanes::new(*spec, slaves)),
+        }
+    }
+
+    /// The rate at which all parties begin, where the medium has one of its own.
+    pub const fn bits_per_second(&self) -> Option<u32> {
+        match self {
+            Self::Bus(spec) => Some(spec.bits_per_second),
+            Self::Lanes(_) => None,
+        }
+    }
+}
+
+/// A network's medium, of whichever kind.
+#[derive(Debug)]
+pub enum Medium {
+    /// A two-conductor bus.
+    Bus(Bus),
+    /// A lane between the master and each slave.
+    Lanes(Lanes),
+}
+
+impl Medium {
+    /// A party sends a telegram whose first start bit is at `at`, or as soon after it as what the
+    /// same party sent before is out. Returns when its last stop bit is out.
+    ///
+    /// `to` is the slave that the master sends to; on a bus all slaves hear it regardless, on lanes
+    /// `None` means all of them. A slave is heard by the master alone. A slave that the medium does
+    /// not have sends and hears nothing.
+    pub fn transmit(
+        &mut self,
+        from: Party,
+        to: Option<usize>,
+        at: SimTime,
+        bits_per_second: u32,
+        bytes: &[u8],
+    ) -> SimTime {
+        match self {
+            Self::Bus(bus) => bus.transmit(from, at, bits_per_second, bytes),
+            Self::Lanes(lanes) => lanes.transmit(from, to, at, bits_per_second, bytes),
+        }
+    }
+
+    /// A party listens at this rate from now on. Without effect on lanes, which have no rate that
+    /// both ends have to agree on.
+    pub fn set_rate(&mut self, party: Party, bits_per_second: u32) {
+        match self {
+            Self::Bus(bus) => bus.set_rate(party, bits_per_second),
+            Self::Lanes(_) => {}
+        }
+    }
+
+    /// When the next arrival is, as long as nobody sends before it.
+    pub fn next(&self) -> Option<SimTime> {
+        match self {
+            Self::Bus(bus) => bus.next(),
+            Self::Lanes(lanes) => lanes.next(),
+        }
+    }
+
+    /// The next arrival, if it is not after `until`: in order of time; at the same instant the
+    /// master's before the slaves', these in the order in which they were sent, then by number.
+    pub fn pop(&mut self, until: SimTime) -> Option<Arrival> {
+        match self {
+            Self::Bus(bus) => bus.pop(until),
+            Self::Lanes(lanes) => lanes.pop(until),
+        }
+    }
+}
+
+/// One kind of network that `[[network]]` can name.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworkKind {
+    /// Its name, texts and keys.
+    pub entry: Entry,
+    /// What the checked keys mean. `None` if they do not fit together; what is wrong is then in
+    /// the diagnostics.
+    pub build: fn(&Values, &mut Diagnostics) -> Option<MediumSpec>,
+}
+
+/// Every kind of network.
+pub static NETWORKS: &[NetworkKind] = &[bus::M_BUS, lanes::STREAM];
+
+/// Arrivals that are due, in order of time; at the same instant as they were put in.
+#[derive(Debug, Default)]
+struct Due(VecDeque<Arrival>);
+
+impl Due {
+    fn put(&mut self, arrival: Arrival) {
+        // What is sent later arrives later, but for a few: the place is at or near the end.
+        let behind = self.0.iter().rev().take_while(|other| other.at > arrival.at).count();
+        self.0.insert(self.0.len() - behind, arrival);
+    }
+
+    fn next(&self) -> Option<SimTime> {
+        self.0.front().map(|arrival| arrival.at)
+    }
+
+    fn pop(&mut self) -> Option<Arrival> {
+        self.0.pop_front()
+    }
+}
+
+/// An instant so much later, at most the last one that there is.
+const fn later(at: SimTime, span: SimDuration) -> SimTime {
+    SimTime(at.0.saturating_add(span.0))
+}
