@@ -240,8 +240,8 @@ impl Bus {
             Party::Slave(_) if self.master.loses(&spec) => {}
             Party::Slave(_) => {
                 if self.heard.is_none() {
-                    // What is left can no longer be heard.
-                    self.line.clear();
+                    // Nothing begins any more in what is left; its end may still hold the line low.
+                    self.line.retain(|telegram| telegram.end() > now);
                 }
                 self.line.push(telegram);
                 self.heard = hear(&self.line, self.master.rate, self.resume);
