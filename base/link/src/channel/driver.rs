@@ -1,0 +1,327 @@
+//! The task behind a channel: opens the line, moves bytes both ways, and begins again after a loss.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use serial2_tokio::SerialPort;
+use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::pty::Pty;
+use super::{ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, pty, tcp, tty, udp};
+use crate::clock::monotonic_ns;
+
+/// The wait before the first attempt after a loss; each further one doubles it.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LIMIT: Duration = Duration::from_secs(5);
+/// How long the kernel may take none of the bytes that are to be sent.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// A UDP datagram is never larger.
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// What the owner of a channel asks for.
+#[derive(Debug)]
+pub(super) enum Request {
+    Send { bytes: Vec<u8>, reply: oneshot::Sender<Result<(), ChannelError>> },
+    Baud(u32),
+}
+
+/// What can give a line to another party, again and again.
+#[derive(Debug)]
+pub(super) enum Opener {
+    Pty(Pty),
+    /// The first line is opened with the channel, so that a mistake is an error of opening it.
+    Tty(PathBuf, Option<SerialPort>),
+    TcpConnect(String),
+    TcpListen(TcpListener),
+    Udp(String),
+}
+
+impl Opener {
+    pub(super) async fn new(
+        address: &ChannelAddress,
+        settings: &ChannelSettings,
+    ) -> io::Result<Self> {
+        Ok(match address {
+            ChannelAddress::Pty(link) => Self::Pty(Pty::new(link.as_deref())?),
+            ChannelAddress::Tty(path) => Self::Tty(path.clone(), Some(tty::open(path, settings)?)),
+            ChannelAddress::TcpConnect(to) => Self::TcpConnect(to.clone()),
+            ChannelAddress::TcpListen(at) => Self::TcpListen(TcpListener::bind(at).await?),
+            ChannelAddress::Udp(to) => Self::Udp(to.clone()),
+        })
+    }
+
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Pty(pty) => pty.place(),
+            Self::Tty(path, _) => format!("tty {}", path.display()),
+            Self::TcpConnect(to) => format!("tcp {to}"),
+            Self::TcpListen(listener) => match listener.local_addr() {
+                Ok(at) => format!("tcp-listen {at}"),
+                Err(_) => "tcp-listen".to_owned(),
+            },
+            Self::Udp(to) => format!("udp {to}"),
+        }
+    }
+
+    /// Whether [`Opener::line`] waits for the other party, so that it can be called at once after
+    /// a loss.
+    const fn waits(&self) -> bool {
+        matches!(self, Self::Pty(_) | Self::TcpListen(_))
+    }
+
+    /// A line to the other party.
+    async fn line(&mut self, settings: &ChannelSettings) -> io::Result<Line> {
+        Ok(match self {
+            Self::Pty(pty) => Line::Pty(pty.opened().await?),
+            Self::Tty(path, first) => Line::Tty(match first.take() {
+                Some(port) => port,
+                None => tty::open(path, settings)?,
+            }),
+            Self::TcpConnect(to) => Line::Tcp(tcp::connect(to).await?),
+            Self::TcpListen(listener) => Line::Tcp(tcp::accept(listener).await?),
+            Self::Udp(to) => Line::Udp(udp::connect(to).await?),
+        })
+    }
+
+    /// Keeps other parties out while one is served; ends only if that fails.
+    async fn reject_others(&self, rejected: &AtomicU64) -> io::Error {
+        match self {
+            Self::TcpListen(listener) => tcp::reject_others(listener, rejected).await,
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+/// A line to another party.
+#[derive(Debug)]
+enum Line {
+    Pty(AsyncFd<Arc<OwnedFd>>),
+    Tty(SerialPort),
+    Tcp(TcpStream),
+    Udp(UdpSocket),
+}
+
+impl Line {
+    /// Reads what is there; 0 at the end of a stream.
+    async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Pty(side) => pty::read(side, buffer).await,
+            Self::Tty(port) => port.read(buffer).await,
+            Self::Tcp(stream) => loop {
+                stream.readable().await?;
+                match stream.try_read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    other => return other,
+                }
+            },
+            Self::Udp(socket) => socket.recv(buffer).await,
+        }
+    }
+
+    /// Writes some of the bytes, all of them on UDP.
+    async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Pty(side) => pty::write(side, bytes).await,
+            Self::Tty(port) => port.write(bytes).await,
+            Self::Tcp(stream) => loop {
+                stream.writable().await?;
+                match stream.try_write(bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    other => return other,
+                }
+            },
+            Self::Udp(socket) => socket.send(bytes).await,
+        }
+    }
+
+    async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        let stuck = || {
+            let message = format!("the other party took nothing for {} s", WRITE_LIMIT.as_secs());
+            io::Error::new(io::ErrorKind::TimedOut, message)
+        };
+        while !bytes.is_empty() {
+            let written = timeout(WRITE_LIMIT, self.write(bytes)).await.map_err(|_| stuck())??;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes = bytes.get(written..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn set_baud(&mut self, baud: u32) -> io::Result<()> {
+        match self {
+            Self::Tty(port) => tty::set_baud(port, baud),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a line is not served any more.
+enum Ended {
+    /// The other party is lost.
+    Lost(String),
+    /// Another baud rate is to be set, and the line goes on.
+    Baud(u32),
+    /// The channel was dropped.
+    Dropped,
+}
+
+/// The task's state.
+pub(super) struct Driver {
+    pub(super) opener: Opener,
+    pub(super) settings: ChannelSettings,
+    pub(super) place: String,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) events: mpsc::Sender<ChannelEvent>,
+    pub(super) rejected: Arc<AtomicU64>,
+}
+
+impl Driver {
+    /// Until the channel is dropped.
+    pub(super) async fn run(mut self) {
+        let mut wait = RETRY_FIRST;
+        let mut announced = None;
+        loop {
+            match self.line().await {
+                None => return,
+                Some(Err(error)) => {
+                    let reason = Some(error.to_string());
+                    if reason != announced {
+                        announced.clone_from(&reason);
+                        self.announce_down(error.to_string()).await;
+                    }
+                }
+                Some(Ok(line)) => {
+                    announced = None;
+                    let events = self.events.clone();
+                    self.refusing(events.send(ChannelEvent::Up)).await;
+                    let (ended, has_received) = self.serve(line).await;
+                    let Ended::Lost(reason) = ended else { return };
+                    self.announce_down(reason).await;
+                    if has_received {
+                        wait = RETRY_FIRST;
+                    }
+                    if self.opener.waits() {
+                        continue;
+                    }
+                }
+            }
+            // Nothing ends this wait but its limit.
+            let nothing = std::future::pending::<()>();
+            if timeout(wait, self.refusing(nothing)).await.is_ok() {
+                return;
+            }
+            wait = (wait * 2).min(RETRY_LIMIT);
+        }
+    }
+
+    /// A line, while requests are refused; `None` if the channel was dropped.
+    async fn line(&mut self) -> Option<io::Result<Line>> {
+        let Self { opener, settings, requests, place, .. } = self;
+        let current = *settings;
+        tokio::select! {
+            line = opener.line(&current) => Some(line),
+            () = refuse(requests, settings, place) => None,
+        }
+    }
+
+    /// Does something, while requests are refused; `None` if the channel was dropped.
+    async fn refusing<T>(&mut self, what: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = what => Some(done),
+            () = refuse(&mut self.requests, &mut self.settings, &self.place) => None,
+        }
+    }
+
+    async fn announce_down(&mut self, reason: String) {
+        let events = self.events.clone();
+        self.refusing(events.send(ChannelEvent::Down { reason })).await;
+    }
+
+    /// Moves bytes until the line ends, and whether any came.
+    async fn serve(&mut self, mut line: Line) -> (Ended, bool) {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut has_received = false;
+        loop {
+            let ended = tokio::select! {
+                ended = write_requests(&line, &mut self.requests, &self.place) => ended,
+                ended = read_events(&line, &self.events, &mut buffer, &mut has_received) => ended,
+                error = self.opener.reject_others(&self.rejected) => Ended::Lost(error.to_string()),
+            };
+            let Ended::Baud(baud) = ended else { return (ended, has_received) };
+            self.settings.baud = baud;
+            if let Err(error) = line.set_baud(baud) {
+                let reason = format!("cannot set {baud} baud: {error}");
+                return (Ended::Lost(reason), has_received);
+            }
+        }
+    }
+}
+
+/// Answers requests of a channel that is down, until the channel is dropped.
+async fn refuse(
+    requests: &mut mpsc::Receiver<Request>,
+    settings: &mut ChannelSettings,
+    place: &str,
+) {
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Baud(baud) => settings.baud = baud,
+            Request::Send { reply, .. } => {
+                // Whoever does not wait for the answer does not get it.
+                let _ = reply.send(Err(ChannelError::Down { place: place.to_owned() }));
+            }
+        }
+    }
+}
+
+async fn write_requests(line: &Line, requests: &mut mpsc::Receiver<Request>, place: &str) -> Ended {
+    while let Some(request) = requests.recv().await {
+        let (bytes, reply) = match request {
+            Request::Send { bytes, reply } => (bytes, reply),
+            Request::Baud(baud) => return Ended::Baud(baud),
+        };
+        let written = line.write_all(&bytes).await;
+        let lost = written.as_ref().err().map(ToString::to_string);
+        let place = || place.to_owned();
+        let _ = reply.send(
+            written
+                .map_err(|error| ChannelError::Lost { place: place(), reason: error.to_string() }),
+        );
+        if let Some(reason) = lost {
+            return Ended::Lost(reason);
+        }
+    }
+    Ended::Dropped
+}
+
+/// Reads while there is room for an event, so that being cancelled loses nothing.
+async fn read_events(
+    line: &Line,
+    events: &mpsc::Sender<ChannelEvent>,
+    buffer: &mut [u8],
+    has_received: &mut bool,
+) -> Ended {
+    loop {
+        let Ok(room) = events.reserve().await else { return Ended::Dropped };
+        match line.read(buffer).await {
+            // An empty datagram holds nothing, and does not end anything.
+            Ok(0) if matches!(line, Line::Udp(_)) => {}
+            Ok(0) => return Ended::Lost("closed by the other party".to_owned()),
+            Ok(count) => {
+                *has_received = true;
+                let bytes = buffer.get(..count).unwrap_or_default().to_vec();
+                room.send(ChannelEvent::Arrived { at_ns: monotonic_ns(), bytes });
+            }
+            Err(error) => return Ended::Lost(error.to_string()),
+        }
+    }
+}
