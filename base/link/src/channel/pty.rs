@@ -89,8 +89,17 @@ impl Pty {
             ticks.tick().await;
         }
         // Registered again each time, since a side that was closed once stays closed for tokio.
-        AsyncFd::register(Arc::clone(&self.side))
+        registered(&self.side)
     }
+}
+
+#[expect(
+    deprecated,
+    reason = "what replaces it is unsafe; an `Arc<OwnedFd>` keeps what that asks for: the same \
+        open descriptor as long as it lives"
+)]
+fn registered(side: &Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    AsyncFd::new(Arc::clone(side))
 }
 
 impl Drop for Pty {
