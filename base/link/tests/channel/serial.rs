@@ -130,3 +130,18 @@ async fn a_line_that_vanishes_is_opened_again() {
     expect_up(&mut far).await;
     assert_eq!(receive(&mut far, 1).await, [3]);
 }
+
+#[tokio::test]
+async fn what_a_program_left_unread_is_not_for_the_next_one() {
+    let mut channel = open("pty").await;
+    let path = other_side(&channel);
+    let side = open_side(&path);
+    expect_up(&mut channel).await;
+    channel.send(b"for the first").await.unwrap();
+    drop(side);
+    expect_down(&mut channel).await;
+    let side = open_side(&path);
+    expect_up(&mut channel).await;
+    channel.send(b"for the second").await.unwrap();
+    assert_eq!(read_exactly(side, 14).await.1, b"for the second");
+}
