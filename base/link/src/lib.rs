@@ -1,10 +1,12 @@
 //! `lastmeter-link`: the asynchronous shell the bench's and the devices' I/O goes through.
 //!
 //! What is here: [`mqtt`], one MQTT 3.1.1 session that survives losses of its connection, over TCP
-//! or TLS; [`tls`], the certificates for that; and [`http`], a small HTTP/1.1 client for JSON.
+//! or TLS; [`tls`], the certificates for that; [`http`], a small HTTP/1.1 client for JSON;
+//! [`channel`], bytes to and from serial lines, pseudo-terminals and sockets; and, without any I/O,
+//! [`impair`] and [`medium`], what links and field networks do to what they carry.
 //! Nothing here stores, or knows what the bytes mean.
 //!
-//! Neither module ever waits without a limit: each wait has one, and the error or event that ends
+//! No module ever waits without a limit: each wait has one, and the error or event that ends
 //! it says what was waited for (architecture invariant 5).
 
 pub mod channel;

@@ -160,7 +160,10 @@ impl Channel {
         let request = Request::Send { bytes: bytes.to_vec(), reply };
         let down = || ChannelError::Down { place: self.place.clone() };
         self.requests.send(request).await.map_err(|_| down())?;
-        answer.await.unwrap_or_else(|_| Err(down()))
+        answer.await.unwrap_or_else(|_| {
+            let reason = "the other party went away".to_owned();
+            Err(ChannelError::Lost { place: self.place.clone(), reason })
+        })
     }
 
     /// The next event. Cancelling it loses nothing.

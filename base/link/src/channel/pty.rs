@@ -15,7 +15,7 @@ use lastmeter_params::Entry;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, QueueSelector, tcflush, tcgetattr, tcsetattr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{MissedTickBehavior, interval};
@@ -64,8 +64,7 @@ impl Pty {
         let name = ptsname(&side, Vec::new())?;
         let other = PathBuf::from(name.to_string_lossy().into_owned());
         // Once opened and closed again, Linux knows that nobody has it open; before, it does not.
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(&other, flags, Mode::empty())?;
+        let opened = open_other(&other)?;
         let mut settings = tcgetattr(&opened)?;
         settings.make_raw();
         tcsetattr(&opened, OptionalActions::Now, &settings)?;
@@ -83,14 +82,30 @@ impl Pty {
 
     /// Waits until somebody has opened the other side, or has left something there.
     pub(super) async fn opened(&self) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+        // What a program has left unread is not for the next one. Nothing was sent to that one yet.
+        tcflush(open_other(&self.other)?, QueueSelector::IFlush)?;
         let mut ticks = interval(ASK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !has_something(&self.side)? {
             ticks.tick().await;
         }
         // Registered again each time, since a side that was closed once stays closed for tokio.
-        AsyncFd::new(Arc::clone(&self.side))
+        registered(&self.side)
     }
+}
+
+fn open_other(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+#[expect(
+    deprecated,
+    reason = "what replaces it is unsafe; an `Arc<OwnedFd>` keeps what that asks for: the same \
+        open descriptor as long as it lives"
+)]
+fn registered(side: &Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    AsyncFd::new(Arc::clone(side))
 }
 
 impl Drop for Pty {

@@ -1,0 +1,325 @@
+//! The media of field networks: when what arrives where, and what becomes of telegrams that
+//! collide, are lost or altered.
+
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+use std::collections::BTreeSet;
+
+use chacha20::ChaCha8Rng;
+use lastmeter_link::medium::{
+    Arrival, BusSpec, LanesSpec, Medium, MediumSpec, NETWORKS, NetworkKind, Party,
+};
+use lastmeter_params::{Diagnostics, read_text};
+use lastmeter_units::{SimDuration, SimTime};
+use proptest::prelude::*;
+use rand::{Rng as _, SeedableRng as _};
+
+const END: SimTime = SimTime(i64::MAX);
+
+fn stream(seed: u8) -> ChaCha8Rng {
+    ChaCha8Rng::from_seed([seed; 32])
+}
+
+fn bus(spec: BusSpec, slaves: usize) -> Medium {
+    MediumSpec::Bus(spec).open(slaves, &stream(7))
+}
+
+fn all(medium: &mut Medium) -> Vec<Arrival> {
+    std::iter::from_fn(|| medium.pop(END)).collect()
+}
+
+/// What the master receives, in one piece.
+fn to_master(arrivals: &[Arrival]) -> Vec<u8> {
+    let own = arrivals.iter().filter(|arrival| arrival.to == Party::Master);
+    own.flat_map(|arrival| arrival.bytes.clone()).collect()
+}
+
+fn kind(name: &str) -> &'static NetworkKind {
+    NETWORKS.iter().find(|kind| kind.entry.name == name).unwrap()
+}
+
+/// What keys mean, or the code of the first mistake.
+fn read(name: &str, text: &str) -> Result<MediumSpec, &'static str> {
+    let kind = kind(name);
+    let values = read_text(text, &[kind.entry.fields]).map_err(|wrong| wrong[0].code.code())?;
+    let mut out = Diagnostics::new();
+    let spec = (kind.build)(&values, &mut out);
+    spec.ok_or_else(|| out.into_sorted()[0].code.code())
+}
+
+#[test]
+fn keys_are_read_and_what_is_left_out_changes_nothing() {
+    assert_eq!(read("m-bus", ""), Ok(MediumSpec::Bus(BusSpec::PERFECT)));
+    let keys = "baud = 9600\npropagation = \"20 us\"\nbyte_gap = \"2 ms\"\nbyte_error = \"1 %\"\n\
+        telegram_loss = 0.05";
+    let expected = BusSpec {
+        bits_per_second: 9600,
+        propagation: SimDuration(20_000),
+        byte_gap: SimDuration::from_milliseconds(2),
+        byte_error_rate: 0.01,
+        loss: 0.05,
+    };
+    assert_eq!(read("m-bus", keys), Ok(MediumSpec::Bus(expected)));
+    for (keys, code) in [("baud = 9601", "S006"), ("baud = 100", "S006"), ("rate = 1", "S003")] {
+        assert_eq!(read("m-bus", keys), Err(code), "{keys}");
+    }
+    let lanes = |delay_ms, bits_per_second| {
+        let delay = SimDuration::from_milliseconds(delay_ms);
+        Ok(MediumSpec::Lanes(LanesSpec { delay, bits_per_second }))
+    };
+    assert_eq!(read("stream", ""), lanes(1, f64::INFINITY));
+    assert_eq!(read("stream", "delay = \"3 ms\"\nrate = \"8 kbit/s\""), lanes(3, 8e3));
+    assert_eq!(read("stream", "rate = \"8\""), Err("S008"));
+}
+
+#[test]
+fn every_kind_of_network_has_texts_and_names_are_unique() {
+    let names: BTreeSet<&str> = NETWORKS.iter().map(|kind| kind.entry.name).collect();
+    assert_eq!(names.len(), NETWORKS.len());
+    for kind in NETWORKS {
+        assert!(!kind.entry.summary.ends_with('.') && kind.entry.description.ends_with('.'));
+        assert!(read(kind.entry.name, "").is_ok(), "{}", kind.entry.name);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_last_byte_arrives_after_its_bits_the_gaps_and_the_way(
+        at in 0_i64..4_000_000_000_000_000_000, step in 0_u32..8, gap in 0_i64..10_000_000,
+        way in 0_i64..1_000_000, bytes in prop::collection::vec(any::<u8>(), 1..60),
+    ) {
+        let rate = 300 << step;
+        let spec = BusSpec {
+            bits_per_second: rate,
+            propagation: SimDuration(way),
+            byte_gap: SimDuration(gap),
+            ..BusSpec::PERFECT
+        };
+        let mut medium = bus(spec, 2);
+        let end_of = |count: usize| {
+            let bits = 11 * count as i128 * 1_000_000_000 / i128::from(rate);
+            SimTime(at + bits as i64 + gap * (count as i64 - 1))
+        };
+        let out = medium.transmit(Party::Master, None, SimTime(at), rate, &bytes);
+        prop_assert_eq!(out, end_of(bytes.len()));
+        medium.transmit(Party::Slave(1), None, SimTime(at), rate, &bytes);
+        let found = all(&mut medium);
+        let slaves = found.iter().filter(|one| one.to != Party::Master);
+        for (slave, arrival) in slaves.enumerate() {
+            prop_assert_eq!(arrival.to, Party::Slave(slave));
+            prop_assert_eq!(arrival.at, SimTime(end_of(bytes.len()).0 + way));
+            prop_assert_eq!(&arrival.bytes, &bytes);
+        }
+        let master: Vec<&Arrival> = found.iter().filter(|one| one.to == Party::Master).collect();
+        prop_assert_eq!(master.len(), bytes.len());
+        for (index, arrival) in master.iter().enumerate() {
+            prop_assert_eq!(&arrival.bytes, &vec![bytes[index]]);
+            prop_assert_eq!(arrival.at, SimTime(end_of(index + 1).0 + way));
+        }
+    }
+
+    #[test]
+    fn arrivals_are_in_order_and_nothing_is_invented_without_noise(
+        sends in prop::collection::vec(
+            (0_usize..5, 0_i64..200_000_000, prop::collection::vec(any::<u8>(), 0..12)), 1..30),
+    ) {
+        // Everybody in turn: at most one slave at a time, so that nothing collides.
+        let mut medium = bus(BusSpec::PERFECT, 4);
+        let (mut free, mut expected, mut down) = (SimTime(0), Vec::new(), 0);
+        for (who, pause, bytes) in &sends {
+            let from = who.checked_sub(1).map_or(Party::Master, Party::Slave);
+            free = medium.transmit(from, None, SimTime(free.0 + pause), 2400, bytes);
+            if from == Party::Master {
+                down += usize::from(!bytes.is_empty());
+            } else {
+                expected.extend_from_slice(bytes);
+            }
+        }
+        let mut found = Vec::new();
+        while let Some(next) = medium.next() {
+            prop_assert_eq!(medium.pop(SimTime(next.0 - 1)), None);
+            let arrival = medium.pop(next).unwrap();
+            prop_assert_eq!(arrival.at, next);
+            found.push(arrival);
+        }
+        prop_assert!(found.is_sorted_by_key(|arrival| (arrival.at, arrival.to)));
+        prop_assert_eq!(to_master(&found), expected);
+        prop_assert_eq!(found.iter().filter(|one| one.to != Party::Master).count(), 4 * down);
+    }
+
+    #[test]
+    fn a_collision_never_goes_unnoticed(seed in any::<u64>(), shift in 0.0_f64..=1.0, step in 0_u32..8) {
+        let mut words = ChaCha8Rng::seed_from_u64(seed);
+        let (mut one, mut other) = ([0; 20], [0; 20]);
+        words.fill_bytes(&mut one);
+        words.fill_bytes(&mut other);
+        let rate = 300 << step;
+        let bit_ns = 1e9 / f64::from(rate);
+        // From in step to the last byte's start bit in the other's last stop bit.
+        let second = SimTime((shift * (11.0 * 20.0 - 1.0) * bit_ns) as i64);
+        let spec = BusSpec { bits_per_second: rate, ..BusSpec::PERFECT };
+        let mut medium = bus(spec, 2);
+        medium.transmit(Party::Slave(0), None, SimTime(0), rate, &one);
+        medium.transmit(Party::Slave(1), None, second, rate, &other);
+        let found = to_master(&all(&mut medium));
+        prop_assert_ne!(&found, &[one, other].concat());
+        if shift < 0.8 {
+            prop_assert!(!found.windows(20).any(|part| part == one || part == other));
+        }
+    }
+
+    #[test]
+    fn the_same_stream_gives_the_same_arrivals_however_they_are_taken(
+        seed in any::<u8>(), pauses in prop::collection::vec(0_i64..40_000_000, 1..20),
+    ) {
+        let spec = BusSpec { byte_error_rate: 0.2, loss: 0.2, ..BusSpec::PERFECT };
+        // All at the end, or each as soon as nothing sent later can change it.
+        let run = |at_once: bool| {
+            let mut medium = MediumSpec::Bus(spec).open(3, &stream(seed));
+            let (mut now, mut found) = (SimTime(0), Vec::new());
+            for (index, pause) in pauses.iter().enumerate() {
+                now = SimTime(now.0 + pause);
+                if at_once {
+                    found.extend(std::iter::from_fn(|| medium.pop(now)));
+                }
+                let from = (index % 4).checked_sub(1).map_or(Party::Master, Party::Slave);
+                medium.transmit(from, None, now, 2400, &[index as u8; 5]);
+            }
+            found.extend(all(&mut medium));
+            found
+        };
+        prop_assert_eq!(run(true), run(false));
+    }
+
+    #[test]
+    fn lanes_keep_order_and_content(
+        sends in prop::collection::vec(
+            (0_usize..4, 0_i64..5_000_000, prop::collection::vec(any::<u8>(), 1..30)), 1..40),
+    ) {
+        let delay = SimDuration::from_milliseconds(2);
+        let spec = LanesSpec { delay, bits_per_second: 80_000.0 };
+        let mut medium = MediumSpec::Lanes(spec).open(2, &stream(0));
+        // Who to whom: up and down on two lanes.
+        let ways = [(Party::Slave(0), None), (Party::Slave(1), None),
+            (Party::Master, Some(0)), (Party::Master, Some(1))];
+        let (mut now, mut free, mut expected) = (0, [0; 4], vec![Vec::new(); 4]);
+        for (way, pause, bytes) in &sends {
+            now += pause;
+            let (from, to) = ways[*way];
+            medium.transmit(from, to, SimTime(now), 2400, bytes);
+            free[*way] = free[*way].max(now) + 100_000 * bytes.len() as i64;
+            expected[*way].push((SimTime(free[*way] + 2_000_000), bytes.clone()));
+        }
+        let found = all(&mut medium);
+        prop_assert!(found.is_sorted_by_key(|arrival| arrival.at));
+        let mut taken = vec![Vec::new(); 4];
+        for arrival in found {
+            let way = match arrival.to {
+                Party::Master => arrival.lane.unwrap(),
+                Party::Slave(slave) => 2 + slave,
+            };
+            taken[way].push((arrival.at, arrival.bytes));
+        }
+        prop_assert_eq!(taken, expected);
+    }
+}
+
+#[test]
+fn slaves_that_answer_alike_in_step_are_received_as_one() {
+    // As in a search: all that are selected answer E5 at the same time.
+    let mut medium = bus(BusSpec::PERFECT, 60);
+    for slave in 0..60 {
+        medium.transmit(Party::Slave(slave), None, SimTime(5), 2400, &[0xE5]);
+    }
+    assert_eq!(to_master(&all(&mut medium)), [0xE5]);
+}
+
+#[test]
+fn noise_and_loss_happen_as_often_as_asked_for_and_to_each_by_itself() {
+    const TELEGRAMS: usize = 2000;
+    let spec = BusSpec { byte_error_rate: 0.1, loss: 0.2, ..BusSpec::PERFECT };
+    let mut medium = bus(spec, 2);
+    let mut now = SimTime(0);
+    for _ in 0..TELEGRAMS {
+        now = medium.transmit(Party::Master, None, now, 2400, &[0x55; 5]);
+        now = medium.transmit(Party::Slave(0), None, now, 2400, &[0xAA; 5]);
+    }
+    let found = all(&mut medium);
+    // Five standard deviations of a binomial distribution.
+    let near = |found: usize, of: usize, share: f64| {
+        let deviation = (of as f64 * share * (1.0 - share)).sqrt();
+        let distance = (found as f64 - of as f64 * share).abs();
+        assert!(distance < 5.0 * deviation, "{found} of {of}, expected {share}");
+    };
+    for slave in 0..2 {
+        let own: Vec<_> = found.iter().filter(|one| one.to == Party::Slave(slave)).collect();
+        near(own.len(), TELEGRAMS, 0.8);
+        let wrong = own.iter().flat_map(|one| &one.bytes).filter(|&&byte| byte != 0x55).count();
+        near(wrong, own.len() * 5, 0.1);
+    }
+    let master = to_master(&found);
+    near(master.len() / 5, TELEGRAMS, 0.8);
+    near(master.iter().filter(|&&byte| byte != 0xAA).count(), master.len(), 0.1);
+    let times = |slave| -> Vec<SimTime> {
+        let own = found.iter().filter(|one| one.to == Party::Slave(slave));
+        own.map(|one| one.at).collect()
+    };
+    assert_ne!(times(0), times(1));
+}
+
+#[test]
+fn a_listener_at_another_rate_hears_garbage_until_it_is_set() {
+    let mut medium = bus(BusSpec::PERFECT, 2);
+    let telegram = [0x10, 0x7B, 0x01, 0x7C, 0x16];
+    medium.set_rate(Party::Slave(0), 9600);
+    let out = medium.transmit(Party::Master, None, SimTime(0), 9600, &telegram);
+    let found = all(&mut medium);
+    assert_eq!(found[0].bytes, telegram);
+    assert_eq!((found[0].to, found[0].bits_per_second), (Party::Slave(0), 9600));
+    // At 2400 baud four bits are one: far fewer bytes, and other ones.
+    let slow: Vec<&Arrival> = found.iter().filter(|one| one.to == Party::Slave(1)).collect();
+    assert!(slow.iter().all(|one| one.bytes != telegram && one.at >= out), "{slow:?}");
+    medium.transmit(Party::Slave(0), None, out, 9600, &telegram);
+    assert_ne!(to_master(&all(&mut medium)), telegram);
+    medium.set_rate(Party::Master, 9600);
+    medium.transmit(Party::Slave(0), None, SimTime(out.0 * 3), 9600, &telegram);
+    assert_eq!(to_master(&all(&mut medium)), telegram);
+}
+
+#[test]
+fn who_is_not_there_sends_and_hears_nothing() {
+    for spec in [read("m-bus", "").unwrap(), read("stream", "").unwrap()] {
+        let mut medium = spec.open(1, &stream(1));
+        medium.set_rate(Party::Slave(9), 300);
+        medium.transmit(Party::Slave(9), None, SimTime(0), 2400, &[1]);
+        medium.transmit(Party::Slave(0), None, SimTime(0), 2400, &[]);
+        assert_eq!(medium.next(), None);
+    }
+}
+
+#[test]
+fn a_sender_waits_for_itself_and_for_what_was_already_taken() {
+    let mut medium = bus(BusSpec::PERFECT, 1);
+    let first = medium.transmit(Party::Master, None, SimTime(0), 2400, &[1, 2]);
+    let second = medium.transmit(Party::Master, None, SimTime(5), 2400, &[3, 4]);
+    // 4 bytes of 11 bits at 2400 bit/s, each pair rounded down.
+    assert_eq!((first.0, second.0), (9_166_666, 2 * 9_166_666));
+    let arrivals = all(&mut medium);
+    assert_eq!(arrivals.iter().map(|one| one.at).collect::<Vec<_>>(), [first, second]);
+    // Nothing is sent before what has arrived already.
+    let late = medium.transmit(Party::Slave(0), None, SimTime(0), 2400, &[1]);
+    assert_eq!(late.0, second.0 + 4_583_333);
+}
+
+#[test]
+fn what_is_sent_at_the_end_of_time_comes_to_an_end() {
+    for spec in [read("m-bus", "").unwrap(), read("stream", "").unwrap()] {
+        let mut medium = spec.open(2, &stream(1));
+        medium.set_rate(Party::Slave(1), 9600);
+        for party in [Party::Master, Party::Slave(0), Party::Slave(1)] {
+            medium.transmit(party, None, SimTime(i64::MAX - 9), 2400, &[1, 2]);
+            medium.transmit(party, None, END, 2400, &[1, 2]);
+        }
+        assert!(all(&mut medium).len() < 20);
+    }
+}
