@@ -7,6 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 use lastmeter_scenarios::accuracy::AccuracyOptions;
 use lastmeter_scenarios::certificates::CertificatesOptions;
+use lastmeter_scenarios::device::DeviceOptions;
 use lastmeter_scenarios::doctor::DoctorOptions;
 use lastmeter_scenarios::grid::GridOptions;
 use lastmeter_scenarios::language::{TimeMode, time_modes};
@@ -118,6 +119,8 @@ pub(crate) enum Command {
     Schema,
     /// Run the metering platform alone
     Serve(ServeOptions),
+    /// Run a device or gateway alone, in real time, on a real line
+    Device(DeviceOptions),
     /// Make certificates for the platform and its devices
     Certificates(CertificatesOptions),
     /// Measure a COMTRADE or CSV recording

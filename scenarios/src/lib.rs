@@ -5,6 +5,7 @@
 
 pub mod accuracy;
 pub mod certificates;
+pub mod device;
 pub mod doctor;
 pub mod filter;
 pub mod floor;
