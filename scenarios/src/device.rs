@@ -24,6 +24,7 @@ pub struct DeviceOptions {
     /// End by itself after so long; else at a signal
     #[arg(long = "for", value_name = "TIME", value_parser = length)]
     pub length: Option<Duration>,
+    /// What only gateways have.
     #[command(flatten)]
     pub gateway: GatewayOptions,
 }
