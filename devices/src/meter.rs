@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_sim::{Block, ElectricityFacts, Netting, ReferenceSpan, Spectrum};
+use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting, ReferenceSpan, Spectrum};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
@@ -362,6 +362,14 @@ impl Device for Meter {
             }
             Order::SetBreaker { .. } => None,
         }
+    }
+
+    fn network_address(&self) -> Option<String> {
+        self.parts.outlet.network_address()
+    }
+
+    fn declared(&self) -> Option<DeclaredSpan> {
+        self.parts.outlet.declared()
     }
 
     fn report_period(&self) -> SimDuration {

@@ -2,7 +2,8 @@
 
 use crate::model::kind::DeviceKind;
 use crate::model::{
-    ade7953_1ph, cvct_stm32f107, heat_meter, ideal, reference, stpm34_1ph, stpm34_3ph, water_meter,
+    ade7953_1ph, cvct_stm32f107, heat_meter, ideal, m_bus, reference, stpm34_1ph, stpm34_3ph,
+    water_meter,
 };
 
 /// Every device model.
@@ -17,4 +18,7 @@ pub static DEVICES: &[DeviceKind] = &[
     reference::PXI_6123,
     heat_meter::HEAT_METER,
     water_meter::WATER_METER,
+    m_bus::HEAT,
+    m_bus::WATER,
+    m_bus::ELECTRICITY,
 ];

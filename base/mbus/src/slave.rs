@@ -95,7 +95,8 @@ pub struct Slave {
     telegrams: Vec<Vec<u8>>,
     alarm: Option<u8>,
     next_telegram: usize,
-    access_number: u8,
+    /// Telegrams with a header so far; its low byte is the access number.
+    access_count: u64,
     selected: bool,
     error: Option<ApplicationError>,
     /// By way of addressing, then requests of class 1, of class 2 and data to the slave.
@@ -117,7 +118,7 @@ impl Slave {
             telegrams,
             alarm: None,
             next_telegram: 0,
-            access_number: 0,
+            access_count: 0,
             selected: false,
             error: None,
             counted: Default::default(),
@@ -153,6 +154,34 @@ impl Slave {
     /// An application error to answer the next request of class 2 with.
     pub const fn set_error(&mut self, error: Option<ApplicationError>) {
         self.error = error;
+    }
+
+    /// Telegrams with a header so far, from a first number on; the next one's access number is its
+    /// low byte.
+    pub const fn access_count(&self) -> u64 {
+        self.access_count
+    }
+
+    /// Which number the next telegram with a header has.
+    pub const fn set_access_count(&mut self, next: u64) {
+        self.access_count = next;
+    }
+
+    /// Whether the next request of class 2 gets the first of its telegrams.
+    pub const fn is_at_first(&self) -> bool {
+        self.next_telegram == 0
+    }
+
+    /// Whether a frame asks this slave for user data of class 2.
+    pub fn is_asked(&self, bytes: &[u8]) -> bool {
+        let Ok(frame) = Frame::decode(bytes) else { return false };
+        let is_request = matches!(frame.control(), Some(Control::RequestUserData2 { .. }));
+        is_request
+            && match frame.address() {
+                Some(SELECTED) => self.selected,
+                Some(TEST_BROADCAST) => true,
+                address => address == Some(self.config.address),
+            }
     }
 
     /// Takes a frame, of which the last byte was received at this time.
@@ -276,8 +305,8 @@ impl Slave {
             identity.copy_from_slice(&self.config.identity.bytes());
         }
         if let Some(number) = telegram.get_mut(access) {
-            *number = self.access_number;
-            self.access_number = self.access_number.wrapping_add(1);
+            *number = self.access_count.to_le_bytes()[0];
+            self.access_count = self.access_count.wrapping_add(1);
         }
     }
 

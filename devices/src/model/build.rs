@@ -6,6 +6,7 @@ use lastmeter_metrology::flicker::{FlickerConfig, Lamp};
 use lastmeter_metrology::{EngineConfig, EngineError, Resampling, Synchronisation};
 use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::Netting;
+use lastmeter_units::MeasurementId;
 
 use crate::border::Device;
 use crate::front_end::converter::{Curve, Supply, inl_table};
@@ -40,11 +41,23 @@ pub(crate) struct Recipe {
     pub(crate) has_breaker: bool,
 }
 
-/// Makes a meter.
+/// Makes a meter that reports by itself.
 pub(crate) fn build(
     recipe: &Recipe,
     values: &Values,
     context: &DeviceContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Box<dyn Device>> {
+    let outlet = Outlet::uplink(context, values.boolean("obey_commands"));
+    build_with(recipe, values, context, (outlet, |_| true), diagnostics)
+}
+
+/// Makes a meter with another way out, which takes these quantities only.
+pub(crate) fn build_with(
+    recipe: &Recipe,
+    values: &Values,
+    context: &DeviceContext<'_>,
+    (outlet, takes): (Outlet, fn(MeasurementId) -> bool),
     diagnostics: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
     let mistakes_before = diagnostics.len();
@@ -71,10 +84,12 @@ pub(crate) fn build(
         pulses_per_joule: pulse_constant * (1.0 + values.si("pulse_constant_error")) / 3.6e6,
     };
     let groups = values.text_list("quantities");
+    let mut quantities = identifiers(&groups, values.boolean("totals_only"), recipe.phases);
+    quantities.retain(|&id| takes(id));
     Some(Box::new(Meter::new(MeterParts {
-        outlet: Outlet::uplink(context, values.boolean("obey_commands")),
+        outlet,
         acquisition,
-        quantities: identifiers(&groups, values.boolean("totals_only"), recipe.phases),
+        quantities,
         netting: match values.text("total") {
             "per-phase" => Netting::PerPhase,
             _ => Netting::Net,

@@ -1,17 +1,16 @@
 //! A heat meter (EN 1434-1) with the errors of its parts, none unless planted.
 
-use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::Domain;
 
-use super::fields::{either_way, positive, ratio, shared};
+use super::fields::{either_way, positive, ratio};
 use super::kind::{DeviceKind, Fits};
-use super::pipe::{REPORT_EVERY, VOLUME_RESOLUTION, build};
+use super::pipe::{VOLUME_RESOLUTION, build, that_report};
 use crate::pipe::Core;
 use crate::pipe::heat::{HeatMeter, SensorPipe};
 
-static FIELDS: [Field; 10] = [
-    REPORT_EVERY,
-    shared("obey_commands"),
+/// The fields of its parts.
+pub(super) const PARTS: [Field; 8] = [
     Field::default("flow_error", ratio(0.5), "\"0 %\"", "Relative error of the flow sensor."),
     Field::default(
         "flow_temperature_offset",
@@ -52,6 +51,25 @@ static FIELDS: [Field; 10] = [
     ),
 ];
 
+static FIELDS: [Field; 2 + PARTS.len()] = that_report(PARTS);
+
+/// Its parts, as their fields have them.
+pub(super) fn parts(values: &Values) -> HeatMeter {
+    HeatMeter {
+        flow_error: values.si("flow_error"),
+        flow_offset_k: values.si("flow_temperature_offset"),
+        return_offset_k: values.si("return_temperature_offset"),
+        calculator_error: values.si("calculator_error"),
+        sensor_pipe: match values.text("flow_sensor") {
+            "flow" => SensorPipe::Flow,
+            _ => SensorPipe::Return,
+        },
+        energy_step_j: values.si("energy_resolution"),
+        volume_step_m3: values.si("volume_resolution"),
+        temperature_step_k: values.si("temperature_resolution"),
+    }
+}
+
 /// The registered model.
 pub(crate) const HEAT_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Heat),
@@ -66,20 +84,5 @@ pub(crate) const HEAT_METER: DeviceKind = DeviceKind {
             flow since the last one.",
         fields: &FIELDS,
     },
-    build: |values, context, _| {
-        let meter = HeatMeter {
-            flow_error: values.si("flow_error"),
-            flow_offset_k: values.si("flow_temperature_offset"),
-            return_offset_k: values.si("return_temperature_offset"),
-            calculator_error: values.si("calculator_error"),
-            sensor_pipe: match values.text("flow_sensor") {
-                "flow" => SensorPipe::Flow,
-                _ => SensorPipe::Return,
-            },
-            energy_step_j: values.si("energy_resolution"),
-            volume_step_m3: values.si("volume_resolution"),
-            temperature_step_k: values.si("temperature_resolution"),
-        };
-        Some(build(Core::Heat(meter), values, context))
-    },
+    build: |values, context, _| Some(build(Core::Heat(parts(values)), values, context)),
 };

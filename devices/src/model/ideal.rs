@@ -10,19 +10,19 @@ use crate::front_end::group::FrontEnd;
 use crate::model::kind::{DeviceContext, DeviceKind, Fits};
 use crate::register::plain;
 
-static FIELDS: [Field; count(&[])] = of_model(
-    &[],
-    &[
-        ("bits", "32"),
-        ("sample_rate", "\"12.8 kHz\""),
-        ("voltage_noise", "\"0 V\""),
-        ("current_noise", "\"0 A\""),
-        ("voltage_headroom", "4"),
-        ("current_headroom", "100"),
-    ],
-);
+/// In what it differs from other meters.
+pub(super) const DEFAULTS: [(&str, &str); 6] = [
+    ("bits", "32"),
+    ("sample_rate", "\"12.8 kHz\""),
+    ("voltage_noise", "\"0 V\""),
+    ("current_noise", "\"0 A\""),
+    ("voltage_headroom", "4"),
+    ("current_headroom", "100"),
+];
 
-const RECIPE_1PH: Recipe = Recipe {
+static FIELDS: [Field; count(&[])] = of_model(&[], &DEFAULTS);
+
+pub(super) const RECIPE_1PH: Recipe = Recipe {
     phases: 1,
     registers: plain::ROWS.first_chunk::<{ plain::PER_PHASE }>().unwrap(),
     is_cvct: false,

@@ -7,6 +7,7 @@ mod fields;
 pub(crate) mod heat_meter;
 pub(crate) mod ideal;
 pub(crate) mod kind;
+pub(crate) mod m_bus;
 mod pipe;
 pub(crate) mod reference;
 pub(crate) mod stpm34_1ph;

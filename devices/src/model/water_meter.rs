@@ -1,17 +1,16 @@
 //! A water meter (OIML R 49) with an error curve over the flow, flat and zero unless planted.
 
-use lastmeter_params::{Dimension, Entry, Field};
+use lastmeter_params::{Dimension, Entry, Field, Values};
 use lastmeter_units::Domain;
 
-use super::fields::{positive, ratio, shared};
+use super::fields::{positive, ratio};
 use super::kind::{DeviceKind, Fits};
-use super::pipe::{REPORT_EVERY, VOLUME_RESOLUTION, build};
+use super::pipe::{VOLUME_RESOLUTION, build, that_report};
 use crate::pipe::Core;
 use crate::pipe::water::WaterMeter;
 
-static FIELDS: [Field; 7] = [
-    REPORT_EVERY,
-    shared("obey_commands"),
+/// The fields of its parts.
+pub(super) const PARTS: [Field; 5] = [
     Field::default(
         "flow_error",
         ratio(0.5),
@@ -34,6 +33,19 @@ static FIELDS: [Field; 7] = [
     VOLUME_RESOLUTION,
 ];
 
+static FIELDS: [Field; 2 + PARTS.len()] = that_report(PARTS);
+
+/// Its parts, as their fields have them.
+pub(super) fn parts(values: &Values) -> WaterMeter {
+    WaterMeter {
+        flow_error: values.si("flow_error"),
+        low_flow_error: values.si("low_flow_error"),
+        transitional_flow_m3_per_s: values.si("transitional_flow"),
+        starting_flow_m3_per_s: values.si("starting_flow"),
+        volume_step_m3: values.si("volume_resolution"),
+    }
+}
+
 /// The registered model.
 pub(crate) const WATER_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Water),
@@ -46,14 +58,5 @@ pub(crate) const WATER_METER: DeviceKind = DeviceKind {
             instant, and the mean volume flow since the last one.",
         fields: &FIELDS,
     },
-    build: |values, context, _| {
-        let meter = WaterMeter {
-            flow_error: values.si("flow_error"),
-            low_flow_error: values.si("low_flow_error"),
-            transitional_flow_m3_per_s: values.si("transitional_flow"),
-            starting_flow_m3_per_s: values.si("starting_flow"),
-            volume_step_m3: values.si("volume_resolution"),
-        };
-        Some(build(Core::Water(meter), values, context))
-    },
+    build: |values, context, _| Some(build(Core::Water(parts(values)), values, context)),
 };

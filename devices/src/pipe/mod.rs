@@ -11,7 +11,7 @@ mod water_table;
 
 use std::collections::BTreeMap;
 
-use lastmeter_sim::{PipeState, ReferenceSpan};
+use lastmeter_sim::{DeclaredSpan, PipeState, ReferenceSpan};
 use lastmeter_units::{Domain, MeasurementId, Phase, Quantity, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
@@ -185,6 +185,14 @@ impl Device for PipeMeter {
             }
             Ok(order) => Some(CommandFault::refused(None, refusal(&order).to_owned())),
         }
+    }
+
+    fn network_address(&self) -> Option<String> {
+        self.outlet.network_address()
+    }
+
+    fn declared(&self) -> Option<DeclaredSpan> {
+        self.outlet.declared()
     }
 
     fn report_period(&self) -> SimDuration {

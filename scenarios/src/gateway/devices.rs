@@ -36,11 +36,11 @@ fn parse(text: &[u8], lines: usize) -> Result<DevicesOfLines, String> {
         }
         let line = match column("line").map(cell) {
             None | Some("") => 1,
-            Some(text) => text
-                .parse::<usize>()
-                .ok()
-                .filter(|line| (1..=lines).contains(line))
-                .ok_or_else(|| format!("line {at}: `{text}` is no line, expected 1 to {lines}"))?,
+            Some(text) => {
+                text.parse::<usize>().ok().filter(|line| (1..=lines).contains(line)).ok_or_else(
+                    || format!("line {at}: `{text}` is no line, expected 1 to {lines}"),
+                )?
+            }
         };
         of_lines[line - 1].push((hardware_id, cell(address).to_owned()));
     }

@@ -1,19 +1,25 @@
 //! Where a meter's readings go: to the platform by themselves, or onto a field network when they
 //! are asked for.
 
-use lastmeter_sim::ReferenceSpan;
+pub(crate) mod mbus;
+pub(crate) mod records;
+
+use lastmeter_sim::{DeclaredSpan, ReferenceSpan};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
 use crate::border::{EventKind, Input, Output};
 use crate::model::kind::DeviceContext;
 use crate::reporter::{Reporter, ReporterParts, event};
+use mbus::MBusOutlet;
 
 /// The way out of a meter.
 #[derive(Debug)]
 pub(crate) enum Outlet {
     /// It reports by itself.
     Uplink(Box<Reporter>),
+    /// It answers on an M-Bus line.
+    MBus(Box<MBusOutlet>),
 }
 
 impl Outlet {
@@ -30,6 +36,7 @@ impl Outlet {
     pub(crate) fn start(&self) -> SimTime {
         match self {
             Self::Uplink(reporter) => reporter.start(),
+            Self::MBus(outlet) => outlet.start(),
         }
     }
 
@@ -37,6 +44,8 @@ impl Outlet {
     pub(crate) fn is_frozen(&mut self, at: SimDuration) -> bool {
         match self {
             Self::Uplink(reporter) => reporter.is_frozen(at),
+            // Its metrology goes on; it is its answers that stop.
+            Self::MBus(_) => false,
         }
     }
 
@@ -50,6 +59,7 @@ impl Outlet {
     ) {
         match self {
             Self::Uplink(reporter) => reporter.reading(due, span, values, out),
+            Self::MBus(outlet) => outlet.reading(due, span, values),
         }
     }
 
@@ -63,6 +73,10 @@ impl Outlet {
     ) -> Option<(String, Result<Order, String>)> {
         match self {
             Self::Uplink(reporter) => reporter.received(now, payload, out),
+            Self::MBus(_) => {
+                event(out, EventKind::InputRefused, "a message of the platform, on a line");
+                None
+            }
         }
     }
 
@@ -76,6 +90,8 @@ impl Outlet {
     ) {
         match self {
             Self::Uplink(reporter) => reporter.answer(now, invocation, obeyed, out),
+            // It takes no commands.
+            Self::MBus(_) => {}
         }
     }
 
@@ -91,6 +107,11 @@ impl Outlet {
             (Self::Uplink(_), Input::Heard { .. }) => {
                 event(out, EventKind::InputRefused, "bytes of a network that it is not on");
             }
+            (Self::MBus(outlet), Input::Heard { bytes }) => outlet.heard(now, &bytes, out),
+            (Self::MBus(outlet), Input::Fault(fault)) => outlet.fault(&fault, out),
+            (Self::MBus(_), _) => {
+                event(out, EventKind::InputRefused, "news of a connection, where there is none");
+            }
             // A meter has taken what is about its metering point, and what is sent to it.
             (_, _) => {}
         }
@@ -100,6 +121,23 @@ impl Outlet {
     pub(crate) fn unacknowledged(&self) -> usize {
         match self {
             Self::Uplink(reporter) => reporter.unacknowledged(),
+            Self::MBus(_) => 0,
+        }
+    }
+
+    /// Its address on the field network, if it is on one.
+    pub(crate) fn network_address(&self) -> Option<String> {
+        match self {
+            Self::Uplink(_) => None,
+            Self::MBus(outlet) => Some(outlet.address()),
+        }
+    }
+
+    /// What it declares of its readings, where it cannot announce what they span.
+    pub(crate) fn declared(&self) -> Option<DeclaredSpan> {
+        match self {
+            Self::Uplink(_) => None,
+            Self::MBus(outlet) => Some(outlet.declared()),
         }
     }
 }

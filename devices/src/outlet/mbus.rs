@@ -1,0 +1,234 @@
+//! The way out of a meter on an M-Bus line (EN 13757-2 and -3): it keeps what it has measured last,
+//! and answers a master that asks.
+//!
+//! Telegrams are made when they are asked for. A new answer is announced with its access number,
+//! carried on beyond 255, and its instant; an answer that is repeated is not.
+
+use lastmeter_mbus::application::variable;
+use lastmeter_mbus::baud::BaudRate;
+use lastmeter_mbus::header::{Header, Identification, Identity, Manufacturer, Medium, Status};
+use lastmeter_mbus::reader::{Reader, Received};
+use lastmeter_mbus::record::{Item, Record};
+use lastmeter_mbus::slave::{Slave, SlaveConfig, TurnAround};
+use lastmeter_sim::{DeclaredSpan, Identity as ReadingIdentity, ReferenceSpan};
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
+
+use super::records::{Coding, record};
+use crate::border::{DeviceFault, EventKind, Output};
+use crate::reporter::event;
+
+/// The first access number: serials begin at 1.
+const FIRST_ACCESS: u64 = 1;
+
+/// How far a window may end before the reading that contains it is due.
+const WINDOW_LAG: SimDuration = SimDuration::from_milliseconds(500);
+
+/// What a meter on the line is.
+#[derive(Clone, Debug)]
+pub(crate) struct MBusParts {
+    pub(crate) start: SimTime,
+    pub(crate) address: u8,
+    pub(crate) identity: Identity,
+    pub(crate) baud: BaudRate,
+    pub(crate) turn_around: TurnAround,
+    pub(crate) coding: Coding,
+    pub(crate) status: u8,
+    /// Whether what it measured at the last whole hour comes in a second telegram.
+    pub(crate) multi_telegram: bool,
+    /// Whether it answers at all.
+    pub(crate) answers: bool,
+    /// How often it measures.
+    pub(crate) measure_every: SimDuration,
+}
+
+/// What was measured, and what that spans.
+type Measured = (ReferenceSpan, Vec<(MeasurementId, f64)>);
+
+/// The way out of a meter on an M-Bus line.
+#[derive(Debug)]
+pub(crate) struct MBusOutlet {
+    parts: MBusParts,
+    slave: Slave,
+    reader: Reader,
+    newest: Option<Measured>,
+    /// What was measured at the last whole hour.
+    hour: Option<Vec<(MeasurementId, f64)>>,
+    /// How many answers are still to be made and not sent.
+    skip: u32,
+    /// Silent until that instant.
+    frozen_until: Option<SimTime>,
+}
+
+/// A default identification: of each name another one, as far as eight digits allow. FNV-1a of the
+/// name's bytes, modulo 10^8.
+pub(crate) fn identification_of(name: &str) -> Identification {
+    let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    let number = u32::try_from(hash % 100_000_000).unwrap_or(0);
+    Identification::from_number(number).unwrap_or(Identification::ANY)
+}
+
+/// The secondary address of a meter as its gateway's configuration writes it.
+pub(crate) fn address_text(identity: &Identity) -> String {
+    let Identity { identification, manufacturer, version, medium } = identity;
+    format!("{identification}-{manufacturer}-{version:02X}-{:02X}", medium.0)
+}
+
+/// A manufacturer by three letters; that of meters that name none otherwise.
+pub(crate) fn manufacturer_of(letters: &str) -> Option<Manufacturer> {
+    Manufacturer::from_letters(letters)
+}
+
+impl MBusOutlet {
+    pub(crate) fn new(parts: MBusParts) -> Self {
+        let config = SlaveConfig {
+            baud: parts.baud,
+            turn_around: parts.turn_around,
+            ..SlaveConfig::new(parts.address, parts.identity)
+        };
+        let mut slave = Slave::new(config, Vec::new());
+        slave.set_access_count(FIRST_ACCESS);
+        Self {
+            slave,
+            reader: Reader::new(parts.baud),
+            newest: None,
+            hour: None,
+            skip: 0,
+            frozen_until: None,
+            parts,
+        }
+    }
+
+    pub(crate) fn start(&self) -> SimTime {
+        self.parts.start
+    }
+
+    /// Its secondary address, as text.
+    pub(crate) fn address(&self) -> String {
+        address_text(&self.slave.config().identity)
+    }
+
+    /// What it declares: a value is as old as the last measurement.
+    pub(crate) fn declared(&self) -> DeclaredSpan {
+        DeclaredSpan {
+            identity: ReadingIdentity::Number,
+            window: Some(self.parts.measure_every),
+            earliest: self.parts.measure_every + WINDOW_LAG,
+            latest: SimDuration::ZERO,
+        }
+    }
+
+    /// Takes what was measured.
+    pub(crate) fn reading(
+        &mut self,
+        due: SimDuration,
+        span: ReferenceSpan,
+        values: Vec<(MeasurementId, f64)>,
+    ) {
+        let hour = SimDuration::from_seconds(3600);
+        if self.parts.multi_telegram && due.0 / hour.0 > (due - self.parts.measure_every).0 / hour.0
+        {
+            self.hour = Some(values.clone());
+        }
+        self.newest = Some((span, values));
+    }
+
+    /// Takes bytes of the line, the last of which ended now.
+    pub(crate) fn heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
+        self.frozen_until = self.frozen_until.filter(|&until| now < until);
+        let mut frames: Vec<Received> = self.reader.silent(now).into_iter().collect();
+        for &byte in bytes {
+            frames.extend(self.reader.byte(now, byte).into_iter().flatten());
+        }
+        for received in frames {
+            // What is no frame is not answered.
+            if let Received::Frame { bytes, .. } = received {
+                self.frame(now, &bytes, out);
+            }
+        }
+    }
+
+    fn frame(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
+        if !self.parts.answers || self.frozen_until.is_some() {
+            return;
+        }
+        if self.slave.is_at_first() && self.slave.is_asked(bytes) {
+            self.slave.set_telegrams(self.telegrams());
+        }
+        let (before, first_before) = (self.slave.access_count(), self.slave.is_at_first());
+        let answer = self.slave.receive(now, bytes);
+        let is_new = self.slave.access_count() > before && first_before;
+        if let (true, Some((span, _))) = (is_new, &self.newest) {
+            let (epoch, serial, span) = (Epoch(1), Serial(before), *span);
+            out.push(Output::Reading { epoch, serial, at: now, span });
+        }
+        let Some(answer) = answer else { return };
+        if is_new && self.skip > 0 {
+            self.skip -= 1;
+            return;
+        }
+        let bits_per_second = answer.baud.bits_per_second();
+        out.push(Output::Transmit { at: answer.at, bits_per_second, bytes: answer.bytes });
+    }
+
+    /// The telegrams of what was measured last; none before that.
+    fn telegrams(&self) -> Vec<Vec<u8>> {
+        let Some((_, values)) = &self.newest else { return Vec::new() };
+        let records = |values: &[(MeasurementId, f64)], storage: u64| -> Vec<Record<'static>> {
+            let of = |&(id, value): &(MeasurementId, f64)| {
+                Some(Record { storage, ..record(id, value, self.parts.coding)? })
+            };
+            values.iter().filter_map(of).collect()
+        };
+        let mut first: Vec<Item<'_>> = records(values, 0).into_iter().map(Item::Record).collect();
+        let second = self.hour.as_ref().map(|values| records(values, 1));
+        if second.is_some() {
+            first.push(Item::Manufacturer { more_records_follow: true, data: &[] });
+        }
+        let second = second.map(|records| records.into_iter().map(Item::Record).collect());
+        let items: Vec<Vec<Item<'_>>> = std::iter::once(first).chain(second).collect();
+        let header = Header::Long {
+            identity: self.slave.config().identity,
+            access_number: 0,
+            status: Status(self.parts.status),
+            signature: 0,
+        };
+        // A dozen records fit into one telegram.
+        items.iter().filter_map(|items| variable(&header, items).ok()).collect()
+    }
+
+    /// Something goes wrong on purpose.
+    pub(crate) fn fault(&mut self, fault: &DeviceFault, out: &mut Vec<Output>) {
+        let (kind, detail) = match *fault {
+            DeviceFault::SkipReading { count } => {
+                self.skip = self.skip.saturating_add(count);
+                (EventKind::FaultBegun, format!("skip_reading: {count}"))
+            }
+            DeviceFault::Freeze { until } => {
+                self.frozen_until = Some(until.unwrap_or(SimTime(i64::MAX)));
+                let detail = until
+                    .map_or_else(|| "freeze".to_owned(), |until| format!("freeze until {until}"));
+                (EventKind::FaultBegun, detail)
+            }
+            DeviceFault::RenumberReading | DeviceFault::UnknownIdentifier => {
+                let what = "a meter that is asked has no identifiers and numbers no readings anew";
+                (EventKind::InputRefused, what.to_owned())
+            }
+        };
+        event(out, kind, &detail);
+    }
+}
+
+/// The device type of a domain's meters.
+pub(crate) const fn medium_of(domain: lastmeter_units::Domain) -> Medium {
+    match domain {
+        lastmeter_units::Domain::Electricity => Medium::ELECTRICITY,
+        lastmeter_units::Domain::Heat => Medium::HEAT_OUTLET,
+        lastmeter_units::Domain::Water => Medium::WATER,
+    }
+}
+
+#[cfg(test)]
+#[path = "mbus_tests.rs"]
+mod tests;

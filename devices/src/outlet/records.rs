@@ -1,0 +1,79 @@
+//! How values go over an M-Bus line: which value information field, how many digits.
+
+use lastmeter_mbus::record::{Record, Value, Vif};
+use lastmeter_units::{Direction, MeasurementId, Quantity};
+
+lastmeter_units::words! {
+    /// How numbers are coded (EN 13757-3, annex A).
+    pub(crate) enum Coding {
+        /// Binary coded decimal, type A; a minus is an F in the highest digit.
+        Bcd = "bcd",
+        /// Signed integers of four bytes, type B.
+        Integer = "integer",
+        /// Reals of 32 bits, type H.
+        Real = "real",
+    }
+}
+
+/// A field of values: its code, its unit in SI, and how many decimal digits it has.
+struct FieldOfValues {
+    vif: Vif<'static>,
+    /// One step in the SI unit of the quantity.
+    step: f64,
+    digits: u8,
+}
+
+const fn primary(code: u8, step: f64, digits: u8) -> FieldOfValues {
+    FieldOfValues { vif: Vif::Primary(code), step, digits }
+}
+
+/// The field of a quantity; nothing where these meters have none.
+fn field_of(quantity: Quantity) -> Option<FieldOfValues> {
+    Some(match quantity {
+        // 100 Wh.
+        Quantity::HeatEnergy => primary(0x05, 3.6e5, 8),
+        // 1 W.
+        Quantity::HeatPower => primary(0x2B, 1.0, 6),
+        // 1 l.
+        Quantity::HeatVolume | Quantity::WaterVolume => primary(0x13, 1e-3, 8),
+        // 0.1 l/h.
+        Quantity::HeatVolumeFlow | Quantity::WaterVolumeFlow => primary(0x3A, 1e-4 / 3600.0, 6),
+        // 0.01 degrees.
+        Quantity::FlowTemperature => primary(0x59, 1e-2, 4),
+        Quantity::ReturnTemperature => primary(0x5D, 1e-2, 4),
+        // 1 Wh.
+        Quantity::ActiveEnergy(Direction::Consumed) => primary(0x03, 3600.0, 8),
+        // 0.1 W.
+        Quantity::ActivePower(Direction::Consumed) => primary(0x2A, 0.1, 8),
+        // 0.1 V and 1 mA.
+        Quantity::VoltageRms => FieldOfValues { vif: Vif::Fd(0x48), step: 0.1, digits: 6 },
+        Quantity::CurrentRms => FieldOfValues { vif: Vif::Fd(0x59), step: 1e-3, digits: 8 },
+        _ => return None,
+    })
+}
+
+/// Whether a meter on a line reports a quantity.
+pub(crate) fn is_reported(id: MeasurementId) -> bool {
+    field_of(id.row().quantity).is_some()
+}
+
+/// The record of a value in the unit of messages; nothing where these meters have none.
+pub(crate) fn record(id: MeasurementId, value: f64, coding: Coding) -> Option<Record<'static>> {
+    let FieldOfValues { vif, step, digits } = field_of(id.row().quantity)?;
+    let steps = value * id.row().si_factor / step;
+    let whole = steps.round();
+    let value = match coding {
+        Coding::Bcd => {
+            // One digit is left for the sign.
+            let largest = 10_i64.pow(u32::from(digits)) - 1;
+            let smallest = 1 - 10_i64.pow(u32::from(digits) - 1);
+            Value::Bcd { digits, value: (whole as i64).clamp(smallest, largest) }
+        }
+        Coding::Integer => {
+            let (smallest, largest) = (i64::from(i32::MIN) + 1, i64::from(i32::MAX));
+            Value::Integer { bytes: 4, value: (whole as i64).clamp(smallest, largest) }
+        }
+        Coding::Real => Value::Real(steps as f32),
+    };
+    Some(Record::new(vif, value))
+}
