@@ -145,3 +145,17 @@ async fn what_a_program_left_unread_is_not_for_the_next_one() {
     channel.send(b"for the second").await.unwrap();
     assert_eq!(read_exactly(side, 14).await.1, b"for the second");
 }
+
+#[tokio::test]
+async fn what_is_sent_as_soon_as_a_program_has_gone_is_an_error() {
+    let mut channel = open("pty").await;
+    let path = other_side(&channel);
+    // Which of both the channel notices first is left to chance.
+    for _ in 0..20 {
+        let side = open_side(&path);
+        expect_up(&mut channel).await;
+        drop(side);
+        assert!(channel.send(&[1]).await.is_err());
+        expect_down(&mut channel).await;
+    }
+}
