@@ -1,7 +1,7 @@
 //! A serial line of this machine.
 //!
-//! A byte received with a wrong parity bit is handed over as it is; whoever reads telegrams has their
-//! checksums.
+//! A byte received with a wrong parity bit is handed over as it is; whoever reads telegrams has
+//! their checksums.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
