@@ -1,7 +1,7 @@
 //! Arrivals per second of the M-Bus medium: a building of 60 meters, polled one after another.
 //!
-//! One iteration is one round of polls: each is heard by all 60 slaves, and answered by one with 100
-//! bytes, which the master hears one by one. A day of polls every five minutes is 288 rounds.
+//! One iteration is one round of polls: each is heard by all 60 slaves, and answered by one with
+//! 100 bytes, which the master hears one by one. A day of polls every five minutes is 288 rounds.
 
 use chacha20::ChaCha8Rng;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -12,7 +12,7 @@ use lastmeter_link::medium::{
 use lastmeter_params::{Diagnostics, read_text};
 use lastmeter_units::{SimDuration, SimTime};
 use proptest::prelude::*;
-use rand::{Rng as _, SeedableRng as _};
+use rand::SeedableRng as _;
 
 const END: SimTime = SimTime(i64::MAX);
 

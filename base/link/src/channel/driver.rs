@@ -290,12 +290,12 @@ async fn write_requests(line: &Line, requests: &mut mpsc::Receiver<Request>, pla
             Request::Baud(baud) => return Ended::Baud(baud),
         };
         let written = line.write_all(&bytes).await;
-        let lost = written.as_ref().err().map(ToString::to_string);
-        let place = || place.to_owned();
-        let _ = reply.send(
-            written
-                .map_err(|error| ChannelError::Lost { place: place(), reason: error.to_string() }),
-        );
+        let lost = written.err().map(|error| error.to_string());
+        let result = lost
+            .clone()
+            .map_or(Ok(()), |reason| Err(ChannelError::Lost { place: place.to_owned(), reason }));
+        // Whoever does not wait for the answer does not get it.
+        let _ = reply.send(result);
         if let Some(reason) = lost {
             return Ended::Lost(reason);
         }

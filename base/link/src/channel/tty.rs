@@ -1,4 +1,7 @@
 //! A serial line of this machine.
+//!
+//! A byte received with a wrong parity bit is handed over as it is; whoever reads telegrams has
+//! their checksums.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -71,6 +74,13 @@ pub(super) fn read_settings(values: &Values) -> ChannelSettings {
 }
 
 pub(super) fn open(path: &Path, wanted: &ChannelSettings) -> io::Result<SerialPort> {
+    if !(5..=8).contains(&wanted.data_bits) || !(1..=2).contains(&wanted.stop_bits) {
+        let message = format!(
+            "found {} data bits and {} stop bits; expected 5 to 8 and 1 or 2",
+            wanted.data_bits, wanted.stop_bits
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
     let number = std::fs::metadata(path)?.rdev();
     let is_pty = PTY_MAJORS.contains(&rustix::fs::major(number));
     SerialPort::open(path, |mut settings: Settings| {

@@ -1,7 +1,7 @@
 //! UDP: datagrams to and from one other party.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use lastmeter_params::Entry;
 use tokio::net::{UdpSocket, lookup_host};
@@ -29,10 +29,11 @@ pub(super) const UDP: TransportKind = TransportKind {
 pub(super) async fn connect(to: &str) -> io::Result<UdpSocket> {
     let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     let peer = lookup_host(to).await?.next().ok_or_else(none)?;
-    let socket = match peer.is_ipv4() {
-        true => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?,
-        false => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await?,
+    let any = match peer.ip() {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
+    let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(peer).await?;
     Ok(socket)
 }

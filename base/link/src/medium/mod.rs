@@ -65,7 +65,7 @@ impl MediumSpec {
     /// does not matter).
     pub fn open(&self, slaves: usize, rng: &ChaCha8Rng) -> Medium {
         match self {
-            Self::Bus(spec) => Medium::Bus(Bus::new(*spec, slaves, rng)),
+            Self::Bus(spec) => Medium::Bus(Box::new(Bus::new(*spec, slaves, rng))),
             Self::Lanes(spec) => Medium::Lanes(Lanes::new(*spec, slaves)),
         }
     }
@@ -83,7 +83,7 @@ impl MediumSpec {
 #[derive(Debug)]
 pub enum Medium {
     /// A two-conductor bus.
-    Bus(Bus),
+    Bus(Box<Bus>),
     /// A lane between the master and each slave.
     Lanes(Lanes),
 }

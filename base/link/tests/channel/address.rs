@@ -91,4 +91,8 @@ async fn what_cannot_be_opened_is_an_error_with_its_address() {
         assert_eq!(place, address.to_string());
         assert!(reason.contains(part), "{reason}");
     }
+    let nine = ChannelSettings { data_bits: 9, ..ChannelSettings::M_BUS };
+    let error = Channel::open(&"tty:line".parse().unwrap(), nine).await.unwrap_err();
+    let expected = "found 9 data bits and 1 stop bits; expected 5 to 8 and 1 or 2";
+    assert_eq!(error.to_string(), format!("cannot open tty:line: {expected}"));
 }

@@ -39,14 +39,10 @@ async fn a_pseudo_terminal_outlives_the_programs_that_open_it() {
     let down = ChannelError::Down { place: channel.place().to_owned() };
     assert_eq!(channel.send(&[1]).await, Err(down.clone()));
     for _ in 0..3 {
-        let mut side = open_side(&path);
+        let side = open_side(&path);
         expect_up(&mut channel).await;
         channel.send(&every_byte()).await.unwrap();
-        let (_, bytes) = {
-            let (kept, bytes) = read_exactly(side, 1500).await;
-            side = kept;
-            ((), bytes)
-        };
+        let (mut side, bytes) = read_exactly(side, 1500).await;
         assert_eq!(bytes, every_byte());
         side.write_all(&every_byte()).unwrap();
         assert_eq!(receive(&mut channel, 1500).await, every_byte());
@@ -122,7 +118,6 @@ async fn a_line_that_vanishes_is_opened_again() {
     expect_down(&mut near).await;
     let down = near.send(&[1]).await;
     assert!(matches!(down, Err(ChannelError::Down { .. })), "{down:?}");
-    // The reason of the first attempt to open it again.
     let mut far = Channel::open(&address, ChannelSettings::M_BUS).await.unwrap();
     while near.send(&[3]).await.is_err() {
         let _ = within(near.recv()).await;
@@ -144,4 +139,18 @@ async fn what_a_program_left_unread_is_not_for_the_next_one() {
     expect_up(&mut channel).await;
     channel.send(b"for the second").await.unwrap();
     assert_eq!(read_exactly(side, 14).await.1, b"for the second");
+}
+
+#[tokio::test]
+async fn what_is_sent_as_soon_as_a_program_has_gone_is_an_error() {
+    let mut channel = open("pty").await;
+    let path = other_side(&channel);
+    // Which of both the channel notices first is left to chance.
+    for _ in 0..20 {
+        let side = open_side(&path);
+        expect_up(&mut channel).await;
+        drop(side);
+        assert!(channel.send(&[1]).await.is_err());
+        expect_down(&mut channel).await;
+    }
 }
