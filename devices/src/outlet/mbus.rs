@@ -13,7 +13,7 @@ use lastmeter_mbus::slave::{Slave, SlaveConfig, TurnAround};
 use lastmeter_sim::{DeclaredSpan, Identity as ReadingIdentity, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
-use super::records::{Coding, record};
+use super::records::{Coding, records};
 use crate::border::{DeviceFault, EventKind, Output};
 use crate::reporter::event;
 
@@ -175,18 +175,15 @@ impl MBusOutlet {
     /// The telegrams of what was measured last; none before that.
     fn telegrams(&self) -> Vec<Vec<u8>> {
         let Some((_, values)) = &self.newest else { return Vec::new() };
-        let records = |values: &[(MeasurementId, f64)], storage: u64| -> Vec<Record<'static>> {
-            let of = |&(id, value): &(MeasurementId, f64)| {
-                Some(Record { storage, ..record(id, value, self.parts.coding)? })
-            };
-            values.iter().filter_map(of).collect()
+        let stored = |values: &[(MeasurementId, f64)], storage: u64| -> Vec<Item<'static>> {
+            let all = records(values, self.parts.coding).into_iter();
+            all.map(|record| Item::Record(Record { storage, ..record })).collect()
         };
-        let mut first: Vec<Item<'_>> = records(values, 0).into_iter().map(Item::Record).collect();
-        let second = self.hour.as_ref().map(|values| records(values, 1));
+        let mut first = stored(values, 0);
+        let second = self.hour.as_ref().map(|values| stored(values, 1));
         if second.is_some() {
             first.push(Item::Manufacturer { more_records_follow: true, data: &[] });
         }
-        let second = second.map(|records| records.into_iter().map(Item::Record).collect());
         let items: Vec<Vec<Item<'_>>> = std::iter::once(first).chain(second).collect();
         let header = Header::Long {
             identity: self.slave.config().identity,

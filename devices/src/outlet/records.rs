@@ -1,7 +1,7 @@
 //! How values go over an M-Bus line: which value information field, how many digits.
 
 use lastmeter_mbus::record::{Record, Value, Vif};
-use lastmeter_units::{Direction, MeasurementId, Quantity};
+use lastmeter_units::{Direction, MeasurementId, Phase, Quantity};
 
 lastmeter_units::words! {
     /// How numbers are coded (EN 13757-3, annex A).
@@ -52,13 +52,29 @@ fn field_of(quantity: Quantity) -> Option<FieldOfValues> {
     })
 }
 
-/// Whether a meter on a line reports a quantity.
+/// Whether a meter on a line reports a quantity. Power goes as one number with a sign.
 pub(crate) fn is_reported(id: MeasurementId) -> bool {
-    field_of(id.row().quantity).is_some()
+    let quantity = id.row().quantity;
+    quantity == Quantity::ActivePower(Direction::Injected) || field_of(quantity).is_some()
+}
+
+/// The records of what was measured, in the units of messages.
+pub(crate) fn records(values: &[(MeasurementId, f64)], coding: Coding) -> Vec<Record<'static>> {
+    let value_of = |quantity: Quantity, phase: Phase| {
+        let id = MeasurementId::of(quantity, phase)?;
+        values.iter().find(|(other, _)| *other == id).map(|(_, value)| *value)
+    };
+    let of = |&(id, value): &(MeasurementId, f64)| {
+        let row = id.row();
+        let is_power = row.quantity == Quantity::ActivePower(Direction::Consumed);
+        let injected = value_of(Quantity::ActivePower(Direction::Injected), row.phase);
+        record(id, value - injected.filter(|_| is_power).unwrap_or(0.0), coding)
+    };
+    values.iter().filter_map(of).collect()
 }
 
 /// The record of a value in the unit of messages; nothing where these meters have none.
-pub(crate) fn record(id: MeasurementId, value: f64, coding: Coding) -> Option<Record<'static>> {
+fn record(id: MeasurementId, value: f64, coding: Coding) -> Option<Record<'static>> {
     let FieldOfValues { vif, step, digits } = field_of(id.row().quantity)?;
     let steps = value * id.row().si_factor / step;
     let whole = steps.round();

@@ -150,6 +150,13 @@ impl Scenario {
         self.gateway_of(network)?.values.duration_opt("poll_every")
     }
 
+    /// How much later than at whole periods it begins to poll.
+    pub(crate) fn poll_offset(&self, network: usize) -> SimDuration {
+        let gateway = self.gateway_of(network);
+        let offset = gateway.and_then(|row| row.values.duration_opt("poll_offset"));
+        offset.unwrap_or(SimDuration::ZERO)
+    }
+
     /// The gateway on a network, if there is one.
     pub(crate) fn gateway_of(&self, network: usize) -> Option<&GatewayRow> {
         self.gateways.iter().find(|row| row.networks.contains(&network))

@@ -38,6 +38,7 @@ pub(crate) fn device_setup(
         quantities: device.quantities(),
         start: scenario.schedule.start,
         period,
+        offset: row.on.map_or(SimDuration::ZERO, |network| scenario.poll_offset(network)),
         end: scenario.schedule.start + scenario.schedule.duration,
         declared: row.declared.or_else(|| device.declared()),
         way: row.on.and_then(|network| scenario.gateway_of(network)).map(|it| it.name.as_str()),

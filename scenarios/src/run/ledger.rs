@@ -176,6 +176,8 @@ pub(crate) struct AccountStart<'a> {
     pub(crate) quantities: &'a [MeasurementId],
     pub(crate) start: SimTime,
     pub(crate) period: SimDuration,
+    /// How much later than at whole periods readings are due.
+    pub(crate) offset: SimDuration,
     /// When the run ends: nothing that was due is waited for any longer.
     pub(crate) end: SimTime,
     /// What it declares of its readings; `None`: it announces them.
@@ -192,7 +194,7 @@ impl Account {
         Self {
             device: from.device.to_owned(),
             index: from.index,
-            schedule: Schedule::new(from.start, from.period),
+            schedule: Schedule::new(from.start + from.offset, from.period),
             metering_point: from.metering_point.clone(),
             electricity: from.electricity,
             quantities: from.quantities.to_vec(),

@@ -48,6 +48,7 @@ fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
         quantities,
         start: at(0),
         period: seconds(10),
+        offset: SimDuration::ZERO,
         end: at(1_000_000),
         declared: None,
         way: None,

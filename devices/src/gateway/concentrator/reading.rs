@@ -226,9 +226,13 @@ impl Reading {
         if self.values.iter().any(|(other, _)| *other == id) {
             return self.refuse(quantity, "a second value, expected one");
         }
-        // What a customer feeds in has an identifier of its own, and no sign.
-        let injected = is_negative && domain == Domain::Electricity && quantity == Quantity::Power;
-        self.values.push((id, if injected { -value } else { value }));
+        if domain != Domain::Electricity || quantity != Quantity::Power {
+            return self.values.push((id, value));
+        }
+        // What a customer feeds in has an identifier of its own, and no sign; both are always there.
+        let other = identifier(domain, quantity, phase, !is_negative);
+        self.values.push((id, value.abs()));
+        self.values.extend(other.map(|other| (other, 0.0)));
     }
 }
 

@@ -35,6 +35,7 @@ fn account(identity: Identity) -> Account {
         quantities: &[MeasurementId::lookup(VOLTAGE).unwrap()],
         start: at(0),
         period: seconds(10),
+        offset: SimDuration::ZERO,
         end: at(1000),
         declared: Some(DeclaredSpan {
             identity,
