@@ -1,7 +1,8 @@
 //! The join of readings whose device announces no spans, and perhaps not even a number.
 //!
 //! By number: an instant that is due is served by the first number whose instant lies between it
-//! and the next one that is due. Later numbers before the next are the device's own affair: what is
+//! and the next one that is due and that is stored, or by the first if none is. The other numbers
+//! before the next are the device's own affair (a gateway that searches reads meters too): what is
 //! stored of them is not unexpected. By schedule: by the event time alone, which has to lie within
 //! what the declaration admits about the due instant. What fits in two ways is never guessed: it
 //! ends the run.
@@ -131,6 +132,18 @@ impl Declared {
         self.pending.get(1).copied().unwrap_or_else(|| account.schedule.next())
     }
 
+    /// Where what is stored under the number of a reading stands, if it is what was sent.
+    fn place_of(&self, account: &Account, made: &Made) -> Option<usize> {
+        account.stored.iter().position(|stored| {
+            stored.number() == Some(key_of(made)) && self.is_of_number(stored, made, &account.sent)
+        })
+    }
+
+    fn stored_of(&self, account: &mut Account, made: &Made) -> Option<Stored> {
+        let place = self.place_of(account, made)?;
+        Some(account.stored.remove(place))
+    }
+
     fn settle_by_number(
         &mut self,
         account: &mut Account,
@@ -138,17 +151,29 @@ impl Declared {
         settled: &mut Settled,
         rows: &mut Vec<Row>,
     ) {
+        let at_end = until >= self.end;
         let known = account.made.partition_point(|made| made.at <= until);
-        for made in account.made.drain(..known).collect::<Vec<_>>() {
+        let mut all: VecDeque<Made> = account.made.drain(..known).collect();
+        while let Some(made) = all.pop_front() {
             while !self.pending.is_empty() && self.second(account) <= made.at {
                 self.settle_missing(account, settled, rows);
             }
             let serves = self.pending.front().copied().filter(|due| *due <= made.at);
-            let place = account.stored.iter().position(|stored| {
-                stored.number() == Some(key_of(&made))
-                    && self.is_of_number(stored, &made, &account.sent)
-            });
-            let found = place.map(|place| account.stored.remove(place));
+            let found = self.stored_of(account, &made);
+            if serves.is_some() && found.is_none() {
+                let next = self.second(account);
+                // Another one before the next that is due may be the one that was carried.
+                let is_carried =
+                    |other: &Made| other.at < next && self.place_of(account, other).is_some();
+                if all.iter().any(is_carried) {
+                    account.sent.remove(&key_of(&made));
+                    continue;
+                }
+                if until + SimDuration(1) < next && !at_end {
+                    all.push_front(made);
+                    break;
+                }
+            }
             account.sent.remove(&key_of(&made));
             match serves {
                 Some(due) => {
@@ -166,7 +191,8 @@ impl Declared {
             }
             self.before = made.at;
         }
-        let at_end = until >= self.end;
+        // What may still be carried is settled when the next one is due.
+        account.made.splice(0..0, all);
         let is_over = |next: SimTime| until + SimDuration(1) >= next || at_end;
         while !self.pending.is_empty() && is_over(self.second(account)) {
             self.settle_missing(account, settled, rows);

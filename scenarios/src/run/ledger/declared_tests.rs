@@ -132,8 +132,23 @@ fn every_way_of_going_wrong_by_number_is_seen() {
         account.made(made(1, 10)).unwrap();
         account.sent(sent(1, 10));
         given.into_iter().for_each(|stored| account.stored(stored));
-        assert_eq!(account.settle(at(19), &mut Vec::new()), Ok(expected), "{what}");
+        assert_eq!(account.settle(at(20), &mut Vec::new()), Ok(expected), "{what}");
     }
+}
+
+#[test]
+fn of_several_numbers_before_the_next_is_due_the_one_that_was_carried_serves() {
+    let mut account = account(Identity::Number);
+    // A gateway that searches reads it at 11 s and carries nothing; at 14 s it polls.
+    for (serial, instant) in [(1, 11), (2, 14)] {
+        account.made(made(serial, instant)).unwrap();
+    }
+    let mut rows = Vec::new();
+    assert_eq!(account.settle(at(12), &mut rows), Ok(settled(0, 0, 0)), "another may come");
+    account.sent(sent(2, 14));
+    account.stored(stored(Some(2), 14));
+    assert_eq!(account.settle(at(15), &mut rows), Ok(settled(1, 1, 0)));
+    assert_eq!(told(&rows), [(Some(2), 10, true, true)]);
 }
 
 #[test]
