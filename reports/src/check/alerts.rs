@@ -18,12 +18,12 @@ pub(super) const KIND: CheckKind = CheckKind {
         name: "alerts",
         summary: "exactly these alerts came",
         description: "Compares the alerts that the platform has of these devices and of this type \
-            with the list `expect`; an empty list means that none may come. An alert is expected if \
-            its message has the name `about` as a whole word and its own time lies between `from` \
-            and `to`, both included; of several expectations that it fits it counts for the first \
-            that lacks one. `measured` counts alerts too many and too few, `n` the readings and \
-            alerts that were there to judge by; with none, or with a platform that does not list \
-            alerts, the check is inconclusive.",
+            with the list `expect`; an empty list means that none may come. An alert is expected \
+            if its message has the name `about` as a whole word and its own time lies between \
+            `from` and `to`, both included; of several expectations that it fits it counts for \
+            the first that lacks one. `measured` counts alerts too many and too few, `n` the \
+            readings and alerts that were there to judge by; with none, or with a platform that \
+            does not list alerts, the check is inconclusive.",
         fields: &[
             DEVICE,
             Field::required("type", Kind::Text, "type of the alerts, such as device.unreachable"),
