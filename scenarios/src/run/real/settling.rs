@@ -22,8 +22,9 @@ const COMMIT_POLL_NS: i64 = 20_000_000;
 const SILENT_COMMIT_NS: i64 = 2_000_000_000;
 
 impl RealBench<'_> {
-    /// Takes in what the platform has refused, and the alerts that it has. It may be starting again after a kill, and is then
-    /// asked once more; a platform that does not answer for long breaks the bench.
+    /// Takes in what the platform has refused, and the alerts that it has. It may be starting again
+    /// after a kill, and is then asked once more; a platform that does not answer for long breaks
+    /// the bench.
     pub(super) async fn read_refusals(&mut self, now_ns: i64) -> Result<(), BenchError> {
         match self.take_refusals_and_alerts().await {
             Ok(()) => {
