@@ -85,6 +85,8 @@ pub(crate) struct Totals {
     pub(crate) readings: u64,
     /// The highest sequence of a refusal, which is also their number.
     pub(crate) refusals: u64,
+    /// The highest sequence of an alert, which is also their number.
+    pub(crate) alerts: u64,
 }
 
 /// A journal entry that is not the platform's own writing, or that of a later version.

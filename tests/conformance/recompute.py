@@ -345,6 +345,58 @@ class Refused:
         comparison.same(f"{name} told", found, (sum(self.seen.values()), wanted))
 
 
+class Alerts:
+    """Alerts of one type by message and own time against those that are expected."""
+
+    def __init__(self, check):
+        self.device, self.type = check.get("device", "*"), check["type"]
+        exact = lambda text: Decimal(repr(amount(str(text))[0]))
+        self.expect = [
+            [one["about"], exact(one["from"]), exact(one["to"]), one.get("count", 1)]
+            for one in check.get("expect", [])
+        ]
+        self.wanted = sum(one[3] for one in self.expect)
+        self.start, self.alerts, self.surplus, self.is_listed = None, 0, 0, True
+        self.readings = set()
+
+    def begin(self, run):
+        self.start = seconds(run.facts["start"])
+
+    def row(self, device, epoch, serial, quantity, time, reference, reported):
+        if reported is not None:
+            self.readings.add((device, epoch, serial if serial else time))
+
+    def event(self, event):
+        self.is_listed = self.is_listed and event["kind"] != "alerts_unreadable"
+        if event["kind"] != "alert" or event["type"] != self.type:
+            return
+        if not fnmatch.fnmatchcase(event["device"], self.device):
+            return
+        self.alerts += 1
+        since = seconds(event.get("event_time", event["time"])) - self.start
+        for one in self.expect:
+            about, first, last, lacking = one
+            word = rf"(?<![\w-])(?<![\w-][.:/]){re.escape(about)}(?![\w-])(?![.:/][\w-])"
+            if lacking and first <= since <= last and re.search(word, event["message"]):
+                one[3] -= 1
+                return
+        self.surplus += 1
+
+    def compare(self, comparison, name, verdict):
+        off = self.surplus + sum(one[3] for one in self.expect)
+        n = len(self.readings) + self.alerts
+        measured = off if self.is_listed else None
+        comparison.exact(f"{name} too many and too few", verdict["measured"], measured)
+        comparison.same(f"{name} n", verdict["n"], n)
+        is_open = not off and not n or not self.is_listed and not self.surplus
+        status = "inconclusive" if is_open else "fail" if off else "pass"
+        comparison.same(f"{name} status", verdict["status"], status)
+        if not is_open:
+            told = re.match(r"(\d+) alerts? of type .*, (\d+) expected", verdict["why"])
+            found = tuple(map(int, told.groups())) if told else verdict["why"]
+            comparison.same(f"{name} told", found, (self.alerts, self.wanted))
+
+
 class CommandAck:
     """The longest time from a command to its acknowledgement."""
 
@@ -489,7 +541,7 @@ CHECKS = {
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,
     "test_plan": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
     "accuracy": Accuracy,
-    "no_loss": NoLoss, "refused": Refused, "command_ack": CommandAck,
+    "no_loss": NoLoss, "refused": Refused, "alerts": Alerts, "command_ack": CommandAck,
 }
 
 

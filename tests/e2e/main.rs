@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "what was measured or skipped is for the log")]
 
 mod accuracy;
+mod alerts;
 mod bench;
 mod broken_input;
 mod command_line;

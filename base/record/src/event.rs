@@ -69,6 +69,12 @@ event_kinds! {
     WrongAnswer "wrong_answer",
     /// The platform refused a message: fields `reason`, `device`, `topic`, `detail`.
     Refused "refused",
+    /// The platform has an alert that a device or gateway sent: fields `device` (who sent it),
+    /// `type`, `level`, `message`, and `event_time` where that lies outside of what the record was
+    /// still open for when the alert was read back.
+    Alert "alert",
+    /// The platform does not list alerts, so whether any came is unknown: field `detail`.
+    AlertsUnreadable "alerts_unreadable",
     /// A link is as it was before an injection again, told by `link:NAME`: fields `inject` (which
     /// kind of injection is over) and `link`.
     Restored "restored",
@@ -117,14 +123,17 @@ fields! {
     DETAIL "detail" "More about it, for people.",
     DEVICE "device" "The device it is about.",
     EPOCH "epoch" "A reading's epoch.",
+    EVENT_TIME "event_time" "An alert's own time, where its event stands at another one.",
     EXPECTED "expected" "What a command has to come to, if not to be obeyed.",
     ID "id" "The number of a command.",
     INJECT "inject" "The kind of an injection.",
     INJECTION "injection" "Which injection of the scenario, so that its end is found.",
     INTO "into" "Into which source something is injected.",
     LANES "lanes" "Whose connections broke.",
+    LEVEL "level" "How serious an alert is: Info, Warning, Error or Critical.",
     LINK "link" "The link.",
     MEANING "meaning" "What a register corrects.",
+    MESSAGE "message" "The text of an alert.",
     NAME "name" "The name of a command, or of a value.",
     PARAMETERS "parameters" "The parameters of a command.",
     REASON "reason" "The platform's word for why it refused.",
@@ -135,6 +144,7 @@ fields! {
     TARGET "target" "The process.",
     TEXT "text" "The text of a remark.",
     TOPIC "topic" "The topic of a message.",
+    TYPE "type" "The type of an alert, a word of its application.",
     UNIT "unit" "What coefficients are counted in.",
     UNTIL "until" "Until when it lasts.",
     WANTED "wanted" "The coefficient that was wanted.",

@@ -1,5 +1,5 @@
-//! The platform's own additions: reading back what was committed and refused, in commit order and
-//! as it is committed, and driving the clock.
+//! The platform's own additions: reading back what was committed (readings, alerts) and refused, in
+//! the order of commit and as it is committed, and driving the clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::extract::{Body, Pairs};
 use super::serve::Stopping;
 use super::{Answer, Api, Problem};
 use crate::config::ClockSource;
-use crate::store::{self, ReadingRow, RefusalRow};
+use crate::store::{self, AlertRow, ReadingRow, RefusalRow};
 
 /// Rows unless asked otherwise, and at most.
 const LIMIT: (u64, u64) = (1000, 5000);
@@ -64,6 +64,20 @@ pub(super) struct RefusalJson {
     content_bytes: Option<u64>,
 }
 
+/// An alert.
+#[derive(Serialize)]
+pub(super) struct AlertJson {
+    sequence: u64,
+    device: String,
+    #[serde(rename = "type")]
+    kind: String,
+    level: String,
+    message: String,
+    event_time: SimTime,
+    /// When it arrived. The store does not keep when it committed an alert.
+    received_time: SimTime,
+}
+
 fn as_map<S: Serializer>(values: &[(Arc<str>, f64)], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(values.len()))?;
     for (name, value) in values {
@@ -98,6 +112,20 @@ impl From<RefusalRow> for RefusalJson {
             // What keeps its content could be read as JSON once, so it is UTF-8.
             content: row.content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             content_bytes: row.content_bytes,
+        }
+    }
+}
+
+impl From<AlertRow> for AlertJson {
+    fn from(row: AlertRow) -> Self {
+        Self {
+            sequence: row.sequence,
+            device: row.device.to_string(),
+            kind: row.kind,
+            level: row.level,
+            message: row.message,
+            event_time: row.event,
+            received_time: row.received,
         }
     }
 }
@@ -182,6 +210,22 @@ pub(super) async fn refusals(
     wait(&api, progress.refusals(), &asked, stopping).await?;
     let last = *progress.refusals().borrow();
     let query = move |reader: &store::Reader| reader.refusals(after.unsigned_abs(), limit, last);
+    let found = api.core.readers.with(query).await?;
+    Ok(Json(page(found, after, |row| row.sequence)))
+}
+
+/// `GET /api/v1/alerts?after=&limit=&wait_ms=`
+pub(super) async fn alerts(
+    State(api): State<Api>,
+    Extension(stopping): Extension<Stopping>,
+    pairs: Pairs,
+) -> Answer<Rows<AlertJson>> {
+    let asked = asked(pairs)?;
+    let Asked { after, limit, .. } = asked;
+    let progress = &api.core.progress;
+    wait(&api, progress.alerts(), &asked, stopping).await?;
+    let last = *progress.alerts().borrow();
+    let query = move |reader: &store::Reader| reader.alerts(after.unsigned_abs(), limit, last);
     let found = api.core.readers.with(query).await?;
     Ok(Json(page(found, after, |row| row.sequence)))
 }

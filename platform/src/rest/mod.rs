@@ -90,6 +90,7 @@ pub(crate) fn router(
         .route("/sitewhere/api/invocations/{id}", get(invocations::one))
         .route("/api/v1/readings", get(bench::readings))
         .route("/api/v1/refusals", get(bench::refusals))
+        .route("/api/v1/alerts", get(bench::alerts))
         .route("/api/v1/series", get(assignments::series_keyset))
         .route("/api/v1/losses", get(losses::list))
         .route("/api/v1/losses/{id}/acknowledge", post(losses::acknowledge))

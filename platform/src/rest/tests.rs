@@ -18,6 +18,7 @@ use crate::gate::Gate;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
+mod alerts;
 mod crowd;
 mod flips;
 mod slow;

@@ -131,6 +131,7 @@ impl Inspector {
 struct Look {
     readings: u64,
     refusals: u64,
+    alerts: u64,
     devices: i64,
     at: At,
     /// It could not be gone through with.
@@ -142,6 +143,8 @@ enum At {
     Readings(u64),
     /// Refusals after this sequence.
     Refusals(u64),
+    /// Alerts after this sequence.
+    Alerts(u64),
     /// A device by its row: its state, its commands, and then its times.
     Device(i64, Option<Walk>),
     Done,
@@ -149,8 +152,9 @@ enum At {
 
 impl Look {
     fn new(totals: crate::pipeline::Totals, devices: usize) -> Self {
-        let (readings, refusals) = (totals.readings, totals.refusals);
-        Self { readings, refusals, devices: devices as i64, at: At::Readings(0), has_failed: false }
+        let crate::pipeline::Totals { readings, refusals, alerts } = totals;
+        let (devices, at) = (devices as i64, At::Readings(0));
+        Self { readings, refusals, alerts, devices, at, has_failed: false }
     }
 
     fn is_done(&self) -> bool {
@@ -167,7 +171,11 @@ impl Look {
             At::Refusals(after) if after < self.refusals => {
                 At::Refusals(refusals(reader, after, self.refusals)?)
             }
-            At::Refusals(_) => At::Device(1, None),
+            At::Refusals(_) => At::Alerts(0),
+            At::Alerts(after) if after < self.alerts => {
+                At::Alerts(alerts(reader, after, self.alerts)?)
+            }
+            At::Alerts(_) => At::Device(1, None),
             At::Device(row, _) if row > self.devices => At::Done,
             At::Device(row, None) => {
                 note(reader, device(reader, row), "device", row)?;
@@ -233,6 +241,16 @@ fn refusals(reader: &Reader, after: u64, last: u64) -> ReadResult<u64> {
         Ok(rows) => Ok(after + (rows.rows.len() as u64).max(1)),
         Err(error) => {
             note(reader, Err(error), "refusal", after.cast_signed() + 1)?;
+            Ok(after + 1)
+        }
+    }
+}
+
+fn alerts(reader: &Reader, after: u64, last: u64) -> ReadResult<u64> {
+    match reader.alerts(after, ROWS, last) {
+        Ok(rows) => Ok(after + (rows.rows.len() as u64).max(1)),
+        Err(error) => {
+            note(reader, Err(error), "alert", after.cast_signed() + 1)?;
             Ok(after + 1)
         }
     }

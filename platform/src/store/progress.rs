@@ -20,6 +20,7 @@ const COMMITS_MAX: usize = 65_536;
 pub(crate) struct Progress {
     readings: watch::Sender<u64>,
     refusals: watch::Sender<u64>,
+    alerts: watch::Sender<u64>,
     commits: Mutex<Commits>,
 }
 
@@ -38,6 +39,7 @@ impl Progress {
         Self {
             readings: watch::Sender::new(totals.readings),
             refusals: watch::Sender::new(totals.refusals),
+            alerts: watch::Sender::new(totals.alerts),
             commits: Mutex::new(Commits { before: totals.readings, kept: VecDeque::new() }),
         }
     }
@@ -48,8 +50,7 @@ impl Progress {
         commits.before = totals.readings;
         commits.kept.clear();
         drop(commits);
-        report(&self.readings, totals.readings);
-        report(&self.refusals, totals.refusals);
+        self.report(totals);
     }
 
     /// To be called once a commit is done.
@@ -64,13 +65,22 @@ impl Progress {
             }
             commits.kept.push_back((totals.readings, now));
         }
+        self.report(totals);
+    }
+
+    fn report(&self, totals: Totals) {
         report(&self.readings, totals.readings);
         report(&self.refusals, totals.refusals);
+        report(&self.alerts, totals.alerts);
     }
 
     /// What is committed now.
     pub(crate) fn totals(&self) -> Totals {
-        Totals { readings: *self.readings.borrow(), refusals: *self.refusals.borrow() }
+        Totals {
+            readings: *self.readings.borrow(),
+            refusals: *self.refusals.borrow(),
+            alerts: *self.alerts.borrow(),
+        }
     }
 
     /// The last reading that is committed, now and as it grows.
@@ -81,6 +91,11 @@ impl Progress {
     /// The last refusal that is committed, now and as it grows.
     pub(crate) fn refusals(&self) -> watch::Receiver<u64> {
         self.refusals.subscribe()
+    }
+
+    /// The last alert that is committed, now and as it grows.
+    pub(crate) fn alerts(&self) -> watch::Receiver<u64> {
+        self.alerts.subscribe()
     }
 
     /// When the commit of a reading was done; `None` for what was committed before this start, or
@@ -109,7 +124,7 @@ mod tests {
     use super::*;
 
     fn totals(readings: u64, refusals: u64) -> Totals {
-        Totals { readings, refusals }
+        Totals { readings, refusals, alerts: 0 }
     }
 
     #[test]
@@ -144,5 +159,9 @@ mod tests {
         progress.reach(totals(1, 1), SimTime(2));
         assert!(!readings.has_changed().unwrap() && refusals.has_changed().unwrap());
         assert_eq!(*refusals.borrow_and_update(), 1);
+        let alerts = progress.alerts();
+        progress.reach(Totals { alerts: 1, ..totals(1, 1) }, SimTime(3));
+        assert!(alerts.has_changed().unwrap());
+        assert!(!readings.has_changed().unwrap() && !refusals.has_changed().unwrap());
     }
 }

@@ -245,6 +245,16 @@ impl Reader {
         })
     }
 
+    /// Alerts after a sequence, up to the last one that is known to be committed.
+    pub(crate) fn alerts(&self, after: u64, limit: u32, last: u64) -> ReadResult<Rows<AlertRow>> {
+        let names = self.names();
+        self.in_order("alert", ALERT, (after, limit, last), |row| {
+            let alert = alert(names, row)?;
+            let bytes = alert.kind.len() + alert.message.len();
+            Ok((alert, bytes))
+        })
+    }
+
     /// What is known last of a device.
     pub(crate) fn state(&self, device: i64) -> ReadResult<DeviceState> {
         let mut statement = self.connection.prepare_cached(STATE)?;
@@ -267,31 +277,24 @@ impl Reader {
             values,
             alerts: alerts
                 .into_iter()
-                .map(|sequence| self.alert(device, sequence))
+                .map(|sequence| self.alert_of(device, sequence))
                 .collect::<ReadResult<_>>()?,
         })
     }
 
-    fn alert(&self, device: i64, sequence: i64) -> ReadResult<AlertRow> {
+    /// An alert that the state of a device names.
+    fn alert_of(&self, device: i64, sequence: i64) -> ReadResult<AlertRow> {
         let mut statement =
             self.connection.prepare_cached(&format!("{ALERT} WHERE sequence = ?1"))?;
         let mut rows = statement.query([sequence])?;
         let Some(row) = rows.next()? else {
             return Err(Damage::missing("alert", sequence).into());
         };
-        check_row("alert", row, ALERT_COLUMNS)?;
+        let alert = alert(self.names(), row)?;
         if row.get::<_, i64>(1)? != device {
             return Err(Damage::new("state", device, "it names another device's alert").into());
         }
-        Ok(AlertRow {
-            sequence: sequence.cast_unsigned(),
-            event: SimTime(row.get(2)?),
-            received: SimTime(row.get(3)?),
-            level: row.get(4)?,
-            kind: row.get(5)?,
-            message: row.get(6)?,
-            metadata: rows::extra_metadata(row.get::<_, Option<String>>(8)?.as_deref()),
-        })
+        Ok(alert)
     }
 
     /// The quantities of which a device has any value.
@@ -462,6 +465,24 @@ fn reading(names: Names<'_>, row: &Row<'_>) -> ReadResult<ReadingRow> {
         commit: SimTime(row.get(8)?),
         values: values.collect::<Result<_, _>>()?,
         extra: row.get(10)?,
+    })
+}
+
+fn alert(names: Names<'_>, row: &Row<'_>) -> ReadResult<AlertRow> {
+    check_row("alert", row, ALERT_COLUMNS)?;
+    let device_row: i64 = row.get(1)?;
+    let Some(device) = names.device(device_row) else {
+        return Err(Damage::missing("device", device_row).into());
+    };
+    Ok(AlertRow {
+        sequence: row.get::<_, i64>(0)?.cast_unsigned(),
+        device,
+        event: SimTime(row.get(2)?),
+        received: SimTime(row.get(3)?),
+        level: row.get(4)?,
+        kind: row.get(5)?,
+        message: row.get(6)?,
+        metadata: rows::extra_metadata(row.get::<_, Option<String>>(8)?.as_deref()),
     })
 }
 

@@ -113,9 +113,11 @@ pub(crate) struct StateValue {
 /// An alert.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AlertRow {
-    /// From 1.
+    /// From 1, without gaps.
     pub(crate) sequence: u64,
-    /// When it happened.
+    /// Hardware id of who sent it.
+    pub(crate) device: HardwareId,
+    /// When it happened; when it arrived, if its message has no date.
     pub(crate) event: SimTime,
     /// When it arrived.
     pub(crate) received: SimTime,

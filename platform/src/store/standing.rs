@@ -42,7 +42,7 @@ pub(crate) struct Standing {
 impl Standing {
     /// What readers are told.
     pub(crate) fn totals(&self) -> Totals {
-        Totals { readings: self.readings, refusals: self.refusals }
+        Totals { readings: self.readings, refusals: self.refusals, alerts: self.alerts }
     }
 
     pub(super) fn encode(&self) -> [u8; BYTES] {

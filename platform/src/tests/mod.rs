@@ -34,7 +34,7 @@ use crate::ingest::{Accepted, IngestError};
 use crate::journal::simulated::SimulatedDirectory;
 use crate::port::{Arrival, IngestPort as _};
 use crate::start::OpenDirectory;
-use crate::store::{ReadingRow, RefusalRow};
+use crate::store::{AlertRow, ReadingRow, RefusalRow};
 use crate::ways::Outbound;
 
 pub(crate) const DOOR: &str = "mqtt";
@@ -123,6 +123,13 @@ pub(crate) async fn readings(core: &Core) -> Vec<ReadingRow> {
 pub(crate) async fn refusals(core: &Core) -> Vec<RefusalRow> {
     let last = core.progress.totals().refusals;
     let rows = core.readers.with(move |reader| reader.refusals(0, 1_000_000, last)).await.unwrap();
+    assert!(!rows.is_more);
+    rows.rows
+}
+
+pub(crate) async fn alerts(core: &Core) -> Vec<AlertRow> {
+    let last = core.progress.totals().alerts;
+    let rows = core.readers.with(move |reader| reader.alerts(0, 1_000_000, last)).await.unwrap();
     assert!(!rows.is_more);
     rows.rows
 }

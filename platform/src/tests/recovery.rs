@@ -21,15 +21,21 @@ async fn what_the_journal_has_and_the_store_lost_is_replayed_exactly_once() {
     messages.push(reading("home", None, 230.0));
     store(&bench.core, &messages).await;
     accept(&bench.core, b"{".to_vec()).await.unwrap();
+    let alert = br#"{"hardwareId":"home","type":"DeviceAlert","request":{"type":"device.reachable",
+        "level":"Info","message":"heat-1"}}"#;
+    accept(&bench.core, alert.to_vec()).await.unwrap();
     bench.core.barrier().await.unwrap();
     let (rows, refused) = (readings(&bench.core).await, refusals(&bench.core).await);
+    let alerted = alerts(&bench.core).await;
+    assert_eq!(alerted.len(), 1);
     // A crash: no stop, a new process, an empty store, the journal as it is on the disk.
     let image = disk.crash_image();
     let after = Bench::start_on(&SimulatedDirectory::from_image(&image)).await;
     assert_eq!(readings(&after.core).await, rows);
     assert_eq!(refusals(&after.core).await, refused);
+    assert_eq!(alerts(&after.core).await, alerted);
     let replayed = &after.core.metrics.journal_replayed;
-    assert_eq!(replayed.load(std::sync::atomic::Ordering::Relaxed), 22);
+    assert_eq!(replayed.load(std::sync::atomic::Ordering::Relaxed), 23);
     bench.stop().await;
     after.stop().await;
 }

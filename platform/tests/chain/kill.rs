@@ -87,9 +87,33 @@ async fn nothing_acknowledged_is_missing_after_any_kill() {
     check(folder.path(), &acknowledged).await;
 }
 
-/// Every third is bad; its number is in its hardware id, so that its record can be found.
+/// Every third is bad; its number is in its hardware id, so that its record can be found. Of the
+/// others every fifth is an alert with its number as the text.
 fn message(number: u64) -> Vec<u8> {
-    if number.is_multiple_of(3) { bad(&device(number), 2).0 } else { reading("good", number) }
+    match kind(number) {
+        Kind::Bad => bad(&device(number), 2).0,
+        Kind::Alert => format!(
+            r#"{{"hardwareId":"good","type":"DeviceAlert","request":{{"type":"t","level":"Info",
+            "message":"{number}"}}}}"#
+        )
+        .into_bytes(),
+        Kind::Reading => reading("good", number),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bad,
+    Alert,
+    Reading,
+}
+
+fn kind(number: u64) -> Kind {
+    match (number.is_multiple_of(3), number.is_multiple_of(5)) {
+        (true, _) => Kind::Bad,
+        (false, true) => Kind::Alert,
+        (false, false) => Kind::Reading,
+    }
 }
 
 fn device(number: u64) -> String {
@@ -107,13 +131,20 @@ async fn check(data: &Path, acknowledged: &BTreeSet<u64>) {
     let refusals = read_back(&client, "/api/v1/refusals").await;
     let refused: BTreeSet<&str> =
         refusals.iter().map(|row| row["device"].as_str().expect("a device")).collect();
+    let alerts = read_back(&client, "/api/v1/alerts").await;
+    let alerted: Vec<String> =
+        alerts.iter().map(|row| row["message"].as_str().expect("a text").to_owned()).collect();
+    let unique: BTreeSet<&String> = alerted.iter().collect();
+    assert_eq!(unique.len(), alerted.len(), "no alert is there twice");
     for number in acknowledged {
-        let there = if number.is_multiple_of(3) {
-            refused.contains(device(*number).as_str())
-        } else {
-            once.contains(number)
+        let there = match kind(*number) {
+            Kind::Bad => refused.contains(device(*number).as_str()),
+            Kind::Alert => unique.contains(&number.to_string()),
+            Kind::Reading => once.contains(number),
         };
         assert!(there, "message {number} was acknowledged and is missing");
     }
-    assert!(readings.iter().all(|row| row["serial"].as_u64().is_some_and(|s| s % 3 != 0)));
+    assert!(
+        readings.iter().all(|row| row["serial"].as_u64().is_some_and(|s| kind(s) == Kind::Reading))
+    );
 }

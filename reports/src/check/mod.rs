@@ -5,7 +5,9 @@
 //! check, one line in [`CHECKS`].
 
 pub mod accuracy;
+mod alerts;
 pub(crate) mod calibration;
+mod came;
 pub(crate) mod command_ack;
 pub mod delivery;
 mod demand;
@@ -34,6 +36,7 @@ pub static CHECKS: &[CheckKind] = &[
     no_loss::KIND,
     command_ack::KIND,
     refused::KIND,
+    alerts::KIND,
     latency::KIND,
     jitter::KIND,
     recovery::KIND,

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Pattern, Values};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
+use super::came::ReadingsThatCame;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
-use super::select::ByDevice;
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_text::{append, plural};
@@ -32,7 +32,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             context,
             expect,
             seen: BTreeMap::new(),
-            readings: ByDevice::new(Pattern::new("*")),
+            readings: ReadingsThatCame::new(),
         }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
@@ -87,7 +87,7 @@ struct Refused {
     context: CheckContext,
     expect: Vec<Expected>,
     seen: BTreeMap<(String, Option<String>), Seen>,
-    readings: ByDevice<Readings>,
+    readings: ReadingsThatCame,
 }
 
 struct Seen {
@@ -95,24 +95,9 @@ struct Seen {
     first: At,
 }
 
-/// Counts the readings of a device that came, as a measure of what there was to refuse.
-#[derive(Default)]
-struct Readings {
-    last: Option<(Option<lastmeter_units::Epoch>, Option<lastmeter_units::Serial>)>,
-    count: u64,
-}
-
 impl Check for Refused {
     fn observation(&mut self, observation: &Observation<'_>) {
-        if observation.reported.is_none() {
-            return;
-        }
-        if let Some(readings) = self.readings.entry(observation.device)
-            && (readings.last != Some(observation.reading()) || observation.serial.is_none())
-        {
-            readings.last = Some(observation.reading());
-            readings.count += 1;
-        }
+        self.readings.observation(observation);
     }
 
     fn event(&mut self, line: u64, event: &Event) {
@@ -130,7 +115,6 @@ impl Check for Refused {
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let refusals: u64 = self.seen.values().map(|seen| seen.count).sum();
-        let readings: u64 = self.readings.iter().map(|(_, readings)| readings.count).sum();
         let (missing, surplus, at) = self.compare();
         let count = |list: &[(String, u64)]| list.iter().map(|(_, count)| count).sum::<u64>();
         let expected: u64 = self.expect.iter().map(|expected| expected.count).sum();
@@ -142,7 +126,7 @@ impl Check for Refused {
                 append(&mut why, format_args!("; {what}: {}", told.join(", ")));
             }
         }
-        let n = readings + refusals;
+        let n = self.readings.count() + refusals;
         let reason = if !surplus.is_empty() {
             Reason::UnexpectedRefusal
         } else if facts.is_finished() && !missing.is_empty() {

@@ -112,6 +112,8 @@ reasons! {
     UnexpectedRefusal, Fail, "unexpected-refusal",
         "The platform refused what it should have taken.";
     RefusalMissing, Fail, "refusal-missing", "The platform took what it should have refused.";
+    UnexpectedAlert, Fail, "unexpected-alert", "An alert came that nothing gave cause for.";
+    AlertMissing, Fail, "alert-missing", "An alert that had to come is missing.";
     NotObeyed, Fail, "not-obeyed", "A command was not carried out as expected.";
     NeverAnswered, Fail, "never-answered", "A command was never acknowledged.";
     TooLate, Fail, "too-late", "Messages, answers or a recovery took longer than allowed.";

@@ -6,6 +6,7 @@
 //! commanded, joined and judged is the same in both.
 
 mod alarm;
+mod alerts;
 mod commands;
 mod console;
 mod device_note;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lastmeter_record::{Counts, Event, RunWriter};
 use lastmeter_units::SimTime;
 
+use super::alerts::{self, AlertsRead};
 use super::error::{BenchError, chain};
 use super::host;
 use super::joining::Ledger;
@@ -19,6 +20,8 @@ pub(crate) struct Recording {
     pub(crate) live: Live,
     /// Noted, and not yet written.
     pub(crate) events: Vec<Event>,
+    /// The time of the last event that is written; the next ones stand at it or behind it.
+    events_until: SimTime,
     /// Rows of the latency record that are not yet written.
     pub(crate) latency: Vec<LatencyRecord>,
     /// Up to when the record is complete.
@@ -35,6 +38,7 @@ impl Recording {
             writer,
             live,
             events: Vec::new(),
+            events_until: start,
             latency: Vec::new(),
             recorded: start,
             observations: 0,
@@ -46,6 +50,23 @@ impl Recording {
     /// Notes something that happened.
     pub(crate) fn note(&mut self, event: Event) {
         self.events.push(event);
+    }
+
+    /// Notes what the platform has of alerts. Their own times are taken for event times if
+    /// `is_event_time` states so of them; all others came at `now`.
+    pub(crate) fn note_alerts(
+        &mut self,
+        read: AlertsRead,
+        now: SimTime,
+        is_event_time: impl Fn(SimTime) -> bool,
+    ) {
+        if read.is_newly_absent {
+            self.note(alerts::unreadable(now));
+        }
+        for alert in read.alerts {
+            let at = alert.event_time.filter(|at| is_event_time(*at)).unwrap_or(now);
+            self.note(alert.event(at, self.events_until, now));
+        }
     }
 
     /// What the platform answered and could not be read is an event each.
@@ -60,6 +81,7 @@ impl Recording {
         let began_ns = host::thread_cpu_ns();
         let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
         for event in self.events.drain(..) {
+            self.events_until = self.events_until.max(event.time);
             self.writer.event(&event);
             self.live.judge.event(&event);
         }

@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::alarm::Alarm;
+use super::alerts::{Alert, AlertsPage, AlertsRead};
 use super::commands::Ending;
 use super::error::{BenchError, chain};
 use super::ledger::Stored;
 use super::run_platform::Profile;
 
-/// Readings or refusals asked for at once.
+/// Readings, refusals or alerts asked for at once.
 const PAGE: u32 = 1000;
 
 /// How long one call may take; an advance waits for the commit of everything before it.
@@ -35,7 +36,8 @@ pub(crate) struct Rest {
     url: String,
     readings_after: u64,
     refusals_after: u64,
-    /// Readings and refusals that could not be read, in words, since they were taken out last.
+    alerts: AlertsPage,
+    /// Readings, refusals and alerts that could not be read, in words, since these were taken out.
     wrong: Vec<String>,
 }
 
@@ -117,14 +119,19 @@ impl Rest {
             url: profile.rest.clone(),
             readings_after: 0,
             refusals_after: 0,
+            alerts: AlertsPage::Listed { after: 0 },
             wrong: Vec::new(),
         })
     }
 
     /// Refuses a platform that already holds something: it would mix with this run's.
     pub(crate) async fn require_empty(&mut self) -> Result<(), BenchError> {
-        for what in ["readings", "refusals"] {
+        for what in ["readings", "refusals", "alerts"] {
             let path = format!("/api/v1/{what}?after=0&limit=1");
+            if what == "alerts" && self.is_absent(&path).await.map_err(set_up)? {
+                self.alerts = AlertsPage::Absent { is_noted: false };
+                continue;
+            }
             let page: Page<Value> = self.get(&path).await.map_err(set_up)?;
             if !page.results.is_empty() {
                 return Err(BenchError::Rest(format!(
@@ -210,6 +217,41 @@ impl Rest {
                 all.sort_by(|a, b| a.content().cmp(&b.content()));
                 return Ok(all);
             }
+        }
+    }
+
+    /// The alerts stored since the last call, whoever sent them.
+    pub(crate) async fn alerts(&mut self) -> Result<AlertsRead, BenchError> {
+        let mut all: Vec<Alert> = Vec::new();
+        let mut after = match &mut self.alerts {
+            AlertsPage::Listed { after } => *after,
+            AlertsPage::Absent { is_noted } => {
+                let is_news = !std::mem::replace(is_noted, true);
+                return Ok(AlertsRead { alerts: all, is_newly_absent: is_news });
+            }
+        };
+        loop {
+            let path = format!("/api/v1/alerts?after={after}&limit={PAGE}");
+            let page: Page<Alert> = self.page(&path, "alerts").await?;
+            let before = std::mem::replace(&mut after, page.last);
+            Self::must_go_on("alerts", before, page.last, page.more)?;
+            all.extend(page.results);
+            if !page.more {
+                // Only now: a page that could not be read would take those before it along.
+                self.alerts = AlertsPage::Listed { after };
+                // In which order several devices' alerts arrived is chance.
+                all.sort();
+                return Ok(AlertsRead { alerts: all, is_newly_absent: false });
+            }
+        }
+    }
+
+    /// Whether a platform has no such path.
+    async fn is_absent(&mut self, path: &str) -> Result<bool, BenchError> {
+        match self.ask(path).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.status().is_some_and(|status| status.as_u16() == 404) => Ok(true),
+            Err(error) => Err(self.broken(&error)),
         }
     }
 
@@ -318,7 +360,7 @@ impl Rest {
     /// Asks, and asks again where the platform answers with an error of its own: it may be busy, or
     /// starting.
     #[expect(clippy::disallowed_methods, reason = "a busy platform reports no event to wait for")]
-    async fn get_text(&mut self, path: &str) -> Result<String, BenchError> {
+    async fn ask(&mut self, path: &str) -> Result<String, HttpError> {
         let mut pauses = RETRY_PAUSES.iter();
         loop {
             match (self.client.get_text(path).await, pauses.next()) {
@@ -326,9 +368,13 @@ impl Rest {
                 (Err(error), Some(pause)) if is_server_error(&error) => {
                     tokio::time::sleep(*pause).await;
                 }
-                (Err(error), _) => return Err(self.broken(&error)),
+                (Err(error), _) => return Err(error),
             }
         }
+    }
+
+    async fn get_text(&mut self, path: &str) -> Result<String, BenchError> {
+        self.ask(path).await.map_err(|error| self.broken(&error))
     }
 
     async fn post<T: DeserializeOwned>(
@@ -369,7 +415,7 @@ fn set_up(error: BenchError) -> BenchError {
     }
 }
 
-/// Which reading or refusal cannot be read, and why: `readings: serial 4 of alpha: the value
+/// Which reading, refusal or alert cannot be read, and why: `readings: serial 4 of alpha: the value
 /// electricity.frequency is null, expected a number`.
 fn misread(what: &str, value: &Value, error: &serde_json::Error) -> String {
     let device = value.get("device").and_then(Value::as_str).unwrap_or("an unknown device");
@@ -386,7 +432,100 @@ fn misread(what: &str, value: &Value, error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// A platform's REST interface that answers each path as told, and 404 all others.
+    fn platform(answer: fn(&str) -> Option<Value>) -> Rest {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let rest = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.unwrap());
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {}
+                let path = head.split(' ').nth(1).unwrap_or_default();
+                let (status, body) = match answer(path) {
+                    Some(body) => ("200 OK", body.to_string()),
+                    None => ("404 Not Found", "{}".to_owned()),
+                };
+                let length = body.len();
+                write!(
+                    stream.get_mut(),
+                    "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                     Content-Length: {length}\r\n\r\n{body}"
+                )
+                .unwrap();
+            }
+        });
+        let profile = json!({ "mqtt": "127.0.0.1:1", "rest": rest, "token": "secret" });
+        Rest::new(&serde_json::from_value(profile).unwrap()).unwrap()
+    }
+
+    fn alert(sequence: u64, second: u64) -> Value {
+        json!({
+            "sequence": sequence, "device": "cellar", "type": "t", "level": "Info",
+            "message": sequence.to_string(), "event_time": format!("2027-01-18T17:00:{second:02}Z"),
+        })
+    }
+
+    fn messages(read: &AlertsRead) -> Vec<&str> {
+        read.alerts.iter().map(|alert| alert.message.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn alerts_are_read_page_by_page_and_each_once() {
+        let mut rest = platform(|path| {
+            let (results, last, more) = match path {
+                "/api/v1/alerts?after=0&limit=1000" => (vec![alert(1, 9), alert(2, 5)], 2, true),
+                "/api/v1/alerts?after=2&limit=1000" => (vec![alert(3, 7)], 3, true),
+                "/api/v1/alerts?after=3&limit=1000" => (vec![alert(4, 1)], 4, false),
+                _ => (Vec::new(), 4, false),
+            };
+            Some(json!({ "results": results, "last": last, "more": more }))
+        });
+        let read = rest.alerts().await.unwrap();
+        assert_eq!(messages(&read), ["4", "2", "3", "1"], "by content, not by arrival");
+        assert!(!read.is_newly_absent);
+        assert!(rest.alerts().await.unwrap().alerts.is_empty());
+    }
+
+    #[tokio::test]
+    async fn that_there_is_no_list_of_alerts_is_reported_once() {
+        let empty = |path: &str| {
+            let is_other = !path.starts_with("/api/v1/alerts");
+            is_other.then(|| json!({ "results": [], "last": 0, "more": false }))
+        };
+        let mut rest = platform(empty);
+        rest.require_empty().await.unwrap();
+        for expected in [true, false, false] {
+            let read = rest.alerts().await.unwrap();
+            assert_eq!((read.alerts.len(), read.is_newly_absent), (0, expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_platform_that_has_alerts_already_is_not_used() {
+        let mut rest = platform(|path| {
+            let results = path.contains("alerts").then(|| alert(1, 1));
+            Some(json!({ "results": Vec::from_iter(results), "last": 1, "more": false }))
+        });
+        let error = rest.require_empty().await.unwrap_err().to_string();
+        assert!(error.contains("it already holds alerts"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_alert_that_cannot_be_read_is_a_wrong_answer_and_the_others_are_read() {
+        let mut rest = platform(|_| {
+            let bad = json!({ "device": "cellar", "type": 5 });
+            Some(json!({ "results": [bad, alert(2, 1)], "last": 2, "more": false }))
+        });
+        assert_eq!(messages(&rest.alerts().await.unwrap()), ["2"]);
+        let wrong = rest.take_wrong();
+        assert!(wrong.len() == 1 && wrong[0].starts_with("alerts: one of cellar:"), "{wrong:?}");
+    }
 
     #[test]
     fn a_reading_that_cannot_be_read_is_named_with_its_value() {

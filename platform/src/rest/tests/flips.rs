@@ -15,7 +15,7 @@ const FLIPS: usize = 40;
 const DEVICES: [&str; 3] = ["home-1", "home-2", "home-3"];
 
 /// Every list that is read back by sequence.
-const LISTS: [&str; 2] = ["/api/v1/readings", "/api/v1/refusals"];
+const LISTS: [&str; 3] = ["/api/v1/readings", "/api/v1/refusals", "/api/v1/alerts"];
 
 fn message(device: usize, serial: u64) -> lastmeter_wire::flexmeter::MeasurementMessage {
     let mut message = reading(DEVICES[device], Some(serial), 200.0 + serial as f64 / 7.0);

@@ -22,22 +22,32 @@ const COMMIT_POLL_NS: i64 = 20_000_000;
 const SILENT_COMMIT_NS: i64 = 2_000_000_000;
 
 impl RealBench<'_> {
-    /// Takes in what the platform has refused. It may be starting again after a kill, and is then
-    /// asked once more; a platform that does not answer for long breaks the bench.
+    /// Takes in what the platform has refused, and the alerts that it has. It may be starting again
+    /// after a kill, and is then asked once more; a platform that does not answer for long breaks
+    /// the bench.
     pub(super) async fn read_refusals(&mut self, now_ns: i64) -> Result<(), BenchError> {
-        match self.access.rest.refusals().await {
-            Ok(refusals) => {
+        match self.take_refusals_and_alerts().await {
+            Ok(()) => {
                 self.access.refusals_read_ns = now_ns;
-                for refused in &refusals {
-                    self.refused(refused);
-                }
-                self.recording.note_wrong_answers(self.clocks.now(), &mut self.access.rest);
                 Ok(())
             }
             Err(error @ BenchError::WrongAnswer(_)) => Err(error),
             Err(error) if now_ns - self.access.refusals_read_ns > SILENCE_LIMIT_NS => Err(error),
             Err(_) => Ok(()),
         }
+    }
+
+    /// Each list as soon as it is read: what was read once is not given again.
+    async fn take_refusals_and_alerts(&mut self) -> Result<(), BenchError> {
+        for refused in self.access.rest.refusals().await? {
+            self.refused(&refused);
+        }
+        let alerts = self.access.rest.alerts().await?;
+        let (start, now) = (self.scenario.schedule.start, self.clocks.now());
+        // An alert without a date has the platform's, which is the wall clock's here.
+        self.recording.note_alerts(alerts, now, |at| (start..=now).contains(&at));
+        self.recording.note_wrong_answers(now, &mut self.access.rest);
+        Ok(())
     }
 
     /// Waits for what is still on its way, so long as it may still come.
@@ -73,11 +83,8 @@ impl RealBench<'_> {
         }
         self.clocks.waited_until_ns = monotonic_ns() - self.clocks.timeline.origin_ns;
         self.wait_for_commits(deadline_ns).await?;
-        // The last word on what was refused; without it nothing can be said about refusals.
-        for refused in self.access.rest.refusals().await? {
-            self.refused(&refused);
-        }
-        self.recording.note_wrong_answers(self.clocks.now(), &mut self.access.rest);
+        // The last word on what was refused and on alerts; without it nothing can be said of them.
+        self.take_refusals_and_alerts().await?;
         let late = self.recorder.pending();
         if late > 0 {
             console.remark(&format!("{late} messages did not arrive within the time of grace"));

@@ -272,6 +272,8 @@ impl VirtualBench<'_> {
             let at = refused.event_time.unwrap_or(self.now).min(self.now);
             self.recording.note(self.ledger.refused(&refused, at));
         }
+        let alerts = self.platform.rest.alerts().await?;
+        self.recording.note_alerts(alerts, self.now, |_| true);
         self.recording.note_wrong_answers(self.now, &mut self.platform.rest);
         let mut rows = Vec::new();
         self.recording.recorded = self.now;

@@ -1,0 +1,83 @@
+//! Reading back alerts: in the order of commit, page by page, by waiting, and after a restart.
+
+use super::*;
+
+async fn alert(served: &Served, device: &str, kind: &str, date: Option<&str>) {
+    let date = date.map_or_else(String::new, |date| format!(r#","eventDate":"{date}""#));
+    let text = format!(
+        r#"{{"hardwareId":"{device}","type":"DeviceAlert","request":{{"type":"{kind}",
+        "level":"Warning","message":"heat-1 does not answer"{date}}}}}"#
+    );
+    accept(&served.bench.core, text.into_bytes()).await.unwrap();
+    served.bench.core.barrier().await.unwrap();
+}
+
+#[tokio::test]
+async fn alerts_are_read_back_by_sequence_with_all_that_was_sent() {
+    let served = Served::start().await;
+    let empty = json!({"results": [], "last": 0, "more": false});
+    assert_eq!(served.ok("/api/v1/alerts?after=0&limit=10").await, empty);
+    served.bench.core.advance(time(START)).await.unwrap();
+    // Neither is an alert, and neither takes a number of one.
+    store(&served.bench.core, &[reading("home", Some(1), 1.0)]).await;
+    accept(&served.bench.core, b"{".to_vec()).await.unwrap();
+    let date = "2027-01-18T16:59:58.500Z";
+    alert(&served, "cellar", "device.unreachable", Some(date)).await;
+    alert(&served, "home", "maximum.power", None).await;
+    alert(&served, "cellar", "device.reachable", None).await;
+    let page = served.ok("/api/v1/alerts?limit=2").await;
+    let expected = json!([
+        {
+            "sequence": 1, "device": "cellar", "type": "device.unreachable", "level": "Warning",
+            "message": "heat-1 does not answer", "event_time": date,
+            "received_time": "2027-01-18T17:00:00.000Z",
+        },
+        {
+            "sequence": 2, "device": "home", "type": "maximum.power", "level": "Warning",
+            "message": "heat-1 does not answer", "event_time": "2027-01-18T17:00:00.000Z",
+            "received_time": "2027-01-18T17:00:00.000Z",
+        },
+    ]);
+    assert_eq!(page, json!({"results": expected, "last": 2, "more": true}));
+    let rest = served.ok("/api/v1/alerts?after=2&limit=2").await;
+    assert_eq!((&rest["last"], &rest["more"]), (&json!(3), &json!(false)));
+    assert_eq!(rest["results"][0]["type"], "device.reachable");
+    let past = served.ok("/api/v1/alerts?after=3").await;
+    assert_eq!(past, json!({"results": [], "last": 3, "more": false}));
+    let Served { bench, server, .. } = served;
+    assert!(server.stop(LIMIT).await);
+    let again = Served::over(bench.restart().await);
+    assert_eq!(again.ok("/api/v1/alerts?limit=2").await, page);
+    alert(&again, "home", "maximum.power", None).await;
+    let further = again.ok("/api/v1/alerts?after=3").await;
+    assert_eq!(further["results"][0]["sequence"], 4, "numbers only grow");
+    again.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_of_alerts_is_a_problem() {
+    let served = Served::start().await;
+    for (query, code) in [
+        ("after=-1", "wrong_parameter"),
+        ("limit=0", "wrong_parameter"),
+        ("limit=5001", "wrong_parameter"),
+        ("wait_ms=10001", "wrong_parameter"),
+        ("device=home", "unknown_parameter"),
+    ] {
+        let answer = served.get(&format!("/api/v1/alerts?{query}")).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, code), "{query}");
+    }
+    assert_eq!(served.ask("GET", "/api/v1/alerts", "", "").await.status, 401);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn alerts_can_be_waited_for() {
+    let served = Served::start().await;
+    store(&served.bench.core, &[reading("home", Some(1), 1.0)]).await;
+    let waited = tokio::join!(served.get("/api/v1/alerts?wait_ms=10000"), async {
+        alert(&served, "home", "t", None).await;
+    });
+    assert_eq!(waited.0.json()["results"][0]["type"], "t");
+    served.stop().await;
+}

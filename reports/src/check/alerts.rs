@@ -1,0 +1,398 @@
+//! `alerts`: exactly the alerts came that had to come.
+
+use std::fmt;
+
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Pattern, Values};
+use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
+use lastmeter_text::{append, plural};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::came::ReadingsThatCame;
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
+use super::selection::DEVICE;
+use crate::verdict::{At, Reason, Verdict};
+
+/// The registry's row.
+pub(super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "alerts",
+        summary: "exactly these alerts came",
+        description: "Compares the alerts that the platform has of these devices and of this type \
+            with the list `expect`; an empty list means that none may come. An alert is expected \
+            if its message has the name `about` as a whole word and its own time lies between \
+            `from` and `to`, both included; of several expectations that it fits it counts for \
+            the first that lacks one. `measured` counts alerts too many and too few, `n` the \
+            readings and alerts that were there to judge by; with none, or with a platform that \
+            does not list alerts, the check is inconclusive.",
+        fields: &[
+            DEVICE,
+            Field::required("type", Kind::Text, "type of the alerts, such as device.unreachable"),
+            Field::default(
+                "expect",
+                Kind::List(&Kind::Table(EXPECT)),
+                "[]",
+                "the alerts that have to come",
+            ),
+        ],
+    },
+    build: |values, context, diagnostics| {
+        Some(Box::new(Alerts {
+            context,
+            device: Pattern::new(values.text("device")),
+            kind: values.text("type").to_owned(),
+            expect: read(values, diagnostics)?,
+            start: SimTime(0),
+            surplus: Vec::new(),
+            surplus_count: 0,
+            unreadable: None,
+            readings: ReadingsThatCame::new(),
+        }))
+    },
+    tables: &[RecordTable::Observations, RecordTable::Events],
+    ..CheckKind::PLAIN
+};
+
+const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 };
+
+const EXPECT: &[Field] = &[
+    Field::required("about", Kind::Text, "a name that the message has as a whole word"),
+    Field::required("from", TIME, "when it may come at the earliest, since the start"),
+    Field::required("to", TIME, "when it may come at the latest, since the start"),
+    Field::default("count", Kind::Integer { min: 1, max: 1_000_000_000 }, "1", "how many"),
+];
+
+/// Of so many alerts too many it is kept what they are.
+const SHOWN_MAX: usize = 5;
+
+/// Alerts that have to come, and how many of them came.
+#[derive(Clone, Debug)]
+struct Expected {
+    about: String,
+    from: SimDuration,
+    to: SimDuration,
+    count: u64,
+    came: u64,
+}
+
+impl Expected {
+    fn fits(&self, since_start: SimDuration, message: &str) -> bool {
+        (self.from..=self.to).contains(&since_start) && has_word(message, &self.about)
+    }
+
+    fn missing(&self) -> u64 {
+        self.count - self.came
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [from_s, to_s] = [self.from, self.to].map(SimDuration::as_seconds_f64);
+        write!(f, "{} about {} from {from_s} s to {to_s} s", self.missing(), self.about)
+    }
+}
+
+fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Vec<Expected>> {
+    let mut expect: Vec<Expected> = Vec::new();
+    for table in values.tables("expect") {
+        let (from, to) = (table.duration("from"), table.duration("to"));
+        let about = table.text("about").to_owned();
+        let mut reject = |field, message: String, label: &str| {
+            diagnostics.report(Code::DOES_NOT_FIT, table.span_of(field), message, label);
+            None
+        };
+        if about.is_empty() {
+            return reject("about", "`about` is empty".to_owned(), "expected a name");
+        }
+        if from > to {
+            let message = format!("the time for `{about}` ends before it begins");
+            return reject("to", message, "expected `from` or later");
+        }
+        if expect.iter().any(|other| other.about == about && from <= other.to && other.from <= to) {
+            let message = format!("two times for `{about}` overlap");
+            return reject("from", message, "make them one, with the sum of their counts");
+        }
+        let count = table.integer("count").unsigned_abs();
+        expect.push(Expected { about, from, to, count, came: 0 });
+    }
+    Some(expect)
+}
+
+/// Whether a name stands in a text and is not part of a longer one. Names consist of letters,
+/// digits, `-` and `_`, and of `.`, `:` and `/` between such; at the end of a name those three are
+/// punctuation of the text.
+fn has_word(text: &str, name: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let goes_on = |beyond: [Option<char>; 2]| match beyond {
+        [Some(near), _] if is_plain(near) => true,
+        [Some('.' | ':' | '/'), Some(far)] => is_plain(far),
+        _ => false,
+    };
+    text.match_indices(name).any(|(place, _)| {
+        let mut before = text[..place].chars().rev();
+        let mut behind = text[place + name.len()..].chars();
+        !goes_on([before.next(), before.next()]) && !goes_on([behind.next(), behind.next()])
+    })
+}
+
+struct Alerts {
+    context: CheckContext,
+    device: Pattern,
+    kind: String,
+    expect: Vec<Expected>,
+    start: SimTime,
+    /// What nobody expected, in words, and where: the first of them.
+    surplus: Vec<(String, At)>,
+    surplus_count: u64,
+    /// Where the record has that alerts could not be read.
+    unreadable: Option<At>,
+    readings: ReadingsThatCame,
+}
+
+impl Check for Alerts {
+    fn begin(&mut self, facts: &RunFacts) {
+        self.start = facts.start;
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        self.readings.observation(observation);
+    }
+
+    fn event(&mut self, line: u64, event: &Event) {
+        let at = || At { time: Some(event.time), event: Some(line), ..At::default() };
+        if event.kind == EventKind::AlertsUnreadable {
+            self.unreadable.get_or_insert_with(at);
+        }
+        if event.kind != EventKind::Alert || event.text(field::TYPE) != Some(&self.kind) {
+            return;
+        }
+        let device = event.text(field::DEVICE).unwrap_or_default();
+        if !self.device.matches(device) {
+            return;
+        }
+        let message = event.text(field::MESSAGE).unwrap_or_default();
+        let own = event.text(field::EVENT_TIME).and_then(|time| time.parse().ok());
+        let since_start = own.unwrap_or(event.time) - self.start;
+        let lacks = |expected: &&mut Expected| {
+            expected.missing() > 0 && expected.fits(since_start, message)
+        };
+        if let Some(expected) = self.expect.iter_mut().find(lacks) {
+            expected.came += 1;
+            return;
+        }
+        self.surplus_count += 1;
+        if self.surplus.len() < SHOWN_MAX {
+            let what = format!("`{message}` of {device} at {} s", since_start.as_seconds_f64());
+            let device = Some(device.to_owned());
+            self.surplus.push((what, At { device, ..at() }));
+        }
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let sum = |of: fn(&Expected) -> u64| self.expect.iter().map(of).sum::<u64>();
+        let (expected, missing) = (sum(|one| one.count), sum(Expected::missing));
+        let alerts = sum(|one| one.came) + self.surplus_count;
+        let mut why = format!("{} of type {}", plural(alerts, "alert"), self.kind);
+        append(&mut why, format_args!(", {expected} expected"));
+        if self.surplus_count > 0 {
+            let shown: Vec<&str> = self.surplus.iter().map(|(what, _)| what.as_str()).collect();
+            let further = self.surplus_count - shown.len() as u64;
+            append(&mut why, format_args!("; not expected: {}", shown.join(", ")));
+            if further > 0 {
+                append(&mut why, format_args!(" and {further} more"));
+            }
+        }
+        if missing > 0 {
+            let lacking = self.expect.iter().filter(|one| one.missing() > 0).take(SHOWN_MAX);
+            let shown: Vec<String> = lacking.map(ToString::to_string).collect();
+            append(&mut why, format_args!("; did not come: {}", shown.join(", ")));
+        }
+        let n = self.readings.count() + alerts;
+        let reason = if self.surplus_count > 0 {
+            Reason::UnexpectedAlert
+        } else if self.unreadable.is_some() {
+            why = "the platform does not list alerts, so whether any came is unknown".to_owned();
+            Reason::Incomplete
+        } else if facts.is_finished() && missing > 0 {
+            Reason::AlertMissing
+        } else if n == 0 {
+            why = "nothing reached the platform, so no alert could".to_owned();
+            Reason::NothingToJudge
+        } else if missing > 0 {
+            Reason::Incomplete
+        } else {
+            Reason::WithinLimit
+        };
+        let off = (missing + self.surplus_count) as f64;
+        let verdict = Verdict {
+            measured: Some(off).filter(|_| self.unreadable.is_none()),
+            limit: Some(0.0),
+            n,
+            at: self.surplus.first().map(|(_, at)| at).or(self.unreadable.as_ref()).cloned(),
+            ..self.context.verdict(reason, "1", why)
+        };
+        finish(verdict, facts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, check, facts, row, try_check};
+    use super::*;
+    use lastmeter_record::{RunState, Status};
+
+    const TYPE: &str = "device.unreachable";
+    const ONE: &str = r#"{ about = "heat-1", from = "60 s", to = "2 min" }"#;
+
+    fn alert(seconds: i64, device: &str, message: &str) -> Event {
+        Event::new(at(seconds), "platform", EventKind::Alert)
+            .with(field::DEVICE, device)
+            .with(field::TYPE, TYPE)
+            .with(field::LEVEL, "Warning")
+            .with(field::MESSAGE, message)
+    }
+
+    fn judge(expect: &str, events: &[Event], state: RunState) -> Verdict {
+        let keys = format!("device = \"cellar*\"\ntype = \"{TYPE}\"\nexpect = [{expect}]");
+        let mut check = check("alerts", &keys);
+        check.begin(&facts(state));
+        check.observation(&row("m", 1, "electricity.frequency", Some(50.0), Some(50.0)));
+        for (line, event) in (1..).zip(events) {
+            check.event(line, event);
+        }
+        check.verdict(&facts(state))
+    }
+
+    #[test]
+    fn exactly_what_was_expected_is_a_pass() {
+        let verdict = judge("", &[], RunState::Finished);
+        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Pass, 1, Some(0.0)));
+        for seconds in [60, 90, 120] {
+            let events = [alert(seconds, "cellar", "no answer from heat-1.")];
+            let verdict = judge(ONE, &events, RunState::Finished);
+            assert_eq!((verdict.status, verdict.n), (Status::Pass, 2), "{}", verdict.why);
+        }
+    }
+
+    #[test]
+    fn what_nobody_expected_fails_and_is_named() {
+        let good = || alert(90, "cellar", "heat-1 is unreachable");
+        for (surplus, place) in [
+            // Too early, too late, about another one, and one more than was expected.
+            (alert(59, "cellar", "heat-1"), 2),
+            (alert(121, "cellar-2", "heat-1"), 2),
+            (alert(90, "cellar", "heat-10"), 2),
+            (good(), 2),
+        ] {
+            let device = surplus.text(field::DEVICE).unwrap().to_owned();
+            let verdict = judge(ONE, &[good(), surplus], RunState::Finished);
+            assert_eq!((verdict.status, verdict.reason), (Status::Fail, Reason::UnexpectedAlert));
+            assert_eq!((verdict.measured, verdict.limit), (Some(1.0), Some(0.0)));
+            let found = verdict.at.unwrap();
+            assert_eq!((found.device, found.event), (Some(device), Some(place)));
+            assert!(verdict.why.contains("not expected: `heat-1"), "{}", verdict.why);
+        }
+        let verdict = judge("", &[good()], RunState::Interrupted);
+        assert_eq!(verdict.status, Status::Fail, "also in a run that ended early");
+    }
+
+    #[test]
+    fn only_the_first_surplus_alerts_are_shown_and_all_are_counted() {
+        let events: Vec<Event> = (0..1000).map(|_| alert(1, "cellar", "x")).collect();
+        let verdict = judge("", &events, RunState::Finished);
+        assert_eq!(verdict.measured, Some(1000.0));
+        assert!(verdict.why.ends_with("and 995 more"), "{}", verdict.why);
+    }
+
+    #[test]
+    fn an_alert_that_did_not_come_fails_once_the_run_is_over() {
+        let verdict = judge(ONE, &[], RunState::Finished);
+        assert_eq!((verdict.status, verdict.reason), (Status::Fail, Reason::AlertMissing));
+        assert_eq!(verdict.measured, Some(1.0));
+        let named = "did not come: 1 about heat-1 from 60 s to 120 s";
+        assert!(verdict.why.contains(named), "{}", verdict.why);
+        assert_eq!(judge(ONE, &[], RunState::Interrupted).status, Status::Inconclusive);
+    }
+
+    #[test]
+    fn each_expectation_takes_so_many_as_it_counts() {
+        let expect = r#"{ about = "a", from = "0 s", to = "9 s", count = 2 },
+            { about = "a", from = "10 s", to = "20 s" },
+            { about = "b", from = "0 s", to = "20 s" }"#;
+        let at_times = |times: &[(i64, &str)]| -> Vec<Event> {
+            times.iter().map(|(seconds, text)| alert(*seconds, "cellar", text)).collect()
+        };
+        let whole = [(1, "a"), (9, "a"), (10, "a"), (5, "b")];
+        assert_eq!(judge(expect, &at_times(&whole), RunState::Finished).status, Status::Pass);
+        // One names both: it counts for `a` while that lacks one, then for `b`.
+        let both = [(1, "a"), (2, "a"), (3, "a b"), (10, "a")];
+        assert_eq!(judge(expect, &at_times(&both), RunState::Finished).status, Status::Pass);
+        for off in [&whole[..3], &[(1, "a"), (10, "a"), (11, "a"), (5, "b")]] {
+            assert_eq!(judge(expect, &at_times(off), RunState::Finished).status, Status::Fail);
+        }
+    }
+
+    #[test]
+    fn others_alerts_and_other_types_are_not_judged() {
+        let mut other = alert(1, "cellar", "heat-1");
+        other.fields[1].1 = "mbus.status".into();
+        let verdict = judge("", &[alert(1, "attic", "heat-1"), other], RunState::Finished);
+        assert_eq!((verdict.status, verdict.n), (Status::Pass, 1));
+    }
+
+    #[test]
+    fn an_alerts_own_time_is_judged_where_its_event_stands_later() {
+        let late = || alert(300, "cellar", "heat-1");
+        assert_eq!(judge(ONE, &[late()], RunState::Finished).status, Status::Fail);
+        let own = late().with(field::EVENT_TIME, at(90).to_string());
+        assert_eq!(judge(ONE, &[own], RunState::Finished).status, Status::Pass);
+    }
+
+    #[test]
+    fn a_platform_that_lists_no_alerts_leaves_it_open() {
+        let unreadable = Event::new(at(1), "platform", EventKind::AlertsUnreadable);
+        for expect in ["", ONE] {
+            let verdict = judge(expect, &[unreadable.clone()], RunState::Finished);
+            assert_eq!((verdict.status, verdict.measured), (Status::Inconclusive, None));
+            assert_eq!(verdict.reason, Reason::Incomplete);
+            assert_eq!(verdict.at.unwrap().event, Some(1));
+        }
+    }
+
+    #[test]
+    fn without_anything_at_the_platform_nothing_can_be_said() {
+        let verdict = check("alerts", "type = \"t\"").verdict(&facts(RunState::Finished));
+        assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0));
+        assert_eq!(verdict.reason, Reason::NothingToJudge);
+    }
+
+    #[test]
+    fn a_name_is_found_as_a_whole_word_only() {
+        for text in
+            ["heat-1", "no heat-1.", "heat-1: late", "(heat-1)", "x heat-10 heat-1", "é heat-1"]
+        {
+            assert!(has_word(text, "heat-1"), "{text}");
+        }
+        for text in
+            ["heat-10", "heat-1-a", "a-heat-1", "flat.heat-1", "heat-1.2", "éheat-1", "heat"]
+        {
+            assert!(!has_word(text, "heat-1"), "{text}");
+        }
+        assert!(has_word("flat.1/heat is cold", "flat.1/heat"));
+    }
+
+    #[test]
+    fn expectations_that_make_no_sense_are_reported() {
+        let overlap = r#"{ about = "a", from = "0 s", to = "10 s" },
+            { about = "a", from = "10 s", to = "20 s" }"#;
+        let backwards = r#"{ about = "a", from = "2 s", to = "1 s" }"#;
+        let empty = r#"{ about = "", from = "1 s", to = "2 s" }"#;
+        for (expect, message) in [
+            (overlap, "two times for `a` overlap"),
+            (backwards, "the time for `a` ends before it begins"),
+            (empty, "`about` is empty"),
+        ] {
+            let keys = format!("type = \"t\"\nexpect = [{expect}]");
+            assert_eq!(try_check("alerts", &keys).err().unwrap(), [message]);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Alerts as a platform lists them, and as they are noted in the record.
+
+use lastmeter_record::{Event, EventKind, field};
+use lastmeter_units::SimTime;
+use serde::Deserialize;
+
+/// An alert that the platform has stored. The order is that of content: when it happened, whose it
+/// is, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Alert {
+    /// When it happened, as its sender dates it; without a date, when it arrived.
+    pub(crate) event_time: Option<SimTime>,
+    pub(crate) device: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) level: String,
+    pub(crate) message: String,
+}
+
+/// How far a platform's list of alerts has been read.
+#[derive(Debug)]
+pub(crate) enum AlertsPage {
+    /// Up to this sequence.
+    Listed { after: u64 },
+    /// It has no such list; `is_noted` once that is known to whoever reads.
+    Absent { is_noted: bool },
+}
+
+/// What one look at the list brought.
+#[derive(Debug)]
+pub(crate) struct AlertsRead {
+    /// In the order of their content.
+    pub(crate) alerts: Vec<Alert>,
+    /// The platform has no list of alerts, and this is the first look that shows it.
+    pub(crate) is_newly_absent: bool,
+}
+
+impl Alert {
+    /// What is noted of it. Its event stands at its own time `at` where the record is still open
+    /// for that, which is from `open_from` to `now`; otherwise at the nearest such instant, with
+    /// its own time in a field.
+    pub(crate) fn event(&self, at: SimTime, open_from: SimTime, now: SimTime) -> Event {
+        let stands_at = at.max(open_from).min(now);
+        let event = Event::new(stands_at, "platform", EventKind::Alert)
+            .with(field::DEVICE, self.device.as_str())
+            .with(field::TYPE, self.kind.as_str())
+            .with(field::LEVEL, self.level.as_str())
+            .with(field::MESSAGE, self.message.as_str());
+        if stands_at == at { event } else { event.with(field::EVENT_TIME, at.to_string()) }
+    }
+}
+
+/// What is noted, once, of a platform that does not list alerts.
+pub(crate) fn unreadable(now: SimTime) -> Event {
+    let detail = "the platform has no /api/v1/alerts (404), so alerts cannot be read back";
+    Event::new(now, "platform", EventKind::AlertsUnreadable).with(field::DETAIL, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert() -> Alert {
+        let json = r#"{"sequence":3,"device":"cellar","type":"device.unreachable","level":"Warning",
+            "message":"heat-1","event_time":"1970-01-01T00:00:05Z","received_time":"x"}"#;
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn seconds(seconds: i64) -> SimTime {
+        SimTime(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn an_alert_stands_at_its_own_time_where_the_record_is_open_for_it() {
+        let alert = alert();
+        assert_eq!(alert.event_time, Some(seconds(5)));
+        let line = serde_json::to_string(&alert.event(seconds(5), seconds(5), seconds(5))).unwrap();
+        let fields = concat!(
+            r#""source":"platform","kind":"alert","device":"cellar","type":"device.unreachable","#,
+            r#""level":"Warning","message":"heat-1""#
+        );
+        assert_eq!(line, format!(r#"{{"time":"1970-01-01T00:00:05.000Z",{fields}}}"#));
+        // It came after the record was written up to 7 s, or is dated in the future.
+        for (at, stands_at) in [(seconds(5), seconds(7)), (seconds(11), seconds(10))] {
+            let event = alert.event(at, seconds(7), seconds(10));
+            assert_eq!(event.time, stands_at);
+            assert_eq!(event.text(field::EVENT_TIME), Some(at.to_string().as_str()));
+        }
+    }
+
+    #[test]
+    fn the_order_of_alerts_is_that_of_their_content() {
+        let mut alerts: Vec<Alert> =
+            ["c", "a", "b"].map(|message| Alert { message: message.to_owned(), ..alert() }).into();
+        alerts.push(Alert { event_time: Some(seconds(4)), ..alert() });
+        alerts.sort();
+        let messages: Vec<&str> = alerts.iter().map(|alert| alert.message.as_str()).collect();
+        assert_eq!(messages, ["heat-1", "a", "b", "c"]);
+    }
+}
