@@ -93,7 +93,8 @@ static FIELDS: [Field; OWN.len() + CONNECTION.len()] = {
     let mut all = [VIA; OWN.len() + CONNECTION.len()];
     let mut index = 0;
     while index < all.len() {
-        all[index] = if index < OWN.len() { OWN[index] } else { CONNECTION[index - OWN.len()] };
+        all[index] =
+            if index < OWN.len() { OWN[index] } else { CONNECTION[index - OWN.len()] };
         index += 1;
     }
     all
