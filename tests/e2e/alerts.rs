@@ -117,6 +117,16 @@ kind = "alerts"
 type = "device.reachable"
 "#;
 
+/// The last reading, once there is one after this sequence.
+async fn last_reading_after(rest: &str, after: u64) -> u64 {
+    let client = Client::new(rest, "secret").unwrap();
+    let path = format!("/api/v1/readings?after={after}&wait_ms=10000");
+    let page: Value = client.get_json(&path).await.unwrap();
+    let last = page["last"].as_u64().unwrap();
+    assert!(last > after, "no reading after {after} came for 10 s");
+    last
+}
+
 /// Somebody sends alerts while a run goes on: they are in its record, however late they came, and
 /// are judged by their own time.
 #[test]
@@ -141,22 +151,24 @@ fn alerts_that_come_during_a_run_are_recorded_and_judged() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         // Once a reading is there the bench has seen that the platform was empty.
-        let client = Client::new(&served.rest, "secret").unwrap();
-        let path = "/api/v1/readings?after=0&limit=1&wait_ms=10000";
-        let page: Value = client.get_json(path).await.unwrap();
-        assert_eq!(page["last"], 1, "no reading came for 10 s");
-        let sent = [
-            alert("device.unreachable", "heat-1 does not answer", 5),
-            alert("device.reachable", "heat-1 answers again", 10),
-        ];
-        publish(&served.mqtt, &sent).await;
+        let last = last_reading_after(&served.rest, 0).await;
+        publish(&served.mqtt, &[alert("device.reachable", "heat-1 answers again", 10)]).await;
+        // Two minutes later, so that the record of the first alert is written.
+        last_reading_after(&served.rest, last + 24).await;
+        publish(&served.mqtt, &[alert("device.unreachable", "heat-1 does not answer", 5)]).await;
     });
     let done = child.wait_with_output().unwrap();
     let shown = String::from_utf8_lossy(&done.stdout);
     assert_eq!(done.status.code(), Some(1), "{shown}{}", String::from_utf8_lossy(&done.stderr));
     let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
-    let alerts = events.lines().filter(|line| line.contains(r#""kind":"alert""#)).count();
-    assert_eq!(alerts, 2, "{events}");
+    let alerts = events.lines().filter(|line| line.contains(r#""kind":"alert""#));
+    let alerts: Vec<Value> = alerts.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let times: Vec<[&Value; 2]> =
+        alerts.iter().map(|alert| [&alert["time"], &alert["event_time"]]).collect();
+    // The lines stand by time, so the late one has its own time beside it.
+    let stands_at = json!("2027-01-18T17:00:10.000Z");
+    let own = json!("2027-01-18T17:00:05.000Z");
+    assert_eq!(times, [[&stands_at, &Value::Null], [&stands_at, &own]], "{events}");
     let verdicts = std::fs::read(out.join("verdicts.json")).unwrap();
     let verdicts: Value = serde_json::from_slice(&verdicts).unwrap();
     let of = |name: &str| {

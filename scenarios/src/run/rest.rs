@@ -509,8 +509,8 @@ mod tests {
     #[tokio::test]
     async fn a_platform_that_has_alerts_already_is_not_used() {
         let mut rest = platform(|path| {
-            let results = path.contains("alerts").then(|| alert(1, 1));
-            Some(json!({ "results": Vec::from_iter(results), "last": 1, "more": false }))
+            let results = if path.contains("alerts") { vec![alert(1, 1)] } else { Vec::new() };
+            Some(json!({ "results": results, "last": 1, "more": false }))
         });
         let error = rest.require_empty().await.unwrap_err().to_string();
         assert!(error.contains("it already holds alerts"), "{error}");
