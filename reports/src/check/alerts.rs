@@ -9,7 +9,6 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::came::ReadingsThatCame;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
-use super::selection::DEVICE;
 use crate::verdict::{At, Reason, Verdict};
 
 /// The registry's row.
@@ -25,7 +24,12 @@ pub(super) const KIND: CheckKind = CheckKind {
             readings and alerts that were there to judge by; with none, or with a platform that \
             does not list alerts, the check is inconclusive.",
         fields: &[
-            DEVICE,
+            Field::default(
+                "device",
+                Kind::Text,
+                "\"*\"",
+                "name of the device or gateway, or a pattern with *",
+            ),
             Field::required("type", Kind::Text, "type of the alerts, such as device.unreachable"),
             Field::default(
                 "expect",
@@ -49,6 +53,7 @@ pub(super) const KIND: CheckKind = CheckKind {
         }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
+    is_about_gateways_too: true,
     ..CheckKind::PLAIN
 };
 

@@ -38,6 +38,8 @@ pub struct CheckKind {
     pub needs: Needs,
     /// Whether a `limit` in % is one of what is reported, so that at 100 % nothing could miss it.
     pub is_limit_of_report: bool,
+    /// Whether its `device` may name gateways, which have no readings.
+    pub is_about_gateways_too: bool,
     /// Whether it compares what was reported as if each reference, or the instant of each reading,
     /// were exact: where devices declare the spans of their readings it judges nothing.
     pub takes_readings_as_exact: bool,
@@ -59,6 +61,7 @@ impl CheckKind {
         tables: &[],
         needs: Needs::Nothing,
         is_limit_of_report: false,
+        is_about_gateways_too: false,
         takes_readings_as_exact: false,
         together: None,
         section: None,

@@ -22,9 +22,9 @@ use super::references::References;
 use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{self, CHECK};
 use super::section::device::{self, DEVICE, DevicePlace, build_device};
+use super::section::gateway::GATEWAY;
 use super::section::grid;
 use super::section::inject::{self, INJECT, InjectKind};
-use super::section::gateway::GATEWAY;
 use super::section::link::{self, LINK};
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
 use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
@@ -423,7 +423,8 @@ impl Draft<'_> {
         let planned = |(index, (name, table)): (usize, &'b (String, usize))| {
             let device = devices.get(*table).and_then(|device| device.as_ref());
             let gateway = self.gateway_of_table(*table, references);
-            let polled = gateway.and_then(|(row, _)| row.values.as_ref()?.duration_opt("poll_every"));
+            let polled =
+                gateway.and_then(|(row, _)| row.values.as_ref()?.duration_opt("poll_every"));
             let period = polled.or_else(|| device.map(|device| device.report_period()));
             let own_via = || references.via_of_table.get(*table).copied().unwrap_or(Err(Reported));
             PlannedDevice {

@@ -24,8 +24,8 @@ use super::section::floor::{FLOOR, floor};
 use super::section::gateway::{GATEWAY, gateway, on_networks};
 use super::section::grid::{self, GRID, Grid};
 use super::section::inject::{
-    Connected, INJECT, Target, device_of, do_not_overlap, gateway_of, injection,
-    kill_has_a_victim, source_of_injection, target_of,
+    Connected, INJECT, Target, device_of, do_not_overlap, gateway_of, injection, kill_has_a_victim,
+    source_of_injection, target_of,
 };
 use super::section::link::{LINK, Via, link, via_of};
 use super::section::network::{NETWORK, network};
@@ -218,7 +218,7 @@ fn references(
         devices_of_check: draft
             .rows(&CHECK)
             .iter()
-            .map(|row| devices_of_check(row, devices, out))
+            .map(|row| devices_of_check(row, (devices, &names.by_section[GATEWAY.name]), out))
             .collect(),
         authority: authority(draft, platform, files, out),
     }

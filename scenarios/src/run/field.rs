@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_devices::{
-    Device, DeviceFault, Gateway, GatewayInput, GatewayOutput, Input, Output,
-};
+use lastmeter_devices::{Device, DeviceFault, Gateway, GatewayInput, GatewayOutput, Input, Output};
 use lastmeter_link::medium::{Arrival, Medium, Party as End};
 use lastmeter_units::SimTime;
 
@@ -174,7 +172,10 @@ impl Field {
                     }
                 }
                 Output::Reading { epoch, serial, at, span } => {
-                    said.push(Said::Made { device: *index, made: Made { epoch, serial, at, span } });
+                    said.push(Said::Made {
+                        device: *index,
+                        made: Made { epoch, serial, at, span },
+                    });
                 }
                 Output::Event { kind, detail } => {
                     let note = DeviceNote { at: self.now, kind: kind.word(), detail };

@@ -71,9 +71,10 @@ impl SoleDevice {
                     self.last_due = at;
                     Said::Made { device: self.index, made: Made { epoch, serial, at, span } }
                 }
-                Output::Event { kind, detail } => {
-                    Said::Note { of: self.name.clone(), note: DeviceNote { at: now, kind: kind.word(), detail } }
-                }
+                Output::Event { kind, detail } => Said::Note {
+                    of: self.name.clone(),
+                    note: DeviceNote { at: now, kind: kind.word(), detail },
+                },
                 // It is on no network: a scenario that puts it on none gives it a connection.
                 Output::Transmit { .. } => continue,
             });

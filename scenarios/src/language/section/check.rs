@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue, Value, Values};
+use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue, Pattern, Value, Values};
 use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckKind, IMPLICIT_CHECKS};
 
 use crate::language::draft::{Draft, Row, Section};
@@ -87,13 +87,23 @@ fn there_is_one(draft: &Draft<'_>, out: &mut Diagnostics) {
 /// The indices of the devices that a check is about; if it names any, one has to be there.
 pub(crate) fn devices_of_check(
     check: &Row<'_>,
-    devices: &Names,
+    (devices, gateways): (&Names, &Names),
     out: &mut Diagnostics,
 ) -> Vec<usize> {
     match check.text("device") {
+        Some((text, _)) if names_gateways(check, text, gateways) => {
+            devices.matching(&Pattern::new(text))
+        }
         Some((text, span)) => devices.fitting(text, span, out),
         None => (0..devices.len()).collect(),
     }
+}
+
+/// Whether the devices of a check are gateways, or some of them, where they may be.
+fn names_gateways(check: &Row<'_>, text: &str, gateways: &Names) -> bool {
+    let kind = check.kind_of(CHECKS, |kind| &kind.entry);
+    kind.is_some_and(|kind| kind.is_about_gateways_too)
+        && !gateways.matching(&Pattern::new(text)).is_empty()
 }
 
 /// A limit that even a meter keeps which reports zero judges nothing.

@@ -108,7 +108,8 @@ pub(crate) fn on_networks(
                 let message = format!("`{other}` is the gateway of network `{name}` already");
                 out.report(Code::DOES_NOT_FIT, span, message, "a network has one gateway");
             }
-            if let (Some(kind), Some(network)) = (kind_of(gateway), network::kind_of(&rows[network]))
+            if let (Some(kind), Some(network)) =
+                (kind_of(gateway), network::kind_of(&rows[network]))
                 && !kind.networks.contains(&network.entry.name)
             {
                 let own = kind.networks.join(" or ");
@@ -148,11 +149,7 @@ fn written<'a>(row: &Row<'a>, out: &mut Diagnostics) -> Option<(&'a str, Span)> 
     None
 }
 
-fn networks_on(
-    gateway: &Row<'_>,
-    networks: &Names,
-    out: &mut Diagnostics,
-) -> (Vec<usize>, Span) {
+fn networks_on(gateway: &Row<'_>, networks: &Names, out: &mut Diagnostics) -> (Vec<usize>, Span) {
     match written(gateway, out) {
         Some((pattern, span)) => (networks.fitting(pattern, span, out), span),
         None => (Vec::new(), gateway.span),
@@ -193,8 +190,10 @@ fn network_of_device(
                 Some(own) => format!("expected a network of kind `{own}`"),
                 None => "it has a connection to the platform of its own".to_owned(),
             };
-            let message =
-                format!("`{}` cannot be on a network of kind `{}`", model.entry.name, kind.entry.name);
+            let message = format!(
+                "`{}` cannot be on a network of kind `{}`",
+                model.entry.name, kind.entry.name
+            );
             out.report(Code::DOES_NOT_FIT, span, message, label);
             None
         }

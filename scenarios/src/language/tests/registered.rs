@@ -19,7 +19,18 @@ fn everything_registered_is_explained_with_its_keys() {
         registry().map(|(section, _)| section.name).collect();
     assert_eq!(
         registered.into_iter().collect::<Vec<_>>(),
-        ["check", "device", "door", "grid.defect", "grid.load", "inject", "link", "source"]
+        [
+            "check",
+            "device",
+            "door",
+            "gateway",
+            "grid.defect",
+            "grid.load",
+            "inject",
+            "link",
+            "network",
+            "source"
+        ]
     );
     for (_, registered) in registry() {
         let text = one_line(&explain(registered.name).unwrap());

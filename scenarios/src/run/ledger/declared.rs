@@ -117,7 +117,10 @@ impl Declared {
         until: SimTime,
         rows: &mut Vec<Row>,
     ) -> Result<Settled, String> {
-        self.pending.extend(account.schedule.take_until(until));
+        // A poll that begins at the end is not answered any more.
+        let is_carried = self.carried > SimDuration::ZERO;
+        let due_until = if is_carried { until.min(self.end - SimDuration(1)) } else { until };
+        self.pending.extend(account.schedule.take_until(due_until));
         let mut settled = Settled::default();
         match self.span.identity {
             Identity::Number => self.settle_by_number(account, until, &mut settled, rows),

@@ -247,7 +247,8 @@ impl FieldSender {
             }
             SessionEvent::Disconnected { reason } => {
                 self.waiting.clear();
-                let reason = |device| Report::Disconnected { device, reason: reason.clone(), at_ns };
+                let reason =
+                    |device| Report::Disconnected { device, reason: reason.clone(), at_ns };
                 self.report_of_all(reason);
                 Uplinked::Disconnected
             }

@@ -68,8 +68,7 @@ pub(crate) async fn assemble<'a>(
             ..platform.session_options(&name, platform.broker_address()?)?
         };
         let (session, events) = Session::open(options);
-        let uplink =
-            modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
+        let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
         shells.push(Shell::new(ShellParts {
             party,
             index: way.index,

@@ -9,4 +9,6 @@ pub(crate) use commands::can_be_given;
 pub(crate) use interference::{Connected, Target, do_not_overlap, target_of};
 pub(crate) use kinds::{InjectKind, kind_of};
 pub use row::{Action, Injection};
-pub(crate) use row::{INJECT, device_of, gateway_of, injection, kill_has_a_victim, source_of_injection};
+pub(crate) use row::{
+    INJECT, device_of, gateway_of, injection, kill_has_a_victim, source_of_injection,
+};
