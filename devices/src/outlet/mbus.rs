@@ -225,7 +225,3 @@ pub(crate) const fn medium_of(domain: lastmeter_units::Domain) -> Medium {
         lastmeter_units::Domain::Water => Medium::WATER,
     }
 }
-
-#[cfg(test)]
-#[path = "mbus_tests.rs"]
-mod tests;

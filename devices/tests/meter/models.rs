@@ -292,6 +292,9 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
         "pxi-6123",
         "heat-meter",
         "water-meter",
+        "m-bus-heat-meter",
+        "m-bus-water-meter",
+        "m-bus-electricity-meter",
     ];
     assert_eq!(names, expected);
 }

@@ -47,13 +47,12 @@ impl FromStr for ChannelAddress {
             None => (text, None),
         };
         let forms = || TRANSPORTS.iter().filter_map(|kind| kind.address);
-        match forms().find(|form| form.prefix == prefix) {
-            Some(form) => (form.parse)(rest)
-                .map_err(|expected| error(format!("{expected}, as in `{}`", form.form))),
-            None => {
-                let all: Vec<String> = forms().map(|form| format!("`{}`", form.form)).collect();
-                Err(error(format!("one of {}, or the path of a device", all.join(", "))))
-            }
+        if let Some(form) = forms().find(|form| form.prefix == prefix) {
+            return (form.parse)(rest)
+                .map_err(|expected| error(format!("{expected}, as in `{}`", form.form)));
+        }
+        let all: Vec<String> = forms().map(|form| format!("`{}`", form.form)).collect();
+        Err(error(format!("one of {}, or the path of a device", all.join(", "))))
         }
     }
 }

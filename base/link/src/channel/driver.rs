@@ -50,7 +50,7 @@ impl Opener {
     ) -> io::Result<Self> {
         Ok(match address {
             ChannelAddress::Pty(link) => Self::Pty(Pty::new(link.as_deref())?),
-            ChannelAddress::Tty(path) => Self::Tty(path.clone(), Some(tty::open(path, settings)?)),
+            ChannelAddress::Tty(path) => Self::Tty(path.clone(), Some(tty::open(path, *settings)?)),
             ChannelAddress::TcpConnect(to) => Self::TcpConnect(to.clone()),
             ChannelAddress::TcpListen(at) => Self::TcpListen(TcpListener::bind(at).await?),
             ChannelAddress::Udp(to) => Self::Udp(to.clone()),
@@ -82,7 +82,7 @@ impl Opener {
             Self::Pty(pty) => Line::Pty(pty.opened().await?),
             Self::Tty(path, first) => Line::Tty(match first.take() {
                 Some(port) => port,
-                None => tty::open(path, settings)?,
+                None => tty::open(path, *settings)?,
             }),
             Self::TcpConnect(to) => Line::Tcp(tcp::connect(to).await?),
             Self::TcpListen(listener) => Line::Tcp(tcp::accept(listener).await?),

@@ -73,7 +73,7 @@ pub(super) fn read_settings(values: &Values) -> ChannelSettings {
     }
 }
 
-pub(super) fn open(path: &Path, wanted: &ChannelSettings) -> io::Result<SerialPort> {
+pub(super) fn open(path: &Path, wanted: ChannelSettings) -> io::Result<SerialPort> {
     if !(5..=8).contains(&wanted.data_bits) || !(1..=2).contains(&wanted.stop_bits) {
         let message = format!(
             "found {} data bits and {} stop bits; expected 5 to 8 and 1 or 2",

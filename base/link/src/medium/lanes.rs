@@ -133,9 +133,9 @@ impl Lanes {
             bits_per_second,
         };
         if from_slave {
-            self.to_master.put(arrival)
+            self.to_master.put(arrival);
         } else {
-            self.to_slaves.put(arrival)
+            self.to_slaves.put(arrival);
         }
         out
     }
