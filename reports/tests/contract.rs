@@ -279,18 +279,20 @@ fn network_steps() -> Vec<GridRow> {
     (0..10).map(step).collect()
 }
 
+/// The sums of registers whose instants are declared only are judged by nobody.
+fn declared_span(spread: f64) -> RecordedSpan<'static> {
+    RecordedSpan { from: SimDuration(0), to: SimDuration(1), spread, way: "direct" }
+}
+
 /// The checks of a run that goes on get the facts of its start, and the network ahead of values.
 #[test]
 fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
-    // The sums of registers whose instants are declared only are judged by nobody.
-    let span =
-        |spread| RecordedSpan { from: SimDuration(0), to: SimDuration(1), spread, way: "direct" };
     for (error, span, status) in [
         (0.0, None, Status::Pass),
         (0.01, None, Status::Fail),
-        (0.0, Some(span(0.0)), Status::Pass),
-        (0.0, Some(span(1.0)), Status::Inconclusive),
-        (0.01, Some(span(f64::NAN)), Status::Inconclusive),
+        (0.0, Some(declared_span(0.0)), Status::Pass),
+        (0.0, Some(declared_span(1.0)), Status::Inconclusive),
+        (0.01, Some(declared_span(f64::NAN)), Status::Inconclusive),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let start = network_start();

@@ -116,7 +116,7 @@ fn a_changed_table_of_spans_turns_every_verdict_into_an_error() {
         ("the last line cut", |text| text[..text.len() - 90].to_owned(), Reason::RecordChanged),
         (
             "no line left",
-            |text| text[..text.find('\n').unwrap() + 1].to_owned(),
+            |text| text[..=text.find('\n').unwrap()].to_owned(),
             Reason::RecordChanged,
         ),
         ("a line twice", |text| format!("{text}{}\n", text.lines().last().unwrap()), unreadable),

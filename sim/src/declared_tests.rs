@@ -42,8 +42,8 @@ fn currents(amperes: &[f64]) -> MeteringPoint {
     Terminal::from_program(&program, "s", &Streams::new(1)).unwrap().into()
 }
 
-fn facts() -> Option<ElectricityFacts> {
-    Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 })
+fn facts() -> ElectricityFacts {
+    ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 }
 }
 
 /// 2 l/s, and 3 l/s from 10 s on.
@@ -85,14 +85,17 @@ fn a_declaration_gives_its_nominal_span() {
 fn where_a_reference_is_lost_the_spread_is_not_known() {
     let point = currents(&[5.0, 5.0, 0.0, 0.0]);
     let thd = ids(&["x.electricity.power.nonactive.l1", "electricity.powerFactor.l1"]);
-    let spread =
-        |latest| point.spread(&declared(Some(s(1)), 0, latest).admitted(s(1), s(2)), facts(), &thd);
+    let spread = |latest| {
+        point.spread(&declared(Some(s(1)), 0, latest).admitted(s(1), s(2)), Some(facts()), &thd)
+    };
     assert!(spread(500).iter().all(|spread| spread.is_finite()), "{:?}", spread(500));
     let thd = ids(&["x.electricity.current.thd.l1"]);
-    let spread =
-        |latest| point.spread(&declared(Some(s(1)), 0, latest).admitted(s(1), s(2)), facts(), &thd);
+    let spread = |latest| {
+        point.spread(&declared(Some(s(1)), 0, latest).admitted(s(1), s(2)), Some(facts()), &thd)
+    };
     let steady = currents(&[5.0]);
-    let quiet = steady.spread(&declared(Some(s(1)), 0, 500).admitted(s(1), s(2)), facts(), &thd);
+    let quiet =
+        steady.spread(&declared(Some(s(1)), 0, 500).admitted(s(1), s(2)), Some(facts()), &thd);
     assert!(quiet[0] < 1e-9, "{quiet:?}");
     assert!(spread(1000)[0].is_nan(), "{:?}", spread(1000));
 }
@@ -112,7 +115,7 @@ fn dense(
     quantities: &[MeasurementId],
     count: i64,
 ) -> Vec<f64> {
-    let nominal = point.truth(admitted.nominal, facts());
+    let nominal = point.truth(admitted.nominal, Some(facts()));
     let (first, last) = admitted.range(admitted.nominal.to);
     let begins = match admitted.declared.window {
         Some(_) => vec![SimDuration::ZERO],
@@ -130,7 +133,7 @@ fn dense(
             if from >= to {
                 continue;
             }
-            let truth = point.truth(ReferenceSpan { from, to, ..admitted.nominal }, facts());
+            let truth = point.truth(ReferenceSpan { from, to, ..admitted.nominal }, Some(facts()));
             for (spread, &id) in spreads.iter_mut().zip(quantities) {
                 let [nominal, other] = [&nominal, &truth].map(|truth| truth.value(id).unwrap());
                 *spread = spread.max((other - nominal).abs());
@@ -189,7 +192,7 @@ proptest! {
         let admitted =
             declared(window.map(ms), earliest, latest).admitted(ms(before), ms(before + length));
         let quantities = ids(&ELECTRICITY);
-        let spread = point.spread(&admitted, facts(), &quantities);
+        let spread = point.spread(&admitted, Some(facts()), &quantities);
         let dense = dense(&point, &admitted, &quantities, 120);
         // 30 % of the oscillation at both ends, over the shortest window: of an RMS
         // value half of that of its square; of a register, S / (2 omega).

@@ -70,7 +70,7 @@ pub(crate) fn identification_of(name: &str) -> Identification {
 }
 
 /// The secondary address of a meter as its gateway's configuration writes it.
-pub(crate) fn address_text(identity: &Identity) -> String {
+pub(crate) fn address_text(identity: Identity) -> String {
     let Identity { identification, manufacturer, version, medium } = identity;
     format!("{identification}-{manufacturer}-{version:02X}-{:02X}", medium.0)
 }
@@ -106,7 +106,7 @@ impl MBusOutlet {
 
     /// Its secondary address, as text.
     pub(crate) fn address(&self) -> String {
-        address_text(&self.slave.config().identity)
+        address_text(self.slave.config().identity)
     }
 
     /// What it declares: a value is as old as the last measurement.
@@ -209,7 +209,7 @@ impl MBusOutlet {
                 (EventKind::FaultBegun, detail)
             }
             DeviceFault::RenumberReading | DeviceFault::UnknownIdentifier => {
-                let what = "a meter that is asked has no identifiers and numbers no readings anew";
+                let what = "a meter that is asked has no identifiers, and numbers its readings once";
                 (EventKind::InputRefused, what.to_owned())
             }
         };

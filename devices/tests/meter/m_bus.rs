@@ -42,7 +42,7 @@ fn ask(device: &mut dyn Device, job: Job) -> (Outcome, Vec<Output>) {
                 _ => now = until,
             },
             Step::Send { bytes, baud } => {
-                now = now + baud.bytes(bytes.len());
+                now += baud.bytes(bytes.len());
                 let mut out = Vec::new();
                 device.step(now, Input::Heard { bytes }, &mut out);
                 for output in &out {

@@ -215,12 +215,12 @@ impl Check for Alerts {
         let reason = if self.surplus_count > 0 {
             Reason::UnexpectedAlert
         } else if self.unreadable.is_some() {
-            why = "the platform does not list alerts, so whether any came is unknown".to_owned();
+            why = String::from("the platform does not list alerts, so whether any came is unknown");
             Reason::Incomplete
         } else if facts.is_finished() && missing > 0 {
             Reason::AlertMissing
         } else if n == 0 {
-            why = "nothing reached the platform, so no alert could".to_owned();
+            why = String::from("nothing reached the platform, so no alert could");
             Reason::NothingToJudge
         } else if missing > 0 {
             Reason::Incomplete
@@ -356,7 +356,7 @@ mod tests {
     fn a_platform_that_lists_no_alerts_leaves_it_open() {
         let unreadable = Event::new(at(1), "platform", EventKind::AlertsUnreadable);
         for expect in ["", ONE] {
-            let verdict = judge(expect, &[unreadable.clone()], RunState::Finished);
+            let verdict = judge(expect, std::slice::from_ref(&unreadable), RunState::Finished);
             assert_eq!((verdict.status, verdict.measured), (Status::Inconclusive, None));
             assert_eq!(verdict.reason, Reason::Incomplete);
             assert_eq!(verdict.at.unwrap().event, Some(1));

@@ -160,12 +160,13 @@ async fn serve(
     );
     let rates = vec![BITS_PER_SECOND; lines.len()];
     let stand_alone = StandAlone { gateway, kept, port, session, events, lines, rates };
-    let ended = ends(length).await.map_err(|error| format!("signals: {error}"))?;
+    let ended = ends(length).map_err(|error| format!("signals: {error}"))?;
     stand_alone.run(ended).await.map_err(|error| chain(&error))
 }
 
 /// What ends it: a signal, or its time.
-async fn ends(length: Option<Duration>) -> Result<impl Future<Output = ()>, std::io::Error> {
+#[expect(clippy::disallowed_methods, reason = "it ends by itself after so long")]
+fn ends(length: Option<Duration>) -> Result<impl Future<Output = ()>, std::io::Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

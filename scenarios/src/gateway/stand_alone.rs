@@ -77,6 +77,7 @@ pub(super) enum StandAloneError {
 
 impl StandAlone {
     /// Moves the gateway until `end` is over.
+    #[expect(clippy::disallowed_methods, reason = "it waits for when the gateway wants to go on")]
     pub(super) async fn run(
         mut self,
         end: impl Future<Output = ()>,
@@ -87,7 +88,7 @@ impl StandAlone {
         let mut end = std::pin::pin!(end);
         self.step(clock.now(), GatewayInput::Wake, &to_lines, &mut waiting).await?;
         loop {
-            let wake = self.gateway.wake_at().map_or(Duration::from_secs(3600), |at| {
+            let wake = self.gateway.wake_at().map_or(Duration::from_hours(1), |at| {
                 Duration::from_nanos(u64::try_from((at - clock.now()).0).unwrap_or(0))
             });
             let has_waiting = !waiting.is_empty();
@@ -101,13 +102,13 @@ impl StandAlone {
                     Some(OnLine::Event(line, event)) => on_line(line, event),
                     None => None,
                 },
-                event = self.events.recv() => match event {
-                    Some(event) => self.on_session(event, &mut waiting),
-                    None => {
+                event = self.events.recv() => {
+                    let Some(event) = event else {
                         let what = "the session with the broker ended for good".to_owned();
                         return Err(StandAloneError::Session(what));
-                    }
-                },
+                    };
+                    self.on_session(event, &mut waiting)
+                }
                 handed = hand_over(&self.session, waiting.front()), if has_waiting => {
                     handed_over(handed, &mut waiting)?;
                     None

@@ -1,5 +1,5 @@
-//! Who speaks to the platform over one connection: a device by itself, or a gateway with the devices
-//! behind it.
+//! Who speaks to the platform over one connection: a device by itself, or a gateway with the
+//! devices behind it.
 
 use lastmeter_devices::{Device, DeviceFault, Input, Output};
 use lastmeter_units::{HardwareId, SimTime};

@@ -53,7 +53,6 @@ impl FromStr for ChannelAddress {
         }
         let all: Vec<String> = forms().map(|form| format!("`{}`", form.form)).collect();
         Err(error(format!("one of {}, or the path of a device", all.join(", "))))
-        }
     }
 }
 

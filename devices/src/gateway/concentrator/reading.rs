@@ -229,7 +229,7 @@ impl Reading {
         if domain != Domain::Electricity || quantity != Quantity::Power {
             return self.values.push((id, value));
         }
-        // What a customer feeds in has an identifier of its own, and no sign; both are always there.
+        // What a customer feeds in has an identifier of its own and no sign; both are always there.
         let other = identifier(domain, quantity, phase, !is_negative);
         self.values.push((id, value.abs()));
         self.values.extend(other.map(|other| (other, 0.0)));

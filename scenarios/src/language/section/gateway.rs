@@ -128,9 +128,9 @@ pub(crate) fn on_networks(
         }
         let (_, span) = device.text(ON).unwrap_or(("", device.span));
         let name = networks.get(network).unwrap_or_default();
-        let message = format!("nobody carries what is said on network `{name}`");
+        let message = format!("network `{name}` has no gateway");
         let help = format!("add a `[[gateway]]` with `on = \"network:{name}\"`");
-        let label = "needs a gateway";
+        let label = "nothing carries its readings";
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
     }
     OnNetworks { of_table, of_gateway }

@@ -131,7 +131,9 @@ fn every_way_of_going_wrong_by_number_is_seen() {
         let mut account = account(Identity::Number);
         account.made(made(1, 10)).unwrap();
         account.sent(sent(1, 10));
-        given.into_iter().for_each(|stored| account.stored(stored));
+        for stored in given {
+            account.stored(stored);
+        }
         assert_eq!(account.settle(at(20), &mut Vec::new()), Ok(expected), "{what}");
     }
 }

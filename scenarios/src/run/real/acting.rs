@@ -48,7 +48,9 @@ impl RealBench<'_> {
                 let is_behind = |network: usize| networks.contains(&network);
                 let mut devices = scenario.devices.iter();
                 let device = devices.position(|row| row.on.is_some_and(is_behind));
-                device.into_iter().for_each(|it| self.senders.order_one(it, Control::Restart));
+                if let Some(device) = device {
+                    self.senders.order_one(device, Control::Restart);
+                }
             }
             Action::Impair { link, change, devices, .. } => {
                 let change = begins.then_some(change.as_ref());

@@ -38,6 +38,9 @@ fn overlapped(answers: &[Answer]) -> VecDeque<(SimTime, u8)> {
     seen
 }
 
+/// Changes the answers to a request.
+type Fault = Box<dyn FnMut(&mut Vec<Answer>)>;
+
 /// Everything around one concentrator.
 pub(super) struct Bench {
     gateway: Box<dyn Gateway>,
@@ -45,7 +48,7 @@ pub(super) struct Bench {
     devices: Vec<(HardwareId, String)>,
     pub(super) slaves: Vec<Slave>,
     /// Changes the answers to a request.
-    pub(super) fault: Box<dyn FnMut(&mut Vec<Answer>)>,
+    pub(super) fault: Fault,
     pub(super) now: SimTime,
     on_the_way: VecDeque<(SimTime, u8)>,
     /// Records that are durable.
