@@ -14,7 +14,7 @@ import os
 import re
 from decimal import Decimal
 
-from peer import declared, water
+from peer import declared, polled, water
 from peer.bench import Comparison, runs
 from peer.record import COLUMNS, Run, run_folders
 
@@ -170,7 +170,7 @@ class Heat:
         self.circuits, self.start = {}, run.facts["start"]
         for device in run.scenario.get("device", []):
             source = sources.get(device["at"].removeprefix("source:"), {})
-            if source.get("kind") == "heat-circuit" and source["step"] == device["report_every"]:
+            if source.get("kind") == "heat-circuit" and source["step"] == device.get("report_every"):
                 self.circuits[device["name"]] = source
         self.references = collections.defaultdict(dict)
 
@@ -350,7 +350,9 @@ class Alerts:
 
     def __init__(self, check):
         self.device, self.type = check.get("device", "*"), check["type"]
-        exact = lambda text: Decimal(repr(amount(str(text))[0]))
+        # A time may have several parts, as in `14 h 2 min`.
+        parts = lambda text: re.findall(r"[-+0-9.eE]+\s*[a-z]+", str(text))
+        exact = lambda text: sum(Decimal(repr(amount(part)[0])) for part in parts(text))
         self.expect = [
             [one["about"], exact(one["from"]), exact(one["to"]), one.get("count", 1)]
             for one in check.get("expect", [])
@@ -649,6 +651,7 @@ def judge(comparison, run, name):
     rows = [judge.row for _, judge in judges] + [account.row for account in accounts]
     rows += [heat.row] if heat.circuits else []
     spans, recomputed = declared.Spans(run), declared.Declared(run, amount, seconds)
+    polled_heat = polled.PolledHeat(run, amount)
     takers = [one for _, one in judges] + accounts
     for fields in run.observations():
         if len(fields) != len(COLUMNS):
@@ -661,6 +664,7 @@ def judge(comparison, run, name):
         for one in takers:
             one.spread, one.has_span = (span[2] if span else 0.0), span is not None
         recomputed.row(fields, span)
+        polled_heat.row(fields, reference, span)
         for take in rows:
             take(fields[0], epoch, serial, fields[3], fields[5], reference, reported)
     refused = 0
@@ -674,6 +678,7 @@ def judge(comparison, run, name):
     heat.compare(comparison, name)
     spans.compare(comparison, run, name)
     recomputed.compare(comparison, name)
+    polled_heat.compare(comparison, name)
     comparison.same(f"{name}: {record.rows} rows, faults", record.faults, [])
     units = {quantity: SI_UNITS.get(family(quantity)) for quantity in record.units}
     comparison.same(f"{name}: units", record.units, units)
