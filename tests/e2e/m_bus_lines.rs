@@ -1,0 +1,286 @@
+//! The concentrator of M-Bus meters by itself: on sockets and pseudo-terminals, with slaves that this
+//! test plays from captured frames, through kills and without a broker.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use lastmeter_mbus::application::Application;
+use lastmeter_mbus::baud::BaudRate;
+use lastmeter_mbus::frame::Frame;
+use lastmeter_mbus::header::Identity;
+use lastmeter_mbus::reader::{Reader, Received};
+use lastmeter_mbus::record::Item;
+use lastmeter_mbus::slave::{Slave, SlaveConfig};
+use lastmeter_units::{MeasurementId, SimTime};
+use rustix::fs::{Mode, OFlags};
+use serde_json::Value;
+
+use crate::bench::{captured_frames, first_line, lastmeter};
+use crate::doors::Served;
+
+/// No wait of these tests is longer.
+const LIMIT: Duration = Duration::from_secs(40);
+
+/// Heat and water meters, two of which begin with the same digit of their identification.
+const METERS: [&str; 6] = [
+    "Elster-F2",
+    "els_falcon",
+    "itron_bm_+m",
+    "kamstrup_multical_601",
+    "sen_pollucom_e",
+    "tch_telegramm1",
+];
+
+// --- slaves ---------------------------------------------------------------------------------------
+
+/// Slaves on one pair of wires, played until the other side is gone.
+fn play(slaves: &Mutex<Vec<Slave>>, mut from: impl Read, mut to: impl Write) {
+    let begin = Instant::now();
+    let mut reader = Reader::new(BaudRate::default());
+    let mut buffer = [0; 512];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        let now = SimTime(begin.elapsed().as_nanos() as i64);
+        for byte in &buffer[..count] {
+            for received in reader.byte(now, *byte).into_iter().flatten() {
+                let Received::Frame { bytes, .. } = received else { continue };
+                let mut all = slaves.lock().unwrap();
+                let answers = all.iter_mut().filter_map(|slave| slave.receive(now, &bytes));
+                let answer = on_one_line(answers.map(|answer| answer.bytes));
+                if to.write_all(&answer).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What is on the wires when several speak at once: a 0 bit wins (EN 13757-2, 4.3).
+fn on_one_line(answers: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut line: Vec<u8> = Vec::new();
+    for answer in answers {
+        line.resize(line.len().max(answer.len()), 0xFF);
+        for (on_line, byte) in line.iter_mut().zip(answer) {
+            *on_line &= byte;
+        }
+    }
+    line
+}
+
+/// Slaves behind a TCP port, for whoever connects, one after another.
+fn serve_slaves(slaves: Vec<Slave>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let slaves = Mutex::new(slaves);
+        for stream in listener.incoming().map(Result::unwrap) {
+            stream.set_nodelay(true).unwrap();
+            play(&slaves, &stream, &stream);
+        }
+    });
+    address
+}
+
+/// A meter that was captured, and what the reference decoder says of its frame.
+struct Captured {
+    /// The hardware id that the concentrator gives it.
+    id: String,
+    slave: Slave,
+    /// In SI units.
+    values: BTreeMap<&'static str, f64>,
+}
+
+impl Captured {
+    fn read(folder: &Path, name: &str, address: u8) -> Self {
+        let file = |ending: &str| std::fs::read(folder.join(format!("{name}.{ending}"))).unwrap();
+        let text = String::from_utf8_lossy(&file("hex")).into_owned();
+        let bytes: Vec<u8> =
+            text.split_whitespace().map(|digits| u8::from_str_radix(digits, 16).unwrap()).collect();
+        let Ok(Frame::Long { information, data, .. }) = Frame::decode(&bytes) else {
+            panic!("{name} is no frame with user data")
+        };
+        let identity = Identity::from_bytes(data[..8].try_into().unwrap());
+        let mut telegrams = vec![[&[information], data].concat()];
+        if follows_more(&bytes) {
+            // Only the first was captured; the last one, without any record, ends them.
+            telegrams.push([&[information], &data[..12], &[0x0F]].concat());
+        }
+        let slave = Slave::new(SlaveConfig::new(address, identity), telegrams);
+        let Identity { identification, manufacturer, version, medium } = identity;
+        let id = format!("mbus-{identification}-{manufacturer}-{version:02x}-{:02x}", medium.0);
+        let domain = if medium.0 == 0x04 { "heating" } else { "water" };
+        // Its encoding is Latin-1, of which nothing here is beyond ASCII but the degree sign.
+        let xml = String::from_utf8_lossy(&file("norm.xml")).into_owned();
+        Self { id: id.to_lowercase(), slave, values: values(&xml, domain) }
+    }
+}
+
+/// Whether a telegram says that it is not the last one.
+fn follows_more(bytes: &[u8]) -> bool {
+    let frame = Frame::decode(bytes).unwrap();
+    let Ok(Application::Variable { mut records, .. }) = Application::decode(&frame) else {
+        return false;
+    };
+    let more = |item| matches!(item, Item::Manufacturer { more_records_follow: true, .. });
+    records.any(|item| item.is_ok_and(more))
+}
+
+/// The text of the first element of a name.
+fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once('<')?.0)
+}
+
+/// The current values of a meter in SI units, by identifier.
+fn values(xml: &str, domain: &str) -> BTreeMap<&'static str, f64> {
+    let mut values = BTreeMap::new();
+    for record in xml.split("<DataRecord").skip(1) {
+        let is = |name: &str, value: &str| element(record, name).unwrap_or(value) == value;
+        let is_current = is("Function", "Instantaneous value") && is("StorageNumber", "0");
+        if !is_current || !is("Tariff", "0") || !is("Device", "0") {
+            continue;
+        }
+        let (id, factor) = match (domain, element(record, "Quantity"), element(record, "Unit")) {
+            ("heating", Some("Energy"), Some("Wh")) => ("heating.energy", 3600.0),
+            ("heating", Some("Power"), Some("W")) => ("heating.power", 1.0),
+            ("heating", Some("Volume"), Some("m^3")) => ("heating.volume", 1.0),
+            ("water", Some("Volume"), Some("m^3")) => ("water.volume", 1.0),
+            ("heating", Some("Flow temperature"), _) => ("heating.temp.primary.inlet", 1.0),
+            ("heating", Some("Return temperature"), _) => ("heating.temp.primary.outlet", 1.0),
+            _ => continue,
+        };
+        let value: f64 = element(record, "Value").unwrap().parse().unwrap();
+        values.entry(id).or_insert(value * factor);
+    }
+    values
+}
+
+// --- programs -------------------------------------------------------------------------------------
+
+/// A concentrator that runs.
+struct Concentrator {
+    child: Child,
+    ready: Value,
+}
+
+impl Concentrator {
+    /// On lines, with a platform and a folder.
+    fn start(lines: &[&str], broker: &str, folder: &Path, more: &[&str]) -> Self {
+        let password = folder.join("password");
+        std::fs::write(&password, "meters\n").unwrap();
+        let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+        let mut command = lastmeter();
+        command.args(["device", "m-bus-concentrator", "--mqtt", broker, "--mqtt-password-file"]);
+        command.arg(password).arg("--data").arg(folder.join("outbox")).args(more);
+        lines.iter().for_each(|line| {
+            command.args(["--on", line]);
+        });
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let ready = first_line(&mut child);
+        Self { child, ready }
+    }
+}
+
+impl Drop for Concentrator {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// All readings that a platform has.
+fn readings(served: &Served) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut after = 0;
+    loop {
+        let request = format!("GET /api/v1/readings?after={after}&limit=1000");
+        let (status, page) = served.ask("rest", "secret", &request, "", "");
+        assert_eq!(status, 200, "{page}");
+        all.extend(page["results"].as_array().unwrap().iter().cloned());
+        after = page["last"].as_u64().unwrap();
+        if page["more"] == false {
+            return all;
+        }
+    }
+}
+
+/// Waits until something is so; else says what was found, and the concentrator's own words.
+fn wait_until<T>(folder: &Path, mut found: impl FnMut() -> Result<T, String>) -> T {
+    let begin = Instant::now();
+    loop {
+        match found() {
+            Ok(found) => return found,
+            Err(found) if begin.elapsed() > LIMIT => {
+                let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+                panic!("{found}\n{log}");
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+/// Waits for two readings of each meter, and holds their values against the reference decoder's.
+fn expect_meters(served: &Served, folder: &Path, meters: &[Captured]) {
+    let all = wait_until(folder, || {
+        let all = readings(served);
+        let count = |id: &str| all.iter().filter(|row| row["device"] == id).count();
+        let counts: Vec<usize> = meters.iter().map(|meter| count(&meter.id)).collect();
+        if counts.iter().all(|count| *count >= 2) { Ok(all) } else { Err(format!("{counts:?}")) }
+    });
+    for row in &all {
+        let device = row["device"].as_str().unwrap();
+        let meter = meters.iter().find(|meter| meter.id == device);
+        let meter = meter.unwrap_or_else(|| panic!("nobody is {device}"));
+        assert!(meter.values.contains_key("water.volume") || meter.values.len() >= 4, "{device}");
+        for (id, expected) in &meter.values {
+            let found = row["values"][*id].as_f64().unwrap_or_else(|| panic!("{id} not in {row}"));
+            let found = found * MeasurementId::lookup(id).unwrap().row().si_factor;
+            let difference = (found - expected).abs();
+            assert!(difference <= 1e-12 * expected.abs(), "{device} {id}: {found}, {expected}");
+        }
+    }
+}
+
+fn captured_meters(test: &str, names: &[&str]) -> Option<Vec<Captured>> {
+    let folder = captured_frames(test)?.join("mbus");
+    let meters = names.iter().zip(1..);
+    Some(meters.map(|(name, address)| Captured::read(&folder, name, address)).collect())
+}
+
+#[test]
+fn captured_meters_behind_a_socket_are_found_and_read() {
+    let Some(meters) = captured_meters("captured_meters_behind_a_socket", &METERS) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(&folder.path().join("platform"));
+    let slaves = serve_slaves(meters.iter().map(|meter| meter.slave.clone()).collect());
+    let (line, broker) = (format!("tcp:{slaves}"), served.ready["mqtt"].as_str().unwrap());
+    let set = ["--set", "poll_every=\"2 s\"", "--set", "repetitions=1"];
+    let _concentrator = Concentrator::start(&[&line], broker, folder.path(), &set);
+    expect_meters(&served, folder.path(), &meters);
+}
+
+#[test]
+fn captured_meters_on_a_pseudo_terminal_are_found_and_read() {
+    let names = &METERS[..2];
+    let Some(meters) = captured_meters("captured_meters_on_a_pseudo_terminal", names) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(&folder.path().join("platform"));
+    let broker = served.ready["mqtt"].as_str().unwrap();
+    let set = ["--set", "poll_every=\"2 s\"", "--set", "repetitions=1"];
+    let concentrator = Concentrator::start(&["pty"], broker, folder.path(), &set);
+    let place = concentrator.ready["lines"][0].as_str().unwrap();
+    let path = place.strip_prefix("pty ").unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    let side = File::from(rustix::fs::open(path, flags, Mode::empty()).unwrap());
+    let slaves = Mutex::new(meters.iter().map(|meter| meter.slave.clone()).collect());
+    std::thread::spawn(move || play(&slaves, &side, &side));
+    expect_meters(&served, folder.path(), &meters);
+}
