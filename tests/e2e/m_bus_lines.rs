@@ -1,22 +1,23 @@
 //! The concentrator of M-Bus meters by itself: on sockets and pseudo-terminals, with slaves that this
 //! test plays from captured frames, through kills and without a broker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use lastmeter_mbus::application::Application;
 use lastmeter_mbus::baud::BaudRate;
 use lastmeter_mbus::frame::Frame;
-use lastmeter_mbus::header::Identity;
+use lastmeter_mbus::header::{Identification, Identity, Manufacturer, Medium};
 use lastmeter_mbus::reader::{Reader, Received};
 use lastmeter_mbus::record::Item;
 use lastmeter_mbus::slave::{Slave, SlaveConfig};
+use lastmeter_scenarios::gateway::Kept;
 use lastmeter_units::{MeasurementId, SimTime};
 use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
@@ -39,8 +40,49 @@ const METERS: [&str; 6] = [
 
 // --- slaves ---------------------------------------------------------------------------------------
 
+/// A slave, and what it counts from answer to answer, if it counts.
+struct Meter {
+    slave: Slave,
+    litres: Option<u32>,
+}
+
+impl Meter {
+    /// A water meter that counts a litre with each answer, as its access number does.
+    fn counting(address: u8, identification: u32) -> Self {
+        let identity = Identity {
+            identification: Identification::from_number(identification).unwrap(),
+            manufacturer: Manufacturer::from_letters("LMT").unwrap(),
+            version: 1,
+            medium: Medium::WATER,
+        };
+        let mut slave = Slave::new(SlaveConfig::new(address, identity), Vec::new());
+        slave.set_telegrams(vec![litres(0)]);
+        Self { slave, litres: Some(0) }
+    }
+
+    fn receive(&mut self, now: SimTime, frame: &[u8]) -> Option<Vec<u8>> {
+        let answer = self.slave.receive(now, frame)?.bytes;
+        if let (Some(count), Some(0x68)) = (&mut self.litres, answer.first()) {
+            *count += 1;
+            self.slave.set_telegrams(vec![litres(*count)]);
+        }
+        Some(answer)
+    }
+}
+
+/// A telegram with a volume: a long header that the slave fills in, and litres as 32 bits.
+fn litres(count: u32) -> Vec<u8> {
+    [&[0x72][..], &[0; 12], &[0x04, 0x13], &count.to_le_bytes()].concat()
+}
+
+type Slaves = Arc<Mutex<Vec<Meter>>>;
+
+fn slaves(of: impl Iterator<Item = Slave>) -> Slaves {
+    Arc::new(Mutex::new(of.map(|slave| Meter { slave, litres: None }).collect()))
+}
+
 /// Slaves on one pair of wires, played until the other side is gone.
-fn play(slaves: &Mutex<Vec<Slave>>, mut from: impl Read, mut to: impl Write) {
+fn play(slaves: &Slaves, mut from: impl Read, mut to: impl Write) {
     let begin = Instant::now();
     let mut reader = Reader::new(BaudRate::default());
     let mut buffer = [0; 512];
@@ -50,8 +92,8 @@ fn play(slaves: &Mutex<Vec<Slave>>, mut from: impl Read, mut to: impl Write) {
             for received in reader.byte(now, *byte).into_iter().flatten() {
                 let Received::Frame { bytes, .. } = received else { continue };
                 let mut all = slaves.lock().unwrap();
-                let answers = all.iter_mut().filter_map(|slave| slave.receive(now, &bytes));
-                let answer = on_one_line(answers.map(|answer| answer.bytes));
+                let answers = all.iter_mut().filter_map(|meter| meter.receive(now, &bytes));
+                let answer = on_one_line(answers);
                 if to.write_all(&answer).is_err() {
                     return;
                 }
@@ -73,11 +115,10 @@ fn on_one_line(answers: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
 }
 
 /// Slaves behind a TCP port, for whoever connects, one after another.
-fn serve_slaves(slaves: Vec<Slave>) -> SocketAddr {
+fn serve_slaves(slaves: Slaves) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        let slaves = Mutex::new(slaves);
         for stream in listener.incoming().map(Result::unwrap) {
             stream.set_nodelay(true).unwrap();
             play(&slaves, &stream, &stream);
@@ -184,6 +225,11 @@ impl Concentrator {
         let ready = first_line(&mut child);
         Self { child, ready }
     }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 impl Drop for Concentrator {
@@ -258,7 +304,7 @@ fn captured_meters_behind_a_socket_are_found_and_read() {
     let Some(meters) = captured_meters("captured_meters_behind_a_socket", &METERS) else { return };
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(&folder.path().join("platform"));
-    let slaves = serve_slaves(meters.iter().map(|meter| meter.slave.clone()).collect());
+    let slaves = serve_slaves(slaves(meters.iter().map(|meter| meter.slave.clone())));
     let (line, broker) = (format!("tcp:{slaves}"), served.ready["mqtt"].as_str().unwrap());
     let set = ["--set", "poll_every=\"2 s\"", "--set", "repetitions=1"];
     let _concentrator = Concentrator::start(&[&line], broker, folder.path(), &set);
@@ -280,7 +326,167 @@ fn captured_meters_on_a_pseudo_terminal_are_found_and_read() {
     let path = place.strip_prefix("pty ").unwrap();
     let flags = OFlags::RDWR | OFlags::NOCTTY;
     let side = File::from(rustix::fs::open(path, flags, Mode::empty()).unwrap());
-    let slaves = Mutex::new(meters.iter().map(|meter| meter.slave.clone()).collect());
+    let slaves = slaves(meters.iter().map(|meter| meter.slave.clone()));
     std::thread::spawn(move || play(&slaves, &side, &side));
     expect_meters(&served, folder.path(), &meters);
+}
+
+// --- kills without a platform ---------------------------------------------------------------------
+
+/// The way to a platform, which can be cut.
+struct Way {
+    address: SocketAddr,
+    /// The connections while it is open; nothing while it is cut.
+    open: Arc<Mutex<Option<Vec<TcpStream>>>>,
+}
+
+impl Way {
+    fn to(platform: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let open = Arc::new(Mutex::new(Some(Vec::new())));
+        let (ways, platform) = (Arc::clone(&open), platform.to_owned());
+        std::thread::spawn(move || {
+            for near in listener.incoming().map(Result::unwrap) {
+                let mut ways = ways.lock().unwrap();
+                // Dropped while it is cut.
+                let Some(ways) = ways.as_mut() else { continue };
+                let far = TcpStream::connect(&platform).unwrap();
+                for (mut from, mut to) in [(&near, &far), (&far, &near)]
+                    .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+                {
+                    std::thread::spawn(move || {
+                        // Either end may be cut; then the other one is told.
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+                ways.extend([near, far]);
+            }
+        });
+        Self { address, open }
+    }
+
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap().take().unwrap_or_default() {
+            // It may have ended by itself.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        *self.open.lock().unwrap() = Some(Vec::new());
+    }
+}
+
+/// A reading: device, serial and litres.
+type Counted = (String, u64, u64);
+
+/// The reading in a message; alerts are none.
+fn counted(message: &Value) -> Option<Counted> {
+    let request = &message["request"];
+    let cubic_metres = request["measurements"]["water.volume"].as_f64()?;
+    let serial = request["metadata"]["serial"].as_str().unwrap().parse().unwrap();
+    let device = message["hardwareId"].as_str().unwrap().to_owned();
+    Some((device, serial, (cubic_metres * 1000.0).round() as u64))
+}
+
+/// The readings that are durable, looked up in a copy, so that whoever comes next finds the file as
+/// the kill left it.
+fn durable(folder: &Path) -> BTreeSet<Counted> {
+    let copy = folder.join("copy");
+    std::fs::create_dir_all(&copy).unwrap();
+    std::fs::copy(folder.join("outbox/kept.log"), copy.join("kept.log")).unwrap();
+    let records = Kept::open(&copy).unwrap().records();
+    let messages = records.iter().filter_map(|record| {
+        let begin = record.windows(12).position(|bytes| bytes == b"{\"hardwareId")?;
+        // A checksum of four bytes ends a record.
+        let message: Value = serde_json::from_slice(&record[begin..record.len() - 4]).unwrap();
+        counted(&message)
+    });
+    messages.collect()
+}
+
+/// Moments by a seed (Knuth's MMIX generator), in milliseconds below a limit.
+fn moments(mut seed: u64, below: u64) -> impl Iterator<Item = Duration> {
+    std::iter::repeat_with(move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_millis((seed >> 33) % below)
+    })
+}
+
+#[test]
+fn what_was_durable_arrives_once_through_twenty_kills_without_a_platform() {
+    const KILLS: usize = 20;
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(&folder.path().join("platform"));
+    let way = Way::to(served.ready["mqtt"].as_str().unwrap());
+    let meters = (1..=3).map(|number| Meter::counting(number, u32::from(number))).collect();
+    let meters: Slaves = Arc::new(Mutex::new(meters));
+    let (line, broker) =
+        (format!("tcp:{}", serve_slaves(Arc::clone(&meters))), way.address.to_string());
+    let devices = folder.path().join("devices.csv");
+    let rows = (1..=3).map(|number| format!("water-{number},0000000{number}-LMT-01-07\n"));
+    let rows = format!("hardware_id,address\n{}", rows.collect::<String>());
+    std::fs::write(&devices, rows).unwrap();
+    let more = ["--set", "poll_every=\"1 s\"", "--set", "search=\"never\"", "--devices"];
+    let more = [&more[..], &[devices.to_str().unwrap()]].concat();
+    let start = || Concentrator::start(&[&line], &broker, folder.path(), &more);
+
+    let mut concentrator = start();
+    wait_until(folder.path(), || {
+        let found = readings(&served).len();
+        if found >= 3 { Ok(()) } else { Err(format!("{found} readings")) }
+    });
+    way.cut();
+    let mut all = BTreeSet::new();
+    // Polls begin a second after the start and take a tenth of one.
+    for moment in moments(7, 250).take(KILLS) {
+        std::thread::sleep(Duration::from_millis(950) + moment);
+        concentrator.kill();
+        let found = durable(folder.path());
+        let lost: Vec<_> = all.difference(&found).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+        all = found;
+        concentrator = start();
+    }
+    way.mend();
+    // And killed a few times more while it makes up for them.
+    for moment in moments(8, 40).take(3) {
+        std::thread::sleep(moment);
+        concentrator.kill();
+        concentrator = start();
+    }
+    wait_until(folder.path(), || {
+        let open =
+            all.len() - readings(&served).iter().filter(|row| all.contains(&row_of(row))).count();
+        if open == 0 { Ok(()) } else { Err(format!("{open} are missing")) }
+    });
+    concentrator.kill();
+    assert!(all.len() > KILLS, "{} readings", all.len());
+    judge(&readings(&served), &meters, KILLS + 5);
+}
+
+/// A reading that the platform has.
+fn row_of(row: &Value) -> Counted {
+    let cubic_metres = row["values"]["water.volume"].as_f64().unwrap();
+    let device = row["device"].as_str().unwrap().to_owned();
+    (device, row["serial"].as_u64().unwrap(), (cubic_metres * 1000.0).round() as u64)
+}
+
+/// Every reading is there once, with what its meter said under its number, in order; each kill may
+/// have lost the one answer that was on its way.
+fn judge(rows: &[Value], meters: &Slaves, lost_at_most: usize) {
+    let mut last: BTreeMap<String, u64> = BTreeMap::new();
+    for row in rows {
+        let (device, serial, litres) = row_of(row);
+        // An access number of 0 at first makes 256.
+        assert_eq!(serial, 256 + litres, "{device}");
+        let before = last.insert(device.clone(), serial).unwrap_or(0);
+        assert!(before < serial, "{device}: {serial} after {before}");
+    }
+    let answered: u32 = meters.lock().unwrap().iter().filter_map(|meter| meter.litres).sum();
+    let lost = answered as usize - rows.len();
+    assert!(lost <= lost_at_most, "{lost} of {answered} answers never became durable");
+    println!("{} readings of {answered} answers", rows.len());
 }
