@@ -84,6 +84,8 @@ pub(super) enum Next {
 pub(super) struct Line {
     pub(super) baud: BaudRate,
     pub(super) meters: Vec<Meter>,
+    /// No search has found anybody yet, or the last one did not.
+    pub(super) found_nobody: bool,
     schedule: Schedule,
     master: Master,
     queue: VecDeque<Work>,
@@ -107,6 +109,7 @@ impl Line {
         Self {
             baud: config.baud,
             meters,
+            found_nobody: true,
             master: Master::new(config),
             queue: VecDeque::new(),
             running: None,
@@ -125,6 +128,15 @@ impl Line {
         let Schedule { start, search_every, .. } = self.schedule;
         self.next_poll = self.schedule.next_poll(now);
         self.next_search = search_every.map(|every| next_due(start, every, now));
+    }
+
+    /// Somebody is at the other end: a search at the start that found nobody, or went on meanwhile,
+    /// is made again.
+    pub(super) fn up(&mut self) {
+        let is_in_vain = self.found_nobody && !self.queue.contains(&Work::Search);
+        if self.schedule.search_at_start && (is_in_vain || self.running == Some(Work::Search)) {
+            self.search_waits = true;
+        }
     }
 
     /// Whether there is work left.
