@@ -425,12 +425,8 @@ fn what_was_durable_arrives_once_through_twenty_kills_without_a_platform() {
     let meters: Slaves = Arc::new(Mutex::new(meters));
     let (line, broker) =
         (format!("tcp:{}", serve_slaves(Arc::clone(&meters))), way.address.to_string());
-    let devices = folder.path().join("devices.csv");
-    let rows = (1..=3).map(|number| format!("water-{number},0000000{number}-LMT-01-07\n"));
-    let rows = format!("hardware_id,address\n{}", rows.collect::<String>());
-    std::fs::write(&devices, rows).unwrap();
-    let more = ["--set", "poll_every=\"1 s\"", "--set", "search=\"never\"", "--devices"];
-    let more = [&more[..], &[devices.to_str().unwrap()]].concat();
+    let file = devices(folder.path(), &[1, 1, 1]);
+    let more = ["--set", "poll_every=\"1 s\"", "--set", "search=\"never\"", "--devices", &file];
     let start = || Concentrator::start(&[&line], &broker, folder.path(), &more);
 
     let mut concentrator = start();
@@ -489,4 +485,188 @@ fn judge(rows: &[Value], meters: &Slaves, lost_at_most: usize) {
     let lost = answered as usize - rows.len();
     assert!(lost <= lost_at_most, "{lost} of {answered} answers never became durable");
     println!("{} readings of {answered} answers", rows.len());
+}
+
+// --- what goes wrong ------------------------------------------------------------------------------
+
+/// Calls the command; its code and its words.
+fn call(folder: &Path, lines: &[&str], broker: &str, more: &[&str]) -> (i32, String) {
+    let mut command = lastmeter();
+    command.args(["device", "m-bus-concentrator", "--mqtt", broker, "--for", "100 ms", "--data"]);
+    command.arg(folder.join("outbox")).args(more);
+    for line in lines {
+        command.args(["--on", line]);
+    }
+    let done = command.output().unwrap();
+    (done.status.code().unwrap_or(-1), String::from_utf8(done.stderr).unwrap())
+}
+
+#[test]
+fn mistakes_are_told_and_end_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _taken = TcpListener::bind(taken).unwrap();
+    let (broker, line) = ("127.0.0.1:1", "tcp:127.0.0.1:1");
+    let listen = format!("tcp-listen:{taken}");
+    let devices = folder.path().join("devices.csv");
+    let devices = devices.to_str().unwrap();
+    let cases: [(&[&str], &str, &[&str], &str); 13] = [
+        (&[line], broker, &["--set", "poll_evry=\"2 s\""], "poll_evry"),
+        (&[line], broker, &["--set", "poll_every=\"0 s\""], "poll_every"),
+        (&[line], broker, &["--set", "poll_every=\"1 s\"", "--set", "poll_offset=\"2 s\""], "poll"),
+        (&[line], "nowhere", &[], "`--mqtt nowhere`: expected a host and a port"),
+        (&[line], broker, &["--name", ""], "`--name `"),
+        (&[line], broker, &["--mqtt-password-file", "/no/such/file"], "cannot read /no/such/file"),
+        (&[line, line], broker, &[], "`--on tcp:127.0.0.1:1` is there twice"),
+        (&[], broker, &[], "needs `--on LINE`"),
+        (&["somewhere"], broker, &[], "`somewhere` is not the address of a channel"),
+        (&["/dev/ttyNONE7"], broker, &[], "cannot open tty:/dev/ttyNONE7: No such file"),
+        (&[&listen], broker, &[], "in use"),
+        (&[line], broker, &["--devices", "/no/such/file"], "cannot read /no/such/file"),
+        (&[line], broker, &["--devices", devices], "`heat-1` has the address `5`, expected"),
+    ];
+    std::fs::write(devices, "hardware_id,address\nheat-1,5\n").unwrap();
+    for (lines, broker, more, word) in cases {
+        let (code, told) = call(folder.path(), lines, broker, more);
+        assert_eq!(code, 2, "{word}: {told}");
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    let _first = Concentrator::start(&[line], broker, folder.path(), &[]);
+    let (code, told) = call(folder.path(), &[line], broker, &[]);
+    assert!(code == 2 && told.contains("is in use by another gateway"), "{code}: {told}");
+}
+
+fn told(folder: &Path, what: &str) -> usize {
+    let log = std::fs::read_to_string(folder.join("log")).unwrap();
+    log.lines().filter(|line| line.contains(what)).count()
+}
+
+/// Nothing that goes on says so again and again.
+#[test]
+fn a_refused_password_and_a_line_without_anybody_are_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(&folder.path().join("platform"));
+    let broker = served.ready["mqtt"].as_str().unwrap();
+    let set = ["--mqtt-user", "nobody", "--set", "poll_every=\"1 s\""];
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let line = format!("tcp:{nobody}");
+    let _concentrator = Concentrator::start(&[&line], broker, folder.path(), &set);
+    std::thread::sleep(Duration::from_secs(4));
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert_eq!(told(folder.path(), "no connection to the broker"), 1, "{log}");
+    assert_eq!(told(folder.path(), "line 1"), 1, "{log}");
+}
+
+/// Water meters `water-1` and so on, each at its line.
+fn devices(folder: &Path, lines: &[usize]) -> String {
+    let rows = lines
+        .iter()
+        .zip(1..)
+        .map(|(line, number)| format!("water-{number},0000000{number}-LMT-01-07,{line}\n"));
+    let file = folder.join("devices.csv");
+    let rows = format!("hardware_id,address,line\n{}", rows.collect::<String>());
+    std::fs::write(&file, rows).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// Waits until a device has so many readings.
+fn expect_readings(served: &Served, folder: &Path, device: &str, at_least: usize) {
+    wait_until(folder, || {
+        let count = readings(served).iter().filter(|row| row["device"] == device).count();
+        if count >= at_least { Ok(()) } else { Err(format!("{count} readings of {device}")) }
+    });
+}
+
+#[test]
+fn a_line_that_floods_takes_no_memory_and_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(&folder.path().join("platform"));
+    let flood = TcpListener::bind("127.0.0.1:0").unwrap();
+    let flooding = format!("tcp:{}", flood.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut stream = flood.accept().unwrap().0;
+        // Each byte is a frame by itself, which is the worst there is.
+        while stream.write_all(&[0xE5; 4096]).is_ok() {}
+    });
+    let meters = Arc::new(Mutex::new(vec![Meter::counting(2, 2)]));
+    let line = format!("tcp:{}", serve_slaves(meters));
+    let file = devices(folder.path(), &[1, 2]);
+    let set = ["--set", "poll_every=\"1 s\"", "--set", "search=\"never\"", "--devices", &file];
+    let broker = served.ready["mqtt"].as_str().unwrap();
+    let concentrator = Concentrator::start(&[&flooding, &line], broker, folder.path(), &set);
+    expect_readings(&served, folder.path(), "water-2", 4);
+    let status = format!("/proc/{}/status", concentrator.child.id());
+    let status = std::fs::read_to_string(status).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kibibytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kibibytes < 100 << 10, "{kibibytes} KiB");
+    assert_eq!(told(folder.path(), "device_unreachable: water-1"), 1);
+}
+
+/// Slaves behind a converter that holds every answer back for so long.
+fn serve_slowly(meters: Slaves, late: Duration) -> SocketAddr {
+    struct Late<'a>(&'a TcpStream, Duration);
+    impl Write for Late<'_> {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            std::thread::sleep(self.1);
+            self.0.write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            self.0.flush()
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let stream = listener.accept().unwrap().0;
+        play(&meters, &stream, Late(&stream, late));
+    });
+    address
+}
+
+#[test]
+fn a_slow_converter_needs_patience() {
+    for patience in ["0 ms", "1 s"] {
+        let folder = tempfile::tempdir().unwrap();
+        let served = Served::start(&folder.path().join("platform"));
+        let meters = Arc::new(Mutex::new(vec![Meter::counting(1, 1), Meter::counting(2, 2)]));
+        let line = format!("tcp:{}", serve_slowly(meters, Duration::from_millis(400)));
+        let file = devices(folder.path(), &[1, 1]);
+        let patience_is = format!("patience=\"{patience}\"");
+        let set = ["--set", "poll_every=\"3 s\"", "--set", "search=\"never\"", "--devices", &file];
+        let set = [&set[..], &["--set", &patience_is]].concat();
+        let broker = served.ready["mqtt"].as_str().unwrap();
+        let _concentrator = Concentrator::start(&[&line], broker, folder.path(), &set);
+        if patience == "1 s" {
+            expect_readings(&served, folder.path(), "water-1", 2);
+            expect_readings(&served, folder.path(), "water-2", 2);
+        } else {
+            wait_until(folder.path(), || match told(folder.path(), "device_unreachable") {
+                0 => Err("nobody is unreachable".to_owned()),
+                _ => Ok(()),
+            });
+        }
+        // What comes late is nobody else's reading.
+        for row in readings(&served) {
+            let (device, serial, litres) = row_of(&row);
+            assert_eq!(serial, 256 + litres, "{device}");
+        }
+    }
+}
+
+#[test]
+fn a_line_where_somebody_comes_late_is_searched_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(&folder.path().join("platform"));
+    let broker = served.ready["mqtt"].as_str().unwrap();
+    let set = ["--set", "poll_every=\"1 s\""];
+    let line = ["tcp-listen:127.0.0.1:0"];
+    let concentrator = Concentrator::start(&line, broker, folder.path(), &set);
+    // Meanwhile the search at the start is over.
+    std::thread::sleep(Duration::from_secs(3));
+    let place = concentrator.ready["lines"][0].as_str().unwrap();
+    let stream = TcpStream::connect(place.rsplit(' ').next().unwrap()).unwrap();
+    let meters: Slaves = Arc::new(Mutex::new(vec![Meter::counting(1, 1)]));
+    std::thread::spawn(move || play(&meters, &stream, &stream));
+    expect_readings(&served, folder.path(), "mbus-00000001-lmt-01-07", 2);
 }
