@@ -95,6 +95,8 @@ pub(super) struct Line {
     next_search: Option<SimTime>,
     poll_waits: bool,
     search_waits: bool,
+    /// A poll has begun although a search was waiting.
+    search_passed: bool,
     last_byte: Option<SimTime>,
 }
 
@@ -118,6 +120,7 @@ impl Line {
             next_search: None,
             poll_waits: false,
             search_waits: schedule.search_at_start,
+            search_passed: false,
             last_byte: None,
             schedule,
         }
@@ -212,7 +215,10 @@ impl Line {
             self.next_poll = self.schedule.next_poll(now);
             self.poll_waits = true;
         }
-        if !self.is_busy() && std::mem::take(&mut self.poll_waits) {
+        // A poll goes before a search, but polls that take longer than their period only once.
+        let is_passed = self.search_waits && self.search_passed;
+        if !self.is_busy() && !is_passed && std::mem::take(&mut self.poll_waits) {
+            self.search_passed = self.search_waits;
             // Those without an address last: the others' answers may show whose theirs are.
             let places = 0..self.meters.len();
             let has_target = |place: &usize| self.meters[*place].target.is_some();
@@ -221,6 +227,7 @@ impl Line {
             self.queue.extend(missing.into_iter().map(Work::Missing));
         }
         if !self.is_busy() && std::mem::take(&mut self.search_waits) {
+            self.search_passed = false;
             self.queue.push_back(Work::Search);
         }
         late
