@@ -1,5 +1,5 @@
-//! The concentrator of M-Bus meters by itself: on sockets and pseudo-terminals, with slaves that this
-//! test plays from captured frames, through kills and without a broker.
+//! The concentrator of M-Bus meters by itself: on sockets and pseudo-terminals, with slaves that
+//! this test plays from captured frames, through kills and without a broker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -38,7 +38,7 @@ const METERS: [&str; 6] = [
     "tch_telegramm1",
 ];
 
-// --- slaves ---------------------------------------------------------------------------------------
+// --- slaves --------------------------------------------------------------------------------------
 
 /// A slave, and what it counts from answer to answer, if it counts.
 struct Meter {
@@ -201,7 +201,7 @@ fn values(xml: &str, domain: &str) -> BTreeMap<&'static str, f64> {
     values
 }
 
-// --- programs -------------------------------------------------------------------------------------
+// --- programs ------------------------------------------------------------------------------------
 
 /// A concentrator that runs.
 struct Concentrator {
@@ -331,7 +331,7 @@ fn captured_meters_on_a_pseudo_terminal_are_found_and_read() {
     expect_meters(&served, folder.path(), &meters);
 }
 
-// --- kills without a platform ---------------------------------------------------------------------
+// --- kills without a platform --------------------------------------------------------------------
 
 /// The way to a platform, which can be cut.
 struct Way {
@@ -487,7 +487,7 @@ fn judge(rows: &[Value], meters: &Slaves, lost_at_most: usize) {
     println!("{} readings of {answered} answers", rows.len());
 }
 
-// --- what goes wrong ------------------------------------------------------------------------------
+// --- what goes wrong -----------------------------------------------------------------------------
 
 /// Calls the command; its code and its words.
 fn call(folder: &Path, lines: &[&str], broker: &str, more: &[&str]) -> (i32, String) {

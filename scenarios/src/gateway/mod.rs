@@ -108,7 +108,7 @@ fn prepare(
     if let Some(twice) =
         repeated(addresses.iter().filter(|line| **line != ChannelAddress::Pty(None)))
     {
-        return Err(format!("`--on {twice}` is there twice: a line has one master"));
+        return Err(format!("`--on {twice}` is there twice, expected once: a line has one master"));
     }
     let values = read_text(&lines.set.join("\n"), &[kind.entry.fields]).map_err(|mistakes| {
         let told: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).collect();

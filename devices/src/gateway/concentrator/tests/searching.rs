@@ -52,11 +52,10 @@ fn two_hundred_and_fifty_slaves_are_found() {
 
 #[test]
 fn a_search_has_its_turn_among_polls_that_take_longer_than_their_period() {
-    let settings = "poll_every = \"1 s\"\nsearch_again = \"60 s\"";
+    let settings = "poll_every = \"1 s\"\nsearch = \"never\"\nsearch_again = \"60 s\"";
     let mut bench = Bench::new(settings, water_meters(5, 5));
-    bench.run_to(30);
     bench.slaves.push(slave("87654321-ABC-0F-04", one_litre()));
-    bench.run_to(150);
+    bench.run_to(250);
     assert!(bench.details(Kind::PollLate).len() > 20);
     assert_eq!(bench.details(Kind::DeviceFound).len(), 1);
 }
