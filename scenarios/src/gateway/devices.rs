@@ -85,7 +85,7 @@ mod tests {
         for (text, said) in [
             (&b"id,address\n"[..], "line 1 is `id,address`"),
             (b"hardware_id,address\nheat-1,\n", "line 2: the address of `heat-1`"),
-            (b"hardware_id,address\nno id,5\n", "line 2: `no id` is no hardware id"),
+            (b"hardware_id,address\nno/id,5\n", "line 2: `no/id` is no hardware id"),
             (b"hardware_id,address\nheat-1,5\nheat-1,6\n", "line 3: `heat-1` is already in line 2"),
             (b"hardware_id,address\nhub,5\n", "line 2: `hub` is the gateway's own id"),
             (b"hardware_id,address\na,5\nb,5\n", "line 3: `b` has the address 5 of `a`"),
