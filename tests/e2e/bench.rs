@@ -1,5 +1,6 @@
 //! What the tests share: the program, a scratch folder, and looks into run folders.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
@@ -88,18 +89,39 @@ pub(crate) const COMPARED: [&str; 3] = ["observations.csv", "events.jsonl", "ver
 
 /// Where the recordings are; without them the test prints why it is skipped, and ends.
 pub(crate) fn recordings(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("LASTMETER_RECORDINGS").map(PathBuf::from);
+    data(test, "LASTMETER_RECORDINGS", "recordings")
+}
+
+/// Where the captured frames are; without them the test prints why it is skipped, and ends.
+pub(crate) fn captured_frames(test: &str) -> Option<PathBuf> {
+    data(test, "LASTMETER_FRAMES", "captured frames")
+}
+
+fn data(test: &str, variable: &str, what: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(variable).map(PathBuf::from);
     if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
         return Some(folder);
     }
     let required = std::env::var("LASTMETER_REQUIRE").unwrap_or_default();
     assert!(
         !required.split(',').any(|tier| tier == "all" || tier == "data"),
-        "LASTMETER_RECORDINGS names no folder, but LASTMETER_REQUIRE is {required}"
+        "{variable} names no folder, but LASTMETER_REQUIRE is {required}"
     );
     // The line the test command counts.
-    println!("SKIPPED: {test}: LASTMETER_RECORDINGS names no folder with recordings");
+    println!("SKIPPED: {test}: {variable} names no folder with {what}");
     None
+}
+
+/// The JSON in the first line that a program writes.
+pub(crate) fn first_line(child: &mut Child) -> Value {
+    let mut line = Vec::new();
+    let stdout = child.stdout.as_mut().unwrap();
+    while line.last() != Some(&b'\n') {
+        let mut byte = [0];
+        stdout.read_exact(&mut byte).unwrap();
+        line.extend(byte);
+    }
+    serde_json::from_slice(&line).unwrap()
 }
 
 /// Sends a signal; the shell's own `kill`, because not every machine has the program.

@@ -13,13 +13,13 @@ use crate::bench::*;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// A served platform with its ready line.
-struct Served {
+pub(crate) struct Served {
     child: Child,
-    ready: Value,
+    pub(crate) ready: Value,
 }
 
 impl Served {
-    fn start(data: &Path) -> Self {
+    pub(crate) fn start(data: &Path) -> Self {
         let mut child = lastmeter()
             .args(["serve", "--token", "secret", "--device-token", "meters", "--mqtt"])
             .args(["127.0.0.1:0", "--rest", "127.0.0.1:0", "--door", "http=127.0.0.1:0"])
@@ -30,18 +30,19 @@ impl Served {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = Vec::new();
-        let stdout = child.stdout.as_mut().unwrap();
-        while line.last() != Some(&b'\n') {
-            let mut byte = [0];
-            stdout.read_exact(&mut byte).unwrap();
-            line.extend(byte);
-        }
-        Self { child, ready: serde_json::from_slice(&line).unwrap() }
+        let ready = first_line(&mut child);
+        Self { child, ready }
     }
 
     /// Status and body of an answer of a door, or of REST.
-    fn ask(&self, at: &str, secret: &str, request: &str, kind: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn ask(
+        &self,
+        at: &str,
+        secret: &str,
+        request: &str,
+        kind: &str,
+        body: &str,
+    ) -> (u16, Value) {
         let address = self.ready[at].as_str().unwrap().trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();

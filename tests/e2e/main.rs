@@ -16,6 +16,7 @@ mod grid;
 mod hostile;
 mod interrupted;
 mod liars;
+mod m_bus_lines;
 mod measured_events;
 mod odd_recordings;
 mod repeats;

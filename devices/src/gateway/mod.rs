@@ -35,6 +35,12 @@ pub enum GatewayInput {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// Somebody is at the other end of a real line, at first or again; what was sent before may be
+    /// lost.
+    LineUp {
+        /// Which network.
+        network: usize,
+    },
     /// A command of the platform, for the gateway or for one of its devices.
     Command {
         /// Whom it concerns, as its topic has it.

@@ -58,13 +58,19 @@ pub fn run(kind: &GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) ->
             return ExitCode::Broken;
         }
     };
-    match runtime.block_on(serve(kind, prepared, lines.length)) {
-        Ok(()) => ExitCode::Passed,
-        Err(message) => {
-            print_err(&format!("error: {message}"));
-            ExitCode::Broken
-        }
-    }
+    runtime.block_on(async {
+        let served = match begin(kind, prepared).await {
+            Ok(stand_alone) => serve(stand_alone, lines.length).await.map_err(|message| {
+                print_err(&format!("error: {message}"));
+                ExitCode::Broken
+            }),
+            Err(message) => {
+                print_err(&format!("error: {message}"));
+                Err(ExitCode::BadInput)
+            }
+        };
+        served.err().unwrap_or(ExitCode::Passed)
+    })
 }
 
 /// Everything that was asked for, read and found to make sense.
@@ -88,17 +94,28 @@ fn prepare(
         return Err(missing("`--on LINE`, such as `--on /dev/ttyUSB0` or `--on tcp:HOST:PORT`"));
     }
     let broker = options.mqtt.as_deref().ok_or_else(|| missing("`--mqtt HOST:PORT`"))?;
+    let port = broker.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if !matches!(port, Some(Ok(1..))) {
+        return Err(format!(
+            "`--mqtt {broker}`: expected a host and a port, such as localhost:1883"
+        ));
+    }
     let data = options.data.as_deref().ok_or_else(|| missing("`--data DIR`"))?;
     let hardware_id = HardwareId::new(&options.name)
         .map_err(|error| format!("`--name {}`: {error}", options.name))?;
     let addresses = lines.on.iter().map(|on| on.parse::<ChannelAddress>());
     let addresses = addresses.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    if let Some(twice) =
+        repeated(addresses.iter().filter(|line| **line != ChannelAddress::Pty(None)))
+    {
+        return Err(format!("`--on {twice}` is there twice, expected once: a line has one master"));
+    }
     let values = read_text(&lines.set.join("\n"), &[kind.entry.fields]).map_err(|mistakes| {
         let told: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).collect();
         format!("--set: {}", told.join("; "))
     })?;
     let of_lines = match &options.devices {
-        Some(path) => devices::read(path, addresses.len())?,
+        Some(path) => devices::read(path, addresses.len(), &hardware_id)?,
         None => vec![Vec::new(); addresses.len()],
     };
     let password = options.mqtt_password_file.as_deref().map(stand_alone::password).transpose()?;
@@ -116,11 +133,20 @@ fn prepare(
     Ok(Prepared { hardware_id, values, addresses, networks, session, port, kept })
 }
 
-async fn serve(
-    kind: &GatewayKind,
-    prepared: Prepared,
-    length: Option<Duration>,
-) -> Result<(), String> {
+/// The first that is there for the second time.
+fn repeated<T: PartialEq>(all: impl Iterator<Item = T>) -> Option<T> {
+    let mut seen = Vec::new();
+    for one in all {
+        if seen.contains(&one) {
+            return Some(one);
+        }
+        seen.push(one);
+    }
+    None
+}
+
+/// Builds the gateway, opens its lines, and says that it is ready.
+async fn begin(kind: &GatewayKind, prepared: Prepared) -> Result<StandAlone, String> {
     let Prepared { hardware_id, values, addresses, networks, session, port, kept } = prepared;
     let name = hardware_id.to_string();
     if kept.cut_bytes() > 0 {
@@ -139,7 +165,7 @@ async fn serve(
     let gateway = (kind.build)(&values, &context, &records, &mut diagnostics).ok_or_else(|| {
         let told = diagnostics.into_sorted();
         let told: Vec<&str> = told.iter().map(|mistake| mistake.message.as_str()).collect();
-        format!("--set: {}", told.join("; "))
+        told.join("; ")
     })?;
     let mut lines = Vec::new();
     let mut places = Vec::new();
@@ -159,7 +185,12 @@ async fn serve(
         .to_string(),
     );
     let rates = vec![BITS_PER_SECOND; lines.len()];
-    let stand_alone = StandAlone { gateway, kept, port, session, events, lines, rates };
+    let told = Vec::new();
+    Ok(StandAlone { gateway, kept, port, session, events, lines, rates, told })
+}
+
+/// Runs it until a signal, or for so long.
+async fn serve(stand_alone: StandAlone, length: Option<Duration>) -> Result<(), String> {
     let ended = ends(length).map_err(|error| format!("signals: {error}"))?;
     stand_alone.run(ended).await.map_err(|error| chain(&error))
 }

@@ -3,7 +3,7 @@
 //! One task moves the machine; records are written before it does anything else, so that what is
 //! sent is durable whenever the process dies.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,7 +29,17 @@ pub(super) struct StandAlone {
     pub(super) lines: Vec<Channel>,
     /// For each line the rate it was last set to.
     pub(super) rates: Vec<u32>,
+    /// Why there is no connection to the broker, as far as it was told since there was one.
+    pub(super) told: Vec<String>,
 }
+
+/// How long the first step waits for somebody at the lines: a search would find nobody there.
+const LINES_LIMIT: Duration = Duration::from_secs(1);
+/// Events of all lines that wait: few, so that answers on one line are not late for a flood on
+/// another.
+const LINE_EVENTS_LIMIT: usize = 16;
+/// Most reasons without a connection that are told; a broker can make up any number.
+const TOLD_LIMIT: usize = 16;
 
 /// A message the link has not taken yet.
 struct Waiting {
@@ -83,17 +93,25 @@ impl StandAlone {
         end: impl Future<Output = ()>,
     ) -> Result<(), StandAloneError> {
         let clock = Clock::start();
+        let count = self.lines.len();
         let (to_lines, mut from_lines) = spawn_lines(std::mem::take(&mut self.lines));
         let mut waiting = VecDeque::new();
         let mut end = std::pin::pin!(end);
+        tokio::select! {
+            () = &mut end => {
+                self.session.close().await;
+                return Ok(());
+            }
+            () = lines_begin(count, &mut from_lines) => {}
+        }
         self.step(clock.now(), GatewayInput::Wake, &to_lines, &mut waiting).await?;
         loop {
             let wake = self.gateway.wake_at().map_or(Duration::from_hours(1), |at| {
                 Duration::from_nanos(u64::try_from((at - clock.now()).0).unwrap_or(0))
             });
             let has_waiting = !waiting.is_empty();
+            // In no fixed order: a line that floods must not keep the broker from being served.
             let input = tokio::select! {
-                biased;
                 () = &mut end => {
                     self.session.close().await;
                     return Ok(());
@@ -172,17 +190,21 @@ impl StandAlone {
     }
 
     fn on_session(
-        &self,
+        &mut self,
         event: SessionEvent,
         waiting: &mut VecDeque<Waiting>,
     ) -> Option<(Option<i64>, GatewayInput)> {
         let input = match event {
             SessionEvent::Connected => {
                 print_err("the broker accepted the connection");
+                self.told.clear();
                 GatewayInput::Connected
             }
             SessionEvent::Disconnected { reason } => {
-                print_err(&format!("no connection to the broker: {reason}"));
+                if !self.told.contains(&reason) && self.told.len() < TOLD_LIMIT {
+                    print_err(&format!("no connection to the broker: {reason}"));
+                    self.told.push(reason);
+                }
                 waiting.clear();
                 GatewayInput::Disconnected
             }
@@ -204,7 +226,7 @@ struct ToLine {
 
 /// Serves each line in a task of its own, so that a slow one holds up no other.
 fn spawn_lines(lines: Vec<Channel>) -> (Vec<mpsc::Sender<ToLine>>, mpsc::Receiver<OnLine>) {
-    let (events, from_lines) = mpsc::channel(256);
+    let (events, from_lines) = mpsc::channel(LINE_EVENTS_LIMIT);
     let mut to_lines = Vec::new();
     for (number, mut line) in lines.into_iter().enumerate() {
         let (to_line, mut sends) = mpsc::channel::<ToLine>(64);
@@ -223,9 +245,8 @@ fn spawn_lines(lines: Vec<Channel>) -> (Vec<mpsc::Sender<ToLine>>, mpsc::Receive
                         if let Some(baud) = baud {
                             line.set_baud(baud).await;
                         }
-                        if let Err(error) = line.send(&bytes).await {
-                            print_err(&format!("line {}: {error}", number + 1));
-                        }
+                        // Why a line is lost is an event of its own, told once.
+                        let _ = line.send(&bytes).await;
                     }
                 }
             }
@@ -234,11 +255,28 @@ fn spawn_lines(lines: Vec<Channel>) -> (Vec<mpsc::Sender<ToLine>>, mpsc::Receive
     (to_lines, from_lines)
 }
 
+/// Until each line has somebody or is known to have nobody, and no longer than [`LINES_LIMIT`].
+async fn lines_begin(count: usize, from_lines: &mut mpsc::Receiver<OnLine>) {
+    let all = async {
+        let mut waiting: BTreeSet<usize> = (0..count).collect();
+        while !waiting.is_empty() {
+            // Bytes that nobody has asked for are of no interest.
+            let Some(OnLine::Event(line, event)) = from_lines.recv().await else { return };
+            if !matches!(event, ChannelEvent::Arrived { .. }) {
+                waiting.remove(&line);
+            }
+            on_line(line, event);
+        }
+    };
+    // Who comes later is welcome.
+    let _ = tokio::time::timeout(LINES_LIMIT, all).await;
+}
+
 fn on_line(line: usize, event: ChannelEvent) -> Option<(Option<i64>, GatewayInput)> {
     match event {
         ChannelEvent::Up => {
             print_err(&format!("line {}: somebody is there", line + 1));
-            None
+            Some((None, GatewayInput::LineUp { network: line }))
         }
         ChannelEvent::Down { reason } => {
             print_err(&format!("line {}: nobody is there: {reason}", line + 1));

@@ -30,6 +30,7 @@ mod tty;
 mod udp;
 
 pub use address::{AddressError, ChannelAddress};
+pub use mqtt::MQTT_FIELDS;
 use driver::{Driver, Request};
 pub use tty::Parity;
 

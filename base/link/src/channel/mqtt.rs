@@ -5,7 +5,15 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::TransportKind;
 
-static FIELDS: &[Field] = &[
+/// The keys of everything that has such a session: `[[device]]` and `[[gateway]]` take them.
+pub const MQTT_FIELDS: [Field; 4] = [
+    Field::default(
+        "input_topic",
+        Kind::Choice(&["shared", "bound"]),
+        "\"shared\"",
+        "publish where all devices of the tenant do, or on \
+         `TENANT/device/HARDWARE-ID/input/json`, which takes this device only",
+    ),
     Field::default(
         "nodelay",
         Kind::Boolean,
@@ -34,7 +42,7 @@ pub(super) const MQTT: TransportKind = TransportKind {
         description: "A session of the device's own with the platform's broker, over TCP or TLS, \
             with QoS 1. What the broker has not acknowledged when a connection is lost is sent \
             again on the next one.",
-        fields: FIELDS,
+        fields: &MQTT_FIELDS,
     },
     address: None,
 };

@@ -28,6 +28,9 @@ use exchange::{Exchange, Exchanged, Expect};
 use links::Links;
 use program::Program;
 
+/// Pieces of one answer that are kept; whoever sends more is no slave, and must not fill memory.
+const RECEIVED_MAX: usize = 256;
+
 /// What a caller has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -101,7 +104,9 @@ impl Master {
     pub fn byte(&mut self, now: SimTime, byte: u8) {
         let Some(exchange) = &mut self.exchange else { return };
         exchange.last_byte = Some(now);
-        exchange.received.extend(self.reader.byte(now, byte).into_iter().flatten());
+        let received = self.reader.byte(now, byte).into_iter().flatten();
+        let room = RECEIVED_MAX.saturating_sub(exchange.received.len());
+        exchange.received.extend(received.take(room));
     }
 
     /// What to do now.

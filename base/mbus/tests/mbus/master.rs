@@ -238,6 +238,23 @@ fn a_line_that_never_falls_quiet_does_not_hold_the_master() {
     assert_eq!(outcome, Outcome::Garbled(Garble::Frame(FrameError::Start { found: 0x55 })));
 }
 
+#[test]
+fn a_flood_of_frames_is_not_kept() {
+    let mut master = Master::new(MasterConfig { repetitions: 0, ..MasterConfig::default() });
+    master.submit(Job::Initialise { address: 1 });
+    let mut now = SimTime(0);
+    while !matches!(master.step(now), Step::Idle) {
+        // Faster than any line, as a socket may be.
+        now += SimDuration::from_milliseconds(1);
+        for _ in 0..1000 {
+            master.byte(now, 0xE5);
+        }
+    }
+    let (_, outcome) = master.finished().expect("a result");
+    let Outcome::Garbled(Garble::Overlong { parts, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(parts, 256);
+}
+
 fn search(slaves: Vec<Slave>, config: MasterConfig) -> (Outcome, usize) {
     let mut bus = Bus::new(slaves);
     let outcome = bus.run(&mut Master::new(config), Job::Search { among: Identity::ANY });

@@ -84,6 +84,8 @@ pub(super) enum Next {
 pub(super) struct Line {
     pub(super) baud: BaudRate,
     pub(super) meters: Vec<Meter>,
+    /// No search has found anybody yet, or the last one did not.
+    pub(super) found_nobody: bool,
     schedule: Schedule,
     master: Master,
     queue: VecDeque<Work>,
@@ -93,6 +95,8 @@ pub(super) struct Line {
     next_search: Option<SimTime>,
     poll_waits: bool,
     search_waits: bool,
+    /// A poll has begun although a search was waiting.
+    search_passed: bool,
     last_byte: Option<SimTime>,
 }
 
@@ -107,6 +111,7 @@ impl Line {
         Self {
             baud: config.baud,
             meters,
+            found_nobody: true,
             master: Master::new(config),
             queue: VecDeque::new(),
             running: None,
@@ -115,6 +120,7 @@ impl Line {
             next_search: None,
             poll_waits: false,
             search_waits: schedule.search_at_start,
+            search_passed: false,
             last_byte: None,
             schedule,
         }
@@ -125,6 +131,15 @@ impl Line {
         let Schedule { start, search_every, .. } = self.schedule;
         self.next_poll = self.schedule.next_poll(now);
         self.next_search = search_every.map(|every| next_due(start, every, now));
+    }
+
+    /// Somebody is at the other end: a search at the start that found nobody, or went on meanwhile,
+    /// is made again.
+    pub(super) fn up(&mut self) {
+        let is_in_vain = self.found_nobody && !self.queue.contains(&Work::Search);
+        if self.schedule.search_at_start && (is_in_vain || self.running == Some(Work::Search)) {
+            self.search_waits = true;
+        }
     }
 
     /// Whether there is work left.
@@ -200,7 +215,10 @@ impl Line {
             self.next_poll = self.schedule.next_poll(now);
             self.poll_waits = true;
         }
-        if !self.is_busy() && std::mem::take(&mut self.poll_waits) {
+        // A poll goes before a search, but polls that take longer than their period only once.
+        let is_passed = self.search_waits && self.search_passed;
+        if !self.is_busy() && !is_passed && std::mem::take(&mut self.poll_waits) {
+            self.search_passed = self.search_waits;
             // Those without an address last: the others' answers may show whose theirs are.
             let places = 0..self.meters.len();
             let has_target = |place: &usize| self.meters[*place].target.is_some();
@@ -209,6 +227,7 @@ impl Line {
             self.queue.extend(missing.into_iter().map(Work::Missing));
         }
         if !self.is_busy() && std::mem::take(&mut self.search_waits) {
+            self.search_passed = false;
             self.queue.push_back(Work::Search);
         }
         late

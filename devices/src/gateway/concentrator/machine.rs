@@ -65,6 +65,11 @@ impl Concentrator {
                 let detail = format!("bytes of network {network}, expected one below {count}");
                 event(out, Kind::InputRefused, detail);
             }
+            GatewayInput::LineUp { network } => {
+                if let Some(line) = self.parts.lines.get_mut(network) {
+                    line.up();
+                }
+            }
             GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
             GatewayInput::Connected => store.connected(out),
             GatewayInput::Disconnected => store.disconnected(),
@@ -132,6 +137,7 @@ impl Concentrator {
         let Some(line) = self.parts.lines.get_mut(network) else { return };
         match outcome {
             Some(Outcome::Searched { found, unresolved }) => {
+                line.found_nobody = found.is_empty() && unresolved.is_empty();
                 for identity in &found {
                     add_found(line, *identity, out);
                 }
@@ -161,6 +167,7 @@ impl Concentrator {
                 }
             }
             Some(Outcome::Scanned { found, garbled }) => {
+                line.found_nobody = found.is_empty() && garbled.is_empty();
                 for target in found.into_iter().map(Target::Primary) {
                     if line.meters.iter().all(|meter| meter.target != Some(target)) {
                         let (hardware_id, identity) = (None, None);

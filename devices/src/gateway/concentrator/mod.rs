@@ -26,7 +26,7 @@ const fn time(min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Time, min, max }
 }
 
-static FIELDS: [Field; 11] = [
+static FIELDS: [Field; 12] = [
     Field::default(
         "poll_every",
         time(1.0, 86_400.0),
@@ -62,6 +62,13 @@ static FIELDS: [Field; 11] = [
         Kind::Integer { min: 0, max: 10 },
         "2",
         "How often a request without a valid answer is repeated.",
+    ),
+    Field::default(
+        "patience",
+        time(0.0, 60.0),
+        "\"0 ms\"",
+        "What answers may take beyond 330 bit times and 50 ms, and pauses within one beyond 33 bit \
+         times: for converters and sockets on the way.",
     ),
     Field::default(
         "unreachable_after",
@@ -202,6 +209,8 @@ fn line(
     manufacturers.sort_unstable();
     manufacturers.dedup();
     let repetitions = u8::try_from(values.integer("repetitions")).unwrap_or(2);
-    let config = MasterConfig { baud, repetitions, manufacturers, ..MasterConfig::default() };
+    let patience = values.duration("patience");
+    let config =
+        MasterConfig { baud, repetitions, patience, manufacturers, ..MasterConfig::default() };
     Some(Line::new(config, schedule, meters))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastmeter_devices::{DEVICES, Device, DeviceContext, DeviceKind};
+use lastmeter_link::channel::MQTT_FIELDS;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Value, Values};
 use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
@@ -35,35 +36,8 @@ pub(crate) static DEVICE: Section = Section {
     ..Section::REPEATED
 };
 
-/// The keys of everything that has a connection to the platform.
-pub(super) const CONNECTION: [Field; 4] = [
-    Field::default(
-        "input_topic",
-        Kind::Choice(&["shared", "bound"]),
-        "\"shared\"",
-        "publish where all devices of the tenant do, or on \
-         `TENANT/device/HARDWARE-ID/input/json`, which takes this device only",
-    ),
-    Field::default(
-        "nodelay",
-        Kind::Boolean,
-        "true",
-        "TCP_NODELAY of its connection; off, Nagle's algorithm may hold small packets back",
-    ),
-    Field::default(
-        "keep_alive",
-        Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 65_535.0 },
-        "\"10 s\"",
-        "MQTT keep-alive, in whole seconds of wall time: a silent broker is noticed after one \
-         to two of them; `0 s`: none",
-    ),
-    Field::default(
-        "acknowledge_limit",
-        Kind::Quantity { dimension: Dimension::Time, min: 0.1, max: 86_400.0 },
-        "\"30 s\"",
-        "wall time a message may stay unacknowledged before its connection counts as lost",
-    ),
-];
+/// The keys of everything that has a connection to the platform: those of its transport.
+pub(super) const CONNECTION: [Field; MQTT_FIELDS.len()] = MQTT_FIELDS;
 
 /// The keys of a device by itself.
 const OWN: [Field; 8] = [

@@ -4,7 +4,7 @@ use lastmeter_mbus::slave::{Slave, SlaveConfig};
 use lastmeter_units::SimDuration;
 
 use super::bench::{Bench, bcd, build, id, slave, telegram, water_meters};
-use crate::gateway::GatewayEventKind as Kind;
+use crate::gateway::{GatewayEventKind as Kind, GatewayInput};
 
 fn one_litre() -> Vec<Vec<u8>> {
     vec![telegram(&[(0x13, bcd(1))], 0, false)]
@@ -48,6 +48,49 @@ fn two_hundred_and_fifty_slaves_are_found() {
         println!("250 slaves are found with {repetitions} repetitions in {search}");
         assert!(search < SimDuration::from_seconds(900), "{search}");
     }
+}
+
+#[test]
+fn a_search_has_its_turn_among_polls_that_take_longer_than_their_period() {
+    let settings = "poll_every = \"1 s\"\nsearch = \"never\"\nsearch_again = \"60 s\"";
+    let mut bench = Bench::new(settings, water_meters(5, 5));
+    bench.slaves.push(slave("87654321-ABC-0F-04", one_litre()));
+    bench.run_to(250);
+    assert!(bench.details(Kind::PollLate).len() > 20);
+    assert_eq!(bench.details(Kind::DeviceFound).len(), 1);
+}
+
+#[test]
+fn a_line_that_comes_up_is_searched_unless_somebody_was_found_there() {
+    let newcomer = || slave("87654321-ABC-0F-04", one_litre());
+    for (slaves, found) in [(Vec::new(), 1), (water_meters(1, 5), 0)] {
+        let mut bench = Bench::new("poll_every = \"1 h\"", slaves);
+        if found == 1 {
+            bench.step(GatewayInput::LineUp { network: 1 });
+        }
+        bench.run_to(60);
+        bench.slaves.push(newcomer());
+        bench.step(GatewayInput::LineUp { network: 0 });
+        bench.run_to(120);
+        assert_eq!(bench.details(Kind::DeviceFound).len(), found);
+    }
+}
+
+#[test]
+fn a_search_in_which_the_line_came_up_is_made_again() {
+    let slaves = vec![slave("87654321-ABC-0F-04", one_litre())];
+    let mut bench = Bench::with_devices("poll_every = \"1 h\"", slaves, Vec::new());
+    // A request and its two repetitions are lost while nobody is there.
+    let mut lost = 0..3;
+    bench.fault = Box::new(move |answers| {
+        if lost.next().is_some() {
+            answers.clear();
+        }
+    });
+    bench.move_on();
+    bench.step(GatewayInput::LineUp { network: 0 });
+    bench.run_to(30);
+    assert_eq!(bench.details(Kind::DeviceFound).len(), 1);
 }
 
 #[test]
