@@ -209,7 +209,8 @@ impl MBusOutlet {
                 (EventKind::FaultBegun, detail)
             }
             DeviceFault::RenumberReading | DeviceFault::UnknownIdentifier => {
-                let what = "a meter that is asked has no identifiers, and numbers its readings once";
+                let what =
+                    "a meter that is asked has no identifiers, and numbers its readings once";
                 (EventKind::InputRefused, what.to_owned())
             }
         };

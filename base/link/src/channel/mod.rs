@@ -30,8 +30,8 @@ mod tty;
 mod udp;
 
 pub use address::{AddressError, ChannelAddress};
-pub use mqtt::MQTT_FIELDS;
 use driver::{Driver, Request};
+pub use mqtt::MQTT_FIELDS;
 pub use tty::Parity;
 
 /// Events that wait for [`Channel::recv`]; with more, nothing is read any more.
