@@ -190,6 +190,12 @@ pub trait Device: Send {
         None
     }
 
+    /// When it says something by itself on a field network next: it has to see its metering point
+    /// up to then, in time. `None`: only when it is asked.
+    fn wake_at(&self) -> Option<SimTime> {
+        None
+    }
+
     /// What it declares of its readings where it cannot announce what they span; `None`: it
     /// announces that.
     fn declared(&self) -> Option<DeclaredSpan> {

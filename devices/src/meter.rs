@@ -343,6 +343,9 @@ impl Device for Meter {
             Ok(order) => order,
             Err(fault) => return Some(fault),
         };
+        if let Some(fault) = self.parts.outlet.refusal() {
+            return Some(fault);
+        }
         let refused = |parameter, what| Some(CommandFault::refused(parameter, what));
         let registers = &self.parts.registers;
         match order {

@@ -11,7 +11,9 @@
 
 mod concentrator;
 mod kind;
+mod record;
 mod registry;
+mod store;
 
 use lastmeter_units::{HardwareId, SimTime};
 

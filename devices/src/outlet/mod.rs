@@ -8,6 +8,7 @@ use lastmeter_sim::{DeclaredSpan, ReferenceSpan};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
+use crate::answer::CommandFault;
 use crate::border::{EventKind, Input, Output};
 use crate::model::kind::DeviceContext;
 use crate::reporter::{Reporter, ReporterParts, event};
@@ -122,6 +123,17 @@ impl Outlet {
         match self {
             Self::Uplink(reporter) => reporter.unacknowledged(),
             Self::MBus(_) => 0,
+        }
+    }
+
+    /// Why it takes no commands of the platform, if so.
+    pub(crate) fn refusal(&self) -> Option<CommandFault> {
+        match self {
+            Self::Uplink(_) => None,
+            Self::MBus(_) => {
+                let what = "a meter on a field network takes no commands of the platform";
+                Some(CommandFault::refused(None, what.to_owned()))
+            }
         }
     }
 

@@ -179,6 +179,7 @@ impl Device for PipeMeter {
     ) -> Option<CommandFault> {
         match understood(command, parameters) {
             Err(fault) => Some(fault),
+            Ok(_) if self.outlet.refusal().is_some() => self.outlet.refusal(),
             Ok(Order::SetPeriod { seconds }) => {
                 let what = period(seconds, PERIOD_MIN).err()?;
                 Some(CommandFault::refused(Some("seconds"), what))

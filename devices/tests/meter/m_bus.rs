@@ -1,6 +1,6 @@
 //! Meters on M-Bus, asked by a master in memory.
 
-use lastmeter_devices::{Device, DeviceFault, EventKind, Input, Output};
+use lastmeter_devices::{CommandFault, Device, DeviceFault, EventKind, Input, Output};
 use lastmeter_mbus::application::Application;
 use lastmeter_mbus::frame::Frame;
 use lastmeter_mbus::header::{Identification, Identity, Manufacturer, Medium};
@@ -237,4 +237,14 @@ fn an_electricity_meter_sends_power_with_its_sign_and_a_line_has_its_quantities_
     assert!(expected.iter().all(|name| names.contains(name)), "{names:?}");
     assert!(!names.contains(&"electricity.energy.active.injected.total"), "{names:?}");
     assert!(device.declared().is_some_and(|declared| declared.window.is_some()));
+}
+
+#[test]
+fn a_meter_on_a_line_takes_no_commands() {
+    for (model, phases) in [("m-bus-heat-meter", 0), ("m-bus-electricity-meter", 1)] {
+        let device = meter(model, "", phases);
+        let seconds = [("seconds".to_owned(), "60".to_owned())].into();
+        let fault = device.validate_command("setReportingPeriod", &seconds);
+        assert!(matches!(fault, Some(CommandFault::Refused { .. })), "{model}: {fault:?}");
+    }
 }

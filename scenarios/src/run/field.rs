@@ -1,8 +1,9 @@
 //! A gateway with the field networks it is on and the devices there, in virtual time.
 //!
 //! One machine without sockets: it goes from event to event, which are bytes that arrive at
-//! somebody's end of a medium and the instants at which the gateway wants to be woken. A device
-//! sees its metering point up to the instant at which something reaches it, no further.
+//! somebody's end of a medium and the instants at which the gateway, or a device that speaks by
+//! itself, wants to be woken. A device sees its metering point up to the instant at which something
+//! reaches it or it wants to speak, no further.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,14 @@ pub(crate) struct FieldDevice {
     pub(crate) feeder: Feeder,
 }
 
+impl FieldDevice {
+    /// When it wants to speak by itself next.
+    fn wake_at(&self) -> Option<SimTime> {
+        // One that was shown that instant has had its turn.
+        self.device.wake_at().filter(|&at| at > self.feeder.now())
+    }
+}
+
 /// A network with the devices on it, by their place on the medium.
 pub(crate) struct FieldNetwork {
     pub(crate) medium: Medium,
@@ -45,6 +54,8 @@ pub(crate) struct Field {
     make: MakeGateway,
     networks: Vec<FieldNetwork>,
     pub(crate) devices: Vec<FieldDevice>,
+    /// The places of those that speak by themselves.
+    speakers: Vec<usize>,
     now: SimTime,
     /// What the gateway keeps durably, by number.
     kept: BTreeMap<u64, Vec<u8>>,
@@ -62,7 +73,12 @@ impl Field {
         networks: Vec<FieldNetwork>,
         devices: Vec<FieldDevice>,
     ) -> Option<Self> {
+        let speaks = |place: &usize| {
+            let device: &FieldDevice = &devices[*place];
+            device.device.wake_at().is_some()
+        };
         Some(Self {
+            speakers: (0..devices.len()).filter(speaks).collect(),
             name: name.to_owned(),
             gateway: make(&[])?,
             make,
@@ -99,7 +115,8 @@ impl Field {
     /// When something happens next without anybody's doing.
     pub(crate) fn next_event(&self) -> Option<SimTime> {
         let media = self.networks.iter().filter_map(|network| network.medium.next());
-        media.chain(self.gateway.wake_at()).min()
+        let own = self.speakers.iter().filter_map(|&place| self.devices[place].wake_at());
+        media.chain(self.gateway.wake_at()).chain(own).min()
     }
 
     /// Moves on from event to event, at most up to and including an instant.
@@ -114,11 +131,22 @@ impl Field {
             };
             // What is late happens now.
             self.now = self.now.max(next);
+            if let Some(device) = self.waking() {
+                self.feed(device, said);
+                continue;
+            }
             match self.arrival() {
                 Some((network, arrival)) => self.arrived(network, arrival, said),
                 None => self.tell(GatewayInput::Wake, said),
             }
         }
+    }
+
+    /// The device that wanted to speak first by now.
+    fn waking(&self) -> Option<usize> {
+        let due = self.speakers.iter();
+        let due = due.filter_map(|&place| Some((self.devices[place].wake_at()?, place)));
+        due.min().filter(|(at, _)| *at <= self.now).map(|(_, place)| place)
     }
 
     /// Takes the next arrival that has come by now out of a medium.
@@ -266,3 +294,7 @@ impl Field {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "field_tests.rs"]
+mod tests;

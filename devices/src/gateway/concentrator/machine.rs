@@ -10,11 +10,11 @@ use lastmeter_wire::flexmeter::{
     encode_alert, encode_measurements,
 };
 
+use super::super::record::MeterState;
+use super::super::store::Store;
 use super::address;
 use super::line::{Line, Meter, Next, Work};
 use super::reading::{Planted, Reading, read, status_text};
-use super::record::MeterState;
-use super::store::Store;
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
 use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
 

@@ -5,8 +5,6 @@ mod address;
 mod line;
 mod machine;
 mod reading;
-mod record;
-mod store;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -17,10 +15,10 @@ use lastmeter_mbus::master::{MasterConfig, Target};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
 use super::kind::{GatewayKind, NetworkContext};
+use super::store::Store;
 use line::{Line, Meter, Schedule};
 use machine::{Concentrator, Parts};
 use reading::Planted;
-use store::Store;
 
 const fn time(min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Time, min, max }

@@ -307,7 +307,8 @@ mod tests {
     fn electricity_has_phases_and_two_directions() {
         let power = |low: u8| [0x78, 0x02, 0x2B, low, 0xFF];
         let injected = ("electricity.power.active.injected.total", 0.001);
-        assert_eq!(values(&power(0xFF), ELECTRICITY), Ok(vec![injected]));
+        let consumed = ("electricity.power.active.consumed.total", 0.0);
+        assert_eq!(values(&power(0xFF), ELECTRICITY), Ok(vec![injected, consumed]));
         // 230 V at phase L2 (FC 02), 5 A without a phase.
         let phases = [0x78, 0x02, 0xFD, 0xC8, 0xFC, 0x02, 0xFC, 0x08, 0x01, 0xFD, 0x5C, 0x05];
         let expected = [("electricity.voltage.rms.l2", 230.0), ("electricity.current.rms.l1", 5.0)];

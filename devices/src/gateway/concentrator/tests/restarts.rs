@@ -6,9 +6,9 @@ use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
 use proptest::prelude::*;
 
-use super::super::record::Record;
 use super::bench::{Bench, water_meters};
 use crate::gateway::GatewayInput;
+use crate::gateway::record::Record;
 
 /// What happens between two steps of the concentrator.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,154 @@
+//! A field with devices that speak by themselves, and what becomes of a gateway that restarts.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use lastmeter_devices::{CommandFault, Feed, GatewayEventKind};
+use lastmeter_link::medium::{LanesSpec, MediumSpec};
+use lastmeter_sim::{ChannelSpectrum, MeteringPoint, Spectrum, Streams, Terminal, Tone};
+use lastmeter_units::{MeasurementId, SimDuration};
+
+use super::*;
+
+const START: SimTime = SimTime(1_800_000_000_000_000_000);
+const EVERY: SimDuration = SimDuration::from_seconds(7);
+
+fn at(seconds: i64) -> SimTime {
+    START + SimDuration::from_seconds(seconds)
+}
+
+/// Sends a byte every seven seconds.
+struct Speaker {
+    sent: u8,
+}
+
+impl Speaker {
+    fn next(&self) -> SimTime {
+        START + EVERY * (i64::from(self.sent) + 1)
+    }
+}
+
+impl Device for Speaker {
+    fn feed(&self) -> Feed {
+        Feed::Spectrum
+    }
+
+    fn quantities(&self) -> &[MeasurementId] {
+        &[]
+    }
+
+    fn wake_at(&self) -> Option<SimTime> {
+        Some(self.next())
+    }
+
+    fn validate_command(&self, _: &str, _: &BTreeMap<String, String>) -> Option<CommandFault> {
+        None
+    }
+
+    fn report_period(&self) -> SimDuration {
+        EVERY
+    }
+
+    fn step(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>) {
+        if matches!(input, Input::Spectrum { .. }) && self.next() <= now {
+            self.sent += 1;
+            let bytes = vec![self.sent];
+            out.push(Output::Transmit { at: now, bits_per_second: 9600, bytes });
+        }
+    }
+
+    fn unacknowledged(&self) -> usize {
+        0
+    }
+}
+
+type Heard = Arc<Mutex<Vec<(SimTime, Option<usize>, Vec<u8>)>>>;
+
+/// Keeps what it hears, and counts how often it was made.
+struct Listener {
+    heard: Heard,
+    kept: usize,
+}
+
+impl Gateway for Listener {
+    fn step(&mut self, now: SimTime, input: GatewayInput, out: &mut Vec<GatewayOutput>) {
+        if let GatewayInput::Bytes { lane, bytes, .. } = input {
+            let number = u64::from(bytes[0]);
+            out.push(GatewayOutput::Keep { number, record: bytes.clone() });
+            let (kind, detail) = (GatewayEventKind::DeviceFound, self.kept.to_string());
+            out.push(GatewayOutput::Event { kind, detail });
+            self.heard.lock().unwrap().push((now, lane, bytes));
+        }
+    }
+
+    fn wake_at(&self) -> Option<SimTime> {
+        None
+    }
+
+    fn unacknowledged(&self) -> usize {
+        0
+    }
+}
+
+fn field(heard: &Heard) -> Field {
+    let tone = Tone { frequency_hz: 50.0, rms: 230.0, phase_rad: 0.0 };
+    let channel = ChannelSpectrum { dc: 0.0, tones: vec![tone], noise_rms: 0.0 };
+    let (voltages, currents) = (vec![channel.clone()], vec![channel]);
+    let spectrum = Spectrum { fundamental_hz: 50.0, voltages, currents };
+    let streams = Streams::new(1);
+    let terminal = Terminal::from_spectrum(spectrum, "s", &streams).unwrap();
+    let point = MeteringPoint::from(terminal);
+    let spec = LanesSpec { delay: SimDuration::ZERO, bits_per_second: f64::INFINITY };
+    let medium = MediumSpec::Lanes(spec).open(2, &streams.stream("n"));
+    let device = |index| FieldDevice {
+        index,
+        name: format!("speaker-{index}"),
+        device: Box::new(Speaker { sent: 0 }),
+        feeder: Feeder::new(point.clone(), START),
+    };
+    let heard = Arc::clone(heard);
+    let make: MakeGateway = Box::new(move |kept| {
+        Some(Box::new(Listener { heard: Arc::clone(&heard), kept: kept.len() }))
+    });
+    let networks = vec![FieldNetwork { medium, devices: vec![0, 1] }];
+    Field::new("cellar", START, make, networks, vec![device(0), device(1)]).unwrap()
+}
+
+#[test]
+fn a_device_that_speaks_by_itself_is_heard_when_it_speaks() {
+    let heard = Heard::default();
+    let mut field = field(&heard);
+    let mut said = Vec::new();
+    // The bench comes to rest every minute only.
+    while field.now() < at(60) {
+        field.step(at(60), &mut said);
+    }
+    let heard = heard.lock().unwrap();
+    let expected: Vec<_> = (1..=8_u8)
+        .flat_map(|number| [0, 1].map(|lane| (at(7 * i64::from(number)), Some(lane), vec![number])))
+        .collect();
+    assert_eq!(*heard, expected);
+}
+
+#[test]
+fn a_gateway_that_restarts_gets_what_it_kept() {
+    let heard = Heard::default();
+    let mut field = field(&heard);
+    let mut said = Vec::new();
+    let kept = |said: &[Said]| {
+        said.iter().rev().find_map(|said| match said {
+            Said::Note { note, .. } => Some(note.detail.clone()),
+            _ => None,
+        })
+    };
+    while field.now() < at(30) {
+        field.step(at(30), &mut said);
+    }
+    assert_eq!(kept(&said).as_deref(), Some("0"));
+    field.restart(&mut said);
+    while field.now() < at(40) {
+        field.step(at(40), &mut said);
+    }
+    // Records one to four, each once though two devices made it.
+    assert_eq!(kept(&said).as_deref(), Some("4"));
+}
