@@ -119,7 +119,7 @@ pub(crate) enum Command {
     Schema,
     /// Run the metering platform alone
     Serve(ServeOptions),
-    /// Run a device or gateway alone, in real time, on a real line
+    /// Run a gateway or meters alone, in real time, on a real line
     Device(DeviceOptions),
     /// Make certificates for the platform and its devices
     Certificates(CertificatesOptions),

@@ -126,9 +126,10 @@ impl MBusOutlet {
         span: ReferenceSpan,
         values: Vec<(MeasurementId, f64)>,
     ) {
-        let hour = SimDuration::from_seconds(3600);
-        if self.parts.multi_telegram && due.0 / hour.0 > (due - self.parts.measure_every).0 / hour.0
-        {
+        let hour = SimDuration::from_seconds(3600).0;
+        let begins_hour = due.0 / hour > (due - self.parts.measure_every).0 / hour;
+        // Until the first whole hour it is what was measured first.
+        if self.parts.multi_telegram && (begins_hour || self.hour.is_none()) {
             self.hour = Some(values.clone());
         }
         self.newest = Some((span, values));

@@ -14,11 +14,11 @@ use lastmeter_params::{Diagnostics, Values, read_text};
 use lastmeter_reports::ExitCode;
 use lastmeter_units::HardwareId;
 use lastmeter_wire::topics::TENANT;
-use tokio::signal::unix::{SignalKind, signal};
 
 pub use kept::{Kept, KeptError};
 pub use options::GatewayOptions;
 
+use crate::device::ends;
 use crate::output::{print_err, print_out};
 use crate::run::{MqttPort, chain, wall_now};
 use stand_alone::StandAlone;
@@ -193,24 +193,4 @@ async fn begin(kind: &GatewayKind, prepared: Prepared) -> Result<StandAlone, Str
 async fn serve(stand_alone: StandAlone, length: Option<Duration>) -> Result<(), String> {
     let ended = ends(length).map_err(|error| format!("signals: {error}"))?;
     stand_alone.run(ended).await.map_err(|error| chain(&error))
-}
-
-/// What ends it: a signal, or its time.
-#[expect(clippy::disallowed_methods, reason = "it ends by itself after so long")]
-fn ends(length: Option<Duration>) -> Result<impl Future<Output = ()>, std::io::Error> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        let time = async {
-            match length {
-                Some(length) => tokio::time::sleep(length).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = time => {}
-        }
-    })
 }

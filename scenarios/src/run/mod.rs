@@ -36,7 +36,9 @@ mod start;
 mod virtual_time;
 
 pub use console::{Console, ConsoleOptions};
+pub(crate) use device_setup::device_setup;
 pub use error::{BenchError, chain};
+pub(crate) use feeder::Feeder;
 pub(crate) use host::{host_name, monotonic};
 pub use host::{stamp, wall_now};
 pub use moving::RunOptions;
