@@ -139,6 +139,19 @@ fn has_word(text: &str, name: &str) -> bool {
     })
 }
 
+impl Alerts {
+    /// Where in the record: what is too much, or when what is missing had to be there.
+    fn place(&self) -> Option<At> {
+        let missing = self.expect.iter().find(|one| one.missing() > 0).map(|one| At {
+            device: Some(self.device.to_string()),
+            time: Some(self.start + one.to),
+            ..At::default()
+        });
+        let first = self.surplus.first().map(|(_, at)| at.clone());
+        first.or_else(|| self.unreadable.clone()).or(missing)
+    }
+}
+
 struct Alerts {
     context: CheckContext,
     device: Pattern,
@@ -232,7 +245,7 @@ impl Check for Alerts {
             measured: Some(off).filter(|_| self.unreadable.is_none()),
             limit: Some(0.0),
             n,
-            at: self.surplus.first().map(|(_, at)| at).or(self.unreadable.as_ref()).cloned(),
+            at: self.place(),
             ..self.context.verdict(reason, "1", why)
         };
         finish(verdict, facts)

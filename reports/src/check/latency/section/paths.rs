@@ -472,9 +472,12 @@ impl Path<'_> {
         }
         let (steps, coverages) =
             (steps_of(delays), self.declared.coverages(path, population.span()));
-        let ecdf = Ecdf { steps: &steps, n: delays.n(), lines, coverages: &coverages };
-        let caption = "Of all messages that were due, lost ones included.".to_owned();
-        add("ecdf", ecdf.svg(), Some(ecdf.csv(path)), "Share within a latency", caption);
+        // Of modelled ways that nobody observes no end is known, so there is no step to draw.
+        if !steps.is_empty() {
+            let ecdf = Ecdf { steps: &steps, n: delays.n(), lines, coverages: &coverages };
+            let caption = "Of all messages that were due, lost ones included.".to_owned();
+            add("ecdf", ecdf.svg(), Some(ecdf.csv(path)), "Share within a latency", caption);
+        }
         let percentiles: Vec<Percentile> = shares(delays.n())
             .into_iter()
             .filter_map(|share| Percentile::of(delays, share))
