@@ -1,9 +1,9 @@
 //! Simulated meters on a real line, for any master: each answers as it would on its own network.
 //!
 //! What is asked for is written as a scenario and read by its language, so that keys, bounds and
-//! mistakes are the same. Answers go as soon as they are ready, whatever the rate of the line; those
-//! of several meters to one request overlap, and what is sent is the AND of their bits, as currents
-//! that add up make it.
+//! mistakes are the same. Answers go as soon as they are ready, whatever the rate of the line;
+//! those of several meters to one request overlap, and what is sent is the AND of their bits, as
+//! currents that add up make it.
 
 use std::fmt::Write as _;
 use std::path::Path;
