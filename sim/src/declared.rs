@@ -14,7 +14,8 @@
 //! - A register is the integral of *f* up to the end of the span. Its derivative is *f* there, of
 //!   one sign between two changes: the register is monotone between them.
 //! - A mean over a window of fixed length W has the derivative `(f(end) - f(begin)) / W`, constant
-//!   until one of both ends meets a change.
+//!   until one of both ends meets a change. A window that would begin before the start is cut
+//!   there, and is a mean as in the next line until it is cut no more.
 //! - A mean whose ends move independently has the derivative `(f(end) - mean) / length` by its
 //!   end, which keeps its sign while f(end) is the same, since the mean only approaches f(end);
 //!   likewise by its beginning. So its extremes over a rectangle without changes lie in a corner.
@@ -161,6 +162,10 @@ fn instants(
 ) -> Option<Vec<SimDuration>> {
     let mut found = vec![first, last];
     let mut at = first.max(SimDuration::ZERO);
+    // A window that is cut at the start is longest where it is cut no more.
+    if at > first && at <= last {
+        found.push(at);
+    }
     loop {
         let change = next_change(point, at)?;
         if change > last {

@@ -69,6 +69,19 @@ fn typed_in_figures_of_a_step() {
     }
 }
 
+/// The mean of a window that is cut at the start approaches the flow at its end; from where it is
+/// cut no more, what it loses at its beginning moves it the other way.
+#[test]
+fn a_window_is_looked_at_where_the_start_cuts_it_no_more() {
+    let point = water(&[(ms(0), 0.0), (ms(241), 4.0), (ms(965), 2.0)]);
+    let admitted = declared(Some(ms(4268)), 363, 0).admitted(ms(1549), ms(4290));
+    let spread = point.spread(&admitted, None, &ids(&WATER));
+    // 2.896 m3 until 965 ms, 2 m3/s from there on.
+    let volume = |end: f64| 2.896 + 2.0 * (end - 0.965);
+    let flow = (volume(4.290) - volume(4.268)) / 4.268;
+    assert!((spread[1] - flow).abs() < 1e-12, "{spread:?}, {flow}");
+}
+
 #[test]
 fn a_declaration_gives_its_nominal_span() {
     let window = declared(Some(s(2)), 0, 0);
