@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod grid;
 pub mod inspect;
 pub mod language;
+mod lines;
 pub mod measure;
 mod out_folder;
 pub mod output;

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::{DeviceOptions, ends};
 use crate::language::{LoadOptions, Scenario};
+use crate::lines::together;
 use crate::output::{print_err, print_out};
 use crate::run::{Feeder, chain, device_setup, wall_now};
 
@@ -171,28 +172,5 @@ impl Meter {
             }
         }
         (!sent.is_empty()).then_some(sent)
-    }
-}
-
-/// What a master receives of answers that begin together: the AND of their bits, as long as the
-/// longest of them.
-fn together(answers: &[Vec<u8>]) -> Option<Vec<u8>> {
-    let longest = answers.iter().map(Vec::len).max()?;
-    let byte = |place: usize| {
-        answers.iter().filter_map(|answer| answer.get(place)).fold(0xFF, |sum, byte| sum & byte)
-    };
-    Some((0..longest).map(byte).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_that_begin_together_are_garbled_unless_they_are_equal() {
-        assert_eq!(together(&[]), None);
-        assert_eq!(together(&[vec![0xE5], vec![0xE5]]), Some(vec![0xE5]));
-        let garbled = together(&[vec![0x68, 0x0F], vec![0x68, 0xF1, 0x16]]);
-        assert_eq!(garbled, Some(vec![0x68, 0x01, 0x16]));
     }
 }

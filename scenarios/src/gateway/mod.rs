@@ -184,9 +184,9 @@ async fn begin(kind: &GatewayKind, prepared: Prepared) -> Result<StandAlone, Str
         })
         .to_string(),
     );
-    let rates = vec![BITS_PER_SECOND; lines.len()];
+    let lines = lines.into_iter().map(|line| (line, BITS_PER_SECOND)).collect();
     let told = Vec::new();
-    Ok(StandAlone { gateway, kept, port, session, events, lines, rates, told })
+    Ok(StandAlone { gateway, kept, port, session, events, lines, told })
 }
 
 /// Runs it until a signal, or for so long.

@@ -13,9 +13,9 @@ use lastmeter_link::channel::{Channel, ChannelEvent};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
 use lastmeter_units::{SimDuration, SimTime};
-use tokio::sync::mpsc;
 
 use super::kept::{Kept, KeptError};
+use crate::lines::Lines;
 use crate::output::print_err;
 use crate::run::{MqttPort, wall_now};
 
@@ -26,18 +26,14 @@ pub(super) struct StandAlone {
     pub(super) port: MqttPort,
     pub(super) session: Session,
     pub(super) events: SessionEvents,
-    pub(super) lines: Vec<Channel>,
-    /// For each line the rate it was last set to.
-    pub(super) rates: Vec<u32>,
+    /// With the rate that each is opened at.
+    pub(super) lines: Vec<(Channel, u32)>,
     /// Why there is no connection to the broker, as far as it was told since there was one.
     pub(super) told: Vec<String>,
 }
 
 /// How long the first step waits for somebody at the lines: a search would find nobody there.
 const LINES_LIMIT: Duration = Duration::from_secs(1);
-/// Events of all lines that wait: few, so that answers on one line are not late for a flood on
-/// another.
-const LINE_EVENTS_LIMIT: usize = 16;
 /// Most reasons without a connection that are told; a broker can make up any number.
 const TOLD_LIMIT: usize = 16;
 
@@ -69,11 +65,6 @@ impl Clock {
     }
 }
 
-/// What happens at one of the lines.
-enum OnLine {
-    Event(usize, ChannelEvent),
-}
-
 /// Why it ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StandAloneError {
@@ -93,8 +84,7 @@ impl StandAlone {
         end: impl Future<Output = ()>,
     ) -> Result<(), StandAloneError> {
         let clock = Clock::start();
-        let count = self.lines.len();
-        let (to_lines, mut from_lines) = spawn_lines(std::mem::take(&mut self.lines));
+        let mut lines = Lines::serve(std::mem::take(&mut self.lines));
         let mut waiting = VecDeque::new();
         let mut end = std::pin::pin!(end);
         tokio::select! {
@@ -102,9 +92,9 @@ impl StandAlone {
                 self.session.close().await;
                 return Ok(());
             }
-            () = lines_begin(count, &mut from_lines) => {}
+            () = lines_begin(&mut lines) => {}
         }
-        self.step(clock.now(), GatewayInput::Wake, &to_lines, &mut waiting).await?;
+        self.step(clock.now(), GatewayInput::Wake, &mut lines, &mut waiting).await?;
         loop {
             let wake = self.gateway.wake_at().map_or(Duration::from_hours(1), |at| {
                 Duration::from_nanos(u64::try_from((at - clock.now()).0).unwrap_or(0))
@@ -116,10 +106,7 @@ impl StandAlone {
                     self.session.close().await;
                     return Ok(());
                 }
-                event = from_lines.recv() => match event {
-                    Some(OnLine::Event(line, event)) => on_line(line, event),
-                    None => None,
-                },
+                (line, event) = lines.recv() => on_line(line, event),
                 event = self.events.recv() => {
                     let Some(event) = event else {
                         let what = "the session with the broker ended for good".to_owned();
@@ -135,7 +122,7 @@ impl StandAlone {
             };
             if let Some((at_ns, input)) = input {
                 let now = at_ns.map_or_else(|| clock.now(), |at_ns| clock.at(at_ns));
-                self.step(now, input, &to_lines, &mut waiting).await?;
+                self.step(now, input, &mut lines, &mut waiting).await?;
             }
         }
     }
@@ -145,7 +132,7 @@ impl StandAlone {
         &mut self,
         now: SimTime,
         input: GatewayInput,
-        to_lines: &[mpsc::Sender<ToLine>],
+        lines: &mut Lines,
         waiting: &mut VecDeque<Waiting>,
     ) -> Result<(), StandAloneError> {
         let mut out = Vec::new();
@@ -159,15 +146,7 @@ impl StandAlone {
                         waiting.push_back(Waiting { message, topic, payload: payload.into() });
                     }
                     GatewayOutput::Bytes { network, bits_per_second, bytes, .. } => {
-                        if let Some(line) = to_lines.get(network) {
-                            let rate = self.rates.get_mut(network);
-                            let is_new = rate.is_some_and(|rate| {
-                                std::mem::replace(rate, bits_per_second) != bits_per_second
-                            });
-                            let baud = is_new.then_some(bits_per_second);
-                            // A line that is gone has reported why.
-                            let _ = line.send(ToLine { baud, bytes }).await;
-                        }
+                        lines.send(network, bits_per_second, bytes).await;
                     }
                     GatewayOutput::Keep { number, record } => records.push((number, record)),
                     GatewayOutput::Forget { upto } => forgotten = Some(upto),
@@ -218,50 +197,13 @@ impl StandAlone {
     }
 }
 
-/// Bytes for a line, at a new rate if it says one.
-struct ToLine {
-    baud: Option<u32>,
-    bytes: Vec<u8>,
-}
-
-/// Serves each line in a task of its own, so that a slow one holds up no other.
-fn spawn_lines(lines: Vec<Channel>) -> (Vec<mpsc::Sender<ToLine>>, mpsc::Receiver<OnLine>) {
-    let (events, from_lines) = mpsc::channel(LINE_EVENTS_LIMIT);
-    let mut to_lines = Vec::new();
-    for (number, mut line) in lines.into_iter().enumerate() {
-        let (to_line, mut sends) = mpsc::channel::<ToLine>(64);
-        to_lines.push(to_line);
-        let events = events.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    event = line.recv() => {
-                        if events.send(OnLine::Event(number, event)).await.is_err() {
-                            return;
-                        }
-                    }
-                    sent = sends.recv() => {
-                        let Some(ToLine { baud, bytes }) = sent else { return };
-                        if let Some(baud) = baud {
-                            line.set_baud(baud).await;
-                        }
-                        // Why a line is lost is an event of its own, told once.
-                        let _ = line.send(&bytes).await;
-                    }
-                }
-            }
-        });
-    }
-    (to_lines, from_lines)
-}
-
 /// Until each line has somebody or is known to have nobody, and no longer than [`LINES_LIMIT`].
-async fn lines_begin(count: usize, from_lines: &mut mpsc::Receiver<OnLine>) {
+async fn lines_begin(lines: &mut Lines) {
     let all = async {
-        let mut waiting: BTreeSet<usize> = (0..count).collect();
+        let mut waiting: BTreeSet<usize> = (0..lines.len()).collect();
         while !waiting.is_empty() {
             // Bytes that nobody has asked for are of no interest.
-            let Some(OnLine::Event(line, event)) = from_lines.recv().await else { return };
+            let (line, event) = lines.recv().await;
             if !matches!(event, ChannelEvent::Arrived { .. }) {
                 waiting.remove(&line);
             }

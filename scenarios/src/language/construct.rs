@@ -26,6 +26,7 @@ use super::section::gateway::GATEWAY;
 use super::section::grid;
 use super::section::inject::{self, INJECT, InjectKind};
 use super::section::link::{self, LINK};
+use super::section::network::NETWORK;
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
 use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
 use super::section::test_plan::{self, TEST_PLAN};
@@ -237,11 +238,19 @@ impl Draft<'_> {
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
     }
 
-    /// Looks whether each command could be carried out by the device it is for.
+    /// Looks whether each fault and command could reach the device it is for.
     fn hold_commands(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
         let in_real_time = is_in_real_time(self);
         for (row, device) in self.rows(&INJECT).iter().zip(&references.device_of_injection) {
             let device = device.and_then(|device| references.devices.get(device));
+            let table = device.and_then(|(_, table)| self.rows(&DEVICE).get(*table));
+            if table.is_some_and(|table| device::is_hardware(table) && inject::is_of_device(row)) {
+                let (name, span) = row.text("device").unwrap_or(("", row.span));
+                let message = format!("`{name}` is hardware, which the bench cannot tell anything");
+                let label = "expected a simulated device";
+                out.report(Code::DOES_NOT_FIT, span, message, label);
+                continue;
+            }
             let device = device.and_then(|(_, table)| devices.get(*table)?.as_deref());
             if let (Some(InjectKind::Command), Some(device)) = (inject::kind_of(row), device) {
                 inject::can_be_given(row, device, in_real_time, out);
@@ -423,8 +432,11 @@ impl Draft<'_> {
         let planned = |(index, (name, table)): (usize, &'b (String, usize))| {
             let device = devices.get(*table).and_then(|device| device.as_ref());
             let gateway = self.gateway_of_table(*table, references);
-            let polled =
-                gateway.and_then(|(row, _)| row.values.as_ref()?.duration_opt("poll_every"));
+            let reader = gateway.map(|(row, _)| row).or_else(|| {
+                let network = references.on_networks.of_table.get(*table).copied().flatten()?;
+                self.rows(&NETWORK).get(network)
+            });
+            let polled = reader.and_then(|row| row.values.as_ref()?.duration_opt("poll_every"));
             let period = polled.or_else(|| device.map(|device| device.report_period()));
             let own_via = || references.via_of_table.get(*table).copied().unwrap_or(Err(Reported));
             PlannedDevice {

@@ -145,9 +145,47 @@ impl Scenario {
         lanes
     }
 
-    /// How often the gateway on a network is to poll, if there is one.
+    /// The networks that are real lines whose devices are here and are read from the other end.
+    pub(crate) fn foreign_masters(&self) -> impl Iterator<Item = usize> {
+        let is_one = |network: &usize| {
+            self.networks[*network].line.is_some() && self.gateway_of(*network).is_none()
+        };
+        (0..self.networks.len()).filter(is_one)
+    }
+
+    /// Whether a device's readings are taken to the platform by somebody who is not here.
+    pub(crate) fn is_read_elsewhere(&self, device: usize) -> bool {
+        let on = self.devices[device].on;
+        on.is_some_and(|network| self.gateway_of(network).is_none())
+    }
+
+    /// How often whoever reads a network's devices is to poll, if anybody does.
     pub(crate) fn poll_period(&self, network: usize) -> Option<SimDuration> {
-        self.gateway_of(network)?.values.duration_opt("poll_every")
+        let values = match self.gateway_of(network) {
+            Some(gateway) => &gateway.values,
+            None => &self.networks[network].values,
+        };
+        values.duration_opt("poll_every")
+    }
+
+    /// What is waited for before a device takes part, for people.
+    pub(crate) fn whom_to_wait_for(&self, device: usize) -> String {
+        let row = &self.devices[device];
+        let network = row.on.map(|network| &self.networks[network]);
+        let broker = format!("device `{}` to connect to the platform's broker", row.name);
+        match network.and_then(|network| Some((&network.name, network.line.as_ref()?))) {
+            Some((name, line)) => {
+                format!("somebody at the other end of network `{name}` ({line}), or {broker}")
+            }
+            None => broker,
+        }
+    }
+
+    /// What the readings of a network's devices come by: its gateway, or the network itself where
+    /// somebody else reads it.
+    pub(crate) fn way_of(&self, network: usize) -> &str {
+        let gateway = self.gateway_of(network).map(|row| row.name.as_str());
+        gateway.unwrap_or(&self.networks[network].name)
     }
 
     /// How much later than at whole periods it begins to poll.

@@ -11,7 +11,7 @@ use lastmeter_record::{Account, Counts, Floor, LinkFacts, Override, Status};
 use lastmeter_reports::console::{VerdictLine, format_verdicts};
 use lastmeter_reports::{Because, Verdict};
 use lastmeter_text::plural;
-use lastmeter_units::SimDuration;
+use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Value, json};
 
 use crate::language::Injection;
@@ -85,6 +85,16 @@ impl Console {
             self.bar =
                 ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(5))
                     .with_style(style);
+        }
+    }
+
+    /// In real time: this is the instant of the schedule's first event time. Whoever takes part
+    /// from outside dates by it; people are told where there is such a party.
+    pub(crate) fn schedule_begins(&self, start: SimTime, has_others: bool) {
+        if self.options.json {
+            self.json(json!({ "event": "schedule", "start": start }));
+        } else if has_others {
+            self.line(&format!("  the schedule begins: it is {start} now"));
         }
     }
 

@@ -41,7 +41,7 @@ pub(crate) fn device_setup(
         offset: row.on.map_or(SimDuration::ZERO, |network| scenario.poll_offset(network)),
         end: scenario.schedule.start + scenario.schedule.duration,
         declared: row.declared.or_else(|| device.declared()),
-        way: row.on.and_then(|network| scenario.gateway_of(network)).map(|it| it.name.as_str()),
+        way: row.on.map(|network| scenario.way_of(network)),
     });
     let feeder = Feeder::new(point, scenario.schedule.start);
     Ok((DeviceSetup { device, feeder, period }, account))

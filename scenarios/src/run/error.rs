@@ -65,6 +65,14 @@ pub enum BenchError {
         /// What the panic said.
         message: String,
     },
+    /// A real line could not be opened.
+    #[error("network `{network}`: {message}")]
+    Line {
+        /// The network that it is.
+        network: String,
+        /// What is in the way, and what to do.
+        message: String,
+    },
     /// Which reading was due when cannot be decided, and is not guessed.
     #[error("the readings of device `{device}` are ambiguous: {message}")]
     AmbiguousReadings {

@@ -21,6 +21,9 @@ const EVENTS_AT_ONCE: usize = 512;
 
 /// A device on one of the networks.
 pub(crate) struct FieldDevice {
+    /// Whether it is the thing itself at the other end of a real line: then the model here only
+    /// stands for what it is called and asked for.
+    pub(crate) is_hardware: bool,
     /// Its index in the scenario.
     pub(crate) index: usize,
     pub(crate) name: String,
@@ -38,7 +41,8 @@ impl FieldDevice {
 
 /// A network with the devices on it, by their place on the medium.
 pub(crate) struct FieldNetwork {
-    pub(crate) medium: Medium,
+    /// `None`: a real line, which whoever moves the field serves.
+    pub(crate) medium: Option<Medium>,
     /// Indices into the field's devices.
     pub(crate) devices: Vec<usize>,
 }
@@ -75,7 +79,7 @@ impl Field {
     ) -> Option<Self> {
         let speaks = |place: &usize| {
             let device: &FieldDevice = &devices[*place];
-            device.device.wake_at().is_some()
+            !device.is_hardware && device.device.wake_at().is_some()
         };
         Some(Self {
             speakers: (0..devices.len()).filter(speaks).collect(),
@@ -114,7 +118,7 @@ impl Field {
 
     /// When something happens next without anybody's doing.
     pub(crate) fn next_event(&self) -> Option<SimTime> {
-        let media = self.networks.iter().filter_map(|network| network.medium.next());
+        let media = self.networks.iter().filter_map(|network| network.medium.as_ref()?.next());
         let own = self.speakers.iter().filter_map(|&place| self.devices[place].wake_at());
         media.chain(self.gateway.wake_at()).chain(own).min()
     }
@@ -152,9 +156,10 @@ impl Field {
     /// Takes the next arrival that has come by now out of a medium.
     fn arrival(&mut self) -> Option<(usize, Arrival)> {
         let media = self.networks.iter().enumerate();
-        let next = media.filter_map(|(index, network)| Some((network.medium.next()?, index))).min();
-        let (_, index) = next.filter(|(at, _)| *at <= self.now)?;
-        Some((index, self.networks[index].medium.pop(self.now)?))
+        let next =
+            media.filter_map(|(index, network)| Some((network.medium.as_ref()?.next()?, index)));
+        let (_, index) = next.min().filter(|(at, _)| *at <= self.now)?;
+        Some((index, self.networks[index].medium.as_mut()?.pop(self.now)?))
     }
 
     fn arrived(&mut self, network: usize, arrival: Arrival, said: &mut Vec<Said>) {
@@ -175,7 +180,10 @@ impl Field {
 
     /// Shows a device its metering point up to the present instant.
     fn feed(&mut self, device: usize, said: &mut Vec<Said>) {
-        let FieldDevice { device: machine, feeder, .. } = &mut self.devices[device];
+        let FieldDevice { device: machine, feeder, is_hardware, .. } = &mut self.devices[device];
+        if *is_hardware {
+            return;
+        }
         feeder.run_to(machine.as_mut(), self.now, &mut self.output);
         self.translate(device, said);
     }
@@ -193,10 +201,10 @@ impl Field {
                         let place = place(network)?;
                         Some((network, place))
                     });
-                    if let Some((network, place)) = on {
-                        let from = End::Slave(place);
+                    let on = on.and_then(|(network, place)| Some((network.medium.as_mut()?, place)));
+                    if let Some((medium, place)) = on {
                         let at = at.max(self.now);
-                        network.medium.transmit(from, None, at, bits_per_second, &bytes);
+                        medium.transmit(End::Slave(place), None, at, bits_per_second, &bytes);
                     }
                 }
                 Output::Reading { epoch, serial, at, span } => {
@@ -232,12 +240,14 @@ impl Field {
                 said.push(Said::Send { message, owner, at: self.now, payload });
             }
             GatewayOutput::Bytes { network, lane, bits_per_second, bytes } => {
-                let medium = self.networks.get_mut(network).map(|network| &mut network.medium);
-                if let Some(medium) = medium {
-                    // Answers come at the rate of the question.
-                    medium.set_rate(End::Master, bits_per_second);
-                    medium.transmit(End::Master, lane, self.now, bits_per_second, &bytes);
-                }
+                let Some(on) = self.networks.get_mut(network) else { return };
+                let Some(medium) = &mut on.medium else {
+                    said.push(Said::ToLine { network, bits_per_second, bytes });
+                    return;
+                };
+                // Answers come at the rate of the question.
+                medium.set_rate(End::Master, bits_per_second);
+                medium.transmit(End::Master, lane, self.now, bits_per_second, &bytes);
             }
             // In virtual time what is to be durable is so at once.
             GatewayOutput::Keep { number, record } => {
@@ -253,6 +263,14 @@ impl Field {
                 said.push(Said::Note { of: self.name.clone(), note });
             }
         }
+    }
+
+    /// Tells the gateway what a real line brought, after all that happened before it.
+    pub(crate) fn on_line(&mut self, at: SimTime, input: GatewayInput, said: &mut Vec<Said>) {
+        while self.now < at {
+            self.step(at, said);
+        }
+        self.tell(input, said);
     }
 
     /// Tells the gateway what happened on its connection.
@@ -275,7 +293,8 @@ impl Field {
     /// Injects a fault into one of the devices, by its index in the scenario.
     pub(crate) fn fault(&mut self, index: usize, fault: DeviceFault, said: &mut Vec<Said>) {
         let place = self.devices.iter().position(|device| device.index == index);
-        if let Some(place) = place {
+        // Hardware is told nothing: the language has seen to it.
+        if let Some(place) = place.filter(|&place| !self.devices[place].is_hardware) {
             self.feed(place, said);
             let input = Input::Fault(fault);
             self.devices[place].device.step(self.now, input, &mut self.output);

@@ -40,6 +40,7 @@ pub(crate) fn field(
             addresses.push((id, setup.device.network_address().unwrap_or_default()));
             places.push(devices.len());
             devices.push(FieldDevice {
+                is_hardware: device.is_hardware,
                 index,
                 name: device.name.clone(),
                 device: setup.device,
@@ -50,7 +51,7 @@ pub(crate) fn field(
         let mut diagnostics = Diagnostics::new();
         let spec = (medium_row.kind.build)(&medium_row.values, &mut diagnostics);
         let spec = spec.ok_or_else(broken)?;
-        let medium = spec.open(places.len(), &stream);
+        let medium = medium_row.line.is_none().then(|| spec.open(places.len(), &stream));
         let bits_per_second = spec.bits_per_second().unwrap_or(0);
         contexts.push(NetworkContext { bits_per_second, devices: addresses });
         networks.push(FieldNetwork { medium, devices: places });

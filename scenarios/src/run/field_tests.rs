@@ -101,6 +101,7 @@ fn field(heard: &Heard) -> Field {
     let spec = LanesSpec { delay: SimDuration::ZERO, bits_per_second: f64::INFINITY };
     let medium = MediumSpec::Lanes(spec).open(2, &streams.stream("n"));
     let device = |index| FieldDevice {
+        is_hardware: false,
         index,
         name: format!("speaker-{index}"),
         device: Box::new(Speaker { sent: 0 }),
@@ -110,7 +111,7 @@ fn field(heard: &Heard) -> Field {
     let make: MakeGateway = Box::new(move |kept| {
         Some(Box::new(Listener { heard: Arc::clone(&heard), kept: kept.len() }))
     });
-    let networks = vec![FieldNetwork { medium, devices: vec![0, 1] }];
+    let networks = vec![FieldNetwork { medium: Some(medium), devices: vec![0, 1] }];
     Field::new("cellar", START, make, networks, vec![device(0), device(1)]).unwrap()
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Said {
         at: SimTime,
         payload: Vec<u8>,
     },
+    /// Bytes for a network that is a real line.
+    ToLine { network: usize, bits_per_second: u32, bytes: Vec<u8> },
     /// A device has made a reading.
     Made { device: usize, made: Made },
     /// Something for the record, of a device or gateway of this name.

@@ -148,6 +148,8 @@ impl Shell {
                     }
                     Said::Made { device, made } => self.made.push((device, made)),
                     Said::Note { of, note } => self.notes.push((of, note)),
+                    // There are no real lines in virtual time.
+                    Said::ToLine { .. } => {}
                 }
             }
         }

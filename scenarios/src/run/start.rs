@@ -97,7 +97,7 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
     let devices = scenario.devices.iter().map(|row| DeviceFacts {
         name: row.name.clone(),
         model: row.kind.entry.name.to_owned(),
-        evidence: Evidence::Simulated,
+        evidence: if row.is_hardware { Evidence::Hardware } else { Evidence::Simulated },
         at: scenario.place_of(row),
         under_test: row.values.boolean("under_test"),
         fidelity: row.values.text_opt("fidelity").map(str::to_owned),

@@ -16,6 +16,11 @@ use crate::language::draft::{Draft, Row, Section};
 use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names};
 use crate::language::references::References;
 
+/// The key of the way in which a device is there.
+pub(super) const AS: &str = "as";
+/// The thing itself.
+pub(super) const HARDWARE: &str = "hardware";
+
 const READINGS: &str = "readings";
 const SPAN_WINDOW: &str = "span_window";
 const SPAN_EARLIEST: &str = "span_earliest";
@@ -56,10 +61,11 @@ const OWN: [Field; 8] = [
     ),
     Field::required("model", Kind::Text, "which device model"),
     Field::default(
-        "as",
-        Kind::Choice(&["simulated", "emulated", "hardware"]),
+        AS,
+        Kind::Choice(&["simulated", "emulated", HARDWARE]),
         "\"simulated\"",
-        "how it is there; this version has simulated devices only",
+        "how it is there: `hardware` is what a gateway reads on the `line` of a network; this \
+         version has no `emulated` ones",
     ),
     Field::default("under_test", Kind::Boolean, "false", "whether it is what the run judges"),
     Field::optional(
@@ -130,6 +136,8 @@ pub struct DeviceRow {
     pub kind: &'static DeviceKind,
     /// The index of the network it is on; `None`: it has a connection to the platform.
     pub on: Option<usize>,
+    /// Whether it is the thing itself, at the other end of its network's line.
+    pub is_hardware: bool,
     /// The index of the link it is connected through; `None`: straight to the platform.
     pub via: Option<usize>,
     /// Wall time a message may stay unacknowledged before the connection counts as lost.
@@ -174,15 +182,25 @@ pub(crate) fn build_device(
     (kind.build)(values, &context, out)
 }
 
-/// Device kinds of later versions are refused, not replaced by something else.
+/// Ways to be there of later versions are refused, not replaced by something else.
 fn is_available(draft: &Draft<'_>, out: &mut Diagnostics) {
-    for (way, span) in draft.rows(&DEVICE).iter().filter_map(|device| device.text("as")) {
-        if matches!(way, "emulated" | "hardware") {
-            let message = format!("{way} devices are not available in this version");
-            let help = "write `as = \"simulated\"`".to_owned();
-            let label = "only `simulated` works";
-            out.report_with_help(Code::NOT_AVAILABLE, span, message, label, Some(help));
-        }
+    for device in draft.rows(&DEVICE) {
+        let Some((way, span)) = device.text(AS) else { continue };
+        let (message, label, help) = match way {
+            "emulated" => (
+                "emulated devices are not available in this version",
+                "only `simulated` and `hardware` work",
+                "write `as = \"simulated\"`",
+            ),
+            HARDWARE if device.table.get(ON).is_none() => (
+                "hardware without a network is not available in this version",
+                "there is no way to it",
+                "put it on a `[[network]]` with a `line` that a `[[gateway]]` reads, or write \
+                 `as = \"simulated\"`",
+            ),
+            _ => continue,
+        };
+        out.report_with_help(Code::NOT_AVAILABLE, span, message, label, Some(help.to_owned()));
     }
 }
 
@@ -215,6 +233,16 @@ fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
             }
         }
     }
+}
+
+/// Whether a table is of the thing itself.
+pub(crate) fn is_hardware(device: &Row<'_>) -> bool {
+    device.text(AS).is_some_and(|(way, _)| way == HARDWARE)
+}
+
+/// Whether a table's readings are identified by when they were due and nothing else.
+pub(super) fn is_scheduled(device: &Row<'_>) -> bool {
+    device.values.as_ref().and_then(|values| identity(values)) == Some(Identity::Schedule)
 }
 
 /// What identifies the readings of a device that does not announce them.
@@ -346,6 +374,7 @@ pub(crate) fn devices(references: &References, tables: &[Row<'_>]) -> Option<Vec
             source: (*source)?,
             kind: kind_of(table_of_device)?,
             on: *references.on_networks.of_table.get(*table)?,
+            is_hardware: values.text(AS) == HARDWARE,
             via: (*references.via_of_table.get(*table)?).ok()?,
             acknowledge_limit: wall(values, "acknowledge_limit"),
             keep_alive: wall(values, "keep_alive"),

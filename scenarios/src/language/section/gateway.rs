@@ -9,7 +9,7 @@ use lastmeter_params::{Code, Diagnostics, Field, Kind, Span, Table, Values, read
 use super::device::{self, CONNECTION, DEVICE};
 use super::floor::wall;
 use super::link::{VIA, Via};
-use super::network::{self, NETWORK};
+use super::network::{self, LINE, NETWORK, POLL_EVERY};
 use crate::language::draft::{Draft, FILE_START, Row, Section};
 use crate::language::names::Names;
 
@@ -121,19 +121,81 @@ pub(crate) fn on_networks(
         }
         of_gateway.push(found);
     }
-    for (device, network) in draft.rows(&DEVICE).iter().zip(&of_table) {
-        let Some(network) = network.filter(|&network| taken[network].is_none()) else { continue };
-        if !draft.all_read(&GATEWAY) {
-            continue;
+    // Of a gateway with a mistake nobody knows where it is.
+    if draft.all_read(&GATEWAY) {
+        for (device, network) in draft.rows(&DEVICE).iter().zip(&of_table) {
+            let Some(network) = *network else { continue };
+            is_at_its_end(device, (&rows[network], taken[network].is_some()), out);
         }
-        let (_, span) = device.text(ON).unwrap_or(("", device.span));
-        let name = networks.get(network).unwrap_or_default();
+        for (network, gateway) in rows.iter().zip(&taken) {
+            polls_are_of_the_other_end(network, gateway.is_some(), out);
+        }
+    }
+    OnNetworks { of_table, of_gateway }
+}
+
+/// A device is where its network has devices: at the other end of a line that a gateway here reads,
+/// and here if the line is simulated or read from the other end.
+fn is_at_its_end(device: &Row<'_>, (network, has_gateway): (&Row<'_>, bool), out: &mut Diagnostics) {
+    let name = network.name().unwrap_or_default();
+    let has_line = network.text(LINE).is_some();
+    let (_, on) = device.text(ON).unwrap_or(("", device.span));
+    if !has_line && !has_gateway {
         let message = format!("network `{name}` has no gateway");
         let help = format!("add a `[[gateway]]` with `on = \"network:{name}\"`");
         let label = "nothing carries its readings";
-        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+        out.report_with_help(Code::DOES_NOT_FIT, on, message, label, Some(help));
+        return;
     }
-    OnNetworks { of_table, of_gateway }
+    let hardware = device.text(device::AS).filter(|(way, _)| *way == device::HARDWARE);
+    match hardware {
+        None if has_line && has_gateway => {
+            let message = format!("the gateway of network `{name}` is here, its devices are not");
+            let help = "write `as = \"hardware\"` for what is at the other end of the line, or leave \
+                        `line` or the gateway out"
+                .to_owned();
+            let label = "at the other end of a real line nothing is simulated";
+            out.report_with_help(Code::DOES_NOT_FIT, on, message, label, Some(help));
+        }
+        Some((_, span)) if !(has_line && has_gateway) => {
+            let message = format!("network `{name}` has no `line` that a gateway here reads");
+            let help = "give the network a `line` and a `[[gateway]]`, or leave `as` out".to_owned();
+            let label = "there is no way to it";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+        }
+        Some((_, span)) if !device::is_scheduled(device) => {
+            let message = "a device that is not simulated announces nothing to the bench";
+            let help = "write `readings = \"scheduled\"`, with `span_earliest` and `span_latest` for \
+                        how far from the poll it may have measured"
+                .to_owned();
+            let label = "its readings are known by their instant alone";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+        }
+        _ => {}
+    }
+}
+
+/// How often devices are read has to be known of a reader that is not here, and of no other.
+fn polls_are_of_the_other_end(network: &Row<'_>, has_gateway: bool, out: &mut Diagnostics) {
+    let line = network.text(LINE);
+    let polls = network.values.as_ref().filter(|values| values.get(POLL_EVERY).is_some());
+    match (line, polls) {
+        (Some((_, span)), None) if !has_gateway => {
+            let message = "nobody here reads the devices on this line";
+            let help = format!(
+                "write `{POLL_EVERY} = \"10 s\"` if whoever is at the other end reads each of them \
+                 so often, or add a `[[gateway]]`"
+            );
+            let label = "when their readings are due is unknown";
+            out.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
+        }
+        (line, Some(values)) if line.is_none() || has_gateway => {
+            let message = format!("`{POLL_EVERY}` is of a reader at the other end of a line");
+            let label = "expected with `line` and without a gateway only";
+            out.report(Code::DOES_NOT_FIT, values.span_of(POLL_EVERY), message, label);
+        }
+        _ => {}
+    }
 }
 
 /// The name or pattern after `network:`, with its place.

@@ -2,10 +2,18 @@
 
 use std::sync::Arc;
 
+use lastmeter_link::channel::ChannelAddress;
 use lastmeter_link::medium::{NETWORKS, NetworkKind};
-use lastmeter_params::{Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 
-use crate::language::draft::{Row, Section};
+use super::scenario::is_in_real_time;
+use crate::language::draft::{Draft, Row, Section};
+
+/// The key of the real line that a network is.
+pub(super) const LINE: &str = "line";
+
+/// The key of how often a device is read by whoever is at the other end.
+pub(super) const POLL_EVERY: &str = "poll_every";
 
 pub(crate) static NETWORK: Section = Section {
     name: "network",
@@ -16,10 +24,25 @@ pub(crate) static NETWORK: Section = Section {
     fields: &[
         Field::required("name", Kind::Name, "what `on` refers to"),
         Field::required("kind", Kind::Text, "which kind of network"),
+        Field::optional(
+            LINE,
+            Kind::Text,
+            "the real line that it is, in real time: `pty:PATH`, `tty:PATH`, `tcp:HOST:PORT`, \
+             `tcp-listen:HOST:PORT`, `udp:HOST:PORT`. With a gateway here its devices are at the \
+             other end (`as = \"hardware\"`), without one whoever reads the devices that are \
+             simulated here; without this key the line is simulated",
+        ),
+        Field::optional(
+            POLL_EVERY,
+            Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 86_400.0 },
+            "how often whoever is at the other end of `line` reads each device and sends the \
+             reading to the platform; where the gateway is here, that is its affair",
+        ),
     ],
     kind: Some(("kind", "kind of network")),
     entries: || NETWORKS.iter().map(|kind| kind.entry).collect(),
     heading: "networks",
+    rules: &[lines_can_be_used],
     ..Section::REPEATED
 };
 
@@ -30,7 +53,16 @@ pub struct NetworkRow {
     pub name: String,
     /// The registered kind.
     pub kind: &'static NetworkKind,
+    /// The real line that it is; `None`: it is simulated.
+    pub line: Option<ChannelAddress>,
     pub(crate) values: Arc<Values>,
+}
+
+impl NetworkRow {
+    /// The rate at which its parties begin, where it has one for all of them.
+    pub(crate) fn bits_per_second(&self) -> Option<u32> {
+        (self.kind.build)(&self.values, &mut Diagnostics::new())?.bits_per_second()
+    }
 }
 
 /// The registered kind of a table.
@@ -40,5 +72,32 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static NetworkKind> {
 
 pub(crate) fn network(row: &Row<'_>) -> Option<NetworkRow> {
     let values = Arc::clone(row.values.as_ref()?);
-    Some(NetworkRow { name: row.name()?.to_owned(), kind: kind_of(row)?, values })
+    // That it is an address was looked at before.
+    let line = values.text_opt(LINE).map(str::parse).transpose().ok()?;
+    Some(NetworkRow { name: row.name()?.to_owned(), kind: kind_of(row)?, line, values })
+}
+
+/// A real line has an address, is there in real time only, and is one for all on it.
+fn lines_can_be_used(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for row in draft.rows(&NETWORK) {
+        let Some((address, span)) = row.text(LINE) else { continue };
+        if let Err(error) = address.parse::<ChannelAddress>() {
+            out.report(Code::OUT_OF_RANGE, span, error.to_string(), "no address of a line");
+        }
+        if !is_in_real_time(draft) {
+            let message = "whoever is at the other end of a real line has a clock of their own";
+            let help = "write `time = \"real\"` under `[scenario]`, or leave `line` out: the line is \
+                        simulated then";
+            let label = "not in virtual time";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+        }
+        let spec = kind_of(row).zip(row.values.as_ref());
+        let spec = spec.and_then(|(kind, values)| (kind.build)(values, &mut Diagnostics::new()));
+        if spec.is_some_and(|spec| spec.bits_per_second().is_none()) {
+            let message = "a network of kind `stream` has a line for each of its devices";
+            let help = "leave `line` out: the streams are simulated then".to_owned();
+            let label = "expected on a network with one line";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+        }
+    }
 }

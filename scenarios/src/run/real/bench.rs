@@ -213,11 +213,11 @@ impl RealBench<'_> {
         let deadline = monotonic_ns() + CONNECT_LIMIT.as_nanos() as i64;
         loop {
             let who = match self.senders.first_missing() {
-                Some(device) => format!("device `{}`", self.scenario.devices[device].name),
+                Some(device) => self.scenario.whom_to_wait_for(device),
                 None if self.observers.are_all_there() => return Ok(()),
-                None => "the observers".to_owned(),
+                None => "the observers to connect to the platform's broker".to_owned(),
             };
-            let what = format!("{who} to connect to the platform's broker{}", self.last_loss());
+            let what = format!("{who}{}", self.last_loss());
             self.take_until(deadline, &what).await?;
         }
     }
@@ -250,6 +250,8 @@ impl RealBench<'_> {
     /// Plays the schedule from its beginning to its end.
     async fn play(&mut self, run: &Run<'_>, console: &Console) -> Result<(), BenchError> {
         self.begin();
+        let has_others = self.scenario.networks.iter().any(|network| network.line.is_some());
+        console.schedule_begins(self.scenario.schedule.start, has_others);
         let timeline = self.clocks.timeline;
         let end_ns = timeline.instant(self.end(), self.senders.longest_lag());
         let mut batch = Vec::new();

@@ -8,15 +8,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 
 use bytes::Bytes;
-use lastmeter_devices::DeviceFault;
+use lastmeter_devices::{DeviceFault, GatewayInput};
+use lastmeter_link::channel::ChannelEvent;
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use super::real_line::{RealLine, line_note};
 use super::report::Report;
 use super::sender::Control;
 use super::timeline::Timeline;
+use crate::lines::Lines;
 use crate::run::alarm::Alarm;
 use crate::run::error::BenchError;
 use crate::run::field::Field;
@@ -27,6 +30,8 @@ use crate::run::party::{Said, Uplinked};
 /// What a field's sender is made of.
 pub(crate) struct FieldSenderParts {
     pub(crate) field: Field,
+    /// Its networks that are real lines.
+    pub(crate) lines: Vec<RealLine>,
     pub(crate) port: MqttPort,
     pub(crate) session: Session,
     pub(crate) events: SessionEvents,
@@ -53,6 +58,12 @@ pub(crate) struct FieldSender {
     timeline: Option<Timeline>,
     is_finished: bool,
     has_told_end: bool,
+    lines: Lines,
+    /// For each real line whether somebody is there.
+    are_up: Vec<bool>,
+    /// When it was first connected, until that is told: once there is somebody on each line.
+    connected_ns: Option<i64>,
+    to_lines: Vec<(usize, u32, Vec<u8>)>,
     said: Vec<Said>,
     waiting: VecDeque<Waiting>,
     /// Readings by the number of their message, until acknowledged.
@@ -61,8 +72,12 @@ pub(crate) struct FieldSender {
 }
 
 impl FieldSender {
-    pub(crate) fn new(parts: FieldSenderParts) -> Self {
+    fn new(parts: FieldSenderParts, lines: Lines) -> Self {
         Self {
+            are_up: vec![false; lines.len()],
+            lines,
+            connected_ns: None,
+            to_lines: Vec::new(),
             parts,
             timeline: None,
             is_finished: false,
@@ -84,8 +99,17 @@ impl FieldSender {
         self.parts.field.devices.iter().for_each(|device| self.report(report(device.index)));
     }
 
-    /// Serves the field until it is told to close. An error breaks the bench.
-    pub(crate) async fn run(mut self) -> Result<(), BenchError> {
+    /// Opens its real lines and serves the field until it is told to close. An error breaks the
+    /// bench.
+    pub(crate) async fn serve(parts: FieldSenderParts) -> Result<(), BenchError> {
+        let mut lines = Vec::new();
+        for line in &parts.lines {
+            lines.push((line.open().await?, line.settings.baud));
+        }
+        Self::new(parts, Lines::serve(lines)).run().await
+    }
+
+    async fn run(mut self) -> Result<(), BenchError> {
         let mut sleep: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(std::future::pending());
         let mut planned = None;
         loop {
@@ -103,7 +127,7 @@ impl FieldSender {
                     self.wake();
                 }
                 control = self.parts.control.recv() => match control {
-                    Some(Control::Begin(timeline)) => self.timeline = Some(timeline),
+                    Some(Control::Begin(timeline)) => self.begin(timeline),
                     Some(Control::Finish) => {
                         self.wake();
                         self.is_finished = true;
@@ -121,12 +145,73 @@ impl FieldSender {
                     Some(event) => self.take(event),
                     None => return Err(self.broken("its connection ended for good".to_owned())),
                 },
+                (line, event) = self.lines.recv() => self.on_line(line, event),
                 handed = hand_over(&self.parts.session, self.waiting.front()), if has_waiting => {
                     self.handed(handed)?;
                 }
             }
+            for (line, rate, bytes) in std::mem::take(&mut self.to_lines) {
+                self.lines.send(line, rate, bytes).await;
+            }
             self.send_what_waits()?;
             self.report_if_idle();
+        }
+    }
+
+    fn begin(&mut self, timeline: Timeline) {
+        self.timeline = Some(timeline);
+        for line in 0..self.parts.lines.len() {
+            self.line_up(line, timeline.start);
+        }
+    }
+
+    fn line_up(&mut self, line: usize, at: SimTime) {
+        let network = self.parts.lines[line].network;
+        self.parts.field.on_line(at, GatewayInput::LineUp { network }, &mut self.said);
+        self.carry();
+    }
+
+    /// What happens on a real line. Before the schedule only who is there is of interest.
+    fn on_line(&mut self, line: usize, event: ChannelEvent) {
+        let event_time = |at_ns| {
+            let timeline = self.timeline?;
+            Some(timeline.event_time(at_ns, SimDuration::ZERO).min(self.parts.end))
+        };
+        let RealLine { network, ref name, .. } = self.parts.lines[line];
+        match event {
+            ChannelEvent::Arrived { at_ns, bytes } => {
+                // What comes after the end is for nobody.
+                let Some(at) = event_time(at_ns).filter(|_| !self.is_finished) else { return };
+                let input = GatewayInput::Bytes { network, lane: None, bytes };
+                self.parts.field.on_line(at, input, &mut self.said);
+                self.carry();
+            }
+            ChannelEvent::Up => {
+                self.are_up[line] = true;
+                if let Some(at) = event_time(monotonic_ns()) {
+                    let note = line_note(at, "line_up", name, "");
+                    self.report(Report::Note { of: self.parts.field.name.clone(), note });
+                    self.line_up(line, at);
+                }
+                self.report_if_connected();
+            }
+            ChannelEvent::Down { reason } => {
+                self.are_up[line] = false;
+                if let Some(at) = event_time(monotonic_ns()) {
+                    let note = line_note(at, "line_down", name, &reason);
+                    self.report(Report::Note { of: self.parts.field.name.clone(), note });
+                }
+            }
+        }
+    }
+
+    /// Reports its connection once there is also somebody on each line: the schedule waits for it.
+    fn report_if_connected(&mut self) {
+        if !self.are_up.iter().all(|is_up| *is_up) {
+            return;
+        }
+        if let Some(at_ns) = self.connected_ns.take() {
+            self.report_of_all(|device| Report::Connected { device, at_ns });
         }
     }
 
@@ -189,6 +274,10 @@ impl FieldSender {
                     self.report(Report::Made { device, made });
                 }
                 Said::Note { of, note } => self.report(Report::Note { of, note }),
+                Said::ToLine { network, bits_per_second, bytes } => {
+                    let line = self.parts.lines.iter().position(|line| line.network == network);
+                    self.to_lines.extend(line.map(|line| (line, bits_per_second, bytes)));
+                }
             }
         }
     }
@@ -242,11 +331,13 @@ impl FieldSender {
         self.wake();
         let what = match event {
             SessionEvent::Connected => {
-                self.report_of_all(|device| Report::Connected { device, at_ns });
+                self.connected_ns = Some(at_ns);
+                self.report_if_connected();
                 Uplinked::Connected
             }
             SessionEvent::Disconnected { reason } => {
                 self.waiting.clear();
+                self.connected_ns = None;
                 let reason =
                     |device| Report::Disconnected { device, reason: reason.clone(), at_ns };
                 self.report_of_all(reason);

@@ -149,7 +149,11 @@ impl RealBench<'_> {
         if until <= self.scenario.schedule.start {
             return Ok(());
         }
-        for (number, at) in self.ledger.settle(index, until, rows)? {
+        let never_made = self.ledger.settle(index, until, rows)?;
+        if self.scenario.is_read_elsewhere(index) {
+            return Ok(());
+        }
+        for (number, at) in never_made {
             let intended_ns = self.clocks.timeline.instant(at, self.senders.states[index].lag);
             let rows = &mut self.recording.latency;
             self.recorder.never_made(index, number, intended_ns, rows);

@@ -11,10 +11,12 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::access::PlatformAccess;
 use super::clocks::Clocks;
 use super::field_sender::{FieldSender, FieldSenderParts};
+use super::line_sender::{LineSender, LineSenderParts};
 use super::links::Links;
 use super::load::Watched;
 use super::observer::{Devices, Observers, observe};
 use super::reader;
+use super::real_line::RealLine;
 use super::recorder::Observer;
 use super::sender::{Control, Sender, SenderParts};
 use super::senders::Senders;
@@ -22,7 +24,7 @@ use super::workers::Workers;
 use crate::language::{Action, DeviceRow, GatewayRow, ObserverRow, Scenario};
 use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
-use crate::run::field::Field;
+use crate::run::field::{Field, FieldDevice};
 use crate::run::field_setup::field;
 use crate::run::joining::Ledger;
 use crate::run::mqtt_port::MqttPort;
@@ -173,10 +175,55 @@ impl Parts<'_> {
                 served[index] = Some((control.clone(), SimDuration::ZERO));
             }
         }
+        for network in scenario.foreign_masters() {
+            let lines = self.open_line(network, &mut setups, &mut faults)?;
+            for (index, control) in lines {
+                served[index] = Some((control, SimDuration::ZERO));
+            }
+        }
         for (control, lag) in served.into_iter().flatten() {
             self.senders.push(control, lag);
         }
         Ok(())
+    }
+
+    /// The devices on a real line that somebody else reads; who serves each, by its index.
+    fn open_line(
+        &mut self,
+        network: usize,
+        setups: &mut [Option<DeviceSetup>],
+        faults: &mut BTreeMap<usize, VecDeque<(SimTime, DeviceFault)>>,
+    ) -> Result<Vec<(usize, UnboundedSender<Control>)>, BenchError> {
+        let Some(line) = RealLine::of(&self.scenario.networks[network], 0) else {
+            return Ok(Vec::new());
+        };
+        let mut devices = Vec::new();
+        let mut own_faults = Vec::new();
+        for (index, row) in self.scenario.devices.iter().enumerate() {
+            let Some(setup) = setups[index].take_if(|_| row.on == Some(network)) else { continue };
+            devices.push(FieldDevice {
+                is_hardware: false,
+                index,
+                name: row.name.clone(),
+                device: setup.device,
+                feeder: setup.feeder,
+            });
+            let faults = faults.remove(&index).unwrap_or_default();
+            own_faults.extend(faults.into_iter().map(|(at, fault)| (at, index, fault)));
+        }
+        own_faults.sort_by_key(|(at, ..)| *at);
+        let own: Vec<usize> = devices.iter().map(|device| device.index).collect();
+        let (control_sender, control) = unbounded_channel();
+        let schedule = &self.scenario.schedule;
+        self.workers.spawn(LineSender::serve(LineSenderParts {
+            line,
+            devices,
+            end: schedule.start + schedule.duration,
+            faults: own_faults.into(),
+            reports: self.workers.reporter.clone(),
+            control,
+        }));
+        Ok(own.into_iter().map(|index| (index, control_sender.clone())).collect())
     }
 
     async fn open_field(
@@ -194,8 +241,13 @@ impl Parts<'_> {
         let (session, events) = self.access.open(options);
         let (control_sender, control) = unbounded_channel();
         let schedule = &self.scenario.schedule;
-        let sender = FieldSender::new(FieldSenderParts {
+        let networks = row.networks.iter().enumerate();
+        let lines = networks.filter_map(|(place, &network)| {
+            RealLine::of(&self.scenario.networks[network], place)
+        });
+        let sender = FieldSender::serve(FieldSenderParts {
             field,
+            lines: lines.collect(),
             port,
             session,
             events,
@@ -205,7 +257,7 @@ impl Parts<'_> {
             reports: self.workers.reporter.clone(),
             control,
         });
-        self.workers.spawn(sender.run());
+        self.workers.spawn(sender);
         Ok(control_sender)
     }
 

@@ -32,6 +32,10 @@ impl RealBench<'_> {
             }
             Report::Made { device, made } => {
                 self.ledger.made(device, made)?;
+                // On which messages somebody else puts it nobody here knows.
+                if self.scenario.is_read_elsewhere(device) {
+                    return Ok(());
+                }
                 let sender = &mut self.senders.states[device];
                 let held = PendingReading { due: made.at, given_up_ns: None };
                 sender.held.insert((made.epoch, made.serial), held);

@@ -122,6 +122,11 @@ impl Injection {
     }
 }
 
+/// Whether it is about what one device does.
+pub(crate) fn is_of_device(row: &Row<'_>) -> bool {
+    matches!(kind_of(row), Some(InjectKind::Device(_) | InjectKind::Command))
+}
+
 /// The injection of a row, with what it does to a link, if it does.
 pub(crate) fn injection(
     (row, change): (&Row<'_>, Option<Impairment>),

@@ -1,0 +1,218 @@
+"""Scenarios whose M-Bus line is real, with somebody else at its other end.
+
+A master by pyMeterBus opens the bench's pseudo-terminal, reads the simulated meters and sends what it reads to
+the platform; slaves that answer captured telegrams stand behind a TCP port and are read by the concentrator.
+The bench has to find each scenario passed, each twin failed by its check, and a line that nobody is at wrong.
+"""
+
+import datetime
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import meterbus
+import serial
+
+from peer.bench import LASTMETER, Comparison
+from peer.meter import Meter, reading
+from peer.platform import TOKEN, Platform
+
+FOLDER = "scenarios/library/foreign"
+FRAMES = os.path.join(os.environ.get("LASTMETER_FRAMES", ""), "mbus")
+SLAVES = ["kamstrup_multical_601", "sen_pollucom_e"]
+POLL_S, DURATION_S, METERS = 4.0, 16.0, 3
+LIMIT_S = 120
+
+
+class Run:
+    """A scenario under way; what it says is kept."""
+
+    def __init__(self, scenario, *options):
+        self.process = subprocess.Popen(
+            [LASTMETER, "run", f"{FOLDER}/{scenario}.toml", *options],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        self.err, self.out = [], []
+        self.readers = [threading.Thread(target=self.keep, args=of, daemon=True)
+                        for of in ((self.process.stderr, self.err), (self.process.stdout, self.out))]
+        for reader in self.readers:
+            reader.start()
+
+    @staticmethod
+    def keep(stream, lines):
+        lines.extend(stream)
+
+    def schedule(self):
+        """When the schedule began, in the scenario's time and by the monotonic clock."""
+        while self.process.poll() is None:
+            for line in self.out:
+                event = json.loads(line)
+                if event["event"] == "schedule":
+                    return datetime.datetime.fromisoformat(event["start"]), time.monotonic()
+            time.sleep(0.005)
+        sys.exit("the run ended before its schedule: " + self.end()[1])
+
+    def end(self):
+        """Exit code and everything it said."""
+        code = self.process.wait(LIMIT_S)
+        for reader in self.readers:
+            reader.join(LIMIT_S)
+        return code, "".join(self.out + self.err)
+
+
+def verdicts(folder):
+    """Verdict by check."""
+    with open(os.path.join(folder, "verdicts.json"), encoding="utf-8") as file:
+        return {row["check"]: row["status"] for row in json.load(file)}
+
+
+def judged(comparison, run, folder, failed):
+    """All checks pass but those that are to fail."""
+    code, said = run.end()
+    name = os.path.basename(folder)
+    if not os.path.exists(os.path.join(folder, "verdicts.json")):
+        comparison.true(f"{name}: a verdict", False, said[-800:])
+        return
+    found = verdicts(folder)
+    expected = {check: "fail" if check in failed else "pass" for check in found}
+    comparison.same(f"{name}: verdicts", found, expected)
+    comparison.same(f"{name}: exit code", code, 1 if failed else 0)
+
+
+# --- a foreign master -------------------------------------------------------------------------------------------
+
+def telegram_values(telegram):
+    """Temperatures of a telegram, by the identifiers of the platform."""
+    records = [json.loads(record.to_JSON()) for record in telegram.records]
+    kinds = {"VIFUnit.FLOW_TEMPERATURE": "inlet", "VIFUnit.RETURN_TEMPERATURE": "outlet"}
+    return {"heating.temp.primary." + kinds[record["type"]]: float(record["value"])
+            for record in records if record["type"] in kinds}
+
+
+def master(comparison, name, failed, stops=None):
+    """Reads the meters each four seconds from the start that it sets on; `stops`: after so many polls."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = lambda part: os.path.join(folder, part)
+        platform = Platform(path("data"))
+        with open(path("profile.toml"), "w", encoding="utf-8") as file:
+            file.write(f'mqtt = "{platform.ready["mqtt"]}"\nrest = "{platform.rest}"\ntoken = "{TOKEN}"\n')
+        run = Run(name, "--platform", path("profile.toml"), "--out", path(name), "--format", "json",
+                  "--set", f"network.line.line=pty:{path('line')}")
+        while not os.path.exists(path("line")) and run.process.poll() is None:
+            time.sleep(0.01)
+        meter = Meter(platform, "MQTT 5", "foreign-master")
+        # The bench waits for somebody to open the line, and says when it begins.
+        with serial.Serial(path("line"), 2400, timeout=0.5) as line:
+            start, begin = run.schedule()
+            for poll in range(1, int(DURATION_S / POLL_S) + 1):
+                if stops is not None and poll > stops:
+                    break
+                # The last one is read before the end.
+                at = begin + poll * POLL_S + (0.4 if poll * POLL_S < DURATION_S else -0.6)
+                time.sleep(max(0.0, at - time.monotonic()))
+                for number in range(1, METERS + 1):
+                    line.reset_input_buffer()
+                    meterbus.send_request_frame(line, number)
+                    data = meterbus.recv_frame(line, meterbus.FRAME_DATA_LENGTH)
+                    if not data:
+                        continue
+                    now = start + datetime.timedelta(seconds=time.monotonic() - begin)
+                    date = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
+                    meter.send(reading(f"heat-{number}", poll, telegram_values(meterbus.load(data)), date))
+            judged(comparison, run, path(name), failed)
+        meter.close()
+        platform.stop()
+
+
+# --- foreign slaves ---------------------------------------------------------------------------------------------
+
+class Slave:
+    """A meter that answers its captured telegram, with a new access number each time."""
+
+    def __init__(self, name):
+        with open(os.path.join(FRAMES, f"{name}.hex"), encoding="ascii") as file:
+            self.frame = bytearray.fromhex(re.sub(r"\s+", "", file.read()))
+        # Where more telegrams follow, only the first one was captured: it is the last one here.
+        self.frame[-3] = {0x1F: 0x0F}.get(self.frame[-3], self.frame[-3])
+        self.address = bytes(self.frame[7:15])
+        self.selected, self.bit, self.count = False, None, self.frame[15]
+
+    def answer(self, control, address, data):
+        if control in (0x53, 0x73) and data[:1] in (b"\x52", b"\x56"):
+            wanted, own = data[1:9].hex(), self.address.hex()
+            self.selected = all(a in ("f", b) for a, b in zip(wanted, own))
+            self.bit = None
+            return b"\xe5" if self.selected else b""
+        if control == 0x40:
+            self.selected = self.selected and address != 0xFD
+            return b""
+        if control in (0x5B, 0x7B) and address == 0xFD and self.selected:
+            if self.bit != control:
+                self.bit, self.count = control, (self.count + 1) % 256
+            telegram = self.frame.copy()
+            telegram[15] = self.count
+            telegram[-2] = sum(telegram[4:-2]) % 256
+            return bytes(telegram)
+        return b""
+
+
+def requests(buffer):
+    """Takes whole requests out of what has arrived: control, address and data of each."""
+    while buffer:
+        if buffer[0] == 0x10 and len(buffer) >= 5:
+            yield buffer[1], buffer[2], b""
+            del buffer[:5]
+        elif buffer[0] == 0x68 and len(buffer) >= 2 and len(buffer) >= buffer[1] + 6:
+            length = buffer[1]
+            yield buffer[4], buffer[5], bytes(buffer[6:4 + length])
+            del buffer[:length + 6]
+        elif buffer[0] in (0x10, 0x68):
+            return
+        else:
+            del buffer[0]
+
+
+def play(listener, slaves):
+    """Answers whoever connects."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        buffer = bytearray()
+        while data := connection.recv(512):
+            buffer += data
+            for control, address, content in requests(buffer):
+                answer = b"".join(slave.answer(control, address, content) for slave in slaves)
+                if answer:
+                    connection.sendall(answer)
+
+
+def slaves(comparison, name, failed, answering=SLAVES):
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=play, args=(listener, [Slave(name) for name in answering]), daemon=True).start()
+        out = os.path.join(folder, name)
+        line = f"tcp:127.0.0.1:{listener.getsockname()[1]}"
+        judged(comparison, Run(name, "--out", out, "--set", f"network.line.line={line}"), out, failed)
+
+
+def main():
+    comparison = Comparison()
+    slaves(comparison, "m-bus-foreign-slaves", [])
+    slaves(comparison, "must-fail/m-bus-foreign-slaves-wrong", ["temperatures"])
+    slaves(comparison, "m-bus-foreign-slaves", ["readings-once"], SLAVES[:1])
+    master(comparison, "m-bus-foreign-master", [])
+    master(comparison, "must-fail/m-bus-foreign-master-sensor", ["temperatures"])
+    master(comparison, "m-bus-foreign-master", ["readings-once"], stops=3)
+    comparison.end()
+
+
+if __name__ == "__main__":
+    main()
