@@ -99,7 +99,7 @@ impl Refusals {
     }
 
     /// The reasons that occurred, in the order of their declaration, each with how often.
-    pub fn iter(&self) -> impl Iterator<Item = (Refusal, u64)> + '_ {
+    pub fn by_reason(&self) -> impl Iterator<Item = (Refusal, u64)> + '_ {
         Refusal::ALL.into_iter().map(|refusal| (refusal, self.of(refusal))).filter(|(_, n)| *n > 0)
     }
 }
@@ -115,7 +115,7 @@ mod tests {
         refusals.count(Refusal::CardRateExceeded);
         refusals.count(Refusal::Remainder);
         assert_eq!((refusals.total(), refusals.of(Refusal::Remainder)), (3, 2));
-        let found: Vec<_> = refusals.iter().collect();
+        let found: Vec<_> = refusals.by_reason().collect();
         assert_eq!(found, [(Refusal::Remainder, 2), (Refusal::CardRateExceeded, 1)]);
     }
 
