@@ -91,8 +91,8 @@ impl AsyncIp {
         ASYNC_IP_HEADER_BYTES + self.values * VALUE_BYTES
     }
 
-    /// Appends the frame of a sample to `out`, which a refusal leaves as it was. The sample's origin
-    /// is not carried.
+    /// Appends the frame of a sample to `out`, which a refusal leaves as it was. The origin is not
+    /// carried.
     pub fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
         number::count(sample.values.len(), self.values)?;
         let Some(sequence) = sample.sequence else {

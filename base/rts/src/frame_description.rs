@@ -1,7 +1,7 @@
 //! A frame that its user describes: where each signal lies and how it is carried.
 //!
-//! Source: the frame builders of the simulators. The TCP and UDP drivers of HYPERSIM and RT-LAB give
-//! each signal a type, byte offset, bit offset and size, with gaps; Typhoon HIL sends 64-bit
+//! Source: the frame builders of the simulators. The TCP and UDP drivers of HYPERSIM and RT-LAB
+//! give each signal a type, byte offset, bit offset and size, with gaps; Typhoon HIL sends 64-bit
 //! little-endian words; Speedgoat and Simulink pack bytes by blocks. Layouts unverified against
 //! hardware.
 //!
@@ -329,8 +329,8 @@ impl FrameDescription {
         self.bytes
     }
 
-    /// Appends the frame of a sample to `out`, which a refusal leaves as it was. Sequence and origin
-    /// are not carried.
+    /// Appends the frame of a sample to `out`, which a refusal leaves as it was. Neither sequence
+    /// nor origin is carried.
     pub fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
         number::count(sample.values.len(), self.fields.len())?;
         let before = out.len();

@@ -1,9 +1,9 @@
 //! How often a card may be written to: too many frames per second can stop a GTNET card until its
 //! power is switched off and on.
 //!
-//! Source: RTDS Technologies, public description of GTNET-SKT: a GTNETx2 takes up to 1,000 frames
-//! per second of 300 points and 5,000 of less than 60, the older GTNET 100; unverified against
-//! hardware. Between 60 and 300 points the lower rate holds.
+//! Source: RTDS Technologies, public description of GTNET-SKT: a `GTNETx2` takes up to 1,000
+//! frames per second of 300 points and 5,000 of less than 60, the older GTNET 100; unverified
+//! against hardware. Between 60 and 300 points the lower rate holds.
 //!
 //! The guard has no clock: instants are arguments, in the caller's time. A frame may follow the
 //! last one after a period, so a burst never gets through. With a tolerance one may come that much
@@ -25,7 +25,7 @@ pub struct RateStep {
     pub frames_per_second: u32,
 }
 
-/// The limits of a GTNETx2 card.
+/// The limits of a `GTNETx2` card.
 pub const GTNETX2_LIMITS: &[RateStep] = &[
     RateStep { words: 59, frames_per_second: 5000 },
     RateStep { words: 300, frames_per_second: 1000 },

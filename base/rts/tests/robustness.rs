@@ -1,5 +1,7 @@
 //! Arbitrary and damaged bytes: no decoder panics, and what one takes is written back as it came.
 
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
 use lastmeter_rts::{
     AsyncIp, ByteOrder, FieldType, Format, FrameDescription, FrameField, Framing, Gtnet,
     GtnetHeader, GtnetPoint, Reassembly, Refusals, Sample, SequenceWatch,
@@ -52,7 +54,7 @@ fn feed(format: &Format, valid: &[u8]) -> (usize, Refusals) {
     let (mut taken, mut refusals) = (0, Refusals::default());
     let (mut sample, mut again) = (Sample::default(), Vec::new());
     for nth in 0..INPUTS {
-        let input = if nth % 4 == 0 {
+        let input = if nth.is_multiple_of(4) {
             let count = random.below(2 * valid.len() + 1);
             random.bytes(count)
         } else {
@@ -128,7 +130,9 @@ fn no_stream_makes_a_reassembly_panic() {
                 let (frame, length) = (next.map(<[u8]>::len), framing);
                 match (frame, length) {
                     (Ok(found), Framing::Fixed(length)) => assert_eq!(found, length.max(1)),
-                    (Ok(found), Framing::AsyncIp) => assert!(found % 8 == 0 && found <= 520),
+                    (Ok(found), Framing::AsyncIp) => {
+                        assert!(found.is_multiple_of(8) && found <= 520)
+                    }
                     (Err(_), _) => lost += 1,
                 }
             }
