@@ -215,4 +215,14 @@ mod tests {
         assert!(stream.next_frame().unwrap().is_err());
         assert_eq!(stream.next_frame(), None);
     }
+
+    #[test]
+    fn frames_that_were_taken_take_no_room() {
+        let mut stream = Reassembly::new(Framing::Fixed(24));
+        for _ in 0..1000 {
+            stream.push(&[7; 23]);
+            while stream.next_frame().is_some() {}
+            assert!(stream.bytes.len() < 24 + 23);
+        }
+    }
 }
