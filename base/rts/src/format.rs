@@ -1,0 +1,129 @@
+//! The formats behind one name: a frame from and to a sample, whichever it is.
+
+use crate::async_ip::OPAL_ASYNC_IP;
+use crate::frame_description::DESCRIBED_FRAME;
+use crate::gtnet::GTNET_SKT;
+use crate::{
+    AsyncIp, FrameDescription, Framing, Gtnet, GtnetHeader, Rejection, Sample, SequenceWatch,
+};
+
+/// One key that a format takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatKey {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds without it; `None` where it is required.
+    pub default: Option<&'static str>,
+    /// What it sets.
+    pub summary: &'static str,
+}
+
+/// One kind of format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatKind {
+    /// Its name.
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: &'static str,
+    /// The long text.
+    pub description: &'static str,
+    /// What it takes.
+    pub keys: &'static [FormatKey],
+}
+
+/// Every kind of format.
+pub static FORMATS: &[FormatKind] = &[GTNET_SKT, OPAL_ASYNC_IP, DESCRIBED_FRAME];
+
+/// A configured format: what one frame is, in one direction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Format {
+    /// RTDS GTNET-SKT.
+    GtnetSkt(Gtnet),
+    /// OPAL-RT `AsyncIP`.
+    OpalAsyncIp(AsyncIp),
+    /// Described signals.
+    DescribedFrame(FrameDescription),
+}
+
+impl Format {
+    /// Its row.
+    pub const fn kind(&self) -> &'static FormatKind {
+        match self {
+            Self::GtnetSkt(_) => &GTNET_SKT,
+            Self::OpalAsyncIp(_) => &OPAL_ASYNC_IP,
+            Self::DescribedFrame(_) => &DESCRIBED_FRAME,
+        }
+    }
+
+    /// Appends the frame of a sample to `out`, which a refusal leaves as it was.
+    pub fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
+        match self {
+            Self::GtnetSkt(gtnet) => gtnet.encode(sample, out),
+            Self::OpalAsyncIp(async_ip) => async_ip.encode(sample, out),
+            Self::DescribedFrame(description) => description.encode(sample, out),
+        }
+    }
+
+    /// Reads one whole frame into `sample`, whose values are of no use after a refusal. Its vector
+    /// is used again, so a stream of frames allocates nothing.
+    pub fn decode(&self, frame: &[u8], sample: &mut Sample) -> Result<(), Rejection> {
+        match self {
+            Self::GtnetSkt(gtnet) => gtnet.decode(frame, sample),
+            Self::OpalAsyncIp(async_ip) => async_ip.decode(frame, sample),
+            Self::DescribedFrame(description) => description.decode(frame, sample),
+        }
+    }
+
+    /// How its frames are found in a stream of bytes.
+    pub const fn framing(&self) -> Framing {
+        match self {
+            Self::GtnetSkt(gtnet) => Framing::Fixed(gtnet.frame_bytes()),
+            Self::OpalAsyncIp(_) => Framing::AsyncIp,
+            Self::DescribedFrame(description) => Framing::Fixed(description.frame_bytes()),
+        }
+    }
+
+    /// A watch over its sequence numbers, where it has some.
+    pub fn sequence_watch(&self) -> Option<SequenceWatch> {
+        match self {
+            Self::GtnetSkt(gtnet) if gtnet.header() == GtnetHeader::None => None,
+            Self::GtnetSkt(_) | Self::OpalAsyncIp(_) => Some(SequenceWatch::new(u32::BITS)),
+            Self::DescribedFrame(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteOrder, FieldType, GtnetPoint, Value};
+
+    #[test]
+    fn each_format_is_listed_and_works_behind_the_one_name() {
+        let gtnet = Gtnet::new(GtnetHeader::None, vec![GtnetPoint::Int32]).unwrap();
+        let async_ip = AsyncIp::new(1, 0, None).unwrap();
+        let one = [(FieldType::Unsigned, 24)];
+        let description = FrameDescription::packed(ByteOrder::Big, &one).unwrap();
+        let formats = [
+            (Format::GtnetSkt(gtnet), None, vec![0, 0, 0, 1]),
+            (
+                Format::OpalAsyncIp(async_ip),
+                Some(5),
+                vec![0, 0, 5, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F],
+            ),
+            (Format::DescribedFrame(description), None, vec![0, 0, 1]),
+        ];
+        assert_eq!(FORMATS.len(), formats.len());
+        for ((format, sequence, bytes), kind) in formats.into_iter().zip(FORMATS) {
+            assert_eq!(format.kind(), kind);
+            let sample = Sample { sequence, origin: None, values: vec![Value::Integer(1)] };
+            let mut out = Vec::new();
+            format.encode(&sample, &mut out).unwrap();
+            assert_eq!(out, bytes);
+            let mut read = Sample::default();
+            format.decode(&bytes, &mut read).unwrap();
+            assert_eq!((read.sequence, read.values.len()), (sequence, 1));
+            assert_eq!(format.sequence_watch().is_some(), sequence.is_some());
+        }
+    }
+}

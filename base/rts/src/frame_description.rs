@@ -1,0 +1,581 @@
+//! A frame that its user describes: where each signal lies and how it is carried.
+//!
+//! Source: the frame builders of the simulators. The TCP and UDP drivers of HYPERSIM and RT-LAB
+//! give each signal a type, byte offset, bit offset and size, with gaps; Typhoon HIL sends 64-bit
+//! little-endian words; Speedgoat and Simulink pack bytes by blocks. Layouts unverified against
+//! hardware.
+//!
+//! # Where bits lie
+//! A signal of `width_bits` begins at `bit_offset` (0 to 7) of the byte at `byte_offset`.
+//!
+//! - little endian: bit offsets count from the least significant bit of a byte; the signal's least
+//!   significant bit comes first, and it goes on towards higher bits and higher bytes;
+//! - big endian: bit offsets count from the most significant bit of a byte; the signal's most
+//!   significant bit comes first, and it goes on towards lower bits and higher bytes.
+//!
+//! So a signal of whole bytes at bit offset 0 is an ordinary little-endian or big-endian number.
+//!
+//! # What values mean
+//! A value is `raw * scale + offset`. With scale 1 and offset 0 nothing is computed: an integer is
+//! read as [`Value::Integer`], and everything comes back bit for bit. Otherwise the value is a
+//! [`Value::Float`], and the raw integer is rounded to the nearest on writing. NaN is never scaled.
+//! An unsigned number above the highest `i64`, and one to be scaled that float64 does not carry
+//! exactly, is refused.
+//!
+//! Bits of no signal are zero when a frame is written and ignored when one is read. There is no
+//! sequence and no time: a counter in the frame is a signal like any other.
+
+use crate::{FormatKey, FormatKind, Refusal, Rejection, Sample, Value, number};
+
+/// The most bytes of a frame: what one UDP datagram carries over IPv4.
+pub const FRAME_MAX_BYTES: usize = 65_507;
+
+/// The row of the format.
+pub const DESCRIBED_FRAME: FormatKind = FormatKind {
+    name: "described-frame",
+    summary: "a frame of described signals: offset, width, byte order, type, scale",
+    description: "A frame has a fixed length, and each signal lies at a byte and bit offset in it, \
+        1 to 64 bits wide, little or big endian, as unsigned or signed integer, float32, float64 \
+        or boolean, with scale and offset. Gaps are allowed, overlaps are rejected. For HYPERSIM \
+        and RT-LAB drivers, Typhoon HIL and byte packing of Speedgoat.",
+    keys: &[
+        FormatKey { name: "signals", default: None, summary: "Where each signal lies, in order" },
+        FormatKey {
+            name: "bytes",
+            default: Some("up to the last signal"),
+            summary: "Length of a frame",
+        },
+    ],
+};
+
+lastmeter_units::words! {
+    /// Which end of a signal comes first.
+    pub enum ByteOrder {
+        /// The least significant.
+        Little = "little",
+        /// The most significant.
+        Big = "big",
+    }
+}
+
+lastmeter_units::words! {
+    /// How a signal's bits are read.
+    pub enum FieldType {
+        /// An unsigned integer.
+        Unsigned = "unsigned",
+        /// A signed integer, two's complement.
+        Signed = "signed",
+        /// An IEEE 754 number of 32 bits, at a whole byte.
+        Float32 = "float32",
+        /// An IEEE 754 number of 64 bits, at a whole byte.
+        Float64 = "float64",
+        /// 1 for true, 0 for false, as an unsigned integer; anything else is refused.
+        Boolean = "boolean",
+    }
+}
+
+/// Where a signal lies in a frame and how it is carried.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FrameField {
+    /// The byte in which it begins.
+    pub byte_offset: usize,
+    /// The bit of that byte with which it begins, 0 to 7; see the module's head.
+    pub bit_offset: u8,
+    /// Its bits, 1 to 64.
+    pub width_bits: u8,
+    /// Which end comes first.
+    pub byte_order: ByteOrder,
+    /// How its bits are read.
+    pub field_type: FieldType,
+    /// What the raw number is multiplied by.
+    pub scale: f64,
+    /// What is then added.
+    pub offset: f64,
+}
+
+impl FrameField {
+    /// A signal at a whole byte, neither scaled nor offset.
+    pub const fn new(
+        byte_offset: usize,
+        width_bits: u8,
+        byte_order: ByteOrder,
+        field_type: FieldType,
+    ) -> Self {
+        Self {
+            byte_offset,
+            bit_offset: 0,
+            width_bits,
+            byte_order,
+            field_type,
+            scale: 1.0,
+            offset: 0.0,
+        }
+    }
+
+    const fn is_identity(&self) -> bool {
+        self.scale == 1.0 && self.offset == 0.0
+    }
+
+    /// How many bytes it touches, at most 9.
+    fn bytes(&self) -> usize {
+        (usize::from(self.bit_offset) + usize::from(self.width_bits)).div_ceil(8)
+    }
+
+    const fn mask(&self) -> u128 {
+        u128::MAX >> (128 - self.width_bits as u32)
+    }
+
+    /// How far its least significant bit lies above that of the bytes it touches, read in order.
+    fn shift(&self) -> usize {
+        let before = usize::from(self.bit_offset);
+        match self.byte_order {
+            ByteOrder::Little => before,
+            ByteOrder::Big => 8 * self.bytes() - before - usize::from(self.width_bits),
+        }
+    }
+
+    /// Its bits as an unsigned number. The frame has been found long enough.
+    fn read_raw(&self, frame: &[u8]) -> u64 {
+        let bytes = frame.iter().skip(self.byte_offset).take(self.bytes());
+        let append = |above: u128, byte: &u8| above << 8 | u128::from(*byte);
+        let whole = match self.byte_order {
+            ByteOrder::Little => bytes.rev().fold(0, append),
+            ByteOrder::Big => bytes.fold(0, append),
+        };
+        (whole >> self.shift() & self.mask()) as u64
+    }
+
+    /// Sets its bits, which are zero before.
+    fn write_raw(&self, frame: &mut [u8], raw: u64) {
+        let whole = (u128::from(raw) & self.mask()) << self.shift();
+        let bytes = frame.iter_mut().skip(self.byte_offset).take(self.bytes());
+        let set = |(nth, byte): (usize, &mut u8)| *byte |= (whole >> (8 * nth)) as u8;
+        match self.byte_order {
+            ByteOrder::Little => bytes.enumerate().for_each(set),
+            ByteOrder::Big => bytes.rev().enumerate().for_each(set),
+        }
+    }
+
+    /// The least and the highest raw integer.
+    const fn range(&self) -> (i128, i128) {
+        let above = 1 << (self.width_bits as u32 - 1);
+        match self.field_type {
+            FieldType::Signed => (-above, above - 1),
+            FieldType::Boolean => (0, 1),
+            _ => (0, 2 * above - 1),
+        }
+    }
+
+    fn raw_of(&self, index: usize, value: Value) -> Result<u64, Rejection> {
+        let value = if self.is_identity() { value } else { self.unscaled(index, value)? };
+        match self.field_type {
+            FieldType::Float32 => Ok(number::float32(index, value)?.to_bits().into()),
+            FieldType::Float64 => Ok(number::float64(index, value)?.to_bits()),
+            FieldType::Unsigned | FieldType::Signed => {
+                let (low, high) = self.range();
+                Ok(number::integer(index, value, low, high)? as u64)
+            }
+            FieldType::Boolean => match value {
+                Value::Boolean(_) | Value::Integer(0 | 1) | Value::Float(0.0 | 1.0) => {
+                    Ok(number::integer(index, value, 0, 1)? as u64)
+                }
+                Value::Complex(..) => Err(number::complex(index)),
+                other => {
+                    let detail =
+                        format!("value {index} is {other:?}, expected true or false, 1 or 0");
+                    Err(Rejection::new(Refusal::NotABoolean, detail))
+                }
+            },
+        }
+    }
+
+    fn unscaled(&self, index: usize, value: Value) -> Result<Value, Rejection> {
+        let float = number::float64(index, value)?;
+        if float.is_nan() {
+            return Ok(Value::Float(float));
+        }
+        let raw = (float - self.offset) / self.scale;
+        if raw.is_infinite() && float.is_finite() {
+            return Err(number::overflow(index, raw));
+        }
+        let of_integer = matches!(self.field_type, FieldType::Unsigned | FieldType::Signed);
+        Ok(Value::Float(if of_integer { raw.round_ties_even() } else { raw }))
+    }
+
+    fn value_of(&self, index: usize, raw: u64) -> Result<Value, Rejection> {
+        let value = match self.field_type {
+            FieldType::Float32 => Value::Float(number::widen(f32::from_bits(raw as u32))),
+            FieldType::Float64 => Value::Float(f64::from_bits(raw)),
+            FieldType::Boolean if raw <= 1 => return Ok(Value::Boolean(raw == 1)),
+            FieldType::Boolean => {
+                let detail = format!(
+                    "value {index} is {raw}, expected 1 or 0; describe it as unsigned if it is"
+                );
+                return Err(Rejection::new(Refusal::NotABoolean, detail));
+            }
+            FieldType::Signed => {
+                let unused = 64 - u32::from(self.width_bits);
+                Value::Integer((raw << unused).cast_signed() >> unused)
+            }
+            FieldType::Unsigned => Value::Integer(i64::try_from(raw).map_err(|_| {
+                let detail = format!("value {index} is {raw}, expected at most {}", i64::MAX);
+                Rejection::new(Refusal::IntegerOutOfRange, detail)
+            })?),
+        };
+        if self.is_identity() {
+            return Ok(value);
+        }
+        let float = number::float64(index, value)?;
+        let scaled = if float.is_nan() { float } else { float * self.scale + self.offset };
+        Ok(Value::Float(scaled))
+    }
+}
+
+/// A description that makes no frame. Signals are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum FrameDescriptionError {
+    /// There are no signals.
+    #[error("found no signals, expected at least one")]
+    NoSignals,
+    /// A width that is not one.
+    #[error("signal {0} is {1} bits wide, expected 1 to 64")]
+    Width(usize, u8),
+    /// A bit offset beyond a byte.
+    #[error("signal {0} has bit offset {1}, expected 0 to 7; raise its byte offset instead")]
+    BitOffset(usize, u8),
+    /// A floating-point number that is not 32 or 64 bits wide at a whole byte.
+    #[error("signal {0} is a {1}, expected its width, and bit offset 0")]
+    UnalignedFloat(usize, FieldType),
+    /// A scale of zero, or a number that is not finite.
+    #[error("signal {0} has scale {1} and offset {2}, expected finite numbers and no scale of 0")]
+    Scale(usize, f64, f64),
+    /// A boolean with scale or offset.
+    #[error("signal {0} is a boolean, expected neither scale nor offset")]
+    ScaledBoolean(usize),
+    /// A signal that ends behind the frame.
+    #[error("signal {signal} ends behind byte {end}, expected it within {bytes} bytes")]
+    BeyondFrame {
+        /// The signal.
+        signal: usize,
+        /// The byte in which it ends.
+        end: usize,
+        /// The frame's length.
+        bytes: usize,
+    },
+    /// Two signals with a bit in common.
+    #[error("signal {0} overlaps signal {1}; compare offsets and widths")]
+    Overlap(usize, usize),
+    /// A frame that is too long.
+    #[error("found a frame of {0} bytes, expected at most {FRAME_MAX_BYTES}")]
+    TooLong(usize),
+}
+
+/// The frames of one stream, in one direction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameDescription {
+    bytes: usize,
+    fields: Vec<FrameField>,
+}
+
+impl FrameDescription {
+    /// Frames of these signals; `bytes` is the frame's length, without it the frame ends with the
+    /// last signal.
+    pub fn new(
+        fields: Vec<FrameField>,
+        bytes: Option<usize>,
+    ) -> Result<Self, FrameDescriptionError> {
+        if fields.is_empty() {
+            return Err(FrameDescriptionError::NoSignals);
+        }
+        for (signal, field) in fields.iter().enumerate() {
+            check(signal, field)?;
+        }
+        let end = |field: &FrameField| field.byte_offset.saturating_add(field.bytes());
+        let longest = fields.iter().map(end).max().unwrap_or_default();
+        let bytes = bytes.unwrap_or(longest);
+        if bytes > FRAME_MAX_BYTES {
+            return Err(FrameDescriptionError::TooLong(bytes));
+        }
+        if let Some(signal) = fields.iter().position(|field| end(field) > bytes) {
+            let end = end(&fields[signal]);
+            return Err(FrameDescriptionError::BeyondFrame { signal, end: end - 1, bytes });
+        }
+        refuse_overlap(&fields, bytes)?;
+        Ok(Self { bytes, fields })
+    }
+
+    /// Signals one behind the other without gaps, each of whole bytes, as byte packing and Typhoon
+    /// HIL have them.
+    pub fn packed(
+        byte_order: ByteOrder,
+        signals: &[(FieldType, u8)],
+    ) -> Result<Self, FrameDescriptionError> {
+        let mut byte_offset = 0;
+        let mut place = |(field_type, width_bits): &(FieldType, u8)| {
+            let field = FrameField::new(byte_offset, *width_bits, byte_order, *field_type);
+            byte_offset += field.bytes();
+            field
+        };
+        Self::new(signals.iter().map(&mut place).collect(), None)
+    }
+
+    /// Where each signal lies.
+    pub fn fields(&self) -> &[FrameField] {
+        &self.fields
+    }
+
+    /// Bytes of a frame.
+    pub const fn frame_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends the frame of a sample to `out`, which a refusal leaves as it was. Neither sequence
+    /// nor origin is carried.
+    pub fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
+        number::count(sample.values.len(), self.fields.len())?;
+        let before = out.len();
+        out.resize(before + self.bytes, 0);
+        for (index, (value, field)) in sample.values.iter().zip(&self.fields).enumerate() {
+            match field.raw_of(index, *value) {
+                Ok(raw) => field.write_raw(&mut out[before..], raw),
+                Err(rejection) => {
+                    out.truncate(before);
+                    return Err(rejection);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a frame, which a datagram or a [`Reassembly`](crate::Reassembly) gave whole, into
+    /// `sample`, whose values are of no use after a refusal. Sequence and origin become `None`.
+    pub fn decode(&self, frame: &[u8], sample: &mut Sample) -> Result<(), Rejection> {
+        let refusal = match frame.len().cmp(&self.bytes) {
+            std::cmp::Ordering::Less => Some(Refusal::FrameTooShort),
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Greater => Some(Refusal::FrameTooLong),
+        };
+        if let Some(refusal) = refusal {
+            let detail = format!("found {} bytes, expected {}", frame.len(), self.bytes);
+            return Err(Rejection::new(refusal, detail));
+        }
+        (sample.sequence, sample.origin) = (None, None);
+        sample.values.clear();
+        for (index, field) in self.fields.iter().enumerate() {
+            sample.values.push(field.value_of(index, field.read_raw(frame))?);
+        }
+        Ok(())
+    }
+}
+
+fn check(signal: usize, field: &FrameField) -> Result<(), FrameDescriptionError> {
+    if !(1..=64).contains(&field.width_bits) {
+        return Err(FrameDescriptionError::Width(signal, field.width_bits));
+    }
+    if field.bit_offset > 7 {
+        return Err(FrameDescriptionError::BitOffset(signal, field.bit_offset));
+    }
+    let float_bits = match field.field_type {
+        FieldType::Float32 => Some(32),
+        FieldType::Float64 => Some(64),
+        FieldType::Unsigned | FieldType::Signed | FieldType::Boolean => None,
+    };
+    if float_bits.is_some_and(|bits| field.width_bits != bits || field.bit_offset != 0) {
+        return Err(FrameDescriptionError::UnalignedFloat(signal, field.field_type));
+    }
+    if !field.scale.is_finite() || !field.offset.is_finite() || field.scale == 0.0 {
+        return Err(FrameDescriptionError::Scale(signal, field.scale, field.offset));
+    }
+    if field.field_type == FieldType::Boolean && !field.is_identity() {
+        return Err(FrameDescriptionError::ScaledBoolean(signal));
+    }
+    Ok(())
+}
+
+fn refuse_overlap(fields: &[FrameField], bytes: usize) -> Result<(), FrameDescriptionError> {
+    // Of each bit the number of its signal, from 1; 0 where it is free.
+    let mut owners = vec![0_u32; 8 * bytes];
+    for (signal, field) in fields.iter().enumerate() {
+        for nth in 0..usize::from(field.width_bits) {
+            let at = 8 * field.byte_offset + usize::from(field.bit_offset) + nth;
+            // Bits of a byte by their significance, so that both byte orders can be compared.
+            let bit = match field.byte_order {
+                ByteOrder::Little => at,
+                ByteOrder::Big => at / 8 * 8 + 7 - at % 8,
+            };
+            let earlier = std::mem::replace(&mut owners[bit], signal as u32 + 1);
+            if earlier > 0 {
+                return Err(FrameDescriptionError::Overlap(signal, earlier as usize - 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ByteOrder::{Big, Little};
+    use super::FieldType::{Boolean, Float32, Float64, Signed, Unsigned};
+    use super::*;
+
+    fn field(byte: usize, bit: u8, width: u8, order: ByteOrder, of: FieldType) -> FrameField {
+        FrameField { bit_offset: bit, ..FrameField::new(byte, width, order, of) }
+    }
+
+    /// One frame of these signals is these bytes, both ways.
+    fn both_ways(fields: &[FrameField], values: &[Value], bytes: &[u8]) {
+        let description = FrameDescription::new(fields.to_vec(), Some(bytes.len())).unwrap();
+        let sample = Sample { values: values.to_vec(), ..Sample::default() };
+        let mut out = Vec::new();
+        description.encode(&sample, &mut out).unwrap();
+        assert_eq!(out, bytes);
+        let mut read = Sample::default();
+        description.decode(bytes, &mut read).unwrap();
+        assert_eq!(read, sample);
+    }
+
+    fn refused(fields: &[FrameField], value: Value) -> Refusal {
+        let description = FrameDescription::new(fields.to_vec(), None).unwrap();
+        let sample = Sample { values: vec![value], ..Sample::default() };
+        let mut out = vec![7];
+        let refusal = description.encode(&sample, &mut out).unwrap_err().refusal;
+        assert_eq!(out, [7]);
+        refusal
+    }
+
+    #[test]
+    fn bits_lie_where_the_byte_order_puts_them() {
+        let abc = [Value::Integer(0xABC)];
+        both_ways(&[field(0, 4, 12, Little, Unsigned)], &abc, &[0xC0, 0xAB]);
+        both_ways(&[field(0, 4, 12, Big, Unsigned)], &abc, &[0x0A, 0xBC]);
+        both_ways(&[field(0, 2, 12, Little, Unsigned)], &abc, &[0xF0, 0x2A]);
+        both_ways(&[field(0, 2, 12, Big, Unsigned)], &abc, &[0x2A, 0xF0]);
+        let minus_one = [Value::Integer(-1)];
+        let nine_little = [0xF8, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x07];
+        both_ways(&[field(0, 3, 64, Little, Signed)], &minus_one, &nine_little);
+        let nine_big = [0x1F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xE0];
+        both_ways(&[field(0, 3, 64, Big, Signed)], &minus_one, &nine_big);
+    }
+
+    #[test]
+    fn types_share_a_frame_with_gaps() {
+        both_ways(
+            &[
+                field(0, 0, 1, Little, Boolean),
+                field(0, 3, 5, Little, Signed),
+                field(1, 0, 16, Big, Unsigned),
+                field(4, 0, 32, Big, Float32),
+                field(10, 0, 64, Little, Float64),
+                field(3, 0, 8, Big, Boolean),
+            ],
+            &[
+                Value::Boolean(true),
+                Value::Integer(-3),
+                Value::Integer(0x1234),
+                Value::Float(f64::from(325.27_f32)),
+                Value::Float(1.0),
+                Value::Boolean(false),
+            ],
+            &[
+                0xE9, 0x12, 0x34, 0x00, 0x43, 0xA2, 0xA2, 0x8F, // the first five
+                0, 0, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0, // a gap, 1.0, a gap
+            ],
+        );
+    }
+
+    #[test]
+    fn mixed_64_bit_little_endian_words_are_packed() {
+        let description = FrameDescription::packed(Little, &[(Float64, 64), (Signed, 64)]).unwrap();
+        assert_eq!(description.frame_bytes(), 16);
+        let values = [Value::Float(-0.5), Value::Integer(-2)];
+        let fe = [0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+        let bytes = [[0, 0, 0, 0, 0, 0, 0xE0, 0xBF], fe].concat();
+        both_ways(description.fields(), &values, &bytes);
+    }
+
+    #[test]
+    fn scale_and_offset_apply_to_the_raw_number() {
+        let scaled = |of, width, scale, offset| FrameField {
+            scale,
+            offset,
+            ..FrameField::new(0, width, Little, of)
+        };
+        let half_degrees = scaled(Unsigned, 16, 0.5, -40.0);
+        both_ways(&[half_degrees], &[Value::Float(-7.5)], &[65, 0]);
+        both_ways(&[scaled(Signed, 8, -2.0, 0.0)], &[Value::Float(254.0)], &[0x81]);
+        both_ways(&[scaled(Float32, 32, 2.0, 1.0)], &[Value::Float(2.0)], &[0, 0, 0, 0x3F]);
+        // To the nearest raw number, and never beyond the last.
+        let description = FrameDescription::new(vec![half_degrees], None).unwrap();
+        let sample = Sample { values: vec![Value::Float(-7.4)], ..Sample::default() };
+        let mut out = Vec::new();
+        description.encode(&sample, &mut out).unwrap();
+        assert_eq!(out, [65, 0]);
+        assert_eq!(refused(&[half_degrees], Value::Float(-41.0)), Refusal::IntegerOutOfRange);
+        assert_eq!(refused(&[half_degrees], Value::Float(f64::NAN)), Refusal::NotAnInteger);
+        let tiny = scaled(Float64, 64, 1e-300, 0.0);
+        assert_eq!(refused(&[tiny], Value::Float(1e300)), Refusal::FloatOverflow);
+        let large = scaled(Unsigned, 64, 2.0, 0.0);
+        let description = FrameDescription::new(vec![large], None).unwrap();
+        let refusal = description
+            .decode(&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F], &mut Sample::default());
+        assert_eq!(refusal.unwrap_err().refusal, Refusal::InexactInteger);
+    }
+
+    #[test]
+    fn bits_of_no_signal_are_ignored() {
+        let description =
+            FrameDescription::new(vec![field(1, 1, 2, Little, Unsigned)], Some(3)).unwrap();
+        let mut sample = Sample::default();
+        description.decode(&[0xFF, 0b1111_1101, 0xFF], &mut sample).unwrap();
+        assert_eq!(sample.values, [Value::Integer(2)]);
+    }
+
+    #[test]
+    fn frames_and_values_that_do_not_fit_are_refused() {
+        let boolean = [field(0, 0, 8, Big, Boolean)];
+        let description = FrameDescription::new(boolean.to_vec(), None).unwrap();
+        let read = |frame: &[u8]| description.decode(frame, &mut Sample::default());
+        assert_eq!(read(&[]).unwrap_err().refusal, Refusal::FrameTooShort);
+        assert_eq!(read(&[0, 0]).unwrap_err().refusal, Refusal::FrameTooLong);
+        assert_eq!(read(&[2]).unwrap_err().refusal, Refusal::NotABoolean);
+        assert_eq!(refused(&boolean, Value::Integer(2)), Refusal::NotABoolean);
+        assert_eq!(refused(&boolean, Value::Complex(1.0, 0.0)), Refusal::ComplexValue);
+        let unsigned = FrameDescription::packed(Big, &[(Unsigned, 64)]).unwrap();
+        let refusal = unsigned.decode(&[0xFF; 8], &mut Sample::default()).unwrap_err().refusal;
+        assert_eq!(refusal, Refusal::IntegerOutOfRange);
+        assert_eq!(refused(unsigned.fields(), Value::Integer(-1)), Refusal::IntegerOutOfRange);
+        let nibble = [field(0, 0, 4, Big, Unsigned)];
+        assert_eq!(refused(&nibble, Value::Integer(16)), Refusal::IntegerOutOfRange);
+        let none = description.encode(&Sample::default(), &mut Vec::new()).unwrap_err().refusal;
+        assert_eq!(none, Refusal::TooFewValues);
+    }
+
+    #[test]
+    fn descriptions_that_make_no_frame_are_refused() {
+        use FrameDescriptionError as Error;
+        let made = |fields: &[FrameField]| FrameDescription::new(fields.to_vec(), Some(4)).err();
+        let byte = field(0, 0, 8, Little, Unsigned);
+        assert_eq!(made(&[]), Some(Error::NoSignals));
+        assert_eq!(made(&[field(0, 0, 0, Little, Signed)]), Some(Error::Width(0, 0)));
+        assert_eq!(made(&[byte, field(1, 0, 65, Little, Signed)]), Some(Error::Width(1, 65)));
+        assert_eq!(made(&[field(0, 8, 1, Little, Signed)]), Some(Error::BitOffset(0, 8)));
+        let shifted = field(0, 1, 32, Big, Float32);
+        assert_eq!(made(&[shifted]), Some(Error::UnalignedFloat(0, Float32)));
+        let half = field(0, 0, 32, Big, Float64);
+        assert_eq!(made(&[half]), Some(Error::UnalignedFloat(0, Float64)));
+        let flat = FrameField { scale: 0.0, ..byte };
+        assert_eq!(made(&[flat]), Some(Error::Scale(0, 0.0, 0.0)));
+        let truth = FrameField { scale: 2.0, field_type: Boolean, ..byte };
+        assert_eq!(made(&[truth]), Some(Error::ScaledBoolean(0)));
+        let behind = field(3, 1, 8, Little, Unsigned);
+        let beyond = Error::BeyondFrame { signal: 1, end: 4, bytes: 4 };
+        assert_eq!(made(&[byte, behind]), Some(beyond));
+        // Bit 0 from below is bit 7 from above.
+        let lowest = field(0, 7, 1, Big, Boolean);
+        assert_eq!(made(&[field(0, 0, 1, Little, Boolean), lowest]), Some(Error::Overlap(1, 0)));
+        assert_eq!(made(&[field(0, 0, 7, Big, Unsigned), lowest]), None);
+        assert_eq!(made(&[field(0, 7, 1, Little, Boolean), lowest]), None);
+        let far = FrameDescription::new(vec![field(usize::MAX, 0, 8, Big, Unsigned)], None);
+        assert_eq!(far, Err(Error::TooLong(usize::MAX)));
+    }
+}

@@ -1,0 +1,213 @@
+//! What is written is read back bit for bit, for random values in every format.
+
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+use lastmeter_rts::{
+    AsyncIp, ByteOrder, FieldType, Format, FrameDescription, FrameField, Gtnet, GtnetHeader,
+    GtnetPoint, Reassembly, Sample, Value,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// A value by its bits, as no number that is not one equals itself.
+fn bits(value: Value) -> (u8, u64) {
+    match value {
+        Value::Float(float) => (0, float.to_bits()),
+        Value::Integer(integer) => (1, integer.cast_unsigned()),
+        Value::Boolean(truth) => (2, truth.into()),
+        Value::Complex(..) => unreachable!("no format here carries one"),
+    }
+}
+
+/// Writes a sample and reads it again: nothing differs. Returns the frame.
+fn write_and_read(format: &Format, sample: &Sample) -> Vec<u8> {
+    let mut frame = Vec::new();
+    format.encode(sample, &mut frame).unwrap();
+    let mut read = Sample { values: vec![Value::Boolean(true)], ..Sample::default() };
+    format.decode(&frame, &mut read).unwrap();
+    assert_eq!((read.sequence, read.origin), (sample.sequence, sample.origin));
+    let of = |sample: &Sample| sample.values.iter().map(|value| bits(*value)).collect::<Vec<_>>();
+    assert_eq!(of(&read), of(sample));
+    frame
+}
+
+/// A float32 of any bits, as the float64 with the same sign, exponent and fraction.
+fn float32(bits: u32) -> f64 {
+    let float = f32::from_bits(bits);
+    if !float.is_nan() {
+        return float.into();
+    }
+    let [sign, fraction] = [bits >> 31, bits & 0x007F_FFFF].map(u64::from);
+    f64::from_bits(sign << 63 | 0x7FF << 52 | fraction << 29)
+}
+
+/// One signal of a frame: bits left free before it, its order, type, width and bits.
+type Part = (usize, ByteOrder, FieldType, u8, u64);
+
+fn part() -> impl Strategy<Value = Part> {
+    let order = prop::sample::select(ByteOrder::ALL.to_vec());
+    let of = prop::sample::select(FieldType::ALL.to_vec());
+    (0..20_usize, order, of, 1..=64_u8, any::<u64>()).prop_map(|(gap, order, of, width, raw)| {
+        let (width, raw) = match of {
+            FieldType::Float32 => (32, raw),
+            FieldType::Float64 => (64, raw),
+            FieldType::Boolean => (width, raw & 1),
+            // The highest bit would not be an i64.
+            FieldType::Unsigned if width == 64 => (64, raw >> 1),
+            FieldType::Unsigned | FieldType::Signed => (width, raw),
+        };
+        (gap, order, of, width, raw & (u64::MAX >> (64 - width)))
+    })
+}
+
+/// What the bits of a signal mean, computed by arithmetic.
+fn meant(of: FieldType, width: u8, raw: u64) -> Value {
+    match of {
+        FieldType::Float32 => Value::Float(float32(raw as u32)),
+        FieldType::Float64 => Value::Float(f64::from_bits(raw)),
+        FieldType::Boolean => Value::Boolean(raw == 1),
+        FieldType::Unsigned => Value::Integer(raw as i64),
+        FieldType::Signed => {
+            let (raw, modulus) = (i128::from(raw), 1_i128 << width);
+            let signed = if raw >= modulus / 2 { raw - modulus } else { raw };
+            Value::Integer(i64::try_from(signed).unwrap())
+        }
+    }
+}
+
+/// Fields one behind the other with gaps, and the frame with their bits, set one by one.
+fn laid_out(parts: &[Part]) -> (Vec<FrameField>, Vec<u8>) {
+    let (mut fields, mut frame, mut at) = (Vec::<FrameField>::new(), vec![0_u8; 2000], 0);
+    for (gap, order, of, width, raw) in parts {
+        at += gap;
+        let float = matches!(of, FieldType::Float32 | FieldType::Float64);
+        // Where the order of bits changes, bits within one byte could meet.
+        if float || fields.last().is_some_and(|last| last.byte_order != *order) {
+            at = at.next_multiple_of(8);
+        }
+        let field = FrameField::new(at / 8, *width, *order, *of);
+        fields.push(FrameField { bit_offset: (at % 8) as u8, ..field });
+        for nth in 0..usize::from(*width) {
+            let (byte, bit) = ((at + nth) / 8, (at + nth) % 8);
+            match order {
+                ByteOrder::Little => frame[byte] |= ((raw >> nth & 1) as u8) << bit,
+                ByteOrder::Big => {
+                    let significance = usize::from(*width) - 1 - nth;
+                    frame[byte] |= ((raw >> significance & 1) as u8) << (7 - bit);
+                }
+            }
+        }
+        at += usize::from(*width);
+    }
+    frame.truncate(at.div_ceil(8));
+    (fields, frame)
+}
+
+proptest! {
+    #[test]
+    fn gtnet(
+        words in vec((any::<bool>(), any::<u32>()), 1..=297),
+        stamp in prop::option::of((any::<u32>(), 0..=i32::MAX, 0..1_000_000_000_u32)),
+    ) {
+        let points = words.iter().map(|(int, _)| {
+            if *int { GtnetPoint::Int32 } else { GtnetPoint::Float32 }
+        });
+        let header = if stamp.is_some() { GtnetHeader::SequenceAndTime } else { GtnetHeader::None };
+        let format = Format::GtnetSkt(Gtnet::new(header, points.collect()).unwrap());
+        let values = words.iter().map(|(int, bits)| {
+            if *int {
+                Value::Integer(bits.cast_signed().into())
+            } else {
+                Value::Float(float32(*bits))
+            }
+        });
+        let sample = Sample {
+            sequence: stamp.map(|(sequence, ..)| sequence.into()),
+            origin: stamp.map(|(_, seconds, nanoseconds)| (seconds as u64, nanoseconds)),
+            values: values.collect(),
+        };
+        let head = stamp.map(|(sequence, seconds, nanoseconds)| {
+            [sequence, seconds as u32, nanoseconds]
+        });
+        let expected: Vec<u8> = head
+            .into_iter()
+            .flatten()
+            .chain(words.iter().map(|(_, bits)| *bits))
+            .flat_map(u32::to_be_bytes)
+            .collect();
+        prop_assert_eq!(write_and_read(&format, &sample), expected);
+    }
+
+    #[test]
+    fn async_ip(
+        words in vec(any::<u64>(), 0..=64),
+        device in any::<i16>(),
+        sequence in any::<u32>(),
+    ) {
+        let format = AsyncIp::new(words.len(), device, Some(device)).unwrap();
+        let sample = Sample {
+            sequence: Some(sequence.into()),
+            origin: None,
+            values: words.iter().map(|word| Value::Float(f64::from_bits(*word))).collect(),
+        };
+        let frame = write_and_read(&Format::OpalAsyncIp(format), &sample);
+        let values: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        prop_assert_eq!(&frame[8..], values);
+    }
+
+    #[test]
+    fn described_frames(parts in vec(part(), 1..20), scatter in any::<prop::sample::Index>()) {
+        let (mut fields, expected) = laid_out(&parts);
+        let mut values: Vec<Value> =
+            parts.iter().map(|(_, _, of, width, raw)| meant(*of, *width, *raw)).collect();
+        // Signals need not be in the order of their places.
+        let turn = scatter.index(parts.len());
+        fields.rotate_left(turn);
+        values.rotate_left(turn);
+        let description = FrameDescription::new(fields, None).unwrap();
+        let sample = Sample { values, ..Sample::default() };
+        let frame = write_and_read(&Format::DescribedFrame(description), &sample);
+        prop_assert_eq!(frame, expected);
+    }
+
+    #[test]
+    fn scaled_integers(raw in any::<i32>(), scale in 1e-6..1e6, offset in -1e6..1e6) {
+        let plain = FrameField::new(0, 32, ByteOrder::Big, FieldType::Signed);
+        let field = FrameField { scale, offset: offset * scale, ..plain };
+        let description = FrameDescription::new(vec![field], None).unwrap();
+        let mut sample = Sample::default();
+        description.decode(&raw.to_be_bytes(), &mut sample).unwrap();
+        let mut frame = Vec::new();
+        description.encode(&sample, &mut frame).unwrap();
+        prop_assert_eq!(frame, raw.to_be_bytes());
+    }
+
+    #[test]
+    fn streams_in_any_pieces(sizes in vec(1..50_usize, 1..60), lengths in vec(0..=64_usize, 1..9)) {
+        let frames: Vec<Vec<u8>> = lengths.iter().map(|values| {
+            let format = AsyncIp::new(*values, 1, None).unwrap();
+            let values = vec![Value::Float(*values as f64); *values];
+            let mut frame = Vec::new();
+            let sample = Sample { sequence: Some(0), origin: None, values };
+            format.encode(&sample, &mut frame).unwrap();
+            frame
+        }).collect();
+        let all = frames.concat();
+        let framing = Format::OpalAsyncIp(AsyncIp::new(0, 0, None).unwrap()).framing();
+        let (mut stream, mut rest, mut found) = (Reassembly::new(framing), &all[..], vec![]);
+        for size in sizes.iter().cycle() {
+            let (piece, behind) = rest.split_at(rest.len().min(*size));
+            rest = behind;
+            stream.push(piece);
+            while let Some(frame) = stream.next_frame() {
+                found.push(frame.unwrap().to_vec());
+            }
+            if rest.is_empty() {
+                break;
+            }
+        }
+        stream.close();
+        prop_assert!(stream.next_frame().is_none());
+        prop_assert_eq!(found, frames);
+    }
+}
