@@ -28,6 +28,8 @@ FRAMES = os.path.join(os.environ.get("LASTMETER_FRAMES", ""), "mbus")
 SLAVES = ["kamstrup_multical_601", "sen_pollucom_e"]
 POLL_S, DURATION_S, METERS = 4.0, 16.0, 3
 LIMIT_S = 120
+# pyMeterBus takes an answer for whole when nothing more has come for so long.
+PATIENCE_S = 0.1
 
 
 class Run:
@@ -72,27 +74,35 @@ def verdicts(folder):
         return {row["check"]: row["status"] for row in json.load(file)}
 
 
-def judged(comparison, run, folder, failed):
-    """All checks pass but those that are to fail."""
+def judged(comparison, run, folder, failed, open_ones=()):
+    """All checks pass but those that are to fail, or to stay open."""
     code, said = run.end()
     name = os.path.basename(folder)
     if not os.path.exists(os.path.join(folder, "verdicts.json")):
         comparison.true(f"{name}: a verdict", False, said[-800:])
         return
     found = verdicts(folder)
-    expected = {check: "fail" if check in failed else "pass" for check in found}
+    words = dict.fromkeys(failed, "fail") | dict.fromkeys(open_ones, "inconclusive")
+    expected = {check: words.get(check, "pass") for check in found}
     comparison.same(f"{name}: verdicts", found, expected)
     comparison.same(f"{name}: exit code", code, 1 if failed else 0)
 
 
 # --- a foreign master -------------------------------------------------------------------------------------------
 
+# What the platform calls what a record is, and how many of the record's units are one of the platform's.
+KINDS = {
+    "ENERGY_WH": ("heating.energy", 1e6), "POWER_W": ("heating.power", 1e6), "VOLUME": ("heating.volume", 1.0),
+    "VOLUME_FLOW": ("heating.flowrate", 1.0), "FLOW_TEMPERATURE": ("heating.temp.primary.inlet", 1.0),
+    "RETURN_TEMPERATURE": ("heating.temp.primary.outlet", 1.0),
+}
+
+
 def telegram_values(telegram):
-    """Temperatures of a telegram, by the identifiers of the platform."""
+    """The values of a telegram, by the identifiers of the platform."""
     records = [json.loads(record.to_JSON()) for record in telegram.records]
-    kinds = {"VIFUnit.FLOW_TEMPERATURE": "inlet", "VIFUnit.RETURN_TEMPERATURE": "outlet"}
-    return {"heating.temp.primary." + kinds[record["type"]]: float(record["value"])
-            for record in records if record["type"] in kinds}
+    of = [(*KINDS[record["type"].removeprefix("VIFUnit.")], float(record["value"])) for record in records]
+    return {name: value / units for name, units, value in of}
 
 
 def master(comparison, name, failed, stops=None):
@@ -108,14 +118,12 @@ def master(comparison, name, failed, stops=None):
             time.sleep(0.01)
         meter = Meter(platform, "MQTT 5", "foreign-master")
         # The bench waits for somebody to open the line, and says when it begins.
-        with serial.Serial(path("line"), 2400, timeout=0.5) as line:
+        with serial.Serial(path("line"), 2400, timeout=PATIENCE_S) as line:
             start, begin = run.schedule()
-            for poll in range(1, int(DURATION_S / POLL_S) + 1):
+            for poll in range(1, int(DURATION_S / POLL_S)):
                 if stops is not None and poll > stops:
                     break
-                # The last one is read before the end.
-                at = begin + poll * POLL_S + (0.4 if poll * POLL_S < DURATION_S else -0.6)
-                time.sleep(max(0.0, at - time.monotonic()))
+                time.sleep(max(0.0, begin + poll * POLL_S + 0.2 - time.monotonic()))
                 for number in range(1, METERS + 1):
                     line.reset_input_buffer()
                     meterbus.send_request_frame(line, number)
@@ -195,22 +203,25 @@ def play(listener, slaves):
                     connection.sendall(answer)
 
 
-def slaves(comparison, name, failed, answering=SLAVES):
+def slaves(comparison, name, failed, answering=SLAVES, open_ones=()):
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=play, args=(listener, [Slave(name) for name in answering]), daemon=True).start()
         out = os.path.join(folder, name)
         line = f"tcp:127.0.0.1:{listener.getsockname()[1]}"
-        judged(comparison, Run(name, "--out", out, "--set", f"network.line.line={line}"), out, failed)
+        judged(comparison, Run(name, "--out", out, "--set", f"network.line.line={line}"), out, failed, open_ones)
 
 
 def main():
+    if not os.path.isdir(FRAMES):
+        print("LASTMETER_FRAMES names no folder with captured frames")
+        sys.exit(77)
     comparison = Comparison()
     slaves(comparison, "m-bus-foreign-slaves", [])
     slaves(comparison, "must-fail/m-bus-foreign-slaves-wrong", ["temperatures"])
-    slaves(comparison, "m-bus-foreign-slaves", ["readings-once"], SLAVES[:1])
+    slaves(comparison, "m-bus-foreign-slaves", ["readings-once"], SLAVES[:1], ["temperatures"])
     master(comparison, "m-bus-foreign-master", [])
     master(comparison, "must-fail/m-bus-foreign-master-sensor", ["temperatures"])
-    master(comparison, "m-bus-foreign-master", ["readings-once"], stops=3)
+    master(comparison, "m-bus-foreign-master", ["readings-once"], stops=2)
     comparison.end()
 
 

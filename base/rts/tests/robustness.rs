@@ -131,7 +131,7 @@ fn no_stream_makes_a_reassembly_panic() {
                 match (frame, length) {
                     (Ok(found), Framing::Fixed(length)) => assert_eq!(found, length.max(1)),
                     (Ok(found), Framing::AsyncIp) => {
-                        assert!(found.is_multiple_of(8) && found <= 520)
+                        assert!(found.is_multiple_of(8) && found <= 520);
                     }
                     (Err(_), _) => lost += 1,
                 }

@@ -201,7 +201,8 @@ impl Field {
                         let place = place(network)?;
                         Some((network, place))
                     });
-                    let on = on.and_then(|(network, place)| Some((network.medium.as_mut()?, place)));
+                    let on =
+                        on.and_then(|(network, place)| Some((network.medium.as_mut()?, place)));
                     if let Some((medium, place)) = on {
                         let at = at.max(self.now);
                         medium.transmit(End::Slave(place), None, at, bits_per_second, &bytes);

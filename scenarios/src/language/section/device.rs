@@ -235,9 +235,9 @@ fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
     }
 }
 
-/// Whether a table is of the thing itself.
+/// Whether a table is of the thing itself, on a network.
 pub(crate) fn is_hardware(device: &Row<'_>) -> bool {
-    device.text(AS).is_some_and(|(way, _)| way == HARDWARE)
+    device.table.get(ON).is_some() && device.text(AS).is_some_and(|(way, _)| way == HARDWARE)
 }
 
 /// Whether a table's readings are identified by when they were due and nothing else.

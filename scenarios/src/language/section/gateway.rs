@@ -136,7 +136,11 @@ pub(crate) fn on_networks(
 
 /// A device is where its network has devices: at the other end of a line that a gateway here reads,
 /// and here if the line is simulated or read from the other end.
-fn is_at_its_end(device: &Row<'_>, (network, has_gateway): (&Row<'_>, bool), out: &mut Diagnostics) {
+fn is_at_its_end(
+    device: &Row<'_>,
+    (network, has_gateway): (&Row<'_>, bool),
+    out: &mut Diagnostics,
+) {
     let name = network.name().unwrap_or_default();
     let has_line = network.text(LINE).is_some();
     let (_, on) = device.text(ON).unwrap_or(("", device.span));
@@ -151,23 +155,26 @@ fn is_at_its_end(device: &Row<'_>, (network, has_gateway): (&Row<'_>, bool), out
     match hardware {
         None if has_line && has_gateway => {
             let message = format!("the gateway of network `{name}` is here, its devices are not");
-            let help = "write `as = \"hardware\"` for what is at the other end of the line, or leave \
+            let help =
+                "write `as = \"hardware\"` for what is at the other end of the line, or leave \
                         `line` or the gateway out"
-                .to_owned();
+                    .to_owned();
             let label = "at the other end of a real line nothing is simulated";
             out.report_with_help(Code::DOES_NOT_FIT, on, message, label, Some(help));
         }
         Some((_, span)) if !(has_line && has_gateway) => {
             let message = format!("network `{name}` has no `line` that a gateway here reads");
-            let help = "give the network a `line` and a `[[gateway]]`, or leave `as` out".to_owned();
+            let help =
+                "give the network a `line` and a `[[gateway]]`, or leave `as` out".to_owned();
             let label = "there is no way to it";
             out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
         }
         Some((_, span)) if !device::is_scheduled(device) => {
             let message = "a device that is not simulated announces nothing to the bench";
-            let help = "write `readings = \"scheduled\"`, with `span_earliest` and `span_latest` for \
+            let help =
+                "write `readings = \"scheduled\"`, with `span_earliest` and `span_latest` for \
                         how far from the poll it may have measured"
-                .to_owned();
+                    .to_owned();
             let label = "its readings are known by their instant alone";
             out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
         }

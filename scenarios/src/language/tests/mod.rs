@@ -7,6 +7,7 @@ mod domains;
 mod door;
 mod grid;
 mod latency;
+mod lines;
 mod links;
 mod meaning;
 mod messages;

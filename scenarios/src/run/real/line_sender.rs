@@ -40,6 +40,7 @@ pub(crate) struct LineSender {
     channel: Channel,
     timeline: Option<Timeline>,
     was_up: bool,
+    is_finished: bool,
     output: Vec<Output>,
 }
 
@@ -47,7 +48,14 @@ impl LineSender {
     /// Opens the line and answers on it until it is told to close. An error breaks the bench.
     pub(crate) async fn serve(parts: LineSenderParts) -> Result<(), BenchError> {
         let channel = parts.line.open().await?;
-        let sender = Self { parts, channel, timeline: None, was_up: false, output: Vec::new() };
+        let sender = Self {
+            parts,
+            channel,
+            timeline: None,
+            was_up: false,
+            is_finished: false,
+            output: Vec::new(),
+        };
         sender.run().await;
         Ok(())
     }
@@ -58,6 +66,8 @@ impl LineSender {
                 biased;
                 control = self.parts.control.recv() => match control {
                     Some(Control::Begin(timeline)) => self.timeline = Some(timeline),
+                    // Each device's order comes here, and one is enough.
+                    Some(Control::Finish) if self.is_finished => {}
                     Some(Control::Finish) => self.finish(),
                     // There is no gateway here.
                     Some(Control::Restart) => {}
@@ -161,6 +171,7 @@ impl LineSender {
 
     /// The schedule is over.
     fn finish(&mut self) {
+        self.is_finished = true;
         for place in 0..self.parts.devices.len() {
             self.move_to(place, self.parts.end);
             self.translate(place, self.parts.end);

@@ -176,7 +176,7 @@ impl Parts<'_> {
             }
         }
         for network in scenario.foreign_masters() {
-            let lines = self.open_line(network, &mut setups, &mut faults)?;
+            let lines = self.open_line(network, &mut setups, &mut faults);
             for (index, control) in lines {
                 served[index] = Some((control, SimDuration::ZERO));
             }
@@ -193,9 +193,9 @@ impl Parts<'_> {
         network: usize,
         setups: &mut [Option<DeviceSetup>],
         faults: &mut BTreeMap<usize, VecDeque<(SimTime, DeviceFault)>>,
-    ) -> Result<Vec<(usize, UnboundedSender<Control>)>, BenchError> {
+    ) -> Vec<(usize, UnboundedSender<Control>)> {
         let Some(line) = RealLine::of(&self.scenario.networks[network], 0) else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let mut devices = Vec::new();
         let mut own_faults = Vec::new();
@@ -223,7 +223,7 @@ impl Parts<'_> {
             reports: self.workers.reporter.clone(),
             control,
         }));
-        Ok(own.into_iter().map(|index| (index, control_sender.clone())).collect())
+        own.into_iter().map(|index| (index, control_sender.clone())).collect()
     }
 
     async fn open_field(
@@ -242,9 +242,8 @@ impl Parts<'_> {
         let (control_sender, control) = unbounded_channel();
         let schedule = &self.scenario.schedule;
         let networks = row.networks.iter().enumerate();
-        let lines = networks.filter_map(|(place, &network)| {
-            RealLine::of(&self.scenario.networks[network], place)
-        });
+        let lines = networks
+            .filter_map(|(place, &network)| RealLine::of(&self.scenario.networks[network], place));
         let sender = FieldSender::serve(FieldSenderParts {
             field,
             lines: lines.collect(),
