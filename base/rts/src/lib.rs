@@ -4,6 +4,9 @@
 //! *sample* is what one frame carries: the values of all its signals, in order; a *refusal* is why
 //! a frame was not taken, counted by its reason.
 
+mod refusal;
 mod sample;
+pub mod villas;
 
+pub use refusal::{Refusal, Refusals, Rejection};
 pub use sample::{Sample, SignalType, Value};
