@@ -327,7 +327,7 @@ mod tests {
     fn what_the_format_does_not_carry_is_rejected_both_ways() {
         let at = |values: Vec<Value>| Sample { values, ..peer_sample() };
         let refused = |sample: Sample| {
-            encode(&[sample.clone()], &signals_of(&sample), 0).unwrap_err().refusal
+            encode(std::slice::from_ref(&sample), &signals_of(&sample), 0).unwrap_err().refusal
         };
         let datagram = bytes(PEER);
         for (value, refusal) in [

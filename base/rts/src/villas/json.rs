@@ -1,7 +1,8 @@
 //! `json`: an array of samples in a message, or one sample a line in files.
 //!
 //! ```json
-//! [{"ts": {"origin": [1, 500000000]}, "sequence": 7, "data": [0.5, 3, true, {"real": 1, "imag": 2}]}]
+//! [{"ts": {"origin": [1, 500000000]}, "sequence": 7,
+//!   "data": [0.5, 3, true, {"real": 1, "imag": 2}]}]
 //! ```
 //!
 //! `ts` and `sequence` may be absent. Other keys, `flags` and `ts.received` among them, are passed
@@ -266,7 +267,11 @@ mod tests {
     use crate::villas::testing::{ALL_TYPES, bits, fuzz, reasons, samples};
 
     /// From a datagram that libvillas 1.0.1 sent, as `DPsim` 1.4.0 bundles it.
-    const PEER: &str = r#"[{"ts": {"origin": [1795400945, 171997105]}, "sequence": 0, "data": [0.10000000000000001, 333333333.33333331, true, {"real": 325.26998901367188, "imag": -1.5}]}]"#;
+    const PEER: &str = concat!(
+        r#"[{"ts": {"origin": [1795400945, 171997105]}, "sequence": 0, "data": "#,
+        "[0.10000000000000001, 333333333.33333331, true, ",
+        r#"{"real": 325.26998901367188, "imag": -1.5}]}]"#,
+    );
     const PEER_SIGNALS: [SignalType; 4] =
         [SignalType::Float, SignalType::Float, SignalType::Boolean, SignalType::Complex];
 
@@ -306,8 +311,15 @@ mod tests {
             ..peer_sample()
         };
         let second = Sample { sequence: None, origin: None, ..peer_sample() };
-        let first_text = r#"{"ts":{"origin":[1795400945,171997105]},"sequence":0,"data":[1.0000000000000001e-1,-0.0000000000000000e0,false,{"real":1.0000000000000000e0,"imag":-2.5000000000000000e-300}]}"#;
-        let second_text = r#"{"data":[1.0000000000000001e-1,3.3333333333333331e8,true,{"real":3.2526998901367188e2,"imag":-1.5000000000000000e0}]}"#;
+        let first_text = concat!(
+            r#"{"ts":{"origin":[1795400945,171997105]},"sequence":0,"data":"#,
+            "[1.0000000000000001e-1,-0.0000000000000000e0,false,",
+            r#"{"real":1.0000000000000000e0,"imag":-2.5000000000000000e-300}]}"#,
+        );
+        let second_text = concat!(
+            r#"{"data":[1.0000000000000001e-1,3.3333333333333331e8,true,"#,
+            r#"{"real":3.2526998901367188e2,"imag":-1.5000000000000000e0}]}"#,
+        );
         let both = encode(&[first.clone(), second.clone()], &PEER_SIGNALS).unwrap();
         assert_eq!(both, format!("[{first_text},{second_text}]"));
         let lines = [&first, &second].map(|one| encode_line(one, &PEER_SIGNALS).unwrap()).concat();

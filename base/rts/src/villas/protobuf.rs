@@ -3,9 +3,11 @@
 //! | message | fields |
 //! |---|---|
 //! | message | 1 samples |
-//! | sample | 1 kind (1 data, 2 start, 3 stop), 2 sequence, 3 origin, 4 received, 5 new frame, 100 values |
+//! | sample | 1 kind (1 data, 2 start, 3 stop), 2 sequence, 3 origin, 4 received, 5 new frame, |
+//! | | 100 values |
 //! | time | 1 seconds, 2 nanoseconds, both unsigned and of 32 bits |
-//! | value | one of 1 double, 2 64-bit integer, 3 boolean, 4 complex (1 real, 2 imaginary, floats) |
+//! | value | one of 1 double, 2 64-bit integer, 3 boolean, 4 complex |
+//! | complex | 1 real part, 2 imaginary part, 32-bit floats |
 //!
 //! Unknown fields are passed over, and so are the time of receipt and the mark of a new frame: a
 //! [`Sample`] has no place for them. A complex number is narrowed to 32 bits on its way. An older
