@@ -17,14 +17,18 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use super::{Decoded, at_signal, check_count, check_size, check_values, checked_origin, mismatch};
+use super::{
+    Decoded, at_signal, check_count, check_samples, check_size, check_values, checked_origin,
+    mismatch,
+};
 use crate::{Refusal, Rejection, Sample, SignalType, Value};
 
 /// The samples of a message or of lines, one result for each, in their order.
 ///
 /// An array's elements are its samples; without a `[` at the begin, each line that is not blank is
 /// one, or all the lines together. Text that is not JSON is one rejection. What is nested deeper
-/// than 127 levels, or longer than [`super::MAX_INPUT_BYTES`], is rejected: read a file in parts.
+/// than 127 levels, longer than [`super::MAX_INPUT_BYTES`] or has more than [`super::MAX_SAMPLES`]
+/// is rejected: read a file in parts.
 pub fn decode(text: &[u8], signals: &[SignalType]) -> Vec<Decoded> {
     if let Err(rejection) = check_size(text) {
         return vec![Err(rejection)];
@@ -39,6 +43,9 @@ pub fn decode(text: &[u8], signals: &[SignalType]) -> Vec<Decoded> {
             return vec![Err(no_sample("an empty array"))];
         }
         Ok(Json::Array(elements)) => {
+            if let Err(rejection) = check_samples(elements.len()) {
+                return vec![Err(rejection)];
+            }
             return elements.iter().map(|one| sample(one, signals)).collect();
         }
         Ok(one) => return vec![sample(&one, signals)],
@@ -52,7 +59,11 @@ pub fn decode(text: &[u8], signals: &[SignalType]) -> Vec<Decoded> {
         Ok(one) => sample(&one, signals),
         Err(error) => Err(malformed(line, &error)),
     };
-    lines.filter(|line| !line.is_empty()).map(decoded).collect()
+    let lines = lines.filter(|line| !line.is_empty());
+    match check_samples(lines.clone().count()) {
+        Ok(()) => lines.map(decoded).collect(),
+        Err(rejection) => vec![Err(rejection)],
+    }
 }
 
 /// The rejection of a message without samples.
@@ -263,8 +274,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::villas::MAX_INPUT_BYTES;
     use crate::villas::testing::{ALL_TYPES, bits, fuzz, reasons, samples};
+    use crate::villas::{MAX_INPUT_BYTES, MAX_SAMPLES};
 
     /// From a datagram that libvillas 1.0.1 sent, as `DPsim` 1.4.0 bundles it.
     const PEER: &str = concat!(
@@ -434,6 +445,8 @@ mod tests {
             ("{\"data\":".repeat(depth), Refusal::MalformedJson),
             (" ".repeat(MAX_INPUT_BYTES + 1), Refusal::InputTooLarge),
             ("\u{ff}".to_owned(), Refusal::MalformedJson),
+            (format!("[{}0]", "0,".repeat(MAX_SAMPLES)), Refusal::InputTooLarge),
+            ("{}\n".repeat(MAX_SAMPLES + 1), Refusal::InputTooLarge),
         ] {
             assert_eq!(reasons(&decode(text.as_bytes(), &[])), [Some(refusal)]);
         }

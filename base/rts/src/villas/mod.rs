@@ -20,6 +20,10 @@ pub type Decoded = Result<Sample, Rejection>;
 /// datagram. Longer input is rejected before anything is allocated for it.
 pub const MAX_INPUT_BYTES: usize = 1 << 20;
 
+/// The most samples in such input: a sample with its time is longer than 32 bytes, so that only
+/// input that was made to exhaust the memory with rejections has more.
+pub const MAX_SAMPLES: usize = MAX_INPUT_BYTES / 32;
+
 /// A second has this many nanoseconds.
 const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
 
@@ -108,6 +112,17 @@ fn check_size(bytes: &[u8]) -> Result<(), Rejection> {
     Err(Rejection::new(
         Refusal::InputTooLarge,
         format!("found {} bytes, expected at most {MAX_INPUT_BYTES}", bytes.len()),
+    ))
+}
+
+/// Rejects input with more samples than are looked at.
+fn check_samples(found: usize) -> Result<(), Rejection> {
+    if found <= MAX_SAMPLES {
+        return Ok(());
+    }
+    Err(Rejection::new(
+        Refusal::InputTooLarge,
+        format!("found {found} samples, expected at most {MAX_SAMPLES}"),
     ))
 }
 

@@ -17,8 +17,8 @@
 use prost::Message as _;
 
 use super::{
-    Decoded, at_signal, check_count, check_size, check_values, checked_origin, mismatch, narrowed,
-    origin_in_32_bits,
+    Decoded, at_signal, check_count, check_samples, check_size, check_values, checked_origin,
+    mismatch, narrowed, origin_in_32_bits,
 };
 use crate::{Refusal, Rejection, Sample, SignalType, Value};
 
@@ -86,7 +86,8 @@ struct WireComplex {
 
 /// The samples of a message, one result for each, in their order.
 ///
-/// Bytes that are not protobuf are one rejection, and so is more than [`super::MAX_INPUT_BYTES`].
+/// Bytes that are not protobuf are one rejection, and so are more than [`super::MAX_INPUT_BYTES`]
+/// or [`super::MAX_SAMPLES`].
 pub fn decode(message: &[u8], signals: &[SignalType]) -> Vec<Decoded> {
     if let Err(rejection) = check_size(message) {
         return vec![Err(rejection)];
@@ -99,7 +100,10 @@ pub fn decode(message: &[u8], signals: &[SignalType]) -> Vec<Decoded> {
         let detail = format!("found no sample in {} bytes, expected at least one", message.len());
         return vec![Err(Rejection::new(Refusal::NoSample, detail))];
     }
-    samples.iter().map(|bytes| sample(bytes, signals)).collect()
+    match check_samples(samples.len()) {
+        Ok(()) => samples.iter().map(|bytes| sample(bytes, signals)).collect(),
+        Err(rejection) => vec![Err(rejection)],
+    }
 }
 
 /// The rejection of bytes that are not of the message.
@@ -192,8 +196,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::villas::MAX_INPUT_BYTES;
     use crate::villas::testing::{ALL_TYPES, any_narrow, bits, bytes, fuzz, reasons, samples};
+    use crate::villas::{MAX_INPUT_BYTES, MAX_SAMPLES};
 
     /// From a datagram that libvillas 1.0.1 sent, as `DPsim` 1.4.0 bundles it.
     const PEER: &str = "0a3e 0801 1002 1a0c 08f4c98ed806 10b0e7f48302
@@ -265,6 +269,7 @@ mod tests {
             (bytes("1001"), Refusal::NoSample),
             (bytes("0a05 0801"), Refusal::MalformedProtobuf),
             (bytes("0affffffffffffffffff01"), Refusal::MalformedProtobuf),
+            (bytes(&"0a00".repeat(MAX_SAMPLES + 1)), Refusal::InputTooLarge),
             (vec![0; MAX_INPUT_BYTES + 1], Refusal::InputTooLarge),
         ] {
             assert_eq!(reasons(&decode(&message, &[])), [Some(refusal)]);
