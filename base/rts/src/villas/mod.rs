@@ -1,7 +1,7 @@
 //! The wire formats of `VILLASnode`, a gateway between simulators, both directions.
 //!
 //! A decoder yields one result for each message of a datagram, in their order, so that a fault of
-//! one message does not cost the others. None of the formats says enough to check a sample
+//! one message does not cost the others. None of the formats carries enough to check a sample
 //! without the configured signals, so the decoders and the encoders take their types.
 //!
 //! Layouts after `VILLASnode` 1.2.0, sources in its folder `lib/formats`; the vectors in the tests
