@@ -15,6 +15,7 @@ mod refusal;
 mod sample;
 mod sequence;
 mod stream;
+pub mod villas;
 
 pub use async_ip::{
     ASYNC_IP_HEADER_BYTES, ASYNC_IP_MAX_VALUES, AsyncIp, AsyncIpError, OPAL_ASYNC_IP,

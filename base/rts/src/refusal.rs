@@ -51,6 +51,42 @@ lastmeter_units::words! {
         CardSizeExceeded = "card-size-exceeded",
         /// Sooner after the last frame than the card takes one.
         CardRateExceeded = "card-rate-exceeded",
+        /// Nothing in it: no message, no sample.
+        NoSample = "no-sample",
+        /// More bytes than are looked at.
+        InputTooLarge = "input-too-large",
+        /// `villas.binary` of version 1, little endian, as sent until April 2017.
+        VillasVersion1Little = "villas-version-one-little-endian",
+        /// `villas.binary` of version 1, big endian, as sent until April 2017.
+        VillasVersion1Big = "villas-version-one-big-endian",
+        /// `villas.binary` of version 2 with the bit order of April to June 2017.
+        VillasVersion2OldBits = "villas-version-two-old-bit-order",
+        /// The first byte is that of no layout of the format.
+        UnknownLayout = "unknown-layout",
+        /// A sample that marks a start and carries no data.
+        StartSample = "start-sample",
+        /// A sample that marks a stop and carries no data.
+        StopSample = "stop-sample",
+        /// A sample of a kind that the format does not define.
+        UnknownKind = "unknown-kind",
+        /// The sample is from another source.
+        OtherSource = "other-source",
+        /// A value of another type than its signal.
+        TypeMismatch = "type-mismatch",
+        /// A boolean, which the format does not carry.
+        BooleanValue = "boolean-value",
+        /// Null, or a place without a value, where a value is expected.
+        MissingValue = "missing-value",
+        /// Infinity or not a number, which the format does not carry.
+        NotFinite = "not-finite",
+        /// Text that is not JSON.
+        MalformedJson = "malformed-json",
+        /// JSON that has not the shape of a sample.
+        NotASample = "not-a-sample",
+        /// A time or a sequence number of another shape than the format has.
+        MalformedField = "malformed-field",
+        /// Bytes that are not protobuf, or not of the message.
+        MalformedProtobuf = "malformed-protobuf",
     }
 }
 
