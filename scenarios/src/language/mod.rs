@@ -38,6 +38,7 @@ pub(crate) use load::{Meant, failure};
 pub use scenario::Scenario;
 pub use section::check::CheckRow;
 pub use section::device::DeviceRow;
+pub(crate) use section::device::reported;
 pub use section::expect::Expect;
 pub use section::floor::FloorRow;
 pub use section::gateway::GatewayRow;

@@ -6,7 +6,7 @@ use lastmeter_units::SimDuration;
 use super::error::BenchError;
 use super::feeder::Feeder;
 use super::ledger::{Account, AccountStart};
-use crate::language::{DeviceRow, Scenario};
+use crate::language::{DeviceRow, Scenario, reported};
 
 /// A device at its metering point.
 pub(crate) struct DeviceSetup {
@@ -35,7 +35,7 @@ pub(crate) fn device_setup(
         index,
         metering_point: point.clone(),
         electricity: device.electricity(),
-        quantities: device.quantities(),
+        quantities: &reported(&row.values, device.quantities()),
         start: scenario.schedule.start,
         period,
         offset: row.on.map_or(SimDuration::ZERO, |network| scenario.poll_offset(network)),

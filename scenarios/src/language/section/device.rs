@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use lastmeter_devices::{DEVICES, Device, DeviceContext, DeviceKind};
 use lastmeter_link::channel::MQTT_FIELDS;
-use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Value, Values};
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Value, Values};
 use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
-use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 
 use super::floor::wall;
 use super::gateway::ON;
@@ -20,6 +20,9 @@ use crate::language::references::References;
 pub(super) const AS: &str = "as";
 /// The thing itself.
 pub(super) const HARDWARE: &str = "hardware";
+
+/// The key of which quantities arrive.
+const REPORTS: &str = "reports";
 
 const READINGS: &str = "readings";
 const SPAN_WINDOW: &str = "span_window";
@@ -45,7 +48,7 @@ pub(crate) static DEVICE: Section = Section {
 pub(super) const CONNECTION: [Field; MQTT_FIELDS.len()] = MQTT_FIELDS;
 
 /// The keys of a device by itself.
-const OWN: [Field; 8] = [
+const OWN: [Field; 9] = [
     Field::required("name", Kind::Name, "what checks and injections refer to; its hardware id"),
     Field::optional(
         "count",
@@ -74,6 +77,12 @@ const OWN: [Field; 8] = [
         "the field network it is on, `network:NAME`; left out, it has a connection to the platform",
     ),
     VIA,
+    Field::optional(
+        REPORTS,
+        Kind::List(&Kind::Text),
+        "of readings that are `scheduled`: which of its model's quantities arrive, as identifiers or \
+         patterns with *; left out, all of them",
+    ),
 ];
 
 /// What may be declared of the readings of a device that does not announce them.
@@ -179,7 +188,9 @@ pub(crate) fn build_device(
         phases: terminal.map_or(0, Terminal::phases),
         has_spectrum: terminal.is_some_and(Terminal::is_stretches),
     };
-    (kind.build)(values, &context, out)
+    let device = (kind.build)(values, &context, out)?;
+    reports_what_it_measures(values, device.as_ref(), out);
+    Some(device)
 }
 
 /// Ways to be there of later versions are refused, not replaced by something else.
@@ -243,6 +254,46 @@ pub(crate) fn is_hardware(device: &Row<'_>) -> bool {
 /// Whether a table's readings are identified by when they were due and nothing else.
 pub(super) fn is_scheduled(device: &Row<'_>) -> bool {
     device.values.as_ref().and_then(|values| identity(values)) == Some(Identity::Schedule)
+}
+
+/// Which of a model's quantities arrive of the devices of a table.
+pub(crate) fn reported(values: &Values, all: &[MeasurementId]) -> Vec<MeasurementId> {
+    if values.get(REPORTS).is_none() {
+        return all.to_vec();
+    }
+    let patterns: Vec<Pattern> = values.text_list(REPORTS).into_iter().map(Pattern::new).collect();
+    let is_reported =
+        |id: &&MeasurementId| patterns.iter().any(|pattern| pattern.matches(id.name()));
+    all.iter().filter(is_reported).copied().collect()
+}
+
+/// Each entry of `reports` is about something that the model measures.
+pub(crate) fn reports_what_it_measures(
+    values: &Values,
+    device: &dyn Device,
+    out: &mut Diagnostics,
+) {
+    if values.get(REPORTS).is_none() {
+        return;
+    }
+    let is_known = |text: &str| {
+        let pattern = Pattern::new(text);
+        device.quantities().iter().any(|id| pattern.matches(id.name()))
+    };
+    for (entry, span) in values.list(REPORTS) {
+        let Value::Text(text) = entry else { continue };
+        if !is_known(text) {
+            let all: Vec<&str> = device.quantities().iter().map(|id| id.name()).collect();
+            let message = format!("nothing that this model measures fits `{text}`");
+            let label = format!("expected one of {}", all.join(", "));
+            out.report(Code::UNKNOWN_REFERENCE, *span, message, label);
+        }
+    }
+    if identity(values) != Some(Identity::Schedule) || values.list(REPORTS).is_empty() {
+        let message = "which quantities arrive is known of the model";
+        let label = "expected only with `readings = \"scheduled\"`, and never empty";
+        out.report(Code::DOES_NOT_FIT, values.span_of(REPORTS), message, label);
+    }
 }
 
 /// What identifies the readings of a device that does not announce them.

@@ -4,6 +4,7 @@ use lastmeter_link::channel::ChannelAddress;
 use lastmeter_units::SimDuration;
 
 use super::{load, mistakes};
+use crate::language::reported;
 
 const SLAVES: &str = r#"format = 1
 
@@ -75,6 +76,20 @@ fn whoever_is_at_the_other_end_reads_what_is_here() {
 }
 
 #[test]
+fn hardware_may_report_less_than_its_model() {
+    let text = SLAVES.replacen("as =", "reports = [\"heating.temp.*\"]\nas =", 1);
+    let scenario = load(&text).map_err(|failure| failure.to_string()).unwrap();
+    let device = scenario.build_device(0).unwrap();
+    let row = &scenario.devices[0];
+    let names: Vec<&str> =
+        reported(&row.values, device.quantities()).iter().map(|id| id.name()).collect();
+    assert_eq!(names, ["heating.temp.primary.inlet", "heating.temp.primary.outlet"]);
+    let all = load(SLAVES).map_err(|failure| failure.to_string()).unwrap();
+    let device = all.build_device(0).unwrap();
+    assert_eq!(reported(&all.devices[0].values, device.quantities()), device.quantities());
+}
+
+#[test]
 fn what_cannot_be_is_refused_where_it_stands() {
     let slaves = |from: &str, to: &str| SLAVES.replacen(from, to, 1);
     for (text, expected) in [
@@ -87,6 +102,12 @@ fn what_cannot_be_is_refused_where_it_stands() {
         (
             slaves("line = \"tcp", "poll_every = \"5 s\"\nline = \"tcp"),
             "is of a reader at the other",
+        ),
+        (slaves("as =", "reports = [\"water.*\"]\nas ="), "nothing that this model measures fits"),
+        (slaves("as =", "reports = []\nas ="), "which quantities arrive is known"),
+        (
+            slaves("readings = \"scheduled\"\n", "reports = [\"heating.power\"]\n"),
+            "which quantities arrive is known",
         ),
         (masters().replacen("poll_every = \"5 s\"\n", "", 1), "nobody here reads the devices"),
         (slaves("as = \"hardware\"", "as = \"emulated\""), "emulated devices are not available"),
