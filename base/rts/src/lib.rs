@@ -4,6 +4,7 @@
 //! *sample* is what one frame carries: the values of all its signals, in order; a *refusal* is why
 //! a frame was not taken, counted by its reason.
 
+pub mod point_map;
 mod sample;
 
 pub use sample::{Sample, SignalType, Value};
