@@ -15,6 +15,8 @@ mod refusal;
 mod sample;
 mod sequence;
 mod stream;
+mod wire;
+pub mod point_map;
 pub mod villas;
 
 pub use async_ip::{
@@ -36,3 +38,4 @@ pub use refusal::{Refusal, Refusals, Rejection};
 pub use sample::{Sample, SignalType, Value};
 pub use sequence::{MOST_MISORDERED, SequenceEvent, SequenceWatch};
 pub use stream::{Framing, Reassembly};
+pub use wire::{Wire, WireError};

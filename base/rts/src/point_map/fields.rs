@@ -1,0 +1,112 @@
+//! The keys of a map's tables.
+
+use lastmeter_params::{Dimension, Field, Kind};
+
+use super::format::{Card, WireFormat};
+use super::{PointDirection, StatusRole, WaveformChannel};
+use crate::sample::SignalType;
+
+/// The keys of `[simulator]`.
+pub(super) static SIMULATOR: &[Field] = &[
+    Field::required("name", Kind::Name, "how reports refer to the simulator"),
+    Field::required("wire_format", Kind::Choice(WireFormat::WORDS), "how points stand in a packet"),
+    Field::default(
+        "card",
+        Kind::Choice(Card::WORDS),
+        "\"none\"",
+        "the communication card, whose limits then hold",
+    ),
+    Field::optional(
+        "dev_id",
+        Kind::Integer { min: i16::MIN as i64, max: i16::MAX as i64 },
+        "the number by which AsyncIP routes packets; 0 unless given",
+    ),
+    Field::required(
+        "sample_rate",
+        Kind::Quantity { dimension: Dimension::Frequency, min: 1e-3, max: 1e6 },
+        "packets per second in each direction",
+    ),
+];
+
+/// The keys of `[[point]]` whose kind does not depend on the point's unit.
+pub(super) static POINT: &[Field] = &[
+    Field::required("name", Kind::Name, "how readings, limits and reports refer to the point"),
+    Field::required(
+        "direction",
+        Kind::Choice(PointDirection::WORDS),
+        "whether the simulator sends or takes it",
+    ),
+    Field::required("type", Kind::Choice(SignalType::WORDS), "how it is carried"),
+    Field::optional("role", Kind::Choice(StatusRole::WORDS), "what a status word reports"),
+    Field::optional("unit", Kind::Text, "the unit of the value after `scale`"),
+    Field::optional("device", Kind::Name, "the device that it belongs to"),
+    Field::optional("quantity", Kind::Text, "the measurement identifier of what it carries"),
+    Field::optional(
+        "waveform",
+        Kind::Choice(WaveformChannel::WORDS),
+        "the channel of the device whose instantaneous values it carries",
+    ),
+    Field::default(
+        "scale",
+        Kind::Quantity { dimension: Dimension::Ratio, min: f64::NEG_INFINITY, max: f64::INFINITY },
+        "1",
+        "the word on the wire times this is the value in `unit`",
+    ),
+    Field::optional("reflected_by", Kind::Name, "the point by which the simulator echoes it"),
+    Field::default(
+        "blocked_by_mode",
+        Kind::Boolean,
+        "false",
+        "whether it is not written while the point of role `mode` stands at 0 (manual)",
+    ),
+];
+
+/// How many keys depend on the point's unit.
+const VALUE_FIELDS: usize = 6;
+
+/// Their names.
+pub(super) const VALUE_KEYS: [&str; VALUE_FIELDS] =
+    ["offset", "least", "greatest", "greatest_change_per_second", "initial", "safe_value"];
+
+/// The keys of points that are written.
+pub(super) const WRITE_KEYS: [&str; 5] =
+    ["greatest_change_per_second", "initial", "safe_value", "reflected_by", "blocked_by_mode"];
+
+const fn value_fields(dimension: Dimension) -> [Field; VALUE_FIELDS] {
+    let difference = match dimension {
+        Dimension::Temperature => Dimension::TemperatureDifference,
+        other => other,
+    };
+    let (min, max) = (f64::NEG_INFINITY, f64::INFINITY);
+    let value = Kind::Quantity { dimension, min, max };
+    let offset = Kind::Quantity { dimension: difference, min, max };
+    let change = Kind::Quantity { dimension: difference, min: 0.0, max };
+    [
+        Field::optional("offset", offset, "what is added after `scale`, with its unit"),
+        Field::optional("least", value, "the least value it takes"),
+        Field::optional("greatest", value, "the greatest value it takes"),
+        Field::optional("greatest_change_per_second", change, "the steepest change per second"),
+        Field::optional("initial", value, "what is written before anything else"),
+        Field::optional("safe_value", value, "what is written when the bench loses its input"),
+    ]
+}
+
+static VALUES: [[Field; VALUE_FIELDS]; Dimension::ALL.len()] = {
+    let mut all = [value_fields(Dimension::Ratio); Dimension::ALL.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = value_fields(Dimension::ALL[at]);
+        at += 1;
+    }
+    all
+};
+
+/// The keys of a point whose values are of this dimension.
+pub(super) fn values_of(dimension: Dimension) -> &'static [Field] {
+    &VALUES[dimension as usize]
+}
+
+/// Whether a `[[point]]` has such a key.
+pub(super) fn is_point_key(key: &str) -> bool {
+    VALUE_KEYS.contains(&key) || POINT.iter().any(|field| field.name == key)
+}

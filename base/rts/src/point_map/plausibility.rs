@@ -1,0 +1,392 @@
+//! A watcher of decoded samples: do the values look like those of another map?
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::format::WordSize;
+use super::{Point, PointDirection, PointMap};
+use crate::sample::{Sample, SignalType, Value};
+
+/// How many samples have to speak for a suspicion, with none against it, before it is reported.
+pub const SAMPLES_NEEDED: usize = 3;
+
+/// The most pieces of evidence in one finding.
+const EVIDENCE_MAX: usize = 8;
+
+/// Ranges are widened by this, relative to their ends, since 32-bit floats round.
+const RANGE_TOLERANCE: f64 = 1e-6;
+
+/// What a map may have wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Words are read with their bytes in the wrong order.
+    ByteOrder,
+    /// A float is read as an integer, or the reverse.
+    Type,
+    /// Values stand this many words later than the map has them; negative: earlier.
+    Shift {
+        /// The words.
+        words: isize,
+    },
+}
+
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByteOrder => f.write_str("bytes of each word in reverse order"),
+            Self::Type => f.write_str("floats read as integers, or integers as floats"),
+            Self::Shift { words } => {
+                let (count, way) =
+                    (words.unsigned_abs(), if *words > 0 { "later" } else { "earlier" });
+                let plural = if count == 1 { "word" } else { "words" };
+                write!(f, "values {count} {plural} {way} than in the map")
+            }
+        }
+    }
+}
+
+/// One value that is implausible as read, and plausible otherwise. Values are words on the wire.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The point in whose place it stands.
+    pub point: String,
+    /// As read.
+    pub as_read: Value,
+    /// Least and greatest plausible word of that point.
+    pub range: (f64, f64),
+    /// The point that it may belong to; the same one unless a shift is suspected.
+    pub belongs_to: String,
+    /// As it reads otherwise.
+    pub otherwise: Value,
+    /// Least and greatest plausible word of the point that it may belong to.
+    pub range_otherwise: (f64, f64),
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { point, as_read, range, belongs_to, otherwise, range_otherwise } = self;
+        let (read, other) = (shown(*as_read), shown(*otherwise));
+        write!(f, "`{point}` reads {read}, expected {} to {}; ", range.0, range.1)?;
+        write!(f, "otherwise {other}, which fits `{belongs_to}`")?;
+        write!(f, " ({} to {})", range_otherwise.0, range_otherwise.1)
+    }
+}
+
+fn shown(value: Value) -> String {
+    match value {
+        Value::Float(value) if value != 0.0 && value.abs() < 1e-3 => format!("{value:e}"),
+        Value::Float(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Boolean(value) => value.to_string(),
+        Value::Complex(real, imaginary) => format!("{real}{imaginary:+}i"),
+    }
+}
+
+/// A suspicion with what speaks for it. It is no verdict: values can look like others by chance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What is suspected: of several that explain all samples, the one that explains most values.
+    pub suspicion: Suspicion,
+    /// What explains the same samples as well.
+    pub alternatives: Vec<Suspicion>,
+    /// Values of the last sample that speak for it, at most eight.
+    pub evidence: Vec<Evidence>,
+    /// How many samples spoke for it.
+    pub samples: usize,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the map does not fit what arrives: {}", self.suspicion)?;
+        for evidence in &self.evidence {
+            write!(f, "; {evidence}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is known of a point.
+struct Watched {
+    name: String,
+    signal_type: SignalType,
+    /// Least and greatest word; `None` where nothing is declared.
+    range: Option<(f64, f64)>,
+    /// Whether it has shown a float of normal size within its range; what has may decay to nothing.
+    has_been_normal: bool,
+}
+
+/// What speaks for a suspicion so far.
+struct Case {
+    suspicion: Suspicion,
+    samples: usize,
+    values: usize,
+    is_reported: bool,
+    /// The points whose type seems wrong.
+    mistyped: BTreeSet<usize>,
+}
+
+/// What a sample contributes to a case.
+enum Contribution {
+    /// Something contradicts it, or remains unexplained.
+    Against,
+    /// These values speak for it, possibly none.
+    For(Vec<Evidence>),
+}
+
+/// Watches the samples that come from the simulator of a map.
+///
+/// It stays silent as long as all values lie in their declared ranges. Once some do not, it asks
+/// whether one assumption explains all of them and contradicts none of the others: bytes in
+/// reverse order, another type, or a shift by up to half of the points. What speaks for the same
+/// assumption in [`SAMPLES_NEEDED`] samples, with none against it in between, is reported once.
+///
+/// Zero proves nothing, since a simulator that stands still sends zeros. Byte order and types are
+/// judged only in formats whose words have one size. Points without a declared range are not
+/// judged.
+///
+/// A sample in its ranges costs one comparison for each point. One that is not costs up to as many
+/// as the square of their number.
+pub struct Plausibility {
+    points: Vec<Watched>,
+    word_size: Option<WordSize>,
+    cases: Vec<Case>,
+}
+
+impl Plausibility {
+    /// Watches what the simulator of a map sends.
+    pub fn new(map: &PointMap) -> Self {
+        Self::with_word_size(map, map.simulator.wire_format.word_size())
+    }
+
+    /// Like [`Self::new`], for a frame description whose words are all of one size.
+    pub fn with_word_size(map: &PointMap, word_size: Option<WordSize>) -> Self {
+        let points: Vec<Watched> =
+            map.of_direction(PointDirection::FromSimulator).map(watched).collect();
+        let half = (points.len() / 2) as isize;
+        let of_words = [Suspicion::ByteOrder, Suspicion::Type];
+        let of_words = of_words.into_iter().filter(|_| word_size.is_some());
+        let shifts = (1..=half).flat_map(|words| [words, -words]);
+        let shifts = shifts.map(|words| Suspicion::Shift { words });
+        let case = |suspicion| Case {
+            suspicion,
+            samples: 0,
+            values: 0,
+            is_reported: false,
+            mistyped: BTreeSet::new(),
+        };
+        Self { points, word_size, cases: of_words.chain(shifts).map(case).collect() }
+    }
+
+    /// Takes one sample, whose values are those of the simulator's points in order, and returns a
+    /// finding where this sample completes one.
+    pub fn observe(&mut self, sample: &Sample) -> Option<Finding> {
+        let count = self.points.len().min(sample.values.len());
+        let values = &sample.values[..count];
+        let mut is_odd = false;
+        for (point, value) in self.points.iter_mut().zip(values) {
+            point.has_been_normal |= is_normal(*value, self.word_size)
+                && point.range.is_some_and(|range| is_within(*value, range));
+            is_odd |= as_read(point, *value, self.word_size) == Some(false);
+        }
+        let mut completed: Vec<(usize, Vec<Evidence>)> = Vec::new();
+        for at in 0..self.cases.len() {
+            if !is_odd && self.cases[at].samples == 0 {
+                continue;
+            }
+            let contribution = self.contribution(&self.cases[at], values);
+            let case = &mut self.cases[at];
+            match contribution {
+                Contribution::Against => {
+                    case.mistyped.clear();
+                    (case.samples, case.values, case.is_reported) = (0, 0, false);
+                }
+                Contribution::For(evidence) if evidence.is_empty() => {}
+                Contribution::For(evidence) => {
+                    if case.suspicion == Suspicion::Type {
+                        let named = |name: &str| self.points.iter().position(|p| p.name == name);
+                        case.mistyped.extend(evidence.iter().filter_map(|it| named(&it.point)));
+                    }
+                    case.samples += 1;
+                    case.values += evidence.len();
+                    if case.samples >= SAMPLES_NEEDED && !case.is_reported {
+                        case.is_reported = true;
+                        completed.push((at, evidence));
+                    }
+                }
+            }
+        }
+        self.finding(completed)
+    }
+
+    fn finding(&self, mut completed: Vec<(usize, Vec<Evidence>)>) -> Option<Finding> {
+        // Of equals the first stays first: the order of the cases, short shifts before long ones.
+        completed.sort_by_key(|(at, _)| std::cmp::Reverse(self.cases[*at].values));
+        let mut completed = completed.into_iter();
+        let (best, mut evidence) = completed.next()?;
+        evidence.truncate(EVIDENCE_MAX);
+        let alternatives = completed.map(|(at, _)| self.cases[at].suspicion).collect();
+        let Case { suspicion, samples, .. } = self.cases[best];
+        Some(Finding { suspicion, alternatives, evidence, samples })
+    }
+
+    /// What the values of a sample contribute to a case.
+    fn contribution(&self, case: &Case, values: &[Value]) -> Contribution {
+        let count = values.len() as isize;
+        let mut evidence = Vec::new();
+        for (at, &value) in values.iter().enumerate() {
+            let point = &self.points[at];
+            let (owner, wraps) = match case.suspicion {
+                Suspicion::ByteOrder | Suspicion::Type => (at, false),
+                Suspicion::Shift { words } => {
+                    let from = at as isize - words;
+                    (from.rem_euclid(count) as usize, !(0..count).contains(&from))
+                }
+            };
+            let belongs_to = &self.points[owner];
+            let read = as_read(point, value, self.word_size);
+            let otherwise = self.otherwise(case.suspicion, (point, belongs_to), value);
+            let fits = otherwise.and_then(|other| fits(belongs_to, other, self.word_size));
+            let is_zero = number(value) == Some(0.0);
+            match (read, fits) {
+                // A type is changed only where it seems wrong.
+                (Some(true), Some(false))
+                    if case.suspicion == Suspicion::Type && !case.mistyped.contains(&at) => {}
+                (Some(true), Some(false)) if !is_zero => return Contribution::Against,
+                // Behind the end of a packet anything may stand.
+                (Some(false), _) if wraps => {}
+                (Some(false), Some(false)) => return Contribution::Against,
+                (Some(false), None) if otherwise.is_none() => return Contribution::Against,
+                (Some(false), Some(true)) if !is_zero => {
+                    if let (Some(range), Some(range_otherwise), Some(otherwise)) =
+                        (point.range, belongs_to.range, otherwise)
+                    {
+                        evidence.push(Evidence {
+                            point: point.name.clone(),
+                            as_read: value,
+                            range,
+                            belongs_to: belongs_to.name.clone(),
+                            otherwise,
+                            range_otherwise,
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Contribution::For(evidence)
+    }
+
+    /// The value as it reads under a suspicion; `None` where its word is not known.
+    fn otherwise(
+        &self,
+        suspicion: Suspicion,
+        (point, belongs_to): (&Watched, &Watched),
+        value: Value,
+    ) -> Option<Value> {
+        let other_type = match (suspicion, point.signal_type) {
+            (Suspicion::Type, SignalType::Float) => SignalType::Integer,
+            (Suspicion::Type, SignalType::Integer) => SignalType::Float,
+            (Suspicion::Type, _) => return None,
+            _ => belongs_to.signal_type,
+        };
+        let Some(size) = self.word_size else {
+            return (other_type == value.signal_type()).then_some(value);
+        };
+        let word = word_of(value, size)?;
+        let word = match (suspicion, size) {
+            (Suspicion::ByteOrder, WordSize::Bits32) => u64::from((word as u32).swap_bytes()),
+            (Suspicion::ByteOrder, WordSize::Bits64) => word.swap_bytes(),
+            _ => word,
+        };
+        value_of(word, size, other_type)
+    }
+}
+
+fn watched(point: &Point) -> Watched {
+    let widened = |(least, greatest): (f64, f64)| {
+        let by = RANGE_TOLERANCE * f64::max(least.abs(), greatest.abs());
+        (least - by, greatest + by)
+    };
+    Watched {
+        name: point.name.clone(),
+        signal_type: point.signal_type,
+        range: point.word_range().map(widened),
+        has_been_normal: false,
+    }
+}
+
+fn number(value: Value) -> Option<f64> {
+    match value {
+        Value::Float(value) => Some(value),
+        Value::Integer(value) => Some(value as f64),
+        Value::Boolean(value) => Some(f64::from(u8::from(value))),
+        Value::Complex(..) => None,
+    }
+}
+
+fn is_within(value: Value, (least, greatest): (f64, f64)) -> bool {
+    number(value).is_none_or(|value| value >= least && value <= greatest)
+}
+
+/// Whether it is a float, neither zero nor too small to be a physical value.
+fn is_normal(value: Value, size: Option<WordSize>) -> bool {
+    matches!(value, Value::Float(value) if value != 0.0 && !is_subnormal(value, size))
+}
+
+fn is_subnormal(value: f64, size: Option<WordSize>) -> bool {
+    match size {
+        Some(WordSize::Bits32) => value != 0.0 && value.abs() < f64::from(f32::MIN_POSITIVE),
+        Some(WordSize::Bits64) => value.is_subnormal(),
+        None => false,
+    }
+}
+
+/// Whether a value is plausible in a place; `None` where nothing is declared.
+fn fits(point: &Watched, value: Value, size: Option<WordSize>) -> Option<bool> {
+    let is_tiny = matches!(value, Value::Float(value) if is_subnormal(value, size));
+    point.range.map(|range| !is_tiny && is_within(value, range))
+}
+
+/// Like [`fits`], of the value as read: small integers look like tiny floats, so tiny floats are
+/// implausible, but not where the point has been normal before.
+fn as_read(point: &Watched, value: Value, size: Option<WordSize>) -> Option<bool> {
+    let is_in_range = point.range.map(|range| is_within(value, range));
+    if point.has_been_normal { is_in_range } else { fits(point, value, size) }
+}
+
+/// The word in which a value stood.
+fn word_of(value: Value, size: WordSize) -> Option<u64> {
+    match (value, size) {
+        (Value::Float(value), WordSize::Bits32) => {
+            let narrow = value as f32;
+            (f64::from(narrow) == value || value.is_nan()).then(|| u64::from(narrow.to_bits()))
+        }
+        (Value::Float(value), WordSize::Bits64) => Some(value.to_bits()),
+        // Some readers extend a negative word with zeros.
+        (Value::Integer(value), WordSize::Bits32) => i32::try_from(value)
+            .map(i32::cast_unsigned)
+            .or_else(|_| u32::try_from(value))
+            .ok()
+            .map(u64::from),
+        (Value::Integer(value), WordSize::Bits64) => Some(value.cast_unsigned()),
+        (Value::Boolean(value), _) => Some(u64::from(value)),
+        (Value::Complex(..), _) => None,
+    }
+}
+
+/// A word as a value of a type.
+fn value_of(word: u64, size: WordSize, signal_type: SignalType) -> Option<Value> {
+    Some(match (signal_type, size) {
+        (SignalType::Float, WordSize::Bits32) => {
+            Value::Float(f64::from(f32::from_bits(word as u32)))
+        }
+        (SignalType::Float, WordSize::Bits64) => Value::Float(f64::from_bits(word)),
+        (SignalType::Integer | SignalType::Boolean, WordSize::Bits32) => {
+            Value::Integer(i64::from((word as u32).cast_signed()))
+        }
+        (SignalType::Integer | SignalType::Boolean, WordSize::Bits64) => {
+            Value::Integer(word.cast_signed())
+        }
+        (SignalType::Complex, _) => return None,
+    })
+}

@@ -1,0 +1,337 @@
+//! From TOML to the tables of a map; each mistake is reported, and reading goes on.
+
+use lastmeter_params::{
+    Code, Diagnostics, Dimension, Field, Node, NodeValue, QuantityError, SourceId, Span, Table,
+    Values, nearest, parse_document, parse_quantity, read_table_of, registered_measurement_help,
+};
+use lastmeter_units::MeasurementId;
+
+use super::fields::{POINT, SIMULATOR, VALUE_KEYS, values_of};
+use super::format::{Card, WireFormat};
+use super::{
+    Meaning, Point, PointDirection, PointMap, PointRange, PointUnit, Simulator, StatusRole,
+    WaveformChannel, WriteLimits, check, point_check,
+};
+use crate::sample::SignalType;
+
+/// The version of the map's format.
+const FORMAT: i64 = 1;
+
+/// A table of the text, what could be read of it, and the words that stand in it even where
+/// something else of it is wrong.
+pub(super) struct Draft<'a> {
+    pub(super) table: &'a Table,
+    pub(super) span: Span,
+    /// All its fields, where none is wrong.
+    pub(super) values: Option<Values>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.get(key).is_some()
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
+        self.table.text(key)
+    }
+
+    pub(super) fn span_of(&self, key: &str) -> Span {
+        self.table.get(key).map_or(self.span, |node| node.span)
+    }
+
+    pub(super) fn key_span_of(&self, key: &str) -> Span {
+        self.table.entry(key).map_or(self.span, |entry| entry.key_span)
+    }
+
+    pub(super) fn si(&self, key: &str) -> Option<f64> {
+        self.values.as_ref()?.si_opt(key)
+    }
+}
+
+/// One `[[point]]`.
+pub(super) struct PointDraft<'a> {
+    pub(super) draft: Draft<'a>,
+    pub(super) name: Option<&'a str>,
+    pub(super) direction: Option<PointDirection>,
+    pub(super) signal_type: Option<SignalType>,
+    pub(super) role: Option<StatusRole>,
+    /// `None` where the unit is unknown.
+    pub(super) unit: Option<PointUnit>,
+    pub(super) quantity: Option<MeasurementId>,
+    pub(super) waveform: Option<WaveformChannel>,
+}
+
+/// What could be read of a map.
+pub(super) struct MapDraft<'a> {
+    pub(super) simulator: Option<Draft<'a>>,
+    pub(super) points: Vec<PointDraft<'a>>,
+}
+
+impl MapDraft<'_> {
+    pub(super) fn wire_format(&self) -> Option<WireFormat> {
+        WireFormat::from_word(self.simulator.as_ref()?.text("wire_format")?)
+    }
+
+    /// The card; `None` where it is misspelt.
+    pub(super) fn card(&self) -> Option<Card> {
+        match self.simulator.as_ref()?.table.get("card") {
+            None => Some(Card::None),
+            Some(_) => Card::from_word(self.simulator.as_ref()?.text("card")?),
+        }
+    }
+
+    pub(super) fn point_named(&self, name: &str) -> Option<usize> {
+        self.points.iter().position(|point| point.name == Some(name))
+    }
+}
+
+/// Reads and checks a text. `None`, with mistakes in `out`, where it makes no map.
+pub(super) fn read(text: &str, out: &mut Diagnostics) -> Option<PointMap> {
+    let root = parse_document(text, SourceId::FILE, out);
+    let meant = check_root(&root, out);
+    let simulator = simulator(&root, &meant, out);
+    let points = points(&root, &meant, out);
+    let draft = MapDraft { simulator, points };
+    point_check::check(&draft, out);
+    check::check(&draft, out);
+    if out.is_empty() { finish(text, &draft) } else { None }
+}
+
+/// Checks the version and the names of the sections; returns those that misspelt ones were
+/// probably meant to be.
+fn check_root(root: &Table, out: &mut Diagnostics) -> Vec<&'static str> {
+    const KEYS: [&str; 3] = ["format", "simulator", "point"];
+    let mut meant = Vec::new();
+    for entry in &root.entries {
+        if KEYS.contains(&entry.key.as_str()) || entry.node.value == NodeValue::Invalid {
+            continue;
+        }
+        let near = nearest(&entry.key, KEYS.into_iter().filter(|key| root.entry(key).is_none()));
+        meant.extend(near);
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "a map has `format`, `[simulator]` and `[[point]]`".to_owned(),
+        };
+        let message = format!("unknown section or key `{}`", entry.key);
+        let label = "not part of a point map";
+        out.report_with_help(Code::UNKNOWN_KEY, entry.key_span, message, label, Some(help));
+    }
+    match root.get("format") {
+        None if root.incomplete || meant.contains(&"format") => {}
+        None => out.report_with_help(
+            Code::MISSING_KEY,
+            Span::default(),
+            "key `format` is missing",
+            "a point map begins with its format version",
+            Some(format!("write `format = {FORMAT}` on the first line")),
+        ),
+        Some(Node { value: NodeValue::Integer(FORMAT) | NodeValue::Invalid, .. }) => {}
+        Some(node) => out.report(
+            Code::FORMAT_VERSION,
+            node.span,
+            "this version of lastmeter reads another format of point maps",
+            format!("expected {FORMAT}"),
+        ),
+    }
+    meant
+}
+
+fn simulator<'a>(root: &'a Table, meant: &[&str], out: &mut Diagnostics) -> Option<Draft<'a>> {
+    let Some(node) = root.get("simulator") else {
+        if !root.incomplete && !meant.contains(&"simulator") {
+            let help = "write `[simulator]` with `name`, `wire_format` and `sample_rate`";
+            let message = "table `[simulator]` is missing";
+            let (code, label) = (Code::MISSING_KEY, "in this map");
+            out.report_with_help(code, Span::default(), message, label, Some(help.to_owned()));
+        }
+        return None;
+    };
+    let node = match &node.value {
+        NodeValue::Array(list) => {
+            report_several_simulators(list, node.span, out);
+            list.first()?
+        }
+        _ => node,
+    };
+    match &node.value {
+        NodeValue::Table(table) => {
+            let values = read_table_of(table, node.span, &[SIMULATOR], out);
+            Some(Draft { table, span: node.span, values })
+        }
+        NodeValue::Invalid => None,
+        value => {
+            let message = format!("`simulator` is one table, and this is {}", value.describe());
+            let help = Some("write `[simulator]`, once".to_owned());
+            let (code, label) = (Code::WRONG_KIND, "expected a table");
+            out.report_with_help(code, node.span, message, label, help);
+            None
+        }
+    }
+}
+
+fn report_several_simulators(list: &[Node], span: Span, out: &mut Diagnostics) {
+    if list.len() < 2 {
+        let help = Some("write `[simulator]` with single brackets".to_owned());
+        let message = "`simulator` is one table, and this is a list";
+        out.report_with_help(Code::WRONG_KIND, span, message, "expected a table", help);
+    }
+    for node in list.iter().skip(1) {
+        let message = format!("more than one simulator: the map has {}", list.len());
+        let help = Some("write one map for each simulator".to_owned());
+        let label = "expected one table `[simulator]`";
+        out.report_with_help(Code::DOES_NOT_FIT, node.span, message, label, help);
+    }
+}
+
+fn points<'a>(root: &'a Table, meant: &[&str], out: &mut Diagnostics) -> Vec<PointDraft<'a>> {
+    let (list, span) = match root.get("point").map(|node| (&node.value, node.span)) {
+        Some((NodeValue::Array(list), span)) => (list.as_slice(), span),
+        Some((NodeValue::Invalid, _)) => return Vec::new(),
+        Some((_, span)) => {
+            report_no_point(span, out);
+            return Vec::new();
+        }
+        None => (&[][..], Span::default()),
+    };
+    if list.is_empty() && !root.incomplete && !meant.contains(&"point") {
+        let help = Some("write a `[[point]]` for each point, in the order on the wire".to_owned());
+        let label = "expected at least one `[[point]]`";
+        out.report_with_help(Code::MISSING_KEY, span, "the map is empty", label, help);
+    }
+    let mut points = Vec::new();
+    for node in list {
+        match &node.value {
+            NodeValue::Table(table) => points.push(point(table, node.span, out)),
+            NodeValue::Invalid => {}
+            _ => report_no_point(node.span, out),
+        }
+    }
+    points
+}
+
+fn report_no_point(span: Span, out: &mut Diagnostics) {
+    let message = "`point` is a section whose tables repeat";
+    let help = Some("write `[[point]]` with double brackets".to_owned());
+    out.report_with_help(Code::WRONG_KIND, span, message, "expected `[[point]]`", help);
+}
+
+fn point<'a>(table: &'a Table, span: Span, out: &mut Diagnostics) -> PointDraft<'a> {
+    let quantity = quantity(table, out);
+    let unit = unit(table, out);
+    let values = match &unit {
+        Some(unit) => read_table_of(table, span, &[POINT, values_of(unit.dimension)], out),
+        // Without the unit nothing can be stated about values: only the other keys are read.
+        None => {
+            let mut rest = table.clone();
+            rest.entries.retain(|entry| !VALUE_KEYS.contains(&entry.key.as_str()));
+            let unread: &[Field] = &[];
+            read_table_of(&rest, span, &[POINT, unread], out);
+            None
+        }
+    };
+    PointDraft {
+        name: table.text("name"),
+        direction: table.text("direction").and_then(PointDirection::from_word),
+        signal_type: table.text("type").and_then(SignalType::from_word),
+        role: table.text("role").and_then(StatusRole::from_word),
+        waveform: table.text("waveform").and_then(WaveformChannel::from_word),
+        unit,
+        quantity,
+        draft: Draft { table, span, values },
+    }
+}
+
+fn quantity(table: &Table, out: &mut Diagnostics) -> Option<MeasurementId> {
+    let text = table.text("quantity")?;
+    let found = MeasurementId::lookup(text);
+    if let (None, Some(node)) = (found, table.get("quantity")) {
+        let message = format!("unknown quantity `{text}`");
+        let label = "expected a measurement identifier";
+        let help = Some(registered_measurement_help(text));
+        out.report_with_help(Code::UNKNOWN_MEASUREMENT, node.span, message, label, help);
+    }
+    found
+}
+
+/// The unit of a point; that of a bare number where none is written.
+fn unit(table: &Table, out: &mut Diagnostics) -> Option<PointUnit> {
+    let Some(node) = table.get("unit") else { return Some(PointUnit::BARE) };
+    // What is no text is reported with the other fields.
+    let NodeValue::String(text) = &node.value else { return None };
+    match parse_unit(text) {
+        Ok(unit) => Some(unit),
+        Err(error) => {
+            let help = error.help().filter(|help| help.len() <= 100);
+            let help = help.or_else(|| Some("leave `unit` out for a bare number".to_owned()));
+            let message = format!("unknown unit `{text}`");
+            out.report_with_help(Code::UNKNOWN_UNIT, node.span, message, "expected a unit", help);
+            None
+        }
+    }
+}
+
+/// A unit by its symbol; `1` is that of a bare number.
+pub(super) fn parse_unit(text: &str) -> Result<PointUnit, QuantityError> {
+    let symbol = text.trim();
+    if symbol == "1" {
+        return Ok(PointUnit::BARE);
+    }
+    // `1 h 30 min` would be read as a time of several parts.
+    let is_one_word = !symbol.is_empty()
+        && !symbol.contains(|c: char| c.is_whitespace() || matches!(c, '.' | '+' | '-'))
+        && (symbol.starts_with('m') || !symbol.contains(|c: char| c.is_ascii_digit()));
+    if !is_one_word {
+        let (unit, expected) = (text.to_owned(), Vec::new());
+        return Err(QuantityError::UnknownUnit { unit, nearest: None, expected });
+    }
+    let (factor, dimension) = parse_quantity(&format!("1 {symbol}"), &Dimension::ALL)?;
+    Ok(PointUnit { symbol: symbol.to_owned(), dimension, factor })
+}
+
+/// The map of a draft in which no mistake was found.
+fn finish(text: &str, draft: &MapDraft<'_>) -> Option<PointMap> {
+    let own = draft.simulator.as_ref()?;
+    let values = own.values.as_ref()?;
+    let simulator = Simulator {
+        name: values.text("name").to_owned(),
+        wire_format: draft.wire_format()?,
+        card: draft.card()?,
+        dev_id: values.integer_opt("dev_id").and_then(|id| i16::try_from(id).ok()),
+        sample_rate: values.si("sample_rate"),
+    };
+    let points: Option<Vec<Point>> =
+        draft.points.iter().map(|point| finish_point(text, draft, point)).collect();
+    Some(PointMap { simulator, points: points? })
+}
+
+fn finish_point(text: &str, map: &MapDraft<'_>, point: &PointDraft<'_>) -> Option<Point> {
+    let values = point.draft.values.as_ref()?;
+    let device = values.text_opt("device").unwrap_or_default().to_owned();
+    let meaning = match (point.role, point.quantity, point.waveform) {
+        (Some(role), ..) => Meaning::Status(role),
+        (_, Some(quantity), _) => Meaning::Measured { device, quantity },
+        (_, _, Some(channel)) => Meaning::Waveform { device, channel },
+        (None, None, None) => Meaning::Raw,
+    };
+    let range = values.si_opt("least").zip(values.si_opt("greatest"));
+    let write = values.si_opt("initial").zip(values.si_opt("safe_value"));
+    let write = write.map(|(initial, safe_value)| WriteLimits {
+        greatest_change_per_second: values.si_opt("greatest_change_per_second"),
+        initial,
+        safe_value,
+        reflected_by: values.text_opt("reflected_by").and_then(|name| map.point_named(name)),
+        blocked_by_mode: values.boolean("blocked_by_mode"),
+    });
+    Some(Point {
+        name: point.name?.to_owned(),
+        direction: point.direction?,
+        signal_type: point.signal_type?,
+        unit: point.unit.clone()?,
+        scale: values.si("scale"),
+        offset: values.si_opt("offset").unwrap_or(0.0),
+        range: range.map(|(least, greatest)| PointRange { least, greatest }),
+        meaning,
+        write,
+        line: text.get(..point.draft.span.start)?.matches('\n').count() + 1,
+    })
+}

@@ -1,0 +1,221 @@
+//! A point map put to work: samples out of what a simulator sends, and frames of what is written.
+
+use crate::point_map::{PointDirection, PointMap, WireFormat};
+use crate::villas::{Decoded, binary, json, protobuf};
+use crate::{
+    AsyncIp, Format, Framing, Gtnet, GtnetHeader, GtnetPoint, Reassembly, Refusals, Rejection,
+    Sample, SequenceWatch, SignalType,
+};
+
+/// Why a map cannot be put to work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The layout of the frames is not in the map.
+    #[error(
+        "the wire format `frame` has its layout in a frame description, which a point map cannot \
+         state yet; choose another wire format"
+    )]
+    NeedsDescription,
+    /// The points do not make a frame of the format.
+    #[error("{0}")]
+    Format(String),
+    /// The format marks no frames in a stream.
+    #[error(
+        "`{0}` has no marks between the messages of a stream; let the simulator send datagrams"
+    )]
+    NotInStreams(&'static str),
+}
+
+/// How one direction's frames are read or written.
+#[derive(Clone, Debug)]
+enum Codec {
+    /// One frame in each datagram, of a length that is known or announced.
+    Framed(Format),
+    /// Messages of VILLASnode.
+    Villas(WireFormat, Vec<SignalType>),
+}
+
+impl Codec {
+    fn new(map: &PointMap, direction: PointDirection) -> Result<Self, WireError> {
+        let types: Vec<SignalType> =
+            map.of_direction(direction).map(|point| point.signal_type).collect();
+        let refused = |error: &dyn std::error::Error| WireError::Format(error.to_string());
+        let gtnet = |header| {
+            let point = |signal_type: &SignalType| match signal_type {
+                SignalType::Integer => GtnetPoint::Int32,
+                _ => GtnetPoint::Float32,
+            };
+            let gtnet = Gtnet::new(header, types.iter().map(point).collect());
+            gtnet.map(|gtnet| Self::Framed(Format::GtnetSkt(gtnet))).map_err(|e| refused(&e))
+        };
+        match map.simulator.wire_format {
+            WireFormat::GtnetSkt => gtnet(GtnetHeader::None),
+            WireFormat::GtnetSktHeader => gtnet(GtnetHeader::SequenceAndTime),
+            WireFormat::OpalAsyncIp => {
+                let dev_id = map.simulator.dev_id;
+                let async_ip = AsyncIp::new(types.len(), dev_id.unwrap_or(0), dev_id);
+                let format = async_ip.map(Format::OpalAsyncIp);
+                format.map(Self::Framed).map_err(|error| refused(&error))
+            }
+            villas @ (WireFormat::VillasBinary
+            | WireFormat::VillasJson
+            | WireFormat::VillasProtobuf) => Ok(Self::Villas(villas, types)),
+            WireFormat::Frame => Err(WireError::NeedsDescription),
+        }
+    }
+
+    fn decode(&self, datagram: &[u8]) -> Vec<Decoded> {
+        match self {
+            Self::Framed(format) => {
+                let mut sample = Sample::default();
+                vec![format.decode(datagram, &mut sample).map(|()| sample)]
+            }
+            Self::Villas(WireFormat::VillasJson, types) => json::decode(datagram, types),
+            Self::Villas(WireFormat::VillasProtobuf, types) => protobuf::decode(datagram, types),
+            Self::Villas(_, types) => binary::decode(datagram, types, None),
+        }
+    }
+
+    fn encode(&self, sample: Sample) -> Result<Vec<u8>, Rejection> {
+        match self {
+            Self::Framed(format) => {
+                let mut out = Vec::new();
+                format.encode(&sample, &mut out)?;
+                Ok(out)
+            }
+            Self::Villas(WireFormat::VillasJson, types) => {
+                json::encode(&[sample], types).map(String::into_bytes)
+            }
+            Self::Villas(WireFormat::VillasProtobuf, types) => protobuf::encode(&[sample], types),
+            Self::Villas(_, types) => binary::encode(&[sample], types, 0),
+        }
+    }
+
+    fn sequence_bits(&self) -> Option<u32> {
+        match self {
+            Self::Framed(format) => format.sequence_watch().map(|_| u32::BITS),
+            Self::Villas(WireFormat::VillasBinary, _) => Some(u32::BITS),
+            Self::Villas(..) => Some(u64::BITS),
+        }
+    }
+}
+
+/// The connection with a simulator, without its I/O.
+#[derive(Debug)]
+pub struct Wire {
+    from_simulator: Codec,
+    to_simulator: Codec,
+    stream: Option<Reassembly>,
+    watch: Option<SequenceWatch>,
+    samples: u64,
+    refusals: Refusals,
+    /// The number of the next frame that is written.
+    next_sequence: u64,
+}
+
+impl Wire {
+    /// The frames of a map in datagrams, or in a stream of bytes.
+    ///
+    /// # Errors
+    /// If the map's points make no frame, or its format cannot be found in a stream.
+    pub fn new(map: &PointMap, is_stream: bool) -> Result<Self, WireError> {
+        let from_simulator = Codec::new(map, PointDirection::FromSimulator)?;
+        let stream = match &from_simulator {
+            _ if !is_stream => None,
+            Codec::Framed(format) => Some(Reassembly::new(format.framing())),
+            Codec::Villas(format, _) => return Err(WireError::NotInStreams(format.word())),
+        };
+        Ok(Self {
+            watch: from_simulator.sequence_bits().map(SequenceWatch::new),
+            from_simulator,
+            to_simulator: Codec::new(map, PointDirection::ToSimulator)?,
+            stream,
+            samples: 0,
+            refusals: Refusals::default(),
+            next_sequence: 0,
+        })
+    }
+
+    /// How many samples were read.
+    pub const fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// What was refused, by its reason.
+    pub const fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// What the simulator's numbers show, where it gives some.
+    pub const fn sequences(&self) -> Option<&SequenceWatch> {
+        self.watch.as_ref()
+    }
+
+    /// Takes what arrived: one datagram, or any piece of a stream. Gives the samples in it, and
+    /// why others were refused, in order.
+    pub fn arrived(&mut self, bytes: &[u8]) -> Vec<Decoded> {
+        let decoded = match &mut self.stream {
+            None => self.from_simulator.decode(bytes),
+            Some(stream) => {
+                stream.push(bytes);
+                frames(stream, &self.from_simulator)
+            }
+        };
+        self.count(&decoded);
+        decoded
+    }
+
+    /// The connection of a stream ended, or begins anew: half a frame is none, and is refused.
+    pub fn reconnected(&mut self) -> Vec<Decoded> {
+        let Some(stream) = &mut self.stream else { return Vec::new() };
+        stream.close();
+        let rest = frames(stream, &self.from_simulator);
+        if let Codec::Framed(format) = &self.from_simulator {
+            *stream = Reassembly::new(format.framing());
+        }
+        self.count(&rest);
+        rest
+    }
+
+    /// Whether a stream can be read no further, so that it has to be opened again.
+    pub fn is_lost(&self) -> bool {
+        self.stream.as_ref().is_some_and(Reassembly::is_lost)
+    }
+
+    /// The frame of what is written, all points at once, numbered from 0 on.
+    ///
+    /// # Errors
+    /// If a value is none that the format carries.
+    pub fn frame(&mut self, mut sample: Sample) -> Result<Vec<u8>, Rejection> {
+        sample.sequence = Some(self.next_sequence);
+        let frame = self.to_simulator.encode(sample)?;
+        self.next_sequence = self.next_sequence.wrapping_add(1);
+        Ok(frame)
+    }
+
+    fn count(&mut self, decoded: &[Decoded]) {
+        for one in decoded {
+            match one {
+                Ok(sample) => {
+                    self.samples = self.samples.saturating_add(1);
+                    if let (Some(watch), Some(sequence)) = (&mut self.watch, sample.sequence) {
+                        watch.observe(sequence);
+                    }
+                }
+                Err(rejection) => self.refusals.count(rejection.refusal),
+            }
+        }
+    }
+}
+
+/// The whole frames of a stream, decoded.
+fn frames(stream: &mut Reassembly, codec: &Codec) -> Vec<Decoded> {
+    let mut decoded = Vec::new();
+    while let Some(frame) = stream.next_frame() {
+        match frame {
+            Ok(frame) => decoded.extend(codec.decode(frame)),
+            Err(rejection) => decoded.push(Err(rejection)),
+        }
+    }
+    decoded
+}
