@@ -10,14 +10,14 @@ mod frame_description;
 mod gtnet;
 mod gtnet_writer;
 mod number;
+pub mod point_map;
 mod rate_guard;
 mod refusal;
 mod sample;
 mod sequence;
 mod stream;
-mod wire;
-pub mod point_map;
 pub mod villas;
+mod wire;
 
 pub use async_ip::{
     ASYNC_IP_HEADER_BYTES, ASYNC_IP_MAX_VALUES, AsyncIp, AsyncIpError, OPAL_ASYNC_IP,

@@ -3,8 +3,8 @@
 use crate::point_map::{PointDirection, PointMap, WireFormat};
 use crate::villas::{Decoded, binary, json, protobuf};
 use crate::{
-    AsyncIp, Format, Framing, Gtnet, GtnetHeader, GtnetPoint, Reassembly, Refusals, Rejection,
-    Sample, SequenceWatch, SignalType,
+    AsyncIp, Format, Gtnet, GtnetHeader, GtnetPoint, Reassembly, Refusals, Rejection, Sample,
+    SequenceWatch, SignalType,
 };
 
 /// Why a map cannot be put to work.

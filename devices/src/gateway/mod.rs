@@ -13,6 +13,7 @@ mod concentrator;
 mod kind;
 mod record;
 mod registry;
+mod simulator;
 mod store;
 
 use lastmeter_units::{HardwareId, SimTime};

@@ -2,6 +2,7 @@
 
 use super::concentrator::M_BUS_CONCENTRATOR;
 use super::kind::GatewayKind;
+use super::simulator::SIMULATOR_ADAPTER;
 
 /// Every gateway model.
-pub static GATEWAYS: &[GatewayKind] = &[M_BUS_CONCENTRATOR];
+pub static GATEWAYS: &[GatewayKind] = &[M_BUS_CONCENTRATOR, SIMULATOR_ADAPTER];

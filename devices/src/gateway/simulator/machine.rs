@@ -1,0 +1,467 @@
+//! The adapter as a state machine: frames, reporting periods, outbox.
+
+use std::collections::BTreeMap;
+
+use lastmeter_rts::point_map::{
+    Meaning, Plausibility, Point, PointDirection, PointMap, StatusRole,
+};
+use lastmeter_rts::{Refusal, Rejection, Sample, SignalType, Value, Wire};
+use lastmeter_units::{Epoch, HardwareId, MeasurementId, Quantity, Serial, SimDuration, SimTime};
+use lastmeter_wire::flexmeter::{
+    AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
+    encode_alert, encode_measurements,
+};
+
+use super::super::record::MeterState;
+use super::super::store::Store;
+use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
+use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
+
+/// A simulator does not say whether it began anew.
+const EPOCH: Epoch = Epoch(1);
+
+/// The answer to every command.
+const NO_COMMANDS: &str = "points of this simulator are not written by commands";
+
+/// A simulator's clock that is further off is not set: samples are dated by their arrival then.
+const CLOCK_OFF_MAX: SimDuration = SimDuration::from_seconds(3600);
+
+lastmeter_units::words! {
+    /// What becomes of the samples of a reporting period.
+    pub(super) enum Reduction {
+        /// Their mean; of registers the last.
+        Mean = "mean",
+        /// The last.
+        Last = "last",
+    }
+}
+
+/// What an adapter is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) hardware_id: HardwareId,
+    pub(super) start: SimTime,
+    pub(super) every: SimDuration,
+    pub(super) silent_after: SimDuration,
+    pub(super) reduction: Reduction,
+    pub(super) map: PointMap,
+    pub(super) wire: Wire,
+    pub(super) store: Store,
+    /// What was kept and cannot be read.
+    pub(super) refused_records: Vec<String>,
+}
+
+/// A value of a device in the making.
+#[derive(Clone, Copy, Debug)]
+struct Gathered {
+    id: MeasurementId,
+    sum: f64,
+    count: u64,
+    last: f64,
+}
+
+/// A device that points stand for.
+#[derive(Debug)]
+struct Device {
+    hardware_id: HardwareId,
+    values: Vec<Gathered>,
+    /// When its last sample was taken.
+    sampled: Option<SimTime>,
+}
+
+/// Where the value of a point goes.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    device: usize,
+    value: usize,
+}
+
+/// An adapter.
+pub(super) struct Adapter {
+    parts: Parts,
+    devices: Vec<Device>,
+    /// For each point that the simulator sends.
+    slots: Vec<Option<Slot>>,
+    plausibility: Plausibility,
+    desk: CommandDesk,
+    /// When the next reading is due.
+    due: SimTime,
+    has_begun: bool,
+    last_sample: Option<SimTime>,
+    /// Values that were left out, by their point.
+    left_out: Vec<u64>,
+    /// What was told of the simulator's clock.
+    told_clock: Option<bool>,
+}
+
+type Out = Vec<GatewayOutput>;
+
+impl Adapter {
+    /// # Errors
+    /// If a device of the map has a name that is no hardware id.
+    pub(super) fn new(parts: Parts) -> Result<Self, String> {
+        let (mut devices, mut slots) = (Vec::<Device>::new(), Vec::new());
+        for point in parts.map.of_direction(PointDirection::FromSimulator) {
+            let Meaning::Measured { device, quantity } = &point.meaning else {
+                slots.push(None);
+                continue;
+            };
+            let place = devices.iter().position(|other| other.hardware_id.as_str() == device);
+            let place = match place {
+                Some(place) => place,
+                None => {
+                    let hardware_id = HardwareId::new(device)
+                        .map_err(|error| format!("line {}: `{device}`: {error}", point.line))?;
+                    devices.push(Device { hardware_id, values: Vec::new(), sampled: None });
+                    devices.len() - 1
+                }
+            };
+            let values = &mut devices[place].values;
+            slots.push(Some(Slot { device: place, value: values.len() }));
+            values.push(Gathered { id: *quantity, sum: 0.0, count: 0, last: 0.0 });
+        }
+        Ok(Self {
+            plausibility: Plausibility::new(&parts.map),
+            due: parts.start + parts.every,
+            left_out: vec![0; slots.len()],
+            devices,
+            slots,
+            desk: CommandDesk::default(),
+            has_begun: false,
+            last_sample: None,
+            told_clock: None,
+            parts,
+        })
+    }
+
+    fn take(&mut self, now: SimTime, input: GatewayInput, out: &mut Out) {
+        match input {
+            GatewayInput::Wake => {}
+            GatewayInput::Bytes { network: 0, bytes, .. } => {
+                for decoded in self.parts.wire.arrived(&bytes) {
+                    self.decoded(now, decoded, out);
+                }
+            }
+            GatewayInput::Bytes { network, .. } => {
+                let detail = format!("bytes of network {network}, expected those of network 0");
+                event(out, Kind::InputRefused, detail);
+            }
+            GatewayInput::LineUp { .. } => {
+                for decoded in self.parts.wire.reconnected() {
+                    self.decoded(now, decoded, out);
+                }
+                self.write_initial(now, out);
+            }
+            GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
+            GatewayInput::Connected => self.parts.store.connected(out),
+            GatewayInput::Disconnected => self.parts.store.disconnected(),
+            GatewayInput::Acknowledged { message } => self.parts.store.acknowledged(message),
+            GatewayInput::Kept { number } => self.parts.store.kept(number, out),
+        }
+    }
+
+    fn decoded(&mut self, now: SimTime, decoded: Result<Sample, Rejection>, out: &mut Out) {
+        match decoded {
+            Ok(sample) => self.sample(now, &sample, out),
+            Err(Rejection { refusal, detail }) => self.refused(refusal, &detail, out),
+        }
+    }
+
+    /// Counts a frame that cannot be read; told are the 1st, 10th, 100th, ... of each reason.
+    fn refused(&self, refusal: Refusal, detail: &str, out: &mut Out) {
+        let count = self.parts.wire.refusals().of(refusal);
+        if is_told(count) {
+            let detail = format!("{} ({count} so far): {detail}", refusal.word());
+            event(out, Kind::AnswerRefused, detail);
+        }
+    }
+
+    fn sample(&mut self, now: SimTime, sample: &Sample, out: &mut Out) {
+        self.heard(now, out);
+        if let Some(finding) = self.plausibility.observe(sample) {
+            let text = format!("the values do not fit the point map: {finding}");
+            event(out, Kind::ValueRefused, text.clone());
+            self.alert(now, ("simulator.implausible", AlertLevel::Warning, text), out);
+        }
+        let taken = self.taken(now, sample, out);
+        let points = self.parts.map.of_direction(PointDirection::FromSimulator);
+        let values = points.zip(&sample.values).zip(&self.slots).enumerate();
+        let mut left_out = Vec::new();
+        for (place, ((point, value), slot)) in values {
+            let Some(Slot { device, value: at }) = *slot else { continue };
+            let Some(si) = in_range(point, *value) else {
+                left_out.push((place, point.name.clone(), *value));
+                continue;
+            };
+            let device = &mut self.devices[device];
+            let gathered = &mut device.values[at];
+            gathered.sum += si;
+            gathered.count += 1;
+            gathered.last = si;
+            device.sampled = Some(taken);
+        }
+        for (place, name, value) in left_out {
+            self.left_out[place] += 1;
+            let count = self.left_out[place];
+            if is_told(count) {
+                let detail = format!(
+                    "point `{name}`: {value:?} is outside of its declared range, left out \
+                     ({count} so far)"
+                );
+                event(out, Kind::ValueRefused, detail);
+            }
+        }
+    }
+
+    /// When a sample was taken: by the simulator's clock where it has one that is set.
+    fn taken(&mut self, now: SimTime, sample: &Sample, out: &mut Out) -> SimTime {
+        let word = |role| {
+            let place = self.parts.map.position_of_role(PointDirection::FromSimulator, role)?;
+            number(*sample.values.get(place)?).filter(|word| *word >= 0.0)
+        };
+        let of_words = || {
+            let (seconds, nanoseconds) =
+                (word(StatusRole::Seconds)?, word(StatusRole::Nanoseconds)?);
+            Some((seconds as u64, nanoseconds as u32))
+        };
+        let Some((seconds, nanoseconds)) = sample.origin.or_else(of_words) else { return now };
+        let at = i64::try_from(seconds).ok().and_then(|seconds| {
+            seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(nanoseconds))
+        });
+        let at = at.map(SimTime);
+        let is_set = at.is_some_and(|at| (at.0.saturating_sub(now.0)).abs() <= CLOCK_OFF_MAX.0);
+        if self.told_clock != Some(is_set) {
+            self.told_clock = Some(is_set);
+            let off = at.map_or(f64::NAN, |at| (at.0.saturating_sub(now.0)) as f64 / 1e9);
+            let detail = if is_set {
+                format!("samples are dated by the simulator's clock, {off:.3} s from here")
+            } else {
+                format!("the simulator's clock is {off:.0} s off: samples are dated by arrival")
+            };
+            event(out, Kind::DeviceStatus, detail);
+        }
+        if is_set { at.unwrap_or(now) } else { now }
+    }
+
+    /// A sample has come; a simulator that was silent is reported again.
+    fn heard(&mut self, now: SimTime, out: &mut Out) {
+        self.last_sample = Some(now);
+        let own = self.parts.hardware_id.clone();
+        let state = self.parts.store.meter(&own);
+        if state.unreachable {
+            let name = self.parts.map.simulator.name.clone();
+            let text = format!("simulator {name} sends again");
+            event(out, Kind::DeviceReachable, text.clone());
+            self.parts.store.remember(&own, MeterState { unreachable: false, ..state });
+            self.alert(now, ("simulator.sends", AlertLevel::Info, text), out);
+        }
+    }
+
+    /// Reports a simulator that has sent nothing for too long.
+    fn watch(&mut self, now: SimTime, out: &mut Out) {
+        let since = self.last_sample.unwrap_or(self.parts.start);
+        let own = self.parts.hardware_id.clone();
+        let state = self.parts.store.meter(&own);
+        if now - since < self.parts.silent_after || state.unreachable {
+            return;
+        }
+        let name = &self.parts.map.simulator.name;
+        let text = format!("simulator {name}: no sample for {}", now - since);
+        event(out, Kind::DeviceUnreachable, text.clone());
+        self.parts.store.remember(&own, MeterState { unreachable: true, ..state });
+        self.alert(now, ("simulator.silent", AlertLevel::Warning, text), out);
+    }
+
+    /// Makes the readings of a period that is over.
+    fn report(&mut self, out: &mut Out) {
+        let reduction = self.parts.reduction;
+        for place in 0..self.devices.len() {
+            let device = &mut self.devices[place];
+            let Some(at) = device.sampled.take() else { continue };
+            let mut values = Vec::new();
+            for gathered in &mut device.values {
+                if gathered.count > 0 {
+                    let row = gathered.id.row();
+                    values.push((gathered.id, reduced(gathered, reduction) / row.si_factor));
+                }
+                (gathered.sum, gathered.count) = (0.0, 0);
+            }
+            let id = device.hardware_id.clone();
+            let before = self.parts.store.meter(&id);
+            let state = MeterState { serial: before.serial.saturating_add(1), ..before };
+            let message = MeasurementMessage {
+                event_date: Some(at),
+                update_state: true,
+                epoch: Some(EPOCH),
+                serial: Some(Serial(state.serial)),
+                ..MeasurementMessage::new(id.clone(), values)
+            };
+            let mut payload = Vec::new();
+            encode_measurements(&message, &mut payload);
+            self.parts.store.put(&id, Some((id.clone(), state)), payload, out);
+        }
+    }
+
+    /// Sends all written points with their initial values: a simulator that is there anew has none.
+    fn write_initial(&mut self, now: SimTime, out: &mut Out) {
+        let points = self.parts.map.of_direction(PointDirection::ToSimulator);
+        let nanoseconds = now.0.rem_euclid(1_000_000_000);
+        let seconds = now.0.div_euclid(1_000_000_000);
+        let word = |point: &Point| {
+            let word = match (point.role(), &point.write) {
+                (Some(StatusRole::Seconds), _) => seconds as f64,
+                (Some(StatusRole::Nanoseconds), _) => nanoseconds as f64,
+                (Some(StatusRole::NewData), _) => 1.0,
+                (_, Some(write)) => point.to_word(write.initial),
+                _ => 0.0,
+            };
+            match point.signal_type {
+                SignalType::Integer => Value::Integer(word.round() as i64),
+                SignalType::Boolean => Value::Boolean(word != 0.0),
+                SignalType::Float => Value::Float(word),
+                SignalType::Complex => Value::Complex(word, 0.0),
+            }
+        };
+        let values: Vec<Value> = points.map(word).collect();
+        if values.is_empty() {
+            return;
+        }
+        let origin = Some((seconds.max(0) as u64, nanoseconds as u32));
+        match self.parts.wire.frame(Sample { sequence: None, origin, values }) {
+            Ok(bytes) => {
+                out.push(GatewayOutput::Bytes {
+                    network: 0,
+                    lane: None,
+                    bits_per_second: 0,
+                    bytes,
+                });
+            }
+            Err(Rejection { refusal, detail }) => {
+                let detail = format!("initial values, {}: {detail}", refusal.word());
+                event(out, Kind::InputRefused, detail);
+            }
+        }
+    }
+
+    fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
+        let (invocation, response) = match self.desk.judge(payload) {
+            Ok(Judged::Again { invocation, response }) => (invocation, response),
+            Ok(Judged::New { invocation, .. }) => {
+                let response = format!("{ERROR_PREFIX}{NO_COMMANDS}");
+                self.desk.answered(&invocation, &response);
+                (invocation, response)
+            }
+            Err(refusal) => {
+                return event(out, Kind::CommandMalformed, format!("for {owner}: {refusal}"));
+            }
+        };
+        event(out, Kind::CommandRefused, format!("{invocation} for {owner}: {response}"));
+        let acknowledge = AcknowledgeMessage {
+            hardware_id: owner.clone(),
+            originating_event_id: invocation,
+            response,
+            event_date: Some(now),
+            update_state: false,
+            metadata: BTreeMap::new(),
+        };
+        let mut payload = Vec::new();
+        encode_acknowledge(&acknowledge, &mut payload);
+        self.parts.store.put(owner, None, payload, out);
+    }
+
+    fn alert(
+        &mut self,
+        now: SimTime,
+        (kind, level, message): (&str, AlertLevel, String),
+        out: &mut Out,
+    ) {
+        let own = self.parts.hardware_id.clone();
+        let alert = AlertMessage {
+            hardware_id: own.clone(),
+            alert_type: kind.to_owned(),
+            level,
+            message,
+            event_date: Some(now),
+            update_state: true,
+            originator: None,
+            metadata: BTreeMap::new(),
+        };
+        let mut payload = Vec::new();
+        encode_alert(&alert, &mut payload);
+        let state = self.parts.store.meter(&own);
+        self.parts.store.put(&own, Some((own.clone(), state)), payload, out);
+    }
+}
+
+/// The 1st, 10th, 100th, ... is told, so that a flood is no flood of lines.
+fn is_told(count: u64) -> bool {
+    count > 0 && 10_u64.checked_pow(count.ilog10()) == Some(count)
+}
+
+/// A value as a number; a complex one is none.
+fn number(value: Value) -> Option<f64> {
+    match value {
+        Value::Float(value) => Some(value),
+        Value::Integer(value) => Some(value as f64),
+        Value::Boolean(value) => Some(f64::from(u8::from(value))),
+        Value::Complex(..) => None,
+    }
+    .filter(|value| value.is_finite())
+}
+
+/// The value of a point in its SI unit, if it is one within its declared range.
+fn in_range(point: &Point, value: Value) -> Option<f64> {
+    let word = number(value)?;
+    // 32-bit floats round at the ends of a range.
+    let is_within = |(least, greatest): (f64, f64)| {
+        let slack = 1e-6 * least.abs().max(greatest.abs());
+        (least - slack..=greatest + slack).contains(&word)
+    };
+    point.word_range().is_none_or(is_within).then(|| point.to_si(word))
+}
+
+fn reduced(gathered: &Gathered, reduction: Reduction) -> f64 {
+    let is_register = matches!(
+        gathered.id.row().quantity,
+        Quantity::ActiveEnergy(_)
+            | Quantity::HeatEnergy
+            | Quantity::HeatVolume
+            | Quantity::WaterVolume
+    );
+    match reduction {
+        Reduction::Mean if !is_register => gathered.sum / gathered.count as f64,
+        _ => gathered.last,
+    }
+}
+
+fn event(out: &mut Out, kind: Kind, detail: String) {
+    out.push(GatewayOutput::Event { kind, detail });
+}
+
+impl Gateway for Adapter {
+    fn step(&mut self, now: SimTime, input: GatewayInput, out: &mut Vec<GatewayOutput>) {
+        for detail in std::mem::take(&mut self.parts.refused_records) {
+            event(out, Kind::RecordRefused, detail);
+        }
+        // What is due goes out before what comes now: it belongs to the next period.
+        if now >= self.parts.start {
+            self.has_begun = true;
+            if self.due <= now {
+                self.report(out);
+                let periods = (now - self.parts.start).0.div_euclid(self.parts.every.0.max(1)) + 1;
+                self.due = self.parts.start + self.parts.every * periods;
+            }
+            self.watch(now, out);
+        }
+        self.take(now, input, out);
+        self.parts.store.settle(true, out);
+    }
+
+    fn wake_at(&self) -> Option<SimTime> {
+        Some(if self.has_begun { self.due } else { self.parts.start })
+    }
+
+    fn unacknowledged(&self) -> usize {
+        self.parts.store.unacknowledged()
+    }
+}
