@@ -22,6 +22,8 @@ pub enum ChannelAddress {
     TcpListen(String),
     /// A UDP port to exchange datagrams with, `HOST:PORT`.
     Udp(String),
+    /// A UDP port of this machine that others send to, `HOST:PORT`.
+    UdpListen(String),
 }
 
 /// A text that is not the address of a channel.
@@ -65,6 +67,7 @@ impl fmt::Display for ChannelAddress {
             Self::TcpConnect(at) => write!(f, "tcp:{at}"),
             Self::TcpListen(at) => write!(f, "tcp-listen:{at}"),
             Self::Udp(at) => write!(f, "udp:{at}"),
+            Self::UdpListen(at) => write!(f, "udp-listen:{at}"),
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::pty::Pty;
+use super::udp::Listening;
 use super::{ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, pty, tcp, tty, udp};
 use crate::clock::monotonic_ns;
 
@@ -41,6 +42,7 @@ pub(super) enum Opener {
     TcpConnect(String),
     TcpListen(TcpListener),
     Udp(String),
+    UdpListen(Arc<UdpSocket>),
 }
 
 impl Opener {
@@ -54,6 +56,7 @@ impl Opener {
             ChannelAddress::TcpConnect(to) => Self::TcpConnect(to.clone()),
             ChannelAddress::TcpListen(at) => Self::TcpListen(TcpListener::bind(at).await?),
             ChannelAddress::Udp(to) => Self::Udp(to.clone()),
+            ChannelAddress::UdpListen(at) => Self::UdpListen(udp::bind(at).await?),
         })
     }
 
@@ -67,13 +70,17 @@ impl Opener {
                 Err(_) => "tcp-listen".to_owned(),
             },
             Self::Udp(to) => format!("udp {to}"),
+            Self::UdpListen(socket) => match socket.local_addr() {
+                Ok(at) => format!("udp-listen {at}"),
+                Err(_) => "udp-listen".to_owned(),
+            },
         }
     }
 
     /// Whether [`Opener::line`] waits for the other party, so that it can be called at once after
     /// a loss.
     const fn waits(&self) -> bool {
-        matches!(self, Self::Pty(_) | Self::TcpListen(_))
+        matches!(self, Self::Pty(_) | Self::TcpListen(_) | Self::UdpListen(_))
     }
 
     /// A line to the other party.
@@ -87,6 +94,7 @@ impl Opener {
             Self::TcpConnect(to) => Line::Tcp(tcp::connect(to).await?),
             Self::TcpListen(listener) => Line::Tcp(tcp::accept(listener).await?),
             Self::Udp(to) => Line::Udp(udp::connect(to).await?),
+            Self::UdpListen(socket) => Line::UdpListen(udp::listening(socket).await?),
         })
     }
 
@@ -106,6 +114,7 @@ enum Line {
     Tty(SerialPort),
     Tcp(TcpStream),
     Udp(UdpSocket),
+    UdpListen(Listening),
 }
 
 impl Line {
@@ -122,6 +131,7 @@ impl Line {
                 }
             },
             Self::Udp(socket) => socket.recv(buffer).await,
+            Self::UdpListen(socket) => socket.read(buffer).await,
         }
     }
 
@@ -138,6 +148,7 @@ impl Line {
                 }
             },
             Self::Udp(socket) => socket.send(bytes).await,
+            Self::UdpListen(socket) => socket.write(bytes).await,
         }
     }
 
@@ -314,7 +325,7 @@ async fn read_events(
         let Ok(room) = events.reserve().await else { return Ended::Dropped };
         match line.read(buffer).await {
             // An empty datagram holds nothing, and does not end anything.
-            Ok(0) if matches!(line, Line::Udp(_)) => {}
+            Ok(0) if matches!(line, Line::Udp(_) | Line::UdpListen(_)) => {}
             Ok(0) => return Ended::Lost("closed by the other party".to_owned()),
             Ok(count) => {
                 *has_received = true;

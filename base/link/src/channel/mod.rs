@@ -215,4 +215,4 @@ pub struct TransportKind {
 
 /// Every transport.
 pub static TRANSPORTS: &[TransportKind] =
-    &[mqtt::MQTT, pty::PTY, tty::TTY, tcp::CONNECT, tcp::LISTEN, udp::UDP];
+    &[mqtt::MQTT, pty::PTY, tty::TTY, tcp::CONNECT, tcp::LISTEN, udp::UDP, udp::LISTEN];

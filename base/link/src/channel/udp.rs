@@ -1,7 +1,8 @@
-//! UDP: datagrams to and from one other party.
+//! UDP: datagrams to and from one other party, known beforehand or by what it sends.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_params::Entry;
 use tokio::net::{UdpSocket, lookup_host};
@@ -25,6 +26,58 @@ pub(super) const UDP: TransportKind = TransportKind {
         parse: |rest| Ok(ChannelAddress::Udp(host_and_port(rest)?)),
     }),
 };
+
+pub(super) const LISTEN: TransportKind = TransportKind {
+    entry: Entry {
+        name: "udp-listen",
+        summary: "a UDP port of this machine to which another party sends",
+        description: "Takes the datagrams of whoever sends to this port; what is sent goes to who \
+            sent last. It is up with the first datagram. With port 0 the system chooses one, which \
+            is shown.",
+        fields: &[],
+    },
+    address: Some(AddressForm {
+        prefix: "udp-listen",
+        form: "udp-listen:HOST:PORT",
+        parse: |rest| Ok(ChannelAddress::UdpListen(host_and_port(rest)?)),
+    }),
+};
+
+/// What the kernel is asked to keep of datagrams that are not read yet; it may grant less.
+const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+
+/// A port that others send to, with who sent last.
+#[derive(Debug)]
+pub(super) struct Listening {
+    socket: Arc<UdpSocket>,
+    last: Mutex<SocketAddr>,
+}
+
+pub(super) async fn bind(at: &str) -> io::Result<Arc<UdpSocket>> {
+    let socket = UdpSocket::bind(at).await?;
+    // Without more room a burst is lost sooner; the kernel's limit is the administrator's.
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER_BYTES);
+    Ok(Arc::new(socket))
+}
+
+/// Waits until somebody has sent something, which stays to be read.
+pub(super) async fn listening(socket: &Arc<UdpSocket>) -> io::Result<Listening> {
+    let last = Mutex::new(socket.peek_sender().await?);
+    Ok(Listening { socket: Arc::clone(socket), last })
+}
+
+impl Listening {
+    pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (count, from) = self.socket.recv_from(buffer).await?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = from;
+        Ok(count)
+    }
+
+    pub(super) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let to = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        self.socket.send_to(bytes, to).await
+    }
+}
 
 pub(super) async fn connect(to: &str) -> io::Result<UdpSocket> {
     let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");

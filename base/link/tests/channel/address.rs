@@ -19,6 +19,7 @@ fn addresses_are_read_and_shown() {
         ("tcp:[::1]:4711", ChannelAddress::TcpConnect("[::1]:4711".to_owned())),
         ("tcp-listen:0.0.0.0:0", ChannelAddress::TcpListen("0.0.0.0:0".to_owned())),
         ("udp:10.0.0.1:10001", ChannelAddress::Udp("10.0.0.1:10001".to_owned())),
+        ("udp-listen:[::1]:7000", ChannelAddress::UdpListen("[::1]:7000".to_owned())),
     ] {
         assert_eq!(text.parse(), Ok(expected));
         assert_eq!(text.parse::<ChannelAddress>().unwrap().to_string(), text);
@@ -29,7 +30,7 @@ fn addresses_are_read_and_shown() {
 #[test]
 fn what_is_no_address_is_rejected_with_what_was_expected() {
     let all = "one of `pty[:PATH]`, `tty:PATH`, `tcp:HOST:PORT`, `tcp-listen:HOST:PORT`, \
-        `udp:HOST:PORT`, or the path of a device";
+        `udp:HOST:PORT`, `udp-listen:HOST:PORT`, or the path of a device";
     let port = |form: &str| format!("a host and a port from 0 to 65535, as in `{form}:HOST:PORT`");
     for (text, expected) in [
         ("", all.to_owned()),

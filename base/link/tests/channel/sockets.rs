@@ -104,6 +104,26 @@ async fn datagrams_arrive_as_they_were_sent() {
 }
 
 #[tokio::test]
+async fn datagrams_of_anybody_arrive_and_the_last_one_is_answered() {
+    let mut channel = open("udp-listen:127.0.0.1:0").await;
+    let at = channel.place().rsplit(' ').next().unwrap().to_owned();
+    let (first, second) = (UdpSocket::bind("127.0.0.1:0"), UdpSocket::bind("127.0.0.1:0"));
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert!(channel.send(&[9]).await.is_err(), "nobody is known yet");
+    first.send_to(&[1, 2], &at).await.unwrap();
+    expect_up(&mut channel).await;
+    assert_eq!(receive(&mut channel, 1).await, [1, 2]);
+    let mut buffer = [0; 10];
+    for (peer, byte) in [(&first, 3), (&second, 4), (&first, 5)] {
+        peer.send_to(&[byte], &at).await.unwrap();
+        assert_eq!(receive(&mut channel, 1).await, [byte]);
+        channel.send(&[byte + 10]).await.unwrap();
+        assert_eq!(within(peer.recv(&mut buffer)).await.unwrap(), 1);
+        assert_eq!(buffer[0], byte + 10);
+    }
+}
+
+#[tokio::test]
 async fn a_channel_that_is_dropped_closes_its_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut channel = open(&format!("tcp:{}", listener.local_addr().unwrap())).await;
