@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use lastmeter_params::{is_name, nearest, quote};
 use serde_json::{Map, Value as Json};
 
-use super::PointDirection;
 use super::format::WireFormat;
 use super::read::parse_unit;
+use super::{PointDirection, StatusRole};
 use crate::sample::SignalType;
 
 /// The most signals that one `{count, type}` may stand for.
@@ -230,7 +230,8 @@ pub fn listed_points(text: &str) -> Result<String, ImportError> {
     let (mut signals, mut faults) = (Vec::new(), Vec::new());
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let line = line.split('#').next().unwrap_or_default().trim();
-        let is_heading = signals.is_empty() && line.to_ascii_lowercase().starts_with("name,");
+        let first = line.split([',', ';', '\t']).next().unwrap_or_default().trim();
+        let is_heading = signals.is_empty() && first.eq_ignore_ascii_case("name");
         if line.is_empty() || is_heading {
             continue;
         }
@@ -362,6 +363,10 @@ fn point_text(signal: &Signal, text: &mut String) {
     let is_written = *direction == PointDirection::ToSimulator;
     text.push_str("# TO FILL IN, what it stands for:\n");
     text.push_str("# device = \"\"\n# quantity = \"\"\n");
+    if *signal_type == SignalType::Integer {
+        let _ = writeln!(text, "# or, of a status word, one of {}:", StatusRole::WORDS.join(", "));
+        text.push_str("# role = \"\"\n");
+    }
     let value = |key: &str| format!("# {key} = {}\n", quote(format!("0 {symbol}").trim_end()));
     if is_number {
         text.push_str("# TO FILL IN, the declared range:\n");
