@@ -11,11 +11,11 @@ lastmeter_units::words! {
         GtnetSktHeader = "gtnet-skt-header",
         /// OPAL-RT `AsyncIP`: a header of eight bytes, then 64-bit floats, least significant first.
         OpalAsyncIp = "opal-asyncip",
-        /// The binary messages of VILLASnode: a header of sixteen bytes, then 32-bit words.
+        /// The binary messages of `VILLASnode`: a header of sixteen bytes, then 32-bit words.
         VillasBinary = "villas-binary",
-        /// Samples of VILLASnode as JSON.
+        /// Samples of `VILLASnode` as JSON.
         VillasJson = "villas-json",
-        /// Samples of VILLASnode as Protocol Buffers.
+        /// Samples of `VILLASnode` as Protocol Buffers.
         VillasProtobuf = "villas-protobuf",
         /// A layout that a frame description gives.
         Frame = "frame",
@@ -62,7 +62,7 @@ impl WireFormat {
     }
 
     /// The most values of one packet, where the format itself has a limit: 64 in OPAL's published
-    /// example of `AsyncIP`, and what the 16-bit length of VILLASnode's messages can state.
+    /// example of `AsyncIP`, and what the 16-bit length of `VILLASnode`'s messages can state.
     pub const fn values_max(self) -> Option<usize> {
         match self {
             Self::OpalAsyncIp => Some(64),
@@ -96,7 +96,7 @@ impl WireFormat {
 }
 
 impl Card {
-    /// The most points of one packet: 300 in and 300 out for one GTNET-SKT device (RTDS, "GTNETx2"
+    /// The most points of one packet: 300 in and 300 out for one GTNET-SKT device (RTDS, "`GTNETx2`"
     /// and "Model Monday: GTNET-SKT").
     pub const fn points_max(self) -> Option<usize> {
         match self {

@@ -35,6 +35,15 @@ fn a_map_has_its_points_in_the_order_on_the_wire() {
 }
 
 #[test]
+fn the_map_of_the_documentation_is_right() {
+    let lines = include_str!("../mod.rs").lines();
+    let lines = lines.map(|line| line.trim_start_matches("//!").trim_start());
+    let text: Vec<&str> = lines.skip_while(|line| *line != "```toml").skip(1).collect();
+    let map = parsed(text.join("\n").split("```").next().unwrap());
+    assert_eq!(map.points.len(), 2);
+}
+
+#[test]
 fn words_become_values_in_si_units_and_back() {
     let map = parsed(FEEDER);
     let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");

@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 
 use super::{FEEDER, parsed};
+use crate::SignalType::{self, Float, Integer};
 use crate::point_map::{
     Finding, Plausibility, PointMap, SAMPLES_NEEDED, Suspicion, WireFormat, WordSize,
     unnoticeable_shifts,
 };
-use crate::{Sample, SignalType, Value};
+use crate::{Sample, Value};
 
 fn sample(values: Vec<Value>) -> Sample {
     Sample { values, ..Sample::default() }
@@ -27,8 +28,6 @@ fn map_of(format: WireFormat, points: &[(SignalType, f64, f64)]) -> PointMap {
     }
     parsed(&text)
 }
-
-use SignalType::{Float, Integer};
 
 /// Three voltages, three currents, a frequency, a number of a tap, in V, A and Hz.
 const GRID: [(SignalType, f64, f64); 8] = [
@@ -271,6 +270,22 @@ proptest! {
             let found = watcher.observe(&sample(points.iter().map(value).collect()));
             prop_assert!(found.is_none(), "{found:#?}");
         }
+    }
+
+    /// One value may be anything while the others are as they should be: the evidence is no longer
+    /// that of the whole sample.
+    #[test]
+    fn one_value_out_of_its_range_is_no_finding(at in 0..7_usize, value in any::<f32>()) {
+        let value = if value.is_subnormal() { 0.0 } else { value };
+        let map = map_of(WireFormat::GtnetSkt, &GRID);
+        let found = findings(&map, (0..20).map(|n| {
+            let mut now = grid_sample(n);
+            if n >= 1 {
+                now[at] = Value::Float(f64::from(value));
+            }
+            now
+        }));
+        prop_assert!(found.is_empty(), "{found:#?}");
     }
 
     #[test]
