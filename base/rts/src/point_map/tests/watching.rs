@@ -228,6 +228,24 @@ fn events_and_a_simulator_that_stands_still_are_no_findings() {
     assert!(findings(&map, decay).is_empty());
 }
 
+/// A dip to the size of the neighbouring current would be a shift by one word, if the last current
+/// could be a voltage, or if nothing were known of the others.
+#[test]
+fn a_dip_beside_a_current_is_no_shift() {
+    let dip = |n: i32| {
+        let mut now = grid_sample(n);
+        now.truncate(6);
+        now[2] = Value::Float(30.5);
+        now
+    };
+    let mut map = map_of(WireFormat::GtnetSkt, &GRID[..6]);
+    assert!(findings(&map, (0..20).map(dip)).is_empty());
+    for at in [0, 1, 4, 5] {
+        map.points[at].range = None;
+    }
+    assert!(findings(&map, (0..20).map(dip)).is_empty());
+}
+
 #[test]
 fn a_finding_is_reported_once_until_good_data_comes() {
     let map = map_of(WireFormat::GtnetSkt, &GRID);
