@@ -96,8 +96,8 @@ impl WireFormat {
 }
 
 impl Card {
-    /// The most points of one packet: 300 in and 300 out for one GTNET-SKT device (RTDS, "`GTNETx2`"
-    /// and "Model Monday: GTNET-SKT").
+    /// The most points of one packet: 300 in and 300 out for one GTNET-SKT device (RTDS,
+    /// "`GTNETx2`" and "Model Monday: GTNET-SKT").
     pub const fn points_max(self) -> Option<usize> {
         match self {
             Self::GtnetX2 | Self::Gtnet => Some(300),
@@ -106,7 +106,8 @@ impl Card {
     }
 
     /// The highest recommended rate in hertz at a number of points in one packet (RTDS, "Model
-    /// Monday: GTNET-SKT"): `GTNETx2` 5,000 Hz below 60 points and 1,000 Hz up to 300; GTNET 100 Hz.
+    /// Monday: GTNET-SKT"): `GTNETx2` 5,000 Hz below 60 points and 1,000 Hz up to 300; GTNET
+    /// 100 Hz.
     pub const fn rate_max(self, points: usize) -> Option<f64> {
         match self {
             Self::GtnetX2 if points < 60 => Some(5_000.0),

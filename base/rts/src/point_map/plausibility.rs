@@ -221,8 +221,15 @@ impl Plausibility {
     fn finding(&self, mut completed: Vec<(usize, Vec<Evidence>)>) -> Option<Finding> {
         // Of equals the first stays first: the order of the cases, short shifts before long ones.
         completed.sort_by_key(|(at, _)| std::cmp::Reverse(self.cases[*at].values));
+        let is_new = |at: usize| completed.iter().any(|(new, _)| *new == at);
+        let standing = (0..self.cases.len()).filter(|at| self.cases[*at].is_reported);
+        let standing = standing.filter(|at| !is_new(*at)).map(|at| self.cases[at].values).max();
         let mut completed = completed.into_iter();
         let (best, mut evidence) = completed.next()?;
+        // What has been reported, still stands and explains more needs no second explanation.
+        if standing.is_some_and(|values| values >= self.cases[best].values) {
+            return None;
+        }
         evidence.truncate(EVIDENCE_MAX);
         let alternatives = completed.map(|(at, _)| self.cases[at].suspicion).collect();
         let Case { suspicion, samples, .. } = self.cases[best];

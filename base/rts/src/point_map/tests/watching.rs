@@ -95,7 +95,7 @@ fn neighbours_that_are_alike_are_listed() {
     assert_eq!(
         found[4].to_string(),
         "from-simulator: a shift by one word between `p5` and `p6` is unnoticeable: 16 % of the \
-         range of `p5` is plausible as `p6`, and 100 % the other way round"
+         range of `p5` is plausible as `p6`, and 100 % the reverse"
     );
     // Two flags are alike; a float beside an integer is not.
     let feeder = unnoticeable_shifts(&parsed(FEEDER));
@@ -257,8 +257,19 @@ fn a_finding_is_reported_once_until_good_data_comes() {
     assert_eq!(findings(&map, stream).len(), 2);
 }
 
-/// A random point, and where in its range each of some samples lies.
-fn point_and_data() -> impl Strategy<Value = ((SignalType, f64, f64), Vec<f64>)> {
+/// A random point, type, least and greatest, and where in its range each of some samples lies.
+type PointAndData = ((SignalType, f64, f64), Vec<f64>);
+
+/// The word of a point in a sample.
+fn word_at(((kind, least, greatest), shares): &PointAndData, at: usize) -> u32 {
+    let value = least + (greatest - least) * shares[at];
+    word_of(match kind {
+        Float => Value::Float(value),
+        _ => Value::Integer(value.round() as i64),
+    })
+}
+
+fn point_and_data() -> impl Strategy<Value = PointAndData> {
     let range = (-1e6..1e6_f64, 2.0..1e6_f64);
     let kind = prop_oneof![Just(Float), Just(Integer)];
     let share = prop_oneof![0.0..=1.0_f64, Just(0.0), Just(1.0)];
@@ -269,6 +280,50 @@ fn point_and_data() -> impl Strategy<Value = ((SignalType, f64, f64), Vec<f64>)>
 }
 
 proptest! {
+    /// Reversed bytes explain all of such a stream, so nothing else can be found in it.
+    #[test]
+    fn of_reversed_bytes_nothing_else_is_found(
+        points in prop::collection::vec(point_and_data(), 1..12),
+    ) {
+        let declared: Vec<_> = points.iter().map(|(point, _)| *point).collect();
+        let map = map_of(WireFormat::GtnetSkt, &declared);
+        let samples = (0..12).map(|at| {
+            let swapped = |point: &PointAndData| {
+                value_of(word_at(point, at).swap_bytes(), point.0.0)
+            };
+            points.iter().map(swapped).collect()
+        });
+        for found in findings(&map, samples) {
+            prop_assert_eq!(found.suspicion, Suspicion::ByteOrder);
+        }
+    }
+
+    /// The same of points that are declared to be of the other type.
+    #[test]
+    fn of_other_types_something_else_is_found_beside_it_only(
+        points in prop::collection::vec((point_and_data(), any::<bool>()), 1..12),
+    ) {
+        let kind_of = |((kind, ..), _): &PointAndData, is_other: bool| {
+            if is_other == (*kind == Float) { Integer } else { Float }
+        };
+        let declared: Vec<_> = points
+            .iter()
+            .map(|(point, is_other)| (kind_of(point, *is_other), point.0.1, point.0.2))
+            .collect();
+        let map = map_of(WireFormat::GtnetSkt, &declared);
+        let samples = (0..12).map(|at| {
+            let sent = |(point, is_other): &(PointAndData, bool)| {
+                value_of(word_at(point, at), kind_of(point, *is_other))
+            };
+            points.iter().map(sent).collect()
+        });
+        if let Some(found) = findings(&map, samples).first() {
+            let is_found = found.suspicion == Suspicion::Type
+                || found.alternatives.contains(&Suspicion::Type);
+            prop_assert!(is_found, "{found:#?}");
+        }
+    }
+
     #[test]
     fn it_stays_silent_on_data_within_the_declared_ranges(
         points in prop::collection::vec(point_and_data(), 1..12),
@@ -277,14 +332,7 @@ proptest! {
         let map = map_of(WireFormat::GtnetSkt, &declared);
         let mut watcher = Plausibility::new(&map);
         for at in 0..12 {
-            let value = |((kind, least, greatest), shares): &((SignalType, f64, f64), Vec<f64>)| {
-                let value = least + (greatest - least) * shares[at];
-                let exact = match kind {
-                    Float => Value::Float(value),
-                    _ => Value::Integer(value.round() as i64),
-                };
-                value_of(word_of(exact), *kind)
-            };
+            let value = |point: &PointAndData| value_of(word_at(point, at), point.0.0);
             let found = watcher.observe(&sample(points.iter().map(value).collect()));
             prop_assert!(found.is_none(), "{found:#?}");
         }
@@ -315,7 +363,8 @@ proptest! {
         let map = map_of(WireFormat::GtnetSkt, &declared);
         let mut watcher = Plausibility::new(&map);
         for part in words.chunks(5) {
-            let values = part.iter().zip(&declared).map(|(word, (kind, ..))| value_of(*word, *kind));
+            let values = part.iter().zip(&declared);
+            let values = values.map(|(word, (kind, ..))| value_of(*word, *kind));
             if let Some(found) = watcher.observe(&sample(values.collect())) {
                 prop_assert!(!found.evidence.is_empty());
             }
