@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Span, nearest};
+use lastmeter_params::{Code, Diagnostics, NodeValue, Span, nearest};
 
 use super::format::{Card, WireFormat};
 use super::point_check::called;
@@ -167,7 +167,8 @@ fn check_references(map: &MapDraft<'_>, out: &mut Diagnostics) {
     let has_mode = map.points.iter().any(|point| point.role == Some(StatusRole::Mode));
     for point in points_of(map, PointDirection::ToSimulator) {
         let draft = &point.draft;
-        let blocked = draft.values.as_ref().is_some_and(|values| values.boolean("blocked_by_mode"));
+        let blocked = draft.table.get("blocked_by_mode");
+        let blocked = blocked.is_some_and(|node| node.value == NodeValue::Boolean(true));
         if blocked && !has_mode {
             let message = "`blocked_by_mode` without a point that reports the mode";
             let label = "expected a point from the simulator of role `mode`";

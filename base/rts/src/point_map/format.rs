@@ -11,11 +11,11 @@ lastmeter_units::words! {
         GtnetSktHeader = "gtnet-skt-header",
         /// OPAL-RT `AsyncIP`: a header of eight bytes, then 64-bit floats, least significant first.
         OpalAsyncIp = "opal-asyncip",
-        /// The binary messages of VILLASnode: a header of sixteen bytes, then 32-bit words.
+        /// The binary messages of `VILLASnode`: a header of sixteen bytes, then 32-bit words.
         VillasBinary = "villas-binary",
-        /// Samples of VILLASnode as JSON.
+        /// Samples of `VILLASnode` as JSON.
         VillasJson = "villas-json",
-        /// Samples of VILLASnode as Protocol Buffers.
+        /// Samples of `VILLASnode` as Protocol Buffers.
         VillasProtobuf = "villas-protobuf",
         /// A layout that a frame description gives.
         Frame = "frame",
@@ -62,7 +62,7 @@ impl WireFormat {
     }
 
     /// The most values of one packet, where the format itself has a limit: 64 in OPAL's published
-    /// example of `AsyncIP`, and what the 16-bit length of VILLASnode's messages can state.
+    /// example of `AsyncIP`, and what the 16-bit length of `VILLASnode`'s messages can state.
     pub const fn values_max(self) -> Option<usize> {
         match self {
             Self::OpalAsyncIp => Some(64),
@@ -96,8 +96,8 @@ impl WireFormat {
 }
 
 impl Card {
-    /// The most points of one packet: 300 in and 300 out for one GTNET-SKT device (RTDS, "GTNETx2"
-    /// and "Model Monday: GTNET-SKT").
+    /// The most points of one packet: 300 in and 300 out for one GTNET-SKT device (RTDS,
+    /// "`GTNETx2`" and "Model Monday: GTNET-SKT").
     pub const fn points_max(self) -> Option<usize> {
         match self {
             Self::GtnetX2 | Self::Gtnet => Some(300),
@@ -106,7 +106,8 @@ impl Card {
     }
 
     /// The highest recommended rate in hertz at a number of points in one packet (RTDS, "Model
-    /// Monday: GTNET-SKT"): `GTNETx2` 5,000 Hz below 60 points and 1,000 Hz up to 300; GTNET 100 Hz.
+    /// Monday: GTNET-SKT"): `GTNETx2` 5,000 Hz below 60 points and 1,000 Hz up to 300; GTNET
+    /// 100 Hz.
     pub const fn rate_max(self, points: usize) -> Option<f64> {
         match self {
             Self::GtnetX2 if points < 60 => Some(5_000.0),

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use lastmeter_params::{is_name, nearest, quote};
 use serde_json::{Map, Value as Json};
 
-use super::PointDirection;
 use super::format::WireFormat;
 use super::read::parse_unit;
+use super::{PointDirection, StatusRole};
 use crate::sample::SignalType;
 
 /// The most signals that one `{count, type}` may stand for.
@@ -64,7 +64,7 @@ struct Source<'a> {
     dev_id: Option<i64>,
 }
 
-/// Makes the text of a map from a node of a VILLASnode configuration in JSON: `in.signals` come
+/// Makes the text of a map from a node of a `VILLASnode` configuration in JSON: `in.signals` come
 /// from the simulator, `out.signals` go to it; each is a list of `{name, type, unit}`, or
 /// `{count, type}`. Without `node` the configuration has to have one node only.
 ///
@@ -209,7 +209,7 @@ fn read_signals(
     Ok(())
 }
 
-/// VILLASnode takes a signal without a type for a float.
+/// `VILLASnode` takes a signal without a type for a float.
 fn villas_type(signal: &Json, place: &str) -> Result<SignalType, ImportError> {
     let Some(written) = signal.get("type") else { return Ok(SignalType::Float) };
     let found = written.as_str().and_then(SignalType::from_word);
@@ -230,7 +230,8 @@ pub fn listed_points(text: &str) -> Result<String, ImportError> {
     let (mut signals, mut faults) = (Vec::new(), Vec::new());
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let line = line.split('#').next().unwrap_or_default().trim();
-        let is_heading = signals.is_empty() && line.to_ascii_lowercase().starts_with("name,");
+        let first = line.split([',', ';', '\t']).next().unwrap_or_default().trim();
+        let is_heading = signals.is_empty() && first.eq_ignore_ascii_case("name");
         if line.is_empty() || is_heading {
             continue;
         }
@@ -343,25 +344,29 @@ fn point_text(signal: &Signal, text: &mut String) {
         quote(&name)
     );
     let is_number = matches!(signal_type, SignalType::Float | SignalType::Integer);
-    let symbol = match signal.unit.as_deref() {
-        Some(unit) if is_number && parse_unit(unit).is_ok() => {
+    let unit = signal.unit.as_deref();
+    let known = unit.filter(|_| is_number).and_then(|unit| parse_unit(unit).ok());
+    match (unit, &known) {
+        (Some(unit), Some(_)) => {
             let _ = writeln!(text, "unit = {}", quote(unit));
-            unit
         }
-        Some(unit) => {
-            let _ =
-                writeln!(text, "# TO FILL IN (the source has `{}`):\n# unit = \"\"", comment(unit));
-            ""
+        (Some(unit), None) => {
+            let unit = comment(unit);
+            let _ = writeln!(text, "# TO FILL IN (the source has `{unit}`):\n# unit = \"\"");
         }
-        None if is_number => {
+        (None, _) if is_number => {
             text.push_str("# TO FILL IN, unless it is a bare number:\n# unit = \"\"\n");
-            ""
         }
-        None => "",
-    };
+        (None, _) => {}
+    }
+    let symbol = known.map(|unit| unit.symbol).unwrap_or_default();
     let is_written = *direction == PointDirection::ToSimulator;
     text.push_str("# TO FILL IN, what it stands for:\n");
     text.push_str("# device = \"\"\n# quantity = \"\"\n");
+    if *signal_type == SignalType::Integer {
+        let _ = writeln!(text, "# or, of a status word, one of {}:", StatusRole::WORDS.join(", "));
+        text.push_str("# role = \"\"\n");
+    }
     let value = |key: &str| format!("# {key} = {}\n", quote(format!("0 {symbol}").trim_end()));
     if is_number {
         text.push_str("# TO FILL IN, the declared range:\n");

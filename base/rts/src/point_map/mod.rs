@@ -35,9 +35,9 @@
 //! ```
 //!
 //! [`PointMap::parse`] checks a whole map before anything starts, and returns all mistakes at once.
-//! [`unnoticeable_shifts`] lists the neighbours that could change places unnoticed, [`Plausibility`]
-//! watches decoded samples for signs of a wrong map, and [`villas_points`] and [`listed_points`]
-//! write the beginnings of a map from what a laboratory already has.
+//! [`unnoticeable_shifts`] lists the neighbours that could change places unnoticed,
+//! [`Plausibility`] watches decoded samples for signs of a wrong map, and [`villas_points`] and
+//! [`listed_points`] write the beginnings of a map from what a laboratory already has.
 //!
 //! Everything here is pure: text in, map or mistakes out.
 

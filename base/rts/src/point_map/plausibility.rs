@@ -142,7 +142,7 @@ enum Contribution {
 ///
 /// Zero proves nothing, since a simulator that stands still sends zeros. Byte order and types are
 /// judged only in formats whose words have one size. Points without a declared range are not
-/// judged.
+/// judged, and a shift is only where at least half of the points have one.
 ///
 /// A sample in its ranges costs one comparison for each point. One that is not costs up to as many
 /// as the square of their number.
@@ -221,8 +221,15 @@ impl Plausibility {
     fn finding(&self, mut completed: Vec<(usize, Vec<Evidence>)>) -> Option<Finding> {
         // Of equals the first stays first: the order of the cases, short shifts before long ones.
         completed.sort_by_key(|(at, _)| std::cmp::Reverse(self.cases[*at].values));
+        let is_new = |at: usize| completed.iter().any(|(new, _)| *new == at);
+        let standing = (0..self.cases.len()).filter(|at| self.cases[*at].is_reported);
+        let standing = standing.filter(|at| !is_new(*at)).map(|at| self.cases[at].values).max();
         let mut completed = completed.into_iter();
         let (best, mut evidence) = completed.next()?;
+        // What has been reported, still stands and explains more needs no second explanation.
+        if standing.is_some_and(|values| values >= self.cases[best].values) {
+            return None;
+        }
         evidence.truncate(EVIDENCE_MAX);
         let alternatives = completed.map(|(at, _)| self.cases[at].suspicion).collect();
         let Case { suspicion, samples, .. } = self.cases[best];
@@ -232,7 +239,7 @@ impl Plausibility {
     /// What the values of a sample contribute to a case.
     fn contribution(&self, case: &Case, values: &[Value]) -> Contribution {
         let count = values.len() as isize;
-        let mut evidence = Vec::new();
+        let (mut evidence, mut judged) = (Vec::new(), 0);
         for (at, &value) in values.iter().enumerate() {
             let point = &self.points[at];
             let (owner, wraps) = match case.suspicion {
@@ -246,6 +253,7 @@ impl Plausibility {
             let read = as_read(point, value, self.word_size);
             let otherwise = self.otherwise(case.suspicion, (point, belongs_to), value);
             let fits = otherwise.and_then(|other| fits(belongs_to, other, self.word_size));
+            judged += usize::from(fits.is_some());
             let is_zero = number(value) == Some(0.0);
             match (read, fits) {
                 // A type is changed only where it seems wrong.
@@ -272,6 +280,11 @@ impl Plausibility {
                 }
                 _ => {}
             }
+        }
+        // Where little is declared, a shift explains a single odd value too easily.
+        let is_shift = matches!(case.suspicion, Suspicion::Shift { .. });
+        if is_shift && 2 * judged < values.len() {
+            evidence.clear();
         }
         Contribution::For(evidence)
     }

@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue};
 
-use super::fields::{VALUE_KEYS, WRITE_KEYS};
+use super::fields::{VALUE_KEYS, WRITE_KEYS, is_point_key};
 use super::format::{WireFormat, WordSize};
 use super::read::{MapDraft, PointDraft};
 use super::{PointDirection, PointUnit};
@@ -137,9 +137,8 @@ fn check_dimension(
 /// A boolean has neither unit nor range; a complex value can only be passed on.
 fn check_logical(point: &PointDraft<'_>, out: &mut Diagnostics) {
     let draft = &point.draft;
-    let kind = match point.signal_type {
-        Some(kind @ (SignalType::Boolean | SignalType::Complex)) => kind,
-        _ => return,
+    let Some(kind @ (SignalType::Boolean | SignalType::Complex)) = point.signal_type else {
+        return;
     };
     if point.role.is_some() {
         return;
@@ -224,15 +223,10 @@ fn check_range(point: &PointDraft<'_>, out: &mut Diagnostics) {
 
 /// A value as the unit of the point writes it.
 fn shown(point: &PointDraft<'_>, si: f64) -> String {
-    match &point.unit {
-        Some(unit) => {
-            // Without the digits that come of binary fractions.
-            let value = format!("{:.12e}", si / unit.factor).parse().unwrap_or(si);
-            let value: f64 = value;
-            format!("{value} {}", unit.symbol).trim_end().to_owned()
-        }
-        None => si.to_string(),
-    }
+    let Some(unit) = &point.unit else { return si.to_string() };
+    // Without the digits that come of binary fractions.
+    let value: f64 = format!("{:.12e}", si / unit.factor).parse().unwrap_or(si);
+    format!("{value} {}", unit.symbol).trim_end().to_owned()
 }
 
 /// A written point needs limits, since a wrong value moves the plant; another one has none.
@@ -252,8 +246,7 @@ fn check_write(point: &PointDraft<'_>, out: &mut Diagnostics) {
     let needed = ["initial", "safe_value", "least", "greatest", "greatest_change_per_second"];
     let count = if point.signal_type == Some(SignalType::Boolean) { 2 } else { needed.len() };
     // A misspelt key is one mistake: the right one is then not missing as well.
-    let known = |key: &str| super::fields::is_point_key(key);
-    let spare = draft.table.entries.iter().filter(|entry| !known(&entry.key)).count();
+    let spare = draft.table.entries.iter().filter(|entry| !is_point_key(&entry.key)).count();
     let missing = needed[..count].iter().filter(|key| !draft.has(key));
     let missing: Vec<String> = missing.map(|key| format!("`{key}`")).collect();
     // One of `least` and `greatest` without the other has been reported.

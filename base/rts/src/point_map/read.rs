@@ -1,8 +1,11 @@
 //! From TOML to the tables of a map; each mistake is reported, and reading goes on.
 
+use std::collections::BTreeMap;
+
 use lastmeter_params::{
-    Code, Diagnostics, Dimension, Field, Node, NodeValue, QuantityError, SourceId, Span, Table,
-    Values, nearest, parse_document, parse_quantity, read_table_of, registered_measurement_help,
+    Code, Diagnostics, Dimension, Field, Kind, Node, NodeValue, QuantityError, SourceId, Span,
+    Table, Values, nearest, parse_document, parse_quantity, read_table_of,
+    registered_measurement_help,
 };
 use lastmeter_units::MeasurementId;
 
@@ -24,6 +27,9 @@ pub(super) struct Draft<'a> {
     pub(super) span: Span,
     /// All its fields, where none is wrong.
     pub(super) values: Option<Values>,
+    /// Its numbers in SI units, as far as they can be read by themselves: what is wrong with the
+    /// table must not hide what is wrong with them.
+    numbers: BTreeMap<&'static str, f64>,
 }
 
 impl<'a> Draft<'a> {
@@ -44,8 +50,22 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn si(&self, key: &str) -> Option<f64> {
-        self.values.as_ref()?.si_opt(key)
+        self.numbers.get(key).copied()
     }
+}
+
+fn numbers<'f>(
+    table: &Table,
+    span: Span,
+    fields: impl Iterator<Item = &'f Field>,
+) -> BTreeMap<&'static str, f64> {
+    let read = |field: &Field| {
+        let entries = table.entries.iter().filter(|entry| entry.key == field.name);
+        let own = Table { entries: entries.cloned().collect(), incomplete: false };
+        let values = read_table_of(&own, span, &[&[*field]], &mut Diagnostics::new())?;
+        Some((field.name, values.si_opt(field.name)?))
+    };
+    fields.filter(|field| matches!(field.kind, Kind::Quantity { .. })).filter_map(read).collect()
 }
 
 /// One `[[point]]`.
@@ -156,7 +176,8 @@ fn simulator<'a>(root: &'a Table, meant: &[&str], out: &mut Diagnostics) -> Opti
     match &node.value {
         NodeValue::Table(table) => {
             let values = read_table_of(table, node.span, &[SIMULATOR], out);
-            Some(Draft { table, span: node.span, values })
+            let numbers = numbers(table, node.span, SIMULATOR.iter());
+            Some(Draft { table, span: node.span, values, numbers })
         }
         NodeValue::Invalid => None,
         value => {
@@ -217,18 +238,19 @@ fn report_no_point(span: Span, out: &mut Diagnostics) {
 
 fn point<'a>(table: &'a Table, span: Span, out: &mut Diagnostics) -> PointDraft<'a> {
     let quantity = quantity(table, out);
-    let unit = unit(table, out);
+    let unit = unit(table, quantity, out);
     let values = match &unit {
         Some(unit) => read_table_of(table, span, &[POINT, values_of(unit.dimension)], out),
         // Without the unit nothing can be stated about values: only the other keys are read.
         None => {
             let mut rest = table.clone();
             rest.entries.retain(|entry| !VALUE_KEYS.contains(&entry.key.as_str()));
-            let unread: &[Field] = &[];
-            read_table_of(&rest, span, &[POINT, unread], out);
+            read_table_of(&rest, span, &[POINT], out);
             None
         }
     };
+    let of_unit = unit.as_ref().map_or(&[][..], |unit| values_of(unit.dimension));
+    let numbers = numbers(table, span, POINT.iter().chain(of_unit));
     PointDraft {
         name: table.text("name"),
         direction: table.text("direction").and_then(PointDirection::from_word),
@@ -237,7 +259,7 @@ fn point<'a>(table: &'a Table, span: Span, out: &mut Diagnostics) -> PointDraft<
         waveform: table.text("waveform").and_then(WaveformChannel::from_word),
         unit,
         quantity,
-        draft: Draft { table, span, values },
+        draft: Draft { table, span, values, numbers },
     }
 }
 
@@ -254,15 +276,25 @@ fn quantity(table: &Table, out: &mut Diagnostics) -> Option<MeasurementId> {
 }
 
 /// The unit of a point; that of a bare number where none is written.
-fn unit(table: &Table, out: &mut Diagnostics) -> Option<PointUnit> {
+fn unit(
+    table: &Table,
+    quantity: Option<MeasurementId>,
+    out: &mut Diagnostics,
+) -> Option<PointUnit> {
     let Some(node) = table.get("unit") else { return Some(PointUnit::BARE) };
     // What is no text is reported with the other fields.
     let NodeValue::String(text) = &node.value else { return None };
     match parse_unit(text) {
         Ok(unit) => Some(unit),
         Err(error) => {
-            let help = error.help().filter(|help| help.len() <= 100);
-            let help = help.or_else(|| Some("leave `unit` out for a bare number".to_owned()));
+            let help = match (&error, quantity) {
+                (QuantityError::UnknownUnit { nearest: Some(_), .. }, _) => error.help(),
+                (_, Some(id)) => {
+                    let symbols = Dimension::of_unit(id.row().si_unit).unit_symbols();
+                    Some(format!("units that fit: {}", symbols.collect::<Vec<_>>().join(", ")))
+                }
+                (_, None) => Some("such as `V`, `kW` or `%`; none for a bare number".to_owned()),
+            };
             let message = format!("unknown unit `{text}`");
             out.report_with_help(Code::UNKNOWN_UNIT, node.span, message, "expected a unit", help);
             None
@@ -279,7 +311,7 @@ pub(super) fn parse_unit(text: &str) -> Result<PointUnit, QuantityError> {
     // `1 h 30 min` would be read as a time of several parts.
     let is_one_word = !symbol.is_empty()
         && !symbol.contains(|c: char| c.is_whitespace() || matches!(c, '.' | '+' | '-'))
-        && (symbol.starts_with('m') || !symbol.contains(|c: char| c.is_ascii_digit()));
+        && (symbol.starts_with("m3") || !symbol.contains(|c: char| c.is_ascii_digit()));
     if !is_one_word {
         let (unit, expected) = (text.to_owned(), Vec::new());
         return Err(QuantityError::UnknownUnit { unit, nearest: None, expected });

@@ -41,7 +41,7 @@ impl fmt::Display for UnnoticeableShift {
         let percent = |share: &f64| (share * 100.0).floor();
         write!(
             f,
-            "{} % of the range of `{first}` is plausible as `{second}`, and {} % the other way round",
+            "{} % of the range of `{first}` is plausible as `{second}`, and {} % the reverse",
             percent(first_as_second),
             percent(second_as_first)
         )
