@@ -3,8 +3,8 @@
 use crate::point_map::{PointDirection, PointMap, WireFormat};
 use crate::villas::{Decoded, binary, json, protobuf};
 use crate::{
-    AsyncIp, Format, Gtnet, GtnetHeader, GtnetPoint, Reassembly, Refusals, Rejection, Sample,
-    SequenceWatch, SignalType,
+    AsyncIp, Format, Gtnet, GtnetHeader, GtnetPoint, Reassembly, Refusal, Refusals, Rejection,
+    Sample, SequenceWatch, SignalType,
 };
 
 /// Why a map cannot be put to work.
@@ -104,7 +104,8 @@ impl Codec {
 #[derive(Debug)]
 pub struct Wire {
     from_simulator: Codec,
-    to_simulator: Codec,
+    /// `None` where nothing is written.
+    to_simulator: Option<Codec>,
     stream: Option<Reassembly>,
     watch: Option<SequenceWatch>,
     samples: u64,
@@ -128,7 +129,11 @@ impl Wire {
         Ok(Self {
             watch: from_simulator.sequence_bits().map(SequenceWatch::new),
             from_simulator,
-            to_simulator: Codec::new(map, PointDirection::ToSimulator)?,
+            to_simulator: map
+                .of_direction(PointDirection::ToSimulator)
+                .next()
+                .map(|_| Codec::new(map, PointDirection::ToSimulator))
+                .transpose()?,
             stream,
             samples: 0,
             refusals: Refusals::default(),
@@ -185,10 +190,14 @@ impl Wire {
     /// The frame of what is written, all points at once, numbered from 0 on.
     ///
     /// # Errors
-    /// If a value is none that the format carries.
+    /// If a value is none that the format carries, or nothing is written by this map.
     pub fn frame(&mut self, mut sample: Sample) -> Result<Vec<u8>, Rejection> {
+        let Some(codec) = &self.to_simulator else {
+            let detail = "found values to write, expected none: the map has no point to-simulator";
+            return Err(Rejection::new(Refusal::NoSuchPoint, detail.to_owned()));
+        };
         sample.sequence = Some(self.next_sequence);
-        let frame = self.to_simulator.encode(sample)?;
+        let frame = codec.encode(sample)?;
         self.next_sequence = self.next_sequence.wrapping_add(1);
         Ok(frame)
     }
