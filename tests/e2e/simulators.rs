@@ -1,4 +1,4 @@
-//! The adapter of real-time simulators by itself: frames over UDP and TCP, kills, floods of garbage.
+//! The adapter of real-time simulators by itself: frames over UDP and TCP, kills, garbage.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -115,7 +115,6 @@ fn readings(served: &Served, device: &str) -> Vec<(u64, Value)> {
     rows.map(|row| (row["serial"].as_u64().unwrap(), row["values"].clone())).collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a real line is waited for by the clock")]
 fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }

@@ -31,7 +31,7 @@ pub enum WireError {
 enum Codec {
     /// One frame in each datagram, of a length that is known or announced.
     Framed(Format),
-    /// Messages of VILLASnode.
+    /// Messages of `VILLASnode`.
     Villas(WireFormat, Vec<SignalType>),
 }
 

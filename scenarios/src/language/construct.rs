@@ -246,7 +246,7 @@ impl Draft<'_> {
             let table = device.and_then(|(_, table)| self.rows(&DEVICE).get(*table));
             if table.is_some_and(|table| device::is_hardware(table) && inject::is_of_device(row)) {
                 let (name, span) = row.text("device").unwrap_or(("", row.span));
-                let message = format!("`{name}` is hardware, which the bench cannot tell anything");
+                let message = format!("`{name}` is hardware, out of reach of injections");
                 let label = "expected a simulated device";
                 out.report(Code::DOES_NOT_FIT, span, message, label);
                 continue;

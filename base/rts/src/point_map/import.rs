@@ -50,7 +50,7 @@ pub enum ImportError {
 struct Signal {
     name: String,
     direction: PointDirection,
-    signal_type: SignalType,
+    carried_as: SignalType,
     unit: Option<String>,
 }
 
@@ -183,7 +183,7 @@ fn read_signals(
             signals.extend((0..count).map(|number| Signal {
                 name: format!("{prefix}{number}"),
                 direction,
-                signal_type,
+                carried_as: signal_type,
                 unit: unit.clone(),
             }));
         }
@@ -197,7 +197,7 @@ fn read_signals(
                 signals.push(Signal {
                     name: text("name").unwrap_or_else(|| format!("{prefix}{number}")),
                     direction,
-                    signal_type: villas_type(one, &place)?,
+                    carried_as: villas_type(one, &place)?,
                     unit: text("unit"),
                 });
             }
@@ -285,7 +285,7 @@ fn listed_point(line: &str) -> Result<Signal, String> {
         })?,
     };
     let unit = (!unit.is_empty()).then(|| unit.to_owned());
-    Ok(Signal { name: (*name).to_owned(), direction, signal_type, unit })
+    Ok(Signal { name: (*name).to_owned(), direction, carried_as: signal_type, unit })
 }
 
 /// A name as a map allows it: other characters become `-`.
@@ -337,7 +337,7 @@ fn point_text(signal: &Signal, text: &mut String) {
     if name != signal.name {
         let _ = write!(text, "\n# named `{}` in the source", comment(&signal.name));
     }
-    let Signal { direction, signal_type, .. } = signal;
+    let Signal { direction, carried_as: signal_type, .. } = signal;
     let _ = write!(
         text,
         "\n[[point]]\nname = {}\ndirection = \"{direction}\"\ntype = \"{signal_type}\"\n",

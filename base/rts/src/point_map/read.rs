@@ -239,15 +239,14 @@ fn report_no_point(span: Span, out: &mut Diagnostics) {
 fn point<'a>(table: &'a Table, span: Span, out: &mut Diagnostics) -> PointDraft<'a> {
     let quantity = quantity(table, out);
     let unit = unit(table, quantity, out);
-    let values = match &unit {
-        Some(unit) => read_table_of(table, span, &[POINT, values_of(unit.dimension)], out),
+    let values = if let Some(unit) = &unit {
+        read_table_of(table, span, &[POINT, values_of(unit.dimension)], out)
+    } else {
         // Without the unit nothing can be stated about values: only the other keys are read.
-        None => {
-            let mut rest = table.clone();
-            rest.entries.retain(|entry| !VALUE_KEYS.contains(&entry.key.as_str()));
-            read_table_of(&rest, span, &[POINT], out);
-            None
-        }
+        let mut rest = table.clone();
+        rest.entries.retain(|entry| !VALUE_KEYS.contains(&entry.key.as_str()));
+        read_table_of(&rest, span, &[POINT], out);
+        None
     };
     let of_unit = unit.as_ref().map_or(&[][..], |unit| values_of(unit.dimension));
     let numbers = numbers(table, span, POINT.iter().chain(of_unit));

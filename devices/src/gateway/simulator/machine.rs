@@ -107,14 +107,13 @@ impl Adapter {
                 continue;
             };
             let place = devices.iter().position(|other| other.hardware_id.as_str() == device);
-            let place = match place {
-                Some(place) => place,
-                None => {
-                    let hardware_id = HardwareId::new(device)
-                        .map_err(|error| format!("line {}: `{device}`: {error}", point.line))?;
-                    devices.push(Device { hardware_id, values: Vec::new(), sampled: None });
-                    devices.len() - 1
-                }
+            let place = if let Some(place) = place {
+                place
+            } else {
+                let hardware_id = HardwareId::new(device)
+                    .map_err(|error| format!("line {}: `{device}`: {error}", point.line))?;
+                devices.push(Device { hardware_id, values: Vec::new(), sampled: None });
+                devices.len() - 1
             };
             let values = &mut devices[place].values;
             slots.push(Some(Slot { device: place, value: values.len() }));

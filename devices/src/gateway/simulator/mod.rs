@@ -75,7 +75,7 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
             a simulator that falls silent, or whose values do not fit the map, is reported by an \
             alert of the adapter (`simulator.silent`, `simulator.implausible`). Values outside of \
             the declared range of their point are left out and counted. Points that are written to \
-            the simulator are sent with their initial values whenever it is there anew.",
+            the simulator are sent with their initial values whenever somebody is there again.",
         fields: &FIELDS,
     },
     networks: &["stream"],

@@ -68,6 +68,8 @@ fn frame(kilovolts: f32, kilowatt_hours: f32, volts: i32) -> Vec<u8> {
     words.concat()
 }
 
+type Values = Vec<(&'static str, f64)>;
+
 /// An adapter with whoever keeps its records and hands them out again.
 struct Bench {
     adapter: Box<dyn Gateway>,
@@ -122,7 +124,7 @@ impl Bench {
     }
 
     /// Readings: device, milliseconds since the start, serial, values.
-    fn readings(&self) -> Vec<(String, i64, u64, Vec<(&'static str, f64)>)> {
+    fn readings(&self) -> Vec<(String, i64, u64, Values)> {
         let read = |output: &GatewayOutput| {
             let GatewayOutput::Send { payload, .. } = output else { return None };
             let Ok(Request::Measurements(message)) = decode(payload, &DecodeRules::default())

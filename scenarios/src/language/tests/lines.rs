@@ -123,7 +123,7 @@ fn what_cannot_be_is_refused_where_it_stands() {
             format!(
                 "{SLAVES}\n[[inject]]\nkind = \"skip_reading\"\nat = \"1 s\"\ndevice = \"heat\"\n"
             ),
-            "is hardware, which the bench cannot tell anything",
+            "is hardware, out of reach of injections",
         ),
     ] {
         let found = mistakes(&text);

@@ -1,5 +1,7 @@
 //! Shifts that could not be noticed, and the watcher of decoded samples.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::{FEEDER, parsed};
@@ -21,7 +23,9 @@ fn map_of(format: WireFormat, points: &[(SignalType, f64, f64)]) -> PointMap {
          sample_rate = \"50 Hz\"\n"
     );
     for (number, (kind, least, greatest)) in points.iter().enumerate() {
-        text += &format!(
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
             "[[point]]\nname = \"p{number}\"\ndirection = \"from-simulator\"\ntype = \"{kind}\"\n\
              least = {least:?}\ngreatest = {greatest:?}\n"
         );
