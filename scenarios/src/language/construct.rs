@@ -27,6 +27,7 @@ use super::section::grid;
 use super::section::inject::{self, INJECT, InjectKind};
 use super::section::link::{self, LINK};
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
+use super::section::signal::{self, SIGNAL};
 use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
 use super::section::test_plan::{self, TEST_PLAN};
 use super::warnings;
@@ -104,6 +105,7 @@ impl Draft<'_> {
         points.extend(of_grid.iter().map(|source| source.metering_point.clone()));
         self.hold_phases(references, &points, out);
         let devices = self.build_devices(references, &points, streams, out);
+        self.hold_signals(references, (&points, &devices), out);
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written);
         self.hold_commands(references, &devices, out);
@@ -160,6 +162,30 @@ impl Draft<'_> {
                 let label = format!("`{name}` differs from the first");
                 let help = "write a table for those of one phase and one for the others".to_owned();
                 out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+            }
+        }
+    }
+
+    /// What a signal records is there to be recorded.
+    fn hold_signals(
+        &self,
+        references: &References,
+        (points, devices): (&[Option<MeteringPoint>], &Devices),
+        out: &mut Diagnostics,
+    ) {
+        let of = references.device_of_signal.iter().zip(&references.source_of_signal);
+        for (row, (device, source)) in self.rows(&SIGNAL).iter().zip(of) {
+            let point = source.and_then(|source| points.get(source)?.as_ref());
+            if let Some(point) = point {
+                signal::has_truth(row, point, out);
+            }
+            let Some((name, table)) = device.and_then(|device| references.devices.get(device))
+            else {
+                continue;
+            };
+            let device = devices.get(*table).and_then(|device| device.as_ref());
+            if let (Some(device), Some(quantity)) = (device, row.text("quantity")) {
+                signal::is_reported(quantity, name, device.quantities(), out);
             }
         }
     }

@@ -15,6 +15,7 @@ mod profiles;
 mod properties;
 mod registered;
 mod rendering;
+mod signals;
 mod sources;
 mod test_plan;
 
