@@ -14,7 +14,7 @@ import os
 import re
 from decimal import Decimal
 
-from peer import declared, polled, water
+from peer import declared, over_time, polled, water
 from peer.bench import Comparison, runs
 from peer.record import COLUMNS, Run, run_folders
 
@@ -538,7 +538,18 @@ class EnergyBalance:
         comparison.same(f"{name} left out", int(told.group(1)) if told else 0, little if shares else 0)
 
 
+class OverTime(over_time.OverTime):
+    """A signal over time, from signals.csv."""
+
+    def __init__(self, check):
+        super().__init__(check, amount)
+
+    def compare(self, comparison, name, verdict):
+        super().compare(comparison, name, verdict, seconds)
+
+
 CHECKS = {
+    "step": OverTime, "constant": OverTime, "settles": OverTime, "follows": OverTime,
     "energy_balance": EnergyBalance,
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,
     "test_plan": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,

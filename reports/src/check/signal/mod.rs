@@ -124,7 +124,7 @@ impl SignalCheck {
         let all = parts.iter().zip(judged);
         if let Some(first_ns) = bad.and_then(|one| one.first_ns) {
             let mut why = format!(
-                "`{}` is outside {} first at {}",
+                "`{}` is outside {}, first at {}",
                 self.signal,
                 self.band(parts, &unit),
                 seconds(first_ns)
@@ -164,19 +164,17 @@ impl SignalCheck {
     fn band(&self, parts: &[Part<'_>], unit: &str) -> String {
         let tolerance = format!("{} {unit}", number(self.tolerance));
         let level = |part: &Part<'_>| match part.wanted {
-            Wanted::Level(level) => number(level),
+            Wanted::Level(level) => format!("{} {unit}", number(level)),
             Wanted::Follows { .. } => String::new(),
         };
         let levels: Vec<String> = parts.iter().map(level).collect();
+        let levels = levels.join(" and then ");
         match &self.rule {
             Rule::Follows { other, lag } => {
-                format!("{tolerance} of `{other}`, at most {} later", seconds(lag.0))
+                format!("{tolerance} of `{other}` with a lag of up to {}", seconds(lag.0))
             }
-            Rule::Constant { value: None } => {
-                format!("{tolerance} of its own mean of {} {unit}", levels.join(""))
-            }
-            Rule::Step { .. } => format!("{tolerance} of {} {unit}", levels.join(" and then ")),
-            _ => format!("{tolerance} of {} {unit}", levels.join("")),
+            Rule::Constant { value: None } => format!("{tolerance} of its own mean of {levels}"),
+            _ => format!("{tolerance} of {levels}"),
         }
     }
 

@@ -51,11 +51,7 @@ fn a_step_is_seen_and_one_that_is_late_or_missing_fails() {
     assert!((passed.measured.unwrap() - 0.5).abs() < 1e-9 && passed.limit == Some(1.0));
     let expected = "`u` is within 1 V of 230 V and then 240 V; from 0 s to 5 s for 100 % of 5 s in \
         5 samples, worst deviation 0.2 V at 2 s";
-    assert!(
-        passed.why.replace("230 and then", "230 V and then").starts_with(expected),
-        "{}",
-        passed.why
-    );
+    assert!(passed.why.starts_with(expected), "{}", passed.why);
     let never = verdict("step", STEP, &[230.0; 10], &[]);
     assert_eq!((never.status, never.reason), (Status::Fail, Reason::OutsideLimit));
     assert_eq!(never.measured, Some(10.0));
