@@ -659,8 +659,10 @@ def judge(comparison, run, name):
     whole_account, unjudged = Account([]), Account(patterns)
     accounts = [whole_account, unjudged]
     heat = Heat(run)
+    signals = over_time.Signals(run, seconds)
     rows = [judge.row for _, judge in judges] + [account.row for account in accounts]
     rows += [heat.row] if heat.circuits else []
+    rows += [signals.row] if signals.named else []
     spans, recomputed = declared.Spans(run), declared.Declared(run, amount, seconds)
     polled_heat = polled.PolledHeat(run, amount)
     takers = [one for _, one in judges] + accounts
@@ -688,6 +690,7 @@ def judge(comparison, run, name):
                 one.event(event)
     heat.compare(comparison, name)
     spans.compare(comparison, run, name)
+    signals.compare(comparison, name)
     recomputed.compare(comparison, name)
     polled_heat.compare(comparison, name)
     comparison.same(f"{name}: {record.rows} rows, faults", record.faults, [])

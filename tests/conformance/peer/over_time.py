@@ -7,6 +7,7 @@ are whole nanoseconds since the scenario's start.
 
 import csv
 import math
+import os
 from fractions import Fraction
 
 NS = 10**9
@@ -104,6 +105,43 @@ class OverTime:
         if first is not None:
             at = int((seconds(verdict["at"]["time"]) - seconds(self.start)) * NS)
             comparison.same(f"{name} at", at, first)
+
+
+class Signals:
+    """The table of signals itself: there if and only if the scenario names one, and what the
+    platform has of a device in it is what observations.csv has of it."""
+
+    def __init__(self, run, seconds):
+        self.run, self.seconds, self.start = run, seconds, seconds(run.facts["start"])
+        self.named = run.scenario.get("signal", [])
+        self.rows, self.reported, self.count = {}, {}, None
+        if os.path.exists(run.path("signals.csv")):
+            with open(run.path("signals.csv"), newline="", encoding="utf-8") as file:
+                rows = [(row["signal"], int(row["time_ns"]), row["value"]) for row in csv.DictReader(file)]
+            self.count = len(rows)
+            for name, at, value in rows:
+                self.rows.setdefault(name, []).append((at, value))
+
+    def row(self, device, _epoch, _serial, quantity, time, reference, reported):
+        if reference is not None and reported is not None:
+            for signal in self.named:
+                if signal.get("of") == device and signal["quantity"] == quantity:
+                    at = int((self.seconds(time) - self.start) * NS)
+                    self.reported.setdefault(signal["name"], []).append((at, reported))
+
+    def compare(self, comparison, name):
+        comparison.same(f"{name}: signals.csv is there", self.count is not None, bool(self.named))
+        comparison.same(f"{name}: signals in run.json", self.run.facts.get("signals"), self.count)
+        for signal in self.named:
+            rows = [(at, float(value)) for at, value in self.rows.get(signal["name"], [])]
+            times = [at for at, _ in rows]
+            comparison.true(f"{name}/{signal['name']} is in order of time", times == sorted(times), len(times))
+            if "of" in signal:
+                reported = self.reported.get(signal["name"], [])
+                thinned = "every" in signal
+                is_part = set(rows) <= set(reported) and bool(rows)
+                held = is_part if thinned else rows == reported
+                comparison.true(f"{name}/{signal['name']} is what observations.csv has", held, len(rows))
 
 
 def inside(stretches, since, until):
