@@ -111,10 +111,16 @@ pub(crate) struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// Whether a sample stands for nothing outside it.
+    pub(crate) fn holds(&self, stretch: &Stretch) -> bool {
+        stretch.from_ns >= self.from_ns && stretch.to_ns <= self.to_ns
+    }
+
     /// The samples that stand for nothing outside it.
     pub(crate) fn of<'s>(&self, stretches: &'s [Stretch]) -> impl Iterator<Item = &'s Stretch> {
-        let (from_ns, to_ns) = (self.from_ns, self.to_ns);
-        stretches.iter().filter(move |own| own.from_ns >= from_ns && own.to_ns <= to_ns)
+        let Self { from_ns, to_ns, .. } = *self;
+        let part = Part { from_ns, to_ns, wanted: Wanted::Level(0.0) };
+        stretches.iter().filter(move |own| part.holds(own))
     }
 }
 

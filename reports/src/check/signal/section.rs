@@ -97,8 +97,11 @@ impl SignalCheck {
         let bands: Vec<Vec<Edge>> = parts.iter().map(|part| self.edges(part, &own)).collect();
         let mut csv = Csv::new(&["signal", "time_s", "value", "low", "high"]);
         for stretch in &own {
-            let inside = bands.iter().flatten().find(|edge| edge.to_s == s(stretch.to_ns));
-            let (low, high) = inside.map_or((f64::NAN, f64::NAN), |edge| (edge.low, edge.high));
+            let part = parts.iter().find(|part| part.holds(stretch));
+            let range = part.and_then(|part| part.wanted.range(stretch));
+            let (low, high) = range.map_or((f64::NAN, f64::NAN), |(low, high)| {
+                (low - self.tolerance, high + self.tolerance)
+            });
             csv.line(&[&self.signal], &[s(stretch.to_ns), stretch.value, low, high]);
         }
         let label = format!("{} over time with the band of {}", self.signal, verdict.check);
@@ -130,7 +133,7 @@ impl SignalCheck {
                 high: high + self.tolerance,
             })
         };
-        part.of(own).filter_map(edge).filter(|edge| edge.low.is_finite()).collect()
+        thinned(part.of(own).filter_map(edge).filter(|edge| edge.low.is_finite()))
     }
 }
 
@@ -141,6 +144,34 @@ struct Edge {
     to_s: f64,
     low: f64,
     high: f64,
+}
+
+impl Edge {
+    fn is_level_with(&self, other: &Self) -> bool {
+        let bits = |edge: &Self| (edge.low.to_bits(), edge.high.to_bits());
+        bits(self) == bits(other)
+    }
+}
+
+/// The edges with those of one height as one, and of many as few as a picture shows.
+fn thinned(edges: impl Iterator<Item = Edge>) -> Vec<Edge> {
+    let mut merged: Vec<Edge> = Vec::new();
+    for edge in edges {
+        match merged.last_mut() {
+            Some(last) if last.is_level_with(&edge) => last.to_s = edge.to_s,
+            _ => merged.push(edge),
+        }
+    }
+    let size = merged.len().div_ceil(BINS_MAX).max(1);
+    let both = |bin: &[Edge]| {
+        bin.iter().copied().reduce(|a, b| Edge {
+            from_s: a.from_s,
+            to_s: b.to_s,
+            low: a.low.min(b.low),
+            high: a.high.max(b.high),
+        })
+    };
+    merged.chunks(size).filter_map(both).collect()
 }
 
 /// Nanoseconds in seconds.
@@ -232,6 +263,22 @@ mod tests {
         assert!(long.len() <= 2 * BINS_MAX);
         assert!(long.contains(&(701.0, 99.0)));
         assert!(long.is_sorted_by(|a, b| a.0 <= b.0));
+    }
+
+    #[test]
+    fn a_band_of_one_height_is_one_piece_and_a_long_one_has_few() {
+        let edge = |n: u32, low: f64| Edge {
+            from_s: f64::from(n),
+            to_s: f64::from(n + 1),
+            low,
+            high: low + 1.0,
+        };
+        let level = thinned((0..9000).map(|n| edge(n, if n < 4000 { 0.0 } else { 5.0 })));
+        let ends: Vec<_> = level.iter().map(|edge| (edge.from_s, edge.to_s, edge.low)).collect();
+        assert_eq!(ends, [(0.0, 4000.0, 0.0), (4000.0, 9000.0, 5.0)]);
+        let moving = thinned((0..9000).map(|n| edge(n, f64::from(n))));
+        assert!(moving.len() <= BINS_MAX);
+        assert_eq!((moving[0].low, moving[0].high), (0.0, moving[0].to_s));
     }
 
     #[test]
