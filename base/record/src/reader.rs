@@ -112,8 +112,8 @@ impl RunReader {
         }
     }
 
-    /// The samples of signals, from the first; `None` if there is no `signals.csv`: the run names no
-    /// signal.
+    /// The samples of signals, from the first; `None` if there is no `signals.csv`: the run names
+    /// no signal.
     ///
     /// # Errors
     /// If the file cannot be read or does not begin as such a table.

@@ -173,16 +173,13 @@ impl Draft<'_> {
         (points, devices): (&[Option<MeteringPoint>], &Devices),
         out: &mut Diagnostics,
     ) {
-        let of = references.device_of_signal.iter().zip(&references.source_of_signal);
-        for (row, (device, source)) in self.rows(&SIGNAL).iter().zip(of) {
-            let point = source.and_then(|source| points.get(source)?.as_ref());
+        for (row, place) in self.rows(&SIGNAL).iter().zip(&references.signals) {
+            let point = place.source.and_then(|source| points.get(source)?.as_ref());
             if let Some(point) = point {
                 signal::has_truth(row, point, out);
             }
-            let Some((name, table)) = device.and_then(|device| references.devices.get(device))
-            else {
-                continue;
-            };
+            let device = place.device.and_then(|device| references.devices.get(device));
+            let Some((name, table)) = device else { continue };
             let device = devices.get(*table).and_then(|device| device.as_ref());
             if let (Some(device), Some(quantity)) = (device, row.text("quantity")) {
                 signal::is_reported(quantity, name, device.quantities(), out);

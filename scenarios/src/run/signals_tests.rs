@@ -1,3 +1,5 @@
+//! What is taken of the ledger's rows and of the plant into signals, and when.
+
 use std::path::Path;
 
 use lastmeter_units::{Epoch, Serial};

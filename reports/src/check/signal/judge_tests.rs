@@ -1,3 +1,5 @@
+//! Samples against bands: parts, shares, numbers that are none, and followers.
+
 use proptest::prelude::*;
 
 use super::judge::{Part, Sample, Stretch, Wanted, allowed_ns, deviation, judge, mean, stretches};

@@ -1,3 +1,5 @@
+//! The checks of signals: each status of each kind, and what makes no sense.
+
 use crate::check::Check;
 use crate::check::testing::{at, facts, try_check};
 use crate::verdict::{Reason, Verdict};

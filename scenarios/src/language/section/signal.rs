@@ -163,8 +163,32 @@ fn fit_their_checks(draft: &Draft<'_>, out: &mut Diagnostics) {
     }
 }
 
+/// What a signal is about, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SignalPlace {
+    /// The index of the device whose values the platform has.
+    pub(crate) device: Option<usize>,
+    /// The index of the source whose truth it is.
+    pub(crate) source: Option<usize>,
+}
+
+/// What each signal is about.
+pub(crate) fn places(
+    draft: &Draft<'_>,
+    devices: &Names,
+    (sources, loads): (&Names, &Names),
+    out: &mut Diagnostics,
+) -> Vec<SignalPlace> {
+    let device = |row: &Row<'_>| devices.position(row.reference("of")?.0);
+    let place = |row: &Row<'_>| SignalPlace {
+        device: device(row),
+        source: source_of_signal(row, sources, loads, out),
+    };
+    draft.rows(&SIGNAL).iter().map(place).collect()
+}
+
 /// The index of the source at whose place a signal of the plant is taken, as `at` says.
-pub(crate) fn source_of_signal(
+fn source_of_signal(
     signal: &Row<'_>,
     sources: &Names,
     loads: &Names,
@@ -226,16 +250,12 @@ pub(crate) fn is_reported(
     }
 }
 
-pub(crate) fn signal(
-    row: &Row<'_>,
-    device: Option<usize>,
-    source: Option<usize>,
-) -> Option<SignalRow> {
+pub(crate) fn signal(row: &Row<'_>, place: SignalPlace) -> Option<SignalRow> {
     let values = row.values.as_ref()?;
     let every = values.duration_opt("every");
-    let from = match source {
+    let from = match place.source {
         Some(source) => SignalFrom::Plant { source, every: every? },
-        None => SignalFrom::Device { device: device?, every },
+        None => SignalFrom::Device { device: place.device?, every },
     };
     let quantity = MeasurementId::lookup(values.text("quantity"))?;
     Some(SignalRow { name: values.text("name").to_owned(), quantity, from })
