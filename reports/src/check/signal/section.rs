@@ -105,8 +105,7 @@ impl SignalCheck {
             csv.line(&[&self.signal], &[s(stretch.to_ns), stretch.value, low, high]);
         }
         let label = format!("{} over time with the band of {}", self.signal, verdict.check);
-        let curves: Vec<(&str, Vec<(f64, f64)>)> =
-            vec![(PARTS[2], points(&other)), (PARTS[1], points(&own))];
+        let curves = [(PARTS[2], points(&other)), (PARTS[1], points(&own))];
         let mark = verdict.at.as_ref().and_then(|at| at.time);
         let mark_s = mark.map(|time| (time - facts.start).as_seconds_f64());
         let unit = format!("{} in {}", self.signal, self.unit());
@@ -200,12 +199,15 @@ fn points(stretches: &[Stretch]) -> Vec<(f64, f64)> {
     known.chunks(size).flat_map(ends).collect()
 }
 
+/// Its colour, and where it goes.
+type Curve = (&'static str, Vec<(f64, f64)>);
+
 /// The curves over their bands, with the instant of the first value outside.
 fn draw(
     label: &str,
     unit: &str,
     end_s: f64,
-    (curves, bands, mark_s): (&[(&str, Vec<(f64, f64)>)], &[Vec<Edge>], Option<f64>),
+    (curves, bands, mark_s): (&[Curve], &[Vec<Edge>], Option<f64>),
 ) -> String {
     let edges = bands.iter().flatten().flat_map(|edge| [edge.low, edge.high]);
     let values = curves.iter().flat_map(|(_, places)| places.iter().map(|place| place.1));
