@@ -14,7 +14,7 @@ use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::Status;
 use lastmeter_record::{
     Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
-    RunReader, RunState, changed, file, write_facts, write_whole,
+    RunReader, RunState, SignalSample, changed, file, write_facts, write_whole,
 };
 
 /// The checks of one scenario at work. The runner keeps one of its run to show verdicts so far
@@ -103,6 +103,11 @@ impl Judge {
         }
         self.accountant.event(self.lines, event);
         self.answers.event(self.lines, event);
+    }
+
+    /// Takes the next sample of a signal.
+    pub fn signal(&mut self, sample: &SignalSample<'_>) {
+        self.feed(RecordTable::Signals, |check| check.signal(sample));
     }
 
     /// Takes the next step of the plant's network.
@@ -233,6 +238,16 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
     let missing = Found { file: file::SPANS, lines: 0, sha256: None, torn: None };
     let is_missing = reader.facts().spans.is_some();
     found.extend(observations.found_spans().or(is_missing.then_some(missing)));
+    if let Some(mut signals) = reader.open_signals(true)? {
+        let mut rows = 0;
+        while let Some(sample) = signals.next_row()? {
+            judge.signal(&sample);
+            rows += 1;
+        }
+        found.push(signals.found(rows));
+    } else if reader.facts().signals.is_some() {
+        found.push(Found { file: file::SIGNALS, lines: 0, sha256: None, torn: None });
+    }
     if let Some(mut grid) = reader.open_grid(true)? {
         let mut rows = 0;
         while let Some(row) = grid.next_row()? {

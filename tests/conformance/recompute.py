@@ -14,7 +14,7 @@ import os
 import re
 from decimal import Decimal
 
-from peer import declared, polled, water
+from peer import declared, over_time, polled, water
 from peer.bench import Comparison, runs
 from peer.record import COLUMNS, Run, run_folders
 
@@ -538,7 +538,18 @@ class EnergyBalance:
         comparison.same(f"{name} left out", int(told.group(1)) if told else 0, little if shares else 0)
 
 
+class OverTime(over_time.OverTime):
+    """A signal over time, from signals.csv."""
+
+    def __init__(self, check):
+        super().__init__(check, amount)
+
+    def compare(self, comparison, name, verdict):
+        super().compare(comparison, name, verdict, seconds)
+
+
 CHECKS = {
+    "step": OverTime, "constant": OverTime, "settles": OverTime, "follows": OverTime,
     "energy_balance": EnergyBalance,
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,
     "test_plan": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
@@ -648,8 +659,10 @@ def judge(comparison, run, name):
     whole_account, unjudged = Account([]), Account(patterns)
     accounts = [whole_account, unjudged]
     heat = Heat(run)
+    signals = over_time.Signals(run, seconds)
     rows = [judge.row for _, judge in judges] + [account.row for account in accounts]
     rows += [heat.row] if heat.circuits else []
+    rows += [signals.row] if signals.named else []
     spans, recomputed = declared.Spans(run), declared.Declared(run, amount, seconds)
     polled_heat = polled.PolledHeat(run, amount)
     takers = [one for _, one in judges] + accounts
@@ -677,6 +690,7 @@ def judge(comparison, run, name):
                 one.event(event)
     heat.compare(comparison, name)
     spans.compare(comparison, run, name)
+    signals.compare(comparison, name)
     recomputed.compare(comparison, name)
     polled_heat.compare(comparison, name)
     comparison.same(f"{name}: {record.rows} rows, faults", record.faults, [])

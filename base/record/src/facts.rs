@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::real_time::RealTimeFacts;
+use super::signal::SignalFacts;
 use crate::{Account, Counts};
 
 /// How far a run got.
@@ -210,6 +211,9 @@ pub struct RunFacts {
     /// The devices of the run.
     #[serde(default)]
     pub devices: Vec<DeviceFacts>,
+    /// The signals that the scenario names to be recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recorded_signals: Vec<SignalFacts>,
     /// About the machine: processor, cores, kernel, ...
     #[serde(default)]
     pub host: BTreeMap<String, Value>,
@@ -227,12 +231,17 @@ pub struct RunFacts {
     /// does not record latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<u64>,
+    /// How many rows `signals.csv` held when the run ended, without its header; `None` if the run
+    /// names no signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signals: Option<u64>,
     /// How many rows `grid.csv` and each of the tables beside it hold, without their headers;
     /// `None` if the run has no network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<u64>,
-    /// SHA-256 of `observations.csv`, `spans.csv`, `events.jsonl`, `latency.csv` and the files of
-    /// the network when the run ended, by file name, and of these facts themselves.
+    /// SHA-256 of `observations.csv`, `spans.csv`, `signals.csv`, `events.jsonl`, `latency.csv`
+    /// and the files of the network when the run ended, by file name, and of these facts
+    /// themselves.
     #[serde(default)]
     pub hashes: BTreeMap<String, String>,
     /// What a real-time run says of its clock, its timers, its links and its floor.

@@ -2,7 +2,8 @@
 //!
 //! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv`, if
 //! devices declare the spans of their readings `spans.csv`, if the
-//! run records latency `latency.csv`, and if it has a network `grid.csv` with its tables; the
+//! run records latency `latency.csv`, if it names signals `signals.csv`, and if it has a network
+//! `grid.csv` with its tables; the
 //! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
 //! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
 //! that is killed leaves a valid prefix: readers leave out a torn last line and say so. A record
@@ -20,6 +21,7 @@ mod observation;
 mod reader;
 mod real_time;
 mod seal;
+mod signal;
 mod span;
 mod status;
 mod writer;
@@ -38,9 +40,12 @@ pub use latency::{LATENCY_HEADER, LatencyPath, LatencyRow, Point};
 pub use load::{LateTick, LoadFacts, LoadSecond, Wait};
 pub use number::write_number;
 pub use observation::{OBSERVATION_HEADER, Observation};
-pub use reader::{EventReader, GridReader, LatencyReader, ObservationReader, RunReader};
+pub use reader::{
+    EventReader, GridReader, LatencyReader, ObservationReader, RunReader, SignalReader,
+};
 pub use real_time::{ClockFacts, Deadlines, Floor, LinkFacts, RealTimeFacts, Summary};
 pub use seal::{Found, Torn, changed};
+pub use signal::{SIGNAL_HEADER, SignalFacts, SignalOrigin, SignalSample};
 pub use span::{RecordedSpan, SPAN_HEADER};
 pub use status::{Counts, Status};
 pub use writer::{RunWriter, write_facts};
@@ -64,6 +69,8 @@ pub mod file {
     /// One line per message, with when it passed each measuring point; there if and only if the
     /// run records latency.
     pub const LATENCY: &str = "latency.csv";
+    /// One line per value of a signal that the scenario names, there if and only if it names one.
+    pub const SIGNALS: &str = "signals.csv";
     /// One line per step of a network, there if and only if the run has one.
     pub const GRID: &str = "grid.csv";
     /// Beside it: what each part of each load drew.

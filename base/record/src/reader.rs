@@ -10,6 +10,7 @@ use super::hash::{Hashed, sha256};
 use super::latency::{LATENCY_HEADER, LatencyRow};
 use super::observation::{FieldReader, OBSERVATION_HEADER, Observation};
 use super::seal::{Found, Torn};
+use super::signal::{self, SIGNAL_HEADER, SignalSample};
 use super::span::{self, RecordedSpan, SPAN_HEADER};
 use super::{Event, FORMAT_VERSION, RecordError, file};
 
@@ -104,6 +105,30 @@ impl RunReader {
         let path = self.dir.join(file::GRID);
         match Rows::open(&path, file::GRID, &GRID_HEADER, hash) {
             Ok(rows) => Ok(Some(GridReader { rows })),
+            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The samples of signals, from the first; `None` if there is no `signals.csv`: the run names
+    /// no signal.
+    ///
+    /// # Errors
+    /// If the file cannot be read or does not begin as such a table.
+    pub fn signals(&self) -> Result<Option<SignalReader>, RecordError> {
+        self.open_signals(false)
+    }
+
+    /// The samples of signals, as [`Self::open_observations`]; `None` if the run names none.
+    ///
+    /// # Errors
+    /// If the file cannot be read or does not begin as such a table.
+    pub fn open_signals(&self, hash: bool) -> Result<Option<SignalReader>, RecordError> {
+        let path = self.dir.join(file::SIGNALS);
+        match Rows::open(&path, file::SIGNALS, &SIGNAL_HEADER, hash) {
+            Ok(rows) => Ok(Some(SignalReader { rows })),
             Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(None)
             }
@@ -363,6 +388,36 @@ impl LatencyReader {
             return Ok(None);
         }
         LatencyRow::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
+    }
+}
+
+/// Reads `signals.csv` line by line without keeping any.
+pub struct SignalReader {
+    rows: Rows,
+}
+
+impl SignalReader {
+    /// The unfinished last line, if there was one.
+    #[must_use]
+    pub fn torn(&self) -> Option<Torn> {
+        self.rows.torn()
+    }
+
+    /// What is to be compared with the seal, once the last row was read: so many were.
+    #[must_use]
+    pub fn found(&self, lines: u64) -> Found {
+        self.rows.found(lines)
+    }
+
+    /// The next sample, valid until the one after it; `None` at the end.
+    ///
+    /// # Errors
+    /// If a line is no sample; the error names file and line.
+    pub fn next_row(&mut self) -> Result<Option<SignalSample<'_>>, RecordError> {
+        if !self.rows.advance()? {
+            return Ok(None);
+        }
+        signal::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
     }
 }
 

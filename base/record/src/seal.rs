@@ -82,6 +82,7 @@ fn difference(facts: &RunFacts, found: &Found) -> Option<String> {
     let (what, count) = match name {
         file::OBSERVATIONS => ("rows", facts.observations),
         file::SPANS => ("rows", facts.spans),
+        file::SIGNALS => ("rows", facts.signals),
         file::LATENCY => ("rows", facts.latency),
         file::GRID | file::GRID_LOADS | file::GRID_VOLTAGES => ("rows", facts.grid),
         // Of a picture only the bytes count.

@@ -2,7 +2,7 @@
 //!
 //! What is handed over between two [`RunWriter::sync`] calls is written sorted: events by (time,
 //! source, order of handing over), observations by (event time, device, epoch, serial, quantity),
-//! latency rows by (intended instant, path, id).
+//! latency rows by (intended instant, path, id), samples of signals by (time, signal).
 //! So the order in which concurrent devices happen to finish does not reach the files. One
 //! reading's values have to be handed over within one interval.
 
@@ -20,6 +20,7 @@ use super::hash::{Hashed, sha256};
 use super::latency::{LATENCY_HEADER, LatencyRow, Point};
 use super::observation::{OBSERVATION_HEADER, Observation};
 use super::real_time::RealTimeFacts;
+use super::signal::{SIGNAL_HEADER, SignalSample};
 use super::span::{RecordedSpan, SPAN_HEADER};
 use super::{Event, FORMAT_VERSION, RecordError, file, write_whole};
 
@@ -35,6 +36,8 @@ pub struct RunWriter {
     spans: Option<SpanFile>,
     /// `None`: this run does not record latency.
     latency: Option<LatencyFile>,
+    /// `None`: this run names no signal.
+    signals: Option<SignalFile>,
     pending_events: Vec<Event>,
     pending_rows: Vec<Row>,
     devices: Names,
@@ -123,6 +126,29 @@ struct PendingLatency {
     points: [Option<i64>; Point::COUNT],
     bytes: u32,
     copies: u32,
+}
+
+/// `signals.csv`, with what is to be written at the next sync: time, number of the signal, value.
+struct SignalFile {
+    csv: csv::Writer<Hashed<File>>,
+    written: u64,
+    names: Names,
+    pending: Vec<(SimDuration, usize, f64)>,
+}
+
+impl SignalFile {
+    fn write(&mut self, scratch: &mut Vec<u8>) -> Result<(), csv::Error> {
+        let names = &self.names.list;
+        // Stable, so that two samples of one instant keep the order they were handed over in.
+        self.pending.sort_by(|a, b| (a.0, &names[a.1]).cmp(&(b.0, &names[b.1])));
+        for (time, signal, value) in self.pending.drain(..) {
+            let sample = SignalSample { signal: &names[signal], time, value };
+            sample.write_fields(scratch, |field| self.csv.write_field(field))?;
+            self.csv.write_record(None::<&[u8]>)?;
+            self.written += 1;
+        }
+        Ok(self.csv.flush()?)
+    }
 }
 
 /// A new table that begins with this header.
@@ -235,6 +261,7 @@ impl RunWriter {
             rows_written: 0,
             spans: None,
             latency: None,
+            signals: None,
             pending_events: Vec::new(),
             pending_rows: Vec::new(),
             devices: Names::default(),
@@ -305,6 +332,33 @@ impl RunWriter {
         Ok(())
     }
 
+    /// Makes the run one that records signals: there is a `signals.csv` from now on, even if no
+    /// sample is ever handed over. Called again it does nothing.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn record_signals(&mut self) -> Result<(), RecordError> {
+        if self.signals.is_none() {
+            let csv = create_table(&self.dir.join(file::SIGNALS), SIGNAL_HEADER)?;
+            let (names, pending) = (Names::default(), Vec::new());
+            self.signals = Some(SignalFile { csv, written: 0, names, pending });
+        }
+        Ok(())
+    }
+
+    /// Takes a sample of a signal; it is in the file after the next [`Self::sync`].
+    ///
+    /// # Errors
+    /// The first sample of a run that did not call [`Self::record_signals`] creates the file.
+    pub fn signal(&mut self, sample: &SignalSample<'_>) -> Result<(), RecordError> {
+        self.record_signals()?;
+        if let Some(file) = &mut self.signals {
+            let signal = file.names.number(sample.signal);
+            file.pending.push((sample.time, signal, sample.value));
+        }
+        Ok(())
+    }
+
     /// Writes what flows in the plant's network: known from the beginning, and written whole.
     pub fn grid(&mut self, record: &GridRecord) -> Result<(), RecordError> {
         let files = record.files().map_err(std::io::Error::from);
@@ -338,6 +392,12 @@ impl RunWriter {
         self.write_rows()
             .map_err(std::io::Error::from)
             .map_err(RecordError::io("write", &self.dir.join(file::OBSERVATIONS)))?;
+        if let Some(signals) = &mut self.signals {
+            signals
+                .write(&mut self.scratch)
+                .map_err(std::io::Error::from)
+                .map_err(RecordError::io("write", &self.dir.join(file::SIGNALS)))?;
+        }
         if let Some(latency) = &mut self.latency {
             latency
                 .write(&mut self.scratch)
@@ -390,11 +450,13 @@ impl RunWriter {
         self.facts.observations = Some(self.rows_written);
         self.facts.events = Some(self.events_written);
         self.facts.spans = self.spans.as_ref().map(|spans| spans.written);
+        self.facts.signals = self.signals.as_ref().map(|signals| signals.written);
         self.facts.latency = self.latency.as_ref().map(|latency| latency.written);
         let sealed = [
             (file::OBSERVATIONS, self.observations.get_ref().so_far()),
             (file::SPANS, self.spans.as_ref().and_then(|file| file.csv.get_ref().so_far())),
             (file::EVENTS, self.events.get_ref().so_far()),
+            (file::SIGNALS, self.signals.as_ref().and_then(|file| file.csv.get_ref().so_far())),
             (file::LATENCY, self.latency.as_ref().and_then(|file| file.csv.get_ref().so_far())),
         ];
         let sealed = sealed.into_iter().filter_map(|(name, hash)| Some((name.to_owned(), hash?)));

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Pattern, Span, Table, Values};
 use lastmeter_plans::{calibration, standard};
-use lastmeter_record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, RunState};
+use lastmeter_record::{
+    Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, RunState, SignalSample,
+};
 
 use super::demand::{BalancedMeters, Demand};
 use super::selection::Selection;
@@ -75,6 +77,8 @@ pub enum RecordTable {
     Events,
     /// `observations.csv`.
     Observations,
+    /// `signals.csv`.
+    Signals,
     /// `grid.csv`.
     Grid,
     /// `latency.csv`.
@@ -274,6 +278,10 @@ pub trait Check: Any + Send {
 
     /// Takes the next event of the record, with its line in `events.jsonl`, from 1.
     fn event(&mut self, _line: u64, _event: &Event) {}
+
+    /// Takes the next sample of a signal: after all values and events, or, while the run goes on,
+    /// with them.
+    fn signal(&mut self, _sample: &SignalSample<'_>) {}
 
     /// Takes the next step of the plant's network: after all values and events, before latency, or,
     /// while the run goes on, before them all.

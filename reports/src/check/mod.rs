@@ -25,6 +25,7 @@ mod rows;
 pub(crate) mod select;
 pub(crate) mod selection;
 mod share;
+mod signal;
 mod test_plan;
 
 pub use demand::{BalancedMeters, Demand};
@@ -45,6 +46,10 @@ pub static CHECKS: &[CheckKind] = &[
     test_plan::KIND,
     calibration::KIND,
     energy_balance::KIND,
+    signal::kinds::STEP,
+    signal::kinds::CONSTANT,
+    signal::kinds::SETTLES,
+    signal::kinds::FOLLOWS,
 ];
 
 #[cfg(test)]
@@ -58,7 +63,9 @@ pub(crate) mod testing {
     use super::*;
     use crate::latency::Validity;
     use crate::verdict::{Because, Verdict};
-    use lastmeter_record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunState, TimeMode};
+    use lastmeter_record::{
+        Event, GridRow, LatencyRow, Observation, RunFacts, RunState, SignalSample, TimeMode,
+    };
 
     pub(crate) const START: SimTime = SimTime(1_800_000_000_000_000_000);
 
@@ -150,6 +157,12 @@ pub(crate) mod testing {
         fn event(&mut self, line: u64, event: &Event) {
             if let Some(check) = self.of(RecordTable::Events) {
                 check.event(line, event);
+            }
+        }
+
+        fn signal(&mut self, sample: &SignalSample<'_>) {
+            if let Some(check) = self.of(RecordTable::Signals) {
+                check.signal(sample);
             }
         }
 

@@ -28,6 +28,7 @@ use super::section::inject::{self, INJECT, InjectKind};
 use super::section::link::{self, LINK};
 use super::section::network::NETWORK;
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
+use super::section::signal::{self, SIGNAL};
 use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
 use super::section::test_plan::{self, TEST_PLAN};
 use super::warnings;
@@ -105,6 +106,7 @@ impl Draft<'_> {
         points.extend(of_grid.iter().map(|source| source.metering_point.clone()));
         self.hold_phases(references, &points, out);
         let devices = self.build_devices(references, &points, streams, out);
+        self.hold_signals(references, (&points, &devices), out);
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written);
         self.hold_commands(references, &devices, out);
@@ -161,6 +163,27 @@ impl Draft<'_> {
                 let label = format!("`{name}` differs from the first");
                 let help = "write a table for those of one phase and one for the others".to_owned();
                 out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+            }
+        }
+    }
+
+    /// What a signal records is there to be recorded.
+    fn hold_signals(
+        &self,
+        references: &References,
+        (points, devices): (&[Option<MeteringPoint>], &Devices),
+        out: &mut Diagnostics,
+    ) {
+        for (row, place) in self.rows(&SIGNAL).iter().zip(&references.signals) {
+            let point = place.source.and_then(|source| points.get(source)?.as_ref());
+            if let Some(point) = point {
+                signal::has_truth(row, point, out);
+            }
+            let device = place.device.and_then(|device| references.devices.get(device));
+            let Some((name, table)) = device else { continue };
+            let device = devices.get(*table).and_then(|device| device.as_ref());
+            if let (Some(device), Some(quantity)) = (device, row.text("quantity")) {
+                signal::is_reported(quantity, name, device.quantities(), out);
             }
         }
     }

@@ -53,7 +53,8 @@ pub(crate) struct Section {
     pub(crate) heading: &'static str,
     /// Whether it is written out with its defaults where a file leaves it out.
     pub(crate) is_implied: fn(&Draft<'_>) -> bool,
-    /// Keys that hold the name of a table of another section, and that section's name.
+    /// Keys, its own or those of its kinds, that hold the name of a table of another section, and
+    /// that section's name.
     pub(crate) refers: &'static [(&'static str, &'static str)],
     /// What must hold of its tables, and between them and those of others.
     pub(crate) rules: &'static [Rule],

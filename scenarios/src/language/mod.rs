@@ -49,6 +49,7 @@ pub use section::network::NetworkRow;
 pub use section::observer::ObserverRow;
 pub use section::platform::{GivenAuthority, PlatformSetup, PlatformUse, TlsUse};
 pub use section::scenario::{About, Schedule};
+pub use section::signal::{SignalFrom, SignalRow};
 pub use section::source::Source;
 pub(crate) use section::{registry, section_names};
 pub use texts::{Place, Texts};

@@ -6,6 +6,7 @@ use super::section::gateway::OnNetworks;
 use super::section::inject::Target;
 use super::section::link::Via;
 use super::section::platform::GivenAuthority;
+use super::section::signal::SignalPlace;
 
 /// What the tables refer to.
 pub(crate) struct References {
@@ -27,6 +28,7 @@ pub(crate) struct References {
     pub(crate) gateway_of_injection: Vec<Option<usize>>,
     pub(crate) source_of_injection: Vec<Option<usize>>,
     pub(crate) target_of_injection: Vec<Option<Target>>,
+    pub(crate) signals: Vec<SignalPlace>,
     pub(crate) devices_of_check: Vec<Vec<usize>>,
     pub(crate) authority: Result<Option<GivenAuthority>, Reported>,
 }

@@ -32,6 +32,7 @@ use super::section::network::{NETWORK, network};
 use super::section::observer::{OBSERVER, observed, observer, observer_can_tell_devices_apart};
 use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
 use super::section::scenario::{SCENARIO, Schedule, about, head, is_in_time, lasts_so_long};
+use super::section::signal::{self, SIGNAL, signal};
 use super::section::source::{SOURCE, is_left_to, sources};
 use super::section::test_plan::{self, TEST_PLAN};
 use super::texts::Texts;
@@ -215,6 +216,7 @@ fn references(
             })
             .collect(),
         target_of_injection,
+        signals: signal::places(draft, devices, (sources, loads), out),
         devices_of_check: draft
             .rows(&CHECK)
             .iter()
@@ -254,6 +256,7 @@ fn assemble(
     let injections = injections.map(|(index, row)| injection(row, (index, references), head.start));
     let observers = draft.rows(&OBSERVER).iter().zip(&references.via_of_observer);
     let observers = observers.zip(&references.devices_of_observer);
+    let signals = draft.rows(&SIGNAL).iter().zip(&references.signals);
     let gateways = draft.rows(&GATEWAY).iter().zip(&references.via_of_gateway);
     let gateways = gateways.zip(&references.on_networks.of_gateway);
     let gateways = gateways.map(|((row, via), networks)| gateway(row, networks, *via));
@@ -280,6 +283,7 @@ fn assemble(
             .map(|((row, via), of)| observer(row, *via, of))
             .collect::<Option<_>>()?,
         injections: injections.collect::<Option<_>>()?,
+        signals: signals.map(|(row, place)| signal(row, *place)).collect::<Option<_>>()?,
         checks: draft.rows(&CHECK).iter().map(check).collect::<Option<_>>()?,
         parts: draft.sections.iter().filter_map(|(known, rows)| (known.build)(rows)).collect(),
         plans,

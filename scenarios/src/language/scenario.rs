@@ -27,6 +27,7 @@ use super::section::network::NetworkRow;
 use super::section::observer::ObserverRow;
 use super::section::platform::PlatformSetup;
 use super::section::scenario::{About, Schedule};
+use super::section::signal::SignalRow;
 use super::section::source::Source;
 use super::texts::Texts;
 
@@ -89,6 +90,8 @@ pub struct Scenario {
     pub observers: Vec<ObserverRow>,
     /// The injections, in the order of the file.
     pub injections: Vec<Injection>,
+    /// The signals that are recorded.
+    pub signals: Vec<SignalRow>,
     /// The checks.
     pub checks: Vec<CheckRow>,
     /// What sections build from nothing but their own tables.
@@ -202,7 +205,12 @@ impl Scenario {
 
     /// Where a device is connected, as a scenario writes it: `source:NAME` or `load:NAME`.
     pub(crate) fn place_of(&self, device: &DeviceRow) -> String {
-        let name = &self.plant.sources[device.source].name;
+        self.place_of_source(device.source)
+    }
+
+    /// A place in the plant, likewise.
+    pub(crate) fn place_of_source(&self, source: usize) -> String {
+        let name = &self.plant.sources[source].name;
         if name.starts_with(LOAD_PREFIX) { name.clone() } else { format!("source:{name}") }
     }
 

@@ -32,6 +32,7 @@ mod rest;
 mod run_platform;
 mod schedule;
 mod shell;
+mod signals;
 mod start;
 mod virtual_time;
 

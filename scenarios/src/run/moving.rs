@@ -14,6 +14,7 @@ use super::error::{BenchError, chain};
 use super::host::{monotonic, wall_now};
 use super::live::Live;
 use super::recording::Recording;
+use super::signals::Signals;
 use crate::language::{PlatformUse, Scenario};
 
 /// How to run.
@@ -107,7 +108,8 @@ pub(crate) async fn carry_out<B: Bench>(
             return writer.finish(end).map_err(|e| record(&e));
         }
     };
-    let mut bench = B::stand(parts, Recording::new(writer, live, start));
+    let recording = Recording::new(writer, live, start, Signals::new(scenario));
+    let mut bench = B::stand(parts, recording);
     let halt = drive(&mut bench, &run, console, stop).await.err();
     let (state, cause, event) = match &halt {
         None => (RunState::Finished, None, None),

@@ -13,10 +13,12 @@ use super::latency_row::LatencyRecord;
 use super::ledger::Row;
 use super::live::Live;
 use super::rest::Rest;
+use super::signals::Signals;
 
 /// The record of a run that goes on.
 pub(crate) struct Recording {
     writer: RunWriter,
+    signals: Signals,
     pub(crate) live: Live,
     /// Noted, and not yet written.
     pub(crate) events: Vec<Event>,
@@ -33,9 +35,10 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    pub(crate) fn new(writer: RunWriter, live: Live, start: SimTime) -> Self {
+    pub(crate) fn new(writer: RunWriter, live: Live, start: SimTime, signals: Signals) -> Self {
         Self {
             writer,
+            signals,
             live,
             events: Vec::new(),
             events_until: start,
@@ -92,6 +95,11 @@ impl Recording {
             self.writer.observation(&observation);
             self.live.judge.observation(&observation);
         }
+        let (writer, live) = (&mut self.writer, &mut self.live);
+        self.signals.take(rows, self.recorded, |sample| {
+            live.judge.signal(sample);
+            writer.signal(sample).map_err(|e| record(&e))
+        })?;
         for row in self.latency.drain(..) {
             self.writer.latency(&row.view()).map_err(|e| record(&e))?;
             self.live.judge.latency(&row.view());

@@ -15,6 +15,7 @@ use super::moving::{RunOptions, Stop, carry_out, ending};
 use super::network;
 use super::real::{self, RealBench};
 use super::run_platform::StartOptions;
+use super::signals;
 use super::virtual_time::{self, VirtualBench};
 use crate::language::{PlatformUse, Scenario};
 
@@ -37,6 +38,9 @@ pub async fn run_scenario(
         .map_err(BenchError::file("cannot create the run folder", &options.out))?;
     let start = run_start(scenario, options);
     let mut writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;
+    if !scenario.signals.is_empty() {
+        writer.record_signals().map_err(|e| record(&e))?;
+    }
     let live = {
         let flows = scenario.feeder().map(network::record);
         if let Some(flows) = &flows {
@@ -119,6 +123,7 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
         versions: host::versions(),
         platform: platform_word(&scenario.platform.choice),
         devices: devices.collect(),
+        recorded_signals: signals::facts(scenario),
         host: host::facts(),
         ..RunFacts::default()
     };

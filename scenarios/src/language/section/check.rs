@@ -17,6 +17,7 @@ pub(crate) static CHECK: Section = Section {
     kind: Some(("kind", "check")),
     entries: || CHECKS.iter().map(|kind| kind.entry).collect(),
     heading: "checks",
+    refers: &[("signal", "signal"), ("other", "signal")],
     rules: &[requirements_are_rows, no_check_is_called_implicit, there_is_one],
     ..Section::REPEATED
 };

@@ -14,6 +14,7 @@ pub(crate) mod network;
 pub(crate) mod observer;
 pub(crate) mod platform;
 pub(crate) mod scenario;
+pub(crate) mod signal;
 pub(crate) mod source;
 pub(crate) mod test_plan;
 
@@ -39,6 +40,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &gateway::GATEWAY,
     &observer::OBSERVER,
     &inject::INJECT,
+    &signal::SIGNAL,
     &check::CHECK,
     &expect::EXPECT,
 ];

@@ -16,6 +16,7 @@ mod profiles;
 mod properties;
 mod registered;
 mod rendering;
+mod signals;
 mod sources;
 mod test_plan;
 

@@ -57,8 +57,12 @@ fn everything_registered_is_explained_with_its_keys() {
 fn a_section_refers_by_names_to_sections_that_have_them() {
     for section in SECTIONS {
         for (key, other) in section.refers {
-            let field = section.fields.iter().find(|field| field.name == *key).unwrap();
-            assert_eq!(field.kind, Kind::Name, "{}.{key}", section.name);
+            let entries = (section.entries)().into_iter().flat_map(|entry| entry.fields);
+            let named: Vec<&Field> =
+                section.fields.iter().chain(entries).filter(|field| field.name == *key).collect();
+            assert!(!named.is_empty(), "{}.{key}", section.name);
+            let is_name = |field: &&Field| field.kind == Kind::Name;
+            assert!(named.iter().all(is_name), "{}.{key}", section.name);
             let other = SECTIONS.iter().find(|known| known.name == *other).unwrap();
             assert!(other.naming == crate::language::draft::Naming::Unique, "{}", other.name);
         }
