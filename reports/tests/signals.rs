@@ -25,9 +25,9 @@ fn write(dir: &Path, last: f64) {
         quantity: "electricity.voltage.rms.l1".to_owned(),
         from: SignalOrigin::Plant("source:g".to_owned()),
     }];
-    start.scenario_toml = "[[check]]\nname = \"rise\"\nkind = \"step\"\nsignal = \"u\"\n\
+    "[[check]]\nname = \"rise\"\nkind = \"step\"\nsignal = \"u\"\n\
         from = \"230 V\"\nto = \"240 V\"\nat = \"5 s\"\nwithin = \"1 s\"\ntolerance = \"1 V\"\n"
-        .to_owned();
+        .clone_into(&mut start.scenario_toml);
     let end = start.facts.end;
     let mut writer = RunWriter::create(dir, &start).unwrap();
     writer.record_signals().unwrap();

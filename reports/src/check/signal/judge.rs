@@ -36,7 +36,7 @@ impl Stretch {
 /// The samples in order of time, each with the time it stands for.
 pub(crate) fn stretches(samples: &[Sample]) -> Vec<Stretch> {
     let mut sorted = samples.to_vec();
-    sorted.sort_by(|a, b| (a.at_ns, a.value.to_bits()).cmp(&(b.at_ns, b.value.to_bits())));
+    sorted.sort_by_key(|sample| (sample.at_ns, sample.value.to_bits()));
     // Samples of one instant all stand for the time since the one before it.
     let (mut from_ns, mut last_ns) = (0, 0);
     let stretch = |sample: &Sample| {
