@@ -13,6 +13,7 @@ use lastmeter_scenarios::grid::GridOptions;
 use lastmeter_scenarios::language::{TimeMode, time_modes};
 use lastmeter_scenarios::measure::MeasureOptions;
 use lastmeter_scenarios::output::{Color, TextFormat};
+use lastmeter_scenarios::rts::RtsCommand;
 use lastmeter_scenarios::serve::ServeOptions;
 use lastmeter_scenarios::suite::SuiteOptions;
 
@@ -121,6 +122,9 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Run a gateway or meters alone, in real time, on a real line
     Device(DeviceOptions),
+    /// Real-time simulators: check point maps, carry what they send to a broker
+    #[command(subcommand)]
+    Rts(RtsCommand),
     /// Make certificates for the platform and its devices
     Certificates(CertificatesOptions),
     /// Measure a COMTRADE or CSV recording

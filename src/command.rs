@@ -7,7 +7,7 @@ use lastmeter_scenarios::doctor::{self, DoctorOptions};
 use lastmeter_scenarios::language::LoadOptions;
 use lastmeter_scenarios::output::{Color, TextFormat, write_out};
 use lastmeter_scenarios::suite::{self, SuiteOptions};
-use lastmeter_scenarios::{certificates, device, grid, inspect, measure, serve};
+use lastmeter_scenarios::{certificates, device, grid, inspect, measure, rts, serve};
 
 use crate::arguments::{Arguments, Command};
 
@@ -34,6 +34,7 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Schema => inspect::schema(),
         Command::Serve(options) => serve::serve(&options),
         Command::Device(options) => device::device(&options),
+        Command::Rts(command) => rts::rts(&command),
         Command::Certificates(options) => certificates::certificates(&options),
         Command::Measure(options) => measure::measure(&options),
         Command::Grid(options) => grid::grid(&options),

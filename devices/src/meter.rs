@@ -375,6 +375,10 @@ impl Device for Meter {
         self.parts.outlet.declared()
     }
 
+    fn wake_at(&self) -> Option<SimTime> {
+        self.parts.outlet.wake_at(self.parts.outlet.start() + self.next_due)
+    }
+
     fn report_period(&self) -> SimDuration {
         self.parts.period
     }

@@ -17,6 +17,7 @@ mod lines;
 pub mod measure;
 mod out_folder;
 pub mod output;
+pub mod rts;
 pub mod run;
 pub mod select;
 pub mod serve;

@@ -59,12 +59,11 @@ impl Adapter {
         let password = folder.join("password");
         std::fs::write(&password, "meters\n").unwrap();
         let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
-        let carrier = if on.starts_with("udp") { "datagrams" } else { "stream" };
+        let map = folder.join("map.toml");
+        std::fs::write(&map, MAP).unwrap();
         let mut command = lastmeter();
-        command.args(["device", "simulator-adapter", "--name", "rack", "--on", on]);
+        command.args(["rts", "bridge"]).arg(map).args(["--name", "rack", "--on", on]);
         command.args(["--mqtt", broker, "--mqtt-password-file"]).arg(password);
-        command.args(["--set", &format!("map = '''\n{MAP}'''")]);
-        command.args(["--set", &format!("carrier = \"{carrier}\"")]);
         command.args([
             "--set",
             "report_every = \"100 ms\"",
@@ -249,4 +248,32 @@ fn a_stream_is_read_however_it_is_cut_and_half_a_frame_never() {
     assert!(!counts.contains(&12.0), "{counts:?}");
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(log.contains("truncated"), "{log}");
+}
+
+#[test]
+fn a_map_is_described_or_all_its_mistakes_are_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let good = path("good.toml", MAP);
+    let output = lastmeter().args(["rts", "check"]).arg(&good).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("from-simulator: 2 points, card at most 5000 Hz"), "{printed}");
+    let bad = MAP.replace("\"V\"", "\"kA\"").replace("type = \"integer\"", "type = \"text\"");
+    let bad = path("bad.toml", &bad);
+    let output = lastmeter().args(["rts", "check"]).arg(&bad).output().unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    for line in ["line 10: ", "line 20: "] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
+    let list = path("points.csv", "u1,float,kV\ntap,integer,,to-simulator\n");
+    let output =
+        lastmeter().args(["rts", "check", "--import", "list"]).arg(&list).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("name = \"tap\""), "{printed}");
 }

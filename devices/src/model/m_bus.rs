@@ -197,7 +197,7 @@ fn outlet(
     let byte = |name: &str| u8::try_from(values.integer(name)).unwrap_or(u8::MAX);
     let given = values.integer_opt("identification").and_then(|it| u32::try_from(it).ok());
     let given = given.and_then(lastmeter_mbus::header::Identification::from_number);
-    Some(Outlet::MBus(Box::new(MBusOutlet::new(MBusParts {
+    Some(Outlet::Field(Box::new(MBusOutlet::new(MBusParts {
         start: context.start,
         address: byte("primary_address"),
         identity: Identity {

@@ -13,6 +13,7 @@ use lastmeter_mbus::slave::{Slave, SlaveConfig, TurnAround};
 use lastmeter_sim::{DeclaredSpan, Identity as ReadingIdentity, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
+use super::FieldOutlet;
 use super::records::{Coding, records};
 use crate::border::{DeviceFault, EventKind, Output};
 use crate::reporter::event;
@@ -100,56 +101,6 @@ impl MBusOutlet {
         }
     }
 
-    pub(crate) fn start(&self) -> SimTime {
-        self.parts.start
-    }
-
-    /// Its secondary address, as text.
-    pub(crate) fn address(&self) -> String {
-        address_text(self.slave.config().identity)
-    }
-
-    /// What it declares: a value is as old as the last measurement.
-    pub(crate) fn declared(&self) -> DeclaredSpan {
-        DeclaredSpan {
-            identity: ReadingIdentity::Number,
-            window: Some(self.parts.measure_every),
-            earliest: self.parts.measure_every + WINDOW_LAG,
-            latest: SimDuration::ZERO,
-        }
-    }
-
-    /// Takes what was measured.
-    pub(crate) fn reading(
-        &mut self,
-        due: SimDuration,
-        span: ReferenceSpan,
-        values: Vec<(MeasurementId, f64)>,
-    ) {
-        let hour = SimDuration::from_seconds(3600).0;
-        let begins_hour = due.0 / hour > (due - self.parts.measure_every).0 / hour;
-        // Until the first whole hour it is what was measured first.
-        if self.parts.multi_telegram && (begins_hour || self.hour.is_none()) {
-            self.hour = Some(values.clone());
-        }
-        self.newest = Some((span, values));
-    }
-
-    /// Takes bytes of the line, the last of which ended now.
-    pub(crate) fn heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
-        self.frozen_until = self.frozen_until.filter(|&until| now < until);
-        let mut frames: Vec<Received> = self.reader.silent(now).into_iter().collect();
-        for &byte in bytes {
-            frames.extend(self.reader.byte(now, byte).into_iter().flatten());
-        }
-        for received in frames {
-            // What is no frame is not answered.
-            if let Received::Frame { bytes, .. } = received {
-                self.frame(now, &bytes, out);
-            }
-        }
-    }
-
     fn frame(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
         if !self.parts.answers || self.frozen_until.is_some() {
             return;
@@ -195,9 +146,62 @@ impl MBusOutlet {
         // A dozen records fit into one telegram.
         items.iter().filter_map(|items| variable(&header, items).ok()).collect()
     }
+}
+
+impl FieldOutlet for MBusOutlet {
+    fn start(&self) -> SimTime {
+        self.parts.start
+    }
+
+    /// Its secondary address, as text.
+    fn address(&self) -> String {
+        address_text(self.slave.config().identity)
+    }
+
+    /// What it declares: a value is as old as the last measurement.
+    fn declared(&self) -> DeclaredSpan {
+        DeclaredSpan {
+            identity: ReadingIdentity::Number,
+            window: Some(self.parts.measure_every),
+            earliest: self.parts.measure_every + WINDOW_LAG,
+            latest: SimDuration::ZERO,
+        }
+    }
+
+    /// Takes what was measured.
+    fn reading(
+        &mut self,
+        due: SimDuration,
+        span: ReferenceSpan,
+        values: Vec<(MeasurementId, f64)>,
+        _: &mut Vec<Output>,
+    ) {
+        let hour = SimDuration::from_seconds(3600).0;
+        let begins_hour = due.0 / hour > (due - self.parts.measure_every).0 / hour;
+        // Until the first whole hour it is what was measured first.
+        if self.parts.multi_telegram && (begins_hour || self.hour.is_none()) {
+            self.hour = Some(values.clone());
+        }
+        self.newest = Some((span, values));
+    }
+
+    /// Takes bytes of the line, the last of which ended now.
+    fn heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
+        self.frozen_until = self.frozen_until.filter(|&until| now < until);
+        let mut frames: Vec<Received> = self.reader.silent(now).into_iter().collect();
+        for &byte in bytes {
+            frames.extend(self.reader.byte(now, byte).into_iter().flatten());
+        }
+        for received in frames {
+            // What is no frame is not answered.
+            if let Received::Frame { bytes, .. } = received {
+                self.frame(now, &bytes, out);
+            }
+        }
+    }
 
     /// Something goes wrong on purpose.
-    pub(crate) fn fault(&mut self, fault: &DeviceFault, out: &mut Vec<Output>) {
+    fn fault(&mut self, _: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
         let (kind, detail) = match *fault {
             DeviceFault::SkipReading { count } => {
                 self.skip = self.skip.saturating_add(count);

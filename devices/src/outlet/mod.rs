@@ -1,5 +1,5 @@
-//! Where a meter's readings go: to the platform by themselves, or onto a field network when they
-//! are asked for.
+//! Where a meter's readings go: to the platform by themselves, or onto a field network, when they
+//! are asked for or by themselves.
 
 pub(crate) mod mbus;
 pub(crate) mod records;
@@ -9,18 +9,56 @@ use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
 use crate::answer::CommandFault;
-use crate::border::{EventKind, Input, Output};
+use crate::border::{DeviceFault, EventKind, Input, Output};
 use crate::model::kind::DeviceContext;
 use crate::reporter::{Reporter, ReporterParts, event};
-use mbus::MBusOutlet;
+
+/// The way out of a meter onto a field network: one implementation for each protocol, which takes
+/// readings, and says on the network what the protocol has it say.
+pub(crate) trait FieldOutlet: std::fmt::Debug + Send {
+    /// Event time of the scenario's start.
+    fn start(&self) -> SimTime;
+
+    /// Its address, as gateways are told it.
+    fn address(&self) -> String;
+
+    /// What it declares of its readings, whose spans no protocol announces.
+    fn declared(&self) -> DeclaredSpan;
+
+    /// Takes a reading of an instant since the start; what is said by itself may be said now.
+    fn reading(
+        &mut self,
+        due: SimDuration,
+        span: ReferenceSpan,
+        values: Vec<(MeasurementId, f64)>,
+        out: &mut Vec<Output>,
+    );
+
+    /// Bytes have arrived, the last of them now.
+    fn heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>);
+
+    /// A fault begins now.
+    fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>);
+
+    /// Whether the meter makes no readings at an instant since the start; one whose answers alone
+    /// stop goes on measuring.
+    fn is_frozen(&mut self, _at: SimDuration) -> bool {
+        false
+    }
+
+    /// Whether it speaks by itself whenever there is a reading, and not only when it is asked.
+    fn pushes(&self) -> bool {
+        false
+    }
+}
 
 /// The way out of a meter.
 #[derive(Debug)]
 pub(crate) enum Outlet {
     /// It reports by itself.
     Uplink(Box<Reporter>),
-    /// It answers on an M-Bus line.
-    MBus(Box<MBusOutlet>),
+    /// It is on a field network.
+    Field(Box<dyn FieldOutlet>),
 }
 
 impl Outlet {
@@ -37,7 +75,7 @@ impl Outlet {
     pub(crate) fn start(&self) -> SimTime {
         match self {
             Self::Uplink(reporter) => reporter.start(),
-            Self::MBus(outlet) => outlet.start(),
+            Self::Field(outlet) => outlet.start(),
         }
     }
 
@@ -45,8 +83,7 @@ impl Outlet {
     pub(crate) fn is_frozen(&mut self, at: SimDuration) -> bool {
         match self {
             Self::Uplink(reporter) => reporter.is_frozen(at),
-            // Its metrology goes on; it is its answers that stop.
-            Self::MBus(_) => false,
+            Self::Field(outlet) => outlet.is_frozen(at),
         }
     }
 
@@ -60,7 +97,7 @@ impl Outlet {
     ) {
         match self {
             Self::Uplink(reporter) => reporter.reading(due, span, values, out),
-            Self::MBus(outlet) => outlet.reading(due, span, values),
+            Self::Field(outlet) => outlet.reading(due, span, values, out),
         }
     }
 
@@ -74,7 +111,7 @@ impl Outlet {
     ) -> Option<(String, Result<Order, String>)> {
         match self {
             Self::Uplink(reporter) => reporter.received(now, payload, out),
-            Self::MBus(_) => {
+            Self::Field(_) => {
                 event(out, EventKind::InputRefused, "a message of the platform, on a line");
                 None
             }
@@ -92,7 +129,7 @@ impl Outlet {
         match self {
             Self::Uplink(reporter) => reporter.answer(now, invocation, obeyed, out),
             // It takes no commands.
-            Self::MBus(_) => {}
+            Self::Field(_) => {}
         }
     }
 
@@ -108,9 +145,9 @@ impl Outlet {
             (Self::Uplink(_), Input::Heard { .. }) => {
                 event(out, EventKind::InputRefused, "bytes of a network that it is not on");
             }
-            (Self::MBus(outlet), Input::Heard { bytes }) => outlet.heard(now, &bytes, out),
-            (Self::MBus(outlet), Input::Fault(fault)) => outlet.fault(&fault, out),
-            (Self::MBus(_), _) => {
+            (Self::Field(outlet), Input::Heard { bytes }) => outlet.heard(now, &bytes, out),
+            (Self::Field(outlet), Input::Fault(fault)) => outlet.fault(now, &fault, out),
+            (Self::Field(_), _) => {
                 event(out, EventKind::InputRefused, "news of a connection, where there is none");
             }
             // A meter has taken what is about its metering point, and what is sent to it.
@@ -122,7 +159,7 @@ impl Outlet {
     pub(crate) fn unacknowledged(&self) -> usize {
         match self {
             Self::Uplink(reporter) => reporter.unacknowledged(),
-            Self::MBus(_) => 0,
+            Self::Field(_) => 0,
         }
     }
 
@@ -130,7 +167,7 @@ impl Outlet {
     pub(crate) fn refusal(&self) -> Option<CommandFault> {
         match self {
             Self::Uplink(_) => None,
-            Self::MBus(_) => {
+            Self::Field(_) => {
                 let what = "a meter on a field network takes no commands of the platform";
                 Some(CommandFault::refused(None, what.to_owned()))
             }
@@ -141,7 +178,7 @@ impl Outlet {
     pub(crate) fn network_address(&self) -> Option<String> {
         match self {
             Self::Uplink(_) => None,
-            Self::MBus(outlet) => Some(outlet.address()),
+            Self::Field(outlet) => Some(outlet.address()),
         }
     }
 
@@ -149,7 +186,66 @@ impl Outlet {
     pub(crate) fn declared(&self) -> Option<DeclaredSpan> {
         match self {
             Self::Uplink(_) => None,
-            Self::MBus(outlet) => Some(outlet.declared()),
+            Self::Field(outlet) => Some(outlet.declared()),
         }
+    }
+
+    /// When a meter that speaks by itself on a field network has to be shown its metering point, if
+    /// its next reading is due then.
+    pub(crate) fn wake_at(&self, next_reading: SimTime) -> Option<SimTime> {
+        match self {
+            Self::Field(outlet) if outlet.pushes() => Some(next_reading),
+            Self::Uplink(_) | Self::Field(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_sim::Identity;
+
+    use super::*;
+
+    /// Speaks by itself, or does not.
+    #[derive(Debug)]
+    struct Speaker(bool);
+
+    impl FieldOutlet for Speaker {
+        fn start(&self) -> SimTime {
+            SimTime(0)
+        }
+
+        fn address(&self) -> String {
+            "7".to_owned()
+        }
+
+        fn declared(&self) -> DeclaredSpan {
+            let (earliest, latest) = (SimDuration::ZERO, SimDuration::ZERO);
+            DeclaredSpan { identity: Identity::Schedule, window: None, earliest, latest }
+        }
+
+        fn reading(
+            &mut self,
+            _: SimDuration,
+            _: ReferenceSpan,
+            _: Vec<(MeasurementId, f64)>,
+            _: &mut Vec<Output>,
+        ) {
+        }
+
+        fn heard(&mut self, _: SimTime, _: &[u8], _: &mut Vec<Output>) {}
+
+        fn fault(&mut self, _: SimTime, _: &DeviceFault, _: &mut Vec<Output>) {}
+
+        fn pushes(&self) -> bool {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_meter_that_speaks_by_itself_is_woken_for_its_readings() {
+        let next = SimTime(1_000);
+        assert_eq!(Outlet::Field(Box::new(Speaker(true))).wake_at(next), Some(next));
+        assert_eq!(Outlet::Field(Box::new(Speaker(false))).wake_at(next), None);
     }
 }

@@ -196,6 +196,10 @@ impl Device for PipeMeter {
         self.outlet.declared()
     }
 
+    fn wake_at(&self) -> Option<SimTime> {
+        self.outlet.wake_at(self.outlet.start() + self.next_due)
+    }
+
     fn report_period(&self) -> SimDuration {
         self.period
     }

@@ -22,6 +22,9 @@ use crate::lines::together;
 use crate::output::{print_err, print_out};
 use crate::run::{Feeder, chain, device_setup, wall_now};
 
+/// The kind of network whose meters run by themselves.
+const M_BUS: &str = "m-bus";
+
 /// A meter on the line.
 struct Meter {
     name: String,
@@ -32,7 +35,8 @@ struct Meter {
 
 /// Runs meters of a model on one line until a signal, or for so long.
 pub(super) fn run(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> ExitCode {
-    let prepared = meters(kind, network, options).and_then(|meters| {
+    let prepared = is_bus(kind, network).and_then(|()| meters(kind, network, options));
+    let prepared = prepared.and_then(|meters| {
         let [line] = options.on.as_slice() else {
             let count = options.on.len();
             return Err(format!("{count} lines, expected one `--on LINE`, such as `--on pty`"));
@@ -60,6 +64,18 @@ pub(super) fn run(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> 
             ExitCode::Broken
         }
     }
+}
+
+/// Only lines on which meters are asked are played alone.
+fn is_bus(kind: &DeviceKind, network: &str) -> Result<(), String> {
+    if network == M_BUS {
+        return Ok(());
+    }
+    let model = kind.entry.name;
+    Err(format!(
+        "`{model}` is on a network of kind `{network}`, expected a model for `{M_BUS}`: others run \
+         in scenarios, with their gateway"
+    ))
 }
 
 /// What is asked for as a scenario.

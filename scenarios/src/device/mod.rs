@@ -46,7 +46,7 @@ pub struct DeviceOptions {
 }
 
 /// A time with its unit, such as `90 s`.
-fn length(text: &str) -> Result<Duration, String> {
+pub(crate) fn length(text: &str) -> Result<Duration, String> {
     let (seconds, _) = parse_quantity(text, &[Dimension::Time])
         .map_err(|_| "expected a time with its unit, such as `90 s`".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())

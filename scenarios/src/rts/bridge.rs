@@ -1,0 +1,87 @@
+//! `lastmeter rts bridge`: the adapter by itself, between a simulator and any broker.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use lastmeter_link::channel::ChannelAddress;
+use lastmeter_params::quote;
+use lastmeter_reports::ExitCode;
+
+use crate::gateway::{self, GatewayOptions, OnLines};
+use crate::output::print_err;
+
+/// The model that carries readings of simulators.
+const MODEL: &str = "simulator-adapter";
+
+/// What is bridged.
+#[derive(Clone, Debug, Args)]
+pub struct BridgeOptions {
+    /// The point map
+    pub map: PathBuf,
+    /// Where the simulator is: `tcp:HOST:PORT`, `tcp-listen:HOST:PORT`, `udp:HOST:PORT`, or
+    /// `udp-listen:HOST:PORT` for datagrams that it sends to a port here
+    #[arg(long, value_name = "ADDRESS")]
+    pub on: String,
+    /// Where it sends to: the address of an MQTT broker
+    #[arg(long, value_name = "HOST:PORT")]
+    pub mqtt: String,
+    /// MQTT user name: the tenant, for a lastmeter platform
+    #[arg(long, value_name = "NAME", default_value = lastmeter_wire::topics::TENANT)]
+    pub mqtt_user: String,
+    /// A file with the MQTT password: the devices' token, for a lastmeter platform
+    #[arg(long, value_name = "FILE")]
+    pub mqtt_password_file: Option<PathBuf>,
+    /// The folder of its durable outbox
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Its own hardware id, of its alerts
+    #[arg(long, value_name = "NAME", default_value = "simulator")]
+    pub name: String,
+    /// A field of the adapter, as in `report_every="10 s"`; see `lastmeter explain
+    /// simulator-adapter`
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// End by itself after so long; else at a signal
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::device::length)]
+    pub length: Option<Duration>,
+}
+
+/// Bridges until a signal, or for so long; says how it ended.
+pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
+    match keys(options) {
+        Ok(keys) => {
+            let own = GatewayOptions {
+                mqtt: Some(options.mqtt.clone()),
+                mqtt_user: options.mqtt_user.clone(),
+                mqtt_password_file: options.mqtt_password_file.clone(),
+                data: Some(options.data.clone()),
+                name: options.name.clone(),
+                devices: None,
+            };
+            let on = [options.on.clone()];
+            let lines = OnLines { on: &on, set: &keys, length: options.length };
+            let Some(kind) = gateway::kind_of(MODEL) else { return ExitCode::Broken };
+            gateway::run(kind, &own, &lines)
+        }
+        Err(message) => {
+            print_err(&format!("error: {message}"));
+            ExitCode::BadInput
+        }
+    }
+}
+
+/// The adapter's keys: the map, how frames come over such a line, and what was set.
+fn keys(options: &BridgeOptions) -> Result<Vec<String>, String> {
+    let map = &options.map;
+    let text = std::fs::read_to_string(map)
+        .map_err(|error| format!("cannot read {}: {error}", map.display()))?;
+    let address: ChannelAddress = options.on.parse().map_err(|error| format!("--on: {error}"))?;
+    let carrier = match address {
+        ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_) => "datagrams",
+        _ => "stream",
+    };
+    let mut keys = vec![format!("map = {}", quote(&text)), format!("carrier = \"{carrier}\"")];
+    keys.extend(options.set.iter().cloned());
+    Ok(keys)
+}
