@@ -23,7 +23,7 @@ from peer.bench import LASTMETER, Comparison
 from peer.meter import Meter, reading
 from peer.platform import TOKEN, Platform
 
-FOLDER = "scenarios/library/foreign"
+FOLDER = "scenarios/foreign"
 FRAMES = os.path.join(os.environ.get("LASTMETER_FRAMES", ""), "mbus")
 SLAVES = ["kamstrup_multical_601", "sen_pollucom_e"]
 POLL_S, DURATION_S, METERS = 4.0, 16.0, 3
