@@ -100,12 +100,13 @@ impl Codec {
     }
 }
 
-/// The connection with a simulator, without its I/O.
+/// The connection with a simulator, without its I/O, from one of its two ends.
 #[derive(Debug)]
 pub struct Wire {
-    from_simulator: Codec,
+    /// `None` where nothing comes.
+    reads: Option<Codec>,
     /// `None` where nothing is written.
-    to_simulator: Option<Codec>,
+    writes: Option<Codec>,
     stream: Option<Reassembly>,
     watch: Option<SequenceWatch>,
     samples: u64,
@@ -120,20 +121,39 @@ impl Wire {
     /// # Errors
     /// If the map's points make no frame, or its format cannot be found in a stream.
     pub fn new(map: &PointMap, is_stream: bool) -> Result<Self, WireError> {
-        let from_simulator = Codec::new(map, PointDirection::FromSimulator)?;
-        let stream = match &from_simulator {
-            _ if !is_stream => None,
-            Codec::Framed(format) => Some(Reassembly::new(format.framing())),
-            Codec::Villas(format, _) => return Err(WireError::NotInStreams(format.word())),
+        Self::between(map, is_stream, PointDirection::FromSimulator, PointDirection::ToSimulator)
+    }
+
+    /// The other end: what the simulator itself reads and writes.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub fn of_simulator(map: &PointMap, is_stream: bool) -> Result<Self, WireError> {
+        Self::between(map, is_stream, PointDirection::ToSimulator, PointDirection::FromSimulator)
+    }
+
+    fn between(
+        map: &PointMap,
+        is_stream: bool,
+        reads: PointDirection,
+        writes: PointDirection,
+    ) -> Result<Self, WireError> {
+        let codec = |direction| {
+            let first = map.of_direction(direction).next();
+            first.map(|_| Codec::new(map, direction)).transpose()
+        };
+        let (reads, writes) = (codec(reads)?, codec(writes)?);
+        let stream = match &reads {
+            Some(Codec::Framed(format)) if is_stream => Some(Reassembly::new(format.framing())),
+            Some(Codec::Villas(format, _)) if is_stream => {
+                return Err(WireError::NotInStreams(format.word()));
+            }
+            _ => None,
         };
         Ok(Self {
-            watch: from_simulator.sequence_bits().map(SequenceWatch::new),
-            from_simulator,
-            to_simulator: map
-                .of_direction(PointDirection::ToSimulator)
-                .next()
-                .map(|_| Codec::new(map, PointDirection::ToSimulator))
-                .transpose()?,
+            watch: reads.as_ref().and_then(Codec::sequence_bits).map(SequenceWatch::new),
+            reads,
+            writes,
             stream,
             samples: 0,
             refusals: Refusals::default(),
@@ -159,11 +179,16 @@ impl Wire {
     /// Takes what arrived: one datagram, or any piece of a stream. Gives the samples in it, and
     /// why others were refused, in order.
     pub fn arrived(&mut self, bytes: &[u8]) -> Vec<Decoded> {
+        let Some(codec) = &self.reads else {
+            let detail = format!("found {} bytes, expected none: no point comes here", bytes.len());
+            self.refusals.count(Refusal::NoSuchPoint);
+            return vec![Err(Rejection::new(Refusal::NoSuchPoint, detail))];
+        };
         let decoded = match &mut self.stream {
-            None => self.from_simulator.decode(bytes),
+            None => codec.decode(bytes),
             Some(stream) => {
                 stream.push(bytes);
-                frames(stream, &self.from_simulator)
+                frames(stream, codec)
             }
         };
         self.count(&decoded);
@@ -172,10 +197,12 @@ impl Wire {
 
     /// The connection of a stream ended, or begins anew: half a frame is none, and is refused.
     pub fn reconnected(&mut self) -> Vec<Decoded> {
-        let Some(stream) = &mut self.stream else { return Vec::new() };
+        let (Some(stream), Some(codec)) = (&mut self.stream, &self.reads) else {
+            return Vec::new();
+        };
         stream.close();
-        let rest = frames(stream, &self.from_simulator);
-        if let Codec::Framed(format) = &self.from_simulator {
+        let rest = frames(stream, codec);
+        if let Codec::Framed(format) = codec {
             *stream = Reassembly::new(format.framing());
         }
         self.count(&rest);
@@ -192,8 +219,8 @@ impl Wire {
     /// # Errors
     /// If a value is none that the format carries, or nothing is written by this map.
     pub fn frame(&mut self, mut sample: Sample) -> Result<Vec<u8>, Rejection> {
-        let Some(codec) = &self.to_simulator else {
-            let detail = "found values to write, expected none: the map has no point to-simulator";
+        let Some(codec) = &self.writes else {
+            let detail = "found values to write, expected none: the map has no point that is sent";
             return Err(Rejection::new(Refusal::NoSuchPoint, detail.to_owned()));
         };
         sample.sequence = Some(self.next_sequence);
