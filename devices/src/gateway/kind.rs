@@ -1,5 +1,7 @@
 //! What a gateway model is to a scenario, and what it is told when one is made.
 
+use std::collections::BTreeMap;
+
 use lastmeter_params::{Diagnostics, Entry, Values};
 use lastmeter_units::{HardwareId, SimTime};
 
@@ -18,6 +20,8 @@ pub struct GatewayContext<'a> {
     pub start: SimTime,
     /// The networks it is on.
     pub networks: Vec<NetworkContext>,
+    /// The texts of the files that its keys name, by those names.
+    pub files: &'a BTreeMap<String, String>,
 }
 
 /// A network that a gateway is on.
@@ -41,6 +45,8 @@ pub struct GatewayKind {
     pub entry: Entry,
     /// Kinds of network that it can be on, such as `m-bus`.
     pub networks: &'static [&'static str],
+    /// Those of its keys that name files, whose texts it is then given.
+    pub files: &'static [&'static str],
     /// Makes one.
     pub build: BuildGateway,
 }

@@ -5,6 +5,7 @@ mod kept;
 mod options;
 mod stand_alone;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lastmeter_devices::{GATEWAYS, GatewayContext, GatewayKind, NetworkContext};
@@ -79,6 +80,8 @@ struct Prepared {
     values: Values,
     addresses: Vec<ChannelAddress>,
     networks: Vec<NetworkContext>,
+    /// The texts of the files that its keys name.
+    files: BTreeMap<String, String>,
     session: SessionOptions,
     port: MqttPort,
     kept: Kept,
@@ -114,6 +117,7 @@ fn prepare(
         let told: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).collect();
         format!("--set: {}", told.join("; "))
     })?;
+    let files = files(kind, &values)?;
     let of_lines = match &options.devices {
         Some(path) => devices::read(path, addresses.len(), &hardware_id)?,
         None => vec![Vec::new(); addresses.len()],
@@ -130,7 +134,17 @@ fn prepare(
         .map(|devices| NetworkContext { bits_per_second: BITS_PER_SECOND, devices });
     let networks = networks.collect();
     let kept = Kept::open(data).map_err(|error| chain(&error))?;
-    Ok(Prepared { hardware_id, values, addresses, networks, session, port, kept })
+    Ok(Prepared { hardware_id, values, addresses, networks, files, session, port, kept })
+}
+
+/// The texts of the files that a gateway's keys name.
+fn files(kind: &GatewayKind, values: &Values) -> Result<BTreeMap<String, String>, String> {
+    let names = kind.files.iter().filter_map(|key| values.text_opt(key));
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(name);
+        Ok((name.to_owned(), text.map_err(|error| format!("cannot read {name}: {error}"))?))
+    };
+    names.map(read).collect()
 }
 
 /// The first that is there for the second time.
@@ -147,7 +161,8 @@ fn repeated<T: PartialEq>(all: impl Iterator<Item = T>) -> Option<T> {
 
 /// Builds the gateway, opens its lines, and says that it is ready.
 async fn begin(kind: &GatewayKind, prepared: Prepared) -> Result<StandAlone, String> {
-    let Prepared { hardware_id, values, addresses, networks, session, port, kept } = prepared;
+    let Prepared { hardware_id, values, addresses, networks, files, session, port, kept } =
+        prepared;
     let name = hardware_id.to_string();
     if kept.cut_bytes() > 0 {
         let bytes = kept.cut_bytes();
@@ -160,6 +175,7 @@ async fn begin(kind: &GatewayKind, prepared: Prepared) -> Result<StandAlone, Str
         tenant: TENANT,
         start: wall_now(),
         networks,
+        files: &files,
     };
     let mut diagnostics = Diagnostics::new();
     let gateway = (kind.build)(&values, &context, &records, &mut diagnostics).ok_or_else(|| {

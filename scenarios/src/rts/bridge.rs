@@ -73,15 +73,13 @@ pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
 
 /// The adapter's keys: the map, how frames come over such a line, and what was set.
 fn keys(options: &BridgeOptions) -> Result<Vec<String>, String> {
-    let map = &options.map;
-    let text = std::fs::read_to_string(map)
-        .map_err(|error| format!("cannot read {}: {error}", map.display()))?;
+    let map = quote(&options.map.display().to_string());
     let address: ChannelAddress = options.on.parse().map_err(|error| format!("--on: {error}"))?;
     let carrier = match address {
         ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_) => "datagrams",
         _ => "stream",
     };
-    let mut keys = vec![format!("map = {}", quote(&text)), format!("carrier = \"{carrier}\"")];
+    let mut keys = vec![format!("map = {map}"), format!("carrier = \"{carrier}\"")];
     keys.extend(options.set.iter().cloned());
     Ok(keys)
 }

@@ -69,6 +69,7 @@ fn make_gateway(
     let hardware_id = HardwareId::new(&row.name).ok()?;
     let (name, kind, values) = (row.name.clone(), row.kind, Arc::clone(&row.values));
     let start = scenario.schedule.start;
+    let files = scenario.written.files.clone();
     Some(Box::new(move |kept| {
         let context = GatewayContext {
             name: &name,
@@ -76,6 +77,7 @@ fn make_gateway(
             tenant: TENANT,
             start,
             networks: networks.clone(),
+            files: &files,
         };
         (kind.build)(&values, &context, kept, &mut Diagnostics::new())
     }))

@@ -120,6 +120,7 @@ pub(super) const M_BUS_CONCENTRATOR: GatewayKind = GatewayKind {
         fields: &FIELDS,
     },
     networks: &["m-bus"],
+    files: &[],
     build: |values, context, restored, diagnostics| {
         let primary = values.text("addressing") == "primary";
         let search_at_start = values.text("search") == "at_start";

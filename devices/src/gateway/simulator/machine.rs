@@ -26,6 +26,12 @@ const NO_COMMANDS: &str = "points of this simulator are not written by commands"
 /// A simulator's clock that is further off is not set: samples are dated by their arrival then.
 const CLOCK_OFF_MAX: SimDuration = SimDuration::from_seconds(3600);
 
+/// A simulator's clock that goes back by more was set anew; less is a sample that came late.
+const CLOCK_STEP_MIN: SimDuration = SimDuration::from_seconds(10);
+
+/// How long samples of a period that is over by the simulator's clock are waited for.
+const LATE_MAX: SimDuration = SimDuration::from_milliseconds(200);
+
 lastmeter_units::words! {
     /// What becomes of the samples of a reporting period.
     pub(super) enum Reduction {
@@ -65,8 +71,8 @@ struct Gathered {
 struct Device {
     hardware_id: HardwareId,
     values: Vec<Gathered>,
-    /// When its last sample was taken.
-    sampled: Option<SimTime>,
+    /// Whether the present period has a sample.
+    is_sampled: bool,
 }
 
 /// Where the value of a point goes.
@@ -84,8 +90,13 @@ pub(super) struct Adapter {
     slots: Vec<Option<Slot>>,
     plausibility: Plausibility,
     desk: CommandDesk,
-    /// When the next reading is due.
+    /// The end of the present reporting period, which its readings are dated by: on the
+    /// simulator's clock where samples are dated by it.
     due: SimTime,
+    /// How far the simulator's clock is ahead, by the last sample.
+    ahead: SimDuration,
+    /// Samples that came after their period had been reported.
+    late_samples: u64,
     has_begun: bool,
     last_sample: Option<SimTime>,
     /// Values that were left out, by their point.
@@ -112,7 +123,7 @@ impl Adapter {
             } else {
                 let hardware_id = HardwareId::new(device)
                     .map_err(|error| format!("line {}: `{device}`: {error}", point.line))?;
-                devices.push(Device { hardware_id, values: Vec::new(), sampled: None });
+                devices.push(Device { hardware_id, values: Vec::new(), is_sampled: false });
                 devices.len() - 1
             };
             let values = &mut devices[place].values;
@@ -122,6 +133,8 @@ impl Adapter {
         Ok(Self {
             plausibility: Plausibility::new(&parts.map),
             due: parts.start + parts.every,
+            ahead: SimDuration::ZERO,
+            late_samples: 0,
             left_out: vec![0; slots.len()],
             devices,
             slots,
@@ -183,6 +196,20 @@ impl Adapter {
             self.alert(now, ("simulator.implausible", AlertLevel::Warning, text), out);
         }
         let taken = self.taken(now, sample, out);
+        self.ahead = taken - now;
+        if taken >= self.due || taken < self.due - self.parts.every - CLOCK_STEP_MIN {
+            self.report(out);
+            self.begin_period_of(taken);
+        }
+        if taken < self.due - self.parts.every {
+            self.late_samples += 1;
+            let count = self.late_samples;
+            if is_told(count) {
+                let detail = format!("a sample of {taken} came after its period ({count} so far)");
+                event(out, Kind::AnswerRefused, detail);
+            }
+            return;
+        }
         let points = self.parts.map.of_direction(PointDirection::FromSimulator);
         let values = points.zip(&sample.values).zip(&self.slots).enumerate();
         let mut left_out = Vec::new();
@@ -197,7 +224,15 @@ impl Adapter {
             gathered.sum += si;
             gathered.count += 1;
             gathered.last = si;
-            device.sampled = Some(taken);
+            device.is_sampled = true;
+        }
+        // By the simulator's clock it is known which sample is the last one of a period.
+        let period_s = 1.5 / self.parts.map.simulator.sample_rate;
+        if self.told_clock == Some(true)
+            && taken + SimDuration::from_seconds_f64(period_s) > self.due
+        {
+            self.report(out);
+            self.due += self.parts.every;
         }
         for (place, name, value) in left_out {
             self.left_out[place] += 1;
@@ -271,12 +306,27 @@ impl Adapter {
         self.alert(now, ("simulator.silent", AlertLevel::Warning, text), out);
     }
 
+    /// The reporting period that an instant lies in is the present one.
+    fn begin_period_of(&mut self, at: SimTime) {
+        let every = self.parts.every;
+        let periods = (at - self.parts.start).0.div_euclid(every.0.max(1)) + 1;
+        self.due = self.parts.start + every * periods;
+    }
+
+    /// When a period ends by this machine's clock.
+    fn ends(&self) -> SimTime {
+        let waits = if self.told_clock == Some(true) { LATE_MAX } else { SimDuration::ZERO };
+        self.due - self.ahead + waits
+    }
+
     /// Makes the readings of a period that is over.
     fn report(&mut self, out: &mut Out) {
-        let reduction = self.parts.reduction;
+        let (reduction, at) = (self.parts.reduction, self.due);
         for place in 0..self.devices.len() {
             let device = &mut self.devices[place];
-            let Some(at) = device.sampled.take() else { continue };
+            if !std::mem::take(&mut device.is_sampled) {
+                continue;
+            }
             let mut values = Vec::new();
             for gathered in &mut device.values {
                 if gathered.count > 0 {
@@ -445,10 +495,9 @@ impl Gateway for Adapter {
         // What is due goes out before what comes now: it belongs to the next period.
         if now >= self.parts.start {
             self.has_begun = true;
-            if self.due <= now {
+            if self.ends() <= now {
                 self.report(out);
-                let periods = (now - self.parts.start).0.div_euclid(self.parts.every.0.max(1)) + 1;
-                self.due = self.parts.start + self.parts.every * periods;
+                self.begin_period_of(now + self.ahead);
             }
             self.watch(now, out);
         }
@@ -457,7 +506,7 @@ impl Gateway for Adapter {
     }
 
     fn wake_at(&self) -> Option<SimTime> {
-        Some(if self.has_begun { self.due } else { self.parts.start })
+        Some(if self.has_begun { self.ends() } else { self.parts.start })
     }
 
     fn unacknowledged(&self) -> usize {

@@ -14,7 +14,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use lastmeter_rts::Wire;
 use lastmeter_rts::point_map::PointMap;
 
-use super::kind::GatewayKind;
+use super::kind::{GatewayContext, GatewayKind};
 use super::store::Store;
 use machine::{Adapter, Parts, Reduction};
 
@@ -23,11 +23,7 @@ const fn time(min: f64, max: f64) -> Kind {
 }
 
 static FIELDS: [Field; 6] = [
-    Field::required(
-        "map",
-        Kind::Text,
-        "The point map as text; `lastmeter rts bridge` takes it from a file.",
-    ),
+    Field::required("map", Kind::Text, "The file with the point map."),
     Field::default(
         "carrier",
         Kind::Choice(&["datagrams", "stream"]),
@@ -39,8 +35,8 @@ static FIELDS: [Field; 6] = [
         "report_every",
         time(0.01, 86_400.0),
         "\"1 s\"",
-        "From one reading of each device to the next; readings are due at whole multiples after \
-         the start.",
+        "From one reading of each device to the next; each is dated by the end of its period, \
+         periods begin at whole multiples after the start.",
     ),
     Field::default(
         "reduce",
@@ -79,8 +75,9 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
         fields: &FIELDS,
     },
     networks: &["stream"],
+    files: &["map"],
     build: |values, context, restored, out| {
-        let map = read_map(values, out)?;
+        let map = read_map(values, context, out)?;
         let wire = match Wire::new(&map, values.text("carrier") == "stream") {
             Ok(wire) => wire,
             Err(error) => {
@@ -117,12 +114,21 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
 };
 
 /// The point map, with each of its mistakes.
-fn read_map(values: &Values, out: &mut Diagnostics) -> Option<PointMap> {
-    match PointMap::parse(values.text("map")) {
+fn read_map(
+    values: &Values,
+    context: &GatewayContext<'_>,
+    out: &mut Diagnostics,
+) -> Option<PointMap> {
+    let (name, span) = (values.text("map"), values.span_of("map"));
+    let Some(text) = context.files.get(name) else {
+        let message = format!("the point map `{name}` was not read");
+        out.report(Code::FILE_UNREADABLE, span, message, "expected a file");
+        return None;
+    };
+    match PointMap::parse(text) {
         Ok(map) => Some(map),
         Err(error) => {
             for mistake in &error.0 {
-                let span = values.span_of("map");
                 out.report(Code::DOES_NOT_FIT, span, mistake.to_string(), "in the point map");
             }
             None

@@ -1,5 +1,7 @@
 //! The adapter on frames that are typed in: readings, dates, what is left out, silence, restarts.
 
+use std::collections::BTreeMap;
+
 use lastmeter_params::{Diagnostics, read_text};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
@@ -78,7 +80,12 @@ struct Bench {
 }
 
 fn make(keys: &str, kept: &[Vec<u8>]) -> Result<Box<dyn Gateway>, Vec<String>> {
-    let text = format!("map = '''\n{MAP}'''\n{keys}");
+    make_of(MAP, keys, kept)
+}
+
+fn make_of(map: &str, keys: &str, kept: &[Vec<u8>]) -> Result<Box<dyn Gateway>, Vec<String>> {
+    let text = format!("map = \"rack.toml\"\n{keys}");
+    let files = BTreeMap::from([("rack.toml".to_owned(), map.to_owned())]);
     let values = read_text(&text, &[SIMULATOR_ADAPTER.entry.fields]).unwrap();
     let context = GatewayContext {
         name: "rack",
@@ -86,6 +93,7 @@ fn make(keys: &str, kept: &[Vec<u8>]) -> Result<Box<dyn Gateway>, Vec<String>> {
         tenant: "default",
         start: START,
         networks: vec![NetworkContext { bits_per_second: 0, devices: Vec::new() }],
+        files: &files,
     };
     let mut out = Diagnostics::new();
     (SIMULATOR_ADAPTER.build)(&values, &context, kept, &mut out)
@@ -94,7 +102,10 @@ fn make(keys: &str, kept: &[Vec<u8>]) -> Result<Box<dyn Gateway>, Vec<String>> {
 
 impl Bench {
     fn new(keys: &str) -> Self {
-        let adapter = make(keys, &[]).unwrap();
+        Self::of(make(keys, &[]).unwrap())
+    }
+
+    fn of(adapter: Box<dyn Gateway>) -> Self {
         let mut bench = Self { adapter, kept: Vec::new(), out: Vec::new() };
         bench.step(0, GatewayInput::Wake);
         bench.step(0, GatewayInput::Connected);
@@ -156,10 +167,10 @@ fn samples_of_a_period_become_one_reading_per_device() {
     assert_eq!(bench.adapter.wake_at(), Some(at(1000)));
     bench.step(1000, GatewayInput::Wake);
     let readings = bench.readings();
-    let [(one, date, 1, house), (two, 900, 1, other)] = readings.as_slice() else {
+    let [(one, date, 1, house), (two, 1000, 1, other)] = readings.as_slice() else {
         panic!("{readings:?}")
     };
-    assert_eq!((one.as_str(), two.as_str(), *date), ("house-1", "house-2", 900));
+    assert_eq!((one.as_str(), two.as_str(), *date), ("house-1", "house-2", 1000));
     // The mean of voltages, the last of a register; the first are 32-bit numbers.
     let [(voltage, mean), (energy, last)] = house.as_slice() else { panic!("{house:?}") };
     assert_eq!(*voltage, "electricity.voltage.rms.l1");
@@ -287,10 +298,36 @@ fn a_wrong_byte_order_is_named() {
 
 #[test]
 fn every_mistake_of_the_map_is_told() {
-    let text = format!("map = '''\n{}'''", MAP.replace("kV", "kA").replace("\"rack\"", "1"));
-    let values = read_text(&text, &[SIMULATOR_ADAPTER.entry.fields]).unwrap();
-    let mut out = Diagnostics::new();
-    assert!(read_map(&values, &mut out).is_none());
-    let told: Vec<_> = out.into_sorted().into_iter().map(|mistake| mistake.message).collect();
+    let wrong = MAP.replace("kV", "kA").replace("\"rack\"", "1");
+    let Err(told) = make_of(&wrong, "", &[]) else { panic!("a map with mistakes was taken") };
     assert!(told.iter().any(|message| message.starts_with("line 12:")), "{told:?}");
+}
+
+#[test]
+fn by_the_simulator_s_clock_a_sample_belongs_to_the_period_in_which_it_was_taken() {
+    let map = MAP.replace("gtnet-skt", "gtnet-skt-header");
+    let mut bench = Bench::of(make_of(&map, "", &[]).unwrap());
+    // Its clock is 30 ms behind: what it took at 990 ms comes at 1020 ms.
+    let send = |bench: &mut Bench, taken: i64, volts: i32| {
+        let seconds = (START + SimDuration::from_milliseconds(taken)).0 / 1_000_000_000;
+        let words = [taken as i32, seconds as i32, (taken % 1000) as i32 * 1_000_000];
+        let head: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        bench.bytes(taken + 30, [head, frame(0.23, 5.0, volts)].concat());
+    };
+    for taken in [100, 600, 990] {
+        send(&mut bench, taken, 230);
+    }
+    // The last sample that a period can have ends it: no timer is waited for.
+    assert_eq!(bench.readings().len(), 2);
+    send(&mut bench, 1000, 240);
+    send(&mut bench, 980, 100);
+    assert_eq!(bench.events(GatewayEventKind::AnswerRefused).len(), 1);
+    // A lost last sample is waited for, not for ever.
+    bench.step(2029, GatewayInput::Wake);
+    assert_eq!(bench.readings().len(), 2);
+    bench.step(2250, GatewayInput::Wake);
+    let readings = bench.readings();
+    assert_eq!(readings[1].1, 1000);
+    assert_eq!(readings[1].3, [("electricity.voltage.rms.l1", 230.0)]);
+    assert_eq!((readings[3].1, readings[3].3[0].1), (2000, 240.0));
 }

@@ -1,5 +1,7 @@
 //! A concentrator on a simulated line of 2400 baud, a disk and a platform, in virtual time.
 
+use std::collections::BTreeMap;
+
 use std::collections::VecDeque;
 
 use lastmeter_mbus::application::variable;
@@ -78,6 +80,7 @@ pub(super) fn build(
         tenant: "default",
         start: START,
         networks: vec![network],
+        files: &BTreeMap::new(),
     };
     let mut diagnostics = Diagnostics::new();
     let gateway = (M_BUS_CONCENTRATOR.build)(&values, &context, restored, &mut diagnostics);
