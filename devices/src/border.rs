@@ -25,6 +25,8 @@ pub enum Feed {
     Spectrum,
     /// What a pipe carries.
     Pipe,
+    /// Nothing: what it reports comes from elsewhere.
+    Nothing,
 }
 
 /// What reaches a device.

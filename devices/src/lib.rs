@@ -16,6 +16,7 @@ mod answer;
 mod border;
 pub mod calibration;
 mod converters;
+pub mod endpoint;
 mod fault;
 #[cfg(test)]
 mod fidelity;

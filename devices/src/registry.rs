@@ -2,8 +2,8 @@
 
 use crate::model::kind::DeviceKind;
 use crate::model::{
-    ade7953_1ph, cvct_stm32f107, heat_meter, ideal, m_bus, reference, stpm34_1ph, stpm34_3ph,
-    water_meter,
+    ade7953_1ph, cvct_stm32f107, heat_meter, ideal, m_bus, reference, simulator_meter, stpm34_1ph,
+    stpm34_3ph, water_meter,
 };
 
 /// Every device model.
@@ -21,4 +21,5 @@ pub static DEVICES: &[DeviceKind] = &[
     m_bus::HEAT,
     m_bus::WATER,
     m_bus::ELECTRICITY,
+    simulator_meter::SIMULATOR_METER,
 ];

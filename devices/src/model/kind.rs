@@ -33,13 +33,15 @@ pub enum Fits {
     },
     /// A pipe of this domain.
     Pipe(Domain),
+    /// A load or an infeed of the network that a simulator plays.
+    Simulated,
 }
 
 impl Fits {
     /// The domain.
     pub const fn domain(self) -> Domain {
         match self {
-            Self::Electricity { .. } => Domain::Electricity,
+            Self::Electricity { .. } | Self::Simulated => Domain::Electricity,
             Self::Pipe(domain) => domain,
         }
     }
@@ -48,7 +50,7 @@ impl Fits {
     pub const fn phases(self) -> Option<usize> {
         match self {
             Self::Electricity { phases } => Some(phases),
-            Self::Pipe(_) => None,
+            Self::Pipe(_) | Self::Simulated => None,
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod kind;
 pub(crate) mod m_bus;
 mod pipe;
 pub(crate) mod reference;
+pub(crate) mod simulator_meter;
 pub(crate) mod stpm34_1ph;
 pub(crate) mod stpm34_3ph;
 pub(crate) mod water_meter;

@@ -153,7 +153,7 @@ impl Bench {
                     self.samples = upto;
                     Input::Samples { first_sample, rate_hz, block }
                 }
-                Feed::Pipe => panic!("an electricity meter at a pipe"),
+                Feed::Pipe | Feed::Nothing => panic!("an electricity meter at no terminal"),
             };
             out.extend(self.step(input));
         }

@@ -29,6 +29,7 @@ use super::section::link::{self, LINK};
 use super::section::network::NETWORK;
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
 use super::section::signal::{self, SIGNAL};
+use super::section::simulator::{self, SimulatorRow};
 use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
 use super::section::test_plan::{self, TEST_PLAN};
 use super::warnings;
@@ -44,6 +45,7 @@ pub(super) struct Parts {
     pub(super) links: Vec<Option<LinkSpec>>,
     /// By injection.
     pub(super) impairments: Vec<Option<Impairment>>,
+    pub(super) simulators: Vec<SimulatorRow>,
     /// The texts of the files that checks name.
     pub(super) files: BTreeMap<String, String>,
     pub(super) unavailable: Option<String>,
@@ -118,6 +120,7 @@ impl Draft<'_> {
             _ => None,
         });
         let impairments = impairments.collect();
+        let read_from = files;
         let mut files = self.files_of_checks(files, out);
         if let Some((plan, values)) = plan.zip(test_plan) {
             let name = format!("{TEST_PLAN_FILE_PREFIX}{}", values.text("standard"));
@@ -125,8 +128,11 @@ impl Draft<'_> {
             files.extend(self.transducer(plan));
         }
         files.extend(grid.iter().flat_map(|grid| grid.files.clone()));
+        simulator::maps_of_gateways(self, read_from, &mut files, out);
+        let about = (grid, references);
+        let simulators = simulator::simulators(self, about, read_from, &mut files, out);
         self.hold_checks(references, &devices, (&files, plans), out);
-        Parts { points, grid: of_grid, links, impairments, files, unavailable }
+        Parts { points, grid: of_grid, links, impairments, simulators, files, unavailable }
     }
 
     /// The injections into a source that have no mistake of their own.

@@ -16,6 +16,7 @@ use super::names::Names;
 use super::plans::Plans;
 use super::references::References;
 use super::scenario::{Plant, Scenario, Written};
+use super::section::application::applications;
 use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{CHECK, check, devices_of_check};
 use super::section::device::{DEVICE, devices, sources_of};
@@ -200,6 +201,7 @@ fn references(
         on_networks,
         via_of_gateway,
         observers: names.by_section[OBSERVER.name].clone(),
+        device_names: devices.clone(),
         via_of_observer,
         devices_of_observer,
         via_of_floor,
@@ -279,6 +281,8 @@ fn assemble(
         networks: draft.rows(&NETWORK).iter().map(network).collect::<Option<_>>()?,
         devices: devices(references, draft.rows(&DEVICE))?,
         gateways: gateways.collect::<Option<_>>()?,
+        simulators: parts.simulators,
+        applications: applications(draft, &references.device_names)?,
         observers: observers
             .map(|((row, via), of)| observer(row, *via, of))
             .collect::<Option<_>>()?,

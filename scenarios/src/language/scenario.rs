@@ -9,13 +9,14 @@ use lastmeter_devices::Device;
 use lastmeter_params::{Diagnostic, Values};
 use lastmeter_record::Override;
 use lastmeter_sim::Streams;
-use lastmeter_sim::grid::Feeder;
+use lastmeter_sim::grid::{Feeder, LiveGrid};
 use lastmeter_units::SimDuration;
 
 use super::draft::{FORMAT, Part, Section};
 use super::names::LOAD_PREFIX;
 use super::plans::Plans;
 use super::render;
+use super::section::application::ApplicationRow;
 use super::section::check::CheckRow;
 use super::section::device::{DevicePlace, DeviceRow, build_device};
 use super::section::expect::Expect;
@@ -28,6 +29,7 @@ use super::section::observer::ObserverRow;
 use super::section::platform::PlatformSetup;
 use super::section::scenario::{About, Schedule};
 use super::section::signal::SignalRow;
+use super::section::simulator::SimulatorRow;
 use super::section::source::Source;
 use super::texts::Texts;
 
@@ -86,8 +88,12 @@ pub struct Scenario {
     pub devices: Vec<DeviceRow>,
     /// The gateways.
     pub gateways: Vec<GatewayRow>,
+    /// The simulators.
+    pub simulators: Vec<SimulatorRow>,
     /// The observers.
     pub observers: Vec<ObserverRow>,
+    /// The programs on the platform's side.
+    pub applications: Vec<ApplicationRow>,
     /// The injections, in the order of the file.
     pub injections: Vec<Injection>,
     /// The signals that are recorded.
@@ -116,6 +122,11 @@ impl Scenario {
     /// The network of its `[grid]` with what flows in it, if it has one.
     pub fn feeder(&self) -> Option<&Feeder> {
         self.plans.grid.as_ref()?.feeder.as_deref()
+    }
+
+    /// The network that its simulator plays, for the one run that takes it.
+    pub(crate) fn take_live_grid(&self) -> Option<LiveGrid> {
+        self.plans.grid.as_ref()?.live.as_ref()?.take()
     }
 
     /// What the file of its network is called, without folder and ending, if it has one.
@@ -168,7 +179,15 @@ impl Scenario {
             Some(gateway) => &gateway.values,
             None => &self.networks[network].values,
         };
-        values.duration_opt("poll_every")
+        values.duration_opt("poll_every").or_else(|| {
+            self.simulator_on(network)?;
+            values.duration_opt("report_every")
+        })
+    }
+
+    /// The simulator on a network.
+    pub(crate) fn simulator_on(&self, network: usize) -> Option<&SimulatorRow> {
+        self.simulators.iter().find(|row| row.network == network)
     }
 
     /// What is waited for before a device takes part, for people.

@@ -41,6 +41,7 @@ impl Feeder {
             Feed::Samples { rate_hz } => self.samples(device, rate_hz, until, out),
             Feed::Spectrum => self.spectrum(device, until, out),
             Feed::Pipe => self.pipe(device, until, out),
+            Feed::Nothing => self.now = until,
         }
     }
 

@@ -7,12 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_devices::endpoint::EndpointInput;
 use lastmeter_devices::{Device, DeviceFault, Gateway, GatewayInput, GatewayOutput, Input, Output};
 use lastmeter_link::medium::{Arrival, Medium, Party as End};
 use lastmeter_units::SimTime;
 
 use super::device_note::DeviceNote;
 use super::feeder::Feeder;
+use super::field_simulator::FieldSimulator;
 use super::ledger::Made;
 use super::party::{Said, Uplinked};
 
@@ -45,6 +47,8 @@ pub(crate) struct FieldNetwork {
     pub(crate) medium: Option<Medium>,
     /// Indices into the field's devices.
     pub(crate) devices: Vec<usize>,
+    /// What sends for all of them, where they are points of a simulator: it alone is on the medium.
+    pub(crate) simulator: Option<FieldSimulator>,
 }
 
 /// What makes the gateway anew from the records it kept: a restart.
@@ -64,6 +68,8 @@ pub(crate) struct Field {
     /// What the gateway keeps durably, by number.
     kept: BTreeMap<u64, Vec<u8>>,
     is_connected: bool,
+    /// Whether the gateway knows that its simulators are there.
+    has_begun: bool,
     output: Vec<Output>,
     from_gateway: Vec<GatewayOutput>,
 }
@@ -91,6 +97,7 @@ impl Field {
             now: start,
             kept: BTreeMap::new(),
             is_connected: false,
+            has_begun: false,
             output: Vec::new(),
             from_gateway: Vec::new(),
         })
@@ -120,11 +127,21 @@ impl Field {
     pub(crate) fn next_event(&self) -> Option<SimTime> {
         let media = self.networks.iter().filter_map(|network| network.medium.as_ref()?.next());
         let own = self.speakers.iter().filter_map(|&place| self.devices[place].wake_at());
-        media.chain(self.gateway.wake_at()).chain(own).min()
+        let simulators =
+            self.networks.iter().filter_map(|network| network.simulator.as_ref()?.wake_at());
+        media.chain(self.gateway.wake_at()).chain(own).chain(simulators).min()
     }
 
     /// Moves on from event to event, at most up to and including an instant.
     pub(crate) fn step(&mut self, until: SimTime, said: &mut Vec<Said>) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            for network in 0..self.networks.len() {
+                let on = &self.networks[network];
+                if on.simulator.is_some() && on.medium.is_some() {
+                    self.tell(GatewayInput::LineUp { network }, said);
+                }
+            }
+        }
         for _ in 0..EVENTS_AT_ONCE {
             let Some(next) = self.next_event().filter(|&next| next <= until) else {
                 self.now = until;
@@ -139,9 +156,12 @@ impl Field {
                 self.feed(device, said);
                 continue;
             }
-            match self.arrival() {
-                Some((network, arrival)) => self.arrived(network, arrival, said),
-                None => self.tell(GatewayInput::Wake, said),
+            if let Some((network, arrival)) = self.arrival() {
+                self.arrived(network, arrival, said);
+            } else if let Some(network) = self.simulating() {
+                self.simulate(network, EndpointInput::Wake, said);
+            } else {
+                self.tell(GatewayInput::Wake, said);
             }
         }
     }
@@ -151,6 +171,44 @@ impl Field {
         let due = self.speakers.iter();
         let due = due.filter_map(|&place| Some((self.devices[place].wake_at()?, place)));
         due.min().filter(|(at, _)| *at <= self.now).map(|(_, place)| place)
+    }
+
+    /// The network whose simulator wants to send by now.
+    fn simulating(&self) -> Option<usize> {
+        let wake_at = |network: &FieldNetwork| network.simulator.as_ref()?.wake_at();
+        self.networks.iter().position(|network| wake_at(network).is_some_and(|at| at <= self.now))
+    }
+
+    /// Tells a simulator something, and puts its frames on the medium.
+    fn simulate(&mut self, network: usize, input: EndpointInput, said: &mut Vec<Said>) {
+        let now = self.now;
+        let Some(on) = self.networks.get_mut(network) else { return };
+        let Some(simulator) = &mut on.simulator else { return };
+        for bytes in simulator.step(now, input, said) {
+            if let Some(medium) = &mut on.medium {
+                medium.transmit(End::Slave(0), None, now, 0, &bytes);
+            }
+        }
+    }
+
+    /// Tells the simulator of this name something.
+    pub(crate) fn into_simulator(
+        &mut self,
+        name: &str,
+        input: EndpointInput,
+        said: &mut Vec<Said>,
+    ) {
+        let is_it = |network: &FieldNetwork| {
+            network.simulator.as_ref().is_some_and(|simulator| simulator.name == name)
+        };
+        if let Some(network) = self.networks.iter().position(is_it) {
+            self.simulate(network, input, said);
+        }
+    }
+
+    /// The simulators.
+    pub(crate) fn simulators(&self) -> impl Iterator<Item = &FieldSimulator> {
+        self.networks.iter().filter_map(|network| network.simulator.as_ref())
     }
 
     /// Takes the next arrival that has come by now out of a medium.
@@ -167,6 +225,9 @@ impl Field {
             End::Master => {
                 let Arrival { lane, bytes, .. } = arrival;
                 self.tell(GatewayInput::Bytes { network, lane, bytes }, said);
+            }
+            End::Slave(_) if self.networks[network].simulator.is_some() => {
+                self.simulate(network, EndpointInput::Bytes(arrival.bytes), said);
             }
             End::Slave(place) => {
                 let device = self.networks[network].devices[place];
@@ -234,10 +295,22 @@ impl Field {
         }
     }
 
+    /// Announces the reading in a message, where nothing but the adapter numbers readings.
+    fn announce(&mut self, owner: &str, payload: &[u8], said: &mut Vec<Said>) {
+        let Some(place) = self.devices.iter().position(|device| device.name == owner) else {
+            return;
+        };
+        let device = self.devices[place].index;
+        let on = self.networks.iter_mut().find(|network| network.devices.contains(&place));
+        let made = on.and_then(|on| on.simulator.as_mut()?.announced(device, payload));
+        said.extend(made.map(|made| Said::Made { device, made }));
+    }
+
     fn follow(&mut self, output: GatewayOutput, said: &mut Vec<Said>) {
         match output {
             GatewayOutput::Send { message, owner, payload } => {
                 let owner = owner.as_str().to_owned();
+                self.announce(&owner, &payload, said);
                 said.push(Said::Send { message, owner, at: self.now, payload });
             }
             GatewayOutput::Bytes { network, lane, bits_per_second, bytes } => {
@@ -248,6 +321,7 @@ impl Field {
                 };
                 // Answers come at the rate of the question.
                 medium.set_rate(End::Master, bits_per_second);
+                let lane = on.simulator.as_ref().map(|_| 0).or(lane);
                 medium.transmit(End::Master, lane, self.now, bits_per_second, &bytes);
             }
             // In virtual time what is to be durable is so at once.

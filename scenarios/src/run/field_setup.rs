@@ -5,15 +5,19 @@
 
 use std::sync::Arc;
 
+use lastmeter_devices::endpoint::{Endpoint, EndpointSetup, Shown};
 use lastmeter_devices::{GatewayContext, NetworkContext};
 use lastmeter_params::Diagnostics;
+use lastmeter_rts::point_map::PointMap;
+use lastmeter_sim::MeteringPoint;
 use lastmeter_units::HardwareId;
 use lastmeter_wire::topics::TENANT;
 
 use super::device_setup::DeviceSetup;
 use super::error::BenchError;
 use super::field::{Field, FieldDevice, FieldNetwork, MakeGateway};
-use crate::language::{GatewayRow, Scenario};
+use super::field_simulator::FieldSimulator;
+use crate::language::{GatewayRow, Scenario, ShownBy};
 
 /// The field of a gateway; the devices on its networks are taken out of the setups, which are in
 /// the scenario's order.
@@ -29,6 +33,7 @@ pub(crate) fn field(
     let (mut networks, mut devices, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
     for &network in &row.networks {
         let medium_row = &scenario.networks[network];
+        let simulator = simulator(scenario, network)?;
         let mut places = Vec::new();
         let mut addresses = Vec::new();
         for (index, device) in scenario.devices.iter().enumerate() {
@@ -40,7 +45,8 @@ pub(crate) fn field(
             addresses.push((id, setup.device.network_address().unwrap_or_default()));
             places.push(devices.len());
             devices.push(FieldDevice {
-                is_hardware: device.is_hardware,
+                // What a simulator's points stand for does nothing by itself.
+                is_hardware: device.is_hardware || simulator.is_some(),
                 index,
                 name: device.name.clone(),
                 device: setup.device,
@@ -51,14 +57,53 @@ pub(crate) fn field(
         let mut diagnostics = Diagnostics::new();
         let spec = (medium_row.kind.build)(&medium_row.values, &mut diagnostics);
         let spec = spec.ok_or_else(broken)?;
-        let medium = medium_row.line.is_none().then(|| spec.open(places.len(), &stream));
+        let ends = if simulator.is_some() { 1 } else { places.len() };
+        let medium = medium_row.line.is_none().then(|| spec.open(ends, &stream));
         let bits_per_second = spec.bits_per_second().unwrap_or(0);
         contexts.push(NetworkContext { bits_per_second, devices: addresses });
-        networks.push(FieldNetwork { medium, devices: places });
+        networks.push(FieldNetwork { medium, devices: places, simulator });
     }
     let make = make_gateway(scenario, row, contexts).ok_or_else(broken)?;
     let start = scenario.schedule.start;
     Field::new(&row.name, start, make, networks, devices).ok_or_else(broken)
+}
+
+/// The simulator on a network, with the network of the plant, which it takes for itself.
+fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulator>, BenchError> {
+    let Some(row) = scenario.simulator_on(network) else { return Ok(None) };
+    let failed = |message: String| BenchError::Device { device: row.name.clone(), message };
+    let every = scenario.poll_period(network);
+    let every = every.ok_or_else(|| failed("how often its adapter reports is unknown".to_owned()))?;
+    let grid = scenario.take_live_grid();
+    let grid = grid.ok_or_else(|| failed("its network is played by another run".to_owned()))?;
+    let live_point = |device: &usize| {
+        let source = &scenario.plant.sources[scenario.devices[*device].source];
+        source.metering_point.as_ref().and_then(MeteringPoint::live).cloned()
+    };
+    let shown = |by: &ShownBy| {
+        Some(match by {
+            ShownBy::Quantity(device, id) => Shown::Value(live_point(device)?, *id),
+            ShownBy::Waveform(device, channel) => Shown::Waveform(live_point(device)?, *channel),
+            ShownBy::Breaker(at) => Shown::Breaker(*at),
+            ShownBy::Echo(place) => Shown::Echo(*place),
+            ShownBy::Status(role) => Shown::Status(*role),
+            ShownBy::Word(word) => Shown::Word(*word),
+        })
+    };
+    let shows = row.shows.iter().map(shown).collect::<Option<Vec<Shown>>>();
+    let shows = shows.ok_or_else(|| failed("a device is at no place of the network".to_owned()))?;
+    let start = scenario.schedule.start;
+    let setup = EndpointSetup {
+        map: PointMap::clone(&row.map),
+        is_stream: false,
+        grid,
+        start,
+        end: Some(start + scenario.schedule.duration),
+        shows,
+        drives: row.drives.clone(),
+    };
+    let endpoint = Endpoint::new(setup).map_err(failed)?;
+    Ok(Some(FieldSimulator::new(&row.name, endpoint, start, every)))
 }
 
 fn make_gateway(

@@ -53,6 +53,11 @@ impl Sent {
     pub(crate) fn key(&self) -> (Epoch, Serial) {
         self.key
     }
+
+    /// When it was measured, as the message states it.
+    pub(crate) fn event_time(&self) -> Option<SimTime> {
+        self.event_time
+    }
 }
 
 /// A reading as the platform gave it back, values in the units of messages.
@@ -139,6 +144,9 @@ pub(crate) struct Account {
     declared: Option<Declared>,
     /// By which way its readings come; `None`: its own session.
     way: Option<String>,
+    /// Whether a reading may leave out the periods before it, whose readings are then missing: one
+    /// that covers its own period whatever came before.
+    may_leave_out: bool,
 }
 
 /// How far a span may end before its reading's instant: a window that is not complete yet, and the
@@ -184,6 +192,8 @@ pub(crate) struct AccountStart<'a> {
     pub(crate) declared: Option<DeclaredSpan>,
     /// The gateway that carries its readings; `None`: its own session.
     pub(crate) way: Option<&'a str>,
+    /// Whether each reading covers its own period whatever came before it.
+    pub(crate) may_leave_out: bool,
 }
 
 /// The way of readings that no gateway carries.
@@ -208,6 +218,7 @@ impl Account {
             never_made: Vec::new(),
             declared: from.declared.map(|declared| Declared::new(declared, from)),
             way: from.way.map(str::to_owned),
+            may_leave_out: from.may_leave_out,
         }
     }
 
@@ -234,8 +245,15 @@ impl Account {
         }
         let instant = made.at - self.start;
         let span = made.span;
+        let is_whole = |gap: SimDuration| {
+            self.may_leave_out && gap.0 >= 0 && gap.0 % self.period.0.max(1) == 0
+        };
         let follows = match self.last {
-            Some(last) => span.from == last.to && span.registers_from == last.registers_from,
+            Some(last) => {
+                (span.from == last.to || is_whole(span.from - last.to))
+                    && span.registers_from == last.registers_from
+            }
+            None if self.may_leave_out => is_whole(span.from),
             None => {
                 span.from.0 >= 0 && span.from <= SPAN_LAG_MAX && span.registers_from == span.from
             }

@@ -7,6 +7,7 @@
 
 mod alarm;
 mod alerts;
+mod applications;
 mod commands;
 mod console;
 mod device_note;
@@ -15,6 +16,7 @@ mod error;
 mod feeder;
 mod field;
 mod field_setup;
+mod field_simulator;
 mod host;
 mod injecting;
 mod joining;

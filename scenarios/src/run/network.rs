@@ -7,7 +7,7 @@ use lastmeter_record::{GridRecord, GridRow, GridTable};
 use lastmeter_sim::grid::{Feeder, Step, part_names};
 
 /// Every step of it.
-pub(super) fn record(feeder: &Feeder) -> GridRecord {
+pub(crate) fn record(feeder: &Feeder) -> GridRecord {
     let network = feeder.network();
     let wires = wires(network);
     let steps = feeder.steps().iter().enumerate();

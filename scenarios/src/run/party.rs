@@ -99,6 +99,14 @@ impl Party {
         }
     }
 
+    /// The field that it is, if it is one.
+    pub(crate) fn field(&self) -> Option<&Field> {
+        match self {
+            Self::Device(_) => None,
+            Self::Field(field) => Some(field),
+        }
+    }
+
     /// The names of all whose messages it carries.
     pub(crate) fn names(&self) -> Vec<&str> {
         match self {

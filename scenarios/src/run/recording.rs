@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lastmeter_record::{Counts, Event, RunWriter};
+use lastmeter_record::{Counts, Event, GridRecord, RunWriter};
 use lastmeter_units::SimTime;
 
 use super::alerts::{self, AlertsRead};
@@ -115,6 +115,11 @@ impl Recording {
     pub(crate) fn verdicts_so_far(&mut self, at_most_every: Duration, is_end: bool) -> Counts {
         let facts = self.writer.facts();
         if is_end { self.live.now(facts) } else { self.live.now_and_then(facts, at_most_every) }
+    }
+
+    /// Writes what flowed in the network that a simulator played.
+    pub(crate) fn write_grid(&mut self, played: &GridRecord) -> Result<(), BenchError> {
+        self.writer.grid(played).map_err(|error| BenchError::Record(chain(&error)))
     }
 
     /// The writer, to finish the record.

@@ -14,6 +14,7 @@ use lastmeter_units::{Domain, MeasurementId, SimDuration};
 use serde::{Deserialize, Serialize};
 
 use crate::energy::Netting;
+use crate::grid::LivePoint;
 use crate::terminal::Terminal;
 use crate::truth::{ReferenceSpan, Truth};
 use heat::{HeatCircuit, HeatState};
@@ -53,6 +54,8 @@ pub struct PipeStretch {
 pub enum MeteringPoint {
     /// A terminal with voltages and currents.
     Electricity(Terminal),
+    /// A place of a network that is solved as the run goes.
+    Live(LivePoint),
     /// Flow and return pipe of a heat circuit.
     Heat(HeatCircuit),
     /// A pipe with drinking water.
@@ -63,7 +66,7 @@ impl MeteringPoint {
     /// The domain.
     pub fn domain(&self) -> Domain {
         match self {
-            Self::Electricity(_) => Domain::Electricity,
+            Self::Electricity(_) | Self::Live(_) => Domain::Electricity,
             Self::Heat(_) => Domain::Heat,
             Self::Water(_) => Domain::Water,
         }
@@ -73,7 +76,15 @@ impl MeteringPoint {
     pub fn terminal(&self) -> Option<&Terminal> {
         match self {
             Self::Electricity(terminal) => Some(terminal),
-            Self::Heat(_) | Self::Water(_) => None,
+            Self::Live(_) | Self::Heat(_) | Self::Water(_) => None,
+        }
+    }
+
+    /// The place of a live network, if it is one.
+    pub fn live(&self) -> Option<&LivePoint> {
+        match self {
+            Self::Live(point) => Some(point),
+            Self::Electricity(_) | Self::Heat(_) | Self::Water(_) => None,
         }
     }
 
@@ -81,7 +92,7 @@ impl MeteringPoint {
     /// `None` of a terminal.
     pub fn pipe(&self, at: SimDuration) -> Option<PipeStretch> {
         let (state, until) = match self {
-            Self::Electricity(_) => return None,
+            Self::Electricity(_) | Self::Live(_) => return None,
             Self::Heat(circuit) => {
                 let (state, until) = circuit.stretch(at);
                 (PipeState::Heat(state), until)
@@ -106,6 +117,9 @@ impl MeteringPoint {
                 let truth = terminal.truth(span).with_pulse_constant(facts.pulse_constant);
                 (Box::new(truth), facts.netting)
             })),
+            Self::Live(point) => {
+                MeteringTruth::Live(point, span, electricity.map(|facts| facts.netting))
+            }
             Self::Heat(circuit) => MeteringTruth::Heat(circuit, span),
             Self::Water(supply) => MeteringTruth::Water(supply, span),
         }
@@ -123,6 +137,8 @@ impl From<Terminal> for MeteringPoint {
 pub enum MeteringTruth<'a> {
     /// Of a terminal, with how totals are made.
     Electricity(Option<(Box<Truth<'a>>, Netting)>),
+    /// Of a place in a live network, with how totals are made.
+    Live(&'a LivePoint, ReferenceSpan, Option<Netting>),
     /// Of a heat circuit.
     Heat(&'a HeatCircuit, ReferenceSpan),
     /// Of a water supply.
@@ -140,6 +156,7 @@ impl MeteringTruth<'_> {
                 let (truth, netting) = truth.as_ref()?;
                 truth.value(id, *netting)
             }
+            Self::Live(point, span, netting) => point.truth_value(*span, (*netting)?, id),
             Self::Heat(circuit, span) => circuit.truth(quantity, *span),
             Self::Water(supply, span) => supply.truth(quantity, *span),
         }

@@ -4,6 +4,7 @@ use lastmeter_grid::flow::{self, EndState, Failure, Flow, LoadState, NodeState, 
 use lastmeter_grid::network::{LineImpedance, LoadModel, Network, Wire};
 use num_complex::Complex64;
 
+use super::input::{GridChange, Inputs};
 use super::profile::Raster;
 
 /// What makes meters and the declared network disagree.
@@ -47,6 +48,8 @@ pub struct Setup {
     pub powers: Vec<Option<Vec<Complex64>>>,
     /// What is wrong with the plant.
     pub defects: Vec<Defect>,
+    /// What is done to it before which step, in the order of the steps.
+    pub changes: Vec<GridChange>,
 }
 
 /// What flows in one step.
@@ -94,12 +97,23 @@ impl Feeder {
         let plant = plant_of(&setup);
         let is_as_declared = plant.lines == setup.network.lines;
         let mut effects = vec![0.0_f64; setup.defects.len()];
+        let profiled: Vec<bool> = setup.powers.iter().map(Option::is_some).collect();
+        let mut inputs = Inputs::none(&plant);
         let steps = flow::series(
             &plant,
             setup.raster.steps,
             &Options::default(),
-            |step, network| set_powers(network, &setup.powers, step),
-            |step, _, flow| {
+            |step, network| {
+                set_powers(network, &setup.powers, step);
+                for change in setup.changes.iter().filter(|change| change.step == step) {
+                    inputs.take(change.input, network);
+                }
+                // Without changes the network stays as it is, to the bit.
+                if !setup.changes.is_empty() {
+                    inputs.set(&setup.network, network, &profiled);
+                }
+            },
+            |step, network, flow| {
                 let failed = |is_declared, why| StepFailure { step, is_declared, why };
                 let flow = flow.map_err(|why| failed(false, why))?;
                 for (effect, defect) in effects.iter_mut().zip(&setup.defects) {
@@ -109,7 +123,7 @@ impl Feeder {
                 let declared_losses_va = if is_as_declared {
                     losses_va
                 } else {
-                    let declared = with_loads_of(&setup.network, &flow);
+                    let declared = with_loads_of(&setup.network, network, &flow);
                     let flow = flow::solve(&declared, &Options::default());
                     losses(&flow.map_err(|why| failed(true, why))?)
                 };
@@ -118,6 +132,11 @@ impl Feeder {
             },
         )?;
         Ok(Self { setup, steps, effects })
+    }
+
+    /// Before the first step.
+    pub(super) fn unsolved(setup: Setup) -> Self {
+        Self { setup, steps: Vec::new(), effects: Vec::new() }
     }
 
     /// The declared network.
@@ -152,6 +171,14 @@ impl Feeder {
     pub fn again(&self, step: usize) -> Result<(Network, Flow), Failure> {
         let mut network = plant_of(&self.setup);
         set_powers(&mut network, &self.setup.powers, step);
+        if !self.setup.changes.is_empty() {
+            let profiled: Vec<bool> = self.setup.powers.iter().map(Option::is_some).collect();
+            let mut inputs = Inputs::none(&network);
+            for change in self.setup.changes.iter().filter(|change| change.step <= step) {
+                inputs.take(change.input, &mut network);
+            }
+            inputs.set(&self.setup.network, &mut network, &profiled);
+        }
         let flow = flow::solve(&network, &Options::default())?;
         Ok((network, flow))
     }
@@ -222,11 +249,11 @@ fn plant_of(setup: &Setup) -> Network {
 }
 
 /// What is neither delivered to loads nor back to sources.
-fn losses(flow: &Flow) -> Complex64 {
+pub(super) fn losses(flow: &Flow) -> Complex64 {
     flow.losses_va + flow.shunts.iter().map(EndState::total_va).sum::<Complex64>()
 }
 
-fn set_powers(network: &mut Network, powers: &[Option<Vec<Complex64>>], step: usize) {
+pub(super) fn set_powers(network: &mut Network, powers: &[Option<Vec<Complex64>>], step: usize) {
     for (load, powers) in network.loads.iter_mut().zip(powers) {
         if let Some(power) = powers.as_ref().and_then(|powers| powers.get(step)) {
             load.power_va = load.split(*power);
@@ -234,9 +261,15 @@ fn set_powers(network: &mut Network, powers: &[Option<Vec<Complex64>>], step: us
     }
 }
 
-/// The declared network with the loads as they are in the plant, whatever the voltages.
-fn with_loads_of(declared: &Network, plant: &Flow) -> Network {
+/// The declared network with breakers, sources and loads as they are in the plant, whatever the
+/// voltages.
+fn with_loads_of(declared: &Network, now: &Network, plant: &Flow) -> Network {
     let mut network = declared.clone();
+    network.switches.clone_from(&now.switches);
+    network.sources.clone_from(&now.sources);
+    for (line, now) in network.lines.iter_mut().zip(&now.lines) {
+        line.from_closed = now.from_closed;
+    }
     for (load, state) in network.loads.iter_mut().zip(&plant.loads) {
         load.power_va = state.power_va;
         (load.model, load.band) = (LoadModel::ConstantPower, None);

@@ -10,6 +10,8 @@
 
 mod feeder;
 mod household;
+mod input;
+mod live;
 mod profile;
 mod solar;
 mod standard;
@@ -19,6 +21,8 @@ mod view;
 mod tests;
 
 pub use feeder::{Defect, Feeder, Setup, Step, StepFailure};
+pub use input::{BreakerAt, GridChange, GridInput};
+pub use live::{LiveGrid, LivePoint};
 pub use household::{Household, Season};
 pub use profile::{Raster, Rows};
 pub use solar::ClearSky;

@@ -75,17 +75,20 @@ impl Feeder {
         name: &str,
         streams: Streams,
     ) -> Result<Terminal, TerminalError> {
-        let node = self.setup.network.sources[source].node.index();
-        self.terminal(name, streams, |step| {
-            let pair = |wire: Wire| {
-                let current = step.sources[source].current_a[wire.index()];
-                (to_neutral(&step.nodes[node], wire), current)
-            };
-            Wire::PHASES.into_iter().map(pair).collect()
-        })
+        self.terminal(name, streams, |step| self.pairs_of_source(source, step))
     }
 
-    fn pairs_of(&self, load: usize, step: &Step) -> Vec<Pair> {
+    /// What flows from a source into the network, phase by phase.
+    pub(super) fn pairs_of_source(&self, source: usize, step: &Step) -> Vec<Pair> {
+        let node = self.setup.network.sources[source].node.index();
+        let pair = |wire: Wire| {
+            let current = step.sources[source].current_a[wire.index()];
+            (to_neutral(&step.nodes[node], wire), current)
+        };
+        Wire::PHASES.into_iter().map(pair).collect()
+    }
+
+    pub(super) fn pairs_of(&self, load: usize, step: &Step) -> Vec<Pair> {
         let own = &self.setup.network.loads[load];
         let (node, state) = (&step.nodes[own.connection.node.index()], &step.loads[load]);
         let wires = own.connection.wires.as_slice();

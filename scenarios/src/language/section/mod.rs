@@ -1,5 +1,6 @@
 //! The sections of the language: one row for each, which says all there is to know of it.
 
+pub(crate) mod application;
 pub(crate) mod calibration;
 pub(crate) mod check;
 pub(crate) mod device;
@@ -15,6 +16,7 @@ pub(crate) mod observer;
 pub(crate) mod platform;
 pub(crate) mod scenario;
 pub(crate) mod signal;
+pub(crate) mod simulator;
 pub(crate) mod source;
 pub(crate) mod test_plan;
 
@@ -38,7 +40,10 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &network::NETWORK,
     &device::DEVICE,
     &gateway::GATEWAY,
+    &simulator::SIMULATOR,
+    &simulator::SIMULATOR_POINT,
     &observer::OBSERVER,
+    &application::APPLICATION,
     &inject::INJECT,
     &signal::SIGNAL,
     &check::CHECK,

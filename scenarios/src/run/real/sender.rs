@@ -170,7 +170,7 @@ impl Sender {
         let fault = self.parts.faults.front().map(|(at, _)| *at);
         let slice = match self.parts.device.feed() {
             Feed::Samples { .. } => Some(self.parts.feeder.now() + SLICE),
-            Feed::Spectrum | Feed::Pipe => None,
+            Feed::Spectrum | Feed::Pipe | Feed::Nothing => None,
         };
         // Where nothing is due before the end, its windows still close there.
         let next = [due, fault, slice].into_iter().flatten().min()?.min(self.parts.end);

@@ -19,15 +19,18 @@ use super::calibrator::Calibrator;
 use super::platform::{DrivenPlatform, Kill};
 use super::setup::Parts;
 use crate::language::{Action, DeviceRow, Scenario};
+use crate::run::applications::{Applications, Wanted};
 use crate::run::commands::{CommandOrder, Commands, Ending};
 use crate::run::console::Console;
 use crate::run::error::BenchError;
+use crate::run::field::Field;
 use crate::run::host::monotonic;
 use crate::run::injecting::{Act, acts, noted};
 use crate::run::joining::Ledger;
 use crate::run::ledger::{Account, Row};
 use crate::run::modelled::ModelledRecord;
 use crate::run::moving::{Bench, Run};
+use crate::run::network;
 use crate::run::recording::Recording;
 use crate::run::shell::Shell;
 
@@ -55,6 +58,7 @@ pub(crate) struct VirtualBench<'a> {
     /// The latency record, where links or observers are modelled.
     modelled: Option<ModelledRecord>,
     pub(super) calibrator: Option<Calibrator>,
+    applications: Applications,
     pub(super) now: SimTime,
     acknowledged: Arc<AtomicU64>,
     /// Wall time spent on reading back and writing the record.
@@ -65,8 +69,16 @@ impl<'a> Bench for VirtualBench<'a> {
     type Parts = Parts<'a>;
 
     fn stand(parts: Parts<'a>, recording: Recording) -> Self {
-        let Parts { scenario, shells, ledger, platform, acknowledged, modelled, calibrator } =
-            parts;
+        let Parts {
+            scenario,
+            shells,
+            ledger,
+            platform,
+            acknowledged,
+            modelled,
+            calibrator,
+            applications,
+        } = parts;
         let shell_of = |row: &DeviceRow| {
             let carries = |shell: &Shell| shell.parts.party.device(&row.name).is_some();
             shells.iter().position(carries).expect("each device has a shell")
@@ -81,6 +93,7 @@ impl<'a> Bench for VirtualBench<'a> {
             commands: Commands::new(),
             modelled,
             calibrator,
+            applications,
             now: scenario.schedule.start,
             acknowledged,
             read_back: Duration::ZERO,
@@ -105,12 +118,17 @@ impl<'a> Bench for VirtualBench<'a> {
             if next_calibration.is_some_and(|at| at <= self.now) {
                 self.calibrate().await?;
             }
+            if self.applications.next().is_some_and(|at| at <= self.now) {
+                self.let_applications_act().await?;
+            }
             if self.now >= end && self.platform.kills_ordered == 0 {
                 return self.release_held().await;
             }
             let planned = acts.front().map_or(end, |(at, _)| start + *at);
             let next_calibration = self.calibrator.as_ref().and_then(Calibrator::next);
             let planned = next_calibration.map_or(planned, |at| planned.min(at));
+            let next_application = self.applications.next();
+            let planned = next_application.map_or(planned, |at| planned.min(at));
             self.run_to(planned.min(self.now + SYNC_EVERY).min(end)).await?;
             if console.shows_progress() {
                 let verdicts = self.recording.verdicts_so_far(Duration::ZERO, self.now >= end);
@@ -130,6 +148,11 @@ impl<'a> Bench for VirtualBench<'a> {
     }
 
     fn close_record(&mut self, _is_finished: bool) -> Result<(), BenchError> {
+        let fields = self.shells.iter().filter_map(|shell| shell.parts.party.field());
+        for simulator in fields.flat_map(Field::simulators) {
+            let played = network::record(simulator.endpoint().grid().played());
+            self.recording.write_grid(&played)?;
+        }
         self.recording.write(&self.ledger, &[])
     }
 
@@ -266,6 +289,7 @@ impl VirtualBench<'_> {
     async fn read_back(&mut self) -> Result<(), BenchError> {
         self.take_from_devices()?;
         let readings = self.platform.rest.readings().await?;
+        self.applications.take(&readings);
         self.recording.note_wrong_answers(self.now, &mut self.platform.rest);
         self.recording.events.extend(self.ledger.stored(readings, self.now));
         for refused in self.platform.rest.refusals().await? {
@@ -366,6 +390,22 @@ impl VirtualBench<'_> {
             self.settle_commands().await?;
         }
         Ok(())
+    }
+
+    /// Gives the commands that applications want by now.
+    async fn let_applications_act(&mut self) -> Result<(), BenchError> {
+        for wanted in self.applications.act(self.now) {
+            let Wanted { device, command, parameters } = &wanted;
+            let order = CommandOrder {
+                device: *device,
+                command,
+                parameters,
+                must_be_refused: false,
+            };
+            self.command(order).await?;
+        }
+        self.come_to_rest().await?;
+        self.settle_commands().await
     }
 
     /// Lets a link get worse, or be itself again.

@@ -9,6 +9,7 @@ use lastmeter_link::mqtt::{Session, SessionOptions};
 use super::calibrator::Calibrator;
 use super::platform::DrivenPlatform;
 use crate::language::Scenario;
+use crate::run::applications::Applications;
 use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
 use crate::run::field_setup::field;
@@ -31,6 +32,7 @@ pub(crate) struct Parts<'a> {
     /// The latency record, where links or observers are modelled.
     pub(crate) modelled: Option<ModelledRecord>,
     pub(crate) calibrator: Option<Calibrator>,
+    pub(crate) applications: Applications,
 }
 
 /// How a party is connected.
@@ -102,5 +104,6 @@ pub(crate) async fn assemble<'a>(
         acknowledged,
         modelled: records_latency.then(|| modelled::record(scenario)),
         calibrator: Calibrator::of(scenario),
+        applications: Applications::of(scenario),
     })
 }

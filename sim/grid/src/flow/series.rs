@@ -23,14 +23,19 @@ pub fn series<R, E>(
         change(step, &mut network);
         let flow = solve(&network, options);
         if let Ok(flow) = &flow {
-            for &(transformer, winding, position) in &flow.taps {
-                let windings = &mut network.transformers[transformer as usize].windings;
-                if let Some(tap) = &mut windings[usize::from(winding)].tap {
-                    tap.position = position;
-                }
-            }
+            keep_taps(flow, &mut network);
         }
         results.push(read(step, &network, flow)?);
     }
     Ok(results)
+}
+
+/// Sets a network's taps to where a flow's regulators have left them.
+pub fn keep_taps(flow: &Flow, network: &mut Network) {
+    for &(transformer, winding, position) in &flow.taps {
+        let windings = &mut network.transformers[transformer as usize].windings;
+        if let Some(tap) = &mut windings[usize::from(winding)].tap {
+            tap.position = position;
+        }
+    }
 }

@@ -5,22 +5,23 @@
 //! refused before anything runs.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_grid::Network;
 use lastmeter_params::{Code, Diagnostics, Values};
-use lastmeter_sim::grid::{Feeder, Raster, Setup, StepFailure};
-use lastmeter_sim::{Streams, Terminal};
+use lastmeter_sim::grid::{Feeder, LiveGrid, LivePoint, Raster, Setup, StepFailure};
+use lastmeter_sim::{MeteringPoint, Streams, Terminal};
 use lastmeter_units::SimTime;
 
 use super::fields::{GRID, GRID_DEFECT, GRID_LOAD};
 use super::{defects, file, loads};
-use crate::language::draft::Draft;
+use crate::language::draft::{Draft, Row};
 use crate::language::files::Files;
 use crate::language::names::{LOAD_PREFIX, Names};
 use crate::language::references::References;
 use crate::language::section::calibration::CALIBRATION;
 use crate::language::section::scenario::{Head, head};
+use crate::language::section::simulator::SIMULATOR;
 use crate::language::section::source::Source;
 use crate::language::section::test_plan::TEST_PLAN;
 
@@ -37,10 +38,40 @@ pub(crate) struct Grid {
     pub(crate) loads: Names,
     /// The names of its sources.
     pub(crate) sources: Vec<String>,
-    /// None after a mistake.
+    /// What flows in every step; none after a mistake, and where a simulator plays it.
     pub(crate) feeder: Option<Arc<Feeder>>,
+    /// What a simulator plays; none after a mistake, and where there is none.
+    pub(crate) live: Option<LiveNetwork>,
     /// The texts of the files it was read from, by the names as written.
     pub(crate) files: BTreeMap<String, String>,
+}
+
+/// A network that is solved as the run goes.
+#[derive(Clone)]
+pub(crate) struct LiveNetwork {
+    pub(crate) network: Arc<Network>,
+    /// What is at the places where a device is, by their place among the sources of the network.
+    points: BTreeMap<usize, LivePoint>,
+    /// For the run that takes it.
+    grid: Arc<Mutex<Option<LiveGrid>>>,
+}
+
+impl LiveNetwork {
+    fn new(setup: Setup) -> Self {
+        let network = Arc::new(setup.network.clone());
+        let mut grid = LiveGrid::new(setup);
+        let sources = network.sources.len();
+        let at_source = (0..sources).map(|place| (place, grid.live_source(place)));
+        let mut points: BTreeMap<usize, LivePoint> = at_source.collect();
+        let at_load = (0..network.loads.len()).map(|load| (sources + load, grid.live_load(load)));
+        points.extend(at_load);
+        Self { network, points, grid: Arc::new(Mutex::new(Some(grid))) }
+    }
+
+    /// The network for a run, which one run only gets.
+    pub(crate) fn take(&self) -> Option<LiveGrid> {
+        self.grid.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// The network of the scenario, solved; `None` without a `[grid]`.
@@ -51,6 +82,7 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
         loads: Names::given("load", std::iter::empty(), false),
         sources: Vec::new(),
         feeder: None,
+        live: None,
         files: BTreeMap::new(),
     };
     let Some(values) = &section.values else { return Some(grid) };
@@ -71,6 +103,11 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     let is_sound =
         out.len() == before && loads.iter().chain(defects).all(|row| row.values.is_some());
     if let Some((setup, start)) = setup.filter(|_| is_sound) {
+        if !draft.rows(&SIMULATOR).is_empty() {
+            no_defects(&setup, defects, out);
+            grid.live = Some(LiveNetwork::new(setup));
+            return Some(grid);
+        }
         grid.feeder = solve(setup, start, values, out);
         if let Some(feeder) = &grid.feeder {
             defects::have_effect(defects, feeder, out);
@@ -108,7 +145,8 @@ fn setup(
     let powers = loads::powers(draft.rows(&GRID_LOAD), &context, &mut grid.files, out);
     let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
-    Some((Setup { network, frequency_hz, raster, powers, defects }, start))
+    let changes = Vec::new();
+    Some((Setup { network, frequency_hz, raster, powers, defects, changes }, start))
 }
 
 /// The sources that a network makes, in the order of their places: its feeding points, then its
@@ -125,6 +163,12 @@ pub(crate) fn grid_sources(
     let span = draft.values(&GRID).map(|it| it.span);
     let mut made = Vec::with_capacity(grid.sources.len() + grid.loads.len());
     let mut make = |name: String, at: &dyn Fn(&Feeder, &str) -> Made| {
+        let live = grid.live.as_ref().and_then(|live| live.points.get(&made.len()));
+        if let Some(live) = live.filter(|_| is_used(made.len())) {
+            let metering_point = Some(MeteringPoint::Live(live.clone()));
+            made.push(Source { name, kind: GRID_SOURCE, metering_point });
+            return;
+        }
         let feeder = grid.feeder.as_ref().filter(|_| is_used(made.len()));
         let terminal = match feeder.map(|feeder| at(feeder, &name)).transpose() {
             Ok(terminal) => terminal,
@@ -146,6 +190,14 @@ pub(crate) fn grid_sources(
         make(format!("{LOAD_PREFIX}{name}"), &at);
     }
     made
+}
+
+/// What a simulator sends has no meter in front of which a current could be led past.
+fn no_defects(setup: &Setup, defects: &[Row<'_>], out: &mut Diagnostics) {
+    if let Some(first) = defects.first().filter(|_| !setup.defects.is_empty()) {
+        let message = "a network that a simulator plays has no defects";
+        out.report(Code::DOES_NOT_FIT, first.span, message, "leave it out");
+    }
 }
 
 type Made = Result<Terminal, lastmeter_sim::TerminalError>;

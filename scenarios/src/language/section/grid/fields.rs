@@ -12,7 +12,7 @@ const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
 
 const SHARE: Kind = quantity(Dimension::Ratio, 0.0, 1.0);
 const POWER_FACTOR: Kind = quantity(Dimension::Ratio, 0.05, 1.0);
-const STEP: Kind = quantity(Dimension::Time, 1.0, 86_400.0);
+const STEP: Kind = quantity(Dimension::Time, 1e-3, 86_400.0);
 
 pub(crate) static GRID: Section = Section {
     name: "grid",

@@ -15,4 +15,4 @@ pub(crate) use balance::can_add_up;
 pub(crate) use csv::turns_back;
 pub(crate) use feed::{Grid, grid, grid_sources};
 pub(crate) use fields::{GRID, GRID_DEFECT, GRID_LOAD};
-pub(crate) use rows::other_separator;
+pub(crate) use rows::{other_separator, text_of};

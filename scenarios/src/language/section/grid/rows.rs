@@ -42,7 +42,7 @@ pub(super) fn table_text(
 }
 
 /// The text of a file of reasonable size.
-pub(super) fn text_of(name: &str, files: &Files<'_>) -> Result<String, String> {
+pub(crate) fn text_of(name: &str, files: &Files<'_>) -> Result<String, String> {
     let bytes = files.read(name)?;
     if bytes.is_empty() {
         return Err("it is empty".to_owned());

@@ -1,0 +1,203 @@
+//! `[[simulator]]`: a real-time simulator of our own, which plays the network of `[grid]`.
+
+mod points;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastmeter_devices::endpoint::Driven;
+use lastmeter_params::{Code, Diagnostics, Field, Kind, Span};
+use lastmeter_rts::point_map::PointMap;
+
+use super::gateway::{GATEWAY, ON, kind_of};
+use super::grid::{GRID, Grid, text_of};
+use super::network::{self, NETWORK};
+use crate::language::draft::{Draft, Naming, Row, Section};
+use crate::language::files::Files;
+use crate::language::references::References;
+pub(crate) use points::ShownBy;
+
+/// The key of the point map, here and of a gateway.
+const MAP: &str = "map";
+
+pub(crate) static SIMULATOR: Section = Section {
+    name: "simulator",
+    noun: "simulator",
+    doc: "A real-time simulator of our own in the place of a rack: it solves the network of \
+        `[grid]` step by step as the run goes, sends its points in frames over a `[[network]]` of \
+        kind `stream`, and obeys what is written to it. A `[[gateway]]` of model \
+        `simulator-adapter` on the same network makes readings of it. What its points show and \
+        drive beside the quantities of devices stands in `[[simulator.point]]`.",
+    fields: &[
+        Field::required("name", Kind::Name, "what injections refer to"),
+        Field::required(MAP, Kind::Text, "the file with its point map, as the simulator has it"),
+        Field::required(ON, Kind::Text, "the network it is on: `network:NAME`"),
+    ],
+    rules: &[there_is_one_with_a_network],
+    ..Section::REPEATED
+};
+
+pub(crate) static SIMULATOR_POINT: Section = Section {
+    name: "simulator.point",
+    noun: "point",
+    doc: "What a point of the simulator shows of the plant, or drives in it. Points that carry a \
+        quantity of a device or a status need no table.",
+    fields: &[
+        Field::required("name", Kind::Name, "the point of the map"),
+        Field::optional(
+            "shows",
+            Kind::Text,
+            "of a point that the simulator sends: `breaker:NAME` (1: closed), `point:NAME` (what \
+             was written to that point), or a number that it always has",
+        ),
+        Field::optional(
+            "drives",
+            Kind::Text,
+            "of a point that the simulator takes: `breaker:NAME` (a line or a switch), `load:NAME` \
+             (its active power), `source:NAME` (its voltage per unit)",
+        ),
+    ],
+    naming: Naming::Unique,
+    ..Section::REPEATED
+};
+
+/// A simulator.
+#[derive(Clone)]
+pub struct SimulatorRow {
+    /// Its name.
+    pub name: String,
+    /// The index of its network.
+    pub network: usize,
+    /// Its points.
+    pub map: Arc<PointMap>,
+    /// What the points show that it sends, in the order of the map.
+    pub(crate) shows: Vec<ShownBy>,
+    /// What the points drive that it takes, in the order of the map.
+    pub(crate) drives: Vec<Driven>,
+}
+
+/// There is one network to play, and it is played once.
+fn there_is_one_with_a_network(draft: &Draft<'_>, out: &mut Diagnostics) {
+    let rows = draft.rows(&SIMULATOR);
+    if let Some(second) = rows.get(1) {
+        let message = "a second simulator would play the same network";
+        out.report(Code::DOES_NOT_FIT, second.span, message, "expected one `[[simulator]]`");
+    }
+    if let Some(first) = rows.first().filter(|_| draft.is_left_out(&GRID)) {
+        let message = "a simulator plays the network of `[grid]`, which is missing";
+        let help = Some("add a `[grid]` with the `file` of one".to_owned());
+        let label = "nothing to play";
+        out.report_with_help(Code::MISSING_KEY, first.span, message, label, help);
+    }
+}
+
+/// The file of a map, read; every mistake of it is reported at the key that names it.
+fn read_map(
+    row: &Row<'_>,
+    files: &Files<'_>,
+    kept: &mut BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) -> Option<PointMap> {
+    let (name, span) = row.text(MAP)?;
+    let text = match text_of(name, files) {
+        Ok(text) => text,
+        Err(why) => {
+            let message = format!("`{name}` cannot be read: {why}");
+            let (label, help) = ("expected a point map", files.near(name));
+            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
+            return None;
+        }
+    };
+    kept.insert(name.to_owned(), text.clone());
+    match PointMap::parse(&text) {
+        Ok(map) => Some(map),
+        Err(error) => {
+            for mistake in &error.0 {
+                let message = format!("{name}: {mistake}");
+                out.report(Code::FILE_REFUSED, span, message, "the point map of this file");
+            }
+            None
+        }
+    }
+}
+
+/// Reads the files that gateways' keys name, which are point maps.
+pub(crate) fn maps_of_gateways(
+    draft: &Draft<'_>,
+    files: &Files<'_>,
+    kept: &mut BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) {
+    for row in draft.rows(&GATEWAY) {
+        let Some(kind) = kind_of(row).filter(|kind| kind.files.contains(&MAP)) else { continue };
+        let (Some(_), Some((_, span))) = (read_map(row, files, kept, out), row.text(ON)) else {
+            continue;
+        };
+        let has_one = draft.rows(&SIMULATOR).iter().any(|simulator| {
+            simulator.text(ON).map(|(on, _)| on) == row.text(ON).map(|(on, _)| on)
+        });
+        if !has_one && draft.all_read(&SIMULATOR) {
+            let message = format!("no simulator is on the network of this {}", kind.entry.name);
+            let help = "add a `[[simulator]]` with the same `on`".to_owned();
+            let label = "nobody sends anything there";
+            out.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
+        }
+    }
+}
+
+/// The simulators, as far as they have no mistake.
+pub(crate) fn simulators(
+    draft: &Draft<'_>,
+    (grid, references): (Option<&Grid>, &References),
+    files: &Files<'_>,
+    kept: &mut BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) -> Vec<SimulatorRow> {
+    let mut all = Vec::new();
+    for row in draft.rows(&SIMULATOR) {
+        let map = read_map(row, files, kept, out);
+        let network = network_of(draft, row, out);
+        let (Some(map), Some(network), Some(grid), Some(name)) = (map, network, grid, row.name())
+        else {
+            continue;
+        };
+        let bound = points::Binding { draft, map: &map, network, grid, references };
+        if let Some((shows, drives)) = bound.bind(out) {
+            let (name, map) = (name.to_owned(), Arc::new(map));
+            all.push(SimulatorRow { name, network, map, shows, drives });
+        }
+    }
+    all
+}
+
+/// The index of a simulator's network, which is one of streams with an adapter.
+fn network_of(draft: &Draft<'_>, row: &Row<'_>, out: &mut Diagnostics) -> Option<usize> {
+    let (on, span): (&str, Span) = row.text(ON)?;
+    let name = on.strip_prefix("network:");
+    let networks = draft.rows(&NETWORK);
+    let found = networks.iter().position(|network| name.is_some() && network.name() == name);
+    let Some(found) = found else {
+        let names: Vec<&str> = networks.iter().filter_map(Row::name).collect();
+        let message = format!("`{on}` is no network");
+        let label = format!("expected `network:` and one of {}", names.join(", "));
+        out.report(Code::UNKNOWN_REFERENCE, span, message, label);
+        return None;
+    };
+    if network::kind_of(&networks[found])?.entry.name != "stream" {
+        let message = format!("a simulator cannot be on `{on}`");
+        out.report(Code::DOES_NOT_FIT, span, message, "expected a network of kind `stream`");
+        return None;
+    }
+    let adapters = draft.rows(&GATEWAY).iter().filter(|gateway| {
+        kind_of(gateway).is_some_and(|kind| kind.files.contains(&MAP))
+            && gateway.text(ON).is_some_and(|(other, _)| other == on)
+    });
+    if adapters.count() == 0 && draft.all_read(&GATEWAY) {
+        let message = "nothing takes what this simulator sends".to_owned();
+        let help = format!("add a `[[gateway]]` of model `simulator-adapter` with `on = \"{on}\"`");
+        let label = "a network without an adapter";
+        out.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
+        return None;
+    }
+    Some(found)
+}

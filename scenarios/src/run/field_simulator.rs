@@ -1,0 +1,83 @@
+//! A simulator of our own at the end of a field network, and the readings that an adapter makes of
+//! its points.
+
+use std::collections::BTreeMap;
+
+use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointOutput};
+use lastmeter_sim::ReferenceSpan;
+use lastmeter_units::{Serial, SimDuration, SimTime};
+
+use super::device_note::DeviceNote;
+use super::ledger::{Made, Sent};
+use super::party::Said;
+
+/// A simulator on a network.
+pub(crate) struct FieldSimulator {
+    pub(crate) name: String,
+    endpoint: Endpoint,
+    start: SimTime,
+    /// How often the adapter reports.
+    every: SimDuration,
+    /// Of each device, by its index in the scenario, the last number that was announced.
+    announced: BTreeMap<usize, Serial>,
+    output: Vec<EndpointOutput>,
+}
+
+impl FieldSimulator {
+    pub(crate) fn new(name: &str, endpoint: Endpoint, start: SimTime, every: SimDuration) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoint,
+            start,
+            every,
+            announced: BTreeMap::new(),
+            output: Vec::new(),
+        }
+    }
+
+    /// When it sends its next frame.
+    pub(crate) fn wake_at(&self) -> Option<SimTime> {
+        self.endpoint.wake_at()
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Takes an input; gives the frames that it sends.
+    pub(crate) fn step(
+        &mut self,
+        now: SimTime,
+        input: EndpointInput,
+        said: &mut Vec<Said>,
+    ) -> Vec<Vec<u8>> {
+        self.endpoint.step(now, input, &mut self.output);
+        let mut frames = Vec::new();
+        for output in self.output.drain(..) {
+            match output {
+                EndpointOutput::Frame { bytes, .. } => frames.push(bytes),
+                EndpointOutput::Event { kind, detail } => {
+                    let note = DeviceNote { at: now, kind: kind.word(), detail };
+                    said.push(Said::Note { of: self.name.clone(), note });
+                }
+            }
+        }
+        frames
+    }
+
+    /// What the adapter's message of a device announces, if it is a reading that was not sent
+    /// before. Number and date are the adapter's; what the reading has to cover is not its to say:
+    /// the reporting period that ends at that date.
+    pub(crate) fn announced(&mut self, device: usize, payload: &[u8]) -> Option<Made> {
+        let sent = Sent::read(payload)?;
+        let ((epoch, serial), at) = (sent.key(), sent.event_time()?);
+        let last = self.announced.get(&device);
+        if last.is_some_and(|last| serial <= *last) {
+            return None;
+        }
+        self.announced.insert(device, serial);
+        let to = at - self.start;
+        let span = ReferenceSpan { from: to - self.every, to, registers_from: SimDuration::ZERO };
+        Some(Made { epoch, serial, at, span })
+    }
+}
