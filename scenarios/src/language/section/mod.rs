@@ -41,7 +41,6 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &device::DEVICE,
     &gateway::GATEWAY,
     &simulator::SIMULATOR,
-    &simulator::SIMULATOR_POINT,
     &observer::OBSERVER,
     &application::APPLICATION,
     &inject::INJECT,

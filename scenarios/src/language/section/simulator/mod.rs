@@ -12,7 +12,7 @@ use lastmeter_rts::point_map::PointMap;
 use super::gateway::{GATEWAY, ON, kind_of};
 use super::grid::{GRID, Grid, text_of};
 use super::network::{self, NETWORK};
-use crate::language::draft::{Draft, Naming, Row, Section};
+use crate::language::draft::{Draft, Row, Section};
 use crate::language::files::Files;
 use crate::language::references::References;
 pub(crate) use points::ShownBy;
@@ -20,44 +20,35 @@ pub(crate) use points::ShownBy;
 /// The key of the point map, here and of a gateway.
 const MAP: &str = "map";
 
+const SHOWS: &str = "shows";
+const DRIVES: &str = "drives";
+
 pub(crate) static SIMULATOR: Section = Section {
     name: "simulator",
     noun: "simulator",
     doc: "A real-time simulator of our own in the place of a rack: it solves the network of \
         `[grid]` step by step as the run goes, sends its points in frames over a `[[network]]` of \
         kind `stream`, and obeys what is written to it. A `[[gateway]]` of model \
-        `simulator-adapter` on the same network makes readings of it. What its points show and \
-        drive beside the quantities of devices stands in `[[simulator.point]]`.",
+        `simulator-adapter` on the same network makes readings of it. Points that carry a quantity \
+        of a device or a status need no word; what others show and drive is written here.",
     fields: &[
         Field::required("name", Kind::Name, "what injections refer to"),
         Field::required(MAP, Kind::Text, "the file with its point map, as the simulator has it"),
         Field::required(ON, Kind::Text, "the network it is on: `network:NAME`"),
+        Field::optional(
+            SHOWS,
+            Kind::Texts,
+            "by point that it sends: `breaker:NAME` (1: closed), `point:NAME` (what was written to \
+             that point), or a number that it always has: `shows = { state = \"breaker:B1\" }`",
+        ),
+        Field::optional(
+            DRIVES,
+            Kind::Texts,
+            "by point that it takes: `breaker:NAME` (a line or a switch), `load:NAME` (its active \
+             power), `source:NAME` (its voltage per unit); a point that is not there drives nothing",
+        ),
     ],
     rules: &[there_is_one_with_a_network],
-    ..Section::REPEATED
-};
-
-pub(crate) static SIMULATOR_POINT: Section = Section {
-    name: "simulator.point",
-    noun: "point",
-    doc: "What a point of the simulator shows of the plant, or drives in it. Points that carry a \
-        quantity of a device or a status need no table.",
-    fields: &[
-        Field::required("name", Kind::Name, "the point of the map"),
-        Field::optional(
-            "shows",
-            Kind::Text,
-            "of a point that the simulator sends: `breaker:NAME` (1: closed), `point:NAME` (what \
-             was written to that point), or a number that it always has",
-        ),
-        Field::optional(
-            "drives",
-            Kind::Text,
-            "of a point that the simulator takes: `breaker:NAME` (a line or a switch), `load:NAME` \
-             (its active power), `source:NAME` (its voltage per unit)",
-        ),
-    ],
-    naming: Naming::Unique,
     ..Section::REPEATED
 };
 
@@ -161,7 +152,7 @@ pub(crate) fn simulators(
         else {
             continue;
         };
-        let bound = points::Binding { draft, map: &map, network, grid, references };
+        let bound = points::Binding { draft, row, map: &map, network, grid, references };
         if let Some((shows, drives)) = bound.bind(out) {
             let (name, map) = (name.to_owned(), Arc::new(map));
             all.push(SimulatorRow { name, network, map, shows, drives });

@@ -9,7 +9,7 @@ use lastmeter_rts::point_map::{
 use lastmeter_sim::grid::BreakerAt;
 use lastmeter_units::MeasurementId;
 
-use super::{MAP, SIMULATOR, SIMULATOR_POINT};
+use super::{DRIVES, MAP, SHOWS};
 use crate::language::draft::{Draft, Row};
 use crate::language::references::References;
 use crate::language::section::device::DEVICE;
@@ -35,6 +35,8 @@ pub(crate) enum ShownBy {
 /// A map that is held against the scenario.
 pub(super) struct Binding<'a> {
     pub(super) draft: &'a Draft<'a>,
+    /// The simulator's table.
+    pub(super) row: &'a Row<'a>,
     pub(super) map: &'a PointMap,
     /// The index of the simulator's network.
     pub(super) network: usize,
@@ -62,42 +64,46 @@ impl Binding<'_> {
         all.filter(|_| out.len() == before)
     }
 
-    fn table(&self, point: &str) -> Option<&Row<'_>> {
-        self.draft.rows(&SIMULATOR_POINT).iter().find(|row| row.name() == Some(point))
+    /// What a key of the simulator's table has for a point, with its place.
+    fn written(&self, key: &str, point: &str) -> Option<(String, Span)> {
+        let values = self.row.values.as_ref()?;
+        values.get(key)?;
+        Some((values.texts(key).remove(point)?, values.span_of(key)))
     }
 
     fn map_span(&self) -> Span {
-        let row = self.draft.rows(&SIMULATOR).first();
-        row.map_or_else(Span::default, |row| row.text(MAP).map_or(row.span, |(_, span)| span))
+        self.row.text(MAP).map_or(self.row.span, |(_, span)| span)
     }
 
-    /// Each table is about a point that there is, with the key of its direction.
+    /// What is written is about points that there are, of the key's direction.
     fn tables_are_of_points(&self, out: &mut Diagnostics) {
-        for row in self.draft.rows(&SIMULATOR_POINT) {
-            let Some((name, span)) = row.text("name") else { continue };
-            let Some(point) = self.map.points.iter().find(|point| point.name == name) else {
-                let names: Vec<&str> =
-                    self.map.points.iter().map(|point| point.name.as_str()).collect();
-                let message = format!("the map has no point `{name}`");
-                let label = format!("expected one of {}", names.join(", "));
-                out.report(Code::UNKNOWN_REFERENCE, span, message, label);
+        let Some(values) = self.row.values.as_ref() else { return };
+        let keys = [
+            (SHOWS, PointDirection::FromSimulator, "takes"),
+            (DRIVES, PointDirection::ToSimulator, "sends"),
+        ];
+        for (key, direction, other) in keys {
+            if values.get(key).is_none() {
                 continue;
-            };
-            let (own, other) = match point.direction {
-                PointDirection::FromSimulator => ("shows", "drives"),
-                PointDirection::ToSimulator => ("drives", "shows"),
-            };
-            let is_measured =
-                matches!(point.meaning, Meaning::Measured { .. } | Meaning::Waveform { .. });
-            if let Some((_, span)) = row.text(other) {
-                let message = format!("point `{name}` is {}", point.direction);
-                let label = format!("expected `{own}`");
-                out.report(Code::DOES_NOT_FIT, span, message, label);
-            } else if let Some((_, span)) =
-                row.text(own).filter(|_| is_measured && own == "shows")
-            {
-                let message = format!("point `{name}` shows a quantity of a device already");
-                out.report(Code::DOES_NOT_FIT, span, message, "expected no `shows`");
+            }
+            let span = values.span_of(key);
+            for name in values.texts(key).keys() {
+                let Some(point) = self.map.points.iter().find(|point| point.name == *name) else {
+                    let own = self.map.of_direction(direction);
+                    let names: Vec<&str> = own.map(|point| point.name.as_str()).collect();
+                    let message = format!("the map has no point `{name}`");
+                    let label = format!("expected one of {}", names.join(", "));
+                    out.report(Code::UNKNOWN_REFERENCE, span, message, label);
+                    continue;
+                };
+                if point.direction != direction {
+                    let message = format!("`{name}` is a point that the simulator {other}");
+                    let label = format!("not to be written under `{key}`");
+                    out.report(Code::DOES_NOT_FIT, span, message, label);
+                } else if key == SHOWS && point.meaning != Meaning::Raw {
+                    let message = format!("the map states already what `{name}` shows");
+                    out.report(Code::DOES_NOT_FIT, span, message, "leave it out here");
+                }
             }
         }
     }
@@ -175,10 +181,10 @@ impl Binding<'_> {
     }
 
     fn shown_by_table(&self, point: &Point, out: &mut Diagnostics) -> Option<ShownBy> {
-        let Some((shows, span)) = self.table(&point.name).and_then(|row| row.text("shows")) else {
+        let Some((shows, span)) = self.written(SHOWS, &point.name) else {
             let message = format!("what point `{}` (line {}) shows is open", point.name, point.line);
             let name = &point.name;
-            let help = format!("add `[[simulator.point]]` with `name = \"{name}\"` and `shows`");
+            let help = format!("write `shows = {{ \"{name}\" = \"breaker:NAME\" }}`");
             let label = "a point without a quantity";
             let code = Code::MISSING_KEY;
             out.report_with_help(code, self.map_span(), message, label, Some(help));
@@ -203,8 +209,7 @@ impl Binding<'_> {
     }
 
     fn driven(&self, point: &Point, out: &mut Diagnostics) -> Option<Driven> {
-        let Some((drives, span)) = self.table(&point.name).and_then(|row| row.text("drives"))
-        else {
+        let Some((drives, span)) = self.written(DRIVES, &point.name) else {
             return Some(Driven::Nothing);
         };
         if let Some(name) = drives.strip_prefix("breaker:") {
