@@ -82,9 +82,7 @@ impl Faults {
 
     /// Whether the frame of this number is lost.
     pub(super) fn is_lost(&self, at: SimTime, number: u64) -> bool {
-        let is_its = |fault: &EndpointFault| {
-            matches!(fault, EndpointFault::Lossy { every, .. } if (number + 1).is_multiple_of((*every).max(1)))
-        };
+        let is_its = |fault: &EndpointFault| matches!(fault, EndpointFault::Lossy { every, .. } if (number + 1).is_multiple_of((*every).max(1)));
         self.any(at, is_its)
     }
 }

@@ -312,9 +312,7 @@ impl Endpoint {
                 Shown::Breaker(at) => f64::from(u8::from(self.setup.grid.is_closed(*at))),
                 Shown::Word(word) => *word,
                 Shown::Value(..) | Shown::Waveform(..) if is_stale => self.last_words[place],
-                Shown::Value(live, id) => {
-                    point.to_word(live.now_value(*id).unwrap_or(f64::NAN))
-                }
+                Shown::Value(live, id) => point.to_word(live.now_value(*id).unwrap_or(f64::NAN)),
                 Shown::Waveform(live, channel) => {
                     point.to_word(live.instantaneous(*channel as usize, taken - self.setup.start))
                 }
@@ -326,7 +324,6 @@ impl Endpoint {
 
 /// Seconds and nanoseconds of Unix time.
 fn unix(at: SimTime) -> (u64, u32) {
-    let (seconds, nanoseconds) =
-        (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000));
+    let (seconds, nanoseconds) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000));
     (u64::try_from(seconds).unwrap_or(0), u32::try_from(nanoseconds).unwrap_or(0))
 }

@@ -39,17 +39,12 @@ pub(crate) const SIMULATOR_METER: DeviceKind = DeviceKind {
     build,
 };
 
-fn build(
-    values: &Values,
-    _: &DeviceContext<'_>,
-    out: &mut Diagnostics,
-) -> Option<Box<dyn Device>> {
+fn build(values: &Values, _: &DeviceContext<'_>, out: &mut Diagnostics) -> Option<Box<dyn Device>> {
     let mut quantities = Vec::new();
     for (entry, span) in values.list(QUANTITIES) {
         let Value::Text(text) = entry else { continue };
-        let id = MeasurementId::lookup(text).filter(|id| {
-            id.row().quantity.domain() == Some(Domain::Electricity)
-        });
+        let id = MeasurementId::lookup(text)
+            .filter(|id| id.row().quantity.domain() == Some(Domain::Electricity));
         match id {
             Some(id) if !quantities.contains(&id) => quantities.push(id),
             Some(_) => {

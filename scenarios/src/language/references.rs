@@ -28,6 +28,7 @@ pub(crate) struct References {
     pub(crate) via_of_floor: Via,
     pub(crate) device_of_injection: Vec<Option<usize>>,
     pub(crate) gateway_of_injection: Vec<Option<usize>>,
+    pub(crate) simulator_of_injection: Vec<Option<usize>>,
     pub(crate) source_of_injection: Vec<Option<usize>>,
     pub(crate) target_of_injection: Vec<Option<Target>>,
     pub(crate) signals: Vec<SignalPlace>,

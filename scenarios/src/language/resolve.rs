@@ -26,7 +26,7 @@ use super::section::gateway::{GATEWAY, gateway, on_networks};
 use super::section::grid::{self, GRID, Grid};
 use super::section::inject::{
     Connected, INJECT, Target, device_of, do_not_overlap, gateway_of, injection, kill_has_a_victim,
-    source_of_injection, target_of,
+    simulator_of, source_of_injection, target_of,
 };
 use super::section::link::{LINK, Via, link, via_of};
 use super::section::network::{NETWORK, network};
@@ -34,6 +34,7 @@ use super::section::observer::{OBSERVER, observed, observer, observer_can_tell_d
 use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
 use super::section::scenario::{SCENARIO, Schedule, about, head, is_in_time, lasts_so_long};
 use super::section::signal::{self, SIGNAL, signal};
+use super::section::simulator::SIMULATOR;
 use super::section::source::{SOURCE, is_left_to, sources};
 use super::section::test_plan::{self, TEST_PLAN};
 use super::texts::Texts;
@@ -209,6 +210,10 @@ fn references(
         gateway_of_injection: injections
             .iter()
             .map(|row| gateway_of(row, &names.by_section[GATEWAY.name], out))
+            .collect(),
+        simulator_of_injection: injections
+            .iter()
+            .map(|row| simulator_of(row, &names.by_section[SIMULATOR.name], out))
             .collect(),
         source_of_injection: injections
             .iter()

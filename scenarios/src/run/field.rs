@@ -191,21 +191,6 @@ impl Field {
         }
     }
 
-    /// Tells the simulator of this name something.
-    pub(crate) fn into_simulator(
-        &mut self,
-        name: &str,
-        input: EndpointInput,
-        said: &mut Vec<Said>,
-    ) {
-        let is_it = |network: &FieldNetwork| {
-            network.simulator.as_ref().is_some_and(|simulator| simulator.name == name)
-        };
-        if let Some(network) = self.networks.iter().position(is_it) {
-            self.simulate(network, input, said);
-        }
-    }
-
     /// The simulators.
     pub(crate) fn simulators(&self) -> impl Iterator<Item = &FieldSimulator> {
         self.networks.iter().filter_map(|network| network.simulator.as_ref())

@@ -5,19 +5,19 @@
 
 use std::sync::Arc;
 
-use lastmeter_devices::endpoint::{Endpoint, EndpointSetup, Shown};
+use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointSetup, Shown};
 use lastmeter_devices::{GatewayContext, NetworkContext};
 use lastmeter_params::Diagnostics;
 use lastmeter_rts::point_map::PointMap;
 use lastmeter_sim::MeteringPoint;
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::topics::TENANT;
 
 use super::device_setup::DeviceSetup;
 use super::error::BenchError;
 use super::field::{Field, FieldDevice, FieldNetwork, MakeGateway};
 use super::field_simulator::FieldSimulator;
-use crate::language::{GatewayRow, Scenario, ShownBy};
+use crate::language::{Action, GatewayRow, Scenario, ShownBy};
 
 /// The field of a gateway; the devices on its networks are taken out of the setups, which are in
 /// the scenario's order.
@@ -73,7 +73,8 @@ fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulato
     let Some(row) = scenario.simulator_on(network) else { return Ok(None) };
     let failed = |message: String| BenchError::Device { device: row.name.clone(), message };
     let every = scenario.poll_period(network);
-    let every = every.ok_or_else(|| failed("how often its adapter reports is unknown".to_owned()))?;
+    let every =
+        every.ok_or_else(|| failed("how often its adapter reports is unknown".to_owned()))?;
     let grid = scenario.take_live_grid();
     let grid = grid.ok_or_else(|| failed("its network is played by another run".to_owned()))?;
     let live_point = |device: &usize| {
@@ -103,7 +104,18 @@ fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulato
         drives: row.drives.clone(),
     };
     let endpoint = Endpoint::new(setup).map_err(failed)?;
-    Ok(Some(FieldSimulator::new(&row.name, endpoint, start, every)))
+    let mut inputs: Vec<(SimTime, EndpointInput)> = scenario
+        .injections
+        .iter()
+        .filter_map(|injection| match &injection.action {
+            Action::Simulator { fault, .. } => {
+                Some((start + injection.at, EndpointInput::Fault(*fault)))
+            }
+            _ => None,
+        })
+        .collect();
+    inputs.sort_by_key(|(at, _)| *at);
+    Ok(Some(FieldSimulator::new(&row.name, endpoint, (start, every), inputs.into())))
 }
 
 fn make_gateway(

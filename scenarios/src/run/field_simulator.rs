@@ -1,7 +1,7 @@
 //! A simulator of our own at the end of a field network, and the readings that an adapter makes of
 //! its points.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointOutput};
 use lastmeter_sim::ReferenceSpan;
@@ -18,14 +18,22 @@ pub(crate) struct FieldSimulator {
     start: SimTime,
     /// How often the adapter reports.
     every: SimDuration,
+    /// What befalls it, and when, in order.
+    inputs: VecDeque<(SimTime, EndpointInput)>,
     /// Of each device, by its index in the scenario, the last number that was announced.
     announced: BTreeMap<usize, Serial>,
     output: Vec<EndpointOutput>,
 }
 
 impl FieldSimulator {
-    pub(crate) fn new(name: &str, endpoint: Endpoint, start: SimTime, every: SimDuration) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        endpoint: Endpoint,
+        (start, every): (SimTime, SimDuration),
+        inputs: VecDeque<(SimTime, EndpointInput)>,
+    ) -> Self {
         Self {
+            inputs,
             name: name.to_owned(),
             endpoint,
             start,
@@ -35,9 +43,10 @@ impl FieldSimulator {
         }
     }
 
-    /// When it sends its next frame.
+    /// When it sends its next frame, or something befalls it.
     pub(crate) fn wake_at(&self) -> Option<SimTime> {
-        self.endpoint.wake_at()
+        let input = self.inputs.front().map(|(at, _)| *at);
+        self.endpoint.wake_at().into_iter().chain(input).min()
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -51,6 +60,10 @@ impl FieldSimulator {
         input: EndpointInput,
         said: &mut Vec<Said>,
     ) -> Vec<Vec<u8>> {
+        // What befalls it at an instant does so before the frame of that instant.
+        while let Some((at, befalls)) = self.inputs.pop_front_if(|(at, _)| *at <= now) {
+            self.endpoint.step(at, befalls, &mut self.output);
+        }
         self.endpoint.step(now, input, &mut self.output);
         let mut frames = Vec::new();
         for output in self.output.drain(..) {

@@ -111,7 +111,8 @@ fn field(heard: &Heard) -> Field {
     let make: MakeGateway = Box::new(move |kept| {
         Some(Box::new(Listener { heard: Arc::clone(&heard), kept: kept.len() }))
     });
-    let networks = vec![FieldNetwork { medium: Some(medium), devices: vec![0, 1], simulator: None }];
+    let networks =
+        vec![FieldNetwork { medium: Some(medium), devices: vec![0, 1], simulator: None }];
     Field::new("cellar", START, make, networks, vec![device(0), device(1)]).unwrap()
 }
 

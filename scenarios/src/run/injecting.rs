@@ -25,6 +25,7 @@ pub(crate) fn until(injection: &Injection) -> Option<SimDuration> {
         | Action::Source { .. }
         | Action::Command { .. }
         | Action::RestartGateway { .. }
+        | Action::Simulator { .. }
         | Action::KillPlatform => None,
     }
 }
@@ -66,6 +67,7 @@ fn begun(scenario: &Scenario, index: usize, at: SimTime) -> Option<Event> {
             event(None).with(field::INTO, format!("source:{name}"))
         }
         Action::RestartGateway { gateway } => event(Some(&scenario.gateways[*gateway].name)),
+        Action::Simulator { simulator, .. } => event(Some(&scenario.simulators[*simulator].name)),
         Action::Impair { link, .. } => numbered(scenario, of_link(*link), index),
         Action::Disconnect { link, devices, .. } => {
             let mut event = of_link(*link);

@@ -267,12 +267,8 @@ impl LivePoint {
             Direction::Injected => -1.0,
         };
         match row.quantity {
-            Quantity::VoltageRms => {
-                mean(&|pairs| Some(pairs.get(row.phase.index()?)?.0.norm()))
-            }
-            Quantity::CurrentRms => {
-                mean(&|pairs| Some(pairs.get(row.phase.index()?)?.1.norm()))
-            }
+            Quantity::VoltageRms => mean(&|pairs| Some(pairs.get(row.phase.index()?)?.0.norm())),
+            Quantity::CurrentRms => mean(&|pairs| Some(pairs.get(row.phase.index()?)?.1.norm())),
             Quantity::ActivePower(way) => mean(&|pairs| power(pairs, sign(way), |it| it.re)),
             Quantity::ReactivePower(way) => mean(&|pairs| power(pairs, sign(way), |it| it.im)),
             Quantity::ApparentPower => mean(&|pairs| apparent_va(pairs, row.phase)),

@@ -21,9 +21,9 @@ mod view;
 mod tests;
 
 pub use feeder::{Defect, Feeder, Setup, Step, StepFailure};
+pub use household::{Household, Season};
 pub use input::{BreakerAt, GridChange, GridInput};
 pub use live::{LiveGrid, LivePoint};
-pub use household::{Household, Season};
 pub use profile::{Raster, Rows};
 pub use solar::ClearSky;
 pub use standard::{DayType, StandardLoad, StandardProfile};

@@ -23,8 +23,7 @@ const LEVEL: Kind = Kind::QuantityOfAny(&[
     Dimension::Ratio,
 ]);
 
-const NUMBER: Kind =
-    Kind::Quantity { dimension: Dimension::Ratio, min: f64::MIN, max: f64::MAX };
+const NUMBER: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: f64::MIN, max: f64::MAX };
 
 static THRESHOLD: Entry = Entry {
     name: "threshold",

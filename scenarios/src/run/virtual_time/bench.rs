@@ -382,8 +382,8 @@ impl VirtualBench<'_> {
             Action::Disconnect { link, devices, how, .. } => {
                 self.cut_gateways(*link, (devices.as_deref(), *how), begins);
             }
-            // Terminals know of it from the beginning.
-            Action::Source { .. } => {}
+            // Terminals and simulators know of it from the beginning.
+            Action::Source { .. } | Action::Simulator { .. } => {}
         }
         if begins {
             self.come_to_rest().await?;
@@ -396,12 +396,8 @@ impl VirtualBench<'_> {
     async fn let_applications_act(&mut self) -> Result<(), BenchError> {
         for wanted in self.applications.act(self.now) {
             let Wanted { device, command, parameters } = &wanted;
-            let order = CommandOrder {
-                device: *device,
-                command,
-                parameters,
-                must_be_refused: false,
-            };
+            let order =
+                CommandOrder { device: *device, command, parameters, must_be_refused: false };
             self.command(order).await?;
         }
         self.come_to_rest().await?;

@@ -46,6 +46,34 @@ static RESTART: Entry = Entry {
     fields: &[Field::required("gateway", Kind::Name, "the gateway it befalls")],
 };
 
+/// The injection `simulator`, which the simulator carries out itself.
+static SIMULATOR: Entry = Entry {
+    name: "simulator",
+    summary: "a simulator falls silent, repeats old values, loses frames, or is operated by hand",
+    description: "`silent`: no frames. `stale`: frames go on, with the measured values of the \
+        last one. `lossy`: each frame whose number is a multiple of `every` is lost. `manual`: the \
+        point of role `mode` stands at 0, and what is written is not obeyed.",
+    fields: &[
+        Field::required("simulator", Kind::Name, "the simulator it befalls"),
+        Field::required(
+            "what",
+            Kind::Choice(&["silent", "stale", "lossy", "manual"]),
+            "what goes wrong",
+        ),
+        Field::default(
+            "every",
+            Kind::Integer { min: 1, max: 1_000_000_000 },
+            "1000",
+            "of `lossy`: one frame in so many is lost",
+        ),
+        Field::optional(
+            "for",
+            Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: DURATION_S_MAX },
+            "how long, within the scenario; until the end if left out",
+        ),
+    ],
+};
+
 const LINK_FIELD: Field = Field::required("link", Kind::Name, "the link it happens to");
 
 const LINK_DEVICE_FIELD: Field = Field::optional(
@@ -111,6 +139,7 @@ pub(crate) enum InjectKind {
     Command,
     Kill,
     Restart,
+    Simulator,
     Impair,
     Disconnect,
     Device(&'static InjectionKind),
@@ -123,6 +152,7 @@ impl InjectKind {
             Self::Command => &COMMAND,
             Self::Kill => &KILL,
             Self::Restart => &RESTART,
+            Self::Simulator => &SIMULATOR,
             Self::Impair => &IMPAIR,
             Self::Disconnect => &DISCONNECT,
             Self::Device(kind) => &kind.entry,
@@ -131,7 +161,14 @@ impl InjectKind {
     }
 
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let own = [Self::Command, Self::Kill, Self::Restart, Self::Impair, Self::Disconnect];
+        let own = [
+            Self::Command,
+            Self::Kill,
+            Self::Restart,
+            Self::Simulator,
+            Self::Impair,
+            Self::Disconnect,
+        ];
         let sources = SOURCE_INJECTIONS.iter().map(Self::Source);
         own.into_iter().chain(INJECTIONS.iter().map(Self::Device)).chain(sources)
     }

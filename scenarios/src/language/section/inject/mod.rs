@@ -10,5 +10,6 @@ pub(crate) use interference::{Connected, Target, do_not_overlap, target_of};
 pub(crate) use kinds::{InjectKind, kind_of};
 pub use row::{Action, Injection};
 pub(crate) use row::{
-    INJECT, device_of, gateway_of, injection, is_of_device, kill_has_a_victim, source_of_injection,
+    INJECT, device_of, gateway_of, injection, is_of_device, kill_has_a_victim, simulator_of,
+    source_of_injection,
 };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_devices::DeviceFault;
+use lastmeter_devices::endpoint::EndpointFault;
 use lastmeter_link::impair::{Breakage, Impairment};
 use lastmeter_params::{
     Code, Diagnostics, Dimension, Field, Kind, NodeValue, Values, parse_quantity,
@@ -70,6 +71,13 @@ pub enum Action {
     RestartGateway {
         /// The gateway's index.
         gateway: usize,
+    },
+    /// Something goes wrong inside a simulator, which knows of it from the beginning.
+    Simulator {
+        /// The simulator's index.
+        simulator: usize,
+        /// What.
+        fault: EndpointFault,
     },
     /// A link gets worse. What ends at an instant ends before what begins then.
     Impair {
@@ -153,6 +161,20 @@ pub(crate) fn injection(
         InjectKind::Kill => Action::KillPlatform,
         InjectKind::Restart => {
             Action::RestartGateway { gateway: (*references.gateway_of_injection.get(index)?)? }
+        }
+        InjectKind::Simulator => {
+            let until = until(&values).map(|until| start + until);
+            let fault = match values.text("what") {
+                "silent" => EndpointFault::Silent { until },
+                "stale" => EndpointFault::Stale { until },
+                "manual" => EndpointFault::Manual { until },
+                _ => {
+                    let every = u64::try_from(values.integer("every")).unwrap_or(1);
+                    EndpointFault::Lossy { every, until }
+                }
+            };
+            let simulator = (*references.simulator_of_injection.get(index)?)?;
+            Action::Simulator { simulator, fault }
         }
         InjectKind::Impair => {
             let Target { link, devices } = target?;
@@ -250,6 +272,19 @@ pub(crate) fn gateway_of(row: &Row<'_>, gateways: &Names, out: &mut Diagnostics)
     }
     let (name, span) = row.reference("gateway")?;
     gateways.find(name, span, out)
+}
+
+/// The index of the simulator that an injection names.
+pub(crate) fn simulator_of(
+    row: &Row<'_>,
+    simulators: &Names,
+    out: &mut Diagnostics,
+) -> Option<usize> {
+    if !matches!(kind_of(row), Some(InjectKind::Simulator)) {
+        return None;
+    }
+    let (name, span) = row.reference("simulator")?;
+    simulators.find(name, span, out)
 }
 
 /// The index of the source that an injection happens to.

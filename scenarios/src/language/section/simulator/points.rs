@@ -182,7 +182,8 @@ impl Binding<'_> {
 
     fn shown_by_table(&self, point: &Point, out: &mut Diagnostics) -> Option<ShownBy> {
         let Some((shows, span)) = self.written(SHOWS, &point.name) else {
-            let message = format!("what point `{}` (line {}) shows is open", point.name, point.line);
+            let message =
+                format!("what point `{}` (line {}) shows is open", point.name, point.line);
             let name = &point.name;
             let help = format!("write `shows = {{ \"{name}\" = \"breaker:NAME\" }}`");
             let label = "a point without a quantity";
