@@ -2,12 +2,14 @@
 
 mod bridge;
 mod check;
+mod serve;
 
 use clap::Subcommand;
 use lastmeter_reports::ExitCode;
 
 pub use bridge::BridgeOptions;
 pub use check::CheckOptions;
+pub use serve::ServeOptions;
 
 /// What is done with a simulator.
 #[derive(Clone, Debug, Subcommand)]
@@ -16,6 +18,8 @@ pub enum RtsCommand {
     Check(CheckOptions),
     /// Carry what a simulator sends to an MQTT broker, as readings of devices
     Bridge(BridgeOptions),
+    /// Play the simulator of a scenario in real time, for an adapter at the other end of a line
+    Serve(ServeOptions),
 }
 
 /// Does it; says how it ended.
@@ -23,5 +27,6 @@ pub fn rts(command: &RtsCommand) -> ExitCode {
     match command {
         RtsCommand::Check(options) => check::check(options),
         RtsCommand::Bridge(options) => bridge::bridge(options),
+        RtsCommand::Serve(options) => serve::serve(options),
     }
 }

@@ -3,6 +3,7 @@
 //! Every device of a scenario is set up once, in the scenario's order; those on a network then move
 //! into the field of its gateway.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointSetup, Shown};
@@ -17,7 +18,7 @@ use super::device_setup::DeviceSetup;
 use super::error::BenchError;
 use super::field::{Field, FieldDevice, FieldNetwork, MakeGateway};
 use super::field_simulator::FieldSimulator;
-use crate::language::{Action, GatewayRow, Scenario, ShownBy};
+use crate::language::{Action, GatewayRow, Scenario, ShownBy, SimulatorRow};
 
 /// The field of a gateway; the devices on its networks are taken out of the setups, which are in
 /// the scenario's order.
@@ -73,10 +74,42 @@ fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulato
     let Some(row) = scenario.simulator_on(network) else { return Ok(None) };
     let failed = |message: String| BenchError::Device { device: row.name.clone(), message };
     let every = scenario.poll_period(network);
-    let every =
-        every.ok_or_else(|| failed("how often its adapter reports is unknown".to_owned()))?;
+    let every = every.ok_or_else(|| failed("how often its adapter reports is unknown".to_owned()))?;
+    let start = scenario.schedule.start;
+    let end = Some(start + scenario.schedule.duration);
+    let endpoint = endpoint_of(scenario, row, false, (start, end)).map_err(failed)?;
+    let inputs = inputs_of(scenario, start);
+    Ok(Some(FieldSimulator::new(&row.name, endpoint, (start, every), inputs)))
+}
+
+/// What befalls the simulator, and when, in order.
+pub(crate) fn inputs_of(
+    scenario: &Scenario,
+    start: SimTime,
+) -> VecDeque<(SimTime, EndpointInput)> {
+    let mut inputs: Vec<(SimTime, EndpointInput)> = scenario
+        .injections
+        .iter()
+        .filter_map(|injection| match &injection.action {
+            Action::Simulator { fault, .. } => {
+                Some((start + injection.at, EndpointInput::Fault(*fault)))
+            }
+            _ => None,
+        })
+        .collect();
+    inputs.sort_by_key(|(at, _)| *at);
+    inputs.into()
+}
+
+/// A simulator with the network of the plant, which it takes for itself.
+pub(crate) fn endpoint_of(
+    scenario: &Scenario,
+    row: &SimulatorRow,
+    is_stream: bool,
+    (start, end): (SimTime, Option<SimTime>),
+) -> Result<Endpoint, String> {
     let grid = scenario.take_live_grid();
-    let grid = grid.ok_or_else(|| failed("its network is played by another run".to_owned()))?;
+    let grid = grid.ok_or_else(|| "its network is played by another run".to_owned())?;
     let live_point = |device: &usize| {
         let source = &scenario.plant.sources[scenario.devices[*device].source];
         source.metering_point.as_ref().and_then(MeteringPoint::live).cloned()
@@ -92,30 +125,9 @@ fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulato
         })
     };
     let shows = row.shows.iter().map(shown).collect::<Option<Vec<Shown>>>();
-    let shows = shows.ok_or_else(|| failed("a device is at no place of the network".to_owned()))?;
-    let start = scenario.schedule.start;
-    let setup = EndpointSetup {
-        map: PointMap::clone(&row.map),
-        is_stream: false,
-        grid,
-        start,
-        end: Some(start + scenario.schedule.duration),
-        shows,
-        drives: row.drives.clone(),
-    };
-    let endpoint = Endpoint::new(setup).map_err(failed)?;
-    let mut inputs: Vec<(SimTime, EndpointInput)> = scenario
-        .injections
-        .iter()
-        .filter_map(|injection| match &injection.action {
-            Action::Simulator { fault, .. } => {
-                Some((start + injection.at, EndpointInput::Fault(*fault)))
-            }
-            _ => None,
-        })
-        .collect();
-    inputs.sort_by_key(|(at, _)| *at);
-    Ok(Some(FieldSimulator::new(&row.name, endpoint, (start, every), inputs.into())))
+    let shows = shows.ok_or_else(|| "a device is at no place of the network".to_owned())?;
+    let (map, drives) = (PointMap::clone(&row.map), row.drives.clone());
+    Endpoint::new(EndpointSetup { map, is_stream, grid, start, end, shows, drives })
 }
 
 fn make_gateway(

@@ -42,6 +42,7 @@ pub use console::{Console, ConsoleOptions};
 pub(crate) use device_setup::device_setup;
 pub use error::{BenchError, chain};
 pub(crate) use feeder::Feeder;
+pub(crate) use field_setup::{endpoint_of, inputs_of};
 pub(crate) use host::{host_name, monotonic};
 pub use host::{stamp, wall_now};
 pub use moving::RunOptions;

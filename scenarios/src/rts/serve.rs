@@ -1,0 +1,221 @@
+//! `lastmeter rts serve`: plays the simulator of a scenario in real time, at the end of a real
+//! line, for whatever adapter is at the other end.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use hdrhistogram::Histogram;
+use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointOutput};
+use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings};
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::timer::Timer;
+use lastmeter_link::priority;
+use lastmeter_reports::ExitCode;
+use lastmeter_units::{SimDuration, SimTime};
+use serde_json::{Value, json};
+
+use crate::device::ends;
+use crate::language::{LoadOptions, Scenario};
+use crate::output::{print_err, print_out};
+use crate::run::{chain, endpoint_of, inputs_of, wall_now};
+
+/// What is played, and where.
+#[derive(Clone, Debug, Args)]
+pub struct ServeOptions {
+    /// The scenario with the `[[simulator]]`
+    pub scenario: PathBuf,
+    /// Where its adapter is: `udp:HOST:PORT`, `udp-listen:HOST:PORT`, `tcp-listen:HOST:PORT` (as a
+    /// GTNET card does) or `tcp:HOST:PORT`
+    #[arg(long, value_name = "ADDRESS")]
+    pub on: String,
+    /// Override a scenario value, as in `grid.step="10 ms"`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// End by itself after so long; else at a signal
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::device::length)]
+    pub length: Option<Duration>,
+}
+
+/// The longest lateness that is told apart, one hour.
+const LATENESS_MAX_NS: u64 = 3_600_000_000_000;
+
+/// What became of the schedule.
+struct Played {
+    /// How late each frame was, nanoseconds.
+    lateness: Histogram<u64>,
+    /// Frames that were left out because their time was over.
+    overruns: u64,
+    frames: u64,
+    unsent: u64,
+    received: u64,
+}
+
+/// Plays until a signal, or for so long; says how it ended.
+pub(super) fn serve(options: &ServeOptions) -> ExitCode {
+    let fail = |message: String| {
+        print_err(&format!("error: {message}"));
+        ExitCode::BadInput
+    };
+    let address: ChannelAddress = match options.on.parse() {
+        Ok(address) => address,
+        Err(error) => return fail(format!("--on: {error}")),
+    };
+    let load = LoadOptions { overrides: options.overrides.clone(), ..LoadOptions::default() };
+    let scenario = match Scenario::load(&options.scenario, &load.in_environment()) {
+        Ok(scenario) => scenario,
+        Err(failure) => {
+            print_err(&failure.to_string());
+            return ExitCode::BadInput;
+        }
+    };
+    let Some(row) = scenario.simulators.first() else {
+        return fail(format!("{}: it has no `[[simulator]]`", options.scenario.display()));
+    };
+    let is_stream =
+        !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
+    let start = wall_now() + SimDuration::from_milliseconds(200);
+    let endpoint = match endpoint_of(&scenario, row, is_stream, (start, None)) {
+        Ok(endpoint) => endpoint,
+        Err(message) => return fail(message),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(format!("the runtime did not start: {error}")),
+    };
+    // Who is refused plays on, later than asked for.
+    let priority = priority::raise_this_thread(priority::DEFAULT_LEVEL);
+    runtime.block_on(async {
+        let line = match Channel::open(&address, ChannelSettings::M_BUS).await {
+            Ok(line) => line,
+            Err(error) => return fail(chain(&error)),
+        };
+        let ready = json!({
+            "ready": true, "name": row.name, "line": line.place(),
+            "frames_per_second": row.map.simulator.sample_rate,
+            "priority": priority.err().unwrap_or_else(priority::policy_word),
+        });
+        print_out(&ready.to_string());
+        let period_s = 1.0 / row.map.simulator.sample_rate;
+        let period_ns = SimDuration::from_seconds_f64(period_s).0;
+        let inputs = inputs_of(&scenario, start);
+        let player = Player { endpoint, line, period_ns, start, inputs };
+        match player.play(options.length).await {
+            Ok(played) => {
+                print_out(&played.summary().to_string());
+                ExitCode::Passed
+            }
+            Err(error) => fail(error),
+        }
+    })
+}
+
+struct Player {
+    endpoint: Endpoint,
+    line: Channel,
+    period_ns: i64,
+    start: SimTime,
+    /// What befalls the simulator, and when, in order.
+    inputs: VecDeque<(SimTime, EndpointInput)>,
+}
+
+impl Player {
+    async fn play(mut self, length: Option<Duration>) -> Result<Played, String> {
+        let error = |error: std::io::Error| error.to_string();
+        let mut timer = Timer::new().map_err(error)?;
+        let mut end = std::pin::pin!(ends(length).map_err(error)?);
+        let start_ns = monotonic_ns() + (self.start - wall_now()).0;
+        let begin = self.start;
+        let instant_ns = move |at: SimTime| start_ns + (at - begin).0;
+        let start = self.start;
+        let now = || start + SimDuration(monotonic_ns() - start_ns);
+        let mut played = Played::new();
+        let mut is_up = false;
+        loop {
+            let Some(wake) = self.endpoint.wake_at() else {
+                return Err("the network has no solution any more: the simulator stopped".into());
+            };
+            tokio::select! {
+                biased;
+                () = &mut end => return Ok(played),
+                waited = timer.until(instant_ns(wake)) => {
+                    waited.map_err(error)?;
+                    let late_ns = monotonic_ns() - instant_ns(wake);
+                    played.lateness.saturating_record(late_ns.max(0).unsigned_abs());
+                    // A frame whose time is over is not made up for.
+                    let oldest = wake + SimDuration(late_ns - self.period_ns);
+                    played.overruns += self.endpoint.skip_to(oldest);
+                    let mut out = Vec::new();
+                    let at = self.endpoint.wake_at().unwrap_or(wake);
+                    while let Some((_, input)) =
+                        self.inputs.pop_front_if(|(befalls, _)| *befalls <= at)
+                    {
+                        self.endpoint.step(at, input, &mut out);
+                    }
+                    self.endpoint.step(at, EndpointInput::Wake, &mut out);
+                    self.follow(out, is_up, &mut played).await;
+                }
+                event = self.line.recv() => match event {
+                    ChannelEvent::Up => {
+                        is_up = true;
+                        print_err("the adapter is there");
+                        self.endpoint.step(now(), EndpointInput::LineUp, &mut Vec::new());
+                    }
+                    ChannelEvent::Down { reason } => {
+                        is_up = false;
+                        print_err(&format!("no adapter: {reason}"));
+                    }
+                    ChannelEvent::Arrived { bytes, .. } => {
+                        played.received += 1;
+                        let mut out = Vec::new();
+                        self.endpoint.step(now(), EndpointInput::Bytes(bytes), &mut out);
+                        self.follow(out, is_up, &mut played).await;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn follow(&self, out: Vec<EndpointOutput>, is_up: bool, played: &mut Played) {
+        for output in out {
+            match output {
+                EndpointOutput::Frame { bytes, .. } => {
+                    if is_up && self.line.send(&bytes).await.is_ok() {
+                        played.frames += 1;
+                    } else {
+                        played.unsent += 1;
+                    }
+                }
+                EndpointOutput::Event { kind, detail } => {
+                    print_err(&format!("{}: {detail}", kind.word()));
+                }
+            }
+        }
+    }
+}
+
+impl Played {
+    fn new() -> Self {
+        Self {
+            lateness: Histogram::new_with_bounds(1, LATENESS_MAX_NS, 3)
+                .expect("the bounds are constants that fit"),
+            overruns: 0,
+            frames: 0,
+            unsent: 0,
+            received: 0,
+        }
+    }
+
+    fn summary(&self) -> Value {
+        let quantile = |share: f64| self.lateness.value_at_quantile(share) as f64 / 1e9;
+        json!({
+            "frames": self.frames, "unsent": self.unsent, "overruns": self.overruns,
+            "received": self.received,
+            "lateness_s": {
+                "p50": quantile(0.5), "p99": quantile(0.99), "p999": quantile(0.999),
+                "max": self.lateness.max() as f64 / 1e9,
+            },
+        })
+    }
+}
