@@ -87,14 +87,18 @@ impl StandAlone {
         let mut lines = Lines::serve(std::mem::take(&mut self.lines));
         let mut waiting = VecDeque::new();
         let mut end = std::pin::pin!(end);
-        tokio::select! {
+        let up = tokio::select! {
             () = &mut end => {
                 self.session.close().await;
                 return Ok(());
             }
-            () = lines_begin(&mut lines) => {}
-        }
+            up = lines_begin(&mut lines) => up,
+        };
         self.step(clock.now(), GatewayInput::Wake, &mut lines, &mut waiting).await?;
+        for network in up {
+            let input = GatewayInput::LineUp { network };
+            self.step(clock.now(), input, &mut lines, &mut waiting).await?;
+        }
         loop {
             let wake = self.gateway.wake_at().map_or(Duration::from_hours(1), |at| {
                 Duration::from_nanos(u64::try_from((at - clock.now()).0).unwrap_or(0))
@@ -197,8 +201,10 @@ impl StandAlone {
     }
 }
 
-/// Until each line has somebody or is known to have nobody, and no longer than [`LINES_LIMIT`].
-async fn lines_begin(lines: &mut Lines) {
+/// Until each line has somebody or is known to have nobody, and no longer than [`LINES_LIMIT`];
+/// which of them have somebody.
+async fn lines_begin(lines: &mut Lines) -> BTreeSet<usize> {
+    let mut up = BTreeSet::new();
     let all = async {
         let mut waiting: BTreeSet<usize> = (0..lines.len()).collect();
         while !waiting.is_empty() {
@@ -207,11 +213,17 @@ async fn lines_begin(lines: &mut Lines) {
             if !matches!(event, ChannelEvent::Arrived { .. }) {
                 waiting.remove(&line);
             }
+            match &event {
+                ChannelEvent::Up => up.insert(line),
+                ChannelEvent::Down { .. } => up.remove(&line),
+                ChannelEvent::Arrived { .. } => false,
+            };
             on_line(line, event);
         }
     };
     // Who comes later is welcome.
     let _ = tokio::time::timeout(LINES_LIMIT, all).await;
+    up
 }
 
 fn on_line(line: usize, event: ChannelEvent) -> Option<(Option<i64>, GatewayInput)> {
