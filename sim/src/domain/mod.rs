@@ -14,6 +14,7 @@ use lastmeter_units::{Domain, MeasurementId, SimDuration};
 use serde::{Deserialize, Serialize};
 
 use crate::energy::Netting;
+use crate::grid::LivePoint;
 use crate::terminal::Terminal;
 use crate::truth::{ReferenceSpan, Truth};
 use heat::{HeatCircuit, HeatState};
@@ -57,13 +58,16 @@ pub enum MeteringPoint {
     Heat(HeatCircuit),
     /// A pipe with drinking water.
     Water(WaterSupply),
+    /// A load or a source of a network that is solved while time goes on: it has no terminal to
+    /// sample, only values.
+    Live(LivePoint),
 }
 
 impl MeteringPoint {
     /// The domain.
     pub fn domain(&self) -> Domain {
         match self {
-            Self::Electricity(_) => Domain::Electricity,
+            Self::Electricity(_) | Self::Live(_) => Domain::Electricity,
             Self::Heat(_) => Domain::Heat,
             Self::Water(_) => Domain::Water,
         }
@@ -73,15 +77,15 @@ impl MeteringPoint {
     pub fn terminal(&self) -> Option<&Terminal> {
         match self {
             Self::Electricity(terminal) => Some(terminal),
-            Self::Heat(_) | Self::Water(_) => None,
+            Self::Heat(_) | Self::Water(_) | Self::Live(_) => None,
         }
     }
 
     /// What its pipes carry at an instant since the scenario's start, and how long that stays;
-    /// `None` of a terminal.
+    /// `None` where there is no pipe.
     pub fn pipe(&self, at: SimDuration) -> Option<PipeStretch> {
         let (state, until) = match self {
-            Self::Electricity(_) => return None,
+            Self::Electricity(_) | Self::Live(_) => return None,
             Self::Heat(circuit) => {
                 let (state, until) = circuit.stretch(at);
                 (PipeState::Heat(state), until)
@@ -95,7 +99,8 @@ impl MeteringPoint {
     }
 
     /// The reference values of a span for a meter; `electricity` is what an electricity meter adds,
-    /// without which nothing is known of its readings.
+    /// without which nothing is known of its readings at a terminal. At a live point totals are
+    /// then those of [`Netting::Net`].
     pub fn truth(
         &self,
         span: ReferenceSpan,
@@ -108,7 +113,17 @@ impl MeteringPoint {
             })),
             Self::Heat(circuit) => MeteringTruth::Heat(circuit, span),
             Self::Water(supply) => MeteringTruth::Water(supply, span),
+            Self::Live(point) => {
+                let netting = electricity.map_or(Netting::Net, |facts| facts.netting);
+                MeteringTruth::Live(point, span, netting)
+            }
         }
+    }
+}
+
+impl From<LivePoint> for MeteringPoint {
+    fn from(point: LivePoint) -> Self {
+        Self::Live(point)
     }
 }
 
@@ -127,12 +142,14 @@ pub enum MeteringTruth<'a> {
     Heat(&'a HeatCircuit, ReferenceSpan),
     /// Of a water supply.
     Water(&'a WaterSupply, ReferenceSpan),
+    /// Of a network that is solved while time goes on, with how totals are made.
+    Live(&'a LivePoint, ReferenceSpan, Netting),
 }
 
 impl MeteringTruth<'_> {
     /// The reference value of a quantity in the SI unit of its registry row; `None` where the
     /// metering point does not have it: a quantity of another domain, a mean over an empty span,
-    /// and what [`Truth::value`] leaves out.
+    /// what [`Truth::value`] leaves out, and what is not solved yet.
     pub fn value(&self, id: MeasurementId) -> Option<f64> {
         let quantity = id.row().quantity;
         match self {
@@ -142,6 +159,7 @@ impl MeteringTruth<'_> {
             }
             Self::Heat(circuit, span) => circuit.truth(quantity, *span),
             Self::Water(supply, span) => supply.truth(quantity, *span),
+            Self::Live(point, span, netting) => point.truth_value(*span, *netting, id),
         }
     }
 }

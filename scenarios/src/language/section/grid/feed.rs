@@ -108,7 +108,8 @@ fn setup(
     let powers = loads::powers(draft.rows(&GRID_LOAD), &context, &mut grid.files, out);
     let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
-    Some((Setup { network, frequency_hz, raster, powers, defects }, start))
+    let changes = Vec::new();
+    Some((Setup { network, frequency_hz, raster, powers, defects, changes }, start))
 }
 
 /// The sources that a network makes, in the order of their places: its feeding points, then its

@@ -1,0 +1,130 @@
+//! A network that answers: each step is solved when it is asked for, with what came in until then.
+
+use lastmeter_grid::network::{Network, Source};
+
+use super::feeder::{Setup, Step, StepFailure};
+use super::input::{BreakerAt, GridInput, InputError};
+use super::live_point::LivePoint;
+use super::plant::Plant;
+use super::view::{pairs_at_load, pairs_at_source, phases_of};
+
+/// A network that is solved step by step, with inputs between the steps. The same inputs at the
+/// same steps give what [`super::Feeder::solve`] gives for them, bit by bit.
+#[derive(Debug)]
+pub struct LiveGrid {
+    setup: Setup,
+    plant: Plant,
+    /// What came since the last step.
+    came: Vec<GridInput>,
+    next_step: usize,
+    last: Option<Step>,
+    points: Vec<(At, LivePoint)>,
+}
+
+/// Where a meter is.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    Load(usize),
+    Source(usize),
+}
+
+impl LiveGrid {
+    /// A network before its first step. Defects and changes that are known ahead hold as they do in
+    /// a feeder; the raster gives when steps begin, not how many there are.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let plant = Plant::new(&setup);
+        Self { setup, plant, came: Vec::new(), next_step: 0, last: None, points: Vec::new() }
+    }
+
+    /// Takes an input in. It holds from the next step that is solved, after those that came before
+    /// it and those that were known ahead for that step.
+    ///
+    /// # Errors
+    /// As [`GridInput::check`]; then nothing is changed.
+    pub fn apply(&mut self, input: GridInput) -> Result<(), InputError> {
+        input.check(&self.setup.network)?;
+        self.came.push(input);
+        Ok(())
+    }
+
+    /// Solves the next step. Beyond the end of the raster it goes on with the last powers of the
+    /// profiles.
+    ///
+    /// # Errors
+    /// If the step has no solution: loads that the network cannot carry, or switches that close a
+    /// loop without impedance. It is then the next one still, with all inputs that have come, so
+    /// another input can mend it.
+    pub fn step(&mut self) -> Result<&Step, StepFailure> {
+        let at = self.next_step;
+        self.plant.take_ahead(&self.setup, at);
+        for input in self.came.drain(..) {
+            self.plant.take(&self.setup, input);
+        }
+        self.plant.set(&self.setup, at);
+        let flow = self.plant.flow(at)?;
+        let step = self.plant.step(&self.setup, at, flow)?;
+        for (place, point) in &self.points {
+            let pairs = match *place {
+                At::Load(load) => pairs_at_load(&self.setup, load, &step),
+                At::Source(source) => pairs_at_source(&self.setup, source, &step),
+            };
+            point.push(&pairs);
+        }
+        self.next_step += 1;
+        Ok(self.last.insert(step))
+    }
+
+    /// The step that is solved next, from 0.
+    #[must_use]
+    pub fn next_step(&self) -> usize {
+        self.next_step
+    }
+
+    /// What flows in the last step that was solved.
+    #[must_use]
+    pub fn last(&self) -> Option<&Step> {
+        self.last.as_ref()
+    }
+
+    /// The declared network: inputs mean its elements by their places.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.setup.network
+    }
+
+    /// When steps begin, and of which length they are.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Whether a breaker was closed in the last step that was solved, before the first one as it is
+    /// declared; of a line at both ends. What is not there is open.
+    #[must_use]
+    pub fn is_closed(&self, at: BreakerAt) -> bool {
+        at.is_closed(self.plant.network())
+    }
+
+    /// What a meter at a load sees from the next step on; none if there is no such load.
+    #[must_use]
+    pub fn live_load(&mut self, load: usize) -> Option<LivePoint> {
+        let phases = phases_of(self.setup.network.loads.get(load)?);
+        Some(self.live(At::Load(load), phases))
+    }
+
+    /// What a meter at a source sees from the next step on, three phases of what flows from there
+    /// into the network; none if there is no such source.
+    #[must_use]
+    pub fn live_source(&mut self, source: usize) -> Option<LivePoint> {
+        let _: &Source = self.setup.network.sources.get(source)?;
+        Some(self.live(At::Source(source), 3))
+    }
+
+    fn live(&mut self, at: At, phases: usize) -> LivePoint {
+        let step = self.setup.raster.step;
+        let point = LivePoint::new(step, self.setup.frequency_hz, phases, self.next_step);
+        self.points.push((at, point.clone()));
+        point
+    }
+}
