@@ -182,9 +182,10 @@ fn instants(
 /// The first change after an instant, at the end of all time if there is none; `None` where there
 /// is no stretch.
 fn next_change(point: &MeteringPoint, at: SimDuration) -> Option<SimDuration> {
-    let until = match point.terminal() {
-        Some(terminal) => terminal.stretch(at)?.until,
-        None => point.pipe(at)?.until,
+    let until = match point {
+        MeteringPoint::Electricity(terminal) => terminal.stretch(at)?.until,
+        MeteringPoint::Live(point) => Some(point.next_change(at)?),
+        MeteringPoint::Heat(_) | MeteringPoint::Water(_) => point.pipe(at)?.until,
     };
     // What does not go on would be looked at forever.
     Some(until.filter(|until| *until > at).unwrap_or(SimDuration(i64::MAX)))

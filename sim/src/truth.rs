@@ -241,7 +241,12 @@ impl<'a> Truth<'a> {
 }
 
 /// The part of a value that flows in a direction, never negative.
-fn split(values: &[f64], phase: Phase, direction: Direction, netting: Netting) -> Option<f64> {
+pub(crate) fn split(
+    values: &[f64],
+    phase: Phase,
+    direction: Direction,
+    netting: Netting,
+) -> Option<f64> {
     let part = |value: f64| match direction {
         Direction::Consumed if value > 0.0 => value,
         Direction::Injected if value < 0.0 => -value,

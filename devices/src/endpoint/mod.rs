@@ -12,6 +12,7 @@ mod fault;
 mod point;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use lastmeter_rts::point_map::{PointDirection, PointMap, StatusRole};
 use lastmeter_rts::{Rejection, Sample, SignalType, Value, Wire};
@@ -21,6 +22,7 @@ use lastmeter_units::{SimDuration, SimTime};
 pub use fault::EndpointFault;
 use fault::Faults;
 pub use point::{Driven, Shown};
+pub use value::Probe;
 
 lastmeter_units::words! {
     /// What a simulator notes.
@@ -204,7 +206,7 @@ impl Endpoint {
                     }
                 }
             }
-            EndpointInput::Grid(input) => self.setup.grid.apply(input),
+            EndpointInput::Grid(input) => self.apply(input, "injected".to_owned(), out),
             EndpointInput::Fault(fault) => {
                 let detail = fault.to_string();
                 self.faults.begin(fault);
@@ -238,18 +240,26 @@ impl Endpoint {
             }
             self.written[place] = Some(word);
             let driven = &self.setup.drives[place];
-            if let Some(input) = driven.input(point.to_si(word), &self.setup.grid) {
+            if let Some(input) = driven.input(point.to_si(word)) {
                 let detail = format!("point `{}` = {word}: {}", point.name, driven);
                 inputs.push((input, detail));
             }
         }
         for (input, detail) in inputs {
-            self.setup.grid.apply(input);
-            event(out, EndpointEventKind::InputApplied, detail);
+            self.apply(input, detail, out);
         }
         if is_manual {
             let detail = "a frame was written while the simulator is operated by hand".to_owned();
             event(out, EndpointEventKind::InputIgnored, detail);
+        }
+    }
+
+    fn apply(&mut self, input: GridInput, what: String, out: &mut Out) {
+        match self.setup.grid.apply(input) {
+            Ok(()) => event(out, EndpointEventKind::InputApplied, what),
+            Err(error) => {
+                event(out, EndpointEventKind::InputRefused, format!("{what}: {error}"));
+            }
         }
     }
 
@@ -299,6 +309,11 @@ impl Endpoint {
                 event(out, EndpointEventKind::NoSolution, detail);
                 return false;
             }
+            for shown in &mut self.setup.shows {
+                if let Shown::Value(probe) = shown {
+                    probe.count(SimDuration(step));
+                }
+            }
         }
         true
     }
@@ -323,9 +338,11 @@ impl Endpoint {
                 Shown::Breaker(at) => f64::from(u8::from(self.setup.grid.is_closed(*at))),
                 Shown::Word(word) => *word,
                 Shown::Value(..) | Shown::Waveform(..) if is_stale => self.last_words[place],
-                Shown::Value(live, id) => point.to_word(live.now_value(*id).unwrap_or(f64::NAN)),
+                Shown::Value(probe) => point.to_word(probe.value().unwrap_or(f64::NAN)),
                 Shown::Waveform(live, channel) => {
-                    point.to_word(live.instantaneous(*channel as usize, taken - self.setup.start))
+                    let at = taken - self.setup.start;
+                    let value = value::instantaneous(live, *channel, at);
+                    point.to_word(value.unwrap_or(f64::NAN))
                 }
             }
         };

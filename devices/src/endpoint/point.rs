@@ -4,15 +4,16 @@ use std::fmt;
 
 use lastmeter_rts::Value;
 use lastmeter_rts::point_map::{StatusRole, WaveformChannel};
-use lastmeter_sim::grid::{BreakerAt, GridInput, LiveGrid, LivePoint};
-use lastmeter_units::MeasurementId;
+use lastmeter_sim::grid::{BreakerAt, GridInput, LivePoint};
 use num_complex::Complex64;
+
+use super::value::Probe;
 
 /// What a point that the simulator sends shows.
 #[derive(Clone, Debug)]
 pub enum Shown {
     /// A quantity at a place of the network; energies at the end of the frame's period.
-    Value(LivePoint, MeasurementId),
+    Value(Probe),
     /// Instantaneous values at a place of the network.
     Waveform(LivePoint, WaveformChannel),
     /// Whether a breaker is closed.
@@ -40,7 +41,7 @@ pub enum Driven {
 
 impl Driven {
     /// What a value in the SI unit does to a network.
-    pub(super) fn input(self, si: f64, _: &LiveGrid) -> Option<GridInput> {
+    pub(super) fn input(self, si: f64) -> Option<GridInput> {
         match self {
             Self::Breaker(at) => Some(GridInput::Breaker { at, is_closed: si != 0.0 }),
             Self::LoadPower(load) => {

@@ -21,6 +21,7 @@ name = "c"
 [[source]]
 node = "a"
 short_circuit_power = "100000 GVA"
+angle = "90 deg"
 [[line]]
 name = "cable"
 from = "a"
@@ -96,11 +97,11 @@ fn endpoint(end: Option<SimTime>) -> Endpoint {
     let step = SimDuration::from_milliseconds(20);
     let raster = Raster::over(START, step, SimDuration::from_seconds(1));
     let powers = vec![None; network.loads.len()];
-    let breaker = BreakerAt::find(&network, "breaker").unwrap();
+    let breaker = BreakerAt::named(&network, "breaker").unwrap();
     let (defects, changes) = (Vec::new(), Vec::new());
     let setup = Setup { network, frequency_hz: 50.0, raster, powers, defects, changes };
     let mut grid = LiveGrid::new(setup);
-    let live = grid.live_load(0);
+    let live = grid.live_load(0).unwrap();
     let id = MeasurementId::lookup("electricity.voltage.rms.l1").unwrap();
     Endpoint::new(EndpointSetup {
         map: PointMap::parse(MAP).unwrap(),
@@ -109,7 +110,7 @@ fn endpoint(end: Option<SimTime>) -> Endpoint {
         start: START,
         end,
         shows: vec![
-            Shown::Value(live.clone(), id),
+            Shown::Value(Probe::new(live.clone(), id)),
             Shown::Waveform(live, WaveformChannel::U1),
             Shown::Breaker(breaker),
             Shown::Status(StatusRole::Mode),

@@ -10,8 +10,8 @@ use hdrhistogram::Histogram;
 use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointOutput};
 use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings};
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_link::timer::Timer;
 use lastmeter_link::priority;
+use lastmeter_link::timer::Timer;
 use lastmeter_reports::ExitCode;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Value, json};
@@ -73,8 +73,7 @@ pub(super) fn serve(options: &ServeOptions) -> ExitCode {
     let Some(row) = scenario.simulators.first() else {
         return fail(format!("{}: it has no `[[simulator]]`", options.scenario.display()));
     };
-    let is_stream =
-        !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
+    let is_stream = !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
     let start = wall_now() + SimDuration::from_milliseconds(200);
     let endpoint = match endpoint_of(&scenario, row, is_stream, (start, None)) {
         Ok(endpoint) => endpoint,

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointSetup, Shown};
+use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointSetup, Probe, Shown};
 use lastmeter_devices::{GatewayContext, NetworkContext};
 use lastmeter_params::Diagnostics;
 use lastmeter_rts::point_map::PointMap;
@@ -74,7 +74,8 @@ fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulato
     let Some(row) = scenario.simulator_on(network) else { return Ok(None) };
     let failed = |message: String| BenchError::Device { device: row.name.clone(), message };
     let every = scenario.poll_period(network);
-    let every = every.ok_or_else(|| failed("how often its adapter reports is unknown".to_owned()))?;
+    let every =
+        every.ok_or_else(|| failed("how often its adapter reports is unknown".to_owned()))?;
     let start = scenario.schedule.start;
     let end = Some(start + scenario.schedule.duration);
     let endpoint = endpoint_of(scenario, row, false, (start, end)).map_err(failed)?;
@@ -83,10 +84,7 @@ fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulato
 }
 
 /// What befalls the simulator, and when, in order.
-pub(crate) fn inputs_of(
-    scenario: &Scenario,
-    start: SimTime,
-) -> VecDeque<(SimTime, EndpointInput)> {
+pub(crate) fn inputs_of(scenario: &Scenario, start: SimTime) -> VecDeque<(SimTime, EndpointInput)> {
     let mut inputs: Vec<(SimTime, EndpointInput)> = scenario
         .injections
         .iter()
@@ -109,14 +107,17 @@ pub(crate) fn endpoint_of(
     (start, end): (SimTime, Option<SimTime>),
 ) -> Result<Endpoint, String> {
     let grid = scenario.take_live_grid();
-    let grid = grid.ok_or_else(|| "its network is played by another run".to_owned())?;
+    let mut grid = grid.ok_or_else(|| "its network is played by another run".to_owned())?;
+    if end.is_some() {
+        grid.keep();
+    }
     let live_point = |device: &usize| {
         let source = &scenario.plant.sources[scenario.devices[*device].source];
         source.metering_point.as_ref().and_then(MeteringPoint::live).cloned()
     };
     let shown = |by: &ShownBy| {
         Some(match by {
-            ShownBy::Quantity(device, id) => Shown::Value(live_point(device)?, *id),
+            ShownBy::Quantity(device, id) => Shown::Value(Probe::new(live_point(device)?, *id)),
             ShownBy::Waveform(device, channel) => Shown::Waveform(live_point(device)?, *channel),
             ShownBy::Breaker(at) => Shown::Breaker(*at),
             ShownBy::Echo(place) => Shown::Echo(*place),

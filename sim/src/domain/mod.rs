@@ -54,12 +54,13 @@ pub struct PipeStretch {
 pub enum MeteringPoint {
     /// A terminal with voltages and currents.
     Electricity(Terminal),
-    /// A place of a network that is solved as the run goes.
-    Live(LivePoint),
     /// Flow and return pipe of a heat circuit.
     Heat(HeatCircuit),
     /// A pipe with drinking water.
     Water(WaterSupply),
+    /// A load or a source of a network that is solved while time goes on: it has no terminal to
+    /// sample, only values.
+    Live(LivePoint),
 }
 
 impl MeteringPoint {
@@ -76,11 +77,11 @@ impl MeteringPoint {
     pub fn terminal(&self) -> Option<&Terminal> {
         match self {
             Self::Electricity(terminal) => Some(terminal),
-            Self::Live(_) | Self::Heat(_) | Self::Water(_) => None,
+            Self::Heat(_) | Self::Water(_) | Self::Live(_) => None,
         }
     }
 
-    /// The place of a live network, if it is one.
+    /// The place in a live network, if it is one.
     pub fn live(&self) -> Option<&LivePoint> {
         match self {
             Self::Live(point) => Some(point),
@@ -89,7 +90,7 @@ impl MeteringPoint {
     }
 
     /// What its pipes carry at an instant since the scenario's start, and how long that stays;
-    /// `None` of a terminal.
+    /// `None` where there is no pipe.
     pub fn pipe(&self, at: SimDuration) -> Option<PipeStretch> {
         let (state, until) = match self {
             Self::Electricity(_) | Self::Live(_) => return None,
@@ -106,7 +107,8 @@ impl MeteringPoint {
     }
 
     /// The reference values of a span for a meter; `electricity` is what an electricity meter adds,
-    /// without which nothing is known of its readings.
+    /// without which nothing is known of its readings at a terminal. At a live point totals are
+    /// then those of [`Netting::Net`].
     pub fn truth(
         &self,
         span: ReferenceSpan,
@@ -117,12 +119,19 @@ impl MeteringPoint {
                 let truth = terminal.truth(span).with_pulse_constant(facts.pulse_constant);
                 (Box::new(truth), facts.netting)
             })),
-            Self::Live(point) => {
-                MeteringTruth::Live(point, span, electricity.map(|facts| facts.netting))
-            }
             Self::Heat(circuit) => MeteringTruth::Heat(circuit, span),
             Self::Water(supply) => MeteringTruth::Water(supply, span),
+            Self::Live(point) => {
+                let netting = electricity.map_or(Netting::Net, |facts| facts.netting);
+                MeteringTruth::Live(point, span, netting)
+            }
         }
+    }
+}
+
+impl From<LivePoint> for MeteringPoint {
+    fn from(point: LivePoint) -> Self {
+        Self::Live(point)
     }
 }
 
@@ -137,18 +146,18 @@ impl From<Terminal> for MeteringPoint {
 pub enum MeteringTruth<'a> {
     /// Of a terminal, with how totals are made.
     Electricity(Option<(Box<Truth<'a>>, Netting)>),
-    /// Of a place in a live network, with how totals are made.
-    Live(&'a LivePoint, ReferenceSpan, Option<Netting>),
     /// Of a heat circuit.
     Heat(&'a HeatCircuit, ReferenceSpan),
     /// Of a water supply.
     Water(&'a WaterSupply, ReferenceSpan),
+    /// Of a network that is solved while time goes on, with how totals are made.
+    Live(&'a LivePoint, ReferenceSpan, Netting),
 }
 
 impl MeteringTruth<'_> {
     /// The reference value of a quantity in the SI unit of its registry row; `None` where the
     /// metering point does not have it: a quantity of another domain, a mean over an empty span,
-    /// and what [`Truth::value`] leaves out.
+    /// what [`Truth::value`] leaves out, and what is not solved yet.
     pub fn value(&self, id: MeasurementId) -> Option<f64> {
         let quantity = id.row().quantity;
         match self {
@@ -156,9 +165,9 @@ impl MeteringTruth<'_> {
                 let (truth, netting) = truth.as_ref()?;
                 truth.value(id, *netting)
             }
-            Self::Live(point, span, netting) => point.truth_value(*span, (*netting)?, id),
             Self::Heat(circuit, span) => circuit.truth(quantity, *span),
             Self::Water(supply, span) => supply.truth(quantity, *span),
+            Self::Live(point, span, netting) => point.truth_value(*span, *netting, id),
         }
     }
 }

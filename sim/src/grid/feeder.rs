@@ -1,10 +1,11 @@
 //! The network solved step by step, and what is wrong with the plant.
 
 use lastmeter_grid::flow::{self, EndState, Failure, Flow, LoadState, NodeState, Options};
-use lastmeter_grid::network::{LineImpedance, LoadModel, Network, Wire};
+use lastmeter_grid::network::{LineImpedance, Network, Wire};
 use num_complex::Complex64;
 
-use super::input::{GridChange, Inputs};
+use super::input::GridChange;
+use super::plant::Plant;
 use super::profile::Raster;
 
 /// What makes meters and the declared network disagree.
@@ -48,7 +49,9 @@ pub struct Setup {
     pub powers: Vec<Option<Vec<Complex64>>>,
     /// What is wrong with the plant.
     pub defects: Vec<Defect>,
-    /// What is done to it before which step, in the order of the steps.
+    /// What changes between steps, as far as it is known ahead. Those of one step hold in the order
+    /// of the list; one that does not fit the network changes nothing
+    /// ([`super::GridInput::check`]).
     pub changes: Vec<GridChange>,
 }
 
@@ -94,49 +97,24 @@ impl Feeder {
     /// # Errors
     /// The first step that has no solution.
     pub fn solve(setup: Setup) -> Result<Self, StepFailure> {
-        let plant = plant_of(&setup);
-        let is_as_declared = plant.lines == setup.network.lines;
+        let mut plant = Plant::new(&setup);
         let mut effects = vec![0.0_f64; setup.defects.len()];
-        let profiled: Vec<bool> = setup.powers.iter().map(Option::is_some).collect();
-        let mut inputs = Inputs::none(&plant);
-        let steps = flow::series(
-            &plant,
-            setup.raster.steps,
-            &Options::default(),
-            |step, network| {
-                set_powers(network, &setup.powers, step);
-                for change in setup.changes.iter().filter(|change| change.step == step) {
-                    inputs.take(change.input, network);
-                }
-                // Without changes the network stays as it is, to the bit.
-                if !setup.changes.is_empty() {
-                    inputs.set(&setup.network, network, &profiled);
-                }
-            },
-            |step, network, flow| {
-                let failed = |is_declared, why| StepFailure { step, is_declared, why };
-                let flow = flow.map_err(|why| failed(false, why))?;
-                for (effect, defect) in effects.iter_mut().zip(&setup.defects) {
-                    *effect = effect.max(effect_of(defect, (&setup.network, &plant), &flow));
-                }
-                let losses_va = losses(&flow);
-                let declared_losses_va = if is_as_declared {
-                    losses_va
-                } else {
-                    let declared = with_loads_of(&setup.network, network, &flow);
-                    let flow = flow::solve(&declared, &Options::default());
-                    losses(&flow.map_err(|why| failed(true, why))?)
-                };
-                let Flow { nodes, loads, sources, .. } = flow;
-                Ok(Step { nodes, loads, sources, losses_va, declared_losses_va })
-            },
-        )?;
+        let mut steps = Vec::with_capacity(setup.raster.steps);
+        for step in 0..setup.raster.steps {
+            plant.take_ahead(&setup, step);
+            plant.set(&setup, step);
+            let flow = plant.flow(step)?;
+            for (effect, defect) in effects.iter_mut().zip(&setup.defects) {
+                *effect = effect.max(effect_of(defect, (&setup.network, plant.network()), &flow));
+            }
+            steps.push(plant.step(&setup, step, flow)?);
+        }
         Ok(Self { setup, steps, effects })
     }
 
-    /// Before the first step.
-    pub(super) fn unsolved(setup: Setup) -> Self {
-        Self { setup, steps: Vec::new(), effects: Vec::new() }
+    /// Of steps that were solved one by one.
+    pub(super) fn played(setup: Setup, steps: Vec<Step>) -> Self {
+        Self { setup, steps, effects: Vec::new() }
     }
 
     /// The declared network.
@@ -169,16 +147,10 @@ impl Feeder {
     /// # Errors
     /// If it has no solution.
     pub fn again(&self, step: usize) -> Result<(Network, Flow), Failure> {
-        let mut network = plant_of(&self.setup);
-        set_powers(&mut network, &self.setup.powers, step);
-        if !self.setup.changes.is_empty() {
-            let profiled: Vec<bool> = self.setup.powers.iter().map(Option::is_some).collect();
-            let mut inputs = Inputs::none(&network);
-            for change in self.setup.changes.iter().filter(|change| change.step <= step) {
-                inputs.take(change.input, &mut network);
-            }
-            inputs.set(&self.setup.network, &mut network, &profiled);
-        }
+        let mut plant = Plant::new(&self.setup);
+        plant.take_ahead(&self.setup, step);
+        plant.set(&self.setup, step);
+        let network = plant.into_network();
         let flow = flow::solve(&network, &Options::default())?;
         Ok((network, flow))
     }
@@ -222,57 +194,4 @@ fn largest_difference_ohm(one: &LineImpedance, other: &LineImpedance) -> f64 {
         }
         _ => f64::INFINITY,
     }
-}
-
-/// The declared network with what is wrong with its lines.
-fn plant_of(setup: &Setup) -> Network {
-    let mut plant = setup.network.clone();
-    for defect in &setup.defects {
-        let Defect::Resistance { line, factor, added_ohm } = *defect else { continue };
-        let Some(line) = plant.lines.get_mut(line) else { continue };
-        let worse = |z: &mut Complex64| z.re = z.re * factor + added_ohm;
-        match &mut line.impedance {
-            LineImpedance::Sequence(sequence) => {
-                // The self impedance is (z0 + 2 z1) / 3 and the mutual one (z0 - z1) / 3: what is
-                // added to both stands in each conductor alone.
-                worse(&mut sequence.z1_ohm);
-                worse(&mut sequence.z0_ohm);
-            }
-            LineImpedance::Matrix { series_ohm, .. } => {
-                for conductor in 0..series_ohm.size {
-                    worse(&mut series_ohm.rows[conductor][conductor]);
-                }
-            }
-        }
-    }
-    plant
-}
-
-/// What is neither delivered to loads nor back to sources.
-pub(super) fn losses(flow: &Flow) -> Complex64 {
-    flow.losses_va + flow.shunts.iter().map(EndState::total_va).sum::<Complex64>()
-}
-
-pub(super) fn set_powers(network: &mut Network, powers: &[Option<Vec<Complex64>>], step: usize) {
-    for (load, powers) in network.loads.iter_mut().zip(powers) {
-        if let Some(power) = powers.as_ref().and_then(|powers| powers.get(step)) {
-            load.power_va = load.split(*power);
-        }
-    }
-}
-
-/// The declared network with breakers, sources and loads as they are in the plant, whatever the
-/// voltages.
-fn with_loads_of(declared: &Network, now: &Network, plant: &Flow) -> Network {
-    let mut network = declared.clone();
-    network.switches.clone_from(&now.switches);
-    network.sources.clone_from(&now.sources);
-    for (line, now) in network.lines.iter_mut().zip(&now.lines) {
-        line.from_closed = now.from_closed;
-    }
-    for (load, state) in network.loads.iter_mut().zip(&plant.loads) {
-        load.power_va = state.power_va;
-        (load.model, load.band) = (LoadModel::ConstantPower, None);
-    }
-    network
 }

@@ -1,148 +1,258 @@
-//! What can be done to a network between two steps.
+//! What somebody changes in a network between two steps: breakers, loads, voltages of sources.
+//!
+//! An input holds until another one about the same thing. Elements are meant by their places in the
+//! declared network; [`BreakerAt::named`] and the like find them by name.
 
-use lastmeter_grid::Network;
+use std::collections::BTreeMap;
+
+use lastmeter_grid::network::Network;
 use num_complex::Complex64;
+use thiserror::Error;
 
-/// A breaker of a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What can be opened and closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BreakerAt {
-    /// A switch, by its place in the network.
+    /// A switch, by its place in [`Network::switches`].
     Switch(usize),
-    /// The breaker at a line's end `from`, by its place in the network.
+    /// The breakers at both ends of a line, by its place in [`Network::lines`].
     Line(usize),
 }
 
-impl BreakerAt {
-    /// The switch, or else the line, of this name.
-    pub fn find(network: &Network, name: &str) -> Option<Self> {
-        let switch = network.switches.iter().position(|switch| &*switch.name == name);
-        let line = || network.lines.iter().position(|line| &*line.name == name);
-        switch.map(Self::Switch).or_else(|| line().map(Self::Line))
-    }
-}
-
-/// Something that is done to a network; it holds until something else is done there.
+/// One change.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum GridInput {
     /// A breaker opens or closes.
     Breaker {
         /// Which.
         at: BreakerAt,
-        /// Whether current can flow afterwards.
+        /// Whether it is closed from then on; of a line at both ends.
         is_closed: bool,
     },
-    /// A load draws more, or less, than its profile has.
+    /// A load draws more, or less, than its profile or its set-point gives.
     LoadStep {
         /// The load's place in the network.
         load: usize,
-        /// What is added, volt-amperes of all its parts.
+        /// What is added at rated voltage, volt-amperes; 0 ends it.
         change_va: Complex64,
     },
-    /// A load draws this, whatever its profile has.
+    /// A load draws something else than its profile gives.
     LoadSetPoint {
         /// The load's place in the network.
         load: usize,
-        /// Volt-amperes of all its parts; `None`: what its profile has again.
+        /// What stands in place of the profile at rated voltage, volt-amperes; none: the profile
+        /// again.
         power_va: Option<Complex64>,
     },
-    /// A source has another voltage.
+    /// The voltage of a source behind its impedance.
     SourceVoltage {
         /// The source's place in the network.
         source: usize,
-        /// Per unit of what is written down.
+        /// Per unit of the rated voltage of its node.
         voltage_pu: f64,
     },
 }
 
-/// An input before a step, known before anything runs.
+/// A change that is known ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GridChange {
-    /// The step from which it holds.
+    /// The first step, from 0, in which it holds.
     pub step: usize,
-    /// What is done.
+    /// What changes.
     pub input: GridInput,
 }
 
-/// What has been done to a network.
-#[derive(Clone, Debug)]
-pub(super) struct Inputs {
-    /// Of each load, what is added to its profile and what replaces it.
-    loads: Vec<(Complex64, Option<Complex64>)>,
-    /// Voltages of sources as they are written down.
-    source_v: Vec<f64>,
-    /// Of each source.
-    voltage_pu: Vec<f64>,
+/// Why an input does not fit a network.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum InputError {
+    /// There are fewer of them.
+    #[error("there is no {what} {place}: the network has {count}, counted from 0")]
+    Place {
+        /// What kind of element.
+        what: &'static str,
+        /// Which was meant.
+        place: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A power that is not finite.
+    #[error("a power of {found} VA for load `{load}`: both of its parts have to be finite numbers")]
+    Power {
+        /// The load's name.
+        load: Box<str>,
+        /// What was given.
+        found: Complex64,
+    },
+    /// A voltage below zero or not finite.
+    #[error(
+        "a voltage of {found} p.u. for source `{source_name}`: expected a finite one from 0 on"
+    )]
+    Voltage {
+        /// The source's name.
+        source_name: Box<str>,
+        /// What was given.
+        found: f64,
+    },
+}
+
+impl BreakerAt {
+    /// The breaker of a name: of a switch or, where no switch has that name, of a line.
+    #[must_use]
+    pub fn named(network: &Network, name: &str) -> Option<Self> {
+        let switch = network.switches.iter().position(|switch| &*switch.name == name);
+        let line = || network.lines.iter().position(|line| &*line.name == name);
+        switch.map(Self::Switch).or_else(|| line().map(Self::Line))
+    }
+
+    /// Whether it is closed in a network; of a line at both ends. What is not there is open.
+    #[must_use]
+    pub fn is_closed(self, network: &Network) -> bool {
+        match self {
+            Self::Switch(switch) => network.switches.get(switch).is_some_and(|it| it.closed),
+            Self::Line(line) => {
+                network.lines.get(line).is_some_and(|it| it.from_closed && it.to_closed)
+            }
+        }
+    }
+}
+
+/// The place of the load of a name in a network.
+#[must_use]
+pub fn load_named(network: &Network, name: &str) -> Option<usize> {
+    network.loads.iter().position(|load| &*load.name == name)
+}
+
+/// The place of the source of a name in a network.
+#[must_use]
+pub fn source_named(network: &Network, name: &str) -> Option<usize> {
+    network.sources.iter().position(|source| &*source.name == name)
+}
+
+impl GridInput {
+    /// Whether it fits a network.
+    ///
+    /// # Errors
+    /// If its element is not there, or its number is none that an element can have.
+    pub fn check(&self, network: &Network) -> Result<(), InputError> {
+        let (what, place, count) = match *self {
+            Self::Breaker { at: BreakerAt::Switch(switch), .. } => {
+                ("switch", switch, network.switches.len())
+            }
+            Self::Breaker { at: BreakerAt::Line(line), .. } => ("line", line, network.lines.len()),
+            Self::LoadStep { load, .. } | Self::LoadSetPoint { load, .. } => {
+                ("load", load, network.loads.len())
+            }
+            Self::SourceVoltage { source, .. } => ("source", source, network.sources.len()),
+        };
+        if place >= count {
+            return Err(InputError::Place { what, place, count });
+        }
+        match *self {
+            Self::LoadStep { load, change_va: found }
+            | Self::LoadSetPoint { load, power_va: Some(found) }
+                if !found.is_finite() =>
+            {
+                let load = network.loads[load].name.clone();
+                Err(InputError::Power { load, found })
+            }
+            Self::SourceVoltage { source, voltage_pu: found }
+                if !(found.is_finite() && found >= 0.0) =>
+            {
+                let source_name = network.sources[source].name.clone();
+                Err(InputError::Voltage { source_name, found })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a load has instead of, or beside, its profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct LoadInput {
+    change_va: Complex64,
+    set_point_va: Option<Complex64>,
+}
+
+/// The inputs that hold at present. An element stays here once there was an input about it, so that
+/// it is set in every step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inputs {
+    breakers: BTreeMap<BreakerAt, bool>,
+    loads: BTreeMap<usize, LoadInput>,
+    sources: BTreeMap<usize, f64>,
 }
 
 impl Inputs {
-    pub(super) fn none(network: &Network) -> Self {
-        Self {
-            loads: vec![(Complex64::ZERO, None); network.loads.len()],
-            source_v: network.sources.iter().map(|source| source.voltage_v).collect(),
-            voltage_pu: vec![1.0; network.sources.len()],
-        }
-    }
-
-    /// Takes an input; what is not in the network changes nothing.
-    pub(super) fn take(&mut self, input: GridInput, network: &mut Network) {
+    /// Takes one in.
+    ///
+    /// # Errors
+    /// As [`GridInput::check`]; then nothing is changed.
+    pub fn take(&mut self, declared: &Network, input: GridInput) -> Result<(), InputError> {
+        input.check(declared)?;
         match input {
-            GridInput::Breaker { at: BreakerAt::Switch(place), is_closed } => {
-                if let Some(switch) = network.switches.get_mut(place) {
-                    switch.closed = is_closed;
-                }
-            }
-            GridInput::Breaker { at: BreakerAt::Line(place), is_closed } => {
-                if let Some(line) = network.lines.get_mut(place) {
-                    line.from_closed = is_closed;
-                }
+            GridInput::Breaker { at, is_closed } => {
+                self.breakers.insert(at, is_closed);
             }
             GridInput::LoadStep { load, change_va } => {
-                if let Some(own) = self.loads.get_mut(load) {
-                    own.0 = change_va;
-                }
+                self.loads.entry(load).or_default().change_va = change_va;
             }
             GridInput::LoadSetPoint { load, power_va } => {
-                if let Some(own) = self.loads.get_mut(load) {
-                    own.1 = power_va;
-                }
+                self.loads.entry(load).or_default().set_point_va = power_va;
             }
             GridInput::SourceVoltage { source, voltage_pu } => {
-                if let Some(own) = self.voltage_pu.get_mut(source) {
-                    *own = voltage_pu;
+                self.sources.insert(source, voltage_pu);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens and closes breakers and sets the voltages of sources: what holds in the declared
+    /// network as it does in the plant.
+    pub(super) fn apply_to_supply(&self, network: &mut Network) {
+        for (&at, &is_closed) in &self.breakers {
+            match at {
+                BreakerAt::Switch(switch) => {
+                    if let Some(switch) = network.switches.get_mut(switch) {
+                        switch.closed = is_closed;
+                    }
                 }
+                BreakerAt::Line(line) => {
+                    if let Some(line) = network.lines.get_mut(line) {
+                        (line.from_closed, line.to_closed) = (is_closed, is_closed);
+                    }
+                }
+            }
+        }
+        for (&source, &voltage_pu) in &self.sources {
+            let Some(source) = network.sources.get_mut(source) else { continue };
+            if let Some(node) = network.nodes.get(source.node.index()) {
+                source.voltage_v = voltage_pu * node.rated_voltage_v;
             }
         }
     }
 
-    /// Sets what loads draw and sources have in a step, after their profiles.
-    pub(super) fn set(&self, declared: &Network, network: &mut Network, profiled: &[bool]) {
-        for (place, (change, set_point)) in self.loads.iter().enumerate() {
-            let (Some(own), Some(load)) = (declared.loads.get(place), network.loads.get_mut(place))
+    /// Sets a network to all that holds, after what profiles give: `profile_va` is what that of a
+    /// load gives in this step, if it has one.
+    pub fn apply(
+        &self,
+        declared: &Network,
+        profile_va: impl Fn(usize) -> Option<Complex64>,
+        network: &mut Network,
+    ) {
+        self.apply_to_supply(network);
+        for (&at, input) in &self.loads {
+            let (Some(load), Some(own)) = (network.loads.get_mut(at), declared.loads.get(at))
             else {
                 continue;
             };
-            // Without a profile the power of the step before stands there.
-            if !profiled.get(place).copied().unwrap_or(false) {
-                load.power_va = own.power_va;
-            }
-            if let Some(power) = set_point {
-                load.power_va = own.split(*power);
-            } else if *change != Complex64::ZERO {
-                let before: Complex64 = load.power_va.iter().sum();
-                load.power_va = own.split(before + *change);
-            }
+            let base_va = input.set_point_va.or_else(|| profile_va(at));
+            // Powers are split as they are written down: what this load drew before may have been
+            // nothing, which has no split.
+            load.power_va = if base_va.is_none() && input.change_va == Complex64::ZERO {
+                own.power_va
+            } else {
+                let base_va = base_va.unwrap_or_else(|| own.power_va.iter().sum());
+                own.split(base_va + input.change_va)
+            };
         }
-        let sources = network.sources.iter_mut().zip(&self.source_v).zip(&self.voltage_pu);
-        for ((source, declared_v), voltage_pu) in sources {
-            source.voltage_v = declared_v * voltage_pu;
-        }
-    }
-}
-
-/// Whether current can flow through a breaker; `false` of one that is not there.
-pub(super) fn is_closed(network: &Network, at: BreakerAt) -> bool {
-    match at {
-        BreakerAt::Switch(place) => network.switches.get(place).is_some_and(|it| it.closed),
-        BreakerAt::Line(place) => network.lines.get(place).is_some_and(|it| it.from_closed),
     }
 }

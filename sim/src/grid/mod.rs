@@ -5,6 +5,9 @@
 //! everything is constant. What a meter sees at a load or at a feeding point is one operating point
 //! after another, so its truth is known in closed form as that of any other source.
 //!
+//! Where inputs come while the network runs, [`LiveGrid`] solves one step after another, and a
+//! [`LivePoint`] is what a meter sees of it as far as it is solved.
+//!
 //! Terms: the *declared* network is the one that is written down; *defects* make the plant another
 //! one, or let a meter see something else. A *profile* is what a load draws, step by step.
 
@@ -12,18 +15,23 @@ mod feeder;
 mod household;
 mod input;
 mod live;
+mod live_point;
+mod plant;
 mod profile;
 mod solar;
 mod standard;
 mod view;
 
 #[cfg(test)]
+mod live_tests;
+#[cfg(test)]
 mod tests;
 
 pub use feeder::{Defect, Feeder, Setup, Step, StepFailure};
 pub use household::{Household, Season};
-pub use input::{BreakerAt, GridChange, GridInput};
-pub use live::{LiveGrid, LivePoint};
+pub use input::{BreakerAt, GridChange, GridInput, InputError, Inputs, load_named, source_named};
+pub use live::LiveGrid;
+pub use live_point::{LiveChannel, LivePoint};
 pub use profile::{Raster, Rows};
 pub use solar::ClearSky;
 pub use standard::{DayType, StandardLoad, StandardProfile};

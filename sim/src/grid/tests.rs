@@ -34,15 +34,8 @@ fn feeder(network: Network, powers: &[&[f64]], defects: Vec<Defect>) -> Feeder {
         powers.iter().map(|series| Some(series).filter(|it| !it.is_empty()).map(watts)).collect();
     let steps = powers.iter().flatten().map(Vec::len).max().unwrap_or(1);
     let raster = Raster { start: SimTime(0), step: SimDuration::from_seconds(60), steps };
-    Feeder::solve(Setup {
-        network,
-        frequency_hz: 50.0,
-        raster,
-        powers,
-        defects,
-        changes: Vec::new(),
-    })
-    .unwrap()
+    let changes = Vec::new();
+    Feeder::solve(Setup { network, frequency_hz: 50.0, raster, powers, defects, changes }).unwrap()
 }
 
 fn value(terminal: &Terminal, name: &str, from_s: i64, to_s: i64) -> f64 {
@@ -231,14 +224,8 @@ fn a_step_that_cannot_be_carried_is_named() {
     let raster = Raster { start: SimTime(0), step: SimDuration::from_seconds(60), steps: 3 };
     // The most that 0.5 ohm carry are V0^2 / 4 R = 26.7 kW.
     let powers = vec![Some([26e3, 27e3, 1e3].map(|p| Complex64::new(p, 0.0)).to_vec())];
-    let setup = Setup {
-        network,
-        frequency_hz: 50.0,
-        raster,
-        powers,
-        defects: Vec::new(),
-        changes: Vec::new(),
-    };
+    let (defects, changes) = (Vec::new(), Vec::new());
+    let setup = Setup { network, frequency_hz: 50.0, raster, powers, defects, changes };
     let failure = Feeder::solve(setup).unwrap_err();
     assert_eq!((failure.step, failure.is_declared), (1, false));
     assert!(failure.why.to_string().contains("node `home` wire a"), "{}", failure.why);

@@ -8,17 +8,17 @@
 
 use std::f64::consts::{PI, TAU};
 
-use lastmeter_grid::flow::NodeState;
+use lastmeter_grid::flow::{LoadState, NodeState};
 use lastmeter_grid::network::{Configuration, Load, Wire};
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
-use super::feeder::{Defect, Feeder, Step};
+use super::feeder::{Defect, Feeder, Setup, Step};
 use crate::plan::OperatingPoint;
 use crate::{Program, Streams, Terminal, TerminalError};
 
 /// A voltage and the current that goes with it.
-type Pair = (Complex64, Complex64);
+pub(super) type Pair = (Complex64, Complex64);
 
 /// What the parts of a load are called: by the wires that each is connected to.
 pub fn part_names(load: &Load) -> Vec<String> {
@@ -28,11 +28,7 @@ pub fn part_names(load: &Load) -> Vec<String> {
 impl Feeder {
     /// How many phases a meter at a load has: one or three.
     pub fn phases_of(&self, load: usize) -> usize {
-        let load = &self.setup.network.loads[load];
-        let wires = load.connection.wires.as_slice().iter();
-        let phases = wires.filter(|wire| **wire != Wire::Neutral).count();
-        let is_one = phases == 1 || (phases == 2 && load.configuration == Configuration::Delta);
-        if is_one { 1 } else { 3 }
+        phases_of(&self.setup.network.loads[load])
     }
 
     /// What the meter of a load sees.
@@ -45,24 +41,7 @@ impl Feeder {
         name: &str,
         streams: Streams,
     ) -> Result<Terminal, TerminalError> {
-        let (mut passes, mut seen_wire) = (1.0, None);
-        for defect in &self.setup.defects {
-            match *defect {
-                Defect::Bypass { load: of, share } if of == load => passes *= 1.0 - share,
-                Defect::WrongPhase { load: of, phase } if of == load => seen_wire = Some(phase),
-                _ => {}
-            }
-        }
-        self.terminal(name, streams, |step| {
-            let mut pairs = self.pairs_of(load, step);
-            for (voltage, current) in &mut pairs {
-                *current *= passes;
-                if let Some(wire) = seen_wire {
-                    *voltage = self.across(load, step, wire);
-                }
-            }
-            pairs
-        })
+        self.terminal(name, streams, |step| pairs_at_load(&self.setup, load, step))
     }
 
     /// What a meter at a source sees: what flows from it into the network.
@@ -75,48 +54,7 @@ impl Feeder {
         name: &str,
         streams: Streams,
     ) -> Result<Terminal, TerminalError> {
-        self.terminal(name, streams, |step| self.pairs_of_source(source, step))
-    }
-
-    /// What flows from a source into the network, phase by phase.
-    pub(super) fn pairs_of_source(&self, source: usize, step: &Step) -> Vec<Pair> {
-        let node = self.setup.network.sources[source].node.index();
-        let pair = |wire: Wire| {
-            let current = step.sources[source].current_a[wire.index()];
-            (to_neutral(&step.nodes[node], wire), current)
-        };
-        Wire::PHASES.into_iter().map(pair).collect()
-    }
-
-    pub(super) fn pairs_of(&self, load: usize, step: &Step) -> Vec<Pair> {
-        let own = &self.setup.network.loads[load];
-        let (node, state) = (&step.nodes[own.connection.node.index()], &step.loads[load]);
-        let wires = own.connection.wires.as_slice();
-        if self.phases_of(load) == 1 {
-            let voltage = match (own.configuration, wires) {
-                (Configuration::Delta, [one, other, ..]) => {
-                    node.voltage_v[one.index()] - node.voltage_v[other.index()]
-                }
-                _ => self.across(load, step, wires[0]),
-            };
-            return vec![(voltage, state.current_a[0])];
-        }
-        let pair = |wire: Wire| {
-            let at = wires.iter().position(|own| *own == wire);
-            let pair = |at: usize| (self.across(load, step, wire), state.current_a[at]);
-            at.map_or_else(Pair::default, pair)
-        };
-        Wire::PHASES.into_iter().map(pair).collect()
-    }
-
-    /// From a wire to where the current of a load returns: a star that leaves out the neutral of
-    /// its node is one to earth.
-    fn across(&self, load: usize, step: &Step, wire: Wire) -> Complex64 {
-        let Load { connection, configuration, .. } = &self.setup.network.loads[load];
-        let node = &step.nodes[connection.node.index()];
-        let is_to_earth = *configuration == Configuration::Star
-            && !connection.wires.as_slice().contains(&Wire::Neutral);
-        if is_to_earth { node.voltage_v[wire.index()] } else { to_neutral(node, wire) }
+        self.terminal(name, streams, |step| pairs_at_source(&self.setup, source, step))
     }
 
     fn terminal(
@@ -148,16 +86,81 @@ impl Feeder {
     }
 }
 
+/// How many phases a meter at a load has: one or three.
+pub(super) fn phases_of(load: &Load) -> usize {
+    let wires = load.connection.wires.as_slice().iter();
+    let phases = wires.filter(|wire| **wire != Wire::Neutral).count();
+    let is_one = phases == 1 || (phases == 2 && load.configuration == Configuration::Delta);
+    if is_one { 1 } else { 3 }
+}
+
+/// What the meter of a load sees in a step, behind the defects at that load.
+pub(super) fn pairs_at_load(setup: &Setup, load: usize, step: &Step) -> Vec<Pair> {
+    let own = &setup.network.loads[load];
+    let (mut passes, mut seen_wire) = (1.0, None);
+    for defect in &setup.defects {
+        match *defect {
+            Defect::Bypass { load: of, share } if of == load => passes *= 1.0 - share,
+            Defect::WrongPhase { load: of, phase } if of == load => seen_wire = Some(phase),
+            _ => {}
+        }
+    }
+    let mut pairs = pairs_of(own, &step.loads[load], step);
+    for (voltage, current) in &mut pairs {
+        *current *= passes;
+        if let Some(wire) = seen_wire {
+            *voltage = across(own, step, wire);
+        }
+    }
+    pairs
+}
+
+/// What a meter at a source sees in a step.
+pub(super) fn pairs_at_source(setup: &Setup, source: usize, step: &Step) -> Vec<Pair> {
+    let node = &step.nodes[setup.network.sources[source].node.index()];
+    let current_a = &step.sources[source].current_a;
+    Wire::PHASES.into_iter().map(|wire| (to_neutral(node, wire), current_a[wire.index()])).collect()
+}
+
+fn pairs_of(own: &Load, state: &LoadState, step: &Step) -> Vec<Pair> {
+    let node = &step.nodes[own.connection.node.index()];
+    let wires = own.connection.wires.as_slice();
+    if phases_of(own) == 1 {
+        let voltage = match (own.configuration, wires) {
+            (Configuration::Delta, [one, other, ..]) => {
+                node.voltage_v[one.index()] - node.voltage_v[other.index()]
+            }
+            _ => across(own, step, wires[0]),
+        };
+        return vec![(voltage, state.current_a[0])];
+    }
+    let pair = |wire: Wire| {
+        let at = wires.iter().position(|own| *own == wire);
+        let pair = |at: usize| (across(own, step, wire), state.current_a[at]);
+        at.map_or_else(Pair::default, pair)
+    };
+    Wire::PHASES.into_iter().map(pair).collect()
+}
+
+/// From a wire to where the current of a load returns: a star that leaves out the neutral of
+/// its node is one to earth.
+fn across(own: &Load, step: &Step, wire: Wire) -> Complex64 {
+    let node = &step.nodes[own.connection.node.index()];
+    let is_to_earth = own.configuration == Configuration::Star
+        && !own.connection.wires.as_slice().contains(&Wire::Neutral);
+    if is_to_earth { node.voltage_v[wire.index()] } else { to_neutral(node, wire) }
+}
+
 /// A wire's voltage to the neutral, or to earth where there is none.
 fn to_neutral(node: &NodeState, wire: Wire) -> Complex64 {
     node.voltage_v[wire.index()] - node.voltage_v[Wire::Neutral.index()]
 }
 
-fn size(phasor: Complex64) -> f64 {
+pub(super) fn size(phasor: Complex64) -> f64 {
     libm::hypot(phasor.re, phasor.im)
 }
 
-fn angle(phasor: Complex64) -> f64 {
+pub(super) fn angle(phasor: Complex64) -> f64 {
     libm::atan2(phasor.im, phasor.re)
 }
 

@@ -150,8 +150,9 @@ impl<'a> Bench for VirtualBench<'a> {
     fn close_record(&mut self, _is_finished: bool) -> Result<(), BenchError> {
         let fields = self.shells.iter().filter_map(|shell| shell.parts.party.field());
         for simulator in fields.flat_map(Field::simulators) {
-            let played = network::record(simulator.endpoint().grid().played());
-            self.recording.write_grid(&played)?;
+            if let Some(played) = simulator.endpoint().grid().played() {
+                self.recording.write_grid(&network::record(&played))?;
+            }
         }
         self.recording.write(&self.ledger, &[])
     }

@@ -27,7 +27,7 @@ pub use options::{Method, Options, Phases, Solved};
 pub use regulate::{AtItsEnd, at_their_ends};
 pub use result::{EndState, Flow, LineState, LoadState, NodeState, TransformerState};
 pub(crate) use result::{node_state, results};
-pub use series::{keep_taps, series};
+pub use series::{series, solve_and_keep_taps};
 
 use crate::network::Network;
 use attempt::solve_as_it_stands;

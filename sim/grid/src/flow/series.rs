@@ -21,21 +21,24 @@ pub fn series<R, E>(
     let mut results = Vec::with_capacity(steps);
     for step in 0..steps {
         change(step, &mut network);
-        let flow = solve(&network, options);
-        if let Ok(flow) = &flow {
-            keep_taps(flow, &mut network);
-        }
+        let flow = solve_and_keep_taps(&mut network, options);
         results.push(read(step, &network, flow)?);
     }
     Ok(results)
 }
 
-/// Sets a network's taps to where a flow's regulators have left them.
-pub fn keep_taps(flow: &Flow, network: &mut Network) {
+/// Solves a network once and leaves the taps where its regulators have moved them: one step of a
+/// [`series`], for who does not know all steps ahead.
+///
+/// # Errors
+/// As [`solve`]; then nothing is changed.
+pub fn solve_and_keep_taps(network: &mut Network, options: &Options) -> Result<Flow, Failure> {
+    let flow = solve(network, options)?;
     for &(transformer, winding, position) in &flow.taps {
         let windings = &mut network.transformers[transformer as usize].windings;
         if let Some(tap) = &mut windings[usize::from(winding)].tap {
             tap.position = position;
         }
     }
+    Ok(flow)
 }

@@ -61,9 +61,10 @@ impl LiveNetwork {
         let network = Arc::new(setup.network.clone());
         let mut grid = LiveGrid::new(setup);
         let sources = network.sources.len();
-        let at_source = (0..sources).map(|place| (place, grid.live_source(place)));
+        let at_source = (0..sources).filter_map(|place| Some((place, grid.live_source(place)?)));
         let mut points: BTreeMap<usize, LivePoint> = at_source.collect();
-        let at_load = (0..network.loads.len()).map(|load| (sources + load, grid.live_load(load)));
+        let at_load = (0..network.loads.len())
+            .filter_map(|load| Some((sources + load, grid.live_load(load)?)));
         points.extend(at_load);
         Self { network, points, grid: Arc::new(Mutex::new(Some(grid))) }
     }

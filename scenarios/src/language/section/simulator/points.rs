@@ -239,7 +239,7 @@ impl Binding<'_> {
 
     fn breaker(&self, name: &str, span: Span, out: &mut Diagnostics) -> Option<BreakerAt> {
         let network = self.network_of_grid()?;
-        let found = BreakerAt::find(network, name);
+        let found = BreakerAt::named(network, name);
         if found.is_none() {
             let lines = network.lines.iter().map(|line| &*line.name);
             let names: Vec<&str> =
