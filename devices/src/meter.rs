@@ -18,7 +18,7 @@ use crate::front_end::{Calibration, ChannelError};
 use crate::outlet::Outlet;
 use crate::reading::{Energy, Totaliser};
 use crate::register::Registers;
-use crate::reporter::{NO_BREAKER, event};
+use crate::reporter::{NO_BREAKER, NO_POINTS, event};
 use crate::sampled::Sampled;
 use crate::window::MeasuredWindow;
 use crate::windows::ClosedForm;
@@ -264,6 +264,7 @@ impl Meter {
                 self.totaliser.set_no_load(self.parts.registers.no_load_w());
                 Ok(response)
             }
+            Order::SetPoint { .. } => Err(NO_POINTS.to_owned()),
             Order::SetBreaker { .. } if !self.parts.has_breaker => Err(NO_BREAKER.to_owned()),
             Order::SetBreaker { is_open } => {
                 self.is_open = is_open;
@@ -363,6 +364,7 @@ impl Device for Meter {
             Order::SetPeriod { seconds } => {
                 period(seconds, PERIOD_MIN).err().and_then(|what| refused(Some("seconds"), what))
             }
+            Order::SetPoint { .. } => refused(None, NO_POINTS.to_owned()),
             Order::SetBreaker { .. } => None,
         }
     }

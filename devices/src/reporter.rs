@@ -20,6 +20,9 @@ const EPOCH: Epoch = Epoch(1);
 /// The answer of a device that is to open what it does not have.
 pub(crate) const NO_BREAKER: &str = "this device has no breaker";
 
+/// What a device answers that is no point of a simulator.
+pub(crate) const NO_POINTS: &str = "this device has no points to write";
+
 /// An identifier that exists nowhere, for the fault of that name.
 const FORGED_IDENTIFIER: &str = "electricity.power.active.consumed.l9";
 

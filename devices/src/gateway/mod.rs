@@ -140,6 +140,12 @@ lastmeter_units::words! {
         CommandRefused = "command_refused",
         /// Something arrived that is no command.
         CommandMalformed = "command_malformed",
+        /// A point of a simulator was given another value.
+        PointWritten = "point_written",
+        /// Writes came faster than the simulator's card takes them.
+        WritesThinned = "writes_thinned",
+        /// Frames of a simulator are missing, or it repeats one.
+        FramesMissing = "frames_missing",
         /// An input that does not fit this gateway; it was not used.
         InputRefused = "input_refused",
     }

@@ -9,6 +9,8 @@ use thiserror::Error;
 const VERSION: u8 = 1;
 const MESSAGE: u8 = 1;
 const STATE: u8 = 2;
+/// A state with values of points.
+const STATE_WITH_POINTS: u8 = 3;
 const CHECKSUM_BYTES: usize = 4;
 
 /// What is remembered of a meter from one answer to the next.
@@ -27,7 +29,7 @@ pub(super) struct MeterState {
 }
 
 /// A record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Record {
     /// A message, and what is to be remembered of a meter once it is durable.
     Message {
@@ -37,7 +39,13 @@ pub(super) enum Record {
         payload: Vec<u8>,
     },
     /// All that is to be remembered, in place of the records before.
-    State { number: u64, dropped: u64, meters: Vec<(HardwareId, MeterState)> },
+    State {
+        number: u64,
+        dropped: u64,
+        meters: Vec<(HardwareId, MeterState)>,
+        /// What was written to points of a simulator, by their names.
+        points: Vec<(String, f64)>,
+    },
 }
 
 /// Why bytes are no record.
@@ -49,7 +57,7 @@ pub(super) enum RecordError {
     Checksum { found: u32, expected: u32 },
     #[error("record version {0}, expected {VERSION}")]
     Version(u8),
-    #[error("record kind {0}, expected {MESSAGE} or {STATE}")]
+    #[error("record kind {0}, expected {MESSAGE} to {STATE_WITH_POINTS}")]
     Kind(u8),
     #[error("fields that do not fit the record's length")]
     Fields,
@@ -70,13 +78,22 @@ impl Record {
                 out.extend((payload.len() as u32).to_le_bytes());
                 out.extend(payload);
             }
-            Self::State { number, dropped, meters } => {
-                out.push(STATE);
+            Self::State { number, dropped, meters, points } => {
+                out.push(if points.is_empty() { STATE } else { STATE_WITH_POINTS });
                 out.extend(number.to_le_bytes());
                 out.extend(dropped.to_le_bytes());
                 out.extend((meters.len() as u32).to_le_bytes());
                 for (meter, state) in meters {
                     put_meter(&mut out, meter, state);
+                }
+                if !points.is_empty() {
+                    out.extend((points.len() as u32).to_le_bytes());
+                }
+                for (name, value) in points {
+                    // Names of a point map have at most 64 bytes.
+                    out.push(name.len() as u8);
+                    out.extend(name.as_bytes());
+                    out.extend(value.to_le_bytes());
                 }
             }
         }
@@ -98,7 +115,8 @@ impl Record {
         }
         let record = match kind {
             MESSAGE => fields.message(),
-            STATE => fields.state(),
+            STATE => fields.state(false),
+            STATE_WITH_POINTS => fields.state(true),
             other => return Err(RecordError::Kind(other)),
         };
         record.filter(|_| fields.0.is_empty()).ok_or(RecordError::Fields)
@@ -175,13 +193,20 @@ impl<'a> Fields<'a> {
         Some(Record::Message { number, owner, about, payload })
     }
 
-    fn state(&mut self) -> Option<Record> {
+    fn state(&mut self, has_points: bool) -> Option<Record> {
         let (number, dropped, count) = (self.long()?, self.long()?, self.short()?);
         let mut meters = Vec::new();
         for _ in 0..count {
             meters.push(self.meter()?);
         }
-        Some(Record::State { number, dropped, meters })
+        let mut points = Vec::new();
+        let count = if has_points { self.short()? } else { 0 };
+        for _ in 0..count {
+            let length = self.byte()?;
+            let name = String::from_utf8(self.take(usize::from(length))?.to_vec()).ok()?;
+            points.push((name, f64::from_le_bytes(self.array()?)));
+        }
+        Some(Record::State { number, dropped, meters, points })
     }
 }
 
@@ -194,7 +219,7 @@ mod tests {
         HardwareId::new(text).unwrap()
     }
 
-    fn records() -> [Record; 3] {
+    fn records() -> [Record; 4] {
         let state = MeterState {
             serial: 1 << 40,
             access_number: 255,
@@ -207,7 +232,18 @@ mod tests {
         [
             Record::Message { number: 9, owner: owner.clone(), about, payload },
             Record::Message { number: 1, owner, about: None, payload: Vec::new() },
-            Record::State { number: 2, dropped: 3, meters: vec![(id("é"), state); 3] },
+            Record::State {
+                number: 2,
+                dropped: 3,
+                meters: vec![(id("é"), state); 3],
+                points: Vec::new(),
+            },
+            Record::State {
+                number: 3,
+                dropped: 0,
+                meters: vec![(id("m"), state)],
+                points: vec![("tap".to_owned(), -0.1), ("u".to_owned(), f64::MAX)],
+            },
         ]
     }
 

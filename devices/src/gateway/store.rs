@@ -32,6 +32,8 @@ pub(super) struct Store {
     limit: usize,
     open: VecDeque<Open>,
     meters: BTreeMap<HardwareId, MeterState>,
+    /// What was written to points of a simulator, by their names.
+    points: Vec<(String, f64)>,
     last_number: u64,
     kept_upto: u64,
     /// The last record of a state; 0 before the first.
@@ -49,6 +51,7 @@ impl Store {
             limit,
             open: VecDeque::new(),
             meters: BTreeMap::new(),
+            points: Vec::new(),
             last_number: 0,
             kept_upto: 0,
             state_number: 0,
@@ -71,7 +74,8 @@ impl Store {
                     self.meters.extend(about);
                     self.open.push_back(Open { number, owner, payload });
                 }
-                Ok(Record::State { number, dropped, meters }) => {
+                Ok(Record::State { number, dropped, meters, points }) => {
+                    self.points = points;
                     self.last_number = self.last_number.max(number);
                     (self.state_number, self.dropped) = (number, dropped);
                     self.meters.extend(meters);
@@ -180,12 +184,30 @@ impl Store {
         }
         let enough = if is_pause { 1 } else { GIVEN_UP_AT_ONCE };
         if closed_upto >= self.state_number.max(self.forgotten_upto).saturating_add(enough) {
-            self.last_number = self.last_number.saturating_add(1);
-            self.state_number = self.last_number;
-            let number = self.state_number;
-            let meters = self.meters.iter().map(|(id, state)| (id.clone(), *state)).collect();
-            let record = Record::State { number, dropped: self.dropped, meters }.encode();
-            out.push(GatewayOutput::Keep { number, record });
+            self.keep_state(out);
+        }
+    }
+
+    fn keep_state(&mut self, out: &mut Vec<GatewayOutput>) {
+        self.last_number = self.last_number.saturating_add(1);
+        self.state_number = self.last_number;
+        let number = self.state_number;
+        let meters = self.meters.iter().map(|(id, state)| (id.clone(), *state)).collect();
+        let (dropped, points) = (self.dropped, self.points.clone());
+        let record = Record::State { number, dropped, meters, points }.encode();
+        out.push(GatewayOutput::Keep { number, record });
+    }
+
+    /// What was written to points before a restart.
+    pub(super) fn points(&self) -> &[(String, f64)] {
+        &self.points
+    }
+
+    /// Keeps what is written to points, before it is written.
+    pub(super) fn keep_points(&mut self, points: Vec<(String, f64)>, out: &mut Vec<GatewayOutput>) {
+        self.points = points;
+        if self.is_durable {
+            self.keep_state(out);
         }
     }
 }

@@ -18,7 +18,7 @@ use lastmeter_wire::commands::Order;
 use crate::answer::{CommandFault, period, understood};
 use crate::border::{Device, EventKind, Feed, Input, Output};
 use crate::outlet::Outlet;
-use crate::reporter::{NO_BREAKER, event};
+use crate::reporter::{NO_BREAKER, NO_POINTS, event};
 use heat::HeatMeter;
 use integrator::Integrator;
 use water::WaterMeter;
@@ -159,6 +159,7 @@ impl PipeMeter {
 fn refusal(order: &Order) -> &'static str {
     match order {
         Order::SetBreaker { .. } => NO_BREAKER,
+        Order::SetPoint { .. } => NO_POINTS,
         _ => NO_REGISTERS,
     }
 }

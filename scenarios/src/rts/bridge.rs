@@ -38,6 +38,9 @@ pub struct BridgeOptions {
     /// Its own hardware id, of its alerts
     #[arg(long, value_name = "NAME", default_value = "simulator")]
     pub name: String,
+    /// Write nothing to the simulator
+    #[arg(long)]
+    pub read_only: bool,
     /// A field of the adapter, as in `report_every="10 s"`; see `lastmeter explain
     /// simulator-adapter`
     #[arg(long, value_name = "KEY=VALUE")]
@@ -80,6 +83,9 @@ fn keys(options: &BridgeOptions) -> Result<Vec<String>, String> {
         _ => "stream",
     };
     let mut keys = vec![format!("map = {map}"), format!("carrier = \"{carrier}\"")];
+    if options.read_only {
+        keys.push("read_only = true".to_owned());
+    }
     keys.extend(options.set.iter().cloned());
     Ok(keys)
 }

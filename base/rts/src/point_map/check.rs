@@ -14,6 +14,7 @@ pub(super) fn check(map: &MapDraft<'_>, out: &mut Diagnostics) {
     check_names(map, out);
     check_meanings(map, out);
     check_roles(map, out);
+    check_breakers(map, out);
     for direction in PointDirection::ALL {
         check_count(map, direction, out);
     }
@@ -83,6 +84,23 @@ fn check_meanings(map: &MapDraft<'_>, out: &mut Diagnostics) {
             },
         );
     }
+}
+
+/// A device has one breaker.
+fn check_breakers(map: &MapDraft<'_>, out: &mut Diagnostics) {
+    report_repeated(
+        map,
+        |point| {
+            let is_breaker = point.draft.text("command") == Some("setBreaker");
+            point.draft.text("device").filter(|_| is_breaker)
+        },
+        |point, earlier| {
+            let device = point.draft.text("device").unwrap_or_default();
+            let message = format!("two points are the breaker of device `{device}`");
+            let label = format!("already {}", called(earlier));
+            out.report(Code::NAME_TAKEN, point.draft.span_of("command"), message, label);
+        },
+    );
 }
 
 fn check_roles(map: &MapDraft<'_>, out: &mut Diagnostics) {

@@ -52,6 +52,12 @@ pub(super) static POINT: &[Field] = &[
         "1",
         "the word on the wire times this is the value in `unit`",
     ),
+    Field::optional(
+        "command",
+        Kind::Choice(&["setPoint", "setBreaker"]),
+        "of a point that is written for a device: by which command, `setPoint` unless given; \
+         `setBreaker` writes 1 (closed) and 0 (open)",
+    ),
     Field::optional("reflected_by", Kind::Name, "the point by which the simulator echoes it"),
     Field::default(
         "blocked_by_mode",
@@ -69,8 +75,14 @@ pub(super) const VALUE_KEYS: [&str; VALUE_FIELDS] =
     ["offset", "least", "greatest", "greatest_change_per_second", "initial", "safe_value"];
 
 /// The keys of points that are written.
-pub(super) const WRITE_KEYS: [&str; 5] =
-    ["greatest_change_per_second", "initial", "safe_value", "reflected_by", "blocked_by_mode"];
+pub(super) const WRITE_KEYS: [&str; 6] = [
+    "greatest_change_per_second",
+    "initial",
+    "safe_value",
+    "reflected_by",
+    "blocked_by_mode",
+    "command",
+];
 
 const fn value_fields(dimension: Dimension) -> [Field; VALUE_FIELDS] {
     let difference = match dimension {

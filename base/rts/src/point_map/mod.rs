@@ -225,6 +225,17 @@ pub struct WriteLimits {
     pub reflected_by: Option<usize>,
     /// Whether it is not written while the simulator's mode is manual.
     pub blocked_by_mode: bool,
+    /// Whose commands write it; `None`: nobody's.
+    pub commanded: Option<Commanded>,
+}
+
+/// Whose commands write a point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commanded {
+    /// The device.
+    pub device: String,
+    /// Whether it is the device's breaker, and not a point by its name.
+    pub is_breaker: bool,
 }
 
 /// One point of a map.

@@ -96,7 +96,24 @@ fn check_meaning(point: &PointDraft<'_>, out: &mut Diagnostics) {
         let label = "expected `device` beside it";
         out.report_with_help(Code::MISSING_KEY, draft.key_span_of(key), message, label, help);
     }
-    if draft.has("device") && !quantity && !waveform {
+    let is_written = point.direction == Some(PointDirection::ToSimulator);
+    if is_written && draft.has("command") && !draft.has("device") {
+        let message = "`command` without `device`";
+        let help = Some("name the device whose command it is".to_owned());
+        let label = "expected `device` beside it";
+        out.report_with_help(Code::MISSING_KEY, draft.key_span_of("command"), message, label, help);
+    }
+    let is_breaker = draft.text("command") == Some("setBreaker");
+    let ends = draft.si("least").zip(draft.si("greatest"));
+    if is_written
+        && is_breaker
+        && ends.is_some_and(|(least, greatest)| least > 0.0 || greatest < 1.0)
+    {
+        let message = "a breaker is written as 0 and 1";
+        let label = "expected a range with 0 and 1";
+        out.report(Code::OUT_OF_RANGE, draft.span_of("least"), message, label);
+    }
+    if draft.has("device") && !quantity && !waveform && !is_written {
         let message = "`device` without `quantity` or `waveform`";
         let label = "expected one of them beside it";
         out.report(Code::MISSING_KEY, draft.key_span_of("device"), message, label);

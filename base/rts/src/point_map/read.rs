@@ -12,8 +12,8 @@ use lastmeter_units::MeasurementId;
 use super::fields::{POINT, SIMULATOR, VALUE_KEYS, values_of};
 use super::format::{Card, WireFormat};
 use super::{
-    Meaning, Point, PointDirection, PointMap, PointRange, PointUnit, Simulator, StatusRole,
-    WaveformChannel, WriteLimits, check, point_check,
+    Commanded, Meaning, Point, PointDirection, PointMap, PointRange, PointUnit, Simulator,
+    StatusRole, WaveformChannel, WriteLimits, check, point_check,
 };
 use crate::sample::SignalType;
 
@@ -338,12 +338,6 @@ fn finish(text: &str, draft: &MapDraft<'_>) -> Option<PointMap> {
 fn finish_point(text: &str, map: &MapDraft<'_>, point: &PointDraft<'_>) -> Option<Point> {
     let values = point.draft.values.as_ref()?;
     let device = values.text_opt("device").unwrap_or_default().to_owned();
-    let meaning = match (point.role, point.quantity, point.waveform) {
-        (Some(role), ..) => Meaning::Status(role),
-        (_, Some(quantity), _) => Meaning::Measured { device, quantity },
-        (_, _, Some(channel)) => Meaning::Waveform { device, channel },
-        (None, None, None) => Meaning::Raw,
-    };
     let range = values.si_opt("least").zip(values.si_opt("greatest"));
     let write = values.si_opt("initial").zip(values.si_opt("safe_value"));
     let write = write.map(|(initial, safe_value)| WriteLimits {
@@ -352,6 +346,10 @@ fn finish_point(text: &str, map: &MapDraft<'_>, point: &PointDraft<'_>) -> Optio
         safe_value,
         reflected_by: values.text_opt("reflected_by").and_then(|name| map.point_named(name)),
         blocked_by_mode: values.boolean("blocked_by_mode"),
+        commanded: (!device.is_empty()).then(|| Commanded {
+            device: device.clone(),
+            is_breaker: values.text_opt("command") == Some("setBreaker"),
+        }),
     });
     Some(Point {
         name: point.name?.to_owned(),
@@ -361,7 +359,12 @@ fn finish_point(text: &str, map: &MapDraft<'_>, point: &PointDraft<'_>) -> Optio
         scale: values.si("scale"),
         offset: values.si_opt("offset").unwrap_or(0.0),
         range: range.map(|(least, greatest)| PointRange { least, greatest }),
-        meaning,
+        meaning: match (point.role, point.quantity, point.waveform) {
+            (Some(role), ..) => Meaning::Status(role),
+            (_, Some(quantity), _) => Meaning::Measured { device, quantity },
+            (_, _, Some(channel)) => Meaning::Waveform { device, channel },
+            (None, None, None) => Meaning::Raw,
+        },
         write,
         line: text.get(..point.draft.span.start)?.matches('\n').count() + 1,
     })

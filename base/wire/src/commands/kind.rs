@@ -59,6 +59,13 @@ pub enum Order {
         /// Whether it is open afterwards.
         is_open: bool,
     },
+    /// Write a point of a simulator.
+    SetPoint {
+        /// The point.
+        point: String,
+        /// In the unit of the point map.
+        value: f64,
+    },
 }
 
 /// What an obeyed command changes of what a bench expects of the device.
@@ -186,6 +193,11 @@ impl ParameterKind {
     /// A number above zero that must be given.
     pub const fn positive(name: &'static str) -> Self {
         Self { name, kind: ParameterType::Double, required: true, positive: true }
+    }
+
+    /// A number that must be given.
+    pub const fn number(name: &'static str) -> Self {
+        Self { name, kind: ParameterType::Double, required: true, positive: false }
     }
 
     fn read(&'static self, text: &str) -> Result<ParameterValue, ArgumentError> {

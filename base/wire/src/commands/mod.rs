@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 mod kind;
 pub mod read_register;
 pub mod set_breaker;
+pub mod set_point;
 pub mod set_register;
 pub mod set_reporting_period;
 
@@ -21,6 +22,7 @@ pub static COMMANDS: &[CommandKind] = &[
     set_register::COMMAND,
     read_register::COMMAND,
     set_breaker::COMMAND,
+    set_point::COMMAND,
 ];
 
 /// The command of a name.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use lastmeter_rts::point_map::{
     Meaning, Plausibility, Point, PointDirection, PointMap, StatusRole,
 };
-use lastmeter_rts::{Refusal, Rejection, Sample, SignalType, Value, Wire};
+use lastmeter_rts::{
+    RateCounts, Refusal, Rejection, Sample, SequenceEvent, SequenceWatch, Value, Wire,
+};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Quantity, Serial, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{
     AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
@@ -14,14 +16,15 @@ use lastmeter_wire::flexmeter::{
 
 use super::super::record::MeterState;
 use super::super::store::Store;
+use super::writing::{Answer, WriteSettings, Writer, Written};
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
 use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
 
 /// A simulator does not say whether it began anew.
 const EPOCH: Epoch = Epoch(1);
 
-/// The answer to every command.
-const NO_COMMANDS: &str = "points of this simulator are not written by commands";
+/// Of the points that the simulator sends.
+const FROM: PointDirection = PointDirection::FromSimulator;
 
 /// A simulator's clock that is further off is not set: samples are dated by their arrival then.
 const CLOCK_OFF_MAX: SimDuration = SimDuration::from_seconds(3600);
@@ -55,6 +58,7 @@ pub(super) struct Parts {
     pub(super) store: Store,
     /// What was kept and cannot be read.
     pub(super) refused_records: Vec<String>,
+    pub(super) writing: WriteSettings,
 }
 
 /// A value of a device in the making.
@@ -103,13 +107,19 @@ pub(super) struct Adapter {
     left_out: Vec<u64>,
     /// What was told of the simulator's clock.
     told_clock: Option<bool>,
+    writer: Writer,
+    /// Writes that were held back or refused so far.
+    excess: u64,
+    sequence: SequenceWatch,
+    /// The period in which what frames' numbers show was last reported, and what it was.
+    told_gap: Option<(SimTime, SequenceEvent)>,
 }
 
 type Out = Vec<GatewayOutput>;
 
 impl Adapter {
     /// # Errors
-    /// If a device of the map has a name that is no hardware id.
+    /// If a device of the map has a name that is no hardware id, or its card takes no such frames.
     pub(super) fn new(parts: Parts) -> Result<Self, String> {
         let (mut devices, mut slots) = (Vec::<Device>::new(), Vec::new());
         for point in parts.map.of_direction(PointDirection::FromSimulator) {
@@ -130,7 +140,13 @@ impl Adapter {
             slots.push(Some(Slot { device: place, value: values.len() }));
             values.push(Gathered { id: *quantity, sum: 0.0, count: 0, last: 0.0 });
         }
+        let kept = parts.store.points();
+        let writer = Writer::new(&parts.map, parts.writing, kept, parts.start)?;
         Ok(Self {
+            writer,
+            excess: 0,
+            sequence: SequenceWatch::new(u32::BITS),
+            told_gap: None,
             plausibility: Plausibility::new(&parts.map),
             due: parts.start + parts.every,
             ahead: SimDuration::ZERO,
@@ -162,11 +178,18 @@ impl Adapter {
                 for decoded in self.parts.wire.reconnected() {
                     self.decoded(now, decoded, out);
                 }
-                self.write_initial(now, out);
+                self.sequence.restart();
+                self.writer.line_up();
             }
             GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
-            GatewayInput::Connected => self.parts.store.connected(out),
-            GatewayInput::Disconnected => self.parts.store.disconnected(),
+            GatewayInput::Connected => {
+                self.writer.platform(now, true);
+                self.parts.store.connected(out);
+            }
+            GatewayInput::Disconnected => {
+                self.writer.platform(now, false);
+                self.parts.store.disconnected();
+            }
             GatewayInput::Acknowledged { message } => self.parts.store.acknowledged(message),
             GatewayInput::Kept { number } => self.parts.store.kept(number, out),
         }
@@ -190,6 +213,10 @@ impl Adapter {
 
     fn sample(&mut self, now: SimTime, sample: &Sample, out: &mut Out) {
         self.heard(now, out);
+        self.number_of(now, sample, out);
+        let mut written = Written::default();
+        self.writer.seen(now, &sample.values, &mut written);
+        self.written(now, written, out);
         if let Some(finding) = self.plausibility.observe(sample) {
             let text = format!("the values do not fit the point map: {finding}");
             event(out, Kind::ValueRefused, text.clone());
@@ -288,11 +315,15 @@ impl Adapter {
             event(out, Kind::DeviceReachable, text.clone());
             self.parts.store.remember(&own, MeterState { unreachable: false, ..state });
             self.alert(now, ("simulator.sends", AlertLevel::Info, text), out);
+            self.writer.line_up();
         }
     }
 
     /// Reports a simulator that has sent nothing for too long.
     fn watch(&mut self, now: SimTime, out: &mut Out) {
+        if self.slots.is_empty() {
+            return;
+        }
         let since = self.last_sample.unwrap_or(self.parts.start);
         let own = self.parts.hardware_id.clone();
         let state = self.parts.store.meter(&own);
@@ -304,6 +335,7 @@ impl Adapter {
         event(out, Kind::DeviceUnreachable, text.clone());
         self.parts.store.remember(&own, MeterState { unreachable: true, ..state });
         self.alert(now, ("simulator.silent", AlertLevel::Warning, text), out);
+        self.writer.line_lost();
     }
 
     /// The reporting period that an instant lies in is the present one.
@@ -351,63 +383,37 @@ impl Adapter {
         }
     }
 
-    /// Sends all written points with their initial values: a simulator that is there anew has none.
-    fn write_initial(&mut self, now: SimTime, out: &mut Out) {
-        let points = self.parts.map.of_direction(PointDirection::ToSimulator);
-        let nanoseconds = now.0.rem_euclid(1_000_000_000);
-        let seconds = now.0.div_euclid(1_000_000_000);
-        let word = |point: &Point| {
-            let word = match (point.role(), &point.write) {
-                (Some(StatusRole::Seconds), _) => seconds as f64,
-                (Some(StatusRole::Nanoseconds), _) => nanoseconds as f64,
-                (Some(StatusRole::NewData), _) => 1.0,
-                (_, Some(write)) => point.to_word(write.initial),
-                _ => 0.0,
-            };
-            match point.signal_type {
-                SignalType::Integer => Value::Integer(word.round() as i64),
-                SignalType::Boolean => Value::Boolean(word != 0.0),
-                SignalType::Float => Value::Float(word),
-                SignalType::Complex => Value::Complex(word, 0.0),
-            }
-        };
-        let values: Vec<Value> = points.map(word).collect();
-        if values.is_empty() {
-            return;
-        }
-        let origin = Some((seconds.max(0) as u64, nanoseconds as u32));
-        match self.parts.wire.frame(Sample { sequence: None, origin, values }) {
-            Ok(bytes) => {
-                out.push(GatewayOutput::Bytes {
-                    network: 0,
-                    lane: None,
-                    bits_per_second: 0,
-                    bytes,
-                });
-            }
-            Err(Rejection { refusal, detail }) => {
-                let detail = format!("initial values, {}: {detail}", refusal.word());
-                event(out, Kind::InputRefused, detail);
-            }
-        }
-    }
-
     fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
-        let (invocation, response) = match self.desk.judge(payload) {
-            Ok(Judged::Again { invocation, response }) => (invocation, response),
-            Ok(Judged::New { invocation, .. }) => {
-                let response = format!("{ERROR_PREFIX}{NO_COMMANDS}");
-                self.desk.answered(&invocation, &response);
-                (invocation, response)
+        let (invocation, order) = match self.desk.judge(payload) {
+            Ok(Judged::Again { invocation, response }) => {
+                return self.acknowledge(now, (owner, &invocation), response, out);
             }
+            Ok(Judged::New { invocation, order }) => (invocation, order),
             Err(refusal) => {
                 return event(out, Kind::CommandMalformed, format!("for {owner}: {refusal}"));
             }
         };
-        event(out, Kind::CommandRefused, format!("{invocation} for {owner}: {response}"));
+        let mut written = Written::default();
+        let taken = order
+            .and_then(|order| self.writer.order(now, (owner, &invocation), &order, &mut written));
+        if let Err(why) = taken {
+            let (owner, result) = (owner.clone(), Err(why));
+            written.answers.push(Answer { owner, invocation, result });
+        }
+        self.written(now, written, out);
+    }
+
+    /// Answers a command.
+    fn acknowledge(
+        &mut self,
+        now: SimTime,
+        (owner, invocation): (&HardwareId, &str),
+        response: String,
+        out: &mut Out,
+    ) {
         let acknowledge = AcknowledgeMessage {
             hardware_id: owner.clone(),
-            originating_event_id: invocation,
+            originating_event_id: invocation.to_owned(),
             response,
             event_date: Some(now),
             update_state: false,
@@ -416,6 +422,97 @@ impl Adapter {
         let mut payload = Vec::new();
         encode_acknowledge(&acknowledge, &mut payload);
         self.parts.store.put(owner, None, payload, out);
+    }
+
+    /// Lets the writer do what is due, and does what follows from it.
+    fn write(&mut self, now: SimTime, out: &mut Out) {
+        let mut written = Written::default();
+        self.writer.run(now, &mut written);
+        self.written(now, written, out);
+        let RateCounts { held, refused, .. } = self.writer.counts();
+        let excess = held + refused;
+        if excess > self.excess {
+            self.excess = excess;
+            if is_told(excess) {
+                let text = format!(
+                    "writes come faster than the card takes frames: {held} held back, {refused} \
+                     refused so far"
+                );
+                event(out, Kind::WritesThinned, text.clone());
+                if excess == 1 {
+                    self.alert(now, ("simulator.overload", AlertLevel::Warning, text), out);
+                }
+            }
+        }
+    }
+
+    fn written(&mut self, now: SimTime, written: Written, out: &mut Out) {
+        // What is to be written is kept first: a restart in between writes it again.
+        if written.has_new_targets {
+            self.parts.store.keep_points(self.writer.targets(), out);
+        }
+        for text in written.log {
+            event(out, Kind::PointWritten, text.clone());
+            self.alert(now, ("simulator.written", AlertLevel::Info, text), out);
+        }
+        if written.is_safe_now {
+            let text = "the platform is gone: all points get their safe values".to_owned();
+            self.alert(now, ("simulator.safe", AlertLevel::Error, text), out);
+        }
+        if let Some(sample) = written.frame {
+            match self.parts.wire.frame(sample) {
+                Ok(bytes) => {
+                    let (network, lane, bits_per_second) = (0, None, 0);
+                    out.push(GatewayOutput::Bytes { network, lane, bits_per_second, bytes });
+                }
+                Err(Rejection { refusal, detail }) => {
+                    let detail = format!("what is written, {}: {detail}", refusal.word());
+                    event(out, Kind::InputRefused, detail);
+                }
+            }
+        }
+        for Answer { owner, invocation, result } in written.answers {
+            let response = match result {
+                Ok(response) => response,
+                Err(why) => {
+                    event(out, Kind::CommandRefused, format!("{invocation} for {owner}: {why}"));
+                    format!("{ERROR_PREFIX}{why}")
+                }
+            };
+            self.desk.answered(&invocation, &response);
+            self.acknowledge(now, (&owner, &invocation), response, out);
+        }
+    }
+
+    /// Watches the numbers of frames: those of the format, or of the point of role `sequence`.
+    fn number_of(&mut self, now: SimTime, sample: &Sample, out: &mut Out) {
+        let place = self.parts.map.position_of_role(FROM, StatusRole::Sequence);
+        let word = || number(*sample.values.get(place?)?);
+        let Some(sequence) = sample.sequence.or_else(|| Some(word()? as i64 as u64)) else {
+            return;
+        };
+        let missing = self.sequence.missing();
+        let seen = self.sequence.observe(sequence);
+        let text = match seen {
+            SequenceEvent::Gap => {
+                let more = self.sequence.missing() - missing;
+                format!("{more} frames are missing before number {sequence}")
+            }
+            SequenceEvent::Repetition => format!("frame {sequence} came again"),
+            SequenceEvent::Restart => format!("frames are numbered from {sequence} again"),
+            _ => return,
+        };
+        let count = self.sequence.of(seen);
+        if is_told(count) {
+            event(out, Kind::FramesMissing, format!("{text} ({count} times so far)"));
+        }
+        let kind =
+            if seen == SequenceEvent::Repetition { "simulator.stale" } else { "simulator.gap" };
+        // One in a reporting period: a flood of them is no flood of alerts.
+        if self.told_gap != Some((self.due, seen)) {
+            self.told_gap = Some((self.due, seen));
+            self.alert(now, (kind, AlertLevel::Warning, text), out);
+        }
     }
 
     fn alert(
@@ -448,7 +545,7 @@ fn is_told(count: u64) -> bool {
 }
 
 /// A value as a number; a complex one is none.
-fn number(value: Value) -> Option<f64> {
+pub(super) fn number(value: Value) -> Option<f64> {
     match value {
         Value::Float(value) => Some(value),
         Value::Integer(value) => Some(value as f64),
@@ -502,11 +599,17 @@ impl Gateway for Adapter {
             self.watch(now, out);
         }
         self.take(now, input, out);
+        if self.has_begun {
+            self.write(now, out);
+        }
         self.parts.store.settle(true, out);
     }
 
     fn wake_at(&self) -> Option<SimTime> {
-        Some(if self.has_begun { self.ends() } else { self.parts.start })
+        if !self.has_begun {
+            return Some(self.parts.start);
+        }
+        Some(self.writer.wake_at().map_or(self.ends(), |at| at.min(self.ends())))
     }
 
     fn unacknowledged(&self) -> usize {

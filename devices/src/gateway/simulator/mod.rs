@@ -9,20 +9,22 @@
 mod machine;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
-use lastmeter_rts::Wire;
 use lastmeter_rts::point_map::PointMap;
+use lastmeter_rts::{OnExcess, Wire};
 
 use super::kind::{GatewayContext, GatewayKind};
 use super::store::Store;
 use machine::{Adapter, Parts, Reduction};
+use writing::WriteSettings;
 
 const fn time(min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Time, min, max }
 }
 
-static FIELDS: [Field; 6] = [
+static FIELDS: [Field; 11] = [
     Field::required("map", Kind::Text, "The file with the point map."),
     Field::default(
         "carrier",
@@ -57,6 +59,37 @@ static FIELDS: [Field; 6] = [
         "100000",
         "Most messages that wait for the platform; beyond it the oldest is dropped and reported.",
     ),
+    Field::default(
+        "read_only",
+        Kind::Boolean,
+        "false",
+        "Whether nothing at all is written to the simulator; commands are then refused.",
+    ),
+    Field::default(
+        "reflect_within",
+        time(0.001, 3600.0),
+        "\"2 s\"",
+        "How long the simulator has to show what was written, in the point that reflects it.",
+    ),
+    Field::default(
+        "safe_after",
+        time(0.0, 86_400.0),
+        "\"60 s\"",
+        "Without the platform for so long all points get their safe values; `0 s`: never.",
+    ),
+    Field::optional(
+        "write_every",
+        time(0.000_1, 3600.0),
+        "How often all points are written although none has changed; left out, only on changes \
+         and when somebody is there anew.",
+    ),
+    Field::default(
+        "on_excess",
+        Kind::Choice(OnExcess::WORDS),
+        "\"thin\"",
+        "What becomes of commands that come faster than the map's card takes frames: `thin` writes \
+         the last of them as soon as it may, `refuse` refuses them.",
+    ),
 ];
 
 /// The registered model.
@@ -70,8 +103,10 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
             is sent. Frames that cannot be read are counted by their reason and never half read; \
             a simulator that falls silent, or whose values do not fit the map, is reported by an \
             alert of the adapter (`simulator.silent`, `simulator.implausible`). Values outside of \
-            the declared range of their point are left out and counted. Points that are written to \
-            the simulator are sent with their initial values whenever somebody is there again.",
+            the declared range of their point are left out and counted. Commands write the points \
+            that the map gives them, within its limits; a command is acknowledged when the \
+            simulator reflects it. What was written last is written again whenever somebody is \
+            there anew, also after a restart.",
         fields: &FIELDS,
     },
     networks: &["stream"],
@@ -102,6 +137,13 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
             wire,
             store,
             refused_records,
+            writing: WriteSettings {
+                is_read_only: values.boolean("read_only"),
+                reflect_within: values.duration("reflect_within"),
+                safe_after: Some(values.duration("safe_after")).filter(|after| after.0 > 0),
+                every: values.duration_opt("write_every"),
+                on_excess: OnExcess::from_word(values.text("on_excess")).unwrap_or(OnExcess::Thin),
+            },
         };
         match Adapter::new(parts) {
             Ok(adapter) => Some(Box::new(adapter)),

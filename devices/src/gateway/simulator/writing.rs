@@ -1,0 +1,508 @@
+//! The way down: what is written to a simulator, when, and what became of it.
+//!
+//! Terms: a *target* is what a point is to have, its *value* what the last frame had; a *ramp* is
+//! the way from one to the other where the point may not jump; a write is *open* until the
+//! simulator reflects its target, or could have.
+//!
+//! A frame always has all points. Nothing is written that the map does not allow: not outside of a
+//! point's range, not steeper, not faster than the card takes frames, nothing at all where the
+//! adapter is read-only, and no blocked point while the simulator is operated by hand.
+
+use lastmeter_rts::point_map::{Commanded, Point, PointDirection, PointMap, StatusRole};
+use lastmeter_rts::{
+    Offered, OnExcess, RateCounts, RateGuard, RateStep, Sample, SignalType, Value,
+};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_wire::commands::Order;
+
+use super::machine::number;
+
+/// A float of 32 bits, and a sum of such, is met within this, relative.
+const REFLECTED_WITHIN: f64 = 1e-6;
+
+/// How writing is set up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WriteSettings {
+    pub(super) is_read_only: bool,
+    /// How long the simulator has to reflect what was written.
+    pub(super) reflect_within: SimDuration,
+    /// How long the platform may be gone before all points get their safe values; `None`: for ever.
+    pub(super) safe_after: Option<SimDuration>,
+    /// How often the state is written although nothing has changed; `None`: not at all.
+    pub(super) every: Option<SimDuration>,
+    pub(super) on_excess: OnExcess,
+}
+
+/// What a point that is written stands at.
+#[derive(Debug)]
+struct Writable {
+    point: Point,
+    /// Where the point that reflects it stands among those that come from the simulator.
+    reflected_by: Option<usize>,
+    /// In the SI unit.
+    target: f64,
+    value: f64,
+    open: Option<Open>,
+}
+
+/// A write that a command has ordered.
+#[derive(Debug)]
+struct Open {
+    owner: HardwareId,
+    invocation: String,
+    /// Until when it has to be reflected, once the target has been written.
+    deadline: Option<SimTime>,
+}
+
+/// An answer to a command.
+#[derive(Debug, PartialEq)]
+pub(super) struct Answer {
+    pub(super) owner: HardwareId,
+    pub(super) invocation: String,
+    pub(super) result: Result<String, String>,
+}
+
+/// What follows from an input.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) answers: Vec<Answer>,
+    /// A frame to send.
+    pub(super) frame: Option<Sample>,
+    /// For the record: what was written, and by whom.
+    pub(super) log: Vec<String>,
+    /// The targets have changed, and have to be kept.
+    pub(super) has_new_targets: bool,
+    /// The safe state was taken.
+    pub(super) is_safe_now: bool,
+}
+
+/// The writing side of an adapter.
+#[derive(Debug)]
+pub(super) struct Writer {
+    settings: WriteSettings,
+    /// All points to the simulator, in the order of the map.
+    points: Vec<Writable>,
+    guard: RateGuard<()>,
+    /// Between two frames of a ramp.
+    period: SimDuration,
+    /// Whether the simulator lacks the state.
+    is_due: bool,
+    has_line: bool,
+    last_frame: Option<SimTime>,
+    start: SimTime,
+    /// Where the mode stands among the points from the simulator, and what it was last.
+    mode: Option<(usize, Option<bool>)>,
+    /// Since when the platform is gone.
+    alone_since: Option<SimTime>,
+    is_safe: bool,
+}
+
+impl Writer {
+    /// Before anything was written; `kept` are targets of before a restart, by point.
+    ///
+    /// # Errors
+    /// If frames are larger than the card takes.
+    pub(super) fn new(
+        map: &PointMap,
+        settings: WriteSettings,
+        kept: &[(String, f64)],
+        start: SimTime,
+    ) -> Result<Self, String> {
+        let sent: Vec<&Point> = map.of_direction(PointDirection::FromSimulator).collect();
+        let points: Vec<Writable> = map
+            .of_direction(PointDirection::ToSimulator)
+            .map(|point| {
+                let reflected = point.write.as_ref().and_then(|write| write.reflected_by);
+                let reflected = reflected.and_then(|place| map.points.get(place));
+                let initial = point.write.as_ref().map_or(0.0, |write| write.initial);
+                let kept = kept.iter().find(|(name, _)| *name == point.name);
+                // A range that was narrowed since holds for what was kept as well.
+                let target = kept.map_or(initial, |(_, value)| within(point, *value));
+                Writable {
+                    reflected_by: reflected
+                        .and_then(|by| sent.iter().position(|other| other.name == by.name)),
+                    target,
+                    value: target,
+                    open: None,
+                    point: point.clone(),
+                }
+            })
+            .collect();
+        let words = points.len() + map.simulator.wire_format.header_words();
+        let own_rate = map.simulator.sample_rate;
+        let rate = map.simulator.card.rate_max(words).unwrap_or(own_rate).max(1.0);
+        let limits = [RateStep { words: usize::MAX, frames_per_second: rate.floor() as u32 }];
+        let tolerance = SimDuration::ZERO;
+        let guard = RateGuard::new(&limits, words, settings.on_excess, tolerance)
+            .map_err(|rejection| rejection.to_string())?;
+        let mode = map.position_of_role(PointDirection::FromSimulator, StatusRole::Mode);
+        Ok(Self {
+            period: SimDuration::from_seconds_f64(1.0 / own_rate).max(guard.period()),
+            guard,
+            points,
+            settings,
+            is_due: false,
+            has_line: false,
+            last_frame: None,
+            start,
+            mode: mode.map(|place| (place, None)),
+            alone_since: Some(start),
+            is_safe: false,
+        })
+    }
+
+    /// Whether there is anything to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.points.is_empty() || self.settings.is_read_only
+    }
+
+    /// Frames that were sent, held back and refused.
+    pub(super) const fn counts(&self) -> RateCounts {
+        self.guard.counts()
+    }
+
+    /// The targets, by point, to be kept over a restart.
+    pub(super) fn targets(&self) -> Vec<(String, f64)> {
+        let written = self.points.iter().filter(|point| point.point.write.is_some());
+        written.map(|point| (point.point.name.clone(), point.target)).collect()
+    }
+
+    /// Somebody is there anew: what was written before may be gone.
+    pub(super) const fn line_up(&mut self) {
+        (self.has_line, self.is_due) = (true, true);
+    }
+
+    /// The simulator has been silent: nobody knows whether it still listens.
+    pub(super) const fn line_lost(&mut self) {
+        self.has_line = false;
+    }
+
+    /// The platform is there, or gone.
+    pub(super) const fn platform(&mut self, now: SimTime, is_there: bool) {
+        self.alone_since = if is_there { None } else { Some(now) };
+        if is_there {
+            self.is_safe = false;
+        }
+    }
+
+    /// Orders a write for a device; an order that is refused says why.
+    pub(super) fn order(
+        &mut self,
+        now: SimTime,
+        (owner, invocation): (&HardwareId, &str),
+        order: &Order,
+        out: &mut Written,
+    ) -> Result<(), String> {
+        let (place, si) = self.meant(owner, order)?;
+        if self.settings.is_read_only {
+            return Err("the adapter is read-only: nothing is written".to_owned());
+        }
+        let own = &self.points[place];
+        let name = &own.point.name;
+        if !self.has_line {
+            return Err(format!("point `{name}`: nobody is at the simulator's end of the line"));
+        }
+        if own.point.write.as_ref().is_some_and(|write| write.blocked_by_mode) {
+            match self.mode {
+                Some((_, Some(true))) | None => {}
+                Some((_, Some(false))) => {
+                    return Err(format!(
+                        "point `{name}` is blocked: the simulator is operated by hand"
+                    ));
+                }
+                Some((_, None)) => {
+                    return Err(format!(
+                        "point `{name}` is blocked: the simulator has not sent its mode yet"
+                    ));
+                }
+            }
+        }
+        if let Some(range) = own.point.range.filter(|it| !(it.least..=it.greatest).contains(&si)) {
+            let of = |si: f64| si / own.point.unit.factor;
+            return Err(format!(
+                "point `{name}`: {} is outside of {} to {} {}",
+                of(si),
+                of(range.least),
+                of(range.greatest),
+                own.point.unit.symbol
+            )
+            .trim_end()
+            .to_owned());
+        }
+        if self.settings.on_excess == OnExcess::Refuse && self.allowed() > now {
+            return Err(format!(
+                "point `{name}`: the card takes no frame before {}; give commands less often",
+                self.allowed()
+            ));
+        }
+        let own = &mut self.points[place];
+        let (from, unit) = (own.target, own.point.unit.factor);
+        own.target = si;
+        out.log.push(format!(
+            "point `{}` from {} to {} {} by invocation {invocation} of {owner}",
+            own.point.name,
+            from / unit,
+            si / unit,
+            own.point.unit.symbol
+        ));
+        out.has_new_targets = true;
+        if let Some(open) = own.open.take() {
+            let result = Err("superseded by a later command".to_owned());
+            let Open { owner, invocation, .. } = open;
+            out.answers.push(Answer { owner, invocation, result });
+        }
+        let (owner, invocation) = (owner.clone(), invocation.to_owned());
+        own.open = Some(Open { owner, invocation, deadline: None });
+        self.is_due = true;
+        Ok(())
+    }
+
+    /// The point that an order is about, and its value in the SI unit.
+    fn meant(&self, owner: &HardwareId, order: &Order) -> Result<(usize, f64), String> {
+        let of_device = |writable: &Writable, wants_breaker: bool| {
+            let commanded = writable.point.write.as_ref().and_then(|it| it.commanded.as_ref());
+            commanded.is_some_and(|Commanded { device, is_breaker }| {
+                device == owner.as_str() && *is_breaker == wants_breaker
+            })
+        };
+        match order {
+            Order::SetBreaker { is_open } => {
+                let found = self.points.iter().position(|point| of_device(point, true));
+                let found =
+                    found.ok_or_else(|| format!("{owner} has no breaker that is written"))?;
+                let point = &self.points[found].point;
+                Ok((found, point.to_si(f64::from(u8::from(!is_open)))))
+            }
+            Order::SetPoint { point, value } => {
+                let is_it = |own: &Writable| own.point.name == *point && of_device(own, false);
+                let Some(found) = self.points.iter().position(is_it) else {
+                    let own = self.points.iter().filter(|own| of_device(own, false));
+                    let names: Vec<&str> = own.map(|own| own.point.name.as_str()).collect();
+                    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                    let point: String = point.chars().take(64).collect();
+                    return Err(format!("{owner} has no point `{point}` to write; it has {names}"));
+                };
+                Ok((found, value * self.points[found].point.unit.factor))
+            }
+            _ => Err("points of a simulator are written by `setPoint` and `setBreaker`".to_owned()),
+        }
+    }
+
+    /// Takes what the simulator shows: its mode, and what it reflects.
+    pub(super) fn seen(&mut self, now: SimTime, values: &[Value], out: &mut Written) {
+        if let Some((place, mode)) = &mut self.mode
+            && let Some(word) = values.get(*place).copied().and_then(number)
+        {
+            *mode = Some(word != 0.0);
+        }
+        for own in &mut self.points {
+            let Some(open) = own.open.as_ref().filter(|open| open.deadline.is_some()) else {
+                continue;
+            };
+            let shown = own.reflected_by.and_then(|place| values.get(place).copied());
+            let Some(shown) = shown.and_then(number) else { continue };
+            let target = rounded(&own.point, own.point.to_word(own.target));
+            let is_met = (shown - target).abs() <= REFLECTED_WITHIN * target.abs().max(1e-3);
+            if is_met {
+                let result = Ok(format!("{} = {}, reflected", own.point.name, own.shown()));
+                out.answers.push(Answer {
+                    owner: open.owner.clone(),
+                    invocation: open.invocation.clone(),
+                    result,
+                });
+                own.open = None;
+            } else if open.deadline.is_some_and(|deadline| deadline < now) {
+                let result = Err(format!(
+                    "point `{}` is not reflected within {}: {shown} instead of {target} on the wire",
+                    own.point.name, self.settings.reflect_within
+                ));
+                out.answers.push(Answer {
+                    owner: open.owner.clone(),
+                    invocation: open.invocation.clone(),
+                    result,
+                });
+                own.open = None;
+            }
+        }
+    }
+
+    /// Does what is due by now.
+    pub(super) fn run(&mut self, now: SimTime, out: &mut Written) {
+        self.take_safe_state(now, out);
+        self.give_up(now, out);
+        if self.is_empty() || !self.has_line {
+            return;
+        }
+        let is_cyclic = self.cyclic().is_some_and(|at| at <= now);
+        let is_ramping = self.next_ramp().is_some_and(|at| at <= now);
+        if !(self.is_due || is_cyclic || is_ramping) {
+            return;
+        }
+        let is_allowed = match self.guard.due() {
+            Some(due) if due <= now => self.guard.take(now).is_some(),
+            Some(_) => return,
+            None => matches!(self.guard.offer(now, ()), Offered::Send(())),
+        };
+        if is_allowed {
+            self.write(now, out);
+        }
+    }
+
+    /// Moves all values towards their targets, and makes the frame.
+    fn write(&mut self, now: SimTime, out: &mut Written) {
+        let since = self.last_frame.map_or(self.period, |last| (now - last).min(self.period));
+        let seconds = since.as_seconds_f64();
+        let unix = (now.0.div_euclid(1_000_000_000), now.0.rem_euclid(1_000_000_000));
+        let mut values = Vec::with_capacity(self.points.len());
+        for own in &mut self.points {
+            let write = own.point.write.as_ref();
+            let steepest = write.and_then(|write| write.greatest_change_per_second);
+            let step = steepest.map_or(f64::INFINITY, |most| most * seconds);
+            let distance = own.target - own.value;
+            own.value = if distance.abs() <= step {
+                own.target
+            } else {
+                own.value + step.copysign(distance)
+            };
+            let word = match own.point.role() {
+                Some(StatusRole::Seconds) => unix.0 as f64,
+                Some(StatusRole::Nanoseconds) => unix.1 as f64,
+                Some(StatusRole::Sequence) => self.guard.counts().sent as f64,
+                Some(StatusRole::NewData) => 1.0,
+                Some(_) => 0.0,
+                None => own.point.to_word(own.value),
+            };
+            values.push(match own.point.signal_type {
+                SignalType::Integer => Value::Integer(word.round() as i64),
+                SignalType::Boolean => Value::Boolean(word != 0.0),
+                SignalType::Float => Value::Float(word),
+                SignalType::Complex => Value::Complex(word, 0.0),
+            });
+            let is_there = own.value == own.target;
+            if !is_there {
+                continue;
+            }
+            if own.reflected_by.is_some() {
+                let deadline = now + self.settings.reflect_within;
+                if let Some(open) = &mut own.open {
+                    open.deadline.get_or_insert(deadline);
+                }
+            } else if let Some(Open { owner, invocation, .. }) = own.open.take() {
+                let result =
+                    Ok(format!("{} = {}, written, not reflected", own.point.name, own.shown()));
+                out.answers.push(Answer { owner, invocation, result });
+            }
+        }
+        (self.is_due, self.last_frame) = (false, Some(now));
+        let origin = Some((u64::try_from(unix.0).unwrap_or(0), unix.1 as u32));
+        out.frame = Some(Sample { sequence: None, origin, values });
+    }
+
+    /// Answers writes that were not reflected in time.
+    fn give_up(&mut self, now: SimTime, out: &mut Written) {
+        for own in &mut self.points {
+            let is_over = |open: &mut Open| open.deadline.is_some_and(|deadline| deadline < now);
+            if let Some(open) = own.open.take_if(is_over) {
+                let result = Err(format!(
+                    "point `{}` is not reflected within {}",
+                    own.point.name, self.settings.reflect_within
+                ));
+                let Open { owner, invocation, .. } = open;
+                out.answers.push(Answer { owner, invocation, result });
+            }
+        }
+    }
+
+    /// All points get their safe values once the platform has been gone for too long.
+    fn take_safe_state(&mut self, now: SimTime, out: &mut Written) {
+        if self.is_safe || self.is_empty() || self.safe_at().is_none_or(|at| now < at) {
+            return;
+        }
+        self.is_safe = true;
+        for own in &mut self.points {
+            let Some(write) = &own.point.write else { continue };
+            if own.target == write.safe_value {
+                continue;
+            }
+            let unit = own.point.unit.factor;
+            out.log.push(format!(
+                "point `{}` from {} to {} {}: the safe state",
+                own.point.name,
+                own.target / unit,
+                write.safe_value / unit,
+                own.point.unit.symbol
+            ));
+            own.target = write.safe_value;
+            if let Some(open) = own.open.take() {
+                let result = Err("the safe state was taken: the platform was gone".to_owned());
+                let Open { owner, invocation, .. } = open;
+                out.answers.push(Answer { owner, invocation, result });
+            }
+            (self.is_due, out.has_new_targets, out.is_safe_now) = (true, true, true);
+        }
+    }
+
+    fn safe_at(&self) -> Option<SimTime> {
+        Some(self.alone_since? + self.settings.safe_after?)
+    }
+
+    fn cyclic(&self) -> Option<SimTime> {
+        Some(self.last_frame? + self.settings.every?)
+    }
+
+    fn next_ramp(&self) -> Option<SimTime> {
+        let is_ramping = self.points.iter().any(|own| own.value != own.target);
+        is_ramping.then_some(self.last_frame? + self.period)
+    }
+
+    /// When the card takes another frame.
+    fn allowed(&self) -> SimTime {
+        self.last_frame.map_or(self.start, |last| last + self.guard.period())
+    }
+
+    /// When it wants to do something next.
+    pub(super) fn wake_at(&self) -> Option<SimTime> {
+        if self.is_empty() {
+            return None;
+        }
+        let open = self.points.iter().filter_map(|own| own.open.as_ref()?.deadline);
+        let open = open.map(|deadline| deadline + SimDuration(1));
+        let safe = self.safe_at().filter(|_| !self.is_safe);
+        let line = [
+            self.is_due.then(|| self.guard.due().unwrap_or_else(|| self.allowed())),
+            self.cyclic(),
+            self.next_ramp(),
+        ];
+        let line = line.into_iter().flatten().filter(|_| self.has_line);
+        open.chain(safe).chain(line).min()
+    }
+}
+
+impl Writable {
+    /// The target in the unit of the map.
+    fn shown(&self) -> String {
+        let value = self.target / self.point.unit.factor;
+        format!("{value} {}", self.point.unit.symbol).trim_end().to_owned()
+    }
+}
+
+/// A value within the range of a point.
+fn within(point: &Point, si: f64) -> f64 {
+    match point.range {
+        Some(range) if si.is_finite() => si.clamp(range.least, range.greatest),
+        _ => si,
+    }
+}
+
+/// A word as it goes on the wire.
+fn rounded(point: &Point, word: f64) -> f64 {
+    match point.signal_type {
+        SignalType::Integer => word.round(),
+        SignalType::Boolean => f64::from(u8::from(word != 0.0)),
+        SignalType::Float | SignalType::Complex => word,
+    }
+}
+
+#[cfg(test)]
+#[path = "writing_tests.rs"]
+mod tests;

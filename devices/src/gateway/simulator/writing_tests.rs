@@ -1,0 +1,279 @@
+//! The way down: limits, ramps, reflections, manual mode, safe state, the card's rate.
+
+use lastmeter_rts::point_map::PointMap;
+use lastmeter_wire::commands::Order;
+use proptest::prelude::*;
+
+use super::*;
+
+const START: SimTime = SimTime(1_800_000_000_000_000_000);
+
+const MAP: &str = r#"format = 1
+[simulator]
+name = "feeder"
+wire_format = "gtnet-skt"
+card = "gtnet"
+sample_rate = "50 Hz"
+[[point]]
+name = "mode"
+direction = "from-simulator"
+type = "integer"
+role = "mode"
+[[point]]
+name = "state"
+direction = "from-simulator"
+type = "integer"
+least = 0
+greatest = 1
+[[point]]
+name = "breaker"
+direction = "to-simulator"
+type = "integer"
+least = 0
+greatest = 1
+greatest_change_per_second = 1000
+initial = 1
+safe_value = 1
+reflected_by = "state"
+blocked_by_mode = true
+device = "head"
+command = "setBreaker"
+[[point]]
+name = "level"
+direction = "to-simulator"
+type = "float"
+unit = "kW"
+least = "0 kW"
+greatest = "10 kW"
+greatest_change_per_second = "5 kW"
+initial = "2 kW"
+safe_value = "0 kW"
+device = "head"
+"#;
+
+const SETTINGS: WriteSettings = WriteSettings {
+    is_read_only: false,
+    reflect_within: SimDuration::from_milliseconds(500),
+    safe_after: Some(SimDuration::from_seconds(10)),
+    every: None,
+    on_excess: OnExcess::Thin,
+};
+
+fn at(milliseconds: i64) -> SimTime {
+    START + SimDuration::from_milliseconds(milliseconds)
+}
+
+struct Bench {
+    writer: Writer,
+    frames: Vec<(i64, Vec<f64>)>,
+    answers: Vec<(String, Result<String, String>)>,
+    is_safe: bool,
+    now: i64,
+}
+
+impl Bench {
+    fn new(settings: WriteSettings, kept: &[(String, f64)]) -> Self {
+        let writer = Writer::new(&PointMap::parse(MAP).unwrap(), settings, kept, START).unwrap();
+        let (frames, answers) = (Vec::new(), Vec::new());
+        let mut bench = Self { writer, frames, answers, is_safe: false, now: 0 };
+        bench.writer.platform(START, true);
+        bench.writer.line_up();
+        bench.run_to(0);
+        bench
+    }
+
+    fn take(&mut self, now: i64, written: Written) {
+        let values = |sample: Sample| sample.values.into_iter().map(|value| number(value).unwrap());
+        self.frames.extend(written.frame.map(|sample| (now, values(sample).collect())));
+        self.answers.extend(written.answers.into_iter().map(|it| (it.invocation, it.result)));
+        self.is_safe |= written.is_safe_now;
+    }
+
+    /// Wakes the writer whenever it wants to be woken.
+    fn run_to(&mut self, until: i64) {
+        let mut now = self.now;
+        loop {
+            let next =
+                self.writer.wake_at().map(|at| ((at - START).0 + 999_999).div_euclid(1_000_000));
+            let Some(next) = next.filter(|next| *next <= until) else { break };
+            now = next.max(now);
+            let mut written = Written::default();
+            self.writer.run(at(now), &mut written);
+            self.take(now, written);
+        }
+        self.now = until;
+    }
+
+    fn order(&mut self, now: i64, invocation: &str, order: &Order) {
+        let head = HardwareId::new("head").unwrap();
+        let mut written = Written::default();
+        let taken = self.writer.order(at(now), (&head, invocation), order, &mut written);
+        if let Err(why) = taken {
+            self.answers.push((invocation.to_owned(), Err(why)));
+        }
+        self.take(now, written);
+        // As the adapter does after each input.
+        let mut written = Written::default();
+        self.writer.run(at(now), &mut written);
+        self.take(now, written);
+        self.now = now;
+        self.run_to(now);
+    }
+
+    fn seen(&mut self, now: i64, mode: i64, state: i64) {
+        let mut written = Written::default();
+        let values = [Value::Integer(mode), Value::Integer(state)];
+        self.writer.seen(at(now), &values, &mut written);
+        self.take(now, written);
+    }
+
+    fn refused(&self, invocation: &str) -> &str {
+        let found = self.answers.iter().find(|(id, _)| id == invocation);
+        found.and_then(|(_, result)| result.as_ref().err()).map_or("", String::as_str)
+    }
+}
+
+fn set(value: f64) -> Order {
+    Order::SetPoint { point: "level".to_owned(), value }
+}
+
+const OPEN: Order = Order::SetBreaker { is_open: true };
+
+#[test]
+fn what_is_reflected_is_acknowledged_and_else_not() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    assert_eq!(bench.frames, [(0, vec![1.0, 2.0])]);
+    bench.seen(50, 1, 1);
+    bench.order(100, "a", &OPEN);
+    assert_eq!(bench.frames.last(), Some(&(100, vec![0.0, 2.0])));
+    bench.seen(120, 1, 1);
+    assert!(bench.answers.is_empty());
+    bench.seen(140, 1, 0);
+    assert_eq!(bench.answers, [("a".to_owned(), Ok("breaker = 0, reflected".to_owned()))]);
+    bench.order(200, "b", &Order::SetBreaker { is_open: false });
+    bench.run_to(2000);
+    assert_eq!(bench.refused("b"), "point `breaker` is not reflected within 500 ms");
+    // Nobody reflects the level: that it went out is all there is to say.
+    bench.order(3000, "c", &set(2.05));
+    let (_, Ok(response)) = bench.answers.last().unwrap() else { panic!("{:?}", bench.answers) };
+    assert_eq!(response, "level = 2.05 kW, written, not reflected");
+}
+
+#[test]
+fn what_must_not_be_written_is_refused_with_the_reason() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.order(10, "early", &OPEN);
+    bench.seen(20, 0, 1);
+    bench.order(30, "manual", &OPEN);
+    bench.order(40, "high", &set(10.5));
+    bench.order(50, "nan", &set(f64::NAN));
+    let wrong = Order::SetPoint { point: "tap".to_owned(), value: 1.0 };
+    bench.order(60, "wrong", &wrong);
+    bench.order(70, "other", &Order::SetPeriod { seconds: 5.0 });
+    for (invocation, expected) in [
+        ("early", "has not sent its mode yet"),
+        ("manual", "operated by hand"),
+        ("high", "10.5 is outside of 0 to 10 kW"),
+        ("nan", "NaN is outside of 0 to 10 kW"),
+        ("wrong", "has no point `tap` to write; it has level"),
+        ("other", "`setPoint` and `setBreaker`"),
+    ] {
+        let found = bench.refused(invocation);
+        assert!(found.contains(expected), "{invocation}: {found}");
+    }
+    assert_eq!(bench.frames.len(), 1);
+    bench.writer.line_lost();
+    bench.order(80, "nobody", &set(1.0));
+    assert!(bench.refused("nobody").contains("nobody is at the simulator's end"));
+    let mut read_only = Bench::new(WriteSettings { is_read_only: true, ..SETTINGS }, &[]);
+    read_only.order(10, "a", &set(1.0));
+    assert!(read_only.refused("a").contains("read-only") && read_only.frames.is_empty());
+}
+
+#[test]
+fn a_later_command_supersedes_an_earlier_one() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.order(100, "a", &set(9.0));
+    bench.order(200, "b", &set(1.0));
+    assert_eq!(bench.refused("a"), "superseded by a later command");
+    bench.run_to(3000);
+    assert_eq!(bench.frames.last().unwrap().1[1], 1.0);
+    assert!(matches!(bench.answers.last(), Some((id, Ok(_))) if id == "b"));
+}
+
+#[test]
+fn without_the_platform_all_points_become_safe_and_stay_so() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.order(100, "a", &set(2.1));
+    bench.writer.platform(at(1000), false);
+    bench.run_to(10_999);
+    assert!(!bench.is_safe);
+    bench.run_to(13_000);
+    assert!(bench.is_safe);
+    assert_eq!(bench.frames.last().unwrap().1, [1.0, 0.0]);
+    bench.writer.platform(at(14_000), true);
+    bench.run_to(15_000);
+    assert_eq!(bench.frames.last().unwrap().1, [1.0, 0.0]);
+    bench.order(16_000, "b", &set(0.1));
+    assert_eq!(bench.frames.last().unwrap().1, [1.0, 0.1]);
+    assert_eq!(bench.writer.targets(), [("breaker".to_owned(), 1.0), ("level".to_owned(), 100.0)]);
+    let again = Bench::new(SETTINGS, &[("level".to_owned(), 100.0), ("gone".to_owned(), 7.0)]);
+    assert_eq!(again.frames, [(0, vec![1.0, 0.1])]);
+}
+
+#[test]
+fn frames_are_repeated_where_that_is_asked_for() {
+    let every = Some(SimDuration::from_milliseconds(100));
+    let mut bench = Bench::new(WriteSettings { every, ..SETTINGS }, &[]);
+    bench.run_to(1000);
+    assert_eq!(bench.frames.len(), 11);
+}
+
+#[test]
+fn a_card_that_is_asked_too_often_refuses_or_gets_the_last() {
+    let on_excess = OnExcess::Refuse;
+    let mut bench = Bench::new(WriteSettings { on_excess, ..SETTINGS }, &[]);
+    bench.order(5, "soon", &set(2.01));
+    assert!(bench.refused("soon").contains("takes no frame before"));
+    let mut bench = Bench::new(SETTINGS, &[]);
+    for nth in 0..1000 {
+        bench.order(1 + nth / 100, &nth.to_string(), &set(2.0 + 1e-4 * nth as f64));
+    }
+    bench.run_to(100);
+    // A GTNET card takes one frame each 10 ms.
+    assert!(bench.frames.len() <= 3, "{:?}", bench.frames);
+    assert!((bench.frames.last().unwrap().1[1] - 2.0999).abs() < 1e-9);
+    assert!(bench.writer.counts().held > 0);
+    assert_eq!(bench.answers.iter().filter(|(_, result)| result.is_ok()).count(), 1);
+    assert_eq!(bench.answers.len(), 1000);
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_written_outside_of_what_the_map_allows(
+        orders in prop::collection::vec((1_i64..400, -5.0_f64..15.0, prop::bool::ANY), 1..60),
+    ) {
+        let mut bench = Bench::new(SETTINGS, &[]);
+        let mut now = 0;
+        for (nth, (after, level, is_open)) in orders.into_iter().enumerate() {
+            now += after;
+            bench.run_to(now);
+            bench.seen(now, 1, 1);
+            let order = if nth % 3 == 0 { Order::SetBreaker { is_open } } else { set(level) };
+            bench.order(now, &nth.to_string(), &order);
+        }
+        bench.run_to(now + 10_000);
+        for pair in bench.frames.windows(2) {
+            let ((before, from), (after, to)) = (&pair[0], &pair[1]);
+            prop_assert!(after - before >= 10, "the card takes 100 frames a second");
+            prop_assert!((0.0..=10.0).contains(&to[1]) && [0.0, 1.0].contains(&to[0]));
+            let steepest = 5.0 * (after - before) as f64 / 1000.0;
+            prop_assert!((to[1] - from[1]).abs() <= steepest + 1e-9, "{pair:?}");
+        }
+        // Every command has exactly one answer.
+        let mut ids: Vec<&String> = bench.answers.iter().map(|(id, _)| id).collect();
+        ids.sort();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), bench.answers.len());
+    }
+}
