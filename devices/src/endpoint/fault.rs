@@ -17,7 +17,7 @@ pub enum EndpointFault {
         /// When that is over.
         until: Option<SimTime>,
     },
-    /// Each nth frame is lost on its way.
+    /// One frame in so many is lost on its way, the one in the middle.
     Lossy {
         /// 1: all of them.
         every: u64,
@@ -82,7 +82,7 @@ impl Faults {
 
     /// Whether the frame of this number is lost.
     pub(super) fn is_lost(&self, at: SimTime, number: u64) -> bool {
-        let is_its = |fault: &EndpointFault| matches!(fault, EndpointFault::Lossy { every, .. } if (number + 1).is_multiple_of((*every).max(1)));
+        let is_its = |fault: &EndpointFault| matches!(fault, EndpointFault::Lossy { every, .. } if number % (*every).max(1) == every / 2);
         self.any(at, is_its)
     }
 }

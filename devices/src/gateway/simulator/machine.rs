@@ -316,6 +316,8 @@ impl Adapter {
             self.parts.store.remember(&own, MeterState { unreachable: false, ..state });
             self.alert(now, ("simulator.sends", AlertLevel::Info, text), out);
             self.writer.line_up();
+            // What was not sent in the meantime has been reported as silence.
+            self.sequence.restart();
         }
     }
 

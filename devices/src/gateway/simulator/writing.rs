@@ -239,11 +239,10 @@ impl Writer {
         let (from, unit) = (own.target, own.point.unit.factor);
         own.target = si;
         out.log.push(format!(
-            "point `{}` from {} to {} {} by invocation {invocation} of {owner}",
+            "point `{}` from {} to {}, by invocation {invocation} of {owner}",
             own.point.name,
             from / unit,
-            si / unit,
-            own.point.unit.symbol
+            own.shown()
         ));
         out.has_new_targets = true;
         if let Some(open) = own.open.take() {
@@ -425,14 +424,9 @@ impl Writer {
                 continue;
             }
             let unit = own.point.unit.factor;
-            out.log.push(format!(
-                "point `{}` from {} to {} {}: the safe state",
-                own.point.name,
-                own.target / unit,
-                write.safe_value / unit,
-                own.point.unit.symbol
-            ));
+            let (from, name) = (own.target / unit, own.point.name.clone());
             own.target = write.safe_value;
+            out.log.push(format!("point `{name}` from {from} to {}: the safe state", own.shown()));
             if let Some(open) = own.open.take() {
                 let result = Err("the safe state was taken: the platform was gone".to_owned());
                 let Open { owner, invocation, .. } = open;

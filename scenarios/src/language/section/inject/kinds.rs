@@ -51,7 +51,7 @@ static SIMULATOR: Entry = Entry {
     name: "simulator",
     summary: "a simulator falls silent, repeats old values, loses frames, or is operated by hand",
     description: "`silent`: no frames. `stale`: frames go on, with the measured values of the \
-        last one. `lossy`: each frame whose number is a multiple of `every` is lost. `manual`: the \
+        last one. `lossy`: of `every` frames the one in the middle is lost. `manual`: the \
         point of role `mode` stands at 0, and what is written is not obeyed.",
     fields: &[
         Field::required("simulator", Kind::Name, "the simulator it befalls"),
