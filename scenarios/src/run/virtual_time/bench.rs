@@ -359,7 +359,7 @@ impl VirtualBench<'_> {
                 self.cut_gateways(*link, (devices.as_deref(), *how), begins);
             }
             // Terminals know of it from the beginning.
-            Action::Source { .. } => {}
+            Action::Source { .. } | Action::Grid { .. } => {}
         }
         if begins {
             self.come_to_rest().await?;
