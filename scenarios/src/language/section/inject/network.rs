@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 
-/// Most that a load may be told to draw, or to deliver, in W and var: more than any network carries.
+/// Most that a load may be set to draw, or to deliver, in W and var: more than any network has.
 const POWER_MAX: f64 = 1e12;
 
 /// Twice the rated voltage: more than any source has.
@@ -42,8 +42,7 @@ static BREAKER: Entry = Entry {
     summary: "a breaker of the network opens or closes",
     description: "A switch of the network of `[grid]`, or a line at both of its ends. It holds from \
         the first step of `[grid]` that begins at `at` or after it, until another injection about \
-        the same breaker. What no source reaches is de-energised: its meters see no voltage, its \
-        loads draw nothing.",
+        the same breaker. Meters of what is de-energised see no voltage, loads there draw nothing.",
     fields: &[
         Field::required("into", Kind::Text, "`breaker:NAME`, a switch of the network or a line"),
         Field::required("state", Kind::Choice(&[OPEN, CLOSED]), "its position from then on"),
