@@ -128,7 +128,7 @@ fields! {
     ID "id" "The number of a command.",
     INJECT "inject" "The kind of an injection.",
     INJECTION "injection" "Which injection of the scenario, so that its end is found.",
-    INTO "into" "Into which source something is injected.",
+    INTO "into" "Into which source, or which element of the network, something is injected.",
     LANES "lanes" "Whose connections broke.",
     LEVEL "level" "How serious an alert is: Info, Warning, Error or Critical.",
     LINK "link" "The link.",

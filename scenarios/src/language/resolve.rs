@@ -259,7 +259,12 @@ fn assemble(
         found.map(|(_, values)| Arc::clone(values)).or_else(|| defaults(section))
     };
     let head = head(draft)?;
-    let injections = draft.rows(&INJECT).iter().zip(parts.impairments).enumerate();
+    let mut changes = plans.grid.iter().flat_map(|grid| grid.changes.iter().copied());
+    let injections = draft.rows(&INJECT).iter().zip(parts.impairments);
+    let injections =
+        injections.map(|(row, impairment)| (row, impairment, changes.next().flatten()));
+    let injections: Vec<_> = injections.enumerate().collect();
+    let injections = injections.into_iter();
     let injections = injections.map(|(index, row)| injection(row, (index, references), head.start));
     let observers = draft.rows(&OBSERVER).iter().zip(&references.via_of_observer);
     let observers = observers.zip(&references.devices_of_observer);

@@ -20,9 +20,11 @@ pub(crate) enum Act {
 pub(crate) fn until(injection: &Injection) -> Option<SimDuration> {
     match &injection.action {
         Action::Impair { until, .. } | Action::Disconnect { until, .. } => *until,
-        // Devices know the ends of their faults themselves, and terminals of what happens there.
+        // Devices know the ends of their faults themselves, and terminals of what happens there;
+        // in a network everything lasts until the next.
         Action::Device { .. }
         | Action::Source { .. }
+        | Action::Grid { .. }
         | Action::Command { .. }
         | Action::RestartGateway { .. }
         | Action::Simulator { .. }
@@ -66,6 +68,7 @@ fn begun(scenario: &Scenario, index: usize, at: SimTime) -> Option<Event> {
             let name = &scenario.plant.sources[*source].name;
             event(None).with(field::INTO, format!("source:{name}"))
         }
+        Action::Grid { .. } => event(None).with(field::INTO, injection.values.text("into")),
         Action::RestartGateway { gateway } => event(Some(&scenario.gateways[*gateway].name)),
         Action::Simulator { simulator, .. } => event(Some(&scenario.simulators[*simulator].name)),
         Action::Impair { link, .. } => numbered(scenario, of_link(*link), index),

@@ -3,9 +3,9 @@
 //! Within a step everything is a steady sine. Over a span the truth of a quantity is the mean over
 //! time of what it is in each step: of RMS values the mean of the steps' RMS values, of the power
 //! factor the mean of the steps' factors. That is what the mean of samples comes to which a
-//! simulator sends once a step. It differs from the truth of a terminal
-//! ([`crate::Truth`]), which is that of one meter that looks at the wave of the whole span. What the
-//! waves do within parts of a cycle is left out.
+//! simulator sends once a step. It differs from the truth of a terminal ([`crate::Truth`]), which
+//! is that of one meter that looks at the wave of the whole span. What the waves do within parts of
+//! a cycle is left out.
 //!
 //! Registers count by the intervals that the plant's energy is netted in everywhere: a step, or
 //! shorter steps joined to 0.2 s from the first step on; what is left of one at an end of the span

@@ -6,6 +6,7 @@ mod declared;
 mod domains;
 mod door;
 mod grid;
+mod grid_inputs;
 mod latency;
 mod lines;
 mod links;

@@ -36,7 +36,10 @@ impl RealBench<'_> {
         let links = &self.access.links;
         match &injection.action {
             // The device's own task does it, at its event time; or the source's terminal.
-            Action::Device { .. } | Action::Source { .. } | Action::Simulator { .. } => {}
+            Action::Device { .. }
+            | Action::Source { .. }
+            | Action::Simulator { .. }
+            | Action::Grid { .. } => {}
             Action::Command { device, command, parameters, refused } => {
                 let (device, must_be_refused) = (*device, *refused);
                 let order = CommandOrder { device, command, parameters, must_be_refused };

@@ -383,8 +383,8 @@ impl VirtualBench<'_> {
             Action::Disconnect { link, devices, how, .. } => {
                 self.cut_gateways(*link, (devices.as_deref(), *how), begins);
             }
-            // Terminals and simulators know of it from the beginning.
-            Action::Source { .. } | Action::Simulator { .. } => {}
+            // Terminals, networks and simulators know of it from the beginning.
+            Action::Source { .. } | Action::Simulator { .. } | Action::Grid { .. } => {}
         }
         if begins {
             self.come_to_rest().await?;

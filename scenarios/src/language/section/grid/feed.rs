@@ -9,17 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_grid::Network;
 use lastmeter_params::{Code, Diagnostics, Values};
-use lastmeter_sim::grid::{Feeder, LiveGrid, LivePoint, Raster, Setup, StepFailure};
+use lastmeter_sim::grid::{Feeder, GridChange, LiveGrid, LivePoint, Raster, Setup, StepFailure};
 use lastmeter_sim::{MeteringPoint, Streams, Terminal};
 use lastmeter_units::SimTime;
 
 use super::fields::{GRID, GRID_DEFECT, GRID_LOAD};
-use super::{defects, file, loads};
+use super::{defects, file, inputs, loads};
 use crate::language::draft::{Draft, Row};
 use crate::language::files::Files;
 use crate::language::names::{LOAD_PREFIX, Names};
 use crate::language::references::References;
 use crate::language::section::calibration::CALIBRATION;
+use crate::language::section::inject::INJECT;
 use crate::language::section::scenario::{Head, head};
 use crate::language::section::simulator::SIMULATOR;
 use crate::language::section::source::Source;
@@ -38,6 +39,8 @@ pub(crate) struct Grid {
     pub(crate) loads: Names,
     /// The names of its sources.
     pub(crate) sources: Vec<String>,
+    /// By injection, what it changes in the network; none of the others, and after a mistake.
+    pub(crate) changes: Vec<Option<GridChange>>,
     /// What flows in every step; none after a mistake, and where a simulator plays it.
     pub(crate) feeder: Option<Arc<Feeder>>,
     /// What a simulator plays; none after a mistake, and where there is none.
@@ -79,9 +82,11 @@ impl LiveNetwork {
 pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) -> Option<Grid> {
     let section = draft.single(&GRID)?;
     let (loads, defects) = (draft.rows(&GRID_LOAD), draft.rows(&GRID_DEFECT));
+    let injections = draft.rows(&INJECT).iter().filter(|row| inputs::is_into_grid(row));
     let mut grid = Grid {
         loads: Names::given("load", std::iter::empty(), false),
         sources: Vec::new(),
+        changes: Vec::new(),
         feeder: None,
         live: None,
         files: BTreeMap::new(),
@@ -101,8 +106,9 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     let before = out.len();
     let setup = setup(draft, network, &mut grid, files, out);
     // Without what has a mistake the plant would be another one.
+    let is_read = |row: &Row<'_>| row.values.is_some();
     let is_sound =
-        out.len() == before && loads.iter().chain(defects).all(|row| row.values.is_some());
+        out.len() == before && loads.iter().chain(defects).chain(injections).all(is_read);
     if let Some((setup, start)) = setup.filter(|_| is_sound) {
         if !draft.rows(&SIMULATOR).is_empty() {
             no_defects(&setup, defects, out);
@@ -146,7 +152,8 @@ fn setup(
     let powers = loads::powers(draft.rows(&GRID_LOAD), &context, &mut grid.files, out);
     let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
-    let changes = Vec::new();
+    grid.changes = inputs::inputs(draft.rows(&INJECT), &network, &grid.loads, &raster, out);
+    let changes = grid.changes.iter().flatten().copied().collect();
     Some((Setup { network, frequency_hz, raster, powers, defects, changes }, start))
 }
 

@@ -1,4 +1,5 @@
-//! What may be injected: what the runner does, faults of devices, and what happens to sources.
+//! What may be injected: what the runner does, faults of devices, and what happens to sources and
+//! to the network.
 
 use std::sync::LazyLock;
 
@@ -7,6 +8,7 @@ use lastmeter_link::impair::{self, Breakage};
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_sim::{INJECTIONS as SOURCE_INJECTIONS, InjectionKind as SourceInjection};
 
+use super::network::GridInject;
 use crate::language::draft::Row;
 use crate::language::section::scenario::DURATION_S_MAX;
 
@@ -133,7 +135,7 @@ static DISCONNECT: Entry = Entry {
 };
 
 /// A registered injection: one the runner carries out itself, a fault of a device, or something
-/// that happens to a source.
+/// that happens to a source or to an element of the network.
 #[derive(Clone, Copy)]
 pub(crate) enum InjectKind {
     Command,
@@ -142,6 +144,7 @@ pub(crate) enum InjectKind {
     Simulator,
     Impair,
     Disconnect,
+    Grid(GridInject),
     Device(&'static InjectionKind),
     Source(&'static SourceInjection),
 }
@@ -155,6 +158,7 @@ impl InjectKind {
             Self::Simulator => &SIMULATOR,
             Self::Impair => &IMPAIR,
             Self::Disconnect => &DISCONNECT,
+            Self::Grid(kind) => kind.entry(),
             Self::Device(kind) => &kind.entry,
             Self::Source(kind) => &kind.entry,
         }
@@ -170,7 +174,8 @@ impl InjectKind {
             Self::Disconnect,
         ];
         let sources = SOURCE_INJECTIONS.iter().map(Self::Source);
-        own.into_iter().chain(INJECTIONS.iter().map(Self::Device)).chain(sources)
+        let own = own.into_iter().chain(GridInject::ALL.map(Self::Grid));
+        own.chain(INJECTIONS.iter().map(Self::Device)).chain(sources)
     }
 }
 

@@ -9,6 +9,7 @@ use lastmeter_link::impair::{Breakage, Impairment};
 use lastmeter_params::{
     Code, Diagnostics, Dimension, Field, Kind, NodeValue, Values, parse_quantity,
 };
+use lastmeter_sim::grid::GridChange;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::interference::{self, Target};
@@ -16,6 +17,7 @@ use super::kinds::{InjectKind, kind_of};
 use crate::language::draft::{Draft, Row, Section};
 use crate::language::names::Names;
 use crate::language::references::References;
+use crate::language::section::grid::{GRID, is_into_grid};
 use crate::language::section::platform::PlatformUse;
 use crate::language::section::scenario::{DURATION_S_MAX, SCENARIO};
 
@@ -35,7 +37,7 @@ pub(crate) static INJECT: Section = Section {
     kind: Some(("kind", "injection")),
     entries: || InjectKind::all().map(|kind| *kind.entry()).collect(),
     heading: "injections",
-    rules: &[injections_are_in_time, are_over_in_time, commands_have_names],
+    rules: &[injections_are_in_time, are_over_in_time, commands_have_names, inputs_have_a_grid],
     ..Section::REPEATED
 };
 
@@ -53,6 +55,11 @@ pub enum Action {
     Source {
         /// The source's index.
         source: usize,
+    },
+    /// A change of the network; all steps are solved with it before anything runs.
+    Grid {
+        /// What changes, and the first step in which it holds.
+        change: GridChange,
     },
     /// A command to a device through the platform.
     Command {
@@ -135,9 +142,9 @@ pub(crate) fn is_of_device(row: &Row<'_>) -> bool {
     matches!(kind_of(row), Some(InjectKind::Device(_) | InjectKind::Command))
 }
 
-/// The injection of a row, with what it does to a link, if it does.
+/// The injection of a row, with what it does to a link or to the network, if it does.
 pub(crate) fn injection(
-    (row, change): (&Row<'_>, Option<Impairment>),
+    (row, change, of_grid): (&Row<'_>, Option<Impairment>, Option<GridChange>),
     (index, references): (usize, &References),
     start: SimTime,
 ) -> Option<Injection> {
@@ -152,6 +159,7 @@ pub(crate) fn injection(
             Action::Device { device: device?, fault: (kind.build)(&values, start + at) }
         }
         InjectKind::Source(_) => Action::Source { source: source? },
+        InjectKind::Grid(_) => Action::Grid { change: of_grid? },
         InjectKind::Command => {
             let mut parameters = values.texts("command");
             let command = parameters.remove("name")?;
@@ -231,6 +239,20 @@ fn commands_have_names(draft: &Draft<'_>, out: &mut Diagnostics) {
                 Some(help.to_owned()),
             );
         }
+    }
+}
+
+/// What is injected into a network needs one.
+fn inputs_have_a_grid(draft: &Draft<'_>, out: &mut Diagnostics) {
+    if draft.single(&GRID).is_some() || !draft.all_read(&GRID) {
+        return;
+    }
+    for row in draft.rows(&INJECT).iter().filter(|row| is_into_grid(row)) {
+        let (kind, span) = row.text("kind").unwrap_or(("", row.span));
+        let message = format!("a `{kind}` needs a network, and there is no `[grid]`");
+        let help = "write `[grid]` with the `file` of a network".to_owned();
+        let label = "no network to inject it into";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
     }
 }
 

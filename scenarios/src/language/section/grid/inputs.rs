@@ -1,0 +1,228 @@
+//! Injections into the network: which element each is about, and from which step on it holds.
+
+use lastmeter_grid::{Complex64, Network};
+use lastmeter_params::{Code, Diagnostics, Span, Values};
+use lastmeter_sim::grid::{BreakerAt, GridChange, GridInput, Raster};
+use lastmeter_units::SimDuration;
+
+use crate::language::draft::Row;
+use crate::language::names::{LOAD_PREFIX, Names};
+use crate::language::section::inject::{GridInject, InjectKind, OPEN, kind_of};
+
+/// What the name of a source of the plant begins with.
+const SOURCE_PREFIX: &str = "source:";
+
+/// What the name of a breaker begins with.
+const BREAKER_PREFIX: &str = "breaker:";
+
+/// Names of all that an injection may be about.
+struct Elements<'a> {
+    network: &'a Network,
+    breakers: Names,
+    loads: &'a Names,
+    sources: Names,
+}
+
+/// Which injection into the network a table has.
+fn grid_kind_of(row: &Row<'_>) -> Option<GridInject> {
+    match kind_of(row)? {
+        InjectKind::Grid(kind) => Some(kind),
+        _ => None,
+    }
+}
+
+/// Whether an injection is one into the network.
+pub(crate) fn is_into_grid(row: &Row<'_>) -> bool {
+    grid_kind_of(row).is_some()
+}
+
+/// By injection, what it changes in the network; none of the others, and after a mistake.
+pub(super) fn inputs(
+    rows: &[Row<'_>],
+    network: &Network,
+    loads: &Names,
+    raster: &Raster,
+    out: &mut Diagnostics,
+) -> Vec<Option<GridChange>> {
+    let switches = network.switches.iter().map(|switch| &switch.name);
+    let breakers = switches.chain(network.lines.iter().map(|line| &line.name));
+    let sources = network.sources.iter().map(|source| source.name.to_string());
+    let elements = Elements {
+        network,
+        breakers: Names::given("breaker", breakers.map(ToString::to_string), true),
+        loads,
+        sources: Names::given("source", sources, true),
+    };
+    let change = |row: &Row<'_>| {
+        let (kind, values) = (grid_kind_of(row)?, row.values.as_ref()?);
+        let input = input(kind, values, &elements, out)?;
+        let step = first_step(values, raster, out)?;
+        Some(GridChange { step, input })
+    };
+    let changes: Vec<_> = rows.iter().map(change).collect();
+    do_not_meet(rows, &changes, out);
+    do_something(rows, &changes, network, out);
+    changes
+}
+
+fn input(
+    kind: GridInject,
+    values: &Values,
+    elements: &Elements<'_>,
+    out: &mut Diagnostics,
+) -> Option<GridInput> {
+    let (into, span) = (values.text("into"), values.span_of("into"));
+    let power_va = || {
+        Complex64::new(values.si("active_power"), values.si_opt("reactive_power").unwrap_or(0.0))
+    };
+    match kind {
+        GridInject::Breaker => {
+            let Some(name) = into.strip_prefix(BREAKER_PREFIX) else {
+                return refuse_target(into, span, "`breaker:NAME`", out);
+            };
+            elements.breakers.find(name, span, out)?;
+            let at = BreakerAt::named(elements.network, name)?;
+            Some(GridInput::Breaker { at, is_closed: values.text("state") != OPEN })
+        }
+        GridInject::LoadStep => {
+            let Some(name) = into.strip_prefix(LOAD_PREFIX) else {
+                return refuse_target(into, span, "`load:NAME`", out);
+            };
+            let load = elements.loads.find(name, span, out)?;
+            Some(GridInput::LoadStep { load, change_va: power_va() })
+        }
+        GridInject::SetPoint => {
+            if let Some(name) = into.strip_prefix(LOAD_PREFIX) {
+                let load = elements.loads.find(name, span, out)?;
+                has_its_keys(values, "load", ("active_power", &["voltage"]), out)?;
+                Some(GridInput::LoadSetPoint { load, power_va: Some(power_va()) })
+            } else if let Some(name) = into.strip_prefix(SOURCE_PREFIX) {
+                let source = elements.sources.find(name, span, out)?;
+                let others = ("voltage", &["active_power", "reactive_power"][..]);
+                has_its_keys(values, "source", others, out)?;
+                Some(GridInput::SourceVoltage { source, voltage_pu: values.si("voltage") })
+            } else {
+                refuse_target(into, span, "`load:NAME` or `source:NAME`", out)
+            }
+        }
+    }
+}
+
+fn refuse_target(
+    into: &str,
+    span: Span,
+    expected: &str,
+    out: &mut Diagnostics,
+) -> Option<GridInput> {
+    let message = format!("`{into}` is nothing that this can be injected into");
+    out.report(Code::BAD_NAME, span, message, format!("expected {expected}"));
+    None
+}
+
+/// A set-point has the key of what it is about, and none of the other's.
+fn has_its_keys(
+    values: &Values,
+    what: &str,
+    (needed, others): (&str, &[&str]),
+    out: &mut Diagnostics,
+) -> Option<()> {
+    if let Some(other) = others.iter().find(|key| values.get(key).is_some()) {
+        let message = format!("a {what} has no `{other}` to be set");
+        let label = format!("expected `{needed}`");
+        out.report(Code::DOES_NOT_FIT, values.span_of(other), message, label);
+        return None;
+    }
+    if values.get(needed).is_none() {
+        let message = format!("a set-point of a {what} needs `{needed}`");
+        out.report(Code::MISSING_KEY, values.span_of("into"), message, "what is it set to?");
+        return None;
+    }
+    Some(())
+}
+
+/// The first step that begins at an injection's instant or after it.
+fn first_step(values: &Values, raster: &Raster, out: &mut Diagnostics) -> Option<usize> {
+    let at: SimDuration = values.duration("at");
+    let step_ns = raster.step.0.max(1);
+    let step = usize::try_from(at.0.div_euclid(step_ns) + i64::from(at.0 % step_ns != 0)).ok()?;
+    if step < raster.steps {
+        return Some(step);
+    }
+    let message = format!("no step of the network begins at {at} or after it");
+    let label = format!("the last one begins at {}", raster.begin(raster.steps - 1));
+    let help = "inject it earlier, or take a shorter `step` under `[grid]`";
+    let code = Code::OUTSIDE_SCENARIO;
+    out.report_with_help(code, values.span_of("at"), message, label, Some(help.to_owned()));
+    None
+}
+
+/// Whether two inputs are about the same thing, so that the later one ends the earlier one.
+fn is_same_thing(one: &GridInput, other: &GridInput) -> bool {
+    match (one, other) {
+        (GridInput::Breaker { at, .. }, GridInput::Breaker { at: other, .. }) => at == other,
+        (GridInput::LoadStep { load, .. }, GridInput::LoadStep { load: other, .. })
+        | (GridInput::LoadSetPoint { load, .. }, GridInput::LoadSetPoint { load: other, .. }) => {
+            load == other
+        }
+        (
+            GridInput::SourceVoltage { source, .. },
+            GridInput::SourceVoltage { source: other, .. },
+        ) => source == other,
+        _ => false,
+    }
+}
+
+/// Of two about the same thing that hold from one step on, one would never hold.
+fn do_not_meet(rows: &[Row<'_>], changes: &[Option<GridChange>], out: &mut Diagnostics) {
+    for (index, (row, change)) in rows.iter().zip(changes).enumerate() {
+        let Some(change) = change else { continue };
+        let meets = |other: &GridChange| {
+            other.step == change.step && is_same_thing(&other.input, &change.input)
+        };
+        if changes[..index].iter().flatten().any(meets) {
+            let (text, span) = row.text("into").unwrap_or(("", row.span));
+            let message = format!("two injections of one kind into `{text}` hold from one step on");
+            let label = "one of them would never hold";
+            let help = "let them be a `step` of `[grid]` apart, which is when the network changes";
+            out.report_with_help(Code::OVERLAP, span, message, label, Some(help.to_owned()));
+        }
+    }
+}
+
+/// A breaker is not put into the position that it has.
+fn do_something(
+    rows: &[Row<'_>],
+    changes: &[Option<GridChange>],
+    network: &Network,
+    out: &mut Diagnostics,
+) {
+    for (row, change) in rows.iter().zip(changes) {
+        let Some(GridChange { step, input: GridInput::Breaker { at, is_closed } }) = change else {
+            continue;
+        };
+        let before = changes.iter().flatten().filter_map(|other| match other.input {
+            GridInput::Breaker { at: of, is_closed } if of == *at && other.step < *step => {
+                Some((other.step, is_closed))
+            }
+            _ => None,
+        });
+        let was_closed = before
+            .max_by_key(|(step, _)| *step)
+            .map_or_else(|| at.is_closed(network), |(_, was_closed)| was_closed);
+        if was_closed == *is_closed && !is_half_open(*at, network) {
+            let (word, span) = row.text("state").unwrap_or(("", row.span));
+            let message = format!("this breaker is {word} already");
+            out.report(Code::DOES_NOT_FIT, span, message, "changes nothing");
+        }
+    }
+}
+
+/// A line that is open at one end is neither open nor closed.
+fn is_half_open(at: BreakerAt, network: &Network) -> bool {
+    match at {
+        BreakerAt::Switch(_) => false,
+        BreakerAt::Line(line) => {
+            network.lines.get(line).is_some_and(|line| line.from_closed != line.to_closed)
+        }
+    }
+}
