@@ -367,6 +367,8 @@ impl Field {
         let kept: Vec<Vec<u8>> = self.kept.values().cloned().collect();
         if let Some(gateway) = (self.make)(&kept) {
             self.gateway = gateway;
+            // It learns anew that its simulators are there.
+            self.has_begun = false;
         }
         if self.is_connected {
             self.tell(GatewayInput::Connected, said);

@@ -101,7 +101,8 @@ pub(super) struct Adapter {
     ahead: SimDuration,
     /// Samples that came after their period had been reported.
     late_samples: u64,
-    has_begun: bool,
+    /// When it began to work: at its start, or later after a restart.
+    begun: Option<SimTime>,
     last_sample: Option<SimTime>,
     /// Values that were left out, by their point.
     left_out: Vec<u64>,
@@ -155,7 +156,7 @@ impl Adapter {
             devices,
             slots,
             desk: CommandDesk::default(),
-            has_begun: false,
+            begun: None,
             last_sample: None,
             told_clock: None,
             parts,
@@ -326,7 +327,7 @@ impl Adapter {
         if self.slots.is_empty() {
             return;
         }
-        let since = self.last_sample.unwrap_or(self.parts.start);
+        let Some(since) = self.last_sample.or(self.begun) else { return };
         let own = self.parts.hardware_id.clone();
         let state = self.parts.store.meter(&own);
         if now - since < self.parts.silent_after || state.unreachable {
@@ -593,7 +594,7 @@ impl Gateway for Adapter {
         }
         // What is due goes out before what comes now: it belongs to the next period.
         if now >= self.parts.start {
-            self.has_begun = true;
+            self.begun.get_or_insert(now);
             if self.ends() <= now {
                 self.report(out);
                 self.begin_period_of(now + self.ahead);
@@ -601,17 +602,18 @@ impl Gateway for Adapter {
             self.watch(now, out);
         }
         self.take(now, input, out);
-        if self.has_begun {
+        if self.begun.is_some() {
             self.write(now, out);
         }
         self.parts.store.settle(true, out);
     }
 
     fn wake_at(&self) -> Option<SimTime> {
-        if !self.has_begun {
-            return Some(self.parts.start);
-        }
-        Some(self.writer.wake_at().map_or(self.ends(), |at| at.min(self.ends())))
+        let Some(begun) = self.begun else { return Some(self.parts.start) };
+        let is_reported = self.parts.store.meter(&self.parts.hardware_id).unreachable;
+        let silent = self.last_sample.unwrap_or(begun) + self.parts.silent_after;
+        let silent = Some(silent).filter(|_| !is_reported && !self.slots.is_empty());
+        self.writer.wake_at().into_iter().chain(silent).chain([self.ends()]).min()
     }
 
     fn unacknowledged(&self) -> usize {

@@ -118,7 +118,9 @@ impl<'a> Bench for VirtualBench<'a> {
             if next_calibration.is_some_and(|at| at <= self.now) {
                 self.calibrate().await?;
             }
-            if self.applications.next().is_some_and(|at| at <= self.now) {
+            // What was to be done at the end, nobody could answer any more.
+            let is_their_turn = self.applications.next().is_some_and(|at| at <= self.now);
+            if is_their_turn && self.now < end {
                 self.let_applications_act().await?;
             }
             if self.now >= end && self.platform.kills_ordered == 0 {
