@@ -81,7 +81,7 @@ static FIELDS: [Field; 11] = [
         "write_every",
         time(0.000_1, 3600.0),
         "How often all points are written although none has changed; left out, only on changes \
-         and when somebody is there anew.",
+         and when somebody is there again.",
     ),
     Field::default(
         "on_excess",
@@ -106,7 +106,7 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
             the declared range of their point are left out and counted. Commands write the points \
             that the map gives them, within its limits; a command is acknowledged when the \
             simulator reflects it. What was written last is written again whenever somebody is \
-            there anew, also after a restart.",
+            there again, also after a restart.",
         fields: &FIELDS,
     },
     networks: &["stream"],

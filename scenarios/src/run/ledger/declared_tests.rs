@@ -44,6 +44,7 @@ fn account(identity: Identity) -> Account {
             latest: seconds(2),
         }),
         way: None,
+        may_leave_out: false,
     })
 }
 
