@@ -316,7 +316,13 @@ fn each_mistake_in_a_meters_table_is_one_diagnostic() {
 #[test]
 fn every_registered_thing_is_documented_and_its_defaults_are_valid() {
     for kind in DEVICES {
-        read_text("", &[kind.entry.fields]).unwrap();
+        // What points of a simulator carry is nobody's default.
+        let own = if kind.entry.name == "simulator-meter" {
+            "quantities = [\"electricity.voltage.rms.l1\"]"
+        } else {
+            ""
+        };
+        read_text(own, &[kind.entry.fields]).unwrap();
     }
     let entries = DEVICES.iter().map(|kind| kind.entry);
     for entry in entries.chain(INJECTIONS.iter().map(|kind| kind.entry)) {

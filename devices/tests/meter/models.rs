@@ -295,6 +295,7 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
         "m-bus-heat-meter",
         "m-bus-water-meter",
         "m-bus-electricity-meter",
+        "simulator-meter",
     ];
     assert_eq!(names, expected);
 }

@@ -20,6 +20,7 @@ fn everything_registered_is_explained_with_its_keys() {
     assert_eq!(
         registered.into_iter().collect::<Vec<_>>(),
         [
+            "application",
             "check",
             "device",
             "door",
