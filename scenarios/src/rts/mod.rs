@@ -3,6 +3,8 @@
 mod bridge;
 mod check;
 mod serve;
+mod watch;
+mod watched;
 
 use clap::Subcommand;
 use lastmeter_reports::ExitCode;
@@ -10,6 +12,7 @@ use lastmeter_reports::ExitCode;
 pub use bridge::BridgeOptions;
 pub use check::CheckOptions;
 pub use serve::ServeOptions;
+pub use watch::WatchOptions;
 
 /// What is done with a simulator.
 #[derive(Clone, Debug, Subcommand)]
@@ -20,6 +23,8 @@ pub enum RtsCommand {
     Bridge(BridgeOptions),
     /// Play the simulator of a scenario in real time, for an adapter at the other end of a line
     Serve(ServeOptions),
+    /// Show what a simulator sends: values, rate, jitter, gaps, and what does not fit its map
+    Watch(WatchOptions),
 }
 
 /// Does it; says how it ended.
@@ -28,5 +33,6 @@ pub fn rts(command: &RtsCommand) -> ExitCode {
         RtsCommand::Check(options) => check::check(options),
         RtsCommand::Bridge(options) => bridge::bridge(options),
         RtsCommand::Serve(options) => serve::serve(options),
+        RtsCommand::Watch(options) => watch::watch(options),
     }
 }
