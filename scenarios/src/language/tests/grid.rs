@@ -191,7 +191,7 @@ fn mistakes_are_told_where_they_stand() {
         ("load:h*", "load:*", "S027 <\"load:*\"> some of these loads have one phase"),
         ("source:supply", "source:suply", "S018 <\"source:suply\"> there is no source"),
         ("name = \"home\"", "name = \"home\"\ncount = 2", "S027 <2> a pattern of loads makes"),
-        ("\"5 min\"", "\"0.5 s\"", "S006 <\"0.5 s\">"),
+        ("\"5 min\"", "\"0.5 ms\"", "S006 <\"0.5 ms\">"),
     ] {
         let told = tell(from, to);
         assert!(told.starts_with(expected), "{told}");
