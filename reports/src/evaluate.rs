@@ -14,7 +14,7 @@ use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::Status;
 use lastmeter_record::{
     Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
-    RunReader, RunState, SignalSample, changed, file, write_facts, write_whole,
+    RunReader, RunState, SignalSample, SimulatorFacts, changed, file, write_facts, write_whole,
 };
 
 /// The checks of one scenario at work. The runner keeps one of its run to show verdicts so far
@@ -148,6 +148,21 @@ impl Judge {
                  `{}` takes each as exact; use `accuracy`, or devices that announce their spans; \
                  otherwise {}",
                 one.kind.entry.name, verdict.why
+            );
+        }
+        let simulators = facts.real_time.iter().flat_map(|real| &real.simulators);
+        let late = simulators.filter(|simulator| simulator.steps.missed > 0);
+        if let (Some(SimulatorFacts { name, steps }), Status::Pass) =
+            (late.max_by_key(|simulator| simulator.steps.missed), verdict.status)
+        {
+            verdict.set_reason(Reason::DeadlinesMissed);
+            verdict.why = format!(
+                "simulator {name} missed {} of {} steps, the worst {:.3} s late: it was not played \
+                 in real time; otherwise {}",
+                steps.missed,
+                steps.scheduled,
+                steps.worst_ns as f64 / 1e9,
+                verdict.why
             );
         }
         verdict

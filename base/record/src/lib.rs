@@ -43,7 +43,9 @@ pub use observation::{OBSERVATION_HEADER, Observation};
 pub use reader::{
     EventReader, GridReader, LatencyReader, ObservationReader, RunReader, SignalReader,
 };
-pub use real_time::{ClockFacts, Deadlines, Floor, LinkFacts, RealTimeFacts, Summary};
+pub use real_time::{
+    ClockFacts, Deadlines, Floor, LinkFacts, RealTimeFacts, SimulatorFacts, Summary,
+};
 pub use seal::{Found, Torn, changed};
 pub use signal::{SIGNAL_HEADER, SignalFacts, SignalOrigin, SignalSample};
 pub use span::{RecordedSpan, SPAN_HEADER};

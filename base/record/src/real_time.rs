@@ -139,6 +139,15 @@ pub struct LinkFacts {
     pub more: Map<String, Value>,
 }
 
+/// How well a simulator of the bench kept its steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SimulatorFacts {
+    /// Its name.
+    pub name: String,
+    /// Its steps; missed are those that were served when the next one was due already.
+    pub steps: Deadlines,
+}
+
 /// All a real-time run says of itself; absent in virtual time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RealTimeFacts {
@@ -181,6 +190,9 @@ pub struct RealTimeFacts {
     /// The links.
     #[serde(default)]
     pub links: Vec<LinkFacts>,
+    /// How well simulators kept their steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub simulators: Vec<SimulatorFacts>,
     /// Whether devices and observers set `TCP_NODELAY`.
     #[serde(default)]
     pub nodelay: bool,

@@ -171,6 +171,18 @@ impl Endpoint {
         (self.setup.end.is_none_or(|end| at < end) && !self.stands_still).then_some(at)
     }
 
+    /// The time between two frames.
+    pub fn period(&self) -> SimDuration {
+        SimDuration::from_seconds_f64(1.0 / self.setup.map.simulator.sample_rate)
+    }
+
+    /// The instants of the frames that are due up to an instant.
+    pub fn due_until(&self, until: SimTime) -> impl Iterator<Item = SimTime> {
+        let last = self.setup.end.map_or(until, |end| until.min(end - SimDuration(1)));
+        let is_due = move |at: &SimTime| *at <= last && !self.stands_still;
+        (self.next_frame..).map(|frame| self.instant(frame)).take_while(is_due)
+    }
+
     /// Leaves out the frames that were due before an instant, as a simulator does that could not
     /// keep up; how many. The network is solved for them all the same.
     pub fn skip_to(&mut self, at: SimTime) -> u64 {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use hdrhistogram::Histogram;
 use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointOutput};
 use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings};
 use lastmeter_link::clock::monotonic_ns;
@@ -19,7 +18,7 @@ use serde_json::{Value, json};
 use crate::device::ends;
 use crate::language::{LoadOptions, Scenario};
 use crate::output::{print_err, print_out};
-use crate::run::{chain, endpoint_of, inputs_of, wall_now};
+use crate::run::{Steps, chain, endpoint_of, inputs_of, wall_now};
 
 /// What is played, and where.
 #[derive(Clone, Debug, Args)]
@@ -38,15 +37,9 @@ pub struct ServeOptions {
     pub length: Option<Duration>,
 }
 
-/// The longest lateness that is told apart, one hour.
-const LATENESS_MAX_NS: u64 = 3_600_000_000_000;
-
 /// What became of the schedule.
 struct Played {
-    /// How late each frame was, nanoseconds.
-    lateness: Histogram<u64>,
-    /// Frames that were left out because their time was over.
-    overruns: u64,
+    steps: Steps,
     frames: u64,
     unsent: u64,
     received: u64,
@@ -129,7 +122,8 @@ impl Player {
         let instant_ns = move |at: SimTime| start_ns + (at - begin).0;
         let start = self.start;
         let now = || start + SimDuration(monotonic_ns() - start_ns);
-        let mut played = Played::new();
+        let steps = Steps::every(SimDuration(self.period_ns));
+        let mut played = Played { steps, frames: 0, unsent: 0, received: 0 };
         let mut is_up = false;
         loop {
             let Some(wake) = self.endpoint.wake_at() else {
@@ -141,10 +135,10 @@ impl Player {
                 waited = timer.until(instant_ns(wake)) => {
                     waited.map_err(error)?;
                     let late_ns = monotonic_ns() - instant_ns(wake);
-                    played.lateness.saturating_record(late_ns.max(0).unsigned_abs());
+                    played.steps.served(SimDuration(late_ns));
                     // A frame whose time is over is not made up for.
                     let oldest = wake + SimDuration(late_ns - self.period_ns);
-                    played.overruns += self.endpoint.skip_to(oldest);
+                    played.steps.left_out(self.endpoint.skip_to(oldest));
                     let mut out = Vec::new();
                     let at = self.endpoint.wake_at().unwrap_or(wake);
                     while let Some((_, input)) =
@@ -195,25 +189,15 @@ impl Player {
 }
 
 impl Played {
-    fn new() -> Self {
-        Self {
-            lateness: Histogram::new_with_bounds(1, LATENESS_MAX_NS, 3)
-                .expect("the bounds are constants that fit"),
-            overruns: 0,
-            frames: 0,
-            unsent: 0,
-            received: 0,
-        }
-    }
-
     fn summary(&self) -> Value {
-        let quantile = |share: f64| self.lateness.value_at_quantile(share) as f64 / 1e9;
+        let steps = self.steps.facts();
+        let seconds = |ns: i64| ns as f64 / 1e9;
         json!({
-            "frames": self.frames, "unsent": self.unsent, "overruns": self.overruns,
-            "received": self.received,
+            "frames": self.frames, "unsent": self.unsent, "received": self.received,
+            "steps": steps.scheduled, "overruns": steps.missed,
             "lateness_s": {
-                "p50": quantile(0.5), "p99": quantile(0.99), "p999": quantile(0.999),
-                "max": self.lateness.max() as f64 / 1e9,
+                "p50": seconds(steps.p50_ns), "p99": seconds(steps.p99_ns),
+                "worst": seconds(steps.worst_ns),
             },
         })
     }

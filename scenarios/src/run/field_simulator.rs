@@ -49,6 +49,11 @@ impl FieldSimulator {
         self.endpoint.wake_at().into_iter().chain(input).min()
     }
 
+    /// The time between two of its frames.
+    pub(crate) fn period(&self) -> SimDuration {
+        self.endpoint.period()
+    }
+
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }

@@ -36,6 +36,7 @@ mod schedule;
 mod shell;
 mod signals;
 mod start;
+mod steps;
 mod virtual_time;
 
 pub use console::{Console, ConsoleOptions};
@@ -51,3 +52,4 @@ pub(crate) use mqtt_port::MqttPort;
 pub use run_platform::Profile;
 pub(crate) use run_platform::{Policy, own_policy};
 pub use start::{default_out, run_scenario};
+pub(crate) use steps::Steps;

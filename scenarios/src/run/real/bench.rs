@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::timer::TimerKind;
-use lastmeter_record::{Event, Floor, RealTimeFacts, RunWriter, field};
+use lastmeter_record::{Event, Floor, RealTimeFacts, RunWriter, SimulatorFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
@@ -72,6 +72,8 @@ pub(crate) struct RealBench<'a> {
     pub(super) commands: Commands<Given>,
     acts: VecDeque<(i64, Act)>,
     pub(super) floors: Floors,
+    /// How well simulators kept their steps, once they are over.
+    pub(super) simulators: Vec<SimulatorFacts>,
 }
 
 impl<'a> Bench for RealBench<'a> {
@@ -90,6 +92,7 @@ impl<'a> Bench for RealBench<'a> {
             workers,
             clocks,
             commands: Commands::new(),
+            simulators: Vec::new(),
             acts: VecDeque::new(),
             floors: Floors::default(),
         }
@@ -175,6 +178,7 @@ impl<'a> Bench for RealBench<'a> {
             floor_before: self.floors.before.clone(),
             floor_after: self.floors.after.clone(),
             links: self.access.links.facts(self.scenario),
+            simulators: self.simulators.clone(),
             nodelay: self.scenario.devices.iter().all(|row| row.nodelay),
             tls: match self.scenario.platform.tls {
                 TlsUse::None => "none",

@@ -12,6 +12,7 @@ use lastmeter_devices::{DeviceFault, GatewayInput};
 use lastmeter_link::channel::ChannelEvent;
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
+use lastmeter_record::SimulatorFacts;
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -25,7 +26,9 @@ use crate::run::error::BenchError;
 use crate::run::field::Field;
 use crate::run::ledger::Sent;
 use crate::run::mqtt_port::MqttPort;
+use crate::run::network;
 use crate::run::party::{Said, Uplinked};
+use crate::run::steps::Steps;
 
 /// What a field's sender is made of.
 pub(crate) struct FieldSenderParts {
@@ -69,11 +72,15 @@ pub(crate) struct FieldSender {
     /// Readings by the number of their message, until acknowledged.
     readings: BTreeMap<u64, (usize, (Epoch, Serial))>,
     was_idle: bool,
+    /// How late the steps of each simulator are played.
+    steps: Vec<Steps>,
 }
 
 impl FieldSender {
     fn new(parts: FieldSenderParts, lines: Lines) -> Self {
+        let steps = parts.field.simulators().map(|simulator| Steps::every(simulator.period()));
         Self {
+            steps: steps.collect(),
             are_up: vec![false; lines.len()],
             lines,
             connected_ns: None,
@@ -245,6 +252,9 @@ impl FieldSender {
     fn wake(&mut self) {
         let Some(timeline) = self.timeline else { return };
         let now = timeline.event_time(monotonic_ns(), SimDuration::ZERO).min(self.parts.end);
+        for (simulator, steps) in self.parts.field.simulators().zip(&mut self.steps) {
+            simulator.endpoint().due_until(now).for_each(|due| steps.served(now - due));
+        }
         while let Some((at, device, fault)) = self.parts.faults.pop_front_if(|(at, ..)| *at <= now)
         {
             self.move_to(at);
@@ -370,6 +380,12 @@ impl FieldSender {
         }
         self.was_idle = is_idle;
         if is_idle && self.is_finished && !std::mem::replace(&mut self.has_told_end, true) {
+            for (simulator, steps) in self.parts.field.simulators().zip(&self.steps) {
+                let facts = SimulatorFacts { name: simulator.name.clone(), steps: steps.facts() };
+                let played = simulator.endpoint().grid().played();
+                let grid = played.map(|played| Box::new(network::record(&played)));
+                self.report(Report::Played { facts, grid });
+            }
             self.report_of_all(|_| Report::Finished);
         }
     }

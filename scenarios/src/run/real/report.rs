@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use lastmeter_link::proxy::LinkRecord;
+use lastmeter_record::{GridRecord, SimulatorFacts};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
 use crate::run::commands::Ending;
@@ -51,6 +52,8 @@ pub(crate) enum Report {
     WrongAnswer { detail: String },
     /// A command's state has changed for good, or cannot be asked.
     Command { id: u64, state: Result<(Ending, Invocation), String>, at_ns: i64 },
+    /// A simulator was played to its end: how late its steps were, and what flowed in its network.
+    Played { facts: SimulatorFacts, grid: Option<Box<GridRecord>> },
     /// A proxy passed something on.
     Link { link: usize, record: LinkRecord },
 }

@@ -59,6 +59,12 @@ impl RealBench<'_> {
                 self.recorder.idle(device, at_ns);
             }
             Report::Finished => self.senders.finished += 1,
+            Report::Played { facts, grid } => {
+                self.simulators.push(facts);
+                if let Some(grid) = grid {
+                    self.recording.write_grid(&grid)?;
+                }
+            }
             Report::Obeyed { device, invocation, at, at_ns } => {
                 self.senders.obeyed.push(Obeyed { device, invocation, at, at_ns });
             }
