@@ -250,6 +250,85 @@ fn a_stream_is_read_however_it_is_cut_and_half_a_frame_never() {
     assert!(log.contains("truncated"), "{log}");
 }
 
+/// Watches the map above on a free port, sends it some datagrams, and gives the port's first line,
+/// what came behind it and the exit code.
+fn watch(more: &[&str], datagrams: &[Vec<u8>]) -> (Vec<Value>, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let map = folder.path().join("map.toml");
+    std::fs::write(&map, MAP).unwrap();
+    let mut command = lastmeter();
+    command.args(["rts", "watch"]).arg(&map).args(["--on", "udp-listen:127.0.0.1:0"]);
+    command.args(["--format", "json", "--for", "2 s", "--every", "500 ms"]).args(more);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let ready = first_line(&mut child);
+    let at: SocketAddr =
+        ready["line"].as_str().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for datagram in datagrams {
+        socket.send_to(datagram, at).unwrap();
+        pause(10);
+    }
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (lines, output.status.code())
+}
+
+#[test]
+fn what_a_simulator_sends_is_shown_by_its_map() {
+    let good: Vec<Vec<u8>> = (1..=60).map(|count| frame(count).to_vec()).collect();
+    let (lines, code) = watch(&["--strict"], &good);
+    let summary = lines.last().unwrap();
+    assert_eq!(
+        (code, &summary["summary"], &summary["samples"]),
+        (Some(0), &true.into(), &60.into())
+    );
+    assert_eq!((&summary["refused"], &summary["sequence"]), (&0.into(), &Value::Null));
+    let rate = summary["rate_mean_hz"].as_f64().unwrap();
+    assert!(rate > 5.0 && rate < 110.0, "{summary}");
+    assert!(summary["jitter_s"].as_f64().unwrap() > 0.0, "{summary}");
+    let [counter, voltage] = summary["points"].as_array().unwrap().as_slice() else {
+        panic!("{summary}");
+    };
+    let values = ["last", "least", "greatest", "mean"].map(|key| counter[key].as_f64().unwrap());
+    assert_eq!(values, [60.0, 1.0, 60.0, 30.5]);
+    assert_eq!((&voltage["mean"], &voltage["unit"]), (&230.5.into(), &"V".into()));
+    // One object for each period, each with all that came so far.
+    let periods: Vec<u64> = lines[..lines.len() - 1]
+        .iter()
+        .filter(|line| line.get("event").is_none())
+        .map(|line| line["samples"].as_u64().unwrap())
+        .collect();
+    assert!(periods.len() >= 2 && periods.is_sorted(), "{periods:?}");
+}
+
+#[test]
+fn what_does_not_fit_its_map_is_an_event_and_with_strict_an_exit_code() {
+    let swapped = |count: i32| {
+        let mut swapped = frame(count);
+        swapped[..4].reverse();
+        swapped[4..].reverse();
+        swapped.to_vec()
+    };
+    let mut datagrams: Vec<Vec<u8>> = (1..=5).map(swapped).collect();
+    datagrams.extend([vec![0; 7], vec![0; 12], vec![0; 12]]);
+    for (more, expected) in [(&["--strict"][..], 1), (&[], 0)] {
+        let (lines, code) = watch(more, &datagrams);
+        assert_eq!(code, Some(expected), "{lines:?}");
+        let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+        assert_eq!(events, ["up", "finding", "refusal", "refusal"]);
+        // The first event behind `up` came before the first period was over.
+        assert_eq!(lines[1]["event"], "finding", "{lines:?}");
+        let summary = lines.last().unwrap();
+        assert_eq!((&summary["samples"], &summary["refused"]), (&5.into(), &3.into()));
+        let refusals = summary["refusals"].as_array().unwrap();
+        let too_many = refusals.iter().find(|one| one["reason"] == "too-many-values").unwrap();
+        assert_eq!(too_many["count"], 2, "{summary}");
+        assert!(too_many["last"].as_str().unwrap().contains("found 3 values"), "{summary}");
+        assert!(summary["faults"].as_array().unwrap().len() >= 3, "{summary}");
+    }
+}
+
 #[test]
 fn a_map_is_described_or_all_its_mistakes_are_with_their_lines() {
     let folder = tempfile::tempdir().unwrap();

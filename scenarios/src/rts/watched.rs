@@ -17,6 +17,9 @@ const SHOWN_EVENTS: [SequenceEvent; 4] = [
     SequenceEvent::Restart,
 ];
 
+/// Ranges are widened by this, relative to their ends, as the adapter does.
+const RANGE_TOLERANCE: f64 = 1e-6;
+
 /// Number, mean and spread of values, without keeping them (Welford's recurrence).
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
@@ -79,7 +82,11 @@ impl Seen {
             Value::Boolean(word) => f64::from(u8::from(word)),
             Value::Complex(..) => return,
         };
-        let is_within = |(least, greatest): (f64, f64)| word >= least && word <= greatest;
+        // 32-bit floats round at the ends of a range.
+        let is_within = |(least, greatest): (f64, f64)| {
+            let slack = RANGE_TOLERANCE * least.abs().max(greatest.abs());
+            (least - slack..=greatest + slack).contains(&word)
+        };
         if !word.is_finite() || !self.point.word_range().is_none_or(is_within) {
             self.out_of_range += 1;
         }
@@ -375,5 +382,206 @@ fn number(value: f64) -> String {
         _ if size >= 1e4 => format!("{value:.1}"),
         _ if size >= 10.0 => format!("{value:.3}"),
         _ => format!("{value:.6}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MILLISECOND: i64 = 1_000_000;
+
+    /// A voltage that stands on the wire in volts, and a register.
+    fn map(wire_format: &str) -> PointMap {
+        let card = if wire_format.starts_with("gtnet") { "gtnetx2" } else { "none" };
+        let taps = if wire_format == "opal-asyncip" { "float" } else { "integer" };
+        let text = format!(
+            "format = 1\n[simulator]\nname = \"rack\"\nwire_format = \"{wire_format}\"\n\
+             card = \"{card}\"\nsample_rate = \"100 Hz\"\n\
+             [[point]]\nname = \"u\"\ndirection = \"from-simulator\"\ntype = \"float\"\n\
+             unit = \"kV\"\nscale = 0.001\nleast = \"100 V\"\ngreatest = \"300 V\"\n\
+             [[point]]\nname = \"taps\"\ndirection = \"from-simulator\"\n\
+             type = \"{taps}\"\nleast = 1\ngreatest = 8\n"
+        );
+        PointMap::parse(&text).unwrap()
+    }
+
+    fn watched(wire_format: &str, is_stream: bool) -> Watched {
+        Watched::new(&map(wire_format), is_stream, 0).unwrap()
+    }
+
+    fn frame(volts: f32, taps: i32) -> Vec<u8> {
+        [volts.to_be_bytes(), taps.to_be_bytes()].concat()
+    }
+
+    #[test]
+    fn values_are_collected_in_the_unit_of_their_point() {
+        let mut watched = watched("gtnet-skt", false);
+        for (volts, taps) in [(230.0, 3), (250.0, 9), (f32::NAN, 0), (240.0, 4)] {
+            watched.arrived(0, &frame(volts, taps));
+        }
+        let json = watched.as_json(0);
+        let point = |at: usize| {
+            let point = &json["points"][at];
+            let of = |key: &str| (point[key].as_f64().unwrap() * 1e9).round() / 1e9;
+            assert_eq!((&point["samples"], json["samples"].as_u64()), (&json!(4), Some(4)));
+            [of("last"), of("least"), of("greatest"), of("mean"), of("out_of_range")]
+        };
+        // No number is counted, and spoils neither extremes nor mean.
+        assert_eq!(point(0), [0.24, 0.23, 0.25, 0.24, 1.0]);
+        assert_eq!(point(1), [4.0, 0.0, 9.0, 4.0, 2.0]);
+        assert_eq!(
+            (&json["points"][0]["unit"], &json["points"][1]["unit"]),
+            (&"kV".into(), &"".into())
+        );
+        assert_eq!(watched.faults(), ["3 values out of range"]);
+    }
+
+    #[test]
+    fn the_ends_of_a_range_are_within_it() {
+        let mut watched = watched("gtnet-skt", false);
+        watched.arrived(0, &frame(100.0, 1));
+        watched.arrived(0, &frame(300.0, 8));
+        assert_eq!(watched.faults(), Vec::<String>::new());
+        watched.arrived(0, &frame(300.01, 8));
+        assert_eq!(watched.faults(), ["1 values out of range"]);
+    }
+
+    #[test]
+    fn rate_and_jitter_have_their_closed_forms() {
+        let mut watched = watched("gtnet-skt", false);
+        watched.period_ended(0);
+        for at in [0, 10, 30, 40, 60] {
+            watched.arrived(at * MILLISECOND, &frame(230.0, 3));
+        }
+        watched.period_ended(100 * MILLISECOND);
+        let json = watched.as_json(100 * MILLISECOND);
+        let of = |key: &str| (json[key].as_f64().unwrap() * 1e6).round() / 1e6;
+        assert_eq!((of("rate_now_hz"), of("elapsed_s")), (50.0, 0.1));
+        // Intervals of 10, 20, 10 and 20 ms.
+        assert_eq!((of("rate_mean_hz"), of("jitter_s")), (66.666_667, 0.005));
+        watched.period_ended(200 * MILLISECOND);
+        assert_eq!(watched.as_json(0)["rate_now_hz"], 0.0);
+    }
+
+    #[test]
+    fn the_time_without_a_connection_is_no_interval() {
+        let mut watched = watched("gtnet-skt", true);
+        watched.up();
+        watched.arrived(0, &frame(230.0, 3));
+        watched.arrived(10 * MILLISECOND, &frame(230.0, 3));
+        watched.arrived(10 * MILLISECOND, &[0, 0, 0]);
+        watched.down("reset".to_owned());
+        watched.up();
+        watched.arrived(9000 * MILLISECOND, &frame(230.0, 3));
+        watched.arrived(9010 * MILLISECOND, &frame(230.0, 3));
+        let json = watched.as_json(0);
+        assert_eq!((&json["rate_mean_hz"], &json["jitter_s"]), (&json!(100.0), &json!(0.0)));
+        // Half a frame is none, whatever comes behind it.
+        assert_eq!(json["refusals"][0]["reason"], "truncated-frame");
+        let events: Vec<&str> = watched.take_news().iter().map(|news| news.event).collect();
+        assert_eq!(events, ["up", "down", "refusal", "up"]);
+    }
+
+    #[test]
+    fn gaps_show_where_frames_have_numbers() {
+        let mut simulator = Wire::of_simulator(&map("gtnet-skt-header"), false).unwrap();
+        let mut seen = watched("gtnet-skt-header", false);
+        for number in 0..10 {
+            let values = vec![Value::Float(230.0), Value::Integer(3)];
+            let sample = Sample { origin: Some((1, 0)), values, ..Sample::default() };
+            let frame = simulator.frame(sample).unwrap();
+            if ![3, 4, 7].contains(&number) {
+                seen.arrived(number, &frame);
+            }
+        }
+        let sequence = &seen.as_json(0)["sequence"];
+        assert_eq!((&sequence["missing"], &sequence["gap"]), (&json!(3), &json!(2)));
+        assert_eq!(seen.faults(), ["3 missing"]);
+        let without = watched("gtnet-skt", false);
+        assert!(without.as_json(0)["sequence"].is_null());
+        assert_eq!(without.faults(), ["no sample arrived"]);
+    }
+
+    #[test]
+    fn a_refusal_is_news_once_and_its_last_detail_stays() {
+        let mut watched = watched("gtnet-skt", false);
+        for bytes in [&[0; 4][..], &[0; 12], &[0; 0], &[0; 16]] {
+            watched.arrived(0, bytes);
+        }
+        let json = watched.as_json(0);
+        let refusals = json["refusals"].as_array().unwrap();
+        let too_many = refusals.iter().find(|one| one["reason"] == "too-many-values").unwrap();
+        assert_eq!(too_many["count"], 2);
+        assert!(too_many["last"].as_str().unwrap().contains("found 4 values"), "{too_many}");
+        let news = watched.take_news();
+        assert_eq!(news.iter().filter(|news| news.event == "refusal").count(), refusals.len());
+        assert_eq!((json["refused"].as_u64(), watched.take_news()), (Some(4), Vec::new()));
+    }
+
+    #[test]
+    fn a_map_that_does_not_fit_is_news_at_its_third_sample_and_once() {
+        let mut watched = watched("gtnet-skt", false);
+        for number in 0..20_u8 {
+            let mut swapped = frame(230.0 + f32::from(number) / 7.0, 3);
+            swapped[..4].reverse();
+            swapped[4..].reverse();
+            watched.arrived(0, &swapped);
+            let found = watched.take_news();
+            assert_eq!(found.len(), usize::from(number == 2), "{number}: {found:?}");
+            assert!(found.iter().all(|news| news.event == "finding"), "{found:?}");
+        }
+        let faults = watched.faults().join(", ");
+        assert!(faults.ends_with("1 findings that the map does not fit"), "{faults}");
+        assert!(watched.as_table(0).contains("bytes of each word in reverse order"));
+    }
+
+    #[test]
+    fn the_table_shows_all_of_it() {
+        let mut watched = watched("gtnet-skt", false);
+        watched.up();
+        for at in [0, 10, 20] {
+            watched.arrived(at * MILLISECOND, &frame(230.5, 3));
+        }
+        watched.arrived(0, &[1, 2, 3]);
+        watched.period_ended(1000 * MILLISECOND);
+        let table = watched.as_table(1000 * MILLISECOND);
+        for expected in [
+            "1.0 s, connected, 3 samples\nrate 3 Hz, mean 100 Hz, jitter 0 ms\n",
+            "the frames carry no numbers: gaps cannot be seen\nrefused 1\n         1  ",
+            "point          last         least      greatest          mean  unit    out of range\n",
+            "u          0.230500      0.230500      0.230500      0.230500  kV      0\n",
+            "taps              3             3             3             3          0",
+        ] {
+            assert!(table.contains(expected), "{expected}\n{table}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_arrives_is_counted(
+            format in prop::sample::select(vec![
+                "gtnet-skt", "gtnet-skt-header", "opal-asyncip", "villas-binary", "villas-json",
+                "villas-protobuf",
+            ]),
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 1..20),
+        ) {
+            let mut watched = Watched::new(&map(format), false, 0).unwrap();
+            for piece in &pieces {
+                watched.arrived(0, piece);
+            }
+            let json = watched.as_json(0);
+            let counted = json["samples"].as_u64().unwrap() + json["refused"].as_u64().unwrap();
+            prop_assert!(counted >= pieces.len() as u64, "{json}");
+            let table = watched.as_table(0);
+            prop_assert!(!table.contains(|c: char| c.is_control() && c != '\n'), "{table}");
+        }
+
+        #[test]
+        fn a_number_fits_its_column(value in any::<f64>()) {
+            prop_assert!(number(value).len() <= 12, "{}", number(value));
+        }
     }
 }
