@@ -63,7 +63,15 @@ pub enum PublishError {
         /// [`SessionOptions::packet_limit_bytes`].
         limit_bytes: usize,
     },
-    /// More of QoS 0 than the connection carries.
+}
+
+/// Why a publication of QoS 0 was not handed to the broker connection; nobody sends it again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LiveError {
+    /// It cannot be published now, or at all.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// More than the connection carries.
     #[error("{LIVE_LIMIT} messages wait to be sent; send fewer, or smaller ones")]
     Busy,
 }
@@ -147,14 +155,14 @@ impl Session {
     /// known of it.
     ///
     /// # Errors
-    /// As of [`publish`](Self::publish), and [`PublishError::Busy`] while [`LIVE_LIMIT`] such
+    /// As of [`publish`](Self::publish), and [`LiveError::Busy`] while [`LIVE_LIMIT`] such
     /// messages wait.
-    pub fn publish_live(&self, topic: &str, payload: Vec<u8>) -> Result<(), PublishError> {
+    pub fn publish_live(&self, topic: &str, payload: Vec<u8>) -> Result<(), LiveError> {
         check_topic(topic)?;
         let size_bytes = publish_size_bytes(topic.len(), payload.len());
         let limit_bytes = self.packet_limit_bytes;
         if size_bytes > limit_bytes {
-            return Err(PublishError::TooLarge { size_bytes, limit_bytes });
+            return Err(PublishError::TooLarge { size_bytes, limit_bytes }.into());
         }
         let announced = self.shared.announced.load(Ordering::Acquire);
         let mut guard = self.shared.live();
@@ -163,7 +171,7 @@ impl Session {
             .filter(|live| live.connection == announced)
             .ok_or(PublishError::NotConnected)?;
         if live.live_waiting >= LIVE_LIMIT {
-            return Err(PublishError::Busy);
+            return Err(LiveError::Busy);
         }
         // The request queue has room for these beside the whole window of the others.
         live.client

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lastmeter_link::mqtt::{
-    IN_FLIGHT_LIMIT, LIVE_LIMIT, PublishError, Session, SessionEvent, SessionEvents, SessionOptions,
+    IN_FLIGHT_LIMIT, LIVE_LIMIT, LiveError, PublishError, Session, SessionEvent, SessionEvents,
+    SessionOptions,
 };
 
 use crate::fake::{Fake, Peer, Published, soon};
@@ -456,7 +457,7 @@ async fn what_is_live_leaves_at_once_beside_a_full_window_and_needs_no_acknowled
         }
         // This task has not let the connection go on: all of them wait.
         let busy = session.publish_live("default/rts/rack/points", vec![0]);
-        assert_eq!(busy, Err(PublishError::Busy));
+        assert_eq!(busy, Err(LiveError::Busy));
         let kept = if round == 0 { u64::from(IN_FLIGHT_LIMIT) } else { 0 };
         let mut live = 0;
         for _ in 0..kept + u64::from(LIVE_LIMIT) {
@@ -480,15 +481,17 @@ async fn what_is_live_leaves_at_once_beside_a_full_window_and_needs_no_acknowled
 #[tokio::test]
 async fn what_is_live_is_refused_without_a_connection_and_beyond_its_size() {
     let fake = Fake::listen().await;
+    let none = Err(LiveError::Publish(PublishError::NotConnected));
     let (session, mut events) =
         Session::open(SessionOptions { packet_limit_bytes: 100, ..options(&fake) });
-    assert_eq!(session.publish_live("t", vec![0]), Err(PublishError::NotConnected));
+    assert_eq!(session.publish_live("t", vec![0]), none);
     let peer = fake.connected().await;
     assert_eq!(event(&mut events).await, SessionEvent::Connected);
     let large = session.publish_live("t", vec![0; 100]);
-    assert!(matches!(large, Err(PublishError::TooLarge { .. })), "{large:?}");
-    assert!(matches!(session.publish_live("t/#", vec![0]), Err(PublishError::Topic { .. })));
+    assert!(matches!(large, Err(LiveError::Publish(PublishError::TooLarge { .. }))), "{large:?}");
+    let wildcard = session.publish_live("t/#", vec![0]);
+    assert!(matches!(wildcard, Err(LiveError::Publish(PublishError::Topic { .. }))));
     drop(peer);
     assert!(!reason(&mut events).await.is_empty());
-    assert_eq!(session.publish_live("t", vec![0]), Err(PublishError::NotConnected));
+    assert_eq!(session.publish_live("t", vec![0]), none);
 }
