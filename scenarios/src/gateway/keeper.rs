@@ -80,6 +80,15 @@ impl Keeper {
         }
     }
 
+    /// Waits until a record and all before it are durable.
+    ///
+    /// # Errors
+    /// As of [`kept`](Self::kept).
+    pub(super) async fn until(&mut self, number: u64) -> Result<(), KeptError> {
+        while self.kept().await? < number {}
+        Ok(())
+    }
+
     /// Waits until everything is written.
     ///
     /// # Errors
@@ -124,6 +133,7 @@ mod tests {
                 }
                 if number == 3 {
                     assert_eq!(keeper.kept().await.unwrap(), 2);
+                    keeper.until(6).await.unwrap();
                 }
             }
             keeper.finish().await.unwrap();

@@ -112,10 +112,10 @@ impl StandAlone {
             () = &mut end => return self.close().await,
             up = lines_begin(&mut lines) => up,
         };
-        self.step(clock.now(), GatewayInput::Wake, &mut lines, &mut waiting).await;
+        self.step(clock.now(), GatewayInput::Wake, &mut lines, &mut waiting).await?;
         for network in up {
             let input = GatewayInput::LineUp { network };
-            self.step(clock.now(), input, &mut lines, &mut waiting).await;
+            self.step(clock.now(), input, &mut lines, &mut waiting).await?;
         }
         loop {
             let wake = self.gateway.wake_at().map_or(Duration::from_hours(1), |at| {
@@ -139,7 +139,7 @@ impl StandAlone {
                 }
                 kept = self.keeper.kept() => Some((None, GatewayInput::Kept { number: kept? })),
                 () = asked(&mut self.files.asked) => {
-                    self.reload(clock.now(), &mut lines, &mut waiting).await;
+                    self.reload(clock.now(), &mut lines, &mut waiting).await?;
                     None
                 }
                 () = tokio::time::sleep(wake) => Some((None, GatewayInput::Wake)),
@@ -147,7 +147,7 @@ impl StandAlone {
             self.flow.look();
             if let Some((at_ns, input)) = input {
                 let now = at_ns.map_or_else(|| clock.now(), |at_ns| clock.at(at_ns));
-                self.step(now, input, &mut lines, &mut waiting).await;
+                self.step(now, input, &mut lines, &mut waiting).await?;
                 at_ns.into_iter().for_each(|at_ns| self.flow.taken(at_ns));
             }
         }
@@ -162,14 +162,19 @@ impl StandAlone {
     }
 
     /// Hands the gateway its files as they are now.
-    async fn reload(&mut self, now: SimTime, lines: &mut Lines, waiting: &mut VecDeque<Waiting>) {
+    async fn reload(
+        &mut self,
+        now: SimTime,
+        lines: &mut Lines,
+        waiting: &mut VecDeque<Waiting>,
+    ) -> Result<(), StandAloneError> {
         let mut out = Vec::new();
         let read = (self.files.read)().map_err(|mistake| vec![mistake]);
         let read = read.and_then(|files| self.gateway.reload(now, &files, &mut out));
         for mistake in read.err().into_iter().flatten() {
             print_err(&format!("{now} files_refused, the old ones stay: {mistake}"));
         }
-        self.follow(now, out, lines, waiting).await;
+        self.follow(now, out, lines, waiting).await
     }
 
     /// Tells the gateway something, and does what it says.
@@ -179,48 +184,62 @@ impl StandAlone {
         input: GatewayInput,
         lines: &mut Lines,
         waiting: &mut VecDeque<Waiting>,
-    ) {
+    ) -> Result<(), StandAloneError> {
         let mut out = Vec::new();
         self.gateway.step(now, input, &mut out);
-        self.follow(now, out, lines, waiting).await;
+        self.follow(now, out, lines, waiting).await
     }
 
-    /// Does what the gateway says.
+    /// Does what the gateway says. Bytes that follow a record go out when that is durable: what is
+    /// commanded must not be forgotten by a crash that comes between.
     async fn follow(
         &mut self,
         now: SimTime,
-        out: Vec<GatewayOutput>,
+        mut out: Vec<GatewayOutput>,
         lines: &mut Lines,
         waiting: &mut VecDeque<Waiting>,
-    ) {
-        let (mut records, mut forgotten) = (Vec::new(), None);
-        for output in out {
-            match output {
-                GatewayOutput::Send { message, owner, payload } => {
-                    let topic = self.port.topic(owner.as_str());
-                    waiting.push_back(Waiting { message, topic, payload: payload.into() });
-                }
-                GatewayOutput::Bytes { network, bits_per_second, bytes, .. } => {
-                    lines.send(network, bits_per_second, bytes).await;
-                }
-                GatewayOutput::Live { channel, payload } => {
-                    let topic = topics::simulator(TENANT, &self.live.owner, channel);
-                    self.flow.live(self.session.publish_live(&topic, payload));
-                }
-                GatewayOutput::Keep { number, record } => records.push((number, record)),
-                GatewayOutput::Forget { upto } => forgotten = Some(upto),
-                GatewayOutput::Event { kind, detail } => {
-                    print_err(&format!("{now} {}: {detail}", kind.word()));
+    ) -> Result<(), StandAloneError> {
+        while !out.is_empty() {
+            let (mut records, mut forgotten, mut kept) = (Vec::new(), None, None);
+            for output in std::mem::take(&mut out) {
+                match output {
+                    GatewayOutput::Send { message, owner, payload } => {
+                        let topic = self.port.topic(owner.as_str());
+                        waiting.push_back(Waiting { message, topic, payload: payload.into() });
+                    }
+                    GatewayOutput::Bytes { network, bits_per_second, bytes, .. } => {
+                        let records = std::mem::take(&mut records);
+                        if let Some((last, _)) = records.last() {
+                            let number = *last;
+                            self.keeper.keep(records).await;
+                            self.keeper.until(number).await?;
+                            kept = Some(number);
+                        }
+                        lines.send(network, bits_per_second, bytes).await;
+                    }
+                    GatewayOutput::Live { channel, payload } => {
+                        let topic = topics::simulator(TENANT, &self.live.owner, channel);
+                        self.flow.live(self.session.publish_live(&topic, payload));
+                    }
+                    GatewayOutput::Keep { number, record } => records.push((number, record)),
+                    GatewayOutput::Forget { upto } => forgotten = Some(upto),
+                    GatewayOutput::Event { kind, detail } => {
+                        print_err(&format!("{now} {}: {detail}", kind.word()));
+                    }
                 }
             }
+            if !records.is_empty() {
+                self.keeper.keep(records).await;
+            }
+            // Whatever replaces it is written before.
+            if let Some(upto) = forgotten {
+                self.keeper.forget(upto).await;
+            }
+            if let Some(number) = kept {
+                self.gateway.step(now, GatewayInput::Kept { number }, &mut out);
+            }
         }
-        if !records.is_empty() {
-            self.keeper.keep(records).await;
-        }
-        // Whatever replaces it is written before.
-        if let Some(upto) = forgotten {
-            self.keeper.forget(upto).await;
-        }
+        Ok(())
     }
 
     fn on_session(
@@ -300,9 +319,12 @@ fn on_line(line: usize, event: ChannelEvent) -> Option<(Option<i64>, GatewayInpu
 
 /// When the files are to be read again; never if there are none.
 async fn asked(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) if signal.recv().await.is_some() => {}
-        _ => std::future::pending().await,
+    let asked = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    };
+    if asked.is_none() {
+        std::future::pending().await
     }
 }
 

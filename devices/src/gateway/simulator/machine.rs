@@ -4,9 +4,7 @@ mod reloading;
 
 use std::collections::BTreeMap;
 
-use lastmeter_rts::point_map::{
-    Meaning, Plausibility, Point, PointDirection, PointMap, StatusRole,
-};
+use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, StatusRole};
 use lastmeter_rts::{
     RateCounts, Refusal, Rejection, Sample, SequenceEvent, SequenceWatch, Value, Wire,
 };

@@ -304,7 +304,7 @@ impl Writer {
             std::mem::swap(&mut self.guard, &mut before.guard);
         } else if let Some(last) = before.last_frame {
             // The card has had a frame then, whatever it was.
-            self.guard.offer(last, ());
+            let _ = self.guard.offer(last, ());
         }
         for own in &mut self.points {
             let other = before.points.iter_mut().find(|other| other.point.name == own.point.name);
