@@ -1,4 +1,5 @@
-//! One MQTT 3.1.1 session with QoS 1 publications, on rumqttc.
+//! One MQTT 3.1.1 session on rumqttc: publications of QoS 1, and of QoS 0 what is of use at once
+//! only.
 //!
 //! Terms: the *owner* is whoever opened the session and keeps the outbox; a *connection* is one TCP
 //! connection from CONNACK to its loss; a *message number* is chosen by the owner and comes back in
@@ -15,7 +16,7 @@
 //! Over TLS the same holds: each connection begins with a handshake of its own, and what that
 //! says against the broker or against us is the reason told.
 //!
-//! Never here: a resend, a file, a retained message, QoS 0 or 2 publications.
+//! Never here: a resend, a file, a retained message, QoS 2 publications.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -31,7 +32,9 @@ mod reason;
 mod shared;
 mod tunnel;
 
-pub use shared::{DEFAULT_PACKET_LIMIT_BYTES, IN_FLIGHT_LIMIT, SessionEvent, SessionOptions};
+pub use shared::{
+    DEFAULT_PACKET_LIMIT_BYTES, IN_FLIGHT_LIMIT, LIVE_LIMIT, SessionEvent, SessionOptions,
+};
 use shared::{Queued, Shared};
 
 /// How long [`Session::close`] waits for the broker connection to end before it is cut.
@@ -60,6 +63,17 @@ pub enum PublishError {
         /// [`SessionOptions::packet_limit_bytes`].
         limit_bytes: usize,
     },
+}
+
+/// Why a publication of QoS 0 was not handed to the broker connection; nobody sends it again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LiveError {
+    /// It cannot be published now, or at all.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// More than the connection carries.
+    #[error("{LIVE_LIMIT} messages wait to be sent; send fewer, or smaller ones")]
+    Busy,
 }
 
 /// The owner's handle on a session. Dropping it cuts the connection without DISCONNECT, as a crash
@@ -133,6 +147,37 @@ impl Session {
             .map_err(|_| PublishError::NotConnected)?;
         live.handed.push_back(message);
         permit.forget();
+        Ok(())
+    }
+
+    /// Publishes with QoS 0, at once or not at all: it never waits, and what it cannot hand over is
+    /// an error and the owner's to count. `Ok` means handed to the connection; nothing more becomes
+    /// known of it.
+    ///
+    /// # Errors
+    /// As of [`publish`](Self::publish), and [`LiveError::Busy`] while [`LIVE_LIMIT`] such
+    /// messages wait.
+    pub fn publish_live(&self, topic: &str, payload: Vec<u8>) -> Result<(), LiveError> {
+        check_topic(topic)?;
+        let size_bytes = publish_size_bytes(topic.len(), payload.len());
+        let limit_bytes = self.packet_limit_bytes;
+        if size_bytes > limit_bytes {
+            return Err(PublishError::TooLarge { size_bytes, limit_bytes }.into());
+        }
+        let announced = self.shared.announced.load(Ordering::Acquire);
+        let mut guard = self.shared.live();
+        let live = guard
+            .as_mut()
+            .filter(|live| live.connection == announced)
+            .ok_or(PublishError::NotConnected)?;
+        if live.live_waiting >= LIVE_LIMIT {
+            return Err(LiveError::Busy);
+        }
+        // The request queue has room for these beside the whole window of the others.
+        live.client
+            .try_publish(topic, QoS::AtMostOnce, false, payload)
+            .map_err(|_| PublishError::NotConnected)?;
+        live.live_waiting += 1;
         Ok(())
     }
 

@@ -86,6 +86,11 @@ impl Reassembly {
         }
     }
 
+    /// Whether no bytes wait for the rest of their frame.
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.len() == self.given
+    }
+
     /// Whether a refused header has made the rest of the stream unreadable, so that the connection
     /// has to be opened again.
     pub fn is_lost(&self) -> bool {

@@ -209,6 +209,20 @@ impl Wire {
         rest
     }
 
+    /// Whether nothing of a frame has come that is not whole yet.
+    pub fn is_between_frames(&self) -> bool {
+        self.stream.as_ref().is_none_or(Reassembly::is_empty)
+    }
+
+    /// The counts of the wire that this one takes the place of go on.
+    #[must_use]
+    pub fn continuing(mut self, before: &Self) -> Self {
+        self.samples = before.samples;
+        self.refusals = before.refusals.clone();
+        self.next_sequence = before.next_sequence;
+        self
+    }
+
     /// Whether a stream can be read no further, so that it has to be opened again.
     pub fn is_lost(&self) -> bool {
         self.stream.as_ref().is_some_and(Reassembly::is_lost)

@@ -5,8 +5,10 @@
 //! project's own: they carry the hardware id in the name, so that access control can bind a
 //! credential to one device. `echo/...` is the project's own too: what a client publishes on the
 //! topic of its name goes to whoever subscribes to it and nowhere else, so that the way through a
-//! broker can be measured without storing anything. A hardware id has no `/`, `+`, `#`, so a topic
-//! can be taken apart again without ambiguity.
+//! broker can be measured without storing anything. `rts/...` carries samples of real-time
+//! simulators as they come: what an adapter publishes on the topic of its name is passed on in the
+//! same way. A hardware id has no `/`, `+`, `#`, so a topic can be taken apart again without
+//! ambiguity.
 
 use std::fmt;
 
@@ -57,6 +59,14 @@ pub enum Topic {
         /// The MQTT client identifier of the one client that may publish here.
         client: String,
     },
+    /// `{tenant}/rts/{adapter}/points`: samples of a real-time simulator as they come, forwarded to
+    /// subscribers and never stored.
+    SimulatorPoints {
+        /// The tenant.
+        tenant: String,
+        /// The MQTT client identifier of the one adapter that may publish here.
+        adapter: String,
+    },
 }
 
 impl Topic {
@@ -80,6 +90,9 @@ impl Topic {
             [_, "echo", client] if is_level(client) => {
                 Self::Echo { tenant: tenant()?, client: client.to_owned() }
             }
+            [_, "rts", adapter, "points"] if is_level(adapter) => {
+                Self::SimulatorPoints { tenant: tenant()?, adapter: adapter.to_owned() }
+            }
             _ => return None,
         })
     }
@@ -92,7 +105,8 @@ impl Topic {
             | Self::DeviceInput { tenant, .. }
             | Self::Commands { tenant, .. }
             | Self::Acknowledgement { tenant, .. }
-            | Self::Echo { tenant, .. } => tenant,
+            | Self::Echo { tenant, .. }
+            | Self::SimulatorPoints { tenant, .. } => tenant,
         }
     }
 }
@@ -108,6 +122,9 @@ impl fmt::Display for Topic {
             Self::Commands { tenant, device } => write!(f, "{tenant}/SiteWhere/commands/{device}"),
             Self::Acknowledgement { tenant, device } => write!(f, "{tenant}/device/{device}/ack"),
             Self::Echo { tenant, client } => write!(f, "{tenant}/echo/{client}"),
+            Self::SimulatorPoints { tenant, adapter } => {
+                write!(f, "{tenant}/rts/{adapter}/points")
+            }
         }
     }
 }
@@ -177,6 +194,12 @@ pub fn echo(tenant: &str, client: &str) -> Option<String> {
     is_level(client).then(|| topic.to_string())
 }
 
+/// A channel of an adapter of a real-time simulator beside its messages: `points` for samples as
+/// they come, `set` for values to be written as they come.
+pub fn simulator(tenant: &str, adapter: &HardwareId, channel: &str) -> String {
+    format!("{tenant}/rts/{adapter}/{channel}")
+}
+
 /// The subscription filters under which everything devices may say to a tenant arrives.
 pub fn input_filters(tenant: &str) -> [String; 3] {
     [
@@ -200,6 +223,7 @@ mod tests {
             ("t1/device/home-007/ack", "t1"),
             ("t1/device/input/input/json", "t1"),
             ("t1/echo/probe $1", "t1"),
+            ("t1/rts/rack/points", "t1"),
         ] {
             let topic = Topic::parse(name).unwrap_or_else(|| panic!("{name}"));
             assert_eq!(topic.to_string(), name);
@@ -212,6 +236,8 @@ mod tests {
         let tenant = "t".to_owned();
         let acknowledgement = Topic::Acknowledgement { tenant, device: home };
         assert_eq!(acknowledgement.to_string(), "t/device/home/ack");
+        let rack = HardwareId::new("rack").unwrap();
+        assert_eq!(simulator("t", &rack, "points"), "t/rts/rack/points");
         assert_eq!(echo("t", "probe").as_deref(), Some("t/echo/probe"));
         for client in ["", "a/b", "+", "a#", "a\0"] {
             assert_eq!(echo("t", client), None, "{client:?}");
@@ -274,6 +300,10 @@ mod tests {
             "t/echo/a/b",
             "t/echo/+",
             "+/echo/a",
+            "t/rts/rack/set",
+            "t/rts//points",
+            "t/rts/+/points",
+            "t/rts/rack/points/x",
         ] {
             assert_eq!(Topic::parse(name), None, "{name}");
         }

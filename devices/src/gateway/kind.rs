@@ -47,6 +47,9 @@ pub struct GatewayKind {
     pub networks: &'static [&'static str],
     /// Those of its keys that name files, whose texts it is then given.
     pub files: &'static [&'static str],
+    /// The channel on which it takes messages beside its commands, if its keys say so: one level of
+    /// a topic.
+    pub live: fn(&Values) -> Option<&'static str>,
     /// Makes one.
     pub build: BuildGateway,
 }

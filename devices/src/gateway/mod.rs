@@ -16,6 +16,8 @@ mod registry;
 mod simulator;
 mod store;
 
+use std::collections::BTreeMap;
+
 use lastmeter_units::{HardwareId, SimTime};
 
 pub use kind::{BuildGateway, GatewayContext, GatewayKind, NetworkContext};
@@ -65,6 +67,11 @@ pub enum GatewayInput {
         /// Its number.
         number: u64,
     },
+    /// A message that came beside the commands, on the channel that [`GatewayKind::live`] names.
+    Live {
+        /// The message.
+        payload: Vec<u8>,
+    },
 }
 
 /// What a gateway wants done, in this order.
@@ -101,6 +108,13 @@ pub enum GatewayOutput {
     Forget {
         /// The last of them.
         upto: u64,
+    },
+    /// A message that goes out at once or never: it is not kept, and not sent again.
+    Live {
+        /// The channel, one level of a topic.
+        channel: &'static str,
+        /// What it says.
+        payload: Vec<u8>,
     },
     /// Something for the record of the run.
     Event {
@@ -146,6 +160,8 @@ lastmeter_units::words! {
         WritesThinned = "writes_thinned",
         /// Frames of a simulator are missing, or it repeats one.
         FramesMissing = "frames_missing",
+        /// Files were read again.
+        FilesRead = "files_read",
         /// An input that does not fit this gateway; it was not used.
         InputRefused = "input_refused",
     }
@@ -161,4 +177,18 @@ pub trait Gateway: Send {
 
     /// Messages the platform has not acknowledged, those included that still wait.
     fn unacknowledged(&self) -> usize;
+
+    /// Takes the files that its keys name as they are now, by those names. What was gathered by the
+    /// old ones goes out before the new ones hold.
+    ///
+    /// # Errors
+    /// All mistakes of the files; the old ones hold on.
+    fn reload(
+        &mut self,
+        _now: SimTime,
+        _files: &BTreeMap<String, String>,
+        _out: &mut Vec<GatewayOutput>,
+    ) -> Result<(), Vec<String>> {
+        Err(vec!["this gateway has no files to read again".to_owned()])
+    }
 }

@@ -29,8 +29,12 @@ pub(super) fn may_publish(tenant: &str, topic: &str) -> bool {
 /// Whether this is the topic on which this client of the tenant may publish what the broker passes
 /// on and nobody stores. Another client's would let it disturb what that one measures.
 pub(super) fn may_echo(tenant: &str, client: &str, topic: &str) -> bool {
-    matches!(Topic::parse(topic),
-        Some(Topic::Echo { tenant: t, client: c }) if t == tenant && c == client)
+    match Topic::parse(topic) {
+        Some(
+            Topic::Echo { tenant: t, client: c } | Topic::SimulatorPoints { tenant: t, adapter: c },
+        ) => t == tenant && c == client,
+        _ => false,
+    }
 }
 
 /// Whether a topic is bound to no device, or to this one.
@@ -108,11 +112,15 @@ mod tests {
     #[test]
     fn a_client_echoes_on_its_own_topic_only() {
         assert!(may_echo("default", "probe", "default/echo/probe"));
+        assert!(may_echo("default", "probe", "default/rts/probe/points"));
         for topic in [
             "default/echo/other",
             "other/echo/probe",
             "default/echo/probe/x",
             "default/echo",
+            "default/rts/other/points",
+            "other/rts/probe/points",
+            "default/rts/probe/set",
             "default/SiteWhere/input/json",
             "",
         ] {

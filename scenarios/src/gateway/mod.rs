@@ -1,6 +1,8 @@
 //! Gateways that run by themselves, on real lines and against any broker.
 
 mod devices;
+mod flow;
+mod keeper;
 mod kept;
 mod options;
 mod stand_alone;
@@ -9,12 +11,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lastmeter_devices::{GATEWAYS, GatewayContext, GatewayKind, NetworkContext};
-use lastmeter_link::channel::{Channel, ChannelAddress, ChannelSettings};
+use lastmeter_link::channel::{Channel, ChannelAddress, ChannelSettings, DatagramCounts};
 use lastmeter_link::mqtt::{Session, SessionOptions};
 use lastmeter_params::{Diagnostics, Values, read_text};
 use lastmeter_reports::ExitCode;
 use lastmeter_units::HardwareId;
-use lastmeter_wire::topics::TENANT;
+use lastmeter_wire::topics::{self, TENANT};
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use kept::{Kept, KeptError};
 pub use options::GatewayOptions;
@@ -22,7 +25,9 @@ pub use options::GatewayOptions;
 use crate::device::ends;
 use crate::output::{print_err, print_out};
 use crate::run::{MqttPort, chain, wall_now};
-use stand_alone::StandAlone;
+use flow::Flow;
+use keeper::Keeper;
+use stand_alone::{Files, LiveTopics, StandAlone};
 
 /// The rate of a line unless its gateway asks for another.
 const BITS_PER_SECOND: u32 = ChannelSettings::M_BUS.baud;
@@ -36,6 +41,8 @@ pub struct OnLines<'a> {
     pub set: &'a [String],
     /// How long; `None`: until a signal.
     pub length: Option<Duration>,
+    /// Whether what passed through is printed at the end.
+    pub summary: bool,
 }
 
 /// The gateway model of a name.
@@ -44,7 +51,7 @@ pub fn kind_of(model: &str) -> Option<&'static GatewayKind> {
 }
 
 /// Runs a gateway on real lines until a signal, or for so long; says how it ended.
-pub fn run(kind: &GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) -> ExitCode {
+pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) -> ExitCode {
     let prepared = match prepare(kind, options, lines) {
         Ok(prepared) => prepared,
         Err(message) => {
@@ -61,7 +68,7 @@ pub fn run(kind: &GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) ->
     };
     runtime.block_on(async {
         let served = match begin(kind, prepared).await {
-            Ok(stand_alone) => serve(stand_alone, lines.length).await.map_err(|message| {
+            Ok(stand_alone) => serve(stand_alone, lines).await.map_err(|message| {
                 print_err(&format!("error: {message}"));
                 ExitCode::Broken
             }),
@@ -84,6 +91,7 @@ struct Prepared {
     files: BTreeMap<String, String>,
     session: SessionOptions,
     port: MqttPort,
+    live: LiveTopics,
     kept: Kept,
 }
 
@@ -117,7 +125,7 @@ fn prepare(
         let told: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).collect();
         format!("--set: {}", told.join("; "))
     })?;
-    let files = files(kind, &values)?;
+    let files = read_files(kind, &values)?;
     let of_lines = match &options.devices {
         Some(path) => devices::read(path, addresses.len(), &hardware_id)?,
         None => vec![Vec::new(); addresses.len()],
@@ -129,16 +137,19 @@ fn prepare(
     let password = password.as_deref().unwrap_or_default();
     let mut session = SessionOptions::new(broker, &options.name, &options.mqtt_user, password);
     session.subscriptions = port.subscriptions();
+    let incoming = (kind.live)(&values).map(|on| topics::simulator(TENANT, &hardware_id, on));
+    session.subscriptions.extend(incoming.clone());
     let networks = of_lines
         .into_iter()
         .map(|devices| NetworkContext { bits_per_second: BITS_PER_SECOND, devices });
     let networks = networks.collect();
     let kept = Kept::open(data).map_err(|error| chain(&error))?;
-    Ok(Prepared { hardware_id, values, addresses, networks, files, session, port, kept })
+    let live = LiveTopics { owner: hardware_id.clone(), incoming };
+    Ok(Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept })
 }
 
 /// The texts of the files that a gateway's keys name.
-fn files(kind: &GatewayKind, values: &Values) -> Result<BTreeMap<String, String>, String> {
+fn read_files(kind: &GatewayKind, values: &Values) -> Result<BTreeMap<String, String>, String> {
     let names = kind.files.iter().filter_map(|key| values.text_opt(key));
     let read = |name: &str| {
         let text = std::fs::read_to_string(name);
@@ -160,8 +171,8 @@ fn repeated<T: PartialEq>(all: impl Iterator<Item = T>) -> Option<T> {
 }
 
 /// Builds the gateway, opens its lines, and says that it is ready.
-async fn begin(kind: &GatewayKind, prepared: Prepared) -> Result<StandAlone, String> {
-    let Prepared { hardware_id, values, addresses, networks, files, session, port, kept } =
+async fn begin(kind: &'static GatewayKind, prepared: Prepared) -> Result<StandAlone, String> {
+    let Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept } =
         prepared;
     let name = hardware_id.to_string();
     if kept.cut_bytes() > 0 {
@@ -191,22 +202,33 @@ async fn begin(kind: &GatewayKind, prepared: Prepared) -> Result<StandAlone, Str
         places.push(line.place().to_owned());
         lines.push(line);
     }
+    let counts: Vec<_> = lines.iter().map(|line: &Channel| line.datagrams().clone()).collect();
+    let buffers: Vec<_> = counts.iter().map(DatagramCounts::buffer_bytes).collect();
+    // Without files the signal ends the program, as it does others.
+    let asked = (!kind.files.is_empty()).then(|| signal(SignalKind::hangup())).transpose();
+    let asked = asked.map_err(|error| format!("signals: {error}"))?;
+    let keeper = Keeper::start(kept).map_err(|error| format!("a thread for records: {error}"))?;
     let (session, events) = Session::open(session);
     let waiting = gateway.unacknowledged();
     print_out(
         &serde_json::json!({
             "ready": true, "name": name, "lines": places, "records": records.len(),
-            "waiting": waiting,
+            "waiting": waiting, "receive_buffer_bytes": buffers,
         })
         .to_string(),
     );
     let lines = lines.into_iter().map(|line| (line, BITS_PER_SECOND)).collect();
-    let told = Vec::new();
-    Ok(StandAlone { gateway, kept, port, session, events, lines, told })
+    let (flow, told) = (Flow::new(counts), Vec::new());
+    let files = Files { read: Box::new(move || read_files(kind, &values)), asked };
+    Ok(StandAlone { gateway, keeper, port, live, flow, files, session, events, lines, told })
 }
 
 /// Runs it until a signal, or for so long.
-async fn serve(stand_alone: StandAlone, length: Option<Duration>) -> Result<(), String> {
-    let ended = ends(length).map_err(|error| format!("signals: {error}"))?;
-    stand_alone.run(ended).await.map_err(|error| chain(&error))
+async fn serve(stand_alone: StandAlone, lines: &OnLines<'_>) -> Result<(), String> {
+    let ended = ends(lines.length).map_err(|error| format!("signals: {error}"))?;
+    let flow = stand_alone.run(ended).await.map_err(|error| chain(&error))?;
+    if lines.summary {
+        print_out(&flow.summary().to_string());
+    }
+    Ok(())
 }

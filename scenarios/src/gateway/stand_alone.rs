@@ -1,9 +1,9 @@
 //! Runs a gateway by itself: on real lines, with a durable outbox, against any MQTT broker.
 //!
-//! One task moves the machine; records are written before it does anything else, so that what is
-//! sent is durable whenever the process dies.
+//! One task moves the machine; a thread beside it writes the records, and the machine sends a
+//! message only when it is known that its record is durable.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,9 +12,14 @@ use lastmeter_devices::{Gateway, GatewayInput, GatewayOutput};
 use lastmeter_link::channel::{Channel, ChannelEvent};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
-use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_wire::topics::{self, TENANT};
 
-use super::kept::{Kept, KeptError};
+use tokio::signal::unix::Signal;
+
+use super::flow::Flow;
+use super::keeper::Keeper;
+use super::kept::KeptError;
 use crate::lines::Lines;
 use crate::output::print_err;
 use crate::run::{MqttPort, wall_now};
@@ -22,14 +27,30 @@ use crate::run::{MqttPort, wall_now};
 /// What a gateway on real lines is made of.
 pub(super) struct StandAlone {
     pub(super) gateway: Box<dyn Gateway>,
-    pub(super) kept: Kept,
+    pub(super) keeper: Keeper,
     pub(super) port: MqttPort,
+    pub(super) live: LiveTopics,
+    pub(super) flow: Flow,
+    pub(super) files: Files,
     pub(super) session: Session,
     pub(super) events: SessionEvents,
     /// With the rate that each is opened at.
     pub(super) lines: Vec<(Channel, u32)>,
     /// Why there is no connection to the broker, as far as it was told since there was one.
     pub(super) told: Vec<String>,
+}
+
+/// Topics of messages that go out at once, and of those that come beside commands.
+pub(super) struct LiveTopics {
+    pub(super) owner: HardwareId,
+    pub(super) incoming: Option<String>,
+}
+
+/// What reads the gateway's files again.
+pub(super) struct Files {
+    pub(super) read: Box<dyn Fn() -> Result<BTreeMap<String, String>, String>>,
+    /// What asks for it, if there are any.
+    pub(super) asked: Option<Signal>,
 }
 
 /// How long the first step waits for somebody at the lines: a search would find nobody there.
@@ -77,21 +98,18 @@ pub(super) enum StandAloneError {
 }
 
 impl StandAlone {
-    /// Moves the gateway until `end` is over.
+    /// Moves the gateway until `end` is over; gives what passed through.
     #[expect(clippy::disallowed_methods, reason = "it waits for when the gateway wants to go on")]
     pub(super) async fn run(
         mut self,
         end: impl Future<Output = ()>,
-    ) -> Result<(), StandAloneError> {
+    ) -> Result<Flow, StandAloneError> {
         let clock = Clock::start();
         let mut lines = Lines::serve(std::mem::take(&mut self.lines));
         let mut waiting = VecDeque::new();
         let mut end = std::pin::pin!(end);
         let up = tokio::select! {
-            () = &mut end => {
-                self.session.close().await;
-                return Ok(());
-            }
+            () = &mut end => return self.close().await,
             up = lines_begin(&mut lines) => up,
         };
         self.step(clock.now(), GatewayInput::Wake, &mut lines, &mut waiting).await?;
@@ -106,10 +124,7 @@ impl StandAlone {
             let has_waiting = !waiting.is_empty();
             // In no fixed order: a line that floods must not keep the broker from being served.
             let input = tokio::select! {
-                () = &mut end => {
-                    self.session.close().await;
-                    return Ok(());
-                }
+                () = &mut end => return self.close().await,
                 (line, event) = lines.recv() => on_line(line, event),
                 event = self.events.recv() => {
                     let Some(event) = event else {
@@ -122,13 +137,44 @@ impl StandAlone {
                     handed_over(handed, &mut waiting)?;
                     None
                 }
+                kept = self.keeper.kept() => Some((None, GatewayInput::Kept { number: kept? })),
+                () = asked(&mut self.files.asked) => {
+                    self.reload(clock.now(), &mut lines, &mut waiting).await?;
+                    None
+                }
                 () = tokio::time::sleep(wake) => Some((None, GatewayInput::Wake)),
             };
+            self.flow.look();
             if let Some((at_ns, input)) = input {
                 let now = at_ns.map_or_else(|| clock.now(), |at_ns| clock.at(at_ns));
                 self.step(now, input, &mut lines, &mut waiting).await?;
+                at_ns.into_iter().for_each(|at_ns| self.flow.taken(at_ns));
             }
         }
+    }
+
+    /// Ends, with all records written.
+    async fn close(mut self) -> Result<Flow, StandAloneError> {
+        self.session.close().await;
+        self.keeper.finish().await?;
+        self.flow.look();
+        Ok(self.flow)
+    }
+
+    /// Hands the gateway its files as they are now.
+    async fn reload(
+        &mut self,
+        now: SimTime,
+        lines: &mut Lines,
+        waiting: &mut VecDeque<Waiting>,
+    ) -> Result<(), StandAloneError> {
+        let mut out = Vec::new();
+        let read = (self.files.read)().map_err(|mistake| vec![mistake]);
+        let read = read.and_then(|files| self.gateway.reload(now, &files, &mut out));
+        for mistake in read.err().into_iter().flatten() {
+            print_err(&format!("{now} files_refused, the old ones stay: {mistake}"));
+        }
+        self.follow(now, out, lines, waiting).await
     }
 
     /// Tells the gateway something, and does what it says.
@@ -141,8 +187,20 @@ impl StandAlone {
     ) -> Result<(), StandAloneError> {
         let mut out = Vec::new();
         self.gateway.step(now, input, &mut out);
+        self.follow(now, out, lines, waiting).await
+    }
+
+    /// Does what the gateway says. Bytes that follow a record go out when that is durable: what is
+    /// commanded must not be forgotten by a crash that comes between.
+    async fn follow(
+        &mut self,
+        now: SimTime,
+        mut out: Vec<GatewayOutput>,
+        lines: &mut Lines,
+        waiting: &mut VecDeque<Waiting>,
+    ) -> Result<(), StandAloneError> {
         while !out.is_empty() {
-            let (mut records, mut forgotten) = (Vec::new(), None);
+            let (mut records, mut forgotten, mut kept) = (Vec::new(), None, None);
             for output in std::mem::take(&mut out) {
                 match output {
                     GatewayOutput::Send { message, owner, payload } => {
@@ -150,7 +208,18 @@ impl StandAlone {
                         waiting.push_back(Waiting { message, topic, payload: payload.into() });
                     }
                     GatewayOutput::Bytes { network, bits_per_second, bytes, .. } => {
+                        let records = std::mem::take(&mut records);
+                        if let Some((last, _)) = records.last() {
+                            let number = *last;
+                            self.keeper.keep(records).await;
+                            self.keeper.until(number).await?;
+                            kept = Some(number);
+                        }
                         lines.send(network, bits_per_second, bytes).await;
+                    }
+                    GatewayOutput::Live { channel, payload } => {
+                        let topic = topics::simulator(TENANT, &self.live.owner, channel);
+                        self.flow.live(self.session.publish_live(&topic, payload));
                     }
                     GatewayOutput::Keep { number, record } => records.push((number, record)),
                     GatewayOutput::Forget { upto } => forgotten = Some(upto),
@@ -159,14 +228,15 @@ impl StandAlone {
                     }
                 }
             }
-            if let Some((last, _)) = records.last() {
-                let number = *last;
-                self.kept.keep(&records)?;
-                self.gateway.step(now, GatewayInput::Kept { number }, &mut out);
+            if !records.is_empty() {
+                self.keeper.keep(records).await;
             }
-            // Whatever replaces it has been written before.
+            // Whatever replaces it is written before.
             if let Some(upto) = forgotten {
-                self.kept.forget(upto)?;
+                self.keeper.forget(upto).await;
+            }
+            if let Some(number) = kept {
+                self.gateway.step(now, GatewayInput::Kept { number }, &mut out);
             }
         }
         Ok(())
@@ -192,6 +262,11 @@ impl StandAlone {
                 GatewayInput::Disconnected
             }
             SessionEvent::Acknowledged { message } => GatewayInput::Acknowledged { message },
+            SessionEvent::Received { topic, payload }
+                if self.live.incoming.as_ref() == Some(&topic) =>
+            {
+                GatewayInput::Live { payload: payload.to_vec() }
+            }
             SessionEvent::Received { topic, payload } => {
                 let owner = self.port.recipient(&topic)?.clone();
                 GatewayInput::Command { owner, payload: payload.to_vec() }
@@ -239,6 +314,17 @@ fn on_line(line: usize, event: ChannelEvent) -> Option<(Option<i64>, GatewayInpu
         ChannelEvent::Arrived { at_ns, bytes } => {
             Some((Some(at_ns), GatewayInput::Bytes { network: line, lane: None, bytes }))
         }
+    }
+}
+
+/// When the files are to be read again; never if there are none.
+async fn asked(signal: &mut Option<Signal>) {
+    let asked = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    };
+    if asked.is_none() {
+        std::future::pending().await
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
                 devices: None,
             };
             let on = [options.on.clone()];
-            let lines = OnLines { on: &on, set: &keys, length: options.length };
+            let lines = OnLines { on: &on, set: &keys, length: options.length, summary: true };
             let Some(kind) = gateway::kind_of(MODEL) else { return ExitCode::Broken };
             gateway::run(kind, &own, &lines)
         }

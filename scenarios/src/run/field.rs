@@ -318,6 +318,8 @@ impl Field {
             GatewayOutput::Forget { upto } => {
                 self.kept = self.kept.split_off(&(upto + 1));
             }
+            // Nobody listens to it here, and the record has readings only.
+            GatewayOutput::Live { .. } => {}
             GatewayOutput::Event { kind, detail } => {
                 let note = DeviceNote { at: self.now, kind: kind.word(), detail };
                 said.push(Said::Note { of: self.name.clone(), note });

@@ -13,9 +13,12 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::losses::Seen;
 use super::pty::Pty;
 use super::udp::Listening;
-use super::{ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, pty, tcp, tty, udp};
+use super::{
+    ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, DatagramCounts, pty, tcp, tty, udp,
+};
 use crate::clock::monotonic_ns;
 
 /// The wait before the first attempt after a loss; each further one doubles it.
@@ -49,6 +52,7 @@ impl Opener {
     pub(super) async fn new(
         address: &ChannelAddress,
         settings: &ChannelSettings,
+        datagrams: &DatagramCounts,
     ) -> io::Result<Self> {
         Ok(match address {
             ChannelAddress::Pty(link) => Self::Pty(Pty::new(link.as_deref())?),
@@ -56,7 +60,7 @@ impl Opener {
             ChannelAddress::TcpConnect(to) => Self::TcpConnect(to.clone()),
             ChannelAddress::TcpListen(at) => Self::TcpListen(TcpListener::bind(at).await?),
             ChannelAddress::Udp(to) => Self::Udp(to.clone()),
-            ChannelAddress::UdpListen(at) => Self::UdpListen(udp::bind(at).await?),
+            ChannelAddress::UdpListen(at) => Self::UdpListen(udp::bind(at, datagrams).await?),
         })
     }
 
@@ -84,7 +88,11 @@ impl Opener {
     }
 
     /// A line to the other party.
-    async fn line(&mut self, settings: &ChannelSettings) -> io::Result<Line> {
+    async fn line(
+        &mut self,
+        settings: &ChannelSettings,
+        datagrams: &DatagramCounts,
+    ) -> io::Result<Line> {
         Ok(match self {
             Self::Pty(pty) => Line::Pty(pty.opened().await?),
             Self::Tty(path, first) => Line::Tty(match first.take() {
@@ -93,7 +101,7 @@ impl Opener {
             }),
             Self::TcpConnect(to) => Line::Tcp(tcp::connect(to).await?),
             Self::TcpListen(listener) => Line::Tcp(tcp::accept(listener).await?),
-            Self::Udp(to) => Line::Udp(udp::connect(to).await?),
+            Self::Udp(to) => Line::Udp(udp::connect(to, datagrams).await?),
             Self::UdpListen(socket) => Line::UdpListen(udp::listening(socket).await?),
         })
     }
@@ -167,6 +175,15 @@ impl Line {
         Ok(())
     }
 
+    /// Counts what the kernel loses; does not end.
+    async fn watch(&self, counts: &DatagramCounts, seen: &mut Seen) {
+        match self {
+            Self::Udp(socket) => counts.watch(socket, seen).await,
+            Self::UdpListen(socket) => counts.watch(socket.socket(), seen).await,
+            Self::Pty(_) | Self::Tty(_) | Self::Tcp(_) => std::future::pending().await,
+        }
+    }
+
     fn set_baud(&mut self, baud: u32) -> io::Result<()> {
         match self {
             Self::Tty(port) => tty::set_baud(port, baud),
@@ -193,6 +210,7 @@ pub(super) struct Driver {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) events: mpsc::Sender<ChannelEvent>,
     pub(super) rejected: Arc<AtomicU64>,
+    pub(super) datagrams: DatagramCounts,
 }
 
 impl Driver {
@@ -200,6 +218,7 @@ impl Driver {
     pub(super) async fn run(mut self) {
         let mut wait = RETRY_FIRST;
         let mut announced = None;
+        let mut seen = Seen::default();
         loop {
             match self.line().await {
                 None => return,
@@ -214,7 +233,7 @@ impl Driver {
                     announced = None;
                     let events = self.events.clone();
                     self.refusing(events.send(ChannelEvent::Up)).await;
-                    let (ended, has_received) = self.serve(line).await;
+                    let (ended, has_received) = self.serve(line, &mut seen).await;
                     let Ended::Lost(reason) = ended else { return };
                     self.announce_down(reason).await;
                     if has_received {
@@ -236,10 +255,10 @@ impl Driver {
 
     /// A line, while requests are refused; `None` if the channel was dropped.
     async fn line(&mut self) -> Option<io::Result<Line>> {
-        let Self { opener, settings, requests, place, .. } = self;
+        let Self { opener, settings, requests, place, datagrams, .. } = self;
         let current = *settings;
         tokio::select! {
-            line = opener.line(&current) => Some(line),
+            line = opener.line(&current, datagrams) => Some(line),
             () = refuse(requests, settings, place) => None,
         }
     }
@@ -258,7 +277,7 @@ impl Driver {
     }
 
     /// Moves bytes until the line ends, and whether any came.
-    async fn serve(&mut self, mut line: Line) -> (Ended, bool) {
+    async fn serve(&mut self, mut line: Line, seen: &mut Seen) -> (Ended, bool) {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut has_received = false;
         loop {
@@ -266,6 +285,7 @@ impl Driver {
                 ended = write_requests(&line, &mut self.requests, &self.place) => ended,
                 ended = read_events(&line, &self.events, &mut buffer, &mut has_received) => ended,
                 error = self.opener.reject_others(&self.rejected) => Ended::Lost(error.to_string()),
+                () = line.watch(&self.datagrams, seen) => Ended::Dropped,
             };
             let Ended::Baud(baud) = ended else { return (ended, has_received) };
             self.settings.baud = baud;

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 
 mod address;
 mod driver;
+mod losses;
 mod mqtt;
 mod pty;
 mod tcp;
@@ -31,6 +32,7 @@ mod udp;
 
 pub use address::{AddressError, ChannelAddress};
 use driver::{Driver, Request};
+pub use losses::DatagramCounts;
 pub use mqtt::MQTT_FIELDS;
 pub use tty::Parity;
 
@@ -117,6 +119,7 @@ pub struct Channel {
     requests: mpsc::Sender<Request>,
     events: mpsc::Receiver<ChannelEvent>,
     rejected: Arc<AtomicU64>,
+    datagrams: DatagramCounts,
     driver: JoinHandle<()>,
 }
 
@@ -128,7 +131,8 @@ impl Channel {
         address: &ChannelAddress,
         settings: ChannelSettings,
     ) -> Result<Self, ChannelError> {
-        let open = driver::Opener::new(address, &settings).await;
+        let datagrams = DatagramCounts::default();
+        let open = driver::Opener::new(address, &settings, &datagrams).await;
         let opener = open.map_err(|reason| ChannelError::Open {
             place: address.to_string(),
             reason: reason.to_string(),
@@ -144,9 +148,10 @@ impl Channel {
             requests,
             events: event_sender,
             rejected: Arc::clone(&rejected),
+            datagrams: datagrams.clone(),
         };
         let driver = tokio::spawn(driver.run());
-        Ok(Self { place, requests: request_sender, events, rejected, driver })
+        Ok(Self { place, requests: request_sender, events, rejected, datagrams, driver })
     }
 
     /// What to show people: `pty /dev/pts/3`, `tcp 127.0.0.1:4711`.
@@ -178,6 +183,11 @@ impl Channel {
     pub async fn set_baud(&self, baud: u32) {
         // Without a driver there is nothing to set.
         let _ = self.requests.send(Request::Baud(baud)).await;
+    }
+
+    /// What the kernel grants and loses, over UDP.
+    pub fn datagrams(&self) -> &DatagramCounts {
+        &self.datagrams
     }
 
     /// How many parties were rejected so far because another one was connected.

@@ -8,7 +8,7 @@ use lastmeter_params::Entry;
 use tokio::net::{UdpSocket, lookup_host};
 
 use super::address::host_and_port;
-use super::{AddressForm, ChannelAddress, TransportKind};
+use super::{AddressForm, ChannelAddress, DatagramCounts, TransportKind};
 
 pub(super) const UDP: TransportKind = TransportKind {
     entry: Entry {
@@ -43,9 +43,6 @@ pub(super) const LISTEN: TransportKind = TransportKind {
     }),
 };
 
-/// What the kernel is asked to keep of datagrams that are not read yet; it may grant less.
-const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
-
 /// A port that others send to, with who sent last.
 #[derive(Debug)]
 pub(super) struct Listening {
@@ -53,10 +50,9 @@ pub(super) struct Listening {
     last: Mutex<SocketAddr>,
 }
 
-pub(super) async fn bind(at: &str) -> io::Result<Arc<UdpSocket>> {
+pub(super) async fn bind(at: &str, counts: &DatagramCounts) -> io::Result<Arc<UdpSocket>> {
     let socket = UdpSocket::bind(at).await?;
-    // Without more room a burst is lost sooner; the kernel's limit is the administrator's.
-    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER_BYTES);
+    counts.ask_for_room(&socket);
     Ok(Arc::new(socket))
 }
 
@@ -67,6 +63,10 @@ pub(super) async fn listening(socket: &Arc<UdpSocket>) -> io::Result<Listening> 
 }
 
 impl Listening {
+    pub(super) fn socket(&self) -> &UdpSocket {
+        &self.socket
+    }
+
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let (count, from) = self.socket.recv_from(buffer).await?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = from;
@@ -79,7 +79,7 @@ impl Listening {
     }
 }
 
-pub(super) async fn connect(to: &str) -> io::Result<UdpSocket> {
+pub(super) async fn connect(to: &str, counts: &DatagramCounts) -> io::Result<UdpSocket> {
     let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     let peer = lookup_host(to).await?.next().ok_or_else(none)?;
     let any = match peer.ip() {
@@ -87,6 +87,7 @@ pub(super) async fn connect(to: &str) -> io::Result<UdpSocket> {
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let socket = UdpSocket::bind((any, 0)).await?;
+    counts.ask_for_room(&socket);
     socket.connect(peer).await?;
     Ok(socket)
 }

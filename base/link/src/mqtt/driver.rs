@@ -19,7 +19,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::reason;
-use super::shared::{IN_FLIGHT_LIMIT, Live, Queued, SessionEvent, SessionOptions, Shared};
+use super::shared::{
+    IN_FLIGHT_LIMIT, LIVE_LIMIT, Live, Queued, SessionEvent, SessionOptions, Shared,
+};
 use super::tunnel::{Dialer, Tunnel};
 
 /// First wait before connecting again; doubled per failure.
@@ -142,6 +144,7 @@ async fn connect_and_serve(
         connection,
         client: client.clone(),
         handed: VecDeque::new(),
+        live_waiting: 0,
         window: Arc::new(Semaphore::new(usize::from(IN_FLIGHT_LIMIT))),
     });
     let mut service =
@@ -204,7 +207,8 @@ fn event_loop(
     let mut network = NetworkOptions::new();
     network.set_tcp_nodelay(options.nodelay);
     network.set_connection_timeout(options.connect_limit.as_secs().max(1));
-    let (client, mut event_loop) = AsyncClient::new(mqtt, usize::from(IN_FLIGHT_LIMIT + SLACK));
+    let (client, mut event_loop) =
+        AsyncClient::new(mqtt, usize::from(IN_FLIGHT_LIMIT + SLACK + LIVE_LIMIT));
     event_loop.set_network_options(network);
     Ok((client, event_loop))
 }
@@ -323,6 +327,13 @@ impl Service<'_> {
 
     async fn handle(&mut self, event: Event) -> Result<(), String> {
         match event {
+            // Packets of QoS 0 have no number.
+            Event::Outgoing(Outgoing::Publish(0)) => {
+                if let Some(live) = self.shared.live().as_mut() {
+                    live.live_waiting = live.live_waiting.saturating_sub(1);
+                }
+                Ok(())
+            }
             Event::Outgoing(Outgoing::Publish(packet)) => self.left(packet),
             Event::Incoming(Packet::PubAck(acknowledged)) => self.acknowledged(acknowledged.pkid),
             Event::Incoming(Packet::Publish(publish)) => self.received(publish).await,

@@ -16,6 +16,9 @@ use crate::tls::ClientTls;
 /// in use.
 pub const IN_FLIGHT_LIMIT: u16 = 100;
 
+/// Most publications of QoS 0 that wait to leave: a fifth of a second at 5000 a second.
+pub const LIVE_LIMIT: u16 = 1000;
+
 /// Packet size limit unless the options say otherwise, bytes: the platform's default for MQTT
 /// packets.
 pub const DEFAULT_PACKET_LIMIT_BYTES: usize = 256 * 1024;
@@ -141,6 +144,8 @@ pub(super) struct Live {
     /// Message numbers handed to rumqttc's request queue and not yet seen leaving it. Filled under
     /// the same lock as the queue itself, so both have one order.
     pub(super) handed: VecDeque<u64>,
+    /// Publications of QoS 0 in rumqttc's request queue.
+    pub(super) live_waiting: u16,
     /// A permit per publication that may still go in flight; closed when the connection is lost.
     pub(super) window: Arc<Semaphore>,
 }

@@ -132,3 +132,34 @@ async fn a_channel_that_is_dropped_closes_its_end() {
     drop(channel);
     assert_eq!(within(peer.read(&mut [0])).await.unwrap(), 0);
 }
+
+/// Where nobody takes what arrived nothing more is read, so that the kernel runs out of room.
+#[tokio::test]
+async fn datagrams_that_the_kernel_loses_are_counted() {
+    let mut channel = open("udp-listen:127.0.0.1:0").await;
+    let at = channel.place().rsplit(' ').next().unwrap().to_owned();
+    let counts = channel.datagrams().clone();
+    assert!(counts.buffer_bytes().unwrap() > 100_000, "{counts:?}");
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    peer.send_to(&[1], &at).await.unwrap();
+    expect_up(&mut channel).await;
+    let (datagram, sent) = (vec![7; 60_000], 1000);
+    for _ in 1..sent {
+        peer.send_to(&datagram, &at).await.unwrap();
+    }
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+    within(async {
+        while counts.lost() == 0 {
+            ticks.tick().await;
+        }
+    })
+    .await;
+    // What was not lost is there, and nothing more is lost.
+    let lost = counts.lost();
+    assert!(lost > 0 && lost < sent, "{lost}");
+    let mut received = receive(&mut channel, 1).await.len();
+    received +=
+        receive(&mut channel, 60_000 * usize::try_from(sent - 1 - lost).unwrap()).await.len();
+    assert_eq!(received, 1 + 60_000 * usize::try_from(sent - 1 - lost).unwrap());
+    assert_eq!(counts.lost(), lost);
+}

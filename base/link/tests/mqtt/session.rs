@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lastmeter_link::mqtt::{
-    IN_FLIGHT_LIMIT, PublishError, Session, SessionEvent, SessionEvents, SessionOptions,
+    IN_FLIGHT_LIMIT, LIVE_LIMIT, LiveError, PublishError, Session, SessionEvent, SessionEvents,
+    SessionOptions,
 };
 
 use crate::fake::{Fake, Peer, Published, soon};
@@ -440,4 +441,57 @@ async fn an_owner_that_takes_no_messages_loses_the_connection_and_is_told_why() 
     while peer.try_packet().await.is_some() {}
     assert!(matches!(event(&mut events).await, SessionEvent::Received { .. }));
     assert_eq!(reason(&mut events).await, "1 received messages were left untaken for 500ms");
+}
+
+#[tokio::test]
+async fn what_is_live_leaves_at_once_beside_a_full_window_and_needs_no_acknowledgement() {
+    let fake = Fake::listen().await;
+    let (session, mut events, mut peer) = up(&fake, options(&fake)).await;
+    for message in 1..=u64::from(IN_FLIGHT_LIMIT) {
+        publish(&session, message).await.unwrap();
+    }
+    for round in 0..3_u64 {
+        for number in 0..u64::from(LIVE_LIMIT) {
+            let payload = (round * 10_000 + number).to_be_bytes().to_vec();
+            session.publish_live("default/rts/rack/points", payload).unwrap();
+        }
+        // This task has not let the connection go on: all of them wait.
+        let busy = session.publish_live("default/rts/rack/points", vec![0]);
+        assert_eq!(busy, Err(LiveError::Busy));
+        let kept = if round == 0 { u64::from(IN_FLIGHT_LIMIT) } else { 0 };
+        let mut live = 0;
+        for _ in 0..kept + u64::from(LIVE_LIMIT) {
+            let (kind, body) = peer.packet().await;
+            if kind == 0x30 {
+                let (topic, number) = body[2..].split_at(23);
+                assert_eq!(topic, b"default/rts/rack/points");
+                assert_eq!(number, (round * 10_000 + live).to_be_bytes());
+                live += 1;
+            }
+        }
+        assert_eq!(live, u64::from(LIVE_LIMIT));
+    }
+    // The window of the others is as full as before, and their acknowledgements are theirs.
+    peer.acknowledge(1).await;
+    assert_eq!(event(&mut events).await, SessionEvent::Acknowledged { message: 1 });
+    publish(&session, 101).await.unwrap();
+    assert_eq!(number(&peer.published().await), 101);
+}
+
+#[tokio::test]
+async fn what_is_live_is_refused_without_a_connection_and_beyond_its_size() {
+    let fake = Fake::listen().await;
+    let none = Err(LiveError::Publish(PublishError::NotConnected));
+    let (session, mut events) =
+        Session::open(SessionOptions { packet_limit_bytes: 100, ..options(&fake) });
+    assert_eq!(session.publish_live("t", vec![0]), none);
+    let peer = fake.connected().await;
+    assert_eq!(event(&mut events).await, SessionEvent::Connected);
+    let large = session.publish_live("t", vec![0; 100]);
+    assert!(matches!(large, Err(LiveError::Publish(PublishError::TooLarge { .. }))), "{large:?}");
+    let wildcard = session.publish_live("t/#", vec![0]);
+    assert!(matches!(wildcard, Err(LiveError::Publish(PublishError::Topic { .. }))));
+    drop(peer);
+    assert!(!reason(&mut events).await.is_empty());
+    assert_eq!(session.publish_live("t", vec![0]), none);
 }

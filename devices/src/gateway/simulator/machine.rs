@@ -1,10 +1,10 @@
 //! The adapter as a state machine: frames, reporting periods, outbox.
 
+mod reloading;
+
 use std::collections::BTreeMap;
 
-use lastmeter_rts::point_map::{
-    Meaning, Plausibility, Point, PointDirection, PointMap, StatusRole,
-};
+use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, StatusRole};
 use lastmeter_rts::{
     RateCounts, Refusal, Rejection, Sample, SequenceEvent, SequenceWatch, Value, Wire,
 };
@@ -16,6 +16,7 @@ use lastmeter_wire::flexmeter::{
 
 use super::super::record::MeterState;
 use super::super::store::Store;
+use super::raw::RawSamples;
 use super::writing::{Answer, WriteSettings, Writer, Written};
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
 use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
@@ -53,8 +54,13 @@ pub(super) struct Parts {
     pub(super) every: SimDuration,
     pub(super) silent_after: SimDuration,
     pub(super) reduction: Reduction,
+    /// The file that the map is from.
+    pub(super) map_file: String,
+    /// Whether frames come one after another in a stream.
+    pub(super) is_stream: bool,
     pub(super) map: PointMap,
     pub(super) wire: Wire,
+    pub(super) raw: RawSamples,
     pub(super) store: Store,
     /// What was kept and cannot be read.
     pub(super) refused_records: Vec<String>,
@@ -114,6 +120,21 @@ pub(super) struct Adapter {
     sequence: SequenceWatch,
     /// The period in which what frames' numbers show was last reported, and what it was.
     told_gap: Option<(SimTime, SequenceEvent)>,
+    /// Samples that could not go out as they came.
+    unsent_samples: u64,
+    /// Set-points beside commands: those that were refused, and those that were written.
+    sets: Sets,
+    /// The map that holds from the next border between two frames on.
+    next: Option<Box<PointMap>>,
+}
+
+/// Set-points that came beside commands.
+#[derive(Debug, Default)]
+struct Sets {
+    written: u64,
+    refused: u64,
+    /// Whether some are not kept yet.
+    is_unkept: bool,
 }
 
 type Out = Vec<GatewayOutput>;
@@ -122,25 +143,7 @@ impl Adapter {
     /// # Errors
     /// If a device of the map has a name that is no hardware id, or its card takes no such frames.
     pub(super) fn new(parts: Parts) -> Result<Self, String> {
-        let (mut devices, mut slots) = (Vec::<Device>::new(), Vec::new());
-        for point in parts.map.of_direction(PointDirection::FromSimulator) {
-            let Meaning::Measured { device, quantity } = &point.meaning else {
-                slots.push(None);
-                continue;
-            };
-            let place = devices.iter().position(|other| other.hardware_id.as_str() == device);
-            let place = if let Some(place) = place {
-                place
-            } else {
-                let hardware_id = HardwareId::new(device)
-                    .map_err(|error| format!("line {}: `{device}`: {error}", point.line))?;
-                devices.push(Device { hardware_id, values: Vec::new(), is_sampled: false });
-                devices.len() - 1
-            };
-            let values = &mut devices[place].values;
-            slots.push(Some(Slot { device: place, value: values.len() }));
-            values.push(Gathered { id: *quantity, sum: 0.0, count: 0, last: 0.0 });
-        }
+        let (devices, slots) = reloading::devices(&parts.map)?;
         let kept = parts.store.points();
         let writer = Writer::new(&parts.map, parts.writing, kept, parts.start)?;
         Ok(Self {
@@ -148,6 +151,9 @@ impl Adapter {
             excess: 0,
             sequence: SequenceWatch::new(u32::BITS),
             told_gap: None,
+            unsent_samples: 0,
+            sets: Sets::default(),
+            next: None,
             plausibility: Plausibility::new(&parts.map),
             due: parts.start + parts.every,
             ahead: SimDuration::ZERO,
@@ -170,6 +176,7 @@ impl Adapter {
                 for decoded in self.parts.wire.arrived(&bytes) {
                     self.decoded(now, decoded, out);
                 }
+                self.take_next_map(now, out);
             }
             GatewayInput::Bytes { network, .. } => {
                 let detail = format!("bytes of network {network}, expected those of network 0");
@@ -179,6 +186,7 @@ impl Adapter {
                 for decoded in self.parts.wire.reconnected() {
                     self.decoded(now, decoded, out);
                 }
+                self.take_next_map(now, out);
                 self.sequence.restart();
                 self.writer.line_up();
             }
@@ -193,6 +201,7 @@ impl Adapter {
             }
             GatewayInput::Acknowledged { message } => self.parts.store.acknowledged(message),
             GatewayInput::Kept { number } => self.parts.store.kept(number, out),
+            GatewayInput::Live { payload } => self.set(now, &payload, out),
         }
     }
 
@@ -224,9 +233,10 @@ impl Adapter {
             self.alert(now, ("simulator.implausible", AlertLevel::Warning, text), out);
         }
         let taken = self.taken(now, sample, out);
+        self.hand_out(taken, sample, out);
         self.ahead = taken - now;
         if taken >= self.due || taken < self.due - self.parts.every - CLOCK_STEP_MIN {
-            self.report(out);
+            self.report(self.due, out);
             self.begin_period_of(taken);
         }
         if taken < self.due - self.parts.every {
@@ -259,7 +269,7 @@ impl Adapter {
         if self.told_clock == Some(true)
             && taken + SimDuration::from_seconds_f64(period_s) > self.due
         {
-            self.report(out);
+            self.report(self.due, out);
             self.due += self.parts.every;
         }
         for (place, name, value) in left_out {
@@ -354,9 +364,13 @@ impl Adapter {
         self.due - self.ahead + waits
     }
 
-    /// Makes the readings of a period that is over.
-    fn report(&mut self, out: &mut Out) {
-        let (reduction, at) = (self.parts.reduction, self.due);
+    /// Makes the readings of a period that is over, with this date.
+    fn report(&mut self, at: SimTime, out: &mut Out) {
+        let reduction = self.parts.reduction;
+        // Those that come beside commands may be many: they are kept with the readings.
+        if std::mem::take(&mut self.sets.is_unkept) {
+            self.parts.store.keep_points(self.writer.targets(), out);
+        }
         for place in 0..self.devices.len() {
             let device = &mut self.devices[place];
             if !std::mem::take(&mut device.is_sampled) {
@@ -596,7 +610,7 @@ impl Gateway for Adapter {
         if now >= self.parts.start {
             self.begun.get_or_insert(now);
             if self.ends() <= now {
-                self.report(out);
+                self.report(self.due, out);
                 self.begin_period_of(now + self.ahead);
             }
             self.watch(now, out);
@@ -618,5 +632,14 @@ impl Gateway for Adapter {
 
     fn unacknowledged(&self) -> usize {
         self.parts.store.unacknowledged()
+    }
+
+    fn reload(
+        &mut self,
+        now: SimTime,
+        files: &BTreeMap<String, String>,
+        out: &mut Vec<GatewayOutput>,
+    ) -> Result<(), Vec<String>> {
+        self.read_again(now, files, out)
     }
 }

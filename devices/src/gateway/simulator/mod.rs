@@ -7,6 +7,7 @@
 //! clock where the frames carry one, else by when they arrived.
 
 mod machine;
+mod raw;
 #[cfg(test)]
 mod tests;
 mod writing;
@@ -18,13 +19,14 @@ use lastmeter_rts::{OnExcess, Wire};
 use super::kind::{GatewayContext, GatewayKind};
 use super::store::Store;
 use machine::{Adapter, Parts, Reduction};
+use raw::{RawForm, RawSamples};
 use writing::WriteSettings;
 
 const fn time(min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Time, min, max }
 }
 
-static FIELDS: [Field; 11] = [
+static FIELDS: [Field; 13] = [
     Field::required("map", Kind::Text, "The file with the point map."),
     Field::default(
         "carrier",
@@ -58,6 +60,21 @@ static FIELDS: [Field; 11] = [
         Kind::Integer { min: 1, max: 10_000_000 },
         "100000",
         "Most messages that wait for the platform; beyond it the oldest is dropped and reported.",
+    ),
+    Field::default(
+        "raw",
+        Kind::Choice(RawForm::WORDS),
+        "\"none\"",
+        "Samples at once beside the readings, on the topic `TENANT/rts/NAME/points` with QoS 0, \
+         neither stored nor sent again: as JSON with values in the points' units, or as \
+         `villas.binary` with the simulator's words. Values to write are then taken from \
+         `TENANT/rts/NAME/set` beside the commands.",
+    ),
+    Field::default(
+        "raw_decimate",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        "1",
+        "Of so many samples one goes out by `raw`.",
     ),
     Field::default(
         "read_only",
@@ -111,6 +128,7 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
     },
     networks: &["stream"],
     files: &["map"],
+    live: |values| (values.text("raw") != RawForm::None.word()).then_some(raw::SET),
     build: |values, context, restored, out| {
         let map = read_map(values, context, out)?;
         let wire = match Wire::new(&map, values.text("carrier") == "stream") {
@@ -118,6 +136,15 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
             Err(error) => {
                 let message = error.to_string();
                 out.report(Code::DOES_NOT_FIT, values.span_of("carrier"), message, "no frames");
+                return None;
+            }
+        };
+        let form = RawForm::from_word(values.text("raw")).unwrap_or(RawForm::None);
+        let decimate = u64::try_from(values.integer("raw_decimate")).unwrap_or(1);
+        let raw = match RawSamples::new(form, decimate, &map) {
+            Ok(raw) => raw,
+            Err(message) => {
+                out.report(Code::DOES_NOT_FIT, values.span_of("raw"), message, "cannot carry it");
                 return None;
             }
         };
@@ -133,8 +160,11 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
                 "last" => Reduction::Last,
                 _ => Reduction::Mean,
             },
+            map_file: values.text("map").to_owned(),
+            is_stream: values.text("carrier") == "stream",
             map,
             wire,
+            raw,
             store,
             refused_records,
             writing: WriteSettings {

@@ -11,6 +11,8 @@ use crate::gateway::{
     Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayOutput, NetworkContext,
 };
 
+mod reloading;
+
 const START: SimTime = SimTime(1_800_000_000_000_000_000);
 
 const MAP: &str = r#"format = 1
@@ -116,6 +118,10 @@ impl Bench {
     fn step(&mut self, milliseconds: i64, input: GatewayInput) {
         let mut out = Vec::new();
         self.adapter.step(at(milliseconds), input, &mut out);
+        self.follow(milliseconds, out);
+    }
+
+    fn follow(&mut self, milliseconds: i64, mut out: Vec<GatewayOutput>) {
         while !out.is_empty() {
             let mut more = Vec::new();
             for output in std::mem::take(&mut out) {

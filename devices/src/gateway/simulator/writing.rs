@@ -194,6 +194,53 @@ impl Writer {
         out: &mut Written,
     ) -> Result<(), String> {
         let (place, si) = self.meant(owner, order)?;
+        self.may_write(now, place, si)?;
+        let own = &mut self.points[place];
+        let (from, unit) = (own.target, own.point.unit.factor);
+        own.target = si;
+        out.log.push(format!(
+            "point `{}` from {} to {}, by invocation {invocation} of {owner}",
+            own.point.name,
+            from / unit,
+            own.shown()
+        ));
+        out.has_new_targets = true;
+        own.supersede("superseded by a later command", out);
+        let (owner, invocation) = (owner.clone(), invocation.to_owned());
+        own.open = Some(Open { owner, invocation, deadline: None });
+        self.is_due = true;
+        Ok(())
+    }
+
+    /// Writes values beside commands, by point and in the units of the map: all of them or none.
+    pub(super) fn set(
+        &mut self,
+        now: SimTime,
+        values: &[(String, f64)],
+        out: &mut Written,
+    ) -> Result<(), String> {
+        let mut meant = Vec::new();
+        for (name, value) in values {
+            let is_it = |own: &Writable| own.point.name == *name && own.point.write.is_some();
+            let Some(place) = self.points.iter().position(is_it) else {
+                let name: String = name.chars().take(64).collect();
+                return Err(format!("there is no point `{name}` to write"));
+            };
+            let si = value * self.points[place].point.unit.factor;
+            self.may_write(now, place, si)?;
+            meant.push((place, si));
+        }
+        for (place, si) in meant {
+            let own = &mut self.points[place];
+            own.target = si;
+            own.supersede("superseded by a set-point", out);
+            self.is_due = true;
+        }
+        Ok(())
+    }
+
+    /// Whether a point may get a value, in the SI unit, now; else why not.
+    fn may_write(&self, now: SimTime, place: usize, si: f64) -> Result<(), String> {
         if self.settings.is_read_only {
             return Err("the adapter is read-only: nothing is written".to_owned());
         }
@@ -235,25 +282,40 @@ impl Writer {
                 self.allowed()
             ));
         }
-        let own = &mut self.points[place];
-        let (from, unit) = (own.target, own.point.unit.factor);
-        own.target = si;
-        out.log.push(format!(
-            "point `{}` from {} to {}, by invocation {invocation} of {owner}",
-            own.point.name,
-            from / unit,
-            own.shown()
-        ));
-        out.has_new_targets = true;
-        if let Some(open) = own.open.take() {
-            let result = Err("superseded by a later command".to_owned());
-            let Open { owner, invocation, .. } = open;
-            out.answers.push(Answer { owner, invocation, result });
-        }
-        let (owner, invocation) = (owner.clone(), invocation.to_owned());
-        own.open = Some(Open { owner, invocation, deadline: None });
-        self.is_due = true;
         Ok(())
+    }
+
+    /// The writer by another map: what points of the same name are to have stays.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub(super) fn of_map(&self, map: &PointMap) -> Result<Self, String> {
+        Self::new(map, self.settings, &self.targets(), self.start)
+    }
+
+    /// Goes on where the writer by another map was.
+    pub(super) fn takes_over(&mut self, before: &mut Self, out: &mut Written) {
+        (self.has_line, self.last_frame) = (before.has_line, before.last_frame);
+        (self.alone_since, self.is_safe) = (before.alone_since, before.is_safe);
+        let is_same = self.points.len() == before.points.len()
+            && self.points.iter().zip(&before.points).all(|(own, other)| own.is_like(other));
+        self.is_due = before.is_due || !is_same;
+        if is_same {
+            std::mem::swap(&mut self.guard, &mut before.guard);
+        } else if let Some(last) = before.last_frame {
+            // The card has had a frame then, whatever it was.
+            let _ = self.guard.offer(last, ());
+        }
+        for own in &mut self.points {
+            let other = before.points.iter_mut().find(|other| other.point.name == own.point.name);
+            if let Some(other) = other {
+                own.value = within(&own.point, other.value);
+                own.open = other.open.take();
+            }
+        }
+        for gone in &mut before.points {
+            gone.supersede("the point map was read again, without this point", out);
+        }
     }
 
     /// The point that an order is about, and its value in the SI unit.
@@ -473,6 +535,19 @@ impl Writer {
 }
 
 impl Writable {
+    /// Answers the open write, which will not be met any more.
+    fn supersede(&mut self, why: &str, out: &mut Written) {
+        if let Some(Open { owner, invocation, .. }) = self.open.take() {
+            out.answers.push(Answer { owner, invocation, result: Err(why.to_owned()) });
+        }
+    }
+
+    /// Whether a frame has the same in its place.
+    fn is_like(&self, other: &Self) -> bool {
+        let of = |own: &Self| Point { line: 0, ..own.point.clone() };
+        of(self) == of(other)
+    }
+
     /// The target in the unit of the map.
     fn shown(&self) -> String {
         let value = self.target / self.point.unit.factor;

@@ -172,6 +172,7 @@ impl Bench {
                 self.unsynced.push_back((number, record));
             }
             GatewayOutput::Forget { upto } => self.disk.retain(|(number, _)| *number > upto),
+            GatewayOutput::Live { channel, .. } => panic!("{channel}"),
             GatewayOutput::Event { kind, detail } => self.events.push((self.now, kind, detail)),
         }
     }

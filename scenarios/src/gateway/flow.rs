@@ -1,0 +1,106 @@
+//! What passes through a gateway that runs by itself, counted: pieces taken, how long each waited,
+//! what went out as it came, what the kernel lost.
+
+use hdrhistogram::Histogram;
+use lastmeter_link::channel::DatagramCounts;
+use lastmeter_link::clock::monotonic_ns;
+use serde_json::{Value, json};
+
+use crate::output::print_err;
+
+/// The longest time that is distinguished, one minute.
+const WAIT_MAX_NS: u64 = 60_000_000_000;
+
+/// The counts of one gateway.
+pub(super) struct Flow {
+    lines: Vec<DatagramCounts>,
+    /// From when a piece was read from its line until the gateway had taken it, nanoseconds.
+    waits: Histogram<u64>,
+    live_sent: u64,
+    live_dropped: u64,
+    /// Losses of the kernel at the last look, and when they are reported next.
+    lost: u64,
+    lost_next: u64,
+}
+
+impl Flow {
+    pub(super) fn new(lines: Vec<DatagramCounts>) -> Self {
+        Self {
+            lines,
+            waits: Histogram::new_with_bounds(1, WAIT_MAX_NS, 3)
+                .expect("the bounds are constants that fit"),
+            live_sent: 0,
+            live_dropped: 0,
+            lost: 0,
+            lost_next: 1,
+        }
+    }
+
+    /// A piece that was read at this instant has been taken.
+    pub(super) fn taken(&mut self, at_ns: i64) {
+        let wait_ns = (monotonic_ns() - at_ns).max(0).unsigned_abs();
+        self.waits.saturating_record(wait_ns);
+    }
+
+    /// A message that goes out at once was handed over, or not; the 1st, 10th, ... that was not is
+    /// reported.
+    pub(super) fn live(&mut self, handed_over: Result<(), impl std::fmt::Display>) {
+        match handed_over {
+            Ok(()) => self.live_sent += 1,
+            Err(error) => {
+                self.live_dropped += 1;
+                let count = self.live_dropped;
+                if 10_u64.checked_pow(count.ilog10()) == Some(count) {
+                    print_err(&format!("raw sample dropped ({count} so far): {error}"));
+                }
+            }
+        }
+    }
+
+    /// Reports what the kernel has lost, whenever it is ten times as much.
+    pub(super) fn look(&mut self) {
+        self.lost = self.lines.iter().map(DatagramCounts::lost).sum();
+        if self.lost >= self.lost_next {
+            let lost = self.lost;
+            print_err(&format!(
+                "receive_lost: the kernel had no room for {lost} datagrams so far; raise \
+                 net.core.rmem_max, or let the simulator send fewer"
+            ));
+            self.lost_next = 10_u64.saturating_pow(lost.ilog10() + 1);
+        }
+    }
+
+    /// All counts, for programs.
+    pub(super) fn summary(&self) -> Value {
+        let quantile = |share: f64| self.waits.value_at_quantile(share) as f64 / 1e9;
+        json!({
+            "taken": self.waits.len(), "receive_lost": self.lost,
+            "raw": { "handed_over": self.live_sent, "dropped": self.live_dropped },
+            "hand_over_s": {
+                "p50": quantile(0.5), "p99": quantile(0.99), "p999": quantile(0.999),
+                "max": self.waits.max() as f64 / 1e9,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_is_counted_beside_what_goes_out() {
+        let mut flow = Flow::new(Vec::new());
+        for number in 0..100 {
+            flow.live(if number % 4 == 0 { Err("busy") } else { Ok(()) });
+        }
+        flow.taken(monotonic_ns() - 2_000_000);
+        flow.taken(monotonic_ns() + 2_000_000);
+        flow.look();
+        let summary = flow.summary();
+        assert_eq!(summary["raw"], json!({ "handed_over": 75, "dropped": 25 }));
+        assert_eq!((&summary["taken"], &summary["receive_lost"]), (&json!(2), &json!(0)));
+        let longest = summary["hand_over_s"]["max"].as_f64().unwrap();
+        assert!((0.002..1.0).contains(&longest), "{longest}");
+    }
+}
