@@ -12,10 +12,10 @@ use serde_json::Value;
 use crate::bench::{first_line, lastmeter};
 use crate::doors::Served;
 
-const LIMIT: Duration = Duration::from_secs(40);
+pub(crate) const LIMIT: Duration = Duration::from_secs(40);
 
 /// A register that counts frames, and a voltage.
-const MAP: &str = r#"format = 1
+pub(crate) const MAP: &str = r#"format = 1
 [simulator]
 name = "rack"
 wire_format = "gtnet-skt"
@@ -41,7 +41,7 @@ device = "house"
 quantity = "electricity.voltage.rms.l1"
 "#;
 
-fn frame(count: i32) -> [u8; 8] {
+pub(crate) fn frame(count: i32) -> [u8; 8] {
     let mut frame = [0; 8];
     frame[..4].copy_from_slice(&count.to_be_bytes());
     frame[4..].copy_from_slice(&230.5_f32.to_be_bytes());
@@ -49,13 +49,18 @@ fn frame(count: i32) -> [u8; 8] {
 }
 
 /// An adapter that runs, with where it listens.
-struct Adapter {
-    child: Child,
-    ready: Value,
+pub(crate) struct Adapter {
+    pub(crate) child: Child,
+    pub(crate) ready: Value,
 }
 
 impl Adapter {
     fn start(on: &str, broker: &str, folder: &Path) -> Self {
+        Self::start_with(on, broker, folder, &[])
+    }
+
+    /// With more arguments.
+    pub(crate) fn start_with(on: &str, broker: &str, folder: &Path, more: &[&str]) -> Self {
         let password = folder.join("password");
         std::fs::write(&password, "meters\n").unwrap();
         let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
@@ -71,20 +76,20 @@ impl Adapter {
             "reduce = \"last\"",
             "--data",
         ]);
-        let mut child =
-            command.arg(folder.join("outbox")).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        command.arg(folder.join("outbox")).args(more);
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let ready = first_line(&mut child);
         Self { child, ready }
     }
 
     /// The port that it listens on.
-    fn port(&self) -> SocketAddr {
+    pub(crate) fn port(&self) -> SocketAddr {
         let place = self.ready["lines"][0].as_str().unwrap();
         place.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
     /// Its resident memory in KiB.
-    fn resident_kib(&self) -> u64 {
+    pub(crate) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -105,7 +110,7 @@ impl Drop for Adapter {
 }
 
 /// The readings of a device that a platform has, as serial and values.
-fn readings(served: &Served, device: &str) -> Vec<(u64, Value)> {
+pub(crate) fn readings(served: &Served, device: &str) -> Vec<(u64, Value)> {
     let (status, page) =
         served.ask("rest", "secret", "GET /api/v1/readings?after=0&limit=1000", "", "");
     assert_eq!(status, 200, "{page}");
@@ -114,13 +119,13 @@ fn readings(served: &Served, device: &str) -> Vec<(u64, Value)> {
     rows.map(|row| (row["serial"].as_u64().unwrap(), row["values"].clone())).collect()
 }
 
-fn pause(milliseconds: u64) {
+pub(crate) fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }
 
 /// Waits until something is so; else what was found, and the adapter's own words.
 #[expect(clippy::disallowed_methods, reason = "a real line is waited for by the clock")]
-fn wait_until(folder: &Path, mut missing: impl FnMut() -> Option<String>) {
+pub(crate) fn wait_until(folder: &Path, mut missing: impl FnMut() -> Option<String>) {
     let begin = Instant::now();
     while let Some(missing) = missing() {
         if begin.elapsed() > LIMIT {
