@@ -59,12 +59,23 @@ pub enum Topic {
         /// The MQTT client identifier of the one client that may publish here.
         client: String,
     },
-    /// `{tenant}/rts/{adapter}/points`: samples of a real-time simulator as they come, forwarded to
-    /// subscribers and never stored.
+    /// `{tenant}/rts/{adapter}/points` and `.../writes`: samples of a real-time simulator as they
+    /// come, and frames for one that is coupled by the broker; forwarded to subscribers and never
+    /// stored.
     SimulatorPoints {
         /// The tenant.
         tenant: String,
         /// The MQTT client identifier of the one adapter that may publish here.
+        adapter: String,
+        /// `points` or `writes`.
+        channel: String,
+    },
+    /// `{tenant}/rts/{adapter}/frames`: frames of a real-time simulator that is coupled by the
+    /// broker, for its adapter; forwarded and never stored.
+    SimulatorFrames {
+        /// The tenant.
+        tenant: String,
+        /// The adapter that reads them.
         adapter: String,
     },
 }
@@ -90,8 +101,12 @@ impl Topic {
             [_, "echo", client] if is_level(client) => {
                 Self::Echo { tenant: tenant()?, client: client.to_owned() }
             }
-            [_, "rts", adapter, "points"] if is_level(adapter) => {
-                Self::SimulatorPoints { tenant: tenant()?, adapter: adapter.to_owned() }
+            [_, "rts", adapter, channel @ ("points" | "writes")] if is_level(adapter) => {
+                let (adapter, channel) = (adapter.to_owned(), channel.to_owned());
+                Self::SimulatorPoints { tenant: tenant()?, adapter, channel }
+            }
+            [_, "rts", adapter, "frames"] if is_level(adapter) => {
+                Self::SimulatorFrames { tenant: tenant()?, adapter: adapter.to_owned() }
             }
             _ => return None,
         })
@@ -106,7 +121,8 @@ impl Topic {
             | Self::Commands { tenant, .. }
             | Self::Acknowledgement { tenant, .. }
             | Self::Echo { tenant, .. }
-            | Self::SimulatorPoints { tenant, .. } => tenant,
+            | Self::SimulatorPoints { tenant, .. }
+            | Self::SimulatorFrames { tenant, .. } => tenant,
         }
     }
 }
@@ -122,9 +138,10 @@ impl fmt::Display for Topic {
             Self::Commands { tenant, device } => write!(f, "{tenant}/SiteWhere/commands/{device}"),
             Self::Acknowledgement { tenant, device } => write!(f, "{tenant}/device/{device}/ack"),
             Self::Echo { tenant, client } => write!(f, "{tenant}/echo/{client}"),
-            Self::SimulatorPoints { tenant, adapter } => {
-                write!(f, "{tenant}/rts/{adapter}/points")
+            Self::SimulatorPoints { tenant, adapter, channel } => {
+                write!(f, "{tenant}/rts/{adapter}/{channel}")
             }
+            Self::SimulatorFrames { tenant, adapter } => write!(f, "{tenant}/rts/{adapter}/frames"),
         }
     }
 }
@@ -195,7 +212,8 @@ pub fn echo(tenant: &str, client: &str) -> Option<String> {
 }
 
 /// A channel of an adapter of a real-time simulator beside its messages: `points` for samples as
-/// they come, `set` for values to be written as they come.
+/// they come, `set` for values to be written as they come; `frames` and `writes` where the simulator
+/// is coupled by the broker.
 pub fn simulator(tenant: &str, adapter: &HardwareId, channel: &str) -> String {
     format!("{tenant}/rts/{adapter}/{channel}")
 }

@@ -31,8 +31,11 @@ pub(super) fn may_publish(tenant: &str, topic: &str) -> bool {
 pub(super) fn may_echo(tenant: &str, client: &str, topic: &str) -> bool {
     match Topic::parse(topic) {
         Some(
-            Topic::Echo { tenant: t, client: c } | Topic::SimulatorPoints { tenant: t, adapter: c },
+            Topic::Echo { tenant: t, client: c }
+            | Topic::SimulatorPoints { tenant: t, adapter: c, .. },
         ) => t == tenant && c == client,
+        // As every client of a tenant may speak for every device of it.
+        Some(Topic::SimulatorFrames { tenant: t, .. }) => t == tenant,
         _ => false,
     }
 }
@@ -113,6 +116,9 @@ mod tests {
     fn a_client_echoes_on_its_own_topic_only() {
         assert!(may_echo("default", "probe", "default/echo/probe"));
         assert!(may_echo("default", "probe", "default/rts/probe/points"));
+        assert!(may_echo("default", "probe", "default/rts/probe/writes"));
+        assert!(may_echo("default", "rack", "default/rts/probe/frames"));
+        assert!(!may_echo("other", "rack", "default/rts/probe/frames"));
         for topic in [
             "default/echo/other",
             "other/echo/probe",

@@ -32,6 +32,9 @@ use stand_alone::{Files, LiveTopics, StandAlone};
 /// The rate of a line unless its gateway asks for another.
 const BITS_PER_SECOND: u32 = ChannelSettings::M_BUS.baud;
 
+/// The line of a simulator that sends its frames to the broker.
+const BY_BROKER: &str = "mqtt";
+
 /// What `lastmeter device` says besides the options of gateways.
 #[derive(Clone, Debug)]
 pub struct OnLines<'a> {
@@ -114,7 +117,9 @@ fn prepare(
     let data = options.data.as_deref().ok_or_else(|| missing("`--data DIR`"))?;
     let hardware_id = HardwareId::new(&options.name)
         .map_err(|error| format!("`--name {}`: {error}", options.name))?;
-    let addresses = lines.on.iter().map(|on| on.parse::<ChannelAddress>());
+    let by_broker = lines.on == [BY_BROKER] && !kind.files.is_empty();
+    let on = if by_broker { &[] } else { lines.on };
+    let addresses = on.iter().map(|on| on.parse::<ChannelAddress>());
     let addresses = addresses.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
     if let Some(twice) =
         repeated(addresses.iter().filter(|line| **line != ChannelAddress::Pty(None)))
@@ -138,13 +143,16 @@ fn prepare(
     let mut session = SessionOptions::new(broker, &options.name, &options.mqtt_user, password);
     session.subscriptions = port.subscriptions();
     let incoming = (kind.live)(&values).map(|on| topics::simulator(TENANT, &hardware_id, on));
+    let frames = by_broker.then(|| topics::simulator(TENANT, &hardware_id, "frames"));
     session.subscriptions.extend(incoming.clone());
+    session.subscriptions.extend(frames.clone());
     let networks = of_lines
         .into_iter()
         .map(|devices| NetworkContext { bits_per_second: BITS_PER_SECOND, devices });
     let networks = networks.collect();
     let kept = Kept::open(data).map_err(|error| chain(&error))?;
-    let live = LiveTopics { owner: hardware_id.clone(), incoming };
+    let owner = hardware_id.clone();
+    let live = LiveTopics { owner, incoming, frames, first: None, has_frames: false };
     Ok(Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept })
 }
 

@@ -44,6 +44,11 @@ pub(super) struct StandAlone {
 pub(super) struct LiveTopics {
     pub(super) owner: HardwareId,
     pub(super) incoming: Option<String>,
+    /// Where frames of the simulator come, if they come by the broker.
+    pub(super) frames: Option<String>,
+    /// The first frame since there is a connection, which is taken once its sender is known.
+    pub(super) first: Option<Vec<u8>>,
+    pub(super) has_frames: bool,
 }
 
 /// What reads the gateway's files again.
@@ -150,6 +155,10 @@ impl StandAlone {
                 self.step(now, input, &mut lines, &mut waiting).await?;
                 at_ns.into_iter().for_each(|at_ns| self.flow.taken(at_ns));
             }
+            if let Some(bytes) = self.live.first.take() {
+                let input = GatewayInput::Bytes { network: 0, lane: None, bytes };
+                self.step(clock.now(), input, &mut lines, &mut waiting).await?;
+            }
         }
     }
 
@@ -215,7 +224,12 @@ impl StandAlone {
                             self.keeper.until(number).await?;
                             kept = Some(number);
                         }
-                        lines.send(network, bits_per_second, bytes).await;
+                        if self.live.frames.is_some() {
+                            let topic = topics::simulator(TENANT, &self.live.owner, "writes");
+                            self.flow.live(self.session.publish_live(&topic, bytes));
+                        } else {
+                            lines.send(network, bits_per_second, bytes).await;
+                        }
                     }
                     GatewayOutput::Live { channel, payload } => {
                         let topic = topics::simulator(TENANT, &self.live.owner, channel);
@@ -251,6 +265,7 @@ impl StandAlone {
             SessionEvent::Connected => {
                 print_err("the broker accepted the connection");
                 self.told.clear();
+                self.live.has_frames = false;
                 GatewayInput::Connected
             }
             SessionEvent::Disconnected { reason } => {
@@ -262,6 +277,18 @@ impl StandAlone {
                 GatewayInput::Disconnected
             }
             SessionEvent::Acknowledged { message } => GatewayInput::Acknowledged { message },
+            SessionEvent::Received { topic, payload }
+                if self.live.frames.as_ref() == Some(&topic) =>
+            {
+                let bytes = payload.to_vec();
+                if std::mem::replace(&mut self.live.has_frames, true) {
+                    GatewayInput::Bytes { network: 0, lane: None, bytes }
+                } else {
+                    print_err("the simulator is there");
+                    self.live.first = Some(bytes);
+                    GatewayInput::LineUp { network: 0 }
+                }
+            }
             SessionEvent::Received { topic, payload }
                 if self.live.incoming.as_ref() == Some(&topic) =>
             {

@@ -20,7 +20,9 @@ pub struct BridgeOptions {
     /// The point map
     pub map: PathBuf,
     /// Where the simulator is: `tcp:HOST:PORT`, `tcp-listen:HOST:PORT`, `udp:HOST:PORT`, or
-    /// `udp-listen:HOST:PORT` for datagrams that it sends to a port here
+    /// `udp-listen:HOST:PORT` for datagrams that it sends to a port here; `mqtt` where it publishes
+    /// its frames to the broker under `TENANT/rts/NAME/frames`, and is written to under
+    /// `TENANT/rts/NAME/writes`
     #[arg(long, value_name = "ADDRESS")]
     pub on: String,
     /// Where it sends to: the address of an MQTT broker
@@ -77,10 +79,12 @@ pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
 /// The adapter's keys: the map, how frames come over such a line, and what was set.
 fn keys(options: &BridgeOptions) -> Result<Vec<String>, String> {
     let map = quote(&options.map.display().to_string());
-    let address: ChannelAddress = options.on.parse().map_err(|error| format!("--on: {error}"))?;
-    let carrier = match address {
-        ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_) => "datagrams",
-        _ => "stream",
+    let carrier = match options.on.as_str() {
+        "mqtt" => "datagrams",
+        on => match on.parse().map_err(|error| format!("--on: {error}"))? {
+            ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_) => "datagrams",
+            _ => "stream",
+        },
     };
     let mut keys = vec![format!("map = {map}"), format!("carrier = \"{carrier}\"")];
     if options.read_only {
