@@ -305,10 +305,8 @@ fn what_a_simulator_sends_is_shown_by_its_map() {
 #[test]
 fn what_does_not_fit_its_map_is_an_event_and_with_strict_an_exit_code() {
     let swapped = |count: i32| {
-        let mut swapped = frame(count);
-        swapped[..4].reverse();
-        swapped[4..].reverse();
-        swapped.to_vec()
+        // 230.3 V read in reverse order is far below 0 V.
+        [count.to_le_bytes(), 230.3_f32.to_le_bytes()].concat()
     };
     let mut datagrams: Vec<Vec<u8>> = (1..=5).map(swapped).collect();
     datagrams.extend([vec![0; 7], vec![0; 12], vec![0; 12]]);
