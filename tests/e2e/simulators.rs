@@ -1,7 +1,7 @@
 //! The adapter of real-time simulators by itself: frames over UDP and TCP, kills, garbage.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -255,16 +255,29 @@ fn a_stream_is_read_however_it_is_cut_and_half_a_frame_never() {
     assert!(log.contains("truncated"), "{log}");
 }
 
-/// Watches the map above on a free port, sends it some datagrams, and gives the port's first line,
-/// what came behind it and the exit code.
+/// The watcher of a map, with its output as JSON.
+fn watcher(folder: &Path, map: &str, on: &str, more: &[&str]) -> Child {
+    let path = folder.join("map.toml");
+    std::fs::write(&path, map).unwrap();
+    let mut command = lastmeter();
+    command.args(["rts", "watch"]).arg(&path).args(["--on", on, "--format", "json"]).args(more);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// What a watcher that ended has printed, and its exit code.
+fn watched(child: Child) -> (Vec<Value>, Option<i32>) {
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (lines, output.status.code())
+}
+
+/// Watches the map above on a free port, and sends it some datagrams. Gives what was printed behind
+/// the first line, and the exit code.
 fn watch(more: &[&str], datagrams: &[Vec<u8>]) -> (Vec<Value>, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();
-    let map = folder.path().join("map.toml");
-    std::fs::write(&map, MAP).unwrap();
-    let mut command = lastmeter();
-    command.args(["rts", "watch"]).arg(&map).args(["--on", "udp-listen:127.0.0.1:0"]);
-    command.args(["--format", "json", "--for", "2 s", "--every", "500 ms"]).args(more);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let more = [&["--for", "2 s"], more].concat();
+    let mut child = watcher(folder.path(), MAP, "udp-listen:127.0.0.1:0", &more);
     let ready = first_line(&mut child);
     let at: SocketAddr =
         ready["line"].as_str().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
@@ -273,16 +286,13 @@ fn watch(more: &[&str], datagrams: &[Vec<u8>]) -> (Vec<Value>, Option<i32>) {
         socket.send_to(datagram, at).unwrap();
         pause(10);
     }
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    (lines, output.status.code())
+    watched(child)
 }
 
 #[test]
 fn what_a_simulator_sends_is_shown_by_its_map() {
     let good: Vec<Vec<u8>> = (1..=60).map(|count| frame(count).to_vec()).collect();
-    let (lines, code) = watch(&["--strict"], &good);
+    let (lines, code) = watch(&["--strict", "--every", "500 ms"], &good);
     let summary = lines.last().unwrap();
     assert_eq!(
         (code, &summary["summary"], &summary["samples"]),
@@ -310,20 +320,17 @@ fn what_a_simulator_sends_is_shown_by_its_map() {
 #[test]
 fn what_does_not_fit_its_map_is_an_event_and_with_strict_an_exit_code() {
     let swapped = |count: i32| {
-        let mut swapped = frame(count);
-        swapped[..4].reverse();
-        swapped[4..].reverse();
-        swapped.to_vec()
+        // 230.3 V read in reverse order is far below 0 V.
+        [count.to_le_bytes(), 230.3_f32.to_le_bytes()].concat()
     };
     let mut datagrams: Vec<Vec<u8>> = (1..=5).map(swapped).collect();
     datagrams.extend([vec![0; 7], vec![0; 12], vec![0; 12]]);
-    for (more, expected) in [(&["--strict"][..], 1), (&[], 0)] {
-        let (lines, code) = watch(more, &datagrams);
+    for (strict, expected) in [(&["--strict"][..], 1), (&[], 0)] {
+        // No period is ever over: events do not wait for one.
+        let (lines, code) = watch(&[strict, &["--every", "60 s"]].concat(), &datagrams);
         assert_eq!(code, Some(expected), "{lines:?}");
         let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
         assert_eq!(events, ["up", "finding", "refusal", "refusal"]);
-        // The first event behind `up` came before the first period was over.
-        assert_eq!(lines[1]["event"], "finding", "{lines:?}");
         let summary = lines.last().unwrap();
         assert_eq!((&summary["samples"], &summary["refused"]), (&5.into(), &3.into()));
         let refusals = summary["refusals"].as_array().unwrap();
@@ -331,6 +338,62 @@ fn what_does_not_fit_its_map_is_an_event_and_with_strict_an_exit_code() {
         assert_eq!(too_many["count"], 2, "{summary}");
         assert!(too_many["last"].as_str().unwrap().contains("found 3 values"), "{summary}");
         assert!(summary["faults"].as_array().unwrap().len() >= 3, "{summary}");
+    }
+}
+
+#[test]
+fn a_lost_stream_is_connected_again_and_nothing_is_written_to_it() {
+    let map = MAP.replace("type = \"integer\"", "type = \"float\"");
+    let map = map.replace("gtnet-skt", "opal-asyncip").replace("gtnetx2", "none");
+    // A watcher writes no initial values.
+    let map = map
+        + "[[point]]\nname = \"tap\"\ndirection = \"to-simulator\"\ntype = \"float\"\n\
+           least = -8\ngreatest = 8\ngreatest_change_per_second = 1\ninitial = 0\nsafe_value = 0\n";
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let on = format!("tcp:{}", listener.local_addr().unwrap());
+    let child = watcher(folder.path(), &map, &on, &["--for", "3 s", "--every", "100 ms"]);
+    let (mut lost, _) = listener.accept().unwrap();
+    // A header that announces a negative length.
+    lost.write_all(&[0xff; 64]).unwrap();
+    // One that never comes is no reason to wait longer than the watcher lives.
+    listener.set_nonblocking(true).unwrap();
+    let mut stream = None;
+    for _ in 0..60 {
+        stream = stream.or_else(|| listener.accept().ok());
+        pause(if stream.is_some() { 0 } else { 50 });
+    }
+    let (mut stream, _) = stream.expect("a second connection");
+    stream.set_nonblocking(false).unwrap();
+    let mut sent = vec![0, 0, 1, 0, 0, 0, 16, 0];
+    sent.extend([7.0_f64, 230.5].map(f64::to_le_bytes).concat());
+    stream.write_all(&sent).unwrap();
+    let (lines, code) = watched(child);
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).unwrap();
+    assert_eq!(received, [0_u8; 0]);
+    let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+    assert_eq!(events, ["up", "refusal", "lost", "down", "up"], "{lines:?}");
+    let summary = lines.last().unwrap();
+    assert_eq!((code, &summary["samples"]), (Some(0), &1.into()), "{summary}");
+    assert_eq!(summary["points"][1]["last"], 230.5);
+}
+
+#[test]
+fn what_cannot_be_watched_is_said_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = MAP.split("[[point]]").next().unwrap();
+    let villas = MAP.replace("gtnet-skt", "villas-binary").replace("gtnetx2", "none");
+    for (map, on, more, expected) in [
+        (MAP, "udp-listen:127.0.0.1:0", &["--every", "1 ms"][..], "from `10 ms` on"),
+        (MAP, "nowhere", &[], "--on: "),
+        (none, "udp-listen:127.0.0.1:0", &[], "map.toml: "),
+        (&villas, "tcp-listen:127.0.0.1:0", &[], "no marks between the messages of a stream"),
+    ] {
+        let output = watcher(folder.path(), map, on, more).wait_with_output().unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{printed}");
+        assert!(printed.starts_with("error: ") && printed.contains(expected), "{printed}");
     }
 }
 

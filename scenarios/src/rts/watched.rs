@@ -443,7 +443,8 @@ mod tests {
     fn the_ends_of_a_range_are_within_it() {
         let mut watched = watched("gtnet-skt", false);
         watched.arrived(0, &frame(100.0, 1));
-        watched.arrived(0, &frame(300.0, 8));
+        // One step of a 32-bit float and more above it.
+        watched.arrived(0, &frame(300.000_1, 8));
         assert_eq!(watched.faults(), Vec::<String>::new());
         watched.arrived(0, &frame(300.01, 8));
         assert_eq!(watched.faults(), ["1 values out of range"]);
