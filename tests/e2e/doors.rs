@@ -20,9 +20,14 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(data: &Path) -> Self {
+        Self::start_at(data, "127.0.0.1:0")
+    }
+
+    /// With its broker at an address.
+    pub(crate) fn start_at(data: &Path, mqtt: &str) -> Self {
         let mut child = lastmeter()
             .args(["serve", "--token", "secret", "--device-token", "meters", "--mqtt"])
-            .args(["127.0.0.1:0", "--rest", "127.0.0.1:0", "--door", "http=127.0.0.1:0"])
+            .args([mqtt, "--rest", "127.0.0.1:0", "--door", "http=127.0.0.1:0"])
             .args(["--until-stdin-closes", "--data"])
             .arg(data)
             .stdin(Stdio::piped())
@@ -59,7 +64,7 @@ impl Served {
         (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

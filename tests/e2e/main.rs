@@ -23,6 +23,7 @@ mod repeats;
 mod run_folder;
 mod simulator_shell;
 mod simulators;
+mod simulators_down;
 mod stable;
 mod stops;
 mod suites;

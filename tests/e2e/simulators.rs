@@ -55,17 +55,26 @@ pub(crate) struct Adapter {
 }
 
 impl Adapter {
-    fn start(on: &str, broker: &str, folder: &Path) -> Self {
+    pub(crate) fn start(on: &str, broker: &str, folder: &Path) -> Self {
         Self::start_with(on, broker, folder, &[])
+    }
+
+    /// With another map.
+    pub(crate) fn start_map(map: &str, on: &str, broker: &str, folder: &Path) -> Self {
+        Self::start_of(map, on, broker, folder, &[])
     }
 
     /// With more arguments.
     pub(crate) fn start_with(on: &str, broker: &str, folder: &Path, more: &[&str]) -> Self {
+        Self::start_of(MAP, on, broker, folder, more)
+    }
+
+    fn start_of(text: &str, on: &str, broker: &str, folder: &Path, more: &[&str]) -> Self {
         let password = folder.join("password");
         std::fs::write(&password, "meters\n").unwrap();
         let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let map = folder.join("map.toml");
-        std::fs::write(&map, MAP).unwrap();
+        std::fs::write(&map, text).unwrap();
         let mut command = lastmeter();
         command.args(["rts", "bridge"]).arg(map).args(["--name", "rack", "--on", on]);
         command.args(["--mqtt", broker, "--mqtt-password-file"]).arg(password);
@@ -95,7 +104,7 @@ impl Adapter {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
