@@ -65,7 +65,9 @@ impl Adapter {
         std::fs::write(&password, "meters\n").unwrap();
         let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let map = folder.join("map.toml");
-        std::fs::write(&map, MAP).unwrap();
+        if !map.exists() {
+            std::fs::write(&map, MAP).unwrap();
+        }
         let mut command = lastmeter();
         command.args(["rts", "bridge"]).arg(map).args(["--name", "rack", "--on", on]);
         command.args(["--mqtt", broker, "--mqtt-password-file"]).arg(password);
