@@ -44,7 +44,7 @@ pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::{Cvct, transducer_csv};
 pub use gateway::{
     BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
-    GatewayOutput, NetworkContext,
+    GatewayOutput, Metric, MetricKind, NetworkContext,
 };
 pub use model::build::full_scale;
 pub use model::kind::{DeviceContext, DeviceKind, Fits};

@@ -1,7 +1,9 @@
-//! What the adapter of simulators does beside readings: samples as they come, a map read again.
+//! What the adapter of simulators does beside readings: samples as they come, a map read again,
+//! HTTP.
 
 use std::collections::BTreeMap;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use lastmeter_link::mqtt::{Session, SessionEvent, SessionOptions};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::bench::lastmeter;
 use crate::doors::Served;
 use crate::simulators::{Adapter, LIMIT, MAP, frame, pause, readings, wait_until};
 
@@ -134,4 +137,162 @@ fn a_map_is_read_again_at_a_signal_and_a_wrong_one_is_not_taken() {
         let is_whole = counts["counter"] == counts["villa"] + counts["house"];
         (!(is_there && is_whole)).then(|| format!("{counts:?}"))
     });
+}
+
+/// A connection to the adapter's HTTP that is kept.
+struct Http {
+    stream: TcpStream,
+}
+
+impl Http {
+    fn of(adapter: &Adapter) -> Self {
+        let stream = TcpStream::connect(adapter.ready["http"].as_str().unwrap()).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        Self { stream }
+    }
+
+    /// Status and body of an answer; `head` has further lines of the request's head.
+    fn ask(&mut self, request: &str, head: &str, body: &[u8]) -> (u16, String) {
+        let length = body.len();
+        let text =
+            format!("{request} HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {length}\r\n\r\n");
+        self.stream.write_all(&[text.as_bytes(), body].concat()).unwrap();
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while !answer.ends_with(b"\r\n\r\n") {
+            self.stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        let head = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.unwrap().parse().unwrap()];
+        self.stream.read_exact(&mut body).unwrap();
+        (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap())
+    }
+
+    fn get(&mut self, path: &str) -> (u16, String) {
+        self.ask(&format!("GET {path}"), "", b"")
+    }
+
+    fn post(&mut self, path: &str, kind: &str, body: &[u8]) -> (u16, Value) {
+        let head = format!("Content-Type: {kind}\r\n");
+        let (status, body) = self.ask(&format!("POST {path}"), &head, body);
+        (status, serde_json::from_str(&body).unwrap_or_default())
+    }
+
+    fn metric(&mut self, name: &str) -> f64 {
+        let (status, text) = self.get("/metrics");
+        assert_eq!(status, 200);
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name}\n{text}")).parse().unwrap()
+    }
+}
+
+const TAP: &str = "[[point]]\nname = \"tap\"\ndirection = \"to-simulator\"\ntype = \"integer\"\n\
+                   least = -8\ngreatest = 8\ngreatest_change_per_second = 1000\ninitial = 3\n\
+                   safe_value = 0\n";
+
+/// With what sends to it and hears from it.
+fn with_http(folder: &Path, broker: &str, more: &[&str]) -> (Adapter, UdpSocket) {
+    std::fs::write(folder.join("map.toml"), format!("{MAP}{TAP}")).unwrap();
+    let more = [&["--http", "127.0.0.1:0"], more].concat();
+    let adapter = Adapter::start_with("udp-listen:127.0.0.1:0", broker, folder, &more);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(adapter.port()).unwrap();
+    socket.set_read_timeout(Some(LIMIT)).unwrap();
+    (adapter, socket)
+}
+
+#[test]
+fn counts_and_values_are_served_and_taken_over_http() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(&folder.path().join("platform"));
+    let broker = served.ready["mqtt"].as_str().unwrap().to_owned();
+    let (adapter, socket) = with_http(folder.path(), &broker, &[]);
+    let mut http = Http::of(&adapter);
+    assert_eq!(http.get("/points").0, 404);
+    assert_eq!(http.get("/health").0, 503);
+    socket.send(&frame(1)).unwrap();
+    let mut word = [0; 4];
+    socket.recv(&mut word).unwrap();
+    assert_eq!(word, [0, 0, 0, 3]);
+    wait_until(folder.path(), || {
+        let (status, body) = http.get("/health");
+        (status != 200).then_some(body)
+    });
+    let binary = "application/octet-stream";
+    let taken = |count| (200, json!({ "taken": count, "refused": {} }));
+    assert_eq!(http.post("/samples", binary, &frame(2)), taken(1));
+    let two = b"[{\"data\":[3,229.5]},{\"data\":[4,229.5]}]";
+    assert_eq!(http.post("/samples", "application/json; charset=utf-8", two), taken(2));
+    let (status, answer) = http.post("/samples", binary, &[0; 11]);
+    assert_eq!((status, answer), (422, json!({ "taken": 0, "refused": { "remainder": 1 } })));
+    assert_eq!(http.post("/samples", "text/plain", &frame(2)).0, 415);
+    let (status, points) = http.get("/points");
+    let points: Value = serde_json::from_str(&points).unwrap();
+    assert_eq!((status, &points["points"]), (200, &json!({ "frames": 4, "u": 229.5 })));
+    assert_eq!(http.metric("lastmeter_rts_samples_total"), 4.0);
+    assert_eq!(http.metric("lastmeter_rts_refused_total{reason=\"remainder\"}"), 1.0);
+    assert_eq!(http.metric("lastmeter_rts_taken_total"), 1.0);
+    assert_eq!(http.metric("lastmeter_rts_broker_up"), 1.0);
+    assert!(http.metric("lastmeter_rts_resident_memory_bytes") > 1e6);
+    // What is set reaches the simulator; what is refused does not.
+    let json = "application/json";
+    assert_eq!(http.post("/set-points", json, b"{\"tap\":9}").0, 422);
+    assert_eq!(http.post("/set-points", json, b"{\"tap\":-5}"), (200, json!({ "taken": true })));
+    socket.recv(&mut word).unwrap();
+    assert_eq!(word, (-5_i32).to_be_bytes());
+    assert_eq!(http.get("/set-points"), (200, "{\"points\":{\"tap\":-5}}".to_owned()));
+    assert_eq!(http.get("/nothing").0, 404);
+}
+
+#[test]
+fn a_token_is_asked_for_where_there_is_one_and_needed_where_others_can_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "s3cret\n").unwrap();
+    let more = ["--http-token-file", token.to_str().unwrap()];
+    let (adapter, _socket) = with_http(folder.path(), "127.0.0.1:1", &more);
+    let mut http = Http::of(&adapter);
+    for head in ["", "Authorization: Bearer other\r\n", "Authorization: Basic s3cret\r\n"] {
+        assert_eq!(http.ask("GET /metrics", head, b"").0, 401, "{head}");
+        assert_eq!(http.ask("POST /samples", head, &frame(1)).0, 401, "{head}");
+    }
+    assert_eq!(http.ask("GET /metrics", "Authorization: Bearer s3cret\r\n", b"").0, 200);
+    let done = lastmeter()
+        .args(["rts", "bridge"])
+        .arg(folder.path().join("map.toml"))
+        .args(["--on", "udp-listen:127.0.0.1:0", "--mqtt", "127.0.0.1:1", "--http", "0.0.0.0:0"])
+        .arg("--data")
+        .arg(folder.path().join("other"))
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("--http-token-file"), "{printed}");
+}
+
+#[test]
+fn a_flood_of_bad_posts_is_bounded_and_costs_no_good_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let (adapter, _socket) = with_http(folder.path(), "127.0.0.1:1", &[]);
+    let mut http = Http::of(&adapter);
+    let binary = "application/octet-stream";
+    assert_eq!(http.post("/samples", binary, &frame(1)).0, 200);
+    let before = adapter.resident_kib();
+    for number in 0..5000_usize {
+        let body = vec![number as u8; [3, 7, 9, 1200, 60_000][number % 5]];
+        let kind = if number % 2 == 0 { binary } else { "application/json" };
+        assert_eq!(http.post("/samples", kind, &body).0, 422, "{number}");
+    }
+    assert_eq!(http.post("/samples", binary, &frame(2)).0, 200);
+    let grown = adapter.resident_kib().saturating_sub(before);
+    assert!(grown < 16 * 1024, "{grown} KiB more");
+    assert_eq!(http.metric("lastmeter_rts_samples_total"), 2.0);
+    let log = log(folder.path());
+    let told = log.lines().filter(|line| line.contains("answer_refused")).count();
+    assert!((4..=30).contains(&told), "{told}");
+    // More than is looked at is not even read.
+    let (status, _) = http.post("/samples", binary, &vec![0; 70_000]);
+    assert_eq!(status, 413);
 }

@@ -195,6 +195,23 @@ impl Wire {
         decoded
     }
 
+    /// Takes a whole frame that came beside the line, whatever is in a stream now.
+    pub fn arrived_alone(&mut self, frame: &[u8]) -> Vec<Decoded> {
+        match &self.reads {
+            Some(codec) => {
+                let decoded = codec.decode(frame);
+                self.counted(decoded)
+            }
+            None => self.arrived(frame),
+        }
+    }
+
+    /// Counts what was decoded elsewhere among its own.
+    pub fn counted(&mut self, decoded: Vec<Decoded>) -> Vec<Decoded> {
+        self.count(&decoded);
+        decoded
+    }
+
     /// The connection of a stream ended, or begins anew: half a frame is none, and is refused.
     pub fn reconnected(&mut self) -> Vec<Decoded> {
         let (Some(stream), Some(codec)) = (&mut self.stream, &self.reads) else {

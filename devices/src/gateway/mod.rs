@@ -11,6 +11,7 @@
 
 mod concentrator;
 mod kind;
+mod metric;
 mod record;
 mod registry;
 mod simulator;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 use lastmeter_units::{HardwareId, SimTime};
 
 pub use kind::{BuildGateway, GatewayContext, GatewayKind, NetworkContext};
+pub use metric::{Metric, MetricKind};
 pub use registry::GATEWAYS;
 
 /// What reaches a gateway.
@@ -71,6 +73,13 @@ pub enum GatewayInput {
     Live {
         /// The message.
         payload: Vec<u8>,
+    },
+    /// A whole frame that came beside its networks.
+    Frame {
+        /// Whether it is the JSON of `VILLASnode`, else of the format of the network.
+        is_json: bool,
+        /// The frame.
+        bytes: Vec<u8>,
     },
 }
 
@@ -177,6 +186,21 @@ pub trait Gateway: Send {
 
     /// Messages the platform has not acknowledged, those included that still wait.
     fn unacknowledged(&self) -> usize;
+
+    /// What it counts; values of one name stand together.
+    fn metrics(&self) -> Vec<Metric> {
+        Vec::new()
+    }
+
+    /// The latest sample as JSON, of gateways that have such.
+    fn points(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// What it writes to its network at present, as JSON, of gateways that do.
+    fn set_points(&self) -> Option<Vec<u8>> {
+        None
+    }
 
     /// Takes the files that its keys name as they are now, by those names. What was gathered by the
     /// old ones goes out before the new ones hold.

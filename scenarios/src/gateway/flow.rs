@@ -2,6 +2,7 @@
 //! what went out as it came, what the kernel lost.
 
 use hdrhistogram::Histogram;
+use lastmeter_devices::Metric;
 use lastmeter_link::channel::DatagramCounts;
 use lastmeter_link::clock::monotonic_ns;
 use serde_json::{Value, json};
@@ -68,6 +69,22 @@ impl Flow {
             ));
             self.lost_next = 10_u64.saturating_pow(lost.ilog10() + 1);
         }
+    }
+
+    /// All counts, for Prometheus.
+    pub(super) fn metrics(&self) -> Vec<Metric> {
+        let mut all = vec![
+            Metric::counter("receive_lost_total", "datagrams the kernel lost", self.lost),
+            Metric::counter("raw_handed_over_total", "samples handed over", self.live_sent),
+            Metric::counter("raw_dropped_total", "samples dropped", self.live_dropped),
+            Metric::counter("taken_total", "pieces taken from lines", self.waits.len()),
+        ];
+        for (word, share) in [("0.5", 0.5), ("0.99", 0.99), ("0.999", 0.999), ("1", 1.0)] {
+            let seconds = self.waits.value_at_quantile(share) as f64 / 1e9;
+            let help = "from when a piece was read until it was taken, since the start";
+            all.push(Metric::gauge("hand_over_seconds", help, seconds).of("quantile", word));
+        }
+        all
     }
 
     /// All counts, for programs.

@@ -1,7 +1,9 @@
 //! Gateways that run by themselves, on real lines and against any broker.
 
+mod answers;
 mod devices;
 mod flow;
+mod http;
 mod keeper;
 mod kept;
 mod options;
@@ -19,12 +21,15 @@ use lastmeter_units::HardwareId;
 use lastmeter_wire::topics::{self, TENANT};
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use http::HttpOptions;
 pub use kept::{Kept, KeptError};
 pub use options::GatewayOptions;
+pub use stand_alone::password;
 
 use crate::device::ends;
 use crate::output::{print_err, print_out};
 use crate::run::{MqttPort, chain, wall_now};
+use answers::Presence;
 use flow::Flow;
 use keeper::Keeper;
 use stand_alone::{Files, LiveTopics, StandAlone};
@@ -46,6 +51,8 @@ pub struct OnLines<'a> {
     pub length: Option<Duration>,
     /// Whether what passed through is printed at the end.
     pub summary: bool,
+    /// Where its counts and values are served over HTTP.
+    pub http: Option<HttpOptions>,
 }
 
 /// The gateway model of a name.
@@ -70,7 +77,7 @@ pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines
         }
     };
     runtime.block_on(async {
-        let served = match begin(kind, prepared).await {
+        let served = match begin(kind, prepared, lines.http.as_ref()).await {
             Ok(stand_alone) => serve(stand_alone, lines).await.map_err(|message| {
                 print_err(&format!("error: {message}"));
                 ExitCode::Broken
@@ -135,7 +142,7 @@ fn prepare(
         Some(path) => devices::read(path, addresses.len(), &hardware_id)?,
         None => vec![Vec::new(); addresses.len()],
     };
-    let password = options.mqtt_password_file.as_deref().map(stand_alone::password).transpose()?;
+    let password = options.mqtt_password_file.as_deref().map(password).transpose()?;
     let ids = of_lines.iter().flatten().map(|(id, _)| id.as_str().to_owned());
     let owners: Vec<String> = std::iter::once(options.name.clone()).chain(ids).collect();
     let port = MqttPort::new(false, owners.iter().map(String::as_str));
@@ -179,7 +186,11 @@ fn repeated<T: PartialEq>(all: impl Iterator<Item = T>) -> Option<T> {
 }
 
 /// Builds the gateway, opens its lines, and says that it is ready.
-async fn begin(kind: &'static GatewayKind, prepared: Prepared) -> Result<StandAlone, String> {
+async fn begin(
+    kind: &'static GatewayKind,
+    prepared: Prepared,
+    http: Option<&HttpOptions>,
+) -> Result<StandAlone, String> {
     let Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept } =
         prepared;
     let name = hardware_id.to_string();
@@ -212,6 +223,13 @@ async fn begin(kind: &'static GatewayKind, prepared: Prepared) -> Result<StandAl
     }
     let counts: Vec<_> = lines.iter().map(|line: &Channel| line.datagrams().clone()).collect();
     let buffers: Vec<_> = counts.iter().map(DatagramCounts::buffer_bytes).collect();
+    let (http, questions) = match http {
+        Some(options) => {
+            let (at, questions) = http::serve(options).await?;
+            (Some(at.to_string()), Some(questions))
+        }
+        None => (None, None),
+    };
     // Without files the signal ends the program, as it does others.
     let asked = (!kind.files.is_empty()).then(|| signal(SignalKind::hangup())).transpose();
     let asked = asked.map_err(|error| format!("signals: {error}"))?;
@@ -222,13 +240,28 @@ async fn begin(kind: &'static GatewayKind, prepared: Prepared) -> Result<StandAl
         &serde_json::json!({
             "ready": true, "name": name, "lines": places, "records": records.len(),
             "waiting": waiting, "receive_buffer_bytes": buffers,
+            "http": http,
         })
         .to_string(),
     );
     let lines = lines.into_iter().map(|line| (line, BITS_PER_SECOND)).collect();
     let (flow, told) = (Flow::new(counts), Vec::new());
     let files = Files { read: Box::new(move || read_files(kind, &values)), asked };
-    Ok(StandAlone { gateway, keeper, port, live, flow, files, session, events, lines, told })
+    let presence = Presence { lines: vec![false; addresses.len()], ..Presence::default() };
+    Ok(StandAlone {
+        gateway,
+        keeper,
+        port,
+        live,
+        flow,
+        files,
+        presence,
+        questions,
+        session,
+        events,
+        lines,
+        told,
+    })
 }
 
 /// Runs it until a signal, or for so long.

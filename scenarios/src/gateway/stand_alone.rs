@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use lastmeter_devices::{Gateway, GatewayInput, GatewayOutput};
+use lastmeter_devices::{Gateway, GatewayInput, GatewayOutput, Metric};
 use lastmeter_link::channel::{Channel, ChannelEvent};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
@@ -16,8 +16,11 @@ use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::topics::{self, TENANT};
 
 use tokio::signal::unix::Signal;
+use tokio::sync::mpsc;
 
+use super::answers::{Presence, difference, metrics};
 use super::flow::Flow;
+use super::http::{Answer, Asked, Question};
 use super::keeper::Keeper;
 use super::kept::KeptError;
 use crate::lines::Lines;
@@ -32,6 +35,9 @@ pub(super) struct StandAlone {
     pub(super) live: LiveTopics,
     pub(super) flow: Flow,
     pub(super) files: Files,
+    pub(super) presence: Presence,
+    /// What is asked over HTTP.
+    pub(super) questions: Option<mpsc::Receiver<Asked>>,
     pub(super) session: Session,
     pub(super) events: SessionEvents,
     /// With the rate that each is opened at.
@@ -119,6 +125,7 @@ impl StandAlone {
         };
         self.step(clock.now(), GatewayInput::Wake, &mut lines, &mut waiting).await?;
         for network in up {
+            self.presence.on_line(network, &ChannelEvent::Up);
             let input = GatewayInput::LineUp { network };
             self.step(clock.now(), input, &mut lines, &mut waiting).await?;
         }
@@ -130,7 +137,14 @@ impl StandAlone {
             // In no fixed order: a line that floods must not keep the broker from being served.
             let input = tokio::select! {
                 () = &mut end => return self.close().await,
-                (line, event) = lines.recv() => on_line(line, event),
+                (line, event) = lines.recv() => {
+                    self.presence.on_line(line, &event);
+                    on_line(line, event)
+                }
+                asked = questioned(&mut self.questions) => {
+                    self.answer(clock.now(), asked, &mut lines, &mut waiting).await?;
+                    None
+                }
                 event = self.events.recv() => {
                     let Some(event) = event else {
                         let what = "the session with the broker ended for good".to_owned();
@@ -160,6 +174,45 @@ impl StandAlone {
                 self.step(clock.now(), input, &mut lines, &mut waiting).await?;
             }
         }
+    }
+
+    /// Answers what was asked over HTTP.
+    async fn answer(
+        &mut self,
+        now: SimTime,
+        Asked { question, reply }: Asked,
+        lines: &mut Lines,
+        waiting: &mut VecDeque<Waiting>,
+    ) -> Result<(), StandAloneError> {
+        let none = || Answer::json(404, "{\"error\":\"there are no values yet\"}");
+        let shown = |json: Option<Vec<u8>>| json.map_or_else(none, |json| Answer::json(200, json));
+        let answer = match question {
+            Question::Metrics => metrics(&*self.gateway, &self.flow, &self.presence),
+            Question::Health => self.presence.health(),
+            Question::Points => shown(self.gateway.points()),
+            Question::SetPoints => shown(self.gateway.set_points()),
+            Question::Samples { is_json, bytes } => {
+                let before = self.gateway.metrics();
+                self.step(now, GatewayInput::Frame { is_json, bytes }, lines, waiting).await?;
+                difference(&before, &self.gateway.metrics())
+            }
+            Question::Set(payload) => {
+                let refused = |metrics: Vec<Metric>| {
+                    let own = metrics.into_iter().find(|own| own.name == "sets_refused_total");
+                    own.map(|own| own.value)
+                };
+                let before = refused(self.gateway.metrics());
+                self.step(now, GatewayInput::Live { payload }, lines, waiting).await?;
+                if refused(self.gateway.metrics()) == before {
+                    Answer::json(200, "{\"taken\":true}")
+                } else {
+                    Answer::json(422, "{\"taken\":false}")
+                }
+            }
+        };
+        // Who does not wait for it any more does not get it.
+        let _ = reply.send(answer);
+        Ok(())
     }
 
     /// Ends, with all records written.
@@ -264,6 +317,8 @@ impl StandAlone {
         let input = match event {
             SessionEvent::Connected => {
                 print_err("the broker accepted the connection");
+                (self.presence.broker, self.presence.connections) =
+                    (true, self.presence.connections + 1);
                 self.told.clear();
                 self.live.has_frames = false;
                 GatewayInput::Connected
@@ -274,6 +329,7 @@ impl StandAlone {
                     self.told.push(reason);
                 }
                 waiting.clear();
+                self.presence.broker = false;
                 GatewayInput::Disconnected
             }
             SessionEvent::Acknowledged { message } => GatewayInput::Acknowledged { message },
@@ -344,6 +400,18 @@ fn on_line(line: usize, event: ChannelEvent) -> Option<(Option<i64>, GatewayInpu
     }
 }
 
+/// What is asked next over HTTP; never if it is not served.
+async fn questioned(questions: &mut Option<mpsc::Receiver<Asked>>) -> Asked {
+    let asked = match questions {
+        Some(questions) => questions.recv().await,
+        None => None,
+    };
+    match asked {
+        Some(asked) => asked,
+        None => std::future::pending().await,
+    }
+}
+
 /// When the files are to be read again; never if there are none.
 async fn asked(signal: &mut Option<Signal>) {
     let asked = match signal {
@@ -378,7 +446,10 @@ fn handed_over(
 }
 
 /// The password in a file, without the line end after it.
-pub(super) fn password(path: &Path) -> Result<String, String> {
+///
+/// # Errors
+/// If it cannot be read.
+pub fn password(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())

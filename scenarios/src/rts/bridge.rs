@@ -8,8 +8,8 @@ use lastmeter_link::channel::ChannelAddress;
 use lastmeter_params::quote;
 use lastmeter_reports::ExitCode;
 
-use crate::gateway::{self, GatewayOptions, OnLines};
-use crate::output::print_err;
+use crate::gateway::{self, GatewayOptions, HttpOptions, OnLines};
+use crate::output::{complain, print_err};
 
 /// The model that carries readings of simulators.
 const MODEL: &str = "simulator-adapter";
@@ -47,6 +47,14 @@ pub struct BridgeOptions {
     /// simulator-adapter`
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Serve counts (`/metrics`, `/health`), values (`/points`, `/set-points`) and a way in
+    /// (`POST /samples`, `POST /set-points`) over HTTP
+    #[arg(long, value_name = "HOST:PORT")]
+    pub http: Option<String>,
+    /// A file with the token that requests over HTTP have to carry; without one HTTP is for this
+    /// machine only
+    #[arg(long, value_name = "FILE", requires = "http")]
+    pub http_token_file: Option<PathBuf>,
     /// End by itself after so long; else at a signal
     #[arg(long = "for", value_name = "TIME", value_parser = crate::device::length)]
     pub length: Option<Duration>,
@@ -65,7 +73,14 @@ pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
                 devices: None,
             };
             let on = [options.on.clone()];
-            let lines = OnLines { on: &on, set: &keys, length: options.length, summary: true };
+            let token = options.http_token_file.as_deref().map(gateway::password).transpose();
+            let token = match token {
+                Ok(token) => token,
+                Err(message) => return complain(&message),
+            };
+            let http = options.http.clone().map(|at| HttpOptions { at, token });
+            let lines =
+                OnLines { on: &on, set: &keys, length: options.length, summary: true, http };
             let Some(kind) = gateway::kind_of(MODEL) else { return ExitCode::Broken };
             gateway::run(kind, &own, &lines)
         }

@@ -75,8 +75,8 @@ impl Concentrator {
             GatewayInput::Disconnected => store.disconnected(),
             GatewayInput::Acknowledged { message } => store.acknowledged(message),
             GatewayInput::Kept { number } => store.kept(number, out),
-            // It names no channel for such.
-            GatewayInput::Live { .. } => {}
+            // Its devices are on its networks, and it names no channel beside its commands.
+            GatewayInput::Live { .. } | GatewayInput::Frame { .. } => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! The adapter as a state machine: frames, reporting periods, outbox.
 
 mod reloading;
+mod watching;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ use super::super::store::Store;
 use super::raw::RawSamples;
 use super::writing::{Answer, WriteSettings, Writer, Written};
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
-use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
+use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Metric};
 
 /// A simulator does not say whether it began anew.
 const EPOCH: Epoch = Epoch(1);
@@ -124,6 +125,10 @@ pub(super) struct Adapter {
     unsent_samples: u64,
     /// Set-points beside commands: those that were refused, and those that were written.
     sets: Sets,
+    /// Readings that were made.
+    readings: u64,
+    /// The last sample, and when it was taken.
+    latest: Option<(SimTime, Sample)>,
     /// The map that holds from the next border between two frames on.
     next: Option<Box<PointMap>>,
 }
@@ -153,6 +158,8 @@ impl Adapter {
             told_gap: None,
             unsent_samples: 0,
             sets: Sets::default(),
+            readings: 0,
+            latest: None,
             next: None,
             plausibility: Plausibility::new(&parts.map),
             due: parts.start + parts.every,
@@ -202,12 +209,16 @@ impl Adapter {
             GatewayInput::Acknowledged { message } => self.parts.store.acknowledged(message),
             GatewayInput::Kept { number } => self.parts.store.kept(number, out),
             GatewayInput::Live { payload } => self.set(now, &payload, out),
+            GatewayInput::Frame { is_json, bytes } => self.posted(now, &bytes, is_json, out),
         }
     }
 
     fn decoded(&mut self, now: SimTime, decoded: Result<Sample, Rejection>, out: &mut Out) {
         match decoded {
-            Ok(sample) => self.sample(now, &sample, out),
+            Ok(sample) => {
+                self.sample(now, &sample, out);
+                self.latest = Some((now + self.ahead, sample));
+            }
             Err(Rejection { refusal, detail }) => self.refused(refusal, &detail, out),
         }
     }
@@ -384,6 +395,7 @@ impl Adapter {
                 }
                 (gathered.sum, gathered.count) = (0.0, 0);
             }
+            self.readings += 1;
             let id = device.hardware_id.clone();
             let before = self.parts.store.meter(&id);
             let state = MeterState { serial: before.serial.saturating_add(1), ..before };
@@ -632,6 +644,18 @@ impl Gateway for Adapter {
 
     fn unacknowledged(&self) -> usize {
         self.parts.store.unacknowledged()
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.counts()
+    }
+
+    fn points(&self) -> Option<Vec<u8>> {
+        self.latest.as_ref().map(|(taken, sample)| self.parts.raw.shown(*taken, sample))
+    }
+
+    fn set_points(&self) -> Option<Vec<u8>> {
+        Some(self.writer.shown())
     }
 
     fn reload(

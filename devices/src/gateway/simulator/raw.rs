@@ -9,7 +9,7 @@
 
 use std::fmt::Write as _;
 
-use lastmeter_rts::point_map::{PointDirection, PointMap};
+use lastmeter_rts::point_map::{Point, PointDirection, PointMap};
 use lastmeter_rts::villas::binary;
 use lastmeter_rts::{Rejection, Sample, SignalType, Value};
 use lastmeter_units::SimTime;
@@ -136,14 +136,17 @@ impl RawSamples {
             return None;
         }
         let sequence = sample.sequence.unwrap_or(number);
-        let origin = (
-            taken.0.div_euclid(NANOSECONDS_PER_SECOND),
-            taken.0.rem_euclid(NANOSECONDS_PER_SECOND),
-        );
+        let origin = parts(taken);
         Some(match self.form {
             RawForm::Binary => self.binary(sequence, origin, sample),
             _ => Ok(self.json(sequence, origin, sample)),
         })
+    }
+
+    /// A sample as JSON whatever goes out: the last that came.
+    pub(super) fn shown(&self, taken: SimTime, sample: &Sample) -> Vec<u8> {
+        let sequence = sample.sequence.unwrap_or(self.samples.saturating_sub(1));
+        self.json(sequence, parts(taken), sample)
     }
 
     fn binary(
@@ -179,6 +182,29 @@ impl RawSamples {
         text.push_str("}}");
         text.into_bytes()
     }
+}
+
+/// Seconds and nanoseconds of Unix time.
+fn parts(at: SimTime) -> (i64, i64) {
+    (at.0.div_euclid(NANOSECONDS_PER_SECOND), at.0.rem_euclid(NANOSECONDS_PER_SECOND))
+}
+
+/// Values that are written, by point and in the units of the map, as `{"points":{...}}`.
+pub(super) fn written_values<'a>(points: impl Iterator<Item = (&'a Point, f64)>) -> Vec<u8> {
+    let mut text = String::from("{\"points\":{");
+    for (place, (point, value)) in points.enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        text.push_str(&quoted(&point.name));
+        text.push(':');
+        match point.signal_type {
+            SignalType::Boolean => text.push_str(if value == 0.0 { "false" } else { "true" }),
+            _ => push_number(&mut text, value),
+        }
+    }
+    text.push_str("}}");
+    text.into_bytes()
 }
 
 fn push_value(text: &mut String, point: &RawPoint, value: Value) {

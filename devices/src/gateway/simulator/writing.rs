@@ -16,6 +16,7 @@ use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
 use super::machine::number;
+use super::raw::written_values;
 
 /// A float of 32 bits, and a sum of such, is met within this, relative.
 const REFLECTED_WITHIN: f64 = 1e-6;
@@ -165,6 +166,12 @@ impl Writer {
     pub(super) fn targets(&self) -> Vec<(String, f64)> {
         let written = self.points.iter().filter(|point| point.point.write.is_some());
         written.map(|point| (point.point.name.clone(), point.target)).collect()
+    }
+
+    /// What the last frame had, as JSON in the units of the map.
+    pub(super) fn shown(&self) -> Vec<u8> {
+        let written = self.points.iter().filter(|own| own.point.write.is_some());
+        written_values(written.map(|own| (&own.point, own.value / own.point.unit.factor)))
     }
 
     /// Somebody is there anew: what was written before may be gone.

@@ -115,6 +115,8 @@ impl Adapter {
         self.writer.takes_over(&mut before, &mut written);
         self.written(now, written, out);
         (self.parts.map, self.parts.wire, self.parts.raw) = (*map, wire, raw);
+        // Its places are those of the other map.
+        self.latest = None;
         self.left_out = vec![0; slots.len()];
         (self.devices, self.slots) = (devices, slots);
         self.plausibility = Plausibility::new(&self.parts.map);

@@ -157,3 +157,37 @@ fn in_a_stream_a_new_map_waits_for_the_end_of_a_frame() {
     let devices: Vec<String> = bench.readings().into_iter().map(|row| row.0).collect();
     assert_eq!(devices, ["house-1", "house-2", "house-1", "house-3"]);
 }
+
+#[test]
+fn counts_the_latest_sample_and_what_is_written_are_shown() {
+    let mut bench = quick_bench();
+    assert_eq!(bench.adapter.points(), None);
+    bench.step(10, GatewayInput::LineUp { network: 0 });
+    bench.bytes(100, frame(0.25, 5.0, 231));
+    bench.bytes(200, vec![0; 11]);
+    let post = |is_json, bytes: &[u8]| GatewayInput::Frame { is_json, bytes: bytes.to_vec() };
+    bench.step(300, post(false, &frame(0.5, f32::NAN, 231)));
+    bench.step(400, post(false, &[0; 13]));
+    bench.step(500, post(true, b"[{\"data\":[0.125,5.5,231]},{\"data\":[1]}]"));
+    bench.step(2000, GatewayInput::Live { payload: b"{\"tap\":4}".to_vec() });
+    let text = String::from_utf8(bench.adapter.points().unwrap()).unwrap();
+    let points = "\"points\":{\"u\":0.125,\"w\":5.5,\"v\":231}}";
+    assert_eq!(text, format!("{{\"t\":[1800000000,500000000],\"sequence\":2,{points}"));
+    bench.step(3000, GatewayInput::Wake);
+    assert_eq!(bench.adapter.set_points().unwrap(), b"{\"points\":{\"tap\":4}}");
+    bench.step(10_000, GatewayInput::Wake);
+    let text = crate::gateway::Metric::text("", &bench.adapter.metrics());
+    for line in [
+        "samples_total 3",
+        "refused_total{reason=\"remainder\"} 2",
+        "refused_total{reason=\"too-few-values\"} 1",
+        "left_out_total{point=\"u\"} 1",
+        "left_out_total{point=\"w\"} 1",
+        "readings_total 2",
+        "outbox_messages 2",
+        "writes_total 2",
+        "sets_total 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
