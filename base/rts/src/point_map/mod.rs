@@ -57,6 +57,7 @@ mod read;
 mod shifts;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use lastmeter_params::{Diagnostics, Dimension};
 use lastmeter_units::MeasurementId;
