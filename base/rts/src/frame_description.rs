@@ -258,7 +258,8 @@ impl FrameField {
             FieldType::Boolean if raw <= 1 => return Ok(Value::Boolean(raw == 1)),
             FieldType::Boolean => {
                 let detail = format!(
-                    "value {index} is {raw}, expected 1 or 0; describe it as unsigned if it is"
+                    "value {index} is {raw}, expected 1 or 0; check its place and byte order, or \
+                     describe it as an integer"
                 );
                 return Err(Rejection::new(Refusal::NotABoolean, detail));
             }
