@@ -77,7 +77,11 @@ fn expect_voltage(served: &Served, folder: &Path, is_there: bool) {
 fn what_was_written_stays_written_whoever_dies() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let map = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/points/feeder.toml")).unwrap();
+    let map = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/scenarios/points/feeder.toml"
+    ))
+    .unwrap();
     let data = folder.join("platform");
     let mut served = Served::start(&data);
     let broker = served.ready["mqtt"].as_str().unwrap().to_owned();

@@ -16,7 +16,9 @@
 //! RT-LAB models also carry other layouts over the same sockets; see
 //! [`FrameDescription`](crate::FrameDescription) and [`Gtnet`](crate::Gtnet).
 
-use crate::{FormatKey, FormatKind, Refusal, Rejection, Sample, Value, number};
+use lastmeter_params::{Field, Kind};
+
+use crate::{FormatKind, Refusal, Rejection, Sample, Value, number};
 
 /// Bytes of the header.
 pub const ASYNC_IP_HEADER_BYTES: usize = 8;
@@ -26,28 +28,18 @@ const VALUE_BYTES: usize = 8;
 
 /// The row of the format.
 pub const OPAL_ASYNC_IP: FormatKind = FormatKind {
-    name: "opal-async-ip",
+    name: "opal-asyncip",
     summary: "float64 values behind the 8-byte header of OPAL-RT's AsyncIP",
     description: "A frame is a header of 8 bytes (device, message number, length of the values; \
         little endian) and up to 64 little-endian float64 values. The device number routes: a \
         frame for another one is rejected. There is no time in a frame.",
-    keys: &[
-        FormatKey {
-            name: "values",
-            default: None,
-            summary: "How many values a frame has, 0 to 64; a frame with another count is rejected",
-        },
-        FormatKey {
-            name: "send_id",
-            default: Some("0"),
-            summary: "Device number in frames that are sent, which the receiver waits for",
-        },
-        FormatKey {
-            name: "receive_id",
-            default: Some("any"),
-            summary: "Device number that received frames must have",
-        },
-    ],
+    simulator_keys: &[Field::optional(
+        "dev_id",
+        Kind::Integer { min: i16::MIN as i64, max: i16::MAX as i64 },
+        "the number by which AsyncIP routes packets: 0 in those that are sent and any in those \
+         received unless given",
+    )],
+    point_keys: &[],
 };
 
 /// More values than a frame carries.

@@ -1,38 +1,56 @@
 //! The formats behind one name: a frame from and to a sample, whichever it is.
 
+use lastmeter_params::Field;
+
 use crate::async_ip::OPAL_ASYNC_IP;
 use crate::frame_description::DESCRIBED_FRAME;
-use crate::gtnet::GTNET_SKT;
+use crate::gtnet::{GTNET_SKT, GTNET_SKT_HEADER};
+use crate::point_map::WireFormat;
+use crate::villas::{binary::VILLAS_BINARY, json::VILLAS_JSON, protobuf::VILLAS_PROTOBUF};
 use crate::{
     AsyncIp, FrameDescription, Framing, Gtnet, GtnetHeader, Rejection, Sample, SequenceWatch,
 };
 
-/// One key that a format takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FormatKey {
-    /// Its name.
-    pub name: &'static str,
-    /// What holds without it; `None` where it is required.
-    pub default: Option<&'static str>,
-    /// What it sets.
-    pub summary: &'static str,
-}
-
 /// One kind of format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FormatKind {
-    /// Its name.
+    /// The word of a point map for it.
     pub name: &'static str,
     /// One line for lists.
     pub summary: &'static str,
     /// The long text.
     pub description: &'static str,
-    /// What it takes.
-    pub keys: &'static [FormatKey],
+    /// The keys of `[simulator]` that maps of other formats do not have.
+    pub simulator_keys: &'static [Field],
+    /// The keys of `[[point]]` that maps of other formats do not have.
+    pub point_keys: &'static [Field],
 }
 
-/// Every kind of format.
-pub static FORMATS: &[FormatKind] = &[GTNET_SKT, OPAL_ASYNC_IP, DESCRIBED_FRAME];
+/// Every kind of format, in the order of [`WireFormat::ALL`].
+pub static FORMATS: &[FormatKind] = &[
+    GTNET_SKT,
+    GTNET_SKT_HEADER,
+    OPAL_ASYNC_IP,
+    VILLAS_BINARY,
+    VILLAS_JSON,
+    VILLAS_PROTOBUF,
+    DESCRIBED_FRAME,
+];
+
+impl WireFormat {
+    /// Its row of [`FORMATS`].
+    pub const fn kind(self) -> &'static FormatKind {
+        match self {
+            Self::GtnetSkt => &GTNET_SKT,
+            Self::GtnetSktHeader => &GTNET_SKT_HEADER,
+            Self::OpalAsyncIp => &OPAL_ASYNC_IP,
+            Self::VillasBinary => &VILLAS_BINARY,
+            Self::VillasJson => &VILLAS_JSON,
+            Self::VillasProtobuf => &VILLAS_PROTOBUF,
+            Self::Frame => &DESCRIBED_FRAME,
+        }
+    }
+}
 
 /// A configured format: what one frame is, in one direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,9 +65,10 @@ pub enum Format {
 
 impl Format {
     /// Its row.
-    pub const fn kind(&self) -> &'static FormatKind {
+    pub fn kind(&self) -> &'static FormatKind {
         match self {
-            Self::GtnetSkt(_) => &GTNET_SKT,
+            Self::GtnetSkt(gtnet) if gtnet.header() == GtnetHeader::None => &GTNET_SKT,
+            Self::GtnetSkt(_) => &GTNET_SKT_HEADER,
             Self::OpalAsyncIp(_) => &OPAL_ASYNC_IP,
             Self::DescribedFrame(_) => &DESCRIBED_FRAME,
         }
@@ -99,13 +118,22 @@ mod tests {
     use crate::{ByteOrder, FieldType, GtnetPoint, Value};
 
     #[test]
-    fn each_format_is_listed_and_works_behind_the_one_name() {
-        let gtnet = Gtnet::new(GtnetHeader::None, vec![GtnetPoint::Int32]).unwrap();
+    fn every_wire_format_of_a_map_is_listed() {
+        assert_eq!(FORMATS.len(), WireFormat::ALL.len());
+        for (format, row) in WireFormat::ALL.into_iter().zip(FORMATS) {
+            assert_eq!((format.word(), format.kind()), (row.name, row));
+            assert!(!row.summary.is_empty() && row.description.ends_with('.'), "{format}");
+        }
+    }
+
+    #[test]
+    fn each_frame_works_behind_the_one_name() {
+        let gtnet = |header| Gtnet::new(header, vec![GtnetPoint::Int32]).unwrap();
         let async_ip = AsyncIp::new(1, 0, None).unwrap();
         let one = [(FieldType::Unsigned, 24)];
         let description = FrameDescription::packed(ByteOrder::Big, &one).unwrap();
         let formats = [
-            (Format::GtnetSkt(gtnet), None, vec![0, 0, 0, 1]),
+            (Format::GtnetSkt(gtnet(GtnetHeader::None)), None, vec![0, 0, 0, 1]),
             (
                 Format::OpalAsyncIp(async_ip),
                 Some(5),
@@ -113,9 +141,11 @@ mod tests {
             ),
             (Format::DescribedFrame(description), None, vec![0, 0, 1]),
         ];
-        assert_eq!(FORMATS.len(), formats.len());
-        for ((format, sequence, bytes), kind) in formats.into_iter().zip(FORMATS) {
-            assert_eq!(format.kind(), kind);
+        let words = [WireFormat::GtnetSkt, WireFormat::OpalAsyncIp, WireFormat::Frame];
+        let header = Format::GtnetSkt(gtnet(GtnetHeader::SequenceAndTime));
+        assert_eq!(header.kind(), WireFormat::GtnetSktHeader.kind());
+        for ((format, sequence, bytes), word) in formats.into_iter().zip(words) {
+            assert_eq!(format.kind(), word.kind());
             let sample = Sample { sequence, origin: None, values: vec![Value::Integer(1)] };
             let mut out = Vec::new();
             format.encode(&sample, &mut out).unwrap();

@@ -25,26 +25,65 @@
 //! Bits of no signal are zero when a frame is written and ignored when one is read. There is no
 //! sequence and no time: a counter in the frame is a signal like any other.
 
-use crate::{FormatKey, FormatKind, Refusal, Rejection, Sample, Value, number};
+use lastmeter_params::{Field, Kind};
+
+use crate::{FormatKind, Refusal, Rejection, Sample, Value, number};
 
 /// The most bytes of a frame: what one UDP datagram carries over IPv4.
 pub const FRAME_MAX_BYTES: usize = 65_507;
 
+/// How `frame_bytes_from_simulator` and its like are read.
+const FRAME_BYTES: Kind = Kind::Integer { min: 1, max: FRAME_MAX_BYTES as i64 };
+
 /// The row of the format.
 pub const DESCRIBED_FRAME: FormatKind = FormatKind {
-    name: "described-frame",
-    summary: "a frame of described signals: offset, width, byte order, type, scale",
-    description: "A frame has a fixed length, and each signal lies at a byte and bit offset in it, \
+    name: "frame",
+    summary: "a frame of described signals: offset, width, byte order and type of each",
+    description: "A frame has a fixed length, and each point lies at a byte and bit offset in it, \
         1 to 64 bits wide, little or big endian, as unsigned or signed integer, float32, float64 \
-        or boolean, with scale and offset. Gaps are allowed, overlaps are rejected. For HYPERSIM \
-        and RT-LAB drivers, Typhoon HIL and byte packing of Speedgoat.",
-    keys: &[
-        FormatKey { name: "signals", default: None, summary: "Where each signal lies, in order" },
-        FormatKey {
-            name: "bytes",
-            default: Some("up to the last signal"),
-            summary: "Length of a frame",
-        },
+        or boolean. A point without `byte_offset` follows the point before it in its direction \
+        without a gap. Gaps are allowed, overlaps are rejected. For HYPERSIM and RT-LAB drivers, \
+        Typhoon HIL and byte packing of Speedgoat.",
+    simulator_keys: &[
+        Field::optional(
+            "byte_order",
+            Kind::Choice(ByteOrder::WORDS),
+            "which end of a point comes first, of points without a `byte_order` of their own",
+        ),
+        Field::optional(
+            "frame_bytes_from_simulator",
+            FRAME_BYTES,
+            "the length of a frame from the simulator; up to the last point unless given",
+        ),
+        Field::optional(
+            "frame_bytes_to_simulator",
+            FRAME_BYTES,
+            "the length of a frame to the simulator; up to the last point unless given",
+        ),
+    ],
+    point_keys: &[
+        Field::optional(
+            "byte_offset",
+            Kind::Integer { min: 0, max: FRAME_MAX_BYTES as i64 - 1 },
+            "the byte in which it begins; behind the point before of its direction unless given",
+        ),
+        Field::optional(
+            "bit_offset",
+            Kind::Integer { min: 0, max: 7 },
+            "the bit of that byte with which it begins, from the least significant in little \
+             endian and from the most significant in big endian; 0 unless given",
+        ),
+        Field::optional("bits", Kind::Integer { min: 1, max: 64 }, "its width in bits"),
+        Field::optional(
+            "byte_order",
+            Kind::Choice(ByteOrder::WORDS),
+            "which end of it comes first; as in `[simulator]` unless given",
+        ),
+        Field::optional(
+            "unsigned",
+            Kind::Boolean,
+            "whether an integer has no sign; it has one (two's complement) unless given",
+        ),
     ],
 };
 
@@ -117,7 +156,7 @@ impl FrameField {
     }
 
     /// How many bytes it touches, at most 9.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         (usize::from(self.bit_offset) + usize::from(self.width_bits)).div_ceil(8)
     }
 
@@ -156,8 +195,18 @@ impl FrameField {
         }
     }
 
+    /// Its bits, each by the number of its byte and by its significance within that byte, so that
+    /// both byte orders can be compared.
+    pub(crate) fn bits(self) -> impl Iterator<Item = usize> {
+        let first = 8 * self.byte_offset + usize::from(self.bit_offset);
+        (first..first + usize::from(self.width_bits)).map(move |at| match self.byte_order {
+            ByteOrder::Little => at,
+            ByteOrder::Big => at / 8 * 8 + 7 - at % 8,
+        })
+    }
+
     /// The least and the highest raw integer.
-    const fn range(&self) -> (i128, i128) {
+    pub(crate) const fn range(&self) -> (i128, i128) {
         let above = 1 << (self.width_bits as u32 - 1);
         match self.field_type {
             FieldType::Signed => (-above, above - 1),
@@ -209,7 +258,8 @@ impl FrameField {
             FieldType::Boolean if raw <= 1 => return Ok(Value::Boolean(raw == 1)),
             FieldType::Boolean => {
                 let detail = format!(
-                    "value {index} is {raw}, expected 1 or 0; describe it as unsigned if it is"
+                    "value {index} is {raw}, expected 1 or 0; check its place and byte order, or \
+                     describe it as an integer"
                 );
                 return Err(Rejection::new(Refusal::NotABoolean, detail));
             }
@@ -396,13 +446,7 @@ fn refuse_overlap(fields: &[FrameField], bytes: usize) -> Result<(), FrameDescri
     // Of each bit the number of its signal, from 1; 0 where it is free.
     let mut owners = vec![0_u32; 8 * bytes];
     for (signal, field) in fields.iter().enumerate() {
-        for nth in 0..usize::from(field.width_bits) {
-            let at = 8 * field.byte_offset + usize::from(field.bit_offset) + nth;
-            // Bits of a byte by their significance, so that both byte orders can be compared.
-            let bit = match field.byte_order {
-                ByteOrder::Little => at,
-                ByteOrder::Big => at / 8 * 8 + 7 - at % 8,
-            };
+        for bit in field.bits() {
             let earlier = std::mem::replace(&mut owners[bit], signal as u32 + 1);
             if earlier > 0 {
                 return Err(FrameDescriptionError::Overlap(signal, earlier as usize - 1));

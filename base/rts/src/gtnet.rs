@@ -27,7 +27,7 @@
 //! A point of type int32 is read as a signed integer; there is no boolean, true is written as 1. A
 //! frame always carries all points: see [`GtnetWriter`](crate::GtnetWriter).
 
-use crate::{FormatKey, FormatKind, Refusal, Rejection, Sample, Value, number};
+use crate::{FormatKind, Refusal, Rejection, Sample, Value, number};
 
 /// Bytes of a word.
 pub const GTNET_WORD_BYTES: usize = 4;
@@ -38,22 +38,26 @@ const HEADER_WORDS: usize = 3;
 
 const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
 
-/// The row of the format.
+/// The row of the format without a header.
 pub const GTNET_SKT: FormatKind = FormatKind {
     name: "gtnet-skt",
     summary: "32-bit big-endian words of an RTDS GTNET-SKT component",
     description: "A frame is the points of the GTNET-SKT component in the RSCAD draft, in its \
-        order: a 32-bit big-endian word each, int32 or float32, without a header. With `header` \
-        the first three words are a sequence number, seconds and nanoseconds. Both ends need the \
-        same list of points, and every frame carries all of them, at most 300 words.",
-    keys: &[
-        FormatKey { name: "points", default: None, summary: "Each point's type, in order" },
-        FormatKey {
-            name: "header",
-            default: Some("\"none\""),
-            summary: "What precedes the points: nothing, or sequence and time in three words",
-        },
-    ],
+        order: a 32-bit big-endian word each, int32 or float32, without a header. Both ends need \
+        the same list of points, and every frame carries all of them, at most 300 words.",
+    simulator_keys: &[],
+    point_keys: &[],
+};
+
+/// The row of the format with [`GtnetHeader::SequenceAndTime`].
+pub const GTNET_SKT_HEADER: FormatKind = FormatKind {
+    name: "gtnet-skt-header",
+    summary: "words of a GTNET-SKT component behind sequence, seconds and nanoseconds",
+    description: "As `gtnet-skt`, for drafts whose first three points are a counter and the \
+        second and nanosecond of GTSYNC. They are a header here and no points: frames then have \
+        a sequence and a time. At most 300 words with the header.",
+    simulator_keys: &[],
+    point_keys: &[],
 };
 
 lastmeter_units::words! {

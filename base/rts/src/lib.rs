@@ -22,13 +22,14 @@ mod wire;
 pub use async_ip::{
     ASYNC_IP_HEADER_BYTES, ASYNC_IP_MAX_VALUES, AsyncIp, AsyncIpError, OPAL_ASYNC_IP,
 };
-pub use format::{FORMATS, Format, FormatKey, FormatKind};
+pub use format::{FORMATS, Format, FormatKind};
 pub use frame_description::{
     ByteOrder, DESCRIBED_FRAME, FRAME_MAX_BYTES, FieldType, FrameDescription,
     FrameDescriptionError, FrameField,
 };
 pub use gtnet::{
-    GTNET_MAX_WORDS, GTNET_SKT, GTNET_WORD_BYTES, Gtnet, GtnetError, GtnetHeader, GtnetPoint,
+    GTNET_MAX_WORDS, GTNET_SKT, GTNET_SKT_HEADER, GTNET_WORD_BYTES, Gtnet, GtnetError, GtnetHeader,
+    GtnetPoint,
 };
 pub use gtnet_writer::GtnetWriter;
 pub use rate_guard::{

@@ -1,21 +1,15 @@
 //! A point map put to work: samples out of what a simulator sends, and frames of what is written.
 
-use crate::point_map::{PointDirection, PointMap, WireFormat};
+use crate::point_map::{Point, PointDirection, PointMap, WireFormat};
 use crate::villas::{Decoded, binary, json, protobuf};
 use crate::{
-    AsyncIp, Format, Gtnet, GtnetHeader, GtnetPoint, Reassembly, Refusal, Refusals, Rejection,
-    Sample, SequenceWatch, SignalType,
+    AsyncIp, Format, FrameDescription, FrameField, Gtnet, GtnetHeader, GtnetPoint, Reassembly,
+    Refusal, Refusals, Rejection, Sample, SequenceWatch, SignalType,
 };
 
 /// Why a map cannot be put to work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// The layout of the frames is not in the map.
-    #[error(
-        "the wire format `frame` has its layout in a frame description, which a point map cannot \
-         state yet; choose another wire format"
-    )]
-    NeedsDescription,
     /// The points do not make a frame of the format.
     #[error("{0}")]
     Format(String),
@@ -60,7 +54,10 @@ impl Codec {
             villas @ (WireFormat::VillasBinary
             | WireFormat::VillasJson
             | WireFormat::VillasProtobuf) => Ok(Self::Villas(villas, types)),
-            WireFormat::Frame => Err(WireError::NeedsDescription),
+            WireFormat::Frame => {
+                let format = described(map, direction)?;
+                Ok(Self::Framed(Format::DescribedFrame(format)))
+            }
         }
     }
 
@@ -273,6 +270,19 @@ impl Wire {
             }
         }
     }
+}
+
+/// The described frame of one direction.
+fn described(map: &PointMap, direction: PointDirection) -> Result<FrameDescription, WireError> {
+    let field = |point: &Point| {
+        let name = &point.name;
+        let missing = || format!("point `{name}` has no place in the frame, expected its `bits`");
+        point.place.ok_or_else(|| WireError::Format(missing()))
+    };
+    let fields: Vec<FrameField> =
+        map.of_direction(direction).map(field).collect::<Result<_, _>>()?;
+    let bytes = map.simulator.frame_bytes(direction);
+    FrameDescription::new(fields, bytes).map_err(|error| WireError::Format(error.to_string()))
 }
 
 /// The whole frames of a stream, decoded.

@@ -50,6 +50,8 @@ pub struct GatewayKind {
     /// The channel on which it takes messages beside its commands, if its keys say so: one level of
     /// a topic.
     pub live: fn(&Values) -> Option<&'static str>,
+    /// The devices that its files name, whose commands are for it as well.
+    pub devices: fn(&Values, &BTreeMap<String, String>) -> Vec<String>,
     /// Makes one.
     pub build: BuildGateway,
 }

@@ -144,7 +144,9 @@ fn prepare(
     };
     let password = options.mqtt_password_file.as_deref().map(password).transpose()?;
     let ids = of_lines.iter().flatten().map(|(id, _)| id.as_str().to_owned());
-    let owners: Vec<String> = std::iter::once(options.name.clone()).chain(ids).collect();
+    let named = (kind.devices)(&values, &files);
+    let own = std::iter::once(options.name.clone());
+    let owners: Vec<String> = own.chain(ids).chain(named).collect();
     let port = MqttPort::new(false, owners.iter().map(String::as_str));
     let password = password.as_deref().unwrap_or_default();
     let mut session = SessionOptions::new(broker, &options.name, &options.mqtt_user, password);

@@ -22,18 +22,13 @@ pub(super) fn check(map: &MapDraft<'_>, out: &mut Diagnostics) {
     check_references(map, out);
 }
 
-/// Keys of the simulator that belong to other formats.
+/// A card that does not send the format.
 fn check_simulator(map: &MapDraft<'_>, out: &mut Diagnostics) {
     let (Some(draft), Some(format)) = (&map.simulator, map.wire_format()) else { return };
     if let Some(card) = map.card().filter(|card| *card != Card::None && !format.is_gtnet()) {
         let message = format!("card `{card}` does not send `{format}`");
         let label = "expected `none`, or the wire format `gtnet-skt` or `gtnet-skt-header`";
         out.report(Code::DOES_NOT_FIT, draft.span_of("card"), message, label);
-    }
-    if draft.has("dev_id") && format != WireFormat::OpalAsyncIp {
-        let message = format!("`{format}` has no `dev_id`");
-        let label = "expected the wire format `opal-asyncip`";
-        out.report(Code::DOES_NOT_FIT, draft.key_span_of("dev_id"), message, label);
     }
 }
 

@@ -4,9 +4,10 @@ use lastmeter_params::{Dimension, Field, Kind};
 
 use super::format::{Card, WireFormat};
 use super::{PointDirection, StatusRole, WaveformChannel};
+use crate::FORMATS;
 use crate::sample::SignalType;
 
-/// The keys of `[simulator]`.
+/// The keys of `[simulator]`, besides those of its wire format.
 pub(super) static SIMULATOR: &[Field] = &[
     Field::required("name", Kind::Name, "how reports refer to the simulator"),
     Field::required("wire_format", Kind::Choice(WireFormat::WORDS), "how points stand in a packet"),
@@ -16,11 +17,6 @@ pub(super) static SIMULATOR: &[Field] = &[
         "\"none\"",
         "the communication card, whose limits then hold",
     ),
-    Field::optional(
-        "dev_id",
-        Kind::Integer { min: i16::MIN as i64, max: i16::MAX as i64 },
-        "the number by which AsyncIP routes packets; 0 unless given",
-    ),
     Field::required(
         "sample_rate",
         Kind::Quantity { dimension: Dimension::Frequency, min: 1e-3, max: 1e6 },
@@ -28,7 +24,8 @@ pub(super) static SIMULATOR: &[Field] = &[
     ),
 ];
 
-/// The keys of `[[point]]` whose kind does not depend on the point's unit.
+/// The keys of `[[point]]` whose kind does not depend on the point's unit, besides those of the
+/// wire format.
 pub(super) static POINT: &[Field] = &[
     Field::required("name", Kind::Name, "how readings, limits and reports refer to the point"),
     Field::required(
@@ -118,7 +115,8 @@ pub(super) fn values_of(dimension: Dimension) -> &'static [Field] {
     &VALUES[dimension as usize]
 }
 
-/// Whether a `[[point]]` has such a key.
+/// Whether a `[[point]]` of any wire format has such a key.
 pub(super) fn is_point_key(key: &str) -> bool {
-    VALUE_KEYS.contains(&key) || POINT.iter().any(|field| field.name == key)
+    let of_format = FORMATS.iter().flat_map(|row| row.point_keys);
+    VALUE_KEYS.contains(&key) || POINT.iter().chain(of_format).any(|field| field.name == key)
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::format::WireFormat;
 use super::read::parse_unit;
 use super::{PointDirection, StatusRole};
+use crate::ByteOrder;
 use crate::sample::SignalType;
 
 /// The most signals that one `{count, type}` may stand for.
@@ -62,6 +63,8 @@ struct Source<'a> {
     /// The format, and where that is not certain, why.
     format: (Option<WireFormat>, Option<String>),
     dev_id: Option<i64>,
+    /// Byte order and bits of all values of `raw`.
+    raw: Option<(ByteOrder, u64)>,
 }
 
 /// Makes the text of a map from a node of a `VILLASnode` configuration in JSON: `in.signals` come
@@ -96,7 +99,8 @@ pub fn villas_points(text: &str, node: Option<&str>) -> Result<String, ImportErr
     let origin = "a configuration of VILLASnode";
     let format = villas_format(node);
     let dev_id = node.pointer("/format/dev_id").and_then(Json::as_i64);
-    Ok(map_text(&Source { origin, name, format, dev_id }, &signals))
+    let raw = (format.0 == Some(WireFormat::Frame)).then(|| villas_raw(node));
+    Ok(map_text(&Source { origin, name, format, dev_id, raw }, &signals))
 }
 
 fn not_json(text: &str, error: &serde_json::Error) -> ImportError {
@@ -161,6 +165,14 @@ fn villas_format(node: &Json) -> (Option<WireFormat>, Option<String>) {
         None => return (None, Some("the source has no `format`".to_owned())),
     };
     (Some(known), None)
+}
+
+/// Byte order and bits of `raw`, which are little endian and 32 unless given (`VILLASnode` 1.2.0,
+/// `lib/formats/raw.cpp`).
+fn villas_raw(node: &Json) -> (ByteOrder, u64) {
+    let order = node.pointer("/format/endianess").and_then(Json::as_str);
+    let order = order.and_then(ByteOrder::from_word).unwrap_or(ByteOrder::Little);
+    (order, node.pointer("/format/bits").and_then(Json::as_u64).unwrap_or(32))
 }
 
 fn read_signals(
@@ -249,7 +261,7 @@ pub fn listed_points(text: &str) -> Result<String, ImportError> {
     let reason = Some("the source does not name it".to_owned());
     let origin = "a list of points";
     Ok(map_text(
-        &Source { origin, name: "simulator", format: (None, reason), dev_id: None },
+        &Source { origin, name: "simulator", format: (None, reason), dev_id: None, raw: None },
         &signals,
     ))
 }
@@ -325,14 +337,17 @@ fn map_text(source: &Source<'_>, signals: &[Signal]) -> String {
     if let (Some(id), Some(WireFormat::OpalAsyncIp)) = (source.dev_id, source.format.0) {
         let _ = writeln!(text, "dev_id = {id}");
     }
+    if let Some((order, _)) = source.raw {
+        let _ = writeln!(text, "byte_order = \"{order}\"");
+    }
     text.push_str("# TO FILL IN, packets per second:\n# sample_rate = \"1 kHz\"\n");
     for signal in signals {
-        point_text(signal, &mut text);
+        point_text(signal, source.raw.map(|(_, bits)| bits), &mut text);
     }
     text
 }
 
-fn point_text(signal: &Signal, text: &mut String) {
+fn point_text(signal: &Signal, bits: Option<u64>, text: &mut String) {
     let name = map_name(&signal.name);
     if name != signal.name {
         let _ = write!(text, "\n# named `{}` in the source", comment(&signal.name));
@@ -343,6 +358,9 @@ fn point_text(signal: &Signal, text: &mut String) {
         "\n[[point]]\nname = {}\ndirection = \"{direction}\"\ntype = \"{signal_type}\"\n",
         quote(&name)
     );
+    if let Some(bits) = bits {
+        let _ = writeln!(text, "bits = {bits}");
+    }
     let is_number = matches!(signal_type, SignalType::Float | SignalType::Integer);
     let unit = signal.unit.as_deref();
     let known = unit.filter(|_| is_number).and_then(|unit| parse_unit(unit).ok());

@@ -34,6 +34,10 @@
 //! safe_value = 0
 //! ```
 //!
+//! With `wire_format = "frame"` each point states where it lies: `bits`, `byte_order`, and
+//! `byte_offset` and `bit_offset` where it does not follow the point before it (see
+//! [`FrameField`]).
+//!
 //! [`PointMap::parse`] checks a whole map before anything starts, and returns all mistakes at once.
 //! [`unnoticeable_shifts`] lists the neighbours that could change places unnoticed,
 //! [`Plausibility`] watches decoded samples for signs of a wrong map, and [`villas_points`] and
@@ -45,6 +49,7 @@ mod check;
 mod fields;
 mod format;
 mod import;
+mod layout;
 mod mistake;
 mod plausibility;
 mod point_check;
@@ -52,10 +57,12 @@ mod read;
 mod shifts;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use lastmeter_params::{Diagnostics, Dimension};
 use lastmeter_units::MeasurementId;
 
+use crate::FrameField;
 use crate::sample::SignalType;
 
 pub use format::{Card, WireFormat, WordSize};
@@ -161,6 +168,20 @@ pub struct Simulator {
     pub dev_id: Option<i16>,
     /// Packets per second in each direction, in hertz.
     pub sample_rate: f64,
+    /// Bytes of a described frame from the simulator; `None` where it ends with its last point.
+    pub frame_bytes_from_simulator: Option<usize>,
+    /// The same of a frame to the simulator.
+    pub frame_bytes_to_simulator: Option<usize>,
+}
+
+impl Simulator {
+    /// Bytes of a described frame of a direction, where the map states them.
+    pub const fn frame_bytes(&self, direction: PointDirection) -> Option<usize> {
+        match direction {
+            PointDirection::FromSimulator => self.frame_bytes_from_simulator,
+            PointDirection::ToSimulator => self.frame_bytes_to_simulator,
+        }
+    }
 }
 
 /// The unit of a point.
@@ -261,6 +282,9 @@ pub struct Point {
     /// How it may be written; `None` for what the simulator sends, and for status words, which the
     /// bench writes by their role.
     pub write: Option<WriteLimits>,
+    /// Where it lies, of points in described frames ([`WireFormat::Frame`]) only. Neither scaled
+    /// nor offset: `scale` and `offset` of the point are applied to the word.
+    pub place: Option<FrameField>,
     /// The line of the map at which it stands.
     pub line: usize,
 }
@@ -304,7 +328,8 @@ impl Point {
 pub struct PointMap {
     /// The simulator.
     pub simulator: Simulator,
-    /// All points, in the order of the map. Those of one direction stand in the order on the wire.
+    /// All points, in the order of the map. Those of one direction stand in the order on the wire,
+    /// but for described frames, where each has its place.
     pub points: Vec<Point>,
 }
 
@@ -323,7 +348,7 @@ impl PointMap {
         }
     }
 
-    /// The points of one direction, in the order on the wire.
+    /// The points of one direction, in the order of a sample's values.
     pub fn of_direction(&self, direction: PointDirection) -> impl Iterator<Item = &Point> {
         self.points.iter().filter(move |point| point.direction == direction)
     }

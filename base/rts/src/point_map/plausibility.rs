@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::format::WordSize;
-use super::{Point, PointDirection, PointMap};
+use super::word::{Word, can_shift};
+use super::{Point, PointDirection, PointMap, WireFormat};
 use crate::sample::{Sample, SignalType, Value};
 
 /// How many samples have to speak for a suspicion, with none against it, before it is reported.
@@ -21,6 +21,8 @@ const RANGE_TOLERANCE: f64 = 1e-6;
 pub enum Suspicion {
     /// Words are read with their bytes in the wrong order.
     ByteOrder,
+    /// Some points of a described frame are read with their bytes in the wrong order.
+    PointByteOrder,
     /// A float is read as an integer, or the reverse.
     Type,
     /// Values stand this many words later than the map has them; negative: earlier.
@@ -34,6 +36,7 @@ impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ByteOrder => f.write_str("bytes of each word in reverse order"),
+            Self::PointByteOrder => f.write_str("bytes of single points in reverse order"),
             Self::Type => f.write_str("floats read as integers, or integers as floats"),
             Self::Shift { words } => {
                 let (count, way) =
@@ -113,6 +116,10 @@ struct Watched {
     range: Option<(f64, f64)>,
     /// Whether it has shown a float of normal size within its range; what has may decay to nothing.
     has_been_normal: bool,
+    /// `None` where its values are text, or have their types with them.
+    word: Option<Word>,
+    /// Whether it has been plausible as read, and would not have been in the other byte order.
+    is_right_order: bool,
 }
 
 /// What speaks for a suspicion so far.
@@ -121,8 +128,8 @@ struct Case {
     samples: usize,
     values: usize,
     is_reported: bool,
-    /// The points whose type seems wrong.
-    mistyped: BTreeSet<usize>,
+    /// The points whose type or byte order seems wrong, where that is not assumed of all.
+    suspected: BTreeSet<usize>,
 }
 
 /// What a sample contributes to a case.
@@ -141,30 +148,35 @@ enum Contribution {
 /// assumption in [`SAMPLES_NEEDED`] samples, with none against it in between, is reported once.
 ///
 /// Zero proves nothing, since a simulator that stands still sends zeros. Byte order and types are
-/// judged only in formats whose words have one size. Points without a declared range are not
-/// judged, and a shift is only where at least half of the points have one.
+/// judged only of values whose words are known. Points without a declared range are not judged, and
+/// a shift is only where at least half of the points have one.
+///
+/// In a described frame each point has its byte order, so that a single one can be wrong: but for a
+/// point that has been seen right, since later it leaves its range for other reasons. Points that
+/// are not of whole bytes are not judged by byte order, and shifts only where all points are words
+/// of one size and order that stand one behind the other.
 ///
 /// A sample in its ranges costs one comparison for each point. One that is not costs up to as many
 /// as the square of their number.
 pub struct Plausibility {
     points: Vec<Watched>,
-    word_size: Option<WordSize>,
+    is_described: bool,
     cases: Vec<Case>,
 }
 
 impl Plausibility {
     /// Watches what the simulator of a map sends.
     pub fn new(map: &PointMap) -> Self {
-        Self::with_word_size(map, map.simulator.wire_format.word_size())
-    }
-
-    /// Like [`Self::new`], for a frame description whose words are all of one size.
-    pub fn with_word_size(map: &PointMap, word_size: Option<WordSize>) -> Self {
-        let points: Vec<Watched> =
-            map.of_direction(PointDirection::FromSimulator).map(watched).collect();
-        let half = (points.len() / 2) as isize;
-        let of_words = [Suspicion::ByteOrder, Suspicion::Type];
-        let of_words = of_words.into_iter().filter(|_| word_size.is_some());
+        let format = map.simulator.wire_format;
+        let points = map.of_direction(PointDirection::FromSimulator);
+        let points: Vec<Watched> = points.map(|point| watched(format, point)).collect();
+        let is_described = format == WireFormat::Frame;
+        let has_words = points.iter().any(|point| point.word.is_some());
+        let half = if can_shift(map) { (points.len() / 2) as isize } else { 0 };
+        let of_words = [Suspicion::ByteOrder, Suspicion::PointByteOrder, Suspicion::Type];
+        let of_words = of_words
+            .into_iter()
+            .filter(|one| has_words && (is_described || *one != Suspicion::PointByteOrder));
         let shifts = (1..=half).flat_map(|words| [words, -words]);
         let shifts = shifts.map(|words| Suspicion::Shift { words });
         let case = |suspicion| Case {
@@ -172,9 +184,9 @@ impl Plausibility {
             samples: 0,
             values: 0,
             is_reported: false,
-            mistyped: BTreeSet::new(),
+            suspected: BTreeSet::new(),
         };
-        Self { points, word_size, cases: of_words.chain(shifts).map(case).collect() }
+        Self { points, is_described, cases: of_words.chain(shifts).map(case).collect() }
     }
 
     /// Takes one sample, whose values are those of the simulator's points in order, and returns a
@@ -184,9 +196,15 @@ impl Plausibility {
         let values = &sample.values[..count];
         let mut is_odd = false;
         for (point, value) in self.points.iter_mut().zip(values) {
-            point.has_been_normal |= is_normal(*value, self.word_size)
+            point.has_been_normal |= is_normal(*value, point.word)
                 && point.range.is_some_and(|range| is_within(*value, range));
-            is_odd |= as_read(point, *value, self.word_size) == Some(false);
+            let is_plausible = as_read(point, *value);
+            is_odd |= is_plausible == Some(false);
+            if self.is_described && !point.is_right_order && is_plausible == Some(true) {
+                let reversed = otherwise(Suspicion::ByteOrder, (point, point), *value);
+                let is_other = reversed.and_then(|reversed| fits(point, reversed)) == Some(false);
+                point.is_right_order = is_other && number(*value) != Some(0.0);
+            }
         }
         let mut completed: Vec<(usize, Vec<Evidence>)> = Vec::new();
         for at in 0..self.cases.len() {
@@ -197,14 +215,14 @@ impl Plausibility {
             let case = &mut self.cases[at];
             match contribution {
                 Contribution::Against => {
-                    case.mistyped.clear();
+                    case.suspected.clear();
                     (case.samples, case.values, case.is_reported) = (0, 0, false);
                 }
                 Contribution::For(evidence) if evidence.is_empty() => {}
                 Contribution::For(evidence) => {
-                    if case.suspicion == Suspicion::Type {
+                    if is_of_some(case.suspicion) {
                         let named = |name: &str| self.points.iter().position(|p| p.name == name);
-                        case.mistyped.extend(evidence.iter().filter_map(|it| named(&it.point)));
+                        case.suspected.extend(evidence.iter().filter_map(|it| named(&it.point)));
                     }
                     case.samples += 1;
                     case.values += evidence.len();
@@ -243,22 +261,32 @@ impl Plausibility {
         for (at, &value) in values.iter().enumerate() {
             let point = &self.points[at];
             let (owner, wraps) = match case.suspicion {
-                Suspicion::ByteOrder | Suspicion::Type => (at, false),
+                Suspicion::ByteOrder | Suspicion::PointByteOrder | Suspicion::Type => (at, false),
                 Suspicion::Shift { words } => {
                     let from = at as isize - words;
                     (from.rem_euclid(count) as usize, !(0..count).contains(&from))
                 }
             };
+            let is_of_order =
+                matches!(case.suspicion, Suspicion::ByteOrder | Suspicion::PointByteOrder);
+            if is_of_order && point.word.is_some_and(|word| !word.is_of_bytes) {
+                continue;
+            }
             let belongs_to = &self.points[owner];
-            let read = as_read(point, value, self.word_size);
-            let otherwise = self.otherwise(case.suspicion, (point, belongs_to), value);
-            let fits = otherwise.and_then(|other| fits(belongs_to, other, self.word_size));
+            let read = as_read(point, value);
+            let otherwise = otherwise(case.suspicion, (point, belongs_to), value);
+            let fits = otherwise.and_then(|other| fits(belongs_to, other));
             judged += usize::from(fits.is_some());
             let is_zero = number(value) == Some(0.0);
             match (read, fits) {
                 // A type is changed only where it seems wrong.
                 (Some(true), Some(false))
-                    if case.suspicion == Suspicion::Type && !case.mistyped.contains(&at) => {}
+                    if is_of_some(case.suspicion) && !case.suspected.contains(&at) => {}
+                (Some(false), _)
+                    if case.suspicion == Suspicion::PointByteOrder && point.is_right_order =>
+                {
+                    return Contribution::Against;
+                }
                 (Some(true), Some(false)) if !is_zero => return Contribution::Against,
                 // Behind the end of a packet anything may stand.
                 (Some(false), _) if wraps => {}
@@ -288,34 +316,37 @@ impl Plausibility {
         }
         Contribution::For(evidence)
     }
-
-    /// The value as it reads under a suspicion; `None` where its word is not known.
-    fn otherwise(
-        &self,
-        suspicion: Suspicion,
-        (point, belongs_to): (&Watched, &Watched),
-        value: Value,
-    ) -> Option<Value> {
-        let other_type = match (suspicion, point.signal_type) {
-            (Suspicion::Type, SignalType::Float) => SignalType::Integer,
-            (Suspicion::Type, SignalType::Integer) => SignalType::Float,
-            (Suspicion::Type, _) => return None,
-            _ => belongs_to.signal_type,
-        };
-        let Some(size) = self.word_size else {
-            return (other_type == value.signal_type()).then_some(value);
-        };
-        let word = word_of(value, size)?;
-        let word = match (suspicion, size) {
-            (Suspicion::ByteOrder, WordSize::Bits32) => u64::from((word as u32).swap_bytes()),
-            (Suspicion::ByteOrder, WordSize::Bits64) => word.swap_bytes(),
-            _ => word,
-        };
-        value_of(word, size, other_type)
-    }
 }
 
-fn watched(point: &Point) -> Watched {
+/// Whether a suspicion is of some points, each by itself.
+const fn is_of_some(suspicion: Suspicion) -> bool {
+    matches!(suspicion, Suspicion::PointByteOrder | Suspicion::Type)
+}
+
+/// The value as it reads under a suspicion; `None` where its word is not known.
+fn otherwise(
+    suspicion: Suspicion,
+    (point, belongs_to): (&Watched, &Watched),
+    value: Value,
+) -> Option<Value> {
+    let other_type = match (suspicion, point.signal_type) {
+        (Suspicion::Type, SignalType::Float) => SignalType::Integer,
+        (Suspicion::Type, SignalType::Integer) => SignalType::Float,
+        (Suspicion::Type, _) => return None,
+        _ => belongs_to.signal_type,
+    };
+    let (Some(own), Some(other)) = (point.word, belongs_to.word) else {
+        return (other_type == value.signal_type()).then_some(value);
+    };
+    let word = own.of_value(value)?;
+    let is_reversed = matches!(suspicion, Suspicion::ByteOrder | Suspicion::PointByteOrder);
+    if is_reversed && !own.is_of_bytes {
+        return None;
+    }
+    other.value(if is_reversed { own.reversed(word) } else { word }, other_type)
+}
+
+fn watched(format: WireFormat, point: &Point) -> Watched {
     let widened = |(least, greatest): (f64, f64)| {
         let by = RANGE_TOLERANCE * f64::max(least.abs(), greatest.abs());
         (least - by, greatest + by)
@@ -325,6 +356,8 @@ fn watched(point: &Point) -> Watched {
         signal_type: point.signal_type,
         range: point.word_range().map(widened),
         has_been_normal: false,
+        word: Word::of(format, point),
+        is_right_order: false,
     }
 }
 
@@ -342,64 +375,23 @@ fn is_within(value: Value, (least, greatest): (f64, f64)) -> bool {
 }
 
 /// Whether it is a float, neither zero nor too small to be a physical value.
-fn is_normal(value: Value, size: Option<WordSize>) -> bool {
-    matches!(value, Value::Float(value) if value != 0.0 && !is_subnormal(value, size))
+fn is_normal(value: Value, word: Option<Word>) -> bool {
+    matches!(value, Value::Float(value) if value != 0.0 && !is_subnormal(value, word))
 }
 
-fn is_subnormal(value: f64, size: Option<WordSize>) -> bool {
-    match size {
-        Some(WordSize::Bits32) => value != 0.0 && value.abs() < f64::from(f32::MIN_POSITIVE),
-        Some(WordSize::Bits64) => value.is_subnormal(),
-        None => false,
-    }
+fn is_subnormal(value: f64, word: Option<Word>) -> bool {
+    word.is_some_and(|word| word.is_subnormal(value))
 }
 
 /// Whether a value is plausible in a place; `None` where nothing is declared.
-fn fits(point: &Watched, value: Value, size: Option<WordSize>) -> Option<bool> {
-    let is_tiny = matches!(value, Value::Float(value) if is_subnormal(value, size));
+fn fits(point: &Watched, value: Value) -> Option<bool> {
+    let is_tiny = matches!(value, Value::Float(value) if is_subnormal(value, point.word));
     point.range.map(|range| !is_tiny && is_within(value, range))
 }
 
 /// Like [`fits`], of the value as read: small integers look like tiny floats, so tiny floats are
 /// implausible, but not where the point has been normal before.
-fn as_read(point: &Watched, value: Value, size: Option<WordSize>) -> Option<bool> {
+fn as_read(point: &Watched, value: Value) -> Option<bool> {
     let is_in_range = point.range.map(|range| is_within(value, range));
-    if point.has_been_normal { is_in_range } else { fits(point, value, size) }
-}
-
-/// The word in which a value stood.
-fn word_of(value: Value, size: WordSize) -> Option<u64> {
-    match (value, size) {
-        (Value::Float(value), WordSize::Bits32) => {
-            let narrow = value as f32;
-            (f64::from(narrow) == value || value.is_nan()).then(|| u64::from(narrow.to_bits()))
-        }
-        (Value::Float(value), WordSize::Bits64) => Some(value.to_bits()),
-        // Some readers extend a negative word with zeros.
-        (Value::Integer(value), WordSize::Bits32) => i32::try_from(value)
-            .map(i32::cast_unsigned)
-            .or_else(|_| u32::try_from(value))
-            .ok()
-            .map(u64::from),
-        (Value::Integer(value), WordSize::Bits64) => Some(value.cast_unsigned()),
-        (Value::Boolean(value), _) => Some(u64::from(value)),
-        (Value::Complex(..), _) => None,
-    }
-}
-
-/// A word as a value of a type.
-fn value_of(word: u64, size: WordSize, signal_type: SignalType) -> Option<Value> {
-    Some(match (signal_type, size) {
-        (SignalType::Float, WordSize::Bits32) => {
-            Value::Float(f64::from(f32::from_bits(word as u32)))
-        }
-        (SignalType::Float, WordSize::Bits64) => Value::Float(f64::from_bits(word)),
-        (SignalType::Integer | SignalType::Boolean, WordSize::Bits32) => {
-            Value::Integer(i64::from((word as u32).cast_signed()))
-        }
-        (SignalType::Integer | SignalType::Boolean, WordSize::Bits64) => {
-            Value::Integer(word.cast_signed())
-        }
-        (SignalType::Complex, _) => return None,
-    })
+    if point.has_been_normal { is_in_range } else { fits(point, value) }
 }

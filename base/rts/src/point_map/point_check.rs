@@ -7,13 +7,14 @@ use super::format::{WireFormat, WordSize};
 use super::read::{MapDraft, PointDraft};
 use super::{PointDirection, PointUnit};
 use crate::sample::SignalType;
+use crate::{FieldType, FrameField};
 
 /// A whole word is met within this, relative to the word: the rounding of conversions.
 const WHOLE_TOLERANCE: f64 = 1e-9;
 
 pub(super) fn check(map: &MapDraft<'_>, out: &mut Diagnostics) {
     let format = map.wire_format();
-    for point in &map.points {
+    for (point, place) in map.points.iter().zip(&map.places) {
         if let Some(format) = format {
             check_type(point, format, out);
         }
@@ -25,7 +26,7 @@ pub(super) fn check(map: &MapDraft<'_>, out: &mut Diagnostics) {
         check_range(point, out);
         check_write(point, out);
         if let Some(format) = format {
-            check_words(point, format, out);
+            check_words(point, word_limits(point, format, place.as_ref()), out);
         }
     }
 }
@@ -275,22 +276,42 @@ fn check_write(point: &PointDraft<'_>, out: &mut Diagnostics) {
     }
 }
 
+/// The least and the greatest word that can carry a point; `None` where any number can be carried.
+fn word_limits(
+    point: &PointDraft<'_>,
+    format: WireFormat,
+    place: Option<&FrameField>,
+) -> Option<(f64, f64)> {
+    if let Some(place) = place {
+        let (least, greatest) = place.range();
+        return match place.field_type {
+            // A sample has signed integers of 64 bits.
+            FieldType::Signed | FieldType::Unsigned => {
+                Some((least as f64, greatest.min(i64::MAX.into()) as f64))
+            }
+            FieldType::Float32 => Some((f64::from(f32::MIN), f64::from(f32::MAX))),
+            FieldType::Float64 | FieldType::Boolean => None,
+        };
+    }
+    match (point.signal_type?, format.word_size()) {
+        (SignalType::Integer, Some(WordSize::Bits32)) => {
+            Some((f64::from(i32::MIN), f64::from(i32::MAX)))
+        }
+        (SignalType::Integer, _) => Some((i64::MIN as f64, i64::MAX as f64)),
+        (SignalType::Float, Some(WordSize::Bits32)) => {
+            Some((f64::from(f32::MIN), f64::from(f32::MAX)))
+        }
+        _ => None,
+    }
+}
+
 /// Whether the words on the wire can be what the map declares.
-fn check_words(point: &PointDraft<'_>, format: WireFormat, out: &mut Diagnostics) {
+fn check_words(point: &PointDraft<'_>, limits: Option<(f64, f64)>, out: &mut Diagnostics) {
     let (draft, Some(unit)) = (&point.draft, &point.unit) else { return };
+    let Some((least_word, greatest_word)) = limits else { return };
     let Some(scale) = draft.si("scale").filter(|scale| *scale != 0.0) else { return };
     let offset = draft.si("offset").unwrap_or(0.0);
     let word_of = |si: f64| (si - offset) / (scale * unit.factor);
-    let (least_word, greatest_word) = match (point.signal_type, format.word_size()) {
-        (Some(SignalType::Integer), Some(WordSize::Bits32)) => {
-            (f64::from(i32::MIN), f64::from(i32::MAX))
-        }
-        (Some(SignalType::Integer), _) => (i64::MIN as f64, i64::MAX as f64),
-        (Some(SignalType::Float), Some(WordSize::Bits32)) => {
-            (f64::from(f32::MIN), f64::from(f32::MAX))
-        }
-        _ => return,
-    };
     let is_integer = point.signal_type == Some(SignalType::Integer);
     let is_written = point.direction == Some(PointDirection::ToSimulator);
     for key in ["least", "greatest", "initial", "safe_value"] {

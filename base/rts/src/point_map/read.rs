@@ -1,5 +1,6 @@
 //! From TOML to the tables of a map; each mistake is reported, and reading goes on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use lastmeter_params::{
@@ -13,9 +14,10 @@ use super::fields::{POINT, SIMULATOR, VALUE_KEYS, values_of};
 use super::format::{Card, WireFormat};
 use super::{
     Commanded, Meaning, Point, PointDirection, PointMap, PointRange, PointUnit, Simulator,
-    StatusRole, WaveformChannel, WriteLimits, check, point_check,
+    StatusRole, WaveformChannel, WriteLimits, check, layout, point_check,
 };
 use crate::sample::SignalType;
+use crate::{FORMATS, FormatKind, FrameField};
 
 /// The version of the map's format.
 const FORMAT: i64 = 1;
@@ -85,6 +87,8 @@ pub(super) struct PointDraft<'a> {
 pub(super) struct MapDraft<'a> {
     pub(super) simulator: Option<Draft<'a>>,
     pub(super) points: Vec<PointDraft<'a>>,
+    /// Where each of the points lies in a described frame, as far as that is known.
+    pub(super) places: Vec<Option<FrameField>>,
 }
 
 impl MapDraft<'_> {
@@ -110,8 +114,10 @@ pub(super) fn read(text: &str, out: &mut Diagnostics) -> Option<PointMap> {
     let root = parse_document(text, SourceId::FILE, out);
     let meant = check_root(&root, out);
     let simulator = simulator(&root, &meant, out);
-    let points = points(&root, &meant, out);
-    let draft = MapDraft { simulator, points };
+    let format = simulator.as_ref().and_then(|draft| draft.text("wire_format"));
+    let points = points(&root, &meant, format.and_then(WireFormat::from_word), out);
+    let mut draft = MapDraft { simulator, points, places: Vec::new() };
+    draft.places = layout::lay_out(&draft, out);
     point_check::check(&draft, out);
     check::check(&draft, out);
     if out.is_empty() { finish(text, &draft) } else { None }
@@ -175,7 +181,9 @@ fn simulator<'a>(root: &'a Table, meant: &[&str], out: &mut Diagnostics) -> Opti
     };
     match &node.value {
         NodeValue::Table(table) => {
-            let values = read_table_of(table, node.span, &[SIMULATOR], out);
+            let format = table.text("wire_format").and_then(WireFormat::from_word);
+            let (own, rest) = of_format(table, format, |row| row.simulator_keys, out);
+            let values = read_table_of(&rest, node.span, &[SIMULATOR, own], out);
             let numbers = numbers(table, node.span, SIMULATOR.iter());
             Some(Draft { table, span: node.span, values, numbers })
         }
@@ -188,6 +196,30 @@ fn simulator<'a>(root: &'a Table, meant: &[&str], out: &mut Diagnostics) -> Opti
             None
         }
     }
+}
+
+/// The keys of a format, and the table without those of other formats, which are reported. While
+/// the format is unknown, those of all formats may stand there.
+fn of_format<'a>(
+    table: &'a Table,
+    format: Option<WireFormat>,
+    keys: impl Fn(&FormatKind) -> &'static [Field],
+    out: &mut Diagnostics,
+) -> (&'static [Field], Cow<'a, Table>) {
+    let has = |row: &FormatKind, key: &str| keys(row).iter().any(|field| field.name == key);
+    let own = format.map_or(&[][..], |format| keys(format.kind()));
+    let is_own = |key: &str| own.iter().any(|field| field.name == key);
+    let foreign = |key: &str| FORMATS.iter().find(|row| !is_own(key) && has(row, key));
+    let mut rest = Cow::Borrowed(table);
+    for entry in &table.entries {
+        let Some(row) = foreign(&entry.key) else { continue };
+        rest.to_mut().entries.retain(|other| other.key != entry.key);
+        let Some(format) = format else { continue };
+        let message = format!("`{format}` has no `{}`", entry.key);
+        let label = format!("expected the wire format `{}`", row.name);
+        out.report(Code::DOES_NOT_FIT, entry.key_span, message, label);
+    }
+    (own, rest)
 }
 
 fn report_several_simulators(list: &[Node], span: Span, out: &mut Diagnostics) {
@@ -204,7 +236,12 @@ fn report_several_simulators(list: &[Node], span: Span, out: &mut Diagnostics) {
     }
 }
 
-fn points<'a>(root: &'a Table, meant: &[&str], out: &mut Diagnostics) -> Vec<PointDraft<'a>> {
+fn points<'a>(
+    root: &'a Table,
+    meant: &[&str],
+    format: Option<WireFormat>,
+    out: &mut Diagnostics,
+) -> Vec<PointDraft<'a>> {
     let (list, span) = match root.get("point").map(|node| (&node.value, node.span)) {
         Some((NodeValue::Array(list), span)) => (list.as_slice(), span),
         Some((NodeValue::Invalid, _)) => return Vec::new(),
@@ -222,7 +259,7 @@ fn points<'a>(root: &'a Table, meant: &[&str], out: &mut Diagnostics) -> Vec<Poi
     let mut points = Vec::new();
     for node in list {
         match &node.value {
-            NodeValue::Table(table) => points.push(point(table, node.span, out)),
+            NodeValue::Table(table) => points.push(point(table, node.span, format, out)),
             NodeValue::Invalid => {}
             _ => report_no_point(node.span, out),
         }
@@ -236,16 +273,22 @@ fn report_no_point(span: Span, out: &mut Diagnostics) {
     out.report_with_help(Code::WRONG_KIND, span, message, "expected `[[point]]`", help);
 }
 
-fn point<'a>(table: &'a Table, span: Span, out: &mut Diagnostics) -> PointDraft<'a> {
+fn point<'a>(
+    table: &'a Table,
+    span: Span,
+    format: Option<WireFormat>,
+    out: &mut Diagnostics,
+) -> PointDraft<'a> {
     let quantity = quantity(table, out);
     let unit = unit(table, quantity, out);
+    let (own, rest) = of_format(table, format, |row| row.point_keys, out);
     let values = if let Some(unit) = &unit {
-        read_table_of(table, span, &[POINT, values_of(unit.dimension)], out)
+        read_table_of(&rest, span, &[POINT, own, values_of(unit.dimension)], out)
     } else {
         // Without the unit nothing can be stated about values: only the other keys are read.
-        let mut rest = table.clone();
+        let mut rest = rest.into_owned();
         rest.entries.retain(|entry| !VALUE_KEYS.contains(&entry.key.as_str()));
-        read_table_of(&rest, span, &[POINT], out);
+        read_table_of(&rest, span, &[POINT, own], out);
         None
     };
     let of_unit = unit.as_ref().map_or(&[][..], |unit| values_of(unit.dimension));
@@ -329,9 +372,13 @@ fn finish(text: &str, draft: &MapDraft<'_>) -> Option<PointMap> {
         card: draft.card()?,
         dev_id: values.integer_opt("dev_id").and_then(|id| i16::try_from(id).ok()),
         sample_rate: values.si("sample_rate"),
+        frame_bytes_from_simulator: layout::frame_bytes(draft, PointDirection::FromSimulator),
+        frame_bytes_to_simulator: layout::frame_bytes(draft, PointDirection::ToSimulator),
     };
-    let points: Option<Vec<Point>> =
-        draft.points.iter().map(|point| finish_point(text, draft, point)).collect();
+    let points = draft.points.iter().zip(&draft.places);
+    let points: Option<Vec<Point>> = points
+        .map(|(point, place)| Some(Point { place: *place, ..finish_point(text, draft, point)? }))
+        .collect();
     Some(PointMap { simulator, points: points? })
 }
 
@@ -366,6 +413,7 @@ fn finish_point(text: &str, map: &MapDraft<'_>, point: &PointDraft<'_>) -> Optio
             (None, None, None) => Meaning::Raw,
         },
         write,
+        place: None,
         line: text.get(..point.draft.span.start)?.matches('\n').count() + 1,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::word::are_neighbours;
 use super::{Point, PointDirection, PointMap, StatusRole};
 
 /// From this share of a range inside the other's on, a shift is taken to be unnoticeable there:
@@ -50,7 +51,8 @@ impl fmt::Display for UnnoticeableShift {
 
 /// The neighbours of each direction between which a shift by one word could not be noticed in at
 /// least one of both ways: of one type on the wire, neither of them a counter, and at least half of
-/// one's declared range within the other's, in words.
+/// one's declared range within the other's, in words. In a described frame only points are
+/// neighbours that follow one another without a gap, of one width and byte order.
 ///
 /// A list without entries does not promise that every shift shows: values may happen to be where
 /// the ranges overlap. One with entries is the reason to put a status word, or points of other
@@ -58,7 +60,9 @@ impl fmt::Display for UnnoticeableShift {
 pub fn unnoticeable_shifts(map: &PointMap) -> Vec<UnnoticeableShift> {
     let mut found = Vec::new();
     for direction in PointDirection::ALL {
-        let points: Vec<&Point> = map.of_direction(direction).collect();
+        let mut points: Vec<&Point> = map.of_direction(direction).collect();
+        // Points of other formats have no place, and keep their order.
+        points.sort_by_key(|point| point.place.map(|field| (field.byte_offset, field.bit_offset)));
         found.extend(points.windows(2).filter_map(|pair| shift(direction, pair[0], pair[1])));
     }
     found
@@ -66,6 +70,11 @@ pub fn unnoticeable_shifts(map: &PointMap) -> Vec<UnnoticeableShift> {
 
 fn shift(direction: PointDirection, first: &Point, second: &Point) -> Option<UnnoticeableShift> {
     if first.signal_type != second.signal_type || is_counter(first) || is_counter(second) {
+        return None;
+    }
+    if let (Some(a), Some(b)) = (first.place, second.place)
+        && !are_neighbours(&a, &b)
+    {
         return None;
     }
     let (a, b) = (first.word_range(), second.word_range());

@@ -20,7 +20,18 @@
 use super::{
     Decoded, at_signal, check_count, check_values, checked_origin, narrowed, origin_in_32_bits,
 };
-use crate::{Refusal, Rejection, Sample, SignalType, Value};
+use crate::{FormatKind, Refusal, Rejection, Sample, SignalType, Value};
+
+/// The row of the format.
+pub const VILLAS_BINARY: FormatKind = FormatKind {
+    name: "villas-binary",
+    summary: "messages of VILLASnode: a header of 16 bytes and 32-bit words",
+    description: "A datagram is one message or several (`villas.binary`): a header with the \
+        number of values, a sequence and a time, then a 32-bit big-endian word for each point, \
+        float32 or int32. Each message is read by itself.",
+    simulator_keys: &[],
+    point_keys: &[],
+};
 
 /// The header before the values, bytes.
 pub const HEADER_BYTES: usize = 16;

@@ -21,7 +21,18 @@ use super::{
     Decoded, at_signal, check_count, check_samples, check_size, check_values, checked_origin,
     mismatch,
 };
-use crate::{Refusal, Rejection, Sample, SignalType, Value};
+use crate::{FormatKind, Refusal, Rejection, Sample, SignalType, Value};
+
+/// The row of the format.
+pub const VILLAS_JSON: FormatKind = FormatKind {
+    name: "villas-json",
+    summary: "samples of VILLASnode as JSON",
+    description: "A datagram is an array of samples (`json`): each with its values in order, a \
+        time and a sequence where the sender has them. Values are of any type, and each keeps the \
+        digits that it has.",
+    simulator_keys: &[],
+    point_keys: &[],
+};
 
 /// The samples of a message or of lines, one result for each, in their order.
 ///

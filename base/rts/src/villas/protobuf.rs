@@ -20,7 +20,18 @@ use super::{
     Decoded, at_signal, check_count, check_samples, check_size, check_values, checked_origin,
     mismatch, narrowed, origin_in_32_bits,
 };
-use crate::{Refusal, Rejection, Sample, SignalType, Value};
+use crate::{FormatKind, Refusal, Rejection, Sample, SignalType, Value};
+
+/// The row of the format.
+pub const VILLAS_PROTOBUF: FormatKind = FormatKind {
+    name: "villas-protobuf",
+    summary: "samples of VILLASnode as Protocol Buffers",
+    description: "A datagram is one message of samples (`protobuf`), each with its sequence, its \
+        time and values that have their types with them: float64, 64-bit integer, boolean or \
+        complex number.",
+    simulator_keys: &[],
+    point_keys: &[],
+};
 
 /// The kinds of samples.
 const KIND_DATA: i32 = 1;

@@ -12,8 +12,10 @@ mod raw;
 mod tests;
 mod writing;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
-use lastmeter_rts::point_map::PointMap;
+use lastmeter_rts::point_map::{Meaning, PointMap};
 use lastmeter_rts::{OnExcess, Wire};
 
 use super::kind::{GatewayContext, GatewayKind};
@@ -128,6 +130,7 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
     },
     networks: &["stream"],
     files: &["map"],
+    devices: devices_of_map,
     live: |values| (values.text("raw") != RawForm::None.word()).then_some(raw::SET),
     build: |values, context, restored, out| {
         let map = read_map(values, context, out)?;
@@ -184,6 +187,18 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
         }
     },
 };
+
+/// The devices that points stand for or are written for, each once.
+fn devices_of_map(values: &Values, files: &BTreeMap<String, String>) -> Vec<String> {
+    let map = files.get(values.text("map")).and_then(|text| PointMap::parse(text).ok());
+    let points = map.map_or_else(Vec::new, |map| map.points);
+    let named = points.into_iter().filter_map(|point| match point.meaning {
+        Meaning::Measured { device, .. } | Meaning::Waveform { device, .. } => Some(device),
+        Meaning::Status(_) | Meaning::Raw => Some(point.write?.commanded?.device),
+    });
+    let all: BTreeSet<String> = named.collect();
+    all.into_iter().collect()
+}
 
 /// The point map, with each of its mistakes.
 fn read_map(

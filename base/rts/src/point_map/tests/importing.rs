@@ -1,8 +1,8 @@
 //! Maps made from what a laboratory already has.
 
 use super::{mistakes, parsed};
-use crate::SignalType;
 use crate::point_map::{ImportError, PointDirection, WireFormat, listed_points, villas_points};
+use crate::{ByteOrder, FieldType, FrameField, SignalType};
 
 const CONFIGURATION: &str = r#"{ "nodes": {
   "rtds": {
@@ -44,6 +44,22 @@ fn a_configuration_of_villasnode_becomes_a_map_to_fill_in() {
     let found = mistakes(&with_rate(&text));
     let limitless = found.iter().filter(|text| text.contains("is written and has no")).count();
     assert_eq!((found.len(), limitless), (2, 2), "{found:#?}");
+}
+
+#[test]
+fn raw_values_of_villasnode_become_a_described_frame() {
+    let typhoon = r#"{ "nodes": { "typhoon": { "type": "socket",
+        "format": { "type": "raw", "bits": 64, "endianess": "big" },
+        "in": { "signals": [{ "name": "u" }, { "name": "n", "type": "integer" }] } } } }"#;
+    let map = parsed(&with_rate(&villas_points(typhoon, None).unwrap()));
+    assert_eq!(map.simulator.wire_format, WireFormat::Frame);
+    let place = |at, of| Some(FrameField::new(at, 64, ByteOrder::Big, of));
+    assert_eq!(map.points[0].place, place(0, FieldType::Float64));
+    assert_eq!(map.points[1].place, place(8, FieldType::Signed));
+    let plain = typhoon.replace(r#"{ "type": "raw", "bits": 64, "endianess": "big" }"#, "\"raw\"");
+    let map = parsed(&with_rate(&villas_points(&plain, None).unwrap()));
+    let expected = FrameField::new(4, 32, ByteOrder::Little, FieldType::Signed);
+    assert_eq!(map.points[1].place, Some(expected));
 }
 
 #[test]
@@ -105,7 +121,7 @@ fn a_list_of_points_becomes_a_map_to_fill_in() {
     let only = mistakes(&text).concat();
     assert!(only.contains("point `TAP` is written and has no `initial`"), "{only}");
     let without = listed_points(&list.replace("TAP", "#")).unwrap();
-    let without = without.replace("# wire_format = \"\"", "wire_format = \"frame\"");
+    let without = without.replace("# wire_format = \"\"", "wire_format = \"gtnet-skt\"");
     let map = parsed(&with_rate(&without));
     let names: Vec<&str> = map.points.iter().map(|point| point.name.as_str()).collect();
     assert_eq!(names, ["NewData", "BUS1-VRMS", "P1"]);

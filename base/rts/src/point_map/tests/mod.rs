@@ -1,9 +1,11 @@
 //! Tests of the point map.
 
 mod importing;
+mod laid_out;
 mod mistakes;
 mod reading;
 mod watching;
+mod watching_frames;
 
 use super::PointMap;
 

@@ -71,10 +71,14 @@ fn a_byte_order_mark_moves_no_line() {
 #[test]
 fn each_format_carries_its_own_types() {
     let with = |format: &str, kind: &str| {
+        let (order, bits) = match format {
+            "frame" => ("byte_order = \"big\"\n", "bits = 32\n"),
+            _ => ("", ""),
+        };
         let text = format!(
-            "format = 1\n[simulator]\nname = \"s\"\nwire_format = \"{format}\"\n\
+            "format = 1\n[simulator]\nname = \"s\"\nwire_format = \"{format}\"\n{order}\
              sample_rate = \"50 Hz\"\n[[point]]\nname = \"p\"\n\
-             direction = \"from-simulator\"\ntype = \"{kind}\"\n"
+             direction = \"from-simulator\"\ntype = \"{kind}\"\n{bits}"
         );
         PointMap::parse(&text).is_ok()
     };

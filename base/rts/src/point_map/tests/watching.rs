@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use super::{FEEDER, parsed};
 use crate::SignalType::{self, Float, Integer};
 use crate::point_map::{
-    Finding, Plausibility, PointMap, SAMPLES_NEEDED, Suspicion, WireFormat, WordSize,
-    unnoticeable_shifts,
+    Finding, Plausibility, PointMap, SAMPLES_NEEDED, Suspicion, WireFormat, unnoticeable_shifts,
 };
 use crate::{Sample, Value};
 
@@ -198,7 +197,7 @@ fn a_shift_of_json_values_is_found_without_words() {
     };
     let found = findings(&map, (0..9).map(rotated));
     assert_eq!(found[0].suspicion, Suspicion::Shift { words: -1 });
-    let mut watcher = Plausibility::with_word_size(&map, Some(WordSize::Bits32));
+    let mut watcher = Plausibility::new(&map);
     assert!(watcher.observe(&sample(Vec::new())).is_none());
 }
 
