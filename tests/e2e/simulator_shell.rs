@@ -189,7 +189,7 @@ impl Http {
 }
 
 const TAP: &str = "[[point]]\nname = \"tap\"\ndirection = \"to-simulator\"\ntype = \"integer\"\n\
-                   least = -8\ngreatest = 8\ngreatest_change_per_second = 1000\ninitial = 3\n\
+                   least = -8\ngreatest = 8\ngreatest_change_per_second = 1000000\ninitial = 3\n\
                    safe_value = 0\n";
 
 /// With what sends to it and hears from it.

@@ -212,8 +212,8 @@ pub fn echo(tenant: &str, client: &str) -> Option<String> {
 }
 
 /// A channel of an adapter of a real-time simulator beside its messages: `points` for samples as
-/// they come, `set` for values to be written as they come; `frames` and `writes` where the simulator
-/// is coupled by the broker.
+/// they come, `set` for values to be written as they come; `frames` and `writes` where the
+/// simulator is coupled by the broker.
 pub fn simulator(tenant: &str, adapter: &HardwareId, channel: &str) -> String {
     format!("{tenant}/rts/{adapter}/{channel}")
 }
