@@ -569,7 +569,7 @@ impl Adapter {
 }
 
 /// The 1st, 10th, 100th, ... is told, so that a flood is no flood of lines.
-fn is_told(count: u64) -> bool {
+pub(super) fn is_told(count: u64) -> bool {
     count > 0 && 10_u64.checked_pow(count.ilog10()) == Some(count)
 }
 

@@ -15,7 +15,7 @@ use lastmeter_rts::{
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
-use super::machine::number;
+use super::machine::{is_told, number};
 use super::raw::written_values;
 
 /// A float of 32 bits, and a sum of such, is met within this, relative.
@@ -96,6 +96,8 @@ pub(super) struct Writer {
     /// Since when the platform is gone.
     alone_since: Option<SimTime>,
     is_safe: bool,
+    /// How often the state was written again because the simulator showed another one.
+    rewritten: u64,
 }
 
 impl Writer {
@@ -149,6 +151,7 @@ impl Writer {
             mode: mode.map(|place| (place, None)),
             alone_since: Some(start),
             is_safe: false,
+            rewritten: 0,
         })
     }
 
@@ -363,14 +366,32 @@ impl Writer {
         {
             *mode = Some(word != 0.0);
         }
+        let settled = self.last_frame.is_some_and(|at| at + self.settings.reflect_within < now);
+        let is_manual = self.mode.is_some_and(|(_, mode)| mode == Some(false));
         for own in &mut self.points {
-            let Some(open) = own.open.as_ref().filter(|open| open.deadline.is_some()) else {
-                continue;
-            };
             let shown = own.reflected_by.and_then(|place| values.get(place).copied());
             let Some(shown) = shown.and_then(number) else { continue };
             let target = rounded(&own.point, own.point.to_word(own.target));
             let is_met = (shown - target).abs() <= REFLECTED_WITHIN * target.abs().max(1e-3);
+            let Some(open) = &own.open else {
+                let is_blocked =
+                    is_manual && own.point.write.as_ref().is_some_and(|it| it.blocked_by_mode);
+                // A simulator that began again has lost what was written, whoever noticed it.
+                if settled && !is_met && !is_blocked && own.value == own.target {
+                    (self.is_due, self.rewritten) = (true, self.rewritten + 1);
+                    if is_told(self.rewritten) {
+                        out.log.push(format!(
+                            "point `{}` is {shown} instead of {target} on the wire: written again \
+                             ({} times so far)",
+                            own.point.name, self.rewritten
+                        ));
+                    }
+                }
+                continue;
+            };
+            if open.deadline.is_none() {
+                continue;
+            }
             if is_met {
                 let result = Ok(format!("{} = {}, reflected", own.point.name, own.shown()));
                 out.answers.push(Answer {

@@ -121,6 +121,7 @@ impl Bench {
     }
 
     fn seen(&mut self, now: i64, mode: i64, state: i64) {
+        self.now = now;
         let mut written = Written::default();
         let values = [Value::Integer(mode), Value::Integer(state)];
         self.writer.seen(at(now), &values, &mut written);
@@ -157,6 +158,25 @@ fn what_is_reflected_is_acknowledged_and_else_not() {
     bench.order(3000, "c", &set(2.05));
     let (_, Ok(response)) = bench.answers.last().unwrap() else { panic!("{:?}", bench.answers) };
     assert_eq!(response, "level = 2.05 kW, written, not reflected");
+}
+
+#[test]
+fn a_simulator_that_lost_its_state_is_told_it_again() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.seen(50, 1, 1);
+    bench.order(100, "a", &OPEN);
+    bench.seen(140, 1, 0);
+    // It begins again, with its breaker closed.
+    bench.seen(400, 1, 1);
+    bench.run_to(500);
+    assert_eq!(bench.frames.len(), 2);
+    bench.seen(700, 1, 1);
+    bench.run_to(720);
+    assert_eq!(bench.frames[2..], [(700, vec![0.0, 2.0])]);
+    // Operated by hand it is left alone.
+    bench.seen(1500, 0, 1);
+    bench.run_to(2000);
+    assert_eq!(bench.frames.len(), 3);
 }
 
 #[test]
