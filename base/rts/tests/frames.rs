@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+use std::fmt::Write as _;
+
 use lastmeter_rts::point_map::PointMap;
 use lastmeter_rts::{Refusal, Sample, Value, Wire};
 
@@ -21,10 +23,12 @@ fn map(simulator: &str, points: &[(&str, &str, &str)]) -> PointMap {
                      safe_value = 0\n"
                 }
             };
-            text.push_str(&format!(
+            write!(
+                text,
                 "[[point]]\nname = \"{direction}-{name}\"\ndirection = \"{direction}-simulator\"\n\
                  type = \"{kind}\"\n{keys}\n{limits}"
-            ));
+            )
+            .unwrap();
         }
     }
     PointMap::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+use std::fmt::Write as _;
+
 use lastmeter_rts::point_map::{Plausibility, PointMap, unnoticeable_shifts};
 use lastmeter_rts::{
     AsyncIp, ByteOrder, FieldType, Format, FrameDescription, FrameField, Framing, Gtnet,
@@ -194,14 +196,16 @@ fn no_map_of_a_described_frame_makes_a_panic_and_what_is_taken_can_be_put_to_wor
         text += &key(&mut random, "frame_bytes_from_simulator", &["24", "60000"]);
         for point in 0..=random.below(4) {
             let kind = ["float", "integer", "boolean"][random.below(3)];
-            text += &format!(
+            writeln!(
+                text,
                 "[[point]]\nname = \"p{point}\"\ndirection = \"from-simulator\"\n\
-                 type = \"{kind}\"\n"
-            );
+                 type = \"{kind}\""
+            )
+            .unwrap();
             let bits = ["32", "64", "8", "12", "1"][random.below(5)];
-            text += &format!("bits = {}\n", if random.below(50) == 0 { "65" } else { bits });
+            writeln!(text, "bits = {}", if random.below(50) == 0 { "65" } else { bits }).unwrap();
             if random.below(3) == 0 {
-                text += &format!("byte_offset = {}\n", random.below(24));
+                writeln!(text, "byte_offset = {}", random.below(24)).unwrap();
                 text += &key(&mut random, "bit_offset", &["0", "3"]);
             }
             text += &key(&mut random, "byte_order", &ORDERS);

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+use std::fmt::Write as _;
+
 use lastmeter_rts::point_map::PointMap;
 use lastmeter_rts::{
     AsyncIp, ByteOrder, FieldType, Format, FrameDescription, FrameField, Gtnet, GtnetHeader,
@@ -122,8 +124,8 @@ fn map_of(parts: &[Part], fields: &[FrameField], bytes: usize) -> PointMap {
             let mut keys = format!("bits = {width}\nbyte_order = \"{order}\"\n");
             let begin = 8 * field.byte_offset + usize::from(field.bit_offset);
             if begin != end {
-                keys += &format!("byte_offset = {}\n", begin / 8);
-                keys += &format!("bit_offset = {}\n", begin % 8);
+                writeln!(keys, "byte_offset = {}", begin / 8).unwrap();
+                writeln!(keys, "bit_offset = {}", begin % 8).unwrap();
             }
             end = begin + usize::from(*width);
             if *of == FieldType::Unsigned {
@@ -134,13 +136,15 @@ fn map_of(parts: &[Part], fields: &[FrameField], bytes: usize) -> PointMap {
             }
             if direction == "to" && *of != FieldType::Boolean {
                 let greatest = least + 1;
-                keys += &format!("least = {least}\ngreatest = {greatest}\n");
+                writeln!(keys, "least = {least}\ngreatest = {greatest}").unwrap();
                 keys += "greatest_change_per_second = 1\n";
             }
-            text += &format!(
+            write!(
+                text,
                 "[[point]]\nname = \"{direction}{at}\"\ndirection = \"{direction}-simulator\"\n\
                  type = \"{kind}\"\n{keys}"
-            );
+            )
+            .unwrap();
         }
     }
     PointMap::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
