@@ -12,7 +12,8 @@ use lastmeter_mbus::record::{Item, Records};
 use lastmeter_params::{Diagnostics, SourceId, parse_document, parse_override};
 use lastmeter_plans::standard::TestPlan;
 use lastmeter_rts::point_map::{
-    Plausibility, PointDirection, PointMap, listed_points, unnoticeable_shifts, villas_points,
+    Plausibility, PointDirection, PointMap, WireFormat, listed_points, unnoticeable_shifts,
+    villas_points,
 };
 use lastmeter_rts::villas::{Decoded, binary, json, protobuf};
 use lastmeter_rts::{
@@ -158,7 +159,7 @@ const VILLAS_BINARY: &[u8] =
 const VILLAS_JSON: &[u8] =
     br#"[{"ts":{"origin":[1,500000000]},"sequence":7,"data":[0.5,3]},{"data":[1e3,-2]}]"#;
 /// A sample of sequence 7 at a second and 5 ns: 0.5 and 3.
-const VILLAS_PROTOBUF: &[u8] = b"\x0a\x1d\x08\x01\x10\x07\x1a\x04\x08\x01\x10\x05\
+const VILLAS_PROTOBUF: &[u8] = b"\x0a\x1b\x08\x01\x10\x07\x1a\x04\x08\x01\x10\x05\
     \xa2\x06\x09\x09\0\0\0\0\0\0\xe0\x3f\xa2\x06\x02\x10\x03";
 const POINT_MAP: &[u8] = br#"format = 1
 [simulator]
@@ -474,8 +475,12 @@ pub fn point_map(bytes: &[u8]) -> bool {
                 let _ = watcher.observe(&sample);
             }
         }
-        // Nobody sends what has no points.
-        Err(_) => assert_eq!(map.of_direction(PointDirection::FromSimulator).count(), 0),
+        // Nobody sends what has no points; a frame of words may be too long for any card.
+        Err(error) => assert!(
+            map.simulator.wire_format != WireFormat::Frame
+                || map.of_direction(PointDirection::FromSimulator).next().is_none(),
+            "{error}"
+        ),
     }
     true
 }
