@@ -11,6 +11,15 @@ use lastmeter_mbus::frame::Frame;
 use lastmeter_mbus::record::{Item, Records};
 use lastmeter_params::{Diagnostics, SourceId, parse_document, parse_override};
 use lastmeter_plans::standard::TestPlan;
+use lastmeter_rts::point_map::{
+    Plausibility, PointDirection, PointMap, WireFormat, listed_points, unnoticeable_shifts,
+    villas_points,
+};
+use lastmeter_rts::villas::{Decoded, binary, json, protobuf};
+use lastmeter_rts::{
+    AsyncIp, ByteOrder, FieldType, Format, FrameDescription, FrameField, Framing, Gtnet,
+    GtnetHeader, GtnetPoint, Reassembly, Rejection, Sample, SignalType, Wire,
+};
 use lastmeter_scenarios::language::{LoadOptions, Scenario};
 use lastmeter_waveform::{Recording, comtrade, csv, spectrum};
 use lastmeter_wire::flexmeter::{self, DecodeRules, Limits};
@@ -59,6 +68,15 @@ pub const TARGETS: &[Target] = &[
     target("jsonbatch", jsonbatch, &[BATCH]),
     target("journal", journal, &[SEGMENT]),
     target("mbus", mbus, &[MBUS_VARIABLE, MBUS_FIXED]),
+    target("gtnet_skt", gtnet_skt, &[GTNET, GTNET_HEADER]),
+    target("opal_asyncip", opal_asyncip, &[ASYNC_IP]),
+    target("described_frame", described_frame, &[DESCRIBED]),
+    target("villas_binary", villas_binary, &[VILLAS_BINARY]),
+    target("villas_json", villas_json, &[VILLAS_JSON]),
+    target("villas_protobuf", villas_protobuf, &[VILLAS_PROTOBUF]),
+    target("rts_stream", rts_stream, &[ASYNC_IP, GTNET]),
+    target("point_map", point_map, &[POINT_MAP, POINT_MAP_FRAME]),
+    target("point_import", point_import, &[VILLAS_NODE, b"Name,Type\nu1,float,kV\nn,int\n"]),
 ];
 
 /// Ends the header and begins the data of a COMTRADE input; no header has an empty line.
@@ -128,6 +146,92 @@ const MBUS_VARIABLE: &[u8] = b"h**h\x08\x02rxV4\x12$@\x01\x04U\0\0\0\x0c\x06'\x0
     \x1e\x97\x9f,\x8b`\xbbp\x12\xd4V\x0d\xfd\x10\x03ABC\x1fW\x16";
 /// Two counters in a fixed structure.
 const MBUS_FIXED: &[u8] = b"h\x13\x13h\x08\x05sxV4\x12\n\0\xe9~\x01\0\0\x005\x01\0\0<\x16";
+
+/// An integer and a float, and the same behind sequence and time.
+const GTNET: &[u8] = b"\xff\xff\xff\xfd\x3f\x80\0\0";
+const GTNET_HEADER: &[u8] = b"\0\0\0\x07\x01\0\0\0\0\0\0\x05\xff\xff\xff\xfd\x3f\x80\0\0";
+/// Device 1, message 7, two values.
+const ASYNC_IP: &[u8] = b"\x01\0\x07\0\0\0\x10\0\0\0\0\0\0\xd0\x6c\x40\0\0\0\0\0\0\xf0\xbf";
+/// A truth, 7 bits, a float, and 3 bytes.
+const DESCRIBED: &[u8] = b"\xd5\x3f\xc0\0\0\x01\x02\x03";
+const VILLAS_BINARY: &[u8] =
+    b"\x20\0\0\x02\0\0\0\x07\0\0\0\x01\x1d\xcd\x65\0\x3f\x80\0\0\xff\xff\xff\xfd";
+const VILLAS_JSON: &[u8] =
+    br#"[{"ts":{"origin":[1,500000000]},"sequence":7,"data":[0.5,3]},{"data":[1e3,-2]}]"#;
+/// A sample of sequence 7 at a second and 5 ns: 0.5 and 3.
+const VILLAS_PROTOBUF: &[u8] = b"\x0a\x1b\x08\x01\x10\x07\x1a\x04\x08\x01\x10\x05\
+    \xa2\x06\x09\x09\0\0\0\0\0\0\xe0\x3f\xa2\x06\x02\x10\x03";
+const POINT_MAP: &[u8] = br#"format = 1
+[simulator]
+name = "feeder"
+wire_format = "gtnet-skt"
+card = "gtnetx2"
+sample_rate = "100 Hz"
+[[point]]
+name = "u1"
+direction = "from-simulator"
+type = "float"
+unit = "kV"
+scale = 2
+offset = "3 V"
+least = "0 V"
+greatest = "300 V"
+device = "house-1"
+quantity = "electricity.voltage.rms.l1"
+[[point]]
+name = "mode"
+direction = "from-simulator"
+type = "integer"
+role = "mode"
+[[point]]
+name = "tap"
+direction = "to-simulator"
+type = "integer"
+least = -8
+greatest = 8
+greatest_change_per_second = 1
+initial = 0
+safe_value = 0
+blocked_by_mode = true
+"#;
+const POINT_MAP_FRAME: &[u8] = br#"format = 1
+[simulator]
+name = "rack"
+wire_format = "frame"
+sample_rate = "1 kHz"
+byte_order = "big"
+frame_bytes_from_simulator = 20
+[[point]]
+name = "on"
+direction = "from-simulator"
+type = "boolean"
+bits = 1
+[[point]]
+name = "count"
+direction = "from-simulator"
+type = "integer"
+bits = 15
+unsigned = true
+[[point]]
+name = "u"
+direction = "from-simulator"
+type = "float"
+bits = 64
+byte_offset = 4
+byte_order = "little"
+[[point]]
+name = "phase"
+direction = "from-simulator"
+type = "integer"
+byte_offset = 12
+bit_offset = 3
+bits = 12
+least = -180
+greatest = 180
+"#;
+const VILLAS_NODE: &[u8] = br#"{"nodes":{"opal":{"type":"socket","format":{"type":"raw","bits":64,
+    "endianess":"big"},"in":{"signals":[{"name":"u","unit":"V"},{"type":"integer"}]},
+    "out":{"signals":{"count":2,"type":"float"}}}}}"#;
 
 fn check(recording: &Recording, bytes: &[u8]) {
     let values = recording.samples() * (recording.channels.len() + recording.digital.len());
@@ -239,4 +343,155 @@ pub fn mbus(bytes: &[u8]) -> bool {
     assert_eq!(frame.encode(&mut again), Ok(()));
     assert_eq!(Frame::decode(&again), Ok(frame));
     Application::decode_all(&frame).is_ok()
+}
+
+/// A frame of a simulator; what is read is written back as it came.
+fn frame(format: &Format, bytes: &[u8]) -> bool {
+    let mut sample = Sample::default();
+    if format.decode(bytes, &mut sample).is_err() {
+        return false;
+    }
+    let mut again = Vec::new();
+    assert_eq!(format.encode(&sample, &mut again), Ok(()));
+    assert_eq!(again, bytes);
+    true
+}
+
+fn gtnet(header: GtnetHeader) -> Option<Format> {
+    let points = vec![GtnetPoint::Int32, GtnetPoint::Float32];
+    Gtnet::new(header, points).ok().map(Format::GtnetSkt)
+}
+
+/// A frame of a GTNET-SKT component, without a header and with one.
+pub fn gtnet_skt(bytes: &[u8]) -> bool {
+    let headers = [GtnetHeader::None, GtnetHeader::SequenceAndTime];
+    headers.into_iter().filter_map(gtnet).any(|format| frame(&format, bytes))
+}
+
+/// A frame of `AsyncIP`, with as many values as its length makes.
+pub fn opal_asyncip(bytes: &[u8]) -> bool {
+    let values = bytes.len().saturating_sub(8) / 8;
+    let format = AsyncIp::new(values, 1, Some(1));
+    format.is_ok_and(|format| frame(&Format::OpalAsyncIp(format), bytes))
+}
+
+/// A described frame of which every bit is used.
+pub fn described_frame(bytes: &[u8]) -> bool {
+    let field = |at, bits, of| FrameField::new(at, bits, ByteOrder::Big, of);
+    let fields = vec![
+        field(0, 1, FieldType::Boolean),
+        FrameField { bit_offset: 1, ..field(0, 7, FieldType::Unsigned) },
+        field(1, 32, FieldType::Float32),
+        FrameField { byte_order: ByteOrder::Little, ..field(5, 24, FieldType::Signed) },
+    ];
+    let format = FrameDescription::new(fields, None);
+    format.is_ok_and(|format| frame(&Format::DescribedFrame(format), bytes))
+}
+
+/// What the signals of messages of `VILLASnode` are here.
+const SIGNALS: &[SignalType] = &[SignalType::Float, SignalType::Integer];
+
+/// Messages; what is read and can be written is then written the same again. At least one was read.
+fn messages(
+    bytes: &[u8],
+    decode: fn(&[u8]) -> Vec<Decoded>,
+    encode: fn(&[Sample]) -> Result<Vec<u8>, Rejection>,
+) -> bool {
+    let samples: Vec<Sample> = decode(bytes).into_iter().flatten().collect();
+    if let Ok(written) = encode(&samples) {
+        let again: Vec<Sample> = decode(&written).into_iter().flatten().collect();
+        assert_eq!(again.len(), samples.len());
+        assert_eq!(encode(&again), Ok(written));
+    }
+    !samples.is_empty()
+}
+
+/// Messages as `villas.binary`.
+pub fn villas_binary(bytes: &[u8]) -> bool {
+    messages(
+        bytes,
+        |bytes| binary::decode(bytes, SIGNALS, None),
+        |samples| binary::encode(samples, SIGNALS, 0),
+    )
+}
+
+/// Messages as JSON.
+pub fn villas_json(bytes: &[u8]) -> bool {
+    messages(
+        bytes,
+        |bytes| json::decode(bytes, SIGNALS),
+        |samples| json::encode(samples, SIGNALS).map(String::into_bytes),
+    )
+}
+
+/// Messages as Protocol Buffers.
+pub fn villas_protobuf(bytes: &[u8]) -> bool {
+    messages(
+        bytes,
+        |bytes| protobuf::decode(bytes, SIGNALS),
+        |samples| protobuf::encode(samples, SIGNALS),
+    )
+}
+
+/// A stream of frames in pieces: nothing is lost or doubled between them.
+pub fn rts_stream(bytes: &[u8]) -> bool {
+    let mut found = 0;
+    for framing in [Framing::Fixed(8), Framing::AsyncIp] {
+        let (mut stream, mut taken, mut lost) = (Reassembly::new(framing), Vec::new(), 0);
+        for piece in bytes.chunks(5).map(Some).chain([None]) {
+            match piece {
+                Some(piece) => stream.push(piece),
+                None => stream.close(),
+            }
+            while let Some(next) = stream.next_frame() {
+                match next {
+                    Ok(frame) => taken.extend_from_slice(frame),
+                    Err(_) => lost += 1,
+                }
+            }
+        }
+        assert!(bytes.starts_with(&taken) && lost <= 1, "{lost} lost");
+        assert_eq!(lost == 0, taken == bytes);
+        found += taken.len();
+    }
+    found > 0
+}
+
+/// A point map; every mistake has a line and a text, and what is taken can be put to work.
+pub fn point_map(bytes: &[u8]) -> bool {
+    let map = match PointMap::parse(&String::from_utf8_lossy(bytes)) {
+        Ok(map) => map,
+        Err(error) => {
+            assert!(!error.0.is_empty());
+            assert!(error.0.iter().all(|one| one.line > 0 && !one.diagnostic.message.is_empty()));
+            return false;
+        }
+    };
+    assert!(unnoticeable_shifts(&map).len() < map.points.len().max(1));
+    let mut watcher = Plausibility::new(&map);
+    match Wire::new(&map, false) {
+        Ok(mut wire) => {
+            for sample in wire.arrived(bytes).into_iter().flatten() {
+                let _ = watcher.observe(&sample);
+            }
+        }
+        // Nobody sends what has no points; a frame of words may be too long for any card.
+        Err(error) => assert!(
+            map.simulator.wire_format != WireFormat::Frame
+                || map.of_direction(PointDirection::FromSimulator).next().is_none(),
+            "{error}"
+        ),
+    }
+    true
+}
+
+/// A node of `VILLASnode` in JSON, or a list of points; what is made of it can be read as a map
+/// with mistakes.
+pub fn point_import(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let made = [villas_points(&text, None), listed_points(&text)];
+    for map in made.iter().flatten() {
+        assert!(PointMap::parse(map).is_err(), "without a rate no map is whole");
+    }
+    made.iter().any(Result::is_ok)
 }

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+use std::fmt::Write as _;
+
+use lastmeter_rts::point_map::{Plausibility, PointMap, unnoticeable_shifts};
 use lastmeter_rts::{
     AsyncIp, ByteOrder, FieldType, Format, FrameDescription, FrameField, Framing, Gtnet,
-    GtnetHeader, GtnetPoint, Reassembly, Refusals, Sample, SequenceWatch,
+    GtnetHeader, GtnetPoint, Reassembly, Refusals, Sample, SequenceWatch, Wire,
 };
 
 const INPUTS: usize = 100_000;
@@ -172,6 +175,62 @@ fn no_description_makes_a_panic_and_what_is_made_can_be_read() {
         }
     }
     assert!(made > INPUTS / 20, "{made}");
+}
+
+/// One of these, or at times nothing.
+fn key(random: &mut Random, name: &str, of: &[&str]) -> String {
+    match random.below(of.len() + 1) {
+        0 => String::new(),
+        at => format!("{name} = {}\n", of[at - 1]),
+    }
+}
+
+#[test]
+fn no_map_of_a_described_frame_makes_a_panic_and_what_is_taken_can_be_put_to_work() {
+    const ORDERS: [&str; 2] = ["\"little\"", "\"big\""];
+    let (mut random, mut taken, mut mistakes) = (Random(17), 0, 0);
+    for _ in 0..INPUTS / 10 {
+        let mut text = "format = 1\n[simulator]\nname = \"s\"\nwire_format = \"frame\"\n\
+                        sample_rate = \"50 Hz\"\nbyte_order = \"big\"\n"
+            .to_owned();
+        text += &key(&mut random, "frame_bytes_from_simulator", &["24", "60000"]);
+        for point in 0..=random.below(4) {
+            let kind = ["float", "integer", "boolean"][random.below(3)];
+            writeln!(
+                text,
+                "[[point]]\nname = \"p{point}\"\ndirection = \"from-simulator\"\n\
+                 type = \"{kind}\""
+            )
+            .unwrap();
+            let bits = ["32", "64", "8", "12", "1"][random.below(5)];
+            writeln!(text, "bits = {}", if random.below(50) == 0 { "65" } else { bits }).unwrap();
+            if random.below(3) == 0 {
+                writeln!(text, "byte_offset = {}", random.below(24)).unwrap();
+                text += &key(&mut random, "bit_offset", &["0", "3"]);
+            }
+            text += &key(&mut random, "byte_order", &ORDERS);
+            if kind == "integer" {
+                text += &key(&mut random, "unsigned", &["true", "false"]);
+                text += &key(&mut random, "least", &["0\ngreatest = 100"]);
+            }
+        }
+        match PointMap::parse(&text) {
+            Err(error) => mistakes += error.0.len(),
+            Ok(map) => {
+                taken += 1;
+                let mut wire = Wire::new(&map, random.below(2) == 0).unwrap();
+                let mut watcher = Plausibility::new(&map);
+                for _ in 0..4 {
+                    let count = random.below(60);
+                    for sample in wire.arrived(&random.bytes(count)).into_iter().flatten() {
+                        watcher.observe(&sample);
+                    }
+                }
+                assert!(unnoticeable_shifts(&map).len() < map.points.len());
+            }
+        }
+    }
+    assert!(taken > INPUTS / 100 && mistakes > INPUTS / 20, "{taken} {mistakes}");
 }
 
 #[test]

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+use std::fmt::Write as _;
+
+use lastmeter_rts::point_map::PointMap;
 use lastmeter_rts::{
     AsyncIp, ByteOrder, FieldType, Format, FrameDescription, FrameField, Gtnet, GtnetHeader,
-    GtnetPoint, Reassembly, Sample, Value,
+    GtnetPoint, Reassembly, Sample, Value, Wire,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -103,7 +106,88 @@ fn laid_out(parts: &[Part]) -> (Vec<FrameField>, Vec<u8>) {
     (fields, frame)
 }
 
+/// A map of these fields, in both directions; those without a gap before them have no offset.
+fn map_of(parts: &[Part], fields: &[FrameField], bytes: usize) -> PointMap {
+    let mut text = format!(
+        "format = 1\n[simulator]\nname = \"s\"\nwire_format = \"frame\"\nsample_rate = \"1 Hz\"\n\
+         frame_bytes_from_simulator = {bytes}\nframe_bytes_to_simulator = {bytes}\n"
+    );
+    for direction in ["from", "to"] {
+        let mut end = 0;
+        for (at, (field, (_, order, of, width, _))) in fields.iter().zip(parts).enumerate() {
+            let kind = match of {
+                FieldType::Float32 | FieldType::Float64 => "float",
+                FieldType::Boolean => "boolean",
+                FieldType::Signed | FieldType::Unsigned => "integer",
+            };
+            let least = if *of == FieldType::Signed { -1 } else { 0 };
+            let mut keys = format!("bits = {width}\nbyte_order = \"{order}\"\n");
+            let begin = 8 * field.byte_offset + usize::from(field.bit_offset);
+            if begin != end {
+                writeln!(keys, "byte_offset = {}", begin / 8).unwrap();
+                writeln!(keys, "bit_offset = {}", begin % 8).unwrap();
+            }
+            end = begin + usize::from(*width);
+            if *of == FieldType::Unsigned {
+                keys += "unsigned = true\n";
+            }
+            if direction == "to" {
+                keys += "initial = 0\nsafe_value = 0\n";
+            }
+            if direction == "to" && *of != FieldType::Boolean {
+                let greatest = least + 1;
+                writeln!(keys, "least = {least}\ngreatest = {greatest}").unwrap();
+                keys += "greatest_change_per_second = 1\n";
+            }
+            write!(
+                text,
+                "[[point]]\nname = \"{direction}{at}\"\ndirection = \"{direction}-simulator\"\n\
+                 type = \"{kind}\"\n{keys}"
+            )
+            .unwrap();
+        }
+    }
+    PointMap::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
 proptest! {
+    #[test]
+    fn described_frames_by_their_map(
+        parts in vec(part(), 1..12),
+        rest in 0..5_usize,
+        sizes in vec(1..40_usize, 1..20),
+    ) {
+        let (fields, mut expected) = laid_out(&parts);
+        expected.resize(expected.len() + rest, 0);
+        let map = map_of(&parts, &fields, expected.len());
+        for (point, field) in map.points.iter().zip(fields.iter().cycle()) {
+            prop_assert_eq!(point.place, Some(*field));
+        }
+        let values: Vec<Value> =
+            parts.iter().map(|(_, _, of, width, raw)| meant(*of, *width, *raw)).collect();
+        let sample = Sample { values, ..Sample::default() };
+        let of = |sample: &Sample| sample.values.iter().map(|v| bits(*v)).collect::<Vec<_>>();
+        let mut wire = Wire::new(&map, false).unwrap();
+        prop_assert_eq!(wire.frame(sample.clone()).unwrap(), expected.clone());
+        let read = wire.arrived(&expected);
+        prop_assert_eq!(of(read[0].as_ref().unwrap()), of(&sample));
+        // And seven of them in a stream, in any pieces.
+        let mut stream = Wire::new(&map, true).unwrap();
+        let (together, mut found, mut at) = (expected.repeat(7), 0, 0);
+        for size in sizes.iter().cycle() {
+            let end = (at + size).min(together.len());
+            for read in stream.arrived(&together[at..end]) {
+                prop_assert_eq!(of(&read.unwrap()), of(&sample));
+                found += 1;
+            }
+            at = end;
+            if at == together.len() {
+                break;
+            }
+        }
+        prop_assert_eq!((found, stream.reconnected().len()), (7, 0));
+    }
+
     #[test]
     fn gtnet(
         words in vec((any::<bool>(), any::<u32>()), 1..=297),

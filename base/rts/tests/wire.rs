@@ -10,28 +10,33 @@ fn map(wire_format: &str, direction: &str) -> PointMap {
         "to-simulator" => "greatest_change_per_second = 1000\ninitial = 1\nsafe_value = 0\n",
         _ => "",
     };
+    let (order, bits) = match wire_format {
+        "frame" => ("byte_order = \"little\"\n", "bits = 32\n"),
+        _ => ("", ""),
+    };
     let point = |name: &str, kind: &str| {
         format!(
             "[[point]]\nname = \"{name}\"\ndirection = \"{direction}\"\ntype = \"{kind}\"\n\
-             least = -1000\ngreatest = 1000\n{limits}"
+             least = -1000\ngreatest = 1000\n{bits}{limits}"
         )
     };
     let text = format!(
         "format = 1\n[simulator]\nname = \"rack\"\nwire_format = \"{wire_format}\"\n\
-         sample_rate = \"10 Hz\"\n{}{}",
+         sample_rate = \"10 Hz\"\n{order}{}{}",
         point("a", "float"),
         point("b", second)
     );
     PointMap::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-const FORMATS: [&str; 6] = [
+const FORMATS: [&str; 7] = [
     "gtnet-skt",
     "gtnet-skt-header",
     "opal-asyncip",
     "villas-binary",
     "villas-json",
     "villas-protobuf",
+    "frame",
 ];
 
 fn sample(wire_format: &str, number: i64) -> Sample {

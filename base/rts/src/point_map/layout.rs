@@ -84,10 +84,8 @@ fn place_of(
 ) -> Option<FrameField> {
     let own = point.draft.text("byte_order");
     let of_all = || map.simulator.as_ref()?.text("byte_order");
-    let byte_order = match point.draft.has("byte_order") {
-        true => own.and_then(ByteOrder::from_word),
-        false => of_all().and_then(ByteOrder::from_word),
-    };
+    let word = if point.draft.has("byte_order") { own } else { of_all() };
+    let byte_order = word.and_then(ByteOrder::from_word);
     let width = width(point, out);
     let begin = begin(point, before, byte_order, out);
     let bit = begin.zip(width).map(|(begin, width)| begin + usize::from(width));
@@ -185,9 +183,10 @@ fn check_alignment(
     }
     let (byte, bit) = (field.byte_offset, field.bit_offset);
     let message = format!("a float begins at a whole byte, and this at bit {bit} of byte {byte}");
-    let label = match point.draft.has("byte_offset") {
-        true => "expected `bit_offset` 0".to_owned(),
-        false => format!("expected `byte_offset`, such as {}", byte + 1),
+    let label = if point.draft.has("byte_offset") {
+        "expected `bit_offset` 0".to_owned()
+    } else {
+        format!("expected `byte_offset`, such as {}", byte + 1)
     };
     out.report(Code::DOES_NOT_FIT, place_span(point), message, label);
     None

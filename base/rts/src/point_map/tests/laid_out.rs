@@ -24,7 +24,7 @@ pub(super) fn frame(simulator: &str, points: &[(&str, &str, &str)]) -> String {
              {keys}\n{limits}"
         )
     });
-    format!("{head}{order}{simulator}\n{}", points.collect::<String>())
+    format!("{head}{order}{simulator}\n{}", points.collect::<Vec<_>>().concat())
 }
 
 /// The only mistake of a map with these points.

@@ -31,9 +31,9 @@ fn values(number: i64) -> Vec<Value> {
 
 /// A map of [`POINTS`] in which some of them are of the other byte order than the others.
 fn with_others_little(is_little: impl Fn(&str) -> bool) -> PointMap {
-    let keys = POINTS.map(|(name, _, keys)| match is_little(name) {
-        true => format!("{keys}\nbyte_order = \"little\""),
-        false => keys.to_owned(),
+    let keys = POINTS.map(|(name, _, keys)| {
+        let order = if is_little(name) { "byte_order = \"little\"" } else { "" };
+        format!("{keys}\n{order}")
     });
     let points: Vec<(&str, &str, &str)> =
         POINTS.iter().zip(&keys).map(|((name, kind, _), keys)| (*name, *kind, &**keys)).collect();

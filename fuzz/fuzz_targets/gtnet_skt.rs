@@ -1,0 +1,7 @@
+//! Fuzzes `gtnet_skt` of the table in `src/lib.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    lastmeter_fuzz::gtnet_skt(bytes);
+});
