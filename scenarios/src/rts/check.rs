@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lastmeter_reports::ExitCode;
+use lastmeter_rts::FrameField;
 use lastmeter_rts::point_map::{
-    Meaning, Point, PointDirection, PointMap, listed_points, unnoticeable_shifts, villas_points,
+    Meaning, Point, PointDirection, PointMap, are_shifts_watched, listed_points,
+    unnoticeable_shifts, villas_points,
 };
 use serde_json::{Value, json};
 
@@ -115,6 +117,15 @@ fn described(map: &PointMap) -> String {
                 range(point),
                 meaning(point)
             );
+            if let Some(place) = point.place {
+                let FrameField { byte_offset, bit_offset, width_bits, .. } = place;
+                let (kind, order) = (place.field_type, place.byte_order);
+                let _ = write!(
+                    text,
+                    "  at byte {byte_offset} bit {bit_offset}: {width_bits} bits {kind}, {order} \
+                     endian"
+                );
+            }
             if let Some(write) = &point.write {
                 let steepest = write.greatest_change_per_second;
                 let steepest = steepest.map_or_else(String::new, |most| {
@@ -132,7 +143,12 @@ fn described(map: &PointMap) -> String {
         }
     }
     let shifts = unnoticeable_shifts(map);
-    if shifts.is_empty() {
+    if !are_shifts_watched(map) {
+        text.push_str(
+            "shifts are not looked for: the points are not words of one size and byte order in a \
+             row\n",
+        );
+    } else if shifts.is_empty() {
         text.push_str("a shift by one word is noticed everywhere\n");
     }
     for shift in shifts {
@@ -156,6 +172,7 @@ fn as_json(path: &Path, map: &PointMap) -> Value {
         "map": path.display().to_string(), "simulator": map.simulator.name,
         "wire_format": map.simulator.wire_format.word(), "sample_rate_hz": map.simulator.sample_rate,
         "points": map.points.iter().map(point).collect::<Vec<_>>(), "not_noticed": shifts,
+        "are_shifts_watched": are_shifts_watched(map),
     })
 }
 
@@ -187,5 +204,29 @@ mod tests {
         let json = as_json(Path::new("rack.toml"), &map);
         assert_eq!(json["points"][0]["greatest"], 0.3);
         assert_eq!(json["points"][1]["is_writable"], true);
+        assert_eq!(json["are_shifts_watched"], true);
+    }
+
+    #[test]
+    fn of_a_described_frame_the_places_are_shown_and_no_shift_is_promised_to_be_noticed() {
+        let point = |name: &str, kind: &str, keys: &str| {
+            format!(
+                "[[point]]\nname = \"{name}\"\ndirection = \"from-simulator\"\n\
+                 type = \"{kind}\"\n{keys}\n"
+            )
+        };
+        let of = |second: &str| {
+            let text = "format = 1\n[simulator]\nname = \"rack\"\nwire_format = \"frame\"\n\
+                        sample_rate = \"1 kHz\"\nbyte_order = \"little\"\n";
+            let first = point("u", "float", "bits = 64\nleast = 1\ngreatest = 2");
+            let map = PointMap::parse(&format!("{text}{first}{second}")).unwrap();
+            described(&map)
+        };
+        let mixed = of(&point("n", "integer", "bits = 12\nunsigned = true"));
+        assert!(mixed.contains("at byte 8 bit 0: 12 bits unsigned, little endian"), "{mixed}");
+        assert!(mixed.contains("shifts are not looked for"), "{mixed}");
+        assert!(!mixed.contains("noticed everywhere"), "{mixed}");
+        let equal = of(&point("w", "float", "bits = 64\nleast = 7\ngreatest = 9"));
+        assert!(equal.contains("a shift by one word is noticed everywhere"), "{equal}");
     }
 }

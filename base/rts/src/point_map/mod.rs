@@ -70,6 +70,7 @@ pub use import::{ImportError, listed_points, villas_points};
 pub use mistake::{PointMapError, PointMapMistake};
 pub use plausibility::{Evidence, Finding, Plausibility, SAMPLES_NEEDED, Suspicion};
 pub use shifts::{UnnoticeableShift, unnoticeable_shifts};
+pub use word::are_shifts_watched;
 
 lastmeter_units::words! {
     /// Who sends a point.

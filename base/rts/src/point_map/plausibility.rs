@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::word::{Word, can_shift};
+use super::word::{Word, are_shifts_watched};
 use super::{Point, PointDirection, PointMap, WireFormat};
 use crate::sample::{Sample, SignalType, Value};
 
@@ -172,7 +172,7 @@ impl Plausibility {
         let points: Vec<Watched> = points.map(|point| watched(format, point)).collect();
         let is_described = format == WireFormat::Frame;
         let has_words = points.iter().any(|point| point.word.is_some());
-        let half = if can_shift(map) { (points.len() / 2) as isize } else { 0 };
+        let half = if are_shifts_watched(map) { (points.len() / 2) as isize } else { 0 };
         let of_words = [Suspicion::ByteOrder, Suspicion::PointByteOrder, Suspicion::Type];
         let of_words = of_words
             .into_iter()

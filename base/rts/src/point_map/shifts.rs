@@ -52,7 +52,8 @@ impl fmt::Display for UnnoticeableShift {
 /// The neighbours of each direction between which a shift by one word could not be noticed in at
 /// least one of both ways: of one type on the wire, neither of them a counter, and at least half of
 /// one's declared range within the other's, in words. In a described frame only points are
-/// neighbours that follow one another without a gap, of one width and byte order.
+/// neighbours that follow one another without a gap, of one width and byte order; whether shifts
+/// are looked for there at all, [`are_shifts_watched`](super::are_shifts_watched) answers.
 ///
 /// A list without entries does not promise that every shift shows: values may happen to be where
 /// the ranges overlap. One with entries is the reason to put a status word, or points of other

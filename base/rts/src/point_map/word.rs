@@ -104,9 +104,10 @@ pub(super) fn are_neighbours(first: &FrameField, second: &FrameField) -> bool {
         && begin(first) + usize::from(first.width_bits) == begin(second)
 }
 
-/// Whether the values of a map's simulator stand one behind the other in their order, so that they
-/// can be some words off: always, but for described frames.
-pub(super) fn can_shift(map: &PointMap) -> bool {
+/// Whether [`Plausibility`](super::Plausibility) looks for values that are some words off: always,
+/// but for described frames whose points are not words of 32 or of 64 bits of one byte order, one
+/// behind the other in the order of the map.
+pub fn are_shifts_watched(map: &PointMap) -> bool {
     if map.simulator.wire_format != WireFormat::Frame {
         return true;
     }

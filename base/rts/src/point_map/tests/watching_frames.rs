@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::laid_out::frame;
 use super::parsed;
-use crate::point_map::{Finding, Plausibility, PointMap, SAMPLES_NEEDED, Suspicion};
+use crate::point_map::{
+    Finding, Plausibility, PointMap, SAMPLES_NEEDED, Suspicion, are_shifts_watched,
+};
 use crate::{FrameDescription, FrameField, Sample, Value};
 
 /// Points of mixed widths, their keys and the values of a sample.
@@ -151,10 +153,12 @@ fn values_some_words_off_are_found_in_frames_of_equal_words_only() {
     };
     let found = |map: &PointMap| findings(map, map, (0..9).map(|n| rotated(n % 3)));
     let of_equal = found(&doubles("bits = 64"));
+    assert!(are_shifts_watched(&doubles("bits = 64")));
     assert_eq!(of_equal.len(), 1, "{of_equal:#?}");
     assert_eq!(of_equal[0].suspicion, Suspicion::Shift { words: 1 });
     for other in ["bits = 32", "bits = 64\nbyte_offset = 40", "bits = 64\nbyte_order = \"big\""] {
         assert!(found(&doubles(other)).is_empty(), "{other}");
+        assert!(!are_shifts_watched(&doubles(other)), "{other}");
     }
 }
 
