@@ -170,14 +170,14 @@ impl Session {
             .as_mut()
             .filter(|live| live.connection == announced)
             .ok_or(PublishError::NotConnected)?;
-        if live.live_waiting >= LIVE_LIMIT {
+        if live.unsent >= LIVE_LIMIT {
             return Err(LiveError::Busy);
         }
         // The request queue has room for these beside the whole window of the others.
         live.client
             .try_publish(topic, QoS::AtMostOnce, false, payload)
             .map_err(|_| PublishError::NotConnected)?;
-        live.live_waiting += 1;
+        live.unsent += 1;
         Ok(())
     }
 

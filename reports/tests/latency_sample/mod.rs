@@ -300,6 +300,7 @@ via = "wan"
             steal: Some(0.1),
         };
         RealTimeFacts {
+            simulators: Vec::new(),
             platform_policy: Some("SCHED_FIFO 9".to_owned()),
             platform_policy_refused: None,
             late_ticks: vec![LateTick { at_ns: 60_000 * MILLISECOND, lateness_ns: 6_100_000 }],

@@ -33,7 +33,7 @@ const REQUESTS: usize = 64;
 /// How long the head of a request may take.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// How long a connection is kept, so that nobody holds one forever.
-const CONNECTION_LIMIT: Duration = Duration::from_secs(300);
+const CONNECTION_LIMIT: Duration = Duration::from_mins(5);
 /// How long the last request of a connection may take.
 const LAST_LIMIT: Duration = Duration::from_secs(5);
 

@@ -187,6 +187,15 @@ fn repeated<T: PartialEq>(all: impl Iterator<Item = T>) -> Option<T> {
     None
 }
 
+/// What was kept before; what was cut off its end is reported.
+fn records_of(kept: &Kept) -> Vec<Vec<u8>> {
+    if kept.cut_bytes() > 0 {
+        let bytes = kept.cut_bytes();
+        print_err(&format!("{bytes} bytes of an incomplete record were cut off the outbox"));
+    }
+    kept.records()
+}
+
 /// Builds the gateway, opens its lines, and says that it is ready.
 async fn begin(
     kind: &'static GatewayKind,
@@ -196,11 +205,7 @@ async fn begin(
     let Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept } =
         prepared;
     let name = hardware_id.to_string();
-    if kept.cut_bytes() > 0 {
-        let bytes = kept.cut_bytes();
-        print_err(&format!("{bytes} bytes of an incomplete record were cut off the outbox"));
-    }
-    let records = kept.records();
+    let records = records_of(&kept);
     let context = GatewayContext {
         name: &name,
         hardware_id: hardware_id.clone(),

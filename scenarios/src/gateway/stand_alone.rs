@@ -167,7 +167,9 @@ impl StandAlone {
             if let Some((at_ns, input)) = input {
                 let now = at_ns.map_or_else(|| clock.now(), |at_ns| clock.at(at_ns));
                 self.step(now, input, &mut lines, &mut waiting).await?;
-                at_ns.into_iter().for_each(|at_ns| self.flow.taken(at_ns));
+                if let Some(at_ns) = at_ns {
+                    self.flow.taken(at_ns);
+                }
             }
             if let Some(bytes) = self.live.first.take() {
                 let input = GatewayInput::Bytes { network: 0, lane: None, bytes };
@@ -419,7 +421,7 @@ async fn asked(signal: &mut Option<Signal>) {
         None => None,
     };
     if asked.is_none() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -161,6 +161,8 @@ fn references(
 ) -> References {
     let AllNames { sources, devices, loads, grid_from, .. } = names;
     let links = &names.by_section[LINK.name];
+    let (gateways, simulators) =
+        (&names.by_section[GATEWAY.name], &names.by_section[SIMULATOR.name]);
     let devices_of_observer: Vec<Vec<usize>> =
         draft.rows(&OBSERVER).iter().map(|row| observed(row, devices, out)).collect();
     for (row, of) in draft.rows(&OBSERVER).iter().zip(&devices_of_observer) {
@@ -168,9 +170,8 @@ fn references(
         observer_can_tell_devices_apart(row, of, devices, tables, rows, out);
     }
     let mut via = |row: &Row<'_>| via_of(row, links, out);
-    let via_of_table: Vec<Via> = draft.rows(&DEVICE).iter().map(&mut via).collect();
-    let via_of_gateway: Vec<Via> = draft.rows(&GATEWAY).iter().map(&mut via).collect();
-    let via_of_observer: Vec<Via> = draft.rows(&OBSERVER).iter().map(&mut via).collect();
+    let [via_of_table, via_of_gateway, via_of_observer] = [&DEVICE, &GATEWAY, &OBSERVER]
+        .map(|section| draft.rows(section).iter().map(&mut via).collect::<Vec<Via>>());
     let via_of_floor = draft.single(&FLOOR).map_or(Ok(None), via);
     let connected = Connected {
         links,
@@ -207,13 +208,10 @@ fn references(
         devices_of_observer,
         via_of_floor,
         device_of_injection: injections.iter().map(|row| device_of(row, devices, out)).collect(),
-        gateway_of_injection: injections
-            .iter()
-            .map(|row| gateway_of(row, &names.by_section[GATEWAY.name], out))
-            .collect(),
+        gateway_of_injection: injections.iter().map(|row| gateway_of(row, gateways, out)).collect(),
         simulator_of_injection: injections
             .iter()
-            .map(|row| simulator_of(row, &names.by_section[SIMULATOR.name], out))
+            .map(|row| simulator_of(row, simulators, out))
             .collect(),
         source_of_injection: injections
             .iter()
@@ -227,7 +225,7 @@ fn references(
         devices_of_check: draft
             .rows(&CHECK)
             .iter()
-            .map(|row| devices_of_check(row, (devices, &names.by_section[GATEWAY.name]), out))
+            .map(|row| devices_of_check(row, (devices, gateways), out))
             .collect(),
         authority: authority(draft, platform, files, out),
     }

@@ -229,7 +229,7 @@ impl Watched {
         for decoded in self.wire.reconnected() {
             // Only what was cut off, never a sample.
             if let Err(rejection) = decoded {
-                self.refused(rejection.refusal, rejection.detail);
+                self.refused(rejection.refusal, &rejection.detail);
             }
         }
     }
@@ -237,12 +237,12 @@ impl Watched {
     fn take(&mut self, at_ns: i64, decoded: Decoded) {
         match decoded {
             Ok(sample) => self.sample(at_ns, &sample),
-            Err(rejection) => self.refused(rejection.refusal, rejection.detail),
+            Err(rejection) => self.refused(rejection.refusal, &rejection.detail),
         }
     }
 
-    fn refused(&mut self, refusal: Refusal, detail: String) {
-        if self.details.insert(refusal, detail.clone()).is_none() {
+    fn refused(&mut self, refusal: Refusal, detail: &str) {
+        if self.details.insert(refusal, detail.to_owned()).is_none() {
             self.tell("refusal", format!("{refusal}: {detail}"));
         }
     }

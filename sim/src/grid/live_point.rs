@@ -128,14 +128,14 @@ impl LivePoint {
         let row = id.row();
         let ReferenceSpan { from, to, registers_from } = span;
         match row.quantity {
-            Quantity::ActiveEnergy(direction) => self
-                .energy(registers_from, to, |state| state.active_w())?
-                .of(row.phase, direction, netting),
+            Quantity::ActiveEnergy(direction) => {
+                self.energy(registers_from, to, State::active_w)?.of(row.phase, direction, netting)
+            }
             Quantity::ReactiveEnergy(direction) => self
-                .energy(registers_from, to, |state| state.reactive_var())?
+                .energy(registers_from, to, State::reactive_var)?
                 .of(row.phase, direction, netting),
             Quantity::ApparentEnergy => {
-                let flows = self.energy(registers_from, to, |state| state.apparent_va())?;
+                let flows = self.energy(registers_from, to, State::apparent_va)?;
                 flows.of(row.phase, Direction::Consumed, Netting::Net)
             }
             Quantity::VoltagePhase | Quantity::CurrentPhase => {
@@ -347,37 +347,38 @@ impl State {
 /// to the last of them; none of them if the last lies before the first.
 #[derive(Clone, Copy, Debug)]
 struct Borders {
-    length_ns: i64,
-    first_ns: i64,
-    last_ns: i64,
+    // Nanoseconds since the start.
+    length: i64,
+    first: i64,
+    last: i64,
 }
 
 impl Borders {
     fn new(step: SimDuration, from: SimDuration, to: SimDuration) -> Self {
         let least_ns = SimDuration::from_seconds_f64(NETTED_S).0;
         let step_ns = step.0.max(1);
-        let length_ns = step_ns.saturating_mul((least_ns - 1) / step_ns + 1);
-        let mut first_ns = next_multiple(from, length_ns);
-        let mut last_ns = (to.0 - 1).div_euclid(length_ns) * length_ns;
-        if first_ns <= last_ns && first_ns - from.0 < least_ns {
-            first_ns = first_ns.saturating_add(length_ns);
+        let length = step_ns.saturating_mul((least_ns - 1) / step_ns + 1);
+        let mut first = next_multiple(from, length);
+        let mut last = (to.0 - 1).div_euclid(length) * length;
+        if first <= last && first - from.0 < least_ns {
+            first = first.saturating_add(length);
         }
-        if first_ns <= last_ns && to.0 - last_ns < least_ns {
-            last_ns -= length_ns;
+        if first <= last && to.0 - last < least_ns {
+            last -= length;
         }
-        Self { length_ns, first_ns, last_ns }
+        Self { length, first, last }
     }
 
     /// The first and the last one behind an instant and up to another one.
     fn within(&self, from: SimDuration, to: SimDuration) -> Option<(SimDuration, SimDuration)> {
-        let first_ns = next_multiple(from, self.length_ns);
-        let last_ns = to.0.div_euclid(self.length_ns) * self.length_ns;
-        let (first_ns, last_ns) = (first_ns.max(self.first_ns), last_ns.min(self.last_ns));
-        (first_ns <= last_ns).then_some((SimDuration(first_ns), SimDuration(last_ns)))
+        let first = next_multiple(from, self.length);
+        let last = to.0.div_euclid(self.length) * self.length;
+        let (first, last) = (first.max(self.first), last.min(self.last));
+        (first <= last).then_some((SimDuration(first), SimDuration(last)))
     }
 }
 
 /// The first multiple of a length behind an instant.
-fn next_multiple(at: SimDuration, length_ns: i64) -> i64 {
-    (at.0.div_euclid(length_ns) + 1).saturating_mul(length_ns)
+fn next_multiple(at: SimDuration, length: i64) -> i64 {
+    (at.0.div_euclid(length) + 1).saturating_mul(length)
 }

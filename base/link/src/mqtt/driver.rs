@@ -144,7 +144,7 @@ async fn connect_and_serve(
         connection,
         client: client.clone(),
         handed: VecDeque::new(),
-        live_waiting: 0,
+        unsent: 0,
         window: Arc::new(Semaphore::new(usize::from(IN_FLIGHT_LIMIT))),
     });
     let mut service =
@@ -330,7 +330,7 @@ impl Service<'_> {
             // Packets of QoS 0 have no number.
             Event::Outgoing(Outgoing::Publish(0)) => {
                 if let Some(live) = self.shared.live().as_mut() {
-                    live.live_waiting = live.live_waiting.saturating_sub(1);
+                    live.unsent = live.unsent.saturating_sub(1);
                 }
                 Ok(())
             }

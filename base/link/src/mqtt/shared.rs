@@ -145,7 +145,7 @@ pub(super) struct Live {
     /// the same lock as the queue itself, so both have one order.
     pub(super) handed: VecDeque<u64>,
     /// Publications of QoS 0 in rumqttc's request queue.
-    pub(super) live_waiting: u16,
+    pub(super) unsent: u16,
     /// A permit per publication that may still go in flight; closed when the connection is lost.
     pub(super) window: Arc<Semaphore>,
 }

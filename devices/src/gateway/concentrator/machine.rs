@@ -56,7 +56,8 @@ impl Concentrator {
     fn take(&mut self, now: SimTime, input: GatewayInput, out: &mut Out) {
         let store = &mut self.parts.store;
         match input {
-            GatewayInput::Wake => {}
+            // Its devices are on its networks, and it names no channel beside its commands.
+            GatewayInput::Wake | GatewayInput::Live { .. } | GatewayInput::Frame { .. } => {}
             GatewayInput::Bytes { network, bytes, .. } => {
                 if let Some(line) = self.parts.lines.get_mut(network) {
                     return line.bytes(now, &bytes);
@@ -75,8 +76,6 @@ impl Concentrator {
             GatewayInput::Disconnected => store.disconnected(),
             GatewayInput::Acknowledged { message } => store.acknowledged(message),
             GatewayInput::Kept { number } => store.kept(number, out),
-            // Its devices are on its networks, and it names no channel beside its commands.
-            GatewayInput::Live { .. } | GatewayInput::Frame { .. } => {}
         }
     }
 

@@ -66,13 +66,11 @@ pub(super) fn set_points(payload: &[u8]) -> Result<Vec<(String, f64)>, String> {
             serde_json::Value::Bool(value) => Some(f64::from(u8::from(value))),
             other => other.as_f64(),
         };
-        match number {
-            Some(number) => Ok((name, number)),
-            None => {
-                let name: String = name.chars().take(64).collect();
-                Err(format!("point `{name}`: expected a number, or true or false"))
-            }
-        }
+        let Some(number) = number else {
+            let name: String = name.chars().take(64).collect();
+            return Err(format!("point `{name}`: expected a number, or true or false"));
+        };
+        Ok((name, number))
     };
     points.into_iter().map(number).collect()
 }
@@ -357,7 +355,7 @@ mod tests {
             (b"[1]", "no object"),
             (b"{}", "no point"),
             (b"{\"tap\":", "EOF"),
-            (&[b' '; 70_000], "at most"),
+            (vec![b' '; 70_000].as_slice(), "at most"),
         ] {
             let error = set_points(payload).unwrap_err();
             assert!(error.contains(word), "{error}");
