@@ -272,9 +272,9 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
         found.push(grid.found(rows));
         found.push(reader.found_table(file::GRID_LOADS)?);
         found.push(reader.found_table(file::GRID_VOLTAGES)?);
-        for picture in [file::GRID_HEAVIEST, file::GRID_HIGHEST] {
-            if reader.facts().hashes.contains_key(picture) {
-                found.push(reader.found_table(picture)?);
+        for optional in [file::GRID_INPUTS, file::GRID_HEAVIEST, file::GRID_HIGHEST] {
+            if reader.facts().hashes.contains_key(optional) {
+                found.push(reader.found_table(optional)?);
             }
         }
     } else if reader.facts().grid.is_some() {

@@ -35,8 +35,9 @@ pub(crate) fn virtual_library(folder: &Path) -> String {
     let to = folder.join("library");
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     copy(&scenarios.join("library"), &to);
-    // The networks that its scenarios name lie beside it.
+    // The networks and point maps that its scenarios name lie beside it.
     copy(&scenarios.join("grids"), &folder.join("grids"));
+    copy(&scenarios.join("points"), &folder.join("points"));
     to.to_str().unwrap().to_owned()
 }
 

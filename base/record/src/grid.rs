@@ -1,11 +1,13 @@
 //! What flowed in a network, step by step: `grid.csv`, with `grid-loads.csv` and
-//! `grid-voltages.csv` beside it.
+//! `grid-voltages.csv` beside it, and `grid-inputs.csv`.
 //!
 //! It is what the plant did, not what anything measured. Each row holds for a step, from its time
 //! on. `grid-loads.csv` has of each part of each load the power it drew, in columns
 //! `LOAD.WIRES.p_w` and `LOAD.WIRES.q_var`; `grid-voltages.csv` has of each wire of each node the
 //! RMS voltage to earth, per unit of the rated one and to a millionth of it, in columns
-//! `NODE.WIRE`. `grid-heaviest.svg` and `grid-highest.svg` are one-line diagrams of two of the
+//! `NODE.WIRE`. `grid-inputs.csv` is there if breakers or sources were set between steps: of each
+//! of those, in columns `breaker:NAME` (1 closed, 0 open) and `source:NAME` (per unit of the rated
+//! voltage), what held in each step. `grid-heaviest.svg` and `grid-highest.svg` are one-line diagrams of two of the
 //! steps.
 
 use std::path::Path;
@@ -141,6 +143,8 @@ pub struct GridRecord {
     pub loads: GridTable,
     /// The voltage of each wire of each node, per unit.
     pub voltages: GridTable,
+    /// What held of the breakers and sources that were set between steps, if any was.
+    pub inputs: Option<GridTable>,
     /// The one-line diagrams of the step with the heaviest load and of that with the highest
     /// voltage, if drawn.
     pub diagrams: Option<[String; 2]>,
@@ -159,6 +163,9 @@ impl GridRecord {
             (file::GRID_LOADS, self.table(&self.loads)?),
             (file::GRID_VOLTAGES, self.table(&self.voltages)?),
         ];
+        if let Some(inputs) = &self.inputs {
+            files.push((file::GRID_INPUTS, self.table(inputs)?));
+        }
         if let Some([heaviest, highest]) = &self.diagrams {
             files.push((file::GRID_HEAVIEST, heaviest.clone().into_bytes()));
             files.push((file::GRID_HIGHEST, highest.clone().into_bytes()));

@@ -79,6 +79,9 @@ pub mod file {
     pub const GRID_LOADS: &str = "grid-loads.csv";
     /// Beside it: the voltage of each wire of each node.
     pub const GRID_VOLTAGES: &str = "grid-voltages.csv";
+    /// Beside it: how breakers stood and what sources were set to, there if and only if anything of
+    /// the network changed between steps.
+    pub const GRID_INPUTS: &str = "grid-inputs.csv";
     /// Beside it: the one-line diagram of the step in which loads draw most.
     pub const GRID_HEAVIEST: &str = "grid-heaviest.svg";
     /// Beside it: that of the step with the highest voltage.

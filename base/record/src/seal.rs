@@ -84,7 +84,9 @@ fn difference(facts: &RunFacts, found: &Found) -> Option<String> {
         file::SPANS => ("rows", facts.spans),
         file::SIGNALS => ("rows", facts.signals),
         file::LATENCY => ("rows", facts.latency),
-        file::GRID | file::GRID_LOADS | file::GRID_VOLTAGES => ("rows", facts.grid),
+        file::GRID | file::GRID_LOADS | file::GRID_VOLTAGES | file::GRID_INPUTS => {
+            ("rows", facts.grid)
+        }
         // Of a picture only the bytes count.
         file::GRID_HEAVIEST | file::GRID_HIGHEST => ("lines", Some(found.lines)),
         _ => ("events", facts.events),

@@ -1,10 +1,12 @@
 //! What is written down of the plant's network.
 
+use std::collections::BTreeMap;
+
 use lastmeter_grid::Complex64;
 use lastmeter_grid::diagram::{self, Colouring};
 use lastmeter_grid::network::{Network, Wire};
 use lastmeter_record::{GridRecord, GridRow, GridTable};
-use lastmeter_sim::grid::{Feeder, Step, part_names};
+use lastmeter_sim::grid::{BreakerAt, Feeder, GridInput, Step, part_names};
 
 /// Every step of it.
 pub(crate) fn record(feeder: &Feeder) -> GridRecord {
@@ -27,6 +29,7 @@ pub(crate) fn record(feeder: &Feeder) -> GridRecord {
             columns: wires.iter().map(|wire| name(network, *wire)).collect(),
             rows: feeder.steps().iter().map(|step| voltages(network, step, &wires)).collect(),
         },
+        inputs: inputs(feeder),
         diagrams: diagrams(feeder, &rows),
         rows,
     }
@@ -53,6 +56,49 @@ fn loads(step: &Step, parts: &[Vec<String>]) -> Vec<f64> {
 fn voltages(network: &Network, step: &Step, wires: &[NodeWire]) -> Vec<f64> {
     let voltages = wires.iter().map(|wire| per_unit(network, step, *wire));
     voltages.map(|voltage| (voltage * 1e6).round() / 1e6).collect()
+}
+
+/// How the breakers stood, and what the sources were set to, that were set between steps; none if
+/// none was.
+fn inputs(feeder: &Feeder) -> Option<GridTable> {
+    let declared = feeder.network();
+    let mut held: BTreeMap<String, f64> = BTreeMap::new();
+    let mut changes: Vec<(usize, String, f64)> = Vec::new();
+    for change in feeder.changes() {
+        let (name, before, after) = match change.input {
+            GridInput::Breaker { at, is_closed } => {
+                let name = match at {
+                    BreakerAt::Switch(switch) => &declared.switches.get(switch)?.name,
+                    BreakerAt::Line(line) => &declared.lines.get(line)?.name,
+                };
+                let as_figure = |is_closed| f64::from(u8::from(is_closed));
+                let before = as_figure(at.is_closed(declared));
+                (format!("breaker:{name}"), before, as_figure(is_closed))
+            }
+            GridInput::SourceVoltage { source, voltage_pu } => {
+                let source = declared.sources.get(source)?;
+                let rated_v = declared.nodes[source.node.index()].rated_voltage_v;
+                (format!("source:{}", source.name), source.voltage_v / rated_v, voltage_pu)
+            }
+            // What loads draw has a table of its own.
+            GridInput::LoadStep { .. } | GridInput::LoadSetPoint { .. } => continue,
+        };
+        held.entry(name.clone()).or_insert(before);
+        changes.push((change.step, name, after));
+    }
+    if held.is_empty() {
+        return None;
+    }
+    changes.sort_by_key(|(step, ..)| *step);
+    let mut changes = changes.into_iter().peekable();
+    let columns = held.keys().cloned().collect();
+    let rows = (0..feeder.steps().len()).map(|step| {
+        while let Some((_, name, value)) = changes.next_if(|(at, ..)| *at <= step) {
+            held.insert(name, value);
+        }
+        held.values().copied().collect()
+    });
+    Some(GridTable { columns, rows: rows.collect() })
 }
 
 /// To earth, of the rated voltage to earth.

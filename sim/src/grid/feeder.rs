@@ -122,6 +122,11 @@ impl Feeder {
         &self.setup.network
     }
 
+    /// What was changed between steps: what was known ahead, then what came.
+    pub fn changes(&self) -> &[GridChange] {
+        &self.setup.changes
+    }
+
     /// When the steps are.
     pub fn raster(&self) -> &Raster {
         &self.setup.raster

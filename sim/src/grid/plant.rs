@@ -55,9 +55,12 @@ impl Plant {
     /// Sets the network to what profiles and inputs give in a step; beyond the end of a profile its
     /// last power holds.
     pub(super) fn set(&mut self, setup: &Setup, step: usize) {
-        for (load, powers) in self.network.loads.iter_mut().zip(&setup.powers) {
+        let loads = self.network.loads.iter_mut().zip(&setup.network.loads);
+        for ((load, declared), powers) in loads.zip(&setup.powers) {
             if let Some(power_va) = powers.as_ref().and_then(|powers| powers.get(step)) {
-                load.power_va = load.split(*power_va);
+                // As it is written down: what it drew before may have been nothing, which has no
+                // split.
+                load.power_va = declared.split(*power_va);
             }
         }
         let profile_va = |load: usize| {

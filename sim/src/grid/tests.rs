@@ -239,3 +239,14 @@ fn a_load_that_lags_consumes_reactive_power_as_its_file_says() {
     assert!((value(&terminal, POWER, 0, 60) - 1000.0).abs() < 1e-3);
     assert!((value(&terminal, reactive, 0, 60) - 400.0).abs() < 1e-3);
 }
+
+#[test]
+fn an_unequal_split_outlives_a_step_without_power() {
+    // Three quarters on one phase, before and after the profile passes zero.
+    let load = load("h", "ab", "connection = \"star\"")
+        .replace("p = \"1 kW\"", "p = [\"3 kW\", \"1 kW\"]");
+    let feeder = feeder(network(&load), &[&[4000.0, 0.0, 8000.0]], Vec::new());
+    let drawn = feeder.steps().iter().map(|step| step.loads[0].power_va);
+    let drawn: Vec<[f64; 2]> = drawn.map(|va| [va[0].re.round(), va[1].re.round()]).collect();
+    assert_eq!(drawn, [[3000.0, 1000.0], [0.0, 0.0], [6000.0, 2000.0]]);
+}
