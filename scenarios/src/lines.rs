@@ -10,10 +10,12 @@ const EVENTS_LIMIT: usize = 16;
 /// Sends that wait for their turn on one line.
 const SENDS_LIMIT: usize = 64;
 
-/// Bytes for a line, at a new rate if it says one.
-struct ToLine {
-    baud: Option<u32>,
-    bytes: Vec<u8>,
+/// What is wanted of a line.
+enum ToLine {
+    /// That bytes go out, at a new rate if it says one.
+    Bytes { baud: Option<u32>, bytes: Vec<u8> },
+    /// Another connection.
+    Reopen,
 }
 
 /// The side of the lines from which they are used.
@@ -49,7 +51,14 @@ impl Lines {
         let is_new = std::mem::replace(rate, bits_per_second) != bits_per_second;
         let baud = is_new.then_some(bits_per_second);
         // A line that is gone has reported why.
-        let _ = to.send(ToLine { baud, bytes }).await;
+        let _ = to.send(ToLine::Bytes { baud, bytes }).await;
+    }
+
+    /// Opens a line again, whoever is at its other end; nothing on a line that is not there.
+    pub(crate) async fn reopen(&self, line: usize) {
+        if let Some(to) = self.to.get(line) {
+            let _ = to.send(ToLine::Reopen).await;
+        }
     }
 
     /// What happens next on any of them; never if there is none. Cancelling it loses nothing.
@@ -75,7 +84,14 @@ async fn serve_one(
                 }
             }
             sent = sends.recv() => {
-                let Some(ToLine { baud, bytes }) = sent else { return };
+                let (baud, bytes) = match sent {
+                    Some(ToLine::Bytes { baud, bytes }) => (baud, bytes),
+                    Some(ToLine::Reopen) => {
+                        line.reopen().await;
+                        continue;
+                    }
+                    None => return,
+                };
                 if let Some(baud) = baud {
                     line.set_baud(baud).await;
                 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
@@ -85,6 +85,34 @@ fn samples_go_out_as_they_come_as_json_and_as_villas_binary() {
         let (_, refused) = served.ask("rest", "secret", "GET /api/v1/refusals", "", "");
         assert_eq!(refused["results"], json!([]));
     }
+}
+
+#[test]
+fn a_stream_whose_frames_cannot_be_found_is_connected_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(&folder.path().join("platform"));
+    let broker = served.ready["mqtt"].as_str().unwrap().to_owned();
+    let map = MAP.replace("type = \"integer\"", "type = \"float\"");
+    let map = map.replace("gtnet-skt", "opal-asyncip").replace("gtnetx2", "none");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let on = format!("tcp:{}", listener.local_addr().unwrap());
+    let adapter = Adapter::start_of(&map, &on, &broker, folder.path(), &[]);
+    let (mut first, _) = listener.accept().unwrap();
+    // A header that announces a negative length, and good frames behind it that nobody can find.
+    first.write_all(&[0xff; 64]).unwrap();
+    let (mut second, _) = listener.accept().unwrap();
+    for number in 1..=40_u8 {
+        let mut sent = vec![0, 0, number, 0, 0, 0, 16, 0];
+        sent.extend([f64::from(number), 230.5].map(f64::to_le_bytes).concat());
+        second.write_all(&sent).unwrap();
+        pause(50);
+    }
+    wait_until(folder.path(), || {
+        let stored = readings(&served, "house");
+        stored.is_empty().then(|| "readings".to_owned())
+    });
+    assert!(log(folder.path()).contains("nobody is there: given up here, to be opened again"));
+    drop(adapter);
 }
 
 #[test]

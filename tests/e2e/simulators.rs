@@ -69,7 +69,13 @@ impl Adapter {
         Self::start_of(MAP, on, broker, folder, more)
     }
 
-    fn start_of(text: &str, on: &str, broker: &str, folder: &Path, more: &[&str]) -> Self {
+    pub(crate) fn start_of(
+        text: &str,
+        on: &str,
+        broker: &str,
+        folder: &Path,
+        more: &[&str],
+    ) -> Self {
         let password = folder.join("password");
         std::fs::write(&password, "meters\n").unwrap();
         let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();

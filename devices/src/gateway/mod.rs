@@ -48,6 +48,11 @@ pub enum GatewayInput {
         /// Which network.
         network: usize,
     },
+    /// Nobody is at the other end of a real line any more: what is sent now goes nowhere.
+    LineDown {
+        /// Which network.
+        network: usize,
+    },
     /// A command of the platform, for the gateway or for one of its devices.
     Command {
         /// Whom it concerns, as its topic has it.
@@ -105,6 +110,12 @@ pub enum GatewayOutput {
         bits_per_second: u32,
         /// The bytes.
         bytes: Vec<u8>,
+    },
+    /// What comes on a network cannot be read any more: where it is a real line, it is to be opened
+    /// again.
+    Reopen {
+        /// Which network.
+        network: usize,
     },
     /// A record to be written durably, in the order of the numbers.
     Keep {

@@ -286,6 +286,7 @@ impl StandAlone {
                             lines.send(network, bits_per_second, bytes).await;
                         }
                     }
+                    GatewayOutput::Reopen { network } => lines.reopen(network).await,
                     GatewayOutput::Live { channel, payload } => {
                         let topic = topics::simulator(TENANT, &self.live.owner, channel);
                         self.flow.live(self.session.publish_live(&topic, payload));
@@ -394,7 +395,7 @@ fn on_line(line: usize, event: ChannelEvent) -> Option<(Option<i64>, GatewayInpu
         }
         ChannelEvent::Down { reason } => {
             print_err(&format!("line {}: nobody is there: {reason}", line + 1));
-            None
+            Some((None, GatewayInput::LineDown { network: line }))
         }
         ChannelEvent::Arrived { at_ns, bytes } => {
             Some((Some(at_ns), GatewayInput::Bytes { network: line, lane: None, bytes }))

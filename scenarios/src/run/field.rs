@@ -318,6 +318,11 @@ impl Field {
             GatewayOutput::Forget { upto } => {
                 self.kept = self.kept.split_off(&(upto + 1));
             }
+            GatewayOutput::Reopen { network } => {
+                if self.networks.get(network).is_some_and(|on| on.medium.is_none()) {
+                    said.push(Said::Reopen { network });
+                }
+            }
             // Nobody listens to it here, and the record has readings only.
             GatewayOutput::Live { .. } => {}
             GatewayOutput::Event { kind, detail } => {

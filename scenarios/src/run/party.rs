@@ -33,6 +33,8 @@ pub(crate) enum Said {
     },
     /// Bytes for a network that is a real line.
     ToLine { network: usize, bits_per_second: u32, bytes: Vec<u8> },
+    /// A network that is a real line is to be opened again.
+    Reopen { network: usize },
     /// A device has made a reading.
     Made { device: usize, made: Made },
     /// Something for the record, of a device or gateway of this name.

@@ -149,7 +149,7 @@ impl Shell {
                     Said::Made { device, made } => self.made.push((device, made)),
                     Said::Note { of, note } => self.notes.push((of, note)),
                     // There are no real lines in virtual time.
-                    Said::ToLine { .. } => {}
+                    Said::ToLine { .. } | Said::Reopen { .. } => {}
                 }
             }
         }

@@ -34,6 +34,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 pub(super) enum Request {
     Send { bytes: Vec<u8>, reply: oneshot::Sender<Result<(), ChannelError>> },
     Baud(u32),
+    Reopen,
 }
 
 /// What can give a line to another party, again and again.
@@ -198,6 +199,8 @@ enum Ended {
     Lost(String),
     /// Another baud rate is to be set, and the line goes on.
     Baud(u32),
+    /// The owner wants another connection.
+    Reopen,
     /// The channel was dropped.
     Dropped,
 }
@@ -234,11 +237,18 @@ impl Driver {
                     let events = self.events.clone();
                     self.refusing(events.send(ChannelEvent::Up)).await;
                     let (ended, has_received) = self.serve(line, &mut seen).await;
-                    let Ended::Lost(reason) = ended else { return };
+                    let reason = match ended {
+                        Ended::Lost(reason) => {
+                            if has_received {
+                                wait = RETRY_FIRST;
+                            }
+                            reason
+                        }
+                        // What comes may be wrong again: each time it waits longer.
+                        Ended::Reopen => "given up here, to be opened again".to_owned(),
+                        Ended::Baud(_) | Ended::Dropped => return,
+                    };
                     self.announce_down(reason).await;
-                    if has_received {
-                        wait = RETRY_FIRST;
-                    }
                     if self.opener.waits() {
                         continue;
                     }
@@ -306,6 +316,7 @@ async fn refuse(
     while let Some(request) = requests.recv().await {
         match request {
             Request::Baud(baud) => settings.baud = baud,
+            Request::Reopen => {}
             Request::Send { reply, .. } => {
                 // Whoever does not wait for the answer does not get it.
                 let _ = reply.send(Err(ChannelError::Down { place: place.to_owned() }));
@@ -319,6 +330,7 @@ async fn write_requests(line: &Line, requests: &mut mpsc::Receiver<Request>, pla
         let (bytes, reply) = match request {
             Request::Send { bytes, reply } => (bytes, reply),
             Request::Baud(baud) => return Ended::Baud(baud),
+            Request::Reopen => return Ended::Reopen,
         };
         let written = line.write_all(&bytes).await;
         let lost = written.err().map(|error| error.to_string());

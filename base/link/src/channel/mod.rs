@@ -185,6 +185,13 @@ impl Channel {
         let _ = self.requests.send(Request::Baud(baud)).await;
     }
 
+    /// Gives up the other party that is there, and looks for one as after a loss. Each time that
+    /// follows without a loss between waits longer.
+    pub async fn reopen(&self) {
+        // Without a driver there is nothing to give up.
+        let _ = self.requests.send(Request::Reopen).await;
+    }
+
     /// What the kernel grants and loses, over UDP.
     pub fn datagrams(&self) -> &DatagramCounts {
         &self.datagrams

@@ -57,7 +57,10 @@ impl Concentrator {
         let store = &mut self.parts.store;
         match input {
             // Its devices are on its networks, and it names no channel beside its commands.
-            GatewayInput::Wake | GatewayInput::Live { .. } | GatewayInput::Frame { .. } => {}
+            GatewayInput::Wake
+            | GatewayInput::LineDown { .. }
+            | GatewayInput::Live { .. }
+            | GatewayInput::Frame { .. } => {}
             GatewayInput::Bytes { network, bytes, .. } => {
                 if let Some(line) = self.parts.lines.get_mut(network) {
                     return line.bytes(now, &bytes);

@@ -180,8 +180,13 @@ impl Adapter {
         match input {
             GatewayInput::Wake => {}
             GatewayInput::Bytes { network: 0, bytes, .. } => {
+                let was_lost = self.parts.wire.is_lost();
                 for decoded in self.parts.wire.arrived(&bytes) {
                     self.decoded(now, decoded, out);
+                }
+                // Nobody knows where the next frame begins; on a new connection it is known.
+                if self.parts.wire.is_lost() && !was_lost {
+                    out.push(GatewayOutput::Reopen { network: 0 });
                 }
                 self.take_next_map(now, out);
             }
@@ -197,6 +202,7 @@ impl Adapter {
                 self.sequence.restart();
                 self.writer.line_up();
             }
+            GatewayInput::LineDown { .. } => self.writer.line_lost(),
             GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
             GatewayInput::Connected => {
                 self.writer.platform(now, true);

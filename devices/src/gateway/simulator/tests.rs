@@ -250,6 +250,27 @@ fn a_stream_is_cut_anyhow_and_half_a_frame_is_none() {
 }
 
 #[test]
+fn a_stream_whose_frames_are_lost_is_opened_again_and_nobody_is_written_to_meanwhile() {
+    let map = MAP.replace("gtnet-skt", "opal-asyncip").replace("gtnetx2", "none");
+    let map = map.replace("\"integer\"", "\"float\"");
+    let mut bench = Bench::of(make_of(&map, "carrier = \"stream\"", &[]).unwrap());
+    bench.step(10, GatewayInput::LineUp { network: 0 });
+    let reopened = |bench: &Bench| {
+        let wanted = GatewayOutput::Reopen { network: 0 };
+        bench.out.iter().filter(|output| **output == wanted).count()
+    };
+    // A length that no header of the map has.
+    bench.bytes(20, vec![0xFF; 40]);
+    assert_eq!(reopened(&bench), 1);
+    bench.bytes(30, vec![0xFF; 40]);
+    assert_eq!(reopened(&bench), 1, "once for each connection");
+    bench.step(40, GatewayInput::LineDown { network: 0 });
+    bench.step(50, GatewayInput::LineUp { network: 0 });
+    bench.bytes(60, vec![0xFF; 40]);
+    assert_eq!(reopened(&bench), 2);
+}
+
+#[test]
 fn silence_is_reported_once_and_its_end_too() {
     let mut bench = Bench::new("");
     for second in 1..20 {

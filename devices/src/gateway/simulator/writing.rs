@@ -38,12 +38,14 @@ pub(super) struct WriteSettings {
 #[derive(Debug)]
 struct Writable {
     point: Point,
-    /// Where the point that reflects it stands among those that come from the simulator.
-    reflected_by: Option<usize>,
+    /// The point that reflects it, and where that stands among those from the simulator.
+    reflected_by: Option<(usize, Point)>,
     /// In the SI unit.
     target: f64,
     value: f64,
     open: Option<Open>,
+    /// Whether it got its safe value since the platform is gone.
+    is_safe: bool,
 }
 
 /// A write that a command has ordered.
@@ -93,9 +95,9 @@ pub(super) struct Writer {
     start: SimTime,
     /// Where the mode stands among the points from the simulator, and what it was last.
     mode: Option<(usize, Option<bool>)>,
-    /// Since when the platform is gone.
+    /// Whether the platform is gone, and since when; from its own start on, if that was later.
+    is_alone: bool,
     alone_since: Option<SimTime>,
-    is_safe: bool,
     /// How often the state was written again because the simulator showed another one.
     rewritten: u64,
 }
@@ -122,11 +124,14 @@ impl Writer {
                 // A range that was narrowed since holds for what was kept as well.
                 let target = kept.map_or(initial, |(_, value)| within(point, *value));
                 Writable {
-                    reflected_by: reflected
-                        .and_then(|by| sent.iter().position(|other| other.name == by.name)),
+                    reflected_by: reflected.and_then(|by| {
+                        let place = sent.iter().position(|other| other.name == by.name)?;
+                        Some((place, by.clone()))
+                    }),
                     target,
                     value: target,
                     open: None,
+                    is_safe: false,
                     point: point.clone(),
                 }
             })
@@ -149,8 +154,8 @@ impl Writer {
             last_frame: None,
             start,
             mode: mode.map(|place| (place, None)),
-            alone_since: Some(start),
-            is_safe: false,
+            is_alone: true,
+            alone_since: None,
             rewritten: 0,
         })
     }
@@ -188,10 +193,14 @@ impl Writer {
     }
 
     /// The platform is there, or gone.
-    pub(super) const fn platform(&mut self, now: SimTime, is_there: bool) {
-        self.alone_since = if is_there { None } else { Some(now) };
+    pub(super) fn platform(&mut self, now: SimTime, is_there: bool) {
+        self.is_alone = !is_there;
         if is_there {
-            self.is_safe = false;
+            self.alone_since = None;
+            self.points.iter_mut().for_each(|own| own.is_safe = false);
+        } else {
+            // A further attempt that failed is no new beginning.
+            self.alone_since.get_or_insert(now);
         }
     }
 
@@ -204,6 +213,11 @@ impl Writer {
         out: &mut Written,
     ) -> Result<(), String> {
         let (place, si) = self.meant(owner, order)?;
+        // A broker delivers at least once: what is under way already goes on.
+        let is_same = |open: &Open| open.invocation == invocation && open.owner == *owner;
+        if self.points[place].open.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
         self.may_write(now, place, si)?;
         let own = &mut self.points[place];
         let (from, unit) = (own.target, own.point.unit.factor);
@@ -259,7 +273,7 @@ impl Writer {
         if !self.has_line {
             return Err(format!("point `{name}`: nobody is at the simulator's end of the line"));
         }
-        if own.point.write.as_ref().is_some_and(|write| write.blocked_by_mode) {
+        if own.is_blocked_by_mode() {
             match self.mode {
                 Some((_, Some(true))) | None => {}
                 Some((_, Some(false))) => {
@@ -306,7 +320,7 @@ impl Writer {
     /// Goes on where the writer by another map was.
     pub(super) fn takes_over(&mut self, before: &mut Self, out: &mut Written) {
         (self.has_line, self.last_frame) = (before.has_line, before.last_frame);
-        (self.alone_since, self.is_safe) = (before.alone_since, before.is_safe);
+        (self.is_alone, self.alone_since) = (before.is_alone, before.alone_since);
         let is_same = self.points.len() == before.points.len()
             && self.points.iter().zip(&before.points).all(|(own, other)| own.is_like(other));
         self.is_due = before.is_due || !is_same;
@@ -320,6 +334,7 @@ impl Writer {
             let other = before.points.iter_mut().find(|other| other.point.name == own.point.name);
             if let Some(other) = other {
                 own.value = within(&own.point, other.value);
+                own.is_safe = other.is_safe;
                 own.open = other.open.take();
             }
         }
@@ -367,22 +382,20 @@ impl Writer {
             *mode = Some(word != 0.0);
         }
         let settled = self.last_frame.is_some_and(|at| at + self.settings.reflect_within < now);
-        let is_manual = self.mode.is_some_and(|(_, mode)| mode == Some(false));
+        let is_manual = self.is_manual();
         for own in &mut self.points {
-            let shown = own.reflected_by.and_then(|place| values.get(place).copied());
-            let Some(shown) = shown.and_then(number) else { continue };
-            let target = rounded(&own.point, own.point.to_word(own.target));
-            let is_met = (shown - target).abs() <= REFLECTED_WITHIN * target.abs().max(1e-3);
+            let Some((place, by)) = &own.reflected_by else { continue };
+            let Some(word) = values.get(*place).copied().and_then(number) else { continue };
+            let (is_met, shown, target) = own.compared(by, word);
             let Some(open) = &own.open else {
-                let is_blocked =
-                    is_manual && own.point.write.as_ref().is_some_and(|it| it.blocked_by_mode);
+                let is_blocked = is_manual && own.is_blocked_by_mode();
                 // A simulator that began again has lost what was written, whoever noticed it.
                 if settled && !is_met && !is_blocked && own.value == own.target {
                     (self.is_due, self.rewritten) = (true, self.rewritten + 1);
                     if is_told(self.rewritten) {
                         out.log.push(format!(
-                            "point `{}` is {shown} instead of {target} on the wire: written again \
-                             ({} times so far)",
+                            "point `{}` is {shown} instead of {target}: written again ({} times so \
+                             far)",
                             own.point.name, self.rewritten
                         ));
                     }
@@ -402,7 +415,7 @@ impl Writer {
                 own.open = None;
             } else if open.deadline.is_some_and(|deadline| deadline < now) {
                 let result = Err(format!(
-                    "point `{}` is not reflected within {}: {shown} instead of {target} on the wire",
+                    "point `{}` is not reflected within {}: {shown} instead of {target}",
                     own.point.name, self.settings.reflect_within
                 ));
                 out.answers.push(Answer {
@@ -417,6 +430,10 @@ impl Writer {
 
     /// Does what is due by now.
     pub(super) fn run(&mut self, now: SimTime, out: &mut Written) {
+        if self.is_alone {
+            self.alone_since.get_or_insert(now);
+        }
+        self.hold(out);
         self.take_safe_state(now, out);
         self.give_up(now, out);
         if self.is_empty() || !self.has_line {
@@ -502,14 +519,41 @@ impl Writer {
         }
     }
 
-    /// All points get their safe values once the platform has been gone for too long.
-    fn take_safe_state(&mut self, now: SimTime, out: &mut Written) {
-        if self.is_safe || self.is_empty() || self.safe_at().is_none_or(|at| now < at) {
+    /// Whether the simulator is operated by hand.
+    fn is_manual(&self) -> bool {
+        self.mode.is_some_and(|(_, mode)| mode == Some(false))
+    }
+
+    /// While the simulator is operated by hand, blocked points stay where they are: what was on its
+    /// way is given up, and does not go on by itself later.
+    fn hold(&mut self, out: &mut Written) {
+        if !self.is_manual() {
             return;
         }
-        self.is_safe = true;
+        for own in self.points.iter_mut().filter(|own| own.is_blocked_by_mode()) {
+            own.supersede("the simulator is operated by hand", out);
+            if own.target != own.value {
+                own.target = own.value;
+                let (name, shown) = (&own.point.name, own.shown());
+                out.log.push(format!("point `{name}` stays at {shown}: operated by hand"));
+                out.has_new_targets = true;
+            }
+        }
+    }
+
+    /// All points get their safe values once the platform has been gone for too long; those that
+    /// are operated by hand when that ends.
+    fn take_safe_state(&mut self, now: SimTime, out: &mut Written) {
+        if self.is_empty() || self.safe_at().is_none_or(|at| now < at) {
+            return;
+        }
+        let is_manual = self.is_manual();
         for own in &mut self.points {
+            let is_held = is_manual && own.is_blocked_by_mode();
             let Some(write) = &own.point.write else { continue };
+            if is_held || std::mem::replace(&mut own.is_safe, true) {
+                continue;
+            }
             if own.target == write.safe_value {
                 continue;
             }
@@ -551,18 +595,48 @@ impl Writer {
         }
         let open = self.points.iter().filter_map(|own| own.open.as_ref()?.deadline);
         let open = open.map(|deadline| deadline + SimDuration(1));
-        let safe = self.safe_at().filter(|_| !self.is_safe);
-        let line = [
-            self.is_due.then(|| self.guard.due().unwrap_or_else(|| self.allowed())),
-            self.cyclic(),
-            self.next_ramp(),
-        ];
-        let line = line.into_iter().flatten().filter(|_| self.has_line);
+        let is_manual = self.is_manual();
+        let is_open = |own: &Writable| {
+            own.point.write.is_some() && !own.is_safe && !(is_manual && own.is_blocked_by_mode())
+        };
+        let safe = self.safe_at().filter(|_| self.points.iter().any(is_open));
+        let line = [self.is_due.then(|| self.allowed()), self.cyclic(), self.next_ramp()];
+        // Whatever is wanted, the card takes nothing before.
+        let free = self.guard.due().unwrap_or_else(|| self.allowed());
+        let line = line.into_iter().flatten().filter(|_| self.has_line).map(|at| at.max(free));
         open.chain(safe).chain(line).min()
     }
 }
 
 impl Writable {
+    fn is_blocked_by_mode(&self) -> bool {
+        self.point.write.as_ref().is_some_and(|write| write.blocked_by_mode)
+    }
+
+    /// Whether a word of the point that reflects it shows its target, as nearly as both words can;
+    /// with what is shown and what is expected, for people.
+    fn compared(&self, by: &Point, word: f64) -> (bool, String, String) {
+        let target = self.point.to_si(rounded(&self.point, self.point.to_word(self.target)));
+        let shown = by.to_si(word);
+        let step_of = |point: &Point| (point.to_si(1.0) - point.to_si(0.0)).abs();
+        let of_float =
+            |point: &Point, word: f64| REFLECTED_WITHIN * word.abs().max(1e-3) * step_of(point);
+        // An integer of another scale shows the nearest it has.
+        let is_same_scale = step_of(by) == step_of(&self.point) && by.offset == self.point.offset;
+        let of_integer = match by.signal_type {
+            SignalType::Integer if !is_same_scale => 0.5 * step_of(by) * (1.0 + 1e-9),
+            _ => 0.0,
+        };
+        let tolerance = of_float(&self.point, self.point.to_word(target))
+            .max(of_float(by, by.to_word(target)))
+            .max(of_integer);
+        let text = |si: f64| {
+            let unit = &self.point.unit;
+            format!("{} {}", si / unit.factor, unit.symbol).trim_end().to_owned()
+        };
+        ((shown - target).abs() <= tolerance, text(shown), text(target))
+    }
+
     /// Answers the open write, which will not be met any more.
     fn supersede(&mut self, why: &str, out: &mut Written) {
         if let Some(Open { owner, invocation, .. }) = self.open.take() {

@@ -268,6 +268,109 @@ fn a_card_that_is_asked_too_often_refuses_or_gets_the_last() {
     assert_eq!(bench.answers.len(), 1000);
 }
 
+#[test]
+fn attempts_that_fail_do_not_put_the_safe_state_off() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    for second in 1..12 {
+        bench.run_to(second * 1000);
+        bench.writer.platform(at(second * 1000), false);
+    }
+    bench.run_to(11_100);
+    assert!(bench.is_safe);
+}
+
+#[test]
+fn a_start_in_the_middle_waits_for_the_platform_as_long_as_any_other() {
+    let kept = [("level".to_owned(), 5000.0)];
+    let mut late = Bench::new(SETTINGS, &[]);
+    late.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &kept, START).unwrap();
+    late.frames.clear();
+    late.writer.line_up();
+    let mut written = Written::default();
+    late.writer.run(at(100_000), &mut written);
+    late.take(100_000, written);
+    (late.now, late.is_safe) = (100_000, false);
+    late.run_to(109_900);
+    assert!(!late.is_safe && late.writer.targets()[1].1 == 5000.0);
+    late.run_to(110_100);
+    assert!(late.is_safe && late.writer.targets()[1].1 == 0.0);
+}
+
+#[test]
+fn more_frames_than_the_card_takes_are_not_asked_for() {
+    let every = Some(SimDuration::from_milliseconds(1));
+    let mut bench = Bench::new(WriteSettings { every, ..SETTINGS }, &[]);
+    for now in 0..200 {
+        bench.run_to(now);
+        let next = bench.writer.wake_at().unwrap();
+        assert!(next > at(now), "it wants to be woken at {next} again and again");
+    }
+    assert_eq!(bench.frames.len(), 20);
+}
+
+#[test]
+fn a_command_that_is_delivered_again_while_it_is_open_goes_on() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.seen(50, 1, 1);
+    bench.order(100, "a", &OPEN);
+    bench.order(120, "a", &OPEN);
+    assert!(bench.answers.is_empty(), "{:?}", bench.answers);
+    bench.seen(140, 1, 0);
+    assert_eq!(bench.answers, [("a".to_owned(), Ok("breaker = 0, reflected".to_owned()))]);
+}
+
+#[test]
+fn points_that_are_operated_by_hand_stay_where_they_are() {
+    let map = MAP.replace("safe_value = \"0 kW\"", "safe_value = \"0 kW\"\nblocked_by_mode = true");
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.writer = Writer::new(&PointMap::parse(&map).unwrap(), SETTINGS, &[], START).unwrap();
+    bench.writer.platform(START, true);
+    bench.writer.line_up();
+    bench.run_to(10);
+    bench.seen(50, 1, 1);
+    bench.order(100, "a", &set(9.0));
+    bench.run_to(300);
+    bench.seen(310, 0, 1);
+    bench.run_to(400);
+    assert_eq!(bench.refused("a"), "the simulator is operated by hand");
+    let level = |bench: &Bench| bench.frames.last().unwrap().1[1];
+    let held = level(&bench);
+    assert!((2.5..4.0).contains(&held), "{held}");
+    bench.writer.platform(at(1000), false);
+    bench.run_to(30_000);
+    assert_eq!((level(&bench), bench.frames.last().unwrap().1[0]), (held, 1.0));
+    // Back in automatic it goes to where it has to be without the platform, not to the old target.
+    bench.seen(30_010, 1, 1);
+    bench.run_to(40_000);
+    assert_eq!(level(&bench), 0.0);
+}
+
+#[test]
+fn a_reflection_is_compared_in_the_unit_and_not_on_the_wire() {
+    // The echo comes as an integer of tenths of a kilowatt.
+    let echo = "[[point]]\nname = \"echo\"\ndirection = \"from-simulator\"\ntype = \"integer\"\n\
+                unit = \"W\"\nscale = 100\nleast = \"0 W\"\ngreatest = \"10000 W\"\n[[point]]\n\
+                name = \"breaker\"";
+    let map = MAP
+        .replace("[[point]]\nname = \"breaker\"", echo)
+        .replace("safe_value = \"0 kW\"", "safe_value = \"0 kW\"\nreflected_by = \"echo\"");
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.writer = Writer::new(&PointMap::parse(&map).unwrap(), SETTINGS, &[], START).unwrap();
+    bench.writer.platform(START, true);
+    bench.writer.line_up();
+    bench.run_to(10);
+    bench.order(100, "a", &set(2.03));
+    bench.run_to(130);
+    for (now, tenths) in [(140, 21), (160, 20)] {
+        let mut written = Written::default();
+        let values = [Value::Integer(1), Value::Integer(1), Value::Integer(tenths)];
+        bench.writer.seen(at(now), &values, &mut written);
+        bench.take(now, written);
+        assert_eq!(bench.answers.len(), usize::from(now == 160), "{:?}", bench.answers);
+    }
+    assert_eq!(bench.answers, [("a".to_owned(), Ok("level = 2.03 kW, reflected".to_owned()))]);
+}
+
 proptest! {
     #[test]
     fn nothing_is_written_outside_of_what_the_map_allows(

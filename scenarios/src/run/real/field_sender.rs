@@ -67,6 +67,8 @@ pub(crate) struct FieldSender {
     /// When it was first connected, until that is told: once there is somebody on each line.
     connected_ns: Option<i64>,
     to_lines: Vec<(usize, u32, Vec<u8>)>,
+    /// Lines to be opened again.
+    to_reopen: Vec<usize>,
     said: Vec<Said>,
     waiting: VecDeque<Waiting>,
     /// Readings by the number of their message, until acknowledged.
@@ -85,6 +87,7 @@ impl FieldSender {
             lines,
             connected_ns: None,
             to_lines: Vec::new(),
+            to_reopen: Vec::new(),
             parts,
             timeline: None,
             is_finished: false,
@@ -160,6 +163,9 @@ impl FieldSender {
             for (line, rate, bytes) in std::mem::take(&mut self.to_lines) {
                 self.lines.send(line, rate, bytes).await;
             }
+            for line in std::mem::take(&mut self.to_reopen) {
+                self.lines.reopen(line).await;
+            }
             self.send_what_waits()?;
             self.report_if_idle();
         }
@@ -207,6 +213,12 @@ impl FieldSender {
                 if let Some(at) = event_time(monotonic_ns()) {
                     let note = line_note(at, "line_down", name, &reason);
                     self.report(Report::Note { of: self.parts.field.name.clone(), note });
+                    self.parts.field.on_line(
+                        at,
+                        GatewayInput::LineDown { network },
+                        &mut self.said,
+                    );
+                    self.carry();
                 }
             }
         }
@@ -287,6 +299,10 @@ impl FieldSender {
                 Said::ToLine { network, bits_per_second, bytes } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);
                     self.to_lines.extend(line.map(|line| (line, bits_per_second, bytes)));
+                }
+                Said::Reopen { network } => {
+                    let line = self.parts.lines.iter().position(|line| line.network == network);
+                    self.to_reopen.extend(line);
                 }
             }
         }
