@@ -48,3 +48,36 @@ fn a_bench_that_was_stopped_for_three_seconds_passes_no_latency() {
     // Readings are judged all the same: none was lost.
     assert_eq!(verdict(&out, "readings-once")["status"], "pass");
 }
+
+#[test]
+fn a_simulator_that_was_stopped_for_three_seconds_makes_the_run_inconclusive() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut child = lastmeter()
+        .args(["run", &library("rts-real-time"), "--out", out.to_str().unwrap()])
+        .args(["--set", "scenario.duration=18 s"])
+        .args(["--set", "check.class-tt2.coverage=60 %"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while std::fs::metadata(out.join("latency.csv")).map_or(0, |file| file.len()) < 500 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it began");
+        wait(1);
+    }
+    signal(&child, "STOP");
+    wait(3);
+    signal(&child, "CONT");
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(5), "{done:?}");
+    let facts = json(&out, "run.json");
+    let simulator = &facts["real_time"]["simulators"][0];
+    // One step each 20 ms was due in these three seconds.
+    assert!(simulator["steps"]["missed"].as_u64().unwrap() >= 100, "{simulator}");
+    let readings = verdict(&out, "readings-once");
+    assert_eq!(readings["status"], "inconclusive", "{readings}");
+    let why = readings["why"].as_str().unwrap();
+    assert!(why.contains("simulator rack missed") && why.contains("steps"), "{why}");
+    assert_eq!(readings["reason"], "deadlines-missed");
+}
