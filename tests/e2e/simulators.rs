@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::bench::{first_line, lastmeter};
+use crate::bench::{call, first_line, lastmeter};
 use crate::doors::Served;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(40);
@@ -441,4 +441,38 @@ fn a_map_is_described_or_all_its_mistakes_are_with_their_lines() {
         lastmeter().args(["rts", "check", "--import", "list"]).arg(&list).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(printed.contains("name = \"tap\""), "{printed}");
+}
+
+#[test]
+fn a_scenario_whose_simulator_cannot_be_played_so_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenarios = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/");
+    let text = std::fs::read_to_string(format!("{scenarios}library/rts-meter-feeder.toml"));
+    let text = text.unwrap().replace("../", scenarios);
+    let real = text.replace("seed = 2027", "seed = 2027\ntime = \"real\"");
+    let real = real.replace("delay = \"2 ms\"", "line = \"udp-listen:127.0.0.1:7202\"");
+    let simulator = |text: &str| {
+        let (begin, end) = (text.find("[[simulator]]").unwrap(), text.find("[[gateway]]").unwrap());
+        format!("{}{}", &text[..begin], &text[end..])
+    };
+    for (name, text, expected) in [
+        (
+            "steps",
+            text.replace("step = \"20 ms\"", "step = \"33 ms\""),
+            "`step` of 33 ms is no whole",
+        ),
+        (
+            "periods",
+            text.replace("reflect_within", "report_every = \"333 ms\"\nreflect_within"),
+            "`report_every` of 333 ms is no whole number of frames at 50 Hz",
+        ),
+        ("nobody", simulator(&text), "no simulator is on the network"),
+        ("beside", real.clone(), "the simulator of a real line is at the other end of it"),
+        ("virtual", real.replace("time = \"real\"\n", ""), "has a clock of their own"),
+    ] {
+        let path = folder.path().join(format!("{name}.toml"));
+        std::fs::write(&path, text).unwrap();
+        let done = call(&["validate", path.to_str().unwrap()]);
+        assert!(done.code == 2 && done.stderr.contains(expected), "{name}: {done:?}");
+    }
 }

@@ -12,5 +12,6 @@
 mod bench;
 
 mod disturbed;
+mod foreign;
 mod modelled;
 mod outcome;

@@ -334,6 +334,11 @@ impl Endpoint {
     fn words(&self, taken: SimTime, number: u64) -> Vec<f64> {
         let is_stale = self.faults.is_stale(taken) && !self.last_words.is_empty();
         let (seconds, nanoseconds) = unix(taken);
+        // A frame has what holds until the next one: registers what they will have counted then.
+        let step = self.setup.grid.raster().step;
+        let begun = step * (self.setup.grid.next_step() as i64 - 1).max(0);
+        let until = self.instant(number + 1) - self.setup.start;
+        let into_step = (until - begun).min(step);
         let points = self.setup.map.of_direction(PointDirection::FromSimulator);
         let word = |(place, (point, shown)): (usize, (_, &Shown))| {
             let point: &lastmeter_rts::point_map::Point = point;
@@ -350,7 +355,7 @@ impl Endpoint {
                 Shown::Breaker(at) => f64::from(u8::from(self.setup.grid.is_closed(*at))),
                 Shown::Word(word) => *word,
                 Shown::Value(..) | Shown::Waveform(..) if is_stale => self.last_words[place],
-                Shown::Value(probe) => point.to_word(probe.value().unwrap_or(f64::NAN)),
+                Shown::Value(probe) => point.to_word(probe.value(into_step).unwrap_or(f64::NAN)),
                 Shown::Waveform(live, channel) => {
                     let at = taken - self.setup.start;
                     let value = value::instantaneous(live, *channel, at);

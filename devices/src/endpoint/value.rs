@@ -13,16 +13,19 @@ use num_complex::Complex64;
 pub struct Probe {
     live: LivePoint,
     id: MeasurementId,
+    /// What was counted before the present step.
     counted: f64,
+    /// What goes in its direction in the present step, watts or var.
+    rate: f64,
 }
 
 impl Probe {
     /// Of a quantity in its SI unit; registers begin at zero.
     pub const fn new(live: LivePoint, id: MeasurementId) -> Self {
-        Self { live, id, counted: 0.0 }
+        Self { live, id, counted: 0.0, rate: 0.0 }
     }
 
-    /// A step of this length was solved: registers count it.
+    /// A step was solved: registers have counted all of the one before, of this length.
     pub(super) fn count(&mut self, step: SimDuration) {
         let (direction, part): (Direction, fn(Complex64) -> f64) = match self.id.row().quantity {
             Quantity::ActiveEnergy(direction) => (direction, |power| power.re),
@@ -30,7 +33,8 @@ impl Probe {
             _ => return,
         };
         let power = self.power().map_or(0.0, part);
-        self.counted += way(power, direction) * step.as_seconds_f64();
+        self.counted += self.rate * step.as_seconds_f64();
+        self.rate = way(power, direction);
     }
 
     /// The complex power of its phase, or of all.
@@ -43,8 +47,9 @@ impl Probe {
         }
     }
 
-    /// The value now; `None` before the first step, and of a quantity that there is not here.
-    pub(super) fn value(&self) -> Option<f64> {
+    /// The value so far into the present step; `None` before the first one, and of a quantity that
+    /// there is not here.
+    pub(super) fn value(&self, into_step: SimDuration) -> Option<f64> {
         let row = self.id.row();
         let pairs = self.live.pairs()?;
         let own = |of: fn(&(Complex64, Complex64)) -> f64| match row.phase.index() {
@@ -60,7 +65,9 @@ impl Probe {
             Quantity::ApparentPower => apparent,
             Quantity::PowerFactor => Some(self.power()?.re / apparent?),
             Quantity::Frequency => Some(self.live.frequency_hz()),
-            Quantity::ActiveEnergy(_) | Quantity::ReactiveEnergy(_) => Some(self.counted),
+            Quantity::ActiveEnergy(_) | Quantity::ReactiveEnergy(_) => {
+                Some(self.counted + self.rate * into_step.as_seconds_f64())
+            }
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 //! A record is a version, a kind, its number, its fields, and the CRC-32C of all of that; numbers
 //! are little-endian, texts and payloads have their length before them.
 
-use lastmeter_units::HardwareId;
+use lastmeter_units::{HardwareId, SimTime};
 use thiserror::Error;
 
 const VERSION: u8 = 1;
@@ -28,6 +28,19 @@ pub(super) struct MeterState {
     pub(super) unreachable: bool,
 }
 
+/// What is remembered of a point of a simulator that is written, in SI units.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PointState {
+    /// Its name, of at most 64 bytes.
+    pub(super) name: String,
+    /// What it is to have.
+    pub(super) target: f64,
+    /// What it had when this was kept.
+    pub(super) value: f64,
+    /// When that was.
+    pub(super) at: SimTime,
+}
+
 /// A record.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Record {
@@ -43,8 +56,8 @@ pub(super) enum Record {
         number: u64,
         dropped: u64,
         meters: Vec<(HardwareId, MeterState)>,
-        /// What was written to points of a simulator, by their names.
-        points: Vec<(String, f64)>,
+        /// What was written to points of a simulator.
+        points: Vec<PointState>,
     },
 }
 
@@ -89,11 +102,11 @@ impl Record {
                 if !points.is_empty() {
                     out.extend((points.len() as u32).to_le_bytes());
                 }
-                for (name, value) in points {
-                    // Names of a point map have at most 64 bytes.
+                for PointState { name, target, value, at } in points {
                     out.push(name.len() as u8);
                     out.extend(name.as_bytes());
-                    out.extend(value.to_le_bytes());
+                    out.extend([target.to_le_bytes(), value.to_le_bytes()].concat());
+                    out.extend(at.0.to_le_bytes());
                 }
             }
         }
@@ -204,7 +217,10 @@ impl<'a> Fields<'a> {
         for _ in 0..count {
             let length = self.byte()?;
             let name = String::from_utf8(self.take(usize::from(length))?.to_vec()).ok()?;
-            points.push((name, f64::from_le_bytes(self.array()?)));
+            let target = f64::from_le_bytes(self.array()?);
+            let value = f64::from_le_bytes(self.array()?);
+            let at = SimTime(i64::from_le_bytes(self.array()?));
+            points.push(PointState { name, target, value, at });
         }
         Some(Record::State { number, dropped, meters, points })
     }
@@ -242,7 +258,14 @@ mod tests {
                 number: 3,
                 dropped: 0,
                 meters: vec![(id("m"), state)],
-                points: vec![("tap".to_owned(), -0.1), ("u".to_owned(), f64::MAX)],
+                points: [("tap", -0.1, 7), ("u", f64::MAX, -7)]
+                    .map(|(name, target, at)| PointState {
+                        name: name.to_owned(),
+                        target,
+                        value: target / 2.0,
+                        at: SimTime(at),
+                    })
+                    .to_vec(),
             },
         ]
     }
@@ -270,7 +293,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_behind_a_right_checksum_do_no_harm(
-            mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 1_u8..3,
+            mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 1_u8..4,
         ) {
             bytes.splice(0..0, [VERSION, kind]);
             bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use lastmeter_units::HardwareId;
 
-use super::record::{MeterState, Record};
+use super::record::{MeterState, PointState, Record};
 use crate::gateway::{GatewayEventKind, GatewayOutput};
 
 /// So many acknowledged messages are given up at a time while there is no pause.
@@ -33,7 +33,7 @@ pub(super) struct Store {
     open: VecDeque<Open>,
     meters: BTreeMap<HardwareId, MeterState>,
     /// What was written to points of a simulator, by their names.
-    points: Vec<(String, f64)>,
+    points: Vec<PointState>,
     last_number: u64,
     kept_upto: u64,
     /// The last record of a state; 0 before the first.
@@ -199,12 +199,12 @@ impl Store {
     }
 
     /// What was written to points before a restart.
-    pub(super) fn points(&self) -> &[(String, f64)] {
+    pub(super) fn points(&self) -> &[PointState] {
         &self.points
     }
 
     /// Keeps what is written to points, before it is written.
-    pub(super) fn keep_points(&mut self, points: Vec<(String, f64)>, out: &mut Vec<GatewayOutput>) {
+    pub(super) fn keep_points(&mut self, points: Vec<PointState>, out: &mut Vec<GatewayOutput>) {
         self.points = points;
         if self.is_durable {
             self.keep_state(out);

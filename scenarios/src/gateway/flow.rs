@@ -22,6 +22,9 @@ pub(super) struct Flow {
     /// Losses of the kernel at the last look, and when they are reported next.
     lost: u64,
     lost_next: u64,
+    /// Datagrams of others that were refused, likewise.
+    refused: u64,
+    refused_next: u64,
 }
 
 impl Flow {
@@ -34,6 +37,8 @@ impl Flow {
             live_dropped: 0,
             lost: 0,
             lost_next: 1,
+            refused: 0,
+            refused_next: 1,
         }
     }
 
@@ -69,12 +74,22 @@ impl Flow {
             ));
             self.lost_next = 10_u64.saturating_pow(lost.ilog10() + 1);
         }
+        self.refused = self.lines.iter().map(DatagramCounts::refused).sum();
+        if self.refused >= self.refused_next {
+            let refused = self.refused;
+            print_err(&format!(
+                "another_sender: {refused} datagrams of others were refused so far; let one \
+                 simulator alone send to this port"
+            ));
+            self.refused_next = 10_u64.saturating_pow(refused.ilog10() + 1);
+        }
     }
 
     /// All counts, for Prometheus.
     pub(super) fn metrics(&self) -> Vec<Metric> {
         let mut all = vec![
             Metric::counter("receive_lost_total", "datagrams the kernel lost", self.lost),
+            Metric::counter("receive_refused_total", "datagrams of other senders", self.refused),
             Metric::counter("raw_handed_over_total", "samples handed over", self.live_sent),
             Metric::counter("raw_dropped_total", "samples dropped", self.live_dropped),
             Metric::counter("taken_total", "pieces taken from lines", self.waits.len()),
@@ -92,6 +107,7 @@ impl Flow {
         let quantile = |share: f64| self.waits.value_at_quantile(share) as f64 / 1e9;
         json!({
             "taken": self.waits.len(), "receive_lost": self.lost,
+            "receive_refused": self.refused,
             "raw": { "handed_over": self.live_sent, "dropped": self.live_dropped },
             "hand_over_s": {
                 "p50": quantile(0.5), "p99": quantile(0.99), "p999": quantile(0.999),

@@ -273,7 +273,11 @@ impl Draft<'_> {
         for (row, device) in self.rows(&INJECT).iter().zip(&references.device_of_injection) {
             let device = device.and_then(|device| references.devices.get(device));
             let table = device.and_then(|(_, table)| self.rows(&DEVICE).get(*table));
-            if table.is_some_and(|table| device::is_hardware(table) && inject::is_of_device(row)) {
+            // A command is the platform's, and goes to whatever device there is.
+            let is_command = matches!(inject::kind_of(row), Some(InjectKind::Command));
+            let is_out_of_reach =
+                |table| device::is_hardware(table) && inject::is_of_device(row) && !is_command;
+            if table.is_some_and(is_out_of_reach) {
                 let (name, span) = row.text("device").unwrap_or(("", row.span));
                 let message = format!("`{name}` is hardware, out of reach of injections");
                 let label = "expected a simulated device";

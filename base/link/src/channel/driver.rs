@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::losses::Seen;
 use super::pty::Pty;
-use super::udp::Listening;
+use super::udp::{Listening, Port};
 use super::{
     ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, DatagramCounts, pty, tcp, tty, udp,
 };
@@ -46,7 +46,7 @@ pub(super) enum Opener {
     TcpConnect(String),
     TcpListen(TcpListener),
     Udp(String),
-    UdpListen(Arc<UdpSocket>),
+    UdpListen(Arc<Port>),
 }
 
 impl Opener {
@@ -61,7 +61,7 @@ impl Opener {
             ChannelAddress::TcpConnect(to) => Self::TcpConnect(to.clone()),
             ChannelAddress::TcpListen(at) => Self::TcpListen(TcpListener::bind(at).await?),
             ChannelAddress::Udp(to) => Self::Udp(to.clone()),
-            ChannelAddress::UdpListen(at) => Self::UdpListen(udp::bind(at, datagrams).await?),
+            ChannelAddress::UdpListen(at) => Self::UdpListen(Port::bind(at, datagrams).await?),
         })
     }
 
@@ -75,7 +75,7 @@ impl Opener {
                 Err(_) => "tcp-listen".to_owned(),
             },
             Self::Udp(to) => format!("udp {to}"),
-            Self::UdpListen(socket) => match socket.local_addr() {
+            Self::UdpListen(port) => match port.local_addr() {
                 Ok(at) => format!("udp-listen {at}"),
                 Err(_) => "udp-listen".to_owned(),
             },
@@ -103,7 +103,7 @@ impl Opener {
             Self::TcpConnect(to) => Line::Tcp(tcp::connect(to).await?),
             Self::TcpListen(listener) => Line::Tcp(tcp::accept(listener).await?),
             Self::Udp(to) => Line::Udp(udp::connect(to, datagrams).await?),
-            Self::UdpListen(socket) => Line::UdpListen(udp::listening(socket).await?),
+            Self::UdpListen(port) => Line::UdpListen(udp::listening(port, datagrams).await?),
         })
     }
 

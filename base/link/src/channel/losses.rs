@@ -23,6 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug, Default)]
 pub struct DatagramCounts {
     lost: Arc<AtomicU64>,
+    refused: Arc<AtomicU64>,
     buffer_bytes: Arc<AtomicU64>,
 }
 
@@ -31,6 +32,16 @@ impl DatagramCounts {
     /// channel was opened. Up to date within half a second.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Datagrams of others that were refused while one party was served, since the channel was
+    /// opened.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refuse_one(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What the kernel has granted for datagrams that are not read yet, bytes, its own

@@ -2,13 +2,15 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lastmeter_params::Entry;
 use tokio::net::{UdpSocket, lookup_host};
 
 use super::address::host_and_port;
 use super::{AddressForm, ChannelAddress, DatagramCounts, TransportKind};
+use crate::clock::monotonic_ns;
 
 pub(super) const UDP: TransportKind = TransportKind {
     entry: Entry {
@@ -31,9 +33,10 @@ pub(super) const LISTEN: TransportKind = TransportKind {
     entry: Entry {
         name: "udp-listen",
         summary: "a UDP port of this machine to which another party sends",
-        description: "Takes the datagrams of whoever sends to this port; what is sent goes to who \
-            sent last. It is up with the first datagram. With port 0 the system chooses one, which \
-            is shown.",
+        description: "Takes the datagrams of the party that sends to this port first, and sends to \
+            it. Those of others are refused and counted, until the first one has been silent for \
+            2 s: then the channel is down for a moment, and up with the next one. It is up with \
+            the first datagram. With port 0 the system chooses one, which is shown.",
         fields: &[],
     },
     address: Some(AddressForm {
@@ -43,39 +46,85 @@ pub(super) const LISTEN: TransportKind = TransportKind {
     }),
 };
 
-/// A port that others send to, with who sent last.
+/// How long the party at a port is silent before another one may take its place.
+const PARTY_SILENT_NS: i64 = 2_000_000_000;
+
+/// A port that others send to.
 #[derive(Debug)]
-pub(super) struct Listening {
-    socket: Arc<UdpSocket>,
-    last: Mutex<SocketAddr>,
+pub(super) struct Port {
+    socket: UdpSocket,
+    /// The datagram of a new party with which it took the place of another.
+    first: Mutex<Option<(SocketAddr, Vec<u8>)>>,
 }
 
-pub(super) async fn bind(at: &str, counts: &DatagramCounts) -> io::Result<Arc<UdpSocket>> {
-    let socket = UdpSocket::bind(at).await?;
-    counts.ask_for_room(&socket);
-    Ok(Arc::new(socket))
+/// A port with the party that it serves.
+#[derive(Debug)]
+pub(super) struct Listening {
+    port: Arc<Port>,
+    party: SocketAddr,
+    /// When it was heard last, ns of the monotonic clock.
+    heard_ns: AtomicI64,
+    counts: DatagramCounts,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Port {
+    pub(super) async fn bind(at: &str, counts: &DatagramCounts) -> io::Result<Arc<Self>> {
+        let socket = UdpSocket::bind(at).await?;
+        counts.ask_for_room(&socket);
+        Ok(Arc::new(Self { socket, first: Mutex::new(None) }))
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
 }
 
 /// Waits until somebody has sent something, which stays to be read.
-pub(super) async fn listening(socket: &Arc<UdpSocket>) -> io::Result<Listening> {
-    let last = Mutex::new(socket.peek_sender().await?);
-    Ok(Listening { socket: Arc::clone(socket), last })
+pub(super) async fn listening(port: &Arc<Port>, counts: &DatagramCounts) -> io::Result<Listening> {
+    let waiting = lock(&port.first).as_ref().map(|(from, _)| *from);
+    let party = match waiting {
+        Some(from) => from,
+        None => port.socket.peek_sender().await?,
+    };
+    let heard_ns = AtomicI64::new(monotonic_ns());
+    Ok(Listening { port: Arc::clone(port), party, heard_ns, counts: counts.clone() })
 }
 
 impl Listening {
     pub(super) fn socket(&self) -> &UdpSocket {
-        &self.socket
+        &self.port.socket
     }
 
+    /// A datagram of its party; an error once another one takes its place.
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (count, from) = self.socket.recv_from(buffer).await?;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = from;
-        Ok(count)
+        if let Some((_, bytes)) = lock(&self.port.first).take() {
+            // No datagram is larger than the buffer.
+            let count = bytes.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&bytes[..count]);
+            return Ok(count);
+        }
+        loop {
+            let (count, from) = self.port.socket.recv_from(buffer).await?;
+            if from == self.party {
+                self.heard_ns.store(monotonic_ns(), Ordering::Relaxed);
+                return Ok(count);
+            }
+            if monotonic_ns() - self.heard_ns.load(Ordering::Relaxed) < PARTY_SILENT_NS {
+                self.counts.refuse_one();
+                continue;
+            }
+            *lock(&self.port.first) = Some((from, buffer[..count].to_vec()));
+            let what = format!("{} is silent, and {from} sends", self.party);
+            return Err(io::Error::other(what));
+        }
     }
 
     pub(super) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let to = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        self.socket.send_to(bytes, to).await
+        self.port.socket.send_to(bytes, self.party).await
     }
 }
 

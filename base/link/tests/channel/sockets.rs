@@ -1,5 +1,7 @@
 //! TCP both ways and UDP, with another party on plain sockets.
 
+use std::time::Duration;
+
 use lastmeter_link::channel::{Channel, ChannelError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -104,7 +106,7 @@ async fn datagrams_arrive_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn datagrams_of_anybody_arrive_and_the_last_one_is_answered() {
+async fn one_party_is_served_at_a_port_and_another_one_once_it_is_silent() {
     let mut channel = open("udp-listen:127.0.0.1:0").await;
     let at = channel.place().rsplit(' ').next().unwrap().to_owned();
     let (first, second) = (UdpSocket::bind("127.0.0.1:0"), UdpSocket::bind("127.0.0.1:0"));
@@ -114,13 +116,24 @@ async fn datagrams_of_anybody_arrive_and_the_last_one_is_answered() {
     expect_up(&mut channel).await;
     assert_eq!(receive(&mut channel, 1).await, [1, 2]);
     let mut buffer = [0; 10];
-    for (peer, byte) in [(&first, 3), (&second, 4), (&first, 5)] {
-        peer.send_to(&[byte], &at).await.unwrap();
+    // The second one is refused, and what is sent goes to the first.
+    for byte in [3, 4] {
+        second.send_to(&[99], &at).await.unwrap();
+        first.send_to(&[byte], &at).await.unwrap();
         assert_eq!(receive(&mut channel, 1).await, [byte]);
         channel.send(&[byte + 10]).await.unwrap();
-        assert_eq!(within(peer.recv(&mut buffer)).await.unwrap(), 1);
+        assert_eq!(within(first.recv(&mut buffer)).await.unwrap(), 1);
         assert_eq!(buffer[0], byte + 10);
     }
+    assert_eq!(channel.datagrams().refused(), 2);
+    let never = std::future::pending::<()>();
+    let _ = tokio::time::timeout(Duration::from_millis(2100), never).await;
+    second.send_to(&[5, 6], &at).await.unwrap();
+    assert!(expect_down(&mut channel).await.contains("is silent, and"));
+    expect_up(&mut channel).await;
+    assert_eq!(receive(&mut channel, 1).await, [5, 6]);
+    channel.send(&[7]).await.unwrap();
+    assert_eq!(within(second.recv(&mut buffer)).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -147,7 +160,7 @@ async fn datagrams_that_the_kernel_loses_are_counted() {
     for _ in 1..sent {
         peer.send_to(&datagram, &at).await.unwrap();
     }
-    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
     within(async {
         while counts.lost() == 0 {
             ticks.tick().await;

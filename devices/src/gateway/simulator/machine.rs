@@ -202,7 +202,7 @@ impl Adapter {
                 self.sequence.restart();
                 self.writer.line_up();
             }
-            GatewayInput::LineDown { .. } => self.writer.line_lost(),
+            GatewayInput::LineDown { .. } => self.line_lost(now, out),
             GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
             GatewayInput::Connected => {
                 self.writer.platform(now, true);
@@ -361,11 +361,18 @@ impl Adapter {
             return;
         }
         let name = &self.parts.map.simulator.name;
-        let text = format!("simulator {name}: no sample for {}", now - since);
+        let seconds = (now - since).as_seconds_f64();
+        let text = format!("simulator {name}: no sample for {seconds:.1} s");
         event(out, Kind::DeviceUnreachable, text.clone());
         self.parts.store.remember(&own, MeterState { unreachable: true, ..state });
         self.alert(now, ("simulator.silent", AlertLevel::Warning, text), out);
-        self.writer.line_lost();
+        self.line_lost(now, out);
+    }
+
+    fn line_lost(&mut self, now: SimTime, out: &mut Out) {
+        let mut written = Written::default();
+        self.writer.line_lost(&mut written);
+        self.written(now, written, out);
     }
 
     /// The reporting period that an instant lies in is the present one.
@@ -386,7 +393,9 @@ impl Adapter {
         let reduction = self.parts.reduction;
         // Those that come beside commands may be many: they are kept with the readings.
         if std::mem::take(&mut self.sets.is_unkept) {
-            self.parts.store.keep_points(self.writer.targets(), out);
+            // Dated by this machine, whatever the simulator's clock shows.
+            let state = self.writer.state(at - self.ahead);
+            self.parts.store.keep_points(state, out);
         }
         for place in 0..self.devices.len() {
             let device = &mut self.devices[place];
@@ -484,8 +493,10 @@ impl Adapter {
     fn written(&mut self, now: SimTime, written: Written, out: &mut Out) {
         // What is to be written is kept first: a restart in between writes it again.
         if written.has_new_targets {
-            self.parts.store.keep_points(self.writer.targets(), out);
+            let state = self.writer.state(now);
+            self.parts.store.keep_points(state, out);
         }
+        self.sets.is_unkept |= written.has_followed;
         for text in written.log {
             event(out, Kind::PointWritten, text.clone());
             self.alert(now, ("simulator.written", AlertLevel::Info, text), out);

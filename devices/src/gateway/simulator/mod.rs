@@ -10,6 +10,7 @@ mod machine;
 mod raw;
 #[cfg(test)]
 mod tests;
+mod writable;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -280,7 +280,7 @@ fn silence_is_reported_once_and_its_end_too() {
     bench.step(21_000, GatewayInput::Wake);
     assert_eq!(
         bench.events(GatewayEventKind::DeviceUnreachable),
-        ["simulator feeder: no sample for 5 s"]
+        ["simulator feeder: no sample for 5.0 s"]
     );
     assert_eq!(bench.events(GatewayEventKind::DeviceReachable), ["simulator feeder sends again"]);
 }

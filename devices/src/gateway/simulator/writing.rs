@@ -17,9 +17,14 @@ use lastmeter_wire::commands::Order;
 
 use super::machine::{is_told, number};
 use super::raw::written_values;
+use super::writable::{Open, Writable, rounded, within};
+use crate::gateway::record::PointState;
 
-/// A float of 32 bits, and a sum of such, is met within this, relative.
-const REFLECTED_WITHIN: f64 = 1e-6;
+/// How often the values of a ramp are kept.
+pub(super) const KEPT_EVERY: SimDuration = SimDuration::from_seconds(1);
+
+/// How long a simulator's mode is waited for before the first frame, which it may wait for itself.
+const MODE_WAIT: SimDuration = SimDuration::from_seconds(1);
 
 /// How writing is set up.
 #[derive(Clone, Copy, Debug)]
@@ -32,29 +37,6 @@ pub(super) struct WriteSettings {
     /// How often the state is written although nothing has changed; `None`: not at all.
     pub(super) every: Option<SimDuration>,
     pub(super) on_excess: OnExcess,
-}
-
-/// What a point that is written stands at.
-#[derive(Debug)]
-struct Writable {
-    point: Point,
-    /// The point that reflects it, and where that stands among those from the simulator.
-    reflected_by: Option<(usize, Point)>,
-    /// In the SI unit.
-    target: f64,
-    value: f64,
-    open: Option<Open>,
-    /// Whether it got its safe value since the platform is gone.
-    is_safe: bool,
-}
-
-/// A write that a command has ordered.
-#[derive(Debug)]
-struct Open {
-    owner: HardwareId,
-    invocation: String,
-    /// Until when it has to be reflected, once the target has been written.
-    deadline: Option<SimTime>,
 }
 
 /// An answer to a command.
@@ -75,6 +57,8 @@ pub(super) struct Written {
     pub(super) log: Vec<String>,
     /// The targets have changed, and have to be kept.
     pub(super) has_new_targets: bool,
+    /// Targets follow what the simulator shows by hand: to be kept with the next reading.
+    pub(super) has_followed: bool,
     /// The safe state was taken.
     pub(super) is_safe_now: bool,
 }
@@ -88,9 +72,14 @@ pub(super) struct Writer {
     guard: RateGuard<()>,
     /// Between two frames of a ramp.
     period: SimDuration,
-    /// Whether the simulator lacks the state.
+    /// Whether the simulator lacks the state, and whether that is since somebody wants another.
     is_due: bool,
+    is_ordered: bool,
     has_line: bool,
+    /// Since when somebody is at the line, as far as it was looked at.
+    up_since: Option<SimTime>,
+    /// When the state was kept last.
+    kept_at: Option<SimTime>,
     last_frame: Option<SimTime>,
     start: SimTime,
     /// Where the mode stands among the points from the simulator, and what it was last.
@@ -110,7 +99,7 @@ impl Writer {
     pub(super) fn new(
         map: &PointMap,
         settings: WriteSettings,
-        kept: &[(String, f64)],
+        kept: &[PointState],
         start: SimTime,
     ) -> Result<Self, String> {
         let sent: Vec<&Point> = map.of_direction(PointDirection::FromSimulator).collect();
@@ -119,21 +108,11 @@ impl Writer {
             .map(|point| {
                 let reflected = point.write.as_ref().and_then(|write| write.reflected_by);
                 let reflected = reflected.and_then(|place| map.points.get(place));
-                let initial = point.write.as_ref().map_or(0.0, |write| write.initial);
-                let kept = kept.iter().find(|(name, _)| *name == point.name);
-                // A range that was narrowed since holds for what was kept as well.
-                let target = kept.map_or(initial, |(_, value)| within(point, *value));
-                Writable {
-                    reflected_by: reflected.and_then(|by| {
-                        let place = sent.iter().position(|other| other.name == by.name)?;
-                        Some((place, by.clone()))
-                    }),
-                    target,
-                    value: target,
-                    open: None,
-                    is_safe: false,
-                    point: point.clone(),
-                }
+                let reflected_by = reflected.and_then(|by| {
+                    let place = sent.iter().position(|other| other.name == by.name)?;
+                    Some((place, by.clone()))
+                });
+                Writable::new(point, reflected_by, kept)
             })
             .collect();
         let words = points.len() + map.simulator.wire_format.header_words();
@@ -150,7 +129,10 @@ impl Writer {
             points,
             settings,
             is_due: false,
+            is_ordered: false,
             has_line: false,
+            up_since: None,
+            kept_at: None,
             last_frame: None,
             start,
             mode: mode.map(|place| (place, None)),
@@ -170,26 +152,33 @@ impl Writer {
         self.guard.counts()
     }
 
-    /// The targets, by point, to be kept over a restart.
-    pub(super) fn targets(&self) -> Vec<(String, f64)> {
-        let written = self.points.iter().filter(|point| point.point.write.is_some());
-        written.map(|point| (point.point.name.clone(), point.target)).collect()
+    /// What is to be kept over a restart.
+    pub(super) fn state(&mut self, now: SimTime) -> Vec<PointState> {
+        self.kept_at = Some(now);
+        self.points.iter().filter_map(|own| own.state(now)).collect()
     }
 
     /// What the last frame had, as JSON in the units of the map.
     pub(super) fn shown(&self) -> Vec<u8> {
         let written = self.points.iter().filter(|own| own.point.write.is_some());
-        written_values(written.map(|own| (&own.point, own.value / own.point.unit.factor)))
+        written_values(written.map(|own| {
+            let word = rounded(&own.point, own.point.to_word(own.value));
+            (&own.point, own.point.to_si(word) / own.point.unit.factor)
+        }))
     }
 
     /// Somebody is there anew: what was written before may be gone.
     pub(super) const fn line_up(&mut self) {
-        (self.has_line, self.is_due) = (true, true);
+        (self.has_line, self.is_due, self.up_since) = (true, true, None);
     }
 
-    /// The simulator has been silent: nobody knows whether it still listens.
-    pub(super) const fn line_lost(&mut self) {
+    /// The simulator is gone, or has been silent: nobody knows whether it still listens. What a
+    /// command has set on its way is given up.
+    pub(super) fn line_lost(&mut self, out: &mut Written) {
         self.has_line = false;
+        for own in self.points.iter_mut().filter(|own| own.open.is_some()) {
+            own.stop("nobody is at the simulator's end of the line any more", out);
+        }
     }
 
     /// The platform is there, or gone.
@@ -232,7 +221,7 @@ impl Writer {
         own.supersede("superseded by a later command", out);
         let (owner, invocation) = (owner.clone(), invocation.to_owned());
         own.open = Some(Open { owner, invocation, deadline: None });
-        self.is_due = true;
+        (self.is_due, self.is_ordered) = (true, true);
         Ok(())
     }
 
@@ -258,7 +247,7 @@ impl Writer {
             let own = &mut self.points[place];
             own.target = si;
             own.supersede("superseded by a set-point", out);
-            self.is_due = true;
+            (self.is_due, self.is_ordered) = (true, true);
         }
         Ok(())
     }
@@ -300,6 +289,7 @@ impl Writer {
             .trim_end()
             .to_owned());
         }
+        own.can_carry(si)?;
         if self.settings.on_excess == OnExcess::Refuse && self.allowed() > now {
             return Err(format!(
                 "point `{name}`: the card takes no frame before {}; give commands less often",
@@ -309,17 +299,48 @@ impl Writer {
         Ok(())
     }
 
-    /// The writer by another map: what points of the same name are to have stays.
+    /// The writer by another map: what points of the same name have, and are to have, stays.
     ///
     /// # Errors
-    /// As of [`new`](Self::new).
+    /// As of [`new`](Self::new), and if that is outside of a range of the new map: neither is it to
+    /// be written then, nor may the point jump.
     pub(super) fn of_map(&self, map: &PointMap) -> Result<Self, String> {
-        Self::new(map, self.settings, &self.targets(), self.start)
+        let states: Vec<_> = self.points.iter().filter_map(|own| own.state(self.start)).collect();
+        for point in map.of_direction(PointDirection::ToSimulator) {
+            let (Some(own), Some(range)) =
+                (states.iter().find(|own| own.name == point.name), point.range)
+            else {
+                continue;
+            };
+            for si in [own.value, own.target] {
+                if !(range.least..=range.greatest).contains(&si) {
+                    let of = |si: f64| {
+                        format!("{} {}", si / point.unit.factor, point.unit.symbol)
+                            .trim_end()
+                            .to_owned()
+                    };
+                    return Err(format!(
+                        "point `{}` stands at {} on its way to {}, outside of {} to {}: bring it \
+                         into its new range first",
+                        point.name,
+                        of(own.value),
+                        of(own.target),
+                        range.least / point.unit.factor,
+                        of(range.greatest)
+                    ));
+                }
+            }
+        }
+        Self::new(map, self.settings, &states, self.start)
     }
 
     /// Goes on where the writer by another map was.
     pub(super) fn takes_over(&mut self, before: &mut Self, out: &mut Written) {
         (self.has_line, self.last_frame) = (before.has_line, before.last_frame);
+        (self.up_since, self.kept_at) = (before.up_since, before.kept_at);
+        if let (Some((_, mode)), Some((_, before))) = (&mut self.mode, before.mode) {
+            *mode = before;
+        }
         (self.is_alone, self.alone_since) = (before.is_alone, before.alone_since);
         let is_same = self.points.len() == before.points.len()
             && self.points.iter().zip(&before.points).all(|(own, other)| own.is_like(other));
@@ -335,6 +356,7 @@ impl Writer {
             if let Some(other) = other {
                 own.value = within(&own.point, other.value);
                 own.is_safe = other.is_safe;
+                own.kept = other.kept.take();
                 own.open = other.open.take();
             }
         }
@@ -386,11 +408,14 @@ impl Writer {
         for own in &mut self.points {
             let Some((place, by)) = &own.reflected_by else { continue };
             let Some(word) = values.get(*place).copied().and_then(number) else { continue };
+            if is_manual && own.is_blocked_by_mode() {
+                own.follow(by.to_si(word), out);
+                continue;
+            }
             let (is_met, shown, target) = own.compared(by, word);
             let Some(open) = &own.open else {
-                let is_blocked = is_manual && own.is_blocked_by_mode();
                 // A simulator that began again has lost what was written, whoever noticed it.
-                if settled && !is_met && !is_blocked && own.value == own.target {
+                if settled && !is_met && own.value == own.target {
                     (self.is_due, self.rewritten) = (true, self.rewritten + 1);
                     if is_told(self.rewritten) {
                         out.log.push(format!(
@@ -439,6 +464,15 @@ impl Writer {
         if self.is_empty() || !self.has_line {
             return;
         }
+        let up_since = *self.up_since.get_or_insert(now);
+        for own in &mut self.points {
+            own.resume(now, self.period);
+        }
+        // What waits for the card is an excess only if somebody wants it.
+        let waits = !self.is_ordered && self.guard.due().is_none() && self.allowed() > now;
+        if waits || self.awaits_mode(up_since).is_some_and(|until| now < until) {
+            return;
+        }
         let is_cyclic = self.cyclic().is_some_and(|at| at <= now);
         let is_ramping = self.next_ramp().is_some_and(|at| at <= now);
         if !(self.is_due || is_cyclic || is_ramping) {
@@ -459,17 +493,12 @@ impl Writer {
         let since = self.last_frame.map_or(self.period, |last| (now - last).min(self.period));
         let seconds = since.as_seconds_f64();
         let unix = (now.0.div_euclid(1_000_000_000), now.0.rem_euclid(1_000_000_000));
+        let is_held = self.is_held();
         let mut values = Vec::with_capacity(self.points.len());
         for own in &mut self.points {
-            let write = own.point.write.as_ref();
-            let steepest = write.and_then(|write| write.greatest_change_per_second);
-            let step = steepest.map_or(f64::INFINITY, |most| most * seconds);
-            let distance = own.target - own.value;
-            own.value = if distance.abs() <= step {
-                own.target
-            } else {
-                own.value + step.copysign(distance)
-            };
+            if !(is_held && own.is_blocked_by_mode()) {
+                own.advance(seconds);
+            }
             let word = match own.point.role() {
                 Some(StatusRole::Seconds) => unix.0 as f64,
                 Some(StatusRole::Nanoseconds) => unix.1 as f64,
@@ -499,7 +528,10 @@ impl Writer {
                 out.answers.push(Answer { owner, invocation, result });
             }
         }
-        (self.is_due, self.last_frame) = (false, Some(now));
+        (self.is_due, self.is_ordered, self.last_frame) = (false, false, Some(now));
+        let is_ramping = self.points.iter().any(|own| own.value != own.target);
+        let is_kept = self.kept_at.is_some_and(|at| now - at < KEPT_EVERY);
+        out.has_new_targets |= is_ramping && !is_kept;
         let origin = Some((u64::try_from(unix.0).unwrap_or(0), unix.1 as u32));
         out.frame = Some(Sample { sequence: None, origin, values });
     }
@@ -524,6 +556,19 @@ impl Writer {
         self.mode.is_some_and(|(_, mode)| mode == Some(false))
     }
 
+    /// Whether blocked points must not move: by hand, or before the mode is known.
+    fn is_held(&self) -> bool {
+        self.mode.is_some_and(|(_, mode)| mode != Some(true))
+    }
+
+    /// Until when the first frame waits for the mode, if a point depends on it.
+    fn awaits_mode(&self, up_since: SimTime) -> Option<SimTime> {
+        let is_unknown = self.mode.is_some_and(|(_, mode)| mode.is_none());
+        let is_first = self.last_frame.is_none();
+        let is_needed = self.points.iter().any(Writable::is_blocked_by_mode);
+        (is_unknown && is_first && is_needed).then(|| up_since + MODE_WAIT)
+    }
+
     /// While the simulator is operated by hand, blocked points stay where they are: what was on its
     /// way is given up, and does not go on by itself later.
     fn hold(&mut self, out: &mut Written) {
@@ -531,13 +576,7 @@ impl Writer {
             return;
         }
         for own in self.points.iter_mut().filter(|own| own.is_blocked_by_mode()) {
-            own.supersede("the simulator is operated by hand", out);
-            if own.target != own.value {
-                own.target = own.value;
-                let (name, shown) = (&own.point.name, own.shown());
-                out.log.push(format!("point `{name}` stays at {shown}: operated by hand"));
-                out.has_new_targets = true;
-            }
+            own.stop("the simulator is operated by hand", out);
         }
     }
 
@@ -547,11 +586,10 @@ impl Writer {
         if self.is_empty() || self.safe_at().is_none_or(|at| now < at) {
             return;
         }
-        let is_manual = self.is_manual();
+        let is_held = self.is_held();
         for own in &mut self.points {
-            let is_held = is_manual && own.is_blocked_by_mode();
             let Some(write) = &own.point.write else { continue };
-            if is_held || std::mem::replace(&mut own.is_safe, true) {
+            if (is_held && own.is_blocked_by_mode()) || std::mem::replace(&mut own.is_safe, true) {
                 continue;
             }
             if own.target == write.safe_value {
@@ -566,7 +604,8 @@ impl Writer {
                 let Open { owner, invocation, .. } = open;
                 out.answers.push(Answer { owner, invocation, result });
             }
-            (self.is_due, out.has_new_targets, out.is_safe_now) = (true, true, true);
+            (self.is_due, self.is_ordered) = (true, true);
+            (out.has_new_targets, out.is_safe_now) = (true, true);
         }
     }
 
@@ -579,8 +618,10 @@ impl Writer {
     }
 
     fn next_ramp(&self) -> Option<SimTime> {
-        let is_ramping = self.points.iter().any(|own| own.value != own.target);
-        is_ramping.then_some(self.last_frame? + self.period)
+        let is_held = self.is_held();
+        let moves =
+            |own: &Writable| own.value != own.target && !(is_held && own.is_blocked_by_mode());
+        self.points.iter().any(moves).then_some(self.last_frame? + self.period)
     }
 
     /// When the card takes another frame.
@@ -595,82 +636,18 @@ impl Writer {
         }
         let open = self.points.iter().filter_map(|own| own.open.as_ref()?.deadline);
         let open = open.map(|deadline| deadline + SimDuration(1));
-        let is_manual = self.is_manual();
+        let is_held = self.is_held();
         let is_open = |own: &Writable| {
-            own.point.write.is_some() && !own.is_safe && !(is_manual && own.is_blocked_by_mode())
+            own.point.write.is_some() && !own.is_safe && !(is_held && own.is_blocked_by_mode())
         };
         let safe = self.safe_at().filter(|_| self.points.iter().any(is_open));
         let line = [self.is_due.then(|| self.allowed()), self.cyclic(), self.next_ramp()];
         // Whatever is wanted, the card takes nothing before.
         let free = self.guard.due().unwrap_or_else(|| self.allowed());
+        let mode = self.up_since.and_then(|since| self.awaits_mode(since));
+        let free = mode.map_or(free, |until| until.max(free));
         let line = line.into_iter().flatten().filter(|_| self.has_line).map(|at| at.max(free));
         open.chain(safe).chain(line).min()
-    }
-}
-
-impl Writable {
-    fn is_blocked_by_mode(&self) -> bool {
-        self.point.write.as_ref().is_some_and(|write| write.blocked_by_mode)
-    }
-
-    /// Whether a word of the point that reflects it shows its target, as nearly as both words can;
-    /// with what is shown and what is expected, for people.
-    fn compared(&self, by: &Point, word: f64) -> (bool, String, String) {
-        let target = self.point.to_si(rounded(&self.point, self.point.to_word(self.target)));
-        let shown = by.to_si(word);
-        let step_of = |point: &Point| (point.to_si(1.0) - point.to_si(0.0)).abs();
-        let of_float =
-            |point: &Point, word: f64| REFLECTED_WITHIN * word.abs().max(1e-3) * step_of(point);
-        // An integer of another scale shows the nearest it has.
-        let is_same_scale = step_of(by) == step_of(&self.point) && by.offset == self.point.offset;
-        let of_integer = match by.signal_type {
-            SignalType::Integer if !is_same_scale => 0.5 * step_of(by) * (1.0 + 1e-9),
-            _ => 0.0,
-        };
-        let tolerance = of_float(&self.point, self.point.to_word(target))
-            .max(of_float(by, by.to_word(target)))
-            .max(of_integer);
-        let text = |si: f64| {
-            let unit = &self.point.unit;
-            format!("{} {}", si / unit.factor, unit.symbol).trim_end().to_owned()
-        };
-        ((shown - target).abs() <= tolerance, text(shown), text(target))
-    }
-
-    /// Answers the open write, which will not be met any more.
-    fn supersede(&mut self, why: &str, out: &mut Written) {
-        if let Some(Open { owner, invocation, .. }) = self.open.take() {
-            out.answers.push(Answer { owner, invocation, result: Err(why.to_owned()) });
-        }
-    }
-
-    /// Whether a frame has the same in its place.
-    fn is_like(&self, other: &Self) -> bool {
-        let of = |own: &Self| Point { line: 0, ..own.point.clone() };
-        of(self) == of(other)
-    }
-
-    /// The target in the unit of the map.
-    fn shown(&self) -> String {
-        let value = self.target / self.point.unit.factor;
-        format!("{value} {}", self.point.unit.symbol).trim_end().to_owned()
-    }
-}
-
-/// A value within the range of a point.
-fn within(point: &Point, si: f64) -> f64 {
-    match point.range {
-        Some(range) if si.is_finite() => si.clamp(range.least, range.greatest),
-        _ => si,
-    }
-}
-
-/// A word as it goes on the wire.
-fn rounded(point: &Point, word: f64) -> f64 {
-    match point.signal_type {
-        SignalType::Integer => word.round(),
-        SignalType::Boolean => f64::from(u8::from(word != 0.0)),
-        SignalType::Float | SignalType::Complex => word,
     }
 }
 

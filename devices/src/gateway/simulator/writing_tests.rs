@@ -63,6 +63,10 @@ fn at(milliseconds: i64) -> SimTime {
     START + SimDuration::from_milliseconds(milliseconds)
 }
 
+fn kept(name: &str, target: f64) -> PointState {
+    PointState { name: name.to_owned(), target, value: target, at: START }
+}
+
 struct Bench {
     writer: Writer,
     frames: Vec<(i64, Vec<f64>)>,
@@ -72,12 +76,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(settings: WriteSettings, kept: &[(String, f64)]) -> Self {
+    fn new(settings: WriteSettings, kept: &[PointState]) -> Self {
         let writer = Writer::new(&PointMap::parse(MAP).unwrap(), settings, kept, START).unwrap();
         let (frames, answers) = (Vec::new(), Vec::new());
         let mut bench = Self { writer, frames, answers, is_safe: false, now: 0 };
         bench.writer.platform(START, true);
         bench.writer.line_up();
+        bench.seen(0, 1, 1);
         bench.run_to(0);
         bench
     }
@@ -125,7 +130,12 @@ impl Bench {
         let mut written = Written::default();
         let values = [Value::Integer(mode), Value::Integer(state)];
         self.writer.seen(at(now), &values, &mut written);
+        self.writer.run(at(now), &mut written);
         self.take(now, written);
+    }
+
+    fn target(&mut self, place: usize) -> f64 {
+        self.writer.state(at(self.now))[place].target
     }
 
     fn refused(&self, invocation: &str) -> &str {
@@ -182,6 +192,7 @@ fn a_simulator_that_lost_its_state_is_told_it_again() {
 #[test]
 fn what_must_not_be_written_is_refused_with_the_reason() {
     let mut bench = Bench::new(SETTINGS, &[]);
+    bench.writer.mode = Some((0, None));
     bench.order(10, "early", &OPEN);
     bench.seen(20, 0, 1);
     bench.order(30, "manual", &OPEN);
@@ -202,7 +213,7 @@ fn what_must_not_be_written_is_refused_with_the_reason() {
         assert!(found.contains(expected), "{invocation}: {found}");
     }
     assert_eq!(bench.frames.len(), 1);
-    bench.writer.line_lost();
+    bench.writer.line_lost(&mut Written::default());
     bench.order(80, "nobody", &set(1.0));
     assert!(bench.refused("nobody").contains("nobody is at the simulator's end"));
     let mut read_only = Bench::new(WriteSettings { is_read_only: true, ..SETTINGS }, &[]);
@@ -236,8 +247,8 @@ fn without_the_platform_all_points_become_safe_and_stay_so() {
     assert_eq!(bench.frames.last().unwrap().1, [1.0, 0.0]);
     bench.order(16_000, "b", &set(0.1));
     assert_eq!(bench.frames.last().unwrap().1, [1.0, 0.1]);
-    assert_eq!(bench.writer.targets(), [("breaker".to_owned(), 1.0), ("level".to_owned(), 100.0)]);
-    let again = Bench::new(SETTINGS, &[("level".to_owned(), 100.0), ("gone".to_owned(), 7.0)]);
+    assert_eq!((bench.target(0), bench.target(1)), (1.0, 100.0));
+    let again = Bench::new(SETTINGS, &[kept("level", 100.0), kept("gone", 7.0)]);
     assert_eq!(again.frames, [(0, vec![1.0, 0.1])]);
 }
 
@@ -281,19 +292,20 @@ fn attempts_that_fail_do_not_put_the_safe_state_off() {
 
 #[test]
 fn a_start_in_the_middle_waits_for_the_platform_as_long_as_any_other() {
-    let kept = [("level".to_owned(), 5000.0)];
+    let kept = [kept("level", 5000.0)];
     let mut late = Bench::new(SETTINGS, &[]);
     late.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &kept, START).unwrap();
     late.frames.clear();
     late.writer.line_up();
+    late.writer.mode = Some((0, Some(true)));
     let mut written = Written::default();
     late.writer.run(at(100_000), &mut written);
     late.take(100_000, written);
     (late.now, late.is_safe) = (100_000, false);
     late.run_to(109_900);
-    assert!(!late.is_safe && late.writer.targets()[1].1 == 5000.0);
+    assert!(!late.is_safe && late.target(1) == 5000.0);
     late.run_to(110_100);
-    assert!(late.is_safe && late.writer.targets()[1].1 == 0.0);
+    assert!(late.is_safe && late.target(1) == 0.0);
 }
 
 #[test]
@@ -326,6 +338,7 @@ fn points_that_are_operated_by_hand_stay_where_they_are() {
     bench.writer = Writer::new(&PointMap::parse(&map).unwrap(), SETTINGS, &[], START).unwrap();
     bench.writer.platform(START, true);
     bench.writer.line_up();
+    bench.seen(0, 1, 1);
     bench.run_to(10);
     bench.seen(50, 1, 1);
     bench.order(100, "a", &set(9.0));
@@ -358,6 +371,7 @@ fn a_reflection_is_compared_in_the_unit_and_not_on_the_wire() {
     bench.writer = Writer::new(&PointMap::parse(&map).unwrap(), SETTINGS, &[], START).unwrap();
     bench.writer.platform(START, true);
     bench.writer.line_up();
+    bench.seen(0, 1, 1);
     bench.run_to(10);
     bench.order(100, "a", &set(2.03));
     bench.run_to(130);
@@ -369,6 +383,125 @@ fn a_reflection_is_compared_in_the_unit_and_not_on_the_wire() {
         assert_eq!(bench.answers.len(), usize::from(now == 160), "{:?}", bench.answers);
     }
     assert_eq!(bench.answers, [("a".to_owned(), Ok("level = 2.03 kW, reflected".to_owned()))]);
+}
+
+#[test]
+fn after_a_restart_a_ramp_goes_on_and_does_not_jump() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.order(0, "a", &set(9.0));
+    bench.run_to(700);
+    let (_, last) = bench.frames.last().unwrap().clone();
+    // What a record has is older than the last frame by a second at most.
+    let state = PointState { name: "level".to_owned(), target: 9000.0, value: 3000.0, at: at(200) };
+    let mut again = Bench::new(SETTINGS, &[]);
+    again.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &[state], START).unwrap();
+    again.frames.clear();
+    again.writer.platform(START, true);
+    again.writer.line_up();
+    again.writer.mode = Some((0, Some(true)));
+    again.now = 900;
+    let mut written = Written::default();
+    again.writer.run(at(900), &mut written);
+    again.take(900, written);
+    let first = again.frames[0].1[1];
+    assert!((first - last[1]).abs() <= 5.0 * 0.2 + 0.1 && first > 3.0, "{last:?} {first}");
+    again.run_to(5000);
+    assert_eq!(again.frames.last().unwrap().1[1], 9.0);
+}
+
+#[test]
+fn values_of_a_ramp_are_kept_every_second() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    let mut kept = Vec::new();
+    bench.order(0, "a", &set(9.5));
+    for now in (0..1500).step_by(20) {
+        let mut written = Written::default();
+        bench.writer.run(at(now), &mut written);
+        if written.has_new_targets {
+            kept.push(bench.writer.state(at(now))[1].value);
+        }
+        bench.take(now, written);
+    }
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(kept[0] < kept[1], "{kept:?}");
+}
+
+#[test]
+fn while_it_is_operated_by_hand_what_it_shows_is_followed() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.seen(50, 0, 0);
+    bench.run_to(3000);
+    // The breaker was opened by hand, and stays open when the mode is automatic again.
+    bench.seen(3010, 1, 0);
+    bench.seen(3500, 1, 0);
+    bench.run_to(4000);
+    bench.order(4010, "a", &set(2.05));
+    assert_eq!(bench.frames[1..], [(4010, vec![0.0, 2.05])]);
+    // Nor does another map, or a restart, move a point before the mode is known.
+    bench.seen(5000, 0, 0);
+    let mut next = bench.writer.of_map(&PointMap::parse(MAP).unwrap()).unwrap();
+    next.takes_over(&mut bench.writer, &mut Written::default());
+    bench.writer = next;
+    bench.writer.platform(at(5000), false);
+    bench.run_to(30_000);
+    assert_eq!(bench.frames.last().unwrap().1, [0.0, 0.0]);
+    let mut again = Bench::new(SETTINGS, &[]);
+    again.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &[], START).unwrap();
+    (again.frames, again.now) = (Vec::new(), 0);
+    again.writer.line_up();
+    again.run_to(999);
+    assert!(again.frames.is_empty(), "the mode is waited for");
+    again.run_to(30_000);
+    assert_eq!(again.frames[0], (1000, vec![1.0, 2.0]));
+    assert_eq!(again.frames.last().unwrap().1, [1.0, 0.0]);
+}
+
+#[test]
+fn a_command_whose_simulator_is_gone_is_answered_and_given_up() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.order(100, "a", &set(9.0));
+    bench.run_to(500);
+    let mut written = Written::default();
+    bench.writer.line_lost(&mut written);
+    bench.take(500, written);
+    assert_eq!(bench.refused("a"), "nobody is at the simulator's end of the line any more");
+    let (_, last) = bench.frames.last().unwrap().clone();
+    bench.writer.line_up();
+    bench.run_to(3000);
+    assert_eq!(bench.frames.last().unwrap().1, last);
+}
+
+#[test]
+fn a_map_with_another_range_is_refused_where_a_point_would_have_to_jump() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    bench.order(100, "a", &set(9.0));
+    bench.run_to(500);
+    let narrow = MAP.replace("greatest = \"10 kW\"", "greatest = \"3 kW\"");
+    let refused = bench.writer.of_map(&PointMap::parse(&narrow).unwrap()).unwrap_err();
+    assert!(refused.contains("on its way to 9 kW, outside of 0 to 3 kW"), "{refused}");
+}
+
+#[test]
+fn what_no_word_can_carry_is_refused_and_not_rounded() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    let mut written = Written::default();
+    let set = [("breaker".to_owned(), 0.5)];
+    let refused = bench.writer.set(at(100), &set, &mut written).unwrap_err();
+    assert_eq!(
+        refused,
+        "point `breaker`: 0.5 is 0.5 on the wire, which takes whole numbers: 0 or 1"
+    );
+}
+
+#[test]
+fn a_line_that_comes_up_twice_is_no_overload() {
+    let mut bench = Bench::new(SETTINGS, &[]);
+    for now in 1..5 {
+        bench.writer.line_up();
+        bench.run_to(now);
+    }
+    bench.run_to(100);
+    assert_eq!((bench.writer.counts().held, bench.frames.len()), (0, 2));
 }
 
 proptest! {

@@ -91,13 +91,5 @@ fn lines_can_be_used(draft: &Draft<'_>, out: &mut Diagnostics) {
             let label = "not in virtual time";
             out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
         }
-        let spec = kind_of(row).zip(row.values.as_ref());
-        let spec = spec.and_then(|(kind, values)| (kind.build)(values, &mut Diagnostics::new()));
-        if spec.is_some_and(|spec| spec.bits_per_second().is_none()) {
-            let message = "a network of kind `stream` has a line for each of its devices";
-            let help = "leave `line` out: the streams are simulated then".to_owned();
-            let label = "expected on a network with one line";
-            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
-        }
     }
 }

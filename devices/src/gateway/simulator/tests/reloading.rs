@@ -133,9 +133,11 @@ fn written_points_keep_their_values_where_the_map_keeps_the_points() {
     bench.step(4000, GatewayInput::Wake);
     assert_eq!(bench.written(), [[0, 0, 0, 3], [0, 0, 0, 4]]);
     // Another range: all points are written again. Another name: another point.
-    bench.reload(4500, &quick().replace("greatest = 8", "greatest = 3")).unwrap();
+    bench.reload(4500, &quick().replace("greatest = 8", "greatest = 5")).unwrap();
     bench.step(6000, GatewayInput::Wake);
-    assert_eq!(bench.written()[2..], [[0, 0, 0, 3]]);
+    assert_eq!(bench.written()[2..], [[0, 0, 0, 4]]);
+    let refused = bench.reload(6200, &quick().replace("greatest = 8", "greatest = 3")).unwrap_err();
+    assert!(refused[0].contains("outside of -8 to 3: bring it"), "{refused:?}");
     let other = quick().replace("\"tap\"", "\"tap-2\"").replace("initial = 3", "initial = 7");
     bench.reload(6500, &other).unwrap();
     bench.step(8000, GatewayInput::Wake);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use lastmeter_devices::endpoint::Driven;
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Span};
 use lastmeter_rts::point_map::PointMap;
+use lastmeter_units::SimDuration;
 
 use super::gateway::{GATEWAY, ON, kind_of};
 use super::grid::{GRID, Grid, text_of};
@@ -48,7 +49,7 @@ pub(crate) static SIMULATOR: Section = Section {
              power), `source:NAME` (its voltage per unit); a point that is not there drives nothing",
         ),
     ],
-    rules: &[there_is_one_with_a_network],
+    rules: &[there_is_one_with_a_network, lines_of_streams_are_of_simulators],
     ..Section::REPEATED
 };
 
@@ -65,6 +66,24 @@ pub struct SimulatorRow {
     pub(crate) shows: Vec<ShownBy>,
     /// What the points drive that it takes, in the order of the map.
     pub(crate) drives: Vec<Driven>,
+}
+
+/// A stream is a line for each of its devices; only a simulator sends and takes all of its points
+/// on one.
+fn lines_of_streams_are_of_simulators(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for row in draft.rows(&NETWORK) {
+        let Some((_, span)) = row.text(network::LINE) else { continue };
+        let spec = network::kind_of(row).zip(row.values.as_ref());
+        let spec = spec.and_then(|(kind, values)| (kind.build)(values, &mut Diagnostics::new()));
+        let is_stream = spec.is_some_and(|spec| spec.bits_per_second().is_none());
+        if is_stream && !has_adapter(draft, row) {
+            let message = "a network of kind `stream` has a line for each of its devices";
+            let help = "leave `line` out: the streams are simulated then; only the line of a \
+                        simulator, with a `simulator-adapter` on it, is one for all";
+            let label = "expected on a network with one line";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+        }
+    }
 }
 
 /// There is one network to play, and it is played once.
@@ -124,12 +143,34 @@ pub(crate) fn maps_of_gateways(
         let (Some(_), Some((_, span))) = (read_map(row, files, kept, out), row.text(ON)) else {
             continue;
         };
-        let has_one = draft.rows(&SIMULATOR).iter().any(|simulator| {
-            simulator.text(ON).map(|(on, _)| on) == row.text(ON).map(|(on, _)| on)
+        let on = row.text(ON).map(|(on, _)| on);
+        let here = draft
+            .rows(&SIMULATOR)
+            .iter()
+            .find(|simulator| simulator.text(ON).map(|(on, _)| on) == on);
+        let is_real = draft.rows(&NETWORK).iter().any(|network| {
+            network.text(network::LINE).is_some()
+                && network.name() == on.and_then(|on| on.strip_prefix("network:"))
         });
-        if !has_one && draft.all_read(&SIMULATOR) {
+        if let Some(here) = here.filter(|_| is_real) {
+            let message = "the simulator of a real line is at the other end of it";
+            let help = "leave `[[simulator]]` out and start one there, such as `lastmeter rts serve` \
+                        with it; or leave `line` out";
+            let label = "not beside `line`";
+            out.report_with_help(
+                Code::DOES_NOT_FIT,
+                here.span,
+                message,
+                label,
+                Some(help.to_owned()),
+            );
+        }
+        if here.is_none() && !is_real && draft.all_read(&SIMULATOR) {
             let message = format!("no simulator is on the network of this {}", kind.entry.name);
-            let help = "add a `[[simulator]]` with the same `on`".to_owned();
+            let help =
+                "add a `[[simulator]]` with the same `on`, or the `line` of a network with a \
+                        real one"
+                    .to_owned();
             let label = "nobody sends anything there";
             out.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
         }
@@ -152,6 +193,7 @@ pub(crate) fn simulators(
         else {
             continue;
         };
+        hold_periods(draft, (row, &map), out);
         let bound = points::Binding { draft, row, map: &map, network, grid, references };
         if let Some((shows, drives)) = bound.bind(out) {
             let (name, map) = (name.to_owned(), Arc::new(map));
@@ -159,6 +201,54 @@ pub(crate) fn simulators(
         }
     }
     all
+}
+
+/// Whether an adapter of simulators is on a network.
+fn has_adapter(draft: &Draft<'_>, network: &Row<'_>) -> bool {
+    let is_on = |gateway: &&Row<'_>| {
+        let on = gateway.text(ON).and_then(|(on, _)| on.strip_prefix("network:"));
+        on.is_some() && on == network.name()
+    };
+    let is_adapter =
+        |gateway: &Row<'_>| kind_of(gateway).is_some_and(|kind| kind.files.contains(&MAP));
+    draft.rows(&GATEWAY).iter().filter(is_on).any(is_adapter)
+}
+
+/// Steps and reporting periods are whole multiples of the time between two frames: else a reading
+/// has parts of what its reference has not.
+fn hold_periods(
+    draft: &Draft<'_>,
+    (row, map): (&Row<'_>, &PointMap),
+    out: &mut Diagnostics,
+) {
+    let rate_hz = map.simulator.sample_rate;
+    let is_multiple = |time: SimDuration| {
+        let frames = time.as_seconds_f64() * rate_hz;
+        frames.round() >= 1.0 && (frames - frames.round()).abs() < 1e-6
+    };
+    let report = |what: &str, time: SimDuration, span, out: &mut Diagnostics| {
+        let message = format!("{what} of {time} is no whole number of frames at {rate_hz} Hz");
+        let help = Some(format!(
+            "write a multiple of {}, or another `sample_rate` in the point map",
+            SimDuration::from_seconds_f64(1.0 / rate_hz)
+        ));
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, "between two frames", help);
+    };
+    let grid = draft.values(&GRID);
+    let step = grid.and_then(|values| Some((values.duration_opt("step")?, values)));
+    if let Some((step, values)) = step.filter(|(step, _)| !is_multiple(*step)) {
+        report("a `step`", step, values.span_of("step"), out);
+    }
+    let on = row.text(ON).map(|(on, _)| on);
+    for gateway in draft.rows(&GATEWAY) {
+        let Some(values) = gateway.values.as_ref() else { continue };
+        if !gateway.text(ON).is_some_and(|(other, _)| Some(other) == on) {
+            continue;
+        }
+        if let Some(every) = values.duration_opt("report_every").filter(|it| !is_multiple(*it)) {
+            report("a `report_every`", every, values.span_of("report_every"), out);
+        }
+    }
 }
 
 /// The index of a simulator's network, which is one of streams with an adapter.
