@@ -34,6 +34,9 @@ const CLOCK_OFF_MAX: SimDuration = SimDuration::from_seconds(3600);
 /// A simulator's clock that goes back by more was set anew; less is a sample that came late.
 const CLOCK_STEP_MIN: SimDuration = SimDuration::from_seconds(10);
 
+/// What rates and dates are rounded by.
+const CLOCK_ROUNDING: SimDuration = SimDuration(2000);
+
 /// How long samples of a period that is over by the simulator's clock are waited for.
 const LATE_MAX: SimDuration = SimDuration::from_milliseconds(200);
 
@@ -282,10 +285,7 @@ impl Adapter {
             device.is_sampled = true;
         }
         // By the simulator's clock it is known which sample is the last one of a period.
-        let period_s = 1.5 / self.parts.map.simulator.sample_rate;
-        if self.told_clock == Some(true)
-            && taken + SimDuration::from_seconds_f64(period_s) > self.due
-        {
+        if self.told_clock == Some(true) && self.is_last_of_period(taken) {
             self.report(self.due, out);
             self.due += self.parts.every;
         }
@@ -300,6 +300,14 @@ impl Adapter {
                 event(out, Kind::ValueRefused, detail);
             }
         }
+    }
+
+    /// Whether the next sample is of the next period: it falls on its begin, or is so far behind it
+    /// that no jitter of the simulator's clock brings it before. Else it is waited for.
+    fn is_last_of_period(&self, taken: SimTime) -> bool {
+        let period = SimDuration::from_seconds_f64(1.0 / self.parts.map.simulator.sample_rate);
+        let behind = taken + period - self.due;
+        behind.0.abs() <= CLOCK_ROUNDING.0 || behind.0 >= period.0 / 4
     }
 
     /// When a sample was taken: by the simulator's clock where it has one that is set.
