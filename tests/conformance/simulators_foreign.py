@@ -10,6 +10,7 @@ wrong by the same law.
 import json
 import os
 import queue
+import shutil
 import socket
 import subprocess
 import sys
@@ -105,8 +106,8 @@ def await_so(what, limit_s=LIMIT_S):
 class Rig:
     """A circuit, an adapter before it, a listener at the broker."""
 
-    def __init__(self, folder, platform, wire_format, carrier, order=("v1", "v2", "i")):
-        self.platform, self.device = platform, f"{wire_format}-{carrier}-{''.join(order)}"
+    def __init__(self, folder, broker, wire_format, carrier, order=("v1", "v2", "i")):
+        self.broker, self.device = broker, f"{wire_format}-{carrier}-{''.join(order)}"
         self.folder = os.path.join(folder, self.device)
         os.mkdir(self.folder)
         path = lambda name: os.path.join(self.folder, name)
@@ -115,7 +116,7 @@ class Rig:
         with open(path("password"), "w", encoding="utf-8") as file:
             file.write(DEVICE_TOKEN + "\n")
         self.samples = []
-        self.listener = Meter(platform, "MQTT 3.1.1", f"listener-{self.device}", password=DEVICE_TOKEN)
+        self.listener = Meter(broker, "MQTT 3.1.1", f"listener-{self.device}", password=DEVICE_TOKEN)
         self.listener.client.on_message = lambda _c, _u, message: self.samples.append(message.payload)
         self.listener.client.subscribe(f"default/rts/{self.device}/points", qos=0)
         self.listener.subscribed.get(timeout=LIMIT_S)
@@ -123,7 +124,7 @@ class Rig:
         on = f"udp-listen:127.0.0.1:{out}" if carrier == "udp" else "mqtt"
         self.bridge = Process(
             [LASTMETER, "rts", "bridge", path("map.toml"), "--name", self.device, "--on", on,
-             "--mqtt", platform.ready["mqtt"], "--mqtt-password-file", path("password"),
+             "--mqtt", f"{broker.host}:{broker.port}", "--mqtt-password-file", path("password"),
              "--data", path("outbox"), "--set", 'report_every = "100 ms"', "--set", 'reduce = "last"',
              "--set", 'raw = "json"', "--set", 'write_every = "50 ms"', "--set", 'reflect_within = "2 s"'])
         self.ready = self.bridge.lines.get(timeout=LIMIT_S)
@@ -134,7 +135,7 @@ class Rig:
             node = {"type": "socket", "layer": "udp"}
             into_node["address"], out_of_node["address"] = f"127.0.0.1:{into}", f"127.0.0.1:{out}"
         else:
-            node = {"type": "mqtt", "host": platform.host, "port": platform.port,
+            node = {"type": "mqtt", "host": broker.host, "port": broker.port,
                     "username": "default", "password": DEVICE_TOKEN}
             into_node["subscribe"] = f"default/rts/{self.device}/writes"
             out_of_node["publish"] = f"default/rts/{self.device}/frames"
@@ -158,12 +159,12 @@ class Rig:
 
     def command(self, volts):
         """Gives a set-point over REST; the answer, once there is one."""
-        assignment = self.platform.get(f"/sitewhere/api/devices/{self.device}/assignment")["token"]
-        made = self.platform.get(f"/sitewhere/api/assignments/{assignment}/invocations", {
+        assignment = self.broker.get(f"/sitewhere/api/devices/{self.device}/assignment")["token"]
+        made = self.broker.get(f"/sitewhere/api/assignments/{assignment}/invocations", {
             "initiator": "REST", "initiatorId": "test", "target": "Assignment", "commandToken": "setPoint",
             "parameterValues": {"point": "level", "value": str(volts)}})
         path = f"/sitewhere/api/invocations/{made['id']}"
-        answered = lambda: self.platform.get(path).get("response")
+        answered = lambda: self.broker.get(path).get("response")
         return await_so(answered, 10.0)
 
     def end(self):
@@ -208,6 +209,48 @@ def both_ways(comparison, folder, platform, wire_format, carrier):
     comparison.true(f"{what}: nothing is refused", "ready" in rig.ready and not refused, refused[:3])
 
 
+class Mosquitto:
+    """A broker of others, without a password."""
+
+    def __init__(self, program, folder):
+        self.host, self.port = "127.0.0.1", free_port()
+        settings = os.path.join(folder, "mosquitto.conf")
+        with open(settings, "w", encoding="utf-8") as file:
+            file.write(f"listener {self.port} {self.host}\nallow_anonymous true\n")
+        self.process = Process([program, "-c", settings])
+        await_so(self.listens)
+
+    def listens(self):
+        with socket.socket() as one:
+            return one.connect_ex((self.host, self.port)) == 0
+
+
+def through_mosquitto(comparison, folder, program):
+    """The circuit, the adapter and a service meet at a broker that knows none of them."""
+    broker = Mosquitto(program, folder)
+    rig = Rig(folder, broker, "villas-json", "mqtt")
+    readings, what = [], "through mosquitto"
+    service = Meter(broker, "MQTT 5", "service")
+    service.client.on_message = lambda _c, _u, message: readings.append(json.loads(message.payload))
+    service.client.subscribe("default/SiteWhere/input/json", qos=1)
+    try:
+        is_there = await_so(lambda: rig.has_level(INITIAL_V), 15.0)
+        comparison.true(f"{what}: the initial value reaches the circuit", is_there, rig.circuit.said[-2:])
+        service.client.publish(f"default/rts/{rig.device}/set", json.dumps({"level": COMMANDED_V}), qos=1)
+        comparison.true(f"{what}: the circuit has the set-point", await_so(lambda: rig.has_level(COMMANDED_V), 5.0),
+                        rig.points()[-1:])
+        time.sleep(0.5)
+    finally:
+        rig.end()
+        service.client.loop_stop()
+        broker.process.end()
+    points = rig.points()
+    wrong = [values for values in points if not obeys(values, rig.relative)]
+    comparison.true(f"{what}: {len(points)} samples obey the law", points and not wrong, wrong[:2])
+    own = [message for message in readings if message["hardwareId"] == rig.device]
+    comparison.true(f"{what}: {len(own)} readings came", own, readings[:1])
+
+
 def exchanged(comparison, folder, platform):
     """The law finds a map in which two points have changed places."""
     rig = Rig(folder, platform, "villas-binary", "udp", ("v2", "v1", "i"))
@@ -236,6 +279,11 @@ def main():
             both_ways(comparison, folder, platform, wire_format, "udp")
         both_ways(comparison, folder, platform, "villas-json", "mqtt")
         exchanged(comparison, folder, platform)
+        program = os.environ.get("MOSQUITTO") or shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+        if program:
+            through_mosquitto(comparison, folder, program)
+        else:
+            print("skip through mosquitto: it is not installed; MOSQUITTO may name the program")
         platform.stop()
     comparison.same("huge pages of this machine", huge_pages(), before)
     comparison.end()
