@@ -2,7 +2,10 @@
 //! no other.
 
 use lastmeter_link::channel::{Channel, ChannelEvent};
+use lastmeter_link::clock::monotonic_ns;
 use tokio::sync::mpsc;
+
+use crate::capture::{Capture, Way};
 
 /// Events of all lines that wait: few, so that answers on one line are not late for a flood on
 /// another.
@@ -29,13 +32,18 @@ pub(crate) struct Lines {
 impl Lines {
     /// Begins to serve lines, each with the rate it is opened at.
     pub(crate) fn serve(lines: Vec<(Channel, u32)>) -> Self {
+        Self::serve_and_keep(lines, None)
+    }
+
+    /// Likewise, and keeps what passes on the first of them.
+    pub(crate) fn serve_and_keep(lines: Vec<(Channel, u32)>, mut capture: Option<Capture>) -> Self {
         let (events, from) = mpsc::channel(EVENTS_LIMIT);
         let (mut to, mut rates) = (Vec::new(), Vec::new());
         for (number, (line, rate)) in lines.into_iter().enumerate() {
             let (to_line, sends) = mpsc::channel(SENDS_LIMIT);
             to.push(to_line);
             rates.push(rate);
-            tokio::spawn(serve_one(number, line, sends, events.clone()));
+            tokio::spawn(serve_one(number, line, sends, events.clone(), capture.take()));
         }
         Self { to, from, rates }
     }
@@ -75,10 +83,16 @@ async fn serve_one(
     mut line: Channel,
     mut sends: mpsc::Receiver<ToLine>,
     events: mpsc::Sender<(usize, ChannelEvent)>,
+    mut capture: Option<Capture>,
 ) {
     loop {
         tokio::select! {
             event = line.recv() => {
+                if let (Some(capture), ChannelEvent::Arrived { at_ns, bytes }) =
+                    (&mut capture, &event)
+                {
+                    capture.piece(*at_ns, Way::In, bytes);
+                }
                 if events.send((number, event)).await.is_err() {
                     return;
                 }
@@ -96,7 +110,10 @@ async fn serve_one(
                     line.set_baud(baud).await;
                 }
                 // Why a line is lost is an event of its own, told once.
-                let _ = line.send(&bytes).await;
+                let sent = line.send(&bytes).await;
+                if let (Some(capture), Ok(())) = (&mut capture, sent) {
+                    capture.piece(monotonic_ns(), Way::Out, &bytes);
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ mod measured_events;
 mod odd_recordings;
 mod repeats;
 mod run_folder;
+mod simulator_captures;
 mod simulator_shell;
 mod simulators;
 mod simulators_down;

@@ -56,7 +56,7 @@ pub(crate) fn length(text: &str) -> Result<Duration, String> {
 pub fn device(options: &DeviceOptions) -> ExitCode {
     let DeviceOptions { model, on, set, length, .. } = options;
     if let Some(kind) = gateway::kind_of(model) {
-        let lines = OnLines { on, set, length: *length, summary: false, http: None };
+        let lines = OnLines { on, set, length: *length, summary: false, http: None, capture: None };
         return gateway::run(kind, &options.gateway, &lines);
     }
     let found = DEVICES.iter().find(|kind| kind.entry.name == model);

@@ -10,6 +10,7 @@ mod options;
 mod stand_alone;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use lastmeter_devices::{GATEWAYS, GatewayContext, GatewayKind, NetworkContext};
@@ -26,6 +27,7 @@ pub use kept::{Kept, KeptError};
 pub use options::GatewayOptions;
 pub use stand_alone::password;
 
+use crate::capture::Capture;
 use crate::device::ends;
 use crate::output::{print_err, print_out};
 use crate::run::{MqttPort, chain, wall_now};
@@ -53,6 +55,8 @@ pub struct OnLines<'a> {
     pub summary: bool,
     /// Where its counts and values are served over HTTP.
     pub http: Option<HttpOptions>,
+    /// The file in which what passes on the line is kept, where there is one line.
+    pub capture: Option<&'a Path>,
 }
 
 /// The gateway model of a name.
@@ -77,7 +81,7 @@ pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines
         }
     };
     runtime.block_on(async {
-        let served = match begin(kind, prepared, lines.http.as_ref()).await {
+        let served = match begin(kind, prepared, lines).await {
             Ok(stand_alone) => serve(stand_alone, lines).await.map_err(|message| {
                 print_err(&format!("error: {message}"));
                 ExitCode::Broken
@@ -200,7 +204,7 @@ fn records_of(kept: &Kept) -> Vec<Vec<u8>> {
 async fn begin(
     kind: &'static GatewayKind,
     prepared: Prepared,
-    http: Option<&HttpOptions>,
+    own: &OnLines<'_>,
 ) -> Result<StandAlone, String> {
     let Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept } =
         prepared;
@@ -230,7 +234,12 @@ async fn begin(
     }
     let counts: Vec<_> = lines.iter().map(|line: &Channel| line.datagrams().clone()).collect();
     let buffers: Vec<_> = counts.iter().map(DatagramCounts::buffer_bytes).collect();
-    let (http, questions) = match http {
+    let capture = own.capture.map(|path| match addresses.first() {
+        Some(address) => Capture::create(path, address),
+        None => Err("--capture: frames come by the broker, not on a line".to_owned()),
+    });
+    let capture = capture.transpose()?;
+    let (http, questions) = match &own.http {
         Some(options) => {
             let (at, questions) = http::serve(options).await?;
             (Some(at.to_string()), Some(questions))
@@ -267,6 +276,7 @@ async fn begin(
         session,
         events,
         lines,
+        capture,
         told,
     })
 }

@@ -23,6 +23,7 @@ use super::flow::Flow;
 use super::http::{Answer, Asked, Question};
 use super::keeper::Keeper;
 use super::kept::KeptError;
+use crate::capture::Capture;
 use crate::lines::Lines;
 use crate::output::print_err;
 use crate::run::{MqttPort, wall_now};
@@ -42,6 +43,8 @@ pub(super) struct StandAlone {
     pub(super) events: SessionEvents,
     /// With the rate that each is opened at.
     pub(super) lines: Vec<(Channel, u32)>,
+    /// Where what passes on the first line is kept.
+    pub(super) capture: Option<Capture>,
     /// Why there is no connection to the broker, as far as it was told since there was one.
     pub(super) told: Vec<String>,
 }
@@ -116,7 +119,7 @@ impl StandAlone {
         end: impl Future<Output = ()>,
     ) -> Result<Flow, StandAloneError> {
         let clock = Clock::start();
-        let mut lines = Lines::serve(std::mem::take(&mut self.lines));
+        let mut lines = Lines::serve_and_keep(std::mem::take(&mut self.lines), self.capture.take());
         let mut waiting = VecDeque::new();
         let mut end = std::pin::pin!(end);
         let up = tokio::select! {

@@ -55,6 +55,10 @@ pub struct BridgeOptions {
     /// machine only
     #[arg(long, value_name = "FILE", requires = "http")]
     pub http_token_file: Option<PathBuf>,
+    /// Keep what passes on the line in a new file that Wireshark opens (pcapng), to be played again
+    /// by `lastmeter rts replay`; frames that come by the broker are not in it
+    #[arg(long, value_name = "FILE")]
+    pub capture: Option<PathBuf>,
     /// End by itself after so long; else at a signal
     #[arg(long = "for", value_name = "TIME", value_parser = crate::device::length)]
     pub length: Option<Duration>,
@@ -79,8 +83,14 @@ pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
                 Err(message) => return complain(&message),
             };
             let http = options.http.clone().map(|at| HttpOptions { at, token });
-            let lines =
-                OnLines { on: &on, set: &keys, length: options.length, summary: true, http };
+            let lines = OnLines {
+                on: &on,
+                set: &keys,
+                length: options.length,
+                summary: true,
+                http,
+                capture: options.capture.as_deref(),
+            };
             let Some(kind) = gateway::kind_of(MODEL) else { return ExitCode::Broken };
             gateway::run(kind, &own, &lines)
         }

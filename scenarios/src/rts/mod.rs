@@ -2,6 +2,7 @@
 
 mod bridge;
 mod check;
+mod replay;
 mod serve;
 mod watch;
 mod watched;
@@ -11,6 +12,7 @@ use lastmeter_reports::ExitCode;
 
 pub use bridge::BridgeOptions;
 pub use check::CheckOptions;
+pub use replay::ReplayOptions;
 pub use serve::ServeOptions;
 pub use watch::WatchOptions;
 
@@ -25,6 +27,8 @@ pub enum RtsCommand {
     Serve(ServeOptions),
     /// Show what a simulator sends: values, rate, jitter, gaps, and what does not fit its map
     Watch(WatchOptions),
+    /// Play again what a capture holds of a simulator, with its spacing
+    Replay(ReplayOptions),
 }
 
 /// Does it; says how it ended.
@@ -34,5 +38,6 @@ pub fn rts(command: &RtsCommand) -> ExitCode {
         RtsCommand::Bridge(options) => bridge::bridge(options),
         RtsCommand::Serve(options) => serve::serve(options),
         RtsCommand::Watch(options) => watch::watch(options),
+        RtsCommand::Replay(options) => replay::replay(options),
     }
 }

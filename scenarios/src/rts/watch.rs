@@ -14,6 +14,7 @@ use lastmeter_rts::point_map::{PointDirection, PointMap};
 use serde_json::json;
 
 use super::watched::{News, Watched};
+use crate::capture::{Capture, Way};
 use crate::device::ends;
 use crate::grid::printable;
 use crate::output::{TextFormat, complain, print_err, print_out};
@@ -40,6 +41,10 @@ pub struct WatchOptions {
     /// How often it is shown, at least 10 ms apart
     #[arg(long, value_name = "TIME", default_value = "1 s", value_parser = crate::device::length)]
     pub every: Duration,
+    /// Keep what comes in a new file that Wireshark opens (pcapng), to be played again by `lastmeter
+    /// rts replay`
+    #[arg(long, value_name = "FILE")]
+    pub capture: Option<PathBuf>,
     /// Exit 1 if anything was refused, implausible, out of its range or missing
     #[arg(long)]
     pub strict: bool,
@@ -65,6 +70,8 @@ fn watch_line(options: &WatchOptions) -> Result<Vec<String>, String> {
     let is_stream = !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
     let watched = Watched::new(&map, is_stream, monotonic_ns());
     let watched = watched.map_err(|error| format!("{}: {error}", options.map.display()))?;
+    let capture =
+        options.capture.as_ref().map(|path| Capture::create(path, &address)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the runtime did not start: {error}"))?;
     runtime.block_on(async {
@@ -72,7 +79,7 @@ fn watch_line(options: &WatchOptions) -> Result<Vec<String>, String> {
         let line = line.map_err(|error| chain(&error))?;
         let view = View::new(options.format);
         view.ready(&map, &line);
-        let watcher = Watcher { watched, line, address, period_ns, view };
+        let watcher = Watcher { watched, line, address, period_ns, view, capture };
         watcher.run(options.length).await
     })
 }
@@ -108,6 +115,7 @@ struct Watcher {
     address: ChannelAddress,
     period_ns: i64,
     view: View,
+    capture: Option<Capture>,
 }
 
 impl Watcher {
@@ -134,6 +142,9 @@ impl Watcher {
                         ChannelEvent::Up => self.watched.up(),
                         ChannelEvent::Down { reason } => self.watched.down(reason),
                         ChannelEvent::Arrived { at_ns, bytes } => {
+                            if let Some(capture) = &mut self.capture {
+                                capture.piece(at_ns, Way::In, &bytes);
+                            }
                             self.watched.arrived(at_ns, &bytes);
                         }
                     }

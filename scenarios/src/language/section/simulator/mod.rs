@@ -216,11 +216,7 @@ fn has_adapter(draft: &Draft<'_>, network: &Row<'_>) -> bool {
 
 /// Steps and reporting periods are whole multiples of the time between two frames: else a reading
 /// has parts of what its reference has not.
-fn hold_periods(
-    draft: &Draft<'_>,
-    (row, map): (&Row<'_>, &PointMap),
-    out: &mut Diagnostics,
-) {
+fn hold_periods(draft: &Draft<'_>, (row, map): (&Row<'_>, &PointMap), out: &mut Diagnostics) {
     let rate_hz = map.simulator.sample_rate;
     let is_multiple = |time: SimDuration| {
         let frames = time.as_seconds_f64() * rate_hz;
