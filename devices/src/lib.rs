@@ -44,7 +44,7 @@ pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::{Cvct, transducer_csv};
 pub use gateway::{
     BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
-    GatewayOutput, Metric, MetricKind, NetworkContext,
+    GatewayOutput, Metric, MetricKind, NetworkContext, measured_of_waveforms,
 };
 pub use model::build::full_scale;
 pub use model::kind::{DeviceContext, DeviceKind, Fits};

@@ -24,6 +24,7 @@ use lastmeter_units::{HardwareId, SimTime};
 pub use kind::{BuildGateway, GatewayContext, GatewayKind, NetworkContext};
 pub use metric::{Metric, MetricKind};
 pub use registry::GATEWAYS;
+pub use simulator::measured_of_waveforms;
 
 /// What reaches a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -32,6 +32,8 @@ const CONNECTIONS: usize = 64;
 const REQUESTS: usize = 64;
 /// How long the head of a request may take.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long its body and its answer may take.
+const BODY_LIMIT: Duration = Duration::from_secs(10);
 /// How long a connection is kept, so that nobody holds one forever.
 const CONNECTION_LIMIT: Duration = Duration::from_mins(5);
 /// How long the last request of a connection may take.
@@ -118,6 +120,9 @@ pub(super) async fn serve(
              an address such as 127.0.0.1:9100"
         ));
     }
+    if options.token.as_ref().is_some_and(String::is_empty) {
+        return Err("--http-token-file: the file is empty, expected a token".to_owned());
+    }
     let (asked, questions) = mpsc::channel(REQUESTS);
     let token = options.token.as_ref().map(|token| Sha256::digest(token.as_bytes()).into());
     let router = router(Api { asked, token });
@@ -175,9 +180,17 @@ async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Resp
     };
     if api.token.is_some() && given(request.headers()) != api.token {
         let body = "{\"error\":\"expected `Authorization: Bearer TOKEN`\"}";
-        return Answer::json(401, body).into_response();
+        let mut response = Answer::json(401, body).into_response();
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return response;
     }
-    next.run(request).await
+    // A body that does not come holds its seat no longer than a head.
+    timeout(BODY_LIMIT, next.run(request)).await.unwrap_or_else(|_| {
+        let body = "{\"error\":\"the body did not come within 10 s\"}";
+        let mut response = Answer::json(408, body).into_response();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    })
 }
 
 async fn ask(api: &Api, question: Question) -> Answer {

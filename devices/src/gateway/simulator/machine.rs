@@ -18,6 +18,7 @@ use lastmeter_wire::flexmeter::{
 use super::super::record::MeterState;
 use super::super::store::Store;
 use super::raw::RawSamples;
+use super::waveforms::Waveforms;
 use super::writing::{Answer, WriteSettings, Writer, Written};
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
 use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Metric};
@@ -58,6 +59,7 @@ pub(super) struct Parts {
     pub(super) every: SimDuration,
     pub(super) silent_after: SimDuration,
     pub(super) reduction: Reduction,
+    pub(super) nominal_hz: f64,
     /// The file that the map is from.
     pub(super) map_file: String,
     /// Whether frames come one after another in a stream.
@@ -85,6 +87,8 @@ struct Gathered {
 struct Device {
     hardware_id: HardwareId,
     values: Vec<Gathered>,
+    /// What is measured of its waveforms, if it has any.
+    waveforms: Option<Waveforms>,
     /// Whether the present period has a sample.
     is_sampled: bool,
 }
@@ -151,7 +155,7 @@ impl Adapter {
     /// # Errors
     /// If a device of the map has a name that is no hardware id, or its card takes no such frames.
     pub(super) fn new(parts: Parts) -> Result<Self, String> {
-        let (devices, slots) = reloading::devices(&parts.map)?;
+        let (devices, slots) = reloading::devices(&parts.map, parts.nominal_hz)?;
         let kept = parts.store.points();
         let writer = Writer::new(&parts.map, parts.writing, kept, parts.start)?;
         Ok(Self {
@@ -284,6 +288,13 @@ impl Adapter {
             gathered.last = si;
             device.is_sampled = true;
         }
+        let points: Vec<&Point> = self.parts.map.of_direction(FROM).collect();
+        let value = |place: usize| in_range(points.get(place)?, *sample.values.get(place)?);
+        for device in &mut self.devices {
+            if let Some(waveforms) = &mut device.waveforms {
+                waveforms.push(taken, value);
+            }
+        }
         // By the simulator's clock it is known which sample is the last one of a period.
         if self.told_clock == Some(true) && self.is_last_of_period(taken) {
             self.report(self.due, out);
@@ -407,10 +418,12 @@ impl Adapter {
         }
         for place in 0..self.devices.len() {
             let device = &mut self.devices[place];
-            if !std::mem::take(&mut device.is_sampled) {
+            let measured = device.waveforms.as_mut().map(Waveforms::take).unwrap_or_default();
+            if !std::mem::take(&mut device.is_sampled) && measured.is_empty() {
                 continue;
             }
-            let mut values = Vec::new();
+            let measured = measured.into_iter().map(|(id, si)| (id, si / id.row().si_factor));
+            let mut values: Vec<_> = measured.collect();
             for gathered in &mut device.values {
                 if gathered.count > 0 {
                     let row = gathered.id.row();

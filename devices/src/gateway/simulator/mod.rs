@@ -10,8 +10,11 @@ mod machine;
 mod raw;
 #[cfg(test)]
 mod tests;
+mod waveforms;
 mod writable;
 mod writing;
+
+pub use waveforms::measured_of_waveforms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +32,7 @@ const fn time(min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Time, min, max }
 }
 
-static FIELDS: [Field; 13] = [
+static FIELDS: [Field; 14] = [
     Field::required("map", Kind::Text, "The file with the point map."),
     Field::default(
         "carrier",
@@ -51,6 +54,13 @@ static FIELDS: [Field; 13] = [
         "\"mean\"",
         "What becomes of the samples of a reporting period: their mean, registers always the last; \
          or the last of each.",
+    ),
+    Field::default(
+        "nominal_frequency",
+        Kind::Choice(&["50 Hz", "60 Hz"]),
+        "\"50 Hz\"",
+        "Of what points of waveforms are: they are measured in windows of ten cycles, or of twelve at \
+         60 Hz, and need at least eight samples per cycle.",
     ),
     Field::default(
         "silent_after",
@@ -160,6 +170,7 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
             start: context.start,
             every: values.duration("report_every"),
             silent_after: values.duration("silent_after"),
+            nominal_hz: if values.text("nominal_frequency") == "60 Hz" { 60.0 } else { 50.0 },
             reduction: match values.text("reduce") {
                 "last" => Reduction::Last,
                 _ => Reduction::Mean,

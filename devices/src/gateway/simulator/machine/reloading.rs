@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_rts::point_map::{Meaning, Plausibility, PointDirection, PointMap};
+use lastmeter_rts::point_map::{Meaning, Plausibility, PointDirection, PointMap, WaveformChannel};
 use lastmeter_rts::{Rejection, Sample, Wire};
 use lastmeter_units::{HardwareId, SimTime};
 
 use super::{Adapter, Device, Gathered, Kind, Out, Slot, event, is_told};
 use crate::gateway::GatewayOutput;
 use crate::gateway::simulator::raw::{POINTS, RawSamples, set_points};
+use crate::gateway::simulator::waveforms::Waveforms;
 use crate::gateway::simulator::writing::{Writer, Written};
 
 /// What a point map decides.
@@ -89,7 +90,7 @@ impl Adapter {
 
     fn by_map(&self, map: &PointMap) -> Result<ByMap, String> {
         let wire = Wire::new(map, self.parts.is_stream).map_err(|error| error.to_string())?;
-        let (devices, slots) = devices(map)?;
+        let (devices, slots) = devices(map, self.parts.nominal_hz)?;
         Ok(ByMap {
             wire: wire.continuing(&self.parts.wire),
             raw: self.parts.raw.of_map(map)?,
@@ -129,10 +130,15 @@ impl Adapter {
 ///
 /// # Errors
 /// If a device of the map has a name that is no hardware id.
-pub(super) fn devices(map: &PointMap) -> Result<(Vec<Device>, Vec<Option<Slot>>), String> {
+pub(super) fn devices(
+    map: &PointMap,
+    nominal_hz: f64,
+) -> Result<(Vec<Device>, Vec<Option<Slot>>), String> {
     let (mut devices, mut slots) = (Vec::<Device>::new(), Vec::new());
-    for point in map.of_direction(PointDirection::FromSimulator) {
-        let Meaning::Measured { device, quantity } = &point.meaning else {
+    let mut channels: Vec<Vec<(usize, WaveformChannel)>> = Vec::new();
+    for (at, point) in map.of_direction(PointDirection::FromSimulator).enumerate() {
+        let (Meaning::Measured { device, .. } | Meaning::Waveform { device, .. }) = &point.meaning
+        else {
             slots.push(None);
             continue;
         };
@@ -142,12 +148,29 @@ pub(super) fn devices(map: &PointMap) -> Result<(Vec<Device>, Vec<Option<Slot>>)
         } else {
             let hardware_id = HardwareId::new(device)
                 .map_err(|error| format!("line {}: `{device}`: {error}", point.line))?;
-            devices.push(Device { hardware_id, values: Vec::new(), is_sampled: false });
+            let (values, waveforms, is_sampled) = (Vec::new(), None, false);
+            devices.push(Device { hardware_id, values, waveforms, is_sampled });
+            channels.push(Vec::new());
             devices.len() - 1
+        };
+        let quantity = match &point.meaning {
+            Meaning::Measured { quantity, .. } => quantity,
+            Meaning::Waveform { channel, .. } => {
+                channels[place].push((at, *channel));
+                slots.push(None);
+                continue;
+            }
+            _ => continue,
         };
         let values = &mut devices[place].values;
         slots.push(Some(Slot { device: place, value: values.len() }));
         values.push(Gathered { id: *quantity, sum: 0.0, count: 0, last: 0.0 });
+    }
+    let rate_hz = map.simulator.sample_rate;
+    for (device, channels) in devices.iter_mut().zip(&channels) {
+        let waveforms = Waveforms::new(channels, (rate_hz, nominal_hz));
+        device.waveforms = waveforms
+            .map_err(|error| format!("waveforms of device `{}`: {error}", device.hardware_id))?;
     }
     Ok((devices, slots))
 }

@@ -8,6 +8,7 @@ use lastmeter_units::SimTime;
 
 use super::{Adapter, FROM, Out};
 use crate::gateway::Metric;
+use crate::gateway::simulator::waveforms::Waveforms;
 
 impl Adapter {
     /// Takes a frame that came beside the line: in the map's wire format, or as the JSON of
@@ -40,6 +41,10 @@ impl Adapter {
             let help = "values outside of their declared range, by point";
             counter("left_out_total", help, *count).of("point", &point.name)
         }));
+        let breaks = self.devices.iter().filter_map(|device| device.waveforms.as_ref());
+        let breaks = breaks.map(Waveforms::breaks).sum();
+        let help = "windows of waveforms given up since samples were missing";
+        all.push(counter("windows_broken_total", help, breaks));
         let sequence = |name, help, event| counter(name, help, self.sequence.of(event));
         let RateCounts { sent, held, refused, .. } = self.writer.counts();
         let waiting = self.parts.store.unacknowledged() as f64;

@@ -1,6 +1,7 @@
 //! What the points of a simulator's map show of the plant, and what they drive in it.
 
 use lastmeter_devices::endpoint::Driven;
+use lastmeter_devices::measured_of_waveforms;
 use lastmeter_grid::Network;
 use lastmeter_params::{Code, Diagnostics, Span};
 use lastmeter_rts::point_map::{
@@ -122,14 +123,22 @@ impl Binding<'_> {
                 continue;
             }
             let carried = self.map.of_direction(PointDirection::FromSimulator);
-            let carried: Vec<&str> = carried
-                .filter_map(|point| match &point.meaning {
+            let (mut channels, mut names) = (Vec::new(), Vec::new());
+            for point in carried {
+                match &point.meaning {
                     Meaning::Measured { device, quantity } if device == name => {
-                        Some(quantity.name())
+                        names.push(quantity.name());
                     }
-                    _ => None,
-                })
-                .collect();
+                    Meaning::Waveform { device, channel } if device == name => {
+                        channels.push(*channel);
+                    }
+                    _ => {}
+                }
+            }
+            // What the adapter measures of waveforms comes beside what points carry.
+            let measured = measured_of_waveforms(&channels);
+            let carried: Vec<&str> =
+                names.into_iter().chain(measured.into_iter().map(MeasurementId::name)).collect();
             let asked = values.text_list("quantities");
             let missing = asked.iter().find(|quantity| !carried.contains(quantity));
             let more = carried.iter().find(|quantity| !asked.contains(quantity));
