@@ -22,6 +22,7 @@ mod odd_recordings;
 mod repeats;
 mod run_folder;
 mod simulator_captures;
+mod simulator_ping_pong;
 mod simulator_shell;
 mod simulators;
 mod simulators_down;

@@ -2,6 +2,8 @@
 
 mod bridge;
 mod check;
+mod cycles;
+mod ping_pong;
 mod replay;
 mod serve;
 mod watch;
@@ -12,6 +14,7 @@ use lastmeter_reports::ExitCode;
 
 pub use bridge::BridgeOptions;
 pub use check::CheckOptions;
+pub use ping_pong::PingPongOptions;
 pub use replay::ReplayOptions;
 pub use serve::ServeOptions;
 pub use watch::WatchOptions;
@@ -27,6 +30,8 @@ pub enum RtsCommand {
     Serve(ServeOptions),
     /// Show what a simulator sends: values, rate, jitter, gaps, and what does not fit its map
     Watch(WatchOptions),
+    /// Measure how long a value takes through an adapter to the broker, and back
+    PingPong(PingPongOptions),
     /// Play again what a capture holds of a simulator, with its spacing
     Replay(ReplayOptions),
 }
@@ -38,6 +43,7 @@ pub fn rts(command: &RtsCommand) -> ExitCode {
         RtsCommand::Bridge(options) => bridge::bridge(options),
         RtsCommand::Serve(options) => serve::serve(options),
         RtsCommand::Watch(options) => watch::watch(options),
+        RtsCommand::PingPong(options) => ping_pong::ping_pong(options),
         RtsCommand::Replay(options) => replay::replay(options),
     }
 }
