@@ -305,8 +305,7 @@ fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
             rows: network_steps(),
             loads: table("1.a.p_w", 1000.0),
             voltages: table("end.a", 1.0),
-            inputs: None,
-            diagrams: None,
+            ..GridRecord::default()
         };
         writer.grid(&record).unwrap();
         let mut judge = Judge::of_run(writer.facts(), &start.scenario_toml).unwrap();

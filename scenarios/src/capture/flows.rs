@@ -7,7 +7,7 @@ use std::fmt;
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
 use super::is_other;
-use super::pcapng::{LINK_RAW, Packet, Packets};
+use super::pcapng::{Captured, LINK_RAW, Packet};
 
 /// Types of links, as tcpdump numbers them.
 const LINK_ETHERNET: u16 = 1;
@@ -63,7 +63,7 @@ struct Stream {
 
 impl Flows {
     /// Sorts packets into flows. Of a capture of this program only what the other party sent.
-    pub(crate) fn of(packets: &Packets) -> Self {
+    pub(crate) fn of(packets: &Captured) -> Self {
         let mut found = Self::default();
         let mut streams: BTreeMap<Flow, Stream> = BTreeMap::new();
         for packet in &packets.packets {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn bytes(packets: Vec<Packet>) -> (Vec<u8>, Vec<String>) {
-        let found = Flows::of(&Packets { packets, ..Packets::default() });
+        let found = Flows::of(&Captured { packets, ..Captured::default() });
         (found.flows.into_values().flatten().flat_map(|(_, bytes)| bytes).collect(), found.gaps)
     }
 

@@ -5,7 +5,7 @@
 /// What a file of this program names as its maker.
 pub(super) const MAKER: &str = concat!("lastmeter ", env!("CARGO_PKG_VERSION"));
 
-/// Packets that begin with an IP header.
+/// Captured that begin with an IP header.
 pub(super) const LINK_RAW: u16 = 101;
 
 const SECTION: u32 = 0x0A0D_0D0A;
@@ -61,7 +61,7 @@ pub(super) fn head() -> Vec<u8> {
     block(SECTION, &section, &mut out);
     let mut interface = Vec::new();
     interface.extend([LINK_RAW, 0].map(u16::to_le_bytes).concat());
-    // Packets are not cut.
+    // Captured are not cut.
     interface.extend(0_u32.to_le_bytes());
     option(TIME_RESOLUTION, &[9], &mut interface);
     option(END_OF_OPTIONS, &[], &mut interface);
@@ -84,7 +84,7 @@ pub(super) fn packet(at_ns: u64, bytes: &[u8]) -> Vec<u8> {
 
 /// What a file holds, up to what is wrong with it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Packets {
+pub(crate) struct Captured {
     /// In the order of the file.
     pub(crate) packets: Vec<Packet>,
     /// Whether this program made it.
@@ -94,8 +94,8 @@ pub(crate) struct Packets {
 }
 
 /// Reads a file whole. What cannot be read ends it, with the place.
-pub(crate) fn read(file: &[u8]) -> Packets {
-    let mut found = Packets::default();
+pub(crate) fn read(file: &[u8]) -> Captured {
+    let mut found = Captured::default();
     let mut reader = Reader { file, at: 0, is_big: false };
     let done = match file.get(..4) {
         Some([0x0A, 0x0D, 0x0D, 0x0A]) => reader.pcapng(&mut found),
@@ -132,7 +132,7 @@ impl Reader<'_> {
     }
 
     /// The classic form: a header of 24 bytes, one of 16 before each packet.
-    fn pcap(&mut self, is_big: bool, found: &mut Packets) -> Result<(), String> {
+    fn pcap(&mut self, is_big: bool, found: &mut Captured) -> Result<(), String> {
         self.is_big = is_big;
         let head = self.file.get(..24).ok_or("cut within its header")?;
         // The magic number names the resolution of time.
@@ -156,7 +156,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn pcapng(&mut self, found: &mut Packets) -> Result<(), String> {
+    fn pcapng(&mut self, found: &mut Captured) -> Result<(), String> {
         let mut interfaces: Vec<Interface> = Vec::new();
         while self.at < self.file.len() {
             let at = self.at;
@@ -176,7 +176,7 @@ impl Reader<'_> {
             let body = body.flatten().ok_or_else(cut)?;
             match kind {
                 SECTION => {
-                    found.is_own = self.option(body, 16, APPLICATION) == Some(MAKER.as_bytes())
+                    found.is_own = self.option(body, 16, APPLICATION) == Some(MAKER.as_bytes());
                 }
                 INTERFACE => interfaces.push(self.interface(body).ok_or_else(cut)?),
                 ENHANCED_PACKET => {
@@ -243,13 +243,13 @@ mod tests {
         classic.extend([0, 0, 4, 0, 1, 0, 0, 0]);
         classic.extend([5, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0xAA, 0xBB]);
         let one = Packet { at_ns: 5_000_007_000, link: 1, bytes: vec![0xAA, 0xBB] };
-        assert_eq!(read(&classic).packets, [one.clone()]);
+        assert_eq!(read(&classic).packets, std::slice::from_ref(&one));
         // The same, big-endian and in nanoseconds.
         let mut big = vec![0xA1, 0xB2, 0x3C, 0x4D, 0, 2, 0, 4];
         big.extend([0; 8]);
         big.extend([0, 4, 0, 0, 0, 0, 0, 1]);
         big.extend([0, 0, 0, 5, 0, 0, 0x1B, 0x58, 0, 0, 0, 2, 0, 0, 0, 2, 0xAA, 0xBB]);
-        assert_eq!(read(&big), Packets { packets: vec![one.clone()], ..Packets::default() });
+        assert_eq!(read(&big), Captured { packets: vec![one.clone()], ..Captured::default() });
         // As dumpcap writes it: no resolution, which is microseconds.
         let mut next = Vec::new();
         let section = [&ORDER.to_le_bytes()[..], &[1, 0, 0, 0], &[0xFF; 8]].concat();
@@ -258,7 +258,7 @@ mod tests {
         let time = 5_000_007_u64;
         let words = [0, (time >> 32) as u32, time as u32, 2, 2].map(u32::to_le_bytes).concat();
         block(ENHANCED_PACKET, &[&words[..], &[0xAA, 0xBB]].concat(), &mut next);
-        assert_eq!(read(&next), Packets { packets: vec![one], ..Packets::default() });
+        assert_eq!(read(&next), Captured { packets: vec![one], ..Captured::default() });
     }
 
     #[test]

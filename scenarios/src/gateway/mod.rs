@@ -234,11 +234,7 @@ async fn begin(
     }
     let counts: Vec<_> = lines.iter().map(|line: &Channel| line.datagrams().clone()).collect();
     let buffers: Vec<_> = counts.iter().map(DatagramCounts::buffer_bytes).collect();
-    let capture = own.capture.map(|path| match addresses.first() {
-        Some(address) => Capture::create(path, address),
-        None => Err("--capture: frames come by the broker, not on a line".to_owned()),
-    });
-    let capture = capture.transpose()?;
+    let capture = own.capture.map(|path| capture(path, addresses.first())).transpose()?;
     let (http, questions) = match &own.http {
         Some(options) => {
             let (at, questions) = http::serve(options).await?;
@@ -279,6 +275,12 @@ async fn begin(
         capture,
         told,
     })
+}
+
+/// A capture of the first line.
+fn capture(path: &Path, address: Option<&ChannelAddress>) -> Result<Capture, String> {
+    let none = || "--capture: frames come by the broker, not on a line".to_owned();
+    Capture::create(path, address.ok_or_else(none)?)
 }
 
 /// Runs it until a signal, or for so long.

@@ -142,7 +142,7 @@ impl StandAlone {
                 () = &mut end => return self.close().await,
                 (line, event) = lines.recv() => {
                     self.presence.on_line(line, &event);
-                    on_line(line, event)
+                    Some(on_line(line, event))
                 }
                 asked = questioned(&mut self.questions) => {
                     self.answer(clock.now(), asked, &mut lines, &mut waiting).await?;
@@ -390,18 +390,18 @@ async fn lines_begin(lines: &mut Lines) -> BTreeSet<usize> {
     up
 }
 
-fn on_line(line: usize, event: ChannelEvent) -> Option<(Option<i64>, GatewayInput)> {
+fn on_line(line: usize, event: ChannelEvent) -> (Option<i64>, GatewayInput) {
     match event {
         ChannelEvent::Up => {
             print_err(&format!("line {}: somebody is there", line + 1));
-            Some((None, GatewayInput::LineUp { network: line }))
+            (None, GatewayInput::LineUp { network: line })
         }
         ChannelEvent::Down { reason } => {
             print_err(&format!("line {}: nobody is there: {reason}", line + 1));
-            Some((None, GatewayInput::LineDown { network: line }))
+            (None, GatewayInput::LineDown { network: line })
         }
         ChannelEvent::Arrived { at_ns, bytes } => {
-            Some((Some(at_ns), GatewayInput::Bytes { network: line, lane: None, bytes }))
+            (Some(at_ns), GatewayInput::Bytes { network: line, lane: None, bytes })
         }
     }
 }

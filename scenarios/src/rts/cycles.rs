@@ -15,6 +15,7 @@ const MISSED_SHARE: f64 = 0.01;
 const FLOOR_FACTOR: i64 = 10;
 
 /// One value on its way out and back; instants of one clock, nanoseconds.
+#[expect(clippy::struct_field_names, reason = "they are instants, and have their unit")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cycle {
     /// When it was to be sent.
@@ -63,7 +64,7 @@ impl Leg {
 /// All that was measured.
 #[derive(Debug, Default)]
 pub(super) struct Cycles {
-    pub(super) cycles: Vec<Cycle>,
+    pub(super) all: Vec<Cycle>,
     pub(super) period_ns: i64,
     /// The first so many are left out.
     pub(super) warm_up: usize,
@@ -116,7 +117,7 @@ impl Concluded {
 
 impl Cycles {
     fn judged(&self) -> &[Cycle] {
-        self.cycles.get(self.warm_up..).unwrap_or_default()
+        self.all.get(self.warm_up..).unwrap_or_default()
     }
 
     fn ascending(&self, leg: Leg) -> Vec<Delay> {
@@ -197,7 +198,7 @@ impl Cycles {
             nearest_rank(&floor, 0.5).zip(nearest_rank(&self.ascending(Leg::FrameToBroker), 0.5));
         let ratio = ratio.filter(|(floor, own)| *floor > 0 && *own != INFINITE);
         json!({
-            "cycles": self.judged().len(), "warm_up": self.warm_up.min(self.cycles.len()),
+            "cycles": self.judged().len(), "warm_up": self.warm_up.min(self.all.len()),
             "lost": self.lost(), "late": self.late, "missed_deadlines": self.missed(),
             "legs": legs, "floor_s": (!floor.is_empty()).then(|| figures(&floor)),
             "ratio_to_floor": ratio.map(|(floor, own)| own as f64 / floor as f64),
@@ -206,13 +207,13 @@ impl Cycles {
 
     /// One row per cycle, in nanoseconds since the first was due.
     pub(super) fn csv(&self) -> String {
-        let begin = self.cycles.first().map_or(0, |cycle| cycle.due_ns);
+        let begin = self.all.first().map_or(0, |cycle| cycle.due_ns);
         let mut text = "cycle,due_ns,sent_ns,heard_ns,answered_ns,back_ns\n".to_owned();
-        for (number, cycle) in self.cycles.iter().enumerate() {
+        for (number, cycle) in self.all.iter().enumerate() {
             let of = |at: Option<i64>| at.map_or_else(String::new, |at| (at - begin).to_string());
             let Cycle { due_ns, sent_ns, heard_ns, answered_ns, back_ns } = *cycle;
             let all = [Some(due_ns), Some(sent_ns), heard_ns, answered_ns, back_ns].map(of);
-            text.push_str(&format!("{},{}\n", number + 1, all.join(",")));
+            text.extend([&*(number + 1).to_string(), ",", &*all.join(","), "\n"]);
         }
         text
     }
@@ -236,7 +237,7 @@ mod tests {
                 back_ns,
             }
         };
-        Cycles { cycles: (0..count).map(cycle).collect(), period_ns: 50 * MS, ..Cycles::default() }
+        Cycles { all: (0..count).map(cycle).collect(), period_ns: 50 * MS, ..Cycles::default() }
     }
 
     fn tt6() -> Claim {
@@ -281,7 +282,7 @@ mod tests {
     #[test]
     fn who_was_held_up_or_has_a_slow_broker_concludes_nothing() {
         let mut all = cycles(100, |_| Some(2));
-        for cycle in all.cycles.iter_mut().take(2) {
+        for cycle in all.all.iter_mut().take(2) {
             cycle.sent_ns += 6 * MS;
         }
         let concluded = all.conclude(&tt6());

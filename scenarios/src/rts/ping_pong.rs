@@ -309,11 +309,12 @@ impl Player<'_> {
         let mut next_ns = monotonic_ns();
         // The cycle that is under way; until it is over, or lost, no other begins.
         let mut open: Option<usize> = None;
-        while self.cycles.cycles.len() < total || open.is_some() {
+        while self.cycles.all.len() < total || open.is_some() {
             let wake_ns = match open {
-                Some(at) => self.cycles.cycles[at].sent_ns.saturating_add(timeout_ns),
+                Some(at) => self.cycles.all[at].sent_ns.saturating_add(timeout_ns),
                 None => next_ns,
             };
+            let had_open = open.is_some();
             tokio::select! {
                 biased;
                 () = &mut end => return Ok(self.cycles),
@@ -334,11 +335,10 @@ impl Player<'_> {
                         next_ns = now_ns + self.cycles.period_ns;
                         continue;
                     }
-                    self.hop();
-                    let number = self.cycles.cycles.len();
+                    let number = self.cycles.all.len();
                     let sent_ns = monotonic_ns();
                     self.send(number).await;
-                    self.cycles.cycles.push(Cycle { due_ns: next_ns, sent_ns, ..Cycle::default() });
+                    self.cycles.all.push(Cycle { due_ns: next_ns, sent_ns, ..Cycle::default() });
                     open = Some(number);
                     // A schedule that was waited through by a lost value begins anew.
                     next_ns += self.cycles.period_ns;
@@ -346,6 +346,11 @@ impl Player<'_> {
             }
             if open.is_none() {
                 next_ns = next_ns.max(monotonic_ns());
+                // A hop has its own time: a broker that gathers small messages would hold a value
+                // behind it.
+                if had_open {
+                    self.hop();
+                }
             }
         }
         self.session.close().await;
@@ -411,10 +416,10 @@ impl Player<'_> {
                     };
                     let si = self.back.point.to_si(word);
                     let of = |at: &usize| {
-                        self.back.is_of(*at, si) && self.cycles.cycles[*at].answered_ns.is_some()
+                        self.back.is_of(*at, si) && self.cycles.all[*at].answered_ns.is_some()
                     };
                     if let Some(at) = open.filter(of) {
-                        self.cycles.cycles[at].back_ns = Some(at_ns);
+                        self.cycles.all[at].back_ns = Some(at_ns);
                         *open = None;
                     }
                 }
@@ -443,18 +448,18 @@ impl Player<'_> {
                     return;
                 };
                 let Some(at) = open.filter(|at| self.out.is_of(*at, si)) else {
-                    self.cycles.late += u64::from(!self.cycles.cycles.is_empty());
+                    self.cycles.late += u64::from(!self.cycles.all.is_empty());
                     return;
                 };
-                if self.cycles.cycles[at].heard_ns.is_some() {
+                if self.cycles.all[at].heard_ns.is_some() {
                     return;
                 }
                 let answer = self.back.value(at) / self.back.point.unit.factor;
                 let answer = json!({ &self.back.point.name: answer }).to_string();
-                self.cycles.cycles[at].heard_ns = Some(now_ns);
+                self.cycles.all[at].heard_ns = Some(now_ns);
                 let answered_ns = monotonic_ns();
                 match self.session.publish_live(&self.topics.set, answer.into_bytes()) {
-                    Ok(()) => self.cycles.cycles[at].answered_ns = Some(answered_ns),
+                    Ok(()) => self.cycles.all[at].answered_ns = Some(answered_ns),
                     Err(error) => print_err(&format!("the answer did not go out: {error}")),
                 }
             }

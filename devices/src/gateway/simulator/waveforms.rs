@@ -164,14 +164,12 @@ impl Waveforms {
                 let Some(id) = id.filter(|_| there.is_some()) else { continue };
                 let re = phasor.re * reference.re + phasor.im * reference.im;
                 let im = phasor.im * reference.re - phasor.re * reference.im;
-                let own = match self.phasors.iter_mut().position(|(other, ..)| *other == id) {
-                    Some(place) => &mut self.phasors[place],
-                    None => {
-                        self.phasors.push((id, 0.0, 0.0));
-                        let last = self.phasors.len() - 1;
-                        &mut self.phasors[last]
-                    }
-                };
+                let known = self.phasors.iter().position(|(other, ..)| *other == id);
+                let at = known.unwrap_or(self.phasors.len());
+                if known.is_none() {
+                    self.phasors.push((id, 0.0, 0.0));
+                }
+                let own = &mut self.phasors[at];
                 (own.1, own.2) = (own.1 + re * window.duration_s, own.2 + im * window.duration_s);
             }
         }
@@ -240,6 +238,14 @@ mod tests {
 
     const RATE_HZ: f64 = 1000.0;
 
+    const CHANNELS: [WaveformChannel; 5] = [
+        WaveformChannel::U1,
+        WaveformChannel::U2,
+        WaveformChannel::I1,
+        WaveformChannel::I2,
+        WaveformChannel::In,
+    ];
+
     /// Two phases of 230 V, the second 120 degrees behind, with 10 A each that lag by 60 degrees.
     fn sample(number: usize) -> [f64; 4] {
         let at = TAU * 50.0 * number as f64 / RATE_HZ;
@@ -254,8 +260,7 @@ mod tests {
     }
 
     fn waveforms() -> Waveforms {
-        use WaveformChannel::{I1, I2, In, U1, U2};
-        let points = [(0, U1), (1, U2), (2, I1), (3, I2), (4, In)];
+        let points: Vec<_> = CHANNELS.into_iter().enumerate().collect();
         Waveforms::new(&points, (RATE_HZ, 50.0)).unwrap().unwrap()
     }
 
@@ -296,13 +301,12 @@ mod tests {
                 "{name}: {value}, expected {expected}"
             );
         }
-        use WaveformChannel::{I1, I2, In, U1, U2};
-        let mut expected = measured_of_waveforms(&[U1, U2, I1, I2, In]);
+        let mut expected = measured_of_waveforms(&CHANNELS);
         let mut found: Vec<MeasurementId> = found.into_iter().map(|(id, _)| id).collect();
         found.sort_by_key(|id| id.name());
         expected.sort_by_key(|id| id.name());
         assert_eq!(found, expected);
-        assert!(measured_of_waveforms(&[In]).is_empty());
+        assert!(measured_of_waveforms(&CHANNELS[4..]).is_empty());
         assert!(waveforms.take().is_empty());
     }
 

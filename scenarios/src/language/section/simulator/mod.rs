@@ -238,7 +238,7 @@ fn hold_periods(draft: &Draft<'_>, (row, map): (&Row<'_>, &PointMap), out: &mut 
     let on = row.text(ON).map(|(on, _)| on);
     for gateway in draft.rows(&GATEWAY) {
         let Some(values) = gateway.values.as_ref() else { continue };
-        if !gateway.text(ON).is_some_and(|(other, _)| Some(other) == on) {
+        if gateway.text(ON).is_none_or(|(other, _)| Some(other) != on) {
             continue;
         }
         if let Some(every) = values.duration_opt("report_every").filter(|it| !is_multiple(*it)) {
