@@ -7,8 +7,8 @@
 //! RMS voltage to earth, per unit of the rated one and to a millionth of it, in columns
 //! `NODE.WIRE`. `grid-inputs.csv` is there if breakers or sources were set between steps: of each
 //! of those, in columns `breaker:NAME` (1 closed, 0 open) and `source:NAME` (per unit of the rated
-//! voltage), what held in each step. `grid-heaviest.svg` and `grid-highest.svg` are one-line diagrams of two of the
-//! steps.
+//! voltage), what held in each step. `grid-heaviest.svg` and `grid-highest.svg` are one-line
+//! diagrams of two of the steps.
 
 use std::path::Path;
 

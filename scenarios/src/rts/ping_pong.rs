@@ -1,5 +1,5 @@
-//! `lastmeter rts ping-pong`: how long a value takes through an adapter and back, on one clock. The
-//! program is the simulator and a service at once; the adapter and the broker are whatever they are.
+//! `lastmeter rts ping-pong`: how long a value takes through an adapter and back, on one clock.
+//! The program is the simulator and a service at once, beside any adapter and any broker.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -251,7 +251,7 @@ impl Way {
         };
         if step < least_step {
             return Err(format!(
-                "{key}: point `{name}` cannot tell {STEPS} values apart within its range and steepest \
+                "{key}: point `{name}` cannot carry {STEPS} distinct values within its range and steepest \
                  change; expected a wider one"
             ));
         }
@@ -330,7 +330,7 @@ impl Player<'_> {
                     }
                     let now_ns = monotonic_ns();
                     if !(self.is_there.line && self.is_there.broker) {
-                        // Frames that nobody takes are no cycles; the first one brings the adapter up.
+                        // Frames that nobody takes are no cycles; the first brings the adapter up.
                         self.send(0).await;
                         next_ns = now_ns + self.cycles.period_ns;
                         continue;

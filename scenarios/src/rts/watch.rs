@@ -41,8 +41,8 @@ pub struct WatchOptions {
     /// How often it is shown, at least 10 ms apart
     #[arg(long, value_name = "TIME", default_value = "1 s", value_parser = crate::device::length)]
     pub every: Duration,
-    /// Keep what comes in a new file that Wireshark opens (pcapng), to be played again by `lastmeter
-    /// rts replay`
+    /// Keep what comes in a new file that Wireshark opens (pcapng), to be played again by
+    /// `lastmeter rts replay`
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,
     /// Exit 1 if anything was refused, implausible, out of its range or missing
