@@ -78,7 +78,7 @@ fn what_is_captured_is_played_again_as_it_was() {
     std::fs::write(&capture, &bytes[..bytes.len() / 2]).unwrap();
     let done = call(&["rts", "replay", path, "--on", &on, "--speed", "max"]);
     assert!(done.code == 1 && done.stderr.contains("cut or damaged at byte"), "{done:?}");
-    let unknown = call(&["rts", "replay", path, "--on", &on, "--port", "9"]);
+    let unknown = call(&["rts", "replay", path, "--on", &on, "--from", "9"]);
     assert!(unknown.code == 2 && unknown.stderr.contains("no UDP or TCP"), "{unknown:?}");
     std::fs::write(&capture, "no capture").unwrap();
     assert!(call(&["rts", "replay", path, "--on", &on]).stderr.contains("begins like no pcap"));

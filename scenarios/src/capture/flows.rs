@@ -26,9 +26,9 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// Whether it is of a port at either end.
-    pub(crate) fn has_port(&self, port: u16) -> bool {
-        self.from.1 == port || self.to.1 == port
+    /// Whether it comes from a port.
+    pub(crate) fn is_from(&self, port: u16) -> bool {
+        self.from.1 == port
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) type Pieces = Vec<(u64, Vec<u8>)>;
 pub(crate) struct Flows {
     /// What each carried, in order.
     pub(crate) flows: BTreeMap<Flow, Pieces>,
-    /// What of a stream is missing.
+    /// What is missing: of streams, and packets that hold no whole datagram or segment.
     pub(crate) gaps: Vec<String>,
 }
 
@@ -66,8 +66,16 @@ impl Flows {
     pub(crate) fn of(packets: &Captured) -> Self {
         let mut found = Self::default();
         let mut streams: BTreeMap<Flow, Stream> = BTreeMap::new();
+        let mut incomplete = 0;
         for packet in &packets.packets {
-            let Some((flow, sequence, bytes)) = parts(packet) else { continue };
+            let (flow, sequence, bytes) = match parts(packet) {
+                Parts::Of(flow, sequence, bytes) => (flow, sequence, bytes),
+                Parts::Incomplete => {
+                    incomplete += 1;
+                    continue;
+                }
+                Parts::Other => continue,
+            };
             if packets.is_own && !is_other(&flow.from.0) {
                 continue;
             }
@@ -76,26 +84,35 @@ impl Flows {
                 continue;
             };
             let stream = streams.entry(flow.clone()).or_default();
+            if is_begin {
+                found.gaps.extend(stream.gap(&flow));
+            }
             let mut pieces = Vec::new();
             stream.take((sequence, is_begin), packet.at_ns, bytes, &mut pieces);
             if !pieces.is_empty() {
                 found.flows.entry(flow).or_default().extend(pieces);
             }
         }
-        for (flow, stream) in streams {
-            if let Some((distance, _)) = stream.held.first_key_value() {
-                let next = stream.next.unwrap_or(stream.begin).wrapping_sub(stream.begin);
-                let missing = distance.saturating_sub(next);
-                found
-                    .gaps
-                    .push(format!("{flow}: {missing} bytes behind byte {next} were not captured"));
-            }
+        found.gaps.extend(streams.iter().filter_map(|(flow, stream)| stream.gap(flow)));
+        if incomplete > 0 {
+            found.gaps.push(format!(
+                "{incomplete} packets hold no whole datagram or segment: cut by the capture's limit, or \
+                 fragments"
+            ));
         }
         found
     }
 }
 
 impl Stream {
+    /// What is missing before segments that wait.
+    fn gap(&self, flow: &Flow) -> Option<String> {
+        let (distance, _) = self.held.first_key_value()?;
+        let next = self.next.unwrap_or(self.begin).wrapping_sub(self.begin);
+        let missing = distance.saturating_sub(next);
+        Some(format!("{flow}: {missing} bytes behind byte {next} were not captured"))
+    }
+
     /// Takes a segment in; gives what is whole by now.
     fn take(
         &mut self,
@@ -139,37 +156,50 @@ impl Stream {
     }
 }
 
-/// The flow of a packet, its sequence number and whether it begins a stream, and its payload.
-#[expect(clippy::type_complexity, reason = "the parts of one packet, taken apart at once")]
-fn parts(packet: &Packet) -> Option<(Flow, Option<(u32, bool)>, Vec<u8>)> {
+/// What a packet holds.
+enum Parts {
+    /// A payload of a flow; of a stream with its sequence number, and whether it begins one.
+    Of(Flow, Option<(u32, bool)>, Vec<u8>),
+    /// Only a part of one.
+    Incomplete,
+    /// Something else.
+    Other,
+}
+
+fn parts(packet: &Packet) -> Parts {
     let sliced = match packet.link {
         LINK_ETHERNET => SlicedPacket::from_ethernet(&packet.bytes),
         LINK_COOKED => SlicedPacket::from_linux_sll(&packet.bytes),
-        LINK_COOKED_2 => SlicedPacket::from_ip(packet.bytes.get(COOKED_2_BYTES..)?),
+        LINK_COOKED_2 => {
+            SlicedPacket::from_ip(packet.bytes.get(COOKED_2_BYTES..).unwrap_or_default())
+        }
         LINK_RAW | LINK_IPV4 => SlicedPacket::from_ip(&packet.bytes),
-        _ => return None,
+        _ => return Parts::Other,
     };
-    let sliced = sliced.ok()?;
-    let (from, to) = match sliced.net? {
-        NetSlice::Ipv4(ip) => {
+    let Ok(sliced) = sliced else { return Parts::Incomplete };
+    if packet.is_cut || sliced.is_ip_payload_fragmented() {
+        return Parts::Incomplete;
+    }
+    let (from, to) = match &sliced.net {
+        Some(NetSlice::Ipv4(ip)) => {
             (ip.header().source_addr().to_string(), ip.header().destination_addr().to_string())
         }
-        NetSlice::Ipv6(ip) => {
+        Some(NetSlice::Ipv6(ip)) => {
             (ip.header().source_addr().to_string(), ip.header().destination_addr().to_string())
         }
-        NetSlice::Arp(_) => return None,
+        _ => return Parts::Other,
     };
     let flow = |is_tcp, source, target| Flow { is_tcp, from: (from, source), to: (to, target) };
-    match sliced.transport? {
-        TransportSlice::Udp(udp) => {
+    match sliced.transport {
+        Some(TransportSlice::Udp(udp)) => {
             let flow = flow(false, udp.source_port(), udp.destination_port());
-            Some((flow, None, udp.payload().to_vec()))
+            Parts::Of(flow, None, udp.payload().to_vec())
         }
-        TransportSlice::Tcp(tcp) => {
+        Some(TransportSlice::Tcp(tcp)) => {
             let flow = flow(true, tcp.source_port(), tcp.destination_port());
-            Some((flow, Some((tcp.sequence_number(), tcp.syn())), tcp.payload().to_vec()))
+            Parts::Of(flow, Some((tcp.sequence_number(), tcp.syn())), tcp.payload().to_vec())
         }
-        _ => None,
+        _ => Parts::Other,
     }
 }
 
@@ -184,7 +214,7 @@ mod tests {
             PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4([10, 0, 0, 1], [10, 0, 0, 2], 9);
         let mut bytes = Vec::new();
         builder.tcp(7000, 40_000, sequence, 100).write(&mut bytes, payload).unwrap();
-        Packet { at_ns: u64::from(sequence), link: LINK_ETHERNET, bytes }
+        Packet { at_ns: u64::from(sequence), link: LINK_ETHERNET, bytes, is_cut: false }
     }
 
     fn bytes(packets: Vec<Packet>) -> (Vec<u8>, Vec<String>) {
@@ -202,5 +232,19 @@ mod tests {
         assert_eq!(found, b"ab");
         let flow = "tcp 10.0.0.1:7000 to 10.0.0.2:40000";
         assert_eq!(gaps, [format!("{flow}: 3 bytes behind byte 2 were not captured")]);
+    }
+
+    #[test]
+    fn what_is_not_whole_is_counted_and_not_left_out_in_silence() {
+        let cut = Packet { is_cut: true, ..segment(10, b"ab") };
+        let mut begin = segment(5, b"");
+        // The mark of a begin, and the header's sum without it.
+        begin.bytes[47] |= 2;
+        let (found, gaps) =
+            bytes(vec![segment(0, b"ab"), segment(4, b"ef"), begin, segment(6, b"cd"), cut]);
+        assert_eq!(found, b"abcd");
+        let flow = "tcp 10.0.0.1:7000 to 10.0.0.2:40000";
+        assert_eq!(gaps[0], format!("{flow}: 2 bytes behind byte 2 were not captured"));
+        assert!(gaps.len() == 2 && gaps[1].starts_with("1 packets hold no whole"), "{gaps:?}");
     }
 }

@@ -7,7 +7,7 @@ mod flows;
 mod pcapng;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use etherparse::PacketBuilder;
@@ -22,10 +22,10 @@ pub(crate) use pcapng::read;
 
 const OTHER: [u8; 4] = [192, 0, 2, 1];
 const HERE: [u8; 4] = [192, 0, 2, 2];
-/// How much one packet holds: longer pieces of a stream become several.
-const PIECE_BYTES: usize = 60_000;
-/// How long what was captured may wait to be written.
-const FLUSH_EVERY_NS: i64 = 250_000_000;
+/// How much one packet holds, a datagram or a piece of a stream: longer pieces become several.
+const PIECE_BYTES: usize = 65_507;
+/// The same of a stream, whose packets have longer headers.
+const STREAM_BYTES: usize = 60_000;
 
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(crate) enum Way {
 /// A file that is written.
 pub(crate) struct Capture {
     /// None after it could not be written any more.
-    file: Option<BufWriter<File>>,
+    file: Option<File>,
     is_stream: bool,
     /// Ports of the other party and of this program.
     ports: [u16; 2],
@@ -48,7 +48,6 @@ pub(crate) struct Capture {
     /// A pair of instants of both clocks.
     wall: SimTime,
     monotonic_ns: i64,
-    flushed_ns: i64,
 }
 
 impl Capture {
@@ -61,8 +60,8 @@ impl Capture {
             }
             _ => format!("--capture: cannot write {}: {error}", path.display()),
         };
-        let mut file = BufWriter::new(File::create_new(path).map_err(fail)?);
-        file.write_all(&pcapng::head()).and_then(|()| file.flush()).map_err(fail)?;
+        let mut file = File::create_new(path).map_err(fail)?;
+        file.write_all(&pcapng::head()).map_err(fail)?;
         let (wall, monotonic_ns) = (wall_now(), monotonic_ns());
         Ok(Self {
             file: Some(file),
@@ -71,23 +70,19 @@ impl Capture {
             counts: [0; 2],
             wall,
             monotonic_ns,
-            flushed_ns: monotonic_ns,
         })
     }
 
     /// Keeps a piece. A file that cannot be written any more is given up and reported; what it is
     /// of goes on.
     pub(crate) fn piece(&mut self, at_ns: i64, way: Way, bytes: &[u8]) {
-        for piece in bytes.chunks(PIECE_BYTES) {
+        let most = if self.is_stream { STREAM_BYTES } else { PIECE_BYTES };
+        for piece in bytes.chunks(most) {
             let packet = self.packet(way, piece);
             let at = (self.wall.0 + at_ns - self.monotonic_ns).max(0).unsigned_abs();
             let Some(file) = &mut self.file else { return };
-            let mut written = file.write_all(&pcapng::packet(at, &packet));
-            if at_ns - self.flushed_ns >= FLUSH_EVERY_NS {
-                self.flushed_ns = at_ns;
-                written = written.and_then(|()| file.flush());
-            }
-            if let Err(error) = written {
+            // Whole blocks, one at a time: a program that is killed leaves whole ones.
+            if let Err(error) = file.write_all(&pcapng::packet(at, &packet)) {
                 print_err(&format!("capture_ended: it cannot be written any more: {error}"));
                 self.file = None;
             }
@@ -113,16 +108,6 @@ impl Capture {
         // Neither can a vector be full nor a piece be too long.
         debug_assert!(done.is_ok());
         out
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.flush()
-        {
-            print_err(&format!("capture_ended: its end cannot be written: {error}"));
-        }
     }
 }
 

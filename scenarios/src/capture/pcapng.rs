@@ -5,7 +5,10 @@
 /// What a file of this program names as its maker.
 pub(super) const MAKER: &str = concat!("lastmeter ", env!("CARGO_PKG_VERSION"));
 
-/// Captured that begin with an IP header.
+/// What all versions of it begin with there.
+const OWN: &[u8] = b"lastmeter ";
+
+/// Packets that begin with an IP header.
 pub(super) const LINK_RAW: u16 = 101;
 
 const SECTION: u32 = 0x0A0D_0D0A;
@@ -29,6 +32,8 @@ pub(crate) struct Packet {
     pub(crate) link: u16,
     /// The packet from its link's header on.
     pub(crate) bytes: Vec<u8>,
+    /// Whether its end was not captured.
+    pub(crate) is_cut: bool,
 }
 
 fn block(kind: u32, body: &[u8], out: &mut Vec<u8>) {
@@ -61,7 +66,7 @@ pub(super) fn head() -> Vec<u8> {
     block(SECTION, &section, &mut out);
     let mut interface = Vec::new();
     interface.extend([LINK_RAW, 0].map(u16::to_le_bytes).concat());
-    // Captured are not cut.
+    // Packets are not cut.
     interface.extend(0_u32.to_le_bytes());
     option(TIME_RESOLUTION, &[9], &mut interface);
     option(END_OF_OPTIONS, &[], &mut interface);
@@ -144,13 +149,13 @@ impl Reader<'_> {
             let cut = || format!("cut or damaged at byte {at}");
             let fields: Vec<u32> =
                 (0..4).map_while(|field| self.word(self.file, at + 4 * field)).collect();
-            let &[seconds, parts, length, _] = fields.as_slice() else { return Err(cut()) };
-            let length = length as usize;
+            let &[seconds, parts, length, whole] = fields.as_slice() else { return Err(cut()) };
+            let (length, is_cut) = (length as usize, whole > length);
             let bytes = self.file.get(at + 16..at.saturating_add(16).saturating_add(length));
             let bytes = bytes.filter(|_| length <= PACKET_LIMIT).ok_or_else(cut)?.to_vec();
             let parts_ns = u64::from(parts) * if is_nano { 1 } else { 1000 };
             let at_ns = u64::from(seconds) * 1_000_000_000 + parts_ns;
-            found.packets.push(Packet { at_ns, link, bytes });
+            found.packets.push(Packet { at_ns, link, bytes, is_cut });
             self.at += 16 + length;
         }
         Ok(())
@@ -176,7 +181,8 @@ impl Reader<'_> {
             let body = body.flatten().ok_or_else(cut)?;
             match kind {
                 SECTION => {
-                    found.is_own = self.option(body, 16, APPLICATION) == Some(MAKER.as_bytes());
+                    let maker = self.option(body, 16, APPLICATION);
+                    found.is_own = maker.is_some_and(|maker| maker.starts_with(OWN));
                 }
                 INTERFACE => interfaces.push(self.interface(body).ok_or_else(cut)?),
                 ENHANCED_PACKET => {
@@ -221,7 +227,8 @@ impl Reader<'_> {
         let length = self.word(body, 12)? as usize;
         let bytes = body.get(20..20_usize.checked_add(length)?)?.to_vec();
         let at_ns = u128::from(units) * 1_000_000_000 / u128::from(interface.units_per_second);
-        Some(Packet { at_ns: u64::try_from(at_ns).ok()?, link: interface.link, bytes })
+        let is_cut = self.word(body, 16)? as usize > length;
+        Some(Packet { at_ns: u64::try_from(at_ns).ok()?, link: interface.link, bytes, is_cut })
     }
 }
 
@@ -242,7 +249,7 @@ mod tests {
         classic.extend([0; 8]);
         classic.extend([0, 0, 4, 0, 1, 0, 0, 0]);
         classic.extend([5, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0xAA, 0xBB]);
-        let one = Packet { at_ns: 5_000_007_000, link: 1, bytes: vec![0xAA, 0xBB] };
+        let one = Packet { at_ns: 5_000_007_000, link: 1, bytes: vec![0xAA, 0xBB], is_cut: false };
         assert_eq!(read(&classic).packets, std::slice::from_ref(&one));
         // The same, big-endian and in nanoseconds.
         let mut big = vec![0xA1, 0xB2, 0x3C, 0x4D, 0, 2, 0, 4];
@@ -280,7 +287,7 @@ mod tests {
             prop_assert!(found.is_own && found.damage.is_none());
             let expected = packets.into_iter();
             let expected: Vec<Packet> = expected
-                .map(|(at_ns, bytes)| Packet { at_ns, link: LINK_RAW, bytes })
+                .map(|(at_ns, bytes)| Packet { at_ns, link: LINK_RAW, bytes, is_cut: false })
                 .collect();
             prop_assert_eq!(&found.packets, &expected);
             let cut = read(&whole[..cut.index(whole.len())]);

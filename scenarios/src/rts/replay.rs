@@ -25,14 +25,14 @@ pub struct ReplayOptions {
     /// `tcp:HOST:PORT`
     #[arg(long, value_name = "ADDRESS")]
     pub on: String,
-    /// The port at either end of the flow that is played, where the capture holds several
+    /// The port that the simulator sends from, where the capture holds several flows
     #[arg(long, value_name = "PORT")]
-    pub port: Option<u16>,
+    pub from: Option<u16>,
     /// How many times as fast: a number, or `max` without any wait
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
     pub speed: Speed,
     /// How often it is played
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub times: u32,
     /// End by itself after so long, whatever is left
     #[arg(long = "for", value_name = "TIME", value_parser = crate::device::length)]
@@ -75,7 +75,7 @@ fn played(options: &ReplayOptions) -> Result<bool, String> {
     let mut faults: Vec<String> = packets.damage.iter().cloned().collect();
     let Flows { flows, gaps } = Flows::of(&packets);
     faults.extend(gaps);
-    let wanted = flows.iter().filter(|(flow, _)| options.port.is_none_or(|it| flow.has_port(it)));
+    let wanted = flows.iter().filter(|(flow, _)| options.from.is_none_or(|it| flow.is_from(it)));
     let wanted: Vec<_> = wanted.collect();
     let [(flow, pieces)] = wanted.as_slice() else {
         return Err(choose(
@@ -117,13 +117,13 @@ fn played(options: &ReplayOptions) -> Result<bool, String> {
 fn choose(options: &ReplayOptions, flows: &[(&Flow, usize)], faults: &[String]) -> String {
     let name = options.capture.display();
     if flows.is_empty() {
-        let port = options.port.map(|port| format!(" at port {port}")).unwrap_or_default();
+        let port = options.from.map(|port| format!(" from port {port}")).unwrap_or_default();
         let faults: Vec<String> = faults.iter().map(|fault| format!("; {fault}")).collect();
         return format!("{name}: found no UDP or TCP with a payload{port}{}", faults.concat());
     }
     let flows = flows.iter().map(|(flow, count)| format!("\n  {flow}: {count} pieces"));
     format!(
-        "{name}: found {} flows, expected one; choose by `--port`:{}",
+        "{name}: found {} flows, expected one; choose by `--from`:{}",
         flows.len(),
         flows.collect::<String>()
     )

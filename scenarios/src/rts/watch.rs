@@ -70,13 +70,13 @@ fn watch_line(options: &WatchOptions) -> Result<Vec<String>, String> {
     let is_stream = !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
     let watched = Watched::new(&map, is_stream, monotonic_ns());
     let watched = watched.map_err(|error| format!("{}: {error}", options.map.display()))?;
-    let capture =
-        options.capture.as_ref().map(|path| Capture::create(path, &address)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the runtime did not start: {error}"))?;
     runtime.block_on(async {
         let line = Channel::open(&address, ChannelSettings::M_BUS).await;
         let line = line.map_err(|error| chain(&error))?;
+        let capture = options.capture.as_ref().map(|path| Capture::create(path, &address));
+        let capture = capture.transpose()?;
         let view = View::new(options.format);
         view.ready(&map, &line);
         let watcher = Watcher { watched, line, address, period_ns, view, capture };
