@@ -1,7 +1,8 @@
 //! A value through the adapter and back, on one clock.
 
+use std::io::Read as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use bytes::BytesMut;
 use rmqtt::context::ServerContext;
@@ -61,7 +62,7 @@ fn broker() -> (Runtime, String) {
     (runtime, address)
 }
 
-fn ping_pong(folder: &Path, broker: &str, at: &str, more: &[&str]) -> std::process::Child {
+fn ping_pong(folder: &Path, broker: &str, at: &str, more: &[&str]) -> Child {
     lastmeter()
         .args(["rts", "ping-pong"])
         .arg(folder.join("map.toml"))
@@ -76,11 +77,28 @@ fn ping_pong(folder: &Path, broker: &str, at: &str, more: &[&str]) -> std::proce
         .unwrap()
 }
 
-fn summary(child: std::process::Child) -> (Option<i32>, Value) {
+/// After its first line: adapter and broker are there.
+fn ready(mut child: Child) -> Child {
+    let stdout = child.stdout.as_mut().unwrap();
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while !line.ends_with(b"\n") {
+        stdout.read_exact(&mut byte).unwrap();
+        line.extend(byte);
+    }
+    let line: Value = serde_json::from_slice(&line).unwrap();
+    assert_eq!(line["ready"], true, "{line}");
+    child
+}
+
+fn summary(child: Child) -> (Option<i32>, Value) {
     let done = child.wait_with_output().unwrap();
     let text = String::from_utf8(done.stdout.clone()).unwrap();
     let last = text.lines().last().unwrap_or_else(|| panic!("{done:?}"));
     (done.status.code(), serde_json::from_str(last).unwrap())
+}
+
+fn count(summary: &Value, key: &str) -> u64 {
+    summary[key].as_u64().unwrap_or_else(|| panic!("{key}: {summary}"))
 }
 
 #[test]
@@ -92,37 +110,76 @@ fn values_go_out_and_come_back_and_each_leg_is_measured() {
     let at = adapter.port().to_string();
     let csv = folder.path().join("cycles.csv");
     let more = ["--count", "60", "--warm-up", "5", "--floor", "--csv", csv.to_str().unwrap()];
-    let (code, summary) = summary(ping_pong(folder.path(), &broker, &at, &more));
-    assert_eq!((code, &summary["cycles"], &summary["lost"]), (Some(0), &60.into(), &0.into()));
+    let (code, summary) = summary(ready(ping_pong(folder.path(), &broker, &at, &more)));
+    for (key, expected) in [("cycles", 60), ("sent", 60), ("back", 60), ("lost", 0), ("late", 0)] {
+        assert_eq!(summary[key], expected, "{key}: {summary}");
+    }
+    assert_eq!((code, count(&summary, "out_of_order")), (Some(0), 0), "{summary}");
     let p50 = |leg: &str| summary["legs"][leg]["p50"].as_f64().unwrap();
     let (out, back, whole) =
         (p50("frame_to_broker_s"), p50("broker_to_frame_s"), p50("whole_loop_s"));
     assert!(out > 0.0 && back > 0.0 && whole >= out, "{summary}");
     assert!(summary["ratio_to_floor"].as_f64().unwrap() > 0.0, "{summary}");
+    assert_eq!(summary["floor_lost"], 0, "{summary}");
     let rows = std::fs::read_to_string(&csv).unwrap();
-    // The first ones may be lost: the adapter has not subscribed yet.
-    for row in rows.lines().skip(1 + 5) {
+    let mut due = Vec::new();
+    for row in rows.lines().skip(1) {
         let instants: Vec<i64> = row.split(',').skip(1).map(|at| at.parse().unwrap()).collect();
         assert!(instants.is_sorted(), "{row}");
+        due.push(instants[0]);
     }
-    assert_eq!(rows.lines().count(), 66);
+    // The schedule is kept to, whatever came back when.
+    let expected: Vec<i64> = (0..65).map(|number| number * 20_000_000).collect();
+    assert_eq!(due, expected);
+    // A file that is there is not written over, and nothing is measured for it.
+    let done = ping_pong(folder.path(), &broker, &at, &more).wait_with_output().unwrap();
+    assert!(done.status.code() == Some(2) && done.stdout.is_empty(), "{done:?}");
 }
 
 #[test]
-fn values_that_do_not_come_back_are_lost_and_beyond_any_limit() {
+fn each_value_that_a_stall_holds_up_is_lost_or_over_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let (_runtime, broker) = broker();
     let more = ["--set", "raw = \"json\""];
     let adapter = Adapter::start_of(MAP, "udp-listen:127.0.0.1:0", &broker, folder.path(), &more);
     let at = adapter.port().to_string();
-    let more = ["--count", "60", "--warm-up", "0", "--timeout", "100 ms", "--class", "TT2"];
-    let child = ping_pong(folder.path(), &broker, &at, &more);
-    pause(700);
+    let csv = folder.path().join("cycles.csv");
+    let limits = ["--timeout", "600 ms", "--class", "TT2", "--stall", "1 ms"];
+    let more = ["--count", "200", "--warm-up", "0", "--csv", csv.to_str().unwrap()];
+    let more = [&more[..], &limits].concat();
+    let child = ready(ping_pong(folder.path(), &broker, &at, &more));
+    pause(400);
     signal(&adapter.child, "STOP");
     pause(1500);
     signal(&adapter.child, "CONT");
     let (code, summary) = summary(child);
-    assert!(summary["lost"].as_u64().unwrap() >= 3, "{summary}");
-    assert!(code != Some(0) && summary["class"]["verdict"] != "pass", "{summary}");
+    // 75 were due while nobody answered; but for those of the last 600 ms all are lost, by the
+    // schedule and not by what the stall let through.
+    assert!(count(&summary, "lost") >= 40, "{summary}");
+    assert_eq!(count(&summary, "lost") + count(&summary, "back"), 200, "{summary}");
+    assert!(count(&summary, "back") >= 60, "{summary}");
+    assert_eq!((code, &summary["class"]["verdict"]), (Some(1), &"fail".into()), "{summary}");
     assert!(summary["legs"]["whole_loop_s"]["max"].is_null(), "{summary}");
+    // What is held up arrives late, and is not taken for what was sent later: it waited for the
+    // stall's end, so that of those sent in its first second none took less than a third of one.
+    let rows = std::fs::read_to_string(&csv).unwrap();
+    let held_up = rows.lines().skip(1 + 30).take(40).filter_map(|row| {
+        let instants: Vec<Option<i64>> = row.split(',').map(|at| at.parse().ok()).collect();
+        Some(instants[3]? - instants[2]?)
+    });
+    let held_up: Vec<i64> = held_up.collect();
+    assert!(held_up.iter().all(|delay| *delay > 300_000_000), "{held_up:?}");
+}
+
+#[test]
+fn who_hears_nothing_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_runtime, broker) = broker();
+    // Without `raw` no sample comes.
+    let adapter = Adapter::start_of(MAP, "udp-listen:127.0.0.1:0", &broker, folder.path(), &[]);
+    let child = ping_pong(folder.path(), &broker, &adapter.port().to_string(), &[]);
+    let done = child.wait_with_output().unwrap();
+    let printed = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("nothing arrived on `default/rts/rack/points`"), "{printed}");
 }

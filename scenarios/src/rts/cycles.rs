@@ -1,8 +1,10 @@
-//! What ping-pong has measured: cycles with their four instants, and what is concluded of them.
+//! What ping-pong has measured: cycles with their instants, and what is concluded of them.
 
+use lastmeter_record::Status;
 use lastmeter_reports::ExitCode;
 use lastmeter_reports::latency::{
-    Delay, INFINITE, lower_bound, nearest_rank, transfer_time_classes, upper_bound,
+    self, Blocks, Delay, Due, INFINITE, Judgement, Late, Shown, Tally, design_effect, judge,
+    nearest_rank, transfer_time_classes,
 };
 use serde_json::{Value, json};
 
@@ -20,8 +22,8 @@ const FLOOR_FACTOR: i64 = 10;
 pub(super) struct Cycle {
     /// When it was to be sent.
     pub(super) due_ns: i64,
-    /// When its frame left.
-    pub(super) sent_ns: i64,
+    /// When its frame left; `None` where nobody took it.
+    pub(super) sent_ns: Option<i64>,
     /// When its value arrived at the service, as a raw sample.
     pub(super) heard_ns: Option<i64>,
     /// When the service handed its answer to the broker.
@@ -51,27 +53,35 @@ impl Leg {
 
     /// What it took; infinite where it was not gone to its end.
     fn of(self, cycle: &Cycle) -> Delay {
-        let between = |from: Option<i64>, to: Option<i64>| from.zip(to).map(|(from, to)| to - from);
-        match self {
-            Self::FrameToBroker => between(Some(cycle.sent_ns), cycle.heard_ns),
-            Self::BrokerToFrame => between(cycle.answered_ns, cycle.back_ns),
-            Self::Loop => between(Some(cycle.sent_ns), cycle.back_ns),
-        }
-        .unwrap_or(INFINITE)
+        let (from, to) = match self {
+            Self::FrameToBroker => (cycle.sent_ns, cycle.heard_ns),
+            Self::BrokerToFrame => (cycle.answered_ns, cycle.back_ns),
+            Self::Loop => (cycle.sent_ns, cycle.back_ns),
+        };
+        from.zip(to).map_or(INFINITE, |(from, to)| to - from)
     }
 }
 
-/// All that was measured.
+/// All that was measured. Each cycle that was due is one of them, whatever became of those before:
+/// a stall that is waited through would hide all but one of the values that it holds up.
 #[derive(Debug, Default)]
 pub(super) struct Cycles {
     pub(super) all: Vec<Cycle>,
     pub(super) period_ns: i64,
+    /// After so long a value is lost.
+    pub(super) timeout_ns: i64,
     /// The first so many are left out.
     pub(super) warm_up: usize,
-    /// Bare hops over the same broker, nanoseconds.
+    /// How many are judged.
+    pub(super) count: usize,
+    /// Bare hops over the same broker, nanoseconds; infinite ones did not arrive.
     pub(super) floor_ns: Vec<Delay>,
-    /// Values that arrived when their cycle had been given up.
-    pub(super) late: u64,
+    /// Values that arrived again.
+    pub(super) repeated: u64,
+    /// Values that arrived behind one that was sent later.
+    pub(super) out_of_order: u64,
+    /// The latest that was heard, and that came back.
+    pub(super) last: [usize; 2],
 }
 
 /// What is claimed.
@@ -80,11 +90,13 @@ pub(super) struct Claim {
     pub(super) class: String,
     pub(super) limit_ns: Delay,
     pub(super) coverage: f64,
+    /// The longest stall in which what is late counts as one.
+    pub(super) stall_ns: i64,
 }
 
 impl Claim {
     /// The limit of a transfer-time class of IEC 61850-5.
-    pub(super) fn of_class(name: &str, coverage: f64) -> Result<Self, String> {
+    pub(super) fn of_class(name: &str, coverage: f64, stall_ns: i64) -> Result<Self, String> {
         let named = transfer_time_classes().iter().find(|row| row.name == name);
         let limit_ns = named.and_then(|row| row.limit_ns).ok_or_else(|| {
             let names = transfer_time_classes().iter().filter(|row| row.limit_ns.is_some());
@@ -94,7 +106,7 @@ impl Claim {
         if !(0.5..1.0).contains(&coverage) {
             return Err(format!("--coverage: found {coverage}, expected 0.5 to below 1"));
         }
-        Ok(Self { class: name.to_owned(), limit_ns, coverage })
+        Ok(Self { class: name.to_owned(), limit_ns, coverage, stall_ns })
     }
 }
 
@@ -116,66 +128,149 @@ impl Concluded {
 }
 
 impl Cycles {
+    /// How many have to be told apart: those that are not given up yet, and the next.
+    pub(super) fn at_once(timeout_ns: i64, period_ns: i64) -> u32 {
+        u32::try_from(timeout_ns / period_ns.max(1)).unwrap_or(u32::MAX).saturating_add(2)
+    }
+
+    /// The value of a cycle arrived at the service; whether for the first time.
+    pub(super) fn heard(&mut self, number: usize, at_ns: i64) -> bool {
+        let Some(cycle) = self.all.get_mut(number) else { return false };
+        if cycle.heard_ns.is_some() {
+            self.repeated += 1;
+            return false;
+        }
+        cycle.heard_ns = Some(at_ns);
+        self.in_order(0, number);
+        true
+    }
+
+    /// The answer to a cycle arrived.
+    pub(super) fn came_back(&mut self, number: usize, at_ns: i64) {
+        // A frame with this value that was not asked for is none of its.
+        let is_answered = |cycle: &&mut Cycle| cycle.answered_ns.is_some();
+        let Some(cycle) = self.all.get_mut(number).filter(is_answered) else { return };
+        if cycle.back_ns.is_some() {
+            self.repeated += 1;
+            return;
+        }
+        cycle.back_ns = Some(at_ns);
+        self.in_order(1, number);
+    }
+
+    fn in_order(&mut self, way: usize, number: usize) {
+        self.out_of_order += u64::from(number < self.last[way]);
+        self.last[way] = self.last[way].max(number);
+    }
+
+    /// Whether nothing is under way any more that is not given up.
+    pub(super) fn is_over(&self, now_ns: i64) -> bool {
+        let is_open = |cycle: &Cycle| {
+            let sent_ns = cycle.sent_ns.filter(|_| cycle.back_ns.is_none());
+            sent_ns.is_some_and(|sent_ns| now_ns - sent_ns <= self.timeout_ns)
+        };
+        self.all.len() >= self.warm_up + self.count && !self.all.iter().any(is_open)
+    }
+
     fn judged(&self) -> &[Cycle] {
         self.all.get(self.warm_up..).unwrap_or_default()
     }
 
+    /// What a leg took; infinite also where that is longer than a value is waited for.
+    fn delay(&self, leg: Leg, cycle: &Cycle) -> Delay {
+        let delay = leg.of(cycle);
+        if delay > self.timeout_ns { INFINITE } else { delay }
+    }
+
     fn ascending(&self, leg: Leg) -> Vec<Delay> {
-        let mut all: Vec<Delay> = self.judged().iter().map(|cycle| leg.of(cycle)).collect();
+        let mut all: Vec<Delay> =
+            self.judged().iter().map(|cycle| self.delay(leg, cycle)).collect();
         all.sort_unstable();
         all
+    }
+
+    fn count(&self, is_it: impl Fn(&Cycle) -> bool) -> usize {
+        self.judged().iter().filter(|cycle| is_it(cycle)).count()
     }
 
     /// Cycles whose frame left too late for a schedule to be spoken of.
     fn missed(&self) -> usize {
         let limit_ns = ((self.period_ns as f64 * LATE_SHARE) as i64).min(LATE_MOST_NS);
-        self.judged().iter().filter(|cycle| cycle.sent_ns - cycle.due_ns > limit_ns).count()
+        self.count(|cycle| cycle.sent_ns.is_some_and(|sent_ns| sent_ns - cycle.due_ns > limit_ns))
     }
 
-    fn lost(&self) -> usize {
-        self.judged().iter().filter(|cycle| cycle.back_ns.is_none()).count()
+    /// Not back within the timeout, those that came later among them.
+    pub(super) fn lost(&self) -> usize {
+        self.count(|cycle| self.delay(Leg::Loop, cycle) == INFINITE)
     }
 
-    /// The whole loop against a limit, by the rules that hold for latency everywhere: the share of
-    /// cycles beyond it by exact bounds (Clopper and Pearson 1934), a lost one as beyond any limit,
-    /// and no verdict where this program was late itself or the limit is near a bare hop.
+    /// The whole loop against a limit, by the rules that hold for latency everywhere
+    /// ([`lastmeter_reports::latency`]): one device, and one message per cycle.
+    fn judge(&self, claim: &Claim) -> Judgement {
+        let judged = self.judged();
+        let is_late = |cycle: &Cycle| self.delay(Leg::Loop, cycle) > claim.limit_ns;
+        let from_ns = judged.first().map_or(0, |cycle| cycle.due_ns);
+        let to_ns = judged.last().map_or(0, |cycle| cycle.due_ns) + self.period_ns;
+        let blocks = Blocks::of(from_ns, to_ns);
+        let mut by_block = [vec![0; blocks.count() as usize], vec![0; blocks.count() as usize]];
+        for cycle in judged {
+            let place = blocks.index(cycle.due_ns);
+            by_block[0][place] += 1;
+            by_block[1][place] += u64::from(is_late(cycle));
+        }
+        let over = by_block[1].iter().sum();
+        let shown = Shown {
+            tally: Tally { n: judged.len() as u64, over, ..Tally::default() },
+            deff: design_effect(&blocks, &by_block[0], &by_block[1]),
+            due: &Due::Each(judged.iter().map(|cycle| cycle.due_ns).collect()),
+            late: &Late::of(judged.iter().map(|cycle| (cycle.due_ns, 0, is_late(cycle)))),
+            window_ns: to_ns - from_ns,
+        };
+        judge(&shown, latency::Claim { coverage: claim.coverage, stall_ns: claim.stall_ns })
+    }
+
+    /// The verdict; none where this program was late itself, or the limit is near a bare hop.
     pub(super) fn conclude(&self, claim: &Claim) -> Concluded {
-        let (n, limit_ns) = (self.judged().len(), claim.limit_ns);
-        let over = self.ascending(Leg::Loop).iter().filter(|delay| **delay > limit_ns).count();
-        let allowed = 1.0 - claim.coverage;
-        let (k, of) = (over as f64, n as f64);
-        let bounds = (lower_bound(k, of), upper_bound(k, of));
-        let percent = |share: f64| format!("{:.2} %", 100.0 * share);
-        let counts = format!(
-            "{over} of {n} loops over {} ms ({} to {} of all, at 95 % each), {} allowed",
-            limit_ns as f64 / 1e6,
-            percent(bounds.0),
-            percent(bounds.1),
-            percent(allowed)
+        let judgement = self.judge(claim);
+        let (n, missed) = (self.judged().len(), self.missed());
+        let why = format!(
+            "{} of {n} loops over {} ms, {:.2} % allowed: {}",
+            judgement.tally.over,
+            claim.limit_ns as f64 / 1e6,
+            100.0 * judgement.allowed(),
+            judgement.words()
         );
-        let mut floor = self.floor_ns.clone();
-        floor.sort_unstable();
-        let missed = self.missed();
-        let concluded = |exit, why: String| Concluded { exit, why };
-        if bounds.0 > allowed && self.lost() == n {
-            return concluded(ExitCode::Failed, format!("nothing came back: {counts}"));
+        let open = |why: String| Concluded { exit: ExitCode::Inconclusive, why };
+        if n > 0 && self.count(|cycle| cycle.back_ns.is_some()) == 0 {
+            let why = format!("nothing came back: {why}");
+            return Concluded { exit: ExitCode::Failed, why };
         }
-        if missed as f64 > MISSED_SHARE * of {
-            let why =
-                format!("{missed} of {n} frames left late: this program was held up; {counts}");
-            return concluded(ExitCode::Inconclusive, why);
+        if missed as f64 > MISSED_SHARE * n as f64 {
+            let held_up = "frames left late: this program was held up";
+            return open(format!("{missed} of {n} {held_up}; {why}"));
         }
-        if nearest_rank(&floor, 0.99).is_some_and(|p99| p99 * FLOOR_FACTOR > limit_ns) {
-            let why =
-                format!("not measurable here: a bare hop takes up to a tenth of it; {counts}");
-            return concluded(ExitCode::Inconclusive, why);
+        let floor = nearest_rank(&ascending(&self.floor_ns), 0.99);
+        if floor.is_some_and(|p99| p99.saturating_mul(FLOOR_FACTOR) > claim.limit_ns) {
+            return open(format!(
+                "not measurable here: a bare hop takes over a tenth of it; {why}"
+            ));
         }
-        if bounds.1 <= allowed {
-            concluded(ExitCode::Passed, counts)
-        } else if bounds.0 > allowed {
-            concluded(ExitCode::Failed, counts)
-        } else {
-            concluded(ExitCode::Inconclusive, format!("{counts}: more cycles decide it"))
+        let exit = match judgement.status {
+            Status::Fail => ExitCode::Failed,
+            // What was ended early says nothing of the cycles that it was to have.
+            Status::Pass if n >= self.count => ExitCode::Passed,
+            _ => ExitCode::Inconclusive,
+        };
+        Concluded { exit, why }
+    }
+
+    /// How it ended where nothing is claimed.
+    pub(super) fn plain_exit(&self) -> ExitCode {
+        match self.judged().len() {
+            0 => ExitCode::NothingEvaluated,
+            _ if self.lost() > 0 => ExitCode::Failed,
+            n if n < self.count => ExitCode::Inconclusive,
+            _ => ExitCode::Passed,
         }
     }
 
@@ -184,118 +279,60 @@ impl Cycles {
         let finite =
             |delay: Option<Delay>| delay.filter(|it| *it != INFINITE).map(|it| it as f64 / 1e9);
         let figures = |ascending: &[Delay]| {
+            let quantile = |share| finite(nearest_rank(ascending, share));
             json!({
-                "p50": finite(nearest_rank(ascending, 0.5)), "p95": finite(nearest_rank(ascending, 0.95)),
-                "p99": finite(nearest_rank(ascending, 0.99)), "max": finite(ascending.last().copied()),
+                "p50": quantile(0.5), "p95": quantile(0.95), "p99": quantile(0.99),
+                "max": finite(ascending.last().copied()),
             })
         };
         let legs = Leg::ALL
             .map(|leg| (leg.word().replace(' ', "_") + "_s", figures(&self.ascending(leg))));
         let legs: serde_json::Map<String, Value> = legs.into_iter().collect();
-        let mut floor = self.floor_ns.clone();
-        floor.sort_unstable();
+        let floor = ascending(&self.floor_ns);
         let ratio =
             nearest_rank(&floor, 0.5).zip(nearest_rank(&self.ascending(Leg::FrameToBroker), 0.5));
-        let ratio = ratio.filter(|(floor, own)| *floor > 0 && *own != INFINITE);
+        let ratio =
+            ratio.filter(|(floor, own)| *floor > 0 && *floor != INFINITE && *own != INFINITE);
+        let lost = self.lost();
         json!({
-            "cycles": self.judged().len(), "warm_up": self.warm_up.min(self.all.len()),
-            "lost": self.lost(), "late": self.late, "missed_deadlines": self.missed(),
+            "cycles": self.judged().len(), "wanted": self.count,
+            "warm_up": self.warm_up.min(self.all.len()),
+            "sent": self.count(|cycle| cycle.sent_ns.is_some()),
+            "heard": self.count(|cycle| cycle.heard_ns.is_some()),
+            "back": self.judged().len() - lost, "lost": lost,
+            "late": self.count(|cycle| {
+                self.delay(Leg::Loop, cycle) == INFINITE && cycle.back_ns.is_some()
+            }),
+            "repeated": self.repeated, "out_of_order": self.out_of_order,
+            "missed_deadlines": self.missed(),
             "legs": legs, "floor_s": (!floor.is_empty()).then(|| figures(&floor)),
+            "floor_lost": floor.iter().filter(|delay| **delay == INFINITE).count(),
             "ratio_to_floor": ratio.map(|(floor, own)| own as f64 / floor as f64),
         })
     }
 
-    /// One row per cycle, in nanoseconds since the first was due.
+    /// One row per cycle, in nanoseconds since the first was due; the warm-up is numbered from
+    /// below 1 on.
     pub(super) fn csv(&self) -> String {
         let begin = self.all.first().map_or(0, |cycle| cycle.due_ns);
         let mut text = "cycle,due_ns,sent_ns,heard_ns,answered_ns,back_ns\n".to_owned();
-        for (number, cycle) in self.all.iter().enumerate() {
+        for (place, cycle) in self.all.iter().enumerate() {
             let of = |at: Option<i64>| at.map_or_else(String::new, |at| (at - begin).to_string());
             let Cycle { due_ns, sent_ns, heard_ns, answered_ns, back_ns } = *cycle;
-            let all = [Some(due_ns), Some(sent_ns), heard_ns, answered_ns, back_ns].map(of);
-            text.extend([&*(number + 1).to_string(), ",", &*all.join(","), "\n"]);
+            let all = [Some(due_ns), sent_ns, heard_ns, answered_ns, back_ns].map(of);
+            let number = place as i64 + 1 - self.warm_up as i64;
+            text.extend([&*number.to_string(), ",", &*all.join(","), "\n"]);
         }
         text
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: i64 = 1_000_000;
-
-    fn cycles(count: usize, loop_ms: impl Fn(usize) -> Option<i64>) -> Cycles {
-        let cycle = |number: usize| {
-            let due_ns = number as i64 * 50 * MS;
-            let back_ns = loop_ms(number).map(|length| due_ns + length * MS);
-            Cycle {
-                due_ns,
-                sent_ns: due_ns,
-                heard_ns: back_ns.map(|_| due_ns + MS),
-                answered_ns: back_ns.map(|_| due_ns + MS + 1000),
-                back_ns,
-            }
-        };
-        Cycles { all: (0..count).map(cycle).collect(), period_ns: 50 * MS, ..Cycles::default() }
-    }
-
-    fn tt6() -> Claim {
-        Claim { class: "TT6".to_owned(), limit_ns: 3 * MS, coverage: 0.95 }
-    }
-
-    #[test]
-    fn figures_are_those_of_the_instants() {
-        let mut all = cycles(100, |number| Some(2 + i64::from(number == 99)));
-        all.floor_ns = vec![MS / 2; 10];
-        let summary = all.summary();
-        assert_eq!(summary["legs"]["whole_loop_s"]["p50"], 0.002);
-        assert_eq!(summary["legs"]["whole_loop_s"]["max"], 0.003);
-        assert_eq!(summary["legs"]["frame_to_broker_s"]["p99"], 0.001);
-        assert_eq!((&summary["ratio_to_floor"], &summary["lost"]), (&2.0.into(), &0.into()));
-        assert!(
-            all.csv()
-                .starts_with("cycle,due_ns,sent_ns,heard_ns,answered_ns,back_ns\n1,0,0,1000000,")
-        );
-    }
-
-    #[test]
-    fn loops_are_judged_by_exact_bounds_and_lost_ones_are_beyond_any_limit() {
-        let exit = |all: &Cycles| all.conclude(&tt6()).exit;
-        // 0 of 59 leave at most 4.95 % possible, 0 of 58 more than 5 %.
-        assert_eq!(exit(&cycles(59, |_| Some(2))), ExitCode::Passed);
-        assert_eq!(exit(&cycles(58, |_| Some(2))), ExitCode::Inconclusive);
-        let lost = cycles(59, |number| (number != 7).then_some(2));
-        assert_eq!(exit(&lost), ExitCode::Inconclusive);
-        assert_eq!(lost.summary()["legs"]["whole_loop_s"]["max"], Value::Null);
-        assert_eq!(
-            exit(&cycles(100, |number| Some(if number % 5 == 0 { 4 } else { 2 }))),
-            ExitCode::Failed
-        );
-        assert_eq!(exit(&cycles(100, |_| None)), ExitCode::Failed);
-        // The warm-up is left out.
-        let mut cold = cycles(100, |number| Some(if number < 20 { 9 } else { 2 }));
-        cold.warm_up = 20;
-        assert_eq!(exit(&cold), ExitCode::Passed);
-    }
-
-    #[test]
-    fn who_was_held_up_or_has_a_slow_broker_concludes_nothing() {
-        let mut all = cycles(100, |_| Some(2));
-        for cycle in all.all.iter_mut().take(2) {
-            cycle.sent_ns += 6 * MS;
-        }
-        let concluded = all.conclude(&tt6());
-        assert!(concluded.exit == ExitCode::Inconclusive && concluded.why.contains("held up"));
-        let mut slow = cycles(100, |_| Some(2));
-        slow.floor_ns = vec![MS; 50];
-        assert!(slow.conclude(&tt6()).why.starts_with("not measurable here"));
-    }
-
-    #[test]
-    fn a_class_that_is_not_known_is_named() {
-        assert!(Claim::of_class("TT6", 0.95).unwrap().limit_ns == 3 * MS);
-        assert!(Claim::of_class("TT9", 0.95).unwrap_err().contains("no class `TT9`"));
-        assert!(Claim::of_class("TT6", 1.0).unwrap_err().contains("0.5 to below 1"));
-    }
+fn ascending(delays: &[Delay]) -> Vec<Delay> {
+    let mut all = delays.to_vec();
+    all.sort_unstable();
+    all
 }
+
+#[cfg(test)]
+#[path = "cycles_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 mod bridge;
 mod check;
 mod cycles;
+mod levels;
 mod ping_pong;
 mod replay;
 mod serve;

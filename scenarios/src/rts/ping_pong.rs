@@ -1,29 +1,34 @@
 //! `lastmeter rts ping-pong`: how long a value takes through an adapter and back, on one clock.
 //! The program is the simulator and a service at once, beside any adapter and any broker.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings};
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
+use lastmeter_link::mqtt::{LiveError, Session, SessionEvent, SessionEvents, SessionOptions};
+use lastmeter_link::priority;
 use lastmeter_link::timer::Timer;
 use lastmeter_reports::ExitCode;
+use lastmeter_reports::latency::INFINITE;
 use lastmeter_rts::point_map::{Point, PointDirection, PointMap, StatusRole};
 use lastmeter_rts::{Sample, SignalType, Value, Wire};
 use lastmeter_units::HardwareId;
 use lastmeter_wire::topics::{self, TENANT};
 use serde_json::json;
 
-use super::cycles::{Claim, Cycle, Cycles, Leg};
+use super::cycles::{Claim, Concluded, Cycle, Cycles, Leg};
+use super::levels::Levels;
 use crate::device::ends;
 use crate::gateway::password;
 use crate::output::{TextFormat, complain, print_err, print_out};
 use crate::run::chain;
 
-/// Values that tell neighbouring cycles apart: up and down again by one step.
-const STEPS: u32 = 32;
+/// So long adapter and broker are waited for at the beginning.
+const START_LIMIT_NS: i64 = 10_000_000_000;
 
 /// What is sent, and through what.
 #[derive(Clone, Debug, Args)]
@@ -57,13 +62,13 @@ pub struct PingPongOptions {
     /// How many go before that are not counted
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub warm_up: u32,
-    /// From one to the next
+    /// From one to the next, whether the one is back or not
     #[arg(long, value_name = "TIME", default_value = "50 ms", value_parser = crate::device::length)]
     pub every: Duration,
     /// After so long a value is lost
     #[arg(long, value_name = "TIME", default_value = "2 s", value_parser = crate::device::length)]
     pub timeout: Duration,
-    /// Measure a bare hop over the broker beside each value
+    /// Measure a bare hop over the broker between each two values
     #[arg(long)]
     pub floor: bool,
     /// Judge the whole loop by a transfer-time class of IEC 61850-5, such as TT3
@@ -72,6 +77,10 @@ pub struct PingPongOptions {
     /// The share of loops that has to keep the limit
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     pub coverage: f64,
+    /// The longest stall whose loops count as one in the verdict: the longer, the more loops it
+    /// takes
+    #[arg(long, value_name = "TIME", default_value = "1 s", value_parser = crate::device::length)]
+    pub stall: Duration,
     /// A table for people, or one JSON object
     #[arg(long, value_enum, default_value_t = TextFormat::Human)]
     pub format: TextFormat,
@@ -89,8 +98,19 @@ pub(super) fn ping_pong(options: &PingPongOptions) -> ExitCode {
 }
 
 fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
-    let claim = options.class.as_deref().map(|name| Claim::of_class(name, options.coverage));
+    let claim = options
+        .class
+        .as_deref()
+        .map(|name| Claim::of_class(name, options.coverage, nanoseconds(options.stall)));
     let claim = claim.transpose()?;
+    let (period_ns, timeout_ns) = (nanoseconds(options.every).max(1), nanoseconds(options.timeout));
+    if let Some(claim) = claim.as_ref().filter(|claim| timeout_ns < claim.limit_ns) {
+        let limit_ms = claim.limit_ns / 1_000_000;
+        return Err(format!(
+            "--timeout: found less than the limit of {}, expected {limit_ms} ms or more",
+            claim.class
+        ));
+    }
     let address: ChannelAddress = options.on.parse().map_err(|error| format!("--on: {error}"))?;
     let name = options.map.display();
     let text = std::fs::read_to_string(&options.map)
@@ -101,8 +121,10 @@ fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
     })?;
     let is_stream = !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
     let wire = Wire::of_simulator(&map, is_stream).map_err(|error| format!("{name}: {error}"))?;
-    let out = Way::of(&map, "--out", &options.out, PointDirection::FromSimulator)?;
-    let back = Way::of(&map, "--back", &options.back, PointDirection::ToSimulator)?;
+    let needed = Cycles::at_once(timeout_ns, period_ns);
+    let (out, back) = (("--out", &*options.out), ("--back", &*options.back));
+    let out = Levels::of(&map, out, PointDirection::FromSimulator, needed)?;
+    let back = Levels::of(&map, back, PointDirection::ToSimulator, needed)?;
     let password = options.mqtt_password_file.as_deref().map(password).transpose()?;
     let gateway = HardwareId::new(&options.name).map_err(|error| format!("--name: {error}"))?;
     let client = format!("{}-ping-pong", options.name);
@@ -111,6 +133,15 @@ fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
         set: topics::simulator(TENANT, &gateway, "set"),
         hop: format!("{TENANT}/echo/{client}"),
     };
+    // What cannot be written is said before an hour of measuring.
+    let csv = options.csv.as_ref().map(|path| {
+        let file = File::create_new(path);
+        file.map_err(|error| format!("--csv: cannot create {}: {error}", path.display()))
+    });
+    let csv = csv.transpose()?;
+    // Who is refused plays on, later than asked for.
+    let priority = priority::raise_this_thread(priority::DEFAULT_LEVEL);
+    let priority = priority.err().unwrap_or_else(priority::policy_word);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the runtime did not start: {error}"))?;
     let cycles = runtime.block_on(async {
@@ -121,11 +152,12 @@ fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
         session.subscriptions = vec![topics.points.clone(), topics.hop.clone()];
         let (session, events) = Session::open(session);
         let cycles = Cycles {
-            period_ns: i64::try_from(options.every.as_nanos()).unwrap_or(i64::MAX).max(1),
+            period_ns,
+            timeout_ns,
+            count: options.count as usize,
             warm_up: options.warm_up as usize,
             ..Cycles::default()
         };
-        let (is_there, sequence, hop_sent) = (Presence::default(), 0, None);
         let player = Player {
             options,
             map: &map,
@@ -137,40 +169,50 @@ fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
             out,
             back,
             cycles,
-            is_there,
-            sequence,
-            hop_sent,
+            is_there: Presence::default(),
+            sequence: 0,
+            arrived: Vec::new(),
+            hop_sent: None,
         };
-        player.play().await
+        player.play(&priority).await
     })?;
-    report(options, claim.as_ref(), &cycles)
+    report(options, claim.as_ref(), &cycles, csv)
+}
+
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn report(
     options: &PingPongOptions,
     claim: Option<&Claim>,
     cycles: &Cycles,
+    csv: Option<File>,
 ) -> Result<ExitCode, String> {
-    if let Some(path) = &options.csv {
-        let written = std::fs::File::create_new(path)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, cycles.csv().as_bytes()));
-        written.map_err(|error| format!("--csv: cannot write {}: {error}", path.display()))?;
-    }
     let mut summary = cycles.summary();
     let concluded = claim.map(|claim| (claim, cycles.conclude(claim)));
-    let lost = summary["lost"].as_u64().unwrap_or(0);
-    let plain = if lost == 0 { ExitCode::Passed } else { ExitCode::Failed };
+    let plain = cycles.plain_exit();
     let exit = concluded.as_ref().map_or(plain, |(_, concluded)| concluded.exit);
     if options.format == TextFormat::Json {
         if let Some((claim, concluded)) = &concluded {
             summary["class"] = json!({
                 "name": claim.class, "limit_s": claim.limit_ns as f64 / 1e9,
-                "coverage": claim.coverage, "verdict": concluded.word(), "why": concluded.why,
+                "coverage": claim.coverage, "stall_s": claim.stall_ns as f64 / 1e9,
+                "verdict": concluded.word(), "why": concluded.why,
             });
         }
         print_out(&summary.to_string());
-        return Ok(exit);
+    } else {
+        print_table(&summary, concluded.as_ref());
     }
+    if let Some(mut file) = csv {
+        let written = file.write_all(cycles.csv().as_bytes());
+        written.map_err(|error| format!("--csv: cannot write the file: {error}"))?;
+    }
+    Ok(exit)
+}
+
+fn print_table(summary: &serde_json::Value, concluded: Option<&(&Claim, Concluded)>) {
     let ms = |value: &serde_json::Value| {
         value.as_f64().map_or_else(|| "lost".to_owned(), |seconds| format!("{:.3}", seconds * 1e3))
     };
@@ -186,15 +228,22 @@ fn report(
         row("bare hop", &summary["floor_s"]);
     }
     let ratio = summary["ratio_to_floor"].as_f64();
-    let ratio = ratio.map(|ratio| format!(", frame to broker {ratio:.2} x a bare hop"));
+    let ratio = ratio.map(|ratio| format!("; frame to broker {ratio:.2} x a bare hop"));
     print_out(&format!(
-        "{} cycles after {} of warm-up, {lost} lost, {} late{}",
+        "{} of {} cycles after {} of warm-up: {} back, {} lost ({} came late), {} repeated, {} out \
+         of order, {} left late{}",
         summary["cycles"],
+        summary["wanted"],
         summary["warm_up"],
+        summary["back"],
+        summary["lost"],
         summary["late"],
+        summary["repeated"],
+        summary["out_of_order"],
+        summary["missed_deadlines"],
         ratio.unwrap_or_default()
     ));
-    if let Some((claim, concluded)) = &concluded {
+    if let Some((claim, concluded)) = concluded {
         print_out(&format!(
             "{} at {} %: {}: {}",
             claim.class,
@@ -202,71 +251,6 @@ fn report(
             concluded.word(),
             concluded.why
         ));
-    }
-    Ok(exit)
-}
-
-/// A point with the values that it carries, in SI units.
-struct Way {
-    point: Point,
-    /// Where it stands among those of its direction.
-    place: usize,
-    least: f64,
-    step: f64,
-}
-
-impl Way {
-    fn of(
-        map: &PointMap,
-        key: &str,
-        name: &str,
-        direction: PointDirection,
-    ) -> Result<Self, String> {
-        let names = || {
-            let names: Vec<&str> =
-                map.of_direction(direction).map(|point| point.name.as_str()).collect();
-            names.join(", ")
-        };
-        let found = map.of_direction(direction).enumerate().find(|(_, point)| point.name == name);
-        let (place, point) = found
-            .ok_or_else(|| format!("{key}: no point `{name}`; expected one of {}", names()))?;
-        let range = point.range.filter(|_| point.role().is_none());
-        let range = range
-            .ok_or_else(|| format!("{key}: point `{name}` has no range to choose values from"))?;
-        let word_si = (point.to_si(1.0) - point.to_si(0.0)).abs();
-        let mut step = (range.greatest - range.least) / f64::from(STEPS);
-        // A command that is steeper than the point allows would become a ramp.
-        if let Some(steepest) =
-            point.write.as_ref().and_then(|write| write.greatest_change_per_second)
-        {
-            step = step.min(0.9 * steepest / map.simulator.sample_rate);
-        }
-        let least_step = match point.signal_type {
-            SignalType::Boolean => f64::INFINITY,
-            SignalType::Integer => {
-                step = (step / word_si).floor() * word_si;
-                word_si
-            }
-            _ => 1e-5 * range.least.abs().max(range.greatest.abs()),
-        };
-        if step < least_step {
-            return Err(format!(
-                "{key}: point `{name}` cannot carry {STEPS} distinct values within its range and steepest \
-                 change; expected a wider one"
-            ));
-        }
-        Ok(Self { point: point.clone(), place, least: range.least, step })
-    }
-
-    /// The value of a cycle, in the SI unit: neighbours differ by one step.
-    fn value(&self, cycle: usize) -> f64 {
-        let place = cycle as u32 % (2 * STEPS);
-        self.least + f64::from(if place <= STEPS { place } else { 2 * STEPS - place }) * self.step
-    }
-
-    /// Whether a value in the SI unit is that of a cycle.
-    fn is_of(&self, cycle: usize, si: f64) -> bool {
-        (si - self.value(cycle)).abs() < 0.25 * self.step
     }
 }
 
@@ -276,10 +260,15 @@ struct Topics {
     hop: String,
 }
 
+/// What has been seen of the others.
 #[derive(Default)]
 struct Presence {
-    line: bool,
-    broker: bool,
+    /// The first value arrived at the service.
+    out: bool,
+    /// The first answer came back.
+    back: bool,
+    /// Of the line and of the broker, why there is none.
+    reasons: [Option<String>; 2],
 }
 
 struct Player<'a> {
@@ -290,97 +279,169 @@ struct Player<'a> {
     session: Session,
     events: SessionEvents,
     topics: Topics,
-    out: Way,
-    back: Way,
+    out: Levels,
+    back: Levels,
     cycles: Cycles,
     is_there: Presence,
     sequence: u64,
+    /// What the adapter wrote last, in the order of the map's points to the simulator.
+    arrived: Vec<Value>,
     /// When the last bare hop was sent, until it is over.
     hop_sent: Option<i64>,
 }
 
 impl Player<'_> {
-    async fn play(mut self) -> Result<Cycles, String> {
+    /// Waits for both ways to be open, then keeps to its schedule whatever comes back.
+    async fn play(mut self, priority: &str) -> Result<Cycles, String> {
         let error = |error: std::io::Error| error.to_string();
         let mut timer = Timer::new().map_err(error)?;
         let mut end = std::pin::pin!(ends(None).map_err(error)?);
-        let total = (self.options.warm_up + self.options.count) as usize;
-        let timeout_ns = i64::try_from(self.options.timeout.as_nanos()).unwrap_or(i64::MAX);
-        let mut next_ns = monotonic_ns();
-        // The cycle that is under way; until it is over, or lost, no other begins.
-        let mut open: Option<usize> = None;
-        while self.cycles.all.len() < total || open.is_some() {
-            let wake_ns = match open {
-                Some(at) => self.cycles.all[at].sent_ns.saturating_add(timeout_ns),
-                None => next_ns,
-            };
-            let had_open = open.is_some();
+        let total = self.cycles.warm_up + self.cycles.count;
+        let (begin_ns, mut wake_ns) = (monotonic_ns(), monotonic_ns());
+        // When the schedule began, and how many half periods of it are over.
+        let (mut start_ns, mut halves) = (None, 0_usize);
+        loop {
             tokio::select! {
                 biased;
-                () = &mut end => return Ok(self.cycles),
-                event = self.line.recv() => self.on_line(event, &mut open),
+                () = &mut end => break,
+                event = self.line.recv() => self.on_line(event),
                 event = self.events.recv() => {
                     let event = event.ok_or("the session with the broker ended for good")?;
-                    self.on_session(event, open);
+                    self.on_session(event);
                 }
                 waited = timer.until(wake_ns) => {
                     waited.map_err(error)?;
-                    if open.take().is_some() {
+                    let Some(start_ns) = start_ns else {
+                        self.begin(begin_ns).await?;
+                        wake_ns = monotonic_ns() + self.cycles.period_ns;
+                        if self.is_there.out && self.is_there.back {
+                            self.ready(priority);
+                            start_ns = Some(wake_ns);
+                        }
                         continue;
+                    };
+                    if halves < 2 * total {
+                        if halves.is_multiple_of(2) {
+                            self.cycle(wake_ns).await;
+                        } else if self.options.floor {
+                            self.hop();
+                        }
+                        halves += 1;
                     }
-                    let now_ns = monotonic_ns();
-                    if !(self.is_there.line && self.is_there.broker) {
-                        // Frames that nobody takes are no cycles; the first brings the adapter up.
-                        self.send(0).await;
-                        next_ns = now_ns + self.cycles.period_ns;
-                        continue;
-                    }
-                    let number = self.cycles.all.len();
-                    let sent_ns = monotonic_ns();
-                    self.send(number).await;
-                    self.cycles.all.push(Cycle { due_ns: next_ns, sent_ns, ..Cycle::default() });
-                    open = Some(number);
-                    // A schedule that was waited through by a lost value begins anew.
-                    next_ns += self.cycles.period_ns;
+                    wake_ns = if halves < 2 * total {
+                        start_ns + halves as i64 * self.cycles.period_ns / 2
+                    } else {
+                        monotonic_ns() + self.cycles.period_ns
+                    };
                 }
             }
-            if open.is_none() {
-                next_ns = next_ns.max(monotonic_ns());
-                // A hop has its own time: a broker that gathers small messages would hold a value
-                // behind it.
-                if had_open {
-                    self.hop();
-                }
+            if halves >= 2 * total && self.cycles.is_over(monotonic_ns()) {
+                break;
             }
         }
+        // The last hop has had the time of the last cycle.
+        self.hop_is_over();
         self.session.close().await;
         Ok(self.cycles)
     }
 
-    fn hop(&mut self) {
-        if self.options.floor {
-            let at = monotonic_ns();
-            let sent = self.session.publish_live(&self.topics.hop, at.to_string().into_bytes());
-            self.hop_sent = sent.is_ok().then_some(at);
+    fn ready(&self, priority: &str) {
+        if self.options.format == TextFormat::Json {
+            let ready = json!({ "ready": true, "line": self.line.place(), "priority": priority });
+            print_out(&ready.to_string());
         }
     }
 
-    async fn send(&mut self, cycle: usize) {
+    /// Sends a value out and another one back that no cycle of the first round has, until both
+    /// have arrived.
+    async fn begin(&mut self, begin_ns: i64) -> Result<(), String> {
+        let last = |levels: &Levels| levels.count as usize - 1;
+        if monotonic_ns() - begin_ns > START_LIMIT_NS {
+            let [line, broker] = &self.is_there.reasons;
+            let why = match (line, broker, self.is_there.out) {
+                (Some(reason), ..) => format!("no adapter at {}: {reason}", self.line.place()),
+                (_, Some(reason), _) => format!("no broker: {reason}"),
+                (_, _, false) => format!(
+                    "nothing arrived on `{}`, expected the samples of an adapter with this map and \
+                     `raw = \"json\"`",
+                    self.topics.points
+                ),
+                (_, _, true) => format!(
+                    "no frame with `{}` came back, expected a broker that lets `{}` pass, and an \
+                     adapter that is not read-only",
+                    self.back.point.name, self.topics.set
+                ),
+            };
+            return Err(format!("{why} (waited for {} s)", START_LIMIT_NS / 1_000_000_000));
+        }
+        self.send(last(&self.out)).await;
+        if self.is_there.out {
+            // What does not go out now does so in a period.
+            let _ = self.answer(last(&self.back));
+        }
+        Ok(())
+    }
+
+    async fn cycle(&mut self, due_ns: i64) {
+        let sent_ns = monotonic_ns();
+        let is_sent = self.send(self.cycles.all.len()).await;
+        let sent_ns = is_sent.then_some(sent_ns);
+        self.cycles.all.push(Cycle { due_ns, sent_ns, ..Cycle::default() });
+    }
+
+    fn hop(&mut self) {
+        self.hop_is_over();
+        let at = monotonic_ns();
+        // One that cannot be sent does not arrive.
+        let _ = self.session.publish_live(&self.topics.hop, at.to_string().into_bytes());
+        self.hop_sent = Some(at);
+    }
+
+    fn hop_is_over(&mut self) {
+        if self.hop_sent.take().is_some() {
+            self.hopped(INFINITE);
+        }
+    }
+
+    fn hopped(&mut self, delay_ns: i64) {
+        if self.cycles.all.len() > self.cycles.warm_up {
+            self.cycles.floor_ns.push(delay_ns);
+        }
+    }
+
+    /// What the simulator shows at a point, as a word.
+    fn word(&self, place: usize, point: &Point, cycle: usize) -> f64 {
+        let now = crate::run::wall_now();
+        match point.role() {
+            Some(StatusRole::Sequence) => return self.sequence as f64,
+            Some(StatusRole::Seconds) => return now.0.div_euclid(1_000_000_000) as f64,
+            Some(StatusRole::Nanoseconds) => return now.0.rem_euclid(1_000_000_000) as f64,
+            Some(StatusRole::SocketOverflow | StatusRole::InvalidMessage) => return 0.0,
+            Some(_) => return 1.0,
+            None if place == self.out.place => return point.to_word(self.out.value(cycle)),
+            None => {}
+        }
+        // What is written is shown, else the adapter would write it again.
+        let reflects = |written: &Point| {
+            let by = written.write.as_ref().and_then(|write| write.reflected_by);
+            by.and_then(|by| self.map.points.get(by)).is_some_and(|by| by.name == point.name)
+        };
+        let mut written = self.map.of_direction(PointDirection::ToSimulator).zip(&self.arrived);
+        let written = written.find(|(written, _)| reflects(written));
+        if let Some((from, word)) = written.and_then(|(from, value)| Some((from, number(value)?))) {
+            return point.to_word(from.to_si(word));
+        }
+        point
+            .range
+            .map_or(0.0, |range| point.to_word(range.least + 0.5 * (range.greatest - range.least)))
+    }
+
+    /// Sends the frame of a cycle; whether the line took it.
+    async fn send(&mut self, cycle: usize) -> bool {
         self.sequence += 1;
         let points = self.map.of_direction(PointDirection::FromSimulator);
-        let now = crate::run::wall_now();
         let values = points.enumerate().map(|(place, point)| {
-            let word = match point.role() {
-                Some(StatusRole::Sequence) => self.sequence as f64,
-                Some(StatusRole::Seconds) => now.0.div_euclid(1_000_000_000) as f64,
-                Some(StatusRole::Nanoseconds) => now.0.rem_euclid(1_000_000_000) as f64,
-                Some(StatusRole::SocketOverflow | StatusRole::InvalidMessage) => 0.0,
-                Some(_) => 1.0,
-                None if place == self.out.place => point.to_word(self.out.value(cycle)),
-                None => point.range.map_or(0.0, |range| {
-                    point.to_word(range.least + 0.5 * (range.greatest - range.least))
-                }),
-            };
+            let word = self.word(place, point, cycle);
             match point.signal_type {
                 SignalType::Integer => Value::Integer(word.round() as i64),
                 SignalType::Boolean => Value::Boolean(word != 0.0),
@@ -388,82 +449,90 @@ impl Player<'_> {
                 SignalType::Complex => Value::Complex(word, 0.0),
             }
         });
+        let values = values.collect();
+        let now = crate::run::wall_now();
         let origin = Some(((now.0 / 1_000_000_000).unsigned_abs(), (now.0 % 1_000_000_000) as u32));
-        let sample = Sample { sequence: None, origin, values: values.collect() };
-        match self.wire.frame(sample) {
+        match self.wire.frame(Sample { sequence: None, origin, values }) {
             // Why a line is lost is an event of its own.
-            Ok(bytes) => drop(self.line.send(&bytes).await),
-            Err(rejection) => print_err(&format!("frame_refused: {}", rejection.detail)),
+            Ok(bytes) => self.line.send(&bytes).await.is_ok(),
+            Err(rejection) => {
+                print_err(&format!("frame_refused: {}", rejection.detail));
+                false
+            }
         }
     }
 
-    fn on_line(&mut self, event: ChannelEvent, open: &mut Option<usize>) {
+    fn on_line(&mut self, event: ChannelEvent) {
         match event {
-            ChannelEvent::Up => self.is_there.line = true,
+            ChannelEvent::Up => self.is_there.reasons[0] = None,
             ChannelEvent::Down { reason } => {
-                self.is_there.line = false;
                 print_err(&format!("no adapter: {reason}"));
+                self.is_there.reasons[0] = Some(reason);
             }
             ChannelEvent::Arrived { at_ns, bytes } => {
                 for sample in self.wire.arrived(&bytes).into_iter().flatten() {
-                    let Some(Value::Float(word)) =
-                        sample.values.get(self.back.place).map(|value| match *value {
-                            Value::Integer(word) => Value::Float(word as f64),
-                            other => other,
-                        })
-                    else {
-                        continue;
-                    };
-                    let si = self.back.point.to_si(word);
-                    let of = |at: &usize| {
-                        self.back.is_of(*at, si) && self.cycles.all[*at].answered_ns.is_some()
-                    };
-                    if let Some(at) = open.filter(of) {
-                        self.cycles.all[at].back_ns = Some(at_ns);
-                        *open = None;
+                    let word = sample.values.get(self.back.place).and_then(number);
+                    let si = word.map(|word| self.back.point.to_si(word));
+                    self.arrived = sample.values;
+                    let Some(si) = si else { continue };
+                    if let Some(cycle) = self.back.latest(si, self.cycles.all.len()) {
+                        self.cycles.came_back(cycle, at_ns);
                     }
+                    let first = self.back.count as usize;
+                    self.is_there.back |= self.back.latest(si, first) == Some(first - 1);
                 }
             }
         }
     }
 
-    fn on_session(&mut self, event: SessionEvent, open: Option<usize>) {
+    fn on_session(&mut self, event: SessionEvent) {
         let now_ns = monotonic_ns();
         match event {
-            SessionEvent::Connected => self.is_there.broker = true,
+            SessionEvent::Connected => self.is_there.reasons[1] = None,
             SessionEvent::Disconnected { reason } => {
-                self.is_there.broker = false;
                 print_err(&format!("no connection to the broker: {reason}"));
+                self.is_there.reasons[1] = Some(reason);
             }
             SessionEvent::Received { topic, payload } if topic == self.topics.hop => {
-                let is_own = |at: &i64| payload[..] == *at.to_string().as_bytes();
-                if let Some(at) = self.hop_sent.take_if(|at| is_own(at)) {
-                    self.cycles.floor_ns.push(now_ns - at);
+                let is_own = |at: &mut i64| payload[..] == *at.to_string().as_bytes();
+                if let Some(at) = self.hop_sent.take_if(is_own) {
+                    self.hopped(now_ns - at);
                 }
             }
             SessionEvent::Received { topic, payload } if topic == self.topics.points => {
                 let read: Option<serde_json::Value> = serde_json::from_slice(&payload).ok();
                 let value = read.and_then(|read| read["points"][&self.out.point.name].as_f64());
-                let Some(si) = value.map(|value| value * self.out.point.unit.factor) else {
+                let Some(value) = value else { return };
+                self.is_there.out = true;
+                let si = value * self.out.point.unit.factor;
+                let cycle = self.out.latest(si, self.cycles.all.len());
+                let Some(cycle) = cycle.filter(|cycle| self.cycles.heard(*cycle, now_ns)) else {
                     return;
                 };
-                let Some(at) = open.filter(|at| self.out.is_of(*at, si)) else {
-                    self.cycles.late += u64::from(!self.cycles.all.is_empty());
-                    return;
-                };
-                if self.cycles.all[at].heard_ns.is_some() {
-                    return;
-                }
-                let answer = self.back.value(at) / self.back.point.unit.factor;
-                let answer = json!({ &self.back.point.name: answer }).to_string();
-                self.cycles.all[at].heard_ns = Some(now_ns);
                 let answered_ns = monotonic_ns();
-                match self.session.publish_live(&self.topics.set, answer.into_bytes()) {
-                    Ok(()) => self.cycles.all[at].answered_ns = Some(answered_ns),
+                match self.answer(cycle) {
+                    Ok(()) => self.cycles.all[cycle].answered_ns = Some(answered_ns),
                     Err(error) => print_err(&format!("the answer did not go out: {error}")),
                 }
             }
             SessionEvent::Received { .. } | SessionEvent::Acknowledged { .. } => {}
         }
+    }
+
+    /// The service publishes the set-point that belongs to a cycle.
+    fn answer(&self, cycle: usize) -> Result<(), LiveError> {
+        let point = &self.back.point;
+        let answer = json!({ &point.name: self.back.value(cycle) / point.unit.factor });
+        self.session.publish_live(&self.topics.set, answer.to_string().into_bytes())
+    }
+}
+
+/// The word of a point that is a number.
+fn number(value: &Value) -> Option<f64> {
+    match *value {
+        Value::Integer(word) => Some(word as f64),
+        Value::Float(word) => Some(word),
+        Value::Boolean(word) => Some(f64::from(u8::from(word))),
+        Value::Complex(..) => None,
     }
 }
