@@ -52,6 +52,8 @@ fn broker() -> (Runtime, String) {
         let (listener, entry) = Listener::new(settings, 16);
         tokio::spawn(async move {
             while let Ok((socket, from)) = sockets.accept().await {
+                // Small messages are not to wait for one another.
+                socket.set_nodelay(true).unwrap();
                 let arrived = Arrived { wire: Box::new(socket), read: BytesMut::new(), from };
                 entry.send(arrived).await.unwrap();
             }
@@ -114,6 +116,7 @@ fn values_go_out_and_come_back_and_each_leg_is_measured() {
     for (key, expected) in [("cycles", 60), ("sent", 60), ("back", 60), ("lost", 0), ("late", 0)] {
         assert_eq!(summary[key], expected, "{key}: {summary}");
     }
+    println!("ping-pong: {summary}");
     assert_eq!((code, count(&summary, "out_of_order")), (Some(0), 0), "{summary}");
     let p50 = |leg: &str| summary["legs"][leg]["p50"].as_f64().unwrap();
     let (out, back, whole) =
@@ -158,7 +161,9 @@ fn each_value_that_a_stall_holds_up_is_lost_or_over_the_limit() {
     assert!(count(&summary, "lost") >= 40, "{summary}");
     assert_eq!(count(&summary, "lost") + count(&summary, "back"), 200, "{summary}");
     assert!(count(&summary, "back") >= 60, "{summary}");
-    assert_eq!((code, &summary["class"]["verdict"]), (Some(1), &"fail".into()), "{summary}");
+    // One stall is one event, and shows too little of how often there is one.
+    assert_eq!(code, Some(5), "{summary}");
+    assert_eq!(summary["class"]["verdict"], "inconclusive", "{summary}");
     assert!(summary["legs"]["whole_loop_s"]["max"].is_null(), "{summary}");
     // What is held up arrives late, and is not taken for what was sent later: it waited for the
     // stall's end, so that of those sent in its first second none took less than a third of one.

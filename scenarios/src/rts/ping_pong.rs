@@ -335,11 +335,12 @@ impl Player<'_> {
                     };
                 }
             }
-            if halves >= 2 * total && self.cycles.is_over(monotonic_ns()) {
+            let now_ns = monotonic_ns();
+            let waits = self.hop_sent.is_some_and(|at| now_ns - at <= self.cycles.timeout_ns);
+            if halves >= 2 * total && !waits && self.cycles.is_over(now_ns) {
                 break;
             }
         }
-        // The last hop has had the time of the last cycle.
         self.hop_is_over();
         self.session.close().await;
         Ok(self.cycles)
