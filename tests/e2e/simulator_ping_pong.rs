@@ -182,9 +182,20 @@ fn who_hears_nothing_says_what_is_missing() {
     let (_runtime, broker) = broker();
     // Without `raw` no sample comes.
     let adapter = Adapter::start_of(MAP, "udp-listen:127.0.0.1:0", &broker, folder.path(), &[]);
-    let child = ping_pong(folder.path(), &broker, &adapter.port().to_string(), &[]);
+    let (at, csv) = (adapter.port().to_string(), folder.path().join("cycles.csv"));
+    let child = ping_pong(folder.path(), &broker, &at, &["--csv", csv.to_str().unwrap()]);
     let done = child.wait_with_output().unwrap();
     let printed = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(2), "{printed}");
     assert!(printed.contains("nothing arrived on `default/rts/rack/points`"), "{printed}");
+    assert!(!csv.exists());
+    for (more, what) in [
+        (["--timeout", "90 ms", "--class", "TT3"], "--timeout: found less than the limit of TT3"),
+        (["--stall", "0 s", "--class", "TT3"], "--stall: found 0 s"),
+        (["--back", "ping", "--class", "TT3"], "--back: no point `ping`"),
+    ] {
+        let done = ping_pong(folder.path(), &broker, &at, &more).wait_with_output().unwrap();
+        let printed = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.code() == Some(2) && printed.contains(what), "{printed}");
+    }
 }

@@ -82,7 +82,7 @@ impl Levels {
         if step < resolution || count < f64::from(needed.max(2)) {
             return Err(format!(
                 "{key}: point `{name}` has too few values within its range and its steepest \
-                 change, expected {needed} to tell all cycles of a timeout apart; choose another \
+                 change, expected {needed}, one for each cycle of a timeout; choose another \
                  point, a shorter --timeout or a longer --every"
             ));
         }

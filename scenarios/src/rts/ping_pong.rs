@@ -29,9 +29,17 @@ use crate::run::chain;
 
 /// So long adapter and broker are waited for at the beginning.
 const START_LIMIT_NS: i64 = 10_000_000_000;
+/// What a schedule may have.
+const SHORTEST: Duration = Duration::from_micros(100);
+const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// What is sent, and through what.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:
+  lastmeter rts bridge feeder.toml --on udp-listen:127.0.0.1:7000 --mqtt 127.0.0.1:1883 \\
+    --name rack --data outbox --set 'raw = \"json\"'
+  lastmeter rts ping-pong feeder.toml --on udp:127.0.0.1:7000 --mqtt 127.0.0.1:1883 \\
+    --name rack --out u1 --back level --floor --class TT3 --count 1200")]
 pub struct PingPongOptions {
     /// The point map of the adapter
     pub map: PathBuf,
@@ -98,27 +106,12 @@ pub(super) fn ping_pong(options: &PingPongOptions) -> ExitCode {
 }
 
 fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
-    let claim = options
-        .class
-        .as_deref()
-        .map(|name| Claim::of_class(name, options.coverage, nanoseconds(options.stall)));
-    let claim = claim.transpose()?;
-    let (period_ns, timeout_ns) = (nanoseconds(options.every).max(1), nanoseconds(options.timeout));
-    if let Some(claim) = claim.as_ref().filter(|claim| timeout_ns < claim.limit_ns) {
-        let limit_ms = claim.limit_ns / 1_000_000;
-        return Err(format!(
-            "--timeout: found less than the limit of {}, expected {limit_ms} ms or more",
-            claim.class
-        ));
-    }
+    let (period_ns, timeout_ns) =
+        (nanoseconds("--every", options.every)?, nanoseconds("--timeout", options.timeout)?);
+    let claim = claimed(options, timeout_ns)?;
     let address: ChannelAddress = options.on.parse().map_err(|error| format!("--on: {error}"))?;
     let name = options.map.display();
-    let text = std::fs::read_to_string(&options.map)
-        .map_err(|error| format!("cannot read {name}: {error}"))?;
-    let map = PointMap::parse(&text).map_err(|error| {
-        let mistakes = error.0.iter().map(|mistake| format!("{name}: {mistake}"));
-        mistakes.collect::<Vec<_>>().join("\nerror: ")
-    })?;
+    let map = read_map(options)?;
     let is_stream = !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
     let wire = Wire::of_simulator(&map, is_stream).map_err(|error| format!("{name}: {error}"))?;
     let needed = Cycles::at_once(timeout_ns, period_ns);
@@ -175,12 +168,44 @@ fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
             hop_sent: None,
         };
         player.play(&priority).await
-    })?;
+    });
+    if let (Err(_), Some(path)) = (&cycles, &options.csv) {
+        // Nothing was measured; the file of this program is not to be in the way of the next try.
+        let _ = std::fs::remove_file(path);
+    }
+    let cycles = cycles?;
     report(options, claim.as_ref(), &cycles, csv)
 }
 
-fn nanoseconds(time: Duration) -> i64 {
-    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+/// A time of the schedule.
+fn nanoseconds(key: &str, time: Duration) -> Result<i64, String> {
+    if !(SHORTEST..=LONGEST).contains(&time) {
+        return Err(format!("{key}: found {} s, expected 100 us to 1 h", time.as_secs_f64()));
+    }
+    Ok(i64::try_from(time.as_nanos()).unwrap_or(i64::MAX))
+}
+
+fn claimed(options: &PingPongOptions, timeout_ns: i64) -> Result<Option<Claim>, String> {
+    let Some(class) = &options.class else { return Ok(None) };
+    let stall_ns = nanoseconds("--stall", options.stall)?;
+    let claim = Claim::of_class(class, options.coverage, stall_ns)?;
+    if timeout_ns < claim.limit_ns {
+        let limit_ms = claim.limit_ns / 1_000_000;
+        return Err(format!(
+            "--timeout: found less than the limit of {class}, expected {limit_ms} ms or more"
+        ));
+    }
+    Ok(Some(claim))
+}
+
+fn read_map(options: &PingPongOptions) -> Result<PointMap, String> {
+    let name = options.map.display();
+    let text = std::fs::read_to_string(&options.map)
+        .map_err(|error| format!("cannot read {name}: {error}"))?;
+    PointMap::parse(&text).map_err(|error| {
+        let mistakes = error.0.iter().map(|mistake| format!("{name}: {mistake}"));
+        mistakes.collect::<Vec<_>>().join("\nerror: ")
+    })
 }
 
 fn report(
