@@ -192,7 +192,7 @@ fn who_hears_nothing_says_what_is_missing() {
     for (more, what) in [
         (["--timeout", "90 ms", "--class", "TT3"], "--timeout: found less than the limit of TT3"),
         (["--stall", "0 s", "--class", "TT3"], "--stall: found 0 s"),
-        (["--back", "ping", "--class", "TT3"], "--back: no point `ping`"),
+        (["--coverage", "1", "--class", "TT3"], "--coverage: found 1"),
     ] {
         let done = ping_pong(folder.path(), &broker, &at, &more).wait_with_output().unwrap();
         let printed = String::from_utf8(done.stderr).unwrap();
