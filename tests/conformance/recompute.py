@@ -34,6 +34,8 @@ SI_UNITS = {
     "electricity.energy.reactive.": "var s",
     "electricity.energy.apparent.": "VA s",
     "electricity.current.rms.": "A",
+    "electricity.current.phase.": "rad",
+    "electricity.voltage.phase.": "rad",
     "electricity.voltage.rms.": "V",
     "electricity.powerFactor.": "1",
     "electricity.frequency": "Hz",

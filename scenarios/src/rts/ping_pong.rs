@@ -31,7 +31,7 @@ use crate::run::chain;
 const START_LIMIT_NS: i64 = 10_000_000_000;
 /// What a schedule may have.
 const SHORTEST: Duration = Duration::from_micros(100);
-const LONGEST: Duration = Duration::from_secs(3_600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// What is sent, and through what.
 #[derive(Clone, Debug, Args)]
