@@ -86,7 +86,11 @@ impl CanId {
 
 impl fmt::Display for CanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.extended { write!(f, "{:08X}", self.value) } else { write!(f, "{:03X}", self.value) }
+        if self.extended {
+            write!(f, "{:08X}", self.value)
+        } else {
+            write!(f, "{:03X}", self.value)
+        }
     }
 }
 
@@ -200,7 +204,9 @@ pub enum FrameTextError {
         found: String,
     },
     /// The form of CAN FD.
-    #[error("'##' begins the data of a CAN FD frame, and only classical CAN is supported; write one '#'")]
+    #[error(
+        "'##' begins the data of a CAN FD frame, and only classical CAN is supported; write one '#'"
+    )]
     FlexibleDataRate,
     /// An identifier of another length than 3 or 8 digits.
     #[error(
@@ -224,7 +230,9 @@ pub enum FrameTextError {
         found: String,
     },
     /// A remote frame's length that is none.
-    #[error("'{found}' behind R is no length of a remote frame, expected one digit from 0 to 8, or nothing")]
+    #[error(
+        "'{found}' behind R is no length of a remote frame, expected one digit from 0 to 8, or nothing"
+    )]
     RemoteLength {
         /// What stands behind the R.
         found: String,
@@ -301,8 +309,7 @@ pub(crate) mod testing {
     pub(crate) fn frame() -> impl Strategy<Value = CanFrame> {
         let data = (id(), prop::collection::vec(any::<u8>(), 0..=8))
             .prop_map(|(id, bytes)| CanFrame::data(id, &bytes).unwrap());
-        let remote =
-            (id(), 0_u8..=8).prop_map(|(id, dlc)| CanFrame::remote(id, dlc).unwrap());
+        let remote = (id(), 0_u8..=8).prop_map(|(id, dlc)| CanFrame::remote(id, dlc).unwrap());
         prop_oneof![3 => data, 1 => remote]
     }
 }
@@ -332,7 +339,8 @@ mod tests {
 
     #[test]
     fn text_is_that_of_candump() {
-        let (short, long) = (CanId::standard(0x123).unwrap(), CanId::extended(0x1234_5678).unwrap());
+        let (short, long) =
+            (CanId::standard(0x123).unwrap(), CanId::extended(0x1234_5678).unwrap());
         let frames = [
             (CanFrame::data(short, &[0x11, 0xAF]), "123#11AF"),
             (CanFrame::data(short, &[]), "123#"),

@@ -173,9 +173,7 @@ mod tests {
     #[test]
     fn the_most_stuff_bits_are_those_of_five_bits_and_then_every_four() {
         // 00000 1111 0000 1111 ...: every stuff bit begins the next run.
-        let worst = |count: u32| {
-            stuff_bits((0..count).map(|at| at >= 5 && (at - 1) / 4 % 2 == 1))
-        };
+        let worst = |count: u32| stuff_bits((0..count).map(|at| at >= 5 && (at - 1) / 4 % 2 == 1));
         assert_eq!((worst(98), worst(34), worst(118), worst(54)), (24, 8, 29, 13));
     }
 

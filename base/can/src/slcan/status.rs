@@ -70,7 +70,10 @@ impl StatusFlags {
 
     /// The flags that are set, lowest bit first.
     pub fn iter(self) -> impl Iterator<Item = StatusFlag> {
-        StatusFlag::TABLE.into_iter().map(|(flag, ..)| flag).filter(move |&flag| self.contains(flag))
+        StatusFlag::TABLE
+            .into_iter()
+            .map(|(flag, ..)| flag)
+            .filter(move |&flag| self.contains(flag))
     }
 }
 
@@ -85,6 +88,7 @@ impl fmt::Display for StatusFlags {
 
 #[cfg(test)]
 mod tests {
+    use super::StatusFlag::{ArbitrationLost, DataOverrun, ReceiveQueueFull, TransmitQueueFull};
     use super::*;
 
     #[test]
@@ -104,7 +108,6 @@ mod tests {
         assert_eq!(flags.bits(), 0xA4);
         assert_eq!(flags.to_string(), "error warning, error passive, bus error");
         let read: Vec<StatusFlag> = StatusFlags::from_bits(0x5B).iter().collect();
-        use StatusFlag::{ArbitrationLost, DataOverrun, ReceiveQueueFull, TransmitQueueFull};
         assert_eq!(read, [ReceiveQueueFull, TransmitQueueFull, DataOverrun, ArbitrationLost]);
     }
 }
