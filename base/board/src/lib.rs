@@ -4,4 +4,6 @@
 
 pub mod bench_port;
 pub mod cobs;
+pub mod description;
+pub mod grammar;
 pub mod meter_node;

@@ -11,7 +11,8 @@ use lastmeter_units::{Direction, MeasurementId, Phase, Quantity};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Register {
-    /// Closes a reading: its number, and the windows in it.
+    /// Closes a reading: its number, the windows in it (24 bits), and the byte that came with the
+    /// order, which tells the answer from a late one.
     Freeze = 0x01,
     /// RMS voltage in uV, RMS current in uA.
     VoltageCurrent = 0x10,

@@ -283,7 +283,7 @@ fn section(root: &Table, name: &str, fields: &[Field], out: &mut Diagnostics) ->
         NodeValue::Invalid => None,
         other => {
             let message = format!("`{name}` is {}", other.describe());
-            out.report(Code::WRONG_TYPE, node.span, message, format!("expected `[{name}]`"));
+            out.report(Code::WRONG_KIND, node.span, message, format!("expected `[{name}]`"));
             None
         }
     }

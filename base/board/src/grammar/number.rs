@@ -1,0 +1,123 @@
+//! Numbers as meters write them.
+
+use super::Measured;
+use super::answer::RenderError;
+
+lastmeter_units::words! {
+    /// What stands between the whole part and the fraction of a number.
+    pub enum DecimalSeparator {
+        /// A point.
+        Point = ".",
+        /// A comma.
+        Comma = ",",
+    }
+}
+
+/// In which digits a number is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberBase {
+    /// Decimal digits, with sign, fraction and exponent.
+    Decimal,
+    /// Hexadecimal digits of a whole number without sign, with or without `0x` in front.
+    Hexadecimal,
+}
+
+/// Why a text is no usable number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NumberFault {
+    NotANumber,
+    NotFinite,
+    Overflow,
+}
+
+/// Above this a double no longer holds every whole number.
+const EXACT_MAX: u64 = 1 << 53;
+
+/// Reads a number.
+pub(super) fn parse(
+    text: &str,
+    base: NumberBase,
+    decimal: DecimalSeparator,
+) -> Result<f64, NumberFault> {
+    match base {
+        NumberBase::Hexadecimal => match parse_whole(text, base)? {
+            whole if whole <= EXACT_MAX => Ok(whole as f64),
+            _ => Err(NumberFault::Overflow),
+        },
+        NumberBase::Decimal => parse_decimal(text, decimal),
+    }
+}
+
+fn parse_decimal(text: &str, decimal: DecimalSeparator) -> Result<f64, NumberFault> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let word = unsigned.to_ascii_lowercase();
+    if ["nan", "-nan", "inf", "infinity"].contains(&word.as_str()) {
+        return Err(NumberFault::NotFinite);
+    }
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = mantissa.split_once(decimal.word()).unwrap_or((mantissa, ""));
+    let are_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let exponent_fits = exponent.is_none_or(|exponent| {
+        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        !digits.is_empty() && are_digits(digits)
+    });
+    let has_digit = !(whole.is_empty() && fraction.is_empty());
+    if !has_digit || !are_digits(whole) || !are_digits(fraction) || !exponent_fits {
+        return Err(NumberFault::NotANumber);
+    }
+    let text = text.replace(decimal.word(), DecimalSeparator::Point.word());
+    let number: f64 = text.parse().map_err(|_| NumberFault::NotANumber)?;
+    if number.is_finite() { Ok(number) } else { Err(NumberFault::Overflow) }
+}
+
+/// Reads a whole number without sign.
+pub(super) fn parse_whole(text: &str, base: NumberBase) -> Result<u64, NumberFault> {
+    let (digits, radix) = match base {
+        NumberBase::Decimal => (text, 10),
+        NumberBase::Hexadecimal => {
+            let prefix = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+            (prefix.unwrap_or(text), 16)
+        }
+    };
+    // The library would take a sign.
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return Err(NumberFault::NotANumber);
+    }
+    u64::from_str_radix(digits, radix).map_err(|_| NumberFault::Overflow)
+}
+
+/// Writes a whole number without sign.
+pub(super) fn render_whole(number: u64, base: NumberBase) -> String {
+    match base {
+        NumberBase::Decimal => number.to_string(),
+        NumberBase::Hexadecimal => format!("{number:X}"),
+    }
+}
+
+/// Writes the number of a value in the SI unit.
+pub(super) fn render(measured: &Measured, si: f64, field: &str) -> Result<String, RenderError> {
+    let number = (si / measured.factor - measured.offset) / measured.scale;
+    let cannot = || RenderError::NotWritable { field: field.to_owned(), si };
+    if !number.is_finite() {
+        return Err(cannot());
+    }
+    match measured.base {
+        NumberBase::Hexadecimal => {
+            let rounded = number.round();
+            if !(0.0..=EXACT_MAX as f64).contains(&rounded) {
+                return Err(cannot());
+            }
+            Ok(render_whole(rounded as u64, measured.base))
+        }
+        NumberBase::Decimal => {
+            let text = format!("{number:.*}", measured.decimals);
+            // No meter shows a negative zero.
+            let is_zero = !text.contains(|digit: char| ('1'..='9').contains(&digit));
+            let text = if is_zero { text.trim_start_matches('-') } else { &text };
+            Ok(text.replace(DecimalSeparator::Point.word(), measured.decimal.word()))
+        }
+    }
+}

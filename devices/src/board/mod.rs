@@ -1,0 +1,20 @@
+//! A device that is a board: emulated, or the thing itself.
+//!
+//! A board cannot be looked into. It is asked on its port, and what it answers becomes a reading,
+//! whose span is the declared one. An emulated meter also gets samples: those that the converter of
+//! its simulated twin would have taken, on a port that stands for the converter.
+//!
+//! The machine here does no I/O. What it wants to be written on a port is an output, what was read
+//! there an input, and while it waits for an answer it has a [`crate::BoardWait`]: until that is
+//! over, or the answer is there, it is to be given nothing else.
+
+pub(crate) mod codes;
+mod lines;
+mod machine;
+mod meter;
+mod node;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use meter::{BoardContext, BoardWay, board_device};
