@@ -27,6 +27,39 @@ pub enum Feed {
     Pipe,
     /// Nothing: what it reports comes from elsewhere.
     Nothing,
+    /// Nothing but the time: what it measures is not of the plant's making.
+    Clock,
+}
+
+/// A serial port of a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoardPort {
+    /// The one that it is read by.
+    Network,
+    /// The one that stands for its converter and its EEPROM.
+    Bench,
+}
+
+/// What a board is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardWait {
+    /// For how long in wall time; then it gets [`Input::BoardSilent`].
+    pub limit: SimDuration,
+    /// What for.
+    pub what: String,
+}
+
+/// What is done to a board from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoardOrder {
+    /// Its reset line is pulled.
+    Reset,
+    /// Its clock stops.
+    Stop,
+    /// Its clock goes on.
+    Continue,
 }
 
 /// What reaches a device.
@@ -71,6 +104,22 @@ pub enum Input {
         /// What was received.
         bytes: Vec<u8>,
     },
+    /// Nothing has happened up to now but that time has passed.
+    Passed,
+    /// Bytes that its board has sent.
+    FromBoard {
+        /// On which port.
+        port: BoardPort,
+        /// Them.
+        bytes: Vec<u8>,
+    },
+    /// Its board has sent nothing for as long as it was waited for.
+    BoardSilent,
+    /// Its board is gone: its port was closed, or does not exist any more.
+    BoardLost {
+        /// What the port reported.
+        reason: String,
+    },
     /// The link to the platform is there. What was sent before and is not acknowledged has to be
     /// sent again.
     Connected,
@@ -99,6 +148,18 @@ pub enum DeviceFault {
         /// Until when; `None` for ever. A reading due at this instant is made again.
         until: Option<SimTime>,
     },
+    /// Its board starts anew.
+    ResetBoard,
+    /// Its board stands still.
+    StopBoard {
+        /// Until when.
+        until: SimTime,
+    },
+    /// Single bits of what is sent to its board are inverted.
+    NoiseToBoard {
+        /// In the next so many frames.
+        frames: u32,
+    },
 }
 
 /// What a device does.
@@ -122,6 +183,15 @@ pub enum Output {
         /// Them.
         bytes: Vec<u8>,
     },
+    /// Bytes for a port of its board.
+    ToBoard {
+        /// Which.
+        port: BoardPort,
+        /// Them.
+        bytes: Vec<u8>,
+    },
+    /// Something to be done to its board.
+    Board(BoardOrder),
     /// A reading was made: what it is called and what it spans. Goes to the record, outside of any
     /// message, and comes before the reading's own `Send` or `Transmit`.
     Reading {
@@ -166,6 +236,18 @@ lastmeter_units::words! {
         Clipped = "clipped",
         /// An input that does not fit this device or does not follow the last one; it was not used.
         InputRefused = "input_refused",
+        /// A board was asked again, since it had not answered, or had refused what it was sent.
+        BoardRetried = "board_retried",
+        /// A board has not answered.
+        BoardSilent = "board_silent",
+        /// The port of a board is gone.
+        BoardLost = "board_lost",
+        /// A board has started anew by itself, or by an injection.
+        BoardRestarted = "board_restarted",
+        /// Something that a board sent was late, or not of its language, and was discarded.
+        BoardDiscarded = "board_discarded",
+        /// A reading was due that the board could not give, or not of all the time it covers.
+        ReadingLeftOut = "reading_left_out",
     }
 }
 
@@ -201,6 +283,17 @@ pub trait Device: Send {
     /// What it declares of its readings where it cannot announce what they span; `None`: it
     /// announces that.
     fn declared(&self) -> Option<DeclaredSpan> {
+        None
+    }
+
+    /// What it waits for of its board; until then it takes [`Input::FromBoard`],
+    /// [`Input::BoardSilent`] and [`Input::BoardLost`] only. `None`: it waits for nothing.
+    fn board_wait(&self) -> Option<BoardWait> {
+        None
+    }
+
+    /// Why its board cannot be used at all; `None`: it can.
+    fn board_fault(&self) -> Option<String> {
         None
     }
 

@@ -82,4 +82,51 @@ pub static INJECTIONS: &[InjectionKind] = &[
             until: values.duration_opt("for").map(|span| at + span),
         },
     },
+    InjectionKind {
+        entry: Entry {
+            name: "board_reset",
+            summary: "the board of a device starts anew, in the midst of whatever it does",
+            description: "The reset line of an emulated board is pulled. What it keeps in its \
+                EEPROM survives; the reading under way is lost with its memory.",
+            fields: &[DEVICE],
+        },
+        build: |_, _| DeviceFault::ResetBoard,
+    },
+    InjectionKind {
+        entry: Entry {
+            name: "board_hang",
+            summary: "the board of a device stands still and answers nothing",
+            description: "The clock of an emulated board stops and goes on later. What it was \
+                asked in between is answered late; such answers must not be taken for later ones.",
+            fields: &[
+                DEVICE,
+                Field::required(
+                    "for",
+                    Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 },
+                    "How long.",
+                ),
+            ],
+        },
+        build: |values, at| DeviceFault::StopBoard { until: at + values.duration("for") },
+    },
+    InjectionKind {
+        entry: Entry {
+            name: "board_noise",
+            summary: "bits on the line to the board of a device are inverted",
+            description: "One bit of each of the next frames to an emulated board is inverted. \
+                The board has to refuse such frames, and the bench sends them again.",
+            fields: &[
+                DEVICE,
+                Field::default(
+                    "count",
+                    Kind::Integer { min: 1, max: 1_000_000 },
+                    "1",
+                    "How many frames.",
+                ),
+            ],
+        },
+        build: |values, _| DeviceFault::NoiseToBoard {
+            frames: u32::try_from(values.integer("count")).unwrap_or(u32::MAX),
+        },
+    },
 ];
