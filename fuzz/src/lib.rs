@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use lastmeter_can::slcan;
 use lastmeter_grid::format::{dss, pgm, toml};
 use lastmeter_mbus::application::Application;
 use lastmeter_mbus::frame::Frame;
@@ -68,6 +69,8 @@ pub const TARGETS: &[Target] = &[
     target("jsonbatch", jsonbatch, &[BATCH]),
     target("journal", journal, &[SEGMENT]),
     target("mbus", mbus, &[MBUS_VARIABLE, MBUS_FIXED]),
+    target("slcan_adapter", slcan_adapter, &[SLCAN_COMMANDS]),
+    target("slcan_host", slcan_host, &[SLCAN_ANSWERS]),
     target("gtnet_skt", gtnet_skt, &[GTNET, GTNET_HEADER]),
     target("opal_asyncip", opal_asyncip, &[ASYNC_IP]),
     target("described_frame", described_frame, &[DESCRIBED]),
@@ -140,6 +143,13 @@ const BATCH: &[u8] = br#"[{"hardwareId":"m1","originator":"o","register":true,"m
 const SEGMENT: &[u8] =
     b"LMJRNL1\n\0\0\0\0\0\0\0\0\x06\xfb@\xe5\x02\0\0\0t \xc4h\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
     \0\x01{}\x02\0\0\0\xac\x0b\xb2H\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02no";
+
+/// All that a host may ask of an adapter, without a refusal.
+const SLCAN_COMMANDS: &[u8] = b"\rV\rv\rN\rS4\rs031C\rZ1\rX0\rM00000000\rmFFFFFFFF\rO\r\
+    t10021133\rr3010\rT0000001080102030405060708\rR1FFFFFFF8\rP\rA\rF\rC\rL\rC\r";
+/// What an adapter may write.
+const SLCAN_ANSWERS: &[u8] = b"\rz\rZ\rA\r\x07V1013\rv1013\rNLM01\rFA4\rt10021133\r\
+    t10021133EA5F\rr3010\rT0000001080102030405060708\rR1FFFFFFF80000\r";
 
 /// A heat meter's answer with an energy, a date, an invalid flow and a text.
 const MBUS_VARIABLE: &[u8] = b"h**h\x08\x02rxV4\x12$@\x01\x04U\0\0\0\x0c\x06'\x04\x85\x02\x04m\
@@ -343,6 +353,34 @@ pub fn mbus(bytes: &[u8]) -> bool {
     assert_eq!(frame.encode(&mut again), Ok(()));
     assert_eq!(Frame::decode(&again), Ok(frame));
     Application::decode_all(&frame).is_ok()
+}
+
+/// Lines of a host; each has one answer, and the adapter can be opened after them.
+pub fn slcan_adapter(bytes: &[u8]) -> bool {
+    let mut adapter = slcan::Adapter::new(slcan::Settings::default());
+    let (mut answers, mut events, mut items) = (Vec::new(), Vec::new(), Vec::new());
+    adapter.bytes_from_host(bytes, &mut answers, &mut events);
+    slcan::Reader::default().bytes(&answers, &mut items);
+    assert_eq!(items.len(), bytes.split(|&byte| byte == slcan::CR).count() - 1);
+    assert!(!items.iter().any(|item| matches!(item, slcan::Item::Garbage { .. })));
+    answers.clear();
+    let mut again = Vec::new();
+    adapter.bytes_from_host(b"\r\rC\rS4\rO\r", &mut answers, &mut again);
+    assert!(adapter.is_open());
+    !events.iter().any(|event| matches!(event, slcan::Event::Refused(_)))
+}
+
+/// What an adapter wrote; what is read is read the same again as it is written.
+pub fn slcan_host(bytes: &[u8]) -> bool {
+    let (mut reader, mut items) = (slcan::Reader::default(), Vec::new());
+    reader.bytes(bytes, &mut items);
+    for item in items.iter().filter(|item| !matches!(item, slcan::Item::Garbage { .. })) {
+        let (mut line, mut again) = (Vec::new(), Vec::new());
+        item.encode(&mut line);
+        slcan::Reader::default().bytes(&line, &mut again);
+        assert_eq!(again.as_slice(), std::slice::from_ref(item));
+    }
+    reader.counts().garbage == 0 && !items.is_empty()
 }
 
 /// A frame of a simulator; what is read is written back as it came.

@@ -15,8 +15,8 @@ pub const DATA_BYTES_MAX: usize = 8;
 pub enum FrameError {
     /// More than 11 bits.
     #[error(
-        "the identifier {found:X} is larger than 7FF, the largest of 11 bits; use a smaller one, or an \
-         extended identifier (8 digits)"
+        "the identifier {found:X} is larger than 7FF, the largest of 11 bits; use a smaller one, \
+         or an extended identifier (8 digits)"
     )]
     StandardIdentifier {
         /// What was given.
@@ -24,7 +24,8 @@ pub enum FrameError {
     },
     /// More than 29 bits.
     #[error(
-        "the identifier {found:X} is larger than 1FFFFFFF, the largest of 29 bits; use a smaller one"
+        "the identifier {found:X} is larger than 1FFFFFFF, the largest of 29 bits; use a \
+         smaller one"
     )]
     ExtendedIdentifier {
         /// What was given.
@@ -210,7 +211,8 @@ pub enum FrameTextError {
     FlexibleDataRate,
     /// An identifier of another length than 3 or 8 digits.
     #[error(
-        "the identifier '{found}' has {} digits, expected 3 (11 bits, as 07B) or 8 (29 bits, as 0000007B)",
+        "the identifier '{found}' has {} digits, expected 3 (11 bits, as 07B) or 8 \
+         (29 bits, as 0000007B)",
         found.chars().count()
     )]
     IdentifierDigits {
@@ -231,7 +233,8 @@ pub enum FrameTextError {
     },
     /// A remote frame's length that is none.
     #[error(
-        "'{found}' behind R is no length of a remote frame, expected one digit from 0 to 8, or nothing"
+        "'{found}' behind R is no length of a remote frame, expected one digit from \
+         0 to 8, or nothing"
     )]
     RemoteLength {
         /// What stands behind the R.

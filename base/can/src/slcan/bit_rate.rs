@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn digits_and_rates_lead_to_each_other() {
-        for (rate, bits_per_second) in BitRate::ALL {
+        let thousands = [10, 20, 50, 100, 125, 250, 500, 800, 1000];
+        for ((rate, bits_per_second), thousand) in BitRate::ALL.into_iter().zip(thousands) {
+            assert_eq!(bits_per_second, thousand * 1000);
             assert_eq!(rate.bits_per_second(), bits_per_second);
             assert_eq!(BitRate::from_bits_per_second(bits_per_second), Some(rate));
             assert_eq!(BitRate::from_digit(rate.digit()), Some(rate));

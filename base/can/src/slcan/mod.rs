@@ -7,7 +7,8 @@
 //! to the last character: a line that is too short, too long or not of the protocol is a
 //! [`LineFault`], where other programs take what they can of it.
 //!
-//! After the CAN232 manual, version 3 (unverified).
+//! After the CAN232 manual, version 3 (unverified). Larger than the budget of one codec, because
+//! it is both ends of the line.
 
 mod acceptance;
 mod adapter;
