@@ -13,6 +13,7 @@
 //! is judged against share no code (architecture invariant 1).
 
 mod answer;
+mod board;
 mod border;
 pub mod calibration;
 mod converters;
@@ -38,7 +39,10 @@ mod window;
 mod windows;
 
 pub use answer::{CommandFault, ERROR_PREFIX};
-pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
+pub use board::{BoardContext, BoardWay, board_device};
+pub use border::{
+    BoardOrder, BoardPort, BoardWait, Device, DeviceFault, EventKind, Feed, Input, Output,
+};
 pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::{Cvct, transducer_csv};

@@ -202,6 +202,12 @@ impl Reporter {
                 self.faults.frozen_until = Some(until.unwrap_or(FOR_EVER));
                 until.map_or_else(|| "freeze".to_owned(), |until| format!("freeze until {until}"))
             }
+            DeviceFault::ResetBoard
+            | DeviceFault::StopBoard { .. }
+            | DeviceFault::NoiseToBoard { .. } => {
+                let detail = "a fault of a board, of a device that is none";
+                return event(out, EventKind::InputRefused, detail);
+            }
         };
         event(out, EventKind::FaultBegun, &detail);
         if *fault == DeviceFault::UnknownIdentifier {

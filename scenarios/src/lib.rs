@@ -4,6 +4,7 @@
 //! one, [`suite`] runs several, and the other modules are the commands that need no run.
 
 pub mod accuracy;
+mod boards;
 mod capture;
 pub mod certificates;
 pub mod device;

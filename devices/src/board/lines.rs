@@ -1,6 +1,6 @@
 //! Asks a meter that speaks lines of text: each of its requests in turn makes one reading.
 
-use lastmeter_board::grammar::{Exchange, Grammar, Outcome};
+use lastmeter_board::grammar::{BeginError, Exchange, Grammar, Outcome, Request};
 use lastmeter_units::MeasurementId;
 
 /// What came of bytes that were heard, or of time that has passed.
@@ -49,7 +49,7 @@ impl LineTalk {
         match self.exchange.begin(request, now_ns) {
             Ok(bytes) => vec![Heard::Ask(bytes)],
             // It is begun as soon as late answers are over.
-            Err(lastmeter_board::grammar::BeginError::Settling { .. }) => Vec::new(),
+            Err(BeginError::Settling { .. }) => Vec::new(),
             Err(why) => {
                 self.at = None;
                 vec![Heard::Missed(why.to_string())]
@@ -60,11 +60,6 @@ impl LineTalk {
     /// When time has to be looked at again, whatever is heard.
     pub(super) fn wake_at_ns(&self) -> Option<u64> {
         self.exchange.wake_at_ns()
-    }
-
-    /// Whether a reading is under way.
-    pub(super) fn is_asking(&self) -> bool {
-        self.at.is_some()
     }
 
     /// How long the request under way may take, in nanoseconds.
@@ -91,7 +86,12 @@ impl LineTalk {
         if let Some(outcome) = self.exchange.tick(now_ns) {
             return self.outcome(outcome, now_ns);
         }
+        let requests = &self.exchange.grammar().requests;
         match self.at {
+            Some(at) if requests.get(at).is_some_and(Request::is_spontaneous) => {
+                self.at = None;
+                vec![Heard::Missed("no line of the meter's own".to_owned())]
+            }
             // What waited for late answers to be over.
             Some(request) if self.exchange.open_request().is_none() => self.begin(request, now_ns),
             _ => Vec::new(),

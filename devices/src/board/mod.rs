@@ -8,13 +8,12 @@
 //! there an input, and while it waits for an answer it has a [`crate::BoardWait`]: until that is
 //! over, or the answer is there, it is to be given nothing else.
 
+mod build;
 pub(crate) mod codes;
 mod lines;
-mod machine;
 mod meter;
 mod node;
-mod task;
 #[cfg(test)]
 mod tests;
 
-pub use meter::{BoardContext, BoardWay, board_device};
+pub use build::{BoardContext, BoardWay, board_device};

@@ -35,6 +35,7 @@ const RECIPE: Recipe =
 pub(crate) const ADE7953_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     on: None,
+    codes: None,
     entry: Entry {
         name: "ade7953-1ph",
         summary: "smart plug with an ADE7953: single-phase, uncalibrated, with its registers",

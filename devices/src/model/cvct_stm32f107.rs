@@ -3,8 +3,9 @@
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 
-use super::build::{Recipe, build};
+use super::build::{Recipe, build, front_end};
 use super::fields::{count, of_model};
+use crate::board::codes::Codes;
 use crate::model::kind::{DeviceKind, Fits};
 use crate::register::plain;
 
@@ -57,6 +58,11 @@ const RECIPE: Recipe = Recipe {
 pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     on: None,
+    codes: Some(|values, context, out| {
+        // A board corrects what it measures by registers of its own.
+        let plain = Recipe { registers: &[], ..RECIPE };
+        Codes::new(values, front_end(&plain, values, context, out)?, out)
+    }),
     entry: Entry {
         name: "cvct-stm32f107",
         summary: "the paper's smart meter: CVCT and 12-bit converter of an STM32F107",

@@ -74,6 +74,7 @@ pub(super) fn parts(values: &Values) -> HeatMeter {
 pub(crate) const HEAT_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Heat),
     on: None,
+    codes: None,
     entry: Entry {
         name: "heat-meter",
         summary: "heat meter: energy, volume, power, volume flow, flow and return temperature",

@@ -41,6 +41,7 @@ const DESCRIPTION: &str = "A meter whose front end has no error until one of its
 pub(crate) const IDEAL_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_1PH.phases },
     on: None,
+    codes: None,
     entry: Entry {
         name: "ideal-1ph",
         summary: "single-phase meter without errors, but for those that are planted",
@@ -54,6 +55,7 @@ pub(crate) const IDEAL_1PH: DeviceKind = DeviceKind {
 pub(crate) const IDEAL_3PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_3PH.phases },
     on: None,
+    codes: None,
     entry: Entry {
         name: "ideal-3ph",
         summary: "three-phase meter without errors, but for those that are planted",

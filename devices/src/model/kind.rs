@@ -4,6 +4,7 @@ use lastmeter_params::{Diagnostics, Entry, Values};
 use lastmeter_sim::Streams;
 use lastmeter_units::{Domain, HardwareId, SimTime};
 
+use crate::board::codes::Codes;
 use crate::border::Device;
 
 /// What a device model is told about the place it gets.
@@ -55,6 +56,10 @@ impl Fits {
     }
 }
 
+/// Makes the converter of a board. `None` if values do not fit together, which is then in the
+/// diagnostics.
+pub(crate) type MakeCodes = fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<Codes>;
+
 /// A device model: its place in the scenario language, and how it is made.
 #[derive(Clone, Copy)]
 pub struct DeviceKind {
@@ -64,6 +69,8 @@ pub struct DeviceKind {
     pub fits: Fits,
     /// The kind of network it speaks on; `None`: it speaks to the platform itself.
     pub on: Option<&'static str>,
+    /// What the converter of a board of this kind would say; `None`: no board is emulated by it.
+    pub(crate) codes: Option<MakeCodes>,
     /// Makes one. `None` if values do not fit together, which is then in the diagnostics.
     pub build: fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<Box<dyn Device>>,
 }

@@ -124,6 +124,7 @@ const ON_THE_LINE: &str = "A master asks it over an M-Bus line (EN 13757-2 and -
 pub(crate) const HEAT: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Heat),
     on: Some(M_BUS),
+    codes: None,
     entry: Entry {
         name: "m-bus-heat-meter",
         summary: "heat meter on an M-Bus line, asked by a master",
@@ -139,6 +140,7 @@ pub(crate) const HEAT: DeviceKind = DeviceKind {
 pub(crate) const WATER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Water),
     on: Some(M_BUS),
+    codes: None,
     entry: Entry {
         name: "m-bus-water-meter",
         summary: "water meter on an M-Bus line, asked by a master",
@@ -155,6 +157,7 @@ pub(crate) const WATER: DeviceKind = DeviceKind {
 pub(crate) const ELECTRICITY: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_1PH.phases },
     on: Some(M_BUS),
+    codes: None,
     entry: Entry {
         name: "m-bus-electricity-meter",
         summary: "single-phase electricity meter on an M-Bus line, asked by a master",

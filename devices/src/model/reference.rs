@@ -59,6 +59,7 @@ const RECIPE: Recipe = Recipe { phases: 1, registers: &[], is_cvct: false, has_b
 pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     on: None,
+    codes: None,
     entry: Entry {
         name: "reference-1ph",
         summary: "single-phase reference meter with small errors and a stated uncertainty",
@@ -77,6 +78,7 @@ pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
 pub(crate) const PXI_6123: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     on: None,
+    codes: None,
     entry: Entry {
         name: "pxi-6123",
         summary: "16-bit acquisition at 500 kS/s: the reference of the static characterisation",

@@ -27,6 +27,7 @@ static FIELDS: [Field; 1] = [Field::required(
 pub(crate) const SIMULATOR_METER: DeviceKind = DeviceKind {
     fits: Fits::Simulated,
     on: Some("stream"),
+    codes: None,
     entry: Entry {
         name: "simulator-meter",
         summary: "what points of a real-time simulator stand for: a load or an infeed as a meter",

@@ -51,6 +51,7 @@ const RECIPE: Recipe = Recipe {
 pub(crate) const STPM34_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     on: None,
+    codes: None,
     entry: Entry {
         name: "stpm34-1ph",
         summary: "single-phase meter of class 0.2 with pulse outputs, breaker and neutral current",

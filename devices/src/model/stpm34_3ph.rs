@@ -21,6 +21,7 @@ const RECIPE: Recipe =
 pub(crate) const STPM34_3PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
     on: None,
+    codes: None,
     entry: Entry {
         name: "stpm34-3ph",
         summary: "three-phase meter with STPM3x converters: U, I, P, Q, S, PF, f, energies",

@@ -50,6 +50,7 @@ pub(super) fn parts(values: &Values) -> WaterMeter {
 pub(crate) const WATER_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Water),
     on: None,
+    codes: None,
     entry: Entry {
         name: "water-meter",
         summary: "water meter: volume and volume flow",

@@ -218,6 +218,12 @@ impl FieldOutlet for MBusOutlet {
                     "a meter that is asked has no identifiers, and numbers its readings once";
                 (EventKind::InputRefused, what.to_owned())
             }
+            DeviceFault::ResetBoard
+            | DeviceFault::StopBoard { .. }
+            | DeviceFault::NoiseToBoard { .. } => {
+                let what = "a fault of a board, of a device that is none";
+                (EventKind::InputRefused, what.to_owned())
+            }
         };
         event(out, kind, &detail);
     }

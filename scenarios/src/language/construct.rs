@@ -19,6 +19,7 @@ use super::files::Files;
 use super::judging::{self, Breakage, Broken, Claim, Planned, PlannedDevice};
 use super::plans::Plans;
 use super::references::References;
+use super::section::board::{self, Boards};
 use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{self, CHECK};
 use super::section::device::{self, DEVICE, DevicePlace, build_device};
@@ -46,6 +47,8 @@ pub(super) struct Parts {
     /// By injection.
     pub(super) impairments: Vec<Option<Impairment>>,
     pub(super) simulators: Vec<SimulatorRow>,
+    /// The boards that devices are.
+    pub(super) boards: Boards,
     /// The texts of the files that checks name.
     pub(super) files: BTreeMap<String, String>,
     pub(super) unavailable: Option<String>,
@@ -107,7 +110,9 @@ impl Draft<'_> {
         let written = points.len();
         points.extend(of_grid.iter().map(|source| source.metering_point.clone()));
         self.hold_phases(references, &points, out);
-        let devices = self.build_devices(references, &points, streams, out);
+        let mut files_of_boards = BTreeMap::new();
+        let boards = board::boards(self, files, &mut files_of_boards, out);
+        let devices = self.build_devices(references, (&points, &boards), streams, out);
         self.hold_signals(references, (&points, &devices), out);
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written);
@@ -122,6 +127,7 @@ impl Draft<'_> {
         let impairments = impairments.collect();
         let read_from = files;
         let mut files = self.files_of_checks(files, out);
+        files.extend(files_of_boards);
         if let Some((plan, values)) = plan.zip(test_plan) {
             let name = format!("{TEST_PLAN_FILE_PREFIX}{}", values.text("standard"));
             files.insert(name, plan.test_plan.text.clone());
@@ -132,7 +138,7 @@ impl Draft<'_> {
         let about = (grid, references);
         let simulators = simulator::simulators(self, about, read_from, &mut files, out);
         self.hold_checks(references, &devices, (&files, plans), out);
-        Parts { points, grid: of_grid, links, impairments, simulators, files, unavailable }
+        Parts { points, grid: of_grid, links, impairments, simulators, boards, files, unavailable }
     }
 
     /// The injections into a source that have no mistake of their own.
@@ -197,7 +203,7 @@ impl Draft<'_> {
     fn build_devices(
         &self,
         references: &References,
-        points: &[Option<MeteringPoint>],
+        (points, boards): (&[Option<MeteringPoint>], &Boards),
         streams: Streams,
         out: &mut Diagnostics,
     ) -> Devices {
@@ -212,7 +218,13 @@ impl Draft<'_> {
             let terminal = point.and_then(MeteringPoint::terminal);
             device::has_spectrum_to_work_on(row, written, terminal, out)?;
             let (name, point) = (row.name()?, point?);
-            let place = DevicePlace { name, start, streams, point };
+            let board = device::board_of(row, boards);
+            if board.is_none() && board::way_of(row).is_some() {
+                // Its file has a mistake.
+                return None;
+            }
+            let board = board.as_ref();
+            let place = DevicePlace { name, start, streams, point, board, image: None };
             build_device(device::kind_of(row)?, row.values.as_ref()?, &place, out)
         };
         self.rows(&DEVICE).iter().zip(&references.source_of_table).map(device).collect()

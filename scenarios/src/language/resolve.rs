@@ -287,7 +287,7 @@ fn assemble(
         },
         links: draft.rows(&LINK).iter().zip(parts.links).map(link).collect::<Option<_>>()?,
         networks: draft.rows(&NETWORK).iter().map(network).collect::<Option<_>>()?,
-        devices: devices(references, draft.rows(&DEVICE))?,
+        devices: devices(references, draft.rows(&DEVICE), &parts.boards)?,
         gateways: gateways.collect::<Option<_>>()?,
         simulators: parts.simulators,
         applications: applications(draft, &references.device_names)?,

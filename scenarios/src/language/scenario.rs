@@ -259,6 +259,15 @@ impl Scenario {
     /// # Panics
     /// If there is no device of that index.
     pub fn build_device(&self, index: usize) -> Option<Box<dyn Device>> {
+        self.build_device_with(index, None)
+    }
+
+    /// The same, of a board that has to have an image of this CRC-32 in it.
+    pub(crate) fn build_device_with(
+        &self,
+        index: usize,
+        image: Option<u32>,
+    ) -> Option<Box<dyn Device>> {
         let row = &self.devices[index];
         let point = self.plant.sources[row.source].metering_point.as_ref()?;
         let mut diagnostics = lastmeter_params::Diagnostics::new();
@@ -267,6 +276,8 @@ impl Scenario {
             start: self.schedule.start,
             streams: self.streams(),
             point,
+            board: row.board.as_ref(),
+            image,
         };
         build_device(row.kind, &row.values, &place, &mut diagnostics)
     }

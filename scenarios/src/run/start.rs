@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use lastmeter_devices::BoardWay;
 use lastmeter_platform::{ClockSource, DoorConfig};
 use lastmeter_record::{DeviceFacts, Evidence, RunFacts, RunStart, RunState, RunWriter, TimeMode};
 use lastmeter_reports::Evaluation;
@@ -101,7 +102,11 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
     let devices = scenario.devices.iter().map(|row| DeviceFacts {
         name: row.name.clone(),
         model: row.kind.entry.name.to_owned(),
-        evidence: if row.is_hardware { Evidence::Hardware } else { Evidence::Simulated },
+        evidence: match row.board.as_ref().map(|board| board.way) {
+            Some(BoardWay::Emulated) => Evidence::Emulated,
+            _ if row.is_hardware => Evidence::Hardware,
+            _ => Evidence::Simulated,
+        },
         at: scenario.place_of(row),
         under_test: row.values.boolean("under_test"),
         fidelity: row.values.text_opt("fidelity").map(str::to_owned),

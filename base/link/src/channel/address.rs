@@ -24,6 +24,8 @@ pub enum ChannelAddress {
     Udp(String),
     /// A UDP port of this machine that others send to, `HOST:PORT`.
     UdpListen(String),
+    /// A Unix domain socket of this machine to connect to.
+    Unix(PathBuf),
 }
 
 /// A text that is not the address of a channel.
@@ -68,6 +70,7 @@ impl fmt::Display for ChannelAddress {
             Self::TcpListen(at) => write!(f, "tcp-listen:{at}"),
             Self::Udp(at) => write!(f, "udp:{at}"),
             Self::UdpListen(at) => write!(f, "udp-listen:{at}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }

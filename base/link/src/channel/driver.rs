@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serial2_tokio::SerialPort;
 use tokio::io::unix::AsyncFd;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -17,7 +17,8 @@ use super::losses::Seen;
 use super::pty::Pty;
 use super::udp::{Listening, Port};
 use super::{
-    ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, DatagramCounts, pty, tcp, tty, udp,
+    ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, DatagramCounts, pty, tcp, tty,
+    udp, unix,
 };
 use crate::clock::monotonic_ns;
 
@@ -47,6 +48,7 @@ pub(super) enum Opener {
     TcpListen(TcpListener),
     Udp(String),
     UdpListen(Arc<Port>),
+    Unix(PathBuf),
 }
 
 impl Opener {
@@ -62,6 +64,7 @@ impl Opener {
             ChannelAddress::TcpListen(at) => Self::TcpListen(TcpListener::bind(at).await?),
             ChannelAddress::Udp(to) => Self::Udp(to.clone()),
             ChannelAddress::UdpListen(at) => Self::UdpListen(Port::bind(at, datagrams).await?),
+            ChannelAddress::Unix(path) => Self::Unix(path.clone()),
         })
     }
 
@@ -79,6 +82,7 @@ impl Opener {
                 Ok(at) => format!("udp-listen {at}"),
                 Err(_) => "udp-listen".to_owned(),
             },
+            Self::Unix(path) => format!("unix {}", path.display()),
         }
     }
 
@@ -104,6 +108,7 @@ impl Opener {
             Self::TcpListen(listener) => Line::Tcp(tcp::accept(listener).await?),
             Self::Udp(to) => Line::Udp(udp::connect(to, datagrams).await?),
             Self::UdpListen(port) => Line::UdpListen(udp::listening(port, datagrams).await?),
+            Self::Unix(path) => Line::Unix(unix::connect(path).await?),
         })
     }
 
@@ -124,6 +129,7 @@ enum Line {
     Tcp(TcpStream),
     Udp(UdpSocket),
     UdpListen(Listening),
+    Unix(UnixStream),
 }
 
 impl Line {
@@ -133,6 +139,13 @@ impl Line {
             Self::Pty(side) => pty::read(side, buffer).await,
             Self::Tty(port) => port.read(buffer).await,
             Self::Tcp(stream) => loop {
+                stream.readable().await?;
+                match stream.try_read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    other => return other,
+                }
+            },
+            Self::Unix(stream) => loop {
                 stream.readable().await?;
                 match stream.try_read(buffer) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -149,6 +162,13 @@ impl Line {
         match self {
             Self::Pty(side) => pty::write(side, bytes).await,
             Self::Tty(port) => port.write(bytes).await,
+            Self::Unix(stream) => loop {
+                stream.writable().await?;
+                match stream.try_write(bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    other => return other,
+                }
+            },
             Self::Tcp(stream) => loop {
                 stream.writable().await?;
                 match stream.try_write(bytes) {
@@ -181,7 +201,9 @@ impl Line {
         match self {
             Self::Udp(socket) => counts.watch(socket, seen).await,
             Self::UdpListen(socket) => counts.watch(socket.socket(), seen).await,
-            Self::Pty(_) | Self::Tty(_) | Self::Tcp(_) => std::future::pending().await,
+            Self::Pty(_) | Self::Tty(_) | Self::Tcp(_) | Self::Unix(_) => {
+                std::future::pending().await
+            }
         }
     }
 

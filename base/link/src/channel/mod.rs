@@ -29,6 +29,7 @@ mod pty;
 mod tcp;
 mod tty;
 mod udp;
+mod unix;
 
 pub use address::{AddressError, ChannelAddress};
 use driver::{Driver, Request};
@@ -232,4 +233,4 @@ pub struct TransportKind {
 
 /// Every transport.
 pub static TRANSPORTS: &[TransportKind] =
-    &[mqtt::MQTT, pty::PTY, tty::TTY, tcp::CONNECT, tcp::LISTEN, udp::UDP, udp::LISTEN];
+    &[mqtt::MQTT, pty::PTY, tty::TTY, tcp::CONNECT, tcp::LISTEN, udp::UDP, udp::LISTEN, unix::UNIX];

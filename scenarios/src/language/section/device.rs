@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastmeter_devices::{DEVICES, Device, DeviceContext, DeviceKind};
+use lastmeter_devices::{
+    BoardContext, DEVICES, Device, DeviceContext, DeviceKind, board_device,
+};
 use lastmeter_link::channel::MQTT_FIELDS;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Value, Values};
 use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 
+use super::board::{self, BOARD, BoardRow, Boards, boards_fit_their_ways};
 use super::floor::wall;
 use super::gateway::ON;
 use super::link::VIA;
@@ -20,6 +23,8 @@ use crate::language::references::References;
 pub(super) const AS: &str = "as";
 /// The thing itself.
 pub(super) const HARDWARE: &str = "hardware";
+/// Its firmware on an emulated processor.
+pub(super) const EMULATED: &str = "emulated";
 
 /// The key of which quantities arrive.
 const REPORTS: &str = "reports";
@@ -40,7 +45,7 @@ pub(crate) static DEVICE: Section = Section {
     kind: Some(("model", "device model")),
     entries: || DEVICES.iter().map(|kind| kind.entry).collect(),
     heading: "devices",
-    rules: &[is_available, keep_alive_is_whole, spans_are_of_readings_without],
+    rules: &[boards_fit_their_ways, keep_alive_is_whole, spans_are_of_readings_without],
     ..Section::REPEATED
 };
 
@@ -48,7 +53,7 @@ pub(crate) static DEVICE: Section = Section {
 pub(super) const CONNECTION: [Field; MQTT_FIELDS.len()] = MQTT_FIELDS;
 
 /// The keys of a device by itself.
-const OWN: [Field; 9] = [
+const OWN: [Field; 10] = [
     Field::required("name", Kind::Name, "what checks and injections refer to; its hardware id"),
     Field::optional(
         "count",
@@ -65,11 +70,12 @@ const OWN: [Field; 9] = [
     Field::required("model", Kind::Text, "which device model"),
     Field::default(
         AS,
-        Kind::Choice(&["simulated", "emulated", HARDWARE]),
+        Kind::Choice(&["simulated", EMULATED, HARDWARE]),
         "\"simulated\"",
-        "how it is there: `hardware` is what a gateway reads on the `line` of a network; this \
-         version has no `emulated` ones",
+        "how it is there: `emulated` is the firmware of its `board` on an emulated processor, \
+         `hardware` is its `board` itself, or what a gateway reads on the `line` of a network",
     ),
+    BOARD,
     Field::default("under_test", Kind::Boolean, "false", "whether it is what the run judges"),
     Field::optional(
         ON,
@@ -159,6 +165,8 @@ pub struct DeviceRow {
     pub is_bound: bool,
     /// What it declares of its readings; `None`: it announces them.
     pub declared: Option<DeclaredSpan>,
+    /// The board that it is; `None`: it is simulated, or on a network.
+    pub(crate) board: Option<BoardRow>,
     /// The values of its table, which devices made by `count` share.
     pub(crate) values: Arc<Values>,
 }
@@ -169,6 +177,10 @@ pub(crate) struct DevicePlace<'a> {
     pub(crate) start: SimTime,
     pub(crate) streams: Streams,
     pub(crate) point: &'a MeteringPoint,
+    /// The board that it is, if it is one.
+    pub(crate) board: Option<&'a BoardRow>,
+    /// The CRC-32 of the image that has to be in the board, if that matters.
+    pub(crate) image: Option<u32>,
 }
 
 /// Makes a device.
@@ -188,31 +200,15 @@ pub(crate) fn build_device(
         phases: terminal.map_or(0, Terminal::phases),
         has_spectrum: terminal.is_some_and(Terminal::is_stretches),
     };
-    let device = (kind.build)(values, &context, out)?;
+    let device = match place.board {
+        None => (kind.build)(values, &context, out)?,
+        Some(BoardRow { description, way }) => {
+            let board = BoardContext { description, way: *way, image: place.image };
+            board_device(kind, values, &context, &board, out)?
+        }
+    };
     reports_what_it_measures(values, device.as_ref(), out);
     Some(device)
-}
-
-/// Ways to be there of later versions are refused, not replaced by something else.
-fn is_available(draft: &Draft<'_>, out: &mut Diagnostics) {
-    for device in draft.rows(&DEVICE) {
-        let Some((way, span)) = device.text(AS) else { continue };
-        let (message, label, help) = match way {
-            "emulated" => (
-                "emulated devices are not available in this version",
-                "only `simulated` and `hardware` work",
-                "write `as = \"simulated\"`",
-            ),
-            HARDWARE if device.table.get(ON).is_none() => (
-                "hardware without a network is not available in this version",
-                "there is no way to it",
-                "put it on a `[[network]]` with a `line` that a `[[gateway]]` reads, or write \
-                 `as = \"simulated\"`",
-            ),
-            _ => continue,
-        };
-        out.report_with_help(Code::NOT_AVAILABLE, span, message, label, Some(help.to_owned()));
-    }
 }
 
 /// MQTT counts its keep-alive in whole seconds (3.1.1, 3.1.2.10).
@@ -416,7 +412,17 @@ pub(crate) fn has_spectrum_to_work_on(
     None
 }
 
-pub(crate) fn devices(references: &References, tables: &[Row<'_>]) -> Option<Vec<DeviceRow>> {
+/// The board that the devices of a table are, if they are one.
+pub(crate) fn board_of(device: &Row<'_>, boards: &Boards) -> Option<BoardRow> {
+    let (name, _) = device.text(BOARD.name)?;
+    Some(BoardRow { description: Arc::clone(boards.get(name)?), way: board::way_of(device)? })
+}
+
+pub(crate) fn devices(
+    references: &References,
+    tables: &[Row<'_>],
+    boards: &Boards,
+) -> Option<Vec<DeviceRow>> {
     let device = |((name, table), source): (&(String, usize), &Option<usize>)| {
         let table_of_device = tables.get(*table)?;
         let values = table_of_device.values.as_ref()?;
@@ -426,6 +432,7 @@ pub(crate) fn devices(references: &References, tables: &[Row<'_>]) -> Option<Vec
             kind: kind_of(table_of_device)?,
             on: *references.on_networks.of_table.get(*table)?,
             is_hardware: values.text(AS) == HARDWARE,
+            board: board_of(table_of_device, boards),
             via: (*references.via_of_table.get(*table)?).ok()?,
             acknowledge_limit: wall(values, "acknowledge_limit"),
             keep_alive: wall(values, "keep_alive"),

@@ -1,6 +1,7 @@
 //! The sections of the language: one row for each, which says all there is to know of it.
 
 pub(crate) mod application;
+pub(crate) mod board;
 pub(crate) mod calibration;
 pub(crate) mod check;
 pub(crate) mod device;

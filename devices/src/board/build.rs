@@ -1,0 +1,78 @@
+//! From a board file and a device's table to the device.
+
+use lastmeter_board::description::{Description, Speech};
+use lastmeter_can::slcan::BitRate;
+use lastmeter_params::{Code, Diagnostics, Values};
+
+use super::lines::LineTalk;
+use super::meter::{BoardMeter, BoardParts, Expected, Talk, declared, quantities};
+use super::node::NodeTalk;
+use crate::border::Device;
+use crate::meter::PERIOD_MIN;
+use crate::model::kind::{DeviceContext, DeviceKind};
+use crate::outlet::Outlet;
+
+/// In which way a board is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoardWay {
+    /// An emulator runs its firmware.
+    Emulated,
+    /// The thing itself.
+    Hardware,
+}
+
+/// What a device that is a board is told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct BoardContext<'a> {
+    /// What the board file says.
+    pub description: &'a Description,
+    /// In which way it is there.
+    pub way: BoardWay,
+    /// The CRC-32 of the image that has to be in it; `None`: whichever is.
+    pub image: Option<u32>,
+}
+
+/// Makes a device of a board, with the fields of the model that stands for it when it is simulated.
+/// `None` where these do not fit the board, which is then in `out`.
+pub fn board_device(
+    kind: &DeviceKind,
+    values: &Values,
+    context: &DeviceContext<'_>,
+    board: &BoardContext<'_>,
+    out: &mut Diagnostics,
+) -> Option<Box<dyn Device>> {
+    let BoardContext { description, way, image } = *board;
+    let codes = match (way, kind.codes) {
+        (BoardWay::Hardware, _) => None,
+        (BoardWay::Emulated, Some(codes)) => Some(codes(values, context, out)?),
+        (BoardWay::Emulated, None) => {
+            let message = format!("a `{}` is not what this board emulates", kind.entry.name);
+            let label = "expected `model = \"cvct-stm32f107\"`, whose converter the board has";
+            out.report(Code::DOES_NOT_FIT, values.span_of("model"), message, label);
+            return None;
+        }
+    };
+    let quantities = quantities(values, description, out)?;
+    let bit_rate = description.hardware.as_ref().map_or(125_000, |it| it.can_bit_rate);
+    let (talk, node) = match &description.speech {
+        Speech::Lines(grammar) => (Talk::Lines(LineTalk::new(grammar.clone())), None),
+        Speech::MeterNode { node } => {
+            let bit_rate = BitRate::from_bits_per_second(bit_rate).unwrap_or(BitRate::S4);
+            (Talk::Node(NodeTalk::new(*node, bit_rate)), Some(*node))
+        }
+    };
+    let obeys = values.get("obey_commands").is_none() || values.boolean("obey_commands");
+    let parts = BoardParts {
+        name: description.name.clone(),
+        outlet: Outlet::uplink(context, obeys),
+        quantities,
+        declared: declared(description),
+        period: values.duration("report_every").max(PERIOD_MIN),
+        codes,
+        talk,
+        expected: Expected { node, version: description.ready.version.clone(), image },
+        start_within: description.ready.within,
+        answer_within: description.answer_within,
+    };
+    Some(Box::new(BoardMeter::new(parts, node.unwrap_or(1))))
+}

@@ -1,0 +1,691 @@
+//! The device around a board: what is due, what the board is given and asked, what it answers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use lastmeter_board::bench_port::{self, FromBoard, PAIRS_MAX, ToBoard};
+use lastmeter_board::description::{Description, Speech};
+use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Identity, Netting, ReferenceSpan};
+use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
+use lastmeter_wire::commands::Order;
+
+use super::codes::Codes;
+use super::lines::{self, LineTalk};
+use super::node::{self, NodeTalk};
+use crate::answer::{CommandFault, understood};
+use crate::border::{
+    BoardOrder, BoardPort, BoardWait, Device, DeviceFault, EventKind, Feed, Input, Output,
+};
+use crate::outlet::Outlet;
+use crate::reporter::event;
+
+/// What a board does not take from the platform.
+const NO_ORDERS: &str = "a board takes no commands of the platform";
+
+/// How often something is sent again before the board counts as silent.
+const TRIES_MAX: u8 = 2;
+
+/// Events of one kind that a board may fill the record with.
+const NOTES_MAX: u32 = 20;
+
+/// What the board has to be, before it is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// The node's number.
+    pub(crate) node: Option<u8>,
+    /// The version of its program.
+    pub(crate) version: Option<String>,
+    /// The CRC-32 of its image.
+    pub(crate) image: Option<u32>,
+}
+
+/// What a board device is made of.
+#[derive(Debug)]
+pub(crate) struct BoardParts {
+    pub(crate) name: String,
+    pub(crate) outlet: Outlet,
+    pub(crate) quantities: Vec<MeasurementId>,
+    pub(crate) declared: DeclaredSpan,
+    pub(crate) period: SimDuration,
+    /// What its converter would take; `None`: it measures by itself.
+    pub(crate) codes: Option<Codes>,
+    pub(crate) talk: Talk,
+    pub(crate) expected: Expected,
+    pub(crate) start_within: SimDuration,
+    pub(crate) answer_within: SimDuration,
+}
+
+/// How it is asked.
+#[derive(Debug)]
+pub(crate) enum Talk {
+    Node(NodeTalk),
+    Lines(LineTalk),
+}
+
+/// Something that the board is to do, in order.
+#[derive(Clone, Debug, PartialEq)]
+enum Task {
+    /// It starts, and shows who it is.
+    Present,
+    /// Measuring begins anew.
+    Begin,
+    /// It takes samples.
+    Samples(Vec<(u16, u16)>),
+    /// It gives a reading that was due at this instant since the start.
+    Poll { due: SimDuration },
+    /// Something is done to it.
+    Order(BoardOrder),
+}
+
+/// How it stands with the board.
+#[derive(Clone, Debug, PartialEq)]
+enum State {
+    /// It has not shown who it is.
+    Starting,
+    Up,
+    /// It does not answer; samples are not for it until it is asked again.
+    Silent,
+    Lost,
+}
+
+/// A board as a device.
+#[derive(Debug)]
+pub(crate) struct BoardMeter {
+    parts: BoardParts,
+    state: State,
+    fault: Option<String>,
+    tasks: VecDeque<Task>,
+    running: Option<(Task, u8)>,
+    /// Samples of the feed taken so far.
+    taken: u64,
+    next_due: SimDuration,
+    pairs: Vec<(u16, u16)>,
+    bench: bench_port::Reader,
+    number: u8,
+    /// What its EEPROM holds.
+    record: Vec<u8>,
+    has_record: bool,
+    /// Whether the reading under way lacks something.
+    is_partial: bool,
+    /// What of the board stands still, until when.
+    stopped_until: Option<SimTime>,
+    noise: u32,
+    notes: BTreeMap<&'static str, u32>,
+}
+
+impl BoardMeter {
+    pub(crate) fn new(parts: BoardParts, node: u8) -> Self {
+        let mut tasks = VecDeque::new();
+        if matches!(parts.talk, Talk::Node(_)) {
+            tasks.push_back(Task::Present);
+        }
+        if parts.codes.is_some() {
+            tasks.push_back(Task::Begin);
+        }
+        let state = if tasks.is_empty() { State::Up } else { State::Starting };
+        Self {
+            state,
+            fault: None,
+            tasks,
+            running: None,
+            taken: 0,
+            next_due: parts.period,
+            pairs: Vec::new(),
+            bench: bench_port::Reader::default(),
+            number: 0,
+            // Blank, with the address switches.
+            record: vec![node],
+            has_record: false,
+            is_partial: false,
+            stopped_until: None,
+            noise: 0,
+            notes: BTreeMap::new(),
+            parts,
+        }
+    }
+
+    /// Notes something, as long as there is not too much of it.
+    fn note(&mut self, kind: EventKind, detail: &str, out: &mut Vec<Output>) {
+        let count = self.notes.entry(kind.word()).or_insert(0);
+        *count += 1;
+        let text = format!("board {}: {detail}", self.parts.name);
+        match *count {
+            NOTES_MAX => event(out, kind, &format!("{text}; more of this kind is not noted")),
+            count if count < NOTES_MAX => event(out, kind, &text),
+            _ => {}
+        }
+    }
+
+    fn write(&mut self, port: BoardPort, mut bytes: Vec<u8>, out: &mut Vec<Output>) {
+        if self.noise > 0 && !bytes.is_empty() {
+            self.noise -= 1;
+            let middle = bytes.len() / 2;
+            // The lowest bit never makes the zero that ends a frame, nor takes one away.
+            bytes[middle] ^= if bytes[middle] > 1 { 1 } else { 2 };
+        }
+        out.push(Output::ToBoard { port, bytes });
+    }
+
+    fn samples(&mut self, first_sample: u64, block: &Block, out: &mut Vec<Output>) {
+        let samples = block.voltages.first().map_or(0, Vec::len);
+        let fits = [&block.voltages, &block.currents]
+            .iter()
+            .all(|channels| channels.len() == 1 && channels[0].len() == samples);
+        if first_sample != self.taken || !fits {
+            return event(out, EventKind::InputRefused, "samples that do not follow, or do not fit");
+        }
+        let Some(feed_hz) = self.parts.codes.as_ref().map(Codes::feed_hz) else { return };
+        self.taken += samples as u64;
+        let mut from = 0;
+        loop {
+            let at_due = first_at(self.next_due, feed_hz);
+            let to = usize::try_from(at_due.saturating_sub(first_sample)).unwrap_or(usize::MAX);
+            let to = to.min(samples);
+            if let Some(codes) = &mut self.parts.codes {
+                codes.push(block, (from, to), &mut self.pairs);
+            }
+            from = to;
+            if first_sample + (from as u64) < at_due {
+                break;
+            }
+            self.hand_over(true);
+            self.due();
+        }
+        self.hand_over(false);
+        let clipped = self.parts.codes.as_mut().map(Codes::take_clipped).unwrap_or_default();
+        for (channel, clipped) in clipped.into_iter().filter(|(_, clipped)| !clipped.by_supply) {
+            let what = if channel == 0 { "voltage" } else { "current" };
+            let detail = format!("the {what} is clipped from sample {} on", clipped.sample);
+            event(out, EventKind::Clipped, &detail);
+        }
+    }
+
+    /// Makes tasks of the pairs that wait: of all of them, or of whole frames.
+    fn hand_over(&mut self, is_all: bool) {
+        let whole = self.pairs.len() / PAIRS_MAX * PAIRS_MAX;
+        let count = if is_all { self.pairs.len() } else { whole };
+        let pairs: Vec<(u16, u16)> = self.pairs.drain(..count).collect();
+        let frames = pairs.chunks(PAIRS_MAX).map(|frame| Task::Samples(frame.to_vec()));
+        self.tasks.extend(frames);
+    }
+
+    /// The instant of a reading has come.
+    fn due(&mut self) {
+        let due = self.next_due;
+        self.next_due = due + self.parts.period;
+        let at = self.parts.outlet.start() + due;
+        if self.stopped_until.is_some_and(|until| until <= at) {
+            self.stopped_until = None;
+            self.tasks.push_back(Task::Order(BoardOrder::Continue));
+        }
+        if !self.parts.outlet.is_frozen(due) {
+            self.tasks.push_back(Task::Poll { due });
+        }
+    }
+
+    /// Begins what is next, as far as nothing is waited for.
+    fn advance(&mut self, now: SimTime, out: &mut Vec<Output>) {
+        while self.running.is_none() {
+            let Some(task) = self.tasks.pop_front() else { return };
+            let is_for_nobody = match self.state {
+                State::Lost => true,
+                State::Silent => matches!(task, Task::Samples(_)),
+                State::Starting | State::Up => self.fault.is_some(),
+            };
+            match (task, is_for_nobody) {
+                (Task::Poll { due }, true) => self.leave_out(due, "it is lost", out),
+                (_, true) => self.is_partial = true,
+                (Task::Order(order), false) => out.push(Output::Board(order)),
+                (task, false) => {
+                    let task = self.begin(task, now, out);
+                    self.running = task.map(|task| (task, 1));
+                }
+            }
+        }
+    }
+
+    /// Sends what a task begins with; nothing is left of one that waits for nothing.
+    fn begin(&mut self, task: Task, now: SimTime, out: &mut Vec<Output>) -> Option<Task> {
+        match &task {
+            Task::Present => {
+                // An emulated board asks for its record first; the thing itself is running.
+                if self.parts.codes.is_none() || self.has_record {
+                    self.open(out);
+                }
+            }
+            Task::Begin => {
+                let rate_mhz = self.parts.codes.as_ref().map_or(0, Codes::rate_mhz);
+                self.send_frame(&ToBoard::Begin { rate_mhz }, out);
+            }
+            Task::Samples(pairs) => {
+                self.number = self.number.wrapping_add(1);
+                let frame = ToBoard::Samples { number: self.number, pairs: pairs.clone() };
+                self.send_frame(&frame, out);
+            }
+            Task::Poll { .. } if self.state == State::Silent && self.parts.codes.is_some() => {
+                // Whether it is there again; what it has is not all of the time.
+                self.tasks.push_front(task);
+                return self.begin(Task::Begin, now, out);
+            }
+            Task::Poll { .. } => match &mut self.parts.talk {
+                Talk::Node(talk) => {
+                    let bytes = talk.poll();
+                    self.write(BoardPort::Network, bytes, out);
+                }
+                Talk::Lines(talk) => {
+                    let heard = talk.poll(nanoseconds(now));
+                    self.running = Some((task.clone(), 1));
+                    self.lines(heard, out);
+                    return self.running.take().map(|(task, _)| task);
+                }
+            },
+            Task::Order(_) => return None,
+        }
+        Some(task)
+    }
+
+    fn open(&mut self, out: &mut Vec<Output>) {
+        if let Talk::Node(talk) = &mut self.parts.talk {
+            let bytes = talk.open();
+            self.write(BoardPort::Network, bytes, out);
+        }
+    }
+
+    fn send_frame(&mut self, frame: &ToBoard, out: &mut Vec<Output>) {
+        let mut bytes = Vec::new();
+        frame.encode(&mut bytes);
+        self.write(BoardPort::Bench, bytes, out);
+    }
+
+    /// What is under way is done again, or given up.
+    fn again(&mut self, now: SimTime, why: &str, out: &mut Vec<Output>) {
+        let Some((task, tries)) = self.running.take() else { return };
+        if tries < TRIES_MAX && self.state != State::Silent {
+            self.note(EventKind::BoardRetried, why, out);
+            if let Task::Samples(_) = task {
+                // The same number again: samples that were taken are not taken twice.
+                self.number = self.number.wrapping_sub(1);
+            }
+            self.running = self.begin(task, now, out).map(|task| (task, tries + 1));
+            return;
+        }
+        match task {
+            Task::Present => {
+                let fault = format!("{why}; check its port, its baud rate and its firmware");
+                self.note(EventKind::BoardSilent, &fault, out);
+                self.fault = Some(format!("board {}: {fault}", self.parts.name));
+            }
+            Task::Poll { due } => {
+                self.silent(why, out);
+                self.leave_out(due, why, out);
+            }
+            Task::Begin | Task::Samples(_) | Task::Order(_) => self.silent(why, out),
+        }
+    }
+
+    fn silent(&mut self, why: &str, out: &mut Vec<Output>) {
+        if self.state != State::Silent {
+            self.note(EventKind::BoardSilent, why, out);
+        }
+        if self.parts.codes.is_some() {
+            self.state = State::Silent;
+            self.is_partial = true;
+        }
+        if let Talk::Node(talk) = &mut self.parts.talk {
+            talk.give_up();
+        }
+        // Whether it is there again is asked with the next reading.
+        if self.state == State::Silent && matches!(self.tasks.front(), Some(Task::Poll { .. })) {
+            let Some(Task::Poll { due }) = self.tasks.pop_front() else { return };
+            self.leave_out(due, why, out);
+        }
+    }
+
+    fn leave_out(&mut self, due: SimDuration, why: &str, out: &mut Vec<Output>) {
+        let at = self.parts.outlet.start() + due;
+        let detail = format!("board {}: no reading at {at}: {why}", self.parts.name);
+        event(out, EventKind::ReadingLeftOut, &detail);
+    }
+
+    fn bench_heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
+        for found in self.bench.take(bytes) {
+            match found {
+                Ok(FromBoard::WantsRecord) => self.started(out),
+                Ok(FromBoard::Keep(record)) => {
+                    self.record = record;
+                    let is_first = !std::mem::replace(&mut self.has_record, true);
+                    if is_first && matches!(self.running, Some((Task::Present, _))) {
+                        self.open(out);
+                    }
+                }
+                Ok(FromBoard::Taken { number, lost, .. }) => {
+                    let is_awaited = match &self.running {
+                        Some((Task::Begin, _)) => number == 0,
+                        Some((Task::Samples(_), _)) => number == self.number,
+                        _ => false,
+                    };
+                    if lost > 0 {
+                        self.note(EventKind::BoardDiscarded, "it has lost bytes", out);
+                        self.is_partial = true;
+                    }
+                    if is_awaited {
+                        if self.state == State::Silent {
+                            self.state = State::Up;
+                        }
+                        self.running = None;
+                    } else {
+                        self.note(EventKind::BoardDiscarded, "a late answer to samples", out);
+                    }
+                }
+                Ok(FromBoard::Refused(why)) => {
+                    let why = match why {
+                        1 => "it refused what was no frame",
+                        2 => "it refused a frame with a wrong CRC",
+                        _ => "it refused a frame that it does not know",
+                    };
+                    self.again(now, why, out);
+                }
+                Err(why) => self.note(EventKind::BoardDiscarded, &why.to_string(), out),
+            }
+        }
+    }
+
+    /// The board has started, at first or anew.
+    fn started(&mut self, out: &mut Vec<Output>) {
+        let record = self.record.clone();
+        self.send_frame(&ToBoard::Record(record), out);
+        if self.state == State::Starting {
+            return;
+        }
+        self.note(EventKind::BoardRestarted, "it has started anew", out);
+        self.is_partial = true;
+        // What was under way is void, but for a reading, which is then known to lack something.
+        if let Some((task @ Task::Poll { .. }, _)) = self.running.take() {
+            self.tasks.push_front(task);
+        }
+        self.tasks.push_front(Task::Begin);
+        self.tasks.push_front(Task::Present);
+        self.has_record = false;
+        self.state = State::Starting;
+    }
+
+    fn network_heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
+        match &mut self.parts.talk {
+            Talk::Node(talk) => {
+                for heard in talk.heard(bytes) {
+                    self.node(now, heard, out);
+                }
+            }
+            Talk::Lines(talk) => {
+                let heard = talk.heard(bytes, nanoseconds(now));
+                self.lines(heard, out);
+            }
+        }
+    }
+
+    fn node(&mut self, now: SimTime, heard: node::Heard, out: &mut Vec<Output>) {
+        match heard {
+            node::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes, out),
+            node::Heard::Present { version, node, image } => {
+                self.running = None;
+                match self.unfit(&version, node, image) {
+                    None => self.state = State::Up,
+                    Some(why) => self.fault = Some(format!("board {}: {why}", self.parts.name)),
+                }
+            }
+            node::Heard::Reading { windows, values } => {
+                let Some((Task::Poll { due }, _)) = self.running.take() else { return };
+                if std::mem::take(&mut self.is_partial) {
+                    return self.leave_out(due, "it has not measured all of the time", out);
+                }
+                if windows == 0 {
+                    return self.leave_out(due, "no window since the last reading", out);
+                }
+                let find = |wanted: Quantity| values.iter().find(|(found, _)| *found == wanted);
+                let ids = self.parts.quantities.iter();
+                let values = ids.filter_map(|&id| Some((id, find(id.row().quantity)?.1)));
+                self.reading(due, values.collect(), out);
+            }
+            node::Heard::Refused => {
+                self.open(out);
+                self.again(now, "its adapter was closed", out);
+            }
+            node::Heard::Discarded(what) => {
+                // What a board says while it starts, and the banner, is not of the protocol.
+                if self.state == State::Up {
+                    self.note(EventKind::BoardDiscarded, &what, out);
+                }
+            }
+        }
+    }
+
+    /// Why a board that is there is not the one that is wanted.
+    fn unfit(&self, version: &str, node: u8, image: u32) -> Option<String> {
+        let expected = &self.parts.expected;
+        if let Some(wanted) = expected.node.filter(|&wanted| wanted != node) {
+            return Some(format!("node {node} answers, expected node {wanted}"));
+        }
+        if let Some(wanted) = expected.version.as_deref().filter(|&wanted| wanted != version) {
+            return Some(format!("its firmware is version {version}, expected {wanted}"));
+        }
+        let wanted = expected.image.filter(|&wanted| wanted != image)?;
+        Some(format!("its image has the CRC-32 {image:08x}, expected {wanted:08x}: flash it"))
+    }
+
+    fn lines(&mut self, heard: Vec<lines::Heard>, out: &mut Vec<Output>) {
+        for heard in heard {
+            match heard {
+                lines::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes, out),
+                lines::Heard::Reading(values) => {
+                    let Some((Task::Poll { due }, _)) = self.running.take() else { continue };
+                    let is_wanted = |id: &MeasurementId| self.parts.quantities.contains(id);
+                    let values = values.into_iter().filter(|(id, _)| is_wanted(id));
+                    self.reading(due, values.collect(), out);
+                }
+                lines::Heard::Missed(why) => {
+                    let Some((Task::Poll { due }, _)) = self.running.take() else { continue };
+                    self.note(EventKind::BoardSilent, &why, out);
+                    self.leave_out(due, &why, out);
+                }
+                lines::Heard::Discarded(what) => self.note(EventKind::BoardDiscarded, &what, out),
+            }
+        }
+    }
+
+    /// Reports values in SI units.
+    fn reading(
+        &mut self,
+        due: SimDuration,
+        values: Vec<(MeasurementId, f64)>,
+        out: &mut Vec<Output>,
+    ) {
+        let in_message = |(id, si): (MeasurementId, f64)| (id, si / id.row().si_factor);
+        let values = values.into_iter().map(in_message).collect();
+        // The declared span counts; this is what it would be exactly.
+        let from = due - self.parts.period;
+        let span = ReferenceSpan { from, to: due, registers_from: SimDuration::ZERO };
+        self.parts.outlet.reading(due, span, values, out);
+    }
+
+    fn befall(&mut self, now: SimTime, fault: DeviceFault, out: &mut Vec<Output>) {
+        match fault {
+            DeviceFault::ResetBoard => {
+                event(out, EventKind::FaultBegun, "board_reset");
+                self.tasks.push_back(Task::Order(BoardOrder::Reset));
+            }
+            DeviceFault::StopBoard { until } => {
+                event(out, EventKind::FaultBegun, &format!("board_hang until {until}"));
+                self.stopped_until = Some(until);
+                self.tasks.push_back(Task::Order(BoardOrder::Stop));
+            }
+            DeviceFault::NoiseToBoard { frames } => {
+                event(out, EventKind::FaultBegun, &format!("board_noise: {frames}"));
+                self.noise = self.noise.saturating_add(frames);
+            }
+            other => self.parts.outlet.take(now, Input::Fault(other), out),
+        }
+    }
+
+    fn received(&mut self, now: SimTime, payload: &[u8], out: &mut Vec<Output>) {
+        let Some((invocation, order)) = self.parts.outlet.received(now, payload, out) else {
+            return;
+        };
+        let obeyed = order.and_then(|order: Order| match order {
+            Order::SetPeriod { .. }
+            | Order::ReadRegister { .. }
+            | Order::SetRegister { .. }
+            | Order::SetPoint { .. }
+            | Order::SetBreaker { .. } => Err(NO_ORDERS.to_owned()),
+        });
+        self.parts.outlet.answer(now, invocation, obeyed, out);
+    }
+}
+
+/// The first sample at or after an instant. A billionth of a sample early counts as at.
+fn first_at(instant: SimDuration, rate_hz: f64) -> u64 {
+    (instant.as_seconds_f64() * rate_hz - 1e-6).ceil().max(0.0) as u64
+}
+
+fn nanoseconds(now: SimTime) -> u64 {
+    u64::try_from(now.as_nanoseconds()).unwrap_or(0)
+}
+
+impl Device for BoardMeter {
+    fn feed(&self) -> Feed {
+        self.parts
+            .codes
+            .as_ref()
+            .map_or(Feed::Clock, |codes| Feed::Samples { rate_hz: codes.feed_hz() })
+    }
+
+    fn quantities(&self) -> &[MeasurementId] {
+        &self.parts.quantities
+    }
+
+    fn electricity(&self) -> Option<ElectricityFacts> {
+        Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 })
+    }
+
+    fn declared(&self) -> Option<DeclaredSpan> {
+        Some(self.parts.declared)
+    }
+
+    fn board_wait(&self) -> Option<BoardWait> {
+        let (task, _) = self.running.as_ref()?;
+        let of_lines = match &self.parts.talk {
+            Talk::Lines(talk) => SimDuration(i64::try_from(talk.limit_ns()).unwrap_or(i64::MAX)),
+            Talk::Node(_) => SimDuration::ZERO,
+        };
+        let (limit, what) = match task {
+            Task::Present => (self.parts.start_within, "who it is"),
+            Task::Poll { .. } => (self.parts.answer_within.max(of_lines), "a reading"),
+            _ => (self.parts.answer_within, "what it makes of samples"),
+        };
+        Some(BoardWait { limit, what: what.to_owned() })
+    }
+
+    fn board_fault(&self) -> Option<String> {
+        self.fault.clone()
+    }
+
+    fn validate_command(
+        &self,
+        command: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Option<CommandFault> {
+        let fault = understood(command, parameters).err();
+        fault.or_else(|| Some(CommandFault::refused(None, NO_ORDERS.to_owned())))
+    }
+
+    fn report_period(&self) -> SimDuration {
+        self.parts.period
+    }
+
+    fn step(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Samples { first_sample, block, .. } => self.samples(first_sample, &block, out),
+            Input::Passed => {
+                while self.parts.outlet.start() + self.next_due <= now {
+                    self.due();
+                }
+            }
+            Input::FromBoard { port: BoardPort::Bench, bytes } => {
+                self.bench_heard(now, &bytes, out);
+            }
+            Input::FromBoard { port: BoardPort::Network, bytes } => {
+                self.network_heard(now, &bytes, out);
+            }
+            Input::BoardSilent => {
+                if let Talk::Lines(talk) = &mut self.parts.talk {
+                    let at = talk.wake_at_ns().unwrap_or(0).max(nanoseconds(now));
+                    let heard = talk.tick(at);
+                    self.lines(heard, out);
+                } else {
+                    let limit = self.board_wait().map_or(SimDuration::ZERO, |wait| wait.limit);
+                    self.again(now, &format!("no answer within {limit}"), out);
+                }
+            }
+            Input::BoardLost { reason } => {
+                if self.state != State::Lost {
+                    self.note(EventKind::BoardLost, &reason, out);
+                    self.state = State::Lost;
+                    if let Some((Task::Poll { due }, _)) = self.running.take() {
+                        self.leave_out(due, &reason, out);
+                    }
+                }
+            }
+            Input::Fault(fault) => self.befall(now, fault, out),
+            Input::Received { payload } => self.received(now, &payload, out),
+            other => self.parts.outlet.take(now, other, out),
+        }
+        self.advance(now, out);
+    }
+
+    fn unacknowledged(&self) -> usize {
+        self.parts.outlet.unacknowledged()
+    }
+}
+
+/// The declaration of a board's readings: numbered by the bench, which asks for them.
+pub(crate) fn declared(description: &Description) -> DeclaredSpan {
+    DeclaredSpan {
+        identity: Identity::Number,
+        window: description.span_window,
+        earliest: description.span_earliest,
+        latest: description.span_latest,
+    }
+}
+
+/// What a table asks for of what a board measures; `None`, with the mistake in `out`, where it asks
+/// for something else.
+pub(crate) fn quantities(
+    values: &Values,
+    description: &Description,
+    out: &mut Diagnostics,
+) -> Option<Vec<MeasurementId>> {
+    let measured = description.quantities();
+    let is_node = matches!(description.speech, Speech::MeterNode { .. });
+    if values.get("quantities").is_none() {
+        return Some(measured);
+    }
+    let groups = values.text_list("quantities");
+    let wanted = crate::reading::identifiers(&groups, is_node && values.boolean("totals_only"), 1);
+    let found: Vec<MeasurementId> =
+        wanted.iter().copied().filter(|id| measured.contains(id)).collect();
+    let lacks = |group: &&&str| {
+        let of_group = |id: &MeasurementId| crate::reading::group_of(id.row().quantity);
+        !found.iter().any(|id| of_group(id) == Some(**group))
+    };
+    if values.is_written("quantities")
+        && let Some(group) = groups.iter().find(lacks)
+    {
+        let message = format!("the board `{}` does not measure `{group}`", description.name);
+        let mut has: Vec<&str> =
+            measured.iter().filter_map(|id| crate::reading::group_of(id.row().quantity)).collect();
+        has.dedup();
+        let label = format!("expected groups among {}", has.join(", "));
+        out.report(Code::DOES_NOT_FIT, values.span_of("quantities"), message, label);
+        return None;
+    }
+    Some(found)
+}

@@ -1,0 +1,149 @@
+//! `board` of a `[[device]]`: the boards that devices are, in one of their ways.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastmeter_board::description::Description;
+use lastmeter_devices::BoardWay;
+use lastmeter_params::{Code, Diagnostics, Field, Kind, nearest};
+
+use super::device::{AS, DEVICE, EMULATED, HARDWARE};
+use super::gateway::ON;
+use super::scenario::is_in_real_time;
+use crate::boards::shipped::{self, SHIPPED};
+use crate::language::draft::{Draft, Row};
+use crate::language::files::Files;
+
+/// The key that names a board.
+pub(super) const BOARD: Field = Field::optional(
+    "board",
+    Kind::Text,
+    "the board that it is when it is `emulated`, or `hardware` on no network: the path of a board \
+     file, or one that comes with the program (see `lastmeter boards`)",
+);
+
+/// What a board file ends in, where it is a path.
+const ENDING: &str = ".toml";
+
+/// A board in one of its ways.
+#[derive(Clone, Debug)]
+pub(crate) struct BoardRow {
+    /// What its file says.
+    pub(crate) description: Arc<Description>,
+    /// In which way it is there.
+    pub(crate) way: BoardWay,
+}
+
+/// The boards of a scenario by what `board` calls them.
+pub(crate) type Boards = BTreeMap<String, Arc<Description>>;
+
+/// The way in which a table's devices are boards; `None`: in none.
+pub(crate) fn way_of(device: &Row<'_>) -> Option<BoardWay> {
+    let (way, _) = device.text(AS)?;
+    if device.table.get(ON).is_some() || device.table.get(BOARD.name).is_none() {
+        return None;
+    }
+    match way {
+        EMULATED => Some(BoardWay::Emulated),
+        HARDWARE => Some(BoardWay::Hardware),
+        _ => None,
+    }
+}
+
+/// Reads the files of all boards, whatever way is chosen, so that a file is right when it is
+/// switched to; every mistake is reported at the key that names it.
+pub(crate) fn boards(
+    draft: &Draft<'_>,
+    files: &Files<'_>,
+    kept: &mut BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) -> Boards {
+    let mut boards = Boards::new();
+    for row in draft.rows(&DEVICE) {
+        let Some((name, span)) = row.text(BOARD.name) else { continue };
+        let Some(text) = text_of(name, files) else {
+            let message = format!("there is no board `{name}`");
+            let names = SHIPPED.iter().map(|shipped| shipped.name);
+            let near = nearest(name, names.clone()).map(|near| format!("did you mean `{near}`?"));
+            let all = names.collect::<Vec<_>>().join(", ");
+            let help = files.near(name).or(near).unwrap_or_else(|| {
+                format!("write the path of a board file, or one of those that are shipped: {all}")
+            });
+            let label = "expected a board file or a board's name";
+            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, Some(help));
+            continue;
+        };
+        match Description::parse(&text) {
+            Ok(board) => {
+                can_be_there(row, &board, out);
+                boards.insert(name.to_owned(), Arc::new(board));
+            }
+            Err(error) => {
+                for mistake in &error.0 {
+                    let message = format!("{name}: {mistake}");
+                    out.report(Code::FILE_REFUSED, span, message, "the board of this file");
+                }
+            }
+        }
+        kept.insert(name.to_owned(), text);
+    }
+    boards
+}
+
+fn text_of(name: &str, files: &Files<'_>) -> Option<String> {
+    if !name.ends_with(ENDING)
+        && let Some(shipped) = shipped::find(name)
+    {
+        return Some(shipped.text.to_owned());
+    }
+    String::from_utf8(files.read(name).ok()?).ok()
+}
+
+/// A board is there in the way that is asked for.
+fn can_be_there(row: &Row<'_>, board: &Description, out: &mut Diagnostics) {
+    let Some((_, span)) = row.text(AS) else { return };
+    let missing = match way_of(row) {
+        Some(BoardWay::Emulated) if board.emulated.is_none() => "emulated",
+        Some(BoardWay::Hardware) if board.hardware.is_none() => "hardware",
+        _ => return,
+    };
+    let message = format!("the board `{}` is not there as `{missing}`", board.name);
+    let label = format!("its file has no `[{missing}]`");
+    out.report(Code::DOES_NOT_FIT, span, message, label);
+}
+
+/// What goes with what: a way that needs a board, a board that a network excludes, the thing itself
+/// in its own time.
+pub(super) fn boards_fit_their_ways(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for device in draft.rows(&DEVICE) {
+        let Some((way, span)) = device.text(AS) else { continue };
+        let has = |key: &str| device.table.get(key).is_some();
+        let (has_board, is_on) = (has(BOARD.name), has(ON));
+        let (message, label, help) = match way {
+            EMULATED if !has_board => (
+                "which board is emulated is not written",
+                "needs a `board`",
+                "write `board = \"emulated-meter\"`, or the path of a board file",
+            ),
+            HARDWARE if !is_on && !has_board => (
+                "there is no way to the hardware",
+                "needs a `board`, or a network",
+                "write `board = \"FILE.toml\"`, or put it on a `[[network]]` with a `line` that a \
+                 `[[gateway]]` reads",
+            ),
+            _ if has_board && is_on => (
+                "a board on a field network is not available in this version",
+                "expected a `board` or a network",
+                "leave out `on`, or `board`",
+            ),
+            HARDWARE if has_board && !is_in_real_time(draft) => (
+                "hardware takes its own time",
+                "expected `time = \"real\"` with it",
+                "write `time = \"real\"` under `[scenario]`, or `as = \"simulated\"`",
+            ),
+            _ => continue,
+        };
+        let code = if has_board { Code::DOES_NOT_FIT } else { Code::MISSING_KEY };
+        out.report_with_help(code, span, message, label, Some(help.to_owned()));
+    }
+}
