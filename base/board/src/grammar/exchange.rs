@@ -293,6 +293,11 @@ impl Exchange {
 
     fn take_answer(&mut self, request: usize, line: &[u8]) -> Option<Outcome> {
         let own = &self.grammar.requests[request];
+        let sent = own.send.as_deref().unwrap_or_default();
+        if line.trim_ascii() == sent.trim_ascii() {
+            self.counts.echoed += 1;
+            return None;
+        }
         let read = own.read_line(line);
         let why = match read {
             Err(why) if !why.is_of_answer() => return self.take_other(request, line, why),
@@ -333,12 +338,6 @@ impl Exchange {
 
     /// A line of another form than that of the open request.
     fn take_other(&mut self, request: usize, line: &[u8], why: Refusal) -> Option<Outcome> {
-        let own = &self.grammar.requests[request];
-        let sent = own.send.as_deref().unwrap_or_default();
-        if line.trim_ascii() == sent.trim_ascii() {
-            self.counts.echoed += 1;
-            return None;
-        }
         let read = self.read_spontaneous(line);
         if let Some((index, Ok(answer))) = read {
             return Some(self.answered(index, answer));
@@ -385,9 +384,8 @@ impl Exchange {
         }
         self.counts.late += 1;
         let numbering = &mut self.numbering[request];
-        if let (Some(number), Some(modulo), Some(last)) =
-            (own.sequence_of(line), modulo(own), numbering.last)
-            && let Some(ahead) = ahead(number, last, modulo)
+        if let (Some(number), Some(modulo)) = (own.sequence_of(line), modulo(own))
+            && let Some(ahead) = numbering.last.map_or(Some(1), |last| ahead(number, last, modulo))
         {
             numbering.last = Some(number);
             numbering.missing = numbering.missing.saturating_sub(ahead);
