@@ -1,5 +1,7 @@
 //! What holds of any grammar, any values and any bytes.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::{DESK_METER, grammar};
@@ -87,19 +89,22 @@ impl RandomGrammar {
         let mut tables = String::from("[request.field.node]\nrole = \"node\"\n");
         for (index, field) in self.fields.iter().enumerate() {
             let (name, units) = QUANTITIES[field.quantity];
-            answer += &format!("{{f{index}}}{}", SEPARATORS[field.separator]);
+            write!(answer, "{{f{index}}}{}", SEPARATORS[field.separator]).unwrap();
             let decimal = if field.is_comma { "," } else { "." };
             let base = if field.is_hexadecimal { 16 } else { 10 };
-            tables += &format!(
+            write!(
+                tables,
                 "[request.field.f{index}]\nquantity = \"{name}\"\nunit = \"{}\"\nscale = {}\n\
                  offset = {}\ndecimals = {}\ndecimal = \"{decimal}\"\nbase = {base}\n",
                 units[field.unit],
                 toml(field.scale),
                 toml(field.offset),
                 field.decimals,
-            );
+            )
+            .unwrap();
         }
-        tables += &format!("[request.field.n]\nrole = \"sequence\"\nmodulo = {}\n", self.modulo);
+        let modulo = self.modulo;
+        writeln!(tables, "[request.field.n]\nrole = \"sequence\"\nmodulo = {modulo}").unwrap();
         let end = self.line_end;
         format!("[[request]]\n{send}\nanswer = \"{answer} n= {{n}}{end}\"\n{tables}")
     }
@@ -234,7 +239,8 @@ proptest! {
         answer in r"([a-z {}*\\n;]|\{[a-c]\}){0,12}",
     ) {
         let _ = grammar(DESK_METER).requests[0].read_line(line.as_bytes());
-        let tables = ["a", "b", "c"].map(|name| format!("[request.field.{name}]\nrole = \"node\"\n"));
+        let table = |name| format!("[request.field.{name}]\nrole = \"node\"\n");
+        let tables = ["a", "b", "c"].map(table);
         let answer = lastmeter_params::quote(&answer.replace("\\n", "\n"));
         let text = format!("[[request]]\nanswer = {answer}\n{}", tables.concat());
         if let Ok(grammar) = Grammar::parse(&text) {
@@ -243,10 +249,13 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_grammar_or_has_mistakes(text in r"(\[\[request\]\]\n|answer = .{0,9}\n|.){0,20}") {
-        let found = Grammar::parse(&text);
-        prop_assert!(found.is_ok_and(|it| !it.requests.is_empty()) || Grammar::parse(&text)
-            .is_err_and(|mistakes| !mistakes.0.is_empty()));
+    fn any_text_is_a_grammar_or_has_mistakes(
+        text in r"(\[\[request\]\]\n|answer = .{0,9}\n|.){0,20}",
+    ) {
+        match Grammar::parse(&text) {
+            Ok(grammar) => prop_assert!(!grammar.requests.is_empty()),
+            Err(mistakes) => prop_assert!(!mistakes.0.is_empty()),
+        }
     }
 
     /// A meter that answers each request once, in order and up to the end of the silence that is
@@ -261,7 +270,8 @@ proptest! {
         let text = if has_number {
             DESK_METER.to_owned()
         } else {
-            DESK_METER.replace("{number}", "*").split("[request.field.number]").next().unwrap().into()
+            let text = DESK_METER.replace("{number}", "*");
+            text.split("[request.field.number]").next().unwrap().to_owned()
         };
         let mut port = Exchange::new(grammar(&text));
         let mut now_ns = 0_u64;
