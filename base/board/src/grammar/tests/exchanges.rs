@@ -162,6 +162,12 @@ fn numbers_wrap_and_begin_again() {
         port.begin(0, now_ns).unwrap();
         assert_eq!(port.take(&line(n, n).repeat(2), now_ns).len(), 1, "{n}");
     }
+    // A number that the meter cannot have counts for nothing.
+    port.begin(0, now_ns).unwrap();
+    let impossible = port.take(&line(1, 256), now_ns);
+    assert!(matches!(refusal(&impossible), Refusal::SequenceOutOfRange { .. }));
+    port.begin(0, now_ns).unwrap();
+    assert_eq!(value(&port.take(&line(1, 101), now_ns)), 1.0);
     // The meter has restarted: one answer is lost, since it could be late.
     port.begin(0, now_ns).unwrap();
     assert_eq!(port.take(&line(1, 1), now_ns), []);

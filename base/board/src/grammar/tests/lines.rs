@@ -132,6 +132,21 @@ fn texts_are_kept_and_a_bad_status_is_rejected() {
 }
 
 #[test]
+fn a_gap_is_as_short_as_the_text_behind_it_allows() {
+    let fields = "[request.field.a]\nrole = \"node\"\n[request.field.b]\nrole = \"version\"\n";
+    let texts = |answer: &str, line: &str| {
+        let read = voltage(answer, "", fields).read_line(line.as_bytes()).ok()?;
+        Some(read.texts.into_iter().map(|it| it.text).collect::<Vec<_>>().join("|"))
+    };
+    let found = |text: &str| Some(text.to_owned());
+    // The last text ends the line, wherever else it stands.
+    assert_eq!(texts("{u} {a}:{b}K\\n", "1 x:yKzKK"), found("x|yKzK"));
+    assert_eq!(texts("{u} {a}:{b}K\\n", "1 x:yKz"), None);
+    assert_eq!(texts("{u} {a}:{b}*:\\n", "1 x:y:z more:"), found("x|y:z"));
+    assert_eq!(texts("{u} * a={a};*b={b}\\n", "1 b=0 a=x; a=7;b=y"), found("x|y"));
+}
+
+#[test]
 fn lines_are_found_in_bytes_of_any_segmentation() {
     let whole = |text: &[u8]| Line::Whole(text.to_vec());
     for end in [&b"\r\n"[..], b"\n", b"\r", b";"] {
