@@ -154,6 +154,30 @@ fn the_number_of_the_missing_answer_ends_the_wait() {
 }
 
 #[test]
+fn a_number_that_the_missing_answer_may_have_is_late() {
+    let mut port = Exchange::new(grammar(DESK_METER));
+    port.begin(0, 0).unwrap();
+    port.take(&line(1, 17), 0);
+    port.begin(0, 0).unwrap();
+    port.tick(500 * MS).unwrap();
+    // The meter is slow: its answer comes while the next request is open.
+    port.begin(0, 550 * MS).unwrap();
+    assert_eq!(port.take(&line(2, 18), 560 * MS), []);
+    assert_eq!(value(&port.take(&line(3, 19), 570 * MS)), 3.0);
+    // The meter never got the request: the next answer is lost, and the one behind is taken.
+    port.begin(0, 600 * MS).unwrap();
+    port.tick(1100 * MS).unwrap();
+    port.begin(0, 1150 * MS).unwrap();
+    assert_eq!(port.take(&line(4, 20), 1160 * MS), []);
+    port.tick(1650 * MS).unwrap();
+    let until_ns = 2200 * MS;
+    let settling = Err(BeginError::Settling { request: 0, until_ns });
+    assert_eq!(port.begin(0, until_ns - 1), settling);
+    port.begin(0, until_ns).unwrap();
+    assert_eq!(value(&port.take(&line(5, 21), until_ns)), 5.0);
+}
+
+#[test]
 fn numbers_wrap_and_begin_again() {
     let text = DESK_METER.replace("\"sequence\"", "\"sequence\"\nmodulo = 256");
     let mut port = Exchange::new(grammar(&text));
@@ -178,7 +202,7 @@ fn numbers_wrap_and_begin_again() {
     assert_eq!(port.counts().restarts, 1);
     // Close behind the last number nothing is a restart.
     let mut port = Exchange::new(grammar(&text));
-    for (n, is_new) in [(100, true), (90, false), (91, false), (92, false), (101, true)] {
+    for (n, is_new) in [(100, true), (90, false), (91, false), (92, false), (104, true)] {
         now_ns += 1000 * MS;
         port.begin(0, now_ns).unwrap();
         assert_eq!(port.take(&line(n, n), now_ns).len(), usize::from(is_new), "{n}");

@@ -1,5 +1,6 @@
 //! What holds of any grammar, any values and any bytes.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
@@ -302,5 +303,46 @@ proptest! {
         }
         let late = delays.iter().filter(|delay| **delay >= 500_000_000).count() as u64;
         prop_assert_eq!((port.counts().late, port.counts().timed_out), (late, late));
+    }
+
+    /// A meter that numbers its answers, keeps their order, gets not every request and may be
+    /// twice as slow as it should be: every accepted value is that of its own request.
+    #[test]
+    fn numbered_answers_are_of_their_own_requests(
+        delays in proptest::collection::vec(
+            proptest::option::weighted(0.8, prop_oneof![3 => 0..499_u64, 2 => 499..1049_u64]),
+            1..40,
+        ),
+        is_lost in proptest::collection::vec(proptest::bool::weighted(0.1), 40),
+    ) {
+        let mut port = Exchange::new(grammar(DESK_METER));
+        let (mut now_ns, mut number, mut due) = (0_u64, 0_u32, VecDeque::new());
+        let mut before_ns = 0;
+        for (request, delay) in delays.iter().enumerate() {
+            while port.begin(0, now_ns).is_err() {
+                let wake_ns = port.wake_at_ns().unwrap();
+                match due.pop_front_if(|(at_ns, _): &mut (u64, String)| *at_ns < wake_ns) {
+                    Some((at_ns, line)) => {
+                        now_ns = at_ns;
+                        for outcome in port.take(line.as_bytes(), now_ns) {
+                            if let Outcome::Answered { answer, .. } = outcome {
+                                prop_assert_eq!(answer.values[0].1, (request - 1) as f64);
+                            }
+                        }
+                    }
+                    None => {
+                        now_ns = wake_ns;
+                        port.tick(now_ns);
+                    }
+                }
+            }
+            let Some(delay) = delay else { continue };
+            number += 1;
+            before_ns = (now_ns + delay * 1_000_000).max(before_ns);
+            if !is_lost[request] {
+                let line = format!("U={request}V I=1A P=1kW n={number}\r\n");
+                due.push_back((before_ns, line));
+            }
+        }
     }
 }
