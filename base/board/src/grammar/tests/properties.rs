@@ -321,19 +321,17 @@ proptest! {
         for (request, delay) in delays.iter().enumerate() {
             while port.begin(0, now_ns).is_err() {
                 let wake_ns = port.wake_at_ns().unwrap();
-                match due.pop_front_if(|(at_ns, _): &mut (u64, String)| *at_ns < wake_ns) {
-                    Some((at_ns, line)) => {
-                        now_ns = at_ns;
-                        for outcome in port.take(line.as_bytes(), now_ns) {
-                            if let Outcome::Answered { answer, .. } = outcome {
-                                prop_assert_eq!(answer.values[0].1, (request - 1) as f64);
-                            }
+                let is_before = |(at_ns, _): &mut (u64, String)| *at_ns < wake_ns;
+                if let Some((at_ns, line)) = due.pop_front_if(is_before) {
+                    now_ns = at_ns;
+                    for outcome in port.take(line.as_bytes(), now_ns) {
+                        if let Outcome::Answered { answer, .. } = outcome {
+                            prop_assert_eq!(answer.values[0].1, (request - 1) as f64);
                         }
                     }
-                    None => {
-                        now_ns = wake_ns;
-                        port.tick(now_ns);
-                    }
+                } else {
+                    now_ns = wake_ns;
+                    port.tick(now_ns);
                 }
             }
             let Some(delay) = delay else { continue };
