@@ -8,9 +8,13 @@
 //!   every line until then is late. An answer with a sequence number of the missing request ends
 //!   the wait at once.
 //! - An answer whose sequence number is not newer than the last one is late.
+//! - A number that the missing answer may have is late as well, whenever it comes. If the meter
+//!   never got that request, this costs one more answer: the request times out, and the next one
+//!   waits for `timeout` and `settle`, after which the numbers are taken as they come.
 //!
-//! What remains is a meter without sequence numbers that answers later than `timeout` and `settle`
-//! together after the request. Nothing on the line shows that; a longer `settle` excludes it.
+//! What remains is a meter that answers later than `timeout` and `settle` together after the
+//! request, or, with sequence numbers, than twice `timeout` and `settle`. Nothing on the line shows
+//! that; a longer `settle` excludes it.
 
 use super::{Answer, Grammar, LINE_BYTES_MAX, Line, LineReader, Meaning, Refusal, Request};
 
@@ -113,6 +117,11 @@ struct Numbering {
     last: Option<u32>,
     /// How many answers may have been numbered since without being seen.
     missing: u64,
+    /// Whether a number came during the open request that may be of a missing answer.
+    is_doubtful: bool,
+    /// Whether there was one during the request before, and a long silence since: none of the
+    /// missing ones will come any more.
+    is_drained: bool,
     /// A number that was not newer, during the open request.
     old: Option<u32>,
     /// A number that was not newer, during an earlier request that got no other answer.
@@ -130,18 +139,32 @@ fn ahead(number: u32, last: u32, modulo: u64) -> Option<u64> {
 enum Age {
     New,
     Restarted,
+    /// That of a missing answer, perhaps; by so much newer than the last one.
+    Doubtful(u64),
     Old,
 }
 
 impl Numbering {
     fn age(&self, number: u32, modulo: u64) -> Age {
-        let Some(last) = self.last else { return Age::New };
-        if ahead(number, last, modulo).is_some() {
-            return Age::New;
+        let Some(last) = self.last else {
+            return if self.missing == 0 || self.is_drained { Age::New } else { Age::Doubtful(1) };
+        };
+        match ahead(number, last, modulo) {
+            Some(ahead) if ahead <= self.missing && !self.is_drained => {
+                return Age::Doubtful(ahead);
+            }
+            Some(_) => return Age::New,
+            None => {}
         }
         let behind = (modulo + u64::from(last) - u64::from(number)) % modulo;
         let goes_on = self.old_before.is_some_and(|old| ahead(number, old, modulo).is_some());
         if goes_on && behind > LATE_MAX { Age::Restarted } else { Age::Old }
+    }
+
+    /// Notes the number of a late answer, by so much newer than the last one.
+    fn note_late(&mut self, number: u32, ahead: u64) {
+        self.last = Some(number);
+        self.missing = self.missing.saturating_sub(ahead);
     }
 
     fn accept(&mut self, number: u32) {
@@ -244,11 +267,16 @@ impl Exchange {
     pub fn tick(&mut self, now_ns: u64) -> Option<Outcome> {
         let Open { request, deadline_ns } = self.open.filter(|open| now_ns >= open.deadline_ns)?;
         let own = &self.grammar.requests[request];
-        let until_ns = deadline_ns.saturating_add(own.settle_ns);
-        self.open = None;
-        self.missing = Some(Missing { request, until_ns });
+        let mut until_ns = deadline_ns.saturating_add(own.settle_ns);
         let numbering = &mut self.numbering[request];
         numbering.missing += 1;
+        numbering.is_drained = std::mem::take(&mut numbering.is_doubtful);
+        if numbering.is_drained {
+            // Either the number was that of this request, or the meter is slow.
+            until_ns = until_ns.saturating_add(own.timeout_ns);
+        }
+        self.open = None;
+        self.missing = Some(Missing { request, until_ns });
         numbering.old_before = numbering.old.take().or(numbering.old_before);
         self.counts.timed_out += 1;
         Some(Outcome::TimedOut { request, after_ns: own.timeout_ns })
@@ -293,6 +321,11 @@ impl Exchange {
 
     fn take_answer(&mut self, request: usize, line: &[u8]) -> Option<Outcome> {
         let own = &self.grammar.requests[request];
+        let sent = own.send.as_deref().unwrap_or_default();
+        if line.trim_ascii() == sent.trim_ascii() {
+            self.counts.echoed += 1;
+            return None;
+        }
         let read = own.read_line(line);
         let why = match read {
             Err(why) if !why.is_of_answer() => return self.take_other(request, line, why),
@@ -324,6 +357,11 @@ impl Exchange {
                 numbering.old = Some(number);
                 return false;
             }
+            Age::Doubtful(ahead) => {
+                numbering.note_late(number, ahead);
+                numbering.is_doubtful = true;
+                return false;
+            }
             Age::Restarted => self.counts.restarts += 1,
             Age::New => {}
         }
@@ -333,12 +371,6 @@ impl Exchange {
 
     /// A line of another form than that of the open request.
     fn take_other(&mut self, request: usize, line: &[u8], why: Refusal) -> Option<Outcome> {
-        let own = &self.grammar.requests[request];
-        let sent = own.send.as_deref().unwrap_or_default();
-        if line.trim_ascii() == sent.trim_ascii() {
-            self.counts.echoed += 1;
-            return None;
-        }
         let read = self.read_spontaneous(line);
         if let Some((index, Ok(answer))) = read {
             return Some(self.answered(index, answer));
@@ -385,12 +417,10 @@ impl Exchange {
         }
         self.counts.late += 1;
         let numbering = &mut self.numbering[request];
-        if let (Some(number), Some(modulo), Some(last)) =
-            (own.sequence_of(line), modulo(own), numbering.last)
-            && let Some(ahead) = ahead(number, last, modulo)
+        if let (Some(number), Some(modulo)) = (own.sequence_of(line), modulo(own))
+            && let Some(ahead) = numbering.last.map_or(Some(1), |last| ahead(number, last, modulo))
         {
-            numbering.last = Some(number);
-            numbering.missing = numbering.missing.saturating_sub(ahead);
+            numbering.note_late(number, ahead);
             // All that was asked is there.
             if numbering.missing == 0 {
                 self.missing = None;

@@ -33,7 +33,7 @@ pub(super) enum NumberFault {
 /// Above this a double no longer holds every whole number.
 const EXACT_MAX: u64 = 1 << 53;
 
-/// Reads a number.
+/// Reads a number; one that is too large for a double is infinite.
 pub(super) fn parse(
     text: &str,
     base: NumberBase,
@@ -69,8 +69,8 @@ fn parse_decimal(text: &str, decimal: DecimalSeparator) -> Result<f64, NumberFau
         return Err(NumberFault::NotANumber);
     }
     let text = text.replace(decimal.word(), DecimalSeparator::Point.word());
-    let number: f64 = text.parse().map_err(|_| NumberFault::NotANumber)?;
-    if number.is_finite() { Ok(number) } else { Err(NumberFault::Overflow) }
+    // Too many digits make it infinite, and then so is the value.
+    text.parse().map_err(|_| NumberFault::NotANumber)
 }
 
 /// Reads a whole number without sign.

@@ -226,14 +226,22 @@ impl Pattern {
         (at == line.len()).then_some(found)
     }
 
-    /// The line with these texts for its fields, in their order; nothing where anything may stand.
+    /// The line with these texts for its fields, in their order; as little as possible where
+    /// anything may stand.
     pub(super) fn render(&self, fields: &[String]) -> String {
         let mut line = String::new();
         push_parts(&self.first, &mut line);
+        let mut is_behind_field = false;
         for (gap, parts) in &self.rest {
-            if let Gap::Field(index) = gap {
-                line.push_str(fields.get(*index).map_or("", String::as_str));
+            match gap {
+                Gap::Field(index) => line.push_str(fields.get(*index).map_or("", String::as_str)),
+                // The blank that ends the field.
+                Gap::Any if is_behind_field && matches!(parts.first(), Some(Part::Text(_))) => {
+                    line.push(' ');
+                }
+                Gap::Any => {}
             }
+            is_behind_field = parts.is_empty();
             push_parts(parts, &mut line);
         }
         line
@@ -252,9 +260,11 @@ fn push_parts(parts: &[Part], line: &mut String) {
 /// The end of fixed text that stands at a place of a line.
 fn match_at(parts: &[Part], line: &str, from: usize) -> Option<usize> {
     let mut rest = line.get(from..)?;
-    for part in parts {
+    for (index, part) in parts.iter().enumerate() {
         rest = match part {
             Part::Text(text) => rest.strip_prefix(text.as_str())?,
+            // The gap behind takes further ones, or begins with them.
+            Part::Blanks if index + 1 == parts.len() => rest.strip_prefix(is_blank)?,
             Part::Blanks => rest.strip_prefix(is_blank)?.trim_start_matches(is_blank),
         };
     }
