@@ -11,6 +11,7 @@
 
 pub mod channel;
 pub mod clock;
+pub mod emulator;
 pub mod http;
 pub mod impair;
 pub mod medium;
