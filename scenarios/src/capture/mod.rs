@@ -119,7 +119,7 @@ fn ports(line: &ChannelAddress) -> [u16; 2] {
         ChannelAddress::UdpListen(at) | ChannelAddress::TcpListen(at) => {
             [50_000, of(at).filter(|port| *port > 0).unwrap_or(1)]
         }
-        ChannelAddress::Pty(_) | ChannelAddress::Tty(_) => [1, 50_000],
+        ChannelAddress::Pty(_) | ChannelAddress::Tty(_) | ChannelAddress::Unix(_) => [1, 50_000],
     }
 }
 

@@ -128,7 +128,7 @@ fn meters(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> Result<V
                 all.join("; ")
             })?;
     let meter = |index: usize| {
-        let (setup, _) = device_setup(&scenario, index).map_err(|error| chain(&error))?;
+        let (setup, _) = device_setup(&scenario, index, None).map_err(|error| chain(&error))?;
         Ok(Meter {
             name: scenario.devices[index].name.clone(),
             address: setup.device.network_address().unwrap_or_default(),
@@ -184,7 +184,10 @@ impl Meter {
                 Output::Event { kind, detail } => {
                     print_err(&format!("{} {}: {detail}", self.name, kind.word()));
                 }
-                Output::Reading { .. } | Output::Send { .. } => {}
+                Output::Reading { .. }
+                | Output::Send { .. }
+                | Output::ToBoard { .. }
+                | Output::Board(_) => {}
             }
         }
         (!sent.is_empty()).then_some(sent)

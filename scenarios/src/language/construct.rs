@@ -112,6 +112,9 @@ impl Draft<'_> {
         self.hold_phases(references, &points, out);
         let mut files_of_boards = BTreeMap::new();
         let boards = board::boards(self, files, &mut files_of_boards, out);
+        if let Some(missing) = self.missing_for_boards(&boards) {
+            unavailable.get_or_insert(missing);
+        }
         let devices = self.build_devices(references, (&points, &boards), streams, out);
         self.hold_signals(references, (&points, &devices), out);
         self.warn(references, (&points, &devices), plans, out);
@@ -139,6 +142,13 @@ impl Draft<'_> {
         let simulators = simulator::simulators(self, about, read_from, &mut files, out);
         self.hold_checks(references, &devices, (&files, plans), out);
         Parts { points, grid: of_grid, links, impairments, simulators, boards, files, unavailable }
+    }
+
+    /// What this machine lacks for the boards that are emulated.
+    fn missing_for_boards(&self, boards: &Boards) -> Option<String> {
+        let rows = self.rows(&DEVICE).iter();
+        let rows: Vec<_> = rows.filter_map(|row| device::board_of(row, boards)).collect();
+        crate::run::missing_for_boards(rows.iter())
     }
 
     /// The injections into a source that have no mistake of their own.

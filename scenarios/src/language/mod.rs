@@ -38,6 +38,7 @@ pub(crate) use load::{Meant, failure};
 pub use scenario::Scenario;
 pub use section::application::{Acts, ApplicationRow};
 pub use section::check::CheckRow;
+pub(crate) use section::board::BoardRow;
 pub use section::device::DeviceRow;
 pub(crate) use section::device::reported;
 pub use section::expect::Expect;

@@ -16,14 +16,16 @@ pub(crate) struct DeviceSetup {
     pub(crate) period: SimDuration,
 }
 
-/// Builds the device of an index, with the account of what it owes.
+/// Builds the device of an index, with the account of what it owes; a board has to have an image of
+/// this CRC-32 in it.
 pub(crate) fn device_setup(
     scenario: &Scenario,
     index: usize,
+    image: Option<u32>,
 ) -> Result<(DeviceSetup, Account), BenchError> {
     let row = &scenario.devices[index];
     let point = scenario.plant.sources[row.source].metering_point.clone();
-    let (Some(device), Some(point)) = (scenario.build_device(index), point) else {
+    let (Some(device), Some(point)) = (scenario.build_device_with(index, image), point) else {
         return Err(BenchError::Device {
             device: row.name.clone(),
             message: "it could not be made, although the scenario was checked".to_owned(),

@@ -73,6 +73,9 @@ pub enum BenchError {
         /// What is in the way, and what to do.
         message: String,
     },
+    /// A board is not there, or not the one that is wanted.
+    #[error("{0}")]
+    Board(String),
     /// Which reading was due when cannot be decided, and is not guessed.
     #[error("the readings of device `{device}` are ambiguous: {message}")]
     AmbiguousReadings {

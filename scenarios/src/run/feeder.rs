@@ -42,6 +42,10 @@ impl Feeder {
             Feed::Spectrum => self.spectrum(device, until, out),
             Feed::Pipe => self.pipe(device, until, out),
             Feed::Nothing => self.now = until,
+            Feed::Clock => {
+                self.now = until;
+                device.step(until, Input::Passed, out);
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 mod alarm;
 mod alerts;
 mod applications;
+mod board;
 mod commands;
 mod console;
 mod device_note;
@@ -39,6 +40,7 @@ mod start;
 mod steps;
 mod virtual_time;
 
+pub(crate) use board::missing as missing_for_boards;
 pub use console::{Console, ConsoleOptions};
 pub(crate) use device_setup::device_setup;
 pub use error::{BenchError, chain};

@@ -22,6 +22,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin};
 
+use super::board::Boards;
 use super::error::{BenchError, chain};
 use crate::language::{GivenAuthority, PlatformUse, TlsUse};
 
@@ -152,6 +153,8 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) authority: Option<GivenAuthority>,
     /// Whether its threads ask for real-time priority, as those of the bench do.
     pub(crate) real_time_priority: bool,
+    /// The boards of the run.
+    pub(crate) boards: &'a Boards,
 }
 
 impl UnderTest {

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lastmeter_devices::{DeviceFault, EventKind};
+use lastmeter_devices::{DeviceFault, EventKind, Input};
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
 use lastmeter_units::SimTime;
 
+use super::board::BoardShell;
 use super::device_note::DeviceNote;
 use super::error::BenchError;
 use super::ledger::{Made, Sent};
@@ -64,6 +65,8 @@ pub(crate) struct ShellParts {
     pub(crate) uplink: Option<Uplink>,
     /// Whether the run records modelled latency.
     pub(crate) records_latency: bool,
+    /// The board that its device is.
+    pub(crate) board: Option<BoardShell>,
 }
 
 impl Shell {
@@ -117,6 +120,7 @@ impl Shell {
         while self.parts.party.now() < until {
             self.parts.party.step(until, &mut self.said);
             self.carry().await?;
+            self.exchange().await?;
             self.release(self.parts.party.now()).await?;
             // Parties share the runtime's threads with everybody's sockets.
             tokio::task::yield_now().await;
@@ -131,7 +135,32 @@ impl Shell {
         fault: DeviceFault,
     ) -> Result<(), BenchError> {
         self.parts.party.fault(device, fault, &mut self.said);
-        self.carry().await
+        self.carry().await?;
+        self.exchange().await
+    }
+
+    /// Lets a board show who it is.
+    pub(crate) async fn start_board(&mut self) -> Result<(), BenchError> {
+        if self.parts.board.is_some() {
+            self.parts.party.of_board(Input::Passed, &mut self.said);
+            self.carry().await?;
+            self.exchange().await?;
+        }
+        Ok(())
+    }
+
+    /// Brings its board's answers to the device, until it waits for none.
+    async fn exchange(&mut self) -> Result<(), BenchError> {
+        while let Some(wait) = self.parts.party.board_wait() {
+            let Some(board) = &mut self.parts.board else { break };
+            let news = board.next(wait.limit).await;
+            self.parts.party.of_board(news, &mut self.said);
+            self.carry().await?;
+        }
+        match self.parts.party.board_fault() {
+            Some(why) => Err(BenchError::Board(why)),
+            None => Ok(()),
+        }
     }
 
     /// Sends what the party has said, and takes note of what is not for the platform.
@@ -148,6 +177,17 @@ impl Shell {
                     }
                     Said::Made { device, made } => self.made.push((device, made)),
                     Said::Note { of, note } => self.notes.push((of, note)),
+                    Said::ToBoard { port, bytes } => {
+                        let Some(board) = &mut self.parts.board else { continue };
+                        if let Err(reason) = board.write(port, &bytes).await {
+                            let lost = Input::BoardLost { reason };
+                            self.parts.party.of_board(lost, &mut self.said);
+                        }
+                    }
+                    Said::Board(order) => {
+                        let Some(board) = &mut self.parts.board else { continue };
+                        board.order(order).map_err(BenchError::Board)?;
+                    }
                     // There are no real lines in virtual time.
                     Said::ToLine { .. } | Said::Reopen { .. } => {}
                 }
@@ -381,5 +421,9 @@ impl Shell {
     /// Ends the connection in an orderly way.
     pub(crate) async fn close(self) {
         self.parts.session.close().await;
+        if let Some(board) = self.parts.board {
+            // Nothing is to be done to one that is emulated.
+            let _ = board.close().await;
+        }
     }
 }

@@ -8,6 +8,7 @@ use lastmeter_record::{DeviceFacts, Evidence, RunFacts, RunStart, RunState, RunW
 use lastmeter_reports::Evaluation;
 use lastmeter_text::plural;
 
+use super::board::Boards;
 use super::console::Console;
 use super::error::{BenchError, chain};
 use super::host::{self, stamp, wall_now};
@@ -37,7 +38,11 @@ pub async fn run_scenario(
     let logs = options.out.join("logs");
     std::fs::create_dir_all(&logs)
         .map_err(BenchError::file("cannot create the run folder", &options.out))?;
-    let start = run_start(scenario, options);
+    let boards = match scenario.unavailable() {
+        None => Boards::prepare(scenario, &options.out)?,
+        Some(_) => Boards::default(),
+    };
+    let start = run_start(scenario, options, &boards);
     let mut writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;
     if !scenario.signals.is_empty() {
         writer.record_signals().map_err(|e| record(&e))?;
@@ -73,6 +78,7 @@ pub async fn run_scenario(
             tls: scenario.platform.tls,
             authority: scenario.platform.authority.clone(),
             real_time_priority: is_real && options.real_time_priority,
+            boards: &boards,
         };
         let about = (scenario, options);
         if is_real {
@@ -98,8 +104,8 @@ pub async fn run_scenario(
     Ok(evaluation)
 }
 
-fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
-    let devices = scenario.devices.iter().map(|row| DeviceFacts {
+fn run_start(scenario: &Scenario, options: &RunOptions, boards: &Boards) -> RunStart {
+    let devices = scenario.devices.iter().enumerate().map(|(index, row)| DeviceFacts {
         name: row.name.clone(),
         model: row.kind.entry.name.to_owned(),
         evidence: match row.board.as_ref().map(|board| board.way) {
@@ -111,7 +117,7 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
         under_test: row.values.boolean("under_test"),
         fidelity: row.values.text_opt("fidelity").map(str::to_owned),
         serial: None,
-        firmware: None,
+        firmware: boards.facts(index),
     });
     let facts = RunFacts {
         scenario: scenario.about.name.clone(),

@@ -80,7 +80,7 @@ impl<'a> Bench for RealBench<'a> {
     type Parts = Parts<'a>;
 
     fn stand(parts: Parts<'a>, recording: Recording) -> Self {
-        let Parts { scenario, access, ledger, senders, observers, workers, clocks } = parts;
+        let Parts { scenario, access, ledger, senders, observers, workers, clocks, .. } = parts;
         Self {
             recorder: recorder(scenario, &clocks, &observers),
             scenario,

@@ -296,6 +296,8 @@ impl FieldSender {
                     self.report(Report::Made { device, made });
                 }
                 Said::Note { of, note } => self.report(Report::Note { of, note }),
+                // No board is on a network.
+                Said::ToBoard { .. } | Said::Board(_) => {}
                 Said::ToLine { network, bits_per_second, bytes } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);
                     self.to_lines.extend(line.map(|line| (line, bits_per_second, bytes)));

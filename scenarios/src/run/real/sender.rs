@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 
 use bytes::Bytes;
-use lastmeter_devices::{Device, DeviceFault, EventKind, Feed, Input, Output};
+use lastmeter_devices::{BoardPort, Device, DeviceFault, EventKind, Feed, Input, Output};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use super::report::Report;
 use super::timeline::Timeline;
 use crate::run::alarm::Alarm;
+use crate::run::board::BoardShell;
 use crate::run::device_note::DeviceNote;
 use crate::run::error::BenchError;
 use crate::run::feeder::Feeder;
@@ -58,6 +59,8 @@ pub(crate) struct SenderParts {
     pub(crate) alarm: Alarm,
     pub(crate) reports: UnboundedSender<Report>,
     pub(crate) control: UnboundedReceiver<Control>,
+    /// The board that the device is.
+    pub(crate) board: Option<BoardShell>,
 }
 
 /// A message the link has not taken yet.
@@ -79,6 +82,10 @@ pub(crate) struct Sender {
     /// Readings by the number of their message, until acknowledged.
     readings: BTreeMap<u64, (Epoch, Serial)>,
     was_idle: bool,
+    /// What is to be written to its board.
+    to_board: VecDeque<(BoardPort, Vec<u8>)>,
+    /// Until when its board is waited for, on the monotonic clock.
+    board_until_ns: Option<i64>,
 }
 
 impl Sender {
@@ -94,6 +101,8 @@ impl Sender {
             waiting: VecDeque::new(),
             readings: BTreeMap::new(),
             was_idle: true,
+            to_board: VecDeque::new(),
+            board_until_ns: None,
         }
     }
 
@@ -113,6 +122,7 @@ impl Sender {
                 sleep = self.sleep(next);
             }
             let has_waiting = !self.waiting.is_empty();
+            let has_board = self.parts.board.is_some();
             tokio::select! {
                 biased;
                 () = &mut sleep => {
@@ -127,7 +137,10 @@ impl Sender {
                     Some(Control::Restart) => {}
                     Some(Control::Close) | None => {
                         self.parts.session.close().await;
-                        return Ok(());
+                        return match self.parts.board.take() {
+                            Some(board) => board.close().await.map_err(BenchError::Board),
+                            None => Ok(()),
+                        };
                     }
                 },
                 event = self.parts.events.recv() => match event {
@@ -137,7 +150,14 @@ impl Sender {
                 handed = hand_over(&self.parts.session, self.waiting.front()), if has_waiting => {
                     self.handed(handed)?;
                 }
+                news = board_news(&mut self.parts.board, self.board_until_ns), if has_board => {
+                    self.board_until_ns = None;
+                    let now = self.event_time();
+                    self.parts.device.step(now, news, &mut self.output);
+                    self.carry();
+                }
             }
+            self.serve_board().await?;
             self.send_what_waits()?;
             self.report_if_idle();
         }
@@ -170,7 +190,7 @@ impl Sender {
         let fault = self.parts.faults.front().map(|(at, _)| *at);
         let slice = match self.parts.device.feed() {
             Feed::Samples { .. } => Some(self.parts.feeder.now() + SLICE),
-            Feed::Spectrum | Feed::Pipe | Feed::Nothing => None,
+            Feed::Spectrum | Feed::Pipe | Feed::Nothing | Feed::Clock => None,
         };
         // Where nothing is due before the end, its windows still close there.
         let next = [due, fault, slice].into_iter().flatten().min()?.min(self.parts.end);
@@ -236,6 +256,13 @@ impl Sender {
                     let topic = self.parts.port.topic(&self.parts.name);
                     self.waiting.push_back(Waiting { message, topic, payload: payload.into() });
                 }
+                Output::ToBoard { port, bytes } => self.to_board.push_back((port, bytes)),
+                Output::Board(order) => {
+                    let done = self.parts.board.as_mut().map(|board| board.order(order));
+                    if let Some(Err(why)) = done {
+                        self.note(EventKind::InputRefused, why);
+                    }
+                }
                 // It has a connection of its own, and is on no network.
                 Output::Transmit { .. } => {}
                 Output::Reading { epoch, serial, at, span } => {
@@ -245,6 +272,30 @@ impl Sender {
                 }
                 Output::Event { kind, detail } => self.note(kind, detail),
             }
+        }
+    }
+
+    /// Writes what its board is to get, and minds until when an answer is waited for.
+    async fn serve_board(&mut self) -> Result<(), BenchError> {
+        while let Some((port, bytes)) = self.to_board.pop_front() {
+            let Some(board) = &mut self.parts.board else { break };
+            if let Err(reason) = board.write(port, &bytes).await {
+                let now = self.event_time();
+                let lost = Input::BoardLost { reason };
+                self.parts.device.step(now, lost, &mut self.output);
+                self.carry();
+            }
+        }
+        match self.parts.device.board_wait() {
+            Some(wait) if self.board_until_ns.is_none() => {
+                self.board_until_ns = Some(monotonic_ns().saturating_add(wait.limit.0));
+            }
+            Some(_) => {}
+            None => self.board_until_ns = None,
+        }
+        match self.parts.device.board_fault() {
+            Some(why) => Err(BenchError::Board(why)),
+            None => Ok(()),
         }
     }
 
@@ -349,13 +400,27 @@ impl Sender {
 
     /// Tells once when the device holds nothing more.
     fn report_if_idle(&mut self) {
-        let is_idle = self.parts.device.unacknowledged() == 0 && self.waiting.is_empty();
+        let is_idle = self.parts.device.unacknowledged() == 0
+            && self.waiting.is_empty()
+            && self.parts.device.board_wait().is_none();
         if is_idle && !self.was_idle {
             self.report(Report::Idle { device: self.parts.index, at_ns: monotonic_ns() });
         }
         self.was_idle = is_idle;
         if is_idle && self.is_finished && !std::mem::replace(&mut self.has_told_end, true) {
             self.report(Report::Finished);
+        }
+    }
+}
+
+/// What comes next of a board, or that nothing has come until an instant.
+async fn board_news(board: &mut Option<BoardShell>, until_ns: Option<i64>) -> Input {
+    let Some(board) = board else { return std::future::pending().await };
+    match until_ns {
+        None => board.news().await,
+        Some(until_ns) => {
+            let left = SimDuration(until_ns.saturating_sub(monotonic_ns()).max(0));
+            board.next(left).await
         }
     }
 }

@@ -22,6 +22,7 @@ use super::sender::{Control, Sender, SenderParts};
 use super::senders::Senders;
 use super::workers::Workers;
 use crate::language::{Action, DeviceRow, GatewayRow, ObserverRow, Scenario};
+use crate::run::board::{Boards, introduce};
 use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
 use crate::run::field::{Field, FieldDevice};
@@ -41,6 +42,7 @@ pub(crate) struct Parts<'a> {
     pub(super) observers: Observers,
     pub(super) workers: Workers,
     pub(super) clocks: Clocks,
+    boards: Boards,
 }
 
 /// Starts the platform and opens every connection; the schedule does not begin yet.
@@ -73,6 +75,7 @@ pub(crate) async fn assemble<'a>(
         observers: Observers::default(),
         workers,
         clocks: Clocks::new(scenario.schedule.start, watched),
+        boards: place.boards.clone(),
     };
     parts.access.rest.require_empty().await?;
     for (index, row) in scenario.observers.iter().enumerate() {
@@ -148,7 +151,7 @@ impl Parts<'_> {
         let scenario = self.scenario;
         let mut setups = Vec::new();
         for index in 0..scenario.devices.len() {
-            let (setup, account) = device_setup(scenario, index)?;
+            let (setup, account) = device_setup(scenario, index, self.boards.crc32(index))?;
             self.ledger.accounts.push(account);
             setups.push(Some(setup));
         }
@@ -263,7 +266,7 @@ impl Parts<'_> {
     async fn open_device(
         &mut self,
         (index, row): (usize, &DeviceRow),
-        setup: DeviceSetup,
+        mut setup: DeviceSetup,
         faults: VecDeque<(SimTime, DeviceFault)>,
     ) -> Result<(UnboundedSender<Control>, SimDuration), BenchError> {
         let lag = stagger(index, self.scenario.devices.len(), setup.period);
@@ -273,6 +276,10 @@ impl Parts<'_> {
         options.nodelay = row.nodelay;
         options.keep_alive = row.keep_alive;
         options.acknowledge_limit = row.acknowledge_limit;
+        let mut board = self.boards.start(index, row).await?;
+        if let Some(board) = &mut board {
+            introduce(board, setup.device.as_mut(), self.scenario.schedule.start).await?;
+        }
         let (session, events) = self.access.open(options);
         let (control_sender, control) = unbounded_channel();
         let schedule = &self.scenario.schedule;
@@ -290,6 +297,7 @@ impl Parts<'_> {
             alarm: self.workers.alarm.clone(),
             reports: self.workers.reporter.clone(),
             control,
+            board,
         });
         self.workers.spawn(sender.run());
         Ok((control_sender, lag))

@@ -10,6 +10,7 @@ use super::calibrator::Calibrator;
 use super::platform::DrivenPlatform;
 use crate::language::Scenario;
 use crate::run::applications::Applications;
+use crate::run::board::BoardShell;
 use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
 use crate::run::field_setup::field;
@@ -57,12 +58,12 @@ pub(crate) async fn assemble<'a>(
     let mut ledger = Ledger::default();
     let mut setups = Vec::new();
     for index in 0..scenario.devices.len() {
-        let (setup, account) = device_setup(scenario, index)?;
+        let (setup, account) = device_setup(scenario, index, place.boards.crc32(index))?;
         ledger.accounts.push(account);
         setups.push(Some(setup));
     }
     let mut shells = Vec::new();
-    let mut open = |party: Party, way: Way| -> Result<(), BenchError> {
+    let mut open = |party: Party, way: Way, board: Option<BoardShell>| -> Result<(), BenchError> {
         let name = party.name().to_owned();
         let port = MqttPort::new(way.is_bound, party.names().into_iter());
         let options = SessionOptions {
@@ -81,6 +82,7 @@ pub(crate) async fn assemble<'a>(
             acknowledged: Arc::clone(&acknowledged),
             uplink,
             records_latency,
+            board,
         }));
         Ok(())
     };
@@ -88,13 +90,17 @@ pub(crate) async fn assemble<'a>(
         let Some(DeviceSetup { device, feeder, .. }) = setups[index].take() else { continue };
         let party = Party::Device(Box::new(SoleDevice::new(index, &row.name, device, feeder)));
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(party, Way { index, via, acknowledge_limit, is_bound })?;
+        let board = place.boards.start(index, row).await?;
+        open(party, Way { index, via, acknowledge_limit, is_bound }, board)?;
     }
     for (gateway, row) in scenario.gateways.iter().enumerate() {
         let party = Party::Field(Box::new(field(scenario, row, &mut setups)?));
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(party, Way { index, via, acknowledge_limit, is_bound })?;
+        open(party, Way { index, via, acknowledge_limit, is_bound }, None)?;
+    }
+    for shell in &mut shells {
+        shell.start_board().await?;
     }
     Ok(Parts {
         scenario,

@@ -1,0 +1,340 @@
+//! The I/O around a board: its emulator or its port, its log, its lock, its end.
+//!
+//! Which board it is and what it says is its device's affair; here bytes are carried.
+
+pub(crate) mod commands;
+pub(crate) mod firmware;
+pub(crate) mod lock;
+mod log;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lastmeter_board::description::{Emulated, Hardware, PortRole};
+use lastmeter_devices::{BoardOrder, BoardPort, BoardWay, Device, Input, Output};
+use lastmeter_link::channel::{
+    Channel, ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, Parity,
+};
+use lastmeter_link::emulator::{Emulator, EmulatorError, EmulatorOptions};
+use lastmeter_units::{SimDuration, SimTime};
+use tempfile::TempDir;
+
+use super::error::{BenchError, chain};
+use crate::language::{BoardRow, DeviceRow, Scenario};
+use firmware::Image;
+use lock::Lock;
+use log::SerialLog;
+
+/// The images of a run's boards, and where their logs go.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Boards {
+    folder: PathBuf,
+    /// By device.
+    images: BTreeMap<usize, Image>,
+}
+
+impl Boards {
+    /// Builds what the boards of a scenario run, into the run's folder.
+    pub(crate) fn prepare(scenario: &Scenario, out: &Path) -> Result<Self, BenchError> {
+        let folder = out.join("boards");
+        let beside = scenario.written.path.parent().unwrap_or(Path::new(""));
+        let mut made: BTreeMap<String, Image> = BTreeMap::new();
+        let mut images = BTreeMap::new();
+        for (index, row) in scenario.devices.iter().enumerate() {
+            let emulated = row.board.as_ref().and_then(emulated_of);
+            let Some(emulated) = emulated else { continue };
+            let image = match made.get(&emulated.firmware) {
+                Some(image) => image.clone(),
+                None => {
+                    let image = firmware::image(&emulated.firmware, beside, &folder)
+                        .map_err(|why| BenchError::Board(format!("device `{}`: {why}", row.name)))?;
+                    made.insert(emulated.firmware.clone(), image.clone());
+                    image
+                }
+            };
+            images.insert(index, image);
+        }
+        Ok(Self { folder, images })
+    }
+
+    /// What is in the board of a device, for the record.
+    pub(crate) fn facts(&self, device: usize) -> Option<String> {
+        self.images.get(&device).map(|image| image.facts.clone())
+    }
+
+    /// The CRC-32 of what has to be in it.
+    pub(crate) fn crc32(&self, device: usize) -> Option<u32> {
+        self.images.get(&device)?.crc32
+    }
+
+    /// Starts the board of a device, if it is one.
+    pub(crate) async fn start(
+        &self,
+        device: usize,
+        row: &DeviceRow,
+    ) -> Result<Option<BoardShell>, BenchError> {
+        let Some(board) = &row.board else { return Ok(None) };
+        let folder = self.folder.join(&row.name);
+        let started = BoardShell::start(board, self.images.get(&device), &folder).await;
+        let named = |error: BoardError| {
+            BenchError::Board(format!("board of device `{}`: {}", row.name, chain(&error)))
+        };
+        started.map(Some).map_err(named)
+    }
+}
+
+/// What of a board is emulated, where that is its way.
+fn emulated_of(row: &BoardRow) -> Option<&Emulated> {
+    row.description.emulated.as_ref().filter(|_| row.way == BoardWay::Emulated)
+}
+
+/// What this machine lacks for the boards of a scenario; `None`: nothing.
+pub(crate) fn missing<'a>(boards: impl Iterator<Item = &'a BoardRow>) -> Option<String> {
+    boards.filter_map(emulated_of).find_map(|emulated| firmware::missing(&emulated.firmware))
+}
+
+/// How long a port may take to be there.
+const OPEN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why a board is not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BoardError {
+    /// The emulator.
+    #[error(transparent)]
+    Emulator(#[from] EmulatorError),
+    /// A port.
+    #[error(transparent)]
+    Port(#[from] ChannelError),
+    /// Nothing, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A board, for the one device that it is.
+#[derive(Debug)]
+pub(crate) struct BoardShell {
+    network: Channel,
+    bench: Option<Channel>,
+    log: SerialLog,
+    emulator: Option<Emulator>,
+    hardware: Option<Hardware>,
+    /// Held as long as the board is used.
+    _lock: Option<Lock>,
+    _sockets: Option<TempDir>,
+}
+
+impl BoardShell {
+    /// Starts a board, or opens the port of one that is there. `folder` is the run's for it.
+    pub(crate) async fn start(
+        row: &BoardRow,
+        image: Option<&Image>,
+        folder: &Path,
+    ) -> Result<Self, BoardError> {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| BoardError::Other(format!("{}: {error}", folder.display())))?;
+        let log = SerialLog::create(folder).map_err(BoardError::Other)?;
+        match row.way {
+            BoardWay::Emulated => Self::emulated(row, image, folder, log).await,
+            BoardWay::Hardware => Self::hardware(row, log).await,
+        }
+    }
+
+    async fn emulated(
+        row: &BoardRow,
+        image: Option<&Image>,
+        folder: &Path,
+        log: SerialLog,
+    ) -> Result<Self, BoardError> {
+        let missing = || BoardError::Other("the board has no `[emulated]`".to_owned());
+        let emulated = row.description.emulated.as_ref().ok_or_else(missing)?;
+        let image = image.ok_or_else(missing)?;
+        let sockets = tempfile::Builder::new().prefix("lastmeter-").tempdir();
+        let sockets = sockets.map_err(|error| BoardError::Other(error.to_string()))?;
+        let options = EmulatorOptions {
+            machine: &emulated.machine,
+            image: &image.elf,
+            ports: emulated.ports.len(),
+            is_deterministic: emulated.is_deterministic,
+            sockets: sockets.path(),
+            log: &folder.join("emulator.log"),
+        };
+        let mut emulator = Emulator::start(&options)?;
+        let socket = |role: PortRole| -> Option<PathBuf> {
+            let place = emulated.ports.iter().position(|&port| port == role)?;
+            emulator.socket(place).map(Path::to_owned)
+        };
+        let network = opened(&socket(PortRole::Network).ok_or_else(missing)?).await?;
+        let bench = match socket(PortRole::Bench) {
+            Some(path) => Some(opened(&path).await?),
+            None => None,
+        };
+        emulator.go()?;
+        Ok(Self {
+            network,
+            bench,
+            log,
+            emulator: Some(emulator),
+            hardware: None,
+            _lock: None,
+            _sockets: Some(sockets),
+        })
+    }
+
+    async fn hardware(row: &BoardRow, log: SerialLog) -> Result<Self, BoardError> {
+        let missing = || BoardError::Other("the board has no `[hardware]`".to_owned());
+        let hardware = row.description.hardware.clone().ok_or_else(missing)?;
+        let address: ChannelAddress = hardware
+            .line
+            .parse()
+            .map_err(|error: lastmeter_link::channel::AddressError| {
+                BoardError::Other(format!("`line`: {error}"))
+            })?;
+        let lock = Lock::take(&row.description.name, &address).map_err(BoardError::Other)?;
+        commands::prepare(&hardware).await.map_err(BoardError::Other)?;
+        let mut network = Channel::open(&address, settings(&hardware)).await?;
+        up(&mut network).await?;
+        Ok(Self {
+            network,
+            bench: None,
+            log,
+            emulator: None,
+            hardware: Some(hardware),
+            _lock: Some(lock),
+            _sockets: None,
+        })
+    }
+
+    /// Writes bytes on a port; the error is that the board is gone.
+    pub(crate) async fn write(&mut self, port: BoardPort, bytes: &[u8]) -> Result<(), String> {
+        self.log.note(port, "to", bytes);
+        let channel = match (port, &self.bench) {
+            (BoardPort::Network, _) => &self.network,
+            (BoardPort::Bench, Some(bench)) => bench,
+            (BoardPort::Bench, None) => return Err("the board has no bench port".to_owned()),
+        };
+        channel.send(bytes).await.map_err(|error| error.to_string())
+    }
+
+    /// What comes next of the board within a limit.
+    pub(crate) async fn next(&mut self, limit: SimDuration) -> Input {
+        let limit = Duration::from_nanos(u64::try_from(limit.0).unwrap_or(0));
+        tokio::time::timeout(limit, self.news()).await.unwrap_or(Input::BoardSilent)
+    }
+
+    /// What comes next of the board; cancelling it loses nothing.
+    pub(crate) async fn news(&mut self) -> Input {
+        loop {
+            let (port, event) = tokio::select! {
+                biased;
+                event = of(&mut self.bench) => (BoardPort::Bench, event),
+                event = self.network.recv() => (BoardPort::Network, event),
+            };
+            match event {
+                ChannelEvent::Arrived { bytes, .. } => {
+                    self.log.note(port, "from", &bytes);
+                    return Input::FromBoard { port, bytes };
+                }
+                ChannelEvent::Down { reason } => {
+                    return Input::BoardLost { reason: format!("its port is lost: {reason}") };
+                }
+                ChannelEvent::Up => {}
+            }
+        }
+    }
+
+    /// Does something to the board.
+    pub(crate) fn order(&mut self, order: BoardOrder) -> Result<(), String> {
+        let Some(emulator) = &mut self.emulator else {
+            return Err("the board is hardware, out of reach of injections".to_owned());
+        };
+        let done = match order {
+            BoardOrder::Reset => emulator.reset(),
+            BoardOrder::Stop => emulator.stop(),
+            BoardOrder::Continue => emulator.go(),
+        };
+        done.map_err(|error| error.to_string())
+    }
+
+    /// Leaves the board in its safe state: without supply, where that can be taken away.
+    pub(crate) async fn close(mut self) -> Result<(), String> {
+        self.log.flush();
+        match &self.hardware {
+            Some(hardware) => commands::make_safe(hardware).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Lets a board show who it is, before anything is asked of it; what its device has to report.
+pub(crate) async fn introduce(
+    board: &mut BoardShell,
+    device: &mut dyn Device,
+    now: SimTime,
+) -> Result<(), BenchError> {
+    let mut out = Vec::new();
+    device.step(now, Input::Passed, &mut out);
+    loop {
+        for output in out.drain(..) {
+            match output {
+                Output::ToBoard { port, bytes } => {
+                    board.write(port, &bytes).await.map_err(BenchError::Board)?;
+                }
+                Output::Board(order) => board.order(order).map_err(BenchError::Board)?,
+                // What is odd about its start ends in a fault, if it matters.
+                _ => {}
+            }
+        }
+        if let Some(why) = device.board_fault() {
+            return Err(BenchError::Board(why));
+        }
+        let Some(wait) = device.board_wait() else { return Ok(()) };
+        let news = board.next(wait.limit).await;
+        if let Input::BoardLost { reason } = news {
+            return Err(BenchError::Board(reason));
+        }
+        device.step(now, news, &mut out);
+    }
+}
+
+async fn of(channel: &mut Option<Channel>) -> ChannelEvent {
+    match channel {
+        Some(channel) => channel.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn opened(socket: &Path) -> Result<Channel, BoardError> {
+    let address = ChannelAddress::Unix(socket.to_owned());
+    let mut channel = Channel::open(&address, ChannelSettings::M_BUS).await?;
+    up(&mut channel).await?;
+    Ok(channel)
+}
+
+/// Waits until a channel is up.
+async fn up(channel: &mut Channel) -> Result<(), BoardError> {
+    let mut last = "nobody is there".to_owned();
+    let wait = async {
+        loop {
+            match channel.recv().await {
+                ChannelEvent::Up => return,
+                ChannelEvent::Down { reason } => last = reason,
+                ChannelEvent::Arrived { .. } => {}
+            }
+        }
+    };
+    let is_up = tokio::time::timeout(OPEN_LIMIT, wait).await.is_ok();
+    let place = channel.place();
+    let late = || format!("{place} is not there within {} s: {last}", OPEN_LIMIT.as_secs());
+    is_up.then_some(()).ok_or_else(|| BoardError::Other(late()))
+}
+
+/// How bytes are sent on the port of a board that is there.
+pub(crate) fn settings(hardware: &Hardware) -> ChannelSettings {
+    ChannelSettings {
+        baud: hardware.baud,
+        parity: Parity::from_word(&hardware.parity).unwrap_or(Parity::None),
+        data_bits: hardware.data_bits,
+        stop_bits: hardware.stop_bits,
+    }
+}
