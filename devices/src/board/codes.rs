@@ -106,7 +106,12 @@ impl Codes {
     }
 
     /// Takes samples `from..to` of a block of one phase, and appends the pairs that they complete.
-    pub(crate) fn push(&mut self, block: &Block, (from, to): (usize, usize), out: &mut Vec<(u16, u16)>) {
+    pub(crate) fn push(
+        &mut self,
+        block: &Block,
+        (from, to): (usize, usize),
+        out: &mut Vec<(u16, u16)>,
+    ) {
         let mut at = from;
         for change in &block.temperatures {
             if (from..to).contains(&change.sample) {

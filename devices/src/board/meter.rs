@@ -172,7 +172,11 @@ impl BoardMeter {
             .iter()
             .all(|channels| channels.len() == 1 && channels[0].len() == samples);
         if first_sample != self.taken || !fits {
-            return event(out, EventKind::InputRefused, "samples that do not follow, or do not fit");
+            return event(
+                out,
+                EventKind::InputRefused,
+                "samples that do not follow, or do not fit",
+            );
         }
         let Some(feed_hz) = self.parts.codes.as_ref().map(Codes::feed_hz) else { return };
         self.taken += samples as u64;

@@ -1,9 +1,7 @@
 //! Who speaks to the platform over one connection: a device by itself, or a gateway with the
 //! devices behind it.
 
-use lastmeter_devices::{
-    BoardOrder, BoardPort, BoardWait, Device, DeviceFault, Input, Output,
-};
+use lastmeter_devices::{BoardOrder, BoardPort, BoardWait, Device, DeviceFault, Input, Output};
 use lastmeter_units::{HardwareId, SimTime};
 
 use super::device_note::DeviceNote;

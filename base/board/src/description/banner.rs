@@ -53,11 +53,8 @@ impl Banner {
                 rest = behind;
                 continue;
             }
-            let known = [
-                ("{version}", Word::Version),
-                ("{node}", Word::Node),
-                ("{image}", Word::Image),
-            ];
+            let known =
+                [("{version}", Word::Version), ("{node}", Word::Node), ("{image}", Word::Image)];
             let found = known.into_iter().find_map(|(name, word)| {
                 rest.strip_prefix(name).map(|behind| (Part::Word(word), behind))
             });

@@ -34,8 +34,8 @@ mod keys;
 mod tests;
 
 use lastmeter_params::{
-    Code, Diagnostics, Field, NodeValue, SourceId, Span, Table, Values, nearest,
-    parse_document, read_named_table,
+    Code, Diagnostics, Field, NodeValue, SourceId, Span, Table, Values, nearest, parse_document,
+    read_named_table,
 };
 use lastmeter_units::{MeasurementId, SimDuration};
 
@@ -247,8 +247,11 @@ fn check_root(root: &Table, out: &mut Diagnostics) {
             continue;
         }
         let help = nearest(&entry.key, names()).map_or_else(
-            || "a board file has `format`, `[board]`, `[ready]`, `[emulated]`, `[hardware]` and \
-                `[[request]]`".to_owned(),
+            || {
+                "a board file has `format`, `[board]`, `[ready]`, `[emulated]`, `[hardware]` and \
+                `[[request]]`"
+                    .to_owned()
+            },
             |near| format!("did you mean `{near}`?"),
         );
         let message = format!("unknown section `{}`", entry.key);
@@ -336,4 +339,3 @@ fn hardware_of(values: &Values) -> Hardware {
 pub fn sections() -> [(&'static str, &'static [Field]); 4] {
     SECTIONS
 }
-

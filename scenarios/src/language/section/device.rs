@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastmeter_devices::{
-    BoardContext, DEVICES, Device, DeviceContext, DeviceKind, board_device,
-};
+use lastmeter_devices::{BoardContext, DEVICES, Device, DeviceContext, DeviceKind, board_device};
 use lastmeter_link::channel::MQTT_FIELDS;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Value, Values};
 use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};

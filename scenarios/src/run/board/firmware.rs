@@ -23,7 +23,16 @@ macro_rules! sources {
     };
 }
 
-sources!["bench.c", "build.sh", "line.h", "measure.c", "measure.h", "meter.c", "slcan.c", "stm32f1.ld"];
+sources![
+    "bench.c",
+    "build.sh",
+    "line.h",
+    "measure.c",
+    "measure.h",
+    "meter.c",
+    "slcan.c",
+    "stm32f1.ld"
+];
 
 /// An image.
 #[derive(Clone, Debug)]
@@ -68,7 +77,8 @@ pub(crate) fn image(firmware: &str, beside: &Path, folder: &Path) -> Result<Imag
         std::fs::write(source.join(name), text).map_err(failed)?;
     }
     let built = Command::new("sh").arg(source.join("build.sh")).arg(&out).output();
-    let built = built.map_err(|error| format!("cannot build the firmware `{firmware}`: {error}"))?;
+    let built =
+        built.map_err(|error| format!("cannot build the firmware `{firmware}`: {error}"))?;
     if !built.status.success() {
         let said = String::from_utf8_lossy(&built.stderr).trim().to_owned();
         return Err(format!("the firmware `{firmware}` does not build: {said}"));

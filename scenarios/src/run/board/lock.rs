@@ -46,7 +46,9 @@ impl Lock {
                 TryLockError::WouldBlock => {
                     format!("the board `{board}` is in use by {}", holder(&mut file))
                 }
-                TryLockError::Error(error) => format!("{} cannot be locked: {error}", path.display()),
+                TryLockError::Error(error) => {
+                    format!("{} cannot be locked: {error}", path.display())
+                }
             });
         }
         let own_line = match line {

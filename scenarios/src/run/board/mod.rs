@@ -47,8 +47,11 @@ impl Boards {
             let image = match made.get(&emulated.firmware) {
                 Some(image) => image.clone(),
                 None => {
-                    let image = firmware::image(&emulated.firmware, beside, &folder)
-                        .map_err(|why| BenchError::Board(format!("device `{}`: {why}", row.name)))?;
+                    let image =
+                        firmware::image(&emulated.firmware, beside, &folder.join("firmware"))
+                            .map_err(|why| {
+                                BenchError::Board(format!("device `{}`: {why}", row.name))
+                            })?;
                     made.insert(emulated.firmware.clone(), image.clone());
                     image
                 }
@@ -184,10 +187,8 @@ impl BoardShell {
     async fn hardware(row: &BoardRow, log: SerialLog) -> Result<Self, BoardError> {
         let missing = || BoardError::Other("the board has no `[hardware]`".to_owned());
         let hardware = row.description.hardware.clone().ok_or_else(missing)?;
-        let address: ChannelAddress = hardware
-            .line
-            .parse()
-            .map_err(|error: lastmeter_link::channel::AddressError| {
+        let address: ChannelAddress =
+            hardware.line.parse().map_err(|error: lastmeter_link::channel::AddressError| {
                 BoardError::Other(format!("`line`: {error}"))
             })?;
         let lock = Lock::take(&row.description.name, &address).map_err(BoardError::Other)?;
