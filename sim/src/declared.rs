@@ -35,7 +35,7 @@
 //! there (recordings, ramps, waves that are cut), a grid of [`GRID`] equidistant shifts of the
 //! range is looked at instead, [`GRID_OF_TWO`] for each end where both move.
 
-use lastmeter_units::{MeasurementId, SimDuration};
+use lastmeter_units::{Formation, MeasurementId, SimDuration};
 
 use crate::domain::{ElectricityFacts, MeteringPoint};
 use crate::truth::ReferenceSpan;
@@ -63,6 +63,9 @@ pub struct DeclaredSpan {
     pub earliest: SimDuration,
     /// How long after its nominal end a span may end.
     pub latest: SimDuration,
+    /// How long before its nominal end a register may have stood so, where that differs from
+    /// `earliest`: a meter of whole windows whose registers count every sample.
+    pub registers_earliest: Option<SimDuration>,
 }
 
 impl DeclaredSpan {
@@ -230,6 +233,27 @@ impl MeteringPoint {
     /// over one of the spans and not over another. Zero where a declaration admits one span alone.
     #[must_use]
     pub fn spread(
+        &self,
+        admitted: &AdmittedSpans,
+        electricity: Option<ElectricityFacts>,
+        quantities: &[MeasurementId],
+    ) -> Vec<f64> {
+        let mut spreads = self.spread_of_all(admitted, electricity, quantities);
+        if let Some(earliest) = admitted.declared.registers_earliest {
+            let declared = DeclaredSpan { earliest, ..admitted.declared };
+            let of_registers = AdmittedSpans { declared, ..*admitted };
+            let of_registers = self.spread_of_all(&of_registers, electricity, quantities);
+            for ((spread, own), id) in spreads.iter_mut().zip(of_registers).zip(quantities) {
+                if id.row().quantity.formation() == Some(Formation::Register) {
+                    *spread = own;
+                }
+            }
+        }
+        spreads
+    }
+
+    /// The same, of registers as of means.
+    fn spread_of_all(
         &self,
         admitted: &AdmittedSpans,
         electricity: Option<ElectricityFacts>,

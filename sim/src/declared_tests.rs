@@ -24,7 +24,7 @@ fn ids(names: &[&str]) -> Vec<MeasurementId> {
 
 fn declared(window: Option<SimDuration>, earliest: i64, latest: i64) -> DeclaredSpan {
     let (earliest, latest) = (ms(earliest), ms(latest));
-    DeclaredSpan { identity: Identity::Number, window, earliest, latest }
+    DeclaredSpan { identity: Identity::Number, window, earliest, latest, registers_earliest: None }
 }
 
 /// Flows in m3/s from seconds on.

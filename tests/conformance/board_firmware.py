@@ -75,7 +75,7 @@ def crossings(u):
 def integral(y, begin, end):
     """Of straight lines through y, in 1/131072 of a sample, each sample interval rounded down."""
     total = 0
-    for j in range(begin >> 16, (end >> 16) + 1):
+    for j in range(begin >> 16, (end + 65535) >> 16):
         low = begin & 0xFFFF if j == begin >> 16 else 0
         high = end & 0xFFFF if j == end >> 16 else 65536
         at = lambda f: y[j] * 65536 + (y[j + 1] - y[j]) * f
@@ -97,6 +97,14 @@ def expected(codes, rate_mhz, gains=(0x400000, 0x400000), offsets=(21845, 21845)
     }
     sums, weights, lengths, energy = dict.fromkeys(("uu", "ii", "ui"), 0), 0, 0, [0, 0]
     ou, oi = offsets
+    # Registers wait for no crossing: they are booked every 2048 samples, and at the freeze.
+    stops = [*range(0, len(u) - 1, 2048), len(u) - 1]
+    for begin, end in zip(stops, stops[1:]):
+        both = lambda y: sum(y[j] + y[j + 1] for j in range(begin, end))
+        mean = {k: quotient(both(products[k]) * 2048, end - begin) for k in ("u", "i", "ui")}
+        ui = mean["ui"] - (ou * mean["i"] + oi * mean["u"] >> 16) + (ou * oi >> 20)
+        uj = quotient(quotient(ui * nw >> 12, 1000) * (end - begin) * 1000, rate_mhz)
+        energy[0 if uj > 0 else 1] += abs(uj)
     for begin, end in zip(ends, ends[1:]):
         length = end - begin
         mean = {k: quotient(integral(y, begin, end) * 2048, length) for k, y in products.items()}
@@ -107,9 +115,6 @@ def expected(codes, rate_mhz, gains=(0x400000, 0x400000), offsets=(21845, 21845)
         for name, value in (("uu", uu), ("ii", ii), ("ui", ui)):
             sums[name] += value * weight
         weights, lengths = weights + weight, lengths + length
-        p_uw = quotient(ui * nw >> 12, 1000)
-        uj = quotient(p_uw * (length >> 4), rate_mhz * 4096 // 1000)
-        energy[0 if uj > 0 else 1] += abs(uj)
     if not weights:
         return None
     uu, ii, ui = (quotient(sums[name], weights) for name in ("uu", "ii", "ui"))

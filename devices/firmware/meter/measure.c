@@ -30,9 +30,15 @@ static int64_t frozen_u2, frozen_i2, frozen_ui;
 static uint64_t frozen_length_q4, frozen_length_q16;
 static uint32_t frozen_cycles, frozen_windows, frozen_unsynchronised, reading_number;
 
+/* Of the registers, which wait for no crossing: sums of both ends of each sample interval since
+ * they were booked last. */
+enum { BOOK_EVERY = 2048 };
+static int64_t energy_u, energy_i, energy_ui;
+static uint32_t energy_from;
+
 /* Of the power profile. */
 static int64_t profile_uj;
-static uint64_t profile_length_q16;
+static uint64_t profile_samples;
 
 uint64_t integer_root(uint64_t x) {
     uint64_t root = 0, bit = 1ull << 62;
@@ -55,9 +61,11 @@ void measure_reset(void) {
     window_from = boundary = 0;
     crossings = is_armed = has_candidate = is_aligned = 0;
     last_crossing = 0;
+    energy_u = energy_i = energy_ui = 0;
+    energy_from = 0;
     reading_number = 0;
     clear_frozen();
-    profile_uj = 0; profile_length_q16 = 0; profile.number = 0; profile.p_mw = 0;
+    profile_uj = 0; profile_samples = 0; profile.number = 0; profile.p_mw = 0;
 }
 
 void measure_set_rate(uint32_t millihertz) { rate_mhz = millihertz; }
@@ -84,6 +92,31 @@ static int64_t per_code_nv(void) { return ((int64_t)U_NV_PER_CODE * calibration.
 static int64_t per_code_na(void) { return ((int64_t)I_NA_PER_CODE * calibration.i_gain) >> 22; }
 static int64_t per_code2_nw(void) { return per_code_nv() * per_code_na() / 1000000000; }
 
+/* Mean product of voltage and current, in codes^2, Q12, less the offsets. */
+static int64_t product(int64_t u, int64_t i, int64_t ui) {
+    int64_t ou = calibration.u_offset, oi = calibration.i_offset; /* Q16 */
+    return ui - ((ou * i + oi * u) >> 16) + ((ou * oi) >> 20);
+}
+
+/* Takes what has come together up to a place into the registers. */
+static void book(uint32_t to) {
+    int64_t samples = (int64_t)to - energy_from;
+    if (samples <= 0) return;
+    int64_t ui = product(energy_u * 2048 / samples, energy_i * 2048 / samples, energy_ui * 2048 / samples);
+    int64_t p_uw = ((ui * per_code2_nw()) >> 12) / 1000;
+    int64_t uj = p_uw * samples * 1000 / rate_mhz;
+    if (uj > 0) counters.consumed_uj += (uint64_t)uj; else counters.injected_uj += (uint64_t)-uj;
+    profile_uj += uj;
+    profile_samples += (uint64_t)samples;
+    if (profile.interval && profile_samples >= (uint64_t)profile.interval * rate_mhz / 1000) {
+        profile.p_mw = (int32_t)(profile_uj * (rate_mhz / 1000) / (int64_t)profile_samples / 1000);
+        profile.number++;
+        profile_uj = 0; profile_samples = 0;
+    }
+    energy_u = energy_i = energy_ui = 0;
+    energy_from = to;
+}
+
 static void close_window(uint64_t to, int cycles) {
     int64_t length = (int64_t)(to - window_from); /* Q16 samples */
     if (length > 0) {
@@ -92,7 +125,7 @@ static void close_window(uint64_t to, int cycles) {
         int64_t ou = calibration.u_offset, oi = calibration.i_offset;      /* Q16 */
         int64_t u2 = mean[U2] - ((2 * ou * mean[U1]) >> 16) + ((ou * ou) >> 20);
         int64_t i2 = mean[I2] - ((2 * oi * mean[I1]) >> 16) + ((oi * oi) >> 20);
-        int64_t ui = mean[UI] - ((ou * mean[I1] + oi * mean[U1]) >> 16) + ((ou * oi) >> 20);
+        int64_t ui = product(mean[U1], mean[I1], mean[UI]);
         int64_t weight = length >> 12; /* Q4 samples */
         frozen_u2 += u2 * weight;
         frozen_i2 += i2 * weight;
@@ -106,18 +139,6 @@ static void close_window(uint64_t to, int cycles) {
         }
         frozen_windows++;
         windows_done++;
-        int64_t p_uw = ((ui * per_code2_nw()) >> 12) / 1000;
-        int64_t uj = p_uw * (length >> 4) / ((int64_t)rate_mhz * 4096 / 1000);
-        if (uj > 0) counters.consumed_uj += (uint64_t)uj; else counters.injected_uj += (uint64_t)-uj;
-        profile_uj += uj;
-        profile_length_q16 += (uint64_t)length;
-        uint64_t interval_q16 = (uint64_t)profile.interval * rate_mhz / 1000 * ONE_Q16;
-        if (profile.interval && profile_length_q16 >= interval_q16) {
-            int64_t samples = (int64_t)(profile_length_q16 >> 16);
-            profile.p_mw = (int32_t)(profile_uj * (rate_mhz / 1000) / samples / 1000);
-            profile.number++;
-            profile_uj = 0; profile_length_q16 = 0;
-        }
     }
     for (int k = 0; k < SUMS; k++) sum[k] = 0;
     window_from = to;
@@ -164,6 +185,13 @@ void measure_pair(uint32_t u_code, uint32_t i_code) {
     /* The transducer inverts. */
     ring_u[k % RING] = MIDDLE_CODE - (int32_t)u_code;
     ring_i[k % RING] = MIDDLE_CODE - (int32_t)i_code;
+    if (k > 0) {
+        uint32_t before = (k - 1) % RING, now = k % RING;
+        energy_u += ring_u[before] + ring_u[now];
+        energy_i += ring_i[before] + ring_i[now];
+        energy_ui += ring_u[before] * ring_i[before] + ring_u[now] * ring_i[now];
+        if (k - energy_from >= BOOK_EVERY) book(k);
+    }
     look_for_crossing(k);
     if (k < DELAY) return;
     uint32_t j = k - DELAY;
@@ -193,6 +221,10 @@ void measure_pair(uint32_t u_code, uint32_t i_code) {
 }
 
 int measure_freeze(struct reading *out) {
+    /* Registers stand at the newest sample. */
+    if (samples_taken) book(samples_taken - 1);
+    out->consumed_mj = counters.consumed_uj / 1000;
+    out->injected_mj = counters.injected_uj / 1000;
     if (frozen_length_q4 == 0) return 0;
     int64_t length = (int64_t)frozen_length_q4;
     int64_t u2 = frozen_u2 / length, i2 = frozen_i2 / length, ui = frozen_ui / length;
@@ -215,8 +247,6 @@ int measure_freeze(struct reading *out) {
     out->windows = frozen_windows;
     out->unsynchronised = frozen_unsynchronised;
     out->number = ++reading_number;
-    out->consumed_mj = counters.consumed_uj / 1000;
-    out->injected_mj = counters.injected_uj / 1000;
     clear_frozen();
     return 1;
 }

@@ -657,6 +657,7 @@ pub(crate) fn declared(description: &Description) -> DeclaredSpan {
         window: description.span_window,
         earliest: description.span_earliest,
         latest: description.span_latest,
+        registers_earliest: description.register_earliest,
     }
 }
 

@@ -165,6 +165,7 @@ impl FieldOutlet for MBusOutlet {
             window: Some(self.parts.measure_every),
             earliest: self.parts.measure_every + WINDOW_LAG,
             latest: SimDuration::ZERO,
+            registers_earliest: None,
         }
     }
 

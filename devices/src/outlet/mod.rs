@@ -221,7 +221,13 @@ mod tests {
 
         fn declared(&self) -> DeclaredSpan {
             let (earliest, latest) = (SimDuration::ZERO, SimDuration::ZERO);
-            DeclaredSpan { identity: Identity::Schedule, window: None, earliest, latest }
+            DeclaredSpan {
+                identity: Identity::Schedule,
+                window: None,
+                earliest,
+                latest,
+                registers_earliest: None,
+            }
         }
 
         fn reading(

@@ -76,6 +76,7 @@ impl Figure {
                 register: largest(|budget| budget.register),
                 rounding: largest(|budget| budget.rounding),
                 given: largest(|budget| budget.given),
+                spread: largest(|budget| budget.spread),
             },
             deviation_uncertainty: factor * deviation / (2.0 * degrees).sqrt(),
             readings: n,

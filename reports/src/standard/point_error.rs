@@ -100,9 +100,14 @@ impl Assessor {
             power: conditions.apparent(),
             register,
         };
+        // Both ends of what the register gained.
+        let ends = found.before.iter().chain(found.readings.last());
+        let phases = self.plan.claim.phases;
+        let spread: f64 = ends.map(|one| one.register_spread(subject, way, phases)).sum();
         let budget = Budget {
             scatter: uncertainty::scatter(&single),
             given: self.plan.claim.bench_uncertainty,
+            spread: 100.0 * spread / reference,
             ..uncertainty::of_energy(scale_of)
         };
         let unit = match subject {
@@ -225,9 +230,11 @@ impl Assessor {
         let single: Vec<f64> = pairs.iter().map(|pair| scale * (pair.1 - pair.0)).collect();
         let magnitude = reference.abs().max(reported.abs());
         let given = self.plan.claim.bench_uncertainty / 100.0 * reference.abs() * scale;
+        let spread: f64 = found.readings.iter().map(|one| one.spread(id)).sum();
         let budget = Budget {
             scatter: uncertainty::scatter(&single),
             given,
+            spread: scale * spread / n,
             ..uncertainty::of_value(magnitude).times(scale)
         };
         Ok(Some(PointError {

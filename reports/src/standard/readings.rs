@@ -11,12 +11,14 @@ use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration, Si
 
 use super::register_step::RegisterStep;
 use lastmeter_plans::standard::{Plan, Subject};
-use lastmeter_record::Observation;
+use lastmeter_record::{Observation, RecordedSpan};
 
 /// The values of one reading: reference beside what was reported.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reading {
     values: BTreeMap<MeasurementId, (f64, Option<f64>)>,
+    /// How far references differ over the spans that the device declares, where they do.
+    spreads: BTreeMap<MeasurementId, f64>,
 }
 
 /// What came of an energy or a value.
@@ -53,6 +55,25 @@ impl Reading {
             None => Got::Absent,
             Some((_, None)) => Got::Missing,
             Some((reference, Some(reported))) => Got::Pair(*reference, *reported),
+        }
+    }
+
+    /// How far the reference of one value differs over the spans that are admitted.
+    pub(super) fn spread(&self, id: MeasurementId) -> f64 {
+        self.spreads.get(&id).copied().unwrap_or(0.0)
+    }
+
+    /// The same of a register: of the total, or else of as many phases as the meter has.
+    pub(super) fn register_spread(
+        &self,
+        subject: &Subject,
+        direction: Direction,
+        phases: usize,
+    ) -> f64 {
+        let [total, each @ ..] = registers(subject, direction);
+        match total.filter(|&id| self.value(id) != Got::Absent) {
+            Some(total) => self.spread(total),
+            None => each.into_iter().take(phases).flatten().map(|id| self.spread(id)).sum(),
         }
     }
 
@@ -166,6 +187,9 @@ impl Gatherer {
         let (_, _, reading) =
             self.open.get_or_insert_with(|| (row.event_time, made, Reading::default()));
         reading.values.insert(row.quantity, (reference, row.reported));
+        if let Some(span) = row.span.filter(RecordedSpan::is_uncertain) {
+            reading.spreads.insert(row.quantity, span.spread);
+        }
     }
 
     /// The reading that was being taken in is whole.

@@ -34,14 +34,17 @@ pub struct Budget {
     pub rounding: f64,
     /// What the scenario says of a real reference.
     pub given: f64,
+    /// How far the reference differs over the spans that the device's declaration admits: a bound,
+    /// which is added and not squared.
+    pub spread: f64,
 }
 
 impl Budget {
     /// The expanded uncertainty of the figure.
     pub fn expanded(&self) -> f64 {
-        let Self { scatter, numerics, resolution, register, rounding, given } = *self;
+        let Self { scatter, numerics, resolution, register, rounding, given, spread } = *self;
         let parts = [scatter, numerics, resolution, register, rounding, given];
-        parts.iter().map(|part| part * part).sum::<f64>().sqrt()
+        parts.iter().map(|part| part * part).sum::<f64>().sqrt() + spread
     }
 
     /// The uncertainty of a sum or difference of two figures.
@@ -55,6 +58,7 @@ impl Budget {
             rounding: both(self.rounding, other.rounding),
             // One reference has one error, the same at both points; it does not cancel for sure.
             given: both(self.given, other.given),
+            spread: self.spread + other.spread,
         }
     }
 
@@ -68,6 +72,7 @@ impl Budget {
             register: self.register * factor,
             rounding: self.rounding * factor,
             given: self.given * factor,
+            spread: self.spread * factor,
         }
     }
 }

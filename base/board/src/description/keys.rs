@@ -40,6 +40,12 @@ pub static BOARD: &[Field] = &[
         "\"0 s\"",
         "how long after it was asked for what a reading covers may end",
     ),
+    Field::optional(
+        "register_earliest",
+        time(0.0, 86_400.0),
+        "how long before it was asked for a register (energy) may have stood so, where that is \
+         less than `span_earliest`",
+    ),
 ];
 
 /// `[ready]`.

@@ -154,6 +154,9 @@ pub struct Description {
     pub span_earliest: SimDuration,
     /// How long after it was asked for a reading may end.
     pub span_latest: SimDuration,
+    /// How long before it was asked for a register may have stood so, where that differs from
+    /// `span_earliest`.
+    pub register_earliest: Option<SimDuration>,
     /// How it reports its start.
     pub ready: Ready,
     /// The board as an emulator runs it.
@@ -228,6 +231,7 @@ fn read(text: &str, out: &mut Diagnostics) -> Option<Description> {
         span_window: board.duration_opt("span_window"),
         span_earliest: board.duration("span_earliest"),
         span_latest: board.duration("span_latest"),
+        register_earliest: board.duration_opt("register_earliest"),
         ready: Ready {
             banner: banner.ok().flatten(),
             within: ready.duration("within"),

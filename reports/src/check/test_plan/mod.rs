@@ -49,7 +49,6 @@ pub(super) const KIND: CheckKind = CheckKind {
     tables: &[RecordTable::Observations, RecordTable::Events],
     needs: Needs::TestPlan,
     section: Some(Section { place: 10, make: section::section }),
-    takes_readings_as_exact: true,
     ..CheckKind::PLAIN
 };
 

@@ -306,6 +306,7 @@ fn declared(values: &Values) -> Option<DeclaredSpan> {
         window: values.duration_opt(SPAN_WINDOW),
         earliest: values.duration_opt(SPAN_EARLIEST).unwrap_or(SimDuration::ZERO),
         latest: values.duration_opt(SPAN_LATEST).unwrap_or(SimDuration::ZERO),
+        registers_earliest: None,
     })
 }
 

@@ -47,6 +47,7 @@ fn what_a_device_declares_is_read() {
         window: None,
         earliest: nothing,
         latest: nothing,
+        registers_earliest: None,
     };
     assert_eq!(declared("readings = \"numbered\""), Some(bare));
     let keys = "readings = \"scheduled\"\nspan_window = \"1 min\"\nspan_earliest = \"2 s\"\n\
@@ -56,6 +57,7 @@ fn what_a_device_declares_is_read() {
         window: Some(SimDuration::from_seconds(60)),
         earliest: SimDuration::from_seconds(2),
         latest: SimDuration::from_milliseconds(1500),
+        registers_earliest: None,
     };
     assert_eq!(declared(keys), Some(full));
 }

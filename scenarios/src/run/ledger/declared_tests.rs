@@ -42,6 +42,7 @@ fn account(identity: Identity) -> Account {
             window: Some(seconds(5)),
             earliest: seconds(1),
             latest: seconds(2),
+            registers_earliest: None,
         }),
         way: None,
         may_leave_out: false,
