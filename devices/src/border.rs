@@ -155,9 +155,9 @@ pub enum DeviceFault {
         /// Until when.
         until: SimTime,
     },
-    /// Single bits of what is sent to its board are inverted.
+    /// Single bits of what is sent to its board's bench port are inverted, in every other frame.
     NoiseToBoard {
-        /// In the next so many frames.
+        /// In so many frames.
         frames: u32,
     },
 }

@@ -113,7 +113,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
         entry: Entry {
             name: "board_noise",
             summary: "bits on the line to the board of a device are inverted",
-            description: "One bit of each of the next frames to an emulated board is inverted. \
+            description: "One bit of every other frame of samples to an emulated board is inverted. \
                 The board has to refuse such frames, and the bench sends them again.",
             fields: &[
                 DEVICE,

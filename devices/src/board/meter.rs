@@ -110,6 +110,8 @@ pub(crate) struct BoardMeter {
     /// What of the board stands still, until when.
     stopped_until: Option<SimTime>,
     noise: u32,
+    /// Whether the last frame was struck by it.
+    is_noisy: bool,
     notes: BTreeMap<&'static str, u32>,
 }
 
@@ -139,6 +141,7 @@ impl BoardMeter {
             is_partial: false,
             stopped_until: None,
             noise: 0,
+            is_noisy: false,
             notes: BTreeMap::new(),
             parts,
         }
@@ -157,7 +160,9 @@ impl BoardMeter {
     }
 
     fn write(&mut self, port: BoardPort, mut bytes: Vec<u8>, out: &mut Vec<Output>) {
-        if self.noise > 0 && !bytes.is_empty() {
+        // Every other frame: what is sent again arrives.
+        self.is_noisy = port == BoardPort::Bench && self.noise > 0 && !self.is_noisy;
+        if self.is_noisy && !bytes.is_empty() {
             self.noise -= 1;
             let middle = bytes.len() / 2;
             // The lowest bit never makes the zero that ends a frame, nor takes one away.
