@@ -35,9 +35,10 @@ pub(crate) fn virtual_library(folder: &Path) -> String {
     let to = folder.join("library");
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     copy(&scenarios.join("library"), &to);
-    // The networks and point maps that its scenarios name lie beside it.
+    // The networks, point maps and boards that its scenarios name lie beside it.
     copy(&scenarios.join("grids"), &folder.join("grids"));
     copy(&scenarios.join("points"), &folder.join("points"));
+    copy(&scenarios.join("boards"), &folder.join("boards"));
     to.to_str().unwrap().to_owned()
 }
 
@@ -111,6 +112,27 @@ fn data(test: &str, variable: &str, what: &str) -> Option<PathBuf> {
     // The line the test command counts.
     println!("SKIPPED: {test}: {variable} names no folder with {what}");
     None
+}
+
+/// Whether boards can be emulated here; without what that takes the test prints why it is skipped.
+pub(crate) fn emulated(test: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let is_there =
+        |program: &str| std::env::split_paths(&paths).any(|path| path.join(program).is_file());
+    let wanted =
+        [("qemu-system-arm", "qemu-system-arm"), ("arm-none-eabi-gcc", "gcc-arm-none-eabi")];
+    let Some((program, package)) = wanted.into_iter().find(|(program, _)| !is_there(program))
+    else {
+        return true;
+    };
+    let why = format!("{program} not found (install {package})");
+    let required = std::env::var("LASTMETER_REQUIRE").unwrap_or_default();
+    assert!(
+        !required.split(',').any(|tier| tier == "all" || tier == "emulated"),
+        "NOT RUN: {test}: {why}, but LASTMETER_REQUIRE is {required}"
+    );
+    println!("SKIPPED: {test}: {why}");
+    false
 }
 
 /// The JSON in the first line that a program writes.

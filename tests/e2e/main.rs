@@ -6,6 +6,8 @@
 mod accuracy;
 mod alerts;
 mod bench;
+mod boards;
+mod boards_on_the_desk;
 mod broken_input;
 mod command_line;
 mod commands;

@@ -265,15 +265,15 @@ static void run(void) {
     test_oneself();
     measure_set_rate(6400000);
     measure_reset();
-    /* A second for the EEPROM, counted at 8 MHz. */
+    /* Two seconds for the EEPROM, counted at 8 MHz; a record that comes later is taken as well. */
     SYST_RVR = 7999999; SYST_CVR = 0; SYST_CSR = 5;
     bench_send(0x84, 0, 0, 0);
-    while (!has_record && !(SYST_CSR & 1u << 16)) {
+    for (int seconds = 0; !has_record && seconds < 2;) {
+        if (SYST_CSR & 1u << 16) seconds++;
         for (int b; (b = line_get(BENCH_LINE)) >= 0;) bench_byte((uint8_t)b);
     }
     SYST_CSR = 0;
     if (!has_record) self_test |= TEST_EEPROM;
-    has_record = 1;
     banner();
     for (;;) {
         int byte, is_idle = 1;

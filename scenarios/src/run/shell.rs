@@ -139,16 +139,6 @@ impl Shell {
         self.exchange().await
     }
 
-    /// Lets a board show who it is.
-    pub(crate) async fn start_board(&mut self) -> Result<(), BenchError> {
-        if self.parts.board.is_some() {
-            self.parts.party.of_board(Input::Passed, &mut self.said);
-            self.carry().await?;
-            self.exchange().await?;
-        }
-        Ok(())
-    }
-
     /// Brings its board's answers to the device, until it waits for none.
     async fn exchange(&mut self) -> Result<(), BenchError> {
         while let Some(wait) = self.parts.party.board_wait() {

@@ -10,7 +10,7 @@ use super::calibrator::Calibrator;
 use super::platform::DrivenPlatform;
 use crate::language::Scenario;
 use crate::run::applications::Applications;
-use crate::run::board::BoardShell;
+use crate::run::board::{BoardShell, introduce};
 use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
 use crate::run::field_setup::field;
@@ -87,10 +87,13 @@ pub(crate) async fn assemble<'a>(
         Ok(())
     };
     for (index, row) in scenario.devices.iter().enumerate().filter(|(_, row)| row.on.is_none()) {
-        let Some(DeviceSetup { device, feeder, .. }) = setups[index].take() else { continue };
+        let Some(DeviceSetup { mut device, feeder, .. }) = setups[index].take() else { continue };
+        let mut board = place.boards.start(index, row).await?;
+        if let Some(board) = &mut board {
+            introduce(board, device.as_mut(), scenario.schedule.start).await?;
+        }
         let party = Party::Device(Box::new(SoleDevice::new(index, &row.name, device, feeder)));
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        let board = place.boards.start(index, row).await?;
         open(party, Way { index, via, acknowledge_limit, is_bound }, board)?;
     }
     for (gateway, row) in scenario.gateways.iter().enumerate() {
@@ -98,9 +101,6 @@ pub(crate) async fn assemble<'a>(
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
         open(party, Way { index, via, acknowledge_limit, is_bound }, None)?;
-    }
-    for shell in &mut shells {
-        shell.start_board().await?;
     }
     Ok(Parts {
         scenario,
