@@ -25,8 +25,9 @@ pub fn encode(content: &[u8], out: &mut Vec<u8>) {
         out.push(u8::try_from(run + 1).unwrap_or(u8::MAX));
         out.extend(&rest[..run]);
         match zero {
-            Some(at) if at == run => rest = &rest[run + 1..],
-            _ if run == rest.len() => break,
+            // A whole block of 254 bytes has no zero behind it, so one that follows is the next's.
+            Some(at) if at == run && run < 254 => rest = &rest[run + 1..],
+            None if run == rest.len() => break,
             _ => rest = &rest[run..],
         }
     }

@@ -126,8 +126,8 @@ pub(super) fn boards_fit_their_ways(draft: &Draft<'_>, out: &mut Diagnostics) {
                 "write `board = \"emulated-meter\"`, or the path of a board file",
             ),
             HARDWARE if !is_on && !has_board => (
-                "there is no way to the hardware",
-                "needs a `board`, or a network",
+                "hardware without a board or a network is not available",
+                "there is no way to it",
                 "write `board = \"FILE.toml\"`, or put it on a `[[network]]` with a `line` that a \
                  `[[gateway]]` reads",
             ),
@@ -143,7 +143,31 @@ pub(super) fn boards_fit_their_ways(draft: &Draft<'_>, out: &mut Diagnostics) {
             ),
             _ => continue,
         };
-        let code = if has_board { Code::DOES_NOT_FIT } else { Code::MISSING_KEY };
+        let code = match way {
+            _ if has_board => Code::DOES_NOT_FIT,
+            EMULATED => Code::MISSING_KEY,
+            _ => Code::NOT_AVAILABLE,
+        };
         out.report_with_help(code, span, message, label, Some(help.to_owned()));
+    }
+}
+
+/// Samples go to an emulated board a byte at a time, which costs half a processor in real time.
+const IN_REAL_TIME_MAX: i64 = 2;
+
+/// In real time no more boards get samples than two processors can serve.
+pub(super) fn boards_can_be_served(draft: &Draft<'_>, out: &mut Diagnostics) {
+    let rows = draft.rows(&DEVICE).iter();
+    let emulated = || rows.clone().filter(|row| way_of(row) == Some(BoardWay::Emulated));
+    let count = |row: &Row<'_>| {
+        row.values.as_ref().and_then(|values| values.integer_opt("count")).unwrap_or(1)
+    };
+    let all: i64 = emulated().map(count).sum();
+    let last = emulated().last().and_then(|row| row.text(AS));
+    if let Some((_, span)) = last.filter(|_| all > IN_REAL_TIME_MAX && is_in_real_time(draft)) {
+        let message = format!("{all} emulated boards in real time");
+        let label = format!("samples reach at most {IN_REAL_TIME_MAX} of them in time");
+        let help = "write `time = \"virtual\"`, where there may be any number".to_owned();
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
     }
 }

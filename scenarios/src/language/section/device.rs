@@ -9,7 +9,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Value
 use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 
-use super::board::{self, BOARD, BoardRow, Boards, boards_fit_their_ways};
+use super::board::{self, BOARD, BoardRow, Boards, boards_can_be_served, boards_fit_their_ways};
 use super::floor::wall;
 use super::gateway::ON;
 use super::link::VIA;
@@ -43,7 +43,12 @@ pub(crate) static DEVICE: Section = Section {
     kind: Some(("model", "device model")),
     entries: || DEVICES.iter().map(|kind| kind.entry).collect(),
     heading: "devices",
-    rules: &[boards_fit_their_ways, keep_alive_is_whole, spans_are_of_readings_without],
+    rules: &[
+        boards_fit_their_ways,
+        boards_can_be_served,
+        keep_alive_is_whole,
+        spans_are_of_readings_without,
+    ],
     ..Section::REPEATED
 };
 

@@ -78,7 +78,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "report_every = \"10 s\"",
         "as = \"hardware\"",
-        "S019 24:6 <\"hardware\"> hardware without a network is not available in this version",
+        "S019 24:6 <\"hardware\"> hardware without a board or a network is not available",
     ),
     ("at = \"3 min\"", "at = \"10 min\"", "S020 40:6 <\"10 min\"> at 10 min the scenario is over"),
     (

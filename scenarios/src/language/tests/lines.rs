@@ -110,14 +110,17 @@ fn what_cannot_be_is_refused_where_it_stands() {
             "which quantities arrive is known",
         ),
         (masters().replacen("poll_every = \"5 s\"\n", "", 1), "nobody here reads the devices"),
-        (slaves("as = \"hardware\"", "as = \"emulated\""), "emulated devices are not available"),
+        (
+            slaves("as = \"hardware\"", "as = \"emulated\""),
+            "which board is emulated is not written",
+        ),
         (
             slaves("model = \"m-bus-heat-meter\"", "model = \"heat-meter\"").replacen(
                 "on = \"network:line\"\n",
                 "",
                 1,
             ),
-            "hardware without a network",
+            "hardware without a board or a network",
         ),
         (
             format!(

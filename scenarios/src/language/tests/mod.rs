@@ -1,5 +1,6 @@
 //! Tests of the language as a whole: what a file means, and what is said when it means nothing.
 
+mod boards;
 mod codes;
 mod commands;
 mod declared;
