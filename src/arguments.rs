@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 use lastmeter_scenarios::accuracy::AccuracyOptions;
+use lastmeter_scenarios::boards::BoardsOptions;
+use lastmeter_scenarios::can::CanCommand;
 use lastmeter_scenarios::certificates::CertificatesOptions;
 use lastmeter_scenarios::device::DeviceOptions;
 use lastmeter_scenarios::doctor::DoctorOptions;
@@ -125,6 +127,11 @@ pub(crate) enum Command {
     /// Real-time simulators: check point maps, carry what they send to a broker
     #[command(subcommand)]
     Rts(RtsCommand),
+    /// List the boards that can be used, and serial lines; find out what answers on a port
+    Boards(BoardsOptions),
+    /// Show and send frames on a CAN bus behind an SLCAN adapter
+    #[command(subcommand)]
+    Can(CanCommand),
     /// Make certificates for the platform and its devices
     Certificates(CertificatesOptions),
     /// Measure a COMTRADE or CSV recording

@@ -7,7 +7,7 @@ use lastmeter_scenarios::doctor::{self, DoctorOptions};
 use lastmeter_scenarios::language::LoadOptions;
 use lastmeter_scenarios::output::{Color, TextFormat, write_out};
 use lastmeter_scenarios::suite::{self, SuiteOptions};
-use lastmeter_scenarios::{certificates, device, grid, inspect, measure, rts, serve};
+use lastmeter_scenarios::{boards, can, certificates, device, grid, inspect, measure, rts, serve};
 
 use crate::arguments::{Arguments, Command};
 
@@ -35,6 +35,8 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Serve(options) => serve::serve(&options),
         Command::Device(options) => device::device(&options),
         Command::Rts(command) => rts::rts(&command),
+        Command::Boards(options) => boards::boards(&options),
+        Command::Can(command) => can::can(&command),
         Command::Certificates(options) => certificates::certificates(&options),
         Command::Measure(options) => measure::measure(&options),
         Command::Grid(options) => grid::grid(&options),

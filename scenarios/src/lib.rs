@@ -4,7 +4,8 @@
 //! one, [`suite`] runs several, and the other modules are the commands that need no run.
 
 pub mod accuracy;
-mod boards;
+pub mod boards;
+pub mod can;
 mod capture;
 pub mod certificates;
 pub mod device;

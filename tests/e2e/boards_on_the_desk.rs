@@ -7,7 +7,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::bench::{Done, run, verdict};
+use lastmeter_can::frame::CanFrame;
+use lastmeter_can::slcan::{Adapter, Event, Settings};
+
+use crate::bench::{Done, call, run, verdict};
 
 /// What the meter on the desk does.
 #[derive(Clone, Copy)]
@@ -154,4 +157,80 @@ fn a_second_bench_is_refused_with_the_first_ones_name() {
     let expected = format!("the board `desk-shared` is in use by process {}", first.id());
     assert!(done.code != 0 && text.contains(&expected), "{text}");
     assert!(first.wait().unwrap().success(), "the first goes on");
+}
+
+/// An SLCAN adapter with a node that answers remote frames, on a socket.
+fn play_adapter(path: &Path) {
+    let listener = UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut adapter = Adapter::new(Settings::default());
+            let mut buffer = [0; 256];
+            while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                let (mut answers, mut events) = (Vec::new(), Vec::new());
+                adapter.bytes_from_host(&buffer[..count], &mut answers, &mut events);
+                for event in events {
+                    let Event::Transmit(frame) = event else { continue };
+                    if frame.is_remote() && frame.id().value() == 0x321 {
+                        let version =
+                            CanFrame::data(frame.id(), &[1, 0, 1, 0, 0, 0xC0, 0xFF, 0xEE]);
+                        adapter.frame_to_host(&version.unwrap(), 0, &mut answers);
+                    }
+                }
+                if stream.write_all(&answers).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_answers_on_a_port_is_found_out_and_frames_are_sent_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("adapter");
+    play_adapter(&socket);
+    let port = format!("unix:{}", socket.display());
+    let done = call(&["boards", "probe", &port, "--listen", "100ms"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.stdout.contains("SLCAN       version 1013"), "{done:?}");
+    assert!(done.stdout.contains("number 1, firmware 1.0, image 00c0ffee"), "{done:?}");
+    let done = call(&["can", "send", &port, "321#R8", "--answer-within", "500ms"]);
+    assert!(done.code == 0 && done.stdout.contains(") 321#0100010000C0FFEE"), "{done:?}");
+    let done = call(&["can", "dump", &port, "--for", "200ms", "--format", "json"]);
+    assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{done:?}");
+    let done = call(&["can", "send", &port, "321"]);
+    assert!(done.code == 2 && done.stderr.contains("expected IDENTIFIER#DATA"), "{done:?}");
+    let done = call(&["can", "dump", &port, "--bit-rate", "123"]);
+    assert!(done.code == 2 && done.stderr.contains("found --bit-rate 123"), "{done:?}");
+    // A meter of text lines is no adapter, and is found by its request.
+    let meter = folder.path().join("meter");
+    play(Meter { volts: 229.5, answers: usize::MAX }, &meter);
+    let port = format!("unix:{}", meter.display());
+    let done = call(&["boards", "probe", &port, "--listen", "100ms"]);
+    assert!(done.code == 0 && done.stdout.contains("voltage.rms.l1 = 229.5 V"), "{done:?}");
+    let done = call(&["can", "send", &port, "321#R8", "--answer-within", "300ms"]);
+    assert!(done.code == 2 && done.stderr.contains("no SLCAN adapter answers"), "{done:?}");
+    let nobody = format!("unix:{}", folder.path().join("nobody").display());
+    let done = call(&["boards", "probe", &nobody]);
+    assert!(done.code == 2 && done.stderr.contains("nobody is at"), "{done:?}");
+}
+
+#[test]
+fn boards_are_listed_with_what_keeps_them_from_being_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let right = board(folder.path(), "desk-listed", Path::new("/nowhere"));
+    let wrong = folder.path().join("wrong.toml");
+    std::fs::write(&wrong, "format = 1\n[board]\nname = \"x\"\nlanguage = \"morse\"\n").unwrap();
+    let [right, wrong] = [right, wrong].map(|path| path.to_str().unwrap().to_owned());
+    let done = call(&["boards", &right, &wrong]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("wrong.toml: line 4: "), "{done:?}");
+    for expected in ["emulated-meter", "desk-listed", "it is not plugged in", "serial lines"] {
+        assert!(done.stdout.contains(expected), "{expected}: {done:?}");
+    }
+    let done = call(&["boards", &right, "--format", "json"]);
+    let all: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(all["boards"][4]["name"], "desk-listed");
+    assert_eq!(all["boards"][0]["ways"][0], "emulated");
 }

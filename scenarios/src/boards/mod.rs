@@ -1,3 +1,46 @@
 //! Boards: those that come with the program, and those of files beside a scenario.
 
+mod list;
+mod probe;
 pub(crate) mod shipped;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use lastmeter_reports::ExitCode;
+
+use crate::output::TextFormat;
+pub use probe::ProbeOptions;
+
+/// What is asked about boards.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:
+  lastmeter boards
+  lastmeter boards desk-meter.toml
+  lastmeter boards probe /dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0")]
+pub struct BoardsOptions {
+    /// What to do instead of listing them
+    #[command(subcommand)]
+    pub command: Option<BoardsCommand>,
+    /// Board files to list beside those that come with the program
+    pub files: Vec<PathBuf>,
+    /// For people, or one JSON document
+    #[arg(long, value_enum, default_value_t = TextFormat::Human)]
+    pub format: TextFormat,
+}
+
+/// What is done with a board.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BoardsCommand {
+    /// Find out what answers on a port; writes questions to it
+    Probe(ProbeOptions),
+}
+
+/// Lists boards and serial lines, or probes a port; says how it ended.
+pub fn boards(options: &BoardsOptions) -> ExitCode {
+    match &options.command {
+        None => list::list(options),
+        Some(BoardsCommand::Probe(options)) => probe::probe(options),
+    }
+}

@@ -40,6 +40,10 @@ mod start;
 mod steps;
 mod virtual_time;
 
+pub(crate) use board::firmware::missing as missing_for_firmware;
+pub(crate) use board::lock::{
+    Lock as BoardLock, held_by as board_held_by, path as board_lock_path,
+};
 pub(crate) use board::missing as missing_for_boards;
 pub use console::{Console, ConsoleOptions};
 pub(crate) use device_setup::device_setup;
