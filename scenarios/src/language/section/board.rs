@@ -155,7 +155,10 @@ pub(super) fn boards_fit_their_ways(draft: &Draft<'_>, out: &mut Diagnostics) {
 /// Samples go to an emulated board a byte at a time, which costs half a processor in real time.
 const IN_REAL_TIME_MAX: i64 = 2;
 
-/// In real time no more boards get samples than two processors can serve.
+/// The rate in hertz at which samples still reach them in time, measured on two processors.
+const IN_REAL_TIME_MAX_HZ: f64 = 4000.0;
+
+/// In real time no more boards get samples than two processors can serve, and no more samples.
 pub(super) fn boards_can_be_served(draft: &Draft<'_>, out: &mut Diagnostics) {
     let rows = draft.rows(&DEVICE).iter();
     let emulated = || rows.clone().filter(|row| way_of(row) == Some(BoardWay::Emulated));
@@ -169,5 +172,13 @@ pub(super) fn boards_can_be_served(draft: &Draft<'_>, out: &mut Diagnostics) {
         let label = format!("samples reach at most {IN_REAL_TIME_MAX} of them in time");
         let help = "write `time = \"virtual\"`, where there may be any number".to_owned();
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+    }
+    for values in emulated().filter_map(|row| row.values.as_ref()) {
+        let rate_hz = values.si_opt("sample_rate").unwrap_or(0.0);
+        if rate_hz > IN_REAL_TIME_MAX_HZ && is_in_real_time(draft) {
+            let message = format!("{rate_hz} samples a second for an emulated board in real time");
+            let label = "expected at most \"4 kHz\": more do not reach it in time";
+            out.report(Code::DOES_NOT_FIT, values.span_of("sample_rate"), message, label);
+        }
     }
 }

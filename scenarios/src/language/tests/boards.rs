@@ -74,13 +74,16 @@ fn what_cannot_be_is_refused_where_it_stands() {
 #[test]
 fn real_time_carries_two_emulated_boards() {
     let real = |count: u32| {
-        BOARD.replacen("duration =", "time = \"real\"\nduration =", 1).replacen(
+        let text = BOARD.replacen("duration =", "time = \"real\"\nduration =", 1);
+        text.replacen("5 kHz", "4 kHz", 1).replacen(
             "name = \"meter\"",
             &format!("name = \"meter\"\ncount = {count}"),
             1,
         )
     };
     assert!(load(&real(2)).is_ok());
+    let found = mistakes(&real(2).replacen("4 kHz", "5 kHz", 1));
+    assert!(found.iter().any(|it| it.contains("5000 samples a second")), "{found:?}");
     let found = mistakes(&real(3));
     assert!(found.iter().any(|it| it.contains("3 emulated boards in real time")), "{found:?}");
 }
