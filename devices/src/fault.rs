@@ -85,7 +85,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
     InjectionKind {
         entry: Entry {
             name: "board_reset",
-            summary: "the board of a device starts anew, in the midst of whatever it does",
+            summary: "the board of a device starts again, in the midst of whatever it does",
             description: "The reset line of an emulated board is pulled. What it keeps in its \
                 EEPROM survives; the reading under way is lost with its memory.",
             fields: &[DEVICE],

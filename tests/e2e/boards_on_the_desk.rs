@@ -126,7 +126,7 @@ fn a_port_that_vanishes_is_a_lost_board_at_once() {
     let begun = Instant::now();
     let (_folder, out, done) = run_with(Some(meter), "desk-vanishing", 6);
     assert_eq!(done.code, 1, "{done:?}");
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_mins(1));
     let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
     assert!(events.contains("board_lost"), "{events}");
     assert!(events.contains("board desk-vanishing: its port is lost"), "{events}");
@@ -194,7 +194,7 @@ fn what_answers_on_a_port_is_found_out_and_frames_are_sent_to_it() {
     let done = call(&["boards", "probe", &port, "--listen", "100ms"]);
     assert_eq!(done.code, 0, "{done:?}");
     assert!(done.stdout.contains("SLCAN       version 1013"), "{done:?}");
-    assert!(done.stdout.contains("number 1, firmware 1.0, image 00c0ffee"), "{done:?}");
+    assert!(done.stdout.contains("meter node 1: firmware 1.0, image 00c0ffee"), "{done:?}");
     let done = call(&["can", "send", &port, "321#R8", "--answer-within", "500ms"]);
     assert!(done.code == 0 && done.stdout.contains(") 321#0100010000C0FFEE"), "{done:?}");
     let done = call(&["can", "dump", &port, "--for", "200ms", "--format", "json"]);

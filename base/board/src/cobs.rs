@@ -69,7 +69,7 @@ impl Reader {
         let mut found = Vec::new();
         for &byte in bytes {
             if byte != 0 {
-                self.is_too_long |= self.raw.len() >= FRAME_MAX + FRAME_MAX / 254 + 1;
+                self.is_too_long |= self.raw.len() > FRAME_MAX + FRAME_MAX / 254;
                 if !self.is_too_long {
                     self.raw.push(byte);
                 }
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(out, [3, 0xFF, 0xFF, 0]);
         let long = vec![1; 600];
         encode(&long, &mut out);
-        assert_eq!(out.iter().filter(|&&byte| byte == 0).count(), 2);
+        assert_eq!(out.split(|&byte| byte == 0).count(), 3);
         assert_eq!(Reader::default().take(&out)[1], Ok(long));
     }
 

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use lastmeter_board::bench_port::{self, FromBoard, PAIRS_MAX, ToBoard};
-use lastmeter_board::description::{Description, Speech};
-use lastmeter_params::{Code, Diagnostics, Values};
-use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Identity, Netting, ReferenceSpan};
+use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting, ReferenceSpan};
 use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
@@ -406,7 +404,7 @@ impl BoardMeter {
         if self.state == State::Starting {
             return;
         }
-        self.note(EventKind::BoardRestarted, "it has started anew", out);
+        self.note(EventKind::BoardRestarted, "it has started again", out);
         self.is_partial = true;
         // What was under way is void, but for a reading, which is then known to lack something.
         if let Some((task @ Task::Poll { .. }, _)) = self.running.take() {
@@ -653,49 +651,4 @@ impl Device for BoardMeter {
     fn unacknowledged(&self) -> usize {
         self.parts.outlet.unacknowledged()
     }
-}
-
-/// The declaration of a board's readings: numbered by the bench, which asks for them.
-pub(crate) fn declared(description: &Description) -> DeclaredSpan {
-    DeclaredSpan {
-        identity: Identity::Number,
-        window: description.span_window,
-        earliest: description.span_earliest,
-        latest: description.span_latest,
-        registers_earliest: description.register_earliest,
-    }
-}
-
-/// What a table asks for of what a board measures; `None`, with the mistake in `out`, where it asks
-/// for something else.
-pub(crate) fn quantities(
-    values: &Values,
-    description: &Description,
-    out: &mut Diagnostics,
-) -> Option<Vec<MeasurementId>> {
-    let measured = description.quantities();
-    let is_node = matches!(description.speech, Speech::MeterNode { .. });
-    if values.get("quantities").is_none() {
-        return Some(measured);
-    }
-    let groups = values.text_list("quantities");
-    let wanted = crate::reading::identifiers(&groups, is_node && values.boolean("totals_only"), 1);
-    let found: Vec<MeasurementId> =
-        wanted.iter().copied().filter(|id| measured.contains(id)).collect();
-    let lacks = |group: &&&str| {
-        let of_group = |id: &MeasurementId| crate::reading::group_of(id.row().quantity);
-        !found.iter().any(|id| of_group(id) == Some(**group))
-    };
-    if values.is_written("quantities")
-        && let Some(group) = groups.iter().find(lacks)
-    {
-        let message = format!("the board `{}` does not measure `{group}`", description.name);
-        let mut has: Vec<&str> =
-            measured.iter().filter_map(|id| crate::reading::group_of(id.row().quantity)).collect();
-        has.dedup();
-        let label = format!("expected groups among {}", has.join(", "));
-        out.report(Code::DOES_NOT_FIT, values.span_of("quantities"), message, label);
-        return None;
-    }
-    Some(found)
 }

@@ -181,9 +181,10 @@ fn show(boards: &[Listed], lines: &[Line]) {
     }
     for it in lines {
         print_out(&format!("  tty:{}", it.name.display()));
-        let remark = match it.is_stable {
-            true => format!("leads to {}", it.leads_to.display()),
-            false => "its name may change: it has none below /dev/serial/by-id".to_owned(),
+        let remark = if it.is_stable {
+            format!("leads to {}", it.leads_to.display())
+        } else {
+            "its name may change: it has none below /dev/serial/by-id".to_owned()
         };
         print_out(&format!("    {remark}; {}", it.state));
     }

@@ -15,7 +15,7 @@ use lastmeter_reports::ExitCode;
 
 use super::shipped::SHIPPED;
 use crate::output::{complain, print_err, print_out};
-use crate::run::BoardLock;
+use crate::run::{BoardLock, hexadecimal};
 
 /// Baud rates that are tried on a serial line.
 const BAUDS: [u32; 6] = [115_200, 9600, 19_200, 38_400, 57_600, 2400];
@@ -202,9 +202,9 @@ async fn slcan(port: &mut Channel) -> Result<bool, String> {
     for item in items {
         let Item::Frame { frame, .. } = item else { continue };
         if let ([major, minor, node, _, image @ ..], 8) = (frame.bytes(), frame.bytes().len()) {
-            let image: String = image.iter().map(|byte| format!("{byte:02x}")).collect();
+            let image = hexadecimal(image);
             print_out(&format!(
-                "  meter node  number {node}, firmware {major}.{minor}, image {image} (bus at 125 \
+                "  meter node {node}: firmware {major}.{minor}, image {image} (bus at 125 \
                  kbit/s)"
             ));
         }

@@ -69,28 +69,7 @@ impl Draft<'_> {
         let head = head(self);
         let streams = Streams::new(head.map_or(0, |head| head.seed));
         let mut unavailable = None;
-        let mut points: Vec<Option<MeteringPoint>> = self
-            .rows(&SOURCE)
-            .iter()
-            .enumerate()
-            .map(|(source, row)| {
-                let place = SourcePlace {
-                    streams,
-                    start: head.map(|head| head.start).unwrap_or_default(),
-                    duration: head.and_then(|head| head.duration),
-                    injections: self.injections_into(source, references),
-                };
-                match build_source(source::kind_of(row)?, row.values.as_ref()?, &place, files, out)
-                {
-                    Built::MeteringPoint(point) => Some(point),
-                    Built::Unavailable(reason) => {
-                        unavailable.get_or_insert(reason);
-                        None
-                    }
-                    Built::Refused => None,
-                }
-            })
-            .collect();
+        let mut points = self.written_points(references, (streams, files), &mut unavailable, out);
         let test_plan = self.values(&TEST_PLAN);
         let plan = plans.test_plan.as_ref();
         if self.single(&TEST_PLAN).is_some() {
@@ -142,6 +121,38 @@ impl Draft<'_> {
         let simulators = simulator::simulators(self, about, read_from, &mut files, out);
         self.hold_checks(references, &devices, (&files, plans), out);
         Parts { points, grid: of_grid, links, impairments, simulators, boards, files, unavailable }
+    }
+
+    /// The sources that are written.
+    fn written_points(
+        &self,
+        references: &References,
+        (streams, files): (Streams, &Files<'_>),
+        unavailable: &mut Option<String>,
+        out: &mut Diagnostics,
+    ) -> Vec<Option<MeteringPoint>> {
+        let head = head(self);
+        self.rows(&SOURCE)
+            .iter()
+            .enumerate()
+            .map(|(source, row)| {
+                let place = SourcePlace {
+                    streams,
+                    start: head.map(|head| head.start).unwrap_or_default(),
+                    duration: head.and_then(|head| head.duration),
+                    injections: self.injections_into(source, references),
+                };
+                match build_source(source::kind_of(row)?, row.values.as_ref()?, &place, files, out)
+                {
+                    Built::MeteringPoint(point) => Some(point),
+                    Built::Unavailable(reason) => {
+                        unavailable.get_or_insert(reason);
+                        None
+                    }
+                    Built::Refused => None,
+                }
+            })
+            .collect()
     }
 
     /// What this machine lacks for the boards that are emulated.

@@ -40,7 +40,7 @@ mod start;
 mod steps;
 mod virtual_time;
 
-pub(crate) use board::firmware::missing as missing_for_firmware;
+pub(crate) use board::firmware::{hexadecimal, missing as missing_for_firmware};
 pub(crate) use board::lock::{
     Lock as BoardLock, held_by as board_held_by, path as board_lock_path,
 };

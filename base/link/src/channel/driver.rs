@@ -202,7 +202,7 @@ impl Line {
             Self::Udp(socket) => counts.watch(socket, seen).await,
             Self::UdpListen(socket) => counts.watch(socket.socket(), seen).await,
             Self::Pty(_) | Self::Tty(_) | Self::Tcp(_) | Self::Unix(_) => {
-                std::future::pending().await;
+                std::future::pending::<()>().await;
             }
         }
     }

@@ -166,7 +166,7 @@ pub(super) fn boards_can_be_served(draft: &Draft<'_>, out: &mut Diagnostics) {
         row.values.as_ref().and_then(|values| values.integer_opt("count")).unwrap_or(1)
     };
     let all: i64 = emulated().map(count).sum();
-    let last = emulated().last().and_then(|row| row.text(AS));
+    let last = emulated().next_back().and_then(|row| row.text(AS));
     if let Some((_, span)) = last.filter(|_| all > IN_REAL_TIME_MAX && is_in_real_time(draft)) {
         let message = format!("{all} emulated boards in real time");
         let label = format!("samples reach at most {IN_REAL_TIME_MAX} of them in time");

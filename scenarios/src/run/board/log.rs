@@ -7,6 +7,8 @@ use std::path::Path;
 use lastmeter_devices::BoardPort;
 use lastmeter_link::clock::monotonic_ns;
 
+use super::firmware::hexadecimal;
+
 /// Bytes of a log, after which nothing more is written.
 const BYTES_MAX: usize = 8 << 20;
 /// Samples are many: of one transfer on the bench port so many bytes are shown.
@@ -47,7 +49,7 @@ impl SerialLog {
             BoardPort::Network => ("network", bytes),
             BoardPort::Bench => ("bench", &bytes[..bytes.len().min(BENCH_BYTES_SHOWN)]),
         };
-        let digits: String = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = hexadecimal(shown);
         let text: String = match port {
             BoardPort::Network => {
                 String::from_utf8_lossy(shown).escape_default().to_string().replace('"', "\"\"")

@@ -44,18 +44,12 @@ impl Boards {
         for (index, row) in scenario.devices.iter().enumerate() {
             let emulated = row.board.as_ref().and_then(emulated_of);
             let Some(emulated) = emulated else { continue };
-            let image = match made.get(&emulated.firmware) {
-                Some(image) => image.clone(),
-                None => {
-                    let image =
-                        firmware::image(&emulated.firmware, beside, &folder.join("firmware"))
-                            .map_err(|why| {
-                                BenchError::Board(format!("device `{}`: {why}", row.name))
-                            })?;
-                    made.insert(emulated.firmware.clone(), image.clone());
-                    image
-                }
-            };
+            let known = made.get(&emulated.firmware).cloned();
+            let build = || firmware::image(&emulated.firmware, beside, &folder.join("firmware"));
+            let image = known.map_or_else(build, Ok);
+            let image =
+                image.map_err(|why| BenchError::Board(format!("device `{}`: {why}", row.name)))?;
+            made.insert(emulated.firmware.clone(), image.clone());
             images.insert(index, image);
         }
         Ok(Self { folder, images })
