@@ -246,13 +246,15 @@ impl Bench {
     }
 
     fn events(&self, kind: EventKind) -> Vec<&str> {
-        let of =
-            |output: &'_ Output| matches!(output, Output::Event { kind: own, .. } if *own == kind);
-        let detail = |output| match output {
-            &Output::Event { ref detail, .. } => detail.as_str(),
-            _ => "",
-        };
-        self.said.iter().filter(|output| of(output)).map(detail).collect()
+        let mut found = Vec::new();
+        for output in &self.said {
+            if let Output::Event { kind: own, detail } = output
+                && *own == kind
+            {
+                found.push(detail.as_str());
+            }
+        }
+        found
     }
 }
 
