@@ -276,3 +276,24 @@ fn a_board_that_is_not_the_one_that_is_wanted_is_refused() {
         assert!(text.contains(expected), "{expected}: {text}");
     }
 }
+
+/// Each board acknowledges what it hears, so of what is sent on a line that two share each gets the
+/// acknowledgements of its own and of the other's requests.
+#[test]
+fn boards_on_one_line_hear_each_other_s_requests() {
+    if !emulated("boards: one line for two") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let done = run(&library("board-nodes"), &out, &[]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let log = std::fs::read_to_string(out.join("boards/node-1/serial.csv")).unwrap();
+    let of = |direction: &str| {
+        let lines = log.lines().filter(|line| line.contains(&format!(",network,{direction},")));
+        lines.filter_map(|line| line.split('"').nth(1)).collect::<String>()
+    };
+    // Requests for registers of node 1, and what acknowledges any.
+    let (asked, acknowledged) = (of("to").matches("r2").count(), of("from").matches('z').count());
+    assert!(asked >= 15 && 2 * acknowledged >= 3 * asked, "{acknowledged} of {asked}: {log}");
+}

@@ -176,6 +176,13 @@ impl Description {
         found.filter(|_| out.is_empty()).ok_or_else(|| locate(text, out))
     }
 
+    /// Gives a meter node another number; nothing to a meter of text lines.
+    pub fn set_node(&mut self, number: u8) {
+        if let Speech::MeterNode { node } = &mut self.speech {
+            *node = number;
+        }
+    }
+
     /// What its readings hold, in the order in which they are reported.
     pub fn quantities(&self) -> Vec<MeasurementId> {
         match &self.speech {

@@ -113,6 +113,35 @@ pub enum ChannelError {
     },
 }
 
+/// Sends on a channel that somebody else has.
+#[derive(Clone, Debug)]
+pub struct ChannelSender {
+    place: String,
+    requests: mpsc::Sender<Request>,
+}
+
+impl ChannelSender {
+    /// As [`Channel::send`].
+    pub async fn send(&self, bytes: &[u8]) -> Result<(), ChannelError> {
+        send(&self.place, &self.requests, bytes).await
+    }
+}
+
+async fn send(
+    place: &str,
+    requests: &mpsc::Sender<Request>,
+    bytes: &[u8],
+) -> Result<(), ChannelError> {
+    let (reply, answer) = oneshot::channel();
+    let request = Request::Send { bytes: bytes.to_vec(), reply };
+    let down = || ChannelError::Down { place: place.to_owned() };
+    requests.send(request).await.map_err(|_| down())?;
+    answer.await.unwrap_or_else(|_| {
+        let reason = "the other party went away".to_owned();
+        Err(ChannelError::Lost { place: place.to_owned(), reason })
+    })
+}
+
 /// One open way to another party; see the module's documentation.
 #[derive(Debug)]
 pub struct Channel {
@@ -163,14 +192,12 @@ impl Channel {
     /// Sends bytes to the other party. Returns when the kernel has them, or at most ten seconds
     /// after it took none any more.
     pub async fn send(&self, bytes: &[u8]) -> Result<(), ChannelError> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request::Send { bytes: bytes.to_vec(), reply };
-        let down = || ChannelError::Down { place: self.place.clone() };
-        self.requests.send(request).await.map_err(|_| down())?;
-        answer.await.unwrap_or_else(|_| {
-            let reason = "the other party went away".to_owned();
-            Err(ChannelError::Lost { place: self.place.clone(), reason })
-        })
+        send(&self.place, &self.requests, bytes).await
+    }
+
+    /// A handle that sends on this channel as well, as long as it is there.
+    pub fn sender(&self) -> ChannelSender {
+        ChannelSender { place: self.place.clone(), requests: self.requests.clone() }
     }
 
     /// The next event. Cancelling it loses nothing.

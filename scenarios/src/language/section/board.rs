@@ -1,6 +1,6 @@
 //! `board` of a `[[device]]`: the boards that devices are, in one of their ways.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lastmeter_board::description::Description;
@@ -22,6 +22,21 @@ pub(super) const BOARD: Field = Field::optional(
      file, or one that comes with the program (see `lastmeter boards`)",
 );
 
+/// The key of the line that boards share.
+pub(super) const LINE: Field = Field::optional(
+    "board_line",
+    Kind::Name,
+    "of meter nodes: the name of the SLCAN line that it is on; boards on one line all hear what any of \
+     them is sent, as on a bus. Left out, it has a line of its own",
+);
+
+/// The key of a node's number.
+pub(super) const NODE: Field = Field::optional(
+    "board_node",
+    Kind::Integer { min: 1, max: 31 },
+    "of a meter node: its number on the line, instead of the one in the board file",
+);
+
 /// What a board file ends in, where it is a path.
 const ENDING: &str = ".toml";
 
@@ -32,6 +47,8 @@ pub(crate) struct BoardRow {
     pub(crate) description: Arc<Description>,
     /// In which way it is there.
     pub(crate) way: BoardWay,
+    /// The line that it shares with others.
+    pub(crate) line: Option<String>,
 }
 
 /// The boards of a scenario by what `board` calls them.
@@ -180,5 +197,25 @@ pub(super) fn boards_can_be_served(draft: &Draft<'_>, out: &mut Diagnostics) {
             let label = "expected at most \"4 kHz\": more do not reach it in time";
             out.report(Code::DOES_NOT_FIT, values.span_of("sample_rate"), message, label);
         }
+    }
+}
+
+/// On one line each node has a number of its own, and hardware is on its own line by itself.
+pub(super) fn nodes_differ(draft: &Draft<'_>, out: &mut Diagnostics) {
+    let mut seen = BTreeSet::new();
+    for row in draft.rows(&DEVICE) {
+        let (Some(values), Some((line, span))) = (row.values.as_ref(), row.text(LINE.name)) else {
+            continue;
+        };
+        let node = values.integer_opt(NODE.name).unwrap_or(0);
+        let count = values.integer_opt("count").unwrap_or(1);
+        let (message, label) = if count > 1 || !seen.insert((line.to_owned(), node)) {
+            ("two nodes of one number on a line", "expected another `board_node` for each")
+        } else if way_of(row) == Some(BoardWay::Hardware) {
+            ("a line that hardware shares", "expected with emulated boards only")
+        } else {
+            continue;
+        };
+        out.report(Code::DOES_NOT_FIT, span, message, label);
     }
 }

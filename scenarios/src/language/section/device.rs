@@ -9,7 +9,9 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Value
 use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 
-use super::board::{self, BOARD, BoardRow, Boards, boards_can_be_served, boards_fit_their_ways};
+use super::board::{
+    self, BOARD, BoardRow, Boards, boards_can_be_served, boards_fit_their_ways, nodes_differ,
+};
 use super::floor::wall;
 use super::gateway::ON;
 use super::link::VIA;
@@ -46,6 +48,7 @@ pub(crate) static DEVICE: Section = Section {
     rules: &[
         boards_fit_their_ways,
         boards_can_be_served,
+        nodes_differ,
         keep_alive_is_whole,
         spans_are_of_readings_without,
     ],
@@ -56,7 +59,7 @@ pub(crate) static DEVICE: Section = Section {
 pub(super) const CONNECTION: [Field; MQTT_FIELDS.len()] = MQTT_FIELDS;
 
 /// The keys of a device by itself.
-const OWN: [Field; 10] = [
+const OWN: [Field; 12] = [
     Field::required("name", Kind::Name, "what checks and injections refer to; its hardware id"),
     Field::optional(
         "count",
@@ -79,6 +82,8 @@ const OWN: [Field; 10] = [
          `hardware` is its `board` itself, or what a gateway reads on the `line` of a network",
     ),
     BOARD,
+    board::NODE,
+    board::LINE,
     Field::default("under_test", Kind::Boolean, "false", "whether it is what the run judges"),
     Field::optional(
         ON,
@@ -205,7 +210,7 @@ pub(crate) fn build_device(
     };
     let device = match place.board {
         None => (kind.build)(values, &context, out)?,
-        Some(BoardRow { description, way }) => {
+        Some(BoardRow { description, way, .. }) => {
             let board = BoardContext { description, way: *way, image: place.image };
             board_device(kind, values, &context, &board, out)?
         }
@@ -419,7 +424,14 @@ pub(crate) fn has_spectrum_to_work_on(
 /// The board that the devices of a table are, if they are one.
 pub(crate) fn board_of(device: &Row<'_>, boards: &Boards) -> Option<BoardRow> {
     let (name, _) = device.text(BOARD.name)?;
-    Some(BoardRow { description: Arc::clone(boards.get(name)?), way: board::way_of(device)? })
+    let mut description = Arc::clone(boards.get(name)?);
+    let values = device.values.as_ref()?;
+    let node = values.integer_opt(board::NODE.name).and_then(|node| u8::try_from(node).ok());
+    if let Some(node) = node {
+        Arc::make_mut(&mut description).set_node(node);
+    }
+    let line = values.text_opt(board::LINE.name).map(str::to_owned);
+    Some(BoardRow { description, way: board::way_of(device)?, line })
 }
 
 pub(crate) fn devices(

@@ -63,6 +63,7 @@ fn what_cannot_be_is_refused_where_it_stands() {
         (with("\"5 kHz\"", "\"20 kHz\""), "a board that samples at 20000 Hz"),
         (with("sample_rate", "bits = 14\nsample_rate"), "whose converter has 14 bits"),
         (with("cvct-stm32f107", "stpm34-1ph"), "is not what this board emulates"),
+        (with("as =", "board_line = \"riser\"\ncount = 2\nas ="), "two nodes of one number"),
     ] {
         let found = mistakes(&text);
         let is_there = found.iter().any(|mistake| mistake.contains(expected));

@@ -9,16 +9,18 @@ mod log;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lastmeter_board::description::{Emulated, Hardware, PortRole};
 use lastmeter_devices::{BoardOrder, BoardPort, BoardWay, Device, Input, Output};
 use lastmeter_link::channel::{
-    Channel, ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, Parity,
+    Channel, ChannelAddress, ChannelError, ChannelEvent, ChannelSender, ChannelSettings, Parity,
 };
 use lastmeter_link::emulator::{Emulator, EmulatorError, EmulatorOptions};
 use lastmeter_units::{SimDuration, SimTime};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 use super::error::{BenchError, chain};
 use crate::language::{BoardRow, DeviceRow, Scenario};
@@ -26,10 +28,15 @@ use firmware::Image;
 use lock::Lock;
 use log::SerialLog;
 
+/// The boards that are on one line, by its name.
+type Lines = Arc<Mutex<BTreeMap<String, Vec<ChannelSender>>>>;
+
 /// The images of a run's boards, and where their logs go.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Boards {
     folder: PathBuf,
+    /// Who hears what is sent on a line that boards share.
+    lines: Lines,
     /// By device.
     images: BTreeMap<usize, Image>,
 }
@@ -52,7 +59,7 @@ impl Boards {
             made.insert(emulated.firmware.clone(), image.clone());
             images.insert(index, image);
         }
-        Ok(Self { folder, images })
+        Ok(Self { folder, images, lines: Lines::default() })
     }
 
     /// What is in the board of a device, for the record.
@@ -77,7 +84,13 @@ impl Boards {
         let named = |error: BoardError| {
             BenchError::Board(format!("board of device `{}`: {}", row.name, chain(&error)))
         };
-        started.map(Some).map_err(named)
+        let mut started = started.map_err(named)?;
+        if let Some(line) = &board.line {
+            let mut lines = self.lines.lock().await;
+            lines.entry(line.clone()).or_default().push(started.network.sender());
+            started.line = Some((line.clone(), Arc::clone(&self.lines)));
+        }
+        Ok(Some(started))
     }
 }
 
@@ -113,6 +126,8 @@ pub(crate) enum BoardError {
 pub(crate) struct BoardShell {
     network: Channel,
     bench: Option<Channel>,
+    /// The line that it shares, and all that are on lines.
+    line: Option<(String, Lines)>,
     log: SerialLog,
     emulator: Option<Emulator>,
     hardware: Option<Hardware>,
@@ -170,6 +185,7 @@ impl BoardShell {
         Ok(Self {
             network,
             bench,
+            line: None,
             log,
             emulator: Some(emulator),
             hardware: None,
@@ -192,6 +208,7 @@ impl BoardShell {
         Ok(Self {
             network,
             bench: None,
+            line: None,
             log,
             emulator: None,
             hardware: Some(hardware),
@@ -203,6 +220,13 @@ impl BoardShell {
     /// Writes bytes on a port; the error is that the board is gone.
     pub(crate) async fn write(&mut self, port: BoardPort, bytes: &[u8]) -> Result<(), String> {
         self.log.note(port, "to", bytes);
+        if let (BoardPort::Network, Some((line, lines))) = (port, &self.line) {
+            // All that are on the line hear it; only the one that it is for answers.
+            for board in lines.lock().await.get(line).into_iter().flatten() {
+                board.send(bytes).await.map_err(|error| error.to_string())?;
+            }
+            return Ok(());
+        }
         let channel = match (port, &self.bench) {
             (BoardPort::Network, _) => &self.network,
             (BoardPort::Bench, Some(bench)) => bench,
