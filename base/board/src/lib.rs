@@ -6,4 +6,5 @@ pub mod bench_port;
 pub mod cobs;
 pub mod description;
 pub mod grammar;
+pub mod line;
 pub mod meter_node;

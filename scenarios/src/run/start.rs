@@ -40,7 +40,7 @@ pub async fn run_scenario(
         .map_err(BenchError::file("cannot create the run folder", &options.out))?;
     let boards = match scenario.unavailable() {
         None => Boards::prepare(scenario, &options.out)?,
-        Some(_) => Boards::default(),
+        Some(_) => Boards::none(scenario),
     };
     let start = run_start(scenario, options, &boards);
     let mut writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;

@@ -40,6 +40,7 @@ use lastmeter_params::{
 use lastmeter_units::{MeasurementId, SimDuration};
 
 use crate::grammar::{Grammar, GrammarError, locate};
+use crate::line::{LINE, LineSpec};
 use crate::meter_node;
 use banner::Banner;
 
@@ -49,8 +50,13 @@ pub use keys::{BOARD, EMULATED, HARDWARE, READY};
 const FORMAT: i64 = 1;
 
 /// The sections of a file, besides its requests.
-const SECTIONS: [(&str, &[Field]); 4] =
-    [("board", BOARD), ("ready", READY), ("emulated", EMULATED), ("hardware", HARDWARE)];
+const SECTIONS: [(&str, &[Field]); 5] = [
+    ("board", BOARD),
+    ("ready", READY),
+    ("emulated", EMULATED),
+    ("hardware", HARDWARE),
+    ("line", LINE),
+];
 
 lastmeter_units::words! {
     /// What the port of a board speaks.
@@ -163,6 +169,8 @@ pub struct Description {
     pub emulated: Option<Emulated>,
     /// The thing itself.
     pub hardware: Option<Hardware>,
+    /// What the serial line to the emulated board does to bytes, if anything.
+    pub line: Option<LineSpec>,
 }
 
 impl Description {
@@ -200,7 +208,7 @@ impl Description {
 fn read(text: &str, out: &mut Diagnostics) -> Option<Description> {
     let root = parse_document(text, SourceId::FILE, out);
     check_root(&root, out);
-    let [board, ready, emulated, hardware] =
+    let [board, ready, emulated, hardware, line] =
         SECTIONS.map(|(name, fields)| section(&root, name, fields, out));
     let board = board?;
     let requests = root.get("request");
@@ -246,6 +254,7 @@ fn read(text: &str, out: &mut Diagnostics) -> Option<Description> {
         },
         emulated,
         hardware: hardware.as_ref().map(hardware_of),
+        line: line.as_ref().map(LineSpec::read),
         speech,
     })
 }
@@ -259,8 +268,8 @@ fn check_root(root: &Table, out: &mut Diagnostics) {
         }
         let help = nearest(&entry.key, names()).map_or_else(
             || {
-                "a board file has `format`, `[board]`, `[ready]`, `[emulated]`, `[hardware]` and \
-                `[[request]]`"
+                "a board file has `format`, `[board]`, `[ready]`, `[emulated]`, `[hardware]`, \
+                `[line]` and `[[request]]`"
                     .to_owned()
             },
             |near| format!("did you mean `{near}`?"),
@@ -347,6 +356,6 @@ fn hardware_of(values: &Values) -> Hardware {
 
 /// All fields of a file by their section, for lists and help.
 #[must_use]
-pub fn sections() -> [(&'static str, &'static [Field]); 4] {
+pub fn sections() -> [(&'static str, &'static [Field]); 5] {
     SECTIONS
 }

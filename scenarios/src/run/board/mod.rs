@@ -12,13 +12,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chacha20::ChaCha8Rng;
 use lastmeter_board::description::{Emulated, Hardware, PortRole};
+use lastmeter_board::line::{Direction, Line};
 use lastmeter_devices::{BoardOrder, BoardPort, BoardWay, Device, Input, Output};
 use lastmeter_link::channel::{
     Channel, ChannelAddress, ChannelError, ChannelEvent, ChannelSender, ChannelSettings, Parity,
 };
+use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::emulator::{Emulator, EmulatorError, EmulatorOptions};
+use lastmeter_sim::Streams;
 use lastmeter_units::{SimDuration, SimTime};
+use rand::Rng as _;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -32,16 +37,23 @@ use log::SerialLog;
 type Lines = Arc<Mutex<BTreeMap<String, Vec<ChannelSender>>>>;
 
 /// The images of a run's boards, and where their logs go.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Boards {
     folder: PathBuf,
     /// Who hears what is sent on a line that boards share.
     lines: Lines,
+    streams: Streams,
     /// By device.
     images: BTreeMap<usize, Image>,
 }
 
 impl Boards {
+    /// Of a run that has none.
+    pub(crate) fn none(scenario: &Scenario) -> Self {
+        let (images, lines) = (BTreeMap::new(), Lines::default());
+        Self { folder: PathBuf::new(), images, lines, streams: scenario.streams() }
+    }
+
     /// Builds what the boards of a scenario run, into the run's folder.
     pub(crate) fn prepare(scenario: &Scenario, out: &Path) -> Result<Self, BenchError> {
         let folder = out.join("boards");
@@ -59,7 +71,7 @@ impl Boards {
             made.insert(emulated.firmware.clone(), image.clone());
             images.insert(index, image);
         }
-        Ok(Self { folder, images, lines: Lines::default() })
+        Ok(Self { folder, images, lines: Lines::default(), streams: scenario.streams() })
     }
 
     /// What is in the board of a device, for the record.
@@ -80,7 +92,8 @@ impl Boards {
     ) -> Result<Option<BoardShell>, BenchError> {
         let Some(board) = &row.board else { return Ok(None) };
         let folder = self.folder.join(&row.name);
-        let started = BoardShell::start(board, self.images.get(&device), &folder).await;
+        let draws = self.streams.stream(&format!("board/{}/line", row.name));
+        let started = BoardShell::start(board, self.images.get(&device), (&folder, draws)).await;
         let named = |error: BoardError| {
             BenchError::Board(format!("board of device `{}`: {}", row.name, chain(&error)))
         };
@@ -129,6 +142,10 @@ pub(crate) struct BoardShell {
     /// The line that it shares, and all that are on lines.
     line: Option<(String, Lines)>,
     log: SerialLog,
+    /// What the serial line of an emulated board does, with its random numbers.
+    faults: Option<(Line, ChaCha8Rng)>,
+    /// What has come over that line, and when it is all there.
+    held: Option<(i64, Vec<u8>)>,
     emulator: Option<Emulator>,
     hardware: Option<Hardware>,
     /// Held as long as the board is used.
@@ -141,13 +158,13 @@ impl BoardShell {
     pub(crate) async fn start(
         row: &BoardRow,
         image: Option<&Image>,
-        folder: &Path,
+        (folder, draws): (&Path, ChaCha8Rng),
     ) -> Result<Self, BoardError> {
         std::fs::create_dir_all(folder)
             .map_err(|error| BoardError::Other(format!("{}: {error}", folder.display())))?;
         let log = SerialLog::create(folder).map_err(BoardError::Other)?;
         match row.way {
-            BoardWay::Emulated => Self::emulated(row, image, folder, log).await,
+            BoardWay::Emulated => Self::emulated(row, image, (folder, draws), log).await,
             BoardWay::Hardware => Self::hardware(row, log).await,
         }
     }
@@ -155,7 +172,7 @@ impl BoardShell {
     async fn emulated(
         row: &BoardRow,
         image: Option<&Image>,
-        folder: &Path,
+        (folder, draws): (&Path, ChaCha8Rng),
         log: SerialLog,
     ) -> Result<Self, BoardError> {
         let missing = || BoardError::Other("the board has no `[emulated]`".to_owned());
@@ -187,6 +204,8 @@ impl BoardShell {
             bench,
             line: None,
             log,
+            faults: row.description.line.clone().map(|spec| (Line::new(spec), draws)),
+            held: None,
             emulator: Some(emulator),
             hardware: None,
             _lock: None,
@@ -210,6 +229,8 @@ impl BoardShell {
             bench: None,
             line: None,
             log,
+            faults: None,
+            held: None,
             emulator: None,
             hardware: Some(hardware),
             _lock: Some(lock),
@@ -220,6 +241,15 @@ impl BoardShell {
     /// Writes bytes on a port; the error is that the board is gone.
     pub(crate) async fn write(&mut self, port: BoardPort, bytes: &[u8]) -> Result<(), String> {
         self.log.note(port, "to", bytes);
+        let mut struck = None;
+        if let (BoardPort::Network, Some((line, draws))) = (port, &mut self.faults) {
+            let now_ns = u64::try_from(monotonic_ns()).unwrap_or(0);
+            let (ends_ns, bytes) =
+                line.pass(Direction::ToBoard, now_ns, bytes, || draws.next_u64());
+            until(ends_ns).await;
+            struck = Some(bytes);
+        }
+        let bytes = struck.as_deref().unwrap_or(bytes);
         if let (BoardPort::Network, Some((line, lines))) = (port, &self.line) {
             // All that are on the line hear it; only the one that it is for answers.
             for board in lines.lock().await.get(line).into_iter().flatten() {
@@ -244,6 +274,11 @@ impl BoardShell {
     /// What comes next of the board; cancelling it loses nothing.
     pub(crate) async fn news(&mut self) -> Input {
         loop {
+            if let Some((ends_ns, _)) = self.held {
+                until(u64::try_from(ends_ns).unwrap_or(0)).await;
+                let bytes = self.held.take().map(|(_, bytes)| bytes).unwrap_or_default();
+                return Input::FromBoard { port: BoardPort::Network, bytes };
+            }
             let (port, event) = tokio::select! {
                 biased;
                 event = of(&mut self.bench) => (BoardPort::Bench, event),
@@ -251,6 +286,14 @@ impl BoardShell {
             };
             match event {
                 ChannelEvent::Arrived { bytes, .. } => {
+                    if let (BoardPort::Network, Some((line, draws))) = (port, &mut self.faults) {
+                        let now_ns = u64::try_from(monotonic_ns()).unwrap_or(0);
+                        let (ends_ns, bytes) =
+                            line.pass(Direction::FromBoard, now_ns, &bytes, || draws.next_u64());
+                        self.log.note(port, "from", &bytes);
+                        self.held = Some((i64::try_from(ends_ns).unwrap_or(i64::MAX), bytes));
+                        continue;
+                    }
                     self.log.note(port, "from", &bytes);
                     return Input::FromBoard { port, bytes };
                 }
@@ -313,6 +356,16 @@ pub(crate) async fn introduce(
             return Err(BenchError::Board(reason));
         }
         device.step(now, news, &mut out);
+    }
+}
+
+/// Waits until an instant of the monotonic clock: what is waited for is time itself.
+async fn until(at_ns: u64) {
+    let now_ns = u64::try_from(monotonic_ns()).unwrap_or(0);
+    if at_ns > now_ns {
+        let never = std::future::pending::<()>();
+        // That it ends by the limit is what is wanted.
+        let _ = tokio::time::timeout(Duration::from_nanos(at_ns - now_ns), never).await;
     }
 }
 
