@@ -257,6 +257,9 @@ fn every_injection_builds_the_fault_it_describes() {
         ("unknown_identifier", "", DeviceFault::UnknownIdentifier),
         ("freeze", "", DeviceFault::Freeze { until: None }),
         ("freeze", "for = \"30 s\"", DeviceFault::Freeze { until: Some(at(90.0)) }),
+        ("board_reset", "", DeviceFault::ResetBoard),
+        ("board_hang", "for = \"3 s\"", DeviceFault::StopBoard { until: at(63.0) }),
+        ("board_noise", "count = 12", DeviceFault::NoiseToBoard { frames: 12 }),
     ] {
         let kind = INJECTIONS.iter().find(|kind| kind.entry.name == name).unwrap();
         let toml = format!("device = \"home\"\n{toml}");
@@ -264,7 +267,7 @@ fn every_injection_builds_the_fault_it_describes() {
         assert_eq!(values.text("device"), "home");
         assert_eq!((kind.build)(&values, at(60.0)), expected);
     }
-    assert_eq!(INJECTIONS.len(), 4);
+    assert_eq!(INJECTIONS.len(), 7);
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn addresses_are_read_and_shown() {
 #[test]
 fn what_is_no_address_is_rejected_with_what_was_expected() {
     let all = "one of `pty[:PATH]`, `tty:PATH`, `tcp:HOST:PORT`, `tcp-listen:HOST:PORT`, \
-        `udp:HOST:PORT`, `udp-listen:HOST:PORT`, or the path of a device";
+        `udp:HOST:PORT`, `udp-listen:HOST:PORT`, `unix:PATH`, or the path of a device";
     let port = |form: &str| format!("a host and a port from 0 to 65535, as in `{form}:HOST:PORT`");
     for (text, expected) in [
         ("", all.to_owned()),
