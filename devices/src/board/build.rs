@@ -3,9 +3,11 @@
 use lastmeter_board::description::{Description, Speech};
 use lastmeter_can::slcan::BitRate;
 use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_sim::{DeclaredSpan, Identity};
+use lastmeter_units::MeasurementId;
 
 use super::lines::LineTalk;
-use super::meter::{BoardMeter, BoardParts, Expected, Talk, declared, quantities};
+use super::meter::{BoardMeter, BoardParts, Expected, Talk};
 use super::node::NodeTalk;
 use crate::border::Device;
 use crate::meter::PERIOD_MIN;
@@ -75,4 +77,48 @@ pub fn board_device(
         answer_within: description.answer_within,
     };
     Some(Box::new(BoardMeter::new(parts, node.unwrap_or(1))))
+}
+
+/// The declaration of a board's readings: numbered by the bench, which asks for them.
+fn declared(description: &Description) -> DeclaredSpan {
+    DeclaredSpan {
+        identity: Identity::Number,
+        window: description.span_window,
+        earliest: description.span_earliest,
+        latest: description.span_latest,
+    }
+}
+
+/// What a table asks for of what a board measures; `None`, with the mistake in `out`, where it asks
+/// for something else.
+fn quantities(
+    values: &Values,
+    description: &Description,
+    out: &mut Diagnostics,
+) -> Option<Vec<MeasurementId>> {
+    let measured = description.quantities();
+    let is_node = matches!(description.speech, Speech::MeterNode { .. });
+    if values.get("quantities").is_none() {
+        return Some(measured);
+    }
+    let groups = values.text_list("quantities");
+    let wanted = crate::reading::identifiers(&groups, is_node && values.boolean("totals_only"), 1);
+    let found: Vec<MeasurementId> =
+        wanted.iter().copied().filter(|id| measured.contains(id)).collect();
+    let lacks = |group: &&&str| {
+        let of_group = |id: &MeasurementId| crate::reading::group_of(id.row().quantity);
+        !found.iter().any(|id| of_group(id) == Some(**group))
+    };
+    if values.is_written("quantities")
+        && let Some(group) = groups.iter().find(lacks)
+    {
+        let message = format!("the board `{}` does not measure `{group}`", description.name);
+        let mut has: Vec<&str> =
+            measured.iter().filter_map(|id| crate::reading::group_of(id.row().quantity)).collect();
+        has.dedup();
+        let label = format!("expected groups among {}", has.join(", "));
+        out.report(Code::DOES_NOT_FIT, values.span_of("quantities"), message, label);
+        return None;
+    }
+    Some(found)
 }

@@ -25,6 +25,8 @@ pub(super) enum Heard {
     },
     /// A reading is there.
     Reading {
+        /// Its number.
+        number: u32,
         /// Windows that it is of.
         windows: u32,
         /// In SI units.
@@ -53,6 +55,7 @@ pub(super) struct NodeTalk {
     reader: Reader,
     step: Step,
     token: u8,
+    number: u32,
     windows: u32,
     values: Vec<(Quantity, f64)>,
 }
@@ -65,6 +68,7 @@ impl NodeTalk {
             reader: Reader::default(),
             step: Step::Idle,
             token: 0,
+            number: 0,
             windows: 0,
             values: Vec::new(),
         }
@@ -150,6 +154,7 @@ impl NodeTalk {
                 }
             }
             Step::Freeze if is_of(Register::Freeze) && data[7] == self.token => {
+                self.number = u32::from_be_bytes([data[0], data[1], data[2], data[3]]);
                 self.windows = u32::from_be_bytes([0, data[4], data[5], data[6]]);
                 self.step = Step::Register(0);
                 Heard::Ask(self.remote(READING[0]))
@@ -159,7 +164,7 @@ impl NodeTalk {
                 let Some(&next) = READING.get(at + 1) else {
                     self.step = Step::Idle;
                     let values = std::mem::take(&mut self.values);
-                    return Heard::Reading { windows: self.windows, values };
+                    return Heard::Reading { number: self.number, windows: self.windows, values };
                 };
                 self.step = Step::Register(at + 1);
                 Heard::Ask(self.remote(next))
@@ -169,6 +174,28 @@ impl NodeTalk {
             }
         }
     }
+}
+
+/// What no meter of this kind can measure, if a reading holds such a value: twice what a converter
+/// of the largest calibration takes, for the sake of others a hundred times the current.
+pub(super) fn implausible(values: &[(Quantity, f64)]) -> Option<String> {
+    let largest = |quantity: Quantity| match quantity {
+        Quantity::VoltageRms => 3e3,
+        Quantity::CurrentRms => 4e3,
+        Quantity::ActivePower(_) | Quantity::ApparentPower | Quantity::NonActivePower => 4e6,
+        // A ratio of roundings, where there is hardly any power.
+        Quantity::PowerFactor => 10.0,
+        Quantity::Frequency => 1e3,
+        // 4 MW for 25 years.
+        Quantity::ActiveEnergy(_) => 3.2e15,
+        _ => f64::INFINITY,
+    };
+    let is_wrong = |&&(quantity, value): &&(Quantity, f64)| {
+        !value.is_finite() || value.abs() > largest(quantity)
+    };
+    let (quantity, value) = values.iter().find(is_wrong)?;
+    let most = largest(*quantity);
+    Some(format!("{quantity:?} is {value} in SI units, expected at most {most}"))
 }
 
 #[cfg(test)]
@@ -207,8 +234,8 @@ mod tests {
         let heard = polled(&mut talk, &[]);
         assert_eq!(heard[0], Heard::Ask(b"r2038\r".to_vec()));
         assert_eq!(heard.len(), 7);
-        let Heard::Reading { windows, values } = &heard[6] else { panic!("{heard:?}") };
-        assert_eq!((*windows, values.len()), (5, 10));
+        let Heard::Reading { number, windows, values } = &heard[6] else { panic!("{heard:?}") };
+        assert_eq!((*number, *windows, values.len()), (9, 5, 10));
         assert!((values[0].1 - 1e-6).abs() < 1e-12);
     }
 
