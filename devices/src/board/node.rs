@@ -43,6 +43,8 @@ pub(super) enum Heard {
 enum Step {
     Idle,
     Version,
+    /// As before, and the order to close a reading comes behind it.
+    Reopened,
     Freeze,
     Register(usize),
 }
@@ -81,6 +83,14 @@ impl NodeTalk {
             [Command::Empty, Command::Close, Command::BitRate(self.bit_rate), Command::Open];
         let mut bytes: Vec<u8> = commands.iter().flat_map(Command::encode).collect();
         bytes.extend(self.remote(Register::Version));
+        bytes
+    }
+
+    /// What opens an adapter that was closed in between; then a reading is closed. One that is
+    /// closed already may refuse to be closed, which is not the answer to what comes behind.
+    pub(super) fn reopen(&mut self) -> Vec<u8> {
+        let bytes = self.open();
+        self.step = Step::Reopened;
         bytes
     }
 
@@ -123,7 +133,9 @@ impl NodeTalk {
         match item {
             Item::Frame { frame, .. } => Some(self.answer(&frame)),
             // While it is opened, an adapter that is open already may refuse parts of it.
-            Item::Refused if matches!(self.step, Step::Idle | Step::Version) => None,
+            Item::Refused if matches!(self.step, Step::Idle | Step::Version | Step::Reopened) => {
+                None
+            }
             Item::Refused => {
                 self.step = Step::Idle;
                 Some(Heard::Refused)
@@ -153,6 +165,7 @@ impl NodeTalk {
                     image: u32::from_be_bytes([data[4], data[5], data[6], data[7]]),
                 }
             }
+            Step::Reopened if is_of(Register::Version) => Heard::Ask(self.poll()),
             Step::Freeze if is_of(Register::Freeze) && data[7] == self.token => {
                 self.number = u32::from_be_bytes([data[0], data[1], data[2], data[3]]);
                 self.windows = u32::from_be_bytes([0, data[4], data[5], data[6]]);
@@ -169,7 +182,7 @@ impl NodeTalk {
                 self.step = Step::Register(at + 1);
                 Heard::Ask(self.remote(next))
             }
-            Step::Idle | Step::Version | Step::Freeze | Step::Register(_) => {
+            Step::Idle | Step::Version | Step::Reopened | Step::Freeze | Step::Register(_) => {
                 Heard::Discarded(format!("the frame {frame}, which is late or of another node"))
             }
         }
@@ -195,7 +208,7 @@ pub(super) fn implausible(values: &[(Quantity, f64)]) -> Option<String> {
     };
     let (quantity, value) = values.iter().find(is_wrong)?;
     let most = largest(*quantity);
-    Some(format!("{quantity:?} is {value} in SI units, expected at most {most}"))
+    Some(format!("{quantity:?} is {value:.3} in SI units, expected at most {most}"))
 }
 
 #[cfg(test)]

@@ -51,9 +51,9 @@ fn a_reading_holds_what_the_registers_hold_in_the_units_of_messages() {
     let expected = [
         ("electricity.voltage.rms.l1", 230.0),
         ("electricity.current.rms.l1", 5.0),
-        ("electricity.power.active.consumed.l1", 575.0),
+        ("electricity.power.active.consumed.l1", 0.575),
         ("electricity.power.active.injected.l1", 0.0),
-        ("electricity.power.apparent.l1", 1150.0),
+        ("electricity.power.apparent.l1", 1.15),
         ("electricity.frequency", 50.0),
         // 7200 J and 3600 J.
         ("electricity.energy.active.consumed.l1", 0.002),

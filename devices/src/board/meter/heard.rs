@@ -4,7 +4,7 @@ use lastmeter_board::bench_port::{FromBoard, ToBoard};
 use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
 
-use super::{BoardMeter, NO_WINDOW, PARTIAL, State, Talk, Task, nanoseconds};
+use super::{BoardMeter, NO_WINDOW, PARTIAL, State, TRIES_MAX, Talk, Task, nanoseconds};
 use crate::board::{lines, node};
 use crate::border::{BoardPort, EventKind, Output};
 
@@ -183,16 +183,27 @@ impl BoardMeter {
                 self.starts = 0;
                 self.node_reading(due, (number, windows), &values, out);
             }
-            node::Heard::Refused => {
-                self.open(out);
-                self.again(now, "its adapter was closed", out);
-            }
+            node::Heard::Refused => self.reopen(now, out),
             node::Heard::Discarded(what) => {
                 // What a board says while it starts, and the banner, is not of the protocol.
                 if self.state == State::Up {
                     self.note(EventKind::BoardDiscarded, &what, out);
                 }
             }
+        }
+    }
+
+    /// The adapter was closed while a reading was asked for.
+    fn reopen(&mut self, now: SimTime, out: &mut Vec<Output>) {
+        const WHY: &str = "its adapter was closed";
+        match (&mut self.running, &mut self.parts.talk) {
+            (Some((Task::Poll { .. }, tries)), Talk::Node(talk)) if *tries < TRIES_MAX => {
+                *tries += 1;
+                let bytes = talk.reopen();
+                self.note(EventKind::BoardRetried, WHY, out);
+                self.write(BoardPort::Network, bytes, out);
+            }
+            _ => self.again(now, WHY, out),
         }
     }
 
