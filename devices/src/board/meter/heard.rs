@@ -186,7 +186,7 @@ impl BoardMeter {
             node::Heard::Refused => self.reopen(now, out),
             node::Heard::Discarded(what) => {
                 // What a board says while it starts, and the banner, is not of the protocol.
-                if self.state == State::Up {
+                if self.state != State::Starting {
                     self.note(EventKind::BoardDiscarded, &what, out);
                 }
             }

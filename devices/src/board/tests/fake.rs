@@ -405,9 +405,20 @@ impl Bench {
         }
     }
 
-    /// The same in blocks of 0.1 s.
+    /// The same in blocks of some ten milliseconds.
     pub(super) fn run(&mut self, seconds: f64) {
         self.run_in(seconds, || 1000);
+    }
+
+    /// The same, by so many seconds more.
+    pub(super) fn run_on(&mut self, seconds: f64) {
+        self.run(self.seconds() + seconds);
+    }
+
+    /// How far samples have been handed over.
+    pub(super) fn seconds(&self) -> f64 {
+        let Feed::Samples { rate_hz } = self.device.feed() else { panic!("no samples") };
+        self.samples as f64 / rate_hz
     }
 
     /// Lets time pass, for a device that is given nothing else.

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use lastmeter_board::meter_node::Register;
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::fake::{Bench, EMULATED, IDEAL, Manner, SLCAN_NODE, START, build, current, voltage};
+use super::fake::{Bench, EMULATED, IDEAL, Manner, SLCAN_NODE, START, build};
 use crate::board::BoardWay;
-use crate::border::{BoardPort, DeviceFault, EventKind, Input, Output};
+use crate::border::{BoardPort, DeviceFault, EventKind, Feed, Input, Output};
 
 const PARTIAL: &str = "it has not measured all of the time";
 
@@ -43,12 +43,10 @@ fn a_garbled_frame_is_sent_again_and_nothing_is_taken_twice() {
 #[test]
 fn a_garbled_order_of_the_network_is_given_again() {
     let mut bench = Bench::emulated(IDEAL);
-    // The adapter of the fake does not see what the bench port carries.
     bench.run(0.995);
-    while bench.readings().is_empty() && bench.samples < 11_000 {
+    while bench.readings().is_empty() && bench.seconds() < 1.1 {
         bench.fault(DeviceFault::NoiseToBoard { frames: 1 });
-        let next = bench.samples as f64 / 10_000.0 + 0.001;
-        bench.run(next);
+        bench.run_on(0.001);
     }
     bench.run(2.5);
     assert_eq!(bench.due(), [1.0, 2.0]);
@@ -337,8 +335,7 @@ proptest! {
             }
             let port = if is_network { BoardPort::Network } else { BoardPort::Bench };
             bench.deliver(vec![(port, bytes)]);
-            let next = (bench.samples + samples as u64) as f64 / 10_000.0;
-            bench.run(next);
+            bench.run_on(samples as f64 / 10_000.0);
         }
     }
 }
@@ -349,14 +346,16 @@ fn bytes_without_end_are_no_answer() {
     let mut bench = Bench::emulated(IDEAL);
     bench.run(0.5);
     bench.fake.manner = Manner::IsDeaf;
+    let Feed::Samples { rate_hz } = bench.device.feed() else { panic!("no samples") };
     let block = lastmeter_sim::Block {
-        voltages: vec![vec![voltage(0.0); 2000]],
-        currents: vec![vec![current(0.0); 2000]],
+        voltages: vec![vec![0.0; 20_000]],
+        currents: vec![vec![0.0; 20_000]],
         temperatures: Vec::new(),
     };
     let mut out = Vec::new();
-    let input = Input::Samples { first_sample: 5000, rate_hz: 10_000.0, block };
+    let input = Input::Samples { first_sample: bench.samples, rate_hz, block };
     bench.device.step(START, input, &mut out);
+    assert!(bench.device.board_wait().is_some());
     for port in [BoardPort::Network, BoardPort::Bench].into_iter().cycle().take(2000) {
         if bench.device.board_wait().is_none() {
             break;
