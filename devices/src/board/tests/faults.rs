@@ -39,17 +39,21 @@ fn a_garbled_frame_is_sent_again_and_nothing_is_taken_twice() {
     assert_eq!(bench.due(), [1.0, 2.0]);
 }
 
-/// A token or an identifier that is garbled is refused by the adapter, or answered by nobody.
+/// The adapter refuses such a line; what is opened again then is asked once more.
 #[test]
 fn a_garbled_order_of_the_network_is_given_again() {
-    let mut bench = Bench::emulated(IDEAL);
-    bench.run(0.995);
-    while bench.readings().is_empty() && bench.seconds() < 1.1 {
-        bench.fault(DeviceFault::NoiseToBoard { frames: 1 });
-        bench.run_on(0.001);
-    }
-    bench.run(2.5);
-    assert_eq!(bench.due(), [1.0, 2.0]);
+    let board = (SLCAN_NODE, BoardWay::Hardware);
+    let device = build(board, ("cvct-stm32f107", "report_every = \"1 s\""), None).unwrap();
+    let mut bench = Bench::of(device);
+    bench.fake.own_windows = 5;
+    bench.fake.record = vec![0];
+    bench.step(Input::Connected);
+    bench.fault(DeviceFault::NoiseToBoard { frames: 1 });
+    bench.pass(1.0);
+    bench.pass(2.0);
+    assert_eq!((bench.due(), bench.silences), (vec![1.0, 2.0], 0));
+    let closed = "board slcan-node: its adapter was closed";
+    assert_eq!(bench.notes(EventKind::BoardRetried), [closed]);
 }
 
 #[test]
