@@ -153,7 +153,9 @@ impl Bench {
                     self.samples = upto;
                     Input::Samples { first_sample, rate_hz, block }
                 }
-                Feed::Pipe | Feed::Nothing => panic!("an electricity meter at no terminal"),
+                Feed::Pipe | Feed::Nothing | Feed::Clock => {
+                    panic!("an electricity meter at no terminal")
+                }
             };
             out.extend(self.step(input));
         }
