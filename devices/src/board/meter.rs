@@ -1,15 +1,17 @@
 //! The device around a board: what is due, what the board is given and asked, what it answers.
 
+mod heard;
+
 use std::collections::{BTreeMap, VecDeque};
 
-use lastmeter_board::bench_port::{self, FromBoard, PAIRS_MAX, ToBoard};
-use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting, ReferenceSpan};
-use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
+use lastmeter_board::bench_port::{self, PAIRS_MAX, ToBoard};
+use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting};
+use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
 use super::codes::Codes;
-use super::lines::{self, LineTalk};
-use super::node::{self, NodeTalk};
+use super::lines::LineTalk;
+use super::node::NodeTalk;
 use crate::answer::{CommandFault, understood};
 use crate::border::{
     BoardOrder, BoardPort, BoardWait, Device, DeviceFault, EventKind, Feed, Input, Output,
@@ -25,6 +27,11 @@ const TRIES_MAX: u8 = 2;
 
 /// Events of one kind that a board may fill the record with.
 const NOTES_MAX: u32 = 20;
+
+/// Why a reading is left out that does not cover all of its time.
+const PARTIAL: &str = "it has not measured all of the time";
+/// Why a reading is left out of which nothing is new.
+const NO_WINDOW: &str = "no window since the last reading";
 
 /// What the board has to be, before it is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +72,7 @@ pub(crate) enum Talk {
 enum Task {
     /// It starts, and shows who it is.
     Present,
-    /// Measuring begins anew.
+    /// Measuring begins again.
     Begin,
     /// It takes samples.
     Samples(Vec<(u16, u16)>),
@@ -84,6 +91,23 @@ enum State {
     /// It does not answer; samples are not for it until it is asked again.
     Silent,
     Lost,
+}
+
+/// What is known of the board's measuring.
+#[derive(Debug, Default)]
+struct Account {
+    /// Samples that it has been given since it began.
+    samples: u32,
+    /// Windows that it had completed when it last answered to samples.
+    windows: u32,
+    /// How many of these are in readings that were closed.
+    windows_read: u32,
+    /// The number of the last reading that was closed.
+    number: Option<u32>,
+    /// When that was, since the start.
+    since: SimDuration,
+    /// Bytes that it has lost since it started.
+    lost: u32,
 }
 
 /// A board as a device.
@@ -111,6 +135,11 @@ pub(crate) struct BoardMeter {
     /// Whether the last frame was struck by it.
     is_noisy: bool,
     notes: BTreeMap<&'static str, u32>,
+    account: Account,
+    /// Starts since it has done anything.
+    starts: u8,
+    /// Bytes heard since it was last asked for something.
+    unasked: usize,
 }
 
 impl BoardMeter {
@@ -121,6 +150,9 @@ impl BoardMeter {
         }
         if parts.codes.is_some() {
             tasks.push_back(Task::Begin);
+        } else if !tasks.is_empty() {
+            // What it has measured up to now, perhaps for hours, is of no reading.
+            tasks.push_back(Task::Poll { due: SimDuration::ZERO });
         }
         let state = if tasks.is_empty() { State::Up } else { State::Starting };
         Self {
@@ -141,6 +173,9 @@ impl BoardMeter {
             noise: 0,
             is_noisy: false,
             notes: BTreeMap::new(),
+            account: Account::default(),
+            starts: 0,
+            unasked: 0,
             parts,
         }
     }
@@ -159,7 +194,9 @@ impl BoardMeter {
 
     fn write(&mut self, port: BoardPort, mut bytes: Vec<u8>, out: &mut Vec<Output>) {
         // Every other frame: what is sent again arrives.
-        self.is_noisy = port == BoardPort::Bench && self.noise > 0 && !self.is_noisy;
+        let has_samples = self.parts.codes.is_some();
+        let struck = if has_samples { BoardPort::Bench } else { BoardPort::Network };
+        self.is_noisy = port == struck && self.noise > 0 && !self.is_noisy;
         if self.is_noisy && !bytes.is_empty() {
             self.noise -= 1;
             let middle = bytes.len() / 2;
@@ -237,13 +274,19 @@ impl BoardMeter {
             let is_for_nobody = match self.state {
                 State::Lost => true,
                 State::Silent => matches!(task, Task::Samples(_)),
-                State::Starting | State::Up => self.fault.is_some(),
+                State::Starting | State::Up => false,
             };
+            let is_for_nobody = is_for_nobody || self.fault.is_some();
             match (task, is_for_nobody) {
-                (Task::Poll { due }, true) => self.leave_out(due, "it is lost", out),
+                (Task::Poll { due }, true) => self.leave_out(due, "it cannot be used", out),
                 (_, true) => self.is_partial = true,
                 (Task::Order(order), false) => out.push(Output::Board(order)),
                 (task, false) => {
+                    self.unasked = 0;
+                    if let Task::Samples(_) = task {
+                        // 0 is the number of the answer to `ToBoard::Begin`.
+                        self.number = self.number.checked_add(1).unwrap_or(1);
+                    }
                     let task = self.begin(task, now, out);
                     self.running = task.map(|task| (task, 1));
                 }
@@ -265,7 +308,6 @@ impl BoardMeter {
                 self.send_frame(&ToBoard::Begin { rate_mhz }, out);
             }
             Task::Samples(pairs) => {
-                self.number = self.number.wrapping_add(1);
                 let frame = ToBoard::Samples { number: self.number, pairs: pairs.clone() };
                 self.send_frame(&frame, out);
             }
@@ -273,6 +315,10 @@ impl BoardMeter {
                 // Whether it is there again; what it has is not all of the time.
                 self.tasks.push_front(task);
                 return self.begin(Task::Begin, now, out);
+            }
+            Task::Poll { due } if self.has_no_window() => {
+                self.leave_out(*due, if self.is_partial { PARTIAL } else { NO_WINDOW }, out);
+                return None;
             }
             Task::Poll { .. } => match &mut self.parts.talk {
                 Talk::Node(talk) => {
@@ -289,6 +335,12 @@ impl BoardMeter {
             Task::Order(_) => return None,
         }
         Some(task)
+    }
+
+    /// Whether a board that is given its samples has completed no window since the last reading.
+    fn has_no_window(&self) -> bool {
+        let is_read = self.account.windows == self.account.windows_read;
+        is_read && self.parts.codes.is_some() && matches!(self.parts.talk, Talk::Node(_))
     }
 
     fn open(&mut self, out: &mut Vec<Output>) {
@@ -309,10 +361,11 @@ impl BoardMeter {
         let Some((task, tries)) = self.running.take() else { return };
         if tries < TRIES_MAX && self.state != State::Silent {
             self.note(EventKind::BoardRetried, why, out);
-            if let Task::Samples(_) = task {
-                // The same number again: samples that were taken are not taken twice.
-                self.number = self.number.wrapping_sub(1);
+            self.unasked = 0;
+            if task == Task::Present && self.parts.codes.is_some() && !self.has_record {
+                self.send_record(out);
             }
+            // Samples under the same number: those that were taken are not taken twice.
             self.running = self.begin(task, now, out).map(|task| (task, tries + 1));
             return;
         }
@@ -349,169 +402,25 @@ impl BoardMeter {
     }
 
     fn leave_out(&mut self, due: SimDuration, why: &str, out: &mut Vec<Output>) {
+        if due == SimDuration::ZERO {
+            return;
+        }
         let at = self.parts.outlet.start() + due;
         let detail = format!("board {}: no reading at {at}: {why}", self.parts.name);
         event(out, EventKind::ReadingLeftOut, &detail);
     }
 
-    fn bench_heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
-        for found in self.bench.take(bytes) {
-            match found {
-                Ok(FromBoard::WantsRecord) => self.started(out),
-                Ok(FromBoard::Keep(record)) => {
-                    self.record = record;
-                    let is_first = !std::mem::replace(&mut self.has_record, true);
-                    if is_first && matches!(self.running, Some((Task::Present, _))) {
-                        self.open(out);
-                    }
-                }
-                Ok(FromBoard::Taken { number, lost, .. }) => {
-                    let is_awaited = match &self.running {
-                        Some((Task::Begin, _)) => number == 0,
-                        Some((Task::Samples(_), _)) => number == self.number,
-                        _ => false,
-                    };
-                    if lost > 0 {
-                        self.note(EventKind::BoardDiscarded, "it has lost bytes", out);
-                        self.is_partial = true;
-                    }
-                    if is_awaited {
-                        if self.state == State::Silent {
-                            self.state = State::Up;
-                        }
-                        self.running = None;
-                    } else {
-                        self.note(EventKind::BoardDiscarded, "a late answer to samples", out);
-                    }
-                }
-                Ok(FromBoard::Refused(why)) => {
-                    let why = match why {
-                        1 => "it refused what was no frame",
-                        2 => "it refused a frame with a wrong CRC",
-                        _ => "it refused a frame that it does not know",
-                    };
-                    self.again(now, why, out);
-                }
-                Err(why) => self.note(EventKind::BoardDiscarded, &why.to_string(), out),
-            }
+    /// Nothing that was waited for has come.
+    fn unanswered(&mut self, now: SimTime, why: &str, out: &mut Vec<Output>) {
+        if let (Talk::Lines(talk), Some((Task::Poll { .. }, _))) =
+            (&mut self.parts.talk, &self.running)
+        {
+            let at = talk.wake_at_ns().unwrap_or(0).max(nanoseconds(now));
+            let heard = talk.tick(at);
+            self.unasked = 0;
+            return self.lines(heard, out);
         }
-    }
-
-    /// The board has started, at first or anew.
-    fn started(&mut self, out: &mut Vec<Output>) {
-        let record = self.record.clone();
-        self.send_frame(&ToBoard::Record(record), out);
-        if self.state == State::Starting {
-            return;
-        }
-        self.note(EventKind::BoardRestarted, "it has started again", out);
-        self.is_partial = true;
-        // What was under way is void, but for a reading, which is then known to lack something.
-        if let Some((task @ Task::Poll { .. }, _)) = self.running.take() {
-            self.tasks.push_front(task);
-        }
-        self.tasks.push_front(Task::Begin);
-        self.tasks.push_front(Task::Present);
-        self.has_record = false;
-        self.state = State::Starting;
-    }
-
-    fn network_heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
-        match &mut self.parts.talk {
-            Talk::Node(talk) => {
-                for heard in talk.heard(bytes) {
-                    self.node(now, heard, out);
-                }
-            }
-            Talk::Lines(talk) => {
-                let heard = talk.heard(bytes, nanoseconds(now));
-                self.lines(heard, out);
-            }
-        }
-    }
-
-    fn node(&mut self, now: SimTime, heard: node::Heard, out: &mut Vec<Output>) {
-        match heard {
-            node::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes, out),
-            node::Heard::Present { version, node, image } => {
-                self.running = None;
-                match self.unfit(&version, node, image) {
-                    None => self.state = State::Up,
-                    Some(why) => self.fault = Some(format!("board {}: {why}", self.parts.name)),
-                }
-            }
-            node::Heard::Reading { windows, values } => {
-                let Some((Task::Poll { due }, _)) = self.running.take() else { return };
-                if std::mem::take(&mut self.is_partial) {
-                    return self.leave_out(due, "it has not measured all of the time", out);
-                }
-                if windows == 0 {
-                    return self.leave_out(due, "no window since the last reading", out);
-                }
-                let find = |wanted: Quantity| values.iter().find(|(found, _)| *found == wanted);
-                let ids = self.parts.quantities.iter();
-                let values = ids.filter_map(|&id| Some((id, find(id.row().quantity)?.1)));
-                self.reading(due, values.collect(), out);
-            }
-            node::Heard::Refused => {
-                self.open(out);
-                self.again(now, "its adapter was closed", out);
-            }
-            node::Heard::Discarded(what) => {
-                // What a board says while it starts, and the banner, is not of the protocol.
-                if self.state == State::Up {
-                    self.note(EventKind::BoardDiscarded, &what, out);
-                }
-            }
-        }
-    }
-
-    /// Why a board that is there is not the one that is wanted.
-    fn unfit(&self, version: &str, node: u8, image: u32) -> Option<String> {
-        let expected = &self.parts.expected;
-        if let Some(wanted) = expected.node.filter(|&wanted| wanted != node) {
-            return Some(format!("node {node} answers, expected node {wanted}"));
-        }
-        if let Some(wanted) = expected.version.as_deref().filter(|&wanted| wanted != version) {
-            return Some(format!("its firmware is version {version}, expected {wanted}"));
-        }
-        let wanted = expected.image.filter(|&wanted| wanted != image)?;
-        Some(format!("its image has the CRC-32 {image:08x}, expected {wanted:08x}: flash it"))
-    }
-
-    fn lines(&mut self, heard: Vec<lines::Heard>, out: &mut Vec<Output>) {
-        for heard in heard {
-            match heard {
-                lines::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes, out),
-                lines::Heard::Reading(values) => {
-                    let Some((Task::Poll { due }, _)) = self.running.take() else { continue };
-                    let is_wanted = |id: &MeasurementId| self.parts.quantities.contains(id);
-                    let values = values.into_iter().filter(|(id, _)| is_wanted(id));
-                    self.reading(due, values.collect(), out);
-                }
-                lines::Heard::Missed(why) => {
-                    let Some((Task::Poll { due }, _)) = self.running.take() else { continue };
-                    self.note(EventKind::BoardSilent, &why, out);
-                    self.leave_out(due, &why, out);
-                }
-                lines::Heard::Discarded(what) => self.note(EventKind::BoardDiscarded, &what, out),
-            }
-        }
-    }
-
-    /// Reports values in SI units.
-    fn reading(
-        &mut self,
-        due: SimDuration,
-        values: Vec<(MeasurementId, f64)>,
-        out: &mut Vec<Output>,
-    ) {
-        let in_message = |(id, si): (MeasurementId, f64)| (id, si / id.row().si_factor);
-        let values = values.into_iter().map(in_message).collect();
-        // The declared span counts; this is what it would be exactly.
-        let from = due - self.parts.period;
-        let span = ReferenceSpan { from, to: due, registers_from: SimDuration::ZERO };
-        self.parts.outlet.reading(due, span, values, out);
+        self.again(now, why, out);
     }
 
     fn befall(&mut self, now: SimTime, fault: DeviceFault, out: &mut Vec<Output>) {
@@ -616,21 +525,10 @@ impl Device for BoardMeter {
                     self.due();
                 }
             }
-            Input::FromBoard { port: BoardPort::Bench, bytes } => {
-                self.bench_heard(now, &bytes, out);
-            }
-            Input::FromBoard { port: BoardPort::Network, bytes } => {
-                self.network_heard(now, &bytes, out);
-            }
+            Input::FromBoard { port, bytes } => self.heard(now, port, &bytes, out),
             Input::BoardSilent => {
-                if let Talk::Lines(talk) = &mut self.parts.talk {
-                    let at = talk.wake_at_ns().unwrap_or(0).max(nanoseconds(now));
-                    let heard = talk.tick(at);
-                    self.lines(heard, out);
-                } else {
-                    let limit = self.board_wait().map_or(SimDuration::ZERO, |wait| wait.limit);
-                    self.again(now, &format!("no answer within {limit}"), out);
-                }
+                let limit = self.board_wait().map_or(SimDuration::ZERO, |wait| wait.limit);
+                self.unanswered(now, &format!("no answer within {limit}"), out);
             }
             Input::BoardLost { reason } => {
                 if self.state != State::Lost {

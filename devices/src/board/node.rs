@@ -25,6 +25,8 @@ pub(super) enum Heard {
     },
     /// A reading is there.
     Reading {
+        /// Its number.
+        number: u32,
         /// Windows that it is of.
         windows: u32,
         /// In SI units.
@@ -41,6 +43,8 @@ pub(super) enum Heard {
 enum Step {
     Idle,
     Version,
+    /// As before, and the order to close a reading comes behind it.
+    Reopened,
     Freeze,
     Register(usize),
 }
@@ -53,6 +57,7 @@ pub(super) struct NodeTalk {
     reader: Reader,
     step: Step,
     token: u8,
+    number: u32,
     windows: u32,
     values: Vec<(Quantity, f64)>,
 }
@@ -65,6 +70,7 @@ impl NodeTalk {
             reader: Reader::default(),
             step: Step::Idle,
             token: 0,
+            number: 0,
             windows: 0,
             values: Vec::new(),
         }
@@ -77,6 +83,14 @@ impl NodeTalk {
             [Command::Empty, Command::Close, Command::BitRate(self.bit_rate), Command::Open];
         let mut bytes: Vec<u8> = commands.iter().flat_map(Command::encode).collect();
         bytes.extend(self.remote(Register::Version));
+        bytes
+    }
+
+    /// What opens an adapter that was closed in between; then a reading is closed. One that is
+    /// closed already may refuse to be closed, which is not the answer to what comes behind.
+    pub(super) fn reopen(&mut self) -> Vec<u8> {
+        let bytes = self.open();
+        self.step = Step::Reopened;
         bytes
     }
 
@@ -119,7 +133,9 @@ impl NodeTalk {
         match item {
             Item::Frame { frame, .. } => Some(self.answer(&frame)),
             // While it is opened, an adapter that is open already may refuse parts of it.
-            Item::Refused if matches!(self.step, Step::Idle | Step::Version) => None,
+            Item::Refused if matches!(self.step, Step::Idle | Step::Version | Step::Reopened) => {
+                None
+            }
             Item::Refused => {
                 self.step = Step::Idle;
                 Some(Heard::Refused)
@@ -149,7 +165,9 @@ impl NodeTalk {
                     image: u32::from_be_bytes([data[4], data[5], data[6], data[7]]),
                 }
             }
+            Step::Reopened if is_of(Register::Version) => Heard::Ask(self.poll()),
             Step::Freeze if is_of(Register::Freeze) && data[7] == self.token => {
+                self.number = u32::from_be_bytes([data[0], data[1], data[2], data[3]]);
                 self.windows = u32::from_be_bytes([0, data[4], data[5], data[6]]);
                 self.step = Step::Register(0);
                 Heard::Ask(self.remote(READING[0]))
@@ -159,16 +177,38 @@ impl NodeTalk {
                 let Some(&next) = READING.get(at + 1) else {
                     self.step = Step::Idle;
                     let values = std::mem::take(&mut self.values);
-                    return Heard::Reading { windows: self.windows, values };
+                    return Heard::Reading { number: self.number, windows: self.windows, values };
                 };
                 self.step = Step::Register(at + 1);
                 Heard::Ask(self.remote(next))
             }
-            Step::Idle | Step::Version | Step::Freeze | Step::Register(_) => {
+            Step::Idle | Step::Version | Step::Reopened | Step::Freeze | Step::Register(_) => {
                 Heard::Discarded(format!("the frame {frame}, which is late or of another node"))
             }
         }
     }
+}
+
+/// What no meter of this kind can measure, if a reading holds such a value: twice what a converter
+/// of the largest calibration takes, for the sake of others a hundred times the current.
+pub(super) fn implausible(values: &[(Quantity, f64)]) -> Option<String> {
+    let largest = |quantity: Quantity| match quantity {
+        Quantity::VoltageRms => 3e3,
+        Quantity::CurrentRms => 4e3,
+        Quantity::ActivePower(_) | Quantity::ApparentPower | Quantity::NonActivePower => 4e6,
+        // A ratio of roundings, where there is hardly any power.
+        Quantity::PowerFactor => 10.0,
+        Quantity::Frequency => 1e3,
+        // 4 MW for 25 years.
+        Quantity::ActiveEnergy(_) => 3.2e15,
+        _ => f64::INFINITY,
+    };
+    let is_wrong = |&&(quantity, value): &&(Quantity, f64)| {
+        !value.is_finite() || value.abs() > largest(quantity)
+    };
+    let (quantity, value) = values.iter().find(is_wrong)?;
+    let most = largest(*quantity);
+    Some(format!("{quantity:?} is {value:.3} in SI units, expected at most {most}"))
 }
 
 #[cfg(test)]
@@ -207,8 +247,8 @@ mod tests {
         let heard = polled(&mut talk, &[]);
         assert_eq!(heard[0], Heard::Ask(b"r2038\r".to_vec()));
         assert_eq!(heard.len(), 7);
-        let Heard::Reading { windows, values } = &heard[6] else { panic!("{heard:?}") };
-        assert_eq!((*windows, values.len()), (5, 10));
+        let Heard::Reading { number, windows, values } = &heard[6] else { panic!("{heard:?}") };
+        assert_eq!((*number, *windows, values.len()), (9, 5, 10));
         assert!((values[0].1 - 1e-6).abs() < 1e-12);
     }
 
