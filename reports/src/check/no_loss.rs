@@ -130,7 +130,10 @@ impl Check for NoLoss {
 
         let mut why = format!("{} of {due} readings, {unexpected} unexpected", due - missing);
         push_places(&mut why, "missing", missing, &first_missing);
-        push_places(&mut why, "unexpected", unexpected_rows, &first_unexpected);
+        // Readings that came although a device was to be silent have no place.
+        if !first_unexpected.is_empty() {
+            push_places(&mut why, "unexpected", unexpected_rows, &first_unexpected);
+        }
         why.push_str(&silent);
         let altered = sum(|d| d.altered);
         if altered > 0 {
@@ -193,6 +196,9 @@ impl NoLoss {
             delivery.missing -= missing.min(*expected);
             // A run that ended early may have ended before it was silent for so long.
             if is_finished {
+                if missing < *expected {
+                    told.push_str(", the rest did not happen");
+                }
                 delivery.unexpected += expected.saturating_sub(missing);
             }
             delivery.due -= missing.min(*expected);

@@ -48,7 +48,11 @@ class Spans:
         return self.rows[key]
 
     def compare(self, comparison, run, name):
-        declared = [d for d in run.scenario.get("device", []) if d.get("readings", "announced") != "announced" or "on" in d]
+        def declares(device):
+            is_board = "board" in device and device.get("as", "simulated") != "simulated"
+            return device.get("readings", "announced") != "announced" or "on" in device or is_board
+
+        declared = [d for d in run.scenario.get("device", []) if declares(d)]
         comparison.same(f"{name}: spans.csv is there", self.is_there, bool(declared))
         comparison.same(f"{name}: spans in run.json", run.facts.get("spans"),
                         len(self.rows) if self.is_there else None)
