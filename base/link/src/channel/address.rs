@@ -26,6 +26,8 @@ pub enum ChannelAddress {
     UdpListen(String),
     /// A Unix domain socket of this machine to connect to.
     Unix(PathBuf),
+    /// A serial line at a server of RFC 2217, `HOST:PORT`.
+    Rfc2217(String),
 }
 
 /// A text that is not the address of a channel.
@@ -71,6 +73,7 @@ impl fmt::Display for ChannelAddress {
             Self::Udp(at) => write!(f, "udp:{at}"),
             Self::UdpListen(at) => write!(f, "udp-listen:{at}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Rfc2217(to) => write!(f, "rfc2217:{to}"),
         }
     }
 }

@@ -15,10 +15,11 @@ use tokio::time::timeout;
 
 use super::losses::Seen;
 use super::pty::Pty;
+use super::rfc2217::RemoteLine;
 use super::udp::{Listening, Port};
 use super::{
-    ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, DatagramCounts, pty, tcp, tty,
-    udp, unix,
+    ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, DatagramCounts, pty, rfc2217, tcp,
+    tty, udp, unix,
 };
 use crate::clock::monotonic_ns;
 
@@ -49,6 +50,7 @@ pub(super) enum Opener {
     Udp(String),
     UdpListen(Arc<Port>),
     Unix(PathBuf),
+    Rfc2217(String),
 }
 
 impl Opener {
@@ -65,6 +67,10 @@ impl Opener {
             ChannelAddress::Udp(to) => Self::Udp(to.clone()),
             ChannelAddress::UdpListen(at) => Self::UdpListen(Port::bind(at, datagrams).await?),
             ChannelAddress::Unix(path) => Self::Unix(path.clone()),
+            ChannelAddress::Rfc2217(to) => {
+                tty::check(*settings)?;
+                Self::Rfc2217(to.clone())
+            }
         })
     }
 
@@ -83,6 +89,7 @@ impl Opener {
                 Err(_) => "udp-listen".to_owned(),
             },
             Self::Unix(path) => format!("unix {}", path.display()),
+            Self::Rfc2217(to) => format!("rfc2217 {to}"),
         }
     }
 
@@ -109,6 +116,7 @@ impl Opener {
             Self::Udp(to) => Line::Udp(udp::connect(to, datagrams).await?),
             Self::UdpListen(port) => Line::UdpListen(udp::listening(port, datagrams).await?),
             Self::Unix(path) => Line::Unix(unix::connect(path).await?),
+            Self::Rfc2217(to) => Line::Rfc2217(rfc2217::connect(to, *settings).await?),
         })
     }
 
@@ -130,6 +138,7 @@ enum Line {
     Udp(UdpSocket),
     UdpListen(Listening),
     Unix(UnixStream),
+    Rfc2217(RemoteLine),
 }
 
 impl Line {
@@ -154,6 +163,7 @@ impl Line {
             },
             Self::Udp(socket) => socket.recv(buffer).await,
             Self::UdpListen(socket) => socket.read(buffer).await,
+            Self::Rfc2217(line) => line.read(buffer).await,
         }
     }
 
@@ -178,6 +188,7 @@ impl Line {
             },
             Self::Udp(socket) => socket.send(bytes).await,
             Self::UdpListen(socket) => socket.write(bytes).await,
+            Self::Rfc2217(line) => line.write(bytes).await,
         }
     }
 
@@ -201,7 +212,7 @@ impl Line {
         match self {
             Self::Udp(socket) => counts.watch(socket, seen).await,
             Self::UdpListen(socket) => counts.watch(socket.socket(), seen).await,
-            Self::Pty(_) | Self::Tty(_) | Self::Tcp(_) | Self::Unix(_) => {
+            Self::Pty(_) | Self::Tty(_) | Self::Tcp(_) | Self::Unix(_) | Self::Rfc2217(_) => {
                 std::future::pending::<()>().await;
             }
         }
@@ -210,6 +221,7 @@ impl Line {
     fn set_baud(&mut self, baud: u32) -> io::Result<()> {
         match self {
             Self::Tty(port) => tty::set_baud(port, baud),
+            Self::Rfc2217(line) => line.set_baud(baud),
             _ => Ok(()),
         }
     }

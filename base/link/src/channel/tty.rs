@@ -29,7 +29,7 @@ lastmeter_units::words! {
     }
 }
 
-static FIELDS: &[Field] = &[
+pub(super) static FIELDS: &[Field] = &[
     Field::default(
         "baud",
         Kind::Integer { min: 50, max: 4_000_000 },
@@ -73,7 +73,8 @@ pub(super) fn read_settings(values: &Values) -> ChannelSettings {
     }
 }
 
-pub(super) fn open(path: &Path, wanted: ChannelSettings) -> io::Result<SerialPort> {
+/// Whether there are lines with such settings.
+pub(super) fn check(wanted: ChannelSettings) -> io::Result<()> {
     if !(5..=8).contains(&wanted.data_bits) || !(1..=2).contains(&wanted.stop_bits) {
         let message = format!(
             "found {} data bits and {} stop bits; expected 5 to 8 and 1 or 2",
@@ -81,6 +82,11 @@ pub(super) fn open(path: &Path, wanted: ChannelSettings) -> io::Result<SerialPor
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
+    Ok(())
+}
+
+pub(super) fn open(path: &Path, wanted: ChannelSettings) -> io::Result<SerialPort> {
+    check(wanted)?;
     let number = std::fs::metadata(path)?.rdev();
     let is_pty = PTY_MAJORS.contains(&rustix::fs::major(number));
     SerialPort::open(path, |mut settings: Settings| {
