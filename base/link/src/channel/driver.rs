@@ -116,7 +116,7 @@ impl Opener {
             Self::Udp(to) => Line::Udp(udp::connect(to, datagrams).await?),
             Self::UdpListen(port) => Line::UdpListen(udp::listening(port, datagrams).await?),
             Self::Unix(path) => Line::Unix(unix::connect(path).await?),
-            Self::Rfc2217(to) => Line::Rfc2217(rfc2217::connect(to, *settings).await?),
+            Self::Rfc2217(to) => Line::Rfc2217(Box::new(rfc2217::connect(to, *settings).await?)),
         })
     }
 
@@ -138,7 +138,7 @@ enum Line {
     Udp(UdpSocket),
     UdpListen(Listening),
     Unix(UnixStream),
-    Rfc2217(RemoteLine),
+    Rfc2217(Box<RemoteLine>),
 }
 
 impl Line {
