@@ -207,8 +207,8 @@ impl Channel {
         self.events.recv().await.unwrap_or_else(ended)
     }
 
-    /// Sets the baud rate of a serial line, here or at a server, behind what was sent so far, also for when it is opened
-    /// again; without effect on other transports.
+    /// Sets the baud rate of a serial line, here or at a server, behind what was sent so far, also
+    /// for when it is opened again; without effect on other transports.
     pub async fn set_baud(&self, baud: u32) {
         // Without a driver there is nothing to set.
         let _ = self.requests.send(Request::Baud(baud)).await;
