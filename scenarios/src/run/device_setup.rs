@@ -44,6 +44,7 @@ pub(crate) fn device_setup(
         end: scenario.schedule.start + scenario.schedule.duration,
         declared: row.declared.or_else(|| device.declared()),
         way: row.on.map(|network| scenario.way_of(network)),
+        is_closed_here: row.board.is_some(),
         may_leave_out: row.on.is_some_and(|network| scenario.simulator_on(network).is_some()),
     });
     let feeder = Feeder::new(point, scenario.schedule.start);

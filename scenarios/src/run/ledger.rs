@@ -194,6 +194,8 @@ pub(crate) struct AccountStart<'a> {
     pub(crate) way: Option<&'a str>,
     /// Whether each reading covers its own period whatever came before it.
     pub(crate) may_leave_out: bool,
+    /// Whether the bench itself closes each reading, as of a board, and so knows since when it is.
+    pub(crate) is_closed_here: bool,
 }
 
 /// The way of readings that no gateway carries.

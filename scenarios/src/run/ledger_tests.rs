@@ -52,6 +52,7 @@ fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
         end: at(1_000_000),
         declared: None,
         way: None,
+        is_closed_here: false,
         may_leave_out: false,
     })
 }

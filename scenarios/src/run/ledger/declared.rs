@@ -36,6 +36,8 @@ pub(super) struct Declared {
     pending: VecDeque<SimTime>,
     /// The nominal end before.
     before: SimTime,
+    /// Whether the bench itself closes each reading: one that was left out is not in the next.
+    is_closed_here: bool,
     /// By schedule: instants at which the device says it made a reading. They say nothing of
     /// which reading is which, only that a message was there to wait for.
     announced: BTreeSet<SimTime>,
@@ -50,6 +52,7 @@ impl Declared {
             sees_messages: false,
             pending: VecDeque::new(),
             before: from.start,
+            is_closed_here: from.is_closed_here,
             announced: BTreeSet::new(),
         }
     }
@@ -178,6 +181,9 @@ impl Declared {
                 }
             }
             account.sent.remove(&key_of(&made));
+            if self.is_closed_here {
+                self.before = self.before.max(account.start + made.span.from);
+            }
             match serves {
                 Some(due) => {
                     self.pending.pop_front();

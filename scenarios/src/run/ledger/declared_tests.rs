@@ -45,6 +45,7 @@ fn account(identity: Identity) -> Account {
             registers_earliest: None,
         }),
         way: None,
+        is_closed_here: false,
         may_leave_out: false,
     })
 }
