@@ -1,10 +1,10 @@
 //! A point map put to work: samples out of what a simulator sends, and frames of what is written.
 
-use crate::point_map::{Point, PointDirection, PointMap, WireFormat};
+use crate::point_map::{Point, PointDirection, PointMap, StatusRole, WireFormat};
 use crate::villas::{Decoded, binary, json, protobuf};
 use crate::{
     AsyncIp, Format, FrameDescription, FrameField, Gtnet, GtnetHeader, GtnetPoint, Reassembly,
-    Refusal, Refusals, Rejection, Sample, SequenceWatch, SignalType,
+    Refusal, Refusals, Rejection, Sample, SequenceWatch, SignalType, Value,
 };
 
 /// Why a map cannot be put to work.
@@ -106,6 +106,8 @@ pub struct Wire {
     writes: Option<Codec>,
     stream: Option<Reassembly>,
     watch: Option<SequenceWatch>,
+    /// The place of the point that numbers the frames, where the format does not.
+    numbered_by: Option<usize>,
     samples: u64,
     refusals: Refusals,
     /// The number of the next frame that is written.
@@ -139,7 +141,10 @@ impl Wire {
             let first = map.of_direction(direction).next();
             first.map(|_| Codec::new(map, direction)).transpose()
         };
+        let role = map.position_of_role(reads, StatusRole::Sequence);
         let (reads, writes) = (codec(reads)?, codec(writes)?);
+        let bits = reads.as_ref().and_then(Codec::sequence_bits);
+        let numbered_by = role.filter(|_| bits.is_none());
         let stream = match &reads {
             Some(Codec::Framed(format)) if is_stream => Some(Reassembly::new(format.framing())),
             Some(Codec::Villas(format, _)) if is_stream => {
@@ -148,7 +153,8 @@ impl Wire {
             _ => None,
         };
         Ok(Self {
-            watch: reads.as_ref().and_then(Codec::sequence_bits).map(SequenceWatch::new),
+            watch: bits.or(role.map(|_| u32::BITS)).map(SequenceWatch::new),
+            numbered_by,
             reads,
             writes,
             stream,
@@ -168,7 +174,8 @@ impl Wire {
         &self.refusals
     }
 
-    /// What the simulator's numbers show, where it gives some.
+    /// What the simulator's numbers show, where it gives some: those of the format, else those of
+    /// the point of role `sequence`.
     pub const fn sequences(&self) -> Option<&SequenceWatch> {
         self.watch.as_ref()
     }
@@ -262,13 +269,25 @@ impl Wire {
             match one {
                 Ok(sample) => {
                     self.samples = self.samples.saturating_add(1);
-                    if let (Some(watch), Some(sequence)) = (&mut self.watch, sample.sequence) {
+                    let point = self.numbered_by.and_then(|place| sample.values.get(place));
+                    let sequence = sample.sequence.or_else(|| point.copied().and_then(numbered));
+                    if let (Some(watch), Some(sequence)) = (&mut self.watch, sequence) {
                         watch.observe(sequence);
                     }
                 }
                 Err(rejection) => self.refusals.count(rejection.refusal),
             }
         }
+    }
+}
+
+/// The number that a point of role `sequence` shows; none where it is no whole one.
+fn numbered(value: Value) -> Option<u64> {
+    match value {
+        Value::Integer(word) => Some(word as u64),
+        // A word of 32 bits counts exactly up to here.
+        Value::Float(word) if word.is_finite() && word.fract() == 0.0 => Some(word as i64 as u64),
+        Value::Float(_) | Value::Boolean(_) | Value::Complex(..) => None,
     }
 }
 

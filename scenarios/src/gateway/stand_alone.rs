@@ -322,7 +322,7 @@ impl StandAlone {
     ) -> Option<(Option<i64>, GatewayInput)> {
         let input = match event {
             SessionEvent::Connected => {
-                print_err("the broker accepted the connection");
+                log("the broker accepted the connection");
                 (self.presence.broker, self.presence.connections) =
                     (true, self.presence.connections + 1);
                 self.told.clear();
@@ -331,7 +331,7 @@ impl StandAlone {
             }
             SessionEvent::Disconnected { reason } => {
                 if !self.told.contains(&reason) && self.told.len() < TOLD_LIMIT {
-                    print_err(&format!("no connection to the broker: {reason}"));
+                    log(&format!("no connection to the broker: {reason}"));
                     self.told.push(reason);
                 }
                 waiting.clear();
@@ -346,7 +346,7 @@ impl StandAlone {
                 if std::mem::replace(&mut self.live.has_frames, true) {
                     GatewayInput::Bytes { network: 0, lane: None, bytes }
                 } else {
-                    print_err("the simulator is there");
+                    log("the simulator is there");
                     self.live.first = Some(bytes);
                     GatewayInput::LineUp { network: 0 }
                 }
@@ -390,14 +390,19 @@ async fn lines_begin(lines: &mut Lines) -> BTreeSet<usize> {
     up
 }
 
+/// A line of its log that is no event, with its date.
+fn log(text: &str) {
+    print_err(&format!("{} {text}", wall_now()));
+}
+
 fn on_line(line: usize, event: ChannelEvent) -> (Option<i64>, GatewayInput) {
     match event {
         ChannelEvent::Up => {
-            print_err(&format!("line {}: somebody is there", line + 1));
+            log(&format!("line {}: somebody is there", line + 1));
             (None, GatewayInput::LineUp { network: line })
         }
         ChannelEvent::Down { reason } => {
-            print_err(&format!("line {}: nobody is there: {reason}", line + 1));
+            log(&format!("line {}: nobody is there: {reason}", line + 1));
             (None, GatewayInput::LineDown { network: line })
         }
         ChannelEvent::Arrived { at_ns, bytes } => {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use lastmeter_params::{Code, Entry, Field, Kind, Presence, describe_kind};
+use lastmeter_rts::point_map::documented_keys;
 
 use super::draft::{Section, once_first};
 use super::section::{SECTIONS, registry};
@@ -15,7 +16,26 @@ pub fn explain(name: &str) -> Option<String> {
     let registered = registry().filter(|(_, entry)| entry.name == name);
     let mut texts: Vec<String> = registered.map(|(section, it)| of_entry(section, it)).collect();
     texts.extend(once_first(SECTIONS).filter(|section| section.name == name).map(of_section));
+    texts.extend(of_point_map(name));
     (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+/// The keys of a table of point maps.
+fn of_point_map(table: &str) -> Option<String> {
+    let keys = documented_keys(table)?;
+    let header = if table == "point" { "[[point]]" } else { "[simulator]" };
+    let mut text = format!("{header} (in a point map, `lastmeter rts check`)\n");
+    for (format, fields) in keys {
+        if !format.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\nWith `wire_format = \"{format}\"`:");
+        }
+        let _ = write!(text, "\n{}", fields_table(&fields));
+    }
+    if table == "point" {
+        text.push_str("\nValues are written in `unit`, as numbers or with it: 230 or \"0.23 kV\"; those of a boolean are 0 and 1.\n");
+    }
+    Some(text)
 }
 
 fn of_section(section: &Section) -> String {

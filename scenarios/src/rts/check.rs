@@ -7,7 +7,7 @@ use clap::Args;
 use lastmeter_reports::ExitCode;
 use lastmeter_rts::FrameField;
 use lastmeter_rts::point_map::{
-    Meaning, Point, PointDirection, PointMap, are_shifts_watched, listed_points,
+    Commanded, Meaning, Point, PointDirection, PointMap, are_shifts_watched, listed_points,
     unnoticeable_shifts, villas_points,
 };
 use serde_json::{Value, json};
@@ -84,8 +84,36 @@ fn meaning(point: &Point) -> String {
         Meaning::Measured { device, quantity } => format!("{device} {}", quantity.name()),
         Meaning::Waveform { device, channel } => format!("{device} waveform {channel}"),
         Meaning::Status(role) => format!("status {role}"),
-        Meaning::Raw => "-".to_owned(),
+        Meaning::Raw => {
+            let commanded = point.write.as_ref().and_then(|write| write.commanded.as_ref());
+            commanded.map_or_else(
+                || "-".to_owned(),
+                |Commanded { device, is_breaker }| {
+                    format!("{device} {}", if *is_breaker { "setBreaker" } else { "setPoint" })
+                },
+            )
+        }
     }
+}
+
+/// Devices that take commands and send nothing: the platform gets to know a device by its first
+/// message, so that nobody can give them one.
+fn unknown_to_the_platform(map: &PointMap) -> Vec<String> {
+    let is_sent = |name: &str| {
+        map.of_direction(PointDirection::FromSimulator).any(|point| match &point.meaning {
+            Meaning::Measured { device, .. } | Meaning::Waveform { device, .. } => device == name,
+            Meaning::Status(_) | Meaning::Raw => false,
+        })
+    };
+    let mut names = Vec::new();
+    for point in map.of_direction(PointDirection::ToSimulator) {
+        let commanded = point.write.as_ref().and_then(|write| write.commanded.as_ref());
+        let Some(Commanded { device, .. }) = commanded else { continue };
+        if !is_sent(device) && !names.contains(device) {
+            names.push(device.clone());
+        }
+    }
+    names
 }
 
 /// The declared range in the point's unit.
@@ -137,10 +165,20 @@ fn described(map: &PointMap) -> String {
                 });
                 let of = |si: f64| si / point.unit.factor;
                 let (initial, safe) = (of(write.initial), of(write.safe_value));
-                let _ = write!(text, "  writable: first {initial}, on loss {safe}{steepest}");
+                let by = write.reflected_by.and_then(|place| map.points.get(place));
+                let by = by.map_or_else(String::new, |by| format!(", reflected by {}", by.name));
+                let _ = write!(text, "  writable: first {initial}, on loss {safe}{steepest}{by}");
             }
             text.push('\n');
         }
+    }
+    for device in unknown_to_the_platform(map) {
+        let _ = writeln!(
+            text,
+            "`{device}` takes commands and sends nothing: the platform does not know a device \
+             before its first reading, so that commands for it are refused (404); let a point with \
+             `direction = \"from-simulator\"` be its"
+        );
     }
     let shifts = unnoticeable_shifts(map);
     if !are_shifts_watched(map) {
@@ -173,6 +211,7 @@ fn as_json(path: &Path, map: &PointMap) -> Value {
         "wire_format": map.simulator.wire_format.word(), "sample_rate_hz": map.simulator.sample_rate,
         "points": map.points.iter().map(point).collect::<Vec<_>>(), "not_noticed": shifts,
         "are_shifts_watched": are_shifts_watched(map),
+        "devices_without_readings": unknown_to_the_platform(map),
     })
 }
 

@@ -92,7 +92,8 @@ pub(super) fn serve(options: &ServeOptions) -> ExitCode {
         let period_s = 1.0 / row.map.simulator.sample_rate;
         let period_ns = SimDuration::from_seconds_f64(period_s).0;
         let inputs = inputs_of(&scenario, start);
-        let player = Player { endpoint, line, period_ns, start, inputs };
+        let is_heard_first = !matches!(address, ChannelAddress::Udp(_));
+        let player = Player { endpoint, line, period_ns, start, inputs, is_heard_first };
         match player.play(options.length).await {
             Ok(played) => {
                 print_out(&played.summary().to_string());
@@ -110,6 +111,8 @@ struct Player {
     start: SimTime,
     /// What befalls the simulator, and when, in order.
     inputs: VecDeque<(SimTime, EndpointInput)>,
+    /// Whether the line is up only once somebody has been heard.
+    is_heard_first: bool,
 }
 
 impl Player {
@@ -152,7 +155,12 @@ impl Player {
                 event = self.line.recv() => match event {
                     ChannelEvent::Up => {
                         is_up = true;
-                        print_err("the adapter is there");
+                        // A datagram that goes out shows nothing of who takes it.
+                        print_err(if self.is_heard_first {
+                            "the adapter is there"
+                        } else {
+                            "the line is open; whether an adapter is there shows when it writes"
+                        });
                         self.endpoint.step(now(), EndpointInput::LineUp, &mut Vec::new());
                     }
                     ChannelEvent::Down { reason } => {

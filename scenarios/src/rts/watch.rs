@@ -162,7 +162,7 @@ impl Watcher {
     /// Once a period at most: what is sent may be wrong from its first byte on.
     async fn connect_again(&mut self) -> Result<(), String> {
         // Somebody who connects to a port here has to do so again by themselves.
-        if self.watched.is_lost() && matches!(self.address, ChannelAddress::TcpConnect(_)) {
+        if self.watched.is_lost() && self.address.connects_to_streams() {
             let line = Channel::open(&self.address, ChannelSettings::M_BUS).await;
             self.line = line.map_err(|error| chain(&error))?;
             self.watched.down("connecting again".to_owned());

@@ -17,6 +17,14 @@ const SHOWN_EVENTS: [SequenceEvent; 4] = [
     SequenceEvent::Restart,
 ];
 
+/// So many connections that end before a sample comes have their hint.
+const EMPTY_CONNECTIONS: u32 = 3;
+
+/// Why a simulator may close each connection at once.
+const IS_SEAT_TAKEN: &str = "the simulator closes each connection before a sample comes: it may \
+                             serve one party only, and an adapter has that place; watch the \
+                             adapter's points instead, or stop it";
+
 /// Ranges are widened by this, relative to their ends, as the adapter does.
 const RANGE_TOLERANCE: f64 = 1e-6;
 
@@ -103,7 +111,7 @@ impl Seen {
 /// Something that is reported at once, in any format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct News {
-    /// A stable word: `finding`, `refusal`, `up`, `down` or `lost`.
+    /// A stable word: `finding`, `refusal`, `up`, `down`, `hint` or `lost`.
     pub(super) event: &'static str,
     /// For people.
     pub(super) detail: String,
@@ -129,6 +137,8 @@ pub(super) struct Watched {
     /// In the period that ended last, samples per second.
     rate_now: Option<f64>,
     is_up: bool,
+    /// Connections that ended before a sample came.
+    empty_connections: u32,
 }
 
 impl Watched {
@@ -151,6 +161,7 @@ impl Watched {
             period: (begin_ns, 0),
             rate_now: None,
             is_up: false,
+            empty_connections: 0,
         })
     }
 
@@ -163,7 +174,12 @@ impl Watched {
 
     /// Nobody is there any more.
     pub(super) fn down(&mut self, reason: String) {
-        self.is_up = false;
+        if std::mem::take(&mut self.is_up) && self.last_ns.is_none() {
+            self.empty_connections += 1;
+            if self.empty_connections == EMPTY_CONNECTIONS {
+                self.tell("hint", IS_SEAT_TAKEN.to_owned());
+            }
+        }
         self.tell("down", reason);
         self.connection_changed();
     }

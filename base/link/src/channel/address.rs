@@ -78,6 +78,19 @@ impl fmt::Display for ChannelAddress {
     }
 }
 
+impl ChannelAddress {
+    /// Whether it is a stream of bytes that is opened from here, so that it can be opened again.
+    #[must_use]
+    pub const fn connects_to_streams(&self) -> bool {
+        match self {
+            Self::TcpConnect(_) | Self::Unix(_) | Self::Rfc2217(_) => true,
+            Self::Pty(_) | Self::Tty(_) | Self::TcpListen(_) | Self::Udp(_) | Self::UdpListen(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// Reads a host and a port.
 pub(super) fn host_and_port(rest: Option<&str>) -> Result<String, &'static str> {
     const EXPECTED: &str = "a host and a port from 0 to 65535";

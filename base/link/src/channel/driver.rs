@@ -53,6 +53,16 @@ pub(super) enum Opener {
     Rfc2217(String),
 }
 
+/// A port that another program listens on has one reader, and this is not it.
+fn is_taken(error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return error;
+    }
+    let why = "another program listens there already; a port has one listener: stop that one, or \
+               choose another port";
+    io::Error::new(io::ErrorKind::AddrInUse, why)
+}
+
 impl Opener {
     pub(super) async fn new(
         address: &ChannelAddress,
@@ -63,9 +73,11 @@ impl Opener {
             ChannelAddress::Pty(link) => Self::Pty(Pty::new(link.as_deref())?),
             ChannelAddress::Tty(path) => Self::Tty(path.clone(), Some(tty::open(path, *settings)?)),
             ChannelAddress::TcpConnect(to) => Self::TcpConnect(to.clone()),
-            ChannelAddress::TcpListen(at) => Self::TcpListen(TcpListener::bind(at).await?),
+            ChannelAddress::TcpListen(at) => Self::TcpListen(TcpListener::bind(at).await.map_err(is_taken)?),
             ChannelAddress::Udp(to) => Self::Udp(to.clone()),
-            ChannelAddress::UdpListen(at) => Self::UdpListen(Port::bind(at, datagrams).await?),
+            ChannelAddress::UdpListen(at) => {
+                Self::UdpListen(Port::bind(at, datagrams).await.map_err(is_taken)?)
+            },
             ChannelAddress::Unix(path) => Self::Unix(path.clone()),
             ChannelAddress::Rfc2217(to) => {
                 tty::check(*settings)?;

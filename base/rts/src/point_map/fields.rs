@@ -115,6 +115,30 @@ pub(super) fn values_of(dimension: Dimension) -> &'static [Field] {
     &VALUES[dimension as usize]
 }
 
+/// All keys of a table of point maps, for people: `simulator` or `point`, those of a wire format
+/// with its name; `None` of no such table.
+pub fn documented_keys(table: &str) -> Option<Vec<(&'static str, Vec<Field>)>> {
+    let (common, mut own): (Vec<Field>, _) = match table {
+        "simulator" => (SIMULATOR.to_vec(), Vec::new()),
+        "point" => {
+            let values = values_of(Dimension::Ratio).iter().map(|field| {
+                let kind = Kind::Text;
+                Field { kind, ..*field }
+            });
+            (POINT.iter().copied().chain(values).collect(), Vec::new())
+        }
+        _ => return None,
+    };
+    for row in FORMATS {
+        let keys = if table == "point" { row.point_keys } else { row.simulator_keys };
+        if !keys.is_empty() {
+            own.push((row.name, keys.to_vec()));
+        }
+    }
+    own.insert(0, ("", common));
+    Some(own)
+}
+
 /// Whether a `[[point]]` of any wire format has such a key.
 pub(super) fn is_point_key(key: &str) -> bool {
     let of_format = FORMATS.iter().flat_map(|row| row.point_keys);

@@ -65,6 +65,7 @@ use lastmeter_units::MeasurementId;
 use crate::FrameField;
 use crate::sample::SignalType;
 
+pub use fields::documented_keys;
 pub use format::{Card, WireFormat, WordSize};
 pub use import::{ImportError, listed_points, villas_points};
 pub use mistake::{PointMapError, PointMapMistake};

@@ -106,6 +106,8 @@ pub(super) struct Adapter {
     /// The end of the present reporting period, which its readings are dated by: on the
     /// simulator's clock where samples are dated by it.
     due: SimTime,
+    /// When the present period is over, on this machine's clock, where its last sample has come.
+    closes: Option<SimTime>,
     /// How far the simulator's clock is ahead, by the last sample.
     ahead: SimDuration,
     /// Samples that came after their period had been reported.
@@ -165,6 +167,7 @@ impl Adapter {
             next: None,
             plausibility: Plausibility::new(&parts.map),
             due: parts.start + parts.every,
+            closes: None,
             ahead: SimDuration::ZERO,
             late_samples: 0,
             left_out: vec![0; slots.len()],
@@ -290,10 +293,11 @@ impl Adapter {
                 waveforms.push(taken, value);
             }
         }
-        // By the simulator's clock it is known which sample is the last one of a period.
+        // By the simulator's clock it is known which sample is the last one of a period, as long as
+        // it keeps its rate: one more may come until the period is over, but none is waited for.
         if self.told_clock == Some(true) && self.is_last_of_period(taken) {
-            self.report(self.due, out);
-            self.due += self.parts.every;
+            self.closes = Some(self.due.min(now + self.sample_period()));
+            self.close_period(now, out);
         }
         for (place, name, value) in left_out {
             self.left_out[place] += 1;
@@ -356,10 +360,27 @@ impl Adapter {
         let every = self.parts.every;
         let periods = (at - self.parts.start).0.div_euclid(every.0.max(1)) + 1;
         self.due = self.parts.start + every * periods;
+        self.closes = None;
+    }
+
+    /// Reports a period that is over by this machine's clock.
+    fn close_period(&mut self, now: SimTime, out: &mut Out) {
+        if now < self.ends() {
+            return;
+        }
+        self.report(self.due, out);
+        if self.closes.take().is_some() {
+            self.due += self.parts.every;
+        } else {
+            self.begin_period_of(now + self.ahead);
+        }
     }
 
     /// When a period ends by this machine's clock.
     fn ends(&self) -> SimTime {
+        if let Some(closes) = self.closes {
+            return closes;
+        }
         let waits = if self.told_clock == Some(true) { LATE_MAX } else { SimDuration::ZERO };
         self.due - self.ahead + waits
     }
@@ -451,14 +472,15 @@ impl Adapter {
         let mut written = Written::default();
         self.writer.run(now, &mut written);
         self.written(now, written, out);
-        let RateCounts { held, refused, .. } = self.writer.counts();
-        let excess = held + refused;
+        let RateCounts { refused, .. } = self.writer.counts();
+        let thinned = self.writer.thinned();
+        let excess = thinned + refused;
         if excess > self.excess {
             self.excess = excess;
             if is_told(excess) {
                 let text = format!(
-                    "writes come faster than the card takes frames: {held} held back, {refused} \
-                     refused so far"
+                    "writes come faster than the card takes frames: {thinned} joined with the one \
+                     before, {refused} refused so far"
                 );
                 event(out, Kind::WritesThinned, text.clone());
                 if excess == 1 {
@@ -616,10 +638,7 @@ impl Gateway for Adapter {
         // What is due goes out before what comes now: it belongs to the next period.
         if now >= self.parts.start {
             self.begun.get_or_insert(now);
-            if self.ends() <= now {
-                self.report(self.due, out);
-                self.begin_period_of(now + self.ahead);
-            }
+            self.close_period(now, out);
             self.watch(now, out);
         }
         self.take(now, input, out);

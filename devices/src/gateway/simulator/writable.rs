@@ -10,6 +10,10 @@ use crate::gateway::record::PointState;
 /// A float of 32 bits, and a sum of such, is met within this, relative.
 const REFLECTED_WITHIN: f64 = 1e-6;
 
+/// What an order that has failed after it was written leaves behind.
+pub(super) const STAYS_IN_FORCE: &str =
+    "the order stays in force, and is written again when the simulator shows another value";
+
 /// What a point that is written stands at.
 #[derive(Debug)]
 pub(super) struct Writable {
@@ -85,7 +89,11 @@ impl Writable {
 
     /// Stays where it is: whatever was on its way is given up.
     pub(super) fn stop(&mut self, why: &str, out: &mut Written) {
-        self.supersede(why, out);
+        if self.target == self.value {
+            self.supersede(&format!("{why}; {STAYS_IN_FORCE}"), out);
+        } else {
+            self.supersede(why, out);
+        }
         if self.target != self.value {
             self.target = self.value;
             let (name, shown) = (&self.point.name, self.shown());

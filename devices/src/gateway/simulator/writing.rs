@@ -17,7 +17,7 @@ use lastmeter_wire::commands::Order;
 
 use super::machine::{is_told, number};
 use super::raw::written_values;
-use super::writable::{Open, Writable, rounded, within};
+use super::writable::{Open, STAYS_IN_FORCE, Writable, rounded, within};
 use crate::gateway::record::PointState;
 
 /// How often the values of a ramp are kept.
@@ -89,6 +89,8 @@ pub(super) struct Writer {
     alone_since: Option<SimTime>,
     /// How often the state was written again because the simulator showed another one.
     rewritten: u64,
+    /// Orders that came while an earlier one waited for the card: one frame has both.
+    thinned: u64,
 }
 
 impl Writer {
@@ -139,6 +141,7 @@ impl Writer {
             is_alone: true,
             alone_since: None,
             rewritten: 0,
+            thinned: 0,
         })
     }
 
@@ -150,6 +153,11 @@ impl Writer {
     /// Frames that were sent, held back and refused.
     pub(super) const fn counts(&self) -> RateCounts {
         self.guard.counts()
+    }
+
+    /// Orders that found another one waiting for the card.
+    pub(super) const fn thinned(&self) -> u64 {
+        self.thinned
     }
 
     /// What is to be kept over a restart.
@@ -221,7 +229,7 @@ impl Writer {
         own.supersede("superseded by a later command", out);
         let (owner, invocation) = (owner.clone(), invocation.to_owned());
         own.open = Some(Open { owner, invocation, deadline: None });
-        (self.is_due, self.is_ordered) = (true, true);
+        self.ordered();
         Ok(())
     }
 
@@ -247,9 +255,17 @@ impl Writer {
             let own = &mut self.points[place];
             own.target = si;
             own.supersede("superseded by a set-point", out);
-            (self.is_due, self.is_ordered) = (true, true);
+        }
+        if !values.is_empty() {
+            self.ordered();
         }
         Ok(())
+    }
+
+    /// Somebody wants another state.
+    fn ordered(&mut self) {
+        self.thinned += u64::from(self.guard.due().is_some());
+        (self.is_due, self.is_ordered) = (true, true);
     }
 
     /// Whether a point may get a value, in the SI unit, now; else why not.
@@ -440,7 +456,8 @@ impl Writer {
                 own.open = None;
             } else if open.deadline.is_some_and(|deadline| deadline < now) {
                 let result = Err(format!(
-                    "point `{}` is not reflected within {}: {shown} instead of {target}",
+                    "point `{}` is not reflected within {}: {shown} instead of {target}; \
+                     {STAYS_IN_FORCE}",
                     own.point.name, self.settings.reflect_within
                 ));
                 out.answers.push(Answer {
@@ -542,7 +559,7 @@ impl Writer {
             let is_over = |open: &mut Open| open.deadline.is_some_and(|deadline| deadline < now);
             if let Some(open) = own.open.take_if(is_over) {
                 let result = Err(format!(
-                    "point `{}` is not reflected within {}",
+                    "point `{}` is not reflected within {}; {STAYS_IN_FORCE}",
                     own.point.name, self.settings.reflect_within
                 ));
                 let Open { owner, invocation, .. } = open;

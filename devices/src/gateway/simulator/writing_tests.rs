@@ -163,7 +163,8 @@ fn what_is_reflected_is_acknowledged_and_else_not() {
     assert_eq!(bench.answers, [("a".to_owned(), Ok("breaker = 0, reflected".to_owned()))]);
     bench.order(200, "b", &Order::SetBreaker { is_open: false });
     bench.run_to(2000);
-    assert_eq!(bench.refused("b"), "point `breaker` is not reflected within 500 ms");
+    let expected = format!("point `breaker` is not reflected within 500 ms; {STAYS_IN_FORCE}");
+    assert_eq!(bench.refused("b"), expected);
     // Nobody reflects the level: that it went out is all there is to say.
     bench.order(3000, "c", &set(2.05));
     let (_, Ok(response)) = bench.answers.last().unwrap() else { panic!("{:?}", bench.answers) };

@@ -20,6 +20,7 @@ use super::real_line::{RealLine, line_note};
 use super::report::Report;
 use super::sender::Control;
 use super::timeline::Timeline;
+use crate::output::print_err;
 use crate::lines::Lines;
 use crate::run::alarm::Alarm;
 use crate::run::error::BenchError;
@@ -64,6 +65,8 @@ pub(crate) struct FieldSender {
     lines: Lines,
     /// For each real line whether somebody is there.
     are_up: Vec<bool>,
+    /// For each real line whether somebody has been there.
+    were_up: Vec<bool>,
     /// When it was first connected, until that is told: once there is somebody on each line.
     connected_ns: Option<i64>,
     to_lines: Vec<(usize, u32, Vec<u8>)>,
@@ -84,6 +87,7 @@ impl FieldSender {
         Self {
             steps: steps.collect(),
             are_up: vec![false; lines.len()],
+            were_up: vec![false; lines.len()],
             lines,
             connected_ns: None,
             to_lines: Vec::new(),
@@ -201,6 +205,9 @@ impl FieldSender {
             }
             ChannelEvent::Up => {
                 self.are_up[line] = true;
+                if !std::mem::replace(&mut self.were_up[line], true) {
+                    print_err(&format!("network `{name}`: somebody is there"));
+                }
                 if let Some(at) = event_time(monotonic_ns()) {
                     let note = line_note(at, "line_up", name, "");
                     self.report(Report::Note { of: self.parts.field.name.clone(), note });

@@ -16,6 +16,7 @@ use super::real_line::{RealLine, line_note};
 use super::report::Report;
 use super::sender::Control;
 use super::timeline::Timeline;
+use crate::output::print_err;
 use crate::lines::together;
 use crate::run::device_note::DeviceNote;
 use crate::run::error::BenchError;
@@ -104,6 +105,8 @@ impl LineSender {
             }
             ChannelEvent::Up => {
                 if !std::mem::replace(&mut self.was_up, true) {
+                    let name = &self.parts.line.name;
+                    print_err(&format!("network `{name}`: somebody is there"));
                     self.report_of_all(|device| Report::Connected { device, at_ns });
                 }
                 ("line_up", String::new())

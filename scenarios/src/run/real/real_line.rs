@@ -35,7 +35,11 @@ impl RealLine {
             network: self.name.clone(),
             message: chain(&error),
         })?;
-        print_err(&format!("network `{}` is {}", self.name, channel.place()));
+        print_err(&format!(
+            "network `{}` is {}; the run begins once somebody is there",
+            self.name,
+            channel.place()
+        ));
         Ok(channel)
     }
 }

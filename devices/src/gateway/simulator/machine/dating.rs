@@ -16,9 +16,14 @@ impl Adapter {
     /// Whether the next sample is of the next period: it falls on its begin, or is so far behind it
     /// that no jitter of the simulator's clock brings it before. Else it is waited for.
     pub(super) fn is_last_of_period(&self, taken: SimTime) -> bool {
-        let period = SimDuration::from_seconds_f64(1.0 / self.parts.map.simulator.sample_rate);
+        let period = self.sample_period();
         let behind = taken + period - self.due;
         behind.0.abs() <= CLOCK_ROUNDING.0 || behind.0 >= period.0 / 4
+    }
+
+    /// Between two samples, by the map.
+    pub(super) fn sample_period(&self) -> SimDuration {
+        SimDuration::from_seconds_f64(1.0 / self.parts.map.simulator.sample_rate)
     }
 
     /// When a sample was taken: by the simulator's clock where it has one that is set.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_devices::endpoint::Driven;
-use lastmeter_params::{Code, Diagnostics, Field, Kind, Span};
+use lastmeter_params::{Code, Diagnostic, Diagnostics, Field, Kind, Span};
 use lastmeter_rts::point_map::PointMap;
 use lastmeter_units::SimDuration;
 
@@ -152,6 +152,9 @@ pub(crate) fn maps_of_gateways(
             network.text(network::LINE).is_some()
                 && network.name() == on.and_then(|on| on.strip_prefix("network:"))
         });
+        if let Some(here) = here.filter(|_| !is_real) {
+            same_map(row, here, kept, out);
+        }
         if let Some(here) = here.filter(|_| is_real) {
             let message = "the simulator of a real line is at the other end of it";
             let help = "leave `[[simulator]]` out and start one there, such as `lastmeter rts serve` \
@@ -175,6 +178,30 @@ pub(crate) fn maps_of_gateways(
             out.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
         }
     }
+}
+
+/// Two ends of one line that read it by two maps: an experiment, or more likely a mistake.
+fn same_map(
+    adapter: &Row<'_>,
+    simulator: &Row<'_>,
+    kept: &BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) {
+    let (Some((own, span)), Some((other, _))) = (adapter.text(MAP), simulator.text(MAP)) else {
+        return;
+    };
+    if own == other || kept.get(own) == kept.get(other) {
+        return;
+    }
+    let label = "not the map that the simulator sends by".to_owned();
+    let help = "write the same `map`, unless what an adapter with a wrong map does is what is tested";
+    out.warn(Diagnostic {
+        code: Code::DOES_NOT_FIT,
+        message: format!("the simulator on this line has the map `{other}`"),
+        span,
+        label,
+        help: Some(help.to_owned()),
+    });
 }
 
 /// The simulators, as far as they have no mistake.

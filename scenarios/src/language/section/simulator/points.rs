@@ -3,7 +3,7 @@
 use lastmeter_devices::endpoint::Driven;
 use lastmeter_devices::measured_of_waveforms;
 use lastmeter_grid::Network;
-use lastmeter_params::{Code, Diagnostics, Span};
+use lastmeter_params::{Code, Diagnostics, Span, nearest};
 use lastmeter_rts::point_map::{
     Meaning, Point, PointDirection, PointMap, StatusRole, WaveformChannel,
 };
@@ -15,6 +15,12 @@ use crate::language::draft::{Draft, Row};
 use crate::language::references::References;
 use crate::language::section::device::DEVICE;
 use crate::language::section::grid::Grid;
+
+/// What is written of a point that is to drive nothing.
+const NOTHING: &str = "nothing";
+
+/// How many names a message lists.
+const LISTED: usize = 12;
 
 /// What a point that the simulator sends shows, by indices of the scenario.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -194,7 +200,10 @@ impl Binding<'_> {
             let message =
                 format!("what point `{}` (line {}) shows is open", point.name, point.line);
             let name = &point.name;
-            let help = format!("write `shows = {{ \"{name}\" = \"breaker:NAME\" }}`");
+            let help = format!(
+                "write `shows = {{ \"{name}\" = \"breaker:NAME\" }}`, `\"point:NAME\"` of a point \
+                 that is written, or a number that it always has"
+            );
             let label = "a point without a quantity";
             let code = Code::MISSING_KEY;
             out.report_with_help(code, self.map_span(), message, label, Some(help));
@@ -220,8 +229,24 @@ impl Binding<'_> {
 
     fn driven(&self, point: &Point, out: &mut Diagnostics) -> Option<Driven> {
         let Some((drives, span)) = self.written(DRIVES, &point.name) else {
-            return Some(Driven::Nothing);
+            // What nobody orders, or is the simulator's own, drives nothing.
+            if point.write.is_none() {
+                return Some(Driven::Nothing);
+            }
+            let name = &point.name;
+            let message = format!("what point `{name}` (line {}) drives is open", point.line);
+            let help = format!(
+                "write `drives = {{ \"{name}\" = \"load:NAME\" }}`, `\"source:NAME\"`, \
+                 `\"breaker:NAME\"`, or `\"{NOTHING}\"`"
+            );
+            let label = "a point that is written, and drives nothing";
+            let code = Code::MISSING_KEY;
+            out.report_with_help(code, self.map_span(), message, label, Some(help));
+            return None;
         };
+        if drives == NOTHING {
+            return Some(Driven::Nothing);
+        }
         if let Some(name) = drives.strip_prefix("breaker:") {
             return self.breaker(name, span, out).map(Driven::Breaker);
         }
@@ -235,9 +260,22 @@ impl Binding<'_> {
         };
         if found.is_none() {
             let message = format!("`{drives}` is nothing that a point drives");
-            let label =
-                "expected `breaker:NAME`, `load:NAME` or `source:NAME` of the network of `[grid]`";
-            out.report(Code::UNKNOWN_REFERENCE, span, message, label);
+            let label = format!(
+                "expected `breaker:NAME`, `load:NAME`, `source:NAME` of the network of `[grid]`, or \
+                 `{NOTHING}`"
+            );
+            let loads = network.loads.iter().map(|load| format!("load:{}", load.name));
+            let sources = network.sources.iter().map(|source| format!("source:{}", source.name));
+            let all: Vec<String> = loads.chain(sources).collect();
+            let near = nearest(&drives, all.iter().map(String::as_str));
+            let help = near.map_or_else(
+                || {
+                    let first: Vec<&str> = all.iter().take(LISTED).map(String::as_str).collect();
+                    format!("it has {}", first.join(", "))
+                },
+                |near| format!("did you mean `{near}`?"),
+            );
+            out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
         }
         found
     }
@@ -252,7 +290,7 @@ impl Binding<'_> {
         if found.is_none() {
             let lines = network.lines.iter().map(|line| &*line.name);
             let names: Vec<&str> =
-                lines.chain(network.switches.iter().map(|switch| &*switch.name)).take(12).collect();
+                lines.chain(network.switches.iter().map(|switch| &*switch.name)).take(LISTED).collect();
             let message = format!("the network has no line and no switch `{name}`");
             let label = format!("expected one of {}", names.join(", "));
             out.report(Code::UNKNOWN_REFERENCE, span, message, label);
