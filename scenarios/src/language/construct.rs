@@ -19,6 +19,7 @@ use super::files::Files;
 use super::judging::{self, Breakage, Broken, Claim, Planned, PlannedDevice};
 use super::plans::Plans;
 use super::references::References;
+use super::section::application;
 use super::section::board::{self, Boards};
 use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{self, CHECK};
@@ -119,6 +120,7 @@ impl Draft<'_> {
         simulator::maps_of_gateways(self, read_from, &mut files, out);
         let about = (grid, references);
         let simulators = simulator::simulators(self, about, read_from, &mut files, out);
+        application::points_are_there(self, &simulators, out);
         self.hold_checks(references, &devices, (&files, plans), out);
         Parts { points, grid: of_grid, links, impairments, simulators, boards, files, unavailable }
     }

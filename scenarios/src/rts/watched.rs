@@ -517,6 +517,17 @@ mod tests {
         let sequence = &seen.as_json(0)["sequence"];
         assert_eq!((&sequence["missing"], &sequence["gap"]), (&json!(3), &json!(2)));
         assert_eq!(seen.faults(), ["3 missing"]);
+        // A point may have the numbers where the frames have none.
+        let numbered = "format = 1\n[simulator]\nname = \"rack\"\nwire_format = \"gtnet-skt\"\n\
+                        sample_rate = \"100 Hz\"\n[[point]]\nname = \"n\"\n\
+                        direction = \"from-simulator\"\ntype = \"integer\"\nrole = \"sequence\"\n";
+        let map = PointMap::parse(numbered).unwrap();
+        let mut of_point = Watched::new(&map, false, 0).unwrap();
+        for number in [0_i32, 1, 2, 5, 6] {
+            of_point.arrived(0, &number.to_be_bytes());
+        }
+        assert_eq!(of_point.faults(), ["2 missing"]);
+        assert!(of_point.as_table(0).contains("missing 2, gap 1"));
         let without = watched("gtnet-skt", false);
         assert!(without.as_json(0)["sequence"].is_null());
         assert_eq!(without.faults(), ["no sample arrived"]);

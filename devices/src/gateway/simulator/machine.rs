@@ -293,10 +293,15 @@ impl Adapter {
                 waveforms.push(taken, value);
             }
         }
-        // By the simulator's clock it is known which sample is the last one of a period, as long as
-        // it keeps its rate: one more may come until the period is over, but none is waited for.
-        if self.told_clock == Some(true) && self.is_last_of_period(taken) {
-            self.closes = Some(self.due.min(now + self.sample_period()));
+        // By the simulator's clock it is known which sample is the last one of a period: at once if
+        // the next one is due at the border, else soon, since a clock that jitters may show one more.
+        if self.told_clock == Some(true)
+            && let Some(is_exact) = self.is_last_of_period(taken)
+        {
+            let period = self.sample_period();
+            let jitter = SimDuration(period.0 / 2);
+            let closes = (self.due - self.ahead + jitter).min(now + period);
+            self.closes = Some(if is_exact { now } else { closes });
             self.close_period(now, out);
         }
         for (place, name, value) in left_out {
@@ -479,8 +484,8 @@ impl Adapter {
             self.excess = excess;
             if is_told(excess) {
                 let text = format!(
-                    "writes come faster than the card takes frames: {thinned} joined with the one \
-                     before, {refused} refused so far"
+                    "writes come faster than the card takes frames: {thinned} had to wait, \
+                     {refused} refused so far"
                 );
                 event(out, Kind::WritesThinned, text.clone());
                 if excess == 1 {

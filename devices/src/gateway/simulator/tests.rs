@@ -344,7 +344,9 @@ fn by_the_simulator_s_clock_a_sample_belongs_to_the_period_in_which_it_was_taken
     for taken in [100, 600, 990] {
         send(&mut bench, taken, 230);
     }
-    // The last sample that a period can have ends it: no timer is waited for.
+    // The last sample that a period can have ends it, soon after: none is waited for.
+    assert!(bench.readings().is_empty());
+    bench.step(1080, GatewayInput::Wake);
     assert_eq!(bench.readings().len(), 2);
     send(&mut bench, 1000, 240);
     send(&mut bench, 980, 100);
@@ -357,4 +359,33 @@ fn by_the_simulator_s_clock_a_sample_belongs_to_the_period_in_which_it_was_taken
     assert_eq!(readings[1].1, 1000);
     assert_eq!(readings[1].3, [("electricity.voltage.rms.l1", 230.0)]);
     assert_eq!((readings[3].1, readings[3].3[0].1), (2000, 240.0));
+}
+
+#[test]
+fn a_simulator_whose_clock_jitters_loses_no_sample_at_the_end_of_a_period() {
+    let map = MAP.replace("gtnet-skt", "gtnet-skt-header");
+    let mut bench = Bench::of(make_of(&map, "", &[]).unwrap());
+    let send = |bench: &mut Bench, taken: i64, volts: i32| {
+        let seconds = (START + SimDuration::from_milliseconds(taken)).0 / 1_000_000_000;
+        let words = [taken as i32, seconds as i32, (taken % 1000) as i32 * 1_000_000];
+        let head: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        bench.bytes(taken + 1, [head, frame(0.23, 5.0, volts)].concat());
+    };
+    // 100 ms apart by the map: what was taken at 930 ms looks like the last one, and is not.
+    for taken in [100, 930, 999] {
+        send(&mut bench, taken, 230);
+    }
+    // No reading goes out before its own date.
+    assert!(bench.readings().is_empty());
+    send(&mut bench, 1004, 240);
+    assert!(bench.events(GatewayEventKind::AnswerRefused).is_empty());
+    let readings = bench.readings();
+    assert_eq!((readings.len(), readings[1].1), (2, 1000));
+    assert_eq!(readings[1].3, [("electricity.voltage.rms.l1", 230.0)]);
+    // Without a further sample it goes out when the period is over.
+    send(&mut bench, 1960, 240);
+    bench.step(2040, GatewayInput::Wake);
+    assert_eq!(bench.readings().len(), 2);
+    bench.step(2051, GatewayInput::Wake);
+    assert_eq!(bench.readings().len(), 4);
 }

@@ -89,8 +89,10 @@ pub(super) struct Writer {
     alone_since: Option<SimTime>,
     /// How often the state was written again because the simulator showed another one.
     rewritten: u64,
-    /// Orders that came while an earlier one waited for the card: one frame has both.
+    /// Orders that came before the card had taken the frame of the one before.
     thinned: u64,
+    /// Whether the last frame was one that somebody wanted.
+    was_ordered: bool,
 }
 
 impl Writer {
@@ -142,6 +144,7 @@ impl Writer {
             alone_since: None,
             rewritten: 0,
             thinned: 0,
+            was_ordered: false,
         })
     }
 
@@ -155,7 +158,7 @@ impl Writer {
         self.guard.counts()
     }
 
-    /// Orders that found another one waiting for the card.
+    /// Orders that came sooner than the card takes frames.
     pub(super) const fn thinned(&self) -> u64 {
         self.thinned
     }
@@ -229,7 +232,7 @@ impl Writer {
         own.supersede("superseded by a later command", out);
         let (owner, invocation) = (owner.clone(), invocation.to_owned());
         own.open = Some(Open { owner, invocation, deadline: None });
-        self.ordered();
+        self.ordered(now);
         Ok(())
     }
 
@@ -257,14 +260,15 @@ impl Writer {
             own.supersede("superseded by a set-point", out);
         }
         if !values.is_empty() {
-            self.ordered();
+            self.ordered(now);
         }
         Ok(())
     }
 
     /// Somebody wants another state.
-    fn ordered(&mut self) {
-        self.thinned += u64::from(self.guard.due().is_some());
+    fn ordered(&mut self, now: SimTime) {
+        let is_too_soon = self.is_ordered || (self.was_ordered && self.allowed() > now);
+        self.thinned += u64::from(is_too_soon);
         (self.is_due, self.is_ordered) = (true, true);
     }
 
@@ -545,6 +549,7 @@ impl Writer {
                 out.answers.push(Answer { owner, invocation, result });
             }
         }
+        self.was_ordered = self.is_ordered;
         (self.is_due, self.is_ordered, self.last_frame) = (false, false, Some(now));
         let is_ramping = self.points.iter().any(|own| own.value != own.target);
         let is_kept = self.kept_at.is_some_and(|at| now - at < KEPT_EVERY);

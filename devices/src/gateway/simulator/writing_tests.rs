@@ -172,6 +172,19 @@ fn what_is_reflected_is_acknowledged_and_else_not() {
 }
 
 #[test]
+fn one_order_beside_cyclic_writes_is_no_overload_two_within_a_frame_are() {
+    let every = Some(SimDuration::from_milliseconds(50));
+    let mut bench = Bench::new(WriteSettings { every, ..SETTINGS }, &[]);
+    bench.run_to(1001);
+    bench.order(1001, "a", &OPEN);
+    bench.run_to(1500);
+    assert_eq!((bench.writer.thinned(), bench.frames.last().unwrap().1[0]), (0, 0.0));
+    bench.order(2001, "b", &set(2.05));
+    bench.order(2002, "c", &Order::SetBreaker { is_open: false });
+    assert_eq!(bench.writer.thinned(), 1);
+}
+
+#[test]
 fn a_simulator_that_lost_its_state_is_told_it_again() {
     let mut bench = Bench::new(SETTINGS, &[]);
     bench.seen(50, 1, 1);

@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values};
+use lastmeter_params::{
+    Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values, nearest,
+};
+use lastmeter_rts::point_map::PointDirection;
 use lastmeter_units::{MeasurementId, SimDuration};
 use lastmeter_wire::commands::find;
 
 use super::device::DEVICE;
 use super::scenario::is_in_real_time;
+use super::simulator::{SIMULATOR, SimulatorRow};
 use crate::language::draft::{Draft, Row, Section};
 use crate::language::names::Names;
 
@@ -160,6 +164,39 @@ fn application(row: &Row<'_>, devices: &Names) -> Option<ApplicationRow> {
         device: devices.position(values.text("device"))?,
         acts,
     })
+}
+
+/// What a controller sets is a point that a simulator of ours takes for its device.
+pub(crate) fn points_are_there(
+    draft: &Draft<'_>,
+    simulators: &[SimulatorRow],
+    out: &mut Diagnostics,
+) {
+    // One that could not be read has its own message.
+    if simulators.is_empty() || simulators.len() != draft.rows(&SIMULATOR).len() {
+        return;
+    }
+    let controllers = draft.rows(&APPLICATION).iter();
+    for row in controllers.filter(|row| row.kind == Some(CONTROLLER.name)) {
+        let Some(values) = row.values.as_ref() else { continue };
+        let (name, device) = (values.text("point"), values.text("device"));
+        let points = simulators.iter().flat_map(|it| it.map.of_direction(PointDirection::ToSimulator));
+        let own: Vec<&str> = points
+            .filter(|point| {
+                let commanded = point.write.as_ref().and_then(|write| write.commanded.as_ref());
+                commanded.is_some_and(|it| it.device == device && !it.is_breaker)
+            })
+            .map(|point| point.name.as_str())
+            .collect();
+        if own.is_empty() || own.contains(&name) {
+            continue;
+        }
+        let message = format!("`{device}` has no point `{name}` that is set by commands");
+        let near = nearest(name, own.iter().copied());
+        let help = near.map(|near| format!("did you mean `{near}`?"));
+        let label = format!("expected one of {}", own.join(", "));
+        out.report_with_help(Code::UNKNOWN_REFERENCE, values.span_of("point"), message, label, help);
+    }
 }
 
 fn are_in_virtual_time(draft: &Draft<'_>, out: &mut Diagnostics) {

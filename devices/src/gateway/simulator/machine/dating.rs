@@ -13,12 +13,13 @@ const CLOCK_OFF_MAX: SimDuration = SimDuration::from_seconds(3600);
 const CLOCK_ROUNDING: SimDuration = SimDuration(2000);
 
 impl Adapter {
-    /// Whether the next sample is of the next period: it falls on its begin, or is so far behind it
-    /// that no jitter of the simulator's clock brings it before. Else it is waited for.
-    pub(super) fn is_last_of_period(&self, taken: SimTime) -> bool {
+    /// Whether the next sample is most likely of the next period, and if so, whether it falls on
+    /// its begin exactly, as the samples of a clock without jitter do.
+    pub(super) fn is_last_of_period(&self, taken: SimTime) -> Option<bool> {
         let period = self.sample_period();
         let behind = taken + period - self.due;
-        behind.0.abs() <= CLOCK_ROUNDING.0 || behind.0 >= period.0 / 4
+        let is_exact = behind.0.abs() <= CLOCK_ROUNDING.0;
+        (is_exact || behind.0 >= period.0 / 4).then_some(is_exact)
     }
 
     /// Between two samples, by the map.
