@@ -108,7 +108,7 @@ class Rig:
 
     def __init__(self, folder, broker, wire_format, carrier, order=("v1", "v2", "i")):
         self.broker, self.device = broker, f"{wire_format}-{carrier}-{''.join(order)}"
-        self.folder = os.path.join(folder, self.device)
+        self.folder = os.path.join(folder, f"{self.device}-{broker.port}")
         os.mkdir(self.folder)
         path = lambda name: os.path.join(self.folder, name)
         with open(path("map.toml"), "w", encoding="utf-8") as file:

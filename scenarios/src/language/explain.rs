@@ -33,7 +33,9 @@ fn of_point_map(table: &str) -> Option<String> {
         let _ = write!(text, "\n{}", fields_table(&fields));
     }
     if table == "point" {
-        text.push_str("\nValues are written in `unit`, as numbers or with it: 230 or \"0.23 kV\"; those of a boolean are 0 and 1.\n");
+        let values = "Values have their unit, as in `\"0.23 kV\"`, and are bare numbers where the \
+                      point has none; those of a boolean are 0 and 1.";
+        let _ = write!(text, "\n{}\n", wrap(values));
     }
     Some(text)
 }
