@@ -106,8 +106,8 @@ pub(super) struct Adapter {
     /// The end of the present reporting period, which its readings are dated by: on the
     /// simulator's clock where samples are dated by it.
     due: SimTime,
-    /// When the present period is over, on this machine's clock, where its last sample has come.
-    closes: Option<SimTime>,
+    /// When the sample before the present one was taken.
+    taken_before: Option<SimTime>,
     /// How far the simulator's clock is ahead, by the last sample.
     ahead: SimDuration,
     /// Samples that came after their period had been reported.
@@ -167,7 +167,7 @@ impl Adapter {
             next: None,
             plausibility: Plausibility::new(&parts.map),
             due: parts.start + parts.every,
-            closes: None,
+            taken_before: None,
             ahead: SimDuration::ZERO,
             late_samples: 0,
             left_out: vec![0; slots.len()],
@@ -293,16 +293,12 @@ impl Adapter {
                 waveforms.push(taken, value);
             }
         }
-        // By the simulator's clock it is known which sample is the last one of a period: at once if
-        // the next one is due at the border, else soon, since a clock that jitters may show one more.
-        if self.told_clock == Some(true)
-            && let Some(is_exact) = self.is_last_of_period(taken)
-        {
-            let period = self.sample_period();
-            let jitter = SimDuration(period.0 / 2);
-            let closes = (self.due - self.ahead + jitter).min(now + period);
-            self.closes = Some(if is_exact { now } else { closes });
-            self.close_period(now, out);
+        // By a simulator's clock that keeps its rate exactly it is known which sample is the last one
+        // of a period. Where it jitters, one of the next period has to show that this one is over.
+        let before = self.taken_before.replace(taken);
+        if self.told_clock == Some(true) && self.is_last_of_period(taken, before) {
+            self.report(self.due, out);
+            self.due += self.parts.every;
         }
         for (place, name, value) in left_out {
             self.left_out[place] += 1;
@@ -365,7 +361,6 @@ impl Adapter {
         let every = self.parts.every;
         let periods = (at - self.parts.start).0.div_euclid(every.0.max(1)) + 1;
         self.due = self.parts.start + every * periods;
-        self.closes = None;
     }
 
     /// Reports a period that is over by this machine's clock.
@@ -374,18 +369,11 @@ impl Adapter {
             return;
         }
         self.report(self.due, out);
-        if self.closes.take().is_some() {
-            self.due += self.parts.every;
-        } else {
-            self.begin_period_of(now + self.ahead);
-        }
+        self.begin_period_of(now + self.ahead);
     }
 
     /// When a period ends by this machine's clock.
     fn ends(&self) -> SimTime {
-        if let Some(closes) = self.closes {
-            return closes;
-        }
         let waits = if self.told_clock == Some(true) { LATE_MAX } else { SimDuration::ZERO };
         self.due - self.ahead + waits
     }

@@ -13,13 +13,13 @@ const CLOCK_OFF_MAX: SimDuration = SimDuration::from_seconds(3600);
 const CLOCK_ROUNDING: SimDuration = SimDuration(2000);
 
 impl Adapter {
-    /// Whether the next sample is most likely of the next period, and if so, whether it falls on
-    /// its begin exactly, as the samples of a clock without jitter do.
-    pub(super) fn is_last_of_period(&self, taken: SimTime) -> Option<bool> {
+    /// Whether the next sample is of the next period, by a clock that keeps its rate: this sample
+    /// and the one before are as far apart as the map has it, and so is the next one.
+    pub(super) fn is_last_of_period(&self, taken: SimTime, before: Option<SimTime>) -> bool {
         let period = self.sample_period();
-        let behind = taken + period - self.due;
-        let is_exact = behind.0.abs() <= CLOCK_ROUNDING.0;
-        (is_exact || behind.0 >= period.0 / 4).then_some(is_exact)
+        let keeps_rate =
+            before.is_some_and(|before| (taken - before - period).0.abs() <= CLOCK_ROUNDING.0);
+        keeps_rate && (taken + period - self.due).0 >= -CLOCK_ROUNDING.0
     }
 
     /// Between two samples, by the map.
