@@ -293,8 +293,8 @@ impl Adapter {
                 waveforms.push(taken, value);
             }
         }
-        // By a simulator's clock that keeps its rate exactly it is known which sample is the last one
-        // of a period. Where it jitters, one of the next period has to show that this one is over.
+        // By a clock that keeps its rate exactly it is known which sample is the last of a period.
+        // Where it jitters, a sample of the next period has to show that this one is over.
         let before = self.taken_before.replace(taken);
         if self.told_clock == Some(true) && self.is_last_of_period(taken, before) {
             self.report(self.due, out);
