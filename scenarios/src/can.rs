@@ -20,7 +20,7 @@ const OPEN: Duration = Duration::from_secs(3);
 /// The adapter.
 #[derive(Clone, Debug, Args)]
 pub struct AdapterOptions {
-    /// Its port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`
+    /// Its port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`, `rfc2217:HOST:PORT`
     pub port: String,
     /// Bits per second on the bus
     #[arg(long, value_name = "BIT/S", default_value_t = 125_000)]

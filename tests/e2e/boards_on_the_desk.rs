@@ -18,6 +18,8 @@ struct Meter {
     volts: f64,
     /// After so many answers it goes, and its port with it.
     answers: usize,
+    /// How long it takes to answer.
+    takes: Duration,
 }
 
 /// Answers `READ?` with what it measures; each connection in turn.
@@ -41,6 +43,7 @@ fn answer(meter: Meter, mut stream: UnixStream) {
         }
         line.clear();
         number += 1;
+        std::thread::sleep(meter.takes);
         let amperes = 5.0;
         let watts = meter.volts * amperes;
         let text = format!("U={:.2} I={amperes:.3} P={watts:.1} n={number}\r\n", meter.volts);
@@ -97,7 +100,7 @@ fn run_with(meter: Option<Meter>, name: &str, seconds: u32) -> (tempfile::TempDi
 
 #[test]
 fn a_meter_of_text_lines_gets_its_verdict_by_its_board_file_alone() {
-    let right = Meter { volts: 230.1, answers: usize::MAX };
+    let right = Meter { volts: 230.1, answers: usize::MAX, takes: Duration::ZERO };
     let (_folder, out, done) = run_with(Some(right), "desk-right", 5);
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(verdict(&out, "voltage")["status"], "pass");
@@ -105,7 +108,7 @@ fn a_meter_of_text_lines_gets_its_verdict_by_its_board_file_alone() {
     assert_eq!(facts["devices"][0]["as"], "hardware");
     let log = std::fs::read_to_string(out.join("boards/meter/serial.csv")).unwrap();
     assert!(log.contains("READ?") && log.contains("U=230.10"), "{log}");
-    let wrong = Meter { volts: 236.0, answers: usize::MAX };
+    let wrong = Meter { volts: 236.0, answers: usize::MAX, takes: Duration::ZERO };
     let (_folder, out, done) = run_with(Some(wrong), "desk-wrong", 5);
     assert_eq!(done.code, 1, "{done:?}");
     assert_eq!(verdict(&out, "voltage")["status"], "fail");
@@ -122,7 +125,7 @@ fn a_port_that_is_not_there_is_an_error_with_the_reason() {
 
 #[test]
 fn a_port_that_vanishes_is_a_lost_board_at_once() {
-    let meter = Meter { volts: 230.0, answers: 2 };
+    let meter = Meter { volts: 230.0, answers: 2, takes: Duration::ZERO };
     let begun = Instant::now();
     let (_folder, out, done) = run_with(Some(meter), "desk-vanishing", 6);
     assert_eq!(done.code, 1, "{done:?}");
@@ -137,7 +140,7 @@ fn a_port_that_vanishes_is_a_lost_board_at_once() {
 fn a_second_bench_is_refused_with_the_first_ones_name() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("port");
-    play(Meter { volts: 230.0, answers: usize::MAX }, &socket);
+    play(Meter { volts: 230.0, answers: usize::MAX, takes: Duration::ZERO }, &socket);
     let board = board(folder.path(), "desk-shared", &socket);
     let scenario = scenario(folder.path(), &board, 8);
     let mut first = crate::bench::lastmeter()
@@ -205,10 +208,25 @@ fn what_answers_on_a_port_is_found_out_and_frames_are_sent_to_it() {
     assert!(done.code == 2 && done.stderr.contains("found --bit-rate 123"), "{done:?}");
     // A meter of text lines is no adapter, and is found by its request.
     let meter = folder.path().join("meter");
-    play(Meter { volts: 229.5, answers: usize::MAX }, &meter);
+    play(Meter { volts: 229.5, answers: usize::MAX, takes: Duration::ZERO }, &meter);
     let port = format!("unix:{}", meter.display());
     let done = call(&["boards", "probe", &port, "--listen", "100ms"]);
     assert!(done.code == 0 && done.stdout.contains("voltage.rms.l1 = 229.5 V"), "{done:?}");
+    // A slow one is waited for as long as its board file has it.
+    let slow = folder.path().join("slow");
+    let takes = Duration::from_millis(700);
+    play(Meter { volts: 228.5, answers: usize::MAX, takes }, &slow);
+    let file = board(folder.path(), "slow-meter", &slow);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("timeout = "), "{text}");
+    let lines = text
+        .lines()
+        .map(|line| if line.starts_with("timeout = ") { "timeout = \"1500 ms\"" } else { line });
+    std::fs::write(&file, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let slow = format!("unix:{}", slow.display());
+    let file = file.to_str().unwrap();
+    let done = call(&["boards", "probe", &slow, "--listen", "100ms", "--board", file]);
+    assert!(done.stdout.contains("slow-meter  electricity.voltage.rms.l1 = 228.5 V"), "{done:?}");
     let done = call(&["can", "send", &port, "321#R8", "--answer-within", "300ms"]);
     assert!(done.code == 2 && done.stderr.contains("no SLCAN adapter answers"), "{done:?}");
     let nobody = format!("unix:{}", folder.path().join("nobody").display());

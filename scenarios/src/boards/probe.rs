@@ -29,7 +29,7 @@ const SHOWN_BYTES: usize = 200;
 /// What is probed.
 #[derive(Clone, Debug, Args)]
 pub struct ProbeOptions {
-    /// The port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`
+    /// The port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`, `rfc2217:HOST:PORT`
     pub port: String,
     /// Baud rates to try, instead of the usual ones
     #[arg(long, value_delimiter = ',', value_name = "BAUD")]
@@ -140,7 +140,7 @@ async fn at(
         print_out(&format!("  by itself   {} bytes: {shown}", unasked.len()));
     }
     let slcan = slcan(&mut port).await?;
-    let lines = if slcan { false } else { lines(&mut port, boards).await? };
+    let lines = if slcan { false } else { lines(&mut port, boards, &unasked).await? };
     let is_text = unasked.iter().filter(|byte| byte.is_ascii_graphic()).count();
     Ok(slcan || lines || (is_text > 0 && 2 * is_text > unasked.len()))
 }
@@ -213,39 +213,78 @@ async fn slcan(port: &mut Channel) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Whether the request of a board is answered.
-async fn lines(port: &mut Channel, boards: &[Description]) -> Result<bool, String> {
+/// Whether the request of a board is answered, or a line of it comes by itself: in what was heard
+/// `unasked`, or after it.
+async fn lines(port: &mut Channel, boards: &[Description], unasked: &[u8]) -> Result<bool, String> {
     let mut any = false;
     for board in boards {
         let Speech::Lines(grammar) = &board.speech else { continue };
         for request in 0..grammar.requests.len() {
             let mut exchange = Exchange::new(grammar.clone());
-            let now = || u64::try_from(monotonic_ns()).unwrap_or(0);
-            let bytes = match exchange.begin(request, now()) {
-                Ok(bytes) => ask(port, &bytes).await?,
+            let outcomes = match exchange.begin(request, now()) {
+                Ok(bytes) => asked(port, &mut exchange, &bytes).await?,
                 // It comes by itself.
-                Err(_) => heard(port, 3 * ANSWER).await?,
-            };
-            for outcome in exchange.take(&bytes, now()) {
-                match outcome {
-                    Outcome::Answered { answer, .. } => {
-                        any = true;
-                        let value = |(id, si): &(lastmeter_units::MeasurementId, f64)| {
-                            format!("{} = {si} {}", id.name(), id.row().si_unit.word())
-                        };
-                        let values: Vec<String> = answer.values.iter().map(value).collect();
-                        print_out(&format!("  {:11} {}", board.name, values.join(", ")));
+                Err(_) => {
+                    let mut outcomes = exchange.take(unasked, now());
+                    if !outcomes.iter().any(is_answer) {
+                        let more = heard(port, 3 * ANSWER).await?;
+                        outcomes.extend(exchange.take(&more, now()));
                     }
-                    Outcome::Refused { why, .. } => {
-                        print_out(&format!(
-                            "  {:11} an answer that does not fit: {why}",
-                            board.name
-                        ));
-                    }
-                    Outcome::TimedOut { .. } => {}
+                    outcomes
                 }
-            }
+            };
+            any |= outcomes.iter().any(is_answer);
+            shown(board, &outcomes);
         }
     }
     Ok(any)
+}
+
+fn now() -> u64 {
+    u64::try_from(monotonic_ns()).unwrap_or(0)
+}
+
+const fn is_answer(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Answered { .. })
+}
+
+/// What became of a request within the time that its board file gives it.
+async fn asked(
+    port: &mut Channel,
+    exchange: &mut Exchange,
+    bytes: &[u8],
+) -> Result<Vec<Outcome>, String> {
+    port.send(bytes).await.map_err(|error| error.to_string())?;
+    let mut outcomes = Vec::new();
+    while exchange.open_request().is_some() {
+        let left = exchange.wake_at_ns().unwrap_or_default().saturating_sub(now());
+        match tokio::time::timeout(Duration::from_nanos(left), port.recv()).await {
+            Ok(ChannelEvent::Arrived { at_ns, bytes }) => {
+                outcomes.extend(exchange.take(&bytes, u64::try_from(at_ns).unwrap_or(0)));
+            }
+            Ok(ChannelEvent::Down { reason }) => return Err(format!("the port is lost: {reason}")),
+            Ok(ChannelEvent::Up) => {}
+            Err(_) => outcomes.extend(exchange.tick(now())),
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Shows answers, and what nearly was one; that nothing came is no news.
+fn shown(board: &Description, outcomes: &[Outcome]) {
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Answered { answer, .. } => {
+                let value = |(id, si): &(lastmeter_units::MeasurementId, f64)| {
+                    format!("{} = {si} {}", id.name(), id.row().si_unit.word())
+                };
+                let values: Vec<String> = answer.values.iter().map(value).collect();
+                print_out(&format!("  {:11} {}", board.name, values.join(", ")));
+            }
+            Outcome::Refused { why, .. } => {
+                print_out(&format!("  {:11} an answer that does not fit: {why}", board.name));
+            }
+            Outcome::TimedOut { .. } => {}
+        }
+    }
 }

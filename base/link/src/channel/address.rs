@@ -84,9 +84,11 @@ impl ChannelAddress {
     pub const fn connects_to_streams(&self) -> bool {
         match self {
             Self::TcpConnect(_) | Self::Unix(_) | Self::Rfc2217(_) => true,
-            Self::Pty(_) | Self::Tty(_) | Self::TcpListen(_) | Self::Udp(_) | Self::UdpListen(_) => {
-                false
-            }
+            Self::Pty(_)
+            | Self::Tty(_)
+            | Self::TcpListen(_)
+            | Self::Udp(_)
+            | Self::UdpListen(_) => false,
         }
     }
 }

@@ -73,11 +73,13 @@ impl Opener {
             ChannelAddress::Pty(link) => Self::Pty(Pty::new(link.as_deref())?),
             ChannelAddress::Tty(path) => Self::Tty(path.clone(), Some(tty::open(path, *settings)?)),
             ChannelAddress::TcpConnect(to) => Self::TcpConnect(to.clone()),
-            ChannelAddress::TcpListen(at) => Self::TcpListen(TcpListener::bind(at).await.map_err(is_taken)?),
+            ChannelAddress::TcpListen(at) => {
+                Self::TcpListen(TcpListener::bind(at).await.map_err(is_taken)?)
+            }
             ChannelAddress::Udp(to) => Self::Udp(to.clone()),
             ChannelAddress::UdpListen(at) => {
                 Self::UdpListen(Port::bind(at, datagrams).await.map_err(is_taken)?)
-            },
+            }
             ChannelAddress::Unix(path) => Self::Unix(path.clone()),
             ChannelAddress::Rfc2217(to) => {
                 tty::check(*settings)?;

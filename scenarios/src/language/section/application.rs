@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_params::{
-    Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values, nearest,
-};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values, nearest};
 use lastmeter_rts::point_map::PointDirection;
 use lastmeter_units::{MeasurementId, SimDuration};
 use lastmeter_wire::commands::find;
@@ -180,7 +178,8 @@ pub(crate) fn points_are_there(
     for row in controllers.filter(|row| row.kind == Some(CONTROLLER.name)) {
         let Some(values) = row.values.as_ref() else { continue };
         let (name, device) = (values.text("point"), values.text("device"));
-        let points = simulators.iter().flat_map(|it| it.map.of_direction(PointDirection::ToSimulator));
+        let points =
+            simulators.iter().flat_map(|it| it.map.of_direction(PointDirection::ToSimulator));
         let own: Vec<&str> = points
             .filter(|point| {
                 let commanded = point.write.as_ref().and_then(|write| write.commanded.as_ref());
@@ -195,7 +194,13 @@ pub(crate) fn points_are_there(
         let near = nearest(name, own.iter().copied());
         let help = near.map(|near| format!("did you mean `{near}`?"));
         let label = format!("expected one of {}", own.join(", "));
-        out.report_with_help(Code::UNKNOWN_REFERENCE, values.span_of("point"), message, label, help);
+        out.report_with_help(
+            Code::UNKNOWN_REFERENCE,
+            values.span_of("point"),
+            message,
+            label,
+            help,
+        );
     }
 }
 

@@ -194,7 +194,8 @@ fn same_map(
         return;
     }
     let label = "not the map that the simulator sends by".to_owned();
-    let help = "write the same `map`, unless what an adapter with a wrong map does is what is tested";
+    let help =
+        "write the same `map`, unless what an adapter with a wrong map does is what is tested";
     out.warn(Diagnostic {
         code: Code::DOES_NOT_FIT,
         message: format!("the simulator on this line has the map `{other}`"),

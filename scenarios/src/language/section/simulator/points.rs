@@ -289,8 +289,10 @@ impl Binding<'_> {
         let found = BreakerAt::named(network, name);
         if found.is_none() {
             let lines = network.lines.iter().map(|line| &*line.name);
-            let names: Vec<&str> =
-                lines.chain(network.switches.iter().map(|switch| &*switch.name)).take(LISTED).collect();
+            let names: Vec<&str> = lines
+                .chain(network.switches.iter().map(|switch| &*switch.name))
+                .take(LISTED)
+                .collect();
             let message = format!("the network has no line and no switch `{name}`");
             let label = format!("expected one of {}", names.join(", "));
             out.report(Code::UNKNOWN_REFERENCE, span, message, label);
