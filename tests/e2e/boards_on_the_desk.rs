@@ -71,7 +71,7 @@ fn board(folder: &Path, name: &str, socket: &Path) -> PathBuf {
 fn scenario(folder: &Path, board: &Path, seconds: u32) -> String {
     let text = format!(
         "format = 1\n[scenario]\nname = \"desk\"\ntime = \"real\"\nduration = \"{seconds} s\"\n\
-         seed = 1\n[[source]]\nname = \"generator\"\nkind = \"synthetic\"\nphases = 1\n\
+         seed = 1\n[floor]\nmessages = 200\n[[source]]\nname = \"generator\"\nkind = \"synthetic\"\nphases = 1\n\
          voltage = \"230 V\"\ncurrent = \"5 A\"\npower_factor = 1\n[[device]]\nname = \"meter\"\n\
          at = \"source:generator\"\nmodel = \"ideal-1ph\"\nas = \"hardware\"\nboard = \"{}\"\n\
          under_test = true\nreport_every = \"1 s\"\n\

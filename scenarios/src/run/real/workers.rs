@@ -68,7 +68,9 @@ impl Workers {
     /// Ends all tasks, in an orderly way if they can.
     pub(super) async fn close(&mut self) {
         self.closing.send_replace(true);
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        // The alarm's own task has no end: it goes with the others.
+        let ended =
+            async { while self.tasks.len() > 1 && self.tasks.join_next().await.is_some() {} };
         // Tasks that wait for a command's answer never end by themselves.
         let _ = tokio::time::timeout(Duration::from_secs(5), ended).await;
         self.tasks.shutdown().await;
