@@ -221,17 +221,16 @@ async fn lines(port: &mut Channel, boards: &[Description], unasked: &[u8]) -> Re
         let Speech::Lines(grammar) = &board.speech else { continue };
         for request in 0..grammar.requests.len() {
             let mut exchange = Exchange::new(grammar.clone());
-            let outcomes = match exchange.begin(request, now()) {
-                Ok(bytes) => asked(port, &mut exchange, &bytes).await?,
+            let outcomes = if let Ok(bytes) = exchange.begin(request, now()) {
+                asked(port, &mut exchange, &bytes).await?
+            } else {
                 // It comes by itself.
-                Err(_) => {
-                    let mut outcomes = exchange.take(unasked, now());
-                    if !outcomes.iter().any(is_answer) {
-                        let more = heard(port, 3 * ANSWER).await?;
-                        outcomes.extend(exchange.take(&more, now()));
-                    }
-                    outcomes
+                let mut outcomes = exchange.take(unasked, now());
+                if !outcomes.iter().any(is_answer) {
+                    let more = heard(port, 3 * ANSWER).await?;
+                    outcomes.extend(exchange.take(&more, now()));
                 }
+                outcomes
             };
             any |= outcomes.iter().any(is_answer);
             shown(board, &outcomes);
