@@ -214,11 +214,11 @@ impl Fuse {
     }
 
     fn arcing_time(&self, current_a: f64) -> Option<f64> {
-        let Some(clearing) = &self.clearing else { return Some(0.0) };
-        let from_a = self.melting.pickup_a().max(clearing.pickup_a()) * (1.0 + 1e-9);
         if current_a.is_nan() {
             return None;
         }
+        let Some(clearing) = &self.clearing else { return Some(0.0) };
+        let from_a = self.melting.pickup_a().max(clearing.pickup_a()) * (1.0 + 1e-9);
         let current = current_a.abs().max(from_a);
         let melting = self.melting_time(current)?;
         Some((clearing.operating_time(current)? - melting).max(0.0))

@@ -75,7 +75,7 @@ pub struct Trip {
 ///
 /// Each stage has an element per phase. An element integrates `dt / t(I)`, as a disc travels, and
 /// trips at one; so a changing current is seen to. It trips once, and again only after its current
-/// was below the pick-up current.
+/// was below the pick-up current. A fault in three phases makes one trip for each, at one instant.
 #[derive(Clone, Debug)]
 pub struct Relay {
     elements: Vec<Element>,
