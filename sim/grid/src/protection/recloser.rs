@@ -137,16 +137,11 @@ impl Recloser {
             RecloserState::Opening(left_s) => {
                 let after_s = runs_out(left_s, dt_s - from_s)?;
                 self.count += 1;
-                match self.settings.dead_times_s.get(self.count - 1) {
-                    Some(&dead_s) => {
-                        self.state = RecloserState::Dead(dead_s);
-                        (after_s, RecloserEvent::Opened(self.count))
-                    }
-                    None => {
-                        self.state = RecloserState::LockedOut;
-                        (after_s, RecloserEvent::LockedOut(self.count))
-                    }
-                }
+                let dead_s = self.settings.dead_times_s.get(self.count - 1);
+                self.state = dead_s.map_or(RecloserState::LockedOut, |it| RecloserState::Dead(*it));
+                let goes_on = dead_s.is_some();
+                let event = if goes_on { RecloserEvent::Opened } else { RecloserEvent::LockedOut };
+                (after_s, event(self.count))
             }
             RecloserState::Dead(left_s) => {
                 let after_s = runs_out(left_s, dt_s)?;
