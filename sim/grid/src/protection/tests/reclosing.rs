@@ -56,8 +56,10 @@ fn same(found: &[(f64, RecloserEvent)], expected: &[(f64, RecloserEvent)]) {
 #[test]
 fn a_permanent_fault_locks_out_after_all_trips() {
     let mut recloser = recloser();
-    let events = played(&mut recloser, 60.0, |_| 1000.0);
     let (fast, slow) = (0.05 * 13.5 / 9.0 + 0.04, 0.4 * 13.5 / 9.0 + 0.04);
+    let in_one_step = recloser.clone().step(60.0, &Currents::balanced(1000.0)).unwrap();
+    near(in_one_step.after_s, fast, 1e-12);
+    let events = played(&mut recloser, 60.0, |_| 1000.0);
     let mut now_s = 0.0;
     let mut after = |time_s: f64| {
         now_s += time_s;
@@ -161,6 +163,8 @@ fn a_sectionaliser_counts_interruptions_of_faults_only() {
     step(0.5, 0.0, 1);
     step(0.1, 1000.0, 1);
     step(0.1, 0.0, 2);
+    step(1.0, 50.0, 2);
+    step(0.5, 0.0, 2);
     step(0.1, 1000.0, 2);
     step(0.1, 0.0, 3);
     step(0.05, f64::NAN, 3);
