@@ -17,6 +17,7 @@ pub mod diagram;
 pub mod flow;
 pub mod format;
 pub mod network;
+pub mod protection;
 pub mod short_circuit;
 pub mod sweep;
 pub mod topology;
