@@ -28,7 +28,6 @@ impl Stage {
     /// If a reset time is negative, or the curve has none for an inverse reset.
     pub fn new(curve: Curve, reset: Reset) -> Result<Self, SettingError> {
         match reset {
-            Reset::Instantaneous => {}
             Reset::After(time_s) => not_negative("reset time in s", time_s)?,
             Reset::Inverse if curve.reset_time(0.0).is_none() => {
                 let expected = "a curve with a reset time (IEEE C37.112, or own constants)";
@@ -38,7 +37,7 @@ impl Stage {
                     expected,
                 ));
             }
-            Reset::Inverse => {}
+            Reset::Instantaneous | Reset::Inverse => {}
         }
         Ok(Self { curve, reset })
     }
