@@ -53,10 +53,15 @@ mod tests {
     const EXTENDED_FLAG: u32 = 0x8000_0000;
     const REMOTE_FLAG: u32 = 0x4000_0000;
 
+    /// Extended identifiers, many of which would fit 11 bits.
+    fn extended() -> impl Strategy<Value = u32> {
+        prop_oneof![0..=STANDARD_ID_MAX, 0..=EXTENDED_ID_MAX]
+    }
+
     fn id() -> impl Strategy<Value = CanId> {
         prop_oneof![
             (0..=STANDARD_ID_MAX).prop_map(|value| CanId::standard(value).unwrap()),
-            (0..=EXTENDED_ID_MAX).prop_map(|value| CanId::extended(value).unwrap()),
+            extended().prop_map(|value| CanId::extended(value).unwrap()),
         ]
     }
 
@@ -70,7 +75,7 @@ mod tests {
     fn theirs() -> impl Strategy<Value = socketcan::CanFrame> {
         let id = prop_oneof![
             (0..=0x7FF_u16).prop_map(|raw| Id::from(StandardId::new(raw).unwrap())),
-            (0..=EXTENDED_ID_MAX).prop_map(|raw| Id::from(ExtendedId::new(raw).unwrap())),
+            extended().prop_map(|raw| Id::from(ExtendedId::new(raw).unwrap())),
         ];
         (id, prop::collection::vec(any::<u8>(), 0..=8), any::<bool>()).prop_map(
             |(id, bytes, is_remote)| {
