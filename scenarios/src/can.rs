@@ -82,11 +82,7 @@ pub fn can(command: &CanCommand) -> ExitCode {
         }
     };
     block_on(async {
-        let ended = match adapter.port.strip_prefix(PREFIX) {
-            Some(name) => interface::at_interface(name, adapter, frames, count, length).await,
-            None => on_bus(adapter, frames, count, length).await,
-        };
-        match ended {
+        match at_port(adapter, frames, count, length).await {
             Ok(code) => code,
             Err(Fault::Input(why)) => {
                 print_err(&format!("error: {why}"));
@@ -135,6 +131,18 @@ async fn after(length: Option<Duration>) {
         // That it ends by its limit is what is wanted.
         Some(length) => drop(tokio::time::timeout(length, std::future::pending::<()>()).await),
         None => std::future::pending().await,
+    }
+}
+
+async fn at_port(
+    adapter: &AdapterOptions,
+    frames: &[CanFrame],
+    count: Option<u64>,
+    length: Option<Duration>,
+) -> Result<ExitCode, Fault> {
+    match adapter.port.strip_prefix(PREFIX) {
+        Some(name) => interface::at_interface(name, adapter, frames, count, length).await,
+        None => on_bus(adapter, frames, count, length).await,
     }
 }
 

@@ -90,6 +90,7 @@ fn line(arrival: &CanArrival, begin_ns: i64, format: TextFormat) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::can::at_port;
 
     fn options(bit_rate: Option<u32>, baud: Option<u32>) -> AdapterOptions {
         let port = "can:can0".to_owned();
@@ -127,10 +128,8 @@ mod tests {
     }
 
     fn opening(port: &str) -> Fault {
-        let run = async {
-            let (_, name) = port.split_once(':').unwrap();
-            at_interface(name, &options(None, None), &[], None, Some(Duration::ZERO)).await
-        };
+        let options = AdapterOptions { port: port.to_owned(), ..options(None, None) };
+        let run = async { at_port(&options, &[], None, Some(Duration::ZERO)).await };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run).unwrap_err()
     }
@@ -139,6 +138,8 @@ mod tests {
     fn what_cannot_be_opened_is_an_error_with_its_reason() {
         let Fault::Input(why) = opening("can:a name") else { panic!("expected an input fault") };
         assert!(why.contains("`a name` is not the name of a network interface"), "{why}");
+        let Fault::Input(why) = opening("cn:can0") else { panic!("expected an input fault") };
+        assert!(why.ends_with(", or `can:INTERFACE`"), "{why}");
         let Fault::Port(why) = opening("can:no-such-can") else { panic!("expected a port fault") };
         let expected = if cfg!(all(feature = "socketcan", target_os = "linux")) {
             // By kernel: without CAN, or without the interface.
