@@ -1,4 +1,4 @@
-//! `lastmeter can`: frames on a CAN bus behind an SLCAN adapter.
+//! `lastmeter can`: frames on a CAN bus, behind an SLCAN adapter or at an interface of `SocketCAN`.
 
 use std::time::Duration;
 
@@ -8,26 +8,33 @@ use lastmeter_can::slcan::{BitRate, Command, Item, Reader};
 use lastmeter_can::wire_length::least_baud;
 use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings, Parity};
 use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::socketcan::PREFIX;
 use lastmeter_reports::ExitCode;
 use serde_json::json;
 
 use crate::output::{TextFormat, complain, print_err, print_out};
 use crate::stop::{block_on, stop_signal};
 
+mod interface;
+
+/// Bits per second on the bus behind an adapter, and on its serial line, where none are given.
+const BIT_RATE: u32 = 125_000;
+const BAUD: u32 = 1_000_000;
 /// How long the adapter may take to be there, and to answer.
 const OPEN: Duration = Duration::from_secs(3);
 
 /// The adapter.
 #[derive(Clone, Debug, Args)]
 pub struct AdapterOptions {
-    /// Its port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`, `rfc2217:HOST:PORT`
+    /// Its port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`, `rfc2217:HOST:PORT`; or
+    /// `can:can0`, an interface of Linux, in builds with the feature `socketcan`
     pub port: String,
-    /// Bits per second on the bus
-    #[arg(long, value_name = "BIT/S", default_value_t = 125_000)]
-    pub bit_rate: u32,
-    /// Baud rate of a serial line
-    #[arg(long, value_name = "BAUD", default_value_t = 1_000_000)]
-    pub baud: u32,
+    /// Bits per second on the bus behind an SLCAN adapter [default: 125000]
+    #[arg(long, value_name = "BIT/S")]
+    pub bit_rate: Option<u32>,
+    /// Baud rate of a serial line [default: 1000000]
+    #[arg(long, value_name = "BAUD")]
+    pub baud: Option<u32>,
     /// For people, or one JSON object per frame and line
     #[arg(long, value_enum, default_value_t = TextFormat::Human)]
     pub format: TextFormat,
@@ -75,7 +82,7 @@ pub fn can(command: &CanCommand) -> ExitCode {
         }
     };
     block_on(async {
-        match on_bus(adapter, frames, count, length).await {
+        match at_port(adapter, frames, count, length).await {
             Ok(code) => code,
             Err(Fault::Input(why)) => {
                 print_err(&format!("error: {why}"));
@@ -86,6 +93,7 @@ pub fn can(command: &CanCommand) -> ExitCode {
     })
 }
 
+#[derive(Debug)]
 enum Fault {
     Input(String),
     Port(String),
@@ -99,30 +107,57 @@ struct Seen {
     garbage: u64,
 }
 
+/// The bit rate of the bus and the baud rate of the line to its adapter.
+fn rates(adapter: &AdapterOptions, address: &ChannelAddress) -> Result<(BitRate, u32), Fault> {
+    let bits_per_second = adapter.bit_rate.unwrap_or(BIT_RATE);
+    let baud = adapter.baud.unwrap_or(BAUD);
+    let bit_rate = BitRate::from_bits_per_second(bits_per_second).ok_or_else(|| {
+        let known = "10000, 20000, 50000, 100000, 125000, 250000, 500000, 800000 or 1000000";
+        Fault::Input(format!("found --bit-rate {bits_per_second}, expected {known}"))
+    })?;
+    let least = least_baud(bits_per_second, false);
+    if matches!(address, ChannelAddress::Tty(_)) && u64::from(baud) < least {
+        print_err(&format!(
+            "warning: {baud} baud do not carry a full bus of {bits_per_second} bit/s, which takes \
+             {least}; frames may be lost in the adapter"
+        ));
+    }
+    Ok((bit_rate, baud))
+}
+
+/// Ends after so long, or never.
+async fn after(length: Option<Duration>) {
+    match length {
+        // That it ends by its limit is what is wanted.
+        Some(length) => drop(tokio::time::timeout(length, std::future::pending::<()>()).await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn at_port(
+    adapter: &AdapterOptions,
+    frames: &[CanFrame],
+    count: Option<u64>,
+    length: Option<Duration>,
+) -> Result<ExitCode, Fault> {
+    match adapter.port.strip_prefix(PREFIX) {
+        Some(name) => interface::at_interface(name, adapter, frames, count, length).await,
+        None => on_bus(adapter, frames, count, length).await,
+    }
+}
+
 async fn on_bus(
     adapter: &AdapterOptions,
     frames: &[CanFrame],
     count: Option<u64>,
     length: Option<Duration>,
 ) -> Result<ExitCode, Fault> {
-    let address: ChannelAddress = adapter
-        .port
-        .parse()
-        .map_err(|error: lastmeter_link::channel::AddressError| Fault::Input(error.to_string()))?;
-    let bit_rate = BitRate::from_bits_per_second(adapter.bit_rate).ok_or_else(|| {
-        let known = "10000, 20000, 50000, 100000, 125000, 250000, 500000, 800000 or 1000000";
-        Fault::Input(format!("found --bit-rate {}, expected {known}", adapter.bit_rate))
-    })?;
-    let least = least_baud(adapter.bit_rate, false);
-    if matches!(address, ChannelAddress::Tty(_)) && u64::from(adapter.baud) < least {
-        print_err(&format!(
-            "warning: {} baud do not carry a full bus of {} bit/s, which takes {least}; frames may \
-             be lost in the adapter",
-            adapter.baud, adapter.bit_rate
-        ));
-    }
-    let settings =
-        ChannelSettings { baud: adapter.baud, parity: Parity::None, data_bits: 8, stop_bits: 1 };
+    let address: ChannelAddress =
+        adapter.port.parse().map_err(|error: lastmeter_link::channel::AddressError| {
+            Fault::Input(format!("{error}, or `{PREFIX}INTERFACE`"))
+        })?;
+    let (bit_rate, baud) = rates(adapter, &address)?;
+    let settings = ChannelSettings { baud, parity: Parity::None, data_bits: 8, stop_bits: 1 };
     let port_fault = |error: lastmeter_link::channel::ChannelError| Fault::Port(error.to_string());
     let mut port = Channel::open(&address, settings).await.map_err(port_fault)?;
     let up = async { while !matches!(port.recv().await, ChannelEvent::Up) {} };
@@ -136,13 +171,7 @@ async fn on_bus(
     port.send(&opening).await.map_err(port_fault)?;
     let mut stop = stop_signal();
     let mut bus = Bus::new(adapter.format);
-    let end = async {
-        match length {
-            // That it ends by its limit is what is wanted.
-            Some(length) => drop(tokio::time::timeout(length, std::future::pending::<()>()).await),
-            None => std::future::pending().await,
-        }
-    };
+    let end = after(length);
     tokio::pin!(end);
     let mut sent = frames.is_empty();
     let ended = loop {

@@ -22,7 +22,8 @@ pub fn monotonic_ns() -> i64 {
     nanoseconds(clock_gettime(ClockId::Monotonic))
 }
 
-fn nanoseconds(time: Timespec) -> i64 {
+/// A time of the kernel in nanoseconds.
+pub(crate) fn nanoseconds(time: Timespec) -> i64 {
     // The seconds of these clocks fit for 292 years from their origins.
     time.tv_sec.saturating_mul(NANOSECONDS_PER_SECOND).saturating_add(time.tv_nsec)
 }

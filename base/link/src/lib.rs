@@ -2,8 +2,9 @@
 //!
 //! What is here: [`mqtt`], one MQTT 3.1.1 session that survives losses of its connection, over TCP
 //! or TLS; [`tls`], the certificates for that; [`http`], a small HTTP/1.1 client for JSON;
-//! [`channel`], bytes to and from serial lines, pseudo-terminals and sockets; and, without any I/O,
-//! [`impair`] and [`medium`], what links and field networks do to what they carry.
+//! [`channel`], bytes to and from serial lines, pseudo-terminals and sockets; [`socketcan`], frames
+//! to and from CAN interfaces, as far as the build has them; and, without any I/O, [`impair`] and
+//! [`medium`], what links and field networks do to what they carry.
 //! Nothing here stores, or knows what the bytes mean.
 //!
 //! No module ever waits without a limit: each wait has one, and the error or event that ends
@@ -18,5 +19,6 @@ pub mod medium;
 pub mod mqtt;
 pub mod priority;
 pub mod proxy;
+pub mod socketcan;
 pub mod timer;
 pub mod tls;

@@ -1,0 +1,153 @@
+//! Frames on a CAN bus at an interface of `SocketCAN`.
+
+use std::time::Duration;
+
+use lastmeter_can::frame::CanFrame;
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::socketcan::{
+    CanArrival, CanContent, CanInterface, InterfaceName, InterfaceNameError, PREFIX, SocketCanError,
+};
+use lastmeter_reports::ExitCode;
+use serde_json::json;
+
+use super::{AdapterOptions, Fault, after};
+use crate::output::{TextFormat, print_out};
+use crate::stop::stop_signal;
+
+/// Sends frames at the interface, and shows what comes.
+pub(super) async fn at_interface(
+    name: &str,
+    options: &AdapterOptions,
+    frames: &[CanFrame],
+    count: Option<u64>,
+    length: Option<Duration>,
+) -> Result<ExitCode, Fault> {
+    let name: InterfaceName =
+        name.parse().map_err(|error: InterfaceNameError| Fault::Input(error.to_string()))?;
+    has_its_own_rate(&name, options).map_err(Fault::Input)?;
+    let port_fault = |error: SocketCanError| Fault::Port(error.to_string());
+    let mut interface = CanInterface::open(&name).map_err(port_fault)?;
+    let begin_ns = monotonic_ns();
+    let mut stop = stop_signal();
+    for frame in frames {
+        tokio::select! {
+            sent = interface.send(frame) => sent.map_err(port_fault)?,
+            _ = stop.changed() => return Ok(ExitCode::Passed),
+        }
+    }
+    let end = after(length);
+    tokio::pin!(end);
+    let mut seen = 0;
+    while count.is_none_or(|count| seen < count) {
+        tokio::select! {
+            arrival = interface.recv() => {
+                let arrival = arrival.map_err(port_fault)?;
+                seen += u64::from(matches!(arrival.content, CanContent::Frame(_)));
+                print_out(&line(&arrival, begin_ns, options.format));
+            }
+            () = &mut end => break,
+            _ = stop.changed() => break,
+        }
+    }
+    Ok(ExitCode::Passed)
+}
+
+/// What is set by `ip link` cannot be asked for here.
+fn has_its_own_rate(name: &InterfaceName, options: &AdapterOptions) -> Result<(), String> {
+    if let Some(bit_rate) = options.bit_rate {
+        return Err(format!(
+            "found --bit-rate {bit_rate} for {PREFIX}{name}, expected none: an interface has its \
+             own; set it with `ip link set {name} type can bitrate {bit_rate}` while it is down"
+        ));
+    }
+    if let Some(baud) = options.baud {
+        return Err(format!(
+            "found --baud {baud} for {PREFIX}{name}, expected none: it is no serial line"
+        ));
+    }
+    Ok(())
+}
+
+/// One line for a frame or an error, the time since `begin_ns`.
+fn line(arrival: &CanArrival, begin_ns: i64, format: TextFormat) -> String {
+    let seconds = arrival.at_ns.saturating_sub(begin_ns) as f64 * 1e-9;
+    // Microseconds, as `candump` has them: a double holds no more of a time since 1970.
+    let unix_seconds = arrival.unix_ns.div_euclid(1000) as f64 / 1e6;
+    match (format, &arrival.content) {
+        (TextFormat::Human, CanContent::Frame(frame)) => format!("({seconds:.6}) {frame}"),
+        (TextFormat::Human, CanContent::Error(words)) => format!("({seconds:.6}) error: {words}"),
+        (TextFormat::Json, CanContent::Frame(frame)) => {
+            let frame = frame.to_string();
+            json!({ "seconds": seconds, "frame": frame, "unix_seconds": unix_seconds }).to_string()
+        }
+        (TextFormat::Json, CanContent::Error(words)) => {
+            json!({ "seconds": seconds, "bus_error": words, "unix_seconds": unix_seconds })
+                .to_string()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::can::at_port;
+
+    fn options(bit_rate: Option<u32>, baud: Option<u32>) -> AdapterOptions {
+        let port = "can:can0".to_owned();
+        AdapterOptions { port, bit_rate, baud, format: TextFormat::Human }
+    }
+
+    #[test]
+    fn lines_have_the_frame_or_the_words_of_the_error() {
+        let frame = CanContent::Frame("123#1122".parse().unwrap());
+        let frame =
+            CanArrival { at_ns: 3_500_000_000, unix_ns: 1_700_000_000_250_000_999, content: frame };
+        let error =
+            CanArrival { content: CanContent::Error("bus off".to_owned()), ..frame.clone() };
+        let begin_ns = 2_000_000_000;
+        assert_eq!(line(&frame, begin_ns, TextFormat::Human), "(1.500000) 123#1122");
+        assert_eq!(line(&error, begin_ns, TextFormat::Human), "(1.500000) error: bus off");
+        let read = |arrival| -> serde_json::Value {
+            serde_json::from_str(&line(arrival, begin_ns, TextFormat::Json)).unwrap()
+        };
+        let time = 1_700_000_000.25;
+        let expected = json!({ "seconds": 1.5, "frame": "123#1122", "unix_seconds": time });
+        assert_eq!(read(&frame), expected);
+        let expected = json!({ "seconds": 1.5, "bus_error": "bus off", "unix_seconds": time });
+        assert_eq!(read(&error), expected);
+    }
+
+    #[test]
+    fn rates_of_adapters_are_rejected_at_interfaces() {
+        let name: InterfaceName = "can0".parse().unwrap();
+        assert_eq!(has_its_own_rate(&name, &options(None, None)), Ok(()));
+        let error = has_its_own_rate(&name, &options(Some(250_000), None)).unwrap_err();
+        assert!(error.contains("`ip link set can0 type can bitrate 250000`"), "{error}");
+        let error = has_its_own_rate(&name, &options(None, Some(9600))).unwrap_err();
+        assert!(error.contains("--baud 9600 for can:can0"), "{error}");
+    }
+
+    fn opening(port: &str) -> Fault {
+        let options = AdapterOptions { port: port.to_owned(), ..options(None, None) };
+        let run = async { at_port(&options, &[], None, Some(Duration::ZERO)).await };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run).unwrap_err()
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_an_error_with_its_reason() {
+        let Fault::Input(why) = opening("can:a name") else { panic!("expected an input fault") };
+        assert!(why.contains("`a name` is not the name of a network interface"), "{why}");
+        let Fault::Input(why) = opening("cn:can0") else { panic!("expected an input fault") };
+        assert!(why.ends_with(", or `can:INTERFACE`"), "{why}");
+        let Fault::Port(why) = opening("can:no-such-can") else { panic!("expected a port fault") };
+        let expected = if cfg!(all(feature = "socketcan", target_os = "linux")) {
+            // By kernel: without CAN, or without the interface.
+            why.contains("this kernel has no SocketCAN")
+                || why.contains("no such interface no-such-can")
+        } else {
+            why == "this build has no SocketCAN: build it with `--features socketcan`"
+        };
+        assert!(expected, "{why}");
+    }
+}
