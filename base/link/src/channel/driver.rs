@@ -58,7 +58,7 @@ fn is_taken(error: io::Error) -> io::Error {
     if error.kind() != io::ErrorKind::AddrInUse {
         return error;
     }
-    let why = "another program listens there already; a port has one listener: stop that one, or \
+    let why = "it is in use: another program listens there, and a port has one listener; stop that one, or \
                choose another port";
     io::Error::new(io::ErrorKind::AddrInUse, why)
 }
