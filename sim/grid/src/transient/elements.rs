@@ -88,6 +88,8 @@ pub(super) struct Emf<const N: usize> {
     pub(super) source: usize,
     pub(super) series: usize,
     pub(super) frequency_hz: f64,
+    /// What is left of its voltage.
+    pub(super) share: f64,
     /// RMS, to earth.
     pub(super) phasor_v: [Complex64; N],
 }
@@ -163,6 +165,12 @@ impl Taps {
         self.as_slice().iter().map(of).sum()
     }
 
+    /// The voltage across it as a phasor.
+    pub(super) fn phasor_across<const N: usize>(&self, voltage_v: &[Column<N>]) -> Complex64 {
+        let of = |tap: &Tap| voltage_v[tap.node as usize][usize::from(tap.wire)] * tap.turns;
+        self.as_slice().iter().map(of).sum()
+    }
+
     /// Adds a current through it to what flows into the nodes from outside.
     #[inline]
     fn inject<const N: usize>(&self, right: &mut [Column<N, f64>], current_a: f64) {
@@ -212,10 +220,11 @@ fn dot<const N: usize>(a: &Column<N, f64>, b: &Column<N, f64>) -> f64 {
 impl<const N: usize> Transient<N> {
     /// Sets the voltages of sources to an instant.
     pub(super) fn sources_at(&mut self, at_s: f64) {
-        for Emf { series, frequency_hz, phasor_v, .. } in &self.sources {
+        for Emf { series, frequency_hz, share, phasor_v, .. } in &self.sources {
             let turns = at_s * frequency_hz;
             let (sin, cos) = libm::sincos(TAU * (turns - turns.floor()));
-            let wave = |phasor: Complex64| SQRT_2 * (phasor.re * sin + phasor.im * cos);
+            let size = SQRT_2 * share;
+            let wave = |phasor: Complex64| size * (phasor.re * sin + phasor.im * cos);
             self.series[*series].emf_v = phasor_v.map(wave);
         }
     }
