@@ -21,6 +21,7 @@ mod options;
 pub(crate) mod read;
 mod series;
 mod show;
+mod transient;
 #[cfg(test)]
 mod tests;
 
@@ -88,7 +89,10 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
         ..Options::default()
     };
     let begin = now();
-    if options.sc {
+    if let Some(length) = options.transients.play {
+        let answer = transient::answer(&read, options, length, &choices)?;
+        out.write_all(answer.as_bytes())?;
+    } else if options.sc {
         let answer = faults::answer(&read, options, &choices)?;
         out.write_all(answer.as_bytes())?;
     } else if let Some(table) = &options.series {

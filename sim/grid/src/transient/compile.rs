@@ -24,8 +24,10 @@ use crate::topology::NONE;
 /// What keeps a side without any earth to a definite potential, siemens at each wire.
 const LEAKAGE_S: f64 = 1e-9;
 
-/// How loads are played: each part as a conductance beside an inductance or a capacitance, which
-/// draw at the voltages of the beginning what the load draws there.
+/// How loads are played: as what draws at the voltages of the beginning what the load draws there.
+/// A part that takes active and inductive power is a resistance and an inductance in series, so
+/// that no direct current stays in it; any other one is a conductance beside an inductance or a
+/// capacitance.
 #[derive(Clone, Copy, Debug)]
 pub enum Loads<'a> {
     /// None.
@@ -399,7 +401,11 @@ impl<const N: usize> Gathered<N> {
             };
             let (wire, against) = (wire.index(), against.map(Wire::index));
             let taps = Taps::between((node, wire), against.map(|it| (node, it)));
-            self.admittance(taps, (node, wire, against), y);
+            if y.re > 0.0 && y.im < 0.0 {
+                self.coil(taps, Complex64::ONE / y);
+            } else {
+                self.admittance(taps, (node, wire, against), y);
+            }
         }
         Ok(())
     }
