@@ -21,13 +21,13 @@ mod options;
 pub(crate) mod read;
 mod series;
 mod show;
-mod transient;
 #[cfg(test)]
 mod tests;
+mod transient;
 
 pub(crate) use explain::explain;
 pub use lastmeter_grid::diagram::Colouring;
-pub use options::{GridOptions, ShortCircuits};
+pub use options::{GridOptions, ShortCircuits, Transients};
 pub use read::{Origin, Read, read};
 
 /// Why there is no answer, or not all of it.

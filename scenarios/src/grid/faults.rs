@@ -94,7 +94,10 @@ pub(super) fn answer(
 }
 
 /// The network with its taps where regulators leave them.
-pub(super) fn as_it_stands(described: &Network, options: &flow::Options) -> Result<Network, flow::Failure> {
+pub(super) fn as_it_stands(
+    described: &Network,
+    options: &flow::Options,
+) -> Result<Network, flow::Failure> {
     let mut network = described.clone();
     for (transformer, winding, position) in flow::solve(described, options)?.taps {
         let windings = &mut network.transformers[transformer as usize].windings;
@@ -129,7 +132,11 @@ const ONE_PICTURE: &str = "a picture shows one short circuit; ask for one with -
 const NONE_ASKED: &str = "it describes no faults; ask with --fault ag@NODE or --fault-sweep";
 
 /// Reads `KIND@NODE` or `KIND@LINE:SHARE`.
-pub(super) fn fault(network: &Network, text: &str, impedance_ohm: Complex64) -> Result<Fault, String> {
+pub(super) fn fault(
+    network: &Network,
+    text: &str,
+    impedance_ohm: Complex64,
+) -> Result<Fault, String> {
     let Some((kind, place)) = text.split_once('@') else {
         return Err(format!("`{text}` is no fault; expected KIND@NODE, or KIND@LINE:SHARE"));
     };

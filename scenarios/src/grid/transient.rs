@@ -77,6 +77,9 @@ impl Asked<'_> {
         let step_s = wanted.step.as_secs_f64();
         let every_s = wanted.every.map_or(step_s, |every| every.as_secs_f64());
         let length_s = self.length.as_secs_f64();
+        if every_s <= 0.0 {
+            return Err("a --step or --every of 0 s: expected a time above it".to_owned());
+        }
         let watched = watch::read(self.network, &wanted.watch, self.events)?;
         let rows = length_s / every_s + 1.0;
         if !(rows.is_finite() && rows * watched.len() as f64 <= VALUES_MAX) {
@@ -109,8 +112,10 @@ impl Asked<'_> {
                 if shown_s > now_s + 1e-9 * step_s || shown_s > length_s + 1e-9 * step_s {
                     break;
                 }
-                let share = if now_s > at_s { ((shown_s - at_s) / (now_s - at_s)).min(1.0) } else { 1.0 };
-                for ((_, values), (before, now)) in channels.iter_mut().zip(before.iter().zip(&now)) {
+                let share =
+                    if now_s > at_s { ((shown_s - at_s) / (now_s - at_s)).min(1.0) } else { 1.0 };
+                for ((_, values), (before, now)) in channels.iter_mut().zip(before.iter().zip(&now))
+                {
                     values.push(before + (now - before) * share);
                 }
                 row += 1;

@@ -104,8 +104,8 @@ fn timed(network: &Network) -> [f64; 2] {
         for _ in 0..STEPS {
             transient.advance().expect("a step");
             for wire in Wire::PHASES {
-                taken += transient.voltage_v(NodeId(last), wire)
-                    + transient.source_current_a(0, wire);
+                taken +=
+                    transient.voltage_v(NodeId(last), wire) + transient.source_current_a(0, wire);
             }
         }
         steps.push((processor_s() - from) / STEPS as f64 * 1e6);
@@ -125,7 +125,8 @@ fn timed(network: &Network) -> [f64; 2] {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
     let mut rows: Vec<String> = Vec::new();
     let mut row = |name: &str, network: &Network| {
         let [step_us, switching_us] = timed(network);

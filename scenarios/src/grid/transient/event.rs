@@ -1,9 +1,9 @@
 //! What happens on the way, as it is written: `20ms fault ag@NODE 0.5`.
 
+use lastmeter_grid::Complex64;
 use lastmeter_grid::network::{Network, NodeId, Wire, Wires};
 use lastmeter_grid::short_circuit::{Kind, Location, split};
 use lastmeter_grid::transient::{Action, FaultKind, Place, Pole};
-use lastmeter_grid::Complex64;
 use lastmeter_params::nearest;
 
 use crate::grid::faults::{fault, in_any_case};
@@ -96,9 +96,8 @@ fn place(network: &mut Network, text: &str) -> Result<(u32, NodeId, Kind), Strin
     });
     // A line that an event before has divided is known by the node that divides it.
     let divided = text.split_once('@').and_then(|(_, place)| place.rsplit_once(':'));
-    let name = divided.and_then(|(line, share)| {
-        Some(format!("{line} at {}", share.parse::<f64>().ok()?))
-    });
+    let name =
+        divided.and_then(|(line, share)| Some(format!("{line} at {}", share.parse::<f64>().ok()?)));
     if let Some(node) = name.and_then(|name| network.node(&name)) {
         let kind = text.split_once('@').map_or(text, |(kind, _)| kind).parse()?;
         return Ok((id, node, kind));

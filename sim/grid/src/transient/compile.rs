@@ -16,8 +16,7 @@ use crate::circuit::{
 };
 use crate::flow::Flow;
 use crate::network::{
-    Fault, Line, Load, Magnetising, Network, Neutral, Source, Transformer, Wire,
-    WindingKind,
+    Fault, Line, Load, Magnetising, Network, Neutral, Source, Transformer, WindingKind, Wire,
 };
 use crate::topology::NONE;
 
@@ -262,7 +261,12 @@ impl<const N: usize> Gathered<N> {
 
     /// An admittance at rated frequency between two places: a conductance, beside it an inductance
     /// or a capacitance. Capacitances are joined by node.
-    fn admittance(&mut self, taps: Taps, (node, wire, against): (u32, usize, Option<usize>), y: Complex64) {
+    fn admittance(
+        &mut self,
+        taps: Taps,
+        (node, wire, against): (u32, usize, Option<usize>),
+        y: Complex64,
+    ) {
         if y.re != 0.0 {
             let (is_switched, is_closed) = (false, true);
             self.conductances.push(Conductance { taps, siemens: y.re, is_switched, is_closed });
@@ -282,14 +286,15 @@ impl<const N: usize> Gathered<N> {
     }
 
     fn line(&mut self, line: &Line) -> Result<Option<usize>, TransientError> {
-        let fault = |what: &str| {
-            TransientError::Element(Fault::new("line", &line.name, line.place, what))
-        };
+        let fault =
+            |what: &str| TransientError::Element(Fault::new("line", &line.name, line.place, what));
         if !(line.from_closed && line.to_closed) {
             if line.from_closed == line.to_closed {
                 return Ok(None);
             }
-            return Err(fault("it is open at one end, which transients do not play: open both ends"));
+            return Err(fault(
+                "it is open at one end, which transients do not play: open both ends",
+            ));
         }
         let wires = line.from.wires.as_slice();
         if wires != line.to.wires.as_slice() {
@@ -372,7 +377,11 @@ impl<const N: usize> Gathered<N> {
         self.conductances.push(Conductance { taps, siemens, is_switched, is_closed });
     }
 
-    fn load(&mut self, (place, load): (usize, &Load), loads: Loads<'_>) -> Result<(), TransientError> {
+    fn load(
+        &mut self,
+        (place, load): (usize, &Load),
+        loads: Loads<'_>,
+    ) -> Result<(), TransientError> {
         let node = load.connection.node.0;
         let Some(between) = parts_between(&load.connection, load.configuration) else {
             let what = "its star point is isolated, which transients do not play";
@@ -396,7 +405,11 @@ impl<const N: usize> Gathered<N> {
                         it.power_va[part] * sign
                     });
                     // What is dark begins as at rated voltage.
-                    if across == Complex64::ZERO { at_rated() } else { drawn.conj() / across.norm_sqr() }
+                    if across == Complex64::ZERO {
+                        at_rated()
+                    } else {
+                        drawn.conj() / across.norm_sqr()
+                    }
                 }
             };
             let (wire, against) = (wire.index(), against.map(Wire::index));
@@ -434,12 +447,18 @@ impl<const N: usize> Gathered<N> {
         let [first_y, second_y] = match it.magnetising {
             Magnetising::BySequence { y1_pu, .. } => [y1_pu * 0.5; 2],
             Magnetising::AtWinding { winding, y_pu, .. } => {
-                if winding == 0 { [y_pu, Complex64::ZERO] } else { [Complex64::ZERO, y_pu] }
+                if winding == 0 {
+                    [y_pu, Complex64::ZERO]
+                } else {
+                    [Complex64::ZERO, y_pu]
+                }
             }
         };
         for limb in 0..phases {
             let mut both = Taps::default();
-            for (winding, (y, turns)) in [(first_y, 1.0), (second_y, -ratio)].into_iter().enumerate() {
+            for (winding, (y, turns)) in
+                [(first_y, 1.0), (second_y, -ratio)].into_iter().enumerate()
+            {
                 let (plus, minus) = limbs[winding][limb];
                 let mut own = Taps::default();
                 for (at, sign) in [(plus, 1.0), (minus, -1.0)] {

@@ -296,9 +296,10 @@ impl<const N: usize> Transient<N> {
 
     /// What is stored in inductances and capacitances, joules.
     pub(super) fn stored_j(&self) -> f64 {
-        let series = self.series.iter().map(|it| {
-            dot(&it.current_a, &apply(&it.inductance_h, &it.current_a)) / 2.0
-        });
+        let series = self
+            .series
+            .iter()
+            .map(|it| dot(&it.current_a, &apply(&it.inductance_h, &it.current_a)) / 2.0);
         let capacitors = self.capacitors.iter().map(|it| {
             let voltage = &self.voltage_v[it.node as usize];
             dot(voltage, &apply(&it.farad, voltage)) / 2.0

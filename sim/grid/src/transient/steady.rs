@@ -14,10 +14,7 @@ use crate::block_lu::Matrix;
 use crate::topology::NONE;
 
 /// A matrix with ones where there is no conductor, inverted, and zeros there.
-fn inverted<const N: usize>(
-    impedance: &Block<N>,
-    conductance: &Block<N, f64>,
-) -> Option<Block<N>> {
+fn inverted<const N: usize>(impedance: &Block<N>, conductance: &Block<N, f64>) -> Option<Block<N>> {
     let mut filled = *impedance;
     let is_absent = |wire: usize| conductance[wire][wire] == 0.0;
     for wire in (0..N).filter(|wire| is_absent(*wire)) {

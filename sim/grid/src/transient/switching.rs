@@ -181,7 +181,8 @@ impl<const N: usize> Transient<N> {
                 let (FaultKind::Ground(wires) | FaultKind::Between(wires)) = kind;
                 let least = if matches!(kind, FaultKind::Between(_)) { 2 } else { 1 };
                 if wires.len() < least || wires.len() > 3 || wires.contains(Wire::Neutral) {
-                    let (what, expected) = ("a fault's number of phases", "1 to 3 to earth, 2 or 3 between");
+                    let (what, expected) =
+                        ("a fault's number of phases", "1 to 3 to earth, 2 or 3 between");
                     let found = wires.len() as f64;
                     return Err(TransientError::Figure { what, found, expected });
                 }
@@ -224,7 +225,8 @@ impl<const N: usize> Transient<N> {
         let zeros = self.zeros(&before);
         let zero = zeros.iter().map(|(share, _)| *share).reduce(f64::min);
         let length_s = until_s - from_s;
-        let due = self.switching.queue.first().map(|(at_s, _)| ((at_s - from_s) / length_s).max(0.0));
+        let due =
+            self.switching.queue.first().map(|(at_s, _)| ((at_s - from_s) / length_s).max(0.0));
         let due = due.filter(|share| *share <= 1.0);
         let Some(share) = zero.into_iter().chain(due).reduce(f64::min) else { return Ok(()) };
         self.go_back(&before, share, from_s + share * length_s);
@@ -301,7 +303,8 @@ impl<const N: usize> Transient<N> {
             }
             Action::Clear { id, at_zero } => {
                 let of = self.switching.faults.iter().filter(|(own, _)| *own == id);
-                let all: Vec<usize> = of.flat_map(|(_, at)| at.first..at.first + at.count).collect();
+                let all: Vec<usize> =
+                    of.flat_map(|(_, at)| at.first..at.first + at.count).collect();
                 for conductance in all {
                     self.open(conductance, at_zero);
                 }

@@ -45,7 +45,8 @@ fn largest_difference(time_constant_s: f64, begin_s: f64, step_s: f64) -> f64 {
         let at_s = transient.time_s();
         for (wire, turn) in [(Wire::A, 0.0), (Wire::B, -1.0), (Wire::C, 1.0)] {
             let angle = 0.4 + turn * std::f64::consts::TAU / 3.0;
-            let expected = if at_s > begin_s { offset_current(z, angle, begin_s, at_s) } else { 0.0 };
+            let expected =
+                if at_s > begin_s { offset_current(z, angle, begin_s, at_s) } else { 0.0 };
             let found = transient.source_current_a(0, wire);
             worst = worst.max((found - expected).abs());
             peak = peak.max(expected.abs());
@@ -99,8 +100,7 @@ fn a_capacitance_that_is_switched_on_charges_by_the_formula() {
         let peak_emf = SQRT_2 * RATED_V / 3.0_f64.sqrt();
         let steady = Complex64::ONE / c(1.0, OMEGA * resistance_ohm * farad);
         let time_constant_s = resistance_ohm * farad;
-        let wave =
-            |at: f64| peak_emf * steady.norm() * (OMEGA * at + 0.4 + steady.arg()).sin();
+        let wave = |at: f64| peak_emf * steady.norm() * (OMEGA * at + 0.4 + steady.arg()).sin();
         let (mut worst, mut peak) = (0.0_f64, 0.0_f64);
         while transient.time_s() < 0.1 {
             transient.advance().unwrap();
@@ -130,7 +130,8 @@ fn ringing_by_the_rule(
     let steady = Complex64::ONE / (Complex64::ONE + s * ohm * farad + s * s * henry * farad);
     let alpha = ohm / (2.0 * henry);
     let beta = (1.0 / (henry * farad) - alpha * alpha).sqrt();
-    let root = |p: Complex64| (Complex64::ONE + p * step_s / 2.0) / (Complex64::ONE - p * step_s / 2.0);
+    let root =
+        |p: Complex64| (Complex64::ONE + p * step_s / 2.0) / (Complex64::ONE - p * step_s / 2.0);
     let p = root(c(-alpha, beta)).ln() / step_s;
     // v = Im(emf steady e^jwt) + Re(k e^(p t)), with v = 0 and i = C v' = 0 at the beginning.
     let phasor = steady * peak_emf * Complex64::from_polar(1.0, OMEGA * begin_s + 0.4);

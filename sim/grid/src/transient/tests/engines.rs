@@ -35,7 +35,11 @@ fn feeder(clock: u8) -> Network {
         closed: vec![true, true],
         rated_power_va: 400e3,
         short_circuit_pu: vec![c(0.01, 0.04)],
-        magnetising: Magnetising::AtWinding { winding: 0, y_pu: c(0.002, -0.01), antifloat_pu: 0.0 },
+        magnetising: Magnetising::AtWinding {
+            winding: 0,
+            y_pu: c(0.002, -0.01),
+            antifloat_pu: 0.0,
+        },
         place: Read(0),
     });
     let mut before = low;
@@ -115,7 +119,10 @@ fn fault_currents_are_those_of_the_short_circuit_engine() {
     let cases = [
         (Kind::ThreePhase, FaultKind::Ground(Wires::ABC)),
         (Kind::SinglePhaseToGround(Wire::A), FaultKind::Ground(a)),
-        (Kind::TwoPhaseToGround(Wire::B, Wire::C), FaultKind::Ground(Wires::NONE.with(Wire::B).with(Wire::C))),
+        (
+            Kind::TwoPhaseToGround(Wire::B, Wire::C),
+            FaultKind::Ground(Wires::NONE.with(Wire::B).with(Wire::C)),
+        ),
     ];
     for node in [NodeId(1), NodeId(2), NodeId(6)] {
         for (kind, of_transient) in cases {

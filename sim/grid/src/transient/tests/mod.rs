@@ -1,6 +1,7 @@
 //! Against closed forms, the power flow and the short-circuit engine.
 
 mod closed_forms;
+mod earthing;
 mod engines;
 mod refusals;
 
@@ -47,7 +48,12 @@ fn add_line(network: &mut Network, from: NodeId, to: NodeId, z1: Complex64, z0: 
         to: Connection::abc(to),
         from_closed: true,
         to_closed: true,
-        impedance: LineImpedance::Sequence(SequenceImpedance { z1_ohm: z1, z0_ohm: z0, y1_s, y0_s }),
+        impedance: LineImpedance::Sequence(SequenceImpedance {
+            z1_ohm: z1,
+            z0_ohm: z0,
+            y1_s,
+            y0_s,
+        }),
         length_m: Some(1000.0),
         rated_current_a: None,
         place: Place(0),
