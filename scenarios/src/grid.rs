@@ -23,10 +23,11 @@ mod series;
 mod show;
 #[cfg(test)]
 mod tests;
+mod transient;
 
 pub(crate) use explain::explain;
 pub use lastmeter_grid::diagram::Colouring;
-pub use options::{GridOptions, ShortCircuits};
+pub use options::{GridOptions, ShortCircuits, Transients};
 pub use read::{Origin, Read, read};
 
 /// Why there is no answer, or not all of it.
@@ -88,7 +89,10 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
         ..Options::default()
     };
     let begin = now();
-    if options.sc {
+    if let Some(length) = options.transients.play {
+        let answer = transient::answer(&read, options, length, &choices)?;
+        out.write_all(answer.as_bytes())?;
+    } else if options.sc {
         let answer = faults::answer(&read, options, &choices)?;
         out.write_all(answer.as_bytes())?;
     } else if let Some(table) = &options.series {

@@ -239,3 +239,103 @@ fn a_network_runs_and_its_record_is_not_believed_once_it_was_changed() {
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(ran.stdout.contains("no interval ends after"), "{ran:?}");
 }
+
+/// What is played of the shipped feeder with a breaker, as JSON.
+fn played(more: &[&str]) -> serde_json::Value {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/grids/rts-feeder.toml");
+    let told = call(&[&["grid", shipped, "--play", "200 ms", "--format", "json"], more].concat());
+    assert_eq!(told.code, 0, "{told:?}");
+    serde_json::from_str(&told.stdout).unwrap()
+}
+
+/// The RMS value of a channel over a cycle up to an instant, in steps of 50 us.
+fn rms(played: &serde_json::Value, name: &str, until_ms: usize) -> f64 {
+    let all = played["channels"].as_array().unwrap();
+    let found = all.iter().find(|it| it["name"] == name);
+    let values = found.unwrap_or_else(|| panic!("{name}"))["values"].as_array().unwrap();
+    let until = until_ms * 20;
+    let square = |value: &serde_json::Value| value.as_f64().unwrap().powi(2);
+    (values[until - 400..until].iter().map(square).sum::<f64>() / 400.0).sqrt()
+}
+
+#[test]
+fn a_fault_is_played_as_the_short_circuit_engine_has_it_and_ends() {
+    let event = ["--event", "20.3 ms fault ag@bus-3 0.05", "--event", "120ms clear ag@bus-3"];
+    let played = played(&[&event[..], &["--watch", "bus-3"]].concat());
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/grids/rts-feeder.toml");
+    let fault = ["--sc", "--loaded", "--fault", "ag@bus-3", "--fault-resistance", "0.05"];
+    let told = call(&[&["grid", shipped, "--format", "json"][..], &fault].concat());
+    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let expected_a = value["short_circuits"][0]["current_a_rad"][0][0].as_f64().unwrap();
+    let found_a = rms(&played, "fault.ag@bus-3.1", 110);
+    assert!((found_a / expected_a - 1.0).abs() < 5e-4, "{found_a} {expected_a}");
+    let [before_v, during_v, after_v] = [20, 110, 195].map(|at| rms(&played, "bus-3.v.a", at));
+    assert!(during_v < 0.6 * before_v && (after_v / before_v - 1.0).abs() < 1e-3, "{after_v}");
+    assert!(rms(&played, "fault.ag@bus-3.1", 190) == 0.0);
+}
+
+#[test]
+fn a_breaker_and_a_source_act_while_a_network_is_played() {
+    let played = played(&[
+        "--event",
+        "50ms open sectioner",
+        "--event",
+        "110ms close sectioner",
+        "--event",
+        "150ms source supply 0.5",
+        "--watch",
+        "bus-2",
+        "--watch",
+        "sectioner",
+    ]);
+    let volts = [40, 100, 149, 195].map(|at| rms(&played, "bus-2.v.b", at));
+    assert!(volts[1] < 1e-3 * volts[0] && (volts[2] / volts[0] - 1.0).abs() < 1e-3, "{volts:?}");
+    assert!((volts[3] / volts[0] - 0.5).abs() < 1e-3, "{volts:?}");
+    assert!(rms(&played, "sectioner.i.b", 40) > 30.0);
+    assert!(rms(&played, "sectioner.i.b", 100) == 0.0);
+}
+
+#[test]
+fn what_was_played_is_a_recording_that_measures() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dip.cfg").display().to_string();
+    let event = "100 ms source supply 0.7";
+    played(&["--event", event, "--watch", "bus-1", "--comtrade", &file]);
+    let told = call(&["measure", &file, "--format", "json"]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let found_v = value["phases"][0]["u_rms_v"].as_f64().unwrap();
+    // Five cycles as they were, five with seven tenths of the voltage.
+    let expected_v = 228.05 * ((1.0 + 0.49) / 2.0_f64).sqrt();
+    assert!((found_v / expected_v - 1.0).abs() < 1e-3, "{found_v} {expected_v}");
+}
+
+#[test]
+fn what_cannot_be_played_is_refused_with_the_reason() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/grids/rts-feeder.toml");
+    let begin = ["grid", shipped, "--play", "100 ms"];
+    for (more, expected) in [
+        (&["--event", "20ms explode bus-3"][..], "expected `TIME fault KIND@PLACE [OHM]`"),
+        (&["--event", "20 fault ag@bus-3"], "expected a time with its unit"),
+        (&["--event", "20ms fault ag@bus3"], "did you mean `bus-3`?"),
+        (&["--event", "20ms fault ag@bus-3 -1"], "`-1` is no number from 0 on"),
+        (&["--event", "20ms fault open-a@cable-1:0.5"], "broken conductors are not played"),
+        (&["--event", "20ms open sectionr"], "did you mean `sectioner`?"),
+        (&["--event", "20ms source supply nan"], "`nan` is no number"),
+        (&["--watch", "bus-9"], "no node, line, switch or source of that name"),
+        (&["--step", "3 ms"], "expected one between 0 and a tenth of a period"),
+        (&["--step", "0 s"], "expected a time above it"),
+        (&["--every", "0 s"], "expected a time above it"),
+        (&["--every", "1 ns", "--play", "1000 s"], "cannot be used multiple times"),
+        (&["--sc"], "cannot be used with"),
+    ] {
+        let told = call(&[&begin[..], more].concat());
+        assert!(told.code == 2 && told.stderr.contains(expected), "{more:?}: {told:?}");
+    }
+    let told = call(&["grid", shipped, "--event", "20ms open sectioner"]);
+    assert!(told.code == 2 && told.stderr.contains("--play"), "{told:?}");
+    // A line is divided once, whoever names the same place again.
+    let events = ["--event", "20ms fault ag@cable-3:0.4", "--event", "60ms clear ag@cable-3:0.4"];
+    let told = call(&[&begin[..], &events].concat());
+    assert!(told.code == 0 && told.stdout.contains("fault.ag@cable-3:0.4.1"), "{told:?}");
+}

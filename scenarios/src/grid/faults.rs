@@ -94,7 +94,10 @@ pub(super) fn answer(
 }
 
 /// The network with its taps where regulators leave them.
-fn as_it_stands(described: &Network, options: &flow::Options) -> Result<Network, flow::Failure> {
+pub(super) fn as_it_stands(
+    described: &Network,
+    options: &flow::Options,
+) -> Result<Network, flow::Failure> {
     let mut network = described.clone();
     for (transformer, winding, position) in flow::solve(described, options)?.taps {
         let windings = &mut network.transformers[transformer as usize].windings;
@@ -129,7 +132,11 @@ const ONE_PICTURE: &str = "a picture shows one short circuit; ask for one with -
 const NONE_ASKED: &str = "it describes no faults; ask with --fault ag@NODE or --fault-sweep";
 
 /// Reads `KIND@NODE` or `KIND@LINE:SHARE`.
-fn fault(network: &Network, text: &str, impedance_ohm: Complex64) -> Result<Fault, String> {
+pub(super) fn fault(
+    network: &Network,
+    text: &str,
+    impedance_ohm: Complex64,
+) -> Result<Fault, String> {
     let Some((kind, place)) = text.split_once('@') else {
         return Err(format!("`{text}` is no fault; expected KIND@NODE, or KIND@LINE:SHARE"));
     };
@@ -167,7 +174,7 @@ fn nowhere(network: &Network, place: &str) -> String {
 
 /// Which of the names is this one but for its case, if only one is: scripts of `OpenDSS` write
 /// names as they come.
-fn in_any_case<'a>(names: impl Iterator<Item = &'a str>, wanted: &str) -> Option<usize> {
+pub(super) fn in_any_case<'a>(names: impl Iterator<Item = &'a str>, wanted: &str) -> Option<usize> {
     let mut found = names.enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
     found.next().filter(|_| found.next().is_none()).map(|(at, _)| at)
 }

@@ -1,6 +1,7 @@
 //! The command line of `lastmeter grid`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -20,7 +21,8 @@ use crate::output::{Format, one_of};
   lastmeter grid feeder.dss --sc --fault ag@671 --fault abc@650632:0.5
   lastmeter grid feeder.dss --sc --fault abc@671 --loaded --svg fault.svg
   lastmeter grid feeder.dss --sc --fault-sweep --format csv
-  lastmeter grid feeder.dss --series day.csv --format csv")]
+  lastmeter grid feeder.dss --series day.csv --format csv
+  lastmeter grid feeder.toml --play 0.2s --event \"20ms fault ag@n3 0.1\" --event \"70ms clear ag@n3\"")]
 pub struct GridOptions {
     /// A network: JSON of power-grid-model (.json), an `OpenDSS` script, or our own TOML (.toml)
     pub file: PathBuf,
@@ -62,6 +64,37 @@ pub struct GridOptions {
     /// Which short circuits.
     #[command(flatten)]
     pub short_circuits: ShortCircuits,
+    /// What is played.
+    #[command(flatten)]
+    pub transients: Transients,
+}
+
+/// What is played instant by instant.
+#[derive(Clone, Debug, Args)]
+pub struct Transients {
+    /// Play the network so long, instant by instant from its steady state on, instead of the power
+    /// flow
+    #[arg(long, value_name = "TIME", value_parser = crate::device::length, conflicts_with_all = [
+        "sc", "svg", "color_by", "write", "series", "asym",
+    ])]
+    pub play: Option<Duration>,
+    /// What happens on the way: `20ms fault ag@NODE 0.5`, `120ms clear ag@NODE`, `60ms open SWITCH`,
+    /// `0.2s close SWITCH`, `10ms source NAME 0.9`; may be repeated
+    #[arg(long = "event", value_name = "TIME WHAT", requires = "play")]
+    pub events: Vec<String>,
+    /// The length of a step
+    #[arg(long, value_name = "TIME", default_value = "50us", value_parser = crate::device::length, requires = "play")]
+    pub step: Duration,
+    /// Show the voltages of a node, the currents of a line, a switch or a source; may be repeated.
+    /// Without any: sources, and what has a fault
+    #[arg(long, value_name = "NAME", requires = "play")]
+    pub watch: Vec<String>,
+    /// What is shown and written is so far apart; the step if left out
+    #[arg(long, value_name = "TIME", value_parser = crate::device::length, requires = "play")]
+    pub every: Option<Duration>,
+    /// Write what is watched as COMTRADE (2013, FLOAT32): this file and a `.dat` beside it
+    #[arg(long, value_name = "FILE.cfg", requires = "play")]
+    pub comtrade: Option<PathBuf>,
 }
 
 /// Which short circuits are wanted.

@@ -6,7 +6,7 @@ use lastmeter_grid::diagram::Colouring;
 
 use lastmeter_grid::short_circuit::Scaling;
 
-use super::{GridOptions, ShortCircuits, Stop};
+use super::{GridOptions, ShortCircuits, Stop, Transients};
 use crate::output::Format;
 
 /// A home of 2 kW at the end of 0.1 ohm, behind a stiff source.
@@ -50,6 +50,19 @@ fn options(file: PathBuf, format: Format) -> GridOptions {
         series: None,
         sc: false,
         short_circuits: unfaulted(),
+        transients: unplayed(),
+    }
+}
+
+/// Nothing is played.
+pub(super) fn unplayed() -> Transients {
+    Transients {
+        play: None,
+        events: Vec::new(),
+        step: std::time::Duration::from_micros(50),
+        watch: Vec::new(),
+        every: None,
+        comtrade: None,
     }
 }
 

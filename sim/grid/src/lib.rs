@@ -21,6 +21,7 @@ pub mod protection;
 pub mod short_circuit;
 pub mod sweep;
 pub mod topology;
+pub mod transient;
 
 pub use network::Network;
 pub use num_complex::Complex64;

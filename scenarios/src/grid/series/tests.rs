@@ -63,6 +63,7 @@ impl Folder {
             series,
             sc: false,
             short_circuits: super::super::tests::unfaulted(),
+            transients: super::super::tests::unplayed(),
         }
     }
 

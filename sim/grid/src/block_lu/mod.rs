@@ -66,6 +66,23 @@ impl<const N: usize, T: Scalar> Matrix<N, T> {
         Some(if in_order { (upper, lower) } else { (lower, upper) })
     }
 
+    /// The block in a node's row and another one's column; none if that pair has no entry.
+    pub fn block_mut(
+        &mut self,
+        symbolic: &Symbolic,
+        row: u32,
+        column: u32,
+    ) -> Option<&mut Block<N, T>> {
+        let (a, b) = (*symbolic.row_of.get(row as usize)?, *symbolic.row_of.get(column as usize)?);
+        if a == b {
+            return self.diagonal.get_mut(a as usize);
+        }
+        let range = symbolic.range(a.min(b) as usize);
+        let at = symbolic.column[range.clone()].binary_search(&a.max(b)).ok()?;
+        let blocks = if a < b { &mut self.upper } else { &mut self.lower };
+        blocks.get_mut(range.start + at)
+    }
+
     /// Factors the matrix in place.
     ///
     /// # Errors

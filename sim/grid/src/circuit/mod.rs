@@ -23,10 +23,12 @@ use num_complex::Complex64;
 pub use compile::{Fixed, compile};
 pub(crate) use compile::{compile_for_cases, project};
 pub use injection::{EARTH, Follows, Part, VoltageDependence};
-pub(crate) use injection::{law, rated_across, shunt_admittance};
+pub(crate) use injection::{law, parts_between, rated_across, shunt_admittance};
 pub(crate) use line::{LineModel, line_model};
 pub(crate) use reach::{dead_loop, half_reached_load, is_whole, misplaced_shunt, unreached};
-pub(crate) use transformer::{Windings, positive_sequence, transformer_admittance};
+pub(crate) use transformer::{
+    Windings, coil_volts, coils, positive_sequence, transformer_admittance,
+};
 
 use crate::block::{Block, Column, add_to, apply, inverse, negative, zero};
 use crate::network::{Line, Wire, Wires};

@@ -218,7 +218,7 @@ fn zero_sequence(
 const TERMINALS: usize = 15;
 
 /// One coil: from this terminal to that one.
-type Coil = (usize, usize);
+pub(crate) type Coil = (usize, usize);
 
 fn by_coils(
     it: &Transformer,
@@ -323,7 +323,7 @@ fn tap_ratio(it: &Transformer, winding: usize) -> f64 {
 }
 
 /// The voltage across a coil of a winding at its taps, volts.
-fn coil_volts(it: &Transformer, winding: usize, phases: usize) -> f64 {
+pub(crate) fn coil_volts(it: &Transformer, winding: usize, phases: usize) -> f64 {
     let rated = it.windings[winding].rated_voltage_v * tap_ratio(it, winding);
     match it.windings[winding].kind {
         WindingKind::Delta => rated,
@@ -333,7 +333,7 @@ fn coil_volts(it: &Transformer, winding: usize, phases: usize) -> f64 {
 }
 
 /// The coils of a winding in the order of the limbs they are on.
-fn coils(it: &Transformer, winding: usize, phases: usize) -> Result<[Coil; 3], String> {
+pub(crate) fn coils(it: &Transformer, winding: usize, phases: usize) -> Result<[Coil; 3], String> {
     let this = &it.windings[winding];
     let wire = |k: usize| 4 * winding + this.connection.wires.as_slice()[k].index();
     let star_point = match this.kind {

@@ -8,7 +8,10 @@ use crate::network::{
 
 /// Makes two lines of one, each with its share of impedance, charging and length, and a node
 /// between them. The first part keeps its place in the list, the second is added at the end.
-pub(super) fn split(network: &mut Network, at: usize, share: f64) -> NodeId {
+///
+/// # Panics
+/// If there is no such line.
+pub fn split(network: &mut Network, at: usize, share: f64) -> NodeId {
     let line = network.lines[at].clone();
     let rated_voltage_v = network.nodes[line.from.node.index()].rated_voltage_v;
     let between = network.push_node(Node {

@@ -22,6 +22,7 @@ mod tests;
 
 use num_complex::Complex64;
 
+pub use along::split;
 pub use paths::Kind;
 pub use sweep::{Sweep, sweep};
 

@@ -1,0 +1,123 @@
+//! What is shown of a network that is played.
+
+use lastmeter_grid::network::{Network, NodeId, Wire};
+use lastmeter_grid::transient::Transient;
+
+use super::event::Event;
+
+/// One channel.
+#[derive(Clone, Debug)]
+pub(super) struct Watched {
+    pub(super) name: String,
+    pub(super) unit: &'static str,
+    pub(super) wire: Option<Wire>,
+    of: Of,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    Node(NodeId),
+    Line(usize),
+    Switch(usize, usize),
+    Source(usize),
+    /// The currents of a fault, by their place.
+    Fault(u32, usize),
+}
+
+impl Watched {
+    /// Its value now: volts to earth, or amperes into the end `from`.
+    pub(super) fn value<const N: usize>(&self, transient: &Transient<N>) -> f64 {
+        let wire = self.wire.unwrap_or(Wire::A);
+        match self.of {
+            Of::Node(node) => transient.voltage_v(node, wire),
+            Of::Line(line) => transient.line_current_a(line, wire),
+            Of::Switch(switch, pole) => transient.switch_current_a(switch, pole),
+            Of::Source(source) => transient.source_current_a(source, wire),
+            Of::Fault(id, place) => {
+                transient.fault_currents_a(id).get(place).copied().unwrap_or(0.0)
+            }
+        }
+    }
+}
+
+/// The channels of these names; without any those of sources, and of nodes with a fault.
+pub(super) fn read(
+    network: &Network,
+    names: &[String],
+    events: &[Event],
+) -> Result<Vec<Watched>, String> {
+    let mut all = Vec::new();
+    for name in names {
+        let before = all.len();
+        of_name(network, name, &mut all);
+        if all.len() == before {
+            return Err(format!(
+                "--watch `{name}`: the network has no node, line, switch or source of that name"
+            ));
+        }
+    }
+    let faults = || events.iter().filter_map(|event| event.fault.as_ref());
+    if names.is_empty() {
+        for (place, source) in network.sources.iter().enumerate() {
+            currents(&source.name, &Wire::PHASES, |_| Of::Source(place), &mut all);
+        }
+        let mut shown = Vec::new();
+        for &(_, node, _) in faults().filter(|(_, node, _)| node.index() < network.nodes.len()) {
+            if !shown.contains(&node) {
+                shown.push(node);
+                voltages(network, node, &mut all);
+            }
+        }
+    }
+    let mut shown = Vec::new();
+    for (id, _, text) in faults() {
+        if shown.contains(id) {
+            continue;
+        }
+        shown.push(*id);
+        let kind = text.split_once('@').map_or("", |(kind, _)| kind);
+        let count = kind.trim_end_matches(['g', 'n']).len().clamp(1, 3);
+        let count = if kind.len() == 2 && !kind.ends_with('g') { 1 } else { count };
+        for place in 0..count {
+            let name = format!("fault.{text}.{}", place + 1);
+            all.push(Watched { name, unit: "A", wire: None, of: Of::Fault(*id, place) });
+        }
+    }
+    Ok(all)
+}
+
+fn of_name(network: &Network, name: &str, all: &mut Vec<Watched>) {
+    if let Some(node) = network.node(name) {
+        voltages(network, node, all);
+    }
+    if let Some(line) = network.lines.iter().position(|it| &*it.name == name) {
+        let wires = network.lines[line].from.wires;
+        currents(name, wires.as_slice(), |_| Of::Line(line), all);
+    }
+    if let Some(switch) = network.switches.iter().position(|it| &*it.name == name) {
+        let wires = network.switches[switch].from.wires;
+        currents(name, wires.as_slice(), |pole| Of::Switch(switch, pole), all);
+    }
+    if let Some(source) = network.sources.iter().position(|it| &*it.name == name) {
+        currents(name, &Wire::PHASES, |_| Of::Source(source), all);
+    }
+}
+
+fn voltages(network: &Network, node: NodeId, all: &mut Vec<Watched>) {
+    let of = &network.nodes[node.index()];
+    all.extend(of.wires.iter().map(|wire| Watched {
+        name: format!("{}.v.{wire}", of.name),
+        unit: "V",
+        wire: Some(wire),
+        of: Of::Node(node),
+    }));
+}
+
+fn currents(name: &str, wires: &[Wire], of: impl Fn(usize) -> Of, all: &mut Vec<Watched>) {
+    all.extend(wires.iter().enumerate().map(|(pole, wire)| Watched {
+        name: format!("{name}.i.{wire}"),
+        unit: "A",
+        wire: Some(*wire),
+        of: of(pole),
+    }));
+}

@@ -1,0 +1,605 @@
+//! What is played of a network.
+
+use std::collections::BTreeMap;
+use std::f64::consts::TAU;
+
+use num_complex::Complex64;
+use thiserror::Error;
+
+use super::Transient;
+use super::elements::{Capacitor, Coil, Conductance, Emf, Series, Taps};
+use super::switching::{PoleAt, Switching};
+use crate::block::{Block, add_to, inverse, product, zero};
+use crate::block_lu::{Matrix, Symbolic};
+use crate::circuit::{
+    SWITCH_OHM, coil_volts, coils, line_model, parts_between, positive_sequence, shunt_admittance,
+};
+use crate::flow::Flow;
+use crate::network::{
+    Fault, Line, Load, Magnetising, Network, Neutral, Source, Transformer, WindingKind, Wire,
+};
+use crate::topology::NONE;
+
+/// What keeps a side without any earth to a definite potential, siemens at each wire.
+const LEAKAGE_S: f64 = 1e-9;
+
+/// How loads are played: as what draws at the voltages of the beginning what the load draws there.
+/// A part that takes active and inductive power is a resistance and an inductance in series, so
+/// that no direct current stays in it; any other one is a conductance beside an inductance or a
+/// capacitance.
+#[derive(Clone, Copy, Debug)]
+pub enum Loads<'a> {
+    /// None.
+    None,
+    /// At rated voltage.
+    Rated,
+    /// At the voltages of a power flow of the same network.
+    AsFlow(&'a Flow),
+}
+
+/// How a network is played.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// The length of a step, seconds.
+    pub step_s: f64,
+    /// What loads are.
+    pub loads: Loads<'a>,
+}
+
+/// Why a network cannot be played.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum TransientError {
+    /// A step that is none.
+    #[error("a step of {0} s: expected one between 0 and a tenth of a period")]
+    Step(f64),
+    /// An element that cannot be played.
+    #[error("{0}")]
+    Element(Fault),
+    /// A neutral wire among three wires.
+    #[error("node `{0}` has a neutral wire: expected the transient of four wires")]
+    Neutral(Box<str>),
+    /// The matrix cannot be inverted there.
+    #[error("the network has no solution at node `{0}`")]
+    Singular(Box<str>),
+    /// An action about something that is not there.
+    #[error("there is no {what} {place}: the network has {count}, counted from 0")]
+    Place {
+        /// What kind of element.
+        what: &'static str,
+        /// Which was meant.
+        place: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A figure that an action cannot have.
+    #[error("{what} of {found}: expected {expected}")]
+    Figure {
+        /// Of what.
+        what: &'static str,
+        /// What was given.
+        found: f64,
+        /// What is possible.
+        expected: &'static str,
+    },
+}
+
+/// Which element is where.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    pub(super) nodes: Vec<Box<str>>,
+    /// Of each line its series branch.
+    pub(super) line: Vec<Option<usize>>,
+    /// Of each switch its first conductance and how many there are.
+    pub(super) switch: Vec<(usize, usize)>,
+}
+
+impl Names {
+    pub(super) fn of_node(&self, node: u32) -> Box<str> {
+        let star_point = || "the star point of a transformer".into();
+        self.nodes.get(node as usize).cloned().unwrap_or_else(star_point)
+    }
+}
+
+/// What is gathered before the matrix can be made.
+struct Gathered<const N: usize> {
+    omega: f64,
+    step_s: f64,
+    nodes: usize,
+    series: Vec<Series<N>>,
+    farad: BTreeMap<u32, Block<N, f64>>,
+    coils: Vec<Coil>,
+    conductances: Vec<Conductance>,
+    sources: Vec<Emf<N>>,
+}
+
+pub(super) fn compile<const N: usize>(
+    network: &Network,
+    options: &Options<'_>,
+) -> Result<Transient<N>, TransientError> {
+    let step_s = options.step_s;
+    if !(step_s > 0.0 && step_s <= 0.1 / network.frequency_hz) {
+        return Err(TransientError::Step(step_s));
+    }
+    if N < 4
+        && let Some(node) = network.nodes.iter().find(|it| it.wires.contains(Wire::Neutral))
+    {
+        return Err(TransientError::Neutral(node.name.clone()));
+    }
+    let mut gathered = Gathered::<N> {
+        omega: TAU * network.frequency_hz,
+        step_s,
+        nodes: network.nodes.len(),
+        series: Vec::new(),
+        farad: BTreeMap::new(),
+        coils: Vec::new(),
+        conductances: Vec::new(),
+        sources: Vec::new(),
+    };
+    let mut names = Names {
+        nodes: network.nodes.iter().map(|node| node.name.clone()).collect(),
+        ..Names::default()
+    };
+    for line in &network.lines {
+        names.line.push(gathered.line(line)?);
+    }
+    for transformer in &network.transformers {
+        gathered.transformer(transformer)?;
+    }
+    for (place, source) in network.sources.iter().enumerate().filter(|(_, it)| it.connected) {
+        gathered.source(network, place, source)?;
+    }
+    for shunt in network.shunts.iter().filter(|it| it.connected) {
+        let admittance = shunt_admittance(shunt).map_err(TransientError::Element)?;
+        gathered.shunt(shunt.connection.node.0, &admittance);
+    }
+    for (place, load) in network.loads.iter().enumerate().filter(|(_, it)| it.connected) {
+        gathered.load((place, load), options.loads)?;
+    }
+    for switch in &network.switches {
+        let first = gathered.conductances.len();
+        let wires = switch.from.wires.as_slice().iter().zip(switch.to.wires.as_slice());
+        for (from, to) in wires {
+            let taps = Taps::between(
+                (switch.from.node.0, from.index()),
+                Some((switch.to.node.0, to.index())),
+            );
+            gathered.switched(taps, 1.0 / SWITCH_OHM, switch.closed);
+        }
+        names.switch.push((first, gathered.conductances.len() - first));
+    }
+    gathered.leak(network);
+    Ok(gathered.made(names))
+}
+
+fn real<const N: usize>(block: &Block<N>, of: impl Fn(Complex64) -> f64) -> Block<N, f64> {
+    std::array::from_fn(|i| std::array::from_fn(|j| of(block[i][j])))
+}
+
+/// Rows and columns of conductors, put where their wires are.
+fn placed<const N: usize>(conductors: &Block<4>, wires: &[Wire]) -> Block<N> {
+    let mut block = zero();
+    for (i, row) in wires.iter().enumerate() {
+        for (j, column) in wires.iter().enumerate() {
+            block[row.index()][column.index()] = conductors[i][j];
+        }
+    }
+    block
+}
+
+/// The inverse on the wires that have a conductor, zero elsewhere.
+fn inverse_on<const N: usize>(block: &Block<N, f64>, wires: &[Wire]) -> Option<Block<N, f64>> {
+    let mut filled = *block;
+    for wire in (0..N).filter(|wire| !wires.iter().any(|it| it.index() == *wire)) {
+        filled[wire][wire] = 1.0;
+    }
+    let mut inverted = inverse(&filled)?;
+    for wire in (0..N).filter(|wire| !wires.iter().any(|it| it.index() == *wire)) {
+        inverted[wire][wire] = 0.0;
+    }
+    Some(inverted)
+}
+
+impl<const N: usize> Gathered<N> {
+    /// A series branch of an impedance at rated frequency.
+    fn series(
+        &mut self,
+        (from, to): (u32, u32),
+        impedance: &Block<N>,
+        wires: &[Wire],
+    ) -> Option<usize> {
+        let resistance_ohm = real(impedance, |z| z.re);
+        let omega = self.omega;
+        let inductance_h = real(impedance, |z| z.im / omega);
+        let twice = inductance_h.map(|row| row.map(|l| 2.0 * l / self.step_s));
+        let mut sum = resistance_ohm;
+        add_to(&mut sum, &twice);
+        let conductance = inverse_on(&sum, wires)?;
+        let damped = product(&conductance, &twice);
+        let mut memory = damped;
+        let lost = product(&conductance, &resistance_ohm);
+        for (memory, lost) in memory.as_flattened_mut().iter_mut().zip(lost.as_flattened()) {
+            *memory -= lost;
+        }
+        self.series.push(Series {
+            from,
+            to,
+            pair: 0,
+            resistance_ohm,
+            inductance_h,
+            conductance,
+            memory,
+            damped,
+            emf_v: [0.0; N],
+            current_a: [0.0; N],
+            driven_a: [0.0; N],
+            history_a: [0.0; N],
+        });
+        Some(self.series.len() - 1)
+    }
+
+    fn coil(&mut self, taps: Taps, impedance_ohm: Complex64) {
+        let (resistance_ohm, inductance_h) = (impedance_ohm.re, impedance_ohm.im / self.omega);
+        let twice = 2.0 * inductance_h / self.step_s;
+        let conductance = 1.0 / (resistance_ohm + twice);
+        self.coils.push(Coil {
+            taps,
+            resistance_ohm,
+            inductance_h,
+            conductance,
+            memory: conductance * (twice - resistance_ohm),
+            damped: conductance * twice,
+            current_a: 0.0,
+            driven_a: 0.0,
+            history_a: 0.0,
+        });
+    }
+
+    fn switched(&mut self, taps: Taps, siemens: f64, is_closed: bool) {
+        let is_switched = true;
+        self.conductances.push(Conductance { taps, siemens, is_switched, is_closed });
+    }
+
+    /// An admittance at rated frequency between two places: a conductance, beside it an inductance
+    /// or a capacitance. Capacitances are joined by node.
+    fn admittance(
+        &mut self,
+        taps: Taps,
+        (node, wire, against): (u32, usize, Option<usize>),
+        y: Complex64,
+    ) {
+        if y.re != 0.0 {
+            let (is_switched, is_closed) = (false, true);
+            self.conductances.push(Conductance { taps, siemens: y.re, is_switched, is_closed });
+        }
+        if y.im < 0.0 {
+            self.coil(taps, Complex64::new(0.0, -1.0 / y.im));
+        } else if y.im > 0.0 {
+            let farad = y.im / self.omega;
+            let block = self.farad.entry(node).or_insert_with(zero);
+            block[wire][wire] += farad;
+            if let Some(against) = against {
+                block[against][against] += farad;
+                block[wire][against] -= farad;
+                block[against][wire] -= farad;
+            }
+        }
+    }
+
+    fn line(&mut self, line: &Line) -> Result<Option<usize>, TransientError> {
+        let fault =
+            |what: &str| TransientError::Element(Fault::new("line", &line.name, line.place, what));
+        if !(line.from_closed && line.to_closed) {
+            if line.from_closed == line.to_closed {
+                return Ok(None);
+            }
+            return Err(fault(
+                "it is open at one end, which transients do not play: open both ends",
+            ));
+        }
+        let wires = line.from.wires.as_slice();
+        if wires != line.to.wires.as_slice() {
+            return Err(fault("its conductors change places, which transients do not play"));
+        }
+        let model = line_model(line);
+        let (from, to) = (line.from.node.0, line.to.node.0);
+        for node in [from, to] {
+            self.shunt::<4>(node, &placed(&model.half_shunt, wires));
+        }
+        let series = self.series((from, to), &placed(&model.series, wires), wires);
+        series.map(Some).ok_or_else(|| fault("its impedance has no inverse"))
+    }
+
+    /// A constant admittance to earth and between the wires of a node, at rated frequency.
+    fn shunt<const M: usize>(&mut self, node: u32, admittance: &Block<M>) {
+        let mut admittance = *admittance;
+        if (0..M).all(|wire| admittance[wire][wire].im >= 0.0) {
+            // As a whole: between wires there may be less than nothing.
+            let farad = self.farad.entry(node).or_insert_with(zero);
+            for row in 0..M.min(N) {
+                for column in 0..M.min(N) {
+                    farad[row][column] += admittance[row][column].im / self.omega;
+                    admittance[row][column].im = 0.0;
+                }
+            }
+        }
+        for row in 0..M.min(N) {
+            for column in row + 1..M.min(N) {
+                let y = -admittance[row][column];
+                let taps = Taps::between((node, row), Some((node, column)));
+                self.admittance(taps, (node, row, Some(column)), y);
+            }
+            let to_earth: Complex64 = admittance[row].iter().sum();
+            self.admittance(Taps::between((node, row), None), (node, row, None), to_earth);
+        }
+    }
+
+    fn source(
+        &mut self,
+        network: &Network,
+        place: usize,
+        source: &Source,
+    ) -> Result<(), TransientError> {
+        let (z1, z0) = (source.z1_ohm, source.z0_ohm);
+        let own = (z0 + z1 * 2.0) / 3.0;
+        let mutual = (z0 - z1) / 3.0;
+        let mut impedance = zero();
+        for row in 0..3 {
+            for column in 0..3 {
+                impedance[row][column] = if row == column { own } else { mutual };
+            }
+            if z1 == Complex64::ZERO {
+                // An ideal voltage is as stiff as a closed switch.
+                impedance[row][row] += SWITCH_OHM;
+            }
+        }
+        let node = source.node.0;
+        let series = self.series((NONE, node), &impedance, &Wire::PHASES).ok_or_else(|| {
+            let what = "its impedance has no inverse";
+            TransientError::Element(Fault::new("source", &source.name, source.place, what))
+        })?;
+        if N == 4 && network.nodes[source.node.index()].wires.contains(Wire::Neutral) {
+            self.earth(node, 3);
+        }
+        let turned = Complex64::from_polar(source.voltage_v / 3.0_f64.sqrt(), source.angle_rad);
+        let phases = positive_sequence();
+        let phasor_v =
+            std::array::from_fn(|k| phases.get(k).map_or(Complex64::ZERO, |it| it * turned));
+        let frequency_hz = network.frequency_hz;
+        self.sources.push(Emf { source: place, series, frequency_hz, share: 1.0, phasor_v });
+        Ok(())
+    }
+
+    /// Earths a wire solidly.
+    fn earth(&mut self, node: u32, wire: usize) {
+        let taps = Taps::between((node, wire), None);
+        let (is_switched, is_closed) = (false, true);
+        let siemens = 1.0 / SWITCH_OHM;
+        self.conductances.push(Conductance { taps, siemens, is_switched, is_closed });
+    }
+
+    fn load(
+        &mut self,
+        (place, load): (usize, &Load),
+        loads: Loads<'_>,
+    ) -> Result<(), TransientError> {
+        let node = load.connection.node.0;
+        let Some(between) = parts_between(&load.connection, load.configuration) else {
+            let what = "its star point is isolated, which transients do not play";
+            let fault = Fault::new("load", &load.name, load.place, what);
+            return Err(TransientError::Element(fault));
+        };
+        let rated = load.rated_voltage_v * load.rated_voltage_v;
+        for (part, &(wire, against)) in between.as_slice().iter().take(load.parts()).enumerate() {
+            let at_rated = || load.power_va[part].conj() / rated;
+            let y = match loads {
+                Loads::None => return Ok(()),
+                Loads::Rated => at_rated(),
+                Loads::AsFlow(flow) => {
+                    let of = |wire: Wire| {
+                        let state = flow.nodes.get(node as usize);
+                        state.map_or(Complex64::ZERO, |it| it.voltage_v[wire.index()])
+                    };
+                    let across = of(wire) - against.map_or(Complex64::ZERO, of);
+                    let drawn = flow.loads.get(place).map_or(Complex64::ZERO, |it| {
+                        let sign = if load.generator { -1.0 } else { 1.0 };
+                        it.power_va[part] * sign
+                    });
+                    // What is dark begins as at rated voltage.
+                    if across == Complex64::ZERO {
+                        at_rated()
+                    } else {
+                        drawn.conj() / across.norm_sqr()
+                    }
+                }
+            };
+            let (wire, against) = (wire.index(), against.map(Wire::index));
+            let taps = Taps::between((node, wire), against.map(|it| (node, it)));
+            if y.re > 0.0 && y.im < 0.0 {
+                self.coil(taps, Complex64::ONE / y);
+            } else {
+                self.admittance(taps, (node, wire, against), y);
+            }
+        }
+        Ok(())
+    }
+
+    fn transformer(&mut self, it: &Transformer) -> Result<(), TransientError> {
+        let fault = |what: &str| {
+            TransientError::Element(Fault::new("transformer", &it.name, it.place, what))
+        };
+        if it.windings.len() != 2 {
+            return Err(fault("it has three windings, which transients do not play"));
+        }
+        let phases = if it.windings[0].connection.wires.as_slice().len() == 3 { 3 } else { 1 };
+        let limbs: Vec<_> = (0..2)
+            .map(|winding| coils(it, winding, phases))
+            .collect::<Result<_, _>>()
+            .map_err(|what| fault(&what))?;
+        let volts = [0, 1].map(|winding| coil_volts(it, winding, phases));
+        let star = [0, 1].map(|winding| self.star_point(it, winding));
+        let terminal = |at: usize, own: &[Option<u32>; 2]| match at {
+            0..8 => Some((it.windings[at / 4].connection.node.0, at % 4)),
+            _ => own[at - 12].map(|node| (node, 0)),
+        };
+        let base_va = it.rated_power_va / phases as f64;
+        let leakage_ohm = it.short_circuit_pu[0] * (volts[0] * volts[0] / base_va);
+        let ratio = volts[0] / volts[1];
+        let [first_y, second_y] = match it.magnetising {
+            Magnetising::BySequence { y1_pu, .. } => [y1_pu * 0.5; 2],
+            Magnetising::AtWinding { winding, y_pu, .. } => {
+                if winding == 0 {
+                    [y_pu, Complex64::ZERO]
+                } else {
+                    [Complex64::ZERO, y_pu]
+                }
+            }
+        };
+        for limb in 0..phases {
+            let mut both = Taps::default();
+            for (winding, (y, turns)) in
+                [(first_y, 1.0), (second_y, -ratio)].into_iter().enumerate()
+            {
+                let (plus, minus) = limbs[winding][limb];
+                let mut own = Taps::default();
+                for (at, sign) in [(plus, 1.0), (minus, -1.0)] {
+                    let Some((node, wire)) = terminal(at, &star) else { continue };
+                    own.add(node, wire, sign);
+                    both.add(node, wire, sign * turns);
+                }
+                if it.closed[winding] {
+                    let y = y * (base_va / (volts[winding] * volts[winding]));
+                    self.magnetising(own, y);
+                }
+            }
+            if it.closed.iter().all(|closed| *closed) {
+                self.coil(both, leakage_ohm);
+            }
+        }
+        Ok(())
+    }
+
+    /// A magnetising branch: losses beside an inductance.
+    fn magnetising(&mut self, taps: Taps, y: Complex64) {
+        if y.re > 0.0 {
+            let (is_switched, is_closed) = (false, true);
+            self.conductances.push(Conductance { taps, siemens: y.re, is_switched, is_closed });
+        }
+        if y.im < 0.0 {
+            self.coil(taps, Complex64::new(0.0, -1.0 / y.im));
+        }
+    }
+
+    /// The node of a winding's star point, if that has a potential of its own.
+    fn star_point(&mut self, it: &Transformer, winding: usize) -> Option<u32> {
+        let node = it.windings[winding].connection.node.0;
+        match it.windings[winding].kind {
+            WindingKind::Star(Neutral::Earthed(through)) if through == Complex64::ZERO => None,
+            WindingKind::Star(Neutral::Earthed(through)) => {
+                let own = self.extra_node();
+                self.coil(Taps::between((own, 0), None), through);
+                Some(own)
+            }
+            WindingKind::Star(Neutral::Isolated) => Some(self.extra_node()),
+            WindingKind::Star(Neutral::EarthedWire) => {
+                self.earth(node, 3);
+                None
+            }
+            WindingKind::Star(Neutral::Wire) | WindingKind::Delta | WindingKind::Zigzag(_) => None,
+        }
+    }
+
+    fn extra_node(&mut self) -> u32 {
+        self.nodes += 1;
+        (self.nodes - 1) as u32
+    }
+
+    /// A little to earth everywhere, and ones where there is no wire.
+    fn leak(&mut self, network: &Network) {
+        let (is_switched, is_closed) = (false, true);
+        for node in 0..self.nodes as u32 {
+            for wire in 0..N {
+                let described = network.nodes.get(node as usize);
+                let has = described.map_or(wire == 0, |it| it.wires.contains(Wire::ALL[wire]));
+                let taps = Taps::between((node, wire), None);
+                let siemens = if has { LEAKAGE_S } else { 1.0 };
+                self.conductances.push(Conductance { taps, siemens, is_switched, is_closed });
+            }
+        }
+    }
+
+    fn made(mut self, names: Names) -> Transient<N> {
+        let mut pairs: BTreeMap<(u32, u32), ()> = BTreeMap::new();
+        let mut join = |a: u32, b: u32| {
+            if a != b && a != NONE && b != NONE {
+                pairs.insert((a.min(b), a.max(b)), ());
+            }
+        };
+        for it in &self.series {
+            join(it.from, it.to);
+        }
+        let taps = self.coils.iter().map(|it| it.taps);
+        for taps in taps.chain(self.conductances.iter().map(|it| it.taps)) {
+            taps.pairs().for_each(|(a, b)| join(a, b));
+        }
+        let pairs: Vec<(u32, u32)> = pairs.into_keys().collect();
+        let symbolic = Symbolic::new(self.nodes, &pairs);
+        for it in self.series.iter_mut().filter(|it| it.from != NONE) {
+            let pair = (it.from.min(it.to), it.from.max(it.to));
+            it.pair = pairs.binary_search(&pair).unwrap_or_default();
+        }
+        let capacitors: Vec<Capacitor<N>> = std::mem::take(&mut self.farad)
+            .into_iter()
+            .map(|(node, farad)| Capacitor {
+                node,
+                farad,
+                conductance: farad.map(|row| row.map(|it| 2.0 * it / self.step_s)),
+                current_a: [0.0; N],
+                history_a: [0.0; N],
+            })
+            .collect();
+        let mut fixed = Matrix::new(&symbolic);
+        for it in &self.series {
+            add_to(fixed.diagonal_mut(&symbolic, it.to), &it.conductance);
+            if it.from == NONE {
+                continue;
+            }
+            add_to(fixed.diagonal_mut(&symbolic, it.from), &it.conductance);
+            if let Some((one, other)) = fixed.pair_mut(&symbolic, it.pair) {
+                let across = it.conductance.map(|row| row.map(|g| -g));
+                add_to(one, &across);
+                add_to(other, &across);
+            }
+        }
+        for it in &capacitors {
+            add_to(fixed.diagonal_mut(&symbolic, it.node), &it.conductance);
+        }
+        for it in &self.coils {
+            it.taps.stamp(&mut fixed, &symbolic, it.conductance);
+        }
+        for it in self.conductances.iter().filter(|it| !it.is_switched) {
+            it.taps.stamp(&mut fixed, &symbolic, it.siemens);
+        }
+        let switching = Switching::new(
+            names.switch.iter().map(|&(first, count)| PoleAt { first, count }).collect(),
+        );
+        Transient {
+            step_s: self.step_s,
+            time_s: 0.0,
+            matrix: fixed.clone(),
+            fixed,
+            voltage_v: vec![[0.0; N]; self.nodes],
+            right: Vec::new(),
+            work: Vec::new(),
+            series: self.series,
+            capacitors,
+            coils: self.coils,
+            conductances: self.conductances,
+            sources: self.sources,
+            switching,
+            names,
+            energy: None,
+            factored: 0,
+            symbolic,
+        }
+    }
+}

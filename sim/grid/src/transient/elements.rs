@@ -1,0 +1,346 @@
+//! Elements as conductances and currents of their past.
+
+use std::f64::consts::{SQRT_2, TAU};
+
+use num_complex::Complex64;
+
+use super::{Rule, Transient};
+use crate::block::{Block, Column, Scalar, apply};
+use crate::block_lu::{Matrix, Symbolic};
+use crate::topology::NONE;
+
+/// Coupled branches between two nodes, wire by wire: a resistance and an inductance in series.
+#[derive(Clone, Debug)]
+pub(super) struct Series<const N: usize> {
+    /// [`NONE`] of a source, which has its own voltage there.
+    pub(super) from: u32,
+    pub(super) to: u32,
+    /// Index of the pair in the matrix's pattern.
+    pub(super) pair: usize,
+    pub(super) resistance_ohm: Block<N, f64>,
+    pub(super) inductance_h: Block<N, f64>,
+    /// `G = (R + 2 L / h)^-1`.
+    pub(super) conductance: Block<N, f64>,
+    /// `G (2 L / h - R)`.
+    pub(super) memory: Block<N, f64>,
+    /// `G 2 L / h`.
+    pub(super) damped: Block<N, f64>,
+    /// Of a source the voltage behind the impedance, else zero.
+    pub(super) emf_v: Column<N, f64>,
+    pub(super) current_a: Column<N, f64>,
+    /// `G` times the voltage across it.
+    pub(super) driven_a: Column<N, f64>,
+    pub(super) history_a: Column<N, f64>,
+}
+
+/// Capacitances of a node's wires to earth and to each other.
+#[derive(Clone, Debug)]
+pub(super) struct Capacitor<const N: usize> {
+    pub(super) node: u32,
+    pub(super) farad: Block<N, f64>,
+    /// `2 C / h`.
+    pub(super) conductance: Block<N, f64>,
+    pub(super) current_a: Column<N, f64>,
+    pub(super) history_a: Column<N, f64>,
+}
+
+/// Where a single branch is connected, with which turns: what is not listed is earth.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Taps {
+    at: [Tap; 4],
+    count: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tap {
+    node: u32,
+    wire: u8,
+    turns: f64,
+}
+
+/// A single branch: a resistance and an inductance in series; windings of a limb are one.
+#[derive(Clone, Debug)]
+pub(super) struct Coil {
+    pub(super) taps: Taps,
+    pub(super) resistance_ohm: f64,
+    pub(super) inductance_h: f64,
+    pub(super) conductance: f64,
+    pub(super) memory: f64,
+    pub(super) damped: f64,
+    pub(super) current_a: f64,
+    pub(super) driven_a: f64,
+    pub(super) history_a: f64,
+}
+
+/// A conductance, which may be switched.
+#[derive(Clone, Debug)]
+pub(super) struct Conductance {
+    pub(super) taps: Taps,
+    pub(super) siemens: f64,
+    pub(super) is_switched: bool,
+    pub(super) is_closed: bool,
+}
+
+/// The voltage of a source.
+#[derive(Clone, Debug)]
+pub(super) struct Emf<const N: usize> {
+    /// Index into the network's sources.
+    pub(super) source: usize,
+    pub(super) series: usize,
+    pub(super) frequency_hz: f64,
+    /// What is left of its voltage.
+    pub(super) share: f64,
+    /// RMS, to earth.
+    pub(super) phasor_v: [Complex64; N],
+}
+
+/// Where energy went, joules. Between switchings what came in equals what was dissipated and what
+/// is stored more than before, as far as numbers go; the trapezoidal rule keeps that exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Energy {
+    /// From sources.
+    pub in_j: f64,
+    /// In resistances, those of sources, closed switches and faults among them.
+    pub dissipated_j: f64,
+    /// In inductances and capacitances now.
+    pub stored_j: f64,
+    /// The same when counting began.
+    pub stored_before_j: f64,
+    /// What switchings and the damping after them took out.
+    pub removed_j: f64,
+}
+
+impl Energy {
+    /// What does not add up, joules.
+    #[must_use]
+    pub fn residual_j(&self) -> f64 {
+        let stored_more_j = self.stored_j - self.stored_before_j;
+        self.in_j - self.dissipated_j - stored_more_j - self.removed_j
+    }
+}
+
+/// Currents and voltages at one instant, as far as energies need them.
+#[derive(Clone, Debug)]
+pub(super) struct Flows<const N: usize> {
+    series: Vec<(Column<N, f64>, Column<N, f64>)>,
+    coils: Vec<f64>,
+    voltage_v: Vec<Column<N, f64>>,
+}
+
+impl Taps {
+    /// Adds one; there are four at most, and any more are left out.
+    pub(super) fn add(&mut self, node: u32, wire: usize, turns: f64) {
+        if let Some(tap) = self.at.get_mut(usize::from(self.count)) {
+            *tap = Tap { node, wire: wire as u8, turns };
+            self.count += 1;
+        }
+    }
+
+    /// From one place to another one; `None` is earth.
+    pub(super) fn between(from: (u32, usize), to: Option<(u32, usize)>) -> Self {
+        let mut taps = Self::default();
+        taps.add(from.0, from.1, 1.0);
+        if let Some((node, wire)) = to {
+            taps.add(node, wire, -1.0);
+        }
+        taps
+    }
+
+    fn as_slice(&self) -> &[Tap] {
+        &self.at[..usize::from(self.count)]
+    }
+
+    /// The nodes that it joins, in twos.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (u32, u32)> {
+        let own = *self;
+        (0..usize::from(self.count)).flat_map(move |a| {
+            (a + 1..usize::from(own.count)).map(move |b| (own.at[a].node, own.at[b].node))
+        })
+    }
+
+    /// The voltage across it.
+    #[inline]
+    pub(super) fn across<const N: usize>(&self, voltage_v: &[Column<N, f64>]) -> f64 {
+        let of = |tap: &Tap| tap.turns * voltage_v[tap.node as usize][usize::from(tap.wire)];
+        self.as_slice().iter().map(of).sum()
+    }
+
+    /// The voltage across it as a phasor.
+    pub(super) fn phasor_across<const N: usize>(&self, voltage_v: &[Column<N>]) -> Complex64 {
+        let of = |tap: &Tap| voltage_v[tap.node as usize][usize::from(tap.wire)] * tap.turns;
+        self.as_slice().iter().map(of).sum()
+    }
+
+    /// Adds a current through it to what flows into the nodes from outside.
+    #[inline]
+    fn inject<const N: usize>(&self, right: &mut [Column<N, f64>], current_a: f64) {
+        for tap in self.as_slice() {
+            right[tap.node as usize][usize::from(tap.wire)] -= tap.turns * current_a;
+        }
+    }
+
+    /// Adds an admittance to a matrix.
+    pub(super) fn stamp<const N: usize, T: Scalar + From<f64>>(
+        &self,
+        matrix: &mut Matrix<N, T>,
+        symbolic: &Symbolic,
+        admittance: T,
+    ) {
+        for row in self.as_slice() {
+            for column in self.as_slice() {
+                let value = admittance * T::from(row.turns * column.turns);
+                let (i, j) = (usize::from(row.wire), usize::from(column.wire));
+                if row.node == column.node {
+                    matrix.diagonal_mut(symbolic, row.node)[i][j] += value;
+                } else if let Some(block) = matrix.block_mut(symbolic, row.node, column.node) {
+                    block[i][j] += value;
+                }
+            }
+        }
+    }
+}
+
+impl<const N: usize> Series<N> {
+    /// The voltage across it.
+    #[inline]
+    pub(super) fn across(&self, voltage_v: &[Column<N, f64>]) -> Column<N, f64> {
+        let to = &voltage_v[self.to as usize];
+        if self.from == NONE {
+            return std::array::from_fn(|k| self.emf_v[k] - to[k]);
+        }
+        let from = &voltage_v[self.from as usize];
+        std::array::from_fn(|k| from[k] - to[k])
+    }
+}
+
+fn dot<const N: usize>(a: &Column<N, f64>, b: &Column<N, f64>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+impl<const N: usize> Transient<N> {
+    /// Sets the voltages of sources to an instant.
+    pub(super) fn sources_at(&mut self, at_s: f64) {
+        for Emf { series, frequency_hz, share, phasor_v, .. } in &self.sources {
+            let turns = at_s * frequency_hz;
+            let (sin, cos) = libm::sincos(TAU * (turns - turns.floor()));
+            let size = SQRT_2 * share;
+            let wave = |phasor: Complex64| size * (phasor.re * sin + phasor.im * cos);
+            self.series[*series].emf_v = phasor_v.map(wave);
+        }
+    }
+
+    /// What elements bring along from the past, on the right side.
+    pub(super) fn gather(&mut self, rule: Rule) {
+        let right = &mut self.right;
+        right.clear();
+        right.resize(self.voltage_v.len(), [0.0; N]);
+        for it in &mut self.series {
+            it.history_a = match rule {
+                Rule::Trapezoidal => {
+                    let kept = apply(&it.memory, &it.current_a);
+                    std::array::from_fn(|k| it.driven_a[k] + kept[k])
+                }
+                Rule::Damped => apply(&it.damped, &it.current_a),
+            };
+            let to = &mut right[it.to as usize];
+            if it.from == NONE {
+                let driven = apply(&it.conductance, &it.emf_v);
+                for k in 0..N {
+                    to[k] += it.history_a[k] + driven[k];
+                }
+                continue;
+            }
+            for k in 0..N {
+                to[k] += it.history_a[k];
+            }
+            let from = &mut right[it.from as usize];
+            for k in 0..N {
+                from[k] -= it.history_a[k];
+            }
+        }
+        for it in &mut self.capacitors {
+            let charged = apply(&it.conductance, &self.voltage_v[it.node as usize]);
+            it.history_a = match rule {
+                Rule::Trapezoidal => std::array::from_fn(|k| -charged[k] - it.current_a[k]),
+                Rule::Damped => charged.map(|it| -it),
+            };
+            for (right, history) in right[it.node as usize].iter_mut().zip(it.history_a) {
+                *right -= history;
+            }
+        }
+        for it in &mut self.coils {
+            it.history_a = match rule {
+                Rule::Trapezoidal => it.driven_a + it.memory * it.current_a,
+                Rule::Damped => it.damped * it.current_a,
+            };
+            it.taps.inject(right, it.history_a);
+        }
+    }
+
+    /// Currents by the voltages that were solved.
+    pub(super) fn take_voltages(&mut self) {
+        let voltage_v = &self.voltage_v;
+        for it in &mut self.series {
+            it.driven_a = apply(&it.conductance, &it.across(voltage_v));
+            it.current_a = std::array::from_fn(|k| it.driven_a[k] + it.history_a[k]);
+        }
+        for it in &mut self.capacitors {
+            let charged = apply(&it.conductance, &voltage_v[it.node as usize]);
+            it.current_a = std::array::from_fn(|k| charged[k] + it.history_a[k]);
+        }
+        for it in &mut self.coils {
+            it.driven_a = it.conductance * it.taps.across(voltage_v);
+            it.current_a = it.driven_a + it.history_a;
+        }
+    }
+
+    /// What is stored in inductances and capacitances, joules.
+    pub(super) fn stored_j(&self) -> f64 {
+        let series = self
+            .series
+            .iter()
+            .map(|it| dot(&it.current_a, &apply(&it.inductance_h, &it.current_a)) / 2.0);
+        let capacitors = self.capacitors.iter().map(|it| {
+            let voltage = &self.voltage_v[it.node as usize];
+            dot(voltage, &apply(&it.farad, voltage)) / 2.0
+        });
+        let coils = self.coils.iter().map(|it| it.inductance_h * it.current_a.powi(2) / 2.0);
+        series.chain(capacitors).chain(coils).sum()
+    }
+
+    pub(super) fn flows_now(&self) -> Flows<N> {
+        Flows {
+            series: self.series.iter().map(|it| (it.current_a, it.emf_v)).collect(),
+            coils: self.coils.iter().map(|it| it.current_a).collect(),
+            voltage_v: self.voltage_v.clone(),
+        }
+    }
+
+    /// Books the energies of a step from these flows to those of now: means of both ends, with
+    /// which the trapezoidal rule is exact.
+    pub(super) fn book(&mut self, before: &Flows<N>, length_s: f64) {
+        let mean = |a: &Column<N, f64>, b: &Column<N, f64>| -> Column<N, f64> {
+            std::array::from_fn(|k| f64::midpoint(a[k], b[k]))
+        };
+        let (mut in_w, mut dissipated_w) = (0.0, 0.0);
+        for (it, (current, emf)) in self.series.iter().zip(&before.series) {
+            let current = mean(&it.current_a, current);
+            in_w += dot(&mean(&it.emf_v, emf), &current);
+            dissipated_w += dot(&current, &apply(&it.resistance_ohm, &current));
+        }
+        for (it, current) in self.coils.iter().zip(&before.coils) {
+            dissipated_w += it.resistance_ohm * f64::midpoint(it.current_a, *current).powi(2);
+        }
+        for it in self.conductances.iter().filter(|it| it.is_closed) {
+            let across =
+                f64::midpoint(it.taps.across(&self.voltage_v), it.taps.across(&before.voltage_v));
+            dissipated_w += it.siemens * across * across;
+        }
+        let stored_j = self.stored_j();
+        if let Some(energy) = &mut self.energy {
+            energy.in_j += in_w * length_s;
+            energy.dissipated_j += dissipated_w * length_s;
+            energy.stored_j = stored_j;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Where playing begins: the steady state, as the steps have it.
+//!
+//! At the frequency of the sources the trapezoidal rule makes of an inductance `L` the reactance
+//! `(2 / h) tan(w h / 2) L`. With that the beginning is a steady state of the steps themselves, and
+//! nothing swings in.
+
+use std::f64::consts::{SQRT_2, TAU};
+
+use num_complex::Complex64;
+
+use super::{Transient, TransientError};
+use crate::block::{Block, Column, add_to, apply, inverse, negative};
+use crate::block_lu::Matrix;
+use crate::topology::NONE;
+
+/// A matrix with ones where there is no conductor, inverted, and zeros there.
+fn inverted<const N: usize>(impedance: &Block<N>, conductance: &Block<N, f64>) -> Option<Block<N>> {
+    let mut filled = *impedance;
+    let is_absent = |wire: usize| conductance[wire][wire] == 0.0;
+    for wire in (0..N).filter(|wire| is_absent(*wire)) {
+        filled[wire][wire] = Complex64::ONE;
+    }
+    let mut result = inverse(&filled)?;
+    for wire in (0..N).filter(|wire| is_absent(*wire)) {
+        result[wire][wire] = Complex64::ZERO;
+    }
+    Some(result)
+}
+
+impl<const N: usize> Transient<N> {
+    /// Sets all voltages and currents to the steady state at the instant 0.
+    pub(super) fn begin_in_steady_state(&mut self) -> Result<(), TransientError> {
+        let Some(frequency_hz) = self.sources.first().map(|it| it.frequency_hz) else {
+            return Ok(());
+        };
+        let half_angle = TAU * frequency_hz * self.step_s / 2.0;
+        let s = Complex64::new(0.0, 2.0 / self.step_s * libm::tan(half_angle));
+        let singular = |names: &super::compile::Names, node: u32| {
+            TransientError::Singular(names.of_node(node))
+        };
+        let mut matrix: Matrix<N> = Matrix::new(&self.symbolic);
+        let mut phasors: Vec<Column<N>> = vec![[Complex64::ZERO; N]; self.voltage_v.len()];
+        let mut admittances = Vec::with_capacity(self.series.len());
+        for it in &self.series {
+            let impedance: Block<N> = std::array::from_fn(|i| {
+                std::array::from_fn(|j| it.resistance_ohm[i][j] + s * it.inductance_h[i][j])
+            });
+            let own = inverted(&impedance, &it.conductance)
+                .ok_or_else(|| singular(&self.names, it.to))?;
+            add_to(matrix.diagonal_mut(&self.symbolic, it.to), &own);
+            if it.from != NONE {
+                add_to(matrix.diagonal_mut(&self.symbolic, it.from), &own);
+                if let Some((one, other)) = matrix.pair_mut(&self.symbolic, it.pair) {
+                    add_to(one, &negative(&own));
+                    add_to(other, &negative(&own));
+                }
+            }
+            admittances.push(own);
+        }
+        for it in &self.sources {
+            let series = &self.series[it.series];
+            let driven = apply(&admittances[it.series], &it.phasor_v);
+            for (right, driven) in phasors[series.to as usize].iter_mut().zip(driven) {
+                *right += driven;
+            }
+        }
+        for it in &self.capacitors {
+            let own = it.farad.map(|row| row.map(|farad| s * farad));
+            add_to(matrix.diagonal_mut(&self.symbolic, it.node), &own);
+        }
+        for it in &self.coils {
+            let own = Complex64::ONE / (it.resistance_ohm + s * it.inductance_h);
+            it.taps.stamp(&mut matrix, &self.symbolic, own);
+        }
+        for it in self.conductances.iter().filter(|it| it.is_closed) {
+            it.taps.stamp(&mut matrix, &self.symbolic, Complex64::new(it.siemens, 0.0));
+        }
+        matrix.factor(&self.symbolic).map_err(|it| singular(&self.names, it.0))?;
+        matrix.solve(&self.symbolic, &mut phasors, &mut Vec::new());
+        self.take_phasors(&phasors, &admittances, s);
+        Ok(())
+    }
+
+    fn take_phasors(&mut self, phasors: &[Column<N>], admittances: &[Block<N>], s: Complex64) {
+        let wave = |phasor: Complex64| SQRT_2 * phasor.im;
+        for (voltage, phasor) in self.voltage_v.iter_mut().zip(phasors) {
+            *voltage = phasor.map(wave);
+        }
+        self.sources_at(0.0);
+        let mut emf = vec![None; self.series.len()];
+        for it in &self.sources {
+            emf[it.series] = Some(it.phasor_v);
+        }
+        let voltage_v = &self.voltage_v;
+        for ((it, own), emf) in self.series.iter_mut().zip(admittances).zip(emf) {
+            let to = &phasors[it.to as usize];
+            let from = emf.unwrap_or_else(|| phasors[it.from as usize]);
+            let across: Column<N> = std::array::from_fn(|k| from[k] - to[k]);
+            it.current_a = apply(own, &across).map(wave);
+            it.driven_a = apply(&it.conductance, &it.across(voltage_v));
+        }
+        for it in &mut self.capacitors {
+            let own = it.farad.map(|row| row.map(|farad| s * farad));
+            it.current_a = apply(&own, &phasors[it.node as usize]).map(wave);
+        }
+        for it in &mut self.coils {
+            let across = it.taps.phasor_across(phasors);
+            it.current_a = wave(across / (it.resistance_ohm + s * it.inductance_h));
+            it.driven_a = it.conductance * it.taps.across(voltage_v);
+        }
+    }
+}

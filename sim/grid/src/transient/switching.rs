@@ -1,0 +1,366 @@
+//! What happens on the way: switches that open and close, faults that begin and end.
+
+use super::compile::TransientError;
+use super::elements::{Conductance, Flows, Taps};
+use super::{Energy, Rule, Transient};
+use crate::block::Column;
+use crate::network::{NodeId, Wire, Wires};
+
+/// Instants that are closer than this share of a step are the same one.
+const SAME: f64 = 1e-6;
+
+/// What a fault without resistance has, ohm: no current can tell it from nothing.
+const FAULT_OHM_MIN: f64 = 1e-9;
+
+/// Which of an element's conductors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pole {
+    /// All of them.
+    All,
+    /// One, from 0, in the order of the element's wires.
+    One(usize),
+}
+
+/// What a fault connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Each of these wires to earth.
+    Ground(Wires),
+    /// These wires with each other, and not with earth: two, or three in star.
+    Between(Wires),
+}
+
+/// Where a fault is. One along a line is at the node that divides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(pub NodeId);
+
+/// What happens at an instant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Action {
+    /// A switch opens: each pole at the next zero of its current, or at once, which cuts the
+    /// current off.
+    Open {
+        /// Index into the network's switches.
+        switch: usize,
+        /// Which poles.
+        pole: Pole,
+        /// Whether it waits for the current's zero.
+        at_zero: bool,
+    },
+    /// A switch closes.
+    Close {
+        /// Index into the network's switches.
+        switch: usize,
+        /// Which poles.
+        pole: Pole,
+    },
+    /// A fault begins.
+    Fault {
+        /// What it is called by when it ends.
+        id: u32,
+        /// Where.
+        place: Place,
+        /// What it connects.
+        kind: FaultKind,
+        /// Of each wire, or from one wire to the other, ohm.
+        resistance_ohm: f64,
+    },
+    /// A fault ends: each of its currents at its next zero, as an arc does, or at once.
+    Clear {
+        /// The fault.
+        id: u32,
+        /// Whether it waits for the current's zero.
+        at_zero: bool,
+    },
+    /// The voltage behind the impedance of a source.
+    SourceVoltage {
+        /// Index into the network's sources.
+        source: usize,
+        /// As a share of what it is described with.
+        share: f64,
+    },
+}
+
+/// The conductances of a switch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PoleAt {
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+/// What is ordered.
+#[derive(Clone, Debug)]
+pub(super) struct Switching {
+    poles: Vec<PoleAt>,
+    faults: Vec<(u32, PoleAt)>,
+    /// In the order of their instants.
+    queue: Vec<(f64, Action)>,
+    /// Conductances that wait for the zero of their current.
+    opening: Vec<usize>,
+}
+
+/// What an instant before a step was like.
+struct Snapshot<const N: usize> {
+    voltage_v: Vec<Column<N, f64>>,
+    series_a: Vec<Column<N, f64>>,
+    coils_a: Vec<f64>,
+    energy: Option<Energy>,
+    flows: Option<Flows<N>>,
+}
+
+impl Switching {
+    pub(super) const fn new(poles: Vec<PoleAt>) -> Self {
+        Self { poles, faults: Vec::new(), queue: Vec::new(), opening: Vec::new() }
+    }
+}
+
+impl<const N: usize> Transient<N> {
+    /// Orders an action; one of the past happens at once. Those of one instant happen in the order
+    /// in which they were given.
+    ///
+    /// # Errors
+    /// If its element is not there, or a figure is none that it can have; nothing is changed then.
+    pub fn schedule(&mut self, at_s: f64, action: Action) -> Result<(), TransientError> {
+        if !at_s.is_finite() {
+            let (what, expected) = ("an instant in s", "a finite one");
+            return Err(TransientError::Figure { what, found: at_s, expected });
+        }
+        self.check(&action)?;
+        let queue = &mut self.switching.queue;
+        let place = queue.partition_point(|(other, _)| *other <= at_s);
+        queue.insert(place, (at_s, action));
+        Ok(())
+    }
+
+    /// Whether anything is ordered that has not happened yet.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.switching.queue.is_empty() || !self.switching.opening.is_empty()
+    }
+
+    /// Whether a pole of a switch is closed.
+    #[must_use]
+    pub fn is_closed(&self, switch: usize, pole: usize) -> bool {
+        let at = self.switching.poles.get(switch).filter(|it| pole < it.count);
+        at.and_then(|it| self.conductances.get(it.first + pole)).is_some_and(|it| it.is_closed)
+    }
+
+    /// The current through a pole of a switch from its end `from`, amperes.
+    #[must_use]
+    pub fn switch_current_a(&self, switch: usize, pole: usize) -> f64 {
+        let at = self.switching.poles.get(switch).filter(|it| pole < it.count);
+        at.map_or(0.0, |it| self.current_of(it.first + pole))
+    }
+
+    /// The currents of a fault, amperes: of each of its wires to earth, or from each to the next.
+    #[must_use]
+    pub fn fault_currents_a(&self, id: u32) -> Vec<f64> {
+        let found = self.switching.faults.iter().rev().find(|(own, _)| *own == id);
+        found.map_or_else(Vec::new, |(_, at)| {
+            (at.first..at.first + at.count).map(|it| self.current_of(it)).collect()
+        })
+    }
+
+    fn current_of(&self, conductance: usize) -> f64 {
+        let it = &self.conductances[conductance];
+        if it.is_closed { it.siemens * it.taps.across(&self.voltage_v) } else { 0.0 }
+    }
+
+    fn check(&self, action: &Action) -> Result<(), TransientError> {
+        let place = |what, place, count| {
+            if place < count { Ok(()) } else { Err(TransientError::Place { what, place, count }) }
+        };
+        match *action {
+            Action::Open { switch, pole, .. } | Action::Close { switch, pole } => {
+                place("switch", switch, self.switching.poles.len())?;
+                let poles = self.switching.poles[switch].count;
+                if let Pole::One(pole) = pole { place("pole", pole, poles) } else { Ok(()) }
+            }
+            Action::Fault { place: Place(node), kind, resistance_ohm: found, .. } => {
+                place("node", node.index(), self.names.nodes.len())?;
+                let (FaultKind::Ground(wires) | FaultKind::Between(wires)) = kind;
+                let least = if matches!(kind, FaultKind::Between(_)) { 2 } else { 1 };
+                if wires.len() < least || wires.len() > 3 || wires.contains(Wire::Neutral) {
+                    let (what, expected) =
+                        ("a fault's number of phases", "1 to 3 to earth, 2 or 3 between");
+                    let found = wires.len() as f64;
+                    return Err(TransientError::Figure { what, found, expected });
+                }
+                if found.is_finite() && found >= 0.0 {
+                    return Ok(());
+                }
+                let (what, expected) = ("a fault's resistance in ohm", "a finite one from 0 on");
+                Err(TransientError::Figure { what, found, expected })
+            }
+            Action::SourceVoltage { source, share: found } => {
+                let count = self.sources.iter().map(|it| it.source + 1).max().unwrap_or(0);
+                place("source", source, count)?;
+                if found.is_finite() && found >= 0.0 {
+                    return Ok(());
+                }
+                let (what, expected) = ("a source's voltage as a share", "a finite one from 0 on");
+                Err(TransientError::Figure { what, found, expected })
+            }
+            Action::Clear { .. } => Ok(()),
+        }
+    }
+
+    /// Whether something may happen until an instant.
+    pub(super) fn is_watched(&self, until_s: f64) -> bool {
+        let Switching { queue, opening, .. } = &self.switching;
+        !opening.is_empty() || queue.first().is_some_and(|(at_s, _)| *at_s <= until_s)
+    }
+
+    /// A step in which something may happen.
+    pub(super) fn advance_with_switching(&mut self, until_s: f64) -> Result<(), TransientError> {
+        let from_s = self.time_s;
+        let before = Snapshot {
+            voltage_v: self.voltage_v.clone(),
+            series_a: self.series.iter().map(|it| it.current_a).collect(),
+            coils_a: self.coils.iter().map(|it| it.current_a).collect(),
+            energy: self.energy,
+            flows: self.energy.is_some().then(|| self.flows_now()),
+        };
+        self.go(Rule::Trapezoidal, until_s);
+        let zeros = self.zeros(&before);
+        let zero = zeros.iter().map(|(share, _)| *share).reduce(f64::min);
+        let length_s = until_s - from_s;
+        let due =
+            self.switching.queue.first().map(|(at_s, _)| ((at_s - from_s) / length_s).max(0.0));
+        let due = due.filter(|share| *share <= 1.0);
+        let Some(share) = zero.into_iter().chain(due).reduce(f64::min) else { return Ok(()) };
+        self.go_back(&before, share, from_s + share * length_s);
+        for (_, conductance) in zeros.into_iter().filter(|(at, _)| *at <= share + SAME) {
+            self.conductances[conductance].is_closed = false;
+            self.switching.opening.retain(|other| *other != conductance);
+        }
+        let now_s = self.time_s + SAME * length_s;
+        while self.switching.queue.first().is_some_and(|(at_s, _)| *at_s <= now_s) {
+            let (_, action) = self.switching.queue.remove(0);
+            self.act(action);
+        }
+        self.refactor()?;
+        let begun_s = self.time_s;
+        self.go(Rule::Damped, begun_s + self.step_s / 2.0);
+        self.go(Rule::Damped, begun_s + self.step_s);
+        if let Some(energy) = &mut self.energy {
+            // What the damping took out is what does not add up over it.
+            energy.removed_j += energy.residual_j();
+        }
+        Ok(())
+    }
+
+    /// Which of the currents that are waited for have their zero in the step, as a share of it.
+    fn zeros(&self, before: &Snapshot<N>) -> Vec<(f64, usize)> {
+        let zero = |&conductance: &usize| {
+            let taps = &self.conductances[conductance].taps;
+            let (first, last) = (taps.across(&before.voltage_v), taps.across(&self.voltage_v));
+            let share = if first == last { 0.0 } else { first / (first - last) };
+            (first * last <= 0.0).then_some((share, conductance))
+        };
+        self.switching.opening.iter().filter_map(zero).collect()
+    }
+
+    /// Back to an instant between the beginning of a step and its end.
+    fn go_back(&mut self, before: &Snapshot<N>, share: f64, at_s: f64) {
+        let at = |first: f64, last: f64| first + (last - first) * share;
+        let between = |first: &Column<N, f64>, last: &Column<N, f64>| -> Column<N, f64> {
+            std::array::from_fn(|k| at(first[k], last[k]))
+        };
+        for (now, before) in self.voltage_v.iter_mut().zip(&before.voltage_v) {
+            *now = between(before, now);
+        }
+        for (now, before) in self.series.iter_mut().zip(&before.series_a) {
+            now.current_a = between(before, &now.current_a);
+        }
+        for (now, before) in self.coils.iter_mut().zip(&before.coils_a) {
+            now.current_a = at(*before, now.current_a);
+        }
+        let length_s = at_s - self.time_s + self.step_s;
+        self.time_s = at_s;
+        self.sources_at(at_s);
+        self.energy = before.energy;
+        if let Some(flows) = &before.flows {
+            self.book(flows, length_s);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Open { switch, pole, at_zero } => {
+                for conductance in self.chosen(switch, pole) {
+                    self.open(conductance, at_zero);
+                }
+            }
+            Action::Close { switch, pole } => {
+                for conductance in self.chosen(switch, pole) {
+                    self.conductances[conductance].is_closed = true;
+                    self.switching.opening.retain(|other| *other != conductance);
+                }
+            }
+            Action::Fault { id, place, kind, resistance_ohm } => {
+                self.begin_fault(id, place, kind, resistance_ohm.max(FAULT_OHM_MIN));
+            }
+            Action::Clear { id, at_zero } => {
+                let of = self.switching.faults.iter().filter(|(own, _)| *own == id);
+                let all: Vec<usize> =
+                    of.flat_map(|(_, at)| at.first..at.first + at.count).collect();
+                for conductance in all {
+                    self.open(conductance, at_zero);
+                }
+            }
+            Action::SourceVoltage { source, share } => {
+                for it in self.sources.iter_mut().filter(|it| it.source == source) {
+                    it.share = share;
+                }
+            }
+        }
+    }
+
+    fn chosen(&self, switch: usize, pole: Pole) -> std::ops::Range<usize> {
+        let PoleAt { first, count } = self.switching.poles[switch];
+        match pole {
+            Pole::All => first..first + count,
+            Pole::One(pole) => first + pole..first + pole + 1,
+        }
+    }
+
+    fn open(&mut self, conductance: usize, at_zero: bool) {
+        if !self.conductances[conductance].is_closed {
+            return;
+        }
+        if at_zero {
+            if !self.switching.opening.contains(&conductance) {
+                self.switching.opening.push(conductance);
+            }
+        } else {
+            self.conductances[conductance].is_closed = false;
+        }
+    }
+
+    fn begin_fault(&mut self, id: u32, Place(node): Place, kind: FaultKind, resistance_ohm: f64) {
+        let first = self.conductances.len();
+        let mut add = |from: Wire, to: Option<Wire>, resistance_ohm: f64| {
+            let taps = Taps::between((node.0, from.index()), to.map(|it| (node.0, it.index())));
+            let siemens = 1.0 / resistance_ohm;
+            let (is_switched, is_closed) = (true, true);
+            self.conductances.push(Conductance { taps, siemens, is_switched, is_closed });
+        };
+        match kind {
+            FaultKind::Ground(wires) => {
+                wires.iter().for_each(|wire| add(wire, None, resistance_ohm));
+            }
+            FaultKind::Between(wires) => {
+                let wires: Vec<Wire> = wires.iter().collect();
+                // A star of three is a delta of three times its resistance.
+                let pairs = if wires.len() == 2 { 1 } else { 3 };
+                let resistance_ohm = resistance_ohm * pairs as f64;
+                for pair in 0..pairs {
+                    add(wires[pair], Some(wires[(pair + 1) % wires.len()]), resistance_ohm);
+                }
+            }
+        }
+        let count = self.conductances.len() - first;
+        self.switching.faults.push((id, PoleAt { first, count }));
+    }
+}
