@@ -1,6 +1,6 @@
 //! What is played of a network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::TAU;
 
 use num_complex::Complex64;
@@ -527,21 +527,19 @@ impl<const N: usize> Gathered<N> {
         }
     }
 
+    /// The nodes that elements join, in twos, in order.
+    fn pairs(&self) -> Vec<(u32, u32)> {
+        let series = self.series.iter().map(|it| (it.from, it.to));
+        let taps = self.coils.iter().map(|it| &it.taps);
+        let taps = taps.chain(self.conductances.iter().map(|it| &it.taps));
+        let joined = series.chain(taps.flat_map(Taps::pairs));
+        let two = joined.filter(|(a, b)| a != b && *a != NONE);
+        let pairs: BTreeSet<(u32, u32)> = two.map(|(a, b)| (a.min(b), a.max(b))).collect();
+        pairs.into_iter().collect()
+    }
+
     fn made(mut self, names: Names) -> Transient<N> {
-        let mut pairs: BTreeMap<(u32, u32), ()> = BTreeMap::new();
-        let mut join = |a: u32, b: u32| {
-            if a != b && a != NONE && b != NONE {
-                pairs.insert((a.min(b), a.max(b)), ());
-            }
-        };
-        for it in &self.series {
-            join(it.from, it.to);
-        }
-        let taps = self.coils.iter().map(|it| it.taps);
-        for taps in taps.chain(self.conductances.iter().map(|it| it.taps)) {
-            taps.pairs().for_each(|(a, b)| join(a, b));
-        }
-        let pairs: Vec<(u32, u32)> = pairs.into_keys().collect();
+        let pairs = self.pairs();
         let symbolic = Symbolic::new(self.nodes, &pairs);
         for it in self.series.iter_mut().filter(|it| it.from != NONE) {
             let pair = (it.from.min(it.to), it.from.max(it.to));
