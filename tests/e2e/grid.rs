@@ -306,7 +306,7 @@ fn what_was_played_is_a_recording_that_measures() {
     let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
     let found_v = value["phases"][0]["u_rms_v"].as_f64().unwrap();
     // Five cycles as they were, five with seven tenths of the voltage.
-    let expected_v = 228.05 * ((1.0 + 0.49) / 2.0_f64).sqrt();
+    let expected_v = 228.05 * f64::midpoint(1.0, 0.49).sqrt();
     assert!((found_v / expected_v - 1.0).abs() < 1e-3, "{found_v} {expected_v}");
 }
 

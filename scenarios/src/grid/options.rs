@@ -78,8 +78,8 @@ pub struct Transients {
         "sc", "svg", "color_by", "write", "series", "asym",
     ])]
     pub play: Option<Duration>,
-    /// What happens on the way: `20ms fault ag@NODE 0.5`, `120ms clear ag@NODE`, `60ms open SWITCH`,
-    /// `0.2s close SWITCH`, `10ms source NAME 0.9`; may be repeated
+    /// What happens on the way: `20ms fault ag@NODE 0.5`, `120ms clear ag@NODE`, `60ms open SWITCH`
+    /// or `close`, `10ms source NAME 0.9`; may be repeated
     #[arg(long = "event", value_name = "TIME WHAT", requires = "play")]
     pub events: Vec<String>,
     /// The length of a step

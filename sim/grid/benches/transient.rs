@@ -1,4 +1,5 @@
-//! What a step of a transient costs: `cargo bench -p lastmeter-grid --bench transient [NETWORK.dss]`.
+//! What a step of a transient costs:
+//! `cargo bench -p lastmeter-grid --bench transient [NETWORK.dss]`.
 //!
 //! Chains of sections of R and L with a resistance at their end, as
 //! `transient_beside_dpsim.py` makes them for `DPsim`, and a network of a file, if one is named,

@@ -33,10 +33,7 @@ pub(super) fn read(network: &mut Network, text: &str) -> Result<Event, String> {
     };
     let (time, words) = words.split_at(begin);
     let time = time.join(" ");
-    let (verb, what, rest) = match *words {
-        [verb, what, ref rest @ ..] => (verb, what, rest),
-        _ => return Err(wrong(FORMS.to_owned())),
-    };
+    let [verb, what, ref rest @ ..] = *words else { return Err(wrong(FORMS.to_owned())) };
     let at_s = crate::device::length(&time).map_err(|why| wrong(format!("`{time}`: {why}")))?;
     let at_s = at_s.as_secs_f64();
     let figure = |text: &str| {

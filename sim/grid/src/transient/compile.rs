@@ -95,7 +95,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of_node(&self, node: u32) -> Box<str> {
-        let star_point = || "the star point of a transformer".into();
+        let star_point = || "the neutral point of a transformer".into();
         self.nodes.get(node as usize).cloned().unwrap_or_else(star_point)
     }
 }
@@ -384,7 +384,7 @@ impl<const N: usize> Gathered<N> {
     ) -> Result<(), TransientError> {
         let node = load.connection.node.0;
         let Some(between) = parts_between(&load.connection, load.configuration) else {
-            let what = "its star point is isolated, which transients do not play";
+            let what = "its neutral point is isolated, which transients do not play";
             let fault = Fault::new("load", &load.name, load.place, what);
             return Err(TransientError::Element(fault));
         };
