@@ -296,6 +296,57 @@ fn a_breaker_and_a_source_act_while_a_network_is_played() {
 }
 
 #[test]
+fn a_fuse_melts_by_what_the_recorded_current_adds_up_to() {
+    let played = played(&[
+        "--event",
+        "30.7ms fault abc@bus-3",
+        "--fuse",
+        "sectioner 63A 0",
+        "--watch",
+        "sectioner",
+        "--step",
+        "20 us",
+        "--every",
+        "20 us",
+    ]);
+    let operations = played["operations"].as_array().unwrap();
+    assert_eq!(operations.len(), 3, "{operations:?}");
+    for (operation, wire) in operations.iter().zip(["a", "b", "c"]) {
+        assert_eq!(operation["fuse"], format!("sectioner.{wire}"));
+        let all = played["channels"].as_array().unwrap();
+        let name = format!("sectioner.i.{wire}");
+        let found = all.iter().find(|it| it["name"] == name.as_str()).unwrap();
+        let values: Vec<f64> =
+            found["values"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect();
+        // Of the fastest fuse of 63 A: 0.1 s at 450 A, 0.01 s at 9000 A2s and the same I2t below,
+        // by RMS values over whole periods and the one that runs.
+        let corner_a = (9000.0 / 0.01_f64).sqrt();
+        let slope = 10.0_f64.ln() / (corner_a / 450.0).ln();
+        let melts_in_s = |rms_a: f64| {
+            if rms_a > corner_a {
+                9000.0 / rms_a.powi(2)
+            } else {
+                0.1 * (450.0 / rms_a).powf(slope)
+            }
+        };
+        let mut sum = 0.0;
+        let reached = values.windows(2).enumerate().position(|(step, pair)| {
+            let of_period = (step % 1000 + 1) as f64 * 20e-6;
+            sum = if step % 1000 == 0 { 0.0 } else { sum };
+            sum += f64::midpoint(pair[0].powi(2), pair[1].powi(2)) * 20e-6;
+            of_period >= melts_in_s((sum / of_period).sqrt())
+        });
+        let expected_s = (reached.unwrap() + 1) as f64 * 20e-6;
+        let melted_s = operation["melted_s"].as_f64().unwrap();
+        assert!((melted_s - expected_s).abs() < 60e-6, "{melted_s} {expected_s}");
+        let cleared_s = operation["cleared_s"].as_f64().unwrap();
+        assert!(cleared_s > melted_s && cleared_s < melted_s + 0.0105, "{operation}");
+        let after = (cleared_s / 20e-6) as usize + 5;
+        assert!(values[after..].iter().all(|value| *value == 0.0));
+    }
+}
+
+#[test]
 fn what_was_played_is_a_recording_that_measures() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("dip.cfg").display().to_string();
@@ -322,6 +373,9 @@ fn what_cannot_be_played_is_refused_with_the_reason() {
         (&["--event", "20ms fault open-a@cable-1:0.5"], "broken conductors are not played"),
         (&["--event", "20ms open sectionr"], "did you mean `sectioner`?"),
         (&["--event", "20ms source supply nan"], "`nan` is no number"),
+        (&["--fuse", "sectioner 64A"], "is no rating of a gG fuse-link here: 16, 20"),
+        (&["--fuse", "sectioner 63A 2"], "0 to 1"),
+        (&["--fuse", "sectionr 63A"], "did you mean `sectioner`?"),
         (&["--watch", "bus-9"], "no node, line, switch or source of that name"),
         (&["--step", "3 ms"], "expected one between 0 and a tenth of a period"),
         (&["--step", "0 s"], "expected a time above it"),

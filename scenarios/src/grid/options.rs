@@ -82,6 +82,10 @@ pub struct Transients {
     /// or `close`, `10ms source NAME 0.9`; may be repeated
     #[arg(long = "event", value_name = "TIME WHAT", requires = "play")]
     pub events: Vec<String>,
+    /// A gG fuse in each pole of a switch: `F1 63A`, or with its place between the gates of the
+    /// standard from 0 (fastest) to 1, `F1 63A 0.2`; may be repeated
+    #[arg(long = "fuse", value_name = "SWITCH RATING", requires = "play")]
+    pub fuses: Vec<String>,
     /// The length of a step
     #[arg(long, value_name = "TIME", default_value = "50us", value_parser = crate::device::length, requires = "play")]
     pub step: Duration,

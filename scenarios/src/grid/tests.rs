@@ -59,6 +59,7 @@ pub(super) fn unplayed() -> Transients {
     Transients {
         play: None,
         events: Vec::new(),
+        fuses: Vec::new(),
         step: std::time::Duration::from_micros(50),
         watch: Vec::new(),
         every: None,

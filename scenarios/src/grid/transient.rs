@@ -1,6 +1,7 @@
 //! Transients of a network: played from its steady state on, with what happens on the way.
 
 mod event;
+mod fuse;
 mod watch;
 
 use std::fmt::Write as _;
@@ -19,6 +20,7 @@ use super::faults::as_it_stands;
 use super::read::Read;
 use crate::output::Format;
 use event::Event;
+use fuse::Operation;
 use watch::Watched;
 
 /// So many values at most are kept, which is 0.8 GB.
@@ -30,6 +32,7 @@ struct Played {
     channels: Vec<(Watched, Vec<f64>)>,
     factored: u64,
     steps: u64,
+    operations: Vec<Operation>,
 }
 
 /// Plays it and says what came out.
@@ -99,6 +102,11 @@ impl Asked<'_> {
                 transient.schedule(event.at_s, *action).map_err(|why| text(&why))?;
             }
         }
+        let asked = wanted.fuses.iter().map(|it| fuse::read(self.network, it));
+        let mut fuses = asked.collect::<Result<Vec<_>, _>>()?;
+        for fuse in &mut fuses {
+            fuse.begin(&transient);
+        }
         let mut channels: Vec<(Watched, Vec<f64>)> =
             watched.into_iter().map(|it| (it, Vec::new())).collect();
         let mut before: Vec<f64> = channels.iter().map(|(it, _)| it.value(&transient)).collect();
@@ -125,9 +133,13 @@ impl Asked<'_> {
             }
             (at_s, before) = (now_s, now);
             transient.advance().map_err(|why| text(&why))?;
+            for fuse in &mut fuses {
+                fuse.look(now_s, &mut transient)?;
+            }
             steps += 1;
         }
-        Ok(Played { every_s, channels, factored: transient.factored(), steps })
+        let operations = fuses.iter().flat_map(fuse::Fuses::operations).collect();
+        Ok(Played { every_s, channels, factored: transient.factored(), steps, operations })
     }
 }
 
@@ -146,6 +158,13 @@ fn table(played: &Played, network: &Network, options: &GridOptions) -> String {
     for event in &wanted.events {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {event}");
+    }
+    for Operation { name, melted_s, cleared_s } in &played.operations {
+        let cleared = cleared_s.map_or_else(
+            || "still conducts by its arc".to_owned(),
+            |it| format!("the current ended at {it:.6} s"),
+        );
+        let _ = writeln!(text, "  fuse {name} melted at {melted_s:.6} s, {cleared}");
     }
     let _ = writeln!(
         text,
@@ -199,9 +218,13 @@ fn json(played: &Played) -> String {
     let channels = played.channels.iter().map(|(channel, values)| {
         serde_json::json!({ "name": channel.name, "unit": channel.unit, "values": values })
     });
+    let operations = played.operations.iter().map(|it| {
+        let Operation { name, melted_s, cleared_s } = it;
+        serde_json::json!({ "fuse": name, "melted_s": melted_s, "cleared_s": cleared_s })
+    });
     let document = serde_json::json!({
         "every_s": played.every_s, "steps": played.steps, "factorisations": played.factored,
-        "channels": channels.collect::<Vec<_>>(),
+        "operations": operations.collect::<Vec<_>>(), "channels": channels.collect::<Vec<_>>(),
     });
     format!("{document}\n")
 }

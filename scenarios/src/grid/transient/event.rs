@@ -73,7 +73,7 @@ pub(super) fn read(network: &mut Network, text: &str) -> Result<Event, String> {
 }
 
 /// The place of a name among these.
-fn one_of<'a, I: Iterator<Item = &'a str>>(
+pub(super) fn one_of<'a, I: Iterator<Item = &'a str>>(
     names: impl Fn() -> I,
     wanted: &str,
     what: &str,

@@ -145,3 +145,51 @@ fn fault_currents_are_those_of_the_short_circuit_engine() {
         }
     }
 }
+
+#[test]
+fn voltages_at_every_node_during_a_fault_are_those_of_the_short_circuit_engine() {
+    let network = feeder(11);
+    let flow = flow::solve(&network, &flow::Options::default()).unwrap();
+    let before = Before::Loaded(flow::Options::default());
+    let choices = short_circuit::Options { phases: flow::Phases::All, before };
+    for (kind, of_transient, ohm) in [
+        (Kind::SinglePhaseToGround(Wire::B), FaultKind::Ground(Wires::NONE.with(Wire::B)), 0.05),
+        (
+            Kind::TwoPhase(Wire::A, Wire::B),
+            FaultKind::Between(Wires::NONE.with(Wire::A).with(Wire::B)),
+            0.02,
+        ),
+        (Kind::ThreePhase, FaultKind::Ground(Wires::ABC), 0.01),
+    ] {
+        let location = Location::Node(NodeId(5));
+        let fault = Fault { kind, location, impedance_ohm: c(ohm, 0.0) };
+        let solved = short_circuit::solve(&network, &[fault], &choices).unwrap();
+        let options = Options { step_s: 50e-6, loads: Loads::AsFlow(&flow) };
+        let mut transient = Transient::<3>::new(&network, &options).unwrap();
+        let place = Place(NodeId(5));
+        let fault = Action::Fault { id: 1, place, kind: of_transient, resistance_ohm: ohm };
+        transient.schedule(0.0, fault).unwrap();
+        while transient.time_s() < 0.6 {
+            transient.advance().unwrap();
+        }
+        let mut seen = vec![[const { Vec::new() }; 3]; network.nodes.len()];
+        for _ in 0..400 {
+            transient.advance().unwrap();
+            for (node, seen) in seen.iter_mut().enumerate() {
+                for wire in Wire::PHASES {
+                    let volts = transient.voltage_v(NodeId(node as u32), wire);
+                    seen[wire.index()].push((transient.time_s(), volts));
+                }
+            }
+        }
+        for (node, seen) in seen.iter().enumerate() {
+            let rated = network.nodes[node].rated_voltage_v / 3.0_f64.sqrt();
+            for wire in 0..3 {
+                let expected = solved.flow.nodes[node].voltage_v[wire];
+                let found = phasor(&seen[wire]);
+                let share = difference(found, expected) / rated;
+                assert!(share < 1e-3, "{kind:?} node {node} wire {wire}: {found} {expected}");
+            }
+        }
+    }
+}
