@@ -8,7 +8,7 @@
 mod order;
 
 use order::DIAGONAL;
-pub use order::Symbolic;
+pub use order::{Contributors, Symbolic};
 
 use multiversion::multiversion;
 
@@ -89,6 +89,32 @@ impl<const N: usize, T: Scalar> Matrix<N, T> {
     /// The first node whose block cannot be inverted any more.
     pub fn factor(&mut self, symbolic: &Symbolic) -> Result<(), Singular> {
         factor(self, symbolic)
+    }
+
+    /// Takes rows, by their number in the elimination, from a matrix that is not factored.
+    pub fn reload(&mut self, symbolic: &Symbolic, from: &Self, rows: &[u32]) {
+        for &row in rows {
+            let row = row as usize;
+            self.diagonal[row] = from.diagonal[row];
+            let range = symbolic.range(row);
+            self.lower[range.clone()].copy_from_slice(&from.lower[range.clone()]);
+            self.upper[range.clone()].copy_from_slice(&from.upper[range]);
+        }
+    }
+
+    /// Factors rows that were loaded again, and all that depend on them
+    /// ([`Symbolic::rows_above`]); the others are factored and stay. Gives what [`Self::factor`]
+    /// gives, bit by bit.
+    ///
+    /// # Errors
+    /// The first node whose block cannot be inverted any more.
+    pub fn factor_rows(
+        &mut self,
+        symbolic: &Symbolic,
+        contributors: &Contributors,
+        rows: &[u32],
+    ) -> Result<(), Singular> {
+        factor_rows(self, symbolic, contributors, rows)
     }
 
     /// Solves for the right-hand side `x`, in place, by the factors. `work` is any room.
@@ -180,6 +206,45 @@ fn factor<const N: usize, T: Scalar>(
                 sub_product(&mut upper[at], &left, &beside);
                 sub_product(&mut lower[at], &below, &right);
             }
+        }
+    }
+    Ok(())
+}
+
+/// [`Matrix::factor_rows`], likewise: what [`factor`] hands on to later rows is fetched here from
+/// earlier ones, in the same order.
+#[multiversion(targets = "simd")]
+fn factor_rows<const N: usize, T: Scalar>(
+    matrix: &mut Matrix<N, T>,
+    symbolic: &Symbolic,
+    contributors: &Contributors,
+    rows: &[u32],
+) -> Result<(), Singular> {
+    let Matrix { diagonal, lower, upper } = matrix;
+    for &target in rows {
+        let target = target as usize;
+        for &(row, entry) in contributors.of(target) {
+            let (entry, range) = (entry as usize, symbolic.range(row as usize));
+            let (left, right) = (lower[entry], upper[entry]);
+            sub_product(&mut diagonal[target], &left, &right);
+            let mut at = symbolic.first[target] as usize;
+            for other in entry + 1..range.end {
+                let column = symbolic.column[other];
+                while symbolic.column[at] < column {
+                    at += 1;
+                }
+                let (beside, below) = (upper[other], lower[other]);
+                sub_product(&mut upper[at], &left, &beside);
+                sub_product(&mut lower[at], &below, &right);
+            }
+        }
+        let Some(pivot) = inverse(&diagonal[target]) else {
+            let node = symbolic.row_of.iter().position(|&it| it as usize == target);
+            return Err(Singular(node.unwrap_or(0) as u32));
+        };
+        diagonal[target] = pivot;
+        for entry in symbolic.range(target) {
+            lower[entry] = product(&lower[entry], &pivot);
         }
     }
     Ok(())
@@ -320,6 +385,26 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_factored_again_are_what_the_whole_gives() {
+        let pairs = pairs_of_a_mesh();
+        let Case { symbolic, matrix: plain, .. } = case(30, &pairs);
+        let contributors = symbolic.contributors();
+        let mut factored = plain.clone();
+        factored.factor(&symbolic).unwrap();
+        for node in 0..30 {
+            let mut changed = plain.clone();
+            changed.diagonal_mut(&symbolic, node)[0][1] += Complex64::new(3.0, 1.0);
+            let rows = symbolic.rows_above(std::iter::once(node));
+            let mut part = factored.clone();
+            part.reload(&symbolic, &changed, &rows);
+            part.factor_rows(&symbolic, &contributors, &rows).unwrap();
+            changed.factor(&symbolic).unwrap();
+            assert!(part.diagonal == changed.diagonal, "{node}");
+            assert!(part.lower == changed.lower && part.upper == changed.upper, "{node}");
         }
     }
 

@@ -309,3 +309,62 @@ impl Symbolic {
         self.first[row] as usize..self.first[row + 1] as usize
     }
 }
+
+/// Which rows an elimination has to take into account for each row.
+#[derive(Clone, Debug)]
+pub struct Contributors {
+    first: Vec<u32>,
+    /// The row, and its entry in the column of the other.
+    of: Vec<(u32, u32)>,
+}
+
+impl Contributors {
+    /// In ascending order.
+    pub(super) fn of(&self, row: usize) -> &[(u32, u32)] {
+        &self.of[self.first[row] as usize..self.first[row + 1] as usize]
+    }
+}
+
+impl Symbolic {
+    /// Which rows contribute to which.
+    #[must_use]
+    pub fn contributors(&self) -> Contributors {
+        let mut first = vec![0_u32; self.nodes() + 1];
+        for &column in &self.column {
+            first[column as usize + 1] += 1;
+        }
+        for row in 0..self.nodes() {
+            first[row + 1] += first[row];
+        }
+        let mut next = first.clone();
+        let mut of = vec![(0, 0); self.column.len()];
+        for row in 0..self.nodes() {
+            for entry in self.range(row) {
+                let place = &mut next[self.column[entry] as usize];
+                of[*place as usize] = (row as u32, entry as u32);
+                *place += 1;
+            }
+        }
+        Contributors { first, of }
+    }
+
+    /// The row that holds the block of a pair of nodes, or of one with itself.
+    pub fn holder(&self, one: u32, other: u32) -> u32 {
+        self.row_of[one as usize].min(self.row_of[other as usize])
+    }
+
+    /// The rows of these nodes and all that depend on them, ascending.
+    pub fn rows_above(&self, nodes: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut rows = std::collections::BTreeSet::new();
+        for node in nodes {
+            let mut row = self.row_of[node as usize];
+            // What depends on a row that is known is known too.
+            while rows.insert(row) {
+                let range = self.range(row as usize);
+                let Some(&above) = self.column[range].first() else { break };
+                row = above;
+            }
+        }
+        rows.into_iter().collect()
+    }
+}

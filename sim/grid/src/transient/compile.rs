@@ -572,10 +572,10 @@ impl<const N: usize> Gathered<N> {
             add_to(fixed.diagonal_mut(&symbolic, it.node), &it.conductance);
         }
         for it in &self.coils {
-            it.taps.stamp(&mut fixed, &symbolic, it.conductance);
+            it.taps.stamp(&mut fixed, &symbolic, it.conductance, |_| true);
         }
         for it in self.conductances.iter().filter(|it| !it.is_switched) {
-            it.taps.stamp(&mut fixed, &symbolic, it.siemens);
+            it.taps.stamp(&mut fixed, &symbolic, it.siemens, |_| true);
         }
         let switching = Switching::new(
             names.switch.iter().map(|&(first, count)| PoleAt { first, count }).collect(),
@@ -597,6 +597,7 @@ impl<const N: usize> Gathered<N> {
             names,
             energy: None,
             factored: 0,
+            contributors: symbolic.contributors(),
             symbolic,
         }
     }

@@ -179,15 +179,25 @@ impl Taps {
         }
     }
 
-    /// Adds an admittance to a matrix.
+    /// The nodes that it is connected to.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = u32> {
+        let own = *self;
+        (0..usize::from(self.count)).map(move |at| own.at[at].node)
+    }
+
+    /// Adds an admittance to a matrix, to the rows of it that are wanted.
     pub(super) fn stamp<const N: usize, T: Scalar + From<f64>>(
         &self,
         matrix: &mut Matrix<N, T>,
         symbolic: &Symbolic,
         admittance: T,
+        is_wanted: impl Fn(u32) -> bool,
     ) {
         for row in self.as_slice() {
             for column in self.as_slice() {
+                if !is_wanted(symbolic.holder(row.node, column.node)) {
+                    continue;
+                }
                 let value = admittance * T::from(row.turns * column.turns);
                 let (i, j) = (usize::from(row.wire), usize::from(column.wire));
                 if row.node == column.node {

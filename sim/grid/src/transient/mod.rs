@@ -29,7 +29,7 @@ pub use elements::Energy;
 pub use switching::{Action, FaultKind, Place, Pole};
 
 use crate::block::Column;
-use crate::block_lu::{Matrix, Symbolic};
+use crate::block_lu::{Contributors, Matrix, Symbolic};
 use crate::network::{Network, NodeId, Wire};
 use elements::{Capacitor, Coil, Conductance, Emf, Series};
 
@@ -40,6 +40,7 @@ pub struct Transient<const N: usize> {
     step_s: f64,
     time_s: f64,
     symbolic: Symbolic,
+    contributors: Contributors,
     /// Of everything that is not switched.
     fixed: Matrix<N, f64>,
     /// Factored, as the switches stand.
@@ -164,13 +165,27 @@ impl<const N: usize> Transient<N> {
     /// Factors the matrix for the switches as they stand.
     fn refactor(&mut self) -> Result<(), TransientError> {
         self.matrix.clone_from(&self.fixed);
-        for conductance in self.conductances.iter().filter(|it| it.is_switched && it.is_closed) {
-            let siemens = conductance.siemens;
-            conductance.taps.stamp(&mut self.matrix, &self.symbolic, siemens);
+        for it in self.conductances.iter().filter(|it| it.is_switched && it.is_closed) {
+            it.taps.stamp(&mut self.matrix, &self.symbolic, it.siemens, |_| true);
         }
         self.factored += 1;
-        self.matrix
-            .factor(&self.symbolic)
-            .map_err(|singular| TransientError::Singular(self.names.of_node(singular.0)))
+        let factored = self.matrix.factor(&self.symbolic);
+        factored.map_err(|it| TransientError::Singular(self.names.of_node(it.0)))
+    }
+
+    /// The same where only these conductances have changed since: what depends on them is factored
+    /// again.
+    fn refactor_changed(&mut self, changed: &[usize]) -> Result<(), TransientError> {
+        let taps = changed.iter().filter_map(|it| self.conductances.get(*it)).map(|it| it.taps);
+        let nodes: Vec<u32> = taps.flat_map(|taps| taps.nodes().collect::<Vec<_>>()).collect();
+        let rows = self.symbolic.rows_above(nodes.into_iter());
+        let is_touched = |holder: u32| rows.binary_search(&holder).is_ok();
+        self.matrix.reload(&self.symbolic, &self.fixed, &rows);
+        for it in self.conductances.iter().filter(|it| it.is_switched && it.is_closed) {
+            it.taps.stamp(&mut self.matrix, &self.symbolic, it.siemens, is_touched);
+        }
+        self.factored += 1;
+        let factored = self.matrix.factor_rows(&self.symbolic, &self.contributors, &rows);
+        factored.map_err(|it| TransientError::Singular(self.names.of_node(it.0)))
     }
 }

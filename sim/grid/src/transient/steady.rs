@@ -70,10 +70,10 @@ impl<const N: usize> Transient<N> {
         }
         for it in &self.coils {
             let own = Complex64::ONE / (it.resistance_ohm + s * it.inductance_h);
-            it.taps.stamp(&mut matrix, &self.symbolic, own);
+            it.taps.stamp(&mut matrix, &self.symbolic, own, |_| true);
         }
         for it in self.conductances.iter().filter(|it| it.is_closed) {
-            it.taps.stamp(&mut matrix, &self.symbolic, Complex64::new(it.siemens, 0.0));
+            it.taps.stamp(&mut matrix, &self.symbolic, it.siemens.into(), |_| true);
         }
         matrix.factor(&self.symbolic).map_err(|it| singular(&self.names, it.0))?;
         matrix.solve(&self.symbolic, &mut phasors, &mut Vec::new());

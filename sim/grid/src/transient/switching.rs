@@ -97,6 +97,8 @@ pub(super) struct Switching {
     queue: Vec<(f64, Action)>,
     /// Conductances that wait for the zero of their current.
     opening: Vec<usize>,
+    /// Conductances that were switched since the matrix was factored.
+    changed: Vec<usize>,
 }
 
 /// What an instant before a step was like.
@@ -110,7 +112,13 @@ struct Snapshot<const N: usize> {
 
 impl Switching {
     pub(super) const fn new(poles: Vec<PoleAt>) -> Self {
-        Self { poles, faults: Vec::new(), queue: Vec::new(), opening: Vec::new() }
+        Self {
+            poles,
+            faults: Vec::new(),
+            queue: Vec::new(),
+            opening: Vec::new(),
+            changed: Vec::new(),
+        }
     }
 }
 
@@ -231,7 +239,7 @@ impl<const N: usize> Transient<N> {
         let Some(share) = zero.into_iter().chain(due).reduce(f64::min) else { return Ok(()) };
         self.go_back(&before, share, from_s + share * length_s);
         for (_, conductance) in zeros.into_iter().filter(|(at, _)| *at <= share + SAME) {
-            self.conductances[conductance].is_closed = false;
+            self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
         }
         let now_s = self.time_s + SAME * length_s;
@@ -239,7 +247,8 @@ impl<const N: usize> Transient<N> {
             let (_, action) = self.switching.queue.remove(0);
             self.act(action);
         }
-        self.refactor()?;
+        let changed = std::mem::take(&mut self.switching.changed);
+        self.refactor_changed(&changed)?;
         let begun_s = self.time_s;
         self.go(Rule::Damped, begun_s + self.step_s / 2.0);
         self.go(Rule::Damped, begun_s + self.step_s);
@@ -294,7 +303,7 @@ impl<const N: usize> Transient<N> {
             }
             Action::Close { switch, pole } => {
                 for conductance in self.chosen(switch, pole) {
-                    self.conductances[conductance].is_closed = true;
+                    self.switched(conductance, true);
                     self.switching.opening.retain(|other| *other != conductance);
                 }
             }
@@ -334,8 +343,13 @@ impl<const N: usize> Transient<N> {
                 self.switching.opening.push(conductance);
             }
         } else {
-            self.conductances[conductance].is_closed = false;
+            self.switched(conductance, false);
         }
+    }
+
+    fn switched(&mut self, conductance: usize, is_closed: bool) {
+        self.conductances[conductance].is_closed = is_closed;
+        self.switching.changed.push(conductance);
     }
 
     fn begin_fault(&mut self, id: u32, Place(node): Place, kind: FaultKind, resistance_ohm: f64) {
@@ -361,6 +375,7 @@ impl<const N: usize> Transient<N> {
             }
         }
         let count = self.conductances.len() - first;
+        self.switching.changed.extend(first..first + count);
         self.switching.faults.push((id, PoleAt { first, count }));
     }
 }
