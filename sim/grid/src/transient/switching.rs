@@ -97,6 +97,8 @@ pub(super) struct Switching {
     queue: Vec<(f64, Action)>,
     /// Conductances that wait for the zero of their current.
     opening: Vec<usize>,
+    /// Those of them whose zero came while something else was damped.
+    overdue: Vec<usize>,
     /// Conductances that were switched since the matrix was factored.
     changed: Vec<usize>,
 }
@@ -117,6 +119,7 @@ impl Switching {
             faults: Vec::new(),
             queue: Vec::new(),
             opening: Vec::new(),
+            overdue: Vec::new(),
             changed: Vec::new(),
         }
     }
@@ -222,6 +225,11 @@ impl<const N: usize> Transient<N> {
     /// A step in which something may happen.
     pub(super) fn advance_with_switching(&mut self, until_s: f64) -> Result<(), TransientError> {
         let from_s = self.time_s;
+        let is_due = self.switching.queue.first().is_some_and(|(at_s, _)| *at_s <= from_s);
+        if is_due || !self.switching.overdue.is_empty() {
+            // It is due where the step begins: nothing has to be found.
+            return self.switch_now();
+        }
         let before = Snapshot {
             voltage_v: self.voltage_v.clone(),
             series_a: self.series.iter().map(|it| it.current_a).collect(),
@@ -242,7 +250,16 @@ impl<const N: usize> Transient<N> {
             self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
         }
-        let now_s = self.time_s + SAME * length_s;
+        self.switch_now()
+    }
+
+    /// Does what is due now, and goes on to the end of the damping.
+    fn switch_now(&mut self) -> Result<(), TransientError> {
+        for conductance in std::mem::take(&mut self.switching.overdue) {
+            self.switched(conductance, false);
+            self.switching.opening.retain(|other| *other != conductance);
+        }
+        let now_s = self.time_s + SAME * self.step_s;
         while self.switching.queue.first().is_some_and(|(at_s, _)| *at_s <= now_s) {
             let (_, action) = self.switching.queue.remove(0);
             self.act(action);
@@ -250,13 +267,24 @@ impl<const N: usize> Transient<N> {
         let changed = std::mem::take(&mut self.switching.changed);
         self.refactor_changed(&changed)?;
         let begun_s = self.time_s;
+        let first = self.across_opening();
         self.go(Rule::Damped, begun_s + self.step_s / 2.0);
         self.go(Rule::Damped, begun_s + self.step_s);
+        let both = first.into_iter().zip(self.across_opening());
+        let passed =
+            both.zip(&self.switching.opening).filter(|((first, last), _)| first * last < 0.0);
+        self.switching.overdue = passed.map(|(_, conductance)| *conductance).collect();
         if let Some(energy) = &mut self.energy {
             // What the damping took out is what does not add up over it.
             energy.removed_j += energy.residual_j();
         }
         Ok(())
+    }
+
+    /// The voltages across what waits for its zero, of the sign of its current.
+    fn across_opening(&self) -> Vec<f64> {
+        let opening = self.switching.opening.iter();
+        opening.map(|it| self.conductances[*it].taps.across(&self.voltage_v)).collect()
     }
 
     /// Which of the currents that are waited for have their zero in the step, as a share of it.
