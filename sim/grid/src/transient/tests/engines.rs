@@ -193,3 +193,89 @@ fn voltages_at_every_node_during_a_fault_are_those_of_the_short_circuit_engine()
         }
     }
 }
+
+const FOUR_WIRES: &str = r#"
+format = 1
+name = "Four wires"
+voltage = "400 V"
+[[node]]
+name = "grid"
+voltage = "10 kV"
+[[node]]
+name = "busbar"
+wires = "abcn"
+[[node]]
+name = "farm"
+wires = "abcn"
+[[source]]
+node = "grid"
+short_circuit_power = "250 MVA"
+[[transformer]]
+name = "T1"
+from = "grid"
+to = "busbar"
+group = "Dyn5"
+voltages = ["10 kV", "400 V"]
+power = "400 kVA"
+uk = "4 %"
+copper_loss = "4.6 kW"
+[[line]]
+name = "L1"
+from = "busbar"
+to = "farm"
+wires = "abcn"
+length = "150 m"
+r_matrix = [
+  ["0.69 ohm/km", "0.05 ohm/km", "0.05 ohm/km", "0.05 ohm/km"],
+  ["0.05 ohm/km", "0.69 ohm/km", "0.05 ohm/km", "0.05 ohm/km"],
+  ["0.05 ohm/km", "0.05 ohm/km", "0.69 ohm/km", "0.05 ohm/km"],
+  ["0.05 ohm/km", "0.05 ohm/km", "0.05 ohm/km", "1.25 ohm/km"],
+]
+x_matrix = [
+  ["0.76 ohm/km", "0.68 ohm/km", "0.68 ohm/km", "0.68 ohm/km"],
+  ["0.68 ohm/km", "0.76 ohm/km", "0.68 ohm/km", "0.68 ohm/km"],
+  ["0.68 ohm/km", "0.68 ohm/km", "0.76 ohm/km", "0.68 ohm/km"],
+  ["0.68 ohm/km", "0.68 ohm/km", "0.68 ohm/km", "0.77 ohm/km"],
+]
+[[load]]
+name = "home"
+node = "farm"
+wires = "an"
+p = "4 kW"
+q = "1 kvar"
+[[load]]
+name = "workshop"
+node = "farm"
+wires = "bc"
+connection = "delta"
+p = "9 kW"
+q = "3 kvar"
+"#;
+
+#[test]
+fn a_neutral_wire_has_the_voltages_of_the_power_flow() {
+    let network = crate::format::toml::read("four wires", FOUR_WIRES).unwrap();
+    let flow = flow::solve(&network, &flow::Options::default()).unwrap();
+    let options = Options { step_s: 50e-6, loads: Loads::AsFlow(&flow) };
+    let mut transient = Transient::<4>::new(&network, &options).unwrap();
+    let mut seen = vec![[const { Vec::new() }; 4]; network.nodes.len()];
+    for _ in 0..400 {
+        transient.advance().unwrap();
+        for (node, seen) in seen.iter_mut().enumerate() {
+            for wire in Wire::ALL {
+                let volts = transient.voltage_v(NodeId(node as u32), wire);
+                seen[wire.index()].push((transient.time_s(), volts));
+            }
+        }
+    }
+    let farm = &flow.nodes[2].voltage_v;
+    assert!(farm[3].norm() > 1.0, "{farm:?}");
+    for (node, seen) in seen.iter().enumerate() {
+        let rated = network.nodes[node].rated_voltage_v / 3.0_f64.sqrt();
+        for wire in 0..4 {
+            let expected = flow.nodes[node].voltage_v[wire];
+            let share = difference(phasor(&seen[wire]), expected) / rated;
+            assert!(share < 1e-4, "node {node} wire {wire}: {} {expected}", phasor(&seen[wire]));
+        }
+    }
+}
