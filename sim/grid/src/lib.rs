@@ -16,6 +16,7 @@ pub mod circuit;
 pub mod diagram;
 pub mod flow;
 pub mod format;
+pub mod motion;
 pub mod network;
 pub mod protection;
 pub mod short_circuit;

@@ -100,6 +100,11 @@ impl Fuse {
         Ok(self)
     }
 
+    /// Whether it has a total-clearing curve; without one its arc ends at a zero of the current.
+    pub fn has_clearing(&self) -> bool {
+        self.clearing.is_some()
+    }
+
     /// What became of it so far.
     pub fn state(&self) -> FuseState {
         let share = self.share_with(self.window.0, self.window.1);

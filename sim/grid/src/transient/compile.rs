@@ -91,6 +91,18 @@ pub(super) struct Names {
     pub(super) line: Vec<Option<usize>>,
     /// Of each switch its first conductance and how many there are.
     pub(super) switch: Vec<(usize, usize)>,
+    /// Of each load its parts.
+    pub(super) load: Vec<[Option<LoadPart>; 3]>,
+}
+
+/// What a part of a load is played by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LoadPart {
+    pub(super) taps: Taps,
+    pub(super) coil: Option<usize>,
+    pub(super) conductance: Option<usize>,
+    /// It stands among those of its node.
+    pub(super) farad: f64,
 }
 
 impl Names {
@@ -152,8 +164,10 @@ pub(super) fn compile<const N: usize>(
         let admittance = shunt_admittance(shunt).map_err(TransientError::Element)?;
         gathered.shunt(shunt.connection.node.0, &admittance);
     }
-    for (place, load) in network.loads.iter().enumerate().filter(|(_, it)| it.connected) {
-        gathered.load((place, load), options.loads)?;
+    for (place, load) in network.loads.iter().enumerate() {
+        let parts =
+            if load.connected { gathered.load((place, load), options.loads)? } else { [None; 3] };
+        names.load.push(parts);
     }
     for switch in &network.switches {
         let first = gathered.conductances.len();
@@ -365,7 +379,15 @@ impl<const N: usize> Gathered<N> {
         let phasor_v =
             std::array::from_fn(|k| phases.get(k).map_or(Complex64::ZERO, |it| it * turned));
         let frequency_hz = network.frequency_hz;
-        self.sources.push(Emf { source: place, series, frequency_hz, share: 1.0, phasor_v });
+        let (share, described_v) = (1.0, phasor_v);
+        self.sources.push(Emf {
+            source: place,
+            series,
+            frequency_hz,
+            share,
+            described_v,
+            phasor_v,
+        });
         Ok(())
     }
 
@@ -381,7 +403,8 @@ impl<const N: usize> Gathered<N> {
         &mut self,
         (place, load): (usize, &Load),
         loads: Loads<'_>,
-    ) -> Result<(), TransientError> {
+    ) -> Result<[Option<LoadPart>; 3], TransientError> {
+        let mut parts = [None; 3];
         let node = load.connection.node.0;
         let Some(between) = parts_between(&load.connection, load.configuration) else {
             let what = "its neutral point is isolated, which transients do not play";
@@ -392,7 +415,7 @@ impl<const N: usize> Gathered<N> {
         for (part, &(wire, against)) in between.as_slice().iter().take(load.parts()).enumerate() {
             let at_rated = || load.power_va[part].conj() / rated;
             let y = match loads {
-                Loads::None => return Ok(()),
+                Loads::None => return Ok(parts),
                 Loads::Rated => at_rated(),
                 Loads::AsFlow(flow) => {
                     let of = |wire: Wire| {
@@ -414,13 +437,20 @@ impl<const N: usize> Gathered<N> {
             };
             let (wire, against) = (wire.index(), against.map(Wire::index));
             let taps = Taps::between((node, wire), against.map(|it| (node, it)));
+            let (coils, conductances) = (self.coils.len(), self.conductances.len());
             if y.re > 0.0 && y.im < 0.0 {
                 self.coil(taps, Complex64::ONE / y);
             } else {
                 self.admittance(taps, (node, wire, against), y);
             }
+            parts[part] = Some(LoadPart {
+                taps,
+                coil: (self.coils.len() > coils).then_some(coils),
+                conductance: (self.conductances.len() > conductances).then_some(conductances),
+                farad: (y.im / self.omega).max(0.0),
+            });
         }
-        Ok(())
+        Ok(parts)
     }
 
     fn transformer(&mut self, it: &Transformer) -> Result<(), TransientError> {
@@ -597,6 +627,7 @@ impl<const N: usize> Gathered<N> {
             names,
             energy: None,
             factored: 0,
+            damped_steps: 1,
             contributors: symbolic.contributors(),
             symbolic,
         }

@@ -90,7 +90,9 @@ pub(super) struct Emf<const N: usize> {
     pub(super) frequency_hz: f64,
     /// What is left of its voltage.
     pub(super) share: f64,
-    /// RMS, to earth.
+    /// RMS, to earth, as the network describes it.
+    pub(super) described_v: [Complex64; N],
+    /// The same at the instant 0.
     pub(super) phasor_v: [Complex64; N],
 }
 

@@ -8,8 +8,8 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex64;
 
-use super::{Transient, TransientError};
-use crate::block::{Block, Column, add_to, apply, inverse, negative};
+use super::{Phasors, Transient, TransientError};
+use crate::block::{Block, Column, add_to, apply, inverse, negative, zero};
 use crate::block_lu::Matrix;
 use crate::topology::NONE;
 
@@ -28,10 +28,37 @@ fn inverted<const N: usize>(impedance: &Block<N>, conductance: &Block<N, f64>) -
 }
 
 impl<const N: usize> Transient<N> {
-    /// Sets all voltages and currents to the steady state at the instant 0.
-    pub(super) fn begin_in_steady_state(&mut self) -> Result<(), TransientError> {
+    /// Begins anew at the instant 0 in the steady state, with switches and faults as they stand and
+    /// the voltages of all sources turned ahead by an angle in radians.
+    ///
+    /// # Errors
+    /// If the network has no solution.
+    pub fn begin(&mut self, turned_rad: f64) -> Result<Phasors<N>, TransientError> {
+        self.turn(turned_rad);
+        self.time_s = 0.0;
+        self.refactor()?;
+        let phasors = self.steady()?;
+        self.take_phasors(&phasors);
+        Ok(phasors)
+    }
+
+    /// Turns the voltages of all sources ahead of how they are described by an angle in radians.
+    pub fn turn(&mut self, turned_rad: f64) {
+        let turned = Complex64::from_polar(1.0, turned_rad);
+        for it in &mut self.sources {
+            it.phasor_v = it.described_v.map(|it| it * turned);
+        }
+    }
+
+    /// The steady state with switches and faults as they stand, whatever flows at present.
+    ///
+    /// # Errors
+    /// If the network has no solution.
+    pub fn steady(&self) -> Result<Phasors<N>, TransientError> {
         let Some(frequency_hz) = self.sources.first().map(|it| it.frequency_hz) else {
-            return Ok(());
+            let voltage_v = vec![[Complex64::ZERO; N]; self.voltage_v.len()];
+            let series = vec![zero(); self.series.len()];
+            return Ok(Phasors { voltage_v, series, s: Complex64::ZERO });
         };
         let half_angle = TAU * frequency_hz * self.step_s / 2.0;
         let s = Complex64::new(0.0, 2.0 / self.step_s * libm::tan(half_angle));
@@ -59,7 +86,7 @@ impl<const N: usize> Transient<N> {
         }
         for it in &self.sources {
             let series = &self.series[it.series];
-            let driven = apply(&admittances[it.series], &it.phasor_v);
+            let driven = apply(&admittances[it.series], &it.phasor_v.map(|volts| volts * it.share));
             for (right, driven) in phasors[series.to as usize].iter_mut().zip(driven) {
                 *right += driven;
             }
@@ -77,11 +104,12 @@ impl<const N: usize> Transient<N> {
         }
         matrix.factor(&self.symbolic).map_err(|it| singular(&self.names, it.0))?;
         matrix.solve(&self.symbolic, &mut phasors, &mut Vec::new());
-        self.take_phasors(&phasors, &admittances, s);
-        Ok(())
+        Ok(Phasors { voltage_v: phasors, series: admittances, s })
     }
 
-    fn take_phasors(&mut self, phasors: &[Column<N>], admittances: &[Block<N>], s: Complex64) {
+    fn take_phasors(&mut self, steady: &Phasors<N>) {
+        let Phasors { voltage_v: phasors, series: admittances, s } = steady;
+        let s = *s;
         let wave = |phasor: Complex64| SQRT_2 * phasor.im;
         for (voltage, phasor) in self.voltage_v.iter_mut().zip(phasors) {
             *voltage = phasor.map(wave);
@@ -89,7 +117,7 @@ impl<const N: usize> Transient<N> {
         self.sources_at(0.0);
         let mut emf = vec![None; self.series.len()];
         for it in &self.sources {
-            emf[it.series] = Some(it.phasor_v);
+            emf[it.series] = Some(it.phasor_v.map(|volts| volts * it.share));
         }
         let voltage_v = &self.voltage_v;
         for ((it, own), emf) in self.series.iter_mut().zip(admittances).zip(emf) {

@@ -143,6 +143,31 @@ impl<const N: usize> Transient<N> {
         Ok(())
     }
 
+    /// Does actions at once, whatever flows: what comes next is [`Self::begin`]. What was ordered
+    /// and has not happened yet is forgotten.
+    ///
+    /// # Errors
+    /// As [`Self::schedule`]; nothing is changed then.
+    pub fn set(&mut self, actions: &[Action]) -> Result<(), TransientError> {
+        for action in actions {
+            self.check(action)?;
+        }
+        for action in actions {
+            match *action {
+                Action::Open { switch, pole, .. } => {
+                    self.act(Action::Open { switch, pole, at_zero: false });
+                }
+                Action::Clear { id, .. } => self.act(Action::Clear { id, at_zero: false }),
+                other => self.act(other),
+            }
+        }
+        let Switching { queue, opening, overdue, .. } = &mut self.switching;
+        queue.clear();
+        opening.clear();
+        overdue.clear();
+        Ok(())
+    }
+
     /// Whether anything is ordered that has not happened yet.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
@@ -170,6 +195,24 @@ impl<const N: usize> Transient<N> {
         found.map_or_else(Vec::new, |(_, at)| {
             (at.first..at.first + at.count).map(|it| self.current_of(it)).collect()
         })
+    }
+
+    /// Whether a fault conducts anywhere.
+    #[must_use]
+    pub fn burns(&self, id: u32) -> bool {
+        self.fault_at(id).any(|it| self.conductances[it].is_closed)
+    }
+
+    /// The conductances of a fault, the last that began under its number.
+    pub(super) fn fault_at(&self, id: u32) -> std::ops::Range<usize> {
+        let found = self.switching.faults.iter().rev().find(|(own, _)| *own == id);
+        found.map_or(0..0, |(_, at)| at.first..at.first + at.count)
+    }
+
+    /// The conductance of a pole of a switch.
+    pub(super) fn pole_at(&self, switch: usize, pole: usize) -> Option<usize> {
+        let at = self.switching.poles.get(switch).filter(|it| pole < it.count)?;
+        Some(at.first + pole)
     }
 
     fn current_of(&self, conductance: usize) -> f64 {
@@ -268,8 +311,9 @@ impl<const N: usize> Transient<N> {
         self.refactor_changed(&changed)?;
         let begun_s = self.time_s;
         let first = self.across_opening();
-        self.go(Rule::Damped, begun_s + self.step_s / 2.0);
-        self.go(Rule::Damped, begun_s + self.step_s);
+        for half in 1..=2 * self.damped_steps {
+            self.go(Rule::Damped, begun_s + f64::from(half) * (self.step_s / 2.0));
+        }
         let both = first.into_iter().zip(self.across_opening());
         let passed =
             both.zip(&self.switching.opening).filter(|((first, last), _)| first * last < 0.0);

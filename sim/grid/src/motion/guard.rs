@@ -1,0 +1,236 @@
+//! Protective devices in the switches of a network.
+
+use num_complex::Complex64;
+
+use super::{Deed, Protection, Protector};
+use crate::network::{Network, Wire};
+use crate::protection::{
+    Currents, Fuse, FuseEvent, Quantity, Recloser, RecloserEvent, Relay, Sectionalizer,
+};
+use crate::transient::{Action, Pole};
+
+/// A device at its switch.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    pub(super) name: Box<str>,
+    pub(super) switch: usize,
+    /// The wires of the switch's poles.
+    wires: Vec<Wire>,
+    /// As it was at first.
+    fresh: State,
+    state: State,
+    /// The currents of the poles at the last instant, amperes.
+    before_a: Vec<f64>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Of each pole.
+    Fuses(Vec<Fuse>),
+    Breaker {
+        relay: Box<Relay>,
+        opening_s: f64,
+        opens_in_s: Option<f64>,
+    },
+    Recloser(Box<Recloser>),
+    Sectionalizer(Sectionalizer),
+}
+
+/// What a device wants, and what it did.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Order {
+    /// Seconds since the beginning of the step.
+    pub(super) after_s: f64,
+    /// What is to be done in the network.
+    pub(super) action: Option<Action>,
+    pub(super) deed: Deed,
+    pub(super) detail: String,
+}
+
+impl Guard {
+    pub(super) fn new(protector: Protector, network: &Network) -> Self {
+        let Protector { name, switch, what } = protector;
+        let wires = network.switches[switch].from.wires.as_slice().to_vec();
+        let state = match what {
+            Protection::Fuse(fuse) => State::Fuses(vec![fuse; wires.len()]),
+            Protection::Breaker { relay, opening_s } => {
+                State::Breaker { relay: Box::new(relay), opening_s, opens_in_s: None }
+            }
+            Protection::Recloser(recloser) => State::Recloser(Box::new(recloser)),
+            Protection::Sectionalizer(it) => State::Sectionalizer(it),
+        };
+        let before_a = vec![0.0; wires.len()];
+        Self { name, switch, wires, fresh: state.clone(), state, before_a }
+    }
+
+    /// Somebody closes its switch: it begins anew, and fuses are replaced.
+    pub(super) fn renew(&mut self) {
+        self.state = self.fresh.clone();
+    }
+
+    /// The currents of its poles as it takes them.
+    fn currents(&self, poles: &[Complex64]) -> Currents {
+        let mut phasors = [Complex64::ZERO; 3];
+        for (wire, current) in self.wires.iter().zip(poles) {
+            if let Some(own) = phasors.get_mut(wire.index()) {
+                *own = *current;
+            }
+        }
+        Currents::of_phasors(phasors)
+    }
+
+    /// The seconds until it acts if the currents of its poles stay.
+    pub(super) fn due_in(&self, poles: &[Complex64]) -> Option<f64> {
+        let currents = self.currents(poles);
+        match &self.state {
+            State::Fuses(fuses) => {
+                let due = fuses.iter().zip(poles).filter_map(|(it, pole)| it.due_in(pole.norm()));
+                due.reduce(f64::min)
+            }
+            State::Breaker { opens_in_s: Some(left_s), .. } => Some(*left_s),
+            State::Breaker { relay, .. } => relay.due_in(&currents),
+            State::Recloser(it) => it.due_in(&currents),
+            State::Sectionalizer(it) => it.due_in(currents.largest_phase_a()),
+        }
+    }
+
+    /// Whether it is on the way to act, or measures a current that will make it act.
+    pub(super) fn step(&mut self, dt_s: f64, poles: &[Complex64]) -> Vec<Order> {
+        let currents = self.currents(poles);
+        let mut orders = Vec::new();
+        if let State::Fuses(fuses) = &mut self.state {
+            for (pole, (fuse, current)) in fuses.iter_mut().zip(poles).enumerate() {
+                let mut passed_s = 0.0;
+                while let Some(act) = fuse.step(dt_s - passed_s, current.norm()) {
+                    passed_s += act.after_s;
+                    let wire = self.wires[pole];
+                    orders.push(fuse_order(
+                        self.switch,
+                        (pole, wire),
+                        passed_s,
+                        act.event,
+                        act.event == FuseEvent::Cleared,
+                    ));
+                    if act.event == FuseEvent::Cleared {
+                        break;
+                    }
+                }
+            }
+        } else {
+            self.step_others(dt_s, &currents, &mut orders);
+        }
+        orders
+    }
+
+    /// A step of waves: fuses look at the currents at its ends, all others at the phasors.
+    pub(super) fn step_waves(
+        &mut self,
+        dt_s: f64,
+        now_a: &[f64],
+        poles: &[Complex64],
+    ) -> Vec<Order> {
+        let mut orders = Vec::new();
+        if let State::Fuses(fuses) = &mut self.state {
+            for (pole, fuse) in fuses.iter_mut().enumerate() {
+                let before_a = std::mem::replace(&mut self.before_a[pole], now_a[pole]);
+                let Some(act) = fuse.step_instantaneous(dt_s, before_a, now_a[pole]) else {
+                    continue;
+                };
+                let wire = self.wires[pole];
+                let needs_zero = !fuse.has_clearing();
+                orders.push(fuse_order(
+                    self.switch,
+                    (pole, wire),
+                    act.after_s,
+                    act.event,
+                    needs_zero == (act.event == FuseEvent::Melted),
+                ));
+            }
+        } else {
+            let currents = self.currents(poles);
+            self.step_others(dt_s, &currents, &mut orders);
+        }
+        orders
+    }
+
+    /// Takes the currents at which waves begin.
+    pub(super) fn begin_waves(&mut self, now_a: &[f64]) {
+        self.before_a.copy_from_slice(now_a);
+    }
+
+    fn step_others(&mut self, dt_s: f64, currents: &Currents, orders: &mut Vec<Order>) {
+        let (switch, pole) = (self.switch, Pole::All);
+        let open = Some(Action::Open { switch, pole, at_zero: true });
+        let close = Some(Action::Close { switch, pole });
+        let mut push = |after_s, action, deed, detail| {
+            orders.push(Order { after_s, action, deed, detail });
+        };
+        match &mut self.state {
+            State::Fuses(_) => {}
+            State::Breaker { relay, opening_s, opens_in_s } => {
+                let mut from_s = 0.0;
+                if opens_in_s.is_none()
+                    && let Some(trip) = relay.step(dt_s, currents)
+                {
+                    from_s = trip.after_s;
+                    *opens_in_s = Some(*opening_s);
+                    push(
+                        from_s,
+                        None,
+                        Deed::Tripped,
+                        tripped_by(trip.event.quantity, trip.event.stage),
+                    );
+                }
+                if let Some(left_s) = opens_in_s {
+                    if *left_s <= dt_s - from_s {
+                        push(from_s + *left_s, open, Deed::Opened, "by its relay".to_owned());
+                        *opens_in_s = None;
+                        relay.reset();
+                    } else {
+                        *left_s -= dt_s - from_s;
+                    }
+                }
+            }
+            State::Recloser(recloser) => {
+                let mut passed_s = 0.0;
+                while let Some(act) = recloser.step(dt_s - passed_s, currents) {
+                    passed_s += act.after_s;
+                    let (action, deed, trip) = match act.event {
+                        RecloserEvent::Opened(trip) => (open, Deed::Opened, trip),
+                        RecloserEvent::Reclosed(trip) => (close, Deed::Closed, trip),
+                        RecloserEvent::LockedOut(trip) => (open, Deed::LockedOut, trip),
+                    };
+                    push(passed_s, action, deed, format!("trip {trip}"));
+                    // What flows from here on is another current.
+                    break;
+                }
+            }
+            State::Sectionalizer(it) => {
+                if let Some(act) = it.step(dt_s, currents.largest_phase_a()) {
+                    let detail = format!("after {} interruptions", it.counted());
+                    push(act.after_s, open, Deed::Opened, detail);
+                }
+            }
+        }
+    }
+}
+
+fn tripped_by(quantity: Quantity, stage: usize) -> String {
+    let what = match quantity {
+        Quantity::Phase(phase) => format!("the current of phase {}", Wire::ALL[usize::from(phase)]),
+        Quantity::Earth => "the residual current".to_owned(),
+    };
+    format!("by {what}, stage {}", stage + 1)
+}
+
+fn fuse_order(
+    switch: usize,
+    (pole, wire): (usize, Wire),
+    after_s: f64,
+    event: FuseEvent,
+    opens: bool,
+) -> Order {
+    let deed = if event == FuseEvent::Melted { Deed::Melted } else { Deed::Blown };
+    let open = Action::Open { switch, pole: Pole::One(pole), at_zero: true };
+    Order { after_s, action: opens.then_some(open), deed, detail: format!("phase {wire}") }
+}

@@ -1,0 +1,346 @@
+//! A network in motion: faults, switching and protection, each at its own instant.
+//!
+//! Between two instants at which something happens a network is in a steady state, which is a
+//! power flow or, with what has happened since, its circuit with every load as the impedance that it
+//! is in that flow. Around an instant the same circuit is played wave by wave ([`crate::transient`]),
+//! from the steady state before until it differs from the one after by less than a tolerance. So
+//! the three resolutions are one network: steps (power flows), phasors, and waves.
+//!
+//! Protective devices act all the time: fuses by the current as it flows, relays by its phasors.
+//! What they do holds from then on, also in later steps.
+//!
+//! Time is in nanoseconds since the beginning of what is played; a phasor's wave is
+//! `sqrt(2) |V| sin(2 pi f t + angle)` with that time.
+
+mod guard;
+mod play;
+mod probe;
+mod standing;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::sync::Arc;
+
+use num_complex::Complex64;
+use thiserror::Error;
+
+use crate::network::{Network, NodeId, Wire};
+use crate::protection::{Fuse, Recloser, Relay, Sectionalizer};
+use crate::transient::{FaultKind, Pole, TransientError};
+pub use probe::{Probe, ProbeAt, ProbePair};
+use standing::Standing;
+
+/// How finely instants at which something happens are played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// From one steady state to the next.
+    Phasors,
+    /// By waves from one to the other.
+    Waveforms,
+}
+
+/// How a network is played.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// How finely.
+    pub resolution: Resolution,
+    /// The step of waves, seconds.
+    pub step_s: f64,
+    /// Waves end when all probes differ from the steady state by less than this share of what they
+    /// had at most ...
+    pub tolerance: f64,
+    /// ... or after so many seconds without anything that happened.
+    pub longest_s: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let resolution = Resolution::Waveforms;
+        Self { resolution, step_s: 50e-6, tolerance: 1e-3, longest_s: 1.0 }
+    }
+}
+
+/// A fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultAt {
+    /// Unique among the faults.
+    pub id: u32,
+    /// What it is called.
+    pub name: Box<str>,
+    /// Where; along a line at the node that divides it.
+    pub node: NodeId,
+    /// What it connects.
+    pub kind: FaultKind,
+    /// Ohm.
+    pub resistance_ohm: f64,
+    /// After so many seconds without voltage it is gone, as an arc in air is; none: it stays.
+    pub extinguishes_s: Option<f64>,
+}
+
+/// What happens from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// A fault begins.
+    Fault(FaultAt),
+    /// A fault ends, each of its currents at its zero.
+    Clear {
+        /// Which.
+        id: u32,
+    },
+    /// A switch opens, each pole at its current's zero.
+    Open {
+        /// Index into the network's switches.
+        switch: usize,
+        /// Which poles.
+        pole: Pole,
+    },
+    /// A switch closes; a device in it begins anew, and a fuse is replaced.
+    Close {
+        /// Index into the network's switches.
+        switch: usize,
+        /// Which poles.
+        pole: Pole,
+    },
+}
+
+/// Something that happens from outside at an instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at_ns: i64,
+    /// What.
+    pub what: Happening,
+}
+
+/// A protective device in a switch of the network.
+#[derive(Clone, Debug)]
+pub struct Protector {
+    /// What it is called in operations, such as `fuse:F1`.
+    pub name: Box<str>,
+    /// Index into the network's switches.
+    pub switch: usize,
+    /// What it is.
+    pub what: Protection,
+}
+
+/// What protects.
+#[derive(Clone, Debug)]
+pub enum Protection {
+    /// A fuse in each pole, all alike.
+    Fuse(Fuse),
+    /// A breaker that a relay opens.
+    Breaker {
+        /// The relay.
+        relay: Relay,
+        /// From its trip until the contacts part, seconds.
+        opening_s: f64,
+    },
+    /// A recloser.
+    Recloser(Recloser),
+    /// A sectionaliser.
+    Sectionalizer(Sectionalizer),
+}
+
+/// What was done to an element of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A fault began.
+    Ignited,
+    /// A fault ended.
+    Cleared,
+    /// A relay tripped.
+    Tripped,
+    /// A fuse melted: its arc begins.
+    Melted,
+    /// A fuse has interrupted its current.
+    Blown,
+    /// A switch opened.
+    Opened,
+    /// A switch closed.
+    Closed,
+    /// A recloser opened for good.
+    LockedOut,
+    /// It was to be done, but nothing was there to do.
+    Idle,
+}
+
+impl Deed {
+    /// The word in records.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ignited => "ignited",
+            Self::Cleared => "cleared",
+            Self::Tripped => "tripped",
+            Self::Melted => "melted",
+            Self::Blown => "blown",
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+            Self::LockedOut => "locked_out",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+/// Something that was done, and by whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// When.
+    pub at_ns: i64,
+    /// The protective device, the switch or the fault.
+    pub element: Box<str>,
+    /// What.
+    pub deed: Deed,
+    /// More about it, for people.
+    pub detail: String,
+}
+
+/// A voltage and the current that goes with it, RMS phasors.
+pub type Pair = (Complex64, Complex64);
+
+/// A stretch of time, from the one before to the next.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// When it begins.
+    pub from_ns: i64,
+    /// What is in it.
+    pub what: Stretch,
+}
+
+/// What a stretch of time has.
+#[derive(Clone, Debug)]
+pub enum Stretch {
+    /// A steady state.
+    Steady {
+        /// Of each probe its pairs.
+        pairs: Vec<Vec<Pair>>,
+        /// Of each load whether it is supplied.
+        supplied: Vec<bool>,
+    },
+    /// Waves, which go straight between instants.
+    Waves(Waves),
+}
+
+/// Waves of all probes.
+#[derive(Clone, Debug)]
+pub struct Waves {
+    /// Instants, seconds since the beginning; the first is 0.
+    pub at_s: Arc<Vec<f64>>,
+    /// Of each probe, pair by pair, voltage and current at each instant.
+    pub probes: Vec<Vec<(Vec<f64>, Vec<f64>)>>,
+    /// The furthest that a probe's last period is from the steady state that follows, as a share of
+    /// what it had at most.
+    pub jump: f64,
+}
+
+/// Why a network cannot be played.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum MotionError {
+    /// Its circuit cannot be.
+    #[error("{0}")]
+    Transient(#[from] TransientError),
+    /// Something of an element that is not there.
+    #[error("there is no {what} {place}: the network has {count}, counted from 0")]
+    Place {
+        /// What kind of element.
+        what: &'static str,
+        /// Which was meant.
+        place: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// Two devices in one switch.
+    #[error("both `{0}` and `{1}` are in one switch: expected one device in each")]
+    Twice(Box<str>, Box<str>),
+}
+
+/// A network that is played step by step.
+#[derive(Clone, Debug)]
+pub struct Motion {
+    options: Options,
+    /// In order of time; those that have not happened yet.
+    events: std::collections::VecDeque<Event>,
+    guards: Vec<guard::Guard>,
+    probes: Vec<Probe>,
+    /// As they are declared.
+    switches: Vec<crate::network::Switch>,
+    standing: Standing,
+    operations: Vec<Operation>,
+}
+
+impl Motion {
+    /// A network before its first step, switches as they are declared.
+    ///
+    /// # Errors
+    /// If an event or a device is about an element that is not there.
+    pub fn new(
+        network: &Network,
+        options: Options,
+        mut events: Vec<Event>,
+        protectors: Vec<Protector>,
+        probes: Vec<Probe>,
+    ) -> Result<Self, MotionError> {
+        let place = |what, place, count| {
+            if place < count { Ok(()) } else { Err(MotionError::Place { what, place, count }) }
+        };
+        for event in &events {
+            match &event.what {
+                Happening::Fault(it) => place("node", it.node.index(), network.nodes.len())?,
+                Happening::Open { switch, .. } | Happening::Close { switch, .. } => {
+                    place("switch", *switch, network.switches.len())?;
+                }
+                Happening::Clear { .. } => {}
+            }
+        }
+        for (at, it) in protectors.iter().enumerate() {
+            place("switch", it.switch, network.switches.len())?;
+            if let Some(other) = protectors[..at].iter().find(|other| other.switch == it.switch) {
+                return Err(MotionError::Twice(other.name.clone(), it.name.clone()));
+            }
+        }
+        events.sort_by_key(|event| event.at_ns);
+        let guards = protectors.into_iter().map(|it| guard::Guard::new(it, network)).collect();
+        let standing = Standing::new(network);
+        let (events, operations) = (events.into(), Vec::new());
+        let switches = network.switches.clone();
+        Ok(Self { options, events, guards, probes, switches, standing, operations })
+    }
+
+    /// Puts the switches of a network of the same elements as they stand, for its power flow.
+    pub fn stand(&self, network: &mut Network) {
+        network.switches.clone_from(&self.switches);
+        self.standing.put_into(network);
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// Of each switch whether each of its poles is closed.
+    #[must_use]
+    pub fn poles(&self) -> &[Vec<bool>] {
+        &self.standing.closed
+    }
+
+    /// The faults that burn.
+    pub fn faults(&self) -> impl Iterator<Item = &FaultAt> {
+        self.standing.faults.iter().map(|it| &it.fault)
+    }
+}
+
+/// Voltage below this share of the rated one is none.
+const DEAD_SHARE: f64 = 0.05;
+
+/// Whether a wire of a node has a voltage.
+fn is_alive(network: &Network, node: NodeId, voltage_v: Complex64) -> bool {
+    let rated_v = network.nodes[node.index()].rated_voltage_v / 3f64.sqrt();
+    voltage_v.norm() > DEAD_SHARE * rated_v
+}
+
+/// Its phases, in order.
+fn phases(network: &Network, node: NodeId) -> impl Iterator<Item = Wire> + '_ {
+    network.nodes[node.index()].wires.iter().filter(|wire| *wire != Wire::Neutral)
+}

@@ -1,0 +1,384 @@
+//! From one instant to the next.
+
+use std::f64::consts::TAU;
+
+use num_complex::Complex64;
+
+use super::standing::{Burning, begun};
+use super::window::Window;
+use super::{
+    Deed, Happening, Motion, MotionError, Operation, Pair, Resolution, Section, Stretch, is_alive,
+    phases,
+};
+use crate::flow::Flow;
+use crate::network::{Network, NodeId, Wire};
+use crate::transient::{self, Action, Loads, Phasors, Pole, Transient};
+
+/// A fault without more than this current is dead, amperes.
+pub(super) const DEAD_A: f64 = 1e-3;
+
+/// After each switching: what swings faster than steps can follow is gone then.
+const DAMPED_STEPS: u8 = 3;
+
+/// A step that is played.
+pub(super) struct Player<'a, const N: usize> {
+    pub(super) motion: &'a mut Motion,
+    /// With all switches as they are declared.
+    pub(super) network: Network,
+    pub(super) flow: &'a Flow,
+    /// The circuit, once something has happened that is not in the flow.
+    pub(super) circuit: Option<Transient<N>>,
+    pub(super) now_ns: i64,
+    pub(super) sections: Vec<Section>,
+    /// What somebody ordered to open and has not opened yet.
+    pub(super) opening: Vec<(usize, Pole)>,
+    /// Faults that are to end and have not ended yet.
+    pub(super) clearing: Vec<(u32, Box<str>)>,
+}
+
+/// A steady state.
+enum View<'a, const N: usize> {
+    Flow(&'a Flow),
+    Circuit(&'a Transient<N>, Phasors<N>),
+}
+
+impl Motion {
+    /// Plays from one instant to another one, with the loads of a power flow of the network as it
+    /// stands ([`Self::stand`]). Waves that are under way at the end are played to their own end.
+    ///
+    /// What comes back is what there was, in order, and until when.
+    ///
+    /// # Errors
+    /// If the circuit has an element that cannot be played, or no solution.
+    pub fn play(
+        &mut self,
+        network: &Network,
+        flow: &Flow,
+        (from_ns, to_ns): (i64, i64),
+    ) -> Result<(Vec<Section>, i64), MotionError> {
+        if network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral)) {
+            self.play_wires::<4>(network, flow, (from_ns, to_ns))
+        } else {
+            self.play_wires::<3>(network, flow, (from_ns, to_ns))
+        }
+    }
+
+    fn play_wires<const N: usize>(
+        &mut self,
+        network: &Network,
+        flow: &Flow,
+        (now_ns, to_ns): (i64, i64),
+    ) -> Result<(Vec<Section>, i64), MotionError> {
+        let mut network = network.clone();
+        network.switches.clone_from(&self.switches);
+        let mut player = Player::<N> {
+            motion: self,
+            network,
+            flow,
+            circuit: None,
+            now_ns,
+            sections: Vec::new(),
+            opening: Vec::new(),
+            clearing: Vec::new(),
+        };
+        if !player.motion.standing.faults.is_empty() {
+            player.compile()?;
+        }
+        while player.go(to_ns)? {}
+        Ok((player.sections, player.now_ns))
+    }
+}
+
+impl<const N: usize> View<'_, N> {
+    /// The currents of a switch's poles.
+    fn poles(&self, switch: usize, closed: &[bool]) -> Vec<Complex64> {
+        match self {
+            Self::Flow(flow) => {
+                // A switch in a flow has only the poles that are closed.
+                let mut own = flow.switches[switch].from.current_a.iter();
+                let mut next = || own.next().copied().unwrap_or_default();
+                closed.iter().map(|it| if *it { next() } else { Complex64::ZERO }).collect()
+            }
+            Self::Circuit(circuit, steady) => (0..closed.len())
+                .map(|pole| circuit.switch_phasor_a(steady, switch, pole))
+                .collect(),
+        }
+    }
+}
+
+impl<const N: usize> Player<'_, N> {
+    /// Makes the circuit, as everything stands.
+    fn compile(&mut self) -> Result<(), MotionError> {
+        let step_s = self.motion.options.step_s;
+        let loads = Loads::AsFlow(self.flow);
+        let mut circuit = Transient::new(&self.network, &transient::Options { step_s, loads })?;
+        circuit.damp_for(DAMPED_STEPS);
+        circuit.set(&self.motion.standing.actions(&self.network))?;
+        self.circuit = Some(circuit);
+        Ok(())
+    }
+
+    fn view(&self) -> Result<View<'_, N>, MotionError> {
+        let Some(circuit) = &self.circuit else { return Ok(View::Flow(self.flow)) };
+        let steady = circuit.steady()?;
+        Ok(View::Circuit(circuit, steady))
+    }
+
+    /// To the next instant at which something happens, through it, or to the end; whether there is
+    /// more.
+    fn go(&mut self, to_ns: i64) -> Result<bool, MotionError> {
+        let now_ns = self.now_ns;
+        let closed = self.motion.standing.closed.clone();
+        let switches: Vec<usize> = self.motion.guards.iter().map(|it| it.switch).collect();
+        let ids: Vec<u32> = self.motion.faults().map(|it| it.id).collect();
+        let view = self.view()?;
+        let poles: Vec<Vec<Complex64>> =
+            switches.iter().map(|it| view.poles(*it, &closed[*it])).collect();
+        let dead: Vec<bool> = ids.iter().map(|id| view.is_dead(*id)).collect();
+        let section = self.steady_section(&view);
+        self.sections.retain(|it| it.from_ns != now_ns);
+        self.sections.push(section);
+        let due_ns = self.due_ns(to_ns, &poles, &dead);
+        let passed_s = (due_ns - now_ns) as f64 * 1e-9;
+        let mut actions = Vec::new();
+        for (guard, poles) in self.motion.guards.iter_mut().zip(&poles) {
+            for order in guard.step(passed_s, poles) {
+                let at_ns = now_ns + (order.after_s * 1e9).round() as i64;
+                self.motion.operations.push(Operation {
+                    at_ns,
+                    element: guard.name.clone(),
+                    deed: order.deed,
+                    detail: order.detail,
+                });
+                actions.extend(order.action);
+            }
+        }
+        for (burning, is_dead) in self.motion.standing.faults.iter_mut().zip(dead) {
+            burning.dead_s = if is_dead { burning.dead_s + passed_s } else { 0.0 };
+        }
+        self.now_ns = due_ns;
+        actions.extend(self.extinguished());
+        if due_ns >= to_ns && actions.is_empty() {
+            return Ok(false);
+        }
+        if self.circuit.is_none() {
+            // As everything stood before.
+            self.compile()?;
+        }
+        if due_ns < to_ns {
+            actions.extend(self.events_until(due_ns).into_iter().map(|(_, action)| action));
+        }
+        if actions.is_empty() {
+            return Ok(true);
+        }
+        match self.motion.options.resolution {
+            Resolution::Phasors => self.act_at_once(&actions)?,
+            Resolution::Waveforms => Window::play(self, &actions)?,
+        }
+        Ok(self.now_ns < to_ns)
+    }
+
+    /// When something happens next.
+    fn due_ns(&self, to_ns: i64, poles: &[Vec<Complex64>], dead: &[bool]) -> i64 {
+        let now_ns = self.now_ns;
+        let guards = self.motion.guards.iter().zip(poles);
+        let guards = guards.filter_map(|(guard, poles)| guard.due_in(poles));
+        let burning = self.motion.standing.faults.iter().zip(dead);
+        let gone = burning.filter(|(_, is_dead)| **is_dead).filter_map(|(it, _)| {
+            it.fault.extinguishes_s.map(|whole_s| (whole_s - it.dead_s).max(0.0))
+        });
+        // A device that is due at once acts in a step that has a length.
+        let due = guards.chain(gone).filter(|it| it.is_finite() && *it < 1e9);
+        let due = due.map(|it| now_ns.saturating_add(((it * 1e9).ceil() as i64).max(1)));
+        let event = self.motion.events.front().map(|it| it.at_ns.max(now_ns));
+        due.chain(event).fold(to_ns, i64::min)
+    }
+
+    /// The ends of faults that have had no voltage for long enough.
+    pub(super) fn extinguished(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for Burning { fault, dead_s } in &self.motion.standing.faults {
+            let is_over = fault.extinguishes_s.is_some_and(|whole_s| *dead_s >= whole_s - 1e-9);
+            if is_over && !self.clearing.iter().any(|(id, _)| *id == fault.id) {
+                actions.push(Action::Clear { id: fault.id, at_zero: true });
+                self.clearing.push((fault.id, fault.name.clone()));
+            }
+        }
+        actions
+    }
+
+    /// Takes out the events up to an instant: what they do, and when.
+    pub(super) fn events_until(&mut self, until_ns: i64) -> Vec<(i64, Action)> {
+        let mut actions = Vec::new();
+        while let Some(event) = self.motion.events.pop_front_if(|it| it.at_ns <= until_ns) {
+            let at_ns = event.at_ns.max(self.now_ns);
+            if let Some(action) = self.taken(at_ns, event.what) {
+                actions.push((at_ns, action));
+            }
+        }
+        actions
+    }
+
+    fn taken(&mut self, at_ns: i64, what: Happening) -> Option<Action> {
+        match what {
+            Happening::Fault(fault) => {
+                let name = fault.name.clone();
+                let burns = self.motion.standing.faults.iter().any(|it| it.fault.id == fault.id);
+                if burns {
+                    self.note(at_ns, name, Deed::Idle, "it burns already".to_owned());
+                    return None;
+                }
+                let detail = self.about(&fault);
+                self.note(at_ns, name, Deed::Ignited, detail);
+                let action = begun(&fault);
+                self.motion.standing.faults.push(Burning { fault, dead_s: 0.0 });
+                Some(action)
+            }
+            Happening::Clear { id } => {
+                let burning = self.motion.standing.faults.iter().find(|it| it.fault.id == id);
+                let name = burning.map(|it| it.fault.name.clone())?;
+                if !self.clearing.iter().any(|(own, _)| *own == id) {
+                    self.clearing.push((id, name));
+                }
+                Some(Action::Clear { id, at_zero: true })
+            }
+            Happening::Open { switch, pole } => {
+                if self.is_so(switch, pole, false) {
+                    let name = self.switch_name(switch);
+                    self.note(at_ns, name, Deed::Idle, "it is open already".to_owned());
+                    return None;
+                }
+                self.opening.push((switch, pole));
+                Some(Action::Open { switch, pole, at_zero: true })
+            }
+            Happening::Close { switch, pole } => {
+                for guard in self.motion.guards.iter_mut().filter(|it| it.switch == switch) {
+                    guard.renew();
+                }
+                let name = self.switch_name(switch);
+                let (deed, detail) = if self.is_so(switch, pole, true) {
+                    (Deed::Idle, "it is closed already".to_owned())
+                } else {
+                    (Deed::Closed, String::new())
+                };
+                self.note(at_ns, name, deed, detail);
+                (deed == Deed::Closed).then_some(Action::Close { switch, pole })
+            }
+        }
+    }
+
+    /// What is to be known of a fault that begins.
+    fn about(&self, fault: &super::FaultAt) -> String {
+        let state = &self.flow.nodes[fault.node.index()];
+        let node = &self.network.nodes[fault.node.index()].name;
+        let is_dark = !state.energized;
+        let dark = if is_dark { ", which is not energised" } else { "" };
+        format!("at {node}{dark}")
+    }
+
+    pub(super) fn switch_name(&self, switch: usize) -> Box<str> {
+        format!("switch:{}", self.network.switches[switch].name).into()
+    }
+
+    pub(super) fn note(&mut self, at_ns: i64, element: Box<str>, deed: Deed, detail: String) {
+        self.motion.operations.push(Operation { at_ns, element, deed, detail });
+    }
+
+    /// Whether all of these poles are closed, or open.
+    pub(super) fn is_so(&self, switch: usize, pole: Pole, is_closed: bool) -> bool {
+        let closed = &self.motion.standing.closed[switch];
+        match pole {
+            Pole::All => closed.iter().all(|it| *it == is_closed),
+            Pole::One(pole) => closed.get(pole).is_none_or(|it| *it == is_closed),
+        }
+    }
+
+    /// Without waves.
+    fn act_at_once(&mut self, actions: &[Action]) -> Result<(), MotionError> {
+        let Some(circuit) = &mut self.circuit else { return Ok(()) };
+        circuit.set(actions)?;
+        self.sync(self.now_ns);
+        Ok(())
+    }
+
+    /// Takes over how the circuit stands.
+    pub(super) fn sync(&mut self, at_ns: i64) {
+        let Some(circuit) = &self.circuit else { return };
+        for (switch, poles) in self.motion.standing.closed.iter_mut().enumerate() {
+            for (pole, closed) in poles.iter_mut().enumerate() {
+                *closed = circuit.is_closed(switch, pole);
+            }
+        }
+        let burns = |id: u32| circuit.burns(id);
+        let over: Vec<(u32, Box<str>)> = self.clearing.extract_if(.., |it| !burns(it.0)).collect();
+        for (id, name) in over {
+            self.motion.standing.faults.retain(|it| it.fault.id != id);
+            self.note(at_ns, name, Deed::Cleared, String::new());
+        }
+        let opening = std::mem::take(&mut self.opening);
+        for (switch, pole) in opening {
+            if self.is_so(switch, pole, false) {
+                let (name, detail) = (self.switch_name(switch), self.poles_text(switch, pole));
+                self.note(at_ns, name, Deed::Opened, detail);
+            } else {
+                self.opening.push((switch, pole));
+            }
+        }
+    }
+
+    fn poles_text(&self, switch: usize, pole: Pole) -> String {
+        match pole {
+            Pole::All => String::new(),
+            Pole::One(pole) => {
+                let wires = self.network.switches[switch].from.wires;
+                wires.as_slice().get(pole).map_or_else(String::new, |it| format!("phase {it}"))
+            }
+        }
+    }
+
+    /// What there is from now on.
+    fn steady_section(&self, view: &View<'_, N>) -> Section {
+        let (network, probes) = (&self.network, self.motion.probes.iter());
+        let pairs: Vec<Vec<Pair>> = match view {
+            View::Flow(flow) => probes.map(|it| it.in_flow(network, flow)).collect(),
+            View::Circuit(circuit, steady) => {
+                probes.map(|it| it.in_steady(network, circuit, steady)).collect()
+            }
+        };
+        let supplied = network.loads.iter().map(|load| {
+            let node = load.connection.node;
+            let has = |wire: &Wire| load.connection.wires.as_slice().contains(wire);
+            let mut own = phases(network, node).filter(has);
+            own.all(|wire| is_alive(network, node, view.voltage_v(node, wire)))
+        });
+        let supplied = supplied.collect();
+        Section { from_ns: self.now_ns, what: Stretch::Steady { pairs, supplied } }
+    }
+}
+
+impl<const N: usize> View<'_, N> {
+    fn voltage_v(&self, node: NodeId, wire: Wire) -> Complex64 {
+        match self {
+            Self::Flow(flow) => flow.nodes[node.index()].voltage_v[wire.index()],
+            Self::Circuit(_, steady) => steady.voltage_v(node, wire),
+        }
+    }
+
+    /// Whether a fault has no current.
+    fn is_dead(&self, id: u32) -> bool {
+        match self {
+            Self::Flow(_) => false,
+            Self::Circuit(circuit, steady) => {
+                circuit.fault_phasors_a(steady, id).iter().all(|it| it.norm() < DEAD_A)
+            }
+        }
+    }
+}
+
+/// The angle that a frequency has gone through at an instant, from 0 to a whole turn.
+pub(super) fn turned_rad(frequency_hz: f64, at_ns: i64) -> f64 {
+    let (seconds, rest_ns) = (at_ns.div_euclid(1_000_000_000), at_ns.rem_euclid(1_000_000_000));
+    let whole = frequency_hz * seconds as f64;
+    let turns = (whole - whole.floor()) + frequency_hz * (rest_ns as f64 * 1e-9);
+    TAU * (turns - turns.floor())
+}

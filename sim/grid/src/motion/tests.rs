@@ -1,0 +1,358 @@
+//! Against the formulas of devices, integrals of their own, the power flow and the circuit.
+
+use std::f64::consts::{SQRT_2, TAU};
+
+use num_complex::Complex64;
+
+use super::{
+    Deed, Event, FaultAt, Happening, Motion, Options, Probe, ProbeAt, ProbePair, Protection,
+    Protector, Resolution, Section, Stretch,
+};
+use crate::flow::{self, Flow};
+use crate::network::{
+    Configuration, Connection, Line, LineImpedance, Load, LoadModel, Network, Node, NodeId, Place,
+    SequenceImpedance, Source, Switch, SwitchKind, Wire, Wires,
+};
+use crate::protection::{
+    Beyond, Characteristic, Curve, Fuse, Recloser, RecloserSettings, Relay, Reset, Stage,
+};
+use crate::transient::{FaultKind, Pole};
+
+const MS: i64 = 1_000_000;
+const END: i64 = 2_000 * MS;
+const STEP_NS: i64 = 50_000;
+
+fn c(re: f64, im: f64) -> Complex64 {
+    Complex64::new(re, im)
+}
+
+/// 20 kV: a source, two feeders behind switches `q0` and `q1`, a load at the end of each.
+fn network() -> Network {
+    let mut network = Network::new("two feeders", 50.0);
+    let mut node = || {
+        let name = format!("n{}", network.nodes.len()).into();
+        let (wires, place) = (Wires::ABC, Place(0));
+        network.push_node(Node { name, wires, rated_voltage_v: 20e3, position: None, place })
+    };
+    let [busbar, one, two, far, other] = std::array::from_fn(|_| node());
+    network.sources.push(Source {
+        name: "supply".into(),
+        node: busbar,
+        voltage_v: 20e3,
+        angle_rad: 0.3,
+        z1_ohm: c(0.2, 1.5),
+        z0_ohm: c(0.4, 3.0),
+        connected: true,
+        place: Place(0),
+    });
+    for (at, (from, to)) in [(busbar, one), (busbar, two)].into_iter().enumerate() {
+        network.switches.push(Switch {
+            name: format!("q{at}").into(),
+            kind: SwitchKind::Breaker,
+            from: Connection::abc(from),
+            to: Connection::abc(to),
+            closed: true,
+            rated_current_a: None,
+            place: Place(0),
+        });
+    }
+    for (from, to) in [(one, far), (two, other)] {
+        network.lines.push(Line {
+            name: format!("l{}", network.lines.len()).into(),
+            from: Connection::abc(from),
+            to: Connection::abc(to),
+            from_closed: true,
+            to_closed: true,
+            impedance: LineImpedance::Sequence(SequenceImpedance {
+                z1_ohm: c(2.0, 1.5),
+                z0_ohm: c(4.0, 4.0),
+                y1_s: c(0.0, 1e-6),
+                y0_s: c(0.0, 1e-6),
+            }),
+            length_m: Some(4000.0),
+            rated_current_a: None,
+            place: Place(0),
+        });
+        network.loads.push(Load {
+            name: format!("load {}", network.loads.len()).into(),
+            connection: Connection::abc(to),
+            configuration: Configuration::Star,
+            power_va: [c(100e3, 30e3), c(80e3, 20e3), c(120e3, 30e3)],
+            model: LoadModel::ConstantImpedance,
+            rated_voltage_v: 20e3 / 3f64.sqrt(),
+            band: None,
+            connected: true,
+            generator: false,
+            place: Place(0),
+        });
+    }
+    network
+}
+
+const FAR: NodeId = NodeId(3);
+
+fn probes() -> Vec<Probe> {
+    let pair = |wire: usize| {
+        let mut only = [0.0; 4];
+        only[wire] = 1.0;
+        ProbePair { voltage: only, current: only }
+    };
+    let pairs: Vec<ProbePair> = (0..3).map(pair).collect();
+    [ProbeAt::Source(0), ProbeAt::Load(0), ProbeAt::Load(1)]
+        .map(|at| Probe { at, pairs: pairs.clone() })
+        .into()
+}
+
+fn fault(at_ms: f64, kind: FaultKind, extinguishes_s: Option<f64>) -> Event {
+    let name = "fault:f".into();
+    let fault = FaultAt { id: 1, name, node: FAR, kind, resistance_ohm: 0.5, extinguishes_s };
+    Event { at_ns: (at_ms * 1e6) as i64, what: Happening::Fault(fault) }
+}
+
+fn ground() -> FaultKind {
+    FaultKind::Ground(Wires::NONE.with(Wire::A))
+}
+
+struct Played {
+    motion: Motion,
+    sections: Vec<Section>,
+    until_ns: i64,
+}
+
+fn flow_of(network: &Network) -> Flow {
+    flow::solve(network, &flow::Options::default()).unwrap()
+}
+
+fn play(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>) -> Played {
+    let network = network();
+    let options = Options { resolution, ..Options::default() };
+    let mut motion = Motion::new(&network, options, events, protectors, probes()).unwrap();
+    let flow = flow_of(&network);
+    let (sections, until_ns) = motion.play(&network, &flow, (0, END)).unwrap();
+    Played { motion, sections, until_ns }
+}
+
+fn breaker(relay: Relay) -> Vec<Protector> {
+    let what = Protection::Breaker { relay, opening_s: 0.05 };
+    vec![Protector { name: "breaker:q0".into(), switch: 0, what }]
+}
+
+fn inverse() -> Relay {
+    let curve = Curve::inverse(Characteristic::StandardInverse, 100.0, 0.05).unwrap();
+    Relay::new(&[Stage::new(curve, Reset::Instantaneous).unwrap()], &[])
+}
+
+impl Played {
+    fn deeds(&self) -> Vec<(&str, Deed)> {
+        let mut all: Vec<_> = self.motion.operations().iter().collect();
+        all.sort_by_key(|it| it.at_ns);
+        all.iter().map(|it| (&*it.element, it.deed)).collect()
+    }
+
+    fn when(&self, element: &str, deed: Deed) -> i64 {
+        let mut all = self.motion.operations().iter();
+        all.find(|it| &*it.element == element && it.deed == deed).map_or(-1, |it| it.at_ns)
+    }
+}
+
+#[test]
+fn sections_follow_each_other_without_a_gap_or_a_jump() {
+    let length = Happening::Clear { id: 1 };
+    let events = vec![fault(503.3, ground(), None), Event { at_ns: 900 * MS, what: length }];
+    let played = play(Resolution::Waveforms, events, Vec::new());
+    assert_eq!(played.until_ns, END);
+    let sections = &played.sections;
+    let mut waves = 0;
+    for three in sections.windows(3) {
+        let [before, between, after] = three else { panic!() };
+        let Stretch::Waves(wave) = &between.what else { continue };
+        waves += 1;
+        let end_ns = between.from_ns + (wave.at_s.last().unwrap() * 1e9).round() as i64;
+        assert_eq!(end_ns, after.from_ns);
+        assert_eq!((end_ns - between.from_ns) % (20 * MS), 0, "whole periods");
+        let value = |section: &Section, probe: usize, pair: usize, at_ns: i64| {
+            let Stretch::Steady { pairs, .. } = &section.what else { panic!() };
+            let (u, i) = pairs[probe][pair];
+            let angle = TAU * 50.0 * (at_ns as f64 * 1e-9);
+            let wave = |it: Complex64| SQRT_2 * it.norm() * (angle + it.arg()).sin();
+            (wave(u), wave(i))
+        };
+        for (probe, kept) in wave.probes.iter().enumerate() {
+            for (pair, (voltages, currents)) in kept.iter().enumerate() {
+                let (u, i) = value(before, probe, pair, between.from_ns);
+                assert!(
+                    (voltages[0] - u).abs() < 2e-4 * 16e3,
+                    "{probe} {pair}: {u} {}",
+                    voltages[0]
+                );
+                assert!((currents[0] - i).abs() < 5e-3, "{i} {}", currents[0]);
+                let (u, i) = value(after, probe, pair, end_ns);
+                let largest = currents.iter().fold(0.0_f64, |most, it| most.max(it.abs()));
+                assert!((voltages.last().unwrap() - u).abs() < 2e-3 * 16e3, "{probe} {pair}");
+                assert!((currents.last().unwrap() - i).abs() < 2e-3 * largest, "{probe} {pair}");
+            }
+        }
+        assert!(wave.jump < 1e-3, "{}", wave.jump);
+    }
+    let begin: Vec<_> =
+        sections.iter().map(|it| (it.from_ns, matches!(it.what, Stretch::Waves(_)))).collect();
+    assert_eq!(waves, 2, "{begin:?} {:?}", played.motion.operations());
+    assert_eq!(played.deeds(), [("fault:f", Deed::Ignited), ("fault:f", Deed::Cleared)]);
+    // At the current's zero, within half a period.
+    let cleared = played.when("fault:f", Deed::Cleared);
+    assert!((900 * MS..910 * MS + 2 * STEP_NS).contains(&cleared), "{cleared}");
+    assert!(played.motion.faults().next().is_none());
+}
+
+#[test]
+fn a_relay_trips_by_its_formula_and_its_breaker_opens_at_zeros() {
+    let events = || vec![fault(503.3, ground(), None)];
+    let played = play(Resolution::Waveforms, events(), breaker(inverse()));
+    // The phasor of the fault's current through the breaker, where nothing trips.
+    let unhindered = play(Resolution::Phasors, events(), Vec::new());
+    let steady = unhindered.sections.iter().find_map(|it| match &it.what {
+        Stretch::Steady { pairs, .. } if it.from_ns > 503 * MS => Some(pairs.clone()),
+        _ => None,
+    });
+    // Behind the source stands the breaker's feeder and the other one, which draws no more than
+    // its load: taken away here.
+    let pairs = steady.unwrap();
+    let current_a = (pairs[0][0].1 - pairs[2][0].1).norm();
+    let seconds = 0.05 * 0.14 / ((current_a / 100.0).powf(0.02) - 1.0);
+    let tripped = played.when("breaker:q0", Deed::Tripped);
+    let expected = 503_300_000 + (seconds * 1e9) as i64;
+    assert!((tripped - expected).abs() <= STEP_NS, "{tripped} {expected}");
+    let opened = played.when("breaker:q0", Deed::Opened);
+    assert!((opened - tripped - 50 * MS).abs() <= 2 * STEP_NS, "{opened} {tripped}");
+    assert!(played.motion.poles()[0].iter().all(|closed| !closed));
+    assert!(played.motion.poles()[1].iter().all(|closed| *closed));
+    let Stretch::Steady { supplied, .. } = &played.sections.last().unwrap().what else { panic!() };
+    assert_eq!(supplied, &[false, true]);
+}
+
+#[test]
+fn a_fuse_melts_by_the_integral_of_what_was_recorded() {
+    // Constant I2t of 5 kA2s from 60 A on.
+    let melting = Curve::table(vec![(60.0, 5e3 / 3600.0), (6e3, 5e3 / 36e6)], Beyond::SquareTime);
+    let fuse = Fuse::new(melting.unwrap(), None).unwrap();
+    let what = Protection::Fuse(fuse);
+    let protectors = vec![Protector { name: "fuse:q0".into(), switch: 0, what }];
+    for at_ms in [501.0, 505.0, 508.0] {
+        let kind = FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C));
+        let events = vec![fault(at_ms, kind, None)];
+        let played = play(Resolution::Waveforms, events, protectors.clone());
+        let melted = played.motion.operations().iter().find(|it| it.deed == Deed::Melted).unwrap();
+        let (from_ns, waves) = played
+            .sections
+            .iter()
+            .find_map(|it| match &it.what {
+                Stretch::Waves(waves) => Some((it.from_ns, waves.clone())),
+                Stretch::Steady { .. } => None,
+            })
+            .unwrap();
+        // The feeder's current in phase b: of the source without the other load, whose line's
+        // charging is milliamperes.
+        let (source, other) = (&waves.probes[0][1].1, &waves.probes[2][1].1);
+        let (mut sum, mut at_s) = (0.0, 0.0);
+        for k in 1..source.len() {
+            let (a, b) = (source[k - 1] - other[k - 1], source[k] - other[k]);
+            let length_s = waves.at_s[k] - waves.at_s[k - 1];
+            let more = length_s * (a * a + a * b + b * b) / 3.0;
+            if sum + more >= 5e3 {
+                at_s = waves.at_s[k - 1] + length_s * (5e3 - sum) / more;
+                break;
+            }
+            sum += more;
+        }
+        let found_s = (melted.at_ns - from_ns) as f64 * 1e-9;
+        assert!((found_s - at_s).abs() < 1e-5, "{found_s} {at_s}");
+        let blown = played.when("fuse:q0", Deed::Blown);
+        assert!(blown > melted.at_ns && blown < melted.at_ns + 11 * MS, "{blown}");
+        // Both fuses of the loop are in series: the second may survive, the first has opened it.
+        assert!(!played.motion.poles()[0][1] || !played.motion.poles()[0][2]);
+    }
+}
+
+fn recloser() -> Vec<Protector> {
+    let fast = Relay::new(
+        &[Stage::new(Curve::definite(100.0, 0.04).unwrap(), Reset::Instantaneous).unwrap()],
+        &[],
+    );
+    let settings = RecloserSettings {
+        trips: vec![fast.clone(), fast.clone(), fast],
+        dead_times_s: vec![0.3, 0.3],
+        reclaim_s: 10.0,
+        opening_s: 0.03,
+    };
+    let what = Protection::Recloser(Recloser::new(settings).unwrap());
+    vec![Protector { name: "recloser:q0".into(), switch: 0, what }]
+}
+
+#[test]
+fn a_recloser_saves_a_temporary_fault_and_gives_up_a_permanent_one() {
+    for resolution in [Resolution::Waveforms, Resolution::Phasors] {
+        let played = play(resolution, vec![fault(203.3, ground(), Some(0.1))], recloser());
+        assert_eq!(
+            played.deeds(),
+            [
+                ("fault:f", Deed::Ignited),
+                ("recloser:q0", Deed::Opened),
+                ("fault:f", Deed::Cleared),
+                ("recloser:q0", Deed::Closed),
+            ],
+            "{resolution:?}"
+        );
+        assert!(played.motion.poles()[0].iter().all(|closed| *closed));
+        let played = play(resolution, vec![fault(203.3, ground(), None)], recloser());
+        let opened: Vec<Deed> = played.deeds().iter().map(|it| it.1).collect();
+        assert_eq!(
+            opened,
+            [
+                Deed::Ignited,
+                Deed::Opened,
+                Deed::Closed,
+                Deed::Opened,
+                Deed::Closed,
+                Deed::LockedOut
+            ],
+            "{resolution:?}"
+        );
+        let first = played.when("recloser:q0", Deed::Opened);
+        assert!((first - 273_300_000).abs() <= 2 * STEP_NS, "{first}");
+        assert!(!played.motion.poles()[0][0]);
+    }
+}
+
+#[test]
+fn what_stands_after_it_is_the_same_network_for_the_power_flow() {
+    let open = Happening::Open { switch: 0, pole: Pole::One(1) };
+    let events = vec![Event { at_ns: 500 * MS, what: open }];
+    let played = play(Resolution::Waveforms, events, Vec::new());
+    let mut network = network();
+    played.motion.stand(&mut network);
+    assert_eq!(network.switches[0].from.wires.to_string(), "ac");
+    let flow = flow_of(&network);
+    let Stretch::Steady { pairs, .. } = &played.sections.last().unwrap().what else { panic!() };
+    for (at, wire) in Wire::PHASES.into_iter().enumerate() {
+        let expected = flow.nodes[4].voltage_v[wire.index()];
+        assert!((pairs[2][at].0 - expected).norm() < 2e-4 * 11.5e3, "{at}");
+        let expected = flow.loads[0].current_a[at];
+        assert!((pairs[1][at].1 - expected).norm() < 2e-2, "{at}: {expected}");
+    }
+    assert_eq!(played.deeds(), [("switch:q0", Deed::Opened)]);
+    // The next step goes on from there.
+    let mut motion = played.motion;
+    let (sections, until_ns) = motion.play(&network, &flow, (END, 2 * END)).unwrap();
+    assert_eq!((sections.len(), until_ns), (1, 2 * END));
+}
+
+#[test]
+fn what_has_nothing_to_do_is_noted() {
+    let close = Happening::Close { switch: 1, pole: Pole::All };
+    let open = || Happening::Open { switch: 1, pole: Pole::All };
+    let at = |ms: i64, what| Event { at_ns: ms * MS, what };
+    let events = vec![at(100, close), at(300, open()), at(600, open())];
+    let played = play(Resolution::Waveforms, events, Vec::new());
+    let name = "switch:q1";
+    assert_eq!(played.deeds(), [(name, Deed::Idle), (name, Deed::Opened), (name, Deed::Idle)]);
+}
