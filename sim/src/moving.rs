@@ -14,6 +14,7 @@ use crate::instant::{Instant, wrap};
 use crate::law::{ClosedForm, Place, product};
 use crate::means::{PhaseHarmonics, SpanMeans};
 use crate::phase::cis;
+use crate::track::Line;
 
 /// Points of the rule.
 const POINTS: usize = 10;
@@ -94,6 +95,12 @@ impl Moving {
 
     pub(crate) fn fundamental_hz(&self) -> f64 {
         self.segment.frequency_hz
+    }
+
+    /// The course of the fundamental's frequency.
+    pub(crate) fn frequency(&self) -> Line {
+        let Segment { from, frequency_hz, slope_hz_per_s, .. } = self.segment;
+        Line { since: from, value: frequency_hz, per_s: slope_hz_per_s }
     }
 
     pub(crate) fn render(&self, first_sample: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {

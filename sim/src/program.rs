@@ -6,8 +6,10 @@
 
 mod channel;
 mod compose;
+mod excerpts;
 
 use std::f64::consts::TAU;
+use std::sync::Arc;
 
 use lastmeter_units::SimDuration;
 
@@ -18,6 +20,7 @@ use crate::plan::{
     Harmonic, OperatingPoint, PhaseSequence, REFERENCE_CELSIUS, VoltageModulation, WaveShape,
 };
 use crate::quality::ORDER_TOLERANCE;
+use crate::sampled::Excerpt;
 use crate::spectrum::{ChannelSpectrum, Spectrum, TerminalError};
 
 /// The voltage or the current of one phase in a stage.
@@ -46,6 +49,8 @@ pub struct Program {
     disturbances: Vec<Disturbance>,
     /// The spectrum it was made from: undisturbed it is carried to the last bit.
     spectrum: Option<Spectrum>,
+    /// What is played in place of the tones, in order of time.
+    excerpts: Vec<Arc<Excerpt>>,
 }
 
 impl Program {
@@ -63,7 +68,12 @@ impl Program {
             shape: WaveShape::Sine,
             celsius: REFERENCE_CELSIUS,
         };
-        Self { stages: vec![stage], disturbances: Vec::new(), spectrum: Some(spectrum.clone()) }
+        Self {
+            stages: vec![stage],
+            disturbances: Vec::new(),
+            spectrum: Some(spectrum.clone()),
+            excerpts: Vec::new(),
+        }
     }
 
     /// Operating points one after another, the first from the scenario's start on, the last for
@@ -84,7 +94,7 @@ impl Program {
             let later = other.voltages.len();
             return Err(TerminalError::PhasesDiffer { first, later });
         }
-        Ok(Self { stages, disturbances, spectrum: None })
+        Ok(Self { stages, disturbances, spectrum: None, excerpts: Vec::new() })
     }
 
     /// Gives the currents of the last operating point another shape.

@@ -3,7 +3,10 @@
 //! Terms: a *tone* is one cosine; a *channel* is the voltage or the current of one phase. Time
 //! counts in seconds from the scenario's start.
 
+use lastmeter_units::SimDuration;
 use serde::{Deserialize, Serialize};
+
+use crate::sampled::ExcerptError;
 
 /// Why something is no terminal.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -46,6 +49,45 @@ pub enum TerminalError {
     NotFinite {
         /// Its number, voltages first.
         channel: usize,
+    },
+    /// An excerpt that cannot be played.
+    #[error("the excerpt at {from}: {error}")]
+    Excerpt {
+        /// When it begins.
+        from: SimDuration,
+        /// What is wrong with it.
+        error: ExcerptError,
+    },
+    /// An excerpt whose number of phases is not that of the program.
+    #[error("the excerpt at {from} has {found} phases, the program {expected}; both need the same")]
+    ExcerptPhases {
+        /// When it begins.
+        from: SimDuration,
+        /// Its phases.
+        found: usize,
+        /// Those of the program.
+        expected: usize,
+    },
+    /// An excerpt that begins before the one ahead of it has ended.
+    #[error(
+        "the excerpt at {from} begins before {until}, where the one ahead of it ends; play excerpts \
+         in order of time, and one at a time"
+    )]
+    ExcerptsOverlap {
+        /// When it begins.
+        from: SimDuration,
+        /// When the one ahead of it ends.
+        until: SimDuration,
+    },
+    /// An excerpt of more cycles of the fundamental than can be kept.
+    #[error("the excerpt at {from} lasts {cycles} cycles; {most} are played at most, split it")]
+    ExcerptCycles {
+        /// When it begins.
+        from: SimDuration,
+        /// Its length in cycles of the fundamental.
+        cycles: f64,
+        /// Most there may be.
+        most: usize,
     },
 }
 

@@ -27,7 +27,6 @@ use crate::plan::REFERENCE_CELSIUS;
 use crate::quality::{Quality, unbalance};
 use crate::random::Streams;
 use crate::spectrum::{Spectrum, TerminalError};
-use crate::stationary::Stationary;
 use piece::Registers;
 pub(crate) use piece::{Piece, Wave};
 
@@ -150,8 +149,7 @@ impl Timeline {
         name: &str,
         streams: Streams,
     ) -> Result<Self, TerminalError> {
-        let wave = Arc::new(Wave::Stationary(Stationary::new(spectrum)?));
-        let pieces = vec![Piece { from: Instant::default(), wave }];
+        let pieces = vec![Piece::of_spectrum(spectrum)?];
         Ok(Self::new(pieces, vec![(SimDuration::ZERO, REFERENCE_CELSIUS)], name, streams))
     }
 
@@ -172,9 +170,9 @@ impl Timeline {
         }
     }
 
-    /// Whether all of it is tones that change at instants only.
+    /// Whether all of it is tones that change at instants only, or excerpts for which tones stand.
     pub(crate) fn is_stretches(&self) -> bool {
-        self.pieces.iter().all(|piece| piece.wave.spectrum().is_some())
+        self.pieces.iter().all(|piece| piece.wave.is_tones())
     }
 
     /// The piece an instant lies in; at a border the one that begins.
@@ -186,12 +184,12 @@ impl Timeline {
         // Ends are told in whole nanoseconds; so is what begins there.
         let begun = |piece: &Piece| piece.from.rounded() <= at;
         let index = self.pieces.partition_point(begun).saturating_sub(1);
-        let spectrum = Arc::clone(self.pieces.get(index)?.wave.spectrum()?);
+        let (spectrum, next_part) = self.pieces.get(index)?.wave.tones(at)?;
         let next = self.pieces.get(index + 1).map(|piece| piece.from.rounded());
         let warmer = self.temperatures.partition_point(|&(from, _)| from <= at);
         let next_warmer = self.temperatures.get(warmer).map(|&(from, _)| from);
         let temperature_celsius = self.temperatures[warmer.saturating_sub(1)].1;
-        let until = next.into_iter().chain(next_warmer).min();
+        let until = next.into_iter().chain(next_warmer).chain(next_part).min();
         Some(Stretch { spectrum, until, temperature_celsius })
     }
 
@@ -311,7 +309,7 @@ impl Timeline {
     }
 
     /// Mean voltage and current of each phase over a span that is not empty; `None` where
-    /// something else than whole tones is played.
+    /// something else than whole tones and excerpts is played.
     pub(crate) fn averages(&self, from: SimDuration, to: SimDuration) -> Option<Vec<(f64, f64)>> {
         let (from, to) = (Instant::from(from), Instant::from(to));
         let mut sums = vec![(0.0, 0.0); self.phases()];
@@ -320,12 +318,14 @@ impl Timeline {
             let begin = if piece.from <= from { from } else { piece.from };
             let next = self.pieces.get(index + 1).map(|next| next.from);
             let end = next.filter(|next| *next < to).unwrap_or(to);
-            let Wave::Stationary(stationary) = &*piece.wave else { return None };
             let share = end.seconds_since(begin) / to.seconds_since(from);
-            if share <= 0.0 {
-                continue;
-            }
-            for (sum, (u, i)) in sums.iter_mut().zip(stationary.averages(begin, end)?) {
+            let averages = match &*piece.wave {
+                Wave::Moving(_) => return None,
+                _ if share <= 0.0 => continue,
+                Wave::Stationary(stationary) => stationary.averages(begin, end)?,
+                Wave::Sampled(sampled) => sampled.averages(begin, end),
+            };
+            for (sum, (u, i)) in sums.iter_mut().zip(averages) {
                 sum.0 += share * u;
                 sum.1 += share * i;
             }
@@ -400,6 +400,7 @@ impl Timeline {
             }
             match &*piece.wave {
                 Wave::Stationary(stationary) => add(stationary.harmonics(), part_s / length_s),
+                Wave::Sampled(sampled) => add(&sampled.harmonics(), part_s / length_s),
                 Wave::Moving(moving) => {
                     let panels = (part_s / UNBALANCE_PANEL_S).ceil().min(UNBALANCE_PANELS_MAX);
                     let width_s = part_s / panels;

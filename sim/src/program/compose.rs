@@ -39,18 +39,21 @@ const STEPS_MAX: f64 = 1000.0;
 
 impl Program {
     pub(crate) fn timeline(&self, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
-        if let (Some(spectrum), []) = (&self.spectrum, &self.disturbances[..]) {
-            return Timeline::of_spectrum(spectrum.clone(), name, streams);
-        }
-        composed(self, name, streams)
+        let tracks = Tracks::new(self)?;
+        let pieces = match (&self.spectrum, &self.disturbances[..]) {
+            (Some(spectrum), []) => vec![Piece::of_spectrum(spectrum.clone())?],
+            _ => composed(self, &tracks)?,
+        };
+        let pieces = self.with_excerpts(pieces)?;
+        Ok(Timeline::new(pieces, temperatures(&tracks.celsius), name, streams))
     }
 }
 
-fn composed(program: &Program, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
-    let tracks = Tracks::new(program)?;
+/// The tones, without excerpts.
+fn composed(program: &Program, tracks: &Tracks) -> Result<Vec<Piece>, TerminalError> {
     let clock = Clock::new(&tracks.frequency);
-    let active = resolve(program, &tracks, &clock);
-    let borders = borders(program, &tracks, &clock, &active)?;
+    let active = resolve(program, tracks, &clock);
+    let borders = borders(program, tracks, &clock, &active)?;
     let mut pieces: Vec<Piece> = Vec::with_capacity(borders.len());
     let mut recent: Vec<(Vec<ClosedForm>, usize, Arc<Wave>)> = Vec::new();
     for (index, &from) in borders.iter().enumerate() {
@@ -62,7 +65,7 @@ fn composed(program: &Program, name: &str, streams: Streams) -> Result<Timeline,
             stage: program.stage_at(from),
             clock: &clock,
             segment: clock.segments()[segment_index],
-            tracks: &tracks,
+            tracks,
             under_way: &under_way,
             from,
             until,
@@ -82,7 +85,7 @@ fn composed(program: &Program, name: &str, streams: Streams) -> Result<Timeline,
         recent.truncate(SHARED_WITH);
         pieces.push(Piece { from, wave });
     }
-    Ok(Timeline::new(pieces, temperatures(&tracks.celsius), name, streams))
+    Ok(pieces)
 }
 
 /// The steps of the ambient temperature, since when and to what: a ramp is a stair about its line.

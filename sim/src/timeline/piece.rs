@@ -2,19 +2,31 @@
 
 use std::sync::{Arc, Mutex};
 
+use lastmeter_units::SimDuration;
+
 use crate::energy::{Energies, NETTED_S};
 use crate::instant::Instant;
 use crate::means::{PhaseHarmonics, SpanMeans};
 use crate::moving::Moving;
 use crate::quality::{Orders, Quality};
-use crate::spectrum::Spectrum;
+use crate::sampled::Sampled;
+use crate::spectrum::{Spectrum, TerminalError};
 use crate::stationary::Stationary;
+use crate::track::Line;
 
 /// One waveform from an instant until the next piece begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
     pub(crate) from: Instant,
     pub(crate) wave: Arc<Wave>,
+}
+
+impl Piece {
+    /// A spectrum from the scenario's start on.
+    pub(crate) fn of_spectrum(spectrum: Spectrum) -> Result<Self, TerminalError> {
+        let wave = Arc::new(Wave::Stationary(Stationary::new(spectrum)?));
+        Ok(Self { from: Instant::default(), wave })
+    }
 }
 
 /// The waveform of a piece.
@@ -24,6 +36,8 @@ pub(crate) enum Wave {
     Stationary(Stationary),
     /// Something moves.
     Moving(Moving),
+    /// A computed waveform in place of the tones.
+    Sampled(Sampled),
 }
 
 impl Wave {
@@ -31,6 +45,8 @@ impl Wave {
         match self {
             Self::Stationary(stationary) => stationary.noise_rms().collect(),
             Self::Moving(moving) => moving.noise_rms().collect(),
+            // An excerpt is played as it was computed.
+            Self::Sampled(sampled) => vec![0.0; 2 * sampled.phases()],
         }
     }
 
@@ -38,6 +54,7 @@ impl Wave {
         match self {
             Self::Stationary(stationary) => stationary.render(first_sample, rate_hz, channels),
             Self::Moving(moving) => moving.render(first_sample, rate_hz, channels),
+            Self::Sampled(sampled) => sampled.render(first_sample, rate_hz, channels),
         }
     }
 
@@ -55,13 +72,47 @@ impl Wave {
                 means.collect()
             }
             Self::Moving(moving) => moving.means(from, to),
+            Self::Sampled(sampled) => sampled.means(from, to),
         }
     }
 
     pub(super) fn spectrum(&self) -> Option<&Arc<Spectrum>> {
         match self {
             Self::Stationary(stationary) => stationary.spectrum(),
-            Self::Moving(_) => None,
+            Self::Moving(_) | Self::Sampled(_) => None,
+        }
+    }
+
+    /// Whether tones stand for it at every instant.
+    pub(super) fn is_tones(&self) -> bool {
+        self.spectrum().is_some() || matches!(self, Self::Sampled(_))
+    }
+
+    /// The tones at an instant, and when others follow within it; `None` where there are none.
+    pub(super) fn tones(&self, at: SimDuration) -> Option<(Arc<Spectrum>, Option<SimDuration>)> {
+        match self {
+            Self::Sampled(sampled) => Some(sampled.stretch(at)),
+            Self::Stationary(_) | Self::Moving(_) => Some((Arc::clone(self.spectrum()?), None)),
+        }
+    }
+
+    /// The course of the fundamental's frequency.
+    pub(crate) fn frequency(&self) -> Line {
+        match self {
+            Self::Moving(moving) => moving.frequency(),
+            Self::Stationary(_) | Self::Sampled(_) => {
+                Line { since: Instant::default(), value: self.fundamental_hz(), per_s: 0.0 }
+            }
+        }
+    }
+
+    /// Where the interval ends within which energy is netted, of those that begin at an instant;
+    /// `None` where it is the whole piece.
+    pub(super) fn netted_until(&self, at: Instant) -> Option<Instant> {
+        match self {
+            Self::Stationary(_) => None,
+            Self::Moving(moving) => Some(moving.after_whole_cycles(at, NETTED_S)),
+            Self::Sampled(sampled) => Some(sampled.after_whole_cycles(at, NETTED_S)),
         }
     }
 
@@ -69,15 +120,16 @@ impl Wave {
         match self {
             Self::Stationary(stationary) => stationary.harmonics().to_vec(),
             Self::Moving(moving) => moving.harmonics(at),
+            Self::Sampled(sampled) => sampled.harmonics(),
         }
     }
 
     pub(super) fn quality(&self) -> Quality {
         match self {
             Self::Stationary(stationary) => stationary.quality(),
-            // What moves has other fundamentals at every instant.
-            Self::Moving(moving) => {
-                let channels = vec![Orders::UNKNOWN; 2 * moving.phases()];
+            // What moves, or was computed, has other fundamentals at every instant.
+            Self::Moving(_) | Self::Sampled(_) => {
+                let channels = vec![Orders::UNKNOWN; 2 * self.phases()];
                 Quality { channels, negative: f64::NAN, zero: f64::NAN }
             }
         }
@@ -87,6 +139,7 @@ impl Wave {
         match self {
             Self::Stationary(stationary) => stationary.phases(),
             Self::Moving(moving) => moving.phases(),
+            Self::Sampled(sampled) => sampled.phases(),
         }
     }
 
@@ -94,6 +147,7 @@ impl Wave {
         match self {
             Self::Stationary(stationary) => stationary.fundamental_hz(),
             Self::Moving(moving) => moving.fundamental_hz(),
+            Self::Sampled(sampled) => sampled.fundamental_hz(),
         }
     }
 }
@@ -123,9 +177,9 @@ impl Registers {
     }
 }
 
-/// Whether something moves for longer than an interval in a piece.
+/// Whether something moves, or an excerpt is played, for longer than an interval in a piece.
 pub(super) fn is_long_movement(pieces: &[Piece], index: usize) -> bool {
     let until = pieces.get(index + 1).map(|next| next.from);
     let is_long = until.is_none_or(|until| until.seconds_since(pieces[index].from) > NETTED_S);
-    is_long && matches!(*pieces[index].wave, Wave::Moving(_))
+    is_long && !matches!(*pieces[index].wave, Wave::Stationary(_))
 }

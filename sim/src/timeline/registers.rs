@@ -5,7 +5,7 @@
 
 use std::sync::PoisonError;
 
-use super::piece::{Wave, is_long_movement};
+use super::piece::is_long_movement;
 use super::{DIRECTLY, Timeline};
 use crate::energy::{Energies, NETTED_S};
 use crate::instant::Instant;
@@ -52,13 +52,14 @@ impl Timeline {
             let end = next.map_or(to, |next| self.pieces[*next].from);
             let end = if end < to { end } else { to };
             let piece = self.registers.groups[group];
-            if let Wave::Moving(moving) = &*self.pieces[piece].wave
-                && is_long_movement(&self.pieces, piece)
-            {
-                let mut at = moving.after_whole_cycles(start, NETTED_S);
-                while end.seconds_since(at) >= NETTED_S {
-                    borders.push(at);
-                    at = moving.after_whole_cycles(at, NETTED_S);
+            if is_long_movement(&self.pieces, piece) {
+                let wave = &self.pieces[piece].wave;
+                let mut at = start;
+                while let Some(until) = wave.netted_until(at)
+                    && end.seconds_since(until) >= NETTED_S
+                {
+                    borders.push(until);
+                    at = until;
                 }
             }
             borders.push(end);

@@ -46,7 +46,7 @@ impl Timeline {
                 let next = self.pieces.get(index + 1);
                 next.map_or(u64::MAX, |next| (next.from.seconds_since(at) / length_s) as u64)
             }
-            Wave::Stationary(_) | Wave::Moving(_) => 0,
+            Wave::Stationary(_) | Wave::Moving(_) | Wave::Sampled(_) => 0,
         }
     }
 }
