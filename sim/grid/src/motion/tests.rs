@@ -356,3 +356,39 @@ fn what_has_nothing_to_do_is_noted() {
     let name = "switch:q1";
     assert_eq!(played.deeds(), [(name, Deed::Idle), (name, Deed::Opened), (name, Deed::Idle)]);
 }
+
+#[test]
+fn a_probe_sees_the_same_in_a_flow_and_in_the_circuit() {
+    for (generator, configuration) in [
+        (false, Configuration::Star),
+        (true, Configuration::Star),
+        (false, Configuration::Delta),
+        (true, Configuration::Delta),
+    ] {
+        let mut network = network();
+        let load = &mut network.loads[0];
+        load.configuration = configuration;
+        load.generator = generator;
+        load.power_va = [c(-90e3, 10e3), c(-80e3, 10e3), c(-70e3, 5e3)];
+        if configuration == Configuration::Delta {
+            load.rated_voltage_v = 20e3;
+        }
+        let flow = flow_of(&network);
+        // A fault without consequence makes the circuit.
+        let mut event = fault(1.0, ground(), None);
+        if let Happening::Fault(fault) = &mut event.what {
+            fault.resistance_ohm = 1e12;
+        }
+        let options = Options { resolution: Resolution::Phasors, ..Options::default() };
+        let mut motion = Motion::new(&network, options, vec![event], Vec::new(), probes()).unwrap();
+        let (sections, _) = motion.play(&network, &flow, (0, END)).unwrap();
+        let pairs = |at: usize| match &sections[at].what {
+            Stretch::Steady { pairs, .. } => pairs.clone(),
+            Stretch::Waves(_) => panic!(),
+        };
+        for (in_flow, in_circuit) in pairs(0).iter().flatten().zip(pairs(1).iter().flatten()) {
+            assert!((in_flow.0 - in_circuit.0).norm() < 2e-4 * 11.5e3, "{in_flow:?} {in_circuit:?}");
+            assert!((in_flow.1 - in_circuit.1).norm() < 5e-3, "{in_flow:?} {in_circuit:?}");
+        }
+    }
+}

@@ -423,10 +423,8 @@ impl<const N: usize> Gathered<N> {
                         state.map_or(Complex64::ZERO, |it| it.voltage_v[wire.index()])
                     };
                     let across = of(wire) - against.map_or(Complex64::ZERO, of);
-                    let drawn = flow.loads.get(place).map_or(Complex64::ZERO, |it| {
-                        let sign = if load.generator { -1.0 } else { 1.0 };
-                        it.power_va[part] * sign
-                    });
+                    let drawn =
+                        flow.loads.get(place).map_or(Complex64::ZERO, |it| it.power_va[part]);
                     // What is dark begins as at rated voltage.
                     if across == Complex64::ZERO {
                         at_rated()
