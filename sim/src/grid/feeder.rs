@@ -1,9 +1,12 @@
 //! The network solved step by step, and what is wrong with the plant.
 
 use lastmeter_grid::flow::{self, EndState, Failure, Flow, LoadState, NodeState, Options};
+use lastmeter_grid::motion::MotionError;
 use lastmeter_grid::network::{LineImpedance, Network, Wire};
+use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
+use super::course::Course;
 use super::input::GridChange;
 use super::plant::Plant;
 use super::profile::Raster;
@@ -81,6 +84,20 @@ pub struct StepFailure {
     pub why: Failure,
 }
 
+/// Why a network cannot be solved or played.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FeederFailure {
+    /// A step has no solution.
+    Step(StepFailure),
+    /// What happens between steps cannot be played.
+    Motion {
+        /// From when on, since the start.
+        at: SimDuration,
+        /// Why.
+        why: MotionError,
+    },
+}
+
 /// A network with what its loads draw, solved for each step.
 #[derive(Debug)]
 pub struct Feeder {
@@ -88,6 +105,8 @@ pub struct Feeder {
     pub(super) steps: Vec<Step>,
     /// Of each defect how much it changes at most in any step.
     effects: Vec<f64>,
+    /// What happened between steps, where something can.
+    pub(super) course: Option<Course>,
 }
 
 impl Feeder {
@@ -109,12 +128,19 @@ impl Feeder {
             }
             steps.push(plant.step(&setup, step, flow)?);
         }
-        Ok(Self { setup, steps, effects })
+        Ok(Self { setup, steps, effects, course: None })
     }
 
     /// Of steps that were solved one by one.
     pub(super) fn played(setup: Setup, steps: Vec<Step>) -> Self {
-        Self { setup, steps, effects: Vec::new() }
+        Self { setup, steps, effects: Vec::new(), course: None }
+    }
+
+    /// Of a network that was played.
+    pub(super) fn in_motion(setup: Setup, steps: Vec<Step>, course: Course) -> Self {
+        // What a defect changes is looked at in steps only.
+        let effects = vec![f64::INFINITY; setup.defects.len()];
+        Self { setup, steps, effects, course: Some(course) }
     }
 
     /// The declared network.

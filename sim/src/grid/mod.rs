@@ -8,9 +8,12 @@
 //! Where inputs come while the network runs, [`LiveGrid`] solves one step after another, and a
 //! [`LivePoint`] is what a meter sees of it as far as it is solved.
 //!
+//! A network may also be in motion: what happens in it between steps is a [`Course`].
+//!
 //! Terms: the *declared* network is the one that is written down; *defects* make the plant another
 //! one, or let a meter see something else. A *profile* is what a load draws, step by step.
 
+mod course;
 mod feeder;
 mod household;
 mod input;
@@ -27,7 +30,8 @@ mod live_tests;
 #[cfg(test)]
 mod tests;
 
-pub use feeder::{Defect, Feeder, Setup, Step, StepFailure};
+pub use course::{Course, Interruption, MotionSetup};
+pub use feeder::{Defect, Feeder, FeederFailure, Setup, Step, StepFailure};
 pub use household::{Household, Season};
 pub use input::{BreakerAt, GridChange, GridInput, InputError, Inputs, load_named, source_named};
 pub use live::LiveGrid;

@@ -35,6 +35,11 @@ impl Plant {
         &self.network
     }
 
+    /// The same, for what opens and closes its switches.
+    pub(super) fn network_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
     pub(super) fn into_network(self) -> Network {
         self.network
     }
@@ -84,6 +89,7 @@ impl Plant {
         } else {
             let mut declared = with_loads_of(&setup.network, &flow);
             self.inputs.apply_to_supply(&mut declared);
+            declared.switches.clone_from(&self.network.switches);
             let flow = flow::solve(&declared, &Options::default());
             losses(&flow.map_err(|why| StepFailure { step: at, is_declared: true, why })?)
         };

@@ -8,7 +8,7 @@
 
 use std::f64::consts::{PI, TAU};
 
-use lastmeter_grid::flow::{LoadState, NodeState};
+use lastmeter_grid::motion::{Probe, ProbeAt, ProbePair};
 use lastmeter_grid::network::{Configuration, Load, Wire};
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
@@ -41,7 +41,8 @@ impl Feeder {
         name: &str,
         streams: Streams,
     ) -> Result<Terminal, TerminalError> {
-        self.terminal(name, streams, |step| pairs_at_load(&self.setup, load, step))
+        let probe = self.setup.network.sources.len() + load;
+        self.terminal(name, streams, probe, |step| pairs_at_load(&self.setup, load, step))
     }
 
     /// What a meter at a source sees: what flows from it into the network.
@@ -54,22 +55,30 @@ impl Feeder {
         name: &str,
         streams: Streams,
     ) -> Result<Terminal, TerminalError> {
-        self.terminal(name, streams, |step| pairs_at_source(&self.setup, source, step))
+        self.terminal(name, streams, source, |step| pairs_at_source(&self.setup, source, step))
     }
 
     fn terminal(
         &self,
         name: &str,
         streams: Streams,
+        probe: usize,
         pairs: impl Fn(&Step) -> Vec<Pair>,
     ) -> Result<Terminal, TerminalError> {
+        if self.course.is_some() {
+            let (points, excerpts) = self.seen(probe);
+            let points = points.iter().map(|(length, pairs)| self.point(*length, pairs));
+            let mut program = Program::from_points(&points.collect::<Vec<_>>())?;
+            program.play(excerpts)?;
+            return Terminal::from_program(&program, name, &streams);
+        }
+        let step = self.setup.raster.step;
         let points: Vec<OperatingPoint> =
-            self.steps.iter().map(|step| self.point(&pairs(step))).collect();
+            self.steps.iter().map(|it| self.point(step, &pairs(it))).collect();
         Terminal::from_program(&Program::from_points(&points)?, name, &streams)
     }
 
-    fn point(&self, pairs: &[Pair]) -> OperatingPoint {
-        let duration: SimDuration = self.setup.raster.step;
+    fn point(&self, duration: SimDuration, pairs: &[Pair]) -> OperatingPoint {
         let frequency_hz = self.setup.frequency_hz;
         let silent = OperatingPoint::balanced(duration, pairs.len(), frequency_hz, 0.0, 0.0);
         let lead = |(phase, (voltage, _)): (usize, &Pair)| {
@@ -96,6 +105,14 @@ pub(super) fn phases_of(load: &Load) -> usize {
 
 /// What the meter of a load sees in a step, behind the defects at that load.
 pub(super) fn pairs_at_load(setup: &Setup, load: usize, step: &Step) -> Vec<Pair> {
+    let node = setup.network.loads[load].connection.node;
+    let voltages = &step.nodes[node.index()].voltage_v;
+    probe_at_load(setup, load).pairs(voltages, &step.loads[load].current_a)
+}
+
+/// The same as sums of what there is at its node and in its conductors; a star that leaves out the
+/// neutral of its node is one to earth.
+pub(super) fn probe_at_load(setup: &Setup, load: usize) -> Probe {
     let own = &setup.network.loads[load];
     let (mut passes, mut seen_wire) = (1.0, None);
     for defect in &setup.defects {
@@ -105,55 +122,60 @@ pub(super) fn pairs_at_load(setup: &Setup, load: usize, step: &Step) -> Vec<Pair
             _ => {}
         }
     }
-    let mut pairs = pairs_of(own, &step.loads[load], step);
-    for (voltage, current) in &mut pairs {
-        *current *= passes;
-        if let Some(wire) = seen_wire {
-            *voltage = across(own, step, wire);
+    let wires = own.connection.wires.as_slice();
+    let is_to_earth = own.configuration == Configuration::Star && !wires.contains(&Wire::Neutral);
+    let weight = |wire: Wire, against: Option<Wire>| {
+        let mut weights = [0.0; 4];
+        weights[wire.index()] = 1.0;
+        if let Some(against) = against {
+            weights[against.index()] = -1.0;
         }
-    }
-    pairs
+        weights
+    };
+    let back = (!is_to_earth).then_some(Wire::Neutral);
+    let current = |conductor: usize| {
+        let mut weights = [0.0; 4];
+        weights[conductor] = passes;
+        weights
+    };
+    let pairs = if phases_of(own) == 1 {
+        let voltage = match (seen_wire, own.configuration, wires) {
+            (Some(wire), ..) => weight(wire, back),
+            (None, Configuration::Delta, [one, other, ..]) => weight(*one, Some(*other)),
+            (None, ..) => weight(wires[0], back),
+        };
+        vec![ProbePair { voltage, current: current(0) }]
+    } else {
+        let pair = |wire: Wire| {
+            let at = wires.iter().position(|own| *own == wire);
+            let dead = ProbePair { voltage: [0.0; 4], current: [0.0; 4] };
+            at.map_or(dead, |at| ProbePair {
+                voltage: weight(seen_wire.unwrap_or(wire), back),
+                current: current(at),
+            })
+        };
+        Wire::PHASES.map(pair).to_vec()
+    };
+    Probe { at: ProbeAt::Load(load), pairs }
 }
 
 /// What a meter at a source sees in a step.
 pub(super) fn pairs_at_source(setup: &Setup, source: usize, step: &Step) -> Vec<Pair> {
-    let node = &step.nodes[setup.network.sources[source].node.index()];
-    let current_a = &step.sources[source].current_a;
-    Wire::PHASES.into_iter().map(|wire| (to_neutral(node, wire), current_a[wire.index()])).collect()
+    let voltages = &step.nodes[setup.network.sources[source].node.index()].voltage_v;
+    probe_at_source(source).pairs(voltages, &step.sources[source].current_a)
 }
 
-fn pairs_of(own: &Load, state: &LoadState, step: &Step) -> Vec<Pair> {
-    let node = &step.nodes[own.connection.node.index()];
-    let wires = own.connection.wires.as_slice();
-    if phases_of(own) == 1 {
-        let voltage = match (own.configuration, wires) {
-            (Configuration::Delta, [one, other, ..]) => {
-                node.voltage_v[one.index()] - node.voltage_v[other.index()]
-            }
-            _ => across(own, step, wires[0]),
-        };
-        return vec![(voltage, state.current_a[0])];
-    }
+/// The same as sums: the voltages to the neutral, or to earth where there is none, and the currents
+/// into the network.
+pub(super) fn probe_at_source(source: usize) -> Probe {
     let pair = |wire: Wire| {
-        let at = wires.iter().position(|own| *own == wire);
-        let pair = |at: usize| (across(own, step, wire), state.current_a[at]);
-        at.map_or_else(Pair::default, pair)
+        let mut voltage = [0.0; 4];
+        voltage[wire.index()] = 1.0;
+        let current = voltage;
+        voltage[Wire::Neutral.index()] = -1.0;
+        ProbePair { voltage, current }
     };
-    Wire::PHASES.into_iter().map(pair).collect()
-}
-
-/// From a wire to where the current of a load returns: a star that leaves out the neutral of
-/// its node is one to earth.
-fn across(own: &Load, step: &Step, wire: Wire) -> Complex64 {
-    let node = &step.nodes[own.connection.node.index()];
-    let is_to_earth = own.configuration == Configuration::Star
-        && !own.connection.wires.as_slice().contains(&Wire::Neutral);
-    if is_to_earth { node.voltage_v[wire.index()] } else { to_neutral(node, wire) }
-}
-
-/// A wire's voltage to the neutral, or to earth where there is none.
-fn to_neutral(node: &NodeState, wire: Wire) -> Complex64 {
-    node.voltage_v[wire.index()] - node.voltage_v[Wire::Neutral.index()]
+    Probe { at: ProbeAt::Source(source), pairs: Wire::PHASES.map(pair).to_vec() }
 }
 
 pub(super) fn size(phasor: Complex64) -> f64 {

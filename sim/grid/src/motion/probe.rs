@@ -55,7 +55,9 @@ impl Probe {
         }
     }
 
-    fn pairs<T: Copy + Default + Add<Output = T> + Mul<f64, Output = T>>(
+    /// Its pairs, by the voltages of its node's wires and the currents of its conductors.
+    #[must_use]
+    pub fn pairs<T: Copy + Default + Add<Output = T> + Mul<f64, Output = T>>(
         &self,
         voltages: &[T; 4],
         currents: &[T; 4],

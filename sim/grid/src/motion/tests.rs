@@ -387,7 +387,10 @@ fn a_probe_sees_the_same_in_a_flow_and_in_the_circuit() {
             Stretch::Waves(_) => panic!(),
         };
         for (in_flow, in_circuit) in pairs(0).iter().flatten().zip(pairs(1).iter().flatten()) {
-            assert!((in_flow.0 - in_circuit.0).norm() < 2e-4 * 11.5e3, "{in_flow:?} {in_circuit:?}");
+            assert!(
+                (in_flow.0 - in_circuit.0).norm() < 2e-4 * 11.5e3,
+                "{in_flow:?} {in_circuit:?}"
+            );
             assert!((in_flow.1 - in_circuit.1).norm() < 5e-3, "{in_flow:?} {in_circuit:?}");
         }
     }

@@ -1,0 +1,208 @@
+//! A network in motion: faults, switching and protection at their own instants, and what a meter
+//! sees of them.
+//!
+//! Loads follow their profiles step by step. What happens in between is played by
+//! [`lastmeter_grid::motion`]; a change of a load or of a source's voltage is a jump from one steady
+//! state to the next at its instant.
+
+use std::sync::Arc;
+
+use lastmeter_grid::motion::{
+    Event, Motion, MotionError, Operation, Options, Probe, Protector, Section, Stretch,
+};
+use lastmeter_units::SimDuration;
+
+use super::feeder::{Feeder, FeederFailure, Setup, Step};
+use super::input::GridInput;
+use super::plant::Plant;
+use super::view::{Pair, probe_at_load, probe_at_source};
+use crate::Excerpt;
+
+/// What happens in a network between its steps.
+#[derive(Clone, Debug)]
+pub struct MotionSetup {
+    /// How it is played.
+    pub options: Options,
+    /// Faults and switching.
+    pub events: Vec<Event>,
+    /// Protective devices, one in a switch.
+    pub protectors: Vec<Protector>,
+    /// Loads and sources that change, since the start, in any order.
+    pub changes: Vec<(SimDuration, GridInput)>,
+}
+
+/// What a network in motion came to.
+#[derive(Clone, Debug)]
+pub struct Course {
+    sections: Vec<Section>,
+    operations: Vec<Operation>,
+}
+
+/// Time without supply of a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interruption {
+    /// The load's place in the network.
+    pub load: usize,
+    /// When it began.
+    pub from: SimDuration,
+    /// When it ended; none: not before the end of the last step.
+    pub to: Option<SimDuration>,
+}
+
+/// The instants within a step between which nothing is changed from outside.
+fn borders(
+    (begin, end): (SimDuration, SimDuration),
+    changes: &[(SimDuration, GridInput)],
+) -> Vec<SimDuration> {
+    let within = changes.iter().map(|(at, _)| *at).filter(|at| begin < *at && *at < end);
+    let mut all: Vec<SimDuration> = within.chain([begin, end]).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+impl Feeder {
+    /// Plays a network: the power flow of every step, and between steps what happens there.
+    ///
+    /// # Errors
+    /// The first step that has no solution, or what cannot be played.
+    pub fn play(setup: Setup, wanted: &MotionSetup) -> Result<Self, FeederFailure> {
+        let mut plant = Plant::new(&setup);
+        let failed = |at: SimDuration| move |why: MotionError| FeederFailure::Motion { at, why };
+        let mut motion = Motion::new(
+            plant.network(),
+            wanted.options,
+            wanted.events.clone(),
+            wanted.protectors.clone(),
+            probes(&setup),
+        )
+        .map_err(failed(SimDuration::ZERO))?;
+        let mut changes = wanted.changes.clone();
+        changes.sort_by_key(|(at, _)| *at);
+        let mut ahead = changes.iter().peekable();
+        let mut sections = Vec::new();
+        let mut steps: Vec<Step> = Vec::with_capacity(setup.raster.steps);
+        let mut reached_ns = 0;
+        for step in 0..setup.raster.steps {
+            let begin = setup.raster.begin(step);
+            let end = begin + setup.raster.step;
+            plant.take_ahead(&setup, step);
+            for two in borders((begin, end), &changes).windows(2) {
+                let (from, to) = (two[0], two[1]);
+                while let Some((_, input)) = ahead.next_if(|(at, _)| *at <= from) {
+                    plant.take(&setup, *input);
+                }
+                plant.set(&setup, step);
+                motion.stand(plant.network_mut());
+                let flow = plant.flow(step).map_err(FeederFailure::Step)?;
+                let from_ns = from.0.max(reached_ns);
+                if from_ns < to.0 {
+                    let played = motion.play(plant.network(), &flow, (from_ns, to.0));
+                    let (more, until_ns) = played.map_err(failed(from))?;
+                    sections.extend(more);
+                    reached_ns = until_ns;
+                }
+                if steps.len() == step {
+                    let step = plant.step(&setup, step, flow).map_err(FeederFailure::Step)?;
+                    steps.push(step);
+                }
+            }
+        }
+        let mut operations = motion.operations().to_vec();
+        operations.sort_by_key(|it| it.at_ns);
+        let course = Course { sections, operations };
+        Ok(Self::in_motion(setup, steps, course))
+    }
+
+    /// What happened in a network in motion, in order of time.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        self.course.as_ref().map_or(&[], |course| &course.operations)
+    }
+
+    /// When loads had no supply, load by load in order of time; none of a network that only steps.
+    #[must_use]
+    pub fn interruptions(&self) -> Vec<Interruption> {
+        let Some(course) = &self.course else { return Vec::new() };
+        let mut all = Vec::new();
+        for load in 0..self.setup.network.loads.len() {
+            let mut since: Option<SimDuration> = None;
+            for section in &course.sections {
+                let Stretch::Steady { supplied, .. } = &section.what else { continue };
+                let from = SimDuration(section.from_ns);
+                match (since, supplied.get(load).copied().unwrap_or(true)) {
+                    (None, false) => since = Some(from),
+                    (Some(began), true) => {
+                        all.push(Interruption { load, from: began, to: Some(from) });
+                        since = None;
+                    }
+                    _ => {}
+                }
+            }
+            all.extend(since.map(|from| Interruption { load, from, to: None }));
+        }
+        all
+    }
+
+    /// Energy that a load would have drawn over a span by its profile, watt-seconds; never less
+    /// than nothing.
+    #[must_use]
+    pub fn wanted_j(&self, load: usize, from: SimDuration, to: SimDuration) -> f64 {
+        let raster = &self.setup.raster;
+        let own = &self.setup.network.loads[load];
+        let of_step = |step: usize| {
+            let powers = self.setup.powers.get(load).and_then(Option::as_ref);
+            let whole = powers.and_then(|powers| powers.get(step).or(powers.last())).copied();
+            whole.unwrap_or_else(|| own.power_va.iter().sum()).re
+        };
+        let first = usize::try_from(from.0.div_euclid(raster.step.0.max(1))).unwrap_or(0);
+        let mut sum = 0.0;
+        for step in first..raster.steps {
+            let (begin, end) = (raster.begin(step), raster.begin(step) + raster.step);
+            if begin >= to {
+                break;
+            }
+            let length = end.min(to) - begin.max(from);
+            sum += of_step(step).max(0.0) * length.as_seconds_f64().max(0.0);
+        }
+        sum
+    }
+
+    /// What a probe sees, as operating points with their lengths, and the waves between.
+    pub(super) fn seen(&self, probe: usize) -> (Vec<(SimDuration, Vec<Pair>)>, Vec<Arc<Excerpt>>) {
+        let (mut points, mut excerpts) = (Vec::new(), Vec::new());
+        let Some(course) = &self.course else { return (points, excerpts) };
+        let end = self.setup.raster.begin(self.setup.raster.steps);
+        for (at, section) in course.sections.iter().enumerate() {
+            let next = course.sections.get(at + 1).map_or(end.0, |next| next.from_ns);
+            let length = SimDuration((next - section.from_ns).max(1));
+            match &section.what {
+                Stretch::Steady { pairs, .. } => points.push((length, pairs[probe].clone())),
+                Stretch::Waves(waves) => {
+                    let later = course.sections[at..].iter().find_map(|it| match &it.what {
+                        Stretch::Steady { pairs, .. } => Some(pairs[probe].clone()),
+                        Stretch::Waves(_) => None,
+                    });
+                    let beneath =
+                        later.unwrap_or_else(|| vec![Pair::default(); waves.probes[probe].len()]);
+                    points.push((length, beneath));
+                    let kept = &waves.probes[probe];
+                    excerpts.push(Arc::new(Excerpt {
+                        from: SimDuration(section.from_ns),
+                        at_s: waves.at_s.to_vec(),
+                        voltages_v: kept.iter().map(|pair| pair.0.clone()).collect(),
+                        currents_a: kept.iter().map(|pair| pair.1.clone()).collect(),
+                    }));
+                }
+            }
+        }
+        (points, excerpts)
+    }
+}
+
+/// What meters may look at: every source, then every load.
+fn probes(setup: &Setup) -> Vec<Probe> {
+    let sources = (0..setup.network.sources.len()).map(probe_at_source);
+    let loads = (0..setup.network.loads.len()).map(|load| probe_at_load(setup, load));
+    sources.chain(loads).collect()
+}
