@@ -50,6 +50,15 @@ pub enum GridInput {
         /// Per unit of the rated voltage of its node.
         voltage_pu: f64,
     },
+    /// The taps of a transformer's winding move.
+    Tap {
+        /// The transformer's place in the network.
+        transformer: usize,
+        /// Which winding, from 0.
+        winding: usize,
+        /// To which position.
+        position: i32,
+    },
 }
 
 /// A change that is known ahead.
@@ -81,6 +90,26 @@ pub enum InputError {
         load: Box<str>,
         /// What was given.
         found: Complex64,
+    },
+    /// A winding without taps.
+    #[error("transformer `{name}` has no taps at winding {winding}, counted from 0")]
+    NoTap {
+        /// The transformer's name.
+        name: Box<str>,
+        /// Which winding was meant.
+        winding: usize,
+    },
+    /// A position that a tap changer does not have.
+    #[error("position {found} of transformer `{name}`: expected one from {lowest} to {highest}")]
+    Tap {
+        /// The transformer's name.
+        name: Box<str>,
+        /// What was given.
+        found: i32,
+        /// The lowest there is.
+        lowest: i32,
+        /// The highest there is.
+        highest: i32,
     },
     /// A voltage below zero or not finite.
     #[error(
@@ -142,6 +171,9 @@ impl GridInput {
                 ("load", load, network.loads.len())
             }
             Self::SourceVoltage { source, .. } => ("source", source, network.sources.len()),
+            Self::Tap { transformer, .. } => {
+                ("transformer", transformer, network.transformers.len())
+            }
         };
         if place >= count {
             return Err(InputError::Place { what, place, count });
@@ -159,6 +191,17 @@ impl GridInput {
             {
                 let source_name = network.sources[source].name.clone();
                 Err(InputError::Voltage { source_name, found })
+            }
+            Self::Tap { transformer, winding, position: found } => {
+                let own = &network.transformers[transformer];
+                let tap = own.windings.get(winding).and_then(|winding| winding.tap);
+                let name = own.name.clone();
+                let Some(tap) = tap else { return Err(InputError::NoTap { name, winding }) };
+                let (lowest, highest) = (tap.lowest, tap.highest);
+                if (lowest..=highest).contains(&found) {
+                    return Ok(());
+                }
+                Err(InputError::Tap { name, found, lowest, highest })
             }
             _ => Ok(()),
         }
@@ -179,6 +222,8 @@ pub struct Inputs {
     breakers: BTreeMap<BreakerAt, bool>,
     loads: BTreeMap<usize, LoadInput>,
     sources: BTreeMap<usize, f64>,
+    /// By transformer and winding.
+    taps: BTreeMap<(usize, usize), i32>,
 }
 
 impl Inputs {
@@ -201,6 +246,9 @@ impl Inputs {
             GridInput::SourceVoltage { source, voltage_pu } => {
                 self.sources.insert(source, voltage_pu);
             }
+            GridInput::Tap { transformer, winding, position } => {
+                self.taps.insert((transformer, winding), position);
+            }
         }
         Ok(())
     }
@@ -220,6 +268,13 @@ impl Inputs {
                         (line.from_closed, line.to_closed) = (is_closed, is_closed);
                     }
                 }
+            }
+        }
+        for (&(transformer, winding), &position) in &self.taps {
+            let own = network.transformers.get_mut(transformer);
+            let own = own.and_then(|own| own.windings.get_mut(winding));
+            if let Some(tap) = own.and_then(|own| own.tap.as_mut()) {
+                tap.position = position;
             }
         }
         for (&source, &voltage_pu) in &self.sources {

@@ -12,6 +12,7 @@
 //! Time is in nanoseconds since the beginning of what is played; a phasor's wave is
 //! `sqrt(2) |V| sin(2 pi f t + angle)` with that time.
 
+mod cut;
 mod guard;
 mod play;
 mod probe;
@@ -28,6 +29,7 @@ use thiserror::Error;
 use crate::network::{Network, NodeId, Wire};
 use crate::protection::{Fuse, Recloser, Relay, Sectionalizer};
 use crate::transient::{FaultKind, Pole, TransientError};
+pub use cut::{Piece, cut};
 pub use probe::{Probe, ProbeAt, ProbePair};
 use standing::Standing;
 
@@ -74,6 +76,9 @@ pub struct FaultAt {
     pub kind: FaultKind,
     /// Ohm.
     pub resistance_ohm: f64,
+    /// It begins at the next instant at which the voltage that it shorts is at this angle, counted
+    /// from its positive zero crossing; none: at its own.
+    pub angle_rad: Option<f64>,
     /// After so many seconds without voltage it is gone, as an arc in air is; none: it stays.
     pub extinguishes_s: Option<f64>,
 }

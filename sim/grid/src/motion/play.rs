@@ -12,7 +12,7 @@ use super::{
 };
 use crate::flow::Flow;
 use crate::network::{Network, NodeId, Wire};
-use crate::transient::{self, Action, Loads, Phasors, Pole, Transient};
+use crate::transient::{self, Action, FaultKind, Loads, Phasors, Pole, Transient};
 
 /// A fault without more than this current is dead, amperes.
 pub(super) const DEAD_A: f64 = 1e-3;
@@ -81,6 +81,7 @@ impl Motion {
             opening: Vec::new(),
             clearing: Vec::new(),
         };
+        player.wait_for_angles(to_ns);
         if !player.motion.standing.faults.is_empty() {
             player.compile()?;
         }
@@ -107,6 +108,31 @@ impl<const N: usize> View<'_, N> {
 }
 
 impl<const N: usize> Player<'_, N> {
+    /// Puts off the faults of this step that wait for an angle.
+    fn wait_for_angles(&mut self, to_ns: i64) {
+        let frequency_hz = self.network.frequency_hz;
+        for event in self.motion.events.iter_mut().take_while(|it| it.at_ns < to_ns) {
+            let Happening::Fault(fault) = &mut event.what else { continue };
+            let Some(angle_rad) = fault.angle_rad.take() else { continue };
+            let voltage_v = &self.flow.nodes[fault.node.index()].voltage_v;
+            let of = |wire: Wire| voltage_v[wire.index()];
+            let (FaultKind::Ground(wires) | FaultKind::Between(wires)) = fault.kind;
+            let mut own = wires.iter().map(of);
+            let first = own.next().unwrap_or_default();
+            let across = match fault.kind {
+                FaultKind::Ground(_) => first,
+                FaultKind::Between(_) => first - own.next().unwrap_or_default(),
+            };
+            if across == Complex64::ZERO {
+                continue;
+            }
+            let at_rad = turned_rad(frequency_hz, event.at_ns) + across.arg();
+            let wait_rad = (angle_rad - at_rad).rem_euclid(TAU);
+            event.at_ns += (wait_rad / TAU / frequency_hz * 1e9).round() as i64;
+        }
+        self.motion.events.make_contiguous().sort_by_key(|it| it.at_ns);
+    }
+
     /// Makes the circuit, as everything stands.
     fn compile(&mut self) -> Result<(), MotionError> {
         let step_s = self.motion.options.step_s;

@@ -5,8 +5,8 @@ use std::f64::consts::{SQRT_2, TAU};
 use num_complex::Complex64;
 
 use super::{
-    Deed, Event, FaultAt, Happening, Motion, Options, Probe, ProbeAt, ProbePair, Protection,
-    Protector, Resolution, Section, Stretch,
+    Deed, Event, FaultAt, Happening, Motion, Options, Piece, Probe, ProbeAt, ProbePair, Protection,
+    Protector, Resolution, Section, Stretch, cut,
 };
 use crate::flow::{self, Flow};
 use crate::network::{
@@ -105,7 +105,8 @@ fn probes() -> Vec<Probe> {
 
 fn fault(at_ms: f64, kind: FaultKind, extinguishes_s: Option<f64>) -> Event {
     let name = "fault:f".into();
-    let fault = FaultAt { id: 1, name, node: FAR, kind, resistance_ohm: 0.5, extinguishes_s };
+    let (resistance_ohm, angle_rad) = (0.5, None);
+    let fault = FaultAt { id: 1, name, node: FAR, kind, resistance_ohm, angle_rad, extinguishes_s };
     Event { at_ns: (at_ms * 1e6) as i64, what: Happening::Fault(fault) }
 }
 
@@ -394,4 +395,54 @@ fn a_probe_sees_the_same_in_a_flow_and_in_the_circuit() {
             assert!((in_flow.1 - in_circuit.1).norm() < 5e-3, "{in_flow:?} {in_circuit:?}");
         }
     }
+}
+
+#[test]
+fn a_fault_waits_for_its_angle() {
+    for (kind, angle_rad) in [
+        (ground(), 0.0),
+        (ground(), 1.3),
+        (FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C)), 2.0),
+    ] {
+        let mut event = fault(500.0, kind, None);
+        if let Happening::Fault(fault) = &mut event.what {
+            fault.angle_rad = Some(angle_rad);
+        }
+        let played = play(Resolution::Waveforms, vec![event], Vec::new());
+        let at_ns = played.when("fault:f", Deed::Ignited);
+        assert!((500 * MS..520 * MS).contains(&at_ns), "{at_ns}");
+        let flow = flow_of(&network());
+        let of = |wire: Wire| flow.nodes[3].voltage_v[wire.index()];
+        let across = match kind {
+            FaultKind::Ground(_) => of(Wire::A),
+            FaultKind::Between(_) => of(Wire::B) - of(Wire::C),
+        };
+        let found = TAU * 50.0 * (at_ns as f64 * 1e-9) + across.arg();
+        assert!(((found - angle_rad + 1.0).rem_euclid(TAU) - 1.0).abs() < 1e-6, "{found}");
+    }
+}
+
+#[test]
+fn what_is_cut_off_is_the_same_network_while_its_switch_is_closed() {
+    let plain = flow_of(&network());
+    for piece in [Piece::Line(0), Piece::Load(1), Piece::Source(0)] {
+        let mut network = network();
+        let switch = cut(&mut network, piece).unwrap();
+        let flow = flow_of(&network);
+        for (one, other) in plain.nodes.iter().zip(&flow.nodes) {
+            assert!((one.voltage_v[1] - other.voltage_v[1]).norm() < 1e-3);
+        }
+        let current = flow.switches[switch].from.current_a[0];
+        let expected = match piece {
+            Piece::Line(_) => plain.lines[0].from.current_a[0],
+            Piece::Source(_) => plain.sources[0].current_a[0],
+            _ => plain.loads[1].current_a[0],
+        };
+        assert!((current - expected).norm() < 1e-3, "{piece:?}: {current} {expected}");
+        network.switches[switch].closed = false;
+        let flow = flow_of(&network);
+        let dark = network.loads[if piece == Piece::Line(0) { 0 } else { 1 }].connection.node;
+        assert!(!flow.nodes[dark.index()].energized, "{piece:?}");
+    }
+    assert_eq!(cut(&mut network(), Piece::Transformer(0)), None);
 }

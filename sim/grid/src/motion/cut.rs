@@ -1,0 +1,83 @@
+//! Switches where a network has none, so that what is behind them can be cut off.
+
+use crate::network::{Connection, Network, Node, NodeId, Place, Switch, SwitchKind, Wires};
+
+/// What is cut off, by its place in the network's lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Piece {
+    /// A line, at its end `from`.
+    Line(usize),
+    /// A transformer, at its first winding.
+    Transformer(usize),
+    /// A load.
+    Load(usize),
+    /// A source.
+    Source(usize),
+}
+
+/// Puts a closed switch in front of something; where it is in the list of switches. None if there
+/// is no such thing. Places of everything else stay as they are.
+#[must_use]
+pub fn cut(network: &mut Network, piece: Piece) -> Option<usize> {
+    let (name, place, end) = match piece {
+        Piece::Line(at) => {
+            let it = network.lines.get(at)?;
+            (it.name.clone(), it.place, it.from)
+        }
+        Piece::Transformer(at) => {
+            let it = network.transformers.get(at)?;
+            (it.name.clone(), it.place, it.windings.first()?.connection)
+        }
+        Piece::Load(at) => {
+            let it = network.loads.get(at)?;
+            (it.name.clone(), it.place, it.connection)
+        }
+        Piece::Source(at) => {
+            let it = network.sources.get(at)?;
+            let wires = network.nodes[it.node.index()].wires;
+            (it.name.clone(), it.place, whole(it.node, wires)?)
+        }
+    };
+    let behind = inserted(network, &name, end, place);
+    match piece {
+        Piece::Line(at) => network.lines[at].from.node = behind,
+        Piece::Transformer(at) => network.transformers[at].windings[0].connection.node = behind,
+        Piece::Load(at) => network.loads[at].connection.node = behind,
+        Piece::Source(at) => network.sources[at].node = behind,
+    }
+    let behind = Connection { node: behind, ..end };
+    // Current counts from where it comes: of a source from itself.
+    let is_source = matches!(piece, Piece::Source(_));
+    let (from, to) = if is_source { (behind, end) } else { (end, behind) };
+    network.switches.push(Switch {
+        name,
+        kind: SwitchKind::Switch,
+        from,
+        to,
+        closed: true,
+        rated_current_a: None,
+        place,
+    });
+    Some(network.switches.len() - 1)
+}
+
+/// All wires of a node.
+fn whole(node: NodeId, wires: Wires) -> Option<Connection> {
+    let wires: Vec<_> = wires.iter().collect();
+    Some(Connection { node, wires: crate::network::WireList::new(&wires)? })
+}
+
+fn inserted(network: &mut Network, name: &str, end: Connection, place: Place) -> NodeId {
+    let rated_voltage_v = network.nodes[end.node.index()].rated_voltage_v;
+    let mut called = format!("{name} behind its switch");
+    while network.node(&called).is_some() {
+        called.push('\'');
+    }
+    network.push_node(Node {
+        name: called.into(),
+        wires: end.wires.set(),
+        rated_voltage_v,
+        position: network.nodes[end.node.index()].position,
+        place,
+    })
+}
