@@ -25,6 +25,7 @@ pub(crate) fn until(injection: &Injection) -> Option<SimDuration> {
         Action::Device { .. }
         | Action::Source { .. }
         | Action::Grid { .. }
+        | Action::Motion
         | Action::Command { .. }
         | Action::RestartGateway { .. }
         | Action::Simulator { .. }
@@ -68,7 +69,10 @@ fn begun(scenario: &Scenario, index: usize, at: SimTime) -> Option<Event> {
             let name = &scenario.plant.sources[*source].name;
             event(None).with(field::INTO, format!("source:{name}"))
         }
-        Action::Grid { .. } => event(None).with(field::INTO, injection.values.text("into")),
+        Action::Grid { .. } | Action::Motion => {
+            let into = injection.values.text_opt("into").unwrap_or("grid");
+            event(None).with(field::INTO, into)
+        }
         Action::RestartGateway { gateway } => event(Some(&scenario.gateways[*gateway].name)),
         Action::Simulator { simulator, .. } => event(Some(&scenario.simulators[*simulator].name)),
         Action::Impair { link, .. } => numbered(scenario, of_link(*link), index),

@@ -81,7 +81,9 @@ fn inputs(feeder: &Feeder) -> Option<GridTable> {
                 (format!("source:{}", source.name), source.voltage_v / rated_v, voltage_pu)
             }
             // What loads draw has a table of its own.
-            GridInput::LoadStep { .. } | GridInput::LoadSetPoint { .. } => continue,
+            GridInput::LoadStep { .. } | GridInput::LoadSetPoint { .. } | GridInput::Tap { .. } => {
+                continue;
+            }
         };
         held.entry(name.clone()).or_insert(before);
         changes.push((change.step, name, after));

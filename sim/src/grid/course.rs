@@ -17,6 +17,7 @@ use super::input::GridInput;
 use super::plant::Plant;
 use super::view::{Pair, probe_at_load, probe_at_source};
 use crate::Excerpt;
+use crate::disturbance::Disturbance;
 
 /// What happens in a network between its steps.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct MotionSetup {
     pub protectors: Vec<Protector>,
     /// Loads and sources that change, since the start, in any order.
     pub changes: Vec<(SimDuration, GridInput)>,
+    /// What becomes of the frequency of the whole network.
+    pub frequency: Vec<Disturbance>,
 }
 
 /// What a network in motion came to.
@@ -36,6 +39,7 @@ pub struct MotionSetup {
 pub struct Course {
     sections: Vec<Section>,
     operations: Vec<Operation>,
+    pub(super) frequency: Vec<Disturbance>,
 }
 
 /// Time without supply of a load.
@@ -110,7 +114,7 @@ impl Feeder {
         }
         let mut operations = motion.operations().to_vec();
         operations.sort_by_key(|it| it.at_ns);
-        let course = Course { sections, operations };
+        let course = Course { sections, operations, frequency: wanted.frequency.clone() };
         Ok(Self::in_motion(setup, steps, course))
     }
 

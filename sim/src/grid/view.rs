@@ -65,10 +65,11 @@ impl Feeder {
         probe: usize,
         pairs: impl Fn(&Step) -> Vec<Pair>,
     ) -> Result<Terminal, TerminalError> {
-        if self.course.is_some() {
+        if let Some(course) = &self.course {
             let (points, excerpts) = self.seen(probe);
             let points = points.iter().map(|(length, pairs)| self.point(*length, pairs));
             let mut program = Program::from_points(&points.collect::<Vec<_>>())?;
+            course.frequency.iter().for_each(|it| program.disturb(it.clone()));
             program.play(excerpts)?;
             return Terminal::from_program(&program, name, &streams);
         }

@@ -36,6 +36,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &grid::GRID,
     &grid::GRID_LOAD,
     &grid::GRID_DEFECT,
+    &grid::GRID_PROTECTION,
     &source::SOURCE,
     &link::LINK,
     &network::NETWORK,

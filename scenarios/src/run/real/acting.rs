@@ -39,7 +39,8 @@ impl RealBench<'_> {
             Action::Device { .. }
             | Action::Source { .. }
             | Action::Simulator { .. }
-            | Action::Grid { .. } => {}
+            | Action::Grid { .. }
+            | Action::Motion => {}
             Action::Command { device, command, parameters, refused } => {
                 let (device, must_be_refused) = (*device, *refused);
                 let order = CommandOrder { device, command, parameters, must_be_refused };

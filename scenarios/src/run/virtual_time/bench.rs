@@ -386,7 +386,10 @@ impl VirtualBench<'_> {
                 self.cut_gateways(*link, (devices.as_deref(), *how), begins);
             }
             // Terminals, networks and simulators know of it from the beginning.
-            Action::Source { .. } | Action::Simulator { .. } | Action::Grid { .. } => {}
+            Action::Source { .. }
+            | Action::Simulator { .. }
+            | Action::Grid { .. }
+            | Action::Motion => {}
         }
         if begins {
             self.come_to_rest().await?;

@@ -9,12 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_grid::Network;
 use lastmeter_params::{Code, Diagnostics, Values};
-use lastmeter_sim::grid::{Feeder, GridChange, LiveGrid, LivePoint, Raster, Setup, StepFailure};
+use lastmeter_sim::grid::{
+    Feeder, FeederFailure, GridChange, LiveGrid, LivePoint, MotionSetup, Raster, Setup, StepFailure,
+};
 use lastmeter_sim::{MeteringPoint, Streams, Terminal};
 use lastmeter_units::SimTime;
 
 use super::fields::{GRID, GRID_DEFECT, GRID_LOAD};
-use super::{defects, file, inputs, loads};
+use super::protection::GRID_PROTECTION;
+use super::{defects, file, inputs, loads, motion};
 use crate::language::draft::{Draft, Row};
 use crate::language::files::Files;
 use crate::language::names::{LOAD_PREFIX, Names};
@@ -109,13 +112,20 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     let is_read = |row: &Row<'_>| row.values.is_some();
     let is_sound =
         out.len() == before && loads.iter().chain(defects).chain(injections).all(is_read);
-    if let Some((setup, start)) = setup.filter(|_| is_sound) {
+    let protection = draft.rows(&GRID_PROTECTION);
+    let is_sound = is_sound && protection.iter().all(is_read);
+    if let Some((setup, wanted, start)) = setup.filter(|_| is_sound) {
         if !draft.rows(&SIMULATOR).is_empty() {
             no_defects(&setup, defects, out);
+            if wanted.is_some() {
+                let message = "a network that a simulator plays goes in steps";
+                let span = values.span_of("resolution");
+                out.report(Code::DOES_NOT_FIT, span, message, "expected `steps`");
+            }
             grid.live = Some(LiveNetwork::new(setup));
             return Some(grid);
         }
-        grid.feeder = solve(setup, start, values, out);
+        grid.feeder = solve((setup, wanted.as_ref()), start, values, out);
         if let Some(feeder) = &grid.feeder {
             defects::have_effect(defects, feeder, out);
         }
@@ -125,11 +135,11 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
 
 fn setup(
     draft: &Draft<'_>,
-    network: Network,
+    mut network: Network,
     grid: &mut Grid,
     files: &Files<'_>,
     out: &mut Diagnostics,
-) -> Option<(Setup, SimTime)> {
+) -> Option<(Setup, Option<MotionSetup>, SimTime)> {
     let values = draft.values(&GRID)?;
     let Head { start, duration, seed, .. } = head(draft)?;
     let raster = Raster::over(start, values.duration("step"), duration?);
@@ -152,9 +162,25 @@ fn setup(
     let powers = loads::powers(draft.rows(&GRID_LOAD), &context, &mut grid.files, out);
     let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
-    grid.changes = inputs::inputs(draft.rows(&INJECT), &network, &grid.loads, &raster, out);
+    let (rows, protection) = (draft.rows(&INJECT), draft.rows(&GRID_PROTECTION));
+    let wanted = motion::resolution(values).map(|resolution| {
+        // The waves have that frequency.
+        network.frequency_hz = frequency_hz;
+        let network = (&mut network, &grid.loads);
+        motion::motion((values, resolution), (rows, protection), network, out)
+    });
+    if wanted.is_none() {
+        motion::needs_motion(rows, out);
+        if let Some(first) = protection.first() {
+            let message = "protective devices act between the steps of the network";
+            let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
+            let (code, label) = (Code::DOES_NOT_FIT, "not in a network that only steps");
+            out.report_with_help(code, first.span, message, label, Some(help.to_owned()));
+        }
+        grid.changes = inputs::inputs(rows, &network, &grid.loads, &raster, out);
+    }
     let changes = grid.changes.iter().flatten().copied().collect();
-    Some((Setup { network, frequency_hz, raster, powers, defects, changes }, start))
+    Some((Setup { network, frequency_hz, raster, powers, defects, changes }, wanted, start))
 }
 
 /// The sources that a network makes, in the order of their places: its feeding points, then its
@@ -212,15 +238,25 @@ type Made = Result<Terminal, lastmeter_sim::TerminalError>;
 
 /// Solves every step; one without a solution is told with its time, and where voltages collapse.
 fn solve(
-    setup: Setup,
+    (setup, wanted): (Setup, Option<&MotionSetup>),
     start: SimTime,
     values: &Values,
     out: &mut Diagnostics,
 ) -> Option<Arc<Feeder>> {
     let raster = setup.raster;
-    match Feeder::solve(setup) {
+    let solved = match wanted {
+        Some(wanted) => Feeder::play(setup, wanted),
+        None => Feeder::solve(setup).map_err(FeederFailure::Step),
+    };
+    match solved {
         Ok(feeder) => Some(Arc::new(feeder)),
-        Err(StepFailure { step, is_declared, why }) => {
+        Err(FeederFailure::Motion { at, why }) => {
+            let message = format!("at {}: {why}", start + at);
+            let label = "this network cannot be played";
+            out.report(Code::DOES_NOT_FIT, values.span_of("file"), message, label);
+            None
+        }
+        Err(FeederFailure::Step(StepFailure { step, is_declared, why })) => {
             let at = start + raster.begin(step);
             let which = if is_declared { " of the network without its defects" } else { "" };
             let message = format!("step {}{which}, at {at}: {why}", step + 1);

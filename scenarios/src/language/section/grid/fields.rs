@@ -4,6 +4,7 @@ use std::f64::consts::{PI, TAU};
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 
+use super::motion;
 use crate::language::draft::{Naming, Row, Section};
 
 const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
@@ -40,6 +41,19 @@ pub(crate) static GRID: Section = Section {
             "frequency",
             quantity(Dimension::Frequency, 1.0, 1000.0),
             "of all voltages and currents; left out, the network's own",
+        ),
+        Field::default(
+            "resolution",
+            Kind::Choice(&[motion::STEPS, motion::PHASORS, motion::WAVEFORMS]),
+            "\"steps\"",
+            "what happens between steps: nothing; faults, switching and protection at their own \
+             instants, from one steady state to the next; or the same with the waveforms between",
+        ),
+        Field::default(
+            "waveform_step",
+            quantity(Dimension::Time, 1e-6, 1e-3),
+            "\"50 us\"",
+            "of `resolution = \"waveforms\"`: the fixed step of the electromagnetic transients",
         ),
     ],
     ..Section::ONCE

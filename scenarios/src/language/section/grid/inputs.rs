@@ -16,15 +16,29 @@ const SOURCE_PREFIX: &str = "source:";
 const BREAKER_PREFIX: &str = "breaker:";
 
 /// Names of all that an injection may be about.
-struct Elements<'a> {
+pub(super) struct Elements<'a> {
     network: &'a Network,
     breakers: Names,
     loads: &'a Names,
     sources: Names,
 }
 
+impl<'a> Elements<'a> {
+    pub(super) fn new(network: &'a Network, loads: &'a Names) -> Self {
+        let switches = network.switches.iter().map(|switch| &switch.name);
+        let breakers = switches.chain(network.lines.iter().map(|line| &line.name));
+        let sources = network.sources.iter().map(|source| source.name.to_string());
+        Self {
+            network,
+            breakers: Names::given("breaker", breakers.map(ToString::to_string), true),
+            loads,
+            sources: Names::given("source", sources, true),
+        }
+    }
+}
+
 /// Which injection into the network a table has.
-fn grid_kind_of(row: &Row<'_>) -> Option<GridInject> {
+pub(super) fn grid_kind_of(row: &Row<'_>) -> Option<GridInject> {
     match kind_of(row)? {
         InjectKind::Grid(kind) => Some(kind),
         _ => None,
@@ -44,15 +58,7 @@ pub(super) fn inputs(
     raster: &Raster,
     out: &mut Diagnostics,
 ) -> Vec<Option<GridChange>> {
-    let switches = network.switches.iter().map(|switch| &switch.name);
-    let breakers = switches.chain(network.lines.iter().map(|line| &line.name));
-    let sources = network.sources.iter().map(|source| source.name.to_string());
-    let elements = Elements {
-        network,
-        breakers: Names::given("breaker", breakers.map(ToString::to_string), true),
-        loads,
-        sources: Names::given("source", sources, true),
-    };
+    let elements = Elements::new(network, loads);
     let change = |row: &Row<'_>| {
         let (kind, values) = (grid_kind_of(row)?, row.values.as_ref()?);
         let input = input(kind, values, &elements, out)?;
@@ -65,7 +71,7 @@ pub(super) fn inputs(
     changes
 }
 
-fn input(
+pub(super) fn input(
     kind: GridInject,
     values: &Values,
     elements: &Elements<'_>,
@@ -105,6 +111,8 @@ fn input(
                 refuse_target(into, span, "`load:NAME` or `source:NAME`", out)
             }
         }
+        // What a network that only steps has not was refused before.
+        _ => None,
     }
 }
 

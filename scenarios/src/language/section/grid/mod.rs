@@ -9,6 +9,9 @@ mod file;
 mod header;
 mod inputs;
 mod loads;
+mod motion;
+mod pieces;
+mod protection;
 mod rows;
 mod standard;
 
@@ -17,4 +20,5 @@ pub(crate) use csv::turns_back;
 pub(crate) use feed::{Grid, grid, grid_sources};
 pub(crate) use fields::{GRID, GRID_DEFECT, GRID_LOAD};
 pub(crate) use inputs::is_into_grid;
+pub(crate) use protection::GRID_PROTECTION;
 pub(crate) use rows::{other_separator, text_of};

@@ -3,6 +3,7 @@
 mod commands;
 mod interference;
 mod kinds;
+mod motion;
 mod network;
 mod row;
 

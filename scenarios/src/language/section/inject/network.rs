@@ -2,6 +2,8 @@
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 
+use super::motion;
+
 /// Most that a load may be set to draw, or to deliver, in W and var: more than any network has.
 const POWER_MAX: f64 = 1e12;
 
@@ -19,16 +21,55 @@ pub(crate) enum GridInject {
     Breaker,
     LoadStep,
     SetPoint,
+    NodeFault,
+    LineFault,
+    OpenConductor,
+    Fuse,
+    Outage,
+    Restore,
+    Tap,
+    GenerationStep,
+    SourceVoltage,
+    Frequency,
 }
 
 impl GridInject {
-    pub(crate) const ALL: [Self; 3] = [Self::Breaker, Self::LoadStep, Self::SetPoint];
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Breaker,
+        Self::LoadStep,
+        Self::SetPoint,
+        Self::NodeFault,
+        Self::LineFault,
+        Self::OpenConductor,
+        Self::Fuse,
+        Self::Outage,
+        Self::Restore,
+        Self::Tap,
+        Self::GenerationStep,
+        Self::SourceVoltage,
+        Self::Frequency,
+    ];
+
+    /// Whether a network that only steps has it too.
+    pub(crate) fn is_of_steps(self) -> bool {
+        matches!(self, Self::Breaker | Self::LoadStep | Self::SetPoint)
+    }
 
     pub(crate) fn entry(self) -> &'static Entry {
         match self {
             Self::Breaker => &BREAKER,
             Self::LoadStep => &LOAD_STEP,
             Self::SetPoint => &SET_POINT,
+            Self::NodeFault => &motion::NODE_FAULT,
+            Self::LineFault => &motion::LINE_FAULT,
+            Self::OpenConductor => &motion::OPEN_CONDUCTOR,
+            Self::Fuse => &motion::FUSE,
+            Self::Outage => &motion::OUTAGE,
+            Self::Restore => &motion::RESTORE,
+            Self::Tap => &motion::TAP,
+            Self::GenerationStep => &motion::GENERATION_STEP,
+            Self::SourceVoltage => &motion::SOURCE_VOLTAGE,
+            Self::Frequency => &motion::GRID_FREQUENCY,
         }
     }
 }

@@ -61,6 +61,8 @@ pub enum Action {
         /// What changes, and the first step in which it holds.
         change: GridChange,
     },
+    /// Something that happens in a network in motion, which knows of it from the beginning.
+    Motion,
     /// A command to a device through the platform.
     Command {
         /// The device's index.
@@ -159,7 +161,7 @@ pub(crate) fn injection(
             Action::Device { device: device?, fault: (kind.build)(&values, start + at) }
         }
         InjectKind::Source(_) => Action::Source { source: source? },
-        InjectKind::Grid(_) => Action::Grid { change: of_grid? },
+        InjectKind::Grid(_) => of_grid.map_or(Action::Motion, |change| Action::Grid { change }),
         InjectKind::Command => {
             let mut parameters = values.texts("command");
             let command = parameters.remove("name")?;

@@ -1,0 +1,407 @@
+//! From injections to what happens in a network in motion.
+
+use std::collections::BTreeMap;
+use std::f64::consts::TAU;
+
+use lastmeter_grid::motion::{Event, FaultAt, Happening, Options, Resolution};
+use lastmeter_grid::network::{NodeId, Wires};
+use lastmeter_grid::short_circuit::split;
+use lastmeter_grid::transient::{FaultKind, Pole};
+use lastmeter_grid::{Complex64, Network};
+use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_sim::grid::{GridInput, MotionSetup};
+use lastmeter_sim::disturbance::{Change, Disturbance};
+use lastmeter_units::SimDuration;
+
+use super::inputs::{Elements, grid_kind_of, input, is_into_grid};
+use super::pieces::{Pieces, find, poles, wires_of};
+use super::protection::protectors;
+use crate::language::draft::Row;
+use crate::language::names::Names;
+use crate::language::section::inject::GridInject;
+
+/// A ramp of a source's voltage goes in steps of this length.
+const RAMP_STEP: SimDuration = SimDuration::from_milliseconds(100);
+
+/// The words of `resolution`.
+pub(super) const STEPS: &str = "steps";
+pub(super) const PHASORS: &str = "phasors";
+pub(super) const WAVEFORMS: &str = "waveforms";
+
+/// How finely a network is played; none: in steps.
+pub(super) fn resolution(values: &Values) -> Option<Resolution> {
+    match values.text("resolution") {
+        PHASORS => Some(Resolution::Phasors),
+        WAVEFORMS => Some(Resolution::Waveforms),
+        _ => None,
+    }
+}
+
+/// Injections that a network which only steps does not have.
+pub(super) fn needs_motion(rows: &[Row<'_>], out: &mut Diagnostics) {
+    for row in rows {
+        if grid_kind_of(row).is_some_and(|kind| !kind.is_of_steps()) {
+            let (kind, span) = row.text("kind").unwrap_or(("", row.span));
+            let message = format!("a `{kind}` happens between the steps of the network");
+            let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
+            let label = "not in a network that only steps";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+        }
+    }
+}
+
+/// What is gathered.
+struct Builder<'a, 'b> {
+    network: &'a mut Network,
+    loads: &'a Names,
+    pieces: Pieces,
+    /// The nodes that divide lines, by line and share.
+    divided: BTreeMap<(usize, u64), NodeId>,
+    /// Of each injection that is a fault its number and name.
+    faults: Vec<(u32, String)>,
+    setup: MotionSetup,
+    out: &'b mut Diagnostics,
+}
+
+/// What happens between steps. The network gets the switches and nodes that this needs.
+pub(super) fn motion(
+    (values, resolution): (&Values, Resolution),
+    (rows, protection): (&[Row<'_>], &[Row<'_>]),
+    (network, loads): (&mut Network, &Names),
+    out: &mut Diagnostics,
+) -> MotionSetup {
+    let options = Options { resolution, step_s: values.si("waveform_step"), ..Options::default() };
+    let mut pieces = Pieces::default();
+    let protectors = protectors(protection, network, &mut pieces, out);
+    let setup = MotionSetup {
+        options,
+        events: Vec::new(),
+        protectors,
+        changes: Vec::new(),
+        frequency: Vec::new(),
+    };
+    let (divided, faults) = (BTreeMap::new(), Vec::new());
+    let mut builder = Builder { network, loads, pieces, divided, faults, setup, out };
+    builder.divide(rows);
+    for (number, row) in rows.iter().enumerate().filter(|(_, row)| is_into_grid(row)) {
+        let (Some(kind), Some(values)) = (grid_kind_of(row), row.values.as_ref()) else { continue };
+        builder.take(number, kind, values);
+    }
+    builder.do_not_contradict();
+    builder.frequency_has_no_faults(rows);
+    builder.setup
+}
+
+impl Builder<'_, '_> {
+    /// Puts a node into each line wherever a fault is along it.
+    fn divide(&mut self, rows: &[Row<'_>]) {
+        let mut wanted: Vec<(usize, f64)> = Vec::new();
+        for row in rows.iter().filter(|row| grid_kind_of(row) == Some(GridInject::LineFault)) {
+            let place = row.values.as_ref().and_then(|values| self.along(values));
+            wanted.extend(place.filter(|(_, share)| *share > 0.0 && *share < 1.0));
+        }
+        // From the far end on, so that what is left keeps its place.
+        wanted.sort_by(|one, other| {
+            (one.0, other.1).partial_cmp(&(other.0, one.1)).unwrap_or(std::cmp::Ordering::Equal)
+        });
+        wanted.dedup();
+        let mut left: Option<(usize, f64)> = None;
+        for (line, share) in wanted {
+            let whole = left.filter(|(own, _)| *own == line).map_or(1.0, |(_, share)| share);
+            let node = split(self.network, line, share / whole);
+            self.divided.insert((line, share.to_bits()), node);
+            left = Some((line, share));
+        }
+    }
+
+    /// The line of a fault, and its share of the length.
+    fn along(&mut self, values: &Values) -> Option<(usize, f64)> {
+        let (into, span) = (values.text("into"), values.span_of("into"));
+        let Some(name) = into.strip_prefix("line:") else {
+            let message = format!("`{into}` is no line");
+            self.out.report(Code::BAD_NAME, span, message, "expected `line:NAME`");
+            return None;
+        };
+        let line =
+            find(self.network.lines.iter().map(|it| &*it.name), ("line", name), span, self.out)?;
+        let (position, distance) = (values.si_opt("position"), values.integer_opt("distance_m"));
+        let share = match (position, distance) {
+            (Some(_), Some(_)) => {
+                let message = "both `position` and `distance_m` of one fault";
+                let at = values.span_of("distance_m");
+                self.out.report(Code::DOES_NOT_FIT, at, message, "expected one of them");
+                return None;
+            }
+            (Some(share), None) => share,
+            (None, None) => 0.5,
+            (None, Some(distance_m)) => {
+                let at = values.span_of("distance_m");
+                let Some(length_m) = self.network.lines[line].length_m else {
+                    let message = format!("line `{name}` has no length in the network's file");
+                    let help = Some("give `position`, its share, instead".to_owned());
+                    self.out.report_with_help(Code::DOES_NOT_FIT, at, message, "of what?", help);
+                    return None;
+                };
+                let share = distance_m as f64 / length_m;
+                if share > 1.0 {
+                    let message = format!("{distance_m} m is beyond the end of line `{name}`");
+                    let label = format!("expected at most {length_m} m");
+                    self.out.report(Code::OUT_OF_RANGE, at, message, label);
+                    return None;
+                }
+                share
+            }
+        };
+        Some((line, share))
+    }
+
+    fn take(&mut self, number: usize, kind: GridInject, values: &Values) -> Option<()> {
+        let (into, span) = (values.text_opt("into").unwrap_or(""), values.span_of("into"));
+        let at: SimDuration = values.duration("at");
+        match kind {
+            GridInject::NodeFault => {
+                let Some(name) = into.strip_prefix("node:") else {
+                    let message = format!("`{into}` is no node");
+                    self.out.report(Code::BAD_NAME, span, message, "expected `node:NAME`");
+                    return None;
+                };
+                let names = self.network.nodes.iter().map(|it| &*it.name);
+                let node = find(names, ("node", name), span, self.out)?;
+                self.fault(number, NodeId(u32::try_from(node).ok()?), values)?;
+            }
+            GridInject::LineFault => {
+                // Its mistakes were told where lines are divided.
+                let mut silent = Diagnostics::default();
+                std::mem::swap(self.out, &mut silent);
+                let place = self.along(values);
+                std::mem::swap(self.out, &mut silent);
+                let (line, share) = place?;
+                let node = match self.divided.get(&(line, share.to_bits())) {
+                    Some(node) => *node,
+                    None if share <= 0.0 => self.network.lines[line].from.node,
+                    None => self.network.lines[line].to.node,
+                };
+                self.fault(number, node, values)?;
+            }
+            GridInject::Breaker => {
+                let is_closed = values.text("state") != super::super::inject::OPEN;
+                let switch = self.pieces.switch(into, span, self.network, self.out)?;
+                self.switch(at, switch, Pole::All, is_closed);
+            }
+            GridInject::OpenConductor | GridInject::Fuse | GridInject::Outage => {
+                let switch = self.pieces.switch(into, span, self.network, self.out)?;
+                let phases = values.text_opt("phases").unwrap_or("abc");
+                let Some(poles) = poles(self.network, switch, phases) else {
+                    let message = format!("`{into}` does not have all of the phases {phases}");
+                    let at = values.span_of("phases");
+                    self.out.report(Code::DOES_NOT_FIT, at, message, "expected those that it has");
+                    return None;
+                };
+                for pole in poles {
+                    self.switch(at, switch, pole, false);
+                    if let Some(length) = values.duration_opt("for") {
+                        self.switch(at + length, switch, pole, true);
+                    }
+                }
+            }
+            GridInject::Restore => match into.strip_prefix("fault:") {
+                Some(name) => {
+                    let found = self.faults.iter().find(|(_, own)| own == name);
+                    let Some((id, _)) = found else {
+                        let message = format!("no injection before is a fault `{name}`");
+                        let label = "expected the `name` of a fault further up";
+                        self.out.report(Code::BAD_NAME, span, message, label);
+                        return None;
+                    };
+                    let what = Happening::Clear { id: *id };
+                    self.setup.events.push(Event { at_ns: at.0, what });
+                }
+                None => {
+                    let switch = self.pieces.switch(into, span, self.network, self.out)?;
+                    self.switch(at, switch, Pole::All, true);
+                }
+            },
+            GridInject::Frequency => self.frequency(at, values),
+            GridInject::LoadStep | GridInject::SetPoint | GridInject::GenerationStep => {
+                let elements = Elements::new(self.network, self.loads);
+                let change = if kind == GridInject::GenerationStep {
+                    let Some(name) = into.strip_prefix("load:") else {
+                        let message = format!("`{into}` is no load or generator");
+                        self.out.report(Code::BAD_NAME, span, message, "expected `load:NAME`");
+                        return None;
+                    };
+                    let load = self.loads.find(name, span, self.out)?;
+                    let change_va = Complex64::new(-values.si("active_power"), 0.0);
+                    GridInput::LoadStep { load, change_va }
+                } else {
+                    input(kind, values, &elements, self.out)?
+                };
+                self.setup.changes.push((at, change));
+            }
+            GridInject::SourceVoltage => self.source_voltage(at, values)?,
+            GridInject::Tap => self.tap(at, values)?,
+        }
+        Some(())
+    }
+
+    fn switch(&mut self, at: SimDuration, switch: usize, pole: Pole, is_closed: bool) {
+        let what = if is_closed {
+            Happening::Close { switch, pole }
+        } else {
+            Happening::Open { switch, pole }
+        };
+        self.setup.events.push(Event { at_ns: at.0, what });
+    }
+
+    fn fault(&mut self, number: usize, node: NodeId, values: &Values) -> Option<()> {
+        let wires: Wires = wires_of(values.text("phases")).into_iter().collect();
+        let known = &self.network.nodes[node.index()];
+        let to_earth = values.boolean("earth");
+        let refuse = |message: String, label: &str, out: &mut Diagnostics| {
+            out.report(Code::DOES_NOT_FIT, values.span_of("phases"), message, label);
+        };
+        if !known.wires.contains_all(wires) {
+            let message = format!("node `{}` has the wires {} only", known.name, known.wires);
+            refuse(message, "expected phases that it has", self.out);
+            return None;
+        }
+        if !to_earth && wires.len() < 2 {
+            let message = "one conductor shorted with nothing".to_owned();
+            refuse(message, "expected two or three phases, or `earth = true`", self.out);
+            return None;
+        }
+        let kind = if to_earth { FaultKind::Ground(wires) } else { FaultKind::Between(wires) };
+        let id = u32::try_from(number).ok()?;
+        let name = values.text_opt("name").map_or_else(|| (number + 1).to_string(), str::to_owned);
+        let at: SimDuration = values.duration("at");
+        let fault = FaultAt {
+            id,
+            name: format!("fault:{name}").into(),
+            node,
+            kind,
+            resistance_ohm: values.si("resistance"),
+            angle_rad: values.si_opt("angle").map(|angle| angle.rem_euclid(TAU)),
+            extinguishes_s: values.si_opt("extinguishes"),
+        };
+        self.faults.push((id, name));
+        self.setup.events.push(Event { at_ns: at.0, what: Happening::Fault(fault) });
+        if let Some(length) = values.duration_opt("for") {
+            let what = Happening::Clear { id };
+            self.setup.events.push(Event { at_ns: (at + length).0, what });
+        }
+        Some(())
+    }
+
+    fn source_voltage(&mut self, at: SimDuration, values: &Values) -> Option<()> {
+        let (into, span) = (values.text("into"), values.span_of("into"));
+        let Some(name) = into.strip_prefix("source:") else {
+            let message = format!("`{into}` is no source");
+            self.out.report(Code::BAD_NAME, span, message, "expected `source:NAME`");
+            return None;
+        };
+        let names = self.network.sources.iter().map(|it| &*it.name);
+        let source = find(names, ("source", name), span, self.out)?;
+        let before = self.setup.changes.iter().filter(|(when, _)| *when <= at);
+        let before = before.filter_map(|(when, input)| match input {
+            GridInput::SourceVoltage { source: own, voltage_pu } if *own == source => {
+                Some((*when, *voltage_pu))
+            }
+            _ => None,
+        });
+        let declared = &self.network.sources[source];
+        let rated_v = self.network.nodes[declared.node.index()].rated_voltage_v;
+        let from = before.max_by_key(|(when, _)| *when);
+        let from = from.map_or(declared.voltage_v / rated_v, |(_, voltage_pu)| voltage_pu);
+        let (to, over) = (values.si("to"), values.duration("over"));
+        let steps = (over.0 / RAMP_STEP.0).max(0);
+        for step in 1..=steps {
+            let share = step as f64 * RAMP_STEP.0 as f64 / over.0 as f64;
+            let voltage_pu = from + (to - from) * share.min(1.0);
+            let when = SimDuration(at.0 + step * RAMP_STEP.0);
+            self.setup.changes.push((when, GridInput::SourceVoltage { source, voltage_pu }));
+        }
+        let last = GridInput::SourceVoltage { source, voltage_pu: to };
+        self.setup.changes.push((at + over, last));
+        Some(())
+    }
+
+    fn tap(&mut self, at: SimDuration, values: &Values) -> Option<()> {
+        let (into, span) = (values.text("into"), values.span_of("into"));
+        let Some(name) = into.strip_prefix("transformer:") else {
+            let message = format!("`{into}` is no transformer");
+            self.out.report(Code::BAD_NAME, span, message, "expected `transformer:NAME`");
+            return None;
+        };
+        let names = self.network.transformers.iter().map(|it| &*it.name);
+        let transformer = find(names, ("transformer", name), span, self.out)?;
+        let windings = &self.network.transformers[transformer].windings;
+        let winding = windings.iter().position(|it| it.tap.is_some()).unwrap_or(0);
+        let position = i32::try_from(values.integer("position")).ok()?;
+        let change = GridInput::Tap { transformer, winding, position };
+        if let Err(why) = change.check(self.network) {
+            let label = "this tap changer cannot stand there";
+            self.out.report(Code::DOES_NOT_FIT, values.span_of("position"), why.to_string(), label);
+            return None;
+        }
+        self.setup.changes.push((at, change));
+        Some(())
+    }
+
+    fn frequency(&mut self, at: SimDuration, values: &Values) {
+        let (to_hz, over) = (values.si("to"), values.duration("over"));
+        let mut push = |at: SimDuration, to_hz: f64, over: SimDuration| {
+            let change = Change::Frequency { to_hz, over };
+            self.setup.frequency.push(Disturbance { at, length: None, change });
+        };
+        push(at, to_hz, over);
+        let Some(swing_hz) = values.si_opt("swing") else { return };
+        let half = SimDuration(values.duration("period").0 / 2);
+        let mut from = at + over;
+        for swing in 0..2 * values.integer("swings") {
+            let size_hz = swing_hz * 0.5_f64.powi(i32::try_from(swing).unwrap_or(i32::MAX));
+            let sign = if swing % 2 == 0 { 1.0 } else { -1.0 };
+            push(from, to_hz + sign * size_hz, half);
+            from = from + half;
+        }
+        push(from, to_hz, half);
+    }
+
+    /// Of one element there is not both opening and closing at one instant.
+    fn do_not_contradict(&mut self) {
+        let events = &self.setup.events;
+        let switched = |event: &Event| match event.what {
+            Happening::Open { switch, pole } => Some((event.at_ns, switch, pole, false)),
+            Happening::Close { switch, pole } => Some((event.at_ns, switch, pole, true)),
+            _ => None,
+        };
+        let all: Vec<_> = events.iter().filter_map(switched).collect();
+        for (place, one) in all.iter().enumerate() {
+            let meets = |other: &&(i64, usize, Pole, bool)| {
+                (other.0, other.1) == (one.0, one.1) && other.2 == one.2 && other.3 != one.3
+            };
+            if all[..place].iter().any(|other| meets(&other)) {
+                let name = &self.network.switches[one.1].name;
+                let at = SimDuration(one.0);
+                let message = format!("`{name}` is both opened and closed at {at}");
+                let label = "these injections contradict each other";
+                self.out.report(Code::OVERLAP, lastmeter_params::Span::default(), message, label);
+            }
+        }
+    }
+
+    /// Waves have the rated frequency.
+    fn frequency_has_no_faults(&mut self, rows: &[Row<'_>]) {
+        if self.setup.options.resolution == Resolution::Phasors || self.setup.frequency.is_empty() {
+            return;
+        }
+        if self.setup.events.is_empty() && self.setup.protectors.is_empty() {
+            return;
+        }
+        let row = rows.iter().find(|row| grid_kind_of(row) == Some(GridInject::Frequency));
+        let span = row.map_or_else(lastmeter_params::Span::default, |row| row.span);
+        let message = "the frequency moves in a network whose faults and switching are waveforms";
+        let help = "write `resolution = \"phasors\"` under `[grid]`".to_owned();
+        let label = "waveforms have the rated frequency";
+        self.out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+    }
+}
