@@ -238,6 +238,43 @@ proptest! {
         }
     }
 
+    /// Whatever may be played can be asked for: at any frequency, of any length, with any values.
+    #[test]
+    fn nothing_that_is_played_gives_a_panic(
+        steps in prop::collection::vec(-15.0..3.0_f64, 2..12),
+        hertz in -3.0..12.0_f64,
+        scale in -310.0..308.0_f64,
+        ends in prop::collection::vec(0_i64..4_000_000_000, 2),
+    ) {
+        let mut at_s = vec![0.0];
+        at_s.extend(steps.iter().scan(0.0, |t, step| {
+            *t += 10.0_f64.powf(*step);
+            Some(*t)
+        }));
+        let values = (0..at_s.len()).map(|k| (10.0_f64.powf(scale) * k as f64, 1.0)).collect();
+        let odd = excerpt(1.0, at_s, values);
+        let point =
+            OperatingPoint::balanced(seconds(1.0), 1, 10.0_f64.powf(hertz), 230.0, 10.0);
+        let mut program = Program::from_points(&[point]).unwrap();
+        let is_played = program.play(vec![Arc::new(odd.clone())]);
+        prop_assert_eq!(is_played.is_ok(), odd.check().is_ok());
+        let Ok(terminal) = Terminal::from_program(&program, "test", &Streams::new(1)) else {
+            return Ok(());
+        };
+        let (from, to) = (SimDuration(ends[0].min(ends[1])), SimDuration(ends[0].max(ends[1])));
+        let asked = ReferenceSpan { from, to, registers_from: from };
+        for name in ["power.active.consumed", "power.reactive.injected", "energy.apparent"] {
+            let _ = value(&terminal, &format!("electricity.{name}.l1"), asked);
+        }
+        for rate_hz in [10_000.0, 0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let _ = render(&terminal, 9_999, rate_hz, 30);
+        }
+        for at in [from, to, seconds(1.0), SimDuration(1_000_000_001), SimDuration(i64::MAX)] {
+            let stretch = terminal.stretch(at).expect("tones");
+            prop_assert!(stretch.until.is_none_or(|until| until > at));
+        }
+    }
+
     /// Registers of parts make those of the whole, of all that is consumed less what is injected.
     #[test]
     fn registers_add_up_over_excerpts(
@@ -316,7 +353,10 @@ fn jumps_at_the_very_ends_have_their_inner_side() {
 
 #[test]
 fn outside_of_an_excerpt_no_bit_differs() {
-    let mut program = points(1);
+    // Noise is part of the tones, and not of what is played in their place.
+    let mut point = OperatingPoint::balanced(seconds(1.0), 1, 50.0, 230.0, 10.0);
+    point.voltage_noise_v = 0.5;
+    let mut program = Program::from_points(&[point]).unwrap();
     program.disturb(at(0.3, Some(0.4), Change::Frequency { to_hz: 49.0, over: seconds(1.0) }));
     let angle = Change::Angle { side: Side::Voltage, phases: ALL, by_rad: 1.0, over: seconds(0.0) };
     program.disturb(at(0.65, None, angle));
@@ -348,6 +388,18 @@ fn a_computed_waveform_has_no_reference_of_harmonics() {
         }
         assert!(value(&terminal, name, span(0.4, 0.5)).is_some(), "{name}");
     }
+    let one = drawn(0.2, 0.2, 1e-4, sine_u, sine_i);
+    let three = Excerpt {
+        voltages_v: vec![one.voltages_v[0].clone(); 3],
+        currents_a: vec![one.currents_a[0].clone(); 3],
+        ..one
+    };
+    let terminal = played(points(3), vec![three]);
+    let unbalance = |from_s: f64, to_s: f64| {
+        value(&terminal, "x.electricity.voltage.unbalance.negative", span(from_s, to_s))
+    };
+    assert_eq!([unbalance(0.25, 0.3), unbalance(0.0, 0.5)], [None, None]);
+    assert_close(unbalance(0.0, 0.2).unwrap(), 0.0, 1e-12, "before");
 }
 
 #[test]
@@ -412,8 +464,8 @@ fn what_cannot_be_played_is_refused() {
     let late = program.play(vec![line(0.5, 0.1), line(0.4, 0.01)]).unwrap_err();
     assert_eq!(
         late.to_string(),
-        "the excerpt at 400 ms begins before 600 ms, where the one ahead of it ends; play excerpts in \
-         order of time, and one at a time"
+        "the excerpt at 400 ms begins before 600 ms, where the one ahead of it ends; play excerpts \
+         in order of time, and one at a time"
     );
     let error = ExcerptError::Length(0.0);
     let from = seconds(0.5);
