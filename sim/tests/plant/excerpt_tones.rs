@@ -5,7 +5,7 @@ use super::excerpts::{any_jagged, drawn, excerpt, played, sine_i, sine_u, with_e
 use super::*;
 use lastmeter_sim::disturbance::Change;
 use lastmeter_sim::plan::OperatingPoint;
-use lastmeter_sim::{Program, Stretch};
+use lastmeter_sim::{Excerpt, Program, Stretch};
 use proptest::prelude::*;
 use std::f64::consts::{SQRT_2, TAU};
 
@@ -100,9 +100,8 @@ proptest! {
             let inside = mean_square(&stretch.spectrum.voltages[0]);
             prop_assert!(inside <= rms * rms * (1.0 + 1e-9), "{inside} of {}", rms * rms);
             // What is left after the tones were taken off, in cells between which nothing jumps.
-            let lines = &jagged;
             let part_s = from_s - begin_s;
-            let left = mean_square_left(lines, part_s, &stretch.spectrum.voltages[0]);
+            let left = mean_square_left(&jagged, part_s, &stretch.spectrum.voltages[0]);
             assert_close(inside + left, rms * rms, 1e-8 * rms * rms, "Parseval");
         }
     }
@@ -110,7 +109,7 @@ proptest! {
 
 /// The mean square over a cycle of what is left of the voltage's lines without tones, by two
 /// points of Gauss in each cell of 5 us or less between instants.
-fn mean_square_left(excerpt: &lastmeter_sim::Excerpt, part_s: f64, tones: &ChannelSpectrum) -> f64 {
+fn mean_square_left(excerpt: &Excerpt, part_s: f64, tones: &ChannelSpectrum) -> f64 {
     let (at_s, values) = (&excerpt.at_s, &excerpt.voltages_v[0]);
     let mut sum = 0.0;
     for k in 1..at_s.len() {
