@@ -4,8 +4,8 @@
 //! do within the interval a meter nets in, which for the reference is:
 //!
 //! - a stretch of constant signal, however long, waves that are cut included;
-//! - where something moves, whole cycles of the fundamental that make about [`NETTED_S`], counted
-//!   from where the movement, or the register, began;
+//! - where something moves, or an excerpt is played, whole cycles of the fundamental that make
+//!   about [`NETTED_S`], counted from where that, or the register, began;
 //! - pieces shorter than [`NETTED_S`], joined until they make that much;
 //! - of a recording, ten cycles of the loop.
 //!

@@ -10,6 +10,7 @@ mod spectra;
 use std::sync::Arc;
 
 use lastmeter_units::SimDuration;
+use num_complex::Complex64;
 
 pub use excerpt::{Excerpt, ExcerptError};
 
@@ -161,8 +162,7 @@ impl Sampled {
     fn integrals(&self, from_s: f64, to_s: f64) -> Vec<Sums> {
         let mut sums = vec![Sums::default(); self.phases()];
         let (first, last) = (self.excerpt.line_at(from_s), self.excerpt.line_at(to_s));
-        // Whole blocks begin here and end there.
-        let (begin, end) = (first / BLOCK + 1, last / BLOCK);
+        let (begin, end) = whole_blocks(first, last);
         if end <= begin {
             self.add_lines(first, from_s, to_s, &mut sums);
             return sums;
@@ -239,7 +239,7 @@ impl Sampled {
 
     /// Of a computed waveform neither angles nor distortions are the same all over it.
     pub(crate) fn harmonics(&self) -> Vec<PhaseHarmonics> {
-        let unknown = num_complex::Complex64::new(f64::NAN, f64::NAN);
+        let unknown = Complex64::new(f64::NAN, f64::NAN);
         let phase = PhaseHarmonics { u1: unknown, i1: unknown, thd_u: f64::NAN, thd_i: f64::NAN };
         vec![phase; self.phases()]
     }
@@ -251,5 +251,28 @@ impl Sampled {
         let next = part + 1;
         let until = (next < self.parts.count()).then(|| self.parts.begin(self.from, next));
         (self.parts.spectrum(self, part), until.map(Instant::rounded))
+    }
+}
+
+/// The blocks that lie as a whole between two lines: the first of them, and the one after the last.
+fn whole_blocks(first: usize, last: usize) -> (usize, usize) {
+    (first / BLOCK + 1, last / BLOCK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_any_length_costs_two_blocks_of_lines() {
+        for first in [0, 1, 15, 16, 1000, 999_999] {
+            for length in [0, 1, 31, 32, 33, 100_000] {
+                let last = first + length;
+                let (begin, end) = whole_blocks(first, last);
+                let kept = end.saturating_sub(begin) * BLOCK;
+                assert!(length + 1 - kept <= 32, "{first} {length}: {kept} lines are kept");
+                assert!(end <= begin || (begin * BLOCK >= first && end * BLOCK <= last));
+            }
+        }
     }
 }

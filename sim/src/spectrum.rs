@@ -70,8 +70,8 @@ pub enum TerminalError {
     },
     /// An excerpt that begins before the one ahead of it has ended.
     #[error(
-        "the excerpt at {from} begins before {until}, where the one ahead of it ends; play excerpts \
-         in order of time, and one at a time"
+        "the excerpt at {from} begins before {until}, where the one ahead of it ends; play \
+         excerpts in order of time, and one at a time"
     )]
     ExcerptsOverlap {
         /// When it begins.

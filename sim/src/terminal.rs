@@ -131,6 +131,12 @@ impl Terminal {
 
     /// The tones at an instant since the scenario's start, and how long they stay; `None` while the
     /// terminal carries something else: a recording, ramps, waves that are cut.
+    ///
+    /// Of an excerpt there are tones for each cycle of the fundamental, counted from the excerpt's
+    /// beginning, and for the rest at its end: DC component, fundamental and harmonics up to the
+    /// 25th of the cycle, as exact Fourier coefficients of the straight lines. A rest takes those
+    /// of the cycle before it; an excerpt shorter than a cycle has the fundamental that is nearest
+    /// to it by least squares, and nothing else. They are computed when they are first asked for.
     pub fn stretch(&self, at: SimDuration) -> Option<Stretch> {
         match &*self.waveform {
             Waveform::Timeline(timeline) => timeline.stretch(at),

@@ -1,9 +1,10 @@
 //! What a terminal carries over time: pieces laid one after another at exact instants.
 //!
 //! Each piece describes its waveform by absolute angles, so it can be asked for any part of itself,
-//! and pieces that come again (flicker) are shared. At an instant where one piece follows another
-//! the value is the mean of both sides, as it is for a Fourier series; so a sample that lies on a
-//! jump takes neither side.
+//! and pieces that come again (flicker, tones after an excerpt) are shared. Excerpts alone, which
+//! are computed elsewhere, count from their own beginning. At an instant where one piece follows
+//! another the value is the mean of both sides, as it is for a Fourier series; so a sample that
+//! lies on a jump takes neither side.
 //!
 //! Means over a span are those of the pieces in it, weighted by their lengths. The integrals of
 //! whole pieces are kept once they have been asked for, so that registers over a plan of many
@@ -33,7 +34,8 @@ pub(crate) use piece::{Piece, Wave};
 /// Up to so many pieces are summed one by one: what is kept from the beginning has lost digits.
 const DIRECTLY: usize = 64;
 
-/// A stretch of time in which a terminal carries tones that do not change.
+/// A stretch of time in which a terminal carries tones that do not change, or a part of an excerpt
+/// that tones stand for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stretch {
     /// The tones; their phases count from the scenario's start.

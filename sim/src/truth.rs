@@ -18,11 +18,23 @@
 //! frequency (12 from 55 Hz on), stretched to make up the whole span; a meter whose windows lie
 //! elsewhere differs by less than one of them for each change. The frequency is the mean of the
 //! fundamental's true frequency; the reactive power that of the fundamental's; apparent energy is
-//! the integral of the apparent power between the changes; energies consumed and injected add up
-//! by themselves, see `energy`. Phase angles and THD have a reference only if they are the same all
-//! over the span; mean values only where tones change at instants, not in recordings, ramps and
-//! waves that are cut. Harmonics have one where they are the same all over it, unbalance also while
-//! voltages change, unless it is their angles that move; see `quality`. Pst has none.
+//! the integral of the apparent power between the changes; energies consumed and injected add up by
+//! themselves, see `energy`. Phase angles and THD have a reference only if they are the same all
+//! over the span; mean values only where tones change at instants and in excerpts, not in
+//! recordings, ramps and waves that are cut. Harmonics have one where they are the same all over
+//! it, unbalance also while voltages change, unless it is their angles that move; see `quality`.
+//! Pst has none.
+//!
+//! While an excerpt is played, a computed waveform of straight lines: means, RMS values, active
+//! power and energy and windows of S are exact integrals of the lines. The frequency is that of the
+//! tones in whose place it is played. The fundamental is taken cycle by cycle, counted from where
+//! the excerpt begins, with the frequency that the tones have there: reactive power is that of the
+//! cycle's Fourier coefficients of order 1 all over the cycle, and the mean over a span that of its
+//! cycles by their shares in it. A rest at the end has that of the cycle before it; an excerpt
+//! shorter than a cycle that of the fundamental nearest to it by least squares. So reactive energy
+//! adds up wherever it is cut, and so does apparent energy, which is the integral over the same
+//! cycles of the product of the RMS values in each (in the rest, of its own). Phase angles, THD,
+//! harmonics and unbalance have no reference over a span with an excerpt in it.
 
 use std::cell::OnceCell;
 

@@ -16,6 +16,7 @@ use crate::gate::Cycle;
 use crate::instant::Instant;
 use crate::law::ClosedForm;
 use crate::moving::Moving;
+use crate::plan::REFERENCE_CELSIUS;
 use crate::random::Streams;
 use crate::spectrum::{ChannelSpectrum, Spectrum, TerminalError};
 use crate::stationary::Stationary;
@@ -39,13 +40,17 @@ const STEPS_MAX: f64 = 1000.0;
 
 impl Program {
     pub(crate) fn timeline(&self, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
-        let tracks = Tracks::new(self)?;
-        let pieces = match (&self.spectrum, &self.disturbances[..]) {
-            (Some(spectrum), []) => vec![Piece::of_spectrum(spectrum.clone())?],
-            _ => composed(self, &tracks)?,
+        let (tones, celsius) = match (&self.spectrum, &self.disturbances[..]) {
+            (Some(spectrum), []) => {
+                let steps = vec![(SimDuration::ZERO, REFERENCE_CELSIUS)];
+                (vec![Piece::of_spectrum(spectrum.clone())?], steps)
+            }
+            _ => {
+                let tracks = Tracks::new(self)?;
+                (composed(self, &tracks)?, temperatures(&tracks.celsius))
+            }
         };
-        let pieces = self.with_excerpts(pieces)?;
-        Ok(Timeline::new(pieces, temperatures(&tracks.celsius), name, streams))
+        Ok(Timeline::new(self.with_excerpts(tones)?, celsius, name, streams))
     }
 }
 

@@ -5,6 +5,8 @@ mod apparent;
 mod closed_form;
 mod disturbances;
 mod energies;
+mod excerpt_tones;
+mod excerpts;
 mod loops;
 mod oracles;
 mod pipes;
