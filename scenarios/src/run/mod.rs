@@ -29,6 +29,7 @@ mod moving;
 mod mqtt_port;
 mod network;
 mod party;
+mod plant_notes;
 mod real;
 mod recording;
 mod rest;

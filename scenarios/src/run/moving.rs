@@ -13,6 +13,7 @@ use super::console::Console;
 use super::error::{BenchError, chain};
 use super::host::{monotonic, wall_now};
 use super::live::Live;
+use super::plant_notes;
 use super::recording::Recording;
 use super::signals::Signals;
 use crate::language::{PlatformUse, Scenario};
@@ -108,7 +109,8 @@ pub(crate) async fn carry_out<B: Bench>(
             return writer.finish(end).map_err(|e| record(&e));
         }
     };
-    let recording = Recording::new(writer, live, start, Signals::new(scenario));
+    let known = (Signals::new(scenario), plant_notes::notes(scenario));
+    let recording = Recording::new(writer, live, start, known);
     let mut bench = B::stand(parts, recording);
     let halt = drive(&mut bench, &run, console, stop).await.err();
     let (state, cause, event) = match &halt {

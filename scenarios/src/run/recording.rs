@@ -1,5 +1,6 @@
 //! What is written of a run while it goes, and the checks that watch it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use lastmeter_record::{Counts, Event, GridRecord, RunWriter};
@@ -22,6 +23,8 @@ pub(crate) struct Recording {
     pub(crate) live: Live,
     /// Noted, and not yet written.
     pub(crate) events: Vec<Event>,
+    /// What is known ahead of the plant, in order of time.
+    ahead: VecDeque<Event>,
     /// The time of the last event that is written; the next ones stand at it or behind it.
     events_until: SimTime,
     /// Rows of the latency record that are not yet written.
@@ -35,12 +38,18 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    pub(crate) fn new(writer: RunWriter, live: Live, start: SimTime, signals: Signals) -> Self {
+    pub(crate) fn new(
+        writer: RunWriter,
+        live: Live,
+        start: SimTime,
+        (signals, ahead): (Signals, VecDeque<Event>),
+    ) -> Self {
         Self {
             writer,
             signals,
             live,
             events: Vec::new(),
+            ahead,
             events_until: start,
             latency: Vec::new(),
             recorded: start,
@@ -53,6 +62,13 @@ impl Recording {
     /// Notes something that happened.
     pub(crate) fn note(&mut self, event: Event) {
         self.events.push(event);
+    }
+
+    /// Notes what has happened in the plant by an instant.
+    pub(crate) fn note_plant(&mut self, now: SimTime) {
+        while let Some(event) = self.ahead.pop_front_if(|event| event.time <= now) {
+            self.events.push(event);
+        }
     }
 
     /// Notes what the platform has of alerts. Their own times are taken for event times if

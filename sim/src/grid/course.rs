@@ -10,6 +10,7 @@ use std::sync::Arc;
 use lastmeter_grid::motion::{
     Event, Motion, MotionError, Operation, Options, Probe, Protector, Section, Stretch,
 };
+use lastmeter_grid::network::VoltageBand;
 use lastmeter_units::SimDuration;
 
 use super::feeder::{Feeder, FeederFailure, Setup, Step};
@@ -53,6 +54,11 @@ pub struct Interruption {
     pub to: Option<SimDuration>,
 }
 
+/// Between these shares of its rated voltage a load keeps to its model where the network says
+/// nothing else; beyond them it is an impedance, as it is while waves are played. Without that a
+/// network that has lost a phase has no solution.
+const BAND: VoltageBand = VoltageBand { lowest: 0.8, highest: 1.2, turned: None };
+
 /// The instants within a step between which nothing is changed from outside.
 fn borders(
     (begin, end): (SimDuration, SimDuration),
@@ -70,7 +76,10 @@ impl Feeder {
     ///
     /// # Errors
     /// The first step that has no solution, or what cannot be played.
-    pub fn play(setup: Setup, wanted: &MotionSetup) -> Result<Self, FeederFailure> {
+    pub fn play(mut setup: Setup, wanted: &MotionSetup) -> Result<Self, FeederFailure> {
+        for load in setup.network.loads.iter_mut().filter(|load| load.band.is_none()) {
+            load.band = Some(BAND);
+        }
         let mut plant = Plant::new(&setup);
         let failed = |at: SimDuration| move |why: MotionError| FeederFailure::Motion { at, why };
         let mut motion = Motion::new(

@@ -134,6 +134,7 @@ impl<'a> Bench for RealBench<'a> {
             self.command_ended(id, &gone, monotonic_ns());
         }
         self.recorder.take_all(&mut self.recording.latency);
+        self.recording.note_plant(self.clocks.now());
         self.recording.write(&self.ledger, &rows)
     }
 
@@ -331,6 +332,7 @@ impl RealBench<'_> {
             self.settle(index, until, &mut settled)?;
         }
         self.recording.recorded = self.recording.recorded.max(oldest);
+        self.recording.note_plant(self.clocks.now());
         self.recording.write(&self.ledger, &settled)
     }
 

@@ -290,6 +290,7 @@ impl VirtualBench<'_> {
 
     /// Reads back what the platform has made of it, and writes the record up to the present.
     async fn read_back(&mut self) -> Result<(), BenchError> {
+        self.recording.note_plant(self.now);
         self.take_from_devices()?;
         let readings = self.platform.rest.readings().await?;
         self.applications.take(&readings);
