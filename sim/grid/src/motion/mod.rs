@@ -93,6 +93,12 @@ pub enum Happening {
         /// Which.
         id: u32,
     },
+    /// A fault is mended, and a second later whatever protective devices have opened is closed
+    /// again, with fuses replaced.
+    Repair {
+        /// Which fault.
+        id: u32,
+    },
     /// A switch opens, each pole at its current's zero.
     Open {
         /// Index into the network's switches.
@@ -295,7 +301,7 @@ impl Motion {
                 Happening::Open { switch, .. } | Happening::Close { switch, .. } => {
                     place("switch", *switch, network.switches.len())?;
                 }
-                Happening::Clear { .. } => {}
+                Happening::Clear { .. } | Happening::Repair { .. } => {}
             }
         }
         for (at, it) in protectors.iter().enumerate() {

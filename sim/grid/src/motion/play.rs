@@ -7,8 +7,8 @@ use num_complex::Complex64;
 use super::standing::{Burning, begun};
 use super::window::Window;
 use super::{
-    Deed, Happening, Motion, MotionError, Operation, Pair, Resolution, Section, Stretch, is_alive,
-    phases,
+    Deed, Event, Happening, Motion, MotionError, Operation, Pair, Resolution, Section, Stretch,
+    is_alive, phases,
 };
 use crate::flow::Flow;
 use crate::network::{Network, NodeId, Wire};
@@ -16,6 +16,9 @@ use crate::transient::{self, Action, FaultKind, Loads, Phasors, Pole, Transient}
 
 /// A fault without more than this current is dead, amperes.
 pub(super) const DEAD_A: f64 = 1e-3;
+
+/// From when a fault is mended until switches are closed again.
+const MENDED_NS: i64 = 1_000_000_000;
 
 /// After each switching: what swings faster than steps can follow is gone then.
 const DAMPED_STEPS: u8 = 3;
@@ -238,11 +241,26 @@ impl<const N: usize> Player<'_, N> {
         let mut actions = Vec::new();
         while let Some(event) = self.motion.events.pop_front_if(|it| it.at_ns <= until_ns) {
             let at_ns = event.at_ns.max(self.now_ns);
-            if let Some(action) = self.taken(at_ns, event.what) {
-                actions.push((at_ns, action));
-            }
+            let action = match event.what {
+                Happening::Repair { id } => self.repaired(at_ns, id),
+                what => self.taken(at_ns, what),
+            };
+            actions.extend(action.map(|action| (at_ns, action)));
         }
         actions
+    }
+
+    /// The end of a fault; every switch with a device that is open is closed once it is mended.
+    fn repaired(&mut self, at_ns: i64, id: u32) -> Option<Action> {
+        let closed_ns = at_ns + MENDED_NS;
+        for switch in self.motion.guards.iter().map(|it| it.switch) {
+            if self.motion.standing.closed[switch].iter().any(|closed| !closed) {
+                let what = Happening::Close { switch, pole: Pole::All };
+                let place = self.motion.events.partition_point(|it| it.at_ns <= closed_ns);
+                self.motion.events.insert(place, Event { at_ns: closed_ns, what });
+            }
+        }
+        self.taken(at_ns, Happening::Clear { id })
     }
 
     fn taken(&mut self, at_ns: i64, what: Happening) -> Option<Action> {
@@ -268,6 +286,8 @@ impl<const N: usize> Player<'_, N> {
                 }
                 Some(Action::Clear { id, at_zero: true })
             }
+            // That is more, see above.
+            Happening::Repair { .. } => None,
             Happening::Open { switch, pole } => {
                 if self.is_so(switch, pole, false) {
                     let name = self.switch_name(switch);

@@ -166,7 +166,7 @@ fn setup(
     let wanted = motion::resolution(values).map(|resolution| {
         // The waves have that frequency.
         network.frequency_hz = frequency_hz;
-        let network = (&mut network, &grid.loads);
+        let network = (&mut network, &grid.loads, Streams::new(seed));
         motion::motion((values, resolution), (rows, protection), network, out)
     });
     if wanted.is_none() {

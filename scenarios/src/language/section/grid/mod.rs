@@ -14,6 +14,7 @@ mod pieces;
 mod protection;
 mod rows;
 mod standard;
+mod storm;
 
 pub(crate) use balance::can_add_up;
 pub(crate) use csv::turns_back;

@@ -9,13 +9,15 @@ use lastmeter_grid::short_circuit::split;
 use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_grid::{Complex64, Network};
 use lastmeter_params::{Code, Diagnostics, Values};
-use lastmeter_sim::grid::{GridInput, MotionSetup};
+use lastmeter_sim::Streams;
 use lastmeter_sim::disturbance::{Change, Disturbance};
+use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
 use super::inputs::{Elements, grid_kind_of, input, is_into_grid};
 use super::pieces::{Pieces, find, poles, wires_of};
 use super::protection::protectors;
+use super::storm::{self, Drawn};
 use crate::language::draft::Row;
 use crate::language::names::Names;
 use crate::language::section::inject::GridInject;
@@ -59,6 +61,8 @@ struct Builder<'a, 'b> {
     divided: BTreeMap<(usize, u64), NodeId>,
     /// Of each injection that is a fault its number and name.
     faults: Vec<(u32, String)>,
+    /// Of each injection that is a storm what was drawn.
+    storms: BTreeMap<usize, Vec<Drawn>>,
     setup: MotionSetup,
     out: &'b mut Diagnostics,
 }
@@ -67,7 +71,7 @@ struct Builder<'a, 'b> {
 pub(super) fn motion(
     (values, resolution): (&Values, Resolution),
     (rows, protection): (&[Row<'_>], &[Row<'_>]),
-    (network, loads): (&mut Network, &Names),
+    (network, loads, streams): (&mut Network, &Names, Streams),
     out: &mut Diagnostics,
 ) -> MotionSetup {
     let options = Options { resolution, step_s: values.si("waveform_step"), ..Options::default() };
@@ -80,8 +84,9 @@ pub(super) fn motion(
         changes: Vec::new(),
         frequency: Vec::new(),
     };
-    let (divided, faults) = (BTreeMap::new(), Vec::new());
-    let mut builder = Builder { network, loads, pieces, divided, faults, setup, out };
+    let (divided, faults, storms) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+    let mut builder = Builder { network, loads, pieces, divided, faults, storms, setup, out };
+    builder.draw(rows, streams);
     builder.divide(rows);
     for (number, row) in rows.iter().enumerate().filter(|(_, row)| is_into_grid(row)) {
         let (Some(kind), Some(values)) = (grid_kind_of(row), row.values.as_ref()) else { continue };
@@ -93,12 +98,49 @@ pub(super) fn motion(
 }
 
 impl Builder<'_, '_> {
+    /// Draws the faults of storms.
+    fn draw(&mut self, rows: &[Row<'_>], streams: Streams) {
+        for (number, row) in rows.iter().enumerate() {
+            let is_storm = grid_kind_of(row) == Some(GridInject::Storm);
+            let Some(values) = row.values.as_ref().filter(|_| is_storm) else { continue };
+            let drawn = storm::drawn(number, values, (self.network, streams), self.out);
+            self.storms.insert(number, drawn);
+        }
+    }
+
+    /// What was drawn, as events.
+    fn storm(&mut self, number: usize, values: &Values) -> Option<()> {
+        let repair: SimDuration = values.duration("repair");
+        let name = values.text_opt("name").map_or_else(|| (number + 1).to_string(), str::to_owned);
+        for (place, drawn) in self.storms.remove(&number)?.into_iter().enumerate() {
+            let node = *self.divided.get(&(drawn.line, drawn.share.to_bits()))?;
+            // Behind the numbers of all injections.
+            let id = u32::try_from((number + 1) * 100_000 + place).ok()?;
+            let fault = FaultAt {
+                id,
+                name: format!("fault:{name}.{}", place + 1).into(),
+                node,
+                kind: drawn.kind,
+                resistance_ohm: drawn.resistance_ohm,
+                angle_rad: None,
+                extinguishes_s: drawn.is_temporary.then_some(storm::EXTINGUISHES_S),
+            };
+            self.setup.events.push(Event { at_ns: drawn.at.0, what: Happening::Fault(fault) });
+            let what = Happening::Repair { id };
+            self.setup.events.push(Event { at_ns: (drawn.at + repair).0, what });
+        }
+        Some(())
+    }
+
     /// Puts a node into each line wherever a fault is along it.
     fn divide(&mut self, rows: &[Row<'_>]) {
         let mut wanted: Vec<(usize, f64)> = Vec::new();
         for row in rows.iter().filter(|row| grid_kind_of(row) == Some(GridInject::LineFault)) {
             let place = row.values.as_ref().and_then(|values| self.along(values));
             wanted.extend(place.filter(|(_, share)| *share > 0.0 && *share < 1.0));
+        }
+        for drawn in self.storms.values().flatten() {
+            wanted.push((drawn.line, drawn.share));
         }
         // From the far end on, so that what is left keeps its place.
         wanted.sort_by(|one, other| {
@@ -222,6 +264,7 @@ impl Builder<'_, '_> {
                 }
             },
             GridInject::Frequency => self.frequency(at, values),
+            GridInject::Storm => self.storm(number, values)?,
             GridInject::LoadStep | GridInject::SetPoint | GridInject::GenerationStep => {
                 let elements = Elements::new(self.network, self.loads);
                 let change = if kind == GridInject::GenerationStep {

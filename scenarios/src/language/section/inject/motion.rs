@@ -207,3 +207,33 @@ pub(super) static GRID_FREQUENCY: Entry = Entry {
         Field::default("swings", Kind::Integer { min: 1, max: 100 }, "4", "how many periods"),
     ],
 };
+
+pub(super) static STORM: Entry = Entry {
+    name: "storm",
+    summary: "faults at random places and instants, each mended after a while",
+    description: "Within `for` from `at` on, `faults` of them at instants that are drawn evenly, \
+        each on a line of `into` (the longer, the likelier), anywhere along it: 70 % one conductor \
+        to earth, 15 % two with each other, 10 % two to earth, 5 % all three; resistances from 0.5 % \
+        of `resistance` up to it, evenly on a logarithmic axis; inception at any angle. A share of `temporary` is \
+        gone after 0.1 s without current. All others are mended after `repair`, and what \
+        protective devices have opened is closed again. Drawn from the random stream \
+        `grid.storm.NUMBER` of the scenario's seed.",
+    fields: &[
+        Field::default("into", Kind::Text, "\"line:*\"", "which lines, as a pattern"),
+        Field::required("faults", Kind::Integer { min: 1, max: 10_000 }, "how many"),
+        Field::required("for", LENGTH, "within which time"),
+        Field::default(
+            "resistance",
+            Kind::Quantity { dimension: Dimension::Resistance, min: 1e-3, max: 1e6 },
+            "\"20 ohm\"",
+            "the largest of a fault",
+        ),
+        Field::default(
+            "temporary",
+            Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 },
+            "\"50 %\"",
+            "the share that is gone once its current is interrupted",
+        ),
+        Field::default("repair", LENGTH, "\"1 h\"", "how long a crew takes"),
+    ],
+};

@@ -31,10 +31,11 @@ pub(crate) enum GridInject {
     GenerationStep,
     SourceVoltage,
     Frequency,
+    Storm,
 }
 
 impl GridInject {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Breaker,
         Self::LoadStep,
         Self::SetPoint,
@@ -48,6 +49,7 @@ impl GridInject {
         Self::GenerationStep,
         Self::SourceVoltage,
         Self::Frequency,
+        Self::Storm,
     ];
 
     /// Whether a network that only steps has it too.
@@ -70,6 +72,7 @@ impl GridInject {
             Self::GenerationStep => &motion::GENERATION_STEP,
             Self::SourceVoltage => &motion::SOURCE_VOLTAGE,
             Self::Frequency => &motion::GRID_FREQUENCY,
+            Self::Storm => &motion::STORM,
         }
     }
 }
