@@ -37,6 +37,7 @@ mod timeline;
 mod tones;
 mod track;
 mod truth;
+pub mod voltage_events;
 mod waveform;
 
 pub use declared::{AdmittedSpans, CHANGES_MAX, DeclaredSpan, GRID, GRID_OF_TWO, Identity};

@@ -157,6 +157,21 @@ impl Terminal {
         matches!(&*self.waveform, Waveform::Loop(_))
     }
 
+    /// RMS of each phase's voltage over a span that is not empty.
+    pub(crate) fn voltages_rms(&self, from: SimDuration, to: SimDuration) -> Vec<f64> {
+        let means = self.waveform.means(from, to);
+        means.iter().map(|means| means.phase.u2.max(0.0).sqrt()).collect()
+    }
+
+    /// When RMS values may change, up to an instant: stretches of time in order, both ends
+    /// included.
+    pub(crate) fn unsteady(&self, until: SimDuration) -> Vec<(SimDuration, SimDuration)> {
+        match &*self.waveform {
+            Waveform::Timeline(timeline) => timeline.unsteady(until),
+            Waveform::Loop(_) => vec![(SimDuration::ZERO, until)],
+        }
+    }
+
     /// The reference values of a span. To be preferred to [`Self::reference`] for several values
     /// of one span, since they share most of the work.
     pub fn truth(&self, span: ReferenceSpan) -> Truth<'_> {

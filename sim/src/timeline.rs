@@ -195,6 +195,25 @@ impl Timeline {
         Some(Stretch { spectrum, until, temperature_celsius })
     }
 
+    /// When something changes or moves, up to an instant: in order, both ends included.
+    pub(crate) fn unsteady(&self, until: SimDuration) -> Vec<(SimDuration, SimDuration)> {
+        let mut stretches = Vec::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            let from = piece.from.rounded();
+            if from > until {
+                break;
+            }
+            let next = self.pieces.get(index + 1).map_or(until, |next| next.from.rounded());
+            let is_steady = matches!(*piece.wave, Wave::Stationary(_));
+            match (is_steady, index) {
+                (true, 0) => {}
+                (true, _) => stretches.push((from, from)),
+                (false, _) => stretches.push((from, next.min(until))),
+            }
+        }
+        stretches
+    }
+
     /// The changes of the temperature in a range of samples; sample 0 begins with one.
     pub(crate) fn temperatures(
         &self,

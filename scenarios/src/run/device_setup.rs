@@ -5,7 +5,7 @@ use lastmeter_units::SimDuration;
 
 use super::error::BenchError;
 use super::feeder::Feeder;
-use super::ledger::{Account, AccountStart};
+use super::ledger::{Account, AccountStart, Darkness};
 use crate::language::{DeviceRow, Scenario, reported};
 
 /// A device at its metering point.
@@ -32,7 +32,10 @@ pub(crate) fn device_setup(
         });
     };
     let period = due_every(scenario, row, device.as_ref())?;
+    let supply = device.supply();
+    let darkness = Darkness::of(supply.as_ref(), point.terminal(), scenario.schedule.duration);
     let account = Account::open(&AccountStart {
+        darkness,
         device: &row.name,
         index,
         metering_point: point.clone(),

@@ -16,7 +16,10 @@ use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
 use super::schedule::Schedule;
 use declared::Declared;
 
+mod dark;
 mod declared;
+
+pub(crate) use dark::Darkness;
 
 /// A reading as the device made it.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +150,8 @@ pub(crate) struct Account {
     /// Whether a reading may leave out the periods before it, whose readings are then missing: one
     /// that covers its own period whatever came before.
     may_leave_out: bool,
+    /// When it does not work for want of a supply.
+    darkness: Darkness,
 }
 
 /// How far a span may end before its reading's instant: a window that is not complete yet, and the
@@ -196,6 +201,8 @@ pub(crate) struct AccountStart<'a> {
     pub(crate) may_leave_out: bool,
     /// Whether the bench itself closes each reading, as of a board, and so knows since when it is.
     pub(crate) is_closed_here: bool,
+    /// When it does not work for want of a supply.
+    pub(crate) darkness: Darkness,
 }
 
 /// The way of readings that no gateway carries.
@@ -221,6 +228,7 @@ impl Account {
             declared: from.declared.map(|declared| Declared::new(declared, from)),
             way: from.way.map(str::to_owned),
             may_leave_out: from.may_leave_out,
+            darkness: from.darkness.clone(),
         }
     }
 
@@ -252,7 +260,9 @@ impl Account {
         };
         let follows = match self.last {
             Some(last) => {
-                (span.from == last.to || is_whole(span.from - last.to))
+                (span.from == last.to
+                    || is_whole(span.from - last.to)
+                    || self.darkness.lies_between(last.to, span.from))
                     && span.registers_from == last.registers_from
             }
             None if self.may_leave_out => is_whole(span.from),
@@ -329,6 +339,10 @@ impl Account {
         }
         let mut made = std::mem::take(&mut self.made);
         for due in self.schedule.take_until(until) {
+            let is_made = made.iter().any(|made| made.at == due);
+            if !self.darkness.owes(due - self.start, is_made) {
+                continue;
+            }
             settled.due += 1;
             self.due += 1;
             let reading = made.iter().position(|made| made.at == due).map(|at| made.remove(at));

@@ -53,6 +53,7 @@ fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
         declared: None,
         way: None,
         is_closed_here: false,
+        darkness: Darkness::default(),
         may_leave_out: false,
     })
 }

@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
+use lastmeter_devices::EventFacts;
 use lastmeter_grid::motion::Deed;
 use lastmeter_record::{Event, EventKind, field};
+use lastmeter_sim::MeteringPoint;
 use lastmeter_sim::grid::{Feeder, Interruption};
-use lastmeter_units::SimTime;
+use lastmeter_sim::voltage_events::{EventLimits, gaps_of_supply, voltage_events};
+use lastmeter_units::{SimDuration, SimTime};
 
 use crate::language::Scenario;
 
@@ -21,6 +24,9 @@ pub(crate) fn notes(scenario: &Scenario) -> VecDeque<Event> {
         notes.extend(operations(feeder, start));
         notes.extend(interruptions(feeder, (start, end)));
     }
+    for index in 0..scenario.devices.len() {
+        notes.extend(of_device(scenario, index));
+    }
     notes.retain(|event| event.time <= end);
     notes.sort_by_key(|event| event.time);
     notes.into()
@@ -29,13 +35,57 @@ pub(crate) fn notes(scenario: &Scenario) -> VecDeque<Event> {
 /// What was done to elements of the network.
 fn operations(feeder: &Feeder, start: SimTime) -> impl Iterator<Item = Event> + '_ {
     feeder.operations().iter().map(move |it| {
-        let at = start + lastmeter_units::SimDuration(it.at_ns);
+        let at = start + SimDuration(it.at_ns);
         let idle = if it.deed == Deed::Idle { "nothing was done: " } else { "" };
         Event::new(at, "bench", EventKind::Operated)
             .with(field::ELEMENT, &*it.element)
             .with(field::WHAT, it.deed.word())
             .with(field::DETAIL, format!("{idle}{}", it.detail))
     })
+}
+
+/// What a device that lives on its supply, or looks for voltage events, had to notice.
+fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
+    let (start, until) = (scenario.schedule.start, scenario.schedule.duration);
+    let row = &scenario.devices[index];
+    let point = scenario.plant.sources[row.source].metering_point.as_ref();
+    let Some(terminal) = point.and_then(MeteringPoint::terminal) else { return Vec::new() };
+    // A board's image is asked for where the device is used.
+    let Some(device) = scenario.build_device_with(index, None) else { return Vec::new() };
+    let event = |at: SimDuration, kind: EventKind| {
+        Event::new(start + at, "bench", kind).with(field::DEVICE, row.name.as_str())
+    };
+    let mut notes = Vec::new();
+    if let Some(facts) = device.supply() {
+        for gap in gaps_of_supply(terminal, facts.minimum_v, until) {
+            let lost = event(gap.from, EventKind::SupplyLost).with(field::GASPS, facts.gasps);
+            notes.push(lost);
+            let Some(to) = gap.to else { continue };
+            let is_dark = to - gap.from > facts.hold_up;
+            let boot = if is_dark { facts.boot } else { SimDuration::ZERO };
+            let back = event(to, EventKind::SupplyReturned).with(field::REPORTS, facts.reports);
+            notes.push(back.with(field::BOOT_S, boot.as_seconds_f64()));
+        }
+    }
+    let Some(facts) = device.watched_events() else { return notes };
+    let EventFacts { declared_v, dip_v, swell_v, interruption_v, hysteresis_v, kinds } = facts;
+    let limits = EventLimits { declared_v, dip_v, swell_v, interruption_v, hysteresis_v };
+    let wanted: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+    for seen in voltage_events(terminal, &limits, until) {
+        if !wanted.contains(&seen.kind.word()) {
+            continue;
+        }
+        let note = event(seen.from, EventKind::VoltageEvent)
+            .with(field::WHAT, seen.kind.word())
+            .with(field::PHASE, format!("l{}", seen.phase + 1))
+            .with(field::DURATION_MIN_S, seen.duration_min_s)
+            .with(field::DURATION_MAX_S, seen.duration_max_s)
+            .with(field::RESIDUAL_MIN_V, seen.residual_min_v)
+            .with(field::RESIDUAL_MAX_V, seen.residual_max_v)
+            .with(field::DECLARED_V, declared_v);
+        notes.push(note);
+    }
+    notes
 }
 
 /// When loads had no supply.

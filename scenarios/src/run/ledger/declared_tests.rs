@@ -6,7 +6,7 @@ use lastmeter_sim::{
 use lastmeter_units::MeasurementId;
 
 use super::*;
-use crate::run::ledger::RowSpan;
+use crate::run::ledger::{Darkness, RowSpan};
 
 const VOLTAGE: &str = "electricity.voltage.rms.l1";
 
@@ -46,6 +46,7 @@ fn account(identity: Identity) -> Account {
         }),
         way: None,
         is_closed_here: false,
+        darkness: Darkness::default(),
         may_leave_out: false,
     })
 }

@@ -1,0 +1,122 @@
+//! When a device owes nothing, since it has no supply: by the plant's voltages and what the device
+//! declares of its hold-up, never by what it claims of itself.
+
+use lastmeter_devices::SupplyFacts;
+use lastmeter_sim::Terminal;
+use lastmeter_sim::voltage_events::{Gap, gaps_of_supply};
+use lastmeter_units::SimDuration;
+
+/// So much a device may take to notice that its supply is gone, or back: a few periods. Within that
+/// time a reading may be made and need not be.
+const NOTICES: SimDuration = SimDuration::from_milliseconds(100);
+
+/// So long it may take after its start until it has a whole window.
+const FIRST_WINDOW: SimDuration = SimDuration::from_milliseconds(700);
+
+/// When a device does not work: from instants to instants since the start, the last perhaps for
+/// ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Darkness {
+    times: Vec<(SimDuration, Option<SimDuration>)>,
+}
+
+impl Darkness {
+    /// That of a device with these facts at a terminal.
+    pub(crate) fn of(
+        facts: Option<&SupplyFacts>,
+        terminal: Option<&Terminal>,
+        until: SimDuration,
+    ) -> Self {
+        let (Some(facts), Some(terminal)) = (facts, terminal) else { return Self::default() };
+        let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
+        Self { times: gaps.iter().filter_map(|gap| dark(facts, gap)).collect() }
+    }
+
+    /// Whether a reading of an instant is owed. Around the borders only if it was made.
+    pub(crate) fn owes(&self, due: SimDuration, is_made: bool) -> bool {
+        for &(from, to) in &self.times {
+            let is_after = to.is_some_and(|to| due > to + FIRST_WINDOW);
+            if due < from - NOTICES || is_after {
+                continue;
+            }
+            let is_inside = due > from + NOTICES && to.is_none_or(|to| due < to - NOTICES);
+            return !is_inside && is_made;
+        }
+        true
+    }
+
+    /// Whether all between two readings is a time in which it does not work, but for the windows
+    /// at both ends.
+    pub(crate) fn lies_between(&self, ended: SimDuration, begins: SimDuration) -> bool {
+        self.times.iter().any(|&(from, to)| {
+            let Some(to) = to else { return false };
+            ended <= from + NOTICES && begins >= to - NOTICES && begins <= to + FIRST_WINDOW
+        })
+    }
+}
+
+/// What a gap makes of a device: dark from the end of its hold-up until it has booted.
+fn dark(facts: &SupplyFacts, gap: &Gap) -> Option<(SimDuration, Option<SimDuration>)> {
+    let from = gap.from + facts.hold_up;
+    // What is back about then may have been noticed in time, or not.
+    match gap.to {
+        Some(to) if to + NOTICES <= from => None,
+        Some(to) => Some((from, Some(to.max(from) + facts.boot))),
+        None => Some((from, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: i64) -> SimDuration {
+        SimDuration::from_milliseconds(ms)
+    }
+
+    fn darkness() -> Darkness {
+        let facts = SupplyFacts {
+            hold_up: ms(500),
+            boot: ms(2000),
+            minimum_v: 115.0,
+            gasps: true,
+            reports: true,
+        };
+        let gaps = [
+            Gap { from: ms(10_000), to: Some(ms(10_300)) },
+            Gap { from: ms(20_000), to: Some(ms(30_000)) },
+            Gap { from: ms(50_000), to: None },
+        ];
+        Darkness { times: gaps.iter().filter_map(|gap| dark(&facts, gap)).collect() }
+    }
+
+    #[test]
+    fn nothing_is_owed_without_supply_and_all_else_is() {
+        let darkness = darkness();
+        // A gap within the hold-up is none.
+        for at in [9_000, 10_400, 20_000, 20_300, 33_000, 50_300] {
+            assert!(darkness.owes(ms(at), false), "{at}");
+        }
+        for at in [20_700, 25_000, 31_800, 51_000, 90_000] {
+            assert!(!darkness.owes(ms(at), false), "{at}");
+            assert!(
+                !darkness.owes(ms(at), true),
+                "{at}: one that is made all the same is too many"
+            );
+        }
+        // About the borders what is made counts.
+        for at in [20_500, 32_050, 32_600] {
+            assert!(darkness.owes(ms(at), true), "{at}");
+            assert!(!darkness.owes(ms(at), false), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_reading_may_begin_anew_after_the_dark_only() {
+        let darkness = darkness();
+        assert!(darkness.lies_between(ms(20_400), ms(32_100)));
+        assert!(!darkness.lies_between(ms(20_400), ms(31_000)), "it cannot have booted");
+        assert!(!darkness.lies_between(ms(20_400), ms(40_000)), "it has left time out");
+        assert!(!darkness.lies_between(ms(10_000), ms(10_300)));
+    }
+}
