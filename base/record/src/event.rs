@@ -96,7 +96,7 @@ event_kinds! {
     /// It came back: fields `device`, `reports`, `boot_s`.
     SupplyReturned "supply_returned",
     /// A voltage event that a meter had to see: fields `device`, `what`, `phase`, `duration_min_s`,
-    /// `duration_max_s`, `residual_min_v`, `residual_max_v`, `declared_v`.
+    /// `duration_max_s`, `residual_min_v`, `residual_max_v`, `declared_v`, `is_certain`.
     VoltageEvent "voltage_event",
     /// The bench computed a coefficient and sent it to a meter: fields `step`, `device`,
     /// `register`, `meaning`, `unit`, `word_before`, `before`, `wanted`, `word`, `after`,
@@ -150,6 +150,7 @@ fields! {
     INJECT "inject" "The kind of an injection.",
     INJECTION "injection" "Which injection of the scenario, so that its end is found.",
     INTO "into" "Into which source, or which element of the network, something is injected.",
+    IS_CERTAIN "is_certain" "Whether every alignment of half periods sees it.",
     IS_OVER "is_over" "Whether it ended before the run did.",
     LANES "lanes" "Whose connections broke.",
     LEVEL "level" "How serious an alert is: Info, Warning, Error or Critical.",

@@ -15,6 +15,7 @@ mod energy_balance;
 mod jitter;
 pub(crate) mod kind;
 mod latency;
+mod motion;
 mod no_loss;
 mod published;
 mod published_table;
@@ -38,6 +39,11 @@ pub static CHECKS: &[CheckKind] = &[
     command_ack::KIND,
     refused::KIND,
     alerts::KIND,
+    motion::event::KIND,
+    motion::supply::LAST_GASP,
+    motion::supply::RESTORED,
+    motion::operated::KIND,
+    motion::unserved::KIND,
     latency::KIND,
     jitter::KIND,
     recovery::KIND,

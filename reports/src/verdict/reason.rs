@@ -114,6 +114,10 @@ reasons! {
     RefusalMissing, Fail, "refusal-missing", "The platform took what it should have refused.";
     UnexpectedAlert, Fail, "unexpected-alert", "An alert came that nothing gave cause for.";
     AlertMissing, Fail, "alert-missing", "An alert that had to come is missing.";
+    UnexpectedOperation, Fail, "unexpected-operation",
+        "Something of the network operated that should not have.";
+    OperationMissing, Fail, "operation-missing",
+        "Something of the network did not operate that should have.";
     NotObeyed, Fail, "not-obeyed", "A command was not carried out as expected.";
     NeverAnswered, Fail, "never-answered", "A command was never acknowledged.";
     TooLate, Fail, "too-late", "Messages, answers or a recovery took longer than allowed.";

@@ -82,7 +82,8 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
             .with(field::DURATION_MAX_S, seen.duration_max_s)
             .with(field::RESIDUAL_MIN_V, seen.residual_min_v)
             .with(field::RESIDUAL_MAX_V, seen.residual_max_v)
-            .with(field::DECLARED_V, declared_v);
+            .with(field::DECLARED_V, declared_v)
+            .with(field::IS_CERTAIN, seen.is_certain);
         notes.push(note);
     }
     notes

@@ -1,0 +1,374 @@
+//! `event`: meters report the dips, swells and interruptions that there were.
+
+use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
+use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::{Alerted, Outcome, about, figure, since};
+use crate::check::came::ReadingsThatCame;
+use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
+use crate::verdict::{At, Verdict};
+
+const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e6 };
+const SHARE: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
+
+/// The registry's row.
+pub(in super::super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "event",
+        summary: "meters report the dips, swells and interruptions that there were, and no others",
+        description: "What there was is `voltage_event` in the record: by the plant's own voltages, \
+            over all alignments of the half periods by which Urms(1/2) is refreshed \
+            (IEC 61000-4-30, 5.4). A meter's alert (`voltage.dip` and so on) has to be of the same \
+            phase, begin within `start`, have a residual voltage within the range that alignments \
+            give, widened by `residual` of the declared voltage (class A: 0.2 %), and a duration \
+            within its range, widened by `duration`. What only some alignments see, what is not \
+            over within `settle` of the end, and what lies where the meter has no supply, may be \
+            reported and need not be.",
+        fields: &[
+            Field::default(
+                "device",
+                Kind::Text,
+                "\"*\"",
+                "name of the device, or a pattern with *",
+            ),
+            Field::default(
+                "what",
+                Kind::List(&Kind::Choice(&["dip", "swell", "interruption"])),
+                "[\"dip\", \"swell\", \"interruption\"]",
+                "which events",
+            ),
+            Field::default("start", TIME, "\"20 ms\"", "how far its beginning may be off"),
+            Field::default("residual", SHARE, "\"0.2 %\"", "of the declared voltage"),
+            Field::default("duration", TIME, "\"20 ms\"", "how far its duration may be off"),
+            Field::default("settle", TIME, "\"1 s\"", "what ends later before the end is left out"),
+        ],
+    },
+    build: |values, context, _| Some(Box::new(Events::new(values, context))),
+    tables: &[RecordTable::Observations, RecordTable::Events],
+    ..CheckKind::PLAIN
+};
+
+/// An event that there was.
+#[derive(Clone, Debug)]
+struct Truth {
+    device: String,
+    what: String,
+    phase: String,
+    time: SimTime,
+    line: u64,
+    duration_s: (f64, f64),
+    residual_v: (f64, f64),
+    declared_v: f64,
+    is_certain: bool,
+}
+
+/// An event that was reported.
+#[derive(Clone, Debug)]
+struct Reported {
+    alert: Alerted,
+    what: &'static str,
+    phase: String,
+    residual_v: f64,
+    duration_s: f64,
+}
+
+const WORDS: [(&str, &str); 3] =
+    [("dip", "voltage.dip"), ("swell", "voltage.swell"), ("interruption", "voltage.interruption")];
+
+/// What a message says: `NAME: dip on l1: residual 81.20 V for 0.2000 s`.
+fn read_message(message: &str, what: &str) -> Option<(String, f64, f64)> {
+    let (_, rest) = message.split_once(&format!(": {what} on "))?;
+    let (phase, rest) = rest.split_once(": residual ")?;
+    let (residual, duration) = rest.split_once(" V for ")?;
+    let duration = duration.strip_suffix(" s")?;
+    Some((phase.to_owned(), residual.parse().ok()?, duration.parse().ok()?))
+}
+
+struct Events {
+    context: CheckContext,
+    device: Pattern,
+    what: Vec<String>,
+    start_within: SimDuration,
+    residual: f64,
+    duration_s: f64,
+    settle: SimDuration,
+    start: SimTime,
+    truths: Vec<Truth>,
+    reported: Vec<Reported>,
+    /// Alerts that nobody can read.
+    unread: Vec<(String, At)>,
+    /// Of each device that lost its supply, since when and until when.
+    dark: Vec<(String, SimTime, Option<SimTime>)>,
+    unreadable: Option<At>,
+    readings: ReadingsThatCame,
+}
+
+impl Events {
+    fn new(values: &Values, context: CheckContext) -> Self {
+        Self {
+            context,
+            device: Pattern::new(values.text("device")),
+            what: values.text_list("what").into_iter().map(str::to_owned).collect(),
+            start_within: values.duration("start"),
+            residual: values.si("residual"),
+            duration_s: values.si("duration"),
+            settle: values.duration("settle"),
+            start: SimTime(0),
+            truths: Vec::new(),
+            reported: Vec::new(),
+            unread: Vec::new(),
+            dark: Vec::new(),
+            unreadable: None,
+            readings: ReadingsThatCame::new(),
+        }
+    }
+
+    fn truth(&mut self, line: u64, event: &Event) -> Option<()> {
+        let text = |name: &str| event.text(name).map(str::to_owned);
+        let (device, what) = (text(field::DEVICE)?, text(field::WHAT)?);
+        if !self.device.matches(&device) || !self.what.contains(&what) {
+            return None;
+        }
+        let of = |name: &str| figure(event, name);
+        self.truths.push(Truth {
+            device,
+            what,
+            phase: text(field::PHASE)?,
+            time: event.time,
+            line,
+            duration_s: (of(field::DURATION_MIN_S)?, of(field::DURATION_MAX_S)?),
+            residual_v: (of(field::RESIDUAL_MIN_V)?, of(field::RESIDUAL_MAX_V)?),
+            declared_v: of(field::DECLARED_V)?,
+            is_certain: event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool)
+                != Some(false),
+        });
+        Some(())
+    }
+
+    fn alert(&mut self, line: u64, event: &Event) {
+        for (what, kind) in WORDS {
+            let Some(alert) = Alerted::of(line, event, kind) else { continue };
+            if !self.device.matches(&alert.device) || !self.what.iter().any(|own| own == what) {
+                continue;
+            }
+            match read_message(&alert.message, what) {
+                Some((phase, residual_v, duration_s)) => {
+                    self.reported.push(Reported { alert, what, phase, residual_v, duration_s });
+                }
+                None => {
+                    let text = format!("`{}`, which cannot be read", alert.message);
+                    self.unread.push((text, alert.at()));
+                }
+            }
+        }
+    }
+
+    /// Whether a device has no supply at some time between two instants.
+    fn is_dark(&self, device: &str, from: SimTime, to: SimTime) -> bool {
+        self.dark.iter().any(|(own, since, until)| {
+            own == device && *since <= to && until.is_none_or(|until| from <= until)
+        })
+    }
+
+    /// What a report has that is not as it was.
+    fn difference(&self, truth: &Truth, found: &Reported) -> Option<String> {
+        let more_v = self.residual * truth.declared_v;
+        let (low_v, high_v) = (truth.residual_v.0 - more_v, truth.residual_v.1 + more_v);
+        let (least_s, most_s) =
+            (truth.duration_s.0 - self.duration_s, truth.duration_s.1 + self.duration_s);
+        if !(low_v..=high_v).contains(&found.residual_v) {
+            return Some(format!(
+                "residual {} V, not {low_v:.2} to {high_v:.2} V",
+                found.residual_v
+            ));
+        }
+        if !(least_s..=most_s).contains(&found.duration_s) {
+            let duration_s = found.duration_s;
+            return Some(format!("for {duration_s} s, not {least_s:.4} to {most_s:.4} s"));
+        }
+        None
+    }
+}
+
+impl Check for Events {
+    fn begin(&mut self, facts: &RunFacts) {
+        self.start = facts.start;
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        self.readings.observation(observation);
+    }
+
+    fn event(&mut self, line: u64, event: &Event) {
+        match event.kind {
+            EventKind::VoltageEvent => {
+                let _ = self.truth(line, event);
+            }
+            EventKind::Alert => self.alert(line, event),
+            EventKind::AlertsUnreadable => {
+                let at = At { time: Some(event.time), event: Some(line), ..At::default() };
+                self.unreadable.get_or_insert(at);
+            }
+            EventKind::SupplyLost => {
+                let device = event.text(field::DEVICE).unwrap_or_default().to_owned();
+                self.dark.push((device, event.time, None));
+            }
+            EventKind::SupplyReturned => {
+                let device = event.text(field::DEVICE).unwrap_or_default();
+                let boot_s = figure(event, field::BOOT_S).unwrap_or(0.0);
+                let until = event.time + SimDuration::from_seconds_f64(boot_s) + self.settle;
+                let own = self.dark.iter_mut().rev().find(|(own, ..)| own == device);
+                if let Some((_, _, to)) = own {
+                    *to = Some(until);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let mut left: Vec<&Reported> = self.reported.iter().collect();
+        let mut outcome = Outcome {
+            unreadable: self.unreadable.clone(),
+            wrong: self.unread.clone(),
+            others: self.readings.count(),
+            expects_none: true,
+            ..Outcome::default()
+        };
+        let last = facts.end - self.settle;
+        for truth in &self.truths {
+            let fits = |found: &Reported| {
+                found.alert.device == truth.device
+                    && found.what == truth.what
+                    && found.phase == truth.phase
+                    && about(truth.time, self.start_within).contains(&found.alert.time)
+            };
+            let nearest = (0..left.len()).filter(|place| fits(left[*place]));
+            let nearest =
+                nearest.min_by_key(|place| (left[*place].alert.time - truth.time).0.abs());
+            let ends = truth.time + SimDuration::from_seconds_f64(truth.duration_s.1);
+            let is_owed =
+                truth.is_certain && ends <= last && !self.is_dark(&truth.device, truth.time, ends);
+            outcome.wanted += u64::from(is_owed);
+            let name = format!(
+                "{} of {} on {} at {}",
+                truth.what,
+                truth.device,
+                truth.phase,
+                since(self.start, truth.time)
+            );
+            match nearest.map(|place| left.remove(place)) {
+                Some(found) => {
+                    if let Some(what) = self.difference(truth, found).filter(|_| is_owed) {
+                        outcome.wrong.push((format!("{name}: {what}"), found.alert.at()));
+                    }
+                }
+                None if is_owed => {
+                    let at = At {
+                        device: Some(truth.device.clone()),
+                        time: Some(ends),
+                        event: Some(truth.line),
+                        ..At::default()
+                    };
+                    outcome.missing.push((name, at));
+                }
+                None => {}
+            }
+        }
+        for found in left {
+            let (device, time) = (&found.alert.device, found.alert.time);
+            let ends = time + SimDuration::from_seconds_f64(found.duration_s);
+            if ends > last || self.is_dark(device, time, ends) {
+                continue;
+            }
+            let at = since(self.start, time);
+            let text = format!("{} of {device} on {} at {at}", found.what, found.phase);
+            outcome.surplus.push((text, found.alert.at()));
+        }
+        outcome.verdict(&self.context, facts, "report of a voltage event")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{at, check, facts, row};
+    use super::*;
+    use lastmeter_record::{RunState, Status};
+
+    fn truth(seconds: i64) -> Event {
+        Event::new(at(seconds), "bench", EventKind::VoltageEvent)
+            .with(field::DEVICE, "m")
+            .with(field::WHAT, "dip")
+            .with(field::PHASE, "l1")
+            .with(field::DURATION_MIN_S, 0.19)
+            .with(field::DURATION_MAX_S, 0.2)
+            .with(field::RESIDUAL_MIN_V, 80.0)
+            .with(field::RESIDUAL_MAX_V, 81.0)
+            .with(field::DECLARED_V, 230.0)
+    }
+
+    fn alert(milliseconds: i64, kind: &str, message: &str) -> Event {
+        let time = at(0) + SimDuration::from_milliseconds(milliseconds);
+        Event::new(time, "platform", EventKind::Alert)
+            .with(field::DEVICE, "m")
+            .with(field::TYPE, kind)
+            .with(field::MESSAGE, message)
+    }
+
+    fn dip(milliseconds: i64, phase: &str, residual: &str, duration: &str) -> Event {
+        let message = format!("m: dip on {phase}: residual {residual} V for {duration} s");
+        alert(milliseconds, "voltage.dip", &message)
+    }
+
+    fn judge(events: &[Event]) -> Verdict {
+        let mut check = check("event", "");
+        check.begin(&facts(RunState::Finished));
+        check.observation(&row("m", 1, "electricity.frequency", Some(50.0), Some(50.0)));
+        for (line, event) in (1..).zip(events) {
+            check.event(line, event);
+        }
+        check.verdict(&facts(RunState::Finished))
+    }
+
+    #[test]
+    fn what_is_reported_as_it_was_passes_and_all_else_is_named() {
+        for good in [
+            dip(10_000, "l1", "80.50", "0.1950"),
+            dip(10_020, "l1", "79.54", "0.2200"),
+            dip(9_980, "l1", "81.46", "0.1700"),
+        ] {
+            let verdict = judge(&[truth(10), good]);
+            assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
+        }
+        let good = || dip(10_000, "l1", "80.50", "0.1950");
+        for (events, named) in [
+            (vec![truth(10)], "did not come: dip of m on l1 at 10 s"),
+            (vec![truth(10), dip(10_021, "l1", "80.50", "0.19")], "not expected: dip of m on l1"),
+            (vec![truth(10), dip(10_000, "l2", "80.50", "0.19")], "not expected: dip of m on l2"),
+            (vec![truth(10), dip(10_000, "l1", "79.50", "0.19")], "residual 79.5 V, not 79.54"),
+            (vec![truth(10), dip(10_000, "l1", "80.50", "0.25")], "for 0.25 s, not 0.1700"),
+            (vec![truth(10), good(), good()], "not expected: dip of m on l1 at 10 s"),
+            (vec![truth(10), good(), alert(9, "voltage.swell", "m: swell")], "cannot be read"),
+        ] {
+            let verdict = judge(&events);
+            assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.at.is_some());
+        }
+    }
+
+    #[test]
+    fn what_need_not_be_reported_may_be() {
+        let uncertain = || truth(10).with(field::IS_CERTAIN, false);
+        assert_eq!(judge(&[uncertain()]).status, Status::Pass);
+        assert_eq!(judge(&[uncertain(), dip(10_000, "l1", "1.00", "9.0")]).status, Status::Pass);
+        let lost = Event::new(at(9), "bench", EventKind::SupplyLost).with(field::DEVICE, "m");
+        assert_eq!(judge(&[lost.clone(), truth(10)]).status, Status::Pass);
+        let back = Event::new(at(9), "bench", EventKind::SupplyReturned)
+            .with(field::DEVICE, "m")
+            .with(field::BOOT_S, 0.0);
+        let verdict = judge(&[lost, back, truth(20)]);
+        assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+    }
+}

@@ -1,0 +1,137 @@
+//! What meters and protective devices had to do while the network was in motion.
+
+pub(super) mod event;
+pub(super) mod operated;
+pub(super) mod section;
+pub(super) mod supply;
+pub(super) mod unserved;
+
+use lastmeter_record::{Event, EventKind, RunFacts, field};
+use lastmeter_text::{append, plural};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::kind::{CheckContext, finish};
+use crate::verdict::{At, Reason, Verdict};
+
+/// Of so many that are missing, or too many, it is told what they are.
+const SHOWN_MAX: usize = 5;
+
+/// An event's own time: that of an alert may lie before what its line stands at.
+fn own_time(event: &Event) -> SimTime {
+    let own = event.text(field::EVENT_TIME).and_then(|time| time.parse().ok());
+    own.unwrap_or(event.time)
+}
+
+/// A figure of an event.
+fn figure(event: &Event, name: &str) -> Option<f64> {
+    event.get(name)?.as_f64()
+}
+
+/// An alert: of which device, when, where in the record, and what it says.
+#[derive(Clone, Debug)]
+struct Alerted {
+    device: String,
+    time: SimTime,
+    line: u64,
+    message: String,
+}
+
+impl Alerted {
+    /// The alert of an event, if it is one of this type.
+    fn of(line: u64, event: &Event, kind: &str) -> Option<Self> {
+        if event.kind != EventKind::Alert || event.text(field::TYPE) != Some(kind) {
+            return None;
+        }
+        Some(Self {
+            device: event.text(field::DEVICE)?.to_owned(),
+            time: own_time(event),
+            line,
+            message: event.text(field::MESSAGE).unwrap_or_default().to_owned(),
+        })
+    }
+
+    fn at(&self) -> At {
+        At {
+            device: Some(self.device.clone()),
+            time: Some(self.time),
+            event: Some(self.line),
+            ..At::default()
+        }
+    }
+}
+
+/// Seconds since the start, for people.
+fn since(start: SimTime, time: SimTime) -> String {
+    format!("{} s", (time - start).as_seconds_f64())
+}
+
+/// A time with its distance to both sides.
+fn about(time: SimTime, distance: SimDuration) -> std::ops::RangeInclusive<SimTime> {
+    time - distance..=time + distance
+}
+
+/// What a check of this kind came to.
+#[derive(Default)]
+struct Outcome {
+    /// How many had to be.
+    wanted: u64,
+    /// What there was besides to judge by.
+    others: u64,
+    missing: Vec<(String, At)>,
+    surplus: Vec<(String, At)>,
+    wrong: Vec<(String, At)>,
+    /// So many may be missing all the same.
+    may_lack: u64,
+    /// Where in the record alerts could not be read.
+    unreadable: Option<At>,
+    /// Whether none had to be, and that is what is judged.
+    expects_none: bool,
+}
+
+impl Outcome {
+    fn verdict(&self, context: &CheckContext, facts: &RunFacts, what: &str) -> Verdict {
+        let missing = self.missing.len() as u64;
+        let lacks = missing > self.may_lack;
+        let mut why = format!("{} had to come", plural(self.wanted, what));
+        let mut tell = |list: &[(String, At)], words: &str| {
+            if list.is_empty() {
+                return;
+            }
+            let shown: Vec<&str> =
+                list.iter().take(SHOWN_MAX).map(|(what, _)| what.as_str()).collect();
+            append(&mut why, format_args!("; {words}: {}", shown.join(", ")));
+            if list.len() > shown.len() {
+                append(&mut why, format_args!(" and {} more", list.len() - shown.len()));
+            }
+        };
+        tell(&self.missing, "did not come");
+        tell(&self.wrong, "came otherwise");
+        tell(&self.surplus, "not expected");
+        let off = missing + (self.surplus.len() + self.wrong.len()) as u64;
+        let reason = if !self.surplus.is_empty() || !self.wrong.is_empty() {
+            Reason::UnexpectedAlert
+        } else if self.unreadable.is_some() {
+            why = String::from("the platform does not list alerts, so whether any came is unknown");
+            Reason::Incomplete
+        } else if lacks && facts.is_finished() {
+            Reason::AlertMissing
+        } else if lacks {
+            Reason::Incomplete
+        } else if self.wanted == 0 && !(self.expects_none && self.others > 0) {
+            why = format!("nothing happened of which there had to be a {what}");
+            Reason::NothingToJudge
+        } else {
+            Reason::WithinLimit
+        };
+        let places = self.surplus.iter().chain(&self.wrong);
+        let places = places.chain(self.missing.iter().filter(|_| lacks));
+        let verdict = Verdict {
+            measured: Some(off as f64).filter(|_| self.unreadable.is_none()),
+            limit: Some(self.may_lack as f64),
+            n: self.wanted + self.others,
+            at: places.map(|(_, at)| at.clone()).next().or_else(|| self.unreadable.clone()),
+            ..context.verdict(reason, "1", why)
+        };
+        finish(verdict, facts)
+    }
+}

@@ -1,0 +1,198 @@
+//! The part of a report about what happened in the network: operations, interruptions, and what
+//! meters made of the voltage events.
+
+use lastmeter_record::{Event, EventKind, field};
+use lastmeter_text::number;
+use lastmeter_units::{SimDuration, SimTime};
+use serde::Serialize;
+
+use super::unserved::Indices;
+use super::{Alerted, about};
+use crate::check::kind::{SectionHtml, SectionInput};
+use crate::error::RenderError;
+use crate::render::figure::Figure;
+use crate::render::page::Fact;
+use crate::render::template::fill;
+
+const TEMPLATE: &str = include_str!("section.html");
+
+/// More operations than these are told in their file only.
+const OPERATIONS_MAX: usize = 200;
+
+/// Interruptions from here on are sustained, seconds (EN 50160).
+const SUSTAINED_S: f64 = 180.0;
+
+const KINDS: [&str; 3] = ["dip", "swell", "interruption"];
+
+/// A report belongs to an event that begins within this time of its own, and is of its phase.
+const TOGETHER: SimDuration = SimDuration::from_milliseconds(50);
+
+#[derive(Serialize)]
+struct Section {
+    operations: Vec<Operation>,
+    further: usize,
+    indices: Vec<Fact>,
+    confusion: Vec<Confusion>,
+}
+
+#[derive(Serialize)]
+struct Operation {
+    time: String,
+    element: String,
+    what: String,
+    detail: String,
+}
+
+/// How often events of a kind were reported as what.
+#[derive(Serialize)]
+struct Confusion {
+    name: String,
+    counts: [u64; 4],
+}
+
+/// What the record has of all that.
+#[derive(Default)]
+struct Found {
+    operations: Vec<Operation>,
+    further: usize,
+    indices: Indices,
+    /// Kind, device, phase, beginning.
+    truths: Vec<(usize, String, String, SimTime)>,
+    reported: Vec<(usize, Alerted)>,
+}
+
+/// The section; `None` of a run in which nothing of it happened.
+pub(super) fn section(
+    input: &SectionInput<'_>,
+    _figures: &mut Vec<Figure>,
+) -> Result<Option<SectionHtml>, RenderError> {
+    let mut found = Found::default();
+    // What cannot be read of the record is left out: the verdicts tell of it.
+    for (line, event) in input.reader.events()?.filter_map(Result::ok) {
+        found.take(line, &event);
+    }
+    let confusion = found.confusion();
+    let Found { operations, further, indices, .. } = found;
+    if operations.is_empty() && indices.events == 0 && confusion.is_empty() {
+        return Ok(None);
+    }
+    let section = Section { operations, further, indices: facts(&indices), confusion };
+    Ok(Some(fill("motion.html", TEMPLATE, &section)?.into()))
+}
+
+impl Found {
+    fn take(&mut self, line: u64, event: &Event) {
+        self.indices.take(event, SUSTAINED_S);
+        let text = |name: &str| event.text(name).unwrap_or_default().to_owned();
+        match event.kind {
+            EventKind::Operated if self.operations.len() >= OPERATIONS_MAX => self.further += 1,
+            EventKind::Operated => self.operations.push(Operation {
+                time: event.time.to_string(),
+                element: text(field::ELEMENT),
+                what: text(field::WHAT).replace('_', " "),
+                detail: text(field::DETAIL),
+            }),
+            EventKind::VoltageEvent => {
+                let kind = KINDS.iter().position(|kind| *kind == text(field::WHAT));
+                // What not every alignment sees is no miss.
+                let is_certain = event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool);
+                if let Some(kind) = kind.filter(|_| is_certain != Some(false)) {
+                    let (device, phase) = (text(field::DEVICE), text(field::PHASE));
+                    self.truths.push((kind, device, phase, event.time));
+                }
+            }
+            EventKind::Alert => {
+                for (place, kind) in KINDS.iter().enumerate() {
+                    let alert = Alerted::of(line, event, &format!("voltage.{kind}"));
+                    self.reported.extend(alert.map(|alert| (place, alert)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Of each kind that there was; a last row for what was reported of nothing.
+    fn confusion(&self) -> Vec<Confusion> {
+        if self.truths.is_empty() && self.reported.is_empty() {
+            return Vec::new();
+        }
+        let mut counts = [[0_u64; 4]; 4];
+        let mut left: Vec<&(usize, Alerted)> = self.reported.iter().collect();
+        for (kind, device, phase, time) in &self.truths {
+            let fits = |(_, alert): &(usize, Alerted)| {
+                alert.device == *device
+                    && about(*time, TOGETHER).contains(&alert.time)
+                    && alert.message.contains(&format!(" on {phase}:"))
+            };
+            // One of its own kind first: a dip contains the interruption that has its beginning.
+            let own = left.iter().position(|it| it.0 == *kind && fits(it));
+            match own.or_else(|| left.iter().position(|it| fits(it))) {
+                Some(place) => counts[*kind][left.remove(place).0] += 1,
+                None => counts[*kind][3] += 1,
+            }
+        }
+        for (kind, _) in left {
+            counts[3][*kind] += 1;
+        }
+        let names = KINDS.into_iter().chain(["nothing"]);
+        let rows = names.zip(counts).filter(|(_, counts)| counts.iter().any(|it| *it > 0));
+        rows.map(|(name, counts)| Confusion { name: name.to_owned(), counts }).collect()
+    }
+}
+
+fn facts(indices: &Indices) -> Vec<Fact> {
+    if indices.events == 0 {
+        return Vec::new();
+    }
+    let minutes = |seconds: f64| format!("{} min", number(seconds / 60.0));
+    vec![
+        Fact::new("SAIFI", number(indices.saifi())),
+        Fact::new("SAIDI", minutes(indices.saidi_s())),
+        Fact::new("CAIDI", minutes(indices.caidi_s())),
+        Fact::new("MAIFI", number(indices.maifi())),
+        Fact::new("not supplied", format!("{} kWh", number(indices.unserved_wh / 1e3))),
+        Fact::new("customers", number(indices.customers)),
+        Fact::new("not over at the end", indices.open.to_string()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::at;
+    use super::*;
+
+    #[test]
+    fn what_was_reported_as_what_is_counted() {
+        let truth = |seconds: i64, what: &str| {
+            Event::new(at(seconds), "bench", EventKind::VoltageEvent)
+                .with(field::DEVICE, "m")
+                .with(field::WHAT, what)
+                .with(field::PHASE, "l1")
+        };
+        let alert = |seconds: i64, what: &str| {
+            Event::new(at(seconds), "platform", EventKind::Alert)
+                .with(field::DEVICE, "m")
+                .with(field::TYPE, format!("voltage.{what}"))
+                .with(field::MESSAGE, format!("m: {what} on l1: residual 1 V for 1 s"))
+        };
+        let events = [
+            truth(1, "dip"),
+            alert(1, "dip"),
+            truth(2, "dip"),
+            alert(2, "interruption"),
+            truth(3, "swell"),
+            alert(4, "dip"),
+        ];
+        let mut found = Found::default();
+        for (line, event) in (1..).zip(&events) {
+            found.take(line, event);
+        }
+        let rows: Vec<(String, [u64; 4])> =
+            found.confusion().into_iter().map(|it| (it.name, it.counts)).collect();
+        let row = |name: &str, counts| (name.to_owned(), counts);
+        assert_eq!(
+            rows,
+            [row("dip", [1, 0, 1, 0]), row("swell", [0, 0, 0, 1]), row("nothing", [1, 0, 0, 0])]
+        );
+    }
+}

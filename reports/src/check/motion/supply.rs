@@ -1,0 +1,236 @@
+//! `last_gasp`, `restored`: who loses its supply tells of it in time, and nobody else does.
+
+use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
+use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::{Alerted, Outcome, since};
+use crate::check::came::ReadingsThatCame;
+use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
+use crate::verdict::{At, Verdict};
+
+const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 };
+const SHARE: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
+
+const DEVICE: Field =
+    Field::default("device", Kind::Text, "\"*\"", "name of the device, or a pattern with *");
+const WITHIN: Field = Field::default("within", TIME, "\"1 s\"", "how soon it has to come");
+const AT_LEAST: Field = Field::default(
+    "at_least",
+    SHARE,
+    "\"100 %\"",
+    "the share of them that has to come, where some may be lost on the way",
+);
+
+/// `last_gasp`.
+pub(in super::super) const LAST_GASP: CheckKind = CheckKind {
+    entry: Entry {
+        name: "last_gasp",
+        summary: "every device that loses its supply sends a last gasp, and no other one does",
+        description: "Each time the plant leaves a device that lives on its supply (`hold_up`) \
+            without a voltage (`supply_lost` in the record), an alert `supply.failed` of it has to \
+            come, dated within `within`; no such alert may come without that. `measured` counts \
+            what is missing and what is too much.",
+        fields: &[DEVICE, WITHIN, AT_LEAST],
+    },
+    build: |values, context, _| Some(Box::new(Supply::new(values, context, true))),
+    tables: &[RecordTable::Observations, RecordTable::Events],
+    ..CheckKind::PLAIN
+};
+
+/// `restored`.
+pub(in super::super) const RESTORED: CheckKind = CheckKind {
+    entry: Entry {
+        name: "restored",
+        summary: "every device whose supply comes back reports it, and no other one does",
+        description: "Each time the voltage comes back to a device that lives on its supply \
+            (`supply_returned` in the record), an alert `supply.returned` of it has to come, dated \
+            within its time to start and `within`; none without that. One whose time is up only \
+            after the end is not asked for.",
+        fields: &[DEVICE, WITHIN, AT_LEAST],
+    },
+    build: |values, context, _| Some(Box::new(Supply::new(values, context, false))),
+    tables: &[RecordTable::Observations, RecordTable::Events],
+    ..CheckKind::PLAIN
+};
+
+struct Supply {
+    context: CheckContext,
+    device: Pattern,
+    within: SimDuration,
+    at_least: f64,
+    is_gasp: bool,
+    start: SimTime,
+    /// Who had to tell, since when, until when, and where in the record.
+    wanted: Vec<(String, SimTime, SimTime, u64)>,
+    alerts: Vec<Alerted>,
+    unreadable: Option<At>,
+    readings: ReadingsThatCame,
+}
+
+impl Supply {
+    fn new(values: &Values, context: CheckContext, is_gasp: bool) -> Self {
+        Self {
+            context,
+            device: Pattern::new(values.text("device")),
+            within: values.duration("within"),
+            at_least: values.si("at_least"),
+            is_gasp,
+            start: SimTime(0),
+            wanted: Vec::new(),
+            alerts: Vec::new(),
+            unreadable: None,
+            readings: ReadingsThatCame::new(),
+        }
+    }
+}
+
+impl Check for Supply {
+    fn begin(&mut self, facts: &RunFacts) {
+        self.start = facts.start;
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        self.readings.observation(observation);
+    }
+
+    fn event(&mut self, line: u64, event: &Event) {
+        if event.kind == EventKind::AlertsUnreadable {
+            let at = At { time: Some(event.time), event: Some(line), ..At::default() };
+            self.unreadable.get_or_insert(at);
+        }
+        let kind = if self.is_gasp { "supply.failed" } else { "supply.returned" };
+        if let Some(alert) = Alerted::of(line, event, kind) {
+            if self.device.matches(&alert.device) {
+                self.alerts.push(alert);
+            }
+            return;
+        }
+        let (wanted, flag) = if self.is_gasp {
+            (EventKind::SupplyLost, field::GASPS)
+        } else {
+            (EventKind::SupplyReturned, field::REPORTS)
+        };
+        let device = event.text(field::DEVICE).unwrap_or_default();
+        let tells = event.get(flag).and_then(serde_json::Value::as_bool) == Some(true);
+        if event.kind != wanted || !tells || !self.device.matches(device) {
+            return;
+        }
+        let boot_s = super::figure(event, field::BOOT_S).unwrap_or(0.0);
+        let until = event.time + SimDuration::from_seconds_f64(boot_s) + self.within;
+        self.wanted.push((device.to_owned(), event.time, until, line));
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let mut left: Vec<&Alerted> = self.alerts.iter().collect();
+        let mut outcome = Outcome {
+            unreadable: self.unreadable.clone(),
+            expects_none: true,
+            ..Outcome::default()
+        };
+        for (device, from, until, line) in &self.wanted {
+            let fits = |alert: &&Alerted| {
+                // A meter may look at other half periods than the plant's truth.
+                let earliest = *from - SimDuration::from_milliseconds(50);
+                alert.device == *device && (earliest..=*until).contains(&alert.time)
+            };
+            let found = left.iter().position(fits);
+            if let Some(place) = found {
+                left.remove(place);
+                outcome.wanted += 1;
+            } else if *until <= facts.end {
+                outcome.wanted += 1;
+                let at = At {
+                    device: Some(device.clone()),
+                    time: Some(*until),
+                    event: Some(*line),
+                    ..At::default()
+                };
+                outcome.missing.push((format!("{device} by {}", since(self.start, *until)), at));
+            }
+        }
+        outcome.surplus = left
+            .iter()
+            .map(|it| (format!("{} at {}", it.device, since(self.start, it.time)), it.at()))
+            .collect();
+        outcome.may_lack = ((1.0 - self.at_least) * outcome.wanted as f64).floor() as u64;
+        outcome.others = self.readings.count();
+        let what = if self.is_gasp { "last gasp" } else { "report of a supply that is back" };
+        outcome.verdict(&self.context, facts, what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{at, check, facts, row};
+    use super::*;
+    use lastmeter_record::{RunState, Status};
+
+    fn lost(seconds: i64, device: &str) -> Event {
+        Event::new(at(seconds), "bench", EventKind::SupplyLost)
+            .with(field::DEVICE, device)
+            .with(field::GASPS, true)
+    }
+
+    fn back(seconds: i64, device: &str) -> Event {
+        Event::new(at(seconds), "bench", EventKind::SupplyReturned)
+            .with(field::DEVICE, device)
+            .with(field::REPORTS, true)
+            .with(field::BOOT_S, 5.0)
+    }
+
+    fn alert(seconds: i64, device: &str, kind: &str) -> Event {
+        Event::new(at(seconds), "platform", EventKind::Alert)
+            .with(field::DEVICE, device)
+            .with(field::TYPE, kind)
+            .with(field::MESSAGE, format!("{device}: something"))
+    }
+
+    fn judge(kind: &str, keys: &str, events: &[Event]) -> Verdict {
+        let mut check = check(kind, keys);
+        check.begin(&facts(RunState::Finished));
+        check.observation(&row("m", 1, "electricity.frequency", Some(50.0), Some(50.0)));
+        for (line, event) in (1..).zip(events) {
+            check.event(line, event);
+        }
+        check.verdict(&facts(RunState::Finished))
+    }
+
+    #[test]
+    fn who_loses_its_supply_gasps_and_nobody_else() {
+        let gasp = |seconds, device| alert(seconds, device, "supply.failed");
+        let good = [lost(10, "a"), gasp(10, "a"), lost(10, "b"), gasp(11, "b")];
+        let verdict = judge("last_gasp", "", &good);
+        assert_eq!((verdict.status, verdict.n), (Status::Pass, 3), "{}", verdict.why);
+        for (events, named) in [
+            (vec![lost(10, "a")], "did not come: a by 11 s"),
+            (vec![lost(10, "a"), gasp(12, "a")], "not expected: a at 12 s"),
+            (vec![lost(10, "a"), gasp(10, "a"), gasp(10, "b")], "not expected: b at 10 s"),
+            (vec![lost(10, "a"), gasp(10, "a"), gasp(10, "a")], "not expected: a at 10 s"),
+        ] {
+            let verdict = judge("last_gasp", "", &events);
+            assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.at.is_some());
+        }
+        // Some may be lost, by a share that is written down.
+        let half = [lost(10, "a"), lost(10, "b"), gasp(10, "b")];
+        assert_eq!(judge("last_gasp", "at_least = \"50 %\"", &half).status, Status::Pass);
+        assert_eq!(judge("last_gasp", "at_least = \"51 %\"", &half).status, Status::Fail);
+        // Nothing had to come, and nothing did: of others that is known.
+        assert_eq!(judge("last_gasp", "", &[]).status, Status::Pass);
+    }
+
+    #[test]
+    fn who_comes_back_reports_after_its_start() {
+        let report = |seconds| alert(seconds, "a", "supply.returned");
+        let keys = "within = \"2 s\"";
+        for (seconds, status) in
+            [(15, Status::Pass), (17, Status::Pass), (18, Status::Fail), (9, Status::Fail)]
+        {
+            let verdict = judge("restored", keys, &[back(10, "a"), report(seconds)]);
+            assert_eq!(verdict.status, status, "{seconds}: {}", verdict.why);
+        }
+        assert_eq!(judge("restored", keys, &[back(10, "a")]).status, Status::Fail);
+    }
+}

@@ -1,0 +1,276 @@
+//! `unserved`: energy that was not supplied, and the indices of interruptions.
+
+use lastmeter_params::{Code, Dimension, Entry, Field, Kind, Values};
+use lastmeter_record::{Event, EventKind, RunFacts, field};
+use lastmeter_text::number;
+
+use super::figure;
+use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
+use crate::verdict::{At, Reason, Verdict};
+
+/// Seconds in a minute, in which SAIDI and CAIDI are told.
+const MINUTE_S: f64 = 60.0;
+
+const fn limit(name: &'static str, dimension: Dimension, doc: &'static str) -> Field {
+    Field::optional(name, Kind::Quantity { dimension, min: 0.0, max: 1e15 }, doc)
+}
+
+/// The registry's row.
+pub(in super::super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "unserved",
+        summary: "energy that was not supplied, and how often and how long customers had no supply",
+        description: "By IEEE 1366: SAIFI is the number of sustained interruptions per customer, \
+            SAIDI their duration per customer, CAIDI their mean duration; interruptions shorter \
+            than `sustained_from` are momentary, and count for the energy alone. Every load is a \
+            customer. What has not ended when the run does counts as far as it went. One figure \
+            has a limit: `energy`, `saidi`, `saifi` or `caidi`, and perhaps `at_least` as well, \
+            which says that an outage has to have had an effect.",
+        fields: &[
+            limit("energy", Dimension::ActiveEnergy, "the most that is not supplied"),
+            limit("saidi", Dimension::Time, "the largest, as a time"),
+            limit("saifi", Dimension::Ratio, "the largest, as a number"),
+            limit("caidi", Dimension::Time, "the largest, as a time"),
+            Field::default(
+                "at_least",
+                Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 },
+                "0",
+                "the least that the figure has to be, as a share of its limit",
+            ),
+            Field::default(
+                "sustained_from",
+                Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 86_400.0 },
+                "\"3 min\"",
+                "shorter interruptions are momentary (EN 50160)",
+            ),
+        ],
+    },
+    build: |values, context, diagnostics| {
+        let given: Vec<Index> =
+            Index::ALL.into_iter().filter(|it| values.si_opt(it.key()).is_some()).collect();
+        let [index] = given[..] else {
+            let message = "one of `energy`, `saidi`, `saifi` and `caidi` has a limit";
+            let label = format!("found {}", given.len());
+            diagnostics.report(Code::DOES_NOT_FIT, values.span_of("kind"), message, label);
+            return None;
+        };
+        Some(Box::new(Unserved::new(values, context, index)))
+    },
+    tables: &[RecordTable::Events],
+    ..CheckKind::PLAIN
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Index {
+    Energy,
+    Saidi,
+    Saifi,
+    Caidi,
+}
+
+impl Index {
+    const ALL: [Self; 4] = [Self::Energy, Self::Saidi, Self::Saifi, Self::Caidi];
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Energy => "energy",
+            Self::Saidi => "saidi",
+            Self::Saifi => "saifi",
+            Self::Caidi => "caidi",
+        }
+    }
+
+    const fn unit(self) -> &'static str {
+        match self {
+            Self::Energy => "Wh",
+            Self::Saidi | Self::Caidi => "s",
+            Self::Saifi => "1",
+        }
+    }
+}
+
+/// The indices of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Indices {
+    pub(super) customers: f64,
+    /// Of customers, sustained ones.
+    pub(super) interruptions: f64,
+    pub(super) momentary: f64,
+    /// Of all sustained ones together, customer seconds.
+    pub(super) seconds: f64,
+    pub(super) unserved_wh: f64,
+    /// How many have not ended.
+    pub(super) open: u64,
+    pub(super) events: u64,
+}
+
+impl Indices {
+    /// Takes an event of the record.
+    pub(super) fn take(&mut self, event: &Event, sustained_from_s: f64) {
+        if event.kind != EventKind::Interruption {
+            return;
+        }
+        let of = |name: &str| figure(event, name).unwrap_or(0.0);
+        let (customers, duration_s) = (of(field::CUSTOMERS), of(field::DURATION_S));
+        self.events += 1;
+        self.customers = self.customers.max(of(field::CUSTOMERS_TOTAL));
+        self.unserved_wh += of(field::UNSERVED_WH);
+        if duration_s >= sustained_from_s {
+            self.interruptions += customers;
+            self.seconds += customers * duration_s;
+        } else {
+            self.momentary += customers;
+        }
+        let is_over = event.get(field::IS_OVER).and_then(serde_json::Value::as_bool);
+        self.open += u64::from(is_over == Some(false));
+    }
+
+    pub(super) fn saifi(&self) -> f64 {
+        if self.customers > 0.0 { self.interruptions / self.customers } else { 0.0 }
+    }
+
+    pub(super) fn maifi(&self) -> f64 {
+        if self.customers > 0.0 { self.momentary / self.customers } else { 0.0 }
+    }
+
+    pub(super) fn saidi_s(&self) -> f64 {
+        if self.customers > 0.0 { self.seconds / self.customers } else { 0.0 }
+    }
+
+    pub(super) fn caidi_s(&self) -> f64 {
+        if self.interruptions > 0.0 { self.seconds / self.interruptions } else { 0.0 }
+    }
+
+    fn of(&self, index: Index) -> f64 {
+        match index {
+            Index::Energy => self.unserved_wh,
+            Index::Saidi => self.saidi_s(),
+            Index::Saifi => self.saifi(),
+            Index::Caidi => self.caidi_s(),
+        }
+    }
+}
+
+struct Unserved {
+    context: CheckContext,
+    index: Index,
+    limit: f64,
+    least: f64,
+    sustained_from_s: f64,
+    indices: Indices,
+    last: Option<At>,
+}
+
+impl Unserved {
+    fn new(values: &Values, context: CheckContext, index: Index) -> Self {
+        let limit = values.si(index.key());
+        let limit = if index == Index::Energy { limit / 3600.0 } else { limit };
+        Self {
+            context,
+            index,
+            limit,
+            least: limit * values.si("at_least"),
+            sustained_from_s: values.si("sustained_from"),
+            indices: Indices::default(),
+            last: None,
+        }
+    }
+}
+
+impl Check for Unserved {
+    fn event(&mut self, line: u64, event: &Event) {
+        self.indices.take(event, self.sustained_from_s);
+        if event.kind == EventKind::Interruption {
+            self.last = Some(At { time: Some(event.time), event: Some(line), ..At::default() });
+        }
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let it = &self.indices;
+        let found = it.of(self.index);
+        let mut why = format!(
+            "{} Wh not supplied, SAIFI {}, SAIDI {} min, CAIDI {} min, of {} customers",
+            number(it.unserved_wh),
+            number(it.saifi()),
+            number(it.saidi_s() / MINUTE_S),
+            number(it.caidi_s() / MINUTE_S),
+            number(it.customers),
+        );
+        if it.open > 0 {
+            lastmeter_text::append(
+                &mut why,
+                format_args!("; {} of {} interruptions have not ended", it.open, it.events),
+            );
+        }
+        if it.events == 0 {
+            why.push_str("; nobody was without supply");
+        }
+        let reason = if found > self.limit || found < self.least {
+            Reason::OutsideLimit
+        } else if it.events == 0 && !facts.is_finished() {
+            Reason::NothingToJudge
+        } else {
+            Reason::WithinLimit
+        };
+        let verdict = Verdict {
+            measured: Some(found),
+            limit: Some(self.limit),
+            limit_low: (self.least > 0.0).then_some(self.least),
+            n: it.events.max(u64::from(facts.is_finished())),
+            at: self.last.clone().filter(|_| reason == Reason::OutsideLimit),
+            ..self.context.verdict(reason, self.index.unit(), why)
+        };
+        finish(verdict, facts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{at, check, facts, try_check};
+    use super::*;
+    use lastmeter_record::{RunState, Status};
+
+    fn interruption(duration_s: f64, customers: u64, unserved_wh: f64) -> Event {
+        Event::new(at(10), "bench", EventKind::Interruption)
+            .with(field::LOAD, "x")
+            .with(field::DURATION_S, duration_s)
+            .with(field::IS_OVER, true)
+            .with(field::UNSERVED_WH, unserved_wh)
+            .with(field::CUSTOMERS, customers)
+            .with(field::CUSTOMERS_TOTAL, 10)
+    }
+
+    fn judge(keys: &str, events: &[Event]) -> Verdict {
+        let mut check = check("unserved", keys);
+        check.begin(&facts(RunState::Finished));
+        for (line, event) in (1..).zip(events) {
+            check.event(line, event);
+        }
+        check.verdict(&facts(RunState::Finished))
+    }
+
+    #[test]
+    fn the_indices_are_those_of_the_standard() {
+        // Two customers for an hour, four for half an hour, ten for a minute.
+        let events = [
+            interruption(3600.0, 2, 500.0),
+            interruption(1800.0, 4, 250.0),
+            interruption(60.0, 10, 10.0),
+        ];
+        for (keys, measured) in [
+            ("saifi = 1", 0.6),
+            ("saidi = \"1 h\"", (2.0 * 3600.0 + 4.0 * 1800.0) / 10.0),
+            ("caidi = \"1 h\"", (2.0 * 3600.0 + 4.0 * 1800.0) / 6.0),
+            ("energy = \"1 kWh\"", 760.0),
+        ] {
+            let verdict = judge(keys, &events);
+            assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
+            assert!((verdict.measured.unwrap() - measured).abs() < 1e-9, "{keys}");
+        }
+        assert_eq!(judge("energy = \"759 Wh\"", &events).status, Status::Fail);
+        assert_eq!(judge("saifi = 1\nat_least = \"70 %\"", &events).status, Status::Fail);
+        assert_eq!(judge("saifi = 1", &[]).status, Status::Pass);
+        assert!(try_check("unserved", "").is_err());
+        assert!(try_check("unserved", "saifi = 1\nsaidi = \"1 h\"").is_err());
+    }
+}
