@@ -248,7 +248,70 @@ lastmeter_units::words! {
         BoardDiscarded = "board_discarded",
         /// A reading was due that the board could not give, or not of all the time it covers.
         ReadingLeftOut = "reading_left_out",
+        /// The voltage that it lives on was away for longer than it can hold out: it does not work.
+        Dark = "dark",
+        /// The voltage is back, and it has booted.
+        WorksAgain = "works_again",
+        /// Its last gasp was sent, and lost on the way.
+        LastGaspLost = "last_gasp_lost",
     }
+}
+
+/// How a device lives on the voltage at its terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SupplyFacts {
+    /// For how long it goes on working without that voltage, from when it notices.
+    pub hold_up: SimDuration,
+    /// How long it does not work yet when the voltage is back after that.
+    pub boot: SimDuration,
+    /// The voltage is there while the RMS voltage of any phase is at least this, in V.
+    pub minimum_v: f64,
+    /// Whether it sends a last gasp (`supply.failed`) when the voltage is gone.
+    pub gasps: bool,
+    /// Whether it sends a power-up message (`supply.returned`).
+    pub reports: bool,
+}
+
+lastmeter_units::words! {
+    /// Voltage events (IEC 61000-4-30, 5.4 and 5.5).
+    pub enum VoltageEventKind in files {
+        /// Below the dip threshold.
+        Dip = "dip",
+        /// Above the swell threshold.
+        Swell = "swell",
+        /// Below the interruption threshold.
+        Interruption = "interruption",
+    }
+}
+
+impl VoltageEventKind {
+    /// The type of the alert that reports it.
+    #[must_use]
+    pub const fn alert_type(self) -> &'static str {
+        match self {
+            Self::Dip => "voltage.dip",
+            Self::Swell => "voltage.swell",
+            Self::Interruption => "voltage.interruption",
+        }
+    }
+}
+
+/// Which voltage events a device reports, by the half-cycle RMS values of each phase. An event that
+/// had begun before the device saw anything is not reported.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventFacts {
+    /// The declared voltage in V, primary, of a phase.
+    pub declared_v: f64,
+    /// A dip is below this, in V.
+    pub dip_v: f64,
+    /// A swell is above this, in V.
+    pub swell_v: f64,
+    /// An interruption is below this, in V.
+    pub interruption_v: f64,
+    /// An event is over when the voltage is back by so much beyond its threshold, in V.
+    pub hysteresis_v: f64,
+    /// What is reported.
+    pub kinds: Vec<VoltageEventKind>,
 }
 
 /// A device on the bench.
@@ -294,6 +357,16 @@ pub trait Device: Send {
 
     /// Why its board cannot be used at all; `None`: it can.
     fn board_fault(&self) -> Option<String> {
+        None
+    }
+
+    /// How it lives on the voltage at its terminal; `None`: it has a supply of its own.
+    fn supply(&self) -> Option<SupplyFacts> {
+        None
+    }
+
+    /// Which voltage events it reports; `None`: it looks for none.
+    fn watched_events(&self) -> Option<EventFacts> {
         None
     }
 

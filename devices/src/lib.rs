@@ -35,13 +35,16 @@ mod registry;
 mod reporter;
 mod running_mean;
 mod sampled;
+mod supply;
+mod voltage_events;
 mod window;
 mod windows;
 
 pub use answer::{CommandFault, ERROR_PREFIX};
 pub use board::{BoardContext, BoardWay, board_device};
 pub use border::{
-    BoardOrder, BoardPort, BoardWait, Device, DeviceFault, EventKind, Feed, Input, Output,
+    BoardOrder, BoardPort, BoardWait, Device, DeviceFault, EventFacts, EventKind, Feed, Input,
+    Output, SupplyFacts, VoltageEventKind,
 };
 pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
