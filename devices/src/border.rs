@@ -284,6 +284,18 @@ lastmeter_units::words! {
     }
 }
 
+impl VoltageEventKind {
+    /// The type of the alert that reports it.
+    #[must_use]
+    pub const fn alert_type(self) -> &'static str {
+        match self {
+            Self::Dip => "voltage.dip",
+            Self::Swell => "voltage.swell",
+            Self::Interruption => "voltage.interruption",
+        }
+    }
+}
+
 /// Which voltage events a device reports, by the half-cycle RMS values of each phase. An event that
 /// had begun before the device saw anything is not reported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -47,7 +47,7 @@ impl Gaussian {
     }
 
     /// A number in (0, 1].
-    fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         ((self.words.next_u64() >> 11) + 1) as f64 * UNIT
     }
 

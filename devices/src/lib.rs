@@ -35,6 +35,8 @@ mod registry;
 mod reporter;
 mod running_mean;
 mod sampled;
+mod supply;
+mod voltage_events;
 mod window;
 mod windows;
 

@@ -5,7 +5,9 @@
 //! end are there, so one that ends just before the due instant may fall to the next reading; the
 //! span that is announced tells.
 
-use std::collections::BTreeMap;
+mod supplied;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting, ReferenceSpan, Spectrum};
@@ -13,14 +15,16 @@ use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
 use crate::answer::{CommandFault, period, understood};
-use crate::border::{Device, EventKind, Feed, Input, Output};
+use crate::border::{Device, EventFacts, EventKind, Feed, Input, Output, SupplyFacts};
 use crate::front_end::{Calibration, ChannelError};
 use crate::outlet::Outlet;
 use crate::reading::{Energy, Totaliser};
 use crate::register::Registers;
 use crate::reporter::{NO_BREAKER, NO_POINTS, event};
 use crate::sampled::Sampled;
-use crate::window::MeasuredWindow;
+use crate::supply::Supply;
+use crate::voltage_events::VoltageEvents;
+use crate::window::{MeasuredWindow, PHASES_MAX};
 use crate::windows::ClosedForm;
 
 /// The shortest reporting period: longer than the longest window (12 cycles at 50.7 Hz, 10 at
@@ -61,6 +65,10 @@ pub(crate) struct MeterParts {
     pub(crate) phases: usize,
     /// Whether it has a breaker, and with it a second voltage behind that and a neutral current.
     pub(crate) has_breaker: bool,
+    /// How it lives on the voltage it measures; `None`: it has a supply of its own.
+    pub(crate) supply: Option<Supply>,
+    /// The voltage events that it reports, if any.
+    pub(crate) events: Option<VoltageEvents>,
 }
 
 /// A meter, ready to be stepped.
@@ -74,6 +82,14 @@ pub(crate) struct Meter {
     is_open: bool,
     /// Windows that began at a tick and wait for the reading that ends with it to be made.
     held: Vec<MeasuredWindow>,
+    /// Windows that wait until it is known whether the meter worked all through them.
+    waiting: VecDeque<MeasuredWindow>,
+    /// Up to when spectra have been taken.
+    spectra_until: SimDuration,
+    /// Whether a voltage was interrupted, or the meter dark, since the last reading.
+    is_interrupted: bool,
+    /// Phases whose next value of Pst is of ten minutes that were not all measured.
+    is_pst_partial: [bool; PHASES_MAX],
 }
 
 impl Meter {
@@ -84,6 +100,10 @@ impl Meter {
             is_beyond_range: false,
             is_open: false,
             held: Vec::new(),
+            waiting: VecDeque::new(),
+            spectra_until: SimDuration::ZERO,
+            is_interrupted: false,
+            is_pst_partial: [false; PHASES_MAX],
             parts,
         }
     }
@@ -107,7 +127,7 @@ impl Meter {
             // Samples before the due instant come first, then its reading, then the rest.
             let due = first_at(self.next_due, rate_hz).saturating_sub(first_sample);
             let to = usize::try_from(due).unwrap_or(usize::MAX).min(samples);
-            if let Err(error) = self.take(block, from, to) {
+            if let Err(error) = self.take(block, from, to, out) {
                 event(out, EventKind::InputRefused, &error);
             }
             self.warn_of_clipping(out);
@@ -138,7 +158,13 @@ impl Meter {
     }
 
     /// Converts samples `from..to`, piece by piece where the temperature changes.
-    fn take(&mut self, block: &Block, from: usize, to: usize) -> Result<(), String> {
+    fn take(
+        &mut self,
+        block: &Block,
+        from: usize,
+        to: usize,
+        out: &mut Vec<Output>,
+    ) -> Result<(), String> {
         let mut at = from;
         let mut pushed = Ok(());
         for change in &block.temperatures {
@@ -146,18 +172,24 @@ impl Meter {
             if change.sample < from || change.sample >= to {
                 continue;
             }
-            pushed = pushed.and(self.take_piece(block, at, change_at));
+            pushed = pushed.and(self.take_piece(block, at, change_at, out));
             at = change_at;
             if let Acquisition::Samples { chain, .. } = &mut self.parts.acquisition {
                 let set = chain.set_temperature(change.celsius);
                 pushed = pushed.and(set.map_err(|_| too_far("the temperature")));
             }
         }
-        pushed.and(self.take_piece(block, at, to))
+        pushed.and(self.take_piece(block, at, to, out))
     }
 
     /// Converts samples `from..to` and adds up the windows they complete.
-    fn take_piece(&mut self, block: &Block, from: usize, to: usize) -> Result<(), String> {
+    fn take_piece(
+        &mut self,
+        block: &Block,
+        from: usize,
+        to: usize,
+        out: &mut Vec<Output>,
+    ) -> Result<(), String> {
         let Acquisition::Samples { chain, taken, .. } = &mut self.parts.acquisition else {
             return Ok(());
         };
@@ -166,22 +198,31 @@ impl Meter {
         }
         *taken += (to - from) as u64;
         let pushed = chain.push(block, (from, to), self.is_open);
-        while let Some(window) = chain.pop() {
-            let window = prepared(&mut self.parts.registers, self.parts.phases, window);
-            // A reading that is due just after a tick ends with it.
-            let due_s = self.next_due.as_seconds_f64() - window.from_s;
-            let ends_here =
-                window.begins_interval && due_s <= AFTER_TICK_S && self.totaliser.span().is_some();
-            if ends_here || !self.held.is_empty() {
-                self.held.push(window);
+        let windows: Vec<MeasuredWindow> = std::iter::from_fn(|| chain.pop()).collect();
+        for window in windows {
+            if self.parts.supply.is_some() {
+                self.waiting.push_back(window);
             } else {
-                self.totaliser.add(&window);
+                self.take_window(window);
             }
         }
-        while let Some((phase, pst)) = chain.pop_flicker() {
-            self.totaliser.set_flicker(phase, pst);
-        }
+        self.take_voltages(out);
+        self.take_flicker();
         pushed.map_err(|error| error.to_string())
+    }
+
+    /// Adds up a window, or keeps it for the reading after the next.
+    fn take_window(&mut self, window: MeasuredWindow) {
+        let window = prepared(&mut self.parts.registers, self.parts.phases, window);
+        // A reading that is due just after a tick ends with it.
+        let due_s = self.next_due.as_seconds_f64() - window.from_s;
+        let ends_here =
+            window.begins_interval && due_s <= AFTER_TICK_S && self.totaliser.span().is_some();
+        if ends_here || !self.held.is_empty() {
+            self.held.push(window);
+        } else {
+            self.totaliser.add(&window);
+        }
     }
 
     fn spectrum(&mut self, until: SimDuration, spectrum: &Arc<Spectrum>, out: &mut Vec<Output>) {
@@ -199,14 +240,28 @@ impl Meter {
                           fidelity = \"samples\"";
             event(out, EventKind::BeyondRange, detail);
         }
-        while self.next_due <= until {
-            self.complete_windows(self.next_due);
-            self.reading_due(out);
+        self.take_spectrum_voltages(spectrum, out);
+        loop {
+            let change = self.parts.supply.as_ref().and_then(|supply| supply.state().next_change());
+            if let Some(at) = change.filter(|&at| at <= until && at <= self.next_due) {
+                self.complete_windows(at);
+                self.pass(at, out);
+            } else if self.next_due <= until {
+                self.complete_windows(self.next_due);
+                self.reading_due(out);
+            } else {
+                break;
+            }
         }
         self.complete_windows(until);
+        self.spectra_until = until;
     }
 
     fn complete_windows(&mut self, until: SimDuration) {
+        // Up to when it goes dark windows have been completed; when it works they begin again.
+        if self.parts.supply.as_ref().is_some_and(|supply| supply.state().is_dark()) {
+            return;
+        }
         let until_s = until.as_seconds_f64();
         if let Acquisition::Windows(closed_form) = &mut self.parts.acquisition {
             while let Some(window) = closed_form.next(until_s) {
@@ -219,7 +274,8 @@ impl Meter {
     fn reading_due(&mut self, out: &mut Vec<Output>) {
         let due = self.next_due;
         self.next_due = due + self.parts.period;
-        if self.parts.outlet.is_frozen(due) {
+        self.pass(due, out);
+        if !self.works_at(due) || self.parts.outlet.is_frozen(due) {
             return;
         }
         let Some((from, to, registers_from)) = self.totaliser.span() else {
@@ -232,10 +288,14 @@ impl Meter {
         let values = quantities.filter_map(|&id| Some((id, self.totaliser.value(id)?)));
         let values = values.collect();
         self.totaliser.begin_next();
+        self.mark_interruption();
         self.parts.outlet.reading(due, span, values, out);
     }
 
     fn received(&mut self, now: SimTime, payload: &[u8], out: &mut Vec<Output>) {
+        if !self.works_at(now - self.parts.outlet.start()) {
+            return event(out, EventKind::CommandIgnored, "without supply");
+        }
         if let Some((invocation, order)) = self.parts.outlet.received(now, payload, out) {
             let obeyed = order.and_then(|order| self.obey(now, order));
             self.parts.outlet.answer(now, invocation, obeyed, out);
@@ -367,6 +427,14 @@ impl Device for Meter {
             Order::SetPoint { .. } => refused(None, NO_POINTS.to_owned()),
             Order::SetBreaker { .. } => None,
         }
+    }
+
+    fn supply(&self) -> Option<SupplyFacts> {
+        self.parts.supply.as_ref().map(Supply::facts)
+    }
+
+    fn watched_events(&self) -> Option<EventFacts> {
+        self.parts.events.as_ref().map(|events| events.facts().clone())
     }
 
     fn network_address(&self) -> Option<String> {

@@ -414,6 +414,13 @@ impl Totaliser {
         Some((square / self.length_s).sqrt())
     }
 
+    /// What comes is not joined to what came before; the registers go on.
+    pub(crate) fn begin_again(&mut self) {
+        self.begin_next();
+        self.pst = [f64::NAN; PHASES_MAX];
+        self.last_to = None;
+    }
+
     /// The reading has been made; the registers go on.
     pub(crate) fn begin_next(&mut self) {
         *self = Self {

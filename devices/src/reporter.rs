@@ -7,7 +7,8 @@ use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 use lastmeter_wire::flexmeter::{
-    AcknowledgeMessage, MeasurementMessage, encode_acknowledge, encode_measurements,
+    AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
+    encode_alert, encode_measurements,
 };
 
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
@@ -28,6 +29,18 @@ const FORGED_IDENTIFIER: &str = "electricity.power.active.consumed.l9";
 
 /// The end of time: what is frozen until then does not thaw.
 const FOR_EVER: SimTime = SimTime(i64::MAX);
+
+/// The metadata of a reading that is not of uninterrupted measuring.
+const INTERRUPTED: &str = "interrupted";
+
+/// What a meter draws attention to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alert {
+    pub(crate) kind: &'static str,
+    pub(crate) level: AlertLevel,
+    /// What is behind the device's name.
+    pub(crate) text: String,
+}
 
 /// Faults in force.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +67,12 @@ pub(crate) struct Reporter {
     outbox: Outbox,
     desk: CommandDesk,
     faults: Faults,
+    /// Whether the link to the platform is there, seen by a device or not.
+    has_link: bool,
+    /// Whether the device has no supply.
+    is_dark: bool,
+    /// Whether measuring was interrupted since the last reading.
+    is_interrupted: bool,
 }
 
 impl Reporter {
@@ -63,6 +82,9 @@ impl Reporter {
             outbox: Outbox::default(),
             desk: CommandDesk::default(),
             faults: Faults::default(),
+            has_link: false,
+            is_dark: false,
+            is_interrupted: false,
             parts,
         }
     }
@@ -100,6 +122,9 @@ impl Reporter {
             serial: Some(self.serial),
             ..MeasurementMessage::new(self.parts.hardware_id.clone(), values)
         };
+        if std::mem::take(&mut self.is_interrupted) {
+            message.metadata.insert(INTERRUPTED.to_owned(), "true".to_owned());
+        }
         if self.faults.skip > 0 {
             self.faults.skip -= 1;
             return;
@@ -115,6 +140,29 @@ impl Reporter {
     fn send(&mut self, message: &MeasurementMessage, out: &mut Vec<Output>) {
         let mut payload = Vec::new();
         encode_measurements(message, &mut payload);
+        self.outbox.put(payload, out);
+    }
+
+    /// The next reading is not of uninterrupted measuring.
+    pub(crate) fn mark_interrupted(&mut self) {
+        self.is_interrupted = true;
+    }
+
+    /// Sends an alert of an instant since the start.
+    pub(crate) fn alert(&mut self, at: SimDuration, alert: Alert, out: &mut Vec<Output>) {
+        let hardware_id = self.parts.hardware_id.clone();
+        let message = AlertMessage {
+            message: format!("{hardware_id}: {}", alert.text),
+            hardware_id,
+            alert_type: alert.kind.to_owned(),
+            level: alert.level,
+            event_date: Some(self.parts.start + at),
+            update_state: true,
+            originator: None,
+            metadata: BTreeMap::new(),
+        };
+        let mut payload = Vec::new();
+        encode_alert(&message, &mut payload);
         self.outbox.put(payload, out);
     }
 
@@ -235,11 +283,30 @@ impl Reporter {
     }
 
     pub(crate) fn connected(&mut self, out: &mut Vec<Output>) {
-        self.outbox.connected(out);
+        self.has_link = true;
+        if !self.is_dark {
+            self.outbox.connected(out);
+        }
     }
 
     pub(crate) fn disconnected(&mut self) {
+        self.has_link = false;
         self.outbox.disconnected();
+    }
+
+    /// From now on nothing is sent: the device has no supply. What the platform takes over in the
+    /// meantime of what was sent before counts as taken over.
+    pub(crate) fn goes_dark(&mut self) {
+        self.is_dark = true;
+        self.outbox.disconnected();
+    }
+
+    /// The device has booted: everything that is open is sent.
+    pub(crate) fn works_again(&mut self, out: &mut Vec<Output>) {
+        self.is_dark = false;
+        if self.has_link {
+            self.outbox.connected(out);
+        }
     }
 
     pub(crate) fn unacknowledged(&self) -> usize {

@@ -9,6 +9,7 @@ use crate::front_end::coupling::CouplingParameters;
 use crate::front_end::group::{Clipped, FrontEnd};
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
 use crate::running_mean::RunningMean;
+use crate::voltage_events::{HalfCycleVoltages, SeenVoltage};
 use crate::window::{BeforeTick, MeasuredPhase, MeasuredWindow, ORDERS, Orders, PHASES_MAX};
 
 /// By how much earlier than the ten minutes since its start a flickermeter's interval ends, in
@@ -40,6 +41,8 @@ pub(crate) struct Sampled {
     gaps: u32,
     /// The last window that was measured, and how many have gone by since.
     held: Option<(MeasuredWindow, u32)>,
+    /// Half-cycle values of the voltages, where somebody looks at them.
+    half_cycles: Option<HalfCycleVoltages>,
 }
 
 impl Sampled {
@@ -68,6 +71,7 @@ impl Sampled {
             ten_minutes: None,
             gaps: 0,
             held: None,
+            half_cycles: None,
         })
     }
 
@@ -110,6 +114,24 @@ impl Sampled {
         Some(self)
     }
 
+    /// The same with the half-cycle RMS values of each phase's voltage.
+    pub(crate) fn with_half_cycles(mut self, nominal_hz: f64) -> Self {
+        self.half_cycles = Some(HalfCycleVoltages::new(self.rate_hz, nominal_hz, self.phases));
+        self
+    }
+
+    /// The next half-cycle value of a voltage; of all phases, the earliest first.
+    pub(crate) fn pop_half_cycle(&mut self) -> Option<SeenVoltage> {
+        let (phase, value) = self.half_cycles.as_mut()?.pop()?;
+        let at_s = |sample: f64| self.front_end.true_time_near_s(sample / self.rate_hz);
+        Some(SeenVoltage { phase, value, from_s: at_s(value.start), to_s: at_s(value.end) })
+    }
+
+    /// What was measured before is not taken to be like what comes.
+    pub(crate) fn forget(&mut self) {
+        self.held = None;
+    }
+
     /// Values of Pst that have become known: phase and value.
     pub(crate) fn pop_flicker(&mut self) -> Option<(usize, f64)> {
         let mut meters = self.flicker.iter_mut().enumerate();
@@ -150,6 +172,11 @@ impl Sampled {
         };
         for (number, meter) in self.flicker.iter_mut().enumerate() {
             meter.push(self.front_end.converted(number));
+        }
+        if let Some(half_cycles) = &mut self.half_cycles {
+            for number in 0..self.phases {
+                half_cycles.push(number, self.front_end.converted(number));
+            }
         }
         self.engine.push(&of(0), &of(sets))
     }

@@ -273,6 +273,20 @@ impl FrontEnd {
         position / self.sampling.feed_hz()
     }
 
+    /// The same of an instant that is not older than those asked for last, in any order.
+    pub(crate) fn true_time_near_s(&self, device_s: f64) -> f64 {
+        let is_plain = self.sampling.clock_error == 0.0 && self.first == 0;
+        if is_plain && self.sampling.clock_curve == 0.0 {
+            return device_s;
+        }
+        let sample = device_s * self.sampling.rate_hz;
+        let begun = |stretch: &&Stretch| stretch.sample as f64 <= sample;
+        let stretch = self.stretches.iter().rev().find(begun).or(self.stretches.front());
+        let Some(stretch) = stretch else { return device_s };
+        let position = stretch.position + (sample - stretch.sample as f64) * stretch.step;
+        position / self.sampling.feed_hz()
+    }
+
     /// Where channels began to be clipped since this was asked last: channel and beginning.
     pub(crate) fn take_clipped(&mut self) -> Vec<(usize, Clipped)> {
         let mut begun = Vec::new();

@@ -8,6 +8,7 @@ use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::Netting;
 use lastmeter_units::MeasurementId;
 
+use super::supply;
 use crate::border::Device;
 use crate::front_end::converter::{Curve, Supply, inl_table};
 use crate::front_end::coupling::CouplingParameters;
@@ -62,6 +63,7 @@ pub(crate) fn build_with(
 ) -> Option<Box<dyn Device>> {
     let mistakes_before = diagnostics.len();
     check(recipe, values, context, diagnostics);
+    supply::check(values, &outlet, diagnostics);
     if diagnostics.len() > mistakes_before {
         return None;
     }
@@ -100,6 +102,8 @@ pub(crate) fn build_with(
         pulse_constant,
         phases: recipe.phases,
         has_breaker: recipe.has_breaker,
+        supply: supply::supply(values, context, recipe.phases),
+        events: supply::events(values, recipe.phases),
     })))
 }
 
@@ -414,11 +418,14 @@ fn acquisition(
     let first_sample_unix_ns =
         values.boolean("ten_minute_ticks").then(|| context.start.as_nanoseconds());
     let config = EngineConfig { first_sample_unix_ns, ..engine_config(values, &sampling, sets) };
-    let feed_hz = sampling.feed_hz();
+    let (feed_hz, nominal_hz) = (sampling.feed_hz(), sampling.nominal_hz);
     match Sampled::new(sampling, channels, crosstalk, config, context.name, *context.streams) {
         Ok(chain) => {
             let has_means = values.text_list("quantities").contains(&"mean");
             let chain = if has_means { chain.with_means() } else { chain };
+            let sees_half_cycles =
+                values.si_opt("hold_up").is_some() || !values.list("events").is_empty();
+            let chain = if sees_half_cycles { chain.with_half_cycles(nominal_hz) } else { chain };
             let gaps = u32::try_from(values.integer("window_gaps")).unwrap_or(0);
             let chain = chain.with_coupling(coupling(values)).with_gaps(gaps);
             let Some(chain) = with_quality(chain, values, &sampling) else {

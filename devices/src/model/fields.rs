@@ -2,6 +2,8 @@
 
 use lastmeter_params::{Dimension, Field, Kind, Presence};
 
+use crate::border::VoltageEventKind;
+
 pub(super) const fn ratio(limit: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Ratio, min: -limit, max: limit }
 }
@@ -449,6 +451,77 @@ const SHARED: &[Field] = &[
         "\"0 %\"",
         "By how much the outputs give more pulses than the nameplate states: a wrong constant in the \
          firmware, relative.",
+    ),
+    Field::optional(
+        "hold_up",
+        // The lower bound: so late half-cycle values are known of all phases.
+        between(Dimension::Time, 0.05, 86_400.0),
+        "For how long the meter works on when the voltage it measures, which it lives on, is gone; \
+         left out, it has a supply of its own.",
+    ),
+    Field::default(
+        "boot",
+        // The lower bound: windows before the outage are complete by then.
+        between(Dimension::Time, 0.1, 3600.0),
+        "\"2 s\"",
+        "How long it does not work yet when the voltage is back after the `hold_up`.",
+    ),
+    Field::default(
+        "supply_minimum",
+        between(Dimension::Ratio, 0.01, 1.0),
+        "\"50 %\"",
+        "Part of the nominal voltage that it needs in at least one phase.",
+    ),
+    Field::default(
+        "last_gasp",
+        Kind::Boolean,
+        "true",
+        "Whether it sends the alert `supply.failed` when the voltage is gone.",
+    ),
+    Field::default(
+        "power_up",
+        Kind::Boolean,
+        "true",
+        "Whether it sends the alert `supply.returned` when it works again, or when the voltage is \
+         back after a last gasp.",
+    ),
+    Field::default(
+        "last_gasp_lost",
+        positive(Dimension::Ratio, 1.0),
+        "\"0 %\"",
+        "Chance that a last gasp is lost on the way.",
+    ),
+    Field::default(
+        "events",
+        Kind::List(&Kind::Choice(VoltageEventKind::WORDS)),
+        "[]",
+        "Voltage events that it reports by alerts, each phase by itself, from half-cycle RMS values \
+         (IEC 61000-4-30, 5.4 and 5.5).",
+    ),
+    Field::default(
+        "dip_threshold",
+        between(Dimension::Ratio, 0.1, 1.0),
+        "\"90 %\"",
+        "Part of the nominal voltage below which a dip begins.",
+    ),
+    Field::default(
+        "swell_threshold",
+        between(Dimension::Ratio, 1.0, 3.0),
+        "\"110 %\"",
+        "Part of the nominal voltage above which a swell begins.",
+    ),
+    Field::default(
+        "interruption_threshold",
+        between(Dimension::Ratio, 0.001, 0.5),
+        "\"5 %\"",
+        "Part of the nominal voltage below which an interruption begins.",
+    ),
+    Field::default(
+        "event_hysteresis",
+        positive(Dimension::Ratio, 0.1),
+        "\"2 %\"",
+        "Part of the nominal voltage by which it has to be back beyond a threshold for an event to \
+         end.",
     ),
 ];
 

@@ -13,4 +13,5 @@ pub(crate) mod reference;
 pub(crate) mod simulator_meter;
 pub(crate) mod stpm34_1ph;
 pub(crate) mod stpm34_3ph;
+mod supply;
 pub(crate) mod water_meter;

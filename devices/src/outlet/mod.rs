@@ -11,7 +11,7 @@ use lastmeter_wire::commands::Order;
 use crate::answer::CommandFault;
 use crate::border::{DeviceFault, EventKind, Input, Output};
 use crate::model::kind::DeviceContext;
-use crate::reporter::{Reporter, ReporterParts, event};
+use crate::reporter::{Alert, Reporter, ReporterParts, event};
 
 /// The way out of a meter onto a field network: one implementation for each protocol, which takes
 /// readings, and says on the network what the protocol has it say.
@@ -98,6 +98,39 @@ impl Outlet {
         match self {
             Self::Uplink(reporter) => reporter.reading(due, span, values, out),
             Self::Field(outlet) => outlet.reading(due, span, values, out),
+        }
+    }
+
+    /// Whether it can send alerts.
+    pub(crate) fn sends_alerts(&self) -> bool {
+        matches!(self, Self::Uplink(_))
+    }
+
+    /// The next reading is not of uninterrupted measuring.
+    pub(crate) fn mark_interrupted(&mut self) {
+        if let Self::Uplink(reporter) = self {
+            reporter.mark_interrupted();
+        }
+    }
+
+    /// Sends an alert of an instant since the start.
+    pub(crate) fn alert(&mut self, at: SimDuration, alert: Alert, out: &mut Vec<Output>) {
+        if let Self::Uplink(reporter) = self {
+            reporter.alert(at, alert, out);
+        }
+    }
+
+    /// From now on nothing is sent: the meter has no supply.
+    pub(crate) fn goes_dark(&mut self) {
+        if let Self::Uplink(reporter) = self {
+            reporter.goes_dark();
+        }
+    }
+
+    /// The meter has booted.
+    pub(crate) fn works_again(&mut self, out: &mut Vec<Output>) {
+        if let Self::Uplink(reporter) = self {
+            reporter.works_again(out);
         }
     }
 

@@ -163,6 +163,14 @@ impl ClosedForm {
         true
     }
 
+    /// Windows begin again at an instant in the present spectrum.
+    pub(crate) fn begin_again(&mut self, at_s: f64) {
+        self.parts.clear();
+        self.part_cycles = 0.0;
+        (self.origin_s, self.index) = (at_s, 0);
+        self.told_s = self.told_s.max(at_s);
+    }
+
     /// Keeps what the window in the making has seen of the present spectrum, which is over.
     fn put_by(&mut self) {
         let from_s = self.parts.last().map_or_else(|| self.next_start_s(), |part| part.to_s);

@@ -8,4 +8,6 @@ mod models;
 mod phases;
 mod pipes;
 mod quality;
+mod supply;
 mod support;
+mod voltage_events;

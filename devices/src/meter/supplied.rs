@@ -1,0 +1,201 @@
+//! A meter that lives on the voltage it measures, and that reports voltage events.
+//!
+//! With samples the voltages are its half-cycle RMS values, and it notices a voltage's change at the
+//! end of the cycle that shows it. Windows wait until it is known whether the meter worked all
+//! through them: what is reported does not depend on how samples were cut. With windows the
+//! voltages are those of the spectrum.
+
+use lastmeter_sim::{ChannelSpectrum, Spectrum};
+use lastmeter_units::SimDuration;
+use lastmeter_wire::flexmeter::AlertLevel;
+
+use super::{Acquisition, Meter};
+use crate::border::{EventKind, Output};
+use crate::reporter::{Alert, event};
+use crate::supply::{Happened, Supply};
+use crate::voltage_events::{EndedEvent, SeenVoltage};
+use crate::window::PHASES_MAX;
+
+/// How phases are called in messages.
+const PHASES: [&str; PHASES_MAX] = ["l1", "l2", "l3"];
+
+impl Meter {
+    /// Whether it works at an instant since the start, as far as the voltage is known.
+    pub(super) fn works_at(&self, at: SimDuration) -> bool {
+        self.parts.supply.as_ref().is_none_or(|supply| supply.state().works_at(at))
+    }
+
+    fn is_dark(&self) -> bool {
+        self.parts.supply.as_ref().is_some_and(|supply| supply.state().is_dark())
+    }
+
+    /// Time passes up to an instant since the start.
+    pub(super) fn pass(&mut self, to: SimDuration, out: &mut Vec<Output>) {
+        let happened = self.parts.supply.as_mut().map(|supply| supply.pass(to));
+        self.follow(happened.unwrap_or_default(), out);
+    }
+
+    /// Takes the half-cycle values that are complete, and the windows before their ends.
+    pub(super) fn take_voltages(&mut self, out: &mut Vec<Output>) {
+        let Acquisition::Samples { chain, .. } = &mut self.parts.acquisition else { return };
+        let seen: Vec<SeenVoltage> = std::iter::from_fn(|| chain.pop_half_cycle()).collect();
+        for it in seen {
+            let at = SimDuration::from_seconds_f64(it.to_s);
+            self.pass(at, out);
+            self.look_for_events(&it, out);
+            if let Some(supply) = &mut self.parts.supply {
+                let happened = supply.see(at, [(it.phase, it.value.rms)]);
+                self.follow(happened, out);
+            }
+            self.take_windows_to(at);
+        }
+    }
+
+    /// Adds up the windows to an instant up to which the voltage is known, where it worked.
+    fn take_windows_to(&mut self, known: SimDuration) {
+        while let Some(window) = self.waiting.pop_front_if(|window| window.span().1 <= known) {
+            let (from, to) = window.span();
+            let supply = self.parts.supply.as_ref();
+            if supply.is_none_or(|supply| supply.worked_over(from, to)) {
+                self.take_window(window);
+            }
+        }
+    }
+
+    /// Takes the values of Pst that are known; none of ten minutes that were not all measured.
+    pub(super) fn take_flicker(&mut self) {
+        let is_dark = self.is_dark();
+        let Acquisition::Samples { chain, .. } = &mut self.parts.acquisition else { return };
+        while let Some((phase, pst)) = chain.pop_flicker() {
+            let partial = self.is_pst_partial.get_mut(phase);
+            if !is_dark && !partial.is_some_and(std::mem::take) {
+                self.totaliser.set_flicker(phase, pst);
+            }
+        }
+    }
+
+    fn look_for_events(&mut self, seen: &SeenVoltage, out: &mut Vec<Output>) {
+        let (from, at) =
+            (SimDuration::from_seconds_f64(seen.from_s), SimDuration::from_seconds_f64(seen.to_s));
+        let supply = self.parts.supply.as_ref();
+        let worked = supply.is_none_or(|supply| supply.worked_over(from, at));
+        let Some(events) = self.parts.events.as_mut().filter(|_| worked) else { return };
+        let ended = events.push(seen.phase, seen.value);
+        self.is_interrupted |= events.is_interrupted();
+        for it in ended {
+            let (begun, alert) = voltage_alert(&it, seen.to_s);
+            self.alert(at, begun, alert, out);
+        }
+    }
+
+    /// Takes the voltages of the spectrum that holds from where the last one ended.
+    pub(super) fn take_spectrum_voltages(&mut self, spectrum: &Spectrum, out: &mut Vec<Output>) {
+        let at = self.spectra_until;
+        let Some(supply) = &mut self.parts.supply else { return };
+        let happened = supply.see(at, spectrum.voltages.iter().map(rms).enumerate());
+        self.follow(happened, out);
+    }
+
+    /// Does what follows from what became of the supply.
+    fn follow(&mut self, happened: Vec<Happened>, out: &mut Vec<Output>) {
+        for it in happened {
+            match it {
+                Happened::Failed { at } => {
+                    self.is_interrupted = true;
+                    self.gasp(at, out);
+                }
+                Happened::Survived { at, away } => self.report_return(at, away, true, out),
+                Happened::WentDark { at } => {
+                    let detail = format!("from {} on", self.parts.outlet.start() + at);
+                    event(out, EventKind::Dark, &detail);
+                    self.parts.outlet.goes_dark();
+                    self.held.clear();
+                }
+                Happened::WorksAgain { at, away } => {
+                    let from = self.parts.outlet.start() + at;
+                    event(out, EventKind::WorksAgain, &format!("from {from} on"));
+                    self.begin_again(at);
+                    self.parts.outlet.works_again(out);
+                    self.report_return(at, away, false, out);
+                }
+            }
+        }
+    }
+
+    /// Measures again from an instant on: what was begun before is gone, but for the registers.
+    fn begin_again(&mut self, at: SimDuration) {
+        self.totaliser.begin_again();
+        self.is_interrupted = true;
+        self.is_pst_partial = [true; PHASES_MAX];
+        if let Some(events) = &mut self.parts.events {
+            events.restart();
+        }
+        match &mut self.parts.acquisition {
+            Acquisition::Samples { chain, .. } => chain.forget(),
+            Acquisition::Windows(closed_form) => closed_form.begin_again(at.as_seconds_f64()),
+        }
+    }
+
+    /// The last gasp, where it is sent.
+    fn gasp(&mut self, at: SimDuration, out: &mut Vec<Output>) {
+        let Some(supply) = self.parts.supply.as_mut().filter(|it| it.facts().gasps) else { return };
+        if supply.draw_lost() {
+            let detail = format!("that of {}", self.parts.outlet.start() + at);
+            return event(out, EventKind::LastGaspLost, &detail);
+        }
+        let text = "the supply failed".to_owned();
+        let alert = Alert { kind: "supply.failed", level: AlertLevel::Critical, text };
+        self.alert(at, at, alert, out);
+    }
+
+    /// The power-up message, where it is sent; after a hold-up only if there was a last gasp.
+    fn report_return(
+        &mut self,
+        at: SimDuration,
+        away: SimDuration,
+        needs_gasp: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let facts = self.parts.supply.as_ref().map(Supply::facts);
+        if !facts.is_some_and(|facts| facts.reports && (facts.gasps || !needs_gasp)) {
+            return;
+        }
+        let text = format!("the supply is back after {:.3} s", away.as_seconds_f64());
+        self.alert(at, at, Alert { kind: "supply.returned", level: AlertLevel::Info, text }, out);
+    }
+
+    /// Sends an alert of an instant `of`, unless the application hangs `at` the present one.
+    fn alert(&mut self, at: SimDuration, of: SimDuration, alert: Alert, out: &mut Vec<Output>) {
+        if !self.parts.outlet.is_frozen(at) {
+            self.parts.outlet.alert(of, alert, out);
+        }
+    }
+
+    /// Marks the reading to be made if measuring was interrupted since the last one.
+    pub(super) fn mark_interruption(&mut self) {
+        let is_on_hold_up =
+            self.parts.supply.as_ref().is_some_and(|supply| supply.state().is_on_hold_up());
+        let goes_on =
+            is_on_hold_up || self.parts.events.as_ref().is_some_and(|it| it.is_interrupted());
+        if std::mem::replace(&mut self.is_interrupted, goes_on) {
+            self.parts.outlet.mark_interrupted();
+        }
+    }
+}
+
+/// When an event that was seen to be over began, and what is sent of it.
+fn voltage_alert(ended: &EndedEvent, seen_s: f64) -> (SimDuration, Alert) {
+    let EndedEvent { kind, phase, duration_s, since_s, residual_v } = *ended;
+    let word = kind.word();
+    let phase = PHASES.get(phase).copied().unwrap_or("?");
+    let text = format!("{word} on {phase}: residual {residual_v:.2} V for {duration_s:.4} s");
+    let begun_s = (seen_s - since_s - duration_s).max(0.0);
+    let alert = Alert { kind: kind.alert_type(), level: AlertLevel::Warning, text };
+    (SimDuration::from_seconds_f64(begun_s), alert)
+}
+
+/// RMS of a channel.
+fn rms(channel: &ChannelSpectrum) -> f64 {
+    let tones: f64 = channel.tones.iter().map(|tone| tone.rms * tone.rms).sum();
+    (channel.dc * channel.dc + tones + channel.noise_rms * channel.noise_rms).sqrt()
+}

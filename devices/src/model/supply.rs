@@ -1,0 +1,110 @@
+//! The supply of a meter and the voltage events it reports, out of its fields.
+
+use lastmeter_metrology::events::EventConfig;
+use lastmeter_params::{Code, Diagnostics, Values};
+
+use super::kind::DeviceContext;
+use crate::border::{SupplyFacts, VoltageEventKind};
+use crate::gaussian::Gaussian;
+use crate::outlet::Outlet;
+use crate::supply::Supply;
+use crate::voltage_events::VoltageEvents;
+
+/// What makes sense with `hold_up` only.
+const OF_SUPPLY: [&str; 5] = ["boot", "supply_minimum", "last_gasp", "power_up", "last_gasp_lost"];
+
+/// What makes sense with `events` only.
+const OF_EVENTS: [&str; 4] =
+    ["dip_threshold", "swell_threshold", "interruption_threshold", "event_hysteresis"];
+
+/// Notes what does not fit together.
+pub(super) fn check(values: &Values, outlet: &Outlet, diagnostics: &mut Diagnostics) {
+    let mut refuse = |field: &str, message: String, label: &str| {
+        diagnostics.report(Code::DOES_NOT_FIT, values.span_of(field), message, label);
+    };
+    let is_self_supplied = values.duration_opt("hold_up").is_none();
+    let events = values.text_list("events");
+    for (owner, fields, is_absent) in [
+        ("hold_up", &OF_SUPPLY[..], is_self_supplied),
+        ("events", &OF_EVENTS[..], events.is_empty()),
+    ] {
+        for field in fields.iter().filter(|field| is_absent && !values.is_default(field)) {
+            let message = format!("`{field}` has no effect without `{owner}`");
+            refuse(field, message, &format!("expected `{owner}` with it"));
+        }
+        if !is_absent && !outlet.sends_alerts() {
+            let message = "a meter on a field network sends no alerts".to_owned();
+            refuse(owner, message, "expected a meter that reports to the platform itself");
+        }
+    }
+    if values.si("last_gasp_lost") > 0.0 && !values.boolean("last_gasp") {
+        let message = "without a last gasp there is none to lose".to_owned();
+        refuse("last_gasp_lost", message, "expected `last_gasp = true` with it");
+    }
+    if events.is_empty() {
+        return;
+    }
+    if values.text("fidelity") == "windows" {
+        let message = "windows in closed form have no half-cycle values".to_owned();
+        refuse("events", message, "expected `fidelity = \"samples\"` with it");
+    }
+    if let Some(twice) = events.iter().enumerate().find(|(n, it)| events[..*n].contains(it)) {
+        refuse("events", format!("`{}` is there twice", twice.1), "expected once");
+    }
+    let [dip, swell, interruption, hysteresis] = OF_EVENTS.map(|field| values.si(field));
+    if interruption + hysteresis > dip {
+        let message = format!(
+            "an interruption would end at {:.4} % of the nominal voltage, above the dip at {:.4} %",
+            100.0 * (interruption + hysteresis),
+            100.0 * dip
+        );
+        refuse("interruption_threshold", message, "expected less than `dip_threshold`");
+    }
+    if dip + hysteresis >= swell - hysteresis {
+        let message = format!(
+            "a dip would end at {:.4} % of the nominal voltage, a swell at {:.4} %",
+            100.0 * (dip + hysteresis),
+            100.0 * (swell - hysteresis)
+        );
+        refuse("event_hysteresis", message, "expected dips to end below where swells end");
+    }
+}
+
+/// The nominal voltage of a phase in V, primary.
+fn nominal_v(values: &Values) -> f64 {
+    values.si("nominal_voltage") * values.si("voltage_ratio")
+}
+
+/// How it lives on the voltage it measures, if it does.
+pub(super) fn supply(
+    values: &Values,
+    context: &DeviceContext<'_>,
+    phases: usize,
+) -> Option<Supply> {
+    let facts = SupplyFacts {
+        hold_up: values.duration_opt("hold_up")?,
+        boot: values.duration("boot"),
+        minimum_v: values.si("supply_minimum") * nominal_v(values),
+        gasps: values.boolean("last_gasp"),
+        reports: values.boolean("power_up"),
+    };
+    let stream = context.streams.stream(&format!("device/{}/last_gasp", context.name));
+    Some(Supply::new(facts, phases, (values.si("last_gasp_lost"), Gaussian::new(stream))))
+}
+
+/// The voltage events it reports, if any.
+pub(super) fn events(values: &Values, phases: usize) -> Option<VoltageEvents> {
+    let words = values.text_list("events");
+    let kinds: Vec<_> = words.into_iter().filter_map(VoltageEventKind::from_word).collect();
+    if kinds.is_empty() {
+        return None;
+    }
+    let config = EventConfig {
+        dip: values.si("dip_threshold"),
+        swell: values.si("swell_threshold"),
+        interruption: values.si("interruption_threshold"),
+        hysteresis: values.si("event_hysteresis"),
+        ..EventConfig::new(phases, nominal_v(values))
+    };
+    Some(VoltageEvents::new(config, kinds, values.si("sample_rate")))
+}

@@ -1,0 +1,372 @@
+//! The supply of a meter that lives on the voltage it measures.
+//!
+//! While the voltage is there the meter is *energised*. When it falls away, a capacitor carries the
+//! meter on for its *hold-up*; when that is over, the meter is *dark* until the voltage is back and
+//! it has *booted*. A voltage that fails again during the boot leaves it dark, without a hold-up:
+//! nothing has charged its capacitor yet. It begins energised.
+
+use lastmeter_units::SimDuration;
+
+use crate::border::SupplyFacts;
+use crate::gaussian::Gaussian;
+use crate::window::PHASES_MAX;
+
+/// What becomes of a supply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Happened {
+    /// The voltage is gone: the meter runs on its hold-up.
+    Failed {
+        /// When, since the start.
+        at: SimDuration,
+    },
+    /// The voltage came back before the hold-up was over.
+    Survived {
+        /// When, since the start.
+        at: SimDuration,
+        /// How long it was away.
+        away: SimDuration,
+    },
+    /// The hold-up is over: the meter does not work.
+    WentDark {
+        /// From when on, since the start.
+        at: SimDuration,
+    },
+    /// It has booted.
+    WorksAgain {
+        /// From when on, since the start.
+        at: SimDuration,
+        /// How long the voltage was away, from when it failed first.
+        away: SimDuration,
+    },
+}
+
+/// How it stands with the supply; instants since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Energised,
+    OnHoldUp { failed: SimDuration },
+    Dark { failed: SimDuration },
+    Booting { failed: SimDuration, back: SimDuration },
+}
+
+/// The state of a supply, fed with what is seen of the voltage.
+#[derive(Clone, Debug)]
+pub(crate) struct SupplyState {
+    hold_up: SimDuration,
+    boot: SimDuration,
+    state: State,
+    /// Up to when it is settled what happened.
+    passed: SimDuration,
+}
+
+impl SupplyState {
+    pub(crate) fn new(hold_up: SimDuration, boot: SimDuration) -> Self {
+        Self { hold_up, boot, state: State::Energised, passed: SimDuration::ZERO }
+    }
+
+    /// What happens next by itself, and when; `None`: nothing before the voltage changes.
+    pub(crate) fn next_change(&self) -> Option<SimDuration> {
+        match self.state {
+            State::OnHoldUp { failed } => Some(failed + self.hold_up),
+            State::Booting { back, .. } => Some(back + self.boot),
+            State::Energised | State::Dark { .. } => None,
+        }
+    }
+
+    /// Time passes up to an instant.
+    pub(crate) fn pass(&mut self, to: SimDuration, happened: &mut Vec<Happened>) {
+        if let Some(at) = self.next_change().filter(|at| *at <= to) {
+            match self.state {
+                State::OnHoldUp { failed } => {
+                    self.state = State::Dark { failed };
+                    happened.push(Happened::WentDark { at });
+                }
+                State::Booting { failed, back } => {
+                    self.state = State::Energised;
+                    happened.push(Happened::WorksAgain { at, away: back - failed });
+                }
+                State::Energised | State::Dark { .. } => {}
+            }
+        }
+        self.passed = self.passed.max(to);
+    }
+
+    /// Whether there is a voltage from an instant on; one before what has passed counts from there.
+    pub(crate) fn see(&mut self, at: SimDuration, has_voltage: bool, happened: &mut Vec<Happened>) {
+        let at = at.max(self.passed);
+        self.pass(at, happened);
+        match (self.state, has_voltage) {
+            (State::Energised, false) => {
+                self.state = State::OnHoldUp { failed: at };
+                happened.push(Happened::Failed { at });
+            }
+            (State::OnHoldUp { failed }, true) => {
+                self.state = State::Energised;
+                happened.push(Happened::Survived { at, away: at - failed });
+            }
+            (State::Dark { failed }, true) => self.state = State::Booting { failed, back: at },
+            (State::Booting { failed, .. }, false) => self.state = State::Dark { failed },
+            (State::Energised | State::Booting { .. }, true)
+            | (State::OnHoldUp { .. } | State::Dark { .. }, false) => {}
+        }
+    }
+
+    /// Whether the meter works at an instant, as far as the voltage is known.
+    pub(crate) fn works_at(&self, at: SimDuration) -> bool {
+        match self.state {
+            State::Energised => true,
+            State::OnHoldUp { failed } => at < failed + self.hold_up,
+            State::Dark { .. } => false,
+            State::Booting { back, .. } => at >= back + self.boot,
+        }
+    }
+
+    /// Whether it does not work, as far as what has passed is settled.
+    pub(crate) fn is_dark(&self) -> bool {
+        matches!(self.state, State::Dark { .. } | State::Booting { .. })
+    }
+
+    /// Whether it runs on its hold-up.
+    pub(crate) fn is_on_hold_up(&self) -> bool {
+        matches!(self.state, State::OnHoldUp { .. })
+    }
+}
+
+/// The supply of a meter out of the voltages of its phases.
+#[derive(Debug)]
+pub(crate) struct Supply {
+    facts: SupplyFacts,
+    state: SupplyState,
+    /// The chance that a last gasp is lost, and what it is drawn from.
+    lost: (f64, Gaussian),
+    /// The last RMS voltage of each phase in V; infinite before there is one.
+    voltages_v: [f64; PHASES_MAX],
+    phases: usize,
+    /// When it was dark last: from, and up to when it had booted, if it has.
+    dark: Option<(SimDuration, Option<SimDuration>)>,
+}
+
+impl Supply {
+    /// `lost`: the chance that a last gasp is lost, and the stream that it is drawn from.
+    pub(crate) fn new(facts: SupplyFacts, phases: usize, lost: (f64, Gaussian)) -> Self {
+        let state = SupplyState::new(facts.hold_up, facts.boot);
+        let voltages_v = [f64::INFINITY; PHASES_MAX];
+        Self { facts, state, lost, voltages_v, phases: phases.min(PHASES_MAX), dark: None }
+    }
+
+    pub(crate) fn facts(&self) -> SupplyFacts {
+        self.facts
+    }
+
+    pub(crate) fn state(&self) -> &SupplyState {
+        &self.state
+    }
+
+    /// Time passes up to an instant.
+    pub(crate) fn pass(&mut self, to: SimDuration) -> Vec<Happened> {
+        let mut happened = Vec::new();
+        self.state.pass(to, &mut happened);
+        self.note(&happened);
+        happened
+    }
+
+    /// The RMS voltages of some phases from an instant on.
+    pub(crate) fn see(
+        &mut self,
+        at: SimDuration,
+        voltages_v: impl IntoIterator<Item = (usize, f64)>,
+    ) -> Vec<Happened> {
+        for (phase, volts) in voltages_v {
+            if let Some(slot) = self.voltages_v.get_mut(phase) {
+                *slot = volts;
+            }
+        }
+        let minimum_v = self.facts.minimum_v;
+        let has_voltage = self.voltages_v.iter().take(self.phases).any(|u| *u >= minimum_v);
+        let mut happened = Vec::new();
+        self.state.see(at, has_voltage, &mut happened);
+        self.note(&happened);
+        happened
+    }
+
+    fn note(&mut self, happened: &[Happened]) {
+        for it in happened {
+            match *it {
+                Happened::WentDark { at } => self.dark = Some((at, None)),
+                Happened::WorksAgain { at, .. } => {
+                    self.dark = self.dark.map(|(from, _)| (from, Some(at)));
+                }
+                Happened::Failed { .. } | Happened::Survived { .. } => {}
+            }
+        }
+    }
+
+    /// Whether it worked all the time between two instants that the voltage is known of.
+    pub(crate) fn worked_over(&self, from: SimDuration, to: SimDuration) -> bool {
+        match self.dark {
+            None => true,
+            Some((dark, None)) => to <= dark,
+            Some((_, Some(works))) => from >= works,
+        }
+    }
+
+    /// Draws whether a last gasp is lost.
+    pub(crate) fn draw_lost(&mut self) -> bool {
+        self.lost.1.uniform() <= self.lost.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn ms(milliseconds: i64) -> SimDuration {
+        SimDuration::from_milliseconds(milliseconds)
+    }
+
+    /// What happens up to an instant with these changes of the voltage.
+    fn run(hold_up: i64, boot: i64, changes: &[(i64, bool)], end: i64) -> Vec<Happened> {
+        let mut state = SupplyState::new(ms(hold_up), ms(boot));
+        let mut happened = Vec::new();
+        for &(at, has_voltage) in changes {
+            state.see(ms(at), has_voltage, &mut happened);
+        }
+        state.pass(ms(end), &mut happened);
+        happened
+    }
+
+    #[test]
+    fn a_hold_up_longer_than_the_outage_carries_the_meter_through() {
+        let found = run(500, 2000, &[(1000, false), (1499, true)], 9000);
+        let due =
+            [Happened::Failed { at: ms(1000) }, Happened::Survived { at: ms(1499), away: ms(499) }];
+        assert_eq!(found, due);
+        // Back at the very instant at which it went dark is too late.
+        let found = run(500, 2000, &[(1000, false), (1500, true)], 9000);
+        let due = [
+            Happened::Failed { at: ms(1000) },
+            Happened::WentDark { at: ms(1500) },
+            Happened::WorksAgain { at: ms(3500), away: ms(500) },
+        ];
+        assert_eq!(found, due);
+    }
+
+    #[test]
+    fn repeated_outages_during_the_boot_are_one_darkness() {
+        let changes =
+            [(1000, false), (3000, true), (4999, false), (6000, true), (7000, false), (8000, true)];
+        let found = run(500, 2000, &changes, 20_000);
+        let due = [
+            Happened::Failed { at: ms(1000) },
+            Happened::WentDark { at: ms(1500) },
+            Happened::WorksAgain { at: ms(10_000), away: ms(7000) },
+        ];
+        assert_eq!(found, due);
+    }
+
+    #[test]
+    fn one_phase_is_enough_to_live_on() {
+        let facts = SupplyFacts {
+            hold_up: ms(100),
+            boot: ms(100),
+            minimum_v: 115.0,
+            gasps: true,
+            reports: true,
+        };
+        let draws = Gaussian::new(lastmeter_sim::Streams::new(1).stream("t"));
+        let mut supply = Supply::new(facts, 3, (0.0, draws));
+        assert_eq!(supply.see(ms(10), [(0, 0.0), (1, 115.0)]), []);
+        assert_eq!(supply.see(ms(20), [(1, 114.9)]), []);
+        assert_eq!(supply.see(ms(30), [(2, 0.0)]), [Happened::Failed { at: ms(30) }]);
+        assert_eq!(supply.pass(ms(130)), [Happened::WentDark { at: ms(130) }]);
+        assert!(supply.worked_over(ms(0), ms(130)) && !supply.worked_over(ms(0), ms(131)));
+        assert_eq!(supply.see(ms(200), [(0, 230.0)]), []);
+        let again = Happened::WorksAgain { at: ms(300), away: ms(170) };
+        assert_eq!(supply.pass(ms(300)), [again]);
+        assert!(supply.worked_over(ms(300), ms(400)) && !supply.worked_over(ms(299), ms(400)));
+        assert!((0..1000).all(|_| !supply.draw_lost()), "a chance of nothing");
+    }
+
+    proptest! {
+        /// Failures and returns alternate, darkness lies between them, each in its time, and what
+        /// is asked about an instant agrees with what happened.
+        #[test]
+        fn what_happens_is_in_order_and_agrees_with_what_works(
+            hold_up in 1..3000_i64,
+            boot in 1..3000_i64,
+            steps in prop::collection::vec((0..2500_i64, any::<bool>()), 0..40),
+        ) {
+            let mut state = SupplyState::new(ms(hold_up), ms(boot));
+            let (mut at, mut is_dark, mut is_failed) = (0, false, false);
+            let mut last = SimDuration::ZERO;
+            let mut sights = steps.into_iter().map(|(gap, has)| (gap, Some(has)));
+            let tail = (hold_up + boot, None);
+            for (gap, has_voltage) in sights.by_ref().chain([tail]) {
+                at += gap;
+                let mut happened = Vec::new();
+                let expected_dark = !state.works_at(ms(at));
+                match has_voltage {
+                    Some(has) => state.see(ms(at), has, &mut happened),
+                    None => state.pass(ms(at), &mut happened),
+                }
+                for it in happened {
+                    let when = match it {
+                        Happened::Failed { at } => {
+                            prop_assert!(!is_failed && !is_dark);
+                            is_failed = true;
+                            at
+                        }
+                        Happened::WentDark { at } => {
+                            prop_assert!(is_failed && !is_dark);
+                            prop_assert_eq!(at, last + ms(hold_up));
+                            is_dark = true;
+                            at
+                        }
+                        Happened::Survived { at, away } => {
+                            prop_assert!(is_failed && !is_dark && away < ms(hold_up));
+                            is_failed = false;
+                            at
+                        }
+                        Happened::WorksAgain { at, away } => {
+                            prop_assert!(is_dark && away >= ms(hold_up));
+                            (is_failed, is_dark) = (false, false);
+                            at
+                        }
+                    };
+                    prop_assert!(when >= last && when <= ms(at));
+                    last = when;
+                }
+                prop_assert_eq!(is_dark, expected_dark);
+                prop_assert_eq!(state.works_at(ms(at)), !is_dark);
+            }
+        }
+
+        /// How often time is asked to pass changes nothing.
+        #[test]
+        fn pieces_of_time_do_not_matter(
+            steps in prop::collection::vec((0..900_i64, any::<bool>()), 0..30),
+            piece in 1..400_i64,
+        ) {
+            let mut changes = Vec::new();
+            let mut at = 0;
+            for (gap, has) in steps {
+                at += gap;
+                changes.push((at, has));
+            }
+            let whole = run(300, 500, &changes, at + 1000);
+            let (mut state, mut happened, mut now) =
+                (SupplyState::new(ms(300), ms(500)), Vec::new(), 0);
+            for (at, has) in changes {
+                while now + piece < at {
+                    now += piece;
+                    state.pass(ms(now), &mut happened);
+                }
+                state.see(ms(at), has, &mut happened);
+            }
+            state.pass(ms(at + 1000), &mut happened);
+            prop_assert_eq!(happened, whole);
+        }
+    }
+}
