@@ -43,6 +43,21 @@ pub struct Course {
     pub(super) frequency: Vec<Disturbance>,
 }
 
+impl Course {
+    /// When the network came to the steady state of a section: where waves lead to it, by the last
+    /// thing that was done in them.
+    fn changed_ns(&self, at: usize) -> i64 {
+        let until_ns = self.sections[at].from_ns;
+        let waves = at.checked_sub(1).map(|before| &self.sections[before]);
+        let Some(waves) = waves.filter(|it| matches!(it.what, Stretch::Waves(_))) else {
+            return until_ns;
+        };
+        let within = |it: &&Operation| (waves.from_ns..until_ns).contains(&it.at_ns);
+        let switched = self.operations.iter().filter(|it| it.deed.switches());
+        switched.rev().find(within).map_or(waves.from_ns, |it| it.at_ns)
+    }
+}
+
 /// Time without supply of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interruption {
@@ -140,9 +155,9 @@ impl Feeder {
         let mut all = Vec::new();
         for load in 0..self.setup.network.loads.len() {
             let mut since: Option<SimDuration> = None;
-            for section in &course.sections {
+            for (at, section) in course.sections.iter().enumerate() {
                 let Stretch::Steady { supplied, .. } = &section.what else { continue };
-                let from = SimDuration(section.from_ns);
+                let from = SimDuration(course.changed_ns(at));
                 match (since, supplied.get(load).copied().unwrap_or(true)) {
                     (None, false) => since = Some(from),
                     (Some(began), true) => {

@@ -286,7 +286,7 @@ impl Check for Events {
             let text = format!("{} of {device} on {} at {at}", found.what, found.phase);
             outcome.surplus.push((text, found.alert.at()));
         }
-        outcome.verdict(&self.context, facts, "report of a voltage event")
+        outcome.verdict(&self.context, facts, "event report")
     }
 }
 

@@ -155,7 +155,7 @@ impl Check for Supply {
             .collect();
         outcome.may_lack = ((1.0 - self.at_least) * outcome.wanted as f64).floor() as u64;
         outcome.others = self.readings.count();
-        let what = if self.is_gasp { "last gasp" } else { "report of a supply that is back" };
+        let what = if self.is_gasp { "last gasp" } else { "power-up report" };
         outcome.verdict(&self.context, facts, what)
     }
 }

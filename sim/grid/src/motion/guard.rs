@@ -25,8 +25,8 @@ pub(super) struct Guard {
 
 #[derive(Clone, Debug)]
 enum State {
-    /// Of each pole.
-    Fuses(Vec<Fuse>),
+    /// Of each pole, and what a blown one opens.
+    Fuses(Vec<Fuse>, bool),
     Breaker {
         relay: Box<Relay>,
         opening_s: f64,
@@ -52,7 +52,9 @@ impl Guard {
         let Protector { name, switch, what } = protector;
         let wires = network.switches[switch].from.wires.as_slice().to_vec();
         let state = match what {
-            Protection::Fuse(fuse) => State::Fuses(vec![fuse; wires.len()]),
+            Protection::Fuse { fuse, has_striker } => {
+                State::Fuses(vec![fuse; wires.len()], has_striker)
+            }
             Protection::Breaker { relay, opening_s } => {
                 State::Breaker { relay: Box::new(relay), opening_s, opens_in_s: None }
             }
@@ -83,7 +85,7 @@ impl Guard {
     pub(super) fn due_in(&self, poles: &[Complex64]) -> Option<f64> {
         let currents = self.currents(poles);
         match &self.state {
-            State::Fuses(fuses) => {
+            State::Fuses(fuses, _) => {
                 let due = fuses.iter().zip(poles).filter_map(|(it, pole)| it.due_in(pole.norm()));
                 due.reduce(f64::min)
             }
@@ -98,7 +100,8 @@ impl Guard {
     pub(super) fn step(&mut self, dt_s: f64, poles: &[Complex64]) -> Vec<Order> {
         let currents = self.currents(poles);
         let mut orders = Vec::new();
-        if let State::Fuses(fuses) = &mut self.state {
+        if let State::Fuses(fuses, has_striker) = &mut self.state {
+            let has_striker = *has_striker;
             for (pole, (fuse, current)) in fuses.iter_mut().zip(poles).enumerate() {
                 let mut passed_s = 0.0;
                 while let Some(act) = fuse.step(dt_s - passed_s, current.norm()) {
@@ -109,7 +112,7 @@ impl Guard {
                         (pole, wire),
                         passed_s,
                         act.event,
-                        act.event == FuseEvent::Cleared,
+                        (act.event == FuseEvent::Cleared, has_striker),
                     ));
                     if act.event == FuseEvent::Cleared {
                         break;
@@ -130,7 +133,8 @@ impl Guard {
         poles: &[Complex64],
     ) -> Vec<Order> {
         let mut orders = Vec::new();
-        if let State::Fuses(fuses) = &mut self.state {
+        if let State::Fuses(fuses, has_striker) = &mut self.state {
+            let has_striker = *has_striker;
             for (pole, fuse) in fuses.iter_mut().enumerate() {
                 let before_a = std::mem::replace(&mut self.before_a[pole], now_a[pole]);
                 let Some(act) = fuse.step_instantaneous(dt_s, before_a, now_a[pole]) else {
@@ -143,7 +147,7 @@ impl Guard {
                     (pole, wire),
                     act.after_s,
                     act.event,
-                    needs_zero == (act.event == FuseEvent::Melted),
+                    (needs_zero == (act.event == FuseEvent::Melted), has_striker),
                 ));
             }
         } else {
@@ -166,7 +170,7 @@ impl Guard {
             orders.push(Order { after_s, action, deed, detail });
         };
         match &mut self.state {
-            State::Fuses(_) => {}
+            State::Fuses(..) => {}
             State::Breaker { relay, opening_s, opens_in_s } => {
                 let mut from_s = 0.0;
                 if opens_in_s.is_none()
@@ -228,9 +232,10 @@ fn fuse_order(
     (pole, wire): (usize, Wire),
     after_s: f64,
     event: FuseEvent,
-    opens: bool,
+    (opens, has_striker): (bool, bool),
 ) -> Order {
     let deed = if event == FuseEvent::Melted { Deed::Melted } else { Deed::Blown };
-    let open = Action::Open { switch, pole: Pole::One(pole), at_zero: true };
+    let pole = if has_striker { Pole::All } else { Pole::One(pole) };
+    let open = Action::Open { switch, pole, at_zero: true };
     Order { after_s, action: opens.then_some(open), deed, detail: format!("phase {wire}") }
 }

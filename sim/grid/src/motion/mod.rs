@@ -139,7 +139,12 @@ pub struct Protector {
 #[derive(Clone, Debug)]
 pub enum Protection {
     /// A fuse in each pole, all alike.
-    Fuse(Fuse),
+    Fuse {
+        /// The one in a pole.
+        fuse: Fuse,
+        /// Whether its striker opens all poles of the switch, each at its current's zero.
+        has_striker: bool,
+    },
     /// A breaker that a relay opens.
     Breaker {
         /// The relay.
@@ -177,6 +182,12 @@ pub enum Deed {
 }
 
 impl Deed {
+    /// Whether the network is another one after it.
+    #[must_use]
+    pub const fn switches(self) -> bool {
+        !matches!(self, Self::Tripped | Self::Melted | Self::Idle)
+    }
+
     /// The word in records.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -236,7 +236,7 @@ fn a_fuse_melts_by_the_integral_of_what_was_recorded() {
     // Constant I2t of 5 kA2s from 60 A on.
     let melting = Curve::table(vec![(60.0, 5e3 / 3600.0), (6e3, 5e3 / 36e6)], Beyond::SquareTime);
     let fuse = Fuse::new(melting.unwrap(), None).unwrap();
-    let what = Protection::Fuse(fuse);
+    let what = Protection::Fuse { fuse, has_striker: false };
     let protectors = vec![Protector { name: "fuse:q0".into(), switch: 0, what }];
     for at_ms in [501.0, 505.0, 508.0] {
         let kind = FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C));

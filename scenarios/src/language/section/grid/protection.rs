@@ -118,6 +118,12 @@ static FUSE: Entry = Entry {
             "points by rising current",
         ),
         Field::default("clearing", Kind::List(&Kind::Table(POINT)), "[]", "likewise"),
+        Field::default(
+            "striker",
+            Kind::Boolean,
+            "false",
+            "whether a blown fuse opens the other conductors of the switch too",
+        ),
     ],
 };
 
@@ -229,7 +235,10 @@ impl From<SettingError> for Refusal {
 
 fn built(kind: ProtectionKind, values: &Values, frequency_hz: f64) -> Result<Protection, Refusal> {
     Ok(match kind {
-        ProtectionKind::Fuse => Protection::Fuse(fuse(values, frequency_hz)?),
+        ProtectionKind::Fuse => {
+            let fuse = fuse(values, frequency_hz)?;
+            Protection::Fuse { fuse, has_striker: values.boolean("striker") }
+        }
         ProtectionKind::Breaker => {
             let slow = (values.si("multiplier"), values.si("time"));
             let relay = relay(values, slow, values.si_opt("instantaneous"))?;
