@@ -95,7 +95,7 @@ impl Asked<'_> {
         }
         let flow = flow::solve(self.network, self.before).map_err(|why| text(&why))?;
         let loads = Loads::AsFlow(&flow);
-        let mut transient = Transient::<N>::new(self.network, &Options { step_s, loads })
+        let mut transient = Transient::<N>::new(self.network, &Options { step_s, loads, saturations: &[] })
             .map_err(|why| text(&why))?;
         for event in self.events {
             for action in &event.actions {

@@ -4,6 +4,7 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex64;
 
+use super::nonlinear::Bend;
 use super::{Rule, Transient};
 use crate::block::{Block, Column, Scalar, apply};
 use crate::block_lu::{Matrix, Symbolic};
@@ -79,6 +80,22 @@ pub(super) struct Conductance {
     pub(super) siemens: f64,
     pub(super) is_switched: bool,
     pub(super) is_closed: bool,
+    /// The branch that has it beyond its bounds, and its own law.
+    pub(super) bend: Option<usize>,
+}
+
+impl Conductance {
+    pub(super) const fn fixed(taps: Taps, siemens: f64) -> Self {
+        Self { taps, siemens, is_switched: false, is_closed: true, bend: None }
+    }
+
+    pub(super) const fn switched(taps: Taps, siemens: f64, is_closed: bool) -> Self {
+        Self { taps, siemens, is_switched: true, is_closed, bend: None }
+    }
+
+    pub(super) const fn bent(self, bend: usize) -> Self {
+        Self { bend: Some(bend), ..self }
+    }
 }
 
 /// The voltage of a source.
@@ -100,7 +117,7 @@ pub(super) struct Emf<const N: usize> {
 pub struct Energy {
     /// From sources.
     pub in_j: f64,
-    /// In resistances, those of sources, closed switches and faults among them.
+    /// In resistances, those of sources, closed switches and faults among them, and in arcs.
     pub dissipated_j: f64,
     /// In inductances and capacitances now.
     pub stored_j: f64,
@@ -124,6 +141,7 @@ impl Energy {
 pub(super) struct Flows<const N: usize> {
     series: Vec<(Column<N, f64>, Column<N, f64>)>,
     coils: Vec<f64>,
+    bends: Vec<f64>,
     voltage_v: Vec<Column<N, f64>>,
 }
 
@@ -285,6 +303,10 @@ impl<const N: usize> Transient<N> {
             };
             it.taps.inject(right, it.history_a);
         }
+        for it in &mut self.bends {
+            let taps = &self.conductances[it.conductance].taps;
+            taps.inject(right, it.history_a(rule, taps.across(&self.voltage_v)));
+        }
     }
 
     /// Currents by the voltages that were solved.
@@ -302,6 +324,10 @@ impl<const N: usize> Transient<N> {
             it.driven_a = it.conductance * it.taps.across(voltage_v);
             it.current_a = it.driven_a + it.history_a;
         }
+        for it in &mut self.bends {
+            let own = &self.conductances[it.conductance];
+            it.take(own.taps.across(voltage_v), own);
+        }
     }
 
     /// What is stored in inductances and capacitances, joules.
@@ -315,13 +341,15 @@ impl<const N: usize> Transient<N> {
             dot(voltage, &apply(&it.farad, voltage)) / 2.0
         });
         let coils = self.coils.iter().map(|it| it.inductance_h * it.current_a.powi(2) / 2.0);
-        series.chain(capacitors).chain(coils).sum()
+        let cores = self.bends.iter().map(Bend::stored_j);
+        series.chain(capacitors).chain(coils).chain(cores).sum()
     }
 
     pub(super) fn flows_now(&self) -> Flows<N> {
         Flows {
             series: self.series.iter().map(|it| (it.current_a, it.emf_v)).collect(),
             coils: self.coils.iter().map(|it| it.current_a).collect(),
+            bends: self.bends.iter().map(|it| it.current_a).collect(),
             voltage_v: self.voltage_v.clone(),
         }
     }
@@ -341,10 +369,16 @@ impl<const N: usize> Transient<N> {
         for (it, current) in self.coils.iter().zip(&before.coils) {
             dissipated_w += it.resistance_ohm * f64::midpoint(it.current_a, *current).powi(2);
         }
-        for it in self.conductances.iter().filter(|it| it.is_closed) {
-            let across =
-                f64::midpoint(it.taps.across(&self.voltage_v), it.taps.across(&before.voltage_v));
+        let across_v = |taps: &Taps| {
+            f64::midpoint(taps.across(&self.voltage_v), taps.across(&before.voltage_v))
+        };
+        for it in self.conductances.iter().filter(|it| it.is_closed && it.bend.is_none()) {
+            let across = across_v(&it.taps);
             dissipated_w += it.siemens * across * across;
+        }
+        for (it, current) in self.bends.iter().zip(&before.bends).filter(|(it, _)| !it.is_core()) {
+            let across = across_v(&self.conductances[it.conductance].taps);
+            dissipated_w += f64::midpoint(it.current_a, *current) * across;
         }
         let stored_j = self.stored_j();
         if let Some(energy) = &mut self.energy {

@@ -19,6 +19,7 @@
 
 mod compile;
 mod elements;
+mod nonlinear;
 mod steady;
 mod switching;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod tests;
 
 pub use compile::{Loads, Options, TransientError};
 pub use elements::Energy;
+pub use nonlinear::{Arc, Saturation};
 pub use switching::{Action, FaultKind, Place, Pole};
 
 use crate::block::Column;
@@ -53,6 +55,9 @@ pub struct Transient<const N: usize> {
     coils: Vec<Coil>,
     conductances: Vec<Conductance>,
     sources: Vec<Emf<N>>,
+    bends: Vec<nonlinear::Bend>,
+    /// Whether the next step is damped, as a branch bent late in the last one.
+    is_unsettled: bool,
     switching: switching::Switching,
     names: compile::Names,
     energy: Option<Energy>,
@@ -140,11 +145,13 @@ impl<const N: usize> Transient<N> {
     /// If a switching leaves a network without a solution.
     pub fn advance(&mut self) -> Result<(), TransientError> {
         let until_s = self.time_s + self.step_s;
+        if !self.bends.is_empty() {
+            self.age_arcs()?;
+        }
         if self.is_watched(until_s) {
             return self.advance_with_switching(until_s);
         }
-        self.go(Rule::Trapezoidal, until_s);
-        Ok(())
+        self.step(until_s)
     }
 
     /// One solution by a rule, up to an instant.
