@@ -355,10 +355,15 @@ impl<const N: usize> Transient<N> {
     }
 
     /// Books the energies of a step from these flows to those of now: means of both ends, with
-    /// which the trapezoidal rule is exact.
-    pub(super) fn book(&mut self, before: &Flows<N>, length_s: f64) {
+    /// which the trapezoidal rule is exact, and the end of a damped step, which knows nothing of
+    /// the voltages before a switching.
+    pub(super) fn book(&mut self, before: &Flows<N>, rule: Rule, length_s: f64) {
+        let of_both = |now: f64, before: f64| match rule {
+            Rule::Trapezoidal => f64::midpoint(now, before),
+            Rule::Damped => now,
+        };
         let mean = |a: &Column<N, f64>, b: &Column<N, f64>| -> Column<N, f64> {
-            std::array::from_fn(|k| f64::midpoint(a[k], b[k]))
+            std::array::from_fn(|k| of_both(a[k], b[k]))
         };
         let (mut in_w, mut dissipated_w) = (0.0, 0.0);
         for (it, (current, emf)) in self.series.iter().zip(&before.series) {
@@ -367,18 +372,17 @@ impl<const N: usize> Transient<N> {
             dissipated_w += dot(&current, &apply(&it.resistance_ohm, &current));
         }
         for (it, current) in self.coils.iter().zip(&before.coils) {
-            dissipated_w += it.resistance_ohm * f64::midpoint(it.current_a, *current).powi(2);
+            dissipated_w += it.resistance_ohm * of_both(it.current_a, *current).powi(2);
         }
-        let across_v = |taps: &Taps| {
-            f64::midpoint(taps.across(&self.voltage_v), taps.across(&before.voltage_v))
-        };
+        let across_v =
+            |taps: &Taps| of_both(taps.across(&self.voltage_v), taps.across(&before.voltage_v));
         for it in self.conductances.iter().filter(|it| it.is_closed && it.bend.is_none()) {
             let across = across_v(&it.taps);
             dissipated_w += it.siemens * across * across;
         }
         for (it, current) in self.bends.iter().zip(&before.bends).filter(|(it, _)| !it.is_core()) {
             let across = across_v(&self.conductances[it.conductance].taps);
-            dissipated_w += f64::midpoint(it.current_a, *current) * across;
+            dissipated_w += of_both(it.current_a, *current) * across;
         }
         let stored_j = self.stored_j();
         if let Some(energy) = &mut self.energy {

@@ -145,9 +145,6 @@ impl<const N: usize> Transient<N> {
     /// If a switching leaves a network without a solution.
     pub fn advance(&mut self) -> Result<(), TransientError> {
         let until_s = self.time_s + self.step_s;
-        if !self.bends.is_empty() {
-            self.age_arcs()?;
-        }
         if self.is_watched(until_s) {
             return self.advance_with_switching(until_s);
         }
@@ -165,7 +162,7 @@ impl<const N: usize> Transient<N> {
         let length_s = until_s - self.time_s;
         self.time_s = until_s;
         if let Some(before) = before {
-            self.book(&before, length_s);
+            self.book(&before, rule, length_s);
         }
     }
 

@@ -2,12 +2,13 @@
 //!
 //! Each is a conductance that is switched by what drives it: a core beyond its knee by its flux
 //! linkage, a long arc beyond its voltage. A step in which one of them would leave its side of a
-//! bound is taken back and made of two half steps by the backward Euler rule, as after a switching;
-//! each of them is repeated until all sides agree with what was solved. So the raster of the steps
-//! stays, and a network without such elements is played as if there were none.
+//! bound is taken back, to the zero of an arc's current or else to its beginning, and two half steps
+//! by the backward Euler rule follow as after a switching; each of them is repeated until all sides
+//! agree with what was solved. A network without such elements is played as if there were none.
 
 use super::compile::TransientError;
 use super::elements::{Conductance, Taps};
+use super::switching::Snapshot;
 use super::{Rule, Transient};
 
 /// So many times all sides that disagree change together; then the worst one alone.
@@ -87,7 +88,15 @@ enum Law {
     /// By voltage.
     Long { is_ending: bool },
     /// A conductance that moves from step to step.
-    Dynamic { voltage_v: f64, resistance_ohm: f64, time_constant_s: f64, last_a: f64 },
+    Dynamic {
+        voltage_v: f64,
+        resistance_ohm: f64,
+        time_constant_s: f64,
+        /// The instant that the conductance holds for.
+        aged_s: f64,
+        /// An instant before, and the current then.
+        last: Option<(f64, f64)>,
+    },
 }
 
 /// A branch without current between two bounds of what drives it, which grows straight beyond them.
@@ -283,22 +292,36 @@ impl<const N: usize> Transient<N> {
         })
     }
 
-    /// A step of full length.
+    /// A step of full length, or to the zero of an arc's current in it and a step on from there.
     pub(super) fn step(&mut self, until_s: f64) -> Result<(), TransientError> {
         if self.bends.is_empty() {
             self.go(Rule::Trapezoidal, until_s);
             return Ok(());
         }
         if !self.is_unsettled {
+            self.age_arcs(until_s)?;
             let before = self.snapshot();
             self.go(Rule::Trapezoidal, until_s);
+            let share = self.first_zero(&before);
             if !self.change_sides(0) {
                 return Ok(());
             }
-            self.go_back(&before, 0.0, before.time_s);
+            self.go_back(&before, share, before.time_s + share * (until_s - before.time_s));
             self.refactor_after_switching()?;
         }
         self.damp()
+    }
+
+    /// Where in a step the first current of a long arc has its zero, as a share of it, else its
+    /// beginning. What follows on it is not continuous: an arc's voltage changes its sign. Flux is,
+    /// and so is an arc that begins to burn.
+    fn first_zero(&self, before: &Snapshot<N>) -> f64 {
+        let both = self.bends.iter().zip(&before.bends);
+        let zero = both.filter_map(|(it, &(_, before_a))| {
+            let is_zero = matches!(it.law, Law::Long { .. }) && before_a * it.current_a < 0.0;
+            is_zero.then(|| before_a / (before_a - it.current_a))
+        });
+        zero.reduce(f64::min).unwrap_or(0.0)
     }
 
     /// Two half steps that leave no oscillation behind.
@@ -320,6 +343,7 @@ impl<const N: usize> Transient<N> {
             self.go(Rule::Damped, until_s);
             return Ok(false);
         }
+        self.age_arcs(until_s)?;
         let before = self.snapshot();
         for round in 0..ROUNDS {
             self.go(Rule::Damped, until_s);
@@ -356,28 +380,32 @@ impl<const N: usize> Transient<N> {
         !moving.is_empty()
     }
 
-    /// Conductances of arcs as the currents at the beginning of a step have them at its end.
-    pub(super) fn age_arcs(&mut self) -> Result<(), TransientError> {
-        let mut is_changed = false;
+    /// Brings the conductances of dynamic arcs on to the end of a step.
+    fn age_arcs(&mut self, until_s: f64) -> Result<(), TransientError> {
+        let now_s = self.time_s;
         for it in &mut self.bends {
             let (current_a, conductance) = (it.current_a, &mut self.conductances[it.conductance]);
-            if !conductance.is_closed {
-                continue;
-            }
-            let Law::Dynamic { voltage_v, resistance_ohm, time_constant_s, last_a } = &mut it.law
+            let Law::Dynamic { voltage_v, resistance_ohm, time_constant_s, aged_s, last } =
+                &mut it.law
             else {
                 continue;
             };
-            // The current in the middle of the step, straight on from the step before.
-            let middle_a = (current_a + (current_a - *last_a) / 2.0).abs();
-            *last_a = current_a;
+            // Before its first solution, a current is not there to be followed.
+            if !conductance.is_closed || current_a == 0.0 || *aged_s >= until_s {
+                continue;
+            }
+            // The current in the middle, straight on from the step before.
+            let rate = last.map(|(at_s, a)| (current_a - a) / (now_s - at_s));
+            let rate = rate.filter(|it| it.is_finite()).unwrap_or(0.0);
+            let middle_s = f64::midpoint(*aged_s, until_s);
+            let middle_a = (current_a + rate * (middle_s - now_s)).abs();
             let stationary = middle_a / (*voltage_v + *resistance_ohm * middle_a);
-            let kept = libm::exp(-self.step_s / *time_constant_s);
+            let kept = libm::exp((*aged_s - until_s) / *time_constant_s);
             conductance.siemens = stationary + (conductance.siemens - stationary) * kept;
+            (*aged_s, *last) = (until_s, Some((now_s, current_a)));
             self.switching.changed.push(it.conductance);
-            is_changed = true;
         }
-        if is_changed { self.refactor_after_switching() } else { Ok(()) }
+        if self.switching.changed.is_empty() { Ok(()) } else { self.refactor_after_switching() }
     }
 
     /// Whether an arc burns on until its current is zero.
@@ -412,8 +440,8 @@ impl<const N: usize> Transient<N> {
                 (siemens, false, Bend::arc(conductance, law, siemens, bounds))
             }
             Arc::Dynamic { voltage_v, resistance_ohm, time_constant_s, initial_siemens } => {
-                let last_a = 0.0;
-                let law = Law::Dynamic { voltage_v, resistance_ohm, time_constant_s, last_a };
+                let (aged_s, last) = (self.time_s, None);
+                let law = Law::Dynamic { voltage_v, resistance_ohm, time_constant_s, aged_s, last };
                 let bounds = [f64::NEG_INFINITY, f64::INFINITY];
                 (initial_siemens, true, Bend::arc(conductance, law, 0.0, bounds))
             }

@@ -3,7 +3,7 @@
 use super::compile::TransientError;
 use super::elements::{Conductance, Flows, Taps};
 use super::nonlinear::Arc;
-use super::{Energy, Transient};
+use super::{Energy, Rule, Transient};
 use crate::block::Column;
 use crate::network::{NodeId, Wire, Wires};
 
@@ -123,7 +123,7 @@ pub(super) struct Snapshot<const N: usize> {
     series_a: Vec<Column<N, f64>>,
     coils_a: Vec<f64>,
     /// What drives a branch that bends, and its current.
-    bends: Vec<(f64, f64)>,
+    pub(super) bends: Vec<(f64, f64)>,
     energy: Option<Energy>,
     flows: Option<Flows<N>>,
 }
@@ -267,7 +267,8 @@ impl<const N: usize> Transient<N> {
         self.step(until_s)?;
         let zeros = self.zeros(&before);
         let zero = zeros.iter().map(|(share, _)| *share).reduce(f64::min);
-        let length_s = until_s - from_s;
+        // It may be longer, to the end of a damping.
+        let length_s = self.time_s - from_s;
         let due =
             self.switching.queue.first().map(|(at_s, _)| ((at_s - from_s) / length_s).max(0.0));
         let due = due.filter(|share| *share <= 1.0);
@@ -360,7 +361,7 @@ impl<const N: usize> Transient<N> {
         self.sources_at(at_s);
         self.energy = before.energy;
         if let Some(flows) = &before.flows {
-            self.book(flows, length_s);
+            self.book(flows, Rule::Trapezoidal, length_s);
         }
     }
 

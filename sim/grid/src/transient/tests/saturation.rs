@@ -72,8 +72,7 @@ fn on_the_curve(both_vs: f64, residual_vs: f64) -> (f64, f64) {
         return (current_a, residual_vs + unsaturated_h * current_a);
     }
     let beyond_a = (both_vs - sign * knee_vs - source_h * knee_a) / (source_h + air_h);
-    let current_a = if beyond_a * sign > knee_a * sign { beyond_a } else { knee_a };
-    (current_a, sign * knee_vs + air_h * (current_a - knee_a))
+    (knee_a + beyond_a, sign * knee_vs + air_h * beyond_a)
 }
 
 /// What is expected at instants: current in ampere and flux per unit.
@@ -110,7 +109,6 @@ fn energised(begin_s: f64, step_s: f64) -> Inrush {
     let network = network(false, at_first(c(0.0, -NO_LOAD_PU)));
     let mut transient = begin(&network, &[IRON], step_s);
     transient.schedule(begin_s, Action::Close { switch: 0, pole: Pole::All }).unwrap();
-    transient.count_energy();
     let mut seen: Inrush = Inrush::default();
     while transient.time_s() < begin_s + 0.1 {
         transient.advance().unwrap();
@@ -128,9 +126,6 @@ fn energised(begin_s: f64, step_s: f64) -> Inrush {
             seen.1[limb].push((current_a, transient.flux_pu(0, limb).unwrap()));
         }
     }
-    let energy = *transient.energy().unwrap();
-    assert!(energy.residual_j().abs() < 1e-6 * energy.in_j, "{energy:?}");
-    assert!(energy.removed_j.abs() < 1e-3 * energy.in_j, "{energy:?}");
     seen
 }
 
@@ -171,10 +166,36 @@ fn an_inrush_has_a_second_harmonic_and_decays() {
             at_s.iter().zip(samples).map(|(at_s, it)| (at_s * order, it.0)).collect();
         phasor(&stretched[..400]).norm()
     };
-    let share = harmonic(2.0, &found[0]) / harmonic(1.0, &found[0]);
-    assert!((0.2..0.7).contains(&share), "{share}");
+    let share = |of: &[(f64, f64)]| harmonic(2.0, of) / harmonic(1.0, of);
+    let expected = integrated(0.02 - 0.4 / OMEGA, 0.4, IRON.residual_flux_pu[0], &at_s);
+    let (found_share, expected) = (share(&found[0]), share(&expected));
+    // Relays restrain commonly at 15 %.
+    assert!((0.15..0.7).contains(&found_share), "{found_share}");
+    assert!((found_share - expected).abs() < 1e-3, "{found_share} {expected}");
     let (first, last) = (peak(&found[0][..400]), peak(&found[0][1600..]));
     assert!(last < 0.97 * first, "{first} {last}");
+}
+
+#[test]
+fn energies_of_saturated_iron_add_up() {
+    let removed = [50e-6, 25e-6].map(|step_s| {
+        let mut network = network(false, at_first(c(0.002, -NO_LOAD_PU)));
+        network.transformers[0].windings[0].connection = Connection::abc(NodeId(0));
+        network.switches.clear();
+        let mut transient = begin(&network, &[IRON], step_s);
+        transient.count_energy();
+        let mut saturated = 0;
+        while transient.time_s() < 0.1 {
+            transient.advance().unwrap();
+            saturated += u32::from(transient.flux_pu(0, 0).unwrap() > IRON.knee_pu);
+        }
+        let energy = *transient.energy().unwrap();
+        assert!(saturated > 100 && energy.in_j > 100.0, "{saturated} {energy:?}");
+        assert!(energy.residual_j().abs() < 1e-7 * energy.in_j, "{energy:?}");
+        energy.removed_j / energy.in_j
+    });
+    assert!((0.0..0.02).contains(&removed[0]), "{removed:?}");
+    assert!(removed[1] < 0.6 * removed[0], "{removed:?}");
 }
 
 #[test]
