@@ -143,11 +143,13 @@ fn an_inrush_is_that_of_the_equation() {
             let expected = integrated(begin_s, angle_rad, IRON.residual_flux_pu[limb], &at_s);
             let (first, largest) = (peak(&found[..400]), peak(&expected[..400]));
             assert!((first - largest).abs() < 1e-3 * largest, "{limb}: {first} {largest}");
-            for ((found, expected), at_s) in found.iter().zip(&expected).zip(&at_s) {
-                let off = (found.0 - expected.0).abs();
-                assert!(off < 2e-3 * largest, "{limb} {at_s}: {found:?} {expected:?} {largest}");
-                assert!((found.1 - expected.1).abs() < 1e-3, "{limb} {at_s}: {found:?}");
-            }
+            let both = found.iter().zip(&expected);
+            let worst = both.fold((0.0_f64, 0.0_f64), |worst, (found, expected)| {
+                let off = (found.0 - expected.0).abs() / largest;
+                (worst.0.max(off), worst.1.max((found.1 - expected.1).abs()))
+            });
+            // Each bend moves the flux a little, and that adds up.
+            assert!(worst.0 < 5e-3 && worst.1 < 6e-4, "{begin_s} {limb}: {worst:?}");
         }
         if begin_s < 0.02 {
             // The voltage's whole half wave lies on the residual flux.
