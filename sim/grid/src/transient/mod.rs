@@ -153,8 +153,13 @@ impl<const N: usize> Transient<N> {
 
     /// One solution by a rule, up to an instant.
     fn go(&mut self, rule: Rule, until_s: f64) {
+        self.go_with_sources_of(rule, until_s, until_s);
+    }
+
+    /// The same with the sources of an instant.
+    fn go_with_sources_of(&mut self, rule: Rule, until_s: f64, sources_s: f64) {
         let before = self.energy.is_some().then(|| self.flows_now());
-        self.sources_at(until_s);
+        self.sources_at(sources_s);
         self.gather(rule);
         self.matrix.solve(&self.symbolic, &mut self.right, &mut self.work);
         std::mem::swap(&mut self.voltage_v, &mut self.right);
