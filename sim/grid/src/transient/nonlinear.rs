@@ -9,7 +9,7 @@
 use super::compile::TransientError;
 use super::elements::{Conductance, Taps};
 use super::switching::Snapshot;
-use super::{Rule, Transient};
+use super::{Energy, Rule, Transient};
 
 /// So many times all sides that disagree change together; then the worst one alone.
 const TOGETHER: usize = 8;
@@ -298,6 +298,7 @@ impl<const N: usize> Transient<N> {
             self.go(Rule::Trapezoidal, until_s);
             return Ok(());
         }
+        let residual_j = self.residual_j();
         if !self.is_unsettled {
             self.age_arcs(until_s)?;
             let before = self.snapshot();
@@ -309,7 +310,7 @@ impl<const N: usize> Transient<N> {
             self.go_back(&before, share, before.time_s + share * (until_s - before.time_s));
             self.refactor_after_switching()?;
         }
-        self.damp()
+        self.damp(residual_j)
     }
 
     /// Where in a step the first current of a long arc has its zero, as a share of it, else its
@@ -324,8 +325,14 @@ impl<const N: usize> Transient<N> {
         zero.reduce(f64::min).unwrap_or(0.0)
     }
 
-    /// Two half steps that leave no oscillation behind.
-    pub(super) fn damp(&mut self) -> Result<(), TransientError> {
+    /// What did not add up so far, joules.
+    pub(super) fn residual_j(&self) -> f64 {
+        self.energy.as_ref().map_or(0.0, Energy::residual_j)
+    }
+
+    /// Two half steps that leave no oscillation behind. What does not add up more than this is what
+    /// they took out, and what lies between a step's beginning and a switching in it.
+    pub(super) fn damp(&mut self, residual_j: f64) -> Result<(), TransientError> {
         let (begun_s, until_s) = (self.time_s, self.time_s + self.step_s);
         let middle_s = begun_s + self.step_s / 2.0;
         // Where branches bend there are many of these steps. With the sources of its beginning in
@@ -335,8 +342,7 @@ impl<const N: usize> Transient<N> {
         // What changed only in the second half is damped over another step.
         self.is_unsettled = self.go_damped(until_s, until_s)?;
         if let Some(energy) = &mut self.energy {
-            // What the damping took out is what does not add up over it.
-            energy.removed_j += energy.residual_j();
+            energy.removed_j += energy.residual_j() - residual_j;
         }
         Ok(())
     }

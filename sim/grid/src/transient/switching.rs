@@ -261,8 +261,9 @@ impl<const N: usize> Transient<N> {
         let is_due = self.switching.queue.first().is_some_and(|(at_s, _)| *at_s <= from_s);
         if is_due || !self.switching.overdue.is_empty() {
             // It is due where the step begins: nothing has to be found.
-            return self.switch_now();
+            return self.switch_now(self.residual_j());
         }
+        let residual_j = self.residual_j();
         let before = self.snapshot();
         self.step(until_s)?;
         let zeros = self.zeros(&before);
@@ -278,11 +279,11 @@ impl<const N: usize> Transient<N> {
             self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
         }
-        self.switch_now()
+        self.switch_now(residual_j)
     }
 
     /// Does what is due now, and goes on to the end of the damping.
-    fn switch_now(&mut self) -> Result<(), TransientError> {
+    fn switch_now(&mut self, residual_j: f64) -> Result<(), TransientError> {
         for conductance in std::mem::take(&mut self.switching.overdue) {
             self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
@@ -294,7 +295,7 @@ impl<const N: usize> Transient<N> {
         }
         self.refactor_after_switching()?;
         let first = self.across_opening();
-        self.damp()?;
+        self.damp(residual_j)?;
         let both = first.into_iter().zip(self.across_opening());
         let passed =
             both.zip(&self.switching.opening).filter(|((first, last), _)| first * last < 0.0);
