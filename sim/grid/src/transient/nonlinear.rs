@@ -2,7 +2,7 @@
 //!
 //! Each is a conductance that is switched by what drives it: a core beyond its knee by its flux
 //! linkage, a long arc beyond its voltage. A step in which one of them would leave its side of a
-//! bound is taken back, to the zero of an arc's current or else to its beginning, and two half steps
+//! bound is taken back, to the zero of an arc's current or else to its beginning. Two half steps
 //! by the backward Euler rule follow as after a switching; each of them is repeated until all sides
 //! agree with what was solved. A network without such elements is played as if there were none.
 
@@ -423,8 +423,8 @@ impl<const N: usize> Transient<N> {
         self.bends.iter().any(|it| it.law == (Law::Long { is_ending: true }))
     }
 
-    /// Ends a long arc, if that conductance is one: at the zero of its current, which may be now, or
-    /// at once.
+    /// Ends a long arc, if that conductance is one: at once, or at the zero of its current, which
+    /// may be now.
     pub(super) fn end_arc(&mut self, conductance: usize, at_zero: bool) -> bool {
         let Some(bend) = self.conductances[conductance].bend else { return false };
         let it = &mut self.bends[bend];
