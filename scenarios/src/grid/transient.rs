@@ -95,8 +95,9 @@ impl Asked<'_> {
         }
         let flow = flow::solve(self.network, self.before).map_err(|why| text(&why))?;
         let loads = Loads::AsFlow(&flow);
-        let mut transient = Transient::<N>::new(self.network, &Options { step_s, loads })
-            .map_err(|why| text(&why))?;
+        let mut transient =
+            Transient::<N>::new(self.network, &Options { step_s, loads, saturations: &[] })
+                .map_err(|why| text(&why))?;
         for event in self.events {
             for action in &event.actions {
                 transient.schedule(event.at_s, *action).map_err(|why| text(&why))?;

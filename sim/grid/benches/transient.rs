@@ -88,7 +88,7 @@ fn chain(nodes: usize) -> Network {
 
 /// Microseconds of a step, and of a switching.
 fn timed(network: &Network) -> [f64; 2] {
-    let options = Options { step_s: STEP_S, loads: Loads::Rated };
+    let options = Options { step_s: STEP_S, loads: Loads::Rated, saturations: &[] };
     let begun = Transient::<3>::new(network, &options).expect("a network that can be played");
     let last = network.nodes.len() as u32 - 1;
     let fault = |id| Action::Fault {

@@ -140,7 +140,8 @@ impl<const N: usize> Player<'_, N> {
     fn compile(&mut self) -> Result<(), MotionError> {
         let step_s = self.motion.options.step_s;
         let loads = Loads::AsFlow(self.flow);
-        let mut circuit = Transient::new(&self.network, &transient::Options { step_s, loads })?;
+        let mut circuit =
+            Transient::new(&self.network, &transient::Options { step_s, loads, saturations: &[] })?;
         circuit.damp_for(DAMPED_STEPS);
         circuit.set(&self.motion.standing.actions(&self.network))?;
         self.circuit = Some(circuit);

@@ -1,13 +1,14 @@
 //! What is played of a network.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::f64::consts::TAU;
+use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex64;
 use thiserror::Error;
 
 use super::Transient;
 use super::elements::{Capacitor, Coil, Conductance, Emf, Series, Taps};
+use super::nonlinear::{Bend, Saturation};
 use super::switching::{PoleAt, Switching};
 use crate::block::{Block, add_to, inverse, product, zero};
 use crate::block_lu::{Matrix, Symbolic};
@@ -44,6 +45,8 @@ pub struct Options<'a> {
     pub step_s: f64,
     /// What loads are.
     pub loads: Loads<'a>,
+    /// Transformers whose iron saturates; all others stay linear.
+    pub saturations: &'a [Saturation],
 }
 
 /// Why a network cannot be played.
@@ -122,6 +125,7 @@ struct Gathered<const N: usize> {
     coils: Vec<Coil>,
     conductances: Vec<Conductance>,
     sources: Vec<Emf<N>>,
+    bends: Vec<Bend>,
 }
 
 pub(super) fn compile<const N: usize>(
@@ -146,6 +150,7 @@ pub(super) fn compile<const N: usize>(
         coils: Vec::new(),
         conductances: Vec::new(),
         sources: Vec::new(),
+        bends: Vec::new(),
     };
     let mut names = Names {
         nodes: network.nodes.iter().map(|node| node.name.clone()).collect(),
@@ -154,8 +159,18 @@ pub(super) fn compile<const N: usize>(
     for line in &network.lines {
         names.line.push(gathered.line(line)?);
     }
-    for transformer in &network.transformers {
-        gathered.transformer(transformer)?;
+    for it in options.saturations {
+        it.check(network.transformers.len())?;
+    }
+    for (place, transformer) in network.transformers.iter().enumerate() {
+        let mut own = options.saturations.iter().filter(|it| it.transformer == place);
+        let saturation = own.next();
+        if own.next().is_some() {
+            let what = "it has two saturations: expected one at most";
+            let fault = Fault::new("transformer", &transformer.name, transformer.place, what);
+            return Err(TransientError::Element(fault));
+        }
+        gathered.transformer(transformer, saturation)?;
     }
     for (place, source) in network.sources.iter().enumerate().filter(|(_, it)| it.connected) {
         gathered.source(network, place, source)?;
@@ -269,8 +284,7 @@ impl<const N: usize> Gathered<N> {
     }
 
     fn switched(&mut self, taps: Taps, siemens: f64, is_closed: bool) {
-        let is_switched = true;
-        self.conductances.push(Conductance { taps, siemens, is_switched, is_closed });
+        self.conductances.push(Conductance::switched(taps, siemens, is_closed));
     }
 
     /// An admittance at rated frequency between two places: a conductance, beside it an inductance
@@ -282,8 +296,7 @@ impl<const N: usize> Gathered<N> {
         y: Complex64,
     ) {
         if y.re != 0.0 {
-            let (is_switched, is_closed) = (false, true);
-            self.conductances.push(Conductance { taps, siemens: y.re, is_switched, is_closed });
+            self.conductances.push(Conductance::fixed(taps, y.re));
         }
         if y.im < 0.0 {
             self.coil(taps, Complex64::new(0.0, -1.0 / y.im));
@@ -394,9 +407,7 @@ impl<const N: usize> Gathered<N> {
     /// Earths a wire solidly.
     fn earth(&mut self, node: u32, wire: usize) {
         let taps = Taps::between((node, wire), None);
-        let (is_switched, is_closed) = (false, true);
-        let siemens = 1.0 / SWITCH_OHM;
-        self.conductances.push(Conductance { taps, siemens, is_switched, is_closed });
+        self.conductances.push(Conductance::fixed(taps, 1.0 / SWITCH_OHM));
     }
 
     fn load(
@@ -451,7 +462,11 @@ impl<const N: usize> Gathered<N> {
         Ok(parts)
     }
 
-    fn transformer(&mut self, it: &Transformer) -> Result<(), TransientError> {
+    fn transformer(
+        &mut self,
+        it: &Transformer,
+        saturation: Option<&Saturation>,
+    ) -> Result<(), TransientError> {
         let fault = |what: &str| {
             TransientError::Element(Fault::new("transformer", &it.name, it.place, what))
         };
@@ -472,21 +487,17 @@ impl<const N: usize> Gathered<N> {
         let base_va = it.rated_power_va / phases as f64;
         let leakage_ohm = it.short_circuit_pu[0] * (volts[0] * volts[0] / base_va);
         let ratio = volts[0] / volts[1];
-        let [first_y, second_y] = match it.magnetising {
-            Magnetising::BySequence { y1_pu, .. } => [y1_pu * 0.5; 2],
-            Magnetising::AtWinding { winding, y_pu, .. } => {
-                if winding == 0 {
-                    [y_pu, Complex64::ZERO]
-                } else {
-                    [Complex64::ZERO, y_pu]
-                }
-            }
+        let (y_pu, shares) = match it.magnetising {
+            Magnetising::BySequence { y1_pu, .. } => (y1_pu, [0.5, 0.5]),
+            Magnetising::AtWinding { winding: 0, y_pu, .. } => (y_pu, [1.0, 0.0]),
+            Magnetising::AtWinding { y_pu, .. } => (y_pu, [0.0, 1.0]),
         };
+        if let Some(saturation) = saturation {
+            saturation.check_beside(-y_pu.im)?;
+        }
         for limb in 0..phases {
             let mut both = Taps::default();
-            for (winding, (y, turns)) in
-                [(first_y, 1.0), (second_y, -ratio)].into_iter().enumerate()
-            {
+            for (winding, turns) in [1.0, -ratio].into_iter().enumerate() {
                 let (plus, minus) = limbs[winding][limb];
                 let mut own = Taps::default();
                 for (at, sign) in [(plus, 1.0), (minus, -1.0)] {
@@ -495,8 +506,13 @@ impl<const N: usize> Gathered<N> {
                     both.add(node, wire, sign * turns);
                 }
                 if it.closed[winding] {
-                    let y = y * (base_va / (volts[winding] * volts[winding]));
-                    self.magnetising(own, y);
+                    let of_share = shares[winding] * base_va / (volts[winding] * volts[winding]);
+                    self.magnetising(own, y_pu * of_share);
+                    if let Some(saturation) = saturation.filter(|_| shares[winding] > 0.0) {
+                        let more_pu = 1.0 / saturation.air_core_reactance_pu + y_pu.im.min(0.0);
+                        let slope = self.omega * of_share * more_pu;
+                        self.core(own, (saturation, limb), volts[winding], slope);
+                    }
                 }
             }
             if it.closed.iter().all(|closed| *closed) {
@@ -509,12 +525,22 @@ impl<const N: usize> Gathered<N> {
     /// A magnetising branch: losses beside an inductance.
     fn magnetising(&mut self, taps: Taps, y: Complex64) {
         if y.re > 0.0 {
-            let (is_switched, is_closed) = (false, true);
-            self.conductances.push(Conductance { taps, siemens: y.re, is_switched, is_closed });
+            self.conductances.push(Conductance::fixed(taps, y.re));
         }
         if y.im < 0.0 {
             self.coil(taps, Complex64::new(0.0, -1.0 / y.im));
         }
+    }
+
+    /// What a core draws more beyond its knee: `slope` amperes by volt second.
+    fn core(&mut self, taps: Taps, (it, limb): (&Saturation, usize), rated_v: f64, slope: f64) {
+        let rated_vs = SQRT_2 * rated_v / self.omega;
+        let of = (it.transformer, limb, rated_vs);
+        let flux_vs = (it.knee_pu * rated_vs, it.residual_flux_pu[limb] * rated_vs);
+        let bend = Bend::core(self.conductances.len(), of, (slope, self.step_s), flux_vs);
+        let own = Conductance::switched(taps, slope * self.step_s / 2.0, false);
+        self.conductances.push(own.bent(self.bends.len()));
+        self.bends.push(bend);
     }
 
     /// The node of a winding's star point, if that has a potential of its own.
@@ -543,14 +569,13 @@ impl<const N: usize> Gathered<N> {
 
     /// A little to earth everywhere, and ones where there is no wire.
     fn leak(&mut self, network: &Network) {
-        let (is_switched, is_closed) = (false, true);
         for node in 0..self.nodes as u32 {
             for wire in 0..N {
                 let described = network.nodes.get(node as usize);
                 let has = described.map_or(wire == 0, |it| it.wires.contains(Wire::ALL[wire]));
                 let taps = Taps::between((node, wire), None);
                 let siemens = if has { LEAKAGE_S } else { 1.0 };
-                self.conductances.push(Conductance { taps, siemens, is_switched, is_closed });
+                self.conductances.push(Conductance::fixed(taps, siemens));
             }
         }
     }
@@ -621,6 +646,8 @@ impl<const N: usize> Gathered<N> {
             coils: self.coils,
             conductances: self.conductances,
             sources: self.sources,
+            bends: self.bends,
+            is_unsettled: false,
             switching,
             names,
             energy: None,

@@ -4,6 +4,7 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex64;
 
+use super::nonlinear::Bend;
 use super::{Rule, Transient};
 use crate::block::{Block, Column, Scalar, apply};
 use crate::block_lu::{Matrix, Symbolic};
@@ -79,6 +80,22 @@ pub(super) struct Conductance {
     pub(super) siemens: f64,
     pub(super) is_switched: bool,
     pub(super) is_closed: bool,
+    /// The branch that has it beyond its bounds, and its own law.
+    pub(super) bend: Option<usize>,
+}
+
+impl Conductance {
+    pub(super) const fn fixed(taps: Taps, siemens: f64) -> Self {
+        Self { taps, siemens, is_switched: false, is_closed: true, bend: None }
+    }
+
+    pub(super) const fn switched(taps: Taps, siemens: f64, is_closed: bool) -> Self {
+        Self { taps, siemens, is_switched: true, is_closed, bend: None }
+    }
+
+    pub(super) const fn bent(self, bend: usize) -> Self {
+        Self { bend: Some(bend), ..self }
+    }
 }
 
 /// The voltage of a source.
@@ -102,7 +119,7 @@ pub(super) struct Emf<const N: usize> {
 pub struct Energy {
     /// From sources.
     pub in_j: f64,
-    /// In resistances, those of sources, closed switches and faults among them.
+    /// In resistances, those of sources, closed switches and faults among them, and in arcs.
     pub dissipated_j: f64,
     /// In inductances and capacitances now.
     pub stored_j: f64,
@@ -126,6 +143,7 @@ impl Energy {
 pub(super) struct Flows<const N: usize> {
     series: Vec<(Column<N, f64>, Column<N, f64>)>,
     coils: Vec<f64>,
+    bends: Vec<f64>,
     voltage_v: Vec<Column<N, f64>>,
 }
 
@@ -287,6 +305,10 @@ impl<const N: usize> Transient<N> {
             };
             it.taps.inject(right, it.history_a);
         }
+        for it in &mut self.bends {
+            let taps = &self.conductances[it.conductance].taps;
+            taps.inject(right, it.history_a(rule, taps.across(&self.voltage_v)));
+        }
     }
 
     /// Currents by the voltages that were solved.
@@ -304,6 +326,10 @@ impl<const N: usize> Transient<N> {
             it.driven_a = it.conductance * it.taps.across(voltage_v);
             it.current_a = it.driven_a + it.history_a;
         }
+        for it in &mut self.bends {
+            let own = &self.conductances[it.conductance];
+            it.take(own.taps.across(voltage_v), own);
+        }
     }
 
     /// What is stored in inductances and capacitances, joules.
@@ -317,22 +343,29 @@ impl<const N: usize> Transient<N> {
             dot(voltage, &apply(&it.farad, voltage)) / 2.0
         });
         let coils = self.coils.iter().map(|it| it.inductance_h * it.current_a.powi(2) / 2.0);
-        series.chain(capacitors).chain(coils).sum()
+        let cores = self.bends.iter().map(Bend::stored_j);
+        series.chain(capacitors).chain(coils).chain(cores).sum()
     }
 
     pub(super) fn flows_now(&self) -> Flows<N> {
         Flows {
             series: self.series.iter().map(|it| (it.current_a, it.emf_v)).collect(),
             coils: self.coils.iter().map(|it| it.current_a).collect(),
+            bends: self.bends.iter().map(|it| it.current_a).collect(),
             voltage_v: self.voltage_v.clone(),
         }
     }
 
     /// Books the energies of a step from these flows to those of now: means of both ends, with
-    /// which the trapezoidal rule is exact.
-    pub(super) fn book(&mut self, before: &Flows<N>, length_s: f64) {
+    /// which the trapezoidal rule is exact, and the end of a damped step, which knows nothing of
+    /// the voltages before a switching.
+    pub(super) fn book(&mut self, before: &Flows<N>, rule: Rule, length_s: f64) {
+        let of_both = |now: f64, before: f64| match rule {
+            Rule::Trapezoidal => f64::midpoint(now, before),
+            Rule::Damped => now,
+        };
         let mean = |a: &Column<N, f64>, b: &Column<N, f64>| -> Column<N, f64> {
-            std::array::from_fn(|k| f64::midpoint(a[k], b[k]))
+            std::array::from_fn(|k| of_both(a[k], b[k]))
         };
         let (mut in_w, mut dissipated_w) = (0.0, 0.0);
         for (it, (current, emf)) in self.series.iter().zip(&before.series) {
@@ -341,12 +374,17 @@ impl<const N: usize> Transient<N> {
             dissipated_w += dot(&current, &apply(&it.resistance_ohm, &current));
         }
         for (it, current) in self.coils.iter().zip(&before.coils) {
-            dissipated_w += it.resistance_ohm * f64::midpoint(it.current_a, *current).powi(2);
+            dissipated_w += it.resistance_ohm * of_both(it.current_a, *current).powi(2);
         }
-        for it in self.conductances.iter().filter(|it| it.is_closed) {
-            let across =
-                f64::midpoint(it.taps.across(&self.voltage_v), it.taps.across(&before.voltage_v));
+        let across_v =
+            |taps: &Taps| of_both(taps.across(&self.voltage_v), taps.across(&before.voltage_v));
+        for it in self.conductances.iter().filter(|it| it.is_closed && it.bend.is_none()) {
+            let across = across_v(&it.taps);
             dissipated_w += it.siemens * across * across;
+        }
+        for (it, current) in self.bends.iter().zip(&before.bends).filter(|(it, _)| !it.is_core()) {
+            let across = across_v(&self.conductances[it.conductance].taps);
+            dissipated_w += of_both(it.current_a, *current) * across;
         }
         let stored_j = self.stored_j();
         if let Some(energy) = &mut self.energy {

@@ -19,6 +19,7 @@
 
 mod compile;
 mod elements;
+mod nonlinear;
 mod phasors;
 mod steady;
 mod switching;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use compile::{Loads, Options, TransientError};
 pub use elements::Energy;
+pub use nonlinear::{Arc, Saturation};
 pub use phasors::Phasors;
 pub use switching::{Action, FaultKind, Place, Pole};
 
@@ -55,6 +57,9 @@ pub struct Transient<const N: usize> {
     coils: Vec<Coil>,
     conductances: Vec<Conductance>,
     sources: Vec<Emf<N>>,
+    bends: Vec<nonlinear::Bend>,
+    /// Whether the next step is damped, as a branch bent late in the last one.
+    is_unsettled: bool,
     switching: switching::Switching,
     names: compile::Names,
     energy: Option<Energy>,
@@ -154,14 +159,18 @@ impl<const N: usize> Transient<N> {
         if self.is_watched(until_s) {
             return self.advance_with_switching(until_s);
         }
-        self.go(Rule::Trapezoidal, until_s);
-        Ok(())
+        self.step(until_s)
     }
 
     /// One solution by a rule, up to an instant.
     fn go(&mut self, rule: Rule, until_s: f64) {
+        self.go_with_sources_of(rule, until_s, until_s);
+    }
+
+    /// The same with the sources of an instant.
+    fn go_with_sources_of(&mut self, rule: Rule, until_s: f64, sources_s: f64) {
         let before = self.energy.is_some().then(|| self.flows_now());
-        self.sources_at(until_s);
+        self.sources_at(sources_s);
         self.gather(rule);
         self.matrix.solve(&self.symbolic, &mut self.right, &mut self.work);
         std::mem::swap(&mut self.voltage_v, &mut self.right);
@@ -169,7 +178,7 @@ impl<const N: usize> Transient<N> {
         let length_s = until_s - self.time_s;
         self.time_s = until_s;
         if let Some(before) = before {
-            self.book(&before, length_s);
+            self.book(&before, rule, length_s);
         }
     }
 

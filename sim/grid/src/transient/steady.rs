@@ -8,6 +8,7 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex64;
 
+use super::nonlinear::Bend;
 use super::{Phasors, Transient, TransientError};
 use crate::block::{Block, Column, add_to, apply, inverse, negative, zero};
 use crate::block_lu::Matrix;
@@ -136,5 +137,11 @@ impl<const N: usize> Transient<N> {
             it.current_a = wave(across / (it.resistance_ohm + s * it.inductance_h));
             it.driven_a = it.conductance * it.taps.across(voltage_v);
         }
+        for it in &mut self.bends {
+            let across = self.conductances[it.conductance].taps.phasor_across(phasors);
+            it.driver += wave(across / s);
+        }
+        // What is beyond its knee already bends in the first step.
+        self.is_unsettled = self.bends.iter().any(Bend::is_missed);
     }
 }

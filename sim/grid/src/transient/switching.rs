@@ -2,6 +2,7 @@
 
 use super::compile::TransientError;
 use super::elements::{Conductance, Flows, Taps};
+use super::nonlinear::Arc;
 use super::{Energy, Rule, Transient};
 use crate::block::Column;
 use crate::network::{NodeId, Wire, Wires};
@@ -65,6 +66,18 @@ pub enum Action {
         /// Of each wire, or from one wire to the other, ohm.
         resistance_ohm: f64,
     },
+    /// A fault with an arc begins. What begins at the same instant as something else that is
+    /// switched is solved together with it.
+    ArcFault {
+        /// What it is called by when it ends.
+        id: u32,
+        /// Where.
+        place: Place,
+        /// What it connects: any phases to earth, each with an arc of its own, or two phases.
+        kind: FaultKind,
+        /// What burns there, positive from a wire to earth or to the next wire.
+        arc: Arc,
+    },
     /// A fault ends: each of its currents at its next zero, as an arc does, or at once.
     Clear {
         /// The fault.
@@ -100,14 +113,17 @@ pub(super) struct Switching {
     /// Those of them whose zero came while something else was damped.
     overdue: Vec<usize>,
     /// Conductances that were switched since the matrix was factored.
-    changed: Vec<usize>,
+    pub(super) changed: Vec<usize>,
 }
 
 /// What an instant before a step was like.
-struct Snapshot<const N: usize> {
+pub(super) struct Snapshot<const N: usize> {
+    pub(super) time_s: f64,
     voltage_v: Vec<Column<N, f64>>,
     series_a: Vec<Column<N, f64>>,
     coils_a: Vec<f64>,
+    /// What drives a branch that bends, and its current.
+    pub(super) bends: Vec<(f64, f64)>,
     energy: Option<Energy>,
     flows: Option<Flows<N>>,
 }
@@ -123,6 +139,19 @@ impl Switching {
             changed: Vec::new(),
         }
     }
+}
+
+fn check_phases(
+    kind: FaultKind,
+    possible: std::ops::RangeInclusive<usize>,
+    expected: &'static str,
+) -> Result<(), TransientError> {
+    let (FaultKind::Ground(wires) | FaultKind::Between(wires)) = kind;
+    if possible.contains(&wires.len()) && !wires.contains(Wire::Neutral) {
+        return Ok(());
+    }
+    let (what, found) = ("a fault's number of phases", wires.len() as f64);
+    Err(TransientError::Figure { what, found, expected })
 }
 
 impl<const N: usize> Transient<N> {
@@ -171,7 +200,8 @@ impl<const N: usize> Transient<N> {
     /// Whether anything is ordered that has not happened yet.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        !self.switching.queue.is_empty() || !self.switching.opening.is_empty()
+        let Switching { queue, opening, .. } = &self.switching;
+        !queue.is_empty() || !opening.is_empty() || self.is_arc_ending()
     }
 
     /// Whether a pole of a switch is closed.
@@ -217,6 +247,9 @@ impl<const N: usize> Transient<N> {
 
     fn current_of(&self, conductance: usize) -> f64 {
         let it = &self.conductances[conductance];
+        if let Some(bend) = it.bend {
+            return self.bends[bend].current_a;
+        }
         if it.is_closed { it.siemens * it.taps.across(&self.voltage_v) } else { 0.0 }
     }
 
@@ -230,16 +263,16 @@ impl<const N: usize> Transient<N> {
                 let poles = self.switching.poles[switch].count;
                 if let Pole::One(pole) = pole { place("pole", pole, poles) } else { Ok(()) }
             }
+            Action::ArcFault { place: Place(node), kind, arc, .. } => {
+                place("node", node.index(), self.names.nodes.len())?;
+                let (least, most) = if let FaultKind::Between(_) = kind { (2, 2) } else { (1, 3) };
+                check_phases(kind, least..=most, "1 to 3 to earth, or 2 between, for an arc")?;
+                arc.check()
+            }
             Action::Fault { place: Place(node), kind, resistance_ohm: found, .. } => {
                 place("node", node.index(), self.names.nodes.len())?;
-                let (FaultKind::Ground(wires) | FaultKind::Between(wires)) = kind;
                 let least = if matches!(kind, FaultKind::Between(_)) { 2 } else { 1 };
-                if wires.len() < least || wires.len() > 3 || wires.contains(Wire::Neutral) {
-                    let (what, expected) =
-                        ("a fault's number of phases", "1 to 3 to earth, 2 or 3 between");
-                    let found = wires.len() as f64;
-                    return Err(TransientError::Figure { what, found, expected });
-                }
+                check_phases(kind, least..=3, "1 to 3 to earth, 2 or 3 between")?;
                 if found.is_finite() && found >= 0.0 {
                     return Ok(());
                 }
@@ -271,19 +304,15 @@ impl<const N: usize> Transient<N> {
         let is_due = self.switching.queue.first().is_some_and(|(at_s, _)| *at_s <= from_s);
         if is_due || !self.switching.overdue.is_empty() {
             // It is due where the step begins: nothing has to be found.
-            return self.switch_now();
+            return self.switch_now(self.residual_j());
         }
-        let before = Snapshot {
-            voltage_v: self.voltage_v.clone(),
-            series_a: self.series.iter().map(|it| it.current_a).collect(),
-            coils_a: self.coils.iter().map(|it| it.current_a).collect(),
-            energy: self.energy,
-            flows: self.energy.is_some().then(|| self.flows_now()),
-        };
-        self.go(Rule::Trapezoidal, until_s);
+        let residual_j = self.residual_j();
+        let before = self.snapshot();
+        self.step(until_s)?;
         let zeros = self.zeros(&before);
         let zero = zeros.iter().map(|(share, _)| *share).reduce(f64::min);
-        let length_s = until_s - from_s;
+        // It may be longer, to the end of a damping.
+        let length_s = self.time_s - from_s;
         let due =
             self.switching.queue.first().map(|(at_s, _)| ((at_s - from_s) / length_s).max(0.0));
         let due = due.filter(|share| *share <= 1.0);
@@ -293,11 +322,11 @@ impl<const N: usize> Transient<N> {
             self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
         }
-        self.switch_now()
+        self.switch_now(residual_j)
     }
 
     /// Does what is due now, and goes on to the end of the damping.
-    fn switch_now(&mut self) -> Result<(), TransientError> {
+    fn switch_now(&mut self, residual_j: f64) -> Result<(), TransientError> {
         for conductance in std::mem::take(&mut self.switching.overdue) {
             self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
@@ -307,22 +336,34 @@ impl<const N: usize> Transient<N> {
             let (_, action) = self.switching.queue.remove(0);
             self.act(action);
         }
-        let changed = std::mem::take(&mut self.switching.changed);
-        self.refactor_changed(&changed)?;
-        let begun_s = self.time_s;
+        self.refactor_after_switching()?;
         let first = self.across_opening();
-        for half in 1..=2 * self.damped_steps {
-            self.go(Rule::Damped, begun_s + f64::from(half) * (self.step_s / 2.0));
+        for _ in 0..self.damped_steps {
+            self.damp(residual_j)?;
         }
         let both = first.into_iter().zip(self.across_opening());
         let passed =
             both.zip(&self.switching.opening).filter(|((first, last), _)| first * last < 0.0);
         self.switching.overdue = passed.map(|(_, conductance)| *conductance).collect();
-        if let Some(energy) = &mut self.energy {
-            // What the damping took out is what does not add up over it.
-            energy.removed_j += energy.residual_j();
-        }
         Ok(())
+    }
+
+    /// Factors again what was switched since.
+    pub(super) fn refactor_after_switching(&mut self) -> Result<(), TransientError> {
+        let changed = std::mem::take(&mut self.switching.changed);
+        self.refactor_changed(&changed)
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot<N> {
+        Snapshot {
+            time_s: self.time_s,
+            voltage_v: self.voltage_v.clone(),
+            series_a: self.series.iter().map(|it| it.current_a).collect(),
+            coils_a: self.coils.iter().map(|it| it.current_a).collect(),
+            bends: self.bends.iter().map(|it| (it.driver, it.current_a)).collect(),
+            energy: self.energy,
+            flows: self.energy.is_some().then(|| self.flows_now()),
+        }
     }
 
     /// The voltages across what waits for its zero, of the sign of its current.
@@ -343,7 +384,7 @@ impl<const N: usize> Transient<N> {
     }
 
     /// Back to an instant between the beginning of a step and its end.
-    fn go_back(&mut self, before: &Snapshot<N>, share: f64, at_s: f64) {
+    pub(super) fn go_back(&mut self, before: &Snapshot<N>, share: f64, at_s: f64) {
         let at = |first: f64, last: f64| first + (last - first) * share;
         let between = |first: &Column<N, f64>, last: &Column<N, f64>| -> Column<N, f64> {
             std::array::from_fn(|k| at(first[k], last[k]))
@@ -357,12 +398,16 @@ impl<const N: usize> Transient<N> {
         for (now, before) in self.coils.iter_mut().zip(&before.coils_a) {
             now.current_a = at(*before, now.current_a);
         }
-        let length_s = at_s - self.time_s + self.step_s;
+        for (now, before) in self.bends.iter_mut().zip(&before.bends) {
+            now.driver = at(before.0, now.driver);
+            now.current_a = at(before.1, now.current_a);
+        }
+        let length_s = at_s - before.time_s;
         self.time_s = at_s;
         self.sources_at(at_s);
         self.energy = before.energy;
         if let Some(flows) = &before.flows {
-            self.book(flows, length_s);
+            self.book(flows, Rule::Trapezoidal, length_s);
         }
     }
 
@@ -382,6 +427,7 @@ impl<const N: usize> Transient<N> {
             Action::Fault { id, place, kind, resistance_ohm } => {
                 self.begin_fault(id, place, kind, resistance_ohm.max(FAULT_OHM_MIN));
             }
+            Action::ArcFault { id, place, kind, arc } => self.begin_arc_fault(id, place, kind, arc),
             Action::Clear { id, at_zero } => {
                 let of = self.switching.faults.iter().filter(|(own, _)| *own == id);
                 let all: Vec<usize> =
@@ -407,6 +453,9 @@ impl<const N: usize> Transient<N> {
     }
 
     fn open(&mut self, conductance: usize, at_zero: bool) {
+        if self.end_arc(conductance, at_zero) {
+            return;
+        }
         if !self.conductances[conductance].is_closed {
             return;
         }
@@ -419,7 +468,7 @@ impl<const N: usize> Transient<N> {
         }
     }
 
-    fn switched(&mut self, conductance: usize, is_closed: bool) {
+    pub(super) fn switched(&mut self, conductance: usize, is_closed: bool) {
         self.conductances[conductance].is_closed = is_closed;
         self.switching.changed.push(conductance);
     }
@@ -429,8 +478,7 @@ impl<const N: usize> Transient<N> {
         let mut add = |from: Wire, to: Option<Wire>, resistance_ohm: f64| {
             let taps = Taps::between((node.0, from.index()), to.map(|it| (node.0, it.index())));
             let siemens = 1.0 / resistance_ohm;
-            let (is_switched, is_closed) = (true, true);
-            self.conductances.push(Conductance { taps, siemens, is_switched, is_closed });
+            self.conductances.push(Conductance::switched(taps, siemens, true));
         };
         match kind {
             FaultKind::Ground(wires) => {
@@ -446,6 +494,29 @@ impl<const N: usize> Transient<N> {
                 }
             }
         }
+        self.call_fault(id, first);
+    }
+
+    fn begin_arc_fault(&mut self, id: u32, Place(node): Place, kind: FaultKind, arc: Arc) {
+        let first = self.conductances.len();
+        match kind {
+            FaultKind::Ground(wires) => {
+                for wire in wires.iter() {
+                    self.begin_arc(Taps::between((node.0, wire.index()), None), arc);
+                }
+            }
+            FaultKind::Between(wires) => {
+                let mut at = wires.iter().map(|wire| (node.0, wire.index()));
+                if let Some(from) = at.next() {
+                    self.begin_arc(Taps::between(from, at.next()), arc);
+                }
+            }
+        }
+        self.call_fault(id, first);
+    }
+
+    /// What was added since is the fault of this name.
+    fn call_fault(&mut self, id: u32, first: usize) {
         let count = self.conductances.len() - first;
         self.switching.changed.extend(first..first + count);
         self.switching.faults.push((id, PoleAt { first, count }));

@@ -81,7 +81,7 @@ fn expected(through: Option<Complex64>) -> (Complex64, Complex64) {
 
 fn played(neutral: Neutral) -> (Complex64, Complex64) {
     let (network, busbar, far) = network(neutral);
-    let options = Options { step_s: 20e-6, loads: Loads::None };
+    let options = Options { step_s: 20e-6, loads: Loads::None, saturations: &[] };
     let mut transient = Transient::<3>::new(&network, &options).unwrap();
     let fault = Action::Fault {
         id: 1,

@@ -63,7 +63,7 @@ fn the_steady_state_is_that_of_the_power_flow_and_stays_it() {
     for clock in [11, 5] {
         let network = feeder(clock);
         let flow = flow::solve(&network, &flow::Options::default()).unwrap();
-        let options = Options { step_s: 50e-6, loads: Loads::AsFlow(&flow) };
+        let options = Options { step_s: 50e-6, loads: Loads::AsFlow(&flow), saturations: &[] };
         let mut transient = Transient::<3>::new(&network, &options).unwrap();
         let mut seen = vec![[const { Vec::new() }; 3]; network.nodes.len()];
         for _ in 0..400 {
@@ -88,7 +88,7 @@ fn the_steady_state_is_that_of_the_power_flow_and_stays_it() {
 
 /// The phasors of the currents of a fault, once its offset has decayed.
 fn fault_currents(network: &Network, kind: FaultKind, node: NodeId, step_s: f64) -> Vec<Complex64> {
-    let options = Options { step_s, loads: Loads::None };
+    let options = Options { step_s, loads: Loads::None, saturations: &[] };
     let mut transient = Transient::<3>::new(network, &options).unwrap();
     let place = Place(node);
     let fault = Action::Fault { id: 7, place, kind, resistance_ohm: 0.0 };
@@ -164,7 +164,7 @@ fn voltages_at_every_node_during_a_fault_are_those_of_the_short_circuit_engine()
         let location = Location::Node(NodeId(5));
         let fault = Fault { kind, location, impedance_ohm: c(ohm, 0.0) };
         let solved = short_circuit::solve(&network, &[fault], &choices).unwrap();
-        let options = Options { step_s: 50e-6, loads: Loads::AsFlow(&flow) };
+        let options = Options { step_s: 50e-6, loads: Loads::AsFlow(&flow), saturations: &[] };
         let mut transient = Transient::<3>::new(&network, &options).unwrap();
         let place = Place(NodeId(5));
         let fault = Action::Fault { id: 1, place, kind: of_transient, resistance_ohm: ohm };
@@ -256,7 +256,7 @@ q = "3 kvar"
 fn a_neutral_wire_has_the_voltages_of_the_power_flow() {
     let network = crate::format::toml::read("four wires", FOUR_WIRES).unwrap();
     let flow = flow::solve(&network, &flow::Options::default()).unwrap();
-    let options = Options { step_s: 50e-6, loads: Loads::AsFlow(&flow) };
+    let options = Options { step_s: 50e-6, loads: Loads::AsFlow(&flow), saturations: &[] };
     let mut transient = Transient::<4>::new(&network, &options).unwrap();
     let mut seen = vec![[const { Vec::new() }; 4]; network.nodes.len()];
     for _ in 0..400 {

@@ -1,9 +1,11 @@
 //! Against closed forms, the power flow and the short-circuit engine.
 
+mod arcs;
 mod closed_forms;
 mod earthing;
 mod engines;
 mod refusals;
+mod saturation;
 
 use std::f64::consts::TAU;
 
@@ -99,7 +101,7 @@ fn add_load(network: &mut Network, node: NodeId, power_va: [Complex64; 3]) {
 }
 
 fn play(network: &Network, step_s: f64) -> Transient<3> {
-    Transient::new(network, &Options { step_s, loads: Loads::Rated }).unwrap()
+    Transient::new(network, &Options { step_s, loads: Loads::Rated, saturations: &[] }).unwrap()
 }
 
 /// The phasor (RMS) of values at instants, by least squares over whole periods: a third of a

@@ -13,7 +13,7 @@ fn network() -> Network {
 }
 
 fn refused(network: &Network, step_s: f64) -> String {
-    let options = Options { step_s, loads: Loads::None };
+    let options = Options { step_s, loads: Loads::None, saturations: &[] };
     Transient::<3>::new(network, &options).unwrap_err().to_string()
 }
 
