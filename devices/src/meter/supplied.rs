@@ -125,7 +125,6 @@ impl Meter {
     /// Measures again from an instant on: what was begun before is gone, but for the registers.
     fn begin_again(&mut self, at: SimDuration) {
         self.totaliser.begin_again();
-        self.is_interrupted = true;
         self.is_pst_partial = [true; PHASES_MAX];
         if let Some(events) = &mut self.parts.events {
             events.restart();
