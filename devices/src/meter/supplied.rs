@@ -1,6 +1,6 @@
 //! A meter that lives on the voltage it measures, and that reports voltage events.
 //!
-//! With samples the voltages are its half-cycle RMS values, and it notices a voltage's change at the
+//! With samples the voltages are its half-cycle RMS values, and it notices that one changes at the
 //! end of the cycle that shows it. Windows wait until it is known whether the meter worked all
 //! through them: what is reported does not depend on how samples were cut. With windows the
 //! voltages are those of the spectrum.
@@ -125,7 +125,6 @@ impl Meter {
     /// Measures again from an instant on: what was begun before is gone, but for the registers.
     fn begin_again(&mut self, at: SimDuration) {
         self.totaliser.begin_again();
-        self.is_interrupted = true;
         self.is_pst_partial = [true; PHASES_MAX];
         if let Some(events) = &mut self.parts.events {
             events.restart();

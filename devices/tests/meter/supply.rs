@@ -358,6 +358,26 @@ fn samples_darken_it_too_however_they_are_cut() {
     }
 }
 
+#[test]
+fn no_short_term_severity_is_of_ten_minutes_that_were_not_all_measured() {
+    let fields = "report_every = \"30 s\"\nhold_up = \"0.2 s\"\nboot = \"0.5 s\"\n\
+                  sample_rate = \"1 kHz\"\nquantities = [\"voltage\", \"flicker\"]";
+    let volts =
+        |_, t_s: f64| sine(0, t_s, if (1300.0..1302.0).contains(&t_s) { 0.0 } else { 230.0 });
+    let device = &mut *meter("ideal-1ph", fields, 1);
+    let out = feed(device, (2430.0, 20_000), Acknowledge::AtOnce, volts, 1);
+    let with = readings(&out)
+        .into_iter()
+        .filter(|reading| values(reading).keys().any(|name| name.contains("licker")));
+    let at_s =
+        |reading: MeasurementMessage| (reading.event_date.expect("dated") - START).as_seconds_f64();
+    // The flickermeter settles in the first ten minutes. Those from 1200 s on were interrupted.
+    assert_eq!(
+        with.map(at_s).collect::<Vec<_>>(),
+        [1200.0, 1230.0, 1260.0, 1290.0, 2400.0, 2430.0]
+    );
+}
+
 /// The instant in the detail `from INSTANT on`, since the start.
 fn noted(detail: &str) -> SimDuration {
     let instant = detail.split(' ').nth(1).expect("an instant");

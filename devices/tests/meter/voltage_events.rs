@@ -15,8 +15,8 @@ const ALL: &str = "report_every = \"1 s\"\nsample_rate = \"6.4 kHz\"\nquantities
 const VOLTAGE_V: f64 = 0.002 * 230.0;
 const CYCLE_S: f64 = 0.02 + 1e-4;
 
-/// A step between zero crossings turns the phase of the cycles it lies in, and so the crossings that
-/// half-cycle values are summed between: 0.3 % of the declared voltage.
+/// A step between zero crossings turns the phase of the cycles it lies in, and so the crossings
+/// that half-cycle values are summed between: 0.3 % of the declared voltage.
 const BETWEEN_CROSSINGS_V: f64 = 0.003 * 230.0;
 
 /// Phase, residual voltage and duration out of an alert's message.
