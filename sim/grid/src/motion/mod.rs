@@ -272,6 +272,11 @@ pub enum MotionError {
         /// How many there are.
         count: usize,
     },
+    /// Devices that act on each other without an end.
+    #[error(
+        "at {0} ns switches open and close without an end: see which devices act on each other"
+    )]
+    Restless(i64),
     /// Two devices in one switch.
     #[error("both `{0}` and `{1}` are in one switch: expected one device in each")]
     Twice(Box<str>, Box<str>),

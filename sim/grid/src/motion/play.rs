@@ -20,6 +20,9 @@ pub(super) const DEAD_A: f64 = 1e-3;
 /// From when a fault is mended until switches are closed again.
 const MENDED_NS: i64 = 1_000_000_000;
 
+/// So many instants within a millisecond are none that a network has.
+const TURNS_MAX: u32 = 10_000;
+
 /// After each switching: what swings faster than steps can follow is gone then.
 const DAMPED_STEPS: u8 = 3;
 
@@ -88,7 +91,15 @@ impl Motion {
         if !player.motion.standing.faults.is_empty() {
             player.compile()?;
         }
-        while player.go(to_ns)? {}
+        let (mut seen_ns, mut turns) = (now_ns, 0);
+        while player.go(to_ns)? {
+            // So many things do not happen within a millisecond.
+            let has_moved = player.now_ns - seen_ns > 1_000_000;
+            (seen_ns, turns) = if has_moved { (player.now_ns, 0) } else { (seen_ns, turns + 1) };
+            if turns > TURNS_MAX {
+                return Err(MotionError::Restless(player.now_ns));
+            }
+        }
         Ok((player.sections, player.now_ns))
     }
 }
@@ -214,7 +225,9 @@ impl<const N: usize> Player<'_, N> {
         let guards = self.motion.guards.iter().zip(poles);
         let guards = guards.filter_map(|(guard, poles)| guard.due_in(poles));
         let burning = self.motion.standing.faults.iter().zip(dead);
-        let gone = burning.filter(|(_, is_dead)| **is_dead).filter_map(|(it, _)| {
+        let is_ending = |id: u32| self.clearing.iter().any(|(own, _)| *own == id);
+        let burning = burning.filter(|(it, is_dead)| **is_dead && !is_ending(it.fault.id));
+        let gone = burning.filter_map(|(it, _)| {
             it.fault.extinguishes_s.map(|whole_s| (whole_s - it.dead_s).max(0.0))
         });
         // A device that is due at once acts in a step that has a length.
@@ -230,7 +243,8 @@ impl<const N: usize> Player<'_, N> {
         for Burning { fault, dead_s } in &self.motion.standing.faults {
             let is_over = fault.extinguishes_s.is_some_and(|whole_s| *dead_s >= whole_s - 1e-9);
             if is_over && !self.clearing.iter().any(|(id, _)| *id == fault.id) {
-                actions.push(Action::Clear { id: fault.id, at_zero: true });
+                // There is no current whose zero could be waited for.
+                actions.push(Action::Clear { id: fault.id, at_zero: false });
                 self.clearing.push((fault.id, fault.name.clone()));
             }
         }
@@ -282,10 +296,11 @@ impl<const N: usize> Player<'_, N> {
             Happening::Clear { id } => {
                 let burning = self.motion.standing.faults.iter().find(|it| it.fault.id == id);
                 let name = burning.map(|it| it.fault.name.clone())?;
+                let at_zero = burning.is_some_and(|it| it.dead_s <= 0.0);
                 if !self.clearing.iter().any(|(own, _)| *own == id) {
                     self.clearing.push((id, name));
                 }
-                Some(Action::Clear { id, at_zero: true })
+                Some(Action::Clear { id, at_zero })
             }
             // That is more, see above.
             Happening::Repair { .. } => None,

@@ -10,6 +10,9 @@ use crate::network::{NodeId, Wire, Wires};
 /// Instants that are closer than this share of a step are the same one.
 const SAME: f64 = 1e-6;
 
+/// A smaller current ends at once where its zero is waited for, amperes.
+const CHOPPED_A: f64 = 1e-3;
+
 /// What a fault without resistance has, ohm: no current can tell it from nothing.
 const FAULT_OHM_MIN: f64 = 1e-9;
 
@@ -378,7 +381,13 @@ impl<const N: usize> Transient<N> {
             let taps = &self.conductances[conductance].taps;
             let (first, last) = (taps.across(&before.voltage_v), taps.across(&self.voltage_v));
             let share = if first == last { 0.0 } else { first / (first - last) };
-            (first * last <= 0.0).then_some((share, conductance))
+            // What is next to nothing, as a trapped charge leaves it, is chopped off at the end.
+            let is_chopped = (self.conductances[conductance].siemens * last).abs() < CHOPPED_A;
+            if first * last <= 0.0 {
+                Some((share, conductance))
+            } else {
+                is_chopped.then_some((1.0, conductance))
+            }
         };
         self.switching.opening.iter().filter_map(zero).collect()
     }

@@ -88,6 +88,8 @@ const KINDS: [Kind; 11] = [
             "copper_loss",
             "no_load_loss",
             "no_load_current",
+            "neutral_resistance",
+            "neutral_reactance",
             "tap",
         ],
     ),
@@ -394,12 +396,24 @@ impl Reader {
         let reactance = (size * size - copper * copper).sqrt();
         let y_pu = Complex64::new(iron, -(current * current - iron * iron).sqrt());
         let (side, tap) = Self::taps(table)?;
+        let through = Self::neutral(table)?;
+        let earthed = kinds.iter().rposition(is_earthed);
+        if through.is_some() && earthed.is_none() {
+            let what = "its neutral point is not brought out: expected a group with `n` or `N`";
+            table.refuse(table.line_of(&["neutral_reactance", "neutral_resistance"]), what);
+            return None;
+        }
         let mut windings = Vec::new();
         for k in 0..2 {
             let at = self.network.nodes[nodes[k].index()].wires;
+            let kind = match through.filter(|_| earthed == Some(k)) {
+                Some(through) => earthed_through(kinds[k], through),
+                None if at.contains(Wire::Neutral) => at_neutral(kinds[k]),
+                None => kinds[k],
+            };
             windings.push(Winding {
                 connection: self.connect(table, (["from", "to"][k], nodes[k]), WireList::ABC)?,
-                kind: if at.contains(Wire::Neutral) { at_neutral(kinds[k]) } else { kinds[k] },
+                kind,
                 rated_voltage_v: volts[k],
                 tap: tap.filter(|_| side == k),
             });
@@ -415,6 +429,23 @@ impl Reader {
             place: Place(table.line),
         });
         Some(())
+    }
+
+    /// Through what the neutral point is earthed, if that is written.
+    fn neutral(table: &mut Table<'_>) -> Option<Option<Complex64>> {
+        let names = ["neutral_resistance", "neutral_reactance"];
+        if names.iter().all(|name| table.field(name).is_none()) {
+            return Some(None);
+        }
+        let [resistance, reactance] =
+            names.map(|name| table.figure(name, Unit::Ohm).unwrap_or(0.0));
+        let through = Complex64::new(resistance, reactance);
+        if resistance < 0.0 || through == Complex64::ZERO {
+            let what = "an impedance of the neutral point: expected a resistance from 0 on, and not both 0";
+            table.refuse(table.line_of(&names), what);
+            return None;
+        }
+        Some(Some(through))
     }
 
     /// On which side there are taps, and which.
@@ -508,6 +539,19 @@ fn at_neutral(kind: WindingKind) -> WindingKind {
     match kind {
         WindingKind::Star(it) if it == brought_out => WindingKind::Star(Neutral::EarthedWire),
         WindingKind::Zigzag(it) if it == brought_out => WindingKind::Zigzag(Neutral::EarthedWire),
+        other => other,
+    }
+}
+
+/// Whether a winding's neutral point is brought out.
+fn is_earthed(kind: &WindingKind) -> bool {
+    matches!(kind, WindingKind::Star(Neutral::Earthed(_)))
+}
+
+/// The winding with its neutral point behind an impedance.
+fn earthed_through(kind: WindingKind, through: Complex64) -> WindingKind {
+    match kind {
+        WindingKind::Star(_) => WindingKind::Star(Neutral::Earthed(through)),
         other => other,
     }
 }
