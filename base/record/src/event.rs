@@ -91,9 +91,10 @@ event_kinds! {
     /// A load of the network had no supply: fields `load`, `duration_s`, `is_over`, `unserved_wh`,
     /// `customers`, `customers_total`.
     Interruption "interruption",
-    /// The voltage that a device lives on fell away: fields `device`, `gasps`.
+    /// The voltage that a device lives on fell away: fields `device`, `gasps`,
+    /// `is_certain`.
     SupplyLost "supply_lost",
-    /// It came back: fields `device`, `reports`, `boot_s`.
+    /// It came back: fields `device`, `reports`, `boot_s`, `is_certain`.
     SupplyReturned "supply_returned",
     /// A voltage event that a meter had to see: fields `device`, `what`, `phase`, `duration_min_s`,
     /// `duration_max_s`, `residual_min_v`, `residual_max_v`, `declared_v`, `is_certain`.
@@ -150,7 +151,7 @@ fields! {
     INJECT "inject" "The kind of an injection.",
     INJECTION "injection" "Which injection of the scenario, so that its end is found.",
     INTO "into" "Into which source, or which element of the network, something is injected.",
-    IS_CERTAIN "is_certain" "Whether every alignment of half periods sees it.",
+    IS_CERTAIN "is_certain" "Whether whoever looks for it has to see it.",
     IS_OVER "is_over" "Whether it ended before the run did.",
     LANES "lanes" "Whose connections broke.",
     LEVEL "level" "How serious an alert is: Info, Warning, Error or Critical.",

@@ -10,10 +10,14 @@ use lastmeter_sim::grid::{Feeder, Interruption};
 use lastmeter_sim::voltage_events::{EventLimits, gaps_of_supply, voltage_events};
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::ledger::{Outage, outages};
 use crate::language::Scenario;
 
 /// A watt-hour in joules.
 const WATT_HOUR_J: f64 = 3600.0;
+
+/// A supply that is gone for so long is noticed: two periods.
+const SURELY_NOTICED: SimDuration = SimDuration::from_milliseconds(40);
 
 /// All of it, in order of time.
 pub(crate) fn notes(scenario: &Scenario) -> VecDeque<Event> {
@@ -57,14 +61,21 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
     };
     let mut notes = Vec::new();
     if let Some(facts) = device.supply() {
-        for gap in gaps_of_supply(terminal, facts.minimum_v, until) {
-            let lost = event(gap.from, EventKind::SupplyLost).with(field::GASPS, facts.gasps);
+        let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
+        for Outage { gap, dark, tells, tells_back } in outages(&facts, &gaps) {
+            // A shorter one lies within what meters look at as a whole, and may be missed.
+            let is_certain = gap.to.is_none_or(|to| to - gap.from >= SURELY_NOTICED);
+            let lost = event(gap.from, EventKind::SupplyLost)
+                .with(field::GASPS, facts.gasps && tells)
+                .with(field::IS_CERTAIN, is_certain);
             notes.push(lost);
             let Some(to) = gap.to else { continue };
-            let is_dark = to - gap.from > facts.hold_up;
-            let boot = if is_dark { facts.boot } else { SimDuration::ZERO };
-            let back = event(to, EventKind::SupplyReturned).with(field::REPORTS, facts.reports);
-            notes.push(back.with(field::BOOT_S, boot.as_seconds_f64()));
+            let boot = if dark.is_some() { facts.boot } else { SimDuration::ZERO };
+            let back = event(to, EventKind::SupplyReturned)
+                .with(field::REPORTS, facts.reports && tells_back)
+                .with(field::BOOT_S, boot.as_seconds_f64())
+                .with(field::IS_CERTAIN, is_certain);
+            notes.push(back);
         }
     }
     let Some(facts) = device.watched_events() else { return notes };

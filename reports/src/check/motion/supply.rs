@@ -54,6 +54,17 @@ pub(in super::super) const RESTORED: CheckKind = CheckKind {
     ..CheckKind::PLAIN
 };
 
+/// Somebody who had to tell.
+#[derive(Clone, Debug)]
+struct Wanted {
+    device: String,
+    from: SimTime,
+    until: SimTime,
+    line: u64,
+    /// Whether it may have missed it.
+    is_certain: bool,
+}
+
 struct Supply {
     context: CheckContext,
     device: Pattern,
@@ -61,8 +72,7 @@ struct Supply {
     at_least: f64,
     is_gasp: bool,
     start: SimTime,
-    /// Who had to tell, since when, until when, and where in the record.
-    wanted: Vec<(String, SimTime, SimTime, u64)>,
+    wanted: Vec<Wanted>,
     alerts: Vec<Alerted>,
     unreadable: Option<At>,
     readings: ReadingsThatCame,
@@ -118,7 +128,14 @@ impl Check for Supply {
         }
         let boot_s = super::figure(event, field::BOOT_S).unwrap_or(0.0);
         let until = event.time + SimDuration::from_seconds_f64(boot_s) + self.within;
-        self.wanted.push((device.to_owned(), event.time, until, line));
+        let is_certain = event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool);
+        self.wanted.push(Wanted {
+            device: device.to_owned(),
+            from: event.time,
+            until,
+            line,
+            is_certain: is_certain != Some(false),
+        });
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
@@ -128,7 +145,7 @@ impl Check for Supply {
             expects_none: true,
             ..Outcome::default()
         };
-        for (device, from, until, line) in &self.wanted {
+        for Wanted { device, from, until, line, is_certain } in &self.wanted {
             let fits = |alert: &&Alerted| {
                 // A meter may look at other half periods than the plant's truth.
                 let earliest = *from - SimDuration::from_milliseconds(50);
@@ -137,8 +154,8 @@ impl Check for Supply {
             let found = left.iter().position(fits);
             if let Some(place) = found {
                 left.remove(place);
-                outcome.wanted += 1;
-            } else if *until <= facts.end {
+                outcome.wanted += u64::from(*is_certain);
+            } else if *is_certain && *until <= facts.end {
                 outcome.wanted += 1;
                 let at = At {
                     device: Some(device.clone()),
@@ -217,6 +234,10 @@ mod tests {
         let half = [lost(10, "a"), lost(10, "b"), gasp(10, "b")];
         assert_eq!(judge("last_gasp", "at_least = \"50 %\"", &half).status, Status::Pass);
         assert_eq!(judge("last_gasp", "at_least = \"51 %\"", &half).status, Status::Fail);
+        // Who may have missed it tells, or does not.
+        let brief = || lost(10, "a").with(field::IS_CERTAIN, false);
+        assert_eq!(judge("last_gasp", "", &[brief()]).status, Status::Pass);
+        assert_eq!(judge("last_gasp", "", &[brief(), gasp(10, "a")]).status, Status::Pass);
         // Nothing had to come, and nothing did: of others that is known.
         assert_eq!(judge("last_gasp", "", &[]).status, Status::Pass);
     }

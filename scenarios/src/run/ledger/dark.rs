@@ -29,7 +29,7 @@ impl Darkness {
     ) -> Self {
         let (Some(facts), Some(terminal)) = (facts, terminal) else { return Self::default() };
         let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
-        Self { times: gaps.iter().filter_map(|gap| dark(facts, gap)).collect() }
+        Self { times: outages(facts, &gaps).iter().filter_map(|it| it.dark).collect() }
     }
 
     /// Whether a reading of an instant is owed. Around the borders only if it was made.
@@ -55,15 +55,53 @@ impl Darkness {
     }
 }
 
-/// What a gap makes of a device: dark from the end of its hold-up until it has booted.
-fn dark(facts: &SupplyFacts, gap: &Gap) -> Option<(SimDuration, Option<SimDuration>)> {
-    let from = gap.from + facts.hold_up;
-    // What is back about then may have been noticed in time, or not.
-    match gap.to {
-        Some(to) if to + NOTICES <= from => None,
-        Some(to) => Some((from, Some(to.max(from) + facts.boot))),
-        None => Some((from, None)),
+/// A gap of supply, and what a device makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outage {
+    pub(crate) gap: Gap,
+    /// Since when and until when it does not work.
+    pub(crate) dark: Option<(SimDuration, Option<SimDuration>)>,
+    /// Whether it can tell that it is without a supply: it was at work.
+    pub(crate) tells: bool,
+    /// Whether it comes to work again after it, and can tell that.
+    pub(crate) tells_back: bool,
+}
+
+/// Two periods: what comes back for less may be missed.
+const FLUTTER: SimDuration = SimDuration::from_milliseconds(40);
+
+/// Gaps with next to nothing between them are one.
+fn without_flutter(gaps: &[Gap]) -> Vec<Gap> {
+    let mut joined: Vec<Gap> = Vec::new();
+    for gap in gaps {
+        match joined.last_mut() {
+            Some(last) if last.to.is_some_and(|to| gap.from - to < FLUTTER) => last.to = gap.to,
+            _ => joined.push(*gap),
+        }
     }
+    joined
+}
+
+/// What gaps, in order, make of a device.
+pub(crate) fn outages(facts: &SupplyFacts, gaps: &[Gap]) -> Vec<Outage> {
+    let mut outages: Vec<Outage> = Vec::new();
+    for gap in without_flutter(gaps) {
+        // One that comes while it starts finds it without anything to hold out with.
+        let works_from = outages.last().and_then(|last| last.dark).and_then(|(_, to)| to);
+        let was_starting = works_from.is_some_and(|from| gap.from < from);
+        if let Some(last) = outages.last_mut().filter(|_| was_starting) {
+            last.tells_back = false;
+        }
+        let from = if was_starting { gap.from } else { gap.from + facts.hold_up };
+        // What is back about then may have been noticed in time, or not.
+        let dark = match gap.to {
+            Some(to) if !was_starting && to + NOTICES <= from => None,
+            Some(to) => Some((from, Some(to.max(from) + facts.boot))),
+            None => Some((from, None)),
+        };
+        outages.push(Outage { gap, dark, tells: !was_starting, tells_back: true });
+    }
+    outages
 }
 
 #[cfg(test)]
@@ -87,7 +125,7 @@ mod tests {
             Gap { from: ms(20_000), to: Some(ms(30_000)) },
             Gap { from: ms(50_000), to: None },
         ];
-        Darkness { times: gaps.iter().filter_map(|gap| dark(&facts, gap)).collect() }
+        Darkness { times: outages(&facts, &gaps).iter().filter_map(|it| it.dark).collect() }
     }
 
     #[test]
@@ -118,5 +156,21 @@ mod tests {
         assert!(!darkness.lies_between(ms(20_400), ms(31_000)), "it cannot have booted");
         assert!(!darkness.lies_between(ms(20_400), ms(40_000)), "it has left time out");
         assert!(!darkness.lies_between(ms(10_000), ms(10_300)));
+    }
+
+    #[test]
+    fn a_supply_that_goes_while_a_device_starts_is_told_by_nobody() {
+        let facts = SupplyFacts {
+            hold_up: ms(500),
+            boot: ms(2000),
+            minimum_v: 115.0,
+            gasps: true,
+            reports: true,
+        };
+        let gap = |from, to| Gap { from: ms(from), to: Some(ms(to)) };
+        let found = outages(&facts, &[gap(10_000, 20_000), gap(21_000, 30_000)]);
+        assert_eq!((found[0].tells, found[0].tells_back), (true, false));
+        assert_eq!((found[1].tells, found[1].tells_back), (false, true));
+        assert_eq!(found[1].dark, Some((ms(21_000), Some(ms(32_000)))));
     }
 }
