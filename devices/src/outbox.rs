@@ -26,6 +26,8 @@ pub struct Outbox {
     open: VecDeque<Message>,
     last_number: u64,
     is_connected: bool,
+    /// Up to this number all was handed out to the link that is there.
+    handed_out: u64,
 }
 
 impl Outbox {
@@ -34,6 +36,7 @@ impl Outbox {
         self.last_number += 1;
         let message = Message { number: self.last_number, payload };
         if self.is_connected {
+            self.handed_out = message.number;
             out.push(send(&message));
         }
         self.open.push_back(message);
@@ -41,13 +44,27 @@ impl Outbox {
 
     /// The link is there: hands out everything that is open, in order.
     pub fn connected(&mut self, out: &mut Vec<Output>) {
+        self.handed_out = 0;
+        self.resumed(out);
+    }
+
+    /// The device says nothing for a while, and its link stays as it is: what was handed out before
+    /// is on its way, and the platform may take it over.
+    pub fn paused(&mut self) {
+        self.is_connected = false;
+    }
+
+    /// It goes on: hands out what the link that is there has not had yet.
+    pub fn resumed(&mut self, out: &mut Vec<Output>) {
         self.is_connected = true;
-        out.extend(self.open.iter().map(send));
+        out.extend(self.open.iter().filter(|it| it.number > self.handed_out).map(send));
+        self.handed_out = self.last_number;
     }
 
     /// The link is gone, or the device was reset.
     pub fn disconnected(&mut self) {
         self.is_connected = false;
+        self.handed_out = 0;
     }
 
     /// A message was taken over by the platform. Numbers that are not open are of no interest: an

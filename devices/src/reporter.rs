@@ -298,14 +298,14 @@ impl Reporter {
     /// meantime of what was sent before counts as taken over.
     pub(crate) fn goes_dark(&mut self) {
         self.is_dark = true;
-        self.outbox.disconnected();
+        self.outbox.paused();
     }
 
-    /// The device has booted: everything that is open is sent.
+    /// The device has booted: what is open, and not on its way since before, is sent.
     pub(crate) fn works_again(&mut self, out: &mut Vec<Output>) {
         self.is_dark = false;
         if self.has_link {
-            self.outbox.connected(out);
+            self.outbox.resumed(out);
         }
     }
 

@@ -145,7 +145,10 @@ impl Check for Supply {
             expects_none: true,
             ..Outcome::default()
         };
-        for Wanted { device, from, until, line, is_certain } in &self.wanted {
+        // What has to be told has the first choice of what was.
+        let (surely, perhaps): (Vec<&Wanted>, Vec<&Wanted>) =
+            self.wanted.iter().partition(|it| it.is_certain);
+        for Wanted { device, from, until, line, is_certain } in surely.into_iter().chain(perhaps) {
             let fits = |alert: &&Alerted| {
                 // A meter may look at other half periods than the plant's truth.
                 let earliest = *from - SimDuration::from_milliseconds(50);
