@@ -149,7 +149,7 @@ impl Reporter {
     }
 
     /// Sends an alert of an instant since the start.
-    pub(crate) fn alert(&mut self, at: SimDuration, alert: Alert, out: &mut Vec<Output>) {
+    pub(crate) fn alert(&mut self, at: SimDuration, alert: &Alert, out: &mut Vec<Output>) {
         let hardware_id = self.parts.hardware_id.clone();
         let message = AlertMessage {
             message: format!("{hardware_id}: {}", alert.text),

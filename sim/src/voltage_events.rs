@@ -197,7 +197,7 @@ pub fn voltage_events(
     };
     // Since when an event goes on, with its extreme; of one from the beginning not a number.
     let mut open: Vec<Option<(f64, f64)>> = vec![None; place(KINDS.len(), 0, 0)];
-    let mut known = vec![false; ALIGNMENTS];
+    let mut known = [false; ALIGNMENTS];
     let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); KINDS.len() * phases];
     let half_s = scan.period_s / 2.0;
     scan.each(|number, values| {
@@ -297,14 +297,10 @@ pub fn gaps_of_supply(terminal: &Terminal, minimum_v: f64, until: SimDuration) -
     scan.each(|number, values| {
         let at = SimDuration::from_seconds_f64(scan.at_s(number));
         let is_alive = values.iter().any(|value_v| *value_v >= minimum_v);
-        match gaps.last_mut() {
-            Some(gap) if gap.to.is_none() => {
-                if is_alive {
-                    gap.to = Some(at);
-                }
-            }
-            _ if !is_alive => gaps.push(Gap { from: at, to: None }),
-            _ => {}
+        match gaps.last_mut().filter(|gap| gap.to.is_none()) {
+            Some(gap) => gap.to = is_alive.then_some(at),
+            None if !is_alive => gaps.push(Gap { from: at, to: None }),
+            None => {}
         }
     });
     gaps

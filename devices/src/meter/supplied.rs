@@ -13,7 +13,7 @@ use super::{Acquisition, Meter};
 use crate::border::{EventKind, Output};
 use crate::reporter::{Alert, event};
 use crate::supply::{Happened, Supply};
-use crate::voltage_events::{EndedEvent, SeenVoltage};
+use crate::voltage_events::{EndedEvent, SeenVoltage, VoltageEvents};
 use crate::window::PHASES_MAX;
 
 /// How phases are called in messages.
@@ -84,7 +84,7 @@ impl Meter {
         self.is_interrupted |= events.is_interrupted();
         for it in ended {
             let (begun, alert) = voltage_alert(&it, seen.to_s);
-            self.alert(at, begun, alert, out);
+            self.alert(at, begun, &alert, out);
         }
     }
 
@@ -144,7 +144,7 @@ impl Meter {
         }
         let text = "the supply failed".to_owned();
         let alert = Alert { kind: "supply.failed", level: AlertLevel::Critical, text };
-        self.alert(at, at, alert, out);
+        self.alert(at, at, &alert, out);
     }
 
     /// The power-up message, where it is sent; after a hold-up only if there was a last gasp.
@@ -160,11 +160,11 @@ impl Meter {
             return;
         }
         let text = format!("the supply is back after {:.3} s", away.as_seconds_f64());
-        self.alert(at, at, Alert { kind: "supply.returned", level: AlertLevel::Info, text }, out);
+        self.alert(at, at, &Alert { kind: "supply.returned", level: AlertLevel::Info, text }, out);
     }
 
     /// Sends an alert of an instant `of`, unless the application hangs `at` the present one.
-    fn alert(&mut self, at: SimDuration, of: SimDuration, alert: Alert, out: &mut Vec<Output>) {
+    fn alert(&mut self, at: SimDuration, of: SimDuration, alert: &Alert, out: &mut Vec<Output>) {
         if !self.parts.outlet.is_frozen(at) {
             self.parts.outlet.alert(of, alert, out);
         }
@@ -175,7 +175,7 @@ impl Meter {
         let is_on_hold_up =
             self.parts.supply.as_ref().is_some_and(|supply| supply.state().is_on_hold_up());
         let goes_on =
-            is_on_hold_up || self.parts.events.as_ref().is_some_and(|it| it.is_interrupted());
+            is_on_hold_up || self.parts.events.as_ref().is_some_and(VoltageEvents::is_interrupted);
         if std::mem::replace(&mut self.is_interrupted, goes_on) {
             self.parts.outlet.mark_interrupted();
         }

@@ -114,7 +114,7 @@ impl Outlet {
     }
 
     /// Sends an alert of an instant since the start.
-    pub(crate) fn alert(&mut self, at: SimDuration, alert: Alert, out: &mut Vec<Output>) {
+    pub(crate) fn alert(&mut self, at: SimDuration, alert: &Alert, out: &mut Vec<Output>) {
         if let Self::Uplink(reporter) = self {
             reporter.alert(at, alert, out);
         }

@@ -74,6 +74,9 @@ pub struct Interruption {
 /// network that has lost a phase has no solution.
 const BAND: VoltageBand = VoltageBand { lowest: 0.8, highest: 1.2, turned: None };
 
+/// How long something stays, and the pairs of a probe.
+type SteadyPart = (SimDuration, Vec<Pair>);
+
 /// The instants within a step between which nothing is changed from outside.
 fn borders(
     (begin, end): (SimDuration, SimDuration),
@@ -197,7 +200,7 @@ impl Feeder {
     }
 
     /// What a probe sees, as operating points with their lengths, and the waves between.
-    pub(super) fn seen(&self, probe: usize) -> (Vec<(SimDuration, Vec<Pair>)>, Vec<Arc<Excerpt>>) {
+    pub(super) fn seen(&self, probe: usize) -> (Vec<SteadyPart>, Vec<Arc<Excerpt>>) {
         let (mut points, mut excerpts) = (Vec::new(), Vec::new());
         let Some(course) = &self.course else { return (points, excerpts) };
         let end = self.setup.raster.begin(self.setup.raster.steps);

@@ -40,15 +40,13 @@ const STEPS_MAX: f64 = 1000.0;
 
 impl Program {
     pub(crate) fn timeline(&self, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
-        let (tones, celsius) = match (&self.spectrum, &self.disturbances[..]) {
-            (Some(spectrum), []) => {
-                let steps = vec![(SimDuration::ZERO, REFERENCE_CELSIUS)];
-                (vec![Piece::of_spectrum(spectrum.clone())?], steps)
-            }
-            _ => {
-                let tracks = Tracks::new(self)?;
-                (composed(self, &tracks)?, temperatures(&tracks.celsius))
-            }
+        let undisturbed = self.spectrum.as_ref().filter(|_| self.disturbances.is_empty());
+        let (tones, celsius) = if let Some(spectrum) = undisturbed {
+            let steps = vec![(SimDuration::ZERO, REFERENCE_CELSIUS)];
+            (vec![Piece::of_spectrum(spectrum.clone())?], steps)
+        } else {
+            let tracks = Tracks::new(self)?;
+            (composed(self, &tracks)?, temperatures(&tracks.celsius))
         };
         Ok(Timeline::new(self.with_excerpts(tones)?, celsius, name, streams))
     }

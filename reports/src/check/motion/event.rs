@@ -152,14 +152,11 @@ impl Events {
             if !self.device.matches(&alert.device) || !self.what.iter().any(|own| own == what) {
                 continue;
             }
-            match read_message(&alert.message, what) {
-                Some((phase, residual_v, duration_s)) => {
-                    self.reported.push(Reported { alert, what, phase, residual_v, duration_s });
-                }
-                None => {
-                    let text = format!("`{}`, which cannot be read", alert.message);
-                    self.unread.push((text, alert.at()));
-                }
+            if let Some((phase, residual_v, duration_s)) = read_message(&alert.message, what) {
+                self.reported.push(Reported { alert, what, phase, residual_v, duration_s });
+            } else {
+                let text = format!("`{}`, which cannot be read", alert.message);
+                self.unread.push((text, alert.at()));
             }
         }
     }

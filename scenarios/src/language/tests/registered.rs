@@ -27,6 +27,7 @@ fn everything_registered_is_explained_with_its_keys() {
             "gateway",
             "grid.defect",
             "grid.load",
+            "grid.protection",
             "inject",
             "link",
             "network",

@@ -196,17 +196,14 @@ impl Guard {
                 }
             }
             State::Recloser(recloser) => {
-                let mut passed_s = 0.0;
-                while let Some(act) = recloser.step(dt_s - passed_s, currents) {
-                    passed_s += act.after_s;
+                // What flows after it acts is another current, so it acts once.
+                if let Some(act) = recloser.step(dt_s, currents) {
                     let (action, deed, trip) = match act.event {
                         RecloserEvent::Opened(trip) => (open, Deed::Opened, trip),
                         RecloserEvent::Reclosed(trip) => (close, Deed::Closed, trip),
                         RecloserEvent::LockedOut(trip) => (open, Deed::LockedOut, trip),
                     };
-                    push(passed_s, action, deed, format!("trip {trip}"));
-                    // What flows from here on is another current.
-                    break;
+                    push(act.after_s, action, deed, format!("trip {trip}"));
                 }
             }
             State::Sectionalizer(it) => {

@@ -441,7 +441,7 @@ fn what_is_cut_off_is_the_same_network_while_its_switch_is_closed() {
         assert!((current - expected).norm() < 1e-3, "{piece:?}: {current} {expected}");
         network.switches[switch].closed = false;
         let flow = flow_of(&network);
-        let dark = network.loads[if piece == Piece::Line(0) { 0 } else { 1 }].connection.node;
+        let dark = network.loads[usize::from(piece != Piece::Line(0))].connection.node;
         assert!(!flow.nodes[dark.index()].energized, "{piece:?}");
     }
     assert_eq!(cut(&mut network(), Piece::Transformer(0)), None);

@@ -60,7 +60,7 @@ impl Window {
             }
             let end_s = (now_s / window.period_s + 1e-9).floor() * window.period_s;
             periods = (end_s / window.period_s).round() + 1.0;
-            if let Some(jump) = window.is_over(player, &steady, now_s)? {
+            if let Some(jump) = window.is_over(player, &steady, now_s) {
                 window.finish(player, end_s, jump);
                 return Ok(());
             }
@@ -163,9 +163,9 @@ impl Window {
         player: &Player<'_, N>,
         steady: &Phasors<N>,
         now_s: f64,
-    ) -> Result<Option<f64>, MotionError> {
+    ) -> Option<f64> {
         let options = &player.motion.options;
-        let Some(circuit) = &player.circuit else { return Ok(Some(0.0)) };
+        let Some(circuit) = &player.circuit else { return Some(0.0) };
         let quiet_s = now_s - self.quiet_s;
         let soon_s = QUIET_PERIODS * self.period_s;
         let soon_ns = self.from_ns + ((now_s + soon_s) * 1e9) as i64;
@@ -179,13 +179,13 @@ impl Window {
         });
         if quiet_s < soon_s || circuit.is_waiting() || is_due || acts {
             // An arc that finds no zero of its current does not keep waves going for ever.
-            return Ok((quiet_s > options.longest_s && !is_due && !acts).then_some(f64::INFINITY));
+            return (quiet_s > options.longest_s && !is_due && !acts).then_some(f64::INFINITY);
         }
         let pairs = player.motion.probes.iter();
         let pairs =
             pairs.map(|it| it.in_steady(&player.network, circuit, steady)).collect::<Vec<_>>();
         let jump = self.farthest(&pairs, now_s);
-        Ok((jump <= options.tolerance || quiet_s > options.longest_s).then_some(jump))
+        (jump <= options.tolerance || quiet_s > options.longest_s).then_some(jump)
     }
 
     /// How far the last period is from a steady state, as a share of each probe's largest values.

@@ -212,17 +212,7 @@ impl Builder<'_, '_> {
                 self.fault(number, NodeId(u32::try_from(node).ok()?), values)?;
             }
             GridInject::LineFault => {
-                // Its mistakes were told where lines are divided.
-                let mut silent = Diagnostics::default();
-                std::mem::swap(self.out, &mut silent);
-                let place = self.along(values);
-                std::mem::swap(self.out, &mut silent);
-                let (line, share) = place?;
-                let node = match self.divided.get(&(line, share.to_bits())) {
-                    Some(node) => *node,
-                    None if share <= 0.0 => self.network.lines[line].from.node,
-                    None => self.network.lines[line].to.node,
-                };
+                let node = self.node_along(values)?;
                 self.fault(number, node, values)?;
             }
             GridInject::Breaker => {
@@ -231,59 +221,83 @@ impl Builder<'_, '_> {
                 self.switch(at, switch, Pole::All, is_closed);
             }
             GridInject::OpenConductor | GridInject::Fuse | GridInject::Outage => {
-                let switch = self.pieces.switch(into, span, self.network, self.out)?;
-                let phases = values.text_opt("phases").unwrap_or("abc");
-                let Some(poles) = poles(self.network, switch, phases) else {
-                    let message = format!("`{into}` does not have all of the phases {phases}");
-                    let at = values.span_of("phases");
-                    self.out.report(Code::DOES_NOT_FIT, at, message, "expected those that it has");
-                    return None;
-                };
-                for pole in poles {
-                    self.switch(at, switch, pole, false);
-                    if let Some(length) = values.duration_opt("for") {
-                        self.switch(at + length, switch, pole, true);
-                    }
-                }
+                self.opened(at, values)?;
             }
-            GridInject::Restore => match into.strip_prefix("fault:") {
-                Some(name) => {
-                    let found = self.faults.iter().find(|(_, own)| own == name);
-                    let Some((id, _)) = found else {
-                        let message = format!("no injection before is a fault `{name}`");
-                        let label = "expected the `name` of a fault further up";
-                        self.out.report(Code::BAD_NAME, span, message, label);
-                        return None;
-                    };
-                    let what = Happening::Clear { id: *id };
-                    self.setup.events.push(Event { at_ns: at.0, what });
-                }
-                None => {
-                    let switch = self.pieces.switch(into, span, self.network, self.out)?;
-                    self.switch(at, switch, Pole::All, true);
-                }
-            },
+            GridInject::Restore => self.restored(at, values)?,
             GridInject::Frequency => self.frequency(at, values),
             GridInject::Storm => self.storm(number, values)?,
-            GridInject::LoadStep | GridInject::SetPoint | GridInject::GenerationStep => {
-                let elements = Elements::new(self.network, self.loads);
-                let change = if kind == GridInject::GenerationStep {
-                    let Some(name) = into.strip_prefix("load:") else {
-                        let message = format!("`{into}` is no load or generator");
-                        self.out.report(Code::BAD_NAME, span, message, "expected `load:NAME`");
-                        return None;
-                    };
-                    let load = self.loads.find(name, span, self.out)?;
-                    let change_va = Complex64::new(-values.si("active_power"), 0.0);
-                    GridInput::LoadStep { load, change_va }
-                } else {
-                    input(kind, values, &elements, self.out)?
+            GridInject::GenerationStep => {
+                let Some(name) = into.strip_prefix("load:") else {
+                    let message = format!("`{into}` is no load or generator");
+                    self.out.report(Code::BAD_NAME, span, message, "expected `load:NAME`");
+                    return None;
                 };
+                let load = self.loads.find(name, span, self.out)?;
+                let change_va = Complex64::new(-values.si("active_power"), 0.0);
+                self.setup.changes.push((at, GridInput::LoadStep { load, change_va }));
+            }
+            GridInject::LoadStep | GridInject::SetPoint => {
+                let elements = Elements::new(self.network, self.loads);
+                let change = input(kind, values, &elements, self.out)?;
                 self.setup.changes.push((at, change));
             }
             GridInject::SourceVoltage => self.source_voltage(at, values)?,
             GridInject::Tap => self.tap(at, values)?,
         }
+        Some(())
+    }
+
+    /// The node of a fault along a line. Mistakes were told where lines are divided.
+    fn node_along(&mut self, values: &Values) -> Option<NodeId> {
+        let mut silent = Diagnostics::default();
+        std::mem::swap(self.out, &mut silent);
+        let place = self.along(values);
+        std::mem::swap(self.out, &mut silent);
+        let (line, share) = place?;
+        let ends = &self.network.lines[line];
+        Some(match self.divided.get(&(line, share.to_bits())) {
+            Some(node) => *node,
+            None if share <= 0.0 => ends.from.node,
+            None => ends.to.node,
+        })
+    }
+
+    /// Something is opened, perhaps for a while.
+    fn opened(&mut self, at: SimDuration, values: &Values) -> Option<()> {
+        let (into, span) = (values.text("into"), values.span_of("into"));
+        let switch = self.pieces.switch(into, span, self.network, self.out)?;
+        let phases = values.text_opt("phases").unwrap_or("abc");
+        let Some(poles) = poles(self.network, switch, phases) else {
+            let message = format!("`{into}` does not have all of the phases {phases}");
+            let span = values.span_of("phases");
+            self.out.report(Code::DOES_NOT_FIT, span, message, "expected those that it has");
+            return None;
+        };
+        for pole in poles {
+            self.switch(at, switch, pole, false);
+            if let Some(length) = values.duration_opt("for") {
+                self.switch(at + length, switch, pole, true);
+            }
+        }
+        Some(())
+    }
+
+    /// A fault is mended, or something is closed again.
+    fn restored(&mut self, at: SimDuration, values: &Values) -> Option<()> {
+        let (into, span) = (values.text("into"), values.span_of("into"));
+        let Some(name) = into.strip_prefix("fault:") else {
+            let switch = self.pieces.switch(into, span, self.network, self.out)?;
+            self.switch(at, switch, Pole::All, true);
+            return Some(());
+        };
+        let Some((id, _)) = self.faults.iter().find(|(_, own)| own == name) else {
+            let message = format!("no injection before is a fault `{name}`");
+            let label = "expected the `name` of a fault further up";
+            self.out.report(Code::BAD_NAME, span, message, label);
+            return None;
+        };
+        let what = Happening::Clear { id: *id };
+        self.setup.events.push(Event { at_ns: at.0, what });
         Some(())
     }
 

@@ -396,7 +396,7 @@ impl Reader {
         let reactance = (size * size - copper * copper).sqrt();
         let y_pu = Complex64::new(iron, -(current * current - iron * iron).sqrt());
         let (side, tap) = Self::taps(table)?;
-        let through = Self::neutral(table)?;
+        let through = Self::neutral(table).ok()?;
         let earthed = kinds.iter().rposition(is_earthed);
         if through.is_some() && earthed.is_none() {
             let what = "its neutral point is not brought out: expected a group with `n` or `N`";
@@ -432,10 +432,10 @@ impl Reader {
     }
 
     /// Through what the neutral point is earthed, if that is written.
-    fn neutral(table: &mut Table<'_>) -> Option<Option<Complex64>> {
+    fn neutral(table: &mut Table<'_>) -> Result<Option<Complex64>, ()> {
         let names = ["neutral_resistance", "neutral_reactance"];
         if names.iter().all(|name| table.field(name).is_none()) {
-            return Some(None);
+            return Ok(None);
         }
         let [resistance, reactance] =
             names.map(|name| table.figure(name, Unit::Ohm).unwrap_or(0.0));
@@ -443,9 +443,9 @@ impl Reader {
         if resistance < 0.0 || through == Complex64::ZERO {
             let what = "an impedance of the neutral point: expected a resistance from 0 on, and not both 0";
             table.refuse(table.line_of(&names), what);
-            return None;
+            return Err(());
         }
-        Some(Some(through))
+        Ok(Some(through))
     }
 
     /// On which side there are taps, and which.
