@@ -98,8 +98,8 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// Where steady voltages of which nothing is to be told follow each other, nothing is looked at:
-    /// over a period that lies across their border the mean square is between theirs.
+    /// Where steady voltages without an event follow each other, nothing is looked at: over
+    /// a period that lies across their border the mean square is between theirs.
     fn new(
         terminal: &'a Terminal,
         until: SimDuration,

@@ -2,8 +2,8 @@
 //! sees of them.
 //!
 //! Loads follow their profiles step by step. What happens in between is played by
-//! [`lastmeter_grid::motion`]; a change of a load or of a source's voltage is a jump from one steady
-//! state to the next at its instant.
+//! [`lastmeter_grid::motion`]; a change of a load or of a source's voltage is a jump from one
+//! steady state to the next at its instant.
 
 use std::sync::Arc;
 

@@ -22,10 +22,10 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
         summary: "energy that was not supplied, and how often and how long customers had no supply",
         description: "By IEEE 1366: SAIFI is the number of sustained interruptions per customer, \
             SAIDI their duration per customer, CAIDI their mean duration; interruptions shorter \
-            than `sustained_from` are momentary, and count for the energy alone. Every load is a \
-            customer. What has not ended when the run does counts as far as it went. One figure \
-            has a limit: `energy`, `saidi`, `saifi` or `caidi`, and perhaps `at_least` as well, \
-            which says that an outage has to have had an effect.",
+            than `sustained_from` are short ones, and count for the energy alone. Every load is a \
+            customer. What has not ended when the run does counts as far as it went. One of \
+            `energy`, `saidi`, `saifi` and `caidi` has a limit, and perhaps a least value as well \
+            (`at_least`): then an outage has to have had an effect.",
         fields: &[
             limit("energy", Dimension::ActiveEnergy, "the most that is not supplied"),
             limit("saidi", Dimension::Time, "the largest, as a time"),
@@ -35,13 +35,13 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
                 "at_least",
                 Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 },
                 "0",
-                "the least that the figure has to be, as a share of its limit",
+                "the least that the value has to be, as a share of its limit",
             ),
             Field::default(
                 "sustained_from",
                 Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 86_400.0 },
                 "\"3 min\"",
-                "shorter interruptions are momentary (EN 50160)",
+                "what lasts less is a short interruption (EN 50160)",
             ),
         ],
     },

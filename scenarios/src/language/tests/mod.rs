@@ -13,6 +13,7 @@ mod lines;
 mod links;
 mod meaning;
 mod messages;
+mod motion;
 mod overriding;
 mod profiles;
 mod properties;

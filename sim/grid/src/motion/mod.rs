@@ -1,8 +1,8 @@
 //! A network in motion: faults, switching and protection, each at its own instant.
 //!
-//! Between two instants at which something happens a network is in a steady state, which is a
-//! power flow or, with what has happened since, its circuit with every load as the impedance that it
-//! is in that flow. Around an instant the same circuit is played wave by wave ([`crate::transient`]),
+//! Between two instants at which something happens a network is in a steady state: a power flow
+//! or, with what has happened since, its circuit with every load as the impedance that it is in
+//! that flow. Around an instant the same circuit is played wave by wave ([`crate::transient`]),
 //! from the steady state before until it differs from the one after by less than a tolerance. So
 //! the three resolutions are one network: steps (power flows), phasors, and waves.
 //!

@@ -166,7 +166,7 @@ static RECLOSER: Entry = Entry {
             "[\"0.5 s\", \"5 s\", \"15 s\"]",
             "between two trips each",
         ),
-        Field::default("reclaim", SECONDS, "\"30 s\"", "without pick-up it begins anew"),
+        Field::default("reclaim", SECONDS, "\"30 s\"", "without pick-up it begins again"),
         OPENING,
     ],
 };

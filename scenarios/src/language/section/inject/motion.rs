@@ -135,7 +135,7 @@ pub(super) static RESTORE: Entry = Entry {
     name: "restore",
     summary: "what was switched off comes back, or a fault is mended",
     description: "Closes what an `outage`, an `open-conductor`, a fuse or a breaker has opened; a \
-        protective device begins anew, and fuses are replaced. `fault:NAME` mends the fault of an \
+        protective device begins again, and fuses are replaced. `fault:NAME` mends the fault of an \
         injection with that name: do that first.",
     fields: &[Field::required(
         "into",

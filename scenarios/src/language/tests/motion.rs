@@ -1,0 +1,105 @@
+//! A network in motion: what is injected into it, what protects it, and what is said of mistakes.
+
+use lastmeter_grid::motion::Deed;
+
+use super::grid::{Folder, with};
+
+fn inject(at: &str, rest: &str) -> String {
+    format!("[[inject]]\nat = \"{at}\"\n{rest}\n")
+}
+
+/// The scenario in motion, with more tables.
+fn moving(more: &str) -> String {
+    let text = with(more);
+    assert!(text.contains("[grid]\n"), "{text}");
+    text.replacen("[grid]\n", "[grid]\nresolution = \"waveforms\"\n", 1)
+}
+
+const FAULT: &str = "name = \"tree\"\nkind = \"line-fault\"\ninto = \"line:L1\"\nphases = \"a\"\nangle = \"90 deg\"";
+
+const FUSE: &str = "[[grid.protection]]\nname = \"F\"\nkind = \"fuse-link\"\nat = \"line:L1\"\nrating = \"63 A\"\n";
+
+#[test]
+fn a_fault_behind_a_fuse_is_played_when_the_scenario_is_loaded() {
+    let mend = inject("4 min", "kind = \"restore\"\ninto = \"fault:tree\"")
+        + &inject("5 min", "kind = \"restore\"\ninto = \"line:L1\"");
+    let scenario =
+        Folder::new().load(&moving(&(FUSE.to_owned() + &inject("1 min", FAULT) + &mend))).unwrap();
+    let feeder = scenario.feeder().unwrap();
+    let found: Vec<(&str, Deed)> =
+        feeder.operations().iter().map(|it| (&*it.element, it.deed)).collect();
+    assert_eq!(
+        found,
+        [
+            ("fault:tree", Deed::Ignited),
+            ("fuse-link:F", Deed::Melted),
+            ("fuse-link:F", Deed::Blown),
+            ("fault:tree", Deed::Cleared),
+            ("switch:L1", Deed::Closed)
+        ]
+    );
+    // One conductor is open for four minutes, so whoever is at it has no supply.
+    let dark = feeder.interruptions();
+    assert_eq!(dark.iter().map(|it| it.load).collect::<Vec<_>>(), [0, 2]);
+    for it in dark {
+        let length = it.to.unwrap() - it.from;
+        assert!((length.as_seconds_f64() - 240.0).abs() < 0.5, "{length}");
+    }
+}
+
+#[test]
+fn mistakes_of_a_network_in_motion_are_located() {
+    let folder = Folder::new();
+    let at = |rest: &str| inject("1 min", rest);
+    let mistakes = [
+        (at(&FAULT.replace("line:L1", "line:L7")), "<\"line:L7\"> the network has no line `L7`"),
+        (at(&FAULT.replace("line:L1", "node:L1")), "<\"node:L1\"> `node:L1` is no line"),
+        (
+            at(&FAULT.replace("phases = \"a\"", "distance_m = 90000")),
+            "<90000> 90000 m is beyond the end of line `L1`",
+        ),
+        (
+            at(&FAULT.replace("phases = \"a\"", "earth = false")),
+            "one conductor shorted with nothing",
+        ),
+        (
+            at("kind = \"restore\"\ninto = \"fault:tree\"") + &at(FAULT),
+            "<\"fault:tree\"> no injection before is a fault `tree`",
+        ),
+        (
+            at("kind = \"outage\"\ninto = \"line:L1\"")
+                + &at("kind = \"restore\"\ninto = \"line:L1\""),
+            "`L1` is both opened and closed at",
+        ),
+        (
+            at("kind = \"tap\"\ninto = \"transformer:T9\"\nposition = 1"),
+            "<\"transformer:T9\"> the network has no transformer `T9`",
+        ),
+        (
+            FUSE.replace("rating = \"63 A\"", "") + &at(FAULT),
+            "a fuse without a curve: expected `rating` or `melting`",
+        ),
+        (FUSE.replace("63 A", "64 A"), "<\"64 A\"> `fuse-link:F`: no gates of 64 A"),
+        (
+            FUSE.to_owned() + &FUSE.replace("\"F\"", "\"G\""),
+            "<\"line:L1\"> `fuse-link:F` is there already",
+        ),
+        (
+            at("kind = \"storm\"\nfaults = 3\nfor = \"1 min\"\ninto = \"line:Z*\""),
+            "<\"line:Z*\"> no line of the network fits `line:Z*`",
+        ),
+        (
+            at("kind = \"grid-frequency\"\nto = \"49 Hz\"") + &at(FAULT),
+            "the frequency moves in a network whose faults and switching are waveforms",
+        ),
+    ];
+    for (more, expected) in mistakes {
+        let found = folder.mistake(&moving(&more));
+        assert!(found.contains(expected), "{found}\nnot {expected}");
+    }
+    // What happens between steps needs a network that has such.
+    let found = folder.mistake(&with(&at(FAULT)));
+    assert!(found.contains("a `line-fault` happens between the steps"), "{found}");
+    let found = folder.mistake(&with(FUSE));
+    assert!(found.contains("protective devices act between the steps"), "{found}");
+}
