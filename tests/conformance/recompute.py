@@ -14,7 +14,7 @@ import os
 import re
 from decimal import Decimal
 
-from peer import declared, over_time, polled, water
+from peer import declared, motion, over_time, polled, water
 from peer.bench import Comparison, runs
 from peer.record import COLUMNS, Run, run_folders
 
@@ -550,7 +550,15 @@ class OverTime(over_time.OverTime):
         super().compare(comparison, name, verdict, seconds)
 
 
+def in_motion(kind):
+    """A check of a network in motion, with the ways of this file to read amounts and times."""
+    return lambda check: kind(check, amount, seconds)
+
+
 CHECKS = {
+    "event": in_motion(motion.VoltageEvents), "last_gasp": in_motion(motion.Supply),
+    "restored": in_motion(motion.Supply), "operated": in_motion(motion.Operated),
+    "unserved": in_motion(motion.Unserved),
     "step": OverTime, "constant": OverTime, "settles": OverTime, "follows": OverTime,
     "energy_balance": EnergyBalance,
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,
