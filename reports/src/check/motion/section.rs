@@ -68,7 +68,8 @@ pub(super) fn section(
 ) -> Result<Option<SectionHtml>, RenderError> {
     let mut found = Found::default();
     // What cannot be read of the record is left out: the verdicts tell of it.
-    for (line, event) in input.reader.events()?.filter_map(Result::ok) {
+    let Ok(events) = input.reader.events() else { return Ok(None) };
+    for (line, event) in events.filter_map(Result::ok) {
         found.take(line, &event);
     }
     let confusion = found.confusion();
