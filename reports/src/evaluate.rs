@@ -272,7 +272,7 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
         found.push(grid.found(rows));
         found.push(reader.found_table(file::GRID_LOADS)?);
         found.push(reader.found_table(file::GRID_VOLTAGES)?);
-        for optional in [file::GRID_INPUTS, file::GRID_HEAVIEST, file::GRID_HIGHEST] {
+        for optional in file::GRID_OPTIONAL {
             if reader.facts().hashes.contains_key(optional) {
                 found.push(reader.found_table(optional)?);
             }

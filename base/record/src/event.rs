@@ -132,8 +132,10 @@ macro_rules! fields {
 
 fields! {
     AFTER "after" "The coefficient afterwards.",
+    AFTER_S "after_s" "How long the current flowed that made a protective device act, seconds.",
     BEFORE "before" "The coefficient before.",
     BOOT_S "boot_s" "How long a device takes to start, seconds.",
+    CURRENT_A "current_a" "The RMS current that made a protective device act.",
     CUSTOMERS "customers" "How many customers a load stands for.",
     CUSTOMERS_TOTAL "customers_total" "How many customers the network has.",
     DECLARED_V "declared_v" "The declared voltage, volts.",
@@ -153,6 +155,7 @@ fields! {
     INTO "into" "Into which source, or which element of the network, something is injected.",
     IS_CERTAIN "is_certain" "Whether whoever looks for it has to see it.",
     IS_OVER "is_over" "Whether it ended before the run did.",
+    IS_RESIDUAL "is_residual" "Whether it is the residual current.",
     LANES "lanes" "Whose connections broke.",
     LEVEL "level" "How serious an alert is: Info, Warning, Error or Critical.",
     LINK "link" "The link.",

@@ -8,7 +8,9 @@
 //! `NODE.WIRE`. `grid-inputs.csv` is there if breakers or sources were set between steps: of each
 //! of those, in columns `breaker:NAME` (1 closed, 0 open) and `source:NAME` (per unit of the rated
 //! voltage), what held in each step. `grid-heaviest.svg` and `grid-highest.svg` are one-line
-//! diagrams of two of the steps.
+//! diagrams of two of the steps; `grid-dark.svg` is one of the instant at which most loads had no
+//! supply. `grid-curves.csv` has the time-current curves of protective devices, and
+//! `grid-waveforms.csv` what disturbance recorders kept in the folder `waveforms`, file by file.
 
 use std::path::Path;
 
@@ -148,6 +150,10 @@ pub struct GridRecord {
     /// The one-line diagrams of the step with the heaviest load and of that with the highest
     /// voltage, if drawn.
     pub diagrams: Option<[String; 2]>,
+    /// What else is beside it, of a network in motion: of [`file::GRID_OPTIONAL`], with its bytes.
+    pub further: Vec<(&'static str, Vec<u8>)>,
+    /// What disturbance recorders kept: names in the folder [`file::WAVEFORMS`], and bytes.
+    pub waveforms: Vec<(String, Vec<u8>)>,
 }
 
 impl GridRecord {
@@ -170,6 +176,7 @@ impl GridRecord {
             files.push((file::GRID_HEAVIEST, heaviest.clone().into_bytes()));
             files.push((file::GRID_HIGHEST, highest.clone().into_bytes()));
         }
+        files.extend(self.further.iter().cloned());
         Ok(files)
     }
 

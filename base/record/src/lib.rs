@@ -35,7 +35,7 @@ pub use facts::{
     DeviceFacts, Evidence, Override, RunEnd, RunFacts, RunStart, RunState, Signal, TimeMode,
 };
 pub use grid::{GRID_HEADER, GridRecord, GridRow, GridTable, read_table as read_grid_table};
-pub use hash::hexadecimal;
+pub use hash::{hexadecimal, sha256};
 pub use latency::{LATENCY_HEADER, LatencyPath, LatencyRow, Point};
 pub use load::{LateTick, LoadFacts, LoadSecond, Wait};
 pub use number::write_number;
@@ -86,6 +86,23 @@ pub mod file {
     pub const GRID_HEAVIEST: &str = "grid-heaviest.svg";
     /// Beside it: that of the step with the highest voltage.
     pub const GRID_HIGHEST: &str = "grid-highest.svg";
+    /// Beside it: the one-line diagram at the instant at which most loads had no supply.
+    pub const GRID_DARK: &str = "grid-dark.svg";
+    /// Beside it: the time-current curves of protective devices.
+    pub const GRID_CURVES: &str = "grid-curves.csv";
+    /// Beside it: what is in the folder of waveforms, with the SHA-256 of each file.
+    pub const GRID_WAVEFORMS: &str = "grid-waveforms.csv";
+    /// What is beside it only if there is something to be told.
+    pub const GRID_OPTIONAL: [&str; 6] = [
+        GRID_INPUTS,
+        GRID_HEAVIEST,
+        GRID_HIGHEST,
+        GRID_DARK,
+        GRID_CURVES,
+        GRID_WAVEFORMS,
+    ];
+    /// The folder of what disturbance recorders kept, as COMTRADE.
+    pub const WAVEFORMS: &str = "waveforms";
     /// What the checks say.
     pub const VERDICTS: &str = "verdicts.json";
     /// The page for people.

@@ -87,8 +87,12 @@ fn difference(facts: &RunFacts, found: &Found) -> Option<String> {
         file::GRID | file::GRID_LOADS | file::GRID_VOLTAGES | file::GRID_INPUTS => {
             ("rows", facts.grid)
         }
-        // Of a picture only the bytes count.
-        file::GRID_HEAVIEST | file::GRID_HIGHEST => ("lines", Some(found.lines)),
+        // Of a picture only the bytes count, and of what has no row for each step.
+        file::GRID_HEAVIEST
+        | file::GRID_HIGHEST
+        | file::GRID_DARK
+        | file::GRID_CURVES
+        | file::GRID_WAVEFORMS => ("lines", Some(found.lines)),
         _ => ("events", facts.events),
     };
     let (Some(count), Some(sha256)) = (count, facts.hashes.get(name)) else {

@@ -367,6 +367,13 @@ impl RunWriter {
             self.facts.hashes.insert(name.to_owned(), sha256(&bytes));
             write_whole(&self.dir.join(name), &bytes)?;
         }
+        let waveforms = self.dir.join(file::WAVEFORMS);
+        if !record.waveforms.is_empty() {
+            fs::create_dir_all(&waveforms).map_err(RecordError::io("create", &waveforms))?;
+        }
+        for (name, bytes) in &record.waveforms {
+            write_whole(&waveforms.join(name), bytes)?;
+        }
         self.facts.grid = Some(record.rows.len() as u64);
         self.write_facts()
     }

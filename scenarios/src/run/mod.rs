@@ -25,6 +25,7 @@ mod latency_row;
 mod ledger;
 mod live;
 mod modelled;
+mod motion_record;
 mod moving;
 mod mqtt_port;
 mod network;

@@ -31,6 +31,8 @@ pub(crate) fn record(feeder: &Feeder) -> GridRecord {
         },
         inputs: inputs(feeder),
         diagrams: diagrams(feeder, &rows),
+        further: Vec::new(),
+        waveforms: Vec::new(),
         rows,
     }
 }

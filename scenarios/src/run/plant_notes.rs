@@ -41,10 +41,15 @@ fn operations(feeder: &Feeder, start: SimTime) -> impl Iterator<Item = Event> + 
     feeder.operations().iter().map(move |it| {
         let at = start + SimDuration(it.at_ns);
         let idle = if it.deed == Deed::Idle { "nothing was done: " } else { "" };
-        Event::new(at, "bench", EventKind::Operated)
+        let event = Event::new(at, "bench", EventKind::Operated)
             .with(field::ELEMENT, &*it.element)
             .with(field::WHAT, it.deed.word())
-            .with(field::DETAIL, format!("{idle}{}", it.detail))
+            .with(field::DETAIL, format!("{idle}{}", it.detail));
+        let Some(point) = it.point else { return event };
+        event
+            .with(field::CURRENT_A, point.current_a)
+            .with(field::AFTER_S, point.time_s)
+            .with(field::IS_RESIDUAL, point.is_residual)
     })
 }
 

@@ -6,6 +6,7 @@ use lastmeter_devices::BoardWay;
 use lastmeter_platform::{ClockSource, DoorConfig};
 use lastmeter_record::{DeviceFacts, Evidence, RunFacts, RunStart, RunState, RunWriter, TimeMode};
 use lastmeter_reports::Evaluation;
+use lastmeter_sim::Streams;
 use lastmeter_text::plural;
 
 use super::board::Boards;
@@ -13,6 +14,7 @@ use super::console::Console;
 use super::error::{BenchError, chain};
 use super::host::{self, stamp, wall_now};
 use super::live::Live;
+use super::motion_record;
 use super::moving::{RunOptions, Stop, carry_out, ending};
 use super::network;
 use super::real::{self, RealBench};
@@ -48,7 +50,13 @@ pub async fn run_scenario(
         writer.record_signals().map_err(|e| record(&e))?;
     }
     let live = {
-        let flows = scenario.feeder().map(network::record);
+        let mut flows = scenario.feeder().map(network::record);
+        if let Some((flows, feeder)) = flows.as_mut().zip(scenario.feeder()) {
+            let schedule = &scenario.schedule;
+            let streams = Streams::new(schedule.seed);
+            let added = motion_record::add(flows, feeder, (schedule.start, streams));
+            added.map_err(BenchError::Record)?;
+        }
         if let Some(flows) = &flows {
             writer.grid(flows).map_err(|e| record(&e))?;
         }

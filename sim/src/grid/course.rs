@@ -16,6 +16,7 @@ use lastmeter_units::SimDuration;
 use super::feeder::{Feeder, FeederFailure, Setup, Step};
 use super::input::GridInput;
 use super::plant::Plant;
+use super::recorder::Recorder;
 use super::view::{Pair, probe_at_load, probe_at_source};
 use crate::Excerpt;
 use crate::disturbance::Disturbance;
@@ -33,20 +34,24 @@ pub struct MotionSetup {
     pub changes: Vec<(SimDuration, GridInput)>,
     /// What becomes of the frequency of the whole network.
     pub frequency: Vec<Disturbance>,
+    /// What keeps waveforms.
+    pub recorders: Vec<Recorder>,
 }
 
 /// What a network in motion came to.
 #[derive(Clone, Debug)]
 pub struct Course {
-    sections: Vec<Section>,
-    operations: Vec<Operation>,
+    pub(super) sections: Vec<Section>,
+    pub(super) operations: Vec<Operation>,
     pub(super) frequency: Vec<Disturbance>,
+    pub(super) protectors: Vec<Protector>,
+    pub(super) recorders: Vec<Recorder>,
 }
 
 impl Course {
     /// When the network came to the steady state of a section: where waves lead to it, by the last
     /// thing that was done in them.
-    fn changed_ns(&self, at: usize) -> i64 {
+    pub(super) fn changed_ns(&self, at: usize) -> i64 {
         let until_ns = self.sections[at].from_ns;
         let waves = at.checked_sub(1).map(|before| &self.sections[before]);
         let Some(waves) = waves.filter(|it| matches!(it.what, Stretch::Waves(_))) else {
@@ -105,7 +110,7 @@ impl Feeder {
             wanted.options,
             wanted.events.clone(),
             wanted.protectors.clone(),
-            probes(&setup),
+            probes(&setup, &wanted.recorders),
         )
         .map_err(failed(SimDuration::ZERO))?;
         let mut changes = wanted.changes.clone();
@@ -141,7 +146,13 @@ impl Feeder {
         }
         let mut operations = motion.operations().to_vec();
         operations.sort_by_key(|it| it.at_ns);
-        let course = Course { sections, operations, frequency: wanted.frequency.clone() };
+        let course = Course {
+            sections,
+            operations,
+            frequency: wanted.frequency.clone(),
+            protectors: wanted.protectors.clone(),
+            recorders: wanted.recorders.clone(),
+        };
         Ok(Self::in_motion(setup, steps, course))
     }
 
@@ -231,9 +242,9 @@ impl Feeder {
     }
 }
 
-/// What meters may look at: every source, then every load.
-fn probes(setup: &Setup) -> Vec<Probe> {
+/// What meters may look at: every source, then every load; and what recorders do.
+fn probes(setup: &Setup, recorders: &[Recorder]) -> Vec<Probe> {
     let sources = (0..setup.network.sources.len()).map(probe_at_source);
     let loads = (0..setup.network.loads.len()).map(|load| probe_at_load(setup, load));
-    sources.chain(loads).collect()
+    sources.chain(loads).chain(recorders.iter().map(Recorder::probe)).collect()
 }

@@ -21,6 +21,7 @@ mod live;
 mod live_point;
 mod plant;
 mod profile;
+mod recorder;
 mod solar;
 mod standard;
 mod view;
@@ -37,6 +38,7 @@ pub use input::{BreakerAt, GridChange, GridInput, InputError, Inputs, load_named
 pub use live::LiveGrid;
 pub use live_point::{LiveChannel, LivePoint};
 pub use profile::{Raster, Rows};
+pub use recorder::{Kept, Recorder, Supply};
 pub use solar::ClearSky;
 pub use standard::{DayType, StandardLoad, StandardProfile};
 pub use view::part_names;

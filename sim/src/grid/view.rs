@@ -58,7 +58,7 @@ impl Feeder {
         self.terminal(name, streams, source, |step| pairs_at_source(&self.setup, source, step))
     }
 
-    fn terminal(
+    pub(super) fn terminal(
         &self,
         name: &str,
         streams: Streams,

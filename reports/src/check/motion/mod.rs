@@ -2,6 +2,7 @@
 
 pub(super) mod event;
 pub(super) mod operated;
+mod pictures;
 pub(super) mod section;
 pub(super) mod supply;
 pub(super) mod unserved;

@@ -6,11 +6,12 @@ use lastmeter_text::number;
 use lastmeter_units::{SimDuration, SimTime};
 use serde::Serialize;
 
+use super::pictures::{self, Acted};
 use super::unserved::Indices;
 use super::{Alerted, about};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
-use crate::render::figure::Figure;
+use crate::render::figure::{Figure, Picture};
 use crate::render::page::Fact;
 use crate::render::template::fill;
 
@@ -33,6 +34,7 @@ struct Section {
     further: usize,
     indices: Vec<Fact>,
     confusion: Vec<Confusion>,
+    pictures: Vec<Picture>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +58,7 @@ struct Found {
     operations: Vec<Operation>,
     further: usize,
     indices: Indices,
+    points: Vec<Acted>,
     /// Kind, device, phase, beginning.
     truths: Vec<(usize, String, String, SimTime)>,
     reported: Vec<(usize, Alerted)>,
@@ -64,7 +67,7 @@ struct Found {
 /// The section; `None` of a run in which nothing of it happened.
 pub(super) fn section(
     input: &SectionInput<'_>,
-    _figures: &mut Vec<Figure>,
+    figures: &mut Vec<Figure>,
 ) -> Result<Option<SectionHtml>, RenderError> {
     let mut found = Found::default();
     // What cannot be read of the record is left out: the verdicts tell of it.
@@ -73,11 +76,12 @@ pub(super) fn section(
         found.take(line, &event);
     }
     let confusion = found.confusion();
-    let Found { operations, further, indices, .. } = found;
+    let Found { operations, further, indices, points, .. } = found;
     if operations.is_empty() && indices.events == 0 && confusion.is_empty() {
         return Ok(None);
     }
-    let section = Section { operations, further, indices: facts(&indices), confusion };
+    let pictures = pictures::pictures(input.reader, points, figures)?;
+    let section = Section { operations, further, indices: facts(&indices), confusion, pictures };
     Ok(Some(fill("motion.html", TEMPLATE, &section)?.into()))
 }
 
@@ -85,6 +89,9 @@ impl Found {
     fn take(&mut self, line: u64, event: &Event) {
         self.indices.take(event, SUSTAINED_S);
         let text = |name: &str| event.text(name).unwrap_or_default().to_owned();
+        if event.kind == EventKind::Operated {
+            self.points.extend(Acted::of(event));
+        }
         match event.kind {
             EventKind::Operated if self.operations.len() >= OPERATIONS_MAX => self.further += 1,
             EventKind::Operated => self.operations.push(Operation {

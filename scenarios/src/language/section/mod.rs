@@ -37,6 +37,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &grid::GRID_LOAD,
     &grid::GRID_DEFECT,
     &grid::GRID_PROTECTION,
+    &grid::GRID_RECORDER,
     &source::SOURCE,
     &link::LINK,
     &network::NETWORK,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use num_complex::Complex64;
 
 use crate::flow::Flow;
-use crate::network::{Network, Node, NodeId, Wire};
+use crate::network::{Network, Node, NodeId, Wire, Wires};
 
 /// What colours mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,10 +74,30 @@ fn escape(text: &str) -> String {
     safe
 }
 
+/// Something to be seen at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Where.
+    pub node: NodeId,
+    /// What it is called.
+    pub text: String,
+}
+
+/// What colours are about.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    Flow(&'a Flow, Colouring),
+    /// Of each node its phases that have a voltage.
+    Supply(&'a [Wires], &'a [Mark]),
+}
+
+const LIVE: &str = "#1a9850";
+const PARTLY: &str = "#fd8d3c";
+const DARK: &str = "#111111";
+
 struct Picture<'a> {
     network: &'a Network,
-    flow: &'a Flow,
-    colouring: Colouring,
+    shown: Shown<'a>,
     places: &'a [(f64, f64)],
     /// Of each node the voltage that its colour tells, per unit.
     shown_pu: Vec<f64>,
@@ -91,9 +111,6 @@ pub(super) fn draw(
     colouring: Colouring,
     places: &[(f64, f64)],
 ) -> String {
-    let largest = |of: fn(&(f64, f64)) -> f64| places.iter().map(of).fold(0.0_f64, f64::max);
-    let width = (largest(|it| it.0) + 2.0 * MARGIN + 60.0).max(560.0);
-    let height = largest(|it| it.1) + 2.0 * MARGIN + 70.0;
     let shown_pu = network
         .nodes
         .iter()
@@ -104,18 +121,38 @@ pub(super) fn draw(
             },
         )
         .collect();
-    let mut picture = Picture { network, flow, colouring, places, shown_pu, text: String::new() };
+    let shown = Shown::Flow(flow, colouring);
+    whole(Picture { network, shown, places, shown_pu, text: String::new() })
+}
+
+/// Draws what has a voltage.
+pub(super) fn draw_supply(
+    network: &Network,
+    alive: &[Wires],
+    marks: &[Mark],
+    places: &[(f64, f64)],
+) -> String {
+    let shown = Shown::Supply(alive, marks);
+    whole(Picture { network, shown, places, shown_pu: Vec::new(), text: String::new() })
+}
+
+fn whole(mut picture: Picture<'_>) -> String {
+    let places = picture.places;
+    let largest = |of: fn(&(f64, f64)) -> f64| places.iter().map(of).fold(0.0_f64, f64::max);
+    let width = (largest(|it| it.0) + 2.0 * MARGIN + 60.0).max(560.0);
+    let height = largest(|it| it.1) + 2.0 * MARGIN + 70.0;
     let _ = write!(
         picture.text,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
          width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"sans-serif\" \
          font-size=\"10\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
          <text x=\"{MARGIN:.0}\" y=\"22\" font-size=\"14\">{}</text>\n",
-        escape(&network.name)
+        escape(&picture.network.name)
     );
     picture.branches();
     picture.appliances();
     picture.nodes();
+    picture.marks();
     picture.legend(height);
     picture.text.push_str("</svg>\n");
     picture.text
@@ -176,47 +213,92 @@ impl Picture<'_> {
             branch.names.push(name);
         };
         let share = |loading: Option<f64>| loading.unwrap_or(f64::NAN);
-        for (line, state) in self.network.lines.iter().zip(&self.flow.lines) {
+        let flow = self.flow();
+        for (at, line) in self.network.lines.iter().enumerate() {
             let open = !(line.from_closed && line.to_closed);
             let kind = if open { Kind::OpenLine } else { Kind::Line };
             let conductors = line.from.wires.as_slice().len();
             let (from, to) = (line.from.node, line.to.node);
-            add(kind, from, to, conductors, share(state.loading), format!("line {}", line.name));
+            let loading = share(flow.and_then(|flow| flow.lines[at].loading));
+            add(kind, from, to, conductors, loading, format!("line {}", line.name));
         }
-        for (own, state) in self.network.transformers.iter().zip(&self.flow.transformers) {
+        for (at, own) in self.network.transformers.iter().enumerate() {
             let [first, others @ ..] = &own.windings[..] else { continue };
             for other in others {
                 let (from, to) = (first.connection.node, other.connection.node);
                 let conductors = first.connection.wires.as_slice().len();
                 let name = format!("transformer {}", own.name);
-                add(Kind::Transformer, from, to, conductors, state.loading, name);
+                let loading = flow.map_or(f64::NAN, |flow| flow.transformers[at].loading);
+                add(Kind::Transformer, from, to, conductors, loading, name);
             }
         }
-        for (switch, state) in self.network.switches.iter().zip(&self.flow.switches) {
+        for (at, switch) in self.network.switches.iter().enumerate() {
             let kind = if switch.closed { Kind::Closed } else { Kind::Open };
             let name = format!("switch {}", switch.name);
             let conductors = switch.from.wires.as_slice().len();
             let (from, to) = (switch.from.node, switch.to.node);
-            add(kind, from, to, conductors, share(state.loading), name);
+            let loading = share(flow.and_then(|flow| flow.switches[at].loading));
+            add(kind, from, to, conductors, loading, name);
         }
         branches
+    }
+
+    fn flow(&self) -> Option<&'_ Flow> {
+        match self.shown {
+            Shown::Flow(flow, _) => Some(flow),
+            Shown::Supply(..) => None,
+        }
+    }
+
+    /// The colour of a node by its supply.
+    fn supplied(&self, node: NodeId, alive: &[Wires]) -> &'static str {
+        let own = self.network.nodes[node.index()].wires;
+        let has = alive.get(node.index()).copied().unwrap_or(Wires::NONE);
+        let phases = || own.iter().filter(|wire| *wire != Wire::Neutral);
+        match phases().filter(|wire| has.contains(*wire)).count() {
+            0 => DARK,
+            count if count < phases().count() => PARTLY,
+            _ => LIVE,
+        }
+    }
+
+    /// The colour of what joins two nodes.
+    fn stroke(&self, from: NodeId, to: NodeId, loading: f64) -> String {
+        match self.shown {
+            Shown::Flow(_, Colouring::Loading) => colour(LOADING, loading),
+            Shown::Flow(_, colouring) => {
+                let [from, to] = [from, to].map(|node| self.shown_pu[node.index()]);
+                colour(VOLTAGE, choose(from, to, colouring))
+            }
+            // It is as dark as its darker end.
+            Shown::Supply(alive, _) => {
+                let [from, to] = [from, to].map(|node| self.supplied(node, alive));
+                let worst = [DARK, PARTLY].into_iter().find(|it| [from, to].contains(it));
+                worst.unwrap_or(LIVE).to_owned()
+            }
+        }
+    }
+
+    fn marks(&mut self) {
+        let Shown::Supply(_, marks) = self.shown else { return };
+        for mark in marks {
+            let (x, y) = self.at(mark.node);
+            let _ = writeln!(
+                self.text,
+                "<g stroke=\"#b30000\" fill=\"#fee08b\"><path d=\"M {x:.1} {y:.1} m -3 -16 h 7 l -4 \
+                 6 h 5 l -9 12 l 3 -9 h -5 z\"/><text x=\"{:.1}\" y=\"{:.1}\" fill=\"#b30000\" \
+                 stroke=\"#ffffff\" stroke-width=\"3\" paint-order=\"stroke\">{}</text></g>",
+                x + 8.0,
+                y + 14.0,
+                escape(&mark.text)
+            );
+        }
     }
 
     fn branches(&mut self) {
         for ((from, to, _), branch) in self.collect() {
             let ((x1, y1), (x2, y2)) = (self.at(from), self.at(to));
-            let value = match self.colouring {
-                Colouring::Loading => branch.loading,
-                Colouring::Voltage | Colouring::Farthest => {
-                    let [from, to] = [from, to].map(|node| self.shown_pu[node.index()]);
-                    choose(from, to, self.colouring)
-                }
-            };
-            let scale = match self.colouring {
-                Colouring::Voltage | Colouring::Farthest => VOLTAGE,
-                Colouring::Loading => LOADING,
-            };
-            let stroke = colour(scale, value);
+            let stroke = self.stroke(from, to, branch.loading);
             let dashes = match branch.kind {
                 Kind::Open | Kind::OpenLine => " stroke-dasharray=\"4 4\"",
                 _ => "",
@@ -250,19 +332,21 @@ impl Picture<'_> {
             );
         }
         let mut loads: BTreeMap<NodeId, (Complex64, usize)> = BTreeMap::new();
-        for (load, state) in self.network.loads.iter().zip(&self.flow.loads) {
+        for (at, load) in self.network.loads.iter().enumerate() {
             let own = loads.entry(load.connection.node).or_default();
-            own.0 += state.power_va.iter().sum::<Complex64>();
+            let state = self.flow().map(|flow| &flow.loads[at]);
+            own.0 += state.map_or(Complex64::ZERO, |it| it.power_va.iter().sum());
             own.1 += 1;
         }
         for (node, (power, count)) in loads {
             let (x, y) = self.at(node);
+            let (kw, kvar) = (power.re / 1000.0, power.im / 1000.0);
+            let drawn = format!("{count} loads: {kw:.3} kW, {kvar:.3} kvar");
+            let title = if self.flow().is_some() { drawn } else { format!("{count} loads") };
             let _ = writeln!(
                 self.text,
                 "<path d=\"M {x:.1} {y:.1} v 10 m -4 0 h 8 l -4 7 z\" stroke=\"#555555\" \
-                 fill=\"#dddddd\"><title>{count} loads: {:.3} kW, {:.3} kvar</title></path>",
-                power.re / 1000.0,
-                power.im / 1000.0
+                 fill=\"#dddddd\"><title>{title}</title></path>"
             );
         }
         for shunt in &self.network.shunts {
@@ -278,18 +362,32 @@ impl Picture<'_> {
 
     fn nodes(&mut self) {
         let many = self.network.nodes.len() > MOST_NAMES;
-        for (number, (node, state)) in self.network.nodes.iter().zip(&self.flow.nodes).enumerate() {
-            let (x, y) = self.at(NodeId(number as u32));
-            let base = node.rated_voltage_v / 3f64.sqrt();
-            let fill = match self.colouring {
-                Colouring::Voltage | Colouring::Farthest => colour(VOLTAGE, self.shown_pu[number]),
-                Colouring::Loading => "#333333".to_owned(),
-            };
+        for (number, node) in self.network.nodes.iter().enumerate() {
+            let id = NodeId(number as u32);
+            let (x, y) = self.at(id);
             let mut title = format!("node {}", escape(&node.name));
-            for wire in node.wires.iter().filter(|&wire| wire != Wire::Neutral) {
-                let volts = state.voltage_v[wire.index()].norm();
-                let _ = write!(title, "; {wire} {:.4} pu", volts / base);
-            }
+            let fill = match self.shown {
+                Shown::Flow(flow, colouring) => {
+                    let base = node.rated_voltage_v / 3f64.sqrt();
+                    for wire in node.wires.iter().filter(|&wire| wire != Wire::Neutral) {
+                        let volts = flow.nodes[number].voltage_v[wire.index()].norm();
+                        let _ = write!(title, "; {wire} {:.4} pu", volts / base);
+                    }
+                    match colouring {
+                        Colouring::Loading => "#333333".to_owned(),
+                        _ => colour(VOLTAGE, self.shown_pu[number]),
+                    }
+                }
+                Shown::Supply(alive, _) => {
+                    let fill = self.supplied(id, alive);
+                    title.push_str(match fill {
+                        DARK => ": no voltage",
+                        PARTLY => ": not all phases have a voltage",
+                        _ => "",
+                    });
+                    fill.to_owned()
+                }
+            };
             let radius = if many { 2.5 } else { 4.0 };
             let _ = write!(
                 self.text,
@@ -312,12 +410,33 @@ impl Picture<'_> {
 
     /// The scale with its unit, and what the marks are.
     fn legend(&mut self, height: f64) {
-        let (scale, unit, factor) = match self.colouring {
+        let y = height - 62.0;
+        match self.shown {
+            Shown::Flow(_, colouring) => self.scale(colouring, y),
+            Shown::Supply(..) => {
+                let names = [(LIVE, "supplied"), (PARTLY, "in part"), (DARK, "no voltage")];
+                for ((fill, name), x) in names.into_iter().zip([0.0, 75.0, 140.0]) {
+                    let x = MARGIN + x;
+                    let _ = write!(
+                        self.text,
+                        "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"10\" height=\"10\" \
+                         fill=\"{fill}\"/><text x=\"{:.1}\" y=\"{:.1}\">{name}</text>",
+                        x + 14.0,
+                        y + 9.0
+                    );
+                }
+            }
+        }
+        self.signs(y);
+    }
+
+    /// The scale of voltages or loadings.
+    fn scale(&mut self, colouring: Colouring, y: f64) {
+        let (scale, unit, factor) = match colouring {
             Colouring::Voltage => (VOLTAGE, "lowest voltage, pu of rated", 1.0),
             Colouring::Farthest => (VOLTAGE, "voltage farthest from the rated one, pu", 1.0),
             Colouring::Loading => (LOADING, "loading, % of rated (grey: no rating)", 100.0),
         };
-        let y = height - 62.0;
         let (low, high) = (scale[0].0, scale[scale.len() - 1].0);
         for step in 0..40 {
             let value = low + (high - low) * (f64::from(step) + 0.5) / 40.0;
@@ -339,6 +458,10 @@ impl Picture<'_> {
             );
         }
         let _ = writeln!(self.text, "<text x=\"{MARGIN:.1}\" y=\"{:.1}\">{unit}</text>", y - 5.0);
+    }
+
+    /// What the marks of elements are.
+    fn signs(&mut self, y: f64) {
         let (x, y) = (MARGIN + 240.0, y + 5.0);
         let marks = [
             (Kind::Transformer, "transformer", 0.0),

@@ -6,10 +6,10 @@
 mod draw;
 mod layout;
 
-pub use draw::Colouring;
+pub use draw::{Colouring, Mark};
 
 use crate::flow::Flow;
-use crate::network::Network;
+use crate::network::{Network, Wires};
 
 /// Draws a network with the results of its power flow; what no source reaches is grey.
 pub fn svg(network: &Network, flow: &Flow, colouring: Colouring) -> String {
@@ -17,9 +17,26 @@ pub fn svg(network: &Network, flow: &Flow, colouring: Colouring) -> String {
     draw::draw(network, flow, colouring, &places)
 }
 
+/// Draws which nodes have a voltage, given the phases of each that do, the poles of each switch that
+/// are closed, and what else there is to be seen at some nodes. Places are those of the network with
+/// its switches as they are declared.
+pub fn supply_svg(
+    network: &Network,
+    alive: &[Wires],
+    closed: &[Vec<bool>],
+    marks: &[Mark],
+) -> String {
+    let places = layout::places(network);
+    let mut standing = network.clone();
+    for (switch, closed) in standing.switches.iter_mut().zip(closed) {
+        switch.closed = closed.iter().all(|it| *it);
+    }
+    draw::draw_supply(&standing, alive, marks, &places)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Colouring, svg};
+    use super::{Colouring, Mark, supply_svg, svg};
     use crate::flow::{Options, solve};
     use crate::format::dss;
 
@@ -47,6 +64,12 @@ mod tests {
         assert_eq!(opened, closed);
         let farthest = svg(&network, &flow, Colouring::Farthest);
         assert!(farthest.contains("voltage farthest from the rated one, pu"));
+        let mut alive: Vec<_> = network.nodes.iter().map(|node| node.wires).collect();
+        alive[2] = crate::network::Wires::NONE;
+        let mark = Mark { node: crate::network::NodeId(2), text: "fault:<f>".to_owned() };
+        let dark = supply_svg(&network, &alive, &[], &[mark]);
+        assert_eq!(dark.matches("no voltage</title>").count(), 1);
+        assert!(dark.contains("fault:&lt;f&gt;") && !dark.contains("lowest voltage"));
         let other = svg(&network, &flow, Colouring::Loading);
         assert!(other.contains("line one: ") && other.contains("loading, % of rated"));
     }

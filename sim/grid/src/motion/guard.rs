@@ -2,7 +2,8 @@
 
 use num_complex::Complex64;
 
-use super::{Deed, Protection, Protector};
+use super::loading::{Loading, RESIDUAL};
+use super::{Deed, OperatingPoint, Protection, Protector};
 use crate::network::{Network, Wire};
 use crate::protection::{
     Currents, Fuse, FuseEvent, Quantity, Recloser, RecloserEvent, Relay, Sectionalizer,
@@ -21,6 +22,8 @@ pub(super) struct Guard {
     state: State,
     /// The currents of the poles at the last instant, amperes.
     before_a: Vec<f64>,
+    /// What it has seen since it was picked up.
+    loading: Loading,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +48,10 @@ pub(super) struct Order {
     pub(super) action: Option<Action>,
     pub(super) deed: Deed,
     pub(super) detail: String,
+    /// Whose fuse it is.
+    pub(super) pole: Option<usize>,
+    /// By which current, where one made it act.
+    pub(super) point: Option<OperatingPoint>,
 }
 
 impl Guard {
@@ -62,12 +69,40 @@ impl Guard {
             Protection::Sectionalizer(it) => State::Sectionalizer(it),
         };
         let before_a = vec![0.0; wires.len()];
-        Self { name, switch, wires, fresh: state.clone(), state, before_a }
+        let loading = Loading::default();
+        Self { name, switch, wires, fresh: state.clone(), state, before_a, loading }
     }
 
     /// Somebody closes its switch: it begins anew, and fuses are replaced.
     pub(super) fn renew(&mut self) {
         self.state = self.fresh.clone();
+        self.loading = Loading::default();
+    }
+
+    /// Of each quantity its mean square where it is picked up: for a fuse of the currents as they
+    /// flow, given those; for others of the phasors.
+    fn squares(&self, poles: &[Complex64], flowing: Option<&[f64]>) -> [Option<f64>; 4] {
+        let mut squares = [None; 4];
+        if let State::Fuses(fuses, _) = &self.state {
+            for (pole, (fuse, current)) in fuses.iter().zip(poles).enumerate().take(RESIDUAL) {
+                let square = flowing.map_or(current.norm_sqr(), |it| it[pole]);
+                let is_on = fuse.melting_time(current.norm()).is_some();
+                squares[pole] = is_on.then_some(square);
+            }
+            return squares;
+        }
+        let currents = self.currents(poles);
+        let is_on = |current_a: f64, earth: bool| match &self.state {
+            State::Breaker { relay, .. } => relay.operating_time(current_a, earth).is_some(),
+            State::Recloser(it) => it.operating_time(it.trips() + 1, current_a, earth).is_some(),
+            State::Fuses(..) | State::Sectionalizer(_) => false,
+        };
+        for (place, current_a) in currents.phases_a.into_iter().enumerate() {
+            squares[place] = is_on(current_a, false).then_some(current_a * current_a);
+        }
+        let residual_a = currents.residual_a;
+        squares[RESIDUAL] = is_on(residual_a, true).then_some(residual_a * residual_a);
+        squares
     }
 
     /// The currents of its poles as it takes them.
@@ -99,6 +134,9 @@ impl Guard {
     /// Whether it is on the way to act, or measures a current that will make it act.
     pub(super) fn step(&mut self, dt_s: f64, poles: &[Complex64]) -> Vec<Order> {
         let currents = self.currents(poles);
+        let squares = self.squares(poles, None);
+        let before = self.loading;
+        self.loading.step(dt_s, squares);
         let mut orders = Vec::new();
         if let State::Fuses(fuses, has_striker) = &mut self.state {
             let has_striker = *has_striker;
@@ -122,7 +160,23 @@ impl Guard {
         } else {
             self.step_others(dt_s, &currents, &mut orders);
         }
+        self.place(&mut orders, (before, squares));
         orders
+    }
+
+    /// At which currents it acted within a step.
+    fn place(&self, orders: &mut [Order], (before, squares): (Loading, [Option<f64>; 4])) {
+        for order in orders {
+            let mut then = before;
+            then.step(order.after_s, squares);
+            order.point = match order.deed {
+                Deed::Melted | Deed::Blown => order.pole.and_then(|pole| then.point(pole)),
+                Deed::Tripped | Deed::LockedOut => then.first(),
+                // Its relay has told of itself.
+                Deed::Opened if matches!(self.state, State::Recloser(_)) => then.first(),
+                _ => None,
+            };
+        }
     }
 
     /// A step of waves: fuses look at the currents at its ends, all others at the phasors.
@@ -132,6 +186,11 @@ impl Guard {
         now_a: &[f64],
         poles: &[Complex64],
     ) -> Vec<Order> {
+        let mean = |(from, to): (&f64, &f64)| (from * from + from * to + to * to) / 3.0;
+        let flowing: Vec<f64> = self.before_a.iter().zip(now_a).map(mean).collect();
+        let squares = self.squares(poles, Some(&flowing));
+        let before = self.loading;
+        self.loading.step(dt_s, squares);
         let mut orders = Vec::new();
         if let State::Fuses(fuses, has_striker) = &mut self.state {
             let has_striker = *has_striker;
@@ -154,6 +213,7 @@ impl Guard {
             let currents = self.currents(poles);
             self.step_others(dt_s, &currents, &mut orders);
         }
+        self.place(&mut orders, (before, squares));
         orders
     }
 
@@ -167,7 +227,7 @@ impl Guard {
         let open = Some(Action::Open { switch, pole, at_zero: true });
         let close = Some(Action::Close { switch, pole });
         let mut push = |after_s, action, deed, detail| {
-            orders.push(Order { after_s, action, deed, detail });
+            orders.push(Order { after_s, action, deed, detail, pole: None, point: None });
         };
         match &mut self.state {
             State::Fuses(..) => {}
@@ -232,7 +292,8 @@ fn fuse_order(
     (opens, has_striker): (bool, bool),
 ) -> Order {
     let deed = if event == FuseEvent::Melted { Deed::Melted } else { Deed::Blown };
-    let pole = if has_striker { Pole::All } else { Pole::One(pole) };
-    let open = Action::Open { switch, pole, at_zero: true };
-    Order { after_s, action: opens.then_some(open), deed, detail: format!("phase {wire}") }
+    let which = if has_striker { Pole::All } else { Pole::One(pole) };
+    let open = Action::Open { switch, pole: which, at_zero: true };
+    let (action, detail) = (opens.then_some(open), format!("phase {wire}"));
+    Order { after_s, action, deed, detail, pole: Some(pole), point: None }
 }

@@ -14,6 +14,7 @@
 
 mod cut;
 mod guard;
+mod loading;
 mod play;
 mod probe;
 mod standing;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use num_complex::Complex64;
 use thiserror::Error;
 
-use crate::network::{Network, NodeId, Wire};
+use crate::network::{Configuration, Network, NodeId, Wire, Wires};
 use crate::protection::{Fuse, Recloser, Relay, Sectionalizer};
 use crate::transient::{FaultKind, Pole, TransientError};
 pub use cut::{Piece, cut};
@@ -158,6 +159,46 @@ pub enum Protection {
     Sectionalizer(Sectionalizer),
 }
 
+/// A curve of a protective device for drawing: its name, and currents in amperes with times in
+/// seconds.
+pub type NamedCurve = (String, Vec<(f64, f64)>);
+
+impl Protection {
+    /// Its time-current curves between two currents in amperes.
+    #[must_use]
+    pub fn curves(&self, from_a: f64, to_a: f64) -> Vec<NamedCurve> {
+        let mut curves: Vec<NamedCurve> = Vec::new();
+        let mut add = |name: String, points: Vec<(f64, f64)>| {
+            if !points.is_empty() && curves.iter().all(|(_, other)| *other != points) {
+                curves.push((name, points));
+            }
+        };
+        match self {
+            Self::Fuse { fuse, .. } => {
+                add("minimum melting".to_owned(), fuse.melting_points(from_a, to_a).collect());
+                if fuse.has_clearing() {
+                    add("total clearing".to_owned(), fuse.points(from_a, to_a).collect());
+                }
+            }
+            Self::Breaker { relay, .. } => {
+                for (name, earth) in [("phases", false), ("residual", true)] {
+                    add(name.to_owned(), relay.points(from_a, to_a, earth).collect());
+                }
+            }
+            Self::Recloser(recloser) => {
+                for trip in 1..=recloser.trips_at_most() {
+                    for (name, earth) in [("phases", false), ("residual", true)] {
+                        let points = recloser.points(trip, from_a, to_a, earth).collect();
+                        add(format!("{name}, from trip {trip} on"), points);
+                    }
+                }
+            }
+            Self::Sectionalizer(_) => {}
+        }
+        curves
+    }
+}
+
 /// What was done to an element of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
@@ -216,6 +257,19 @@ pub struct Operation {
     pub deed: Deed,
     /// More about it, for people.
     pub detail: String,
+    /// Where in its time-current plane a device acted, if a current made it act.
+    pub point: Option<OperatingPoint>,
+}
+
+/// A current and how long it took a protective device to act on it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OperatingPoint {
+    /// RMS value over the time, amperes.
+    pub current_a: f64,
+    /// Since it was picked up, seconds.
+    pub time_s: f64,
+    /// Whether it is the residual current.
+    pub is_residual: bool,
 }
 
 /// A voltage and the current that goes with it, RMS phasors.
@@ -239,6 +293,10 @@ pub enum Stretch {
         pairs: Vec<Vec<Pair>>,
         /// Of each load whether it is supplied.
         supplied: Vec<bool>,
+        /// Of each node its phases that have a voltage.
+        alive: Vec<Wires>,
+        /// Of each switch its poles that are closed.
+        closed: Vec<Vec<bool>>,
     },
     /// Waves, which go straight between instants.
     Waves(Waves),
@@ -361,10 +419,36 @@ impl Motion {
 /// Voltage below this share of the rated one is none.
 const DEAD_SHARE: f64 = 0.05;
 
-/// Whether a wire of a node has a voltage.
+/// Whether a wire of a node has a voltage to earth.
 fn is_alive(network: &Network, node: NodeId, voltage_v: Complex64) -> bool {
     let rated_v = network.nodes[node.index()].rated_voltage_v / 3f64.sqrt();
     voltage_v.norm() > DEAD_SHARE * rated_v
+}
+
+/// Whether each part of a load has a voltage across it: a phase to earth without one does not
+/// matter to a load between phases.
+fn is_supplied(
+    network: &Network,
+    load: &crate::network::Load,
+    voltage_v: impl Fn(NodeId, Wire) -> Complex64,
+) -> bool {
+    let (node, wires) = (load.connection.node, load.connection.wires.as_slice());
+    let rated_v = network.nodes[node.index()].rated_voltage_v / 3f64.sqrt();
+    let of = |wire: Wire| voltage_v(node, wire);
+    let own: Vec<Wire> = wires.iter().copied().filter(|it| *it != Wire::Neutral).collect();
+    let back_v = match load.configuration {
+        Configuration::Delta => None,
+        Configuration::StarIsolated => {
+            let sum: Complex64 = own.iter().map(|wire| of(*wire)).sum();
+            Some(sum / own.len().max(1) as f64)
+        }
+        Configuration::Star if wires.contains(&Wire::Neutral) => Some(of(Wire::Neutral)),
+        Configuration::Star => Some(Complex64::ZERO),
+    };
+    (0..load.parts()).all(|part| {
+        let back_v = back_v.unwrap_or_else(|| of(own[(part + 1) % own.len()]));
+        (of(own[part]) - back_v).norm() > DEAD_SHARE * rated_v
+    })
 }
 
 /// Its phases, in order.

@@ -4,11 +4,12 @@ use std::f64::consts::TAU;
 
 use num_complex::Complex64;
 
+use super::probe::poles_in_flow;
 use super::standing::{Burning, begun};
 use super::window::Window;
 use super::{
     Deed, Event, Happening, Motion, MotionError, Operation, Pair, Resolution, Section, Stretch,
-    is_alive, phases,
+    is_alive, is_supplied, phases,
 };
 use crate::flow::Flow;
 use crate::network::{Network, NodeId, Wire};
@@ -108,12 +109,7 @@ impl<const N: usize> View<'_, N> {
     /// The currents of a switch's poles.
     fn poles(&self, switch: usize, closed: &[bool]) -> Vec<Complex64> {
         match self {
-            Self::Flow(flow) => {
-                // A switch in a flow has only the poles that are closed.
-                let mut own = flow.switches[switch].from.current_a.iter();
-                let mut next = || own.next().copied().unwrap_or_default();
-                closed.iter().map(|it| if *it { next() } else { Complex64::ZERO }).collect()
-            }
+            Self::Flow(flow) => poles_in_flow(flow, switch, closed),
             Self::Circuit(circuit, steady) => (0..closed.len())
                 .map(|pole| circuit.switch_phasor_a(steady, switch, pole))
                 .collect(),
@@ -190,6 +186,7 @@ impl<const N: usize> Player<'_, N> {
                     element: guard.name.clone(),
                     deed: order.deed,
                     detail: order.detail,
+                    point: order.point,
                 });
                 actions.extend(order.action);
             }
@@ -343,7 +340,7 @@ impl<const N: usize> Player<'_, N> {
     }
 
     pub(super) fn note(&mut self, at_ns: i64, element: Box<str>, deed: Deed, detail: String) {
-        self.motion.operations.push(Operation { at_ns, element, deed, detail });
+        self.motion.operations.push(Operation { at_ns, element, deed, detail, point: None });
     }
 
     /// Whether all of these poles are closed, or open.
@@ -401,20 +398,26 @@ impl<const N: usize> Player<'_, N> {
     /// What there is from now on.
     fn steady_section(&self, view: &View<'_, N>) -> Section {
         let (network, probes) = (&self.network, self.motion.probes.iter());
+        let closed = &self.motion.standing.closed;
         let pairs: Vec<Vec<Pair>> = match view {
-            View::Flow(flow) => probes.map(|it| it.in_flow(network, flow)).collect(),
+            View::Flow(flow) => probes.map(|it| it.in_flow(network, flow, closed)).collect(),
             View::Circuit(circuit, steady) => {
                 probes.map(|it| it.in_steady(network, circuit, steady)).collect()
             }
         };
         let supplied = network.loads.iter().map(|load| {
-            let node = load.connection.node;
-            let has = |wire: &Wire| load.connection.wires.as_slice().contains(wire);
-            let mut own = phases(network, node).filter(has);
-            own.all(|wire| is_alive(network, node, view.voltage_v(node, wire)))
+            let of = |node, wire| view.voltage_v(node, wire);
+            is_supplied(network, load, of)
         });
         let supplied = supplied.collect();
-        Section { from_ns: self.now_ns, what: Stretch::Steady { pairs, supplied } }
+        let alive = (0..network.nodes.len()).map(|node| {
+            let node = NodeId(node as u32);
+            let has = |wire: &Wire| is_alive(network, node, view.voltage_v(node, *wire));
+            phases(network, node).filter(has).collect()
+        });
+        let (alive, closed) = (alive.collect(), closed.clone());
+        let what = Stretch::Steady { pairs, supplied, alive, closed };
+        Section { from_ns: self.now_ns, what }
     }
 }
 

@@ -18,6 +18,9 @@ pub enum ProbeAt {
     Source(usize),
     /// At a node: its voltages only.
     Node(NodeId),
+    /// At a switch: the voltages of the node at its end `from`, and the currents of its wires into
+    /// that end.
+    Switch(usize),
 }
 
 /// A voltage and a current, as sums of what there is.
@@ -52,6 +55,7 @@ impl Probe {
             ProbeAt::Load(load) => network.loads[load].connection.node,
             ProbeAt::Source(source) => network.sources[source].node,
             ProbeAt::Node(node) => node,
+            ProbeAt::Switch(switch) => network.switches[switch].from.node,
         }
     }
 
@@ -67,12 +71,21 @@ impl Probe {
     }
 
     /// In a power flow.
-    pub(super) fn in_flow(&self, network: &Network, flow: &Flow) -> Vec<Pair> {
+    pub(super) fn in_flow(
+        &self,
+        network: &Network,
+        flow: &Flow,
+        closed: &[Vec<bool>],
+    ) -> Vec<Pair> {
         let voltages = &flow.nodes[self.node(network).index()].voltage_v;
         let currents = match self.at {
             ProbeAt::Load(load) => flow.loads[load].current_a,
             ProbeAt::Source(source) => flow.sources[source].current_a,
             ProbeAt::Node(_) => [Complex64::ZERO; 4],
+            ProbeAt::Switch(switch) => {
+                let poles = poles_in_flow(flow, switch, &closed[switch]);
+                by_wire(network, switch, |pole| poles[pole])
+            }
         };
         self.pairs(voltages, &currents)
     }
@@ -94,6 +107,9 @@ impl Probe {
                 Wire::ALL.map(|wire| circuit.source_phasor_a(steady, source, wire))
             }
             ProbeAt::Node(_) => [Complex64::ZERO; 4],
+            ProbeAt::Switch(switch) => {
+                by_wire(network, switch, |pole| circuit.switch_phasor_a(steady, switch, pole))
+            }
         };
         self.pairs(&voltages, &currents)
     }
@@ -116,9 +132,32 @@ impl Probe {
             }),
             ProbeAt::Source(source) => Wire::ALL.map(|wire| circuit.source_current_a(source, wire)),
             ProbeAt::Node(_) => [0.0; 4],
+            ProbeAt::Switch(switch) => {
+                by_wire(network, switch, |pole| circuit.switch_current_a(switch, pole))
+            }
         };
         self.pairs(&voltages, &currents)
     }
+}
+
+/// The currents of a switch's poles in a power flow, where it has only those that are closed.
+pub(super) fn poles_in_flow(flow: &Flow, switch: usize, closed: &[bool]) -> Vec<Complex64> {
+    let mut own = flow.switches[switch].from.current_a.iter();
+    let mut next = || own.next().copied().unwrap_or_default();
+    closed.iter().map(|it| if *it { next() } else { Complex64::ZERO }).collect()
+}
+
+/// The currents of a switch's poles, each at its wire.
+fn by_wire<T: Copy + Default>(
+    network: &Network,
+    switch: usize,
+    of_pole: impl Fn(usize) -> T,
+) -> [T; 4] {
+    let mut currents = [T::default(); 4];
+    for (pole, wire) in network.switches[switch].from.wires.as_slice().iter().enumerate() {
+        currents[wire.index()] = of_pole(pole);
+    }
+    currents
 }
 
 /// The currents of a load's conductors by those of its parts.

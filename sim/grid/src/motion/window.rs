@@ -129,6 +129,7 @@ impl Window {
                     element: guard.name.clone(),
                     deed: order.deed,
                     detail: order.detail,
+                    point: order.point,
                 });
                 if let Some(action) = order.action {
                     circuit.schedule(now_s, action)?;

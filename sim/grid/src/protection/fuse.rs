@@ -133,6 +133,11 @@ impl Fuse {
         points(from_a, to_a, corners, move |current_a| self.operating_time(current_a))
     }
 
+    /// Points of the melting time for drawing, as [`Curve::points`].
+    pub fn melting_points(&self, from_a: f64, to_a: f64) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.melting.points(from_a, to_a)
+    }
+
     /// The time in seconds until it melts or, if it arcs, clears, if the RMS current in amperes
     /// stays.
     pub fn due_in(&self, current_a: f64) -> Option<f64> {

@@ -78,6 +78,11 @@ impl Recloser {
         self.state
     }
 
+    /// How many trips a sequence has.
+    pub fn trips_at_most(&self) -> usize {
+        self.settings.trips.len()
+    }
+
     /// How often it tripped in this sequence.
     pub fn trips(&self) -> usize {
         self.count

@@ -17,6 +17,7 @@ use lastmeter_units::SimTime;
 
 use super::fields::{GRID, GRID_DEFECT, GRID_LOAD};
 use super::protection::GRID_PROTECTION;
+use super::recorder::GRID_RECORDER;
 use super::{defects, file, inputs, loads, motion};
 use crate::language::draft::{Draft, Row};
 use crate::language::files::Files;
@@ -113,7 +114,8 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     let is_sound =
         out.len() == before && loads.iter().chain(defects).chain(injections).all(is_read);
     let protection = draft.rows(&GRID_PROTECTION);
-    let is_sound = is_sound && protection.iter().all(is_read);
+    let recorders = draft.rows(&GRID_RECORDER);
+    let is_sound = is_sound && protection.iter().chain(recorders).all(is_read);
     if let Some((setup, wanted, start)) = setup.filter(|_| is_sound) {
         if !draft.rows(&SIMULATOR).is_empty() {
             no_defects(&setup, defects, out);
@@ -163,16 +165,17 @@ fn setup(
     let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
     let (rows, protection) = (draft.rows(&INJECT), draft.rows(&GRID_PROTECTION));
+    let recorders = draft.rows(&GRID_RECORDER);
     let wanted = motion::resolution(values).map(|resolution| {
         // The waves have that frequency.
         network.frequency_hz = frequency_hz;
         let network = (&mut network, &grid.loads, Streams::new(seed));
-        motion::motion((values, resolution), (rows, protection), network, out)
+        motion::motion((values, resolution), (rows, protection, recorders), network, out)
     });
     if wanted.is_none() {
         motion::needs_motion(rows, out);
-        if let Some(first) = protection.first() {
-            let message = "protective devices act between the steps of the network";
+        if let Some(first) = protection.iter().chain(recorders).next() {
+            let message = "protective devices and recorders act between the steps of the network";
             let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
             let (code, label) = (Code::DOES_NOT_FIT, "not in a network that only steps");
             out.report_with_help(code, first.span, message, label, Some(help.to_owned()));

@@ -17,6 +17,7 @@ use lastmeter_units::SimDuration;
 use super::inputs::{Elements, grid_kind_of, input, is_into_grid};
 use super::pieces::{Pieces, find, poles, wires_of};
 use super::protection::protectors;
+use super::recorder;
 use super::storm::{self, Drawn};
 use crate::language::draft::Row;
 use crate::language::names::Names;
@@ -70,15 +71,17 @@ struct Builder<'a, 'b> {
 /// What happens between steps. The network gets the switches and nodes that this needs.
 pub(super) fn motion(
     (values, resolution): (&Values, Resolution),
-    (rows, protection): (&[Row<'_>], &[Row<'_>]),
+    (rows, protection, recorders): (&[Row<'_>], &[Row<'_>], &[Row<'_>]),
     (network, loads, streams): (&mut Network, &Names, Streams),
     out: &mut Diagnostics,
 ) -> MotionSetup {
     let options = Options { resolution, step_s: values.si("waveform_step"), ..Options::default() };
     let mut pieces = Pieces::default();
     let protectors = protectors(protection, network, &mut pieces, out);
+    let recorders = recorder::recorders(recorders, network, &mut pieces, out);
     let setup = MotionSetup {
         options,
+        recorders,
         events: Vec::new(),
         protectors,
         changes: Vec::new(),

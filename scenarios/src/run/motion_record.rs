@@ -1,0 +1,176 @@
+//! What is written down of a network in motion: waveforms, curves of protective devices, and how far
+//! the dark area reached.
+
+use lastmeter_grid::diagram::{self, Mark};
+use lastmeter_grid::motion::{Deed, Operation};
+use lastmeter_record::{GridRecord, file, sha256, write_number};
+use lastmeter_sim::Streams;
+use lastmeter_sim::grid::{Feeder, Kept, Recorder};
+use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_waveform::comtrade::{self, DataKind, Revision};
+use lastmeter_waveform::{Channel, ChannelKind, DigitalChannel, Recording};
+
+/// Currents between which curves are written, amperes.
+const CURRENTS_A: (f64, f64) = (1.0, 1e5);
+
+/// Points of curves above this time are of no use, seconds.
+const LONGEST_S: f64 = 1e5;
+
+/// Adds it to what is written of a network.
+///
+/// # Errors
+/// If waveforms cannot be made or written down, as text.
+pub(crate) fn add(
+    record: &mut GridRecord,
+    feeder: &Feeder,
+    (start, streams): (SimTime, Streams),
+) -> Result<(), String> {
+    if let Some(curves) = curves(feeder) {
+        record.further.push((file::GRID_CURVES, curves));
+    }
+    if let Some(picture) = dark(feeder) {
+        record.further.push((file::GRID_DARK, picture.into_bytes()));
+    }
+    let mut index = String::from("recorder,file,from,samples,rate_hz,cfg_sha256,dat_sha256\n");
+    for (place, recorder) in feeder.recorders().iter().enumerate() {
+        let failed = |why: &dyn std::fmt::Display| format!("recorder `{}`: {why}", recorder.name);
+        let (kept, left_out) = feeder.kept(place, streams).map_err(|why| failed(&why))?;
+        for (number, kept) in (1..).zip(&kept) {
+            let recording = recording(recorder, kept, feeder.operations(), start);
+            let written = comtrade::write(&recording, DataKind::Float32, Revision::R2013);
+            let written = written.map_err(|why| failed(&why))?;
+            let name = format!("{}-{number}", recorder.name);
+            let from = start + kept.from;
+            let [cfg, dat] = [&written.cfg, &written.dat].map(|it| sha256(it));
+            let (samples, rate_hz) = (recording.samples(), recorder.rate_hz);
+            let line = format!("{},{name},{from},{samples},{rate_hz},{cfg},{dat}\n", recorder.name);
+            index.push_str(&line);
+            record.waveforms.push((format!("{name}.cfg"), written.cfg));
+            record.waveforms.push((format!("{name}.dat"), written.dat));
+        }
+        if left_out > 0 {
+            // Nobody is to take what is there for all that there was.
+            index.push_str(&format!("{},,{left_out} more had no room,,,,\n", recorder.name));
+        }
+    }
+    if !feeder.recorders().is_empty() {
+        record.further.push((file::GRID_WAVEFORMS, index.into_bytes()));
+    }
+    Ok(())
+}
+
+/// An excerpt with what was done in it as digital channels.
+fn recording(
+    recorder: &Recorder,
+    kept: &Kept,
+    operations: &[Operation],
+    start: SimTime,
+) -> Recording {
+    let analogue = |kind: ChannelKind, letter: &str, unit: &str, all: &[Vec<f64>]| {
+        let channels = all.iter().zip(["a", "b", "c"]);
+        // A wire that the node does not have.
+        let channels = channels.filter(|(samples, _)| samples.iter().any(|it| *it != 0.0));
+        let channels = channels.map(|(samples, phase)| Channel {
+            name: format!("{letter}{}", phase.to_uppercase()),
+            phase: phase.to_owned(),
+            unit: unit.to_owned(),
+            kind,
+            samples: samples.clone(),
+            ..Channel::default()
+        });
+        channels.collect::<Vec<_>>()
+    };
+    let mut channels = analogue(ChannelKind::Voltage, "U", "V", &kept.voltages_v);
+    channels.extend(analogue(ChannelKind::Current, "I", "A", &kept.currents_a));
+    let samples = kept.voltages_v.first().map_or(0, Vec::len);
+    if channels.is_empty() {
+        // Dark all the time, which is something to be seen, too.
+        let (name, phase, unit) = ("UA".to_owned(), "a".to_owned(), "V".to_owned());
+        let (kind, samples) = (ChannelKind::Voltage, vec![0.0; samples]);
+        channels.push(Channel { name, phase, unit, kind, samples, ..Channel::default() });
+    }
+    Recording {
+        start: Some(start + kept.from),
+        rate_hz: recorder.rate_hz,
+        channels,
+        digital: digital(recorder, (kept.from, samples), operations),
+        ..Recording::default()
+    }
+}
+
+/// What is on: a fault that burns, an element that somebody or something has opened.
+fn digital(
+    recorder: &Recorder,
+    (from, samples): (SimDuration, usize),
+    operations: &[Operation],
+) -> Vec<DigitalChannel> {
+    let length_ns = (samples as f64 / recorder.rate_hz * 1e9) as i64;
+    let until_ns = from.0 + length_ns;
+    let mut names: Vec<&str> = Vec::new();
+    for it in operations.iter().filter(|it| it.deed.switches()) {
+        if (from.0..until_ns).contains(&it.at_ns) && !names.contains(&&*it.element) {
+            names.push(&it.element);
+        }
+    }
+    let channel = |name: &str| {
+        let mut states = vec![false; samples];
+        for it in operations.iter().filter(|it| &*it.element == name) {
+            let is_on = match it.deed {
+                Deed::Ignited | Deed::Blown | Deed::Opened | Deed::LockedOut => true,
+                Deed::Cleared | Deed::Closed => false,
+                Deed::Tripped | Deed::Melted | Deed::Idle => continue,
+            };
+            let place = ((it.at_ns - from.0) as f64 * 1e-9 * recorder.rate_hz).ceil().max(0.0);
+            let place = (place as usize).min(samples);
+            states[place..].fill(is_on);
+        }
+        DigitalChannel { name: name.to_owned(), normal: false, states }
+    };
+    names.into_iter().map(channel).collect()
+}
+
+/// Curve by curve, point by point.
+fn curves(feeder: &Feeder) -> Option<Vec<u8>> {
+    let mut text = b"element,curve,current_a,time_s\n".to_vec();
+    let header = text.len();
+    for protector in feeder.protectors() {
+        for (name, points) in protector.what.curves(CURRENTS_A.0, CURRENTS_A.1) {
+            for (current_a, time_s) in points.into_iter().filter(|it| it.1 <= LONGEST_S) {
+                text.extend(format!("{},\"{name}\",", protector.name).into_bytes());
+                // Writing into memory does not fail.
+                let _ = write_number(&mut text, current_a);
+                text.push(b',');
+                let _ = write_number(&mut text, time_s);
+                text.push(b'\n');
+            }
+        }
+    }
+    (text.len() > header).then_some(text)
+}
+
+/// The network when most loads had no supply, with the faults that burnt then.
+fn dark(feeder: &Feeder) -> Option<String> {
+    let supply = feeder.darkest()?;
+    let network = feeder.network();
+    let mut burning: Vec<&Operation> = Vec::new();
+    for it in feeder.operations().iter().filter(|it| it.at_ns <= supply.at.0) {
+        match it.deed {
+            Deed::Ignited => burning.push(it),
+            Deed::Cleared => burning.retain(|other| other.element != it.element),
+            _ => {}
+        }
+    }
+    let node_of = |it: &Operation| {
+        let rest = it.detail.strip_prefix("at ")?;
+        let name = rest.split(", ").next()?;
+        network.nodes.iter().position(|node| &*node.name == name)
+    };
+    let marks: Vec<Mark> = burning
+        .into_iter()
+        .filter_map(|it| {
+            let node = lastmeter_grid::network::NodeId(u32::try_from(node_of(it)?).ok()?);
+            Some(Mark { node, text: it.element.to_string() })
+        })
+        .collect();
+    Some(diagram::supply_svg(network, &supply.alive, &supply.closed, &marks))
+}

@@ -1,0 +1,193 @@
+//! Disturbance recorders: what flowed around the instants at which something happened, and how far
+//! the dark area reached.
+
+use lastmeter_grid::motion::{Operation, Probe, ProbeAt, ProbePair, Protector, Stretch};
+use lastmeter_grid::network::{Wire, Wires};
+use lastmeter_units::SimDuration;
+
+use super::feeder::Feeder;
+use crate::{Block, Streams, TerminalError};
+
+/// So many seconds a recorder keeps at most at a time; what is longer is cut there.
+const LONGEST_S: f64 = 20.0;
+
+/// A disturbance recorder in a network: it keeps voltages and currents around whatever happens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorder {
+    /// What it is called.
+    pub name: String,
+    /// Where it is.
+    pub at: ProbeAt,
+    /// Samples per second.
+    pub rate_hz: f64,
+    /// It begins so long before the first thing that happens ...
+    pub before: SimDuration,
+    /// ... and ends so long after the last one; what happens within that is kept together.
+    pub after: SimDuration,
+    /// So many excerpts it has room for: the first ones.
+    pub room: usize,
+}
+
+/// What a recorder kept around an instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// When it begins, since the start.
+    pub from: SimDuration,
+    /// Voltages to earth of the phases a, b and c in volts.
+    pub voltages_v: Vec<Vec<f64>>,
+    /// Currents in amperes, likewise; empty where there are none to be seen.
+    pub currents_a: Vec<Vec<f64>>,
+}
+
+/// How a network is supplied at an instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Supply {
+    /// When that began, since the start.
+    pub at: SimDuration,
+    /// Of each node its phases that have a voltage.
+    pub alive: Vec<Wires>,
+    /// Of each switch its poles that are closed.
+    pub closed: Vec<Vec<bool>>,
+    /// How many loads have no supply.
+    pub dark: usize,
+}
+
+impl Recorder {
+    pub(super) fn probe(&self) -> Probe {
+        let pair = |wire: Wire| {
+            let mut of_wire = [0.0; 4];
+            of_wire[wire.index()] = 1.0;
+            ProbePair { voltage: of_wire, current: of_wire }
+        };
+        Probe { at: self.at, pairs: Wire::PHASES.map(pair).to_vec() }
+    }
+
+    /// The spans in which something happened, from and to, in order, within a whole.
+    fn spans(&self, operations: &[Operation], whole: SimDuration) -> Vec<(i64, i64)> {
+        let mut spans: Vec<(i64, i64)> = Vec::new();
+        let longest_ns = (LONGEST_S * 1e9) as i64;
+        for it in operations.iter().filter(|it| it.deed.switches()) {
+            let (from, to) = ((it.at_ns - self.before.0).max(0), it.at_ns + self.after.0);
+            let to = to.min(whole.0);
+            match spans.last_mut() {
+                Some(last) if from <= last.1 && to - last.0 <= longest_ns => last.1 = to,
+                // What begins before the last one ends goes on where that one ended.
+                Some(last) => {
+                    let from = from.max(last.1);
+                    spans.push((from, to));
+                }
+                None => spans.push((from, to)),
+            }
+        }
+        spans.retain(|(from, to)| to > from);
+        spans
+    }
+}
+
+impl Feeder {
+    /// Its recorders.
+    #[must_use]
+    pub fn recorders(&self) -> &[Recorder] {
+        self.course.as_ref().map_or(&[], |course| &course.recorders)
+    }
+
+    /// Its protective devices.
+    #[must_use]
+    pub fn protectors(&self) -> &[Protector] {
+        self.course.as_ref().map_or(&[], |course| &course.protectors)
+    }
+
+    /// What a recorder kept, in order of time, and how many excerpts it had no room for.
+    ///
+    /// # Errors
+    /// If voltages or currents are not finite.
+    pub fn kept(&self, place: usize, streams: Streams) -> Result<(Vec<Kept>, usize), TerminalError> {
+        let Some(recorder) = self.recorders().get(place) else { return Ok((Vec::new(), 0)) };
+        let whole = self.setup.raster.begin(self.setup.raster.steps);
+        let spans = recorder.spans(self.operations(), whole);
+        let probe = self.setup.network.sources.len() + self.setup.network.loads.len() + place;
+        let terminal = self.terminal(&recorder.name, streams, probe, |_| Vec::new())?;
+        let has_currents = !matches!(recorder.at, ProbeAt::Node(_));
+        let mut block = Block::default();
+        let mut kept = Vec::new();
+        for (from, to) in spans.iter().take(recorder.room) {
+            let sample = |ns: i64| ns as f64 * 1e-9 * recorder.rate_hz;
+            let (first, last) = (sample(*from).ceil() as u64, sample(*to).floor() as u64);
+            let count = usize::try_from(last.saturating_sub(first)).unwrap_or(0);
+            terminal.render(first, recorder.rate_hz, count, &mut block);
+            kept.push(Kept {
+                from: SimDuration((first as f64 / recorder.rate_hz * 1e9).round() as i64),
+                voltages_v: block.voltages.clone(),
+                currents_a: if has_currents { block.currents.clone() } else { Vec::new() },
+            });
+        }
+        Ok((kept, spans.len().saturating_sub(recorder.room)))
+    }
+
+    /// When most loads had no supply, the first such instant; none if all always had one.
+    #[must_use]
+    pub fn darkest(&self) -> Option<Supply> {
+        let course = self.course.as_ref()?;
+        let mut darkest: Option<Supply> = None;
+        for (place, section) in course.sections.iter().enumerate() {
+            let Stretch::Steady { supplied, alive, closed, .. } = &section.what else { continue };
+            let dark = supplied.iter().filter(|it| !**it).count();
+            if dark > darkest.as_ref().map_or(0, |it| it.dark) {
+                let at = SimDuration(course.changed_ns(place));
+                let (alive, closed) = (alive.clone(), closed.clone());
+                darkest = Some(Supply { at, alive, closed, dark });
+            }
+        }
+        darkest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_grid::motion::Deed;
+    use lastmeter_grid::network::NodeId;
+
+    use super::*;
+
+    fn recorder() -> Recorder {
+        Recorder {
+            name: "r".to_owned(),
+            at: ProbeAt::Node(NodeId(0)),
+            rate_hz: 10_000.0,
+            before: SimDuration::from_milliseconds(100),
+            after: SimDuration::from_milliseconds(200),
+            room: 10,
+        }
+    }
+
+    fn operation(ms: i64, deed: Deed) -> Operation {
+        let (element, detail) = ("x".into(), String::new());
+        Operation { at_ns: ms * 1_000_000, element, deed, detail, point: None }
+    }
+
+    #[test]
+    fn what_happens_soon_after_is_kept_together_and_nothing_is_kept_twice() {
+        let whole = SimDuration::from_seconds(60);
+        let spans = |all: &[(i64, Deed)]| {
+            let all: Vec<Operation> = all.iter().map(|(ms, deed)| operation(*ms, *deed)).collect();
+            let spans = recorder().spans(&all, whole);
+            let ms = |ns: i64| ns / 1_000_000;
+            spans.into_iter().map(|(from, to)| (ms(from), ms(to))).collect::<Vec<_>>()
+        };
+        assert_eq!(spans(&[(1000, Deed::Ignited)]), [(900, 1200)]);
+        assert_eq!(spans(&[(1000, Deed::Ignited), (1250, Deed::Blown)]), [(900, 1450)]);
+        assert_eq!(
+            spans(&[(1000, Deed::Ignited), (1301, Deed::Blown)]),
+            [(900, 1200), (1201, 1501)]
+        );
+        // What changes nothing is no reason, nor is there anything before the start or after the
+        // end.
+        assert_eq!(spans(&[(1000, Deed::Idle), (1000, Deed::Tripped)]), []);
+        assert_eq!(spans(&[(20, Deed::Ignited), (59_950, Deed::Cleared)]), [(0, 220), (59_850, 60_000)]);
+        // A long row of operations is cut.
+        let many: Vec<(i64, Deed)> = (0..300).map(|k| (1000 + 100 * k, Deed::Opened)).collect();
+        let cut = spans(&many);
+        assert_eq!(cut.len(), 2);
+        assert_eq!(cut[0].1, cut[1].0);
+    }
+}
