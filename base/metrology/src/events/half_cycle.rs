@@ -1,4 +1,4 @@
-//! Urms(1/2): the RMS of one cycle, refreshed every half cycle, between zero crossings.
+//! Urms(1/2): the RMS of one cycle, refreshed every half cycle, up to a zero crossing.
 //!
 //! IEC 61000-4-30, 3.20. The zero crossings are the fundamental's: at each crossing that is due, a
 //! one-cycle Fourier sum centred on it says how far off it is (the sum is blind to harmonics, and
@@ -6,6 +6,11 @@
 //! later. Where the voltage is gone, crossings go on as they were due. Positions lie between
 //! samples; the squared signal is integrated as a polygon, which is exact to third order because
 //! it has no slope where it is cut.
+//!
+//! A fault may turn the phase: then crossings are no half cycle apart, and what lies between three
+//! of them is no cycle. So a value always reaches back from its crossing by one period as it was
+//! learnt from crossings that came in time, and where the next crossing is late, one more value
+//! ends where it was due: no part of the signal is passed over by more than half a cycle.
 
 use std::collections::VecDeque;
 
@@ -34,10 +39,23 @@ const ACQUIRED: u32 = 12;
 const ACQUIRING_GAIN: f64 = 0.4;
 
 /// Weight of one crossing in the frequency from then on.
-const FREQUENCY_GAIN: f64 = 0.05;
+const FREQUENCY_GAIN: f64 = 0.1;
+
+/// Weight of one crossing in the frequency's drift, for both to settle without a swing: without
+/// the drift the period would lag behind a frequency that moves.
+const DRIFT_GAIN: f64 = 0.25 * FREQUENCY_GAIN * FREQUENCY_GAIN;
+
+/// The most that half a cycle drifts from one to the next, as a part of it: 5 Hz in a second.
+const DRIFT_MAX: f64 = 0.001;
 
 /// A crossing this part of a half cycle early or late is a phase jump: the frequency stays.
-const JUMP: f64 = 0.02;
+const JUMP: f64 = 0.005;
+
+/// So many crossings in a row that are all early, or all late, are another frequency.
+const ASTRAY_MAX: i32 = 8;
+
+/// A crossing that is later than due by this part of a half cycle leaves room for one more value.
+const LATE: f64 = 0.02;
 
 /// So many samples may be missing at either end: the last one stands for the time up to the next
 /// one, and rounding must not cost a recording of whole cycles its first or last.
@@ -79,17 +97,34 @@ pub struct HalfCyclePower {
     pub p_w: f64,
 }
 
-/// Integrals over half a cycle: of the square, and with a current of its square and the product.
+/// Integrals over a stretch: of the square, and with a current of its square and the product.
 #[derive(Clone, Copy, Debug)]
-struct HalfSums {
+struct Sums {
     uu: f64,
     ii_ui: Option<[f64; 2]>,
+}
+
+impl Sums {
+    /// Of both, the second one with a weight.
+    fn with(self, other: Self, weight: f64) -> Self {
+        let both = |([ii, ui], [more_ii, more_ui]): ([f64; 2], [f64; 2])| {
+            [ii + weight * more_ii, ui + weight * more_ui]
+        };
+        Self { uu: self.uu + weight * other.uu, ii_ui: self.ii_ui.zip(other.ii_ui).map(both) }
+    }
+
+    /// Whether so much of this is a part that rounding would show in what is left without it.
+    fn is_mostly(self, part: Self) -> bool {
+        let ii = |sums: Self| sums.ii_ui.map_or(0.0, |[ii, _]| ii);
+        2.0 * part.uu > self.uu || 2.0 * ii(part) > ii(self)
+    }
 }
 
 /// Urms(1/2) of one channel, and of a current beside it; samples in pieces of any size.
 ///
 /// A one-cycle window that slides by half a cycle: each half is summed once and belongs to two
-/// values, so nothing drifts.
+/// values, so nothing drifts. By how much two halves are more or less than one period is summed
+/// beside them.
 #[derive(Clone, Debug)]
 pub struct HalfCycles {
     /// Samples from index `base` on.
@@ -97,12 +132,16 @@ pub struct HalfCycles {
     /// Of the current, as many; none where there is no current.
     currents: Vec<f64>,
     /// The half cycle before the present one.
-    before: Option<HalfSums>,
+    before: Option<Sums>,
     powers: VecDeque<HalfCyclePower>,
     base: u64,
     /// Half a cycle in samples, as far as known.
     half: f64,
     half_range: (f64, f64),
+    /// What it grows by from crossing to crossing.
+    drift: f64,
+    /// Crossings in a row beyond a phase jump's limit: as many late, or less than none early.
+    astray: i32,
     /// The latest three crossings, the last one being the next due.
     crossings: VecDeque<f64>,
     /// Crossings that agreed with what was due.
@@ -129,6 +168,8 @@ impl HalfCycles {
             half,
             // What IEC 61000-4-30 calls the range of a nominal frequency, and some more.
             half_range: (half / 1.2, half / 0.8),
+            drift: 0.0,
+            astray: 0,
             crossings: VecDeque::new(),
             agreed: 0,
             amplitude: (0.0, 0.0),
@@ -222,6 +263,9 @@ impl HalfCycles {
             } else {
                 return;
             };
+            if crossing > due + LATE * self.half && self.agreed >= ACQUIRED {
+                self.value(due, None);
+            }
             self.crossings.push_back(crossing);
             self.complete();
             if self.crossings.len() == 3 {
@@ -250,14 +294,31 @@ impl HalfCycles {
     /// Where the crossing that is due really is.
     fn locate(&mut self, due: f64) -> f64 {
         let Some(off) = self.offset(due) else { return due };
-        let acquiring = self.agreed < ACQUIRED;
-        if acquiring || off.abs() < JUMP * self.half {
-            let least = if acquiring { ACQUIRING_GAIN } else { FREQUENCY_GAIN };
-            let gain = (1.0 / f64::from(self.agreed + 1)).max(least);
-            self.half = (self.half + gain * off).clamp(self.half_range.0, self.half_range.1);
-            self.agreed = self.agreed.saturating_add(1);
+        let due_to = due + off.clamp(-0.25 * self.half, 0.25 * self.half);
+        self.learn(off);
+        due_to
+    }
+
+    /// Learns the frequency from a crossing.
+    fn learn(&mut self, off: f64) {
+        if self.agreed < ACQUIRED {
+            let gain = (1.0 / f64::from(self.agreed + 1)).max(ACQUIRING_GAIN);
+            self.half += gain * off;
+        } else if off.abs() < JUMP * self.half {
+            let most = DRIFT_MAX * self.half;
+            self.drift = (self.drift + DRIFT_GAIN * off).clamp(-most, most);
+            self.half += FREQUENCY_GAIN * off + self.drift;
+        } else {
+            let sign = if off > 0.0 { 1 } else { -1 };
+            self.astray = sign + if sign * self.astray > 0 { self.astray } else { 0 };
+            if self.astray.abs() >= ASTRAY_MAX {
+                (self.agreed, self.astray, self.drift) = (0, 0, 0.0);
+            }
+            return;
         }
-        due + off.clamp(-0.25 * self.half, 0.25 * self.half)
+        self.half = self.half.clamp(self.half_range.0, self.half_range.1);
+        self.agreed = self.agreed.saturating_add(1);
+        self.astray = 0;
     }
 
     /// How many samples after `due` the fundamental crosses zero; `None` without a fundamental.
@@ -307,33 +368,60 @@ impl HalfCycles {
         else {
             return;
         };
-        let u = Line { values: &self.samples, first: self.base };
-        let stretch = Stretch::new(from, to);
-        let (uu, ii_ui) = if self.currents.is_empty() {
-            (stretch.square(u), None)
-        } else {
-            let i = Line { values: &self.currents, first: self.base };
-            let [uu, ii, ui] = stretch.squares(u, i);
-            (uu, Some([ii, ui]))
-        };
-        let half = HalfSums { uu, ii_ui };
-        let Some(before) = self.before.replace(half) else { return };
+        let sums = self.sums(from, to);
+        let Some(before) = self.before.replace(sums) else { return };
         let Some(&start) = self.crossings.front() else { return };
+        self.value(to, Some((start, before.with(sums, 1.0))));
+    }
+
+    /// Gives out the value of the period that ends at a position. What is known are the sums from
+    /// a position near its beginning to its end.
+    fn value(&mut self, to: f64, known: Option<(f64, Sums)>) {
+        let period = 2.0 * self.half;
+        let start = to - period;
+        // The first cycle may reach back beyond the first sample: then it begins there.
+        let inside = start.max(self.base as f64);
+        let (start, to, known) = if inside > start {
+            (inside, (inside + period).min(self.end()).max(to), None)
+        } else {
+            (start, to, known)
+        };
+        let near = |from: f64| (start - from).abs() < JUMP * period;
+        let known = known.filter(|(from, _)| near(*from)).and_then(|(from, sums)| {
+            let part = self.sums(from.min(start), from.max(start));
+            let weight = if start < from { 1.0 } else { -1.0 };
+            (weight > 0.0 || !sums.is_mostly(part)).then(|| sums.with(part, weight))
+        });
+        let Sums { uu, ii_ui } = known.unwrap_or_else(|| self.sums(start, to));
         let length = (to - start).max(1.0);
         let rms = |sum: f64| (sum / length).max(0.0).sqrt();
-        let u_rms = rms(before.uu + uu);
+        let u_rms = rms(uu);
         self.ready.push_back(HalfCycle { start, end: to, rms: u_rms });
-        if let (Some([ii, ui]), Some([more_ii, more_ui])) = (before.ii_ui, ii_ui) {
-            let (i_rms_a, p_w) = (rms(ii + more_ii), (ui + more_ui) / length);
+        if let Some([ii, ui]) = ii_ui {
+            let (i_rms_a, p_w) = (rms(ii), ui / length);
             let power = HalfCyclePower { start, end: to, u_rms_v: u_rms, i_rms_a, p_w };
             self.powers.push_back(power);
         }
     }
 
+    /// The integrals between two positions.
+    fn sums(&self, from: f64, to: f64) -> Sums {
+        let u = Line { values: &self.samples, first: self.base };
+        let stretch = Stretch::new(from, to);
+        if self.currents.is_empty() {
+            return Sums { uu: stretch.square(u), ii_ui: None };
+        }
+        let i = Line { values: &self.currents, first: self.base };
+        let [uu, ii, ui] = stretch.squares(u, i);
+        Sums { uu, ii_ui: Some([ii, ui]) }
+    }
+
     /// Drops what is long past.
     fn forget(&mut self) {
         let present = self.crossings.front().copied().unwrap_or(0.0);
-        let keep_from = (present - self.kept_cycles * 2.0 * self.half - 1.0).max(0.0) as u64;
+        // Half a cycle more than lies between crossings, for one that comes early.
+        let behind = (1.0 + 2.0 * self.kept_cycles) * self.half + 1.0;
+        let keep_from = (present - behind).max(0.0) as u64;
         let unused = usize::try_from(keep_from.saturating_sub(self.base)).unwrap_or(0);
         if 2 * unused > self.samples.len() {
             self.samples.drain(..unused);

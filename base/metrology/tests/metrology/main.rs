@@ -4,6 +4,7 @@ mod accuracy;
 mod aggregates;
 mod analysis;
 mod events;
+mod faults;
 mod flicker;
 mod measured;
 mod methods;
