@@ -61,6 +61,10 @@ const LATE: f64 = 0.02;
 /// one, and rounding must not cost a recording of whole cycles its first or last.
 const END_TOLERANCE: f64 = 0.01;
 
+/// Two half cycles that are less than this many samples from one period are summed up to it by the
+/// polygon's value there; otherwise the period is summed as a whole.
+const SMALL: f64 = 0.5;
+
 /// Samples that are taken at a time: what is summed is then still in the nearest cache.
 const PIECE: usize = 256;
 
@@ -264,7 +268,7 @@ impl HalfCycles {
                 return;
             };
             if crossing > due + LATE * self.half && self.agreed >= ACQUIRED {
-                self.value(due, None);
+                self.value(due);
             }
             self.crossings.push_back(crossing);
             self.complete();
@@ -371,37 +375,53 @@ impl HalfCycles {
         let sums = self.sums(from, to);
         let Some(before) = self.before.replace(sums) else { return };
         let Some(&start) = self.crossings.front() else { return };
-        self.value(to, Some((start, before.with(sums, 1.0))));
+        let sums = before.with(sums, 1.0);
+        // So little is missing, or too much, that what is there is one sample's value.
+        let missing = start - (to - 2.0 * self.half);
+        let middle = start - 0.5 * missing;
+        if missing.abs() < SMALL && middle > self.base as f64 + SMALL {
+            let part = self.squares_at(middle);
+            if !sums.is_mostly(part) {
+                return self.give((start - missing, to), sums.with(part, missing));
+            }
+        }
+        self.value(to);
     }
 
-    /// Gives out the value of the period that ends at a position. What is known are the sums from
-    /// a position near its beginning to its end.
-    fn value(&mut self, to: f64, known: Option<(f64, Sums)>) {
+    /// Gives out the value of the period that ends at a position, or of the first one there is.
+    fn value(&mut self, to: f64) {
         let period = 2.0 * self.half;
-        let start = to - period;
-        // The first cycle may reach back beyond the first sample: then it begins there.
-        let inside = start.max(self.base as f64);
-        let (start, to, known) = if inside > start {
-            (inside, (inside + period).min(self.end()).max(to), None)
-        } else {
-            (start, to, known)
-        };
-        let near = |from: f64| (start - from).abs() < JUMP * period;
-        let known = known.filter(|(from, _)| near(*from)).and_then(|(from, sums)| {
-            let part = self.sums(from.min(start), from.max(start));
-            let weight = if start < from { 1.0 } else { -1.0 };
-            (weight > 0.0 || !sums.is_mostly(part)).then(|| sums.with(part, weight))
-        });
-        let Sums { uu, ii_ui } = known.unwrap_or_else(|| self.sums(start, to));
-        let length = (to - start).max(1.0);
+        let start = (to - period).max(self.base as f64);
+        let to = (start + period).min(self.end()).max(to);
+        self.give((start, to), self.sums(start, to));
+    }
+
+    /// Gives out a value and, with a current, its power.
+    fn give(&mut self, (start, end): (f64, f64), Sums { uu, ii_ui }: Sums) {
+        let length = (end - start).max(1.0);
         let rms = |sum: f64| (sum / length).max(0.0).sqrt();
-        let u_rms = rms(uu);
-        self.ready.push_back(HalfCycle { start, end: to, rms: u_rms });
+        let u_rms_v = rms(uu);
+        self.ready.push_back(HalfCycle { start, end, rms: u_rms_v });
         if let Some([ii, ui]) = ii_ui {
             let (i_rms_a, p_w) = (rms(ii), ui / length);
-            let power = HalfCyclePower { start, end: to, u_rms_v: u_rms, i_rms_a, p_w };
-            self.powers.push_back(power);
+            self.powers.push_back(HalfCyclePower { start, end, u_rms_v, i_rms_a, p_w });
         }
+    }
+
+    /// What the sums grow by from one sample to the next at a position.
+    fn squares_at(&self, position: f64) -> Sums {
+        let u = Line { values: &self.samples, first: self.base };
+        let below = position.floor();
+        let (sample, share) = (below as u64, position - below);
+        let between = |(x, y): (Line<'_>, Line<'_>)| {
+            let at = |sample| x.at(sample) * y.at(sample);
+            at(sample) + share * (at(sample + 1) - at(sample))
+        };
+        let ii_ui = (!self.currents.is_empty()).then(|| {
+            let i = Line { values: &self.currents, first: self.base };
+            [between((i, i)), between((u, i))]
+        });
+        Sums { uu: between((u, u)), ii_ui }
     }
 
     /// The integrals between two positions.
@@ -419,8 +439,8 @@ impl HalfCycles {
     /// Drops what is long past.
     fn forget(&mut self) {
         let present = self.crossings.front().copied().unwrap_or(0.0);
-        // Half a cycle more than lies between crossings, for one that comes early.
-        let behind = (1.0 + 2.0 * self.kept_cycles) * self.half + 1.0;
+        // More than lies between crossings, for two that come early.
+        let behind = (0.6 + 2.0 * self.kept_cycles) * self.half + 1.0;
         let keep_from = (present - behind).max(0.0) as u64;
         let unused = usize::try_from(keep_from.saturating_sub(self.base)).unwrap_or(0);
         if 2 * unused > self.samples.len() {
