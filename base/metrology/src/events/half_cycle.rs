@@ -342,11 +342,13 @@ impl HalfCycles {
         let end = direction(-omega * stretch.tail);
         let (mut even, mut odd) = product((re, im), begin);
         let ends = [product(begin, (step.0, -step.1)), begin, end, product(end, step)];
-        for ((x, weight), (cos, sin)) in stretch.weighted(signal, values.len()).zip(ends) {
+        let mut total = square;
+        let weights = stretch.weights(values.len());
+        for ((x, weight), (cos, sin)) in stretch.ends(signal).into_iter().zip(weights).zip(ends) {
             even += weight * x * cos;
             odd += weight * x * sin;
+            total += weight * x * x;
         }
-        let total = stretch.integral((signal, signal), values.len(), square);
         let square = odd * odd + even * even;
         let amplitude = square.sqrt() / self.half;
         let fundamental = square / self.half;
@@ -506,43 +508,41 @@ impl Stretch {
         Self { first, last, count: (last + 1).saturating_sub(first) as usize, head, tail }
     }
 
-    /// A line's values about both ends, and by how much more than once they count in the integral
-    /// of the polygon through them, when the first `known` whole samples were summed.
-    fn weighted(&self, line: Line<'_>, known: usize) -> impl Iterator<Item = (f64, f64)> {
-        let Self { first, last, count, head, tail } = *self;
+    /// A line's values about both ends.
+    fn ends(&self, line: Line<'_>) -> [f64; 4] {
+        let Self { first, last, .. } = *self;
+        [first.saturating_sub(1), first, last, last + 1].map(|sample| line.at(sample))
+    }
+
+    /// By how much more than once these count in the integral of the polygon through them, when
+    /// the first `known` whole samples were summed.
+    fn weights(&self, known: usize) -> [f64; 4] {
+        let Self { count, head, tail, .. } = *self;
         // Of a part p of an interval the near end has p - p^2 / 2, the far end p^2 / 2; half of
         // what the ends have in the sum belongs to intervals outside.
         let (far_head, far_tail) = (0.5 * head * head, 0.5 * tail * tail);
         let missing = count.saturating_sub(known) as f64;
-        [
-            (line.at(first.saturating_sub(1)), far_head),
-            (line.at(first), head - far_head - 0.5),
-            (line.at(last), tail - far_tail - 0.5 + missing),
-            (line.at(last + 1), far_tail),
-        ]
-        .into_iter()
-    }
-
-    /// The integral of the polygon through the products of two lines, of which the sum over the
-    /// first `known` whole samples is there.
-    fn integral(&self, (x, y): (Line<'_>, Line<'_>), known: usize, sum: f64) -> f64 {
-        let ends = self.weighted(x, known).zip(self.weighted(y, known));
-        sum + ends.map(|((x, weight), (y, _))| weight * x * y).sum::<f64>()
+        [far_head, head - far_head - 0.5, tail - far_tail - 0.5 + missing, far_tail]
     }
 
     /// The integral of a line's square.
     fn square(&self, line: Line<'_>) -> f64 {
         let values = line.within(self);
-        self.integral((line, line), values.len(), dot(values, values))
+        let ends = self.ends(line).into_iter().zip(self.weights(values.len()));
+        ends.fold(dot(values, values), |sum, (x, weight)| sum + weight * x * x)
     }
 
     /// The integrals of two lines' squares and of their product.
     fn squares(&self, x: Line<'_>, y: Line<'_>) -> [f64; 3] {
         let (xs, ys) = (x.within(self), y.within(self));
         let known = xs.len().min(ys.len());
-        let [xx, yy, xy] = dots(&xs[..known], &ys[..known]);
-        let of = |pair, sum| self.integral(pair, known, sum);
-        [of((x, x), xx), of((y, y), yy), of((x, y), xy)]
+        let mut sums = dots(&xs[..known], &ys[..known]);
+        let ends = self.ends(x).into_iter().zip(self.ends(y));
+        for ((x, y), weight) in ends.zip(self.weights(known)) {
+            let (by_x, by_y) = (weight * x, weight * y);
+            sums = [sums[0] + by_x * x, sums[1] + by_y * y, sums[2] + by_x * y];
+        }
+        sums
     }
 }
 
