@@ -8,7 +8,7 @@
 use std::f64::consts::TAU;
 
 use lastmeter_metrology::events::{
-    EventConfig, EventDetector, EventKind, HalfCycles, VoltageEvent,
+    EventConfig, EventDetector, EventKind, HalfCycle, HalfCycles, VoltageEvent,
 };
 
 const ALIGNMENTS: usize = 40;
@@ -105,6 +105,22 @@ impl Signal {
     fn step(&mut self, from: f64, level: f64, phase: f64) {
         let energy = if self.pieces.is_empty() { 0.0 } else { self.energy(from) };
         self.pieces.push(Piece { from, level, phase, energy });
+    }
+
+    /// The same with faults half way between samples, which is where a polygon puts their steps: by
+    /// how much they are off, samples do not know.
+    fn between_samples(self, period: f64) -> Self {
+        let mut signal = Self { tones: self.tones, pieces: Vec::new(), end: self.end };
+        for Piece { from, level, phase, .. } in self.pieces {
+            let between = ((from * period).floor() + 0.5) / period;
+            signal.step(if from == 0.0 { 0.0 } else { between }, level, phase);
+        }
+        signal
+    }
+
+    fn samples(&self, period: f64) -> Vec<f64> {
+        let count = (self.end * period) as usize;
+        (0..count).map(|k| self.value(k as f64 / period)).collect()
     }
 
     /// Faults of all kinds, each long enough for a whole period within it at every alignment.
@@ -209,16 +225,17 @@ fn reference(signal: &Signal, kind: EventKind) -> Vec<Range> {
     joined
 }
 
-fn reported(signal: &Signal, rate_hz: f64, frequency_hz: f64) -> Vec<VoltageEvent> {
-    let samples_per_period = rate_hz / frequency_hz;
-    let count = (signal.end * samples_per_period) as usize;
-    let samples: Vec<f64> =
-        (0..count).map(|k| signal.value(k as f64 / samples_per_period)).collect();
+/// Half-cycle values of samples, taken in pieces.
+fn values(samples: &[f64], rate_hz: f64) -> Vec<HalfCycle> {
     let mut half_cycles = HalfCycles::new(rate_hz, 50.0);
     samples.chunks(500).for_each(|samples| half_cycles.push(samples));
     half_cycles.finish();
+    std::iter::from_fn(|| half_cycles.pop()).collect()
+}
+
+fn reported(values: &[HalfCycle]) -> Vec<VoltageEvent> {
     let mut detector = EventDetector::new(EventConfig::new(1, 1.0));
-    std::iter::from_fn(|| half_cycles.pop()).for_each(|value| detector.push(0, value));
+    values.iter().for_each(|value| detector.push(0, *value));
     detector.finish();
     std::iter::from_fn(|| detector.pop()).collect()
 }
@@ -255,34 +272,23 @@ impl Worst {
     }
 }
 
-#[test]
-fn faults_that_turn_the_phase_are_as_deep_and_as_long_as_some_raster_has_them() {
-    let mut draw = Draw(7);
-    let mut worst = Worst::default();
-    for case in 0..12 {
-        let rate_hz = 2000.0 * 8.0_f64.powf(draw.next());
-        let frequency_hz = draw.between(42.5, 57.5);
-        let samples_per_period = rate_hz / frequency_hz;
-        let signal = Signal::random(&mut draw);
-        let found = reported(&signal, rate_hz, frequency_hz);
-        let of = format!("{case} at {rate_hz} Hz, {frequency_hz} Hz");
+impl Worst {
+    /// Judges all events of a signal, of which every one that all alignments have has to be there.
+    fn judge_all(&mut self, signal: &Signal, values: &[HalfCycle], period: f64, of: &str) {
+        let found = reported(values);
         for kind in KINDS {
-            let ranges = reference(&signal, kind);
+            let ranges = reference(signal, kind);
             let overlap = |event: &VoltageEvent, range: &Range| {
-                event.start <= (range.to.1 + 0.5) * samples_per_period
-                    && event.end >= (range.from.0 - 0.5) * samples_per_period
+                event.start <= (range.to.1 + 0.5) * period
+                    && event.end >= (range.from.0 - 0.5) * period
             };
             for range in &ranges {
                 // What only some alignments have may be there or not.
                 let events: Vec<_> =
                     found.iter().filter(|it| it.kind == kind && overlap(it, range)).collect();
                 match events[..] {
-                    [event] if range.count == ALIGNMENTS => {
-                        worst.judge(event, range, samples_per_period, &of);
-                    }
-                    _ => {
-                        assert_ne!(range.count, ALIGNMENTS, "{of}: {range:?} is {events:?}");
-                    }
+                    [event] if range.count == ALIGNMENTS => self.judge(event, range, period, of),
+                    _ => assert_ne!(range.count, ALIGNMENTS, "{of}: {range:?} is {events:?}"),
                 }
             }
             for event in found.iter().filter(|it| it.kind == kind) {
@@ -290,11 +296,114 @@ fn faults_that_turn_the_phase_are_as_deep_and_as_long_as_some_raster_has_them() 
             }
         }
     }
-    println!(
-        "{:?} judged, {} wrong; residual {}, {}; ends {}, {}",
-        worst.judged, worst.wrong, worst.residual.0, worst.residual.1, worst.end.0, worst.end.1,
-    );
-    let Worst { residual, end, wrong, judged } = worst;
-    assert!(judged.iter().sum::<usize>() > 300 && judged.iter().all(|count| *count > 30));
-    assert!(residual.0 <= RESIDUAL && end.0 <= 0.5, "{wrong} wrong: {residual:?}, {end:?}");
+
+    fn assert(&self) {
+        let Self { residual, end, wrong, judged } = self;
+        println!("{judged:?} judged; worst residual {}, worst end {}", residual.0, end.0);
+        assert!(judged.iter().sum::<usize>() > 300 && judged.iter().all(|count| *count > 30));
+        assert!(residual.0 <= RESIDUAL && end.0 <= 0.5, "{wrong} wrong: {residual:?}, {end:?}");
+    }
+}
+
+#[test]
+fn faults_that_turn_the_phase_are_as_deep_and_as_long_as_some_raster_has_them() {
+    let mut draw = Draw(7);
+    let mut worst = Worst::default();
+    for case in 0..12 {
+        let rate_hz = 2000.0 * 8.0_f64.powf(draw.next());
+        let frequency_hz = draw.between(42.5, 57.5);
+        let period = rate_hz / frequency_hz;
+        let signal = Signal::random(&mut draw).between_samples(period);
+        let of = format!("{case} at {rate_hz} Hz, {frequency_hz} Hz");
+        worst.judge_all(&signal, &values(&signal.samples(period), rate_hz), period, &of);
+    }
+    worst.assert();
+}
+
+#[test]
+fn where_between_two_samples_a_fault_begins_makes_no_difference_from_4_khz_on() {
+    let mut draw = Draw(11);
+    let mut worst = Worst::default();
+    for case in 0..12 {
+        let rate_hz = 4000.0 * 4.0_f64.powf(draw.next());
+        let frequency_hz = draw.between(42.5, 57.5);
+        let period = rate_hz / frequency_hz;
+        let signal = Signal::random(&mut draw);
+        let of = format!("{case} at {rate_hz} Hz, {frequency_hz} Hz");
+        worst.judge_all(&signal, &values(&signal.samples(period), rate_hz), period, &of);
+    }
+    worst.assert();
+}
+
+#[test]
+fn every_value_is_over_one_period_whatever_a_fault_does_and_so_is_its_power() {
+    let mut draw = Draw(3);
+    let mut worst = [(0.0_f64, String::new()), (0.0, String::new()), (0.0, String::new())];
+    for _ in 0..6 {
+        let rate_hz = 3200.0 * 5.0_f64.powf(draw.next());
+        let frequency_hz = draw.between(42.5, 57.5);
+        let period = rate_hz / frequency_hz;
+        let signal = Signal::random(&mut draw).between_samples(period);
+        let samples = signal.samples(period);
+        let currents: Vec<f64> = samples.iter().map(|u| -2.0 * u).collect();
+        let mut half_cycles = HalfCycles::new(rate_hz, 50.0);
+        half_cycles.push_pair(&samples, &currents);
+        half_cycles.finish();
+        let found: Vec<_> = std::iter::from_fn(|| half_cycles.pop_power()).collect();
+        assert_eq!(std::iter::from_fn(|| half_cycles.pop()).count(), found.len());
+        // The first cycles of a strange frequency are still being learnt.
+        for pair in found[12..].windows(2) {
+            let (before, value) = (pair[0], pair[1]);
+            let due = signal.rms(value.end / period);
+            let square = value.u_rms_v.powi(2);
+            assert!((value.p_w + 2.0 * square).abs() < 1e-9, "{value:?}");
+            assert!((value.i_rms_a - 2.0 * value.u_rms_v).abs() < 1e-9, "{value:?}");
+            let errors = [
+                (value.end - value.start) / period - 1.0,
+                // The square, for it is what is summed: what is all but gone has a large root.
+                square - due.powi(2),
+                ((value.end - before.end) / period - 0.5).max(0.0),
+            ];
+            for (worst, error) in worst.iter_mut().zip(errors) {
+                if error.abs() > worst.0 {
+                    *worst = (error.abs(), format!("{rate_hz} {frequency_hz}: {value:?} {due}"));
+                }
+            }
+        }
+    }
+    let [length, square, step] = &worst;
+    println!("worst length {}, square {}, step {}", length.0, square.0, step.0);
+    assert!(length.0 < 0.002 && square.0 < 0.004 && step.0 < 0.0101, "{worst:?}");
+}
+
+#[test]
+fn a_frequency_that_drifts_or_steps_is_followed() {
+    let rate_hz = 6400.0;
+    // Hz per second, Hz at once after 2 s, and what may be off then, and until it is known.
+    for (drift, step, tolerance, at_first) in [
+        (1.0, 0.0, 5e-4, 1e-3),
+        (-1.0, 0.0, 5e-4, 1e-3),
+        (0.0, 0.3, 2e-4, 0.004),
+        (0.0, -0.3, 2e-4, 0.004),
+        (0.0, 2.0, 2e-4, 0.025),
+        (0.0, -2.0, 2e-4, 0.025),
+    ] {
+        let samples: Vec<f64> = (0..(5.0 * rate_hz) as usize)
+            .map(|k| {
+                let t = k as f64 / rate_hz;
+                let late = (t - 2.0).max(0.0);
+                let turns = 50.0 * t + step * late + 0.5 * drift * late * late;
+                std::f64::consts::SQRT_2 * (TAU * turns).sin()
+            })
+            .collect();
+        let found = values(&samples, rate_hz);
+        let mut worst = [0.0_f64; 2];
+        for value in found.iter().filter(|value| value.end > rate_hz) {
+            let is_first = value.end < 2.4 * rate_hz;
+            let worst = &mut worst[usize::from(is_first)];
+            *worst = worst.max((value.rms - 1.0).abs());
+        }
+        println!("{drift} Hz/s, {step} Hz: {worst:?}");
+        assert!(worst[0] < tolerance && worst[1] < at_first, "{drift} {step}: {worst:?}");
+    }
 }
