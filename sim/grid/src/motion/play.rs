@@ -157,7 +157,11 @@ impl<const N: usize> Player<'_, N> {
 
     fn view(&self) -> Result<View<'_, N>, MotionError> {
         let Some(circuit) = &self.circuit else { return Ok(View::Flow(self.flow)) };
-        let steady = circuit.steady()?;
+        // Beside waves it is that of their steps, so that one goes on where the other ends.
+        let steady = match self.motion.options.resolution {
+            Resolution::Phasors => circuit.phasors()?,
+            Resolution::Waveforms => circuit.steady()?,
+        };
         Ok(View::Circuit(circuit, steady))
     }
 

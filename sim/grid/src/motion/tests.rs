@@ -16,6 +16,7 @@ use crate::network::{
 use crate::protection::{
     Beyond, Characteristic, Curve, Fuse, Recloser, RecloserSettings, Relay, Reset, Stage,
 };
+use crate::short_circuit;
 use crate::transient::{FaultKind, Pole};
 
 const MS: i64 = 1_000_000;
@@ -203,6 +204,33 @@ fn sections_follow_each_other_without_a_gap_or_a_jump() {
     let cleared = played.when("fault:f", Deed::Cleared);
     assert!((900 * MS..910 * MS + 2 * STEP_NS).contains(&cleared), "{cleared}");
     assert!(played.motion.faults().next().is_none());
+}
+
+#[test]
+fn phasors_during_a_fault_are_those_of_the_short_circuit_engine() {
+    let (network, one) = (network(), short_circuit::Kind::SinglePhaseToGround(Wire::A));
+    let location = short_circuit::Location::Node(FAR);
+    let fault_at = short_circuit::Fault { kind: one, location, impedance_ohm: c(0.5, 0.0) };
+    let before = short_circuit::Before::Loaded(flow::Options::default());
+    let options = short_circuit::Options { phases: flow::Phases::All, before };
+    let expected = short_circuit::solve(&network, &[fault_at], &options).unwrap().flow;
+    let played = play(Resolution::Phasors, vec![fault(503.3, ground(), None)], Vec::new());
+    let Stretch::Steady { pairs, .. } = &played.sections.last().unwrap().what else { panic!() };
+    for (wire, (source, (load, other))) in
+        pairs[0].iter().zip(pairs[1].iter().zip(&pairs[2])).enumerate()
+    {
+        let near = |found: Complex64, node: NodeId| {
+            let volts = expected.nodes[node.index()].voltage_v[wire];
+            let share = (found - volts).norm() * 3f64.sqrt() / 20e3;
+            assert!(share < 1e-6, "{wire}: {found} {volts} {share}");
+        };
+        near(source.0, NodeId(0));
+        near(load.0, FAR);
+        near(other.0, NodeId(4));
+        let current_a = expected.sources[0].current_a[wire];
+        let share = (source.1 - current_a).norm() / expected.sources[0].current_a[0].norm();
+        assert!(share < 1e-6, "{wire}: {} {current_a} {share}", source.1);
+    }
 }
 
 #[test]

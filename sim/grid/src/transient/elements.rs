@@ -199,6 +199,13 @@ impl Taps {
         }
     }
 
+    /// With how many turns a wire of a node is one of its ends.
+    pub(super) fn turns_at(&self, node: u32, wire: usize) -> f64 {
+        let own = self.as_slice().iter();
+        let here = own.filter(|tap| tap.node == node && usize::from(tap.wire) == wire);
+        here.map(|tap| tap.turns).sum()
+    }
+
     /// The nodes that it is connected to.
     pub(super) fn nodes(&self) -> impl Iterator<Item = u32> {
         let own = *self;

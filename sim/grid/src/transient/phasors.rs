@@ -13,7 +13,7 @@ pub struct Phasors<const N: usize> {
     pub(super) voltage_v: Vec<Column<N>>,
     /// The admittance of each series branch, siemens.
     pub(super) series: Vec<Block<N>>,
-    /// What the steps make of `j w`, 1/s.
+    /// `j w`, or what the steps make of it, 1/s.
     pub(super) s: Complex64,
 }
 

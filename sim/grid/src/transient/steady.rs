@@ -51,18 +51,38 @@ impl<const N: usize> Transient<N> {
         }
     }
 
-    /// The steady state with switches and faults as they stand, whatever flows at present.
+    /// The steady state with switches and faults as they stand, whatever flows at present, as steps
+    /// have it.
     ///
     /// # Errors
     /// If the network has no solution.
     pub fn steady(&self) -> Result<Phasors<N>, TransientError> {
-        let Some(frequency_hz) = self.sources.first().map(|it| it.frequency_hz) else {
+        let half_angle = TAU * self.frequency_hz() * self.step_s / 2.0;
+        self.steady_by(2.0 / self.step_s * libm::tan(half_angle))
+    }
+
+    /// The same as the network itself has it, without what the rule of the steps makes of its
+    /// reactances.
+    ///
+    /// # Errors
+    /// If the network has no solution.
+    pub fn phasors(&self) -> Result<Phasors<N>, TransientError> {
+        self.steady_by(TAU * self.frequency_hz())
+    }
+
+    /// The frequency of the sources, 0 without any.
+    fn frequency_hz(&self) -> f64 {
+        self.sources.first().map_or(0.0, |it| it.frequency_hz)
+    }
+
+    /// The steady state with inductances and capacitances of this angular frequency.
+    fn steady_by(&self, omega: f64) -> Result<Phasors<N>, TransientError> {
+        if self.sources.is_empty() {
             let voltage_v = vec![[Complex64::ZERO; N]; self.voltage_v.len()];
             let series = vec![zero(); self.series.len()];
             return Ok(Phasors { voltage_v, series, s: Complex64::ZERO });
-        };
-        let half_angle = TAU * frequency_hz * self.step_s / 2.0;
-        let s = Complex64::new(0.0, 2.0 / self.step_s * libm::tan(half_angle));
+        }
+        let s = Complex64::new(0.0, omega);
         let singular = |names: &super::compile::Names, node: u32| {
             TransientError::Singular(names.of_node(node))
         };

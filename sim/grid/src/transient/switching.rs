@@ -16,6 +16,10 @@ const CHOPPED_A: f64 = 1e-3;
 /// What a fault without resistance has, ohm: no current can tell it from nothing.
 const FAULT_OHM_MIN: f64 = 1e-9;
 
+/// And between conductors at least this share of what their node has for a step: beside a larger
+/// conductance the matrix would lose the digits of what is between them and earth.
+const FAULT_SHARE_MIN: f64 = 1e-9;
+
 /// Which of an element's conductors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pole {
@@ -484,6 +488,9 @@ impl<const N: usize> Transient<N> {
 
     fn begin_fault(&mut self, id: u32, Place(node): Place, kind: FaultKind, resistance_ohm: f64) {
         let first = self.conductances.len();
+        let (FaultKind::Ground(own) | FaultKind::Between(own)) = kind;
+        let own = own.iter().map(|wire| self.siemens_at(node.0, wire.index()));
+        let least_ohm = FAULT_SHARE_MIN / own.fold(0.0, f64::max);
         let mut add = |from: Wire, to: Option<Wire>, resistance_ohm: f64| {
             let taps = Taps::between((node.0, from.index()), to.map(|it| (node.0, it.index())));
             let siemens = 1.0 / resistance_ohm;
@@ -497,13 +504,21 @@ impl<const N: usize> Transient<N> {
                 let wires: Vec<Wire> = wires.iter().collect();
                 // A star of three is a delta of three times its resistance.
                 let pairs = if wires.len() == 2 { 1 } else { 3 };
-                let resistance_ohm = resistance_ohm * pairs as f64;
+                let resistance_ohm = resistance_ohm.max(least_ohm) * pairs as f64;
                 for pair in 0..pairs {
                     add(wires[pair], Some(wires[(pair + 1) % wires.len()]), resistance_ohm);
                 }
             }
         }
         self.call_fault(id, first);
+    }
+
+    /// What a step sees at a wire of a node, siemens: of all that is connected to it there.
+    fn siemens_at(&self, node: u32, wire: usize) -> f64 {
+        let fixed = self.fixed.diagonal(&self.symbolic, node)[wire][wire];
+        let closed = self.conductances.iter().filter(|it| it.is_switched && it.is_closed);
+        let turns = closed.map(|it| it.siemens * it.taps.turns_at(node, wire).powi(2));
+        turns.fold(fixed, |sum, siemens| sum + siemens)
     }
 
     fn begin_arc_fault(&mut self, id: u32, Place(node): Place, kind: FaultKind, arc: Arc) {

@@ -12,7 +12,7 @@ use crate::short_circuit::{self, Before, Fault, Kind, Location};
 use crate::transient::{Action, FaultKind, Loads, Options, Place, Transient};
 
 /// 20 kV behind an impedance, a transformer of the clock number 11 or 5, lines and loads.
-fn feeder(clock: u8) -> Network {
+pub(super) fn feeder(clock: u8) -> Network {
     let mut network = Network::new("feeder", 50.0);
     let top = add_node(&mut network, 20e3);
     add_source(&mut network, top, c(0.4, 4.0), c(0.4, 4.0));
@@ -54,7 +54,7 @@ fn feeder(clock: u8) -> Network {
     network
 }
 
-fn difference(one: Complex64, other: Complex64) -> f64 {
+pub(super) fn difference(one: Complex64, other: Complex64) -> f64 {
     (one - other).norm()
 }
 

@@ -4,6 +4,7 @@ mod arcs;
 mod closed_forms;
 mod earthing;
 mod engines;
+mod inception;
 mod refusals;
 mod saturation;
 
