@@ -64,8 +64,11 @@ pub struct TrueEvent {
     pub residual_min_v: f64,
     /// The highest likewise, volts.
     pub residual_max_v: f64,
-    /// Whether every alignment sees it.
+    /// Whether every alignment sees it, as one.
     pub is_certain: bool,
+    /// The most that one alignment sees of it: more than one where its voltage comes back to just
+    /// the threshold with the hysteresis, which others do not see.
+    pub most: usize,
     /// Whether it has ended for all that see it.
     pub is_over: bool,
 }
@@ -86,6 +89,7 @@ struct Seen {
     to: f64,
     extreme_v: f64,
     is_over: bool,
+    alignment: usize,
 }
 
 /// RMS values over one period, at instants that are a fortieth of half a period apart, wherever
@@ -215,7 +219,7 @@ pub fn voltage_events(
                     Some((from, extreme_v)) if is_back => {
                         let (from, extreme_v) = (*from, *extreme_v);
                         if !from.is_nan() {
-                            let one = Seen { from, to: middle_s, extreme_v, is_over: true };
+                            let one = Seen { from, to: middle_s, extreme_v, is_over: true, alignment };
                             seen[kind_at * phases + phase].push(one);
                         }
                         *slot = None;
@@ -239,7 +243,7 @@ pub fn voltage_events(
             for alignment in 0..ALIGNMENTS {
                 let left = open[place(kind_at, phase, alignment)];
                 if let Some((from, extreme_v)) = left.filter(|(from, _)| !from.is_nan()) {
-                    all.push(Seen { from, to: end_s, extreme_v, is_over: false });
+                    all.push(Seen { from, to: end_s, extreme_v, is_over: false, alignment });
                 }
             }
             events.extend(together(all, half_s).iter().map(|list| joined(kind, phase, list)));
@@ -273,6 +277,8 @@ fn joined(kind: TrueEventKind, phase: usize, list: &[Seen]) -> TrueEvent {
     let earliest = fold(|it| it.from, f64::min, least);
     let latest = fold(|it| it.from, f64::max, most);
     let length = |it: &Seen| it.to - it.from;
+    let mut counts = [0_usize; ALIGNMENTS];
+    list.iter().for_each(|it| counts[it.alignment] += 1);
     TrueEvent {
         kind,
         phase,
@@ -283,7 +289,8 @@ fn joined(kind: TrueEventKind, phase: usize, list: &[Seen]) -> TrueEvent {
         duration_max_s: list.iter().map(length).fold(most, f64::max),
         residual_min_v: fold(|it| it.extreme_v, f64::min, least),
         residual_max_v: fold(|it| it.extreme_v, f64::max, most),
-        is_certain: list.len() >= ALIGNMENTS,
+        is_certain: counts.iter().all(|count| *count == 1),
+        most: counts.into_iter().max().unwrap_or(1),
         is_over: list.iter().all(|it| it.is_over),
     }
 }

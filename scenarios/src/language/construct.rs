@@ -416,6 +416,7 @@ impl Draft<'_> {
             if let Some(meters) = check.as_ref().and_then(|check| check.balances()) {
                 grid::can_add_up((values, meters), plans.grid.as_ref(), references, devices, out);
             }
+            grid::sees_motion(kind.entry.name, values, plans.grid.as_ref(), out);
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
                 judging::can_be_judged(&Claim { row, of, demand }, planned, out);

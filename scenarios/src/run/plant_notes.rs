@@ -100,7 +100,13 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
             .with(field::RESIDUAL_MAX_V, seen.residual_max_v)
             .with(field::DECLARED_V, declared_v)
             .with(field::IS_CERTAIN, seen.is_certain);
-        notes.push(note);
+        // Where all see the same there is no more to be told.
+        let spread_s = (seen.from_latest - seen.from_earliest).as_seconds_f64() / 2.0;
+        notes.push(if seen.is_certain {
+            note
+        } else {
+            note.with(field::SPREAD_S, spread_s).with(field::MOST, seen.most)
+        });
     }
     notes
 }
@@ -111,10 +117,11 @@ fn interruptions(
     (start, end): (SimTime, SimTime),
 ) -> impl Iterator<Item = Event> + '_ {
     let customers = feeder.network().loads.len();
-    feeder.interruptions().into_iter().map(move |Interruption { load, from, to }| {
+    feeder.interruptions().into_iter().map(move |interruption| {
+        let Interruption { load, from, to, .. } = interruption;
         let until = to.map_or(end, |to| (start + to).min(end));
         let length = until - (start + from);
-        let unserved_wh = feeder.wanted_j(load, from, from + length) / WATT_HOUR_J;
+        let unserved_wh = feeder.unserved_j(&interruption, from + length) / WATT_HOUR_J;
         Event::new(start + from, "bench", EventKind::Interruption)
             .with(field::LOAD, &*feeder.network().loads[load].name)
             .with(field::DURATION_S, length.as_seconds_f64())

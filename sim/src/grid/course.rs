@@ -63,8 +63,8 @@ impl Course {
     }
 }
 
-/// Time without supply of a load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Time without supply of a load, or of parts of it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Interruption {
     /// The load's place in the network.
     pub load: usize,
@@ -72,6 +72,8 @@ pub struct Interruption {
     pub from: SimDuration,
     /// When it ended; none: not before the end of the last step.
     pub to: Option<SimDuration>,
+    /// Of the load's power the share that had no supply, from each instant on.
+    pub lost: Vec<(SimDuration, f64)>,
 }
 
 /// Between these shares of its rated voltage a load keeps to its model where the network says
@@ -156,6 +158,12 @@ impl Feeder {
         Ok(Self::in_motion(setup, steps, course))
     }
 
+    /// Whether anything can happen in it between steps.
+    #[must_use]
+    pub fn is_in_motion(&self) -> bool {
+        self.course.is_some()
+    }
+
     /// What happened in a network in motion, in order of time.
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
@@ -168,22 +176,39 @@ impl Feeder {
         let Some(course) = &self.course else { return Vec::new() };
         let mut all = Vec::new();
         for load in 0..self.setup.network.loads.len() {
-            let mut since: Option<SimDuration> = None;
+            let mut open: Option<Interruption> = None;
             for (at, section) in course.sections.iter().enumerate() {
                 let Stretch::Steady { supplied, .. } = &section.what else { continue };
                 let from = SimDuration(course.changed_ns(at));
-                match (since, supplied.get(load).copied().unwrap_or(true)) {
-                    (None, false) => since = Some(from),
-                    (Some(began), true) => {
-                        all.push(Interruption { load, from: began, to: Some(from) });
-                        since = None;
+                let lost = 1.0 - supplied.get(load).copied().unwrap_or(1.0);
+                match &mut open {
+                    None if lost > 0.0 => {
+                        let lost = vec![(from, lost)];
+                        open = Some(Interruption { load, from, to: None, lost });
                     }
-                    _ => {}
+                    Some(it) if lost > 0.0 => it.lost.push((from, lost)),
+                    Some(it) => {
+                        it.to = Some(from);
+                        all.extend(open.take());
+                    }
+                    None => {}
                 }
             }
-            all.extend(since.map(|from| Interruption { load, from, to: None }));
+            all.extend(open);
         }
         all
+    }
+
+    /// Energy that an interruption kept from its load, up to an instant, watt-seconds.
+    #[must_use]
+    pub fn unserved_j(&self, interruption: &Interruption, until: SimDuration) -> f64 {
+        let Interruption { load, lost, .. } = interruption;
+        let mut sum = 0.0;
+        for (place, (from, share)) in lost.iter().enumerate() {
+            let to = lost.get(place + 1).map_or(until, |next| next.0.min(until));
+            sum += share * self.wanted_j(*load, *from, to);
+        }
+        sum
     }
 
     /// Energy that a load would have drawn over a span by its profile, watt-seconds; never less

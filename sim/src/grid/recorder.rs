@@ -131,7 +131,7 @@ impl Feeder {
         let mut darkest: Option<Supply> = None;
         for (place, section) in course.sections.iter().enumerate() {
             let Stretch::Steady { supplied, alive, closed, .. } = &section.what else { continue };
-            let dark = supplied.iter().filter(|it| !**it).count();
+            let dark = supplied.iter().filter(|it| **it < 1.0).count();
             if dark > darkest.as_ref().map_or(0, |it| it.dark) {
                 let at = SimDuration(course.changed_ns(place));
                 let (alive, closed) = (alive.clone(), closed.clone());

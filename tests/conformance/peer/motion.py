@@ -13,7 +13,7 @@ class Outcome:
 
     def __init__(self):
         self.wanted, self.others, self.missing, self.surplus, self.wrong = 0, 0, 0, 0, 0
-        self.may_lack, self.is_listed, self.expects_none = 0, True, True
+        self.may_lack, self.is_listed, self.expects_none = 0, True, False
 
     def compare(self, comparison, name, verdict):
         off = self.missing + self.surplus + self.wrong
@@ -140,15 +140,21 @@ class VoltageEvents(Judged):
     def compare(self, comparison, name, verdict):
         outcome, left = Outcome(), list(self.reported)
         last = self.end - self.settle
-        for truth in self.truths:
+        # What is certain takes its report first; what is not may be reported, also as several.
+        for truth in sorted(self.truths, key=lambda one: not one.get("is_certain", True)):
             device, time = truth["device"], self.seconds(truth["time"])
+            spread = Decimal(repr(truth.get("spread_s", 0.0)))
+            may_come = truth.get("most", 1)
             ends = time + Decimal(repr(truth["duration_max_s"]))
             fitting = [one for one in left
                        if one[:3] == (device, truth["what"], truth["phase"])
-                       and abs(one[3] - time) <= self.start_within]
+                       and abs(one[3] - time) <= self.start_within + spread]
             is_owed = (truth.get("is_certain", True) and ends <= last
                        and not self.is_dark(device, time, ends))
             outcome.wanted += is_owed
+            while not truth.get("is_certain", True) and may_come > 1 and fitting:
+                left.remove(fitting.pop(0))
+                may_come -= 1
             if fitting:
                 nearest = min(fitting, key=lambda one: abs(one[3] - time))
                 left.remove(nearest)
@@ -197,6 +203,7 @@ class Operated(Judged):
     def compare(self, comparison, name, verdict):
         outcome = Outcome()
         outcome.wanted, outcome.surplus, outcome.others = self.wanted, self.surplus, 1
+        outcome.expects_none = True
         outcome.missing = sum(one[3] for one in self.expect)
         outcome.compare(comparison, name, verdict)
         comparison.same(f"{name} n", verdict["n"], max(self.seen, 1))

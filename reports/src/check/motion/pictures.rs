@@ -22,7 +22,7 @@ const OF_ONE_MAX: usize = 2;
 const DEVICES_MAX: usize = 4;
 
 /// A curve has so many points in a picture at most.
-const POINTS_MAX: usize = 4000;
+const POINTS_MAX: usize = 1500;
 
 /// Where a device acted.
 pub(super) struct Acted {
@@ -121,7 +121,9 @@ fn time_current(
     let smallest = drawn.iter().flat_map(|it| &it.points).map(|it| it.0).fold(1e5, f64::min);
     let largest = points.iter().map(|it| it.current_a).fold(100.0 * smallest, f64::max);
     let shortest = points.iter().map(|it| it.time_s).fold(0.01, f64::min);
-    let (x, y) = ((0.5 * smallest, 2.0 * largest), (0.5 * shortest, 1000.0));
+    let decade = |value: f64, step: fn(f64) -> f64| libm::pow(10.0, step(libm::log10(value)));
+    let x = (decade(smallest, f64::floor), decade(largest, f64::ceil));
+    let y = (decade(0.5 * shortest, f64::floor), 1000.0);
     let svg = Curves {
         x: Axis { label: "RMS current in A".to_owned(), range: x, is_logarithmic: true },
         y: Axis { label: "time in s".to_owned(), range: y, is_logarithmic: true },
@@ -134,7 +136,8 @@ fn time_current(
     let caption = "curves of protective devices (of a fuse minimum melting and total clearing), and \
                    dots where they acted: the RMS current since they picked up, and how long it \
                    flowed";
-    let keys = elements.into_iter().enumerate().map(|(colour, name)| Key { colour, name });
+    let keys = elements.into_iter().enumerate();
+    let keys = keys.map(|(place, name)| Key { colour: key_of(place), name });
     Ok(Some(Picture::of(figure, "time and current", caption, figures).with_keys(keys)))
 }
 
@@ -212,7 +215,7 @@ fn excerpt(
     let samples = channels.first().map_or(0, |channel| channel.samples.len());
     let end_ms = samples as f64 / rate_hz * 1e3;
     let every = samples.div_ceil(POINTS_MAX).max(1);
-    let mut csv = Csv::new(&["channel", "what", "time_ms", "value"]);
+    let mut csv = Csv::new(&["channel", "time_ms", "rms"]);
     let (mut waves, mut values) = (Vec::new(), Vec::new());
     let mut largest = 0.0_f64;
     for (colour, channel) in channels.iter().enumerate() {
@@ -221,10 +224,9 @@ fn excerpt(
         let points: Vec<(f64, f64)> = all.map(|(at, value)| (at_ms(at), *value)).collect();
         let rms = sliding_rms(&channel.samples, rate_hz);
         largest = points.iter().map(|it| it.1.abs()).fold(largest, f64::max);
-        for (what, points) in [("instantaneous", &points), ("rms", &rms)] {
-            for (time_ms, value) in points {
-                csv.line(&[&channel.name, what], &[*time_ms, *value]);
-            }
+        // As they flowed is in the COMTRADE file, sample by sample.
+        for (time_ms, value) in &rms {
+            csv.line(&[&channel.name], &[*time_ms, *value]);
         }
         waves.push(Curve { colour, points, is_dots: false });
         values.push(Curve { colour, points: rms, is_dots: false });
@@ -245,8 +247,13 @@ fn excerpt(
     let most = channels.iter().flat_map(|it| &it.samples).fold(0.0_f64, |most, it| most.max(it.abs()));
     let caption = format!("at most {} {unit}; the file has every sample", number(most));
     let keys = channels.iter().enumerate();
-    let keys = keys.map(|(colour, channel)| Key { colour, name: channel.name.clone() });
+    let keys = keys.map(|(place, it)| Key { colour: key_of(place), name: it.name.clone() });
     Ok(Picture::of(figure, title, caption, figures).with_keys(keys))
+}
+
+/// The style of the key of a colour of the palette: blue, orange, teal, violet.
+fn key_of(place: usize) -> usize {
+    [1, 4, 2, 3][place % 4]
 }
 
 /// One picture above the other.

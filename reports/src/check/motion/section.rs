@@ -59,8 +59,10 @@ struct Found {
     further: usize,
     indices: Indices,
     points: Vec<Acted>,
-    /// Kind, device, phase, beginning.
-    truths: Vec<(usize, String, String, SimTime)>,
+    /// Kind, device, phase, beginning, and its end at the latest.
+    truths: Vec<(usize, String, String, SimTime, SimTime)>,
+    /// Of each device that lost its supply, since when and until when.
+    dark: Vec<(String, SimTime, Option<SimTime>)>,
     reported: Vec<(usize, Alerted)>,
 }
 
@@ -106,7 +108,17 @@ impl Found {
                 let is_certain = event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool);
                 if let Some(kind) = kind.filter(|_| is_certain != Some(false)) {
                     let (device, phase) = (text(field::DEVICE), text(field::PHASE));
-                    self.truths.push((kind, device, phase, event.time));
+                    let most_s = super::figure(event, field::DURATION_MAX_S).unwrap_or(0.0);
+                    let ends = event.time + SimDuration::from_seconds_f64(most_s);
+                    self.truths.push((kind, device, phase, event.time, ends));
+                }
+            }
+            EventKind::SupplyLost => self.dark.push((text(field::DEVICE), event.time, None)),
+            EventKind::SupplyReturned => {
+                let device = text(field::DEVICE);
+                let open = self.dark.iter_mut().rev().find(|(own, ..)| *own == device);
+                if let Some((_, _, until)) = open {
+                    *until = Some(event.time);
                 }
             }
             EventKind::Alert => {
@@ -126,7 +138,13 @@ impl Found {
         }
         let mut counts = [[0_u64; 4]; 4];
         let mut left: Vec<&(usize, Alerted)> = self.reported.iter().collect();
-        for (kind, device, phase, time) in &self.truths {
+        // Without a supply nobody looks.
+        let is_dark = |device: &str, from: SimTime, to: SimTime| {
+            self.dark.iter().any(|(own, since, until)| {
+                own == device && *since <= to && until.is_none_or(|until| from <= until)
+            })
+        };
+        for (kind, device, phase, time, ends) in &self.truths {
             let fits = |(_, alert): &(usize, Alerted)| {
                 alert.device == *device
                     && about(*time, TOGETHER).contains(&alert.time)
@@ -136,6 +154,7 @@ impl Found {
             let own = left.iter().position(|it| it.0 == *kind && fits(it));
             match own.or_else(|| left.iter().position(|it| fits(it))) {
                 Some(place) => counts[*kind][left.remove(place).0] += 1,
+                None if is_dark(device, *time, *ends) => {}
                 None => counts[*kind][3] += 1,
             }
         }

@@ -28,6 +28,7 @@ fn everything_registered_is_explained_with_its_keys() {
             "grid.defect",
             "grid.load",
             "grid.protection",
+            "grid.recorder",
             "inject",
             "link",
             "network",

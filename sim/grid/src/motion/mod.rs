@@ -291,8 +291,9 @@ pub enum Stretch {
     Steady {
         /// Of each probe its pairs.
         pairs: Vec<Vec<Pair>>,
-        /// Of each load whether it is supplied.
-        supplied: Vec<bool>,
+        /// Of each load the share of its power that is supplied: less than 1 where parts have no
+        /// voltage.
+        supplied: Vec<f64>,
         /// Of each node its phases that have a voltage.
         alive: Vec<Wires>,
         /// Of each switch its poles that are closed.
@@ -425,13 +426,13 @@ fn is_alive(network: &Network, node: NodeId, voltage_v: Complex64) -> bool {
     voltage_v.norm() > DEAD_SHARE * rated_v
 }
 
-/// Whether each part of a load has a voltage across it: a phase to earth without one does not
-/// matter to a load between phases.
-fn is_supplied(
+/// The share of a load's active power that is in parts with a voltage across them: a phase to earth
+/// without one does not matter to a load between phases.
+fn supplied_share(
     network: &Network,
     load: &crate::network::Load,
     voltage_v: impl Fn(NodeId, Wire) -> Complex64,
-) -> bool {
+) -> f64 {
     let (node, wires) = (load.connection.node, load.connection.wires.as_slice());
     let rated_v = network.nodes[node.index()].rated_voltage_v / 3f64.sqrt();
     let of = |wire: Wire| voltage_v(node, wire);
@@ -445,10 +446,18 @@ fn is_supplied(
         Configuration::Star if wires.contains(&Wire::Neutral) => Some(of(Wire::Neutral)),
         Configuration::Star => Some(Complex64::ZERO),
     };
-    (0..load.parts()).all(|part| {
-        let back_v = back_v.unwrap_or_else(|| of(own[(part + 1) % own.len()]));
-        (of(own[part]) - back_v).norm() > DEAD_SHARE * rated_v
-    })
+    let is_alive = |part: &usize| {
+        let back_v = back_v.unwrap_or_else(|| of(own[(*part + 1) % own.len()]));
+        (of(own[*part]) - back_v).norm() > DEAD_SHARE * rated_v
+    };
+    let whole_w: f64 = load.power_va[..load.parts()].iter().map(|it| it.re.abs()).sum();
+    let weight = |part: usize| {
+        let even = 1.0 / load.parts() as f64;
+        if whole_w > 0.0 { load.power_va[part].re.abs() / whole_w } else { even }
+    };
+    let alive: Vec<usize> = (0..load.parts()).filter(is_alive).collect();
+    // Not by a sum, which rounds.
+    if alive.len() == load.parts() { 1.0 } else { alive.into_iter().map(weight).sum() }
 }
 
 /// Its phases, in order.

@@ -9,7 +9,7 @@ use super::standing::{Burning, begun};
 use super::window::Window;
 use super::{
     Deed, Event, Happening, Motion, MotionError, Operation, Pair, Resolution, Section, Stretch,
-    is_alive, is_supplied, phases,
+    is_alive, phases, supplied_share,
 };
 use crate::flow::Flow;
 use crate::network::{Network, NodeId, Wire};
@@ -411,7 +411,7 @@ impl<const N: usize> Player<'_, N> {
         };
         let supplied = network.loads.iter().map(|load| {
             let of = |node, wire| view.voltage_v(node, wire);
-            is_supplied(network, load, of)
+            supplied_share(network, load, of)
         });
         let supplied = supplied.collect();
         let alive = (0..network.nodes.len()).map(|node| {

@@ -256,7 +256,7 @@ fn a_relay_trips_by_its_formula_and_its_breaker_opens_at_zeros() {
     assert!(played.motion.poles()[0].iter().all(|closed| !closed));
     assert!(played.motion.poles()[1].iter().all(|closed| *closed));
     let Stretch::Steady { supplied, .. } = &played.sections.last().unwrap().what else { panic!() };
-    assert_eq!(supplied, &[false, true]);
+    assert_eq!(supplied, &[0.0, 1.0]);
 }
 
 #[test]

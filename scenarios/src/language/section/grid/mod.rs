@@ -8,6 +8,7 @@ mod fields;
 mod file;
 mod header;
 mod inputs;
+mod judged;
 mod loads;
 mod motion;
 mod pieces;
@@ -19,6 +20,7 @@ mod storm;
 
 pub(crate) use balance::can_add_up;
 pub(crate) use csv::turns_back;
+pub(crate) use judged::sees_motion;
 pub(crate) use feed::{Grid, grid, grid_sources};
 pub(crate) use fields::{GRID, GRID_DEFECT, GRID_LOAD};
 pub(crate) use inputs::is_into_grid;

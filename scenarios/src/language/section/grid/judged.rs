@@ -1,0 +1,53 @@
+//! What checks of a network in motion need.
+
+use lastmeter_params::{Code, Diagnostics, Pattern, Values};
+
+use super::feed::Grid;
+
+/// Checks that read what happens between steps.
+const OF_MOTION: [&str; 2] = ["operated", "unserved"];
+
+/// Reports a check that would pass because nothing of what it judges is there: in a network that
+/// only steps nothing is recorded between steps, and an element that is not there does nothing.
+pub(crate) fn sees_motion(kind: &str, values: &Values, grid: Option<&Grid>, out: &mut Diagnostics) {
+    if !OF_MOTION.contains(&kind) {
+        return;
+    }
+    let span = values.span_of("kind");
+    let Some(grid) = grid else {
+        let message = format!("a check `{kind}` needs a network");
+        let help = Some("add a `[grid]` with the `file` of one".to_owned());
+        out.report_with_help(Code::CANNOT_MEASURE, span, message, "there is none", help);
+        return;
+    };
+    let is_stepped = grid.feeder.as_ref().is_some_and(|feeder| !feeder.is_in_motion());
+    if is_stepped || grid.live.is_some() {
+        let message = format!("`{kind}` is about what happens between the steps of a network");
+        let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
+        let label = "this network only steps";
+        out.report_with_help(Code::CANNOT_MEASURE, span, message, label, Some(help.to_owned()));
+        return;
+    }
+    let Some(feeder) = grid.feeder.as_ref().filter(|_| kind == "operated") else { return };
+    let switches = feeder.network().switches.iter().map(|it| format!("switch:{}", it.name));
+    let devices = feeder.protectors().iter().map(|it| it.name.to_string());
+    let known: Vec<String> = switches
+        .chain(devices)
+        .chain(feeder.operations().iter().map(|it| it.element.to_string()))
+        .collect();
+    let mut look = |pattern: &str, span| {
+        let wanted = Pattern::new(pattern);
+        if pattern == "*" || known.iter().any(|name| wanted.matches(name)) {
+            return;
+        }
+        let message = format!("no element of the network is called `{pattern}`");
+        let nearest = lastmeter_params::nearest(pattern, known.iter().map(String::as_str));
+        let help = nearest.map(|name| format!("did you mean `{name}`?"));
+        let label = "it never does anything";
+        out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, help);
+    };
+    look(values.text("element"), values.span_of("element"));
+    for expected in values.tables("expect") {
+        look(expected.text("element"), expected.span_of("element"));
+    }
+}
