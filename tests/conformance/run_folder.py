@@ -4,6 +4,7 @@ Also: pages and pictures must not need the network, and what stands in two files
 """
 
 import csv
+import datetime
 import fnmatch
 import hashlib
 import html.parser
@@ -15,6 +16,7 @@ import urllib.parse
 import xml.etree.ElementTree as xml
 
 from peer.bench import Comparison, call, runs
+from peer.foreign_comtrade import Foreign
 from peer.record import COLUMNS, Run, run_folders
 
 FILES = [
@@ -31,8 +33,8 @@ VERDICT = [
 ]
 IMPLICIT = ["unjudged-readings", "unjudged-commands", "platform-answers"]
 STATUSES = ["pass", "skipped", "inconclusive", "fail", "error"]
-# A drawing of what is connected to what: it shows no data, so it has none beside it.
-DRAWINGS = {"bench.svg"}
+# A drawing of what is connected to what, and of what had a voltage: it has no table beside it.
+DRAWINGS = {"bench.svg", "grid-dark.svg"}
 REFERENCES = {"src", "href", "xlink:href", "action", "formaction", "data", "poster", "srcset"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -111,6 +113,7 @@ def run_folder(comparison, folder, name):
     unsaid = [v["check"] for v in run.verdicts if v["check"] not in shown]
     comparison.same(f"{name}/report.html: checks it does not name", unsaid, [])
     figures(comparison, run, name)
+    waveforms(comparison, run, name)
     junit_of_run(comparison, run, name)
     if run.facts["time"] == "real":
         comparison.true(f"{name}: latency.csv", os.path.exists(run.path("latency.csv")))
@@ -229,6 +232,44 @@ def verdicts(comparison, run, name):
             and "did not happen" not in verdict["why"])
     ]
     comparison.same(f"{name}/verdicts.json: {len(run.verdicts)} verdicts, bad ones", bad, [])
+
+
+def waveforms(comparison, run, name):
+    """What recorders kept, read by a foreign reader: as many samples as stated, unchanged, and its
+    digital channels turn over where the record has the operations."""
+    if not os.path.exists(run.path("grid-waveforms.csv")):
+        return
+    with open(run.path("grid-waveforms.csv"), newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["file"]]
+    done = {}
+    for event in run.events():
+        if event["kind"] == "operated":
+            done.setdefault(event["element"], []).append(seconds(event["time"]))
+    faults = []
+    for row in rows:
+        path = run.path("waveforms", row["file"] + ".cfg")
+        for ending in ("cfg", "dat"):
+            with open(run.path("waveforms", f"{row['file']}.{ending}"), "rb") as file:
+                if hashlib.sha256(file.read()).hexdigest() != row[f"{ending}_sha256"]:
+                    faults.append(f"{row['file']}.{ending} was changed")
+        record = Foreign(path)
+        if record.count != int(row["samples"]) or record.rate_hz != float(row["rate_hz"]):
+            faults.append(f"{row['file']}: {record.count} samples at {record.rate_hz} Hz")
+        begin = seconds(row["from"])
+        for channel, states in zip(record.digital_names, record.digital):
+            turns = [at for at in range(1, len(states)) if states[at] != states[at - 1]]
+            for at in turns:
+                off = min(abs(begin + at / record.rate_hz - time) for time in done[channel])
+                if off > 1.01 / record.rate_hz:
+                    faults.append(f"{row['file']}: {channel} turns {off} s from any operation")
+    comparison.same(f"{name}/waveforms: {len(rows)} excerpts, faults", faults, [])
+
+
+def seconds(text):
+    """A time in seconds, to the microsecond."""
+    whole, _, part = text.rstrip("Z").partition(".")
+    date = datetime.datetime.fromisoformat(whole + "+00:00")
+    return date.timestamp() + float("0." + (part or "0"))
 
 
 def figures(comparison, run, name):

@@ -39,6 +39,7 @@ class Foreign:
             self.samples[name] = raw * factor
         self.count = record.total_samples
         self.digital = [list(values) for values in record.status]
+        self.digital_names = [channel.name.strip() for channel in record.cfg.status_channels]
 
     def of_unit(self, unit):
         """Names of the channels in `V` or `A`."""
