@@ -147,21 +147,21 @@ pub fn is_finite<const N: usize>(a: &Block<N>) -> bool {
 }
 
 /// The inverse, by elimination with row pivots; none if it is singular or not finite.
+#[inline]
 pub fn inverse<T: Scalar, const N: usize>(a: &Block<N, T>) -> Option<Block<N, T>> {
     let (mut a, mut result) = (*a, identity::<T, N>());
     for column in 0..N {
-        let mut pivot = column;
+        // Rows are exchanged one by one, so that which ones they are is known beforehand.
         for row in column + 1..N {
-            if a[row][column].size() > a[pivot][column].size() {
-                pivot = row;
+            if a[row][column].size() > a[column][column].size() {
+                a.swap(column, row);
+                result.swap(column, row);
             }
         }
-        let size = a[pivot][column].size();
+        let size = a[column][column].size();
         if size == 0.0 || !size.is_finite() {
             return None;
         }
-        a.swap(column, pivot);
-        result.swap(column, pivot);
         let scale = T::ONE / a[column][column];
         for j in 0..N {
             a[column][j] = a[column][j] * scale;

@@ -1,5 +1,7 @@
 //! In which order to eliminate, and what that fills in.
 
+use std::collections::VecDeque;
+
 use crate::topology::{Graph, NONE};
 
 /// An order of little fill: always a node of (nearly) the fewest neighbours next, as Amestoy, Davis
@@ -24,7 +26,11 @@ struct Quotient {
     /// Members of the element that an eliminated node has become.
     members: Vec<Vec<u32>>,
     degree: Vec<u32>,
-    /// First and next nodes of each degree, doubly linked.
+    /// Nodes of one neighbour or none, in the order in which they became such: so leaves of a tree
+    /// go layer by layer, its centre is last, and what depends on a row is few others.
+    leaves: VecDeque<u32>,
+    is_leaf: Vec<bool>,
+    /// First and next nodes of each other degree, doubly linked.
     head: Vec<u32>,
     next: Vec<u32>,
     previous: Vec<u32>,
@@ -53,6 +59,8 @@ impl Quotient {
             elements: vec![Vec::new(); nodes],
             members: vec![Vec::new(); nodes],
             degree,
+            leaves: VecDeque::new(),
+            is_leaf: vec![false; nodes],
             head: vec![NONE; nodes.max(1)],
             next: vec![NONE; nodes],
             previous: vec![NONE; nodes],
@@ -69,7 +77,15 @@ impl Quotient {
     }
 
     fn link(&mut self, node: u32) {
+        if self.is_leaf[node as usize] {
+            return;
+        }
         let degree = self.degree[node as usize] as usize;
+        if degree <= 1 {
+            self.is_leaf[node as usize] = true;
+            self.leaves.push_back(node);
+            return;
+        }
         let head = self.head[degree];
         self.next[node as usize] = head;
         self.previous[node as usize] = NONE;
@@ -81,6 +97,9 @@ impl Quotient {
     }
 
     fn unlink(&mut self, node: u32) {
+        if self.is_leaf[node as usize] {
+            return;
+        }
         let (previous, next) = (self.previous[node as usize], self.next[node as usize]);
         if previous == NONE {
             self.head[self.degree[node as usize] as usize] = next;
@@ -93,6 +112,10 @@ impl Quotient {
     }
 
     fn next(&mut self) -> Option<u32> {
+        // A leaf fills in nothing, so no other node has more neighbours by it.
+        if let Some(leaf) = self.leaves.pop_front() {
+            return Some(leaf);
+        }
         while self.lowest < self.head.len() {
             let node = self.head[self.lowest];
             if node != NONE {
@@ -355,16 +378,21 @@ impl Symbolic {
 
     /// The rows of these nodes and all that depend on them, ascending.
     pub fn rows_above(&self, nodes: impl Iterator<Item = u32>) -> Vec<u32> {
-        let mut rows = std::collections::BTreeSet::new();
+        let mut rows: Vec<u32> = Vec::new();
         for node in nodes {
+            let known = rows.len();
             let mut row = self.row_of[node as usize];
-            // What depends on a row that is known is known too.
-            while rows.insert(row) {
+            // What depends on a row that is known is known too. Rows are ascending up to there.
+            while rows[..known].binary_search(&row).is_err() {
+                rows.push(row);
                 let range = self.range(row as usize);
                 let Some(&above) = self.column[range].first() else { break };
                 row = above;
             }
+            if known > 0 && known < rows.len() {
+                rows.sort_unstable();
+            }
         }
-        rows.into_iter().collect()
+        rows
     }
 }

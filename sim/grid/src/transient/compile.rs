@@ -630,6 +630,8 @@ impl<const N: usize> Gathered<N> {
         for it in self.conductances.iter().filter(|it| !it.is_switched) {
             it.taps.stamp(&mut fixed, &symbolic, it.siemens, |_| true);
         }
+        let each = self.conductances.iter().enumerate();
+        let switched = each.filter(|(_, it)| it.is_switched).map(|(at, _)| at).collect();
         let switching = Switching::new(
             names.switch.iter().map(|&(first, count)| PoleAt { first, count }).collect(),
         );
@@ -645,10 +647,12 @@ impl<const N: usize> Gathered<N> {
             capacitors,
             coils: self.coils,
             conductances: self.conductances,
+            switched,
             sources: self.sources,
             bends: self.bends,
             is_unsettled: false,
             switching,
+            spare: None,
             names,
             energy: None,
             factored: 0,

@@ -56,11 +56,15 @@ pub struct Transient<const N: usize> {
     capacitors: Vec<Capacitor<N>>,
     coils: Vec<Coil>,
     conductances: Vec<Conductance>,
+    /// Those of them that are switched.
+    switched: Vec<usize>,
     sources: Vec<Emf<N>>,
     bends: Vec<nonlinear::Bend>,
     /// Whether the next step is damped, as a branch bent late in the last one.
     is_unsettled: bool,
     switching: switching::Switching,
+    /// Room for the next snapshot.
+    spare: Option<switching::Snapshot<N>>,
     names: compile::Names,
     energy: Option<Energy>,
     /// How often the matrix was factored since the beginning.
@@ -185,7 +189,8 @@ impl<const N: usize> Transient<N> {
     /// Factors the matrix for the switches as they stand.
     fn refactor(&mut self) -> Result<(), TransientError> {
         self.matrix.clone_from(&self.fixed);
-        for it in self.conductances.iter().filter(|it| it.is_switched && it.is_closed) {
+        let switched = self.switched.iter().map(|at| &self.conductances[*at]);
+        for it in switched.filter(|it| it.is_closed) {
             it.taps.stamp(&mut self.matrix, &self.symbolic, it.siemens, |_| true);
         }
         self.factored += 1;
@@ -201,7 +206,8 @@ impl<const N: usize> Transient<N> {
         let rows = self.symbolic.rows_above(nodes.into_iter());
         let is_touched = |holder: u32| rows.binary_search(&holder).is_ok();
         self.matrix.reload(&self.symbolic, &self.fixed, &rows);
-        for it in self.conductances.iter().filter(|it| it.is_switched && it.is_closed) {
+        let switched = self.switched.iter().map(|at| &self.conductances[*at]);
+        for it in switched.filter(|it| it.is_closed) {
             it.taps.stamp(&mut self.matrix, &self.symbolic, it.siemens, is_touched);
         }
         self.factored += 1;

@@ -457,6 +457,7 @@ impl<const N: usize> Transient<N> {
             }
         };
         let own = Conductance::switched(taps, siemens, is_closed).bent(self.bends.len());
+        self.switched.push(conductance);
         self.conductances.push(own);
         self.bends.push(bend);
     }

@@ -124,6 +124,7 @@ pub(super) struct Switching {
 }
 
 /// What an instant before a step was like.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot<const N: usize> {
     pub(super) time_s: f64,
     voltage_v: Vec<Column<N, f64>>,
@@ -323,8 +324,12 @@ impl<const N: usize> Transient<N> {
         let due =
             self.switching.queue.first().map(|(at_s, _)| ((at_s - from_s) / length_s).max(0.0));
         let due = due.filter(|share| *share <= 1.0);
-        let Some(share) = zero.into_iter().chain(due).reduce(f64::min) else { return Ok(()) };
+        let Some(share) = zero.into_iter().chain(due).reduce(f64::min) else {
+            self.spare = Some(before);
+            return Ok(());
+        };
         self.go_back(&before, share, from_s + share * length_s);
+        self.spare = Some(before);
         for (_, conductance) in zeros.into_iter().filter(|(at, _)| *at <= share + SAME) {
             self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
@@ -361,16 +366,20 @@ impl<const N: usize> Transient<N> {
         self.refactor_changed(&changed)
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot<N> {
-        Snapshot {
-            time_s: self.time_s,
-            voltage_v: self.voltage_v.clone(),
-            series_a: self.series.iter().map(|it| it.current_a).collect(),
-            coils_a: self.coils.iter().map(|it| it.current_a).collect(),
-            bends: self.bends.iter().map(|it| (it.driver, it.current_a)).collect(),
-            energy: self.energy,
-            flows: self.energy.is_some().then(|| self.flows_now()),
-        }
+    /// As it is now, in the room of one that is not needed any more, if there is such.
+    pub(super) fn snapshot(&mut self) -> Snapshot<N> {
+        let mut it = self.spare.take().unwrap_or_default();
+        it.time_s = self.time_s;
+        it.voltage_v.clone_from(&self.voltage_v);
+        it.series_a.clear();
+        it.series_a.extend(self.series.iter().map(|it| it.current_a));
+        it.coils_a.clear();
+        it.coils_a.extend(self.coils.iter().map(|it| it.current_a));
+        it.bends.clear();
+        it.bends.extend(self.bends.iter().map(|it| (it.driver, it.current_a)));
+        it.energy = self.energy;
+        it.flows = self.energy.is_some().then(|| self.flows_now());
+        it
     }
 
     /// The voltages across what waits for its zero, of the sign of its current.
@@ -417,9 +426,9 @@ impl<const N: usize> Transient<N> {
         }
         let length_s = at_s - before.time_s;
         self.time_s = at_s;
-        self.sources_at(at_s);
         self.energy = before.energy;
         if let Some(flows) = &before.flows {
+            self.sources_at(at_s);
             self.book(flows, Rule::Trapezoidal, length_s);
         }
     }
@@ -494,6 +503,7 @@ impl<const N: usize> Transient<N> {
         let mut add = |from: Wire, to: Option<Wire>, resistance_ohm: f64| {
             let taps = Taps::between((node.0, from.index()), to.map(|it| (node.0, it.index())));
             let siemens = 1.0 / resistance_ohm;
+            self.switched.push(self.conductances.len());
             self.conductances.push(Conductance::switched(taps, siemens, true));
         };
         match kind {
@@ -516,8 +526,10 @@ impl<const N: usize> Transient<N> {
     /// What a step sees at a wire of a node, siemens: of all that is connected to it there.
     fn siemens_at(&self, node: u32, wire: usize) -> f64 {
         let fixed = self.fixed.diagonal(&self.symbolic, node)[wire][wire];
-        let closed = self.conductances.iter().filter(|it| it.is_switched && it.is_closed);
-        let turns = closed.map(|it| it.siemens * it.taps.turns_at(node, wire).powi(2));
+        let switched = self.switched.iter().map(|at| &self.conductances[*at]);
+        let turns = switched
+            .filter(|it| it.is_closed)
+            .map(|it| it.siemens * it.taps.turns_at(node, wire).powi(2));
         turns.fold(fixed, |sum, siemens| sum + siemens)
     }
 
