@@ -8,8 +8,6 @@
 
 #![expect(clippy::print_stdout, reason = "its result")]
 
-use std::time::Instant;
-
 use lastmeter_grid::Complex64;
 use lastmeter_grid::network::{
     Configuration, Connection, Line, LineImpedance, Load, LoadModel, Network, Node, NodeId,
@@ -26,7 +24,11 @@ const TRIES: usize = 9;
 const WARM: u32 = 20;
 
 fn processor_s() -> f64 {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now_s(ClockId::ProcessCPUTime)
+}
+
+fn now_s(clock: ClockId) -> f64 {
+    let now = clock_gettime(clock);
     now.tv_sec as f64 + 1e-9 * now.tv_nsec as f64
 }
 
@@ -125,9 +127,9 @@ struct Switchings {
 /// How long an advance takes in microseconds. By the clock, which does not leave the program to be
 /// read, so that what is in its caches stays there; what others take is left out by medians.
 fn advance_us(transient: &mut Transient<3>) -> f64 {
-    let from = Instant::now();
+    let from = now_s(ClockId::Monotonic);
     transient.advance().expect("a step");
-    from.elapsed().as_secs_f64() * 1e6
+    (now_s(ClockId::Monotonic) - from) * 1e6
 }
 
 /// Faults of one, two and three phases at nodes all over a network, each at several instants of a

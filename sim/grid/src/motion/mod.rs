@@ -18,6 +18,7 @@ mod loading;
 mod play;
 mod probe;
 mod standing;
+mod step;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -33,6 +34,7 @@ use crate::transient::{FaultKind, Pole, TransientError};
 pub use cut::{Piece, cut};
 pub use probe::{Probe, ProbeAt, ProbePair};
 use standing::Standing;
+pub use step::{Fast, StepRemark, step_remark};
 
 /// How finely instants at which something happens are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

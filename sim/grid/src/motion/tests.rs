@@ -28,7 +28,7 @@ fn c(re: f64, im: f64) -> Complex64 {
 }
 
 /// 20 kV: a source, two feeders behind switches `q0` and `q1`, a load at the end of each.
-fn network() -> Network {
+pub(super) fn network() -> Network {
     let mut network = Network::new("two feeders", 50.0);
     let mut node = || {
         let name = format!("n{}", network.nodes.len()).into();
