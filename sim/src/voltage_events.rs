@@ -219,7 +219,8 @@ pub fn voltage_events(
                     Some((from, extreme_v)) if is_back => {
                         let (from, extreme_v) = (*from, *extreme_v);
                         if !from.is_nan() {
-                            let one = Seen { from, to: middle_s, extreme_v, is_over: true, alignment };
+                            let one =
+                                Seen { from, to: middle_s, extreme_v, is_over: true, alignment };
                             seen[kind_at * phases + phase].push(one);
                         }
                         *slot = None;

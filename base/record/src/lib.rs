@@ -93,14 +93,8 @@ pub mod file {
     /// Beside it: what is in the folder of waveforms, with the SHA-256 of each file.
     pub const GRID_WAVEFORMS: &str = "grid-waveforms.csv";
     /// What is beside it only if there is something to be told.
-    pub const GRID_OPTIONAL: [&str; 6] = [
-        GRID_INPUTS,
-        GRID_HEAVIEST,
-        GRID_HIGHEST,
-        GRID_DARK,
-        GRID_CURVES,
-        GRID_WAVEFORMS,
-    ];
+    pub const GRID_OPTIONAL: [&str; 6] =
+        [GRID_INPUTS, GRID_HEAVIEST, GRID_HIGHEST, GRID_DARK, GRID_CURVES, GRID_WAVEFORMS];
     /// The folder of what disturbance recorders kept, as COMTRADE.
     pub const WAVEFORMS: &str = "waveforms";
     /// What the checks say.

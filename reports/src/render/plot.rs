@@ -249,9 +249,8 @@ impl Curves {
             let colour = PALETTE[curve.colour % PALETTE.len()];
             let placed = |(x, y): &(f64, f64)| Some((self.x.place(*x)?, self.y.place(*y)?));
             // The library draws beyond its axes what is beyond them.
-            let within = |(x, y): &(f64, f64)| {
-                (left..=right).contains(x) && (low..=high).contains(y)
-            };
+            let within =
+                |(x, y): &(f64, f64)| (left..=right).contains(x) && (low..=high).contains(y);
             let points = curve.points.iter().filter_map(placed).filter(within);
             if curve.is_dots {
                 let dot = |at| Circle::new(at, 4, colour.filled());
@@ -375,7 +374,8 @@ mod tests {
     #[test]
     fn curves_are_drawn_whatever_their_axes_and_points_are() {
         let (nan, infinite) = (f64::NAN, f64::INFINITY);
-        for range in [(1.0, 100.0), (0.0, 1.0), (5.0, 5.0), (nan, 1.0), (1.0, infinite), (2.0, 1.0)] {
+        for range in [(1.0, 100.0), (0.0, 1.0), (5.0, 5.0), (nan, 1.0), (1.0, infinite), (2.0, 1.0)]
+        {
             for is_logarithmic in [false, true] {
                 let axis = Axis { label: "<x>".to_owned(), range, is_logarithmic };
                 let points = vec![(1.0, 2.0), (nan, 1.0), (0.0, -1.0), (1e308, infinite)];

@@ -1,5 +1,5 @@
-//! What is written down of a network in motion: waveforms, curves of protective devices, and how far
-//! the dark area reached.
+//! What is written down of a network in motion: waveforms, curves of protective devices, and how
+//! far the dark area reached.
 
 use lastmeter_grid::diagram::{self, Mark};
 use lastmeter_grid::motion::{Deed, Operation};

@@ -111,8 +111,8 @@ fn step_us(begun: &Transient<3>, last: NodeId) -> f64 {
     median(steps)
 }
 
-/// Of each switching what it takes, as a multiple of the steps just before it, and by how many steps
-/// it moves time on.
+/// Of each switching what it takes, as a multiple of the steps just before it, and by how many
+/// steps it moves time on.
 type Costs = Vec<(f64, f64)>;
 
 /// At the beginning of a step, within one, and at the zero of a current.

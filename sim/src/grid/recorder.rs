@@ -101,7 +101,11 @@ impl Feeder {
     ///
     /// # Errors
     /// If voltages or currents are not finite.
-    pub fn kept(&self, place: usize, streams: Streams) -> Result<(Vec<Kept>, usize), TerminalError> {
+    pub fn kept(
+        &self,
+        place: usize,
+        streams: Streams,
+    ) -> Result<(Vec<Kept>, usize), TerminalError> {
         let Some(recorder) = self.recorders().get(place) else { return Ok((Vec::new(), 0)) };
         let whole = self.setup.raster.begin(self.setup.raster.steps);
         let spans = recorder.spans(self.operations(), whole);
@@ -183,7 +187,10 @@ mod tests {
         // What changes nothing is no reason, nor is there anything before the start or after the
         // end.
         assert_eq!(spans(&[(1000, Deed::Idle), (1000, Deed::Tripped)]), []);
-        assert_eq!(spans(&[(20, Deed::Ignited), (59_950, Deed::Cleared)]), [(0, 220), (59_850, 60_000)]);
+        assert_eq!(
+            spans(&[(20, Deed::Ignited), (59_950, Deed::Cleared)]),
+            [(0, 220), (59_850, 60_000)]
+        );
         // A long row of operations is cut.
         let many: Vec<(i64, Deed)> = (0..300).map(|k| (1000 + 100 * k, Deed::Opened)).collect();
         let cut = spans(&many);

@@ -107,6 +107,7 @@ class VoltageEvents(Judged):
         self.residual = self.number("residual", "0.2 %") / 100.0
         self.duration = self.number("duration", "20 ms")
         self.settle = self.exact(check.get("settle", "1 s"))
+        self.none = check.get("none", False)
         self.truths, self.reported, self.unread, self.dark = [], [], 0, []
 
     def event(self, event):
@@ -141,7 +142,10 @@ class VoltageEvents(Judged):
         outcome, left = Outcome(), list(self.reported)
         last = self.end - self.settle
         # What is certain takes its report first; what is not may be reported, also as several.
-        for truth in sorted(self.truths, key=lambda one: not one.get("is_certain", True)):
+        truths = sorted(self.truths, key=lambda one: not one.get("is_certain", True))
+        if self.none:
+            outcome.wrong += sum(one.get("is_certain", True) for one in truths)
+        for truth in [] if self.none else truths:
             device, time = truth["device"], self.seconds(truth["time"])
             spread = Decimal(repr(truth.get("spread_s", 0.0)))
             may_come = truth.get("most", 1)
@@ -170,6 +174,7 @@ class VoltageEvents(Judged):
             outcome.surplus += ends <= last and not self.is_dark(device, time, ends)
         outcome.wrong += self.unread
         outcome.is_listed, outcome.others = self.is_listed, len(self.readings)
+        outcome.expects_none = self.none
         outcome.compare(comparison, name, verdict)
         comparison.same(f"{name} n", verdict["n"], outcome.wanted + outcome.others)
 

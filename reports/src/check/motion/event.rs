@@ -24,7 +24,8 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             give, widened by `residual` of the declared voltage (class A: 0.2 %), and a duration \
             within its range, widened by `duration`. What only some alignments see, what is not \
             over within `settle` of the end, and what lies where the meter has no supply, may be \
-            reported and need not be.",
+            reported and need not be. A run in which nothing had to be reported shows nothing of \
+            it, so it is inconclusive, unless `none` asks for just that.",
         fields: &[
             Field::default(
                 "device",
@@ -42,6 +43,12 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             Field::default("residual", SHARE, "\"0.2 %\"", "of the declared voltage"),
             Field::default("duration", TIME, "\"20 ms\"", "how far its duration may be off"),
             Field::default("settle", TIME, "\"1 s\"", "what ends later before the end is left out"),
+            Field::default(
+                "none",
+                Kind::Boolean,
+                "false",
+                "whether none of them may have happened, nor be reported",
+            ),
         ],
     },
     build: |values, context, _| Some(Box::new(Events::new(values, context))),
@@ -65,6 +72,17 @@ struct Truth {
     spread: SimDuration,
     /// As how many events it may be seen.
     most: usize,
+}
+
+impl Truth {
+    fn at(&self) -> At {
+        At {
+            device: Some(self.device.clone()),
+            time: Some(self.time),
+            event: Some(self.line),
+            ..At::default()
+        }
+    }
 }
 
 /// An event that was reported.
@@ -97,6 +115,7 @@ struct Events {
     residual: f64,
     duration_s: f64,
     settle: SimDuration,
+    expects_none: bool,
     start: SimTime,
     truths: Vec<Truth>,
     reported: Vec<Reported>,
@@ -118,6 +137,7 @@ impl Events {
             residual: values.si("residual"),
             duration_s: values.si("duration"),
             settle: values.duration("settle"),
+            expects_none: values.boolean("none"),
             start: SimTime(0),
             truths: Vec::new(),
             reported: Vec::new(),
@@ -172,6 +192,54 @@ impl Events {
         self.dark.iter().any(|(own, since, until)| {
             own == device && *since <= to && until.is_none_or(|until| from <= until)
         })
+    }
+
+    /// An event by its name, for people.
+    fn name(&self, truth: &Truth) -> String {
+        let Truth { what, device, phase, time, .. } = truth;
+        format!("{what} of {device} on {phase} at {}", since(self.start, *time))
+    }
+
+    /// Takes from the reports those of events that there were.
+    fn take_what_was(&self, left: &mut Vec<&Reported>, last: SimTime, outcome: &mut Outcome) {
+        // What is certain takes its report first.
+        let mut truths: Vec<&Truth> = self.truths.iter().collect();
+        truths.sort_by_key(|truth| !truth.is_certain);
+        for truth in truths {
+            let mut may_come = truth.most;
+            let fits = |found: &Reported| {
+                found.alert.device == truth.device
+                    && found.what == truth.what
+                    && found.phase == truth.phase
+                    && about(truth.time, self.start_within + truth.spread)
+                        .contains(&found.alert.time)
+            };
+            // An uncertain one may be reported, also as several.
+            while !truth.is_certain && may_come > 1 {
+                let Some(place) = left.iter().position(|it| fits(it)) else { break };
+                left.remove(place);
+                may_come -= 1;
+            }
+            let nearest = (0..left.len()).filter(|place| fits(left[*place]));
+            let nearest =
+                nearest.min_by_key(|place| (left[*place].alert.time - truth.time).0.abs());
+            let ends = truth.time + SimDuration::from_seconds_f64(truth.duration_s.1);
+            let is_owed =
+                truth.is_certain && ends <= last && !self.is_dark(&truth.device, truth.time, ends);
+            outcome.wanted += u64::from(is_owed);
+            let name = self.name(truth);
+            match nearest.map(|place| left.remove(place)) {
+                Some(found) => {
+                    if let Some(what) = self.difference(truth, found).filter(|_| is_owed) {
+                        outcome.wrong.push((format!("{name}: {what}"), found.alert.at()));
+                    }
+                }
+                None if is_owed => {
+                    outcome.missing.push((name, At { time: Some(ends), ..truth.at() }));
+                }
+                None => {}
+            }
+        }
     }
 
     /// What a report has that is not as it was.
@@ -236,58 +304,16 @@ impl Check for Events {
             unreadable: self.unreadable.clone(),
             wrong: self.unread.clone(),
             others: self.readings.count(),
+            expects_none: self.expects_none,
             ..Outcome::default()
         };
         let last = facts.end - self.settle;
-        // What is certain takes its report first.
-        let mut truths: Vec<&Truth> = self.truths.iter().collect();
-        truths.sort_by_key(|truth| !truth.is_certain);
-        for truth in truths {
-            let mut may_come = truth.most;
-            let fits = |found: &Reported| {
-                found.alert.device == truth.device
-                    && found.what == truth.what
-                    && found.phase == truth.phase
-                    && about(truth.time, self.start_within + truth.spread)
-                        .contains(&found.alert.time)
-            };
-            // An uncertain one may be reported, also as several.
-            while !truth.is_certain && may_come > 1 {
-                let Some(place) = left.iter().position(|it| fits(it)) else { break };
-                left.remove(place);
-                may_come -= 1;
+        if self.expects_none {
+            for truth in self.truths.iter().filter(|truth| truth.is_certain) {
+                outcome.wrong.push((format!("there was a {}", self.name(truth)), truth.at()));
             }
-            let nearest = (0..left.len()).filter(|place| fits(left[*place]));
-            let nearest =
-                nearest.min_by_key(|place| (left[*place].alert.time - truth.time).0.abs());
-            let ends = truth.time + SimDuration::from_seconds_f64(truth.duration_s.1);
-            let is_owed =
-                truth.is_certain && ends <= last && !self.is_dark(&truth.device, truth.time, ends);
-            outcome.wanted += u64::from(is_owed);
-            let name = format!(
-                "{} of {} on {} at {}",
-                truth.what,
-                truth.device,
-                truth.phase,
-                since(self.start, truth.time)
-            );
-            match nearest.map(|place| left.remove(place)) {
-                Some(found) => {
-                    if let Some(what) = self.difference(truth, found).filter(|_| is_owed) {
-                        outcome.wrong.push((format!("{name}: {what}"), found.alert.at()));
-                    }
-                }
-                None if is_owed => {
-                    let at = At {
-                        device: Some(truth.device.clone()),
-                        time: Some(ends),
-                        event: Some(truth.line),
-                        ..At::default()
-                    };
-                    outcome.missing.push((name, at));
-                }
-                None => {}
-            }
+        } else {
+            self.take_what_was(&mut left, last, &mut outcome);
         }
         for found in left {
             let (device, time) = (&found.alert.device, found.alert.time);
@@ -335,7 +361,11 @@ mod tests {
     }
 
     fn judge(events: &[Event]) -> Verdict {
-        let mut check = check("event", "");
+        judge_by("", events)
+    }
+
+    fn judge_by(fields: &str, events: &[Event]) -> Verdict {
+        let mut check = check("event", fields);
         check.begin(&facts(RunState::Finished));
         check.observation(&row("m", 1, "electricity.frequency", Some(50.0), Some(50.0)));
         for (line, event) in (1..).zip(events) {
@@ -390,5 +420,23 @@ mod tests {
             .with(field::BOOT_S, 0.0);
         let verdict = judge(&[lost, back, truth(20)]);
         assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+    }
+
+    #[test]
+    fn that_there_is_none_is_judged_when_asked_for() {
+        let judge = |events: &[Event]| judge_by("none = true", events);
+        assert_eq!(judge(&[]).status, Status::Pass);
+        assert_eq!(judge(&[truth(10).with(field::IS_CERTAIN, false)]).status, Status::Pass);
+        let report = || dip(10_000, "l1", "80.50", "0.1950");
+        for (events, named) in [
+            (vec![truth(10), report()], "came otherwise: there was a dip of m on l1 at 10 s"),
+            (vec![truth(10)], "there was a dip of m on l1 at 10 s"),
+            (vec![report()], "not expected: dip of m on l1 at 10 s"),
+        ] {
+            let verdict = judge(&events);
+            assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.at.is_some());
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Pictures of a network in motion: what protective devices acted on, how far the dark area reached,
-//! and what disturbance recorders kept.
+//! Pictures of a network in motion: what protective devices acted on, how far the dark area
+//! reached, and what disturbance recorders kept.
 
 use std::collections::BTreeMap;
 
@@ -161,10 +161,7 @@ struct ExcerptRow {
 }
 
 /// Of each recorder the first excerpts: half-cycle RMS above, the waveforms below.
-fn excerpts(
-    reader: &RunReader,
-    figures: &mut Vec<Figure>,
-) -> Result<Vec<Picture>, RenderError> {
+fn excerpts(reader: &RunReader, figures: &mut Vec<Figure>) -> Result<Vec<Picture>, RenderError> {
     let Some(bytes) = read(reader, file::GRID_WAVEFORMS)? else { return Ok(Vec::new()) };
     let mut pictures = Vec::new();
     let mut drawn: BTreeMap<String, usize> = BTreeMap::new();
@@ -185,9 +182,10 @@ fn excerpts(
         let Ok(recording) = comtrade::read(&cfg, &dat) else { continue };
         *count += 1;
         shown += 1;
-        for (kind, word, unit) in
-            [(ChannelKind::Voltage, "voltages to earth", "V"), (ChannelKind::Current, "currents", "A")]
-        {
+        for (kind, word, unit) in [
+            (ChannelKind::Voltage, "voltages to earth", "V"),
+            (ChannelKind::Current, "currents", "A"),
+        ] {
             let channels: Vec<&Channel> =
                 recording.channels.iter().filter(|channel| channel.kind == kind).collect();
             if channels.is_empty() {
@@ -244,7 +242,8 @@ fn excerpt(
     let rms = Curves { x: x("ms"), y: rms_y, curves: values, height: 180 }.svg()?;
     let both = stacked(&rms, &waves, (180, 236));
     let figure = Figure { name, svg: Some(both), csv: Some(csv.finish()) };
-    let most = channels.iter().flat_map(|it| &it.samples).fold(0.0_f64, |most, it| most.max(it.abs()));
+    let most =
+        channels.iter().flat_map(|it| &it.samples).fold(0.0_f64, |most, it| most.max(it.abs()));
     let caption = format!("at most {} {unit}; the file has every sample", number(most));
     let keys = channels.iter().enumerate();
     let keys = keys.map(|(place, it)| Key { colour: key_of(place), name: it.name.clone() });

@@ -140,10 +140,7 @@ impl Check for Supply {
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let mut left: Vec<&Alerted> = self.alerts.iter().collect();
-        let mut outcome = Outcome {
-            unreadable: self.unreadable.clone(),
-            ..Outcome::default()
-        };
+        let mut outcome = Outcome { unreadable: self.unreadable.clone(), ..Outcome::default() };
         // What has to be told has the first choice of what was.
         let (surely, perhaps): (Vec<&Wanted>, Vec<&Wanted>) =
             self.wanted.iter().partition(|it| it.is_certain);

@@ -101,5 +101,5 @@ fn mistakes_of_a_network_in_motion_are_located() {
     let found = folder.mistake(&with(&at(FAULT)));
     assert!(found.contains("a `line-fault` happens between the steps"), "{found}");
     let found = folder.mistake(&with(FUSE));
-    assert!(found.contains("protective devices act between the steps"), "{found}");
+    assert!(found.contains("protective devices and recorders act between the steps"), "{found}");
 }

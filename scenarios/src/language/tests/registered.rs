@@ -28,7 +28,6 @@ fn everything_registered_is_explained_with_its_keys() {
             "grid.defect",
             "grid.load",
             "grid.protection",
-            "grid.recorder",
             "inject",
             "link",
             "network",

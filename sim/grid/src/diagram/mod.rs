@@ -17,9 +17,9 @@ pub fn svg(network: &Network, flow: &Flow, colouring: Colouring) -> String {
     draw::draw(network, flow, colouring, &places)
 }
 
-/// Draws which nodes have a voltage, given the phases of each that do, the poles of each switch that
-/// are closed, and what else there is to be seen at some nodes. Places are those of the network with
-/// its switches as they are declared.
+/// Draws which nodes have a voltage, given the phases of each that do, the poles of each switch
+/// that are closed, and what else there is to be seen at some nodes. Places are those of the
+/// network with its switches as they are declared.
 pub fn supply_svg(
     network: &Network,
     alive: &[Wires],

@@ -9,9 +9,10 @@
 //!   through (at the node that has most of them).
 //!
 //! What carries next to nothing is left out, whatever its time: a loop whose offset is at most a
-//! fifth of the peak (`X / Z`; so all loops along thin cables), and an oscillation whose current is
-//! less than a fiftieth of the short-circuit current (the reciprocal of its order). Steps damp those.
-//! Lines by themselves are no modes: short ones swing with the whole part that they belong to.
+//! fifth of the peak (`X / Z`; so all loops along thin cables), and an oscillation whose current
+//! is less than a fiftieth of the short-circuit current (the reciprocal of its order). Steps damp
+//! those. Lines by themselves are no modes: short ones swing with the whole part that they belong
+//! to.
 
 use std::f64::consts::TAU;
 
