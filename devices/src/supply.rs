@@ -19,6 +19,11 @@ pub(crate) enum Happened {
         /// When, since the start.
         at: SimDuration,
     },
+    /// The voltage is lower than its comparator allows, and yet enough to live on.
+    Alarmed {
+        /// When, since the start.
+        at: SimDuration,
+    },
     /// The voltage came back before the hold-up was over.
     Survived {
         /// When, since the start.
@@ -132,13 +137,23 @@ impl SupplyState {
     }
 }
 
+/// How a meter sends its last gasp.
+#[derive(Debug)]
+pub(crate) struct Gasp {
+    /// Below this RMS voltage of all phases it is sent, if that is more than what the meter needs.
+    pub(crate) below_v: f64,
+    /// The chance that it is lost, and what that is drawn from.
+    pub(crate) lost: (f64, Gaussian),
+}
+
 /// The supply of a meter out of the voltages of its phases.
 #[derive(Debug)]
 pub(crate) struct Supply {
     facts: SupplyFacts,
     state: SupplyState,
-    /// The chance that a last gasp is lost, and what it is drawn from.
-    lost: (f64, Gaussian),
+    gasp: Gasp,
+    /// Whether the voltage is below what its comparator allows.
+    is_alarmed: bool,
     /// The last RMS voltage of each phase in V; infinite before there is one.
     voltages_v: [f64; PHASES_MAX],
     phases: usize,
@@ -147,11 +162,11 @@ pub(crate) struct Supply {
 }
 
 impl Supply {
-    /// `lost`: the chance that a last gasp is lost, and the stream that it is drawn from.
-    pub(crate) fn new(facts: SupplyFacts, phases: usize, lost: (f64, Gaussian)) -> Self {
+    pub(crate) fn new(facts: SupplyFacts, phases: usize, gasp: Gasp) -> Self {
         let state = SupplyState::new(facts.hold_up, facts.boot);
         let voltages_v = [f64::INFINITY; PHASES_MAX];
-        Self { facts, state, lost, voltages_v, phases: phases.min(PHASES_MAX), dark: None }
+        let phases = phases.min(PHASES_MAX);
+        Self { facts, state, gasp, is_alarmed: false, voltages_v, phases, dark: None }
     }
 
     pub(crate) fn facts(&self) -> SupplyFacts {
@@ -182,9 +197,15 @@ impl Supply {
             }
         }
         let minimum_v = self.facts.minimum_v;
-        let has_voltage = self.voltages_v.iter().take(self.phases).any(|u| *u >= minimum_v);
+        let is_above = |least_v| self.voltages_v.iter().take(self.phases).any(|u| *u >= least_v);
+        let has_voltage = is_above(minimum_v);
+        let is_low = !is_above(self.gasp.below_v);
         let mut happened = Vec::new();
         self.state.see(at, has_voltage, &mut happened);
+        if is_low && has_voltage && !self.is_alarmed && !self.state.is_dark() {
+            happened.push(Happened::Alarmed { at });
+        }
+        self.is_alarmed = is_low;
         self.note(&happened);
         happened
     }
@@ -196,7 +217,7 @@ impl Supply {
                 Happened::WorksAgain { at, .. } => {
                     self.dark = self.dark.map(|(from, _)| (from, Some(at)));
                 }
-                Happened::Failed { .. } | Happened::Survived { .. } => {}
+                Happened::Failed { .. } | Happened::Alarmed { .. } | Happened::Survived { .. } => {}
             }
         }
     }
@@ -212,7 +233,7 @@ impl Supply {
 
     /// Draws whether a last gasp is lost.
     pub(crate) fn draw_lost(&mut self) -> bool {
-        self.lost.1.uniform() <= self.lost.0
+        self.gasp.lost.1.uniform() <= self.gasp.lost.0
     }
 }
 
@@ -276,7 +297,7 @@ mod tests {
             reports: true,
         };
         let draws = Gaussian::new(lastmeter_sim::Streams::new(1).stream("t"));
-        let mut supply = Supply::new(facts, 3, (0.0, draws));
+        let mut supply = Supply::new(facts, 3, Gasp { below_v: 0.0, lost: (0.0, draws) });
         assert_eq!(supply.see(ms(10), [(0, 0.0), (1, 115.0)]), []);
         assert_eq!(supply.see(ms(20), [(1, 114.9)]), []);
         assert_eq!(supply.see(ms(30), [(2, 0.0)]), [Happened::Failed { at: ms(30) }]);
@@ -287,6 +308,25 @@ mod tests {
         assert_eq!(supply.pass(ms(300)), [again]);
         assert!(supply.worked_over(ms(300), ms(400)) && !supply.worked_over(ms(299), ms(400)));
         assert!((0..1000).all(|_| !supply.draw_lost()), "a chance of nothing");
+    }
+
+    #[test]
+    fn a_comparator_above_what_is_needed_raises_one_alarm_in_each_dip() {
+        let facts = SupplyFacts {
+            hold_up: ms(100),
+            boot: ms(100),
+            minimum_v: 115.0,
+            gasps: true,
+            reports: true,
+        };
+        let draws = Gaussian::new(lastmeter_sim::Streams::new(1).stream("t"));
+        let mut supply = Supply::new(facts, 2, Gasp { below_v: 184.0, lost: (0.0, draws) });
+        assert_eq!(supply.see(ms(10), [(0, 100.0), (1, 184.0)]), []);
+        assert_eq!(supply.see(ms(20), [(1, 183.9)]), [Happened::Alarmed { at: ms(20) }]);
+        assert_eq!(supply.see(ms(30), [(1, 120.0)]), []);
+        assert_eq!(supply.see(ms(40), [(1, 230.0)]), []);
+        assert_eq!(supply.see(ms(50), [(1, 150.0)]), [Happened::Alarmed { at: ms(50) }]);
+        assert_eq!(supply.see(ms(60), [(1, 0.0)]), [Happened::Failed { at: ms(60) }]);
     }
 
     proptest! {
@@ -313,6 +353,7 @@ mod tests {
                 }
                 for it in happened {
                     let when = match it {
+                        Happened::Alarmed { .. } => unreachable!("the state has no comparator"),
                         Happened::Failed { at } => {
                             prop_assert!(!is_failed && !is_dark);
                             is_failed = true;

@@ -197,7 +197,7 @@ impl Sampled {
         }
         let line = self.sides(from_s, 0.0).0;
         let phases = self.excerpt.voltages_v.iter().zip(&self.excerpt.currents_a);
-        let instant = |(u, i): (&Vec<f64>, &Vec<f64>)| {
+        let instant = |(u, i): (&Arc<Vec<f64>>, &Arc<Vec<f64>>)| {
             let [u, i] = [u, i].map(|values| self.excerpt.on_line(values, line, from_s));
             PhaseMeans { u2: u * u, i2: i * i, ui: u * i }
         };

@@ -279,7 +279,9 @@ fn joined(kind: TrueEventKind, phase: usize, list: &[Seen]) -> TrueEvent {
     let latest = fold(|it| it.from, f64::max, most);
     let length = |it: &Seen| it.to - it.from;
     let mut counts = [0_usize; ALIGNMENTS];
-    list.iter().for_each(|it| counts[it.alignment] += 1);
+    for it in list {
+        counts[it.alignment] += 1;
+    }
     TrueEvent {
         kind,
         phase,

@@ -213,6 +213,12 @@ codes! {
          in its last number. `lastmeter measure` shows the same notes of a recording, `lastmeter \
          grid` those of a network. Get the whole file, or mend it; if the damage is what is to be \
          tested, leave it so: warnings never change an exit code.";
+    COARSE_STEP "W005" "step of waveforms that is too long"
+        "The network has an offset of short circuits, or an oscillation of capacitors with their \
+         supply, that is over within fewer than ten steps of its waveforms. The steps damp it, so \
+         powers, truth and slower events stay as they are, but what meters and recorders see of \
+         this part is not what a network does. Shorten `waveform_step` to what is recommended if \
+         that part is of interest; warnings never change an exit code.";
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod value;
 
 use lastmeter_rts::point_map::{PointDirection, PointMap, StatusRole};
 use lastmeter_rts::{Rejection, Sample, SignalType, Value, Wire};
-use lastmeter_sim::grid::{GridInput, LiveGrid};
+use lastmeter_sim::grid::{GridInput, LiveGrid, Operation};
 use lastmeter_units::{SimDuration, SimTime};
 
 pub use fault::EndpointFault;
@@ -74,6 +74,8 @@ pub enum EndpointOutput {
         /// More about it, for people.
         detail: String,
     },
+    /// Something was done to an element of its network.
+    Operated(Operation),
 }
 
 /// What a simulator is made of.
@@ -317,10 +319,10 @@ impl Endpoint {
         while i64::try_from(self.setup.grid.next_step()).is_ok_and(|next| next <= due) {
             if let Err(failure) = self.setup.grid.step() {
                 self.stands_still = true;
-                let detail = format!("step {}: {}", failure.step + 1, failure.why);
-                event(out, EndpointEventKind::NoSolution, detail);
+                event(out, EndpointEventKind::NoSolution, failure.to_string());
                 return false;
             }
+            out.extend(self.setup.grid.news().into_iter().map(EndpointOutput::Operated));
             for shown in &mut self.setup.shows {
                 if let Shown::Value(probe) = shown {
                     probe.count(SimDuration(step));

@@ -145,6 +145,7 @@ fn take(
     for output in out {
         match output {
             EndpointOutput::Event { kind, .. } => events.push(*kind),
+            EndpointOutput::Operated(it) => panic!("a network that only steps: {it:?}"),
             EndpointOutput::Frame { taken, bytes } => {
                 let decoded = adapter.arrived(bytes);
                 let [Ok(sample)] = decoded.as_slice() else { panic!("{decoded:?}") };

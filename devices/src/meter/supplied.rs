@@ -104,6 +104,7 @@ impl Meter {
                     self.is_interrupted = true;
                     self.gasp(at, out);
                 }
+                Happened::Alarmed { at } => self.gasp(at, out),
                 Happened::Survived { at, away } => self.report_return(at, away, true, out),
                 Happened::WentDark { at } => {
                     let detail = format!("from {} on", self.parts.outlet.start() + at);

@@ -491,6 +491,13 @@ const SHARED: &[Field] = &[
         "\"0 %\"",
         "Chance that a last gasp is lost on the way.",
     ),
+    Field::optional(
+        "last_gasp_below",
+        between(Dimension::Ratio, 0.01, 1.0),
+        "Part of the nominal voltage of which at least one phase has to have more, or the last gasp \
+         is sent: the threshold of its comparator. Left out, it is `supply_minimum`; with more than \
+         that the meter gives false alarms in dips that it survives.",
+    ),
     Field::default(
         "events",
         Kind::List(&Kind::Choice(VoltageEventKind::WORDS)),

@@ -7,11 +7,12 @@ use super::kind::DeviceContext;
 use crate::border::{SupplyFacts, VoltageEventKind};
 use crate::gaussian::Gaussian;
 use crate::outlet::Outlet;
-use crate::supply::Supply;
+use crate::supply::{Gasp, Supply};
 use crate::voltage_events::VoltageEvents;
 
 /// What makes sense with `hold_up` only.
-const OF_SUPPLY: [&str; 5] = ["boot", "supply_minimum", "last_gasp", "power_up", "last_gasp_lost"];
+const OF_SUPPLY: [&str; 6] =
+    ["boot", "supply_minimum", "last_gasp", "power_up", "last_gasp_lost", "last_gasp_below"];
 
 /// What makes sense with `events` only.
 const OF_EVENTS: [&str; 4] =
@@ -40,6 +41,15 @@ pub(super) fn check(values: &Values, outlet: &Outlet, diagnostics: &mut Diagnost
     if values.si("last_gasp_lost") > 0.0 && !values.boolean("last_gasp") {
         let message = "without a last gasp there is none to lose".to_owned();
         refuse("last_gasp_lost", message, "expected `last_gasp = true` with it");
+    }
+    if let Some(below) = values.si_opt("last_gasp_below") {
+        if !values.boolean("last_gasp") {
+            let message = "without a last gasp there is none to send too early".to_owned();
+            refuse("last_gasp_below", message, "expected `last_gasp = true` with it");
+        } else if below < values.si("supply_minimum") {
+            let message = "the meter would be without a supply before it notices".to_owned();
+            refuse("last_gasp_below", message, "expected `supply_minimum` or more");
+        }
     }
     if events.is_empty() {
         return;
@@ -89,7 +99,11 @@ pub(super) fn supply(
         reports: values.boolean("power_up"),
     };
     let stream = context.streams.stream(&format!("device/{}/last_gasp", context.name));
-    Some(Supply::new(facts, phases, (values.si("last_gasp_lost"), Gaussian::new(stream))))
+    let gasp = Gasp {
+        below_v: values.si_opt("last_gasp_below").unwrap_or(0.0) * nominal_v(values),
+        lost: (values.si("last_gasp_lost"), Gaussian::new(stream)),
+    };
+    Some(Supply::new(facts, phases, gasp))
 }
 
 /// The voltage events it reports, if any.

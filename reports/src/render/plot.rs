@@ -206,7 +206,7 @@ pub(crate) struct Curve {
 pub(crate) struct Curves {
     pub(crate) x: Axis,
     pub(crate) y: Axis,
-    pub(crate) curves: Vec<Curve>,
+    pub(crate) all: Vec<Curve>,
     /// Pixels.
     pub(crate) height: u32,
 }
@@ -245,7 +245,7 @@ impl Curves {
             .y_label_formatter(&|placed| self.y.text(*placed))
             .draw()
             .map_err(text)?;
-        for curve in &self.curves {
+        for curve in &self.all {
             let colour = PALETTE[curve.colour % PALETTE.len()];
             let placed = |(x, y): &(f64, f64)| Some((self.x.place(*x)?, self.y.place(*y)?));
             // The library draws beyond its axes what is beyond them.
@@ -381,8 +381,8 @@ mod tests {
                 let points = vec![(1.0, 2.0), (nan, 1.0), (0.0, -1.0), (1e308, infinite)];
                 let line = Curve { colour: 0, points: points.clone(), is_dots: false };
                 let dots = Curve { colour: 9, points, is_dots: true };
-                let (x, y, curves) = (axis.clone(), axis, vec![line, dots]);
-                let svg = Curves { x, y, curves, height: 200 }.svg().unwrap();
+                let (x, y, all) = (axis.clone(), axis, vec![line, dots]);
+                let svg = Curves { x, y, all, height: 200 }.svg().unwrap();
                 assert!(svg.trim_end().ends_with("</svg>") && svg.contains("&lt;x&gt;"));
             }
         }

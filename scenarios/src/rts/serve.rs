@@ -191,6 +191,11 @@ impl Player {
                 EndpointOutput::Event { kind, detail } => {
                     print_err(&format!("{}: {detail}", kind.word()));
                 }
+                EndpointOutput::Operated(it) => {
+                    let at_s = it.at_ns as f64 / 1e9;
+                    let (element, deed) = (&it.element, it.deed.word());
+                    print_err(&format!("{element} {deed} at {at_s:.3} s: {}", it.detail));
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use lastmeter_units::{Serial, SimDuration, SimTime};
 use super::device_note::DeviceNote;
 use super::ledger::{Made, Sent};
 use super::party::Said;
+use super::plant_notes::operated;
 
 /// A simulator on a network.
 pub(crate) struct FieldSimulator {
@@ -77,6 +78,9 @@ impl FieldSimulator {
                 EndpointOutput::Event { kind, detail } => {
                     let note = DeviceNote { at: now, kind: kind.word(), detail };
                     said.push(Said::Note { of: self.name.clone(), note });
+                }
+                EndpointOutput::Operated(it) => {
+                    said.push(Said::Operated(Box::new(operated(&it, self.start))));
                 }
             }
         }

@@ -50,7 +50,8 @@ pub(crate) fn add(
         }
         if left_out > 0 {
             // Nobody is to take what is there for all that there was.
-            index.push_str(&format!("{},,{left_out} more had no room,,,,\n", recorder.name));
+            let line = format!("{},,{left_out} more had no room,,,,\n", recorder.name);
+            index.push_str(&line);
         }
     }
     if !feeder.recorders().is_empty() {

@@ -2,6 +2,7 @@
 //! devices behind it.
 
 use lastmeter_devices::{BoardOrder, BoardPort, BoardWait, Device, DeviceFault, Input, Output};
+use lastmeter_record::Event;
 use lastmeter_units::{HardwareId, SimTime};
 
 use super::device_note::DeviceNote;
@@ -41,6 +42,8 @@ pub(crate) enum Said {
     Board(BoardOrder),
     /// A device has made a reading.
     Made { device: usize, made: Made },
+    /// Something was done to an element of a network that a simulator plays.
+    Operated(Box<Event>),
     /// Something for the record, of a device or gateway of this name.
     Note { of: String, note: DeviceNote },
 }

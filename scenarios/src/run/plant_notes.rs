@@ -6,7 +6,7 @@ use lastmeter_devices::EventFacts;
 use lastmeter_grid::motion::Deed;
 use lastmeter_record::{Event, EventKind, field};
 use lastmeter_sim::MeteringPoint;
-use lastmeter_sim::grid::{Feeder, Interruption};
+use lastmeter_sim::grid::{Feeder, Interruption, Operation};
 use lastmeter_sim::voltage_events::{EventLimits, gaps_of_supply, voltage_events};
 use lastmeter_units::{SimDuration, SimTime};
 
@@ -38,19 +38,22 @@ pub(crate) fn notes(scenario: &Scenario) -> VecDeque<Event> {
 
 /// What was done to elements of the network.
 fn operations(feeder: &Feeder, start: SimTime) -> impl Iterator<Item = Event> + '_ {
-    feeder.operations().iter().map(move |it| {
-        let at = start + SimDuration(it.at_ns);
-        let idle = if it.deed == Deed::Idle { "nothing was done: " } else { "" };
-        let event = Event::new(at, "bench", EventKind::Operated)
-            .with(field::ELEMENT, &*it.element)
-            .with(field::WHAT, it.deed.word())
-            .with(field::DETAIL, format!("{idle}{}", it.detail));
-        let Some(point) = it.point else { return event };
-        event
-            .with(field::CURRENT_A, point.current_a)
-            .with(field::AFTER_S, point.time_s)
-            .with(field::IS_RESIDUAL, point.is_residual)
-    })
+    feeder.operations().iter().map(move |it| operated(it, start))
+}
+
+/// What was done to an element of a network, for the record.
+pub(crate) fn operated(it: &Operation, start: SimTime) -> Event {
+    let at = start + SimDuration(it.at_ns);
+    let idle = if it.deed == Deed::Idle { "nothing was done: " } else { "" };
+    let event = Event::new(at, "bench", EventKind::Operated)
+        .with(field::ELEMENT, &*it.element)
+        .with(field::WHAT, it.deed.word())
+        .with(field::DETAIL, format!("{idle}{}", it.detail));
+    let Some(point) = it.point else { return event };
+    event
+        .with(field::CURRENT_A, point.current_a)
+        .with(field::AFTER_S, point.time_s)
+        .with(field::IS_RESIDUAL, point.is_residual)
 }
 
 /// What a device that lives on its supply, or looks for voltage events, had to notice.

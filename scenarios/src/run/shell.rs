@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lastmeter_devices::{DeviceFault, EventKind, Input};
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
+use lastmeter_record::Event;
 use lastmeter_units::SimTime;
 
 use super::board::BoardShell;
@@ -41,7 +42,7 @@ pub(crate) struct Shell {
     /// By device.
     pub(crate) sent: Vec<(usize, Sent)>,
     /// By the name of a device or gateway.
-    pub(crate) notes: Vec<(String, DeviceNote)>,
+    pub(crate) notes: Vec<Event>,
     pub(crate) published: u64,
     /// What has left for the platform, where the run records modelled latency.
     pub(crate) left: Option<Vec<ReleasedReading>>,
@@ -166,7 +167,8 @@ impl Shell {
                         self.hand_over((message, owner), at, payload.into()).await?;
                     }
                     Said::Made { device, made } => self.made.push((device, made)),
-                    Said::Note { of, note } => self.notes.push((of, note)),
+                    Said::Note { of, note } => self.notes.push(note.event(&of)),
+                    Said::Operated(event) => self.notes.push(*event),
                     Said::ToBoard { port, bytes } => {
                         let Some(board) = &mut self.parts.board else { continue };
                         if let Err(reason) = board.write(port, &bytes).await {
@@ -405,7 +407,8 @@ impl Shell {
     fn refuse(&mut self, topic: &str) {
         let detail = format!("a message under `{topic}`, which was not subscribed");
         let (at, kind) = (self.parts.party.now(), EventKind::InputRefused.word());
-        self.notes.push((self.name().to_owned(), DeviceNote { at, kind, detail }));
+        let note = DeviceNote { at, kind, detail };
+        self.notes.push(note.event(self.name()));
     }
 
     /// Ends the connection in an orderly way.

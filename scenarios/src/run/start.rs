@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_devices::BoardWay;
 use lastmeter_platform::{ClockSource, DoorConfig};
-use lastmeter_record::{DeviceFacts, Evidence, RunFacts, RunStart, RunState, RunWriter, TimeMode};
+use lastmeter_record::{
+    DeviceFacts, Evidence, GridRecord, RunFacts, RunStart, RunState, RunWriter, TimeMode,
+};
 use lastmeter_reports::Evaluation;
 use lastmeter_sim::Streams;
 use lastmeter_text::plural;
@@ -50,13 +52,7 @@ pub async fn run_scenario(
         writer.record_signals().map_err(|e| record(&e))?;
     }
     let live = {
-        let mut flows = scenario.feeder().map(network::record);
-        if let Some((flows, feeder)) = flows.as_mut().zip(scenario.feeder()) {
-            let schedule = &scenario.schedule;
-            let streams = Streams::new(schedule.seed);
-            let added = motion_record::add(flows, feeder, (schedule.start, streams));
-            added.map_err(BenchError::Record)?;
-        }
+        let flows = flows(scenario)?;
         if let Some(flows) = &flows {
             writer.grid(flows).map_err(|e| record(&e))?;
         }
@@ -110,6 +106,15 @@ pub async fn run_scenario(
         let _ = std::fs::remove_dir_all(&data);
     }
     Ok(evaluation)
+}
+
+/// What flows in a network that is played ahead, if there is one.
+fn flows(scenario: &Scenario) -> Result<Option<GridRecord>, BenchError> {
+    let Some(feeder) = scenario.feeder() else { return Ok(None) };
+    let mut flows = network::record(feeder);
+    let (start, streams) = (scenario.schedule.start, Streams::new(scenario.schedule.seed));
+    motion_record::add(&mut flows, feeder, (start, streams)).map_err(BenchError::Record)?;
+    Ok(Some(flows))
 }
 
 fn run_start(scenario: &Scenario, options: &RunOptions, boards: &Boards) -> RunStart {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use lastmeter_grid::motion::{
     Event, Motion, MotionError, Operation, Options, Probe, Protector, Section, Stretch,
 };
-use lastmeter_grid::network::VoltageBand;
+use lastmeter_grid::network::{Network, VoltageBand};
 use lastmeter_units::SimDuration;
 
 use super::feeder::{Feeder, FeederFailure, Setup, Step};
@@ -36,6 +36,9 @@ pub struct MotionSetup {
     pub frequency: Vec<Disturbance>,
     /// What keeps waveforms.
     pub recorders: Vec<Recorder>,
+    /// Of each source, then of each load, whether a meter looks at it: only of those, and of what
+    /// recorders are at, waveforms are kept. What is not listed is.
+    pub metered: Vec<bool>,
 }
 
 /// What a network in motion came to.
@@ -102,9 +105,7 @@ impl Feeder {
     /// # Errors
     /// The first step that has no solution, or what cannot be played.
     pub fn play(mut setup: Setup, wanted: &MotionSetup) -> Result<Self, FeederFailure> {
-        for load in setup.network.loads.iter_mut().filter(|load| load.band.is_none()) {
-            load.band = Some(BAND);
-        }
+        play_loads_in_band(&mut setup.network);
         let mut plant = Plant::new(&setup);
         let failed = |at: SimDuration| move |why: MotionError| FeederFailure::Motion { at, why };
         let mut motion = Motion::new(
@@ -137,7 +138,7 @@ impl Feeder {
                 if from_ns < to.0 {
                     let played = motion.play(plant.network(), &flow, (from_ns, to.0));
                     let (more, until_ns) = played.map_err(failed(from))?;
-                    sections.extend(more);
+                    sections.extend(more.into_iter().map(|it| only_metered(it, &wanted.metered)));
                     reached_ns = until_ns;
                 }
                 if steps.len() == step {
@@ -256,7 +257,7 @@ impl Feeder {
                     let kept = &waves.probes[probe];
                     excerpts.push(Arc::new(Excerpt {
                         from: SimDuration(section.from_ns),
-                        at_s: waves.at_s.to_vec(),
+                        at_s: Arc::clone(&waves.at_s),
                         voltages_v: kept.iter().map(|pair| pair.0.clone()).collect(),
                         currents_a: kept.iter().map(|pair| pair.1.clone()).collect(),
                     }));
@@ -267,8 +268,25 @@ impl Feeder {
     }
 }
 
+/// A section without the waves that nobody looks at: those of a large network take gigabytes.
+fn only_metered(mut section: Section, metered: &[bool]) -> Section {
+    if let Stretch::Waves(waves) = &mut section.what {
+        for (kept, _) in waves.probes.iter_mut().zip(metered).filter(|(_, metered)| !**metered) {
+            *kept = vec![Default::default(); kept.len()];
+        }
+    }
+    section
+}
+
+/// Gives loads the band of a network in motion, but for those that have their own.
+pub(super) fn play_loads_in_band(network: &mut Network) {
+    for load in network.loads.iter_mut().filter(|load| load.band.is_none()) {
+        load.band = Some(BAND);
+    }
+}
+
 /// What meters may look at: every source, then every load; and what recorders do.
-fn probes(setup: &Setup, recorders: &[Recorder]) -> Vec<Probe> {
+pub(super) fn probes(setup: &Setup, recorders: &[Recorder]) -> Vec<Probe> {
     let sources = (0..setup.network.sources.len()).map(probe_at_source);
     let loads = (0..setup.network.loads.len()).map(|load| probe_at_load(setup, load));
     sources.chain(loads).chain(recorders.iter().map(Recorder::probe)).collect()

@@ -109,6 +109,17 @@ pub struct Feeder {
     pub(super) course: Option<Course>,
 }
 
+impl std::fmt::Display for FeederFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Step(StepFailure { step, why, .. }) => write!(f, "step {}: {why}", step + 1),
+            Self::Motion { at, why } => {
+                write!(f, "{} s after the start: {why}", at.as_seconds_f64())
+            }
+        }
+    }
+}
+
 impl Feeder {
     /// Solves the power flow of every step. Regulators begin each step where the last one left
     /// their taps.

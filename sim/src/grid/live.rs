@@ -1,9 +1,12 @@
 //! A network that answers: each step is solved when it is asked for, with what came in until then.
 
+use lastmeter_grid::motion::{MotionError, Operation};
 use lastmeter_grid::network::{Network, Source};
 
-use super::feeder::{Feeder, Setup, Step, StepFailure};
+use super::course::MotionSetup;
+use super::feeder::{Feeder, FeederFailure, Setup, Step};
 use super::input::{BreakerAt, GridChange, GridInput, InputError};
+use super::live_motion::LiveMotion;
 use super::live_point::LivePoint;
 use super::plant::Plant;
 use super::profile::Raster;
@@ -22,6 +25,8 @@ pub struct LiveGrid {
     /// What flowed and what was done, where it is kept for a record.
     kept: Option<Kept>,
     points: Vec<(At, LivePoint)>,
+    /// What happens between steps, where something can.
+    moving: Option<LiveMotion>,
 }
 
 /// What is kept of a network that is played.
@@ -45,7 +50,23 @@ impl LiveGrid {
     pub fn new(setup: Setup) -> Self {
         let plant = Plant::new(&setup);
         let (came, points) = (Vec::new(), Vec::new());
-        Self { setup, plant, came, next_step: 0, last: None, kept: None, points }
+        Self { setup, plant, came, next_step: 0, last: None, kept: None, points, moving: None }
+    }
+
+    /// A network in motion before its first step: faults, outages and protective devices act by
+    /// phasors, and what points see of a step is the state that stands at its end. Orders to
+    /// switches are carried out, and devices act on them, as on what is known ahead.
+    ///
+    /// # Errors
+    /// If something happens to an element that is not there.
+    pub fn in_motion(mut setup: Setup, wanted: &MotionSetup) -> Result<Self, MotionError> {
+        let moving = Some(LiveMotion::new(&mut setup, wanted)?);
+        Ok(Self { moving, ..Self::new(setup) })
+    }
+
+    /// What faults, switches and protective devices did since this was asked last, in order.
+    pub fn news(&mut self) -> Vec<Operation> {
+        self.moving.as_mut().map_or_else(Vec::new, LiveMotion::news)
     }
 
     /// Keeps all steps from here on, for [`Self::played`].
@@ -83,21 +104,48 @@ impl LiveGrid {
     /// If the step has no solution: loads that the network cannot carry, or switches that close a
     /// loop without impedance. It is then the next one still, with all inputs that have come, so
     /// another input can mend it.
-    pub fn step(&mut self) -> Result<&Step, StepFailure> {
+    /// In motion also if what happens in the step cannot be played.
+    pub fn step(&mut self) -> Result<&Step, FeederFailure> {
         let at = self.next_step;
+        let begin = self.setup.raster.begin(at);
         self.plant.take_ahead(&self.setup, at);
+        if let Some(moving) = &mut self.moving {
+            while let Some(input) = moving.next_change(begin) {
+                self.plant.take(&self.setup, input);
+            }
+        }
         for input in self.came.drain(..) {
-            self.plant.take(&self.setup, input);
+            let network = &self.setup.network;
+            if !self.moving.as_mut().is_some_and(|it| it.order(network, begin, input)) {
+                self.plant.take(&self.setup, input);
+            }
         }
         self.plant.set(&self.setup, at);
-        let flow = self.plant.flow(at)?;
-        let step = self.plant.step(&self.setup, at, flow)?;
+        if let Some(moving) = &self.moving {
+            moving.stand(self.plant.network_mut());
+        }
+        let flow = self.plant.flow(at).map_err(FeederFailure::Step)?;
+        let end = begin + self.setup.raster.step;
+        let seen = match &mut self.moving {
+            Some(moving) => moving
+                .play(self.plant.network(), &flow, (begin, end))
+                .map_err(|why| FeederFailure::Motion { at: begin, why })?,
+            None => Vec::new(),
+        };
+        let step = self.plant.step(&self.setup, at, flow).map_err(FeederFailure::Step)?;
+        let sources = self.setup.network.sources.len();
         for (place, point) in &self.points {
-            let pairs = match *place {
-                At::Load(load) => pairs_at_load(&self.setup, load, &step),
-                At::Source(source) => pairs_at_source(&self.setup, source, &step),
+            let probe = match *place {
+                At::Load(load) => sources + load,
+                At::Source(source) => source,
             };
-            point.push(&pairs);
+            match (seen.get(probe), *place) {
+                (Some(pairs), _) => point.push(pairs),
+                (None, At::Load(load)) => point.push(&pairs_at_load(&self.setup, load, &step)),
+                (None, At::Source(source)) => {
+                    point.push(&pairs_at_source(&self.setup, source, &step));
+                }
+            }
         }
         self.next_step += 1;
         if let Some(kept) = &mut self.kept {
@@ -134,6 +182,9 @@ impl LiveGrid {
     /// declared; of a line at both ends. What is not there is open.
     #[must_use]
     pub fn is_closed(&self, at: BreakerAt) -> bool {
+        if let (Some(moving), BreakerAt::Switch(switch)) = (&self.moving, at) {
+            return moving.is_closed(switch);
+        }
         at.is_closed(self.plant.network())
     }
 

@@ -1,5 +1,7 @@
 //! Excerpts: what a computation hands over, and what is right about it.
 
+use std::sync::Arc;
+
 use lastmeter_units::SimDuration;
 
 use crate::instant::Instant;
@@ -17,11 +19,11 @@ pub struct Excerpt {
     pub from: SimDuration,
     /// When its values hold, seconds since `from`: the first 0, rising; two equal instants are a
     /// jump. It ends with the last.
-    pub at_s: Vec<f64>,
+    pub at_s: Arc<Vec<f64>>,
     /// Voltages, `[phase][instant]`, volts.
-    pub voltages_v: Vec<Vec<f64>>,
+    pub voltages_v: Vec<Arc<Vec<f64>>>,
     /// Currents, likewise, amperes; positive towards the load.
-    pub currents_a: Vec<Vec<f64>>,
+    pub currents_a: Vec<Arc<Vec<f64>>>,
 }
 
 /// Why something is no excerpt. Instants count from 0.
@@ -156,7 +158,7 @@ impl Excerpt {
     }
 
     /// The values of all channels, voltages first.
-    pub(crate) fn channels(&self) -> impl Iterator<Item = &Vec<f64>> {
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &Arc<Vec<f64>>> {
         self.voltages_v.iter().chain(&self.currents_a)
     }
 
@@ -193,10 +195,10 @@ mod tests {
     use super::*;
 
     fn ramp(at_s: &[f64]) -> Excerpt {
-        let values = vec![at_s.to_vec()];
+        let values = vec![Arc::new(at_s.to_vec())];
         Excerpt {
             from: SimDuration::from_seconds(1),
-            at_s: at_s.to_vec(),
+            at_s: Arc::new(at_s.to_vec()),
             voltages_v: values.clone(),
             currents_a: values,
         }
@@ -219,15 +221,15 @@ mod tests {
         let early = Excerpt { from: SimDuration(-1), ..ramp(&[0.0, 0.1]) };
         assert_eq!(early.check(), Err(ExcerptError::Early(SimDuration(-1))));
         let mut two = ramp(&[0.0, 0.1]);
-        two.voltages_v.push(vec![0.0; 2]);
+        two.voltages_v.push(Arc::new(vec![0.0; 2]));
         let found = ExcerptError::Phases { voltages: 2, currents: 1 };
         assert_eq!(two.check(), Err(found));
         let mut short = ramp(&[0.0, 0.1]);
-        short.currents_a[0].pop();
+        Arc::make_mut(&mut short.currents_a[0]).pop();
         let found = ExcerptError::Values { channel: 1, found: 1, expected: 2 };
         assert_eq!(short.check(), Err(found));
         let mut endless = ramp(&[0.0, 0.1]);
-        endless.currents_a[0][1] = f64::INFINITY;
+        Arc::make_mut(&mut endless.currents_a[0])[1] = f64::INFINITY;
         assert_eq!(endless.check(), Err(ExcerptError::NotFinite { channel: 1, index: 1 }));
         let text = order.to_string();
         assert_eq!(text, "instant 2 is 0.1 s, after 0.2 s; give instants in order of time");

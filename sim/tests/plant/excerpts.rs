@@ -31,8 +31,9 @@ pub(crate) fn with_excerpts(excerpts: Vec<Excerpt>) -> Terminal {
 
 /// An excerpt of one phase from its instants and their values.
 pub(crate) fn excerpt(from_s: f64, at_s: Vec<f64>, values: Vec<(f64, f64)>) -> Excerpt {
-    let (u, i) = values.into_iter().unzip();
-    Excerpt { from: seconds(from_s), at_s, voltages_v: vec![u], currents_a: vec![i] }
+    let (u, i): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
+    let (voltages_v, currents_a) = (vec![Arc::new(u)], vec![Arc::new(i)]);
+    Excerpt { from: seconds(from_s), at_s: Arc::new(at_s), voltages_v, currents_a }
 }
 
 /// An excerpt of functions of the time since the scenario's start, every so many seconds.

@@ -43,11 +43,11 @@ impl Acted {
 /// All there are.
 pub(super) fn pictures(
     reader: &RunReader,
-    points: Vec<Acted>,
+    points: &[Acted],
     figures: &mut Vec<Figure>,
 ) -> Result<Vec<Picture>, RenderError> {
     let mut pictures = Vec::new();
-    pictures.extend(time_current(reader, &points, figures)?);
+    pictures.extend(time_current(reader, points, figures)?);
     pictures.extend(dark(reader, figures)?);
     pictures.extend(excerpts(reader, figures)?);
     Ok(pictures)
@@ -88,7 +88,7 @@ fn time_current(
     let acted = |name: &str| points.iter().any(|it| it.element == name);
     for wanted in [true, false] {
         for row in rows.iter().filter(|row| acted(&row.element) == wanted) {
-            let known = elements.iter().any(|it| *it == row.element);
+            let known = elements.contains(&row.element);
             if !known && elements.len() < DEVICES_MAX {
                 elements.push(row.element.clone());
             }
@@ -127,7 +127,7 @@ fn time_current(
     let svg = Curves {
         x: Axis { label: "RMS current in A".to_owned(), range: x, is_logarithmic: true },
         y: Axis { label: "time in s".to_owned(), range: y, is_logarithmic: true },
-        curves: drawn,
+        all: drawn,
         height: 380,
     }
     .svg()?;
@@ -237,9 +237,9 @@ fn excerpt(
     };
     let y = |label: String, range| Axis { label, range, is_logarithmic: false };
     let wave_y = y(format!("{unit}, as it flowed"), (-largest, largest));
-    let waves = Curves { x: x("ms"), y: wave_y, curves: waves, height: 236 }.svg()?;
+    let waves = Curves { x: x("ms"), y: wave_y, all: waves, height: 236 }.svg()?;
     let rms_y = y(format!("{unit}, RMS of 20 ms"), (0.0, largest / std::f64::consts::SQRT_2));
-    let rms = Curves { x: x("ms"), y: rms_y, curves: values, height: 180 }.svg()?;
+    let rms = Curves { x: x("ms"), y: rms_y, all: values, height: 180 }.svg()?;
     let both = stacked(&rms, &waves, (180, 236));
     let figure = Figure { name, svg: Some(both), csv: Some(csv.finish()) };
     let most =

@@ -82,7 +82,7 @@ pub(super) fn section(
     if operations.is_empty() && indices.events == 0 && confusion.is_empty() {
         return Ok(None);
     }
-    let pictures = pictures::pictures(input.reader, points, figures)?;
+    let pictures = pictures::pictures(input.reader, &points, figures)?;
     let section = Section { operations, further, indices: facts(&indices), confusion, pictures };
     Ok(Some(fill("motion.html", TEMPLATE, &section)?.into()))
 }

@@ -103,3 +103,22 @@ fn mistakes_of_a_network_in_motion_are_located() {
     let found = folder.mistake(&with(FUSE));
     assert!(found.contains("protective devices and recorders act between the steps"), "{found}");
 }
+
+#[test]
+fn a_step_that_is_too_long_for_the_network_is_remarked_and_played() {
+    let folder = Folder::new();
+    let warned = |set: &str| {
+        let text = moving("").replace("[grid]\n", &format!("[grid]\n{set}\n"));
+        let warnings = folder.load(&text).unwrap().written.warnings;
+        warnings.iter().map(|it| format!("{} {}", it.code, it.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(""), Vec::<String>::new());
+    // 100 kvar with 10 MVA of short circuits swing at the order 10, so within 2 ms.
+    let bank = "[[capacitor]]\nname = \"bank\"\nnode = \"bus\"\nq = \"100 kvar\"\n";
+    let path = folder.0.path().join("net.toml");
+    let network = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, network + bank).unwrap();
+    let found = warned("waveform_step = \"1 ms\"");
+    assert!(found[0].starts_with("W005 a step of 1000.000 us is too long: `bank`"), "{found:?}");
+    assert_eq!(found.len(), 1);
+}

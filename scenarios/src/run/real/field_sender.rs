@@ -302,6 +302,7 @@ impl FieldSender {
                     self.was_idle = false;
                     self.report(Report::Made { device, made });
                 }
+                Said::Operated(event) => self.report(Report::Operated(event)),
                 Said::Note { of, note } => self.report(Report::Note { of, note }),
                 // No board is on a network.
                 Said::ToBoard { .. } | Said::Board(_) => {}

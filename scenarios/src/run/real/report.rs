@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use lastmeter_link::proxy::LinkRecord;
-use lastmeter_record::{GridRecord, SimulatorFacts};
+use lastmeter_record::{Event, GridRecord, SimulatorFacts};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
 use crate::run::commands::Ending;
@@ -32,6 +32,8 @@ pub(crate) enum Report {
     Obeyed { device: usize, invocation: String, at: SimTime, at_ns: i64 },
     /// A device or gateway told something about itself.
     Note { of: String, note: DeviceNote },
+    /// Something was done to an element of a network that a simulator plays.
+    Operated(Box<Event>),
     /// A message of the platform reached a device.
     Delivered { device: usize },
     /// A device's connection is there.

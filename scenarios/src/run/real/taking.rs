@@ -68,6 +68,7 @@ impl RealBench<'_> {
             Report::Obeyed { device, invocation, at, at_ns } => {
                 self.senders.obeyed.push(Obeyed { device, invocation, at, at_ns });
             }
+            Report::Operated(event) => self.recording.note(*event),
             Report::Note { of, note } => self.recording.note(note.event(&of)),
             Report::Delivered { device } => self.senders.states[device].delivered += 1,
             Report::Connected { device, at_ns } => {
@@ -83,10 +84,7 @@ impl RealBench<'_> {
             Report::Unreadable => self.observers.unreadable += 1,
             Report::ObserverConnected { connection } => self.observers.connected(connection),
             Report::ObserverDisconnected { observer, reason } => {
-                let name = &self.scenario.observers[observer].name;
-                let event =
-                    Event::new(self.clocks.now(), format!("observer:{name}"), EventKind::Lost);
-                self.recording.note(event.with(field::DETAIL, reason));
+                self.observer_lost(observer, reason);
             }
             Report::Stored { page, at_ns } => self.stored(page, at_ns),
             Report::WrongAnswer { detail } => {
@@ -96,6 +94,12 @@ impl RealBench<'_> {
             Report::Link { link, record } => self.passed(link, &record),
         }
         Ok(())
+    }
+
+    fn observer_lost(&mut self, observer: usize, reason: String) {
+        let name = &self.scenario.observers[observer].name;
+        let event = Event::new(self.clocks.now(), format!("observer:{name}"), EventKind::Lost);
+        self.recording.note(event.with(field::DETAIL, reason));
     }
 
     fn connection(&mut self, device: usize, at_ns: i64, what: &str, detail: &str) {

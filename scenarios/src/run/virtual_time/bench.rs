@@ -338,7 +338,7 @@ impl VirtualBench<'_> {
             let has_uplink = shell.uplink().is_some();
             let gone = shell.left.iter_mut().flat_map(|left| left.drain(..));
             left.extend(gone.map(|gone| (gone, has_uplink)));
-            self.recording.events.extend(shell.notes.drain(..).map(|(of, note)| note.event(&of)));
+            self.recording.events.append(&mut shell.notes);
         }
         if let Some(modelled) = &mut self.modelled {
             modelled.left(left);

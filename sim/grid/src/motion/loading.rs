@@ -16,12 +16,11 @@ impl Loading {
     /// A step of a length; `None` of a quantity that is not picked up, else its mean square, A2.
     pub(super) fn step(&mut self, dt_s: f64, squares: [Option<f64>; 4]) {
         for ((time_s, square_time), square) in self.own.iter_mut().zip(squares) {
-            match square {
-                Some(square) => {
-                    *time_s += dt_s;
-                    *square_time += square * dt_s;
-                }
-                None => (*time_s, *square_time) = (0.0, 0.0),
+            if let Some(square) = square {
+                *time_s += dt_s;
+                *square_time += square * dt_s;
+            } else {
+                (*time_s, *square_time) = (0.0, 0.0);
             }
         }
     }

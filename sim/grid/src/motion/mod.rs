@@ -305,13 +305,16 @@ pub enum Stretch {
     Waves(Waves),
 }
 
+/// A value at each of many instants; shared, as it is large.
+pub type Trace = Arc<Vec<f64>>;
+
 /// Waves of all probes.
 #[derive(Clone, Debug)]
 pub struct Waves {
     /// Instants, seconds since the beginning; the first is 0.
-    pub at_s: Arc<Vec<f64>>,
+    pub at_s: Trace,
     /// Of each probe, pair by pair, voltage and current at each instant.
-    pub probes: Vec<Vec<(Vec<f64>, Vec<f64>)>>,
+    pub probes: Vec<Vec<(Trace, Trace)>>,
     /// The furthest that a probe's last period is from the steady state that follows, as a share of
     /// what it had at most.
     pub jump: f64,
@@ -369,20 +372,11 @@ impl Motion {
         protectors: Vec<Protector>,
         probes: Vec<Probe>,
     ) -> Result<Self, MotionError> {
-        let place = |what, place, count| {
-            if place < count { Ok(()) } else { Err(MotionError::Place { what, place, count }) }
-        };
         for event in &events {
-            match &event.what {
-                Happening::Fault(it) => place("node", it.node.index(), network.nodes.len())?,
-                Happening::Open { switch, .. } | Happening::Close { switch, .. } => {
-                    place("switch", *switch, network.switches.len())?;
-                }
-                Happening::Clear { .. } | Happening::Repair { .. } => {}
-            }
+            event.check(network)?;
         }
         for (at, it) in protectors.iter().enumerate() {
-            place("switch", it.switch, network.switches.len())?;
+            is_there("switch", it.switch, network.switches.len())?;
             if let Some(other) = protectors[..at].iter().find(|other| other.switch == it.switch) {
                 return Err(MotionError::Twice(other.name.clone(), it.name.clone()));
             }
@@ -393,6 +387,18 @@ impl Motion {
         let (events, operations) = (events.into(), Vec::new());
         let switches = network.switches.clone();
         Ok(Self { options, events, guards, probes, switches, standing, operations })
+    }
+
+    /// Takes an event in that was not known ahead. It happens when it is played, after those of the
+    /// same instant that came before it.
+    ///
+    /// # Errors
+    /// If it is about an element that is not there; then nothing is changed.
+    pub fn order(&mut self, network: &Network, event: Event) -> Result<(), MotionError> {
+        event.check(network)?;
+        let place = self.events.partition_point(|it| it.at_ns <= event.at_ns);
+        self.events.insert(place, event);
+        Ok(())
     }
 
     /// Puts the switches of a network of the same elements as they stand, for its power flow.
@@ -416,6 +422,23 @@ impl Motion {
     /// The faults that burn.
     pub fn faults(&self) -> impl Iterator<Item = &FaultAt> {
         self.standing.faults.iter().map(|it| &it.fault)
+    }
+}
+
+fn is_there(what: &'static str, place: usize, count: usize) -> Result<(), MotionError> {
+    if place < count { Ok(()) } else { Err(MotionError::Place { what, place, count }) }
+}
+
+impl Event {
+    /// Whether its element is there.
+    fn check(&self, network: &Network) -> Result<(), MotionError> {
+        match &self.what {
+            Happening::Fault(it) => is_there("node", it.node.index(), network.nodes.len()),
+            Happening::Open { switch, .. } | Happening::Close { switch, .. } => {
+                is_there("switch", *switch, network.switches.len())
+            }
+            Happening::Clear { .. } | Happening::Repair { .. } => Ok(()),
+        }
     }
 }
 

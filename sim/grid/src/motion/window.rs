@@ -235,7 +235,11 @@ impl Window {
             self.at_s[kept] = end_s;
             self.at_s.truncate(kept + 1);
         }
-        let waves = Waves { at_s: Arc::new(self.at_s), probes: self.probes, jump };
+        let shared = |kept: Vec<(Vec<f64>, Vec<f64>)>| {
+            kept.into_iter().map(|(u, i)| (Arc::new(u), Arc::new(i))).collect()
+        };
+        let probes = self.probes.into_iter().map(shared).collect();
+        let waves = Waves { at_s: Arc::new(self.at_s), probes, jump };
         player.sections.retain(|it| it.from_ns != self.from_ns);
         player.sections.push(Section { from_ns: self.from_ns, what: Stretch::Waves(waves) });
         player.now_ns = self.from_ns + end_ns;

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_grid::Network;
-use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_grid::motion::{Happening, MotionError};
+use lastmeter_params::{Code, Diagnostics, Pattern, Values};
 use lastmeter_sim::grid::{
     Feeder, FeederFailure, GridChange, LiveGrid, LivePoint, MotionSetup, Raster, Setup, StepFailure,
 };
@@ -24,6 +25,7 @@ use crate::language::files::Files;
 use crate::language::names::{LOAD_PREFIX, Names};
 use crate::language::references::References;
 use crate::language::section::calibration::CALIBRATION;
+use crate::language::section::device::DEVICE;
 use crate::language::section::inject::INJECT;
 use crate::language::section::scenario::{Head, head};
 use crate::language::section::simulator::SIMULATOR;
@@ -57,6 +59,8 @@ pub(crate) struct Grid {
 #[derive(Clone)]
 pub(crate) struct LiveNetwork {
     pub(crate) network: Arc<Network>,
+    /// The names of its protective devices and faults; none of a network that only steps.
+    pub(crate) moving: Option<Vec<String>>,
     /// What is at the places where a device is, by their place among the sources of the network.
     points: BTreeMap<usize, LivePoint>,
     /// For the run that takes it.
@@ -64,16 +68,26 @@ pub(crate) struct LiveNetwork {
 }
 
 impl LiveNetwork {
-    fn new(setup: Setup) -> Self {
+    fn new(setup: Setup, wanted: Option<&MotionSetup>) -> Result<Self, MotionError> {
         let network = Arc::new(setup.network.clone());
-        let mut grid = LiveGrid::new(setup);
+        let mut grid = match wanted {
+            Some(wanted) => LiveGrid::in_motion(setup, wanted)?,
+            None => LiveGrid::new(setup),
+        };
         let sources = network.sources.len();
         let at_source = (0..sources).filter_map(|place| Some((place, grid.live_source(place)?)));
         let mut points: BTreeMap<usize, LivePoint> = at_source.collect();
         let at_load = (0..network.loads.len())
             .filter_map(|load| Some((sources + load, grid.live_load(load)?)));
         points.extend(at_load);
-        Self { network, points, grid: Arc::new(Mutex::new(Some(grid))) }
+        let moving = wanted.map(|wanted| {
+            let faults = wanted.events.iter().filter_map(|event| match &event.what {
+                Happening::Fault(fault) => Some(fault.name.to_string()),
+                _ => None,
+            });
+            wanted.protectors.iter().map(|it| it.name.to_string()).chain(faults).collect()
+        });
+        Ok(Self { network, points, moving, grid: Arc::new(Mutex::new(Some(grid))) })
     }
 
     /// The network for a run, which one run only gets.
@@ -119,12 +133,13 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     if let Some((setup, wanted, start)) = setup.filter(|_| is_sound) {
         if !draft.rows(&SIMULATOR).is_empty() {
             no_defects(&setup, defects, out);
-            if wanted.is_some() {
-                let message = "a network that a simulator plays goes in steps";
-                let span = values.span_of("resolution");
-                out.report(Code::DOES_NOT_FIT, span, message, "expected `steps`");
+            if let Some(wanted) = &wanted {
+                motion::fits_a_simulator(values, wanted, recorders, out);
             }
-            grid.live = Some(LiveNetwork::new(setup));
+            match LiveNetwork::new(setup, wanted.as_ref()) {
+                Ok(live) => grid.live = Some(live),
+                Err(why) => cannot_be_played(start, &why, values, out),
+            }
             return Some(grid);
         }
         grid.feeder = solve((setup, wanted.as_ref()), start, values, out);
@@ -169,8 +184,12 @@ fn setup(
     let wanted = motion::resolution(values).map(|resolution| {
         // The waves have that frequency.
         network.frequency_hz = frequency_hz;
+        motion::doubt_step(values, resolution, &network, out);
         let network = (&mut network, &grid.loads, Streams::new(seed));
-        motion::motion((values, resolution), (rows, protection, recorders), network, out)
+        let rows = (rows, protection, recorders);
+        let mut wanted = motion::motion((values, resolution), rows, network, out);
+        wanted.metered = metered(draft.rows(&DEVICE), grid);
+        wanted
     });
     if wanted.is_none() {
         motion::needs_motion(rows, out);
@@ -184,6 +203,21 @@ fn setup(
     }
     let changes = grid.changes.iter().flatten().copied().collect();
     Some((Setup { network, frequency_hz, raster, powers, defects, changes }, wanted, start))
+}
+
+/// Of each source of a network, then of each load, whether a device may be at it.
+fn metered(devices: &[Row<'_>], grid: &Grid) -> Vec<bool> {
+    let at: Option<Vec<Pattern>> =
+        devices.iter().map(|row| Some(Pattern::new(row.text("at")?.0))).collect();
+    // A device that does not name its place may be anywhere.
+    let Some(at) = at else { return Vec::new() };
+    let is_at = |name: &str| at.iter().any(|at| at.matches(name));
+    let is_at_source =
+        |name: &str| is_at(name) || is_at(&format!("{}{name}", inputs::SOURCE_PREFIX));
+    let sources = grid.sources.iter().map(|name| is_at_source(name));
+    sources
+        .chain(grid.loads.iter().map(|name| is_at_source(&format!("{LOAD_PREFIX}{name}"))))
+        .collect()
 }
 
 /// The sources that a network makes, in the order of their places: its feeding points, then its
@@ -239,6 +273,11 @@ fn no_defects(setup: &Setup, defects: &[Row<'_>], out: &mut Diagnostics) {
 
 type Made = Result<Terminal, lastmeter_sim::TerminalError>;
 
+fn cannot_be_played(at: SimTime, why: &MotionError, values: &Values, out: &mut Diagnostics) {
+    let (message, label) = (format!("at {at}: {why}"), "this network cannot be played");
+    out.report(Code::DOES_NOT_FIT, values.span_of("file"), message, label);
+}
+
 /// Solves every step; one without a solution is told with its time, and where voltages collapse.
 fn solve(
     (setup, wanted): (Setup, Option<&MotionSetup>),
@@ -254,9 +293,7 @@ fn solve(
     match solved {
         Ok(feeder) => Some(Arc::new(feeder)),
         Err(FeederFailure::Motion { at, why }) => {
-            let message = format!("at {}: {why}", start + at);
-            let label = "this network cannot be played";
-            out.report(Code::DOES_NOT_FIT, values.span_of("file"), message, label);
+            cannot_be_played(start + at, &why, values, out);
             None
         }
         Err(FeederFailure::Step(StepFailure { step, is_declared, why })) => {

@@ -10,7 +10,7 @@ use crate::language::names::{LOAD_PREFIX, Names};
 use crate::language::section::inject::{GridInject, InjectKind, OPEN, kind_of};
 
 /// What the name of a source of the plant begins with.
-const SOURCE_PREFIX: &str = "source:";
+pub(super) const SOURCE_PREFIX: &str = "source:";
 
 /// What the name of a breaker begins with.
 const BREAKER_PREFIX: &str = "breaker:";

@@ -21,20 +21,34 @@ pub(crate) fn sees_motion(kind: &str, values: &Values, grid: Option<&Grid>, out:
         return;
     };
     let is_stepped = grid.feeder.as_ref().is_some_and(|feeder| !feeder.is_in_motion());
-    if is_stepped || grid.live.is_some() {
+    let live = grid.live.as_ref();
+    if live.is_some_and(|live| live.moving.is_some()) && kind == "unserved" {
+        let message = "who has a supply is not recorded where a simulator plays the network";
+        let label = "expected a network without a simulator";
+        out.report(Code::CANNOT_MEASURE, span, message, label);
+        return;
+    }
+    if is_stepped || live.is_some_and(|live| live.moving.is_none()) {
         let message = format!("`{kind}` is about what happens between the steps of a network");
         let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
         let label = "this network only steps";
         out.report_with_help(Code::CANNOT_MEASURE, span, message, label, Some(help.to_owned()));
         return;
     }
-    let Some(feeder) = grid.feeder.as_ref().filter(|_| kind == "operated") else { return };
-    let switches = feeder.network().switches.iter().map(|it| format!("switch:{}", it.name));
-    let devices = feeder.protectors().iter().map(|it| it.name.to_string());
-    let known: Vec<String> = switches
-        .chain(devices)
-        .chain(feeder.operations().iter().map(|it| it.element.to_string()))
-        .collect();
+    if kind != "operated" {
+        return;
+    }
+    let (network, mut known) = match (&grid.feeder, live) {
+        (Some(feeder), _) => {
+            let devices = feeder.protectors().iter().map(|it| it.name.to_string());
+            let done = feeder.operations().iter().map(|it| it.element.to_string());
+            (feeder.network(), devices.chain(done).collect())
+        }
+        (None, Some(live)) => (&*live.network, live.moving.clone().unwrap_or_default()),
+        (None, None) => return,
+    };
+    known.extend(network.switches.iter().map(|it| format!("switch:{}", it.name)));
+    let known: Vec<String> = known;
     let mut look = |pattern: &str, span| {
         let wanted = Pattern::new(pattern);
         if pattern == "*" || known.iter().any(|name| wanted.matches(name)) {

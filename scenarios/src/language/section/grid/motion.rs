@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
-use lastmeter_grid::motion::{Event, FaultAt, Happening, Options, Resolution};
+use lastmeter_grid::motion::{Event, FaultAt, Happening, Options, Resolution, step_remark};
 use lastmeter_grid::network::{NodeId, Wires};
 use lastmeter_grid::short_circuit::split;
 use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_grid::{Complex64, Network};
-use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_params::{Code, Diagnostic, Diagnostics, Values};
 use lastmeter_sim::Streams;
 use lastmeter_sim::disturbance::{Change, Disturbance};
 use lastmeter_sim::grid::{GridInput, MotionSetup};
@@ -37,6 +37,53 @@ pub(super) fn resolution(values: &Values) -> Option<Resolution> {
         PHASORS => Some(Resolution::Phasors),
         WAVEFORMS => Some(Resolution::Waveforms),
         _ => None,
+    }
+}
+
+/// Warns of a step that is too long for what is fast in the network.
+pub(super) fn doubt_step(
+    values: &Values,
+    resolution: Resolution,
+    network: &Network,
+    out: &mut Diagnostics,
+) {
+    let is_of_waves = resolution == Resolution::Waveforms;
+    let remark = || step_remark(network, values.si("waveform_step"));
+    if let Some(remark) = is_of_waves.then(remark).flatten() {
+        out.warn(Diagnostic {
+            code: Code::COARSE_STEP,
+            message: remark.to_string(),
+            span: values.span_of("waveform_step"),
+            label: "is played as it is".to_owned(),
+            help: Some("write a shorter `waveform_step` if that part is of interest".to_owned()),
+        });
+    }
+}
+
+/// A simulator plays a state each step, whatever it is asked in between.
+pub(super) fn fits_a_simulator(
+    values: &Values,
+    wanted: &MotionSetup,
+    recorders: &[Row<'_>],
+    out: &mut Diagnostics,
+) {
+    if wanted.options.resolution == Resolution::Waveforms {
+        let message = "a network that a simulator plays has a state each step, and no waveforms";
+        let span = values.span_of("resolution");
+        out.report(Code::DOES_NOT_FIT, span, message, "expected `phasors`, or `steps`");
+    }
+    if let Some(first) = recorders.first() {
+        let message = "what a simulator plays is not known to recorders ahead";
+        out.report(Code::DOES_NOT_FIT, first.span, message, "leave it out");
+    }
+    if !wanted.frequency.is_empty() {
+        let message = "the frequency of a network that a simulator plays stays as it is";
+        out.report(
+            Code::DOES_NOT_FIT,
+            values.span_of("file"),
+            message,
+            "leave `grid-frequency` out",
+        );
     }
 }
 
@@ -86,6 +133,7 @@ pub(super) fn motion(
         protectors,
         changes: Vec::new(),
         frequency: Vec::new(),
+        metered: Vec::new(),
     };
     let (divided, faults, storms) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     let mut builder = Builder { network, loads, pieces, divided, faults, storms, setup, out };
