@@ -29,7 +29,8 @@ pub(super) fn check(values: &Values, outlet: &Outlet, diagnostics: &mut Diagnost
         ("hold_up", &OF_SUPPLY[..], is_self_supplied),
         ("events", &OF_EVENTS[..], events.is_empty()),
     ] {
-        for field in fields.iter().filter(|field| is_absent && !values.is_default(field)) {
+        let idle = |field: &&str| values.is_written(field) && !values.is_default(field);
+        for field in fields.iter().filter(|field| is_absent && idle(field)) {
             let message = format!("`{field}` has no effect without `{owner}`");
             refuse(field, message, &format!("expected `{owner}` with it"));
         }

@@ -48,6 +48,11 @@ impl LiveMotion {
         let GridInput::Breaker { at: BreakerAt::Switch(switch), is_closed } = input else {
             return false;
         };
+        // Whoever writes all values again has ordered nothing by that.
+        let stands = self.motion.poles().get(switch);
+        if stands.is_some_and(|poles| poles.iter().all(|it| *it == is_closed)) {
+            return true;
+        }
         let pole = Pole::All;
         let what = if is_closed {
             Happening::Close { switch, pole }

@@ -1,8 +1,11 @@
 //! A network in motion: what is injected into it, what protects it, and what is said of mistakes.
 
+use std::path::Path;
+
 use lastmeter_grid::motion::Deed;
 
 use super::grid::{Folder, with};
+use crate::language::{LoadOptions, Scenario};
 
 fn inject(at: &str, rest: &str) -> String {
     format!("[[inject]]\nat = \"{at}\"\n{rest}\n")
@@ -102,6 +105,38 @@ fn mistakes_of_a_network_in_motion_are_located() {
     assert!(found.contains("a `line-fault` happens between the steps"), "{found}");
     let found = folder.mistake(&with(FUSE));
     assert!(found.contains("protective devices and recorders act between the steps"), "{found}");
+}
+
+#[test]
+fn a_simulator_plays_a_network_in_motion_by_phasors_alone() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("library/rts-fault.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let load = |text: &str| Scenario::from_bytes(&path, text.as_bytes(), &LoadOptions::default());
+    let scenario = load(&text).unwrap();
+    assert!(scenario.take_live_grid().is_some() && scenario.feeder().is_none());
+    let signal = "[[signal]]\n";
+    let more = |more: &str| text.replacen(signal, &format!("{more}\n{signal}"), 1);
+    for (text, expected) in [
+        (text.replace("\"phasors\"", "\"waveforms\""), "has a state each step, and no waveforms"),
+        (
+            more("[[grid.recorder]]\nname = \"r\"\nat = \"node:bus-3\"\n"),
+            "what a simulator plays is not known to recorders ahead",
+        ),
+        (
+            more(&inject("5 s", "kind = \"grid-frequency\"\nto = \"49.5 Hz\"")),
+            "the frequency of a network that a simulator plays stays as it is",
+        ),
+        (
+            more("[[check]]\nname = \"dark\"\nkind = \"unserved\"\nsaidi = \"2 h\"\n"),
+            "who has a supply is not recorded where a simulator plays the network",
+        ),
+        (text.replace("fault:digger", "fault:diger"), "no element of the network is called"),
+    ] {
+        let failure = load(&text).err().unwrap();
+        let found = &failure.diagnostics()[0];
+        assert!(found.message.contains(expected), "{found:?}");
+        assert_ne!(found.span, lastmeter_params::Span::default());
+    }
 }
 
 #[test]
