@@ -6,6 +6,7 @@ from decimal import Decimal
 
 # How far before the plant's own instant a meter may notice that its supply is gone.
 EARLY = Decimal("0.05")
+LATE = 10
 
 
 class Outcome:
@@ -81,7 +82,7 @@ class Supply(Judged):
                                 event["device"], since, until))
 
     def compare(self, comparison, name, verdict):
-        outcome, left = Outcome(), list(self.alerts)
+        outcome, left, missing = Outcome(), list(self.alerts), []
         for may_miss, _, device, since, until in sorted(self.wanted):
             fitting = [one for one in left if one[0] == device and since - EARLY <= one[1] <= until]
             if fitting:
@@ -89,12 +90,20 @@ class Supply(Judged):
                 outcome.wanted += not may_miss
             elif not may_miss and until <= self.end:
                 outcome.wanted += 1
-                outcome.missing += 1
+                missing.append((device, until))
+        # A late one is missing, and not one too many besides.
+        for device, until in missing:
+            outcome.missing += 1
+            late = [one for one in left
+                    if one[0] == device and until <= one[1] <= until + LATE * self.within]
+            if late:
+                left.remove(late[0])
         outcome.surplus, outcome.is_listed = len(left), self.is_listed
         outcome.may_lack = int((1.0 - self.share) * outcome.wanted)
         outcome.others = len(self.readings)
         outcome.compare(comparison, name, verdict)
-        comparison.same(f"{name} n", verdict["n"], outcome.wanted + outcome.others)
+        others = outcome.others if outcome.expects_none else 0
+        comparison.same(f"{name} n", verdict["n"], outcome.wanted + others)
 
 
 class VoltageEvents(Judged):
@@ -176,7 +185,8 @@ class VoltageEvents(Judged):
         outcome.is_listed, outcome.others = self.is_listed, len(self.readings)
         outcome.expects_none = self.none
         outcome.compare(comparison, name, verdict)
-        comparison.same(f"{name} n", verdict["n"], outcome.wanted + outcome.others)
+        others = outcome.others if outcome.expects_none else 0
+        comparison.same(f"{name} n", verdict["n"], outcome.wanted + others)
 
 
 class Operated(Judged):

@@ -129,7 +129,7 @@ impl Outcome {
         let verdict = Verdict {
             measured: Some(off as f64).filter(|_| self.unreadable.is_none()),
             limit: Some(self.may_lack as f64),
-            n: self.wanted + self.others,
+            n: self.wanted + if self.expects_none { self.others } else { 0 },
             at: places.map(|(_, at)| at.clone()).next().or_else(|| self.unreadable.clone()),
             ..context.verdict(reason, "1", why)
         };

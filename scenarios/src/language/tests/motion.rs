@@ -67,12 +67,50 @@ fn mistakes_of_a_network_in_motion_are_located() {
         ),
         (
             at("kind = \"restore\"\ninto = \"fault:tree\"") + &at(FAULT),
-            "<\"fault:tree\"> no injection before is a fault `tree`",
+            "<\"1 min\"> fault `tree` is mended at 1 min, and begins at 1 min",
         ),
         (
             at("kind = \"outage\"\ninto = \"line:L1\"")
                 + &at("kind = \"restore\"\ninto = \"line:L1\""),
-            "`L1` is both opened and closed at",
+            "S031 <\"1 min\"> `L1` is opened at 1 min, and closed at 1 min",
+        ),
+        (
+            inject("2 min", FAULT) + &at("kind = \"restore\"\ninto = \"fault:tree\""),
+            "<\"1 min\"> fault `tree` is mended at 1 min, and begins at 2 min",
+        ),
+        (
+            inject("90 s", FAULT) + &inject("2 min", "kind = \"restore\"\ninto = \"fault:tre\""),
+            "<\"fault:tre\"> no injection is a fault `tre`",
+        ),
+        (
+            at("kind = \"outage\"\ninto = \"line:L1\"\nfor = \"3 min\"")
+                + &inject("2 min", "kind = \"outage\"\ninto = \"line:L1\"\nfor = \"3 min\""),
+            "<\"2 min\"> `L1` is opened from 1 min to 4 min, and opened from 2 min to 5 min",
+        ),
+        (
+            at("kind = \"open-conductor\"\ninto = \"line:L1\"\nphases = \"a\"\nfor = \"3 min\"")
+                + &inject("2 min", "kind = \"restore\"\ninto = \"line:L1\""),
+            "<\"2 min\"> `L1` is opened from 1 min to 4 min, and closed at 2 min",
+        ),
+        (
+            at("kind = \"source-voltage\"\ninto = \"source:supply\"\nto = 0.9")
+                + &at("kind = \"source-voltage\"\ninto = \"source:supply\"\nto = 1.1"),
+            "<\"1 min\"> `source:supply` is set at 1 min, and set at 1 min",
+        ),
+        (
+            at("kind = \"source-voltage\"\ninto = \"source:supply\"\nto = 0.9\nover = \"10 s\"")
+                + &inject("65 s", "kind = \"source-voltage\"\ninto = \"source:supply\"\nto = 1.1"),
+            "`source:supply` is set from 1 min to 70 s, and set at 65 s",
+        ),
+        (
+            at("kind = \"load-step\"\ninto = \"load:h1\"\nactive_power = \"1 kW\"")
+                + &at("kind = \"generation-step\"\ninto = \"load:h1\"\nactive_power = \"1 kW\""),
+            "`load:h1` is set at 1 min, and set at 1 min",
+        ),
+        (at("kind = \"fuse\"\ninto = \"line:L1\""), "<\"line:L1\"> there is no fuse at `line:L1`"),
+        (
+            at("kind = \"grid-frequency\"\nto = \"500 Hz\""),
+            "<\"500 Hz\"> the frequency goes 450.0 Hz from 50 Hz",
         ),
         (
             at("kind = \"tap\"\ninto = \"transformer:T9\"\nposition = 1"),
@@ -100,6 +138,25 @@ fn mistakes_of_a_network_in_motion_are_located() {
         let found = folder.mistake(&moving(&more));
         assert!(found.contains(expected), "{found}\nnot {expected}");
     }
+    // The mistake of a fault is one, also where something mends it.
+    let faulty = inject("1 min", &FAULT.replace("line:L1", "line:L7"));
+    let mended = faulty + &inject("2 min", "kind = \"restore\"\ninto = \"fault:tree\"");
+    let failure = folder.load(&moving(&mended)).err().unwrap();
+    assert_eq!(failure.diagnostics().len(), 1, "{:?}", failure.diagnostics());
+    // A ramp may go on where one ends, and mending may stand before the fault.
+    let sound = inject("1 min", "kind = \"outage\"\ninto = \"line:L1\"\nfor = \"1 min\"")
+        + &inject("3 min", "kind = \"outage\"\ninto = \"line:L1\"\nfor = \"1 min\"")
+        + &inject(
+            "1 min",
+            "kind = \"source-voltage\"\ninto = \"source:supply\"\nto = 0.9\nover = \"10 s\"",
+        )
+        + &inject(
+            "70 s",
+            "kind = \"source-voltage\"\ninto = \"source:supply\"\nto = 1.0\nover = \"10 s\"",
+        )
+        + &inject("8 min", "kind = \"restore\"\ninto = \"fault:tree\"")
+        + &inject("6 min", FAULT);
+    folder.load(&moving(&sound)).unwrap();
     // What happens between steps needs a network that has such.
     let found = folder.mistake(&with(&at(FAULT)));
     assert!(found.contains("a `line-fault` happens between the steps"), "{found}");

@@ -165,7 +165,7 @@ fn first_step(values: &Values, raster: &Raster, out: &mut Diagnostics) -> Option
 }
 
 /// Whether two inputs are about the same thing, so that the later one ends the earlier one.
-fn is_same_thing(one: &GridInput, other: &GridInput) -> bool {
+pub(super) fn is_same_thing(one: &GridInput, other: &GridInput) -> bool {
     match (one, other) {
         (GridInput::Breaker { at, .. }, GridInput::Breaker { at: other, .. }) => at == other,
         (GridInput::LoadStep { load, .. }, GridInput::LoadStep { load: other, .. })
@@ -176,6 +176,10 @@ fn is_same_thing(one: &GridInput, other: &GridInput) -> bool {
             GridInput::SourceVoltage { source, .. },
             GridInput::SourceVoltage { source: other, .. },
         ) => source == other,
+        (
+            GridInput::Tap { transformer, winding, .. },
+            GridInput::Tap { transformer: other, winding: other_winding, .. },
+        ) => (transformer, winding) == (other, other_winding),
         _ => false,
     }
 }

@@ -11,6 +11,7 @@ mod inputs;
 mod judged;
 mod loads;
 mod motion;
+mod orders;
 mod pieces;
 mod protection;
 mod recorder;

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
-use lastmeter_grid::motion::{Event, FaultAt, Happening, Options, Resolution, step_remark};
+use lastmeter_grid::motion::{
+    Event, FaultAt, Happening, Options, Protection, Resolution, step_remark,
+};
 use lastmeter_grid::network::{NodeId, Wires};
 use lastmeter_grid::short_circuit::split;
 use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_grid::{Complex64, Network};
-use lastmeter_params::{Code, Diagnostic, Diagnostics, Values};
+use lastmeter_params::{Code, Diagnostic, Diagnostics, Values, nearest};
 use lastmeter_sim::Streams;
 use lastmeter_sim::disturbance::{Change, Disturbance};
 use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
 use super::inputs::{Elements, grid_kind_of, input, is_into_grid};
+use super::orders::{Order, Ordered, do_not_contradict};
 use super::pieces::{Pieces, find, poles, wires_of};
 use super::protection::protectors;
 use super::recorder;
@@ -25,6 +28,9 @@ use crate::language::section::inject::GridInject;
 
 /// A ramp of a source's voltage goes in steps of this length.
 const RAMP_STEP: SimDuration = SimDuration::from_milliseconds(100);
+
+/// Frequencies are measured that far from the rated one (IEC 61000-4-30, 5.1: 42.5 to 57.5 Hz).
+const FREQUENCY_SHARE: f64 = 0.15;
 
 /// The words of `resolution`.
 pub(super) const STEPS: &str = "steps";
@@ -107,8 +113,11 @@ struct Builder<'a, 'b> {
     pieces: Pieces,
     /// The nodes that divide lines, by line and share.
     divided: BTreeMap<(usize, u64), NodeId>,
-    /// Of each injection that is a fault its number and name.
-    faults: Vec<(u32, String)>,
+    /// Of each injection that is a fault its number, name and beginning; also of those with
+    /// mistakes, which are told where they are.
+    faults: Vec<(u32, String, Option<SimDuration>)>,
+    /// What injections order, as written.
+    orders: Vec<Order>,
     /// Of each injection that is a storm what was drawn.
     storms: BTreeMap<usize, Vec<Drawn>>,
     setup: MotionSetup,
@@ -135,17 +144,40 @@ pub(super) fn motion(
         frequency: Vec::new(),
         metered: Vec::new(),
     };
-    let (divided, faults, storms) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-    let mut builder = Builder { network, loads, pieces, divided, faults, storms, setup, out };
+    let mut builder = Builder {
+        network,
+        loads,
+        pieces,
+        divided: BTreeMap::new(),
+        faults: faults(rows),
+        orders: Vec::new(),
+        storms: BTreeMap::new(),
+        setup,
+        out,
+    };
     builder.draw(rows, streams);
     builder.divide(rows);
     for (number, row) in rows.iter().enumerate().filter(|(_, row)| is_into_grid(row)) {
         let (Some(kind), Some(values)) = (grid_kind_of(row), row.values.as_ref()) else { continue };
         builder.take(number, kind, values);
     }
-    builder.do_not_contradict();
+    do_not_contradict(&builder.orders, builder.network, builder.out);
     builder.frequency_has_no_faults(rows);
     builder.setup
+}
+
+/// The faults of injections, by which they may be ended.
+fn faults(rows: &[Row<'_>]) -> Vec<(u32, String, Option<SimDuration>)> {
+    let fault = |(number, row): (usize, &Row<'_>)| {
+        let kind = grid_kind_of(row)?;
+        if !matches!(kind, GridInject::NodeFault | GridInject::LineFault) {
+            return None;
+        }
+        let name = row.text("name").map_or_else(|| (number + 1).to_string(), |(it, _)| it.into());
+        let at = row.values.as_ref().map(|values| values.duration("at"));
+        Some((u32::try_from(number).ok()?, name, at))
+    };
+    rows.iter().enumerate().filter_map(fault).collect()
 }
 
 impl Builder<'_, '_> {
@@ -269,10 +301,10 @@ impl Builder<'_, '_> {
             GridInject::Breaker => {
                 let is_closed = values.text("state") != super::super::inject::OPEN;
                 let switch = self.pieces.switch(into, span, self.network, self.out)?;
-                self.switch(at, switch, Pole::All, is_closed);
+                self.switch((at, None), (switch, Pole::All, is_closed), values);
             }
             GridInject::OpenConductor | GridInject::Fuse | GridInject::Outage => {
-                self.opened(at, values)?;
+                self.opened(kind, at, values)?;
             }
             GridInject::Restore => self.restored(at, values)?,
             GridInject::Frequency => self.frequency(at, values),
@@ -285,12 +317,12 @@ impl Builder<'_, '_> {
                 };
                 let load = self.loads.find(name, span, self.out)?;
                 let change_va = Complex64::new(-values.si("active_power"), 0.0);
-                self.setup.changes.push((at, GridInput::LoadStep { load, change_va }));
+                self.change((at, at), GridInput::LoadStep { load, change_va }, values);
             }
             GridInject::LoadStep | GridInject::SetPoint => {
                 let elements = Elements::new(self.network, self.loads);
                 let change = input(kind, values, &elements, self.out)?;
-                self.setup.changes.push((at, change));
+                self.change((at, at), change, values);
             }
             GridInject::SourceVoltage => self.source_voltage(at, values)?,
             GridInject::Tap => self.tap(at, values)?,
@@ -314,9 +346,12 @@ impl Builder<'_, '_> {
     }
 
     /// Something is opened, perhaps for a while.
-    fn opened(&mut self, at: SimDuration, values: &Values) -> Option<()> {
+    fn opened(&mut self, kind: GridInject, at: SimDuration, values: &Values) -> Option<()> {
         let (into, span) = (values.text("into"), values.span_of("into"));
         let switch = self.pieces.switch(into, span, self.network, self.out)?;
+        if kind == GridInject::Fuse {
+            self.has_fuse(switch, values)?;
+        }
         let phases = values.text_opt("phases").unwrap_or("abc");
         let Some(poles) = poles(self.network, switch, phases) else {
             let message = format!("`{into}` does not have all of the phases {phases}");
@@ -325,10 +360,8 @@ impl Builder<'_, '_> {
             return None;
         };
         for pole in poles {
-            self.switch(at, switch, pole, false);
-            if let Some(length) = values.duration_opt("for") {
-                self.switch(at + length, switch, pole, true);
-            }
+            let until = values.duration_opt("for").map(|length| at + length);
+            self.switch((at, until), (switch, pole, false), values);
         }
         Some(())
     }
@@ -338,27 +371,85 @@ impl Builder<'_, '_> {
         let (into, span) = (values.text("into"), values.span_of("into"));
         let Some(name) = into.strip_prefix("fault:") else {
             let switch = self.pieces.switch(into, span, self.network, self.out)?;
-            self.switch(at, switch, Pole::All, true);
+            self.switch((at, None), (switch, Pole::All, true), values);
             return Some(());
         };
-        let Some((id, _)) = self.faults.iter().find(|(_, own)| own == name) else {
-            let message = format!("no injection before is a fault `{name}`");
-            let label = "expected the `name` of a fault further up";
-            self.out.report(Code::BAD_NAME, span, message, label);
+        let Some((id, _, begins)) = self.faults.iter().find(|(_, own, _)| own == name) else {
+            let names = self.faults.iter().map(|(_, name, _)| name.as_str());
+            let near = nearest(name, names).map(|near| format!("did you mean `fault:{near}`?"));
+            let message = format!("no injection is a fault `{name}`");
+            let label = "expected the `name` of a fault";
+            self.out.report_with_help(Code::BAD_NAME, span, message, label, near);
             return None;
         };
+        // The mistakes of the fault itself were told.
+        let begins = (*begins)?;
+        if begins >= at {
+            let message = format!("fault `{name}` is mended at {at}, and begins at {begins}");
+            let label = "expected a time after that";
+            self.out.report(Code::OVERLAP, values.span_of("at"), message, label);
+            return None;
+        }
         let what = Happening::Clear { id: *id };
         self.setup.events.push(Event { at_ns: at.0, what });
         Some(())
     }
 
-    fn switch(&mut self, at: SimDuration, switch: usize, pole: Pole, is_closed: bool) {
-        let what = if is_closed {
-            Happening::Close { switch, pole }
-        } else {
-            Happening::Open { switch, pole }
+    /// A switch is opened or closed, and perhaps put back.
+    fn switch(
+        &mut self,
+        (from, until): (SimDuration, Option<SimDuration>),
+        (switch, pole, is_closed): (usize, Pole, bool),
+        values: &Values,
+    ) {
+        let mut order = |at: SimDuration, is_closed: bool| {
+            let what = if is_closed {
+                Happening::Close { switch, pole }
+            } else {
+                Happening::Open { switch, pole }
+            };
+            self.setup.events.push(Event { at_ns: at.0, what });
         };
-        self.setup.events.push(Event { at_ns: at.0, what });
+        order(from, is_closed);
+        if let Some(until) = until {
+            order(until, !is_closed);
+        }
+        let (to, span) = (until.unwrap_or(from), values.span_of("at"));
+        let what = Ordered::Switch { switch, pole, is_closed };
+        self.orders.push(Order { from, to, what, span });
+    }
+
+    /// A load, a source or a tap changes, perhaps by a ramp of which this is the end.
+    fn change(
+        &mut self,
+        (from, to): (SimDuration, SimDuration),
+        input: GridInput,
+        values: &Values,
+    ) {
+        self.setup.changes.push((to, input));
+        let (what, span) = (Ordered::Input(input), values.span_of("at"));
+        self.orders.push(Order { from, to, what, span });
+    }
+
+    /// Whether there is a fuse in a switch.
+    fn has_fuse(&mut self, switch: usize, values: &Values) -> Option<()> {
+        let all = &self.setup.protectors;
+        let mut fuses = all.iter().filter(|it| matches!(it.what, Protection::Fuse { .. }));
+        if fuses.clone().any(|it| it.switch == switch) {
+            return Some(());
+        }
+        let message = format!("there is no fuse at `{}`", values.text("into"));
+        let label = match fuses.next() {
+            None => "expected a `[[grid.protection]]` of kind `fuse-link` there".to_owned(),
+            Some(first) => {
+                let rest = fuses.map(|it| it.name.to_string());
+                let names: Vec<String> =
+                    std::iter::once(first.name.to_string()).chain(rest).collect();
+                format!("expected where one is: {}", names.join(", "))
+            }
+        };
+        self.out.report(Code::DOES_NOT_FIT, values.span_of("into"), message, label);
+        None
     }
 
     fn fault(&mut self, number: usize, node: NodeId, values: &Values) -> Option<()> {
@@ -391,7 +482,6 @@ impl Builder<'_, '_> {
             angle_rad: values.si_opt("angle").map(|angle| angle.rem_euclid(TAU)),
             extinguishes_s: values.si_opt("extinguishes"),
         };
-        self.faults.push((id, name));
         self.setup.events.push(Event { at_ns: at.0, what: Happening::Fault(fault) });
         if let Some(length) = values.duration_opt("for") {
             let what = Happening::Clear { id };
@@ -429,7 +519,7 @@ impl Builder<'_, '_> {
             self.setup.changes.push((when, GridInput::SourceVoltage { source, voltage_pu }));
         }
         let last = GridInput::SourceVoltage { source, voltage_pu: to };
-        self.setup.changes.push((at + over, last));
+        self.change((at, at + over), last, values);
         Some(())
     }
 
@@ -451,12 +541,22 @@ impl Builder<'_, '_> {
             self.out.report(Code::DOES_NOT_FIT, values.span_of("position"), why.to_string(), label);
             return None;
         }
-        self.setup.changes.push((at, change));
+        self.change((at, at), change, values);
         Some(())
     }
 
     fn frequency(&mut self, at: SimDuration, values: &Values) {
         let (to_hz, over) = (values.si("to"), values.duration("over"));
+        let rated_hz = self.network.frequency_hz;
+        let swing_hz = values.si_opt("swing").unwrap_or(0.0).abs();
+        let farthest_hz = (to_hz - rated_hz).abs() + swing_hz;
+        if farthest_hz > FREQUENCY_SHARE * rated_hz {
+            let message = format!("the frequency goes {farthest_hz:.1} Hz from {rated_hz} Hz");
+            let label =
+                format!("expected at most {} %, all that meters measure", 100.0 * FREQUENCY_SHARE);
+            self.out.report(Code::OUT_OF_RANGE, values.span_of("to"), message, label);
+            return;
+        }
         let mut push = |at: SimDuration, to_hz: f64, over: SimDuration| {
             let change = Change::Frequency { to_hz, over };
             self.setup.frequency.push(Disturbance { at, length: None, change });
@@ -472,29 +572,6 @@ impl Builder<'_, '_> {
             from = from + half;
         }
         push(from, to_hz, half);
-    }
-
-    /// Of one element there is not both opening and closing at one instant.
-    fn do_not_contradict(&mut self) {
-        let events = &self.setup.events;
-        let switched = |event: &Event| match event.what {
-            Happening::Open { switch, pole } => Some((event.at_ns, switch, pole, false)),
-            Happening::Close { switch, pole } => Some((event.at_ns, switch, pole, true)),
-            _ => None,
-        };
-        let all: Vec<_> = events.iter().filter_map(switched).collect();
-        for (place, one) in all.iter().enumerate() {
-            let meets = |other: &&(i64, usize, Pole, bool)| {
-                (other.0, other.1) == (one.0, one.1) && other.2 == one.2 && other.3 != one.3
-            };
-            if all[..place].iter().any(|other| meets(&other)) {
-                let name = &self.network.switches[one.1].name;
-                let at = SimDuration(one.0);
-                let message = format!("`{name}` is both opened and closed at {at}");
-                let label = "these injections contradict each other";
-                self.out.report(Code::OVERLAP, lastmeter_params::Span::default(), message, label);
-            }
-        }
     }
 
     /// Waves have the rated frequency.

@@ -1,0 +1,119 @@
+//! Injections into a network in motion that contradict each other: one of them would never be
+//! played as it is written.
+
+use lastmeter_grid::Network;
+use lastmeter_grid::transient::Pole;
+use lastmeter_params::{Code, Diagnostics, Span};
+use lastmeter_sim::grid::GridInput;
+use lastmeter_units::SimDuration;
+
+use super::inputs::is_same_thing;
+
+/// What an injection orders, from when until when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    pub(super) from: SimDuration,
+    /// The end of an outage with its own, or of a ramp; else as it begins.
+    pub(super) to: SimDuration,
+    pub(super) what: Ordered,
+    /// Where its instant is written.
+    pub(super) span: Span,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ordered {
+    Switch { switch: usize, pole: Pole, is_closed: bool },
+    Input(GridInput),
+}
+
+impl Order {
+    /// Whether both are about one thing.
+    fn is_about(&self, other: &Self) -> bool {
+        match (&self.what, &other.what) {
+            (
+                Ordered::Switch { switch, pole, .. },
+                Ordered::Switch { switch: other, pole: other_pole, .. },
+            ) => {
+                let is_any = [pole, other_pole].contains(&&Pole::All);
+                switch == other && (is_any || pole == other_pole)
+            }
+            (Ordered::Input(one), Ordered::Input(other)) => is_same_thing(one, other),
+            _ => false,
+        }
+    }
+
+    /// Whether both can be played: two that are the same can.
+    fn contradicts(&self, other: &Self) -> bool {
+        let is_same = match (&self.what, &other.what) {
+            (
+                Ordered::Switch { is_closed, .. },
+                Ordered::Switch { is_closed: other_closed, .. },
+            ) => is_closed == other_closed,
+            (Ordered::Input(one), Ordered::Input(two)) => one == two,
+            _ => false,
+        };
+        let is_same = is_same && (self.from, self.to) == (other.from, other.to);
+        let (after, until) = (self.after_ns().max(other.after_ns()), self.to.min(other.to));
+        after < until.0 && !is_same
+    }
+
+    /// It sets something after this instant, up to its end: a ramp not yet where it begins.
+    fn after_ns(&self) -> i64 {
+        let is_ramp = matches!(self.what, Ordered::Input(_)) && self.to > self.from;
+        if is_ramp { self.from.0 } else { self.from.0 - 1 }
+    }
+
+    fn word(&self) -> &'static str {
+        match self.what {
+            Ordered::Switch { is_closed: true, .. } => "closed",
+            Ordered::Switch { is_closed: false, .. } => "opened",
+            Ordered::Input(_) => "set",
+        }
+    }
+
+    fn when(&self) -> String {
+        if self.to > self.from {
+            format!("from {} to {}", self.from, self.to)
+        } else {
+            format!("at {}", self.from)
+        }
+    }
+
+    fn element(&self, network: &Network) -> String {
+        let (what, name) = match self.what {
+            Ordered::Switch { switch, .. } => return network.switches[switch].name.to_string(),
+            Ordered::Input(input) => match input {
+                GridInput::Breaker { .. } => return "a breaker".to_owned(),
+                GridInput::LoadStep { load, .. } | GridInput::LoadSetPoint { load, .. } => {
+                    ("load", &network.loads[load].name)
+                }
+                GridInput::SourceVoltage { source, .. } => {
+                    ("source", &network.sources[source].name)
+                }
+                GridInput::Tap { transformer, .. } => {
+                    ("transformer", &network.transformers[transformer].name)
+                }
+            },
+        };
+        format!("{what}:{name}")
+    }
+}
+
+/// Reports each order that contradicts one that stands before it in the file.
+pub(super) fn do_not_contradict(orders: &[Order], network: &Network, out: &mut Diagnostics) {
+    for (place, one) in orders.iter().enumerate() {
+        let meets = |other: &&Order| one.is_about(other) && one.contradicts(other);
+        let Some(other) = orders[..place].iter().find(meets) else { continue };
+        let element = one.element(network);
+        let message = format!(
+            "`{element}` is {} {}, and {} {}",
+            other.word(),
+            other.when(),
+            one.word(),
+            one.when()
+        );
+        let label = "these injections contradict each other";
+        let help = "let one begin where the other one ends, or later".to_owned();
+        out.report_with_help(Code::OVERLAP, one.span, message, label, Some(help));
+    }
+}
