@@ -22,7 +22,7 @@ use crate::reading::{Energy, Totaliser};
 use crate::register::Registers;
 use crate::reporter::{NO_BREAKER, NO_POINTS, event};
 use crate::sampled::Sampled;
-use crate::supply::Supply;
+use crate::supply::{OnePeriod, Supply};
 use crate::voltage_events::VoltageEvents;
 use crate::window::{MeasuredWindow, PHASES_MAX};
 use crate::windows::ClosedForm;
@@ -86,6 +86,8 @@ pub(crate) struct Meter {
     waiting: VecDeque<MeasuredWindow>,
     /// Up to when spectra have been taken.
     spectra_until: SimDuration,
+    /// The voltages of the last period, of a meter whose voltages are known as spectra.
+    last_period: OnePeriod,
     /// Whether a voltage was interrupted, or the meter dark, since the last reading.
     is_interrupted: bool,
     /// Phases whose next value of Pst is of ten minutes that were not all measured.
@@ -102,6 +104,7 @@ impl Meter {
             held: Vec::new(),
             waiting: VecDeque::new(),
             spectra_until: SimDuration::ZERO,
+            last_period: OnePeriod::default(),
             is_interrupted: false,
             is_pst_partial: [false; PHASES_MAX],
             parts,
@@ -240,10 +243,14 @@ impl Meter {
                           fidelity = \"samples\"";
             event(out, EventKind::BeyondRange, detail);
         }
-        self.take_spectrum_voltages(spectrum, out);
+        let mut crossings = self.crossings(until, spectrum);
         loop {
             let change = self.parts.supply.as_ref().and_then(|supply| supply.state().next_change());
-            if let Some(at) = change.filter(|&at| at <= until && at <= self.next_due) {
+            let first = change.map_or(self.next_due, |at| at.min(self.next_due)).min(until);
+            if let Some((at, above)) = crossings.pop_front_if(|(at, _)| *at <= first) {
+                self.complete_windows(at);
+                self.crossed(at, above, out);
+            } else if let Some(at) = change.filter(|&at| at <= until && at <= self.next_due) {
                 self.complete_windows(at);
                 self.pass(at, out);
             } else if self.next_due <= until {

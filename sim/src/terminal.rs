@@ -172,6 +172,14 @@ impl Terminal {
         }
     }
 
+    /// The fundamental's frequency at an instant, as it is set; hertz.
+    pub(crate) fn frequency_at(&self, at: SimDuration) -> f64 {
+        match &*self.waveform {
+            Waveform::Timeline(timeline) => timeline.frequency_at(at.into()),
+            Waveform::Loop(_) => self.fundamental_hz(),
+        }
+    }
+
     /// The reference values of a span. To be preferred to [`Self::reference`] for several values
     /// of one span, since they share most of the work.
     pub fn truth(&self, span: ReferenceSpan) -> Truth<'_> {

@@ -164,6 +164,11 @@ impl Timeline {
         self.pieces.first().map_or(f64::NAN, |piece| piece.wave.fundamental_hz())
     }
 
+    /// The fundamental's frequency at an instant, as it is set.
+    pub(crate) fn frequency_at(&self, at: Instant) -> f64 {
+        self.pieces.get(self.index_at(at)).map_or(f64::NAN, |it| it.wave.frequency().at(at))
+    }
+
     /// The spectrum, if it never changes.
     pub(crate) fn only_spectrum(&self) -> Option<&Spectrum> {
         match &self.pieces[..] {

@@ -157,14 +157,24 @@ impl<'a> Scan<'a> {
     /// Instant by instant: its number, and the RMS value of each phase over the period before it.
     fn each(&self, mut look: impl FnMut(u64, &[f64])) {
         let mut values = Vec::new();
-        for number in self.ranges.iter().flat_map(|(first, last)| *first..=*last) {
-            let to_s = self.at_s(number);
-            let from = SimDuration::from_seconds_f64(to_s - self.period_s);
-            let to = SimDuration::from_seconds_f64(to_s);
-            values.clear();
-            values.extend(self.terminal.voltages_rms(from, to));
-            look(number, &values);
+        for (first, last) in &self.ranges {
+            let period_s = self.period_at_s(self.at_s(*first));
+            for number in *first..=*last {
+                let to_s = self.at_s(number);
+                let from = SimDuration::from_seconds_f64(to_s - period_s);
+                let to = SimDuration::from_seconds_f64(to_s);
+                values.clear();
+                values.extend(self.terminal.voltages_rms(from, to));
+                look(number, &values);
+            }
         }
+    }
+
+    /// The period at an instant: over another length the RMS value of a sine is not its own.
+    fn period_at_s(&self, at_s: f64) -> f64 {
+        let period_s = 1.0 / self.terminal.frequency_at(SimDuration::from_seconds_f64(at_s));
+        // What is looked at begins with the second rated period.
+        if period_s > 0.0 && period_s <= 2.0 * self.period_s { period_s } else { self.period_s }
     }
 }
 

@@ -3,7 +3,9 @@
 //! With samples the voltages are its half-cycle RMS values, and it notices that one changes at the
 //! end of the cycle that shows it. Windows wait until it is known whether the meter worked all
 //! through them: what is reported does not depend on how samples were cut. With windows the
-//! voltages are those of the spectrum.
+//! voltages are those of the spectrum, over the last period too.
+
+use std::collections::VecDeque;
 
 use lastmeter_sim::{ChannelSpectrum, Spectrum};
 use lastmeter_units::SimDuration;
@@ -12,7 +14,7 @@ use lastmeter_wire::flexmeter::AlertLevel;
 use super::{Acquisition, Meter};
 use crate::border::{EventKind, Output};
 use crate::reporter::{Alert, event};
-use crate::supply::{Happened, Supply};
+use crate::supply::{Above, Happened, Supply};
 use crate::voltage_events::{EndedEvent, SeenVoltage, VoltageEvents};
 use crate::window::PHASES_MAX;
 
@@ -88,12 +90,27 @@ impl Meter {
         }
     }
 
-    /// Takes the voltages of the spectrum that holds from where the last one ended.
-    pub(super) fn take_spectrum_voltages(&mut self, spectrum: &Spectrum, out: &mut Vec<Output>) {
-        let at = self.spectra_until;
-        let Some(supply) = &mut self.parts.supply else { return };
-        let happened = supply.see(at, spectrum.voltages.iter().map(rms).enumerate());
-        self.follow(happened, out);
+    /// Takes the voltages of the spectrum that holds from where the last one ended up to an
+    /// instant; gives when they cross what the supply looks at.
+    pub(super) fn crossings(
+        &mut self,
+        until: SimDuration,
+        spectrum: &Spectrum,
+    ) -> VecDeque<(SimDuration, Above)> {
+        let Some(supply) = &self.parts.supply else { return VecDeque::new() };
+        let mut squares = [0.0; PHASES_MAX];
+        for (square, channel) in squares.iter_mut().zip(&spectrum.voltages) {
+            *square = mean_square(channel);
+        }
+        let period = SimDuration::from_seconds_f64(1.0 / spectrum.fundamental_hz.max(1.0));
+        let looked_at = (period, supply.levels_v());
+        self.last_period.take((self.spectra_until, until), squares, looked_at)
+    }
+
+    /// The voltages cross what the supply looks at.
+    pub(super) fn crossed(&mut self, at: SimDuration, above: Above, out: &mut Vec<Output>) {
+        let happened = self.parts.supply.as_mut().map(|supply| supply.turn(at, above));
+        self.follow(happened.unwrap_or_default(), out);
     }
 
     /// Does what follows from what became of the supply.
@@ -195,7 +212,7 @@ fn voltage_alert(ended: &EndedEvent, seen_s: f64) -> (SimDuration, Alert) {
 }
 
 /// RMS of a channel.
-fn rms(channel: &ChannelSpectrum) -> f64 {
+fn mean_square(channel: &ChannelSpectrum) -> f64 {
     let tones: f64 = channel.tones.iter().map(|tone| tone.rms * tone.rms).sum();
-    (channel.dc * channel.dc + tones + channel.noise_rms * channel.noise_rms).sqrt()
+    channel.dc * channel.dc + tones + channel.noise_rms * channel.noise_rms
 }

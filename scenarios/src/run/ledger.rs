@@ -267,7 +267,11 @@ impl Account {
             }
             None if self.may_leave_out => is_whole(span.from),
             None => {
-                span.from.0 >= 0 && span.from <= SPAN_LAG_MAX && span.registers_from == span.from
+                let first = span.registers_from;
+                let is_dark_before = self.darkness.lies_between(first, span.from);
+                first.0 >= 0
+                    && first <= SPAN_LAG_MAX
+                    && (span.from == first || (span.from > first && is_dark_before))
             }
         };
         let ends_well = span.to <= instant && instant - span.to <= SPAN_LAG_MAX;

@@ -16,6 +16,10 @@ use crate::language::Scenario;
 /// A watt-hour in joules.
 const WATT_HOUR_J: f64 = 3600.0;
 
+/// So many times the voltage that a device needs, all phases together never have less over a period
+/// in which a device may find less: parts of sines have more than their mean square.
+const NEARLY: f64 = 1.42;
+
 /// A supply that is gone for so long is noticed: two periods.
 const SURELY_NOTICED: SimDuration = SimDuration::from_milliseconds(40);
 
@@ -70,13 +74,32 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
     let mut notes = Vec::new();
     if let Some(facts) = device.supply() {
         let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
-        for Outage { gap, dark, tells, tells_back } in outages(&facts, &gaps) {
+        // Brief ones that are nearly so: over a period by itself some phase has a little more.
+        for gap in gaps_of_supply(terminal, NEARLY * facts.minimum_v, until) {
+            let Some(to) = gap.to.filter(|to| *to - gap.from < SURELY_NOTICED) else { continue };
+            if gaps.iter().any(|it| it.from <= to && it.to.is_none_or(|to| gap.from <= to)) {
+                continue;
+            }
+            let lost = event(gap.from, EventKind::SupplyLost).with(field::GASPS, facts.gasps);
+            let back = event(to, EventKind::SupplyReturned)
+                .with(field::REPORTS, facts.reports)
+                .with(field::BOOT_S, 0.0);
+            notes.extend([lost, back].map(|it| it.with(field::IS_CERTAIN, false)));
+        }
+        for Outage { gap, dark, tells, tells_back, flutter } in outages(&facts, &gaps) {
             // A shorter one lies within what meters look at as a whole, and may be missed.
             let is_certain = gap.to.is_none_or(|to| to - gap.from >= SURELY_NOTICED);
             let lost = event(gap.from, EventKind::SupplyLost)
                 .with(field::GASPS, facts.gasps && tells)
                 .with(field::IS_CERTAIN, is_certain);
             notes.push(lost);
+            for (back, lost) in flutter.into_iter().filter(|_| tells) {
+                let back = event(back, EventKind::SupplyReturned)
+                    .with(field::REPORTS, facts.reports)
+                    .with(field::BOOT_S, 0.0);
+                let lost = event(lost, EventKind::SupplyLost).with(field::GASPS, facts.gasps);
+                notes.extend([back, lost].map(|it| it.with(field::IS_CERTAIN, false)));
+            }
             let Some(to) = gap.to else { continue };
             let boot = if dark.is_some() { facts.boot } else { SimDuration::ZERO };
             let back = event(to, EventKind::SupplyReturned)

@@ -56,7 +56,7 @@ impl Darkness {
 }
 
 /// A gap of supply, and what a device makes of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outage {
     pub(crate) gap: Gap,
     /// Since when and until when it does not work.
@@ -65,18 +65,26 @@ pub(crate) struct Outage {
     pub(crate) tells: bool,
     /// Whether it comes to work again after it, and can tell that.
     pub(crate) tells_back: bool,
+    /// When the voltage was back within it for next to nothing, and gone again: who notices tells.
+    pub(crate) flutter: Vec<(SimDuration, SimDuration)>,
 }
 
 /// Two periods: what comes back for less may be missed.
 const FLUTTER: SimDuration = SimDuration::from_milliseconds(40);
 
+/// When the voltage was back, and gone again.
+type Flutter = Vec<(SimDuration, SimDuration)>;
+
 /// Gaps with next to nothing between them are one.
-fn without_flutter(gaps: &[Gap]) -> Vec<Gap> {
-    let mut joined: Vec<Gap> = Vec::new();
+fn without_flutter(gaps: &[Gap]) -> Vec<(Gap, Flutter)> {
+    let mut joined: Vec<(Gap, Flutter)> = Vec::new();
     for gap in gaps {
         match joined.last_mut() {
-            Some(last) if last.to.is_some_and(|to| gap.from - to < FLUTTER) => last.to = gap.to,
-            _ => joined.push(*gap),
+            Some((last, flutter)) if last.to.is_some_and(|to| gap.from - to < FLUTTER) => {
+                flutter.extend(last.to.map(|to| (to, gap.from)));
+                last.to = gap.to;
+            }
+            _ => joined.push((*gap, Vec::new())),
         }
     }
     joined
@@ -85,9 +93,9 @@ fn without_flutter(gaps: &[Gap]) -> Vec<Gap> {
 /// What gaps, in order, make of a device.
 pub(crate) fn outages(facts: &SupplyFacts, gaps: &[Gap]) -> Vec<Outage> {
     let mut outages: Vec<Outage> = Vec::new();
-    for gap in without_flutter(gaps) {
+    for (gap, flutter) in without_flutter(gaps) {
         // One that comes while it starts finds it without anything to hold out with.
-        let works_from = outages.last().and_then(|last| last.dark).and_then(|(_, to)| to);
+        let works_from = outages.last().and_then(|last: &Outage| last.dark).and_then(|(_, to)| to);
         let was_starting = works_from.is_some_and(|from| gap.from < from);
         if let Some(last) = outages.last_mut().filter(|_| was_starting) {
             last.tells_back = false;
@@ -99,7 +107,7 @@ pub(crate) fn outages(facts: &SupplyFacts, gaps: &[Gap]) -> Vec<Outage> {
             Some(to) => Some((from, Some(to.max(from) + facts.boot))),
             None => Some((from, None)),
         };
-        outages.push(Outage { gap, dark, tells: !was_starting, tells_back: true });
+        outages.push(Outage { gap, dark, tells: !was_starting, tells_back: true, flutter });
     }
     outages
 }

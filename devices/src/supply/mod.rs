@@ -7,6 +7,10 @@
 
 use lastmeter_units::SimDuration;
 
+mod one_period;
+
+pub(crate) use one_period::{Above, OnePeriod};
+
 use crate::border::SupplyFacts;
 use crate::gaussian::Gaussian;
 use crate::window::PHASES_MAX;
@@ -198,8 +202,19 @@ impl Supply {
         }
         let minimum_v = self.facts.minimum_v;
         let is_above = |least_v| self.voltages_v.iter().take(self.phases).any(|u| *u >= least_v);
-        let has_voltage = is_above(minimum_v);
-        let is_low = !is_above(self.gasp.below_v);
+        let above = [is_above(minimum_v), is_above(self.gasp.below_v)];
+        self.turn(at, above)
+    }
+
+    /// The voltages below which it has no supply, and below which it sends its last gasp.
+    pub(crate) fn levels_v(&self) -> [f64; 2] {
+        [self.facts.minimum_v, self.gasp.below_v]
+    }
+
+    /// From an instant on any phase is above these levels, or none.
+    pub(crate) fn turn(&mut self, at: SimDuration, above: Above) -> Vec<Happened> {
+        let [has_voltage, is_quiet] = above;
+        let is_low = !is_quiet;
         let mut happened = Vec::new();
         self.state.see(at, has_voltage, &mut happened);
         if is_low && has_voltage && !self.is_alarmed && !self.state.is_dark() {
