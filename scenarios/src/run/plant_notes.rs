@@ -86,7 +86,7 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
                 .with(field::BOOT_S, 0.0);
             notes.extend([lost, back].map(|it| it.with(field::IS_CERTAIN, false)));
         }
-        for Outage { gap, dark, tells, tells_back, flutter } in outages(&facts, &gaps) {
+        for Outage { gap, dark, tells, tells_back, flutter, .. } in outages(&facts, &gaps) {
             // A shorter one lies within what meters look at as a whole, and may be missed.
             let is_certain = gap.to.is_none_or(|to| to - gap.from >= SURELY_NOTICED);
             let lost = event(gap.from, EventKind::SupplyLost)

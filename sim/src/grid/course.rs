@@ -84,6 +84,9 @@ pub struct Interruption {
 /// network that has lost a phase has no solution.
 const BAND: VoltageBand = VoltageBand { lowest: 0.8, highest: 1.2, turned: None };
 
+/// So many values of waves are kept: 4 GiB.
+const VALUES_MAX: usize = 1 << 29;
+
 /// How long something stays, and the pairs of a probe.
 type SteadyPart = (SimDuration, Vec<Pair>);
 
@@ -121,7 +124,7 @@ impl Feeder {
         let mut ahead = changes.iter().peekable();
         let mut sections = Vec::new();
         let mut steps: Vec<Step> = Vec::with_capacity(setup.raster.steps);
-        let mut reached_ns = 0;
+        let (mut reached_ns, mut kept) = (0, 0);
         for step in 0..setup.raster.steps {
             let begin = setup.raster.begin(step);
             let end = begin + setup.raster.step;
@@ -138,7 +141,14 @@ impl Feeder {
                 if from_ns < to.0 {
                     let played = motion.play(plant.network(), &flow, (from_ns, to.0));
                     let (more, until_ns) = played.map_err(failed(from))?;
-                    sections.extend(more.into_iter().map(|it| only_metered(it, &wanted.metered)));
+                    for section in more {
+                        let section = only_metered(section, &wanted.metered);
+                        kept += values_of(&section);
+                        sections.push(section);
+                    }
+                    if kept > VALUES_MAX {
+                        return Err(FeederFailure::Waveforms { at: to });
+                    }
                     reached_ns = until_ns;
                 }
                 if steps.len() == step {
@@ -266,6 +276,13 @@ impl Feeder {
         }
         (points, excerpts)
     }
+}
+
+/// How many values of waves a section keeps.
+fn values_of(section: &Section) -> usize {
+    let Stretch::Waves(waves) = &section.what else { return 0 };
+    waves.at_s.len()
+        + waves.probes.iter().flatten().map(|it| it.0.len() + it.1.len()).sum::<usize>()
 }
 
 /// A section without the waves that nobody looks at: those of a large network take gigabytes.

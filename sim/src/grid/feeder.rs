@@ -89,6 +89,11 @@ pub struct StepFailure {
 pub enum FeederFailure {
     /// A step has no solution.
     Step(StepFailure),
+    /// The waveforms that meters look at are more than can be kept.
+    Waveforms {
+        /// By when, since the start.
+        at: SimDuration,
+    },
     /// What happens between steps cannot be played.
     Motion {
         /// From when on, since the start.
@@ -113,6 +118,9 @@ impl std::fmt::Display for FeederFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Step(StepFailure { step, why, .. }) => write!(f, "step {}: {why}", step + 1),
+            Self::Waveforms { at } => {
+                write!(f, "{} s after the start: too many waveforms", at.as_seconds_f64())
+            }
             Self::Motion { at, why } => {
                 write!(f, "{} s after the start: {why}", at.as_seconds_f64())
             }

@@ -204,7 +204,8 @@ class Operated(Judged):
         if event["kind"] != "operated":
             return
         since = self.seconds(event["time"]) - self.start
-        for one in self.expect:
+        # Whose time is over first has the first choice.
+        for one in sorted(self.expect, key=lambda one: one[2]):
             wanted, first, last, lacking = one
             if (lacking and wanted["what"] == event["what"] and first <= since <= last
                     and fnmatch.fnmatchcase(event["element"], wanted["element"])):

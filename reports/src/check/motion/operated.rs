@@ -122,7 +122,8 @@ impl Check for Operated {
                 && one.element.matches(element)
                 && (one.from..=one.to).contains(&at)
         };
-        if let Some(one) = self.expect.iter_mut().find(fits) {
+        // Whose time is over first has the first choice.
+        if let Some(one) = self.expect.iter_mut().filter(fits).min_by_key(|one| one.to) {
             one.came += 1;
             self.seen += 1;
         } else if self.element.matches(element) && self.only {

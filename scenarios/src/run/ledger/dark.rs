@@ -18,6 +18,8 @@ const FIRST_WINDOW: SimDuration = SimDuration::from_milliseconds(700);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Darkness {
     times: Vec<(SimDuration, Option<SimDuration>)>,
+    /// Whether each is certain: the supply may have been back within the hold-up.
+    certain: Vec<bool>,
 }
 
 impl Darkness {
@@ -29,17 +31,25 @@ impl Darkness {
     ) -> Self {
         let (Some(facts), Some(terminal)) = (facts, terminal) else { return Self::default() };
         let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
-        Self { times: outages(facts, &gaps).iter().filter_map(|it| it.dark).collect() }
+        Self::of_gaps(facts, &gaps)
+    }
+
+    fn of_gaps(facts: &SupplyFacts, gaps: &[Gap]) -> Self {
+        let outages = outages(facts, gaps);
+        let dark = outages.iter().filter_map(|it| Some((it.dark?, it.is_dark_for_certain)));
+        let (times, certain) = dark.unzip();
+        Self { times, certain }
     }
 
     /// Whether a reading of an instant is owed. Around the borders only if it was made.
     pub(crate) fn owes(&self, due: SimDuration, is_made: bool) -> bool {
-        for &(from, to) in &self.times {
+        for (&(from, to), is_certain) in self.times.iter().zip(&self.certain) {
             let is_after = to.is_some_and(|to| due > to + FIRST_WINDOW);
             if due < from - NOTICES || is_after {
                 continue;
             }
-            let is_inside = due > from + NOTICES && to.is_none_or(|to| due < to - NOTICES);
+            let is_inside =
+                *is_certain && due > from + NOTICES && to.is_none_or(|to| due < to - NOTICES);
             return !is_inside && is_made;
         }
         true
@@ -61,6 +71,8 @@ pub(crate) struct Outage {
     pub(crate) gap: Gap,
     /// Since when and until when it does not work.
     pub(crate) dark: Option<(SimDuration, Option<SimDuration>)>,
+    /// Whether that is so whatever periods it looks at.
+    pub(crate) is_dark_for_certain: bool,
     /// Whether it can tell that it is without a supply: it was at work.
     pub(crate) tells: bool,
     /// Whether it comes to work again after it, and can tell that.
@@ -107,7 +119,11 @@ pub(crate) fn outages(facts: &SupplyFacts, gaps: &[Gap]) -> Vec<Outage> {
             Some(to) => Some((from, Some(to.max(from) + facts.boot))),
             None => Some((from, None)),
         };
-        outages.push(Outage { gap, dark, tells: !was_starting, tells_back: true, flutter });
+        let is_long = was_starting || gap.to.is_none_or(|to| to >= from + NOTICES);
+        let is_dark_for_certain = is_long && flutter.is_empty();
+        let tells = !was_starting;
+        let tells_back = true;
+        outages.push(Outage { gap, dark, is_dark_for_certain, tells, tells_back, flutter });
     }
     outages
 }
@@ -133,7 +149,7 @@ mod tests {
             Gap { from: ms(20_000), to: Some(ms(30_000)) },
             Gap { from: ms(50_000), to: None },
         ];
-        Darkness { times: outages(&facts, &gaps).iter().filter_map(|it| it.dark).collect() }
+        Darkness::of_gaps(&facts, &gaps)
     }
 
     #[test]
@@ -155,6 +171,28 @@ mod tests {
             assert!(darkness.owes(ms(at), true), "{at}");
             assert!(!darkness.owes(ms(at), false), "{at}");
         }
+    }
+
+    #[test]
+    fn a_supply_that_is_back_as_the_hold_up_ends_may_have_been_noticed_in_time() {
+        let facts = SupplyFacts {
+            hold_up: ms(500),
+            boot: ms(2000),
+            minimum_v: 115.0,
+            gasps: true,
+            reports: true,
+        };
+        for (to, is_certain) in [(10_450, false), (10_590, false), (10_600, true)] {
+            let darkness = Darkness::of_gaps(&facts, &[Gap { from: ms(10_000), to: Some(ms(to)) }]);
+            for at in [10_700, 11_000, 12_000] {
+                assert!(!darkness.owes(ms(at), false), "{to} {at}");
+                assert_eq!(darkness.owes(ms(at), true), !is_certain, "{to} {at}");
+            }
+        }
+        // Back for a moment within it: who notices holds out for longer.
+        let gaps = [(10_000, 10_300), (10_320, 11_000)];
+        let gaps = gaps.map(|(from, to)| Gap { from: ms(from), to: Some(ms(to)) });
+        assert!(Darkness::of_gaps(&facts, &gaps).owes(ms(11_500), true));
     }
 
     #[test]

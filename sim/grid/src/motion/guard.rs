@@ -34,6 +34,8 @@ enum State {
         relay: Box<Relay>,
         opening_s: f64,
         opens_in_s: Option<f64>,
+        /// It has opened, and what it measures of the current before that is not over yet.
+        is_open: bool,
     },
     Recloser(Box<Recloser>),
     Sectionalizer(Sectionalizer),
@@ -63,7 +65,8 @@ impl Guard {
                 State::Fuses(vec![fuse; wires.len()], has_striker)
             }
             Protection::Breaker { relay, opening_s } => {
-                State::Breaker { relay: Box::new(relay), opening_s, opens_in_s: None }
+                let (relay, opens_in_s) = (Box::new(relay), None);
+                State::Breaker { relay, opening_s, opens_in_s, is_open: false }
             }
             Protection::Recloser(recloser) => State::Recloser(Box::new(recloser)),
             Protection::Sectionalizer(it) => State::Sectionalizer(it),
@@ -125,6 +128,7 @@ impl Guard {
                 due.reduce(f64::min)
             }
             State::Breaker { opens_in_s: Some(left_s), .. } => Some(*left_s),
+            State::Breaker { is_open: true, .. } => None,
             State::Breaker { relay, .. } => relay.due_in(&currents),
             State::Recloser(it) => it.due_in(&currents),
             State::Sectionalizer(it) => it.due_in(currents.largest_phase_a()),
@@ -231,7 +235,16 @@ impl Guard {
         };
         match &mut self.state {
             State::Fuses(..) => {}
-            State::Breaker { relay, opening_s, opens_in_s } => {
+            State::Breaker { relay, opening_s, opens_in_s, is_open } => {
+                let phases = currents.phases_a.into_iter();
+                let is_on =
+                    |current_a: f64, earth| relay.operating_time(current_a, earth).is_some();
+                let is_picked_up =
+                    phases.clone().any(|it| is_on(it, false)) || is_on(currents.residual_a, true);
+                *is_open &= is_picked_up;
+                if *is_open {
+                    return;
+                }
                 let mut from_s = 0.0;
                 if opens_in_s.is_none()
                     && let Some(trip) = relay.step(dt_s, currents)
@@ -249,6 +262,7 @@ impl Guard {
                     if *left_s <= dt_s - from_s {
                         push(from_s + *left_s, open, Deed::Opened, "by its relay".to_owned());
                         *opens_in_s = None;
+                        *is_open = true;
                         relay.reset();
                     } else {
                         *left_s -= dt_s - from_s;

@@ -96,6 +96,12 @@ pub enum Happening {
         /// Which.
         id: u32,
     },
+    /// A fault has lasted as long as it does: as [`Self::Clear`], and later by as much as the fault
+    /// waited for its angle.
+    RunOut {
+        /// Which.
+        id: u32,
+    },
     /// A fault is mended, and a second later whatever protective devices have opened is closed
     /// again, with fuses replaced.
     Repair {
@@ -437,7 +443,7 @@ impl Event {
             Happening::Open { switch, .. } | Happening::Close { switch, .. } => {
                 is_there("switch", *switch, network.switches.len())
             }
-            Happening::Clear { .. } | Happening::Repair { .. } => Ok(()),
+            Happening::Clear { .. } | Happening::RunOut { .. } | Happening::Repair { .. } => Ok(()),
         }
     }
 }

@@ -121,6 +121,7 @@ impl<const N: usize> Player<'_, N> {
     /// Puts off the faults of this step that wait for an angle.
     fn wait_for_angles(&mut self, to_ns: i64) {
         let frequency_hz = self.network.frequency_hz;
+        let mut waited = Vec::new();
         for event in self.motion.events.iter_mut().take_while(|it| it.at_ns < to_ns) {
             let Happening::Fault(fault) = &mut event.what else { continue };
             let Some(angle_rad) = fault.angle_rad.take() else { continue };
@@ -138,7 +139,14 @@ impl<const N: usize> Player<'_, N> {
             }
             let at_rad = turned_rad(frequency_hz, event.at_ns) + across.arg();
             let wait_rad = (angle_rad - at_rad).rem_euclid(TAU);
-            event.at_ns += (wait_rad / TAU / frequency_hz * 1e9).round() as i64;
+            let wait_ns = (wait_rad / TAU / frequency_hz * 1e9).round() as i64;
+            event.at_ns += wait_ns;
+            waited.push((fault.id, wait_ns));
+        }
+        for event in &mut self.motion.events {
+            let Happening::RunOut { id } = event.what else { continue };
+            let wait = waited.iter().find(|(own, _)| *own == id);
+            event.at_ns += wait.map_or(0, |(_, wait_ns)| *wait_ns);
         }
         self.motion.events.make_contiguous().sort_by_key(|it| it.at_ns);
     }
@@ -294,7 +302,7 @@ impl<const N: usize> Player<'_, N> {
                 self.motion.standing.faults.push(Burning { fault, dead_s: 0.0 });
                 Some(action)
             }
-            Happening::Clear { id } => {
+            Happening::Clear { id } | Happening::RunOut { id } => {
                 let burning = self.motion.standing.faults.iter().find(|it| it.fault.id == id);
                 let name = burning.map(|it| it.fault.name.clone())?;
                 let at_zero = burning.is_some_and(|it| it.dead_s <= 0.0);
@@ -319,13 +327,18 @@ impl<const N: usize> Player<'_, N> {
                     guard.renew();
                 }
                 let name = self.switch_name(switch);
-                let (deed, detail) = if self.is_so(switch, pole, true) {
-                    (Deed::Idle, "it is closed already".to_owned())
-                } else {
+                let waits = self.opening.len();
+                self.opening.retain(|(own, _)| *own != switch);
+                let is_called_off = self.opening.len() < waits;
+                let (deed, detail) = if !self.is_so(switch, pole, true) {
                     (Deed::Closed, String::new())
+                } else if is_called_off {
+                    (Deed::Idle, "its opening was called off: no current was zero yet".to_owned())
+                } else {
+                    (Deed::Idle, "it is closed already".to_owned())
                 };
                 self.note(at_ns, name, deed, detail);
-                (deed == Deed::Closed).then_some(Action::Close { switch, pole })
+                (deed == Deed::Closed || is_called_off).then_some(Action::Close { switch, pole })
             }
         }
     }

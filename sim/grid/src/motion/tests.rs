@@ -474,3 +474,40 @@ fn what_is_cut_off_is_the_same_network_while_its_switch_is_closed() {
     }
     assert_eq!(cut(&mut network(), Piece::Transformer(0)), None);
 }
+
+#[test]
+fn a_fault_that_waits_for_its_angle_lasts_as_long_as_it_does() {
+    let mut event = fault(500.0, ground(), None);
+    if let Happening::Fault(fault) = &mut event.what {
+        fault.angle_rad = Some(1.0);
+    }
+    // Shorter than what it waits at most.
+    let run_out = Event { at_ns: 502 * MS, what: Happening::RunOut { id: 1 } };
+    let played = play(Resolution::Phasors, vec![event, run_out], Vec::new());
+    let (from, to) = (played.when("fault:f", Deed::Ignited), played.when("fault:f", Deed::Cleared));
+    assert!(from > 500 * MS && (to - from - 2 * MS).abs() < 10, "{from} {to}");
+}
+
+#[test]
+fn an_opening_is_called_off_until_a_current_is_zero() {
+    let at = |ms: f64, what| Event { at_ns: (ms * 1e6) as i64, what };
+    let open = Happening::Open { switch: 1, pole: Pole::All };
+    let close = Happening::Close { switch: 1, pole: Pole::All };
+    let events = vec![at(300.0, open), at(300.01, close)];
+    let played = play(Resolution::Waveforms, events, Vec::new());
+    assert_eq!(played.deeds(), [("switch:q1", Deed::Idle)]);
+    assert!(played.motion.poles()[1].iter().all(|closed| *closed));
+}
+
+#[test]
+fn a_relay_trips_once_for_a_fault_that_it_clears() {
+    for resolution in [Resolution::Phasors, Resolution::Waveforms] {
+        let curve = Curve::definite(100.0, 0.0).unwrap();
+        let relay = Relay::new(&[Stage::new(curve, Reset::Instantaneous).unwrap()], &[]);
+        let all = FaultKind::Ground(Wires::NONE.with(Wire::A).with(Wire::B).with(Wire::C));
+        let played = play(resolution, vec![fault(500.0, all, None)], breaker(relay));
+        let name = "breaker:q0";
+        let own: Vec<_> = played.deeds().into_iter().filter(|(who, _)| *who == name).collect();
+        assert_eq!(own, [(name, Deed::Tripped), (name, Deed::Opened)], "{resolution:?}");
+    }
+}

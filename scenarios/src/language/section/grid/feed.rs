@@ -292,6 +292,18 @@ fn solve(
     };
     match solved {
         Ok(feeder) => Some(Arc::new(feeder)),
+        Err(FeederFailure::Waveforms { at }) => {
+            let at = start + at;
+            let message = format!("by {at} meters and recorders have 4 GiB of waveforms");
+            let label = "expected fewer";
+            let help =
+                "write `resolution = \"phasors\"`, a longer `waveform_step`, or meter fewer \
+                        places; and play less that is switched"
+                    .to_owned();
+            let span = values.span_of("waveform_step");
+            out.report_with_help(Code::OUT_OF_RANGE, span, message, label, Some(help));
+            None
+        }
         Err(FeederFailure::Motion { at, why }) => {
             cannot_be_played(start + at, &why, values, out);
             None

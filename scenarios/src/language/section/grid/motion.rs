@@ -484,7 +484,7 @@ impl Builder<'_, '_> {
         };
         self.setup.events.push(Event { at_ns: at.0, what: Happening::Fault(fault) });
         if let Some(length) = values.duration_opt("for") {
-            let what = Happening::Clear { id };
+            let what = Happening::RunOut { id };
             self.setup.events.push(Event { at_ns: (at + length).0, what });
         }
         Some(())
