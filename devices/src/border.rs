@@ -160,6 +160,22 @@ pub enum DeviceFault {
         /// In so many frames.
         frames: u32,
     },
+    /// Somebody tampers with it.
+    Tamper {
+        /// How.
+        what: TamperKind,
+        /// Until when; `None`: to the end.
+        until: Option<SimTime>,
+    },
+    /// A sensor of tampering shows what is not so.
+    TamperSensor {
+        /// Of what.
+        what: TamperKind,
+        /// What it shows.
+        shows: TamperSensorFault,
+        /// Until when; `None`: to the end.
+        until: Option<SimTime>,
+    },
 }
 
 /// What a device does.
@@ -296,6 +312,60 @@ impl VoltageEventKind {
     }
 }
 
+lastmeter_units::words! {
+    /// How somebody may tamper with a meter.
+    pub enum TamperKind in files {
+        /// The cover of the meter is open.
+        Cover = "cover",
+        /// The cover over its terminals is open.
+        TerminalCover = "terminal-cover",
+        /// A strong magnetic DC field acts on it.
+        MagneticField = "magnetic-field",
+    }
+}
+
+impl TamperKind {
+    /// The type of the alert that reports that it begins, or is over.
+    #[must_use]
+    pub const fn alert_type(self, begins: bool) -> &'static str {
+        match (self, begins) {
+            (Self::Cover, true) => "tamper.cover_opened",
+            (Self::Cover, false) => "tamper.cover_closed",
+            (Self::TerminalCover, true) => "tamper.terminal_cover_opened",
+            (Self::TerminalCover, false) => "tamper.terminal_cover_closed",
+            (Self::MagneticField, true) => "tamper.field_began",
+            (Self::MagneticField, false) => "tamper.field_ended",
+        }
+    }
+
+    /// Whether it is sensed by a contact, which a battery can read.
+    #[must_use]
+    pub const fn is_contact(self) -> bool {
+        matches!(self, Self::Cover | Self::TerminalCover)
+    }
+}
+
+lastmeter_units::words! {
+    /// What a broken sensor of tampering shows.
+    pub enum TamperSensorFault in files {
+        /// Nothing, whatever is done.
+        Nothing = "nothing",
+        /// That somebody tampers with the meter.
+        Tampering = "tampering",
+    }
+}
+
+/// Which tampering a device reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TamperFacts {
+    /// What it has sensors for.
+    pub kinds: Vec<TamperKind>,
+    /// For how long a sensor has to show a change until it is one.
+    pub debounce: SimDuration,
+    /// Whether contacts are read on a battery while the device has no supply.
+    pub has_battery: bool,
+}
+
 /// Which voltage events a device reports, by the half-cycle RMS values of each phase. An event that
 /// had begun before the device saw anything is not reported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -367,6 +437,11 @@ pub trait Device: Send {
 
     /// Which voltage events it reports; `None`: it looks for none.
     fn watched_events(&self) -> Option<EventFacts> {
+        None
+    }
+
+    /// Which tampering it reports; `None`: it has no sensors for any.
+    fn watched_tamper(&self) -> Option<TamperFacts> {
         None
     }
 

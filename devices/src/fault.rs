@@ -4,6 +4,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::SimTime;
 
 use crate::border::DeviceFault;
+use crate::tamper;
 
 /// A fault of a device: its place in the scenario language, and what the device is told.
 #[derive(Clone, Copy)]
@@ -15,7 +16,8 @@ pub struct InjectionKind {
     pub build: fn(&Values, SimTime) -> DeviceFault,
 }
 
-const DEVICE: Field = Field::required("device", Kind::Name, "The device it befalls.");
+pub(crate) const DEVICE: Field =
+    Field::required("device", Kind::Name, "The device it befalls.");
 
 /// Every fault a device can play.
 pub static INJECTIONS: &[InjectionKind] = &[
@@ -129,4 +131,6 @@ pub static INJECTIONS: &[InjectionKind] = &[
             frames: u32::try_from(values.integer("count")).unwrap_or(u32::MAX),
         },
     },
+    tamper::INJECTION,
+    tamper::SENSOR_INJECTION,
 ];

@@ -36,6 +36,7 @@ mod reporter;
 mod running_mean;
 mod sampled;
 mod supply;
+mod tamper;
 mod voltage_events;
 mod window;
 mod windows;
@@ -44,7 +45,7 @@ pub use answer::{CommandFault, ERROR_PREFIX};
 pub use board::{BoardContext, BoardWay, board_device};
 pub use border::{
     BoardOrder, BoardPort, BoardWait, Device, DeviceFault, EventFacts, EventKind, Feed, Input,
-    Output, SupplyFacts, VoltageEventKind,
+    Output, SupplyFacts, TamperFacts, TamperKind, TamperSensorFault, VoltageEventKind,
 };
 pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};

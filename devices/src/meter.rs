@@ -6,6 +6,7 @@
 //! span that is announced tells.
 
 mod supplied;
+mod tampered;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
 use crate::answer::{CommandFault, period, understood};
-use crate::border::{Device, EventFacts, EventKind, Feed, Input, Output, SupplyFacts};
+use crate::border::{
+    Device, DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts,
+};
 use crate::front_end::{Calibration, ChannelError};
 use crate::outlet::Outlet;
 use crate::reading::{Energy, Totaliser};
@@ -23,6 +26,7 @@ use crate::register::Registers;
 use crate::reporter::{NO_BREAKER, NO_POINTS, event};
 use crate::sampled::Sampled;
 use crate::supply::{OnePeriod, Supply};
+use crate::tamper::Tamper;
 use crate::voltage_events::VoltageEvents;
 use crate::window::{MeasuredWindow, PHASES_MAX};
 use crate::windows::ClosedForm;
@@ -69,6 +73,8 @@ pub(crate) struct MeterParts {
     pub(crate) supply: Option<Supply>,
     /// The voltage events that it reports, if any.
     pub(crate) events: Option<VoltageEvents>,
+    /// Its sensors of tampering, if it has any.
+    pub(crate) tamper: Option<Tamper>,
 }
 
 /// A meter, ready to be stepped.
@@ -139,6 +145,10 @@ impl Meter {
                 self.reading_due(out);
                 self.held.drain(..).for_each(|window| self.totaliser.add(&window));
             }
+        }
+        if self.parts.supply.is_none() {
+            let taken = first_sample + samples as u64;
+            self.watch(SimDuration::from_seconds_f64(taken as f64 / rate_hz), out);
         }
     }
 
@@ -261,6 +271,7 @@ impl Meter {
             }
         }
         self.complete_windows(until);
+        self.watch(until, out);
         self.spectra_until = until;
     }
 
@@ -444,6 +455,10 @@ impl Device for Meter {
         self.parts.events.as_ref().map(|events| events.facts().clone())
     }
 
+    fn watched_tamper(&self) -> Option<TamperFacts> {
+        self.parts.tamper.as_ref().map(|tamper| tamper.facts().clone())
+    }
+
     fn network_address(&self) -> Option<String> {
         self.parts.outlet.network_address()
     }
@@ -470,6 +485,12 @@ impl Device for Meter {
                 event(out, EventKind::InputRefused, "a pipe, where voltages and currents are due");
             }
             Input::Received { payload } => self.received(now, &payload, out),
+            Input::Fault(DeviceFault::Tamper { what, until }) => {
+                self.tampered(what, (now, until), out);
+            }
+            Input::Fault(DeviceFault::TamperSensor { what, shows, until }) => {
+                self.tamper_sensor_broke(what, shows, (now, until), out);
+            }
             other => self.parts.outlet.take(now, other, out),
         }
     }

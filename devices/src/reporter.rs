@@ -256,6 +256,10 @@ impl Reporter {
                 let detail = "a fault of a board, of a device that is none";
                 return event(out, EventKind::InputRefused, detail);
             }
+            DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {
+                let detail = "tampering, of a device that has no sensor for it";
+                return event(out, EventKind::InputRefused, detail);
+            }
         };
         event(out, EventKind::FaultBegun, &detail);
         if *fault == DeviceFault::UnknownIdentifier {

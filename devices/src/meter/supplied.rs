@@ -35,6 +35,7 @@ impl Meter {
     pub(super) fn pass(&mut self, to: SimDuration, out: &mut Vec<Output>) {
         let happened = self.parts.supply.as_mut().map(|supply| supply.pass(to));
         self.follow(happened.unwrap_or_default(), out);
+        self.watch(to, out);
     }
 
     /// Takes the half-cycle values that are complete, and the windows before their ends.
@@ -116,6 +117,7 @@ impl Meter {
     /// Does what follows from what became of the supply.
     fn follow(&mut self, happened: Vec<Happened>, out: &mut Vec<Output>) {
         for it in happened {
+            self.watch(it.at(), out);
             match it {
                 Happened::Failed { at } => {
                     self.is_interrupted = true;
@@ -127,6 +129,9 @@ impl Meter {
                     let detail = format!("from {} on", self.parts.outlet.start() + at);
                     event(out, EventKind::Dark, &detail);
                     self.parts.outlet.goes_dark();
+                    if let Some(tamper) = &mut self.parts.tamper {
+                        tamper.goes_dark();
+                    }
                     self.held.clear();
                 }
                 Happened::WorksAgain { at, away } => {
@@ -135,6 +140,9 @@ impl Meter {
                     self.begin_again(at);
                     self.parts.outlet.works_again(out);
                     self.report_return(at, away, false, out);
+                    if let Some(tamper) = &mut self.parts.tamper {
+                        tamper.works_again();
+                    }
                 }
             }
         }
@@ -182,7 +190,13 @@ impl Meter {
     }
 
     /// Sends an alert of an instant `of`, unless the application hangs `at` the present one.
-    fn alert(&mut self, at: SimDuration, of: SimDuration, alert: &Alert, out: &mut Vec<Output>) {
+    pub(super) fn alert(
+        &mut self,
+        at: SimDuration,
+        of: SimDuration,
+        alert: &Alert,
+        out: &mut Vec<Output>,
+    ) {
         if !self.parts.outlet.is_frozen(at) {
             self.parts.outlet.alert(of, alert, out);
         }

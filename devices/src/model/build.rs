@@ -8,7 +8,7 @@ use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::Netting;
 use lastmeter_units::MeasurementId;
 
-use super::supply;
+use super::{supply, tamper};
 use crate::border::Device;
 use crate::front_end::converter::{Curve, Supply, inl_table};
 use crate::front_end::coupling::CouplingParameters;
@@ -64,6 +64,7 @@ pub(crate) fn build_with(
     let mistakes_before = diagnostics.len();
     check(recipe, values, context, diagnostics);
     supply::check(values, &outlet, diagnostics);
+    tamper::check(values, &outlet, diagnostics);
     if diagnostics.len() > mistakes_before {
         return None;
     }
@@ -104,6 +105,7 @@ pub(crate) fn build_with(
         has_breaker: recipe.has_breaker,
         supply: supply::supply(values, context, recipe.phases),
         events: supply::events(values, recipe.phases),
+        tamper: tamper::sensors(values),
     })))
 }
 

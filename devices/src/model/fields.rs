@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Dimension, Field, Kind, Presence};
 
-use crate::border::VoltageEventKind;
+use crate::border::{TamperKind, VoltageEventKind};
 
 pub(super) const fn ratio(limit: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Ratio, min: -limit, max: limit }
@@ -529,6 +529,26 @@ const SHARED: &[Field] = &[
         "\"2 %\"",
         "Part of the nominal voltage by which it has to be back beyond a threshold for an event to \
          end.",
+    ),
+    Field::default(
+        "tamper",
+        Kind::List(&Kind::Choice(TamperKind::WORDS)),
+        "[]",
+        "Tampering that it has sensors for and reports by alerts, when it begins and when it is over.",
+    ),
+    Field::default(
+        "tamper_debounce",
+        between(Dimension::Time, 1e-3, 3600.0),
+        "\"0.5 s\"",
+        "For how long a sensor of tampering has to show a change until it is one.",
+    ),
+    Field::default(
+        "tamper_battery",
+        Kind::Boolean,
+        "true",
+        "Whether a battery reads the contacts of covers while the meter is dark, so that it reports \
+         after its start what was done meanwhile, with its time; else it sees what there is at its \
+         start. A magnetic field is not sensed in the dark.",
     ),
 ];
 

@@ -14,4 +14,5 @@ pub(crate) mod simulator_meter;
 pub(crate) mod stpm34_1ph;
 pub(crate) mod stpm34_3ph;
 mod supply;
+mod tamper;
 pub(crate) mod water_meter;

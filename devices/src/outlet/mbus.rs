@@ -225,6 +225,10 @@ impl FieldOutlet for MBusOutlet {
                 let what = "a fault of a board, of a device that is none";
                 (EventKind::InputRefused, what.to_owned())
             }
+            DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {
+                let what = "tampering, of a device that has no sensor for it";
+                (EventKind::InputRefused, what.to_owned())
+            }
         };
         event(out, kind, &detail);
     }

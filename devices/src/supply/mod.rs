@@ -49,6 +49,19 @@ pub(crate) enum Happened {
     },
 }
 
+impl Happened {
+    /// When it happened, since the start.
+    pub(crate) fn at(&self) -> SimDuration {
+        match *self {
+            Self::Failed { at }
+            | Self::Alarmed { at }
+            | Self::Survived { at, .. }
+            | Self::WentDark { at }
+            | Self::WorksAgain { at, .. } => at,
+        }
+    }
+}
+
 /// How it stands with the supply; instants since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
