@@ -99,6 +99,9 @@ event_kinds! {
     /// A voltage event that a meter had to see: fields `device`, `what`, `phase`, `duration_min_s`,
     /// `duration_max_s`, `residual_min_v`, `residual_max_v`, `declared_v`, `is_certain`.
     VoltageEvent "voltage_event",
+    /// Tampering began or was over that a meter has a sensor for: fields `device`, `what` (the type of
+    /// its alert without `tamper.`), `spread_s` (by how much later it may be seen), `is_certain`.
+    Tamper "tamper",
     /// The bench computed a coefficient and sent it to a meter: fields `step`, `device`,
     /// `register`, `meaning`, `unit`, `word_before`, `before`, `wanted`, `word`, `after`,
     /// `response`, and what it rests on.
@@ -173,7 +176,7 @@ fields! {
     RESIDUAL_MIN_V "residual_min_v" "The lowest likewise, volts.",
     RESPONSE "response" "What was answered.",
     SERIAL "serial" "A reading's serial number.",
-    SPREAD_S "spread_s" "By how much its beginning may be seen earlier or later, seconds.",
+    SPREAD_S "spread_s" "By how much it may be seen earlier or later, of tampering later, seconds.",
     STEP "step" "The step of a calibration.",
     TARGET "target" "The process.",
     TEXT "text" "The text of a remark.",

@@ -42,6 +42,7 @@ pub static CHECKS: &[CheckKind] = &[
     motion::event::KIND,
     motion::supply::LAST_GASP,
     motion::supply::RESTORED,
+    motion::tamper::KIND,
     motion::operated::KIND,
     motion::unserved::KIND,
     latency::KIND,

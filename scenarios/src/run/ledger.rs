@@ -19,7 +19,7 @@ use declared::Declared;
 mod dark;
 mod declared;
 
-pub(crate) use dark::{Darkness, Outage, outages};
+pub(crate) use dark::{Darkness, NOTICES, Outage, outages};
 
 /// A reading as the device made it.
 #[derive(Clone, Copy, Debug)]

@@ -40,6 +40,7 @@ mod shell;
 mod signals;
 mod start;
 mod steps;
+mod tampering;
 mod virtual_time;
 
 pub(crate) use board::firmware::{hexadecimal, missing as missing_for_firmware};

@@ -11,6 +11,7 @@ use lastmeter_sim::voltage_events::{EventLimits, gaps_of_supply, voltage_events}
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::ledger::{Outage, outages};
+use super::tampering;
 use crate::language::Scenario;
 
 /// A watt-hour in joules.
@@ -65,13 +66,21 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
     let (start, until) = (scenario.schedule.start, scenario.schedule.duration);
     let row = &scenario.devices[index];
     let point = scenario.plant.sources[row.source].metering_point.as_ref();
-    let Some(terminal) = point.and_then(MeteringPoint::terminal) else { return Vec::new() };
+    let terminal = point.and_then(MeteringPoint::terminal);
     // A board's image is asked for where the device is used.
     let Some(device) = scenario.build_device_with(index, None) else { return Vec::new() };
     let event = |at: SimDuration, kind: EventKind| {
         Event::new(start + at, "bench", kind).with(field::DEVICE, row.name.as_str())
     };
-    let mut notes = Vec::new();
+    let mut notes: Vec<Event> = tampering::due(scenario, index, &*device, terminal)
+        .map(|it| {
+            event(it.from, EventKind::Tamper)
+                .with(field::WHAT, it.what)
+                .with(field::SPREAD_S, it.spread.as_seconds_f64())
+                .with(field::IS_CERTAIN, it.is_certain)
+        })
+        .collect();
+    let Some(terminal) = terminal else { return notes };
     if let Some(facts) = device.supply() {
         let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
         // Brief ones that are nearly so: over a period by itself some phase has a little more.

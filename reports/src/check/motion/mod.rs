@@ -5,6 +5,7 @@ pub(super) mod operated;
 mod pictures;
 pub(super) mod section;
 pub(super) mod supply;
+pub(super) mod tamper;
 pub(super) mod unserved;
 
 use lastmeter_record::{Event, EventKind, RunFacts, field};

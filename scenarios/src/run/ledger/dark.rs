@@ -8,7 +8,7 @@ use lastmeter_units::SimDuration;
 
 /// So much a device may take to notice that its supply is gone, or back: a few periods. Within that
 /// time a reading may be made and need not be.
-const NOTICES: SimDuration = SimDuration::from_milliseconds(100);
+pub(crate) const NOTICES: SimDuration = SimDuration::from_milliseconds(100);
 
 /// So long it may take after its start until it has a whole window.
 const FIRST_WINDOW: SimDuration = SimDuration::from_milliseconds(700);
@@ -34,11 +34,19 @@ impl Darkness {
         Self::of_gaps(facts, &gaps)
     }
 
-    fn of_gaps(facts: &SupplyFacts, gaps: &[Gap]) -> Self {
+    pub(crate) fn of_gaps(facts: &SupplyFacts, gaps: &[Gap]) -> Self {
         let outages = outages(facts, gaps);
         let dark = outages.iter().filter_map(|it| Some((it.dark?, it.is_dark_for_certain)));
         let (times, certain) = dark.unzip();
         Self { times, certain }
+    }
+
+    /// Since when and until when it does not work, and whether that is certain.
+    pub(crate) fn spans(
+        &self,
+    ) -> impl Iterator<Item = (SimDuration, Option<SimDuration>, bool)> + '_ {
+        let of = |(&(from, to), &is_certain)| (from, to, is_certain);
+        self.times.iter().zip(&self.certain).map(of)
     }
 
     /// Whether a reading of an instant is owed. Around the borders only if it was made.

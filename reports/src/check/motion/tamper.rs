@@ -1,0 +1,335 @@
+//! `tamper`: meters report the tampering that there was, in time, and no other.
+
+use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
+use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::{Alerted, Outcome, figure, since};
+use crate::check::came::ReadingsThatCame;
+use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
+use crate::verdict::{At, Verdict};
+
+const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 };
+
+/// The registry's row.
+pub(in super::super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "tamper",
+        summary: "meters report the tampering that there was, and no other",
+        description: "What there was is `tamper` in the record: by the injections of this kind, by \
+            what was energised, and by the sensors that a meter declares (`tamper`, \
+            `tamper_debounce`, `tamper_battery`). For each beginning and each end an alert \
+            (`tamper.cover_opened` and so on) has to come, dated within `within` of when the \
+            meter could see it first; none without that. What a meter may have seen or not, as \
+            around an outage, and what it cannot send before the end, may be reported and need not \
+            be. A run in which nothing had to be reported is inconclusive, unless `none` asks for \
+            just that.",
+        fields: &[
+            Field::default(
+                "device",
+                Kind::Text,
+                "\"*\"",
+                "name of the device, or a pattern with *",
+            ),
+            Field::default(
+                "what",
+                Kind::List(&Kind::Choice(&["cover", "terminal-cover", "magnetic-field"])),
+                "[\"cover\", \"terminal-cover\", \"magnetic-field\"]",
+                "which tampering",
+            ),
+            Field::default(
+                "within",
+                TIME,
+                "\"2 s\"",
+                "how soon, debounce time included, it has to be detected",
+            ),
+            Field::default(
+                "none",
+                Kind::Boolean,
+                "false",
+                "whether none of it may have happened, nor be reported",
+            ),
+        ],
+    },
+    build: |values, context, _| Some(Box::new(Tamper::new(values, context))),
+    tables: &[RecordTable::Observations, RecordTable::Events],
+    ..CheckKind::PLAIN
+};
+
+/// What alerts are called behind `tamper.`: the kind, its beginning and its end.
+const WORDS: [(&str, [&str; 2]); 3] = [
+    ("cover", ["cover_opened", "cover_closed"]),
+    ("terminal-cover", ["terminal_cover_opened", "terminal_cover_closed"]),
+    ("magnetic-field", ["field_began", "field_ended"]),
+];
+
+/// So many times `within` after its time a report is a late one, and not another.
+const LATE: i64 = 10;
+
+/// Something that had to be reported.
+#[derive(Clone, Debug)]
+struct Truth {
+    device: String,
+    what: &'static str,
+    from: SimTime,
+    until: SimTime,
+    line: u64,
+    is_certain: bool,
+}
+
+struct Tamper {
+    context: CheckContext,
+    device: Pattern,
+    what: Vec<&'static str>,
+    within: SimDuration,
+    expects_none: bool,
+    start: SimTime,
+    truths: Vec<Truth>,
+    reported: Vec<(&'static str, Alerted)>,
+    unreadable: Option<At>,
+    readings: ReadingsThatCame,
+}
+
+impl Tamper {
+    fn new(values: &Values, context: CheckContext) -> Self {
+        let kinds = values.text_list("what");
+        let asked = WORDS.iter().filter(|(kind, _)| kinds.contains(kind));
+        Self {
+            context,
+            device: Pattern::new(values.text("device")),
+            what: asked.flat_map(|(_, words)| *words).collect(),
+            within: values.duration("within"),
+            expects_none: values.boolean("none"),
+            start: SimTime(0),
+            truths: Vec::new(),
+            reported: Vec::new(),
+            unreadable: None,
+            readings: ReadingsThatCame::new(),
+        }
+    }
+
+    fn truth(&mut self, line: u64, event: &Event) {
+        let device = event.text(field::DEVICE).unwrap_or_default();
+        let word = event.text(field::WHAT).unwrap_or_default();
+        let what = self.what.iter().find(|own| **own == word);
+        let Some(what) = what.filter(|_| self.device.matches(device)) else { return };
+        let spread_s = figure(event, field::SPREAD_S).unwrap_or(0.0);
+        let is_certain = event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool);
+        self.truths.push(Truth {
+            device: device.to_owned(),
+            what,
+            from: event.time,
+            until: event.time + SimDuration::from_seconds_f64(spread_s) + self.within,
+            line,
+            is_certain: is_certain != Some(false),
+        });
+    }
+
+    /// What happened, for people.
+    fn name(&self, device: &str, what: &str, at: SimTime) -> String {
+        format!("{what} of {device} at {}", since(self.start, at))
+    }
+
+    /// Takes from the reports those of what there was.
+    fn take_what_was(&self, left: &mut Vec<&(&str, Alerted)>, outcome: &mut Outcome) {
+        let mut missing = Vec::new();
+        // What has to be reported has the first choice of what was.
+        let (surely, perhaps): (Vec<&Truth>, Vec<&Truth>) =
+            self.truths.iter().partition(|it| it.is_certain);
+        for truth in surely.into_iter().chain(perhaps) {
+            let fits = |(what, alert): &&(&str, Alerted)| {
+                *what == truth.what
+                    && alert.device == truth.device
+                    && (truth.from..=truth.until).contains(&alert.time)
+            };
+            outcome.wanted += u64::from(truth.is_certain);
+            match left.iter().position(fits) {
+                Some(place) => _ = left.remove(place),
+                None if truth.is_certain => missing.push(truth),
+                None => {}
+            }
+        }
+        // One that is late is missing, and not one too many besides.
+        for truth in missing {
+            let late = left.iter().position(|(what, alert)| {
+                let latest = truth.until + self.within * LATE;
+                *what == truth.what
+                    && alert.device == truth.device
+                    && (truth.until..=latest).contains(&alert.time)
+            });
+            let late = late.map(|place| left.remove(place).1.time);
+            let came = late.map_or_else(String::new, |late| {
+                format!(" (it came at {})", since(self.start, late))
+            });
+            let at = At {
+                device: Some(truth.device.clone()),
+                time: Some(truth.until),
+                event: Some(truth.line),
+                ..At::default()
+            };
+            let name = self.name(&truth.device, truth.what, truth.from);
+            outcome.missing.push((format!("{name}{came}"), at));
+        }
+    }
+}
+
+impl Check for Tamper {
+    fn begin(&mut self, facts: &RunFacts) {
+        self.start = facts.start;
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        self.readings.observation(observation);
+    }
+
+    fn event(&mut self, line: u64, event: &Event) {
+        match event.kind {
+            EventKind::Tamper => self.truth(line, event),
+            EventKind::Alert => {
+                for what in &self.what {
+                    let alert = Alerted::of(line, event, &format!("tamper.{what}"));
+                    let alert = alert.filter(|alert| self.device.matches(&alert.device));
+                    self.reported.extend(alert.map(|alert| (*what, alert)));
+                }
+            }
+            EventKind::AlertsUnreadable => {
+                let at = At { time: Some(event.time), event: Some(line), ..At::default() };
+                self.unreadable.get_or_insert(at);
+            }
+            _ => {}
+        }
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let mut left: Vec<&(&str, Alerted)> = self.reported.iter().collect();
+        let mut outcome = Outcome {
+            unreadable: self.unreadable.clone(),
+            others: self.readings.count(),
+            expects_none: self.expects_none,
+            ..Outcome::default()
+        };
+        if self.expects_none {
+            for truth in self.truths.iter().filter(|truth| truth.is_certain) {
+                let name = self.name(&truth.device, truth.what, truth.from);
+                let at = At {
+                    device: Some(truth.device.clone()),
+                    time: Some(truth.from),
+                    event: Some(truth.line),
+                    ..At::default()
+                };
+                outcome.wrong.push((format!("there was {name}"), at));
+            }
+        } else {
+            self.take_what_was(&mut left, &mut outcome);
+        }
+        let surplus = left.iter().map(|(what, alert)| {
+            (self.name(&alert.device, what, alert.time), alert.at())
+        });
+        outcome.surplus = surplus.collect();
+        outcome.verdict(&self.context, facts, "tamper report")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{at, check, facts, row};
+    use super::*;
+    use lastmeter_record::{RunState, Status};
+
+    fn truth(seconds: i64, what: &str) -> Event {
+        Event::new(at(seconds), "bench", EventKind::Tamper)
+            .with(field::DEVICE, "m")
+            .with(field::WHAT, what)
+    }
+
+    fn alert(seconds: i64, device: &str, what: &str) -> Event {
+        Event::new(at(seconds), "platform", EventKind::Alert)
+            .with(field::DEVICE, device)
+            .with(field::TYPE, format!("tamper.{what}"))
+            .with(field::MESSAGE, format!("{device}: something"))
+    }
+
+    fn judge(fields: &str, events: &[Event]) -> Verdict {
+        let mut check = check("tamper", fields);
+        check.begin(&facts(RunState::Finished));
+        check.observation(&row("m", 1, "electricity.frequency", Some(50.0), Some(50.0)));
+        for (line, event) in (1..).zip(events) {
+            check.event(line, event);
+        }
+        check.verdict(&facts(RunState::Finished))
+    }
+
+    #[test]
+    fn what_is_reported_in_time_passes_and_all_else_is_named() {
+        let opened = || truth(10, "cover_opened");
+        let alert = |seconds, what| alert(seconds, "m", what);
+        let good = [
+            opened(),
+            alert(10, "cover_opened"),
+            truth(20, "cover_closed"),
+            alert(22, "cover_closed"),
+        ];
+        let verdict = judge("", &good);
+        assert_eq!((verdict.status, verdict.n), (Status::Pass, 2), "{}", verdict.why);
+        for (events, named) in [
+            (vec![opened()], "did not come: cover_opened of m at 10 s"),
+            (vec![opened(), alert(13, "cover_opened")], "at 10 s (it came at 13 s)"),
+            (vec![opened(), alert(33, "cover_opened")], "not expected: cover_opened of m at 33 s"),
+            (vec![opened(), alert(9, "cover_opened")], "not expected: cover_opened of m at 9 s"),
+            (vec![opened(), alert(10, "field_began")], "not expected: field_began of m at 10 s"),
+            (
+                vec![opened(), alert(10, "cover_opened"), alert(11, "cover_opened")],
+                "not expected: cover_opened of m at 11 s",
+            ),
+            (
+                vec![opened(), alert(10, "cover_opened"), super::tests::alert(10, "n", "field_began")],
+                "not expected: field_began of n at 10 s",
+            ),
+        ] {
+            let verdict = judge("", &events);
+            assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.at.is_some());
+        }
+        // A late one counts once; `what` and `device` leave out what is not meant.
+        let late = [opened(), alert(13, "cover_opened")];
+        assert_eq!(judge("", &late).measured, Some(1.0));
+        assert_eq!(judge("within = \"3 s\"", &late).status, Status::Pass);
+        let other = [&good[..], &[alert(30, "field_began")]].concat();
+        assert_eq!(judge("what = [\"cover\"]", &other).status, Status::Pass);
+        assert_eq!(judge("device = \"n\"", &other).status, Status::Inconclusive);
+    }
+
+    #[test]
+    fn what_may_have_been_missed_may_be_reported() {
+        let perhaps = || truth(30, "field_began").with(field::IS_CERTAIN, false);
+        let with = |more: &[Event]| {
+            let good = [truth(10, "cover_opened"), alert(11, "m", "cover_opened")];
+            judge("", &[&good, more].concat()).status
+        };
+        assert_eq!(with(&[perhaps()]), Status::Pass);
+        assert_eq!(with(&[perhaps(), alert(31, "m", "field_began")]), Status::Pass);
+        assert_eq!(with(&[perhaps(), alert(33, "m", "field_began")]), Status::Fail);
+        let later = perhaps().with(field::SPREAD_S, 1.0);
+        assert_eq!(with(&[later, alert(33, "m", "field_began")]), Status::Pass);
+        assert_eq!(judge("", &[perhaps()]).status, Status::Inconclusive);
+        assert_eq!(judge("", &[]).status, Status::Inconclusive);
+        let lost = Event::new(at(1), "bench", EventKind::AlertsUnreadable);
+        let verdict = judge("", &[lost, truth(10, "cover_opened")]);
+        assert_eq!(verdict.status, Status::Inconclusive, "{}", verdict.why);
+    }
+
+    #[test]
+    fn that_there_is_none_is_judged_when_asked_for() {
+        let judge = |events: &[Event]| judge("none = true", events);
+        assert_eq!(judge(&[]).status, Status::Pass);
+        for (events, named) in [
+            (vec![truth(10, "cover_opened")], "there was cover_opened of m at 10 s"),
+            (vec![alert(10, "m", "field_began")], "not expected: field_began of m at 10 s"),
+        ] {
+            let verdict = judge(&events);
+            assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+            assert!(verdict.why.contains(named), "{}", verdict.why);
+        }
+    }
+}
