@@ -558,7 +558,7 @@ def in_motion(kind):
 CHECKS = {
     "event": in_motion(motion.VoltageEvents), "last_gasp": in_motion(motion.Supply),
     "restored": in_motion(motion.Supply), "operated": in_motion(motion.Operated),
-    "unserved": in_motion(motion.Unserved),
+    "unserved": in_motion(motion.Unserved), "tamper": in_motion(motion.Tamper),
     "step": OverTime, "constant": OverTime, "settles": OverTime, "follows": OverTime,
     "energy_balance": EnergyBalance,
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,

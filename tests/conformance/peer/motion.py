@@ -189,6 +189,58 @@ class VoltageEvents(Judged):
         comparison.same(f"{name} n", verdict["n"], outcome.wanted + others)
 
 
+class Tamper(Judged):
+    """`tamper`."""
+
+    KINDS = {"cover": ("cover_opened", "cover_closed"),
+             "terminal-cover": ("terminal_cover_opened", "terminal_cover_closed"),
+             "magnetic-field": ("field_began", "field_ended")}
+
+    def __init__(self, check, amount, seconds):
+        super().__init__(check, amount, seconds)
+        self.what = {word for kind in check.get("what", list(self.KINDS)) for word in self.KINDS[kind]}
+        self.within, self.none = self.exact(check.get("within", "2 s")), check.get("none", False)
+        self.truths, self.alerts = [], []
+
+    def event(self, event):
+        kind = event["kind"]
+        self.is_listed = self.is_listed and kind != "alerts_unreadable"
+        if kind not in ("tamper", "alert") or not self.is_meant(event["device"]):
+            return
+        if kind == "tamper" and event["what"] in self.what:
+            since = self.seconds(event["time"])
+            until = since + Decimal(repr(float(event.get("spread_s", 0.0)))) + self.within
+            self.truths.append((not event.get("is_certain", True), len(self.truths),
+                                (event["device"], event["what"]), since, until))
+        elif kind == "alert" and event["type"].removeprefix("tamper.") in self.what:
+            word = event["type"].removeprefix("tamper.")
+            self.alerts.append(((event["device"], word), self.own_time(event)))
+
+    def compare(self, comparison, name, verdict):
+        outcome, left, missing = Outcome(), list(self.alerts), []
+        if self.none:
+            outcome.wrong = sum(not one[0] for one in self.truths)
+        for may_miss, _, what, since, until in [] if self.none else sorted(self.truths):
+            fitting = [one for one in left if one[0] == what and since <= one[1] <= until]
+            outcome.wanted += not may_miss
+            if fitting:
+                left.remove(fitting[0])
+            elif not may_miss:
+                missing.append((what, until))
+        # A late one is missing, and not one too many besides.
+        for what, until in missing:
+            outcome.missing += 1
+            late = [one for one in left
+                    if one[0] == what and until <= one[1] <= until + LATE * self.within]
+            if late:
+                left.remove(late[0])
+        outcome.surplus, outcome.is_listed = len(left), self.is_listed
+        outcome.others, outcome.expects_none = len(self.readings), self.none
+        outcome.compare(comparison, name, verdict)
+        others = outcome.others if outcome.expects_none else 0
+        comparison.same(f"{name} n", verdict["n"], outcome.wanted + others)
+
+
 class Operated(Judged):
     """`operated`."""
 
