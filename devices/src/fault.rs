@@ -16,8 +16,7 @@ pub struct InjectionKind {
     pub build: fn(&Values, SimTime) -> DeviceFault,
 }
 
-pub(crate) const DEVICE: Field =
-    Field::required("device", Kind::Name, "The device it befalls.");
+pub(crate) const DEVICE: Field = Field::required("device", Kind::Name, "The device it befalls.");
 
 /// Every fault a device can play.
 pub static INJECTIONS: &[InjectionKind] = &[

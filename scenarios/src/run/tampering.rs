@@ -91,12 +91,13 @@ impl Reading {
             let always = vec![(SimDuration::ZERO, until)];
             return Self { surely: always.clone(), perhaps: always, is_known };
         }
-        let wide = darkness.spans().map(|(from, to, _)| {
-            (from - NOTICES, to.map_or(until, |to| to + NOTICES))
-        });
-        let narrow = darkness.spans().filter(|(.., is_certain)| *is_certain).map(|(from, to, _)| {
-            (from + NOTICES, to.map_or(until, |to| to - NOTICES))
-        });
+        let wide = darkness
+            .spans()
+            .map(|(from, to, _)| (from - NOTICES, to.map_or(until, |to| to + NOTICES)));
+        let narrow = darkness
+            .spans()
+            .filter(|(.., is_certain)| *is_certain)
+            .map(|(from, to, _)| (from + NOTICES, to.map_or(until, |to| to - NOTICES)));
         Self { surely: without(wide, until), perhaps: without(narrow, until), is_known }
     }
 

@@ -222,9 +222,9 @@ impl Check for Tamper {
         } else {
             self.take_what_was(&mut left, &mut outcome);
         }
-        let surplus = left.iter().map(|(what, alert)| {
-            (self.name(&alert.device, what, alert.time), alert.at())
-        });
+        let surplus = left
+            .iter()
+            .map(|(what, alert)| (self.name(&alert.device, what, alert.time), alert.at()));
         outcome.surplus = surplus.collect();
         outcome.verdict(&self.context, facts, "tamper report")
     }
@@ -282,7 +282,11 @@ mod tests {
                 "not expected: cover_opened of m at 11 s",
             ),
             (
-                vec![opened(), alert(10, "cover_opened"), super::tests::alert(10, "n", "field_began")],
+                vec![
+                    opened(),
+                    alert(10, "cover_opened"),
+                    super::tests::alert(10, "n", "field_began"),
+                ],
                 "not expected: field_began of n at 10 s",
             ),
         ] {
