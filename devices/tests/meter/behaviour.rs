@@ -2,7 +2,8 @@
 
 use crate::support::{Bench, START, balanced, readings, refused, requests};
 use lastmeter_devices::{
-    DEVICES, Device, DeviceFault, ERROR_PREFIX, EventKind, INJECTIONS, Input, Output,
+    DEVICES, Device, DeviceFault, ERROR_PREFIX, EventKind, INJECTIONS, Input, Output, TamperKind,
+    TamperSensorFault,
 };
 use lastmeter_params::{Code, read_text};
 use lastmeter_sim::Block;
@@ -260,6 +261,20 @@ fn every_injection_builds_the_fault_it_describes() {
         ("board_reset", "", DeviceFault::ResetBoard),
         ("board_hang", "for = \"3 s\"", DeviceFault::StopBoard { until: at(63.0) }),
         ("board_noise", "count = 12", DeviceFault::NoiseToBoard { frames: 12 }),
+        (
+            "tamper",
+            "what = \"terminal-cover\"\nfor = \"3 s\"",
+            DeviceFault::Tamper { what: TamperKind::TerminalCover, until: Some(at(63.0)) },
+        ),
+        (
+            "tamper_sensor",
+            "what = \"magnetic-field\"\nshows = \"tampering\"",
+            DeviceFault::TamperSensor {
+                what: TamperKind::MagneticField,
+                shows: TamperSensorFault::Tampering,
+                until: None,
+            },
+        ),
     ] {
         let kind = INJECTIONS.iter().find(|kind| kind.entry.name == name).unwrap();
         let toml = format!("device = \"home\"\n{toml}");
@@ -267,7 +282,7 @@ fn every_injection_builds_the_fault_it_describes() {
         assert_eq!(values.text("device"), "home");
         assert_eq!((kind.build)(&values, at(60.0)), expected);
     }
-    assert_eq!(INJECTIONS.len(), 7);
+    assert_eq!(INJECTIONS.len(), 9);
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod pipes;
 mod quality;
 mod supply;
 mod support;
+mod tamper;
 mod voltage_events;

@@ -67,7 +67,7 @@ pub(crate) struct Single {
 }
 
 impl Single {
-    fn new(toml: &str) -> Self {
+    pub(crate) fn new(toml: &str) -> Self {
         let mut device = meter("ideal-1ph", &format!("fidelity = \"windows\"\n{toml}"), 1);
         device.step(START, Input::Connected, &mut Vec::new());
         Self { device, until: SimDuration::ZERO, acknowledges: true }
@@ -79,7 +79,7 @@ impl Single {
         Arc::new(terminal.spectrum().expect("a spectrum").clone())
     }
 
-    fn step(&mut self, input: Input) -> Vec<Output> {
+    pub(crate) fn step(&mut self, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
         self.device.step(START + self.until, input, &mut out);
         if self.acknowledges {
@@ -89,7 +89,7 @@ impl Single {
     }
 
     /// A voltage up to an instant in seconds.
-    fn run(&mut self, volts: f64, until_s: f64) -> Vec<Output> {
+    pub(crate) fn run(&mut self, volts: f64, until_s: f64) -> Vec<Output> {
         self.until = SimDuration::from_seconds_f64(until_s);
         self.step(Input::Spectrum { until: self.until, spectrum: Self::spectrum(volts) })
     }

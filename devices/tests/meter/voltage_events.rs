@@ -100,6 +100,19 @@ fn an_interruption_is_a_dip_too_and_marks_the_readings_of_its_time() {
     let marks: Vec<bool> =
         readings(&out).iter().map(|reading| reading.metadata.contains_key("interrupted")).collect();
     assert_eq!(marks, [false, true, true]);
+    // A part of one second marks the reading of that second, and no other.
+    let out = run("hold_up = \"0.2 s\"\n", 6400, 2, 4.6, 1.3, 1.5);
+    let mut device = meter("ideal-3ph", ALL, 3);
+    let signal = |n: usize, t_s: f64| {
+        sine(n, t_s, if n == 2 && (1.3..1.5).contains(&t_s) { 4.6 } else { 230.0 })
+    };
+    let longer = feed(&mut *device, (4.1, 6400), Acknowledge::AtOnce, signal, 3);
+    let marks = |out: &[Output]| -> Vec<bool> {
+        let all = readings(out);
+        all.iter().map(|reading| reading.metadata.contains_key("interrupted")).collect()
+    };
+    assert_eq!(marks(&out), [false, true]);
+    assert_eq!(marks(&longer), [false, true, false, false]);
 }
 
 #[test]
