@@ -262,31 +262,27 @@ mod tests {
     #[test]
     fn what_is_reported_in_time_passes_and_all_else_is_named() {
         let opened = || truth(10, "cover_opened");
-        let alert = |seconds, what| alert(seconds, "m", what);
+        let of_m = |seconds, what| alert(seconds, "m", what);
         let good = [
             opened(),
-            alert(10, "cover_opened"),
+            of_m(10, "cover_opened"),
             truth(20, "cover_closed"),
-            alert(22, "cover_closed"),
+            of_m(22, "cover_closed"),
         ];
         let verdict = judge("", &good);
         assert_eq!((verdict.status, verdict.n), (Status::Pass, 2), "{}", verdict.why);
         for (events, named) in [
             (vec![opened()], "did not come: cover_opened of m at 10 s"),
-            (vec![opened(), alert(13, "cover_opened")], "at 10 s (it came at 13 s)"),
-            (vec![opened(), alert(33, "cover_opened")], "not expected: cover_opened of m at 33 s"),
-            (vec![opened(), alert(9, "cover_opened")], "not expected: cover_opened of m at 9 s"),
-            (vec![opened(), alert(10, "field_began")], "not expected: field_began of m at 10 s"),
+            (vec![opened(), of_m(13, "cover_opened")], "at 10 s (it came at 13 s)"),
+            (vec![opened(), of_m(33, "cover_opened")], "not expected: cover_opened of m at 33 s"),
+            (vec![opened(), of_m(9, "cover_opened")], "not expected: cover_opened of m at 9 s"),
+            (vec![opened(), of_m(10, "field_began")], "not expected: field_began of m at 10 s"),
             (
-                vec![opened(), alert(10, "cover_opened"), alert(11, "cover_opened")],
+                vec![opened(), of_m(10, "cover_opened"), of_m(11, "cover_opened")],
                 "not expected: cover_opened of m at 11 s",
             ),
             (
-                vec![
-                    opened(),
-                    alert(10, "cover_opened"),
-                    super::tests::alert(10, "n", "field_began"),
-                ],
+                vec![opened(), of_m(10, "cover_opened"), alert(10, "n", "field_began")],
                 "not expected: field_began of n at 10 s",
             ),
         ] {
@@ -296,10 +292,10 @@ mod tests {
             assert!(verdict.at.is_some());
         }
         // A late one counts once; `what` and `device` leave out what is not meant.
-        let late = [opened(), alert(13, "cover_opened")];
+        let late = [opened(), of_m(13, "cover_opened")];
         assert_eq!(judge("", &late).measured, Some(1.0));
         assert_eq!(judge("within = \"3 s\"", &late).status, Status::Pass);
-        let other = [&good[..], &[alert(30, "field_began")]].concat();
+        let other = [&good[..], &[of_m(30, "field_began")]].concat();
         assert_eq!(judge("what = [\"cover\"]", &other).status, Status::Pass);
         assert_eq!(judge("device = \"n\"", &other).status, Status::Inconclusive);
     }
