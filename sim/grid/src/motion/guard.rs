@@ -4,9 +4,10 @@ use num_complex::Complex64;
 
 use super::loading::{Loading, RESIDUAL};
 use super::{Deed, OperatingPoint, Protection, Protector};
-use crate::network::{Network, Wire};
+use crate::network::{Network, NodeId, Wire};
 use crate::protection::{
-    Currents, Fuse, FuseEvent, Quantity, Recloser, RecloserEvent, Relay, Sectionalizer,
+    Currents, Fuse, FuseEvent, Interface, InterfaceCause, InterfaceEvent, InterfaceView, Quantity,
+    Recloser, RecloserEvent, Relay, Sectionalizer,
 };
 use crate::transient::{Action, Pole};
 
@@ -24,6 +25,10 @@ pub(super) struct Guard {
     before_a: Vec<f64>,
     /// What it has seen since it was picked up.
     loading: Loading,
+    /// Whose voltages it looks at: the load behind its switch, and the node before that.
+    watches: Option<(usize, NodeId)>,
+    /// What it sees of them.
+    seen: InterfaceView,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +44,7 @@ enum State {
     },
     Recloser(Box<Recloser>),
     Sectionalizer(Sectionalizer),
+    Interface(Box<Interface>),
 }
 
 /// What a device wants, and what it did.
@@ -59,7 +65,9 @@ pub(super) struct Order {
 impl Guard {
     pub(super) fn new(protector: Protector, network: &Network) -> Self {
         let Protector { name, switch, what } = protector;
-        let wires = network.switches[switch].from.wires.as_slice().to_vec();
+        let from = network.switches[switch].from;
+        let wires = from.wires.as_slice().to_vec();
+        let mut watches = None;
         let state = match what {
             Protection::Fuse { fuse, has_striker } => {
                 State::Fuses(vec![fuse; wires.len()], has_striker)
@@ -70,14 +78,44 @@ impl Guard {
             }
             Protection::Recloser(recloser) => State::Recloser(Box::new(recloser)),
             Protection::Sectionalizer(it) => State::Sectionalizer(it),
+            Protection::Interface { interface, load, .. } => {
+                watches = Some((load, from.node));
+                State::Interface(interface)
+            }
         };
         let before_a = vec![0.0; wires.len()];
         let loading = Loading::default();
-        Self { name, switch, wires, fresh: state.clone(), state, before_a, loading }
+        let (fresh, seen) = (state.clone(), InterfaceView::default());
+        Self { name, switch, wires, fresh, state, before_a, loading, watches, seen }
+    }
+
+    /// The load and the node whose voltages it looks at, if it looks at such.
+    pub(super) fn watches(&self) -> Option<(usize, NodeId)> {
+        self.watches
+    }
+
+    /// Takes in what it sees from now on.
+    pub(super) fn look(&mut self, seen: InterfaceView) {
+        self.seen = seen;
+    }
+
+    /// Whether it has disconnected what is behind it from a network that goes on.
+    pub(super) fn has_disconnected(&self) -> bool {
+        matches!(&self.state, State::Interface(it) if it.is_open())
+    }
+
+    /// Somebody orders its switch to open.
+    pub(super) fn hold(&mut self) {
+        if let State::Interface(it) = &mut self.state {
+            it.hold();
+        }
     }
 
     /// Somebody closes its switch: it begins anew, and fuses are replaced.
     pub(super) fn renew(&mut self) {
+        if let State::Interface(it) = &mut self.state {
+            return it.close();
+        }
         self.state = self.fresh.clone();
         self.loading = Loading::default();
     }
@@ -98,7 +136,7 @@ impl Guard {
         let is_on = |current_a: f64, earth: bool| match &self.state {
             State::Breaker { relay, .. } => relay.operating_time(current_a, earth).is_some(),
             State::Recloser(it) => it.operating_time(it.trips() + 1, current_a, earth).is_some(),
-            State::Fuses(..) | State::Sectionalizer(_) => false,
+            State::Fuses(..) | State::Sectionalizer(_) | State::Interface(_) => false,
         };
         for (place, current_a) in currents.phases_a.into_iter().enumerate() {
             squares[place] = is_on(current_a, false).then_some(current_a * current_a);
@@ -132,6 +170,7 @@ impl Guard {
             State::Breaker { relay, .. } => relay.due_in(&currents),
             State::Recloser(it) => it.due_in(&currents),
             State::Sectionalizer(it) => it.due_in(currents.largest_phase_a()),
+            State::Interface(it) => it.due_in(&self.seen),
         }
     }
 
@@ -286,7 +325,40 @@ impl Guard {
                     push(act.after_s, open, Deed::Opened, detail);
                 }
             }
+            State::Interface(it) => {
+                for act in it.step(dt_s, &self.seen) {
+                    let (action, deed, detail) = match act.event {
+                        InterfaceEvent::Tripped(cause) => {
+                            (None, Deed::Tripped, disconnected_by(cause, &self.seen))
+                        }
+                        InterfaceEvent::Opened => (open, Deed::Opened, String::new()),
+                        InterfaceEvent::Closed => {
+                            (close, Deed::Closed, "the network has come back".to_owned())
+                        }
+                    };
+                    push(act.after_s, action, deed, detail);
+                }
+            }
         }
+    }
+}
+
+fn disconnected_by(cause: InterfaceCause, seen: &InterfaceView) -> String {
+    let voltages: Vec<String> =
+        seen.voltages_pu.iter().map(|it| format!("{:.1} %", 100.0 * it)).collect();
+    let voltages = voltages.join(", ");
+    match cause {
+        InterfaceCause::Undervoltage(stage) => {
+            format!("by undervoltage, stage {}: {voltages}", stage + 1)
+        }
+        InterfaceCause::Overvoltage(stage) => {
+            format!("by overvoltage, stage {}: {voltages}", stage + 1)
+        }
+        InterfaceCause::MeanOvervoltage => {
+            format!("by the voltage over ten minutes: now {voltages}")
+        }
+        InterfaceCause::Underfrequency => "by underfrequency".to_owned(),
+        InterfaceCause::Overfrequency => "by overfrequency".to_owned(),
     }
 }
 

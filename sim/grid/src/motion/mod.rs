@@ -29,7 +29,7 @@ use num_complex::Complex64;
 use thiserror::Error;
 
 use crate::network::{Configuration, Network, NodeId, Wire, Wires};
-use crate::protection::{Fuse, Recloser, Relay, Sectionalizer};
+use crate::protection::{Fuse, Interface, Recloser, Relay, Sectionalizer};
 use crate::transient::{FaultKind, Pole, TransientError};
 pub use cut::{Piece, cut};
 pub use probe::{Probe, ProbeAt, ProbePair};
@@ -165,6 +165,17 @@ pub enum Protection {
     Recloser(Recloser),
     /// A sectionaliser.
     Sectionalizer(Sectionalizer),
+    /// An interface protection in the switch of a load, which may be a generator.
+    Interface {
+        /// The device.
+        interface: Box<Interface>,
+        /// Index into the network's loads; at its place on the other side of the switch the device
+        /// looks at the voltages.
+        load: usize,
+        /// After a reconnection the load's power rises from nothing in so many seconds; whoever
+        /// gives the loads their powers sees to that.
+        ramp_s: f64,
+    },
 }
 
 /// A curve of a protective device for drawing: its name, and currents in amperes with times in
@@ -201,7 +212,7 @@ impl Protection {
                     }
                 }
             }
-            Self::Sectionalizer(_) => {}
+            Self::Sectionalizer(_) | Self::Interface { .. } => {}
         }
         curves
     }
@@ -283,6 +294,9 @@ pub struct OperatingPoint {
 /// A voltage and the current that goes with it, RMS phasors.
 pub type Pair = (Complex64, Complex64);
 
+/// Of each part of a load whether it has a voltage across; beyond the last part they have.
+pub type LiveParts = [bool; 3];
+
 /// A stretch of time, from the one before to the next.
 #[derive(Clone, Debug)]
 pub struct Section {
@@ -302,6 +316,8 @@ pub enum Stretch {
         /// Of each load the share of its power that is supplied: less than 1 where parts have no
         /// voltage.
         supplied: Vec<f64>,
+        /// Of each load its parts that have a voltage.
+        parts: Vec<LiveParts>,
         /// Of each node its phases that have a voltage.
         alive: Vec<Wires>,
         /// Of each switch its poles that are closed.
@@ -364,6 +380,12 @@ pub struct Motion {
     switches: Vec<crate::network::Switch>,
     standing: Standing,
     operations: Vec<Operation>,
+    /// Of each load whether the caller wants to give it another power when it comes back.
+    returning: Vec<bool>,
+    /// Of each load its parts that have a voltage now.
+    parts: Vec<LiveParts>,
+    /// What was to be done when playing ended before it.
+    pending: Option<play::Pending>,
 }
 
 impl Motion {
@@ -383,6 +405,9 @@ impl Motion {
         }
         for (at, it) in protectors.iter().enumerate() {
             is_there("switch", it.switch, network.switches.len())?;
+            if let Protection::Interface { load, .. } = it.what {
+                is_there("load", load, network.loads.len())?;
+            }
             if let Some(other) = protectors[..at].iter().find(|other| other.switch == it.switch) {
                 return Err(MotionError::Twice(other.name.clone(), it.name.clone()));
             }
@@ -392,7 +417,39 @@ impl Motion {
         let standing = Standing::new(network);
         let (events, operations) = (events.into(), Vec::new());
         let switches = network.switches.clone();
-        Ok(Self { options, events, guards, probes, switches, standing, operations })
+        let (returning, parts, pending) = (Vec::new(), Vec::new(), None);
+        Ok(Self {
+            options,
+            events,
+            guards,
+            probes,
+            switches,
+            standing,
+            operations,
+            returning,
+            parts,
+            pending,
+        })
+    }
+
+    /// Of each load whether it may draw another power when it comes back than it did before. While
+    /// a part of such a load has no voltage, playing ends at each instant at which something is
+    /// done in the network, once before and once after it, so that the power flow is solved
+    /// again.
+    pub fn end_at_returns(&mut self, returning: Vec<bool>) {
+        self.returning = returning;
+    }
+
+    /// Of each load its parts that have a voltage at the end of what was played.
+    #[must_use]
+    pub fn live_parts(&self) -> &[LiveParts] {
+        &self.parts
+    }
+
+    /// Whether a load that may come back otherwise lacks a part of its supply.
+    fn awaits_returns(&self) -> bool {
+        let lacks = |(returns, parts): (&bool, &LiveParts)| *returns && parts.contains(&false);
+        self.returning.iter().zip(&self.parts).any(lacks)
     }
 
     /// Takes an event in that was not known ahead. It happens when it is played, after those of the
@@ -457,36 +514,58 @@ fn is_alive(network: &Network, node: NodeId, voltage_v: Complex64) -> bool {
     voltage_v.norm() > DEAD_SHARE * rated_v
 }
 
-/// The share of a load's active power that is in parts with a voltage across them: a phase to earth
-/// without one does not matter to a load between phases.
-fn supplied_share(
+/// The voltages across a load's parts, with the rated one, at a node: a phase to earth without one
+/// does not matter to a load between phases.
+fn part_voltages(
     network: &Network,
     load: &crate::network::Load,
+    node: NodeId,
     voltage_v: impl Fn(NodeId, Wire) -> Complex64,
-) -> f64 {
-    let (node, wires) = (load.connection.node, load.connection.wires.as_slice());
-    let rated_v = network.nodes[node.index()].rated_voltage_v / 3f64.sqrt();
+) -> (Vec<Complex64>, f64) {
+    let wires = load.connection.wires.as_slice();
+    let rated_v = network.nodes[node.index()].rated_voltage_v;
     let of = |wire: Wire| voltage_v(node, wire);
     let own: Vec<Wire> = wires.iter().copied().filter(|it| *it != Wire::Neutral).collect();
+    let parts = 0..load.parts();
     let back_v = match load.configuration {
-        Configuration::Delta => None,
+        Configuration::Delta => {
+            let across = |part: usize| of(own[part]) - of(own[(part + 1) % own.len()]);
+            return (parts.map(across).collect(), rated_v);
+        }
         Configuration::StarIsolated => {
             let sum: Complex64 = own.iter().map(|wire| of(*wire)).sum();
-            Some(sum / own.len().max(1) as f64)
+            sum / own.len().max(1) as f64
         }
-        Configuration::Star if wires.contains(&Wire::Neutral) => Some(of(Wire::Neutral)),
-        Configuration::Star => Some(Complex64::ZERO),
+        Configuration::Star if wires.contains(&Wire::Neutral) => of(Wire::Neutral),
+        Configuration::Star => Complex64::ZERO,
     };
-    let is_alive = |part: &usize| {
-        let back_v = back_v.unwrap_or_else(|| of(own[(*part + 1) % own.len()]));
-        (of(own[*part]) - back_v).norm() > DEAD_SHARE * rated_v
-    };
+    (parts.map(|part| of(own[part]) - back_v).collect(), rated_v / 3f64.sqrt())
+}
+
+/// Which of a load's parts have a voltage across, at a node.
+fn live_parts(
+    network: &Network,
+    load: &crate::network::Load,
+    node: NodeId,
+    voltage_v: impl Fn(NodeId, Wire) -> Complex64,
+) -> LiveParts {
+    let rated_v = network.nodes[node.index()].rated_voltage_v / 3f64.sqrt();
+    let (across, _) = part_voltages(network, load, node, voltage_v);
+    let mut live = [true; 3];
+    for (own, volts) in live.iter_mut().zip(across) {
+        *own = volts.norm() > DEAD_SHARE * rated_v;
+    }
+    live
+}
+
+/// The share of a load's active power that is in live parts.
+fn supplied_share(load: &crate::network::Load, live: LiveParts) -> f64 {
     let whole_w: f64 = load.power_va[..load.parts()].iter().map(|it| it.re.abs()).sum();
     let weight = |part: usize| {
         let even = 1.0 / load.parts() as f64;
         if whole_w > 0.0 { load.power_va[part].re.abs() / whole_w } else { even }
     };
-    let alive: Vec<usize> = (0..load.parts()).filter(is_alive).collect();
+    let alive: Vec<usize> = (0..load.parts()).filter(|part| live[*part]).collect();
     // Not by a sum, which rounds.
     if alive.len() == load.parts() { 1.0 } else { alive.into_iter().map(weight).sum() }
 }

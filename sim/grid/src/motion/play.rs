@@ -1,6 +1,7 @@
 //! From one instant to the next.
 
 use std::f64::consts::TAU;
+use std::mem::take;
 
 use num_complex::Complex64;
 
@@ -8,11 +9,12 @@ use super::probe::poles_in_flow;
 use super::standing::{Burning, begun};
 use super::window::Window;
 use super::{
-    Deed, Event, Happening, Motion, MotionError, Operation, Pair, Resolution, Section, Stretch,
-    is_alive, phases, supplied_share,
+    Deed, Event, Happening, LiveParts, Motion, MotionError, Operation, Pair, Resolution, Section,
+    Stretch, is_alive, live_parts, part_voltages, phases, supplied_share,
 };
 use crate::flow::Flow;
 use crate::network::{Network, NodeId, Wire};
+use crate::protection::InterfaceView;
 use crate::transient::{self, Action, FaultKind, Loads, Phasors, Pole, Transient};
 
 /// A fault without more than this current is dead, amperes.
@@ -41,6 +43,16 @@ pub(super) struct Player<'a, const N: usize> {
     pub(super) opening: Vec<(usize, Pole)>,
     /// Faults that are to end and have not ended yet.
     pub(super) clearing: Vec<(u32, Box<str>)>,
+    /// Playing ends here, so that the power flow is solved again.
+    ends: bool,
+}
+
+/// What was to be done at the instant at which playing ended.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    actions: Vec<Action>,
+    opening: Vec<(usize, Pole)>,
+    clearing: Vec<(u32, Box<str>)>,
 }
 
 /// A steady state.
@@ -52,6 +64,8 @@ enum View<'a, const N: usize> {
 impl Motion {
     /// Plays from one instant to another one, with the loads of a power flow of the network as it
     /// stands ([`Self::stand`]). Waves that are under way at the end are played to their own end.
+    /// Where loads come back ([`Self::end_at_returns`]) it ends early, maybe at once: go on from
+    /// there, with the power flow of that instant.
     ///
     /// What comes back is what there was, in order, and until when.
     ///
@@ -87,13 +101,18 @@ impl Motion {
             sections: Vec::new(),
             opening: Vec::new(),
             clearing: Vec::new(),
+            ends: false,
         };
         player.wait_for_angles(to_ns);
         if !player.motion.standing.faults.is_empty() {
             player.compile()?;
         }
+        if let Some(pending) = player.motion.pending.take() {
+            player.catch_up(pending)?;
+            return Ok((player.sections, player.now_ns));
+        }
         let (mut seen_ns, mut turns) = (now_ns, 0);
-        while player.go(to_ns)? {
+        while player.go(to_ns)? && !player.ends {
             // So many things do not happen within a millisecond.
             let has_moved = player.now_ns - seen_ns > 1_000_000;
             (seen_ns, turns) = if has_moved { (player.now_ns, 0) } else { (seen_ns, turns + 1) };
@@ -184,7 +203,10 @@ impl<const N: usize> Player<'_, N> {
         let poles: Vec<Vec<Complex64>> =
             switches.iter().map(|it| view.poles(*it, &closed[*it])).collect();
         let dead: Vec<bool> = ids.iter().map(|id| view.is_dead(*id)).collect();
-        let section = self.steady_section(&view);
+        let views = self.views(now_ns, |node, wire| view.voltage_v(node, wire));
+        let (section, parts) = self.steady_section(&view);
+        self.motion.parts = parts;
+        self.motion.look(views);
         self.sections.retain(|it| it.from_ns != now_ns);
         self.sections.push(section);
         let due_ns = self.due_ns(to_ns, &poles, &dead);
@@ -221,11 +243,66 @@ impl<const N: usize> Player<'_, N> {
         if actions.is_empty() {
             return Ok(true);
         }
-        match self.motion.options.resolution {
-            Resolution::Phasors => self.act_at_once(&actions)?,
-            Resolution::Waveforms => Window::play(self, &actions)?,
+        if self.motion.awaits_returns() {
+            let (opening, clearing) = (take(&mut self.opening), take(&mut self.clearing));
+            self.motion.pending = Some(Pending { actions, opening, clearing });
+            return Ok(false);
+        }
+        self.act(&actions)?;
+        // Within waves a load may have been lost and have come back.
+        let has_waves = self.motion.options.resolution == Resolution::Waveforms;
+        if has_waves && self.motion.returning.contains(&true) {
+            self.ends = true;
+            self.see_parts()?;
         }
         Ok(self.now_ns < to_ns)
+    }
+
+    fn act(&mut self, actions: &[Action]) -> Result<(), MotionError> {
+        match self.motion.options.resolution {
+            Resolution::Phasors => self.act_at_once(actions),
+            Resolution::Waveforms => Window::play(self, actions),
+        }
+    }
+
+    /// Does what was to be done when playing ended here.
+    fn catch_up(&mut self, pending: Pending) -> Result<(), MotionError> {
+        if self.circuit.is_none() {
+            self.compile()?;
+        }
+        (self.opening, self.clearing) = (pending.opening, pending.clearing);
+        self.act(&pending.actions)?;
+        self.see_parts()
+    }
+
+    /// Takes over which parts of loads have a voltage now.
+    fn see_parts(&mut self) -> Result<(), MotionError> {
+        let view = self.view()?;
+        self.motion.parts = self.parts(&view);
+        Ok(())
+    }
+
+    fn parts(&self, view: &View<'_, N>) -> Vec<LiveParts> {
+        let of = |node, wire| view.voltage_v(node, wire);
+        let loads = self.network.loads.iter();
+        loads.map(|load| live_parts(&self.network, load, load.connection.node, of)).collect()
+    }
+
+    /// What interface protections see, guard by guard.
+    pub(super) fn views(
+        &self,
+        at_ns: i64,
+        voltage_v: impl Fn(NodeId, Wire) -> Complex64,
+    ) -> Vec<Option<InterfaceView>> {
+        let view = |guard: &super::guard::Guard| {
+            let (load, node) = guard.watches()?;
+            let load = &self.network.loads[load];
+            let (across, rated_v) = part_voltages(&self.network, load, node, &voltage_v);
+            let voltages_pu = across.into_iter().map(|it| it.norm() / rated_v).collect();
+            let is_closed = self.motion.standing.closed[guard.switch].iter().all(|it| *it);
+            Some(InterfaceView { at_ns, voltages_pu, is_closed })
+        };
+        self.motion.guards.iter().map(view).collect()
     }
 
     /// When something happens next.
@@ -277,7 +354,9 @@ impl<const N: usize> Player<'_, N> {
     /// The end of a fault; every switch with a device that is open is closed once it is mended.
     fn repaired(&mut self, at_ns: i64, id: u32) -> Option<Action> {
         let closed_ns = at_ns + MENDED_NS;
-        for switch in self.motion.guards.iter().map(|it| it.switch) {
+        // Interface protections reconnect by themselves.
+        let guards = self.motion.guards.iter().filter(|it| it.watches().is_none());
+        for switch in guards.map(|it| it.switch) {
             if self.motion.standing.closed[switch].iter().any(|closed| !closed) {
                 let what = Happening::Close { switch, pole: Pole::All };
                 let place = self.motion.events.partition_point(|it| it.at_ns <= closed_ns);
@@ -314,6 +393,9 @@ impl<const N: usize> Player<'_, N> {
             // That is more, see above.
             Happening::Repair { .. } => None,
             Happening::Open { switch, pole } => {
+                for guard in self.motion.guards.iter_mut().filter(|it| it.switch == switch) {
+                    guard.hold();
+                }
                 if self.is_so(switch, pole, false) {
                     let name = self.switch_name(switch);
                     self.note(at_ns, name, Deed::Idle, "it is open already".to_owned());
@@ -391,7 +473,7 @@ impl<const N: usize> Player<'_, N> {
             self.motion.standing.faults.retain(|it| it.fault.id != id);
             self.note(at_ns, name, Deed::Cleared, String::new());
         }
-        let opening = std::mem::take(&mut self.opening);
+        let opening = take(&mut self.opening);
         for (switch, pole) in opening {
             if self.is_so(switch, pole, false) {
                 let (name, detail) = (self.switch_name(switch), self.poles_text(switch, pole));
@@ -412,8 +494,8 @@ impl<const N: usize> Player<'_, N> {
         }
     }
 
-    /// What there is from now on.
-    fn steady_section(&self, view: &View<'_, N>) -> Section {
+    /// What there is from now on, and which parts of loads have a voltage.
+    fn steady_section(&self, view: &View<'_, N>) -> (Section, Vec<LiveParts>) {
         let (network, probes) = (&self.network, self.motion.probes.iter());
         let closed = &self.motion.standing.closed;
         let pairs: Vec<Vec<Pair>> = match view {
@@ -422,19 +504,36 @@ impl<const N: usize> Player<'_, N> {
                 probes.map(|it| it.in_steady(network, circuit, steady)).collect()
             }
         };
-        let supplied = network.loads.iter().map(|load| {
+        let parts = self.parts(view);
+        let loads = network.loads.iter().zip(&parts);
+        let mut supplied: Vec<f64> =
+            loads.map(|(load, live)| supplied_share(load, *live)).collect();
+        // Whoever disconnects itself from a network that goes on is not without supply.
+        for guard in self.motion.guards.iter().filter(|it| it.has_disconnected()) {
+            let Some((at, node)) = guard.watches() else { continue };
             let of = |node, wire| view.voltage_v(node, wire);
-            supplied_share(network, load, of)
-        });
-        let supplied = supplied.collect();
+            let load = &network.loads[at];
+            supplied[at] = supplied_share(load, live_parts(network, load, node, of));
+        }
         let alive = (0..network.nodes.len()).map(|node| {
             let node = NodeId(node as u32);
             let has = |wire: &Wire| is_alive(network, node, view.voltage_v(node, *wire));
             phases(network, node).filter(has).collect()
         });
         let (alive, closed) = (alive.collect(), closed.clone());
-        let what = Stretch::Steady { pairs, supplied, alive, closed };
-        Section { from_ns: self.now_ns, what }
+        let what = Stretch::Steady { pairs, supplied, parts: parts.clone(), alive, closed };
+        (Section { from_ns: self.now_ns, what }, parts)
+    }
+}
+
+impl Motion {
+    /// Interface protections see what there is from now on.
+    pub(super) fn look(&mut self, views: Vec<Option<InterfaceView>>) {
+        for (guard, view) in self.guards.iter_mut().zip(views) {
+            if let Some(view) = view {
+                guard.look(view);
+            }
+        }
     }
 }
 

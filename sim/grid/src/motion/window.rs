@@ -116,7 +116,10 @@ impl Window {
         steady: &Phasors<N>,
         (before_s, now_s): (f64, f64),
     ) -> Result<(), MotionError> {
+        let at_ns = self.from_ns + (before_s * 1e9).round() as i64;
+        let views = player.views(at_ns, |node, wire| steady.voltage_v(node, wire));
         let motion = &mut *player.motion;
+        motion.look(views);
         for guard in &mut motion.guards {
             let now_a = poles(circuit, guard.switch, &motion.standing.closed);
             let phasors: Vec<Complex64> = (0..now_a.len())

@@ -16,6 +16,7 @@ mod breaker;
 mod curve;
 mod fuse;
 mod gates;
+mod interface;
 mod recloser;
 mod relay;
 mod sectionalizer;
@@ -28,6 +29,9 @@ pub use breaker::{Breaker, BreakerEvent, BreakerState};
 pub use curve::{Beyond, Characteristic, Curve};
 pub use fuse::{Fuse, FuseEvent, FuseState};
 pub use gates::GgGates;
+pub use interface::{
+    Interface, InterfaceCause, InterfaceEvent, InterfaceSettings, InterfaceView, VoltageStage,
+};
 pub use recloser::{Recloser, RecloserEvent, RecloserSettings, RecloserState};
 pub use relay::{Quantity, Relay, Reset, Stage, Trip};
 pub use sectionalizer::{Sectionalizer, SectionalizerEvent, SectionalizerSettings};
