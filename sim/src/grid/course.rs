@@ -17,6 +17,7 @@ use super::feeder::{Feeder, FeederFailure, Setup, Step};
 use super::input::GridInput;
 use super::plant::Plant;
 use super::recorder::Recorder;
+use super::returning::{Pickup, Returning};
 use super::view::{Pair, probe_at_load, probe_at_source};
 use crate::Excerpt;
 use crate::disturbance::Disturbance;
@@ -39,6 +40,8 @@ pub struct MotionSetup {
     /// Of each source, then of each load, whether a meter looks at it: only of those, and of what
     /// recorders are at, waveforms are kept. What is not listed is.
     pub metered: Vec<bool>,
+    /// Of each load what an outage does to it; of what is not listed nothing.
+    pub pickups: Vec<Option<Pickup>>,
 }
 
 /// What a network in motion came to.
@@ -56,14 +59,17 @@ impl Course {
     /// thing that was done in them.
     pub(super) fn changed_ns(&self, at: usize) -> i64 {
         let until_ns = self.sections[at].from_ns;
-        let waves = at.checked_sub(1).map(|before| &self.sections[before]);
-        let Some(waves) = waves.filter(|it| matches!(it.what, Stretch::Waves(_))) else {
-            return until_ns;
-        };
-        let within = |it: &&Operation| (waves.from_ns..until_ns).contains(&it.at_ns);
-        let switched = self.operations.iter().filter(|it| it.deed.switches());
-        switched.rev().find(within).map_or(waves.from_ns, |it| it.at_ns)
+        changed_before(&self.sections[..at], &self.operations, until_ns)
     }
+}
+
+/// When the network came to the state that it has at an instant, after these sections.
+pub(super) fn changed_before(sections: &[Section], operations: &[Operation], until_ns: i64) -> i64 {
+    let waves = sections.last().filter(|it| matches!(it.what, Stretch::Waves(_)));
+    let Some(waves) = waves else { return until_ns };
+    let within = |it: &&Operation| (waves.from_ns..until_ns).contains(&it.at_ns);
+    let switched = operations.iter().filter(|it| it.deed.switches());
+    switched.rev().find(within).map_or(waves.from_ns, |it| it.at_ns)
 }
 
 /// Time without supply of a load, or of parts of it.
@@ -84,11 +90,79 @@ pub struct Interruption {
 /// network that has lost a phase has no solution.
 const BAND: VoltageBand = VoltageBand { lowest: 0.8, highest: 1.2, turned: None };
 
+/// So often the network is not solved again at one instant.
+const TURNS_MAX: u32 = 10_000;
+
 /// So many values of waves are kept: 4 GiB.
 const VALUES_MAX: usize = 1 << 29;
 
 /// How long something stays, and the pairs of a probe.
 type SteadyPart = (SimDuration, Vec<Pair>);
+
+/// A network while it is played.
+struct Playing<'a> {
+    wanted: &'a MotionSetup,
+    plant: Plant,
+    motion: Motion,
+    returning: Returning,
+    sections: Vec<Section>,
+    steps: Vec<Step>,
+    /// Until when it was played: maybe beyond where a piece ends.
+    reached: SimDuration,
+    /// How many values of waves are kept.
+    kept: usize,
+    /// How often it was solved again at this instant.
+    turns: u32,
+}
+
+impl Playing<'_> {
+    /// Solves the power flow of an instant and plays from there, over as much as that holds; until
+    /// when.
+    fn piece(
+        &mut self,
+        setup: &Setup,
+        step: usize,
+        (from, to): (SimDuration, SimDuration),
+    ) -> Result<SimDuration, FeederFailure> {
+        let to = self.returning.piece(from, to);
+        self.plant.set(setup, step);
+        self.returning.scale(self.plant.network_mut(), (from, to));
+        self.motion.stand(self.plant.network_mut());
+        let flow = self.plant.flow(step).map_err(FeederFailure::Step)?;
+        let begin = from.max(self.reached);
+        let mut until = to;
+        if begin < to {
+            let failed = |why: MotionError| FeederFailure::Motion { at: from, why };
+            let played = self.motion.play(self.plant.network(), &flow, (begin.0, to.0));
+            let (sections, until_ns) = played.map_err(failed)?;
+            until = SimDuration(until_ns);
+            self.keep(sections, to)?;
+            let played = (&self.sections[..], self.motion.operations());
+            self.returning.follow(played, self.motion.live_parts(), until);
+            self.turns = if until > begin { 0 } else { self.turns + 1 };
+            if self.turns > TURNS_MAX {
+                return Err(failed(MotionError::Restless(until_ns)));
+            }
+            self.reached = until;
+        }
+        if self.steps.len() == step {
+            let step = self.plant.step(setup, step, flow).map_err(FeederFailure::Step)?;
+            self.steps.push(step);
+        }
+        Ok(until)
+    }
+
+    /// Keeps what was played, in place of what begins with it or later: nothing lasted there.
+    fn keep(&mut self, sections: Vec<Section>, at: SimDuration) -> Result<(), FeederFailure> {
+        for section in sections {
+            while self.sections.pop_if(|last| last.from_ns >= section.from_ns).is_some() {}
+            let section = only_metered(section, &self.wanted.metered);
+            self.kept += values_of(&section);
+            self.sections.push(section);
+        }
+        if self.kept > VALUES_MAX { Err(FeederFailure::Waveforms { at }) } else { Ok(()) }
+    }
+}
 
 /// The instants within a step between which nothing is changed from outside.
 fn borders(
@@ -109,8 +183,7 @@ impl Feeder {
     /// The first step that has no solution, or what cannot be played.
     pub fn play(mut setup: Setup, wanted: &MotionSetup) -> Result<Self, FeederFailure> {
         play_loads_in_band(&mut setup.network);
-        let mut plant = Plant::new(&setup);
-        let failed = |at: SimDuration| move |why: MotionError| FeederFailure::Motion { at, why };
+        let plant = Plant::new(&setup);
         let mut motion = Motion::new(
             plant.network(),
             wanted.options,
@@ -118,55 +191,47 @@ impl Feeder {
             wanted.protectors.clone(),
             probes(&setup, &wanted.recorders),
         )
-        .map_err(failed(SimDuration::ZERO))?;
+        .map_err(|why| FeederFailure::Motion { at: SimDuration::ZERO, why })?;
+        let returning = Returning::new(wanted);
+        motion.end_at_returns(returning.of_loads(setup.network.loads.len()));
         let mut changes = wanted.changes.clone();
         changes.sort_by_key(|(at, _)| *at);
         let mut ahead = changes.iter().peekable();
-        let mut sections = Vec::new();
-        let mut steps: Vec<Step> = Vec::with_capacity(setup.raster.steps);
-        let (mut reached_ns, mut kept) = (0, 0);
+        let mut playing = Playing {
+            wanted,
+            plant,
+            motion,
+            returning,
+            sections: Vec::new(),
+            steps: Vec::with_capacity(setup.raster.steps),
+            reached: SimDuration::ZERO,
+            kept: 0,
+            turns: 0,
+        };
         for step in 0..setup.raster.steps {
             let begin = setup.raster.begin(step);
             let end = begin + setup.raster.step;
-            plant.take_ahead(&setup, step);
+            playing.plant.take_ahead(&setup, step);
             for two in borders((begin, end), &changes).windows(2) {
-                let (from, to) = (two[0], two[1]);
+                let (mut from, to) = (two[0], two[1]);
                 while let Some((_, input)) = ahead.next_if(|(at, _)| *at <= from) {
-                    plant.take(&setup, *input);
+                    playing.plant.take(&setup, *input);
                 }
-                plant.set(&setup, step);
-                motion.stand(plant.network_mut());
-                let flow = plant.flow(step).map_err(FeederFailure::Step)?;
-                let from_ns = from.0.max(reached_ns);
-                if from_ns < to.0 {
-                    let played = motion.play(plant.network(), &flow, (from_ns, to.0));
-                    let (more, until_ns) = played.map_err(failed(from))?;
-                    for section in more {
-                        let section = only_metered(section, &wanted.metered);
-                        kept += values_of(&section);
-                        sections.push(section);
-                    }
-                    if kept > VALUES_MAX {
-                        return Err(FeederFailure::Waveforms { at: to });
-                    }
-                    reached_ns = until_ns;
-                }
-                if steps.len() == step {
-                    let step = plant.step(&setup, step, flow).map_err(FeederFailure::Step)?;
-                    steps.push(step);
+                while from < to {
+                    from = playing.piece(&setup, step, (from, to))?;
                 }
             }
         }
-        let mut operations = motion.operations().to_vec();
+        let mut operations = playing.motion.operations().to_vec();
         operations.sort_by_key(|it| it.at_ns);
         let course = Course {
-            sections,
+            sections: playing.sections,
             operations,
             frequency: wanted.frequency.clone(),
             protectors: wanted.protectors.clone(),
             recorders: wanted.recorders.clone(),
         };
-        Ok(Self::in_motion(setup, steps, course))
+        Ok(Self::in_motion(setup, playing.steps, course))
     }
 
     /// Whether anything can happen in it between steps.

@@ -142,6 +142,7 @@ mod tests {
             frequency: Vec::new(),
             recorders: Vec::new(),
             metered: Vec::new(),
+            pickups: Vec::new(),
         }
     }
 

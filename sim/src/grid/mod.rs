@@ -23,12 +23,15 @@ mod live_point;
 mod plant;
 mod profile;
 mod recorder;
+mod returning;
 mod solar;
 mod standard;
 mod view;
 
 #[cfg(test)]
 mod live_tests;
+#[cfg(test)]
+mod returning_tests;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +44,7 @@ pub use live::LiveGrid;
 pub use live_point::{LiveChannel, LivePoint};
 pub use profile::{Raster, Rows};
 pub use recorder::{Kept, Recorder, Supply};
+pub use returning::Pickup;
 pub use solar::ClearSky;
 pub use standard::{DayType, StandardLoad, StandardProfile};
 pub use view::part_names;

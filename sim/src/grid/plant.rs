@@ -62,10 +62,13 @@ impl Plant {
     pub(super) fn set(&mut self, setup: &Setup, step: usize) {
         let loads = self.network.loads.iter_mut().zip(&setup.network.loads);
         for ((load, declared), powers) in loads.zip(&setup.powers) {
-            if let Some(power_va) = powers.as_ref().and_then(|powers| powers.get(step)) {
+            match powers.as_ref().map(|powers| powers.get(step)) {
                 // As it is written down: what it drew before may have been nothing, which has no
                 // split.
-                load.power_va = declared.split(*power_va);
+                Some(Some(power_va)) => load.power_va = declared.split(*power_va),
+                Some(None) => {}
+                // It may have drawn more after an outage.
+                None => load.power_va = declared.power_va,
             }
         }
         let profile_va = |load: usize| {

@@ -14,6 +14,8 @@
 
 mod cut;
 mod guard;
+#[cfg(test)]
+mod interface_tests;
 mod loading;
 mod play;
 mod probe;

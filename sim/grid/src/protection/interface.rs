@@ -130,7 +130,8 @@ impl Interface {
     pub fn new(settings: InterfaceSettings) -> Result<Self, SettingError> {
         settings.check()?;
         let stages = settings.undervoltage.len() + settings.overvoltage.len() + 2;
-        let (picked_up_s, means) = (vec![0.0; stages], [Mean::default(), Mean::default(), Mean::default()]);
+        let (picked_up_s, means) =
+            (vec![0.0; stages], [Mean::default(), Mean::default(), Mean::default()]);
         let (low, high, away) = (Spans::new(), Spans::new(), Spans::new());
         Ok(Self { settings, doing: Doing::Watching, picked_up_s, means, low, high, away })
     }
@@ -192,7 +193,8 @@ impl Interface {
     /// stay.
     fn mean(&self, seen: &InterfaceView) -> (bool, Option<f64>) {
         let limit = self.settings.mean_overvoltage_pu * self.settings.mean_overvoltage_pu;
-        let each = self.means.iter().zip(&seen.voltages_pu).map(|(mean, it)| mean.flip(it * it, limit));
+        let each =
+            self.means.iter().zip(&seen.voltages_pu).map(|(mean, it)| mean.flip(it * it, limit));
         each.fold((false, None), |(is_above, first), (above, flip)| {
             (is_above || above, earlier(first, flip))
         })

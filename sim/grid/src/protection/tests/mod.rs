@@ -1,5 +1,6 @@
 //! Curves and devices beside the formulas of their standards.
 
+mod interface;
 mod reclosing;
 
 use proptest::prelude::*;
