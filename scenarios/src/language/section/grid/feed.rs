@@ -19,7 +19,7 @@ use lastmeter_units::SimTime;
 use super::fields::{GRID, GRID_DEFECT, GRID_LOAD};
 use super::protection::GRID_PROTECTION;
 use super::recorder::GRID_RECORDER;
-use super::{defects, file, inputs, loads, motion};
+use super::{defects, file, inputs, loads, motion, pickup};
 use crate::language::draft::{Draft, Row};
 use crate::language::files::Files;
 use crate::language::names::{LOAD_PREFIX, Names};
@@ -136,6 +136,8 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
             if let Some(wanted) = &wanted {
                 motion::fits_a_simulator(values, wanted, recorders, out);
             }
+            let why = "is about loads that a simulator gives their powers";
+            pickup::has_no_outages(loads, why, "leave it out", out);
             match LiveNetwork::new(setup, wanted.as_ref()) {
                 Ok(live) => grid.live = Some(live),
                 Err(why) => cannot_be_played(start, &why, values, out),
@@ -177,6 +179,7 @@ fn setup(
         files,
     };
     let powers = loads::powers(draft.rows(&GRID_LOAD), &context, &mut grid.files, out);
+    let pickups = pickup::pickups(draft.rows(&GRID_LOAD), &grid.loads, network.loads.len(), out);
     let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
     let (rows, protection) = (draft.rows(&INJECT), draft.rows(&GRID_PROTECTION));
@@ -189,10 +192,14 @@ fn setup(
         let rows = (rows, protection, recorders);
         let mut wanted = motion::motion((values, resolution), rows, network, out);
         wanted.metered = metered(draft.rows(&DEVICE), grid);
+        wanted.pickups = pickups;
         wanted
     });
     if wanted.is_none() {
         motion::needs_motion(rows, out);
+        let why = "follows an outage, which happens between the steps of the network";
+        let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
+        pickup::has_no_outages(draft.rows(&GRID_LOAD), why, help, out);
         if let Some(first) = protection.iter().chain(recorders).next() {
             let message = "protective devices and recorders act between the steps of the network";
             let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";

@@ -5,6 +5,7 @@ use std::f64::consts::{PI, TAU};
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::motion;
+use super::pickup::{PICKUP, PICKUP_DECAY, PICKUP_LOST};
 use crate::language::draft::{Naming, Row, Section};
 
 const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
@@ -64,12 +65,16 @@ pub(crate) static GRID_LOAD: Section = Section {
     noun: "load",
     doc: "What a load of the network draws over time, or several loads whose names fit a pattern. \
         Several tables about one load add up. What no table is about keeps what the network's \
-        file has. An override addresses a table by that name or pattern, `--set \
+        file has. In a network in motion `cold_load_pickup` has loads draw more after an outage, \
+        phase by phase, where they draw at all. An override addresses a table by that name or pattern, `--set \
         grid.load.h1.peak=\"4 kW\"`, and where several have it with the number among them: `--set \
         grid.load.h1.2.peak=\"4 kW\"`.",
     fields: &[
         Field::required("name", Kind::Text, "a load of the network, or a pattern with *"),
         Field::required("profile", Kind::Text, "what it draws over time"),
+        PICKUP,
+        PICKUP_LOST,
+        PICKUP_DECAY,
     ],
     naming: Naming::Shared,
     kind: Some(("profile", "load profile")),

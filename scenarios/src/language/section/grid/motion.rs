@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
 use lastmeter_grid::motion::{
-    Event, FaultAt, Happening, Options, Protection, Resolution, step_remark,
+    Event, FaultAt, Happening, Options, Protection, Protector, Resolution, step_remark,
 };
 use lastmeter_grid::network::{NodeId, Wires};
 use lastmeter_grid::short_circuit::split;
@@ -17,6 +17,7 @@ use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
 use super::inputs::{Elements, grid_kind_of, input, is_into_grid};
+use super::interface::know_frequency;
 use super::orders::{Order, Ordered, do_not_contradict};
 use super::pieces::{Pieces, find, poles, wires_of};
 use super::protection::protectors;
@@ -82,6 +83,14 @@ pub(super) fn fits_a_simulator(
         let message = "what a simulator plays is not known to recorders ahead";
         out.report(Code::DOES_NOT_FIT, first.span, message, "leave it out");
     }
+    let ramps =
+        |it: &&Protector| matches!(it.what, Protection::Interface { ramp_s, .. } if ramp_s > 0.0);
+    if let Some(ramping) = wanted.protectors.iter().find(ramps) {
+        let message =
+            format!("`{}` ramps up loads that a simulator gives their powers", ramping.name);
+        let span = values.span_of("file");
+        out.report(Code::DOES_NOT_FIT, span, message, "leave its `ramp` out");
+    }
     if !wanted.frequency.is_empty() {
         let message = "the frequency of a network that a simulator plays stays as it is";
         out.report(
@@ -143,6 +152,7 @@ pub(super) fn motion(
         changes: Vec::new(),
         frequency: Vec::new(),
         metered: Vec::new(),
+        pickups: Vec::new(),
     };
     let mut builder = Builder {
         network,
@@ -163,6 +173,8 @@ pub(super) fn motion(
     }
     do_not_contradict(&builder.orders, builder.network, builder.out);
     builder.frequency_has_no_faults(rows);
+    let MotionSetup { protectors, frequency, .. } = &mut builder.setup;
+    know_frequency(protectors, frequency, builder.network.frequency_hz);
     builder.setup
 }
 

@@ -1,4 +1,5 @@
-//! `[[grid.protection]]`: fuses, relays with their breakers, reclosers, sectionalisers.
+//! `[[grid.protection]]`: fuses, relays with their breakers, reclosers, sectionalisers, interface
+//! protections.
 
 use lastmeter_grid::Network;
 use lastmeter_grid::motion::{Protection, Protector};
@@ -8,6 +9,7 @@ use lastmeter_grid::protection::{
 };
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
+use super::interface::{INTERFACE, interface, load_of};
 use super::pieces::Pieces;
 use crate::language::draft::{Naming, Row, Section};
 
@@ -54,16 +56,17 @@ const OPENING: Field = Field::default(
 pub(crate) static GRID_PROTECTION: Section = Section {
     name: "grid.protection",
     noun: "protective device",
-    doc: "A device that opens a switch of the network by the current through it. Needs `resolution` \
-        of `[grid]` other than `steps`. Fuses go by the square of the current as it flows, all \
-        others by its phasors. What one does is in the record as `operated` of `KIND:NAME`.",
+    doc: "A device that opens a switch of the network by the current through it, or by the voltage \
+        in front of it. Needs `resolution` of `[grid]` other than `steps`. Fuses go by the square \
+        of the current as it flows, all others by phasors. What one does is in the record as `operated` of `KIND:NAME`.",
     fields: &[
         Field::required("name", Kind::Name, "what it is called"),
         Field::required("kind", Kind::Text, "which device"),
         Field::required(
             "at",
             Kind::Text,
-            "`switch:NAME`, or `line:NAME` at the end `from` of a line; each has one device",
+            "`switch:NAME`, `line:NAME` at the end `from` of a line, or `load:NAME`; each has one \
+             device",
         ),
     ],
     naming: Naming::Free,
@@ -80,10 +83,12 @@ pub(crate) enum ProtectionKind {
     Breaker,
     Recloser,
     Sectionalizer,
+    Interface,
 }
 
 impl ProtectionKind {
-    const ALL: [Self; 4] = [Self::Fuse, Self::Breaker, Self::Recloser, Self::Sectionalizer];
+    const ALL: [Self; 5] =
+        [Self::Fuse, Self::Breaker, Self::Recloser, Self::Sectionalizer, Self::Interface];
 
     fn entry(self) -> &'static Entry {
         match self {
@@ -91,6 +96,7 @@ impl ProtectionKind {
             Self::Breaker => &BREAKER,
             Self::Recloser => &RECLOSER,
             Self::Sectionalizer => &SECTIONALIZER,
+            Self::Interface => &INTERFACE,
         }
     }
 }
@@ -198,6 +204,13 @@ pub(super) fn protectors(
         let kind = row.kind_of(ProtectionKind::ALL, |kind| kind.entry());
         let (Some(kind), Some(values)) = (kind, row.values.as_ref()) else { continue };
         let span = values.span_of("at");
+        let load = match kind {
+            ProtectionKind::Interface => load_of(values, network, out),
+            _ => None,
+        };
+        if kind == ProtectionKind::Interface && !values.text("at").starts_with("load:") {
+            continue;
+        }
         let Some(switch) = pieces.switch(values.text("at"), span, network, out) else { continue };
         let name = format!("{}:{}", kind.entry().name, values.text("name"));
         if let Some(other) = made.iter().find(|it| it.switch == switch) {
@@ -205,7 +218,7 @@ pub(super) fn protectors(
             out.report(Code::DOES_NOT_FIT, span, message, "expected one device at each place");
             continue;
         }
-        match built(kind, values, network.frequency_hz) {
+        match built((kind, load), values, network.frequency_hz) {
             Ok(what) => made.push(Protector { name: name.into(), switch, what }),
             Err(Refusal::Setting(why)) => {
                 let label = "these settings cannot be";
@@ -233,8 +246,13 @@ impl From<SettingError> for Refusal {
     }
 }
 
-fn built(kind: ProtectionKind, values: &Values, frequency_hz: f64) -> Result<Protection, Refusal> {
+fn built(
+    (kind, load): (ProtectionKind, Option<usize>),
+    values: &Values,
+    frequency_hz: f64,
+) -> Result<Protection, Refusal> {
     Ok(match kind {
+        ProtectionKind::Interface => interface(values, load.unwrap_or_default(), frequency_hz)?,
         ProtectionKind::Fuse => {
             let fuse = fuse(values, frequency_hz)?;
             Protection::Fuse { fuse, has_striker: values.boolean("striker") }
