@@ -22,6 +22,11 @@ const FAULT: &str = "name = \"tree\"\nkind = \"line-fault\"\ninto = \"line:L1\"\
 
 const FUSE: &str = "[[grid.protection]]\nname = \"F\"\nkind = \"fuse-link\"\nat = \"line:L1\"\nrating = \"63 A\"\n";
 
+const INVERTER: &str =
+    "[[grid.protection]]\nname = \"I\"\nkind = \"interface-protection\"\nat = \"load:h1\"\n";
+
+const COLD: &str = "[[grid.load]]\nname = \"h1\"\nprofile = \"constant\"\ncold_load_pickup = 1.8\n";
+
 #[test]
 fn a_fault_behind_a_fuse_is_played_when_the_scenario_is_loaded() {
     let mend = inject("4 min", "kind = \"restore\"\ninto = \"fault:tree\"")
@@ -125,6 +130,29 @@ fn mistakes_of_a_network_in_motion_are_located() {
             FUSE.to_owned() + &FUSE.replace("\"F\"", "\"G\""),
             "<\"line:L1\"> `fuse-link:F` is there already",
         ),
+        (INVERTER.replace("load:h1", "line:L1"), "<\"line:L1\"> `line:L1` is no load or generator"),
+        (INVERTER.replace("load:h1", "load:h9"), "<\"load:h9\"> the network has no load `h9`"),
+        (
+            INVERTER.to_owned() + &INVERTER.replace("\"I\"", "\"J\""),
+            "<\"load:h1\"> `interface-protection:I` is there already",
+        ),
+        (
+            INVERTER.to_owned() + "undervoltage = \"40 %\"\n",
+            "threshold of the second stage of undervoltage is 0.45; expected below the first",
+        ),
+        (
+            INVERTER.to_owned() + "reconnect_from = \"70 %\"\n",
+            "voltage of a reconnection is 0.7 to 1.1; expected a band within 0.8 to 1.1",
+        ),
+        (
+            COLD.to_owned() + &COLD.replace("1.8", "2.5"),
+            "<2.5> another table gives `h1` another pickup",
+        ),
+        (
+            COLD.replace("cold_load_pickup = 1.8", "cold_load_decay = \"5 min\""),
+            "<\"5 min\"> `cold_load_decay` without `cold_load_pickup` changes nothing",
+        ),
+        (COLD.replace("1.8", "0.5"), "<0.5> "),
         (
             at("kind = \"storm\"\nfaults = 3\nfor = \"1 min\"\ninto = \"line:Z*\""),
             "<\"line:Z*\"> no line of the network fits `line:Z*`",
@@ -160,6 +188,8 @@ fn mistakes_of_a_network_in_motion_are_located() {
     // What happens between steps needs a network that has such.
     let found = folder.mistake(&with(&at(FAULT)));
     assert!(found.contains("a `line-fault` happens between the steps"), "{found}");
+    let found = folder.mistake(&with(COLD));
+    assert!(found.contains("<1.8> `cold_load_pickup` follows an outage"), "{found}");
     let found = folder.mistake(&with(FUSE));
     assert!(found.contains("protective devices and recorders act between the steps"), "{found}");
 }
@@ -186,6 +216,10 @@ fn a_simulator_plays_a_network_in_motion_by_phasors_alone() {
         (
             more("[[check]]\nname = \"dark\"\nkind = \"unserved\"\nsaidi = \"2 h\"\n"),
             "who has a supply is not recorded where a simulator plays the network",
+        ),
+        (
+            more("[[grid.load]]\nname = \"*\"\nprofile = \"constant\"\ncold_load_pickup = 2\n"),
+            "`cold_load_pickup` is about loads that a simulator gives their powers",
         ),
         (text.replace("fault:digger", "fault:diger"), "no element of the network is called"),
     ] {
