@@ -10,7 +10,7 @@ use std::sync::Arc;
 use lastmeter_grid::motion::{
     Event, Motion, MotionError, Operation, Options, Probe, Protector, Section, Stretch,
 };
-use lastmeter_grid::network::{Network, VoltageBand};
+use lastmeter_grid::network::{Network, VoltageBand, Wires};
 use lastmeter_units::SimDuration;
 
 use super::feeder::{Feeder, FeederFailure, Setup, Step};
@@ -56,14 +56,48 @@ impl Course {
     /// thing that was done in them.
     pub(super) fn changed_ns(&self, at: usize) -> i64 {
         let until_ns = self.sections[at].from_ns;
-        let waves = at.checked_sub(1).map(|before| &self.sections[before]);
-        let Some(waves) = waves.filter(|it| matches!(it.what, Stretch::Waves(_))) else {
-            return until_ns;
-        };
+        let before = self.sections[..at].iter().rev();
+        let waves = before.take_while(|it| matches!(it.what, Stretch::Waves(_))).last();
+        let Some(waves) = waves else { return until_ns };
         let within = |it: &&Operation| (waves.from_ns..until_ns).contains(&it.at_ns);
         let switched = self.operations.iter().filter(|it| it.deed.switches());
         switched.rev().find(within).map_or(waves.from_ns, |it| it.at_ns)
     }
+
+    /// What had a supply, from when on: in steady states, and within waves that last.
+    pub(super) fn supplies(&self) -> Vec<Supplied<'_>> {
+        let mut all = Vec::new();
+        for (at, section) in self.sections.iter().enumerate() {
+            match &section.what {
+                Stretch::Steady { supplied, alive, closed, .. } => {
+                    let from = SimDuration(self.changed_ns(at));
+                    all.push(Supplied { from, supplied, alive, closed });
+                }
+                Stretch::Waves(waves) => {
+                    let own = waves.supply.iter().map(|it| Supplied {
+                        from: SimDuration(it.from_ns),
+                        supplied: &it.supplied,
+                        alive: &it.alive,
+                        closed: &it.closed,
+                    });
+                    all.extend(own);
+                }
+            }
+        }
+        all
+    }
+}
+
+/// What has a supply from an instant on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Supplied<'a> {
+    pub(super) from: SimDuration,
+    /// Of each load the share of its power.
+    pub(super) supplied: &'a [f64],
+    /// Of each node its phases.
+    pub(super) alive: &'a [Wires],
+    /// Of each switch its poles.
+    pub(super) closed: &'a [Vec<bool>],
 }
 
 /// Time without supply of a load, or of parts of it.
@@ -113,7 +147,7 @@ impl Feeder {
         let failed = |at: SimDuration| move |why: MotionError| FeederFailure::Motion { at, why };
         let mut motion = Motion::new(
             plant.network(),
-            wanted.options,
+            wanted.options.clone(),
             wanted.events.clone(),
             wanted.protectors.clone(),
             probes(&setup, &wanted.recorders),
@@ -137,8 +171,9 @@ impl Feeder {
                 plant.set(&setup, step);
                 motion.stand(plant.network_mut());
                 let flow = plant.flow(step).map_err(FeederFailure::Step)?;
-                let from_ns = from.0.max(reached_ns);
-                if from_ns < to.0 {
+                let mut from_ns = from.0.max(reached_ns);
+                // Long waves come in pieces.
+                while from_ns < to.0 {
                     let played = motion.play(plant.network(), &flow, (from_ns, to.0));
                     let (more, until_ns) = played.map_err(failed(from))?;
                     for section in more {
@@ -147,9 +182,9 @@ impl Feeder {
                         sections.push(section);
                     }
                     if kept > VALUES_MAX {
-                        return Err(FeederFailure::Waveforms { at: to });
+                        return Err(FeederFailure::Waveforms { at: SimDuration(until_ns) });
                     }
-                    reached_ns = until_ns;
+                    (from_ns, reached_ns) = (until_ns, until_ns);
                 }
                 if steps.len() == step {
                     let step = plant.step(&setup, step, flow).map_err(FeederFailure::Step)?;
@@ -185,12 +220,10 @@ impl Feeder {
     #[must_use]
     pub fn interruptions(&self) -> Vec<Interruption> {
         let Some(course) = &self.course else { return Vec::new() };
-        let mut all = Vec::new();
+        let (mut all, supplies) = (Vec::new(), course.supplies());
         for load in 0..self.setup.network.loads.len() {
             let mut open: Option<Interruption> = None;
-            for (at, section) in course.sections.iter().enumerate() {
-                let Stretch::Steady { supplied, .. } = &section.what else { continue };
-                let from = SimDuration(course.changed_ns(at));
+            for &Supplied { from, supplied, .. } in &supplies {
                 let lost = 1.0 - supplied.get(load).copied().unwrap_or(1.0);
                 match &mut open {
                     None if lost > 0.0 => {

@@ -6,13 +6,13 @@ use num_complex::Complex64;
 
 use super::probe::poles_in_flow;
 use super::standing::{Burning, begun};
-use super::window::Window;
+use super::window::{Paused, PausedWires, Window};
 use super::{
     Deed, Event, Happening, Motion, MotionError, Operation, Pair, Resolution, Section, Stretch,
-    is_alive, phases, supplied_share,
+    Supply, is_alive, phases, supplied_share,
 };
 use crate::flow::Flow;
-use crate::network::{Network, NodeId, Wire};
+use crate::network::{Network, NodeId, Wire, Wires};
 use crate::transient::{self, Action, FaultKind, Loads, Phasors, Pole, Transient};
 
 /// A fault without more than this current is dead, amperes.
@@ -41,7 +41,14 @@ pub(super) struct Player<'a, const N: usize> {
     pub(super) opening: Vec<(usize, Pole)>,
     /// Faults that are to end and have not ended yet.
     pub(super) clearing: Vec<(u32, Box<str>)>,
+    /// When it is to end.
+    pub(super) to_ns: i64,
+    /// Waves that go on in the next one.
+    pub(super) paused: Option<Box<Paused<N>>>,
 }
+
+/// What there was, until when, and what goes on.
+type Played<const N: usize> = (Vec<Section>, i64, Option<Box<Paused<N>>>);
 
 /// A steady state.
 enum View<'a, const N: usize> {
@@ -51,9 +58,12 @@ enum View<'a, const N: usize> {
 
 impl Motion {
     /// Plays from one instant to another one, with the loads of a power flow of the network as it
-    /// stands ([`Self::stand`]). Waves that are under way at the end are played to their own end.
+    /// stands ([`Self::stand`]). Waves that are under way at the end are played to their own end;
+    /// where there are arcs or iron that saturates to the end of their period, and on in the next
+    /// call, with the loads that they began with.
     ///
-    /// What comes back is what there was, in order, and until when.
+    /// What comes back is what there was, in order, and until when: after long waves that may be
+    /// before the end.
     ///
     /// # Errors
     /// If the circuit has an element that cannot be played, or no solution.
@@ -63,11 +73,23 @@ impl Motion {
         flow: &Flow,
         (from_ns, to_ns): (i64, i64),
     ) -> Result<(Vec<Section>, i64), MotionError> {
-        if network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral)) {
-            self.play_wires::<4>(network, flow, (from_ns, to_ns))
-        } else {
-            self.play_wires::<3>(network, flow, (from_ns, to_ns))
+        let (mut three, mut four) = (None, None);
+        match self.paused.take() {
+            Some(PausedWires::Three(it)) => three = Some(it),
+            Some(PausedWires::Four(it)) => four = Some(it),
+            None => {}
         }
+        let span = (from_ns, to_ns);
+        let (sections, until_ns, paused);
+        if network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral)) {
+            (sections, until_ns, four) = self.play_wires::<4>(network, flow, span, four)?;
+            paused = four.map(PausedWires::Four);
+        } else {
+            (sections, until_ns, three) = self.play_wires::<3>(network, flow, span, three)?;
+            paused = three.map(PausedWires::Three);
+        }
+        self.paused = paused;
+        Ok((sections, until_ns))
     }
 
     fn play_wires<const N: usize>(
@@ -75,7 +97,8 @@ impl Motion {
         network: &Network,
         flow: &Flow,
         (now_ns, to_ns): (i64, i64),
-    ) -> Result<(Vec<Section>, i64), MotionError> {
+        paused: Option<Box<Paused<N>>>,
+    ) -> Result<Played<N>, MotionError> {
         let mut network = network.clone();
         network.switches.clone_from(&self.switches);
         let mut player = Player::<N> {
@@ -87,9 +110,18 @@ impl Motion {
             sections: Vec::new(),
             opening: Vec::new(),
             clearing: Vec::new(),
+            to_ns,
+            paused: None,
         };
         player.wait_for_angles(to_ns);
-        if !player.motion.standing.faults.is_empty() {
+        if let Some(paused) = paused {
+            paused.go_on(&mut player)?;
+            if player.paused.is_some() || player.now_ns >= to_ns {
+                return Ok((player.sections, player.now_ns, player.paused));
+            }
+            // From here on with the loads of this flow, and what was switched on the way.
+            player.compile()?;
+        } else if !player.motion.standing.faults.is_empty() {
             player.compile()?;
         }
         let (mut seen_ns, mut turns) = (now_ns, 0);
@@ -101,7 +133,7 @@ impl Motion {
                 return Err(MotionError::Restless(player.now_ns));
             }
         }
-        Ok((player.sections, player.now_ns))
+        Ok((player.sections, player.now_ns, player.paused))
     }
 }
 
@@ -155,8 +187,9 @@ impl<const N: usize> Player<'_, N> {
     fn compile(&mut self) -> Result<(), MotionError> {
         let step_s = self.motion.options.step_s;
         let loads = Loads::AsFlow(self.flow);
+        let saturations = &self.motion.options.saturations;
         let mut circuit =
-            Transient::new(&self.network, &transient::Options { step_s, loads, saturations: &[] })?;
+            Transient::new(&self.network, &transient::Options { step_s, loads, saturations })?;
         circuit.damp_for(DAMPED_STEPS);
         circuit.set(&self.motion.standing.actions(&self.network))?;
         self.circuit = Some(circuit);
@@ -184,9 +217,14 @@ impl<const N: usize> Player<'_, N> {
         let poles: Vec<Vec<Complex64>> =
             switches.iter().map(|it| view.poles(*it, &closed[*it])).collect();
         let dead: Vec<bool> = ids.iter().map(|id| view.is_dead(*id)).collect();
+        let is_awake = self.is_arc_awake(&view);
         let section = self.steady_section(&view);
         self.sections.retain(|it| it.from_ns != now_ns);
         self.sections.push(section);
+        if is_awake {
+            Window::play(self, &[])?;
+            return Ok(self.now_ns < to_ns && self.paused.is_none());
+        }
         let due_ns = self.due_ns(to_ns, &poles, &dead);
         let passed_s = (due_ns - now_ns) as f64 * 1e-9;
         let mut actions = Vec::new();
@@ -225,7 +263,41 @@ impl<const N: usize> Player<'_, N> {
             Resolution::Phasors => self.act_at_once(&actions)?,
             Resolution::Waveforms => Window::play(self, &actions)?,
         }
-        Ok(self.now_ns < to_ns)
+        Ok(self.now_ns < to_ns && self.paused.is_none())
+    }
+
+    /// Whether an arc that stands has a current beside a steady state, which is none then.
+    fn is_arc_awake(&self, view: &View<'_, N>) -> bool {
+        let View::Circuit(circuit, steady) = view else { return false };
+        self.burns_in(circuit, steady)
+    }
+
+    /// The same by a circuit of its own.
+    pub(super) fn burns_in(&self, circuit: &Transient<N>, steady: &Phasors<N>) -> bool {
+        let arcs = self.motion.faults().filter(|it| it.arc.is_some());
+        arcs.into_iter().any(|it| !circuit.arc_sleeps(steady, it.id))
+    }
+
+    /// What has a supply in a steady state that began at an instant.
+    pub(super) fn supply(&self, from_ns: i64, steady: &Phasors<N>) -> Supply {
+        let of = |node, wire| steady.voltage_v(node, wire);
+        let (supplied, alive) = self.supplied(of);
+        Supply { from_ns, supplied, alive, closed: self.motion.standing.closed.clone() }
+    }
+
+    /// Of each load the share that is supplied, and of each node its phases with a voltage.
+    fn supplied(
+        &self,
+        voltage_v: impl Fn(NodeId, Wire) -> Complex64 + Copy,
+    ) -> (Vec<f64>, Vec<Wires>) {
+        let network = &self.network;
+        let supplied = network.loads.iter().map(|load| supplied_share(network, load, voltage_v));
+        let alive = (0..network.nodes.len()).map(|node| {
+            let node = NodeId(node as u32);
+            let has = |wire: &Wire| is_alive(network, node, voltage_v(node, *wire));
+            phases(network, node).filter(has).collect()
+        });
+        (supplied.collect(), alive.collect())
     }
 
     /// When something happens next.
@@ -422,17 +494,8 @@ impl<const N: usize> Player<'_, N> {
                 probes.map(|it| it.in_steady(network, circuit, steady)).collect()
             }
         };
-        let supplied = network.loads.iter().map(|load| {
-            let of = |node, wire| view.voltage_v(node, wire);
-            supplied_share(network, load, of)
-        });
-        let supplied = supplied.collect();
-        let alive = (0..network.nodes.len()).map(|node| {
-            let node = NodeId(node as u32);
-            let has = |wire: &Wire| is_alive(network, node, view.voltage_v(node, *wire));
-            phases(network, node).filter(has).collect()
-        });
-        let (alive, closed) = (alive.collect(), closed.clone());
+        let (supplied, alive) = self.supplied(|node, wire| view.voltage_v(node, wire));
+        let closed = closed.clone();
         let what = Stretch::Steady { pairs, supplied, alive, closed };
         Section { from_ns: self.now_ns, what }
     }

@@ -107,7 +107,16 @@ fn probes() -> Vec<Probe> {
 fn fault(at_ms: f64, kind: FaultKind, extinguishes_s: Option<f64>) -> Event {
     let name = "fault:f".into();
     let (resistance_ohm, angle_rad) = (0.5, None);
-    let fault = FaultAt { id: 1, name, node: FAR, kind, resistance_ohm, angle_rad, extinguishes_s };
+    let fault = FaultAt {
+        id: 1,
+        name,
+        node: FAR,
+        kind,
+        resistance_ohm,
+        arc: None,
+        angle_rad,
+        extinguishes_s,
+    };
     Event { at_ns: (at_ms * 1e6) as i64, what: Happening::Fault(fault) }
 }
 

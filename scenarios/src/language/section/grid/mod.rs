@@ -1,5 +1,6 @@
 //! `[grid]`: a network in the plant, what its loads draw, and what is wrong with it.
 
+mod arc;
 mod balance;
 mod csv;
 mod defects;
@@ -16,6 +17,7 @@ mod pieces;
 mod protection;
 mod recorder;
 mod rows;
+mod saturation;
 mod standard;
 mod storm;
 
@@ -28,3 +30,4 @@ pub(crate) use judged::sees_motion;
 pub(crate) use protection::GRID_PROTECTION;
 pub(crate) use recorder::GRID_RECORDER;
 pub(crate) use rows::{other_separator, text_of};
+pub(crate) use saturation::GRID_SATURATION;
