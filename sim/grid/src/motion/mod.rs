@@ -12,6 +12,8 @@
 //! Time is in nanoseconds since the beginning of what is played; a phasor's wave is
 //! `sqrt(2) |V| sin(2 pi f t + angle)` with that time.
 
+#[cfg(test)]
+mod bent_tests;
 mod cut;
 mod guard;
 mod last_period;

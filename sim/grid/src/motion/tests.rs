@@ -92,7 +92,7 @@ pub(super) fn network() -> Network {
 
 const FAR: NodeId = NodeId(3);
 
-fn probes() -> Vec<Probe> {
+pub(super) fn probes() -> Vec<Probe> {
     let pair = |wire: usize| {
         let mut only = [0.0; 4];
         only[wire] = 1.0;
