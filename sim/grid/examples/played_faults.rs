@@ -52,7 +52,7 @@ fn fault(network: &Network, word: &str) -> Result<FaultAt, Failure> {
     let at = network.nodes.iter().position(|node| same(&node.name)).ok_or_else(expected)?;
     let (name, node) = (word.into(), NodeId(at as u32));
     let (resistance_ohm, angle_rad, extinguishes_s) = (ohm.parse()?, None, None);
-    Ok(FaultAt { id: 1, name, node, kind, resistance_ohm, angle_rad, extinguishes_s })
+    Ok(FaultAt { id: 1, name, node, kind, resistance_ohm, arc: None, angle_rad, extinguishes_s })
 }
 
 /// The voltages of all nodes, wire by wire.

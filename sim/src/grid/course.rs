@@ -10,7 +10,7 @@ use std::sync::Arc;
 use lastmeter_grid::motion::{
     Event, Motion, MotionError, Operation, Options, Probe, Protector, Section, Stretch,
 };
-use lastmeter_grid::network::{Network, VoltageBand};
+use lastmeter_grid::network::{Network, VoltageBand, Wires};
 use lastmeter_units::SimDuration;
 
 use super::feeder::{Feeder, FeederFailure, Setup, Step};
@@ -61,11 +61,48 @@ impl Course {
         let until_ns = self.sections[at].from_ns;
         changed_before(&self.sections[..at], &self.operations, until_ns)
     }
+
+    /// What had a supply, from when on: in steady states, and within waves that last.
+    pub(super) fn supplies(&self) -> Vec<Supplied<'_>> {
+        let mut all = Vec::new();
+        for (at, section) in self.sections.iter().enumerate() {
+            match &section.what {
+                Stretch::Steady { supplied, alive, closed, .. } => {
+                    let from = SimDuration(self.changed_ns(at));
+                    all.push(Supplied { from, supplied, alive, closed });
+                }
+                Stretch::Waves(waves) => {
+                    let own = waves.supply.iter().map(|it| Supplied {
+                        from: SimDuration(it.from_ns),
+                        supplied: &it.supplied,
+                        alive: &it.alive,
+                        closed: &it.closed,
+                    });
+                    all.extend(own);
+                }
+            }
+        }
+        all
+    }
+}
+
+/// What has a supply from an instant on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Supplied<'a> {
+    pub(super) from: SimDuration,
+    /// Of each load the share of its power.
+    pub(super) supplied: &'a [f64],
+    /// Of each node its phases.
+    pub(super) alive: &'a [Wires],
+    /// Of each switch its poles.
+    pub(super) closed: &'a [Vec<bool>],
 }
 
 /// When the network came to the state that it has at an instant, after these sections.
 pub(super) fn changed_before(sections: &[Section], operations: &[Operation], until_ns: i64) -> i64 {
-    let waves = sections.last().filter(|it| matches!(it.what, Stretch::Waves(_)));
+    // Long ones come in pieces.
+    let before = sections.iter().rev();
+    let waves = before.take_while(|it| matches!(it.what, Stretch::Waves(_))).last();
     let Some(waves) = waves else { return until_ns };
     let within = |it: &&Operation| (waves.from_ns..until_ns).contains(&it.at_ns);
     let switched = operations.iter().filter(|it| it.deed.switches());
@@ -186,7 +223,7 @@ impl Feeder {
         let plant = Plant::new(&setup);
         let mut motion = Motion::new(
             plant.network(),
-            wanted.options,
+            wanted.options.clone(),
             wanted.events.clone(),
             wanted.protectors.clone(),
             probes(&setup, &wanted.recorders),
@@ -250,12 +287,10 @@ impl Feeder {
     #[must_use]
     pub fn interruptions(&self) -> Vec<Interruption> {
         let Some(course) = &self.course else { return Vec::new() };
-        let mut all = Vec::new();
+        let (mut all, supplies) = (Vec::new(), course.supplies());
         for load in 0..self.setup.network.loads.len() {
             let mut open: Option<Interruption> = None;
-            for (at, section) in course.sections.iter().enumerate() {
-                let Stretch::Steady { supplied, .. } = &section.what else { continue };
-                let from = SimDuration(course.changed_ns(at));
+            for &Supplied { from, supplied, .. } in &supplies {
                 let lost = 1.0 - supplied.get(load).copied().unwrap_or(1.0);
                 match &mut open {
                     None if lost > 0.0 => {

@@ -30,7 +30,7 @@ impl LiveMotion {
         changes.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         let motion = Motion::new(
             &setup.network,
-            wanted.options,
+            wanted.options.clone(),
             wanted.events.clone(),
             wanted.protectors.clone(),
             probes(setup, &[]),
@@ -153,6 +153,7 @@ mod tests {
             node: NodeId(2),
             kind: FaultKind::Ground(Wire::PHASES.into_iter().collect()),
             resistance_ohm: 0.5,
+            arc: None,
             angle_rad: None,
             extinguishes_s: Some(0.05),
         };

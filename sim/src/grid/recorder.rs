@@ -1,10 +1,11 @@
 //! Disturbance recorders: what flowed around the instants at which something happened, and how far
 //! the dark area reached.
 
-use lastmeter_grid::motion::{Operation, Probe, ProbeAt, ProbePair, Protector, Stretch};
+use lastmeter_grid::motion::{Operation, Probe, ProbeAt, ProbePair, Protector};
 use lastmeter_grid::network::{Wire, Wires};
 use lastmeter_units::SimDuration;
 
+use super::course::Supplied;
 use super::feeder::Feeder;
 use crate::{Block, Streams, TerminalError};
 
@@ -133,12 +134,10 @@ impl Feeder {
     pub fn darkest(&self) -> Option<Supply> {
         let course = self.course.as_ref()?;
         let mut darkest: Option<Supply> = None;
-        for (place, section) in course.sections.iter().enumerate() {
-            let Stretch::Steady { supplied, alive, closed, .. } = &section.what else { continue };
+        for Supplied { from: at, supplied, alive, closed } in course.supplies() {
             let dark = supplied.iter().filter(|it| **it < 1.0).count();
             if dark > darkest.as_ref().map_or(0, |it| it.dark) {
-                let at = SimDuration(course.changed_ns(place));
-                let (alive, closed) = (alive.clone(), closed.clone());
+                let (alive, closed) = (alive.to_vec(), closed.to_vec());
                 darkest = Some(Supply { at, alive, closed, dark });
             }
         }

@@ -126,10 +126,19 @@ impl Returning {
         }
         // One may have been replaced by a later one of the same instant.
         for at in self.sections.saturating_sub(1)..sections.len() {
-            if let Stretch::Steady { parts, .. } = &sections[at].what {
-                let from_ns = sections[at].from_ns;
-                self.advance(SimDuration(changed_before(&sections[..at], operations, from_ns)));
-                self.take(parts);
+            match &sections[at].what {
+                Stretch::Steady { parts, .. } => {
+                    let from_ns = sections[at].from_ns;
+                    let before = &sections[..at];
+                    self.advance(SimDuration(changed_before(before, operations, from_ns)));
+                    self.take(parts);
+                }
+                Stretch::Waves(waves) => {
+                    for supply in &waves.supply {
+                        self.advance(SimDuration(supply.from_ns));
+                        self.take(&supply.parts);
+                    }
+                }
             }
         }
         self.advance(SimDuration(changed_before(sections, operations, until.0)));

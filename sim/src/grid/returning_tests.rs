@@ -186,6 +186,7 @@ fn a_recloser_in_the_middle_of_a_step_brings_it_back_with_its_pickup() {
         kind: FaultKind::Ground(Wire::PHASES.into_iter().collect()),
         resistance_ohm: 0.1,
         angle_rad: None,
+        arc: None,
         extinguishes_s: Some(0.5),
     };
     let events = vec![Event { at_ns: 70_000_000_000, what: Happening::Fault(fault) }];

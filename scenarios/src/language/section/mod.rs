@@ -38,6 +38,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &grid::GRID_DEFECT,
     &grid::GRID_PROTECTION,
     &grid::GRID_RECORDER,
+    &grid::GRID_SATURATION,
     &source::SOURCE,
     &link::LINK,
     &network::NETWORK,

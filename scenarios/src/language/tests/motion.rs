@@ -194,6 +194,85 @@ fn mistakes_of_a_network_in_motion_are_located() {
     assert!(found.contains("protective devices and recorders act between the steps"), "{found}");
 }
 
+const ARC: &str = "resistance = \"1 ohm\"\narc_voltage = \"40 V\"";
+
+#[test]
+fn mistakes_of_arcs_and_iron_are_located() {
+    let folder = Folder::new();
+    let arc = |rest: &str| inject("1 min", &format!("{FAULT}\n{rest}"));
+    let iron = |rest: &str| format!("[[grid.saturation]]\ntransformer = \"T\"\n{rest}\n");
+    let mistakes = [
+        (arc(ARC), "<\"40 V\"> nothing can end the arc of `fault:tree`"),
+        (arc(&format!("{ARC}\nextinguishes = \"1 s\"")), "nothing can end the arc of `fault:tree`"),
+        (
+            arc("arc_voltage = \"40 V\"\nfor = \"1 s\""),
+            "<\"40 V\"> an arc behind a resistance of 0 ohm",
+        ),
+        (
+            arc("arc_voltage_negative = \"30 V\"\nfor = \"1 s\""),
+            "<\"30 V\"> `arc_voltage_negative` of a fault without an arc",
+        ),
+        (
+            arc("arc_time_constant = \"1 ms\"\nfor = \"1 s\""),
+            "<\"1 ms\"> `arc_time_constant` of a fault without an arc",
+        ),
+        (
+            arc(&format!(
+                "{ARC}\narc_voltage_negative = \"30 V\"\narc_time_constant = \"1 ms\"\nfor = \"1 s\""
+            )),
+            "<\"30 V\"> an arc with a time constant has one voltage for both halves",
+        ),
+        (
+            arc(&format!("{ARC}\nearth = false\nfor = \"1 s\""))
+                .replace("phases = \"a\"", "phases = \"abc\""),
+            "<\"40 V\"> an arc between three conductors",
+        ),
+        (iron("").replace("\"T\"", "\"T9\""), "<\"T9\"> the network has no transformer `T9`"),
+    ];
+    for (more, expected) in mistakes {
+        let found = folder.mistake(&moving(&more));
+        assert!(found.contains(expected), "{found}\nnot {expected}");
+    }
+    for sound in [
+        arc(&format!("{ARC}\nfor = \"1 s\"")),
+        arc(&format!("{ARC}\nextinguishes = \"1 ms\"")),
+        arc(&format!("{ARC}\narc_time_constant = \"1 ms\"\nfor = \"100 ms\"")),
+        arc(ARC) + &inject("61 s", "kind = \"restore\"\ninto = \"fault:tree\""),
+        arc(&format!("{ARC}\nextinguishes = \"100 ms\"")) + FUSE + &inject("62 s", OUTAGE),
+    ] {
+        folder.load(&moving(&sound)).unwrap();
+    }
+    let phasors = moving(&arc(&format!("{ARC}\nfor = \"1 s\"")));
+    let found = folder.mistake(&phasors.replace("\"waveforms\"", "\"phasors\""));
+    assert!(found.contains("<\"40 V\"> the current of an arc is no sine"), "{found}");
+    let found = folder.mistake(&moving(&iron("")).replace("\"waveforms\"", "\"phasors\""));
+    assert!(found.contains("iron that saturates has no phasors"), "{found}");
+    let found = folder.mistake(&with(&iron("")));
+    assert!(found.contains("and iron saturates there"), "{found}");
+}
+
+const OUTAGE: &str = "kind = \"outage\"\ninto = \"line:L1\"";
+
+#[test]
+fn iron_that_cannot_be_is_located() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("library/inrush.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let load = |text: &str| Scenario::from_bytes(&path, text.as_bytes(), &LoadOptions::default());
+    load(&text).unwrap();
+    let table = &text[text.find("[[grid.saturation]]").unwrap()..text.find("[[grid.rec").unwrap()];
+    for (from, to, expected) in [
+        ("0.7, -0.35, -0.35", "1.2, 0, 0", "a residual flux of 1.2 lies beyond the knee at 1.15"),
+        ("0.7, -0.35, -0.35", "0.7", "1 residual fluxes of transformer `T1`"),
+        ("knee = 1.15", "knee = 0.6", "a residual flux of 0.7 lies beyond the knee at 0.6"),
+        (table, &format!("{table}{table}"), "transformer `T1` saturates twice"),
+    ] {
+        let failure = load(&text.replacen(from, to, 1)).err().unwrap();
+        let found = &failure.diagnostics()[0];
+        assert!(found.message.contains(expected), "{found:?}");
+        assert_ne!(found.span, lastmeter_params::Span::default());
+    }
+}
+
 #[test]
 fn a_simulator_plays_a_network_in_motion_by_phasors_alone() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("library/rts-fault.toml");

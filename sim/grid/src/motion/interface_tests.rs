@@ -47,6 +47,7 @@ fn fault(at_ms: i64, to_ms: i64, resistance_ohm: f64) -> Vec<Event> {
         kind: FaultKind::Ground(Wire::PHASES.into_iter().collect()),
         resistance_ohm,
         angle_rad: None,
+        arc: None,
         extinguishes_s: None,
     };
     let end = Happening::RunOut { id: 1 };

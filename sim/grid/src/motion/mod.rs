@@ -12,10 +12,13 @@
 //! Time is in nanoseconds since the beginning of what is played; a phasor's wave is
 //! `sqrt(2) |V| sin(2 pi f t + angle)` with that time.
 
+#[cfg(test)]
+mod bent_tests;
 mod cut;
 mod guard;
 #[cfg(test)]
 mod interface_tests;
+mod last_period;
 mod loading;
 mod play;
 mod probe;
@@ -32,7 +35,7 @@ use thiserror::Error;
 
 use crate::network::{Configuration, Network, NodeId, Wire, Wires};
 use crate::protection::{Fuse, Interface, Recloser, Relay, Sectionalizer};
-use crate::transient::{FaultKind, Pole, TransientError};
+use crate::transient::{Arc as FaultArc, FaultKind, Pole, Saturation, TransientError};
 pub use cut::{Piece, cut};
 pub use probe::{Probe, ProbeAt, ProbePair};
 use standing::Standing;
@@ -48,7 +51,7 @@ pub enum Resolution {
 }
 
 /// How a network is played.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// How finely.
     pub resolution: Resolution,
@@ -57,14 +60,17 @@ pub struct Options {
     /// Waves end when all probes differ from the steady state by less than this share of what they
     /// had at most ...
     pub tolerance: f64,
-    /// ... or after so many seconds without anything that happened.
+    /// ... or after so many seconds without anything that happened. They go on while an arc burns.
     pub longest_s: f64,
+    /// Transformers whose iron saturates. The residual flux is that of iron without a voltage where
+    /// waves begin.
+    pub saturations: Vec<Saturation>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let resolution = Resolution::Waveforms;
-        Self { resolution, step_s: 50e-6, tolerance: 1e-3, longest_s: 1.0 }
+        let (resolution, saturations) = (Resolution::Waveforms, Vec::new());
+        Self { resolution, step_s: 50e-6, tolerance: 1e-3, longest_s: 1.0, saturations }
     }
 }
 
@@ -81,10 +87,13 @@ pub struct FaultAt {
     pub kind: FaultKind,
     /// Ohm.
     pub resistance_ohm: f64,
+    /// What burns there, with a resistance of its own; none: nothing but the resistance.
+    pub arc: Option<FaultArc>,
     /// It begins at the next instant at which the voltage that it shorts is at this angle, counted
     /// from its positive zero crossing; none: at its own.
     pub angle_rad: Option<f64>,
-    /// After so many seconds without voltage it is gone, as an arc in air is; none: it stays.
+    /// After so many seconds without voltage it is gone, as an arc in air is; none: it stays. Where
+    /// there is an arc those without a current count, also within a half wave.
     pub extinguishes_s: Option<f64>,
 }
 
@@ -340,8 +349,25 @@ pub struct Waves {
     /// Of each probe, pair by pair, voltage and current at each instant.
     pub probes: Vec<Vec<(Trace, Trace)>>,
     /// The furthest that a probe's last period is from the steady state that follows, as a share of
-    /// what it had at most.
+    /// what it had at most; 0 where other waves follow.
     pub jump: f64,
+    /// What had a supply on the way, where there are arcs or iron, with which waves may last.
+    pub supply: Vec<Supply>,
+}
+
+/// What has a supply from an instant on, by the phasors of the network without arcs.
+#[derive(Clone, Debug)]
+pub struct Supply {
+    /// From when on.
+    pub from_ns: i64,
+    /// As in [`Stretch::Steady`].
+    pub supplied: Vec<f64>,
+    /// As in [`Stretch::Steady`].
+    pub parts: Vec<LiveParts>,
+    /// As in [`Stretch::Steady`].
+    pub alive: Vec<Wires>,
+    /// As in [`Stretch::Steady`].
+    pub closed: Vec<Vec<bool>>,
 }
 
 /// Why a network cannot be played.
@@ -365,6 +391,9 @@ pub enum MotionError {
         "at {0} ns switches open and close without an end: see which devices act on each other"
     )]
     Restless(i64),
+    /// An arc, or iron that saturates, and no waves.
+    #[error("{0} has no phasors: expected waveforms")]
+    Phasors(Box<str>),
     /// Two devices in one switch.
     #[error("both `{0}` and `{1}` are in one switch: expected one device in each")]
     Twice(Box<str>, Box<str>),
@@ -388,6 +417,10 @@ pub struct Motion {
     parts: Vec<LiveParts>,
     /// What was to be done when playing ended before it.
     pending: Option<play::Pending>,
+    /// Waves that go on where the last ones ended.
+    paused: Option<window::PausedWires>,
+    /// Whether there is anything whose current is not that of a linear network.
+    is_bent: bool,
 }
 
 impl Motion {
@@ -403,7 +436,16 @@ impl Motion {
         probes: Vec<Probe>,
     ) -> Result<Self, MotionError> {
         for event in &events {
-            event.check(network)?;
+            event.check(network, options.resolution)?;
+        }
+        for it in &options.saturations {
+            is_there("transformer", it.transformer, network.transformers.len())?;
+            if options.resolution == Resolution::Phasors {
+                let name = &network.transformers[it.transformer].name;
+                return Err(MotionError::Phasors(
+                    format!("iron of `{name}` that saturates").into(),
+                ));
+            }
         }
         for (at, it) in protectors.iter().enumerate() {
             is_there("switch", it.switch, network.switches.len())?;
@@ -417,9 +459,10 @@ impl Motion {
         events.sort_by_key(|event| event.at_ns);
         let guards = protectors.into_iter().map(|it| guard::Guard::new(it, network)).collect();
         let standing = Standing::new(network);
-        let (events, operations) = (events.into(), Vec::new());
         let switches = network.switches.clone();
-        let (returning, parts, pending) = (Vec::new(), Vec::new(), None);
+        let is_bent = !options.saturations.is_empty() || events.iter().any(Event::has_arc);
+        let (events, operations) = (events.into(), Vec::new());
+        let (returning, parts, pending, paused) = (Vec::new(), Vec::new(), None, None);
         Ok(Self {
             options,
             events,
@@ -431,6 +474,8 @@ impl Motion {
             returning,
             parts,
             pending,
+            paused,
+            is_bent,
         })
     }
 
@@ -460,7 +505,8 @@ impl Motion {
     /// # Errors
     /// If it is about an element that is not there; then nothing is changed.
     pub fn order(&mut self, network: &Network, event: Event) -> Result<(), MotionError> {
-        event.check(network)?;
+        event.check(network, self.options.resolution)?;
+        self.is_bent |= event.has_arc();
         let place = self.events.partition_point(|it| it.at_ns <= event.at_ns);
         self.events.insert(place, event);
         Ok(())
@@ -495,9 +541,16 @@ fn is_there(what: &'static str, place: usize, count: usize) -> Result<(), Motion
 }
 
 impl Event {
-    /// Whether its element is there.
-    fn check(&self, network: &Network) -> Result<(), MotionError> {
+    fn has_arc(&self) -> bool {
+        matches!(&self.what, Happening::Fault(it) if it.arc.is_some())
+    }
+
+    /// Whether its element is there, and can be played so.
+    fn check(&self, network: &Network, resolution: Resolution) -> Result<(), MotionError> {
         match &self.what {
+            Happening::Fault(it) if self.has_arc() && resolution == Resolution::Phasors => {
+                Err(MotionError::Phasors(format!("the arc of `{}`", it.name).into()))
+            }
             Happening::Fault(it) => is_there("node", it.node.index(), network.nodes.len()),
             Happening::Open { switch, .. } | Happening::Close { switch, .. } => {
                 is_there("switch", *switch, network.switches.len())

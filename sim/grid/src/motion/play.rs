@@ -7,10 +7,10 @@ use num_complex::Complex64;
 
 use super::probe::poles_in_flow;
 use super::standing::{Burning, begun};
-use super::window::Window;
+use super::window::{Paused, PausedWires, Window};
 use super::{
     Deed, Event, Happening, LiveParts, Motion, MotionError, Operation, Pair, Resolution, Section,
-    Stretch, is_alive, live_parts, part_voltages, phases, supplied_share,
+    Stretch, Supply, is_alive, live_parts, part_voltages, phases, supplied_share,
 };
 use crate::flow::Flow;
 use crate::network::{Network, NodeId, Wire};
@@ -45,6 +45,10 @@ pub(super) struct Player<'a, const N: usize> {
     pub(super) clearing: Vec<(u32, Box<str>)>,
     /// Playing ends here, so that the power flow is solved again.
     ends: bool,
+    /// When it is to end.
+    pub(super) to_ns: i64,
+    /// Waves that go on in the next one.
+    pub(super) paused: Option<Box<Paused<N>>>,
 }
 
 /// What was to be done at the instant at which playing ended.
@@ -55,6 +59,9 @@ pub(super) struct Pending {
     clearing: Vec<(u32, Box<str>)>,
 }
 
+/// What there was, until when, and what goes on.
+type Played<const N: usize> = (Vec<Section>, i64, Option<Box<Paused<N>>>);
+
 /// A steady state.
 enum View<'a, const N: usize> {
     Flow(&'a Flow),
@@ -63,11 +70,14 @@ enum View<'a, const N: usize> {
 
 impl Motion {
     /// Plays from one instant to another one, with the loads of a power flow of the network as it
-    /// stands ([`Self::stand`]). Waves that are under way at the end are played to their own end.
-    /// Where loads come back ([`Self::end_at_returns`]) it ends early, maybe at once: go on from
-    /// there, with the power flow of that instant.
+    /// stands ([`Self::stand`]). Waves that are under way at the end are played to their own end;
+    /// where there are arcs or iron that saturates to the end of their period, and on in the next
+    /// call, with the loads that they began with. Where loads come back
+    /// ([`Self::end_at_returns`]) it ends early, maybe at once: go on from there, with the power
+    /// flow of that instant.
     ///
-    /// What comes back is what there was, in order, and until when.
+    /// What comes back is what there was, in order, and until when: after long waves that may be
+    /// before the end.
     ///
     /// # Errors
     /// If the circuit has an element that cannot be played, or no solution.
@@ -77,11 +87,23 @@ impl Motion {
         flow: &Flow,
         (from_ns, to_ns): (i64, i64),
     ) -> Result<(Vec<Section>, i64), MotionError> {
-        if network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral)) {
-            self.play_wires::<4>(network, flow, (from_ns, to_ns))
-        } else {
-            self.play_wires::<3>(network, flow, (from_ns, to_ns))
+        let (mut three, mut four) = (None, None);
+        match self.paused.take() {
+            Some(PausedWires::Three(it)) => three = Some(it),
+            Some(PausedWires::Four(it)) => four = Some(it),
+            None => {}
         }
+        let span = (from_ns, to_ns);
+        let (sections, until_ns, paused);
+        if network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral)) {
+            (sections, until_ns, four) = self.play_wires::<4>(network, flow, span, four)?;
+            paused = four.map(PausedWires::Four);
+        } else {
+            (sections, until_ns, three) = self.play_wires::<3>(network, flow, span, three)?;
+            paused = three.map(PausedWires::Three);
+        }
+        self.paused = paused;
+        Ok((sections, until_ns))
     }
 
     fn play_wires<const N: usize>(
@@ -89,7 +111,8 @@ impl Motion {
         network: &Network,
         flow: &Flow,
         (now_ns, to_ns): (i64, i64),
-    ) -> Result<(Vec<Section>, i64), MotionError> {
+        paused: Option<Box<Paused<N>>>,
+    ) -> Result<Played<N>, MotionError> {
         let mut network = network.clone();
         network.switches.clone_from(&self.switches);
         let mut player = Player::<N> {
@@ -102,14 +125,23 @@ impl Motion {
             opening: Vec::new(),
             clearing: Vec::new(),
             ends: false,
+            to_ns,
+            paused: None,
         };
         player.wait_for_angles(to_ns);
-        if !player.motion.standing.faults.is_empty() {
+        if let Some(paused) = paused {
+            paused.go_on(&mut player)?;
+            if player.paused.is_some() || player.now_ns >= to_ns {
+                return Ok((player.sections, player.now_ns, player.paused));
+            }
+            // From here on with the loads of this flow, and what was switched on the way.
+            player.compile()?;
+        } else if !player.motion.standing.faults.is_empty() {
             player.compile()?;
         }
         if let Some(pending) = player.motion.pending.take() {
             player.catch_up(pending)?;
-            return Ok((player.sections, player.now_ns));
+            return Ok((player.sections, player.now_ns, player.paused));
         }
         let (mut seen_ns, mut turns) = (now_ns, 0);
         while player.go(to_ns)? && !player.ends {
@@ -120,7 +152,7 @@ impl Motion {
                 return Err(MotionError::Restless(player.now_ns));
             }
         }
-        Ok((player.sections, player.now_ns))
+        Ok((player.sections, player.now_ns, player.paused))
     }
 }
 
@@ -174,8 +206,9 @@ impl<const N: usize> Player<'_, N> {
     fn compile(&mut self) -> Result<(), MotionError> {
         let step_s = self.motion.options.step_s;
         let loads = Loads::AsFlow(self.flow);
+        let saturations = &self.motion.options.saturations;
         let mut circuit =
-            Transient::new(&self.network, &transient::Options { step_s, loads, saturations: &[] })?;
+            Transient::new(&self.network, &transient::Options { step_s, loads, saturations })?;
         circuit.damp_for(DAMPED_STEPS);
         circuit.set(&self.motion.standing.actions(&self.network))?;
         self.circuit = Some(circuit);
@@ -204,11 +237,17 @@ impl<const N: usize> Player<'_, N> {
             switches.iter().map(|it| view.poles(*it, &closed[*it])).collect();
         let dead: Vec<bool> = ids.iter().map(|id| view.is_dead(*id)).collect();
         let views = self.views(now_ns, |node, wire| view.voltage_v(node, wire));
+        let is_awake = self.is_arc_awake(&view);
         let (section, parts) = self.steady_section(&view);
         self.motion.parts = parts;
         self.motion.look(views);
         self.sections.retain(|it| it.from_ns != now_ns);
         self.sections.push(section);
+        if is_awake {
+            Window::play(self, &[])?;
+            self.end_after_waves()?;
+            return Ok(self.now_ns < to_ns && self.paused.is_none());
+        }
         let due_ns = self.due_ns(to_ns, &poles, &dead);
         let passed_s = (due_ns - now_ns) as f64 * 1e-9;
         let mut actions = Vec::new();
@@ -249,13 +288,50 @@ impl<const N: usize> Player<'_, N> {
             return Ok(false);
         }
         self.act(&actions)?;
-        // Within waves a load may have been lost and have come back.
-        let has_waves = self.motion.options.resolution == Resolution::Waveforms;
-        if has_waves && self.motion.returning.contains(&true) {
-            self.ends = true;
-            self.see_parts()?;
+        self.end_after_waves()?;
+        Ok(self.now_ns < to_ns && self.paused.is_none())
+    }
+
+    /// Whether an arc that stands has a current beside a steady state, which is none then.
+    fn is_arc_awake(&self, view: &View<'_, N>) -> bool {
+        let View::Circuit(circuit, steady) = view else { return false };
+        self.burns_in(circuit, steady)
+    }
+
+    /// The same by a circuit of its own.
+    pub(super) fn burns_in(&self, circuit: &Transient<N>, steady: &Phasors<N>) -> bool {
+        let arcs = self.motion.faults().filter(|it| it.arc.is_some());
+        arcs.into_iter().any(|it| !circuit.arc_sleeps(steady, it.id))
+    }
+
+    /// What has a supply in a steady state that began at an instant.
+    pub(super) fn supply(&self, from_ns: i64, steady: &Phasors<N>) -> Supply {
+        self.supply_of(from_ns, |node, wire| steady.voltage_v(node, wire))
+    }
+
+    fn supply_of(
+        &self,
+        from_ns: i64,
+        voltage_v: impl Fn(NodeId, Wire) -> Complex64 + Copy,
+    ) -> Supply {
+        let network = &self.network;
+        let parts = self.parts(voltage_v);
+        let loads = network.loads.iter().zip(&parts);
+        let mut supplied: Vec<f64> =
+            loads.map(|(load, live)| supplied_share(load, *live)).collect();
+        // Whoever disconnects itself from a network that goes on is not without supply.
+        for guard in self.motion.guards.iter().filter(|it| it.has_disconnected()) {
+            let Some((at, node)) = guard.watches() else { continue };
+            let load = &network.loads[at];
+            supplied[at] = supplied_share(load, live_parts(network, load, node, voltage_v));
         }
-        Ok(self.now_ns < to_ns)
+        let alive = (0..network.nodes.len()).map(|node| {
+            let node = NodeId(node as u32);
+            let has = |wire: &Wire| is_alive(network, node, voltage_v(node, *wire));
+            phases(network, node).filter(has).collect()
+        });
+        let (alive, closed) = (alive.collect(), self.motion.standing.closed.clone());
+        Supply { from_ns, supplied, parts, alive, closed }
     }
 
     fn act(&mut self, actions: &[Action]) -> Result<(), MotionError> {
@@ -275,17 +351,31 @@ impl<const N: usize> Player<'_, N> {
         self.see_parts()
     }
 
-    /// Takes over which parts of loads have a voltage now.
-    fn see_parts(&mut self) -> Result<(), MotionError> {
-        let view = self.view()?;
-        self.motion.parts = self.parts(&view);
+    /// Within waves a load may have been lost and have come back: then the power flow is solved
+    /// again behind them.
+    fn end_after_waves(&mut self) -> Result<(), MotionError> {
+        let has_waves = self.motion.options.resolution == Resolution::Waveforms;
+        if has_waves && self.paused.is_none() && self.motion.returning.contains(&true) {
+            self.ends = true;
+            self.see_parts()?;
+        }
         Ok(())
     }
 
-    fn parts(&self, view: &View<'_, N>) -> Vec<LiveParts> {
-        let of = |node, wire| view.voltage_v(node, wire);
+    /// Takes over which parts of loads have a voltage now; waves that go on do so themselves.
+    fn see_parts(&mut self) -> Result<(), MotionError> {
+        if self.paused.is_some() {
+            return Ok(());
+        }
+        let view = self.view()?;
+        self.motion.parts = self.parts(|node, wire| view.voltage_v(node, wire));
+        Ok(())
+    }
+
+    fn parts(&self, voltage_v: impl Fn(NodeId, Wire) -> Complex64 + Copy) -> Vec<LiveParts> {
         let loads = self.network.loads.iter();
-        loads.map(|load| live_parts(&self.network, load, load.connection.node, of)).collect()
+        let of = |load| live_parts(&self.network, load, load.connection.node, voltage_v);
+        loads.map(of).collect()
     }
 
     /// What interface protections see, guard by guard.
@@ -504,23 +594,8 @@ impl<const N: usize> Player<'_, N> {
                 probes.map(|it| it.in_steady(network, circuit, steady)).collect()
             }
         };
-        let parts = self.parts(view);
-        let loads = network.loads.iter().zip(&parts);
-        let mut supplied: Vec<f64> =
-            loads.map(|(load, live)| supplied_share(load, *live)).collect();
-        // Whoever disconnects itself from a network that goes on is not without supply.
-        for guard in self.motion.guards.iter().filter(|it| it.has_disconnected()) {
-            let Some((at, node)) = guard.watches() else { continue };
-            let of = |node, wire| view.voltage_v(node, wire);
-            let load = &network.loads[at];
-            supplied[at] = supplied_share(load, live_parts(network, load, node, of));
-        }
-        let alive = (0..network.nodes.len()).map(|node| {
-            let node = NodeId(node as u32);
-            let has = |wire: &Wire| is_alive(network, node, view.voltage_v(node, *wire));
-            phases(network, node).filter(has).collect()
-        });
-        let (alive, closed) = (alive.collect(), closed.clone());
+        let Supply { supplied, parts, alive, closed, .. } =
+            self.supply_of(self.now_ns, |node, wire| view.voltage_v(node, wire));
         let what = Stretch::Steady { pairs, supplied, parts: parts.clone(), alive, closed };
         (Section { from_ns: self.now_ns, what }, parts)
     }

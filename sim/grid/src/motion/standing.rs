@@ -63,6 +63,10 @@ impl Standing {
 
 /// The beginning of a fault.
 pub(super) fn begun(fault: &FaultAt) -> Action {
-    let FaultAt { id, node, kind, resistance_ohm, .. } = *fault;
-    Action::Fault { id, place: crate::transient::Place(node), kind, resistance_ohm }
+    let FaultAt { id, node, kind, resistance_ohm, arc, .. } = *fault;
+    let place = crate::transient::Place(node);
+    match arc {
+        None => Action::Fault { id, place, kind, resistance_ohm },
+        Some(arc) => Action::ArcFault { id, place, kind, arc },
+    }
 }

@@ -92,7 +92,7 @@ pub(super) fn network() -> Network {
 
 const FAR: NodeId = NodeId(3);
 
-fn probes() -> Vec<Probe> {
+pub(super) fn probes() -> Vec<Probe> {
     let pair = |wire: usize| {
         let mut only = [0.0; 4];
         only[wire] = 1.0;
@@ -107,7 +107,16 @@ fn probes() -> Vec<Probe> {
 fn fault(at_ms: f64, kind: FaultKind, extinguishes_s: Option<f64>) -> Event {
     let name = "fault:f".into();
     let (resistance_ohm, angle_rad) = (0.5, None);
-    let fault = FaultAt { id: 1, name, node: FAR, kind, resistance_ohm, angle_rad, extinguishes_s };
+    let fault = FaultAt {
+        id: 1,
+        name,
+        node: FAR,
+        kind,
+        resistance_ohm,
+        arc: None,
+        angle_rad,
+        extinguishes_s,
+    };
     Event { at_ns: (at_ms * 1e6) as i64, what: Happening::Fault(fault) }
 }
 

@@ -656,6 +656,7 @@ impl<const N: usize> Gathered<N> {
             names,
             energy: None,
             factored: 0,
+            switchings: 0,
             damped_steps: 1,
             contributors: symbolic.contributors(),
             symbolic,

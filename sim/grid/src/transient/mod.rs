@@ -69,6 +69,8 @@ pub struct Transient<const N: usize> {
     energy: Option<Energy>,
     /// How often the matrix was factored since the beginning.
     factored: u64,
+    /// How often something that was ordered happened.
+    switchings: u64,
     /// For so many steps the damping after a switching lasts.
     damped_steps: u8,
 }
@@ -109,6 +111,12 @@ impl<const N: usize> Transient<N> {
     #[must_use]
     pub const fn factored(&self) -> u64 {
         self.factored
+    }
+
+    /// How often something that was ordered has happened: not what arcs and cores do by themselves.
+    #[must_use]
+    pub const fn switchings(&self) -> u64 {
+        self.switchings
     }
 
     /// The voltage of a wire of a node to earth, volts; zero for one that it does not have.

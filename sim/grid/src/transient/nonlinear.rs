@@ -6,10 +6,12 @@
 //! by the backward Euler rule follow as after a switching; each of them is repeated until all sides
 //! agree with what was solved. A network without such elements is played as if there were none.
 
+use std::f64::consts::SQRT_2;
+
 use super::compile::TransientError;
 use super::elements::{Conductance, Taps};
 use super::switching::Snapshot;
-use super::{Energy, Rule, Transient};
+use super::{Energy, Phasors, Rule, Transient};
 
 /// So many times all sides that disagree change together; then the worst one alone.
 const TOGETHER: usize = 8;
@@ -20,6 +22,9 @@ const ROUNDS: usize = 40;
 /// What a bound may be missed by before a side changes, as a share of what lies between bounds:
 /// rounding.
 const SLACK: f64 = 1e-11;
+
+/// Iron with less than this share of its rated flux has no voltage.
+const DEAD_SHARE: f64 = 0.05;
 
 /// What resistance a long arc has at least, ohm: less would only show how voltages are rounded.
 const ARC_OHM_MIN: f64 = 1e-3;
@@ -113,6 +118,8 @@ pub(super) struct Bend {
     side: Side,
     /// What the past gives of what drives it.
     past: f64,
+    /// The flux linkage of a core without current, volt seconds.
+    residual: f64,
     pub(super) driver: f64,
     pub(super) current_a: f64,
 }
@@ -189,14 +196,14 @@ impl Bend {
     ) -> Self {
         let law = Law::Core { transformer, limb, rated_vs };
         let (span, bounds, side) = (step_s / 2.0, [-knee_vs, knee_vs], Side::Within);
-        let (past, driver, current_a) = (0.0, residual_vs, 0.0);
-        Self { conductance, law, slope, span, bounds, side, past, driver, current_a }
+        let (past, driver, current_a, residual) = (0.0, residual_vs, 0.0, residual_vs);
+        Self { conductance, law, slope, span, bounds, side, past, residual, driver, current_a }
     }
 
     const fn arc(conductance: usize, law: Law, slope: f64, bounds: [f64; 2]) -> Self {
         let (span, side) = (1.0, Side::Within);
-        let (past, driver, current_a) = (0.0, 0.0, 0.0);
-        Self { conductance, law, slope, span, bounds, side, past, driver, current_a }
+        let (past, driver, current_a, residual) = (0.0, 0.0, 0.0, 0.0);
+        Self { conductance, law, slope, span, bounds, side, past, residual, driver, current_a }
     }
 
     pub(super) const fn is_core(&self) -> bool {
@@ -269,6 +276,36 @@ impl Bend {
         self.disagrees().is_some()
     }
 
+    /// Where a steady state begins, by the voltage across it and the flux linkage of that.
+    pub(super) fn begin(&mut self, across_v: f64, flux_vs: f64, own: &Conductance) {
+        (self.driver, self.current_a) = match &mut self.law {
+            Law::Core { .. } => (self.residual + flux_vs, 0.0),
+            Law::Long { .. } => (across_v, 0.0),
+            Law::Dynamic { aged_s, last, .. } => {
+                (*aged_s, *last) = (0.0, None);
+                (across_v, if own.is_closed { own.siemens * across_v } else { 0.0 })
+            }
+        };
+    }
+
+    /// Whether an arc is there, though it may have no current at present.
+    pub(super) const fn burns(&self, own: &Conductance) -> bool {
+        match self.law {
+            Law::Core { .. } => false,
+            Law::Long { .. } => self.bounds[1].is_finite(),
+            Law::Dynamic { .. } => own.is_closed,
+        }
+    }
+
+    /// The voltage without which an arc has no current worth speaking of, volts.
+    const fn least_v(&self) -> f64 {
+        match self.law {
+            Law::Core { .. } => f64::INFINITY,
+            Law::Long { .. } => self.bounds[1].min(-self.bounds[0]),
+            Law::Dynamic { voltage_v, .. } => voltage_v,
+        }
+    }
+
     /// An arc that is out does not come back.
     const fn put_out(&mut self) {
         self.bounds = [f64::NEG_INFINITY, f64::INFINITY];
@@ -290,6 +327,46 @@ impl<const N: usize> Transient<N> {
             }
             _ => None,
         })
+    }
+
+    /// Whether any transformer has iron that saturates.
+    #[must_use]
+    pub fn has_cores(&self) -> bool {
+        self.bends.iter().any(Bend::is_core)
+    }
+
+    /// Whether an arc of a fault has no current in a steady state, which [`Self::steady`] has
+    /// without it: the voltage there never reaches its own. True of what is no arc.
+    #[must_use]
+    pub fn arc_sleeps(&self, steady: &Phasors<N>, id: u32) -> bool {
+        self.fault_at(id).all(|it| {
+            let own = &self.conductances[it];
+            let Some(bend) = own.bend.map(|it| &self.bends[it]) else { return true };
+            let peak_v = SQRT_2 * own.taps.phasor_across(&steady.voltage_v).norm();
+            !bend.burns(own) || peak_v < bend.least_v()
+        })
+    }
+
+    /// Takes the residual flux from iron that has a voltage in the steady state in which everything
+    /// began: it has been magnetised by that long ago.
+    pub fn magnetise(&mut self, steady: &Phasors<N>) {
+        for it in &mut self.bends {
+            let Law::Core { rated_vs, .. } = it.law else { continue };
+            let across = self.conductances[it.conductance].taps.phasor_across(&steady.voltage_v);
+            let flux = across / steady.s;
+            if flux.norm() * SQRT_2 > DEAD_SHARE * rated_vs {
+                it.driver = SQRT_2 * flux.im;
+            }
+        }
+        self.is_unsettled = self.bends.iter().any(Bend::is_missed);
+    }
+
+    /// Puts everything that bends between its bounds.
+    pub(super) fn straighten(&mut self) {
+        for it in self.bends.iter_mut().filter(|it| !it.is_dynamic()) {
+            it.side = Side::Within;
+            self.conductances[it.conductance].is_closed = false;
+        }
     }
 
     /// A step of full length, or to the zero of an arc's current in it and a step on from there.
@@ -381,6 +458,7 @@ impl<const N: usize> Transient<N> {
             let it = &mut self.bends[at];
             if it.law == (Law::Long { is_ending: true }) {
                 it.put_out();
+                self.switchings += 1;
             } else {
                 it.side = side;
             }

@@ -34,7 +34,8 @@ impl<const N: usize> Transient<N> {
         conductance.map_or(Complex64::ZERO, |it| self.conductance_phasor_a(steady, it))
     }
 
-    /// The currents of a fault in a steady state, as [`Self::fault_currents_a`], amperes.
+    /// The currents of a fault in a steady state, as [`Self::fault_currents_a`], amperes; those of
+    /// an arc are zero, as it is not in it.
     #[must_use]
     pub fn fault_phasors_a(&self, steady: &Phasors<N>, id: u32) -> Vec<Complex64> {
         self.fault_at(id).map(|it| self.conductance_phasor_a(steady, it)).collect()
@@ -42,7 +43,7 @@ impl<const N: usize> Transient<N> {
 
     fn conductance_phasor_a(&self, steady: &Phasors<N>, conductance: usize) -> Complex64 {
         let it = &self.conductances[conductance];
-        if !it.is_closed {
+        if !it.is_closed || it.bend.is_some() {
             return Complex64::ZERO;
         }
         it.taps.phasor_across(&steady.voltage_v) * it.siemens

@@ -37,6 +37,7 @@ impl<const N: usize> Transient<N> {
     pub fn begin(&mut self, turned_rad: f64) -> Result<Phasors<N>, TransientError> {
         self.turn(turned_rad);
         self.time_s = 0.0;
+        self.straighten();
         self.refactor()?;
         let phasors = self.steady()?;
         self.take_phasors(&phasors);
@@ -52,7 +53,7 @@ impl<const N: usize> Transient<N> {
     }
 
     /// The steady state with switches and faults as they stand, whatever flows at present, as steps
-    /// have it.
+    /// have it. What bends is as it is between its bounds: iron unsaturated, arcs without current.
     ///
     /// # Errors
     /// If the network has no solution.
@@ -120,7 +121,7 @@ impl<const N: usize> Transient<N> {
             let own = Complex64::ONE / (it.resistance_ohm + s * it.inductance_h);
             it.taps.stamp(&mut matrix, &self.symbolic, own, |_| true);
         }
-        for it in self.conductances.iter().filter(|it| it.is_closed) {
+        for it in self.conductances.iter().filter(|it| it.is_closed && it.bend.is_none()) {
             it.taps.stamp(&mut matrix, &self.symbolic, it.siemens.into(), |_| true);
         }
         matrix.factor(&self.symbolic).map_err(|it| singular(&self.names, it.0))?;
@@ -158,8 +159,10 @@ impl<const N: usize> Transient<N> {
             it.driven_a = it.conductance * it.taps.across(voltage_v);
         }
         for it in &mut self.bends {
-            let across = self.conductances[it.conductance].taps.phasor_across(phasors);
-            it.driver += wave(across / s);
+            let own = &self.conductances[it.conductance];
+            let across = own.taps.phasor_across(phasors);
+            let flux = if s == Complex64::ZERO { Complex64::ZERO } else { across / s };
+            it.begin(wave(across), wave(flux), own);
         }
         // What is beyond its knee already bends in the first step.
         self.is_unsettled = self.bends.iter().any(Bend::is_missed);

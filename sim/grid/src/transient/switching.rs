@@ -238,7 +238,10 @@ impl<const N: usize> Transient<N> {
     /// Whether a fault conducts anywhere.
     #[must_use]
     pub fn burns(&self, id: u32) -> bool {
-        self.fault_at(id).any(|it| self.conductances[it].is_closed)
+        self.fault_at(id).any(|it| {
+            let own = &self.conductances[it];
+            own.bend.map_or(own.is_closed, |bend| self.bends[bend].burns(own))
+        })
     }
 
     /// The conductances of a fault, the last that began under its number.
@@ -348,6 +351,7 @@ impl<const N: usize> Transient<N> {
             let (_, action) = self.switching.queue.remove(0);
             self.act(action);
         }
+        self.switchings += 1;
         self.refactor_after_switching()?;
         let first = self.across_opening();
         for _ in 0..self.damped_steps {

@@ -19,6 +19,7 @@ use lastmeter_units::SimTime;
 use super::fields::{GRID, GRID_DEFECT, GRID_LOAD};
 use super::protection::GRID_PROTECTION;
 use super::recorder::GRID_RECORDER;
+use super::saturation::GRID_SATURATION;
 use super::{defects, file, inputs, loads, motion, pickup};
 use crate::language::draft::{Draft, Row};
 use crate::language::files::Files;
@@ -128,8 +129,9 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     let is_sound =
         out.len() == before && loads.iter().chain(defects).chain(injections).all(is_read);
     let protection = draft.rows(&GRID_PROTECTION);
-    let recorders = draft.rows(&GRID_RECORDER);
-    let is_sound = is_sound && protection.iter().chain(recorders).all(is_read);
+    let (recorders, saturation) = (draft.rows(&GRID_RECORDER), draft.rows(&GRID_SATURATION));
+    let others = protection.iter().chain(recorders).chain(saturation);
+    let is_sound = is_sound && others.into_iter().all(is_read);
     if let Some((setup, wanted, start)) = setup.filter(|_| is_sound) {
         if !draft.rows(&SIMULATOR).is_empty() {
             no_defects(&setup, defects, out);
@@ -183,13 +185,13 @@ fn setup(
     let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
     let (rows, protection) = (draft.rows(&INJECT), draft.rows(&GRID_PROTECTION));
-    let recorders = draft.rows(&GRID_RECORDER);
+    let (recorders, saturation) = (draft.rows(&GRID_RECORDER), draft.rows(&GRID_SATURATION));
     let wanted = motion::resolution(values).map(|resolution| {
         // The waves have that frequency.
         network.frequency_hz = frequency_hz;
         motion::doubt_step(values, resolution, &network, out);
         let network = (&mut network, &grid.loads, Streams::new(seed));
-        let rows = (rows, protection, recorders);
+        let rows = (rows, protection, recorders, saturation);
         let mut wanted = motion::motion((values, resolution), rows, network, out);
         wanted.metered = metered(draft.rows(&DEVICE), grid);
         wanted.pickups = pickups;
@@ -200,8 +202,9 @@ fn setup(
         let why = "follows an outage, which happens between the steps of the network";
         let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
         pickup::has_no_outages(draft.rows(&GRID_LOAD), why, help, out);
-        if let Some(first) = protection.iter().chain(recorders).next() {
-            let message = "protective devices and recorders act between the steps of the network";
+        if let Some(first) = protection.iter().chain(recorders).chain(saturation).next() {
+            let message = "protective devices and recorders act between the steps of the network, \
+                           and iron saturates there";
             let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
             let (code, label) = (Code::DOES_NOT_FIT, "not in a network that only steps");
             out.report_with_help(code, first.span, message, label, Some(help.to_owned()));

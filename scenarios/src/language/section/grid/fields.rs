@@ -56,6 +56,13 @@ pub(crate) static GRID: Section = Section {
             "\"50 us\"",
             "of `resolution = \"waveforms\"`: the fixed step of the electromagnetic transients",
         ),
+        Field::default(
+            "waveform_longest",
+            quantity(Dimension::Time, 0.1, 600.0),
+            "\"1 s\"",
+            "likewise: waveforms that are not steady end so long after the last thing that \
+             happened; where iron saturates what is left of an inrush is dropped then",
+        ),
     ],
     ..Section::ONCE
 };

@@ -1,5 +1,6 @@
 //! `[grid]`: a network in the plant, what its loads draw, and what is wrong with it.
 
+mod arc;
 mod balance;
 mod csv;
 mod defects;
@@ -18,6 +19,7 @@ mod pieces;
 mod protection;
 mod recorder;
 mod rows;
+mod saturation;
 mod standard;
 mod storm;
 
@@ -30,3 +32,4 @@ pub(crate) use judged::sees_motion;
 pub(crate) use protection::GRID_PROTECTION;
 pub(crate) use recorder::GRID_RECORDER;
 pub(crate) use rows::{other_separator, text_of};
+pub(crate) use saturation::GRID_SATURATION;

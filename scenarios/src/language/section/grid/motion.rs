@@ -16,12 +16,14 @@ use lastmeter_sim::disturbance::{Change, Disturbance};
 use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
+use super::arc::{arc, arcs_end};
 use super::inputs::{Elements, grid_kind_of, input, is_into_grid};
 use super::interface::know_frequency;
 use super::orders::{Order, Ordered, do_not_contradict};
 use super::pieces::{Pieces, find, poles, wires_of};
 use super::protection::protectors;
 use super::recorder;
+use super::saturation::saturations;
 use super::storm::{self, Drawn};
 use crate::language::draft::Row;
 use crate::language::names::Names;
@@ -136,11 +138,17 @@ struct Builder<'a, 'b> {
 /// What happens between steps. The network gets the switches and nodes that this needs.
 pub(super) fn motion(
     (values, resolution): (&Values, Resolution),
-    (rows, protection, recorders): (&[Row<'_>], &[Row<'_>], &[Row<'_>]),
+    (rows, protection, recorders, saturation): (&[Row<'_>], &[Row<'_>], &[Row<'_>], &[Row<'_>]),
     (network, loads, streams): (&mut Network, &Names, Streams),
     out: &mut Diagnostics,
 ) -> MotionSetup {
-    let options = Options { resolution, step_s: values.si("waveform_step"), ..Options::default() };
+    let options = Options {
+        resolution,
+        step_s: values.si("waveform_step"),
+        longest_s: values.si("waveform_longest"),
+        saturations: saturations(saturation, resolution, network, out),
+        ..Options::default()
+    };
     let mut pieces = Pieces::default();
     let protectors = protectors(protection, network, &mut pieces, out);
     let recorders = recorder::recorders(recorders, network, &mut pieces, out);
@@ -171,6 +179,8 @@ pub(super) fn motion(
         let (Some(kind), Some(values)) = (grid_kind_of(row), row.values.as_ref()) else { continue };
         builder.take(number, kind, values);
     }
+    let ends = (!builder.setup.protectors.is_empty(), builder.network.frequency_hz);
+    arcs_end(rows, &builder.faults, ends, builder.out);
     do_not_contradict(&builder.orders, builder.network, builder.out);
     builder.frequency_has_no_faults(rows);
     let MotionSetup { protectors, frequency, .. } = &mut builder.setup;
@@ -217,6 +227,7 @@ impl Builder<'_, '_> {
                 node,
                 kind: drawn.kind,
                 resistance_ohm: drawn.resistance_ohm,
+                arc: None,
                 angle_rad: None,
                 extinguishes_s: drawn.is_temporary.then_some(storm::EXTINGUISHES_S),
             };
@@ -482,6 +493,7 @@ impl Builder<'_, '_> {
             return None;
         }
         let kind = if to_earth { FaultKind::Ground(wires) } else { FaultKind::Between(wires) };
+        let arc = arc(values, kind, self.setup.options.resolution, self.out).ok()?;
         let id = u32::try_from(number).ok()?;
         let name = values.text_opt("name").map_or_else(|| (number + 1).to_string(), str::to_owned);
         let at: SimDuration = values.duration("at");
@@ -491,6 +503,7 @@ impl Builder<'_, '_> {
             node,
             kind,
             resistance_ohm: values.si("resistance"),
+            arc,
             angle_rad: values.si_opt("angle").map(|angle| angle.rem_euclid(TAU)),
             extinguishes_s: values.si_opt("extinguishes"),
         };

@@ -10,6 +10,8 @@ use crate::language::section::scenario::DURATION_S_MAX;
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: DURATION_S_MAX };
 const LENGTH: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-6, max: DURATION_S_MAX };
 
+const ARC: Kind = Kind::Quantity { dimension: Dimension::Voltage, min: 1e-3, max: 1e7 };
+
 const PHASES: Field = Field::default(
     "phases",
     Kind::Choice(&["a", "b", "c", "ab", "bc", "ca", "abc"]),
@@ -50,7 +52,29 @@ const FAULT_FOR: Field = Field::optional(
 const EXTINGUISHES: Field = Field::optional(
     "extinguishes",
     LENGTH,
-    "a fault of an arc: gone after so much time without a current through it; left out, it stays",
+    "a fault of an arc: gone after so much time without a current through it, with `arc_voltage` \
+     within a half wave too; left out, it stays",
+);
+
+const ARC_VOLTAGE: Field = Field::optional(
+    "arc_voltage",
+    ARC,
+    "an arc burns: a direct voltage against its current, which flows only where the network's \
+     voltage is above it, behind `resistance`. Its waveforms go on until it is over. Needs \
+     `resolution = \"waveforms\"`",
+);
+
+const ARC_VOLTAGE_NEGATIVE: Field = Field::optional(
+    "arc_voltage_negative",
+    ARC,
+    "the same in negative half waves; another one makes even harmonics. Left out, `arc_voltage`",
+);
+
+const ARC_TIME_CONSTANT: Field = Field::optional(
+    "arc_time_constant",
+    Kind::Quantity { dimension: Dimension::Time, min: 1e-5, max: 10.0 },
+    "the arc's conductance follows the stationary one, `1 / (arc_voltage / current + resistance)`, \
+     with this time constant; it begins with that of `resistance`, at most 100 S",
 );
 
 const FOR: Field =
@@ -70,6 +94,9 @@ pub(super) static NODE_FAULT: Entry = Entry {
         ANGLE,
         FAULT_FOR,
         EXTINGUISHES,
+        ARC_VOLTAGE,
+        ARC_VOLTAGE_NEGATIVE,
+        ARC_TIME_CONSTANT,
     ],
 };
 
@@ -96,6 +123,9 @@ pub(super) static LINE_FAULT: Entry = Entry {
         ANGLE,
         FAULT_FOR,
         EXTINGUISHES,
+        ARC_VOLTAGE,
+        ARC_VOLTAGE_NEGATIVE,
+        ARC_TIME_CONSTANT,
     ],
 };
 
