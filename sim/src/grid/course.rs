@@ -63,16 +63,16 @@ impl Course {
     }
 
     /// What had a supply, from when on: in steady states, and within waves that last.
-    pub(super) fn supplies(&self) -> Vec<Supplied<'_>> {
+    pub(super) fn supplies(&self) -> Vec<SupplyAt<'_>> {
         let mut all = Vec::new();
         for (at, section) in self.sections.iter().enumerate() {
             match &section.what {
                 Stretch::Steady { supplied, alive, closed, .. } => {
                     let from = SimDuration(self.changed_ns(at));
-                    all.push(Supplied { from, supplied, alive, closed });
+                    all.push(SupplyAt { from, supplied, alive, closed });
                 }
                 Stretch::Waves(waves) => {
-                    let own = waves.supply.iter().map(|it| Supplied {
+                    let own = waves.supply.iter().map(|it| SupplyAt {
                         from: SimDuration(it.from_ns),
                         supplied: &it.supplied,
                         alive: &it.alive,
@@ -88,7 +88,7 @@ impl Course {
 
 /// What has a supply from an instant on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Supplied<'a> {
+pub(super) struct SupplyAt<'a> {
     pub(super) from: SimDuration,
     /// Of each load the share of its power.
     pub(super) supplied: &'a [f64],
@@ -290,7 +290,7 @@ impl Feeder {
         let (mut all, supplies) = (Vec::new(), course.supplies());
         for load in 0..self.setup.network.loads.len() {
             let mut open: Option<Interruption> = None;
-            for &Supplied { from, supplied, .. } in &supplies {
+            for &SupplyAt { from, supplied, .. } in &supplies {
                 let lost = 1.0 - supplied.get(load).copied().unwrap_or(1.0);
                 match &mut open {
                     None if lost > 0.0 => {

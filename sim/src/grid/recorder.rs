@@ -5,7 +5,7 @@ use lastmeter_grid::motion::{Operation, Probe, ProbeAt, ProbePair, Protector};
 use lastmeter_grid::network::{Wire, Wires};
 use lastmeter_units::SimDuration;
 
-use super::course::Supplied;
+use super::course::SupplyAt;
 use super::feeder::Feeder;
 use crate::{Block, Streams, TerminalError};
 
@@ -134,7 +134,7 @@ impl Feeder {
     pub fn darkest(&self) -> Option<Supply> {
         let course = self.course.as_ref()?;
         let mut darkest: Option<Supply> = None;
-        for Supplied { from: at, supplied, alive, closed } in course.supplies() {
+        for SupplyAt { from: at, supplied, alive, closed } in course.supplies() {
             let dark = supplied.iter().filter(|it| **it < 1.0).count();
             if dark > darkest.as_ref().map_or(0, |it| it.dark) {
                 let (alive, closed) = (alive.to_vec(), closed.to_vec());

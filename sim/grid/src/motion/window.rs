@@ -354,7 +354,9 @@ impl Window {
             at_s.truncate(kept + 1);
         }
         let begin_s = begin_ns as f64 * 1e-9;
-        at_s.iter_mut().for_each(|it| *it -= begin_s);
+        for at_s in &mut at_s {
+            *at_s -= begin_s;
+        }
         let shared = |kept: Vec<(Vec<f64>, Vec<f64>)>| {
             kept.into_iter().map(|(u, i)| (Arc::new(u), Arc::new(i))).collect()
         };
