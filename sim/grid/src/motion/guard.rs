@@ -327,19 +327,24 @@ impl Guard {
             }
             State::Interface(it) => {
                 for act in it.step(dt_s, &self.seen) {
-                    let (action, deed, detail) = match act.event {
-                        InterfaceEvent::Tripped(cause) => {
-                            (None, Deed::Tripped, disconnected_by(cause, &self.seen))
-                        }
-                        InterfaceEvent::Opened => (open, Deed::Opened, String::new()),
-                        InterfaceEvent::Closed => {
-                            (close, Deed::Closed, "the network has come back".to_owned())
-                        }
+                    let (deed, detail) = deed_of(act.event, &self.seen);
+                    let action = match act.event {
+                        InterfaceEvent::Tripped(_) => None,
+                        InterfaceEvent::Opened => open,
+                        InterfaceEvent::Closed => close,
                     };
                     push(act.after_s, action, deed, detail);
                 }
             }
         }
+    }
+}
+
+fn deed_of(event: InterfaceEvent, seen: &InterfaceView) -> (Deed, String) {
+    match event {
+        InterfaceEvent::Tripped(cause) => (Deed::Tripped, disconnected_by(cause, seen)),
+        InterfaceEvent::Opened => (Deed::Opened, String::new()),
+        InterfaceEvent::Closed => (Deed::Closed, "the network has come back".to_owned()),
     }
 }
 
