@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use num_complex::Complex64;
 
+use super::labels::{Room, around};
 use crate::flow::Flow;
+use crate::motion::is_behind_a_switch;
 use crate::network::{Network, Node, NodeId, Wire, Wires};
 
 /// What colours mean.
@@ -102,6 +104,8 @@ struct Picture<'a> {
     /// Of each node the voltage that its colour tells, per unit.
     shown_pu: Vec<f64>,
     text: String,
+    /// What words must not cover.
+    room: Room,
 }
 
 /// Draws everything.
@@ -122,7 +126,10 @@ pub(super) fn draw(
         )
         .collect();
     let shown = Shown::Flow(flow, colouring);
-    whole(Picture { network, shown, places, shown_pu, text: String::new() })
+    whole(
+        Picture { network, shown, places, shown_pu, text: String::new(), room: Room::default() },
+        None,
+    )
 }
 
 /// Draws what has a voltage.
@@ -131,12 +138,15 @@ pub(super) fn draw_supply(
     alive: &[Wires],
     marks: &[Mark],
     places: &[(f64, f64)],
+    about: &str,
 ) -> String {
-    let shown = Shown::Supply(alive, marks);
-    whole(Picture { network, shown, places, shown_pu: Vec::new(), text: String::new() })
+    let (shown, room) = (Shown::Supply(alive, marks), Room::default());
+    let picture =
+        Picture { network, shown, places, shown_pu: Vec::new(), text: String::new(), room };
+    whole(picture, Some(about))
 }
 
-fn whole(mut picture: Picture<'_>) -> String {
+fn whole(mut picture: Picture<'_>, about: Option<&str>) -> String {
     let places = picture.places;
     let largest = |of: fn(&(f64, f64)) -> f64| places.iter().map(of).fold(0.0_f64, f64::max);
     let width = (largest(|it| it.0) + 2.0 * MARGIN + 60.0).max(560.0);
@@ -145,14 +155,20 @@ fn whole(mut picture: Picture<'_>) -> String {
         picture.text,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
          width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"sans-serif\" \
-         font-size=\"10\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
+         font-size=\"10\">\n{}<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
          <text x=\"{MARGIN:.0}\" y=\"22\" font-size=\"14\">{}</text>\n",
+        about.map_or_else(String::new, |about| format!("<desc>{}</desc>\n", escape(about))),
         escape(&picture.network.name)
     );
+    (picture.room.width, picture.room.height) = (width, height - 72.0);
+    let many = picture.network.nodes.len() > MOST_NAMES;
     picture.branches();
     picture.appliances();
-    picture.nodes();
+    picture.nodes(if many { 2.5 } else { 4.0 });
     picture.marks();
+    if !many {
+        picture.names();
+    }
     picture.legend(height);
     picture.text.push_str("</svg>\n");
     picture.text
@@ -285,14 +301,36 @@ impl Picture<'_> {
             let (x, y) = self.at(mark.node);
             let _ = writeln!(
                 self.text,
-                "<g stroke=\"#b30000\" fill=\"#fee08b\"><path d=\"M {x:.1} {y:.1} m -3 -16 h 7 l -4 \
-                 6 h 5 l -9 12 l 3 -9 h -5 z\"/><text x=\"{:.1}\" y=\"{:.1}\" fill=\"#b30000\" \
-                 stroke=\"#ffffff\" stroke-width=\"3\" paint-order=\"stroke\">{}</text></g>",
-                x + 8.0,
-                y + 14.0,
-                escape(&mark.text)
+                "<path stroke=\"#b30000\" fill=\"#fee08b\" d=\"M {x:.1} {y:.1} m -3 -16 h 7 l -4 6 h \
+                 5 l -9 12 l 3 -9 h -5 z\"/>"
             );
+            self.room.taken.push([x - 6.0, y - 17.0, x + 6.0, y + 3.0]);
         }
+        for mark in marks {
+            self.write(&mark.text, self.at(mark.node), "#b30000");
+        }
+    }
+
+    /// The names of nodes, but not of those that only hold a switch.
+    fn names(&mut self) {
+        self.room.taken.push([0.0, 0.0, MARGIN + 9.0 * self.network.name.len() as f64, 28.0]);
+        for (number, node) in self.network.nodes.iter().enumerate() {
+            if !is_behind_a_switch(&node.name) {
+                let name = node_name(self.network, number);
+                self.write(&name, self.at(NodeId(number as u32)), "#222222");
+            }
+        }
+    }
+
+    /// Words beside a place.
+    fn write(&mut self, text: &str, at: (f64, f64), fill: &str) {
+        let (x, y) = self.room.place(text, at);
+        let _ = writeln!(
+            self.text,
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" fill=\"{fill}\" stroke=\"#ffffff\" \
+             stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
+            escape(text)
+        );
     }
 
     fn branches(&mut self) {
@@ -314,6 +352,13 @@ impl Picture<'_> {
                  {y1:.1} L {x2:.1} {y2:.1}\" stroke-width=\"{width:.1}\"{dashes}/>{}</g>",
                 symbol(branch.kind, f64::midpoint(x1, x2), f64::midpoint(y1, y2))
             );
+            let middle = (f64::midpoint(x1, x2), f64::midpoint(y1, y2));
+            self.room.lines.push(((x1, y1), (x2, y2)));
+            match branch.kind {
+                Kind::Line | Kind::OpenLine => {}
+                Kind::Transformer => self.room.taken.push(around(middle, 21.0, 14.0)),
+                Kind::Closed | Kind::Open => self.room.taken.push(around(middle, 10.0, 10.0)),
+            }
         }
     }
 
@@ -330,6 +375,7 @@ impl Picture<'_> {
                 x - 23.0,
                 x - 28.0
             );
+            self.room.taken.push([x - 33.0, y - 10.0, x, y + 10.0]);
         }
         let mut loads: BTreeMap<NodeId, (Complex64, usize)> = BTreeMap::new();
         for (at, load) in self.network.loads.iter().enumerate() {
@@ -348,6 +394,7 @@ impl Picture<'_> {
                 "<path d=\"M {x:.1} {y:.1} v 10 m -4 0 h 8 l -4 7 z\" stroke=\"#555555\" \
                  fill=\"#dddddd\"><title>{title}</title></path>"
             );
+            self.room.taken.push([x - 5.0, y, x + 5.0, y + 18.0]);
         }
         for shunt in &self.network.shunts {
             let (x, y) = self.at(shunt.connection.node);
@@ -357,15 +404,15 @@ impl Picture<'_> {
                  fill=\"none\"><title>shunt {}</title></path>",
                 escape(&shunt.name)
             );
+            self.room.taken.push([x - 7.0, y - 13.0, x + 7.0, y]);
         }
     }
 
-    fn nodes(&mut self) {
-        let many = self.network.nodes.len() > MOST_NAMES;
+    fn nodes(&mut self, radius: f64) {
         for (number, node) in self.network.nodes.iter().enumerate() {
             let id = NodeId(number as u32);
             let (x, y) = self.at(id);
-            let mut title = format!("node {}", escape(&node.name));
+            let mut title = format!("node {}", escape(&node_name(self.network, number)));
             let fill = match self.shown {
                 Shown::Flow(flow, colouring) => {
                     let base = node.rated_voltage_v / 3f64.sqrt();
@@ -388,23 +435,12 @@ impl Picture<'_> {
                     fill.to_owned()
                 }
             };
-            let radius = if many { 2.5 } else { 4.0 };
-            let _ = write!(
+            let _ = writeln!(
                 self.text,
                 "<g><title>{title}</title><circle cx=\"{x:.1}\" cy=\"{y:.1}\" \
-                 r=\"{radius:.1}\" fill=\"{fill}\"/>"
+                 r=\"{radius:.1}\" fill=\"{fill}\"/></g>"
             );
-            if !many {
-                let _ = write!(
-                    self.text,
-                    "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"#222222\" stroke=\"#ffffff\" \
-                     stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
-                    x + 5.0,
-                    y - 6.0,
-                    escape(&node.name)
-                );
-            }
-            self.text.push_str("</g>\n");
+            self.room.taken.push(around((x, y), 2.0 * radius, 2.0 * radius));
         }
     }
 
@@ -414,8 +450,8 @@ impl Picture<'_> {
         match self.shown {
             Shown::Flow(_, colouring) => self.scale(colouring, y),
             Shown::Supply(..) => {
-                let names = [(LIVE, "supplied"), (PARTLY, "in part"), (DARK, "no voltage")];
-                for ((fill, name), x) in names.into_iter().zip([0.0, 75.0, 140.0]) {
+                let names = [(LIVE, "supplied"), (PARTLY, "some phases"), (DARK, "no voltage")];
+                for ((fill, name), x) in names.into_iter().zip([0.0, 65.0, 150.0]) {
                     let x = MARGIN + x;
                     let _ = write!(
                         self.text,
@@ -484,11 +520,24 @@ impl Picture<'_> {
             self.text,
             "<path d=\"M {:.1} {:.1} h 8 l -4 7 z\" stroke=\"#555555\" fill=\"#dddddd\"/><text \
              x=\"{:.1}\" y=\"{:.1}\">load</text>",
-            x + 228.0,
+            x + 242.0,
             y - 3.5,
-            x + 241.0,
+            x + 255.0,
             y + 3.5
         );
+    }
+}
+
+/// A node as it is called in a picture: of one that divides a line the share as a percentage.
+pub(super) fn node_name(network: &Network, number: usize) -> String {
+    let name = &network.nodes[number].name;
+    let place = name.rsplit_once(" at ");
+    let share = place.and_then(|(line, share)| Some((line, share.parse::<f64>().ok()?)));
+    match share.filter(|(_, share)| *share > 0.0 && *share < 1.0) {
+        Some((line, share)) if network.lines.iter().any(|it| *it.name == *line) => {
+            format!("{line} at {} %", (share * 1e3).round() / 10.0)
+        }
+        _ => name.to_string(),
     }
 }
 

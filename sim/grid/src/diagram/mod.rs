@@ -4,6 +4,7 @@
 //! network and results give the same bytes.
 
 mod draw;
+mod labels;
 mod layout;
 
 pub use draw::{Colouring, Mark};
@@ -19,26 +20,28 @@ pub fn svg(network: &Network, flow: &Flow, colouring: Colouring) -> String {
 
 /// Draws which nodes have a voltage, given the phases of each that do, the poles of each switch
 /// that are closed, and what else there is to be seen at some nodes. Places are those of the
-/// network with its switches as they are declared.
+/// network with its switches as they are declared; `about` is for programs that show it (`desc`).
 pub fn supply_svg(
     network: &Network,
     alive: &[Wires],
     closed: &[Vec<bool>],
     marks: &[Mark],
+    about: &str,
 ) -> String {
     let places = layout::places(network);
     let mut standing = network.clone();
     for (switch, closed) in standing.switches.iter_mut().zip(closed) {
         switch.closed = closed.iter().all(|it| *it);
     }
-    draw::draw_supply(&standing, alive, marks, &places)
+    draw::draw_supply(&standing, alive, marks, &places, about)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Colouring, Mark, supply_svg, svg};
     use crate::flow::{Options, solve};
-    use crate::format::dss;
+    use crate::format::{dss, toml};
+    use crate::motion::{Piece, cut};
 
     const FEEDER: &str = "new circuit.a&b basekv=11\n\
         new transformer.t buses=[sourcebus 1] conns=[delta wye] kvs=[11 .4] kvas=[400 400]\n\
@@ -67,10 +70,49 @@ mod tests {
         let mut alive: Vec<_> = network.nodes.iter().map(|node| node.wires).collect();
         alive[2] = crate::network::Wires::NONE;
         let mark = Mark { node: crate::network::NodeId(2), text: "fault:<f>".to_owned() };
-        let dark = supply_svg(&network, &alive, &[], &[mark]);
+        let dark = supply_svg(&network, &alive, &[], &[mark], "3 < 4");
         assert_eq!(dark.matches("no voltage</title>").count(), 1);
+        assert!(dark.contains("<desc>3 &lt; 4</desc>"));
         assert!(dark.contains("fault:&lt;f&gt;") && !dark.contains("lowest voltage"));
         let other = svg(&network, &flow, Colouring::Loading);
         assert!(other.contains("line one: ") && other.contains("loading, % of rated"));
+    }
+    /// Words with a white border are those of nodes and marks: where they stand, and what.
+    fn words(picture: &str) -> Vec<(super::labels::Area, String)> {
+        let all = picture.lines().filter(|line| line.contains("paint-order"));
+        let value = |line: &str, key: &str| -> f64 {
+            line.split_once(key).unwrap().1.split_once('"').unwrap().0.parse().unwrap()
+        };
+        let word = |line: &str| {
+            let text = line.split_once('>').unwrap().1.trim_end_matches("</text>").to_owned();
+            super::labels::written(value(line, " x=\""), value(line, " y=\""), &text)
+        };
+        all.map(word).collect()
+    }
+
+    /// The network of a fault on a lateral: switches in front of a source and a line, and a node
+    /// that divides a line.
+    #[test]
+    fn no_words_cover_others_and_helping_nodes_have_none() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/grids");
+        let text = std::fs::read_to_string(format!("{folder}/medium-voltage.toml")).unwrap();
+        let mut network = toml::read("f", &text).unwrap();
+        let line = network.lines.iter().position(|it| &*it.name == "overhead 2").unwrap();
+        let between = crate::short_circuit::split(&mut network, line, 1.0 / 3.0);
+        assert!(cut(&mut network, Piece::Source(0)).is_some());
+        assert!(cut(&mut network, Piece::Line(0)).is_some());
+        let alive: Vec<_> = network.nodes.iter().map(|node| node.wires).collect();
+        let mark = Mark { node: between, text: "fault:tree".to_owned() };
+        let picture = supply_svg(&network, &alive, &[], &[mark], "");
+        let words = words(&picture);
+        assert_eq!(words.len(), network.nodes.len() - 2 + 1);
+        for (at, (area, text)) in words.iter().enumerate() {
+            for (other, below) in &words[..at] {
+                assert!(!super::labels::overlaps(area, other), "{text} covers {below}");
+            }
+        }
+        assert!(words.iter().any(|(_, text)| text == "overhead 2 at 33.3 %"));
+        assert!(!words.iter().any(|(_, text)| text.contains("behind its switch")));
+        assert!(picture.contains("some phases"));
     }
 }

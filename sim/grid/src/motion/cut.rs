@@ -67,9 +67,17 @@ fn whole(node: NodeId, wires: Wires) -> Option<Connection> {
     Some(Connection { node, wires: crate::network::WireList::new(&wires)? })
 }
 
+/// What a node between a switch and its element is called, behind the name of the element.
+const BEHIND: &str = " behind its switch";
+
+/// Whether a node of this name was put in to hold a switch.
+pub(crate) fn is_behind_a_switch(node: &str) -> bool {
+    node.trim_end_matches('\'').ends_with(BEHIND)
+}
+
 fn inserted(network: &mut Network, name: &str, end: Connection, place: Place) -> NodeId {
     let rated_voltage_v = network.nodes[end.node.index()].rated_voltage_v;
-    let mut called = format!("{name} behind its switch");
+    let mut called = format!("{name}{BEHIND}");
     while network.node(&called).is_some() {
         called.push('\'');
     }

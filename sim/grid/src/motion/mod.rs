@@ -36,6 +36,7 @@ use thiserror::Error;
 use crate::network::{Configuration, Network, NodeId, Wire, Wires};
 use crate::protection::{Fuse, Interface, Recloser, Relay, Sectionalizer};
 use crate::transient::{Arc as FaultArc, FaultKind, Pole, Saturation, TransientError};
+pub(crate) use cut::is_behind_a_switch;
 pub use cut::{Piece, cut};
 pub use probe::{Probe, ProbeAt, ProbePair};
 use standing::Standing;
@@ -205,7 +206,7 @@ impl Protection {
         };
         match self {
             Self::Fuse { fuse, .. } => {
-                add("minimum melting".to_owned(), fuse.melting_points(from_a, to_a).collect());
+                add(fuse.curve_name().to_owned(), fuse.melting_points(from_a, to_a).collect());
                 if fuse.has_clearing() {
                     add("total clearing".to_owned(), fuse.points(from_a, to_a).collect());
                 }

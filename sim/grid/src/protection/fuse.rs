@@ -16,6 +16,8 @@ pub struct Fuse {
     clearing: Option<Curve>,
     cooling_s: Option<f64>,
     window_s: f64,
+    /// What its melting curve is, for people.
+    curve_name: Option<Box<str>>,
     phase: Phase,
     /// Share of the phase's time.
     share: f64,
@@ -75,7 +77,21 @@ impl Fuse {
             }
         }
         let (cooling_s, window_s, share, window) = (None, 0.02, 0.0, (0.0, 0.0));
-        Ok(Self { melting, clearing, cooling_s, window_s, phase: Phase::Melting, share, window })
+        let (curve_name, phase) = (None, Phase::Melting);
+        Ok(Self { melting, clearing, cooling_s, window_s, curve_name, phase, share, window })
+    }
+
+    /// The same; its melting curve is called so where it is drawn.
+    #[must_use]
+    pub fn with_curve_name(mut self, name: impl Into<Box<str>>) -> Self {
+        self.curve_name = Some(name.into());
+        self
+    }
+
+    /// What its melting curve is called where it is drawn.
+    pub fn curve_name(&self) -> &str {
+        let plain = if self.has_clearing() { "minimum melting" } else { "melting" };
+        self.curve_name.as_deref().unwrap_or(plain)
     }
 
     /// The same; while its current is too small to melt it, the share it took falls with this time

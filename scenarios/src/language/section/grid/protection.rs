@@ -283,6 +283,7 @@ fn fuse(values: &Values, frequency_hz: f64) -> Result<Fuse, Refusal> {
         tables.iter().map(|it| (it.si("current"), it.si("time"))).collect()
     };
     let (melting, clearing) = (points("melting"), points("clearing"));
+    let mut curve_name = None;
     let melting = match (values.si_opt("rating"), melting.is_empty()) {
         (Some(rated_a), true) => {
             let gates = GgGates::of_rating(rated_a).ok_or_else(|| {
@@ -293,6 +294,8 @@ fn fuse(values: &Values, frequency_hz: f64) -> Result<Fuse, Refusal> {
                     "rating",
                 )
             })?;
+            let percent = (values.si("between") * 1e3).round() / 10.0;
+            curve_name = Some(format!("gG {rated_a} A, {percent} % of the band"));
             gates.melting(values.si("between"))?
         }
         (None, false) => Curve::table(melting, Beyond::SquareTime)?,
@@ -307,7 +310,11 @@ fn fuse(values: &Values, frequency_hz: f64) -> Result<Fuse, Refusal> {
     };
     let clearing =
         if clearing.is_empty() { None } else { Some(Curve::table(clearing, Beyond::SquareTime)?) };
-    Ok(Fuse::new(melting, clearing)?.with_window(1.0 / frequency_hz)?)
+    let fuse = Fuse::new(melting, clearing)?.with_window(1.0 / frequency_hz)?;
+    Ok(match curve_name {
+        Some(name) => fuse.with_curve_name(name),
+        None => fuse,
+    })
 }
 
 /// A curve of the table's `curve`, with a multiplier or a definite time.
