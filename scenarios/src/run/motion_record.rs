@@ -2,7 +2,8 @@
 //! far the dark area reached.
 
 use lastmeter_grid::diagram::{self, Mark};
-use lastmeter_grid::motion::{Deed, Operation};
+use lastmeter_grid::motion::{Deed, Operation, ProbeAt};
+use lastmeter_grid::network::{Network, NodeId};
 use lastmeter_record::{GridRecord, file, sha256, write_number};
 use lastmeter_sim::Streams;
 use lastmeter_sim::grid::{Feeder, Kept, Recorder};
@@ -28,12 +29,14 @@ pub(crate) fn add(
     if let Some(curves) = curves(feeder) {
         record.further.push((file::GRID_CURVES, curves));
     }
-    if let Some(picture) = dark(feeder) {
+    if let Some(picture) = dark(feeder, start) {
         record.further.push((file::GRID_DARK, picture.into_bytes()));
     }
-    let mut index = String::from("recorder,file,from,samples,rate_hz,cfg_sha256,dat_sha256\n");
+    let mut index =
+        String::from("recorder,file,from,samples,rate_hz,cfg_sha256,dat_sha256,place\n");
     for (place, recorder) in feeder.recorders().iter().enumerate() {
         let failed = |why: &dyn std::fmt::Display| format!("recorder `{}`: {why}", recorder.name);
+        let place_name = where_it_is(feeder.network(), recorder.at);
         let (kept, left_out) = feeder.kept(place, streams).map_err(|why| failed(&why))?;
         for (number, kept) in (1..).zip(&kept) {
             let recording = recording(recorder, kept, feeder.operations(), start);
@@ -43,14 +46,17 @@ pub(crate) fn add(
             let from = start + kept.from;
             let [cfg, dat] = [&written.cfg, &written.dat].map(|it| sha256(it));
             let (samples, rate_hz) = (recording.samples(), recorder.rate_hz);
-            let line = format!("{},{name},{from},{samples},{rate_hz},{cfg},{dat}\n", recorder.name);
+            let line = format!(
+                "{},{name},{from},{samples},{rate_hz},{cfg},{dat},\"{place_name}\"\n",
+                recorder.name
+            );
             index.push_str(&line);
             record.waveforms.push((format!("{name}.cfg"), written.cfg));
             record.waveforms.push((format!("{name}.dat"), written.dat));
         }
         if left_out > 0 {
             // Nobody is to take what is there for all that there was.
-            let line = format!("{},,{left_out} more had no room,,,,\n", recorder.name);
+            let line = format!("{},,{left_out} more had no room,,,,,\n", recorder.name);
             index.push_str(&line);
         }
     }
@@ -58,6 +64,22 @@ pub(crate) fn add(
         record.further.push((file::GRID_WAVEFORMS, index.into_bytes()));
     }
     Ok(())
+}
+
+/// Where a recorder is, and of which side its voltages are; as a field in quotes.
+fn where_it_is(network: &Network, at: ProbeAt) -> String {
+    let node = |node: NodeId| &network.nodes[node.index()].name;
+    let place = match at {
+        ProbeAt::Node(it) => format!("node {}", node(it)),
+        ProbeAt::Load(it) => format!("load {}", network.loads[it].name),
+        ProbeAt::Source(it) => format!("source {}, on its own side", network.sources[it].name),
+        ProbeAt::Switch(it) => {
+            let switch = &network.switches[it];
+            let from = node(switch.from.node);
+            format!("switch {}, voltages on the side of {from}, currents from there", switch.name)
+        }
+    };
+    place.replace('"', "\"\"")
 }
 
 /// An excerpt with what was done in it as digital channels.
@@ -150,7 +172,7 @@ fn curves(feeder: &Feeder) -> Option<Vec<u8>> {
 }
 
 /// The network when most loads had no supply, with the faults that burnt then.
-fn dark(feeder: &Feeder) -> Option<String> {
+fn dark(feeder: &Feeder, start: SimTime) -> Option<String> {
     let supply = feeder.darkest()?;
     let network = feeder.network();
     let mut burning: Vec<&Operation> = Vec::new();
@@ -169,9 +191,12 @@ fn dark(feeder: &Feeder) -> Option<String> {
     let marks: Vec<Mark> = burning
         .into_iter()
         .filter_map(|it| {
-            let node = lastmeter_grid::network::NodeId(u32::try_from(node_of(it)?).ok()?);
+            let node = NodeId(u32::try_from(node_of(it)?).ok()?);
             Some(Mark { node, text: it.element.to_string() })
         })
         .collect();
-    Some(diagram::supply_svg(network, &supply.alive, &supply.closed, &marks))
+    let (loads, dark) = (network.loads.len(), supply.dark);
+    let time = SimTime((start + supply.at).0.div_euclid(1000) * 1000);
+    let about = format!("{time}, {dark} of {loads} loads without a full supply");
+    Some(diagram::supply_svg(network, &supply.alive, &supply.closed, &marks, &about))
 }
