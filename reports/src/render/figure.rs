@@ -105,8 +105,8 @@ fn quoted(text: &str) -> String {
 pub(crate) struct Picture {
     title: String,
     pub(crate) svg: String,
-    caption: String,
-    links: String,
+    pub(crate) caption: String,
+    pub(crate) links: String,
     pub(crate) keys: Vec<Key>,
     /// What a phone has no room for inside the picture.
     pub(crate) notes: Vec<String>,
@@ -131,6 +131,15 @@ impl Picture {
         let (title, caption, links) = (title.into(), caption.into(), figure.links());
         figures.push(figure);
         Self { title, svg, caption, links, keys: Vec::new(), notes: Vec::new() }
+    }
+
+    /// The picture with links to files of the run's folder, in which its page stands.
+    pub(crate) fn with_files(mut self, files: &[String]) -> Self {
+        for file in files {
+            let (name, address) = (escape(file), percent_encoded(file));
+            append(&mut self.links, format_args!(" · <a href=\"{address}\">{name}</a>"));
+        }
+        self
     }
 
     /// The picture with these keys.

@@ -3,7 +3,11 @@
 //! Colours are fixed words of [`PALETTE`]: a file by itself is light, and the page maps the same
 //! words to its theme, so one picture serves light, dark and print.
 
+mod curves;
+
 use plotters::prelude::*;
+
+pub(crate) use curves::{Axis, Curve, Curves, Label, Mark};
 
 /// The colours of series, in order, as `#RRGGBB`; the page's style sheet knows each of them.
 pub(crate) const PALETTE: [RGBColor; 4] = [
@@ -14,6 +18,8 @@ pub(crate) const PALETTE: [RGBColor; 4] = [
 ];
 const INK: RGBColor = RGBColor(0x57, 0x56, 0x53);
 const LINE: RGBColor = RGBColor(0xE6, 0xE4, 0xD9);
+/// Lines between those that have a figure.
+const FAINT: RGBColor = RGBColor(0xF2, 0xF0, 0xE5);
 const LIMIT: RGBColor = RGBColor(0xAF, 0x30, 0x29);
 const FONT: &str = "sans-serif";
 
@@ -155,117 +161,6 @@ impl Chart {
     }
 }
 
-/// An axis of [`Curves`].
-#[derive(Clone, Debug)]
-pub(crate) struct Axis {
-    /// What it shows, with its unit.
-    pub(crate) label: String,
-    /// From and to.
-    pub(crate) range: (f64, f64),
-    /// Whether equal lengths are equal ratios.
-    pub(crate) is_logarithmic: bool,
-}
-
-impl Axis {
-    /// Where a value is on it; `None` of one that it cannot show.
-    fn place(&self, value: f64) -> Option<f64> {
-        let placed = if self.is_logarithmic { libm::log10(value) } else { value };
-        placed.is_finite().then_some(placed)
-    }
-
-    /// The ends of what is drawn, which are never one.
-    fn ends(&self) -> (f64, f64) {
-        let from = self.place(self.range.0).unwrap_or(0.0);
-        let to = self.place(self.range.1).unwrap_or(1.0);
-        let (from, to) = (from.max(-DRAWN_MAX), to.min(DRAWN_MAX));
-        if to - from > DRAWN_MIN { (from, to) } else { (from, from + 1.0) }
-    }
-
-    fn text(&self, placed: f64) -> String {
-        let (from, to) = self.ends();
-        if self.is_logarithmic {
-            return lastmeter_text::number(libm::pow(10.0, placed));
-        }
-        axis_figure(placed, (to - from).abs())
-    }
-}
-
-/// One of [`Curves`].
-#[derive(Clone, Debug)]
-pub(crate) struct Curve {
-    /// Place in [`PALETTE`].
-    pub(crate) colour: usize,
-    /// In the units of the axes.
-    pub(crate) points: Vec<(f64, f64)>,
-    /// Dots instead of a line.
-    pub(crate) is_dots: bool,
-}
-
-/// Curves over anything.
-#[derive(Clone, Debug)]
-pub(crate) struct Curves {
-    pub(crate) x: Axis,
-    pub(crate) y: Axis,
-    pub(crate) all: Vec<Curve>,
-    /// Pixels.
-    pub(crate) height: u32,
-}
-
-impl Curves {
-    /// The picture.
-    pub(crate) fn svg(&self) -> Result<String, PlotError> {
-        let mut svg = String::new();
-        self.draw(&mut svg).map_err(|error| PlotError(error.to_string()))?;
-        Ok(svg)
-    }
-
-    fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let area = SVGBackend::with_string(svg, (SIZE.0, self.height)).into_drawing_area();
-        let ((left, right), (low, high)) = (self.x.ends(), self.y.ends());
-        let mut chart = ChartBuilder::on(&area)
-            .margin(8)
-            .margin_right(26)
-            .x_label_area_size(40)
-            .y_label_area_size(70)
-            .build_cartesian_2d(left..right, low..high)
-            .map_err(text)?;
-        let label = (FONT, 13).into_font().color(&INK);
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(LINE)
-            .axis_style(LINE)
-            .label_style(label)
-            .axis_desc_style((FONT, 13).into_font().color(&INK))
-            .x_desc(self.x.label.clone())
-            .y_desc(self.y.label.clone())
-            .x_labels(6)
-            .y_labels(5)
-            .x_label_formatter(&|placed| self.x.text(*placed))
-            .y_label_formatter(&|placed| self.y.text(*placed))
-            .draw()
-            .map_err(text)?;
-        for curve in &self.all {
-            let colour = PALETTE[curve.colour % PALETTE.len()];
-            let placed = |(x, y): &(f64, f64)| Some((self.x.place(*x)?, self.y.place(*y)?));
-            // The library draws beyond its axes what is beyond them.
-            let within =
-                |(x, y): &(f64, f64)| (left..=right).contains(x) && (low..=high).contains(y);
-            let points = curve.points.iter().filter_map(placed).filter(within);
-            if curve.is_dots {
-                let dot = |at| Circle::new(at, 4, colour.filled());
-                chart.draw_series(points.map(dot)).map_err(text)?;
-            } else {
-                let line = LineSeries::new(points, colour.stroke_width(1));
-                chart.draw_series(line).map_err(text)?;
-            }
-        }
-        drop(chart);
-        area.present().map_err(text)?;
-        Ok(())
-    }
-}
-
 /// The unit in which the time axis has round figures.
 fn time_unit(end_s: f64) -> (f64, &'static str) {
     match end_s {
@@ -382,7 +277,9 @@ mod tests {
                 let line = Curve { colour: 0, points: points.clone(), is_dots: false };
                 let dots = Curve { colour: 9, points, is_dots: true };
                 let (x, y, all) = (axis.clone(), axis, vec![line, dots]);
-                let svg = Curves { x, y, all, height: 200 }.svg().unwrap();
+                let marks = vec![Mark { x: nan, word: "a".to_owned() }];
+                let labels = vec![Label { at: (nan, 1.0), word: "b".to_owned(), colour: 0 }];
+                let svg = Curves { x, y, all, marks, labels, height: 200 }.svg().unwrap();
                 assert!(svg.trim_end().ends_with("</svg>") && svg.contains("&lt;x&gt;"));
             }
         }

@@ -1,22 +1,27 @@
 //! What meters and protective devices had to do while the network was in motion.
 
 pub(super) mod event;
+mod excerpts;
 pub(super) mod operated;
 mod pictures;
 pub(super) mod section;
 pub(super) mod supply;
 pub(super) mod tamper;
+mod tampered;
 pub(super) mod unserved;
 
-use lastmeter_record::{Event, EventKind, RunFacts, field};
+use lastmeter_record::{Event, EventKind, RunFacts, Status, field};
 use lastmeter_text::{append, plural};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::kind::{CheckContext, finish};
-use crate::verdict::{At, Reason, Verdict};
+use crate::verdict::{At, Reason, Verdict, VerdictText};
 
 /// Of so many that are missing, or too many, it is told what they are.
 const SHOWN_MAX: usize = 5;
+
+/// What alerts about tampering begin with.
+const TAMPER: &str = "tamper.";
 
 /// An event's own time: that of an alert may lie before what its line stands at.
 fn own_time(event: &Event) -> SimTime {
@@ -72,6 +77,11 @@ fn about(time: SimTime, distance: SimDuration) -> std::ops::RangeInclusive<SimTi
     time - distance..=time + distance
 }
 
+/// The indefinite article of a word.
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
 /// What a check of this kind came to.
 #[derive(Default)]
 struct Outcome {
@@ -95,6 +105,9 @@ impl Outcome {
         let missing = self.missing.len() as u64;
         let lacks = missing > self.may_lack;
         let mut why = format!("{} had to come", plural(self.wanted, what));
+        if missing > 0 {
+            append(&mut why, format_args!(", {} did", self.wanted.saturating_sub(missing)));
+        }
         let mut tell = |list: &[(String, At)], words: &str| {
             if list.is_empty() {
                 return;
@@ -120,11 +133,23 @@ impl Outcome {
         } else if lacks {
             Reason::Incomplete
         } else if self.wanted == 0 && !(self.expects_none && self.others > 0) {
-            why = format!("nothing happened of which there had to be a {what}");
+            why = format!("nothing happened of which there had to be {} {what}", article(what));
             Reason::NothingToJudge
         } else {
             Reason::WithinLimit
         };
+        let counts = [
+            (missing, "missing"),
+            (self.wrong.len() as u64, "otherwise"),
+            (self.surplus.len() as u64, "not expected"),
+        ];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
+        // Surplus ones are none of those that had to come, so no share says it all.
+        let told = (off > 0 && reason.status() != Status::Pass).then(|| VerdictText {
+            measured: counts.join(", "),
+            basis: format!("{} had to come", plural(self.wanted, what)),
+        });
         let places = self.surplus.iter().chain(&self.wrong);
         let places = places.chain(self.missing.iter().filter(|_| lacks));
         let verdict = Verdict {
@@ -132,6 +157,7 @@ impl Outcome {
             limit: Some(self.may_lack as f64),
             n: self.wanted + if self.expects_none { self.others } else { 0 },
             at: places.map(|(_, at)| at.clone()).next().or_else(|| self.unreadable.clone()),
+            told,
             ..context.verdict(reason, "1", why)
         };
         finish(verdict, facts)

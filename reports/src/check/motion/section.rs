@@ -6,7 +6,9 @@ use lastmeter_text::number;
 use lastmeter_units::{SimDuration, SimTime};
 use serde::Serialize;
 
+use super::excerpts::{self, Excerpts};
 use super::pictures::{self, Acted};
+use super::tampered::{Tampered, Tampering};
 use super::unserved::Indices;
 use super::{Alerted, about};
 use crate::check::kind::{SectionHtml, SectionInput};
@@ -20,6 +22,12 @@ const TEMPLATE: &str = include_str!("section.html");
 /// More operations than these are told in their file only.
 const OPERATIONS_MAX: usize = 200;
 
+/// More than these are never marked in pictures.
+const DONE_MAX: usize = 20_000;
+
+/// Longer names are cut in pictures, characters.
+const NAME_MAX: usize = 16;
+
 /// Interruptions from here on are sustained, seconds (EN 50160).
 const SUSTAINED_S: f64 = 180.0;
 
@@ -32,9 +40,16 @@ const TOGETHER: SimDuration = SimDuration::from_milliseconds(50);
 struct Section {
     operations: Vec<Operation>,
     further: usize,
+    /// Whether any operation has a current.
+    has_currents: bool,
     indices: Vec<Fact>,
     confusion: Vec<Confusion>,
+    tampering: Vec<Tampering>,
     pictures: Vec<Picture>,
+    /// Pictures that belong together.
+    groups: Vec<Vec<Picture>>,
+    /// What is not drawn.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -42,7 +57,27 @@ struct Operation {
     time: String,
     element: String,
     what: String,
+    /// What a protective device acted on, and for how long; empty where nothing did.
+    current: String,
+    duration: String,
     detail: String,
+}
+
+/// What was done, and when: for marks in pictures.
+pub(super) struct Done {
+    pub(super) time: SimTime,
+    pub(super) element: String,
+    pub(super) what: String,
+}
+
+impl Done {
+    /// `F1 melted`.
+    pub(super) fn word(&self) -> String {
+        let name = own_name(&self.element);
+        let short: String = name.chars().take(NAME_MAX).collect();
+        let cut = if short.len() < name.len() { "…" } else { "" };
+        format!("{short}{cut} {}", self.what.replace('_', " "))
+    }
 }
 
 /// How often events of a kind were reported as what.
@@ -57,6 +92,8 @@ struct Confusion {
 struct Found {
     operations: Vec<Operation>,
     further: usize,
+    done: Vec<Done>,
+    tampered: Tampered,
     indices: Indices,
     points: Vec<Acted>,
     /// Kind, device, phase, beginning, and its end at the latest.
@@ -78,12 +115,27 @@ pub(super) fn section(
         found.take(line, &event);
     }
     let confusion = found.confusion();
-    let Found { operations, further, indices, points, .. } = found;
-    if operations.is_empty() && indices.events == 0 && confusion.is_empty() {
+    let Found { operations, further, done, tampered, indices, points, .. } = found;
+    let tampering = tampered.rows(OPERATIONS_MAX);
+    let is_quiet = operations.is_empty() && indices.events == 0;
+    if is_quiet && confusion.is_empty() && tampering.is_empty() {
         return Ok(None);
     }
     let pictures = pictures::pictures(input.reader, &points, figures)?;
-    let section = Section { operations, further, indices: facts(&indices), confusion, pictures };
+    let Excerpts { groups, notes } = excerpts::excerpts(input.reader, &done, figures)?;
+    let has_currents = operations.iter().any(|it| !it.current.is_empty());
+    let indices = facts(&indices);
+    let section = Section {
+        operations,
+        further,
+        has_currents,
+        indices,
+        confusion,
+        tampering,
+        pictures,
+        groups,
+        notes,
+    };
     Ok(Some(fill("motion.html", TEMPLATE, &section)?.into()))
 }
 
@@ -93,14 +145,22 @@ impl Found {
         let text = |name: &str| event.text(name).unwrap_or_default().to_owned();
         if event.kind == EventKind::Operated {
             self.points.extend(Acted::of(event));
+            let (time, element, what) = (event.time, text(field::ELEMENT), text(field::WHAT));
+            // What had nothing to do left no trace.
+            if what != "idle" && self.done.len() < DONE_MAX {
+                self.done.push(Done { time, element, what });
+            }
         }
+        self.tampered.take(line, event);
         match event.kind {
             EventKind::Operated if self.operations.len() >= OPERATIONS_MAX => self.further += 1,
             EventKind::Operated => self.operations.push(Operation {
-                time: event.time.to_string(),
+                time: short_time(event.time),
                 element: text(field::ELEMENT),
                 what: text(field::WHAT).replace('_', " "),
-                detail: text(field::DETAIL),
+                current: current(event),
+                duration: super::figure(event, field::AFTER_S).map(elapsed).unwrap_or_default(),
+                detail: readable(&text(field::DETAIL)),
             }),
             EventKind::VoltageEvent => {
                 let kind = KINDS.iter().position(|kind| *kind == text(field::WHAT));
@@ -167,6 +227,57 @@ impl Found {
     }
 }
 
+/// What a protective device acted on.
+fn current(event: &Event) -> String {
+    let Some(current_a) = super::figure(event, field::CURRENT_A) else { return String::new() };
+    let residual = event.get(field::IS_RESIDUAL).and_then(serde_json::Value::as_bool);
+    let kind = if residual == Some(true) { " residual" } else { "" };
+    format!("{}{kind}", amperes(current_a))
+}
+
+/// The name of an element without its kind: `F1` of `fuse-link:F1`.
+pub(super) fn own_name(element: &str) -> &str {
+    element.split_once(':').map_or(element, |(_, name)| name)
+}
+
+/// A current for people.
+pub(super) fn amperes(current_a: f64) -> String {
+    if current_a >= 1e4 {
+        format!("{} kA", number(current_a / 1e3))
+    } else {
+        format!("{} A", number(current_a))
+    }
+}
+
+/// A time that passed, for people.
+pub(super) fn elapsed(time_s: f64) -> String {
+    if time_s < 1.0 {
+        format!("{} ms", number(1e3 * time_s))
+    } else {
+        format!("{} s", number(time_s))
+    }
+}
+
+/// A time to the microsecond.
+pub(super) fn short_time(time: SimTime) -> String {
+    SimTime(time.0.saturating_add(500).div_euclid(1000) * 1000).to_string()
+}
+
+/// Details with places along lines as percentages: `at overhead 2 at 0.4` is at 40 % of it.
+fn readable(detail: &str) -> String {
+    let part = |part: &str| {
+        let place = part.rsplit_once(" at ");
+        let share = place.and_then(|(line, share)| Some((line, share.parse::<f64>().ok()?)));
+        match share {
+            Some((line, share)) if share > 0.0 && share < 1.0 => {
+                format!("{line} at {} %", number(100.0 * share))
+            }
+            _ => part.to_owned(),
+        }
+    };
+    detail.split(", ").map(part).collect::<Vec<_>>().join(", ")
+}
+
 fn facts(indices: &Indices) -> Vec<Fact> {
     if indices.events == 0 {
         return Vec::new();
@@ -187,6 +298,22 @@ fn facts(indices: &Indices) -> Vec<Fact> {
 mod tests {
     use super::super::super::testing::at;
     use super::*;
+
+    #[test]
+    fn operations_are_told_as_people_read_them() {
+        assert_eq!(readable("at overhead 2 at 0.4, phase b"), "at overhead 2 at 40 %, phase b");
+        assert_eq!(readable("at cable at 0.3333333333333333"), "at cable at 33.33 %");
+        assert_eq!(readable("at node at 2"), "at node at 2");
+        assert_eq!((amperes(1264.509), amperes(12_345.0)), ("1265 A".into(), "12.35 kA".into()));
+        assert_eq!((elapsed(0.032_8), elapsed(1.25)), ("32.8 ms".into(), "1.25 s".into()));
+        let time: SimTime = "2027-01-18T17:00:08.032815687Z".parse().unwrap();
+        assert_eq!(short_time(time), "2027-01-18T17:00:08.032816Z");
+        let done = |element: &str, what: &str| {
+            Done { time: at(0), element: element.to_owned(), what: what.to_owned() }.word()
+        };
+        assert_eq!(done("recloser:R1", "locked_out"), "R1 locked out");
+        assert_eq!(done("switch:a name that is long", "opened"), "a name that is l… opened");
+    }
 
     #[test]
     fn what_was_reported_as_what_is_counted() {
