@@ -79,7 +79,8 @@ fn columns(verdict: &Verdict) -> [String; 4] {
     let limit = match verdict.limit {
         Some(limit) if verdict.limit_low.is_some() => {
             let low = verdict.limit_low.unwrap_or_default();
-            format!("allowed {} to {} {}", number(low), number(limit), verdict.unit)
+            let unit = if counts { "" } else { verdict.unit.as_str() };
+            format!("allowed {} to {} {unit}", number(low), number(limit)).trim_end().to_owned()
         }
         Some(limit) if !counts => format!("limit {} {}", number(limit), verdict.unit),
         Some(limit) if limit != 0.0 => format!("limit {}", number(limit)),

@@ -199,6 +199,12 @@ mod tests {
             assert!(verdict.why.contains(named), "{}", verdict.why);
             assert!(verdict.at.is_some());
         }
+        // One count of all: so many had to come, of which one did not, and another did.
+        let verdict = judge(BLOWS, &[done(10, "fuse-link:F1", "blown")]);
+        let told = verdict.told.unwrap();
+        assert_eq!(told.measured, "1 missing, 1 not expected");
+        assert_eq!(told.basis, "1 operation had to come");
+        assert!(verdict.why.starts_with("1 operation had to come, 0 did; "), "{}", verdict.why);
         let open = format!("{BLOWS}\nonly = false");
         assert_eq!(judge(&open, &[blown(), blown()]).status, Status::Pass);
         // An empty list: nothing at all.

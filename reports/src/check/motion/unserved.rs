@@ -6,7 +6,7 @@ use lastmeter_text::number;
 
 use super::figure;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
-use crate::verdict::{At, Reason, Verdict};
+use crate::verdict::{At, Reason, Verdict, VerdictText};
 
 /// Seconds in a minute, in which SAIDI and CAIDI are told.
 const MINUTE_S: f64 = 60.0;
@@ -212,7 +212,15 @@ impl Check for Unserved {
         } else {
             Reason::WithinLimit
         };
+        // An index without a unit is no count, as which the line for people would tell it.
+        let told = (self.index == Index::Saifi).then(|| {
+            let low = (self.least > 0.0)
+                .then(|| format!(", allowed {} to {}", number(self.least), number(self.limit)));
+            let measured = format!("SAIFI {}{}", number(found), low.unwrap_or_default());
+            VerdictText { measured, basis: format!("n {}", it.events) }
+        });
         let verdict = Verdict {
+            told,
             measured: Some(found),
             limit: Some(self.limit),
             limit_low: (self.least > 0.0).then_some(self.least),
@@ -270,6 +278,9 @@ mod tests {
         assert_eq!(judge("energy = \"759 Wh\"", &events).status, Status::Fail);
         assert_eq!(judge("saifi = 1\nat_least = \"70 %\"", &events).status, Status::Fail);
         assert_eq!(judge("saifi = 1", &[]).status, Status::Pass);
+        let told = |keys: &str| judge(keys, &events).told.unwrap().measured;
+        assert_eq!(told("saifi = 1"), "SAIFI 0.6");
+        assert_eq!(told("saifi = 1\nat_least = \"50 %\""), "SAIFI 0.6, allowed 0.5 to 1");
         assert!(try_check("unserved", "").is_err());
         assert!(try_check("unserved", "saifi = 1\nsaidi = \"1 h\"").is_err());
     }
