@@ -1,4 +1,4 @@
-//! What disturbance recorders kept: half a recording's story in RMS, the other half in samples.
+//! What disturbance recorders kept: of each excerpt the RMS values, and the samples below.
 
 use std::collections::BTreeMap;
 
@@ -131,11 +131,20 @@ fn pair(
         let beside = of(ChannelKind::Voltage).filter(|it| !kept.contains(&colour_of(it)));
         let zero: Vec<String> = match kind {
             ChannelKind::Current => beside.map(|it| it.name.replacen('U', "I", 1)).collect(),
+            // Everywhere but at a node a recorder keeps currents, too.
+            _ if of(ChannelKind::Current).next().is_none() && keeps_currents(&row.place) => {
+                vec!["all currents".to_owned()]
+            }
             _ => Vec::new(),
         };
         pictures.push(excerpt(&story, kind, &channels, (recording.rate_hz, &zero), figures)?);
     }
     Ok(pictures)
+}
+
+/// Whether a recorder at such a place keeps currents; of older runs it is not known.
+fn keeps_currents(place: &str) -> bool {
+    !place.is_empty() && !place.starts_with("node ")
 }
 
 /// What is common to the pictures of an excerpt.
@@ -345,6 +354,7 @@ mod tests {
         let (caption, svg) = (&pictures[0].caption, figures[0].svg.clone().unwrap());
         assert!(caption.contains("(tree ignited), F1 melted at 33 ms"), "{caption}");
         assert!(caption.contains("switch F1, at its end fork; peak 16 kV"), "{caption}");
+        assert!(caption.contains("zero throughout: all currents"), "{caption}");
         assert!(svg.contains("tree ignited") && svg.contains("F1 melted"));
         assert!(!svg.contains("opened") && svg.contains("RMS in kV"));
         let csv = figures[0].csv.clone().unwrap();

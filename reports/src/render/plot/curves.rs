@@ -272,7 +272,7 @@ impl Curves {
         let curves_high = high;
         let high = low + ((high - low) * (height / (height - words).max(1.0))).min(DRAWN_MAX);
         let area = SVGBackend::with_string(svg, (SIZE.0, self.height)).into_drawing_area();
-        let (across, up) = (self.x.lines(6), self.y.lines(if self.height > 200 { 6 } else { 4 }));
+        let (across, up) = (self.x.lines(8), self.y.lines(if self.height > 200 { 6 } else { 4 }));
         let up = (up.0.into_iter().filter(|it| *it <= curves_high).collect::<Vec<f64>>(), up.1);
         let axis = |(from, to): (f64, f64), (bold, light): (Vec<f64>, Vec<f64>)| {
             let inner = (from..to).into();
