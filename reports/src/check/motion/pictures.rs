@@ -111,7 +111,10 @@ fn time_current(
             csv.line(&[element, "acted"], &[*current_a, *time_s]);
             let (name, current, time) = (own_name(element), amperes(*current_a), elapsed(*time_s));
             let word = format!("{name}: {current}, {time}");
-            labels.push(Label { at: (*current_a, *time_s), word, colour: place });
+            // Melted and blown at one point, phases alike: once is enough.
+            if labels.iter().all(|it: &Label| it.word != word) {
+                labels.push(Label { at: (*current_a, *time_s), word, colour: place });
+            }
         }
         drawn.push(Curve { colour: place, points: own, is_dots: true });
     }
@@ -135,7 +138,7 @@ fn time_current(
     let figure = Figure { name, svg: Some(svg), csv: Some(csv.finish()) };
     let each = elements.iter().zip(&named);
     let each: Vec<String> =
-        each.map(|(element, curves)| format!("{element}: {}", curves.join(", "))).collect();
+        each.map(|(element, curves)| format!("{element}: {}", curves.join(" and "))).collect();
     let mut caption = format!("curves of protective devices ({})", each.join("; "));
     if points.iter().any(|it| elements.contains(&it.element)) {
         caption.push_str(
