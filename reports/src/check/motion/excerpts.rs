@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_record::{RunReader, file, sha256};
-use lastmeter_text::{number, plural};
+use lastmeter_text::{append, number, plural};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_waveform::{Channel, ChannelKind, Recording, comtrade};
 use serde::Deserialize;
@@ -116,8 +116,8 @@ fn pair(
 ) -> Result<Vec<Picture>, RenderError> {
     let from = row.from.parse().ok().or(recording.start).unwrap_or(SimTime(0));
     let to = from + SimDuration::from_seconds_f64(recording.duration_s());
-    let within = done.iter().filter(|it| (from..=to).contains(&it.time));
-    let story = Story::of(row, from, within.collect());
+    let within: Vec<&Done> = done.iter().filter(|it| (from..=to).contains(&it.time)).collect();
+    let story = Story::of(row, from, &within);
     let mut pictures = Vec::new();
     let of =
         |kind| recording.channels.iter().filter(move |channel: &&Channel| channel.kind == kind);
@@ -158,7 +158,7 @@ struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    fn of(row: &'a ExcerptRow, from: SimTime, done: Vec<&Done>) -> Self {
+    fn of(row: &'a ExcerptRow, from: SimTime, done: &[&Done]) -> Self {
         let zero = done.first().map_or(from, |it| it.time);
         let after_ms = |time: SimTime| (time - zero).as_seconds_f64() * 1e3;
         let marks: Vec<Mark> =
@@ -169,10 +169,10 @@ impl<'a> Story<'a> {
         };
         for mark in marks.iter().skip(1).take(TOLD_MAX) {
             let at = (mark.x * 1e3).round() / 1e3;
-            told.push_str(&format!(", {} at {} ms", mark.word, number(at)));
+            append(&mut told, format_args!(", {} at {} ms", mark.word, number(at)));
         }
         if marks.len() > TOLD_MAX + 1 {
-            told.push_str(&format!(" and {} more", marks.len() - TOLD_MAX - 1));
+            append(&mut told, format_args!(" and {} more", marks.len() - TOLD_MAX - 1));
         }
         Self { row, from, zero, marks, told }
     }
@@ -245,11 +245,11 @@ fn excerpt(
     let figure = Figure { name, svg: Some(both), csv: Some(csv.finish()) };
     let mut caption = story.told.clone();
     if !story.row.place.is_empty() {
-        caption.push_str(&format!("; recorder at {}", story.row.place));
+        append(&mut caption, format_args!("; recorder at {}", story.row.place));
     }
-    caption.push_str(&format!("; peak {} {shown}", number(scale * peak)));
+    append(&mut caption, format_args!("; peak {} {shown}", number(scale * peak)));
     if !zero.is_empty() {
-        caption.push_str(&format!("; zero throughout: {}", zero.join(", ")));
+        append(&mut caption, format_args!("; zero throughout: {}", zero.join(", ")));
     }
     caption.push_str("; RMS over 20 ms, as in the CSV; all samples are in the COMTRADE files");
     let keys = channels.iter();

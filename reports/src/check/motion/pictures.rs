@@ -68,16 +68,9 @@ struct CurveRow {
     time_s: f64,
 }
 
-/// The curves of devices that acted, or of the first ones, with where they acted.
-fn time_current(
-    reader: &RunReader,
-    points: &[Acted],
-    figures: &mut Vec<Figure>,
-) -> Result<Option<Picture>, RenderError> {
-    let Some(bytes) = read(reader, file::GRID_CURVES)? else { return Ok(None) };
+/// The devices that are drawn: those that acted first.
+fn shown(rows: &[CurveRow], points: &[Acted]) -> Vec<String> {
     let mut elements: Vec<String> = Vec::new();
-    let mut curves: BTreeMap<(usize, String), Vec<(f64, f64)>> = BTreeMap::new();
-    let rows: Vec<CurveRow> = rows(&bytes);
     let acted = |name: &str| points.iter().any(|it| it.element == name);
     for wanted in [true, false] {
         for row in rows.iter().filter(|row| acted(&row.element) == wanted) {
@@ -87,6 +80,19 @@ fn time_current(
             }
         }
     }
+    elements
+}
+
+/// The curves of devices that acted, or of the first ones, with where they acted.
+fn time_current(
+    reader: &RunReader,
+    points: &[Acted],
+    figures: &mut Vec<Figure>,
+) -> Result<Option<Picture>, RenderError> {
+    let Some(bytes) = read(reader, file::GRID_CURVES)? else { return Ok(None) };
+    let mut curves: BTreeMap<(usize, String), Vec<(f64, f64)>> = BTreeMap::new();
+    let rows: Vec<CurveRow> = rows(&bytes);
+    let elements = shown(&rows, points);
     for row in rows {
         let Some(place) = elements.iter().position(|it| *it == row.element) else { continue };
         curves.entry((place, row.curve)).or_default().push((row.current_a, row.time_s));

@@ -262,6 +262,14 @@ impl Curves {
         self.labels.iter().map(place).collect()
     }
 
+    /// The points of a curve that are drawn: the library draws beyond its axes what is beyond them.
+    fn shown(&self, curve: &Curve, high: f64) -> Vec<(f64, f64)> {
+        let ((left, right), low) = (self.x.ends(), self.y.ends().0);
+        let placed = |(x, y): &(f64, f64)| Some((self.x.place(*x)?, self.y.place(*y)?));
+        let within = |(x, y): &(f64, f64)| (left..=right).contains(x) && (low..=high).contains(y);
+        curve.points.iter().filter_map(placed).filter(within).collect()
+    }
+
     fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let (width, height) = self.room();
         let ((left, right), (low, high)) = (self.x.ends(), self.y.ends());
@@ -301,11 +309,7 @@ impl Curves {
             .map_err(text)?;
         for curve in &self.all {
             let colour = PALETTE[curve.colour % PALETTE.len()];
-            let placed = |(x, y): &(f64, f64)| Some((self.x.place(*x)?, self.y.place(*y)?));
-            // The library draws beyond its axes what is beyond them.
-            let within =
-                |(x, y): &(f64, f64)| (left..=right).contains(x) && (low..=high).contains(y);
-            let points = curve.points.iter().filter_map(placed).filter(within);
+            let points = self.shown(curve, high).into_iter();
             if curve.is_dots {
                 let dot = |at| Circle::new(at, 4, colour.filled());
                 chart.draw_series(points.map(dot)).map_err(text)?;
