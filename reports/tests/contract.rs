@@ -246,6 +246,7 @@ fn network_start() -> RunStart {
         fidelity: None,
         serial: None,
         firmware: None,
+        reports: Vec::new(),
     };
     let toml = "[[check]]\nname = \"sum\"\nkind = \"energy_balance\"\n\
                 substation = \"all\"\nlimit = \"0.1 %\"\nevery = \"5 min\"\n";

@@ -123,6 +123,9 @@ pub struct DeviceFacts {
     /// Hash of its firmware.
     #[serde(default)]
     pub firmware: Option<String>,
+    /// The voltage events and the tampering that it reports by alerts (`dip`, `cover`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<String>,
 }
 
 /// What is known when a run starts.

@@ -31,6 +31,7 @@ mod test_plan;
 
 pub use demand::{BalancedMeters, Demand};
 pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, Needs, RecordTable};
+pub use motion::WantedReports;
 
 /// Every kind of check.
 pub static CHECKS: &[CheckKind] = &[

@@ -484,6 +484,7 @@ mod tests {
             fidelity: None,
             serial: None,
             firmware: None,
+            reports: Vec::new(),
         };
         RunFacts { devices: names.iter().map(device).collect(), ..facts(RunState::Finished) }
     }

@@ -153,6 +153,7 @@ covers = ["F-02"]
             fidelity: Some("samples".to_owned()),
             serial: None,
             firmware: None,
+            reports: Vec::new(),
         };
         let facts = RunFacts {
             scenario: "first-light".to_owned(),

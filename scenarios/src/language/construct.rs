@@ -417,6 +417,8 @@ impl Draft<'_> {
                 grid::can_add_up((values, meters), plans.grid.as_ref(), references, devices, out);
             }
             grid::sees_motion(kind.entry.name, values, plans.grid.as_ref(), out);
+            let built = |table: &Option<usize>| devices.get((*table)?)?.as_deref();
+            grid::can_be_reported(kind.entry.name, values, tables.iter().map(built), out);
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
                 judging::can_be_judged(&Claim { row, of, demand }, planned, out);

@@ -23,7 +23,7 @@ use super::real::{self, RealBench};
 use super::run_platform::StartOptions;
 use super::signals;
 use super::virtual_time::{self, VirtualBench};
-use crate::language::{PlatformUse, Scenario};
+use crate::language::{DeviceRow, PlatformUse, Scenario};
 
 /// Runs a scenario and has it judged; the run folder is complete afterwards, however it ended.
 ///
@@ -117,6 +117,13 @@ fn flows(scenario: &Scenario) -> Result<Option<GridRecord>, BenchError> {
     Ok(Some(flows))
 }
 
+/// What a device reports by alerts; of models without such keys nothing.
+fn reported(row: &DeviceRow) -> Vec<String> {
+    let has = |key: &&str| row.values.get(key).is_some();
+    let words = ["events", "tamper"].into_iter().filter(has);
+    words.flat_map(|key| row.values.text_list(key)).map(str::to_owned).collect()
+}
+
 fn run_start(scenario: &Scenario, options: &RunOptions, boards: &Boards) -> RunStart {
     let devices = scenario.devices.iter().enumerate().map(|(index, row)| DeviceFacts {
         name: row.name.clone(),
@@ -131,6 +138,7 @@ fn run_start(scenario: &Scenario, options: &RunOptions, boards: &Boards) -> RunS
         fidelity: row.values.text_opt("fidelity").map(str::to_owned),
         serial: None,
         firmware: boards.facts(index),
+        reports: reported(row),
     });
     let facts = RunFacts {
         scenario: scenario.about.name.clone(),

@@ -117,6 +117,7 @@ fn the_line_of_a_pass_says_what_it_is_not_about() {
         fidelity: None,
         serial: None,
         firmware: None,
+        reports: Vec::new(),
     };
     let describe = |toml: &str, devices: &[&str]| {
         let devices = devices.iter().map(|name| device(name)).collect();

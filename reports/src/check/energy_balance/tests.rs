@@ -17,6 +17,7 @@ fn run_facts() -> RunFacts {
         fidelity: None,
         serial: None,
         firmware: None,
+        reports: Vec::new(),
     };
     let places =
         [("all", "source:supply"), ("one", "load:1"), ("two", "load:2"), ("lab", "source:g")];

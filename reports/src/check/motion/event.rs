@@ -4,7 +4,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, about, figure, since};
+use super::{Alerted, Outcome, WantedReports, about, figure, since};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
 use crate::verdict::{At, Verdict};
@@ -25,7 +25,10 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             within its range, widened by `duration`. What only some alignments see, what is not \
             over within `settle` of the end, and what lies where the meter has no supply, may be \
             reported and need not be. A run in which nothing had to be reported shows nothing of \
-            it, so it is inconclusive, unless `none` asks for just that.",
+            it, so it is inconclusive, unless `none` asks for just that. \
+            All three kinds stand for those that each meter reports (`events`); of fewer, and with \
+            `none`, it has to report each. Meters of `device` that do not are left out, and where \
+            all do not the check is refused.",
         fields: &[
             Field::default(
                 "device",
@@ -125,6 +128,9 @@ struct Events {
     dark: Vec<(String, SimTime, Option<SimTime>)>,
     unreadable: Option<At>,
     readings: ReadingsThatCame,
+    wanted: WantedReports,
+    /// Which devices report too little, for people.
+    left_out: Option<String>,
 }
 
 impl Events {
@@ -145,6 +151,8 @@ impl Events {
             dark: Vec::new(),
             unreadable: None,
             readings: ReadingsThatCame::new(),
+            wanted: WantedReports::of(values),
+            left_out: None,
         }
     }
 
@@ -265,6 +273,7 @@ impl Events {
 impl Check for Events {
     fn begin(&mut self, facts: &RunFacts) {
         self.start = facts.start;
+        self.left_out = self.wanted.left_out(&self.device, &facts.devices);
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
@@ -325,7 +334,9 @@ impl Check for Events {
             let text = format!("{} of {device} on {} at {at}", found.what, found.phase);
             outcome.surplus.push((text, found.alert.at()));
         }
-        outcome.verdict(&self.context, facts, "event report")
+        let mut verdict = outcome.verdict(&self.context, facts, "event report");
+        verdict.why.extend(self.left_out.as_deref());
+        verdict
     }
 }
 
@@ -333,7 +344,7 @@ impl Check for Events {
 mod tests {
     use super::super::super::testing::{at, check, facts, row};
     use super::*;
-    use lastmeter_record::{RunState, Status};
+    use lastmeter_record::{DeviceFacts, Evidence, RunState, Status};
 
     fn truth(seconds: i64) -> Event {
         Event::new(at(seconds), "bench", EventKind::VoltageEvent)
@@ -438,5 +449,39 @@ mod tests {
             assert!(verdict.why.contains(named), "{}", verdict.why);
             assert!(verdict.at.is_some());
         }
+    }
+
+    #[test]
+    fn meters_that_report_none_of_it_are_told() {
+        let device = |name: &str, reports: &[&str]| DeviceFacts {
+            name: name.to_owned(),
+            model: "ideal-1ph".to_owned(),
+            evidence: Evidence::Simulated,
+            at: "load:x".to_owned(),
+            under_test: false,
+            fidelity: None,
+            serial: None,
+            firmware: None,
+            reports: reports.iter().map(|&it| it.to_owned()).collect(),
+        };
+        let judge = |fields: &str, others: &[&str]| {
+            let mut facts = facts(RunState::Finished);
+            facts.devices = vec![device("m", &["dip", "swell", "interruption"])];
+            facts.devices.push(device("n", others));
+            let mut check = check("event", fields);
+            check.begin(&facts);
+            check.observation(&row("m", 1, "electricity.frequency", Some(50.0), Some(50.0)));
+            check.event(1, &truth(10));
+            check.event(2, &dip(10_000, "l1", "80.50", "0.1950"));
+            check.verdict(&facts).why
+        };
+        let why = judge("", &[]);
+        let told = "; 1 of 2 devices report none of these: what they do not is left out";
+        assert!(why.ends_with(told), "{why}");
+        assert!(!judge("", &["dip"]).contains("devices"));
+        let why = judge("what = [\"dip\", \"swell\"]", &["dip"]);
+        assert!(why.contains("; 1 of 2 devices report not all of these"), "{why}");
+        assert!(!judge("device = \"m\"", &[]).contains("devices"));
+        assert!(judge("none = true", &["dip", "swell"]).contains("1 of 2 devices"));
     }
 }

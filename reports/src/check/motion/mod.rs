@@ -10,7 +10,8 @@ pub(super) mod tamper;
 mod tampered;
 pub(super) mod unserved;
 
-use lastmeter_record::{Event, EventKind, RunFacts, Status, field};
+use lastmeter_params::{Pattern, Values};
+use lastmeter_record::{DeviceFacts, Event, EventKind, RunFacts, Status, field};
 use lastmeter_text::{append, plural};
 use lastmeter_units::{SimDuration, SimTime};
 
@@ -64,6 +65,49 @@ impl Alerted {
             event: Some(self.line),
             ..At::default()
         }
+    }
+}
+
+/// What devices have to report by themselves for a check to see it.
+#[derive(Clone, Debug)]
+pub struct WantedReports {
+    /// The words of the check's `what`.
+    pub kinds: Vec<String>,
+    /// Whether each has to be reported; else they stand for those that a device does report.
+    pub needs_all: bool,
+}
+
+impl WantedReports {
+    /// That of a check `event` or `tamper`. All three kinds stand for those that each device
+    /// reports, unless none of them may have happened.
+    #[must_use]
+    pub fn of(values: &Values) -> Self {
+        let kinds: Vec<String> = values.text_list("what").into_iter().map(str::to_owned).collect();
+        let needs_all = values.boolean("none") || kinds.len() < 3;
+        Self { kinds, needs_all }
+    }
+
+    /// Whether what a device reports is enough.
+    #[must_use]
+    pub fn are_in(&self, reported: &[impl AsRef<str>]) -> bool {
+        let is_in = |kind: &String| reported.iter().any(|it| it.as_ref() == kind);
+        let mut kinds = self.kinds.iter();
+        match self.needs_all {
+            true => !self.kinds.is_empty() && kinds.all(is_in),
+            false => kinds.any(is_in),
+        }
+    }
+
+    /// Which devices of a pattern do not report enough, for people; `None` if all do. Of a run
+    /// that was recorded before it was kept what they report nothing is told.
+    fn left_out(&self, device: &Pattern, devices: &[DeviceFacts]) -> Option<String> {
+        let meant: Vec<_> = devices.iter().filter(|it| device.matches(&it.name)).collect();
+        let lacking = meant.iter().filter(|it| !self.are_in(&it.reports)).count();
+        let all = meant.len();
+        (0 < lacking && lacking < all).then(|| {
+            let what = if self.needs_all { "not all of these" } else { "none of these" };
+            format!("; {lacking} of {all} devices report {what}: what they do not is left out")
+        })
     }
 }
 

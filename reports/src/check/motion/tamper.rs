@@ -4,7 +4,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, figure, since};
+use super::{Alerted, Outcome, WantedReports, figure, since};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
 use crate::verdict::{At, Verdict};
@@ -23,7 +23,9 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             meter could see it first; none without that. What a meter may have seen or not, as \
             around an outage, and what it cannot send before the end, may be reported and need not \
             be. A run in which nothing had to be reported is inconclusive, unless `none` asks for \
-            just that.",
+            just that. All three kinds stand for those that each meter has sensors for (`tamper`); \
+            of fewer, and with `none`, it needs one for each. Meters of `device` without are left \
+            out, and where all are the check is refused.",
         fields: &[
             Field::default(
                 "device",
@@ -88,6 +90,9 @@ struct Tamper {
     reported: Vec<(&'static str, Alerted)>,
     unreadable: Option<At>,
     readings: ReadingsThatCame,
+    wanted: WantedReports,
+    /// Which devices report too little, for people.
+    left_out: Option<String>,
 }
 
 impl Tamper {
@@ -105,6 +110,8 @@ impl Tamper {
             reported: Vec::new(),
             unreadable: None,
             readings: ReadingsThatCame::new(),
+            wanted: WantedReports::of(values),
+            left_out: None,
         }
     }
 
@@ -176,6 +183,7 @@ impl Tamper {
 impl Check for Tamper {
     fn begin(&mut self, facts: &RunFacts) {
         self.start = facts.start;
+        self.left_out = self.wanted.left_out(&self.device, &facts.devices);
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
@@ -226,7 +234,9 @@ impl Check for Tamper {
             .iter()
             .map(|(what, alert)| (self.name(&alert.device, what, alert.time), alert.at()));
         outcome.surplus = surplus.collect();
-        outcome.verdict(&self.context, facts, "tamper report")
+        let mut verdict = outcome.verdict(&self.context, facts, "tamper report");
+        verdict.why.extend(self.left_out.as_deref());
+        verdict
     }
 }
 

@@ -14,6 +14,7 @@ mod links;
 mod meaning;
 mod messages;
 mod motion;
+mod motion_checks;
 mod overriding;
 mod profiles;
 mod properties;

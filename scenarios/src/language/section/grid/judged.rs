@@ -1,6 +1,8 @@
 //! What checks of a network in motion need.
 
+use lastmeter_devices::Device;
 use lastmeter_params::{Code, Diagnostics, Pattern, Values};
+use lastmeter_reports::check::WantedReports;
 
 use super::feed::Grid;
 
@@ -64,4 +66,40 @@ pub(crate) fn sees_motion(kind: &str, values: &Values, grid: Option<&Grid>, out:
     for expected in values.tables("expect") {
         look(expected.text("element"), expected.span_of("element"));
     }
+}
+
+/// Reports a check of what meters report by themselves that would see nothing, since none of its
+/// devices reports it. Of a device that could not be built nobody knows.
+pub(crate) fn can_be_reported<'a>(
+    kind: &str,
+    values: &Values,
+    devices: impl Iterator<Item = Option<&'a dyn Device>>,
+    out: &mut Diagnostics,
+) {
+    let key = match kind {
+        "event" => "events",
+        "tamper" => "tamper",
+        _ => return,
+    };
+    let wanted = WantedReports::of(values);
+    let words = |device: &dyn Device| -> Vec<&'static str> {
+        let events = device.watched_events().filter(|_| kind == "event");
+        let events = events.into_iter().flat_map(|facts| facts.kinds).map(|it| it.word());
+        let tamper = device.watched_tamper().filter(|_| kind == "tamper");
+        events.chain(tamper.into_iter().flat_map(|it| it.kinds).map(|it| it.word())).collect()
+    };
+    let reported: Option<Vec<Vec<&str>>> = devices.map(|device| device.map(words)).collect();
+    let Some(reported) = reported else { return };
+    if reported.is_empty() || reported.iter().any(|it| wanted.are_in(it)) {
+        return;
+    }
+    let is_asked_for = values.is_written("what") && !values.is_default("what");
+    let places = [("what", is_asked_for), ("device", values.is_written("device"))];
+    let place = places.into_iter().find(|(_, is_written)| *is_written);
+    let span = values.span_of(place.map_or("kind", |(place, _)| place));
+    let asked = wanted.kinds.join(", ");
+    let how_many = if wanted.needs_all { "all" } else { "any" };
+    let message = format!("none of the check's devices reports {how_many} of: {asked}");
+    let help = format!("write `{key}` with it at the device, or choose other devices");
+    out.report_with_help(Code::CANNOT_MEASURE, span, message, "it would see nothing", Some(help));
 }

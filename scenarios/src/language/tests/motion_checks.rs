@@ -1,0 +1,64 @@
+//! What is said of checks of a network in motion that could see nothing, of names that stand twice
+//! there, and of keys without effect.
+
+use super::grid::{Folder, with};
+
+/// The scenario in motion, with more tables.
+fn moving(more: &str) -> String {
+    with(more).replacen("[grid]\n", "[grid]\nresolution = \"phasors\"\n", 1)
+}
+
+fn check(kind: &str, rest: &str) -> String {
+    format!("[[check]]\nname = \"c\"\nkind = \"{kind}\"\n{rest}\n")
+}
+
+/// With keys of the device `home`, which are two.
+fn with_home(keys: &str, more: &str) -> String {
+    moving(more).replacen("at = \"load:h*\"\n", &format!("at = \"load:h*\"\n{keys}\n"), 1)
+}
+
+#[test]
+fn checks_of_what_no_device_reports_are_refused() {
+    let folder = Folder::new();
+    let dips = "fidelity = \"samples\"\nevents = [\"dip\", \"swell\"]";
+    let cover = "tamper = [\"cover\"]";
+    let none = "none of the check's devices reports";
+    for (keys, more, expected) in [
+        ("", check("event", ""), format!("S030 <\"event\"> {none} any of: dip, swell")),
+        ("", check("event", "none = true"), format!("S030 <\"event\"> {none} all of: dip")),
+        (
+            "",
+            check("event", "device = \"home-*\"\nnone = true"),
+            format!("S030 <\"home-*\"> {none} all of: dip, swell, interruption"),
+        ),
+        (
+            dips,
+            check("event", "what = [\"interruption\"]\nnone = true"),
+            format!("S030 <[\"interruption\"]> {none} all of: interruption"),
+        ),
+        (
+            dips,
+            check("event", "what = [\"dip\", \"interruption\"]"),
+            format!("{none} all of: dip, i"),
+        ),
+        (dips, check("event", "none = true"), format!("{none} all of: dip, swell, interruption")),
+        (dips, check("event", "what = []\nnone = true"), format!("{none} all of")),
+        (dips, check("event", "device = \"shop\""), format!("S030 <\"shop\"> {none} any of")),
+        ("", check("tamper", "none = true"), format!("S030 <\"tamper\"> {none} all of: cover")),
+        (cover, check("tamper", "what = [\"magnetic-field\"]"), format!("{none} all of: magnetic")),
+        (dips, check("tamper", ""), format!("S030 <\"tamper\"> {none} any of: cover")),
+    ] {
+        let found = folder.mistake(&with_home(keys, &more));
+        assert!(found.contains(&expected), "{found}\nnot {expected}");
+    }
+    // Of several those are judged that report it.
+    for (keys, more) in [
+        (dips, check("event", "")),
+        (dips, check("event", "what = [\"dip\"]\nnone = true")),
+        (dips, check("event", "device = \"home-h1\"\nwhat = [\"swell\", \"dip\"]")),
+        (cover, check("tamper", "")),
+        (cover, check("tamper", "what = [\"cover\"]\nnone = true")),
+    ] {
+        folder.load(&with_home(keys, &more)).unwrap();
+    }
+}
