@@ -219,6 +219,10 @@ codes! {
          powers, truth and slower events stay as they are, but what meters and recorders see of \
          this part is not what a network does. Shorten `waveform_step` to what is recommended if \
          that part is of interest; warnings never change an exit code.";
+    SHORT_RUN "W006" "run too short for what is judged"
+        "The run is over before what the check counts can have come about, as an interruption that \
+         lasts `sustained_from`, so that the check is inconclusive. Lengthen `duration`, or give \
+         the check another limit. Warnings never change an exit code.";
 }
 
 #[cfg(test)]

@@ -264,6 +264,10 @@ impl Draft<'_> {
         warnings::has_devices(self, out);
         let planned = plans.duration();
         let duration = planned.or_else(|| head(self)?.duration);
+        if let Some(duration) = duration {
+            let checks = self.rows(&CHECK).iter();
+            checks.for_each(|row| warnings::can_be_sustained(row, duration, out));
+        }
         let tables = self.rows(&DEVICE).iter().zip(devices).zip(&references.source_of_table);
         for ((row, device), source) in tables {
             if let (Some(device), Some(duration)) = (device, duration) {

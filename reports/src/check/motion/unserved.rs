@@ -101,6 +101,10 @@ pub(super) struct Indices {
     pub(super) unserved_wh: f64,
     /// How many have not ended.
     pub(super) open: u64,
+    /// Whether one of them is sustained already.
+    pub(super) is_going_on: bool,
+    /// Of customers, those that have not ended and may still become sustained ones.
+    pub(super) pending: f64,
     pub(super) events: u64,
 }
 
@@ -122,7 +126,11 @@ impl Indices {
             self.momentary += customers;
         }
         let is_over = event.get(field::IS_OVER).and_then(serde_json::Value::as_bool);
-        self.open += u64::from(is_over == Some(false));
+        if is_over == Some(false) {
+            self.open += 1;
+            self.is_going_on |= duration_s >= sustained_from_s;
+            self.pending += if duration_s < sustained_from_s { customers } else { 0.0 };
+        }
     }
 
     pub(super) fn saifi(&self) -> f64 {
@@ -139,6 +147,27 @@ impl Indices {
 
     pub(super) fn caidi_s(&self) -> f64 {
         if self.interruptions > 0.0 { self.seconds / self.interruptions } else { 0.0 }
+    }
+
+    /// What an index comes to at the least, however long those go on that have not ended. All
+    /// grow with them but CAIDI, which what has just become sustained brings down.
+    fn at_least(&self, index: Index, sustained_from_s: f64) -> f64 {
+        let found = self.of(index);
+        if index != Index::Caidi || self.interruptions == 0.0 {
+            return found;
+        }
+        let with_pending = self.seconds + self.pending * sustained_from_s;
+        found.min(with_pending / (self.interruptions + self.pending))
+    }
+
+    /// Whether an index may still change by what has not ended.
+    fn may_change(&self, index: Index) -> bool {
+        match index {
+            Index::Energy => false,
+            // One that is sustained is counted already.
+            Index::Saifi => self.pending > 0.0,
+            Index::Saidi | Index::Caidi => self.pending > 0.0 || self.is_going_on,
+        }
     }
 
     fn of(&self, index: Index) -> f64 {
@@ -177,6 +206,38 @@ impl Unserved {
     }
 }
 
+impl Unserved {
+    fn reason(&self, found: f64, facts: &RunFacts, why: &mut String) -> Reason {
+        let (it, index) = (&self.indices, self.index);
+        let lasted_s = (facts.end - facts.start).as_seconds_f64();
+        // What would have come later can bring no index down but the mean.
+        let is_known = index != Index::Caidi || facts.is_finished();
+        if is_known && it.at_least(index, self.sustained_from_s) > self.limit {
+            Reason::OutsideLimit
+        } else if index != Index::Energy && lasted_s < self.sustained_from_s {
+            why.push_str("; the run is shorter than `sustained_from`, so nothing can be sustained");
+            Reason::NothingToJudge
+        } else if it.may_change(index) {
+            why.push_str(", so it is not known what it comes to");
+            Reason::Incomplete
+        } else if !is_known {
+            Reason::Incomplete
+        } else if index == Index::Caidi && it.interruptions == 0.0 {
+            why.push_str("; there was no sustained interruption, so CAIDI has no value");
+            Reason::NothingToJudge
+        } else if found < self.least && !facts.is_finished() {
+            // More could have come.
+            Reason::Incomplete
+        } else if found < self.least {
+            Reason::OutsideLimit
+        } else if it.events == 0 && !facts.is_finished() {
+            Reason::NothingToJudge
+        } else {
+            Reason::WithinLimit
+        }
+    }
+}
+
 impl Check for Unserved {
     fn event(&mut self, line: u64, event: &Event) {
         self.indices.take(event, self.sustained_from_s);
@@ -189,11 +250,14 @@ impl Check for Unserved {
         let it = &self.indices;
         let found = it.of(self.index);
         let mut why = format!(
-            "{} Wh not supplied, SAIFI {}, SAIDI {} min, CAIDI {} min, of {} customers",
+            "{} Wh not supplied, SAIFI {}, SAIDI {} min, {}, of {} customers",
             number(it.unserved_wh),
             number(it.saifi()),
             number(it.saidi_s() / MINUTE_S),
-            number(it.caidi_s() / MINUTE_S),
+            match it.interruptions > 0.0 {
+                true => format!("CAIDI {} min", number(it.caidi_s() / MINUTE_S)),
+                false => "no CAIDI".to_owned(),
+            },
             number(it.customers),
         );
         if it.open > 0 {
@@ -205,13 +269,7 @@ impl Check for Unserved {
         if it.events == 0 {
             why.push_str("; nobody was without supply");
         }
-        let reason = if found > self.limit || found < self.least {
-            Reason::OutsideLimit
-        } else if it.events == 0 && !facts.is_finished() {
-            Reason::NothingToJudge
-        } else {
-            Reason::WithinLimit
-        };
+        let reason = self.reason(found, facts, &mut why);
         // An index without a unit is no count, as which the line for people would tell it.
         let told = (self.index == Index::Saifi).then(|| {
             let low = (self.least > 0.0)
@@ -221,7 +279,8 @@ impl Check for Unserved {
         });
         let verdict = Verdict {
             told,
-            measured: Some(found),
+            // The mean of none is none.
+            measured: Some(found).filter(|_| self.index != Index::Caidi || it.interruptions > 0.0),
             limit: Some(self.limit),
             limit_low: (self.least > 0.0).then_some(self.least),
             n: it.events.max(u64::from(facts.is_finished())),
@@ -239,10 +298,14 @@ mod tests {
     use lastmeter_record::{RunState, Status};
 
     fn interruption(duration_s: f64, customers: u64, unserved_wh: f64) -> Event {
+        lasting((duration_s, true), customers, unserved_wh)
+    }
+
+    fn lasting((duration_s, is_over): (f64, bool), customers: u64, unserved_wh: f64) -> Event {
         Event::new(at(10), "bench", EventKind::Interruption)
             .with(field::LOAD, "x")
             .with(field::DURATION_S, duration_s)
-            .with(field::IS_OVER, true)
+            .with(field::IS_OVER, is_over)
             .with(field::UNSERVED_WH, unserved_wh)
             .with(field::CUSTOMERS, customers)
             .with(field::CUSTOMERS_TOTAL, 10)
@@ -283,5 +346,95 @@ mod tests {
         assert_eq!(told("saifi = 1\nat_least = \"50 %\""), "SAIFI 0.6, allowed 0.5 to 1");
         assert!(try_check("unserved", "").is_err());
         assert!(try_check("unserved", "saifi = 1\nsaidi = \"1 h\"").is_err());
+    }
+
+    fn open(duration_s: f64, customers: u64) -> Event {
+        lasting((duration_s, false), customers, 1.0)
+    }
+
+    /// Of a run of an hour.
+    fn judge_in(state: RunState, keys: &str, events: &[Event]) -> Verdict {
+        let mut facts = facts(state);
+        facts.end = facts.start + lastmeter_units::SimDuration::from_seconds(3600);
+        let mut check = check("unserved", keys);
+        check.begin(&facts);
+        for (line, event) in (1..).zip(events) {
+            check.event(line, event);
+        }
+        check.verdict(&facts)
+    }
+
+    #[test]
+    fn what_has_not_ended_is_a_lower_bound() {
+        for (keys, events, expected) in [
+            // Not yet sustained: it may become so.
+            ("saifi = 0", vec![open(60.0, 2)], Status::Inconclusive),
+            ("saidi = \"0 s\"", vec![open(60.0, 2)], Status::Inconclusive),
+            ("caidi = \"1 s\"", vec![open(60.0, 2)], Status::Inconclusive),
+            ("saifi = 1\nat_least = \"50 %\"", vec![open(60.0, 2)], Status::Inconclusive),
+            // Sustained, and it goes on: how often is known, how long is not.
+            ("saifi = 0.1", vec![open(600.0, 2)], Status::Fail),
+            ("saifi = 0.2", vec![open(600.0, 2)], Status::Pass),
+            ("saidi = \"119 s\"", vec![open(600.0, 2)], Status::Fail),
+            ("saidi = \"121 s\"", vec![open(600.0, 2)], Status::Inconclusive),
+            ("saidi = \"1 h\"\nat_least = \"50 %\"", vec![open(600.0, 2)], Status::Inconclusive),
+            ("caidi = \"599 s\"", vec![open(600.0, 2)], Status::Fail),
+            ("caidi = \"601 s\"", vec![open(600.0, 2)], Status::Inconclusive),
+            // Another one that becomes sustained could bring the mean down to 390 s.
+            ("caidi = \"400 s\"", vec![open(600.0, 2), open(9.0, 2)], Status::Inconclusive),
+            ("caidi = \"389 s\"", vec![open(600.0, 2), open(9.0, 2)], Status::Fail),
+            // All have ended.
+            ("saidi = \"119 s\"", vec![interruption(600.0, 2, 1.0)], Status::Fail),
+            ("saidi = \"121 s\"", vec![interruption(600.0, 2, 1.0)], Status::Pass),
+            ("caidi = \"1 s\"", vec![interruption(60.0, 2, 1.0)], Status::Inconclusive),
+            ("caidi = \"1 s\"", vec![], Status::Inconclusive),
+            ("saifi = 0", vec![interruption(60.0, 2, 1.0)], Status::Pass),
+            // Energy is not counted by how long it takes.
+            ("energy = \"2 Wh\"", vec![open(60.0, 2)], Status::Pass),
+        ] {
+            let verdict = judge_in(RunState::Finished, keys, &events);
+            assert_eq!(verdict.status, expected, "{keys}: {}", verdict.why);
+        }
+        let verdict = judge_in(RunState::Finished, "caidi = \"1 s\"", &[]);
+        assert!(
+            verdict.why.ends_with("there was no sustained interruption, so CAIDI has no value")
+        );
+        assert_eq!(verdict.measured, None);
+    }
+
+    #[test]
+    fn a_run_shorter_than_a_sustained_interruption_shows_none() {
+        let mut facts = facts(RunState::Finished);
+        facts.end = facts.start + lastmeter_units::SimDuration::from_seconds(30);
+        let judge = |keys: &str| {
+            let mut check = check("unserved", keys);
+            check.begin(&facts);
+            check.event(1, &open(22.0, 2));
+            check.verdict(&facts)
+        };
+        for keys in ["saifi = 0", "saidi = \"0 s\"\nat_least = \"50 %\"", "caidi = \"1 s\""] {
+            let verdict = judge(keys);
+            assert_eq!(verdict.status, Status::Inconclusive, "{keys}: {}", verdict.why);
+            assert!(verdict.why.contains("shorter than `sustained_from`"), "{}", verdict.why);
+        }
+        assert_eq!(judge("saifi = 0\nsustained_from = \"20 s\"").status, Status::Fail);
+    }
+
+    #[test]
+    fn of_an_interrupted_run_too_little_is_no_failure() {
+        let events = [interruption(600.0, 2, 1.0)];
+        for (keys, expected) in [
+            ("saidi = \"2 h\"\nat_least = \"5 %\"", Status::Inconclusive),
+            ("energy = \"100 Wh\"\nat_least = \"5 %\"", Status::Inconclusive),
+            ("saidi = \"1 min\"", Status::Fail),
+            ("caidi = \"1 min\"", Status::Inconclusive),
+        ] {
+            for state in [RunState::Interrupted, RunState::Running] {
+                let verdict = judge_in(state, keys, &events);
+                assert_eq!(verdict.status, expected, "{keys}: {}", verdict.why);
+            }
+            let whole = judge_in(RunState::Finished, keys, &events);
+            assert_eq!(whole.status, Status::Fail, "{keys}: {}", whole.why);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! there, and of keys without effect.
 
 use super::grid::{Folder, with};
+use crate::language::Scenario;
 
 /// The scenario in motion, with more tables.
 fn moving(more: &str) -> String {
@@ -15,6 +16,11 @@ fn check(kind: &str, rest: &str) -> String {
 /// With keys of the device `home`, which are two.
 fn with_home(keys: &str, more: &str) -> String {
     moving(more).replacen("at = \"load:h*\"\n", &format!("at = \"load:h*\"\n{keys}\n"), 1)
+}
+
+fn warnings(scenario: &Scenario) -> Vec<String> {
+    let warnings = &scenario.written.warnings;
+    warnings.iter().map(|it| format!("{} {}", it.code, it.message)).collect()
 }
 
 #[test]
@@ -61,4 +67,18 @@ fn checks_of_what_no_device_reports_are_refused() {
     ] {
         folder.load(&with_home(keys, &more)).unwrap();
     }
+}
+
+#[test]
+fn a_run_too_short_for_a_sustained_interruption_is_remarked() {
+    let folder = Folder::new();
+    let warned = |rest: &str| warnings(&folder.load(&moving(&check("unserved", rest))).unwrap());
+    for index in ["saidi = \"1 h\"", "saifi = 1", "caidi = \"1 h\""] {
+        assert_eq!(warned(index), Vec::<String>::new());
+        let found = warned(&format!("{index}\nsustained_from = \"11 min\""));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("W006 sustained interruptions last 11 min"), "{found:?}");
+    }
+    let energy = "energy = \"1 kWh\"\nsustained_from = \"11 min\"";
+    assert_eq!(warned(energy), Vec::<String>::new());
 }
