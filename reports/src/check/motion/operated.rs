@@ -44,6 +44,12 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
         ],
     },
     build: |values, context, diagnostics| {
+        if !values.boolean("only") && values.tables("expect").is_empty() {
+            let message = "nothing has to be done, and everything may be: it could never fail";
+            let label = "expected `only = true`, or something in `expect`";
+            diagnostics.report(Code::DOES_NOT_FIT, values.span_of("only"), message, label);
+            return None;
+        }
         Some(Box::new(Operated {
             context,
             element: Pattern::new(values.text("element")),
@@ -211,5 +217,7 @@ mod tests {
         assert_eq!(judge("", &[]).status, Status::Pass);
         assert_eq!(judge("", &[blown()]).status, Status::Fail);
         assert!(try_check("operated", &BLOWS.replace("9 s", "7 s")).is_err());
+        // Whatever happens, it would pass.
+        assert!(try_check("operated", "only = false").is_err());
     }
 }

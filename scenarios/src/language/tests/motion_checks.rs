@@ -70,6 +70,12 @@ fn checks_of_what_no_device_reports_are_refused() {
 }
 
 #[test]
+fn a_check_that_could_never_fail_is_refused() {
+    let found = Folder::new().mistake(&moving(&check("operated", "only = false")));
+    assert!(found.starts_with("S027 <false> nothing has to be done"), "{found}");
+}
+
+#[test]
 fn a_run_too_short_for_a_sustained_interruption_is_remarked() {
     let folder = Folder::new();
     let warned = |rest: &str| warnings(&folder.load(&moving(&check("unserved", rest))).unwrap());
