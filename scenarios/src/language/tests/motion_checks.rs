@@ -88,3 +88,24 @@ fn a_run_too_short_for_a_sustained_interruption_is_remarked() {
     let energy = "energy = \"1 kWh\"\nsustained_from = \"11 min\"";
     assert_eq!(warned(energy), Vec::<String>::new());
 }
+
+const RECORDER: &str = "[[grid.recorder]]\nname = \"r\"\nat = \"node:end\"\n";
+
+const RELAY: &str =
+    "[[grid.protection]]\nname = \"P\"\nkind = \"relay\"\nat = \"line:L1\"\npickup = \"300 A\"\n";
+
+const FUSE: &str = "[[grid.protection]]\nname = \"P\"\nkind = \"fuse-link\"\nat = \"load:shop\"\n\
+                    rating = \"63 A\"\n";
+
+#[test]
+fn names_stand_once() {
+    let folder = Folder::new();
+    let found = folder.mistake(&moving(&[RECORDER, RECORDER].concat()));
+    assert!(found.starts_with("S017 <\"r\"> there is already a disturbance recorder"), "{found}");
+    let other = FUSE.replace("load:shop", "load:h1");
+    let found = folder.mistake(&moving(&[FUSE, &other].concat()));
+    let expected = "S017 <\"P\"> there is already a protective device named `fuse-link:P`";
+    assert!(found.starts_with(expected), "{found}");
+    // A relay and a fuse are told apart by what they are.
+    folder.load(&moving(&[FUSE, RELAY, RECORDER].concat())).unwrap();
+}

@@ -65,8 +65,8 @@ pub(crate) static GRID_PROTECTION: Section = Section {
         Field::required(
             "at",
             Kind::Text,
-            "`switch:NAME`, `line:NAME` at the end `from` of a line, or `load:NAME`; each has one \
-             device",
+            "`switch:NAME`, `line:NAME` at the end `from` of a line, `transformer:NAME` at its \
+             first winding, `load:NAME` or `source:NAME`; each has one device",
         ),
     ],
     naming: Naming::Free,
@@ -213,6 +213,12 @@ pub(super) fn protectors(
         }
         let Some(switch) = pieces.switch(values.text("at"), span, network, out) else { continue };
         let name = format!("{}:{}", kind.entry().name, values.text("name"));
+        if made.iter().any(|it| *it.name == *name) {
+            let message = format!("there is already a protective device named `{name}`");
+            out.report(Code::NAME_TAKEN, values.span_of("name"), message, "used twice");
+            continue;
+        }
+        has_an_effect(kind, values, out);
         if let Some(other) = made.iter().find(|it| it.switch == switch) {
             let message = format!("`{}` is there already", other.name);
             out.report(Code::DOES_NOT_FIT, span, message, "expected one device at each place");

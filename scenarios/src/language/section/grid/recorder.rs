@@ -42,7 +42,7 @@ pub(crate) static GRID_RECORDER: Section = Section {
             "for so many excerpts, the first ones; how many more there were is noted",
         ),
     ],
-    naming: Naming::Free,
+    naming: Naming::Unique,
     heading: "disturbance recorders",
     ..Section::REPEATED
 };
