@@ -14,7 +14,8 @@ use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::Status;
 use lastmeter_record::{
     Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
-    RunReader, RunState, SignalSample, SimulatorFacts, changed, file, write_facts, write_whole,
+    RunReader, RunState, SignalSample, SimulatorFacts, changed, changed_waveforms, file,
+    write_facts, write_whole,
 };
 
 /// The checks of one scenario at work. The runner keeps one of its run to show verdicts so far
@@ -225,7 +226,9 @@ pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
         Ok(found) => (None, found),
         Err(error) => (Some(format!("the record cannot be read: {error}")), Vec::new()),
     };
-    let changed = changed(&facts, &scenario_toml, &found);
+    let is_sealed = facts.hashes.contains_key(file::GRID_WAVEFORMS);
+    let changed = changed(&facts, &scenario_toml, &found)
+        .or_else(|| changed_waveforms(dir).filter(|_| is_sealed));
     let torn = found.iter().filter_map(|found| found.torn).collect();
     let verdicts = match (&unreadable, &changed) {
         (Some(why), _) => judge.errors(Reason::RecordUnreadable, why),

@@ -24,6 +24,7 @@ mod seal;
 mod signal;
 mod span;
 mod status;
+mod waveforms;
 mod writer;
 
 use std::io;
@@ -50,6 +51,7 @@ pub use seal::{Found, Torn, changed};
 pub use signal::{SIGNAL_HEADER, SignalFacts, SignalOrigin, SignalSample};
 pub use span::{RecordedSpan, SPAN_HEADER};
 pub use status::{Counts, Status};
+pub use waveforms::changed_waveforms;
 pub use writer::{RunWriter, write_facts};
 
 /// The version of the run folder's format written and read here.
