@@ -223,6 +223,9 @@ codes! {
         "The run is over before what the check counts can have come about, as an interruption that \
          lasts `sustained_from`, so that the check is inconclusive. Lengthen `duration`, or give \
          the check another limit. Warnings never change an exit code.";
+    IDLE_KEY "W007" "key without effect"
+        "The key is obeyed with another value of a second one only, which the message names. Leave \
+         it out, or write the other one. Warnings never change an exit code.";
 }
 
 #[cfg(test)]

@@ -109,3 +109,45 @@ fn names_stand_once() {
     // A relay and a fuse are told apart by what they are.
     folder.load(&moving(&[FUSE, RELAY, RECORDER].concat())).unwrap();
 }
+
+#[test]
+fn keys_without_effect_are_told() {
+    let folder = Folder::new();
+    let recloser = RELAY.replace("\"relay\"", "\"recloser\"");
+    let curve = "melting = [{ current = \"100 A\", time = \"10 s\" }, \
+                 { current = \"1 kA\", time = \"10 ms\" }]\n";
+    let table = FUSE.replace("rating = \"63 A\"\n", curve);
+    for (more, expected) in [
+        (RELAY.to_owned() + "time = \"1 s\"\n", "<\"1 s\"> `time` has no effect without `curve"),
+        (recloser.clone() + "fast_time = \"1 s\"\n", "<\"1 s\"> `fast_time` has no effect"),
+        (
+            RELAY.to_owned() + "curve = \"definite\"\nmultiplier = 0.3\n",
+            "<0.3> `multiplier` has no effect without an inverse `curve`",
+        ),
+        (
+            recloser + "curve = \"definite\"\nfast_multiplier = 0.3\n",
+            "<0.3> `fast_multiplier` has no effect",
+        ),
+        (table.clone() + "between = \"20 %\"\n", "<\"20 %\"> `between` has no effect without `rat"),
+        (table.clone() + "rating = \"63 A\"\n", "both a rating and a melting curve"),
+    ] {
+        let found = folder.mistake(&moving(&more));
+        assert!(found.starts_with("S027"), "{found}");
+        assert!(found.contains(expected), "{found}\nnot {expected}");
+    }
+    for sound in [
+        RELAY.to_owned() + "multiplier = 0.3\n",
+        // The default written out, as in a resolved scenario.
+        RELAY.to_owned() + "time = \"0.5 s\"\n",
+        RELAY.to_owned() + "curve = \"definite\"\ntime = \"1 s\"\n",
+        table,
+        FUSE.to_owned() + "between = \"20 %\"\n",
+    ] {
+        folder.load(&moving(&sound)).unwrap();
+    }
+    let stepped = moving("").replace("[grid]\n", "[grid]\nwaveform_step = \"20 us\"\n");
+    let found = warnings(&folder.load(&stepped).unwrap());
+    assert_eq!(found, ["W007 `waveform_step` has no effect without waveforms"]);
+    let default = stepped.replace("20 us", "50 us");
+    assert_eq!(warnings(&folder.load(&default).unwrap()), Vec::<String>::new());
+}

@@ -186,6 +186,7 @@ fn setup(
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
     let (rows, protection) = (draft.rows(&INJECT), draft.rows(&GRID_PROTECTION));
     let (recorders, saturation) = (draft.rows(&GRID_RECORDER), draft.rows(&GRID_SATURATION));
+    motion::doubt_waveform_keys(values, out);
     let wanted = motion::resolution(values).map(|resolution| {
         // The waves have that frequency.
         network.frequency_hz = frequency_hz;

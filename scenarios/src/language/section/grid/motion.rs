@@ -49,6 +49,23 @@ pub(super) fn resolution(values: &Values) -> Option<Resolution> {
     }
 }
 
+/// Warns of keys about waveforms where none are played.
+pub(super) fn doubt_waveform_keys(values: &Values, out: &mut Diagnostics) {
+    if values.text("resolution") == WAVEFORMS {
+        return;
+    }
+    let is_idle = |key: &&str| values.is_written(key) && !values.is_default(key);
+    for key in ["waveform_step", "waveform_longest"].into_iter().filter(is_idle) {
+        out.warn(Diagnostic {
+            code: Code::IDLE_KEY,
+            message: format!("`{key}` has no effect without waveforms"),
+            span: values.span_of(key),
+            label: "changes nothing here".to_owned(),
+            help: Some("write `resolution = \"waveforms\"`, or leave it out".to_owned()),
+        });
+    }
+}
+
 /// Warns of a step that is too long for what is fast in the network.
 pub(super) fn doubt_step(
     values: &Values,

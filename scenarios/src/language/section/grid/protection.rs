@@ -240,6 +240,30 @@ pub(super) fn protectors(
     made
 }
 
+/// Reports keys that the others leave without effect: most likely another device was meant.
+fn has_an_effect(kind: ProtectionKind, values: &Values, out: &mut Diagnostics) {
+    let (keys, with): (&[&str], &str) = match kind {
+        ProtectionKind::Fuse if !values.tables("melting").is_empty() => {
+            (&["between"], "`rating`, instead of `melting`")
+        }
+        ProtectionKind::Breaker | ProtectionKind::Recloser => match values.text("curve") {
+            "definite" => (&["multiplier", "fast_multiplier"], "an inverse `curve`"),
+            _ => (&["time", "fast_time"], "`curve = \"definite\"`"),
+        },
+        _ => return,
+    };
+    // Defaults that are written out change nothing.
+    let is_idle = |key: &&&str| {
+        values.get(key).is_some() && values.is_written(key) && !values.is_default(key)
+    };
+    for key in keys.iter().filter(is_idle) {
+        let message = format!("`{key}` has no effect without {with}");
+        let help = format!("leave it out, or write {with}");
+        let label = "changes nothing here";
+        out.report_with_help(Code::DOES_NOT_FIT, values.span_of(key), message, label, Some(help));
+    }
+}
+
 /// Why there is no such device.
 enum Refusal {
     Setting(SettingError),
