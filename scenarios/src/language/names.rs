@@ -87,6 +87,10 @@ impl Names {
         let made = |row: &Row<'_>| {
             let made = match several_loads(row, loads) {
                 Some(found) => make_at_loads(row, loads, &found, &mut refused),
+                // Of a network that could not be read nobody knows for how many loads it stands.
+                None if !loads.is_complete && is_pattern_of_loads(row) => {
+                    Made { names: vec![None], is_several: false }
+                }
                 None => make(row, room, &mut refused),
             };
             room = room.saturating_sub(made.names.len());
@@ -267,6 +271,11 @@ pub(crate) fn several_loads(row: &Row<'_>, loads: &Names) -> Option<Vec<usize>> 
     let pattern = Pattern::new(at.strip_prefix(LOAD_PREFIX)?);
     let found = if pattern.is_name() { Vec::new() } else { loads.matching(&pattern) };
     (!found.is_empty()).then_some(found)
+}
+
+fn is_pattern_of_loads(row: &Row<'_>) -> bool {
+    let at = row.text("at").and_then(|(at, _)| at.strip_prefix(LOAD_PREFIX));
+    at.is_some_and(|at| !Pattern::new(at).is_name())
 }
 
 /// The names of the devices that one table makes at loads: the table's name, a dash, the load's.

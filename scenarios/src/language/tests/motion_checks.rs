@@ -151,3 +151,12 @@ fn keys_without_effect_are_told() {
     let default = stepped.replace("20 us", "50 us");
     assert_eq!(warnings(&folder.load(&default).unwrap()), Vec::<String>::new());
 }
+
+#[test]
+fn a_mistake_of_the_network_is_none_of_its_devices() {
+    let text = moving(&check("no_loss", "device = \"home-h1\""));
+    let text = text.replace("[grid]\n", "[grid]\nwaveform_step = \"2 ms\"\n");
+    let failure = Folder::new().load(&text).err().unwrap();
+    let codes: Vec<_> = failure.diagnostics().iter().map(|it| it.code.code()).collect();
+    assert_eq!(codes, ["S006"]);
+}
