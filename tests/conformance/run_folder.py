@@ -299,6 +299,8 @@ def figures(comparison, run, name):
         least = 1 if run.facts["state"] == "skipped" else 2
         if len(rows) < least or any(len(row) != len(rows[0]) for row in rows):
             faults.append(f"{table} is no table")
+        if any(cell.lower() == "nan" for row in rows for cell in row):
+            faults.append(f"{table} has cells that are no number")
     comparison.same(f"{name}/figures: faults", faults, [])
 
 

@@ -74,10 +74,14 @@ impl Csv {
         Self { text: format!("{}\n", header.join(",")) }
     }
 
-    /// Adds a line: texts first, numbers behind.
+    /// Adds a line: texts first, numbers behind. What is no number is an empty cell; what is
+    /// infinite, as the delay of a message that never came, is said.
     pub(crate) fn line(&mut self, texts: &[&str], numbers: &[f64]) {
         let mut cells: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
         cells.extend(numbers.iter().map(|&value| {
+            if value.is_nan() {
+                return String::new();
+            }
             let mut bytes = Vec::new();
             write_number(&mut bytes, value).expect("writing to memory cannot fail");
             String::from_utf8_lossy(&bytes).into_owned()
@@ -170,6 +174,7 @@ mod tests {
     fn cells_with_commas_or_quotes_are_quoted() {
         let mut csv = Csv::new(&["a", "b", "c"]);
         csv.line(&["x,y", "say \"hi\""], &[0.1]);
-        assert_eq!(csv.finish(), "a,b,c\n\"x,y\",\"say \"\"hi\"\"\",0.1\n");
+        csv.line(&["x", "y"], &[f64::NAN]);
+        assert_eq!(csv.finish(), "a,b,c\n\"x,y\",\"say \"\"hi\"\"\",0.1\nx,y,\n");
     }
 }

@@ -196,6 +196,8 @@ fn csv_of(all: &[Kept<'_>]) -> String {
     for Kept { device, id, series } in all {
         let errors = &series.errors;
         let (unit, limit) = (series.scale.limit.unit(), series.scale.limit.value());
+        // What no check judges has no limit.
+        let limit = if limit.is_finite() { limit } else { f64::NAN };
         csv.line(
             &[device, id.name(), &unit, &series.worst_time.to_string()],
             &[

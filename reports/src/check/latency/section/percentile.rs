@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(
             plot.csv("command"),
             "path,percentile,latency_ms,bound_95_ms\n\
-             command,50,10,12\ncommand,90,20,inf\ncommand,95,inf,NaN\n"
+             command,50,10,12\ncommand,90,20,inf\ncommand,95,inf,\n"
         );
         assert_eq!(plot.bounded_up_to(), Some(0.9));
         let svg = plot.svg();

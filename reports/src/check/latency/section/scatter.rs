@@ -538,7 +538,7 @@ mod tests {
              reading,message,0.5,0,1,12,12,12\n\
              reading,message,1.5,0,1,11,11,11\n\
              reading,lost,1,0,1,inf,inf,inf\n\
-             reading,repeated,0.5,0,1,NaN,NaN,NaN\n"
+             reading,repeated,0.5,0,1,,,\n"
         );
         let svg = scatter(&marks, &[]).svg();
         for text in ["warm-up, not judged", ">lost<", ">repeated<"] {
