@@ -160,3 +160,61 @@ fn a_mistake_of_the_network_is_none_of_its_devices() {
     let codes: Vec<_> = failure.diagnostics().iter().map(|it| it.code.code()).collect();
     assert_eq!(codes, ["S006"]);
 }
+
+#[test]
+fn mistakes_of_tampering_are_located() {
+    let folder = Folder::new();
+    let inject = |rest: &str| format!("[[inject]]\nat = \"1 min\"\ndevice = \"shop\"\n{rest}\n");
+    let cover = "tamper = [\"cover\"]\n";
+    for (keys, more, expected) in [
+        ("tamper = [\"lid\"]", String::new(), "S007 <\"lid\"> "),
+        (
+            "tamper = [\"cover\", \"cover\"]",
+            String::new(),
+            "S027 <[\"cover\", \"cover\"]> `cover` is",
+        ),
+        (
+            "tamper_debounce = \"1 s\"",
+            String::new(),
+            "S027 <\"1 s\"> `tamper_debounce` has no effect without `tamper`",
+        ),
+        (
+            "tamper_battery = false",
+            String::new(),
+            "S027 <false> `tamper_battery` has no effect without `tamper`",
+        ),
+        (
+            &format!("{cover}tamper_battery = false"),
+            String::new(),
+            "S027 <false> `tamper_battery` has no effect without `hold_up`",
+        ),
+        (&format!("{cover}tamper_debounce = \"0 s\""), String::new(), "S006 <\"0 s\"> "),
+        (cover, inject("kind = \"tamper\""), "S004 <[[inject]]> key `what` is missing"),
+        (cover, inject("kind = \"tamper\"\nwhat = \"lid\""), "S007 <\"lid\"> "),
+        (cover, inject("kind = \"tamper\"\nwhat = \"cover\"\nfor = \"0 s\""), "S006 <\"0 s\"> "),
+        (
+            cover,
+            inject("kind = \"tamper_sensor\"\nwhat = \"cover\""),
+            "S004 <[[inject]]> key `shows` is missing",
+        ),
+        (
+            cover,
+            inject("kind = \"tamper_sensor\"\nwhat = \"cover\"\nshows = \"all\""),
+            "S007 <\"all\"> ",
+        ),
+        (
+            cover,
+            inject("kind = \"tamper\"\nwhat = \"cover\"").replace("shop", "shed"),
+            "S018 <\"shed\"> there is no device named `shed`",
+        ),
+        (cover, check("tamper", "within = \"0 s\""), "S006 <\"0 s\"> "),
+        (cover, check("tamper", "what = [\"lid\"]"), "S007 <\"lid\"> "),
+    ] {
+        let found = folder.mistake(&with_home(keys, &more));
+        assert!(found.starts_with(expected), "{found}\nnot {expected}");
+    }
+    let sound = inject("kind = \"tamper\"\nwhat = \"cover\"\nfor = \"5 s\"")
+        + &inject("kind = \"tamper_sensor\"\nwhat = \"cover\"\nshows = \"nothing\"")
+        + &check("tamper", "");
+    folder.load(&with_home(cover, &sound)).unwrap();
+}
