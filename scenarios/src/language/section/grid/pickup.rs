@@ -44,7 +44,9 @@ pub(super) fn pickups(
             continue;
         };
         let Some(factor) = values.si_opt(FACTOR) else {
-            for key in [LOST, DECAY].into_iter().filter(|key| values.is_written(key)) {
+            // Defaults that are written out, as in a resolved scenario, are none.
+            let is_idle = |key: &&str| values.is_written(key) && !values.is_default(key);
+            for key in [LOST, DECAY].into_iter().filter(is_idle) {
                 let message = format!("`{key}` without `{FACTOR}` changes nothing");
                 let label = "of which pickup?";
                 out.report(Code::DOES_NOT_FIT, values.span_of(key), message, label);
