@@ -20,6 +20,7 @@ mod guard;
 mod interface_tests;
 mod last_period;
 mod loading;
+mod place;
 mod play;
 mod probe;
 mod standing;
@@ -90,8 +91,9 @@ pub struct FaultAt {
     pub resistance_ohm: f64,
     /// What burns there, with a resistance of its own; none: nothing but the resistance.
     pub arc: Option<FaultArc>,
-    /// It begins at the next instant at which the voltage that it shorts is at this angle, counted
-    /// from its positive zero crossing; none: at its own.
+    /// It begins at the next instant at which the voltage that it shorts, of the network as it
+    /// stands then, is at this angle, counted from its positive zero crossing; none: at its own,
+    /// as where there is no voltage.
     pub angle_rad: Option<f64>,
     /// After so many seconds without voltage it is gone, as an arc in air is; none: it stays. Where
     /// there is an arc those without a current count, also within a half wave.

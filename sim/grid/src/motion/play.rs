@@ -5,6 +5,7 @@ use std::mem::take;
 
 use num_complex::Complex64;
 
+use super::place::Found;
 use super::probe::poles_in_flow;
 use super::standing::{Burning, begun};
 use super::window::{Paused, PausedWires, Window};
@@ -15,7 +16,7 @@ use super::{
 use crate::flow::Flow;
 use crate::network::{Network, NodeId, Wire};
 use crate::protection::InterfaceView;
-use crate::transient::{self, Action, FaultKind, Loads, Phasors, Pole, Transient};
+use crate::transient::{self, Action, Loads, Phasors, Pole, Transient};
 
 /// A fault without more than this current is dead, amperes.
 pub(super) const DEAD_A: f64 = 1e-3;
@@ -128,7 +129,6 @@ impl Motion {
             to_ns,
             paused: None,
         };
-        player.wait_for_angles(to_ns);
         if let Some(paused) = paused {
             paused.go_on(&mut player)?;
             if player.paused.is_some() || player.now_ns >= to_ns {
@@ -169,39 +169,6 @@ impl<const N: usize> View<'_, N> {
 }
 
 impl<const N: usize> Player<'_, N> {
-    /// Puts off the faults of this step that wait for an angle.
-    fn wait_for_angles(&mut self, to_ns: i64) {
-        let frequency_hz = self.network.frequency_hz;
-        let mut waited = Vec::new();
-        for event in self.motion.events.iter_mut().take_while(|it| it.at_ns < to_ns) {
-            let Happening::Fault(fault) = &mut event.what else { continue };
-            let Some(angle_rad) = fault.angle_rad.take() else { continue };
-            let voltage_v = &self.flow.nodes[fault.node.index()].voltage_v;
-            let of = |wire: Wire| voltage_v[wire.index()];
-            let (FaultKind::Ground(wires) | FaultKind::Between(wires)) = fault.kind;
-            let mut own = wires.iter().map(of);
-            let first = own.next().unwrap_or_default();
-            let across = match fault.kind {
-                FaultKind::Ground(_) => first,
-                FaultKind::Between(_) => first - own.next().unwrap_or_default(),
-            };
-            if across == Complex64::ZERO {
-                continue;
-            }
-            let at_rad = turned_rad(frequency_hz, event.at_ns) + across.arg();
-            let wait_rad = (angle_rad - at_rad).rem_euclid(TAU);
-            let wait_ns = (wait_rad / TAU / frequency_hz * 1e9).round() as i64;
-            event.at_ns += wait_ns;
-            waited.push((fault.id, wait_ns));
-        }
-        for event in &mut self.motion.events {
-            let Happening::RunOut { id } = event.what else { continue };
-            let wait = waited.iter().find(|(own, _)| *own == id);
-            event.at_ns += wait.map_or(0, |(_, wait_ns)| *wait_ns);
-        }
-        self.motion.events.make_contiguous().sort_by_key(|it| it.at_ns);
-    }
-
     /// Makes the circuit, as everything stands.
     fn compile(&mut self) -> Result<(), MotionError> {
         let step_s = self.motion.options.step_s;
@@ -237,6 +204,7 @@ impl<const N: usize> Player<'_, N> {
             switches.iter().map(|it| view.poles(*it, &closed[*it])).collect();
         let dead: Vec<bool> = ids.iter().map(|id| view.is_dead(*id)).collect();
         let views = self.views(now_ns, |node, wire| view.voltage_v(node, wire));
+        let found = self.found(to_ns, |node, wire| view.voltage_v(node, wire));
         let is_awake = self.is_arc_awake(&view);
         let (section, parts) = self.steady_section(&view);
         self.motion.parts = parts;
@@ -248,7 +216,10 @@ impl<const N: usize> Player<'_, N> {
             self.end_after_waves()?;
             return Ok(self.now_ns < to_ns && self.paused.is_none());
         }
-        let due_ns = self.due_ns(to_ns, &poles, &dead);
+        let mut due_ns = self.due_ns(to_ns, &poles, &dead);
+        while due_ns < to_ns && self.wait_for_angles(due_ns, &found, 0) {
+            due_ns = self.due_ns(to_ns, &poles, &dead);
+        }
         let passed_s = (due_ns - now_ns) as f64 * 1e-9;
         let mut actions = Vec::new();
         for (guard, poles) in self.motion.guards.iter_mut().zip(&poles) {
@@ -277,7 +248,7 @@ impl<const N: usize> Player<'_, N> {
             self.compile()?;
         }
         if due_ns < to_ns {
-            actions.extend(self.events_until(due_ns).into_iter().map(|(_, action)| action));
+            actions.extend(self.events_until(due_ns, &found).into_iter().map(|(_, action)| action));
         }
         if actions.is_empty() {
             return Ok(true);
@@ -428,13 +399,13 @@ impl<const N: usize> Player<'_, N> {
     }
 
     /// Takes out the events up to an instant: what they do, and when.
-    pub(super) fn events_until(&mut self, until_ns: i64) -> Vec<(i64, Action)> {
+    pub(super) fn events_until(&mut self, until_ns: i64, found: &[Found]) -> Vec<(i64, Action)> {
         let mut actions = Vec::new();
         while let Some(event) = self.motion.events.pop_front_if(|it| it.at_ns <= until_ns) {
             let at_ns = event.at_ns.max(self.now_ns);
             let action = match event.what {
-                Happening::Repair { id } => self.repaired(at_ns, id),
-                what => self.taken(at_ns, what),
+                Happening::Repair { id } => self.repaired(at_ns, id, found),
+                what => self.taken(at_ns, what, found),
             };
             actions.extend(action.map(|action| (at_ns, action)));
         }
@@ -442,7 +413,7 @@ impl<const N: usize> Player<'_, N> {
     }
 
     /// The end of a fault; every switch with a device that is open is closed once it is mended.
-    fn repaired(&mut self, at_ns: i64, id: u32) -> Option<Action> {
+    fn repaired(&mut self, at_ns: i64, id: u32, found: &[Found]) -> Option<Action> {
         let closed_ns = at_ns + MENDED_NS;
         // Interface protections reconnect by themselves.
         let guards = self.motion.guards.iter().filter(|it| it.watches().is_none());
@@ -453,10 +424,10 @@ impl<const N: usize> Player<'_, N> {
                 self.motion.events.insert(place, Event { at_ns: closed_ns, what });
             }
         }
-        self.taken(at_ns, Happening::Clear { id })
+        self.taken(at_ns, Happening::Clear { id }, found)
     }
 
-    fn taken(&mut self, at_ns: i64, what: Happening) -> Option<Action> {
+    fn taken(&mut self, at_ns: i64, what: Happening, found: &[Found]) -> Option<Action> {
         match what {
             Happening::Fault(fault) => {
                 let name = fault.name.clone();
@@ -465,7 +436,7 @@ impl<const N: usize> Player<'_, N> {
                     self.note(at_ns, name, Deed::Idle, "it burns already".to_owned());
                     return None;
                 }
-                let detail = self.about(&fault);
+                let detail = self.about(&fault, found);
                 self.note(at_ns, name, Deed::Ignited, detail);
                 let action = begun(&fault);
                 self.motion.standing.faults.push(Burning { fault, dead_s: 0.0 });
@@ -513,15 +484,6 @@ impl<const N: usize> Player<'_, N> {
                 (deed == Deed::Closed || is_called_off).then_some(Action::Close { switch, pole })
             }
         }
-    }
-
-    /// What is to be known of a fault that begins.
-    fn about(&self, fault: &super::FaultAt) -> String {
-        let state = &self.flow.nodes[fault.node.index()];
-        let node = &self.network.nodes[fault.node.index()].name;
-        let is_dark = !state.energized;
-        let dark = if is_dark { ", which is not energised" } else { "" };
-        format!("at {node}{dark}")
     }
 
     pub(super) fn switch_name(&self, switch: usize) -> Box<str> {

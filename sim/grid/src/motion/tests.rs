@@ -460,6 +460,51 @@ fn a_fault_waits_for_its_angle() {
 }
 
 #[test]
+fn a_fault_waits_for_its_angle_by_the_voltage_of_its_own_instant() {
+    let flow = flow_of(&network());
+    let across = flow.nodes[3].voltage_v[0];
+    let switched = |at_ms: i64, what| Event { at_ns: at_ms * MS, what };
+    let open = Happening::Open { switch: 0, pole: Pole::All };
+    let close = Happening::Close { switch: 0, pole: Pole::All };
+    // Fed again long before, within the same waves, and at the very instant; then dark.
+    for (back_ms, is_fed) in [(700, true), (985, true), (1000, true), (1500, false)] {
+        for angle_deg in [0.0_f64, 90.0, 180.0] {
+            for resolution in [Resolution::Phasors, Resolution::Waveforms] {
+                let mut event = fault(1000.0, ground(), None);
+                if let Happening::Fault(fault) = &mut event.what {
+                    fault.angle_rad = Some(angle_deg.to_radians());
+                }
+                let run_out = switched(1030, Happening::RunOut { id: 1 });
+                let events = vec![
+                    switched(0, open.clone()),
+                    switched(back_ms, close.clone()),
+                    event,
+                    run_out,
+                ];
+                let played = play(resolution, events, Vec::new());
+                let named = format!("{back_ms} {angle_deg} {resolution:?}");
+                let at_ns = played.when("fault:f", Deed::Ignited);
+                let ignited = played.motion.operations().iter();
+                let ignited = ignited.filter(|it| it.deed == Deed::Ignited).collect::<Vec<_>>();
+                assert_eq!(ignited[0].detail.contains("not energised"), !is_fed, "{named}");
+                if !is_fed {
+                    assert_eq!(at_ns, 1000 * MS, "{named}");
+                    continue;
+                }
+                assert!((1000 * MS..1022 * MS).contains(&at_ns), "{named}: {at_ns}");
+                let found = TAU * 50.0 * (at_ns as f64 * 1e-9) + across.arg();
+                let off = (found - angle_deg.to_radians() + 1.0).rem_euclid(TAU) - 1.0;
+                // The waves' steps turn a voltage a little.
+                assert!(off.abs() < 1e-3, "{named}: {off}");
+                let lasted_ns = played.when("fault:f", Deed::Cleared) - at_ns;
+                // Up to the next zero of its current.
+                assert!((30 * MS - 10..42 * MS).contains(&lasted_ns), "{named}: {lasted_ns}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_cut_off_is_the_same_network_while_its_switch_is_closed() {
     let plain = flow_of(&network());
     for piece in [Piece::Line(0), Piece::Load(1), Piece::Source(0)] {

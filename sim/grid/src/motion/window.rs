@@ -148,7 +148,13 @@ impl Window {
         let step_s = player.motion.options.step_s;
         let from_ns = self.from_ns;
         let ns = |at_s: f64| from_ns + (at_s * 1e9).round() as i64;
-        let events = player.events_until(ns(before_s + step_s));
+        let until_ns = ns(before_s + step_s);
+        let mut found = Vec::new();
+        if player.motion.events.front().is_some_and(|it| it.at_ns <= until_ns) {
+            found = player.found(until_ns, |node, wire| steady.voltage_v(node, wire));
+            player.wait_for_angles(until_ns, &found, from_ns);
+        }
+        let events = player.events_until(until_ns, &found);
         let Some(mut circuit) = player.circuit.take() else { return Ok(()) };
         for (at_ns, action) in events {
             circuit.schedule((at_ns - from_ns) as f64 * 1e-9, action)?;
