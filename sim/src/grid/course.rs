@@ -12,9 +12,10 @@ use lastmeter_grid::motion::{
 };
 use lastmeter_grid::network::{Network, VoltageBand, Wires};
 use lastmeter_units::SimDuration;
+use num_complex::Complex64;
 
 use super::feeder::{Feeder, FeederFailure, Setup, Step};
-use super::input::GridInput;
+use super::input::{GridInput, Inputs};
 use super::plant::Plant;
 use super::recorder::Recorder;
 use super::returning::{Pickup, Returning};
@@ -49,6 +50,8 @@ pub struct MotionSetup {
 pub struct Course {
     pub(super) sections: Vec<Section>,
     pub(super) operations: Vec<Operation>,
+    /// In order of time.
+    pub(super) changes: Vec<(SimDuration, GridInput)>,
     pub(super) frequency: Vec<Disturbance>,
     pub(super) protectors: Vec<Protector>,
     pub(super) recorders: Vec<Recorder>,
@@ -264,6 +267,7 @@ impl Feeder {
         let course = Course {
             sections: playing.sections,
             operations,
+            changes,
             frequency: wanted.frequency.clone(),
             protectors: wanted.protectors.clone(),
             recorders: wanted.recorders.clone(),
@@ -322,17 +326,20 @@ impl Feeder {
         sum
     }
 
-    /// Energy that a load would have drawn over a span by its profile, watt-seconds; never less
-    /// than nothing.
+    /// Energy that a load would have drawn over a span by its profile and what was changed of it,
+    /// watt-seconds; never less than nothing.
     #[must_use]
     pub fn wanted_j(&self, load: usize, from: SimDuration, to: SimDuration) -> f64 {
-        let raster = &self.setup.raster;
-        let own = &self.setup.network.loads[load];
-        let of_step = |step: usize| {
-            let powers = self.setup.powers.get(load).and_then(Option::as_ref);
-            let whole = powers.and_then(|powers| powers.get(step).or(powers.last())).copied();
-            whole.unwrap_or_else(|| own.power_va.iter().sum()).re
-        };
+        let Setup { raster, network, powers, changes, .. } = &self.setup;
+        let declared_va: Complex64 = network.loads[load].power_va.iter().sum();
+        let profile = powers.get(load).and_then(Option::as_ref);
+        // Those of a step hold before those of its first instant.
+        let of_steps = changes.iter().map(|it| (raster.begin(it.step), it.input));
+        let since_start = self.course.iter().flat_map(|it| it.changes.iter().copied());
+        let mut changes: Vec<(SimDuration, GridInput)> = of_steps.chain(since_start).collect();
+        changes.retain(|(_, input)| input.load() == Some(load));
+        changes.sort_by_key(|(at, _)| *at);
+        let (mut ahead, mut inputs) = (changes.iter().peekable(), Inputs::default());
         let first = usize::try_from(from.0.div_euclid(raster.step.0.max(1))).unwrap_or(0);
         let mut sum = 0.0;
         for step in first..raster.steps {
@@ -340,8 +347,16 @@ impl Feeder {
             if begin >= to {
                 break;
             }
-            let length = end.min(to) - begin.max(from);
-            sum += of_step(step).max(0.0) * length.as_seconds_f64().max(0.0);
+            let profile_va = profile.and_then(|it| it.get(step).or(it.last())).copied();
+            for two in borders((begin, end), &changes).windows(2) {
+                while let Some((_, input)) = ahead.next_if(|(at, _)| *at <= two[0]) {
+                    // What does not fit changes nothing, as where it is played.
+                    let _ = inputs.take(network, *input);
+                }
+                let power_va = inputs.wanted_va(load, profile_va, declared_va);
+                let length = two[1].min(to) - two[0].max(from);
+                sum += power_va.re.max(0.0) * length.as_seconds_f64().max(0.0);
+            }
         }
         sum
     }

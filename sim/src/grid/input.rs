@@ -157,6 +157,14 @@ pub fn source_named(network: &Network, name: &str) -> Option<usize> {
 }
 
 impl GridInput {
+    /// The load that it is about.
+    pub(super) fn load(&self) -> Option<usize> {
+        match *self {
+            Self::LoadStep { load, .. } | Self::LoadSetPoint { load, .. } => Some(load),
+            Self::Breaker { .. } | Self::SourceVoltage { .. } | Self::Tap { .. } => None,
+        }
+    }
+
     /// Whether it fits a network.
     ///
     /// # Errors
@@ -251,6 +259,17 @@ impl Inputs {
             }
         }
         Ok(())
+    }
+
+    /// What a load draws at rated voltage, by its profile or, without one, as written down.
+    pub(super) fn wanted_va(
+        &self,
+        load: usize,
+        profile_va: Option<Complex64>,
+        declared_va: Complex64,
+    ) -> Complex64 {
+        let own = self.loads.get(&load).copied().unwrap_or_default();
+        own.set_point_va.or(profile_va).unwrap_or(declared_va) + own.change_va
     }
 
     /// Opens and closes breakers and sets the voltages of sources: what holds in the declared

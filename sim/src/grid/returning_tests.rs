@@ -11,6 +11,7 @@ use lastmeter_grid::protection::{
 };
 use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
+use num_complex::Complex64;
 
 use super::*;
 use crate::{Netting, ReferenceSpan, Streams, Terminal};
@@ -132,6 +133,37 @@ fn a_load_draws_the_closed_form_after_an_outage_and_its_integral() {
         let dark = &feeder.interruptions()[0];
         let unserved_j = feeder.unserved_j(dark, dark.to.unwrap());
         assert!((unserved_j / (3000.0 * (to_s - from_s)) - 1.0).abs() < 1e-4, "{unserved_j}");
+    }
+}
+
+#[test]
+fn what_was_not_supplied_follows_the_changes_of_its_load() {
+    let at = SimDuration::from_seconds_f64;
+    // Before the outage, at the border of two steps, and twice within a step.
+    let set = |power_w: Option<f64>| GridInput::LoadSetPoint {
+        load: 0,
+        power_va: power_w.map(|it| Complex64::new(it, 100.0)),
+    };
+    let by = |change_w: f64| GridInput::LoadStep { load: 0, change_va: change_w.into() };
+    let changes = vec![
+        (at(70.0), set(Some(1000.0))),
+        (at(60.0), by(500.0)),
+        (at(180.0), by(-2000.0)),
+        (at(190.5), set(None)),
+        (at(230.0), by(0.0)),
+        (at(250.0), set(Some(0.0))),
+    ];
+    // 30 s of 1.5 kW; 10.5 s of a load that would have fed 1 kW back; 39.5 s of 1 kW; 20 s of 3 kW;
+    // then nothing.
+    let (from_s, to_s, expected_j) = (150.0, 260.0, 45_000.0 + 39_500.0 + 60_000.0);
+    for resolution in [Resolution::Phasors, Resolution::Waveforms] {
+        let events = vec![switched(from_s, Pole::All, false), switched(to_s, Pole::All, true)];
+        let wanted = wanted(resolution, events, Vec::new());
+        let (feeder, _) = play(network(), 6, &MotionSetup { changes: changes.clone(), ..wanted });
+        let dark = &feeder.interruptions()[0];
+        let unserved_j = feeder.unserved_j(dark, dark.to.unwrap());
+        // Each pole opens at its current's own zero.
+        assert!((unserved_j - expected_j).abs() < 1500.0 * 0.02, "{unserved_j}");
     }
 }
 
