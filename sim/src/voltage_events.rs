@@ -392,6 +392,32 @@ mod tests {
     }
 
     #[test]
+    fn a_dip_that_begins_at_the_threshold_begins_when_an_alignment_sees_it() {
+        // A notch of 3 ms where the voltage falls to just the threshold: who has all of it in
+        // a period without what was before sees a dip at once, the others 0.2 s later.
+        let part = |ms: i64, volts: f64| {
+            OperatingPoint::balanced(SimDuration(ms * 1_000_000), 1, 50.0, volts, 5.0)
+        };
+        let parts = [
+            part(1000, 230.0),
+            part(3, 40.0),
+            part(197, 207.1),
+            part(100, 138.0),
+            part(8700, 230.0),
+        ];
+        let program = Program::from_points(&parts).unwrap();
+        let terminal = Terminal::from_program(&program, "t", &Streams::new(1)).unwrap();
+        let events = voltage_events(&terminal, &LIMITS, end());
+        let [dip] = events[..] else { panic!("{events:?}") };
+        assert!(dip.is_certain, "{dip:?}");
+        let (earliest_s, latest_s) =
+            (dip.from_earliest.as_seconds_f64(), dip.from_latest.as_seconds_f64());
+        assert!((0.995..1.02).contains(&earliest_s), "{dip:?}");
+        assert!((1.19..1.22).contains(&latest_s), "{dip:?}");
+        assert!(dip.duration_max_s - dip.duration_min_s > 0.15, "{dip:?}");
+    }
+
+    #[test]
     fn an_interruption_lies_in_a_dip_and_is_a_gap_of_supply() {
         let terminal = terminal(0.01, 2000.0, 500.0);
         let events = voltage_events(&terminal, &LIMITS, end());

@@ -97,7 +97,8 @@ event_kinds! {
     /// It came back: fields `device`, `reports`, `boot_s`, `is_certain`.
     SupplyReturned "supply_returned",
     /// A voltage event that a meter had to see: fields `device`, `what`, `phase`, `duration_min_s`,
-    /// `duration_max_s`, `residual_min_v`, `residual_max_v`, `declared_v`, `is_certain`.
+    /// `duration_max_s`, `residual_min_v`, `residual_max_v`, `declared_v`, `is_certain`, `spread_s`
+    /// (by how much earlier or later alignments see it begin than `time`).
     VoltageEvent "voltage_event",
     /// Tampering began or was over that a meter has a sensor for: fields `device`, `what` (the type of
     /// its alert without `tamper.`), `spread_s` (by how much later it may be seen), `is_certain`.

@@ -7,7 +7,7 @@ use lastmeter_grid::motion::Deed;
 use lastmeter_record::{Event, EventKind, field};
 use lastmeter_sim::MeteringPoint;
 use lastmeter_sim::grid::{Feeder, Interruption, Operation};
-use lastmeter_sim::voltage_events::{EventLimits, gaps_of_supply, voltage_events};
+use lastmeter_sim::voltage_events::{EventLimits, TrueEvent, gaps_of_supply, voltage_events};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::ledger::{Outage, outages};
@@ -126,24 +126,27 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
         if !wanted.contains(&seen.kind.word()) {
             continue;
         }
-        let note = event(seen.from, EventKind::VoltageEvent)
-            .with(field::WHAT, seen.kind.word())
-            .with(field::PHASE, format!("l{}", seen.phase + 1))
-            .with(field::DURATION_MIN_S, seen.duration_min_s)
-            .with(field::DURATION_MAX_S, seen.duration_max_s)
-            .with(field::RESIDUAL_MIN_V, seen.residual_min_v)
-            .with(field::RESIDUAL_MAX_V, seen.residual_max_v)
-            .with(field::DECLARED_V, declared_v)
-            .with(field::IS_CERTAIN, seen.is_certain);
-        // Where all see the same there is no more to be told.
-        let spread_s = (seen.from_latest - seen.from_earliest).as_seconds_f64() / 2.0;
-        notes.push(if seen.is_certain {
-            note
-        } else {
-            note.with(field::SPREAD_S, spread_s).with(field::MOST, seen.most)
-        });
+        notes.push(of_voltage(event(seen.from, EventKind::VoltageEvent), &seen, declared_v));
     }
     notes
+}
+
+/// What a meter had to see of a voltage event.
+fn of_voltage(note: Event, seen: &TrueEvent, declared_v: f64) -> Event {
+    // Also where all see one event its voltage may have lingered at the threshold.
+    let spread_s = (seen.from_latest - seen.from_earliest).as_seconds_f64() / 2.0;
+    let note = note
+        .with(field::WHAT, seen.kind.word())
+        .with(field::PHASE, format!("l{}", seen.phase + 1))
+        .with(field::DURATION_MIN_S, seen.duration_min_s)
+        .with(field::DURATION_MAX_S, seen.duration_max_s)
+        .with(field::RESIDUAL_MIN_V, seen.residual_min_v)
+        .with(field::RESIDUAL_MAX_V, seen.residual_max_v)
+        .with(field::DECLARED_V, declared_v)
+        .with(field::IS_CERTAIN, seen.is_certain)
+        .with(field::SPREAD_S, spread_s);
+    // Where all see the same there is no more to be told.
+    if seen.is_certain { note } else { note.with(field::MOST, seen.most) }
 }
 
 /// When loads had no supply.
@@ -165,4 +168,35 @@ fn interruptions(
             .with(field::CUSTOMERS, 1)
             .with(field::CUSTOMERS_TOTAL, customers)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_sim::voltage_events::TrueEventKind;
+
+    use super::*;
+
+    #[test]
+    fn a_certain_event_has_a_range_of_beginnings_too() {
+        let at = SimDuration::from_seconds_f64;
+        let seen = TrueEvent {
+            kind: TrueEventKind::Dip,
+            phase: 2,
+            from: at(10.1),
+            from_earliest: at(10.0),
+            from_latest: at(10.2),
+            duration_min_s: 0.8,
+            duration_max_s: 1.0,
+            residual_min_v: 150.0,
+            residual_max_v: 150.0,
+            is_certain: true,
+            most: 1,
+            is_over: true,
+        };
+        let note =
+            of_voltage(Event::new(SimTime(0), "bench", EventKind::VoltageEvent), &seen, 230.0);
+        let number = |name: &str| note.get(name).and_then(serde_json::Value::as_f64);
+        assert!((number(field::SPREAD_S).unwrap() - 0.1).abs() < 1e-9, "{note:?}");
+        assert_eq!(note.get(field::MOST), None);
+    }
 }

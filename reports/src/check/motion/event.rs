@@ -20,8 +20,9 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
         description: "What there was is `voltage_event` in the record: by the plant's own voltages, \
             over all alignments of the half periods by which Urms(1/2) is refreshed \
             (IEC 61000-4-30, 5.4). A meter's alert (`voltage.dip` and so on) has to be of the same \
-            phase, begin within `start`, have a residual voltage within the range that alignments \
-            give, widened by `residual` of the declared voltage (class A: 0.2 %), and a duration \
+            phase, begin within the range that alignments give, widened by `start`, have a \
+            residual voltage within its range, widened by `residual` of the declared voltage \
+            (class A: 0.2 %), and a duration \
             within its range, widened by `duration`. What only some alignments see, what is not \
             over within `settle` of the end, and what lies where the meter has no supply, may be \
             reported and need not be. A run in which nothing had to be reported shows nothing of \
@@ -409,6 +410,19 @@ mod tests {
             assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
             assert!(verdict.why.contains(named), "{}", verdict.why);
             assert!(verdict.at.is_some());
+        }
+    }
+
+    #[test]
+    fn where_a_voltage_lingers_at_the_threshold_its_beginning_has_a_range() {
+        let lingers = || truth(10).with(field::SPREAD_S, 0.1);
+        for milliseconds in [9_880, 9_900, 10_100, 10_120] {
+            let verdict = judge(&[lingers(), dip(milliseconds, "l1", "80.50", "0.1950")]);
+            assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
+        }
+        for milliseconds in [9_879, 10_121] {
+            let verdict = judge(&[lingers(), dip(milliseconds, "l1", "80.50", "0.1950")]);
+            assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
         }
     }
 
