@@ -13,12 +13,26 @@ use serde_json::json;
 use crate::grid;
 use crate::language::{self, LoadOptions, Meant, Scenario, read_file};
 use crate::output::{complain, print_err, print_out};
+use crate::reading::Reading;
 use crate::run::chain;
 use crate::select::{Selected, select};
+use crate::stop::block_on;
 use crate::suite::{passed_over, print_left_out};
 
 /// Validates scenario files; prints every mistake of every file.
 pub fn validate(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
+    block_on(async {
+        let mut reading = Reading::watched(None, !json);
+        validate_watched(paths, options, (json, color), &mut reading)
+    })
+}
+
+fn validate_watched(
+    paths: &[PathBuf],
+    options: &LoadOptions,
+    (json, color): (bool, bool),
+    reading: &mut Reading,
+) -> ExitCode {
     let files = match selected(paths) {
         Ok(files) => files,
         Err(exit) => return exit,
@@ -39,7 +53,7 @@ pub fn validate(paths: &[PathBuf], options: &LoadOptions, json: bool, color: boo
             wrong += usize::from(mistakes > 0);
             continue;
         }
-        match Scenario::load(file, options) {
+        match reading.read(file, || Scenario::load(file, options)) {
             Ok(scenario) => print_valid(file, &scenario, json, color),
             Err(failure) => {
                 wrong += 1;

@@ -20,6 +20,7 @@ mod lines;
 pub mod measure;
 mod out_folder;
 pub mod output;
+mod reading;
 pub mod rts;
 pub mod run;
 pub mod select;

@@ -18,13 +18,14 @@ use lastmeter_reports::{ExitCode, Reason};
 use crate::language::Scenario;
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
+use crate::reading::Reading;
 use crate::run::{
     Console, RunOptions, Stop, chain, default_out, host_name, monotonic, run_scenario, wall_now,
 };
 use crate::stop::{block_on, stop_signal};
 use messages::{print_run, print_suite, print_warnings};
 pub use options::SuiteOptions;
-use plan::{Broken, Item, Plan};
+use plan::{Broken, Item};
 pub(crate) use plan::{passed_over, print_left_out};
 
 /// Runs what was asked for; says how it ended.
@@ -40,11 +41,7 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
     if let Some(message) = options.out.as_deref().and_then(occupied) {
         return complain(&message);
     }
-    let plan = match plan::plan(options) {
-        Ok(plan) => plan,
-        Err(exit) => return exit,
-    };
-    block_on(run_all(plan, options, Times { timeout, wait_quiet }))
+    block_on(run_all(options, Times { timeout, wait_quiet, read: Duration::ZERO }))
 }
 
 /// The times that were asked for.
@@ -53,9 +50,27 @@ struct Times {
     timeout: Option<(Duration, String)>,
     /// The longest a run waits for a quiet machine.
     wait_quiet: Option<Duration>,
+    /// What it took to read the scenario.
+    read: Duration,
 }
 
-async fn run_all(plan: Plan, options: &SuiteOptions, times: Times) -> ExitCode {
+impl Times {
+    /// What is left of them after it was read.
+    fn after(&self, read: Duration) -> Self {
+        let timeout = self.timeout.clone();
+        let timeout = timeout.map(|(time, written)| (time.saturating_sub(read), written));
+        Self { timeout, wait_quiet: self.wait_quiet, read }
+    }
+}
+
+async fn run_all(options: &SuiteOptions, times: Times) -> ExitCode {
+    let shows_progress = options.console().progress && !options.console().json;
+    let mut reading = Reading::watched(times.timeout.clone(), shows_progress);
+    let plan = match plan::plan(options, &mut reading) {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    let took = reading.end();
     let stop = stop_signal();
     let mut console = Console::new(options.console());
     let name = if options.must_fail { "must-fail" } else { "suite" };
@@ -83,6 +98,7 @@ async fn run_all(plan: Plan, options: &SuiteOptions, times: Times) -> ExitCode {
             continue;
         }
         let folder = if only.is_some() { base.clone() } else { base.join(&scenario.about.name) };
+        let times = times.after(took.get(&scenario.written.path).copied().unwrap_or_default());
         let done = run_one(scenario, (options, &times), &folder, &mut console, &stop).await;
         suite.runs.push(done);
     }
@@ -128,7 +144,7 @@ async fn run_one(
         twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
     });
     let done = SuiteRun { twin, ..suite_run(scenario, outcome) };
-    print_run(console, &done, folder, started.elapsed());
+    print_run(console, &done, folder, times.read + started.elapsed());
     done
 }
 

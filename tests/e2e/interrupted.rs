@@ -113,6 +113,43 @@ fn a_time_limit_is_an_error_of_the_bench_not_a_verdict() {
     assert!(facts["cause"].as_str().unwrap().contains("--timeout 1 s"), "{facts}");
 }
 
+/// A network that takes long to be played, before there is a run.
+const PLAYED_LONG: [&str; 4] =
+    ["--set", "inject.lightning.faults=2000", "--set", "inject.lightning.for=\"600 s\""];
+
+#[test]
+fn a_time_limit_holds_while_a_network_is_played_ahead() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let arguments = [&["--timeout", "1 s"], &PLAYED_LONG[..]].concat();
+    let done = crate::bench::run(&library("voltage-events"), &out, &arguments);
+    assert_eq!(done.code, 3, "{done:?}");
+    assert!(done.stderr.contains("longer than 1 s (--timeout)"), "{done:?}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn signals_end_the_process_while_a_network_is_played_ahead() {
+    let folder = tempfile::tempdir().unwrap();
+    for (word, code) in [("INT", 130), ("TERM", 143)] {
+        let child = lastmeter()
+            .args(["run", &library("voltage-events"), "--out"])
+            .arg(folder.path().join(word))
+            .args(PLAYED_LONG)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Until it is listened for signals, and long before it is played.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        signal(&child, word);
+        let done = child.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(code), "{done:?}");
+        let told = String::from_utf8_lossy(&done.stderr);
+        assert!(told.contains("nothing was run"), "{told}");
+    }
+}
+
 #[test]
 fn a_platform_that_is_not_there_is_an_error_that_says_so() {
     let folder = tempfile::tempdir().unwrap();

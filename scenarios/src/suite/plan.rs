@@ -15,6 +15,7 @@ use crate::filter::Filter;
 use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario};
 use crate::out_folder::occupied;
 use crate::output::{TextFormat, complain, print_err, print_out};
+use crate::reading::Reading;
 use crate::run::{Profile, chain};
 use crate::select::{Selected, select};
 
@@ -57,7 +58,7 @@ impl Plan {
 }
 
 /// What `lastmeter run` was asked for; what is wrong with it is told, and gives the exit code.
-pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
+pub(super) fn plan(options: &SuiteOptions, reading: &mut Reading) -> Result<Plan, ExitCode> {
     let selection = select(&options.paths).map_err(|message| complain(&message))?;
     let filters: Result<Vec<Filter>, _> =
         options.filters.iter().map(|text| Filter::read(text)).collect();
@@ -73,7 +74,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
             passed_over.push(over);
             continue;
         }
-        loaded.load(path, *named, options);
+        reading.read(path, || loaded.load(path, *named, options));
     }
     let single = options.paths.len() == 1 && options.paths[0].is_file();
     loaded.can_go_on(single, options)?;
