@@ -174,8 +174,9 @@ impl Guard {
         }
     }
 
-    /// Whether it is on the way to act, or measures a current that will make it act.
-    pub(super) fn step(&mut self, dt_s: f64, poles: &[Complex64]) -> Vec<Order> {
+    /// A step of a steady state. Where it is between waves (`has_waves`) a fuse that has melted is
+    /// blown at the zero of its current, in the waves that begin with its arc.
+    pub(super) fn step(&mut self, dt_s: f64, poles: &[Complex64], has_waves: bool) -> Vec<Order> {
         let currents = self.currents(poles);
         let squares = self.squares(poles, None);
         let before = self.loading;
@@ -188,14 +189,15 @@ impl Guard {
                 while let Some(act) = fuse.step(dt_s - passed_s, current.norm()) {
                     passed_s += act.after_s;
                     let wire = self.wires[pole];
+                    let needs_zero = has_waves && !fuse.has_clearing();
                     orders.push(fuse_order(
                         self.switch,
                         (pole, wire),
                         passed_s,
                         act.event,
-                        (act.event == FuseEvent::Cleared, has_striker),
+                        (needs_zero == (act.event == FuseEvent::Melted), has_striker),
                     ));
-                    if act.event == FuseEvent::Cleared {
+                    if needs_zero || act.event == FuseEvent::Cleared {
                         break;
                     }
                 }

@@ -222,8 +222,9 @@ impl<const N: usize> Player<'_, N> {
         }
         let passed_s = (due_ns - now_ns) as f64 * 1e-9;
         let mut actions = Vec::new();
+        let has_waves = self.motion.options.resolution == Resolution::Waveforms;
         for (guard, poles) in self.motion.guards.iter_mut().zip(&poles) {
-            for order in guard.step(passed_s, poles) {
+            for order in guard.step(passed_s, poles, has_waves) {
                 let at_ns = now_ns + (order.after_s * 1e9).round() as i64;
                 self.motion.operations.push(Operation {
                     at_ns,

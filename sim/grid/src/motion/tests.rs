@@ -311,6 +311,81 @@ fn a_fuse_melts_by_the_integral_of_what_was_recorded() {
     }
 }
 
+/// Constant I2t; the same of clearing, in times of it.
+fn slow_fuse(square_time: f64, clearing: Option<f64>) -> Vec<Protector> {
+    let curve = |times: f64| {
+        let points = [60.0, 6e3].map(|it: f64| (it, times * square_time / (it * it)));
+        Curve::table(points.to_vec(), Beyond::SquareTime).unwrap()
+    };
+    let fuse = Fuse::new(curve(1.0), clearing.map(curve)).unwrap();
+    let what = Protection::Fuse { fuse, has_striker: false };
+    vec![Protector { name: "fuse:q0".into(), switch: 0, what }]
+}
+
+#[test]
+fn a_fuse_that_melts_between_waves_is_blown_at_the_zero_of_its_current() {
+    let kind = FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C));
+    for (at_ms, square_time) in [(501.0, 3e6), (503.0, 3.1e6), (505.0, 3.17e6)] {
+        let events = vec![fault(at_ms, kind, None)];
+        let played = play(Resolution::Waveforms, events.clone(), slow_fuse(square_time, None));
+        let deeds = played.deeds();
+        // One of the two; there is no current for the other one any more.
+        let expected = [Deed::Ignited, Deed::Melted, Deed::Blown];
+        assert_eq!(deeds.iter().map(|it| it.1).collect::<Vec<_>>(), expected, "{deeds:?}");
+        let melts = played.motion.operations().iter().find(|it| it.deed == Deed::Melted).unwrap();
+        let pole = if melts.detail == "phase b" { 1 } else { 2 };
+        // Mean squares from the fault on: of the waves, then of the steady state.
+        let mut waves = Vec::new();
+        let (mut sum, mut steady_a2, mut steady_ns) = (0.0, 0.0, 0);
+        for section in &played.sections {
+            match &section.what {
+                Stretch::Waves(it) => {
+                    let (source, other) = (&it.probes[0][pole].1, &it.probes[2][pole].1);
+                    let current: Vec<f64> =
+                        source.iter().zip(&**other).map(|(one, other)| one - other).collect();
+                    if waves.is_empty() {
+                        for k in 1..current.len() {
+                            let (a, b) = (current[k - 1], current[k]);
+                            let length_s = it.at_s[k] - it.at_s[k - 1];
+                            sum += length_s * (a * a + a * b + b * b) / 3.0;
+                        }
+                    }
+                    waves.push((section.from_ns, it.at_s.clone(), current));
+                }
+                Stretch::Steady { pairs, .. } if waves.len() == 1 => {
+                    steady_a2 = (pairs[0][pole].1 - pairs[2][pole].1).norm_sqr();
+                    steady_ns = section.from_ns;
+                }
+                Stretch::Steady { .. } => {}
+            }
+        }
+        let melted = played.when("fuse:q0", Deed::Melted);
+        let expected_s = steady_ns as f64 * 1e-9 + (square_time - sum) / steady_a2;
+        assert!((melted as f64 * 1e-9 - expected_s).abs() < 1e-4, "{melted} {expected_s}");
+        let [_, (from_ns, at_s, current)] = &waves[..] else { panic!("{}", waves.len()) };
+        assert!((from_ns - melted).abs() <= 1, "{from_ns} {melted}");
+        let zero = current.windows(2).position(|it| (it[0] < 0.0) != (it[1] < 0.0)).unwrap();
+        let zero_ns = from_ns + (at_s[zero] * 1e9).round() as i64;
+        let blown = played.when("fuse:q0", Deed::Blown);
+        assert!((blown - zero_ns).abs() <= 2 * STEP_NS, "{melted} {blown} {zero_ns}");
+        // Without waves both are one instant.
+        let played = play(Resolution::Phasors, events, slow_fuse(square_time, None));
+        assert_eq!(played.when("fuse:q0", Deed::Melted), played.when("fuse:q0", Deed::Blown));
+    }
+}
+
+#[test]
+fn a_fuse_with_a_clearing_curve_arcs_for_its_time_between_waves() {
+    let kind = FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C));
+    let protectors = slow_fuse(3e6, Some(1.5));
+    let played = play(Resolution::Waveforms, vec![fault(501.0, kind, None)], protectors);
+    let (melted, blown) =
+        (played.when("fuse:q0", Deed::Melted), played.when("fuse:q0", Deed::Blown));
+    let share = (blown - melted) as f64 / (melted - 501 * MS) as f64;
+    assert!((share - 0.5).abs() < 0.01, "{melted} {blown}");
+    assert!(!played.motion.poles()[0][1] || !played.motion.poles()[0][2]);
+}
+
 fn recloser() -> Vec<Protector> {
     let fast = Relay::new(
         &[Stage::new(Curve::definite(100.0, 0.04).unwrap(), Reset::Instantaneous).unwrap()],
