@@ -65,13 +65,15 @@ impl Course {
         changed_before(&self.sections[..at], &self.operations, until_ns)
     }
 
-    /// What had a supply, from when on: in steady states, and within waves that last.
+    /// What had a supply, from when on, in order of time: in steady states, and within waves.
     pub(super) fn supplies(&self) -> Vec<SupplyAt<'_>> {
-        let mut all = Vec::new();
+        let mut all: Vec<SupplyAt<'_>> = Vec::new();
         for (at, section) in self.sections.iter().enumerate() {
             match &section.what {
                 Stretch::Steady { supplied, alive, closed, .. } => {
-                    let from = SimDuration(self.changed_ns(at));
+                    // Contacts part before the zeros at which currents end.
+                    let before = all.last().map_or(SimDuration::ZERO, |it| it.from);
+                    let from = SimDuration(self.changed_ns(at)).max(before);
                     all.push(SupplyAt { from, supplied, alive, closed });
                 }
                 Stretch::Waves(waves) => {

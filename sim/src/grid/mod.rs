@@ -29,6 +29,8 @@ mod standard;
 mod view;
 
 #[cfg(test)]
+mod course_tests;
+#[cfg(test)]
 mod live_tests;
 #[cfg(test)]
 mod returning_tests;

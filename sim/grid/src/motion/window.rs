@@ -169,14 +169,12 @@ impl Window {
         if circuit.switchings() != switchings {
             self.quiet_s = now_s;
             *steady = circuit.steady()?;
-            if player.motion.is_bent {
-                let mut done = player.motion.operations.iter().rev();
-                let last = done.find(|it| it.deed.switches()).map(|it| it.at_ns);
-                let at_ns = last.filter(|it| *it >= ns(before_s)).unwrap_or_else(|| ns(now_s));
-                let supply = player.supply(at_ns, steady);
-                player.motion.parts.clone_from(&supply.parts);
-                self.supply.push(supply);
-            }
+            let mut done = player.motion.operations.iter().rev();
+            let last = done.find(|it| it.deed.switches()).map(|it| it.at_ns);
+            let at_ns = last.filter(|it| *it >= ns(before_s)).unwrap_or_else(|| ns(now_s));
+            let supply = player.supply(at_ns, steady);
+            player.motion.parts.clone_from(&supply.parts);
+            self.supply.push(supply);
         }
         self.guard(player, &mut circuit, steady, (before_s, now_s))?;
         let motion = &mut *player.motion;
