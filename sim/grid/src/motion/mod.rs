@@ -14,6 +14,7 @@
 
 #[cfg(test)]
 mod bent_tests;
+mod crew;
 mod cut;
 mod guard;
 #[cfg(test)]
@@ -117,7 +118,8 @@ pub enum Happening {
         id: u32,
     },
     /// A fault is mended, and a second later whatever protective devices have opened is closed
-    /// again, with fuses replaced.
+    /// again, with fuses replaced; but for switches behind which another fault burns, which wait
+    /// for the repair of that one.
     Repair {
         /// Which fault.
         id: u32,
@@ -354,7 +356,7 @@ pub struct Waves {
     /// The furthest that a probe's last period is from the steady state that follows, as a share of
     /// what it had at most; 0 where other waves follow.
     pub jump: f64,
-    /// What had a supply on the way, where there are arcs or iron, with which waves may last.
+    /// What had a supply on the way, after each switching: waves may have several, and may last.
     pub supply: Vec<Supply>,
 }
 

@@ -10,8 +10,8 @@ use super::probe::poles_in_flow;
 use super::standing::{Burning, begun};
 use super::window::{Paused, PausedWires, Window};
 use super::{
-    Deed, Event, Happening, LiveParts, Motion, MotionError, Operation, Pair, Resolution, Section,
-    Stretch, Supply, is_alive, live_parts, part_voltages, phases, supplied_share,
+    Deed, Happening, LiveParts, Motion, MotionError, Operation, Pair, Resolution, Section, Stretch,
+    Supply, is_alive, live_parts, part_voltages, phases, supplied_share,
 };
 use crate::flow::Flow;
 use crate::network::{Network, NodeId, Wire};
@@ -20,9 +20,6 @@ use crate::transient::{self, Action, Loads, Phasors, Pole, Transient};
 
 /// A fault without more than this current is dead, amperes.
 pub(super) const DEAD_A: f64 = 1e-3;
-
-/// From when a fault is mended until switches are closed again.
-const MENDED_NS: i64 = 1_000_000_000;
 
 /// So many instants within a millisecond are none that a network has.
 const TURNS_MAX: u32 = 10_000;
@@ -413,22 +410,12 @@ impl<const N: usize> Player<'_, N> {
         actions
     }
 
-    /// The end of a fault; every switch with a device that is open is closed once it is mended.
-    fn repaired(&mut self, at_ns: i64, id: u32, found: &[Found]) -> Option<Action> {
-        let closed_ns = at_ns + MENDED_NS;
-        // Interface protections reconnect by themselves.
-        let guards = self.motion.guards.iter().filter(|it| it.watches().is_none());
-        for switch in guards.map(|it| it.switch) {
-            if self.motion.standing.closed[switch].iter().any(|closed| !closed) {
-                let what = Happening::Close { switch, pole: Pole::All };
-                let place = self.motion.events.partition_point(|it| it.at_ns <= closed_ns);
-                self.motion.events.insert(place, Event { at_ns: closed_ns, what });
-            }
-        }
-        self.taken(at_ns, Happening::Clear { id }, found)
-    }
-
-    fn taken(&mut self, at_ns: i64, what: Happening, found: &[Found]) -> Option<Action> {
+    pub(super) fn taken(
+        &mut self,
+        at_ns: i64,
+        what: Happening,
+        found: &[Found],
+    ) -> Option<Action> {
         match what {
             Happening::Fault(fault) => {
                 let name = fault.name.clone();

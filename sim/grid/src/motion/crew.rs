@@ -1,0 +1,154 @@
+//! What a crew does once a fault is mended: it closes what protective devices have opened.
+
+use super::place::Found;
+use super::play::Player;
+use super::standing::Burning;
+use super::{Event, Happening, Motion};
+use crate::network::{Network, NodeId};
+use crate::transient::{Action, Pole};
+
+/// From when a fault is mended until switches are closed again.
+const MENDED_NS: i64 = 1_000_000_000;
+
+impl<const N: usize> Player<'_, N> {
+    /// The end of a fault, after which every switch with a device that is open is closed, but onto
+    /// another fault: that waits for the repair of the other one.
+    pub(super) fn repaired(
+        &mut self,
+        at_ns: i64,
+        id: u32,
+        found: &[Found],
+    ) -> Option<Action> {
+        let closed_ns = at_ns + MENDED_NS;
+        // Interface protections reconnect by themselves.
+        let guards = self.motion.guards.iter().filter(|it| it.watches().is_none());
+        let open = |switch: &usize| self.motion.standing.closed[*switch].contains(&false);
+        let mut switches: Vec<usize> = guards.map(|it| it.switch).filter(open).collect();
+        switches.retain(|switch| !self.motion.burns_behind(&self.network, *switch, id));
+        for switch in switches {
+            let what = Happening::Close { switch, pole: Pole::All };
+            let place = self.motion.events.partition_point(|it| it.at_ns <= closed_ns);
+            self.motion.events.insert(place, Event { at_ns: closed_ns, what });
+        }
+        self.taken(at_ns, Happening::Clear { id }, found)
+    }
+}
+
+impl Motion {
+    /// Whether a fault other than this one burns in what a switch would energise: the islands at
+    /// its ends that have no source.
+    fn burns_behind(&self, network: &Network, switch: usize, id: u32) -> bool {
+        // One that is about to be gone for want of a voltage is no reason to wait.
+        let stays = |it: &&Burning| it.fault.extinguishes_s.is_none() || it.dead_s <= 0.0;
+        let others = self.standing.faults.iter().filter(|it| it.fault.id != id).filter(stays);
+        let others: Vec<NodeId> = others.map(|it| it.fault.node).collect();
+        if others.is_empty() {
+            return false;
+        }
+        let it = &network.switches[switch];
+        [it.from.node, it.to.node].into_iter().any(|end| {
+            let island = self.island(network, end, switch);
+            let is_fed = network.sources.iter().any(|it| it.connected && island[it.node.index()]);
+            !is_fed && others.iter().any(|node| island[node.index()])
+        })
+    }
+
+    /// Of each node whether something joins it to one, other than a switch.
+    fn island(&self, network: &Network, from: NodeId, without: usize) -> Vec<bool> {
+        let mut joined: Vec<Vec<NodeId>> = vec![Vec::new(); network.nodes.len()];
+        let mut join = |one: NodeId, other: NodeId| {
+            joined[one.index()].push(other);
+            joined[other.index()].push(one);
+        };
+        for it in network.lines.iter().filter(|it| it.from_closed && it.to_closed) {
+            join(it.from.node, it.to.node);
+        }
+        for (at, it) in network.switches.iter().enumerate() {
+            if at != without && self.standing.closed[at].contains(&true) {
+                join(it.from.node, it.to.node);
+            }
+        }
+        for it in &network.transformers {
+            for two in it.windings.windows(2) {
+                join(two[0].connection.node, two[1].connection.node);
+            }
+        }
+        let (mut island, mut next) = (vec![false; network.nodes.len()], vec![from]);
+        island[from.index()] = true;
+        while let Some(node) = next.pop() {
+            for &other in &joined[node.index()] {
+                if !std::mem::replace(&mut island[other.index()], true) {
+                    next.push(other);
+                }
+            }
+        }
+        island
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{network, probes};
+    use super::super::{
+        Deed, FaultAt, Motion, Options, Protection, Protector, Resolution, Stretch,
+    };
+    use super::*;
+    use crate::flow;
+    use crate::network::{Wire, Wires};
+    use crate::protection::{Beyond, Curve, Fuse};
+    use crate::transient::FaultKind;
+
+    const MS: i64 = 1_000_000;
+
+    fn fuse(switch: usize) -> Protector {
+        let points = [60.0, 6e3].map(|it: f64| (it, 1e5 / (it * it)));
+        let melting = Curve::table(points.to_vec(), Beyond::SquareTime).unwrap();
+        let fuse = Fuse::new(melting, None).unwrap();
+        let what = Protection::Fuse { fuse, has_striker: true };
+        Protector { name: format!("fuse:q{switch}").into(), switch, what }
+    }
+
+    /// A fault of two conductors at a node from 300 ms on, mended later.
+    fn mended(id: u32, node: u32, repair_ms: i64) -> [Event; 2] {
+        let kind = FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C));
+        let (arc, angle_rad, extinguishes_s) = (None, None, None);
+        let (name, node) = (format!("fault:{id}").into(), NodeId(node));
+        let resistance_ohm = 0.5;
+        let fault =
+            FaultAt { id, name, node, kind, resistance_ohm, arc, angle_rad, extinguishes_s };
+        let repaired = Happening::Repair { id };
+        [
+            Event { at_ns: 300 * MS, what: Happening::Fault(fault) },
+            Event { at_ns: repair_ms * MS, what: repaired },
+        ]
+    }
+
+    /// When each switch was closed again, milliseconds, and how often fuses blew.
+    fn closed(events: Vec<Event>) -> (Vec<(String, i64)>, usize) {
+        let network = network();
+        let options = Options { resolution: Resolution::Phasors, ..Options::default() };
+        let guards = vec![fuse(0), fuse(1)];
+        let mut motion = Motion::new(&network, options, events, guards, probes()).unwrap();
+        let flow = flow::solve(&network, &flow::Options::default()).unwrap();
+        let (sections, _) = motion.play(&network, &flow, (0, 4_000 * MS)).unwrap();
+        let Stretch::Steady { supplied, .. } = &sections.last().unwrap().what else { panic!() };
+        assert_eq!(supplied, &[1.0, 1.0]);
+        let of = |deed: Deed| motion.operations().iter().filter(move |it| it.deed == deed);
+        let when = |it: &super::super::Operation| (it.element.to_string(), it.at_ns / MS);
+        (of(Deed::Closed).map(when).collect(), of(Deed::Blown).count())
+    }
+
+    #[test]
+    fn a_switch_is_closed_when_the_last_fault_behind_it_is_mended() {
+        let (closed, blown) = closed([mended(1, 3, 700), mended(2, 1, 1_500)].concat());
+        assert_eq!(closed, [("switch:q0".to_owned(), 2_500)]);
+        assert!(blown <= 2, "{blown}");
+    }
+
+    #[test]
+    fn a_fault_behind_another_switch_is_nothing_to_wait_for() {
+        let (closed, _) = closed([mended(1, 3, 700), mended(2, 4, 1_500)].concat());
+        let expected = [("switch:q0".to_owned(), 1_700), ("switch:q1".to_owned(), 2_500)];
+        assert_eq!(closed, expected);
+    }
+}
