@@ -94,7 +94,8 @@ event_kinds! {
     /// The voltage that a device lives on fell away: fields `device`, `gasps`,
     /// `is_certain`.
     SupplyLost "supply_lost",
-    /// It came back: fields `device`, `reports`, `boot_s`, `is_certain`.
+    /// It came back: fields `device`, `reports`, `boot_s`, `is_certain`, and `held_out` if the
+    /// device was at work all the time.
     SupplyReturned "supply_returned",
     /// A voltage event that a meter had to see: fields `device`, `what`, `phase`, `duration_min_s`,
     /// `duration_max_s`, `residual_min_v`, `residual_max_v`, `declared_v`, `is_certain`, `spread_s`
@@ -155,6 +156,7 @@ fields! {
     GASPS "gasps" "Whether a device has to send a last gasp.",
     ID "id" "The number of a command.",
     INJECT "inject" "The kind of an injection.",
+    HELD_OUT "held_out" "Whether a device held out until its supply was back.",
     INJECTION "injection" "Which injection of the scenario, so that its end is found.",
     INTO "into" "Into which source, or which element of the network, something is injected.",
     IS_CERTAIN "is_certain" "Whether whoever looks for it has to see it.",

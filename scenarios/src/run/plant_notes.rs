@@ -102,6 +102,7 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
                 .with(field::GASPS, facts.gasps && tells)
                 .with(field::IS_CERTAIN, is_certain);
             notes.push(lost);
+            let holds_out = dark.is_none() && tells && flutter.is_empty();
             for (back, lost) in flutter.into_iter().filter(|_| tells) {
                 let back = event(back, EventKind::SupplyReturned)
                     .with(field::REPORTS, facts.reports)
@@ -115,7 +116,7 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
                 .with(field::REPORTS, facts.reports && tells_back)
                 .with(field::BOOT_S, boot.as_seconds_f64())
                 .with(field::IS_CERTAIN, is_certain);
-            notes.push(back);
+            notes.push(if holds_out { back.with(field::HELD_OUT, true) } else { back });
         }
     }
     let Some(facts) = device.watched_events() else { return notes };

@@ -140,6 +140,10 @@ class VoltageEvents(Judged):
             self.dark.append([event["device"], self.seconds(event["time"]), None])
         elif kind == "supply_returned":
             last = [one for one in self.dark if one[0] == event["device"]][-1]
+            if event.get("held_out"):
+                # It was at work all the time, so it owes what it saw.
+                self.dark.remove(last)
+                return
             boot = Decimal(repr(float(event["boot_s"])))
             last[2] = self.seconds(event["time"]) + boot + self.settle
 

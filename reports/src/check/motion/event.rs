@@ -24,8 +24,9 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             residual voltage within its range, widened by `residual` of the declared voltage \
             (class A: 0.2 %), and a duration \
             within its range, widened by `duration`. What only some alignments see, what is not \
-            over within `settle` of the end, and what lies where the meter has no supply, may be \
-            reported and need not be. A run in which nothing had to be reported shows nothing of \
+            over within `settle` of the end, and what lies where the meter is without a supply for \
+            longer than its `hold_up`, may be reported and need not be; the verdict says how many \
+            that were. A run in which nothing had to be reported shows nothing of \
             it, so it is inconclusive, unless `none` asks for just that. \
             All three kinds stand for those that each meter reports (`events`); of fewer, and with \
             `none`, it has to report each. Meters of `device` that do not are left out, and where \
@@ -233,9 +234,21 @@ impl Events {
             let nearest =
                 nearest.min_by_key(|place| (left[*place].alert.time - truth.time).0.abs());
             let ends = truth.time + SimDuration::from_seconds_f64(truth.duration_s.1);
-            let is_owed =
-                truth.is_certain && ends <= last && !self.is_dark(&truth.device, truth.time, ends);
+            let why_not = if !truth.is_certain {
+                Some("uncertain")
+            } else if self.is_dark(&truth.device, truth.time, ends) {
+                Some("the supply below `supply_minimum` for longer than `hold_up`")
+            } else if ends > last {
+                Some("not over within `settle` of the end")
+            } else {
+                None
+            };
+            let is_owed = why_not.is_none();
             outcome.wanted += u64::from(is_owed);
+            if let Some(why) = why_not {
+                let own = format!("{} of {} ({why})", truth.what, truth.device);
+                *outcome.left_out.entry(own).or_default() += 1;
+            }
             let name = self.name(truth);
             match nearest.map(|place| left.remove(place)) {
                 Some(found) => {
@@ -299,9 +312,13 @@ impl Check for Events {
                 let device = event.text(field::DEVICE).unwrap_or_default();
                 let boot_s = figure(event, field::BOOT_S).unwrap_or(0.0);
                 let until = event.time + SimDuration::from_seconds_f64(boot_s) + self.settle;
-                let own = self.dark.iter_mut().rev().find(|(own, ..)| own == device);
-                if let Some((_, _, to)) = own {
-                    *to = Some(until);
+                let place = self.dark.iter().rposition(|(own, ..)| own == device);
+                let holds_out = event.get(field::HELD_OUT) == Some(&serde_json::Value::Bool(true));
+                match place {
+                    // It was at work all the time.
+                    Some(place) if holds_out => drop(self.dark.remove(place)),
+                    Some(place) => self.dark[place].2 = Some(until),
+                    None => {}
                 }
             }
             _ => {}
@@ -445,6 +462,31 @@ mod tests {
             .with(field::BOOT_S, 0.0);
         let verdict = judge(&[lost, back, truth(20)]);
         assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+    }
+
+    #[test]
+    fn what_a_meter_holds_out_is_owed_and_what_is_left_out_is_counted() {
+        let lost = |at_s| Event::new(at(at_s), "bench", EventKind::SupplyLost);
+        let back = |at_s| Event::new(at(at_s), "bench", EventKind::SupplyReturned);
+        let of_m = |event: Event| event.with(field::DEVICE, "m");
+        let held = [
+            of_m(lost(10)),
+            truth(10),
+            of_m(back(10)).with(field::BOOT_S, 0.0).with(field::HELD_OUT, true),
+        ];
+        let verdict = judge(&held);
+        assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+        assert!(verdict.why.contains("did not come: dip of m on l1 at 10 s"), "{}", verdict.why);
+        let reported = dip(10_000, "l1", "80.50", "0.1950");
+        let verdict = judge(&[&held[..], &[reported]].concat());
+        assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
+        let dark = [of_m(lost(10)), truth(10), of_m(back(12)).with(field::BOOT_S, 2.0)];
+        let verdict = judge(&[&dark[..], &[truth(30).with(field::IS_CERTAIN, false)]].concat());
+        assert_eq!(verdict.status, Status::Inconclusive);
+        let expected = "nothing happened of which there had to be an event report; not asked for: \
+                        1 dip of m (the supply below `supply_minimum` for longer than `hold_up`), \
+                        1 dip of m (uncertain)";
+        assert_eq!(verdict.why, expected);
     }
 
     #[test]

@@ -135,6 +135,8 @@ struct Outcome {
     others: u64,
     missing: Vec<(String, At)>,
     surplus: Vec<(String, At)>,
+    /// What there was and need not be reported, with the reason, and how often.
+    left_out: std::collections::BTreeMap<String, u64>,
     wrong: Vec<(String, At)>,
     /// So many may be missing all the same.
     may_lack: u64,
@@ -194,6 +196,15 @@ impl Outcome {
             measured: counts.join(", "),
             basis: format!("{} had to come", plural(self.wanted, what)),
         });
+        if !self.left_out.is_empty() && self.unreadable.is_none() {
+            let all = self.left_out.iter().map(|(what, count)| format!("{count} {what}"));
+            let shown: Vec<String> = all.take(SHOWN_MAX).collect();
+            append(&mut why, format_args!("; not asked for: {}", shown.join(", ")));
+            if self.left_out.len() > shown.len() {
+                let rest: u64 = self.left_out.values().skip(shown.len()).sum();
+                append(&mut why, format_args!(" and {rest} more"));
+            }
+        }
         let places = self.surplus.iter().chain(&self.wrong);
         let places = places.chain(self.missing.iter().filter(|_| lacks));
         let verdict = Verdict {
