@@ -8,7 +8,7 @@ use lastmeter_record::{GridRecord, file, sha256, write_number};
 use lastmeter_sim::Streams;
 use lastmeter_sim::grid::{Feeder, Kept, Recorder};
 use lastmeter_units::{SimDuration, SimTime};
-use lastmeter_waveform::comtrade::{self, DataKind, Revision};
+use lastmeter_waveform::comtrade::{self, DataKind, Origin, Revision};
 use lastmeter_waveform::{Channel, ChannelKind, DigitalChannel, Recording};
 
 /// Currents between which curves are written, amperes.
@@ -39,8 +39,16 @@ pub(crate) fn add(
         let place_name = where_it_is(feeder.network(), recorder.at);
         let (kept, left_out) = feeder.kept(place, streams).map_err(|why| failed(&why))?;
         for (number, kept) in (1..).zip(&kept) {
-            let recording = recording(recorder, kept, feeder.operations(), start);
-            let written = comtrade::write(&recording, DataKind::Float32, Revision::R2013);
+            let mut recording = recording(recorder, kept, feeder.operations(), start);
+            recording.nominal_hz = Some(feeder.network().frequency_hz);
+            let length = SimDuration::from_seconds_f64(recording.duration_s());
+            let origin = Origin {
+                station: &feeder.network().name,
+                device: &recorder.name,
+                trigger: trigger(feeder.operations(), (kept.from, length)).map(|it| start + it),
+            };
+            let (kind, revision) = (DataKind::Float32, Revision::R2013);
+            let written = comtrade::write_of(&recording, &origin, kind, revision);
             let written = written.map_err(|why| failed(&why))?;
             let name = format!("{}-{number}", recorder.name);
             let from = start + kept.from;
@@ -80,6 +88,16 @@ fn where_it_is(network: &Network, at: ProbeAt) -> String {
         }
     };
     place.replace('"', "\"\"")
+}
+
+/// The first thing that was done in an excerpt.
+fn trigger(
+    operations: &[Operation],
+    (from, length): (SimDuration, SimDuration),
+) -> Option<SimDuration> {
+    let mut done = operations.iter().filter(|it| it.deed.switches());
+    let first = done.find(|it| (from.0..from.0 + length.0).contains(&it.at_ns));
+    first.map(|it| SimDuration(it.at_ns))
 }
 
 /// An excerpt with what was done in it as digital channels.

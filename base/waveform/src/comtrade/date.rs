@@ -58,6 +58,11 @@ pub(super) fn stamp(date: &str, time: &str, revision: Revision) -> Option<Stamp>
 /// The two fields of a header's date line for an instant in UTC. Nanoseconds are written only in
 /// revision 2013 and only where the instant needs them.
 pub(super) fn write(instant: SimTime, revision: Revision) -> String {
+    write_in(instant, revision, in_nanoseconds(instant, revision))
+}
+
+/// The same with a given number of digits: all dates of a header tell the unit of its stamps.
+pub(super) fn write_in(instant: SimTime, revision: Revision, nanoseconds: bool) -> String {
     // `Timestamp` covers more than an i64 of nanoseconds, so the fallback is never taken.
     let timestamp = jiff::Timestamp::from_nanosecond(i128::from(instant.0)).unwrap_or_default();
     let civil = timestamp.to_zoned(jiff::tz::TimeZone::UTC).datetime();
@@ -69,11 +74,8 @@ pub(super) fn write(instant: SimTime, revision: Revision) -> String {
     };
     let (hour, minute, second) = (civil.hour(), civil.minute(), civil.second());
     let fraction = civil.subsec_nanosecond();
-    let fraction = if in_nanoseconds(instant, revision) {
-        format!("{fraction:09}")
-    } else {
-        format!("{:06}", fraction / 1000)
-    };
+    let fraction =
+        if nanoseconds { format!("{fraction:09}") } else { format!("{:06}", fraction / 1000) };
     format!("{date},{hour:02}:{minute:02}:{second:02}.{fraction}")
 }
 

@@ -32,7 +32,7 @@ pub use cff::read_cff;
 pub use error::ComtradeError;
 pub use kind::{DataKind, Revision, Written};
 pub(crate) use stream::Comtrade;
-pub use write::{WriteError, write};
+pub use write::{Origin, WriteError, write, write_of};
 
 use crate::recording::Recording;
 use crate::window::Window;

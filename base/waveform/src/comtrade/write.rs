@@ -3,7 +3,7 @@
 //! Terms: an *LSB* is the value of one step of an integer kind, `multiplier` in the header. Samples
 //! are written as primary values (ratio 1:1, flag P) in the channels' own units, in UTC. Integer
 //! kinds use the whole range for the largest sample of a channel, with an offset only where a
-//! channel never crosses zero; FLOAT32 is written as it is. Gaps are written as missing.
+//! channel never crosses zero; FLOAT32 is written as it is, with the range of its values. Gaps are written as missing.
 
 use std::fmt::Write as _;
 
@@ -58,12 +58,42 @@ pub enum WriteError {
     },
 }
 
+/// Where a recording is from, for its header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The station.
+    pub station: &'a str,
+    /// The recording device.
+    pub device: &'a str,
+    /// What made it record; none: the first sample.
+    pub trigger: Option<SimTime>,
+}
+
+impl Default for Origin<'_> {
+    fn default() -> Self {
+        Self { station: "lastmeter", device: "1", trigger: None }
+    }
+}
+
 /// Writes a recording.
 ///
 /// # Errors
 /// A [`WriteError`] if the recording has nothing to write, is uneven, or does not fit the kind.
 pub fn write(
     recording: &Recording,
+    kind: DataKind,
+    revision: Revision,
+) -> Result<Written, WriteError> {
+    write_of(recording, &Origin::default(), kind, revision)
+}
+
+/// Writes a recording of a known origin.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_of(
+    recording: &Recording,
+    origin: &Origin<'_>,
     kind: DataKind,
     revision: Revision,
 ) -> Result<Written, WriteError> {
@@ -97,7 +127,7 @@ pub fn write(
         })
         .collect();
     let clock = Clock::of(recording, revision, samples);
-    let cfg = header(recording, kind, revision, &codings, &clock);
+    let cfg = header((recording, origin), kind, revision, &codings, &clock);
     let dat = match kind {
         DataKind::Ascii => ascii(recording, &raw, &clock),
         _ => binary(recording, kind, &raw, &clock),
@@ -136,6 +166,8 @@ struct Coding {
     offset: f64,
     /// The largest raw number; 0 for FLOAT32, which is written as it is.
     largest: f64,
+    /// The least and the largest value of FLOAT32, as text.
+    range: String,
 }
 
 impl Coding {
@@ -153,7 +185,10 @@ impl Coding {
                 if finite().any(|sample| !(sample as f32).is_finite()) {
                     return Err(WriteError::OutOfRange { channel: quote(&channel.name) });
                 }
-                return Ok(Self { multiplier: 1.0, offset: 0.0, largest: 0.0 });
+                let (low, high) = if low <= high { (low as f32, high as f32) } else { (0.0, 0.0) };
+                // In all digits, so that none is beyond.
+                let range = format!("{:?},{:?}", f64::from(low), f64::from(high));
+                return Ok(Self { multiplier: 1.0, offset: 0.0, largest: 0.0, range });
             }
         };
         let offset = if low > 0.0 || high < 0.0 { low / 2.0 + high / 2.0 } else { 0.0 };
@@ -163,7 +198,7 @@ impl Coding {
         // A reach too small to divide is below every digit that could be written.
         let multiplier = if multiplier > 0.0 { multiplier } else { f64::MIN_POSITIVE };
         let offset = if offset.is_finite() { offset } else { 0.0 };
-        Ok(Self { multiplier, offset, largest })
+        Ok(Self { multiplier, offset, largest, range: String::new() })
     }
 
     fn raw(&self, sample: f64) -> Option<f64> {
@@ -217,7 +252,7 @@ fn clean(text: &str) -> String {
 
 /// The `.cfg` text.
 fn header(
-    recording: &Recording,
+    (recording, origin): (&Recording, &Origin<'_>),
     kind: DataKind,
     revision: Revision,
     codings: &[Coding],
@@ -231,13 +266,13 @@ fn header(
         Revision::R2013 => ",2013",
     };
     let mut lines = vec![
-        format!("lastmeter,1{year}"),
+        format!("{},{}{year}", clean(origin.station), clean(origin.device)),
         format!("{},{analogue}A,{digital}D", analogue + digital),
     ];
     for ((number, channel), coding) in (1..).zip(&recording.channels).zip(codings) {
         let (name, phase) = (clean(&channel.name), clean(&channel.phase));
         let range = match kind {
-            DataKind::Float32 => format!("{:?},{:?}", f32::MIN, f32::MAX),
+            DataKind::Float32 => coding.range.clone(),
             _ => format!("{},{}", -coding.largest, coding.largest),
         };
         let ratio = if old { "" } else { ",1,1,P" };
@@ -257,7 +292,9 @@ fn header(
     lines.push("1".to_owned());
     lines.push(format!("{},{}", recording.rate_hz, recording.samples()));
     let start = date::write(clock.start, revision);
-    lines.extend([start.clone(), start, kind.word().to_owned()]);
+    let trigger = |it: SimTime| date::write_in(it, revision, clock.nanoseconds);
+    let trigger = origin.trigger.map_or_else(|| start.clone(), trigger);
+    lines.extend([start, trigger, kind.word().to_owned()]);
     if !old {
         lines.push(clock.factor.to_string());
     }

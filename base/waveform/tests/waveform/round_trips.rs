@@ -3,7 +3,7 @@
 
 use lastmeter_units::SimTime;
 use lastmeter_waveform::comtrade::{
-    DataKind, Revision, WriteError, Written, read, read_cff, write,
+    DataKind, Origin, Revision, WriteError, Written, read, read_cff, write, write_of,
 };
 use lastmeter_waveform::spectrum::{self, Line, SpectrumChannel, SpectrumTable};
 use lastmeter_waveform::{Channel, ChannelKind, DigitalChannel, Gap, Recording};
@@ -214,4 +214,31 @@ fn what_cannot_be_written_says_why() {
     odd.channels[0].name = "a,b\nc".to_owned();
     let Written { cfg, dat } = write(&odd, DataKind::Binary, Revision::R1999).unwrap();
     assert_eq!(read(&cfg, &dat).unwrap().channels[0].name, "a b c");
+}
+
+#[test]
+fn a_header_tells_where_a_recording_is_from_and_the_range_of_its_values() {
+    let start = SimTime(1_800_000_000_000_100_000);
+    let recording = Recording {
+        start: Some(start),
+        rate_hz: 10_000.0,
+        nominal_hz: Some(50.0),
+        channels: vec![channel(0, vec![0.1, -3.25, 7.3]), channel(1, vec![2.0; 3])],
+        ..Recording::default()
+    };
+    let trigger = Some(SimTime(start.0 + 123_456));
+    let origin = Origin { station: "Mill street, east", device: "branch", trigger };
+    let written = write_of(&recording, &origin, DataKind::Float32, Revision::R2013).unwrap();
+    let text = String::from_utf8(written.cfg.clone()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "Mill street  east,branch,2013");
+    assert!(lines[2].ends_with(",0,-3.25,7.300000190734863,1,1,P"), "{}", lines[2]);
+    assert!(lines[3].ends_with(",0,2.0,2.0,1,1,P"), "{}", lines[3]);
+    assert_eq!(lines[4], "50");
+    // The trigger is later, with as many digits as the first sample, which tell the unit of stamps.
+    let [first, second] = [lines[7], lines[8]];
+    assert!(first.ends_with(".000100") && second.ends_with(".000223"), "{first} {second}");
+    let read = read(&written.cfg, &written.dat).unwrap();
+    assert_eq!((read.start, read.nominal_hz), (Some(start), Some(50.0)));
+    assert!(read.damage.is_empty() && read.notes.is_empty(), "{:?}", read.notes);
 }
