@@ -236,7 +236,7 @@ fn excerpt(
     let marks = &story.marks;
     let unsaid = marks.iter().map(|it| Mark { word: String::new(), ..*it }).collect();
     let waves_y = axis(format!("instantaneous in {shown}"), (-largest, largest));
-    let rms_y = axis(format!("RMS in {shown}"), (0.0, largest / std::f64::consts::SQRT_2));
+    let rms_y = axis(format!("RMS of 20 ms in {shown}"), (0.0, largest / std::f64::consts::SQRT_2));
     let curves = |x, y, all, marks, height| Curves { x, y, all, marks, labels: Vec::new(), height };
     let rms = curves(x("ms"), rms_y, values, marks.clone(), HEIGHTS.0).svg()?;
     let waves = curves(x("ms"), waves_y, waves, unsaid, HEIGHTS.1).svg()?;
@@ -280,7 +280,7 @@ fn sliding_rms(samples: &[f64], rate_hz: f64) -> Vec<(f64, f64)> {
     places
         .map(|from| {
             let square: f64 = samples[from..from + width].iter().map(|it| it * it).sum();
-            (from as f64 + 0.5 * width as f64, (square / width as f64).sqrt())
+            ((from + width) as f64, (square / width as f64).sqrt())
         })
         .collect()
 }
@@ -299,6 +299,10 @@ mod tests {
         assert_eq!(rms.len(), 91);
         assert!(rms.iter().all(|(_, value)| (value - 70.710_678).abs() < 1e-4));
         assert!(sliding_rms(&samples[..100], rate_hz).is_empty());
+        // It never shows what comes later.
+        let step: Vec<f64> = (0..2000).map(|k| if k < 1000 { 0.0 } else { 1.0 }).collect();
+        let rms = sliding_rms(&step, rate_hz);
+        assert!(rms.iter().all(|(sample, value)| (*value > 0.0) == (*sample > 1000.0)));
     }
 
     fn recording(channels: &[(&str, f64)]) -> Recording {
@@ -356,7 +360,7 @@ mod tests {
         assert!(caption.contains("switch F1, at its end fork; peak 16 kV"), "{caption}");
         assert!(caption.contains("zero throughout: all currents"), "{caption}");
         assert!(svg.contains("tree ignited") && svg.contains("F1 melted"));
-        assert!(!svg.contains("opened") && svg.contains("RMS in kV"));
+        assert!(!svg.contains("opened") && svg.contains("RMS of 20 ms in kV"));
         let csv = figures[0].csv.clone().unwrap();
         assert!(csv.starts_with("channel,time_ms,rms_v\nUA,-90,"), "{}", &csv[..40]);
         assert!(pictures[0].links.contains("href=\"waveforms/r-1.cfg\""));
