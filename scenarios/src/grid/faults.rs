@@ -131,12 +131,30 @@ const ONE_PICTURE: &str = "a picture shows one short circuit; ask for one with -
 
 const NONE_ASKED: &str = "it describes no faults; ask with --fault ag@NODE or --fault-sweep";
 
-/// Reads `KIND@NODE` or `KIND@LINE:SHARE`.
+/// `KIND@LINE:40m` as `KIND@LINE:SHARE` of the line's length; all else as it is.
+pub(super) fn in_shares(network: &Network, text: &str) -> String {
+    let share = || {
+        let (front, metres) = text.rsplit_once(':')?;
+        let metres: f64 = metres.strip_suffix('m')?.trim_end().parse().ok()?;
+        let (_, line) = front.split_once('@')?;
+        let length_m = network.lines[line_called(network, line)?].length_m?;
+        Some(format!("{front}:{}", metres / length_m))
+    };
+    share().unwrap_or_else(|| text.to_owned())
+}
+
+fn line_called(network: &Network, line: &str) -> Option<usize> {
+    let names = || network.lines.iter().map(|line| &*line.name);
+    names().position(|name| name == line).or_else(|| in_any_case(names(), line))
+}
+
+/// Reads `KIND@NODE`, `KIND@LINE:SHARE`, or `KIND@LINE:40m`.
 pub(super) fn fault(
     network: &Network,
     text: &str,
     impedance_ohm: Complex64,
 ) -> Result<Fault, String> {
+    let text = &*in_shares(network, text);
     let Some((kind, place)) = text.split_once('@') else {
         return Err(format!("`{text}` is no fault; expected KIND@NODE, or KIND@LINE:SHARE"));
     };
@@ -150,9 +168,7 @@ pub(super) fn fault(
     }
     let along = place.rsplit_once(':').and_then(|(line, share)| {
         let share: f64 = share.parse().ok()?;
-        let names = || network.lines.iter().map(|line| &*line.name);
-        let exact = names().position(|name| name == line);
-        let line = exact.or_else(|| in_any_case(names(), line))?;
+        let line = line_called(network, line)?;
         (0.0..=1.0).contains(&share).then_some(Location::Line { line: line as u32, share })
     });
     let location = along.ok_or_else(|| nowhere(network, place))?;

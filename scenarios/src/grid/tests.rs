@@ -440,3 +440,33 @@ fn a_table_that_cannot_be_followed_is_told_with_its_line() {
         assert!(try_grid(&asked).is_ok(), "{text:?}");
     }
 }
+
+#[test]
+fn events_are_at_places_whose_names_have_spaces_and_in_metres() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("street.toml");
+    let text = "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\n[[node]]\n\
+         name = \"house 7\"\n[[source]]\nname = \"the supply\"\nnode = \"bus\"\n\
+         short_circuit_power = \"10 MVA\"\n[[line]]\nname = \"branch cable\"\nfrom = \"bus\"\n\
+         to = \"house 7\"\nlength = \"120 m\"\nr1 = \"0.2 ohm/km\"\nx1 = \"0.1 ohm/km\"\n";
+    std::fs::write(&file, text).unwrap();
+    let played = |events: &[&str]| {
+        let mut asked = options(file.clone(), Format::Csv);
+        asked.transients.play = Some(std::time::Duration::from_millis(60));
+        asked.transients.events = events.iter().map(|it| (*it).to_owned()).collect();
+        asked.transients.watch = vec!["house 7".to_owned()];
+        try_grid(&asked)
+    };
+    let share = played(&["15ms fault bg@branch cable:0.25 0.1", "40ms clear bg@branch cable:0.25"]);
+    let share = share.unwrap();
+    let metres = ["15ms fault bg@branch cable:30m 0.1", "40ms clear bg@branch cable:30m"];
+    assert_eq!(played(&metres).unwrap(), share);
+    assert_ne!(played(&["15ms fault bg@branch cable:30m"]).unwrap(), share);
+    let house = played(&["15ms fault bg@house 7"]).unwrap();
+    assert_eq!(played(&["15ms fault bg@house 7 0"]).unwrap(), house);
+    played(&["15ms source the supply 0.9"]).unwrap();
+    let wrong = played(&["15ms fault bg@house 8"]).unwrap_err();
+    assert!(wrong.contains("did you mean `house 7`?"), "{wrong}");
+    let wrong = played(&["15ms fault bg@house 7 x"]).unwrap_err();
+    assert!(wrong.contains("`x` is no number from 0 on"), "{wrong}");
+}

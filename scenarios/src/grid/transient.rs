@@ -47,8 +47,9 @@ pub(super) fn answer(
     let before = flow::Options { phases: flow::Phases::All, ..*choices };
     let mut network = as_it_stands(&read.network, &before).map_err(|why| failed(&why))?;
     let mut events = Vec::new();
+    let whole = network.clone();
     for text in &options.transients.events {
-        events.push(event::read(&mut network, text).map_err(|why| failed(&why))?);
+        events.push(event::read(&mut network, &whole, text).map_err(|why| failed(&why))?);
     }
     let has_neutral = network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral));
     let asked = Asked { network: &network, events: &events, options, length, before: &before };

@@ -6,7 +6,7 @@ use lastmeter_grid::short_circuit::{Kind, Location, split};
 use lastmeter_grid::transient::{Action, FaultKind, Place, Pole};
 use lastmeter_params::nearest;
 
-use crate::grid::faults::{fault, in_any_case};
+use crate::grid::faults::{fault, in_any_case, in_shares};
 
 const VERBS: [&str; 5] = ["fault", "clear", "open", "close", "source"];
 
@@ -22,8 +22,8 @@ pub(super) struct Event {
     pub(super) fault: Option<(u32, NodeId, String)>,
 }
 
-/// Reads an event; a fault along a line divides it.
-pub(super) fn read(network: &mut Network, text: &str) -> Result<Event, String> {
+/// Reads an event; a fault along a line divides it, which is `whole` in the network before.
+pub(super) fn read(network: &mut Network, whole: &Network, text: &str) -> Result<Event, String> {
     let wrong = |why: String| format!("--event `{text}`: {why}");
     let words: Vec<&str> = text.split_whitespace().collect();
     // The unit may stand apart.
@@ -33,7 +33,23 @@ pub(super) fn read(network: &mut Network, text: &str) -> Result<Event, String> {
     };
     let (time, words) = words.split_at(begin);
     let time = time.join(" ");
-    let [verb, what, ref rest @ ..] = *words else { return Err(wrong(FORMS.to_owned())) };
+    let [verb, first, ref rest @ ..] = *words else { return Err(wrong(FORMS.to_owned())) };
+    // Names have spaces too, and some end with a number.
+    let is_place = |words: &[&str]| {
+        let text = in_shares(whole, &words.join(" "));
+        fault(whole, &text, Complex64::ZERO).is_ok()
+    };
+    let all = [&[first], rest].concat();
+    let has_figure = match (verb, all.split_last()) {
+        ("source", _) => true,
+        ("fault", Some((last, name))) => {
+            !is_place(&all) && (last.parse::<f64>().is_ok() || is_place(name))
+        }
+        _ => false,
+    };
+    let figures = if has_figure { rest.len().min(1) } else { 0 };
+    let (name, rest) = all.split_at(all.len() - figures);
+    let what = &*in_shares(whole, &name.join(" "));
     let at_s = crate::device::length(&time).map_err(|why| wrong(format!("`{time}`: {why}")))?;
     let at_s = at_s.as_secs_f64();
     let figure = |text: &str| {
@@ -86,16 +102,19 @@ pub(super) fn one_of<'a, I: Iterator<Item = &'a str>>(
     })
 }
 
+/// The node that an event before has put there.
+fn divided(network: &Network, text: &str) -> Option<NodeId> {
+    let (line, share) = text.split_once('@')?.1.rsplit_once(':')?;
+    network.node(&format!("{line} at {}", share.parse::<f64>().ok()?))
+}
+
 /// The node of `KIND@PLACE`, and a number that the same text always has.
 fn place(network: &mut Network, text: &str) -> Result<(u32, NodeId, Kind), String> {
     let id = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
     });
     // A line that an event before has divided is known by the node that divides it.
-    let divided = text.split_once('@').and_then(|(_, place)| place.rsplit_once(':'));
-    let name =
-        divided.and_then(|(line, share)| Some(format!("{line} at {}", share.parse::<f64>().ok()?)));
-    if let Some(node) = name.and_then(|name| network.node(&name)) {
+    if let Some(node) = divided(network, text) {
         let kind = text.split_once('@').map_or(text, |(kind, _)| kind).parse()?;
         return Ok((id, node, kind));
     }
