@@ -431,6 +431,10 @@ fn in_range(
     }
     let bound = |si: f64| dimension.display_like(written, si);
     let label = match (min.is_finite(), max.is_finite()) {
+        // An instant since the start; where it ends is told of those that are too late.
+        (true, _) if min == 0.0 && si < 0.0 && name == "at" && dimension == Dimension::Time => {
+            format!("this is before the start, expected {} or later", bound(0.0))
+        }
         (true, false) if min == 0.0 => "must not be negative".to_owned(),
         (true, false) => format!("at least {}", bound(min)),
         (false, _) => format!("at most {}", bound(max)),

@@ -383,6 +383,9 @@ impl Draft<'_> {
             calibration: plans.calibration.clone(),
             ..CheckContext::default()
         };
+        let duration = plans.duration();
+        let written = || self.values(&SCENARIO).and_then(|head| head.duration_opt("duration"));
+        let duration = duration.or_else(written);
         let planned_devices = self.planned_devices(references, devices);
         let planned = self.planned(references, plans.duration(), &planned_devices);
         for (row, of) in self.rows(&CHECK).iter().zip(&references.devices_of_check) {
@@ -423,6 +426,10 @@ impl Draft<'_> {
             grid::sees_motion(kind.entry.name, values, plans.grid.as_ref(), out);
             let built = |table: &Option<usize>| devices.get((*table)?)?.as_deref();
             grid::can_be_reported(kind.entry.name, values, tables.iter().map(built), out);
+            grid::is_in_time(kind.entry.name, values, duration, out);
+            let meant = of.iter().filter_map(|&device| references.devices.get(device));
+            let meant = meant.map(|(_, table)| devices.get(*table).and_then(|it| it.as_deref()));
+            grid::sees_supply(kind.entry.name, values, meant, out);
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
                 judging::can_be_judged(&Claim { row, of, demand }, planned, out);

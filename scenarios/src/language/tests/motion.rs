@@ -170,6 +170,42 @@ fn mistakes_of_a_network_in_motion_are_located() {
     assert!(found.contains("protective devices and recorders act between the steps"), "{found}");
 }
 
+#[test]
+fn mistakes_say_what_to_write_instead() {
+    let folder = Folder::new();
+    let at = |rest: &str| inject("1 min", rest);
+    let operated = |from: &str, to: &str| {
+        format!(
+            "[[check]]\nname = \"did\"\nkind = \"operated\"\nexpect = [{{ element = \
+             \"switch:*\", what = \"opened\", from = \"{from}\", to = \"{to}\" }}]\n"
+        )
+    };
+    let supply = |kind: &str| format!("[[check]]\nname = \"told\"\nkind = \"{kind}\"\n");
+    for (more, expected) in [
+        (
+            FUSE.replace("line:L1", "load:h1"),
+            "<\"load:h1\"> `load:h1` is no place of a device of kind `fuse-link`",
+        ),
+        (FUSE.replace("line:L1", "F1"), "expected `switch:NAME` or `line:NAME`"),
+        (FUSE.replace("line:L1", "L1"), "write `line:L1`"),
+        (at(&FAULT.replace("line:L1", "L1")), "write `line:L1`"),
+        (
+            FUSE.to_owned() + &FUSE.replace("\"F\"", "\"G\""),
+            "put this one into another switch, or in front of a line with `line:NAME`",
+        ),
+        (inject("-10 s", FAULT), "this is before the start, expected 0 s or later"),
+        (operated("9 min", "11 min"), "<\"11 min\"> `to` is 660 s, when the scenario is over"),
+        (operated("11 min", "12 min"), "<\"11 min\"> `from` is 660 s, when the scenario is over"),
+        (supply("last_gasp"), "<\"last_gasp\"> `last_gasp` is about meters that live on what"),
+        (supply("restored"), "no meter that this means has `hold_up`"),
+    ] {
+        let failure = folder.load(&moving(&more)).err().unwrap();
+        let found = format!("{}\n{failure:?}", folder.mistake(&moving(&more)));
+        assert!(found.replace("\\\"", "\"").contains(expected), "{found}\nnot {expected}");
+    }
+    folder.load(&moving(&operated("9 min", "10 min"))).unwrap();
+}
+
 const ARC: &str = "resistance = \"1 ohm\"\narc_voltage = \"40 V\"";
 
 #[test]

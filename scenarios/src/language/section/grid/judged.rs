@@ -3,11 +3,56 @@
 use lastmeter_devices::Device;
 use lastmeter_params::{Code, Diagnostics, Pattern, Values};
 use lastmeter_reports::check::WantedReports;
+use lastmeter_units::SimDuration;
 
 use super::feed::Grid;
 
 /// Checks that read what happens between steps.
 const OF_MOTION: [&str; 2] = ["operated", "unserved"];
+
+/// Checks of what only a meter tells that lives on what it measures.
+const OF_SUPPLY: [&str; 2] = ["last_gasp", "restored"];
+
+/// Reports a check of last gasps, or of returns, if none of these devices lives on its supply; what
+/// could not be made may do.
+pub(crate) fn sees_supply<'a>(
+    kind: &str,
+    values: &Values,
+    mut devices: impl Iterator<Item = Option<&'a dyn Device>>,
+    out: &mut Diagnostics,
+) {
+    if !OF_SUPPLY.contains(&kind)
+        || devices.any(|it| it.is_none_or(|device| device.supply().is_some()))
+    {
+        return;
+    }
+    let span =
+        if values.is_written("device") { values.span_of("device") } else { values.span_of("kind") };
+    let message = format!("`{kind}` is about meters that live on what they measure");
+    let help = "write `hold_up = \"500 ms\"` in the `[[device]]` of a meter".to_owned();
+    let label = "no meter that this means has `hold_up`";
+    out.report_with_help(Code::CANNOT_MEASURE, span, message, label, Some(help));
+}
+
+/// Reports operations that are expected after the end.
+pub(crate) fn is_in_time(
+    kind: &str,
+    values: &Values,
+    duration: Option<SimDuration>,
+    out: &mut Diagnostics,
+) {
+    let Some(duration) = duration.filter(|_| kind == "operated") else { return };
+    for expected in values.tables("expect") {
+        // What begins too late ends too late.
+        let late = ["from", "to"].into_iter().find(|it| expected.duration(it) > duration);
+        let Some(key) = late else { continue };
+        let at: SimDuration = expected.duration(key);
+        let (at_s, end_s) = (at.as_seconds_f64(), duration.as_seconds_f64());
+        let message = format!("`{key}` is {at_s} s, when the scenario is over");
+        let label = format!("the duration is {end_s} s");
+        out.report(Code::OUTSIDE_SCENARIO, expected.span_of(key), message, label);
+    }
+}
 
 /// Reports a check that would pass because nothing of what it judges is there: in a network that
 /// only steps nothing is recorded between steps, and an element that is not there does nothing.

@@ -28,7 +28,7 @@ pub(crate) use csv::turns_back;
 pub(crate) use feed::{Grid, grid, grid_sources};
 pub(crate) use fields::{GRID, GRID_DEFECT, GRID_LOAD};
 pub(crate) use inputs::is_into_grid;
-pub(crate) use judged::{can_be_reported, sees_motion};
+pub(crate) use judged::{can_be_reported, is_in_time, sees_motion, sees_supply};
 pub(crate) use protection::GRID_PROTECTION;
 pub(crate) use recorder::GRID_RECORDER;
 pub(crate) use rows::{other_separator, text_of};

@@ -284,7 +284,9 @@ impl Builder<'_, '_> {
         let (into, span) = (values.text("into"), values.span_of("into"));
         let Some(name) = into.strip_prefix("line:") else {
             let message = format!("`{into}` is no line");
-            self.out.report(Code::BAD_NAME, span, message, "expected `line:NAME`");
+            let is_called = self.network.lines.iter().any(|it| &*it.name == into);
+            let help = is_called.then(|| format!("write `line:{into}`"));
+            self.out.report_with_help(Code::BAD_NAME, span, message, "expected `line:NAME`", help);
             return None;
         };
         let line =

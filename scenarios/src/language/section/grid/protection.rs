@@ -24,6 +24,9 @@ const POINT: &[Field] = &[
     Field::required("time", SECONDS, "after which it melts, or has cleared"),
 ];
 
+/// What a device may be in, or in front of.
+const PLACES: [&str; 5] = ["switch:", "line:", "transformer:", "load:", "source:"];
+
 const CURVES: &[&str] = &[
     "standard-inverse",
     "very-inverse",
@@ -211,7 +214,23 @@ pub(super) fn protectors(
         if kind == ProtectionKind::Interface && !values.text("at").starts_with("load:") {
             continue;
         }
-        let Some(switch) = pieces.switch(values.text("at"), span, network, out) else { continue };
+        let at = values.text("at");
+        let has_place = PLACES.iter().any(|it| at.starts_with(it));
+        if kind != ProtectionKind::Interface && !has_place {
+            let noun = kind.entry().name;
+            let message = format!("`{at}` is no place of a device of kind `{noun}`");
+            let label = "expected `switch:NAME`, `line:NAME` or another place of a device";
+            let is_switch = network.switches.iter().any(|own| &*own.name == at);
+            let is_line = network.lines.iter().any(|own| &*own.name == at);
+            let help = match (is_switch, is_line) {
+                (true, _) => Some(format!("write `switch:{at}`")),
+                (_, true) => Some(format!("write `line:{at}`")),
+                _ => None,
+            };
+            out.report_with_help(Code::BAD_NAME, span, message, label, help);
+            continue;
+        }
+        let Some(switch) = pieces.switch(at, span, network, out) else { continue };
         let name = format!("{}:{}", kind.entry().name, values.text("name"));
         if made.iter().any(|it| *it.name == *name) {
             let message = format!("there is already a protective device named `{name}`");
@@ -221,7 +240,9 @@ pub(super) fn protectors(
         has_an_effect(kind, values, out);
         if let Some(other) = made.iter().find(|it| it.switch == switch) {
             let message = format!("`{}` is there already", other.name);
-            out.report(Code::DOES_NOT_FIT, span, message, "expected one device at each place");
+            let help = "put this one into another switch, or in front of a line with `line:NAME`";
+            let label = "expected one device at each place";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
             continue;
         }
         match built((kind, load), values, network.frequency_hz) {
