@@ -367,7 +367,8 @@ fn a_fuse_that_melts_between_waves_is_blown_at_the_zero_of_its_current() {
         let zero = current.windows(2).position(|it| (it[0] < 0.0) != (it[1] < 0.0)).unwrap();
         let zero_ns = from_ns + (at_s[zero] * 1e9).round() as i64;
         let blown = played.when("fuse:q0", Deed::Blown);
-        assert!((blown - zero_ns).abs() <= 2 * STEP_NS, "{melted} {blown} {zero_ns}");
+        // What was switched is damped for three steps.
+        assert!((blown - zero_ns).abs() <= 5 * STEP_NS, "{melted} {blown} {zero_ns}");
         // Without waves both are one instant.
         let played = play(Resolution::Phasors, events, slow_fuse(square_time, None));
         assert_eq!(played.when("fuse:q0", Deed::Melted), played.when("fuse:q0", Deed::Blown));
