@@ -310,8 +310,11 @@ mod tests {
 
     /// A matrix of blocks of two, and the same one written down densely.
     fn case(nodes: usize, pairs: &[(u32, u32)]) -> Case {
-        let mut next = figures();
-        let symbolic = Symbolic::new(nodes, pairs);
+        case_of(Symbolic::new(nodes, pairs), pairs)
+    }
+
+    fn case_of(symbolic: Symbolic, pairs: &[(u32, u32)]) -> Case {
+        let (mut next, nodes) = (figures(), symbolic.nodes());
         let mut matrix = Matrix::new(&symbolic);
         let mut dense = Dense::zeros(2 * nodes, 2 * nodes);
         let mut put = |into: &mut Block<2>, a: u32, b: u32, value: Block<2>| {
@@ -353,7 +356,13 @@ mod tests {
 
     #[test]
     fn solves_what_a_dense_solver_solves() {
-        let Case { symbolic, mut matrix, dense } = case(30, &pairs_of_a_mesh());
+        let pairs = pairs_of_a_mesh();
+        solves_as_a_dense_solver(case(30, &pairs));
+        solves_as_a_dense_solver(case_of(Symbolic::for_many_solutions(30, &pairs), &pairs));
+    }
+
+    fn solves_as_a_dense_solver(case: Case) {
+        let Case { symbolic, mut matrix, dense } = case;
         matrix.factor(&symbolic).unwrap();
         let mut next = figures();
         let mut x: Vec<Column<2>> = (0..30).map(|_| [next(), next()]).collect();
@@ -412,6 +421,7 @@ mod tests {
     fn trees_have_no_fill_and_a_singular_block_is_reported() {
         let pairs: Vec<(u32, u32)> = (1..1000_u32).map(|node| (node, node * 7919 % node)).collect();
         assert_eq!(Symbolic::new(1000, &pairs).entries(), 999);
+        assert_eq!(Symbolic::for_many_solutions(1000, &pairs).entries(), 999);
 
         let Case { symbolic, mut matrix, .. } = case(30, &[(3, 4)]);
         *matrix.diagonal_mut(&symbolic, 17) = zero();

@@ -179,14 +179,17 @@ impl Quotient {
 
 /// The pattern of the factors when nodes are eliminated in this order, or in one that fills in the
 /// same and keeps what belongs together close together.
-fn factor_pattern(graph: &Graph, order: &[u32]) -> Symbolic {
+fn factor_pattern(graph: &Graph, order: &[u32], arranged: Arranged) -> Symbolic {
     let nodes = graph.nodes();
     let mut rank = vec![0_u32; nodes];
     for (at, &node) in order.iter().enumerate() {
         rank[node as usize] = at as u32;
     }
     let parent = elimination_tree(graph, order, &rank);
-    let after = post_order(&parent);
+    let mut after = post_order(&parent);
+    if arranged == Arranged::ByLevels {
+        sort_by_levels(&mut after, &parent);
+    }
     let mut row_of = vec![0_u32; nodes];
     let mut node_of = vec![0_u32; nodes];
     for (row, &at) in after.iter().enumerate() {
@@ -281,6 +284,27 @@ fn post_order(parent: &[u32]) -> Vec<u32> {
     order
 }
 
+/// How rows that do not depend on each other are arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arranged {
+    /// Subtree by subtree.
+    ByBranches,
+    /// All that are equally far from the last row of their tree, the farthest first. A solution is
+    /// a chain of small products along each branch; side by side, those of many branches are
+    /// calculated at once.
+    ByLevels,
+}
+
+/// Puts a post-order into that of the levels, each of them in the order that it had.
+fn sort_by_levels(order: &mut [u32], parent: &[u32]) {
+    let mut level = vec![0_u32; parent.len()];
+    for &at in order.iter().rev() {
+        let above = parent[at as usize];
+        level[at as usize] = if above == NONE { 0 } else { level[above as usize] + 1 };
+    }
+    order.sort_by_key(|&at| std::cmp::Reverse(level[at as usize]));
+}
+
 /// The pattern of a matrix and of its factors.
 #[derive(Clone, Debug)]
 pub struct Symbolic {
@@ -300,8 +324,17 @@ pub(super) const DIAGONAL: u32 = u32::MAX;
 impl Symbolic {
     /// For nodes `0..nodes` of which these pairs have entries beside the diagonal.
     pub fn new(nodes: usize, pairs: &[(u32, u32)]) -> Self {
+        Self::arranged(nodes, pairs, Arranged::ByBranches)
+    }
+
+    /// The same with the rows arranged for many solutions by real numbers.
+    pub fn for_many_solutions(nodes: usize, pairs: &[(u32, u32)]) -> Self {
+        Self::arranged(nodes, pairs, Arranged::ByLevels)
+    }
+
+    fn arranged(nodes: usize, pairs: &[(u32, u32)], arranged: Arranged) -> Self {
         let graph = Graph::new(nodes, pairs.to_vec());
-        let mut symbolic = factor_pattern(&graph, &minimum_degree(&graph));
+        let mut symbolic = factor_pattern(&graph, &minimum_degree(&graph), arranged);
         symbolic.pairs = pairs
             .iter()
             .map(|&(a, b)| {

@@ -593,7 +593,7 @@ impl<const N: usize> Gathered<N> {
 
     fn made(mut self, names: Names) -> Transient<N> {
         let pairs = self.pairs();
-        let symbolic = Symbolic::new(self.nodes, &pairs);
+        let symbolic = Symbolic::for_many_solutions(self.nodes, &pairs);
         for it in self.series.iter_mut().filter(|it| it.from != NONE) {
             let pair = (it.from.min(it.to), it.from.max(it.to));
             it.pair = pairs.binary_search(&pair).unwrap_or_default();
