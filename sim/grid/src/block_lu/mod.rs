@@ -5,8 +5,10 @@
 //! a block rows are exchanged for pivots, blocks keep the order that makes the least fill; on a
 //! tree there is none, and everything takes time in proportion to the nodes.
 
+mod beside;
 mod order;
 
+pub use beside::{Beside, End, MOST};
 use order::DIAGONAL;
 pub use order::{Contributors, Symbolic};
 
@@ -119,7 +121,7 @@ impl<const N: usize, T: Scalar> Matrix<N, T> {
 
     /// Solves for the right-hand side `x`, in place, by the factors. `work` is any room.
     pub fn solve(&self, symbolic: &Symbolic, x: &mut [Column<N, T>], work: &mut Vec<Column<N, T>>) {
-        solve(self, symbolic, x, work);
+        solve(self, symbolic, x, work, |_| ());
     }
 
     /// The part of the inverse that the factors have entries for (Takahashi, Fagan and Chen 1973),
@@ -167,6 +169,21 @@ impl<const N: usize, T: Scalar> Matrix<N, T> {
 }
 
 impl<const N: usize> Matrix<N, f64> {
+    /// [`Self::solve`] with what is kept beside the factors.
+    pub fn solve_with(
+        &self,
+        symbolic: &Symbolic,
+        beside: &Beside<N>,
+        x: &mut [Column<N, f64>],
+        work: &mut Vec<Column<N, f64>>,
+    ) {
+        if beside.is_empty() {
+            self.solve(symbolic, x, work);
+        } else {
+            solve(self, symbolic, x, work, |work| beside.correct(work));
+        }
+    }
+
     /// Whether the determinant of what was factored is below zero.
     pub fn determinant_is_negative(&self) -> bool {
         // Its blocks on the diagonal are exchanged row for row within themselves only.
@@ -257,6 +274,7 @@ fn solve<const N: usize, T: Scalar>(
     symbolic: &Symbolic,
     x: &mut [Column<N, T>],
     work: &mut Vec<Column<N, T>>,
+    half_way: impl FnOnce(&mut [Column<N, T>]),
 ) {
     work.clear();
     work.resize(symbolic.nodes(), [T::ZERO; N]);
@@ -270,6 +288,7 @@ fn solve<const N: usize, T: Scalar>(
             sub_apply(&mut work[target], &matrix.lower[entry], &value);
         }
     }
+    half_way(work);
     for row in (0..symbolic.nodes()).rev() {
         let mut value = work[row];
         for entry in symbolic.range(row) {

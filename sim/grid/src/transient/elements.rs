@@ -7,7 +7,7 @@ use num_complex::Complex64;
 use super::nonlinear::Bend;
 use super::{Rule, Transient};
 use crate::block::{Block, Column, Scalar, apply};
-use crate::block_lu::{Matrix, Symbolic};
+use crate::block_lu::{End, Matrix, Symbolic};
 use crate::topology::NONE;
 
 /// Coupled branches between two nodes, wire by wire: a resistance and an inductance in series.
@@ -48,15 +48,8 @@ pub(super) struct Capacitor<const N: usize> {
 /// Where a single branch is connected, with which turns: what is not listed is earth.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Taps {
-    at: [Tap; 4],
+    at: [End; 4],
     count: u8,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Tap {
-    node: u32,
-    wire: u8,
-    turns: f64,
 }
 
 /// A single branch: a resistance and an inductance in series; windings of a limb are one.
@@ -82,15 +75,29 @@ pub(super) struct Conductance {
     pub(super) is_closed: bool,
     /// The branch that has it beyond its bounds, and its own law.
     pub(super) bend: Option<usize>,
+    /// What the factors of the matrix have of it, if it is switched.
+    pub(super) factored_siemens: f64,
 }
 
 impl Conductance {
     pub(super) const fn fixed(taps: Taps, siemens: f64) -> Self {
-        Self { taps, siemens, is_switched: false, is_closed: true, bend: None }
+        let (bend, factored_siemens) = (None, 0.0);
+        Self { taps, siemens, is_switched: false, is_closed: true, bend, factored_siemens }
     }
 
     pub(super) const fn switched(taps: Taps, siemens: f64, is_closed: bool) -> Self {
-        Self { taps, siemens, is_switched: true, is_closed, bend: None }
+        let (bend, factored_siemens) = (None, 0.0);
+        Self { taps, siemens, is_switched: true, is_closed, bend, factored_siemens }
+    }
+
+    /// What it is as it stands.
+    pub(super) const fn present_siemens(&self) -> f64 {
+        if self.is_closed { self.siemens } else { 0.0 }
+    }
+
+    /// What the factors lack of it.
+    pub(super) const fn lacking_siemens(&self) -> f64 {
+        self.present_siemens() - self.factored_siemens
     }
 
     pub(super) const fn bent(self, bend: usize) -> Self {
@@ -151,7 +158,7 @@ impl Taps {
     /// Adds one; there are four at most, and any more are left out.
     pub(super) fn add(&mut self, node: u32, wire: usize, turns: f64) {
         if let Some(tap) = self.at.get_mut(usize::from(self.count)) {
-            *tap = Tap { node, wire: wire as u8, turns };
+            *tap = End { node, wire: wire as u8, turns };
             self.count += 1;
         }
     }
@@ -166,7 +173,7 @@ impl Taps {
         taps
     }
 
-    fn as_slice(&self) -> &[Tap] {
+    pub(super) fn as_slice(&self) -> &[End] {
         &self.at[..usize::from(self.count)]
     }
 
@@ -181,13 +188,13 @@ impl Taps {
     /// The voltage across it.
     #[inline]
     pub(super) fn across<const N: usize>(&self, voltage_v: &[Column<N, f64>]) -> f64 {
-        let of = |tap: &Tap| tap.turns * voltage_v[tap.node as usize][usize::from(tap.wire)];
+        let of = |tap: &End| tap.turns * voltage_v[tap.node as usize][usize::from(tap.wire)];
         self.as_slice().iter().map(of).sum()
     }
 
     /// The voltage across it as a phasor.
     pub(super) fn phasor_across<const N: usize>(&self, voltage_v: &[Column<N>]) -> Complex64 {
-        let of = |tap: &Tap| voltage_v[tap.node as usize][usize::from(tap.wire)] * tap.turns;
+        let of = |tap: &End| voltage_v[tap.node as usize][usize::from(tap.wire)] * tap.turns;
         self.as_slice().iter().map(of).sum()
     }
 

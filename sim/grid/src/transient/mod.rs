@@ -33,7 +33,7 @@ pub use phasors::Phasors;
 pub use switching::{Action, FaultKind, Place, Pole};
 
 use crate::block::Column;
-use crate::block_lu::{Contributors, Matrix, Symbolic};
+use crate::block_lu::{Beside, Contributors, MOST, Matrix, Symbolic};
 use crate::network::{Network, NodeId, Wire};
 use elements::{Capacitor, Coil, Conductance, Emf, Series};
 
@@ -47,8 +47,12 @@ pub struct Transient<const N: usize> {
     contributors: Contributors,
     /// Of everything that is not switched.
     fixed: Matrix<N, f64>,
-    /// Factored, as the switches stand.
+    /// Factored, as the switches stood.
     matrix: Matrix<N, f64>,
+    /// What was switched since, where that is little.
+    beside: Beside<N>,
+    /// The conductances of it.
+    unfactored: Vec<usize>,
     voltage_v: Vec<Column<N, f64>>,
     right: Vec<Column<N, f64>>,
     work: Vec<Column<N, f64>>,
@@ -184,7 +188,8 @@ impl<const N: usize> Transient<N> {
         let before = self.energy.is_some().then(|| self.flows_now());
         self.sources_at(sources_s);
         self.gather(rule);
-        self.matrix.solve(&self.symbolic, &mut self.right, &mut self.work);
+        let Self { matrix, symbolic, beside, right, work, .. } = self;
+        matrix.solve_with(symbolic, beside, right, work);
         std::mem::swap(&mut self.voltage_v, &mut self.right);
         self.take_voltages();
         let length_s = until_s - self.time_s;
@@ -197,29 +202,88 @@ impl<const N: usize> Transient<N> {
     /// Factors the matrix for the switches as they stand.
     fn refactor(&mut self) -> Result<(), TransientError> {
         self.matrix.clone_from(&self.fixed);
-        let switched = self.switched.iter().map(|at| &self.conductances[*at]);
-        for it in switched.filter(|it| it.is_closed) {
-            it.taps.stamp(&mut self.matrix, &self.symbolic, it.siemens, |_| true);
+        self.beside.forget();
+        self.unfactored.clear();
+        for &at in &self.switched {
+            let it = &mut self.conductances[at];
+            it.factored_siemens = it.present_siemens();
+            if it.is_closed {
+                it.taps.stamp(&mut self.matrix, &self.symbolic, it.siemens, |_| true);
+            }
         }
         self.factored += 1;
         let factored = self.matrix.factor(&self.symbolic);
         factored.map_err(|it| TransientError::Singular(self.names.of_node(it.0)))
     }
 
-    /// The same where only these conductances have changed since: what depends on them is factored
-    /// again.
+    /// The same where only these conductances have changed since. Few that were added at one place
+    /// are kept beside the factors; else what depends on them is factored again.
     fn refactor_changed(&mut self, changed: &[usize]) -> Result<(), TransientError> {
-        let taps = changed.iter().filter_map(|it| self.conductances.get(*it)).map(|it| it.taps);
-        let nodes: Vec<u32> = taps.flat_map(|taps| taps.nodes().collect::<Vec<_>>()).collect();
-        let rows = self.symbolic.rows_above(nodes.into_iter());
+        self.factored += 1;
+        for at in changed {
+            if !self.unfactored.contains(at) {
+                self.unfactored.push(*at);
+            }
+        }
+        self.unfactored.retain(|at| self.conductances[*at].lacking_siemens() != 0.0);
+        if self.keep_beside()? {
+            return Ok(());
+        }
+        self.beside.restore(&self.symbolic, &mut self.matrix);
+        self.beside.forget();
+        let nodes = self.unfactored.iter().flat_map(|at| self.conductances[*at].taps.nodes());
+        let rows = self.symbolic.rows_above(nodes);
+        let factored = self.factor_rows(&rows);
+        for &at in &self.unfactored {
+            let it = &mut self.conductances[at];
+            // What could not be factored is not known.
+            it.factored_siemens = if factored.is_ok() { it.present_siemens() } else { f64::NAN };
+        }
+        if factored.is_ok() {
+            self.unfactored.clear();
+        }
+        factored
+    }
+
+    /// Whether what the factors lack could be kept beside them.
+    fn keep_beside(&mut self) -> Result<bool, TransientError> {
+        let lacking = self.unfactored.iter().map(|at| &self.conductances[*at]);
+        let lowest = |taps: &elements::Taps| {
+            taps.nodes().map(|node| self.symbolic.holder(node, node)).min()
+        };
+        let Some(row) = lacking.clone().map(|it| lowest(&it.taps)).next() else {
+            self.beside.restore(&self.symbolic, &mut self.matrix);
+            return Ok(true);
+        };
+        let is_possible = |it: &Conductance| {
+            let siemens = it.lacking_siemens();
+            siemens > 0.0 && siemens.is_finite() && lowest(&it.taps) == row
+        };
+        let Some(row) = row.filter(|_| lacking.len() <= MOST && lacking.clone().all(is_possible))
+        else {
+            return Ok(false);
+        };
+        if self.beside.row() != Some(row) {
+            self.beside.restore(&self.symbolic, &mut self.matrix);
+            self.beside.begin(&self.symbolic, &self.matrix, row);
+        }
+        let all = lacking.map(|it| (it.taps.as_slice(), it.lacking_siemens()));
+        if !self.beside.keep(&self.symbolic, &self.matrix, all) {
+            return Ok(false);
+        }
+        self.factor_rows(&[row])?;
+        Ok(true)
+    }
+
+    /// Factors rows as the switches stand.
+    fn factor_rows(&mut self, rows: &[u32]) -> Result<(), TransientError> {
+        self.matrix.reload(&self.symbolic, &self.fixed, rows);
         let is_touched = |holder: u32| rows.binary_search(&holder).is_ok();
-        self.matrix.reload(&self.symbolic, &self.fixed, &rows);
         let switched = self.switched.iter().map(|at| &self.conductances[*at]);
         for it in switched.filter(|it| it.is_closed) {
             it.taps.stamp(&mut self.matrix, &self.symbolic, it.siemens, is_touched);
         }
-        self.factored += 1;
-        let factored = self.matrix.factor_rows(&self.symbolic, &self.contributors, &rows);
+        let factored = self.matrix.factor_rows(&self.symbolic, &self.contributors, rows);
         factored.map_err(|it| TransientError::Singular(self.names.of_node(it.0)))
     }
 }
