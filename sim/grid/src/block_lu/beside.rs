@@ -281,10 +281,129 @@ fn in_row_and_above<const N: usize>(
     right: &[Column<N, f64>],
     left: &[Column<N, f64>],
 ) -> (f64, f64) {
-    let mut of = right.iter().zip(left).map(|(right, left)| -> Column<N, f64> {
-        std::array::from_fn(|k| right[k] * left[k])
-    });
+    let mut of = right
+        .iter()
+        .zip(left)
+        .map(|(right, left)| -> Column<N, f64> { std::array::from_fn(|k| right[k] * left[k]) });
     let own = of.next().unwrap_or([0.0; N]);
     let above = of.fold([0.0; N], |sum, it| std::array::from_fn(|k| sum[k] + it[k]));
     (own.iter().sum(), above.iter().sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAIRS: [(u32, u32); 9] =
+        [(0, 1), (1, 2), (2, 3), (3, 0), (3, 4), (4, 5), (2, 6), (6, 7), (7, 2)];
+    const NODES: u32 = 8;
+
+    /// A matrix without any symmetry in its figures.
+    fn plain(symbolic: &Symbolic) -> Matrix<2, f64> {
+        let mut matrix = Matrix::new(symbolic);
+        let figure = |at: u32| f64::from(at * 7919 % 101) / 101.0 - 0.4;
+        for node in 0..NODES {
+            *matrix.diagonal_mut(symbolic, node) =
+                [[4.0 + figure(node), figure(node + 1)], [figure(node + 2), 5.0]];
+        }
+        for (pair, _) in PAIRS.iter().enumerate() {
+            let at = 10 * pair as u32;
+            let (one, other) = matrix.pair_mut(symbolic, pair).unwrap();
+            *one = [[figure(at), figure(at + 1)], [figure(at + 2), figure(at + 3)]];
+            *other = [[figure(at + 4), figure(at + 5)], [figure(at + 6), figure(at + 7)]];
+        }
+        matrix
+    }
+
+    fn add(matrix: &mut Matrix<2, f64>, symbolic: &Symbolic, (ends, siemens): (&[End], f64)) {
+        for one in ends {
+            for other in ends {
+                let block = matrix.block_mut(symbolic, one.node, other.node).unwrap();
+                block[usize::from(one.wire)][usize::from(other.wire)] +=
+                    siemens * one.turns * other.turns;
+            }
+        }
+    }
+
+    const fn end(node: u32, wire: u8, turns: f64) -> End {
+        End { node, wire, turns }
+    }
+
+    /// All conductances from wire to earth and from wire to wire, and along each pair.
+    fn places() -> Vec<Vec<Vec<End>>> {
+        let at = |node| {
+            let (a, b) = (end(node, 0, 1.0), end(node, 1, 1.0));
+            vec![vec![a], vec![b], vec![a, end(node, 1, -1.0)]]
+        };
+        let along = PAIRS.map(|(one, other)| {
+            let pole = |wire| vec![end(one, wire, 1.0), end(other, wire, -1.5)];
+            vec![pole(0), pole(1)]
+        });
+        (0..NODES).map(at).chain(along).collect()
+    }
+
+    #[test]
+    fn solutions_are_those_of_the_whole_and_the_factors_come_back() {
+        for symbolic in
+            [Symbolic::new(8, &PAIRS), Symbolic::for_many_solutions(NODES as usize, &PAIRS)]
+        {
+            let (plain, contributors) = (plain(&symbolic), symbolic.contributors());
+            let mut factored = plain.clone();
+            factored.factor(&symbolic).unwrap();
+            let (mut matrix, mut beside) = (factored.clone(), Beside::default());
+            for place in places() {
+                let nodes = place[0].iter().map(|it| symbolic.holder(it.node, it.node));
+                let row = nodes.min().unwrap();
+                beside.restore(&symbolic, &mut matrix);
+                beside.begin(&symbolic, &matrix, row);
+                // What is large between two wires costs the whole its digits.
+                let large = if place[0].len() == 1 { 1e9 } else { 1e3 };
+                for (count, siemens) in [(1, 0.3), (place.len(), 7.0), (1, large), (1, 2.0)] {
+                    let all = place[..count].iter().map(|ends| (ends.as_slice(), siemens));
+                    assert!(beside.keep(&symbolic, &matrix, all.clone()));
+                    let mut whole = plain.clone();
+                    all.for_each(|it| add(&mut whole, &symbolic, it));
+                    matrix.reload(&symbolic, &whole, &[row]);
+                    matrix.factor_rows(&symbolic, &contributors, &[row]).unwrap();
+                    whole.factor(&symbolic).unwrap();
+                    let x: Vec<Column<2, f64>> =
+                        (0..NODES).map(|it| [f64::from(it) - 3.0, 2.0]).collect();
+                    let (mut own, mut other, mut work) = (x.clone(), x, Vec::new());
+                    matrix.solve_with(&symbolic, &beside, &mut own, &mut work);
+                    whole.solve(&symbolic, &mut other, &mut work);
+                    for (own, other) in own.iter().flatten().zip(other.iter().flatten()) {
+                        assert!((own - other).abs() < 1e-11, "{place:?} {own} {other}");
+                    }
+                }
+            }
+            beside.restore(&symbolic, &mut matrix);
+            assert!(beside.is_empty());
+            assert!(matrix.diagonal == factored.diagonal, "as before, bit by bit");
+            assert!(matrix.lower == factored.lower && matrix.upper == factored.upper);
+        }
+    }
+
+    #[test]
+    fn too_many_are_refused_and_what_would_cost_digits() {
+        let symbolic = Symbolic::new(2, &[(0, 1)]);
+        let mut matrix = Matrix::<1, f64>::new(&symbolic);
+        // An island with next to nothing to earth.
+        for node in 0..2 {
+            *matrix.diagonal_mut(&symbolic, node) = [[1.0 + 1e-9]];
+        }
+        let (one, other) = matrix.pair_mut(&symbolic, 0).unwrap();
+        (*one, *other) = ([[-1.0]], [[-1.0]]);
+        matrix.factor(&symbolic).unwrap();
+        let mut beside = Beside::default();
+        let node = u32::from(symbolic.holder(1, 1) == 0);
+        beside.begin(&symbolic, &matrix, 0);
+        let ends = [end(node, 0, 1.0)];
+        let mut keep = |count: usize, siemens: f64| {
+            beside.keep(&symbolic, &matrix, vec![(&ends[..], siemens); count].into_iter())
+        };
+        assert!(keep(1, 1e-6));
+        assert!(!keep(1, 1.0), "it would leave 7 digits");
+        assert!(!keep(MOST + 1, 1e-9));
+        assert!(!keep(1, f64::NAN));
+    }
 }

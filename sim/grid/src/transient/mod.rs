@@ -248,9 +248,8 @@ impl<const N: usize> Transient<N> {
     /// Whether what the factors lack could be kept beside them.
     fn keep_beside(&mut self) -> Result<bool, TransientError> {
         let lacking = self.unfactored.iter().map(|at| &self.conductances[*at]);
-        let lowest = |taps: &elements::Taps| {
-            taps.nodes().map(|node| self.symbolic.holder(node, node)).min()
-        };
+        let lowest =
+            |taps: &elements::Taps| taps.nodes().map(|node| self.symbolic.holder(node, node)).min();
         let Some(row) = lacking.clone().map(|it| lowest(&it.taps)).next() else {
             self.beside.restore(&self.symbolic, &mut self.matrix);
             return Ok(true);

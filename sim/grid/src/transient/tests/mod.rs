@@ -1,6 +1,7 @@
 //! Against closed forms, the power flow and the short-circuit engine.
 
 mod arcs;
+mod beside;
 mod closed_forms;
 mod earthing;
 mod engines;
