@@ -17,7 +17,8 @@ pub const MOST: usize = 4;
 /// So many vectors are kept for conductances that come back.
 const KNOWN: usize = 8;
 
-/// By how much the rows above may become stiffer: so many digits are lost.
+/// By how much the rows above may become stiffer, and how close to each other vectors may be: so
+/// many digits are lost.
 const GROWTH_MAX: f64 = 1e4;
 
 /// An end of a conductance, with the turns of a winding.
@@ -169,7 +170,15 @@ impl<const N: usize> Beside<N> {
         };
         let each = (0..count).flat_map(|i| (0..count).map(move |j| (i, j)));
         let growth: f64 = each.map(|(i, j)| admitted[i][j] * whole[j][i]).sum();
-        if !(0.0..=GROWTH_MAX).contains(&growth) {
+        // What one of them does the others do nearly, as in a delta without resistance; what each
+        // of them carries is then a small difference. Infinite if they do the same.
+        let depends = |own: &Block<MOST, f64>, inverse: &Block<MOST, f64>| {
+            (0..count).any(|i| (own[i][i] * inverse[i][i]).abs() > GROWTH_MAX)
+        };
+        if !(0.0..=GROWTH_MAX).contains(&growth)
+            || depends(&own, &admitted)
+            || depends(&whole, &through)
+        {
             return false;
         }
         (self.through, self.count) = (through, count);
@@ -405,5 +414,18 @@ mod tests {
         assert!(!keep(1, 1.0), "it would leave 7 digits");
         assert!(!keep(MOST + 1, 1e-9));
         assert!(!keep(1, f64::NAN));
+
+        // Two in the same place carry what one does; each of them half if neither is large.
+        let mut matrix = Matrix::<1, f64>::new(&symbolic);
+        for node in 0..2 {
+            *matrix.diagonal_mut(&symbolic, node) = [[2.0]];
+        }
+        matrix.factor(&symbolic).unwrap();
+        beside.begin(&symbolic, &matrix, 0);
+        let mut keep = |count: usize, siemens: f64| {
+            beside.keep(&symbolic, &matrix, vec![(&ends[..], siemens); count].into_iter())
+        };
+        assert!(keep(1, 1e9) && keep(2, 1e3));
+        assert!(!keep(2, 1e9), "it would leave 7 digits");
     }
 }
