@@ -144,7 +144,7 @@ const EXACT: Differences =
 
 /// Beside a closed switch, of 1e7 S, what is stamped there loses 8 digits on either way, and does
 /// so before any fault: currents do not balance by 7.1e-6 V then, and by 9.7e-6 V on one way and
-/// 1.1e-5 V on the other at most with one. Both ways differ by less, 1.3e-6 V.
+/// 1.1e-5 V on the other at most with one. Both ways differ by less, 1.4e-6 V.
 const BESIDE_SWITCH: Differences =
     Differences { time_s: 1e-12, voltage_v: 5e-6, current: 1e-7, kept_v: 2e-5, factored_v: 0.0 };
 
