@@ -92,10 +92,7 @@ impl WantedReports {
     pub fn are_in(&self, reported: &[impl AsRef<str>]) -> bool {
         let is_in = |kind: &String| reported.iter().any(|it| it.as_ref() == kind);
         let mut kinds = self.kinds.iter();
-        match self.needs_all {
-            true => !self.kinds.is_empty() && kinds.all(is_in),
-            false => kinds.any(is_in),
-        }
+        if self.needs_all { !self.kinds.is_empty() && kinds.all(is_in) } else { kinds.any(is_in) }
     }
 
     /// Which devices of a pattern do not report enough, for people; `None` if all do. Of a run

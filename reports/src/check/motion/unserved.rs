@@ -254,9 +254,10 @@ impl Check for Unserved {
             number(it.unserved_wh),
             number(it.saifi()),
             number(it.saidi_s() / MINUTE_S),
-            match it.interruptions > 0.0 {
-                true => format!("CAIDI {} min", number(it.caidi_s() / MINUTE_S)),
-                false => "no CAIDI".to_owned(),
+            if it.interruptions > 0.0 {
+                format!("CAIDI {} min", number(it.caidi_s() / MINUTE_S))
+            } else {
+                "no CAIDI".to_owned()
             },
             number(it.customers),
         );
