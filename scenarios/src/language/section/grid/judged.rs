@@ -1,6 +1,6 @@
 //! What checks of a network in motion need.
 
-use lastmeter_devices::Device;
+use lastmeter_devices::{Device, TamperKind, VoltageEventKind};
 use lastmeter_params::{Code, Diagnostics, Pattern, Values};
 use lastmeter_reports::check::WantedReports;
 use lastmeter_units::SimDuration;
@@ -129,9 +129,9 @@ pub(crate) fn can_be_reported<'a>(
     let wanted = WantedReports::of(values);
     let words = |device: &dyn Device| -> Vec<&'static str> {
         let events = device.watched_events().filter(|_| kind == "event");
-        let events = events.into_iter().flat_map(|facts| facts.kinds).map(|it| it.word());
+        let events = events.into_iter().flat_map(|facts| facts.kinds).map(VoltageEventKind::word);
         let tamper = device.watched_tamper().filter(|_| kind == "tamper");
-        events.chain(tamper.into_iter().flat_map(|it| it.kinds).map(|it| it.word())).collect()
+        events.chain(tamper.into_iter().flat_map(|it| it.kinds).map(TamperKind::word)).collect()
     };
     let reported: Option<Vec<Vec<&str>>> = devices.map(|device| device.map(words)).collect();
     let Some(reported) = reported else { return };
