@@ -70,6 +70,7 @@ async fn watch_over(mut now: watch::Receiver<Option<PathBuf>>, limit: Limit, sho
         // Then they end the process by themselves.
         return;
     };
+    let mut looks = tokio::time::interval(LOOK_EVERY);
     let (mut since, mut bar) = (monotonic(), ProgressBar::hidden());
     loop {
         let came = tokio::select! {
@@ -84,7 +85,7 @@ async fn watch_over(mut now: watch::Receiver<Option<PathBuf>>, limit: Limit, sho
                 (since, bar) = (monotonic(), ProgressBar::hidden());
                 None
             }
-            () = tokio::time::sleep(LOOK_EVERY) => None,
+            _ = looks.tick() => None,
         };
         let path = now.borrow().as_ref().map(|it| it.display().to_string());
         let file = path.as_deref().unwrap_or("the scenarios");
