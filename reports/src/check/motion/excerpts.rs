@@ -268,7 +268,7 @@ fn stacked(upper: &str, lower: &str, (first, second): (u32, u32)) -> String {
     )
 }
 
-/// The RMS value of the 20 ms around each place, counted in samples, every 2 ms: of a picture, not
+/// The RMS value of the 20 ms before each place, counted in samples, every 2 ms: of a picture, not
 /// of a verdict.
 fn sliding_rms(samples: &[f64], rate_hz: f64) -> Vec<(f64, f64)> {
     let width = ((0.02 * rate_hz).round() as usize).max(1);

@@ -183,10 +183,13 @@ fn mistakes_say_what_to_write_instead() {
     let supply = |kind: &str| format!("[[check]]\nname = \"told\"\nkind = \"{kind}\"\n");
     for (more, expected) in [
         (
-            FUSE.replace("line:L1", "load:h1"),
-            "<\"load:h1\"> `load:h1` is no place of a device of kind `fuse-link`",
+            FUSE.replace("line:L1", "node:a"),
+            "<\"node:a\"> `node:a` is no place of a device of kind `fuse-link`",
         ),
-        (FUSE.replace("line:L1", "F1"), "expected `switch:NAME` or `line:NAME`"),
+        (
+            FUSE.replace("line:L1", "F1"),
+            "expected `switch:NAME`, `line:NAME` or another place of a device",
+        ),
         (FUSE.replace("line:L1", "L1"), "write `line:L1`"),
         (at(&FAULT.replace("line:L1", "L1")), "write `line:L1`"),
         (

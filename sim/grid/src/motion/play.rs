@@ -410,12 +410,7 @@ impl<const N: usize> Player<'_, N> {
         actions
     }
 
-    pub(super) fn taken(
-        &mut self,
-        at_ns: i64,
-        what: Happening,
-        found: &[Found],
-    ) -> Option<Action> {
+    pub(super) fn taken(&mut self, at_ns: i64, what: Happening, found: &[Found]) -> Option<Action> {
         match what {
             Happening::Fault(fault) => {
                 let name = fault.name.clone();
