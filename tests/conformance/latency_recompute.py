@@ -558,7 +558,7 @@ class Tables:
         delay = milliseconds(rules.nearest_rank(ascending, part))
         return [
             (f"{what} p{100 * part:g}", float(row["latency_ms"]), delay),
-            (f"{what} bound of p{100 * part:g}", float(row["bound_95_ms"]), bound),
+            (f"{what} bound of p{100 * part:g}", float(row["bound_95_ms"] or "nan"), bound),
         ]
 
     def percentiles(self, label, table):

@@ -101,8 +101,8 @@ event_kinds! {
     /// `duration_max_s`, `residual_min_v`, `residual_max_v`, `declared_v`, `is_certain`, `spread_s`
     /// (by how much earlier or later alignments see it begin than `time`).
     VoltageEvent "voltage_event",
-    /// Tampering began or was over that a meter has a sensor for: fields `device`, `what` (the type of
-    /// its alert without `tamper.`), `spread_s` (by how much later it may be seen), `is_certain`.
+    /// Tampering began or was over that a meter has a sensor for: fields `device`, `what` (the type
+    /// of its alert without `tamper.`), `spread_s` (by how much later it may be seen), `is_certain`.
     Tamper "tamper",
     /// The bench computed a coefficient and sent it to a meter: fields `step`, `device`,
     /// `register`, `meaning`, `unit`, `word_before`, `before`, `wanted`, `word`, `after`,

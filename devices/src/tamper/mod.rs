@@ -1,4 +1,4 @@
-//! What a meter notices of tampering: contacts at its covers and a sensor of strong magnetic fields.
+//! What a meter notices of tampering: contacts at its covers and a sensor of magnetic fields.
 //!
 //! A change of what a sensor shows is *detected* once it has lasted for the debounce time. What is
 //! detected is latched in a log that survives the dark, until it is reported; each detection is

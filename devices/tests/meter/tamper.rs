@@ -43,7 +43,7 @@ fn a_dark_meter_is_silent_and_reports_what_it_latched_after_its_start() {
         assert_eq!(events(&single.step(tampered(TamperKind::Cover, 6.0))), [EventKind::FaultBegun]);
         single.run(0.0, 7.0);
         single.step(tampered(TamperKind::TerminalCover, 90.0));
-        // Back at 10 s, a quarter of a period later with half of the voltage; then it boots for 2 s.
+        // Back at 10 s, a quarter of a period later with half of the voltage; then it boots.
         assert_eq!(single.run(0.0, 10.0), []);
         assert_eq!(single.run(230.0, 11.9), []);
         let out = single.run(230.0, 20.0);

@@ -57,7 +57,8 @@ pub(crate) fn due(
     due.into_iter()
 }
 
-/// When somebody tampers with a device in one way, in order; what overlaps or follows at once is one.
+/// When somebody tampers with a device in one way, in order; what overlaps or follows at once is
+/// one.
 fn injected(scenario: &Scenario, index: usize, kind: TamperKind) -> Vec<Span> {
     let (start, end) = (scenario.schedule.start, scenario.schedule.duration);
     let of = |injection: &crate::language::Injection| match &injection.action {

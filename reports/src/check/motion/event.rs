@@ -25,7 +25,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             (class A: 0.2 %), and a duration \
             within its range, widened by `duration`. What only some alignments see, what is not \
             over within `settle` of the end, and what lies where the meter is without a supply for \
-            longer than its `hold_up`, may be reported and need not be; the verdict says how many \
+            longer than its `hold_up`, may be reported and need not be; the verdict states how many \
             that were. A run in which nothing had to be reported shows nothing of \
             it, so it is inconclusive, unless `none` asks for just that. \
             All three kinds stand for those that each meter reports (`events`); of fewer, and with \

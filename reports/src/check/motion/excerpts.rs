@@ -362,7 +362,7 @@ mod tests {
         assert!(svg.contains("tree ignited") && svg.contains("F1 melted"));
         assert!(!svg.contains("opened") && svg.contains("RMS of 20 ms in kV"));
         let csv = figures[0].csv.clone().unwrap();
-        assert!(csv.starts_with("channel,time_ms,rms_v\nUA,-90,"), "{}", &csv[..40]);
+        assert!(csv.starts_with("channel,time_ms,rms_v\nUA,-80,"), "{}", &csv[..40]);
         assert!(pictures[0].links.contains("href=\"waveforms/r-1.cfg\""));
     }
 }

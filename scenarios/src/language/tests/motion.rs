@@ -176,8 +176,8 @@ fn mistakes_say_what_to_write_instead() {
     let at = |rest: &str| inject("1 min", rest);
     let operated = |from: &str, to: &str| {
         format!(
-            "[[check]]\nname = \"did\"\nkind = \"operated\"\nexpect = [{{ element = \
-             \"switch:*\", what = \"opened\", from = \"{from}\", to = \"{to}\" }}]\n"
+            "{FUSE}[[check]]\nname = \"did\"\nkind = \"operated\"\nexpect = [{{ element = \
+             \"fuse-link:*\", what = \"blown\", from = \"{from}\", to = \"{to}\" }}]\n"
         )
     };
     let supply = |kind: &str| format!("[[check]]\nname = \"told\"\nkind = \"{kind}\"\n");

@@ -329,9 +329,11 @@ fn a_fuse_that_melts_between_waves_is_blown_at_the_zero_of_its_current() {
         let events = vec![fault(at_ms, kind, None)];
         let played = play(Resolution::Waveforms, events.clone(), slow_fuse(square_time, None));
         let deeds = played.deeds();
-        // One of the two; there is no current for the other one any more.
+        // One of the two, or both at once: they carry the same current.
         let expected = [Deed::Ignited, Deed::Melted, Deed::Blown];
-        assert_eq!(deeds.iter().map(|it| it.1).collect::<Vec<_>>(), expected, "{deeds:?}");
+        let mut kinds: Vec<Deed> = deeds.iter().map(|it| it.1).collect();
+        kinds.dedup();
+        assert_eq!(kinds, expected, "{deeds:?}");
         let melts = played.motion.operations().iter().find(|it| it.deed == Deed::Melted).unwrap();
         let pole = if melts.detail == "phase b" { 1 } else { 2 };
         // Mean squares from the fault on: of the waves, then of the steady state.
@@ -367,7 +369,7 @@ fn a_fuse_that_melts_between_waves_is_blown_at_the_zero_of_its_current() {
         let zero = current.windows(2).position(|it| (it[0] < 0.0) != (it[1] < 0.0)).unwrap();
         let zero_ns = from_ns + (at_s[zero] * 1e9).round() as i64;
         let blown = played.when("fuse:q0", Deed::Blown);
-        // What was switched is damped for three steps.
+        // An end is seen after the three steps that are damped behind it.
         assert!((blown - zero_ns).abs() <= 5 * STEP_NS, "{melted} {blown} {zero_ns}");
         // Without waves both are one instant.
         let played = play(Resolution::Phasors, events, slow_fuse(square_time, None));
