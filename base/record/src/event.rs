@@ -102,7 +102,7 @@ event_kinds! {
     /// (by how much earlier or later alignments see it begin than `time`).
     VoltageEvent "voltage_event",
     /// Tampering began or was over that a meter has a sensor for: fields `device`, `what` (the type
-    /// of its alert without `tamper.`), `spread_s` (by how much later it may be seen), `is_certain`.
+    /// of its alert without `tamper.`), `spread_s` (how much later it may be seen), `is_certain`.
     Tamper "tamper",
     /// The bench computed a coefficient and sent it to a meter: fields `step`, `device`,
     /// `register`, `meaning`, `unit`, `word_before`, `before`, `wanted`, `word`, `after`,

@@ -3,8 +3,8 @@
 //! Terms: an *LSB* is the value of one step of an integer kind, `multiplier` in the header. Samples
 //! are written as primary values (ratio 1:1, flag P) in the channels' own units, in UTC. Integer
 //! kinds use the whole range for the largest sample of a channel, with an offset only where a
-//! channel never crosses zero; FLOAT32 is written as it is, with the range of its values. Gaps are written as
-//! missing.
+//! channel never crosses zero; FLOAT32 is written as it is, with the range of its values.
+//! Gaps are written as missing.
 
 use std::fmt::Write as _;
 
