@@ -10,16 +10,23 @@ use super::hash::sha256;
 /// is not there, or that a change made unreadable, is for its own seal to tell.
 #[must_use]
 pub fn changed_waveforms(dir: &Path) -> Option<String> {
-    let index = std::fs::read_to_string(dir.join(file::GRID_WAVEFORMS)).ok()?;
+    let index = std::fs::read(dir.join(file::GRID_WAVEFORMS)).ok()?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&*index);
+    let header = reader.headers().ok()?.clone();
+    let column = |name: &str| header.iter().position(|it| it == name);
+    let (name, cfg, dat) = (column("file")?, column("cfg_sha256")?, column("dat_sha256")?);
     let mut changed = Vec::new();
-    for line in index.lines().skip(1) {
-        let cells: Vec<&str> = line.split(',').collect();
-        let &[_, name, .., cfg, dat] = &cells[..] else { continue };
+    for row in reader.records().filter_map(Result::ok) {
+        let cell = |at: usize| row.get(at).unwrap_or_default();
+        let name = cell(name);
         // What had no room is a row without a file.
-        for (ending, hash) in [("cfg", cfg), ("dat", dat)].iter().filter(|_| !name.is_empty()) {
+        for (ending, hash) in [("cfg", cell(cfg)), ("dat", cell(dat))] {
+            if name.is_empty() {
+                continue;
+            }
             let shown = format!("{}/{name}.{ending}", file::WAVEFORMS);
             match std::fs::read(dir.join(&shown)) {
-                Ok(bytes) if sha256(&bytes) == *hash => {}
+                Ok(bytes) if sha256(&bytes) == hash => {}
                 Ok(_) => changed.push(format!("{shown} was changed after the run")),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                     changed.push(format!("{shown} is missing"));
@@ -50,8 +57,9 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         let (cfg, dat) = (sha256(b"header"), sha256(b"samples"));
         let index = format!(
-            "recorder,file,from,samples,rate_hz,cfg_sha256,dat_sha256\n\
-             r,r-1,2027-01-18T17:00:00Z,7,10000,{cfg},{dat}\nr,,2 more had no room,,,,\n"
+            "recorder,file,from,samples,rate_hz,cfg_sha256,dat_sha256,place\n\
+             r,r-1,2027-01-18T17:00:00Z,7,10000,{cfg},{dat},\"switch q, from a\"\n\
+             r,,2 more had no room,,,,,node a\n"
         );
         std::fs::write(dir.path().join(file::GRID_WAVEFORMS), index).unwrap();
         write("r-1.cfg", "header");

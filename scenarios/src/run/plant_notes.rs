@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use lastmeter_devices::EventFacts;
+use lastmeter_devices::{EventFacts, SupplyFacts};
 use lastmeter_grid::motion::Deed;
 use lastmeter_record::{Event, EventKind, field};
-use lastmeter_sim::MeteringPoint;
 use lastmeter_sim::grid::{Feeder, Interruption, Operation};
 use lastmeter_sim::voltage_events::{EventLimits, TrueEvent, gaps_of_supply, voltage_events};
+use lastmeter_sim::{MeteringPoint, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::ledger::{Outage, outages};
@@ -61,6 +61,53 @@ pub(crate) fn operated(it: &Operation, start: SimTime) -> Event {
         .with(field::IS_RESIDUAL, point.is_residual)
 }
 
+/// What a device that lives on its supply had to notice of it.
+fn of_supply(
+    facts: &SupplyFacts,
+    terminal: &Terminal,
+    until: SimDuration,
+    event: impl Fn(SimDuration, EventKind) -> Event,
+) -> Vec<Event> {
+    let mut notes = Vec::new();
+    let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
+    // Brief ones that are nearly so: over a period by itself some phase has a little more.
+    for gap in gaps_of_supply(terminal, NEARLY * facts.minimum_v, until) {
+        let Some(to) = gap.to.filter(|to| *to - gap.from < SURELY_NOTICED) else { continue };
+        if gaps.iter().any(|it| it.from <= to && it.to.is_none_or(|to| gap.from <= to)) {
+            continue;
+        }
+        let lost = event(gap.from, EventKind::SupplyLost).with(field::GASPS, facts.gasps);
+        let back = event(to, EventKind::SupplyReturned)
+            .with(field::REPORTS, facts.reports)
+            .with(field::BOOT_S, 0.0);
+        notes.extend([lost, back].map(|it| it.with(field::IS_CERTAIN, false)));
+    }
+    for Outage { gap, dark, tells, tells_back, flutter, .. } in outages(facts, &gaps) {
+        // A shorter one lies within what meters look at as a whole, and may be missed.
+        let is_certain = gap.to.is_none_or(|to| to - gap.from >= SURELY_NOTICED);
+        let lost = event(gap.from, EventKind::SupplyLost)
+            .with(field::GASPS, facts.gasps && tells)
+            .with(field::IS_CERTAIN, is_certain);
+        notes.push(lost);
+        let holds_out = dark.is_none() && tells && flutter.is_empty();
+        for (back, lost) in flutter.into_iter().filter(|_| tells) {
+            let back = event(back, EventKind::SupplyReturned)
+                .with(field::REPORTS, facts.reports)
+                .with(field::BOOT_S, 0.0);
+            let lost = event(lost, EventKind::SupplyLost).with(field::GASPS, facts.gasps);
+            notes.extend([back, lost].map(|it| it.with(field::IS_CERTAIN, false)));
+        }
+        let Some(to) = gap.to else { continue };
+        let boot = if dark.is_some() { facts.boot } else { SimDuration::ZERO };
+        let back = event(to, EventKind::SupplyReturned)
+            .with(field::REPORTS, facts.reports && tells_back)
+            .with(field::BOOT_S, boot.as_seconds_f64())
+            .with(field::IS_CERTAIN, is_certain);
+        notes.push(if holds_out { back.with(field::HELD_OUT, true) } else { back });
+    }
+    notes
+}
+
 /// What a device that lives on its supply, or looks for voltage events, had to notice.
 fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
     let (start, until) = (scenario.schedule.start, scenario.schedule.duration);
@@ -82,42 +129,7 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
         .collect();
     let Some(terminal) = terminal else { return notes };
     if let Some(facts) = device.supply() {
-        let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
-        // Brief ones that are nearly so: over a period by itself some phase has a little more.
-        for gap in gaps_of_supply(terminal, NEARLY * facts.minimum_v, until) {
-            let Some(to) = gap.to.filter(|to| *to - gap.from < SURELY_NOTICED) else { continue };
-            if gaps.iter().any(|it| it.from <= to && it.to.is_none_or(|to| gap.from <= to)) {
-                continue;
-            }
-            let lost = event(gap.from, EventKind::SupplyLost).with(field::GASPS, facts.gasps);
-            let back = event(to, EventKind::SupplyReturned)
-                .with(field::REPORTS, facts.reports)
-                .with(field::BOOT_S, 0.0);
-            notes.extend([lost, back].map(|it| it.with(field::IS_CERTAIN, false)));
-        }
-        for Outage { gap, dark, tells, tells_back, flutter, .. } in outages(&facts, &gaps) {
-            // A shorter one lies within what meters look at as a whole, and may be missed.
-            let is_certain = gap.to.is_none_or(|to| to - gap.from >= SURELY_NOTICED);
-            let lost = event(gap.from, EventKind::SupplyLost)
-                .with(field::GASPS, facts.gasps && tells)
-                .with(field::IS_CERTAIN, is_certain);
-            notes.push(lost);
-            let holds_out = dark.is_none() && tells && flutter.is_empty();
-            for (back, lost) in flutter.into_iter().filter(|_| tells) {
-                let back = event(back, EventKind::SupplyReturned)
-                    .with(field::REPORTS, facts.reports)
-                    .with(field::BOOT_S, 0.0);
-                let lost = event(lost, EventKind::SupplyLost).with(field::GASPS, facts.gasps);
-                notes.extend([back, lost].map(|it| it.with(field::IS_CERTAIN, false)));
-            }
-            let Some(to) = gap.to else { continue };
-            let boot = if dark.is_some() { facts.boot } else { SimDuration::ZERO };
-            let back = event(to, EventKind::SupplyReturned)
-                .with(field::REPORTS, facts.reports && tells_back)
-                .with(field::BOOT_S, boot.as_seconds_f64())
-                .with(field::IS_CERTAIN, is_certain);
-            notes.push(if holds_out { back.with(field::HELD_OUT, true) } else { back });
-        }
+        notes.extend(of_supply(&facts, terminal, until, event));
     }
     let Some(facts) = device.watched_events() else { return notes };
     let EventFacts { declared_v, dip_v, swell_v, interruption_v, hysteresis_v, kinds } = facts;

@@ -591,6 +591,33 @@ impl<const N: usize> Gathered<N> {
         pairs.into_iter().collect()
     }
 
+    /// The matrix of everything that is never switched.
+    fn fixed(&self, symbolic: &Symbolic, capacitors: &[Capacitor<N>]) -> Matrix<N, f64> {
+        let mut fixed = Matrix::new(symbolic);
+        for it in &self.series {
+            add_to(fixed.diagonal_mut(symbolic, it.to), &it.conductance);
+            if it.from == NONE {
+                continue;
+            }
+            add_to(fixed.diagonal_mut(symbolic, it.from), &it.conductance);
+            if let Some((one, other)) = fixed.pair_mut(symbolic, it.pair) {
+                let across = it.conductance.map(|row| row.map(|g| -g));
+                add_to(one, &across);
+                add_to(other, &across);
+            }
+        }
+        for it in capacitors {
+            add_to(fixed.diagonal_mut(symbolic, it.node), &it.conductance);
+        }
+        for it in &self.coils {
+            it.taps.stamp(&mut fixed, symbolic, it.conductance, |_| true);
+        }
+        for it in self.conductances.iter().filter(|it| !it.is_switched) {
+            it.taps.stamp(&mut fixed, symbolic, it.siemens, |_| true);
+        }
+        fixed
+    }
+
     fn made(mut self, names: Names) -> Transient<N> {
         let pairs = self.pairs();
         let symbolic = Symbolic::for_many_solutions(self.nodes, &pairs);
@@ -608,28 +635,7 @@ impl<const N: usize> Gathered<N> {
                 history_a: [0.0; N],
             })
             .collect();
-        let mut fixed = Matrix::new(&symbolic);
-        for it in &self.series {
-            add_to(fixed.diagonal_mut(&symbolic, it.to), &it.conductance);
-            if it.from == NONE {
-                continue;
-            }
-            add_to(fixed.diagonal_mut(&symbolic, it.from), &it.conductance);
-            if let Some((one, other)) = fixed.pair_mut(&symbolic, it.pair) {
-                let across = it.conductance.map(|row| row.map(|g| -g));
-                add_to(one, &across);
-                add_to(other, &across);
-            }
-        }
-        for it in &capacitors {
-            add_to(fixed.diagonal_mut(&symbolic, it.node), &it.conductance);
-        }
-        for it in &self.coils {
-            it.taps.stamp(&mut fixed, &symbolic, it.conductance, |_| true);
-        }
-        for it in self.conductances.iter().filter(|it| !it.is_switched) {
-            it.taps.stamp(&mut fixed, &symbolic, it.siemens, |_| true);
-        }
+        let fixed = self.fixed(&symbolic, &capacitors);
         let each = self.conductances.iter().enumerate();
         let switched = each.filter(|(_, it)| it.is_switched).map(|(at, _)| at).collect();
         let switching = Switching::new(
