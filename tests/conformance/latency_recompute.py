@@ -448,6 +448,11 @@ class Devices:
         return self.judge.over(since, longest, within), longest, within
 
 
+def cell(text):
+    """A number of a table; an empty cell has none."""
+    return float(text or "nan")
+
+
 class Tables:
     """The files of figures/, from the same rows."""
 
@@ -513,7 +518,7 @@ class Tables:
         floor_ms = floor[1] / 1e6 if floor else math.nan
         for row in table:
             population = self.populations[row["path"]]
-            limit, coverage = CLASSES[row["class"]], float(row["coverage"])
+            limit, coverage = CLASSES[row["class"]], cell(row["coverage"])
             judged = population.judge(limit, coverage, self.stall)
             what = f"{row['path']} {row['class']} {coverage}"
             expected = {
@@ -526,7 +531,7 @@ class Tables:
             }
             holds = judged.holds_up_to
             expected["holds_up_to_ms"] = math.nan if holds is None else holds / 1e6
-            lines += [(f"{what} {key}", float(row[key]), value) for key, value in expected.items()]
+            lines += [(f"{what} {key}", cell(row[key]), value) for key, value in expected.items()]
             status = "modelled"
             if not self.run.virtual:
                 status, _ = self.judge.concluded(population, judged, limit, population.by_load(limit))
@@ -543,11 +548,11 @@ class Tables:
         lines = []
         for row in table:
             population = self.populations[row["path"]]
-            ascending, part = np.sort(population.delay), float(row["percentile"]) / 100
+            ascending, part = np.sort(population.delay), cell(row["percentile"]) / 100
             lines += self.percentile(row, ascending, part, row["path"])
-            lines.append((f"{row['path']} n", float(row["n"]), population.n))
+            lines.append((f"{row['path']} n", cell(row["n"]), population.n))
             lost = int(np.sum(ascending == INFINITE))
-            lines.append((f"{row['path']} lost", float(row["lost"]), lost))
+            lines.append((f"{row['path']} lost", cell(row["lost"]), lost))
         self.figures(label, lines)
 
     def percentile(self, row, ascending, part, what):
@@ -557,8 +562,8 @@ class Tables:
         bound = math.nan if rank is None else milliseconds(ascending[rank - 1])
         delay = milliseconds(rules.nearest_rank(ascending, part))
         return [
-            (f"{what} p{100 * part:g}", float(row["latency_ms"]), delay),
-            (f"{what} bound of p{100 * part:g}", float(row["bound_95_ms"] or "nan"), bound),
+            (f"{what} p{100 * part:g}", cell(row["latency_ms"]), delay),
+            (f"{what} bound of p{100 * part:g}", cell(row["bound_95_ms"]), bound),
         ]
 
     def percentiles(self, label, table):
@@ -567,7 +572,7 @@ class Tables:
         ascending = np.sort(self.populations[path].delay)
         n = len(ascending)
         for row in table:
-            part = float(row["percentile"]) / 100
+            part = cell(row["percentile"]) / 100
             # On a rank's edge the last digit decides which side; both are right.
             edge = min(abs(n * part - round(n * part)), 1)
             if edge > 1e-6:
@@ -588,13 +593,13 @@ class Tables:
                 for point in order:
                     both &= self.rows.at[point][inside] == NEVER
                 delays = np.sort((last - first)[both])
-            lines.append((f"{row['leg']} n", float(row["n"]), len(delays)))
+            lines.append((f"{row['leg']} n", cell(row["n"]), len(delays)))
             if not len(delays):
                 continue
             parts = {"p50_ms": 0.5, "p99_ms": 0.99, "p99.9_ms": 0.999, "max_ms": 1}
             for key, part in parts.items():
                 expected = milliseconds(rules.nearest_rank(delays, part))
-                lines.append((f"{row['path']} {row['leg']} {key}", float(row[key]), expected))
+                lines.append((f"{row['path']} {row['leg']} {key}", cell(row[key]), expected))
         self.figures(label, lines)
 
     def points_between(self, path, first, last):
@@ -615,13 +620,13 @@ class Tables:
         names = ["whisker_low", "q1", "median", "q3", "whisker_high"]
         rows = {row["what"]: row for row in table}
         lines = [
-            (name, float(rows[name]["latency_ms"]), value / 1e6) for name, value in zip(names, five)
+            (name, cell(rows[name]["latency_ms"]), value / 1e6) for name, value in zip(names, five)
         ]
         arrived = ascending[ascending != INFINITE]
         outside = int(np.sum((arrived < five[0]) | (arrived > five[4])))
-        dots = [float(row["n"]) for row in table if row["what"] == "outlier"]
+        dots = [cell(row["n"]) for row in table if row["what"] == "outlier"]
         lines.append(("outliers", sum(dots), outside))
-        lost = sum(float(row["n"]) for row in table if row["what"] == "lost")
+        lost = sum(cell(row["n"]) for row in table if row["what"] == "lost")
         lines.append(("lost", lost, len(ascending) - len(arrived)))
         self.figures(label, lines)
 
@@ -630,10 +635,10 @@ class Tables:
         delays = population.delay[population.delay != INFINITE] / 1e6
         lines = []
         for row in table:
-            arrived = int(np.sum(delays <= float(row["latency_ms"]) * (1 + 1e-12)))
-            lines.append((f"arrived by {row['latency_ms']} ms", float(row["arrived"]), arrived))
+            arrived = int(np.sum(delays <= cell(row["latency_ms"]) * (1 + 1e-12)))
+            lines.append((f"arrived by {row['latency_ms']} ms", cell(row["arrived"]), arrived))
             part = arrived / population.n
-            lines.append((f"share by {row['latency_ms']} ms", float(row["share"]), part))
+            lines.append((f"share by {row['latency_ms']} ms", cell(row["share"]), part))
         self.figures(label, lines)
 
     def scatter(self, label, table):
@@ -643,7 +648,7 @@ class Tables:
         due, copies = self.rows.at["intended"][mine], self.rows.copies[mine]
         delay = population.delays(self.rows, mine)
         came = delay != INFINITE
-        count = lambda mark: sum(int(float(row["n"])) for row in table if row["mark"] == mark)
+        count = lambda mark: sum(int(cell(row["n"])) for row in table if row["mark"] == mark)
         lines = [
             ("lost", count("lost"), int(np.sum(~came))),
             ("repeated", count("repeated"), int(np.sum(copies > 1))),
@@ -651,18 +656,18 @@ class Tables:
         bins = [row for row in table if row["mark"] == "bin"]
         single = [row for row in table if row["mark"] in ("message", "warm-up")]
         for row in bins:
-            start, width = (round(float(row[key]) * 1e9) for key in ("time_s", "width_s"))
+            start, width = (round(cell(row[key]) * 1e9) for key in ("time_s", "width_s"))
             last = row is bins[-1]
             inside = came & (due >= start) & ((due < start + width) | last)
             found = np.sort(delay[inside])
             what = f"bin at {row['time_s']} s"
-            lines.append((f"{what} n", float(row["n"]), len(found)))
+            lines.append((f"{what} n", cell(row["n"]), len(found)))
             for key, value in (("min_ms", found[0]), ("median_ms", found[(len(found) - 1) // 2]),
                                ("max_ms", found[-1])):
-                lines.append((f"{what} {key}", float(row[key]), value / 1e6))
+                lines.append((f"{what} {key}", cell(row[key]), value / 1e6))
         if not bins:
             lines.append(("messages", len(single), int(np.sum(came))))
-        place = lambda row: (round(float(row["time_s"]) * 1e9), round(float(row["min_ms"]) * 1e6))
+        place = lambda row: (round(cell(row["time_s"]) * 1e9), round(cell(row["min_ms"]) * 1e6))
         drawn = {place(row) for row in single}
         there = set(zip(map(int, due[came]), map(int, delay[came])))
         lines.append(("marks without a message", len(drawn - there), 0))
@@ -674,8 +679,8 @@ class Tables:
         for row in table:
             verdict = verdicts[row["check"]]
             measured = math.nan if verdict["measured"] is None else verdict["measured"]
-            lines.append((f"{row['check']} difference", float(row["difference"]), measured))
-            lines.append((f"{row['check']} tolerance", float(row["tolerance"]), verdict["limit"]))
+            lines.append((f"{row['check']} difference", cell(row["difference"]), measured))
+            lines.append((f"{row['check']} tolerance", cell(row["tolerance"]), verdict["limit"]))
         self.figures(label, lines)
 
     def floor(self, label, table):
@@ -687,11 +692,11 @@ class Tables:
             else:
                 kind = row["what"].split(",")[0]
                 summary = real[f"floor_{row['when']}"][kind]
-            lines.append((f"{row['what']} n", float(row["n"]), summary["n"]))
+            lines.append((f"{row['what']} n", cell(row["n"]), summary["n"]))
             for key, field in (("p50_ms", "p50_ns"), ("p99_ms", "p99_ns"), ("p99.9_ms", "p999_ns"),
                                ("max_ms", "max_ns")):
                 expected = milliseconds(summary[field])
-                lines.append((f"{row['what']} {key}", float(row[key]), expected))
+                lines.append((f"{row['what']} {key}", cell(row[key]), expected))
         self.figures(label, lines)
 
 
