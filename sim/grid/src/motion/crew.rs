@@ -5,6 +5,7 @@ use super::play::Player;
 use super::standing::Burning;
 use super::{Event, Happening, Motion};
 use crate::network::{Network, NodeId};
+use crate::topology::Groups;
 use crate::transient::{Action, Pole};
 
 /// From when a fault is mended until switches are closed again.
@@ -40,44 +41,34 @@ impl Motion {
         if others.is_empty() {
             return false;
         }
+        let mut islands = self.islands(network, switch);
+        let mut of = |node: NodeId| islands.find(node.0);
+        let fed: Vec<u32> =
+            network.sources.iter().filter(|it| it.connected).map(|it| of(it.node)).collect();
+        let burning: Vec<u32> = others.into_iter().map(&mut of).collect();
         let it = &network.switches[switch];
-        [it.from.node, it.to.node].into_iter().any(|end| {
-            let island = self.island(network, end, switch);
-            let is_fed = network.sources.iter().any(|it| it.connected && island[it.node.index()]);
-            !is_fed && others.iter().any(|node| island[node.index()])
-        })
+        [of(it.from.node), of(it.to.node)]
+            .iter()
+            .any(|island| !fed.contains(island) && burning.contains(island))
     }
 
-    /// Of each node whether something joins it to one, other than a switch.
-    fn island(&self, network: &Network, from: NodeId, without: usize) -> Vec<bool> {
-        let mut joined: Vec<Vec<NodeId>> = vec![Vec::new(); network.nodes.len()];
-        let mut join = |one: NodeId, other: NodeId| {
-            joined[one.index()].push(other);
-            joined[other.index()].push(one);
-        };
+    /// The nodes that something joins, other than a switch.
+    fn islands(&self, network: &Network, without: usize) -> Groups {
+        let mut islands = Groups::new(network.nodes.len());
         for it in network.lines.iter().filter(|it| it.from_closed && it.to_closed) {
-            join(it.from.node, it.to.node);
+            islands.join(it.from.node.0, it.to.node.0);
         }
         for (at, it) in network.switches.iter().enumerate() {
             if at != without && self.standing.closed[at].contains(&true) {
-                join(it.from.node, it.to.node);
+                islands.join(it.from.node.0, it.to.node.0);
             }
         }
         for it in &network.transformers {
             for two in it.windings.windows(2) {
-                join(two[0].connection.node, two[1].connection.node);
+                islands.join(two[0].connection.node.0, two[1].connection.node.0);
             }
         }
-        let (mut island, mut next) = (vec![false; network.nodes.len()], vec![from]);
-        island[from.index()] = true;
-        while let Some(node) = next.pop() {
-            for &other in &joined[node.index()] {
-                if !std::mem::replace(&mut island[other.index()], true) {
-                    next.push(other);
-                }
-            }
-        }
-        island
+        islands
     }
 }
 
