@@ -9,7 +9,7 @@ use lastmeter_grid::protection::{
     Curve, Interface, InterfaceSettings, Recloser, RecloserSettings, Relay, Reset, Stage,
     VoltageStage,
 };
-use lastmeter_grid::transient::{FaultKind, Pole};
+use lastmeter_grid::transient::{Arc, FaultKind, Pole};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use num_complex::Complex64;
 
@@ -133,6 +133,41 @@ fn a_load_draws_the_closed_form_after_an_outage_and_its_integral() {
         let dark = &feeder.interruptions()[0];
         let unserved_j = feeder.unserved_j(dark, dark.to.unwrap());
         assert!((unserved_j / (3000.0 * (to_s - from_s)) - 1.0).abs() < 1e-4, "{unserved_j}");
+    }
+}
+
+/// An arc keeps waves going while the load comes back: it draws what it has lost all the same, from
+/// when they are over.
+#[test]
+fn a_load_that_comes_back_while_an_arc_burns_has_lost_its_diversity() {
+    let (from_s, to_s) = (600.0, 3017.25);
+    let arc = Arc::Long { positive_v: 50.0, negative_v: 50.0, resistance_ohm: 10.0 };
+    let fault = FaultAt {
+        id: 1,
+        name: "fault:f".into(),
+        node: NodeId(0),
+        kind: FaultKind::Ground(Wire::PHASES.into_iter().take(1).collect()),
+        resistance_ohm: 10.0,
+        arc: Some(arc),
+        angle_rad: None,
+        extinguishes_s: None,
+    };
+    let at = |at_s: f64, what| Event { at_ns: (at_s * 1e9) as i64, what };
+    let events = vec![
+        switched(from_s, Pole::All, false),
+        at(3016.5, Happening::Fault(fault)),
+        switched(to_s, Pole::All, true),
+        at(3018.5, Happening::Clear { id: 1 }),
+    ];
+    let (feeder, terminal) =
+        play(network(), 60, &wanted(Resolution::Waveforms, events, Vec::new()));
+    let [dark] = &feeder.interruptions()[..] else { panic!("{:?}", feeder.interruptions()) };
+    assert!((dark.to.unwrap().as_seconds_f64() - to_s).abs() < 1e-3, "{dark:?}");
+    let peak = 1.5 * (1.0 - (-(to_s - from_s) / LOST_S).exp());
+    for since_s in [5.0, 100.0, 500.0] {
+        let found = value(&terminal, TOTAL, to_s + since_s, to_s + since_s + 0.5) / 3000.0;
+        let expected = 1.0 + peak * (-since_s / DECAY_S).exp();
+        assert!((found - expected).abs() < expected * 30.0 / DECAY_S, "{found} {expected}");
     }
 }
 
