@@ -4,7 +4,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, WantedReports, about, figure, since};
+use super::{Alerted, Outcome, WantedReports, about, article, figure, since};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
 use crate::verdict::{At, Verdict};
@@ -337,7 +337,9 @@ impl Check for Events {
         let last = facts.end - self.settle;
         if self.expects_none {
             for truth in self.truths.iter().filter(|truth| truth.is_certain) {
-                outcome.wrong.push((format!("there was a {}", self.name(truth)), truth.at()));
+                let name = self.name(truth);
+                let text = format!("there was {} {name}", article(&name));
+                outcome.wrong.push((text, truth.at()));
             }
         } else {
             self.take_what_was(&mut left, last, &mut outcome);

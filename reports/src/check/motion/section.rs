@@ -45,7 +45,6 @@ struct Section {
     indices: Vec<Fact>,
     confusion: Vec<Confusion>,
     tampering: Vec<Tampering>,
-    pictures: Vec<Picture>,
     /// Pictures that belong together.
     groups: Vec<Vec<Picture>>,
     /// What is not drawn.
@@ -122,20 +121,12 @@ pub(super) fn section(
         return Ok(None);
     }
     let pictures = pictures::pictures(input.reader, &points, figures)?;
-    let Excerpts { groups, notes } = excerpts::excerpts(input.reader, &done, figures)?;
+    let Excerpts { groups: excerpts, notes } = excerpts::excerpts(input.reader, &done, figures)?;
+    let groups = [pictures].into_iter().chain(excerpts).filter(|it| !it.is_empty()).collect();
     let has_currents = operations.iter().any(|it| !it.current.is_empty());
     let indices = facts(&indices);
-    let section = Section {
-        operations,
-        further,
-        has_currents,
-        indices,
-        confusion,
-        tampering,
-        pictures,
-        groups,
-        notes,
-    };
+    let section =
+        Section { operations, further, has_currents, indices, confusion, tampering, groups, notes };
     Ok(Some(fill("motion.html", TEMPLATE, &section)?.into()))
 }
 
