@@ -246,8 +246,8 @@ impl Events {
             let is_owed = why_not.is_none();
             outcome.wanted += u64::from(is_owed);
             if let Some(why) = why_not {
-                let own = format!("{} of {} ({why})", truth.what, truth.device);
-                *outcome.left_out.entry(own).or_default() += 1;
+                let of = format!("of {} ({why})", truth.device);
+                *outcome.left_out.entry((truth.what.to_string(), of)).or_default() += 1;
             }
             let name = self.name(truth);
             match nearest.map(|place| left.remove(place)) {

@@ -132,8 +132,8 @@ struct Outcome {
     others: u64,
     missing: Vec<(String, At)>,
     surplus: Vec<(String, At)>,
-    /// What there was and need not be reported, with the reason, and how often.
-    left_out: std::collections::BTreeMap<String, u64>,
+    /// What there was and need not be reported: its word, whose it was and why not, and how often.
+    left_out: std::collections::BTreeMap<(String, String), u64>,
     wrong: Vec<(String, At)>,
     /// So many may be missing all the same.
     may_lack: u64,
@@ -189,12 +189,21 @@ impl Outcome {
         let counts = counts.into_iter().filter(|(count, _)| *count > 0);
         let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
         // Surplus ones are none of those that had to come, so no share says it all.
-        let told = (off > 0 && reason.status() != Status::Pass).then(|| VerdictText {
-            measured: counts.join(", "),
-            basis: format!("{} had to come", plural(self.wanted, what)),
-        });
+        let had_to = format!("{} had to come", plural(self.wanted, what));
+        let not_asked: u64 = self.left_out.values().sum();
+        let told = if off > 0 && reason.status() != Status::Pass {
+            Some(VerdictText { measured: counts.join(", "), basis: had_to })
+        } else if not_asked > 0 && reason.status() == Status::Pass {
+            let basis = format!("{not_asked} not asked for");
+            Some(VerdictText { measured: had_to, basis })
+        } else {
+            None
+        };
         if !self.left_out.is_empty() && self.unreadable.is_none() {
-            let all = self.left_out.iter().map(|(what, count)| format!("{count} {what}"));
+            let text = |((word, rest), count): (&(String, String), &u64)| {
+                format!("{} {rest}", plural(*count, word))
+            };
+            let all = self.left_out.iter().map(text);
             let shown: Vec<String> = all.take(SHOWN_MAX).collect();
             append(&mut why, format_args!("; not asked for: {}", shown.join(", ")));
             if self.left_out.len() > shown.len() {
