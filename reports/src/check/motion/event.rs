@@ -247,7 +247,7 @@ impl Events {
             outcome.wanted += u64::from(is_owed);
             if let Some(why) = why_not {
                 let of = format!("of {} ({why})", truth.device);
-                *outcome.left_out.entry((truth.what.to_string(), of)).or_default() += 1;
+                *outcome.left_out.entry((truth.what.clone(), of)).or_default() += 1;
             }
             let name = self.name(truth);
             match nearest.map(|place| left.remove(place)) {

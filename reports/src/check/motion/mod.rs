@@ -199,18 +199,7 @@ impl Outcome {
         } else {
             None
         };
-        if !self.left_out.is_empty() && self.unreadable.is_none() {
-            let text = |((word, rest), count): (&(String, String), &u64)| {
-                format!("{} {rest}", plural(*count, word))
-            };
-            let all = self.left_out.iter().map(text);
-            let shown: Vec<String> = all.take(SHOWN_MAX).collect();
-            append(&mut why, format_args!("; not asked for: {}", shown.join(", ")));
-            if self.left_out.len() > shown.len() {
-                let rest: u64 = self.left_out.values().skip(shown.len()).sum();
-                append(&mut why, format_args!(" and {rest} more"));
-            }
-        }
+        self.name_left_out(&mut why);
         let places = self.surplus.iter().chain(&self.wrong);
         let places = places.chain(self.missing.iter().filter(|_| lacks));
         let verdict = Verdict {
@@ -222,5 +211,21 @@ impl Outcome {
             ..context.verdict(reason, "1", why)
         };
         finish(verdict, facts)
+    }
+
+    /// What need not be reported, and why.
+    fn name_left_out(&self, why: &mut String) {
+        if self.left_out.is_empty() || self.unreadable.is_some() {
+            return;
+        }
+        let text = |((word, rest), count): (&(String, String), &u64)| {
+            format!("{} {rest}", plural(*count, word))
+        };
+        let shown: Vec<String> = self.left_out.iter().map(text).take(SHOWN_MAX).collect();
+        append(why, format_args!("; not asked for: {}", shown.join(", ")));
+        if self.left_out.len() > shown.len() {
+            let rest: u64 = self.left_out.values().skip(shown.len()).sum();
+            append(why, format_args!(" and {rest} more"));
+        }
     }
 }
