@@ -91,7 +91,7 @@ pub fn write(
 /// Writes a recording of a known origin.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_of(
     recording: &Recording,
     origin: &Origin<'_>,
