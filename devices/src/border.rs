@@ -270,6 +270,8 @@ lastmeter_units::words! {
         WorksAgain = "works_again",
         /// Its last gasp was sent, and lost on the way.
         LastGaspLost = "last_gasp_lost",
+        /// Its power-up message was sent, and lost on the way.
+        PowerUpLost = "power_up_lost",
     }
 }
 

@@ -89,7 +89,7 @@ event_kinds! {
     /// Something of the network was done, by whom it may: fields `element`, `what`, `detail`.
     Operated "operated",
     /// A load of the network had no supply: fields `load`, `duration_s`, `is_over`, `unserved_wh`,
-    /// `customers`, `customers_total`.
+    /// `is_planned`, `customers`, `customers_total`.
     Interruption "interruption",
     /// The voltage that a device lives on fell away: fields `device`, `gasps`,
     /// `is_certain`.
@@ -161,6 +161,7 @@ fields! {
     INTO "into" "Into which source, or which element of the network, something is injected.",
     IS_CERTAIN "is_certain" "Whether whoever looks for it has to see it.",
     IS_OVER "is_over" "Whether it ended before the run did.",
+    IS_PLANNED "is_planned" "Whether it began by a planned outage, and by nothing else.",
     IS_RESIDUAL "is_residual" "Whether it is the residual current.",
     LANES "lanes" "Whose connections broke.",
     LEVEL "level" "How serious an alert is: Info, Warning, Error or Critical.",

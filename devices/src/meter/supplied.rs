@@ -164,7 +164,7 @@ impl Meter {
     /// The last gasp, where it is sent.
     fn gasp(&mut self, at: SimDuration, out: &mut Vec<Output>) {
         let Some(supply) = self.parts.supply.as_mut().filter(|it| it.facts().gasps) else { return };
-        if supply.draw_lost() {
+        if supply.draw_gasp_lost() {
             let detail = format!("that of {}", self.parts.outlet.start() + at);
             return event(out, EventKind::LastGaspLost, &detail);
         }
@@ -181,9 +181,14 @@ impl Meter {
         needs_gasp: bool,
         out: &mut Vec<Output>,
     ) {
-        let facts = self.parts.supply.as_ref().map(Supply::facts);
-        if !facts.is_some_and(|facts| facts.reports && (facts.gasps || !needs_gasp)) {
-            return;
+        let reports = |supply: &&mut Supply| {
+            let facts = supply.facts();
+            facts.reports && (facts.gasps || !needs_gasp)
+        };
+        let Some(supply) = self.parts.supply.as_mut().filter(reports) else { return };
+        if supply.draw_power_up_lost() {
+            let detail = format!("that of {}", self.parts.outlet.start() + at);
+            return event(out, EventKind::PowerUpLost, &detail);
         }
         let text = format!("the supply is back after {:.3} s", away.as_seconds_f64());
         self.alert(at, at, &Alert { kind: "supply.returned", level: AlertLevel::Info, text }, out);

@@ -491,6 +491,12 @@ const SHARED: &[Field] = &[
         "\"0 %\"",
         "Chance that a last gasp is lost on the way.",
     ),
+    Field::default(
+        "power_up_lost",
+        positive(Dimension::Ratio, 1.0),
+        "\"0 %\"",
+        "Chance that `supply.returned` is lost on the way.",
+    ),
     Field::optional(
         "last_gasp_below",
         between(Dimension::Ratio, 0.01, 1.0),

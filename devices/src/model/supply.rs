@@ -7,12 +7,19 @@ use super::kind::DeviceContext;
 use crate::border::{SupplyFacts, VoltageEventKind};
 use crate::gaussian::Gaussian;
 use crate::outlet::Outlet;
-use crate::supply::{Gasp, Supply};
+use crate::supply::{Gasp, Loss, Supply};
 use crate::voltage_events::VoltageEvents;
 
 /// What makes sense with `hold_up` only.
-const OF_SUPPLY: [&str; 6] =
-    ["boot", "supply_minimum", "last_gasp", "power_up", "last_gasp_lost", "last_gasp_below"];
+const OF_SUPPLY: [&str; 7] = [
+    "boot",
+    "supply_minimum",
+    "last_gasp",
+    "power_up",
+    "last_gasp_lost",
+    "power_up_lost",
+    "last_gasp_below",
+];
 
 /// What makes sense with `events` only.
 const OF_EVENTS: [&str; 4] =
@@ -42,6 +49,10 @@ pub(super) fn check(values: &Values, outlet: &Outlet, diagnostics: &mut Diagnost
     if values.si("last_gasp_lost") > 0.0 && !values.boolean("last_gasp") {
         let message = "without a last gasp there is none to lose".to_owned();
         refuse("last_gasp_lost", message, "expected `last_gasp = true` with it");
+    }
+    if values.si("power_up_lost") > 0.0 && !values.boolean("power_up") {
+        let message = "without a power-up message there is none to lose".to_owned();
+        refuse("power_up_lost", message, "expected `power_up = true` with it");
     }
     if let Some(below) = values.si_opt("last_gasp_below") {
         if !values.boolean("last_gasp") {
@@ -99,12 +110,15 @@ pub(super) fn supply(
         gasps: values.boolean("last_gasp"),
         reports: values.boolean("power_up"),
     };
-    let stream = context.streams.stream(&format!("device/{}/last_gasp", context.name));
+    let loss = |message: &str| Loss {
+        chance: values.si(&format!("{message}_lost")),
+        draws: Gaussian::new(context.streams.stream(&format!("device/{}/{message}", context.name))),
+    };
     let gasp = Gasp {
         below_v: values.si_opt("last_gasp_below").unwrap_or(0.0) * nominal_v(values),
-        lost: (values.si("last_gasp_lost"), Gaussian::new(stream)),
+        loss: loss("last_gasp"),
     };
-    Some(Supply::new(facts, phases, gasp))
+    Some(Supply::new(facts, phases, gasp, loss("power_up")))
 }
 
 /// The voltage events it reports, if any.

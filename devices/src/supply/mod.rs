@@ -154,13 +154,29 @@ impl SupplyState {
     }
 }
 
+/// Messages that may be lost on the way.
+#[derive(Debug)]
+pub(crate) struct Loss {
+    /// Of each.
+    pub(crate) chance: f64,
+    /// What it is drawn from.
+    pub(crate) draws: Gaussian,
+}
+
+impl Loss {
+    /// Draws whether one is lost.
+    pub(crate) fn draw(&mut self) -> bool {
+        self.draws.uniform() <= self.chance
+    }
+}
+
 /// How a meter sends its last gasp.
 #[derive(Debug)]
 pub(crate) struct Gasp {
     /// Below this RMS voltage of all phases it is sent, if that is more than what the meter needs.
     pub(crate) below_v: f64,
-    /// The chance that it is lost, and what that is drawn from.
-    pub(crate) lost: (f64, Gaussian),
+    /// Whether it arrives.
+    pub(crate) loss: Loss,
 }
 
 /// The supply of a meter out of the voltages of its phases.
@@ -169,6 +185,8 @@ pub(crate) struct Supply {
     facts: SupplyFacts,
     state: SupplyState,
     gasp: Gasp,
+    /// Whether a power-up message arrives.
+    power_up: Loss,
     /// Whether the voltage is below what its comparator allows.
     is_alarmed: bool,
     /// The last RMS voltage of each phase in V; infinite before there is one.
@@ -179,11 +197,11 @@ pub(crate) struct Supply {
 }
 
 impl Supply {
-    pub(crate) fn new(facts: SupplyFacts, phases: usize, gasp: Gasp) -> Self {
+    pub(crate) fn new(facts: SupplyFacts, phases: usize, gasp: Gasp, power_up: Loss) -> Self {
         let state = SupplyState::new(facts.hold_up, facts.boot);
         let voltages_v = [f64::INFINITY; PHASES_MAX];
         let phases = phases.min(PHASES_MAX);
-        Self { facts, state, gasp, is_alarmed: false, voltages_v, phases, dark: None }
+        Self { facts, state, gasp, power_up, is_alarmed: false, voltages_v, phases, dark: None }
     }
 
     pub(crate) fn facts(&self) -> SupplyFacts {
@@ -260,8 +278,13 @@ impl Supply {
     }
 
     /// Draws whether a last gasp is lost.
-    pub(crate) fn draw_lost(&mut self) -> bool {
-        self.gasp.lost.1.uniform() <= self.gasp.lost.0
+    pub(crate) fn draw_gasp_lost(&mut self) -> bool {
+        self.gasp.loss.draw()
+    }
+
+    /// Draws whether a power-up message is lost.
+    pub(crate) fn draw_power_up_lost(&mut self) -> bool {
+        self.power_up.draw()
     }
 }
 
@@ -315,6 +338,11 @@ mod tests {
         assert_eq!(found, due);
     }
 
+    fn no_loss() -> Loss {
+        let draws = Gaussian::new(lastmeter_sim::Streams::new(1).stream("t"));
+        Loss { chance: 0.0, draws }
+    }
+
     #[test]
     fn one_phase_is_enough_to_live_on() {
         let facts = SupplyFacts {
@@ -324,8 +352,8 @@ mod tests {
             gasps: true,
             reports: true,
         };
-        let draws = Gaussian::new(lastmeter_sim::Streams::new(1).stream("t"));
-        let mut supply = Supply::new(facts, 3, Gasp { below_v: 0.0, lost: (0.0, draws) });
+        let gasp = Gasp { below_v: 0.0, loss: no_loss() };
+        let mut supply = Supply::new(facts, 3, gasp, no_loss());
         assert_eq!(supply.see(ms(10), [(0, 0.0), (1, 115.0)]), []);
         assert_eq!(supply.see(ms(20), [(1, 114.9)]), []);
         assert_eq!(supply.see(ms(30), [(2, 0.0)]), [Happened::Failed { at: ms(30) }]);
@@ -335,7 +363,8 @@ mod tests {
         let again = Happened::WorksAgain { at: ms(300), away: ms(170) };
         assert_eq!(supply.pass(ms(300)), [again]);
         assert!(supply.worked_over(ms(300), ms(400)) && !supply.worked_over(ms(299), ms(400)));
-        assert!((0..1000).all(|_| !supply.draw_lost()), "a chance of nothing");
+        let mut is_any_lost = || supply.draw_gasp_lost() || supply.draw_power_up_lost();
+        assert!((0..1000).all(|_| !is_any_lost()), "a chance of nothing");
     }
 
     #[test]
@@ -347,8 +376,8 @@ mod tests {
             gasps: true,
             reports: true,
         };
-        let draws = Gaussian::new(lastmeter_sim::Streams::new(1).stream("t"));
-        let mut supply = Supply::new(facts, 2, Gasp { below_v: 184.0, lost: (0.0, draws) });
+        let gasp = Gasp { below_v: 184.0, loss: no_loss() };
+        let mut supply = Supply::new(facts, 2, gasp, no_loss());
         assert_eq!(supply.see(ms(10), [(0, 100.0), (1, 184.0)]), []);
         assert_eq!(supply.see(ms(20), [(1, 183.9)]), [Happened::Alarmed { at: ms(20) }]);
         assert_eq!(supply.see(ms(30), [(1, 120.0)]), []);

@@ -173,7 +173,8 @@ fn messages_are_sent_where_the_fields_ask_for_them() {
         let mut out = single.run(230.0, 2.0);
         out.extend(single.run(0.0, back_s));
         out.extend(single.run(230.0, 8.0));
-        (types(&out), events(&out).contains(&EventKind::LastGaspLost))
+        let lost = [EventKind::LastGaspLost, EventKind::PowerUpLost];
+        (types(&out), lost.map(|kind| events(&out).contains(&kind)))
     };
     let (failed, returned) = ("supply.failed".to_owned(), "supply.returned".to_owned());
     for (fields, long, short) in [
@@ -181,8 +182,9 @@ fn messages_are_sent_where_the_fields_ask_for_them() {
         ("last_gasp = false", vec![&returned], vec![]),
         ("power_up = false", vec![&failed], vec![&failed]),
         ("last_gasp_lost = \"100 %\"", vec![&returned], vec![&returned]),
+        ("power_up_lost = \"100 %\"", vec![&failed], vec![&failed]),
     ] {
-        let is_lost = fields.starts_with("last_gasp_lost");
+        let is_lost = ["last_gasp_lost", "power_up_lost"].map(|it| fields.starts_with(it));
         for (back_s, due) in [(4.0, long), (2.5, short)] {
             let (found, lost) = outage(fields, back_s);
             assert_eq!(found.iter().collect::<Vec<_>>(), due, "{fields}, back at {back_s} s");
@@ -192,11 +194,9 @@ fn messages_are_sent_where_the_fields_ask_for_them() {
 }
 
 #[test]
-fn half_of_all_last_gasps_are_lost_and_the_same_ones_again() {
-    let run = || {
-        let mut single = Single::new(
-            "hold_up = \"50 ms\"\nboot = \"0.1 s\"\nlast_gasp_lost = \"50 %\"\npower_up = false",
-        );
+fn half_of_all_messages_are_lost_and_the_same_ones_again() {
+    let run = |fields: &str| {
+        let mut single = Single::new(&format!("hold_up = \"50 ms\"\nboot = \"0.1 s\"\n{fields}"));
         let mut out = Vec::new();
         for k in 0..400 {
             out.extend(single.run(230.0, f64::from(k) + 0.5));
@@ -204,15 +204,20 @@ fn half_of_all_last_gasps_are_lost_and_the_same_ones_again() {
         }
         out
     };
-    let out = run();
-    let sent = types(&out).len();
-    // Four standard deviations of 400 draws are 40.
-    assert!((160..=240).contains(&sent), "{sent}");
-    assert_eq!(
-        sent + events(&out).iter().filter(|it| **it == EventKind::LastGaspLost).count(),
-        400
-    );
-    assert_eq!(run(), out);
+    for (fields, kind) in [
+        ("last_gasp_lost = \"50 %\"\npower_up = false", EventKind::LastGaspLost),
+        ("power_up_lost = \"50 %\"\nlast_gasp = false", EventKind::PowerUpLost),
+    ] {
+        let out = run(fields);
+        let sent = types(&out).len();
+        // Four standard deviations of 400 draws are 40.
+        assert!((160..=240).contains(&sent), "{sent}");
+        // The last return is after the end.
+        let lost = events(&out).iter().filter(|it| **it == kind).count();
+        let all = if kind == EventKind::LastGaspLost { 400 } else { 399 };
+        assert_eq!(sent + lost, all);
+        assert_eq!(run(fields), out);
+    }
 }
 
 #[test]
@@ -242,6 +247,12 @@ fn fields_that_make_no_sense_together_are_refused_where_they_stand() {
         (
             "ideal-1ph",
             "hold_up = \"1 s\"\nlast_gasp = false\nlast_gasp_lost = \"5 %\"",
+            "\"5 %\"",
+            "none to lose",
+        ),
+        (
+            "ideal-1ph",
+            "hold_up = \"1 s\"\npower_up = false\npower_up_lost = \"5 %\"",
             "\"5 %\"",
             "none to lose",
         ),

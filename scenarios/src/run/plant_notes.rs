@@ -178,6 +178,7 @@ fn interruptions(
             .with(field::DURATION_S, length.as_seconds_f64())
             .with(field::IS_OVER, to.is_some_and(|to| start + to <= end))
             .with(field::UNSERVED_WH, unserved_wh)
+            .with(field::IS_PLANNED, interruption.is_planned)
             .with(field::CUSTOMERS, 1)
             .with(field::CUSTOMERS_TOTAL, customers)
     })

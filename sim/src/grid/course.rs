@@ -43,6 +43,8 @@ pub struct MotionSetup {
     pub metered: Vec<bool>,
     /// Of each load what an outage does to it; of what is not listed nothing.
     pub pickups: Vec<Option<Pickup>>,
+    /// Outages that were announced: when each begins, and the place of its switch in the network.
+    pub planned: Vec<(SimDuration, usize)>,
 }
 
 /// What a network in motion came to.
@@ -55,9 +57,31 @@ pub struct Course {
     pub(super) frequency: Vec<Disturbance>,
     pub(super) protectors: Vec<Protector>,
     pub(super) recorders: Vec<Recorder>,
+    /// When each planned outage begins, and the element that opens then.
+    pub(super) planned: Vec<(SimDuration, String)>,
 }
 
+/// So long after a planned outage has begun what loses its supply does so by that: until all poles
+/// have opened, each at its current's zero.
+const POLES_OPEN: SimDuration = SimDuration::from_milliseconds(100);
+
 impl Course {
+    /// Whether what had no supply from an instant on owes that to planned outages: since the first
+    /// of those that can have done it nothing else was done to the network.
+    fn is_planned(&self, from: SimDuration) -> bool {
+        let mut recent =
+            self.planned.iter().filter(|(at, _)| *at <= from && from < *at + POLES_OPEN);
+        let Some((begun, _)) = recent.next() else { return false };
+        let done = self.operations.iter().filter(|it| it.deed.switches());
+        let mut within = done.filter(|it| (begun.0..=from.0).contains(&it.at_ns));
+        let changed = self
+            .changes
+            .iter()
+            .any(|(at, input)| input.load().is_none() && (*begun..=from).contains(at));
+        !changed
+            && within.all(|it| self.planned.iter().any(|(_, element)| **element == *it.element))
+    }
+
     /// When the network came to the steady state of a section: where waves lead to it, by the last
     /// thing that was done in them.
     pub(super) fn changed_ns(&self, at: usize) -> i64 {
@@ -125,6 +149,8 @@ pub struct Interruption {
     pub to: Option<SimDuration>,
     /// Of the load's power the share that had no supply, from each instant on.
     pub lost: Vec<(SimDuration, f64)>,
+    /// Whether it began by an outage that was planned, and by nothing else.
+    pub is_planned: bool,
 }
 
 /// Between these shares of its rated voltage a load keeps to its model where the network says
@@ -264,6 +290,12 @@ impl Feeder {
                 }
             }
         }
+        let switches = &playing.plant.network().switches;
+        let element = |place: usize| switches.get(place).map(|it| format!("switch:{}", it.name));
+        let planned = wanted.planned.iter();
+        let mut planned: Vec<(SimDuration, String)> =
+            planned.filter_map(|(at, switch)| Some((*at, element(*switch)?))).collect();
+        planned.sort_unstable();
         let mut operations = playing.motion.operations().to_vec();
         operations.sort_by_key(|it| it.at_ns);
         let course = Course {
@@ -273,6 +305,7 @@ impl Feeder {
             frequency: wanted.frequency.clone(),
             protectors: wanted.protectors.clone(),
             recorders: wanted.recorders.clone(),
+            planned,
         };
         Ok(Self::in_motion(setup, playing.steps, course))
     }
@@ -289,6 +322,12 @@ impl Feeder {
         self.course.as_ref().map_or(&[], |course| &course.operations)
     }
 
+    /// Whether any outage of it was planned.
+    #[must_use]
+    pub fn has_planned_outages(&self) -> bool {
+        self.course.as_ref().is_some_and(|course| !course.planned.is_empty())
+    }
+
     /// When loads had no supply, load by load in order of time; none of a network that only steps.
     #[must_use]
     pub fn interruptions(&self) -> Vec<Interruption> {
@@ -301,7 +340,8 @@ impl Feeder {
                 match &mut open {
                     None if lost > 0.0 => {
                         let lost = vec![(from, lost)];
-                        open = Some(Interruption { load, from, to: None, lost });
+                        let is_planned = course.is_planned(from);
+                        open = Some(Interruption { load, from, to: None, lost, is_planned });
                     }
                     Some(it) if lost > 0.0 => it.lost.push((from, lost)),
                     Some(it) => {

@@ -4,24 +4,30 @@ use lastmeter_grid::format::toml;
 use lastmeter_grid::motion::{
     Deed, Event, FaultAt, Happening, Options, Protection, Protector, Resolution,
 };
-use lastmeter_grid::network::{NodeId, Wires};
+use lastmeter_grid::network::{Network, NodeId, Wires};
 use lastmeter_grid::protection::{Curve, Relay, Reset, Stage};
-use lastmeter_grid::transient::FaultKind;
+use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_units::{SimDuration, SimTime};
+use num_complex::Complex64;
 
 use super::course::MotionSetup;
 use super::feeder::{Feeder, Setup};
+use super::input::GridInput;
 use super::profile::Raster;
 
-/// A load behind a breaker that opens so long after a fault at its node that nothing limits.
-fn played(resolution: Resolution, delay_s: f64) -> Feeder {
+/// A load behind a breaker.
+fn network() -> Network {
     let text = "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\n[[node]]\n\
          name = \"feeder\"\n[[source]]\nname = \"supply\"\nnode = \"bus\"\n\
          short_circuit_power = \"10 MVA\"\n[[switch]]\nname = \"cb\"\nfrom = \"bus\"\n\
          to = \"feeder\"\n[[load]]\nname = \"h\"\nnode = \"feeder\"\nwires = \"abc\"\n\
          connection = \"star\"\np = \"3 kW\"\n";
-    let network = toml::read("test.toml", text).unwrap();
-    let fault = FaultAt {
+    toml::read("test.toml", text).unwrap()
+}
+
+/// A fault without resistance at the load's node.
+fn fault() -> Happening {
+    Happening::Fault(FaultAt {
         id: 1,
         name: "fault:f".into(),
         node: NodeId(1),
@@ -30,25 +36,44 @@ fn played(resolution: Resolution, delay_s: f64) -> Feeder {
         arc: None,
         angle_rad: None,
         extinguishes_s: None,
-    };
+    })
+}
+
+/// A load behind a breaker that opens so long after a fault at its node that nothing limits.
+fn played(resolution: Resolution, delay_s: f64) -> Feeder {
     let stage = Stage::new(Curve::definite(100.0, delay_s).unwrap(), Reset::Instantaneous).unwrap();
     let what = Protection::Breaker { relay: Relay::new(&[stage], &[]), opening_s: 0.02 };
-    let wanted = MotionSetup {
+    let protectors = vec![Protector { name: "relay:cb".into(), switch: 0, what }];
+    play(&MotionSetup {
+        events: vec![Event { at_ns: 1_003_000_000, what: fault() }],
+        protectors,
+        ..nothing(resolution)
+    })
+}
+
+fn nothing(resolution: Resolution) -> MotionSetup {
+    MotionSetup {
         options: Options { resolution, ..Options::default() },
-        events: vec![Event { at_ns: 1_003_000_000, what: Happening::Fault(fault) }],
-        protectors: vec![Protector { name: "relay:cb".into(), switch: 0, what }],
+        events: Vec::new(),
+        protectors: Vec::new(),
         changes: Vec::new(),
         frequency: Vec::new(),
         recorders: Vec::new(),
         metered: Vec::new(),
         pickups: Vec::new(),
-    };
+        planned: Vec::new(),
+    }
+}
+
+/// Ten seconds of it.
+fn play(wanted: &MotionSetup) -> Feeder {
+    let network = network();
     let step = SimDuration::from_seconds(10);
     let raster = Raster { start: SimTime(0), step, steps: 1 };
     let powers = vec![None; network.loads.len()];
     let (defects, changes) = (Vec::new(), Vec::new());
     let setup = Setup { network, frequency_hz: 50.0, raster, powers, defects, changes };
-    Feeder::play(setup, &wanted).unwrap()
+    Feeder::play(setup, wanted).unwrap()
 }
 
 #[test]
@@ -64,6 +89,52 @@ fn an_interruption_begins_where_the_voltage_is_gone() {
             assert_eq!((dark[0].from.0, dark[0].to), (1_003_000_000, None), "{delay_s}");
             let times = dark[0].lost.iter().map(|it| it.0);
             assert!(times.is_sorted());
+        }
+    }
+}
+
+#[test]
+fn an_interruption_is_planned_if_nothing_but_a_planned_outage_began_it() {
+    const BEGIN_NS: i64 = 2_003_000_000;
+    let open = |at_ns| Event { at_ns, what: Happening::Open { switch: 0, pole: Pole::All } };
+    let close = |at_ns| Event { at_ns, what: Happening::Close { switch: 0, pole: Pole::All } };
+    let source = |at_ns, share| {
+        (SimDuration(at_ns), GridInput::SourceVoltage { source: 0, voltage_pu: share })
+    };
+    let load = (
+        SimDuration(BEGIN_NS),
+        GridInput::LoadStep { load: 0, change_va: Complex64::new(500.0, 0.0) },
+    );
+    let outage = || vec![open(BEGIN_NS), close(5_000_000_000)];
+    let planned = vec![(SimDuration(BEGIN_NS), 0)];
+    for resolution in [Resolution::Phasors, Resolution::Waveforms] {
+        for (events, changes, planned, due) in [
+            (outage(), vec![], vec![], vec![false]),
+            (outage(), vec![], planned.clone(), vec![true]),
+            // A load that changes takes no supply away, a source does.
+            (outage(), vec![load], planned.clone(), vec![true]),
+            (vec![], vec![source(3_000_000_000, 0.0)], planned.clone(), vec![false]),
+            (outage(), vec![source(BEGIN_NS, 0.0)], planned.clone(), vec![false]),
+            // A fault after it is over.
+            (
+                [outage(), vec![Event { at_ns: 8_000_000_000, what: fault() }]].concat(),
+                vec![],
+                planned.clone(),
+                vec![true, false],
+            ),
+            // One was dark before.
+            (
+                [vec![Event { at_ns: 1_000_000_000, what: fault() }], outage()].concat(),
+                vec![],
+                planned.clone(),
+                vec![false],
+            ),
+        ] {
+            let wanted = MotionSetup { events, changes, planned, ..nothing(resolution) };
+            let told = format!("{wanted:?}");
+            let feeder = play(&wanted);
+            let found: Vec<bool> = feeder.interruptions().iter().map(|it| it.is_planned).collect();
+            assert_eq!(found, due, "{told}");
         }
     }
 }

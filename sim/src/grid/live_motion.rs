@@ -143,6 +143,7 @@ mod tests {
             recorders: Vec::new(),
             metered: Vec::new(),
             pickups: Vec::new(),
+            planned: Vec::new(),
         }
     }
 

@@ -47,6 +47,7 @@ fn wanted(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>
         recorders: Vec::new(),
         metered: Vec::new(),
         pickups: vec![Some(pickup())],
+        planned: Vec::new(),
     }
 }
 

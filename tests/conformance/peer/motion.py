@@ -296,11 +296,16 @@ class Unserved(Judged):
         least = str(check.get("at_least", 0))
         self.least = self.limit * (amount(least)[0] / 100.0 if "%" in least else float(least))
         self.sustained = self.number("sustained_from", "3 min")
+        # Which ones count: all of them, or those that were planned, or were not.
+        self.counting = {"count": (True, False), "only": (True,), "leave_out": (False,)}[
+            check.get("planned", "count")
+        ]
         self.interruptions, self.customers = [], 0
 
     def event(self, event):
         if event["kind"] == "interruption":
-            self.interruptions.append(event)
+            if event["is_planned"] in self.counting:
+                self.interruptions.append(event)
             self.customers = max(self.customers, event["customers_total"])
 
     def compare(self, comparison, name, verdict):

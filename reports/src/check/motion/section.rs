@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::excerpts::{self, Excerpts};
 use super::pictures::{self, Acted};
 use super::tampered::{Tampered, Tampering};
-use super::unserved::Indices;
+use super::unserved::{Indices, Planned};
 use super::{Alerted, about};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
@@ -94,6 +94,8 @@ struct Found {
     done: Vec<Done>,
     tampered: Tampered,
     indices: Indices,
+    /// Of planned interruptions alone.
+    planned: Indices,
     points: Vec<Acted>,
     /// Kind, device, phase, beginning, and its end at the latest.
     truths: Vec<(usize, String, String, SimTime, SimTime)>,
@@ -107,14 +109,15 @@ pub(super) fn section(
     input: &SectionInput<'_>,
     figures: &mut Vec<Figure>,
 ) -> Result<Option<SectionHtml>, RenderError> {
-    let mut found = Found::default();
+    let only = Indices { planned: Planned::Only, ..Indices::default() };
+    let mut found = Found { planned: only, ..Found::default() };
     // What cannot be read of the record is left out: the verdicts tell of it.
     let Ok(events) = input.reader.events() else { return Ok(None) };
     for (line, event) in events.filter_map(Result::ok) {
         found.take(line, &event);
     }
     let confusion = found.confusion();
-    let Found { operations, further, done, tampered, indices, points, .. } = found;
+    let Found { operations, further, done, tampered, indices, planned, points, .. } = found;
     let tampering = tampered.rows(OPERATIONS_MAX);
     let is_quiet = operations.is_empty() && indices.events == 0;
     if is_quiet && confusion.is_empty() && tampering.is_empty() {
@@ -124,7 +127,7 @@ pub(super) fn section(
     let Excerpts { groups: excerpts, notes } = excerpts::excerpts(input.reader, &done, figures)?;
     let groups = [pictures].into_iter().chain(excerpts).filter(|it| !it.is_empty()).collect();
     let has_currents = operations.iter().any(|it| !it.current.is_empty());
-    let indices = facts(&indices);
+    let indices = facts(&indices, &planned);
     let section =
         Section { operations, further, has_currents, indices, confusion, tampering, groups, notes };
     Ok(Some(fill("motion.html", TEMPLATE, &section)?.into()))
@@ -133,6 +136,7 @@ pub(super) fn section(
 impl Found {
     fn take(&mut self, line: u64, event: &Event) {
         self.indices.take(event, SUSTAINED_S);
+        self.planned.take(event, SUSTAINED_S);
         let text = |name: &str| event.text(name).unwrap_or_default().to_owned();
         if event.kind == EventKind::Operated {
             self.points.extend(Acted::of(event));
@@ -269,14 +273,18 @@ fn readable(detail: &str) -> String {
     detail.split(", ").map(part).collect::<Vec<_>>().join(", ")
 }
 
-fn facts(indices: &Indices) -> Vec<Fact> {
+fn facts(indices: &Indices, planned: &Indices) -> Vec<Fact> {
     if indices.events == 0 {
         return Vec::new();
     }
     let minutes = |seconds: f64| format!("{} min", number(seconds / 60.0));
+    // Of all, and how much of it was planned where any was.
+    let of = |all: String, part: String| {
+        if planned.events == 0 { all } else { format!("{all}, planned {part}") }
+    };
     vec![
-        Fact::new("SAIFI", number(indices.saifi())),
-        Fact::new("SAIDI", minutes(indices.saidi_s())),
+        Fact::new("SAIFI", of(number(indices.saifi()), number(planned.saifi()))),
+        Fact::new("SAIDI", of(minutes(indices.saidi_s()), minutes(planned.saidi_s()))),
         Fact::new("CAIDI", minutes(indices.caidi_s())),
         Fact::new("MAIFI", number(indices.maifi())),
         Fact::new("not supplied", format!("{} kWh", number(indices.unserved_wh / 1e3))),
@@ -328,7 +336,8 @@ mod tests {
             truth(3, "swell"),
             alert(4, "dip"),
         ];
-        let mut found = Found::default();
+        let only = Indices { planned: Planned::Only, ..Indices::default() };
+        let mut found = Found { planned: only, ..Found::default() };
         for (line, event) in (1..).zip(&events) {
             found.take(line, event);
         }

@@ -23,7 +23,9 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
         description: "By IEEE 1366: SAIFI is the number of sustained interruptions per customer, \
             SAIDI their duration per customer, CAIDI their mean duration; interruptions shorter \
             than `sustained_from` are short ones, and count for the energy alone. Every load is a \
-            customer. What has not ended when the run does counts as far as it went. One of \
+            customer. What has not ended when the run does counts as far as it went. Interruptions \
+            that began by an `outage` with `planned = true`, and by nothing else, are planned ones; \
+            `planned` says whether they count. One of \
             `energy`, `saidi`, `saifi` and `caidi` has a limit, and perhaps a least value as well \
             (`at_least`): then an outage has to have had an effect.",
         fields: &[
@@ -42,6 +44,12 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
                 Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 86_400.0 },
                 "\"3 min\"",
                 "what lasts less is a short interruption (EN 50160)",
+            ),
+            Field::default(
+                "planned",
+                Kind::Choice(&[Planned::COUNT, Planned::LEAVE_OUT, Planned::ONLY]),
+                "\"count\"",
+                "whether planned interruptions count as others do, not at all, or they alone",
             ),
         ],
     },
@@ -89,9 +97,56 @@ impl Index {
     }
 }
 
+/// Which interruptions count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Planned {
+    /// All.
+    #[default]
+    Count,
+    /// Those that were not planned.
+    LeaveOut,
+    /// Those that were.
+    Only,
+}
+
+impl Planned {
+    const COUNT: &str = "count";
+    const LEAVE_OUT: &str = "leave_out";
+    const ONLY: &str = "only";
+
+    fn of(word: &str) -> Self {
+        match word {
+            Self::LEAVE_OUT => Self::LeaveOut,
+            Self::ONLY => Self::Only,
+            _ => Self::Count,
+        }
+    }
+
+    /// Whether an interruption counts. One of an older record, which does not say, was not planned.
+    fn counts(self, event: &Event) -> bool {
+        let is_planned = event.get(field::IS_PLANNED).and_then(serde_json::Value::as_bool);
+        match self {
+            Self::Count => true,
+            Self::LeaveOut => is_planned != Some(true),
+            Self::Only => is_planned == Some(true),
+        }
+    }
+
+    /// Before `interruptions`, for people.
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Count => "",
+            Self::LeaveOut => "unplanned ",
+            Self::Only => "planned ",
+        }
+    }
+}
+
 /// The indices of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Indices {
+    /// Of which interruptions.
+    pub(super) planned: Planned,
     pub(super) customers: f64,
     /// Of customers, sustained ones.
     pub(super) interruptions: f64,
@@ -116,8 +171,11 @@ impl Indices {
         }
         let of = |name: &str| figure(event, name).unwrap_or(0.0);
         let (customers, duration_s) = (of(field::CUSTOMERS), of(field::DURATION_S));
-        self.events += 1;
         self.customers = self.customers.max(of(field::CUSTOMERS_TOTAL));
+        if !self.planned.counts(event) {
+            return;
+        }
+        self.events += 1;
         self.unserved_wh += of(field::UNSERVED_WH);
         if duration_s >= sustained_from_s {
             self.interruptions += customers;
@@ -200,7 +258,7 @@ impl Unserved {
             limit,
             least: limit * values.si("at_least"),
             sustained_from_s: values.si("sustained_from"),
-            indices: Indices::default(),
+            indices: Indices { planned: Planned::of(values.text("planned")), ..Indices::default() },
             last: None,
         }
     }
@@ -241,7 +299,7 @@ impl Unserved {
 impl Check for Unserved {
     fn event(&mut self, line: u64, event: &Event) {
         self.indices.take(event, self.sustained_from_s);
-        if event.kind == EventKind::Interruption {
+        if event.kind == EventKind::Interruption && self.indices.planned.counts(event) {
             self.last = Some(At { time: Some(event.time), event: Some(line), ..At::default() });
         }
     }
@@ -261,14 +319,26 @@ impl Check for Unserved {
             },
             number(it.customers),
         );
+        if it.planned != Planned::Count {
+            lastmeter_text::append(
+                &mut why,
+                format_args!("; of {}interruptions alone", it.planned.told()),
+            );
+        }
         if it.open > 0 {
             lastmeter_text::append(
                 &mut why,
-                format_args!("; {} of {} interruptions have not ended", it.open, it.events),
+                format_args!(
+                    "; {} of {} {}interruptions have not ended",
+                    it.open,
+                    it.events,
+                    it.planned.told()
+                ),
             );
         }
         if it.events == 0 {
-            why.push_str("; nobody was without supply");
+            let of = it.planned.told();
+            lastmeter_text::append(&mut why, format_args!("; there were no {of}interruptions"));
         }
         let reason = self.reason(found, facts, &mut why);
         // An index without a unit is no count, as which the line for people would tell it.
@@ -347,6 +417,40 @@ mod tests {
         assert_eq!(told("saifi = 1\nat_least = \"50 %\""), "SAIFI 0.6, allowed 0.5 to 1");
         assert!(try_check("unserved", "").is_err());
         assert!(try_check("unserved", "saifi = 1\nsaidi = \"1 h\"").is_err());
+    }
+
+    #[test]
+    fn planned_interruptions_count_alone_or_not_at_all() {
+        let planned = |seconds: f64, customers: u64| {
+            interruption(seconds, customers, 100.0).with(field::IS_PLANNED, true)
+        };
+        let not = |seconds: f64, customers: u64| {
+            interruption(seconds, customers, 10.0).with(field::IS_PLANNED, false)
+        };
+        // One of an older record, too.
+        let events = [planned(3600.0, 5), not(600.0, 2), interruption(600.0, 1, 1.0)];
+        for (keys, saifi, n) in [
+            ("", 0.8, 3),
+            ("planned = \"count\"", 0.8, 3),
+            ("planned = \"leave_out\"", 0.3, 2),
+            ("planned = \"only\"", 0.5, 1),
+        ] {
+            let verdict = judge(&format!("saifi = 0.4\n{keys}"), &events);
+            assert!((verdict.measured.unwrap() - saifi).abs() < 1e-9, "{keys}");
+            assert_eq!((verdict.n, verdict.status == Status::Pass), (n, saifi < 0.4), "{keys}");
+        }
+        assert_eq!(judge("energy = \"1 kWh\"\nplanned = \"only\"", &events).measured, Some(100.0));
+        let none = judge("saifi = 1\nplanned = \"only\"", &events[1..]);
+        assert!(
+            none.why.contains("of 10 customers; of planned interruptions alone"),
+            "{}",
+            none.why
+        );
+        assert!(none.why.ends_with("there were no planned interruptions"), "{}", none.why);
+        // What is left out has no place in the record that is at fault.
+        let red =
+            judge("saidi = \"1 min\"\nplanned = \"leave_out\"", &[not(9e3, 2), planned(9e3, 2)]);
+        assert_eq!((red.status, red.at.and_then(|at| at.event)), (Status::Fail, Some(1)));
     }
 
     fn open(duration_s: f64, customers: u64) -> Event {

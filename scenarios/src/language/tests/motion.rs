@@ -348,6 +348,10 @@ fn a_simulator_plays_a_network_in_motion_by_phasors_alone() {
             "who has a supply is not recorded where a simulator plays the network",
         ),
         (
+            more(&inject("5 s", "kind = \"outage\"\ninto = \"line:cable-3\"\nplanned = true")),
+            "who has a supply is not recorded where a simulator plays the network",
+        ),
+        (
             more("[[grid.load]]\nname = \"*\"\nprofile = \"constant\"\ncold_load_pickup = 2\n"),
             "`cold_load_pickup` is about loads that a simulator gives their powers",
         ),

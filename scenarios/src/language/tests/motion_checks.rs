@@ -76,6 +76,21 @@ fn a_check_that_could_never_fail_is_refused() {
 }
 
 #[test]
+fn planned_interruptions_need_a_planned_outage() {
+    let folder = Folder::new();
+    let outage = "[[inject]]\nat = \"1 min\"\nkind = \"outage\"\ninto = \"line:L1\"\n\
+                  for = \"1 min\"\n";
+    let planned = outage.to_owned() + "planned = true\n";
+    for of in ["only", "leave_out"] {
+        let check = check("unserved", &format!("energy = \"1 kWh\"\nplanned = \"{of}\""));
+        let found = folder.mistake(&moving(&[outage, &check].concat()));
+        let expected = format!("S030 <\"{of}\"> no outage of this scenario is planned");
+        assert!(found.starts_with(&expected), "{found}");
+        folder.load(&moving(&[planned.as_str(), &check].concat())).unwrap();
+    }
+}
+
+#[test]
 fn a_run_too_short_for_a_sustained_interruption_is_remarked() {
     let folder = Folder::new();
     let warned = |rest: &str| warnings(&folder.load(&moving(&check("unserved", rest))).unwrap());

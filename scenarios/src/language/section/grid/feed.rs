@@ -136,7 +136,7 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
         if !draft.rows(&SIMULATOR).is_empty() {
             no_defects(&setup, defects, out);
             if let Some(wanted) = &wanted {
-                motion::fits_a_simulator(values, wanted, recorders, out);
+                motion::fits_a_simulator(values, wanted, (recorders, draft.rows(&INJECT)), out);
             }
             let why = "is about loads that a simulator gives their powers";
             pickup::has_no_outages(loads, why, "leave it out", out);

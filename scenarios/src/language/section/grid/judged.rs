@@ -82,7 +82,14 @@ pub(crate) fn sees_motion(kind: &str, values: &Values, grid: Option<&Grid>, out:
         out.report_with_help(Code::CANNOT_MEASURE, span, message, label, Some(help.to_owned()));
         return;
     }
-    if kind != "operated" {
+    if kind == "unserved" {
+        let wants = values.text("planned") != "count";
+        let has = grid.feeder.as_ref().is_none_or(|it| it.has_planned_outages());
+        if wants && !has {
+            let message = "no outage of this scenario is planned";
+            let label = "expected an `outage` with `planned = true`";
+            out.report(Code::CANNOT_MEASURE, values.span_of("planned"), message, label);
+        }
         return;
     }
     let (network, mut known) = match (&grid.feeder, live) {

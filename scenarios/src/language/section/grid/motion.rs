@@ -10,7 +10,7 @@ use lastmeter_grid::network::{NodeId, Wires};
 use lastmeter_grid::short_circuit::split;
 use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_grid::{Complex64, Network};
-use lastmeter_params::{Code, Diagnostic, Diagnostics, Values, nearest};
+use lastmeter_params::{Code, Diagnostic, Diagnostics, Span, Values, nearest};
 use lastmeter_sim::Streams;
 use lastmeter_sim::disturbance::{Change, Disturbance};
 use lastmeter_sim::grid::{GridInput, MotionSetup};
@@ -90,7 +90,7 @@ pub(super) fn doubt_step(
 pub(super) fn fits_a_simulator(
     values: &Values,
     wanted: &MotionSetup,
-    recorders: &[Row<'_>],
+    (recorders, injections): (&[Row<'_>], &[Row<'_>]),
     out: &mut Diagnostics,
 ) {
     if wanted.options.resolution == Resolution::Waveforms {
@@ -110,6 +110,10 @@ pub(super) fn fits_a_simulator(
         let span = values.span_of("file");
         out.report(Code::DOES_NOT_FIT, span, message, "leave its `ramp` out");
     }
+    if let Some(planned) = planned(injections) {
+        let message = "who has a supply is not recorded where a simulator plays the network";
+        out.report(Code::DOES_NOT_FIT, planned, message, "leave `planned` out");
+    }
     if !wanted.frequency.is_empty() {
         let message = "the frequency of a network that a simulator plays stays as it is";
         out.report(
@@ -119,6 +123,13 @@ pub(super) fn fits_a_simulator(
             "leave `grid-frequency` out",
         );
     }
+}
+
+/// Where the first outage is said to be planned.
+fn planned(injections: &[Row<'_>]) -> Option<Span> {
+    let outages = injections.iter().filter(|row| grid_kind_of(row) == Some(GridInject::Outage));
+    let mut values = outages.filter_map(|row| row.values.as_ref());
+    values.find(|values| values.boolean("planned")).map(|values| values.span_of("planned"))
 }
 
 /// Injections that a network which only steps does not have.
@@ -178,6 +189,7 @@ pub(super) fn motion(
         frequency: Vec::new(),
         metered: Vec::new(),
         pickups: Vec::new(),
+        planned: Vec::new(),
     };
     let mut builder = Builder {
         network,
@@ -401,6 +413,9 @@ impl Builder<'_, '_> {
             self.out.report(Code::DOES_NOT_FIT, span, message, "expected those that it has");
             return None;
         };
+        if kind == GridInject::Outage && values.boolean("planned") {
+            self.setup.planned.push((at, switch));
+        }
         for pole in poles {
             let until = values.duration_opt("for").map(|length| at + length);
             self.switch((at, until), (switch, pole, false), values);
@@ -627,7 +642,7 @@ impl Builder<'_, '_> {
             return;
         }
         let row = rows.iter().find(|row| grid_kind_of(row) == Some(GridInject::Frequency));
-        let span = row.map_or_else(lastmeter_params::Span::default, |row| row.span);
+        let span = row.map_or_else(Span::default, |row| row.span);
         let message = "the frequency moves in a network whose faults and switching are waveforms";
         let help = "write `resolution = \"phasors\"` under `[grid]`".to_owned();
         let label = "waveforms have the rated frequency";

@@ -158,6 +158,13 @@ pub(super) static OUTAGE: Entry = Entry {
             "`switch:NAME`, `line:NAME`, `transformer:NAME`, `load:NAME` or `source:NAME`",
         ),
         FOR,
+        Field::default(
+            "planned",
+            Kind::Boolean,
+            "false",
+            "whether customers were told of it: what begins by that alone is a planned \
+             interruption, which checks `unserved` may leave out (IEEE 1366)",
+        ),
     ],
 };
 
