@@ -189,9 +189,10 @@ fn curves(feeder: &Feeder) -> Option<Vec<u8>> {
     (text.len() > header).then_some(text)
 }
 
-/// The network when most loads had no supply, with the faults that burnt then.
+/// The network at the instant that the scenario asks for, or else when most loads had no supply,
+/// with the faults that burnt then.
 fn dark(feeder: &Feeder, start: SimTime) -> Option<String> {
-    let supply = feeder.darkest()?;
+    let supply = feeder.dark_area()?;
     let network = feeder.network();
     let mut burning: Vec<&Operation> = Vec::new();
     for it in feeder.operations().iter().filter(|it| it.at_ns <= supply.at.0) {
@@ -215,6 +216,11 @@ fn dark(feeder: &Feeder, start: SimTime) -> Option<String> {
         .collect();
     let (loads, dark) = (network.loads.len(), supply.dark);
     let time = SimTime((start + supply.at).0.div_euclid(1000) * 1000);
-    let about = format!("{time}, {dark} of {loads} loads without a full supply");
+    let which = if supply.is_asked_for {
+        "the instant that dark_at asks for"
+    } else {
+        "the first instant at which most loads had no supply"
+    };
+    let about = format!("{time}, {dark} of {loads} loads without a full supply: {which}");
     Some(diagram::supply_svg(network, &supply.alive, &supply.closed, &marks, &about))
 }

@@ -45,6 +45,8 @@ pub struct MotionSetup {
     pub pickups: Vec<Option<Pickup>>,
     /// Outages that were announced: when each begins, and the place of its switch in the network.
     pub planned: Vec<(SimDuration, usize)>,
+    /// The instant whose dark area is to be drawn; none: when most loads have no supply.
+    pub dark_at: Option<SimDuration>,
 }
 
 /// What a network in motion came to.
@@ -59,6 +61,7 @@ pub struct Course {
     pub(super) recorders: Vec<Recorder>,
     /// When each planned outage begins, and the element that opens then.
     pub(super) planned: Vec<(SimDuration, String)>,
+    pub(super) dark_at: Option<SimDuration>,
 }
 
 /// So long after a planned outage has begun what loses its supply does so by that: until all poles
@@ -306,6 +309,7 @@ impl Feeder {
             protectors: wanted.protectors.clone(),
             recorders: wanted.recorders.clone(),
             planned,
+            dark_at: wanted.dark_at,
         };
         Ok(Self::in_motion(setup, playing.steps, course))
     }

@@ -62,6 +62,7 @@ fn nothing(resolution: Resolution) -> MotionSetup {
         metered: Vec::new(),
         pickups: Vec::new(),
         planned: Vec::new(),
+        dark_at: None,
     }
 }
 
@@ -90,6 +91,35 @@ fn an_interruption_begins_where_the_voltage_is_gone() {
             let times = dark[0].lost.iter().map(|it| it.0);
             assert!(times.is_sorted());
         }
+    }
+}
+
+#[test]
+fn the_dark_area_is_that_of_the_instant_asked_for_or_else_the_first_of_the_darkest() {
+    let at = |at_ns, what| Event { at_ns, what };
+    let events = vec![
+        at(2_000_000_000, Happening::Open { switch: 0, pole: Pole::All }),
+        at(4_000_000_000, Happening::Close { switch: 0, pole: Pole::All }),
+        at(6_000_000_000, Happening::Open { switch: 0, pole: Pole::All }),
+    ];
+    for resolution in [Resolution::Phasors, Resolution::Waveforms] {
+        let of = |dark_at: Option<i64>, events: &[Event]| {
+            let dark_at = dark_at.map(SimDuration);
+            let wanted = MotionSetup { events: events.to_vec(), dark_at, ..nothing(resolution) };
+            let area = play(&wanted).dark_area();
+            area.map(|it| (it.at.0, it.dark, it.closed[0][0], it.is_asked_for))
+        };
+        let (at_ns, dark, is_closed, is_asked_for) = of(None, &events).unwrap();
+        assert!((2_000_000_000..2_020_000_000).contains(&at_ns), "{at_ns}");
+        assert_eq!((dark, is_closed, is_asked_for), (1, false, false));
+        for (asked_ns, dark) in [(0, 0), (3_000_000_000, 1), (5_000_000_000, 0), (9_000_000_000, 1)]
+        {
+            let due = Some((asked_ns, dark, dark == 0, true));
+            assert_eq!(of(Some(asked_ns), &events), due);
+        }
+        // All had a supply always: that is drawn if it is asked for.
+        assert_eq!(of(None, &[]), None);
+        assert_eq!(of(Some(1_000), &[]), Some((1_000, 0, true, true)));
     }
 }
 

@@ -144,6 +144,7 @@ mod tests {
             metered: Vec::new(),
             pickups: Vec::new(),
             planned: Vec::new(),
+            dark_at: None,
         }
     }
 

@@ -43,8 +43,10 @@ pub struct Kept {
 /// How a network is supplied at an instant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Supply {
-    /// When that began, since the start.
+    /// When, since the start.
     pub at: SimDuration,
+    /// Whether that instant was asked for, and is not that of most dark loads.
+    pub is_asked_for: bool,
     /// Of each node its phases that have a voltage.
     pub alive: Vec<Wires>,
     /// Of each switch its poles that are closed.
@@ -129,20 +131,32 @@ impl Feeder {
         Ok((kept, spans.len().saturating_sub(recorder.room)))
     }
 
-    /// When most loads had no supply, the first such instant; none if all always had one.
+    /// What had a supply at the instant that was asked for; else when most loads had none, the
+    /// first such instant, and none if all always had one.
     #[must_use]
-    pub fn darkest(&self) -> Option<Supply> {
+    pub fn dark_area(&self) -> Option<Supply> {
         let course = self.course.as_ref()?;
-        let mut darkest: Option<Supply> = None;
-        for SupplyAt { from: at, supplied, alive, closed } in course.supplies() {
-            let dark = supplied.iter().filter(|it| **it < 1.0).count();
-            if dark > darkest.as_ref().map_or(0, |it| it.dark) {
-                let (alive, closed) = (alive.to_vec(), closed.to_vec());
-                darkest = Some(Supply { at, alive, closed, dark });
-            }
+        let supply = |it: &SupplyAt<'_>, at: SimDuration| Supply {
+            at,
+            is_asked_for: course.dark_at.is_some(),
+            alive: it.alive.to_vec(),
+            closed: it.closed.to_vec(),
+            dark: dark_loads(it),
+        };
+        let all = course.supplies();
+        if let Some(at) = course.dark_at {
+            let standing = all.iter().rev().find(|it| it.from <= at).or(all.first())?;
+            return Some(supply(standing, at));
         }
-        darkest
+        // Of several as dark as another the first.
+        let darkest = all.iter().rev().max_by_key(|it| dark_loads(it))?;
+        Some(supply(darkest, darkest.from)).filter(|it| it.dark > 0)
     }
+}
+
+/// How many loads have less than their whole supply.
+fn dark_loads(supply: &SupplyAt<'_>) -> usize {
+    supply.supplied.iter().filter(|it| **it < 1.0).count()
 }
 
 #[cfg(test)]

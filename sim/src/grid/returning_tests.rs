@@ -48,6 +48,7 @@ fn wanted(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>
         metered: Vec::new(),
         pickups: vec![Some(pickup())],
         planned: Vec::new(),
+        dark_at: None,
     }
 }
 

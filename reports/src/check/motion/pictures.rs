@@ -157,14 +157,14 @@ fn time_current(
     Ok(Some(Picture::of(figure, "time and current", caption, figures).with_keys(keys)))
 }
 
-/// The network when most loads had no supply.
+/// The network at an instant, as its own `desc` tells.
 fn dark(reader: &RunReader, figures: &mut Vec<Figure>) -> Result<Option<Picture>, RenderError> {
     let Some(bytes) = read(reader, file::GRID_DARK)? else { return Ok(None) };
     let svg = String::from_utf8_lossy(&bytes).into_owned();
     let when = svg.split_once("<desc>").and_then(|(_, rest)| rest.split_once("</desc>"));
-    let when = when.map_or_else(String::new, |(text, _)| format!("{}: ", unescaped(text)));
+    let when = when.map_or_else(String::new, |(text, _)| format!("{}. ", unescaped(text)));
     let caption = format!(
-        "{when}the first instant at which most loads had no supply. Green has a voltage in all \
+        "{when}Green has a voltage in all \
          phases, orange in some of them only, black in none; point at a node for its name"
     );
     let figure = Figure { name: "grid-dark".to_owned(), svg: Some(svg), csv: None };

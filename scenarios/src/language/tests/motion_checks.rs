@@ -168,6 +168,20 @@ fn keys_without_effect_are_told() {
 }
 
 #[test]
+fn a_dark_area_is_one_of_a_network_in_motion_while_it_is_played() {
+    let folder = Folder::new();
+    let asked = |text: &str, at: &str| {
+        text.replacen("[grid]\n", &format!("[grid]\ndark_at = \"{at}\"\n"), 1)
+    };
+    let area = folder.load(&asked(&moving(""), "90 s")).unwrap().feeder().unwrap().dark_area();
+    assert_eq!(area.unwrap().at, lastmeter_units::SimDuration::from_seconds(90));
+    let found = warnings(&folder.load(&asked(&with(""), "90 s")).unwrap());
+    assert_eq!(found, ["W007 `dark_at` has no effect without a network in motion"]);
+    let found = folder.mistake(&asked(&moving(""), "3 h"));
+    assert!(found.starts_with("S020 <\"3 h\"> `dark_at` is 3 h, when the scenario is"), "{found}");
+}
+
+#[test]
 fn a_mistake_of_the_network_is_none_of_its_devices() {
     let text = moving(&check("no_loss", "device = \"home-h1\""));
     let text = text.replace("[grid]\n", "[grid]\nwaveform_step = \"2 ms\"\n");

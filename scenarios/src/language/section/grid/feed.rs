@@ -163,7 +163,8 @@ fn setup(
 ) -> Option<(Setup, Option<MotionSetup>, SimTime)> {
     let values = draft.values(&GRID)?;
     let Head { start, duration, seed, .. } = head(draft)?;
-    let raster = Raster::over(start, values.duration("step"), duration?);
+    let duration = duration?;
+    let raster = Raster::over(start, values.duration("step"), duration);
     let states = raster.steps.saturating_mul(network.nodes.len());
     if states > STATES_MAX {
         let (steps, nodes) = (raster.steps, network.nodes.len());
@@ -186,7 +187,12 @@ fn setup(
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
     let (rows, protection) = (draft.rows(&INJECT), draft.rows(&GRID_PROTECTION));
     let (recorders, saturation) = (draft.rows(&GRID_RECORDER), draft.rows(&GRID_SATURATION));
-    motion::doubt_waveform_keys(values, out);
+    motion::doubt_idle_keys(values, !draft.rows(&SIMULATOR).is_empty(), out);
+    if let Some(at) = values.duration_opt("dark_at").filter(|at| *at > duration) {
+        let message = format!("`dark_at` is {at}, when the scenario is over");
+        let label = format!("the duration is {duration}");
+        out.report(Code::OUTSIDE_SCENARIO, values.span_of("dark_at"), message, label);
+    }
     let wanted = motion::resolution(values).map(|resolution| {
         // The waves have that frequency.
         network.frequency_hz = frequency_hz;

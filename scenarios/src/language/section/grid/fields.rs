@@ -63,6 +63,12 @@ pub(crate) static GRID: Section = Section {
             "likewise: waveforms that are not steady end so long after the last thing that \
              happened; where iron saturates what is left of an inrush is dropped then",
         ),
+        Field::optional(
+            "dark_at",
+            quantity(Dimension::Time, 0.0, 1e9),
+            "the instant at which the report draws who had no supply; left out, the first one at \
+             which most loads had none",
+        ),
     ],
     ..Section::ONCE
 };

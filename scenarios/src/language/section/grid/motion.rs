@@ -49,20 +49,33 @@ pub(super) fn resolution(values: &Values) -> Option<Resolution> {
     }
 }
 
-/// Warns of keys about waveforms where none are played.
-pub(super) fn doubt_waveform_keys(values: &Values, out: &mut Diagnostics) {
-    if values.text("resolution") == WAVEFORMS {
-        return;
+/// Warns of keys about waveforms where none are played, and of the dark area of a network that
+/// only steps or that a simulator plays.
+pub(super) fn doubt_idle_keys(values: &Values, is_simulated: bool, out: &mut Diagnostics) {
+    let resolution = values.text("resolution");
+    let is_idle = |key: &str| values.is_written(key) && !values.is_default(key);
+    let mut doubt = |key: &str, without: &str, help: &str| {
+        if is_idle(key) {
+            out.warn(Diagnostic {
+                code: Code::IDLE_KEY,
+                message: format!("`{key}` has no effect without {without}"),
+                span: values.span_of(key),
+                label: "changes nothing here".to_owned(),
+                help: Some(help.to_owned()),
+            });
+        }
+    };
+    if resolution != WAVEFORMS {
+        let help = "write `resolution = \"waveforms\"`, or leave it out";
+        for key in ["waveform_step", "waveform_longest"] {
+            doubt(key, "waveforms", help);
+        }
     }
-    let is_idle = |key: &&str| values.is_written(key) && !values.is_default(key);
-    for key in ["waveform_step", "waveform_longest"].into_iter().filter(is_idle) {
-        out.warn(Diagnostic {
-            code: Code::IDLE_KEY,
-            message: format!("`{key}` has no effect without waveforms"),
-            span: values.span_of(key),
-            label: "changes nothing here".to_owned(),
-            help: Some("write `resolution = \"waveforms\"`, or leave it out".to_owned()),
-        });
+    if is_simulated {
+        doubt("dark_at", "a network that is played ahead", "leave it out");
+    } else if resolution == STEPS {
+        let help = "write `resolution = \"phasors\"` (or `\"waveforms\"`), or leave it out";
+        doubt("dark_at", "a network in motion", help);
     }
 }
 
@@ -190,6 +203,7 @@ pub(super) fn motion(
         metered: Vec::new(),
         pickups: Vec::new(),
         planned: Vec::new(),
+        dark_at: values.duration_opt("dark_at"),
     };
     let mut builder = Builder {
         network,
