@@ -9,8 +9,9 @@
 //! of those, in columns `breaker:NAME` (1 closed, 0 open) and `source:NAME` (per unit of the rated
 //! voltage), what held in each step. `grid-heaviest.svg` and `grid-highest.svg` are one-line
 //! diagrams of two of the steps; `grid-dark.svg` is one of the instant that the scenario asks
-//! for, or at which most loads had no supply. `grid-curves.csv` has the time-current curves of protective devices, and
-//! `grid-waveforms.csv` what disturbance recorders kept in the folder `waveforms`, file by file.
+//! for, or at which most loads had no supply. `grid-curves.csv` has the time-current curves of
+//! protective devices, and `grid-waveforms.csv` what disturbance recorders kept in the folder
+//! `waveforms`, file by file.
 
 use std::path::Path;
 

@@ -25,7 +25,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             than `sustained_from` are short ones, and count for the energy alone. Every load is a \
             customer. What has not ended when the run does counts as far as it went. Interruptions \
             that began by an `outage` with `planned = true`, and by nothing else, are planned ones; \
-            `planned` says whether they count. One of \
+            `planned` states whether they count. One of \
             `energy`, `saidi`, `saifi` and `caidi` has a limit, and perhaps a least value as well \
             (`at_least`): then an outage has to have had an effect.",
         fields: &[

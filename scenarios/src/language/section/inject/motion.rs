@@ -162,7 +162,7 @@ pub(super) static OUTAGE: Entry = Entry {
             "planned",
             Kind::Boolean,
             "false",
-            "whether customers were told of it: what begins by that alone is a planned \
+            "whether it was announced to customers: what begins by that alone is a planned \
              interruption, which checks `unserved` may leave out (IEEE 1366)",
         ),
     ],
