@@ -49,7 +49,7 @@ pub use border::{
 };
 pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
-pub use front_end::cvct::{Cvct, transducer_csv};
+pub use front_end::cvct::Cvct;
 pub use gateway::{
     BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
     GatewayOutput, Metric, MetricKind, NetworkContext, measured_of_waveforms,

@@ -3,7 +3,7 @@
 //!
 //! Pure arithmetic. It sees reported values only, never the truth, and shares nothing with the
 //! metrology that made them nor with the registers inside the meters: what a register's bits mean
-//! is written here once more, from the data sheets ([`sheet`]).
+//! is written here once more, from the data sheets ([`Register`]).
 //!
 //! Terms: a *role* is what a register corrects; a *coefficient* is what its word stands for; a
 //! *change* is what has to be done to the coefficient that was in force while measuring.
@@ -12,7 +12,8 @@ mod arithmetic;
 mod sheet;
 
 pub use arithmetic::{Line, active_offset, delay_rad, gain, square_offset};
-pub use sheet::{Coding, OutOfRange, Register, Role, Unit, sheet};
+pub(crate) use sheet::{ADE7953, PLAIN};
+pub use sheet::{Coding, OutOfRange, Register, Role, Unit};
 
 /// What a meter reported at one point, the means of its readings, in SI units.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -144,7 +144,8 @@ const HALF: (i64, i64) = (0x20_0000, 0x60_0000);
 /// Gains from 0.5 to 2.
 const WIDE: (i64, i64) = (0x20_0000, 0x80_0000);
 
-static ADE7953: &[Register] = &[
+/// Those of an ADE7953.
+pub(crate) static ADE7953: &[Register] = &[
     gain("AVGAIN", Role::VoltageGain, HALF),
     gain("AIGAIN", Role::CurrentGain, HALF),
     gain("AWGAIN", Role::ActiveGain, HALF),
@@ -155,20 +156,11 @@ static ADE7953: &[Register] = &[
     offset("AWATTOS", Role::ActiveOffset, 1.0 / POWER_CODES),
 ];
 
-static PLAIN: &[Register] = &[
+/// Those of firmware that corrects samples before anything is computed from them.
+pub(crate) static PLAIN: &[Register] = &[
     gain("UGAIN1", Role::VoltageGain, WIDE),
     gain("IGAIN1", Role::CurrentGain, WIDE),
     offset("UOFFSET1", Role::VoltageOffset, 1.0 / 8_388_608.0),
     offset("IOFFSET1", Role::CurrentOffset, 1.0 / 8_388_608.0),
     delay("PHASE1", 0.001, 7000),
 ];
-
-/// The calibration registers of a single-phase model, in the order they are written; `None` of a
-/// model that has none, or more than one phase.
-pub fn sheet(model: &str) -> Option<&'static [Register]> {
-    match model {
-        "ade7953-1ph" => Some(ADE7953),
-        "cvct-stm32f107" | "ideal-1ph" => Some(PLAIN),
-        _ => None,
-    }
-}

@@ -85,7 +85,7 @@ impl Cvct {
 ///   inversion included (Fig. 6), to ten times the 10 kHz of the publication.
 ///
 /// The corner is in Hz, the supply's time constant in seconds.
-pub fn transducer_csv(corner_hz: f64, supply_tau_s: f64) -> String {
+pub(crate) fn transducer_csv(corner_hz: f64, supply_tau_s: f64) -> String {
     const RATE_HZ: f64 = 10_000.0;
     const SHOWN: u32 = 600;
     let mut csv = String::from("part,x,voltage,current\n");

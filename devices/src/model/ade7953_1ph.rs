@@ -5,6 +5,7 @@ use lastmeter_params::{Entry, Field};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
+use crate::calibration;
 use crate::model::kind::{DeviceKind, Fits};
 use crate::register::ade7953;
 
@@ -34,8 +35,6 @@ const RECIPE: Recipe =
 /// The registered model.
 pub(crate) const ADE7953_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
-    on: None,
-    codes: None,
     entry: Entry {
         name: "ade7953-1ph",
         summary: "smart plug with an ADE7953: single-phase, uncalibrated, with its registers",
@@ -52,5 +51,7 @@ pub(crate) const ADE7953_1PH: DeviceKind = DeviceKind {
             converter's filter lets them; \"none\" is many times faster.",
         fields: &FIELDS,
     },
+    registers: Some(calibration::ADE7953),
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),
+    ..DeviceKind::PLAIN
 };

@@ -6,6 +6,8 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 use super::build::{Recipe, build, front_end};
 use super::fields::{count, of_model};
 use crate::board::codes::Codes;
+use crate::calibration;
+use crate::front_end::cvct::transducer_csv;
 use crate::model::kind::{DeviceKind, Fits};
 use crate::register::plain;
 
@@ -57,7 +59,6 @@ const RECIPE: Recipe = Recipe {
 /// The registered model.
 pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
-    on: None,
     codes: Some(|values, context, out| {
         // A board corrects what it measures by registers of its own.
         let plain = Recipe { registers: &[], ..RECIPE };
@@ -77,5 +78,10 @@ pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
             twelve orders). The paper does not state its sampling rate; 10 kHz is a choice.",
         fields: &FIELDS,
     },
+    registers: Some(calibration::PLAIN),
+    transducer: Some(|values| {
+        transducer_csv(values.si("transducer_bandwidth"), values.si("transducer_start"))
+    }),
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),
+    ..DeviceKind::PLAIN
 };

@@ -73,8 +73,6 @@ pub(super) fn parts(values: &Values) -> HeatMeter {
 /// The registered model.
 pub(crate) const HEAT_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Heat),
-    on: None,
-    codes: None,
     entry: Entry {
         name: "heat-meter",
         summary: "heat meter: energy, volume, power, volume flow, flow and return temperature",
@@ -86,4 +84,5 @@ pub(crate) const HEAT_METER: DeviceKind = DeviceKind {
         fields: &FIELDS,
     },
     build: |values, context, _| Some(build(Core::Heat(parts(values)), values, context)),
+    ..DeviceKind::PLAIN
 };

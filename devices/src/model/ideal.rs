@@ -5,6 +5,7 @@ use lastmeter_params::{Diagnostics, Entry, Field, Values};
 
 use super::build::{Recipe, build, front_end as front_end_of};
 use super::fields::{count, of_model};
+use crate::calibration;
 use crate::front_end::Sampling;
 use crate::front_end::group::FrontEnd;
 use crate::model::kind::{DeviceContext, DeviceKind, Fits};
@@ -40,22 +41,20 @@ const DESCRIPTION: &str = "A meter whose front end has no error until one of its
 /// The registered single-phase model.
 pub(crate) const IDEAL_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_1PH.phases },
-    on: None,
-    codes: None,
     entry: Entry {
         name: "ideal-1ph",
         summary: "single-phase meter without errors, but for those that are planted",
         description: DESCRIPTION,
         fields: &FIELDS,
     },
+    registers: Some(calibration::PLAIN),
     build: |values, context, diagnostics| build(&RECIPE_1PH, values, context, diagnostics),
+    ..DeviceKind::PLAIN
 };
 
 /// The registered three-phase model.
 pub(crate) const IDEAL_3PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_3PH.phases },
-    on: None,
-    codes: None,
     entry: Entry {
         name: "ideal-3ph",
         summary: "three-phase meter without errors, but for those that are planted",
@@ -63,6 +62,7 @@ pub(crate) const IDEAL_3PH: DeviceKind = DeviceKind {
         fields: &FIELDS,
     },
     build: |values, context, diagnostics| build(&RECIPE_3PH, values, context, diagnostics),
+    ..DeviceKind::PLAIN
 };
 
 /// The front end alone, for as many phases as the terminal has.

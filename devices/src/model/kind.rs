@@ -6,6 +6,7 @@ use lastmeter_units::{Domain, HardwareId, SimTime};
 
 use crate::board::codes::Codes;
 use crate::border::Device;
+use crate::calibration::Register;
 
 /// What a device model is told about the place it gets.
 #[derive(Clone, Debug)]
@@ -71,6 +72,26 @@ pub struct DeviceKind {
     pub on: Option<&'static str>,
     /// What the converter of a board of this kind would say; `None`: no board is emulated by it.
     pub(crate) codes: Option<MakeCodes>,
+    /// The registers by which one of a single phase is calibrated, in the order they are written;
+    /// `None`: it has none, or more than one phase.
+    pub registers: Option<&'static [Register]>,
+    /// What the transducer of one with these values is like, as a table of its publication; `None`:
+    /// it has none of its own.
+    pub transducer: Option<fn(&Values) -> String>,
     /// Makes one. `None` if values do not fit together, which is then in the diagnostics.
     pub build: fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<Box<dyn Device>>,
+}
+
+impl DeviceKind {
+    /// A single-phase meter that speaks to the platform, with nothing particular, to begin a row
+    /// with.
+    pub(crate) const PLAIN: Self = Self {
+        entry: Entry { name: "", summary: "", description: "", fields: &[] },
+        fits: Fits::Electricity { phases: 1 },
+        on: None,
+        codes: None,
+        registers: None,
+        transducer: None,
+        build: |_, _, _| None,
+    };
 }

@@ -124,7 +124,6 @@ const ON_THE_LINE: &str = "A master asks it over an M-Bus line (EN 13757-2 and -
 pub(crate) const HEAT: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Heat),
     on: Some(M_BUS),
-    codes: None,
     entry: Entry {
         name: "m-bus-heat-meter",
         summary: "heat meter on an M-Bus line, asked by a master",
@@ -134,13 +133,13 @@ pub(crate) const HEAT: DeviceKind = DeviceKind {
     build: |values, context, diagnostics| {
         on_line(Core::Heat(heat_meter::parts(values)), Domain::Heat, values, context, diagnostics)
     },
+    ..DeviceKind::PLAIN
 };
 
 /// The registered water meter.
 pub(crate) const WATER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Water),
     on: Some(M_BUS),
-    codes: None,
     entry: Entry {
         name: "m-bus-water-meter",
         summary: "water meter on an M-Bus line, asked by a master",
@@ -151,13 +150,13 @@ pub(crate) const WATER: DeviceKind = DeviceKind {
         let core = Core::Water(water_meter::parts(values));
         on_line(core, Domain::Water, values, context, diagnostics)
     },
+    ..DeviceKind::PLAIN
 };
 
 /// The registered electricity meter.
 pub(crate) const ELECTRICITY: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_1PH.phases },
     on: Some(M_BUS),
-    codes: None,
     entry: Entry {
         name: "m-bus-electricity-meter",
         summary: "single-phase electricity meter on an M-Bus line, asked by a master",
@@ -169,6 +168,7 @@ pub(crate) const ELECTRICITY: DeviceKind = DeviceKind {
         let outlet = outlet(Domain::Electricity, every, values, context, diagnostics)?;
         build_with(&RECIPE_1PH, values, context, (outlet, is_reported), diagnostics)
     },
+    ..DeviceKind::PLAIN
 };
 
 fn on_line(

@@ -58,8 +58,6 @@ const RECIPE: Recipe = Recipe { phases: 1, registers: &[], is_cvct: false, has_b
 /// The registered reference meter.
 pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
-    on: None,
-    codes: None,
     entry: Entry {
         name: "reference-1ph",
         summary: "single-phase reference meter with small errors and a stated uncertainty",
@@ -72,13 +70,12 @@ pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
         fields: &METER,
     },
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),
+    ..DeviceKind::PLAIN
 };
 
 /// The registered acquisition of the static characterisation.
 pub(crate) const PXI_6123: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
-    on: None,
-    codes: None,
     entry: Entry {
         name: "pxi-6123",
         summary: "16-bit acquisition at 500 kS/s: the reference of the static characterisation",
@@ -90,4 +87,5 @@ pub(crate) const PXI_6123: DeviceKind = DeviceKind {
         fields: &ACQUISITION,
     },
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),
+    ..DeviceKind::PLAIN
 };

@@ -27,7 +27,6 @@ static FIELDS: [Field; 1] = [Field::required(
 pub(crate) const SIMULATOR_METER: DeviceKind = DeviceKind {
     fits: Fits::Simulated,
     on: Some("stream"),
-    codes: None,
     entry: Entry {
         name: "simulator-meter",
         summary: "what points of a real-time simulator stand for: a load or an infeed as a meter",
@@ -38,6 +37,7 @@ pub(crate) const SIMULATOR_METER: DeviceKind = DeviceKind {
         fields: &FIELDS,
     },
     build,
+    ..DeviceKind::PLAIN
 };
 
 fn build(values: &Values, _: &DeviceContext<'_>, out: &mut Diagnostics) -> Option<Box<dyn Device>> {

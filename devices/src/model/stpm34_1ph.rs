@@ -50,8 +50,6 @@ const RECIPE: Recipe = Recipe {
 /// The registered model.
 pub(crate) const STPM34_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
-    on: None,
-    codes: None,
     entry: Entry {
         name: "stpm34-1ph",
         summary: "single-phase meter of class 0.2 with pulse outputs, breaker and neutral current",
@@ -67,4 +65,5 @@ pub(crate) const STPM34_1PH: DeviceKind = DeviceKind {
         fields: &FIELDS,
     },
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),
+    ..DeviceKind::PLAIN
 };

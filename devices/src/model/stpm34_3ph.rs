@@ -20,8 +20,6 @@ const RECIPE: Recipe =
 /// The registered model.
 pub(crate) const STPM34_3PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
-    on: None,
-    codes: None,
     entry: Entry {
         name: "stpm34-3ph",
         summary: "three-phase meter with STPM3x converters: U, I, P, Q, S, PF, f, energies",
@@ -40,4 +38,5 @@ pub(crate) const STPM34_3PH: DeviceKind = DeviceKind {
         fields: &FIELDS,
     },
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),
+    ..DeviceKind::PLAIN
 };

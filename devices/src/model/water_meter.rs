@@ -49,8 +49,6 @@ pub(super) fn parts(values: &Values) -> WaterMeter {
 /// The registered model.
 pub(crate) const WATER_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Water),
-    on: None,
-    codes: None,
     entry: Entry {
         name: "water-meter",
         summary: "water meter: volume and volume flow",
@@ -60,4 +58,5 @@ pub(crate) const WATER_METER: DeviceKind = DeviceKind {
         fields: &FIELDS,
     },
     build: |values, context, _| Some(build(Core::Water(parts(values)), values, context)),
+    ..DeviceKind::PLAIN
 };

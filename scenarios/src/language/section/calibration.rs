@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use lastmeter_devices::calibration::sheet;
+use lastmeter_devices::DEVICES;
 use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_plans::calibration::{
     CALIBRATION_FIELDS, CALIBRATION_SOURCE, Conditions, Plan, read_plan,
@@ -16,7 +16,7 @@ use lastmeter_sim::{Streams, Terminal};
 
 use rand::RngExt as _;
 
-use super::device::DEVICE;
+use super::device::{self, DEVICE};
 use super::scenario::{SCENARIO, is_in_real_time};
 use super::test_plan::{Player, TEST_PLAN, device_of_player, play};
 use crate::language::draft::{Draft, Section};
@@ -84,10 +84,11 @@ pub(crate) fn has_its_devices(
             continue;
         }
         let Some(row) = device_of_player(draft, (name, node.span), &player, out) else { continue };
-        let model = row.kind.unwrap_or_default();
-        if role == "device" && row.kind.is_some() && sheet(model).is_none() {
+        let kind = device::kind_of(row).filter(|it| role == "device" && it.registers.is_none());
+        if let Some(kind) = kind {
+            let model = kind.entry.name;
             let message = format!("nothing is known of calibration registers of `{model}`");
-            let label = "expected `ade7953-1ph`, `cvct-stm32f107` or `ideal-1ph`";
+            let label = format!("expected {}", models_with_registers());
             out.report(Code::DOES_NOT_FIT, node.span, message, label);
         }
         let Some(values) = &row.values else { continue };
@@ -101,6 +102,15 @@ pub(crate) fn has_its_devices(
         let label = format!("expected every {one}");
         out.report(Code::DOES_NOT_FIT, values.span_of("report_every"), message, label);
     }
+}
+
+/// The models that can be calibrated, for people.
+fn models_with_registers() -> String {
+    let models = DEVICES.iter().filter(|kind| kind.registers.is_some());
+    let mut models: Vec<String> = models.map(|kind| format!("`{}`", kind.entry.name)).collect();
+    models.sort();
+    let last = models.pop().unwrap_or_default();
+    format!("{} or {last}", models.join(", "))
 }
 
 /// A device reports the quantities that a procedure computes from.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use lastmeter_devices::calibration::{
-    Change, Line, Measured, Register, Role, Scale, Step, changes, sheet,
+    Change, Line, Measured, Register, Role, Scale, Step, changes,
 };
 use lastmeter_devices::full_scale;
 use lastmeter_plans::calibration::{Gatherer, Plan, Procedure, Stage, Subject};
@@ -57,7 +57,7 @@ impl Calibrator {
         Some(Self {
             start: scenario.schedule.start,
             device,
-            sheet: sheet(row.kind.entry.name)?,
+            sheet: row.kind.registers?,
             scale: Scale { voltage_v: full("voltage"), current_a: full("current") },
             reported: Gatherer::new(&plan),
             reference: Gatherer::new(&plan),
