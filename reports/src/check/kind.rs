@@ -14,6 +14,7 @@ use lastmeter_record::{
 };
 
 use super::demand::{BalancedMeters, Demand};
+use super::planned::PlannedBench;
 use super::selection::Selection;
 use crate::error::RenderError;
 use crate::latency::Validity;
@@ -48,6 +49,11 @@ pub struct CheckKind {
     /// What has to hold of all checks of the kind in one scenario together, which has this plan;
     /// the place is where the scenario names the plan's test plan.
     pub together: Option<RuleOfAll>,
+    /// Reports what the planned bench lacks, or has too much of, for the check to judge anything.
+    pub fits: fn(&Values, &PlannedBench<'_>, &mut Diagnostics),
+    /// Reports elements of the network that it names and that never do anything, once it is known
+    /// which do.
+    pub elements: fn(&Values, &[String], &mut Diagnostics),
     /// Its section of the report.
     pub(crate) section: Option<Section>,
 }
@@ -66,6 +72,8 @@ impl CheckKind {
         is_about_gateways_too: false,
         takes_readings_as_exact: false,
         together: None,
+        fits: |_, _, _| {},
+        elements: |_, _, _| {},
         section: None,
     };
 }

@@ -17,6 +17,7 @@ pub(crate) mod kind;
 mod latency;
 mod motion;
 mod no_loss;
+mod planned;
 mod published;
 mod published_table;
 pub(crate) mod read;
@@ -31,7 +32,7 @@ mod test_plan;
 
 pub use demand::{BalancedMeters, Demand};
 pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, Needs, RecordTable};
-pub use motion::WantedReports;
+pub use planned::{PlannedBench, PlannedNetwork, PlannedReports};
 
 /// Every kind of check.
 pub static CHECKS: &[CheckKind] = &[

@@ -70,23 +70,6 @@ pub(super) fn is_near_its_rating(row: &Row<'_>, terminal: &Terminal, out: &mut D
     warn(out, Code::FAR_FROM_RATED, span, message, label, help);
 }
 
-/// A check of the indices of interruptions in a run in which none can be a sustained one.
-pub(super) fn can_be_sustained(row: &Row<'_>, duration: SimDuration, out: &mut Diagnostics) {
-    let Some(values) = row.values.as_ref().filter(|_| row.kind == Some("unserved")) else { return };
-    let sustained_from = values.duration("sustained_from");
-    if values.si_opt("energy").is_some() || duration >= sustained_from {
-        return;
-    }
-    let index = ["saidi", "saifi", "caidi"].into_iter().find(|key| values.get(key).is_some());
-    let span = values.span_of(index.unwrap_or("kind"));
-    let message = format!(
-        "sustained interruptions last {sustained_from} or more, and the scenario {duration}"
-    );
-    let label = "could only be inconclusive";
-    let help = "lengthen `duration`, write a shorter `sustained_from`, or limit `energy`";
-    warn(out, Code::SHORT_RUN, span, message, label, help);
-}
-
 /// The rated voltage of a phase, at the primary side of a transformer.
 fn rated_v(values: &Values) -> Option<f64> {
     let has = |key: &str| values.get(key).is_some();

@@ -2,6 +2,7 @@
 
 pub(super) mod event;
 mod excerpts;
+mod fits;
 pub(super) mod operated;
 mod pictures;
 pub(super) mod section;
@@ -70,26 +71,24 @@ impl Alerted {
 
 /// What devices have to report by themselves for a check to see it.
 #[derive(Clone, Debug)]
-pub struct WantedReports {
+struct WantedReports {
     /// The words of the check's `what`.
-    pub kinds: Vec<String>,
+    kinds: Vec<String>,
     /// Whether each has to be reported; else they stand for those that a device does report.
-    pub needs_all: bool,
+    needs_all: bool,
 }
 
 impl WantedReports {
     /// That of a check `event` or `tamper`. All three kinds stand for those that each device
     /// reports, unless none of them may have happened.
-    #[must_use]
-    pub fn of(values: &Values) -> Self {
+    fn of(values: &Values) -> Self {
         let kinds: Vec<String> = values.text_list("what").into_iter().map(str::to_owned).collect();
         let needs_all = values.boolean("none") || kinds.len() < 3;
         Self { kinds, needs_all }
     }
 
     /// Whether what a device reports is enough.
-    #[must_use]
-    pub fn are_in(&self, reported: &[impl AsRef<str>]) -> bool {
+    fn are_in(&self, reported: &[impl AsRef<str>]) -> bool {
         let is_in = |kind: &String| reported.iter().any(|it| it.as_ref() == kind);
         let mut kinds = self.kinds.iter();
         if self.needs_all { !self.kinds.is_empty() && kinds.all(is_in) } else { kinds.any(is_in) }

@@ -6,7 +6,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Pattern
 use lastmeter_record::{Event, EventKind, RunFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Outcome, section, since};
+use super::{Outcome, fits, section, since};
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, Section};
 use crate::verdict::{At, Reason, Verdict};
 
@@ -62,6 +62,8 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
     },
     tables: &[RecordTable::Events],
     section: Some(Section { place: 25, make: section::section }),
+    fits: fits::operated,
+    elements: fits::elements,
     ..CheckKind::PLAIN
 };
 

@@ -4,7 +4,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, since};
+use super::{Alerted, Outcome, fits, since};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
 use crate::verdict::{At, Verdict};
@@ -35,6 +35,7 @@ pub(in super::super) const LAST_GASP: CheckKind = CheckKind {
     },
     build: |values, context, _| Some(Box::new(Supply::new(values, context, true))),
     tables: &[RecordTable::Observations, RecordTable::Events],
+    fits: fits::supply,
     ..CheckKind::PLAIN
 };
 
@@ -51,6 +52,7 @@ pub(in super::super) const RESTORED: CheckKind = CheckKind {
     },
     build: |values, context, _| Some(Box::new(Supply::new(values, context, false))),
     tables: &[RecordTable::Observations, RecordTable::Events],
+    fits: fits::supply,
     ..CheckKind::PLAIN
 };
 

@@ -4,7 +4,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, WantedReports, figure, since};
+use super::{Alerted, Outcome, WantedReports, figure, fits, since};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
 use crate::verdict::{At, Verdict};
@@ -55,6 +55,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, _| Some(Box::new(Tamper::new(values, context))),
     tables: &[RecordTable::Observations, RecordTable::Events],
+    fits: fits::tamper,
     ..CheckKind::PLAIN
 };
 

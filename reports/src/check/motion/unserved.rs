@@ -4,7 +4,7 @@ use lastmeter_params::{Code, Dimension, Entry, Field, Kind, Values};
 use lastmeter_record::{Event, EventKind, RunFacts, field};
 use lastmeter_text::number;
 
-use super::figure;
+use super::{figure, fits};
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use crate::verdict::{At, Reason, Verdict, VerdictText};
 
@@ -65,6 +65,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
         Some(Box::new(Unserved::new(values, context, index)))
     },
     tables: &[RecordTable::Events],
+    fits: fits::unserved,
     ..CheckKind::PLAIN
 };
 
@@ -110,7 +111,7 @@ pub(super) enum Planned {
 }
 
 impl Planned {
-    const COUNT: &str = "count";
+    pub(super) const COUNT: &str = "count";
     const LEAVE_OUT: &str = "leave_out";
     const ONLY: &str = "only";
 

@@ -32,8 +32,8 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static CheckKind> {
 pub struct CheckRow {
     /// Its name.
     pub name: String,
-    /// The registered kind's name.
-    pub kind: &'static str,
+    /// The registered kind.
+    pub kind: &'static CheckKind,
     /// The requirements it covers.
     pub covers: Vec<String>,
     pub(crate) values: Arc<Values>,
@@ -127,5 +127,5 @@ pub(crate) fn check(row: &Row<'_>) -> Option<CheckRow> {
     let values = row.values.clone()?;
     let name = values.text("name").to_owned();
     let covers = values.text_list("covers").into_iter().map(str::to_owned).collect();
-    Some(CheckRow { name, kind: row.kind?, covers, values })
+    Some(CheckRow { name, kind: kind_of(row)?, covers, values })
 }

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastmeter_devices::{BoardContext, DEVICES, Device, DeviceContext, DeviceKind, board_device};
+use lastmeter_devices::{
+    BoardContext, DEVICES, Device, DeviceContext, DeviceKind, TamperKind, VoltageEventKind,
+    board_device,
+};
 use lastmeter_link::channel::MQTT_FIELDS;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Value, Values};
+use lastmeter_reports::check::PlannedReports;
 use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 
@@ -146,6 +150,17 @@ static FIELDS: [Field; OWN.len() + CONNECTION.len() + SPANS.len()] = {
 /// The registered model of a table.
 pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static DeviceKind> {
     row.kind_of(DEVICES, |kind| &kind.entry)
+}
+
+/// What a device reports by itself, for the checks that are about that.
+pub(crate) fn what_it_reports(device: &dyn Device) -> PlannedReports {
+    let events = device.watched_events().into_iter().flat_map(|facts| facts.kinds);
+    let tamper = device.watched_tamper().into_iter().flat_map(|facts| facts.kinds);
+    PlannedReports {
+        has_hold_up: device.supply().is_some(),
+        events: events.map(VoltageEventKind::word).collect(),
+        tamper: tamper.map(TamperKind::word).collect(),
+    }
 }
 
 /// A device, to be built with `Scenario::build_device`.
