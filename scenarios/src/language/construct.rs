@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_devices::{Device, transducer_csv};
-use lastmeter_link::impair::{self, Impairment, LinkSpec};
-use lastmeter_params::{Code, Diagnostics, NodeValue, Pattern, Values, measurement_help};
+use lastmeter_devices::Device;
+use lastmeter_link::impair::{self, LinkSpec};
+use lastmeter_params::{Code, Diagnostics, NodeValue, Pattern, Table, Values, measurement_help};
 use lastmeter_plans::standard::{Plan, TEST_PLAN_FILE_PREFIX, TRANSDUCER_FILE};
-use lastmeter_reports::check::Needs;
+use lastmeter_reports::check::{Needs, PlannedBench};
 use lastmeter_reports::{CHECKS, CheckContext, CheckKind};
 use lastmeter_sim::{InjectionKind, MeteringPoint, Streams};
 use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SimDuration};
@@ -16,7 +16,7 @@ use lastmeter_wire::commands::{Effect, find};
 
 use super::draft::{Draft, Reported, Row};
 use super::files::Files;
-use super::judging::{self, Breakage, Broken, Claim, Planned, PlannedDevice};
+use super::judging::{self, Breakage, Claim, Planned, PlannedDevice};
 use super::plans::Plans;
 use super::references::References;
 use super::section::application;
@@ -26,7 +26,7 @@ use super::section::check::{self, CHECK};
 use super::section::device::{self, DEVICE, DevicePlace, build_device};
 use super::section::gateway::GATEWAY;
 use super::section::grid;
-use super::section::inject::{self, INJECT, InjectKind};
+use super::section::inject::{self, INJECT, PlacedDevice, Target};
 use super::section::link::{self, LINK};
 use super::section::network::NETWORK;
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
@@ -45,8 +45,6 @@ pub(super) struct Parts {
     /// What a network makes.
     pub(super) grid: Vec<Source>,
     pub(super) links: Vec<Option<LinkSpec>>,
-    /// By injection.
-    pub(super) impairments: Vec<Option<Impairment>>,
     pub(super) simulators: Vec<SimulatorRow>,
     /// The boards that devices are.
     pub(super) boards: Boards,
@@ -99,15 +97,10 @@ impl Draft<'_> {
         self.hold_signals(references, (&points, &devices), out);
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written);
-        self.hold_commands(references, &devices, out);
+        self.hold_injections(references, &devices, out);
         self.hold_pulse_constant(plans, &devices, out);
         let links = self.rows(&LINK).iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
-        let impairments = self.rows(&INJECT).iter().map(|row| match inject::kind_of(row)? {
-            InjectKind::Impair => impair::read_impairment(row.values.as_ref()?, out),
-            _ => None,
-        });
-        let impairments = impairments.collect();
         let read_from = files;
         let mut files = self.files_of_checks(files, out);
         files.extend(files_of_boards);
@@ -122,7 +115,7 @@ impl Draft<'_> {
         let simulators = simulator::simulators(self, about, read_from, &mut files, out);
         application::points_are_there(self, &simulators, out);
         self.hold_checks(references, &devices, (&files, plans), out);
-        Parts { points, grid: of_grid, links, impairments, simulators, boards, files, unavailable }
+        Parts { points, grid: of_grid, links, simulators, boards, files, unavailable }
     }
 
     /// The sources that are written.
@@ -170,10 +163,10 @@ impl Draft<'_> {
         source: usize,
         references: &References,
     ) -> Vec<(&'static InjectionKind, &Values)> {
-        let about = self.rows(&INJECT).iter().zip(&references.source_of_injection);
-        let into = about.filter_map(|(row, of)| match inject::kind_of(row)? {
-            InjectKind::Source(kind) if *of == Some(source) => Some((kind, row.values.as_deref()?)),
-            _ => None,
+        let about = self.rows(&INJECT).iter().zip(&references.target_of_injection);
+        let about = about.filter(|(_, target)| *target == &Some(Target::Source(source)));
+        let into = about.filter_map(|(row, _)| {
+            Some((inject::kind_of(row)?.of_source()?, row.values.as_deref()?))
         });
         into.collect()
     }
@@ -264,10 +257,6 @@ impl Draft<'_> {
         warnings::has_devices(self, out);
         let planned = plans.duration();
         let duration = planned.or_else(|| head(self)?.duration);
-        if let Some(duration) = duration {
-            let checks = self.rows(&CHECK).iter();
-            checks.for_each(|row| warnings::can_be_sustained(row, duration, out));
-        }
         let tables = self.rows(&DEVICE).iter().zip(devices).zip(&references.source_of_table);
         for ((row, device), source) in tables {
             if let (Some(device), Some(duration)) = (device, duration) {
@@ -306,26 +295,20 @@ impl Draft<'_> {
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
     }
 
-    /// Looks whether each fault and command could reach the device it is for.
-    fn hold_commands(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
+    /// Looks whether each fault and command could reach the devices it is for.
+    fn hold_injections(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
         let in_real_time = is_in_real_time(self);
-        for (row, device) in self.rows(&INJECT).iter().zip(&references.device_of_injection) {
-            let device = device.and_then(|device| references.devices.get(device));
-            let table = device.and_then(|(_, table)| self.rows(&DEVICE).get(*table));
-            // A command is the platform's, and goes to whatever device there is.
-            let is_command = matches!(inject::kind_of(row), Some(InjectKind::Command));
-            let is_out_of_reach =
-                |table| device::is_hardware(table) && inject::is_of_device(row) && !is_command;
-            if table.is_some_and(is_out_of_reach) {
-                let (name, span) = row.text("device").unwrap_or(("", row.span));
-                let message = format!("`{name}` is hardware, out of reach of injections");
-                let label = "expected a simulated device";
-                out.report(Code::DOES_NOT_FIT, span, message, label);
+        for (row, target) in self.rows(&INJECT).iter().zip(&references.target_of_injection) {
+            let (Some(kind), Some(Target::Devices(of))) = (inject::kind_of(row), target) else {
                 continue;
-            }
-            let device = device.and_then(|(_, table)| devices.get(*table)?.as_deref());
-            if let (Some(InjectKind::Command), Some(device)) = (inject::kind_of(row), device) {
-                inject::can_be_given(row, device, in_real_time, out);
+            };
+            let tables = of.iter().filter_map(|&device| references.devices.get(device));
+            let mut tables: Vec<usize> = tables.map(|(_, table)| *table).collect();
+            tables.dedup();
+            for table in tables {
+                let device = devices.get(table).and_then(|device| device.as_deref());
+                let table = &self.rows(&DEVICE)[table];
+                kind.fits(row, &PlacedDevice { table, device, in_real_time }, out);
             }
         }
     }
@@ -337,12 +320,8 @@ impl Draft<'_> {
         }
         let is_tested = |row: &&Row<'_>| row.name() == Some(plan.claim.device.as_str());
         let row = self.rows(&DEVICE).iter().find(is_tested)?;
-        let (kind, values) = (row.kind?, row.values.as_ref()?);
-        (kind == "cvct-stm32f107").then(|| {
-            let corner_hz = values.si("transducer_bandwidth");
-            let csv = transducer_csv(corner_hz, values.si("transducer_start"));
-            (TRANSDUCER_FILE.to_owned(), csv)
-        })
+        let csv = device::kind_of(row)?.transducer?(row.values.as_ref()?);
+        Some((TRANSDUCER_FILE.to_owned(), csv))
     }
 
     /// The texts of the files that checks name; empty if refused, absent if not to be read, which
@@ -388,6 +367,8 @@ impl Draft<'_> {
         let duration = duration.or_else(written);
         let planned_devices = self.planned_devices(references, devices);
         let planned = self.planned(references, plans.duration(), &planned_devices);
+        let network = plans.grid.as_ref().map(grid::planned_network);
+        let network = network.as_ref();
         for (row, of) in self.rows(&CHECK).iter().zip(&references.devices_of_check) {
             let (Some(kind), Some(values)) = (check::kind_of(row), &row.values) else { continue };
             let file = row.text("requirements").and_then(|(name, _)| files.get(name));
@@ -423,13 +404,11 @@ impl Draft<'_> {
             if let Some(meters) = check.as_ref().and_then(|check| check.balances()) {
                 grid::can_add_up((values, meters), plans.grid.as_ref(), references, devices, out);
             }
-            grid::sees_motion(kind.entry.name, values, plans.grid.as_ref(), out);
-            let built = |table: &Option<usize>| devices.get((*table)?)?.as_deref();
-            grid::can_be_reported(kind.entry.name, values, tables.iter().map(built), out);
-            grid::is_in_time(kind.entry.name, values, duration, out);
-            let meant = of.iter().filter_map(|&device| references.devices.get(device));
-            let meant = meant.map(|(_, table)| devices.get(*table).and_then(|it| it.as_deref()));
-            grid::sees_supply(kind.entry.name, values, meant, out);
+            let about = |table: &Option<usize>| {
+                devices.get((*table)?)?.as_deref().map(device::what_it_reports)
+            };
+            let devices = tables.iter().map(about).collect();
+            (kind.fits)(values, &PlannedBench { duration, network, devices }, out);
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
                 judging::can_be_judged(&Claim { row, of, demand }, planned, out);
@@ -469,18 +448,13 @@ impl Draft<'_> {
     ) -> Option<Planned<'b>> {
         let head = head(self)?;
         let breakages = self.rows(&INJECT).iter().zip(&references.target_of_injection);
-        let breakages = breakages.filter_map(|(row, target)| match inject::kind_of(row)? {
-            InjectKind::Kill => Some(Breakage { what: Broken::Platform, ends: true }),
-            InjectKind::Disconnect => {
-                let what = target.as_ref().map_or(Broken::Unknown, Broken::Link);
-                Some(Breakage { what, ends: row.table.get("for").is_some() })
-            }
-            _ => None,
+        let breakages = breakages.filter_map(|(row, target)| {
+            let ends = inject::kind_of(row)?.breakage_ends(row)?;
+            Some(Breakage { what: target.as_ref(), ends })
         });
-        let about = self.rows(&INJECT).iter().zip(&references.device_of_injection);
-        let commands = about.filter_map(|(row, device)| {
-            matches!(inject::kind_of(row)?, InjectKind::Command).then_some(())?;
-            Some(((*device)?, row.values.as_ref()?.duration("at")))
+        let commands = self.given_commands(references).filter_map(|(row, _, devices)| {
+            let at: SimDuration = row.values.as_ref()?.duration("at");
+            Some(devices.iter().map(move |device| (*device, at)))
         });
         Some(Planned {
             time: head.time,
@@ -490,8 +464,20 @@ impl Draft<'_> {
             observers: &references.observers,
             via_of_observer: &references.via_of_observer,
             devices_of_observer: &references.devices_of_observer,
-            commands: commands.collect(),
+            commands: commands.flatten().collect(),
             breakages: breakages.collect(),
+        })
+    }
+
+    /// The injections that give commands, each with its command and whom it is for.
+    fn given_commands<'b>(
+        &'b self,
+        references: &'b References,
+    ) -> impl Iterator<Item = (&'b Row<'b>, &'b Table, &'b [usize])> {
+        let about = self.rows(&INJECT).iter().zip(&references.target_of_injection);
+        about.filter_map(|(row, target)| match (&row.table.get("command")?.value, target) {
+            (NodeValue::Table(command), Some(Target::Devices(of))) => Some((row, command, &of[..])),
+            _ => None,
         })
     }
 
@@ -500,17 +486,12 @@ impl Draft<'_> {
         references: &'b References,
         devices: &Devices,
     ) -> Vec<PlannedDevice<'b>> {
-        let about = self.rows(&INJECT).iter().zip(&references.device_of_injection);
         // Whom a command tells another period is not counted by the one it begins with.
-        let told: Vec<usize> = about
-            .filter_map(|(row, device)| {
-                let NodeValue::Table(command) = &row.table.get("command")?.value else {
-                    return None;
-                };
-                let effect = find(command.text("name")?)?.effect;
-                matches!(effect, Effect::ReportsEvery(_)).then_some(*device)?
-            })
-            .collect();
+        let told = self.given_commands(references).filter_map(|(_, command, devices)| {
+            let effect = find(command.text("name")?)?.effect;
+            matches!(effect, Effect::ReportsEvery(_)).then_some(devices)
+        });
+        let told: Vec<usize> = told.flatten().copied().collect();
         let planned = |(index, (name, table)): (usize, &'b (String, usize))| {
             let device = devices.get(*table).and_then(|device| device.as_ref());
             let gateway = self.gateway_of_table(*table, references);

@@ -36,21 +36,10 @@ pub(crate) struct Planned<'a> {
 
 /// A link that breaks, or a platform that is killed.
 pub(crate) struct Breakage<'a> {
-    /// What breaks, as far as it is known.
-    pub(crate) what: Broken<'a>,
+    /// What breaks; `None` if that is not known, by a mistake that has been reported.
+    pub(crate) what: Option<&'a Target>,
     /// Whether it is mended before the end.
     pub(crate) ends: bool,
-}
-
-/// What breaks.
-#[derive(Clone, Copy)]
-pub(crate) enum Broken<'a> {
-    /// The platform, which touches every message.
-    Platform,
-    /// A link, for whatever goes through it or for some devices.
-    Link(&'a Target),
-    /// A link that is not known: a mistake that has been reported.
-    Unknown,
 }
 
 /// A device, as far as it is known.
@@ -235,16 +224,17 @@ fn has_something_to_recover_from(
 
 /// Whether a breakage is in the way of a device's messages, to the platform or to the observer.
 fn touches(
-    what: Broken<'_>,
+    what: Option<&Target>,
     device: usize,
     observer: Option<usize>,
     planned: &Planned<'_>,
 ) -> bool {
-    let Broken::Link(Target { link, devices }) = what else { return true };
-    let is_meant = devices.as_ref().is_none_or(|devices| devices.contains(&device));
+    // The platform touches every message.
+    let Some(Target::Link(through)) = what else { return true };
+    let is_meant = through.is_of(device);
     // What is not known may be it: that mistake has been reported.
     let goes_through =
-        |via: Option<&Via>| via.is_none_or(|via| via.is_err() || *via == Ok(Some(*link)));
+        |via: Option<&Via>| via.is_none_or(|via| via.is_err() || *via == Ok(Some(through.link)));
     let own = goes_through(planned.devices.get(device).map(|device| &device.via));
     let observed =
         observer.is_some_and(|observer| goes_through(planned.via_of_observer.get(observer)));

@@ -26,10 +26,7 @@ pub(crate) struct References {
     pub(crate) via_of_observer: Vec<Via>,
     pub(crate) devices_of_observer: Vec<Vec<usize>>,
     pub(crate) via_of_floor: Via,
-    pub(crate) device_of_injection: Vec<Option<usize>>,
-    pub(crate) gateway_of_injection: Vec<Option<usize>>,
-    pub(crate) simulator_of_injection: Vec<Option<usize>>,
-    pub(crate) source_of_injection: Vec<Option<usize>>,
+    /// Whom each injection befalls; `None` after a mistake.
     pub(crate) target_of_injection: Vec<Option<Target>>,
     pub(crate) signals: Vec<SignalPlace>,
     pub(crate) devices_of_check: Vec<Vec<usize>>,

@@ -24,10 +24,7 @@ use super::section::expect::twin_is_named;
 use super::section::floor::{FLOOR, floor};
 use super::section::gateway::{GATEWAY, gateway, on_networks};
 use super::section::grid::{self, GRID, Grid};
-use super::section::inject::{
-    Connected, INJECT, Target, device_of, do_not_overlap, gateway_of, injection, kill_has_a_victim,
-    simulator_of, source_of_injection, target_of,
-};
+use super::section::inject::{INJECT, Places, injection, targets};
 use super::section::link::{LINK, Via, link, via_of};
 use super::section::network::{NETWORK, network};
 use super::section::observer::{OBSERVER, observed, observer, observer_can_tell_devices_apart};
@@ -141,9 +138,6 @@ fn check_between(
             }
         }
     }
-    if let Some(platform) = platform {
-        kill_has_a_victim(draft.rows(&INJECT), platform, out);
-    }
     twin_is_named(draft, &names.by_section[CHECK.name], out);
     if let Some(head) = draft.values(&SCENARIO) {
         lasts_so_long(head, player(draft).is_some(), out);
@@ -161,8 +155,6 @@ fn references(
 ) -> References {
     let AllNames { sources, devices, loads, grid_from, .. } = names;
     let links = &names.by_section[LINK.name];
-    let (gateways, simulators) =
-        (&names.by_section[GATEWAY.name], &names.by_section[SIMULATOR.name]);
     let devices_of_observer: Vec<Vec<usize>> =
         draft.rows(&OBSERVER).iter().map(|row| observed(row, devices, out)).collect();
     for (row, of) in draft.rows(&OBSERVER).iter().zip(&devices_of_observer) {
@@ -173,18 +165,22 @@ fn references(
     let [via_of_table, via_of_gateway, via_of_observer] = [&DEVICE, &GATEWAY, &OBSERVER]
         .map(|section| draft.rows(section).iter().map(&mut via).collect::<Vec<Via>>());
     let via_of_floor = draft.single(&FLOOR).map_or(Ok(None), via);
-    let connected = Connected {
-        links,
+    let gateways = &names.by_section[GATEWAY.name];
+    let places = Places {
+        platform,
         devices,
+        sources,
+        player: player(draft),
+        grid_from: *grid_from,
+        gateways,
+        simulators: &names.by_section[SIMULATOR.name],
+        links,
         via_of_device: table_of_device.iter().map(|&table| via_of_table[table]).collect(),
         via_of_gateway: &via_of_gateway,
         via_of_observer: &via_of_observer,
     };
+    let target_of_injection = targets(draft.rows(&INJECT), &places, out);
     let on_networks = on_networks(draft, &names.by_section[NETWORK.name], out);
-    let injections = draft.rows(&INJECT);
-    let target_of_injection: Vec<Option<Target>> =
-        injections.iter().map(|row| target_of(row, &connected, out)).collect();
-    do_not_overlap(injections, &target_of_injection, out);
     let tables = draft.rows(&DEVICE).iter();
     let sources_of_table: Vec<Vec<usize>> =
         tables.map(|row| sources_of(row, sources, loads, out)).collect();
@@ -207,19 +203,6 @@ fn references(
         via_of_observer,
         devices_of_observer,
         via_of_floor,
-        device_of_injection: injections.iter().map(|row| device_of(row, devices, out)).collect(),
-        gateway_of_injection: injections.iter().map(|row| gateway_of(row, gateways, out)).collect(),
-        simulator_of_injection: injections
-            .iter()
-            .map(|row| simulator_of(row, simulators, out))
-            .collect(),
-        source_of_injection: injections
-            .iter()
-            .map(|row| {
-                let others = (player(draft), *grid_from);
-                source_of_injection(row, sources, others, out)
-            })
-            .collect(),
         target_of_injection,
         signals: signal::places(draft, devices, (sources, loads), out),
         devices_of_check: draft
@@ -257,13 +240,8 @@ fn assemble(
         found.map(|(_, values)| Arc::clone(values)).or_else(|| defaults(section))
     };
     let head = head(draft)?;
-    let mut changes = plans.grid.iter().flat_map(|grid| grid.changes.iter().copied());
-    let injections = draft.rows(&INJECT).iter().zip(parts.impairments);
-    let injections =
-        injections.map(|(row, impairment)| (row, impairment, changes.next().flatten()));
-    let injections: Vec<_> = injections.enumerate().collect();
-    let injections = injections.into_iter();
-    let injections = injections.map(|(index, row)| injection(row, (index, references), head.start));
+    let injections = draft.rows(&INJECT).iter().zip(&references.target_of_injection);
+    let injections = injections.map(|(row, target)| injection(row, target.as_ref(), head.start));
     let observers = draft.rows(&OBSERVER).iter().zip(&references.via_of_observer);
     let observers = observers.zip(&references.devices_of_observer);
     let signals = draft.rows(&SIGNAL).iter().zip(&references.signals);

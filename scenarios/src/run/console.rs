@@ -142,7 +142,7 @@ impl Console {
 
     /// Something was done to the bench.
     pub(crate) fn injected(&self, since_start: SimDuration, injection: &Injection) {
-        let what = format!("{}  {}", injection.kind, injection.detail());
+        let what = format!("{}  {}", injection.kind.entry().name, injection.detail());
         if self.options.json {
             self.json(json!({
                 "event": "injected", "at_s": since_start.as_seconds_f64(), "what": what,

@@ -18,7 +18,8 @@ use super::device_setup::DeviceSetup;
 use super::error::BenchError;
 use super::field::{Field, FieldDevice, FieldNetwork, MakeGateway};
 use super::field_simulator::FieldSimulator;
-use crate::language::{Action, GatewayRow, Scenario, ShownBy, SimulatorRow};
+use super::injecting::ahead;
+use crate::language::{GatewayRow, Order, Scenario, ShownBy, SimulatorRow};
 
 /// The field of a gateway; the devices on its networks are taken out of the setups, which are in
 /// the scenario's order.
@@ -85,18 +86,11 @@ fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulato
 
 /// What befalls the simulator, and when, in order.
 pub(crate) fn inputs_of(scenario: &Scenario, start: SimTime) -> VecDeque<(SimTime, EndpointInput)> {
-    let mut inputs: Vec<(SimTime, EndpointInput)> = scenario
-        .injections
-        .iter()
-        .filter_map(|injection| match &injection.action {
-            Action::Simulator { fault, .. } => {
-                Some((start + injection.at, EndpointInput::Fault(*fault)))
-            }
-            _ => None,
-        })
-        .collect();
-    inputs.sort_by_key(|(at, _)| *at);
-    inputs.into()
+    let faults = ahead(scenario, |order| match order {
+        Order::Simulator(fault) => Some(EndpointInput::Fault(fault)),
+        _ => None,
+    });
+    faults.into_iter().map(|(injection, input)| (start + injection.at, input)).collect()
 }
 
 /// A simulator with the network of the plant, which it takes for itself.

@@ -6,7 +6,7 @@ use lastmeter_sim::Terminal;
 use lastmeter_units::SimDuration;
 
 use super::ledger::{Darkness, NOTICES};
-use crate::language::{Action, Scenario};
+use crate::language::{Order, Scenario};
 
 /// A time, from and up to.
 type Span = (SimDuration, SimDuration);
@@ -61,16 +61,19 @@ pub(crate) fn due(
 /// one.
 fn injected(scenario: &Scenario, index: usize, kind: TamperKind) -> Vec<Span> {
     let (start, end) = (scenario.schedule.start, scenario.schedule.duration);
-    let of = |injection: &crate::language::Injection| match &injection.action {
-        Action::Device { device, fault: DeviceFault::Tamper { what, until } }
-            if *device == index && *what == kind =>
-        {
-            let until = until.map_or(end, |until| until - start);
-            Some((injection.at, until.min(end)))
-        }
-        _ => None,
-    };
-    let mut spans: Vec<Span> = scenario.injections.iter().filter_map(of).collect();
+    let spans = scenario.injections.iter().filter(|it| it.devices().contains(&index));
+    let spans = spans.flat_map(|injection| {
+        injection.begin().into_iter().filter_map(|order| match order {
+            Order::Fault { device, fault: DeviceFault::Tamper { what, until } }
+                if device == index && what == kind =>
+            {
+                let until = until.map_or(end, |until| until - start);
+                Some((injection.at, until.min(end)))
+            }
+            _ => None,
+        })
+    });
+    let mut spans: Vec<Span> = spans.collect();
     spans.sort_unstable();
     joined(&spans)
 }

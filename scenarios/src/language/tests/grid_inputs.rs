@@ -5,7 +5,6 @@ use lastmeter_sim::grid::{BreakerAt, GridChange, GridInput};
 
 use super::grid::{Folder, with};
 use super::load;
-use crate::language::Action;
 
 fn inject(at: &str, rest: &str) -> String {
     format!("[[inject]]\nat = \"{at}\"\n{rest}\n")
@@ -25,14 +24,8 @@ fn injections_hold_from_the_first_step_that_begins_at_their_instant_or_after_it(
         + &inject("5 min", "kind = \"set-point\"\ninto = \"source:supply\"\nvoltage = \"105 %\"")
         + &inject("4 min", OPENS);
     let scenario = Folder::new().load(&with(&more)).unwrap();
-    let changes: Vec<GridChange> = scenario
-        .injections
-        .iter()
-        .map(|injection| match injection.action {
-            Action::Grid { change } => change,
-            _ => panic!("{} is none into the network", injection.kind),
-        })
-        .collect();
+    let changes = &scenario.plans.grid.as_ref().unwrap().changes;
+    let changes: Vec<GridChange> = changes.iter().copied().map(Option::unwrap).collect();
     let power_va = Some(Complex64::new(-3000.0, 1000.0));
     let expected = [
         (0, GridInput::LoadStep { load: 0, change_va: Complex64::new(500.0, 0.0) }),

@@ -6,7 +6,7 @@ use lastmeter_link::impair::{Breakage, LegSpec, Preset};
 use lastmeter_units::SimDuration;
 
 use super::{load, load_with, mistakes, mistakes_with};
-use crate::language::{Action, FloorRow, LoadOptions, TimeMode, TlsUse};
+use crate::language::{FloorRow, LoadOptions, Order, Through, TimeMode, TlsUse};
 
 /// A scenario without mistakes with everything that `VALID` has not.
 pub(crate) const LINKED: &str = r#"# Many meters behind a link that breaks.
@@ -169,26 +169,29 @@ fn an_override_addresses_the_table_and_with_it_all_its_devices() {
 fn injections_into_links_say_whom_they_are_about_and_until_when() {
     let scenario = load(LINKED).unwrap();
     let [impair, disconnect] = scenario.injections.as_slice() else { panic!() };
-    let Action::Impair { link: 0, change, until: Some(until), devices: None } = &impair.action
-    else {
-        panic!("{:?}", impair.action)
+    let through = Through { link: 0, devices: None };
+    let begins = impair.begin();
+    let [Order::Impair { through: own, change: Some(change) }] = &begins[..] else {
+        panic!("{begins:?}")
     };
+    assert_eq!(own, &through);
+    assert_eq!(impair.end(), [Order::Impair { through, change: None }]);
     let expected = LegSpec { delay_ns: 200e6, ..LegSpec::PERFECT };
     assert_eq!((change.up, change.down), (Some(expected), Some(expected)));
-    assert_eq!(*until, SimDuration::from_seconds(7 * 60));
-    let until = Some(SimDuration::from_seconds(150));
-    let devices = Some((9..19).collect());
+    assert_eq!(impair.until(), Some(SimDuration::from_seconds(7 * 60)));
+    assert_eq!(disconnect.until(), Some(SimDuration::from_seconds(150)));
+    let through = Through { link: 0, devices: Some((9..19).collect()) };
     let how = Breakage::HalfOpen;
-    assert_eq!(disconnect.action, Action::Disconnect { link: 0, how, until, devices });
+    let order = |begins| [Order::Disconnect { through: through.clone(), how, begins }];
+    assert_eq!((disconnect.begin(), disconnect.end()), (order(true).into(), order(false).into()));
     assert_eq!(
         impair.detail(),
         "link = \"wan\", for = \"2 min\", leg = \"both\", delay = \"200 ms\""
     );
     let endless = load(&changed("how = \"half-open\"\nfor = \"30 s\"\n", "")).unwrap();
-    let Action::Disconnect { how: Breakage::Reset, until: None, .. } = endless.injections[1].action
-    else {
-        panic!("{:?}", endless.injections[1].action)
-    };
+    let begins = endless.injections[1].begin();
+    assert!(matches!(begins[..], [Order::Disconnect { how: Breakage::Reset, .. }]), "{begins:?}");
+    assert_eq!(endless.injections[1].until(), None);
 }
 
 #[test]
@@ -505,8 +508,6 @@ fn ten_thousand_devices_are_told_apart() {
     assert_eq!(scenario.devices.len(), 10_001);
     assert_eq!(scenario.devices[9_999].name, "meter-10000");
     assert_eq!(scenario.observers[0].devices.len(), 10_000);
-    let Action::Disconnect { devices: Some(devices), .. } = &scenario.injections[1].action else {
-        panic!()
-    };
-    assert_eq!(devices.as_slice(), [9_999]);
+    let through = scenario.injections[1].through().unwrap();
+    assert_eq!(through.devices.as_deref(), Some(&[9_999][..]));
 }

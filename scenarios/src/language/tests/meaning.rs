@@ -6,7 +6,7 @@ use lastmeter_devices::DeviceFault;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{VALID, changed, load, load_with};
-use crate::language::{Action, LoadOptions, PlatformUse, Scenario};
+use crate::language::{LoadOptions, Order, PlatformUse, Scenario};
 
 #[test]
 fn a_scenario_is_loaded_with_its_references_resolved() {
@@ -32,18 +32,18 @@ fn a_scenario_is_loaded_with_its_references_resolved() {
 fn injections_say_what_happens_to_whom_and_when() {
     let scenario = load(VALID).unwrap();
     let [skip, command, kill] = scenario.injections.as_slice() else { panic!() };
-    assert_eq!((skip.name.as_deref(), skip.kind), (Some("skip"), "skip_reading"));
+    assert_eq!((skip.name.as_deref(), skip.kind.entry().name), (Some("skip"), "skip_reading"));
     assert_eq!(skip.at, SimDuration::from_seconds(60));
     let fault = DeviceFault::SkipReading { count: 2 };
-    assert_eq!(skip.action, Action::Device { device: 0, fault });
+    assert_eq!(skip.begin(), [Order::Fault { device: 0, fault }]);
     assert_eq!(skip.detail(), "device = \"home\", count = 2");
     let parameters = [("seconds".to_owned(), "5".to_owned())].into();
     let name = "setReportingPeriod".to_owned();
     assert_eq!(
-        command.action,
-        Action::Command { device: 0, command: name, parameters, refused: false }
+        command.begin(),
+        [Order::Command { device: 0, command: name, parameters, must_be_refused: false }]
     );
-    assert_eq!((kill.action.clone(), kill.name.clone()), (Action::KillPlatform, None));
+    assert_eq!((kill.begin(), kill.name.clone()), (vec![Order::KillPlatform], None));
 }
 
 #[test]

@@ -56,6 +56,20 @@ fn a_fault_behind_a_fuse_is_played_when_the_scenario_is_loaded() {
 }
 
 #[test]
+fn faults_at_several_distances_along_one_line_all_happen() {
+    let fault = |at: &str, distance_m: u32| {
+        let rest = "kind = \"line-fault\"\ninto = \"line:L1\"\nresistance = \"10 ohm\"";
+        inject(at, &format!("{rest}\nfor = \"100 ms\"\ndistance_m = {distance_m}"))
+    };
+    let faults = fault("1 min", 70) + &fault("2 min", 30) + &fault("3 min", 100);
+    let scenario = Folder::new().load(&moving(&faults)).unwrap();
+    let operations = scenario.feeder().unwrap().operations().iter();
+    let ignited = operations.filter(|it| it.deed == Deed::Ignited);
+    let found: Vec<&str> = ignited.map(|it| &*it.element).collect();
+    assert_eq!(found, ["fault:1", "fault:2", "fault:3"]);
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn mistakes_of_a_network_in_motion_are_located() {
     let folder = Folder::new();

@@ -4,7 +4,7 @@ use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{MeasurementId, SimDuration};
 
 use super::{VALID, load, mistakes};
-use crate::language::Action;
+use crate::language::section::inject::Target;
 
 /// The valid scenario with an injection into its source.
 fn with(kind: &str, keys: &str) -> String {
@@ -22,7 +22,8 @@ fn mean(terminal: &Terminal, name: &str, from_s: i64, to_s: i64) -> f64 {
 fn what_is_injected_is_built_into_the_terminal() {
     let scenario = load(&with("dip", "to = \"40 %\"\nphases = [2]\nfor = \"1 min\"")).unwrap();
     let injection = scenario.injections.last().unwrap();
-    assert_eq!((injection.kind, &injection.action), ("dip", &Action::Source { source: 0 }));
+    assert_eq!(injection.kind.entry().name, "dip");
+    assert_eq!((&injection.target, injection.begin()), (&Target::Source(0), Vec::new()));
     let terminal = scenario.plant.sources[0].terminal().unwrap();
     let voltage = |name: &str, from_s, to_s| mean(terminal, name, from_s, to_s).round();
     assert_eq!(voltage("electricity.voltage.rms.l2", 230, 240), 230.0);

@@ -14,8 +14,8 @@ use std::time::Duration;
 use lastmeter_link::impair::{Leg, LegName};
 use lastmeter_units::{SimDuration, SimTime};
 
-use crate::language::{Action, DeviceRow, Scenario};
-use crate::run::injecting::until;
+use crate::language::{DeviceRow, Injection, Order, Scenario};
+use crate::run::injecting::ahead;
 pub(crate) use downlink::Downlink;
 pub(crate) use record::ModelledRecord;
 pub(crate) use uplink::{Outage, ReleasedReading, Uplink};
@@ -76,17 +76,16 @@ fn legs(scenario: &Scenario, link: usize, owner: &str) -> LinkLegs {
 
 /// When a link is broken for a party.
 fn outages(scenario: &Scenario, link: usize, party: usize) -> Vec<Outage> {
-    let of = |injection: &crate::language::Injection| {
-        let Action::Disconnect { link: broken, how, devices, .. } = &injection.action else {
-            return None;
-        };
-        let is_meant = devices.as_ref().is_none_or(|devices| devices.contains(&party));
-        let from = scenario.schedule.start + injection.at;
-        let to =
-            until(injection).map_or(SimTime(i64::MAX), |until| scenario.schedule.start + until);
-        (*broken == link && is_meant).then_some(Outage { from, to, how: *how })
+    let breakages = ahead(scenario, |order| match order {
+        Order::Disconnect { through, how, .. } => {
+            (through.link == link && through.is_of(party)).then_some(how)
+        }
+        _ => None,
+    });
+    let outage = |(injection, how): (&Injection, _)| {
+        let start = scenario.schedule.start;
+        let to = injection.until().map_or(SimTime(i64::MAX), |until| start + until);
+        Outage { from: injection.instant, to, how }
     };
-    let mut outages: Vec<Outage> = scenario.injections.iter().filter_map(of).collect();
-    outages.sort_by_key(|outage| outage.from);
-    outages
+    breakages.into_iter().map(outage).collect()
 }

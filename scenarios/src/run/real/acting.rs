@@ -7,11 +7,11 @@ use lastmeter_units::SimDuration;
 use super::bench::{Given, RealBench};
 use super::report::Report;
 use super::sender::Control;
-use crate::language::Action;
+use crate::language::{Order, Through};
 use crate::run::commands::{CommandOrder, Ending};
 use crate::run::console::Console;
 use crate::run::error::{BenchError, chain};
-use crate::run::injecting::{Act, noted};
+use crate::run::injecting::Act;
 use crate::run::rest::{Invocation, Rest};
 
 impl RealBench<'_> {
@@ -23,32 +23,36 @@ impl RealBench<'_> {
         console: &Console,
     ) -> Result<(), BenchError> {
         let scenario = self.scenario;
-        let (Act::Begin(index) | Act::End(index)) = act;
-        let (injection, begins) = (&scenario.injections[index], matches!(act, Act::Begin(_)));
-        if begins {
+        if let Act::Begin(index) = act {
+            let injection = &scenario.injections[index];
             console.injected(injection.at, injection);
         }
-        self.recording.events.extend(noted(scenario, act, self.clocks.now()));
+        self.recording.events.extend(act.noted(scenario, self.clocks.now()));
+        for order in act.orders(scenario) {
+            self.carry_out(order, at_ns).await?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, order: Order, at_ns: i64) -> Result<(), BenchError> {
+        let scenario = self.scenario;
         // The lanes of a link that belong to these devices: their own, and their observers'.
-        let owners = |link: usize, devices: &Option<Vec<usize>>| {
-            devices.as_deref().map(|devices| scenario.lanes(link, Some(devices)))
+        let owners = |through: &Through| {
+            let devices = through.devices.as_deref();
+            devices.map(|devices| scenario.lanes(through.link, Some(devices)))
         };
         let links = &self.access.links;
-        match &injection.action {
-            // The device's own task does it, at its event time; or the source's terminal.
-            Action::Device { .. }
-            | Action::Source { .. }
-            | Action::Simulator { .. }
-            | Action::Grid { .. }
-            | Action::Motion => {}
-            Action::Command { device, command, parameters, refused } => {
-                let (device, must_be_refused) = (*device, *refused);
+        match order {
+            // Their own tasks know of it ahead, and do it at their event time.
+            Order::Fault { .. } | Order::Simulator(_) => {}
+            Order::Command { device, command, parameters, must_be_refused } => {
+                let (command, parameters) = (&command, &parameters);
                 let order = CommandOrder { device, command, parameters, must_be_refused };
                 self.command(order, at_ns)?;
             }
-            Action::KillPlatform => self.kill().await?,
-            Action::RestartGateway { gateway } => {
-                let networks = &scenario.gateways[*gateway].networks;
+            Order::KillPlatform => self.kill().await?,
+            Order::RestartGateway(gateway) => {
+                let networks = &scenario.gateways[gateway].networks;
                 let is_behind = |network: usize| networks.contains(&network);
                 let mut devices = scenario.devices.iter();
                 let device = devices.position(|row| row.on.is_some_and(is_behind));
@@ -56,12 +60,12 @@ impl RealBench<'_> {
                     self.senders.order_one(device, Control::Restart);
                 }
             }
-            Action::Impair { link, change, devices, .. } => {
-                let change = begins.then_some(change.as_ref());
-                links.impair(*link, change, owners(*link, devices).as_deref());
+            Order::Impair { through, change } => {
+                links.impair(through.link, change.as_deref(), owners(&through).as_deref());
             }
-            Action::Disconnect { link, how, devices, .. } => {
-                links.disconnect(*link, begins.then_some(*how), owners(*link, devices).as_deref());
+            Order::Disconnect { through, how, begins } => {
+                let how = begins.then_some(how);
+                links.disconnect(through.link, how, owners(&through).as_deref());
             }
         }
         Ok(())

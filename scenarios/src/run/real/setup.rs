@@ -21,12 +21,13 @@ use super::recorder::Observer;
 use super::sender::{Control, Sender, SenderParts};
 use super::senders::Senders;
 use super::workers::Workers;
-use crate::language::{Action, DeviceRow, GatewayRow, ObserverRow, Scenario};
+use crate::language::{DeviceRow, GatewayRow, ObserverRow, Order, Scenario};
 use crate::run::board::{Boards, introduce};
 use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
 use crate::run::field::{Field, FieldDevice};
 use crate::run::field_setup::field;
+use crate::run::injecting::ahead;
 use crate::run::joining::Ledger;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::rest::Rest;
@@ -138,17 +139,15 @@ impl Parts<'_> {
     }
 
     async fn open_devices(&mut self) -> Result<(), BenchError> {
-        let start = self.scenario.schedule.start;
-        let mut faults: BTreeMap<usize, VecDeque<_>> = BTreeMap::new();
-        let mut injections: Vec<_> = self.scenario.injections.iter().collect();
-        injections.sort_by_key(|injection| injection.at);
-        for injection in injections {
-            if let Action::Device { device, fault } = &injection.action {
-                let at = start + injection.at;
-                faults.entry(*device).or_default().push_back((at, fault.clone()));
-            }
-        }
         let scenario = self.scenario;
+        let mut faults: BTreeMap<usize, VecDeque<_>> = BTreeMap::new();
+        let of_devices = ahead(scenario, |order| match order {
+            Order::Fault { device, fault } => Some((device, fault)),
+            _ => None,
+        });
+        for (injection, (device, fault)) in of_devices {
+            faults.entry(device).or_default().push_back((injection.instant, fault));
+        }
         let mut setups = Vec::new();
         for index in 0..scenario.devices.len() {
             let (setup, account) = device_setup(scenario, index, self.boards.crc32(index))?;

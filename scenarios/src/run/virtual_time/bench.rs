@@ -18,14 +18,14 @@ use super::ahead::Ahead;
 use super::calibrator::Calibrator;
 use super::platform::{DrivenPlatform, Kill};
 use super::setup::Parts;
-use crate::language::{Action, DeviceRow, Scenario};
+use crate::language::{DeviceRow, Order, Scenario, Through};
 use crate::run::applications::{Applications, Wanted};
 use crate::run::commands::{CommandOrder, Commands, Ending};
 use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::field::Field;
 use crate::run::host::monotonic;
-use crate::run::injecting::{Act, acts, noted};
+use crate::run::injecting::{Act, acts};
 use crate::run::joining::Ledger;
 use crate::run::ledger::{Account, Row};
 use crate::run::modelled::ModelledRecord;
@@ -363,38 +363,38 @@ impl VirtualBench<'_> {
 
     /// Does something to the bench at the present instant, and lets it come to rest again.
     async fn act(&mut self, act: Act) -> Result<(), BenchError> {
-        self.recording.events.extend(noted(self.scenario, act, self.now));
-        let (Act::Begin(index) | Act::End(index)) = act;
-        let begins = matches!(act, Act::Begin(_));
-        match &self.scenario.injections[index].action {
-            Action::Device { device, fault } => {
-                self.shells[self.shell_of[*device]].fault(*device, fault.clone()).await?;
+        self.recording.events.extend(act.noted(self.scenario, self.now));
+        for order in act.orders(self.scenario) {
+            self.carry_out(order).await?;
+        }
+        if matches!(act, Act::Begin(_)) {
+            self.come_to_rest().await?;
+            self.settle_commands().await?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, order: Order) -> Result<(), BenchError> {
+        match order {
+            Order::Fault { device, fault } => {
+                self.shells[self.shell_of[device]].fault(device, fault).await?;
             }
-            Action::Command { device, command, parameters, refused } => {
-                let (device, must_be_refused) = (*device, *refused);
+            Order::Command { device, command, parameters, must_be_refused } => {
+                let (command, parameters) = (&command, &parameters);
                 self.command(CommandOrder { device, command, parameters, must_be_refused }).await?;
             }
-            Action::KillPlatform => self.platform.kills_ordered += 1,
-            Action::Impair { link, change, devices, .. } => {
-                self.change_link(*link, devices.as_deref(), begins.then_some(change.as_ref()));
-            }
-            Action::RestartGateway { gateway } => {
+            Order::KillPlatform => self.platform.kills_ordered += 1,
+            Order::RestartGateway(gateway) => {
                 let index = self.scenario.devices.len() + gateway;
                 let shell = self.shells.iter_mut().find(|shell| shell.parts.index == index);
                 shell.into_iter().for_each(Shell::restart);
             }
-            Action::Disconnect { link, devices, how, .. } => {
-                self.cut_gateways(*link, (devices.as_deref(), *how), begins);
+            Order::Impair { through, change } => self.change_link(&through, change.as_deref()),
+            Order::Disconnect { through, how, begins } => {
+                self.cut_gateways(&through, how, begins);
             }
-            // Terminals, networks and simulators know of it from the beginning.
-            Action::Source { .. }
-            | Action::Simulator { .. }
-            | Action::Grid { .. }
-            | Action::Motion => {}
-        }
-        if begins {
-            self.come_to_rest().await?;
-            self.settle_commands().await?;
+            // It knows of it from the beginning.
+            Order::Simulator(_) => {}
         }
         Ok(())
     }
@@ -412,10 +412,10 @@ impl VirtualBench<'_> {
     }
 
     /// Lets a link get worse, or be itself again.
-    fn change_link(&mut self, link: usize, devices: Option<&[usize]>, change: Option<&Impairment>) {
-        let meant = |index: usize| devices.is_none_or(|devices| devices.contains(&index));
+    fn change_link(&mut self, through: &Through, change: Option<&Impairment>) {
+        let devices = through.devices.as_deref();
         for shell in &mut self.shells {
-            if !meant(shell.parts.index) || shell.parts.via != Some(link) {
+            if !through.is_of(shell.parts.index) || shell.parts.via != Some(through.link) {
                 continue;
             }
             match (shell.uplink(), change) {
@@ -425,7 +425,7 @@ impl VirtualBench<'_> {
             }
         }
         for observer in self.modelled.iter_mut().flat_map(|modelled| &mut modelled.observers) {
-            if observer.via == Some(link) {
+            if observer.via == Some(through.link) {
                 match change {
                     Some(change) => observer.impair(self.now, change, devices),
                     None => observer.restore(self.now, devices),
@@ -436,20 +436,15 @@ impl VirtualBench<'_> {
 
     /// Gateways hear at once that their link is broken, and keep what they have to send; how links
     /// treat the messages of devices is known from the beginning.
-    fn cut_gateways(
-        &mut self,
-        link: usize,
-        (parties, how): (Option<&[usize]>, Breakage),
-        begins: bool,
-    ) {
+    fn cut_gateways(&mut self, through: &Through, how: Breakage, begins: bool) {
         // A connection that stalls stays.
         if how == Breakage::Stall {
             return;
         }
-        let meant = |index: usize| parties.is_none_or(|parties| parties.contains(&index));
         for shell in &mut self.shells {
-            let own_outbox = shell.parts.party.has_own_outbox();
-            if own_outbox && shell.parts.via == Some(link) && meant(shell.parts.index) {
+            let goes_through =
+                shell.parts.via == Some(through.link) && through.is_of(shell.parts.index);
+            if goes_through && shell.parts.party.has_own_outbox() {
                 if begins { shell.cut() } else { shell.mend() }
             }
         }

@@ -1,26 +1,26 @@
 //! Injections into the network: which element each is about, and from which step on it holds.
 
-use lastmeter_grid::{Complex64, Network};
-use lastmeter_params::{Code, Diagnostics, Span, Values};
+use lastmeter_grid::Network;
+use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::grid::{BreakerAt, GridChange, GridInput, Raster};
 use lastmeter_units::SimDuration;
 
 use crate::language::draft::Row;
-use crate::language::names::{LOAD_PREFIX, Names};
-use crate::language::section::inject::{GridInject, InjectKind, OPEN, kind_of};
+use crate::language::names::Names;
+use crate::language::section::inject::{NetworkKind, kind_of};
 
 /// What the name of a source of the plant begins with.
-pub(super) const SOURCE_PREFIX: &str = "source:";
+pub(crate) const SOURCE_PREFIX: &str = "source:";
 
-/// What the name of a breaker begins with.
-const BREAKER_PREFIX: &str = "breaker:";
+/// What the name of a fault begins with.
+pub(crate) const FAULT_PREFIX: &str = "fault:";
 
 /// Names of all that an injection may be about.
-pub(super) struct Elements<'a> {
-    network: &'a Network,
-    breakers: Names,
-    loads: &'a Names,
-    sources: Names,
+pub(crate) struct Elements<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) breakers: Names,
+    pub(crate) loads: &'a Names,
+    pub(crate) sources: Names,
 }
 
 impl<'a> Elements<'a> {
@@ -38,16 +38,13 @@ impl<'a> Elements<'a> {
 }
 
 /// Which injection into the network a table has.
-pub(super) fn grid_kind_of(row: &Row<'_>) -> Option<GridInject> {
-    match kind_of(row)? {
-        InjectKind::Grid(kind) => Some(kind),
-        _ => None,
-    }
+pub(super) fn network_kind_of(row: &Row<'_>) -> Option<&'static NetworkKind> {
+    kind_of(row)?.of_network()
 }
 
 /// Whether an injection is one into the network.
 pub(crate) fn is_into_grid(row: &Row<'_>) -> bool {
-    grid_kind_of(row).is_some()
+    network_kind_of(row).is_some()
 }
 
 /// By injection, what it changes in the network; none of the others, and after a mistake.
@@ -60,8 +57,9 @@ pub(super) fn inputs(
 ) -> Vec<Option<GridChange>> {
     let elements = Elements::new(network, loads);
     let change = |row: &Row<'_>| {
-        let (kind, values) = (grid_kind_of(row)?, row.values.as_ref()?);
-        let input = input(kind, values, &elements, out)?;
+        // What happens between steps was refused before.
+        let (input, values) = (network_kind_of(row)?.step?, row.values.as_ref()?);
+        let input = input(values, &elements, out)?;
         let step = first_step(values, raster, out)?;
         Some(GridChange { step, input })
     };
@@ -69,83 +67,6 @@ pub(super) fn inputs(
     do_not_meet(rows, &changes, out);
     do_something(rows, &changes, network, out);
     changes
-}
-
-pub(super) fn input(
-    kind: GridInject,
-    values: &Values,
-    elements: &Elements<'_>,
-    out: &mut Diagnostics,
-) -> Option<GridInput> {
-    let (into, span) = (values.text("into"), values.span_of("into"));
-    let power_va = || {
-        Complex64::new(values.si("active_power"), values.si_opt("reactive_power").unwrap_or(0.0))
-    };
-    match kind {
-        GridInject::Breaker => {
-            let Some(name) = into.strip_prefix(BREAKER_PREFIX) else {
-                return refuse_target(into, span, "`breaker:NAME`", out);
-            };
-            elements.breakers.find(name, span, out)?;
-            let at = BreakerAt::named(elements.network, name)?;
-            Some(GridInput::Breaker { at, is_closed: values.text("state") != OPEN })
-        }
-        GridInject::LoadStep => {
-            let Some(name) = into.strip_prefix(LOAD_PREFIX) else {
-                return refuse_target(into, span, "`load:NAME`", out);
-            };
-            let load = elements.loads.find(name, span, out)?;
-            Some(GridInput::LoadStep { load, change_va: power_va() })
-        }
-        GridInject::SetPoint => {
-            if let Some(name) = into.strip_prefix(LOAD_PREFIX) {
-                let load = elements.loads.find(name, span, out)?;
-                has_its_keys(values, "load", ("active_power", &["voltage"]), out)?;
-                Some(GridInput::LoadSetPoint { load, power_va: Some(power_va()) })
-            } else if let Some(name) = into.strip_prefix(SOURCE_PREFIX) {
-                let source = elements.sources.find(name, span, out)?;
-                let others = ("voltage", &["active_power", "reactive_power"][..]);
-                has_its_keys(values, "source", others, out)?;
-                Some(GridInput::SourceVoltage { source, voltage_pu: values.si("voltage") })
-            } else {
-                refuse_target(into, span, "`load:NAME` or `source:NAME`", out)
-            }
-        }
-        // What a network that only steps has not was refused before.
-        _ => None,
-    }
-}
-
-fn refuse_target(
-    into: &str,
-    span: Span,
-    expected: &str,
-    out: &mut Diagnostics,
-) -> Option<GridInput> {
-    let message = format!("`{into}` is nothing that this can be injected into");
-    out.report(Code::BAD_NAME, span, message, format!("expected {expected}"));
-    None
-}
-
-/// A set-point has the key of what it is about, and none of the other's.
-fn has_its_keys(
-    values: &Values,
-    what: &str,
-    (needed, others): (&str, &[&str]),
-    out: &mut Diagnostics,
-) -> Option<()> {
-    if let Some(other) = others.iter().find(|key| values.get(key).is_some()) {
-        let message = format!("a {what} has no `{other}` to be set");
-        let label = format!("expected `{needed}`");
-        out.report(Code::DOES_NOT_FIT, values.span_of(other), message, label);
-        return None;
-    }
-    if values.get(needed).is_none() {
-        let message = format!("a set-point of a {what} needs `{needed}`");
-        out.report(Code::MISSING_KEY, values.span_of("into"), message, "what is it set to?");
-        return None;
-    }
-    Some(())
 }
 
 /// The first step that begins at an injection's instant or after it.

@@ -21,14 +21,15 @@ mod recorder;
 mod rows;
 mod saturation;
 mod standard;
-mod storm;
 
 pub(crate) use balance::can_add_up;
 pub(crate) use csv::turns_back;
 pub(crate) use feed::{Grid, grid, grid_sources};
 pub(crate) use fields::{GRID, GRID_DEFECT, GRID_LOAD};
-pub(crate) use inputs::is_into_grid;
-pub(crate) use judged::{can_be_reported, is_in_time, sees_motion, sees_supply};
+pub(crate) use inputs::{Elements, FAULT_PREFIX, SOURCE_PREFIX};
+pub(crate) use judged::planned_network;
+pub(crate) use motion::{LinePlace, MotionBuilder};
+pub(crate) use pieces::{find, poles, wires_of};
 pub(crate) use protection::GRID_PROTECTION;
 pub(crate) use recorder::GRID_RECORDER;
 pub(crate) use rows::{other_separator, text_of};

@@ -83,7 +83,7 @@ fn refuse<T>(element: &str, expected: &str, span: Span, out: &mut Diagnostics) -
 }
 
 /// The place of a name.
-pub(super) fn find<'a>(
+pub(crate) fn find<'a>(
     mut names: impl Iterator<Item = &'a str> + Clone,
     (what, name): (&str, &str),
     span: Span,
@@ -100,7 +100,7 @@ pub(super) fn find<'a>(
 }
 
 /// The poles of a switch that belong to phases such as `ab`; none if it does not have one.
-pub(super) fn poles(network: &Network, switch: usize, phases: &str) -> Option<Vec<Pole>> {
+pub(crate) fn poles(network: &Network, switch: usize, phases: &str) -> Option<Vec<Pole>> {
     let wires = network.switches.get(switch)?.from.wires;
     let wires = wires.as_slice();
     let pole = |wire: Wire| wires.iter().position(|own| *own == wire).map(Pole::One);
@@ -114,7 +114,7 @@ pub(super) fn poles(network: &Network, switch: usize, phases: &str) -> Option<Ve
 }
 
 /// The wires of letters.
-pub(super) fn wires_of(phases: &str) -> Vec<Wire> {
+pub(crate) fn wires_of(phases: &str) -> Vec<Wire> {
     let of = |letter: char| match letter {
         'a' => Some(Wire::A),
         'b' => Some(Wire::B),

@@ -1,0 +1,167 @@
+//! What `node-fault` and `line-fault` have in common: what is shorted, how, and the arc.
+
+use std::f64::consts::TAU;
+
+use lastmeter_grid::motion::{FaultAt, Happening, Resolution};
+use lastmeter_grid::network::{NodeId, Wires};
+use lastmeter_grid::transient::{Arc, FaultKind};
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
+
+use super::{LENGTH, NetworkInjection};
+use crate::language::section::grid::{FAULT_PREFIX, MotionBuilder, wires_of};
+
+/// The least resistance behind the voltage of a long arc, ohm: what the transients play.
+const LONG_OHM_MIN: f64 = 1e-3;
+
+/// A dynamic arc begins with at most this conductance, siemens.
+const SIEMENS_MAX: f64 = 100.0;
+
+const ARC: Kind = Kind::Quantity { dimension: Dimension::Voltage, min: 1e-3, max: 1e7 };
+
+pub(super) const EARTH: Field =
+    Field::default("earth", Kind::Boolean, "true", "whether to earth, or only with each other");
+
+pub(super) const RESISTANCE: Field = Field::default(
+    "resistance",
+    Kind::Quantity { dimension: Dimension::Resistance, min: 0.0, max: 1e9 },
+    "\"0 ohm\"",
+    "of each conductor to earth, or from one to the other",
+);
+
+pub(super) const ANGLE: Field = Field::optional(
+    "angle",
+    Kind::Quantity { dimension: Dimension::Angle, min: 0.0, max: TAU },
+    "it begins when the voltage that it shorts is at this angle from its positive zero crossing, \
+     within a period after `at`; left out, at `at`",
+);
+
+pub(super) const FAULT_FOR: Field = Field::optional(
+    "for",
+    LENGTH,
+    "it ends so much after `at`, each current at its zero; left out, not by itself",
+);
+
+pub(super) const EXTINGUISHES: Field = Field::optional(
+    "extinguishes",
+    LENGTH,
+    "a fault of an arc: gone after so much time without a current through it, with `arc_voltage` \
+     within a half wave too; left out, it stays",
+);
+
+pub(super) const ARC_VOLTAGE: Field = Field::optional(
+    "arc_voltage",
+    ARC,
+    "an arc burns: a direct voltage against its current, which flows only where the network's \
+     voltage is above it, behind `resistance`. Its waveforms go on until it is over. Needs \
+     `resolution = \"waveforms\"`",
+);
+
+pub(super) const ARC_VOLTAGE_NEGATIVE: Field = Field::optional(
+    "arc_voltage_negative",
+    ARC,
+    "the same in negative half waves; another one makes even harmonics. Left out, `arc_voltage`",
+);
+
+pub(super) const ARC_TIME_CONSTANT: Field = Field::optional(
+    "arc_time_constant",
+    Kind::Quantity { dimension: Dimension::Time, min: 1e-5, max: 10.0 },
+    "the arc's conductance follows the stationary one, `1 / (arc_voltage / current + resistance)`, \
+     with this time constant; it begins with that of `resistance`, at most 100 S",
+);
+
+/// Makes the fault of an injection happen at a node.
+pub(super) fn fault(
+    motion: &mut MotionBuilder<'_, '_>,
+    node: NodeId,
+    it: &NetworkInjection<'_>,
+) -> Option<()> {
+    let values = it.values;
+    let wires: Wires = wires_of(values.text("phases")).into_iter().collect();
+    let known = &motion.network.nodes[node.index()];
+    let to_earth = values.boolean("earth");
+    let refuse = |message: String, label: &str, out: &mut Diagnostics| {
+        out.report(Code::DOES_NOT_FIT, values.span_of("phases"), message, label);
+    };
+    if !known.wires.contains_all(wires) {
+        let message = format!("node `{}` has the wires {} only", known.name, known.wires);
+        refuse(message, "expected phases that it has", motion.out);
+        return None;
+    }
+    if !to_earth && wires.len() < 2 {
+        let message = "one conductor shorted with nothing".to_owned();
+        refuse(message, "expected two or three phases, or `earth = true`", motion.out);
+        return None;
+    }
+    let kind = if to_earth { FaultKind::Ground(wires) } else { FaultKind::Between(wires) };
+    let arc = arc(values, kind, motion.setup.options.resolution, motion.out).ok()?;
+    let id = u32::try_from(it.number).ok()?;
+    let fault = FaultAt {
+        id,
+        name: format!("{FAULT_PREFIX}{}", it.name()).into(),
+        node,
+        kind,
+        resistance_ohm: values.si("resistance"),
+        arc,
+        angle_rad: values.si_opt("angle").map(|angle| angle.rem_euclid(TAU)),
+        extinguishes_s: values.si_opt("extinguishes"),
+    };
+    motion.event(it.at, Happening::Fault(fault));
+    if let Some(length) = values.duration_opt("for") {
+        motion.event(it.at + length, Happening::RunOut { id });
+    }
+    Some(())
+}
+
+/// The arc of a fault, if it has one; `Err` after a mistake, which is reported.
+fn arc(
+    values: &Values,
+    kind: FaultKind,
+    resolution: Resolution,
+    out: &mut Diagnostics,
+) -> Result<Option<Arc>, ()> {
+    let mut refuse = |key: &str, code, message: String, label: &str| {
+        out.report(code, values.span_of(key), message, label);
+        Err(())
+    };
+    let Some(voltage_v) = values.si_opt("arc_voltage") else {
+        for key in ["arc_voltage_negative", "arc_time_constant"] {
+            if values.si_opt(key).is_some() {
+                let message = format!("`{key}` of a fault without an arc");
+                return refuse(key, Code::DOES_NOT_FIT, message, "expected `arc_voltage` too");
+            }
+        }
+        return Ok(None);
+    };
+    let of = "arc_voltage";
+    if resolution == Resolution::Phasors {
+        let message = "the current of an arc is no sine, and has no phasors".to_owned();
+        let label = "expected `resolution = \"waveforms\"` under `[grid]`";
+        return refuse(of, Code::DOES_NOT_FIT, message, label);
+    }
+    if let FaultKind::Between(wires) = kind
+        && wires.len() != 2
+    {
+        let message = "an arc between three conductors".to_owned();
+        let label = "expected two of them, or an arc of each to earth";
+        return refuse(of, Code::DOES_NOT_FIT, message, label);
+    }
+    let resistance_ohm = values.si("resistance");
+    if let Some(time_constant_s) = values.si_opt("arc_time_constant") {
+        let negative = "arc_voltage_negative";
+        if values.si_opt(negative).is_some() {
+            let message = "an arc with a time constant has one voltage for both halves".to_owned();
+            let label = "leave it, or `arc_time_constant`, out";
+            return refuse(negative, Code::DOES_NOT_FIT, message, label);
+        }
+        let initial_siemens = (1.0 / resistance_ohm).min(SIEMENS_MAX);
+        let arc = Arc::Dynamic { voltage_v, resistance_ohm, time_constant_s, initial_siemens };
+        return Ok(Some(arc));
+    }
+    if resistance_ohm < LONG_OHM_MIN {
+        let message = format!("an arc behind a resistance of {resistance_ohm} ohm");
+        let label = "expected a `resistance` of 0.001 ohm or more with it";
+        return refuse(of, Code::OUT_OF_RANGE, message, label);
+    }
+    let negative_v = values.si_opt("arc_voltage_negative").unwrap_or(voltage_v);
+    Ok(Some(Arc::Long { positive_v: voltage_v, negative_v, resistance_ohm }))
+}

@@ -1,0 +1,70 @@
+//! Whom injections befall.
+
+use lastmeter_params::Diagnostics;
+
+use crate::language::draft::Row;
+use crate::language::names::Names;
+use crate::language::section::link::Via;
+use crate::language::section::platform::PlatformUse;
+
+/// Whom an injection befalls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Devices, by their indices in order.
+    Devices(Vec<usize>),
+    /// A source, by its index.
+    Source(usize),
+    /// Something in the network.
+    Network,
+    /// What goes through a link.
+    Link(Through),
+    /// A gateway, by its index.
+    Gateway(usize),
+    /// A simulator, by its index.
+    Simulator(usize),
+    /// The platform.
+    Platform,
+}
+
+/// Connections through a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Through {
+    /// The link's index.
+    pub(crate) link: usize,
+    /// The indices of the devices whose connections they are, in order; `None`: whatever goes
+    /// through the link.
+    pub(crate) devices: Option<Vec<usize>>,
+}
+
+impl Through {
+    /// Whether the connections of the party of this index are among them, if it goes through the
+    /// link.
+    pub(crate) fn is_of(&self, party: usize) -> bool {
+        self.devices.as_ref().is_none_or(|devices| devices.contains(&party))
+    }
+}
+
+/// All that can be befallen, as far as it could be read.
+pub(crate) struct Places<'a> {
+    pub(crate) platform: Option<&'a PlatformUse>,
+    pub(crate) devices: &'a Names,
+    pub(crate) sources: &'a Names,
+    /// The source that plays a plan.
+    pub(crate) player: Option<&'static str>,
+    /// The place of the network's first source among the sources.
+    pub(crate) grid_from: usize,
+    pub(crate) gateways: &'a Names,
+    pub(crate) simulators: &'a Names,
+    pub(crate) links: &'a Names,
+    pub(crate) via_of_device: Vec<Via>,
+    pub(crate) via_of_gateway: &'a [Via],
+    pub(crate) via_of_observer: &'a [Via],
+}
+
+impl Places<'_> {
+    /// The device that a table names.
+    pub(super) fn device(&self, row: &Row<'_>, out: &mut Diagnostics) -> Option<Target> {
+        let (name, span) = row.reference("device")?;
+        Some(Target::Devices(vec![self.devices.find(name, span, out)?]))
+    }
+}
