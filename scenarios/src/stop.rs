@@ -6,6 +6,7 @@
 
 use lastmeter_record::Signal;
 use lastmeter_reports::ExitCode;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -14,21 +15,23 @@ use crate::run::Stop;
 
 /// Carries runs out on the bench's own threads; says how they ended.
 pub(crate) fn block_on(runs: impl Future<Output = ExitCode>) -> ExitCode {
+    runtime(1).map_or_else(|exit| exit, |runtime| runtime.block_on(runs))
+}
+
+/// The bench's own threads, for so many runs at a time; why there are none is printed.
+pub(crate) fn runtime(jobs: usize) -> Result<Runtime, ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(2 * jobs)
         .thread_name("bench")
         .enable_all()
         .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(runs),
-        Err(error) => {
-            print_err(&format!("error: the runtime did not start: {error}"));
-            ExitCode::Broken
-        }
-    }
+    runtime.map_err(|error| {
+        print_err(&format!("error: the runtime did not start: {error}"));
+        ExitCode::Broken
+    })
 }
 
-/// Listens from now on; holds the first signal that came.
+/// Listens from now on, within a runtime; holds the first signal that came.
 pub(crate) fn stop_signal() -> Stop {
     let (sender, receiver) = watch::channel(None);
     tokio::spawn(async move {

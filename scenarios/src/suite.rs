@@ -1,8 +1,10 @@
-//! Runs scenario files and folders, one after the other, and joins what came out.
+//! Runs scenario files and folders, one after the other or several at a time, and joins what came
+//! out.
 //!
 //! Terms: a *suite* is several runs under one folder; a *twin* is a scenario that has to fail by
 //! exactly one named check, which proves that the check can.
 
+mod jobs;
 mod messages;
 mod options;
 mod plan;
@@ -14,15 +16,17 @@ use lastmeter_params::{Dimension, parse_quantity};
 use lastmeter_record::Signal;
 use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
 use lastmeter_reports::{ExitCode, Reason};
+use tokio::runtime::Runtime;
 
 use crate::language::Scenario;
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
 use crate::reading::Reading;
 use crate::run::{
-    Console, RunOptions, Stop, chain, default_out, host_name, monotonic, run_scenario, wall_now,
+    Console, RunOptions, Stop, Turns, chain, default_out, host_name, monotonic, run_scenario,
+    wall_now,
 };
-use crate::stop::{block_on, stop_signal};
+use crate::stop::{runtime, stop_signal};
 use messages::{print_run, print_suite, print_warnings};
 pub use options::SuiteOptions;
 use plan::{Broken, Item};
@@ -41,7 +45,9 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
     if let Some(message) = options.out.as_deref().and_then(occupied) {
         return complain(&message);
     }
-    block_on(run_all(options, Times { timeout, wait_quiet, read: Duration::ZERO }))
+    let times = Times { timeout, wait_quiet, read: Duration::ZERO };
+    let jobs = usize::from(options.jobs);
+    runtime(jobs).map_or_else(|exit| exit, |runtime| run_all(&runtime, options, &times))
 }
 
 /// The times that were asked for.
@@ -63,7 +69,8 @@ impl Times {
     }
 }
 
-async fn run_all(options: &SuiteOptions, times: Times) -> ExitCode {
+fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode {
+    let _within = runtime.enter();
     let shows_progress = options.console().progress && !options.console().json;
     let mut reading = Reading::watched(times.timeout.clone(), shows_progress);
     let plan = match plan::plan(options, &mut reading) {
@@ -72,36 +79,36 @@ async fn run_all(options: &SuiteOptions, times: Times) -> ExitCode {
     };
     let took = reading.end();
     let stop = stop_signal();
-    let mut console = Console::new(options.console());
     let name = if options.must_fail { "must-fail" } else { "suite" };
     let only = plan.only().map(|scenario| scenario.about.name.clone());
     let base = options.out.clone();
     let base = base.unwrap_or_else(|| default_out(only.as_deref().unwrap_or(name)));
-    let mut suite = Suite {
-        name: name.to_owned(),
-        runs: Vec::new(),
-        started: Some(wall_now()),
-        host: host_name(),
-        passed_over: plan.passed_over,
-    };
-    for item in &plan.items {
-        let scenario = match item {
-            Item::Broken(broken) => {
-                suite.runs.push(broken_run(broken));
-                continue;
-            }
+    let started = Some(wall_now());
+    let turns = Turns::default();
+    let run = |place: usize| {
+        let turn = turns.turn(place);
+        let scenario = match &plan.items[place] {
+            Item::Broken(broken) => return broken_run(broken),
             Item::Run(scenario) => scenario,
         };
         let ended = *stop.borrow();
         if let Some(signal) = ended {
-            suite.runs.push(not_run(scenario, signal));
-            continue;
+            return not_run(scenario, signal);
         }
         let folder = if only.is_some() { base.clone() } else { base.join(&scenario.about.name) };
         let times = times.after(took.get(&scenario.written.path).copied().unwrap_or_default());
-        let done = run_one(scenario, (options, &times), &folder, &mut console, &stop).await;
-        suite.runs.push(done);
-    }
+        let mut console = Console::in_turn(options.console(), turn);
+        let about = (options, &times);
+        runtime.block_on(run_one(scenario, about, &folder, &mut console, &stop))
+    };
+    let exclusive: Vec<bool> = plan.items.iter().map(Item::is_exclusive).collect();
+    let suite = Suite {
+        name: name.to_owned(),
+        runs: jobs::carry_out(options.jobs.into(), &exclusive, run),
+        started,
+        host: host_name(),
+        passed_over: plan.passed_over,
+    };
     let exit = suite.exit_code();
     if only.is_some() {
         return exit;
@@ -110,7 +117,7 @@ async fn run_all(options: &SuiteOptions, times: Times) -> ExitCode {
         print_err(&format!("error: {}", chain(&error)));
         return ExitCode::worst_of([exit, ExitCode::Broken]);
     }
-    print_suite(&console, &suite, &base);
+    print_suite(&Console::new(options.console()), &suite, &base);
     exit
 }
 
@@ -118,7 +125,7 @@ async fn run_one(
     scenario: &Scenario,
     (options, times): (&SuiteOptions, &Times),
     folder: &Path,
-    console: &mut Console,
+    console: &mut Console<'_>,
     stop: &Stop,
 ) -> SuiteRun {
     let run = RunOptions {
@@ -128,7 +135,7 @@ async fn run_one(
         command_line: repeat_command(scenario, options),
         real_time_priority: !options.normal_priority,
     };
-    print_warnings(scenario, options.console());
+    print_warnings(console, scenario);
     let started = monotonic();
     let outcome = match Box::pin(run_scenario(scenario, &run, console, stop.clone())).await {
         Ok(evaluation) => Outcome::Judged(Box::new(evaluation)),

@@ -11,7 +11,7 @@ the published values do not allow.
 Quiet is what the floor measured as quiet: a run that says of itself that checks could not be judged
 on its floor is repeated, at most three times, and not counted.
 
-    load_runs.py            6 short runs: 4 under load in pairs, a slowed and a healthy one
+    load_runs.py            4 short runs: a pair under load, then a slowed and a healthy one
     load_runs.py --whole    40 runs as the scenario has them, with a table
     load_runs.py --whole --only "healthy, 0 hogs"    those of them alone
 """
@@ -94,7 +94,6 @@ def label_of(platform, count, when):
 def plan(whole):
     """What runs one after the other: healthy or slowed ones, how many hogs beside them, and when."""
     draw = random.Random(SEED)
-    quiet = [(["slowed"], 0, "none"), (["healthy"], 0, "none")]
     # Two share their hogs, and each is one more to the other.
     if whole:
         loads = [(1 + number % 8, WHEN[number % 3]) for number in range(10)]
@@ -102,9 +101,8 @@ def plan(whole):
         pairs = [(["healthy", "slowed"], *load) for load in loads]
         # What shall be quiet runs alone: two are load to each other.
         return pairs + [([platform], 0, "none") for platform in ["healthy", "slowed"] * 10]
-    pairs = [["healthy", "healthy"], ["healthy", "slowed"]]
-    loads = zip((3, 8), draw.sample(WHEN, 2))
-    return [(pairs[number % 2], *load) for number, load in enumerate(loads)] + quiet
+    pair = (["healthy", "slowed"], 8, draw.choice(WHEN))
+    return [pair, (["slowed"], 0, "none"), (["healthy"], 0, "none")]
 
 
 def one(folder, number, platform, hogs_here, when, whole):

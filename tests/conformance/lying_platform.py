@@ -5,9 +5,9 @@ ways of `peer/lies.py`. It counts what it changed: a lie that found nothing to c
 is not applicable there, and four in five have to apply. The honest proxy has to end as the platform
 itself does, and so do ways of answering that change no value.
 
-    lying_platform.py            all lies on three scenarios, some drawn ones on all others
+    lying_platform.py            all lies on one quick scenario, a drawn one on each of five others
     lying_platform.py --whole    all lies on all scenarios, with a table
-    lying_platform.py NAME...    these scenarios only
+    lying_platform.py NAME...    a drawn lie on each of these scenarios, or all where it is the quick one
 """
 
 import concurrent.futures
@@ -27,12 +27,14 @@ from peer.lies import HARMLESS, LIES, tell
 from peer.platform import TOKEN, Platform
 
 LIBRARY = "scenarios/library"
-# Scenarios that end in less than two seconds: every lie is told to each.
-QUICK = ["energy-reversal", "ten-minute-ticks", "refused-and-obeyed"]
+# It ends in less than two seconds, with readings of two devices, commands and refusals.
+QUICK = "refused-and-obeyed"
+# With --whole, ways of answering that change no value are tried on these too.
+HONEST = ["energy-reversal", "ten-minute-ticks"]
+# Each of another kind: another medium, a network, one in motion, a simulator, alerts and commands.
+OTHERS = ["heat-day", "lv-feeder-day", "feeder-fault", "rts-loop", "reporting-period"]
 # A platform that is killed is the bench's own child; strict tenants and doors are made by the bench.
 NOT_OUTSIDE = ["platform-killed", "refusals", "second-door"]
-# Of a scenario that takes longer, one drawn lie is told and not three.
-LONG_S = 5.0
 # What plays a day reads pages for minutes through a proxy; an hour shows the same ways of answering.
 AN_HOUR = ["day-of-ten-meters", "lv-feeder-apparent", "lv-feeder-day", "lv-feeder-solar", "lv-feeder-standard"]
 SEED = 20270118
@@ -160,8 +162,8 @@ def scenarios(folder):
         base, ending = os.path.splitext(name)
         if ending == ".toml" and base not in NOT_OUTSIDE:
             found[base] = os.path.join(LIBRARY, name)
-    found["refused-and-obeyed"] = os.path.join(folder, "refused-and-obeyed.toml")
-    with open(found["refused-and-obeyed"], "w", encoding="utf-8") as file:
+    found[QUICK] = os.path.join(folder, f"{QUICK}.toml")
+    with open(found[QUICK], "w", encoding="utf-8") as file:
         file.write(OBEYED)
     return found
 
@@ -213,9 +215,8 @@ def main():
         files = scenarios(folder)
         only = [name for name in sys.argv[1:] if not name.startswith("--")]
         files = {name: path for name, path in files.items() if not only or name in only}
-        # To the platform a board is a meter like any other, and takes as long as its samples.
-        if not is_whole:
-            files = {name: path for name, path in files.items() if not name.startswith("board-")}
+        if not is_whole and not only:
+            files = {name: files[name] for name in [QUICK, *OTHERS]}
         pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
         straight = {name: pool.submit(run_against, path, honest) for name, path in files.items()}
         told_to = []
@@ -226,11 +227,13 @@ def main():
                 continue
             comparison.true(f"{name}: an honest platform passes", code == 0,
                             f"exit {code}, {took:.1f} s {words if code else ''}")
-            count = 1 if took > LONG_S else 3
-            is_quick = is_whole or name in QUICK
-            lies = list(LIES) if is_quick else draw.sample(sorted(LIES), count)
-            told_to += [(name, lie) for lie in lies]
-            if name in QUICK:
+            if is_whole or name == QUICK:
+                told_to += [(name, lie) for lie in LIES]
+            else:
+                lie = draw.choice(sorted(LIES))
+                print(f"drawn with seed {SEED} for {name}: a platform that {lie}")
+                told_to.append((name, lie))
+            if name == QUICK or (is_whole and name in HONEST):
                 told_to += [(name, other) for other in HARMLESS]
         runs = [(name, lie, pool.submit(told, files[name], lie)) for name, lie in told_to]
         for name, lie, run in runs:
@@ -241,10 +244,10 @@ def main():
                                 f"exit {code}, {changed} answers changed {'' if good else words}")
             else:
                 ledger.lied(name, lie, code, changed, words)
-        if "refused-and-obeyed" not in files:
+        if QUICK not in files:
             files = scenarios(folder)
         forged = {"id": "1", "status": "Responded", "state": "Acknowledged", "response": "done"}
-        code, _, _ = run_against(files["refused-and-obeyed"], honest, forged)
+        code, _, _ = run_against(files[QUICK], honest, forged)
         comparison.true("one that never delivers its commands does not pass", code in (1, 3),
                         f"exit {code}")
     share = ledger.applied / max(ledger.asked, 1)

@@ -17,6 +17,7 @@ mod full_disk;
 mod grid;
 mod hostile;
 mod interrupted;
+mod jobs;
 mod liars;
 mod m_bus_lines;
 mod measured_events;

@@ -76,6 +76,12 @@ impl CheckKind {
         elements: |_, _, _| {},
         section: None,
     };
+
+    /// Whether it judges how long messages took, for which it has to be known what the bench and
+    /// the machine add.
+    pub fn needs_floor(&self) -> bool {
+        self.tables.contains(&RecordTable::Latency)
+    }
 }
 
 /// A table of the record, as checks are fed its rows.

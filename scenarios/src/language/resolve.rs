@@ -258,7 +258,10 @@ fn assemble(
             seed: head.seed,
         },
         platform: platform(choice, &*values(&PLATFORM)?, references.authority.clone().ok()?),
-        floor: floor(&*values(&FLOOR)?, references.via_of_floor)?,
+        floor: match tables.iter().find(|(known, _)| known.name == FLOOR.name) {
+            Some((_, values)) => Some(floor(values, references.via_of_floor)?),
+            None => None,
+        },
         plant: Plant {
             sources: sources(draft.rows(&SOURCE), (parts.points, parts.grid), player)?,
             unavailable: parts.unavailable,

@@ -76,8 +76,8 @@ pub struct Scenario {
     pub schedule: Schedule,
     /// What it runs against.
     pub platform: PlatformSetup,
-    /// How the floor is measured.
-    pub floor: FloorRow,
+    /// How the floor is measured; `None`: it is not.
+    pub floor: Option<FloorRow>,
     /// What makes voltages and currents.
     pub plant: Plant,
     /// The links.

@@ -14,7 +14,9 @@ use lastmeter_text::plural;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Value, json};
 
+use super::turns::{Line, Turn};
 use crate::language::Injection;
+use crate::output::{print_err, print_out};
 
 /// How to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,23 +45,48 @@ pub(crate) struct Progress {
     pub(crate) verdicts: Counts,
 }
 
-/// Tells one run.
-pub struct Console {
+/// Reports one run.
+pub struct Console<'a> {
     options: ConsoleOptions,
     bar: ProgressBar,
+    /// Whether somebody sees a bar, once it is the run's turn.
+    has_bar: bool,
+    /// The turn to print, where other runs go on beside this one.
+    turn: Option<Turn<'a>>,
 }
 
-impl Console {
+impl<'a> Console<'a> {
     /// A console for one run after another.
     pub fn new(options: ConsoleOptions) -> Self {
-        Self { options, bar: ProgressBar::hidden() }
+        Self { options, bar: ProgressBar::hidden(), has_bar: false, turn: None }
     }
 
-    fn line(&self, text: &str) {
+    /// A console for a run that may have others beside it, which prints in its turn.
+    pub(crate) fn in_turn(options: ConsoleOptions, turn: Turn<'a>) -> Self {
+        Self { turn: Some(turn), ..Self::new(options) }
+    }
+
+    pub(crate) fn options(&self) -> ConsoleOptions {
+        self.options
+    }
+
+    /// A line of results.
+    pub(crate) fn line(&self, text: &str) {
         if self.options.silent {
             return;
         }
-        self.bar.suspend(|| crate::output::print_out(text));
+        self.bar.suspend(|| match &self.turn {
+            Some(turn) => turn.print(Line::Out(text.to_owned())),
+            None => print_out(text),
+        });
+    }
+
+    /// A line about the run that is no result of it.
+    pub(crate) fn error(&self, text: &str) {
+        self.bar.suspend(|| match &self.turn {
+            Some(turn) => turn.print(Line::Err(text.to_owned())),
+            None => print_err(text),
+        });
     }
 
     fn json(&self, mut value: Value) {
@@ -79,12 +106,14 @@ impl Console {
         } else {
             self.line(title);
         }
-        if self.options.progress && !self.options.json && std::io::stderr().is_terminal() {
+        self.has_bar =
+            self.options.progress && !self.options.json && std::io::stderr().is_terminal();
+        if self.has_bar {
             let style = ProgressStyle::with_template("  {bar:30} {percent:>3} %  {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
-            self.bar =
-                ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(5))
-                    .with_style(style);
+            // It is drawn from the first progress on that the run makes in its turn.
+            let hidden = ProgressDrawTarget::hidden();
+            self.bar = ProgressBar::with_draw_target(Some(1000), hidden).with_style(style);
         }
     }
 
@@ -109,9 +138,10 @@ impl Console {
         }
     }
 
-    /// Whether anybody sees how far a run is.
+    /// Whether anybody sees how far a run is. While others are before it nobody does: what they
+    /// will print may be a while to come.
     pub(crate) fn shows_progress(&self) -> bool {
-        self.options.json || !self.bar.is_hidden()
+        (self.options.json || self.has_bar) && self.turn.as_ref().is_none_or(Turn::has_come)
     }
 
     /// A sync point was reached.
@@ -126,6 +156,9 @@ impl Console {
                 "refused": progress.refused, "verdicts": progress.verdicts,
             }));
             return;
+        }
+        if self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
         }
         self.bar.set_position((simulated / duration.as_seconds_f64() * 1000.0) as u64);
         self.bar.set_message(format!(
@@ -234,7 +267,7 @@ impl Console {
     /// The run was judged.
     pub(crate) fn judged(&mut self, verdicts: &[Verdict]) {
         self.bar.finish_and_clear();
-        self.bar = ProgressBar::hidden();
+        (self.bar, self.has_bar) = (ProgressBar::hidden(), false);
         if self.options.json {
             for verdict in verdicts {
                 let mut value = serde_json::to_value(verdict).unwrap_or(Value::Null);

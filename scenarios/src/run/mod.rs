@@ -41,6 +41,7 @@ mod signals;
 mod start;
 mod steps;
 mod tampering;
+mod turns;
 mod virtual_time;
 
 pub(crate) use board::firmware::{hexadecimal, missing as missing_for_firmware};
@@ -62,3 +63,4 @@ pub use run_platform::Profile;
 pub(crate) use run_platform::{Policy, own_policy};
 pub use start::{default_out, run_scenario};
 pub(crate) use steps::Steps;
+pub(crate) use turns::Turns;

@@ -45,7 +45,7 @@ pub(crate) trait Bench: Sized {
     fn stand(parts: Self::Parts, recording: Recording) -> Self;
 
     /// Moves through the schedule from its beginning to its end.
-    async fn run(&mut self, run: &Run<'_>, console: &Console) -> Result<(), BenchError>;
+    async fn run(&mut self, run: &Run<'_>, console: &Console<'_>) -> Result<(), BenchError>;
 
     /// Event time now.
     fn now(&self) -> SimTime;
@@ -84,7 +84,7 @@ enum Halt {
 /// Only if the record cannot be written; a bench that broke is in the record.
 pub(crate) async fn carry_out<B: Bench>(
     (scenario, options): (&Scenario, &RunOptions),
-    console: &Console,
+    console: &Console<'_>,
     mut stop: Stop,
     (mut writer, live): (RunWriter, Live),
     assembled: impl Future<Output = Result<B::Parts, BenchError>>,
@@ -146,7 +146,7 @@ pub(crate) async fn carry_out<B: Bench>(
 async fn drive<B: Bench>(
     bench: &mut B,
     run: &Run<'_>,
-    console: &Console,
+    console: &Console<'_>,
     mut stop: Stop,
 ) -> Result<(), Halt> {
     let timeout = run.options.timeout.as_ref();

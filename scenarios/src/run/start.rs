@@ -35,7 +35,7 @@ use crate::language::{DeviceRow, PlatformUse, Scenario};
 pub async fn run_scenario(
     scenario: &Scenario,
     options: &RunOptions,
-    console: &mut Console,
+    console: &mut Console<'_>,
     stop: Stop,
 ) -> Result<Evaluation, BenchError> {
     let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));

@@ -11,29 +11,29 @@ use lastmeter_text::plural;
 use serde_json::json;
 
 use crate::language::Scenario;
-use crate::output::{print_err, print_out};
-use crate::run::{Console, ConsoleOptions};
+use crate::run::Console;
 
 /// What is odd about a scenario that makes sense; it runs all the same.
-pub(super) fn print_warnings(scenario: &Scenario, options: ConsoleOptions) {
+pub(super) fn print_warnings(console: &Console<'_>, scenario: &Scenario) {
+    let options = console.options();
     if options.json {
-        scenario.warnings_json().iter().for_each(|value| print_out(&value.to_string()));
+        scenario.warnings_json().iter().for_each(|value| console.line(&value.to_string()));
     } else if !scenario.written.warnings.is_empty() {
-        print_err(scenario.render_warnings(options.color).trim_end());
+        console.error(scenario.render_warnings(options.color).trim_end());
     }
 }
 
-pub(super) fn print_run(console: &Console, run: &SuiteRun, folder: &Path, took: Duration) {
+pub(super) fn print_run(console: &Console<'_>, run: &SuiteRun, folder: &Path, took: Duration) {
     let (exit, reason) = (run.exit_code(), run.reason());
     let counts = match &run.outcome {
         Outcome::Judged(evaluation) => {
             if let Some(cause) = &evaluation.facts.cause {
-                print_err(&format!("{}: {cause}", run.scenario));
+                console.error(&format!("{}: {cause}", run.scenario));
             }
             evaluation.counts()
         }
         Outcome::NotRun { why, .. } => {
-            print_err(&format!("error: {}: {why}", run.scenario));
+            console.error(&format!("error: {}: {why}", run.scenario));
             Counts::default()
         }
     };
@@ -64,7 +64,7 @@ pub(super) fn print_run(console: &Console, run: &SuiteRun, folder: &Path, took: 
     console.summary(&text, value);
 }
 
-pub(super) fn print_suite(console: &Console, suite: &Suite, base: &Path) {
+pub(super) fn print_suite(console: &Console<'_>, suite: &Suite, base: &Path) {
     let mut lines = vec![String::new()];
     for run in &suite.runs {
         if let Some(why) = run.why() {

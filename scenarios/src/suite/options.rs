@@ -41,6 +41,11 @@ pub struct SuiteOptions {
     /// Ask for no real-time priority, which a run in real time otherwise uses if it is granted
     #[arg(long)]
     pub normal_priority: bool,
+    /// How many scenarios in virtual time run at a time; those in real time, with boards or with a
+    /// platform, line or port of their own run alone
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: u16,
     /// For people, or one JSON object per event and line
     #[arg(long, value_enum, default_value_t = TextFormat::Human)]
     pub format: TextFormat,

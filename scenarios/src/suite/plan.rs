@@ -10,6 +10,7 @@ use lastmeter_reports::ExitCode;
 use lastmeter_reports::suite::PassedOver;
 use lastmeter_text::plural;
 
+use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
 use crate::filter::Filter;
 use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario};
@@ -32,6 +33,13 @@ pub(super) struct Plan {
 pub(super) enum Item {
     Run(Box<Scenario>),
     Broken(Broken),
+}
+
+impl Item {
+    /// Whether nothing may run beside it.
+    pub(super) fn is_exclusive(&self) -> bool {
+        matches!(self, Self::Run(scenario) if is_exclusive(scenario))
+    }
 }
 
 /// A file that is no scenario, or none that can be run.

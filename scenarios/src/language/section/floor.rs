@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use lastmeter_params::{Dimension, Field, Kind, Values};
+use lastmeter_reports::CheckKind;
 
+use super::check::{CHECK, kind_of};
 use super::link::{VIA, Via};
 use super::scenario::is_in_real_time;
-use crate::language::draft::Section;
+use crate::language::draft::{Draft, Section};
 
 pub(crate) static FLOOR: Section = Section {
     name: "floor",
     doc: "How the floor is measured: what this machine, its timers and the broker cost by \
         themselves, before and after a run in real time. A latency limit below ten times \
-        the floor's 99th percentile is not measurable here.",
+        the floor's 99th percentile is not measurable here. Without this section it is measured if \
+        a check judges latency (`latency`, `jitter`, `recovery`, `published`), else not.",
     fields: &[
         Field::default(
             "messages",
@@ -28,10 +31,15 @@ pub(crate) static FLOOR: Section = Section {
         ),
         VIA,
     ],
-    // In real time it is measured, whether something is written about it or not.
-    is_implied: is_in_real_time,
+    is_implied: is_needed,
     ..Section::ONCE
 };
+
+/// Whether it is measured even if nothing is written about it.
+fn is_needed(draft: &Draft<'_>) -> bool {
+    let mut kinds = draft.rows(&CHECK).iter().filter_map(kind_of);
+    is_in_real_time(draft) && kinds.any(CheckKind::needs_floor)
+}
 
 /// How the floor is measured, before and after a run in real time.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -107,7 +107,7 @@ fn links_observers_floor_and_tls_are_loaded_with_their_references_resolved() {
     assert_eq!((scenario.schedule.time, scenario.platform.tls), (TimeMode::Real, TlsUse::Mutual));
     assert_eq!(scenario.platform.authority, None);
     let expected = FloorRow { messages: 500, period: Duration::from_millis(1), via: Some(1) };
-    assert_eq!(scenario.floor, expected);
+    assert_eq!(scenario.floor, Some(expected));
     let [wan, slow] = scenario.links.as_slice() else { panic!() };
     assert_eq!((wan.name.as_str(), slow.name.as_str()), ("wan", "slow"));
     let preset = &Preset::find("flexmeter-wan").unwrap().link;
@@ -218,15 +218,25 @@ fn the_resolved_form_means_the_same_and_a_change_of_any_section_does_not() {
 }
 
 #[test]
-fn a_floor_is_measured_in_real_time_whether_something_is_written_about_it_or_not() {
-    let text = changed("[floor]\nmessages = 500\nperiod = \"1 ms\"\nvia = \"slow\"\n", "");
+fn a_floor_is_measured_in_real_time_if_a_check_needs_it_or_something_is_written_about_it() {
+    let written = "[floor]\nmessages = 500\nperiod = \"1 ms\"\nvia = \"slow\"\n";
+    assert!(load(LINKED).unwrap().floor.is_some(), "it is written, and no check needs it");
+    let text = changed(written, "");
     let scenario = load(&text).unwrap();
+    assert_eq!(scenario.floor, None);
+    assert!(!scenario.resolved_toml().contains("[floor]"));
     let default = FloorRow { messages: 2000, period: Duration::from_millis(2), via: None };
-    assert_eq!(scenario.floor, default);
+    let lines = "limit = \"200 ms\"\ncoverage = \"50 %\"\n";
+    let late = format!("{text}[[check]]\nname = \"late\"\nkind = \"latency\"\n{lines}");
+    let scenario = load(&late).unwrap();
+    assert_eq!(scenario.floor, Some(default));
     assert!(scenario.resolved_toml().contains("[floor]\nmessages = 2000\nperiod = \"2 ms\"\n"));
+    // What is set by an option is written.
+    let few = load_with(&text, &set(&["floor.messages=200"])).unwrap();
+    assert_eq!(few.floor.map(|row| row.messages), Some(200));
     let virtual_time = LoadOptions { time: Some(TimeMode::Virtual), ..LoadOptions::default() };
     let scenario = load_with(&text, &virtual_time).unwrap();
-    assert_eq!(scenario.floor, default);
+    assert_eq!(scenario.floor, None);
     assert!(!scenario.resolved_toml().contains("[floor]"));
 }
 

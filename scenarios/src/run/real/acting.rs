@@ -20,7 +20,7 @@ impl RealBench<'_> {
         &mut self,
         act: Act,
         at_ns: i64,
-        console: &Console,
+        console: &Console<'_>,
     ) -> Result<(), BenchError> {
         let scenario = self.scenario;
         if let Act::Begin(index) = act {

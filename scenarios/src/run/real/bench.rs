@@ -98,7 +98,7 @@ impl<'a> Bench for RealBench<'a> {
         }
     }
 
-    async fn run(&mut self, run: &Run<'_>, console: &Console) -> Result<(), BenchError> {
+    async fn run(&mut self, run: &Run<'_>, console: &Console<'_>) -> Result<(), BenchError> {
         self.connect().await?;
         self.measure_floor_before(console, run.options.wait_quiet).await?;
         self.play(run, console).await?;
@@ -253,7 +253,7 @@ impl RealBench<'_> {
     }
 
     /// Plays the schedule from its beginning to its end.
-    async fn play(&mut self, run: &Run<'_>, console: &Console) -> Result<(), BenchError> {
+    async fn play(&mut self, run: &Run<'_>, console: &Console<'_>) -> Result<(), BenchError> {
         self.begin();
         let has_others = self.scenario.networks.iter().any(|network| network.line.is_some());
         console.schedule_begins(self.scenario.schedule.start, has_others);

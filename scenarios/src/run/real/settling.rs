@@ -51,7 +51,7 @@ impl RealBench<'_> {
     }
 
     /// Waits for what is still on its way, so long as it may still come.
-    pub(super) async fn drain(&mut self, console: &Console) -> Result<(), BenchError> {
+    pub(super) async fn drain(&mut self, console: &Console<'_>) -> Result<(), BenchError> {
         self.senders.order(&Control::Finish);
         let grace_ns = grace_ns(self.scenario);
         let deadline_ns = monotonic_ns() + grace_ns;

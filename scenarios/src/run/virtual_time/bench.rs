@@ -101,7 +101,7 @@ impl<'a> Bench for VirtualBench<'a> {
     }
 
     /// Moves from sync point to sync point.
-    async fn run(&mut self, run: &Run<'_>, console: &Console) -> Result<(), BenchError> {
+    async fn run(&mut self, run: &Run<'_>, console: &Console<'_>) -> Result<(), BenchError> {
         self.connect().await?;
         let schedule = &self.scenario.schedule;
         let (start, end) = (schedule.start, schedule.start + schedule.duration);

@@ -140,7 +140,9 @@ fn machine(facts: &RealTimeFacts) -> Vec<MachineRow> {
         let value = floor.as_ref().and_then(value);
         value.map_or_else(|| "not known".to_owned(), |value| format!("{}{unit}", number(value)))
     };
-    let rows = kinds.into_iter().map(|(what, value, unit)| MachineRow {
+    let is_known = facts.floor_before.is_some() || facts.floor_after.is_some();
+    let kinds = kinds.into_iter().filter(|_| is_known);
+    let rows = kinds.map(|(what, value, unit)| MachineRow {
         what,
         before: text(&facts.floor_before, value, unit),
         after: text(&facts.floor_after, value, unit),
@@ -159,7 +161,9 @@ fn notices(facts: &RealTimeFacts, validity: &Validity) -> Vec<Notice> {
     for flag in &validity.flags {
         add("inconclusive", format!("Flagged: {flag}."));
     }
-    if validity.floor.is_none() {
+    if facts.floor_before.is_none() && facts.floor_after.is_none() {
+        add("skipped", "The floor was not measured: no latency is judged.".to_owned());
+    } else if validity.floor.is_none() {
         let text =
             "The floor was not measured both before and after the run: no latency is judged.";
         add("inconclusive", text.to_owned());
@@ -341,6 +345,15 @@ mod tests {
             ["fail", "inconclusive", "inconclusive"]
         );
         assert!(found[0].1.ends_with("the wall clock was set by 2 s."));
+    }
+
+    #[test]
+    fn a_run_without_a_floor_states_so_and_shows_no_machine_beside_it() {
+        let none = RealTimeFacts::default();
+        let notices = notices(&none, &Validity::default());
+        assert_eq!(notices.iter().map(|one| one.tone).collect::<Vec<_>>(), ["skipped"]);
+        assert!(machine(&none).is_empty());
+        assert_eq!(machine(&facts(100)).len(), 3);
     }
 
     #[test]
