@@ -50,7 +50,8 @@ fn meters_over_tls_are_read_in_time_and_each_reading_once() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let done = run(&library("first-light-realtime"), &out, &SHORT);
+    let few = [&SHORT[..], &["--set", "floor.messages=200"]].concat();
+    let done = run(&library("first-light-realtime"), &out, &few);
     assert_eq!(verdict(&out, "readings-once")["status"], "pass", "{done:?}");
     assert_eq!(verdict(&out, "voltage")["status"], "pass");
     let facts = json(&out, "run.json");
