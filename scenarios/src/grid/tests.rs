@@ -405,25 +405,43 @@ fn a_table_that_cannot_be_followed_is_told_with_its_line() {
     let mut asked = options(file, Format::Csv);
     asked.series = Some(rows.clone());
     for (text, expected) in [
-        ("time,house\n0,1\n", "rows.csv:1: `house` is no load of the network; its loads are h"),
+        (
+            "time,house\n0,1\n",
+            "rows.csv`, line 1: `house` is no load of the network; its loads are h",
+        ),
         ("time,h,h.p_w\n0,1,1\n", "`h.p_w` has two columns"),
-        ("time,h\n0,1\n1,x\n", "rows.csv:3: `h` is `x`, expected a number"),
-        ("time,h\n0,inf\n", "`h` is `inf`"),
+        (
+            "time,h\n0,1\n1,x\n",
+            "rows.csv`, line 3, column 2 (`h`): found `x`, expected a number of watts",
+        ),
+        ("time,h\n0,inf\n", "(`h`): found `inf`"),
         ("time,h\n0,1,2\n", "rows.csv"),
         ("time,h\n", "it has no rows"),
         ("time\n0\n", "it has no column of a load"),
-        ("", "it has no column of a load"),
+        ("", "rows.csv`: it is empty"),
         ("time,h\nnoon,2000\none,900000\n", "with row 2 (one) of"),
-        ("h,h.q_var\n2000,0\n", "rows.csv:1: the first column is the time of each row, but this"),
+        (
+            "h,h.q_var\n2000,0\n",
+            "rows.csv`, line 1: the first column is the time of each row, but this",
+        ),
         ("h.q_var,h\n0,2000\n", "is called `h.q_var` as a load of the network is; put a column"),
-        ("time,h\n0,1\n900,1\n900,1\n", "rows.csv:4: the time `900` is not later than `900`"),
-        ("t,h\n00:15,1\n00:00,1\n", "rows.csv:3: the time `00:00` is not later than `00:15`"),
+        (
+            "time,h\n0,1\n900,1\n900,1\n",
+            "rows.csv`, line 4, column 1: the time `900` is not later than `900`",
+        ),
+        (
+            "t,h\n00:15,1\n00:00,1\n",
+            "rows.csv`, line 3, column 1: the time `00:00` is not later than `00:15`",
+        ),
         (
             "x,h\n2027-01-18 10:00,1\n2027-01-17 11:00,1\n",
-            "rows.csv:3: the time `2027-01-17 11:00` is not later",
+            "rows.csv`, line 3, column 1: the time `2027-01-17 11:00` is not later",
         ),
-        ("time;h\n0;1,5\n", "rows.csv:1: its header has 2 fields by semicolons, and none by"),
-        ("time\th\n0\t1\n", "rows.csv:1: its header has 2 fields by tabs"),
+        (
+            "time;h\n0;1,5\n",
+            "rows.csv`, line 1: its header has 2 fields by semicolons, and none by",
+        ),
+        ("time\th\n0\t1\n", "rows.csv`, line 1: its header has 2 fields by tabs"),
     ] {
         std::fs::write(&rows, text).unwrap();
         let told = try_grid(&asked).unwrap_err();

@@ -44,7 +44,6 @@ pub(crate) use section::device::reported;
 pub use section::expect::Expect;
 pub use section::floor::FloorRow;
 pub use section::gateway::GatewayRow;
-pub(crate) use section::grid::{other_separator, turns_back};
 pub use section::inject::Injection;
 pub(crate) use section::inject::{Order, Through};
 pub use section::link::LinkRow;

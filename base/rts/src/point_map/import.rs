@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use lastmeter_params::{is_name, nearest, quote};
+use lastmeter_table::{TableError, rows};
 use serde_json::{Map, Value as Json};
 
 use super::format::WireFormat;
@@ -239,17 +240,18 @@ fn villas_type(signal: &Json, place: &str) -> Result<SignalType, ImportError> {
 /// # Errors
 /// All lines that cannot be read.
 pub fn listed_points(text: &str) -> Result<String, ImportError> {
+    // Lists are typed: each line may have its own separator, and its comment.
+    let plain = |line: &str| line.split('#').next().unwrap_or("").replace([';', '\t'], ",") + "\n";
+    let rows = rows(&text.lines().map(plain).collect::<String>());
+    let rows = rows.map_err(|why| ImportError::Lines(vec![why.to_string()]))?;
     let (mut signals, mut faults) = (Vec::new(), Vec::new());
-    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        let first = line.split([',', ';', '\t']).next().unwrap_or_default().trim();
-        let is_heading = signals.is_empty() && first.eq_ignore_ascii_case("name");
-        if line.is_empty() || is_heading {
+    for row in &rows {
+        if signals.is_empty() && row[0].eq_ignore_ascii_case("name") {
             continue;
         }
-        match listed_point(line) {
+        match listed_point(&row.fields().collect::<Vec<_>>()) {
             Ok(signal) => signals.push(signal),
-            Err(fault) => faults.push(format!("line {number}: {fault}")),
+            Err(what) => faults.push(TableError::line(row.line, what).to_string()),
         }
     }
     if signals.is_empty() && faults.is_empty() {
@@ -266,16 +268,16 @@ pub fn listed_points(text: &str) -> Result<String, ImportError> {
     ))
 }
 
-fn listed_point(line: &str) -> Result<Signal, String> {
-    let cells: Vec<&str> = line.split([',', ';', '\t']).map(str::trim).collect();
-    let [name, signal_type, rest @ ..] = cells.as_slice() else {
-        return Err(format!("found `{line}`, expected `name,type[,unit[,direction]]`"));
-    };
-    let (unit, direction) = match rest {
-        [] => ("", ""),
-        [unit] => (*unit, ""),
-        [unit, direction] => (*unit, *direction),
-        [_, _, extra, ..] => return Err(format!("unexpected extra cell `{extra}`")),
+fn listed_point(cells: &[&str]) -> Result<Signal, String> {
+    let (name, signal_type, unit, direction) = match *cells {
+        [name, signal_type] => (name, signal_type, "", ""),
+        [name, signal_type, unit] => (name, signal_type, unit, ""),
+        [name, signal_type, unit, direction] => (name, signal_type, unit, direction),
+        [_, _, _, _, extra, ..] => return Err(format!("unexpected extra cell `{extra}`")),
+        [] | [_] => {
+            let found = cells.concat();
+            return Err(format!("found `{found}`, expected `name,type[,unit[,direction]]`"));
+        }
     };
     if name.is_empty() {
         return Err("the name is empty, expected a name before the first separator".to_owned());
@@ -297,7 +299,7 @@ fn listed_point(line: &str) -> Result<Signal, String> {
         })?,
     };
     let unit = (!unit.is_empty()).then(|| unit.to_owned());
-    Ok(Signal { name: (*name).to_owned(), direction, carried_as: signal_type, unit })
+    Ok(Signal { name: name.to_owned(), direction, carried_as: signal_type, unit })
 }
 
 /// A name as a map allows it: other characters become `-`.

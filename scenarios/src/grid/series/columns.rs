@@ -18,8 +18,7 @@ use std::path::Path;
 use lastmeter_grid::flow::Phases;
 use lastmeter_grid::network::Load;
 use lastmeter_grid::{Complex64, Network};
-
-use crate::language::{other_separator, turns_back};
+use lastmeter_table::{TableError, turns_back};
 
 /// Active or reactive.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,11 +36,13 @@ struct Column {
     part: Option<usize>,
 }
 
+/// What a row is called, and its powers.
+type Row = (String, Vec<f64>);
+
 /// A table of powers.
 pub(super) struct Table {
     columns: Vec<Column>,
-    /// Name of each row, and its powers.
-    pub(super) rows: Vec<(String, Vec<f64>)>,
+    pub(super) rows: Vec<Row>,
     /// Whether its last line has no end.
     pub(super) is_cut: bool,
 }
@@ -118,53 +119,45 @@ impl Wanted {
 /// The first mistake, with its line.
 pub(super) fn table(file: &Path, network: &Network, phases: Phases) -> Result<Table, String> {
     let shown = file.display();
-    let failed = |line: u64, why: String| format!("error: {shown}:{line}: {why}");
     let text =
         std::fs::read(file).map_err(|error| format!("error: cannot read {shown}: {error}"))?;
     let is_cut = lastmeter_waveform::is_cut(&text);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&*text);
-    let head = reader.headers().map_err(|error| failed(1, error.to_string()))?.clone();
-    let columns = columns(&head, network, phases).map_err(|why| failed(1, why))?;
-    let mut rows: Vec<(String, Vec<f64>)> = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| format!("error: {shown}: {error}"))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let mut cells = record.iter();
-        let time = cells.next().unwrap_or_default().to_owned();
-        if let Some((before, _)) = rows.last()
-            && turns_back(&head[0], before, &time)
-        {
-            let why = format!("the time `{time}` is not later than `{before}` of the row before");
-            return Err(failed(line, why));
-        }
-        let mut powers = Vec::with_capacity(columns.len());
-        for (cell, title) in cells.zip(head.iter().skip(1)) {
-            match cell.parse::<f64>() {
-                Ok(power) if power.is_finite() => powers.push(power),
-                _ => {
-                    let why = format!("`{title}` is `{cell}`, expected a number of watts or vars");
-                    return Err(failed(line, why));
-                }
-            }
-        }
-        rows.push((time, powers));
-    }
-    if rows.is_empty() {
-        return Err(failed(1, "it has no rows".to_owned()));
-    }
+    let read = rows(&String::from_utf8_lossy(&text), network, phases);
+    let (columns, rows) = read.map_err(|why| format!("error: {}", why.in_file(shown)))?;
     Ok(Table { columns, rows, is_cut })
 }
 
-/// What each column holds but the first, which has to be the time.
-fn columns(
-    head: &csv::StringRecord,
+/// The columns of a text, and its rows.
+fn rows(
+    text: &str,
     network: &Network,
     phases: Phases,
-) -> Result<Vec<Column>, String> {
-    if let (1, Some(why)) = (head.len(), head.get(0).and_then(other_separator)) {
-        return Err(why);
+) -> Result<(Vec<Column>, Vec<Row>), TableError> {
+    let table = lastmeter_table::Table::read(text)?;
+    let head: Vec<&str> = table.header.fields().collect();
+    let columns =
+        columns(&head, network, phases).map_err(|why| TableError::line(table.header.line, why))?;
+    let mut rows: Vec<Row> = Vec::with_capacity(table.rows.len());
+    for row in &table.rows {
+        let time = &row[0];
+        if let Some((before, _)) = rows.last()
+            && turns_back(head[0], before, time)
+        {
+            let what = format!("the time `{time}` is not later than `{before}` of the row before");
+            return Err(TableError::field(row.line, 0, what));
+        }
+        let powers = (1..head.len()).map(|at| table.number(row, at, "of watts or vars"));
+        rows.push((time.to_owned(), powers.collect::<Result<_, _>>()?));
     }
-    if let Some(first) = head.get(0)
+    if rows.is_empty() {
+        return Err(TableError::whole("it has no rows"));
+    }
+    Ok((columns, rows))
+}
+
+/// What each column holds but the first, which has to be the time.
+fn columns(head: &[&str], network: &Network, phases: Phases) -> Result<Vec<Column>, String> {
+    if let Some(first) = head.first()
         && !first.eq_ignore_ascii_case("time")
         && column(first, network).is_ok()
     {
@@ -174,7 +167,7 @@ fn columns(
         ));
     }
     let mut columns: Vec<Column> = Vec::new();
-    for title in head.iter().skip(1) {
+    for title in head.iter().skip(1).copied() {
         let own = column(title, network)?;
         let load = &network.loads[own.load];
         if own.part.is_some() && phases == Phases::Balanced {

@@ -188,13 +188,16 @@ fn columns_that_cannot_be_followed_are_rejected() {
     let folder = Folder(tempfile::tempdir().unwrap());
     let base = json(OWN, 0.0);
     for (head, expected) in [
-        ("time,4.p_w.d", "rows.csv:1: `4.p_w.d`: load `4` has no part `d`; its parts are a, b, c"),
+        (
+            "time,4.p_w.d",
+            "rows.csv`, line 1: `4.p_w.d`: load `4` has no part `d`; its parts are a, b, c",
+        ),
         (
             "time,4,4.p_w.a",
-            "rows.csv:1: `4.p_w.a`: another column gives the same power of load `4`",
+            "rows.csv`, line 1: `4.p_w.a`: another column gives the same power of load `4`",
         ),
-        ("time,4.p_w.a,4.p_w.a", "rows.csv:1: `4.p_w.a` has two columns"),
-        ("time,4.p.a", "rows.csv:1: `4.p.a` is no load of the network; its loads are 6, 4"),
+        ("time,4.p_w.a,4.p_w.a", "rows.csv`, line 1: `4.p_w.a` has two columns"),
+        ("time,4.p.a", "rows.csv`, line 1: `4.p.a` is no load of the network; its loads are 6, 4"),
     ] {
         let values = vec!["0"; head.split(',').count()].join(",");
         let why = folder.answer(&base, Some(&format!("{head}\n{values}\n"))).unwrap_err();

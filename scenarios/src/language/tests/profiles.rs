@@ -127,14 +127,20 @@ fn what_is_no_standard_load_profile_is_told_where_it_stands() {
             "`own.csv`, line 1, column 8: found `March`, expected a month",
         ),
         (replaced("WT", "WD"), "`own.csv`, line 2, column 4: found `WD`, expected SA, FT or WT"),
-        (replaced("SA,FT", "SA,SA"), "columns 2 and 3 of `own.csv` are both Januar SA"),
+        (replaced("SA,FT", "SA,SA"), "`own.csv`: columns 2 and 3 are both Januar SA"),
         (
             replaced("11:00-", "11:05-"),
             "line 47, column 1: found `11:05-11:15`, expected the quarter from 11:00 on",
         ),
-        (replaced("23.00", "23,00"), "line 3 has 38 fields, its header 37"),
-        (replaced("24.00", "n/a"), "line 3, column 3: found `n/a`, expected a number of kWh"),
-        (without(98), "`own.csv` has 95 quarters of an hour, expected 96"),
+        (
+            replaced("23.00", "23,00"),
+            "`own.csv`, line 3: found 38 fields, expected 37 as in the header",
+        ),
+        (
+            replaced("24.00", "n/a"),
+            "line 3, column 3 (`Januar`): found `n/a`, expected a number of kWh",
+        ),
+        (without(98), "`own.csv`: it has 95 quarters of an hour, expected 96"),
         (without(50), "line 50, column 1: found `12:00-12:15`, expected the quarter from 11:45 on"),
         (
             whole
@@ -142,9 +148,9 @@ fn what_is_no_standard_load_profile_is_told_where_it_stands() {
                 .lines()
                 .map(|line| line.split(',').take(34).collect::<Vec<_>>().join(",") + "\n")
                 .collect(),
-            "`own.csv` has no column Dezember SA",
+            "`own.csv`: it has no column Dezember SA",
         ),
-        ("a,b\n".to_owned(), "`own.csv` has 1 row, expected months"),
+        ("a,b\n".to_owned(), "`own.csv`: it has 1 row, expected months"),
     ] {
         let told = folder("own.csv", &text).mistake(&standard(""));
         assert!(told.starts_with("S026 <\"own.csv\"> ") && told.contains(expected), "{told}");
@@ -407,10 +413,10 @@ fn two_columns_of_one_name_are_refused_where_a_load_draws_from_them() {
 #[test]
 fn a_field_that_is_no_number_is_told_with_line_and_column() {
     for (text, expected) in [
-        ("t,h2,h1\n0,1,2\n\n300,1,2 kW\n", "line 4, column 3 (`h1`): found `2 kW`, which is no"),
-        ("h1\n1\nnan\n", "line 3, column 1 (`h1`): found `nan`, which is no number"),
-        ("h2,h1\n1,\n1,2\n", "line 2, column 2 (`h1`): found ``, which is no number"),
-        ("h2,h1\n1,2\n1\n", "line 3 has 1 fields, its header 2"),
+        ("t,h2,h1\n0,1,2\n\n300,1,2 kW\n", "line 4, column 3 (`h1`): found `2 kW`, expected a"),
+        ("h1\n1\nnan\n", "line 3, column 1 (`h1`): found `nan`, expected a number"),
+        ("h2,h1\n1,\n1,2\n", "line 2, column 2 (`h1`): found ``, expected a number"),
+        ("h2,h1\n1,2\n1\n", "line 3: found 1 fields, expected 2"),
         ("t;h2;h1\n0;1,5;2\n", "its header has 3 fields by semicolons, and none by commas"),
         ("h1\n1\n", "`own.csv` has 1 rows, and the scenario needs 2"),
     ] {

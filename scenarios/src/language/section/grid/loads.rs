@@ -9,8 +9,7 @@ use lastmeter_sim::grid::{ClearSky, Household, Raster, Rows, Season};
 use lastmeter_units::SimDuration;
 
 use super::fields::{Profile, profile_of};
-use super::header::tangent;
-use super::rows::table_text;
+use super::rows::{table_text, tangent};
 use super::{csv, standard};
 use crate::language::draft::Row;
 use crate::language::files::Files;

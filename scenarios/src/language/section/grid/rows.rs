@@ -1,4 +1,4 @@
-//! Text tables that profiles name: lines of fields, which know where they stand.
+//! Files that a network and its profiles name.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,6 @@ use crate::language::files::Files;
 
 /// Networks stand in `run.json` as they were read.
 const BYTES_MAX: usize = 16 << 20;
-
-/// A line that is not blank.
-pub(super) struct Line<'a> {
-    /// From 1.
-    pub(super) number: usize,
-    pub(super) fields: Vec<&'a str>,
-}
 
 /// The text of the table that a row names, which the run folder keeps.
 pub(super) fn table_text(
@@ -66,68 +59,7 @@ pub(super) fn doubt(values: &Values, what: &str, help: Option<String>, out: &mut
     });
 }
 
-/// The lines of a table, each with as many fields as the first.
-pub(super) fn lines(text: &str) -> Result<Vec<Line<'_>>, String> {
-    let text = text.trim_start_matches('\u{feff}');
-    let mut lines: Vec<Line<'_>> = Vec::new();
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let fields: Vec<&str> = line.split(',').map(|it| it.trim().trim_matches('"')).collect();
-        let number = at + 1;
-        if lines.is_empty()
-            && let Some(why) = other_separator(line)
-        {
-            return Err(why);
-        }
-        if let Some(first) = lines.first()
-            && first.fields.len() != fields.len()
-        {
-            let (expected, found) = (first.fields.len(), fields.len());
-            return Err(format!("line {number} has {found} fields, its header {expected}"));
-        }
-        lines.push(Line { number, fields });
-    }
-    if lines.is_empty() { Err("it is empty".to_owned()) } else { Ok(lines) }
-}
-
-/// What is wrong with a header that has one field by commas, but several by what spreadsheets of
-/// many countries write instead.
-pub(crate) fn other_separator(header: &str) -> Option<String> {
-    let (name, found) = [("semicolons", ';'), ("tabs", '\t')]
-        .into_iter()
-        .find(|(_, separator)| !header.contains(',') && header.contains(*separator))?;
-    let count = header.matches(found).count() + 1;
-    Some(format!(
-        "its header has {count} fields by {name}, and none by commas; fields are separated by \
-         commas here, and decimals have a point"
-    ))
-}
-
-/// Where a field stands, as messages tell it; columns count from 0 here and from 1 there.
-pub(super) fn place(file: &str, line: usize, column: usize) -> String {
-    format!("`{file}`, line {line}, column {}", column + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::lines;
-
-    #[test]
-    fn blank_lines_are_left_out_and_numbers_of_lines_stay_those_of_the_file() {
-        let text = "\u{feff}time,home 1,\"home 2\"\n00:00, 1 ,2.5\n\n00:01,-3,4e2\n";
-        let found = lines(text).unwrap_or_default();
-        let told: Vec<_> = found.iter().map(|line| (line.number, line.fields.clone())).collect();
-        let expected = [
-            (1, vec!["time", "home 1", "home 2"]),
-            (2, vec!["00:00", "1", "2.5"]),
-            (4, vec!["00:01", "-3", "4e2"]),
-        ];
-        assert_eq!(told, expected);
-        let refused = |text: &str| lines(text).err().unwrap_or_default();
-        assert_eq!(refused("a,b\n\n1\n"), "line 3 has 1 fields, its header 2");
-        assert_eq!(refused("\n"), "it is empty");
-        let told = refused("time;a;b\n0;1,5;2\n");
-        assert!(told.starts_with("its header has 3 fields by semicolons, and none by"), "{told}");
-        assert!(refused("time\ta\n0\t1\n").starts_with("its header has 2 fields by tabs"));
-        assert_eq!(refused("time,a;b\n0,1\n"), "");
-    }
+/// Reactive over active power.
+pub(super) fn tangent(power_factor: f64) -> f64 {
+    (1.0 / (power_factor * power_factor) - 1.0).max(0.0).sqrt()
 }

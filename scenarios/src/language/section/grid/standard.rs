@@ -6,10 +6,10 @@
 use lastmeter_grid::Complex64;
 use lastmeter_params::{Code, Diagnostics, Span, Value, Values};
 use lastmeter_sim::grid::{DayType, Raster, Rows, StandardLoad, StandardProfile};
+use lastmeter_table::{Row, Table, TableError};
 use lastmeter_units::SimTime;
 
-use super::header::tangent;
-use super::rows::{Line, lines, place};
+use super::rows::tangent;
 
 const KWH_J: f64 = 3.6e6;
 const DAY_NS: i64 = 86_400_000_000_000;
@@ -42,8 +42,9 @@ pub(super) fn powers(
     out: &mut Diagnostics,
 ) -> Option<Vec<Complex64>> {
     let (file, span) = (values.text("file"), values.span_of("file"));
-    let profile = read(file, text).map_err(|message| {
-        out.report(Code::FILE_REFUSED, span, message, "expected a standard load profile");
+    let profile = read(text).map_err(|why| {
+        let label = "expected a standard load profile";
+        out.report(Code::FILE_REFUSED, span, why.in_file(file), label);
     });
     let holidays = holidays(values, out);
     let (profile, holidays) = (profile.ok()?, holidays?);
@@ -91,67 +92,63 @@ fn holidays(values: &Values, out: &mut Diagnostics) -> Option<Vec<i64>> {
     days.into_iter().collect()
 }
 
-/// Reads the table; the mistake tells where it stands.
-fn read(file: &str, text: &str) -> Result<StandardProfile, String> {
-    let lines = lines(text).map_err(|what| format!("`{file}` is refused: {what}"))?;
-    let [months, days, quarters @ ..] = lines.as_slice() else {
-        return Err(format!("`{file}` has 1 row, expected months, day types, and {QUARTERS} more"));
+/// Reads the table; the mistake has its place.
+fn read(text: &str) -> Result<StandardProfile, TableError> {
+    let table = Table::read(text)?;
+    let Table { header: months, rows } = &table;
+    let [days, quarters @ ..] = rows.as_slice() else {
+        let what = format!("it has 1 row, expected months, day types, and {QUARTERS} more");
+        return Err(TableError::whole(what));
     };
-    let columns = columns(file, months, days)?;
+    let columns = columns(months, days)?;
     let mut energies_j = Vec::with_capacity(QUARTERS);
-    for (at, line) in quarters.iter().take(QUARTERS).enumerate() {
+    for (at, row) in quarters.iter().take(QUARTERS).enumerate() {
         let begin = format!("{:02}:{:02}", at / 4, at % 4 * 15);
-        let found = line.fields[0];
+        let found = &row[0];
         if found.split('-').next().is_none_or(|found| found.trim() != begin) {
-            let place = place(file, line.number, 0);
-            return Err(format!("{place}: found `{found}`, expected the quarter from {begin} on"));
+            let what = format!("found `{found}`, expected the quarter from {begin} on");
+            return Err(TableError::field(row.line, 0, what));
         }
-        let energy = |&column: &usize| {
-            let found = line.fields[column];
-            let energy = found.parse::<f64>().ok().filter(|energy| energy.is_finite());
-            energy.map(|kwh| kwh * KWH_J).ok_or_else(|| {
-                let place = place(file, line.number, column);
-                format!("{place}: found `{found}`, expected a number of kWh")
-            })
-        };
-        energies_j.push(columns.iter().map(energy).collect::<Result<Vec<f64>, String>>()?);
+        let energy = |&column: &usize| Ok(table.number(row, column, "of kWh")? * KWH_J);
+        energies_j.push(columns.iter().map(energy).collect::<Result<Vec<f64>, TableError>>()?);
     }
     if quarters.len() != QUARTERS {
         let found = quarters.len();
-        return Err(format!("`{file}` has {found} quarters of an hour, expected {QUARTERS}"));
+        let what = format!("it has {found} quarters of an hour, expected {QUARTERS}");
+        return Err(TableError::whole(what));
     }
     let of = |month: usize, day: DayType| month * DayType::ALL.len() + day as usize;
     Ok(StandardProfile::new(|month, day, quarter| energies_j[quarter][of(month, day)]))
 }
 
 /// The column of each month and day type, from January on and in the order of the day types.
-fn columns(file: &str, months: &Line<'_>, days: &Line<'_>) -> Result<Vec<usize>, String> {
-    if days.fields[0] != "[kWh]" {
-        let (place, found) = (place(file, days.number, 0), days.fields[0]);
-        return Err(format!("{place}: found `{found}`, expected `[kWh]`"));
+fn columns(months: &Row, days: &Row) -> Result<Vec<usize>, TableError> {
+    let unexpected = |row: &Row, column: usize, expected: &str| {
+        let what = format!("found `{}`, expected {expected}", &row[column]);
+        TableError::field(row.line, column, what)
+    };
+    if days.fields().next() != Some("[kWh]") {
+        return Err(unexpected(days, 0, "`[kWh]`"));
     }
     let mut columns = vec![None; MONTHS.len() * DayType::ALL.len()];
-    for column in 1..months.fields.len() {
-        let (month, day) = (months.fields[column], days.fields[column]);
-        let Some(month_at) = MONTHS.iter().position(|known| *known == month) else {
-            let place = place(file, months.number, column);
-            return Err(format!(
-                "{place}: found `{month}`, expected a month from Januar to Dezember"
-            ));
-        };
-        let Some(day_at) = DayType::ALL.iter().position(|known| known.word() == day) else {
-            let place = place(file, days.number, column);
-            return Err(format!("{place}: found `{day}`, expected SA, FT or WT"));
-        };
+    for column in 1..months.count() {
+        let (month, day) = (&months[column], &days[column]);
+        let month_at = MONTHS
+            .iter()
+            .position(|known| *known == month)
+            .ok_or_else(|| unexpected(months, column, "a month from Januar to Dezember"))?;
+        let day_at = DayType::ALL.iter().position(|known| known.word() == day);
+        let day_at = day_at.ok_or_else(|| unexpected(days, column, "SA, FT or WT"))?;
         let own = &mut columns[month_at * DayType::ALL.len() + day_at];
         if let Some(first) = own.replace(column) {
             let (first, second) = (first + 1, column + 1);
-            return Err(format!("columns {first} and {second} of `{file}` are both {month} {day}"));
+            let what = format!("columns {first} and {second} are both {month} {day}");
+            return Err(TableError::whole(what));
         }
     }
     let missing = |at: usize| {
-        let day = DayType::ALL[at % DayType::ALL.len()];
-        format!("`{file}` has no column {} {day}", MONTHS[at / DayType::ALL.len()])
+        let (month, day) = (MONTHS[at / DayType::ALL.len()], DayType::ALL[at % DayType::ALL.len()]);
+        TableError::whole(format!("it has no column {month} {day}"))
     };
     let found = |(at, column): (usize, Option<usize>)| column.ok_or_else(|| missing(at));
     columns.into_iter().enumerate().map(found).collect()

@@ -2,37 +2,40 @@
 
 /// A header's name without its unit, and the unit if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header<'a> {
-    pub(super) name: &'a str,
-    pub(super) unit: Option<Written<'a>>,
+pub struct Heading<'a> {
+    /// Without its unit.
+    pub name: &'a str,
+    /// In which its values are.
+    pub unit: Option<Unit<'a>>,
 }
 
 /// A unit as it stands in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Written<'a> {
-    pub(super) text: &'a str,
+pub struct Unit<'a> {
+    /// As it is written.
+    pub text: &'a str,
     /// Whether it stands where only units stand: in brackets, or behind a stroke with blanks. The
     /// last word of a name may be anything.
-    pub(super) is_marked: bool,
+    pub is_marked: bool,
 }
 
 /// Takes a header apart. A last word counts as a unit if `is_unit` knows it.
-pub(super) fn header(text: &str, is_unit: impl Fn(&str) -> bool) -> Header<'_> {
+pub fn heading(text: &str, is_unit: impl Fn(&str) -> bool) -> Heading<'_> {
     let text = text.trim();
     for (open, close) in [('[', ']'), ('(', ')')] {
         if let Some((name, unit)) = text.strip_suffix(close).and_then(|it| it.rsplit_once(open))
             && !unit.trim().is_empty()
         {
-            let unit = Some(Written { text: unit.trim(), is_marked: true });
-            return Header { name: name.trim(), unit };
+            let unit = Some(Unit { text: unit.trim(), is_marked: true });
+            return Heading { name: name.trim(), unit };
         }
     }
     if let Some((name, unit)) = text.rsplit_once(" / ")
         && !name.trim().is_empty()
     {
-        return Header {
+        return Heading {
             name: name.trim(),
-            unit: Some(Written { text: unit.trim(), is_marked: true }),
+            unit: Some(Unit { text: unit.trim(), is_marked: true }),
         };
     }
     if let Some((name, unit)) = text.rsplit_once(['_', ' '])
@@ -40,10 +43,10 @@ pub(super) fn header(text: &str, is_unit: impl Fn(&str) -> bool) -> Header<'_> {
         && !is_quantity(text)
         && is_unit(unit)
     {
-        let unit = Some(Written { text: unit, is_marked: false });
-        return Header { name: name.trim(), unit };
+        let unit = Some(Unit { text: unit, is_marked: false });
+        return Heading { name: name.trim(), unit };
     }
-    Header { name: text, unit: None }
+    Heading { name: text, unit: None }
 }
 
 /// Whether it ends in a figure with its unit, as `EV 11 kW` does: what that is rated for.
@@ -52,7 +55,7 @@ fn is_quantity(text: &str) -> bool {
 }
 
 /// Watts in a unit of active power.
-pub(super) fn watts(unit: &str) -> Option<f64> {
+pub fn watts(unit: &str) -> Option<f64> {
     if ["watt", "watts"].iter().any(|it| it.eq_ignore_ascii_case(unit)) {
         return Some(1.0);
     }
@@ -60,7 +63,7 @@ pub(super) fn watts(unit: &str) -> Option<f64> {
 }
 
 /// Vars in a unit of reactive power.
-pub(super) fn vars(unit: &str) -> Option<f64> {
+pub fn vars(unit: &str) -> Option<f64> {
     let at = unit.len().checked_sub(3)?;
     let of = unit.get(at..).filter(|it| it.eq_ignore_ascii_case("var"))?;
     prefixed(unit.strip_suffix(of)?)
@@ -79,7 +82,7 @@ fn prefixed(prefix: &str) -> Option<f64> {
 }
 
 /// Seconds in a unit of time.
-pub(super) fn seconds(unit: &str) -> Option<f64> {
+pub fn seconds(unit: &str) -> Option<f64> {
     Some(match unit.to_ascii_lowercase().as_str() {
         "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
         "ms" | "millisecond" | "milliseconds" => 1e-3,
@@ -93,7 +96,7 @@ pub(super) fn seconds(unit: &str) -> Option<f64> {
 }
 
 /// Whether it is a unit of something else than a power, so that it cannot be passed over.
-pub(super) fn is_no_power(unit: &str) -> bool {
+pub fn is_no_power(unit: &str) -> bool {
     let stripped = unit.strip_prefix(['k', 'K', 'M', 'G', 'm']).unwrap_or(unit);
     let others =
         ["Wh", "Ws", "J", "varh", "VAh", "VA", "V", "A", "Hz", "%", "pu", "p.u.", "hp", "PS"];
@@ -101,11 +104,6 @@ pub(super) fn is_no_power(unit: &str) -> bool {
         || [unit, stripped]
             .iter()
             .any(|it| others.iter().any(|other| it.eq_ignore_ascii_case(other)))
-}
-
-/// Reactive over active power.
-pub(super) fn tangent(power_factor: f64) -> f64 {
-    (1.0 / (power_factor * power_factor) - 1.0).max(0.0).sqrt()
 }
 
 #[cfg(test)]
@@ -131,9 +129,9 @@ mod tests {
             ("a/b", "a/b", None),
             ("", "", None),
         ] {
-            let unit = unit.map(|(text, is_marked)| Written { text, is_marked });
-            let found = header(text, |unit| watts(unit).is_some());
-            assert_eq!(found, Header { name, unit }, "{text}");
+            let unit = unit.map(|(text, is_marked)| Unit { text, is_marked });
+            let found = heading(text, |unit| watts(unit).is_some());
+            assert_eq!(found, Heading { name, unit }, "{text}");
         }
     }
 
