@@ -24,5 +24,11 @@ pub mod sweep;
 pub mod topology;
 pub mod transient;
 
+#[cfg(test)]
+extern crate self as lastmeter_grid;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod testing;
+
 pub use network::Network;
 pub use num_complex::Complex64;

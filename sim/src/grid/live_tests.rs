@@ -1,7 +1,6 @@
 //! Networks that are solved step by step, against closed forms and against all steps known ahead.
 
 use lastmeter_grid::flow::EndState;
-use lastmeter_grid::format::toml;
 use lastmeter_grid::network::Network;
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use num_complex::Complex64;
@@ -21,14 +20,7 @@ const INJECTED: &str = "electricity.energy.active.injected.total";
 
 /// A stiff source, a switch, a line of 0.5 ohm in each phase without coupling, and a node `home`.
 fn network(loads: &str) -> Network {
-    let text = format!(
-        "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\n[[node]]\nname = \"feeder\"\n\
-         [[node]]\nname = \"home\"\n[[source]]\nname = \"supply\"\nnode = \"bus\"\n\
-         short_circuit_power = \"1000000 MVA\"\n[[switch]]\nname = \"cb\"\nfrom = \"bus\"\n\
-         to = \"feeder\"\n[[line]]\nname = \"L\"\nfrom = \"feeder\"\nto = \"home\"\n\
-         length = \"1 km\"\nr1 = \"0.5 ohm/km\"\nx1 = \"0 ohm/km\"\n{loads}"
-    );
-    toml::read("test.toml", &text).unwrap()
+    tests::network::network(1_000_000, true, Some([0.5, 0.0]), loads)
 }
 
 fn load(name: &str, wires: &str, power: &str) -> String {
@@ -114,11 +106,7 @@ fn behind_an_open_breaker_nothing_flows_and_all_is_as_before_once_it_is_closed()
     let named = |name: &str| BreakerAt::named(&network, name);
     assert_eq!(named("cb"), Some(BreakerAt::Switch(0)));
     assert_eq!(named("L"), Some(BreakerAt::Line(0)));
-    assert_eq!(
-        (named("h"), load_named(&network, "h"), load_named(&network, "L")),
-        (None, Some(0), None)
-    );
-    assert_eq!(source_named(&network, "supply"), Some(0));
+    assert_eq!(named("h"), None);
     for at in [BreakerAt::Switch(0), BreakerAt::Line(0)] {
         let mut grid = LiveGrid::new(setup(network.clone(), seconds(1), 3));
         let (home, supply) = (grid.live_load(0).unwrap(), grid.live_source(0).unwrap());
@@ -191,7 +179,6 @@ fn a_span_with_a_step_in_it_has_the_mean_over_time_of_both() {
     let seen = home.clone();
     grid.step().unwrap();
     assert_eq!(over(&home, VOLTAGE, 4, 14), None, "not solved so far");
-    assert_eq!(home.solved_until(), seconds(10));
     grid.apply(load_step(-2500.0)).unwrap();
     grid.step().unwrap();
     let late = grid.live_load(0).unwrap();
@@ -280,7 +267,7 @@ fn a_step_that_cannot_be_carried_can_be_mended() {
     grid.apply(load_step(25e3)).unwrap();
     let failure = grid.step().unwrap_err();
     assert!(matches!(failure, FeederFailure::Step(StepFailure { step: 0, .. })), "{failure}");
-    assert_eq!((grid.next_step(), home.solved_until()), (0, SimDuration::ZERO));
+    assert_eq!(grid.next_step(), 0);
     grid.apply(load_step(1e3)).unwrap();
     grid.step().unwrap();
     assert!((now(&home, POWER) - 3000.0).abs() < 1e-3);

@@ -9,17 +9,13 @@ use num_complex::Complex64;
 use super::*;
 use crate::{Netting, ReferenceSpan, Streams, Terminal};
 
+pub(super) mod network;
+
 const PHASE_V: f64 = 230.940_107_675_850_3;
 
 /// A stiff source, a line of 0.5 ohm in each phase without coupling, and a node `home`.
 fn network(loads: &str) -> Network {
-    let text = format!(
-        "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\n[[node]]\nname = \"home\"\n\
-         [[source]]\nname = \"supply\"\nnode = \"bus\"\nshort_circuit_power = \"1000000 MVA\"\n\
-         [[line]]\nname = \"L\"\nfrom = \"bus\"\nto = \"home\"\nlength = \"1 km\"\n\
-         r1 = \"0.5 ohm/km\"\nx1 = \"0 ohm/km\"\n{loads}"
-    );
-    toml::read("test.toml", &text).unwrap()
+    network::network(1_000_000, false, Some([0.5, 0.0]), loads)
 }
 
 fn load(name: &str, wires: &str, more: &str) -> String {

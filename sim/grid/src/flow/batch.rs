@@ -247,7 +247,7 @@ impl<'a, const N: usize> Batch<'a, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::networks::{Figures, Wanted, network};
+    use crate::testing::random::{Figures, Wanted, network};
 
     fn bits(voltages: &[Column<3>]) -> Vec<u64> {
         let parts = voltages.iter().flatten().flat_map(|it| [it.re, it.im]);

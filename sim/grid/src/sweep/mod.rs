@@ -24,8 +24,6 @@
 mod kernel;
 mod loads;
 mod loops;
-#[cfg(test)]
-pub(crate) mod networks;
 mod prepare;
 mod prepared;
 #[cfg(test)]
@@ -153,38 +151,12 @@ impl<const N: usize> Sweep<N> {
         state.warm = finite.unwrap_or_else(|| state.is_finite()) == [true; W];
     }
 
-    /// The largest power that does not fit at a node when each load keeps to its law, VA, at the
-    /// voltages that one more iteration leads to; the state is left there.
-    pub fn residual_va(&self, loads: &Loads<N, 1>, state: &mut State<N, 1>) -> f64 {
-        let mut drawn = self.own_currents(loads, state);
-        self.iterate(loads, state);
-        let after = self.own_currents(loads, state);
-        let mut worst = 0.0_f64;
-        for ((before, after), voltage) in drawn.iter_mut().zip(&after).zip(&state.voltages) {
-            for wire in 0..N {
-                let at = |it: &Phasors<N, 1>| Complex64::new(it[wire][0][0], it[wire][1][0]);
-                let mismatch =
-                    ((at(before) - at(after)).norm_sqr() * at(voltage).norm_sqr()).sqrt();
-                worst = if mismatch <= worst { worst } else { mismatch };
-            }
-        }
-        worst
-    }
-
     fn iterate<const W: usize>(&self, loads: &Loads<N, W>, state: &mut State<N, W>) -> [f64; W] {
         let State { voltages, currents, work, .. } = state;
         if let Some(loops) = &self.loops {
             close(self, loops, voltages, currents, work);
         }
         iterate(self, loads, voltages, currents)
-    }
-
-    /// What loads draw at each row, at the voltages as they are.
-    fn own_currents(&self, loads: &Loads<N, 1>, state: &State<N, 1>) -> Vec<Phasors<N, 1>> {
-        let mut voltages = state.voltages.clone();
-        let mut currents = vec![nothing(); voltages.len()];
-        kernel::draw_own(self, loads, &mut voltages, &mut currents);
-        currents
     }
 
     /// The voltages of all nodes, volts, in the room that the state had for them.

@@ -3,11 +3,39 @@
 use nalgebra::DMatrix;
 use num_complex::Complex64;
 
-use super::networks::{Wanted, network};
 use super::*;
 use crate::block::{Block, apply, magnitude};
 use crate::circuit::{EARTH, compile};
 use crate::network::Network;
+use crate::testing::random::{Wanted, network};
+
+impl<const N: usize> Sweep<N> {
+    /// The largest power that does not fit at a node when each load keeps to its law, VA, at the
+    /// voltages that one more iteration leads to; the state is left there.
+    fn residual_va(&self, loads: &Loads<N, 1>, state: &mut State<N, 1>) -> f64 {
+        let mut drawn = self.own_currents(loads, state);
+        self.iterate(loads, state);
+        let after = self.own_currents(loads, state);
+        let mut worst = 0.0_f64;
+        for ((before, after), voltage) in drawn.iter_mut().zip(&after).zip(&state.voltages) {
+            for wire in 0..N {
+                let at = |it: &Phasors<N, 1>| Complex64::new(it[wire][0][0], it[wire][1][0]);
+                let mismatch =
+                    ((at(before) - at(after)).norm_sqr() * at(voltage).norm_sqr()).sqrt();
+                worst = if mismatch <= worst { worst } else { mismatch };
+            }
+        }
+        worst
+    }
+
+    /// What loads draw at each row, at the voltages as they are.
+    fn own_currents(&self, loads: &Loads<N, 1>, state: &State<N, 1>) -> Vec<Phasors<N, 1>> {
+        let mut voltages = state.voltages.clone();
+        let mut currents = vec![nothing(); voltages.len()];
+        kernel::draw_own(self, loads, &mut voltages, &mut currents);
+        currents
+    }
+}
 
 /// The same circuit, solved densely: one matrix of all admittances, loads as currents that are
 /// corrected until they fit. Shares nothing with the sweep but the circuit.

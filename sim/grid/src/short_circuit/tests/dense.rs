@@ -3,12 +3,11 @@
 use num_complex::Complex64;
 
 use super::super::{Fault, Kind, Location, solve, sweep};
-use super::{
-    ACTUAL, add_line, add_node, at_node, c, impedance_load, loaded, near, sequence, source,
-};
+use super::{ACTUAL, at_node, loaded, near};
 use crate::block::magnitude;
 use crate::flow;
 use crate::network::{LineImpedance, Matrix, Network, NodeId, Wire, Wires};
+use crate::testing::{add_line, add_load, add_node, add_source, c, sequence};
 
 type Dense = nalgebra::DMatrix<nalgebra::Complex<f64>>;
 type DenseColumn = nalgebra::DVector<nalgebra::Complex<f64>>;
@@ -56,10 +55,10 @@ fn ring() -> Ring {
         add_line(&mut network, NodeId(from as u32), NodeId(to as u32), impedance);
     }
     let zs = [c(0.1, 0.9), c(0.3, 1.7)];
-    network.sources.push(source(NodeId(0), RING_V, zs[0], zs[1]));
+    add_source(&mut network, NodeId(0), zs).voltage_v = RING_V;
     let power = [c(4e5, 1e5), c(3e5, 2e5), c(6e5, 0.0)];
     let rated = 10e3 / 3f64.sqrt();
-    network.loads.push(impedance_load(NodeId(1), power, rated));
+    add_load(&mut network, NodeId(1), power);
     let load_s = power.map(|it| it.conj() / (rated * rated));
     Ring { network, lines, load_s, zs }
 }
@@ -260,10 +259,10 @@ fn a_conductor_broken_in_a_feeder_without_load_leaves_its_wire_without_voltage()
     let nodes: Vec<NodeId> = (0..4).map(|_| add_node(&mut network, 400.0)).collect();
     let none = Complex64::ZERO;
     for pair in nodes.windows(2) {
-        let apart = sequence(c(0.1, 0.05), c(0.1, 0.05), none, none);
+        let apart = sequence([c(0.1, 0.05); 2], [none; 2]);
         add_line(&mut network, pair[0], pair[1], apart);
     }
-    network.sources.push(source(nodes[0], 400.0, none, none));
+    add_source(&mut network, nodes[0], [none; 2]);
     let fault = Fault {
         kind: Kind::OpenConductors(Wires::NONE.with(Wire::B)),
         location: Location::Line { line: 1, share: 0.5 },

@@ -9,71 +9,8 @@ use num_complex::Complex64;
 use super::{Before, Fault, Kind, Location, Options, Scaling, solve};
 use crate::block::magnitude;
 use crate::flow::{self, Phases};
-use crate::network::{
-    Configuration, Connection, Line, LineImpedance, Load, LoadModel, Network, Node, NodeId, Place,
-    SequenceImpedance, Source, Wire, Wires,
-};
-
-fn c(re: f64, im: f64) -> Complex64 {
-    Complex64::new(re, im)
-}
-
-fn add_node(network: &mut Network, rated_voltage_v: f64) -> NodeId {
-    let name = format!("n{}", network.nodes.len()).into();
-    let (wires, place) = (Wires::ABC, Place(0));
-    network.push_node(Node { name, wires, rated_voltage_v, position: None, place })
-}
-
-fn add_line(network: &mut Network, from: NodeId, to: NodeId, impedance: LineImpedance) {
-    network.lines.push(Line {
-        name: format!("l{}", network.lines.len()).into(),
-        from: Connection::abc(from),
-        to: Connection::abc(to),
-        from_closed: true,
-        to_closed: true,
-        impedance,
-        length_m: Some(1000.0),
-        rated_current_a: None,
-        place: Place(0),
-    });
-}
-
-fn sequence(
-    z1_ohm: Complex64,
-    z0_ohm: Complex64,
-    y1_s: Complex64,
-    y0_s: Complex64,
-) -> LineImpedance {
-    LineImpedance::Sequence(SequenceImpedance { z1_ohm, z0_ohm, y1_s, y0_s })
-}
-
-fn source(node: NodeId, voltage_v: f64, z1_ohm: Complex64, z0_ohm: Complex64) -> Source {
-    Source {
-        name: format!("s{}", node.0).into(),
-        node,
-        voltage_v,
-        angle_rad: 0.0,
-        z1_ohm,
-        z0_ohm,
-        connected: true,
-        place: Place(0),
-    }
-}
-
-fn impedance_load(node: NodeId, power_va: [Complex64; 3], rated_voltage_v: f64) -> Load {
-    Load {
-        name: format!("home {}", node.0).into(),
-        connection: Connection::abc(node),
-        configuration: Configuration::Star,
-        power_va,
-        model: LoadModel::ConstantImpedance,
-        rated_voltage_v,
-        band: None,
-        connected: true,
-        generator: false,
-        place: Place(0),
-    }
-}
+use crate::network::{Network, NodeId, Wire, Wires};
+use crate::testing::{add_line, add_node, add_source, c, sequence};
 
 const ACTUAL: Options = Options { phases: Phases::All, before: Before::Unloaded(Scaling::Actual) };
 
@@ -126,8 +63,8 @@ fn currents_and_voltages_are_those_of_the_textbooks() {
     let mut network = Network::new("two nodes", 50.0);
     let (first, last) = (add_node(&mut network, 10e3), add_node(&mut network, 10e3));
     let none = Complex64::ZERO;
-    add_line(&mut network, first, last, sequence(zl1, zl0, none, none));
-    network.sources.push(source(first, 10.4e3, zs1, zs0));
+    add_line(&mut network, first, last, sequence([zl1, zl0], [none; 2]));
+    add_source(&mut network, first, [zs1, zs0]).voltage_v = 10.4e3;
     let e = c(10.4e3 / 3f64.sqrt(), 0.0);
     // The phase that is different comes first; the others follow in the order of rotation.
     let cases = [
@@ -175,7 +112,7 @@ fn sources_are_scaled_as_the_standard_has_it() {
     for (rated, smallest) in [(400.0, 0.95), (10e3, 1.0)] {
         let mut network = Network::new("one node", 50.0);
         let node = add_node(&mut network, rated);
-        network.sources.push(source(node, 1.03 * rated, c(0.0, 1.0), c(0.0, 1.0)));
+        add_source(&mut network, node, [c(0.0, 1.0); 2]).voltage_v = 1.03 * rated;
         for (scaling, expected) in
             [(Scaling::Actual, 1.03), (Scaling::Minimum, smallest), (Scaling::Maximum, 1.1)]
         {

@@ -4,13 +4,11 @@ use num_complex::Complex64;
 use proptest::prelude::*;
 
 use super::super::{Fault, Kind, Location, Options, solve, sweep};
-use super::{ACTUAL, add_line, add_node, at_node, c, impedance_load, loaded, sequence, source};
+use super::{ACTUAL, at_node, loaded};
 use crate::block::magnitude;
 use crate::flow::Phases;
-use crate::network::{
-    Connection, Magnetising, Network, Neutral, NodeId, Place, Transformer, Winding, WindingKind,
-    Wire, Wires,
-};
+use crate::network::{Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
+use crate::testing::{add_line, add_load, add_node, add_source, add_transformer, c, sequence};
 
 const EVERY_KIND: [Kind; 10] = Kind::SHORT;
 
@@ -32,7 +30,7 @@ fn random_network(seed: u64, nodes: usize) -> Network {
     let line = |next: &mut dyn FnMut() -> f64, scale: f64| {
         let z1 = c(0.1 + next(), 0.1 + next()) * scale;
         let y1 = c(0.0, 1e-6 * next() / scale);
-        sequence(z1, z1 * (1.5 + next()), y1, y1 * 0.6)
+        sequence([z1, z1 * (1.5 + next())], [y1, y1 * 0.6])
     };
     for node in 1..nodes {
         if node == upper {
@@ -53,34 +51,17 @@ fn random_network(seed: u64, nodes: usize) -> Network {
     let earthed = WindingKind::Star(Neutral::Earthed(Complex64::ZERO));
     let (kinds, clock) =
         if next() < 0.5 { ([WindingKind::Delta, earthed], 5) } else { ([earthed, earthed], 0) };
-    let winding = |node, kind, rated_voltage_v| Winding {
-        connection: Connection::abc(id(node)),
-        kind,
-        rated_voltage_v,
-        tap: None,
-    };
-    network.transformers.push(Transformer {
-        name: "t".into(),
-        windings: vec![winding(0, kinds[0], 10e3), winding(upper, kinds[1], 400.0)],
-        clock: vec![clock],
-        closed: vec![true, true],
-        rated_power_va: 630e3,
-        short_circuit_pu: vec![c(0.01, 0.04)],
-        magnetising: Magnetising::BySequence { y1_pu: c(1e-3, -5e-3), y0_pu: c(1e-3, -5e-3) },
-        place: Place(0),
-    });
+    let windings = [(id(0), kinds[0]), (id(upper), kinds[1])];
+    add_transformer(&mut network, windings, clock, 630e3, c(0.01, 0.04)).magnetising =
+        Magnetising::BySequence { y1_pu: c(1e-3, -5e-3), y0_pu: c(1e-3, -5e-3) };
     let ideal = next() < 0.3;
     let z = if ideal { Complex64::ZERO } else { c(0.1, 1.0) };
-    network.sources.push(source(id(0), 10.1e3, z, z * 1.3));
+    add_source(&mut network, id(0), [z, z * 1.3]).voltage_v = 10.1e3;
     if next() < 0.5 && upper > 1 {
-        network.sources.push(source(id(upper - 1), 9.9e3, c(0.5, 2.0), c(0.4, 3.0)));
+        let second = add_source(&mut network, id(upper - 1), [c(0.5, 2.0), c(0.4, 3.0)]);
+        second.voltage_v = 9.9e3;
     }
-    let rated = 400.0 / 3f64.sqrt();
-    network.loads.push(impedance_load(
-        id(nodes - 1),
-        [c(9e3, 1e3), c(0.0, 0.0), c(4e3, 4e3)],
-        rated,
-    ));
+    add_load(&mut network, id(nodes - 1), [c(9e3, 1e3), c(0.0, 0.0), c(4e3, 4e3)]);
     network
 }
 
@@ -157,7 +138,7 @@ proptest! {
             5 => network.loads[0].power_va[0].re = figure,
             6 => network.loads[0].rated_voltage_v = figure,
             _ => if let Some(line) = network.lines.first_mut() {
-                line.impedance = sequence(c(figure, 0.0), c(0.1, 0.1), c(0.0, figure), c(0.0, 0.0));
+                line.impedance = sequence([c(figure, 0.0), c(0.1, 0.1)], [c(0.0, figure), c(0.0, 0.0)]);
             }
         }
         for options in [ACTUAL, loaded(), Options { phases: Phases::Balanced, ..ACTUAL }] {

@@ -3,11 +3,9 @@
 
 use num_complex::Complex64;
 
-use super::{OMEGA, add_line, add_node, add_source, c, phasor};
-use crate::network::{
-    Connection, Magnetising, Network, Neutral, NodeId, Place as Read, ShuntAdmittance, Transformer,
-    Winding, WindingKind, Wire, Wires,
-};
+use super::{OMEGA, add_node, add_shunt, add_source, add_transformer, c, phasor};
+use crate::network::{Network, Neutral, NodeId, WindingKind, Wire, Wires};
+use crate::testing::{self, sequence};
 use crate::transient::{Action, FaultKind, Loads, Options, Place, Transient};
 
 const VOLTS: f64 = 20e3;
@@ -20,43 +18,14 @@ fn network(neutral: Neutral) -> (Network, NodeId, NodeId) {
     let top = add_node(&mut network, 110e3);
     add_source(&mut network, top, c(0.3, 3.0), c(0.3, 3.0));
     let busbar = add_node(&mut network, VOLTS);
-    let winding = |node, kind, rated_voltage_v| Winding {
-        connection: Connection::abc(node),
-        kind,
-        rated_voltage_v,
-        tap: None,
-    };
-    network.transformers.push(Transformer {
-        name: "t".into(),
-        windings: vec![
-            winding(top, WindingKind::Delta, 110e3),
-            winding(busbar, WindingKind::Star(neutral), VOLTS),
-        ],
-        clock: vec![11],
-        closed: vec![true, true],
-        rated_power_va: 40e6,
-        short_circuit_pu: vec![c(0.005, 0.12)],
-        magnetising: Magnetising::NONE,
-        place: Read(0),
-    });
+    let windings = [(top, WindingKind::Delta), (busbar, WindingKind::Star(neutral))];
+    add_transformer(&mut network, windings, 11, 40e6, c(0.005, 0.12));
     let far = add_node(&mut network, VOLTS);
-    add_line(&mut network, busbar, far, c(1.0, 0.6), c(3.0, 1.2));
     // All capacitance to earth stands at the busbar, so that the formula is short.
-    network.lines[0].impedance = match network.lines[0].impedance.clone() {
-        crate::network::LineImpedance::Sequence(it) => {
-            crate::network::LineImpedance::Sequence(crate::network::SequenceImpedance {
-                y1_s: Complex64::ZERO,
-                y0_s: Complex64::ZERO,
-                ..it
-            })
-        }
-        other @ crate::network::LineImpedance::Matrix { .. } => other,
-    };
-    super::add_shunt(&mut network, busbar, c(0.0, OMEGA * EARTH_F));
-    if let ShuntAdmittance::Sequence { y1_s, .. } = &mut network.shunts[0].admittance {
-        // Between phases nothing: of the positive sequence it is the same capacitance to earth.
-        *y1_s = c(0.0, OMEGA * EARTH_F);
-    }
+    let none = [Complex64::ZERO; 2];
+    let line = sequence([c(1.0, 0.6), c(3.0, 1.2)], none);
+    testing::add_line(&mut network, busbar, far, line);
+    add_shunt(&mut network, busbar, c(0.0, OMEGA * EARTH_F));
     (network, busbar, far)
 }
 

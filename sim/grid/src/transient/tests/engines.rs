@@ -2,12 +2,9 @@
 
 use num_complex::Complex64;
 
-use super::{add_line, add_load, add_node, add_source, c, phasor};
+use super::{add_line, add_load, add_node, add_source, add_transformer, c, phasor};
 use crate::flow;
-use crate::network::{
-    Connection, Magnetising, Network, Neutral, NodeId, Place as Read, Transformer, Winding,
-    WindingKind, Wire, Wires,
-};
+use crate::network::{Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
 use crate::short_circuit::{self, Before, Fault, Kind, Location};
 use crate::transient::{Action, FaultKind, Loads, Options, Place, Transient};
 
@@ -19,29 +16,11 @@ pub(super) fn feeder(clock: u8) -> Network {
     let middle = add_node(&mut network, 20e3);
     add_line(&mut network, top, middle, c(1.0, 1.5), c(2.0, 5.0));
     let low = add_node(&mut network, 400.0);
-    let winding = |node: NodeId, kind, rated_voltage_v| Winding {
-        connection: Connection::abc(node),
-        kind,
-        rated_voltage_v,
-        tap: None,
-    };
-    network.transformers.push(Transformer {
-        name: "t".into(),
-        windings: vec![
-            winding(middle, WindingKind::Delta, 20e3),
-            winding(low, WindingKind::Star(Neutral::Earthed(Complex64::ZERO)), 400.0),
-        ],
-        clock: vec![clock],
-        closed: vec![true, true],
-        rated_power_va: 400e3,
-        short_circuit_pu: vec![c(0.01, 0.04)],
-        magnetising: Magnetising::AtWinding {
-            winding: 0,
-            y_pu: c(0.002, -0.01),
-            antifloat_pu: 0.0,
-        },
-        place: Read(0),
-    });
+    let star = WindingKind::Star(Neutral::Earthed(Complex64::ZERO));
+    let windings = [(middle, WindingKind::Delta), (low, star)];
+    let transformer = add_transformer(&mut network, windings, clock, 400e3, c(0.01, 0.04));
+    transformer.magnetising =
+        Magnetising::AtWinding { winding: 0, y_pu: c(0.002, -0.01), antifloat_pu: 0.0 };
     let mut before = low;
     for home in 0..4 {
         let node = add_node(&mut network, 400.0);

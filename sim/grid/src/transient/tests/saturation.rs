@@ -4,11 +4,8 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex64;
 
-use super::{OMEGA, add_node, add_source, add_switch, c, phasor};
-use crate::network::{
-    Connection, Magnetising, Network, Neutral, NodeId, Place as Read, Transformer, Winding,
-    WindingKind, Wire, Wires,
-};
+use super::{OMEGA, add_node, add_source, add_switch, add_transformer, c, phasor};
+use crate::network::{Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
 use crate::transient::{
     Action, Arc, FaultKind, Loads, Options, Place, Pole, Saturation, Transient,
 };
@@ -33,22 +30,10 @@ pub(super) fn network(is_closed: bool, magnetising: Magnetising) -> Network {
     let low = add_node(&mut network, 400.0);
     add_source(&mut network, top, SOURCE, SOURCE);
     add_switch(&mut network, top, high, is_closed);
-    let winding = |node: NodeId, rated_voltage_v| Winding {
-        connection: Connection::abc(node),
-        kind: WindingKind::Star(Neutral::Earthed(Complex64::ZERO)),
-        rated_voltage_v,
-        tap: None,
-    };
-    network.transformers.push(Transformer {
-        name: "t".into(),
-        windings: vec![winding(high, 20e3), winding(low, 400.0)],
-        clock: vec![0],
-        closed: vec![true, true],
-        rated_power_va: 400e3,
-        short_circuit_pu: vec![c(0.01, 0.04)],
-        magnetising,
-        place: Read(0),
-    });
+    let star = WindingKind::Star(Neutral::Earthed(Complex64::ZERO));
+    let windings = [(high, star), (low, star)];
+    let transformer = add_transformer(&mut network, windings, 0, 400e3, c(0.01, 0.04));
+    transformer.magnetising = magnetising;
     network
 }
 

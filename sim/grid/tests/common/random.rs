@@ -1,12 +1,11 @@
 //! Networks that look random, the same each time.
 
-use num_complex::Complex64;
-
-use crate::network::{
+use lastmeter_grid::network::{
     Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Matrix, Network,
     Neutral, Node, NodeId, Place, SequenceImpedance, Shunt, ShuntAdmittance, Source, TapChanger,
     Transformer, VoltageBand, Winding, WindingKind, Wire, WireList, Wires, ZipShares,
 };
+use num_complex::Complex64;
 
 /// A generator of figures.
 pub(crate) struct Figures(u64);
