@@ -175,7 +175,7 @@ fn curves(feeder: &Feeder) -> Option<Vec<u8>> {
     let mut text = b"element,curve,current_a,time_s\n".to_vec();
     let header = text.len();
     for protector in feeder.protectors() {
-        for (name, points) in protector.what.curves(CURRENTS_A.0, CURRENTS_A.1) {
+        for (name, points) in protector.device.curves(CURRENTS_A.0, CURRENTS_A.1) {
             for (current_a, time_s) in points.into_iter().filter(|it| it.1 <= LONGEST_S) {
                 text.extend(format!("{},\"{name}\",", protector.name).into_bytes());
                 // Writing into memory does not fail.

@@ -1,8 +1,7 @@
 //! When an interruption begins, whatever ends it.
 
-use lastmeter_grid::format::toml;
 use lastmeter_grid::motion::{
-    Deed, Event, FaultAt, Happening, Options, Protection, Protector, Resolution,
+    Deed, Event, FaultAt, Happening, Options, Protector, RelayBreaker, Resolution,
 };
 use lastmeter_grid::network::{Network, NodeId, Wires};
 use lastmeter_grid::protection::{Curve, Relay, Reset, Stage};
@@ -14,15 +13,11 @@ use super::course::MotionSetup;
 use super::feeder::{Feeder, Setup};
 use super::input::GridInput;
 use super::profile::Raster;
+use super::tests::network;
 
 /// A load behind a breaker.
 fn network() -> Network {
-    let text = "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\n[[node]]\n\
-         name = \"feeder\"\n[[source]]\nname = \"supply\"\nnode = \"bus\"\n\
-         short_circuit_power = \"10 MVA\"\n[[switch]]\nname = \"cb\"\nfrom = \"bus\"\n\
-         to = \"feeder\"\n[[load]]\nname = \"h\"\nnode = \"feeder\"\nwires = \"abc\"\n\
-         connection = \"star\"\np = \"3 kW\"\n";
-    toml::read("test.toml", text).unwrap()
+    network::network(10, true, None, &network::three_phase_load("feeder", ""))
 }
 
 /// A fault without resistance at the load's node.
@@ -42,8 +37,9 @@ fn fault() -> Happening {
 /// A load behind a breaker that opens so long after a fault at its node that nothing limits.
 fn played(resolution: Resolution, delay_s: f64) -> Feeder {
     let stage = Stage::new(Curve::definite(100.0, delay_s).unwrap(), Reset::Instantaneous).unwrap();
-    let what = Protection::Breaker { relay: Relay::new(&[stage], &[]), opening_s: 0.02 };
-    let protectors = vec![Protector { name: "relay:cb".into(), switch: 0, what }];
+    let relay = Relay::new(&[stage], &[]);
+    let device = Box::new(RelayBreaker::new(relay, 0.02));
+    let protectors = vec![Protector { name: "relay:cb".into(), switch: 0, device }];
     play(&MotionSetup {
         events: vec![Event { at_ns: 1_003_000_000, what: fault() }],
         protectors,

@@ -97,8 +97,7 @@ impl LiveMotion {
 
 #[cfg(test)]
 mod tests {
-    use lastmeter_grid::format::toml;
-    use lastmeter_grid::motion::{Deed, FaultAt, Options, Protection, Protector, Resolution};
+    use lastmeter_grid::motion::{Deed, FaultAt, Options, Protector, RelayBreaker, Resolution};
     use lastmeter_grid::network::{NodeId, Wire};
     use lastmeter_grid::protection::{Curve, Relay, Reset, Stage};
     use lastmeter_grid::transient::FaultKind;
@@ -106,20 +105,15 @@ mod tests {
 
     use super::*;
     use crate::Netting;
+    use crate::grid::tests::network;
     use crate::grid::{Feeder, LiveGrid, LivePoint, Raster};
 
     const STEP: SimDuration = SimDuration::from_milliseconds(10);
 
     /// A stiff source, a switch, a line of 0.5 ohm in each phase and a load of 53 ohm to earth.
     fn network() -> Network {
-        let text = "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\n[[node]]\n\
-             name = \"feeder\"\n[[node]]\nname = \"home\"\n[[source]]\nname = \"supply\"\n\
-             node = \"bus\"\nshort_circuit_power = \"1000000 MVA\"\n[[switch]]\nname = \"cb\"\n\
-             from = \"bus\"\nto = \"feeder\"\n[[line]]\nname = \"L\"\nfrom = \"feeder\"\n\
-             to = \"home\"\nlength = \"1 km\"\nr1 = \"0.5 ohm/km\"\nx1 = \"0 ohm/km\"\n\
-             [[load]]\nname = \"h\"\nnode = \"home\"\nwires = \"abc\"\nconnection = \"star\"\n\
-             model = \"impedance\"\np = \"3 kW\"\n";
-        toml::read("test.toml", text).unwrap()
+        let load = network::three_phase_load("home", "model = \"impedance\"\n");
+        network::network(1_000_000, true, Some([0.5, 0.0]), &load)
     }
 
     fn setup(steps: usize) -> Setup {
@@ -133,11 +127,11 @@ mod tests {
     fn wanted(events: Vec<Event>) -> MotionSetup {
         let stage = Stage::new(Curve::definite(100.0, 0.2).unwrap(), Reset::After(0.0)).unwrap();
         let relay = Relay::new(&[stage], &[]);
-        let what = Protection::Breaker { relay, opening_s: 0.03 };
+        let device = Box::new(RelayBreaker::new(relay, 0.03));
         MotionSetup {
             options: Options { resolution: Resolution::Phasors, ..Options::default() },
             events,
-            protectors: vec![Protector { name: "relay:cb".into(), switch: 0, what }],
+            protectors: vec![Protector { name: "relay:cb".into(), switch: 0, device }],
             changes: Vec::new(),
             frequency: Vec::new(),
             recorders: Vec::new(),

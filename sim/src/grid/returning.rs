@@ -6,7 +6,7 @@
 //! `1 + (k - 1) x` times its profile. After one outage of the length d that is
 //! `1 + (k - 1) (1 - exp(-d / lost)) exp(-t / decay)`.
 
-use lastmeter_grid::motion::{LiveParts, Operation, Protection, Section, Stretch};
+use lastmeter_grid::motion::{LiveParts, Operation, Section, Stretch};
 use lastmeter_grid::network::Network;
 use lastmeter_units::SimDuration;
 
@@ -82,7 +82,7 @@ impl Returning {
             }
         }
         for it in &wanted.protectors {
-            let Protection::Interface { load, ramp_s, .. } = it.what else { continue };
+            let (Some(load), ramp_s) = (it.device.load(), it.device.ramp_s()) else { continue };
             if ramp_s <= 0.0 {
                 continue;
             }

@@ -1,8 +1,8 @@
 //! What loads draw after an outage, against the closed form and its integral.
 
-use lastmeter_grid::format::toml;
 use lastmeter_grid::motion::{
-    Deed, Event, FaultAt, Happening, Options, Piece, Protection, Protector, Resolution, cut,
+    Deed, Event, FaultAt, Happening, InterfaceProtection, Options, Piece, Protector, Resolution,
+    cut,
 };
 use lastmeter_grid::network::{Network, NodeId, Wire};
 use lastmeter_grid::protection::{
@@ -27,14 +27,8 @@ fn pickup() -> Pickup {
 
 /// A source, a switch, a line, and a load of a constant power of 3 kW in three phases.
 fn network() -> Network {
-    let text = "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\n[[node]]\n\
-         name = \"feeder\"\n[[node]]\nname = \"home\"\n[[source]]\nname = \"supply\"\n\
-         node = \"bus\"\nshort_circuit_power = \"10 MVA\"\n[[switch]]\nname = \"cb\"\n\
-         from = \"bus\"\nto = \"feeder\"\n[[line]]\nname = \"L\"\nfrom = \"feeder\"\n\
-         to = \"home\"\nlength = \"1 km\"\nr1 = \"0.1 ohm/km\"\nx1 = \"0.1 ohm/km\"\n\
-         [[load]]\nname = \"h\"\nnode = \"home\"\nwires = \"abc\"\nconnection = \"star\"\n\
-         p = \"3 kW\"\n";
-    toml::read("test.toml", text).unwrap()
+    let load = tests::network::three_phase_load("home", "");
+    tests::network::network(10, true, Some([0.1, 0.1]), &load)
 }
 
 fn wanted(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>) -> MotionSetup {
@@ -246,8 +240,8 @@ fn a_recloser_in_the_middle_of_a_step_brings_it_back_with_its_pickup() {
         reclaim_s: 30.0,
         opening_s: 0.05,
     };
-    let what = Protection::Recloser(Recloser::new(settings).unwrap());
-    let protectors = vec![Protector { name: "recloser:r".into(), switch: 0, what }];
+    let device = Box::new(Recloser::new(settings).unwrap());
+    let protectors = vec![Protector { name: "recloser:r".into(), switch: 0, device }];
     let fault = FaultAt {
         id: 1,
         name: "fault:f".into(),
@@ -303,10 +297,10 @@ fn a_generator_that_comes_back_ramps_up_along_a_straight_line() {
         reconnect_hz: (49.5, 50.2),
         reconnect_after_s: 60.0,
     };
-    let interface = Box::new(Interface::new(settings).unwrap());
-    let what = Protection::Interface { interface, load: 0, ramp_s: 600.0 };
+    let interface = Interface::new(settings).unwrap();
+    let device = Box::new(InterfaceProtection::new(interface, 0, 600.0));
     let name = "interface-protection:pv".into();
-    let protectors = vec![Protector { name, switch, what }];
+    let protectors = vec![Protector { name, switch, device }];
     let events = vec![switched(100.0, Pole::All, false), switched(200.5, Pole::All, true)];
     let mut wanted = wanted(Resolution::Phasors, events, protectors);
     wanted.pickups = Vec::new();

@@ -306,7 +306,10 @@ fn iron_that_cannot_be_is_located() {
 fn mistakes_of_interface_protections_and_pickups_are_located() {
     let folder = Folder::new();
     let mistakes = [
-        (INVERTER.replace("load:h1", "line:L1"), "<\"line:L1\"> `line:L1` is no load or generator"),
+        (
+            INVERTER.replace("load:h1", "line:L1"),
+            "<\"line:L1\"> `line:L1` is no place of a device of kind `interface-protection`",
+        ),
         (INVERTER.replace("load:h1", "load:h9"), "<\"load:h9\"> the network has no load `h9`"),
         (
             INVERTER.to_owned() + &INVERTER.replace("\"I\"", "\"J\""),

@@ -7,60 +7,27 @@ use num_complex::Complex64;
 use super::tests::{network as feeders, probes as feeder_probes};
 use super::{
     Deed, Event, FaultAt, Happening, Motion, Operation, Options, Probe, ProbeAt, ProbePair,
-    Protection, Protector, Resolution, Section, Stretch,
+    Protector, RelayBreaker, Resolution, Section, Stretch,
 };
 use crate::flow;
-use crate::network::{
-    Connection, Magnetising, Network, Neutral, Node, NodeId, Place, Source, Switch, SwitchKind,
-    Transformer, Winding, WindingKind, Wire, Wires,
-};
+use crate::network::{Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
 use crate::protection::{Curve, Relay, Reset, Stage};
+use crate::testing::{add_node, add_source, add_switch, add_transformer, c};
 use crate::transient::{self, Action, Arc, FaultKind, Loads, Pole, Saturation, Transient};
 
 const MS: i64 = 1_000_000;
 const PEAK_V: f64 = 20e3 * SQRT_2 / 1.732_050_807_568_877_2;
 
-fn c(re: f64, im: f64) -> Complex64 {
-    Complex64::new(re, im)
-}
-
-fn node(network: &mut Network, rated_voltage_v: f64) -> NodeId {
-    let name = format!("n{}", network.nodes.len()).into();
-    let (wires, place) = (Wires::ABC, Place(0));
-    network.push_node(Node { name, wires, rated_voltage_v, position: None, place })
-}
-
 fn source(network: &mut Network, node: NodeId, z: Complex64) {
-    network.sources.push(Source {
-        name: "supply".into(),
-        node,
-        voltage_v: 20e3,
-        angle_rad: 0.4,
-        z1_ohm: z,
-        z0_ohm: z,
-        connected: true,
-        place: Place(0),
-    });
-}
-
-fn switch(network: &mut Network, (from, to): (NodeId, NodeId), closed: bool) {
-    network.switches.push(Switch {
-        name: "q".into(),
-        kind: SwitchKind::Breaker,
-        from: Connection::abc(from),
-        to: Connection::abc(to),
-        closed,
-        rated_current_a: None,
-        place: Place(0),
-    });
+    add_source(network, node, [z, z]).angle_rad = 0.4;
 }
 
 /// A source behind a resistance, and a busbar behind a switch where an arc may burn.
 fn resistive() -> Network {
     let mut network = Network::new("arc", 50.0);
-    let [busbar, place] = [node(&mut network, 20e3), node(&mut network, 20e3)];
+    let [busbar, place] = [add_node(&mut network, 20e3), add_node(&mut network, 20e3)];
     source(&mut network, busbar, c(50.0, 0.0));
-    switch(&mut network, (busbar, place), true);
+    add_switch(&mut network, busbar, place, true);
     network
 }
 
@@ -291,8 +258,8 @@ fn a_dynamic_arc_in_motion_is_the_library_s() {
 fn relay(pickup_a: f64, delay_s: f64) -> Vec<Protector> {
     let curve = Curve::definite(pickup_a, delay_s).unwrap();
     let relay = Relay::new(&[Stage::new(curve, Reset::Instantaneous).unwrap()], &[]);
-    let what = Protection::Breaker { relay, opening_s: 0.04 };
-    vec![Protector { name: "breaker:q".into(), switch: 0, what }]
+    let device = Box::new(RelayBreaker::new(relay, 0.04));
+    vec![Protector { name: "breaker:q".into(), switch: 0, device }]
 }
 
 #[test]
@@ -386,26 +353,15 @@ const IRON: Saturation = Saturation {
 /// A transformer without load behind a switch.
 fn transformer(is_closed: bool) -> Network {
     let mut network = Network::new("inrush", 50.0);
-    let [top, high] = [node(&mut network, 20e3), node(&mut network, 20e3)];
-    let low = node(&mut network, 400.0);
+    let [top, high] = [add_node(&mut network, 20e3), add_node(&mut network, 20e3)];
+    let low = add_node(&mut network, 400.0);
     source(&mut network, top, c(5.0, 20.0));
-    switch(&mut network, (top, high), is_closed);
-    let winding = |node: NodeId, rated_voltage_v| Winding {
-        connection: Connection::abc(node),
-        kind: WindingKind::Star(Neutral::Earthed(Complex64::ZERO)),
-        rated_voltage_v,
-        tap: None,
-    };
-    network.transformers.push(Transformer {
-        name: "t".into(),
-        windings: vec![winding(high, 20e3), winding(low, 400.0)],
-        clock: vec![0],
-        closed: vec![true, true],
-        rated_power_va: 400e3,
-        short_circuit_pu: vec![c(0.01, 0.04)],
-        magnetising: Magnetising::AtWinding { winding: 0, y_pu: c(0.0, -0.01), antifloat_pu: 0.0 },
-        place: Place(0),
-    });
+    add_switch(&mut network, top, high, is_closed);
+    let star = WindingKind::Star(Neutral::Earthed(Complex64::ZERO));
+    let windings = [(high, star), (low, star)];
+    let transformer = add_transformer(&mut network, windings, 0, 400e3, c(0.01, 0.04));
+    transformer.magnetising =
+        Magnetising::AtWinding { winding: 0, y_pu: c(0.0, -0.01), antifloat_pu: 0.0 };
     network
 }
 
@@ -494,8 +450,8 @@ fn waves_of_an_inrush_last_as_long_as_they_may_and_what_follows_is_steady() {
 fn iron_that_has_been_energised_for_long_has_no_residual_flux() {
     // Something else is switched: what its flux is then has been decided by its voltage.
     let mut network = transformer(true);
-    let other = node(&mut network, 20e3);
-    switch(&mut network, (NodeId(0), other), false);
+    let other = add_node(&mut network, 20e3);
+    add_switch(&mut network, NodeId(0), other, false);
     let close = Happening::Close { switch: 1, pole: Pole::All };
     let parts = (vec![at(100, close)], Vec::new(), source_probe());
     let played = play(&network, iron(1.0), parts, (1000 * MS, 1));

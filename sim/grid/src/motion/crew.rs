@@ -75,9 +75,7 @@ impl Motion {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{network, probes};
-    use super::super::{
-        Deed, FaultAt, Motion, Options, Protection, Protector, Resolution, Stretch,
-    };
+    use super::super::{Deed, FaultAt, FuseLink, Motion, Options, Protector, Resolution, Stretch};
     use super::*;
     use crate::flow;
     use crate::network::{Wire, Wires};
@@ -90,8 +88,8 @@ mod tests {
         let points = [60.0, 6e3].map(|it: f64| (it, 1e5 / (it * it)));
         let melting = Curve::table(points.to_vec(), Beyond::SquareTime).unwrap();
         let fuse = Fuse::new(melting, None).unwrap();
-        let what = Protection::Fuse { fuse, has_striker: true };
-        Protector { name: format!("fuse:q{switch}").into(), switch, what }
+        let device = Box::new(FuseLink::new(fuse, true));
+        Protector { name: format!("fuse:q{switch}").into(), switch, device }
     }
 
     /// A fault of two conductors at a node from 300 ms on, mended later.

@@ -4,8 +4,8 @@ use num_complex::Complex64;
 
 use super::tests::network;
 use super::{
-    Deed, Event, FaultAt, Happening, Motion, Options, Piece, Protection, Protector, Resolution,
-    Section, Stretch, cut,
+    Deed, Event, FaultAt, Happening, InterfaceProtection, Motion, Options, Piece, Protector,
+    Resolution, Section, Stretch, cut,
 };
 use crate::flow;
 use crate::network::{Network, NodeId, Wire};
@@ -33,9 +33,9 @@ fn with_generator() -> (Network, Vec<Protector>) {
         reconnect_hz: (49.5, 50.2),
         reconnect_after_s: 5.0,
     };
-    let interface = Box::new(Interface::new(settings).unwrap());
-    let what = Protection::Interface { interface, load: 0, ramp_s: 0.0 };
-    (network, vec![Protector { name: "interface-protection:pv".into(), switch, what }])
+    let interface = Interface::new(settings).unwrap();
+    let device = Box::new(InterfaceProtection::new(interface, 0, 0.0));
+    (network, vec![Protector { name: "interface-protection:pv".into(), switch, device }])
 }
 
 /// A fault of all phases at the end of the other feeder.

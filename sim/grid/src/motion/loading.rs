@@ -1,9 +1,7 @@
 //! For how long a protective device has seen a current that makes it act, and which.
 
 use super::OperatingPoint;
-
-/// The quantities that a device looks at: up to three poles, then the residual current.
-pub(super) const RESIDUAL: usize = 3;
+use super::device::{RESIDUAL, Squares};
 
 /// Of each quantity the time since it was picked up, seconds, and the integral of its square since,
 /// A2s.
@@ -14,7 +12,7 @@ pub(super) struct Loading {
 
 impl Loading {
     /// A step of a length; `None` of a quantity that is not picked up, else its mean square, A2.
-    pub(super) fn step(&mut self, dt_s: f64, squares: [Option<f64>; 4]) {
+    pub(super) fn step(&mut self, dt_s: f64, squares: Squares) {
         for ((time_s, square_time), square) in self.own.iter_mut().zip(squares) {
             if let Some(square) = square {
                 *time_s += dt_s;

@@ -16,6 +16,7 @@
 mod bent_tests;
 mod crew;
 mod cut;
+mod device;
 mod guard;
 #[cfg(test)]
 mod interface_tests;
@@ -36,10 +37,13 @@ use num_complex::Complex64;
 use thiserror::Error;
 
 use crate::network::{Configuration, Network, NodeId, Wire, Wires};
-use crate::protection::{Fuse, Interface, Recloser, Relay, Sectionalizer};
 use crate::transient::{Arc as FaultArc, FaultKind, Pole, Saturation, TransientError};
 pub(crate) use cut::is_behind_a_switch;
 pub use cut::{Piece, cut};
+pub use device::{
+    Act, Cause, Device, DeviceClone, FuseLink, InterfaceProtection, Move, NamedCurve, RelayBreaker,
+    Seen, Squares,
+};
 pub use probe::{Probe, ProbeAt, ProbePair};
 use standing::Standing;
 pub use step::{Fast, StepRemark, step_remark};
@@ -157,81 +161,7 @@ pub struct Protector {
     /// Index into the network's switches.
     pub switch: usize,
     /// What it is.
-    pub what: Protection,
-}
-
-/// What protects.
-#[derive(Clone, Debug)]
-pub enum Protection {
-    /// A fuse in each pole, all alike.
-    Fuse {
-        /// The one in a pole.
-        fuse: Fuse,
-        /// Whether its striker opens all poles of the switch, each at its current's zero.
-        has_striker: bool,
-    },
-    /// A breaker that a relay opens.
-    Breaker {
-        /// The relay.
-        relay: Relay,
-        /// From its trip until the contacts part, seconds.
-        opening_s: f64,
-    },
-    /// A recloser.
-    Recloser(Recloser),
-    /// A sectionaliser.
-    Sectionalizer(Sectionalizer),
-    /// An interface protection in the switch of a load, which may be a generator.
-    Interface {
-        /// The device.
-        interface: Box<Interface>,
-        /// Index into the network's loads; at its place on the other side of the switch the device
-        /// looks at the voltages.
-        load: usize,
-        /// After a reconnection the load's power rises from nothing in so many seconds; whoever
-        /// gives the loads their powers sees to that.
-        ramp_s: f64,
-    },
-}
-
-/// A curve of a protective device for drawing: its name, and currents in amperes with times in
-/// seconds.
-pub type NamedCurve = (String, Vec<(f64, f64)>);
-
-impl Protection {
-    /// Its time-current curves between two currents in amperes.
-    #[must_use]
-    pub fn curves(&self, from_a: f64, to_a: f64) -> Vec<NamedCurve> {
-        let mut curves: Vec<NamedCurve> = Vec::new();
-        let mut add = |name: String, points: Vec<(f64, f64)>| {
-            if !points.is_empty() && curves.iter().all(|(_, other)| *other != points) {
-                curves.push((name, points));
-            }
-        };
-        match self {
-            Self::Fuse { fuse, .. } => {
-                add(fuse.curve_name().to_owned(), fuse.melting_points(from_a, to_a).collect());
-                if fuse.has_clearing() {
-                    add("total clearing".to_owned(), fuse.points(from_a, to_a).collect());
-                }
-            }
-            Self::Breaker { relay, .. } => {
-                for (name, earth) in [("phases", false), ("residual", true)] {
-                    add(name.to_owned(), relay.points(from_a, to_a, earth).collect());
-                }
-            }
-            Self::Recloser(recloser) => {
-                for trip in 1..=recloser.trips_at_most() {
-                    for (name, earth) in [("phases", false), ("residual", true)] {
-                        let points = recloser.points(trip, from_a, to_a, earth).collect();
-                        add(format!("{name}, from trip {trip} on"), points);
-                    }
-                }
-            }
-            Self::Sectionalizer(_) | Self::Interface { .. } => {}
-        }
-        curves
-    }
+    pub device: Box<dyn Device>,
 }
 
 /// What was done to an element of the network.
@@ -454,7 +384,7 @@ impl Motion {
         }
         for (at, it) in protectors.iter().enumerate() {
             is_there("switch", it.switch, network.switches.len())?;
-            if let Protection::Interface { load, .. } = it.what {
+            if let Some(load) = it.device.load() {
                 is_there("load", load, network.loads.len())?;
             }
             if let Some(other) = protectors[..at].iter().find(|other| other.switch == it.switch) {

@@ -5,87 +5,34 @@ use std::f64::consts::{SQRT_2, TAU};
 use num_complex::Complex64;
 
 use super::{
-    Deed, Event, FaultAt, Happening, Motion, Options, Piece, Probe, ProbeAt, ProbePair, Protection,
-    Protector, Resolution, Section, Stretch, cut,
+    Deed, Event, FaultAt, FuseLink, Happening, Motion, Options, Piece, Probe, ProbeAt, ProbePair,
+    Protector, RelayBreaker, Resolution, Section, Stretch, cut,
 };
 use crate::flow::{self, Flow};
-use crate::network::{
-    Configuration, Connection, Line, LineImpedance, Load, LoadModel, Network, Node, NodeId, Place,
-    SequenceImpedance, Source, Switch, SwitchKind, Wire, Wires,
-};
+use crate::network::{Configuration, Network, NodeId, Wire, Wires};
 use crate::protection::{
     Beyond, Characteristic, Curve, Fuse, Recloser, RecloserSettings, Relay, Reset, Stage,
 };
 use crate::short_circuit;
+use crate::testing::{add_line, add_load, add_node, add_source, add_switch, c, sequence};
 use crate::transient::{FaultKind, Pole};
 
 const MS: i64 = 1_000_000;
 const END: i64 = 2_000 * MS;
 const STEP_NS: i64 = 50_000;
 
-fn c(re: f64, im: f64) -> Complex64 {
-    Complex64::new(re, im)
-}
-
 /// 20 kV: a source, two feeders behind switches `q0` and `q1`, a load at the end of each.
 pub(super) fn network() -> Network {
     let mut network = Network::new("two feeders", 50.0);
-    let mut node = || {
-        let name = format!("n{}", network.nodes.len()).into();
-        let (wires, place) = (Wires::ABC, Place(0));
-        network.push_node(Node { name, wires, rated_voltage_v: 20e3, position: None, place })
-    };
-    let [busbar, one, two, far, other] = std::array::from_fn(|_| node());
-    network.sources.push(Source {
-        name: "supply".into(),
-        node: busbar,
-        voltage_v: 20e3,
-        angle_rad: 0.3,
-        z1_ohm: c(0.2, 1.5),
-        z0_ohm: c(0.4, 3.0),
-        connected: true,
-        place: Place(0),
-    });
-    for (at, (from, to)) in [(busbar, one), (busbar, two)].into_iter().enumerate() {
-        network.switches.push(Switch {
-            name: format!("q{at}").into(),
-            kind: SwitchKind::Breaker,
-            from: Connection::abc(from),
-            to: Connection::abc(to),
-            closed: true,
-            rated_current_a: None,
-            place: Place(0),
-        });
+    let [busbar, one, two, far, other] = std::array::from_fn(|_| add_node(&mut network, 20e3));
+    add_source(&mut network, busbar, [c(0.2, 1.5), c(0.4, 3.0)]).angle_rad = 0.3;
+    for to in [one, two] {
+        add_switch(&mut network, busbar, to, true);
     }
     for (from, to) in [(one, far), (two, other)] {
-        network.lines.push(Line {
-            name: format!("l{}", network.lines.len()).into(),
-            from: Connection::abc(from),
-            to: Connection::abc(to),
-            from_closed: true,
-            to_closed: true,
-            impedance: LineImpedance::Sequence(SequenceImpedance {
-                z1_ohm: c(2.0, 1.5),
-                z0_ohm: c(4.0, 4.0),
-                y1_s: c(0.0, 1e-6),
-                y0_s: c(0.0, 1e-6),
-            }),
-            length_m: Some(4000.0),
-            rated_current_a: None,
-            place: Place(0),
-        });
-        network.loads.push(Load {
-            name: format!("load {}", network.loads.len()).into(),
-            connection: Connection::abc(to),
-            configuration: Configuration::Star,
-            power_va: [c(100e3, 30e3), c(80e3, 20e3), c(120e3, 30e3)],
-            model: LoadModel::ConstantImpedance,
-            rated_voltage_v: 20e3 / 3f64.sqrt(),
-            band: None,
-            connected: true,
-            generator: false,
-            place: Place(0),
-        });
+        let impedance = sequence([c(2.0, 1.5), c(4.0, 4.0)], [c(0.0, 1e-6); 2]);
+        add_line(&mut network, from, to, impedance).length_m = Some(4000.0);
+        add_load(&mut network, to, [c(100e3, 30e3), c(80e3, 20e3), c(120e3, 30e3)]);
     }
     network
 }
@@ -144,8 +91,8 @@ fn play(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>) 
 }
 
 fn breaker(relay: Relay) -> Vec<Protector> {
-    let what = Protection::Breaker { relay, opening_s: 0.05 };
-    vec![Protector { name: "breaker:q0".into(), switch: 0, what }]
+    let device = Box::new(RelayBreaker::new(relay, 0.05));
+    vec![Protector { name: "breaker:q0".into(), switch: 0, device }]
 }
 
 fn inverse() -> Relay {
@@ -273,8 +220,8 @@ fn a_fuse_melts_by_the_integral_of_what_was_recorded() {
     // Constant I2t of 5 kA2s from 60 A on.
     let melting = Curve::table(vec![(60.0, 5e3 / 3600.0), (6e3, 5e3 / 36e6)], Beyond::SquareTime);
     let fuse = Fuse::new(melting.unwrap(), None).unwrap();
-    let what = Protection::Fuse { fuse, has_striker: false };
-    let protectors = vec![Protector { name: "fuse:q0".into(), switch: 0, what }];
+    let device = Box::new(FuseLink::new(fuse, false));
+    let protectors = vec![Protector { name: "fuse:q0".into(), switch: 0, device }];
     for at_ms in [501.0, 505.0, 508.0] {
         let kind = FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C));
         let events = vec![fault(at_ms, kind, None)];
@@ -318,8 +265,8 @@ fn slow_fuse(square_time: f64, clearing: Option<f64>) -> Vec<Protector> {
         Curve::table(points.to_vec(), Beyond::SquareTime).unwrap()
     };
     let fuse = Fuse::new(curve(1.0), clearing.map(curve)).unwrap();
-    let what = Protection::Fuse { fuse, has_striker: false };
-    vec![Protector { name: "fuse:q0".into(), switch: 0, what }]
+    let device = Box::new(FuseLink::new(fuse, false));
+    vec![Protector { name: "fuse:q0".into(), switch: 0, device }]
 }
 
 #[test]
@@ -402,8 +349,8 @@ fn recloser() -> Vec<Protector> {
         reclaim_s: 10.0,
         opening_s: 0.03,
     };
-    let what = Protection::Recloser(Recloser::new(settings).unwrap());
-    vec![Protector { name: "recloser:q0".into(), switch: 0, what }]
+    let device = Box::new(Recloser::new(settings).unwrap());
+    vec![Protector { name: "recloser:q0".into(), switch: 0, device }]
 }
 
 #[test]

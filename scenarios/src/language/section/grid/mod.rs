@@ -8,7 +8,6 @@ mod feed;
 mod fields;
 mod file;
 mod inputs;
-mod interface;
 mod judged;
 mod loads;
 mod motion;

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_grid::Network;
-use lastmeter_grid::motion::{
-    Event, Happening, Options, Protection, Protector, Resolution, step_remark,
-};
+use lastmeter_grid::motion::{Event, Happening, Options, Resolution, step_remark};
 use lastmeter_grid::network::NodeId;
 use lastmeter_grid::short_circuit::split;
 use lastmeter_grid::transient::Pole;
@@ -17,10 +15,9 @@ use lastmeter_units::SimDuration;
 
 use super::arc::arcs_end;
 use super::inputs::{Elements, network_kind_of};
-use super::interface::know_frequency;
 use super::orders::{Order, Ordered, do_not_contradict};
 use super::pieces::Pieces;
-use super::protection::protectors;
+use super::protection::{know_frequency, protectors};
 use super::recorder;
 use super::saturation::saturations;
 use crate::language::draft::Row;
@@ -107,9 +104,7 @@ pub(super) fn fits_a_simulator(
         let message = "what a simulator plays is not known to recorders ahead";
         out.report(Code::DOES_NOT_FIT, first.span, message, "leave it out");
     }
-    let ramps =
-        |it: &&Protector| matches!(it.what, Protection::Interface { ramp_s, .. } if ramp_s > 0.0);
-    if let Some(ramping) = wanted.protectors.iter().find(ramps) {
+    if let Some(ramping) = wanted.protectors.iter().find(|it| it.device.ramp_s() > 0.0) {
         let message =
             format!("`{}` ramps up loads that a simulator gives their powers", ramping.name);
         let span = values.span_of("file");

@@ -1,6 +1,5 @@
 //! `fuse`: fuses are gone, whatever flows.
 
-use lastmeter_grid::motion::Protection;
 use lastmeter_params::{Code, Entry, Field, Kind};
 
 use super::opened::open;
@@ -32,7 +31,7 @@ fn has_fuse(
     it: &NetworkInjection<'_>,
 ) -> Option<()> {
     let all = &motion.setup.protectors;
-    let mut fuses = all.iter().filter(|it| matches!(it.what, Protection::Fuse { .. }));
+    let mut fuses = all.iter().filter(|it| it.device.is_fuse());
     if fuses.clone().any(|it| it.switch == switch) {
         return Some(());
     }

@@ -1,19 +1,21 @@
 //! `kind = "interface-protection"` of `[[grid.protection]]`: inverters that trip and return.
 
-use lastmeter_grid::Network;
-use lastmeter_grid::motion::{Protection, Protector};
+use lastmeter_grid::motion::{InterfaceProtection, Protector};
 use lastmeter_grid::protection::{Interface, InterfaceSettings, SettingError, VoltageStage};
-use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_sim::disturbance::{Change, Disturbance};
 
-const SECONDS: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e6 };
+use super::{Place, ProtectionKind, SECONDS};
+
 const PER_UNIT: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 100.0 };
 const HERTZ: Kind = Kind::Quantity { dimension: Dimension::Frequency, min: 1.0, max: 1000.0 };
 
-pub(super) static INTERFACE: Entry = Entry {
-    name: "interface-protection",
-    summary: "disconnects a generator by voltage and frequency, and reconnects it",
-    description: "At `load:NAME`, a generator or a load, in a switch in front of it. It looks at the \
+/// An interface protection.
+pub(super) static INTERFACE: ProtectionKind = ProtectionKind {
+    entry: Entry {
+        name: "interface-protection",
+        summary: "disconnects a generator by voltage and frequency, and reconnects it",
+        description: "At `load:NAME`, a generator or a load, in a switch in front of it. It looks at the \
         RMS values of the phasor voltages on the network side of that switch, across each part of \
         the load, per rated voltage: at the lowest for undervoltage, at the highest for \
         overvoltage, and at the mean of each over ten minutes (before the start they were the rated \
@@ -23,75 +25,83 @@ pub(super) static INTERFACE: Entry = Entry {
         their bands. Thresholds and times are those of VDE-AR-N 4105, what a reconnection takes \
         that of EN 50549-1 (unverified). A threshold out of reach (0, or 100 for overvoltage) \
         turns a stage off. What an injection opened stays open until one closes it.",
-    fields: &[
-        Field::default("undervoltage", PER_UNIT, "\"80 %\"", "U<, of the rated voltage"),
-        Field::default("undervoltage_time", SECONDS, "\"3 s\"", "after which U< trips"),
-        Field::default("undervoltage_2", PER_UNIT, "\"45 %\"", "U<<"),
-        Field::default("undervoltage_2_time", SECONDS, "\"0.3 s\"", "after which U<< trips"),
-        Field::optional("overvoltage", PER_UNIT, "a further stage, below `overvoltage_2`"),
-        Field::default("overvoltage_time", SECONDS, "\"60 s\"", "after which `overvoltage` trips"),
-        Field::default(
-            "overvoltage_mean",
-            PER_UNIT,
-            "\"110 %\"",
-            "U>: trips at once if the RMS voltage over ten minutes is above",
-        ),
-        Field::default("overvoltage_2", PER_UNIT, "\"125 %\"", "U>>"),
-        Field::default("overvoltage_2_time", SECONDS, "\"0.1 s\"", "after which U>> trips"),
-        Field::optional(
-            "underfrequency",
-            HERTZ,
-            "f<; left out, 95 % of the rated frequency (47.5 Hz)",
-        ),
-        Field::optional(
-            "overfrequency",
-            HERTZ,
-            "f>; left out, 103 % of the rated frequency (51.5 Hz)",
-        ),
-        Field::default("frequency_time", SECONDS, "\"0.1 s\"", "after which f< and f> trip"),
-        Field::default("opening", SECONDS, "\"0 s\"", "from the trip until the switch opens"),
-        Field::default("reconnect_from", PER_UNIT, "\"85 %\"", "lowest voltage to reconnect at"),
-        Field::default("reconnect_to", PER_UNIT, "\"110 %\"", "highest voltage to reconnect at"),
-        Field::optional(
-            "reconnect_from_frequency",
-            HERTZ,
-            "left out, 99 % of the rated frequency (49.5 Hz)",
-        ),
-        Field::optional(
-            "reconnect_to_frequency",
-            HERTZ,
-            "left out, 100.4 % of the rated frequency (50.2 Hz)",
-        ),
-        Field::default("reconnect_after", SECONDS, "\"60 s\"", "for how long the network is good"),
-        Field::default(
-            "ramp",
-            SECONDS,
-            "\"0 s\"",
-            "in which its power rises from nothing after a reconnection, along a straight line; \
+        fields: &[
+            Field::default("undervoltage", PER_UNIT, "\"80 %\"", "U<, of the rated voltage"),
+            Field::default("undervoltage_time", SECONDS, "\"3 s\"", "after which U< trips"),
+            Field::default("undervoltage_2", PER_UNIT, "\"45 %\"", "U<<"),
+            Field::default("undervoltage_2_time", SECONDS, "\"0.3 s\"", "after which U<< trips"),
+            Field::optional("overvoltage", PER_UNIT, "a further stage, below `overvoltage_2`"),
+            Field::default(
+                "overvoltage_time",
+                SECONDS,
+                "\"60 s\"",
+                "after which `overvoltage` trips",
+            ),
+            Field::default(
+                "overvoltage_mean",
+                PER_UNIT,
+                "\"110 %\"",
+                "U>: trips at once if the RMS voltage over ten minutes is above",
+            ),
+            Field::default("overvoltage_2", PER_UNIT, "\"125 %\"", "U>>"),
+            Field::default("overvoltage_2_time", SECONDS, "\"0.1 s\"", "after which U>> trips"),
+            Field::optional(
+                "underfrequency",
+                HERTZ,
+                "f<; left out, 95 % of the rated frequency (47.5 Hz)",
+            ),
+            Field::optional(
+                "overfrequency",
+                HERTZ,
+                "f>; left out, 103 % of the rated frequency (51.5 Hz)",
+            ),
+            Field::default("frequency_time", SECONDS, "\"0.1 s\"", "after which f< and f> trip"),
+            Field::default("opening", SECONDS, "\"0 s\"", "from the trip until the switch opens"),
+            Field::default(
+                "reconnect_from",
+                PER_UNIT,
+                "\"85 %\"",
+                "lowest voltage to reconnect at",
+            ),
+            Field::default(
+                "reconnect_to",
+                PER_UNIT,
+                "\"110 %\"",
+                "highest voltage to reconnect at",
+            ),
+            Field::optional(
+                "reconnect_from_frequency",
+                HERTZ,
+                "left out, 99 % of the rated frequency (49.5 Hz)",
+            ),
+            Field::optional(
+                "reconnect_to_frequency",
+                HERTZ,
+                "left out, 100.4 % of the rated frequency (50.2 Hz)",
+            ),
+            Field::default(
+                "reconnect_after",
+                SECONDS,
+                "\"60 s\"",
+                "for how long the network is good",
+            ),
+            Field::default(
+                "ramp",
+                SECONDS,
+                "\"0 s\"",
+                "in which its power rises from nothing after a reconnection, along a straight line; \
              `\"10 min\"` is 10 % per minute",
-        ),
-    ],
+            ),
+        ],
+    },
+    places: &["load:"],
+    help: Some("an interface protection is in front of what it disconnects"),
+    idle: |_| None,
+    build: |values, place| Ok(Box::new(interface(values, place)?)),
 };
 
-/// The load in whose switch it is; reported if it is something else.
-pub(super) fn load_of(values: &Values, network: &Network, out: &mut Diagnostics) -> Option<usize> {
-    let at = values.text("at");
-    let name = at.strip_prefix("load:");
-    let found = name.and_then(|name| network.loads.iter().position(|it| &*it.name == name));
-    if name.is_none() {
-        let message = format!("`{at}` is no load or generator");
-        let help = "an interface protection is in front of what it disconnects".to_owned();
-        let (code, span) = (Code::BAD_NAME, values.span_of("at"));
-        out.report_with_help(code, span, message, "expected `load:NAME`", Some(help));
-    }
-    found
-}
-
-pub(super) fn interface(
-    values: &Values,
-    load: usize,
-    rated_hz: f64,
-) -> Result<Protection, SettingError> {
+fn interface(values: &Values, place: &Place) -> Result<InterfaceProtection, SettingError> {
+    let rated_hz = place.frequency_hz;
     let stage = |key: &str, time: &str| VoltageStage {
         threshold_pu: values.si(key),
         delay_s: values.si(time),
@@ -116,8 +126,7 @@ pub(super) fn interface(
         ),
         reconnect_after_s: values.si("reconnect_after"),
     };
-    let interface = Box::new(Interface::new(settings)?);
-    Ok(Protection::Interface { interface, load, ramp_s: values.si("ramp") })
+    Ok(InterfaceProtection::new(Interface::new(settings)?, place.load, values.si("ramp")))
 }
 
 /// Nothing is below 0, so a stage there is none that another could contradict.
@@ -126,17 +135,15 @@ fn off_at_zero(mut stages: Vec<VoltageStage>) -> Vec<VoltageStage> {
     stages
 }
 
-/// Gives interface protections the frequency as it will go.
-pub(super) fn know_frequency(
+/// Gives protective devices the frequency as it will go.
+pub(in crate::language::section::grid) fn know_frequency(
     protectors: &mut [Protector],
     frequency: &[Disturbance],
     rated_hz: f64,
 ) {
     let course = course(frequency, rated_hz);
     for it in protectors {
-        if let Protection::Interface { interface, .. } = &mut it.what {
-            **interface = interface.as_ref().clone().with_frequency(&course);
-        }
+        it.device.know_frequency(&course);
     }
 }
 

@@ -1,0 +1,40 @@
+//! A recloser in its switch.
+
+use super::{Act, Cause, Device, Move, NamedCurve, Seen, Squares, distinct};
+use crate::motion::Deed;
+use crate::protection::{Recloser, RecloserEvent};
+use crate::transient::Pole;
+
+impl Device for Recloser {
+    fn picked_up(&self, seen: &Seen<'_>) -> Squares {
+        let trip = self.trips() + 1;
+        seen.picked_up(|current_a, earth| self.operating_time(trip, current_a, earth).is_some())
+    }
+
+    fn due_in(&self, seen: &Seen<'_>) -> Option<f64> {
+        Recloser::due_in(self, &seen.currents())
+    }
+
+    /// What flows after it acts is another current, so it acts once.
+    fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act> {
+        let act = Recloser::step(self, dt_s, &seen.currents()).map(|act| {
+            let open = Move::Open(Pole::All);
+            let (moves, deed, cause, trip) = match act.event {
+                RecloserEvent::Opened(trip) => (open, Deed::Opened, Cause::First, trip),
+                RecloserEvent::Reclosed(trip) => (Move::Close, Deed::Closed, Cause::Other, trip),
+                RecloserEvent::LockedOut(trip) => (open, Deed::LockedOut, Cause::First, trip),
+            };
+            Act { after_s: act.after_s, moves, deed, detail: format!("trip {trip}"), cause }
+        });
+        act.into_iter().collect()
+    }
+
+    fn curves(&self, from_a: f64, to_a: f64) -> Vec<NamedCurve> {
+        let both = [("phases", false), ("residual", true)];
+        let all = (1..=self.trips_at_most()).flat_map(|trip| both.map(|it| (trip, it)));
+        distinct(all.map(|(trip, (name, earth))| {
+            let points = self.points(trip, from_a, to_a, earth).collect();
+            (format!("{name}, from trip {trip} on"), points)
+        }))
+    }
+}
