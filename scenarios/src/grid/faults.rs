@@ -99,12 +99,7 @@ pub(super) fn as_it_stands(
     options: &flow::Options,
 ) -> Result<Network, flow::Failure> {
     let mut network = described.clone();
-    for (transformer, winding, position) in flow::solve(described, options)?.taps {
-        let windings = &mut network.transformers[transformer as usize].windings;
-        if let Some(tap) = &mut windings[usize::from(winding)].tap {
-            tap.position = position;
-        }
-    }
+    flow::solve_and_keep_taps(&mut network, options)?;
     Ok(network)
 }
 

@@ -1,7 +1,7 @@
 //! What somebody changes in a network between two steps: breakers, loads, voltages of sources.
 //!
 //! An input holds until another one about the same thing. Elements are meant by their places in the
-//! declared network; [`BreakerAt::named`] and the like find them by name.
+//! declared network; [`BreakerAt::named`] finds a breaker by its name.
 
 use std::collections::BTreeMap;
 
@@ -142,18 +142,6 @@ impl BreakerAt {
             }
         }
     }
-}
-
-/// The place of the load of a name in a network.
-#[must_use]
-pub fn load_named(network: &Network, name: &str) -> Option<usize> {
-    network.loads.iter().position(|load| &*load.name == name)
-}
-
-/// The place of the source of a name in a network.
-#[must_use]
-pub fn source_named(network: &Network, name: &str) -> Option<usize> {
-    network.sources.iter().position(|source| &*source.name == name)
 }
 
 impl GridInput {

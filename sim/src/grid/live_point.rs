@@ -107,12 +107,6 @@ impl LivePoint {
         self.frequency_hz
     }
 
-    /// Until when everything is solved, since the scenario's start.
-    #[must_use]
-    pub fn solved_until(&self) -> SimDuration {
-        self.read(|seen| self.begin(seen.solved))
-    }
-
     /// The reference value of a quantity over a span, in the SI unit of its registry row.
     ///
     /// `None` where steps of the span are not solved yet or lie before the point's first one, of a

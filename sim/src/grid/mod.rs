@@ -40,7 +40,7 @@ mod tests;
 pub use course::{Course, Interruption, MotionSetup};
 pub use feeder::{Defect, Feeder, FeederFailure, Setup, Step, StepFailure};
 pub use household::{Household, Season};
-pub use input::{BreakerAt, GridChange, GridInput, InputError, Inputs, load_named, source_named};
+pub use input::{BreakerAt, GridChange, GridInput, InputError, Inputs};
 pub use lastmeter_grid::motion::Operation;
 pub use live::LiveGrid;
 pub use live_point::{LiveChannel, LivePoint};

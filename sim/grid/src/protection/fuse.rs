@@ -14,7 +14,6 @@ use super::{Action, Curve, SettingError, above_zero, passes, points};
 pub struct Fuse {
     melting: Curve,
     clearing: Option<Curve>,
-    cooling_s: Option<f64>,
     window_s: f64,
     /// What its melting curve is, for people.
     curve_name: Option<Box<str>>,
@@ -76,9 +75,9 @@ impl Fuse {
                 }
             }
         }
-        let (cooling_s, window_s, share, window) = (None, 0.02, 0.0, (0.0, 0.0));
+        let (window_s, share, window) = (0.02, 0.0, (0.0, 0.0));
         let (curve_name, phase) = (None, Phase::Melting);
-        Ok(Self { melting, clearing, cooling_s, window_s, curve_name, phase, share, window })
+        Ok(Self { melting, clearing, window_s, curve_name, phase, share, window })
     }
 
     /// The same; its melting curve is called so where it is drawn.
@@ -92,17 +91,6 @@ impl Fuse {
     pub fn curve_name(&self) -> &str {
         let plain = if self.has_clearing() { "minimum melting" } else { "melting" };
         self.curve_name.as_deref().unwrap_or(plain)
-    }
-
-    /// The same; while its current is too small to melt it, the share it took falls with this time
-    /// constant in seconds. Otherwise it stays, as damage does.
-    ///
-    /// # Errors
-    /// If the time constant is not above zero.
-    pub fn with_cooling(mut self, time_constant_s: f64) -> Result<Self, SettingError> {
-        above_zero("time constant of cooling in s", time_constant_s)?;
-        self.cooling_s = Some(time_constant_s);
-        Ok(self)
     }
 
     /// The same, with RMS values of instantaneous currents over this time in seconds; a period of
@@ -252,11 +240,7 @@ impl Fuse {
 
     /// The share after a time at an RMS current that does not end the phase.
     fn progressed(&self, dt_s: f64, current_a: f64) -> f64 {
-        match (self.phase_time(current_a), self.phase, self.cooling_s) {
-            (Some(time), ..) => self.share + dt_s / time,
-            (None, Phase::Melting, Some(cooling)) => self.share * libm::exp(-dt_s / cooling),
-            (None, ..) => self.share,
-        }
+        self.phase_time(current_a).map_or(self.share, |time| self.share + dt_s / time)
     }
 
     /// The share with what a window adds: its time over that of the RMS current so far, which for

@@ -12,7 +12,6 @@
 //! infinite current is above every setting; a current that is not a number is one that the device
 //! does not see: it neither progresses nor resets, while running times (opening, dead time) go on.
 
-mod breaker;
 mod curve;
 mod fuse;
 mod gates;
@@ -25,7 +24,6 @@ mod tests;
 
 use num_complex::Complex64;
 
-pub use breaker::{Breaker, BreakerEvent, BreakerState};
 pub use curve::{Beyond, Characteristic, Curve};
 pub use fuse::{Fuse, FuseEvent, FuseState};
 pub use gates::GgGates;

@@ -29,38 +29,23 @@ impl Pieces {
         let Some((what, name)) = element.split_once(':') else {
             return refuse(element, WHAT, span, out);
         };
+        let switches = || network.switches.iter().map(|it| &*it.name);
+        let lines = || network.lines.iter().map(|it| &*it.name);
         let piece = match what {
-            "switch" | "breaker" => {
-                let switches = network.switches.iter().map(|it| &*it.name);
-                if let Some(place) = switches.clone().position(|own| own == name) {
-                    return Some(place);
-                }
-                if what == "switch" {
-                    return find(switches, ("switch", name), span, out);
-                }
-                Piece::Line(find(
-                    network.lines.iter().map(|it| &*it.name),
-                    ("breaker", name),
-                    span,
-                    out,
-                )?)
-            }
-            "line" => Piece::Line(find(
-                network.lines.iter().map(|it| &*it.name),
-                ("line", name),
-                span,
-                out,
-            )?),
+            "switch" => return find(switches(), ("switch", name), span, out),
+            "breaker" => match switches().position(|own| own == name) {
+                found @ Some(_) => return found,
+                None => Piece::Line(find(lines(), ("breaker", name), span, out)?),
+            },
+            "line" => Piece::Line(find(lines(), ("line", name), span, out)?),
             "transformer" => {
                 let names = network.transformers.iter().map(|it| &*it.name);
                 Piece::Transformer(find(names, ("transformer", name), span, out)?)
             }
-            "load" => Piece::Load(find(
-                network.loads.iter().map(|it| &*it.name),
-                ("load", name),
-                span,
-                out,
-            )?),
+            "load" => {
+                let names = network.loads.iter().map(|it| &*it.name);
+                Piece::Load(find(names, ("load", name), span, out)?)
+            }
             "source" => {
                 let names = network.sources.iter().map(|it| &*it.name);
                 Piece::Source(find(names, ("source", name), span, out)?)

@@ -95,7 +95,6 @@ struct Writer<'a> {
     ids: Numbers,
 }
 
-const LINE: &str = "id from_node to_node from_status to_status r1 x1 c1 tan1 r0 x0 c0 tan0 i_n";
 const ASYM_LINE: &str = "id from_node to_node from_status to_status r_aa r_ba r_bb r_ca r_cb r_cc \
                          x_aa x_ba x_bb x_ca x_cb x_cc c_aa c_ba c_bb c_ca c_cb c_cc i_n";
 const TRANSFORMER: &str = "id from_node to_node from_status to_status u1 u2 sn uk pk i0 p0 \
@@ -137,40 +136,27 @@ impl Writer<'_> {
         }
         for (node, id) in network.nodes.iter().zip(&mut id) {
             let row = [Some(node.rated_voltage_v)];
-            self.push(Component::Node, "id u_rated", (id, &node.name), &row);
+            self.push(Component::Node, Component::Node.words(), (id, &node.name), &row);
         }
-        let each = |writer: &mut Self, kind: &str, name: &str, line: u32, told: WriteResult<()>| {
-            if let Err(what) = told {
-                writer.mistakes.add(&network.name, line, format!("{kind} {name}: {what}"));
-            }
-        };
-        for (line, id) in network.lines.iter().zip(&mut id) {
-            let told = self.line(line, id);
-            each(self, "line", &line.name, line.place.0, told);
+        macro_rules! each {
+            ($list:ident, $kind:ident) => {
+                for (it, id) in network.$list.iter().zip(&mut id) {
+                    if let Err(what) = self.$kind(it, id) {
+                        let what = format!("{} {}: {what}", stringify!($kind), it.name);
+                        self.mistakes.add(&network.name, it.place.0, what);
+                    }
+                }
+            };
         }
-        for (switch, id) in network.switches.iter().zip(&mut id) {
-            let told = self.switch(switch, id);
-            each(self, "switch", &switch.name, switch.place.0, told);
-        }
-        for (transformer, id) in network.transformers.iter().zip(&mut id) {
-            let told = self.transformer(transformer, id);
-            each(self, "transformer", &transformer.name, transformer.place.0, told);
-        }
-        for (shunt, id) in network.shunts.iter().zip(&mut id) {
-            let told = self.shunt(shunt, id);
-            each(self, "shunt", &shunt.name, shunt.place.0, told);
-        }
-        for (source, id) in network.sources.iter().zip(&mut id) {
-            let told = self.source(source, id);
-            each(self, "source", &source.name, source.place.0, told);
-        }
-        for (load, id) in network.loads.iter().zip(&mut id) {
-            let told = self.load(load, id);
-            each(self, "load", &load.name, load.place.0, told);
-        }
-        for regulator in network.regulators.iter().filter(|regulator| regulator.enabled) {
-            let told = Err("power-grid-model would not move its taps".to_owned());
-            each(self, "regulator", &regulator.name, regulator.place.0, told);
+        each!(lines, line);
+        each!(switches, switch);
+        each!(transformers, transformer);
+        each!(shunts, shunt);
+        each!(sources, source);
+        each!(loads, load);
+        for it in network.regulators.iter().filter(|regulator| regulator.enabled) {
+            let what = format!("regulator {}: power-grid-model would not move its taps", it.name);
+            self.mistakes.add(&network.name, it.place.0, what);
         }
     }
 
@@ -238,7 +224,7 @@ impl Writer<'_> {
                     row.extend([z.re, z.im, y.im / omega, tangent].map(Some));
                 }
                 row.push(line.rated_current_a);
-                self.push(Component::Line, LINE, (id, &line.name), &row);
+                self.push(Component::Line, Component::Line.words(), (id, &line.name), &row);
             }
             LineImpedance::Matrix { series_ohm, shunt_s } => {
                 let lower = [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)];
@@ -261,8 +247,7 @@ impl Writer<'_> {
     fn switch(&mut self, switch: &Switch, id: i32) -> WriteResult<()> {
         let closed = Some(status(switch.closed));
         let row = [self.node(&switch.from)?, self.node(&switch.to)?, closed, closed];
-        let names = "id from_node to_node from_status to_status";
-        self.push(Component::Link, names, (id, &switch.name), &row);
+        self.push(Component::Link, Component::Link.words(), (id, &switch.name), &row);
         Ok(())
     }
 
@@ -331,8 +316,7 @@ impl Writer<'_> {
         };
         let row = [node, Some(status(shunt.connected))];
         let row: Vec<_> = row.into_iter().chain([y1.re, y1.im, y0.re, y0.im].map(Some)).collect();
-        let names = "id node status g1 b1 g0 b0";
-        self.push(Component::Shunt, names, (id, &shunt.name), &row);
+        self.push(Component::Shunt, Component::Shunt.words(), (id, &shunt.name), &row);
         Ok(())
     }
 
@@ -359,8 +343,7 @@ impl Writer<'_> {
             Some(z1.re / z1.im),
             Some(ratio.re),
         ];
-        let names = "id node status u_ref u_ref_angle sk rx_ratio z01_ratio";
-        self.push(Component::Source, names, (id, &source.name), &row);
+        self.push(Component::Source, Component::Source.words(), (id, &source.name), &row);
         Ok(())
     }
 
@@ -403,8 +386,7 @@ impl Writer<'_> {
             text(power.map(|own| own.im)),
         ];
         let component = if load.generator { Component::AsymGen } else { Component::AsymLoad };
-        let names = "id node status type p_specified q_specified";
-        self.push_values(component, names, (id, &load.name), values);
+        self.push_values(component, component.words(), (id, &load.name), values);
         Ok(())
     }
 }

@@ -205,20 +205,15 @@ fn a_fuse_melts_and_clears_by_its_curves() {
 }
 
 #[test]
-fn a_fuse_that_is_not_molten_keeps_its_share_or_cools() {
+fn a_fuse_that_is_not_molten_keeps_its_share() {
     let mut fuse = Fuse::new(melting(), None).unwrap();
     assert_eq!(fuse.step(1e6, 99.0), None);
     assert_eq!(fuse.state(), FuseState::Intact);
-    let mut cooling = fuse.clone().with_cooling(20.0).unwrap();
-    for fuse in [&mut fuse, &mut cooling] {
-        assert_eq!(fuse.step(5.0, 100.0), None);
-        assert_eq!(fuse.step(20.0, 10.0), None);
-    }
+    assert_eq!(fuse.step(5.0, 100.0), None);
+    assert_eq!(fuse.step(20.0, 10.0), None);
     let FuseState::Melting(kept) = fuse.state() else { panic!("{:?}", fuse.state()) };
-    let FuseState::Melting(cooled) = cooling.state() else { panic!("{:?}", cooling.state()) };
     near(kept, 0.5, 1e-12);
-    near(cooled, 0.5 / 1_f64.exp(), 1e-12);
-    near(cooling.due_in(100.0).unwrap(), 10.0 * (1.0 - cooled), 1e-12);
+    near(fuse.due_in(100.0).unwrap(), 5.0, 1e-12);
 }
 
 const OMEGA: f64 = std::f64::consts::TAU * 50.0;
@@ -350,23 +345,6 @@ fn stages_and_earth_elements_trip_by_themselves_and_a_breaker_follows() {
         trip,
         Action { after_s: 0.05, event: Trip { quantity: Quantity::Phase(1), stage: 1 } }
     );
-
-    let mut breaker = Breaker::new(0.06, 0.1).unwrap();
-    breaker.close();
-    assert_eq!(breaker.step(1.0), None, "it is closed");
-    breaker.open();
-    assert_eq!(breaker.step(0.02), None);
-    breaker.open();
-    near(breaker.step(1.0).unwrap().after_s, 0.04, 1e-12);
-    assert_eq!(breaker.state(), BreakerState::Open);
-    breaker.close();
-    assert_eq!(breaker.step(0.05), None);
-    breaker.open();
-    let opened = breaker.step(1.0);
-    assert_eq!(opened, Some(Action { after_s: 0.06, event: BreakerEvent::Opened }));
-    breaker.close();
-    assert_eq!(breaker.due_in(), Some(0.1));
-    assert_eq!(breaker.step(1.0), Some(Action { after_s: 0.1, event: BreakerEvent::Closed }));
 }
 
 /// Ordinary values, and any at all.
@@ -419,21 +397,17 @@ proptest! {
         let mut by_values = by_rms.clone();
         let mut recloser = reclosing::recloser();
         let mut sectionalizer = reclosing::sectionalizer(2);
-        let mut breaker = Breaker::new(0.1, 0.1).unwrap();
         for (dt_s, one, other) in steps {
             let currents = Currents { phases_a: [one, other, one], residual_a: other };
             let due_s = recloser.due_in(&currents);
             let fuse_due_s = by_rms.due_in(one);
-            breaker.open();
             let after = [
                 relay.step(dt_s, &currents).map(|it| it.after_s),
                 by_rms.step(dt_s, one).map(|it| it.after_s),
                 by_values.step_instantaneous(dt_s, one, other).map(|it| it.after_s),
                 recloser.step(dt_s, &currents).map(|it| it.after_s),
                 sectionalizer.step(dt_s, one).map(|it| it.after_s),
-                breaker.step(dt_s).map(|it| it.after_s),
             ];
-            breaker.close();
             for after_s in after.into_iter().flatten() {
                 prop_assert!(passes(dt_s) && (0.0..=dt_s).contains(&after_s));
             }
