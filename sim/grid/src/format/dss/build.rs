@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use num_complex::Complex64;
 
+use super::Document;
 use super::bus::Bus;
 use super::class::{Capacitor, Class, Line, Load, Model, Reactor, Source, State};
 use super::value::ValueResult;
 use super::world::{Object, ScriptState};
-use super::{Document, Follows};
 use crate::format::Mistakes;
 use crate::network::{
     self, Configuration, Connection, LineImpedance, LoadModel, Matrix, Network, Node, NodeId,
@@ -23,7 +23,6 @@ pub(super) struct Builder<'w> {
     world: &'w ScriptState,
     network: Network,
     nodes: BTreeMap<String, NodeId>,
-    follows: Vec<Follows>,
     /// What is not quite as in `OpenDSS`: the first load, and how many more there are.
     otherwise: BTreeMap<&'static str, (String, usize)>,
     notes: Vec<String>,
@@ -37,7 +36,6 @@ pub(super) fn network(world: &ScriptState, file: &str, mistakes: &mut Mistakes) 
         world,
         network: Network::new(name, frequency_hz),
         nodes: BTreeMap::new(),
-        follows: Vec::new(),
         otherwise: BTreeMap::new(),
         notes: Vec::new(),
     };
@@ -63,18 +61,12 @@ pub(super) fn network(world: &ScriptState, file: &str, mistakes: &mut Mistakes) 
         }
     }
     builder.voltages();
-    let mut profiles = BTreeMap::new();
-    for object in &world.objects {
-        if let State::LoadShape(shape) = &object.state {
-            profiles.insert(object.name.to_ascii_lowercase(), shape.profile());
-        }
-    }
     let notes = builder.otherwise.into_iter().map(|(what, (first, more))| match more {
         0 => format!("load {first} {what}"),
         more => format!("load {first} and {more} more: {what}"),
     });
     let notes = builder.notes.into_iter().chain(notes).collect();
-    Document { network: builder.network, profiles, follows: builder.follows, notes }
+    Document { network: builder.network, notes }
 }
 
 /// A wire by its number in a script; none is earth.
@@ -286,7 +278,6 @@ impl Builder<'_> {
             generator: false,
             place: object.place,
         });
-        self.follows.push(own.follows.clone());
         Ok(())
     }
 

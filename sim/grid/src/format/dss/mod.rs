@@ -23,8 +23,6 @@ mod tests;
 mod value;
 mod world;
 
-use std::collections::BTreeMap;
-
 pub use table::table_page;
 
 use crate::format::Refusal;
@@ -35,35 +33,8 @@ use crate::network::Network;
 pub struct Document {
     /// The network, as it stands at the end.
     pub network: Network,
-    /// Load shapes by name, in lower case.
-    pub profiles: BTreeMap<String, Profile>,
-    /// For each load of the network which profile it follows, if any.
-    pub follows: Vec<Follows>,
     /// What was left out because it has no influence on a power flow.
     pub notes: Vec<String>,
-}
-
-/// The profile that a load follows, by the kind of run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Follows {
-    /// Over a day.
-    pub daily: Option<String>,
-    /// Over a year; where a script gives only a daily one, that.
-    pub yearly: Option<String>,
-}
-
-/// A load shape: factors of a load's power at equal steps.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Profile {
-    /// From one value to the next, seconds. Value `i`, counted from 0, holds for the step that ends
-    /// at `(i + 1) * step_s`, which is how `OpenDSS` counts.
-    pub step_s: f64,
-    /// Factors of the active power, and of the reactive one where there are no others.
-    pub active: Vec<f64>,
-    /// Factors of the reactive power, if the script gives them.
-    pub reactive: Option<Vec<f64>>,
-    /// Whether these are kilowatts and kilovars themselves.
-    pub actual: bool,
 }
 
 /// Reads the script `text` that is called `file` in messages. Other files that it names are asked

@@ -374,9 +374,7 @@ impl Runner<'_> {
         let changed = match &mut state {
             State::Source(own) => own.set(property, value),
             State::LineCode(own) => own.set(property, value),
-            State::LoadShape(own) => {
-                own.set(property, value, &mut |name| self.read(name).map(|(_, text)| text))
-            }
+            State::LoadShape(own) => own.set(property, value),
             State::Line(own) => own.set(property, value, &|name| self.world.line_code(name)),
             State::Transformer(own) => own.set(property, value),
             State::Regulator(own) => own.set(property, value),

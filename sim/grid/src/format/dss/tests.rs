@@ -59,18 +59,7 @@ fn published_feeders_are_read_as_they_are() {
         let found = (nodes, lines, network.transformers.len(), network.loads.len());
         assert_eq!(found, expected, "{path}");
         assert!(network.nodes.iter().all(|node| node.rated_voltage_v > 0.0));
-        assert_eq!(document.follows.len(), network.loads.len());
     }
-}
-
-#[test]
-fn profiles_of_the_european_feeder_are_kept() {
-    let Some(read) = feeder("LVTestCase/Master.dss") else { return };
-    let document = read.unwrap();
-    assert_eq!(document.profiles.len(), 55);
-    let profile = &document.profiles["shape_1"];
-    assert_eq!((profile.step_s, profile.active.len(), profile.actual), (60.0, 1440, false));
-    assert_eq!(document.follows[0].yearly.as_deref(), Some("shape_1"));
 }
 
 #[test]
@@ -179,8 +168,10 @@ fn loads_have_their_power_by_what_was_given_last() {
     let loads = &document.network.loads;
     close(loads[0].power_va[0], 16e3, 12e3);
     assert_eq!(loads[0].model, LoadModel::Exponential { active: 0.8, reactive: 2.0 });
-    assert_eq!(document.follows[0].daily.as_deref(), Some("s"));
-    assert_eq!(document.profiles["s"].active, [0.5, 0.25, 1.0]);
+    // What counts for runs over time is noted, and its file is not opened.
+    let noted = |what: &str| document.notes.iter().any(|note| note.contains(what));
+    assert!(noted("properties of loadshape: mult") || noted("Mult"), "{:?}", document.notes);
+    assert!(noted("properties of load: Daily left out"), "{:?}", document.notes);
     close(loads[1].power_va[2], 20e3, -6e3);
     assert_eq!(loads[1].configuration, Configuration::Delta);
     assert_eq!(loads[1].rated_voltage_v, 11_000.0);

@@ -73,7 +73,7 @@ impl ScriptState {
     /// Whether a load shape gives kilowatts.
     pub(super) fn is_actual(&self, name: &str) -> bool {
         self.find(Class::LoadShape, name).is_some_and(|at| match &self.objects[at].state {
-            State::LoadShape(shape) => shape.is_actual(),
+            State::LoadShape(shape) => shape.is_actual,
             _ => false,
         })
     }

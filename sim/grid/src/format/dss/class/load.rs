@@ -1,6 +1,5 @@
 //! `Load`.
 
-use crate::format::dss::Follows;
 use crate::format::dss::bus::Bus;
 use crate::format::dss::table::{
     Entry, HARMONICS, MOMENT, RATING, RELIABILITY, REPORT, UNSUPPORTED, noted, noted_and_read,
@@ -101,7 +100,6 @@ pub(in crate::format::dss) struct Load {
     /// Whether the load multiplier of the circuit leaves it alone.
     pub(in crate::format::dss) fixed: bool,
     pub(in crate::format::dss) neutral_ohm: f64,
-    pub(in crate::format::dss) follows: Follows,
 }
 
 impl Default for Load {
@@ -124,7 +122,6 @@ impl Default for Load {
             zip: None,
             fixed: false,
             neutral_ohm: -1.0,
-            follows: Follows::default(),
         }
     }
 }
@@ -161,15 +158,6 @@ impl Load {
                          be followed",
                         value.text
                     ));
-                }
-                let name = Some(value.text.to_ascii_lowercase());
-                match property {
-                    "daily" => {
-                        self.follows.yearly = self.follows.yearly.take().or_else(|| name.clone());
-                        self.follows.daily = name;
-                    }
-                    "yearly" => self.follows.yearly = name,
-                    _ => {}
                 }
             }
             "conn" => self.delta = value.delta()?,
