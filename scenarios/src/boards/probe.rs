@@ -29,7 +29,7 @@ const SHOWN_BYTES: usize = 200;
 /// What is probed.
 #[derive(Clone, Debug, Args)]
 pub struct ProbeOptions {
-    /// The port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`, `rfc2217:HOST:PORT`
+    /// The port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`
     pub port: String,
     /// Baud rates to try, instead of the usual ones
     #[arg(long, value_delimiter = ',', value_name = "BAUD")]

@@ -115,9 +115,7 @@ impl Capture {
 fn ports(line: &ChannelAddress) -> [u16; 2] {
     let of = |at: &str| at.rsplit(':').next().and_then(|port| port.parse().ok());
     match line {
-        ChannelAddress::Udp(to) | ChannelAddress::TcpConnect(to) | ChannelAddress::Rfc2217(to) => {
-            [of(to).unwrap_or(1), 50_000]
-        }
+        ChannelAddress::Udp(to) | ChannelAddress::TcpConnect(to) => [of(to).unwrap_or(1), 50_000],
         ChannelAddress::UdpListen(at) | ChannelAddress::TcpListen(at) => {
             [50_000, of(at).filter(|port| *port > 0).unwrap_or(1)]
         }

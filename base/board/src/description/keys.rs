@@ -88,7 +88,7 @@ pub static HARDWARE: &[Field] = &[
     Field::required(
         "line",
         Kind::Text,
-        "where its port is: `tty:/dev/serial/by-id/...`, `rfc2217:HOST:PORT`, `tcp:HOST:PORT`, `unix:PATH`",
+        "where its port is: `tty:/dev/serial/by-id/...`, `tcp:HOST:PORT`, `unix:PATH`",
     ),
     Field::default("baud", Kind::Integer { min: 50, max: 4_000_000 }, "115200", "its baud rate"),
     Field::default(

@@ -8,6 +8,8 @@ use super::TRANSPORTS;
 
 /// What the path of a serial line may begin with instead of `tty:`.
 const DEVICE_FOLDER: &str = "/dev/";
+/// The prefix of other programs for serial lines at servers, with or without `//`.
+const RFC_2217: &str = "rfc2217";
 
 /// Where a channel leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +28,6 @@ pub enum ChannelAddress {
     UdpListen(String),
     /// A Unix domain socket of this machine to connect to.
     Unix(PathBuf),
-    /// A serial line at a server of RFC 2217, `HOST:PORT`.
-    Rfc2217(String),
 }
 
 /// A text that is not the address of a channel.
@@ -57,6 +57,11 @@ impl FromStr for ChannelAddress {
             return (form.parse)(rest)
                 .map_err(|expected| error(format!("{expected}, as in `{}`", form.form)));
         }
+        if prefix == RFC_2217 {
+            let expected = "`tcp:HOST:PORT`: RFC 2217 is not supported; have the server, such as \
+                            ser2net, offer the line as raw TCP, and set its baud rate there";
+            return Err(error(expected.to_owned()));
+        }
         let all: Vec<String> = forms().map(|form| format!("`{}`", form.form)).collect();
         Err(error(format!("one of {}, or the path of a device", all.join(", "))))
     }
@@ -73,7 +78,6 @@ impl fmt::Display for ChannelAddress {
             Self::Udp(at) => write!(f, "udp:{at}"),
             Self::UdpListen(at) => write!(f, "udp-listen:{at}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Rfc2217(to) => write!(f, "rfc2217:{to}"),
         }
     }
 }
@@ -83,7 +87,7 @@ impl ChannelAddress {
     #[must_use]
     pub const fn connects_to_streams(&self) -> bool {
         match self {
-            Self::TcpConnect(_) | Self::Unix(_) | Self::Rfc2217(_) => true,
+            Self::TcpConnect(_) | Self::Unix(_) => true,
             Self::Pty(_)
             | Self::Tty(_)
             | Self::TcpListen(_)

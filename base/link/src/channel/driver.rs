@@ -15,11 +15,10 @@ use tokio::time::timeout;
 
 use super::losses::Seen;
 use super::pty::Pty;
-use super::rfc2217::RemoteLine;
 use super::udp::{Listening, Port};
 use super::{
-    ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, DatagramCounts, pty, rfc2217, tcp,
-    tty, udp, unix,
+    ChannelAddress, ChannelError, ChannelEvent, ChannelSettings, DatagramCounts, pty, tcp, tty,
+    udp, unix,
 };
 use crate::clock::monotonic_ns;
 
@@ -50,7 +49,6 @@ pub(super) enum Opener {
     Udp(String),
     UdpListen(Arc<Port>),
     Unix(PathBuf),
-    Rfc2217(String),
 }
 
 /// A port that another program listens on has one reader, and this is not it.
@@ -81,10 +79,6 @@ impl Opener {
                 Self::UdpListen(Port::bind(at, datagrams).await.map_err(is_taken)?)
             }
             ChannelAddress::Unix(path) => Self::Unix(path.clone()),
-            ChannelAddress::Rfc2217(to) => {
-                tty::check(*settings)?;
-                Self::Rfc2217(to.clone())
-            }
         })
     }
 
@@ -103,7 +97,6 @@ impl Opener {
                 Err(_) => "udp-listen".to_owned(),
             },
             Self::Unix(path) => format!("unix {}", path.display()),
-            Self::Rfc2217(to) => format!("rfc2217 {to}"),
         }
     }
 
@@ -130,7 +123,6 @@ impl Opener {
             Self::Udp(to) => Line::Udp(udp::connect(to, datagrams).await?),
             Self::UdpListen(port) => Line::UdpListen(udp::listening(port, datagrams).await?),
             Self::Unix(path) => Line::Unix(unix::connect(path).await?),
-            Self::Rfc2217(to) => Line::Rfc2217(Box::new(rfc2217::connect(to, *settings).await?)),
         })
     }
 
@@ -152,7 +144,6 @@ enum Line {
     Udp(UdpSocket),
     UdpListen(Listening),
     Unix(UnixStream),
-    Rfc2217(Box<RemoteLine>),
 }
 
 impl Line {
@@ -177,7 +168,6 @@ impl Line {
             },
             Self::Udp(socket) => socket.recv(buffer).await,
             Self::UdpListen(socket) => socket.read(buffer).await,
-            Self::Rfc2217(line) => line.read(buffer).await,
         }
     }
 
@@ -202,7 +192,6 @@ impl Line {
             },
             Self::Udp(socket) => socket.send(bytes).await,
             Self::UdpListen(socket) => socket.write(bytes).await,
-            Self::Rfc2217(line) => line.write(bytes).await,
         }
     }
 
@@ -226,7 +215,7 @@ impl Line {
         match self {
             Self::Udp(socket) => counts.watch(socket, seen).await,
             Self::UdpListen(socket) => counts.watch(socket.socket(), seen).await,
-            Self::Pty(_) | Self::Tty(_) | Self::Tcp(_) | Self::Unix(_) | Self::Rfc2217(_) => {
+            Self::Pty(_) | Self::Tty(_) | Self::Tcp(_) | Self::Unix(_) => {
                 std::future::pending::<()>().await;
             }
         }
@@ -235,7 +224,6 @@ impl Line {
     fn set_baud(&mut self, baud: u32) -> io::Result<()> {
         match self {
             Self::Tty(port) => tty::set_baud(port, baud),
-            Self::Rfc2217(line) => line.set_baud(baud),
             _ => Ok(()),
         }
     }

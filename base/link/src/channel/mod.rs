@@ -26,7 +26,6 @@ mod driver;
 mod losses;
 mod mqtt;
 mod pty;
-mod rfc2217;
 mod tcp;
 mod tty;
 mod udp;
@@ -43,7 +42,7 @@ const EVENTS_LIMIT: usize = 64;
 /// Sends that wait for their turn.
 const REQUESTS_LIMIT: usize = 16;
 
-/// How bytes are sent on serial lines, here or at a server. Other transports have no such settings.
+/// How bytes are sent on serial lines. Other transports have no such settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelSettings {
     /// Bits per second.
@@ -61,7 +60,7 @@ impl ChannelSettings {
     /// unverified).
     pub const M_BUS: Self = Self { baud: 2400, parity: Parity::Even, data_bits: 8, stop_bits: 1 };
 
-    /// What the checked keys of the transports `tty` and `rfc2217` mean.
+    /// What the checked keys of the transport `tty` mean.
     pub fn read(values: &Values) -> Self {
         tty::read_settings(values)
     }
@@ -260,14 +259,5 @@ pub struct TransportKind {
 }
 
 /// Every transport.
-pub static TRANSPORTS: &[TransportKind] = &[
-    mqtt::MQTT,
-    pty::PTY,
-    tty::TTY,
-    rfc2217::RFC2217,
-    tcp::CONNECT,
-    tcp::LISTEN,
-    udp::UDP,
-    udp::LISTEN,
-    unix::UNIX,
-];
+pub static TRANSPORTS: &[TransportKind] =
+    &[mqtt::MQTT, pty::PTY, tty::TTY, tcp::CONNECT, tcp::LISTEN, udp::UDP, udp::LISTEN, unix::UNIX];

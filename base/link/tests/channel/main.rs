@@ -9,7 +9,6 @@ use lastmeter_link::channel::{Channel, ChannelEvent, ChannelSettings};
 use tokio::time::timeout;
 
 mod address;
-mod rfc2217;
 mod serial;
 mod sockets;
 
