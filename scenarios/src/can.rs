@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use lastmeter_can::frame::CanFrame;
-use lastmeter_can::slcan::{BitRate, Command, Item, Reader};
-use lastmeter_can::wire_length::least_baud;
+use lastmeter_can::slcan::{BitRate, Command, Item, Reader, least_baud};
 use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings, Parity};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::socketcan::PREFIX;
@@ -26,7 +25,7 @@ const OPEN: Duration = Duration::from_secs(3);
 /// The adapter.
 #[derive(Clone, Debug, Args)]
 pub struct AdapterOptions {
-    /// Its port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`, `rfc2217:HOST:PORT`; or
+    /// Its port: `tty:PATH` or `/dev/...`, `tcp:HOST:PORT`, `unix:PATH`; or
     /// `can:can0`, an interface of Linux, in builds with the feature `socketcan`
     pub port: String,
     /// Bits per second on the bus behind an SLCAN adapter [default: 125000]
@@ -82,21 +81,8 @@ pub fn can(command: &CanCommand) -> ExitCode {
         }
     };
     block_on(async {
-        match at_port(adapter, frames, count, length).await {
-            Ok(code) => code,
-            Err(Fault::Input(why)) => {
-                print_err(&format!("error: {why}"));
-                ExitCode::BadInput
-            }
-            Err(Fault::Port(why)) => complain(&why),
-        }
+        at_port(adapter, frames, count, length).await.unwrap_or_else(|why| complain(&why))
     })
-}
-
-#[derive(Debug)]
-enum Fault {
-    Input(String),
-    Port(String),
 }
 
 /// What was seen.
@@ -108,14 +94,14 @@ struct Seen {
 }
 
 /// The bit rate of the bus and the baud rate of the line to its adapter.
-fn rates(adapter: &AdapterOptions, address: &ChannelAddress) -> Result<(BitRate, u32), Fault> {
+fn rates(adapter: &AdapterOptions, address: &ChannelAddress) -> Result<(BitRate, u32), String> {
     let bits_per_second = adapter.bit_rate.unwrap_or(BIT_RATE);
     let baud = adapter.baud.unwrap_or(BAUD);
     let bit_rate = BitRate::from_bits_per_second(bits_per_second).ok_or_else(|| {
         let known = "10000, 20000, 50000, 100000, 125000, 250000, 500000, 800000 or 1000000";
-        Fault::Input(format!("found --bit-rate {bits_per_second}, expected {known}"))
+        format!("found --bit-rate {bits_per_second}, expected {known}")
     })?;
-    let least = least_baud(bits_per_second, false);
+    let least = least_baud(bits_per_second);
     if matches!(address, ChannelAddress::Tty(_)) && u64::from(baud) < least {
         print_err(&format!(
             "warning: {baud} baud do not carry a full bus of {bits_per_second} bit/s, which takes \
@@ -139,7 +125,7 @@ async fn at_port(
     frames: &[CanFrame],
     count: Option<u64>,
     length: Option<Duration>,
-) -> Result<ExitCode, Fault> {
+) -> Result<ExitCode, String> {
     match adapter.port.strip_prefix(PREFIX) {
         Some(name) => interface::at_interface(name, adapter, frames, count, length).await,
         None => on_bus(adapter, frames, count, length).await,
@@ -151,19 +137,17 @@ async fn on_bus(
     frames: &[CanFrame],
     count: Option<u64>,
     length: Option<Duration>,
-) -> Result<ExitCode, Fault> {
-    let address: ChannelAddress =
-        adapter.port.parse().map_err(|error: lastmeter_link::channel::AddressError| {
-            Fault::Input(format!("{error}, or `{PREFIX}INTERFACE`"))
-        })?;
+) -> Result<ExitCode, String> {
+    let address: Result<ChannelAddress, _> = adapter.port.parse();
+    let address = address.map_err(|error| format!("{error}, or `{PREFIX}INTERFACE`"))?;
     let (bit_rate, baud) = rates(adapter, &address)?;
     let settings = ChannelSettings { baud, parity: Parity::None, data_bits: 8, stop_bits: 1 };
-    let port_fault = |error: lastmeter_link::channel::ChannelError| Fault::Port(error.to_string());
+    let port_fault = |error: lastmeter_link::channel::ChannelError| error.to_string();
     let mut port = Channel::open(&address, settings).await.map_err(port_fault)?;
     let up = async { while !matches!(port.recv().await, ChannelEvent::Up) {} };
     if tokio::time::timeout(OPEN, up).await.is_err() {
         let limit = OPEN.as_secs();
-        return Err(Fault::Port(format!("nobody is at {address} within {limit} s")));
+        return Err(format!("nobody is at {address} within {limit} s"));
     }
     let opening =
         [Command::Empty, Command::Empty, Command::Close, Command::BitRate(bit_rate), Command::Open];
@@ -198,7 +182,7 @@ async fn on_bus(
         // The adapter leaves the bus, as far as it still listens.
         let _ = port.send(&Command::Close.encode()).await;
     }
-    ended.map_err(Fault::Port)?;
+    ended?;
     bus.summary(frames.len())
 }
 
@@ -256,10 +240,10 @@ impl Bus {
         }
     }
 
-    fn summary(&self, sent: usize) -> Result<ExitCode, Fault> {
+    fn summary(&self, sent: usize) -> Result<ExitCode, String> {
         if !self.is_open {
             let why = "no SLCAN adapter answers; `lastmeter boards probe` finds out what does";
-            return Err(Fault::Port(why.to_owned()));
+            return Err(why.to_owned());
         }
         if self.seen.garbage > 0 {
             print_err(&format!(
@@ -273,7 +257,7 @@ impl Bus {
                  the bus",
                 self.seen.refused
             );
-            return Err(Fault::Port(why));
+            return Err(why);
         }
         Ok(ExitCode::Passed)
     }

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lastmeter_can::frame::CanFrame;
-use lastmeter_can::slcan::{Adapter, Event, Settings};
 
 use crate::bench::{Done, call, run, verdict};
+use adapter::Adapter;
+
+#[path = "../../base/can/tests/adapter.rs"]
+mod adapter;
 
 /// What the meter on the desk does.
 #[derive(Clone, Copy)]
@@ -167,17 +170,15 @@ fn play_adapter(path: &Path) {
     let listener = UnixListener::bind(path).unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut adapter = Adapter::new(Settings::default());
+            let mut adapter = Adapter::default();
             let mut buffer = [0; 256];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let (mut answers, mut events) = (Vec::new(), Vec::new());
-                adapter.bytes_from_host(&buffer[..count], &mut answers, &mut events);
-                for event in events {
-                    let Event::Transmit(frame) = event else { continue };
+                let mut answers = Vec::new();
+                for frame in adapter.bytes_from_host(&buffer[..count], &mut answers) {
                     if frame.is_remote() && frame.id().value() == 0x321 {
                         let version =
                             CanFrame::data(frame.id(), &[1, 0, 1, 0, 0, 0xC0, 0xFF, 0xEE]);
-                        adapter.frame_to_host(&version.unwrap(), 0, &mut answers);
+                        adapter.frame_to_host(version.unwrap(), &mut answers);
                     }
                 }
                 if stream.write_all(&answers).is_err() {

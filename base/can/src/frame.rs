@@ -47,8 +47,7 @@ pub enum FrameError {
 
 /// An identifier of 11 bits (base format) or 29 bits (extended format), ISO 11898-1.
 ///
-/// Ordered by format, then by value; which frame wins the bus is
-/// [`CanFrame::arbitration_key`].
+/// Ordered by format, then by value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CanId {
     extended: bool,
@@ -165,21 +164,6 @@ impl CanFrame {
     #[must_use]
     pub fn content(&self) -> Content<'_> {
         if self.remote { Content::Remote { dlc: self.dlc } } else { Content::Data(self.bytes()) }
-    }
-
-    /// The bits of the arbitration field in the order of the wire: of two frames that begin
-    /// together, the one with the smaller key keeps the bus (a dominant bit is 0).
-    ///
-    /// Base format: identifier, RTR, IDE = 0. Extended format: the upper 11 bits of the
-    /// identifier, SRR = 1, IDE = 1, the lower 18 bits, RTR (ISO 11898-1, unverified).
-    #[must_use]
-    pub const fn arbitration_key(&self) -> u32 {
-        let value = self.id.value;
-        if self.id.extended {
-            (value >> 18) << 21 | 0b11 << 19 | (value & 0x3_FFFF) << 1 | self.remote as u32
-        } else {
-            value << 21 | (self.remote as u32) << 20
-        }
     }
 }
 
@@ -381,15 +365,6 @@ mod tests {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn the_smaller_key_keeps_the_bus() {
-        // Data before remote, base format before extended format with the same upper bits.
-        let order = ["100#", "100#R", "04000000#", "04000000#R", "04000001#", "101#", "1FFFFFFF#R"];
-        let keys: Vec<u32> = order.iter().map(|f| read(f).unwrap().arbitration_key()).collect();
-        assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
-        assert_eq!(keys[6], u32::MAX);
     }
 
     proptest! {

@@ -218,8 +218,8 @@ mod tests {
     fn answer(register: Register, data: [u8; 8]) -> Vec<u8> {
         let id = CanId::standard(u32::from(register.identifier(3))).unwrap();
         let mut out = b"z\r".to_vec();
-        Item::Frame { frame: CanFrame::data(id, &data).unwrap(), timestamp_ms: None }
-            .encode(&mut out);
+        // The line of a frame is the same in both directions.
+        out.extend(Command::Transmit(CanFrame::data(id, &data).unwrap()).encode());
         out
     }
 

@@ -10,7 +10,7 @@ use lastmeter_link::socketcan::{
 use lastmeter_reports::ExitCode;
 use serde_json::json;
 
-use super::{AdapterOptions, Fault, after};
+use super::{AdapterOptions, after};
 use crate::output::{TextFormat, print_out};
 use crate::stop::stop_signal;
 
@@ -21,11 +21,11 @@ pub(super) async fn at_interface(
     frames: &[CanFrame],
     count: Option<u64>,
     length: Option<Duration>,
-) -> Result<ExitCode, Fault> {
+) -> Result<ExitCode, String> {
     let name: InterfaceName =
-        name.parse().map_err(|error: InterfaceNameError| Fault::Input(error.to_string()))?;
-    has_its_own_rate(&name, options).map_err(Fault::Input)?;
-    let port_fault = |error: SocketCanError| Fault::Port(error.to_string());
+        name.parse().map_err(|error: InterfaceNameError| error.to_string())?;
+    has_its_own_rate(&name, options)?;
+    let port_fault = |error: SocketCanError| error.to_string();
     let mut interface = CanInterface::open(&name).map_err(port_fault)?;
     let begin_ns = monotonic_ns();
     let mut stop = stop_signal();
@@ -127,7 +127,7 @@ mod tests {
         assert!(error.contains("--baud 9600 for can:can0"), "{error}");
     }
 
-    fn opening(port: &str) -> Fault {
+    fn opening(port: &str) -> String {
         let options = AdapterOptions { port: port.to_owned(), ..options(None, None) };
         let run = async { at_port(&options, &[], None, Some(Duration::ZERO)).await };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -136,11 +136,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_opened_is_an_error_with_its_reason() {
-        let Fault::Input(why) = opening("can:a name") else { panic!("expected an input fault") };
+        let why = opening("can:a name");
         assert!(why.contains("`a name` is not the name of a network interface"), "{why}");
-        let Fault::Input(why) = opening("cn:can0") else { panic!("expected an input fault") };
+        let why = opening("cn:can0");
         assert!(why.ends_with(", or `can:INTERFACE`"), "{why}");
-        let Fault::Port(why) = opening("can:no-such-can") else { panic!("expected a port fault") };
+        let why = opening("can:no-such-can");
         let expected = if cfg!(all(feature = "socketcan", target_os = "linux")) {
             // By kernel: without CAN, or without the interface.
             why.contains("this kernel has no SocketCAN")

@@ -1,4 +1,4 @@
-//! The bit rate of the bus: nine that have a digit, and any other by the registers of an SJA1000.
+//! The bit rate of the bus: nine that have a digit; and the baud rate that a line needs for one.
 
 use std::fmt;
 
@@ -56,12 +56,6 @@ impl BitRate {
     pub const fn digit(self) -> u8 {
         b'0' + self as u8
     }
-
-    /// The one of a digit behind `S`.
-    #[must_use]
-    pub fn from_digit(digit: u8) -> Option<Self> {
-        Self::ALL.into_iter().map(|(rate, _)| rate).find(|rate| rate.digit() == digit)
-    }
 }
 
 /// `S4 (125000 bit/s)`.
@@ -71,44 +65,14 @@ impl fmt::Display for BitRate {
     }
 }
 
-/// The bus timing registers of an SJA1000 with a crystal of 16 MHz, as `sxxyy` sets them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BitTiming {
-    /// Synchronisation jump width (2 bits), prescaler (6 bits).
-    pub btr0: u8,
-    /// Sampling (1 bit), second segment (3 bits), first segment (4 bits).
-    pub btr1: u8,
-}
-
-impl BitTiming {
-    /// Bit/s, rounded down: half the crystal's frequency over prescaler and time quanta a bit.
-    #[must_use]
-    pub const fn bits_per_second(self) -> u32 {
-        let prescaler = (self.btr0 & 0x3F) as u32 + 1;
-        let first = (self.btr1 & 0x0F) as u32 + 1;
-        let second = (self.btr1 >> 4 & 0x07) as u32 + 1;
-        8_000_000 / (prescaler * (1 + first + second))
-    }
-}
-
-/// How the bit rate of the bus was set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BusTiming {
-    /// By `S0` to `S8`.
-    Standard(BitRate),
-    /// By `sxxyy`.
-    Registers(BitTiming),
-}
-
-impl BusTiming {
-    /// Bit/s.
-    #[must_use]
-    pub const fn bits_per_second(self) -> u32 {
-        match self {
-            Self::Standard(rate) => rate.bits_per_second(),
-            Self::Registers(timing) => timing.bits_per_second(),
-        }
-    }
+/// The baud rate (bit/s, 10 bits a character) that a serial line needs at least to carry all
+/// frames of a bus that is never idle, whatever they are.
+///
+/// The frame that costs most is an extended one of 8 bytes without stuff bits: 27 characters for
+/// 131 bits on the bus (ISO 11898-1, unverified).
+#[must_use]
+pub fn least_baud(bit_rate: u32) -> u64 {
+    (u64::from(bit_rate) * 27 * 10).div_ceil(131)
 }
 
 #[cfg(test)]
@@ -122,26 +86,15 @@ mod tests {
             assert_eq!(bits_per_second, thousand * 1000);
             assert_eq!(rate.bits_per_second(), bits_per_second);
             assert_eq!(BitRate::from_bits_per_second(bits_per_second), Some(rate));
-            assert_eq!(BitRate::from_digit(rate.digit()), Some(rate));
         }
-        assert_eq!(BitRate::from_digit(b'7').unwrap().to_string(), "S7 (800000 bit/s)");
-        assert_eq!(BitRate::from_digit(b'9'), None);
+        assert_eq!(BitRate::S7.to_string(), "S7 (800000 bit/s)");
+        assert_eq!(BitRate::S7.digit(), b'7');
         assert_eq!(BitRate::from_bits_per_second(83_300), None);
     }
 
-    /// Values that makers of SJA1000 boards publish for 16 MHz.
+    /// By hand: 27 characters of 10 bits in the time of 131 bits.
     #[test]
-    fn registers_give_the_published_rates() {
-        for (btr0, btr1, rate) in [
-            (0x00, 0x14, 1_000_000),
-            (0x00, 0x1C, 500_000),
-            (0x01, 0x1C, 250_000),
-            (0x03, 0x1C, 125_000),
-            (0x43, 0x2F, 100_000),
-            (0x31, 0x1C, 10_000),
-        ] {
-            let timing = BusTiming::Registers(BitTiming { btr0, btr1 });
-            assert_eq!(timing.bits_per_second(), rate, "{btr0:02X}{btr1:02X}");
-        }
+    fn a_line_carries_a_bus_that_is_never_idle() {
+        assert_eq!([0, 500_000, 1_000_000].map(least_baud), [0, 1_030_535, 2_061_069]);
     }
 }

@@ -1,27 +1,15 @@
-//! The host's side: what an adapter wrote, out of bytes in any segments.
+//! What an adapter wrote, out of bytes in any segments.
 
 use super::answer::Item;
-use super::line::{BEL, CR, LINE_BYTES_MAX, LineBuffer, LineFault};
-
-/// What was read so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Frames.
-    pub frames: u64,
-    /// Answers that are neither frames nor refusals.
-    pub answers: u64,
-    /// BELs.
-    pub refusals: u64,
-    /// Lines that are not of the protocol.
-    pub garbage: u64,
-}
+use super::line::{BEL, CR, LINE_BYTES_MAX, LineFault};
 
 /// Reads what an adapter writes. After a line that is not of the protocol it goes on behind the
 /// next CR or BEL.
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
-    line: LineBuffer,
-    counts: Counts,
+    /// A line that has not ended; what is beyond the limit is counted only.
+    line: Vec<u8>,
+    length: usize,
 }
 
 impl Reader {
@@ -31,10 +19,13 @@ impl Reader {
     pub fn bytes(&mut self, bytes: &[u8], items: &mut Vec<Item>) {
         for &byte in bytes {
             if byte != CR && byte != BEL {
-                self.line.push(byte);
+                if self.line.len() < LINE_BYTES_MAX {
+                    self.line.push(byte);
+                }
+                self.length = self.length.saturating_add(1);
                 continue;
             }
-            let (line, found) = self.line.take();
+            let (line, found) = (std::mem::take(&mut self.line), std::mem::take(&mut self.length));
             let read = if found > LINE_BYTES_MAX {
                 Err(LineFault::TooLong { found })
             } else if byte == CR {
@@ -44,27 +35,11 @@ impl Reader {
             } else {
                 Err(LineFault::CutByBel { found })
             };
-            let cut = byte == BEL && read.is_err();
-            self.yields(read.unwrap_or_else(|why| Item::Garbage { bytes: line, why }), items);
-            if cut {
-                self.yields(Item::Refused, items);
+            let is_cut = byte == BEL && read.is_err();
+            items.push(read.unwrap_or_else(|why| Item::Garbage { bytes: line, why }));
+            if is_cut {
+                items.push(Item::Refused);
             }
         }
-    }
-
-    fn yields(&mut self, item: Item, items: &mut Vec<Item>) {
-        *match item {
-            Item::Frame { .. } => &mut self.counts.frames,
-            Item::Refused => &mut self.counts.refusals,
-            Item::Garbage { .. } => &mut self.counts.garbage,
-            _ => &mut self.counts.answers,
-        } += 1;
-        items.push(item);
-    }
-
-    /// What was read so far.
-    #[must_use]
-    pub const fn counts(&self) -> Counts {
-        self.counts
     }
 }

@@ -1,6 +1,6 @@
-//! Lines: their bytes, what can be wrong with one, and the form of a frame, which both sides share.
+//! Lines: what can be wrong with one, and the form of a frame, the same in both directions.
 
-use crate::frame::{CanFrame, CanId, Content};
+use crate::frame::{CanFrame, CanId};
 
 /// Ends a line; alone, it means done.
 pub const CR: u8 = b'\r';
@@ -15,7 +15,7 @@ pub const TIME_STAMP_WRAP_MS: u16 = 60_000;
 /// Why a line is not one of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineFault {
-    /// The first character begins no line of this side.
+    /// The first character begins no line of an adapter.
     #[error("a line does not begin with '{}'", found.escape_ascii())]
     Unknown {
         /// The character.
@@ -71,28 +71,6 @@ pub enum LineFault {
     },
 }
 
-/// A line that has not ended: what is beyond the limit is counted only.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LineBuffer {
-    bytes: Vec<u8>,
-    length: usize,
-}
-
-impl LineBuffer {
-    /// Takes a byte that does not end the line.
-    pub(super) fn push(&mut self, byte: u8) {
-        if self.bytes.len() < LINE_BYTES_MAX {
-            self.bytes.push(byte);
-        }
-        self.length = self.length.saturating_add(1);
-    }
-
-    /// Empties it: the bytes kept, and how many there were.
-    pub(super) fn take(&mut self) -> (Vec<u8>, usize) {
-        (std::mem::take(&mut self.bytes), std::mem::take(&mut self.length))
-    }
-}
-
 /// A fault if the line is not exactly so long.
 pub(super) const fn has_length(line: &[u8], expected: usize) -> Result<(), LineFault> {
     if line.len() == expected {
@@ -110,41 +88,17 @@ fn hexadecimal(digits: &[u8], place: usize) -> Result<u32, LineFault> {
     })
 }
 
-/// `N` bytes as hexadecimal digits behind the first character of a line, and nothing else.
-pub(super) fn bytes_behind_first<const N: usize>(line: &[u8]) -> Result<[u8; N], LineFault> {
-    has_length(line, 1 + 2 * N)?;
-    let mut bytes = [0; N];
-    for (at, (byte, pair)) in bytes.iter_mut().zip(line[1..].chunks(2)).enumerate() {
-        *byte = hexadecimal(pair, 1 + 2 * at)? as u8;
-    }
-    Ok(bytes)
-}
-
-/// Writes bytes as hexadecimal digits, two each.
-pub(super) fn write_hexadecimal(bytes: &[u8], out: &mut Vec<u8>) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0x0F] {
-            out.push(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 });
-        }
-    }
-}
-
 /// Writes the line of a frame, without its end.
-pub(super) fn write_frame(frame: &CanFrame, timestamp_ms: Option<u16>, out: &mut Vec<u8>) {
+pub(super) fn write_frame(frame: &CanFrame, out: &mut Vec<u8>) {
     let letter = if frame.is_remote() { b'r' } else { b't' };
     out.push(if frame.id().is_extended() { letter.to_ascii_uppercase() } else { letter });
     out.extend_from_slice(frame.id().to_string().as_bytes());
     out.push(b'0' + frame.dlc());
-    if let Content::Data(bytes) = frame.content() {
-        write_hexadecimal(bytes, out);
-    }
-    if let Some(stamp) = timestamp_ms {
-        write_hexadecimal(&stamp.to_be_bytes(), out);
-    }
+    out.extend(frame.bytes().iter().flat_map(|byte| format!("{byte:02X}").into_bytes()));
 }
 
-/// Reads the line of a frame, without its end. With `stamped` it may end in a time stamp.
-pub(super) fn read_frame(line: &[u8], stamped: bool) -> Result<(CanFrame, Option<u16>), LineFault> {
+/// Reads the line of a frame, without its end; it may end in a time stamp.
+pub(super) fn read_frame(line: &[u8]) -> Result<(CanFrame, Option<u16>), LineFault> {
     let letter = line.first().copied().unwrap_or(CR);
     let (id_digits, remote) = match letter {
         b't' => (3, false),
@@ -162,7 +116,7 @@ pub(super) fn read_frame(line: &[u8], stamped: bool) -> Result<(CanFrame, Option
     let dlc = code.wrapping_sub(b'0');
     let count = if remote { 0 } else { usize::from(dlc) };
     let rest = &line[2 + id_digits..];
-    let fits = rest.len() == 2 * count || stamped && rest.len() == 2 * count + 4;
+    let fits = rest.len() == 2 * count || rest.len() == 2 * count + 4;
     if dlc > 8 {
         return Err(LineFault::LengthCode { found: code });
     }
