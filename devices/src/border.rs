@@ -11,6 +11,7 @@ use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::CommandFault;
+use crate::board::{BoardDevice, BoardFault};
 
 /// What a device wants to see of its metering point.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,37 +30,6 @@ pub enum Feed {
     Nothing,
     /// Nothing but the time: what it measures is not of the plant's making.
     Clock,
-}
-
-/// A serial port of a board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BoardPort {
-    /// The one that it is read by.
-    Network,
-    /// The one that stands for its converter and its EEPROM.
-    Bench,
-}
-
-/// What a board is waited for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BoardWait {
-    /// For how long in wall time; then it gets [`Input::BoardSilent`].
-    pub limit: SimDuration,
-    /// What for.
-    pub what: String,
-}
-
-/// What is done to a board from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BoardOrder {
-    /// Its reset line is pulled.
-    Reset,
-    /// Its clock stops.
-    Stop,
-    /// Its clock goes on.
-    Continue,
 }
 
 /// What reaches a device.
@@ -106,20 +76,6 @@ pub enum Input {
     },
     /// Nothing has happened up to now but that time has passed.
     Passed,
-    /// Bytes that its board has sent.
-    FromBoard {
-        /// On which port.
-        port: BoardPort,
-        /// Them.
-        bytes: Vec<u8>,
-    },
-    /// Its board has sent nothing for as long as it was waited for.
-    BoardSilent,
-    /// Its board is gone: its port was closed, or does not exist any more.
-    BoardLost {
-        /// What the port reported.
-        reason: String,
-    },
     /// The link to the platform is there. What was sent before and is not acknowledged has to be
     /// sent again.
     Connected,
@@ -148,18 +104,8 @@ pub enum DeviceFault {
         /// Until when; `None` for ever. A reading due at this instant is made again.
         until: Option<SimTime>,
     },
-    /// Its board starts anew.
-    ResetBoard,
-    /// Its board stands still.
-    StopBoard {
-        /// Until when.
-        until: SimTime,
-    },
-    /// Single bits of what is sent to its board's bench port are inverted, in every other frame.
-    NoiseToBoard {
-        /// In so many frames.
-        frames: u32,
-    },
+    /// Something goes wrong with its board.
+    Board(BoardFault),
     /// Somebody tampers with it.
     Tamper {
         /// How.
@@ -199,15 +145,6 @@ pub enum Output {
         /// Them.
         bytes: Vec<u8>,
     },
-    /// Bytes for a port of its board.
-    ToBoard {
-        /// Which.
-        port: BoardPort,
-        /// Them.
-        bytes: Vec<u8>,
-    },
-    /// Something to be done to its board.
-    Board(BoardOrder),
     /// A reading was made: what it is called and what it spans. Goes to the record, outside of any
     /// message, and comes before the reading's own `Send` or `Transmit`.
     Reading {
@@ -421,14 +358,8 @@ pub trait Device: Send {
         None
     }
 
-    /// What it waits for of its board; until then it takes [`Input::FromBoard`],
-    /// [`Input::BoardSilent`] and [`Input::BoardLost`] only. `None`: it waits for nothing.
-    fn board_wait(&self) -> Option<BoardWait> {
-        None
-    }
-
-    /// Why its board cannot be used at all; `None`: it can.
-    fn board_fault(&self) -> Option<String> {
+    /// It as a device that is a board; `None`: it is none.
+    fn board(&mut self) -> Option<&mut dyn BoardDevice> {
         None
     }
 

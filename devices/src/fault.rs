@@ -3,6 +3,7 @@
 use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::SimTime;
 
+use crate::board::BoardFault;
 use crate::border::DeviceFault;
 use crate::tamper;
 
@@ -91,7 +92,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
                 EEPROM survives; the reading under way is lost with its memory.",
             fields: &[DEVICE],
         },
-        build: |_, _| DeviceFault::ResetBoard,
+        build: |_, _| DeviceFault::Board(BoardFault::Reset),
     },
     InjectionKind {
         entry: Entry {
@@ -108,7 +109,9 @@ pub static INJECTIONS: &[InjectionKind] = &[
                 ),
             ],
         },
-        build: |values, at| DeviceFault::StopBoard { until: at + values.duration("for") },
+        build: |values, at| {
+            DeviceFault::Board(BoardFault::Stop { until: at + values.duration("for") })
+        },
     },
     InjectionKind {
         entry: Entry {
@@ -126,8 +129,9 @@ pub static INJECTIONS: &[InjectionKind] = &[
                 ),
             ],
         },
-        build: |values, _| DeviceFault::NoiseToBoard {
-            frames: u32::try_from(values.integer("count")).unwrap_or(u32::MAX),
+        build: |values, _| {
+            let frames = u32::try_from(values.integer("count")).unwrap_or(u32::MAX);
+            DeviceFault::Board(BoardFault::Noise { frames })
         },
     },
     tamper::INJECTION,

@@ -20,7 +20,7 @@ mod converters;
 pub mod endpoint;
 mod fault;
 #[cfg(test)]
-mod fidelity;
+mod fidelity_tests;
 mod front_end;
 mod gateway;
 mod gaussian;
@@ -42,10 +42,13 @@ mod window;
 mod windows;
 
 pub use answer::{CommandFault, ERROR_PREFIX};
-pub use board::{BoardContext, BoardWay, board_device};
+pub use board::{
+    BoardContext, BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort,
+    BoardWait, BoardWay, board_device,
+};
 pub use border::{
-    BoardOrder, BoardPort, BoardWait, Device, DeviceFault, EventFacts, EventKind, Feed, Input,
-    Output, SupplyFacts, TamperFacts, TamperKind, TamperSensorFault, VoltageEventKind,
+    Device, DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts,
+    TamperKind, TamperSensorFault, VoltageEventKind,
 };
 pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};

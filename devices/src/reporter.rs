@@ -250,9 +250,7 @@ impl Reporter {
                 self.faults.frozen_until = Some(until.unwrap_or(FOR_EVER));
                 until.map_or_else(|| "freeze".to_owned(), |until| format!("freeze until {until}"))
             }
-            DeviceFault::ResetBoard
-            | DeviceFault::StopBoard { .. }
-            | DeviceFault::NoiseToBoard { .. } => {
+            DeviceFault::Board(_) => {
                 let detail = "a fault of a board, of a device that is none";
                 return event(out, EventKind::InputRefused, detail);
             }

@@ -12,10 +12,9 @@ use lastmeter_wire::commands::Order;
 use super::codes::Codes;
 use super::lines::LineTalk;
 use super::node::NodeTalk;
+use super::{BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait};
 use crate::answer::{CommandFault, understood};
-use crate::border::{
-    BoardOrder, BoardPort, BoardWait, Device, DeviceFault, EventKind, Feed, Input, Output,
-};
+use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 use crate::outlet::Outlet;
 use crate::reporter::event;
 
@@ -140,6 +139,8 @@ pub(crate) struct BoardMeter {
     starts: u8,
     /// Bytes heard since it was last asked for something.
     unasked: usize,
+    /// What was not fetched yet of what is for the board.
+    to_board: Vec<BoardOutput>,
 }
 
 impl BoardMeter {
@@ -176,6 +177,7 @@ impl BoardMeter {
             account: Account::default(),
             starts: 0,
             unasked: 0,
+            to_board: Vec::new(),
             parts,
         }
     }
@@ -192,7 +194,7 @@ impl BoardMeter {
         }
     }
 
-    fn write(&mut self, port: BoardPort, mut bytes: Vec<u8>, out: &mut Vec<Output>) {
+    fn write(&mut self, port: BoardPort, mut bytes: Vec<u8>) {
         // Every other frame: what is sent again arrives.
         let has_samples = self.parts.codes.is_some();
         let struck = if has_samples { BoardPort::Bench } else { BoardPort::Network };
@@ -203,7 +205,7 @@ impl BoardMeter {
             // The lowest bit never makes the zero that ends a frame, nor takes one away.
             bytes[middle] ^= if bytes[middle] > 1 { 1 } else { 2 };
         }
-        out.push(Output::ToBoard { port, bytes });
+        self.to_board.push(BoardOutput::Bytes { port, bytes });
     }
 
     fn samples(&mut self, first_sample: u64, block: &Block, out: &mut Vec<Output>) {
@@ -280,7 +282,7 @@ impl BoardMeter {
             match (task, is_for_nobody) {
                 (Task::Poll { due }, true) => self.leave_out(due, "it cannot be used", out),
                 (_, true) => self.is_partial = true,
-                (Task::Order(order), false) => out.push(Output::Board(order)),
+                (Task::Order(order), false) => self.to_board.push(BoardOutput::Order(order)),
                 (task, false) => {
                     self.unasked = 0;
                     if let Task::Samples(_) = task {
@@ -300,16 +302,16 @@ impl BoardMeter {
             Task::Present => {
                 // An emulated board asks for its record first; the thing itself is running.
                 if self.parts.codes.is_none() || self.has_record {
-                    self.open(out);
+                    self.open();
                 }
             }
             Task::Begin => {
                 let rate_mhz = self.parts.codes.as_ref().map_or(0, Codes::rate_mhz);
-                self.send_frame(&ToBoard::Begin { rate_mhz }, out);
+                self.send_frame(&ToBoard::Begin { rate_mhz });
             }
             Task::Samples(pairs) => {
                 let frame = ToBoard::Samples { number: self.number, pairs: pairs.clone() };
-                self.send_frame(&frame, out);
+                self.send_frame(&frame);
             }
             Task::Poll { .. } if self.state == State::Silent && self.parts.codes.is_some() => {
                 // Whether it is there again; what it has is not all of the time.
@@ -323,7 +325,7 @@ impl BoardMeter {
             Task::Poll { .. } => match &mut self.parts.talk {
                 Talk::Node(talk) => {
                     let bytes = talk.poll();
-                    self.write(BoardPort::Network, bytes, out);
+                    self.write(BoardPort::Network, bytes);
                 }
                 Talk::Lines(talk) => {
                     let heard = talk.poll(nanoseconds(now));
@@ -343,17 +345,17 @@ impl BoardMeter {
         is_read && self.parts.codes.is_some() && matches!(self.parts.talk, Talk::Node(_))
     }
 
-    fn open(&mut self, out: &mut Vec<Output>) {
+    fn open(&mut self) {
         if let Talk::Node(talk) = &mut self.parts.talk {
             let bytes = talk.open();
-            self.write(BoardPort::Network, bytes, out);
+            self.write(BoardPort::Network, bytes);
         }
     }
 
-    fn send_frame(&mut self, frame: &ToBoard, out: &mut Vec<Output>) {
+    fn send_frame(&mut self, frame: &ToBoard) {
         let mut bytes = Vec::new();
         frame.encode(&mut bytes);
-        self.write(BoardPort::Bench, bytes, out);
+        self.write(BoardPort::Bench, bytes);
     }
 
     /// What is under way is done again, or given up.
@@ -363,7 +365,7 @@ impl BoardMeter {
             self.note(EventKind::BoardRetried, why, out);
             self.unasked = 0;
             if task == Task::Present && self.parts.codes.is_some() && !self.has_record {
-                self.send_record(out);
+                self.send_record();
             }
             // Samples under the same number: those that were taken are not taken twice.
             self.running = self.begin(task, now, out).map(|task| (task, tries + 1));
@@ -424,21 +426,23 @@ impl BoardMeter {
     }
 
     fn befall(&mut self, now: SimTime, fault: DeviceFault, out: &mut Vec<Output>) {
+        let DeviceFault::Board(fault) = fault else {
+            return self.parts.outlet.take(now, Input::Fault(fault), out);
+        };
         match fault {
-            DeviceFault::ResetBoard => {
+            BoardFault::Reset => {
                 event(out, EventKind::FaultBegun, "board_reset");
                 self.tasks.push_back(Task::Order(BoardOrder::Reset));
             }
-            DeviceFault::StopBoard { until } => {
+            BoardFault::Stop { until } => {
                 event(out, EventKind::FaultBegun, &format!("board_hang until {until}"));
                 self.stopped_until = Some(until);
                 self.tasks.push_back(Task::Order(BoardOrder::Stop));
             }
-            DeviceFault::NoiseToBoard { frames } => {
+            BoardFault::Noise { frames } => {
                 event(out, EventKind::FaultBegun, &format!("board_noise: {frames}"));
                 self.noise = self.noise.saturating_add(frames);
             }
-            other => self.parts.outlet.take(now, Input::Fault(other), out),
         }
     }
 
@@ -486,22 +490,8 @@ impl Device for BoardMeter {
         Some(self.parts.declared)
     }
 
-    fn board_wait(&self) -> Option<BoardWait> {
-        let (task, _) = self.running.as_ref()?;
-        let of_lines = match &self.parts.talk {
-            Talk::Lines(talk) => SimDuration(i64::try_from(talk.limit_ns()).unwrap_or(i64::MAX)),
-            Talk::Node(_) => SimDuration::ZERO,
-        };
-        let (limit, what) = match task {
-            Task::Present => (self.parts.start_within, "who it is"),
-            Task::Poll { .. } => (self.parts.answer_within.max(of_lines), "a reading"),
-            _ => (self.parts.answer_within, "what it makes of samples"),
-        };
-        Some(BoardWait { limit, what: what.to_owned() })
-    }
-
-    fn board_fault(&self) -> Option<String> {
-        self.fault.clone()
+    fn board(&mut self) -> Option<&mut dyn BoardDevice> {
+        Some(self)
     }
 
     fn validate_command(
@@ -525,20 +515,6 @@ impl Device for BoardMeter {
                     self.due();
                 }
             }
-            Input::FromBoard { port, bytes } => self.heard(now, port, &bytes, out),
-            Input::BoardSilent => {
-                let limit = self.board_wait().map_or(SimDuration::ZERO, |wait| wait.limit);
-                self.unanswered(now, &format!("no answer within {limit}"), out);
-            }
-            Input::BoardLost { reason } => {
-                if self.state != State::Lost {
-                    self.note(EventKind::BoardLost, &reason, out);
-                    self.state = State::Lost;
-                    if let Some((Task::Poll { due }, _)) = self.running.take() {
-                        self.leave_out(due, &reason, out);
-                    }
-                }
-            }
             Input::Fault(fault) => self.befall(now, fault, out),
             Input::Received { payload } => self.received(now, &payload, out),
             other => self.parts.outlet.take(now, other, out),
@@ -548,5 +524,49 @@ impl Device for BoardMeter {
 
     fn unacknowledged(&self) -> usize {
         self.parts.outlet.unacknowledged()
+    }
+}
+
+impl BoardDevice for BoardMeter {
+    fn board_wait(&self) -> Option<BoardWait> {
+        let (task, _) = self.running.as_ref()?;
+        let of_lines = match &self.parts.talk {
+            Talk::Lines(talk) => SimDuration(i64::try_from(talk.limit_ns()).unwrap_or(i64::MAX)),
+            Talk::Node(_) => SimDuration::ZERO,
+        };
+        let (limit, what) = match task {
+            Task::Present => (self.parts.start_within, "who it is"),
+            Task::Poll { .. } => (self.parts.answer_within.max(of_lines), "a reading"),
+            _ => (self.parts.answer_within, "what it makes of samples"),
+        };
+        Some(BoardWait { limit, what: what.to_owned() })
+    }
+
+    fn board_fault(&self) -> Option<String> {
+        self.fault.clone()
+    }
+
+    fn board_step(&mut self, now: SimTime, input: BoardInput, out: &mut Vec<Output>) {
+        match input {
+            BoardInput::Bytes { port, bytes } => self.heard(now, port, &bytes, out),
+            BoardInput::Silent => {
+                let limit = self.board_wait().map_or(SimDuration::ZERO, |wait| wait.limit);
+                self.unanswered(now, &format!("no answer within {limit}"), out);
+            }
+            BoardInput::Lost { reason } => {
+                if self.state != State::Lost {
+                    self.note(EventKind::BoardLost, &reason, out);
+                    self.state = State::Lost;
+                    if let Some((Task::Poll { due }, _)) = self.running.take() {
+                        self.leave_out(due, &reason, out);
+                    }
+                }
+            }
+        }
+        self.advance(now, out);
+    }
+
+    fn take_board_output(&mut self) -> Vec<BoardOutput> {
+        std::mem::take(&mut self.to_board)
     }
 }

@@ -4,10 +4,11 @@
 //! whose span is the declared one. An emulated meter also gets samples: those that the converter of
 //! its simulated twin would have taken, on a port that stands for the converter.
 //!
-//! The machine here does no I/O. What it wants to be written on a port is an output, what was read
-//! there an input, and while it waits for an answer it has a [`crate::BoardWait`]: until that is
-//! over, or the answer is there, it is to be given nothing else.
+//! The machine here does no I/O. What it wants to be written on a port is a [`BoardOutput`], what
+//! was read there a [`BoardInput`], and while it waits for an answer it has a [`BoardWait`]: until
+//! that is over, or the answer is there, it is to be given nothing else.
 
+mod border;
 mod build;
 pub(crate) mod codes;
 mod lines;
@@ -16,4 +17,7 @@ mod node;
 #[cfg(test)]
 mod tests;
 
+pub use border::{
+    BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait,
+};
 pub use build::{BoardContext, BoardWay, board_device};

@@ -9,7 +9,8 @@ use std::f64::consts::SQRT_2;
 
 use proptest::prelude::*;
 
-use crate::border::{BoardPort, EventKind, Output};
+use crate::board::BoardPort;
+use crate::border::{EventKind, Output};
 use fake::{Bench, IDEAL, current, values, voltage};
 
 /// The code of a converter of 12 bits and 3.6 V behind the inverting transducer.

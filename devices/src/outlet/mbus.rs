@@ -219,9 +219,7 @@ impl FieldOutlet for MBusOutlet {
                     "a meter that is asked has no identifiers, and numbers its readings once";
                 (EventKind::InputRefused, what.to_owned())
             }
-            DeviceFault::ResetBoard
-            | DeviceFault::StopBoard { .. }
-            | DeviceFault::NoiseToBoard { .. } => {
+            DeviceFault::Board(_) => {
                 let what = "a fault of a board, of a device that is none";
                 (EventKind::InputRefused, what.to_owned())
             }

@@ -2,8 +2,8 @@
 
 use crate::support::{Bench, START, balanced, readings, refused, requests};
 use lastmeter_devices::{
-    DEVICES, Device, DeviceFault, ERROR_PREFIX, EventKind, INJECTIONS, Input, Output, TamperKind,
-    TamperSensorFault,
+    BoardFault, DEVICES, Device, DeviceFault, ERROR_PREFIX, EventKind, INJECTIONS, Input, Output,
+    TamperKind, TamperSensorFault,
 };
 use lastmeter_params::{Code, read_text};
 use lastmeter_sim::Block;
@@ -258,9 +258,9 @@ fn every_injection_builds_the_fault_it_describes() {
         ("unknown_identifier", "", DeviceFault::UnknownIdentifier),
         ("freeze", "", DeviceFault::Freeze { until: None }),
         ("freeze", "for = \"30 s\"", DeviceFault::Freeze { until: Some(at(90.0)) }),
-        ("board_reset", "", DeviceFault::ResetBoard),
-        ("board_hang", "for = \"3 s\"", DeviceFault::StopBoard { until: at(63.0) }),
-        ("board_noise", "count = 12", DeviceFault::NoiseToBoard { frames: 12 }),
+        ("board_reset", "", DeviceFault::Board(BoardFault::Reset)),
+        ("board_hang", "for = \"3 s\"", DeviceFault::Board(BoardFault::Stop { until: at(63.0) })),
+        ("board_noise", "count = 12", DeviceFault::Board(BoardFault::Noise { frames: 12 })),
         (
             "tamper",
             "what = \"terminal-cover\"\nfor = \"3 s\"",

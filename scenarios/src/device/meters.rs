@@ -19,8 +19,9 @@ use serde_json::json;
 use super::{DeviceOptions, ends};
 use crate::language::{LoadOptions, Scenario};
 use crate::lines::together;
-use crate::output::{print_err, print_out};
+use crate::output::{complain, print_err, print_out};
 use crate::run::{Feeder, chain, device_setup, wall_now};
+use crate::stop::on_this_thread;
 
 /// The kind of network whose meters run by themselves.
 const M_BUS: &str = "m-bus";
@@ -45,19 +46,9 @@ pub(super) fn run(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> 
     });
     let (meters, line) = match prepared {
         Ok(prepared) => prepared,
-        Err(message) => {
-            print_err(&format!("error: {message}"));
-            return ExitCode::BadInput;
-        }
+        Err(message) => return complain(&message),
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            print_err(&format!("error: the runtime did not start: {error}"));
-            return ExitCode::Broken;
-        }
-    };
-    match runtime.block_on(serve(meters, &line, options)) {
+    match on_this_thread(serve(meters, &line, options)) {
         Ok(()) => ExitCode::Passed,
         Err(message) => {
             print_err(&format!("error: {message}"));
@@ -184,10 +175,7 @@ impl Meter {
                 Output::Event { kind, detail } => {
                     print_err(&format!("{} {}: {detail}", self.name, kind.word()));
                 }
-                Output::Reading { .. }
-                | Output::Send { .. }
-                | Output::ToBoard { .. }
-                | Output::Board(_) => {}
+                Output::Reading { .. } | Output::Send { .. } => {}
             }
         }
         (!sent.is_empty()).then_some(sent)

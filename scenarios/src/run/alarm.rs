@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_link::clock::monotonic_ns;
@@ -96,6 +97,15 @@ impl Alarm {
             // The timer is gone, which its task has told; nobody is woken too early by that.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+impl Alarm {
+    /// The same as a task's next wake-up; without an instant it never comes.
+    pub(crate) fn sleep(&self, next: Option<i64>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let Some(at_ns) = next else { return Box::pin(std::future::pending()) };
+        let alarm = self.clone();
+        Box::pin(async move { alarm.until(at_ns).await })
     }
 }
 

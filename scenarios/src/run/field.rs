@@ -264,8 +264,8 @@ impl Field {
                     let note = DeviceNote { at: self.now, kind: kind.word(), detail };
                     said.push(Said::Note { of: name.clone(), note });
                 }
-                // It has no connection to the platform, and is no board.
-                Output::Send { .. } | Output::ToBoard { .. } | Output::Board(_) => {}
+                // It has no connection to the platform.
+                Output::Send { .. } => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Who speaks to the platform over one connection: a device by itself, or a gateway with the
 //! devices behind it.
 
-use lastmeter_devices::{BoardOrder, BoardPort, BoardWait, Device, DeviceFault, Input, Output};
+use lastmeter_devices::{BoardDevice, BoardInput, Device, DeviceFault, Input, Output};
 use lastmeter_record::Event;
 use lastmeter_units::{HardwareId, SimTime};
 
@@ -36,10 +36,6 @@ pub(crate) enum Said {
     ToLine { network: usize, bits_per_second: u32, bytes: Vec<u8> },
     /// A network that is a real line is to be opened again.
     Reopen { network: usize },
-    /// Bytes for a port of its board.
-    ToBoard { port: BoardPort, bytes: Vec<u8> },
-    /// Something to be done to its board.
-    Board(BoardOrder),
     /// A device has made a reading.
     Made { device: usize, made: Made },
     /// Something was done to an element of a network that a simulator plays.
@@ -86,8 +82,6 @@ impl SoleDevice {
                     of: self.name.clone(),
                     note: DeviceNote { at: now, kind: kind.word(), detail },
                 },
-                Output::ToBoard { port, bytes } => Said::ToBoard { port, bytes },
-                Output::Board(order) => Said::Board(order),
                 // It is on no network: a scenario that puts it on none gives it a connection.
                 Output::Transmit { .. } => continue,
             });
@@ -169,26 +163,20 @@ impl Party {
         }
     }
 
-    /// What it waits for of its board, if it is one.
-    pub(crate) fn board_wait(&self) -> Option<BoardWait> {
+    /// Its device as a board, if it is one.
+    pub(crate) fn board(&mut self) -> Option<&mut dyn BoardDevice> {
         match self {
-            Self::Device(sole) => sole.device.board_wait(),
-            Self::Field(_) => None,
-        }
-    }
-
-    /// Why its board cannot be used.
-    pub(crate) fn board_fault(&self) -> Option<String> {
-        match self {
-            Self::Device(sole) => sole.device.board_fault(),
+            Self::Device(sole) => sole.device.board(),
             Self::Field(_) => None,
         }
     }
 
     /// Hands on what its board has done, or that time has passed.
-    pub(crate) fn of_board(&mut self, input: Input, said: &mut Vec<Said>) {
-        if let Self::Device(sole) = self {
-            sole.input(input, said);
+    pub(crate) fn of_board(&mut self, input: BoardInput, said: &mut Vec<Said>) {
+        let Self::Device(sole) = self else { return };
+        if let Some(board) = sole.device.board() {
+            board.board_step(sole.feeder.now(), input, &mut sole.output);
+            sole.translate(said);
         }
     }
 

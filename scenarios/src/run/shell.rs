@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lastmeter_devices::{DeviceFault, EventKind, Input};
+use lastmeter_devices::{BoardDevice, BoardInput, BoardOutput, DeviceFault, EventKind};
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
 use lastmeter_record::Event;
 use lastmeter_units::SimTime;
@@ -142,13 +142,13 @@ impl Shell {
 
     /// Brings its board's answers to the device, until it waits for none.
     async fn exchange(&mut self) -> Result<(), BenchError> {
-        while let Some(wait) = self.parts.party.board_wait() {
+        while let Some(wait) = self.parts.party.board().and_then(|own| own.board_wait()) {
             let Some(board) = &mut self.parts.board else { break };
             let news = board.next(wait.limit).await;
             self.parts.party.of_board(news, &mut self.said);
             self.carry().await?;
         }
-        match self.parts.party.board_fault() {
+        match self.parts.party.board().and_then(|own| own.board_fault()) {
             Some(why) => Err(BenchError::Board(why)),
             None => Ok(()),
         }
@@ -158,7 +158,9 @@ impl Shell {
     async fn carry(&mut self) -> Result<(), BenchError> {
         loop {
             let said = std::mem::take(&mut self.said);
-            if said.is_empty() {
+            let for_board = self.parts.party.board().map(BoardDevice::take_board_output);
+            let for_board = for_board.unwrap_or_default();
+            if said.is_empty() && for_board.is_empty() {
                 break;
             }
             for said in said {
@@ -169,19 +171,20 @@ impl Shell {
                     Said::Made { device, made } => self.made.push((device, made)),
                     Said::Note { of, note } => self.notes.push(note.event(&of)),
                     Said::Operated(event) => self.notes.push(*event),
-                    Said::ToBoard { port, bytes } => {
-                        let Some(board) = &mut self.parts.board else { continue };
+                    // There are no real lines in virtual time.
+                    Said::ToLine { .. } | Said::Reopen { .. } => {}
+                }
+            }
+            for output in for_board {
+                let Some(board) = &mut self.parts.board else { break };
+                match output {
+                    BoardOutput::Bytes { port, bytes } => {
                         if let Err(reason) = board.write(port, &bytes).await {
-                            let lost = Input::BoardLost { reason };
+                            let lost = BoardInput::Lost { reason };
                             self.parts.party.of_board(lost, &mut self.said);
                         }
                     }
-                    Said::Board(order) => {
-                        let Some(board) = &mut self.parts.board else { continue };
-                        board.order(order).map_err(BenchError::Board)?;
-                    }
-                    // There are no real lines in virtual time.
-                    Said::ToLine { .. } | Said::Reopen { .. } => {}
+                    BoardOutput::Order(order) => board.order(order).map_err(BenchError::Board)?,
                 }
             }
         }

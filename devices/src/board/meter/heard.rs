@@ -5,8 +5,8 @@ use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
 
 use super::{BoardMeter, NO_WINDOW, PARTIAL, State, TRIES_MAX, Talk, Task, nanoseconds};
-use crate::board::{lines, node};
-use crate::border::{BoardPort, EventKind, Output};
+use crate::board::{BoardPort, lines, node};
+use crate::border::{EventKind, Output};
 
 /// Bytes that a board may send without answering what it was asked.
 const UNASKED_BYTES_MAX: usize = 1 << 16;
@@ -49,7 +49,7 @@ impl BoardMeter {
                     self.record = record;
                     let is_first = !std::mem::replace(&mut self.has_record, true);
                     if is_first && matches!(self.running, Some((Task::Present, _))) {
-                        self.open(out);
+                        self.open();
                     }
                 }
                 Ok(FromBoard::Taken { number, samples, windows, lost }) => {
@@ -113,9 +113,9 @@ impl BoardMeter {
         }
     }
 
-    pub(super) fn send_record(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn send_record(&mut self) {
         let record = self.record.clone();
-        self.send_frame(&ToBoard::Record(record), out);
+        self.send_frame(&ToBoard::Record(record));
     }
 
     /// The board has started, at first or again.
@@ -135,7 +135,7 @@ impl BoardMeter {
             // What it answered before it started is of nothing that will be asked.
             talk.give_up();
         }
-        self.send_record(out);
+        self.send_record();
         if self.state == State::Starting {
             return;
         }
@@ -169,7 +169,7 @@ impl BoardMeter {
 
     fn node(&mut self, now: SimTime, heard: node::Heard, out: &mut Vec<Output>) {
         match heard {
-            node::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes, out),
+            node::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes),
             node::Heard::Present { version, node, image } => {
                 self.running = None;
                 match self.unfit(&version, node, image) {
@@ -201,7 +201,7 @@ impl BoardMeter {
                 *tries += 1;
                 let bytes = talk.reopen();
                 self.note(EventKind::BoardRetried, WHY, out);
-                self.write(BoardPort::Network, bytes, out);
+                self.write(BoardPort::Network, bytes);
             }
             _ => self.again(now, WHY, out),
         }
@@ -257,7 +257,7 @@ impl BoardMeter {
     pub(super) fn lines(&mut self, heard: Vec<lines::Heard>, out: &mut Vec<Output>) {
         for heard in heard {
             match heard {
-                lines::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes, out),
+                lines::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes),
                 lines::Heard::Reading(values) => {
                     let Some((Task::Poll { due }, _)) = self.running else { continue };
                     self.running = None;

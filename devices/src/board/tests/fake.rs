@@ -7,16 +7,22 @@ use lastmeter_board::cobs;
 use lastmeter_board::description::Description;
 use lastmeter_board::meter_node::Register;
 use lastmeter_can::frame::{CanFrame, CanId};
-use lastmeter_can::slcan::{Adapter, Event, Settings};
 use lastmeter_params::{Diagnostic, Diagnostics, read_text};
 use lastmeter_sim::{Block, Streams};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode};
 
-use crate::board::{BoardContext, BoardWay, board_device};
-use crate::border::{BoardOrder, BoardPort, Device, DeviceFault, EventKind, Feed, Input, Output};
+use crate::board::{
+    BoardContext, BoardDevice, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWay,
+    board_device,
+};
+use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 use crate::model::kind::DeviceContext;
 use crate::registry::DEVICES;
+
+#[path = "../../../../base/can/tests/adapter.rs"]
+mod adapter;
+use adapter::Adapter;
 
 /// 2027-01-18T17:00:00Z.
 pub(super) const START: SimTime = SimTime(1_800_291_600_000_000_000);
@@ -107,7 +113,7 @@ impl Fake {
             resets_at_freeze: false,
             own_windows: 0,
             held: Vec::new(),
-            adapter: Adapter::new(Settings::default()),
+            adapter: Adapter::default(),
             frames: cobs::Reader::default(),
             last_number: None,
             samples: 0,
@@ -119,7 +125,7 @@ impl Fake {
 
     /// It starts: its memory is gone, and it wants its record.
     pub(super) fn start(&mut self) -> Vec<(BoardPort, Vec<u8>)> {
-        self.adapter = Adapter::new(Settings::default());
+        self.adapter = Adapter::default();
         self.frames = cobs::Reader::default();
         self.last_number = None;
         (self.samples, self.read, self.number, self.windows) = (0, 0, 0, 0);
@@ -202,13 +208,10 @@ impl Fake {
     }
 
     fn network(&mut self, bytes: &[u8]) -> Vec<(BoardPort, Vec<u8>)> {
-        let (mut out, mut events) = (Vec::new(), Vec::new());
-        let mut restart = Vec::new();
+        let (mut out, mut restart) = (Vec::new(), Vec::new());
         // One byte at a time: what a frame is answered by comes before the next command's answer.
         for byte in bytes {
-            self.adapter.bytes_from_host(&[*byte], &mut out, &mut events);
-            for event in events.drain(..) {
-                let Event::Transmit(frame) = event else { continue };
+            for frame in self.adapter.bytes_from_host(&[*byte], &mut out) {
                 if self.resets_at_freeze && !frame.is_remote() {
                     self.resets_at_freeze = false;
                     restart = self.start();
@@ -218,7 +221,7 @@ impl Fake {
                 if let Some((id, data)) = self.answer(&frame) {
                     let id = CanId::standard(id).unwrap();
                     let answer = CanFrame::data(id, &data).unwrap();
-                    self.adapter.frame_to_host(&answer, 0, &mut out);
+                    self.adapter.frame_to_host(answer, &mut out);
                 }
             }
         }
@@ -332,10 +335,17 @@ impl Bench {
     pub(super) fn step(&mut self, input: Input) {
         let mut out = Vec::new();
         self.device.step(START + self.at, input, &mut out);
-        if self.samples == 0 && self.device.board_wait().is_some() && self.fake.record.is_empty() {
+        if self.samples == 0 && self.board().board_wait().is_some() && self.fake.record.is_empty() {
             // It is not started yet.
             return self.sort(out, &mut VecDeque::new());
         }
+        self.pump(out, VecDeque::new());
+    }
+
+    /// The same of the board.
+    pub(super) fn board_step(&mut self, input: BoardInput) {
+        let (mut out, at) = (Vec::new(), START + self.at);
+        self.board().board_step(at, input, &mut out);
         self.pump(out, VecDeque::new());
     }
 
@@ -350,20 +360,25 @@ impl Bench {
         self.deliver(held);
     }
 
+    /// What only a board has.
+    pub(super) fn board(&mut self) -> &mut dyn BoardDevice {
+        self.device.board().unwrap()
+    }
+
     fn sort(&mut self, out: Vec<Output>, inbox: &mut VecDeque<(BoardPort, Vec<u8>)>) {
-        for output in out {
+        self.out.extend(out);
+        for output in self.board().take_board_output() {
             match output {
-                Output::ToBoard { port, bytes } => {
+                BoardOutput::Bytes { port, bytes } => {
                     inbox.extend(self.fake.take(port, &bytes));
                     self.sent.push((port, bytes));
                 }
-                Output::Board(BoardOrder::Reset) => inbox.extend(self.fake.start()),
-                Output::Board(BoardOrder::Stop) => self.fake.manner = Manner::AnswersLate,
-                Output::Board(BoardOrder::Continue) => {
+                BoardOutput::Order(BoardOrder::Reset) => inbox.extend(self.fake.start()),
+                BoardOutput::Order(BoardOrder::Stop) => self.fake.manner = Manner::AnswersLate,
+                BoardOutput::Order(BoardOrder::Continue) => {
                     self.fake.manner = Manner::Answers;
                     inbox.extend(std::mem::take(&mut self.fake.held));
                 }
-                other => self.out.push(other),
             }
         }
     }
@@ -373,16 +388,17 @@ impl Bench {
         for _ in 0..100_000 {
             self.sort(std::mem::take(&mut out), &mut inbox);
             let input = match inbox.pop_front() {
-                Some((port, bytes)) => Input::FromBoard { port, bytes },
-                None if self.device.board_wait().is_some() => {
+                Some((port, bytes)) => BoardInput::Bytes { port, bytes },
+                None if self.board().board_wait().is_some() => {
                     self.silences += 1;
-                    Input::BoardSilent
+                    BoardInput::Silent
                 }
                 None => break,
             };
-            self.device.step(START + self.at, input, &mut out);
+            let at = START + self.at;
+            self.board().board_step(at, input, &mut out);
         }
-        assert_eq!(self.device.board_wait(), None, "it waits without end");
+        assert_eq!(self.board().board_wait(), None, "it waits without end");
     }
 
     /// Hands samples over up to a time, in blocks of so many.

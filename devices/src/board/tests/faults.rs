@@ -6,8 +6,8 @@ use lastmeter_board::meter_node::Register;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::fake::{Bench, EMULATED, IDEAL, Manner, SLCAN_NODE, START, build};
-use crate::board::BoardWay;
-use crate::border::{BoardPort, DeviceFault, EventKind, Feed, Input, Output};
+use crate::board::{BoardFault, BoardInput, BoardPort, BoardWay};
+use crate::border::{DeviceFault, EventKind, Feed, Input, Output};
 
 const PARTIAL: &str = "it has not measured all of the time";
 
@@ -27,7 +27,7 @@ fn a_garbled_frame_is_sent_again_and_nothing_is_taken_twice() {
     let mut bench = Bench::emulated(IDEAL);
     bench.run(0.5);
     for piece in [0.6, 0.7, 1.2] {
-        bench.fault(DeviceFault::NoiseToBoard { frames: 1 });
+        bench.fault(DeviceFault::Board(BoardFault::Noise { frames: 1 }));
         bench.run(piece);
     }
     bench.run(2.5);
@@ -48,7 +48,7 @@ fn a_garbled_order_of_the_network_is_given_again() {
     bench.fake.own_windows = 5;
     bench.fake.record = vec![0];
     bench.step(Input::Connected);
-    bench.fault(DeviceFault::NoiseToBoard { frames: 1 });
+    bench.fault(DeviceFault::Board(BoardFault::Noise { frames: 1 }));
     bench.pass(1.0);
     bench.pass(2.0);
     assert_eq!((bench.due(), bench.silences), (vec![1.0, 2.0], 0));
@@ -138,7 +138,7 @@ fn a_late_answer_to_the_order_is_not_that_to_the_next() {
 fn a_reset_in_mid_window_costs_the_reading_under_way() {
     let mut bench = Bench::emulated(IDEAL);
     bench.run(1.33);
-    bench.fault(DeviceFault::ResetBoard);
+    bench.fault(DeviceFault::Board(BoardFault::Reset));
     assert_eq!(bench.fake.record, [b'E'; 64], "what it had given to be kept");
     bench.run(4.5);
     assert_eq!(bench.due(), [1.0, 3.0, 4.0]);
@@ -166,12 +166,12 @@ fn a_reset_while_an_answer_is_due_hangs_nothing() {
 fn a_garbled_record_is_given_again() {
     let mut bench = Bench::emulated(IDEAL);
     bench.run(1.5);
-    bench.fault(DeviceFault::NoiseToBoard { frames: 1 });
-    bench.fault(DeviceFault::ResetBoard);
+    bench.fault(DeviceFault::Board(BoardFault::Noise { frames: 1 }));
+    bench.fault(DeviceFault::Board(BoardFault::Reset));
     bench.run(3.5);
     assert_eq!(bench.fake.refused, [2]);
     assert_eq!((bench.due(), bench.silences), (vec![1.0, 3.0], 0));
-    assert_eq!(bench.device.board_fault(), None);
+    assert_eq!(bench.board().board_fault(), None);
 }
 
 #[test]
@@ -179,10 +179,10 @@ fn a_board_that_starts_without_end_is_a_fault() {
     let mut bench = Bench::emulated(IDEAL);
     bench.run(1.1);
     for _ in 0..9 {
-        assert_eq!(bench.device.board_fault(), None);
+        assert_eq!(bench.board().board_fault(), None);
         bench.start();
     }
-    let fault = bench.device.board_fault().unwrap();
+    let fault = bench.board().board_fault().unwrap();
     assert!(fault.contains("emulated-meter: it has started 8 times"), "{fault}");
 }
 
@@ -190,7 +190,9 @@ fn a_board_that_starts_without_end_is_a_fault() {
 fn a_board_that_hangs_goes_on_at_the_next_reading() {
     let mut bench = Bench::emulated(IDEAL);
     bench.run(1.2);
-    bench.fault(DeviceFault::StopBoard { until: at(2) + SimDuration::from_milliseconds(500) });
+    bench.fault(DeviceFault::Board(BoardFault::Stop {
+        until: at(2) + SimDuration::from_milliseconds(500),
+    }));
     bench.run(5.5);
     assert_eq!(bench.due(), [1.0, 4.0, 5.0]);
     assert_eq!(bench.notes(EventKind::ReadingLeftOut).len(), 2);
@@ -227,8 +229,8 @@ fn fault_of(change: impl Fn(&mut super::fake::Fake)) -> Option<String> {
     bench.step(Input::Passed);
     bench.start();
     bench.run(0.5);
-    assert!(bench.fake.pairs.is_empty() || bench.device.board_fault().is_none());
-    bench.device.board_fault()
+    assert!(bench.fake.pairs.is_empty() || bench.board().board_fault().is_none());
+    bench.board().board_fault()
 }
 
 #[test]
@@ -256,12 +258,12 @@ fn a_lost_port_is_noted_once_and_nothing_is_sent_to_it() {
     bench.run(1.2);
     let before = bench.sent.len();
     for _ in 0..3 {
-        bench.step(Input::BoardLost { reason: "its port is lost: unplugged".to_owned() });
+        bench.board_step(BoardInput::Lost { reason: "its port is lost: unplugged".to_owned() });
     }
     bench.run(2.2);
     // What was still on its way.
     bench.start();
-    bench.step(Input::BoardSilent);
+    bench.board_step(BoardInput::Silent);
     bench.run(3.2);
     assert_eq!(bench.sent.len(), before);
     let lost = "board emulated-meter: its port is lost: unplugged";
@@ -359,13 +361,13 @@ fn bytes_without_end_are_no_answer() {
     let mut out = Vec::new();
     let input = Input::Samples { first_sample: bench.samples, rate_hz, block };
     bench.device.step(START, input, &mut out);
-    assert!(bench.device.board_wait().is_some());
+    assert!(bench.board().board_wait().is_some());
     for port in [BoardPort::Network, BoardPort::Bench].into_iter().cycle().take(2000) {
-        if bench.device.board_wait().is_none() {
+        if bench.board().board_wait().is_none() {
             break;
         }
         let bytes = vec![b'x'; 100];
-        bench.device.step(START, Input::FromBoard { port, bytes }, &mut out);
+        bench.board().board_step(START, BoardInput::Bytes { port, bytes }, &mut out);
     }
-    assert_eq!(bench.device.board_wait(), None);
+    assert_eq!(bench.board().board_wait(), None);
 }

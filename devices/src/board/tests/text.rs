@@ -3,8 +3,8 @@
 use lastmeter_units::SimDuration;
 
 use super::fake::{Bench, START, build, values};
-use crate::board::BoardWay;
-use crate::border::{BoardPort, DeviceFault, EventKind, Input, Output};
+use crate::board::{BoardFault, BoardInput, BoardOutput, BoardPort, BoardWay};
+use crate::border::{DeviceFault, EventKind, Input, Output};
 
 const ASKED: &str = include_str!("../../../boards/usb-serial-meter.toml");
 const BY_ITSELF: &str = include_str!("../../../boards/ser2net-meter.toml");
@@ -27,22 +27,33 @@ impl Desk {
     /// One input; what was sent to the meter.
     fn step(&mut self, seconds: f64, input: Input) -> Vec<String> {
         let now = START + SimDuration::from_seconds_f64(seconds);
-        let before = self.out.len();
         self.bench.device.step(now, input, &mut self.out);
-        let new = self.out[before..].iter().filter_map(|output| match output {
-            Output::ToBoard { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
-            _ => None,
+        self.sent()
+    }
+
+    /// The same of the board.
+    fn board_step(&mut self, seconds: f64, input: BoardInput) -> Vec<String> {
+        let now = START + SimDuration::from_seconds_f64(seconds);
+        self.bench.device.board().unwrap().board_step(now, input, &mut self.out);
+        self.sent()
+    }
+
+    fn sent(&mut self) -> Vec<String> {
+        let sent = self.bench.board().take_board_output();
+        let lines = sent.into_iter().filter_map(|output| match output {
+            BoardOutput::Bytes { bytes, .. } => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            BoardOutput::Order(_) => None,
         });
-        new.collect()
+        lines.collect()
     }
 
     fn says(&mut self, seconds: f64, line: &str) -> Vec<String> {
         let bytes = line.as_bytes().to_vec();
-        self.step(seconds, Input::FromBoard { port: BoardPort::Network, bytes })
+        self.board_step(seconds, BoardInput::Bytes { port: BoardPort::Network, bytes })
     }
 
-    fn waits(&self) -> bool {
-        self.bench.device.board_wait().is_some()
+    fn waits(&mut self) -> bool {
+        self.bench.board().board_wait().is_some()
     }
 
     /// The bench with all that came out.
@@ -74,7 +85,7 @@ fn a_meter_is_asked_by_its_line_and_its_answer_is_the_reading() {
 fn a_late_line_is_not_the_next_reading() {
     let mut desk = Desk::new(ASKED);
     assert_eq!(desk.step(2.0, Input::Passed), ["READ?\r\n"]);
-    desk.step(3.0, Input::BoardSilent);
+    desk.board_step(3.0, BoardInput::Silent);
     assert!(!desk.waits());
     desk.says(3.5, "U=111 I=1 P=1 n=1\r\n");
     assert_eq!(desk.step(4.0, Input::Passed), ["READ?\r\n"]);
@@ -96,12 +107,12 @@ fn late_answers_are_waited_for_where_the_next_reading_is_due() {
     let (unnumbered, _) = ASKED.split_once("[request.field.number]").unwrap();
     let mut desk = Desk::new(&unnumbered.replace(" n={number}", ""));
     desk.step(2.0, Input::Passed);
-    desk.step(2.0, Input::BoardSilent);
+    desk.board_step(2.0, BoardInput::Silent);
     desk.says(3.99, "?\r\n");
     // Not before it was silent for a while: `settle` of the grammar.
     assert!(desk.step(4.0, Input::Passed).is_empty());
     assert!(desk.waits());
-    assert_eq!(desk.step(4.1, Input::BoardSilent), ["READ?\r\n"]);
+    assert_eq!(desk.board_step(4.1, BoardInput::Silent), ["READ?\r\n"]);
     desk.says(4.2, "U=222 I=2 P=2\r\n");
     assert_eq!(desk.end().due(), [4.0]);
 }
@@ -115,7 +126,7 @@ fn implausible_and_endless_numbers_make_no_reading() {
         let mut desk = Desk::new(ASKED);
         desk.step(2.0, Input::Passed);
         desk.says(2.1, line);
-        desk.step(3.0, Input::BoardSilent);
+        desk.board_step(3.0, BoardInput::Silent);
         let bench = desk.end();
         assert!(bench.due().is_empty(), "{line}");
         assert_eq!(bench.notes(EventKind::ReadingLeftOut).len(), 1, "{line}");
@@ -132,7 +143,7 @@ fn a_meter_that_sends_by_itself_is_only_listened_to() {
     desk.says(2.5, "230 V; 2 A; 460 W\n");
     assert!(!desk.waits());
     desk.step(4.0, Input::Passed);
-    desk.step(5.0, Input::BoardSilent);
+    desk.board_step(5.0, BoardInput::Silent);
     let bench = desk.end();
     assert_eq!(bench.due(), [2.0]);
     assert!((values(&bench.readings()[0])["electricity.voltage.rms.l1"] - 230.0).abs() < 1e-9);
@@ -146,11 +157,11 @@ fn a_port_that_is_not_there_starts_nothing() {
     let mut desk = Desk::new(ASKED);
     let mut bytes = Vec::new();
     lastmeter_board::cobs::encode(&[0x84, 0], &mut bytes);
-    let sent = desk.step(1.0, Input::FromBoard { port: BoardPort::Bench, bytes });
+    let sent = desk.board_step(1.0, BoardInput::Bytes { port: BoardPort::Bench, bytes });
     assert!(sent.is_empty() && !desk.waits());
-    desk.step(1.0, Input::Fault(DeviceFault::NoiseToBoard { frames: 1 }));
+    desk.step(1.0, Input::Fault(DeviceFault::Board(BoardFault::Noise { frames: 1 })));
     assert_eq!(desk.step(2.0, Input::Passed).len(), 1);
-    desk.step(3.0, Input::BoardLost { reason: "unplugged".to_owned() });
+    desk.board_step(3.0, BoardInput::Lost { reason: "unplugged".to_owned() });
     assert!(desk.says(3.1, "U=230 I=1 P=1 n=1\r\n").is_empty());
     let bench = desk.end();
     assert!(bench.due().is_empty());

@@ -15,7 +15,7 @@ use std::time::Duration;
 use chacha20::ChaCha8Rng;
 use lastmeter_board::description::{Emulated, Hardware, PortRole};
 use lastmeter_board::line::{Direction, Line};
-use lastmeter_devices::{BoardOrder, BoardPort, BoardWay, Device, Input, Output};
+use lastmeter_devices::{BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWay, Device, Input};
 use lastmeter_link::channel::{
     Channel, ChannelAddress, ChannelError, ChannelEvent, ChannelSender, ChannelSettings, Parity,
 };
@@ -266,18 +266,18 @@ impl BoardShell {
     }
 
     /// What comes next of the board within a limit.
-    pub(crate) async fn next(&mut self, limit: SimDuration) -> Input {
+    pub(crate) async fn next(&mut self, limit: SimDuration) -> BoardInput {
         let limit = Duration::from_nanos(u64::try_from(limit.0).unwrap_or(0));
-        tokio::time::timeout(limit, self.news()).await.unwrap_or(Input::BoardSilent)
+        tokio::time::timeout(limit, self.news()).await.unwrap_or(BoardInput::Silent)
     }
 
     /// What comes next of the board; cancelling it loses nothing.
-    pub(crate) async fn news(&mut self) -> Input {
+    pub(crate) async fn news(&mut self) -> BoardInput {
         loop {
             if let Some((ends_ns, _)) = self.held {
                 until(u64::try_from(ends_ns).unwrap_or(0)).await;
                 let bytes = self.held.take().map(|(_, bytes)| bytes).unwrap_or_default();
-                return Input::FromBoard { port: BoardPort::Network, bytes };
+                return BoardInput::Bytes { port: BoardPort::Network, bytes };
             }
             let (port, event) = tokio::select! {
                 biased;
@@ -295,10 +295,10 @@ impl BoardShell {
                         continue;
                     }
                     self.log.note(port, "from", &bytes);
-                    return Input::FromBoard { port, bytes };
+                    return BoardInput::Bytes { port, bytes };
                 }
                 ChannelEvent::Down { reason } => {
-                    return Input::BoardLost { reason: format!("its port is lost: {reason}") };
+                    return BoardInput::Lost { reason: format!("its port is lost: {reason}") };
                 }
                 ChannelEvent::Up => {}
             }
@@ -336,27 +336,26 @@ pub(crate) async fn introduce(
 ) -> Result<(), BenchError> {
     let mut out = Vec::new();
     device.step(now, Input::Passed, &mut out);
-    loop {
-        for output in out.drain(..) {
+    // What is odd about its start ends in a fault, if it matters.
+    while let Some(own) = device.board() {
+        for output in own.take_board_output() {
             match output {
-                Output::ToBoard { port, bytes } => {
-                    board.write(port, &bytes).await.map_err(BenchError::Board)?;
-                }
-                Output::Board(order) => board.order(order).map_err(BenchError::Board)?,
-                // What is odd about its start ends in a fault, if it matters.
-                _ => {}
+                BoardOutput::Bytes { port, bytes } => board.write(port, &bytes).await,
+                BoardOutput::Order(order) => board.order(order),
             }
+            .map_err(BenchError::Board)?;
         }
-        if let Some(why) = device.board_fault() {
+        if let Some(why) = own.board_fault() {
             return Err(BenchError::Board(why));
         }
-        let Some(wait) = device.board_wait() else { return Ok(()) };
+        let Some(wait) = own.board_wait() else { break };
         let news = board.next(wait.limit).await;
-        if let Input::BoardLost { reason } = news {
+        if let BoardInput::Lost { reason } = news {
             return Err(BenchError::Board(reason));
         }
-        device.step(now, news, &mut out);
+        own.board_step(now, news, &mut out);
     }
+    Ok(())
 }
 
 /// Waits until an instant of the monotonic clock: what is waited for is time itself.

@@ -4,18 +4,18 @@
 //! What is late happens late: an event that a busy machine serves late delays what follows from it,
 //! as it would on a real line.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 
-use bytes::Bytes;
 use lastmeter_devices::{DeviceFault, GatewayInput};
 use lastmeter_link::channel::ChannelEvent;
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
+use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents};
 use lastmeter_record::SimulatorFacts;
-use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+use lastmeter_units::{SimDuration, SimTime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use super::outgoing::Outgoing;
 use super::real_line::{RealLine, line_note};
 use super::report::Report;
 use super::sender::Control;
@@ -25,7 +25,6 @@ use crate::output::print_err;
 use crate::run::alarm::Alarm;
 use crate::run::error::BenchError;
 use crate::run::field::Field;
-use crate::run::ledger::Sent;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::network;
 use crate::run::party::{Said, Uplinked};
@@ -48,14 +47,6 @@ pub(crate) struct FieldSenderParts {
     pub(crate) control: UnboundedReceiver<Control>,
 }
 
-/// A message the link has not taken yet.
-struct Waiting {
-    message: u64,
-    owner: String,
-    topic: String,
-    payload: Bytes,
-}
-
 /// A gateway with its connection, at work.
 pub(crate) struct FieldSender {
     parts: FieldSenderParts,
@@ -73,9 +64,7 @@ pub(crate) struct FieldSender {
     /// Lines to be opened again.
     to_reopen: Vec<usize>,
     said: Vec<Said>,
-    waiting: VecDeque<Waiting>,
-    /// Readings by the number of their message, until acknowledged.
-    readings: BTreeMap<u64, (usize, (Epoch, Serial))>,
+    outgoing: Outgoing,
     was_idle: bool,
     /// How late the steps of each simulator are played.
     steps: Vec<Steps>,
@@ -97,8 +86,7 @@ impl FieldSender {
             is_finished: false,
             has_told_end: false,
             said: Vec::new(),
-            waiting: VecDeque::new(),
-            readings: BTreeMap::new(),
+            outgoing: Outgoing::default(),
             was_idle: true,
         }
     }
@@ -130,9 +118,9 @@ impl FieldSender {
             let next = self.next_instant();
             if next != planned {
                 planned = next;
-                sleep = self.sleep(next);
+                sleep = self.parts.alarm.sleep(next);
             }
-            let has_waiting = !self.waiting.is_empty();
+            let has_waiting = !self.outgoing.is_empty();
             tokio::select! {
                 biased;
                 () = &mut sleep => {
@@ -160,8 +148,8 @@ impl FieldSender {
                     None => return Err(self.broken("its connection ended for good".to_owned())),
                 },
                 (line, event) = self.lines.recv() => self.on_line(line, event),
-                handed = hand_over(&self.parts.session, self.waiting.front()), if has_waiting => {
-                    self.handed(handed)?;
+                handed = self.outgoing.hand_over(&self.parts.session), if has_waiting => {
+                    self.outgoing.handed(handed).map_err(|why| self.broken(why))?;
                 }
             }
             for (line, rate, bytes) in std::mem::take(&mut self.to_lines) {
@@ -241,16 +229,6 @@ impl FieldSender {
         }
     }
 
-    fn sleep(&self, next: Option<i64>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        match next {
-            Some(at_ns) => {
-                let alarm = self.parts.alarm.clone();
-                Box::pin(async move { alarm.until(at_ns).await })
-            }
-            None => Box::pin(std::future::pending()),
-        }
-    }
-
     fn broken(&self, message: String) -> BenchError {
         BenchError::Device { device: self.parts.field.name.clone(), message }
     }
@@ -295,8 +273,8 @@ impl FieldSender {
             match said {
                 Said::Send { message, owner, payload, .. } => {
                     let topic = self.parts.port.topic(&owner);
-                    let payload = payload.into();
-                    self.waiting.push_back(Waiting { message, owner, topic, payload });
+                    let device = self.parts.field.device(&owner);
+                    self.outgoing.push(message, device, topic, payload.into());
                 }
                 Said::Made { device, made } => {
                     self.was_idle = false;
@@ -304,8 +282,6 @@ impl FieldSender {
                 }
                 Said::Operated(event) => self.report(Report::Operated(event)),
                 Said::Note { of, note } => self.report(Report::Note { of, note }),
-                // No board is on a network.
-                Said::ToBoard { .. } | Said::Board(_) => {}
                 Said::ToLine { network, bits_per_second, bytes } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);
                     self.to_lines.extend(line.map(|line| (line, bits_per_second, bytes)));
@@ -320,46 +296,8 @@ impl FieldSender {
 
     /// Hands over what the link takes without waiting.
     fn send_what_waits(&mut self) -> Result<(), BenchError> {
-        while !self.waiting.is_empty() {
-            self.stamp();
-            let mut attempt = Box::pin(hand_over(&self.parts.session, self.waiting.front()));
-            let waker = std::task::Waker::noop();
-            let mut context = std::task::Context::from_waker(waker);
-            let polled = attempt.as_mut().poll(&mut context);
-            drop(attempt);
-            match polled {
-                std::task::Poll::Ready(handed) => self.handed(handed)?,
-                std::task::Poll::Pending => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// The instant at which a message is first handed to the link.
-    fn stamp(&mut self) {
-        let Some(first) = self.waiting.front() else { return };
-        if self.readings.contains_key(&first.message) {
-            return;
-        }
-        let device = self.parts.field.device(&first.owner);
-        let Some((device, sent)) = device.zip(Sent::read(&first.payload)) else { return };
-        self.readings.insert(first.message, (device, sent.key()));
-        let (at_ns, payload) = (monotonic_ns(), first.payload.clone());
-        self.report(Report::Published { device, sent, at_ns, payload });
-    }
-
-    fn handed(&mut self, handed: Result<(), PublishError>) -> Result<(), BenchError> {
-        match handed {
-            // Without a connection the gateway keeps everything until there is one again.
-            Err(PublishError::NotConnected) => self.waiting.clear(),
-            Ok(()) => {
-                self.waiting.pop_front();
-            }
-            Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. })) => {
-                return Err(self.broken(error.to_string()));
-            }
-        }
-        Ok(())
+        let sent = self.outgoing.send_what_waits(&self.parts.session, &self.parts.reports);
+        sent.map_err(|why| self.broken(why))
     }
 
     fn take(&mut self, event: SessionEvent) {
@@ -372,7 +310,7 @@ impl FieldSender {
                 Uplinked::Connected
             }
             SessionEvent::Disconnected { reason } => {
-                self.waiting.clear();
+                self.outgoing.clear();
                 self.connected_ns = None;
                 let reason =
                     |device| Report::Disconnected { device, reason: reason.clone(), at_ns };
@@ -380,7 +318,7 @@ impl FieldSender {
                 Uplinked::Disconnected
             }
             SessionEvent::Acknowledged { message } => {
-                if let Some((device, key)) = self.readings.remove(&message) {
+                if let Some((device, key)) = self.outgoing.acknowledged(message) {
                     self.report(Report::Acknowledged { device, key, at_ns });
                 }
                 Uplinked::Acknowledged { message }
@@ -399,7 +337,7 @@ impl FieldSender {
 
     /// Tells once when the gateway holds nothing more.
     fn report_if_idle(&mut self) {
-        let is_idle = self.parts.field.unacknowledged() == 0 && self.waiting.is_empty();
+        let is_idle = self.parts.field.unacknowledged() == 0 && self.outgoing.is_empty();
         if is_idle && !self.was_idle {
             let at_ns = monotonic_ns();
             self.report_of_all(|device| Report::Idle { device, at_ns });
@@ -415,9 +353,4 @@ impl FieldSender {
             self.report_of_all(|_| Report::Finished);
         }
     }
-}
-
-async fn hand_over(session: &Session, first: Option<&Waiting>) -> Result<(), PublishError> {
-    let Some(first) = first else { return Ok(()) };
-    session.publish(first.message, first.topic.clone(), first.payload.clone()).await
 }

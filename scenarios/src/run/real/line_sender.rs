@@ -165,8 +165,8 @@ impl LineSender {
                     let note = DeviceNote { at: now, kind: kind.word(), detail };
                     self.report(Report::Note { of: name.clone(), note });
                 }
-                // It has no connection to the platform, and is no board.
-                Output::Send { .. } | Output::ToBoard { .. } | Output::Board(_) => {}
+                // It has no connection to the platform.
+                Output::Send { .. } => {}
             }
         }
         sent

@@ -20,6 +20,7 @@ mod line_sender;
 mod links;
 mod load;
 mod observer;
+mod outgoing;
 mod punctual;
 mod reader;
 mod real_line;

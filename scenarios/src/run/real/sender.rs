@@ -4,16 +4,18 @@
 //! when something was answered, and a wake-up that comes late is told with its lateness. What
 //! cannot be handed to the link at once waits in a queue of this device alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 
-use bytes::Bytes;
-use lastmeter_devices::{BoardPort, Device, DeviceFault, EventKind, Feed, Input, Output};
+use lastmeter_devices::{
+    BoardDevice, BoardInput, BoardOutput, Device, DeviceFault, EventKind, Feed, Input, Output,
+};
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
-use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents};
+use lastmeter_units::{SimDuration, SimTime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use super::outgoing::Outgoing;
 use super::report::Report;
 use super::timeline::Timeline;
 use crate::run::alarm::Alarm;
@@ -21,7 +23,7 @@ use crate::run::board::BoardShell;
 use crate::run::device_note::DeviceNote;
 use crate::run::error::BenchError;
 use crate::run::feeder::Feeder;
-use crate::run::ledger::{Made, Sent};
+use crate::run::ledger::Made;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::schedule::Schedule;
 
@@ -63,13 +65,6 @@ pub(crate) struct SenderParts {
     pub(crate) board: Option<BoardShell>,
 }
 
-/// A message the link has not taken yet.
-struct Waiting {
-    message: u64,
-    topic: String,
-    payload: Bytes,
-}
-
 /// One device with its connection, at work.
 pub(crate) struct Sender {
     parts: SenderParts,
@@ -78,12 +73,8 @@ pub(crate) struct Sender {
     is_finished: bool,
     has_told_end: bool,
     output: Vec<Output>,
-    waiting: VecDeque<Waiting>,
-    /// Readings by the number of their message, until acknowledged.
-    readings: BTreeMap<u64, (Epoch, Serial)>,
+    outgoing: Outgoing,
     was_idle: bool,
-    /// What is to be written to its board.
-    to_board: VecDeque<(BoardPort, Vec<u8>)>,
     /// Until when its board is waited for, on the monotonic clock.
     board_until_ns: Option<i64>,
 }
@@ -98,10 +89,8 @@ impl Sender {
             is_finished: false,
             has_told_end: false,
             output: Vec::new(),
-            waiting: VecDeque::new(),
-            readings: BTreeMap::new(),
+            outgoing: Outgoing::default(),
             was_idle: true,
-            to_board: VecDeque::new(),
             board_until_ns: None,
         }
     }
@@ -119,9 +108,9 @@ impl Sender {
             let next = self.next_instant();
             if next != planned {
                 planned = next;
-                sleep = self.sleep(next);
+                sleep = self.parts.alarm.sleep(next);
             }
-            let has_waiting = !self.waiting.is_empty();
+            let has_waiting = !self.outgoing.is_empty();
             let has_board = self.parts.board.is_some();
             tokio::select! {
                 biased;
@@ -147,29 +136,17 @@ impl Sender {
                     Some(event) => self.take(event)?,
                     None => return Err(self.broken("its connection ended for good".to_owned())),
                 },
-                handed = hand_over(&self.parts.session, self.waiting.front()), if has_waiting => {
-                    self.handed(handed)?;
+                handed = self.outgoing.hand_over(&self.parts.session), if has_waiting => {
+                    self.outgoing.handed(handed).map_err(|why| self.broken(why))?;
                 }
                 news = board_news(&mut self.parts.board, self.board_until_ns), if has_board => {
                     self.board_until_ns = None;
-                    let now = self.event_time();
-                    self.parts.device.step(now, news, &mut self.output);
-                    self.carry();
+                    self.of_board(news);
                 }
             }
             self.serve_board().await?;
             self.send_what_waits()?;
             self.report_if_idle();
-        }
-    }
-
-    fn sleep(&self, next: Option<i64>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        match next {
-            Some(at_ns) => {
-                let alarm = self.parts.alarm.clone();
-                Box::pin(async move { alarm.until(at_ns).await })
-            }
-            None => Box::pin(std::future::pending()),
         }
     }
 
@@ -254,14 +231,7 @@ impl Sender {
             match output {
                 Output::Send { message, payload } => {
                     let topic = self.parts.port.topic(&self.parts.name);
-                    self.waiting.push_back(Waiting { message, topic, payload: payload.into() });
-                }
-                Output::ToBoard { port, bytes } => self.to_board.push_back((port, bytes)),
-                Output::Board(order) => {
-                    let done = self.parts.board.as_mut().map(|board| board.order(order));
-                    if let Some(Err(why)) = done {
-                        self.note(EventKind::InputRefused, why);
-                    }
+                    self.outgoing.push(message, Some(self.parts.index), topic, payload.into());
                 }
                 // It has a connection of its own, and is on no network.
                 Output::Transmit { .. } => {}
@@ -275,25 +245,42 @@ impl Sender {
         }
     }
 
-    /// Writes what its board is to get, and minds until when an answer is waited for.
+    /// Hands on what its board has done.
+    fn of_board(&mut self, input: BoardInput) {
+        let now = self.event_time();
+        if let Some(own) = self.parts.device.board() {
+            own.board_step(now, input, &mut self.output);
+        }
+        self.carry();
+    }
+
+    /// Does what its board is to get, and minds until when an answer is waited for.
     async fn serve_board(&mut self) -> Result<(), BenchError> {
-        while let Some((port, bytes)) = self.to_board.pop_front() {
+        let Some(own) = self.parts.device.board() else { return Ok(()) };
+        for output in own.take_board_output() {
             let Some(board) = &mut self.parts.board else { break };
-            if let Err(reason) = board.write(port, &bytes).await {
-                let now = self.event_time();
-                let lost = Input::BoardLost { reason };
-                self.parts.device.step(now, lost, &mut self.output);
-                self.carry();
+            match output {
+                BoardOutput::Bytes { port, bytes } => {
+                    if let Err(reason) = board.write(port, &bytes).await {
+                        self.of_board(BoardInput::Lost { reason });
+                    }
+                }
+                BoardOutput::Order(order) => {
+                    if let Err(why) = board.order(order) {
+                        self.note(EventKind::InputRefused, why);
+                    }
+                }
             }
         }
-        match self.parts.device.board_wait() {
+        let Some(own) = self.parts.device.board() else { return Ok(()) };
+        match own.board_wait() {
             Some(wait) if self.board_until_ns.is_none() => {
                 self.board_until_ns = Some(monotonic_ns().saturating_add(wait.limit.0));
             }
             Some(_) => {}
             None => self.board_until_ns = None,
         }
-        match self.parts.device.board_fault() {
+        match own.board_fault() {
             Some(why) => Err(BenchError::Board(why)),
             None => Ok(()),
         }
@@ -314,49 +301,8 @@ impl Sender {
 
     /// Hands over what the link takes without waiting.
     fn send_what_waits(&mut self) -> Result<(), BenchError> {
-        while let Some(first) = self.waiting.front() {
-            self.stamp(first.message, &first.payload.clone());
-            let mut attempt = Box::pin(hand_over(&self.parts.session, self.waiting.front()));
-            let waker = std::task::Waker::noop();
-            let mut context = std::task::Context::from_waker(waker);
-            let polled = attempt.as_mut().poll(&mut context);
-            drop(attempt);
-            match polled {
-                std::task::Poll::Ready(handed) => self.handed(handed)?,
-                std::task::Poll::Pending => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// The instant at which a message is first handed to the link.
-    fn stamp(&mut self, message: u64, payload: &Bytes) {
-        if self.readings.contains_key(&message) {
-            return;
-        }
-        let Some(sent) = Sent::read(payload) else { return };
-        self.readings.insert(message, sent.key());
-        let at_ns = monotonic_ns();
-        self.report(Report::Published {
-            device: self.parts.index,
-            sent,
-            at_ns,
-            payload: payload.clone(),
-        });
-    }
-
-    fn handed(&mut self, handed: Result<(), PublishError>) -> Result<(), BenchError> {
-        match handed {
-            // Without a connection the outbox keeps everything until there is one again.
-            Err(PublishError::NotConnected) => self.waiting.clear(),
-            Ok(()) => {
-                self.waiting.pop_front();
-            }
-            Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. })) => {
-                return Err(self.broken(error.to_string()));
-            }
-        }
-        Ok(())
+        let sent = self.outgoing.send_what_waits(&self.parts.session, &self.parts.reports);
+        sent.map_err(|why| self.broken(why))
     }
 
     fn take(&mut self, event: SessionEvent) -> Result<(), BenchError> {
@@ -368,13 +314,13 @@ impl Sender {
                 self.parts.device.step(now, Input::Connected, &mut self.output);
             }
             SessionEvent::Disconnected { reason } => {
-                self.waiting.clear();
+                self.outgoing.clear();
                 self.report(Report::Disconnected { device: self.parts.index, reason, at_ns });
                 self.parts.device.step(now, Input::Disconnected, &mut self.output);
             }
             SessionEvent::Acknowledged { message } => {
-                if let Some(key) = self.readings.remove(&message) {
-                    self.report(Report::Acknowledged { device: self.parts.index, key, at_ns });
+                if let Some((device, key)) = self.outgoing.acknowledged(message) {
+                    self.report(Report::Acknowledged { device, key, at_ns });
                 }
                 self.parts.device.step(now, Input::Acknowledged { message }, &mut self.output);
             }
@@ -401,8 +347,8 @@ impl Sender {
     /// Tells once when the device holds nothing more.
     fn report_if_idle(&mut self) {
         let is_idle = self.parts.device.unacknowledged() == 0
-            && self.waiting.is_empty()
-            && self.parts.device.board_wait().is_none();
+            && self.outgoing.is_empty()
+            && self.parts.device.board().is_none_or(|own| own.board_wait().is_none());
         if is_idle && !self.was_idle {
             self.report(Report::Idle { device: self.parts.index, at_ns: monotonic_ns() });
         }
@@ -414,7 +360,7 @@ impl Sender {
 }
 
 /// What comes next of a board, or that nothing has come until an instant.
-async fn board_news(board: &mut Option<BoardShell>, until_ns: Option<i64>) -> Input {
+async fn board_news(board: &mut Option<BoardShell>, until_ns: Option<i64>) -> BoardInput {
     let Some(board) = board else { return std::future::pending().await };
     match until_ns {
         None => board.news().await,
@@ -423,9 +369,4 @@ async fn board_news(board: &mut Option<BoardShell>, until_ns: Option<i64>) -> In
             board.next(left).await
         }
     }
-}
-
-async fn hand_over(session: &Session, first: Option<&Waiting>) -> Result<(), PublishError> {
-    let Some(first) = first else { return Ok(()) };
-    session.publish(first.message, first.topic.clone(), first.payload.clone()).await
 }
