@@ -34,12 +34,12 @@ mod keys;
 mod tests;
 
 use lastmeter_params::{
-    Code, Diagnostics, Field, NodeValue, SourceId, Span, Table, Values, nearest, parse_document,
-    read_named_table,
+    Code, Diagnostics, Field, Mistakes, NodeValue, SourceId, Span, Table, Values, nearest,
+    parse_document, read_named_table,
 };
 use lastmeter_units::{MeasurementId, SimDuration};
 
-use crate::grammar::{Grammar, GrammarError, locate};
+use crate::grammar::Grammar;
 use crate::line::{LINE, LineSpec};
 use crate::meter_node;
 use banner::Banner;
@@ -178,10 +178,10 @@ impl Description {
     ///
     /// # Errors
     /// All mistakes at once, each with its line.
-    pub fn parse(text: &str) -> Result<Self, GrammarError> {
+    pub fn parse(text: &str) -> Result<Self, Mistakes> {
         let mut out = Diagnostics::new();
         let found = read(text, &mut out);
-        found.filter(|_| out.is_empty()).ok_or_else(|| locate(text, out))
+        found.filter(|_| out.is_empty()).ok_or_else(|| out.located_in(text))
     }
 
     /// Gives a meter node another number; nothing to a meter of text lines.

@@ -40,7 +40,6 @@ mod answer;
 mod exchange;
 mod field;
 mod keys;
-mod mistake;
 mod number;
 mod pattern;
 mod read;
@@ -48,7 +47,9 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use lastmeter_params::{Diagnostics, Dimension, Field as Key, Node, SourceId, Span, Values};
+use lastmeter_params::{
+    Diagnostics, Dimension, Field as Key, Mistakes, Node, SourceId, Span, Values,
+};
 use lastmeter_params::{parse_document, read_table_of};
 use lastmeter_units::MeasurementId;
 
@@ -57,7 +58,6 @@ use pattern::Pattern;
 pub use answer::{Answer, AnswerText, Refusal, RenderError};
 pub use exchange::{BeginError, Counts, Exchange, Outcome};
 pub use keys::{FIELD_KEYS, REQUEST_KEYS, range_keys};
-pub use mistake::{GrammarError, GrammarMistake, locate};
 pub use number::{DecimalSeparator, NumberBase};
 pub use reader::{LINE_BYTES_MAX, Line, LineReader, shown_bytes};
 
@@ -183,7 +183,7 @@ impl Grammar {
     ///
     /// # Errors
     /// All mistakes of the text at once, each with its line.
-    pub fn parse(text: &str) -> Result<Self, GrammarError> {
+    pub fn parse(text: &str) -> Result<Self, Mistakes> {
         let mut out = Diagnostics::new();
         let root = parse_document(text, SourceId::FILE, &mut out);
         let mut others = root.clone();
@@ -196,7 +196,7 @@ impl Grammar {
         } else {
             None
         };
-        grammar.filter(|_| out.is_empty()).ok_or_else(|| locate(text, out))
+        grammar.filter(|_| out.is_empty()).ok_or_else(|| out.located_in(text))
     }
 
     /// Reads the value of the key `request` out of a larger document. `others` are the keys that

@@ -50,7 +50,6 @@ mod fields;
 mod format;
 mod import;
 mod layout;
-mod mistake;
 mod plausibility;
 mod point_check;
 mod read;
@@ -59,7 +58,7 @@ mod shifts;
 mod tests;
 mod word;
 
-use lastmeter_params::{Diagnostics, Dimension};
+use lastmeter_params::{Diagnostics, Dimension, Mistakes};
 use lastmeter_units::MeasurementId;
 
 use crate::FrameField;
@@ -68,7 +67,6 @@ use crate::sample::SignalType;
 pub use fields::documented_keys;
 pub use format::{Card, WireFormat, WordSize};
 pub use import::{ImportError, listed_points, villas_points};
-pub use mistake::{PointMapError, PointMapMistake};
 pub use plausibility::{Evidence, Finding, Plausibility, SAMPLES_NEEDED, Suspicion};
 pub use shifts::{UnnoticeableShift, unnoticeable_shifts};
 pub use word::are_shifts_watched;
@@ -340,13 +338,13 @@ impl PointMap {
     ///
     /// # Errors
     /// All mistakes of the text, in the order of its lines.
-    pub fn parse(text: &str) -> Result<Self, PointMapError> {
+    pub fn parse(text: &str) -> Result<Self, Mistakes> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut out = Diagnostics::new();
         let map = read::read(text, &mut out);
         match map {
             Some(map) if out.is_empty() => Ok(map),
-            _ => Err(mistake::locate(text, out)),
+            _ => Err(out.located_in(text)),
         }
     }
 
