@@ -114,16 +114,10 @@ impl Medium {
     pub const ANY: Self = Self(0xFF);
     /// Electricity.
     pub const ELECTRICITY: Self = Self(0x02);
-    /// Gas.
-    pub const GAS: Self = Self(0x03);
     /// Heat, volume measured at the outlet (return).
     pub const HEAT_OUTLET: Self = Self(0x04);
-    /// Warm water.
-    pub const WARM_WATER: Self = Self(0x06);
     /// Water.
     pub const WATER: Self = Self(0x07);
-    /// Heat, volume measured at the inlet (flow).
-    pub const HEAT_INLET: Self = Self(0x0C);
 
     /// Its name.
     pub const fn name(self) -> &'static str {

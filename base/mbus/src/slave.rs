@@ -11,11 +11,9 @@ use crate::control::Control;
 use crate::frame::{
     ACKNOWLEDGE, BROADCAST, Frame, PRIMARY_MAX, SELECTED, TEST_BROADCAST, UNCONFIGURED,
 };
-use crate::header::{Header, Identity, Medium};
+use crate::header::Identity;
 use crate::record::{Item, Quantity, Record, Value};
 
-/// Bit times after which a slave may answer at the earliest (EN 13757-2, 5.6).
-pub const TURN_AROUND_MIN_BITS: u32 = 11;
 /// Bit times and time after which a slave has to have begun its answer (EN 13757-2, 5.6).
 pub const TURN_AROUND_MAX_BITS: u32 = 330;
 /// What the slave may take beyond [`TURN_AROUND_MAX_BITS`].
@@ -381,10 +379,4 @@ impl Slave {
             _ => {}
         }
     }
-}
-
-/// A long header as telegrams of a slave have it, to be filled in when they are sent.
-pub fn blank_header(medium: Medium) -> Header {
-    let identity = Identity { medium, ..Identity::default() };
-    Header::Long { identity, access_number: 0, status: crate::header::Status(0), signature: 0 }
 }

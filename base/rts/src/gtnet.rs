@@ -25,7 +25,7 @@
 //! refused on writing, as a peer would read an instant in 1901.
 //!
 //! A point of type int32 is read as a signed integer; there is no boolean, true is written as 1. A
-//! frame always carries all points: see [`GtnetWriter`](crate::GtnetWriter).
+//! frame always carries all points.
 
 use crate::{FormatKind, Refusal, Rejection, Sample, Value, number};
 

@@ -8,7 +8,6 @@ mod async_ip;
 mod format;
 mod frame_description;
 mod gtnet;
-mod gtnet_writer;
 mod number;
 pub mod point_map;
 mod rate_guard;
@@ -31,10 +30,7 @@ pub use gtnet::{
     GTNET_MAX_WORDS, GTNET_SKT, GTNET_SKT_HEADER, GTNET_WORD_BYTES, Gtnet, GtnetError, GtnetHeader,
     GtnetPoint,
 };
-pub use gtnet_writer::GtnetWriter;
-pub use rate_guard::{
-    GTNET_LIMITS, GTNETX2_LIMITS, Offered, OnExcess, RateCounts, RateGuard, RateStep,
-};
+pub use rate_guard::{Offered, OnExcess, RateCounts, RateGuard};
 pub use refusal::{Refusal, Refusals, Rejection};
 pub use sample::{Sample, SignalType, Value};
 pub use sequence::{MOST_MISORDERED, SequenceEvent, SequenceWatch};

@@ -47,8 +47,6 @@ lastmeter_units::words! {
         ComplexValue = "complex-value",
         /// A point by an index that there is not.
         NoSuchPoint = "no-such-point",
-        /// More words in a frame than the card takes.
-        CardSizeExceeded = "card-size-exceeded",
         /// Sooner after the last frame than the card takes one.
         CardRateExceeded = "card-rate-exceeded",
         /// Nothing in it: no message, no sample.

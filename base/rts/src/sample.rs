@@ -37,6 +37,31 @@ impl Value {
             Self::Complex(..) => SignalType::Complex,
         }
     }
+
+    /// It as a number, infinite or none also; a complex value is none.
+    pub fn number(self) -> Option<f64> {
+        match self {
+            Self::Float(value) => Some(value),
+            Self::Integer(value) => Some(value as f64),
+            Self::Boolean(value) => Some(f64::from(u8::from(value))),
+            Self::Complex(..) => None,
+        }
+    }
+
+    /// It as a finite number.
+    pub fn finite(self) -> Option<f64> {
+        self.number().filter(|value| value.is_finite())
+    }
+
+    /// A number as a type carries it.
+    pub fn of_word(word: f64, signal_type: SignalType) -> Self {
+        match signal_type {
+            SignalType::Integer => Self::Integer(word.round() as i64),
+            SignalType::Boolean => Self::Boolean(word != 0.0),
+            SignalType::Float => Self::Float(word),
+            SignalType::Complex => Self::Complex(word, 0.0),
+        }
+    }
 }
 
 /// What one frame carries.

@@ -15,7 +15,7 @@ mod tests;
 mod value;
 
 use lastmeter_rts::point_map::{PointDirection, PointMap, StatusRole};
-use lastmeter_rts::{Rejection, Sample, SignalType, Value, Wire};
+use lastmeter_rts::{Rejection, Sample, Value, Wire};
 use lastmeter_sim::grid::{GridInput, LiveGrid, Operation};
 use lastmeter_units::{SimDuration, SimTime};
 
@@ -248,7 +248,7 @@ impl Endpoint {
         let points = self.setup.map.of_direction(PointDirection::ToSimulator);
         let mut inputs = Vec::new();
         for (place, (point, value)) in points.zip(&sample.values).enumerate() {
-            let Some(word) = point::number(*value) else { continue };
+            let Some(word) = value.finite() else { continue };
             if self.written[place] == Some(word) || is_manual {
                 continue;
             }
@@ -288,12 +288,8 @@ impl Endpoint {
         let words = self.words(taken, number);
         let is_lost = self.faults.is_lost(taken, number);
         let points = self.setup.map.of_direction(PointDirection::FromSimulator);
-        let values = points.zip(&words).map(|(point, word)| match point.signal_type {
-            SignalType::Integer => Value::Integer(word.round() as i64),
-            SignalType::Boolean => Value::Boolean(*word != 0.0),
-            SignalType::Float => Value::Float(*word),
-            SignalType::Complex => Value::Complex(*word, 0.0),
-        });
+        let values =
+            points.zip(&words).map(|(point, word)| Value::of_word(*word, point.signal_type));
         let sample = Sample { sequence: None, origin: Some(unix(taken)), values: values.collect() };
         self.last_words = words;
         match self.wire.frame(sample) {

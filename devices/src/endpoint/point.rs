@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use lastmeter_rts::Value;
 use lastmeter_rts::point_map::{StatusRole, WaveformChannel};
 use lastmeter_sim::grid::{BreakerAt, GridInput, LivePoint};
 use num_complex::Complex64;
@@ -64,15 +63,4 @@ impl fmt::Display for Driven {
             Self::Nothing => "nothing",
         })
     }
-}
-
-/// A value as a number, if it is one.
-pub(super) fn number(value: Value) -> Option<f64> {
-    match value {
-        Value::Float(value) => Some(value),
-        Value::Integer(value) => Some(value as f64),
-        Value::Boolean(value) => Some(f64::from(u8::from(value))),
-        Value::Complex(..) => None,
-    }
-    .filter(|value| value.is_finite())
 }

@@ -154,7 +154,7 @@ fn take(
                     i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds),
                     i128::from(taken.0)
                 );
-                let values = sample.values.iter().map(|value| point::number(*value).unwrap());
+                let values = sample.values.iter().map(|value| value.finite().unwrap());
                 frames.push(((*taken - START).0 / 1_000_000, values.collect()));
             }
         }

@@ -203,7 +203,7 @@ impl Plausibility {
             if self.is_described && !point.is_right_order && is_plausible == Some(true) {
                 let reversed = otherwise(Suspicion::ByteOrder, (point, point), *value);
                 let is_other = reversed.and_then(|reversed| fits(point, reversed)) == Some(false);
-                point.is_right_order = is_other && number(*value) != Some(0.0);
+                point.is_right_order = is_other && value.number() != Some(0.0);
             }
         }
         let mut completed: Vec<(usize, Vec<Evidence>)> = Vec::new();
@@ -277,7 +277,7 @@ impl Plausibility {
             let otherwise = otherwise(case.suspicion, (point, belongs_to), value);
             let fits = otherwise.and_then(|other| fits(belongs_to, other));
             judged += usize::from(fits.is_some());
-            let is_zero = number(value) == Some(0.0);
+            let is_zero = value.number() == Some(0.0);
             match (read, fits) {
                 // A type is changed only where it seems wrong.
                 (Some(true), Some(false))
@@ -361,17 +361,8 @@ fn watched(format: WireFormat, point: &Point) -> Watched {
     }
 }
 
-fn number(value: Value) -> Option<f64> {
-    match value {
-        Value::Float(value) => Some(value),
-        Value::Integer(value) => Some(value as f64),
-        Value::Boolean(value) => Some(f64::from(u8::from(value))),
-        Value::Complex(..) => None,
-    }
-}
-
 fn is_within(value: Value, (least, greatest): (f64, f64)) -> bool {
-    number(value).is_none_or(|value| value >= least && value <= greatest)
+    value.number().is_none_or(|value| value >= least && value <= greatest)
 }
 
 /// Whether it is a float, neither zero nor too small to be a physical value.

@@ -215,14 +215,6 @@ pub fn encode(samples: &[Sample], signals: &[SignalType]) -> Result<String, Reje
     Ok(text)
 }
 
-/// One line of a file, with the break at its end.
-pub fn encode_line(sample: &Sample, signals: &[SignalType]) -> Result<String, Rejection> {
-    let mut text = String::new();
-    append(&mut text, sample, signals)?;
-    text.push('\n');
-    Ok(text)
-}
-
 /// Adds one sample to a text. A rejected sample leaves the text unusable.
 fn append(text: &mut String, sample: &Sample, signals: &[SignalType]) -> Result<(), Rejection> {
     check_values(sample, signals)?;
@@ -316,6 +308,13 @@ mod tests {
         decode(text.as_bytes(), signals).remove(0).unwrap_err()
     }
 
+    /// One line of a file, with the break at its end.
+    fn line(sample: &Sample, signals: &[SignalType]) -> Result<String, Rejection> {
+        let mut text = String::new();
+        append(&mut text, sample, signals)?;
+        Ok(text + "\n")
+    }
+
     #[test]
     fn a_message_of_the_peer_is_read() {
         assert_eq!(decode(PEER.as_bytes(), &PEER_SIGNALS), [Ok(peer_sample())]);
@@ -344,7 +343,7 @@ mod tests {
         );
         let both = encode(&[first.clone(), second.clone()], &PEER_SIGNALS).unwrap();
         assert_eq!(both, format!("[{first_text},{second_text}]"));
-        let lines = [&first, &second].map(|one| encode_line(one, &PEER_SIGNALS).unwrap()).concat();
+        let lines = [&first, &second].map(|one| line(one, &PEER_SIGNALS).unwrap()).concat();
         assert_eq!(lines, format!("{first_text}\n{second_text}\n"));
         let expected = [Ok(first), Ok(second)];
         assert_eq!(decode(both.as_bytes(), &PEER_SIGNALS), expected);
@@ -464,7 +463,7 @@ mod tests {
         let late = Sample { origin: Some((1 << 63, 0)), ..Sample::default() };
         assert_eq!(encode(&[late], &[]).unwrap_err().refusal, Refusal::SecondsOutOfRange);
         let far = Sample { sequence: Some(1 << 63), ..Sample::default() };
-        assert_eq!(encode_line(&far, &[]).unwrap_err().refusal, Refusal::IntegerOutOfRange);
+        assert_eq!(line(&far, &[]).unwrap_err().refusal, Refusal::IntegerOutOfRange);
     }
 
     fn value(signal: SignalType) -> BoxedStrategy<Value> {
@@ -483,7 +482,7 @@ mod tests {
     proptest! {
         #[test]
         fn samples_come_back_bit_for_bit((signals, sent) in samples(ALL_TYPES, value)) {
-            let lines = sent.iter().map(|one| encode_line(one, &signals).unwrap());
+            let lines = sent.iter().map(|one| line(one, &signals).unwrap());
             for text in [encode(&sent, &signals).unwrap(), lines.collect::<String>()] {
                 let decoded = decode(text.as_bytes(), &signals);
                 prop_assert_eq!(decoded.len(), sent.len());

@@ -127,4 +127,5 @@ fn check_samples(found: usize) -> Result<(), Rejection> {
 }
 
 #[cfg(test)]
+#[path = "tests/testing.rs"]
 mod testing;

@@ -154,7 +154,7 @@ impl Adapter {
     pub(super) fn new(parts: Parts) -> Result<Self, String> {
         let (devices, slots) = reloading::devices(&parts.map, parts.nominal_hz)?;
         let kept = parts.store.points();
-        let writer = Writer::new(&parts.map, parts.writing, kept, parts.start)?;
+        let writer = Writer::new(&parts.map, parts.writing, kept, parts.start);
         Ok(Self {
             writer,
             excess: 0,
@@ -526,7 +526,7 @@ impl Adapter {
     /// Watches the numbers of frames: those of the format, or of the point of role `sequence`.
     fn number_of(&mut self, now: SimTime, sample: &Sample, out: &mut Out) {
         let place = self.parts.map.position_of_role(FROM, StatusRole::Sequence);
-        let word = || number(*sample.values.get(place?)?);
+        let word = || sample.values.get(place?)?.finite();
         let Some(sequence) = sample.sequence.or_else(|| Some(word()? as i64 as u64)) else {
             return;
         };
@@ -583,20 +583,9 @@ pub(super) fn is_told(count: u64) -> bool {
     count > 0 && 10_u64.checked_pow(count.ilog10()) == Some(count)
 }
 
-/// A value as a number; a complex one is none.
-pub(super) fn number(value: Value) -> Option<f64> {
-    match value {
-        Value::Float(value) => Some(value),
-        Value::Integer(value) => Some(value as f64),
-        Value::Boolean(value) => Some(f64::from(u8::from(value))),
-        Value::Complex(..) => None,
-    }
-    .filter(|value| value.is_finite())
-}
-
 /// The value of a point in its SI unit, if it is one within its declared range.
 fn in_range(point: &Point, value: Value) -> Option<f64> {
-    let word = number(value)?;
+    let word = value.finite()?;
     // 32-bit floats round at the ends of a range.
     let is_within = |(least, greatest): (f64, f64)| {
         let slack = 1e-6 * least.abs().max(greatest.abs());

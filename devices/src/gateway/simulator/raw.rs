@@ -13,6 +13,7 @@ use lastmeter_rts::point_map::{Point, PointDirection, PointMap};
 use lastmeter_rts::villas::binary;
 use lastmeter_rts::{Rejection, Sample, SignalType, Value};
 use lastmeter_units::SimTime;
+use serde_json::Value as Json;
 
 /// The channel on which samples go out.
 pub(super) const POINTS: &str = "points";
@@ -105,7 +106,7 @@ impl RawSamples {
                 other => other,
             });
             points.push(RawPoint {
-                key: format!("{}:", quoted(&point.name)),
+                key: format!("{}:", Json::from(&*point.name)),
                 scale: point.scale,
                 offset: point.offset / point.unit.factor,
             });
@@ -194,7 +195,7 @@ pub(super) fn written_values<'a>(points: impl Iterator<Item = (&'a Point, f64)>)
         if place > 0 {
             text.push(',');
         }
-        text.push_str(&quoted(&point.name));
+        let _ = write!(text, "{}", Json::from(&*point.name));
         text.push(':');
         match point.signal_type {
             SignalType::Boolean => text.push_str(if value == 0.0 { "false" } else { "true" }),
@@ -236,22 +237,6 @@ fn push_number(text: &mut String, number: f64) {
     } else {
         write!(text, "{number:e}")
     };
-}
-
-/// A text as JSON has it (RFC 8259, section 7).
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            '\0'..='\u{1f}' => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]
@@ -363,8 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_quoted_and_complex_points_need_json() {
-        assert_eq!(quoted("a\"b\\\n"), "\"a\\\"b\\\\\\u000a\"");
+    fn complex_points_need_json() {
         let error = RawSamples::new(RawForm::Binary, 1, &map(&["complex"], "")).unwrap_err();
         assert!(error.contains("`p0` is complex"), "{error}");
     }

@@ -9,13 +9,11 @@
 //! adapter is read-only, and no blocked point while the simulator is operated by hand.
 
 use lastmeter_rts::point_map::{Commanded, Point, PointDirection, PointMap, StatusRole};
-use lastmeter_rts::{
-    Offered, OnExcess, RateCounts, RateGuard, RateStep, Sample, SignalType, Value,
-};
+use lastmeter_rts::{Offered, OnExcess, RateCounts, RateGuard, Sample, Value};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
-use super::machine::{is_told, number};
+use super::machine::is_told;
 use super::raw::written_values;
 use super::writable::{Open, STAYS_IN_FORCE, Writable, rounded, within};
 use crate::gateway::record::PointState;
@@ -97,15 +95,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Before anything was written; `kept` are targets of before a restart, by point.
-    ///
-    /// # Errors
-    /// If frames are larger than the card takes.
     pub(super) fn new(
         map: &PointMap,
         settings: WriteSettings,
         kept: &[PointState],
         start: SimTime,
-    ) -> Result<Self, String> {
+    ) -> Self {
         let sent: Vec<&Point> = map.of_direction(PointDirection::FromSimulator).collect();
         let points: Vec<Writable> = map
             .of_direction(PointDirection::ToSimulator)
@@ -122,12 +117,9 @@ impl Writer {
         let words = points.len() + map.simulator.wire_format.header_words();
         let own_rate = map.simulator.sample_rate;
         let rate = map.simulator.card.rate_max(words).unwrap_or(own_rate).max(1.0);
-        let limits = [RateStep { words: usize::MAX, frames_per_second: rate.floor() as u32 }];
-        let tolerance = SimDuration::ZERO;
-        let guard = RateGuard::new(&limits, words, settings.on_excess, tolerance)
-            .map_err(|rejection| rejection.to_string())?;
+        let guard = RateGuard::new(rate.floor() as u32, settings.on_excess);
         let mode = map.position_of_role(PointDirection::FromSimulator, StatusRole::Mode);
-        Ok(Self {
+        Self {
             period: SimDuration::from_seconds_f64(1.0 / own_rate).max(guard.period()),
             guard,
             points,
@@ -145,7 +137,7 @@ impl Writer {
             rewritten: 0,
             thinned: 0,
             was_ordered: false,
-        })
+        }
     }
 
     /// Whether there is anything to write.
@@ -322,8 +314,8 @@ impl Writer {
     /// The writer by another map: what points of the same name have, and are to have, stays.
     ///
     /// # Errors
-    /// As of [`new`](Self::new), and if that is outside of a range of the new map: neither is it to
-    /// be written then, nor may the point jump.
+    /// If that is outside of a range of the new map: neither is it to be written then, nor may the
+    /// point jump.
     pub(super) fn of_map(&self, map: &PointMap) -> Result<Self, String> {
         let states: Vec<_> = self.points.iter().filter_map(|own| own.state(self.start)).collect();
         for point in map.of_direction(PointDirection::ToSimulator) {
@@ -351,7 +343,7 @@ impl Writer {
                 }
             }
         }
-        Self::new(map, self.settings, &states, self.start)
+        Ok(Self::new(map, self.settings, &states, self.start))
     }
 
     /// Goes on where the writer by another map was.
@@ -419,7 +411,7 @@ impl Writer {
     /// Takes what the simulator shows: its mode, and what it reflects.
     pub(super) fn seen(&mut self, now: SimTime, values: &[Value], out: &mut Written) {
         if let Some((place, mode)) = &mut self.mode
-            && let Some(word) = values.get(*place).copied().and_then(number)
+            && let Some(word) = values.get(*place).copied().and_then(Value::finite)
         {
             *mode = Some(word != 0.0);
         }
@@ -427,7 +419,7 @@ impl Writer {
         let is_manual = self.is_manual();
         for own in &mut self.points {
             let Some((place, by)) = &own.reflected_by else { continue };
-            let Some(word) = values.get(*place).copied().and_then(number) else { continue };
+            let Some(word) = values.get(*place).copied().and_then(Value::finite) else { continue };
             if is_manual && own.is_blocked_by_mode() {
                 own.follow(by.to_si(word), out);
                 continue;
@@ -528,12 +520,7 @@ impl Writer {
                 Some(_) => 0.0,
                 None => own.point.to_word(own.value),
             };
-            values.push(match own.point.signal_type {
-                SignalType::Integer => Value::Integer(word.round() as i64),
-                SignalType::Boolean => Value::Boolean(word != 0.0),
-                SignalType::Float => Value::Float(word),
-                SignalType::Complex => Value::Complex(word, 0.0),
-            });
+            values.push(Value::of_word(word, own.point.signal_type));
             let is_there = own.value == own.target;
             if !is_there {
                 continue;

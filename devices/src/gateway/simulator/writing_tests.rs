@@ -77,7 +77,7 @@ struct Bench {
 
 impl Bench {
     fn new(settings: WriteSettings, kept: &[PointState]) -> Self {
-        let writer = Writer::new(&PointMap::parse(MAP).unwrap(), settings, kept, START).unwrap();
+        let writer = Writer::new(&PointMap::parse(MAP).unwrap(), settings, kept, START);
         let (frames, answers) = (Vec::new(), Vec::new());
         let mut bench = Self { writer, frames, answers, is_safe: false, now: 0 };
         bench.writer.platform(START, true);
@@ -88,7 +88,8 @@ impl Bench {
     }
 
     fn take(&mut self, now: i64, written: Written) {
-        let values = |sample: Sample| sample.values.into_iter().map(|value| number(value).unwrap());
+        let values =
+            |sample: Sample| sample.values.into_iter().map(|value| value.finite().unwrap());
         self.frames.extend(written.frame.map(|sample| (now, values(sample).collect())));
         self.answers.extend(written.answers.into_iter().map(|it| (it.invocation, it.result)));
         self.is_safe |= written.is_safe_now;
@@ -308,7 +309,7 @@ fn attempts_that_fail_do_not_put_the_safe_state_off() {
 fn a_start_in_the_middle_waits_for_the_platform_as_long_as_any_other() {
     let kept = [kept("level", 5000.0)];
     let mut late = Bench::new(SETTINGS, &[]);
-    late.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &kept, START).unwrap();
+    late.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &kept, START);
     late.frames.clear();
     late.writer.line_up();
     late.writer.mode = Some((0, Some(true)));
@@ -349,7 +350,7 @@ fn a_command_that_is_delivered_again_while_it_is_open_goes_on() {
 fn points_that_are_operated_by_hand_stay_where_they_are() {
     let map = MAP.replace("safe_value = \"0 kW\"", "safe_value = \"0 kW\"\nblocked_by_mode = true");
     let mut bench = Bench::new(SETTINGS, &[]);
-    bench.writer = Writer::new(&PointMap::parse(&map).unwrap(), SETTINGS, &[], START).unwrap();
+    bench.writer = Writer::new(&PointMap::parse(&map).unwrap(), SETTINGS, &[], START);
     bench.writer.platform(START, true);
     bench.writer.line_up();
     bench.seen(0, 1, 1);
@@ -382,7 +383,7 @@ fn a_reflection_is_compared_in_the_unit_and_not_on_the_wire() {
         .replace("[[point]]\nname = \"breaker\"", echo)
         .replace("safe_value = \"0 kW\"", "safe_value = \"0 kW\"\nreflected_by = \"echo\"");
     let mut bench = Bench::new(SETTINGS, &[]);
-    bench.writer = Writer::new(&PointMap::parse(&map).unwrap(), SETTINGS, &[], START).unwrap();
+    bench.writer = Writer::new(&PointMap::parse(&map).unwrap(), SETTINGS, &[], START);
     bench.writer.platform(START, true);
     bench.writer.line_up();
     bench.seen(0, 1, 1);
@@ -408,7 +409,7 @@ fn after_a_restart_a_ramp_goes_on_and_does_not_jump() {
     // What a record has is older than the last frame by a second at most.
     let state = PointState { name: "level".to_owned(), target: 9000.0, value: 3000.0, at: at(200) };
     let mut again = Bench::new(SETTINGS, &[]);
-    again.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &[state], START).unwrap();
+    again.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &[state], START);
     again.frames.clear();
     again.writer.platform(START, true);
     again.writer.line_up();
@@ -460,7 +461,7 @@ fn while_it_is_operated_by_hand_what_it_shows_is_followed() {
     bench.run_to(30_000);
     assert_eq!(bench.frames.last().unwrap().1, [0.0, 0.0]);
     let mut again = Bench::new(SETTINGS, &[]);
-    again.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &[], START).unwrap();
+    again.writer = Writer::new(&PointMap::parse(MAP).unwrap(), SETTINGS, &[], START);
     (again.frames, again.now) = (Vec::new(), 0);
     again.writer.line_up();
     again.run_to(999);

@@ -4,7 +4,7 @@ use lastmeter_rts::Sample;
 use lastmeter_rts::point_map::{PointDirection, StatusRole};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Adapter, Kind, Out, event, number};
+use super::{Adapter, Kind, Out, event};
 
 /// A simulator's clock that is further off is not set: samples are dated by their arrival then.
 const CLOCK_OFF_MAX: SimDuration = SimDuration::from_seconds(3600);
@@ -31,7 +31,7 @@ impl Adapter {
     pub(super) fn taken(&mut self, now: SimTime, sample: &Sample, out: &mut Out) -> SimTime {
         let word = |role| {
             let place = self.parts.map.position_of_role(PointDirection::FromSimulator, role)?;
-            number(*sample.values.get(place)?).filter(|word| *word >= 0.0)
+            sample.values.get(place)?.finite().filter(|word| *word >= 0.0)
         };
         let of_words = || {
             let (seconds, nanoseconds) =
