@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::read::Reader;
 use super::seal::{Damage, ReadError, ReadResult, is_corrupt};
 use super::{StoreError, StoreResult, schema};
-use crate::metrics::lock;
+use crate::lock::lock;
 use crate::store::read::Around;
 
 /// Queries at a time; more wait for their turn.

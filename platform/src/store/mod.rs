@@ -17,7 +17,6 @@ mod invocations;
 mod lanes;
 mod load;
 mod messages;
-mod migrate;
 mod progress;
 mod read;
 mod rows;
@@ -85,7 +84,10 @@ pub(crate) enum StoreError {
         found: i64,
     },
     /// The file was written by another version.
-    #[error("{path} has format {found}, this version reads {expected}")]
+    #[error(
+        "{path} has format {found}, this version reads {expected}; start the version that wrote it, \
+         or give another data folder"
+    )]
     Format {
         /// The file.
         path: PathBuf,

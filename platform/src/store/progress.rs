@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use lastmeter_units::SimTime;
 use tokio::sync::watch;
 
-use crate::metrics::lock;
+use crate::lock::lock;
 use crate::pipeline::Totals;
 
 /// Commits whose instants are kept: five minutes at 200 commits a second, 1 MiB.

@@ -13,16 +13,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::seal::{Damage, ReadResult, check_row, text, write_row};
 use super::standing::Standing;
-use super::tables::{
-    FORMAT, NEW_TABLES, TABLES, damaged, mark_current, unreadable, write_standing,
-};
-use super::{Quantities, StoreError, StoreResult, migrate};
+use super::tables::{FORMAT, TABLES, damaged, unreadable, write_standing};
+use super::{Quantities, StoreError, StoreResult};
 use crate::files;
 
 /// "LMTR", so that `file` and people can tell.
 const APPLICATION_ID: i64 = 0x4c4d_5452;
-/// The format before seals; such a file is brought up to date when it is opened.
-const FORMAT_BEFORE_SEALS: i64 = 1;
 
 /// An opened store.
 pub(crate) struct Opened {
@@ -34,25 +30,22 @@ pub(crate) struct Opened {
     pub(crate) standing: Standing,
 }
 
-/// Opens the file for the one writer, making it if it is not there, and brings one of the format
-/// before up to date.
+/// Opens the file for the one writer, making it if it is not there.
 pub(crate) fn open_for_writing(path: &Path) -> StoreResult<Opened> {
     make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
     check_header(path)?;
     let mut connection =
         Connection::open(path).map_err(StoreError::doing("open the store's file"))?;
     prepare_connection(&connection, 16 * 1024).map_err(|error| damaged(path, error))?;
-    let format = format_of(&connection, path)?;
+    let is_new = !is_ours(&connection, path)?;
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
              PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
         )
         .map_err(|error| damaged(path, error))?;
-    match format {
-        None => make_tables(&mut connection).map_err(|error| damaged(path, error))?,
-        Some(FORMAT_BEFORE_SEALS) => migrate::bring_up(&mut connection, path)?,
-        Some(_) => {}
+    if is_new {
+        make_tables(&mut connection).map_err(|error| damaged(path, error))?;
     }
     let (quantities, standing) = begin(&mut connection, path)?;
     Ok(Opened { connection, quantities, standing })
@@ -81,9 +74,8 @@ pub(crate) fn open_alone(path: &Path) -> StoreResult<Opened> {
         .execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON;")
         .map_err(|error| damaged(path, error))?;
     prepare_connection(&connection, 16 * 1024).map_err(|error| damaged(path, error))?;
-    let found = format_of(&connection, path)?.unwrap_or(0);
-    if found != FORMAT {
-        return Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT });
+    if !is_ours(&connection, path)? {
+        return Err(StoreError::Format { path: path.to_owned(), found: 0, expected: FORMAT });
     }
     check_schema(&connection, path)?;
     let standing = read_standing(&connection, path)?;
@@ -140,8 +132,9 @@ fn prepare_connection(connection: &Connection, cache_kib: i64) -> rusqlite::Resu
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// The format of a store that is there; refuses what is not ours, before anything is written.
-fn format_of(connection: &Connection, path: &Path) -> StoreResult<Option<i64>> {
+/// Whether there is a store, which is then one of this format; refuses what is not ours, before
+/// anything is written.
+fn is_ours(connection: &Connection, path: &Path) -> StoreResult<bool> {
     let number = |pragma: &str| {
         connection
             .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
@@ -151,25 +144,24 @@ fn format_of(connection: &Connection, path: &Path) -> StoreResult<Option<i64>> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|error| damaged(path, error))?;
     if tables == 0 {
-        return Ok(None);
+        return Ok(false);
     }
     let found = number("application_id")?;
     if found != APPLICATION_ID {
         return Err(StoreError::Foreign { path: path.to_owned(), found });
     }
     let found = number("user_version")?;
-    if ![FORMAT, FORMAT_BEFORE_SEALS].contains(&found) {
+    if found != FORMAT {
         return Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT });
     }
-    Ok(Some(found))
+    Ok(true)
 }
 
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
-    transaction.execute_batch(NEW_TABLES)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    mark_current(&transaction)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
     write_standing(&transaction, &Standing::default())?;
     transaction.commit()
 }
@@ -201,7 +193,6 @@ fn check_schema(connection: &Connection, path: &Path) -> StoreResult<()> {
     let expected = || {
         let model = Connection::open_in_memory()?;
         model.execute_batch(TABLES)?;
-        model.execute_batch(NEW_TABLES)?;
         schema(&model)
     };
     let expected = expected().map_err(StoreError::doing("lay out the tables"))?;

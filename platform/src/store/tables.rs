@@ -17,7 +17,7 @@ pub(super) const FORMAT: i64 = 2;
 /// The values of a message are in its `reading` only: a series is read by way of `reading_time`.
 /// `tally` counts the readings of a device by the minute of their event, so that a reading that
 /// `reading_time` lost is noticed. The rows of every table but `state` and `tally` are numbered
-/// from 1 without gaps. Columns that format 1 did not have are the last ones.
+/// from 1 without gaps.
 pub(super) const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE quantity (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sum INTEGER);
@@ -48,10 +48,6 @@ CREATE TABLE invocation (
   metadata TEXT NOT NULL, created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL,
   state TEXT NOT NULL, sent_ns INTEGER, ended_ns INTEGER, response TEXT, previous INTEGER, \
   sum INTEGER);
-";
-
-/// What format 1 did not have.
-pub(super) const NEW_TABLES: &str = "
 CREATE TABLE tally (
   device INTEGER NOT NULL, minute INTEGER NOT NULL, readings INTEGER NOT NULL, sum INTEGER,
   PRIMARY KEY (device, minute)) WITHOUT ROWID;
@@ -74,11 +70,6 @@ pub(super) fn unreadable(path: &Path, error: ReadError) -> StoreError {
             StoreError::Damaged { path: path.to_owned(), found: damage.to_string() }
         }
     }
-}
-
-/// Notes that the file is of the current format.
-pub(super) fn mark_current(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "user_version", FORMAT)
 }
 
 /// Writes where the store stands.

@@ -16,9 +16,10 @@ use super::Progress;
 use super::apply::{Outcome, Writer};
 use crate::files::{FolderLock, Identity};
 use crate::journal::Head;
-use crate::metrics::{Metrics, lock};
+use crate::lock::lock;
+use crate::log_throttle::LogThrottle;
+use crate::metrics::Metrics;
 use crate::pipeline::Job;
-use crate::sparse::Sparse;
 
 /// Between two syncs of the head.
 const HEAD_SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -125,7 +126,7 @@ impl StoreThread {
             batching,
             inbox,
             signals,
-            failures: Sparse::default(),
+            failures: LogThrottle::default(),
             head_synced: Instant::now(),
             _keep: keep,
         };
@@ -163,7 +164,7 @@ struct Worker {
     batching: Batching,
     inbox: Receiver<Job>,
     signals: Signals,
-    failures: Sparse,
+    failures: LogThrottle,
     head_synced: Instant,
     _keep: Arc<FolderLock>,
 }

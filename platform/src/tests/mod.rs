@@ -4,7 +4,6 @@
 mod advance;
 mod back_pressure;
 mod batches;
-mod format_1;
 mod full;
 mod idempotency;
 mod ingest;

@@ -105,3 +105,23 @@ async fn a_damaged_reading_is_found_in_the_background_and_never_served() {
     assert!(bench.core.metrics.damaged_reads.load(Ordering::Relaxed) >= 2);
     bench.stop().await;
 }
+
+/// Format 1 had no checksums; a later one is not known yet.
+#[tokio::test]
+async fn a_store_of_another_format_is_rejected_by_name_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), ClockSource::Driven);
+    let core = Core::start(&config).unwrap();
+    assert!(core.stop(STOP_LIMIT).await);
+    let path = config.tenant_folder().join("store.db");
+    for format in [1, 3] {
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.pragma_update(None, "user_version", format).unwrap();
+        drop(other);
+        let before = fs::read(&path).unwrap();
+        let error = Core::start(&config).err().unwrap().to_string();
+        let expected = format!("has format {format}, this version reads 2; start the version");
+        assert!(error.contains(&expected), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+}
