@@ -27,14 +27,16 @@ mod format;
 #[expect(dead_code, unused_imports, reason = "of the platform's ports there is one here")]
 #[path = "../src/gate/mod.rs"]
 mod gate;
+#[path = "../src/lock.rs"]
+mod lock;
+#[expect(unused_imports, reason = "tests are those of the package")]
+#[path = "../src/log_throttle.rs"]
+mod log_throttle;
 #[path = "../src/message.rs"]
 mod message;
 #[expect(dead_code, reason = "the benchmark refuses nothing")]
 #[path = "../src/port.rs"]
 mod port;
-#[expect(unused_imports, reason = "tests are those of the package")]
-#[path = "../src/sparse.rs"]
-mod sparse;
 
 use broker::{Broker, BrokerConfig};
 use lastmeter_units::HardwareId;

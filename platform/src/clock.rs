@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::commands::InvocationId;
 use crate::config::ClockSource;
-use crate::metrics::lock;
+use crate::lock::lock;
 
 /// The wall's clock is looked at again at least this often: it can be set forward meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);

@@ -37,6 +37,8 @@ mod format;
 mod gate;
 mod ingest;
 mod journal;
+mod lock;
+mod log_throttle;
 mod losses;
 mod message;
 mod metrics;
@@ -44,7 +46,6 @@ mod pipeline;
 mod port;
 mod refusal;
 mod rest;
-mod sparse;
 mod start;
 mod store;
 #[cfg(test)]
@@ -132,21 +133,14 @@ async fn listen(
 ) -> Result<(Doors, Server), PlatformError> {
     core.ready().await?;
     let limits = &config.limits;
-    let seconds = Duration::from_secs;
     let gate = Arc::new(Gate::new(GuessLimits {
         burst: limits.wrong_secrets,
         per_minute: limits.wrong_secrets_per_minute,
-        wait: seconds(limits.wrong_secret_wait_s),
+        wait: Duration::from_secs(limits.wrong_secret_wait_s),
     }));
     let doors = Doors::open(config, share, &gate, core).await?;
-    let router = rest::router(Arc::clone(core), config, share.rest, Arc::clone(&gate));
-    let settings = rest::Settings {
-        door: gate::Door::Rest,
-        connections: share.rest,
-        of_peer: limits.rest_peer_connections,
-        limit: seconds(limits.rest_header_s),
-        gate,
-    };
+    let settings = rest::Settings::of(limits, gate::Door::Rest, share.rest, &gate);
+    let router = rest::router(Arc::clone(core), config, &settings);
     let address = config.rest_address;
     match Server::start(address, router, settings) {
         Ok(server) => Ok((doors, server)),

@@ -14,8 +14,8 @@ use lastmeter_units::SimTime;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::metrics::lock;
-use crate::sparse::Sparse;
+use crate::lock::lock;
+use crate::log_throttle::LogThrottle;
 use crate::{files, refusal};
 
 /// Reports kept one by one; those beyond are counted.
@@ -83,7 +83,7 @@ pub(crate) struct Losses {
     path: PathBuf,
     clock: Arc<Clock>,
     state: Mutex<State>,
-    unwritable: Sparse,
+    unwritable: LogThrottle,
 }
 
 #[derive(Default)]
@@ -113,7 +113,7 @@ impl Losses {
         let content = content.flatten().unwrap_or_default();
         let state = Mutex::new(State { content, ..State::default() });
         Ok((
-            Self { path: path.to_owned(), clock, state, unwritable: Sparse::default() },
+            Self { path: path.to_owned(), clock, state, unwritable: LogThrottle::default() },
             is_unreadable,
         ))
     }

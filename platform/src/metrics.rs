@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lastmeter_units::HardwareId;
 
+use crate::lock::lock;
 use crate::refusal::RefusalReason;
 
 /// Counters since the start of the process.
@@ -140,11 +141,6 @@ fn head(out: &mut String, name: &str, help: &str, kind: &str) {
     // Writing into memory does not fail.
     let _ = writeln!(out, "# HELP lastmeter_{name}{suffix} {help}");
     let _ = writeln!(out, "# TYPE lastmeter_{name}{suffix} {kind}");
-}
-
-/// Locks a mutex whose holders cannot leave it half changed: a panic elsewhere does not matter.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

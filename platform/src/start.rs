@@ -27,8 +27,9 @@ use crate::journal::{
     self, Appender, Directory, Facts, Found, Head, JournalStopped, Kind, Missing, Position,
     RealDirectory, Record, Survey, Working,
 };
+use crate::lock::lock;
 use crate::losses::{LossKind, Losses};
-use crate::metrics::{Metrics, lock};
+use crate::metrics::Metrics;
 use crate::pipeline::{self, Body, Delivery, Job};
 use crate::refusal::RefusalRecord;
 use crate::store::{

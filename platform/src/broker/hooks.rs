@@ -28,8 +28,8 @@ use super::counters::{Running, count};
 use super::links::{Entrance, Link, Links};
 use super::tls::{Reports, TlsRefusal};
 use crate::gate::Gate;
+use crate::log_throttle::LogThrottle;
 use crate::port::{Arrival, DoorRefusal, IngestPort, NotDurable, Verdict};
-use crate::sparse::Sparse;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
 const TOO_LARGE: &str = "Max size exceeded";
@@ -48,7 +48,7 @@ pub(super) struct Hooks {
     pub(super) links: Arc<Links>,
     pub(super) reports: Arc<Reports>,
     pub(super) gate: Arc<Gate>,
-    pub(super) not_durable: Arc<Sparse>,
+    pub(super) not_durable: Arc<LogThrottle>,
 }
 
 impl Hooks {

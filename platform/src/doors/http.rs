@@ -108,19 +108,17 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "the HTTP door has no TLS: let a proxy end it in front");
     }
-    let limits = &config.limits;
-    let limit = Duration::from_secs(limits.rest_header_s);
+    let settings = Settings::of(&config.limits, gate::Door::Http, connections, &gate);
     let (news, _) = broadcast::channel(NEWS);
     let counters = Arc::<Counters>::default();
     let house = House {
         core: Arc::clone(core),
         port: Arc::clone(&core.ingest) as Arc<dyn IngestPort>,
-        gate: Arc::clone(&gate),
+        gate,
         news: news.clone(),
         counters: Arc::clone(&counters),
-        body_limit: limit,
-        // Half of the connections stay free for those who have something to say.
-        seats: Arc::new(Semaphore::new((connections / 2).clamp(1, Semaphore::MAX_PERMITS))),
+        body_limit: settings.limit,
+        seats: Arc::new(Semaphore::new(settings.waiting())),
     };
     let bytes_max = FORMATS.iter().map(|format| format.bytes_max).max().unwrap_or_default();
     let router = Router::new()
@@ -132,8 +130,6 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         // One more, so that what is too large has its record.
         .layer(DefaultBodyLimit::max(bytes_max + 1))
         .with_state(house);
-    let of_peer = limits.rest_peer_connections;
-    let settings = Settings { door: gate::Door::Http, connections, of_peer, limit, gate };
     let server = Server::start(address, router, settings)
         .map_err(|source| PlatformError::Listen { what: "the HTTP door", address, source })?;
     core.dispatcher.ways.open(NAME, Arc::new(Way { news, counters }));

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::quiet::Quiet;
 use super::{Door, Gate, LOG_EVERY, Socket};
+use crate::log_throttle::LogThrottle;
 
 /// Connections that wait to be accepted, beyond which the system refuses them.
 const BACKLOG: u32 = 1024;
@@ -23,7 +23,7 @@ pub(crate) struct Acceptor {
     door: Door,
     gate: Arc<Gate>,
     pause: Duration,
-    log: Quiet,
+    log: LogThrottle,
 }
 
 impl Acceptor {
@@ -36,7 +36,7 @@ impl Acceptor {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
-        Ok(Self { listener, door, gate, pause: Duration::ZERO, log: Quiet::new(LOG_EVERY) })
+        Ok(Self { listener, door, gate, pause: Duration::ZERO, log: LogThrottle::new(LOG_EVERY) })
     }
 
     /// Where it listens, with the real port.
@@ -60,7 +60,7 @@ impl Acceptor {
 
     async fn failed(&mut self, error: &io::Error) {
         self.gate.tally.accept_failed(self.door);
-        if let Some(unsaid) = self.log.says(self.gate.now()) {
+        if let Some(unsaid) = self.log.admit() {
             let door = self.door.word();
             tracing::warn!(door, %error, unsaid, "a connection could not be accepted");
         }

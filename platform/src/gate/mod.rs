@@ -11,7 +11,6 @@
 
 mod accept;
 mod guesses;
-mod quiet;
 mod seats;
 mod share;
 mod socket;
@@ -26,11 +25,13 @@ use tokio::time::Instant;
 pub(crate) use accept::Acceptor;
 pub(crate) use guesses::GuessLimits;
 use guesses::Guesses;
-use quiet::Quiet;
 pub(crate) use seats::{Answer, DoorLimits, Seat, Seats};
 pub(crate) use share::{ANTEROOM, Share, TooFewDescriptors, share};
 pub(crate) use socket::Socket;
 pub(crate) use tally::{Door, Tally, Turned};
+
+use crate::lock::lock;
+use crate::log_throttle::LogThrottle;
 
 /// A log line about guesses and about full doors, at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -40,9 +41,9 @@ pub(crate) struct Gate {
     /// Who was turned away, and how many are there.
     pub(crate) tally: Tally,
     guesses: Mutex<Guesses>,
-    guesses_log: Mutex<Quiet>,
-    full_log: Mutex<Quiet>,
-    cut_log: Mutex<Quiet>,
+    guesses_log: LogThrottle,
+    full_log: LogThrottle,
+    cut_log: LogThrottle,
     begun: Instant,
 }
 
@@ -52,9 +53,9 @@ impl Gate {
         Self {
             tally: Tally::default(),
             guesses: Mutex::new(Guesses::new(limits)),
-            guesses_log: Mutex::new(Quiet::new(LOG_EVERY)),
-            full_log: Mutex::new(Quiet::new(LOG_EVERY)),
-            cut_log: Mutex::new(Quiet::new(LOG_EVERY)),
+            guesses_log: LogThrottle::new(LOG_EVERY),
+            full_log: LogThrottle::new(LOG_EVERY),
+            cut_log: LogThrottle::new(LOG_EVERY),
             begun: Instant::now(),
         }
     }
@@ -76,17 +77,16 @@ impl Gate {
     /// Takes note of a wrong secret; returns how long its sender has to wait for the answer.
     pub(crate) fn wrong_secret(&self, door: Door, from: IpAddr, who: &str) -> Duration {
         self.tally.wrong_secret(door);
-        let now = self.now();
-        if let Some(unsaid) = lock(&self.guesses_log).says(now) {
+        if let Some(unsaid) = self.guesses_log.admit() {
             let door = door.word();
             tracing::warn!(%from, who, door, unsaid, "a wrong secret");
         }
-        lock(&self.guesses).wrong(from, now)
+        lock(&self.guesses).wrong(from, self.now())
     }
 
     /// Says now and then that a subscriber was disconnected for what waits for it.
     pub(crate) fn note_cut(&self, from: SocketAddr, bound: &str, messages: usize, bytes: usize) {
-        if let Some(unsaid) = lock(&self.cut_log).says(self.now()) {
+        if let Some(unsaid) = self.cut_log.admit() {
             tracing::warn!(%from, bound, messages, bytes, unsaid, "a subscriber does not keep up");
         }
     }
@@ -95,7 +95,7 @@ impl Gate {
     pub(crate) fn turn_away(&self, door: Door, reason: Turned) {
         self.tally.turned_away(door, reason);
         if matches!(reason, Turned::Full | Turned::FullOfPeer | Turned::CrowdedOut)
-            && let Some(unsaid) = lock(&self.full_log).says(self.now())
+            && let Some(unsaid) = self.full_log.admit()
         {
             let (door, reason) = (door.word(), reason.word());
             tracing::warn!(door, reason, unsaid, "no seat for every connection");
@@ -113,9 +113,4 @@ impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gate").finish_non_exhaustive()
     }
-}
-
-/// Locks a mutex whose holders cannot leave it half changed: a panic elsewhere does not matter.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

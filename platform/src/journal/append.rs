@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::file::{Directory, SegmentFile};
 use super::head::Head;
 use super::record::{self, Kind, Record};
-use crate::sparse::Sparse;
+use crate::log_throttle::LogThrottle;
 
 /// Suffix of a segment's name.
 pub(crate) const SEGMENT_SUFFIX: &str = ".segment";
@@ -69,8 +69,8 @@ pub(crate) struct Appender {
     synced: u64,
     buffer: Vec<u8>,
     counts: AppendCounts,
-    uncut: Sparse,
-    untrimmed: Sparse,
+    uncut: LogThrottle,
+    untrimmed: LogThrottle,
 }
 
 impl Appender {
@@ -92,8 +92,8 @@ impl Appender {
             synced: position.durable,
             buffer: Vec::new(),
             counts: AppendCounts::default(),
-            uncut: Sparse::default(),
-            untrimmed: Sparse::default(),
+            uncut: LogThrottle::default(),
+            untrimmed: LogThrottle::default(),
         }
     }
 

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::files::{self, Identity};
-use crate::metrics::lock;
+use crate::lock::lock;
 
 /// Begins every record; the digit is the format's version.
 const MAGIC: [u8; 4] = *b"LMH1";

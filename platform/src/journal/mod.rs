@@ -12,6 +12,7 @@ mod record;
 mod recover;
 mod scan;
 #[cfg(test)]
+#[path = "tests/simulated.rs"]
 pub(crate) mod simulated;
 #[cfg(test)]
 mod tests;

@@ -21,9 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::append::Appender;
 use super::record::Kind;
 use crate::files::FolderLock;
-use crate::metrics::lock;
+use crate::lock::lock;
+use crate::log_throttle::LogThrottle;
 use crate::pipeline::{Delivery, Job};
-use crate::sparse::Sparse;
 
 /// Between two attempts to get going.
 const RETRY: Duration = Duration::from_secs(2);
@@ -127,7 +127,7 @@ impl Journal {
             inbox,
             committed,
             counters: Arc::clone(&counters),
-            failures: Sparse::default(),
+            failures: LogThrottle::default(),
             _keep: keep,
         };
         let run = move || {
@@ -198,7 +198,7 @@ struct Thread {
     inbox: mpsc::Receiver<Work>,
     committed: Arc<AtomicU64>,
     counters: Arc<JournalCounters>,
-    failures: Sparse,
+    failures: LogThrottle,
     _keep: Arc<FolderLock>,
 }
 

@@ -58,21 +58,15 @@ pub(crate) struct Api {
 /// What a handler answers.
 type Answer<T> = Result<Json<T>, Problem>;
 
-/// All routes, for so many connections at a time.
-pub(crate) fn router(
-    core: Arc<Core>,
-    config: &Config,
-    connections: usize,
-    gate: Arc<Gate>,
-) -> Router {
-    // Half of the connections stay free for everybody else.
-    let seats_total = (connections / 2).clamp(1, Semaphore::MAX_PERMITS);
+/// All routes, of a server with these settings.
+pub(crate) fn router(core: Arc<Core>, config: &Config, settings: &Settings) -> Router {
+    let seats_total = settings.waiting();
     let api = Api {
         core,
         token: config.token.clone(),
         command_expiry_s: config.limits.command_expiry_s,
         body_limit: Duration::from_secs(config.limits.rest_header_s),
-        gate,
+        gate: Arc::clone(&settings.gate),
         seats: Arc::new(Semaphore::new(seats_total)),
         seats_total,
     };

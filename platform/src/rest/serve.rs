@@ -20,11 +20,12 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::problem::Problem;
 use super::unread::Impatient;
+use crate::config::Limits;
 use crate::gate::{ANTEROOM, Acceptor, Answer, Door, DoorLimits, Gate, Seats, Socket, Turned};
 use crate::rest::Visit;
 use crate::rest::visit::Place;
@@ -51,6 +52,24 @@ pub(crate) struct Settings {
     pub(crate) limit: Duration,
     /// What the platform's ports have in common.
     pub(crate) gate: Arc<Gate>,
+}
+
+impl Settings {
+    /// As the platform's limits have them, for so many connections at a door.
+    pub(crate) fn of(limits: &Limits, door: Door, connections: usize, gate: &Arc<Gate>) -> Self {
+        Self {
+            door,
+            connections,
+            of_peer: limits.rest_peer_connections,
+            limit: Duration::from_secs(limits.rest_header_s),
+            gate: Arc::clone(gate),
+        }
+    }
+
+    /// How many may wait for something at a time: half of the connections stay free for others.
+    pub(crate) fn waiting(&self) -> usize {
+        (self.connections / 2).clamp(1, Semaphore::MAX_PERMITS)
+    }
 }
 
 /// Tells a handler that the server is to stop.

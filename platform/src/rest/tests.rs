@@ -92,8 +92,9 @@ impl Served {
 
     fn with_settings(bench: Bench, settings: Settings) -> Self {
         let gate = Arc::clone(&settings.gate);
-        let connections = bench.config.limits.rest_connections;
-        let router = router(Arc::clone(&bench.core), &bench.config, connections, Arc::clone(&gate));
+        let limits = &bench.config.limits;
+        let of_router = Settings::of(limits, Door::Rest, limits.rest_connections, &gate);
+        let router = router(Arc::clone(&bench.core), &bench.config, &of_router);
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
         let server = Server::start(any, router, settings).unwrap();
         Self { bench, server, gate }

@@ -1,14 +1,16 @@
 //! Log lines that a sender could cause as often as it likes, at most so often.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::time::Duration;
 
-/// Between two lines of one kind.
-const PAUSE: Duration = Duration::from_secs(30);
+use tokio::time::Instant;
+
+use crate::lock::lock;
 
 /// Lets one line through, then none for a while, and counts those it kept back.
-#[derive(Debug, Default)]
-pub(crate) struct Sparse {
+#[derive(Debug)]
+pub(crate) struct LogThrottle {
+    every: Duration,
     state: Mutex<State>,
 }
 
@@ -18,19 +20,20 @@ struct State {
     kept_back: u64,
 }
 
-impl Sparse {
+impl LogThrottle {
+    /// At most one line in such a time.
+    pub(crate) fn new(every: Duration) -> Self {
+        Self { every, state: Mutex::default() }
+    }
+
     /// Whether to write a line now: then how many were kept back since the last one.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how often a log is written is the machine's time"
-    )]
     pub(crate) fn admit(&self) -> Option<u64> {
         self.admit_at(Instant::now())
     }
 
     fn admit_at(&self, now: Instant) -> Option<u64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
+        let mut state = lock(&self.state);
+        if state.last.is_some_and(|last| now.saturating_duration_since(last) < self.every) {
             state.kept_back += 1;
             return None;
         }
@@ -39,15 +42,21 @@ impl Sparse {
     }
 }
 
+/// For what goes wrong with a disk: a line each half minute.
+impl Default for LogThrottle {
+    fn default() -> Self {
+        Self::new(Duration::from_secs(30))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
     fn a_line_passes_and_those_that_follow_are_counted() {
-        let (sparse, start) = (Sparse::default(), Instant::now());
-        let at = |seconds| sparse.admit_at(start + Duration::from_secs(seconds));
+        let (throttle, start) = (LogThrottle::default(), Instant::now());
+        let at = |seconds| throttle.admit_at(start + Duration::from_secs(seconds));
         assert_eq!([at(0), at(1), at(29)], [Some(0), None, None]);
         assert_eq!([at(30), at(31), at(90)], [Some(2), None, Some(1)]);
     }
