@@ -31,6 +31,14 @@ pub(crate) fn runtime(jobs: usize) -> Result<Runtime, ExitCode> {
     })
 }
 
+/// Does something with sockets and timers on this thread alone.
+pub(crate) fn on_this_thread<T>(
+    what: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| format!("the runtime did not start: {error}"))?.block_on(what)
+}
+
 /// Listens from now on, within a runtime; holds the first signal that came.
 pub(crate) fn stop_signal() -> Stop {
     let (sender, receiver) = watch::channel(None);

@@ -29,8 +29,9 @@ pub use stand_alone::password;
 
 use crate::capture::Capture;
 use crate::device::ends;
-use crate::output::{print_err, print_out};
+use crate::output::{complain, print_err, print_out};
 use crate::run::{MqttPort, chain, wall_now};
+use crate::stop::on_this_thread;
 use answers::Presence;
 use flow::Flow;
 use keeper::Keeper;
@@ -68,30 +69,17 @@ pub fn kind_of(model: &str) -> Option<&'static GatewayKind> {
 pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) -> ExitCode {
     let prepared = match prepare(kind, options, lines) {
         Ok(prepared) => prepared,
-        Err(message) => {
-            print_err(&format!("error: {message}"));
-            return ExitCode::BadInput;
-        }
+        Err(message) => return complain(&message),
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            print_err(&format!("error: the runtime did not start: {error}"));
-            return ExitCode::Broken;
+    let served = on_this_thread(async {
+        match begin(kind, prepared, lines).await {
+            Ok(stand_alone) => serve(stand_alone, lines).await.map(|()| ExitCode::Passed),
+            Err(message) => Ok(complain(&message)),
         }
-    };
-    runtime.block_on(async {
-        let served = match begin(kind, prepared, lines).await {
-            Ok(stand_alone) => serve(stand_alone, lines).await.map_err(|message| {
-                print_err(&format!("error: {message}"));
-                ExitCode::Broken
-            }),
-            Err(message) => {
-                print_err(&format!("error: {message}"));
-                Err(ExitCode::BadInput)
-            }
-        };
-        served.err().unwrap_or(ExitCode::Passed)
+    });
+    served.unwrap_or_else(|message| {
+        print_err(&format!("error: {message}"));
+        ExitCode::Broken
     })
 }
 

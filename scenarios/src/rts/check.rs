@@ -12,7 +12,7 @@ use lastmeter_rts::point_map::{
 };
 use serde_json::{Value, json};
 
-use crate::output::{TextFormat, print_err, print_out};
+use crate::output::{TextFormat, complain, print_out};
 
 /// Which maps.
 #[derive(Clone, Debug, Args)]
@@ -46,31 +46,25 @@ pub(super) fn check(options: &CheckOptions) -> ExitCode {
     let mut code = ExitCode::Passed;
     for path in &options.maps {
         if let Err(message) = one(path, options) {
-            print_err(&message);
-            code = ExitCode::BadInput;
+            code = complain(&message);
         }
     }
     code
 }
 
 fn one(path: &Path, options: &CheckOptions) -> Result<(), String> {
-    let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("error: cannot read {name}: {error}"))?;
-    let imported = match options.import {
-        None => None,
-        Some(Import::Villas) => Some(villas_points(&text, options.node.as_deref())),
-        Some(Import::List) => Some(listed_points(&text)),
-    };
-    if let Some(imported) = imported {
-        let map = imported.map_err(|error| format!("error: {name}: {error}"))?;
-        print_out(map.trim_end());
+    if let Some(import) = options.import {
+        let name = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {name}: {error}"))?;
+        let imported = match import {
+            Import::Villas => villas_points(&text, options.node.as_deref()),
+            Import::List => listed_points(&text),
+        };
+        print_out(imported.map_err(|error| format!("{name}: {error}"))?.trim_end());
         return Ok(());
     }
-    let map = PointMap::parse(&text).map_err(|error| {
-        let mistakes = error.0.iter().map(|mistake| format!("error: {name}: {mistake}"));
-        mistakes.collect::<Vec<_>>().join("\n")
-    })?;
+    let map = super::read_map(path)?;
     match options.format {
         TextFormat::Human => print_out(described(&map).trim_end()),
         TextFormat::Json => print_out(&as_json(path, &map).to_string()),

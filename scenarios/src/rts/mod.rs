@@ -10,8 +10,16 @@ mod serve;
 mod watch;
 mod watched;
 
+use std::path::Path;
+
 use clap::Subcommand;
+use lastmeter_link::channel::{Channel, ChannelAddress, ChannelSettings};
+use lastmeter_record::Deadlines;
 use lastmeter_reports::ExitCode;
+use lastmeter_rts::point_map::PointMap;
+use serde_json::{Value, json};
+
+use crate::run::chain;
 
 pub use bridge::BridgeOptions;
 pub use check::CheckOptions;
@@ -47,4 +55,38 @@ pub fn rts(command: &RtsCommand) -> ExitCode {
         RtsCommand::PingPong(options) => ping_pong::ping_pong(options),
         RtsCommand::Replay(options) => replay::replay(options),
     }
+}
+
+/// Reads a point map.
+///
+/// # Errors
+/// All its mistakes, one a line.
+fn read_map(path: &Path) -> Result<PointMap, String> {
+    let name = path.display();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
+    PointMap::parse(&text).map_err(|error| {
+        let mistakes = error.0.iter().map(|mistake| format!("{name}: {mistake}"));
+        mistakes.collect::<Vec<_>>().join("\nerror: ")
+    })
+}
+
+/// Reads the address of `--on`; with it whether frames go in a stream of bytes there.
+fn line_address(on: &str) -> Result<(ChannelAddress, bool), String> {
+    let address: ChannelAddress = on.parse().map_err(|error| format!("--on: {error}"))?;
+    let is_stream = !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
+    Ok((address, is_stream))
+}
+
+async fn open_line(address: &ChannelAddress) -> Result<Channel, String> {
+    Channel::open(address, ChannelSettings::M_BUS).await.map_err(|error| chain(&error))
+}
+
+/// How late the steps of a schedule were.
+fn lateness(steps: &Deadlines) -> Value {
+    let seconds = |ns: i64| ns as f64 / 1e9;
+    json!({
+        "p50": seconds(steps.p50_ns), "p99": seconds(steps.p99_ns),
+        "worst": seconds(steps.worst_ns),
+    })
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings};
+use lastmeter_link::channel::{Channel, ChannelEvent};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{LiveError, Session, SessionEvent, SessionEvents, SessionOptions};
 use lastmeter_link::priority;
@@ -15,17 +15,18 @@ use lastmeter_link::timer::Timer;
 use lastmeter_reports::ExitCode;
 use lastmeter_reports::latency::INFINITE;
 use lastmeter_rts::point_map::{Point, PointDirection, PointMap, StatusRole};
-use lastmeter_rts::{Sample, SignalType, Value, Wire};
+use lastmeter_rts::{Sample, Value, Wire};
 use lastmeter_units::HardwareId;
 use lastmeter_wire::topics::{self, TENANT};
 use serde_json::json;
 
 use super::cycles::{Claim, Concluded, Cycle, Cycles, Leg};
 use super::levels::Levels;
+use super::{line_address, open_line, read_map};
 use crate::device::ends;
 use crate::gateway::password;
 use crate::output::{TextFormat, complain, print_err, print_out};
-use crate::run::chain;
+use crate::stop::on_this_thread;
 
 /// So long adapter and broker are waited for at the beginning.
 const START_LIMIT_NS: i64 = 10_000_000_000;
@@ -109,10 +110,9 @@ fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
     let (period_ns, timeout_ns) =
         (nanoseconds("--every", options.every)?, nanoseconds("--timeout", options.timeout)?);
     let claim = claimed(options, timeout_ns)?;
-    let address: ChannelAddress = options.on.parse().map_err(|error| format!("--on: {error}"))?;
+    let (address, is_stream) = line_address(&options.on)?;
     let name = options.map.display();
-    let map = read_map(options)?;
-    let is_stream = !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
+    let map = read_map(&options.map)?;
     let wire = Wire::of_simulator(&map, is_stream).map_err(|error| format!("{name}: {error}"))?;
     let needed = Cycles::at_once(timeout_ns, period_ns);
     let (out, back) = (("--out", &*options.out), ("--back", &*options.back));
@@ -135,11 +135,8 @@ fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
     // Who is refused plays on, later than asked for.
     let priority = priority::raise_this_thread(priority::DEFAULT_LEVEL);
     let priority = priority.err().unwrap_or_else(priority::policy_word);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("the runtime did not start: {error}"))?;
-    let cycles = runtime.block_on(async {
-        let line = Channel::open(&address, ChannelSettings::M_BUS).await;
-        let line = line.map_err(|error| chain(&error))?;
+    let cycles = on_this_thread(async {
+        let line = open_line(&address).await?;
         let password = password.as_deref().unwrap_or_default();
         let mut session = SessionOptions::new(&options.mqtt, &client, &options.mqtt_user, password);
         session.subscriptions = vec![topics.points.clone(), topics.hop.clone()];
@@ -196,16 +193,6 @@ fn claimed(options: &PingPongOptions, timeout_ns: i64) -> Result<Option<Claim>, 
         ));
     }
     Ok(Some(claim))
-}
-
-fn read_map(options: &PingPongOptions) -> Result<PointMap, String> {
-    let name = options.map.display();
-    let text = std::fs::read_to_string(&options.map)
-        .map_err(|error| format!("cannot read {name}: {error}"))?;
-    PointMap::parse(&text).map_err(|error| {
-        let mistakes = error.0.iter().map(|mistake| format!("{name}: {mistake}"));
-        mistakes.collect::<Vec<_>>().join("\nerror: ")
-    })
 }
 
 fn report(
@@ -454,7 +441,8 @@ impl Player<'_> {
         };
         let mut written = self.map.of_direction(PointDirection::ToSimulator).zip(&self.arrived);
         let written = written.find(|(written, _)| reflects(written));
-        if let Some((from, word)) = written.and_then(|(from, value)| Some((from, number(value)?))) {
+        if let Some((from, word)) = written.and_then(|(from, value)| Some((from, value.number()?)))
+        {
             return point.to_word(from.to_si(word));
         }
         point
@@ -467,13 +455,7 @@ impl Player<'_> {
         self.sequence += 1;
         let points = self.map.of_direction(PointDirection::FromSimulator);
         let values = points.enumerate().map(|(place, point)| {
-            let word = self.word(place, point, cycle);
-            match point.signal_type {
-                SignalType::Integer => Value::Integer(word.round() as i64),
-                SignalType::Boolean => Value::Boolean(word != 0.0),
-                SignalType::Float => Value::Float(word),
-                SignalType::Complex => Value::Complex(word, 0.0),
-            }
+            Value::of_word(self.word(place, point, cycle), point.signal_type)
         });
         let values = values.collect();
         let now = crate::run::wall_now();
@@ -497,7 +479,7 @@ impl Player<'_> {
             }
             ChannelEvent::Arrived { at_ns, bytes } => {
                 for sample in self.wire.arrived(&bytes).into_iter().flatten() {
-                    let word = sample.values.get(self.back.place).and_then(number);
+                    let word = sample.values.get(self.back.place).and_then(|value| value.number());
                     let si = word.map(|word| self.back.point.to_si(word));
                     self.arrived = sample.values;
                     let Some(si) = si else { continue };
@@ -550,15 +532,5 @@ impl Player<'_> {
         let point = &self.back.point;
         let answer = json!({ &point.name: self.back.value(cycle) / point.unit.factor });
         self.session.publish_live(&self.topics.set, answer.to_string().into_bytes())
-    }
-}
-
-/// The word of a point that is a number.
-fn number(value: &Value) -> Option<f64> {
-    match *value {
-        Value::Integer(word) => Some(word as f64),
-        Value::Float(word) => Some(word),
-        Value::Boolean(word) => Some(f64::from(u8::from(word))),
-        Value::Complex(..) => None,
     }
 }

@@ -4,17 +4,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings};
+use lastmeter_link::channel::{Channel, ChannelEvent};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::timer::Timer;
 use lastmeter_reports::ExitCode;
 use lastmeter_units::SimDuration;
 use serde_json::{Value, json};
 
+use super::{lateness, line_address, open_line};
 use crate::capture::{self, Flow, Flows};
 use crate::device::ends;
 use crate::output::{complain, print_err, print_out};
-use crate::run::{Steps, chain};
+use crate::run::Steps;
+use crate::stop::on_this_thread;
 
 /// What is played again, and where.
 #[derive(Clone, Debug, Args)]
@@ -67,7 +69,7 @@ pub(super) fn replay(options: &ReplayOptions) -> ExitCode {
 
 /// Whether all of it was played.
 fn played(options: &ReplayOptions) -> Result<bool, String> {
-    let address: ChannelAddress = options.on.parse().map_err(|error| format!("--on: {error}"))?;
+    let (address, _) = line_address(&options.on)?;
     let name = options.capture.display();
     let file =
         std::fs::read(&options.capture).map_err(|error| format!("cannot read {name}: {error}"))?;
@@ -87,11 +89,8 @@ fn played(options: &ReplayOptions) -> Result<bool, String> {
     for fault in &faults {
         print_err(&format!("damaged: {name}: {fault}"));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("the runtime did not start: {error}"))?;
-    let summary = runtime.block_on(async {
-        let line = Channel::open(&address, ChannelSettings::M_BUS).await;
-        let line = line.map_err(|error| chain(&error))?;
+    let summary = on_this_thread(async {
+        let line = open_line(&address).await?;
         let frames = pieces.len();
         print_out(
             &json!({
@@ -194,15 +193,10 @@ impl Player {
     }
 
     fn summary(&self, pieces: usize, times: u32) -> Value {
-        let steps = self.steps.facts();
-        let seconds = |ns: i64| ns as f64 / 1e9;
         let unsent = pieces as u64 * u64::from(times) - self.sent;
         json!({
             "sent": self.sent, "bytes": self.bytes, "unsent": unsent,
-            "lateness_s": {
-                "p50": seconds(steps.p50_ns), "p99": seconds(steps.p99_ns),
-                "worst": seconds(steps.worst_ns),
-            },
+            "lateness_s": lateness(&self.steps.facts()),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointOutput};
-use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings};
+use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::priority;
 use lastmeter_link::timer::Timer;
@@ -15,10 +15,12 @@ use lastmeter_reports::ExitCode;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Value, json};
 
+use super::{lateness, line_address, open_line};
 use crate::device::ends;
 use crate::language::{LoadOptions, Scenario};
-use crate::output::{print_err, print_out};
-use crate::run::{Steps, chain, endpoint_of, inputs_of, wall_now};
+use crate::output::{complain, print_err, print_out};
+use crate::run::{Steps, endpoint_of, inputs_of, wall_now};
+use crate::stop::on_this_thread;
 
 /// What is played, and where.
 #[derive(Clone, Debug, Args)]
@@ -47,42 +49,33 @@ struct Played {
 
 /// Plays until a signal, or for so long; says how it ended.
 pub(super) fn serve(options: &ServeOptions) -> ExitCode {
-    let fail = |message: String| {
-        print_err(&format!("error: {message}"));
-        ExitCode::BadInput
-    };
-    let address: ChannelAddress = match options.on.parse() {
-        Ok(address) => address,
-        Err(error) => return fail(format!("--on: {error}")),
-    };
     let load = LoadOptions { overrides: options.overrides.clone(), ..LoadOptions::default() };
-    let scenario = match Scenario::load(&options.scenario, &load.in_environment()) {
-        Ok(scenario) => scenario,
+    match Scenario::load(&options.scenario, &load.in_environment()) {
         Err(failure) => {
             print_err(&failure.to_string());
-            return ExitCode::BadInput;
+            ExitCode::BadInput
         }
-    };
-    let Some(row) = scenario.simulators.first() else {
-        return fail(format!("{}: it has no `[[simulator]]`", options.scenario.display()));
-    };
-    let is_stream = !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
+        Ok(scenario) => match played(options, &scenario) {
+            Ok(played) => {
+                print_out(&played.summary().to_string());
+                ExitCode::Passed
+            }
+            Err(message) => complain(&message),
+        },
+    }
+}
+
+fn played(options: &ServeOptions, scenario: &Scenario) -> Result<Played, String> {
+    let (address, is_stream) = line_address(&options.on)?;
+    let name = options.scenario.display();
+    let row = scenario.simulators.first();
+    let row = row.ok_or_else(|| format!("{name}: it has no `[[simulator]]`"))?;
     let start = wall_now() + SimDuration::from_milliseconds(200);
-    let endpoint = match endpoint_of(&scenario, row, is_stream, (start, None)) {
-        Ok(endpoint) => endpoint,
-        Err(message) => return fail(message),
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(format!("the runtime did not start: {error}")),
-    };
+    let endpoint = endpoint_of(scenario, row, is_stream, (start, None))?;
     // Who is refused plays on, later than asked for.
     let priority = priority::raise_this_thread(priority::DEFAULT_LEVEL);
-    runtime.block_on(async {
-        let line = match Channel::open(&address, ChannelSettings::M_BUS).await {
-            Ok(line) => line,
-            Err(error) => return fail(chain(&error)),
-        };
+    on_this_thread(async {
+        let line = open_line(&address).await?;
         let ready = json!({
             "ready": true, "name": row.name, "line": line.place(),
             "frames_per_second": row.map.simulator.sample_rate,
@@ -91,16 +84,10 @@ pub(super) fn serve(options: &ServeOptions) -> ExitCode {
         print_out(&ready.to_string());
         let period_s = 1.0 / row.map.simulator.sample_rate;
         let period_ns = SimDuration::from_seconds_f64(period_s).0;
-        let inputs = inputs_of(&scenario, start);
+        let inputs = inputs_of(scenario, start);
         let is_heard_first = !matches!(address, ChannelAddress::Udp(_));
         let player = Player { endpoint, line, period_ns, start, inputs, is_heard_first };
-        match player.play(options.length).await {
-            Ok(played) => {
-                print_out(&played.summary().to_string());
-                ExitCode::Passed
-            }
-            Err(error) => fail(error),
-        }
+        player.play(options.length).await
     })
 }
 
@@ -204,14 +191,10 @@ impl Player {
 impl Played {
     fn summary(&self) -> Value {
         let steps = self.steps.facts();
-        let seconds = |ns: i64| ns as f64 / 1e9;
         json!({
             "frames": self.frames, "unsent": self.unsent, "received": self.received,
             "steps": steps.scheduled, "overruns": steps.missed,
-            "lateness_s": {
-                "p50": seconds(steps.p50_ns), "p99": seconds(steps.p99_ns),
-                "worst": seconds(steps.worst_ns),
-            },
+            "lateness_s": lateness(&steps),
         })
     }
 }

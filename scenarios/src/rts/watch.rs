@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSettings};
+use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::timer::Timer;
 use lastmeter_reports::ExitCode;
@@ -14,11 +14,12 @@ use lastmeter_rts::point_map::{PointDirection, PointMap};
 use serde_json::json;
 
 use super::watched::{News, Watched};
+use super::{line_address, open_line};
 use crate::capture::{Capture, Way};
 use crate::device::ends;
 use crate::grid::printable;
 use crate::output::{TextFormat, complain, print_err, print_out};
-use crate::run::chain;
+use crate::stop::on_this_thread;
 
 /// The shortest time between two outputs.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
@@ -65,16 +66,12 @@ pub(super) fn watch(options: &WatchOptions) -> ExitCode {
 /// Gives the faults that were seen.
 fn watch_line(options: &WatchOptions) -> Result<Vec<String>, String> {
     let period_ns = period_ns(options.every)?;
-    let address: ChannelAddress = options.on.parse().map_err(|error| format!("--on: {error}"))?;
+    let (address, is_stream) = line_address(&options.on)?;
     let map = read_map(options)?;
-    let is_stream = !matches!(address, ChannelAddress::Udp(_) | ChannelAddress::UdpListen(_));
     let watched = Watched::new(&map, is_stream, monotonic_ns());
     let watched = watched.map_err(|error| format!("{}: {error}", options.map.display()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("the runtime did not start: {error}"))?;
-    runtime.block_on(async {
-        let line = Channel::open(&address, ChannelSettings::M_BUS).await;
-        let line = line.map_err(|error| chain(&error))?;
+    on_this_thread(async {
+        let line = open_line(&address).await?;
         let capture = options.capture.as_ref().map(|path| Capture::create(path, &address));
         let capture = capture.transpose()?;
         let view = View::new(options.format);
@@ -93,17 +90,12 @@ fn period_ns(every: Duration) -> Result<i64, String> {
 }
 
 fn read_map(options: &WatchOptions) -> Result<PointMap, String> {
-    let name = options.map.display();
-    let text = std::fs::read_to_string(&options.map)
-        .map_err(|error| format!("cannot read {name}: {error}"))?;
-    let map = PointMap::parse(&text).map_err(|error| {
-        let mistakes = error.0.iter().map(|mistake| format!("{name}: {mistake}"));
-        mistakes.collect::<Vec<_>>().join("\nerror: ")
-    })?;
+    let map = super::read_map(&options.map)?;
     if map.of_direction(PointDirection::FromSimulator).next().is_none() {
         return Err(format!(
-            "{name}: found no point with `direction = \"from-simulator\"`, expected one or more; \
-             without one there is nothing to watch"
+            "{}: found no point with `direction = \"from-simulator\"`, expected one or more; \
+             without one there is nothing to watch",
+            options.map.display()
         ));
     }
     Ok(map)

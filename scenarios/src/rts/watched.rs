@@ -84,12 +84,7 @@ impl Seen {
 
     fn take(&mut self, value: Value) {
         self.samples += 1;
-        let word = match value {
-            Value::Float(word) => word,
-            Value::Integer(word) => word as f64,
-            Value::Boolean(word) => f64::from(u8::from(word)),
-            Value::Complex(..) => return,
-        };
+        let Some(word) = value.number() else { return };
         // 32-bit floats round at the ends of a range.
         let is_within = |(least, greatest): (f64, f64)| {
             let slack = RANGE_TOLERANCE * least.abs().max(greatest.abs());
