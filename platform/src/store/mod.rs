@@ -85,8 +85,8 @@ pub(crate) enum StoreError {
     },
     /// The file was written by another version.
     #[error(
-        "{path} has format {found}, this version reads {expected}; start the version that wrote it, \
-         or give another data folder"
+        "{path} has format {found}, this version reads {expected}; start the version that wrote \
+         it, or give another data folder"
     )]
     Format {
         /// The file.
