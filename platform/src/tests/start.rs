@@ -113,6 +113,7 @@ async fn a_store_of_another_format_is_rejected_by_name_and_left_as_it_is() {
     let config = config(folder.path(), ClockSource::Driven);
     let core = Core::start(&config).unwrap();
     assert!(core.stop(STOP_LIMIT).await);
+    drop(core);
     let path = config.tenant_folder().join("store.db");
     for format in [1, 3] {
         let other = rusqlite::Connection::open(&path).unwrap();
