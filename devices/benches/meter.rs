@@ -22,6 +22,7 @@ fn context(streams: &Streams) -> DeviceContext<'_> {
         name: "home",
         hardware_id: HardwareId::new("home").expect("a valid id"),
         start: SimTime(0),
+        node: None,
         streams,
         phases: 3,
         has_spectrum: true,

@@ -157,6 +157,11 @@ pub enum Output {
         /// What its values cover.
         span: ReferenceSpan,
     },
+    /// A command was carried out.
+    Obeyed {
+        /// Its invocation.
+        invocation: String,
+    },
     /// Something for the record.
     Event {
         /// What kind.

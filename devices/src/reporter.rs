@@ -8,7 +8,7 @@ use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimDuration, Sim
 use lastmeter_wire::commands::Order;
 use lastmeter_wire::flexmeter::{
     AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
-    encode_alert, encode_measurements,
+    encode_alert, encode_measurements, fact,
 };
 
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
@@ -40,6 +40,8 @@ pub(crate) struct Alert {
     pub(crate) level: AlertLevel,
     /// What is behind the device's name.
     pub(crate) text: String,
+    /// What programs read, by name.
+    pub(crate) facts: Vec<(&'static str, String)>,
 }
 
 /// Faults in force.
@@ -56,6 +58,8 @@ struct Faults {
 pub(crate) struct ReporterParts {
     pub(crate) hardware_id: HardwareId,
     pub(crate) start: SimTime,
+    /// The node of the network that it is connected to, as it was set up.
+    pub(crate) node: Option<String>,
     pub(crate) obeys_commands: bool,
 }
 
@@ -64,6 +68,8 @@ pub(crate) struct ReporterParts {
 pub(crate) struct Reporter {
     parts: ReporterParts,
     serial: Serial,
+    /// How many alerts it has sent.
+    alerts: u64,
     outbox: Outbox,
     desk: CommandDesk,
     faults: Faults,
@@ -79,6 +85,7 @@ impl Reporter {
     pub(crate) fn new(parts: ReporterParts) -> Self {
         Self {
             serial: Serial(0),
+            alerts: 0,
             outbox: Outbox::default(),
             desk: CommandDesk::default(),
             faults: Faults::default(),
@@ -151,6 +158,9 @@ impl Reporter {
     /// Sends an alert of an instant since the start.
     pub(crate) fn alert(&mut self, at: SimDuration, alert: &Alert, out: &mut Vec<Output>) {
         let hardware_id = self.parts.hardware_id.clone();
+        self.alerts += 1;
+        let facts = alert.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let node = self.parts.node.clone().map(|node| (fact::NODE.to_owned(), node));
         let message = AlertMessage {
             message: format!("{hardware_id}: {}", alert.text),
             hardware_id,
@@ -158,8 +168,10 @@ impl Reporter {
             level: alert.level,
             event_date: Some(self.parts.start + at),
             update_state: true,
+            epoch: Some(EPOCH),
+            serial: Some(Serial(self.alerts)),
             originator: None,
-            metadata: BTreeMap::new(),
+            metadata: facts.chain(node).collect(),
         };
         let mut payload = Vec::new();
         encode_alert(&message, &mut payload);
@@ -205,7 +217,10 @@ impl Reporter {
         out: &mut Vec<Output>,
     ) {
         let (kind, response) = match obeyed {
-            Ok(response) => (EventKind::CommandObeyed, response),
+            Ok(response) => {
+                out.push(Output::Obeyed { invocation: invocation.clone() });
+                (EventKind::CommandObeyed, response)
+            }
             Err(error) => (EventKind::CommandRefused, format!("{ERROR_PREFIX}{error}")),
         };
         self.desk.answered(&invocation, &response);

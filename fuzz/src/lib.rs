@@ -129,7 +129,8 @@ const MEASUREMENTS: &[u8] = br#"{"hardwareId":"m1","type":"DeviceMeasurements","
     {"measurements":{"electricity.power.active.consumed.l1":87.1},"updateState":true,
     "eventDate":"2020-02-24T18:15:21.499Z","metadata":{"serial":"7","epoch":"2","k":"v"}}}"#;
 const ALERT: &[u8] = br#"{"hardwareId":"m1","type":"DeviceAlert","originator":"o","request":
-    {"type":"t","level":"Warning","message":"m","eventDate":"2020-02-24T18:15:21Z","extra":[1,null]}}"#;
+    {"type":"t","level":"Warning","message":"m","eventDate":"2020-02-24T18:15:21Z","extra":[1,null],
+    "metadata":{"serial":"3","epoch":"1","kind":"dip","phase":"l1","residual_v":"81.2"}}}"#;
 const COMMAND: &[u8] = br#"{"command":{"command":{"name":"read","parameters":[{"name":"a","type":
     "Int32","required":true}]},"invocation":{"id":"7","eventDate":"2016-02-13T13:57:08.274-0500",
     "parameterValues":{"a":"1"},"status":"Pending"},"parameters":{"a":1}}}"#;

@@ -11,6 +11,11 @@ use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 /// Epoch and serial of a reading.
 pub(crate) type Number = (u64, u64);
 
+/// The names of an alert's epoch and serial in its metadata.
+pub(crate) const EPOCH: &str = "epoch";
+/// See [`EPOCH`].
+pub(crate) const SERIAL: &str = "serial";
+
 /// One message of a device.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Message {

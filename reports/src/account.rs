@@ -214,7 +214,7 @@ mod tests {
             let verdict = unjudged.verdict(&facts(RunState::Finished)).unwrap();
             assert_eq!(verdict.reason, Reason::UnjudgedReadings);
             assert_eq!(verdict.at.as_ref().unwrap().device.as_deref(), Some("m"));
-            assert!(verdict.why.contains("of m, which no check"), "{}", verdict.why);
+            assert!(verdict.why.to_string().contains("of m, which no check"), "{}", verdict.why);
             for judged in ["*", "m"] {
                 let judged = fed(&[judged], &rows, &events);
                 assert!(judged.verdict(&facts(RunState::Finished)).is_none(), "{rows:?}");
@@ -223,7 +223,9 @@ mod tests {
         }
         // Whom nobody placed on the bench is covered by a check about all devices only.
         let ghost = fed(&["m"], &[good("m", 1)], &foreign("ghost"));
-        assert!(ghost.verdict(&facts(RunState::Finished)).unwrap().why.contains("of ghost"));
+        assert!(
+            ghost.verdict(&facts(RunState::Finished)).unwrap().why.to_string().contains("of ghost")
+        );
     }
 
     #[test]
@@ -263,12 +265,12 @@ mod tests {
         let found = verdict(&rows, &[foreign("d", 35), foreign("d", 36), foreign("d", 37)]);
         assert_eq!((found.measured, found.limit, found.n), (Some(7.0), Some(0.0), 4));
         assert_eq!((found.check.as_str(), found.scenario.as_str()), (UNJUDGED_READINGS, "s"));
-        assert!(found.why.contains("; of a, b, c and 1 more, which"), "{}", found.why);
+        assert!(found.why.to_string().contains("; of a, b, c and 1 more, which"), "{}", found.why);
         let place = found.at.unwrap();
         assert_eq!((place.device.as_deref(), place.time), (Some("c"), Some(at(30))));
         // What came first may be a stray; of two at once, the first by name is shown.
         let found = verdict(&rows[..4], &[foreign("d", 29)]);
-        assert!(found.why.contains("; of b, c, d, which"), "{}", found.why);
+        assert!(found.why.to_string().contains("; of b, c, d, which"), "{}", found.why);
         assert_eq!(found.at.unwrap().event, Some(1));
         let found = verdict(&[missing("b", 3), missing("c", 3)], &[foreign("d", 30)]);
         assert_eq!(found.at.unwrap().device.as_deref(), Some("b"));

@@ -7,7 +7,7 @@
 use crate::check::kind::{CheckContext, finish};
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, EventKind, RunFacts, field};
-use lastmeter_text::{append, plural};
+use lastmeter_text::{Prose, append, plural};
 
 /// What the verdict about them is called.
 pub const PLATFORM_ANSWERS: &str = "platform-answers";
@@ -16,7 +16,7 @@ pub const PLATFORM_ANSWERS: &str = "platform-answers";
 #[derive(Default)]
 pub(crate) struct Answers {
     wrong: u64,
-    first: Option<(At, String)>,
+    first: Option<(At, Prose)>,
 }
 
 impl Answers {
@@ -27,7 +27,7 @@ impl Answers {
         self.wrong += 1;
         if self.first.is_none() {
             let at = At { time: Some(event.time), event: Some(line), ..At::default() };
-            self.first = Some((at, event.text(field::DETAIL).unwrap_or_default().to_owned()));
+            self.first = Some((at, event.prose(field::DETAIL).cloned().unwrap_or_default()));
         }
     }
 
@@ -71,7 +71,10 @@ mod tests {
             assert_eq!((verdict.status, verdict.n), (Status::Fail, 2), "{state:?}");
             let place = verdict.at.unwrap();
             assert_eq!((place.event, place.time), (Some(2), Some(at(2))));
-            assert!(verdict.why.starts_with("2 answers") && verdict.why.contains("the first"));
+            assert!(
+                verdict.why.to_string().starts_with("2 answers")
+                    && verdict.why.to_string().contains("the first")
+            );
         }
     }
 }

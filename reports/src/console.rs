@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::exit::ExitCode;
 use crate::verdict::Verdict;
 use lastmeter_record::{Counts, Status};
-use lastmeter_text::{append, number, plural};
+use lastmeter_text::{Prose, append, number, plural};
 
 /// One verdict as a line, its parts aligned with those of its neighbours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn columns(verdict: &Verdict) -> [String; 4] {
     }
     let counts = verdict.unit == "1";
     let measured = match verdict.measured {
-        _ if counts && verdict.status == Status::Pass => verdict.why.clone(),
+        _ if counts && verdict.status == Status::Pass => verdict.why.to_string(),
         Some(measured) if counts => format!("{} of {}", number(measured), verdict.n),
         Some(measured) => format!("{} {}", number(measured), verdict.unit),
         None => "-".to_owned(),
@@ -99,10 +99,10 @@ fn detail(verdict: &Verdict) -> Option<String> {
         return None;
     }
     let place = verdict.at.as_ref().map(ToString::to_string).filter(|place| !place.is_empty());
-    let why = Some(verdict.why.clone()).filter(|why| !why.is_empty());
+    let why = Some(&verdict.why).filter(|why| **why != Prose::default());
     match (place, why) {
         (Some(place), Some(why)) => Some(format!("{place}: {why}")),
-        (place, why) => place.or(why),
+        (place, why) => place.or(why.map(ToString::to_string)),
     }
 }
 

@@ -149,7 +149,8 @@ impl Judge {
                  `{}` takes each as exact; use `accuracy`, or devices that announce their spans; \
                  otherwise {}",
                 one.kind.entry.name, verdict.why
-            );
+            )
+            .into();
         }
         let simulators = facts.real_time.iter().flat_map(|real| &real.simulators);
         let late = simulators.filter(|simulator| simulator.steps.missed > 0);
@@ -164,7 +165,8 @@ impl Judge {
                 steps.scheduled,
                 steps.worst_ns as f64 / 1e9,
                 verdict.why
-            );
+            )
+            .into();
         }
         verdict
     }

@@ -12,7 +12,7 @@ use crate::evaluation::Evaluation;
 use crate::suite::{Suite, SuiteRun};
 use crate::verdict::{Reason, Verdict};
 use lastmeter_record::{RunFacts, Status};
-use lastmeter_text::{append, escape, exact};
+use lastmeter_text::{Prose, append, escape, exact};
 
 /// The XML of one or several runs.
 pub fn of_runs<'a>(name: &str, runs: impl IntoIterator<Item = &'a Evaluation>) -> String {
@@ -44,7 +44,7 @@ struct Case {
     classname: String,
     status: Status,
     /// Absent where there is nothing to say.
-    why: Option<String>,
+    why: Option<Prose>,
     /// Where in the record.
     place: Option<String>,
     properties: Vec<(&'static str, String)>,
@@ -234,7 +234,7 @@ fn add_case(xml: &mut String, case: &Case, time_s: f64) {
         ),
     );
     add_properties(xml, &case.properties, indent);
-    let why = case.why.as_deref().unwrap_or_default();
+    let why = case.why.as_ref().map(ToString::to_string).unwrap_or_default();
     let tag = match case.status {
         Status::Pass => None,
         Status::Skipped => Some("skipped"),
@@ -243,7 +243,7 @@ fn add_case(xml: &mut String, case: &Case, time_s: f64) {
     };
     match tag {
         Some(tag) => {
-            let (word, message) = (case.status.word(), attribute(why));
+            let (word, message) = (case.status.word(), attribute(&why));
             append(xml, format_args!("{indent}<{tag} type=\"{word}\" message=\"{message}\""));
             match &case.place {
                 Some(place) => append(xml, format_args!(">{}</{tag}>\n", escape(place))),
@@ -251,7 +251,7 @@ fn add_case(xml: &mut String, case: &Case, time_s: f64) {
             }
         }
         None if !why.is_empty() => {
-            append(xml, format_args!("{indent}<system-out>{}</system-out>\n", escape(why)));
+            append(xml, format_args!("{indent}<system-out>{}</system-out>\n", escape(&why)));
         }
         None => {}
     }

@@ -13,6 +13,7 @@ use crate::evaluation::Evaluation;
 use crate::exit::ExitCode;
 use crate::verdict::{Because, Reason, judge_twin};
 use lastmeter_record::{Counts, RunState, Status};
+use lastmeter_text::Prose;
 
 /// One run of a suite.
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ pub enum Outcome {
         /// Why, in one word for machines.
         reason: Reason,
         /// Why.
-        why: String,
+        why: Prose,
     },
 }
 
@@ -107,7 +108,7 @@ impl SuiteRun {
     }
 
     /// Why it is no pass; `None` if it is one.
-    pub fn why(&self) -> Option<String> {
+    pub fn why(&self) -> Option<Prose> {
         match (&self.outcome, self.twin_verdict()) {
             (_, Some(verdict)) => verdict.err().map(|because| because.why),
             (Outcome::NotRun { why, .. }, None) => Some(why.clone()),
@@ -118,7 +119,7 @@ impl SuiteRun {
                         worst.map(|verdict| format!("{}: {}", verdict.check, verdict.why))
                     });
                 (self.status() != Status::Pass)
-                    .then(|| cause.unwrap_or_else(|| "nothing was evaluated".to_owned()))
+                    .then(|| cause.unwrap_or_else(|| "nothing was evaluated".to_owned()).into())
             }
         }
     }
@@ -149,7 +150,7 @@ pub struct PassedOver {
     /// Its path.
     pub path: String,
     /// Why, as `a hidden file`.
-    pub why: String,
+    pub why: Prose,
 }
 
 impl Suite {

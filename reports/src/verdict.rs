@@ -9,6 +9,7 @@ mod reason;
 use std::fmt;
 
 use lastmeter_record::Status;
+use lastmeter_text::Prose;
 use lastmeter_units::{MeasurementId, SimTime};
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +100,7 @@ pub struct Verdict {
     /// Ids of the requirements the check covers.
     pub covers: Vec<String>,
     /// One or more sentences for people.
-    pub why: String,
+    pub why: Prose,
     /// How the console tells it, where a check has more to say than the figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<VerdictText>,
@@ -181,7 +182,7 @@ mod tests {
             bound: None,
             at: None,
             covers: Vec::new(),
-            why: String::new(),
+            why: Prose::default(),
             told: None,
             qualification: None,
         }

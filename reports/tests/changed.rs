@@ -39,7 +39,7 @@ fn assert_error(evaluation: &lastmeter_reports::Evaluation, why: &str) {
     assert_eq!(evaluation.verdicts.len(), 7);
     for verdict in &evaluation.verdicts {
         assert_eq!(verdict.status, Status::Error, "{}: {}", verdict.check, verdict.why);
-        assert!(verdict.why.contains(why), "{} lacks {why}", verdict.why);
+        assert!(verdict.why.to_string().contains(why), "{} lacks {why}", verdict.why);
     }
     assert_eq!((evaluation.status(), evaluation.exit_code()), (Status::Error, ExitCode::Broken));
 }

@@ -136,6 +136,6 @@ fn a_changed_or_missing_table_of_signals_turns_every_verdict_into_an_error() {
         let verdict = evaluate(dir.path()).unwrap().verdicts.remove(0);
         let found = (verdict.status, verdict.reason);
         assert_eq!(found, (Status::Error, reason), "{what}: {}", verdict.why);
-        assert!(verdict.why.contains("signals.csv"), "{what}: {}", verdict.why);
+        assert!(verdict.why.to_string().contains("signals.csv"), "{what}: {}", verdict.why);
     }
 }

@@ -135,7 +135,7 @@ fn a_changed_table_of_spans_turns_every_verdict_into_an_error() {
             "{what}: {}",
             verdict.why
         );
-        assert!(verdict.why.contains("spans.csv"), "{what}: {}", verdict.why);
+        assert!(verdict.why.to_string().contains("spans.csv"), "{what}: {}", verdict.why);
     }
 }
 
@@ -147,7 +147,7 @@ fn a_table_of_spans_that_is_gone_or_was_put_there_is_noticed() {
     fs::remove_file(dir.path().join(file::SPANS)).unwrap();
     let verdict = evaluate(dir.path()).unwrap().verdicts.remove(0);
     assert_eq!(verdict.reason, Reason::RecordChanged, "{}", verdict.why);
-    assert!(verdict.why.contains("spans.csv holds 0 of 3 rows"), "{}", verdict.why);
+    assert!(verdict.why.to_string().contains("spans.csv holds 0 of 3 rows"), "{}", verdict.why);
     let other = tempfile::tempdir().unwrap();
     Sample::CALM.write(other.path()).unwrap();
     let header = kept.iter().position(|byte| *byte == b'\n').unwrap();

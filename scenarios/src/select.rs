@@ -219,7 +219,7 @@ impl Walk {
     }
 
     fn push(&mut self, path: &Path, why: &str) {
-        self.passed_over.push(PassedOver { path: path.display().to_string(), why: why.to_owned() });
+        self.passed_over.push(PassedOver { path: path.display().to_string(), why: why.into() });
     }
 }
 

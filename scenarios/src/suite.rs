@@ -142,7 +142,7 @@ async fn run_one(
         Err(error) => Outcome::NotRun {
             exit: ExitCode::Broken,
             reason: Reason::BenchBroke,
-            why: chain(&error),
+            why: chain(&error).into(),
         },
     };
     let twin = scenario.expected().filter(|_| options.must_fail).map(|expect| Twin {
@@ -169,7 +169,7 @@ fn suite_run(scenario: &Scenario, outcome: Outcome) -> SuiteRun {
 fn not_run(scenario: &Scenario, signal: Signal) -> SuiteRun {
     let exit = ExitCode::of_signal(signal);
     let why = format!("not run: the suite was {} before", signal.cause());
-    suite_run(scenario, Outcome::NotRun { exit, reason: Reason::NotRun, why })
+    suite_run(scenario, Outcome::NotRun { exit, reason: Reason::NotRun, why: why.into() })
 }
 
 /// A file that is no scenario.
@@ -183,7 +183,7 @@ fn broken_run(broken: &Broken) -> SuiteRun {
         outcome: Outcome::NotRun {
             exit: ExitCode::BadInput,
             reason: Reason::FileBroken,
-            why: broken.why.clone(),
+            why: broken.why.clone().into(),
         },
     }
 }

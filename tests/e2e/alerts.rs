@@ -30,20 +30,23 @@ async fn publish(address: &str, payloads: &[Value]) {
     session.close().await;
 }
 
-fn alert(kind: &str, message: &str, second: u32) -> Value {
+/// About this device, in these words, numbered by its second.
+fn alert(kind: &str, (device, words): (&str, &str), second: u32) -> Value {
     json!({
         "hardwareId": "cellar", "type": "DeviceAlert",
         "request": {
-            "type": kind, "level": "Warning", "message": message,
+            "type": kind, "level": "Warning", "message": format!("{device} {words}"),
+            "metadata": { "device": device, "epoch": "1", "serial": second.to_string() },
             "eventDate": format!("2027-01-18T17:00:{second:02}Z"),
         },
     })
 }
 
-fn row(sequence: u64, kind: &str, message: &str, second: u32) -> Value {
+fn row(sequence: u64, kind: &str, (device, words): (&str, &str), second: u32) -> Value {
     json!({
         "sequence": sequence, "device": "cellar", "type": kind, "level": "Warning",
-        "message": message, "event_time": format!("2027-01-18T17:00:{second:02}.000Z"),
+        "message": format!("{device} {words}"), "epoch": 1, "serial": second,
+        "metadata": { "device": device }, "event_time": format!("2027-01-18T17:00:{second:02}.000Z"),
     })
 }
 
@@ -82,18 +85,18 @@ fn alerts_survive_a_kill_and_keep_a_virtual_time_run_out() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut served = Served::start(&data, any, any);
     let sent = [
-        alert("device.unreachable", "heat-1 does not answer", 40),
-        alert("device.reachable", "heat-1 answers again", 20),
-        alert("mbus.status", "heat-2: status 4", 30),
+        alert("device.unreachable", ("heat-1", "does not answer"), 40),
+        alert("device.reachable", ("heat-1", "answers again"), 20),
+        alert("mbus.status", ("heat-2", "has status 4"), 30),
     ];
     runtime.block_on(publish(&served.mqtt, &sent));
     served.child.kill().unwrap();
     served.child.wait().unwrap();
     let again = Served::start(&data, any, any);
     let expected = [
-        row(1, "device.unreachable", "heat-1 does not answer", 40),
-        row(2, "device.reachable", "heat-1 answers again", 20),
-        row(3, "mbus.status", "heat-2: status 4", 30),
+        row(1, "device.unreachable", ("heat-1", "does not answer"), 40),
+        row(2, "device.reachable", ("heat-1", "answers again"), 20),
+        row(3, "mbus.status", ("heat-2", "has status 4"), 30),
     ];
     assert_eq!(runtime.block_on(alerts(&again.rest)), expected);
 
@@ -152,10 +155,11 @@ fn alerts_that_come_during_a_run_are_recorded_and_judged() {
     runtime.block_on(async {
         // Once a reading is there the bench has seen that the platform was empty.
         let last = last_reading_after(&served.rest, 0).await;
-        publish(&served.mqtt, &[alert("device.reachable", "heat-1 answers again", 10)]).await;
+        publish(&served.mqtt, &[alert("device.reachable", ("heat-1", "answers again"), 10)]).await;
         // Two minutes later, so that the record of the first alert is written.
         last_reading_after(&served.rest, last + 24).await;
-        publish(&served.mqtt, &[alert("device.unreachable", "heat-1 does not answer", 5)]).await;
+        let late = alert("device.unreachable", ("heat-1", "does not answer"), 5);
+        publish(&served.mqtt, &[late]).await;
     });
     let done = child.wait_with_output().unwrap();
     let shown = String::from_utf8_lossy(&done.stdout);
@@ -169,6 +173,9 @@ fn alerts_that_come_during_a_run_are_recorded_and_judged() {
     let stands_at = json!("2027-01-18T17:00:10.000Z");
     let own = json!("2027-01-18T17:00:05.000Z");
     assert_eq!(times, [[&stands_at, &Value::Null], [&stands_at, &own]], "{events}");
+    let numbers = alerts.iter().map(|alert| (&alert["epoch"], &alert["serial"]));
+    assert_eq!(numbers.collect::<Vec<_>>(), [(&json!(1), &json!(10)), (&json!(1), &json!(5))]);
+    assert_eq!(alerts[1]["metadata"], json!({ "device": "heat-1" }));
     let verdicts = std::fs::read(out.join("verdicts.json")).unwrap();
     let verdicts: Value = serde_json::from_slice(&verdicts).unwrap();
     let of = |name: &str| {

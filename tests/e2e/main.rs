@@ -22,6 +22,7 @@ mod liars;
 mod m_bus_lines;
 mod measured_events;
 mod odd_recordings;
+mod recorded_before;
 mod repeats;
 mod run_folder;
 mod simulator_captures;

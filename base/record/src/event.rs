@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use lastmeter_text::{Prose, append};
 use lastmeter_units::SimTime;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -70,8 +71,9 @@ event_kinds! {
     /// The platform refused a message: fields `reason`, `device`, `topic`, `detail`.
     Refused "refused",
     /// The platform has an alert that a device or gateway sent: fields `device` (who sent it),
-    /// `type`, `level`, `message`, and `event_time` where that lies outside of what the record was
-    /// still open for when the alert was read back.
+    /// `type`, `level`, `message`, `event_time` where that lies outside of what the record was
+    /// still open for when the alert was read back, and of senders that have them `epoch`, `serial`
+    /// and the facts as `metadata`.
     Alert "alert",
     /// The platform does not list alerts, so whether any came is unknown: field `detail`.
     AlertsUnreadable "alerts_unreadable",
@@ -86,7 +88,9 @@ event_kinds! {
     Lost "lost",
     /// Something a device told about itself: fields `what`, `detail`.
     Device "device",
-    /// Something of the network was done, by whom it may: fields `element`, `what`, `detail`.
+    /// Something of the network was done, by whom it may: fields `element`, `what`, `detail`,
+    /// `node` (of the fault, or of the switch's first end), and where a current made a protective
+    /// device act `current_a`, `after_s`, `is_residual`.
     Operated "operated",
     /// A load of the network had no supply: fields `load`, `duration_s`, `is_over`, `unserved_wh`,
     /// `is_planned`, `customers`, `customers_total`.
@@ -127,10 +131,16 @@ impl fmt::Display for EventKind {
 }
 
 macro_rules! fields {
-    ($($name:ident $word:literal $doc:literal,)*) => {
+    (
+        $($name:ident $word:literal $doc:literal,)*;
+        $($prose:ident $prose_word:literal $what:literal,)*
+    ) => {
         /// The names of the fields of events.
         pub mod field {
+            use super::ProseField;
+
             $(#[doc = $doc] pub const $name: &str = $word;)*
+            $(#[doc = $what] pub const $prose: ProseField = ProseField($prose_word);)*
         }
     };
 }
@@ -144,7 +154,6 @@ fields! {
     CUSTOMERS "customers" "How many customers a load stands for.",
     CUSTOMERS_TOTAL "customers_total" "How many customers the network has.",
     DECLARED_V "declared_v" "The declared voltage, volts.",
-    DETAIL "detail" "More about it, for people.",
     DEVICE "device" "The device it is about.",
     DURATION_MAX_S "duration_max_s" "The longest that an event may be seen to last, seconds.",
     DURATION_MIN_S "duration_min_s" "The shortest likewise, seconds.",
@@ -168,9 +177,10 @@ fields! {
     LINK "link" "The link.",
     LOAD "load" "A load of the network.",
     MEANING "meaning" "What a register corrects.",
-    MESSAGE "message" "The text of an alert.",
+    METADATA "metadata" "The facts of an alert, as its sender wrote them.",
     MOST "most" "The most events as which one may be seen.",
     NAME "name" "The name of a command, or of a value.",
+    NODE "node" "A node of the network.",
     PARAMETERS "parameters" "The parameters of a command.",
     PHASE "phase" "A phase: l1, l2 or l3.",
     REASON "reason" "The platform's word for why it refused.",
@@ -178,12 +188,12 @@ fields! {
     REPORTS "reports" "Whether a device has to report that its supply is back.",
     RESIDUAL_MAX_V "residual_max_v" "The highest that a residual voltage may be seen as, volts.",
     RESIDUAL_MIN_V "residual_min_v" "The lowest likewise, volts.",
+    RESIDUAL_V "residual_v" "The residual voltage that was reported, volts.",
     RESPONSE "response" "What was answered.",
     SERIAL "serial" "A reading's serial number.",
     SPREAD_S "spread_s" "By how much it may be seen earlier or later, of tampering later, seconds.",
     STEP "step" "The step of a calibration.",
     TARGET "target" "The process.",
-    TEXT "text" "The text of a remark.",
     TOPIC "topic" "The topic of a message.",
     TYPE "type" "The type of an alert, a word of its application.",
     UNIT "unit" "What coefficients are counted in.",
@@ -193,6 +203,10 @@ fields! {
     WHAT "what" "What a device reported, what was done, or which voltage event.",
     WORD "word" "The word of the register afterwards.",
     WORD_BEFORE "word_before" "The word of the register before.",
+    ;
+    DETAIL "detail" "More about it, for people.",
+    MESSAGE "message" "The text of an alert.",
+    TEXT "text" "The text of a remark.",
 }
 
 const TIME: &str = "time";
@@ -204,6 +218,27 @@ const REFUSED: &str = "refused";
 /// The value of [`field::WHAT`] where a device says that its input may exceed what it models.
 const BEYOND_RANGE: &str = "beyond_range";
 
+/// The name of a field that is [`Prose`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProseField(&'static str);
+
+impl ProseField {
+    const ALL: [Self; 3] = [field::DETAIL, field::MESSAGE, field::TEXT];
+
+    fn is(name: &str) -> bool {
+        Self::ALL.iter().any(|field| field.0 == name)
+    }
+}
+
+/// What a field of an event holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldValue {
+    /// What programs read.
+    Fact(Value),
+    /// What people read.
+    Prose(Prose),
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
@@ -214,7 +249,7 @@ pub struct Event {
     /// What kind of thing.
     pub kind: EventKind,
     /// What else there is to say, in the order of writing.
-    pub fields: Vec<(String, Value)>,
+    pub fields: Vec<(String, FieldValue)>,
 }
 
 impl Event {
@@ -226,12 +261,28 @@ impl Event {
     /// The event with one more field.
     ///
     /// # Panics
-    /// If the field is named `time`, `source` or `kind`, or is there already.
+    /// If the field is named `time`, `source` or `kind`, as one with text for people, or is there
+    /// already.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub fn with(self, name: &str, value: impl Into<Value>) -> Self {
+        assert!(!ProseField::is(name), "{name} is text for people");
+        self.with_field(name, FieldValue::Fact(value.into()))
+    }
+
+    /// The event with one more text for people.
+    ///
+    /// # Panics
+    /// If the field is there already.
+    #[must_use]
+    pub fn with_prose(self, ProseField(name): ProseField, text: impl Into<Prose>) -> Self {
+        self.with_field(name, FieldValue::Prose(text.into()))
+    }
+
+    fn with_field(mut self, name: &str, value: FieldValue) -> Self {
         assert!(![TIME, SOURCE, KIND].contains(&name), "an event's field must not be named {name}");
-        assert!(self.get(name).is_none(), "the event has a field {name} already");
-        self.fields.push((name.to_owned(), value.into()));
+        let is_there = self.fields.iter().any(|(field, _)| field == name);
+        assert!(!is_there, "the event has a field {name} already");
+        self.fields.push((name.to_owned(), value));
         self
     }
 
@@ -240,12 +291,12 @@ impl Event {
         Self::new(time, "bench", EventKind::Inject)
             .with(field::INJECT, inject)
             .with(field::DEVICE, device)
-            .with(field::DETAIL, detail)
+            .with_prose(field::DETAIL, detail)
     }
 
     /// The platform answered what its interface does not allow.
     pub fn wrong_answer(time: SimTime, detail: &str) -> Self {
-        Self::new(time, "platform", EventKind::WrongAnswer).with(field::DETAIL, detail)
+        Self::new(time, "platform", EventKind::WrongAnswer).with_prose(field::DETAIL, detail)
     }
 
     /// Command number `id` of this run was given to a device.
@@ -307,7 +358,7 @@ impl Event {
             .with(field::REASON, reason)
             .with(field::DEVICE, device)
             .with(field::TOPIC, topic)
-            .with(field::DETAIL, detail)
+            .with_prose(field::DETAIL, detail)
     }
 
     /// A link is as it was before an injection of this kind.
@@ -331,22 +382,38 @@ impl Event {
     pub fn device(time: SimTime, device: &str, what: &str, detail: &str) -> Self {
         Self::new(time, device, EventKind::Device)
             .with(field::WHAT, what)
-            .with(field::DETAIL, detail)
+            .with_prose(field::DETAIL, detail)
     }
 
     /// A remark of the bench.
     pub fn note(time: SimTime, text: &str) -> Self {
-        Self::new(time, "bench", EventKind::Note).with(field::TEXT, text)
+        Self::new(time, "bench", EventKind::Note).with_prose(field::TEXT, text)
     }
 
     /// The run was interrupted here.
     pub fn interrupted(time: SimTime, detail: &str) -> Self {
-        Self::new(time, "bench", EventKind::Interrupted).with(field::DETAIL, detail)
+        Self::new(time, "bench", EventKind::Interrupted).with_prose(field::DETAIL, detail)
     }
 
-    /// A field's value.
+    /// A field's value, if it is no text for people.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
+        match self.fields.iter().find(|(field, _)| field == name) {
+            Some((_, FieldValue::Fact(value))) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// A text for people.
+    pub fn prose(&self, ProseField(name): ProseField) -> Option<&Prose> {
+        match self.fields.iter().find(|(field, _)| field == name) {
+            Some((_, FieldValue::Prose(text))) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A fact of an alert, as its sender wrote it.
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        self.get(field::METADATA)?.get(name)?.as_str()
     }
 
     /// A field that is text.
@@ -370,18 +437,30 @@ impl Event {
         self.kind == EventKind::Device && self.text(field::WHAT) == Some(BEYOND_RANGE)
     }
 
-    /// The fields as `name value` pairs for people, without those that are `null` or empty.
-    pub fn detail(&self) -> String {
-        let mut parts = Vec::new();
+    /// The fields as `name value` pairs for people, without those that are `null` or empty; facts
+    /// of an alert each by its own name.
+    pub fn detail(&self) -> Prose {
+        let mut all = Prose::default();
+        let mut add = |name: &str, text: &dyn fmt::Display| {
+            let separator = if all == Prose::default() { "" } else { ", " };
+            append(&mut all, format_args!("{separator}{name} {text}"));
+        };
         for (name, value) in &self.fields {
             match value {
-                Value::Null => {}
-                Value::String(text) if text.is_empty() => {}
-                Value::String(text) => parts.push(format!("{name} {text}")),
-                other => parts.push(format!("{name} {other}")),
+                FieldValue::Prose(text) if *text == Prose::default() => {}
+                FieldValue::Prose(text) => add(name, text),
+                FieldValue::Fact(Value::Null) => {}
+                FieldValue::Fact(Value::String(text)) if text.is_empty() => {}
+                FieldValue::Fact(Value::String(text)) => add(name, text),
+                FieldValue::Fact(Value::Object(facts)) => {
+                    for (name, fact) in facts {
+                        add(name, &fact.as_str().unwrap_or_default());
+                    }
+                }
+                FieldValue::Fact(other) => add(name, other),
             }
         }
-        parts.join(", ")
+        all
     }
 }
 
@@ -392,7 +471,10 @@ impl Serialize for Event {
         map.serialize_entry(SOURCE, &self.source)?;
         map.serialize_entry(KIND, self.kind.word())?;
         for (name, value) in &self.fields {
-            map.serialize_entry(name, value)?;
+            match value {
+                FieldValue::Fact(value) => map.serialize_entry(name, value)?,
+                FieldValue::Prose(text) => map.serialize_entry(name, text)?,
+            }
         }
         map.end()
     }
@@ -420,7 +502,15 @@ impl<'de> Visitor<'de> for EventVisitor {
                 TIME => time = Some(map.next_value()?),
                 SOURCE => source = Some(map.next_value()?),
                 KIND => kind = Some(map.next_value::<String>()?.into()),
-                _ => fields.push((name, map.next_value()?)),
+                _ => {
+                    let value = match map.next_value()? {
+                        Value::String(text) if ProseField::is(&name) => {
+                            FieldValue::Prose(text.into())
+                        }
+                        value => FieldValue::Fact(value),
+                    };
+                    fields.push((name, value));
+                }
             }
         }
         Ok(Event {
@@ -465,7 +555,19 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_reported() {
         let event = Event::refused(SimTime(0), "not_json", None, "t", "");
-        assert_eq!(event.detail(), "reason not_json, topic t");
+        assert_eq!(event.detail(), "reason not_json, topic t".into());
         assert_eq!(event.about(), None);
+    }
+
+    #[test]
+    fn text_for_people_is_shown_and_written_but_is_no_field_for_programs() {
+        let event = Event::inject(SimTime(0), "dip", None, "long");
+        let line = serde_json::to_string(&event).unwrap();
+        assert!(line.ends_with(r#""detail":"long"}"#), "{line}");
+        let read: Event = serde_json::from_str(&line).unwrap();
+        assert_eq!(read, event);
+        assert_eq!((read.get("detail"), read.text("detail")), (None, None));
+        assert_eq!(read.prose(field::DETAIL), Some(&"long".into()));
+        assert_eq!(read.detail(), "inject dip, detail long".into());
     }
 }

@@ -31,7 +31,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use account::Account;
-pub use event::{Event, EventKind, field};
+pub use event::{Event, EventKind, FieldValue, ProseField, field};
 pub use facts::{
     DeviceFacts, Evidence, Override, RunEnd, RunFacts, RunStart, RunState, Signal, TimeMode,
 };

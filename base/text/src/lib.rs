@@ -1,10 +1,54 @@
 //! Text and numbers for people: plurals, figures with so many digits, and what XML may hold.
 
-use std::fmt::{Arguments, Display};
+use std::fmt::{self, Arguments, Display, Formatter};
+
+use serde::{Deserialize, Serialize};
+
+/// Text for people: it can be made, shown, written down and compared. Programs do not read it, so
+/// there is no way to its letters; what they need stands beside it as a fact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Prose(String);
+
+impl From<String> for Prose {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Prose {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// A precision cuts it: `{why:.80}` has the first 80 characters.
+impl Display for Prose {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Write for Prose {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        self.0.push_str(more);
+        Ok(())
+    }
+}
 
 /// Appends formatted text: `append(&mut text, format_args!("{count} more"))`.
-pub fn append(text: &mut String, more: Arguments<'_>) {
-    std::fmt::write(text, more).expect("writing to a string cannot fail");
+///
+/// # Panics
+/// If it is written into what may fail, which a `String` and a [`Prose`] do not.
+pub fn append(text: &mut impl fmt::Write, more: Arguments<'_>) {
+    text.write_fmt(more).expect("writing into memory cannot fail");
+}
+
+/// A text that does not drown what is around it: its first characters, with a mark where there are
+/// more.
+pub fn shortened(text: &Prose, characters_max: usize) -> Prose {
+    let shown = format!("{text:.characters_max$}");
+    if shown == text.0 { text.clone() } else { Prose(shown + "…") }
 }
 
 /// `1 reading`, `2 readings`: a count with the word for what is counted, of which `one` is the

@@ -50,6 +50,8 @@ fn each_element_is_what_its_own_message_would_be() {
         message: "m".to_owned(),
         event_date: None,
         update_state: true,
+        epoch: None,
+        serial: None,
         originator: Some("o".to_owned()),
         metadata: [].into(),
     };
@@ -183,6 +185,8 @@ fn element() -> impl Strategy<Value = Element> {
                 message: value.to_string(),
                 event_date: Some(SimTime(serial.cast_signed())),
                 update_state: serial % 2 == 0,
+                epoch: Some(Epoch(2)),
+                serial: Some(Serial(serial)),
                 originator,
                 metadata: [("k".to_owned(), "\u{1}".to_owned())].into(),
             })),

@@ -88,6 +88,31 @@ fn the_alert_example_is_decoded_with_its_text_on_one_line() {
     assert!(alert.update_state);
     assert_eq!(alert.event_date, Some(EVENT));
     assert_eq!(alert.metadata["name1"], "value1");
+    assert_eq!((alert.epoch, alert.serial), (None, None));
+}
+
+#[test]
+fn the_numbers_of_an_alert_are_read_and_what_is_no_number_is_kept() {
+    let alert = |metadata: &str| {
+        let payload = format!(
+            r#"{{"hardwareId":"a","type":"DeviceAlert","request":{{"type":"t","level":"Info",
+            "message":"m","metadata":{metadata}}}}}"#
+        );
+        let Request::Alert(alert) = decode(payload.as_bytes(), &strict()).unwrap() else {
+            panic!("another type");
+        };
+        let text = |key: &str| alert.metadata.get(key).cloned();
+        let numbers = (alert.epoch.map(|it| it.0), alert.serial.map(|it| it.0));
+        (numbers, text("serial"), text("epoch"), text("phase"))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let numbered = alert(r#"{"serial":"7","epoch":"0","phase":"l1"}"#);
+    assert_eq!(numbered, ((Some(0), Some(7)), None, None, some("l1")));
+    // As any sender may have written it before alerts had numbers.
+    for word in ["A-17", "0", "07", "-1", "18446744073709551616", ""] {
+        let kept = alert(&format!(r#"{{"serial":"{word}"}}"#));
+        assert_eq!(kept, ((None, None), some(word), None, None));
+    }
 }
 
 #[test]

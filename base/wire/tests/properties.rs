@@ -63,11 +63,14 @@ prop_compose! {
         message in any::<String>(),
         event_date in date(),
         update_state in any::<bool>(),
+        epoch in option::of(any::<u64>().prop_map(Epoch)),
+        serial in option::of((1..=u64::MAX).prop_map(Serial)),
         originator in option::of(any::<String>()),
         metadata in metadata(),
     ) -> AlertMessage {
         AlertMessage {
-            hardware_id, alert_type, level, message, event_date, update_state, originator, metadata,
+            hardware_id, alert_type, level, message, event_date, update_state, epoch, serial,
+            originator, metadata,
         }
     }
 }

@@ -12,6 +12,9 @@ const STATE: u8 = 2;
 /// A state with values of points.
 const STATE_WITH_POINTS: u8 = 3;
 const CHECKSUM_BYTES: usize = 4;
+/// Bits of a meter's flags.
+const UNREACHABLE: u8 = 1;
+const HAS_ALERT: u8 = 2;
 
 /// What is remembered of a meter from one answer to the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,6 +29,9 @@ pub(super) struct MeterState {
     pub(super) status: u8,
     /// It was reported as unreachable, and has not answered since.
     pub(super) unreachable: bool,
+    /// The serial of the gateway's last alert about it; 0 before the first. Written since alerts
+    /// have numbers, where there was one.
+    pub(super) alert: u64,
 }
 
 /// What is remembered of a point of a simulator that is written, in SI units.
@@ -147,7 +153,11 @@ fn put_meter(out: &mut Vec<u8>, id: &HardwareId, state: &MeterState) {
     out.extend(state.serial.to_le_bytes());
     out.push(state.access_number);
     out.extend(state.fingerprint.to_le_bytes());
-    out.extend([state.status, u8::from(state.unreachable)]);
+    let has_alert = if state.alert > 0 { HAS_ALERT } else { 0 };
+    out.extend([state.status, u8::from(state.unreachable) | has_alert]);
+    if state.alert > 0 {
+        out.extend(state.alert.to_le_bytes());
+    }
 }
 
 /// Fields that are still to be read.
@@ -188,14 +198,13 @@ impl<'a> Fields<'a> {
 
     fn meter(&mut self) -> Option<(HardwareId, MeterState)> {
         let id = self.id()?;
-        let state = MeterState {
-            serial: self.long()?,
-            access_number: self.byte()?,
-            fingerprint: self.short()?,
-            status: self.byte()?,
-            unreachable: self.flag()?,
-        };
-        Some((id, state))
+        let (serial, access_number) = (self.long()?, self.byte()?);
+        let (fingerprint, status) = (self.short()?, self.byte()?);
+        let flags = self.byte().filter(|flags| *flags <= UNREACHABLE | HAS_ALERT)?;
+        let has_alert = flags & HAS_ALERT != 0;
+        let alert = if has_alert { self.long().filter(|alert| *alert > 0)? } else { 0 };
+        let unreachable = flags & UNREACHABLE != 0;
+        Some((id, MeterState { serial, access_number, fingerprint, status, unreachable, alert }))
     }
 
     fn message(&mut self) -> Option<Record> {
@@ -242,7 +251,9 @@ mod tests {
             fingerprint: 7,
             status: 4,
             unreachable: true,
+            alert: 1 << 33,
         };
+        let before = MeterState { alert: 0, ..state };
         let (owner, payload) = (id("m"), vec![1, 2, 3]);
         let about = Some((id("m-2"), state));
         [
@@ -251,7 +262,7 @@ mod tests {
             Record::State {
                 number: 2,
                 dropped: 3,
-                meters: vec![(id("é"), state); 3],
+                meters: vec![(id("é"), before); 3],
                 points: Vec::new(),
             },
             Record::State {

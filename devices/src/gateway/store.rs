@@ -8,10 +8,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use lastmeter_units::HardwareId;
+use lastmeter_units::{Epoch, HardwareId, Serial};
+use lastmeter_wire::flexmeter::{AlertMessage, encode_alert};
 
 use super::record::{MeterState, PointState, Record};
 use crate::gateway::{GatewayEventKind, GatewayOutput};
+
+/// Counts the restarts of the counters of alerts; nothing restarts them.
+const EPOCH: Epoch = Epoch(1);
 
 /// So many acknowledged messages are given up at a time while there is no pause.
 const GIVEN_UP_AT_ONCE: u64 = 64;
@@ -32,6 +36,8 @@ pub(super) struct Store {
     limit: usize,
     open: VecDeque<Open>,
     meters: BTreeMap<HardwareId, MeterState>,
+    /// The serial of the last alert, of the gateway or of a meter.
+    last_alert: u64,
     /// What was written to points of a simulator, by their names.
     points: Vec<PointState>,
     last_number: u64,
@@ -51,6 +57,7 @@ impl Store {
             limit,
             open: VecDeque::new(),
             meters: BTreeMap::new(),
+            last_alert: 0,
             points: Vec::new(),
             last_number: 0,
             kept_upto: 0,
@@ -86,6 +93,7 @@ impl Store {
         self.open.make_contiguous().sort_by_key(|open| open.number);
         // Numbers of records that cannot be read are not given twice.
         self.last_number = self.last_number.saturating_add(refused.len() as u64);
+        self.last_alert = self.meters.values().map(|meter| meter.alert).max().unwrap_or(0);
         self.kept_upto = self.last_number;
         refused
     }
@@ -102,6 +110,21 @@ impl Store {
 
     pub(super) fn unacknowledged(&self) -> usize {
         self.open.len()
+    }
+
+    /// Numbers an alert and puts it in; its number is remembered with what it is about.
+    pub(super) fn put_alert(
+        &mut self,
+        mut alert: AlertMessage,
+        (about, state): (HardwareId, MeterState),
+        out: &mut Vec<GatewayOutput>,
+    ) {
+        self.last_alert += 1;
+        (alert.epoch, alert.serial) = (Some(EPOCH), Some(Serial(self.last_alert)));
+        let mut payload = Vec::new();
+        encode_alert(&alert, &mut payload);
+        let state = MeterState { alert: self.last_alert, ..state };
+        self.put(&alert.hardware_id, Some((about, state)), payload, out);
     }
 
     /// Puts a message in.

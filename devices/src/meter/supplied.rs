@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use lastmeter_sim::{ChannelSpectrum, Spectrum};
 use lastmeter_units::SimDuration;
-use lastmeter_wire::flexmeter::AlertLevel;
+use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::{Acquisition, Meter};
 use crate::border::{EventKind, Output};
@@ -168,8 +168,10 @@ impl Meter {
             let detail = format!("that of {}", self.parts.outlet.start() + at);
             return event(out, EventKind::LastGaspLost, &detail);
         }
-        let text = "the supply failed".to_owned();
-        let alert = Alert { kind: "supply.failed", level: AlertLevel::Critical, text };
+        let (kind, level) = ("supply.failed", AlertLevel::Critical);
+        let (text, facts) =
+            ("the supply failed".to_owned(), vec![(fact::KIND, "last_gasp".into())]);
+        let alert = Alert { kind, level, text, facts };
         self.alert(at, at, &alert, out);
     }
 
@@ -191,7 +193,12 @@ impl Meter {
             return event(out, EventKind::PowerUpLost, &detail);
         }
         let text = format!("the supply is back after {:.3} s", away.as_seconds_f64());
-        self.alert(at, at, &Alert { kind: "supply.returned", level: AlertLevel::Info, text }, out);
+        let facts = vec![
+            (fact::KIND, "power_up".to_owned()),
+            (fact::DURATION_S, away.as_seconds_f64().to_string()),
+        ];
+        let (kind, level) = ("supply.returned", AlertLevel::Info);
+        self.alert(at, at, &Alert { kind, level, text, facts }, out);
     }
 
     /// Sends an alert of an instant `of`, unless the application hangs `at` the present one.
@@ -226,7 +233,13 @@ fn voltage_alert(ended: &EndedEvent, seen_s: f64) -> (SimDuration, Alert) {
     let phase = PHASES.get(phase).copied().unwrap_or("?");
     let text = format!("{word} on {phase}: residual {residual_v:.2} V for {duration_s:.4} s");
     let begun_s = (seen_s - since_s - duration_s).max(0.0);
-    let alert = Alert { kind: kind.alert_type(), level: AlertLevel::Warning, text };
+    let facts = vec![
+        (fact::KIND, word.to_owned()),
+        (fact::PHASE, phase.to_owned()),
+        (fact::RESIDUAL_V, residual_v.to_string()),
+        (fact::DURATION_S, duration_s.to_string()),
+    ];
+    let alert = Alert { kind: kind.alert_type(), level: AlertLevel::Warning, text, facts };
     (SimDuration::from_seconds_f64(begun_s), alert)
 }
 

@@ -1,7 +1,7 @@
 //! A meter that watches for tampering.
 
 use lastmeter_units::{SimDuration, SimTime};
-use lastmeter_wire::flexmeter::AlertLevel;
+use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::Meter;
 use crate::border::{EventKind, Output, TamperKind, TamperSensorFault};
@@ -20,7 +20,9 @@ impl Meter {
         let detected = self.parts.tamper.as_mut().map(Tamper::take);
         for it in detected.unwrap_or_default() {
             let kind = it.what.alert_type(it.begins);
-            let alert = Alert { kind, level: AlertLevel::Warning, text: it.text().to_owned() };
+            let facts = vec![(fact::KIND, kind.trim_start_matches("tamper.").to_owned())];
+            let (level, text) = (AlertLevel::Warning, it.text().to_owned());
+            let alert = Alert { kind, level, text, facts };
             self.alert(to, it.at, &alert, out);
         }
     }

@@ -19,6 +19,8 @@ pub struct DeviceContext<'a> {
     pub start: SimTime,
     /// The scenario's random streams.
     pub streams: &'a Streams,
+    /// The node of the network that it is connected to, where it is in one.
+    pub node: Option<&'a str>,
     /// Phases of its terminal; 0 where it is no terminal.
     pub phases: usize,
     /// Whether the terminal can tell its spectrum (a played recording cannot).

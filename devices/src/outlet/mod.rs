@@ -67,6 +67,7 @@ impl Outlet {
         Self::Uplink(Box::new(Reporter::new(ReporterParts {
             hardware_id: context.hardware_id.clone(),
             start: context.start,
+            node: context.node.map(str::to_owned),
             obeys_commands,
         })))
     }

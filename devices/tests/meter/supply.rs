@@ -109,6 +109,11 @@ fn a_meter_goes_dark_and_measures_again_after_its_boot() {
     assert_eq!((sent[0].level, sent[0].event_date), (AlertLevel::Critical, Some(at(5.315))));
     assert_eq!(sent[1].message, "home: the supply is back after 4.790 s");
     assert_eq!((sent[1].level, sent[1].event_date), (AlertLevel::Info, Some(at(12.105))));
+    // Numbered apart from readings, and with the facts of the outage.
+    let numbers = |it: &AlertMessage| (it.epoch.unwrap().0, it.serial.unwrap().0);
+    assert_eq!([numbers(&sent[0]), numbers(&sent[1])], [(1, 1), (1, 2)]);
+    assert_eq!([&sent[0], &sent[1]].map(|it| &*it.metadata["kind"]), ["last_gasp", "power_up"]);
+    assert_eq!(sent[1].metadata["duration_s"], "4.79");
     assert_eq!(events(&out), [EventKind::Dark, EventKind::WorksAgain]);
     // From when it works again on, to the last window that is complete.
     assert_eq!(span_of(&out, 13.0), (12.105, 12.905));

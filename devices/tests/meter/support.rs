@@ -48,6 +48,7 @@ fn build(
         name: "home",
         hardware_id: HardwareId::new("home").expect("a valid id"),
         start: START,
+        node: None,
         streams: &streams,
         phases,
         has_spectrum,

@@ -18,6 +18,7 @@ fn reported(out: &[Output]) -> Vec<(String, f64)> {
     let of_tampering = alerts(out).into_iter().filter(|it| it.alert_type.starts_with("tamper."));
     let of = |it: lastmeter_wire::flexmeter::AlertMessage| {
         assert_eq!(it.level, AlertLevel::Warning);
+        assert_eq!(it.alert_type, format!("tamper.{}", it.metadata["kind"]));
         (it.alert_type, (it.event_date.expect("dated") - START).as_seconds_f64())
     };
     of_tampering.map(of).collect()

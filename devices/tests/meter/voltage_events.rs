@@ -19,19 +19,18 @@ const CYCLE_S: f64 = 0.02 + 1e-4;
 /// that half-cycle values are summed between: 0.3 % of the declared voltage.
 const BETWEEN_CROSSINGS_V: f64 = 0.003 * 230.0;
 
-/// Phase, residual voltage and duration out of an alert's message.
+/// Phase, residual voltage and duration: facts of an alert, of which its message has some digits.
 fn parsed(alert: &AlertMessage) -> (&str, f64, f64) {
-    let words: Vec<&str> = alert.message.split(' ').collect();
-    let ["home:", kind, "on", phase, "residual", volts, "V", "for", seconds, "s"] = words[..]
-    else {
-        panic!("{}", alert.message)
-    };
+    let fact = |name: &str| alert.metadata[name].as_str();
+    let number = |name: &str| fact(name).parse::<f64>().expect("a number");
+    let (kind, phase) = (fact("kind"), fact("phase"));
+    let (volts, seconds) = (number("residual_v"), number("duration_s"));
+    let message = format!("home: {kind} on {phase}: residual {volts:.2} V for {seconds:.4} s");
+    assert_eq!(alert.message, message);
     assert_eq!(alert.alert_type, format!("voltage.{kind}"));
     assert_eq!(alert.level, AlertLevel::Warning);
-    assert_eq!(volts.split('.').nth(1).map(str::len), Some(2));
-    assert_eq!(seconds.split('.').nth(1).map(str::len), Some(4));
-    let number = |text: &str| text.parse::<f64>().expect("a number");
-    (phase.trim_end_matches(':'), number(volts), number(seconds))
+    assert!(!alert.metadata.contains_key("node"), "it is in no network");
+    (phase, volts, seconds)
 }
 
 /// Three phases of 230 V, but for one that has another voltage for a time.

@@ -3,7 +3,7 @@
 use lastmeter_wire::flexmeter::{self, DecodeRules, Limits, Refusal, Request};
 
 use super::{Format, FormatRefusal, Rules};
-use crate::message::{Message, MessageBody};
+use crate::message::{EPOCH, Message, MessageBody, SERIAL};
 use lastmeter_wire::topics::TENANT;
 
 /// The row.
@@ -38,11 +38,15 @@ pub(super) fn message(request: Request) -> Message {
         Request::Alert(read) => {
             let (kind, text) = (read.alert_type, read.message);
             let body = MessageBody::Alert { kind, level: read.level.word(), text };
+            let mut metadata = read.metadata;
+            // The store recognises no repetition of an alert, and keeps its numbers as texts.
+            metadata.extend(read.epoch.map(|epoch| (EPOCH.to_owned(), epoch.to_string())));
+            metadata.extend(read.serial.map(|serial| (SERIAL.to_owned(), serial.to_string())));
             Message {
                 event: read.event_date,
                 updates_state: read.update_state,
                 originator: read.originator,
-                metadata: read.metadata,
+                metadata,
                 ..Message::new(TENANT, read.hardware_id, body)
             }
         }

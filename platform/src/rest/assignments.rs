@@ -11,6 +11,7 @@ use super::devices::{self, List};
 use super::extract::{Pairs, PathText};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
+use crate::message::{EPOCH, SERIAL};
 use crate::store::{
     AlertRow, DeviceRow, DeviceState, EventsScan, Page, ReadingRow, SeriesPoint, SeriesScan,
     StateValue,
@@ -181,8 +182,8 @@ pub(super) async fn measurements(
 fn event(row: &ReadingRow, assignment: &str) -> MeasurementsJson {
     let mut metadata = row.metadata();
     if let Some((epoch, serial)) = row.number {
-        metadata.insert("epoch".to_owned(), epoch.to_string());
-        metadata.insert("serial".to_owned(), serial.to_string());
+        metadata.insert(EPOCH.to_owned(), epoch.to_string());
+        metadata.insert(SERIAL.to_owned(), serial.to_string());
     }
     MeasurementsJson {
         id: row.sequence.to_string(),

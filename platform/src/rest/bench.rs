@@ -17,6 +17,7 @@ use super::extract::{Body, Pairs};
 use super::serve::Stopping;
 use super::{Answer, Api, Problem};
 use crate::config::ClockSource;
+use crate::message::{EPOCH, SERIAL};
 use crate::store::{self, AlertRow, ReadingRow, RefusalRow};
 
 /// Rows unless asked otherwise, and at most.
@@ -74,6 +75,14 @@ pub(super) struct AlertJson {
     level: String,
     message: String,
     event_time: SimTime,
+    /// Of a sender that numbers its alerts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial: Option<u64>,
+    /// Its facts, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
     /// When it arrived. The store does not keep when it committed an alert.
     received_time: SimTime,
 }
@@ -118,7 +127,18 @@ impl From<RefusalRow> for RefusalJson {
 
 impl From<AlertRow> for AlertJson {
     fn from(row: AlertRow) -> Self {
+        let mut metadata = row.metadata;
+        // A text that is no number was not written as one, and stays.
+        let mut number = |key: &str| {
+            let text = metadata.get(key)?;
+            let number = text.parse().ok().filter(|number: &u64| number.to_string() == *text)?;
+            metadata.remove(key);
+            Some(number)
+        };
         Self {
+            epoch: number(EPOCH),
+            serial: number(SERIAL),
+            metadata,
             sequence: row.sequence,
             device: row.device.to_string(),
             kind: row.kind,

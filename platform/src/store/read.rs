@@ -250,7 +250,8 @@ impl Reader {
         let names = self.names();
         self.in_order("alert", ALERT, (after, limit, last), |row| {
             let alert = alert(names, row)?;
-            let bytes = alert.kind.len() + alert.message.len();
+            let facts = alert.metadata.iter().map(|(name, value)| name.len() + value.len());
+            let bytes = alert.kind.len() + alert.message.len() + facts.sum::<usize>();
             Ok((alert, bytes))
         })
     }

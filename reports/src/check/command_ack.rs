@@ -348,7 +348,7 @@ mod tests {
         let refused = ended(10, "command_refused", 1, "a", "no");
         let verdict = judge("", &[refused, given(10, 1, "a")], RunState::Finished);
         assert_eq!((verdict.status, verdict.n), (Status::Fail, 1));
-        assert!(verdict.why.contains("refused with `no`"), "{}", verdict.why);
+        assert!(verdict.why.to_string().contains("refused with `no`"), "{}", verdict.why);
         // Of another device's answer, before or after, nothing is counted.
         let verdict = judge("", &[answer(10, 1, "b"), given(10, 1, "a")], RunState::Finished);
         assert_eq!((verdict.status, verdict.n), (Status::Fail, 1));
@@ -367,7 +367,11 @@ mod tests {
         let events = [given(10, 1, "a"), given(20, 2, "a"), answer(20, 2, "a")];
         let verdict = judge("", &events, RunState::Finished);
         assert_eq!((verdict.status, verdict.measured, verdict.n), (Status::Fail, None, 2));
-        assert!(verdict.why.contains("never: setReportingPeriod to a at 2027"), "{}", verdict.why);
+        assert!(
+            verdict.why.to_string().contains("never: setReportingPeriod to a at 2027"),
+            "{}",
+            verdict.why
+        );
         let place = verdict.at.unwrap();
         assert_eq!((place.device.as_deref(), place.time), (Some("a"), Some(at(10))));
         assert_eq!(place.event, Some(1));
@@ -379,7 +383,11 @@ mod tests {
         for toml in ["device = \"a\"", ""] {
             let verdict = judge(toml, &events, RunState::Finished);
             assert_eq!((verdict.status, verdict.n), (Status::Fail, 1), "{toml}");
-            assert!(verdict.why.starts_with("0 of 1 command acknowledged"), "{}", verdict.why);
+            assert!(
+                verdict.why.to_string().starts_with("0 of 1 command acknowledged"),
+                "{}",
+                verdict.why
+            );
         }
     }
 
@@ -404,7 +412,7 @@ mod tests {
                 let verdict = judge("", &events, state);
                 assert_eq!((verdict.status, verdict.measured, verdict.n), (Status::Fail, None, 2));
                 let why = format!("1 of 2 commands acknowledged; {told}: setReportingPeriod to a");
-                assert!(verdict.why.starts_with(&why), "{}", verdict.why);
+                assert!(verdict.why.to_string().starts_with(&why), "{}", verdict.why);
                 assert_eq!(verdict.at.unwrap().event, Some(2));
             }
             let other = ended(12, kind, 2, "b", response);
@@ -419,10 +427,17 @@ mod tests {
         let refused = || ended(11, "command_refused", 1, "a", "error: no such register");
         let verdict = judge("", &[given(), refused()], RunState::Finished);
         assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Pass, 1, Some(1.0)));
-        assert_eq!(verdict.why, "1 of 1 command acknowledged, 1 of them refused as expected");
+        assert_eq!(
+            verdict.why.to_string(),
+            "1 of 1 command acknowledged, 1 of them refused as expected"
+        );
         let verdict = judge("", &[given(), answer(11, 1, "a")], RunState::Finished);
         assert_eq!((verdict.status, verdict.n), (Status::Fail, 1));
-        assert!(verdict.why.contains("obeyed, though it has to be refused"), "{}", verdict.why);
+        assert!(
+            verdict.why.to_string().contains("obeyed, though it has to be refused"),
+            "{}",
+            verdict.why
+        );
         // No answer at all is no refusal.
         let expired = ended(70, "command_expired", 1, "a", "");
         let verdict = judge("", &[given(), expired], RunState::Finished);
@@ -443,7 +458,11 @@ mod tests {
         let verdict = describe(&[], &[given(10, 1, "a"), refused()]).unwrap();
         assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1));
         assert_eq!(verdict.check, "unjudged-commands");
-        assert!(verdict.why.contains("refused with `error: no`: setReporting"), "{}", verdict.why);
+        assert!(
+            verdict.why.to_string().contains("refused with `error: no`: setReporting"),
+            "{}",
+            verdict.why
+        );
         assert_eq!(verdict.at.unwrap().event, Some(1));
         assert_eq!(describe(&["b", "a*"], &[given(10, 1, "a"), refused()]), None);
         assert_eq!(describe(&[], &[given(10, 1, "a"), answer(11, 1, "a")]), None);
@@ -452,7 +471,11 @@ mod tests {
         let events = [given(10, 1, "a"), given(12, 2, "b"), answer(13, 1, "a")];
         let verdict = describe(&[], &events).unwrap();
         assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1));
-        assert!(verdict.why.contains("never answered: setReporting"), "{}", verdict.why);
+        assert!(
+            verdict.why.to_string().contains("never answered: setReporting"),
+            "{}",
+            verdict.why
+        );
         assert_eq!(verdict.at.unwrap().event, Some(2));
         assert_eq!(describe(&["b"], &events), None);
     }

@@ -25,7 +25,10 @@ fn a_constant_delay_has_no_variation() {
     let verdict = judge(|_| Some(3_000));
     assert_eq!((verdict.status, verdict.measured), (Status::Pass, Some(0.0)));
     assert!(
-        verdict.why.starts_with("delay variation within 50 ms of the fastest, 3 s, at p99"),
+        verdict
+            .why
+            .to_string()
+            .starts_with("delay variation within 50 ms of the fastest, 3 s, at p99"),
         "{}",
         verdict.why
     );

@@ -12,6 +12,7 @@ use lastmeter_plans::{calibration, standard};
 use lastmeter_record::{
     Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, RunState, SignalSample,
 };
+use lastmeter_text::Prose;
 
 use super::demand::{BalancedMeters, Demand};
 use super::planned::PlannedBench;
@@ -229,7 +230,7 @@ impl CheckContext {
     }
 
     /// A verdict of this check about nothing yet.
-    pub fn verdict(&self, reason: Reason, unit: &str, why: impl Into<String>) -> Verdict {
+    pub fn verdict(&self, reason: Reason, unit: &str, why: impl Into<Prose>) -> Verdict {
         Verdict {
             check: self.name.clone(),
             scenario: self.scenario.clone(),
@@ -320,7 +321,7 @@ pub(crate) fn finish(mut verdict: Verdict, facts: &RunFacts) -> Verdict {
     let Some((reason, what)) = unfinished(facts) else { return verdict };
     if verdict.status <= reason.status() {
         verdict.set_reason(reason);
-        verdict.why = format!("{what}; until then {}", verdict.why);
+        verdict.why = format!("{what}; until then {}", verdict.why).into();
     }
     verdict
 }

@@ -61,6 +61,7 @@ fn what_is_too_far_fails_and_says_both_figures() {
     assert!(
         verdict
             .why
+            .to_string()
             .starts_with("too far: median 500.5 ms, published 490 ms (figure 21), tolerance"),
         "{}",
         verdict.why
@@ -170,7 +171,7 @@ fn lost_messages_are_infinite() {
     let whisker = "statistic = \"whisker_high\"\nvalue = \"1 s\"\ntolerance = \"2 ms\"";
     let verdict = judge_in(whisker, &real, 300);
     assert_eq!(verdict.status, Status::Inconclusive);
-    assert!(verdict.why.starts_with("there is no such statistic"), "{}", verdict.why);
+    assert!(verdict.why.to_string().starts_with("there is no such statistic"), "{}", verdict.why);
 }
 
 #[test]
@@ -178,7 +179,7 @@ fn in_virtual_time_the_figure_is_the_models() {
     let toml = "statistic = \"median\"\nvalue = \"500.5 ms\"\ntolerance = \"2 ms\"";
     let verdict = judge_in(toml, &facts(RunState::Finished), 0);
     assert_eq!(verdict.status, Status::Pass);
-    assert!(verdict.why.contains("modelled"), "{}", verdict.why);
+    assert!(verdict.why.to_string().contains("modelled"), "{}", verdict.why);
     assert!(verdict.told.unwrap().basis.ends_with("modelled"));
 }
 
@@ -192,7 +193,11 @@ fn a_bad_run_compares_nothing() {
     noisy.real_time.as_mut().unwrap().floor_before.as_mut().unwrap().timer.p50_ns = MS;
     let verdict = judge_in(toml, &noisy, 0);
     assert_eq!(verdict.status, Status::Inconclusive);
-    assert!(verdict.why.starts_with("not measurable here: the tolerance"), "{}", verdict.why);
+    assert!(
+        verdict.why.to_string().starts_with("not measurable here: the tolerance"),
+        "{}",
+        verdict.why
+    );
     // Three times the floor's median is enough.
     let three = judge_in(&toml.replace("2 ms", "3 ms"), &noisy, 0);
     assert_eq!(three.status, Status::Pass, "{}", three.why);

@@ -24,7 +24,7 @@ use super::selection::{DEVICE, Selection};
 use crate::latency::{EXACT_MAX, HoldUps, Limit, Validity, describe};
 use crate::verdict::{At, Because, Reason, Verdict, VerdictText};
 use lastmeter_record::{Event, EventKind, LatencyPath, LatencyRow, Point, RunFacts, field};
-use lastmeter_text::{append, number, plural};
+use lastmeter_text::{Prose, append, number, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -191,7 +191,7 @@ impl Check for Recovery {
         let text = |name: &str| event.text(name).map(str::to_owned);
         match &event.kind {
             EventKind::Inject if event.text(field::INJECT) == Some("disconnect") => {
-                let detail = text(field::DETAIL).filter(|detail| !detail.is_empty());
+                let detail = event.prose(field::DETAIL).filter(|it| **it != Prose::default());
                 let what = detail.map_or("disconnect".to_owned(), |d| format!("disconnect {d}"));
                 let ends_with = Ends::Restored(text(field::LINK));
                 self.injections.push(Injection::new(line, event, at_ns, what, ends_with));

@@ -230,7 +230,7 @@ mod tests {
             let place = verdict.at.unwrap();
             assert_eq!((place.device.as_deref(), place.event), (refusal.1, Some(2)));
             assert!(place.time.is_some());
-            assert!(verdict.why.contains(refusal.0), "{}", verdict.why);
+            assert!(verdict.why.to_string().contains(refusal.0), "{}", verdict.why);
         }
     }
 
@@ -239,7 +239,7 @@ mod tests {
         let verdict = judge(ONE, &[], RunState::Finished);
         assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(1.0)));
         assert!(
-            verdict.why.contains("did not happen: 1 unknown_identifier of m"),
+            verdict.why.to_string().contains("did not happen: 1 unknown_identifier of m"),
             "{}",
             verdict.why
         );

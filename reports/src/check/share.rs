@@ -59,7 +59,7 @@ impl<'a> Share<'a> {
         match self.conclusion.status() {
             Status::Pass => format!("{} {at}, {}", words.pass, self.judged.words()),
             Status::Fail => format!("{} {at}; {}", words.fail, self.judged.words()),
-            _ => self.conclusion.why.clone(),
+            _ => self.conclusion.why.to_string(),
         }
     }
 

@@ -86,7 +86,7 @@ fn the_strictest_class_that_passes_is_reported() {
     };
     assert_eq!(of("TT4", 0.97).conclusion.status(), Status::Fail);
     assert_eq!(of("TT0", 0.99).conclusion.status(), Status::Pass);
-    let why = &of("TT3", 0.999).conclusion.why;
+    let why = &of("TT3", 0.999).conclusion.why.to_string();
     assert!(why.starts_with("n too small: 1000 of 2995; run at least "), "{why}");
     // A real-time run that says nothing of its clock and floor passes nothing.
     let mut analyst = Analyst::new(&facts(TimeMode::Real), Some(0), MS);

@@ -63,7 +63,7 @@ fn sent(rows: &mut Population, device: &str, lag_ns: i64, those: impl Iterator<I
 
 fn all(owed: &Owed, rows: &Population) -> Option<(u64, u64, String)> {
     let missing = owed.missing("reading", rows, |_| true)?;
-    Some((missing.count(), missing.due, missing.because().why))
+    Some((missing.count(), missing.due, missing.because().why.to_string()))
 }
 
 #[test]

@@ -9,7 +9,13 @@ use super::collect::{Collected, Excerpt, RowText};
 use super::units::Shown;
 use crate::verdict::Verdict;
 use lastmeter_record::{Event, Status};
-use lastmeter_text::number;
+use lastmeter_text::{Prose, number, shortened};
+
+/// So much of an explanation stands in a list, characters.
+const WHY_MAX: usize = 160;
+
+/// So much of an event stands in a list, characters; the record has the whole of it.
+const DETAIL_MAX: usize = 400;
 
 /// A name with a value.
 #[derive(Serialize)]
@@ -40,10 +46,10 @@ pub(crate) struct CheckRow {
     margin: Option<Margin>,
     n: String,
     bound: String,
-    why: String,
+    why: Prose,
     basis: String,
-    /// What else there is to say, if it is too much for a list.
-    more: String,
+    /// All of it, if it is too much for a list.
+    more: Option<Prose>,
     place: String,
 }
 
@@ -80,7 +86,8 @@ fn check_row(verdict: &Verdict) -> CheckRow {
         None => with_unit(verdict.limit),
         Some(low) => format!("{} to {}", number(low), with_unit(verdict.limit)),
     };
-    let (why, more) = first_clause(&verdict.why);
+    let why = shortened(&verdict.why, WHY_MAX);
+    let more = Some(verdict.why.clone()).filter(|whole| *whole != why);
     let basis = verdict.told.as_ref().map(|told| told.basis.clone());
     CheckRow {
         status: verdict.status,
@@ -98,17 +105,6 @@ fn check_row(verdict: &Verdict) -> CheckRow {
     }
 }
 
-/// A long explanation up to its first semicolon, and the rest of it.
-fn first_clause(why: &str) -> (String, String) {
-    const SHORT_MAX: usize = 160;
-    match why.split_once("; ") {
-        Some((first, rest)) if why.chars().count() > SHORT_MAX => {
-            (first.to_owned(), rest.to_owned())
-        }
-        _ => (why.to_owned(), String::new()),
-    }
-}
-
 /// Where in the record, for people.
 fn place(verdict: &Verdict) -> String {
     verdict.at.as_ref().map(ToString::to_string).unwrap_or_default()
@@ -119,7 +115,7 @@ fn place(verdict: &Verdict) -> String {
 pub(crate) struct Trouble {
     status: Status,
     name: String,
-    why: String,
+    why: Prose,
     place: String,
     /// The quantity of all rows; empty if there are none.
     quantity: &'static str,
@@ -147,7 +143,7 @@ pub(crate) struct EventRow {
     time: String,
     source: String,
     kind: String,
-    detail: String,
+    detail: Prose,
 }
 
 /// An event for a list.
@@ -158,16 +154,7 @@ pub(crate) fn event_row(line: u64, event: &Event, here: bool) -> EventRow {
         time: event.time.to_string(),
         source: event.source.clone(),
         kind: event.kind.to_string(),
-        detail: shortened(event.detail()),
-    }
-}
-
-/// A text that does not drown the page; the record has the whole of it.
-fn shortened(text: String) -> String {
-    const CHARACTERS_MAX: usize = 400;
-    match text.char_indices().nth(CHARACTERS_MAX) {
-        Some((place, _)) => format!("{}…", &text[..place]),
-        None => text,
+        detail: shortened(&event.detail(), DETAIL_MAX),
     }
 }
 
@@ -363,13 +350,6 @@ pub(crate) fn with_prefix(value: f64, unit: SiUnit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_list_has_the_first_clause_of_a_long_explanation() {
-        assert_eq!(first_clause("near; all well"), ("near; all well".to_owned(), String::new()));
-        let long = format!("cannot say; {}", "x".repeat(160));
-        assert_eq!(first_clause(&long), ("cannot say".to_owned(), "x".repeat(160)));
-    }
 
     #[test]
     fn figures_are_readable() {

@@ -12,7 +12,7 @@ use lastmeter_plans::standard::{
     Evaluate, LimitFigure, Plan, PlannedItem, PlannedTest, Skip, Subject, Test,
 };
 use lastmeter_record::{RunFacts, Status};
-use lastmeter_text::number;
+use lastmeter_text::{Prose, number};
 
 /// One item, judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +24,7 @@ pub struct Item {
     /// The figures, if there are any.
     pub figures: Option<Figures>,
     /// Why, where the figures do not tell.
-    pub why: String,
+    pub why: Prose,
 }
 
 impl Item {
@@ -109,8 +109,10 @@ impl Assessor {
     }
 
     fn doubt(&self, facts: &RunFacts) -> Option<Because> {
-        let unreadable =
-            self.unreadable.as_ref().map(|why| Because::new(Reason::RecordUnreadable, why));
+        let unreadable = self
+            .unreadable
+            .as_ref()
+            .map(|why| Because::new(Reason::RecordUnreadable, why.as_str()));
         let unfinished = unfinished(facts).map(|(reason, why)| Because::new(reason, why));
         unreadable.or(unfinished).or_else(|| {
             let why = "the input may exceed the converter's range, which is modelled with \
@@ -183,14 +185,14 @@ impl Assessor {
                     status = back;
                     why = format!("the other direction registered {} %", number(other_way));
                 }
-                Item { planned, status, figures: Some(figures), why }
+                Item { planned, status, figures: Some(figures), why: why.into() }
             }
             Err(trouble) => {
                 let why = match trouble {
                     Trouble::TooLittle(why) => why,
                     Trouble::Absent => format!("{} was not reported", test.quantity),
                 };
-                Item { planned, status: Status::Inconclusive, figures: None, why }
+                Item { planned, status: Status::Inconclusive, figures: None, why: why.into() }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use lastmeter_record::{
     Counts, FORMAT_VERSION, Override, RecordError, RunFacts, Status, write_whole,
 };
-use lastmeter_text::{append, number, plural};
+use lastmeter_text::{Prose, append, number, plural};
 use serde::Serialize;
 
 use super::{PassedOver, Suite, SuiteRun, Twin};
@@ -40,7 +40,7 @@ struct RunJson<'a> {
     seed: Option<u64>,
     overrides: &'a [Override],
     must_fail: Option<&'a Twin>,
-    why: Option<String>,
+    why: Option<Prose>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +63,7 @@ struct IndexRow<'a> {
     must_fail: Option<&'a str>,
     checks: String,
     worst: String,
-    why: String,
+    why: Prose,
     /// Empty for a pass.
     reason: &'static str,
 }
@@ -155,7 +155,7 @@ impl Suite {
                     cell(&run.scenario),
                     run.status(),
                     run.counts(),
-                    cell(&run.why().unwrap_or_default()),
+                    cell(&run.why().unwrap_or_default().to_string()),
                     run.reason()
                 ),
             );

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use lastmeter_record::Status;
+use lastmeter_text::Prose;
 
 /// Declares the reasons: identifier, status, word, meaning.
 macro_rules! reasons {
@@ -140,12 +141,12 @@ pub struct Because {
     /// The word for machines.
     pub reason: Reason,
     /// The words for people.
-    pub why: String,
+    pub why: Prose,
 }
 
 impl Because {
     /// A reason in these words.
-    pub fn new(reason: Reason, why: impl Into<String>) -> Self {
+    pub fn new(reason: Reason, why: impl Into<Prose>) -> Self {
         Self { reason, why: why.into() }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lastmeter_record::{
     ClockFacts, Deadlines, Event, Floor, LateTick, LatencyRow, LinkFacts, LoadFacts, LoadSecond,
-    Point, RealTimeFacts, RecordError, RunEnd, RunState, RunWriter, Summary, TimeMode, Wait,
+    Point, RealTimeFacts, RecordError, RunEnd, RunState, RunWriter, Summary, TimeMode, Wait, field,
 };
 use lastmeter_units::{SimDuration, SimTime};
 
@@ -264,7 +264,7 @@ via = "wan"
             Event::new(at(from), "bench", "inject")
                 .with("inject", what)
                 .with("link", "wan")
-                .with("detail", detail)
+                .with_prose(field::DETAIL, detail)
                 .with("until", at(to).to_string())
         };
         writer.event(&inject("impair", "200 ms more", 0.5, 0.505));

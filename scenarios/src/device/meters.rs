@@ -175,7 +175,7 @@ impl Meter {
                 Output::Event { kind, detail } => {
                     print_err(&format!("{} {}: {detail}", self.name, kind.word()));
                 }
-                Output::Reading { .. } | Output::Send { .. } => {}
+                Output::Reading { .. } | Output::Obeyed { .. } | Output::Send { .. } => {}
             }
         }
         (!sent.is_empty()).then_some(sent)

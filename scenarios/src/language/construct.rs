@@ -240,7 +240,7 @@ impl Draft<'_> {
                 return None;
             }
             let board = board.as_ref();
-            let place = DevicePlace { name, start, streams, point, board, image: None };
+            let place = DevicePlace { name, start, streams, node: None, point, board, image: None };
             build_device(device::kind_of(row)?, row.values.as_ref()?, &place, out)
         };
         self.rows(&DEVICE).iter().zip(&references.source_of_table).map(device).collect()

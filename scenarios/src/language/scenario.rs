@@ -124,6 +124,16 @@ impl Scenario {
         self.plans.grid.as_ref()?.feeder.as_deref()
     }
 
+    /// The node of the network at which a source of it, or a load of it, is.
+    fn node_of(&self, source: &str) -> Option<&str> {
+        let network = self.feeder()?.network();
+        let node = match source.strip_prefix(LOAD_PREFIX) {
+            Some(name) => network.loads.iter().find(|it| &*it.name == name)?.connection.node,
+            None => network.sources.iter().find(|it| &*it.name == source)?.node,
+        };
+        Some(&network.nodes[node.index()].name)
+    }
+
     /// The network that its simulator plays, for the one run that takes it.
     pub(crate) fn take_live_grid(&self) -> Option<LiveGrid> {
         self.plans.grid.as_ref()?.live.as_ref()?.take()
@@ -275,6 +285,7 @@ impl Scenario {
             name: &row.name,
             start: self.schedule.start,
             streams: self.streams(),
+            node: self.node_of(&self.plant.sources[row.source].name),
             point,
             board: row.board.as_ref(),
             image,

@@ -1,11 +1,14 @@
 //! Alerts as a platform lists them, and as they are noted in the record.
 
+use std::collections::BTreeMap;
+
 use lastmeter_record::{Event, EventKind, field};
+use lastmeter_text::Prose;
 use lastmeter_units::SimTime;
 use serde::Deserialize;
 
 /// An alert that the platform has stored. The order is that of content: when it happened, whose it
-/// is, and what it says.
+/// is, what it says, its number and its facts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) struct Alert {
     /// When it happened, as its sender dates it; without a date, when it arrived.
@@ -14,7 +17,13 @@ pub(crate) struct Alert {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     pub(crate) level: String,
-    pub(crate) message: String,
+    pub(crate) message: Prose,
+    #[serde(default)]
+    epoch: Option<u64>,
+    #[serde(default)]
+    serial: Option<u64>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
 }
 
 /// How far a platform's list of alerts has been read.
@@ -41,19 +50,31 @@ impl Alert {
     /// its own time in a field.
     pub(crate) fn event(&self, at: SimTime, open_from: SimTime, now: SimTime) -> Event {
         let stands_at = at.max(open_from).min(now);
-        let event = Event::new(stands_at, "platform", EventKind::Alert)
+        let mut event = Event::new(stands_at, "platform", EventKind::Alert)
             .with(field::DEVICE, self.device.as_str())
             .with(field::TYPE, self.kind.as_str())
             .with(field::LEVEL, self.level.as_str())
-            .with(field::MESSAGE, self.message.as_str());
-        if stands_at == at { event } else { event.with(field::EVENT_TIME, at.to_string()) }
+            .with_prose(field::MESSAGE, self.message.clone());
+        if stands_at != at {
+            event = event.with(field::EVENT_TIME, at.to_string());
+        }
+        for (name, number) in [(field::EPOCH, self.epoch), (field::SERIAL, self.serial)] {
+            if let Some(number) = number {
+                event = event.with(name, number);
+            }
+        }
+        if self.metadata.is_empty() {
+            return event;
+        }
+        let facts = self.metadata.iter().map(|(name, fact)| (name.clone(), fact.as_str().into()));
+        event.with(field::METADATA, serde_json::Map::from_iter(facts))
     }
 }
 
 /// What is noted, once, of a platform that does not list alerts.
 pub(crate) fn unreadable(now: SimTime) -> Event {
     let detail = "the platform has no /api/v1/alerts (404), so alerts cannot be read back";
-    Event::new(now, "platform", EventKind::AlertsUnreadable).with(field::DETAIL, detail)
+    Event::new(now, "platform", EventKind::AlertsUnreadable).with_prose(field::DETAIL, detail)
 }
 
 #[cfg(test)]
@@ -64,6 +85,24 @@ mod tests {
         let json = r#"{"sequence":3,"device":"cellar","type":"device.unreachable","level":"Warning",
             "message":"heat-1","event_time":"1970-01-01T00:00:05Z","received_time":"x"}"#;
         serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn numbers_and_facts_stand_behind_what_alerts_have_always_had() {
+        let json = r#"{"sequence":3,"device":"m","type":"voltage.dip","level":"Warning",
+            "message":"m: dip","event_time":"1970-01-01T00:00:05Z","epoch":1,"serial":7,
+            "metadata":{"residual_v":"81.2","phase":"l1"},"received_time":"x"}"#;
+        let alert: Alert = serde_json::from_str(json).unwrap();
+        let event = alert.event(seconds(5), seconds(7), seconds(10));
+        let line = serde_json::to_string(&event).unwrap();
+        let fields = concat!(
+            r#""message":"m: dip","event_time":"1970-01-01T00:00:05.000Z","epoch":1,"serial":7,"#,
+            r#""metadata":{"phase":"l1","residual_v":"81.2"}}"#
+        );
+        assert!(line.ends_with(fields), "{line}");
+        let read: Event = serde_json::from_str(&line).unwrap();
+        assert_eq!(read, event);
+        assert_eq!((read.fact("phase"), read.fact("message")), (Some("l1"), None));
     }
 
     fn seconds(seconds: i64) -> SimTime {
@@ -91,10 +130,11 @@ mod tests {
     #[test]
     fn the_order_of_alerts_is_that_of_their_content() {
         let mut alerts: Vec<Alert> =
-            ["c", "a", "b"].map(|message| Alert { message: message.to_owned(), ..alert() }).into();
+            ["c", "a", "b"].map(|message| Alert { message: message.into(), ..alert() }).into();
         alerts.push(Alert { event_time: Some(seconds(4)), ..alert() });
         alerts.sort();
-        let messages: Vec<&str> = alerts.iter().map(|alert| alert.message.as_str()).collect();
-        assert_eq!(messages, ["heat-1", "a", "b", "c"]);
+        let messages: Vec<&Prose> = alerts.iter().map(|alert| &alert.message).collect();
+        let expected = ["heat-1", "a", "b", "c"].map(Prose::from);
+        assert_eq!(messages, expected.iter().collect::<Vec<_>>());
     }
 }

@@ -265,7 +265,7 @@ impl Field {
                     said.push(Said::Note { of: name.clone(), note });
                 }
                 // It has no connection to the platform.
-                Output::Send { .. } => {}
+                Output::Send { .. } | Output::Obeyed { .. } => {}
             }
         }
     }

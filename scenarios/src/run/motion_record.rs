@@ -32,8 +32,9 @@ pub(crate) fn add(
     if let Some(picture) = dark(feeder, start) {
         record.further.push((file::GRID_DARK, picture.into_bytes()));
     }
-    let mut index =
-        String::from("recorder,file,from,samples,rate_hz,cfg_sha256,dat_sha256,place\n");
+    let mut index = String::from(
+        "recorder,file,from,samples,rate_hz,cfg_sha256,dat_sha256,place,keeps_currents\n",
+    );
     for (place, recorder) in feeder.recorders().iter().enumerate() {
         let failed = |why: &dyn std::fmt::Display| format!("recorder `{}`: {why}", recorder.name);
         let place_name = where_it_is(feeder.network(), recorder.at);
@@ -54,8 +55,10 @@ pub(crate) fn add(
             let from = start + kept.from;
             let [cfg, dat] = [&written.cfg, &written.dat].map(|it| sha256(it));
             let (samples, rate_hz) = (recording.samples(), recorder.rate_hz);
+            let keeps_currents = !matches!(recorder.at, ProbeAt::Node(_));
+            let place = format!("\"{place_name}\",{keeps_currents}");
             let line = format!(
-                "{},{name},{from},{samples},{rate_hz},{cfg},{dat},\"{place_name}\"\n",
+                "{},{name},{from},{samples},{rate_hz},{cfg},{dat},{place}\n",
                 recorder.name
             );
             index.push_str(&line);
@@ -64,7 +67,7 @@ pub(crate) fn add(
         }
         if left_out > 0 {
             // Nobody is to take what is there for all that there was.
-            let line = format!("{},,{left_out} more had no room,,,,,\n", recorder.name);
+            let line = format!("{},,{left_out} more had no room,,,,,,false\n", recorder.name);
             index.push_str(&line);
         }
     }
@@ -202,11 +205,7 @@ fn dark(feeder: &Feeder, start: SimTime) -> Option<String> {
             _ => {}
         }
     }
-    let node_of = |it: &Operation| {
-        let rest = it.detail.strip_prefix("at ")?;
-        let name = rest.split(", ").next()?;
-        network.nodes.iter().position(|node| &*node.name == name)
-    };
+    let node_of = |it: &Operation| network.nodes.iter().position(|node| node.name == it.node);
     let marks: Vec<Mark> = burning
         .into_iter()
         .filter_map(|it| {

@@ -83,7 +83,7 @@ impl SoleDevice {
                     note: DeviceNote { at: now, kind: kind.word(), detail },
                 },
                 // It is on no network: a scenario that puts it on none gives it a connection.
-                Output::Transmit { .. } => continue,
+                Output::Transmit { .. } | Output::Obeyed { .. } => continue,
             });
         }
     }

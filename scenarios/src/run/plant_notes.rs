@@ -53,7 +53,8 @@ pub(crate) fn operated(it: &Operation, start: SimTime) -> Event {
     let event = Event::new(at, "bench", EventKind::Operated)
         .with(field::ELEMENT, &*it.element)
         .with(field::WHAT, it.deed.word())
-        .with(field::DETAIL, format!("{idle}{}", it.detail));
+        .with_prose(field::DETAIL, format!("{idle}{}", it.detail))
+        .with(field::NODE, &*it.node);
     let Some(point) = it.point else { return event };
     event
         .with(field::CURRENT_A, point.current_a)

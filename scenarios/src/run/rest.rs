@@ -471,8 +471,8 @@ mod tests {
         })
     }
 
-    fn messages(read: &AlertsRead) -> Vec<&str> {
-        read.alerts.iter().map(|alert| alert.message.as_str()).collect()
+    fn messages(read: &AlertsRead) -> Vec<String> {
+        read.alerts.iter().map(|alert| alert.message.to_string()).collect()
     }
 
     #[tokio::test]

@@ -263,7 +263,7 @@ fn twins_left_out(twins: &[(bool, Item)]) -> Vec<PassedOver> {
     let over = twins.iter().filter_map(|(_, item)| match item {
         Item::Run(twin) => Some(PassedOver {
             path: twin.written.path.display().to_string(),
-            why: "a must-fail twin, which `--must-fail` runs".to_owned(),
+            why: "a must-fail twin, which `--must-fail` runs".into(),
         }),
         Item::Broken(_) => None,
     });
@@ -293,7 +293,7 @@ pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
         Meant::TestPlan => "a test plan, and no scenario",
         Meant::Network => "a network, and no scenario",
     };
-    let over = PassedOver { path: path.display().to_string(), why: what.to_owned() };
+    let over = PassedOver { path: path.display().to_string(), why: what.into() };
     print_left_out(std::slice::from_ref(&over));
     Some(over)
 }

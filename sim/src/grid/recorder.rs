@@ -178,8 +178,8 @@ mod tests {
     }
 
     fn operation(ms: i64, deed: Deed) -> Operation {
-        let (element, detail) = ("x".into(), String::new());
-        Operation { at_ns: ms * 1_000_000, element, deed, detail, point: None }
+        let (at_ns, element, node) = (ms * 1_000_000, "x".into(), "n".into());
+        Operation { at_ns, element, node, deed, detail: "".into(), point: None }
     }
 
     #[test]

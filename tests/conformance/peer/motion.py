@@ -128,13 +128,15 @@ class VoltageEvents(Judged):
             what = event["type"].removeprefix("voltage.")
             if what not in self.what or not self.is_meant(event["device"]):
                 return
-            found = re.fullmatch(
-                rf"[^:]*: {what} on (l[123]): residual ([0-9.]+) V for ([0-9.]+) s", event["message"])
-            if found:
-                phase, residual, duration = found.groups()
-                self.reported.append((event["device"], what, phase, self.own_time(event),
-                                      float(residual), float(duration)))
-            else:
+            facts = event.get("metadata")
+            if facts is None:
+                # Of a run recorded before alerts had facts: what it reports is unknown.
+                self.is_listed = False
+                return
+            try:
+                self.reported.append((event["device"], what, facts["phase"], self.own_time(event),
+                                      float(facts["residual_v"]), float(facts["duration_s"])))
+            except (KeyError, ValueError):
                 self.unread += 1
         elif kind == "supply_lost":
             self.dark.append([event["device"], self.seconds(event["time"]), None])

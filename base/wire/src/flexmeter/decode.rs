@@ -184,15 +184,21 @@ pub(super) fn alert(
     })?;
     let message = optional_text(request.message, "request.message")?
         .ok_or_else(|| missing("request.message"))?;
+    let alert_type = required_text(request.alert_type, "request.type")?.into_owned();
+    let event_date = event_date(request.event_date)?;
+    let update_state = update_state(&request.update_state)?;
+    let mut metadata = metadata(request.metadata)?;
     Ok(AlertMessage {
         hardware_id,
-        alert_type: required_text(request.alert_type, "request.type")?.into_owned(),
+        alert_type,
         level,
         message: message.into_owned(),
-        event_date: event_date(request.event_date)?,
-        update_state: update_state(&request.update_state)?,
+        event_date,
+        update_state,
+        serial: take_if_number(&mut metadata, "serial", 1).map(Serial),
+        epoch: take_if_number(&mut metadata, "epoch", 0).map(Epoch),
         originator,
-        metadata: metadata(request.metadata)?,
+        metadata,
     })
 }
 
@@ -265,15 +271,25 @@ fn metadata(slot: Slot<MetadataFields>) -> Judged<BTreeMap<String, String>> {
 /// number has one spelling.
 fn take_number(metadata: &mut BTreeMap<String, String>, key: &str) -> Judged<Option<u64>> {
     let Some(text) = metadata.remove(key) else { return Ok(None) };
+    decimal(&text).map(Some).ok_or_else(|| {
+        let found = excerpt(&text);
+        let detail = format!("`metadata.{key}` is `{found}`, expected a decimal number");
+        (RefusalReason::BadMetadata, detail)
+    })
+}
+
+/// The same of an alert: before alerts had numbers, any text could stand there, so what is no
+/// number from `least` on stays as it is.
+fn take_if_number(metadata: &mut BTreeMap<String, String>, key: &str, least: u64) -> Option<u64> {
+    let number = decimal(metadata.get(key)?).filter(|number| *number >= least)?;
+    metadata.remove(key);
+    Some(number)
+}
+
+fn decimal(text: &str) -> Option<u64> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
     let is_short = text == "0" || !text.starts_with('0');
-    match text.parse() {
-        Ok(number) if is_decimal && is_short => Ok(Some(number)),
-        _ => Err((
-            RefusalReason::BadMetadata,
-            format!("`metadata.{key}` is `{}`, expected a decimal number", excerpt(&text)),
-        )),
-    }
+    text.parse().ok().filter(|_| is_decimal && is_short)
 }
 
 fn missing(key: &str) -> (RefusalReason, String) {

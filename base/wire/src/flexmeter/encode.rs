@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use lastmeter_units::SimTime;
+use lastmeter_units::{Epoch, Serial, SimTime};
 
 use super::message::{AcknowledgeMessage, AlertMessage, MeasurementMessage, Request};
 
@@ -44,14 +44,11 @@ pub(super) fn measurements_body(message: &MeasurementMessage, out: &mut Vec<u8>)
     }
     out.push(b'}');
     state_and_date(out, message.update_state, message.event_date);
-    let numbers = [
-        ("serial", message.serial.map(|serial| serial.0)),
-        ("epoch", message.epoch.map(|epoch| epoch.0)),
-    ];
-    metadata(out, &message.metadata, &numbers);
+    metadata(out, &message.metadata, &numbers(message.serial, message.epoch));
 }
 
-/// Appends a `DeviceAlert` message (Flexmeter deliverable, section 4.5.2).
+/// Appends a `DeviceAlert` message (Flexmeter deliverable, section 4.5.2), with serial and epoch
+/// as those of readings if the alert is numbered.
 pub fn encode_alert(message: &AlertMessage, out: &mut Vec<u8>) {
     envelope(out, message.hardware_id.as_str(), "DeviceAlert", message.originator.as_ref());
     alert_body(message, out);
@@ -67,7 +64,13 @@ pub(super) fn alert_body(message: &AlertMessage, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"message\":");
     text(out, &message.message);
     state_and_date(out, message.update_state, message.event_date);
-    metadata(out, &message.metadata, &[]);
+    let numbers = numbers(message.serial, message.epoch);
+    let there: Vec<_> = numbers.into_iter().filter(|(_, number)| number.is_some()).collect();
+    metadata(out, &message.metadata, &there);
+}
+
+fn numbers(serial: Option<Serial>, epoch: Option<Epoch>) -> [(&'static str, Option<u64>); 2] {
+    [("serial", serial.map(|serial| serial.0)), ("epoch", epoch.map(|epoch| epoch.0))]
 }
 
 /// Appends an `Acknowledge` message (Flexmeter deliverable, section 4.5.3, Table 5).

@@ -103,15 +103,21 @@ pub struct AlertMessage {
     pub alert_type: String,
     /// How bad it is.
     pub level: AlertLevel,
-    /// Text for people or machines.
+    /// Text for people; programs read [`Self::metadata`].
     pub message: String,
     /// When it happened; `None` means the moment it is received.
     pub event_date: Option<SimTime>,
     /// Whether the device's last known state takes the alert over.
     pub update_state: bool,
+    /// `metadata.epoch`: which run of the counter of alerts.
+    pub epoch: Option<Epoch>,
+    /// `metadata.serial`: the alert's number within the epoch, from 1. Alerts are counted apart
+    /// from readings.
+    pub serial: Option<Serial>,
     /// Id of the invocation this answers, if any.
     pub originator: Option<String>,
-    /// Further texts by name.
+    /// The facts of the alert by name, units in the names: what a program reads of it. A text
+    /// under `serial` or `epoch` that is no number stays here.
     pub metadata: BTreeMap<String, String>,
 }
 

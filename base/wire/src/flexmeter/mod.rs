@@ -22,6 +22,7 @@ mod batch;
 mod command;
 mod decode;
 mod encode;
+pub mod fact;
 mod message;
 mod reader;
 mod refusal;

@@ -279,6 +279,7 @@ pub(super) fn build(
         name: "home",
         hardware_id: HardwareId::new("home").unwrap(),
         start: START,
+        node: None,
         streams: &streams,
         phases: 1,
         has_spectrum: true,

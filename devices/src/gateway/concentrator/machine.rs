@@ -7,7 +7,7 @@ use lastmeter_mbus::master::{Outcome, Target};
 use lastmeter_units::{Epoch, HardwareId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{
     AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
-    encode_alert, encode_measurements,
+    encode_measurements, fact,
 };
 
 use super::super::record::MeterState;
@@ -47,6 +47,7 @@ pub(super) struct Concentrator {
 }
 
 type Out = Vec<GatewayOutput>;
+type Facts = Vec<(&'static str, String)>;
 
 impl Concentrator {
     pub(super) fn new(parts: Parts) -> Self {
@@ -285,9 +286,10 @@ impl Concentrator {
         if state.unreachable {
             let text = format!("{id} on network {network} answers again");
             event(out, Kind::DeviceReachable, text.clone());
-            let about = Some((id.clone(), MeterState { unreachable: false, ..state }));
+            let about = (id.clone(), MeterState { unreachable: false, ..state });
+            let facts = facts_of("reachable", id.as_str(), network);
             let own = self.parts.hardware_id.clone();
-            self.alert(now, &own, ("device.reachable", AlertLevel::Info, text), about, out);
+            self.alert(now, &own, ("device.reachable", AlertLevel::Info, text, facts), about, out);
         }
     }
 
@@ -304,9 +306,12 @@ impl Concentrator {
         }
         let text = format!("{name} on network {network}: {why} in {failures} polls");
         event(out, Kind::DeviceUnreachable, text.clone());
-        let about = Some((id, MeterState { unreachable: true, ..state }));
+        let about = (id, MeterState { unreachable: true, ..state });
+        let mut facts = facts_of("unreachable", &name, network);
+        facts.push((fact::POLLS, failures.to_string()));
         let own = self.parts.hardware_id.clone();
-        self.alert(now, &own, ("device.unreachable", AlertLevel::Warning, text), about, out);
+        let level = AlertLevel::Warning;
+        self.alert(now, &own, ("device.unreachable", level, text, facts), about, out);
     }
 
     /// Makes the message of a reading, and the alert of a status that is new.
@@ -332,6 +337,7 @@ impl Concentrator {
             fingerprint: reading.fingerprint,
             status: reading.status,
             unreachable: false,
+            alert: before.alert,
         };
         if reading.values.is_empty() {
             let why = "no value that has an identifier";
@@ -352,8 +358,10 @@ impl Concentrator {
         if reading.status != 0 && reading.status != before.status {
             let text = status_text(reading.status);
             event(out, Kind::DeviceStatus, format!("{id}: {text}"));
-            let about = Some((id.clone(), state));
-            self.alert(now, id, ("mbus.status", AlertLevel::Warning, text), about, out);
+            let facts =
+                vec![(fact::KIND, "status".to_owned()), (fact::STATUS, reading.status.to_string())];
+            let (about, level) = ((id.clone(), state), AlertLevel::Warning);
+            self.alert(now, id, ("mbus.status", level, text, facts), about, out);
         }
     }
 
@@ -361,8 +369,8 @@ impl Concentrator {
         &mut self,
         now: SimTime,
         owner: &HardwareId,
-        (kind, level, message): (&str, AlertLevel, String),
-        about: Option<(HardwareId, MeterState)>,
+        (kind, level, message, facts): (&str, AlertLevel, String, Facts),
+        about: (HardwareId, MeterState),
         out: &mut Out,
     ) {
         let alert = AlertMessage {
@@ -372,13 +380,22 @@ impl Concentrator {
             message,
             event_date: Some(now),
             update_state: true,
+            epoch: None,
+            serial: None,
             originator: None,
-            metadata: BTreeMap::new(),
+            metadata: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
-        let mut payload = Vec::new();
-        encode_alert(&alert, &mut payload);
-        self.parts.store.put(owner, about, payload, out);
+        self.parts.store.put_alert(alert, about, out);
     }
+}
+
+/// What alerts about a meter on a network have in common.
+fn facts_of(kind: &str, device: &str, network: usize) -> Facts {
+    vec![
+        (fact::KIND, kind.to_owned()),
+        (fact::DEVICE, device.to_owned()),
+        (fact::NETWORK, network.to_string()),
+    ]
 }
 
 /// A meter that a search found: is it one of those configured?

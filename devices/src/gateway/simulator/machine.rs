@@ -13,7 +13,7 @@ use lastmeter_rts::{
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Quantity, Serial, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{
     AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
-    encode_alert, encode_measurements,
+    encode_measurements, fact,
 };
 
 use super::super::record::MeterState;
@@ -252,7 +252,9 @@ impl Adapter {
         if let Some(finding) = self.plausibility.observe(sample) {
             let text = format!("the values do not fit the point map: {finding}");
             event(out, Kind::ValueRefused, text.clone());
-            self.alert(now, ("simulator.implausible", AlertLevel::Warning, text), out);
+            let points = finding.evidence.first().map(|it| (fact::POINT, it.point.clone()));
+            let facts = points.into_iter().collect();
+            self.alert(now, ("simulator.implausible", AlertLevel::Warning, text), facts, out);
         }
         let taken = self.taken(now, sample, out);
         self.hand_out(taken, sample, out);
@@ -323,7 +325,7 @@ impl Adapter {
             let text = format!("simulator {name} sends again");
             event(out, Kind::DeviceReachable, text.clone());
             self.parts.store.remember(&own, MeterState { unreachable: false, ..state });
-            self.alert(now, ("simulator.sends", AlertLevel::Info, text), out);
+            self.alert(now, ("simulator.sends", AlertLevel::Info, text), Vec::new(), out);
             self.writer.line_up();
             // What was not sent in the meantime has been reported as silence.
             self.sequence.restart();
@@ -346,7 +348,8 @@ impl Adapter {
         let text = format!("simulator {name}: no sample for {seconds:.1} s");
         event(out, Kind::DeviceUnreachable, text.clone());
         self.parts.store.remember(&own, MeterState { unreachable: true, ..state });
-        self.alert(now, ("simulator.silent", AlertLevel::Warning, text), out);
+        let facts = vec![(fact::DURATION_S, (now - since).as_seconds_f64().to_string())];
+        self.alert(now, ("simulator.silent", AlertLevel::Warning, text), facts, out);
         self.line_lost(now, out);
     }
 
@@ -477,7 +480,10 @@ impl Adapter {
                 );
                 event(out, Kind::WritesThinned, text.clone());
                 if excess == 1 {
-                    self.alert(now, ("simulator.overload", AlertLevel::Warning, text), out);
+                    let facts =
+                        vec![(fact::COMPONENT, "card".into()), (fact::COUNT, excess.to_string())];
+                    let kind = "simulator.overload";
+                    self.alert(now, (kind, AlertLevel::Warning, text), facts, out);
                 }
             }
         }
@@ -490,13 +496,14 @@ impl Adapter {
             self.parts.store.keep_points(state, out);
         }
         self.sets.is_unkept |= written.has_followed;
-        for text in written.log {
+        for (point, text) in written.log {
             event(out, Kind::PointWritten, text.clone());
-            self.alert(now, ("simulator.written", AlertLevel::Info, text), out);
+            let facts = vec![(fact::POINT, point)];
+            self.alert(now, ("simulator.written", AlertLevel::Info, text), facts, out);
         }
         if written.is_safe_now {
             let text = "the platform is gone: all points get their safe values".to_owned();
-            self.alert(now, ("simulator.safe", AlertLevel::Error, text), out);
+            self.alert(now, ("simulator.safe", AlertLevel::Error, text), Vec::new(), out);
         }
         if let Some(sample) = written.frame {
             match self.parts.wire.frame(sample) {
@@ -532,9 +539,11 @@ impl Adapter {
         };
         let missing = self.sequence.missing();
         let seen = self.sequence.observe(sequence);
+        let mut facts = vec![(fact::FRAME, sequence.to_string())];
         let text = match seen {
             SequenceEvent::Gap => {
                 let more = self.sequence.missing() - missing;
+                facts.push((fact::COUNT, more.to_string()));
                 format!("{more} frames are missing before number {sequence}")
             }
             SequenceEvent::Repetition => format!("frame {sequence} came again"),
@@ -550,7 +559,7 @@ impl Adapter {
         // One in a reporting period: a flood of them is no flood of alerts.
         if self.told_gap != Some((self.due, seen)) {
             self.told_gap = Some((self.due, seen));
-            self.alert(now, (kind, AlertLevel::Warning, text), out);
+            self.alert(now, (kind, AlertLevel::Warning, text), facts, out);
         }
     }
 
@@ -558,9 +567,12 @@ impl Adapter {
         &mut self,
         now: SimTime,
         (kind, level, message): (&str, AlertLevel, String),
+        mut facts: Vec<(&'static str, String)>,
         out: &mut Out,
     ) {
         let own = self.parts.hardware_id.clone();
+        facts.push((fact::KIND, kind.trim_start_matches("simulator.").to_owned()));
+        facts.push((fact::SIMULATOR, self.parts.map.simulator.name.clone()));
         let alert = AlertMessage {
             hardware_id: own.clone(),
             alert_type: kind.to_owned(),
@@ -568,13 +580,13 @@ impl Adapter {
             message,
             event_date: Some(now),
             update_state: true,
+            epoch: None,
+            serial: None,
             originator: None,
-            metadata: BTreeMap::new(),
+            metadata: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
-        let mut payload = Vec::new();
-        encode_alert(&alert, &mut payload);
         let state = self.parts.store.meter(&own);
-        self.parts.store.put(&own, Some((own.clone(), state)), payload, out);
+        self.parts.store.put_alert(alert, (own, state), out);
     }
 }
 

@@ -97,7 +97,7 @@ impl Writable {
         if self.target != self.value {
             self.target = self.value;
             let (name, shown) = (&self.point.name, self.shown());
-            out.log.push(format!("point `{name}` stays at {shown}: {why}"));
+            out.log.push((name.clone(), format!("point `{name}` stays at {shown}: {why}")));
             out.has_new_targets = true;
         }
     }

@@ -51,8 +51,8 @@ pub(super) struct Written {
     pub(super) answers: Vec<Answer>,
     /// A frame to send.
     pub(super) frame: Option<Sample>,
-    /// For the record: what was written, and by whom.
-    pub(super) log: Vec<String>,
+    /// For the record: the point, what was written, and by whom.
+    pub(super) log: Vec<(String, String)>,
     /// The targets have changed, and have to be kept.
     pub(super) has_new_targets: bool,
     /// Targets follow what the simulator shows by hand: to be kept with the next reading.
@@ -214,12 +214,13 @@ impl Writer {
         let own = &mut self.points[place];
         let (from, unit) = (own.target, own.point.unit.factor);
         own.target = si;
-        out.log.push(format!(
+        let text = format!(
             "point `{}` from {} to {}, by invocation {invocation} of {owner}",
             own.point.name,
             from / unit,
             own.shown()
-        ));
+        );
+        out.log.push((own.point.name.clone(), text));
         out.has_new_targets = true;
         own.supersede("superseded by a later command", out);
         let (owner, invocation) = (owner.clone(), invocation.to_owned());
@@ -430,11 +431,12 @@ impl Writer {
                 if settled && !is_met && own.value == own.target {
                     (self.is_due, self.rewritten) = (true, self.rewritten + 1);
                     if is_told(self.rewritten) {
-                        out.log.push(format!(
+                        let text = format!(
                             "point `{}` is {shown} instead of {target}: written again ({} times so \
                              far)",
                             own.point.name, self.rewritten
-                        ));
+                        );
+                        out.log.push((own.point.name.clone(), text));
                     }
                 }
                 continue;
@@ -607,7 +609,8 @@ impl Writer {
             let unit = own.point.unit.factor;
             let (from, name) = (own.target / unit, own.point.name.clone());
             own.target = write.safe_value;
-            out.log.push(format!("point `{name}` from {from} to {}: the safe state", own.shown()));
+            let text = format!("point `{name}` from {from} to {}: the safe state", own.shown());
+            out.log.push((name, text));
             if let Some(open) = own.open.take() {
                 let result = Err("the safe state was taken: the platform was gone".to_owned());
                 let Open { owner, invocation, .. } = open;

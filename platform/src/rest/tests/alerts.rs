@@ -12,6 +12,47 @@ async fn alert(served: &Served, device: &str, kind: &str, date: Option<&str>) {
     served.bench.core.barrier().await.unwrap();
 }
 
+/// Before a restart and after it.
+#[tokio::test]
+async fn facts_and_numbers_of_alerts_are_read_back_as_they_were_sent() {
+    let served = Served::start().await;
+    let request = |metadata: Value| {
+        json!({
+            "type": "voltage.dip", "level": "Warning", "message": "m: dip", "updateState": true,
+            "metadata": metadata,
+        })
+    };
+    let facts = json!({"kind": "dip", "phase": "l1", "residual_v": "81.25"});
+    let mut sent = facts.clone();
+    (sent["epoch"], sent["serial"]) = (json!("1"), json!("2"));
+    let alone = json!({"hardwareId": "m", "type": "DeviceAlert", "request": request(sent)});
+    accept(&served.bench.core, alone.to_string().into_bytes()).await.unwrap();
+    // Of a sender that has its own idea of a serial, and of one that has none.
+    for metadata in [json!({"serial": "007", "node": "b"}), json!({})] {
+        let payload =
+            json!({"hardwareId": "m", "type": "DeviceAlert", "request": request(metadata)});
+        accept(&served.bench.core, payload.to_string().into_bytes()).await.unwrap();
+    }
+    served.bench.core.barrier().await.unwrap();
+    let expected = |row: &Value| {
+        let of = |key: &str| row.get(key).cloned();
+        [of("epoch"), of("serial"), of("metadata")]
+    };
+    let wanted = [
+        [Some(json!(1)), Some(json!(2)), Some(facts)],
+        [None, None, Some(json!({"serial": "007", "node": "b"}))],
+        [None, None, None],
+    ];
+    let page = served.ok("/api/v1/alerts").await;
+    let found: Vec<_> = page["results"].as_array().unwrap().iter().map(expected).collect();
+    assert_eq!(found, wanted);
+    let Served { bench, server, .. } = served;
+    assert!(server.stop(LIMIT).await);
+    let again = Served::over(bench.restart().await);
+    assert_eq!(again.ok("/api/v1/alerts").await, page);
+    again.stop().await;
+}
+
 #[tokio::test]
 async fn alerts_are_read_back_by_sequence_with_all_that_was_sent() {
     let served = Served::start().await;

@@ -48,11 +48,15 @@ fn a_calibration_passes_if_errors_are_small_after_it_and_were_not_before() {
     assert!((found.measured.unwrap() - 0.01).abs() < 1e-9 && found.n == 3);
     assert_eq!(found.at.as_ref().unwrap().device.as_deref(), Some("m"));
     // It says that nothing was written; that alone is no failure, the errors are.
-    assert!(found.why.contains("no coefficient"), "{}", found.why);
-    assert!(!found.why.contains("outside"), "{}", found.why);
+    assert!(found.why.to_string().contains("no coefficient"), "{}", found.why);
+    assert!(!found.why.to_string().contains("outside"), "{}", found.why);
     let found = verdict("limit = \"0.05 %\"", 0.4, 0.06);
     assert_eq!(found.status, Status::Fail);
-    assert!(found.why.starts_with("3 of 3 values outside; voltage at"), "{}", found.why);
+    assert!(
+        found.why.to_string().starts_with("3 of 3 values outside; voltage at"),
+        "{}",
+        found.why
+    );
     // 4.53 * 0.001 / sqrt(3) = 0.0026 is the guard band.
     assert_eq!(verdict("limit = \"0.05 %\"", 0.4, 0.049).status, Status::Inconclusive);
     assert_eq!(verdict("limit = \"0.05 %\"", 0.4, 0.051).status, Status::Inconclusive);
@@ -72,7 +76,11 @@ fn a_point_without_its_readings_leaves_it_open() {
     }
     let found = check.verdict(&facts(RunState::Finished));
     assert_eq!((found.reason, found.n), (Reason::Incomplete, 2), "{}", found.why);
-    assert!(found.why.starts_with("1 point without enough readings; otherwise"), "{}", found.why);
+    assert!(
+        found.why.to_string().starts_with("1 point without enough readings; otherwise"),
+        "{}",
+        found.why
+    );
 }
 
 /// The points' errors after it, in the order in which they are played.
@@ -93,7 +101,7 @@ fn the_worst_point_is_measured_wherever_it_is() {
         assert!((found.measured.unwrap() - 0.03).abs() < 1e-9, "{errors:?}: {}", found.why);
         let level = ["-100", "0", "100"][errors.iter().position(|error| *error == 0.03).unwrap()];
         let place = format!("voltage at {level} % of full scale: 0.03");
-        assert!(found.why.starts_with(&place), "{}", found.why);
+        assert!(found.why.to_string().starts_with(&place), "{}", found.why);
     }
 }
 
@@ -109,7 +117,7 @@ fn a_point_is_told_by_its_level_or_its_current_and_power_factor() {
 fn one_that_had_nothing_to_do_shows_nothing() {
     let found = verdict("limit = \"0.05 %\"", 0.03, 0.01);
     assert_eq!(found.status, Status::Inconclusive);
-    assert!(found.why.contains("shows nothing"), "{}", found.why);
+    assert!(found.why.to_string().contains("shows nothing"), "{}", found.why);
     let found = verdict("limit = \"0.05 %\"\nbefore = \"0.02 %\"", 0.03, 0.01);
     assert_eq!(found.status, Status::Pass);
 }
@@ -155,7 +163,7 @@ fn a_whole_sweep_is_judged_as_one() {
     // Six squares of 0.001 over eight degrees of freedom.
     let expected = 0.001 * (6.0_f64 / 8.0).sqrt();
     assert!((found.measured.unwrap() - expected).abs() < 1e-9, "{found:?}");
-    assert!(found.why.contains("voltage over the sweep"), "{}", found.why);
+    assert!(found.why.to_string().contains("voltage over the sweep"), "{}", found.why);
     let found = verdict("over = \"sweep\"\nlimit = \"0.05 %\"", 0.4, 0.06);
     assert_eq!(found.status, Status::Fail);
     assert!((found.measured.unwrap() - 0.06).abs() < 1e-9);
@@ -184,7 +192,7 @@ fn registers_that_did_not_take_their_words_are_named() {
         check.observation(row);
     }
     let found = check.verdict(&facts(RunState::Finished));
-    assert!(found.why.contains("not written: B, C"), "{}", found.why);
+    assert!(found.why.to_string().contains("not written: B, C"), "{}", found.why);
     // Without the current nothing passes.
     assert_eq!(found.status, Status::Inconclusive);
 }

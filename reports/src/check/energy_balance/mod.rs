@@ -271,7 +271,8 @@ impl Check for EnergyBalance {
                  device; otherwise {}",
                 devices.join(", "),
                 verdict.why
-            );
+            )
+            .into();
         }
         finish(Verdict { limit: Some(100.0 * self.limit), ..verdict }, facts)
     }

@@ -11,7 +11,7 @@ use crate::render::page::Fact;
 use crate::render::svg::{Anchor, Axis, BAD, Drawing, Figures, Frame, INK, PARTS};
 use crate::render::template::fill;
 use lastmeter_record::{GridRow, GridTable, RecordError, RunReader, Status, file, read_grid_table};
-use lastmeter_text::number;
+use lastmeter_text::{Prose, number};
 
 const TEMPLATE: &str = include_str!("section.html");
 
@@ -36,7 +36,7 @@ struct Balance {
     check: String,
     status: Status,
     measured: String,
-    why: String,
+    why: Prose,
 }
 
 /// Between which voltages a phase is, step by step, per unit.

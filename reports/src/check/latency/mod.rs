@@ -14,6 +14,7 @@ use super::share::{self, Words};
 use crate::latency::{Population, Validity};
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::RunFacts;
+use lastmeter_text::append;
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -115,8 +116,7 @@ impl Check for Latency {
                 }
             });
         if !self.claim.source.is_empty() && verdict.told.is_some() {
-            verdict.why.push_str("; limit after ");
-            verdict.why.push_str(&self.claim.source);
+            append(&mut verdict.why, format_args!("; limit after {}", self.claim.source));
         }
         verdict
     }

@@ -2,9 +2,12 @@
 
 use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
+use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, WantedReports, about, article, figure, fits, since};
+use super::{
+    Alerted, Outcome, UNLISTED, WITHOUT_FACTS, WantedReports, about, article, figure, fits, since,
+};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
 use crate::verdict::{At, Verdict};
@@ -104,13 +107,11 @@ struct Reported {
 const WORDS: [(&str, &str); 3] =
     [("dip", "voltage.dip"), ("swell", "voltage.swell"), ("interruption", "voltage.interruption")];
 
-/// What a message says: `NAME: dip on l1: residual 81.20 V for 0.2000 s`.
-fn read_message(message: &str, what: &str) -> Option<(String, f64, f64)> {
-    let (_, rest) = message.split_once(&format!(": {what} on "))?;
-    let (phase, rest) = rest.split_once(": residual ")?;
-    let (residual, duration) = rest.split_once(" V for ")?;
-    let duration = duration.strip_suffix(" s")?;
-    Some((phase.to_owned(), residual.parse().ok()?, duration.parse().ok()?))
+/// The facts of an alert: phase, residual voltage and duration.
+fn facts_of(event: &Event) -> Option<(String, f64, f64)> {
+    let number = |name: &str| event.fact(name)?.parse().ok();
+    let phase = event.fact(field::PHASE)?.to_owned();
+    Some((phase, number(field::RESIDUAL_V)?, number(field::DURATION_S)?))
 }
 
 struct Events {
@@ -125,11 +126,11 @@ struct Events {
     start: SimTime,
     truths: Vec<Truth>,
     reported: Vec<Reported>,
-    /// Alerts that nobody can read.
+    /// Alerts whose facts nobody can read.
     unread: Vec<(String, At)>,
     /// Of each device that lost its supply, since when and until when.
     dark: Vec<(String, SimTime, Option<SimTime>)>,
-    unreadable: Option<At>,
+    unknown: Option<(At, &'static str)>,
     readings: ReadingsThatCame,
     wanted: WantedReports,
     /// Which devices report too little, for people.
@@ -152,7 +153,7 @@ impl Events {
             reported: Vec::new(),
             unread: Vec::new(),
             dark: Vec::new(),
-            unreadable: None,
+            unknown: None,
             readings: ReadingsThatCame::new(),
             wanted: WantedReports::of(values),
             left_out: None,
@@ -189,11 +190,14 @@ impl Events {
             if !self.device.matches(&alert.device) || !self.what.iter().any(|own| own == what) {
                 continue;
             }
-            if let Some((phase, residual_v, duration_s)) = read_message(&alert.message, what) {
+            if let Some((phase, residual_v, duration_s)) = facts_of(event) {
                 self.reported.push(Reported { alert, what, phase, residual_v, duration_s });
-            } else {
-                let text = format!("`{}`, which cannot be read", alert.message);
+            } else if event.get(field::METADATA).is_some() {
+                let message = event.prose(field::MESSAGE).cloned().unwrap_or_default();
+                let text = format!("`{message}`, whose facts cannot be read");
                 self.unread.push((text, alert.at()));
+            } else {
+                self.unknown.get_or_insert_with(|| (alert.at(), WITHOUT_FACTS));
             }
         }
     }
@@ -303,7 +307,7 @@ impl Check for Events {
             EventKind::Alert => self.alert(line, event),
             EventKind::AlertsUnreadable => {
                 let at = At { time: Some(event.time), event: Some(line), ..At::default() };
-                self.unreadable.get_or_insert(at);
+                self.unknown.get_or_insert((at, UNLISTED));
             }
             EventKind::SupplyLost => {
                 let device = event.text(field::DEVICE).unwrap_or_default().to_owned();
@@ -329,7 +333,7 @@ impl Check for Events {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let mut left: Vec<&Reported> = self.reported.iter().collect();
         let mut outcome = Outcome {
-            unreadable: self.unreadable.clone(),
+            unknown: self.unknown.clone(),
             wrong: self.unread.clone(),
             others: self.readings.count(),
             expects_none: self.expects_none,
@@ -356,7 +360,8 @@ impl Check for Events {
             outcome.surplus.push((text, found.alert.at()));
         }
         let mut verdict = outcome.verdict(&self.context, facts, "event report");
-        verdict.why.extend(self.left_out.as_deref());
+        let left_out = self.left_out.as_deref().unwrap_or_default();
+        append(&mut verdict.why, format_args!("{left_out}"));
         verdict
     }
 }
@@ -365,6 +370,7 @@ impl Check for Events {
 mod tests {
     use super::super::super::testing::{at, check, facts, row};
     use super::*;
+    use crate::verdict::Reason;
     use lastmeter_record::{DeviceFacts, Evidence, RunState, Status};
 
     fn truth(seconds: i64) -> Event {
@@ -379,17 +385,19 @@ mod tests {
             .with(field::DECLARED_V, 230.0)
     }
 
-    fn alert(milliseconds: i64, kind: &str, message: &str) -> Event {
+    fn alert(milliseconds: i64, kind: &str) -> Event {
         let time = at(0) + SimDuration::from_milliseconds(milliseconds);
         Event::new(time, "platform", EventKind::Alert)
             .with(field::DEVICE, "m")
             .with(field::TYPE, kind)
-            .with(field::MESSAGE, message)
+            .with_prose(field::MESSAGE, "m: in words that nobody reads")
     }
 
     fn dip(milliseconds: i64, phase: &str, residual: &str, duration: &str) -> Event {
-        let message = format!("m: dip on {phase}: residual {residual} V for {duration} s");
-        alert(milliseconds, "voltage.dip", &message)
+        let facts = serde_json::json!({
+            "kind": "dip", "phase": phase, "residual_v": residual, "duration_s": duration,
+        });
+        alert(milliseconds, "voltage.dip").with(field::METADATA, facts)
     }
 
     fn judge(events: &[Event]) -> Verdict {
@@ -424,13 +432,31 @@ mod tests {
             (vec![truth(10), dip(10_000, "l1", "79.50", "0.19")], "residual 79.5 V, not 79.54"),
             (vec![truth(10), dip(10_000, "l1", "80.50", "0.25")], "for 0.25 s, not 0.1700"),
             (vec![truth(10), good(), good()], "not expected: dip of m on l1 at 10 s"),
-            (vec![truth(10), good(), alert(9, "voltage.swell", "m: swell")], "cannot be read"),
+            (vec![truth(10), good(), dip(9, "l1", "80.5", "long")], "facts cannot be read"),
         ] {
             let verdict = judge(&events);
             assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
-            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.why.to_string().contains(named), "{}", verdict.why);
             assert!(verdict.at.is_some());
         }
+    }
+
+    #[test]
+    fn alerts_without_facts_neither_pass_nor_fail() {
+        let good = || dip(10_000, "l1", "80.50", "0.1950");
+        let bare = || alert(10_000, "voltage.dip");
+        for events in [vec![truth(10), bare()], vec![truth(10), good(), bare()], vec![bare()]] {
+            let verdict = judge(&events);
+            assert_eq!(verdict.reason, Reason::Incomplete, "{}", verdict.why);
+            assert_eq!((verdict.measured, verdict.status), (None, Status::Inconclusive));
+            assert!(verdict.why.to_string().contains("alerts have no facts"), "{}", verdict.why);
+        }
+        // What is known to be wrong is no less so.
+        let verdict = judge(&[truth(10), good(), good(), bare()]);
+        assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+        // Those of others are not asked for.
+        let verdict = judge_by("what = [\"swell\"]", &[bare()]);
+        assert_eq!(verdict.reason, Reason::NothingToJudge, "{}", verdict.why);
     }
 
     #[test]
@@ -479,7 +505,11 @@ mod tests {
         ];
         let verdict = judge(&held);
         assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
-        assert!(verdict.why.contains("did not come: dip of m on l1 at 10 s"), "{}", verdict.why);
+        assert!(
+            verdict.why.to_string().contains("did not come: dip of m on l1 at 10 s"),
+            "{}",
+            verdict.why
+        );
         let reported = dip(10_000, "l1", "80.50", "0.1950");
         let verdict = judge(&[&held[..], &[reported]].concat());
         assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
@@ -489,7 +519,7 @@ mod tests {
         let expected = "nothing happened of which there had to be an event report; not asked for: \
                         1 dip of m (the supply below `supply_minimum` for longer than `hold_up`), \
                         1 dip of m (uncertain)";
-        assert_eq!(verdict.why, expected);
+        assert_eq!(verdict.why.to_string(), expected);
     }
 
     #[test]
@@ -505,7 +535,7 @@ mod tests {
         ] {
             let verdict = judge(&events);
             assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
-            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.why.to_string().contains(named), "{}", verdict.why);
             assert!(verdict.at.is_some());
         }
     }
@@ -532,7 +562,7 @@ mod tests {
             check.observation(&row("m", 1, "electricity.frequency", Some(50.0), Some(50.0)));
             check.event(1, &truth(10));
             check.event(2, &dip(10_000, "l1", "80.50", "0.1950"));
-            check.verdict(&facts).why
+            check.verdict(&facts).why.to_string()
         };
         let why = judge("", &[]);
         let told = "; 1 of 2 devices report none of these: what they do not is left out";

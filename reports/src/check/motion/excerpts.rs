@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_record::{RunReader, file, sha256};
-use lastmeter_text::{append, number, plural};
+use lastmeter_text::{Prose, append, number, plural};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_waveform::{Channel, ChannelKind, Recording, comtrade};
 use serde::Deserialize;
@@ -41,7 +41,10 @@ struct ExcerptRow {
     dat_sha256: String,
     /// Where the recorder is; not in older runs.
     #[serde(default)]
-    place: String,
+    place: Prose,
+    /// Whether it keeps currents there; not in older runs.
+    #[serde(default)]
+    keeps_currents: bool,
 }
 
 /// Pictures of excerpts, those of one excerpt together, and what is not drawn.
@@ -132,7 +135,7 @@ fn pair(
         let zero: Vec<String> = match kind {
             ChannelKind::Current => beside.map(|it| it.name.replacen('U', "I", 1)).collect(),
             // Everywhere but at a node a recorder keeps currents, too.
-            _ if of(ChannelKind::Current).next().is_none() && keeps_currents(&row.place) => {
+            _ if of(ChannelKind::Current).next().is_none() && row.keeps_currents => {
                 vec!["all currents".to_owned()]
             }
             _ => Vec::new(),
@@ -140,11 +143,6 @@ fn pair(
         pictures.push(excerpt(&story, kind, &channels, (recording.rate_hz, &zero), figures)?);
     }
     Ok(pictures)
-}
-
-/// Whether a recorder at such a place keeps currents; of older runs it is not known.
-fn keeps_currents(place: &str) -> bool {
-    !place.is_empty() && !place.starts_with("node ")
 }
 
 /// What is common to the pictures of an excerpt.
@@ -244,7 +242,7 @@ fn excerpt(
     let both = stacked(&rms, &waves, HEIGHTS);
     let figure = Figure { name, svg: Some(both), csv: Some(csv.finish()) };
     let mut caption = story.told.clone();
-    if !story.row.place.is_empty() {
+    if story.row.place != Prose::default() {
         append(&mut caption, format_args!("; recorder at {}", story.row.place));
     }
     append(&mut caption, format_args!("; peak {} {shown}", number(scale * peak)));
@@ -329,7 +327,8 @@ mod tests {
             from: at(10).to_string(),
             cfg_sha256: String::new(),
             dat_sha256: String::new(),
-            place: "switch F1, at its end fork".to_owned(),
+            place: "switch F1, at its end fork".into(),
+            keeps_currents: true,
         };
         let mut figures = Vec::new();
         (pair(&row, &recording(channels), all, &mut figures).unwrap(), figures)

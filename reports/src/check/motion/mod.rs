@@ -22,6 +22,13 @@ use crate::verdict::{At, Reason, Verdict, VerdictText};
 /// Of so many that are missing, or too many, it is told what they are.
 const SHOWN_MAX: usize = 5;
 
+/// Why nothing can be said of a platform without a list of alerts.
+const UNLISTED: &str = "the platform does not list alerts, so whether any came is unknown";
+
+/// Why nothing can be said where alerts have to be read and have no facts.
+pub(super) const WITHOUT_FACTS: &str = "alerts have no facts (`metadata`), as in runs recorded before they had any, so what they \
+     report is unknown";
+
 /// What alerts about tampering begin with.
 const TAMPER: &str = "tamper.";
 
@@ -36,13 +43,12 @@ fn figure(event: &Event, name: &str) -> Option<f64> {
     event.get(name)?.as_f64()
 }
 
-/// An alert: of which device, when, where in the record, and what it says.
+/// An alert: of which device, when, and where in the record.
 #[derive(Clone, Debug)]
 struct Alerted {
     device: String,
     time: SimTime,
     line: u64,
-    message: String,
 }
 
 impl Alerted {
@@ -51,12 +57,7 @@ impl Alerted {
         if event.kind != EventKind::Alert || event.text(field::TYPE) != Some(kind) {
             return None;
         }
-        Some(Self {
-            device: event.text(field::DEVICE)?.to_owned(),
-            time: own_time(event),
-            line,
-            message: event.text(field::MESSAGE).unwrap_or_default().to_owned(),
-        })
+        Some(Self { device: event.text(field::DEVICE)?.to_owned(), time: own_time(event), line })
     }
 
     fn at(&self) -> At {
@@ -136,8 +137,8 @@ struct Outcome {
     wrong: Vec<(String, At)>,
     /// So many may be missing all the same.
     may_lack: u64,
-    /// Where in the record alerts could not be read.
-    unreadable: Option<At>,
+    /// Where in the record alerts could not be read, or have no facts; and which of both.
+    unknown: Option<(At, &'static str)>,
     /// Whether none had to be, and that is what is judged.
     expects_none: bool,
 }
@@ -167,8 +168,8 @@ impl Outcome {
         let off = missing + (self.surplus.len() + self.wrong.len()) as u64;
         let reason = if !self.surplus.is_empty() || !self.wrong.is_empty() {
             Reason::UnexpectedAlert
-        } else if self.unreadable.is_some() {
-            why = String::from("the platform does not list alerts, so whether any came is unknown");
+        } else if let Some((_, unknown)) = &self.unknown {
+            why = String::from(*unknown);
             Reason::Incomplete
         } else if lacks && facts.is_finished() {
             Reason::AlertMissing
@@ -190,7 +191,9 @@ impl Outcome {
         // Surplus ones are none of those that had to come, so no share says it all.
         let had_to = format!("{} had to come", plural(self.wanted, what));
         let not_asked: u64 = self.left_out.values().sum();
-        let told = if off > 0 && reason.status() != Status::Pass {
+        let told = if self.unknown.is_some() {
+            None
+        } else if off > 0 && reason.status() != Status::Pass {
             Some(VerdictText { measured: counts.join(", "), basis: had_to })
         } else if not_asked > 0 && reason.status() == Status::Pass {
             let basis = format!("{not_asked} not asked for");
@@ -202,10 +205,14 @@ impl Outcome {
         let places = self.surplus.iter().chain(&self.wrong);
         let places = places.chain(self.missing.iter().filter(|_| lacks));
         let verdict = Verdict {
-            measured: Some(off as f64).filter(|_| self.unreadable.is_none()),
+            measured: Some(off as f64).filter(|_| self.unknown.is_none()),
             limit: Some(self.may_lack as f64),
             n: self.wanted + if self.expects_none { self.others } else { 0 },
-            at: places.map(|(_, at)| at.clone()).next().or_else(|| self.unreadable.clone()),
+            at: places
+                .map(|(_, at)| at)
+                .chain(self.unknown.as_ref().map(|it| &it.0))
+                .next()
+                .cloned(),
             told,
             ..context.verdict(reason, "1", why)
         };
@@ -214,7 +221,7 @@ impl Outcome {
 
     /// What need not be reported, and why.
     fn name_left_out(&self, why: &mut String) {
-        if self.left_out.is_empty() || self.unreadable.is_some() {
+        if self.left_out.is_empty() || self.unknown.is_some() {
             return;
         }
         let text = |((word, rest), count): (&(String, String), &u64)| {

@@ -178,7 +178,7 @@ mod tests {
         Event::new(at(seconds), "bench", EventKind::Operated)
             .with(field::ELEMENT, element)
             .with(field::WHAT, what)
-            .with(field::DETAIL, "")
+            .with_prose(field::DETAIL, "")
     }
 
     fn judge(keys: &str, events: &[Event]) -> Verdict {
@@ -204,7 +204,7 @@ mod tests {
         ] {
             let verdict = judge(BLOWS, &events);
             assert_eq!((verdict.status, verdict.reason), (Status::Fail, reason));
-            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.why.to_string().contains(named), "{}", verdict.why);
             assert!(verdict.at.is_some());
         }
         // One count of all: so many had to come, of which one did not, and another did.
@@ -212,7 +212,11 @@ mod tests {
         let told = verdict.told.unwrap();
         assert_eq!(told.measured, "1 missing, 1 not expected");
         assert_eq!(told.basis, "1 operation had to come");
-        assert!(verdict.why.starts_with("1 operation had to come, 0 did; "), "{}", verdict.why);
+        assert!(
+            verdict.why.to_string().starts_with("1 operation had to come, 0 did; "),
+            "{}",
+            verdict.why
+        );
         let open = format!("{BLOWS}\nonly = false");
         assert_eq!(judge(&open, &[blown(), blown()]).status, Status::Pass);
         // An empty list: nothing at all.

@@ -2,7 +2,7 @@
 //! meters made of the voltage events.
 
 use lastmeter_record::{Event, EventKind, field};
-use lastmeter_text::number;
+use lastmeter_text::{Prose, number};
 use lastmeter_units::{SimDuration, SimTime};
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ struct Operation {
     /// What a protective device acted on, and for how long; empty where nothing did.
     current: String,
     duration: String,
-    detail: String,
+    detail: Prose,
 }
 
 /// What was done, and when: for marks in pictures.
@@ -101,7 +101,8 @@ struct Found {
     truths: Vec<(usize, String, String, SimTime, SimTime)>,
     /// Of each device that lost its supply, since when and until when.
     dark: Vec<(String, SimTime, Option<SimTime>)>,
-    reported: Vec<(usize, Alerted)>,
+    /// Kind, phase if that is known, and the alert.
+    reported: Vec<(usize, Option<String>, Alerted)>,
 }
 
 /// The section; `None` of a run in which nothing of it happened.
@@ -155,7 +156,7 @@ impl Found {
                 what: text(field::WHAT).replace('_', " "),
                 current: current(event),
                 duration: super::figure(event, field::AFTER_S).map(elapsed).unwrap_or_default(),
-                detail: readable(&text(field::DETAIL)),
+                detail: event.prose(field::DETAIL).cloned().unwrap_or_default(),
             }),
             EventKind::VoltageEvent => {
                 let kind = KINDS.iter().position(|kind| *kind == text(field::WHAT));
@@ -179,7 +180,8 @@ impl Found {
             EventKind::Alert => {
                 for (place, kind) in KINDS.iter().enumerate() {
                     let alert = Alerted::of(line, event, &format!("voltage.{kind}"));
-                    self.reported.extend(alert.map(|alert| (place, alert)));
+                    let phase = event.fact(field::PHASE).map(str::to_owned);
+                    self.reported.extend(alert.map(|alert| (place, phase, alert)));
                 }
             }
             _ => {}
@@ -188,11 +190,13 @@ impl Found {
 
     /// Of each kind that there was; a last row for what was reported of nothing.
     fn confusion(&self) -> Vec<Confusion> {
-        if self.truths.is_empty() && self.reported.is_empty() {
+        // Of alerts without facts it is not known what they report.
+        let is_known = self.reported.iter().all(|(_, phase, _)| phase.is_some());
+        if !is_known || (self.truths.is_empty() && self.reported.is_empty()) {
             return Vec::new();
         }
         let mut counts = [[0_u64; 4]; 4];
-        let mut left: Vec<&(usize, Alerted)> = self.reported.iter().collect();
+        let mut left: Vec<_> = self.reported.iter().collect();
         // Without a supply nobody looks.
         let is_dark = |device: &str, from: SimTime, to: SimTime| {
             self.dark.iter().any(|(own, since, until)| {
@@ -200,10 +204,10 @@ impl Found {
             })
         };
         for (kind, device, phase, time, ends) in &self.truths {
-            let fits = |(_, alert): &(usize, Alerted)| {
+            let fits = |(_, own, alert): &(usize, Option<String>, Alerted)| {
                 alert.device == *device
                     && about(*time, TOGETHER).contains(&alert.time)
-                    && alert.message.contains(&format!(" on {phase}:"))
+                    && own.as_ref() == Some(phase)
             };
             // One of its own kind first: a dip contains the interruption that has its beginning.
             let own = left.iter().position(|it| it.0 == *kind && fits(it));
@@ -213,7 +217,7 @@ impl Found {
                 None => counts[*kind][3] += 1,
             }
         }
-        for (kind, _) in left {
+        for (kind, ..) in left {
             counts[3][*kind] += 1;
         }
         let names = KINDS.into_iter().chain(["nothing"]);
@@ -258,21 +262,6 @@ pub(super) fn short_time(time: SimTime) -> String {
     SimTime(time.0.saturating_add(500).div_euclid(1000) * 1000).to_string()
 }
 
-/// Details with places along lines as percentages: `at overhead 2 at 0.4` is at 40 % of it.
-fn readable(detail: &str) -> String {
-    let part = |part: &str| {
-        let place = part.rsplit_once(" at ");
-        let share = place.and_then(|(line, share)| Some((line, share.parse::<f64>().ok()?)));
-        match share {
-            Some((line, share)) if share > 0.0 && share < 1.0 => {
-                format!("{line} at {} %", number(100.0 * share))
-            }
-            _ => part.to_owned(),
-        }
-    };
-    detail.split(", ").map(part).collect::<Vec<_>>().join(", ")
-}
-
 fn facts(indices: &Indices, planned: &Indices) -> Vec<Fact> {
     if indices.events == 0 {
         return Vec::new();
@@ -300,9 +289,6 @@ mod tests {
 
     #[test]
     fn operations_are_told_as_people_read_them() {
-        assert_eq!(readable("at overhead 2 at 0.4, phase b"), "at overhead 2 at 40 %, phase b");
-        assert_eq!(readable("at cable at 0.3333333333333333"), "at cable at 33.33 %");
-        assert_eq!(readable("at node at 2"), "at node at 2");
         assert_eq!((amperes(1264.509), amperes(12_345.0)), ("1265 A".into(), "12.35 kA".into()));
         assert_eq!((elapsed(0.032_8), elapsed(1.25)), ("32.8 ms".into(), "1.25 s".into()));
         let time: SimTime = "2027-01-18T17:00:08.032815687Z".parse().unwrap();
@@ -326,7 +312,7 @@ mod tests {
             Event::new(at(seconds), "platform", EventKind::Alert)
                 .with(field::DEVICE, "m")
                 .with(field::TYPE, format!("voltage.{what}"))
-                .with(field::MESSAGE, format!("m: {what} on l1: residual 1 V for 1 s"))
+                .with(field::METADATA, serde_json::json!({ "kind": what, "phase": "l1" }))
         };
         let events = [
             truth(1, "dip"),
@@ -348,5 +334,11 @@ mod tests {
             rows,
             [row("dip", [1, 0, 1, 0]), row("swell", [0, 0, 0, 1]), row("nothing", [1, 0, 0, 0])]
         );
+        // Of an older run: which of them is of which phase is not known.
+        let bare = Event::new(at(5), "platform", EventKind::Alert)
+            .with(field::DEVICE, "m")
+            .with(field::TYPE, "voltage.dip");
+        found.take(9, &bare);
+        assert!(found.confusion().is_empty());
     }
 }

@@ -4,7 +4,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, fits, since};
+use super::{Alerted, Outcome, UNLISTED, fits, since};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
 use crate::verdict::{At, Verdict};
@@ -79,7 +79,7 @@ struct Supply {
     start: SimTime,
     wanted: Vec<Wanted>,
     alerts: Vec<Alerted>,
-    unreadable: Option<At>,
+    unknown: Option<(At, &'static str)>,
     readings: ReadingsThatCame,
 }
 
@@ -94,7 +94,7 @@ impl Supply {
             start: SimTime(0),
             wanted: Vec::new(),
             alerts: Vec::new(),
-            unreadable: None,
+            unknown: None,
             readings: ReadingsThatCame::new(),
         }
     }
@@ -112,7 +112,7 @@ impl Check for Supply {
     fn event(&mut self, line: u64, event: &Event) {
         if event.kind == EventKind::AlertsUnreadable {
             let at = At { time: Some(event.time), event: Some(line), ..At::default() };
-            self.unreadable.get_or_insert(at);
+            self.unknown.get_or_insert((at, UNLISTED));
         }
         let kind = if self.is_gasp { "supply.failed" } else { "supply.returned" };
         if let Some(alert) = Alerted::of(line, event, kind) {
@@ -145,7 +145,7 @@ impl Check for Supply {
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let mut left: Vec<&Alerted> = self.alerts.iter().collect();
-        let mut outcome = Outcome { unreadable: self.unreadable.clone(), ..Outcome::default() };
+        let mut outcome = Outcome { unknown: self.unknown.clone(), ..Outcome::default() };
         let mut missing = Vec::new();
         // What has to be told has the first choice of what was.
         let (surely, perhaps): (Vec<&Wanted>, Vec<&Wanted>) =
@@ -218,7 +218,7 @@ mod tests {
         Event::new(at(seconds), "platform", EventKind::Alert)
             .with(field::DEVICE, device)
             .with(field::TYPE, kind)
-            .with(field::MESSAGE, format!("{device}: something"))
+            .with_prose(field::MESSAGE, format!("{device}: something"))
     }
 
     fn judge(kind: &str, keys: &str, events: &[Event]) -> Verdict {
@@ -246,7 +246,7 @@ mod tests {
         ] {
             let verdict = judge("last_gasp", "", &events);
             assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
-            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.why.to_string().contains(named), "{}", verdict.why);
             assert!(verdict.at.is_some());
         }
         // A late one counts once, and takes no other's.

@@ -2,9 +2,10 @@
 
 use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
+use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, WantedReports, figure, fits, since};
+use super::{Alerted, Outcome, UNLISTED, WantedReports, figure, fits, since};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
 use crate::verdict::{At, Verdict};
@@ -89,7 +90,7 @@ struct Tamper {
     start: SimTime,
     truths: Vec<Truth>,
     reported: Vec<(&'static str, Alerted)>,
-    unreadable: Option<At>,
+    unknown: Option<(At, &'static str)>,
     readings: ReadingsThatCame,
     wanted: WantedReports,
     /// Which devices report too little, for people.
@@ -109,7 +110,7 @@ impl Tamper {
             start: SimTime(0),
             truths: Vec::new(),
             reported: Vec::new(),
-            unreadable: None,
+            unknown: None,
             readings: ReadingsThatCame::new(),
             wanted: WantedReports::of(values),
             left_out: None,
@@ -203,7 +204,7 @@ impl Check for Tamper {
             }
             EventKind::AlertsUnreadable => {
                 let at = At { time: Some(event.time), event: Some(line), ..At::default() };
-                self.unreadable.get_or_insert(at);
+                self.unknown.get_or_insert((at, UNLISTED));
             }
             _ => {}
         }
@@ -212,7 +213,7 @@ impl Check for Tamper {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let mut left: Vec<&(&str, Alerted)> = self.reported.iter().collect();
         let mut outcome = Outcome {
-            unreadable: self.unreadable.clone(),
+            unknown: self.unknown.clone(),
             others: self.readings.count(),
             expects_none: self.expects_none,
             ..Outcome::default()
@@ -236,7 +237,8 @@ impl Check for Tamper {
             .map(|(what, alert)| (self.name(&alert.device, what, alert.time), alert.at()));
         outcome.surplus = surplus.collect();
         let mut verdict = outcome.verdict(&self.context, facts, "tamper report");
-        verdict.why.extend(self.left_out.as_deref());
+        let left_out = self.left_out.as_deref().unwrap_or_default();
+        append(&mut verdict.why, format_args!("{left_out}"));
         verdict
     }
 }
@@ -257,7 +259,7 @@ mod tests {
         Event::new(at(seconds), "platform", EventKind::Alert)
             .with(field::DEVICE, device)
             .with(field::TYPE, format!("tamper.{what}"))
-            .with(field::MESSAGE, format!("{device}: something"))
+            .with_prose(field::MESSAGE, format!("{device}: something"))
     }
 
     fn judge(fields: &str, events: &[Event]) -> Verdict {
@@ -299,7 +301,7 @@ mod tests {
         ] {
             let verdict = judge("", &events);
             assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
-            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.why.to_string().contains(named), "{}", verdict.why);
             assert!(verdict.at.is_some());
         }
         // A late one counts once; `what` and `device` leave out what is not meant.
@@ -340,7 +342,7 @@ mod tests {
         ] {
             let verdict = judge(&events);
             assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
-            assert!(verdict.why.contains(named), "{}", verdict.why);
+            assert!(verdict.why.to_string().contains(named), "{}", verdict.why);
         }
     }
 }

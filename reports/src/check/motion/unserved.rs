@@ -443,11 +443,15 @@ mod tests {
         assert_eq!(judge("energy = \"1 kWh\"\nplanned = \"only\"", &events).measured, Some(100.0));
         let none = judge("saifi = 1\nplanned = \"only\"", &events[1..]);
         assert!(
-            none.why.contains("of 10 customers; of planned interruptions alone"),
+            none.why.to_string().contains("of 10 customers; of planned interruptions alone"),
             "{}",
             none.why
         );
-        assert!(none.why.ends_with("there were no planned interruptions"), "{}", none.why);
+        assert!(
+            none.why.to_string().ends_with("there were no planned interruptions"),
+            "{}",
+            none.why
+        );
         // What is left out has no place in the record that is at fault.
         let red =
             judge("saidi = \"1 min\"\nplanned = \"leave_out\"", &[not(9e3, 2), planned(9e3, 2)]);
@@ -503,7 +507,10 @@ mod tests {
         }
         let verdict = judge_in(RunState::Finished, "caidi = \"1 s\"", &[]);
         assert!(
-            verdict.why.ends_with("there was no sustained interruption, so CAIDI has no value")
+            verdict
+                .why
+                .to_string()
+                .ends_with("there was no sustained interruption, so CAIDI has no value")
         );
         assert_eq!(verdict.measured, None);
     }
@@ -521,7 +528,11 @@ mod tests {
         for keys in ["saifi = 0", "saidi = \"0 s\"\nat_least = \"50 %\"", "caidi = \"1 s\""] {
             let verdict = judge(keys);
             assert_eq!(verdict.status, Status::Inconclusive, "{keys}: {}", verdict.why);
-            assert!(verdict.why.contains("shorter than `sustained_from`"), "{}", verdict.why);
+            assert!(
+                verdict.why.to_string().contains("shorter than `sustained_from`"),
+                "{}",
+                verdict.why
+            );
         }
         assert_eq!(judge("saifi = 0\nsustained_from = \"20 s\"").status, Status::Fail);
     }

@@ -135,13 +135,13 @@ fn rows_are_held_to_what_was_published_either_way() {
     assert_eq!(verdict.status, Status::Fail);
     assert!((verdict.limit.unwrap() - 0.0043).abs() < 1e-12);
     assert!(
-        verdict.why.starts_with("active-power: 0.0044 %, published 0.043 %"),
+        verdict.why.to_string().starts_with("active-power: 0.0044 %, published 0.043 %"),
         "{}",
         verdict.why
     );
     // Of two outside the farther one decides: 1.5 and 2.1 times what is allowed.
     let verdict = run(&plan, &at_most, (0.0045, 0.00903), |_| true);
-    assert!(verdict.why.starts_with("active-power: 0.00903 %"), "{}", verdict.why);
+    assert!(verdict.why.to_string().starts_with("active-power: 0.00903 %"), "{}", verdict.why);
 }
 
 /// A row with its limits on the console: what is measured never looks outside on a pass.
@@ -162,7 +162,7 @@ fn a_limit_with_two_sides_is_told_with_both() {
         assert_eq!(told.basis, "voltage, nearest to its limit of 1 row");
         let line = crate::console::format_verdicts(std::slice::from_ref(&verdict))[0].to_string();
         assert!(line.contains(shown) && !line.contains("limit 0"), "{line}");
-        assert!(verdict.why.starts_with("voltage (fitted): 0.0"), "{}", verdict.why);
+        assert!(verdict.why.to_string().starts_with("voltage (fitted): 0.0"), "{}", verdict.why);
     }
 }
 
@@ -183,13 +183,15 @@ fn a_row_that_is_missed_with_an_explanation_is_skipped_and_no_pass() {
     ] {
         let verdict = run(&plan, EXCUSED, deviations, |_| true);
         assert_eq!(verdict.reason, reason, "{deviations:?}: {}", verdict.why);
-        assert!(verdict.why.contains(says), "{}", verdict.why);
+        assert!(verdict.why.to_string().contains(says), "{}", verdict.why);
         assert_eq!((verdict.limit, verdict.limit_low), (None, None));
     }
     let verdict = run(&plan, EXCUSED, (0.1, 0.001), |_| true);
     assert_eq!(verdict.status, Status::Skipped);
-    assert!(verdict.why.contains("voltage (fitted): 0.1 %, published 0.03 %, ratio 3.333"));
-    assert!(verdict.why.contains("active-power (fitted): 0.001 %, published 0.043 %"));
+    assert!(
+        verdict.why.to_string().contains("voltage (fitted): 0.1 %, published 0.03 %, ratio 3.333")
+    );
+    assert!(verdict.why.to_string().contains("active-power (fitted): 0.001 %, published 0.043 %"));
     assert!(verdict.n > 0 && verdict.qualification.is_none());
     let missing = run(&plan, EXCUSED, (0.1, 0.001), |serial| serial != 40);
     assert_eq!(missing.reason, Reason::Incomplete, "{}", missing.why);
@@ -211,7 +213,7 @@ fn what_is_missing_or_never_came_passes_nothing() {
     let toml = format!("{ROWS}within = \"20 %\"");
     let verdict = run(&plan, &toml, (0.03, 0.043), |serial| serial != 40);
     assert_eq!(verdict.status, Status::Inconclusive, "{}", verdict.why);
-    assert!(verdict.why.contains("missing"));
+    assert!(verdict.why.to_string().contains("missing"));
     let never = run(&plan, "rows = [\"current\"]\nwithin = \"20 %\"", (0.03, 0.043), |_| true);
     assert_eq!(never.status, Status::Inconclusive);
 }

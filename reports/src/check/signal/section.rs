@@ -11,7 +11,7 @@ use crate::render::svg::{Axis, BAD, Drawing, Figures, Frame, PARTS};
 use crate::render::template::fill;
 use crate::verdict::Verdict;
 use lastmeter_record::{RecordError, RunFacts, RunReader, Status};
-use lastmeter_text::number;
+use lastmeter_text::{Prose, number};
 
 const TEMPLATE: &str = include_str!("section.html");
 
@@ -32,7 +32,7 @@ struct Row {
     status: Status,
     measured: String,
     limit: String,
-    why: String,
+    why: Prose,
 }
 
 /// The section; `None` if no check is about a signal.

@@ -15,7 +15,7 @@ use crate::standard::{
 use crate::verdict::{At, Because, Reason, Verdict, VerdictText};
 use lastmeter_plans::standard::{IN_THIS_PLAN, Plan, value_text};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
-use lastmeter_text::{append, plural};
+use lastmeter_text::{Prose, append, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -139,7 +139,7 @@ impl Check for TestPlanCheck {
         let doubt = assessment.doubt(verdict.status);
         if let Some(Because { reason, why: doubt }) = doubt {
             verdict.set_reason(*reason);
-            verdict.why = format!("{doubt}; otherwise {}", verdict.why);
+            verdict.why = format!("{doubt}; otherwise {}", verdict.why).into();
         }
         finish(verdict, facts)
     }
@@ -251,9 +251,10 @@ fn items<'a>(judged: &'a [&'a TestResult]) -> impl Iterator<Item = &'a Item> {
 
 /// An item's outcome in a few words.
 fn describe(item: &Item) -> String {
-    let Some(figures) = &item.figures else { return item.why.clone() };
+    let Some(figures) = &item.figures else { return item.why.to_string() };
     let limit = value_text(item.planned.figure, &figures.unit);
-    let why = if item.why.is_empty() { String::new() } else { format!(": {}", item.why) };
+    let is_clear = item.why == Prose::default();
+    let why = if is_clear { String::new() } else { format!(": {}", item.why) };
     format!("{}, limit {limit}{why}", with_uncertainty(item))
 }
 

@@ -101,7 +101,7 @@ fn a_gain_error_falls_on_its_side_of_the_limit() {
     assert!(place.time.is_some_and(|time| time > START && time <= START + plan.duration()));
     assert_eq!((inside.limit, inside.unit.as_str()), (Some(0.2), "%"));
     assert_eq!(inside.qualification.as_deref(), Some("clauses missing"));
-    assert!(outside.why.starts_with("6 of 8 points fail"), "{}", outside.why);
+    assert!(outside.why.to_string().starts_with("6 of 8 points fail"), "{}", outside.why);
     assert_eq!(of(-0.200_01).status, Status::Fail);
     // Below 0.05 In 0.4 % are allowed.
     let low = |point: &Point, _: u64| {
@@ -135,7 +135,7 @@ fn a_class_is_met_in_the_tests_that_the_plan_has() {
     assert_eq!(verdict.told.unwrap().basis, basis);
     for clause in &plan.test_plan.missing_clauses {
         let named = format!("{} ({})", clause.name, clause.clause);
-        assert!(verdict.why.contains(&named), "{named}: {}", verdict.why);
+        assert!(verdict.why.to_string().contains(&named), "{named}: {}", verdict.why);
     }
     // Without any of them it is met, and with one that is asked of other meters it is as well.
     let mut whole = (*plan).clone();
@@ -146,14 +146,18 @@ fn a_class_is_met_in_the_tests_that_the_plan_has() {
     let verdict = of(&whole);
     assert_eq!((verdict.status, verdict.qualification), (Status::Pass, None), "{}", verdict.why);
     assert_eq!(verdict.told.unwrap().basis, "class 0.2S, 8 points");
-    assert!(!verdict.why.contains("in the tests that this plan has"), "{}", verdict.why);
+    assert!(
+        !verdict.why.to_string().contains("in the tests that this plan has"),
+        "{}",
+        verdict.why
+    );
     // One phase has no load to be unbalanced: what is skipped is missing, and named.
     let mut claim = whole.claim.clone();
     claim.phases = 1;
     let single = Plan::new(whole.test_plan.clone(), claim, whole.period).unwrap();
     let verdict = of(&Arc::new(single));
     assert_eq!(verdict.qualification.as_deref(), Some("clauses missing"));
-    assert!(verdict.why.contains("load-balance (8.1)"), "{}", verdict.why);
+    assert!(verdict.why.to_string().contains("load-balance (8.1)"), "{}", verdict.why);
     // A fail is one, whatever else was not tested.
     let failed = run(&plan, "tests = [\"error-pf1\"]", &|_, _| Some(1.0));
     assert_eq!((failed.status, failed.qualification), (Status::Fail, None));
@@ -175,7 +179,7 @@ fn a_point_within_the_guard_band_is_too_close_to_call() {
     assert!(told.contains(&format!("± {uncertainty}")), "{told}");
     let verdict = run(&plan, "tests = [\"error-pf1\"]", &noisy(0.01));
     assert_eq!(verdict.status, Status::Inconclusive, "{}", verdict.why);
-    assert!(verdict.why.contains("too close to call"), "{}", verdict.why);
+    assert!(verdict.why.to_string().contains("too close to call"), "{}", verdict.why);
 }
 
 /// Two windows in one reading and three in the next are no scatter of the error.
@@ -201,7 +205,7 @@ fn what_is_missing_or_no_number_never_passes() {
     check.begin(&finished);
     let nothing = check.verdict(&finished);
     assert_eq!((nothing.status, nothing.n), (Status::Inconclusive, 0), "{}", nothing.why);
-    assert!(!nothing.why.contains("skipped"), "{}", nothing.why);
+    assert!(!nothing.why.to_string().contains("skipped"), "{}", nothing.why);
     assert_eq!(nothing.reason, Reason::NothingToJudge);
     // A device that reports something else is not tested, which is told.
     check.observation(&crate::check::testing::row(
@@ -213,8 +217,12 @@ fn what_is_missing_or_no_number_never_passes() {
     ));
     let skipped = check.verdict(&finished);
     assert_eq!(skipped.status, Status::Skipped);
-    assert!(skipped.why.starts_with("every test is skipped; 1 test skipped"), "{}", skipped.why);
-    assert!(skipped.why.contains("does not report active_energy"), "{}", skipped.why);
+    assert!(
+        skipped.why.to_string().starts_with("every test is skipped; 1 test skipped"),
+        "{}",
+        skipped.why
+    );
+    assert!(skipped.why.to_string().contains("does not report active_energy"), "{}", skipped.why);
 }
 
 #[test]
@@ -229,7 +237,11 @@ fn a_meter_whose_input_may_exceed_what_it_models_is_not_passed() {
     check.event(2, &Event::device(START, "meter", "beyond_range", ""));
     let verdict = check.verdict(&finished);
     assert_eq!(verdict.reason, Reason::BeyondRange);
-    assert!(verdict.why.ends_with(&format!("otherwise {}", before.why)), "{}", verdict.why);
+    assert!(
+        verdict.why.to_string().ends_with(&format!("otherwise {}", before.why)),
+        "{}",
+        verdict.why
+    );
 }
 
 /// The second phase is 0.2 % off, where 0.1 % of the declared voltage are allowed.

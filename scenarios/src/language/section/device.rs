@@ -199,6 +199,8 @@ pub(crate) struct DevicePlace<'a> {
     pub(crate) name: &'a str,
     pub(crate) start: SimTime,
     pub(crate) streams: Streams,
+    /// The node of the network that it is connected to, where that matters.
+    pub(crate) node: Option<&'a str>,
     pub(crate) point: &'a MeteringPoint,
     /// The board that it is, if it is one.
     pub(crate) board: Option<&'a BoardRow>,
@@ -220,6 +222,7 @@ pub(crate) fn build_device(
         hardware_id: HardwareId::new(place.name).ok()?,
         start: place.start,
         streams: &place.streams,
+        node: place.node,
         phases: terminal.map_or(0, Terminal::phases),
         has_spectrum: terminal.is_some_and(Terminal::is_stretches),
     };

@@ -230,7 +230,7 @@ impl RealBench<'_> {
     fn last_loss(&self) -> String {
         let lost = |event: &&Event| event.text(field::WHAT) == Some("lost");
         let lost = self.recording.events.iter().rev().find(lost);
-        let reason = lost.and_then(|event| event.text(field::DETAIL));
+        let reason = lost.and_then(|event| event.prose(field::DETAIL));
         reason.map(|reason| format!(" (last: {reason})")).unwrap_or_default()
     }
 

@@ -166,7 +166,7 @@ impl LineSender {
                     self.report(Report::Note { of: name.clone(), note });
                 }
                 // It has no connection to the platform.
-                Output::Send { .. } => {}
+                Output::Send { .. } | Output::Obeyed { .. } => {}
             }
         }
         sent

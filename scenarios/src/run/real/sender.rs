@@ -240,6 +240,7 @@ impl Sender {
                     let made = Made { epoch, serial, at, span };
                     self.report(Report::Made { device: self.parts.index, made });
                 }
+                Output::Obeyed { invocation } => self.obeyed(invocation),
                 Output::Event { kind, detail } => self.note(kind, detail),
             }
         }
@@ -286,15 +287,15 @@ impl Sender {
         }
     }
 
+    fn obeyed(&mut self, invocation: String) {
+        let (at, at_ns) = (self.parts.feeder.now(), monotonic_ns());
+        let period = self.parts.device.report_period();
+        self.schedule.change_period(at, period);
+        self.report(Report::Obeyed { device: self.parts.index, invocation, at, at_ns });
+    }
+
     fn note(&mut self, kind: EventKind, detail: String) {
         let at = self.parts.feeder.now();
-        if kind == EventKind::CommandObeyed {
-            let period = self.parts.device.report_period();
-            self.schedule.change_period(at, period);
-            let invocation = detail.split(':').next().unwrap_or_default().to_owned();
-            let at_ns = monotonic_ns();
-            self.report(Report::Obeyed { device: self.parts.index, invocation, at, at_ns });
-        }
         let note = DeviceNote { at, kind: kind.word(), detail };
         self.report(Report::Note { of: self.parts.name.clone(), note });
     }

@@ -99,7 +99,7 @@ impl RealBench<'_> {
     fn observer_lost(&mut self, observer: usize, reason: String) {
         let name = &self.scenario.observers[observer].name;
         let event = Event::new(self.clocks.now(), format!("observer:{name}"), EventKind::Lost);
-        self.recording.note(event.with(field::DETAIL, reason));
+        self.recording.note(event.with_prose(field::DETAIL, reason));
     }
 
     fn connection(&mut self, device: usize, at_ns: i64, what: &str, detail: &str) {

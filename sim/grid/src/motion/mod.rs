@@ -33,6 +33,7 @@ mod window;
 
 use std::sync::Arc;
 
+use lastmeter_text::Prose;
 use num_complex::Complex64;
 use thiserror::Error;
 
@@ -218,10 +219,12 @@ pub struct Operation {
     pub at_ns: i64,
     /// The protective device, the switch or the fault.
     pub element: Box<str>,
+    /// Where: the node of the fault, or that of the switch's first end.
+    pub node: Box<str>,
     /// What.
     pub deed: Deed,
     /// More about it, for people.
-    pub detail: String,
+    pub detail: Prose,
     /// Where in its time-current plane a device acted, if a current made it act.
     pub point: Option<OperatingPoint>,
 }

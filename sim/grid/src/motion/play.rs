@@ -223,11 +223,13 @@ impl<const N: usize> Player<'_, N> {
         for (guard, poles) in self.motion.guards.iter_mut().zip(&poles) {
             for order in guard.step(passed_s, poles, has_waves) {
                 let at_ns = now_ns + (order.after_s * 1e9).round() as i64;
+                let node = self.network.switches[guard.switch].from.node;
                 self.motion.operations.push(Operation {
                     at_ns,
                     element: guard.name.clone(),
+                    node: self.network.nodes[node.index()].name.clone(),
                     deed: order.deed,
-                    detail: order.detail,
+                    detail: order.detail.into(),
                     point: order.point,
                 });
                 actions.extend(order.action);
@@ -416,11 +418,12 @@ impl<const N: usize> Player<'_, N> {
                 let name = fault.name.clone();
                 let burns = self.motion.standing.faults.iter().any(|it| it.fault.id == fault.id);
                 if burns {
-                    self.note(at_ns, name, Deed::Idle, "it burns already".to_owned());
+                    let idle = (Deed::Idle, "it burns already".to_owned());
+                    self.note(at_ns, (name, fault.node), idle);
                     return None;
                 }
                 let detail = self.about(&fault, found);
-                self.note(at_ns, name, Deed::Ignited, detail);
+                self.note(at_ns, (name, fault.node), (Deed::Ignited, detail));
                 let action = begun(&fault);
                 self.motion.standing.faults.push(Burning { fault, dead_s: 0.0 });
                 Some(action)
@@ -441,8 +444,8 @@ impl<const N: usize> Player<'_, N> {
                     guard.hold();
                 }
                 if self.is_so(switch, pole, false) {
-                    let name = self.switch_name(switch);
-                    self.note(at_ns, name, Deed::Idle, "it is open already".to_owned());
+                    let idle = (Deed::Idle, "it is open already".to_owned());
+                    self.note(at_ns, self.switch_place(switch), idle);
                     return None;
                 }
                 self.opening.push((switch, pole));
@@ -452,7 +455,6 @@ impl<const N: usize> Player<'_, N> {
                 for guard in self.motion.guards.iter_mut().filter(|it| it.switch == switch) {
                     guard.renew();
                 }
-                let name = self.switch_name(switch);
                 let waits = self.opening.len();
                 self.opening.retain(|(own, _)| *own != switch);
                 let is_called_off = self.opening.len() < waits;
@@ -463,7 +465,7 @@ impl<const N: usize> Player<'_, N> {
                 } else {
                     (Deed::Idle, "it is closed already".to_owned())
                 };
-                self.note(at_ns, name, deed, detail);
+                self.note(at_ns, self.switch_place(switch), (deed, detail));
                 (deed == Deed::Closed || is_called_off).then_some(Action::Close { switch, pole })
             }
         }
@@ -473,8 +475,21 @@ impl<const N: usize> Player<'_, N> {
         format!("switch:{}", self.network.switches[switch].name).into()
     }
 
-    pub(super) fn note(&mut self, at_ns: i64, element: Box<str>, deed: Deed, detail: String) {
-        self.motion.operations.push(Operation { at_ns, element, deed, detail, point: None });
+    /// The name of a switch, and the node of its first end.
+    fn switch_place(&self, switch: usize) -> (Box<str>, NodeId) {
+        (self.switch_name(switch), self.network.switches[switch].from.node)
+    }
+
+    fn note(
+        &mut self,
+        at_ns: i64,
+        (element, node): (Box<str>, NodeId),
+        (deed, detail): (Deed, String),
+    ) {
+        let node = self.network.nodes[node.index()].name.clone();
+        let detail = detail.into();
+        let operation = Operation { at_ns, element, node, deed, detail, point: None };
+        self.motion.operations.push(operation);
     }
 
     /// Whether all of these poles are closed, or open.
@@ -505,14 +520,16 @@ impl<const N: usize> Player<'_, N> {
         let burns = |id: u32| circuit.burns(id);
         let over: Vec<(u32, Box<str>)> = self.clearing.extract_if(.., |it| !burns(it.0)).collect();
         for (id, name) in over {
-            self.motion.standing.faults.retain(|it| it.fault.id != id);
-            self.note(at_ns, name, Deed::Cleared, String::new());
+            let burning = self.motion.standing.faults.extract_if(.., |it| it.fault.id == id);
+            if let Some(Burning { fault, .. }) = burning.last() {
+                self.note(at_ns, (name, fault.node), (Deed::Cleared, String::new()));
+            }
         }
         let opening = take(&mut self.opening);
         for (switch, pole) in opening {
             if self.is_so(switch, pole, false) {
-                let (name, detail) = (self.switch_name(switch), self.poles_text(switch, pole));
-                self.note(at_ns, name, Deed::Opened, detail);
+                let opened = (Deed::Opened, self.poles_text(switch, pole));
+                self.note(at_ns, self.switch_place(switch), opened);
             } else {
                 self.opening.push((switch, pole));
             }

@@ -282,7 +282,7 @@ fn a_fuse_that_melts_between_waves_is_blown_at_the_zero_of_its_current() {
         kinds.dedup();
         assert_eq!(kinds, expected, "{deeds:?}");
         let melts = played.motion.operations().iter().find(|it| it.deed == Deed::Melted).unwrap();
-        let pole = if melts.detail == "phase b" { 1 } else { 2 };
+        let pole = if melts.detail == "phase b".into() { 1 } else { 2 };
         // Mean squares from the fault on: of the waves, then of the steady state.
         let mut waves = Vec::new();
         let (mut sum, mut steady_a2, mut steady_ns) = (0.0, 0.0, 0);
@@ -513,7 +513,10 @@ fn a_fault_waits_for_its_angle_by_the_voltage_of_its_own_instant() {
                 let at_ns = played.when("fault:f", Deed::Ignited);
                 let ignited = played.motion.operations().iter();
                 let ignited = ignited.filter(|it| it.deed == Deed::Ignited).collect::<Vec<_>>();
-                assert_eq!(ignited[0].detail.contains("not energised"), !is_fed, "{named}");
+                let at = format!("at {}", ignited[0].node);
+                let dark = format!("{at}, which is not energised");
+                let detail = if is_fed { at } else { dark };
+                assert_eq!(ignited[0].detail, detail.into(), "{named}");
                 if !is_fed {
                     assert_eq!(at_ns, 1000 * MS, "{named}");
                     continue;

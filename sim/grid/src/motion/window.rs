@@ -217,11 +217,13 @@ impl Window {
             let now_a = poles(circuit, guard.switch, &motion.standing.closed);
             for order in guard.step_waves(now_s - before_s, &now_a, &phasors) {
                 let at_s = before_s + order.after_s;
+                let node = player.network.switches[guard.switch].from.node;
                 motion.operations.push(Operation {
                     at_ns: self.from_ns + (at_s * 1e9).round() as i64,
                     element: guard.name.clone(),
+                    node: player.network.nodes[node.index()].name.clone(),
                     deed: order.deed,
-                    detail: order.detail,
+                    detail: order.detail.into(),
                     point: order.point,
                 });
                 if let Some(action) = order.action {

@@ -154,6 +154,12 @@ fn a_silent_meter_is_reported_once_also_over_a_restart() {
     bench.slaves.push(silent);
     bench.run_to(105);
     assert_eq!(bench.alerts()[1].1, "device.reachable");
+    let numbered = bench.received.iter().filter_map(|(_, request)| match request {
+        Request::Alert(it) => Some((it.serial?.0, &*it.metadata["kind"], &*it.metadata["device"])),
+        _ => None,
+    });
+    let numbered: Vec<_> = numbered.collect();
+    assert_eq!(numbered, [(1, "unreachable", "m-0"), (2, "reachable", "m-0")]);
     assert_eq!((bench.readings("m-0").len(), bench.readings("m-1").len()), (1, 10));
 }
 

@@ -8,7 +8,7 @@ use crate::render::figure::Csv;
 use crate::render::page::grouped;
 use crate::verdict::{Because, Reason};
 use lastmeter_record::Status;
-use lastmeter_text::number;
+use lastmeter_text::{Prose, number};
 
 /// What may be said in one sentence.
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ struct Cell {
     word: &'static str,
     bound: String,
     stall: String,
-    why: String,
+    why: Prose,
 }
 
 /// The coverages as headings.
@@ -234,7 +234,7 @@ pub(super) fn lines(analysis: &Analysis, validity: &Validity, csv: &mut Csv) {
         let status = if validity.modelled { "modelled" } else { conclusion.status().word() };
         let (from, to) = (span.from.word(), span.to.word());
         csv.line(
-            &[&analysis.path, from, to, &class.name, status, &conclusion.why],
+            &[&analysis.path, from, to, &class.name, status, &conclusion.why.to_string()],
             &[
                 class.limit_ns.map_or(f64::INFINITY, |limit_ns| nanoseconds(limit_ns) / 1e6),
                 judged.claim.coverage,

@@ -1,5 +1,7 @@
 //! Puts the part about latency together, a block for each path of the record.
 
+use lastmeter_params::{Node, NodeValue, Table, TableEntry};
+use lastmeter_text::number;
 use lastmeter_units::SimTime;
 use serde::Serialize;
 
@@ -19,7 +21,7 @@ use crate::latency::{
 };
 use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::{Fact, grouped};
-use crate::render::pictures::{label, until};
+use crate::render::pictures::{label, tables, until};
 use crate::render::template::fill;
 use lastmeter_record::{
     Event, EventKind, LatencyPath, LatencyRow, RecordError, RunFacts, RunReader, TimeMode, field,
@@ -113,7 +115,7 @@ pub(in super::super) fn section(
     });
     let validity = Validity::of(facts);
     let marks = marks(reader, &analyses)?;
-    let injections = injections(facts, &input.collected.events);
+    let injections = injections(facts, (&input.collected.events, &input.scenario.document));
     let mut tables = Tables {
         classes: Csv::new(&classes::COLUMNS),
         quantiles: Csv::new(&QUANTILE_COLUMNS),
@@ -209,7 +211,8 @@ fn message(population: &Population, row: &LatencyRow<'_>) -> Message {
 }
 
 /// What the bench did during the run; a killed process is away until it is there again.
-fn injections(facts: &RunFacts, events: &[(u64, Event)]) -> Vec<Injection> {
+fn injections(facts: &RunFacts, (events, document): (&[(u64, Event)], &Table)) -> Vec<Injection> {
+    let tables: Vec<&Table> = tables(document, "inject").collect();
     let since = |time: SimTime| (time - facts.start).as_seconds_f64();
     let mut injections = Vec::new();
     for (place, (_, event)) in events.iter().enumerate() {
@@ -218,32 +221,42 @@ fn injections(facts: &RunFacts, events: &[(u64, Event)]) -> Vec<Injection> {
         }
         let until = until(&events[place..]);
         let from_s = since(event.time);
-        let text = match condensed(event.text(field::DETAIL).unwrap_or_default()) {
-            detail if detail.is_empty() => label(event),
-            detail => format!("{}: {detail}", label(event)),
+        // Links have the place of their injection in the scenario.
+        let place = event.number(field::INJECTION).and_then(|place| usize::try_from(place).ok());
+        let text = match place.and_then(|place| tables.get(place)).map(|table| condensed(table)) {
+            Some(more) if !more.is_empty() => format!("{}: {more}", label(event)),
+            _ => label(event),
         };
         injections.push(Injection { from_s, to_s: until.map_or(from_s, since).max(from_s), text });
     }
     injections
 }
 
-/// The detail of an injection without what its mark shows anyway: `how = "reset", for = "3 s"` is
-/// `reset`. What is no list of keys stays as it is.
-fn condensed(detail: &str) -> String {
-    let parts = detail.split(", ").filter_map(|part| {
-        let Some((key, value)) = part.split_once(" = ") else {
-            // The rest of a list.
-            return (!part.starts_with('"')).then(|| part.to_owned());
+/// The keys of an injection beside what its mark shows anyway: `how = "reset", for = "3 s"` is
+/// `reset`.
+fn condensed(table: &Table) -> String {
+    let shown = |node: &Node| match &node.value {
+        NodeValue::String(text) => text.clone(),
+        NodeValue::Integer(number) => number.to_string(),
+        NodeValue::Float(value) => number(*value),
+        NodeValue::Boolean(flag) => flag.to_string(),
+        _ => String::new(),
+    };
+    let part = |entry: &TableEntry| {
+        let value = match &entry.node.value {
+            NodeValue::Array(list) => {
+                let more = if list.len() > 1 { " …" } else { "" };
+                format!("{}{more}", list.first().map(shown).unwrap_or_default())
+            }
+            _ => shown(&entry.node),
         };
-        let more = if value.starts_with('[') && !value.ends_with(']') { " …" } else { "" };
-        let value = format!("{}{more}", value.trim_matches(['"', '[', ']']));
-        match key {
-            "link" | "target" | "device" | "for" | "at" => None,
+        match entry.key.as_str() {
+            "name" | "kind" | "link" | "target" | "device" | "for" | "at" => None,
             "how" | "devices" => Some(value),
-            _ => Some(format!("{} {value}", key.replace('_', " "))),
+            key => Some(format!("{} {value}", key.replace('_', " "))),
         }
-    });
-    parts.collect::<Vec<_>>().join(", ")
+    };
+    table.entries.iter().filter_map(part).collect::<Vec<_>>().join(", ")
 }
 
 /// One path with all that is said of it.
@@ -567,18 +580,27 @@ fn slug(path: &str, place: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lastmeter_params::{Diagnostics, SourceId, parse_document};
+
     use super::*;
 
     #[test]
-    fn an_injection_is_told_in_few_words() {
-        for (detail, expected) in [
-            (r#"link = "access", how = "reset", for = "3 s""#, "reset"),
-            (r#"link = "wan", add_delay = "200 ms", loss = "1 %""#, "add delay 200 ms, loss 1 %"),
-            (r#"how = "stall", devices = ["a", "b"], for = "1 s""#, "stall, a …"),
-            ("1 reading", "1 reading"),
+    fn an_injection_is_shown_in_few_words() {
+        for (keys, expected) in [
+            ("link = \"access\"\nhow = \"reset\"\nfor = \"3 s\"", "reset"),
+            (
+                "link = \"wan\"\nadd_delay = \"200 ms\"\nloss = \"1 %\"",
+                "add delay 200 ms, loss 1 %",
+            ),
+            ("how = \"stall\"\ndevices = [\"a\", \"b\"]\nfor = \"1 s\"", "stall, a …"),
+            ("kind = \"x\"\ncount = 3\nat = \"1 s\"", "count 3"),
             ("", ""),
         ] {
-            assert_eq!(condensed(detail), expected);
+            let mut out = Diagnostics::new();
+            let text = format!("[[inject]]\n{keys}");
+            let document = parse_document(&text, SourceId::FILE, &mut out);
+            let table = tables(&document, "inject").next().unwrap();
+            assert_eq!(condensed(table), expected);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::render::template::fill;
 use crate::standard::{Assessed, ClassLine, Item, TestResult, with_uncertainty};
 use lastmeter_plans::standard::{Coordinates, value_text};
 use lastmeter_record::Status;
-use lastmeter_text::number;
+use lastmeter_text::{Prose, number};
 
 const TEMPLATE: &str = include_str!("../section.html");
 
@@ -67,7 +67,7 @@ struct Row {
     uncertainty: String,
     budget: String,
     readings: usize,
-    why: String,
+    why: Prose,
 }
 
 #[derive(Serialize)]

@@ -130,7 +130,7 @@ fn svg(
         let at = (left + width * column as f64 + 1.0, top + height * row as f64 + 1.0);
         let size = (width - 2.0, height - 2.0);
         let Some(figures) = &item.figures else {
-            drawing.block(at, size, (INK, 0.15), &item.why);
+            drawing.block(at, size, (INK, 0.15), &item.why.to_string());
             continue;
         };
         let share = (figures.value.abs() / item.planned.figure.value()).min(1.0);
