@@ -157,7 +157,7 @@ fn transformers_have_the_phase_shift_of_their_windings() {
 #[test]
 fn loads_have_their_power_by_what_was_given_last() {
     let text = format!(
-        "{HEAD}new loadshape.s npts=3 sinterval=900 mult=(file=p.csv)\n\
+        "{HEAD}new loadshape.s npts=3 sinterval=900 mult=(file=gone.csv)\n\
          new load.a bus1=sourcebus.2 phases=1 kv=6.35 kw=8 pf=0.8 daily=s\n\
          new load.b bus1=sourcebus kv=11 kw=30 kvar=-9 model=5 conn=delta vminpu=.8 vlowpu=.6\n\
          new load.c bus1=sourcebus.3.1 phases=1 kv=11 kva=50 pf=-0.6 conn=delta model=2\n\
@@ -170,7 +170,7 @@ fn loads_have_their_power_by_what_was_given_last() {
     assert_eq!(loads[0].model, LoadModel::Exponential { active: 0.8, reactive: 2.0 });
     // What counts for runs over time is noted, and its file is not opened.
     let noted = |what: &str| document.notes.iter().any(|note| note.contains(what));
-    assert!(noted("properties of loadshape: mult") || noted("Mult"), "{:?}", document.notes);
+    assert!(noted("properties of loadshape: Mult, NPts, SInterval"), "{:?}", document.notes);
     assert!(noted("properties of load: Daily left out"), "{:?}", document.notes);
     close(loads[1].power_va[2], 20e3, -6e3);
     assert_eq!(loads[1].configuration, Configuration::Delta);

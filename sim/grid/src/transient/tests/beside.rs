@@ -1,7 +1,7 @@
 //! What is kept beside the factors, against all that depends on it factored again.
 
 use super::*;
-use crate::network::NodeId;
+use crate::network::{NodeId, Wires};
 use crate::transient::{Action, FaultKind, Place as At, Pole};
 
 /// A ring of cables with two stubs, one of them behind a switch that is open, the other behind one

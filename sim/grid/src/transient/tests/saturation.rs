@@ -5,7 +5,7 @@ use std::f64::consts::{SQRT_2, TAU};
 use num_complex::Complex64;
 
 use super::{OMEGA, add_node, add_source, add_switch, add_transformer, c, phasor};
-use crate::network::{Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
+use crate::network::{Connection, Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
 use crate::transient::{
     Action, Arc, FaultKind, Loads, Options, Place, Pole, Saturation, Transient,
 };
