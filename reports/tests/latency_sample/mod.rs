@@ -136,6 +136,16 @@ model = "stpm34-3ph"
 as = "simulated"
 report_every = "{} ms"
 via = "wan"
+
+[[inject]]
+kind = "impair"
+link = "wan"
+add_delay = "200 ms"
+
+[[inject]]
+kind = "disconnect"
+link = "wan"
+how = "half-open"
 "#,
             self.seconds(),
             self.observer,
@@ -260,15 +270,16 @@ via = "wan"
             let milliseconds = (share * 1e3 * self.seconds() as f64) as i64;
             Sample::start() + SimDuration::from_milliseconds(milliseconds)
         };
-        let inject = |what: &str, detail: &str, from: f64, to: f64| {
+        let inject = |place: usize, what: &str, from: f64, to: f64| {
             Event::new(at(from), "bench", "inject")
                 .with("inject", what)
                 .with("link", "wan")
-                .with_prose(field::DETAIL, detail)
+                .with_prose(field::DETAIL, "in words that nobody reads")
                 .with("until", at(to).to_string())
+                .with("injection", place)
         };
-        writer.event(&inject("impair", "200 ms more", 0.5, 0.505));
-        writer.event(&inject("disconnect", "half-open", 0.7, 0.7006));
+        writer.event(&inject(0, "impair", 0.5, 0.505));
+        writer.event(&inject(1, "disconnect", 0.7, 0.7006));
         for (what, share) in [("impair", 0.505), ("disconnect", 0.7006)] {
             writer.event(&Event::restored(at(share), "wan", what));
         }
