@@ -6,6 +6,19 @@ use serde::{Deserialize, Serialize};
 
 /// Text for people: it can be made, shown, written down and compared. Programs do not read it, so
 /// there is no way to its letters; what they need stands beside it as a fact.
+///
+/// ```
+/// let why = lastmeter_text::Prose::from("outside the limit");
+/// println!("{why}");
+/// ```
+/// ```compile_fail,E0599
+/// let why = lastmeter_text::Prose::from("outside the limit");
+/// why.contains("outside");
+/// ```
+/// ```compile_fail,E0308
+/// let why = lastmeter_text::Prose::from("outside the limit");
+/// let letters: &str = &why;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Prose(String);
@@ -129,6 +142,16 @@ mod tests {
         assert_eq!(plural(0_u64, "run"), "0 runs");
         assert_eq!(plural(1_usize, "must-fail twin"), "1 must-fail twin");
         assert_eq!(plural(2_u32, "device"), "2 devices");
+    }
+
+    #[test]
+    fn prose_is_added_to_and_cut_by_characters() {
+        let mut why = Prose::from("é and");
+        append(&mut why, format_args!(" {}", 2));
+        assert_eq!(why, Prose::from("é and 2".to_owned()));
+        assert_eq!(format!("{why}|{why:.3}"), "é and 2|é a");
+        assert_eq!(shortened(&why, 7), why);
+        assert_eq!(shortened(&why, 3), "é a…".into());
     }
 
     #[test]

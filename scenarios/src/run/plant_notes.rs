@@ -192,6 +192,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_operation_has_its_node_as_a_field_whatever_its_text_says() {
+        let it = Operation {
+            at_ns: 0,
+            element: "fault:tree".into(),
+            node: "b at 2".into(),
+            deed: Deed::Ignited,
+            detail: "at a, which is not energised".into(),
+            point: None,
+        };
+        let event = operated(&it, SimTime(0));
+        assert_eq!(event.text(field::NODE), Some("b at 2"));
+        assert_eq!(event.prose(field::DETAIL), Some(&"at a, which is not energised".into()));
+    }
+
+    #[test]
     fn a_certain_event_has_a_range_of_beginnings_too() {
         let at = SimDuration::from_seconds_f64;
         let seen = TrueEvent {
