@@ -276,17 +276,20 @@ impl Events {
         let (least_s, most_s) =
             (truth.duration_s.0 - self.duration_s, truth.duration_s.1 + self.duration_s);
         if !(low_v..=high_v).contains(&found.residual_v) {
-            return Some(format!(
-                "residual {} V, not {low_v:.2} to {high_v:.2} V",
-                found.residual_v
-            ));
+            let residual_v = shown(found.residual_v, 2);
+            return Some(format!("residual {residual_v} V, not {low_v:.2} to {high_v:.2} V"));
         }
         if !(least_s..=most_s).contains(&found.duration_s) {
-            let duration_s = found.duration_s;
+            let duration_s = shown(found.duration_s, 4);
             return Some(format!("for {duration_s} s, not {least_s:.4} to {most_s:.4} s"));
         }
         None
     }
+}
+
+/// A value with so many decimals at most: a fact has more of them than people want to see.
+fn shown(value: f64, decimals: usize) -> f64 {
+    format!("{value:.decimals$}").parse().unwrap_or(value)
 }
 
 impl Check for Events {
