@@ -178,8 +178,9 @@ fn references(
         via_of_device: table_of_device.iter().map(|&table| via_of_table[table]).collect(),
         via_of_gateway: &via_of_gateway,
         via_of_observer: &via_of_observer,
+        out: &mut *out,
     };
-    let target_of_injection = targets(draft.rows(&INJECT), &places, out);
+    let target_of_injection = targets(draft.rows(&INJECT), places);
     let on_networks = on_networks(draft, &names.by_section[NETWORK.name], out);
     let tables = draft.rows(&DEVICE).iter();
     let sources_of_table: Vec<Vec<usize>> =

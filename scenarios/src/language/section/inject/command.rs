@@ -43,8 +43,8 @@ impl InjectKind for Command {
         }
     }
 
-    fn target(&self, row: &Row<'_>, places: &Places<'_>, out: &mut Diagnostics) -> Option<Target> {
-        places.device(row, out)
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
+        places.device(row)
     }
 
     /// Reports what is wrong with the command. It is the platform's, and goes to whatever device

@@ -15,8 +15,8 @@ impl InjectKind for InjectionKind {
         self.entry
     }
 
-    fn target(&self, row: &Row<'_>, places: &Places<'_>, out: &mut Diagnostics) -> Option<Target> {
-        places.device(row, out)
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
+        places.device(row)
     }
 
     fn fits(&self, row: &Row<'_>, device: &PlacedDevice<'_>, out: &mut Diagnostics) {

@@ -154,21 +154,17 @@ pub(crate) fn injection(
 }
 
 /// Whom each injection befalls; what is wrong with that is reported.
-pub(crate) fn targets(
-    rows: &[Row<'_>],
-    places: &Places<'_>,
-    out: &mut Diagnostics,
-) -> Vec<Option<Target>> {
+pub(crate) fn targets(rows: &[Row<'_>], mut places: Places<'_>) -> Vec<Option<Target>> {
     let target = |row: &Row<'_>| {
         let kind = kind_of(row);
         if kind.is_none() {
             // Whatever it was to be, a device that it names has to be there.
-            places.device(row, out);
+            places.device(row);
         }
-        kind?.target(row, places, out)
+        kind?.target(row, &mut places)
     };
     let targets: Vec<Option<Target>> = rows.iter().map(target).collect();
-    do_not_overlap(rows, &targets, out);
+    do_not_overlap(rows, &targets, places.out);
     targets
 }
 

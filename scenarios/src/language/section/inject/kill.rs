@@ -1,6 +1,6 @@
 //! `kill`: the platform's process dies.
 
-use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind};
+use lastmeter_params::{Code, Entry, Field, Kind};
 use lastmeter_record::Event;
 
 use super::injection::Injection;
@@ -27,7 +27,7 @@ impl InjectKind for Kill {
     }
 
     /// Only a child process can be killed.
-    fn target(&self, row: &Row<'_>, places: &Places<'_>, out: &mut Diagnostics) -> Option<Target> {
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
         let (message, label) = match places.platform {
             Some(PlatformUse::Child) | None => return Some(Target::Platform),
             Some(PlatformUse::Embedded) => {
@@ -40,7 +40,13 @@ impl InjectKind for Kill {
         };
         let help = "write `use = \"child\"` under `[platform]`, or give `--platform child`";
         let span = row.text("kind").map_or(row.span, |(_, span)| span);
-        out.report_with_help(Code::PLATFORM_CANNOT, span, message, label, Some(help.to_owned()));
+        places.out.report_with_help(
+            Code::PLATFORM_CANNOT,
+            span,
+            message,
+            label,
+            Some(help.to_owned()),
+        );
         None
     }
 

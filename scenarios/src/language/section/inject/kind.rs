@@ -23,7 +23,7 @@ pub(crate) trait InjectKind: Sync {
     fn check(&self, _row: &Row<'_>, _draft: &Draft<'_>, _out: &mut Diagnostics) {}
 
     /// Finds whom the injection of a table befalls; reports if there is no such.
-    fn target(&self, row: &Row<'_>, places: &Places<'_>, out: &mut Diagnostics) -> Option<Target>;
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target>;
 
     /// Reports what is wrong with it for one of its devices.
     fn fits(&self, _row: &Row<'_>, _device: &PlacedDevice<'_>, _out: &mut Diagnostics) {}

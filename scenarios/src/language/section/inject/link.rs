@@ -1,38 +1,190 @@
-//! What injections into links have in common: whom they are about, and that no two of a kind are on
-//! one link at a time.
+//! Injections into links: they get worse, or break, for a while. No two of a kind are on one link at
+//! a time.
 
-use lastmeter_params::{Code, Diagnostics, Field, Kind, Span};
-use lastmeter_record::Event;
-use lastmeter_units::SimTime;
+use std::sync::LazyLock;
 
-use super::injection::{Injection, time};
+use lastmeter_link::impair::{Breakage, IMPAIR_FIELDS, Impairment, read_impairment};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span};
+use lastmeter_record::{Event, TimeMode, field};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::injection::{Injection, ends_in_time, time};
 use super::kind::{InjectKind, kind_of};
+use super::order::Order;
 use super::target::{Places, Target, Through};
-use crate::language::draft::Row;
+use crate::language::draft::{Draft, Row};
 use crate::language::scenario::Scenario;
+use crate::language::section::scenario::DURATION_S_MAX;
 
 /// Which link.
-pub(super) const LINK: Field = Field::required("link", Kind::Name, "the link it happens to");
+const LINK: Field = Field::required("link", Kind::Name, "the link it happens to");
 
 /// Whose connections.
-pub(super) const DEVICE: Field = Field::optional(
+const DEVICE: Field = Field::optional(
     "device",
     Kind::Text,
     "only the connections of these devices: a name, or a pattern with *; else everything that goes \
      through the link, observers too",
 );
 
+/// `impair`: a link gets worse for a while.
+pub(super) struct Impair;
+
+impl InjectKind for Impair {
+    fn entry(&self) -> Entry {
+        Entry {
+            name: "impair",
+            summary: "a link gets worse for a while: slower, lossy, narrow, corrupting",
+            description: "Its effect comes on top of what the link does anyway: delays add up, \
+                losses are further causes of their own, a bandwidth is one more line in series. \
+                Connections stay. In virtual time the same law is computed for each message, and \
+                what comes out is labelled modelled. Two impairments of one link may follow each \
+                other, but not overlap.",
+            fields: &IMPAIR_ALL,
+        }
+    }
+
+    fn check(&self, row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
+        ends_in_time(row, draft, out);
+        if let Some(values) = &row.values {
+            read_impairment(values, out);
+        }
+    }
+
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
+        target(row, places)
+    }
+
+    fn link_is(&self) -> Option<&'static str> {
+        Some("impaired")
+    }
+
+    fn until(&self, injection: &Injection) -> Option<SimDuration> {
+        injection.end_of_for()
+    }
+
+    fn begin(&self, injection: &Injection) -> Vec<Order> {
+        let change = read_impairment(&injection.values, &mut Diagnostics::new());
+        impairs(injection, change.as_ref())
+    }
+
+    fn end(&self, injection: &Injection) -> Vec<Order> {
+        impairs(injection, None)
+    }
+
+    fn ended(&self, injection: &Injection, scenario: &Scenario, at: SimTime) -> Option<Event> {
+        restored(injection, scenario, at)
+    }
+}
+
+fn impairs(injection: &Injection, change: Option<&Impairment>) -> Vec<Order> {
+    let order = |through| Order::Impair { through, change: change.copied().map(Box::new) };
+    injection.through().cloned().map(order).into_iter().collect()
+}
+
+static IMPAIR_ALL: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let own = [
+        LINK,
+        DEVICE,
+        Field::optional(
+            "for",
+            Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: DURATION_S_MAX },
+            "how long, within the scenario; until the end if left out",
+        ),
+    ];
+    own.into_iter().chain(IMPAIR_FIELDS.iter().copied()).collect()
+});
+
+/// `disconnect`: a link breaks for a while.
+pub(super) struct Disconnect;
+
+impl InjectKind for Disconnect {
+    fn entry(&self) -> Entry {
+        Entry {
+            name: "disconnect",
+            summary: "a link breaks for a while: reset, closed, half-open, stalled",
+            description: "`reset`: connections end with a TCP reset, and new ones as soon as they \
+                are there. `close`: the same with an orderly end. `half-open`: connections stay \
+                and swallow what is written, and neither end hears of it; what notices is a limit \
+                for acknowledgements (`acknowledge_limit`) or the keep-alive. `stall`: connections \
+                stay, everything is held, and comes out in order afterwards.\n\n\
+                When `for` is over the link works again. Devices connect again by themselves and \
+                send what is in their outbox, in order. Two breakages of one link may follow each \
+                other, but not overlap.",
+            fields: DISCONNECT_FIELDS,
+        }
+    }
+
+    fn check(&self, row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
+        ends_in_time(row, draft, out);
+    }
+
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
+        target(row, places)
+    }
+
+    fn link_is(&self) -> Option<&'static str> {
+        Some("broken")
+    }
+
+    fn breakage_ends(&self, row: &Row<'_>) -> Option<bool> {
+        Some(row.table.get("for").is_some())
+    }
+
+    fn until(&self, injection: &Injection) -> Option<SimDuration> {
+        injection.end_of_for()
+    }
+
+    fn begin(&self, injection: &Injection) -> Vec<Order> {
+        breaks(injection, true)
+    }
+
+    fn end(&self, injection: &Injection) -> Vec<Order> {
+        breaks(injection, false)
+    }
+
+    fn begun(&self, injection: &Injection, scenario: &Scenario, event: Event) -> Option<Event> {
+        let through = injection.through().filter(|_| scenario.schedule.time == TimeMode::Real);
+        let Some(through) = through else { return Some(event) };
+        let lanes = scenario.lanes(through.link, through.devices.as_deref());
+        Some(event.with(field::LANES, lanes))
+    }
+
+    fn ended(&self, injection: &Injection, scenario: &Scenario, at: SimTime) -> Option<Event> {
+        restored(injection, scenario, at)
+    }
+}
+
+fn breaks(injection: &Injection, begins: bool) -> Vec<Order> {
+    let how = Breakage::from_word(injection.values.text("how"));
+    let both = injection.through().cloned().zip(how);
+    both.map(|(through, how)| Order::Disconnect { through, how, begins }).into_iter().collect()
+}
+
+const DISCONNECT_FIELDS: &[Field] = &[
+    LINK,
+    DEVICE,
+    Field::default("how", Kind::Choice(Breakage::WORDS), "\"reset\"", "how it breaks"),
+    Field::optional(
+        "for",
+        Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: DURATION_S_MAX },
+        "how long, within the scenario; `0 s`: only connections that are there; until the end if \
+         left out",
+    ),
+];
+
 /// What an injection into a link is about; `None` after a mistake.
-pub(super) fn target(row: &Row<'_>, places: &Places<'_>, out: &mut Diagnostics) -> Option<Target> {
+fn target(row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
     let (name, span) = row.text("link")?;
-    let link = places.links.find(name, span, out);
-    let fitting =
-        row.text("device").map(|(text, span)| (places.devices.fitting(text, span, out), span));
+    let link = places.links.find(name, span, places.out);
+    let fitting = row
+        .text("device")
+        .map(|(text, span)| (places.devices.fitting(text, span, places.out), span));
     let (link, via) = (link?, Ok(Some(link?)));
     let mut refuse = |span: Span, message: String| {
         let label = "nothing would happen";
         let help = format!("write `via = \"{name}\"` in a `[[device]]` or `[[observer]]`");
-        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+        places.out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
     };
     let Some((fitting, span)) = fitting else {
         let all = places.via_of_device.iter().chain(places.via_of_gateway);
@@ -57,7 +209,7 @@ pub(super) fn target(row: &Row<'_>, places: &Places<'_>, out: &mut Diagnostics) 
 }
 
 /// What is recorded when the link is itself again.
-pub(super) fn restored(injection: &Injection, scenario: &Scenario, at: SimTime) -> Option<Event> {
+fn restored(injection: &Injection, scenario: &Scenario, at: SimTime) -> Option<Event> {
     let link = &scenario.links[injection.through()?.link];
     Some(Event::restored(at, &link.name, injection.kind.entry().name))
 }

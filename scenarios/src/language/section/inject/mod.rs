@@ -1,13 +1,11 @@
 //! `[[inject]]`: something that is done to the bench at an instant.
 //!
-//! Each kind is a row, [`InjectKind`]: what its table looks like, whom it befalls, what it orders of
-//! the bench when it begins and ends, and what is recorded of that. Orders are the same in virtual
-//! and in real time; how a bench carries them out is its own affair (`scenarios/src/run/`).
+//! Each kind is a row, [`InjectKind`]: what its table looks like, whom it befalls, what it orders
+//! of the bench when it begins and ends, and what is recorded of that. Orders are the same in
+//! virtual and in real time; how a bench carries them out is its own affair (`scenarios/src/run/`).
 
 mod command;
 mod device;
-mod disconnect;
-mod impair;
 mod injection;
 mod kill;
 mod kind;
@@ -18,6 +16,8 @@ mod restart;
 mod simulator;
 mod source;
 mod target;
+
+use network::{change, fault, storm, switching};
 
 pub use injection::Injection;
 pub(crate) use injection::{INJECT, injection, targets};
@@ -32,22 +32,22 @@ static INJECTIONS: &[&dyn InjectKind] = &[
     &kill::Kill,
     &restart::Restart,
     &simulator::Simulator,
-    &impair::Impair,
-    &disconnect::Disconnect,
-    &network::breaker::KIND,
-    &network::load_step::KIND,
-    &network::set_point::KIND,
-    &network::node_fault::KIND,
-    &network::line_fault::KIND,
-    &network::open_conductor::KIND,
-    &network::fuse::KIND,
-    &network::outage::KIND,
-    &network::restore::KIND,
-    &network::tap::KIND,
-    &network::generation_step::KIND,
-    &network::source_voltage::KIND,
-    &network::frequency::KIND,
-    &network::storm::KIND,
+    &link::Impair,
+    &link::Disconnect,
+    &switching::BREAKER,
+    &change::LOAD_STEP,
+    &change::SET_POINT,
+    &fault::NODE_FAULT,
+    &fault::LINE_FAULT,
+    &switching::OPEN_CONDUCTOR,
+    &switching::FUSE,
+    &switching::OUTAGE,
+    &switching::RESTORE,
+    &change::TAP,
+    &change::GENERATION_STEP,
+    &change::SOURCE_VOLTAGE,
+    &change::GRID_FREQUENCY,
+    &storm::STORM,
 ];
 
 /// Every kind.

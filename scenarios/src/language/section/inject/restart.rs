@@ -1,6 +1,6 @@
 //! `restart`: a gateway loses its supply and starts again.
 
-use lastmeter_params::{Diagnostics, Entry, Field, Kind};
+use lastmeter_params::{Entry, Field, Kind};
 
 use super::injection::Injection;
 use super::kind::InjectKind;
@@ -22,9 +22,9 @@ impl InjectKind for Restart {
         }
     }
 
-    fn target(&self, row: &Row<'_>, places: &Places<'_>, out: &mut Diagnostics) -> Option<Target> {
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
         let (name, span) = row.reference("gateway")?;
-        places.gateways.find(name, span, out).map(Target::Gateway)
+        places.gateways.find(name, span, places.out).map(Target::Gateway)
     }
 
     fn begin(&self, injection: &Injection) -> Vec<Order> {

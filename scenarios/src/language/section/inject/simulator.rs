@@ -1,7 +1,7 @@
 //! `simulator`: something goes wrong inside a simulator.
 
 use lastmeter_devices::endpoint::EndpointFault;
-use lastmeter_params::{Diagnostics, Dimension, Entry, Field, Kind};
+use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::injection::Injection;
 use super::kind::InjectKind;
@@ -26,9 +26,9 @@ impl InjectKind for Simulator {
         }
     }
 
-    fn target(&self, row: &Row<'_>, places: &Places<'_>, out: &mut Diagnostics) -> Option<Target> {
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
         let (name, span) = row.reference("simulator")?;
-        places.simulators.find(name, span, out).map(Target::Simulator)
+        places.simulators.find(name, span, places.out).map(Target::Simulator)
     }
 
     fn begin(&self, injection: &Injection) -> Vec<Order> {

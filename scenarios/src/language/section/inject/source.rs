@@ -17,7 +17,7 @@ impl InjectKind for InjectionKind {
         ends_in_time(row, draft, out);
     }
 
-    fn target(&self, row: &Row<'_>, places: &Places<'_>, out: &mut Diagnostics) -> Option<Target> {
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
         let (name, span) = row.reference("source")?;
         let label = "expected a source that is written here";
         if places.player == Some(name) {
@@ -28,15 +28,15 @@ impl InjectKind for InjectionKind {
                 "leave the injection out, or write a `[[source]]` of its own instead of \
                  `[{section}]`"
             );
-            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+            places.out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
             return None;
         }
         if places.sources.position(name).is_some_and(|place| place >= places.grid_from) {
             let message = format!("nothing can be injected into `{name}`, which the network feeds");
-            out.report(Code::DOES_NOT_FIT, span, message, label);
+            places.out.report(Code::DOES_NOT_FIT, span, message, label);
             return None;
         }
-        places.sources.find(name, span, out).map(Target::Source)
+        places.sources.find(name, span, places.out).map(Target::Source)
     }
 
     fn of_source(&'static self) -> Option<&'static Self> {

@@ -59,12 +59,13 @@ pub(crate) struct Places<'a> {
     pub(crate) via_of_device: Vec<Via>,
     pub(crate) via_of_gateway: &'a [Via],
     pub(crate) via_of_observer: &'a [Via],
+    pub(crate) out: &'a mut Diagnostics,
 }
 
 impl Places<'_> {
     /// The device that a table names.
-    pub(super) fn device(&self, row: &Row<'_>, out: &mut Diagnostics) -> Option<Target> {
+    pub(super) fn device(&mut self, row: &Row<'_>) -> Option<Target> {
         let (name, span) = row.reference("device")?;
-        Some(Target::Devices(vec![self.devices.find(name, span, out)?]))
+        Some(Target::Devices(vec![self.devices.find(name, span, self.out)?]))
     }
 }

@@ -1,14 +1,14 @@
-//! What `node-fault` and `line-fault` have in common: what is shorted, how, and the arc.
+//! Conductors that are shorted, at a node or along a line, perhaps by an arc.
 
 use std::f64::consts::TAU;
 
 use lastmeter_grid::motion::{FaultAt, Happening, Resolution};
 use lastmeter_grid::network::{NodeId, Wires};
 use lastmeter_grid::transient::{Arc, FaultKind};
-use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
-use super::{LENGTH, NetworkInjection};
-use crate::language::section::grid::{FAULT_PREFIX, MotionBuilder, wires_of};
+use super::{LENGTH, NetworkInjection, NetworkKind, PHASES};
+use crate::language::section::grid::{FAULT_PREFIX, LinePlace, MotionBuilder, find, wires_of};
 
 /// The least resistance behind the voltage of a long arc, ohm: what the transients play.
 const LONG_OHM_MIN: f64 = 1e-3;
@@ -18,37 +18,37 @@ const SIEMENS_MAX: f64 = 100.0;
 
 const ARC: Kind = Kind::Quantity { dimension: Dimension::Voltage, min: 1e-3, max: 1e7 };
 
-pub(super) const EARTH: Field =
+const EARTH: Field =
     Field::default("earth", Kind::Boolean, "true", "whether to earth, or only with each other");
 
-pub(super) const RESISTANCE: Field = Field::default(
+const RESISTANCE: Field = Field::default(
     "resistance",
     Kind::Quantity { dimension: Dimension::Resistance, min: 0.0, max: 1e9 },
     "\"0 ohm\"",
     "of each conductor to earth, or from one to the other",
 );
 
-pub(super) const ANGLE: Field = Field::optional(
+const ANGLE: Field = Field::optional(
     "angle",
     Kind::Quantity { dimension: Dimension::Angle, min: 0.0, max: TAU },
     "it begins when the voltage that it shorts is at this angle from its positive zero crossing, \
      within a period after `at`; left out, at `at`",
 );
 
-pub(super) const FAULT_FOR: Field = Field::optional(
+const FAULT_FOR: Field = Field::optional(
     "for",
     LENGTH,
     "it ends so much after `at`, each current at its zero; left out, not by itself",
 );
 
-pub(super) const EXTINGUISHES: Field = Field::optional(
+const EXTINGUISHES: Field = Field::optional(
     "extinguishes",
     LENGTH,
     "a fault of an arc: gone after so much time without a current through it, with `arc_voltage` \
      within a half wave too; left out, it stays",
 );
 
-pub(super) const ARC_VOLTAGE: Field = Field::optional(
+const ARC_VOLTAGE: Field = Field::optional(
     "arc_voltage",
     ARC,
     "an arc burns: a direct voltage against its current, which flows only where the network's \
@@ -56,21 +56,142 @@ pub(super) const ARC_VOLTAGE: Field = Field::optional(
      `resolution = \"waveforms\"`",
 );
 
-pub(super) const ARC_VOLTAGE_NEGATIVE: Field = Field::optional(
+const ARC_VOLTAGE_NEGATIVE: Field = Field::optional(
     "arc_voltage_negative",
     ARC,
     "the same in negative half waves; another one makes even harmonics. Left out, `arc_voltage`",
 );
 
-pub(super) const ARC_TIME_CONSTANT: Field = Field::optional(
+const ARC_TIME_CONSTANT: Field = Field::optional(
     "arc_time_constant",
     Kind::Quantity { dimension: Dimension::Time, min: 1e-5, max: 10.0 },
     "the arc's conductance follows the stationary one, `1 / (arc_voltage / current + resistance)`, \
      with this time constant; it begins with that of `resistance`, at most 100 S",
 );
 
+/// `node-fault`.
+pub(in super::super) static NODE_FAULT: NetworkKind = NetworkKind {
+    entry: Entry {
+        name: "node-fault",
+        summary: "conductors at a node of the network are shorted",
+        description: "To earth, or with each other. Needs `resolution` of `[grid]` other than \
+            `steps`. Fuses and relays of `[[grid.protection]]` see its currents; what they do is \
+            in the record as `operated`.",
+        fields: &[
+            Field::required("into", Kind::Text, "`node:NAME`"),
+            PHASES,
+            EARTH,
+            RESISTANCE,
+            ANGLE,
+            FAULT_FOR,
+            EXTINGUISHES,
+            ARC_VOLTAGE,
+            ARC_VOLTAGE_NEGATIVE,
+            ARC_TIME_CONSTANT,
+        ],
+    },
+    is_fault: true,
+    play: |motion, it| {
+        let names = motion.network.nodes.iter().map(|it| &*it.name);
+        let node = it.find("node", names, motion.out)?;
+        fault(motion, NodeId(u32::try_from(node).ok()?), it)
+    },
+    ..NetworkKind::PLAIN
+};
+
+/// `line-fault`.
+pub(in super::super) static LINE_FAULT: NetworkKind = NetworkKind {
+    entry: Entry {
+        name: "line-fault",
+        summary: "conductors along a line of the network are shorted",
+        description: "As a `node-fault`, at a place along a line: by its share of the length from \
+            the end `from`, or by its distance in metres from there where the line has a length.",
+        fields: &[
+            Field::required("into", Kind::Text, "`line:NAME`"),
+            Field::optional(
+                "position",
+                Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 },
+                "share of the line's length; left out with `distance_m` too, 50 %",
+            ),
+            Field::optional(
+                "distance_m",
+                Kind::Integer { min: 0, max: 10_000_000 },
+                "the same in metres",
+            ),
+            PHASES,
+            EARTH,
+            RESISTANCE,
+            ANGLE,
+            FAULT_FOR,
+            EXTINGUISHES,
+            ARC_VOLTAGE,
+            ARC_VOLTAGE_NEGATIVE,
+            ARC_TIME_CONSTANT,
+        ],
+    },
+    is_fault: true,
+    prepare: |motion, it| {
+        let place = place(motion, it)?;
+        motion.divide_at(place);
+        Some(Box::new(move |motion, it| {
+            let node = motion.node_at(place)?;
+            fault(motion, node, it)
+        }))
+    },
+    ..NetworkKind::PLAIN
+};
+
+/// The line of a fault, and its share of the length.
+fn place(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Option<LinePlace> {
+    let (into, span) = it.into();
+    let (values, lines) = (it.values, &motion.network.lines);
+    let Some(name) = into.strip_prefix("line:") else {
+        let message = format!("`{into}` is no line");
+        let is_called = lines.iter().any(|it| &*it.name == into);
+        let help = is_called.then(|| format!("write `line:{into}`"));
+        let label = "expected `line:NAME`";
+        motion.out.report_with_help(Code::BAD_NAME, span, message, label, help);
+        return None;
+    };
+    let line = find(lines.iter().map(|it| &*it.name), ("line", name), span, motion.out)?;
+    let share = share(values, (name, lines[line].length_m), motion)?;
+    Some(LinePlace { line, share })
+}
+
+fn share(
+    values: &Values,
+    (name, length_m): (&str, Option<f64>),
+    motion: &mut MotionBuilder<'_, '_>,
+) -> Option<f64> {
+    let at = values.span_of("distance_m");
+    let distance_m = match (values.si_opt("position"), values.integer_opt("distance_m")) {
+        (Some(_), Some(_)) => {
+            let message = "both `position` and `distance_m` of one fault";
+            motion.out.report(Code::DOES_NOT_FIT, at, message, "expected one of them");
+            return None;
+        }
+        (Some(share), None) => return Some(share),
+        (None, None) => return Some(0.5),
+        (None, Some(distance_m)) => distance_m,
+    };
+    let Some(length_m) = length_m else {
+        let message = format!("line `{name}` has no length in the network's file");
+        let help = Some("give `position`, its share, instead".to_owned());
+        motion.out.report_with_help(Code::DOES_NOT_FIT, at, message, "of what?", help);
+        return None;
+    };
+    let share = distance_m as f64 / length_m;
+    if share > 1.0 {
+        let message = format!("{distance_m} m is beyond the end of line `{name}`");
+        let label = format!("expected at most {length_m} m");
+        motion.out.report(Code::OUT_OF_RANGE, at, message, label);
+        return None;
+    }
+    Some(share)
+}
+
 /// Makes the fault of an injection happen at a node.
-pub(super) fn fault(
+fn fault(
     motion: &mut MotionBuilder<'_, '_>,
     node: NodeId,
     it: &NetworkInjection<'_>,

@@ -1,24 +1,12 @@
 //! What may be injected into the network of `[grid]`: faults, switching, steps of loads, sources
-//! that change. One file for each kind.
+//! that change.
 //!
 //! A network that only steps has those with a `step`; one in motion plays them all.
 
-pub(super) mod breaker;
-mod fault;
-pub(super) mod frequency;
-pub(super) mod fuse;
-pub(super) mod generation_step;
-pub(super) mod line_fault;
-pub(super) mod load_step;
-pub(super) mod node_fault;
-pub(super) mod open_conductor;
-mod opened;
-pub(super) mod outage;
-pub(super) mod restore;
-pub(super) mod set_point;
-pub(super) mod source_voltage;
+pub(super) mod change;
+pub(super) mod fault;
 pub(super) mod storm;
-pub(super) mod tap;
+pub(super) mod switching;
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span, Values};
 use lastmeter_sim::grid::GridInput;
@@ -27,7 +15,7 @@ use lastmeter_units::SimDuration;
 use super::kind::InjectKind;
 use super::target::{Places, Target};
 use crate::language::draft::{Draft, Row};
-use crate::language::section::grid::{Elements, GRID, MotionBuilder};
+use crate::language::section::grid::{Elements, GRID, MotionBuilder, find};
 use crate::language::section::scenario::DURATION_S_MAX;
 
 /// A kind of injection into the network. What has a mistake is reported, and ends in `None`.
@@ -81,7 +69,7 @@ impl InjectKind for NetworkKind {
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
     }
 
-    fn target(&self, _row: &Row<'_>, _: &Places<'_>, _: &mut Diagnostics) -> Option<Target> {
+    fn target(&self, _row: &Row<'_>, _places: &mut Places<'_>) -> Option<Target> {
         Some(Target::Network)
     }
 
@@ -109,6 +97,23 @@ impl<'a> NetworkInjection<'a> {
     fn name(&self) -> String {
         let name = self.values.text_opt("name");
         name.map_or_else(|| (self.number + 1).to_string(), str::to_owned)
+    }
+
+    /// The place of the element that it is about, which is one of this kind.
+    fn find<'n>(
+        &self,
+        what: &str,
+        names: impl Iterator<Item = &'n str> + Clone,
+        out: &mut Diagnostics,
+    ) -> Option<usize> {
+        let (into, span) = self.into();
+        let Some((_, name)) = into.split_once(':').filter(|(prefix, _)| *prefix == what) else {
+            let (message, label) =
+                (format!("`{into}` is no {what}"), format!("expected `{what}:NAME`"));
+            out.report(Code::BAD_NAME, span, message, label);
+            return None;
+        };
+        find(names, (what, name), span, out)
     }
 }
 
@@ -148,15 +153,5 @@ fn refuse_target<T>(
 ) -> Option<T> {
     let message = format!("`{into}` is nothing that this can be injected into");
     out.report(Code::BAD_NAME, span, message, format!("expected {expected}"));
-    None
-}
-
-/// Reports an element that is not of the one kind it has to be.
-fn refuse_kind<T>(
-    (into, span): (&str, Span),
-    (what, expected): (&str, &str),
-    out: &mut Diagnostics,
-) -> Option<T> {
-    out.report(Code::BAD_NAME, span, format!("`{into}` is no {what}"), expected);
     None
 }

@@ -16,8 +16,8 @@ const LEAST_SHARE: f64 = 0.005;
 /// A temporary fault is gone after so long without current.
 const EXTINGUISHES_S: f64 = 0.1;
 
-/// The registered kind.
-pub(in super::super) static KIND: NetworkKind = NetworkKind {
+/// `storm`.
+pub(in super::super) static STORM: NetworkKind = NetworkKind {
     entry: Entry {
         name: "storm",
         summary: "faults at random places and instants, each mended after a while",
