@@ -1,6 +1,8 @@
 //! How long a message may be on its way before the bench gives it up.
 
+use lastmeter_params::{Dimension, Value};
 use lastmeter_reports::latency::find_profile;
+use lastmeter_units::SimDuration;
 
 use crate::language::{CheckRow, Scenario};
 
@@ -19,7 +21,13 @@ pub(super) fn grace_ns(scenario: &Scenario) -> i64 {
 /// not arrived may still come, and still be late.
 pub(super) fn ten_limits_ns(scenario: &Scenario) -> i64 {
     let limit_ns = |check: &CheckRow| {
-        let own = check.values.duration_opt("limit").map(|limit| limit.0);
+        // Other checks limit other things by that key.
+        let own = match check.values.get("limit") {
+            Some(Value::Quantity { si, dimension: Dimension::Time, .. }) => {
+                Some(SimDuration::from_seconds_f64(*si).0)
+            }
+            _ => None,
+        };
         let profile = check.values.text_opt("profile");
         own.or_else(|| {
             let (_, row) = find_profile(&[], profile?).ok()?;
