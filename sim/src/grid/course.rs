@@ -7,18 +7,16 @@
 
 use std::sync::Arc;
 
-use lastmeter_grid::motion::{
-    Event, Motion, MotionError, Operation, Options, Probe, Protector, Section, Stretch,
-};
+use lastmeter_grid::motion::{Event, Operation, Options, Probe, Protector, Section, Stretch};
 use lastmeter_grid::network::{Network, VoltageBand, Wires};
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
-use super::feeder::{Feeder, FeederFailure, Setup, Step};
+use super::feeder::{Feeder, FeederFailure, Setup};
 use super::input::{GridInput, Inputs};
-use super::plant::Plant;
+use super::playing::Playing;
 use super::recorder::Recorder;
-use super::returning::{Pickup, Returning};
+use super::returning::Pickup;
 use super::view::{Pair, probe_at_load, probe_at_source};
 use crate::Excerpt;
 use crate::disturbance::Disturbance;
@@ -161,79 +159,8 @@ pub struct Interruption {
 /// network that has lost a phase has no solution.
 const BAND: VoltageBand = VoltageBand { lowest: 0.8, highest: 1.2, turned: None };
 
-/// So often the network is not solved again at one instant.
-const TURNS_MAX: u32 = 10_000;
-
-/// So many values of waves are kept: 4 GiB.
-const VALUES_MAX: usize = 1 << 29;
-
 /// How long something stays, and the pairs of a probe.
 type SteadyPart = (SimDuration, Vec<Pair>);
-
-/// A network while it is played.
-struct Playing<'a> {
-    wanted: &'a MotionSetup,
-    plant: Plant,
-    motion: Motion,
-    returning: Returning,
-    sections: Vec<Section>,
-    steps: Vec<Step>,
-    /// Until when it was played: maybe beyond where a piece ends.
-    reached: SimDuration,
-    /// How many values of waves are kept.
-    kept: usize,
-    /// How often it was solved again at this instant.
-    turns: u32,
-}
-
-impl Playing<'_> {
-    /// Solves the power flow of an instant and plays from there, over as much as that holds; until
-    /// when.
-    fn piece(
-        &mut self,
-        setup: &Setup,
-        step: usize,
-        (from, to): (SimDuration, SimDuration),
-    ) -> Result<SimDuration, FeederFailure> {
-        let to = self.returning.piece(from, to);
-        self.plant.set(setup, step);
-        self.returning.scale(self.plant.network_mut(), (from, to));
-        self.motion.stand(self.plant.network_mut());
-        let flow = self.plant.flow(step).map_err(FeederFailure::Step)?;
-        let begin = from.max(self.reached);
-        let mut until = to;
-        if begin < to {
-            let failed = |why: MotionError| FeederFailure::Motion { at: from, why };
-            let played = self.motion.play(self.plant.network(), &flow, (begin.0, to.0));
-            let (sections, until_ns) = played.map_err(failed)?;
-            until = SimDuration(until_ns);
-            self.keep(sections, to)?;
-            let played = (&self.sections[..], self.motion.operations());
-            self.returning.follow(played, self.motion.live_parts(), until);
-            self.turns = if until > begin { 0 } else { self.turns + 1 };
-            if self.turns > TURNS_MAX {
-                return Err(failed(MotionError::Restless(until_ns)));
-            }
-            self.reached = until;
-        }
-        if self.steps.len() == step {
-            let step = self.plant.step(setup, step, flow).map_err(FeederFailure::Step)?;
-            self.steps.push(step);
-        }
-        Ok(until)
-    }
-
-    /// Keeps what was played, in place of what begins with it or later: nothing lasted there.
-    fn keep(&mut self, sections: Vec<Section>, at: SimDuration) -> Result<(), FeederFailure> {
-        for section in sections {
-            while self.sections.pop_if(|last| last.from_ns >= section.from_ns).is_some() {}
-            let section = only_metered(section, &self.wanted.metered);
-            self.kept += values_of(&section);
-            self.sections.push(section);
-        }
-        if self.kept > VALUES_MAX { Err(FeederFailure::Waveforms { at }) } else { Ok(()) }
-    }
-}
 
 /// The instants within a step between which nothing is changed from outside.
 fn borders(
@@ -252,66 +179,8 @@ impl Feeder {
     ///
     /// # Errors
     /// The first step that has no solution, or what cannot be played.
-    pub fn play(mut setup: Setup, wanted: &MotionSetup) -> Result<Self, FeederFailure> {
-        play_loads_in_band(&mut setup.network);
-        let plant = Plant::new(&setup);
-        let mut motion = Motion::new(
-            plant.network(),
-            wanted.options.clone(),
-            wanted.events.clone(),
-            wanted.protectors.clone(),
-            probes(&setup, &wanted.recorders),
-        )
-        .map_err(|why| FeederFailure::Motion { at: SimDuration::ZERO, why })?;
-        let returning = Returning::new(wanted);
-        motion.end_at_returns(returning.of_loads(setup.network.loads.len()));
-        let mut changes = wanted.changes.clone();
-        changes.sort_by_key(|(at, _)| *at);
-        let mut ahead = changes.iter().peekable();
-        let mut playing = Playing {
-            wanted,
-            plant,
-            motion,
-            returning,
-            sections: Vec::new(),
-            steps: Vec::with_capacity(setup.raster.steps),
-            reached: SimDuration::ZERO,
-            kept: 0,
-            turns: 0,
-        };
-        for step in 0..setup.raster.steps {
-            let begin = setup.raster.begin(step);
-            let end = begin + setup.raster.step;
-            playing.plant.take_ahead(&setup, step);
-            for two in borders((begin, end), &changes).windows(2) {
-                let (mut from, to) = (two[0], two[1]);
-                while let Some((_, input)) = ahead.next_if(|(at, _)| *at <= from) {
-                    playing.plant.take(&setup, *input);
-                }
-                while from < to {
-                    from = playing.piece(&setup, step, (from, to))?;
-                }
-            }
-        }
-        let switches = &playing.plant.network().switches;
-        let element = |place: usize| switches.get(place).map(|it| format!("switch:{}", it.name));
-        let planned = wanted.planned.iter();
-        let mut planned: Vec<(SimDuration, String)> =
-            planned.filter_map(|(at, switch)| Some((*at, element(*switch)?))).collect();
-        planned.sort_unstable();
-        let mut operations = playing.motion.operations().to_vec();
-        operations.sort_by_key(|it| it.at_ns);
-        let course = Course {
-            sections: playing.sections,
-            operations,
-            changes,
-            frequency: wanted.frequency.clone(),
-            protectors: wanted.protectors.clone(),
-            recorders: wanted.recorders.clone(),
-            planned,
-            dark_at: wanted.dark_at,
-        };
-        Ok(Self::in_motion(setup, playing.steps, course))
+    pub fn play(setup: Setup, wanted: &MotionSetup) -> Result<Self, FeederFailure> {
+        Playing::new(setup, Some(wanted.clone()))?.finish()
     }
 
     /// Whether anything can happen in it between steps.
@@ -324,12 +193,6 @@ impl Feeder {
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
         self.course.as_ref().map_or(&[], |course| &course.operations)
-    }
-
-    /// Whether any outage of it was planned.
-    #[must_use]
-    pub fn has_planned_outages(&self) -> bool {
-        self.course.as_ref().is_some_and(|course| !course.planned.is_empty())
     }
 
     /// When loads had no supply, load by load in order of time; none of a network that only steps.
@@ -437,23 +300,6 @@ impl Feeder {
         }
         (points, excerpts)
     }
-}
-
-/// How many values of waves a section keeps.
-fn values_of(section: &Section) -> usize {
-    let Stretch::Waves(waves) = &section.what else { return 0 };
-    waves.at_s.len()
-        + waves.probes.iter().flatten().map(|it| it.0.len() + it.1.len()).sum::<usize>()
-}
-
-/// A section without the waves that nobody looks at: those of a large network take gigabytes.
-fn only_metered(mut section: Section, metered: &[bool]) -> Section {
-    if let Stretch::Waves(waves) = &mut section.what {
-        for (kept, _) in waves.probes.iter_mut().zip(metered).filter(|(_, metered)| !**metered) {
-            *kept = vec![Default::default(); kept.len()];
-        }
-    }
-    section
 }
 
 /// Gives loads the band of a network in motion, but for those that have their own.

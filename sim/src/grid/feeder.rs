@@ -9,6 +9,7 @@ use num_complex::Complex64;
 use super::course::Course;
 use super::input::GridChange;
 use super::plant::Plant;
+use super::playing::Playing;
 use super::profile::Raster;
 
 /// What makes meters and the declared network disagree.
@@ -134,32 +135,18 @@ impl Feeder {
     ///
     /// # Errors
     /// The first step that has no solution.
-    pub fn solve(setup: Setup) -> Result<Self, StepFailure> {
-        let mut plant = Plant::new(&setup);
-        let mut effects = vec![0.0_f64; setup.defects.len()];
-        let mut steps = Vec::with_capacity(setup.raster.steps);
-        for step in 0..setup.raster.steps {
-            plant.take_ahead(&setup, step);
-            plant.set(&setup, step);
-            let flow = plant.flow(step)?;
-            for (effect, defect) in effects.iter_mut().zip(&setup.defects) {
-                *effect = effect.max(effect_of(defect, (&setup.network, plant.network()), &flow));
-            }
-            steps.push(plant.step(&setup, step, flow)?);
-        }
-        Ok(Self { setup, steps, effects, course: None })
+    pub fn solve(setup: Setup) -> Result<Self, FeederFailure> {
+        Playing::new(setup, None)?.finish()
     }
 
-    /// Of steps that were solved one by one.
-    pub(super) fn played(setup: Setup, steps: Vec<Step>) -> Self {
-        Self { setup, steps, effects: Vec::new(), course: None }
-    }
-
-    /// Of a network that was played.
-    pub(super) fn in_motion(setup: Setup, steps: Vec<Step>, course: Course) -> Self {
-        // What a defect changes is looked at in steps only.
-        let effects = vec![f64::INFINITY; setup.defects.len()];
-        Self { setup, steps, effects, course: Some(course) }
+    /// Of what was played; of a network in motion with what happened between its steps.
+    pub(super) fn new(
+        setup: Setup,
+        steps: Vec<Step>,
+        effects: Vec<f64>,
+        course: Option<Course>,
+    ) -> Self {
+        Self { setup, steps, effects, course }
     }
 
     /// The declared network.
@@ -208,7 +195,11 @@ impl Feeder {
 
 /// How much a defect changes in a step: of a line the voltage across what is added to its
 /// resistance, per unit of the rated one; of a load 1 if it draws a current, else 0.
-fn effect_of(defect: &Defect, (declared, plant): (&Network, &Network), flow: &Flow) -> f64 {
+pub(super) fn effect_of(
+    defect: &Defect,
+    (declared, plant): (&Network, &Network),
+    flow: &Flow,
+) -> f64 {
     match *defect {
         Defect::Bypass { load, .. } | Defect::WrongPhase { load, .. } => {
             let current = flow.loads.get(load).map(|state| state.current_a);

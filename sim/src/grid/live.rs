@@ -80,7 +80,7 @@ impl LiveGrid {
         let kept = self.kept.as_ref()?;
         let mut setup = self.setup.clone();
         setup.changes.extend(&kept.changes);
-        Some(Feeder::played(setup, kept.steps.clone()))
+        Some(Feeder::new(setup, kept.steps.clone(), Vec::new(), None))
     }
 
     /// Takes an input in. It holds from the next step that is solved, after those that came before

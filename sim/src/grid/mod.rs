@@ -1,7 +1,7 @@
 //! A network in the plant: what its loads draw over time, what then flows, and the terminals where
 //! meters are connected to it.
 //!
-//! The power flow is solved for every step of a scenario before anything runs; within a step
+//! The power flow is solved for every step before anything runs ([`Playing`]); within a step
 //! everything is constant. What a meter sees at a load or at a feeding point is one operating point
 //! after another, so its truth is known in closed form as that of any other source.
 //!
@@ -21,6 +21,7 @@ mod live;
 mod live_motion;
 mod live_point;
 mod plant;
+mod playing;
 mod profile;
 mod recorder;
 mod returning;
@@ -33,6 +34,8 @@ mod course_tests;
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]
+mod playing_tests;
+#[cfg(test)]
 mod returning_tests;
 #[cfg(test)]
 mod tests;
@@ -44,9 +47,10 @@ pub use input::{BreakerAt, GridChange, GridInput, InputError, Inputs};
 pub use lastmeter_grid::motion::Operation;
 pub use live::LiveGrid;
 pub use live_point::{LiveChannel, LivePoint};
+pub use playing::Playing;
 pub use profile::{Raster, Rows};
 pub use recorder::{Kept, Recorder, Supply};
 pub use returning::Pickup;
 pub use solar::ClearSky;
 pub use standard::{DayType, StandardLoad, StandardProfile};
-pub use view::part_names;
+pub use view::{part_names, phases_of, silent_terminal};

@@ -11,7 +11,7 @@ use super::feeder::{Defect, Setup, Step, StepFailure};
 use super::input::{GridChange, GridInput, Inputs};
 
 /// A network with its defects, as it stands in one step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plant {
     network: Network,
     inputs: Inputs,

@@ -223,6 +223,7 @@ fn a_step_that_cannot_be_carried_is_named() {
     let (defects, changes) = (Vec::new(), Vec::new());
     let setup = Setup { network, frequency_hz: 50.0, raster, powers, defects, changes };
     let failure = Feeder::solve(setup).unwrap_err();
+    let FeederFailure::Step(failure) = failure else { panic!("{failure:?}") };
     assert_eq!((failure.step, failure.is_declared), (1, false));
     assert!(failure.why.to_string().contains("node `home` wire a"), "{}", failure.why);
 }

@@ -26,11 +26,6 @@ pub fn part_names(load: &Load) -> Vec<String> {
 }
 
 impl Feeder {
-    /// How many phases a meter at a load has: one or three.
-    pub fn phases_of(&self, load: usize) -> usize {
-        phases_of(&self.setup.network.loads[load])
-    }
-
     /// What the meter of a load sees.
     ///
     /// # Errors
@@ -97,11 +92,24 @@ impl Feeder {
 }
 
 /// How many phases a meter at a load has: one or three.
-pub(super) fn phases_of(load: &Load) -> usize {
+pub fn phases_of(load: &Load) -> usize {
     let wires = load.connection.wires.as_slice().iter();
     let phases = wires.filter(|wire| **wire != Wire::Neutral).count();
     let is_one = phases == 1 || (phases == 2 && load.configuration == Configuration::Delta);
     if is_one { 1 } else { 3 }
+}
+
+/// A terminal of so many phases at which there is nothing, in place of one that is not played yet.
+///
+/// # Errors
+/// If the number of phases is none of a terminal's.
+pub fn silent_terminal(
+    phases: usize,
+    frequency_hz: f64,
+    streams: Streams,
+) -> Result<Terminal, TerminalError> {
+    let point = OperatingPoint::balanced(SimDuration(1), phases, frequency_hz, 0.0, 0.0);
+    Terminal::from_program(&Program::from_points(&[point])?, "silent", &streams)
 }
 
 /// What the meter of a load sees in a step, behind the defects at that load.

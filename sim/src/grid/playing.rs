@@ -1,0 +1,285 @@
+//! A network while it is played: up to an instant, and on from there.
+//!
+//! A piece is what holds for one power flow: a step, or in a network in motion the time until
+//! something changes. Pieces are played as a whole, so wherever somebody stops in between, what
+//! comes out is the same bit by bit; a clone goes on as the original does.
+
+use lastmeter_grid::motion::{Motion, MotionError, Section, Stretch};
+use lastmeter_grid::network::Network;
+use lastmeter_units::SimDuration;
+
+use super::course::{Course, MotionSetup, play_loads_in_band, probes};
+use super::feeder::{Feeder, FeederFailure, Setup, Step, effect_of};
+use super::input::GridInput;
+use super::plant::Plant;
+use super::returning::Returning;
+
+/// So often the network is not solved again at one instant.
+const TURNS_MAX: u32 = 10_000;
+
+/// So many values of waves are kept: 4 GiB.
+const VALUES_MAX: usize = 1 << 29;
+
+/// A network that is played ahead, step by step, with what happens between steps where something
+/// can.
+#[derive(Clone, Debug)]
+pub struct Playing {
+    setup: Setup,
+    plant: Plant,
+    steps: Vec<Step>,
+    /// Of each defect how much it changed at most in any step.
+    effects: Vec<f64>,
+    /// Where the next piece begins.
+    from: SimDuration,
+    moving: Option<Moving>,
+}
+
+/// What happens between its steps.
+#[derive(Clone, Debug)]
+struct Moving {
+    wanted: MotionSetup,
+    motion: Motion,
+    returning: Returning,
+    /// In order of time.
+    changes: Vec<(SimDuration, GridInput)>,
+    /// How many of them were taken in.
+    taken: usize,
+    sections: Vec<Section>,
+    /// Until when it was played: maybe beyond where a piece ends.
+    reached: SimDuration,
+    /// How many values of waves are kept.
+    kept: usize,
+    /// How often it was solved again at this instant.
+    turns: u32,
+}
+
+impl Playing {
+    /// A network before its first step; with what happens between steps it is one in motion.
+    ///
+    /// # Errors
+    /// If something happens to an element that is not there, or that cannot be played.
+    pub fn new(mut setup: Setup, wanted: Option<MotionSetup>) -> Result<Self, FeederFailure> {
+        if wanted.is_some() {
+            play_loads_in_band(&mut setup.network);
+        }
+        let plant = Plant::new(&setup);
+        let moving = wanted.map(|wanted| Moving::new(&setup, plant.network(), wanted));
+        let moving = moving.transpose();
+        let moving = moving.map_err(|why| FeederFailure::Motion { at: SimDuration::ZERO, why })?;
+        // What a defect changes is looked at in steps only.
+        let effect = if moving.is_some() { f64::INFINITY } else { 0.0 };
+        let effects = vec![effect; setup.defects.len()];
+        let steps = Vec::with_capacity(setup.raster.steps);
+        Ok(Self { setup, plant, steps, effects, from: SimDuration::ZERO, moving })
+    }
+
+    /// The declared network.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.setup.network
+    }
+
+    /// When the steps are, as many as are played.
+    #[must_use]
+    pub fn raster(&self) -> &super::Raster {
+        &self.setup.raster
+    }
+
+    /// What happens between its steps, where something can.
+    #[must_use]
+    pub fn motion(&self) -> Option<&MotionSetup> {
+        self.moving.as_ref().map(|moving| &moving.wanted)
+    }
+
+    /// Until when it is played, since the start.
+    #[must_use]
+    pub fn played_until(&self) -> SimDuration {
+        self.from
+    }
+
+    /// Whether all steps are played.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.from >= self.setup.raster.length()
+    }
+
+    /// Plays every piece that begins before an instant, since the start.
+    ///
+    /// # Errors
+    /// The first step that has no solution, or what cannot be played; then it is at its end.
+    pub fn play_until(&mut self, instant: SimDuration) -> Result<(), FeederFailure> {
+        while !self.is_over() && self.from < instant {
+            self.piece()?;
+        }
+        Ok(())
+    }
+
+    /// Plays what is left; all that flows.
+    ///
+    /// # Errors
+    /// As [`Self::play_until`].
+    pub fn finish(mut self) -> Result<Feeder, FeederFailure> {
+        self.play_until(self.setup.raster.length())?;
+        let switches = &self.plant.network().switches;
+        let course = self.moving.map(|moving| moving.course(switches));
+        Ok(Feeder::new(self.setup, self.steps, self.effects, course))
+    }
+
+    /// Solves the power flow of an instant and plays from there, over as much as that holds.
+    fn piece(&mut self) -> Result<(), FeederFailure> {
+        let (setup, raster) = (&self.setup, self.setup.raster);
+        let step = (self.from.0 / raster.step.0.max(1)) as usize;
+        let end = raster.begin(step) + raster.step;
+        self.plant.take_ahead(setup, step);
+        let mut to = end;
+        if let Some(moving) = &mut self.moving {
+            while let Some(input) = moving.next_change(self.from) {
+                self.plant.take(setup, input);
+            }
+            to = moving.border(end);
+        }
+        self.plant.set(setup, step);
+        let flow = match &mut self.moving {
+            None => {
+                let flow = self.plant.flow(step).map_err(FeederFailure::Step)?;
+                let networks = (&setup.network, self.plant.network());
+                for (effect, defect) in self.effects.iter_mut().zip(&setup.defects) {
+                    *effect = effect.max(effect_of(defect, networks, &flow));
+                }
+                self.from = to;
+                flow
+            }
+            Some(moving) => {
+                let (flow, until) = moving.piece(&mut self.plant, step, (self.from, to))?;
+                // Waves that go on are played to their own end.
+                self.from = until.min(to);
+                flow
+            }
+        };
+        if self.steps.len() == step {
+            let step = self.plant.step(setup, step, flow).map_err(FeederFailure::Step)?;
+            self.steps.push(step);
+        }
+        Ok(())
+    }
+}
+
+impl Moving {
+    fn new(setup: &Setup, plant: &Network, wanted: MotionSetup) -> Result<Self, MotionError> {
+        let mut motion = Motion::new(
+            plant,
+            wanted.options.clone(),
+            wanted.events.clone(),
+            wanted.protectors.clone(),
+            probes(setup, &wanted.recorders),
+        )?;
+        let returning = Returning::new(&wanted);
+        motion.end_at_returns(returning.of_loads(setup.network.loads.len()));
+        let mut changes = wanted.changes.clone();
+        changes.sort_by_key(|(at, _)| *at);
+        Ok(Self {
+            wanted,
+            motion,
+            returning,
+            changes,
+            taken: 0,
+            sections: Vec::new(),
+            reached: SimDuration::ZERO,
+            kept: 0,
+            turns: 0,
+        })
+    }
+
+    /// The next change that holds from an instant on, if there is one.
+    fn next_change(&mut self, at: SimDuration) -> Option<GridInput> {
+        let (from, input) = self.changes.get(self.taken)?;
+        (*from <= at).then(|| {
+            self.taken += 1;
+            *input
+        })
+    }
+
+    /// Until when nothing is changed from outside, at most until the end of the step.
+    fn border(&self, end: SimDuration) -> SimDuration {
+        self.changes.get(self.taken).map_or(end, |(at, _)| end.min(*at))
+    }
+
+    /// Solves the power flow of a piece and plays it; until when.
+    fn piece(
+        &mut self,
+        plant: &mut Plant,
+        step: usize,
+        (from, to): (SimDuration, SimDuration),
+    ) -> Result<(lastmeter_grid::flow::Flow, SimDuration), FeederFailure> {
+        let to = self.returning.piece(from, to);
+        self.returning.scale(plant.network_mut(), (from, to));
+        self.motion.stand(plant.network_mut());
+        let flow = plant.flow(step).map_err(FeederFailure::Step)?;
+        let begin = from.max(self.reached);
+        let mut until = to;
+        if begin < to {
+            let failed = |why: MotionError| FeederFailure::Motion { at: from, why };
+            let played = self.motion.play(plant.network(), &flow, (begin.0, to.0));
+            let (sections, until_ns) = played.map_err(failed)?;
+            until = SimDuration(until_ns);
+            self.keep(sections, to)?;
+            let played = (&self.sections[..], self.motion.operations());
+            self.returning.follow(played, self.motion.live_parts(), until);
+            self.turns = if until > begin { 0 } else { self.turns + 1 };
+            if self.turns > TURNS_MAX {
+                return Err(failed(MotionError::Restless(until_ns)));
+            }
+            self.reached = until;
+        }
+        Ok((flow, until))
+    }
+
+    /// Keeps what was played, in place of what begins with it or later: nothing lasted there.
+    fn keep(&mut self, sections: Vec<Section>, at: SimDuration) -> Result<(), FeederFailure> {
+        for section in sections {
+            while self.sections.pop_if(|last| last.from_ns >= section.from_ns).is_some() {}
+            let section = only_metered(section, &self.wanted.metered);
+            self.kept += values_of(&section);
+            self.sections.push(section);
+        }
+        if self.kept > VALUES_MAX { Err(FeederFailure::Waveforms { at }) } else { Ok(()) }
+    }
+
+    /// What it came to, in a network with these switches.
+    fn course(self, switches: &[lastmeter_grid::network::Switch]) -> Course {
+        let element = |place: usize| switches.get(place).map(|it| format!("switch:{}", it.name));
+        let planned = self.wanted.planned.iter();
+        let mut planned: Vec<(SimDuration, String)> =
+            planned.filter_map(|(at, switch)| Some((*at, element(*switch)?))).collect();
+        planned.sort_unstable();
+        let mut operations = self.motion.operations().to_vec();
+        operations.sort_by_key(|it| it.at_ns);
+        Course {
+            sections: self.sections,
+            operations,
+            changes: self.changes,
+            frequency: self.wanted.frequency,
+            protectors: self.wanted.protectors,
+            recorders: self.wanted.recorders,
+            planned,
+            dark_at: self.wanted.dark_at,
+        }
+    }
+}
+
+/// How many values of waves a section keeps.
+fn values_of(section: &Section) -> usize {
+    let Stretch::Waves(waves) = &section.what else { return 0 };
+    waves.at_s.len()
+        + waves.probes.iter().flatten().map(|it| it.0.len() + it.1.len()).sum::<usize>()
+}
+
+/// A section without the waves that nobody looks at: those of a large network take gigabytes.
+fn only_metered(mut section: Section, metered: &[bool]) -> Section {
+    if let Stretch::Waves(waves) = &mut section.what {
+        for (kept, _) in waves.probes.iter_mut().zip(metered).filter(|(_, metered)| !**metered) {
+            *kept = vec![Default::default(); kept.len()];
+        }
+    }
+    section
+}
