@@ -79,6 +79,11 @@ pub(crate) enum Command {
         /// Scenario files or folders
         #[arg(required = true)]
         paths: Vec<PathBuf>,
+        /// Solve and play the networks of scenarios too, and report what only that shows: a step
+        /// without a solution, a defect without effect, an element that never operates. May take as
+        /// long as a run's first part; without it a network is read and not solved
+        #[arg(long)]
+        play: bool,
         /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`; by its number
         /// where a table has no name, or shares it: `inject.1.at="2 min"`,
         /// `grid.load.h1.2.scale=0.5`

@@ -4,6 +4,7 @@ use clap::CommandFactory;
 use lastmeter_reports::ExitCode;
 use lastmeter_scenarios::accuracy::{self, AccuracyOptions};
 use lastmeter_scenarios::doctor::{self, DoctorOptions};
+use lastmeter_scenarios::inspect::Validation;
 use lastmeter_scenarios::language::LoadOptions;
 use lastmeter_scenarios::output::{Color, TextFormat, write_out};
 use lastmeter_scenarios::suite::{self, SuiteOptions};
@@ -22,9 +23,10 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Accuracy(options) => {
             accuracy::accuracy(&AccuracyOptions { color: color.on_stdout(), ..options })
         }
-        Command::Validate { paths, set, time, format } => {
+        Command::Validate { paths, play, set, time, format } => {
             let options = LoadOptions { overrides: set, time, ..LoadOptions::from_environment() };
-            inspect::validate(&paths, &options, json(format), color.on_stderr())
+            let how = Validation { plays: play, json: json(format), color: color.on_stderr() };
+            inspect::validate(&paths, &options, how)
         }
         Command::List { what, paths, format } => {
             inspect::list(what.as_deref(), &paths, json(format))

@@ -11,28 +11,60 @@ use lastmeter_wire::commands::{self, COMMANDS, CommandKind};
 use serde_json::json;
 
 use crate::grid;
-use crate::language::{self, LoadOptions, Meant, Scenario, read_file};
+use crate::language::{self, LoadFailure, LoadOptions, Meant, Scenario, read_file};
 use crate::output::{complain, print_err, print_out};
-use crate::reading::Reading;
-use crate::run::chain;
+use crate::plant::{self, NotPlayed, Watch};
+use crate::run::{Stop, chain};
 use crate::select::{Selected, select};
-use crate::stop::block_on;
+use crate::stop::{block_on, stop_signal};
 use crate::suite::{passed_over, print_left_out};
 
-/// Validates scenario files; prints every mistake of every file.
-pub fn validate(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
-    block_on(async {
-        let mut reading = Reading::watched(None, !json);
-        validate_watched(paths, options, (json, color), &mut reading)
-    })
+/// How files are validated.
+#[derive(Clone, Copy, Debug)]
+pub struct Validation {
+    /// Whether networks are played too, for the mistakes that only a solution shows.
+    pub plays: bool,
+    /// One JSON object per line instead of text.
+    pub json: bool,
+    /// Whether mistakes are coloured.
+    pub color: bool,
 }
 
-fn validate_watched(
+/// Validates scenario files; prints every mistake of every file.
+pub fn validate(paths: &[PathBuf], options: &LoadOptions, how: Validation) -> ExitCode {
+    if how.plays {
+        return block_on(async { validate_each(paths, options, how, Some(&stop_signal())).await });
+    }
+    block_on(validate_each(paths, options, how, None))
+}
+
+/// Loads a scenario and plays it, where somebody may stop that; `Err` is the end of all.
+async fn load(
+    file: &Path,
+    options: &LoadOptions,
+    how: Validation,
+    stop: Option<&Stop>,
+) -> Result<Result<Scenario, LoadFailure>, ExitCode> {
+    let (scenario, stop) = match (Scenario::load(file, options), stop) {
+        (Ok(scenario), Some(stop)) => (scenario, stop),
+        (loaded, _) => return Ok(loaded),
+    };
+    let watch = Watch { stop, limit: &None, shows_progress: !how.json };
+    match plant::play(&scenario, &watch).await {
+        Ok(played) => Ok(Ok(played)),
+        Err(NotPlayed::Broken(failure)) => Ok(Err(*failure)),
+        Err(NotPlayed::Interrupted(signal)) => Err(ExitCode::of_signal(signal)),
+        Err(NotPlayed::TooLong(_)) => Err(ExitCode::Broken),
+    }
+}
+
+async fn validate_each(
     paths: &[PathBuf],
     options: &LoadOptions,
-    (json, color): (bool, bool),
-    reading: &mut Reading,
+    how: Validation,
+    stop: Option<&Stop>,
 ) -> ExitCode {
+    let Validation { json, color, .. } = how;
     let files = match selected(paths) {
         Ok(files) => files,
         Err(exit) => return exit,
@@ -53,7 +85,11 @@ fn validate_watched(
             wrong += usize::from(mistakes > 0);
             continue;
         }
-        match reading.read(file, || Scenario::load(file, options)) {
+        let loaded = match load(file, options, how, stop).await {
+            Ok(loaded) => loaded,
+            Err(exit) => return exit,
+        };
+        match loaded {
             Ok(scenario) => print_valid(file, &scenario, json, color),
             Err(failure) => {
                 wrong += 1;

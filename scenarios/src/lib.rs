@@ -1,7 +1,7 @@
 //! The scenario language, the runner and the stand-alone commands.
 //!
-//! Sees every other package and puts them together: [`language`] reads a scenario, [`run`] runs
-//! one, [`suite`] runs several, and the other modules are the commands that need no run.
+//! Sees every other package and puts them together: [`language`] reads a scenario, [`plant`]
+//! plays its network, [`run`] runs it, [`suite`] runs several, and the other modules are the commands that need no run.
 
 pub mod accuracy;
 pub mod boards;
@@ -20,7 +20,7 @@ mod lines;
 pub mod measure;
 mod out_folder;
 pub mod output;
-mod reading;
+pub mod plant;
 pub mod rts;
 pub mod run;
 pub mod select;

@@ -61,7 +61,7 @@ pub(crate) fn stop_signal() -> Stop {
             };
             if time == 0 {
                 let word = came.word();
-                print_err(&format!("{word}: finishing the record (a second signal ends at once)"));
+                print_err(&format!("{word}: finishing (a second signal ends at once)"));
                 let _ = sender.send(Some(came));
             } else {
                 end_at_once(came);

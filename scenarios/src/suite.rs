@@ -8,6 +8,7 @@ mod jobs;
 mod messages;
 mod options;
 mod plan;
+mod playing;
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use tokio::runtime::Runtime;
 use crate::language::Scenario;
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
-use crate::reading::Reading;
+use crate::plant::Watch;
 use crate::run::{
     Console, RunOptions, Stop, Turns, chain, default_out, host_name, monotonic, run_scenario,
     wall_now,
@@ -31,6 +32,7 @@ use messages::{print_run, print_suite, print_warnings};
 pub use options::SuiteOptions;
 use plan::{Broken, Item};
 pub(crate) use plan::{passed_over, print_left_out};
+use playing::{play_case, play_first};
 
 /// Runs what was asked for; says how it ended.
 pub fn run(options: &SuiteOptions) -> ExitCode {
@@ -45,7 +47,7 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
     if let Some(message) = options.out.as_deref().and_then(occupied) {
         return complain(&message);
     }
-    let times = Times { timeout, wait_quiet, read: Duration::ZERO };
+    let times = Times { timeout, wait_quiet, played: Duration::ZERO };
     let jobs = usize::from(options.jobs);
     runtime(jobs).map_or_else(|exit| exit, |runtime| run_all(&runtime, options, &times))
 }
@@ -56,29 +58,33 @@ struct Times {
     timeout: Option<(Duration, String)>,
     /// The longest a run waits for a quiet machine.
     wait_quiet: Option<Duration>,
-    /// What it took to read the scenario.
-    read: Duration,
+    /// What it took to play the scenario's network.
+    played: Duration,
 }
 
 impl Times {
-    /// What is left of them after it was read.
-    fn after(&self, read: Duration) -> Self {
+    /// What is left of them after its network was played so long.
+    fn after(&self, played: Duration) -> Self {
         let timeout = self.timeout.clone();
-        let timeout = timeout.map(|(time, written)| (time.saturating_sub(read), written));
-        Self { timeout, wait_quiet: self.wait_quiet, read }
+        let timeout = timeout.map(|(time, written)| (time.saturating_sub(played), written));
+        Self { timeout, wait_quiet: self.wait_quiet, played: self.played + played }
     }
 }
 
 fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode {
     let _within = runtime.enter();
-    let shows_progress = options.console().progress && !options.console().json;
-    let mut reading = Reading::watched(times.timeout.clone(), shows_progress);
-    let plan = match plan::plan(options, &mut reading) {
+    let mut plan = match plan::plan(options) {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
-    let took = reading.end();
     let stop = stop_signal();
+    let mut took = Vec::new();
+    if options.strict || plan.only().is_some() {
+        match runtime.block_on(play_first(&mut plan, options, &watch(&stop, times, options))) {
+            Ok(each) => took = each,
+            Err(exit) => return exit,
+        }
+    }
     let name = if options.must_fail { "must-fail" } else { "suite" };
     let only = plan.only().map(|scenario| scenario.about.name.clone());
     let base = options.out.clone();
@@ -96,7 +102,7 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
             return not_run(scenario, signal);
         }
         let folder = if only.is_some() { base.clone() } else { base.join(&scenario.about.name) };
-        let times = times.after(took.get(&scenario.written.path).copied().unwrap_or_default());
+        let times = times.after(took.get(place).copied().unwrap_or_default());
         let mut console = Console::in_turn(options.console(), turn);
         let about = (options, &times);
         runtime.block_on(run_one(scenario, about, &folder, &mut console, &stop))
@@ -121,6 +127,12 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
     exit
 }
 
+/// Who waits for the networks that are played.
+fn watch<'a>(stop: &'a Stop, times: &'a Times, options: &SuiteOptions) -> Watch<'a> {
+    let shows_progress = options.console().progress && !options.console().json;
+    Watch { stop, limit: &times.timeout, shows_progress }
+}
+
 async fn run_one(
     scenario: &Scenario,
     (options, times): (&SuiteOptions, &Times),
@@ -128,6 +140,13 @@ async fn run_one(
     console: &mut Console<'_>,
     stop: &Stop,
 ) -> SuiteRun {
+    let began = monotonic();
+    let played = match play_case(scenario, options, &watch(stop, times, options)).await {
+        Ok(played) => played,
+        Err(done) => return *done,
+    };
+    let scenario = &played;
+    let times = &times.after(began.elapsed());
     let run = RunOptions {
         out: folder.to_owned(),
         timeout: times.timeout.clone(),
@@ -151,7 +170,7 @@ async fn run_one(
         twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
     });
     let done = SuiteRun { twin, ..suite_run(scenario, outcome) };
-    print_run(console, &done, folder, times.read + started.elapsed());
+    print_run(console, &done, folder, times.played + started.elapsed());
     done
 }
 

@@ -289,3 +289,59 @@ fn the_events_on_the_console_have_the_reason_too() {
     let reasons: Vec<&str> = verdicts.map(|event| event["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["outside-limit", "within-limit"]);
 }
+
+/// Twenty seconds of a load that draws so much, in a suite beside its network.
+fn network(folder: &Path, name: &str, power: &str) {
+    let text = format!(
+        "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\n[[node]]\nname = \"end\"\n\
+         [[source]]\nname = \"supply\"\nnode = \"bus\"\nshort_circuit_power = \"10 MVA\"\n\
+         [[line]]\nname = \"L\"\nfrom = \"bus\"\nto = \"end\"\nlength = \"100 m\"\n\
+         r1 = \"0.2 ohm/km\"\nx1 = \"0.1 ohm/km\"\n[[load]]\nname = \"h\"\nnode = \"end\"\n\
+         p = \"{power}\"\n"
+    );
+    write(folder, &format!("{name}-net.toml"), &text);
+    let scenario = format!(
+        "format = 1\n[scenario]\nname = \"{name}\"\nduration = \"20 s\"\n[grid]\n\
+         file = \"../{name}-net.toml\"\nstep = \"10 s\"\n[[device]]\nname = \"home\"\n\
+         at = \"load:h\"\nmodel = \"ideal-3ph\"\n[[check]]\nname = \"once\"\n\
+         kind = \"no_loss\"\n"
+    );
+    write(folder, &format!("suite/{name}.toml"), &scenario);
+}
+
+/// A network without a solution is a mistake of its file that shows when it is played, not when it
+/// is read.
+#[test]
+fn a_network_without_a_solution_is_a_broken_file_that_shows_when_it_is_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("suite");
+    network(folder.path(), "a", "90 MW");
+    network(folder.path(), "b", "9 kW");
+    let mistake = "step 1, at ";
+    let checked = call(&["validate", path(&suite)]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    let checked = call(&["validate", "--play", path(&suite)]);
+    assert_eq!(checked.code, 2, "{checked:?}");
+    assert!(checked.stderr.contains(mistake) && checked.stderr.contains("1 error in 1 file"));
+    assert!(checked.stdout.contains("b.toml"), "{checked:?}");
+    let listed = call(&["list", "scenarios", path(&suite)]);
+    assert_eq!((listed.code, listed.stdout.lines().count()), (0, 2), "{listed:?}");
+
+    let file = suite.join("a.toml").display().to_string();
+    let out = folder.path().join("out");
+    let done = run(path(&suite), &out, &[]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains(mistake) && done.stderr.contains("[S027]"), "{done:?}");
+    let found = runs(&out);
+    assert_eq!(found[0], (file.clone(), "error".into(), "file-broken".into()));
+    assert_eq!((found[1].0.as_str(), found[1].1.as_str()), ("b", "pass"));
+    assert!(!out.join("a").exists(), "a run folder of what did not run");
+    for (asked, more) in [(path(&suite), &["--strict"][..]), (&file, &[])] {
+        let out = folder.path().join("none");
+        let done = run(asked, &out, more);
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(done.stderr.contains(mistake), "{done:?}");
+        assert!(done.stderr.contains("1 broken file; nothing was run"), "{done:?}");
+        assert!(!out.exists(), "something was written");
+    }
+}

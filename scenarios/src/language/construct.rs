@@ -83,10 +83,10 @@ impl Draft<'_> {
             points.push(played.map(Into::into));
         }
         let grid = plans.grid.as_ref();
-        let of_grid = grid
-            .map_or_else(Vec::new, |grid| grid::grid_sources(self, grid, references, streams, out));
+        let of_grid = grid.map(|grid| grid::grid_sources(grid, references, streams));
+        let (of_grid, stand_ins) = of_grid.unwrap_or_default();
         let written = points.len();
-        points.extend(of_grid.iter().map(|source| source.metering_point.clone()));
+        points.extend(stand_ins);
         self.hold_phases(references, &points, out);
         let mut files_of_boards = BTreeMap::new();
         let boards = board::boards(self, files, &mut files_of_boards, out);
@@ -265,8 +265,8 @@ impl Draft<'_> {
             // A plan plays what its tests ask for.
             let is_played = plans.player().is_some();
             let terminal = source.and_then(|source| points.get(source)?.as_ref()?.terminal());
-            if let Some(terminal) = terminal.filter(|_| !is_played) {
-                warnings::is_near_its_rating(row, terminal, out);
+            if let (Some(terminal), Some(values)) = (terminal.filter(|_| !is_played), &row.values) {
+                warnings::is_near_its_rating(values, terminal, out);
             }
         }
     }

@@ -6,7 +6,7 @@
 //! from outside (`--set ADDRESS=VALUE`); *resolved* is a scenario with every default and override
 //! written out.
 //!
-//! It never runs anything, and reads no files but the scenario and those it names.
+//! It never solves or runs anything, and reads no files but the scenario and those it names.
 
 mod construct;
 mod draft;
@@ -44,6 +44,7 @@ pub(crate) use section::device::reported;
 pub use section::expect::Expect;
 pub use section::floor::FloorRow;
 pub use section::gateway::GatewayRow;
+pub(crate) use section::grid::{cannot_be_played, have_effect};
 pub use section::inject::Injection;
 pub(crate) use section::inject::{Order, Through};
 pub use section::link::LinkRow;
@@ -57,6 +58,7 @@ pub use section::simulator::SimulatorRow;
 pub use section::source::Source;
 pub(crate) use section::{registry, section_names};
 pub use texts::{Place, Texts};
+pub(crate) use warnings::is_near_its_rating;
 
 #[cfg(test)]
 mod tests;

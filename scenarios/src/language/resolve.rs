@@ -266,6 +266,7 @@ fn assemble(
         plant: Plant {
             sources: sources(draft.rows(&SOURCE), (parts.points, parts.grid), player)?,
             unavailable: parts.unavailable,
+            feeder: None,
         },
         links: draft.rows(&LINK).iter().zip(parts.links).map(link).collect::<Option<_>>()?,
         networks: draft.rows(&NETWORK).iter().map(network).collect::<Option<_>>()?,

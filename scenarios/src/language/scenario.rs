@@ -9,7 +9,7 @@ use lastmeter_devices::Device;
 use lastmeter_params::{Diagnostic, Values};
 use lastmeter_record::Override;
 use lastmeter_sim::Streams;
-use lastmeter_sim::grid::{Feeder, LiveGrid};
+use lastmeter_sim::grid::{Feeder, LiveGrid, Playing};
 use lastmeter_units::SimDuration;
 
 use super::draft::{FORMAT, Part, Section};
@@ -40,6 +40,8 @@ pub struct Plant {
     pub sources: Vec<Source>,
     /// Why it cannot be had on this machine.
     pub(crate) unavailable: Option<String>,
+    /// What flows in its network; none before that is played ([`crate::plant`]).
+    pub(crate) feeder: Option<Arc<Feeder>>,
 }
 
 /// What a scenario was loaded from.
@@ -119,9 +121,14 @@ impl Scenario {
         self.part()
     }
 
-    /// The network of its `[grid]` with what flows in it, if it has one.
+    /// The network of its `[grid]` with what flows in it, if it has one that was played.
     pub fn feeder(&self) -> Option<&Feeder> {
-        self.plans.grid.as_ref()?.feeder.as_deref()
+        self.plant.feeder.as_deref()
+    }
+
+    /// The network of its `[grid]` before its first step, if it has one that is played ahead.
+    pub(crate) fn network_ahead(&self) -> Option<&Playing> {
+        self.plans.grid.as_ref()?.ahead.as_deref()
     }
 
     /// The node of the network at which a source of it, or a load of it, is.

@@ -53,15 +53,15 @@ pub(super) fn has_readings(
 }
 
 /// A meter at a voltage that it is not made for.
-pub(super) fn is_near_its_rating(row: &Row<'_>, terminal: &Terminal, out: &mut Diagnostics) {
-    let Some((values, name)) = row.values.as_ref().zip(row.name()) else { return };
+pub(crate) fn is_near_its_rating(values: &Values, terminal: &Terminal, out: &mut Diagnostics) {
+    let name = values.text("name");
     let Some(rated_v) = rated_v(values) else { return };
     let Some(volts) = volts_at(terminal) else { return };
     // Without any voltage it is an outage that is tested.
     if volts == 0.0 || !volts.is_finite() || VOLTAGE_RANGE.contains(&(volts / rated_v)) {
         return;
     }
-    let span = row.table.get("at").map_or(row.span, |node| node.span);
+    let span = values.span_of("at");
     let volts = lastmeter_text::number(volts);
     let rated = lastmeter_text::number(rated_v);
     let message = format!("`{name}` is at {volts} V, and rated for {rated} V");

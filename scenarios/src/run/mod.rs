@@ -57,7 +57,7 @@ pub(crate) use field_setup::{endpoint_of, inputs_of};
 pub(crate) use host::{host_name, monotonic};
 pub use host::{stamp, wall_now};
 pub use moving::RunOptions;
-pub(crate) use moving::Stop;
+pub(crate) use moving::{Stop, ended_by};
 pub(crate) use mqtt_port::MqttPort;
 pub use run_platform::Profile;
 pub(crate) use run_platform::{Policy, own_policy};

@@ -164,7 +164,7 @@ async fn drive<B: Bench>(
 }
 
 /// Waits for the signal that ends the run.
-async fn ended_by(stop: &mut Stop) -> Signal {
+pub(crate) async fn ended_by(stop: &mut Stop) -> Signal {
     match stop.wait_for(Option::is_some).await.ok().and_then(|signal| *signal) {
         Some(signal) => signal,
         // Nobody is left who could send one.

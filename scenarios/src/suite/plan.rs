@@ -16,7 +16,6 @@ use crate::filter::Filter;
 use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario};
 use crate::out_folder::occupied;
 use crate::output::{TextFormat, complain, print_err, print_out};
-use crate::reading::Reading;
 use crate::run::{Profile, chain};
 use crate::select::{Selected, select};
 
@@ -66,7 +65,7 @@ impl Plan {
 }
 
 /// What `lastmeter run` was asked for; what is wrong with it is told, and gives the exit code.
-pub(super) fn plan(options: &SuiteOptions, reading: &mut Reading) -> Result<Plan, ExitCode> {
+pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let selection = select(&options.paths).map_err(|message| complain(&message))?;
     let filters: Result<Vec<Filter>, _> =
         options.filters.iter().map(|text| Filter::read(text)).collect();
@@ -82,7 +81,7 @@ pub(super) fn plan(options: &SuiteOptions, reading: &mut Reading) -> Result<Plan
             passed_over.push(over);
             continue;
         }
-        reading.read(path, || loaded.load(path, *named, options));
+        loaded.load(path, *named, options);
     }
     let single = options.paths.len() == 1 && options.paths[0].is_file();
     loaded.can_go_on(single, options)?;
@@ -225,7 +224,7 @@ fn is_fault_of_options(path: &Path, options: &SuiteOptions) -> bool {
 }
 
 /// The first mistake in a few words, and how many more there are.
-fn first_of(failure: &LoadFailure) -> String {
+pub(super) fn first_of(failure: &LoadFailure) -> String {
     let Some(first) = failure.diagnostics().first() else { return String::new() };
     let line = failure.texts().place(first.span).line;
     let more = match failure.diagnostics().len() {
@@ -235,7 +234,7 @@ fn first_of(failure: &LoadFailure) -> String {
     format!("{} (line {line}, {}){more}", first.message, first.code)
 }
 
-fn print_failure(failure: &LoadFailure, options: &SuiteOptions) {
+pub(super) fn print_failure(failure: &LoadFailure, options: &SuiteOptions) {
     if options.format == TextFormat::Json {
         failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
     } else {

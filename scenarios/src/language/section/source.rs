@@ -24,6 +24,9 @@ pub(crate) static SOURCE: Section = Section {
     ..Section::REPEATED
 };
 
+/// The kind of the sources that a network makes; no `[[source]]` can be of it.
+pub(crate) const GRID_SOURCE: &str = "grid";
+
 /// The registered kind of a table.
 pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static SourceKind> {
     row.kind_of(SOURCES, |kind| &kind.entry)
@@ -36,11 +39,17 @@ pub struct Source {
     pub name: String,
     /// The registered kind's name.
     pub kind: &'static str,
-    /// What devices are connected to; `None` if `Scenario::unavailable`.
+    /// What devices are connected to; `None` if `Scenario::unavailable`, and of a network before it
+    /// is played.
     pub metering_point: Option<MeteringPoint>,
 }
 
 impl Source {
+    /// Whether it is a place of the network.
+    pub(crate) fn is_of_network(&self) -> bool {
+        self.kind == GRID_SOURCE
+    }
+
     /// Its terminal, if it is an electrical one that is there.
     pub fn terminal(&self) -> Option<&Terminal> {
         self.metering_point.as_ref()?.terminal()

@@ -1,7 +1,8 @@
 //! `[grid]`: what its keys mean, what devices are made at its loads, and what is said of mistakes.
 
 use super::{load, mistakes};
-use crate::language::LoadOptions;
+use crate::language::{LoadFailure, LoadOptions, Scenario};
+use crate::plant::play_now;
 
 /// A network of three loads; the second one is on phase b, the third has three phases.
 const NETWORK: &str = r#"format = 1
@@ -76,23 +77,26 @@ impl Folder {
         Self(folder)
     }
 
-    pub(super) fn load(
-        &self,
-        text: &str,
-    ) -> Result<crate::language::Scenario, crate::language::LoadFailure> {
+    /// The scenario with its network played.
+    pub(super) fn load(&self, text: &str) -> Result<Scenario, LoadFailure> {
         self.load_set(text, &[])
     }
 
     /// With values changed from outside.
-    fn load_set(
-        &self,
-        text: &str,
-        overrides: &[&str],
-    ) -> Result<crate::language::Scenario, crate::language::LoadFailure> {
+    fn load_set(&self, text: &str, overrides: &[&str]) -> Result<Scenario, LoadFailure> {
+        play_now(&self.read_set(text, overrides)?)
+    }
+
+    /// The scenario as it is read.
+    pub(super) fn read(&self, text: &str) -> Result<Scenario, LoadFailure> {
+        self.read_set(text, &[])
+    }
+
+    fn read_set(&self, text: &str, overrides: &[&str]) -> Result<Scenario, LoadFailure> {
         let path = self.0.path().join("test.toml");
         let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
         let options = LoadOptions { overrides, ..LoadOptions::default() };
-        crate::language::Scenario::from_bytes(&path, text.as_bytes(), &options)
+        Scenario::from_bytes(&path, text.as_bytes(), &options)
     }
 
     /// The first mistake: code, what is marked, message.
@@ -516,7 +520,7 @@ fn networks_of_other_formats_feed_meters_and_are_kept_with_the_files_they_name()
     assert_eq!(kept, ["codes.dss", "net.dss"]);
     // As the same network in our own words.
     let own = folder.load(SCENARIO).unwrap();
-    let end = |scenario: &crate::language::Scenario| {
+    let end = |scenario: &Scenario| {
         let step = &scenario.feeder().unwrap().steps()[0];
         step.loads.iter().map(|load| load.current_a[0].norm()).collect::<Vec<_>>()
     };

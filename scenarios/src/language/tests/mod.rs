@@ -16,6 +16,7 @@ mod messages;
 mod motion;
 mod motion_checks;
 mod overriding;
+mod plant;
 mod profiles;
 mod properties;
 mod registered;

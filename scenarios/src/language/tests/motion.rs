@@ -28,7 +28,7 @@ const INVERTER: &str =
 const COLD: &str = "[[grid.load]]\nname = \"h1\"\nprofile = \"constant\"\ncold_load_pickup = 1.8\n";
 
 #[test]
-fn a_fault_behind_a_fuse_is_played_when_the_scenario_is_loaded() {
+fn a_fault_behind_a_fuse_is_played() {
     let mend = inject("4 min", "kind = \"restore\"\ninto = \"fault:tree\"")
         + &inject("5 min", "kind = \"restore\"\ninto = \"line:L1\"");
     let scenario =

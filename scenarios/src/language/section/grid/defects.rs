@@ -93,11 +93,14 @@ fn resistance(
     None
 }
 
-/// Every defect, each of a row in this order, changes something in some step.
-pub(super) fn have_effect(rows: &[Row<'_>], feeder: &Feeder, out: &mut Diagnostics) {
-    for row in feeder.idle_defects().into_iter().filter_map(|index| rows.get(index)) {
-        let Some(kind) = defect_of(row) else { continue };
-        let Some((name, span)) = row.text(target(kind)) else { continue };
+/// Every defect, each of a table in this order, changes something in some step.
+pub(crate) fn have_effect(tables: &[&Values], feeder: &Feeder, out: &mut Diagnostics) {
+    for values in feeder.idle_defects().into_iter().filter_map(|index| tables.get(index)) {
+        let mut kinds = DefectKind::ALL.into_iter();
+        let Some(kind) = kinds.find(|it| it.entry().name == values.text("kind")) else {
+            continue;
+        };
+        let (name, span) = (values.text(target(kind)), values.span_of(target(kind)));
         let message = match kind {
             DefectKind::Bypass | DefectKind::WrongPhase => {
                 format!("load `{name}` draws nothing in any step, so its meter sees the same")

@@ -1,8 +1,7 @@
-//! From the tables of `[grid]` to a network that is solved, and to the sources it makes.
+//! From the tables of `[grid]` to a network that can be played, and to the sources it makes.
 //!
-//! The network belongs to its own package and the plant to another; here files are read, names are
-//! looked up, and the feeder is solved for every step, so that a scenario without a solution is
-//! refused before anything runs.
+//! The network belongs to its own package and the plant to another; here files are read and names
+//! are looked up. Nothing is solved: that is for the plant step (`crate::plant`).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +10,11 @@ use lastmeter_grid::Network;
 use lastmeter_grid::motion::{Happening, MotionError};
 use lastmeter_params::{Code, Diagnostics, Pattern, Values};
 use lastmeter_sim::grid::{
-    Feeder, FeederFailure, GridChange, LiveGrid, LivePoint, MotionSetup, Raster, Setup, StepFailure,
+    FeederFailure, GridChange, LiveGrid, LivePoint, MotionSetup, Playing, Raster, Setup,
+    StepFailure, phases_of, silent_terminal,
 };
-use lastmeter_sim::{MeteringPoint, Streams, Terminal};
-use lastmeter_units::SimTime;
+use lastmeter_sim::{MeteringPoint, Streams};
+use lastmeter_units::SimDuration;
 
 use super::fields::{GRID, GRID_DEFECT, GRID_LOAD};
 use super::protection::GRID_PROTECTION;
@@ -30,11 +30,8 @@ use crate::language::section::device::DEVICE;
 use crate::language::section::inject::INJECT;
 use crate::language::section::scenario::{Head, head};
 use crate::language::section::simulator::SIMULATOR;
-use crate::language::section::source::Source;
+use crate::language::section::source::{GRID_SOURCE, Source};
 use crate::language::section::test_plan::TEST_PLAN;
-
-/// The kind of the sources that a network makes; no `[[source]]` can be of it.
-const GRID_SOURCE: &str = "grid";
 
 /// Nodes times steps: so many states take some hundred megabytes.
 const STATES_MAX: usize = 4_000_000;
@@ -48,8 +45,9 @@ pub(crate) struct Grid {
     pub(crate) sources: Vec<String>,
     /// By injection, what it changes in the network; none of the others, and after a mistake.
     pub(crate) changes: Vec<Option<GridChange>>,
-    /// What flows in every step; none after a mistake, and where a simulator plays it.
-    pub(crate) feeder: Option<Arc<Feeder>>,
+    /// The network that is played ahead, before its first step; none after a mistake, and where a
+    /// simulator plays it.
+    pub(crate) ahead: Option<Arc<Playing>>,
     /// What a simulator plays; none after a mistake, and where there is none.
     pub(crate) live: Option<LiveNetwork>,
     /// The texts of the files it was read from, by the names as written.
@@ -97,7 +95,7 @@ impl LiveNetwork {
     }
 }
 
-/// The network of the scenario, solved; `None` without a `[grid]`.
+/// The network of the scenario, ready to be played; `None` without a `[grid]`.
 pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) -> Option<Grid> {
     let section = draft.single(&GRID)?;
     let (loads, defects) = (draft.rows(&GRID_LOAD), draft.rows(&GRID_DEFECT));
@@ -106,7 +104,7 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
         loads: Names::given("load", std::iter::empty(), false),
         sources: Vec::new(),
         changes: Vec::new(),
-        feeder: None,
+        ahead: None,
         live: None,
         files: BTreeMap::new(),
     };
@@ -132,7 +130,8 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     let (recorders, saturation) = (draft.rows(&GRID_RECORDER), draft.rows(&GRID_SATURATION));
     let others = protection.iter().chain(recorders).chain(saturation);
     let is_sound = is_sound && others.into_iter().all(is_read);
-    if let Some((setup, wanted, start)) = setup.filter(|_| is_sound) {
+    if let Some((setup, wanted)) = setup.filter(|_| is_sound) {
+        let raster = setup.raster;
         if !draft.rows(&SIMULATOR).is_empty() {
             no_defects(&setup, defects, out);
             if let Some(wanted) = &wanted {
@@ -142,13 +141,16 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
             pickup::has_no_outages(loads, why, "leave it out", out);
             match LiveNetwork::new(setup, wanted.as_ref()) {
                 Ok(live) => grid.live = Some(live),
-                Err(why) => cannot_be_played(start, &why, values, out),
+                Err(why) => {
+                    let failure = FeederFailure::Motion { at: SimDuration::ZERO, why };
+                    cannot_be_played(&failure, &raster, values, out);
+                }
             }
             return Some(grid);
         }
-        grid.feeder = solve((setup, wanted.as_ref()), start, values, out);
-        if let Some(feeder) = &grid.feeder {
-            defects::have_effect(defects, feeder, out);
+        match Playing::new(setup, wanted) {
+            Ok(playing) => grid.ahead = Some(Arc::new(playing)),
+            Err(failure) => cannot_be_played(&failure, &raster, values, out),
         }
     }
     Some(grid)
@@ -160,7 +162,7 @@ fn setup(
     grid: &mut Grid,
     files: &Files<'_>,
     out: &mut Diagnostics,
-) -> Option<(Setup, Option<MotionSetup>, SimTime)> {
+) -> Option<(Setup, Option<MotionSetup>)> {
     let values = draft.values(&GRID)?;
     let Head { start, duration, seed, .. } = head(draft)?;
     let duration = duration?;
@@ -219,7 +221,7 @@ fn setup(
         grid.changes = inputs::inputs(rows, &network, &grid.loads, &raster, out);
     }
     let changes = grid.changes.iter().flatten().copied().collect();
-    Some((Setup { network, frequency_hz, raster, powers, defects, changes }, wanted, start))
+    Some((Setup { network, frequency_hz, raster, powers, defects, changes }, wanted))
 }
 
 /// Of each source of a network, then of each load, whether a device may be at it.
@@ -238,46 +240,32 @@ fn metered(devices: &[Row<'_>], grid: &Grid) -> Vec<bool> {
 }
 
 /// The sources that a network makes, in the order of their places: its feeding points, then its
-/// loads. Only those have a terminal to which something is connected.
+/// loads; and what stands in for their metering points until the network is played. Only those have
+/// one to which something is connected.
 pub(crate) fn grid_sources(
-    draft: &Draft<'_>,
     grid: &Grid,
     references: &References,
     streams: Streams,
-    out: &mut Diagnostics,
-) -> Vec<Source> {
+) -> (Vec<Source>, Vec<Option<MeteringPoint>>) {
     let first = references.grid_from;
     let is_used = |place: usize| references.source_of_device.contains(&Some(first + place));
-    let span = draft.values(&GRID).map(|it| it.span);
-    let mut made = Vec::with_capacity(grid.sources.len() + grid.loads.len());
-    let mut make = |name: String, at: &dyn Fn(&Feeder, &str) -> Made| {
-        let live = grid.live.as_ref().and_then(|live| live.points.get(&made.len()));
-        if let Some(live) = live.filter(|_| is_used(made.len())) {
-            let metering_point = Some(MeteringPoint::Live(live.clone()));
-            made.push(Source { name, kind: GRID_SOURCE, metering_point });
-            return;
-        }
-        let feeder = grid.feeder.as_ref().filter(|_| is_used(made.len()));
-        let terminal = match feeder.map(|feeder| at(feeder, &name)).transpose() {
-            Ok(terminal) => terminal,
-            Err(error) => {
-                let message = format!("`{name}` makes no terminal: {error}");
-                out.report(Code::DOES_NOT_FIT, span.unwrap_or_default(), message, "this network");
-                None
-            }
-        };
-        let metering_point = terminal.map(Into::into);
-        made.push(Source { name, kind: GRID_SOURCE, metering_point });
+    let loads = grid.loads.iter().map(|name| format!("{LOAD_PREFIX}{name}"));
+    let source = |(place, name)| {
+        let live = grid.live.as_ref().and_then(|live| live.points.get(&place));
+        let point = live.filter(|_| is_used(place)).map(|live| MeteringPoint::Live(live.clone()));
+        let ahead = grid.ahead.as_deref().filter(|_| is_used(place));
+        let stands_in = point.clone().or_else(|| stand_in(ahead?, place, streams));
+        (Source { name, kind: GRID_SOURCE, metering_point: point }, stands_in)
     };
-    for (place, name) in grid.sources.iter().enumerate() {
-        let at = |feeder: &Feeder, name: &str| feeder.source_terminal(place, name, streams);
-        make(name.clone(), &at);
-    }
-    for (place, name) in grid.loads.iter().enumerate() {
-        let at = |feeder: &Feeder, name: &str| feeder.load_terminal(place, name, streams);
-        make(format!("{LOAD_PREFIX}{name}"), &at);
-    }
-    made
+    grid.sources.iter().cloned().chain(loads).enumerate().map(source).unzip()
+}
+
+/// A metering point like the one at a place of a network that is not played yet.
+fn stand_in(network: &Playing, place: usize, streams: Streams) -> Option<MeteringPoint> {
+    let Network { sources, loads, frequency_hz, .. } = network.network();
+    let load = place.checked_sub(sources.len()).and_then(|load| loads.get(load));
+    let phases = load.map_or(3, phases_of);
+    silent_terminal(phases, *frequency_hz, streams).ok().map(Into::into)
 }
 
 /// What a simulator sends has no meter in front of which a current could be led past.
@@ -288,29 +276,18 @@ fn no_defects(setup: &Setup, defects: &[Row<'_>], out: &mut Diagnostics) {
     }
 }
 
-type Made = Result<Terminal, lastmeter_sim::TerminalError>;
-
-fn cannot_be_played(at: SimTime, why: &MotionError, values: &Values, out: &mut Diagnostics) {
-    let (message, label) = (format!("at {at}: {why}"), "this network cannot be played");
-    out.report(Code::DOES_NOT_FIT, values.span_of("file"), message, label);
-}
-
-/// Solves every step; one without a solution is told with its time, and where voltages collapse.
-fn solve(
-    (setup, wanted): (Setup, Option<&MotionSetup>),
-    start: SimTime,
+/// Reports why a network cannot be played; a step without a solution with its time, and where
+/// voltages collapse.
+pub(crate) fn cannot_be_played(
+    failure: &FeederFailure,
+    raster: &Raster,
     values: &Values,
     out: &mut Diagnostics,
-) -> Option<Arc<Feeder>> {
-    let raster = setup.raster;
-    let solved = match wanted {
-        Some(wanted) => Feeder::play(setup, wanted),
-        None => Feeder::solve(setup).map_err(FeederFailure::Step),
-    };
-    match solved {
-        Ok(feeder) => Some(Arc::new(feeder)),
-        Err(FeederFailure::Waveforms { at }) => {
-            let at = start + at;
+) {
+    let file = values.span_of("file");
+    match failure {
+        FeederFailure::Waveforms { at } => {
+            let at = raster.start + *at;
             let message = format!("by {at} meters and recorders have 4 GiB of waveforms");
             let label = "expected fewer";
             let help =
@@ -319,19 +296,17 @@ fn solve(
                     .to_owned();
             let span = values.span_of("waveform_step");
             out.report_with_help(Code::OUT_OF_RANGE, span, message, label, Some(help));
-            None
         }
-        Err(FeederFailure::Motion { at, why }) => {
-            cannot_be_played(start + at, &why, values, out);
-            None
+        FeederFailure::Motion { at, why } => {
+            let message = format!("at {}: {why}", raster.start + *at);
+            out.report(Code::DOES_NOT_FIT, file, message, "this network cannot be played");
         }
-        Err(FeederFailure::Step(StepFailure { step, is_declared, why })) => {
-            let at = start + raster.begin(step);
-            let which = if is_declared { " of the network without its defects" } else { "" };
+        FeederFailure::Step(StepFailure { step, is_declared, why }) => {
+            let at = raster.start + raster.begin(*step);
+            let which = if *is_declared { " of the network without its defects" } else { "" };
             let message = format!("step {}{which}, at {at}: {why}", step + 1);
             let label = "this network cannot carry what its loads draw";
-            out.report(Code::DOES_NOT_FIT, values.span_of("file"), message, label);
-            None
+            out.report(Code::DOES_NOT_FIT, file, message, label);
         }
     }
 }

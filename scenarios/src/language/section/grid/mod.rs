@@ -21,7 +21,8 @@ mod saturation;
 mod standard;
 
 pub(crate) use balance::can_add_up;
-pub(crate) use feed::{Grid, grid, grid_sources};
+pub(crate) use defects::have_effect;
+pub(crate) use feed::{Grid, cannot_be_played, grid, grid_sources};
 pub(crate) use fields::{GRID, GRID_DEFECT, GRID_LOAD};
 pub(crate) use inputs::{Elements, FAULT_PREFIX, SOURCE_PREFIX};
 pub(crate) use judged::planned_network;
