@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Times this build beside another, in turns, and says which slowdown the pairs exclude.
 
-    paired_speed.py OTHER [--pairs 15] [--here target/release/lastmeter]
+    paired_speed.py OTHER --library-other FOLDER [--library-here scenarios/library]
+                    [--pairs 15] [--here target/release/lastmeter]
 
-Two jobs: fifty meters that send a reading a second for four minutes through broker, journal and
-store, and the measurement of a recording made by the first program: ten minutes of three phases. The
-machine's speed drifts, so each pair is judged by itself and the median of the ratios is told with the
-interval that holds it in 95 of 100 cases by the sign test. Exit 1 if a slowdown above 5 % of the
-processor time cannot be excluded.
+Four jobs: fifty meters that send a reading a second for four minutes through broker, journal and
+store; the measurement of ten minutes of three phases; and the scenarios `first-light` and `storm` of
+the library, the plant step of the latter included. Each program runs the files of its own library,
+since an older one need not read what a newer one does. The machine's speed drifts, so each pair is
+judged by itself, and the median of the ratios is printed with the interval that holds it in 95 of 100
+cases by the sign test. Exit 1 if a slowdown above 5 % of the processor time cannot be excluded for each
+of the jobs.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import tempfile
 import time
 
 MOST = 1.05
+OF_LIBRARY = ("first-light", "storm")
 METERS, SECONDS = 50, 240
 
 
@@ -81,7 +85,13 @@ def main():
     parser.add_argument("other")
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--here", default="target/release/lastmeter")
+    parser.add_argument("--library-here", default="scenarios/library", metavar="FOLDER")
+    parser.add_argument("--library-other", required=True, metavar="FOLDER")
     asked = parser.parse_args()
+    sides = {
+        "here": (asked.here, asked.library_here),
+        "other": (asked.other, asked.library_other),
+    }
     is_good = True
     with tempfile.TemporaryDirectory() as folder:
         file, samples = os.path.join(folder, "throughput.toml"), os.path.join(folder, "samples.csv")
@@ -90,23 +100,24 @@ def main():
         recording(samples)
         run = 0
 
-        def job(program, name):
+        def job(side, name):
             nonlocal run
             run += 1
-            if name == "throughput":
-                return [program, "run", file, "--out", os.path.join(folder, str(run))]
-            return [program, "measure", samples]
+            program, library = sides[side]
+            if name == "measure":
+                return [program, "measure", samples]
+            ran = os.path.join(library, f"{name}.toml") if name in OF_LIBRARY else file
+            return [program, "run", ran, "--out", os.path.join(folder, str(run))]
 
         print("| job | figure | here, s | other, s | ratio | 95 % of it |\n|---|---|---|---|---|---|")
-        for name in ("throughput", "measure"):
+        for name in ("throughput", "measure", *OF_LIBRARY):
             pairs = []
             for number in range(-1, asked.pairs):
-                programs = [asked.here, asked.other]
-                order = programs if number % 2 else programs[::-1]
-                found = {program: took(job(program, name)) for program in order}
+                order = sides if number % 2 else reversed(sides)
+                found = {side: took(job(side, name)) for side in order}
                 # The first warms up.
                 if number >= 0:
-                    pairs.append([found[program] for program in programs])
+                    pairs.append([found[side] for side in sides])
             for index, figure in enumerate(("wall", "processor")):
                 here = [pair[0][index] for pair in pairs]
                 other = [pair[1][index] for pair in pairs]
