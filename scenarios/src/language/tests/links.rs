@@ -226,7 +226,7 @@ fn a_floor_is_measured_in_real_time_if_a_check_needs_it_or_something_is_written_
     assert_eq!(scenario.floor, None);
     assert!(!scenario.resolved_toml().contains("[floor]"));
     let default = FloorRow { messages: 2000, period: Duration::from_millis(2), via: None };
-    let lines = "limit = \"200 ms\"\ncoverage = \"50 %\"\n";
+    let lines = "path = \"intended..committed\"\nlimit = \"1 s\"\ncoverage = \"90 %\"\n";
     let late = format!("{text}[[check]]\nname = \"late\"\nkind = \"latency\"\n{lines}");
     let scenario = load(&late).unwrap();
     assert_eq!(scenario.floor, Some(default));
