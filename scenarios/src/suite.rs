@@ -141,7 +141,9 @@ async fn run_one(
     stop: &Stop,
 ) -> SuiteRun {
     let began = monotonic();
-    let played = match play_case(scenario, options, &watch(stop, times, options)).await {
+    let mut watch = watch(stop, times, options);
+    watch.shows_progress &= console.has_turn();
+    let played = match play_case(scenario, console, &watch).await {
         Ok(played) => played,
         Err(done) => return *done,
     };

@@ -141,7 +141,12 @@ impl<'a> Console<'a> {
     /// Whether anybody sees how far a run is. While others are before it nobody does: what they
     /// will print may be a while to come.
     pub(crate) fn shows_progress(&self) -> bool {
-        (self.options.json || self.has_bar) && self.turn.as_ref().is_none_or(Turn::has_come)
+        (self.options.json || self.has_bar) && self.has_turn()
+    }
+
+    /// Whether what it prints is printed at once.
+    pub(crate) fn has_turn(&self) -> bool {
+        self.turn.as_ref().is_none_or(Turn::has_come)
     }
 
     /// A sync point was reached.

@@ -15,8 +15,8 @@ use super::options::SuiteOptions;
 use crate::filter::Filter;
 use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario};
 use crate::out_folder::occupied;
-use crate::output::{TextFormat, complain, print_err, print_out};
-use crate::run::{Profile, chain};
+use crate::output::{complain, print_err};
+use crate::run::{Console, Profile, chain};
 use crate::select::{Selected, select};
 
 /// What is to be run, in order.
@@ -144,7 +144,7 @@ impl Loaded {
                 }
             },
             Err(failure) => {
-                print_failure(&failure, options);
+                print_failure(&failure, &Console::new(options.console()));
                 if is_fault_of_options(path, options) {
                     self.misasked += failure.diagnostics().len();
                     return;
@@ -234,11 +234,12 @@ pub(super) fn first_of(failure: &LoadFailure) -> String {
     format!("{} (line {line}, {}){more}", first.message, first.code)
 }
 
-pub(super) fn print_failure(failure: &LoadFailure, options: &SuiteOptions) {
-    if options.format == TextFormat::Json {
-        failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
+pub(super) fn print_failure(failure: &LoadFailure, console: &Console<'_>) {
+    let options = console.options();
+    if options.json {
+        failure.to_json().iter().for_each(|value| console.line(&value.to_string()));
     } else {
-        print_err(&failure.render(options.color));
+        console.error(&failure.render(options.color));
     }
 }
 

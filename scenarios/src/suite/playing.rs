@@ -12,7 +12,7 @@ use super::{broken_run, not_run, suite_run};
 use crate::language::Scenario;
 use crate::output::print_err;
 use crate::plant::{NotPlayed, Watch, play};
-use crate::run::monotonic;
+use crate::run::{Console, monotonic};
 
 /// Plays the networks of all cases, so that nothing runs if one of them cannot be played; how long
 /// each took.
@@ -29,7 +29,7 @@ pub(super) async fn play_first(
             match play(scenario, watch).await {
                 Ok(played) => **scenario = played,
                 Err(NotPlayed::Broken(failure)) => {
-                    print_failure(&failure, options);
+                    print_failure(&failure, &Console::new(options.console()));
                     broken += 1;
                 }
                 Err(NotPlayed::Interrupted(signal)) => {
@@ -57,13 +57,13 @@ pub(super) async fn play_first(
 /// of its run.
 pub(super) async fn play_case(
     scenario: &Scenario,
-    options: &SuiteOptions,
+    console: &Console<'_>,
     watch: &Watch<'_>,
 ) -> Result<Scenario, Box<SuiteRun>> {
     let run = match play(scenario, watch).await {
         Ok(played) => return Ok(played),
         Err(NotPlayed::Broken(failure)) => {
-            print_failure(&failure, options);
+            print_failure(&failure, console);
             let file = scenario.written.path.clone();
             broken_run(&Broken { file, why: first_of(&failure) })
         }
