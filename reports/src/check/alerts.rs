@@ -277,7 +277,7 @@ mod tests {
             .with(field::TYPE, TYPE)
             .with(field::LEVEL, "Warning")
             .with_prose(field::MESSAGE, words)
-            .with(field::METADATA, Map::from_iter(facts))
+            .with(field::METADATA, facts.collect::<Map<_, _>>())
     }
 
     /// One as older versions recorded them.

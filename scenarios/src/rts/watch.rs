@@ -155,8 +155,7 @@ impl Watcher {
     async fn connect_again(&mut self) -> Result<(), String> {
         // Somebody who connects to a port here has to do so again by themselves.
         if self.watched.is_lost() && self.address.connects_to_streams() {
-            let line = Channel::open(&self.address, ChannelSettings::M_BUS).await;
-            self.line = line.map_err(|error| chain(&error))?;
+            self.line = open_line(&self.address).await?;
             self.watched.down("connecting again".to_owned());
         }
         Ok(())

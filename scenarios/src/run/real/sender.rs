@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 
 use lastmeter_devices::{
-    BoardDevice, BoardInput, BoardOutput, Device, DeviceFault, EventKind, Feed, Input, Output,
+    BoardInput, BoardOutput, Device, DeviceFault, EventKind, Feed, Input, Output,
 };
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents};
