@@ -1,8 +1,8 @@
 //! Which of the scenarios that were found are meant: `--filter`.
 //!
 //! Terms: a *filter* is a list of *terms* joined by commas, of which one has to fit; a term is a
-//! name or a pattern with `*`, `tag:WORD`, or `covers:ROW`, and `!` before it turns it round. Of
-//! several filters all have to fit.
+//! name or a pattern with `*`, `SCENARIO/TWIN`, `tag:WORD`, or `covers:ROW`, and `!` before it
+//! turns it round. Of several filters all have to fit.
 
 use lastmeter_params::Pattern;
 
@@ -23,6 +23,8 @@ struct Term {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
     Name(Pattern),
+    /// Of a must-fail twin, behind the name of its scenario.
+    Twin(Pattern),
     Tag(String),
     Covers(String),
 }
@@ -40,13 +42,29 @@ impl Filter {
     pub fn fits(&self, scenario: &Scenario) -> bool {
         let covers = scenario.checks.iter().flat_map(|check| &check.covers);
         let covers: Vec<&str> = covers.map(String::as_str).collect();
-        self.fits_what(&scenario.about.name, &scenario.about.tags, &covers)
+        let about = &scenario.about;
+        let of = scenario.expected().map(|expect| expect.twin_scenario.as_str());
+        self.fits_what((of, &about.name), &about.tags, &covers)
     }
 
-    fn fits_what(&self, name: &str, tags: &[String], covers: &[&str]) -> bool {
+    /// Whether the must-fail twin of a scenario is meant, which has that one's tags and covers
+    /// nothing.
+    pub fn fits_twin(&self, scenario: &str, name: &str, tags: &[String]) -> bool {
+        self.fits_what((Some(scenario), name), tags, &[])
+    }
+
+    fn fits_what(
+        &self,
+        (of, name): (Option<&str>, &str),
+        tags: &[String],
+        covers: &[&str],
+    ) -> bool {
         self.terms.iter().any(|term| {
             let fits = match &term.what {
                 What::Name(pattern) => pattern.matches(name),
+                What::Twin(pattern) => {
+                    of.is_some_and(|of| pattern.matches(&format!("{of}/{name}")))
+                }
                 What::Tag(tag) => tags.contains(tag),
                 What::Covers(row) => covers.contains(&row.as_str()),
             };
@@ -64,6 +82,7 @@ impl Term {
         let expected = "expected a name, tag:WORD or covers:ROW";
         let what = match text.split_once(':') {
             None if text.is_empty() => return Err(format!("a term is empty; {expected}")),
+            None if text.contains('/') => What::Twin(Pattern::new(text)),
             None => What::Name(Pattern::new(text)),
             Some((kind, "")) => return Err(format!("nothing behind `{kind}:`; {expected}")),
             Some(("tag", tag)) => What::Tag(tag.to_owned()),
@@ -100,8 +119,32 @@ mod tests {
             ("second,!third", true),
         ] {
             let filter = Filter::read(text).unwrap();
-            assert_eq!(filter.fits_what("first-light", &tags, &["F-04", "F-12"]), fits, "{text}");
+            let name = (None, "first-light");
+            assert_eq!(filter.fits_what(name, &tags, &["F-04", "F-12"]), fits, "{text}");
         }
+    }
+
+    #[test]
+    fn a_twin_is_meant_by_its_name_or_behind_that_of_its_scenario() {
+        for (text, fits) in [
+            ("gain", true),
+            ("first-light/gain", true),
+            ("first-light/*", true),
+            ("second/gain", false),
+            ("first-light", false),
+            ("tag:quick", true),
+            ("covers:F-04", false),
+        ] {
+            let filter = Filter::read(text).unwrap();
+            assert_eq!(
+                filter.fits_twin("first-light", "gain", &["quick".to_owned()]),
+                fits,
+                "{text}"
+            );
+        }
+        // A scenario is no twin.
+        let path = Filter::read("first-light/*").unwrap();
+        assert!(!path.fits_what((None, "first-light"), &[], &[]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use lastmeter_wire::commands::{self, COMMANDS, CommandKind};
 use serde_json::json;
 
 use crate::grid;
-use crate::language::{self, LoadFailure, LoadOptions, Meant, Scenario, read_file};
+use crate::language::{self, LoadFailure, LoadOptions, Meant, Scenario, ScenarioFile, read_file};
 use crate::output::{complain, print_err, print_out};
 use crate::plant::{self, NotPlayed, Watch};
 use crate::run::{Stop, chain};
@@ -38,24 +38,31 @@ pub fn validate(paths: &[PathBuf], options: &LoadOptions, how: Validation) -> Ex
     block_on(validate_each(paths, options, how, None))
 }
 
-/// Loads a scenario and plays it, where somebody may stop that; `Err` is the end of all.
-async fn load(
+/// A scenario and its must-fail twins.
+type WithTwins = (Scenario, Vec<Scenario>);
+
+/// Loads what is in a file, and plays each where somebody may stop that; `Err` is the end of all.
+async fn load_and_play(
     file: &Path,
     options: &LoadOptions,
     how: Validation,
     stop: Option<&Stop>,
-) -> Result<Result<Scenario, LoadFailure>, ExitCode> {
-    let (scenario, stop) = match (Scenario::load(file, options), stop) {
-        (Ok(scenario), Some(stop)) => (scenario, stop),
+) -> Result<Result<WithTwins, Vec<LoadFailure>>, ExitCode> {
+    let (loaded, stop) = match (load(file, options), stop) {
+        (Ok(loaded), Some(stop)) => (loaded, stop),
         (loaded, _) => return Ok(loaded),
     };
     let watch = Watch { stop, limit: &None, shows_progress: !how.json };
-    match plant::play(&scenario, &watch).await {
-        Ok(played) => Ok(Ok(played)),
-        Err(NotPlayed::Broken(failure)) => Ok(Err(*failure)),
-        Err(NotPlayed::Interrupted(signal)) => Err(ExitCode::of_signal(signal)),
-        Err(NotPlayed::TooLong(_)) => Err(ExitCode::Broken),
+    let mut failures = Vec::new();
+    for scenario in std::iter::once(&loaded.0).chain(&loaded.1) {
+        match plant::play(scenario, &watch).await {
+            Ok(_) => {}
+            Err(NotPlayed::Broken(failure)) => failures.push(*failure),
+            Err(NotPlayed::Interrupted(signal)) => return Err(ExitCode::of_signal(signal)),
+            Err(NotPlayed::TooLong(_)) => return Err(ExitCode::Broken),
+        }
     }
+    Ok(if failures.is_empty() { Ok(loaded) } else { Err(failures) })
 }
 
 async fn validate_each(
@@ -85,19 +92,21 @@ async fn validate_each(
             wrong += usize::from(mistakes > 0);
             continue;
         }
-        let loaded = match load(file, options, how, stop).await {
+        let loaded = match load_and_play(file, options, how, stop).await {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
         match loaded {
-            Ok(scenario) => print_valid(file, &scenario, json, color),
-            Err(failure) => {
+            Ok(loaded) => print_valid(file, &loaded, json, color),
+            Err(failures) => {
                 wrong += 1;
-                errors += failure.diagnostics().len();
-                if json {
-                    failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
-                } else {
-                    print_err(&failure.render(color));
+                for failure in failures {
+                    errors += failure.diagnostics().len();
+                    if json {
+                        failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
+                    } else {
+                        print_err(&failure.render(color));
+                    }
                 }
             }
         }
@@ -116,12 +125,18 @@ async fn validate_each(
     ExitCode::BadInput
 }
 
-/// Says that a scenario makes sense, and what is odd about it.
-fn print_valid(file: &Path, scenario: &Scenario, json: bool, color: bool) {
+/// A scenario and its must-fail twins, or what is wrong with it, or with each of them.
+fn load(file: &Path, options: &LoadOptions) -> Result<WithTwins, Vec<LoadFailure>> {
+    ScenarioFile::read(file).map_err(|failure| vec![failure])?.with_twins(options)
+}
+
+/// Says that a scenario makes sense with its twins, and what is odd about it.
+fn print_valid(file: &Path, (scenario, twins): &WithTwins, json: bool, color: bool) {
     let note = scenario.unavailable();
     if json {
+        let twins: Vec<&str> = twins.iter().map(|twin| twin.about.name.as_str()).collect();
         let value = json!({
-            "file": file, "valid": true, "unavailable": note,
+            "file": file, "valid": true, "unavailable": note, "must_fail": twins,
             "warnings": scenario.warnings_json(),
         });
         print_out(&value.to_string());
@@ -132,7 +147,11 @@ fn print_valid(file: &Path, scenario: &Scenario, json: bool, color: bool) {
         0 => String::new(),
         count => format!("  ({})", plural(count, "warning")),
     };
-    print_out(&format!("ok  {}{}{warnings}", file.display(), note.unwrap_or_default()));
+    let twins = match twins.len() {
+        0 => String::new(),
+        count => format!("  ({})", plural(count, "must-fail twin")),
+    };
+    print_out(&format!("ok  {}{twins}{}{warnings}", file.display(), note.unwrap_or_default()));
     if !scenario.written.warnings.is_empty() {
         print_err(&scenario.render_warnings(color));
     }
@@ -352,14 +371,19 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
         if !named && passed_over(&file).is_some() {
             continue;
         }
-        match Scenario::load(&file, &options) {
-            Ok(scenario) => rows.push((file, scenario)),
-            Err(failure) => {
+        match load(&file, &options) {
+            Ok((scenario, twins)) => {
+                let all = std::iter::once(scenario).chain(twins);
+                rows.extend(all.map(|scenario| (file.clone(), scenario)));
+            }
+            Err(failures) => {
                 unreadable += 1;
+                let errors: usize =
+                    failures.iter().map(|failure| failure.diagnostics().len()).sum();
                 print_err(&format!(
                     "{}: {}; see `lastmeter validate`",
                     file.display(),
-                    plural(failure.diagnostics().len(), "error")
+                    plural(errors, "error")
                 ));
             }
         }

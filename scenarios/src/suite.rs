@@ -213,6 +213,10 @@ fn broken_run(broken: &Broken) -> SuiteRun {
 fn repeat_command(scenario: &Scenario, options: &SuiteOptions) -> Vec<String> {
     let mut command = vec!["lastmeter".to_owned(), "run".to_owned()];
     command.push(scenario.written.path.display().to_string());
+    if let Some(expect) = scenario.expected().filter(|_| scenario.written.is_in_table) {
+        let twin = format!("{}/{}", expect.twin_scenario, scenario.about.name);
+        command.extend(["--must-fail", "--filter", &twin].map(str::to_owned));
+    }
     for change in &options.load.overrides {
         command.extend(["--set".to_owned(), change.clone()]);
     }

@@ -55,6 +55,7 @@ for what, change in {
         inject=[{"at": "1 s", "kind": "disconnect", "link": "wan", "how": "snap"}]
     ),
     "a TLS that there is not": lambda s: s["platform"].update(tls="client"),
+    "a twin without a check": lambda s: s.update(must_fail=[{"name": "x", "set": {}}]),
     "an expectation to pass": lambda s: s.update(
         expect={"verdict": "pass", "check": "voltage", "twin_of": "a/b"}
     ),

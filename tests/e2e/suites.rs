@@ -94,6 +94,60 @@ fn twins_that_are_left_out_are_spoken_of() {
 }
 
 #[test]
+fn twins_of_tables_run_as_those_of_files_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("suite");
+    let twin = |name: &str, gain: &str| {
+        format!(
+            "[[must_fail]]\nname = \"{name}\"\ncheck = \"voltage\"\n\
+             set = {{ \"device.home.voltage_gain_error\" = \"{gain}\" }}\n"
+        )
+    };
+    let twins = format!("{}{}", twin("gain", "3 %"), twin("loss", "-3 %"));
+    write(&suite, "good.toml", &format!("{}{twins}", scenario("good", "2 %")));
+    let out = |name: &str| folder.path().join(name);
+    let plain = run(path(&suite), &out("plain"), &[]);
+    assert_eq!((plain.code, runs(&out("plain")).len()), (0, 1), "{plain:?}");
+    let told = "good.toml: its 2 must-fail twins, which `--must-fail` runs, passed over";
+    assert!(plain.stderr.contains(told), "{plain:?}");
+    let passed = |name: &str| (name.to_owned(), "pass".to_owned(), "within-limit".to_owned());
+    for (filter, expected) in [
+        (&[][..], &["gain", "loss"][..]),
+        (&["--filter", "good/*"], &["gain", "loss"]),
+        (&["--filter", "good/loss"], &["loss"]),
+        (&["--filter", "gain"], &["gain"]),
+    ] {
+        let out = out(&format!("twins-{}", filter.join("-").replace('/', "-")));
+        let done = run(path(&suite), &out, &[&["--must-fail"][..], filter].concat());
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(!done.stderr.contains("passed over"), "{done:?}");
+        let expected: Vec<_> = expected.iter().map(|name| passed(name)).collect();
+        assert_eq!(runs(&out), expected, "{filter:?}");
+        for (name, ..) in expected {
+            assert_eq!(verdict(&out.join(name), "voltage")["status"], "fail");
+        }
+    }
+    // What is written to the run folder is the twin, as a file of its own.
+    let kept = out("twins-").join("gain/scenario.toml");
+    let again = run(path(&kept), &out("again"), &["--must-fail"]);
+    assert_eq!(again.code, 0, "{again:?}");
+    // A twin that is not red, and one that cannot be made.
+    let healed = ["--must-fail", "--filter", "gain", "--set", "device.home.voltage_gain_error=0 %"];
+    let done = run(path(&suite), &out("healed"), &healed);
+    assert_eq!((done.code, &*runs(&out("healed"))[0].2), (1, "not-as-expected"), "{done:?}");
+    write(&suite, "bad.toml", &format!("{}{}", scenario("bad", "2 %"), twin("tiny", "1.5 %")));
+    write(&suite, "odd.toml", &format!("{}{}", scenario("odd", "2 %"), twin("many", "many")));
+    let done = run(path(&suite), &out("bad"), &["--must-fail"]);
+    let words: Vec<String> = runs(&out("bad")).into_iter().map(|run| run.2).collect();
+    let expected = ["not-as-expected", "within-limit", "within-limit", "file-broken"];
+    assert_eq!((done.code, &words[..]), (2, &expected.map(str::to_owned)[..]), "{done:?}");
+    assert!(done.stderr.contains("odd.toml:24:"), "{done:?}");
+    let validated = call(&["validate", path(&suite)]);
+    assert_eq!(validated.code, 2, "{validated:?}");
+    assert!(validated.stdout.contains("good.toml  (2 must-fail twins)"), "{validated:?}");
+}
+
+#[test]
 fn a_broken_file_is_one_error_and_the_rest_runs_unless_it_is_to_be_strict() {
     let folder = tempfile::tempdir().unwrap();
     let suite = folder.path().join("suite");

@@ -163,8 +163,9 @@ codes! {
         "`covers` lists requirement rows: a letter L, C or F, a dash and two digits, such as \
          `F-04`.";
     BAD_TWIN "S029" "expectation that cannot be met"
-        "`[expect]` names a check of this scenario that has to end as stated, and in `twin_of` the \
-         check it mirrors, as `SCENARIO/CHECK`.";
+        "A must-fail twin names a check that has to end as stated, one of the scenario's checks \
+         that it mirrors (in a file of its own: `twin_of`, as `SCENARIO/CHECK`), and a defect that \
+         changes something.";
     CANNOT_MEASURE "S030" "the check cannot judge this"
         "The check is about something that the named device does not report, or that this kind \
          of scenario does not produce, so it could never end in a verdict.";

@@ -106,6 +106,8 @@ pub enum Kind {
     /// A table with keys of the author's choice and plain values, which are kept as text, such as
     /// the parameters of a command.
     Texts,
+    /// A table with keys of the author's choice and any values, for whoever reads the document.
+    Open,
     /// A table with these fields.
     Table(&'static [Field]),
 }

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostics, SourceId, Span};
+use crate::values::{quote, quote_key};
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +56,29 @@ impl NodeValue {
             Self::Array(_) => "a list",
             Self::Table(_) => "a table",
             Self::Invalid => "something unreadable",
+        }
+    }
+
+    /// As TOML writes it, on one line.
+    pub fn to_toml(&self) -> String {
+        match self {
+            Self::String(text) => quote(text),
+            Self::Integer(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
+            Self::Boolean(value) => value.to_string(),
+            Self::Datetime(text) => text.clone(),
+            Self::Array(list) => {
+                let items: Vec<String> = list.iter().map(|node| node.value.to_toml()).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Self::Table(table) => {
+                let entry = |entry: &TableEntry| {
+                    format!("{} = {}", quote_key(&entry.key), entry.node.value.to_toml())
+                };
+                let entries: Vec<String> = table.entries.iter().map(entry).collect();
+                format!("{{ {} }}", entries.join(", "))
+            }
+            Self::Invalid => "?".to_owned(),
         }
     }
 }

@@ -234,6 +234,7 @@ fn read_value(node: &Node, kind: &Kind, place: Place<'_>, out: &mut Diagnostics)
             items.into_iter().collect::<Option<_>>().map(Value::List)
         }
         (Kind::Texts, NodeValue::Table(table)) => read_texts(table, name, out),
+        (Kind::Open, NodeValue::Table(_)) => Some(Value::Open(node.value.to_toml())),
         (Kind::Table(fields), NodeValue::Table(table)) => {
             read_table(table, node.span, fields, out).map(Value::Table)
         }
@@ -305,7 +306,7 @@ pub fn describe_kind(kind: &Kind) -> String {
         Kind::Instant => "a date with time and offset".to_owned(),
         Kind::Choice(words) => format!("one of {}", quoted(words)),
         Kind::List(of) => format!("a list, each item {}", describe_kind(of)),
-        Kind::Texts | Kind::Table(_) => "a table".to_owned(),
+        Kind::Texts | Kind::Open | Kind::Table(_) => "a table".to_owned(),
     }
 }
 

@@ -65,6 +65,7 @@ pub fn of_kind(kind: &Kind) -> Value {
             "type": "object",
             "additionalProperties": { "type": ["string", "number", "boolean"] },
         }),
+        Kind::Open => json!({ "type": "object" }),
         Kind::Table(fields) => object(&[fields]),
     }
 }

@@ -31,6 +31,8 @@ pub enum Value {
     List(Vec<(Value, Span)>),
     /// A table with free keys, its values as text.
     Texts(BTreeMap<String, String>),
+    /// A table with free keys and any values, as TOML.
+    Open(String),
     /// A nested table.
     Table(Values),
 }
@@ -265,15 +267,14 @@ impl Value {
                 text.push(']');
             }
             Self::Texts(texts) => {
-                let rows = texts.iter().map(|(key, value)| {
-                    let bare = !key.is_empty()
-                        && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-                    let key = if bare { key.clone() } else { quote(key) };
-                    format!("{key} = {}", quote(value))
-                });
+                let row = |(key, value): (&String, &String)| {
+                    format!("{} = {}", quote_key(key), quote(value))
+                };
+                let rows = texts.iter().map(row);
                 let rows: Vec<String> = rows.collect();
                 text.extend(["{ ", &rows.join(", "), " }"]);
             }
+            Self::Open(toml) => text.push_str(toml),
             Self::Table(values) => {
                 text.push('{');
                 for (index, item) in values.items.iter().enumerate() {
@@ -286,6 +287,12 @@ impl Value {
             }
         }
     }
+}
+
+/// A key as TOML writes it: in quotes where it has to be.
+pub(crate) fn quote_key(key: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !key.is_empty() && key.chars().all(is_bare) { key.to_owned() } else { quote(key) }
 }
 
 /// A text as a TOML basic string.

@@ -1,4 +1,4 @@
-//! From a file and its overrides to a scenario, or to all of its mistakes.
+//! What a scenario is loaded with, and what a file is meant as.
 
 use std::path::{Path, PathBuf};
 
@@ -6,19 +6,14 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Span, Table, parse_document,
-    use_current_words,
 };
 use lastmeter_record::TimeMode;
-use sha2::{Digest, Sha256};
 
 use super::draft::FILE_START;
 use super::failure::LoadFailure;
-use super::files::{self, Files};
-use super::overrides::{Changes, apply};
-use super::read;
-use super::resolve::resolve;
+use super::files;
 use super::scenario::Scenario;
-use super::section::SECTIONS;
+use super::scenario_file::ScenarioFile;
 use super::texts::Texts;
 use crate::output::one_of;
 
@@ -61,7 +56,7 @@ impl LoadOptions {
     }
 
     /// Every change as an override, with the option it came with.
-    fn changes(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn changes(&self) -> Vec<(&'static str, String)> {
         let mut changes: Vec<(&'static str, String)> =
             self.overrides.iter().map(|text| ("--set", text.clone())).collect();
         changes.extend(self.seed.map(|seed| ("--seed", format!("scenario.seed={seed}"))));
@@ -126,7 +121,7 @@ impl Meant {
 }
 
 /// Keeps what a file says about its time, before an option says otherwise.
-fn keep_time(root: &mut Table, span: Span) {
+pub(super) fn keep_time(root: &mut Table, span: Span) {
     let Some(NodeValue::Table(head)) = root.get_mut("scenario").map(|node| &mut node.value) else {
         return;
     };
@@ -140,17 +135,7 @@ fn keep_time(root: &mut Table, span: Span) {
 impl Scenario {
     /// Loads a scenario file, with changes from outside; on failure all mistakes come back.
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, LoadFailure> {
-        match files::read(path) {
-            Ok(bytes) => Self::from_bytes(path, &bytes, options),
-            Err(error) => {
-                let mut diagnostics = Diagnostics::new();
-                let message = format!("`{}` cannot be read: {error}", path.display());
-                let span = FILE_START;
-                diagnostics.report(Code::FILE_UNREADABLE, span, message, "this file");
-                let texts = Texts::new(path.display().to_string(), "");
-                Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts })
-            }
-        }
+        ScenarioFile::read(path)?.scenario(options)
     }
 
     /// Like [`Self::load`], with the file's bytes at hand; `path` is for messages, and the files
@@ -160,50 +145,27 @@ impl Scenario {
         bytes: &[u8],
         options: &LoadOptions,
     ) -> Result<Self, LoadFailure> {
-        let mut diagnostics = Diagnostics::new();
-        let text = String::from_utf8_lossy(bytes);
-        let mut texts = Texts::new(path.display().to_string(), text.as_ref());
-        if let Err(error) = std::str::from_utf8(bytes) {
-            let start = error.valid_up_to();
-            let span = Span { source: SourceId::FILE, start, end: start };
-            let message = "this is not valid TOML: the text is not UTF-8";
-            diagnostics.report(Code::SYNTAX, span, message, "this byte is none of a character");
-            return Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts });
-        }
-        match Meant::of(path, &text) {
-            Meant::Scenario => {}
-            Meant::TestPlan => return Err(test_plan_instead(&text, texts)),
-            Meant::Network => return Err(network_instead(path, texts)),
-        }
-        let mut root = parse_document(&text, SourceId::FILE, &mut diagnostics);
-        let mut changes = Changes::default();
-        for (option, change) in options.changes() {
-            if option == "--time" {
-                keep_time(&mut root, FILE_START);
-            }
-            let change = (option, change.as_str());
-            apply(&mut root, change, &mut texts, &mut changes, &mut diagnostics);
-        }
-        use_current_words(&mut root);
-        let draft = read::draft(&root, SECTIONS, &mut diagnostics);
-        let files = Files::beside(path, options.recordings.as_deref());
-        let scenario = resolve(&draft, path, &files, &mut diagnostics);
-        match scenario {
-            Some(mut scenario) if diagnostics.is_empty() => {
-                scenario.written.hash = hash(bytes, &texts);
-                scenario.written.texts = texts;
-                scenario.written.overrides = changes.into_overrides();
-                scenario.written.warnings = diagnostics.take_warnings();
-                Ok(scenario)
-            }
-            _ => Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts }),
-        }
+        ScenarioFile::from_bytes(path, bytes)?.scenario(options)
     }
 }
 
 /// A failure of mistakes that were found elsewhere, in these texts.
 pub(crate) fn failure(diagnostics: Vec<Diagnostic>, texts: Texts) -> LoadFailure {
     LoadFailure { diagnostics, texts }
+}
+
+/// Something that is meant as something else, where a scenario is due.
+pub(super) fn instead_of_scenario(
+    meant: Meant,
+    path: &Path,
+    text: &str,
+    texts: Texts,
+) -> LoadFailure {
+    if meant == Meant::Network {
+        network_instead(path, texts)
+    } else {
+        test_plan_instead(text, texts)
+    }
 }
 
 /// A test-plan file where a scenario is due: its mistakes, or that it is none.
@@ -236,16 +198,4 @@ fn instead(message: &str, help: String, texts: Texts) -> LoadFailure {
     let (code, label) = (Code::DOES_NOT_FIT, "needs a scenario to be played in");
     diagnostics.report_with_help(code, FILE_START, message, label, Some(help));
     LoadFailure { diagnostics: diagnostics.into_sorted(), texts }
-}
-
-/// SHA-256 of the file and the overrides, each with its length before it.
-fn hash(bytes: &[u8], texts: &Texts) -> String {
-    let mut sha = Sha256::new();
-    let mut add = |part: &[u8]| {
-        sha.update((part.len() as u64).to_le_bytes());
-        sha.update(part);
-    };
-    add(bytes);
-    texts.overrides().for_each(|text| add(text.as_bytes()));
-    format!("{:x}", sha.finalize())
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_params::{
     Code, Diagnostics, Field, Node, NodeValue, Presence, SourceId, Span, Table, TableEntry,
-    current_address, nearest, parse_override, quote,
+    current_address, nearest, parse_override,
 };
 use lastmeter_record::Override;
 
@@ -33,18 +33,12 @@ struct Change {
 impl Changes {
     /// Notes one; of several of one value the last counts, and what it was before the first.
     fn add(&mut self, option: &str, address: &str, value: &NodeValue, replaced: &Replaced) {
-        let (option, value) = (option.to_owned(), toml_of(value));
+        let (option, value) = (option.to_owned(), value.to_toml());
         if let Some(known) = self.list.iter_mut().find(|known| known.address == address) {
             (known.option, known.value) = (option, value);
             return;
         }
-        let was = match replaced {
-            Replaced::Written(value) => Some(toml_of(value)),
-            Replaced::Default(text) => {
-                Some(toml_of(&parse_override(text, 0, SourceId::FILE).value))
-            }
-            Replaced::Nothing => None,
-        };
+        let was = replaced.to_toml();
         self.list.push(Change { option, address: address.to_owned(), value, was });
     }
 
@@ -59,32 +53,21 @@ impl Changes {
 }
 
 /// What stood where an override is put.
-enum Replaced {
+pub(super) enum Replaced {
     Written(NodeValue),
     /// The default of the key, as a TOML value.
     Default(&'static str),
     Nothing,
 }
 
-/// A value as TOML writes it.
-fn toml_of(value: &NodeValue) -> String {
-    match value {
-        NodeValue::String(text) => quote(text),
-        NodeValue::Integer(number) => number.to_string(),
-        NodeValue::Float(number) => number.to_string(),
-        NodeValue::Boolean(value) => value.to_string(),
-        NodeValue::Datetime(text) => text.clone(),
-        NodeValue::Array(list) => {
-            let items: Vec<String> = list.iter().map(|node| toml_of(&node.value)).collect();
-            format!("[{}]", items.join(", "))
+impl Replaced {
+    /// What stood there, as TOML.
+    pub(super) fn to_toml(&self) -> Option<String> {
+        match self {
+            Self::Written(value) => Some(value.to_toml()),
+            Self::Default(text) => Some(parse_override(text, 0, SourceId::FILE).value.to_toml()),
+            Self::Nothing => None,
         }
-        NodeValue::Table(table) => {
-            let entry =
-                |entry: &TableEntry| format!("{} = {}", entry.key, toml_of(&entry.node.value));
-            let entries: Vec<String> = table.entries.iter().map(entry).collect();
-            format!("{{ {} }}", entries.join(", "))
-        }
-        NodeValue::Invalid => "?".to_owned(),
     }
 }
 
@@ -109,37 +92,64 @@ pub(crate) fn apply(
     let node = parse_override(text, address.len() + 1, source);
     let address = address.trim();
     let value = node.value.clone();
+    if let Some(replaced) = put(root, (address, span), node, out) {
+        changes.add(option, address, &value, &replaced);
+    }
+}
+
+/// Puts a value at an address and returns what it replaces, or reports why that cannot be.
+pub(super) fn put(
+    root: &mut Table,
+    (address, span): (&str, Span),
+    node: Node,
+    out: &mut Diagnostics,
+) -> Option<Replaced> {
     match set(root, &current_address(address), span, node) {
-        Ok(replaced) => changes.add(option, address, &value, &replaced),
-        Err(Unfit::Shared { head, key, kinds }) => {
+        Ok(replaced) => Some(replaced),
+        Err(unfit) => {
+            report(root, (address, span), &unfit, out);
+            None
+        }
+    }
+}
+
+/// Reports why an address stands for no value, or for several.
+pub(super) fn report(
+    root: &Table,
+    (address, span): (&str, Span),
+    unfit: &Unfit,
+    out: &mut Diagnostics,
+) {
+    match unfit {
+        Unfit::Shared { head, key, kinds } => {
             let count = kinds.len();
             let message = format!("`{head}` stands for {count} tables, and one is to be changed");
             let label = format!("expected a number from 1 to {count} behind the name");
-            let one = |(at, kind): (usize, &String)| format!("`{head}.{}.{key}`{kind}", at + 1);
+            let one = |(at, kind): (usize, &String)| format!("`{head}.{}{key}`{kind}", at + 1);
             let each: Vec<String> = kinds.iter().enumerate().map(one).collect();
             let help = Some(format!("write {}", each.join(" or ")));
             out.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
         }
-        Err(Unfit::Nothing) if !root.incomplete => {
+        Unfit::Nothing if !root.incomplete => {
             let near = nearest_address(root, address);
             let message = format!("`{address}` addresses nothing in this scenario");
             let help = near.map(|near| format!("did you mean `{near}`?"));
             let label = "no such value";
             out.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
         }
-        Err(Unfit::Nothing) => {}
+        Unfit::Nothing => {}
     }
 }
 
 /// Why an address cannot be set.
-enum Unfit {
+pub(super) enum Unfit {
     /// There is no such place.
     Nothing,
     /// Several tables have the name.
     Shared {
         /// Section and name.
         head: String,
-        /// What stands behind them.
+        /// What stands behind them, with the dot before it.
         key: String,
         /// Of each of the tables, what it is; nothing where that is not known.
         kinds: Vec<String>,
@@ -161,14 +171,18 @@ fn list_of<'a>(root: &'a mut Table, section: &Section) -> Option<&'a mut Vec<Nod
     }
 }
 
-/// Sets the value at an address.
-fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<Replaced, Unfit> {
+/// The section that an address begins with, and the rest of the address.
+pub(super) fn section_of(address: &str) -> Option<(&'static Section, &str)> {
     let addressed = |known: &&'static Section| {
         Some((*known, address.strip_prefix(known.name)?.strip_prefix('.')?))
     };
     // `grid.load` stands in `[grid]`: what leaves less of the address is meant.
-    let found = SECTIONS.iter().filter_map(addressed).min_by_key(|(_, rest)| rest.len());
-    let (section, rest) = found.ok_or(Unfit::Nothing)?;
+    SECTIONS.iter().filter_map(addressed).min_by_key(|(_, rest)| rest.len())
+}
+
+/// Sets the value at an address.
+fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<Replaced, Unfit> {
+    let (section, rest) = section_of(address).ok_or(Unfit::Nothing)?;
     if section.repeats {
         let list = list_of(root, section).ok_or(Unfit::Nothing)?;
         return set_row(list, section, rest, span, node);
@@ -205,7 +219,7 @@ fn set_row(
 
 /// The table that an address without its section begins with, and the rest of the address.
 /// Names may contain dots, so the longest name that fits is meant.
-fn find_row<'a>(
+pub(super) fn find_row<'a>(
     list: &[Node],
     section: &Section,
     rest: &'a str,
@@ -241,7 +255,10 @@ fn find_row<'a>(
                 |index| what(index).map_or_else(String::new, |it| format!(" ({})", it.name));
             Err(Unfit::Shared {
                 head: format!("{}.{name}", section.name),
-                key: key.to_owned(),
+                key: match key.trim_end_matches('.') {
+                    "" => String::new(),
+                    key => format!(".{key}"),
+                },
                 kinds: several.iter().map(describe).collect(),
             })
         }

@@ -26,6 +26,7 @@ use super::section::gateway::{GATEWAY, gateway, on_networks};
 use super::section::grid::{self, GRID, Grid};
 use super::section::inject::{INJECT, Places, injection, targets};
 use super::section::link::{LINK, Via, link, via_of};
+use super::section::must_fail::MUST_FAIL;
 use super::section::network::{NETWORK, network};
 use super::section::observer::{OBSERVER, observed, observer, observer_can_tell_devices_apart};
 use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
@@ -286,6 +287,7 @@ fn assemble(
             path: path.to_owned(),
             hash: String::new(),
             texts: Texts::default(),
+            is_in_table: false,
             overrides: Vec::new(),
             warnings: Vec::new(),
             files: parts.files,
@@ -297,7 +299,8 @@ fn assemble(
 /// Each table with its section, in the order of a file.
 fn tables(draft: &Draft<'_>) -> Option<Vec<(&'static Section, Arc<Values>)>> {
     let mut all = Vec::new();
-    for (section, rows) in &draft.sections {
+    // What ran is the scenario, whatever twins its file describes beside it.
+    for (section, rows) in draft.sections.iter().filter(|it| it.0.name != MUST_FAIL.name) {
         for row in rows {
             all.push((*section, row.values.clone()?));
         }

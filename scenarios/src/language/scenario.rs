@@ -51,6 +51,8 @@ pub(crate) struct Written {
     /// SHA-256 of the file's bytes and the overrides, in hexadecimal.
     pub(crate) hash: String,
     pub(crate) texts: Texts,
+    /// Whether it is a must-fail twin that a table of its scenario's file describes.
+    pub(crate) is_in_table: bool,
     /// What options of the command line have changed.
     pub(crate) overrides: Vec<Override>,
     /// What is odd about it, ordered by place.

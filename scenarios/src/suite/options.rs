@@ -17,14 +17,16 @@ pub struct SuiteOptions {
     /// Where the results go [default: runs/NAME-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Run only what fits: a name or pattern, `tag:WORD` or `covers:ROW`, any of several joined by
-    /// commas, `!` before what must not fit; given more than once, all have to fit
+    /// Run only what fits: a name or pattern, `SCENARIO/TWIN`, `tag:WORD` or `covers:ROW`, any of
+    /// several joined by commas, `!` before what must not fit; given more than once, all have to
+    /// fit
     #[arg(long = "filter", value_name = "EXPR")]
     pub filters: Vec<String>,
     /// Overrides, seed, time and platform.
     #[command(flatten)]
     pub load: LoadOptions,
-    /// Run only the must-fail twins, and pass if each fails by its named check
+    /// Run only the must-fail twins, and pass if each fails by its named check; what other options
+    /// change comes after what a twin changes
     #[arg(long)]
     pub must_fail: bool,
     /// Run nothing if one of the files is broken; else such a file is an error of the suite, and

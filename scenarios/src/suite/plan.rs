@@ -13,7 +13,7 @@ use lastmeter_text::plural;
 use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
 use crate::filter::Filter;
-use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario};
+use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario, ScenarioFile};
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
 use crate::run::{Console, Profile, chain};
@@ -74,14 +74,11 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     print_left_out(&passed_over);
     let mut loaded = Loaded::default();
     for Selected { path, named } in &selection.files {
-        if !is_meant(path, &filters) {
-            continue;
-        }
         if let Some(over) = (!named).then(|| self::passed_over(path)).flatten() {
             passed_over.push(over);
             continue;
         }
-        loaded.load(path, *named, options);
+        loaded.load(path, *named, (options, &filters));
     }
     let single = options.paths.len() == 1 && options.paths[0].is_file();
     loaded.can_go_on(single, options)?;
@@ -90,7 +87,8 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         loaded.has_no_orphan().map_err(|message| complain(&message))?;
     }
     // A file that was named runs whatever it is; in a folder twins have a call of their own.
-    let before = loaded.items.len();
+    let in_tables: usize = loaded.left_out.iter().map(|(_, twins)| twins).sum();
+    let before = loaded.items.len() + in_tables;
     let (items, twins) = loaded.items.into_iter().partition(|(named, item)| match item {
         Item::Broken(_) => true,
         Item::Run(scenario) if options.must_fail => scenario.expected().is_some(),
@@ -101,8 +99,9 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         print_err(&none_selected(options.must_fail, before));
         return Err(ExitCode::NothingEvaluated);
     }
-    if !options.must_fail {
-        passed_over.extend(twins_left_out(&twins));
+    // Who names a file asks for its scenario.
+    if !(options.must_fail || single) {
+        passed_over.extend(twins_left_out(&twins, loaded.left_out));
     }
     let items = loaded.items.into_iter().map(|(_, item)| item).collect();
     let plan = Plan { items, passed_over, single };
@@ -125,13 +124,54 @@ struct Loaded {
     /// With whether each was named itself.
     items: Vec<(bool, Item)>,
     broken: usize,
+    /// Files with the number of their must-fail twins, which are left out.
+    left_out: Vec<(PathBuf, usize)>,
     /// What is wrong with the command line.
     misasked: usize,
 }
 
 impl Loaded {
-    fn load(&mut self, path: &Path, named: bool, options: &SuiteOptions) {
-        let item = match Scenario::load(path, &options.load) {
+    /// Loads what is meant of a file: its scenario, and its must-fail twins if they are run.
+    fn load(&mut self, path: &Path, named: bool, (options, filters): (&SuiteOptions, &[Filter])) {
+        let file = match ScenarioFile::read(path) {
+            Ok(file) => file,
+            Err(failure) => return self.take(path, named, Err(failure), options, |_| false),
+        };
+        let plain = LoadOptions::from_environment();
+        if filters.is_empty() || is_meant(&file.scenario(&plain), filters) {
+            let is_sound = |options: &LoadOptions| file.scenario(options).is_ok();
+            let loaded = file.scenario(&options.load);
+            let is_broken = loaded.is_err();
+            self.take(path, named, loaded, options, is_sound);
+            // What is wrong with the scenario is wrong with each of its twins.
+            if is_broken {
+                return;
+            }
+        }
+        let (name, tags) = (file.name().unwrap_or_default(), file.tags());
+        let is_meant = |twin: &&str| filters.iter().all(|it| it.fits_twin(name, twin, &tags));
+        if !options.must_fail {
+            self.left_out.push((path.to_owned(), file.twins().filter(is_meant).count()));
+            return;
+        }
+        for twin in file.twins().filter(is_meant) {
+            let Some(loaded) = file.twin(twin, &options.load) else { continue };
+            let is_sound =
+                |options: &LoadOptions| file.twin(twin, options).is_some_and(|it| it.is_ok());
+            self.take(path, named, loaded, options, is_sound);
+        }
+    }
+
+    /// Takes a scenario, or why it could not be loaded.
+    fn take(
+        &mut self,
+        path: &Path,
+        named: bool,
+        loaded: Result<Scenario, LoadFailure>,
+        options: &SuiteOptions,
+        is_sound: impl Fn(&LoadOptions) -> bool,
+    ) {
+        let item = match loaded {
             Ok(scenario) => match bad_profile(&scenario) {
                 None => Item::Run(Box::new(scenario)),
                 Some(message) => {
@@ -145,7 +185,7 @@ impl Loaded {
             },
             Err(failure) => {
                 print_failure(&failure, &Console::new(options.console()));
-                if is_fault_of_options(path, options) {
+                if is_fault_of_options(options, is_sound) {
                     self.misasked += failure.diagnostics().len();
                     return;
                 }
@@ -216,11 +256,11 @@ fn bad_profile(scenario: &Scenario) -> Option<String> {
     Profile::read(file).err().map(|error| chain(&error))
 }
 
-/// Whether a file that cannot be loaded could be without what the command line changes.
-fn is_fault_of_options(path: &Path, options: &SuiteOptions) -> bool {
+/// Whether what cannot be loaded could be without what the command line changes.
+fn is_fault_of_options(options: &SuiteOptions, is_sound: impl Fn(&LoadOptions) -> bool) -> bool {
     let plain =
         LoadOptions { recordings: options.load.recordings.clone(), ..LoadOptions::default() };
-    plain != options.load && Scenario::load(path, &plain).is_ok()
+    plain != options.load && is_sound(&plain)
 }
 
 /// The first mistake in a few words, and how many more there are.
@@ -248,7 +288,9 @@ fn none_selected(must_fail: bool, count: usize) -> String {
     match (must_fail, count) {
         (true, 0) => "no must-fail twin was selected".to_owned(),
         (true, _) => {
-            "no must-fail twin was selected; they are scenarios with `[expect]`".to_owned()
+            "no must-fail twin was selected; they are tables `[[must_fail]]`, or scenarios with \
+             `[expect]`"
+                .to_owned()
         }
         (false, 0) => "no scenario was selected".to_owned(),
         (false, twins) => format!(
@@ -258,22 +300,33 @@ fn none_selected(must_fail: bool, count: usize) -> String {
     }
 }
 
-/// Twins that a call for scenarios leaves out; it is said how many there are.
-fn twins_left_out(twins: &[(bool, Item)]) -> Vec<PassedOver> {
-    let over = twins.iter().filter_map(|(_, item)| match item {
-        Item::Run(twin) => Some(PassedOver {
-            path: twin.written.path.display().to_string(),
-            why: "a must-fail twin, which `--must-fail` runs".into(),
-        }),
+/// Twins that a call for scenarios leaves out: those in files of their own, and those of the files
+/// of scenarios; it is said how many there are.
+fn twins_left_out(twins: &[(bool, Item)], in_tables: Vec<(PathBuf, usize)>) -> Vec<PassedOver> {
+    let files = twins.iter().filter_map(|(_, item)| match item {
+        Item::Run(twin) => Some((twin.written.path.clone(), 0)),
         Item::Broken(_) => None,
+    });
+    let all: Vec<(PathBuf, usize)> =
+        files.chain(in_tables.into_iter().filter(|(_, twins)| *twins > 0)).collect();
+    let count: usize = all.iter().map(|(_, twins)| (*twins).max(1)).sum();
+    let is_first_in_table = all.first().is_some_and(|(_, twins)| *twins > 0);
+    let over = all.into_iter().map(|(path, twins)| PassedOver {
+        path: path.display().to_string(),
+        why: match twins {
+            0 => "a must-fail twin, which `--must-fail` runs".into(),
+            1 => "its must-fail twin, which `--must-fail` runs".into(),
+            twins => format!("its {twins} must-fail twins, which `--must-fail` runs").into(),
+        },
     });
     let over: Vec<PassedOver> = over.collect();
     match &over[..] {
         [] => {}
         [PassedOver { path, why }] => print_err(&format!("{path}: {why}, passed over")),
         [PassedOver { path, .. }, ..] => print_err(&format!(
-            "{}, passed over: `--must-fail` runs them; the first is {path}",
-            plural(over.len(), "must-fail twin")
+            "{}, passed over: `--must-fail` runs them; the first is {}{path}",
+            plural(count, "must-fail twin"),
+            if is_first_in_table { "in " } else { "" }
         )),
     }
     over
@@ -298,14 +351,11 @@ pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
     Some(over)
 }
 
-/// Whether all filters fit a file, as it is written: an override need not make sense to those that
-/// are not meant. What cannot be loaded is not passed over.
-fn is_meant(path: &Path, filters: &[Filter]) -> bool {
-    if filters.is_empty() {
-        return true;
-    }
-    let loaded = Scenario::load(path, &LoadOptions::from_environment());
-    loaded.map_or(true, |scenario| filters.iter().all(|filter| filter.fits(&scenario)))
+/// Whether all filters fit a scenario as it is written: an override need not make sense to those
+/// that are not meant. What cannot be loaded is not passed over.
+fn is_meant(as_written: &Result<Scenario, LoadFailure>, filters: &[Filter]) -> bool {
+    let scenario = as_written.as_ref();
+    scenario.map_or(true, |scenario| filters.iter().all(|filter| filter.fits(scenario)))
 }
 
 fn name_twice(scenarios: &[&Scenario]) -> Option<String> {

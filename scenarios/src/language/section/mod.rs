@@ -12,6 +12,7 @@ pub(crate) mod gateway;
 pub(crate) mod grid;
 pub(crate) mod inject;
 pub(crate) mod link;
+pub(crate) mod must_fail;
 pub(crate) mod network;
 pub(crate) mod observer;
 pub(crate) mod platform;
@@ -51,6 +52,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &signal::SIGNAL,
     &check::CHECK,
     &expect::EXPECT,
+    &must_fail::MUST_FAIL,
 ];
 
 /// The names of all sections.

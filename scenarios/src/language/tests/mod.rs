@@ -15,6 +15,7 @@ mod meaning;
 mod messages;
 mod motion;
 mod motion_checks;
+mod must_fail;
 mod overriding;
 mod plant;
 mod profiles;

@@ -1,0 +1,222 @@
+//! A scenario file that was read: the scenario in it and its must-fail twins, each of which can be
+//! resolved by itself.
+
+use std::path::{Path, PathBuf};
+
+use lastmeter_params::{
+    Code, Diagnostics, NodeValue, SourceId, Span, Table, parse_document, use_current_words,
+};
+use sha2::{Digest, Sha256};
+
+use super::draft::FILE_START;
+use super::failure::LoadFailure;
+use super::files::{self, Files};
+use super::load::{LoadOptions, Meant, instead_of_scenario, keep_time};
+use super::overrides::{Changes, apply};
+use super::read;
+use super::resolve::resolve;
+use super::scenario::Scenario;
+use super::section::SECTIONS;
+use super::section::must_fail::MUST_FAIL;
+use super::texts::Texts;
+use super::twin::{TwinTable, name_of};
+
+/// A scenario file as it was read.
+pub struct ScenarioFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    root: Table,
+    texts: Texts,
+    /// What was found while its text was read.
+    mistakes: Diagnostics,
+}
+
+impl ScenarioFile {
+    /// Reads a file; the failure says why it is none of a scenario.
+    pub fn read(path: &Path) -> Result<Self, LoadFailure> {
+        files::read(path).map_or_else(
+            |error| {
+                let mut diagnostics = Diagnostics::new();
+                let message = format!("`{}` cannot be read: {error}", path.display());
+                diagnostics.report(Code::FILE_UNREADABLE, FILE_START, message, "this file");
+                let texts = Texts::new(path.display().to_string(), "");
+                Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts })
+            },
+            |bytes| Self::from_bytes(path, &bytes),
+        )
+    }
+
+    /// Like [`Self::read`], with the file's bytes at hand; `path` is for messages, and the files
+    /// that the scenario names are looked up beside it.
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, LoadFailure> {
+        let mut mistakes = Diagnostics::new();
+        let text = String::from_utf8_lossy(bytes);
+        let texts = Texts::new(path.display().to_string(), text.as_ref());
+        if let Err(error) = std::str::from_utf8(bytes) {
+            let start = error.valid_up_to();
+            let span = Span { source: SourceId::FILE, start, end: start };
+            let message = "this is not valid TOML: the text is not UTF-8";
+            mistakes.report(Code::SYNTAX, span, message, "this byte is none of a character");
+            return Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts });
+        }
+        match Meant::of(path, &text) {
+            Meant::Scenario => {}
+            other => return Err(instead_of_scenario(other, path, &text, texts)),
+        }
+        let root = parse_document(&text, SourceId::FILE, &mut mistakes);
+        Ok(Self { path: path.to_owned(), bytes: bytes.to_vec(), root, texts, mistakes })
+    }
+
+    /// Where it lies, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The scenario's name, if it can be read.
+    pub fn name(&self) -> Option<&str> {
+        name_of(&self.root)
+    }
+
+    /// The words to select the scenario and its twins by, as far as they can be read.
+    pub fn tags(&self) -> Vec<String> {
+        let Some(NodeValue::Table(head)) = self.root.get("scenario").map(|node| &node.value) else {
+            return Vec::new();
+        };
+        let Some(NodeValue::Array(tags)) = head.get("tags").map(|node| &node.value) else {
+            return Vec::new();
+        };
+        let text = |value: &NodeValue| match value {
+            NodeValue::String(text) => Some(text.clone()),
+            _ => None,
+        };
+        tags.iter().filter_map(|tag| text(&tag.value)).collect()
+    }
+
+    /// The names of the must-fail twins that it describes, in its order.
+    pub fn twins(&self) -> impl Iterator<Item = &str> {
+        TwinTable::all(&self.root).filter_map(TwinTable::name)
+    }
+
+    /// The scenario, with changes from outside; on failure all mistakes come back. Its twins are
+    /// looked at no further than their tables by themselves.
+    pub fn scenario(&self, options: &LoadOptions) -> Result<Scenario, LoadFailure> {
+        let mut making = Making::of(self);
+        making.apply(options, |_| true);
+        making.resolved(self, options)
+    }
+
+    /// The must-fail twin of this name, if it describes one. Changes from outside come after what
+    /// its table changes, as those of a twin in a file of its own do; but for those of the tables
+    /// `[[must_fail]]` themselves.
+    pub fn twin(&self, name: &str, options: &LoadOptions) -> Option<Result<Scenario, LoadFailure>> {
+        let mut making = Making::of(self);
+        let is_of_twins = |address: &str| {
+            address.strip_prefix(MUST_FAIL.name).is_some_and(|rest| rest.starts_with('.'))
+        };
+        making.apply(options, is_of_twins);
+        let base = std::mem::take(&mut making.root);
+        let twin = TwinTable::all(&base).find(|twin| twin.name() == Some(name))?;
+        making.root = twin.applied(&base, &mut making.mistakes);
+        making.apply(options, |address| !is_of_twins(address));
+        Some(match making.resolved(self, options) {
+            Ok(mut scenario) => {
+                let mut sha = Sha256::new();
+                sha.update(&scenario.written.hash);
+                sha.update(name);
+                scenario.written.hash = format!("{:x}", sha.finalize());
+                scenario.written.is_in_table = true;
+                Ok(scenario)
+            }
+            Err(LoadFailure { diagnostics, texts }) => {
+                let line_of = |span| texts.place(span).line;
+                let located = diagnostics.into_iter().map(|it| twin.located(it, line_of));
+                let mut diagnostics: Vec<_> = located.collect();
+                diagnostics.sort_by_key(|mistake| mistake.span);
+                Err(LoadFailure { diagnostics, texts })
+            }
+        })
+    }
+
+    /// The scenario and all of its twins. The mistakes of twins come with those of the scenario,
+    /// unless that has some itself: a twin has them too.
+    pub fn with_twins(
+        &self,
+        options: &LoadOptions,
+    ) -> Result<(Scenario, Vec<Scenario>), Vec<LoadFailure>> {
+        let scenario = self.scenario(options).map_err(|failure| vec![failure])?;
+        let (mut twins, mut failures) = (Vec::new(), Vec::new());
+        for twin in self.twins().filter_map(|name| self.twin(name, options)) {
+            match twin {
+                Ok(twin) => twins.push(twin),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        if failures.is_empty() { Ok((scenario, twins)) } else { Err(failures) }
+    }
+}
+
+/// A scenario on its way from the tables of a file.
+struct Making {
+    root: Table,
+    texts: Texts,
+    changes: Changes,
+    mistakes: Diagnostics,
+}
+
+impl Making {
+    fn of(file: &ScenarioFile) -> Self {
+        Self {
+            root: file.root.clone(),
+            texts: file.texts.clone(),
+            changes: Changes::default(),
+            mistakes: file.mistakes.clone(),
+        }
+    }
+
+    /// Makes the changes from outside whose addresses are meant.
+    fn apply(&mut self, options: &LoadOptions, is_meant: impl Fn(&str) -> bool) {
+        for (option, change) in options.changes() {
+            if !is_meant(change.trim_start()) {
+                continue;
+            }
+            if option == "--time" {
+                keep_time(&mut self.root, FILE_START);
+            }
+            let change = (option, change.as_str());
+            apply(&mut self.root, change, &mut self.texts, &mut self.changes, &mut self.mistakes);
+        }
+    }
+
+    fn resolved(
+        mut self,
+        file: &ScenarioFile,
+        options: &LoadOptions,
+    ) -> Result<Scenario, LoadFailure> {
+        use_current_words(&mut self.root);
+        let draft = read::draft(&self.root, SECTIONS, &mut self.mistakes);
+        let files = Files::beside(&file.path, options.recordings.as_deref());
+        let scenario = resolve(&draft, &file.path, &files, &mut self.mistakes);
+        match scenario {
+            Some(mut scenario) if self.mistakes.is_empty() => {
+                scenario.written.hash = hash(&file.bytes, &self.texts);
+                scenario.written.texts = self.texts;
+                scenario.written.overrides = self.changes.into_overrides();
+                scenario.written.warnings = self.mistakes.take_warnings();
+                Ok(scenario)
+            }
+            _ => Err(LoadFailure { diagnostics: self.mistakes.into_sorted(), texts: self.texts }),
+        }
+    }
+}
+
+/// SHA-256 of the file and the overrides, each with its length before it.
+fn hash(bytes: &[u8], texts: &Texts) -> String {
+    let mut sha = Sha256::new();
+    let mut add = |part: &[u8]| {
+        sha.update((part.len() as u64).to_le_bytes());
+        sha.update(part);
+    };
+    add(bytes);
+    texts.overrides().for_each(|text| add(text.as_bytes()));
+    format!("{:x}", sha.finalize())
+}

@@ -1,0 +1,217 @@
+//! Must-fail twins as tables of their scenario: what they mean, and what is reported of those that
+//! cannot be made.
+
+use std::path::Path;
+
+use lastmeter_record::Status;
+use lastmeter_units::SimDuration;
+
+use super::{VALID, load, mistakes};
+use crate::language::{LoadFailure, LoadOptions, Scenario, ScenarioFile};
+
+/// The valid scenario with a table `[[must_fail]]` of these lines.
+fn with_twin(lines: &str) -> String {
+    format!("{VALID}\n[[must_fail]]\n{lines}\n")
+}
+
+fn twin_with(text: &str, name: &str, options: &LoadOptions) -> Result<Scenario, LoadFailure> {
+    let file = ScenarioFile::from_bytes(Path::new("test.toml"), text.as_bytes()).unwrap();
+    file.twin(name, options).expect("a twin of this name")
+}
+
+fn twin(text: &str) -> Result<Scenario, LoadFailure> {
+    twin_with(text, "gain", &LoadOptions::default())
+}
+
+const GAIN: &str = r#"name = "gain"
+title = "The voltage is 2 % too high."
+check = "accuracy-u"
+set = { "device.home.voltage_gain_error" = "2 %" }"#;
+
+#[test]
+fn a_twin_is_its_scenario_with_the_changes_of_its_table() {
+    let lines = format!(
+        "{GAIN}\nremove = [\"inject.skip\"]\nadd.check = {{ name = \"once\", kind = \"no_loss\" }}\n\
+         without = {{ readings-once = \"a reading is skipped\" }}\n\
+         shortened = {{ reason = \"an error of every reading\", duration = \"4 min\" }}"
+    );
+    let twin = twin(&with_twin(&lines)).unwrap();
+    let skip = VALID.find("[[inject]]\nname = \"skip\"").unwrap();
+    let next = skip + VALID[skip..].find("\n\n").unwrap();
+    let once = VALID.find("[[check]]\nname = \"readings-once\"").unwrap();
+    let by_hand = format!("{}{}", &VALID[..skip], &VALID[next..once])
+        .replace("name = \"first\"", "name = \"gain\"")
+        .replace("Ten minutes – mit Ümläuten", "The voltage is 2 % too high.")
+        .replace("\"10 min\"", "\"4 min\"")
+        .replace("covers = [\"F-04\", \"C-04\"]\n", "")
+        .replace(
+            "report_every = \"10 s\"",
+            "report_every = \"10 s\"\nvoltage_gain_error = \"2 %\"",
+        );
+    let by_hand = format!(
+        "{by_hand}[[check]]\nname = \"once\"\nkind = \"no_loss\"\n[expect]\nverdict = \"fail\"\n\
+         check = \"accuracy-u\"\ntwin_of = \"first/accuracy-u\"\n"
+    );
+    let by_hand = load(&by_hand).unwrap();
+    assert_eq!(twin.resolved_toml(), by_hand.resolved_toml());
+    assert!(twin.same_meaning(&by_hand) && by_hand.expected() == twin.expected());
+    // What is written to the run folder is a twin by itself.
+    let again = load(&twin.resolved_toml()).unwrap();
+    assert!(again.same_meaning(&twin));
+    let expect = again.expected().unwrap();
+    assert_eq!((&*expect.check, expect.verdict), ("accuracy-u", Status::Fail));
+    assert_eq!((&*expect.twin_scenario, &*expect.twin_check), ("first", "accuracy-u"));
+}
+
+#[test]
+fn a_scenario_is_the_same_with_twins_beside_it() {
+    let (with, without) = (load(&with_twin(GAIN)).unwrap(), load(VALID).unwrap());
+    assert!(with.same_meaning(&without) && with.expected().is_none());
+    assert_eq!(with.resolved_toml(), without.resolved_toml());
+    assert_ne!(with.written.hash, twin(&with_twin(GAIN)).unwrap().written.hash);
+}
+
+#[test]
+fn a_check_that_nobody_writes_mirrors_one_of_the_scenario() {
+    let lines = "name = \"gain\"\ncheck = \"unjudged-readings\"\nverdict = \"inconclusive\"\n\
+                 mirrors = \"readings-once\"\nset.\"inject.skip.count\" = 5\n\
+                 without.readings-once = \"it is what would judge them\"";
+    let twin = twin(&with_twin(lines)).unwrap();
+    let expect = twin.expected().unwrap();
+    assert_eq!((&*expect.check, expect.verdict), ("unjudged-readings", Status::Inconclusive));
+    assert_eq!(expect.twin_check, "readings-once");
+    assert_eq!(twin.checks.len(), 1);
+}
+
+#[test]
+fn options_change_a_twin_after_its_table_does() {
+    let options = |change: &str| LoadOptions {
+        overrides: vec![change.to_owned()],
+        seed: Some(11),
+        ..LoadOptions::default()
+    };
+    let text =
+        with_twin(&format!("{GAIN}\nshortened = {{ reason = \"x\", duration = \"4 min\" }}"));
+    let minutes = |count: i64| SimDuration::from_seconds(60 * count);
+    for (change, gain, duration) in [
+        ("device.home.voltage_gain_error=3 %", "3 %", minutes(4)),
+        ("scenario.duration=5 min", "2 %", minutes(5)),
+        ("must_fail.gain.shortened.duration=6 min", "2 %", minutes(6)),
+    ] {
+        let twin = twin_with(&text, "gain", &options(change)).unwrap();
+        assert_eq!((twin.schedule.duration, twin.schedule.seed), (duration, 11), "{change}");
+        assert!(twin.resolved_toml().contains(&format!("voltage_gain_error = \"{gain}\"")));
+    }
+}
+
+/// Each mistake of the twin `gain` as place, marked text and message; the first line of its table
+/// is 0.
+fn mistakes_of_twin(lines: &str) -> Vec<String> {
+    let text = with_twin(lines);
+    let Err(failure) = twin(&text) else { return Vec::new() };
+    let first = VALID.lines().count() + 2;
+    let list = failure.diagnostics().iter().map(|found| {
+        let place = failure.texts().place(found.span);
+        let marked = place.line_text.get(place.marked.clone()).unwrap_or("?");
+        format!("{} {} <{marked}> {}", found.code, place.line.saturating_sub(first), found.message)
+    });
+    list.collect()
+}
+
+#[test]
+fn mistakes_are_located_in_the_table() {
+    let head = "name = \"gain\"\ncheck = \"accuracy-u\"\n";
+    for (lines, mistake) in [
+        // At the address.
+        (
+            format!("{head}set = {{ \"device.hom.count\" = 2 }}"),
+            "S023 3 <\"device.hom.count\"> `device.hom.count` addresses nothing in this scenario",
+        ),
+        (
+            format!("{head}remove = [\"check.none\"]"),
+            "S023 3 <\"check.none\"> `check.none` addresses nothing in this scenario",
+        ),
+        (
+            format!("{GAIN}\nwithout = {{ none = \"a reason\" }}"),
+            "S023 5 <none> `check.none` addresses nothing in this scenario",
+        ),
+        // At the value.
+        (
+            format!("{head}set = {{ \"device.home.report_every\" = \"10\" }}"),
+            "S008 3 <\"10\"> `10` has no unit",
+        ),
+        (
+            format!("{head}add.inject = {{ at = \"1 s\", kind = \"freze\", device = \"home\" }}"),
+            "S012 3 <\"freze\"> unknown injection `freze`",
+        ),
+        // What it changes, and what it is the twin of.
+        (
+            format!("{head}set = {{ \"device.home.report_every\" = \"10 s\" }}"),
+            "S029 3 <\"device.home.report_every\"> `device.home.report_every` is \"10 s\" in the \
+             scenario already",
+        ),
+        (
+            head.to_owned(),
+            "S029 1 <\"gain\"> nothing is broken here: the twin would pass as its scenario does",
+        ),
+        (
+            GAIN.replace("accuracy-u", "accuracy"),
+            "S029 3 <\"accuracy\"> there is no check named `accuracy` that could end so",
+        ),
+        (
+            format!("{GAIN}\nmirrors = \"accuracy\""),
+            "S029 5 <\"accuracy\"> there is no check named `accuracy` to be the twin of",
+        ),
+        (
+            GAIN.replace("accuracy-u", "unjudged-readings"),
+            "S029 3 <\"unjudged-readings\"> `unjudged-readings` is no check of the scenario itself",
+        ),
+        // What is wrong elsewhere because of it.
+        (
+            format!("{head}remove = [\"source.g\"]"),
+            "S018 1 <\"gain\"> in the must-fail twin `gain`: there is no source named `g`",
+        ),
+    ] {
+        let found = mistakes_of_twin(&lines);
+        assert!(found.iter().any(|found| found == mistake), "{lines}\n{found:#?}");
+    }
+}
+
+#[test]
+fn what_a_table_says_by_itself_is_looked_at_with_the_scenario() {
+    for (lines, mistake) in [
+        (
+            format!("{GAIN}\n[[must_fail]]\n{GAIN}"),
+            "there is already a must-fail twin named `gain`",
+        ),
+        (GAIN.replace("gain\"\nt", "first\"\nt"), "the scenario itself is named `first`"),
+        (format!("{GAIN}\nverdict = \"pass\""), "`verdict` cannot be `pass`"),
+        (format!("{GAIN}\nshortened = {{ duration = \"1 s\" }}"), "key `reason` is missing"),
+        (
+            format!(
+                "{GAIN}\n[expect]\nverdict = \"fail\"\ncheck = \"accuracy-u\"\ntwin_of = \"a/b\""
+            ),
+            "a must-fail twin has no twins, and `[expect]` makes this scenario one",
+        ),
+    ] {
+        let found = mistakes(&with_twin(&lines));
+        assert!(found.len() == 1 && found[0].contains(mistake), "{lines}\n{found:#?}");
+    }
+}
+
+#[test]
+fn mistakes_of_all_twins_come_at_once_and_those_of_the_scenario_before() {
+    let twins = |gain: &str| {
+        let second = GAIN.replace("\"gain\"", "\"more\"").replace("2 %\" }", "many\" }");
+        format!("{}\n[[must_fail]]\n{second}\n", with_twin(&GAIN.replace("2 %\" }", gain)))
+    };
+    let failures = |text: &str| {
+        let file = ScenarioFile::from_bytes(Path::new("test.toml"), text.as_bytes()).unwrap();
+        file.with_twins(&LoadOptions::default()).map_err(|failures| failures.len())
+    };
+    assert_eq!(failures(&twins("few\" }")).unwrap_err(), 2);
+    assert_eq!(failures(&twins("1 %\" }")).unwrap_err(), 1);
+    assert_eq!(failures(&twins("few\" }").replace("source:g", "source:h")).unwrap_err(), 1);
+    let (_, twins) = failures(&with_twin(GAIN)).unwrap();
+    assert_eq!(twins.iter().map(|twin| &*twin.about.name).collect::<Vec<_>>(), ["gain"]);
+}

@@ -1,0 +1,196 @@
+//! A must-fail twin that a table `[[must_fail]]` describes: the tables of its scenario with what
+//! shortens it and its defect, and where its mistakes are shown.
+
+use lastmeter_params::{
+    Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Span, Table, TableEntry, nearest,
+};
+use lastmeter_reports::IMPLICIT_CHECKS;
+
+use super::overlay::Overlay;
+use super::section::check::CHECK;
+use super::section::must_fail::MUST_FAIL;
+
+/// A table `[[must_fail]]`.
+#[derive(Clone, Copy)]
+pub(super) struct TwinTable<'a> {
+    table: &'a Table,
+    span: Span,
+}
+
+impl<'a> TwinTable<'a> {
+    /// Those of a scenario, as far as they are tables.
+    pub(super) fn all(root: &'a Table) -> impl Iterator<Item = Self> {
+        rows(root, MUST_FAIL.name).map(|(table, span)| Self { table, span })
+    }
+
+    /// Its name, if it has one.
+    pub(super) fn name(self) -> Option<&'a str> {
+        self.table.text("name")
+    }
+
+    /// What shortens it, with the checks that are left out: what it shares with a scenario that
+    /// has no defect.
+    fn shortening(self) -> Overlay {
+        let shortened = match self.table.get("shortened").map(|node| &node.value) {
+            Some(NodeValue::Table(table)) => table.clone(),
+            _ => Table::default(),
+        };
+        let mut overlay = Overlay::read(&shortened);
+        for (key, address) in [
+            ("duration", "scenario.duration"),
+            ("start", "scenario.start"),
+            ("tests", "test_plan.tests"),
+        ] {
+            shortened.entry(key).into_iter().for_each(|entry| overlay.and_set(address, entry));
+        }
+        if let Some(NodeValue::Table(without)) = self.table.get("without").map(|it| &it.value) {
+            for TableEntry { key, key_span, .. } in &without.entries {
+                overlay.and_remove(format!("{}.{key}", CHECK.name), *key_span);
+            }
+        }
+        overlay
+    }
+
+    /// The tables of the twin: a scenario by itself. What cannot be changed is reported.
+    pub(super) fn applied(self, root: &Table, out: &mut Diagnostics) -> Table {
+        let defect = Overlay::read(self.table);
+        if defect.is_empty() {
+            let message = "nothing is broken here: the twin would pass as its scenario does";
+            let help = Some("describe the defect by `set`, `remove` or `add`".to_owned());
+            out.report_with_help(Code::BAD_TWIN, self.name_span(), message, "no defect", help);
+        }
+        self.report_unknown_original(root, out);
+        let mut twin = root.clone();
+        twin.entries.retain(|entry| entry.key != MUST_FAIL.name);
+        let twin = self.shortening().applied(twin, out);
+        let mut twin = defect.applied(twin, out);
+        if let Some(NodeValue::Table(head)) = twin.get_mut("scenario").map(|it| &mut it.value) {
+            for entry in ["name", "title"].into_iter().filter_map(|key| self.table.entry(key)) {
+                head.set(&entry.key, entry.key_span, entry.node.clone());
+            }
+        }
+        if let Some(NodeValue::Array(checks)) = twin.get_mut(CHECK.name).map(|it| &mut it.value) {
+            for check in checks {
+                if let NodeValue::Table(check) = &mut check.value {
+                    check.entries.retain(|entry| entry.key != "covers");
+                }
+            }
+        }
+        self.expect(root, &mut twin);
+        twin
+    }
+
+    /// Writes down how the twin has to end.
+    fn expect(self, root: &Table, twin: &mut Table) {
+        let text = |text: &str, span| Node { value: NodeValue::String(text.to_owned()), span };
+        let (check, original) = (self.table.get("check"), self.original());
+        let span = original.map_or(self.span, |(_, span)| span);
+        let mut expect = Table::default();
+        let verdict = self.table.get("verdict").cloned().unwrap_or_else(|| text("fail", span));
+        expect.set("verdict", span, verdict);
+        if let Some(check) = check {
+            expect.set("check", span, check.clone());
+        }
+        if let (Some(scenario), Some((original, _))) = (name_of(root), original) {
+            expect.set("twin_of", span, text(&format!("{scenario}/{original}"), span));
+        }
+        twin.set("expect", self.span, Node { value: NodeValue::Table(expect), span });
+    }
+
+    /// The check of the scenario that it mirrors.
+    fn original(self) -> Option<(&'a str, Span)> {
+        ["mirrors", "check"].into_iter().find_map(|key| {
+            let node = self.table.get(key)?;
+            Some((self.table.text(key)?, node.span))
+        })
+    }
+
+    /// The check that it mirrors is one of the scenario's own.
+    fn report_unknown_original(self, root: &Table, out: &mut Diagnostics) {
+        let Some((original, span)) = self.original() else { return };
+        let checks = || rows(root, CHECK.name).filter_map(|(check, _)| check.text("name"));
+        if checks().any(|check| check == original) {
+            return;
+        }
+        if self.table.get("mirrors").is_some() {
+            let message = format!("there is no check named `{original}` to be the twin of");
+            let help = nearest(original, checks()).map(|near| format!("did you mean `{near}`?"));
+            out.report_with_help(Code::BAD_TWIN, span, message, "not in this scenario", help);
+        } else if IMPLICIT_CHECKS.contains(&original) {
+            let message = format!("`{original}` is no check of the scenario itself");
+            let help = "write in `mirrors` which of its checks this is the twin of".to_owned();
+            out.report_with_help(Code::BAD_TWIN, span, message, "needs `mirrors`", Some(help));
+        }
+    }
+
+    fn name_span(self) -> Span {
+        self.table.get("name").map_or(self.span, |node| node.span)
+    }
+
+    /// From where to where the table stands in its file.
+    fn extent(self) -> Span {
+        let mut extent = self.span;
+        widen(&mut extent, self.table);
+        extent
+    }
+
+    /// A mistake at its place in this table. One that is a consequence elsewhere in the file is
+    /// shown at the twin's name, with the line that it is about.
+    pub(super) fn located(
+        self,
+        mistake: Diagnostic,
+        line_of: impl Fn(Span) -> usize,
+    ) -> Diagnostic {
+        let (extent, span) = (self.extent(), mistake.span);
+        let is_inside = span.start >= extent.start && span.end <= extent.end;
+        if span.source != SourceId::FILE || is_inside {
+            return mistake;
+        }
+        let name = self.name().unwrap_or_default();
+        let Diagnostic { code, message, label, help, .. } = mistake;
+        Diagnostic {
+            code,
+            message: format!("in the must-fail twin `{name}`: {message}"),
+            span: self.name_span(),
+            label: format!("line {}: {label}", line_of(span)),
+            help,
+        }
+    }
+}
+
+/// The name of a scenario.
+pub(super) fn name_of(root: &Table) -> Option<&str> {
+    match &root.get("scenario")?.value {
+        NodeValue::Table(head) => head.text("name"),
+        _ => None,
+    }
+}
+
+/// The tables of a section that repeats, each with its place.
+fn rows<'a>(root: &'a Table, section: &str) -> impl Iterator<Item = (&'a Table, Span)> {
+    let list = match root.get(section).map(|node| &node.value) {
+        Some(NodeValue::Array(list)) => list.as_slice(),
+        _ => &[],
+    };
+    list.iter().filter_map(|node| match &node.value {
+        NodeValue::Table(table) => Some((table, node.span)),
+        _ => None,
+    })
+}
+
+fn widen(extent: &mut Span, table: &Table) {
+    for TableEntry { key_span, node, .. } in &table.entries {
+        for span in [*key_span, node.span] {
+            (extent.start, extent.end) = (extent.start.min(span.start), extent.end.max(span.end));
+        }
+        let inner: &[Node] = match &node.value {
+            NodeValue::Array(list) => list,
+            _ => std::slice::from_ref(node),
+        };
+        for node in inner {
+            if let NodeValue::Table(table) = &node.value {
+                widen(extent, table);
+            }
+        }
+    }
+}
