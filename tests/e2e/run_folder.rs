@@ -54,12 +54,16 @@ fn a_gain_error_of_one_per_cent_is_measured_as_one_per_cent() {
 #[test]
 fn a_twin_whose_fault_is_taken_away_turns_red() {
     let folder = tempfile::tempdir().unwrap();
-    let done = run(
-        "scenarios/library/must-fail/current-gain-error.toml",
-        &folder.path().join("run"),
-        &["--must-fail", "--set", "device.meter.current_gain_error=0 %"],
-    );
+    let out = folder.path().join("run");
+    let twin = ["--must-fail", "--filter", "first-light/current-gain-error"];
+    let change = ["--set", "device.meter.current_gain_error=0 %"];
+    let done = run(&library("first-light"), &out, &[&twin[..], &change].concat());
     assert_eq!(done.code, 1, "{done:?}");
+    // The command that repeats the run is of this twin.
+    let command = &json(&out, "run.json")["command_line"];
+    let command: Vec<&str> =
+        command.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert!(command.windows(3).any(|words| words == twin), "{command:?}");
     assert!(done.stdout.contains("expected to be fail and is pass"), "{done:?}");
 }
 

@@ -1,11 +1,15 @@
 """Two builds of lastmeter give the same results for every scenario that runs in virtual time.
 
-    same_results.py BEFORE AFTER [--exact] [--library FOLDER] [--runs FOLDER]
+    same_results.py BEFORE AFTER [--exact] [--without FIELD]... [--library-before FOLDER]
+        [--library-after FOLDER] [--runs FOLDER]
 
-BEFORE and AFTER are the two programs. Both run every scenario of the library and every must-fail
-twin; then `observations.csv`, `events.jsonl` and `verdicts.json` of each run are compared. With
-`--exact` all three have to be identical to the byte. Without it the prose in them may differ (the
-fields of PROSE), nothing else may. Runs are kept in `--runs` and not run again for the same program.
+BEFORE and AFTER are the two programs, each of which runs every scenario of its library and every
+must-fail twin; a twin is compared under its name, wherever it is described. Then
+`observations.csv`, `events.jsonl` and `verdicts.json` of each run are compared, and the exit codes
+of runs and of the whole. With `--exact` all three files have to be identical to the byte. Without it
+the prose in them may differ (the fields of PROSE), nothing else may. A field of events and verdicts
+that `--without` names is left out before they are compared, at any depth. Runs are kept in `--runs`
+and not run again for the same program and library.
 """
 
 import argparse
@@ -25,6 +29,12 @@ PROSE = {
 FILES = ("observations.csv", "events.jsonl", "verdicts.json")
 
 
+def jobs_of(program: pathlib.Path) -> list:
+    """The option that runs two scenarios beside one another, if the program has it."""
+    help_text = subprocess.run([program, "run", "--help"], capture_output=True, text=True).stdout
+    return ["--jobs", "2"] if "--jobs" in help_text else []
+
+
 def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) -> pathlib.Path:
     """Runs the library and its twins; gives the folder of runs."""
     digest = hashlib.sha256(program.read_bytes())
@@ -40,31 +50,66 @@ def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) ->
     folder.mkdir(parents=True)
     for name, options in (("library", []), ("twins", ["--must-fail"])):
         command = [program, "run", library, "--time", "virtual", "--color", "never"]
+        command += [*options, *jobs_of(program), "--out", folder / name]
         log = folder / f"{name}.log"
         with log.open("w", encoding="utf-8") as out:
-            subprocess.run([*command, *options, "--out", folder / name], stdout=out, stderr=out)
+            done = subprocess.run(command, stdout=out, stderr=out)
+        (folder / f"{name}.exit").write_text(f"{done.returncode}\n", encoding="utf-8")
     done.touch()
     return folder
 
 
-def without_prose(value, fields: set):
-    """A JSON value without the fields that are prose."""
+def without(value, fields: set):
+    """A JSON value without these fields."""
     if isinstance(value, dict):
-        return {key: without_prose(v, fields) for key, v in value.items() if key not in fields}
+        return {key: without(v, fields) for key, v in value.items() if key not in fields}
     if isinstance(value, list):
-        return [without_prose(one, fields) for one in value]
+        return [without(one, fields) for one in value]
     return value
 
 
-def content(path: pathlib.Path, exact: bool):
+def content(path: pathlib.Path, exact: bool, left_out: set):
     """What of a file has to be the same."""
-    if exact or path.name not in PROSE:
+    fields = left_out | (set() if exact else PROSE.get(path.name, set()))
+    if path.name not in PROSE or not fields:
         return path.read_bytes()
     text = path.read_text(encoding="utf-8")
-    fields = PROSE[path.name]
-    if path.suffix == ".jsonl":
-        return [without_prose(json.loads(line), fields) for line in text.splitlines()]
-    return without_prose(json.loads(text), fields)
+    read = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+    # As text, so that a number that is written otherwise differs.
+    return json.dumps(without(read, fields), ensure_ascii=False)
+
+
+def runs_of(folder: pathlib.Path) -> dict:
+    """The folders of runs by suite and name, with the exit code of each."""
+    runs = {}
+    for facts in folder.rglob("run.json"):
+        name = facts.parent.relative_to(folder)
+        runs[name] = json.loads(facts.read_text(encoding="utf-8")).get("exit_code")
+    return runs
+
+
+def differences(before: pathlib.Path, after: pathlib.Path, exact: bool, left_out: set) -> list:
+    """Runs that are missing or end otherwise, and files that differ."""
+    found = []
+    for suite in ("library.exit", "twins.exit"):
+        codes = [(folder / suite).read_text(encoding="utf-8").strip() for folder in (before, after)]
+        if codes[0] != codes[1]:
+            found.append(f"{suite}: {codes[0]} before, {codes[1]} after")
+    runs = runs_of(before), runs_of(after)
+    for name in sorted(runs[0].keys() ^ runs[1].keys()):
+        found.append(f"{name}: only {'before' if name in runs[0] else 'after'}")
+    for name in sorted(runs[0].keys() & runs[1].keys()):
+        codes = [of[name] for of in runs]
+        if codes[0] != codes[1]:
+            found.append(f"{name}: exit {codes[0]} before, {codes[1]} after")
+        for file in FILES:
+            there = [folder / name / file for folder in (before, after)]
+            missing = [path for path in there if not path.exists()]
+            if len(missing) == 1:
+                found.append(f"{name}/{file}: missing in {missing[0].parent}")
+            elif not missing and content(there[0], exact, left_out) != content(there[1], exact, left_out):
+                found.append(f"{name}/{file}: differs")
+    return found
 
 
 def main() -> int:
@@ -72,35 +117,32 @@ def main() -> int:
     parser.add_argument("before", type=pathlib.Path)
     parser.add_argument("after", type=pathlib.Path)
     parser.add_argument("--exact", action="store_true", help="to the byte, prose too")
-    parser.add_argument("--library", type=pathlib.Path, default="scenarios/library")
+    parser.add_argument("--without", action="append", default=[], metavar="FIELD")
+    parser.add_argument("--library-before", type=pathlib.Path, default="scenarios/library")
+    parser.add_argument("--library-after", type=pathlib.Path, default="scenarios/library")
     parser.add_argument("--runs", type=pathlib.Path, default="target/same-results")
     given = parser.parse_args()
     before, after = (
-        run_all(program.resolve(), given.library, given.runs)
-        for program in (given.before, given.after)
+        run_all(program.resolve(), library, given.runs)
+        for program, library in (
+            (given.before, given.library_before),
+            (given.after, given.library_after),
+        )
     )
-    names = [
-        {path.parent.relative_to(folder) for path in folder.rglob("verdicts.json")}
-        for folder in (before, after)
-    ]
-    compared, failed = 0, 0
-    for name in sorted(names[0] | names[1]):
-        for file in FILES:
-            compared += 1
-            there = [folder / name / file for folder in (before, after)]
-            missing = [path for path in there if not path.exists()]
-            if missing:
-                failed += 1
-                print(f"{name}/{file}: missing in {missing[0].parent}")
-            elif content(there[0], given.exact) != content(there[1], given.exact):
-                failed += 1
-                print(f"{name}/{file}: differs")
+    found = differences(before, after, given.exact, set(given.without))
+    for line in found:
+        print(line)
+    counts = [len(runs_of(folder)) for folder in (before, after)]
     how = "to the byte" if given.exact else "but for prose"
-    print(f"{len(names[0])} runs, {compared} files compared {how}, {failed} differ")
-    if not names[0]:
+    left_out = f" and but for {', '.join(given.without)}" if given.without else ""
+    print(
+        f"{counts[0]} runs before and {counts[1]} after, {' and '.join(FILES)} compared {how}"
+        f"{left_out}: {len(found)} differences"
+    )
+    if not counts[0]:
         print("nothing was run: see the logs in", before, file=sys.stderr)
         return 2
-    return 1 if failed else 0
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ fn a_simulator_on_a_real_line_is_held_against_what_it_is_said_to_play() {
     for check in ["readings-once", "values", "voltages", "obeyed"] {
         assert_eq!(verdict(&out, check)["status"], "pass");
     }
-    let twin = "scenarios/foreign/must-fail/rts-foreign-simulator-shifted.toml";
-    let done = run_with_simulator(twin, &folder.path().join("twin"), &["--must-fail"]);
+    let scenario = "scenarios/foreign/rts-foreign-simulator.toml";
+    let done = run_with_simulator(scenario, &folder.path().join("twin"), &["--must-fail"]);
     assert_eq!(done.code, 0, "{done:?}");
 }
