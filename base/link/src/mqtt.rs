@@ -8,10 +8,9 @@
 //! The life of a session: connect, subscribe, wait for the SUBACK, announce
 //! [`SessionEvent::Connected`], carry messages, and on any loss announce
 //! [`SessionEvent::Disconnected`], wait a little and begin again, until it is closed or dropped.
-//! What was in flight when a connection is lost is forgotten here: rumqttc 0.25.1 wedges when
-//! packet identifiers collide across connections and drops its pending list at will (its issues
-//! 1014 and 1056), so its event loop is thrown away with the connection. The owner publishes again
-//! from its outbox after `Connected`.
+//! What was in flight when a connection is lost is forgotten here: a second list of what is to be
+//! sent again, beside the owner's outbox, would be one too many, so rumqttc's event loop is thrown
+//! away with the connection. The owner publishes again from its outbox after `Connected`.
 //!
 //! Over TLS the same holds: each connection begins with a handshake of its own, and what that
 //! says against the broker or against us is the reason told.
@@ -23,14 +22,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::QoS;
+use rumqttc::PublishOptions;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
+mod connection;
 mod driver;
 mod reason;
 mod shared;
-mod tunnel;
 
 pub use shared::{
     DEFAULT_PACKET_LIMIT_BYTES, IN_FLIGHT_LIMIT, LIVE_LIMIT, SessionEvent, SessionOptions,
@@ -143,7 +142,7 @@ impl Session {
         // The request queue has room for the whole window, so this neither waits nor is it ever
         // full.
         live.client
-            .try_publish(topic, QoS::AtLeastOnce, false, payload)
+            .try_publish(topic, payload, PublishOptions::at_least_once())
             .map_err(|_| PublishError::NotConnected)?;
         live.handed.push_back(message);
         permit.forget();
@@ -175,7 +174,7 @@ impl Session {
         }
         // The request queue has room for these beside the whole window of the others.
         live.client
-            .try_publish(topic, QoS::AtMostOnce, false, payload)
+            .try_publish(topic, payload, PublishOptions::at_most_once())
             .map_err(|_| PublishError::NotConnected)?;
         live.unsent += 1;
         Ok(())

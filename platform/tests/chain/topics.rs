@@ -62,10 +62,10 @@ async fn a_bound_topic_takes_its_device_and_refuses_others_with_the_reason() {
 async fn die(platform: &Running, client_id: &str, topic: &str, will: Vec<u8>) {
     let address = platform.mqtt_address();
     let mut options =
-        rumqttc::MqttOptions::new(client_id, address.ip().to_string(), address.port());
+        rumqttc::MqttOptions::new(client_id, (address.ip().to_string(), address.port()));
     options.set_credentials("default", TOKEN);
     options.set_last_will(rumqttc::LastWill::new(topic, will, rumqttc::QoS::AtLeastOnce, false));
-    let (_client, mut events) = rumqttc::AsyncClient::new(options, 10);
+    let (_client, mut events) = rumqttc::AsyncClient::builder(options).capacity(10).build();
     let first = tokio::time::timeout(LIMIT, events.poll()).await.expect("an answer");
     let rumqttc::Event::Incoming(rumqttc::Packet::ConnAck(_)) = first.expect("a connection") else {
         panic!("no CONNACK")

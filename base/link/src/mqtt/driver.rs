@@ -13,16 +13,16 @@ use std::time::Duration;
 use rumqttc::mqttbytes::v4::Packet;
 use rumqttc::{
     AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Publish, QoS,
-    SubscribeFilter, SubscribeReasonCode, Transport,
+    SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
+use super::connection::{Connection, Dialer};
 use super::reason;
 use super::shared::{
     IN_FLIGHT_LIMIT, LIVE_LIMIT, Live, Queued, SessionEvent, SessionOptions, Shared,
 };
-use super::tunnel::{Dialer, Tunnel};
 
 /// First wait before connecting again; doubled per failure.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(20);
@@ -64,9 +64,8 @@ pub(super) async fn run(
             dialled = dial(&options, dialer.as_ref()) => dialled,
         };
         let end = match dialled {
-            Ok(tunnel) => {
-                connect_and_serve(&options, tunnel, &shared, &events, &mut closing, connection)
-                    .await
+            Ok(tls) => {
+                connect_and_serve(&options, tls, &shared, &events, &mut closing, connection).await
             }
             Err(reason) => End::Lost { reason, progressed: false },
         };
@@ -100,7 +99,7 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
 async fn dial(
     options: &SessionOptions,
     dialer: Result<&Option<Dialer>, &String>,
-) -> Result<Option<Tunnel>, String> {
+) -> Result<Option<Connection>, String> {
     let Some(dialer) = dialer.map_err(Clone::clone)? else { return Ok(None) };
     check_address(&options.address)?;
     let dialled = dialer.dial(&options.address, options.nodelay);
@@ -115,15 +114,14 @@ async fn dial(
 
 async fn connect_and_serve(
     options: &SessionOptions,
-    tunnel: Option<Tunnel>,
+    tls: Option<Connection>,
     shared: &Arc<Shared>,
     events: &mpsc::UnboundedSender<Queued>,
     closing: &mut watch::Receiver<bool>,
     connection: u64,
 ) -> End {
-    let words = |reason: String| tunnel.as_ref().and_then(Tunnel::why).unwrap_or(reason);
-    let lost = |reason: String| End::Lost { reason: words(reason), progressed: false };
-    let (client, mut event_loop) = match event_loop(options, tunnel.as_ref()) {
+    let lost = |reason: String| End::Lost { reason, progressed: false };
+    let (client, mut event_loop) = match event_loop(options, tls.as_ref()) {
         Ok(made) => made,
         Err(reason) => return lost(reason),
     };
@@ -161,16 +159,16 @@ async fn connect_and_serve(
         // Leaving `serve` half-way drops at most whole packets from rumqttc's buffer, so a
         // DISCONNECT still fits on.
         () = closed(closing) => {
-            farewell(&client, &mut event_loop).await;
+            farewell(shared, &client, &mut event_loop).await;
             drop(event_loop);
-            if let Some(tunnel) = tunnel {
-                tunnel.drain(FAREWELL_LIMIT).await;
+            if let Some(tls) = tls {
+                tls.end(FAREWELL_LIMIT).await;
             }
             return End::Closed;
         }
         reason = service.serve(&mut event_loop) => reason,
     };
-    End::Lost { reason: words(reason), progressed: service.progressed }
+    End::Lost { reason, progressed: service.progressed }
 }
 
 /// Host and port of a broker's address.
@@ -184,31 +182,29 @@ fn check_address(address: &str) -> Result<(&str, u16), String> {
 /// A fresh client and event loop for one connection.
 fn event_loop(
     options: &SessionOptions,
-    tunnel: Option<&Tunnel>,
+    tls: Option<&Connection>,
 ) -> Result<(AsyncClient, EventLoop), String> {
     let (host, port) = check_address(&options.address)?;
-    let mut mqtt = match tunnel {
-        None => MqttOptions::new(&options.client_id, host, port),
-        Some(tunnel) => {
-            let mut mqtt = MqttOptions::new(&options.client_id, tunnel.socket(), port);
-            mqtt.set_transport(Transport::unix());
-            mqtt
-        }
-    };
+    let mut mqtt = MqttOptions::new(&options.client_id, (host, port));
+    if let Some(connection) = tls.cloned() {
+        mqtt.set_socket_connector(move |_, _| std::future::ready(Ok(connection.clone())));
+    }
     let keep_alive_s = match options.keep_alive.as_secs() {
         0 if !options.keep_alive.is_zero() => 1,
-        whole_s => whole_s.min(u64::from(u16::MAX)),
+        whole_s => u16::try_from(whole_s).unwrap_or(u16::MAX),
     };
-    mqtt.set_keep_alive(Duration::from_secs(keep_alive_s))
+    mqtt.set_keep_alive(keep_alive_s)
         .set_clean_session(true)
-        .set_credentials(&options.username, &options.password)
+        .set_credentials(&options.username, options.password.clone())
         .set_max_packet_size(options.packet_limit_bytes, options.packet_limit_bytes)
         .set_inflight(IN_FLIGHT_LIMIT + SLACK);
     let mut network = NetworkOptions::new();
     network.set_tcp_nodelay(options.nodelay);
     network.set_connection_timeout(options.connect_limit.as_secs().max(1));
-    let (client, mut event_loop) =
-        AsyncClient::new(mqtt, usize::from(IN_FLIGHT_LIMIT + SLACK + LIVE_LIMIT));
+    let (client, mut event_loop) = AsyncClient::builder(mqtt)
+        .capacity(usize::from(IN_FLIGHT_LIMIT + SLACK + LIVE_LIMIT))
+        .try_build()
+        .map_err(|error| error.to_string())?;
     event_loop.set_network_options(network);
     Ok((client, event_loop))
 }
@@ -266,12 +262,22 @@ fn check_granted(options: &SessionOptions, codes: &[SubscribeReasonCode]) -> Res
     Err(format!("the broker refused the subscription to {}", refused.join(", ")))
 }
 
-/// Sends a DISCONNECT and waits until it left.
-async fn farewell(client: &AsyncClient, event_loop: &mut EventLoop) {
-    if client.try_disconnect().is_err() {
-        return;
-    }
+/// Sends a DISCONNECT behind all that was handed over, and waits until it left.
+async fn farewell(shared: &Shared, client: &AsyncClient, event_loop: &mut EventLoop) {
+    // This DISCONNECT overtakes what has not left; rumqttc's other one waits for acknowledgements.
+    let mut unsent =
+        shared.live().as_ref().map_or(0, |live| live.handed.len() + usize::from(live.unsent));
     let left = async {
+        while unsent > 0 {
+            match event_loop.poll().await {
+                Ok(Event::Outgoing(Outgoing::Publish(_))) => unsent -= 1,
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+        if client.try_disconnect_now().is_err() {
+            return;
+        }
         while let Ok(event) = event_loop.poll().await {
             if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
                 return;
@@ -394,7 +400,9 @@ impl Service<'_> {
             }
         }
         self.progressed = true;
-        self.send(SessionEvent::Received { topic: publish.topic, payload: publish.payload })
+        let topic = String::from_utf8(publish.topic.to_vec())
+            .map_err(|_| "the broker sent a topic that is not UTF-8".to_owned())?;
+        self.send(SessionEvent::Received { topic, payload: publish.payload })
     }
 
     fn send(&self, event: SessionEvent) -> Result<(), String> {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use rumqttc::mqttbytes::v4::Packet;
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 
+use crate::tls::later_words;
+
 /// Words for an error of rumqttc's event loop against the broker at `address`.
 pub(super) fn of(error: &ConnectionError, address: &str, connect_limit: Duration) -> String {
     match error {
@@ -25,30 +27,34 @@ pub(super) fn of(error: &ConnectionError, address: &str, connect_limit: Duration
             format!("expected a CONNACK, found {}", packet_name(packet))
         }
         ConnectionError::RequestsDone => "the session was dropped".to_owned(),
+        ConnectionError::SessionStateMismatch { .. } => {
+            "the broker kept a session that was to begin clean".to_owned()
+        }
+        other => format!("the session broke: {other}"),
     }
 }
 
 fn of_state(error: &StateError) -> String {
     match error {
-        StateError::Io(error) => format!("connection lost: {error}"),
-        StateError::Deserialization(rumqttc::mqttbytes::Error::Io(error)) => {
-            format!("connection lost: {error}")
+        StateError::Io(error)
+        | StateError::Deserialization(rumqttc::mqttbytes::Error::Io(error)) => {
+            later_words(error).unwrap_or_else(closed)
         }
-        StateError::ConnectionAborted => "the broker closed the connection".to_owned(),
+        StateError::ConnectionAborted => closed(),
         StateError::AwaitPingResp => "the broker did not answer a keep-alive ping".to_owned(),
         StateError::Unsolicited(id) => {
             format!("the broker acknowledged packet {id}, which was not waiting for it")
         }
-        StateError::CollisionTimeout => {
-            "the broker left a publication unacknowledged while later ones were acknowledged"
-                .to_owned()
-        }
-        StateError::WrongPacket => {
-            "the broker sent a packet that only a client may send".to_owned()
+        StateError::ProtocolViolation(violation) => {
+            format!("the broker broke the protocol: {violation}")
         }
         StateError::Deserialization(error) => format!("the broker sent a bad packet: {error}"),
         other => format!("the session broke: {other}"),
     }
+}
+
+fn closed() -> String {
+    "the broker closed the connection".to_owned()
 }
 
 /// Return codes of CONNACK, MQTT 3.1.1 table 3.1.

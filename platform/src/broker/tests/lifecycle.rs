@@ -92,9 +92,10 @@ async fn no_session_outlives_its_connection() {
     let (broker, platform) = start().await;
     for expected_subscriptions in 1..=2 {
         let address = broker.address();
-        let mut mqtt = rumqttc::MqttOptions::new("meter", address.ip().to_string(), address.port());
+        let broker_at = (address.ip().to_string(), address.port());
+        let mut mqtt = rumqttc::MqttOptions::new("meter", broker_at);
         mqtt.set_credentials("default", "token").set_clean_session(false);
-        let (client, mut events) = rumqttc::AsyncClient::new(mqtt, 10);
+        let (client, mut events) = rumqttc::AsyncClient::builder(mqtt).capacity(10).build();
         let connected = soon("CONNACK", events.poll()).await.unwrap();
         let rumqttc::Event::Incoming(rumqttc::Packet::ConnAck(connected)) = connected else {
             panic!("{connected:?}")

@@ -1,20 +1,20 @@
 //! The rest of the protocol: QoS 0 and 2, MQTT 5, last wills, retained messages.
 
-use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Packet, QoS};
+use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Packet, PublishOptions, QoS};
 
 use super::*;
 
 fn mqtt_3(broker: &Broker, client: &str) -> MqttOptions {
     let address = broker.address();
-    let mut options = MqttOptions::new(client, address.ip().to_string(), address.port());
+    let mut options = MqttOptions::new(client, (address.ip().to_string(), address.port()));
     options.set_credentials("default", "token");
     options
 }
 
-fn mqtt_5(broker: &Broker, client: &str) -> rumqttc::v5::MqttOptions {
+fn mqtt_5(broker: &Broker, client: &str) -> rumqttc_v5::MqttOptions {
     let address = broker.address();
     let mut options =
-        rumqttc::v5::MqttOptions::new(client, address.ip().to_string(), address.port());
+        rumqttc_v5::MqttOptions::new(client, (address.ip().to_string(), address.port()));
     options.set_credentials("default", "token");
     options
 }
@@ -35,13 +35,13 @@ async fn incoming(events: &mut EventLoop, what: &str, wanted: impl Fn(&Packet) -
 
 /// The same for MQTT 5.
 async fn incoming_5(
-    events: &mut rumqttc::v5::EventLoop,
+    events: &mut rumqttc_v5::EventLoop,
     what: &str,
-    wanted: impl Fn(&rumqttc::v5::Incoming) -> bool,
-) -> rumqttc::v5::Incoming {
+    wanted: impl Fn(&rumqttc_v5::Incoming) -> bool,
+) -> rumqttc_v5::Incoming {
     soon(what, async {
         loop {
-            if let rumqttc::v5::Event::Incoming(packet) = events.poll().await.unwrap()
+            if let rumqttc_v5::Event::Incoming(packet) = events.poll().await.unwrap()
                 && wanted(&packet)
             {
                 return packet;
@@ -54,17 +54,17 @@ async fn incoming_5(
 #[tokio::test]
 async fn every_quality_of_service_of_mqtt_3_is_journalled_once() {
     let (broker, platform) = start().await;
-    let (client, mut events) = AsyncClient::new(mqtt_3(&broker, "meter"), 10);
-    client.publish(INPUT, QoS::AtMostOnce, false, "qos 0").await.unwrap();
-    client.publish(INPUT, QoS::ExactlyOnce, false, "qos 2").await.unwrap();
+    let (client, mut events) = AsyncClient::builder(mqtt_3(&broker, "meter")).capacity(10).build();
+    client.publish(INPUT, "qos 0", PublishOptions::at_most_once()).await.unwrap();
+    client.publish(INPUT, "qos 2", PublishOptions::exactly_once()).await.unwrap();
     incoming(&mut events, "PUBCOMP", |packet| matches!(packet, Packet::PubComp(_))).await;
-    client.publish(INPUT, QoS::ExactlyOnce, false, "refuse qos 2").await.unwrap();
+    client.publish(INPUT, "refuse qos 2", PublishOptions::exactly_once()).await.unwrap();
     incoming(&mut events, "PUBCOMP", |packet| matches!(packet, Packet::PubComp(_))).await;
-    client.publish(INPUT, QoS::AtLeastOnce, false, "qos 1").await.unwrap();
+    client.publish(INPUT, "qos 1", PublishOptions::at_least_once()).await.unwrap();
     incoming(&mut events, "PUBACK", |packet| matches!(packet, Packet::PubAck(_))).await;
     assert_eq!(platform.payloads(), ["qos 0", "qos 2", "refuse qos 2", "qos 1"]);
     // Nothing can be told to a QoS 0 sender, so one that cannot be kept ends the connection too.
-    client.publish(INPUT, QoS::AtMostOnce, false, "fail").await.unwrap();
+    client.publish(INPUT, "fail", PublishOptions::at_most_once()).await.unwrap();
     soon("the end of the connection", async { while events.poll().await.is_ok() {} }).await;
     broker.stop().await;
 }
@@ -72,9 +72,9 @@ async fn every_quality_of_service_of_mqtt_3_is_journalled_once() {
 #[tokio::test]
 async fn a_hundred_qos_2_messages_at_once_fit_into_the_window() {
     let (broker, platform) = start().await;
-    let (client, mut events) = AsyncClient::new(mqtt_3(&broker, "meter"), 200);
+    let (client, mut events) = AsyncClient::builder(mqtt_3(&broker, "meter")).capacity(200).build();
     for n in 0..100 {
-        client.publish(INPUT, QoS::ExactlyOnce, false, n.to_string()).await.unwrap();
+        client.publish(INPUT, n.to_string(), PublishOptions::exactly_once()).await.unwrap();
     }
     for _ in 0..100 {
         incoming(&mut events, "PUBCOMP", |packet| matches!(packet, Packet::PubComp(_))).await;
@@ -86,18 +86,17 @@ async fn a_hundred_qos_2_messages_at_once_fit_into_the_window() {
 
 #[tokio::test]
 async fn mqtt_5_senders_are_told_why() {
-    use rumqttc::v5::Incoming;
-    use rumqttc::v5::mqttbytes::QoS;
-    use rumqttc::v5::mqttbytes::v5::{PubAckReason, PubRecReason};
+    use rumqttc_v5::{Incoming, PublishOptions};
+    use rumqttc_v5::mqttbytes::v5::{PubAckReason, PubRecReason};
     let (broker, platform) = start().await;
-    let (client, mut events) = rumqttc::v5::AsyncClient::new(mqtt_5(&broker, "meter"), 10);
+    let (client, mut events) = rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "meter")).capacity(10).build();
     // Success is answered as plainly as it can be: PUBACK of MQTT 5 section 3.4.2.1.
     for (topic, payload, expected, why) in [
         (INPUT, "store", PubAckReason::Success, None),
         (INPUT, "refuse", PubAckReason::ImplementationSpecificError, Some("not_json")),
         ("default/x", "x", PubAckReason::NotAuthorized, Some("topic_not_allowed")),
     ] {
-        client.publish(topic, QoS::AtLeastOnce, false, payload).await.unwrap();
+        client.publish(topic, payload, PublishOptions::at_least_once()).await.unwrap();
         let packet =
             incoming_5(&mut events, "PUBACK", |packet| matches!(packet, Incoming::PubAck(_))).await;
         let Incoming::PubAck(answer) = packet else { unreachable!() };
@@ -105,7 +104,7 @@ async fn mqtt_5_senders_are_told_why() {
         let told = answer.properties.and_then(|properties| properties.reason_string);
         assert_eq!(told.as_deref(), why);
     }
-    client.publish(INPUT, QoS::ExactlyOnce, false, "refuse qos 2").await.unwrap();
+    client.publish(INPUT, "refuse qos 2", PublishOptions::exactly_once()).await.unwrap();
     let packet =
         incoming_5(&mut events, "PUBREC", |packet| matches!(packet, Incoming::PubRec(_))).await;
     let Incoming::PubRec(answer) = packet else { unreachable!() };
@@ -116,17 +115,16 @@ async fn mqtt_5_senders_are_told_why() {
 
 #[tokio::test]
 async fn mqtt_5_gets_qos_2_through_once_and_hears_of_a_failure_by_disconnect() {
-    use rumqttc::v5::Incoming;
-    use rumqttc::v5::mqttbytes::QoS;
+    use rumqttc_v5::{Incoming, PublishOptions};
     let (broker, platform) = start().await;
-    let (client, mut events) = rumqttc::v5::AsyncClient::new(mqtt_5(&broker, "meter"), 10);
-    client.publish(INPUT, QoS::ExactlyOnce, false, "qos 2").await.unwrap();
+    let (client, mut events) = rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "meter")).capacity(10).build();
+    client.publish(INPUT, "qos 2", PublishOptions::exactly_once()).await.unwrap();
     incoming_5(&mut events, "PUBCOMP", |packet| matches!(packet, Incoming::PubComp(_))).await;
-    client.publish(INPUT, QoS::AtLeastOnce, false, "fail").await.unwrap();
+    client.publish(INPUT, "fail", PublishOptions::at_least_once()).await.unwrap();
     let lost = soon("the end of the connection", async {
         loop {
             match events.poll().await {
-                Ok(rumqttc::v5::Event::Incoming(Incoming::PubAck(_))) => panic!("acknowledged"),
+                Ok(rumqttc_v5::Event::Incoming(Incoming::PubAck(_))) => panic!("acknowledged"),
                 Ok(_) => {}
                 Err(error) => return error.to_string(),
             }
@@ -141,12 +139,12 @@ async fn mqtt_5_gets_qos_2_through_once_and_hears_of_a_failure_by_disconnect() {
 
 #[tokio::test]
 async fn mqtt_5_clients_are_told_the_limit_and_keep_to_it() {
-    use rumqttc::v5::mqttbytes::QoS;
+    use rumqttc_v5::PublishOptions;
     let config = BrokerConfig { packet_limit_bytes: 1000, ..config() };
     let platform = Platform::new();
     let broker = Broker::start(config, platform.clone()).await.unwrap();
-    let (client, mut events) = rumqttc::v5::AsyncClient::new(mqtt_5(&broker, "meter"), 10);
-    client.publish(INPUT, QoS::AtLeastOnce, false, "x".repeat(2000)).await.unwrap();
+    let (client, mut events) = rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "meter")).capacity(10).build();
+    client.publish(INPUT, "x".repeat(2000), PublishOptions::at_least_once()).await.unwrap();
     let refused = soon("the client's own refusal", async {
         loop {
             if let Err(error) = events.poll().await {
@@ -165,7 +163,7 @@ fn will(topic: &str, message: &str) -> LastWill {
 }
 
 async fn connect(options: MqttOptions) -> (AsyncClient, EventLoop) {
-    let (client, mut events) = AsyncClient::new(options, 10);
+    let (client, mut events) = AsyncClient::builder(options).capacity(10).build();
     incoming(&mut events, "CONNACK", |packet| matches!(packet, Packet::ConnAck(_))).await;
     (client, events)
 }
@@ -208,7 +206,7 @@ async fn a_last_will_for_somebody_elses_topic_keeps_its_owner_out() {
     for topic in topics {
         let mut options = mqtt_3(&broker, "forger");
         options.set_last_will(will(topic, "open the switch"));
-        let (_client, mut events) = AsyncClient::new(options, 10);
+        let (_client, mut events) = AsyncClient::builder(options).capacity(10).build();
         let refused = soon("CONNACK", events.poll()).await;
         let Err(rumqttc::ConnectionError::ConnectionRefused(code)) = refused else {
             panic!("{refused:?}")
@@ -243,13 +241,13 @@ async fn a_last_will_that_cannot_be_kept_is_counted_as_lost() {
 async fn a_retained_message_is_journalled_and_not_retained() {
     let (broker, platform) = start().await;
     let (client, mut events) = connect(mqtt_3(&broker, "meter")).await;
-    client.publish(INPUT, QoS::AtLeastOnce, true, "retain me").await.unwrap();
+    client.publish(INPUT, "retain me", PublishOptions::at_least_once().retained()).await.unwrap();
     incoming(&mut events, "PUBACK", |packet| matches!(packet, Packet::PubAck(_))).await;
     assert_eq!(platform.payloads(), ["retain me"]);
     let subscriptions = vec![INPUT.to_owned()];
     let (_watcher, mut watching) =
         open(SessionOptions { subscriptions, ..options(&broker, "watcher") }).await;
-    client.publish(INPUT, QoS::AtLeastOnce, false, "afterwards").await.unwrap();
+    client.publish(INPUT, "afterwards", PublishOptions::at_least_once()).await.unwrap();
     incoming(&mut events, "PUBACK", |packet| matches!(packet, Packet::PubAck(_))).await;
     // Were it retained, it would come first.
     let expected = SessionEvent::Received { topic: INPUT.into(), payload: "afterwards".into() };

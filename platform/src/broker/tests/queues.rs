@@ -11,9 +11,9 @@ const FILTER: &str = "default/live/#";
 /// A subscriber that reads only when it is asked to.
 async fn subscriber(broker: &Broker, client: &str, qos: QoS) -> (AsyncClient, EventLoop) {
     let address = broker.address();
-    let mut mqtt = MqttOptions::new(client, address.ip().to_string(), address.port());
+    let mut mqtt = MqttOptions::new(client, (address.ip().to_string(), address.port()));
     mqtt.set_credentials("default", "token").set_max_packet_size(1 << 20, 1 << 20);
-    let (client, mut events) = AsyncClient::new(mqtt, 10);
+    let (client, mut events) = AsyncClient::builder(mqtt).capacity(10).build();
     client.subscribe(FILTER, qos).await.unwrap();
     while !matches!(
         soon("SUBACK", events.poll()).await.unwrap(),

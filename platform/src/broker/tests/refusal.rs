@@ -90,8 +90,8 @@ async fn a_wrong_password_and_a_nameless_client_are_turned_away() {
     }
     // Without any user name: the broker library would let it in unless told otherwise.
     let address = broker.address();
-    let mqtt = rumqttc::MqttOptions::new("anonymous", address.ip().to_string(), address.port());
-    let (_client, mut events) = rumqttc::AsyncClient::new(mqtt, 10);
+    let mqtt = rumqttc::MqttOptions::new("anonymous", (address.ip().to_string(), address.port()));
+    let (_client, mut events) = rumqttc::AsyncClient::builder(mqtt).capacity(10).build();
     let refused = soon("CONNACK", events.poll()).await;
     let Err(rumqttc::ConnectionError::ConnectionRefused(code)) = refused else {
         panic!("{refused:?}")
