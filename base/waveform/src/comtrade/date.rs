@@ -4,6 +4,7 @@
 //! `0`. Two-digit years below 80 are of this century (the standard is of 1991).
 
 use jiff::civil::{Date, Time};
+use jiff::tz::Offset;
 use lastmeter_units::SimTime;
 
 use super::Revision;
@@ -50,8 +51,8 @@ pub(super) fn stamp(date: &str, time: &str, revision: Revision) -> Option<Stamp>
     let nanosecond = nanosecond.fold(0_i32, |sum, digit| sum * 10 + i32::from(digit - b'0'));
     let clock =
         Time::new(hour.parse().ok()?, minute.parse().ok()?, whole.parse().ok()?, nanosecond);
-    let instant = civil.to_datetime(clock.ok()?).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    let instant = i64::try_from(instant.timestamp().as_nanosecond()).ok()?;
+    let instant = Offset::UTC.to_timestamp(civil.to_datetime(clock.ok()?)).ok()?;
+    let instant = i64::try_from(instant.as_nanosecond()).ok()?;
     Some(Stamp { instant: SimTime(instant), nanoseconds: fraction.len() > 6, swapped })
 }
 
@@ -65,7 +66,7 @@ pub(super) fn write(instant: SimTime, revision: Revision) -> String {
 pub(super) fn write_in(instant: SimTime, revision: Revision, nanoseconds: bool) -> String {
     // `Timestamp` covers more than an i64 of nanoseconds, so the fallback is never taken.
     let timestamp = jiff::Timestamp::from_nanosecond(i128::from(instant.0)).unwrap_or_default();
-    let civil = timestamp.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+    let civil = Offset::UTC.to_datetime(timestamp);
     let (day, month, year) = (civil.day(), civil.month(), civil.year());
     let date = if revision == Revision::R1991 {
         format!("{month:02}/{day:02}/{:02}", year.rem_euclid(100))

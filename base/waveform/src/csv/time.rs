@@ -86,7 +86,7 @@ fn date(cell: &str) -> Option<Stamp> {
         cell.parse::<jiff::Timestamp>().ok()?.as_nanosecond()
     } else {
         let civil: jiff::civil::DateTime = cell.parse().ok()?;
-        civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_nanosecond()
+        jiff::tz::Offset::UTC.to_timestamp(civil).ok()?.as_nanosecond()
     };
     let resolution_ps = resolution(PICOSECONDS_PER_SECOND, decimals(cell));
     Some(Stamp { picoseconds: nanoseconds * 1000, resolution_ps, zoned })
