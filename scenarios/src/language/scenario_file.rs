@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use lastmeter_params::{
     Code, Diagnostics, NodeValue, SourceId, Span, Table, parse_document, use_current_words,
 };
+use lastmeter_record::hexadecimal;
 use sha2::{Digest, Sha256};
 
 use super::draft::FILE_START;
@@ -123,7 +124,7 @@ impl ScenarioFile {
                 let mut sha = Sha256::new();
                 sha.update(&scenario.written.hash);
                 sha.update(name);
-                scenario.written.hash = format!("{:x}", sha.finalize());
+                scenario.written.hash = hexadecimal(sha);
                 scenario.written.is_in_table = true;
                 Ok(scenario)
             }
@@ -218,5 +219,5 @@ fn hash(bytes: &[u8], texts: &Texts) -> String {
     };
     add(bytes);
     texts.overrides().for_each(|text| add(text.as_bytes()));
-    format!("{:x}", sha.finalize())
+    hexadecimal(sha)
 }

@@ -86,10 +86,11 @@ async fn a_hundred_qos_2_messages_at_once_fit_into_the_window() {
 
 #[tokio::test]
 async fn mqtt_5_senders_are_told_why() {
-    use rumqttc_v5::{Incoming, PublishOptions};
     use rumqttc_v5::mqttbytes::v5::{PubAckReason, PubRecReason};
+    use rumqttc_v5::{Incoming, PublishOptions};
     let (broker, platform) = start().await;
-    let (client, mut events) = rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "meter")).capacity(10).build();
+    let (client, mut events) =
+        rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "meter")).capacity(10).build();
     // Success is answered as plainly as it can be: PUBACK of MQTT 5 section 3.4.2.1.
     for (topic, payload, expected, why) in [
         (INPUT, "store", PubAckReason::Success, None),
@@ -117,7 +118,8 @@ async fn mqtt_5_senders_are_told_why() {
 async fn mqtt_5_gets_qos_2_through_once_and_hears_of_a_failure_by_disconnect() {
     use rumqttc_v5::{Incoming, PublishOptions};
     let (broker, platform) = start().await;
-    let (client, mut events) = rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "meter")).capacity(10).build();
+    let (client, mut events) =
+        rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "meter")).capacity(10).build();
     client.publish(INPUT, "qos 2", PublishOptions::exactly_once()).await.unwrap();
     incoming_5(&mut events, "PUBCOMP", |packet| matches!(packet, Incoming::PubComp(_))).await;
     client.publish(INPUT, "fail", PublishOptions::at_least_once()).await.unwrap();
@@ -143,7 +145,8 @@ async fn mqtt_5_clients_are_told_the_limit_and_keep_to_it() {
     let config = BrokerConfig { packet_limit_bytes: 1000, ..config() };
     let platform = Platform::new();
     let broker = Broker::start(config, platform.clone()).await.unwrap();
-    let (client, mut events) = rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "meter")).capacity(10).build();
+    let (client, mut events) =
+        rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "meter")).capacity(10).build();
     client.publish(INPUT, "x".repeat(2000), PublishOptions::at_least_once()).await.unwrap();
     let refused = soon("the client's own refusal", async {
         loop {
