@@ -181,26 +181,7 @@ impl Outcome {
         } else {
             Reason::WithinLimit
         };
-        let counts = [
-            (missing, "missing"),
-            (self.wrong.len() as u64, "otherwise"),
-            (self.surplus.len() as u64, "not expected"),
-        ];
-        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
-        let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
-        // Surplus ones are none of those that had to come, so no share says it all.
-        let had_to = format!("{} had to come", plural(self.wanted, what));
-        let not_asked: u64 = self.left_out.values().sum();
-        let told = if self.unknown.is_some() {
-            None
-        } else if off > 0 && reason.status() != Status::Pass {
-            Some(VerdictText { measured: counts.join(", "), basis: had_to })
-        } else if not_asked > 0 && reason.status() == Status::Pass {
-            let basis = format!("{not_asked} not asked for");
-            Some(VerdictText { measured: had_to, basis })
-        } else {
-            None
-        };
+        let told = self.told(off, what, reason);
         self.name_left_out(&mut why);
         let places = self.surplus.iter().chain(&self.wrong);
         let places = places.chain(self.missing.iter().filter(|_| lacks));
@@ -217,6 +198,30 @@ impl Outcome {
             ..context.verdict(reason, "1", why)
         };
         finish(verdict, facts)
+    }
+
+    /// The verdict in a few words; none where the numbers say it.
+    fn told(&self, off: u64, what: &str, reason: Reason) -> Option<VerdictText> {
+        let counts = [
+            (self.missing.len(), "missing"),
+            (self.wrong.len(), "otherwise"),
+            (self.surplus.len(), "not expected"),
+        ];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
+        // Surplus ones are none of those that had to come, so no share says it all.
+        let had_to = format!("{} had to come", plural(self.wanted, what));
+        let not_asked: u64 = self.left_out.values().sum();
+        if self.unknown.is_some() {
+            None
+        } else if off > 0 && reason.status() != Status::Pass {
+            Some(VerdictText { measured: counts.join(", "), basis: had_to })
+        } else if not_asked > 0 && reason.status() == Status::Pass {
+            let basis = format!("{not_asked} not asked for");
+            Some(VerdictText { measured: had_to, basis })
+        } else {
+            None
+        }
     }
 
     /// What need not be reported, and why.
