@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use lastmeter_params::{Code, Diagnostics, Value, Values};
-use lastmeter_reports::CHECKS;
 use lastmeter_sim::Terminal;
 use lastmeter_sim::grid::Feeder;
 
@@ -20,10 +19,7 @@ pub(super) fn of_network(scenario: &Scenario, feeder: &Feeder, out: &mut Diagnos
     let switches = feeder.network().switches.iter().map(|it| format!("switch:{}", it.name));
     let elements: Vec<String> = devices.chain(done).chain(switches).collect();
     for check in &scenario.checks {
-        let kind = CHECKS.iter().find(|kind| kind.entry.name == check.kind);
-        if let Some(kind) = kind {
-            (kind.elements)(&check.values, &elements, out);
-        }
+        (check.kind.elements)(&check.values, &elements, out);
     }
 }
 
