@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use lastmeter_grid::format::toml;
 use lastmeter_grid::network::Network;
 
-/// 400 V: a source of so many MVA, maybe a switch `cb` to a node `feeder`, maybe a line `L` of these
-/// ohms (resistance and reactance of each phase, none between them) to a node `home`, and loads.
+/// 400 V: a source of so many MVA, maybe a switch `cb` to a node `feeder`, maybe a line `L` of
+/// these ohms (resistance and reactance of each phase, none between them) to a node `home`, and
+/// loads.
 pub(in crate::grid) fn network(
     source_mva: u32,
     has_switch: bool,
