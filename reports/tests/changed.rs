@@ -149,7 +149,8 @@ fn run_json_tells_what_the_files_hold() {
     ];
     for (name, hash) in hashes {
         let whole = sha2::Sha256::digest(fs::read(dir.path().join(name)).unwrap());
-        assert_eq!(&format!("{whole:x}"), hash, "{name}");
+        let whole: String = whole.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(&whole, hash, "{name}");
     }
 }
 

@@ -57,7 +57,7 @@ pub fn board_device(
     let quantities = quantities(values, description, out)?;
     let bit_rate = description.hardware.as_ref().map_or(125_000, |it| it.can_bit_rate);
     let (talk, node) = match &description.speech {
-        Speech::Lines(grammar) => (Talk::Lines(LineTalk::new(grammar.clone())), None),
+        Speech::Lines(grammar) => (Talk::Lines(Box::new(LineTalk::new(grammar.clone()))), None),
         Speech::MeterNode { node } => {
             let bit_rate = BitRate::from_bits_per_second(bit_rate).unwrap_or(BitRate::S4);
             (Talk::Node(NodeTalk::new(*node, bit_rate)), Some(*node))

@@ -63,7 +63,7 @@ pub(crate) struct BoardParts {
 #[derive(Debug)]
 pub(crate) enum Talk {
     Node(NodeTalk),
-    Lines(LineTalk),
+    Lines(Box<LineTalk>),
 }
 
 /// Something that the board is to do, in order.

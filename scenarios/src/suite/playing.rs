@@ -70,7 +70,7 @@ pub(super) async fn play_case(
         Err(NotPlayed::Interrupted(signal)) => not_run(scenario, signal),
         Err(NotPlayed::TooLong(limit)) => {
             let (exit, reason) = (ExitCode::Broken, Reason::BenchBroke);
-            suite_run(scenario, Outcome::NotRun { exit, reason, why: too_long(&limit) })
+            suite_run(scenario, Outcome::NotRun { exit, reason, why: too_long(&limit).into() })
         }
     };
     Err(Box::new(run))

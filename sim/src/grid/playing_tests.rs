@@ -2,7 +2,7 @@
 
 use lastmeter_grid::format::toml;
 use lastmeter_grid::motion::{
-    Event, FaultAt, Happening, Options, Protection, Protector, Resolution,
+    Event, FaultAt, Happening, Options, Protector, RelayBreaker, Resolution,
 };
 use lastmeter_grid::network::{NodeId, Wire};
 use lastmeter_grid::protection::{Curve, Relay, Reset, Stage};
@@ -31,7 +31,7 @@ fn setup() -> Setup {
 /// and a voltage that changes within a step.
 fn wanted(resolution: Resolution) -> MotionSetup {
     let stage = Stage::new(Curve::definite(100.0, 0.15).unwrap(), Reset::Instantaneous).unwrap();
-    let what = Protection::Breaker { relay: Relay::new(&[stage], &[]), opening_s: 0.02 };
+    let device = Box::new(RelayBreaker::new(Relay::new(&[stage], &[]), 0.02));
     let fault = FaultAt {
         id: 1,
         name: "fault:f".into(),
@@ -54,7 +54,7 @@ fn wanted(resolution: Resolution) -> MotionSetup {
             Event { at_ns: 1_003_000_000, what: Happening::Fault(fault) },
             Event { at_ns: 4_500_000_000, what: close },
         ],
-        protectors: vec![Protector { name: "relay:cb".into(), switch: 0, what }],
+        protectors: vec![Protector { name: "relay:cb".into(), switch: 0, device }],
         changes: vec![(
             SimDuration::from_milliseconds(6_700),
             GridInput::SourceVoltage { source: 0, voltage_pu: 0.96 },
