@@ -67,7 +67,7 @@ impl Alert {
             return event;
         }
         let facts = self.metadata.iter().map(|(name, fact)| (name.clone(), fact.as_str().into()));
-        event.with(field::METADATA, serde_json::Map::from_iter(facts))
+        event.with(field::METADATA, facts.collect::<serde_json::Map<_, _>>())
     }
 }
 
