@@ -1,8 +1,8 @@
 //! The plant step: plays the network of a scenario ahead, between reading the file and starting a
 //! platform.
 //!
-//! The language reads and solves nothing. Here what was read is played: every step of its network is
-//! solved, with what happens between steps; the sources of the network get their terminals, and
+//! The language reads and solves nothing. Here what was read is played: every step of its network
+//! is solved, with what happens between steps; the sources of the network get their terminals, and
 //! what only a solution shows is reported where it is written, as a mistake of the file. A scenario
 //! without a network that is played ahead passes through as it is.
 
