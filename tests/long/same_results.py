@@ -53,8 +53,8 @@ def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) ->
         command += [*options, *jobs_of(program), "--out", folder / name]
         log = folder / f"{name}.log"
         with log.open("w", encoding="utf-8") as out:
-            done = subprocess.run(command, stdout=out, stderr=out)
-        (folder / f"{name}.exit").write_text(f"{done.returncode}\n", encoding="utf-8")
+            ended = subprocess.run(command, stdout=out, stderr=out)
+        (folder / f"{name}.exit").write_text(f"{ended.returncode}\n", encoding="utf-8")
     done.touch()
     return folder
 
