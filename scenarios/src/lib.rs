@@ -1,7 +1,8 @@
 //! The scenario language, the runner and the stand-alone commands.
 //!
 //! Sees every other package and puts them together: [`language`] reads a scenario, [`plant`]
-//! plays its network, [`run`] runs it, [`suite`] runs several, and the other modules are the commands that need no run.
+//! plays its network, [`run`] runs it, [`suite`] runs several, and the other modules are the
+//! commands that need no run.
 
 pub mod accuracy;
 pub mod boards;

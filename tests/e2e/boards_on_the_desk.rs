@@ -12,7 +12,7 @@ use lastmeter_can::frame::CanFrame;
 use crate::bench::{Done, call, run, verdict};
 use adapter::Adapter;
 
-#[path = "../../base/can/tests/adapter.rs"]
+#[path = "../../base/can/tests/adapter/mod.rs"]
 mod adapter;
 
 /// What the meter on the desk does.

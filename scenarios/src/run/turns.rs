@@ -1,7 +1,7 @@
 //! Turns to print, where several runs go on at a time.
 //!
-//! What a run prints comes out in one piece, and the runs in their order: the first that is not over
-//! prints at once, what the others print is kept until it is their turn.
+//! What a run prints comes out in one piece, and the runs in their order: the first that is not
+//! over prints at once, what the others print is kept until it is their turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -20,7 +20,7 @@ use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 use crate::model::kind::DeviceContext;
 use crate::registry::DEVICES;
 
-#[path = "../../../../base/can/tests/adapter.rs"]
+#[path = "../../../../base/can/tests/adapter/mod.rs"]
 mod adapter;
 use adapter::Adapter;
 

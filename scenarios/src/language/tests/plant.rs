@@ -33,7 +33,9 @@ fn what_only_a_solution_shows_is_found_when_the_network_is_played() {
     let folder = Folder::new();
     let idle = "[[grid.load]]\nname = \"h1\"\nprofile = \"csv\"\nfile = \"p.csv\"\n\
                 scale = 0\n[[grid.defect]]\nkind = \"bypass\"\nload = \"h1\"\n";
-    let windows = moving("waveforms", FAULT).replacen(
+    let drifts = "[[inject]]\nat = \"1 min\"\nkind = \"grid-frequency\"\nto = \"49 Hz\"\n\
+                  over = \"4 s\"\n";
+    let windows = moving("waveforms", drifts).replacen(
         "model = \"ideal-3ph\"",
         "model = \"stpm34-3ph\"\nfidelity = \"windows\"",
         1,

@@ -1,6 +1,6 @@
 //! The floor before and after a run in real time: what bench and machine add by themselves, and
-//! which checks can be judged on it. It is measured if the scenario has one: if a check needs it, or
-//! something is written about it.
+//! which checks can be judged on it. It is measured if the scenario has one: if a check needs it,
+//! or something is written about it.
 
 use std::path::Path;
 use std::time::Duration;

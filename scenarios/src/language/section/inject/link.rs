@@ -1,5 +1,5 @@
-//! Injections into links: they get worse, or break, for a while. No two of a kind are on one link at
-//! a time.
+//! Injections into links: they get worse, or break, for a while. No two of a kind are on one link
+//! at a time.
 
 use std::sync::LazyLock;
 
