@@ -12,7 +12,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use lastmeter_units::{SimDuration, SimTime};
 
 pub use super::line::BITS_PER_BYTE;
-use super::line::{Heard, Resume, Telegram, hear};
+use super::line::{Heard, Resume, Telegram, bytes_take, hear};
 use super::{Arrival, Due, MediumSpec, NetworkKind, Party, later};
 use crate::impair::Draws;
 
@@ -224,6 +224,7 @@ impl Bus {
         bytes: &[u8],
     ) -> SimTime {
         let (now, spec) = (self.now, self.spec);
+        let byte = bytes_take(1, self.master.rate);
         let Some(station) = self.station(from).filter(|_| !bytes.is_empty()) else { return at };
         let first = at.max(now).max(station.free);
         let mut telegram = Telegram {
@@ -239,9 +240,11 @@ impl Bus {
             Party::Master => self.send_down(&telegram),
             Party::Slave(_) if self.master.loses(&spec) => {}
             Party::Slave(_) => {
-                if self.heard.is_none() {
-                    // Nothing begins any more in what is left; its end may still hold the line low.
-                    self.line.retain(|telegram| telegram.end() > now);
+                // Of several that keep the line low together none may go alone: what is left would
+                // be heard from where the receiver stood before them.
+                let is_over = |telegram: &Telegram| later(telegram.end(), byte) <= now;
+                if self.heard.is_none() && self.line.iter().all(is_over) {
+                    self.line.clear();
                 }
                 self.line.push(telegram);
                 self.heard = hear(&self.line, self.master.rate, self.resume);

@@ -24,7 +24,7 @@ pub(super) struct Panel {
     notices: Vec<Notice>,
     facts: Vec<Fact>,
     links: Vec<LinkRow>,
-    download: String,
+    download: Option<String>,
 }
 
 /// Durations of one kind at one time.
@@ -112,10 +112,14 @@ impl Panel {
                 add(&format!("release error of link {}", link.name), "during", error);
             }
         }
-        let figure =
-            Figure { name: "latency-floor".to_owned(), svg: None, csv: Some(csv.finish()) };
-        let download = figure.links();
-        figures.push(figure);
+        // A run whose checks need no floor has none.
+        let download = (!rows.is_empty()).then(|| {
+            let csv = Some(csv.finish());
+            let figure = Figure { name: "latency-floor".to_owned(), svg: None, csv };
+            let links = figure.links();
+            figures.push(figure);
+            links
+        });
         Self {
             rows,
             machine: machine(facts),
