@@ -4,12 +4,14 @@
         [--library-after FOLDER] [--runs FOLDER]
 
 BEFORE and AFTER are the two programs, each of which runs every scenario of its library and every
-must-fail twin; a twin is compared under its name, wherever it is described. Then
+must-fail twin; a twin is compared under its name, wherever it is described. In place of a program
+stands a folder with such runs, as `tests/run` leaves it in target/test-runs: its runs in real time
+are passed over, and counted. Then
 `observations.csv`, `events.jsonl` and `verdicts.json` of each run are compared, and the exit codes
 of runs and of the whole. With `--exact` all three files have to be identical to the byte. Without it
-the prose in them may differ (the fields of PROSE), nothing else may. A field of events and verdicts
-that `--without` names is left out before they are compared, at any depth. Runs are kept in `--runs`
-and not run again for the same program and library.
+the prose in them may differ (the fields of PROSE), nothing else may. A field of events that
+`--without` names is left out before they are compared, at any depth; verdicts are compared whole.
+Runs are kept in `--runs` and not run again for the same program and library.
 """
 
 import argparse
@@ -36,7 +38,9 @@ def jobs_of(program: pathlib.Path) -> list:
 
 
 def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) -> pathlib.Path:
-    """Runs the library and its twins; gives the folder of runs."""
+    """Runs the library and its twins; gives the folder of runs. A folder of runs is taken as it is."""
+    if program.is_dir():
+        return program
     digest = hashlib.sha256(program.read_bytes())
     for path in sorted(library.rglob("*.toml")):
         digest.update(path.read_bytes())
@@ -53,8 +57,7 @@ def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) ->
         command += [*options, *jobs_of(program), "--out", folder / name]
         log = folder / f"{name}.log"
         with log.open("w", encoding="utf-8") as out:
-            ended = subprocess.run(command, stdout=out, stderr=out)
-        (folder / f"{name}.exit").write_text(f"{ended.returncode}\n", encoding="utf-8")
+            subprocess.run(command, stdout=out, stderr=out)
     done.touch()
     return folder
 
@@ -70,8 +73,10 @@ def without(value, fields: set):
 
 def content(path: pathlib.Path, exact: bool, left_out: set):
     """What of a file has to be the same."""
-    fields = left_out | (set() if exact else PROSE.get(path.name, set()))
-    if path.name not in PROSE or not fields:
+    fields = set() if exact else PROSE.get(path.name, set())
+    if path.name == "events.jsonl":
+        fields = fields | left_out
+    if not fields:
         return path.read_bytes()
     text = path.read_text(encoding="utf-8")
     read = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
@@ -79,23 +84,34 @@ def content(path: pathlib.Path, exact: bool, left_out: set):
     return json.dumps(without(read, fields), ensure_ascii=False)
 
 
-def runs_of(folder: pathlib.Path) -> dict:
-    """The folders of runs by suite and name, with the exit code of each."""
-    runs = {}
-    for facts in folder.rglob("run.json"):
+def runs_of(folder: pathlib.Path) -> tuple:
+    """The folders of runs by suite and name, with the exit code of each, and those in real time."""
+    runs, in_real_time = {}, set()
+    for facts in folder.glob("*/*/run.json"):
         name = facts.parent.relative_to(folder)
-        runs[name] = json.loads(facts.read_text(encoding="utf-8")).get("exit_code")
-    return runs
+        read = json.loads(facts.read_text(encoding="utf-8"))
+        runs[name] = read.get("exit_code")
+        if read.get("time") != "virtual":
+            in_real_time.add(name)
+    return runs, in_real_time
+
+
+def ended(folder: pathlib.Path, suite: str):
+    """The exit code of a suite, if it came to its end."""
+    path = folder / suite / "suite.json"
+    return json.loads(path.read_text(encoding="utf-8"))["exit_code"] if path.exists() else None
 
 
 def differences(before: pathlib.Path, after: pathlib.Path, exact: bool, left_out: set) -> list:
     """Runs that are missing or end otherwise, and files that differ."""
     found = []
-    for suite in ("library.exit", "twins.exit"):
-        codes = [(folder / suite).read_text(encoding="utf-8").strip() for folder in (before, after)]
+    for suite in ("library", "twins"):
+        codes = [ended(folder, suite) for folder in (before, after)]
         if codes[0] != codes[1]:
-            found.append(f"{suite}: {codes[0]} before, {codes[1]} after")
-    runs = runs_of(before), runs_of(after)
+            found.append(f"{suite}: exit {codes[0]} before, {codes[1]} after")
+    (first, real), (second, real_after) = runs_of(before), runs_of(after)
+    real |= real_after
+    runs = [{name: code for name, code in of.items() if name not in real} for of in (first, second)]
     for name in sorted(runs[0].keys() ^ runs[1].keys()):
         found.append(f"{name}: only {'before' if name in runs[0] else 'after'}")
     for name in sorted(runs[0].keys() & runs[1].keys()):
@@ -114,7 +130,7 @@ def differences(before: pathlib.Path, after: pathlib.Path, exact: bool, left_out
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("before", type=pathlib.Path)
+    parser.add_argument("before", type=pathlib.Path, help="a program, or a folder of runs")
     parser.add_argument("after", type=pathlib.Path)
     parser.add_argument("--exact", action="store_true", help="to the byte, prose too")
     parser.add_argument("--without", action="append", default=[], metavar="FIELD")
@@ -132,9 +148,11 @@ def main() -> int:
     found = differences(before, after, given.exact, set(given.without))
     for line in found:
         print(line)
-    counts = [len(runs_of(folder)) for folder in (before, after)]
+    counts, real = zip(*((len(runs) - len(real), len(real)) for runs, real in map(runs_of, (before, after))))
     how = "to the byte" if given.exact else "but for prose"
-    left_out = f" and but for {', '.join(given.without)}" if given.without else ""
+    left_out = f" and but for {', '.join(given.without)} of events" if given.without else ""
+    if any(real):
+        left_out += f" ({real[0]} and {real[1]} in real time passed over)"
     print(
         f"{counts[0]} runs before and {counts[1]} after, {' and '.join(FILES)} compared {how}"
         f"{left_out}: {len(found)} differences"
