@@ -44,27 +44,9 @@ lastmeter_units::words! {
 
 impl Dimension {
     /// Its name with an article, for a sentence.
-    pub(crate) fn with_article(self) -> &'static str {
-        match self {
-            Self::Ratio => "a ratio",
-            Self::Time => "a time",
-            Self::Frequency => "a frequency",
-            Self::Voltage => "a voltage",
-            Self::Current => "a current",
-            Self::ActivePower => "an active power",
-            Self::ReactivePower => "a reactive power",
-            Self::ApparentPower => "an apparent power",
-            Self::ActiveEnergy => "an active energy",
-            Self::ReactiveEnergy => "a reactive energy",
-            Self::ApparentEnergy => "an apparent energy",
-            Self::Angle => "an angle",
-            Self::Resistance => "a resistance",
-            Self::Temperature => "a temperature",
-            Self::TemperatureDifference => "a temperature difference",
-            Self::Volume => "a volume",
-            Self::VolumeFlow => "a volume flow",
-            Self::Pressure => "a pressure",
-        }
+    pub(crate) fn with_article(self) -> String {
+        let article = if self.word().starts_with('a') { "an" } else { "a" };
+        format!("{article} {self}")
     }
 }
 

@@ -29,6 +29,9 @@ pub use mistake::{Mistake, Mistakes};
 pub use nearest::{measurement_help, nearest, registered_measurement_help};
 pub use node::{Node, NodeValue, Table, TableEntry, parse_override};
 pub use pattern::Pattern;
-pub use quantity::{QuantityError, parse_quantity};
-pub use read::{describe_kind, is_name, read_named_table, read_table, read_table_of, read_text};
+pub use quantity::{QuantityError, WrittenUnit, parse_quantity};
+pub use read::{
+    describe_kind, is_name, read_measurement, read_named_table, read_number_alone, read_table,
+    read_table_of, read_text,
+};
 pub use values::{Value, Values, quote};

@@ -351,6 +351,40 @@ pub fn parse_quantity(
     }
 }
 
+/// A unit as somebody wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenUnit {
+    /// As it is spelt; empty for a bare number.
+    pub symbol: String,
+    /// What it measures.
+    pub dimension: Dimension,
+    /// One of it in the dimension's SI unit.
+    pub factor: f64,
+}
+
+impl WrittenUnit {
+    /// Of a bare number.
+    pub const BARE: Self = Self { symbol: String::new(), dimension: Dimension::Ratio, factor: 1.0 };
+
+    /// A unit by its symbol; `1` is that of a bare number.
+    pub fn parse(text: &str) -> Result<Self, QuantityError> {
+        let symbol = text.trim();
+        if symbol == "1" {
+            return Ok(Self::BARE);
+        }
+        // `1 h 30 min` would be read as a time of several parts.
+        let is_one_word = !symbol.is_empty()
+            && !symbol.contains(|c: char| c.is_whitespace() || matches!(c, '.' | '+' | '-'))
+            && (symbol.starts_with("m3") || !symbol.contains(|c: char| c.is_ascii_digit()));
+        if !is_one_word {
+            let (unit, expected) = (text.to_owned(), Vec::new());
+            return Err(QuantityError::UnknownUnit { unit, nearest: None, expected });
+        }
+        let (factor, dimension) = parse_quantity(&format!("1 {symbol}"), &Dimension::ALL)?;
+        Ok(Self { symbol: symbol.to_owned(), dimension, factor })
+    }
+}
+
 /// Reads one number and its unit from the start of `text`, and returns what follows.
 fn parse_part<'a>(
     text: &'a str,

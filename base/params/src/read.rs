@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use lastmeter_units::{MEASUREMENTS, SimTime};
+use lastmeter_units::{MEASUREMENTS, MeasurementId, SimTime};
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceId, Span};
 use crate::field::{Dimension, Field, Kind, Presence};
-use crate::nearest::nearest;
+use crate::nearest::{nearest, registered_measurement_help};
 use crate::node::{Node, NodeValue, Table, TableEntry, parse_as_written, parse_override};
 use crate::quantity::parse_quantity;
 use crate::synonyms;
@@ -107,6 +107,27 @@ pub fn read_text(text: &str, groups: &[&[Field]]) -> Result<Values, Vec<Diagnost
         Some(values) if diagnostics.is_empty() => Ok(values),
         _ => Err(diagnostics.into_sorted()),
     }
+}
+
+/// The number of one field in its SI unit, as far as it can be read by itself: what else is wrong
+/// with the table must not hide what is wrong with it.
+pub fn read_number_alone(table: &Table, span: Span, field: &Field) -> Option<f64> {
+    let entries = table.entries.iter().filter(|entry| entry.key == field.name);
+    let own = Table { entries: entries.cloned().collect(), incomplete: false };
+    read_table(&own, span, &[*field], &mut Diagnostics::new())?.si_opt(field.name)
+}
+
+/// The measurement that the key `quantity` of a table names; one that is unknown is reported.
+pub fn read_measurement(table: &Table, out: &mut Diagnostics) -> Option<MeasurementId> {
+    let text = table.text("quantity")?;
+    let found = MeasurementId::lookup(text);
+    if let (None, Some(node)) = (found, table.get("quantity")) {
+        let message = format!("unknown quantity `{text}`");
+        let label = "expected a measurement identifier";
+        let help = Some(registered_measurement_help(text));
+        out.report_with_help(Code::UNKNOWN_MEASUREMENT, node.span, message, label, help);
+    }
+    found
 }
 
 /// Reports a key that is none of the known ones, and returns the one that was probably meant.
@@ -314,7 +335,7 @@ fn describe_quantity(dimensions: &[Dimension]) -> String {
     if dimensions == [Dimension::Ratio] {
         return "a ratio such as `\"1 %\"` or `0.01`".to_owned();
     }
-    let names: Vec<&str> = dimensions.iter().map(|dimension| dimension.with_article()).collect();
+    let names: Vec<String> = dimensions.iter().map(|dimension| dimension.with_article()).collect();
     format!("{} with its unit, as text", names.join(" or "))
 }
 

@@ -45,24 +45,15 @@ pub enum Direction {
     Injected,
 }
 
-/// The domain that a quantity belongs to, and with it the place where a device is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Domain {
-    /// Voltages and currents.
-    Electricity,
-    /// Heat that water carries from a flow pipe to a return pipe.
-    Heat,
-    /// Drinking water.
-    Water,
-}
-
-impl fmt::Display for Domain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Electricity => "electricity",
-            Self::Heat => "heat",
-            Self::Water => "water",
-        })
+crate::words! {
+    /// The domain that a quantity belongs to, and with it the place where a device is connected.
+    pub enum Domain {
+        /// Voltages and currents.
+        Electricity = "electricity",
+        /// Heat that water carries from a flow pipe to a return pipe.
+        Heat = "heat",
+        /// Drinking water.
+        Water = "water",
     }
 }
 

@@ -11,7 +11,7 @@ const fn time(min: f64, max: f64) -> Kind {
 const WORDS: Kind = Kind::List(&Kind::Text);
 
 /// `[board]`.
-pub static BOARD: &[Field] = &[
+pub(super) static BOARD: &[Field] = &[
     Field::required("name", Kind::Name, "how locks, lists and reports refer to it"),
     Field::default("summary", Kind::Text, "\"\"", "what it is, in a line"),
     Field::required("language", Kind::Choice(Language::WORDS), "what its port speaks"),
@@ -49,7 +49,7 @@ pub static BOARD: &[Field] = &[
 ];
 
 /// `[ready]`.
-pub static READY: &[Field] = &[
+pub(super) static READY: &[Field] = &[
     Field::optional(
         "banner",
         Kind::Text,
@@ -61,7 +61,7 @@ pub static READY: &[Field] = &[
 ];
 
 /// `[emulated]`.
-pub static EMULATED: &[Field] = &[
+pub(super) static EMULATED: &[Field] = &[
     Field::default("machine", Kind::Text, "\"stm32vldiscovery\"", "the machine that QEMU emulates"),
     Field::required(
         "firmware",
@@ -84,7 +84,7 @@ pub static EMULATED: &[Field] = &[
 ];
 
 /// `[hardware]`.
-pub static HARDWARE: &[Field] = &[
+pub(super) static HARDWARE: &[Field] = &[
     Field::required(
         "line",
         Kind::Text,

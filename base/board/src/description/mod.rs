@@ -28,7 +28,7 @@
 //!
 //! [`Description::parse`] reads one with every mistake at its line.
 
-pub mod banner;
+mod banner;
 mod keys;
 #[cfg(test)]
 mod tests;
@@ -42,9 +42,7 @@ use lastmeter_units::{MeasurementId, SimDuration};
 use crate::grammar::Grammar;
 use crate::line::{LINE, LineSpec};
 use crate::meter_node;
-use banner::Banner;
-
-pub use keys::{BOARD, EMULATED, HARDWARE, READY};
+use keys::{BOARD, EMULATED, HARDWARE, READY};
 
 /// The version of the file's format.
 const FORMAT: i64 = 1;
@@ -93,8 +91,6 @@ pub enum Speech {
 /// How a board reports that it has started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ready {
-    /// The line; `None`: it reports nothing.
-    pub banner: Option<Banner>,
     /// How long that may take.
     pub within: SimDuration,
     /// The version it has to have.
@@ -213,7 +209,7 @@ fn read(text: &str, out: &mut Diagnostics) -> Option<Description> {
     let board = board?;
     let requests = root.get("request");
     let speech = match Language::from_word(board.text("language"))? {
-        Language::Lines => Speech::Lines(Grammar::from_tables(requests, &[], out)?),
+        Language::Lines => Speech::Lines(Grammar::from_tables(requests, out)?),
         Language::MeterNode => {
             if let Some(node) = requests {
                 let message = "a meter node is asked by frames, not by lines";
@@ -233,10 +229,9 @@ fn read(text: &str, out: &mut Diagnostics) -> Option<Description> {
         let nothing = Table { entries: Vec::new(), incomplete: false };
         read_named_table(&nothing, Span::default(), (None, &[READY]), out)
     })?;
-    let banner = ready.text_opt("banner").map(Banner::parse).transpose();
-    if let Err(why) = &banner {
+    if let Some(Err(why)) = ready.text_opt("banner").map(banner::check) {
         let label = "expected literal text with `{version}`, `{node}`, `{image}` and `*`";
-        out.report(Code::DOES_NOT_FIT, ready.span_of("banner"), why.clone(), label);
+        out.report(Code::DOES_NOT_FIT, ready.span_of("banner"), why, label);
     }
     let emulated = emulated.as_ref().map(|values| emulated_of(values, &speech, out));
     Some(Description {
@@ -248,7 +243,6 @@ fn read(text: &str, out: &mut Diagnostics) -> Option<Description> {
         span_latest: board.duration("span_latest"),
         register_earliest: board.duration_opt("register_earliest"),
         ready: Ready {
-            banner: banner.ok().flatten(),
             within: ready.duration("within"),
             version: ready.text_opt("version").map(str::to_owned),
         },
@@ -352,10 +346,4 @@ fn hardware_of(values: &Values) -> Hardware {
         image: values.text_opt("image").map(str::to_owned),
         command_within: values.duration("command_within"),
     }
-}
-
-/// All fields of a file by their section, for lists and help.
-#[must_use]
-pub fn sections() -> [(&'static str, &'static [Field]); 5] {
-    SECTIONS
 }

@@ -1,4 +1,4 @@
-//! What a line means: quantities, or the reason why it is rejected; and the line of an answer.
+//! What a line means: quantities, or the reason why it is rejected.
 
 use lastmeter_units::MeasurementId;
 
@@ -116,35 +116,6 @@ impl Refusal {
     }
 }
 
-/// Why an answer cannot be written.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RenderError {
-    /// The line has a field for a quantity that is not given.
-    #[error("no value is given for `{quantity}` of field `{field}`")]
-    NoValue {
-        /// The field's name.
-        field: String,
-        /// The measurement identifier.
-        quantity: String,
-    },
-    /// A value that the field cannot show.
-    #[error("field `{field}` cannot show {si} (in the SI unit)")]
-    NotWritable {
-        /// The field's name.
-        field: String,
-        /// The value in the SI unit.
-        si: f64,
-    },
-    /// A text that would be read back as another one, such as one with a line end.
-    #[error("field `{field}` with `{text}` would not be read back")]
-    NotReadable {
-        /// The field's name.
-        field: String,
-        /// The text.
-        text: String,
-    },
-}
-
 /// A text of a field, and the field's name.
 #[derive(Clone, Copy)]
 struct FieldText<'a> {
@@ -240,47 +211,5 @@ impl Request {
             }
             _ => None,
         })
-    }
-
-    /// The line, with its end, that a simulated meter answers: the inverse of [`Self::read_line`]
-    /// within the rounding to the `decimals` of each field. What `answer` has more than the line
-    /// is left out; without a sequence number it is 0, a status is the good one, and another text
-    /// that is not there is `-`. Values outside of the plausible range are written, since a
-    /// simulated meter may be a faulty one.
-    ///
-    /// # Errors
-    /// If a value is missing, or would not be read back.
-    pub fn render(&self, answer: &Answer) -> Result<String, RenderError> {
-        let mut texts = Vec::new();
-        for field in &self.fields {
-            let given = || answer.texts.iter().find(|text| text.field == field.name);
-            texts.push(match &field.meaning {
-                Meaning::Measured(measured) => {
-                    let own = answer.values.iter().find(|(id, _)| *id == measured.quantity);
-                    let (_, si) = own.ok_or_else(|| RenderError::NoValue {
-                        field: field.name.clone(),
-                        quantity: measured.quantity.name().to_owned(),
-                    })?;
-                    number::render(measured, *si, &field.name)?
-                }
-                Meaning::Sequence { modulo, base } => {
-                    let number = u64::from(answer.sequence.unwrap_or(0)) % modulo;
-                    number::render_whole(number, *base)
-                }
-                Meaning::Status { good } => given().map_or(good, |given| &given.text).clone(),
-                Meaning::Text(_) => given().map_or_else(|| "-".to_owned(), |it| it.text.clone()),
-            });
-        }
-        let line = self.pattern.render(&texts);
-        let found = self.pattern.read(&line).unwrap_or_default();
-        let found = found.into_iter().map(Some).chain(std::iter::repeat(None));
-        for ((field, text), found) in self.fields.iter().zip(&texts).zip(found) {
-            let has_end = text.contains(|c: char| self.line_end.contains(c));
-            if has_end || found != Some(text.as_str()) {
-                let (field, text) = (field.name.clone(), text.clone());
-                return Err(RenderError::NotReadable { field, text });
-            }
-        }
-        Ok(line + &self.line_end)
     }
 }

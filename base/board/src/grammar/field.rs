@@ -1,8 +1,8 @@
 //! Reads one `[request.field.NAME]`.
 
 use lastmeter_params::{
-    Code, Diagnostics, Dimension, NodeValue, QuantityError, Span, Table, Values, parse_quantity,
-    read_table_of, registered_measurement_help,
+    Code, Diagnostics, Dimension, NodeValue, QuantityError, Span, Table, Values, WrittenUnit,
+    read_measurement, read_number_alone, read_table_of,
 };
 use lastmeter_units::MeasurementId;
 
@@ -40,13 +40,6 @@ impl FieldDraft<'_> {
     }
 }
 
-/// A unit with its dimension and factor.
-struct Unit {
-    symbol: String,
-    dimension: Dimension,
-    factor: f64,
-}
-
 /// Reads a field; `own` is its table, where it is one.
 pub(super) fn read_field<'a>(
     name: &'a str,
@@ -69,10 +62,11 @@ pub(super) fn read_field<'a>(
         return draft;
     }
     draft.number = number_of(table);
-    draft.quantity = quantity(table, out);
+    let quantity = read_measurement(table, out);
+    draft.quantity = quantity.zip(table.get("quantity").map(|node| node.span));
     check_presence(name, table, span, out);
-    let unit = unit(name, table, span, draft.quantity.map(|(id, _)| id), out);
-    let of_quantity = draft.quantity.map(|(id, _)| Dimension::of_unit(id.row().si_unit));
+    let unit = unit(name, table, span, quantity, out);
+    let of_quantity = quantity.map(|id| Dimension::of_unit(id.row().si_unit));
     // Without any dimension nothing can be stated about the range.
     let range = unit.as_ref().map(|unit| unit.dimension).or(of_quantity).map(range_keys);
     let mut rest = rest;
@@ -165,19 +159,6 @@ fn meaning_of_role(
     }
 }
 
-fn quantity(table: &Table, out: &mut Diagnostics) -> Option<(MeasurementId, Span)> {
-    let text = table.text("quantity")?;
-    let span = table.get("quantity")?.span;
-    let found = MeasurementId::lookup(text);
-    if found.is_none() {
-        let message = format!("unknown quantity `{text}`");
-        let label = "expected a measurement identifier";
-        let help = Some(registered_measurement_help(text));
-        out.report_with_help(Code::UNKNOWN_MEASUREMENT, span, message, label, help);
-    }
-    found.map(|id| (id, span))
-}
-
 /// A field carries a quantity or has a role.
 fn check_presence(name: &str, table: &Table, span: Span, out: &mut Diagnostics) {
     let is_key = |key: &str| {
@@ -200,17 +181,16 @@ fn unit(
     span: Span,
     quantity: Option<MeasurementId>,
     out: &mut Diagnostics,
-) -> Option<Unit> {
+) -> Option<WrittenUnit> {
     let expected = quantity.map(|id| (Dimension::of_unit(id.row().si_unit), id.name()));
     let fitting = expected.map(|(dimension, _)| {
         let symbols: Vec<&str> = dimension.unit_symbols().collect();
         format!("units that fit: {}", symbols.join(", "))
     });
     let Some(node) = table.get("unit") else {
-        let bare = Unit { symbol: String::new(), dimension: Dimension::Ratio, factor: 1.0 };
         let (dimension, _) = expected?;
         if dimension == Dimension::Ratio {
-            return Some(bare);
+            return Some(WrittenUnit::BARE);
         }
         if !table.incomplete {
             let message = format!("field `{name}` has no `unit`");
@@ -221,7 +201,7 @@ fn unit(
     };
     // What is no text is reported with the other keys.
     let NodeValue::String(text) = &node.value else { return None };
-    let found = match parse_unit(text) {
+    let found = match WrittenUnit::parse(text) {
         Ok(found) => found,
         Err(error) => {
             let help = match error {
@@ -241,26 +221,7 @@ fn unit(
     Some(found)
 }
 
-/// A unit by its symbol; `1` is that of a bare number.
-fn parse_unit(text: &str) -> Result<Unit, QuantityError> {
-    let symbol = text.trim();
-    if symbol == "1" {
-        return Ok(Unit { symbol: String::new(), dimension: Dimension::Ratio, factor: 1.0 });
-    }
-    // `1 h 30 min` would be read as a time of several parts.
-    let is_one_word = !symbol.is_empty()
-        && !symbol.contains(|c: char| c.is_whitespace() || matches!(c, '.' | '+' | '-'))
-        && (symbol.starts_with("m3") || !symbol.contains(|c: char| c.is_ascii_digit()));
-    if !is_one_word {
-        let (unit, expected) = (text.to_owned(), Vec::new());
-        return Err(QuantityError::UnknownUnit { unit, nearest: None, expected });
-    }
-    let (factor, dimension) = parse_quantity(&format!("1 {symbol}"), &Dimension::ALL)?;
-    Ok(Unit { symbol: symbol.to_owned(), dimension, factor })
-}
-
-/// What numbers have to be among themselves. Each is read by itself: what else is wrong with the
-/// table must not hide it.
+/// What numbers have to be among themselves.
 fn check_numbers(
     name: &str,
     table: &Table,
@@ -270,9 +231,7 @@ fn check_numbers(
 ) {
     let si = |key: &str| {
         let field = FIELD_KEYS.iter().chain(range).find(|field| field.name == key)?;
-        let entries = table.entries.iter().filter(|entry| entry.key == key).cloned().collect();
-        let own = Table { entries, incomplete: false };
-        read_table_of(&own, span, &[&[*field]], &mut Diagnostics::new())?.si_opt(key)
+        read_number_alone(table, span, field)
     };
     let span_of = |key: &str| table.get(key).map_or(span, |node| node.span);
     if si("scale") == Some(0.0) {
@@ -292,14 +251,13 @@ fn check_numbers(
 
 fn measured(
     draft: &FieldDraft<'_>,
-    unit: Option<Unit>,
+    unit: Option<WrittenUnit>,
     values: Option<&Values>,
 ) -> Option<Measured> {
     let (values, unit) = (values?, unit?);
     let (base, decimal) = draft.number?;
     Some(Measured {
         quantity: draft.quantity?.0,
-        unit: unit.symbol,
         dimension: unit.dimension,
         factor: unit.factor,
         scale: values.si("scale"),

@@ -4,13 +4,6 @@ use lastmeter_params::{Dimension, Field, Kind};
 
 use super::{DecimalSeparator, FieldRole};
 
-/// The section of a document that holds a grammar only.
-pub(super) static DOCUMENT: &[Field] = &[Field::optional(
-    "request",
-    Kind::List(&Kind::Table(REQUEST_KEYS)),
-    "what the meter is asked",
-)];
-
 /// A ratio without bounds: a bare number.
 const NUMBER: Kind =
     Kind::Quantity { dimension: Dimension::Ratio, min: f64::NEG_INFINITY, max: f64::INFINITY };
@@ -20,7 +13,7 @@ const WAIT: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 
 
 /// The keys of `[[request]]`. `field` holds one table for each field, with [`FIELD_KEYS`] and
 /// [`range_keys`].
-pub static REQUEST_KEYS: &[Field] = &[
+pub(super) static REQUEST_KEYS: &[Field] = &[
     Field::optional(
         "send",
         Kind::Text,
@@ -42,7 +35,7 @@ pub static REQUEST_KEYS: &[Field] = &[
 ];
 
 /// The keys of a field, besides its range.
-pub static FIELD_KEYS: &[Field] = &[
+pub(super) static FIELD_KEYS: &[Field] = &[
     Field::optional("quantity", Kind::Text, "the measurement identifier of what it carries"),
     Field::optional("unit", Kind::Text, "the unit of the value after `scale` and `offset`"),
     Field::default("scale", NUMBER, "1", "the number times this, plus `offset`, is the value"),
@@ -93,6 +86,6 @@ static RANGES: [[Field; 2]; Dimension::ALL.len()] = {
 };
 
 /// The keys of the plausible range of a field whose unit is of this dimension.
-pub fn range_keys(dimension: Dimension) -> &'static [Field] {
+pub(super) fn range_keys(dimension: Dimension) -> &'static [Field] {
     &RANGES[dimension as usize]
 }

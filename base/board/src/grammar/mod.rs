@@ -32,9 +32,8 @@
 //! it ends in `\r\n`, `\n`, `\r` or another control or punctuation character, and all requests of
 //! a port end alike.
 //!
-//! [`Grammar::parse`] reads a document of such tables, [`Grammar::from_tables`] reads them out of
-//! a larger one. [`Exchange`] asks and reads, [`Request::render`] writes the line that a simulated
-//! meter would send. Nothing here does I/O or knows the time by itself.
+//! [`Grammar::from_tables`] reads such tables out of a document, [`Exchange`] asks and reads.
+//! Nothing here does I/O or knows the time by itself.
 
 mod answer;
 mod exchange;
@@ -47,17 +46,13 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use lastmeter_params::{
-    Diagnostics, Dimension, Field as Key, Mistakes, Node, SourceId, Span, Values,
-};
-use lastmeter_params::{parse_document, read_table_of};
+use lastmeter_params::Dimension;
 use lastmeter_units::MeasurementId;
 
 use pattern::Pattern;
 
-pub use answer::{Answer, AnswerText, Refusal, RenderError};
+pub use answer::{Answer, AnswerText, Refusal};
 pub use exchange::{BeginError, Counts, Exchange, Outcome};
-pub use keys::{FIELD_KEYS, REQUEST_KEYS, range_keys};
 pub use number::{DecimalSeparator, NumberBase};
 pub use reader::{LINE_BYTES_MAX, Line, LineReader, shown_bytes};
 
@@ -82,8 +77,6 @@ lastmeter_units::words! {
 pub struct Measured {
     /// What it measures.
     pub quantity: MeasurementId,
-    /// The unit as written, empty for a bare number.
-    pub unit: String,
     /// The dimension of the unit, which is that of the quantity.
     pub dimension: Dimension,
     /// One of the unit in the SI unit.
@@ -147,8 +140,6 @@ pub struct Request {
     pub settle_ns: u64,
     /// The fields in the order of the answer.
     pub fields: Vec<AnswerField>,
-    /// All keys of the table but `field`, with those of the file around the grammar.
-    pub values: Values,
     pattern: Pattern,
     /// What ends the line.
     line_end: String,
@@ -176,37 +167,4 @@ pub struct Grammar {
     pub requests: Vec<Request>,
     /// The bytes that end a line, the same for all requests.
     pub line_end: Vec<u8>,
-}
-
-impl Grammar {
-    /// Reads a document that holds nothing but `[[request]]` tables.
-    ///
-    /// # Errors
-    /// All mistakes of the text at once, each with its line.
-    pub fn parse(text: &str) -> Result<Self, Mistakes> {
-        let mut out = Diagnostics::new();
-        let root = parse_document(text, SourceId::FILE, &mut out);
-        let mut others = root.clone();
-        others.entries.retain(|entry| entry.key != "request");
-        read_table_of(&others, Span::default(), &[keys::DOCUMENT], &mut out);
-        let is_named = root.get("request").is_some();
-        // What a misspelt section was meant to be is not missing as well.
-        let grammar = if is_named || out.is_empty() {
-            Self::from_tables(root.get("request"), &[], &mut out)
-        } else {
-            None
-        };
-        grammar.filter(|_| out.is_empty()).ok_or_else(|| out.located_in(text))
-    }
-
-    /// Reads the value of the key `request` out of a larger document. `others` are the keys that
-    /// the larger format has in these tables besides [`REQUEST_KEYS`]; their values are found in
-    /// [`Request::values`]. `None` if there is a mistake, which is then in `out`.
-    pub fn from_tables(
-        requests: Option<&Node>,
-        others: &[Key],
-        out: &mut Diagnostics,
-    ) -> Option<Self> {
-        read::read(requests, others, out)
-    }
 }

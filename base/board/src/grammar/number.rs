@@ -1,8 +1,5 @@
 //! Numbers as meters write them.
 
-use super::Measured;
-use super::answer::RenderError;
-
 lastmeter_units::words! {
     /// What stands between the whole part and the fraction of a number.
     pub enum DecimalSeparator {
@@ -87,37 +84,4 @@ pub(super) fn parse_whole(text: &str, base: NumberBase) -> Result<u64, NumberFau
         return Err(NumberFault::NotANumber);
     }
     u64::from_str_radix(digits, radix).map_err(|_| NumberFault::Overflow)
-}
-
-/// Writes a whole number without sign.
-pub(super) fn render_whole(number: u64, base: NumberBase) -> String {
-    match base {
-        NumberBase::Decimal => number.to_string(),
-        NumberBase::Hexadecimal => format!("{number:X}"),
-    }
-}
-
-/// Writes the number of a value in the SI unit.
-pub(super) fn render(measured: &Measured, si: f64, field: &str) -> Result<String, RenderError> {
-    let number = (si / measured.factor - measured.offset) / measured.scale;
-    let cannot = || RenderError::NotWritable { field: field.to_owned(), si };
-    if !number.is_finite() {
-        return Err(cannot());
-    }
-    match measured.base {
-        NumberBase::Hexadecimal => {
-            let rounded = number.round();
-            if !(0.0..=EXACT_MAX as f64).contains(&rounded) {
-                return Err(cannot());
-            }
-            Ok(render_whole(rounded as u64, measured.base))
-        }
-        NumberBase::Decimal => {
-            let text = format!("{number:.*}", measured.decimals);
-            // No meter shows a negative zero.
-            let is_zero = !text.contains(|digit: char| ('1'..='9').contains(&digit));
-            let text = if is_zero { text.trim_start_matches('-') } else { &text };
-            Ok(text.replace(DecimalSeparator::Point.word(), measured.decimal.word()))
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 /// One piece of fixed text.
 #[derive(Clone, Debug, PartialEq)]
-enum Part {
+pub(super) enum Part {
     /// Exactly this; without blanks at its ends.
     Text(String),
     /// One or more blanks.
@@ -11,7 +11,7 @@ enum Part {
 
 /// What stands between two pieces of fixed text.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Gap {
+pub(super) enum Gap {
     /// The field of this index.
     Field(usize),
     /// Anything.
@@ -21,8 +21,8 @@ enum Gap {
 /// The form of a line: fixed text, and gaps each with the fixed text behind it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Pattern {
-    first: Vec<Part>,
-    rest: Vec<(Gap, Vec<Part>)>,
+    pub(super) first: Vec<Part>,
+    pub(super) rest: Vec<(Gap, Vec<Part>)>,
 }
 
 /// Why a text is no pattern.
@@ -224,36 +224,6 @@ impl Pattern {
             at = next;
         }
         (at == line.len()).then_some(found)
-    }
-
-    /// The line with these texts for its fields, in their order; as little as possible where
-    /// anything may stand.
-    pub(super) fn render(&self, fields: &[String]) -> String {
-        let mut line = String::new();
-        push_parts(&self.first, &mut line);
-        let mut is_behind_field = false;
-        for (gap, parts) in &self.rest {
-            match gap {
-                Gap::Field(index) => line.push_str(fields.get(*index).map_or("", String::as_str)),
-                // The blank that ends the field.
-                Gap::Any if is_behind_field && matches!(parts.first(), Some(Part::Text(_))) => {
-                    line.push(' ');
-                }
-                Gap::Any => {}
-            }
-            is_behind_field = parts.is_empty();
-            push_parts(parts, &mut line);
-        }
-        line
-    }
-}
-
-fn push_parts(parts: &[Part], line: &mut String) {
-    for part in parts {
-        line.push_str(match part {
-            Part::Text(text) => text,
-            Part::Blanks => " ",
-        });
     }
 }
 

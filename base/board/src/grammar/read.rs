@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_params::{
-    Code, Diagnostics, Field, Node, NodeValue, Span, Table, Values, nearest, read_table_of,
+    Code, Diagnostics, Node, NodeValue, Span, Table, Values, nearest, read_table,
 };
 use lastmeter_units::MeasurementId;
 
@@ -27,25 +27,24 @@ impl RequestDraft<'_> {
     }
 }
 
-pub(super) fn read(
-    requests: Option<&Node>,
-    others: &[Field],
-    out: &mut Diagnostics,
-) -> Option<Grammar> {
-    let mistakes = out.len();
-    let drafts: Vec<RequestDraft<'_>> = tables(requests, out)
-        .into_iter()
-        .map(|(table, span)| read_request(table, span, others, out))
-        .collect();
-    check_line_ends(&drafts, out);
-    check_quantities(&drafts, out);
-    if out.len() > mistakes {
-        return None;
+impl Grammar {
+    /// Reads the value of the key `request` of a document. `None` if there is a mistake, which is
+    /// then in `out`.
+    pub fn from_tables(requests: Option<&Node>, out: &mut Diagnostics) -> Option<Self> {
+        let mistakes = out.len();
+        let tables = tables(requests, out).into_iter();
+        let drafts: Vec<RequestDraft<'_>> =
+            tables.map(|(table, span)| read_request(table, span, out)).collect();
+        check_line_ends(&drafts, out);
+        check_quantities(&drafts, out);
+        if out.len() > mistakes {
+            return None;
+        }
+        let requests: Option<Vec<Request>> = drafts.into_iter().map(finish).collect();
+        let requests = requests.filter(|requests| !requests.is_empty())?;
+        let line_end = requests[0].line_end.as_bytes().to_vec();
+        Some(Self { requests, line_end })
     }
-    let requests: Option<Vec<Request>> = drafts.into_iter().map(finish).collect();
-    let requests = requests.filter(|requests| !requests.is_empty())?;
-    let line_end = requests[0].line_end.as_bytes().to_vec();
-    Some(Grammar { requests, line_end })
 }
 
 /// The tables of the section, with their places.
@@ -83,16 +82,11 @@ fn report_no_request(span: Span, out: &mut Diagnostics) {
     out.report_with_help(Code::WRONG_KIND, span, message, "expected `[[request]]`", help);
 }
 
-fn read_request<'a>(
-    table: &'a Table,
-    span: Span,
-    others: &[Field],
-    out: &mut Diagnostics,
-) -> RequestDraft<'a> {
+fn read_request<'a>(table: &'a Table, span: Span, out: &mut Diagnostics) -> RequestDraft<'a> {
     let mut rest = table.clone();
     rest.entries.retain(|entry| entry.key != "field");
-    let values = read_table_of(&rest, span, &[REQUEST_KEYS, others], out);
-    let is_known = |key: &str| REQUEST_KEYS.iter().chain(others).any(|field| field.name == key);
+    let values = read_table(&rest, span, REQUEST_KEYS, out);
+    let is_known = |key: &str| REQUEST_KEYS.iter().any(|field| field.name == key);
     let has_misspelt = table.entries.iter().any(|entry| !is_known(&entry.key));
     let mut faults = Vec::new();
     let answer = table.text("answer").map(|answer| pattern::read(answer, &mut faults));
@@ -291,6 +285,5 @@ fn finish(draft: RequestDraft<'_>) -> Option<Request> {
         fields,
         pattern: answer.pattern,
         line_end: answer.line_end?,
-        values,
     })
 }

@@ -21,14 +21,12 @@ pub struct LineReader {
     /// The line so far; of one that is too long the last bytes, as they may be part of its end.
     buffer: Vec<u8>,
     is_too_long: bool,
-    too_long: u64,
 }
 
 impl LineReader {
     /// A reader of lines that end in these bytes; without any, every byte is a line.
     pub fn new(line_end: &[u8]) -> Self {
-        let line_end = line_end.to_vec();
-        Self { line_end, buffer: Vec::new(), is_too_long: false, too_long: 0 }
+        Self { line_end: line_end.to_vec(), buffer: Vec::new(), is_too_long: false }
     }
 
     /// Takes the next byte; the line that it ends.
@@ -41,10 +39,7 @@ impl LineReader {
             return Some(if is_too_long { Line::TooLong } else { Line::Whole(line) });
         }
         // The longest line fits with its end but for the last byte of that.
-        if self.buffer.len() >= LINE_BYTES_MAX + self.line_end.len() && !self.is_too_long {
-            self.is_too_long = true;
-            self.too_long += 1;
-        }
+        self.is_too_long |= self.buffer.len() >= LINE_BYTES_MAX + self.line_end.len();
         if self.is_too_long {
             let kept = self.line_end.len().saturating_sub(1);
             self.buffer.drain(..self.buffer.len().saturating_sub(kept));
@@ -52,20 +47,10 @@ impl LineReader {
         None
     }
 
-    /// Takes bytes; the lines that they end, in order.
-    pub fn take(&mut self, bytes: &[u8]) -> Vec<Line> {
-        bytes.iter().filter_map(|byte| self.push(*byte)).collect()
-    }
-
     /// Whether the begin of a line is there, and not its end. Blanks and other line ends do not
     /// count: a meter may send `\r\n` where `\r` is expected.
     pub fn is_within_line(&self) -> bool {
         self.is_too_long || self.buffer.iter().any(|byte| !byte.is_ascii_whitespace())
-    }
-
-    /// How many lines were too long.
-    pub fn too_long(&self) -> u64 {
-        self.too_long
     }
 }
 

@@ -2,10 +2,11 @@
 
 use lastmeter_units::MeasurementId;
 
-use super::{DESK_METER, grammar};
+use super::render::{RenderError, render};
+use super::{DESK_METER, grammar, lines_of};
 use crate::grammar::{
-    Answer, AnswerText, FieldRole, Grammar, LINE_BYTES_MAX, Line, LineReader, Refusal, RenderError,
-    Request, shown_bytes,
+    Answer, AnswerText, FieldRole, Grammar, LINE_BYTES_MAX, Line, LineReader, Refusal, Request,
+    shown_bytes,
 };
 
 fn id(name: &str) -> MeasurementId {
@@ -128,7 +129,7 @@ fn texts_are_kept_and_a_bad_status_is_rejected() {
     assert_eq!(answer.sequence, Some(255));
     let bad = request.read_line(b"12:00:07 v1.2 [E5] 230 n=FF").unwrap_err();
     assert_eq!(bad.to_string(), "field `s`: the status is `E5`, expected `ALL OK`");
-    assert_eq!(request.render(&answer).unwrap(), "12:00:07 v1.2 [ALL OK] 230.000 n=FF\n");
+    assert_eq!(render(&request, &answer).unwrap(), "12:00:07 v1.2 [ALL OK] 230.000 n=FF\n");
 }
 
 #[test]
@@ -150,17 +151,14 @@ fn a_gap_is_as_short_as_the_text_behind_it_allows() {
 fn lines_are_found_in_bytes_of_any_segmentation() {
     let whole = |text: &[u8]| Line::Whole(text.to_vec());
     for end in [&b"\r\n"[..], b"\n", b"\r", b";"] {
-        let mut bytes = [b"a\xFF", end, b"", end, b"bc", end, b"d"].concat();
+        let bytes = [b"a\xFF", end, b"", end, b"bc", end, b"d"].concat();
         let mut reader = LineReader::new(end);
         let expected = [whole(b"a\xFF"), whole(b""), whole(b"bc")];
-        assert_eq!(reader.take(&bytes), expected);
+        assert_eq!(lines_of(&mut reader, &bytes), expected);
         assert!(reader.is_within_line());
-        let mut reader = LineReader::new(end);
-        let found: Vec<Line> = bytes.drain(..).filter_map(|byte| reader.push(byte)).collect();
-        assert_eq!(found, expected);
     }
     let mut reader = LineReader::new(b"\r");
-    assert_eq!(reader.take(b"a\r\n"), [whole(b"a")]);
+    assert_eq!(lines_of(&mut reader, b"a\r\n"), [whole(b"a")]);
     assert!(!reader.is_within_line());
 }
 
@@ -172,10 +170,9 @@ fn a_line_that_is_too_long_is_rejected_up_to_its_end() {
         {
             let mut reader = LineReader::new(end);
             let long = vec![b'x'; length];
-            let found = reader.take(&[&long[..], end, b"next", end].concat());
+            let found = lines_of(&mut reader, &[&long[..], end, b"next", end].concat());
             let first = if is_too_long { Line::TooLong } else { Line::Whole(long) };
             assert_eq!(found, [first, Line::Whole(b"next".to_vec())], "{length}");
-            assert_eq!(reader.too_long(), u64::from(is_too_long));
         }
     }
 }
@@ -190,9 +187,9 @@ fn shown_bytes_can_be_had_back() {
 fn a_simulated_meter_writes_what_is_read_back() {
     let request = desk();
     let mut answer = request.read_line(b"U=230.1234V I=-0.0001A P=1.15kW n=17").unwrap();
-    assert_eq!(request.render(&answer).unwrap(), "U=230.123V I=0.000A P=1.150kW n=17\r\n");
+    assert_eq!(render(&request, &answer).unwrap(), "U=230.123V I=0.000A P=1.150kW n=17\r\n");
     answer.values.remove(1);
-    let missing = request.render(&answer).unwrap_err();
+    let missing = render(&request, &answer).unwrap_err();
     assert_eq!(
         missing.to_string(),
         "no value is given for `electricity.current.rms.l1` of field `i`"
@@ -207,14 +204,14 @@ fn a_simulated_meter_writes_what_is_read_back() {
         sequence: None,
         texts: vec![text(node)],
     };
-    assert_eq!(node.render(&of(255.4, "m 1")).unwrap(), "m 1: FF\n");
-    assert_eq!(node.render(&Answer { texts: vec![], ..of(0.0, "") }).unwrap(), "-: 0\n");
+    assert_eq!(render(&node, &of(255.4, "m 1")).unwrap(), "m 1: FF\n");
+    assert_eq!(render(&node, &Answer { texts: vec![], ..of(0.0, "") }).unwrap(), "-: 0\n");
     for bad in ["a: b", "a\nb", " a"] {
-        let found = node.render(&of(1.0, bad));
+        let found = render(&node, &of(1.0, bad));
         assert!(matches!(found, Err(RenderError::NotReadable { .. })), "{bad}: {found:?}");
     }
     for bad in [-1.0, f64::NAN, f64::INFINITY, 1e300] {
-        let found = node.render(&of(bad, "m"));
+        let found = render(&node, &of(bad, "m"));
         assert!(matches!(found, Err(RenderError::NotWritable { .. })), "{bad}: {found:?}");
     }
 }

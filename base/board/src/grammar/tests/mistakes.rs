@@ -1,9 +1,6 @@
 //! Every mistake of a grammar is reported with its line, and all at once.
 
-use lastmeter_params::{Diagnostics, Field, Kind, SourceId, parse_document};
-
-use super::{DESK_METER, grammar, mistakes};
-use crate::grammar::Grammar;
+use super::{grammar, mistakes};
 
 /// Line and begin of each mistake of the faulty grammar.
 const FAULTS: &[(&str, &str)] = &[
@@ -121,16 +118,4 @@ fn the_section_is_written_as_it_should_be() {
         let found = mistakes(text);
         assert!(found.len() == 1 && found[0].contains(expected), "{text}: {found:#?}");
     }
-}
-
-#[test]
-fn a_larger_document_may_have_keys_of_its_own() {
-    const OTHERS: &[Field] = &[Field::optional("every", Kind::Name, "how often")];
-    let text =
-        format!("name = \"board\"\n{}", DESK_METER.replace("timeout", "every = \"x\"\ntimeout"));
-    let mut out = Diagnostics::new();
-    let root = parse_document(&text, SourceId::FILE, &mut out);
-    let grammar = Grammar::from_tables(root.get("request"), OTHERS, &mut out).unwrap();
-    assert_eq!(grammar.requests[0].values.text("every"), "x");
-    assert_eq!(out.into_sorted(), []);
 }

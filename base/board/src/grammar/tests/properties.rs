@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
-use super::{DESK_METER, grammar};
+use super::render::render;
+use super::{DESK_METER, grammar, lines_of, parse};
 use crate::grammar::{
     Answer, AnswerText, Exchange, FieldRole, Grammar, Line, LineReader, Meaning, NumberBase,
     Outcome,
@@ -173,7 +174,7 @@ proptest! {
         let grammar = grammar(&random.text(""));
         let request = &grammar.requests[0];
         let given = random.answer(&grammar);
-        let line = request.render(&given).unwrap();
+        let line = render(request, &given).unwrap();
         let line = line.strip_suffix(std::str::from_utf8(&grammar.line_end).unwrap()).unwrap();
         let read = request.read_line(line.as_bytes()).unwrap();
         prop_assert!(is_within_rounding(&grammar, &given, &read), "{line}: {given:?} {read:?}");
@@ -192,7 +193,7 @@ proptest! {
         lengths in proptest::collection::vec(1..30_usize, 1..8),
     ) {
         let grammar = grammar(&random.text(""));
-        let line = grammar.requests[0].render(&random.answer(&grammar)).unwrap();
+        let line = render(&grammar.requests[0], &random.answer(&grammar)).unwrap();
         let mut bytes = line.repeat(count as usize).into_bytes();
         bytes.extend(&noise);
         bytes.extend(&grammar.line_end);
@@ -207,7 +208,7 @@ proptest! {
         // The first may be torn; noise costs no line behind its end.
         prop_assert!(whole.counts().answered >= u64::from(count));
         let mut reader = LineReader::new(&grammar.line_end);
-        let lines = reader.take(&bytes);
+        let lines = lines_of(&mut reader, &bytes);
         let joined: Vec<u8> = lines
             .iter()
             .flat_map(|line| match line {
@@ -244,7 +245,7 @@ proptest! {
         let tables = ["a", "b", "c"].map(table);
         let answer = lastmeter_params::quote(&answer.replace("\\n", "\n"));
         let text = format!("[[request]]\nanswer = {answer}\n{}", tables.concat());
-        if let Ok(grammar) = Grammar::parse(&text) {
+        if let Ok(grammar) = parse(&text) {
             let _ = grammar.requests[0].read_line(line.as_bytes());
         }
     }
@@ -253,7 +254,7 @@ proptest! {
     fn any_text_is_a_grammar_or_has_mistakes(
         text in r"(\[\[request\]\]\n|answer = .{0,9}\n|.){0,20}",
     ) {
-        match Grammar::parse(&text) {
+        match parse(&text) {
             Ok(grammar) => prop_assert!(!grammar.requests.is_empty()),
             Err(mistakes) => prop_assert!(!mistakes.0.is_empty()),
         }
