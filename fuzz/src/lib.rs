@@ -25,6 +25,9 @@ use lastmeter_scenarios::language::{LoadOptions, Scenario};
 use lastmeter_waveform::{Recording, comtrade, csv, spectrum};
 use lastmeter_wire::flexmeter::{self, DecodeRules, Limits};
 
+#[path = "../../base/wire/tests/tools/batch.rs"]
+mod batch;
+
 /// A decoder.
 pub struct Target {
     /// As its binary is called.
@@ -320,7 +323,7 @@ pub fn jsonbatch(bytes: &[u8]) -> bool {
     let rules = DecodeRules { limits: Limits::BATCH, ..DecodeRules::default() };
     let Ok(elements) = flexmeter::decode_batch(bytes, &rules) else { return false };
     let mut again = Vec::new();
-    flexmeter::encode_batch(&elements, &mut again);
+    batch::encode_batch(&elements, &mut again);
     // Written it may be longer than one may be.
     if again.len() <= rules.limits.bytes_max {
         assert_eq!(flexmeter::decode_batch(&again, &rules), Ok(elements));
@@ -392,8 +395,7 @@ pub fn gtnet_skt(bytes: &[u8]) -> bool {
 /// A frame of `AsyncIP`, with as many values as its length makes.
 pub fn opal_asyncip(bytes: &[u8]) -> bool {
     let values = bytes.len().saturating_sub(8) / 8;
-    let format = AsyncIp::new(values, 1, Some(1));
-    format.is_ok_and(|format| frame(&Format::OpalAsyncIp(format), bytes))
+    frame(&Format::OpalAsyncIp(AsyncIp::new(values, 1, Some(1))), bytes)
 }
 
 /// A described frame of which every bit is used.
@@ -405,8 +407,7 @@ pub fn described_frame(bytes: &[u8]) -> bool {
         field(1, 32, FieldType::Float32),
         FrameField { byte_order: ByteOrder::Little, ..field(5, 24, FieldType::Signed) },
     ];
-    let format = FrameDescription::new(fields, None);
-    format.is_ok_and(|format| frame(&Format::DescribedFrame(format), bytes))
+    frame(&Format::DescribedFrame(FrameDescription::new(fields, None)), bytes)
 }
 
 /// What the signals of messages of `VILLASnode` are here.
@@ -431,8 +432,8 @@ fn messages(
 pub fn villas_binary(bytes: &[u8]) -> bool {
     messages(
         bytes,
-        |bytes| binary::decode(bytes, SIGNALS, None),
-        |samples| binary::encode(samples, SIGNALS, 0),
+        |bytes| binary::decode(bytes, SIGNALS),
+        |samples| binary::encode(samples, SIGNALS),
     )
 }
 

@@ -21,13 +21,13 @@ use lastmeter_params::{Field, Kind};
 use crate::{FormatKind, Refusal, Rejection, Sample, Value, number};
 
 /// Bytes of the header.
-pub const ASYNC_IP_HEADER_BYTES: usize = 8;
+pub(crate) const ASYNC_IP_HEADER_BYTES: usize = 8;
 /// The most values in a frame.
 pub const ASYNC_IP_MAX_VALUES: usize = 64;
 const VALUE_BYTES: usize = 8;
 
 /// The row of the format.
-pub const OPAL_ASYNC_IP: FormatKind = FormatKind {
+pub(crate) const OPAL_ASYNC_IP: FormatKind = FormatKind {
     name: "opal-asyncip",
     summary: "float64 values behind the 8-byte header of OPAL-RT's AsyncIP",
     description: "A frame is a header of 8 bytes (device, message number, length of the values; \
@@ -42,14 +42,6 @@ pub const OPAL_ASYNC_IP: FormatKind = FormatKind {
     point_keys: &[],
 };
 
-/// More values than a frame carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "found {0} values in a frame, expected at most {ASYNC_IP_MAX_VALUES}; divide them between two \
-     devices"
-)]
-pub struct AsyncIpError(pub usize);
-
 /// The frames between two devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AsyncIp {
@@ -61,21 +53,10 @@ pub struct AsyncIp {
 }
 
 impl AsyncIp {
-    /// Frames with so many values.
-    pub const fn new(
-        values: usize,
-        send_id: i16,
-        receive_id: Option<i16>,
-    ) -> Result<Self, AsyncIpError> {
-        if values > ASYNC_IP_MAX_VALUES {
-            return Err(AsyncIpError(values));
-        }
-        Ok(Self { send_id, receive_id, values })
-    }
-
-    /// How many values a frame has.
-    pub const fn values(&self) -> usize {
-        self.values
+    /// Frames with so many values, at most [`ASYNC_IP_MAX_VALUES`], as
+    /// [`PointMap::parse`](crate::point_map::PointMap::parse) has checked.
+    pub const fn new(values: usize, send_id: i16, receive_id: Option<i16>) -> Self {
+        Self { send_id, receive_id, values }
     }
 
     /// Bytes of a frame.
@@ -83,28 +64,21 @@ impl AsyncIp {
         ASYNC_IP_HEADER_BYTES + self.values * VALUE_BYTES
     }
 
-    /// Appends the frame of a sample to `out`, which a refusal leaves as it was. The origin is not
+    /// Appends the frame of a sample to `out`, or a part of it before a refusal. The origin is not
     /// carried.
-    pub fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
+    pub(crate) fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
         number::count(sample.values.len(), self.values)?;
         let Some(sequence) = sample.sequence else {
             let detail = "found no sequence number, expected one for msg_id; count the frames";
             return Err(Rejection::new(Refusal::MissingSequence, detail.to_owned()));
         };
-        let before = out.len();
         out.reserve(self.frame_bytes());
         out.extend_from_slice(&self.send_id.to_le_bytes());
         // The number counts modulo 2^32.
         out.extend_from_slice(&(sequence as u32).to_le_bytes());
         out.extend_from_slice(&((self.values * VALUE_BYTES) as u16).to_le_bytes());
         for (index, value) in sample.values.iter().enumerate() {
-            match number::float64(index, *value) {
-                Ok(float) => out.extend_from_slice(&float.to_le_bytes()),
-                Err(rejection) => {
-                    out.truncate(before);
-                    return Err(rejection);
-                }
-            }
+            out.extend_from_slice(&number::float64(index, *value)?.to_le_bytes());
         }
         Ok(())
     }
@@ -191,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_read_and_written() {
-        let format = AsyncIp::new(2, 3, Some(3)).unwrap();
+        let format = AsyncIp::new(2, 3, Some(3));
         let mut sample = Sample::default();
         format.decode(&FRAME, &mut sample).unwrap();
         assert_eq!(sample.sequence, Some(4_294_967_294));
@@ -209,7 +183,7 @@ mod tests {
 
     #[test]
     fn frames_that_contradict_themselves_or_the_configuration_are_refused() {
-        let format = AsyncIp::new(2, 3, Some(3)).unwrap();
+        let format = AsyncIp::new(2, 3, Some(3));
         let with = |at: usize, byte: u8| {
             let mut frame = FRAME;
             frame[at] = byte;
@@ -223,7 +197,7 @@ mod tests {
         assert_eq!(with(6, 8), Refusal::FrameTooLong);
         assert_eq!(refused(format, &FRAME[..7]), Refusal::HeaderCut);
         assert_eq!(refused(format, &FRAME[..23]), Refusal::Remainder);
-        let of = |values| AsyncIp::new(values, 0, None).unwrap();
+        let of = |values| AsyncIp::new(values, 0, None);
         assert_eq!(refused(of(1), &FRAME), Refusal::TooManyValues);
         assert_eq!(refused(of(3), &FRAME), Refusal::TooFewValues);
         assert!(of(2).decode(&FRAME, &mut Sample::default()).is_ok());
@@ -231,8 +205,7 @@ mod tests {
 
     #[test]
     fn up_to_64_values_are_carried() {
-        assert_eq!(AsyncIp::new(65, 0, None), Err(AsyncIpError(65)));
-        let format = AsyncIp::new(64, -1, Some(-1)).unwrap();
+        let format = AsyncIp::new(64, -1, Some(-1));
         let values = vec![Value::Float(0.1); 64];
         let sample = Sample { sequence: Some(0), origin: None, values };
         let mut out = Vec::new();
@@ -245,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_a_frame_does_not_carry_is_not_sent() {
-        let format = AsyncIp::new(1, 0, None).unwrap();
+        let format = crate::Format::OpalAsyncIp(AsyncIp::new(1, 0, None));
         let not_sent = |sequence, values: &[Value]| {
             let sample = Sample { sequence, origin: None, values: values.to_vec() };
             let mut out = vec![7];

@@ -16,11 +16,8 @@
 //! So a signal of whole bytes at bit offset 0 is an ordinary little-endian or big-endian number.
 //!
 //! # What values mean
-//! A value is `raw * scale + offset`. With scale 1 and offset 0 nothing is computed: an integer is
-//! read as [`Value::Integer`], and everything comes back bit for bit. Otherwise the value is a
-//! [`Value::Float`], and the raw integer is rounded to the nearest on writing. NaN is never scaled.
-//! An unsigned number above the highest `i64`, and one to be scaled that float64 does not carry
-//! exactly, is refused.
+//! Nothing is computed: an integer is read as [`Value::Integer`], and everything comes back bit for
+//! bit. An unsigned number above the highest `i64` is refused.
 //!
 //! Bits of no signal are zero when a frame is written and ignored when one is read. There is no
 //! sequence and no time: a counter in the frame is a signal like any other.
@@ -30,13 +27,13 @@ use lastmeter_params::{Field, Kind};
 use crate::{FormatKind, Refusal, Rejection, Sample, Value, number};
 
 /// The most bytes of a frame: what one UDP datagram carries over IPv4.
-pub const FRAME_MAX_BYTES: usize = 65_507;
+pub(crate) const FRAME_MAX_BYTES: usize = 65_507;
 
 /// How `frame_bytes_from_simulator` and its like are read.
 const FRAME_BYTES: Kind = Kind::Integer { min: 1, max: FRAME_MAX_BYTES as i64 };
 
 /// The row of the format.
-pub const DESCRIBED_FRAME: FormatKind = FormatKind {
+pub(crate) const DESCRIBED_FRAME: FormatKind = FormatKind {
     name: "frame",
     summary: "a frame of described signals: offset, width, byte order and type of each",
     description: "A frame has a fixed length, and each point lies at a byte and bit offset in it, \
@@ -114,7 +111,7 @@ lastmeter_units::words! {
 }
 
 /// Where a signal lies in a frame and how it is carried.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameField {
     /// The byte in which it begins.
     pub byte_offset: usize,
@@ -126,33 +123,17 @@ pub struct FrameField {
     pub byte_order: ByteOrder,
     /// How its bits are read.
     pub field_type: FieldType,
-    /// What the raw number is multiplied by.
-    pub scale: f64,
-    /// What is then added.
-    pub offset: f64,
 }
 
 impl FrameField {
-    /// A signal at a whole byte, neither scaled nor offset.
+    /// A signal at a whole byte.
     pub const fn new(
         byte_offset: usize,
         width_bits: u8,
         byte_order: ByteOrder,
         field_type: FieldType,
     ) -> Self {
-        Self {
-            byte_offset,
-            bit_offset: 0,
-            width_bits,
-            byte_order,
-            field_type,
-            scale: 1.0,
-            offset: 0.0,
-        }
-    }
-
-    const fn is_identity(&self) -> bool {
-        self.scale == 1.0 && self.offset == 0.0
+        Self { byte_offset, bit_offset: 0, width_bits, byte_order, field_type }
     }
 
     /// How many bytes it touches, at most 9.
@@ -216,7 +197,6 @@ impl FrameField {
     }
 
     fn raw_of(&self, index: usize, value: Value) -> Result<u64, Rejection> {
-        let value = if self.is_identity() { value } else { self.unscaled(index, value)? };
         match self.field_type {
             FieldType::Float32 => Ok(number::float32(index, value)?.to_bits().into()),
             FieldType::Float64 => Ok(number::float64(index, value)?.to_bits()),
@@ -238,24 +218,11 @@ impl FrameField {
         }
     }
 
-    fn unscaled(&self, index: usize, value: Value) -> Result<Value, Rejection> {
-        let float = number::float64(index, value)?;
-        if float.is_nan() {
-            return Ok(Value::Float(float));
-        }
-        let raw = (float - self.offset) / self.scale;
-        if raw.is_infinite() && float.is_finite() {
-            return Err(number::overflow(index, raw));
-        }
-        let of_integer = matches!(self.field_type, FieldType::Unsigned | FieldType::Signed);
-        Ok(Value::Float(if of_integer { raw.round_ties_even() } else { raw }))
-    }
-
     fn value_of(&self, index: usize, raw: u64) -> Result<Value, Rejection> {
-        let value = match self.field_type {
+        Ok(match self.field_type {
             FieldType::Float32 => Value::Float(number::widen(f32::from_bits(raw as u32))),
             FieldType::Float64 => Value::Float(f64::from_bits(raw)),
-            FieldType::Boolean if raw <= 1 => return Ok(Value::Boolean(raw == 1)),
+            FieldType::Boolean if raw <= 1 => Value::Boolean(raw == 1),
             FieldType::Boolean => {
                 let detail = format!(
                     "value {index} is {raw}, expected 1 or 0; check its place and byte order, or \
@@ -271,107 +238,25 @@ impl FrameField {
                 let detail = format!("value {index} is {raw}, expected at most {}", i64::MAX);
                 Rejection::new(Refusal::IntegerOutOfRange, detail)
             })?),
-        };
-        if self.is_identity() {
-            return Ok(value);
-        }
-        let float = number::float64(index, value)?;
-        let scaled = if float.is_nan() { float } else { float * self.scale + self.offset };
-        Ok(Value::Float(scaled))
+        })
     }
 }
 
-/// A description that makes no frame. Signals are counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-pub enum FrameDescriptionError {
-    /// There are no signals.
-    #[error("found no signals, expected at least one")]
-    NoSignals,
-    /// A width that is not one.
-    #[error("signal {0} is {1} bits wide, expected 1 to 64")]
-    Width(usize, u8),
-    /// A bit offset beyond a byte.
-    #[error("signal {0} has bit offset {1}, expected 0 to 7; raise its byte offset instead")]
-    BitOffset(usize, u8),
-    /// A floating-point number that is not 32 or 64 bits wide at a whole byte.
-    #[error("signal {0} is a {1}, expected its width, and bit offset 0")]
-    UnalignedFloat(usize, FieldType),
-    /// A scale of zero, or a number that is not finite.
-    #[error("signal {0} has scale {1} and offset {2}, expected finite numbers and no scale of 0")]
-    Scale(usize, f64, f64),
-    /// A boolean with scale or offset.
-    #[error("signal {0} is a boolean, expected neither scale nor offset")]
-    ScaledBoolean(usize),
-    /// A signal that ends behind the frame.
-    #[error("signal {signal} ends behind byte {end}, expected it within {bytes} bytes")]
-    BeyondFrame {
-        /// The signal.
-        signal: usize,
-        /// The byte in which it ends.
-        end: usize,
-        /// The frame's length.
-        bytes: usize,
-    },
-    /// Two signals with a bit in common.
-    #[error("signal {0} overlaps signal {1}; compare offsets and widths")]
-    Overlap(usize, usize),
-    /// A frame that is too long.
-    #[error("found a frame of {0} bytes, expected at most {FRAME_MAX_BYTES}")]
-    TooLong(usize),
-}
-
 /// The frames of one stream, in one direction.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameDescription {
     bytes: usize,
     fields: Vec<FrameField>,
 }
 
 impl FrameDescription {
-    /// Frames of these signals; `bytes` is the frame's length, without it the frame ends with the
-    /// last signal.
-    pub fn new(
-        fields: Vec<FrameField>,
-        bytes: Option<usize>,
-    ) -> Result<Self, FrameDescriptionError> {
-        if fields.is_empty() {
-            return Err(FrameDescriptionError::NoSignals);
-        }
-        for (signal, field) in fields.iter().enumerate() {
-            check(signal, field)?;
-        }
-        let end = |field: &FrameField| field.byte_offset.saturating_add(field.bytes());
+    /// Frames of these signals, as [`PointMap::parse`](crate::point_map::PointMap::parse) has
+    /// checked them: each is 1 to 64 bits wide, lies within the frame, and on no other. `bytes` is
+    /// the frame's length, without it the frame ends with the last signal.
+    pub fn new(fields: Vec<FrameField>, bytes: Option<usize>) -> Self {
+        let end = |field: &FrameField| field.byte_offset + field.bytes();
         let longest = fields.iter().map(end).max().unwrap_or_default();
-        let bytes = bytes.unwrap_or(longest);
-        if bytes > FRAME_MAX_BYTES {
-            return Err(FrameDescriptionError::TooLong(bytes));
-        }
-        if let Some(signal) = fields.iter().position(|field| end(field) > bytes) {
-            let end = end(&fields[signal]);
-            return Err(FrameDescriptionError::BeyondFrame { signal, end: end - 1, bytes });
-        }
-        refuse_overlap(&fields, bytes)?;
-        Ok(Self { bytes, fields })
-    }
-
-    /// Signals one behind the other without gaps, each of whole bytes, as byte packing and Typhoon
-    /// HIL have them.
-    pub fn packed(
-        byte_order: ByteOrder,
-        signals: &[(FieldType, u8)],
-    ) -> Result<Self, FrameDescriptionError> {
-        let mut byte_offset = 0;
-        let mut place = |(field_type, width_bits): &(FieldType, u8)| {
-            let field = FrameField::new(byte_offset, *width_bits, byte_order, *field_type);
-            byte_offset += field.bytes();
-            field
-        };
-        Self::new(signals.iter().map(&mut place).collect(), None)
-    }
-
-    /// Where each signal lies.
-    pub fn fields(&self) -> &[FrameField] {
-        &self.fields
+        Self { bytes: bytes.unwrap_or(longest), fields }
     }
 
     /// Bytes of a frame.
@@ -379,20 +264,14 @@ impl FrameDescription {
         self.bytes
     }
 
-    /// Appends the frame of a sample to `out`, which a refusal leaves as it was. Neither sequence
+    /// Appends the frame of a sample to `out`, or a part of it before a refusal. Neither sequence
     /// nor origin is carried.
-    pub fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
+    pub(crate) fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
         number::count(sample.values.len(), self.fields.len())?;
         let before = out.len();
         out.resize(before + self.bytes, 0);
         for (index, (value, field)) in sample.values.iter().zip(&self.fields).enumerate() {
-            match field.raw_of(index, *value) {
-                Ok(raw) => field.write_raw(&mut out[before..], raw),
-                Err(rejection) => {
-                    out.truncate(before);
-                    return Err(rejection);
-                }
-            }
+            field.write_raw(&mut out[before..], field.raw_of(index, *value)?);
         }
         Ok(())
     }
@@ -418,44 +297,6 @@ impl FrameDescription {
     }
 }
 
-fn check(signal: usize, field: &FrameField) -> Result<(), FrameDescriptionError> {
-    if !(1..=64).contains(&field.width_bits) {
-        return Err(FrameDescriptionError::Width(signal, field.width_bits));
-    }
-    if field.bit_offset > 7 {
-        return Err(FrameDescriptionError::BitOffset(signal, field.bit_offset));
-    }
-    let float_bits = match field.field_type {
-        FieldType::Float32 => Some(32),
-        FieldType::Float64 => Some(64),
-        FieldType::Unsigned | FieldType::Signed | FieldType::Boolean => None,
-    };
-    if float_bits.is_some_and(|bits| field.width_bits != bits || field.bit_offset != 0) {
-        return Err(FrameDescriptionError::UnalignedFloat(signal, field.field_type));
-    }
-    if !field.scale.is_finite() || !field.offset.is_finite() || field.scale == 0.0 {
-        return Err(FrameDescriptionError::Scale(signal, field.scale, field.offset));
-    }
-    if field.field_type == FieldType::Boolean && !field.is_identity() {
-        return Err(FrameDescriptionError::ScaledBoolean(signal));
-    }
-    Ok(())
-}
-
-fn refuse_overlap(fields: &[FrameField], bytes: usize) -> Result<(), FrameDescriptionError> {
-    // Of each bit the number of its signal, from 1; 0 where it is free.
-    let mut owners = vec![0_u32; 8 * bytes];
-    for (signal, field) in fields.iter().enumerate() {
-        for bit in field.bits() {
-            let earlier = std::mem::replace(&mut owners[bit], signal as u32 + 1);
-            if earlier > 0 {
-                return Err(FrameDescriptionError::Overlap(signal, earlier as usize - 1));
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::ByteOrder::{Big, Little};
@@ -468,7 +309,7 @@ mod tests {
 
     /// One frame of these signals is these bytes, both ways.
     fn both_ways(fields: &[FrameField], values: &[Value], bytes: &[u8]) {
-        let description = FrameDescription::new(fields.to_vec(), Some(bytes.len())).unwrap();
+        let description = FrameDescription::new(fields.to_vec(), Some(bytes.len()));
         let sample = Sample { values: values.to_vec(), ..Sample::default() };
         let mut out = Vec::new();
         description.encode(&sample, &mut out).unwrap();
@@ -479,10 +320,10 @@ mod tests {
     }
 
     fn refused(fields: &[FrameField], value: Value) -> Refusal {
-        let description = FrameDescription::new(fields.to_vec(), None).unwrap();
+        let format = crate::Format::DescribedFrame(FrameDescription::new(fields.to_vec(), None));
         let sample = Sample { values: vec![value], ..Sample::default() };
         let mut out = vec![7];
-        let refusal = description.encode(&sample, &mut out).unwrap_err().refusal;
+        let refusal = format.encode(&sample, &mut out).unwrap_err().refusal;
         assert_eq!(out, [7]);
         refusal
     }
@@ -528,47 +369,18 @@ mod tests {
     }
 
     #[test]
-    fn mixed_64_bit_little_endian_words_are_packed() {
-        let description = FrameDescription::packed(Little, &[(Float64, 64), (Signed, 64)]).unwrap();
-        assert_eq!(description.frame_bytes(), 16);
+    fn mixed_64_bit_little_endian_words_follow_one_another() {
+        let fields = [field(0, 0, 64, Little, Float64), field(8, 0, 64, Little, Signed)];
+        assert_eq!(FrameDescription::new(fields.to_vec(), None).frame_bytes(), 16);
         let values = [Value::Float(-0.5), Value::Integer(-2)];
         let fe = [0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
         let bytes = [[0, 0, 0, 0, 0, 0, 0xE0, 0xBF], fe].concat();
-        both_ways(description.fields(), &values, &bytes);
-    }
-
-    #[test]
-    fn scale_and_offset_apply_to_the_raw_number() {
-        let scaled = |of, width, scale, offset| FrameField {
-            scale,
-            offset,
-            ..FrameField::new(0, width, Little, of)
-        };
-        let half_degrees = scaled(Unsigned, 16, 0.5, -40.0);
-        both_ways(&[half_degrees], &[Value::Float(-7.5)], &[65, 0]);
-        both_ways(&[scaled(Signed, 8, -2.0, 0.0)], &[Value::Float(254.0)], &[0x81]);
-        both_ways(&[scaled(Float32, 32, 2.0, 1.0)], &[Value::Float(2.0)], &[0, 0, 0, 0x3F]);
-        // To the nearest raw number, and never beyond the last.
-        let description = FrameDescription::new(vec![half_degrees], None).unwrap();
-        let sample = Sample { values: vec![Value::Float(-7.4)], ..Sample::default() };
-        let mut out = Vec::new();
-        description.encode(&sample, &mut out).unwrap();
-        assert_eq!(out, [65, 0]);
-        assert_eq!(refused(&[half_degrees], Value::Float(-41.0)), Refusal::IntegerOutOfRange);
-        assert_eq!(refused(&[half_degrees], Value::Float(f64::NAN)), Refusal::NotAnInteger);
-        let tiny = scaled(Float64, 64, 1e-300, 0.0);
-        assert_eq!(refused(&[tiny], Value::Float(1e300)), Refusal::FloatOverflow);
-        let large = scaled(Unsigned, 64, 2.0, 0.0);
-        let description = FrameDescription::new(vec![large], None).unwrap();
-        let refusal = description
-            .decode(&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F], &mut Sample::default());
-        assert_eq!(refusal.unwrap_err().refusal, Refusal::InexactInteger);
+        both_ways(&fields, &values, &bytes);
     }
 
     #[test]
     fn bits_of_no_signal_are_ignored() {
-        let description =
-            FrameDescription::new(vec![field(1, 1, 2, Little, Unsigned)], Some(3)).unwrap();
+        let description = FrameDescription::new(vec![field(1, 1, 2, Little, Unsigned)], Some(3));
         let mut sample = Sample::default();
         description.decode(&[0xFF, 0b1111_1101, 0xFF], &mut sample).unwrap();
         assert_eq!(sample.values, [Value::Integer(2)]);
@@ -577,49 +389,21 @@ mod tests {
     #[test]
     fn frames_and_values_that_do_not_fit_are_refused() {
         let boolean = [field(0, 0, 8, Big, Boolean)];
-        let description = FrameDescription::new(boolean.to_vec(), None).unwrap();
+        let description = FrameDescription::new(boolean.to_vec(), None);
         let read = |frame: &[u8]| description.decode(frame, &mut Sample::default());
         assert_eq!(read(&[]).unwrap_err().refusal, Refusal::FrameTooShort);
         assert_eq!(read(&[0, 0]).unwrap_err().refusal, Refusal::FrameTooLong);
         assert_eq!(read(&[2]).unwrap_err().refusal, Refusal::NotABoolean);
         assert_eq!(refused(&boolean, Value::Integer(2)), Refusal::NotABoolean);
         assert_eq!(refused(&boolean, Value::Complex(1.0, 0.0)), Refusal::ComplexValue);
-        let unsigned = FrameDescription::packed(Big, &[(Unsigned, 64)]).unwrap();
+        let fields = [field(0, 0, 64, Big, Unsigned)];
+        let unsigned = FrameDescription::new(fields.to_vec(), None);
         let refusal = unsigned.decode(&[0xFF; 8], &mut Sample::default()).unwrap_err().refusal;
         assert_eq!(refusal, Refusal::IntegerOutOfRange);
-        assert_eq!(refused(unsigned.fields(), Value::Integer(-1)), Refusal::IntegerOutOfRange);
+        assert_eq!(refused(&fields, Value::Integer(-1)), Refusal::IntegerOutOfRange);
         let nibble = [field(0, 0, 4, Big, Unsigned)];
         assert_eq!(refused(&nibble, Value::Integer(16)), Refusal::IntegerOutOfRange);
         let none = description.encode(&Sample::default(), &mut Vec::new()).unwrap_err().refusal;
         assert_eq!(none, Refusal::TooFewValues);
-    }
-
-    #[test]
-    fn descriptions_that_make_no_frame_are_refused() {
-        use FrameDescriptionError as Error;
-        let made = |fields: &[FrameField]| FrameDescription::new(fields.to_vec(), Some(4)).err();
-        let byte = field(0, 0, 8, Little, Unsigned);
-        assert_eq!(made(&[]), Some(Error::NoSignals));
-        assert_eq!(made(&[field(0, 0, 0, Little, Signed)]), Some(Error::Width(0, 0)));
-        assert_eq!(made(&[byte, field(1, 0, 65, Little, Signed)]), Some(Error::Width(1, 65)));
-        assert_eq!(made(&[field(0, 8, 1, Little, Signed)]), Some(Error::BitOffset(0, 8)));
-        let shifted = field(0, 1, 32, Big, Float32);
-        assert_eq!(made(&[shifted]), Some(Error::UnalignedFloat(0, Float32)));
-        let half = field(0, 0, 32, Big, Float64);
-        assert_eq!(made(&[half]), Some(Error::UnalignedFloat(0, Float64)));
-        let flat = FrameField { scale: 0.0, ..byte };
-        assert_eq!(made(&[flat]), Some(Error::Scale(0, 0.0, 0.0)));
-        let truth = FrameField { scale: 2.0, field_type: Boolean, ..byte };
-        assert_eq!(made(&[truth]), Some(Error::ScaledBoolean(0)));
-        let behind = field(3, 1, 8, Little, Unsigned);
-        let beyond = Error::BeyondFrame { signal: 1, end: 4, bytes: 4 };
-        assert_eq!(made(&[byte, behind]), Some(beyond));
-        // Bit 0 from below is bit 7 from above.
-        let lowest = field(0, 7, 1, Big, Boolean);
-        assert_eq!(made(&[field(0, 0, 1, Little, Boolean), lowest]), Some(Error::Overlap(1, 0)));
-        assert_eq!(made(&[field(0, 0, 7, Big, Unsigned), lowest]), None);
-        assert_eq!(made(&[field(0, 7, 1, Little, Boolean), lowest]), None);
-        let far = FrameDescription::new(vec![field(usize::MAX, 0, 8, Big, Unsigned)], None);
-        assert_eq!(far, Err(Error::TooLong(usize::MAX)));
     }
 }

@@ -30,16 +30,16 @@
 use crate::{FormatKind, Refusal, Rejection, Sample, Value, number};
 
 /// Bytes of a word.
-pub const GTNET_WORD_BYTES: usize = 4;
+pub(crate) const GTNET_WORD_BYTES: usize = 4;
 /// The most words in a frame, each way, of a single device (1,200 bytes).
-pub const GTNET_MAX_WORDS: usize = 300;
+pub(crate) const GTNET_MAX_WORDS: usize = 300;
 /// Words before the points with [`GtnetHeader::SequenceAndTime`].
 const HEADER_WORDS: usize = 3;
 
 const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
 
 /// The row of the format without a header.
-pub const GTNET_SKT: FormatKind = FormatKind {
+pub(crate) const GTNET_SKT: FormatKind = FormatKind {
     name: "gtnet-skt",
     summary: "32-bit big-endian words of an RTDS GTNET-SKT component",
     description: "A frame is the points of the GTNET-SKT component in the RSCAD draft, in its \
@@ -50,7 +50,7 @@ pub const GTNET_SKT: FormatKind = FormatKind {
 };
 
 /// The row of the format with [`GtnetHeader::SequenceAndTime`].
-pub const GTNET_SKT_HEADER: FormatKind = FormatKind {
+pub(crate) const GTNET_SKT_HEADER: FormatKind = FormatKind {
     name: "gtnet-skt-header",
     summary: "words of a GTNET-SKT component behind sequence, seconds and nanoseconds",
     description: "As `gtnet-skt`, for drafts whose first three points are a counter and the \
@@ -80,19 +80,13 @@ lastmeter_units::words! {
     }
 }
 
-/// A list of points that makes no frame.
+/// More words than a device carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GtnetError {
-    /// There are none.
-    #[error("found no points, expected at least one; list those of the GTNET-SKT component")]
-    NoPoints,
-    /// More words than a device carries.
-    #[error(
-        "found {0} words in a frame, expected at most {GTNET_MAX_WORDS}; divide the points between \
-         two GTNET-SKT components"
-    )]
-    TooManyWords(usize),
-}
+#[error(
+    "found {0} words in a frame, expected at most {GTNET_MAX_WORDS}; divide the points between two \
+     GTNET-SKT components"
+)]
+pub struct GtnetError(pub usize);
 
 /// The frames of one GTNET-SKT component, in one direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,21 +99,13 @@ impl Gtnet {
     /// The frames with these points.
     pub fn new(header: GtnetHeader, points: Vec<GtnetPoint>) -> Result<Self, GtnetError> {
         let gtnet = Self { header, points };
-        match gtnet.words() {
-            _ if gtnet.points.is_empty() => Err(GtnetError::NoPoints),
-            words if words > GTNET_MAX_WORDS => Err(GtnetError::TooManyWords(words)),
-            _ => Ok(gtnet),
-        }
+        let words = gtnet.words();
+        if words > GTNET_MAX_WORDS { Err(GtnetError(words)) } else { Ok(gtnet) }
     }
 
     /// What precedes the points.
     pub const fn header(&self) -> GtnetHeader {
         self.header
-    }
-
-    /// How each point is carried.
-    pub fn points(&self) -> &[GtnetPoint] {
-        &self.points
     }
 
     /// Words of a frame.
@@ -136,17 +122,8 @@ impl Gtnet {
         self.words() * GTNET_WORD_BYTES
     }
 
-    /// Appends the frame of a sample to `out`, which a refusal leaves as it was.
-    pub fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
-        let before = out.len();
-        let written = self.write(sample, out);
-        if written.is_err() {
-            out.truncate(before);
-        }
-        written
-    }
-
-    fn write(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
+    /// Appends the frame of a sample to `out`, or a part of it before a refusal.
+    pub(crate) fn encode(&self, sample: &Sample, out: &mut Vec<u8>) -> Result<(), Rejection> {
         number::count(sample.values.len(), self.points.len())?;
         out.reserve(self.frame_bytes());
         if self.header == GtnetHeader::SequenceAndTime {
@@ -258,6 +235,7 @@ fn nanoseconds_out_of_range(found: i64) -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Format;
 
     const POINTS: [GtnetPoint; 3] = [GtnetPoint::Int32, GtnetPoint::Float32, GtnetPoint::Float32];
 
@@ -279,7 +257,8 @@ mod tests {
 
     fn not_sent(gtnet: &Gtnet, sample: &Sample) -> Refusal {
         let mut out = vec![7];
-        let refusal = gtnet.encode(sample, &mut out).unwrap_err().refusal;
+        let format = Format::GtnetSkt(gtnet.clone());
+        let refusal = format.encode(sample, &mut out).unwrap_err().refusal;
         assert_eq!(out, [7]);
         refusal
     }
@@ -367,11 +346,10 @@ mod tests {
     }
 
     #[test]
-    fn a_device_has_one_to_three_hundred_words() {
+    fn a_device_has_up_to_three_hundred_words() {
         let points = |count| vec![GtnetPoint::Float32; count];
-        assert_eq!(Gtnet::new(GtnetHeader::None, points(0)), Err(GtnetError::NoPoints));
         assert!(Gtnet::new(GtnetHeader::None, points(300)).is_ok());
         let with_header = Gtnet::new(GtnetHeader::SequenceAndTime, points(298));
-        assert_eq!(with_header, Err(GtnetError::TooManyWords(301)));
+        assert_eq!(with_header, Err(GtnetError(301)));
     }
 }

@@ -18,18 +18,10 @@ mod stream;
 pub mod villas;
 mod wire;
 
-pub use async_ip::{
-    ASYNC_IP_HEADER_BYTES, ASYNC_IP_MAX_VALUES, AsyncIp, AsyncIpError, OPAL_ASYNC_IP,
-};
+pub use async_ip::{ASYNC_IP_MAX_VALUES, AsyncIp};
 pub use format::{FORMATS, Format, FormatKind};
-pub use frame_description::{
-    ByteOrder, DESCRIBED_FRAME, FRAME_MAX_BYTES, FieldType, FrameDescription,
-    FrameDescriptionError, FrameField,
-};
-pub use gtnet::{
-    GTNET_MAX_WORDS, GTNET_SKT, GTNET_SKT_HEADER, GTNET_WORD_BYTES, Gtnet, GtnetError, GtnetHeader,
-    GtnetPoint,
-};
+pub use frame_description::{ByteOrder, FieldType, FrameDescription, FrameField};
+pub use gtnet::{Gtnet, GtnetError, GtnetHeader, GtnetPoint};
 pub use rate_guard::{Offered, OnExcess, RateCounts, RateGuard};
 pub use refusal::{Refusal, Refusals, Rejection};
 pub use sample::{Sample, SignalType, Value};

@@ -57,7 +57,7 @@ pub(crate) fn complex(index: usize) -> Rejection {
 }
 
 /// What is wrong with a finite number that a float32 does not reach, as the value at an index.
-pub(crate) fn overflow(index: usize, wide: f64) -> Rejection {
+fn overflow(index: usize, wide: f64) -> Rejection {
     let detail = format!(
         "value {index} is {wide:e}, expected at most {:e} either side of zero; send it scaled",
         f32::MAX

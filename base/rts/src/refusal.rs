@@ -67,8 +67,6 @@ lastmeter_units::words! {
         StopSample = "stop-sample",
         /// A sample of a kind that the format does not define.
         UnknownKind = "unknown-kind",
-        /// The sample is from another source.
-        OtherSource = "other-source",
         /// A value of another type than its signal.
         TypeMismatch = "type-mismatch",
         /// A boolean, which the format does not carry.

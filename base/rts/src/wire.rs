@@ -33,14 +33,14 @@ impl Codec {
     fn new(map: &PointMap, direction: PointDirection) -> Result<Self, WireError> {
         let types: Vec<SignalType> =
             map.of_direction(direction).map(|point| point.signal_type).collect();
-        let refused = |error: &dyn std::error::Error| WireError::Format(error.to_string());
         let gtnet = |header| {
             let point = |signal_type: &SignalType| match signal_type {
                 SignalType::Integer => GtnetPoint::Int32,
                 _ => GtnetPoint::Float32,
             };
             let gtnet = Gtnet::new(header, types.iter().map(point).collect());
-            gtnet.map(|gtnet| Self::Framed(Format::GtnetSkt(gtnet))).map_err(|e| refused(&e))
+            let gtnet = gtnet.map_err(|error| WireError::Format(error.to_string()))?;
+            Ok(Self::Framed(Format::GtnetSkt(gtnet)))
         };
         match map.simulator.wire_format {
             WireFormat::GtnetSkt => gtnet(GtnetHeader::None),
@@ -48,8 +48,7 @@ impl Codec {
             WireFormat::OpalAsyncIp => {
                 let dev_id = map.simulator.dev_id;
                 let async_ip = AsyncIp::new(types.len(), dev_id.unwrap_or(0), dev_id);
-                let format = async_ip.map(Format::OpalAsyncIp);
-                format.map(Self::Framed).map_err(|error| refused(&error))
+                Ok(Self::Framed(Format::OpalAsyncIp(async_ip)))
             }
             villas @ (WireFormat::VillasBinary
             | WireFormat::VillasJson
@@ -69,7 +68,7 @@ impl Codec {
             }
             Self::Villas(WireFormat::VillasJson, types) => json::decode(datagram, types),
             Self::Villas(WireFormat::VillasProtobuf, types) => protobuf::decode(datagram, types),
-            Self::Villas(_, types) => binary::decode(datagram, types, None),
+            Self::Villas(_, types) => binary::decode(datagram, types),
         }
     }
 
@@ -84,7 +83,7 @@ impl Codec {
                 json::encode(&[sample], types).map(String::into_bytes)
             }
             Self::Villas(WireFormat::VillasProtobuf, types) => protobuf::encode(&[sample], types),
-            Self::Villas(_, types) => binary::encode(&[sample], types, 0),
+            Self::Villas(_, types) => binary::encode(&[sample], types),
         }
     }
 
@@ -300,8 +299,7 @@ fn described(map: &PointMap, direction: PointDirection) -> Result<FrameDescripti
     };
     let fields: Vec<FrameField> =
         map.of_direction(direction).map(field).collect::<Result<_, _>>()?;
-    let bytes = map.simulator.frame_bytes(direction);
-    FrameDescription::new(fields, bytes).map_err(|error| WireError::Format(error.to_string()))
+    Ok(FrameDescription::new(fields, map.simulator.frame_bytes(direction)))
 }
 
 /// The whole frames of a stream, decoded.

@@ -34,15 +34,6 @@ lastmeter_units::words! {
     }
 }
 
-/// How wide a word is in which each point stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WordSize {
-    /// Four bytes: `f32` or `i32`.
-    Bits32,
-    /// Eight bytes: `f64` or `i64`.
-    Bits64,
-}
-
 impl WireFormat {
     /// The types that it can carry.
     pub const fn types(self) -> &'static [SignalType] {
@@ -79,12 +70,12 @@ impl WireFormat {
         }
     }
 
-    /// How wide its words are; `None` where the values are text, tagged, or of a layout that only
-    /// the frame description knows.
-    pub const fn word_size(self) -> Option<WordSize> {
+    /// How many bits its words have, of `f32` or `i32` or else of `f64` or `i64`; `None` where the
+    /// values are text, tagged, or of a layout that only the frame description knows.
+    pub const fn word_bits(self) -> Option<u8> {
         match self {
-            Self::GtnetSkt | Self::GtnetSktHeader | Self::VillasBinary => Some(WordSize::Bits32),
-            Self::OpalAsyncIp => Some(WordSize::Bits64),
+            Self::GtnetSkt | Self::GtnetSktHeader | Self::VillasBinary => Some(32),
+            Self::OpalAsyncIp => Some(64),
             Self::VillasJson | Self::VillasProtobuf | Self::Frame => None,
         }
     }

@@ -3,12 +3,11 @@
 
 use std::fmt::Write as _;
 
-use lastmeter_params::{is_name, nearest, quote};
+use lastmeter_params::{WrittenUnit, is_name, nearest, quote};
 use lastmeter_table::{TableError, rows};
 use serde_json::{Map, Value as Json};
 
 use super::format::WireFormat;
-use super::read::parse_unit;
 use super::{PointDirection, StatusRole};
 use crate::ByteOrder;
 use crate::sample::SignalType;
@@ -365,7 +364,7 @@ fn point_text(signal: &Signal, bits: Option<u64>, text: &mut String) {
     }
     let is_number = matches!(signal_type, SignalType::Float | SignalType::Integer);
     let unit = signal.unit.as_deref();
-    let known = unit.filter(|_| is_number).and_then(|unit| parse_unit(unit).ok());
+    let known = unit.filter(|_| is_number).and_then(|unit| WrittenUnit::parse(unit).ok());
     match (unit, &known) {
         (Some(unit), Some(_)) => {
             let _ = writeln!(text, "unit = {}", quote(unit));

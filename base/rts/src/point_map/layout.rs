@@ -9,8 +9,9 @@ use super::format::WireFormat;
 use super::point_check::called;
 use super::read::{Draft, MapDraft, PointDraft};
 use super::{PointDirection, StatusRole};
+use crate::frame_description::FRAME_MAX_BYTES;
 use crate::sample::SignalType;
-use crate::{ByteOrder, FRAME_MAX_BYTES, FieldType, FrameField};
+use crate::{ByteOrder, FieldType, FrameField};
 
 /// Where the point before ended.
 struct End {

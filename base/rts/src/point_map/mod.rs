@@ -58,14 +58,14 @@ mod shifts;
 mod tests;
 mod word;
 
-use lastmeter_params::{Diagnostics, Dimension, Mistakes};
+use lastmeter_params::{Diagnostics, Dimension, Mistakes, WrittenUnit};
 use lastmeter_units::MeasurementId;
 
 use crate::FrameField;
 use crate::sample::SignalType;
 
 pub use fields::documented_keys;
-pub use format::{Card, WireFormat, WordSize};
+pub use format::{Card, WireFormat};
 pub use import::{ImportError, listed_points, villas_points};
 pub use plausibility::{Evidence, Finding, Plausibility, SAMPLES_NEEDED, Suspicion};
 pub use shifts::{UnnoticeableShift, unnoticeable_shifts};
@@ -184,23 +184,6 @@ impl Simulator {
     }
 }
 
-/// The unit of a point.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PointUnit {
-    /// As the map spells it; empty for a bare number.
-    pub symbol: String,
-    /// What it measures.
-    pub dimension: Dimension,
-    /// One of it in the dimension's SI unit.
-    pub factor: f64,
-}
-
-impl PointUnit {
-    /// Of a bare number.
-    pub(crate) const BARE: Self =
-        Self { symbol: String::new(), dimension: Dimension::Ratio, factor: 1.0 };
-}
-
 /// What a point stands for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Meaning {
@@ -269,7 +252,7 @@ pub struct Point {
     /// How it is carried.
     pub signal_type: SignalType,
     /// The unit of the value after `scale`.
-    pub unit: PointUnit,
+    pub unit: WrittenUnit,
     /// Word times this is the value in `unit`.
     pub scale: f64,
     /// Added after that, in the SI unit.

@@ -1,11 +1,11 @@
 //! What has to hold of each point by itself.
 
-use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue};
+use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue, WrittenUnit};
 
+use super::PointDirection;
 use super::fields::{VALUE_KEYS, WRITE_KEYS, is_point_key};
-use super::format::{WireFormat, WordSize};
+use super::format::WireFormat;
 use super::read::{MapDraft, PointDraft};
-use super::{PointDirection, PointUnit};
 use crate::sample::SignalType;
 use crate::{FieldType, FrameField};
 
@@ -131,7 +131,7 @@ fn check_meaning(point: &PointDraft<'_>, out: &mut Diagnostics) {
 
 fn check_dimension(
     point: &PointDraft<'_>,
-    unit: &PointUnit,
+    unit: &WrittenUnit,
     (dimension, name): (Dimension, &str),
     out: &mut Diagnostics,
 ) {
@@ -293,14 +293,10 @@ fn word_limits(
             FieldType::Float64 | FieldType::Boolean => None,
         };
     }
-    match (point.signal_type?, format.word_size()) {
-        (SignalType::Integer, Some(WordSize::Bits32)) => {
-            Some((f64::from(i32::MIN), f64::from(i32::MAX)))
-        }
+    match (point.signal_type?, format.word_bits()) {
+        (SignalType::Integer, Some(32)) => Some((f64::from(i32::MIN), f64::from(i32::MAX))),
         (SignalType::Integer, _) => Some((i64::MIN as f64, i64::MAX as f64)),
-        (SignalType::Float, Some(WordSize::Bits32)) => {
-            Some((f64::from(f32::MIN), f64::from(f32::MAX)))
-        }
+        (SignalType::Float, Some(32)) => Some((f64::from(f32::MIN), f64::from(f32::MAX))),
         _ => None,
     }
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use lastmeter_params::{
     Code, Diagnostics, Dimension, Field, Kind, Node, NodeValue, QuantityError, SourceId, Span,
-    Table, Values, nearest, parse_document, parse_quantity, read_table_of,
-    registered_measurement_help,
+    Table, Values, WrittenUnit, nearest, parse_document, read_measurement, read_number_alone,
+    read_table_of,
 };
 use lastmeter_units::MeasurementId;
 
 use super::fields::{POINT, SIMULATOR, VALUE_KEYS, values_of};
 use super::format::{Card, WireFormat};
 use super::{
-    Commanded, Meaning, Point, PointDirection, PointMap, PointRange, PointUnit, Simulator,
-    StatusRole, WaveformChannel, WriteLimits, check, layout, point_check,
+    Commanded, Meaning, Point, PointDirection, PointMap, PointRange, Simulator, StatusRole,
+    WaveformChannel, WriteLimits, check, layout, point_check,
 };
 use crate::sample::SignalType;
 use crate::{FORMATS, FormatKind, FrameField};
@@ -61,12 +61,7 @@ fn numbers<'f>(
     span: Span,
     fields: impl Iterator<Item = &'f Field>,
 ) -> BTreeMap<&'static str, f64> {
-    let read = |field: &Field| {
-        let entries = table.entries.iter().filter(|entry| entry.key == field.name);
-        let own = Table { entries: entries.cloned().collect(), incomplete: false };
-        let values = read_table_of(&own, span, &[&[*field]], &mut Diagnostics::new())?;
-        Some((field.name, values.si_opt(field.name)?))
-    };
+    let read = |field: &Field| Some((field.name, read_number_alone(table, span, field)?));
     fields.filter(|field| matches!(field.kind, Kind::Quantity { .. })).filter_map(read).collect()
 }
 
@@ -78,7 +73,7 @@ pub(super) struct PointDraft<'a> {
     pub(super) signal_type: Option<SignalType>,
     pub(super) role: Option<StatusRole>,
     /// `None` where the unit is unknown.
-    pub(super) unit: Option<PointUnit>,
+    pub(super) unit: Option<WrittenUnit>,
     pub(super) quantity: Option<MeasurementId>,
     pub(super) waveform: Option<WaveformChannel>,
 }
@@ -279,7 +274,7 @@ fn point<'a>(
     format: Option<WireFormat>,
     out: &mut Diagnostics,
 ) -> PointDraft<'a> {
-    let quantity = quantity(table, out);
+    let quantity = read_measurement(table, out);
     let unit = unit(table, quantity, out);
     let (own, rest) = of_format(table, format, |row| row.point_keys, out);
     let values = if let Some(unit) = &unit {
@@ -305,28 +300,16 @@ fn point<'a>(
     }
 }
 
-fn quantity(table: &Table, out: &mut Diagnostics) -> Option<MeasurementId> {
-    let text = table.text("quantity")?;
-    let found = MeasurementId::lookup(text);
-    if let (None, Some(node)) = (found, table.get("quantity")) {
-        let message = format!("unknown quantity `{text}`");
-        let label = "expected a measurement identifier";
-        let help = Some(registered_measurement_help(text));
-        out.report_with_help(Code::UNKNOWN_MEASUREMENT, node.span, message, label, help);
-    }
-    found
-}
-
 /// The unit of a point; that of a bare number where none is written.
 fn unit(
     table: &Table,
     quantity: Option<MeasurementId>,
     out: &mut Diagnostics,
-) -> Option<PointUnit> {
-    let Some(node) = table.get("unit") else { return Some(PointUnit::BARE) };
+) -> Option<WrittenUnit> {
+    let Some(node) = table.get("unit") else { return Some(WrittenUnit::BARE) };
     // What is no text is reported with the other fields.
     let NodeValue::String(text) = &node.value else { return None };
-    match parse_unit(text) {
+    match WrittenUnit::parse(text) {
         Ok(unit) => Some(unit),
         Err(error) => {
             let help = match (&error, quantity) {
@@ -342,24 +325,6 @@ fn unit(
             None
         }
     }
-}
-
-/// A unit by its symbol; `1` is that of a bare number.
-pub(super) fn parse_unit(text: &str) -> Result<PointUnit, QuantityError> {
-    let symbol = text.trim();
-    if symbol == "1" {
-        return Ok(PointUnit::BARE);
-    }
-    // `1 h 30 min` would be read as a time of several parts.
-    let is_one_word = !symbol.is_empty()
-        && !symbol.contains(|c: char| c.is_whitespace() || matches!(c, '.' | '+' | '-'))
-        && (symbol.starts_with("m3") || !symbol.contains(|c: char| c.is_ascii_digit()));
-    if !is_one_word {
-        let (unit, expected) = (text.to_owned(), Vec::new());
-        return Err(QuantityError::UnknownUnit { unit, nearest: None, expected });
-    }
-    let (factor, dimension) = parse_quantity(&format!("1 {symbol}"), &Dimension::ALL)?;
-    Ok(PointUnit { symbol: symbol.to_owned(), dimension, factor })
 }
 
 /// The map of a draft in which no mistake was found.

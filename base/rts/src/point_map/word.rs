@@ -1,6 +1,5 @@
 //! The words in which points stand, and how else the same bits can be read.
 
-use super::format::WordSize;
 use super::{Point, PointDirection, PointMap, WireFormat};
 use crate::sample::{SignalType, Value};
 use crate::{FieldType, FrameField};
@@ -16,14 +15,6 @@ pub(super) struct Word {
 }
 
 impl Word {
-    const fn of_size(size: WordSize) -> Self {
-        let bits = match size {
-            WordSize::Bits32 => 32,
-            WordSize::Bits64 => 64,
-        };
-        Self { bits, is_unsigned: false, is_of_bytes: true }
-    }
-
     const fn of_field(field: &FrameField) -> Self {
         Self {
             bits: field.width_bits,
@@ -35,7 +26,8 @@ impl Word {
     /// The word of a point; `None` where its values are text, or have their types with them.
     pub(super) fn of(format: WireFormat, point: &Point) -> Option<Self> {
         let own = point.place.as_ref().map(Self::of_field);
-        own.or_else(|| format.word_size().map(Self::of_size))
+        let of_format = |bits| Self { bits, is_unsigned: false, is_of_bytes: true };
+        own.or_else(|| format.word_bits().map(of_format))
     }
 
     const fn mask(self) -> u64 {

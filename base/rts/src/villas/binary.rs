@@ -50,7 +50,6 @@ const KIND_STOP: u8 = 0x08;
 /// A header's fields that decide how the message is read.
 struct Header {
     first: u8,
-    source: u8,
     count: usize,
     sequence: u32,
     seconds: u32,
@@ -61,12 +60,11 @@ impl Header {
     /// The header at the begin of the bytes; none if they are fewer than it has.
     fn read(bytes: &[u8]) -> Option<Self> {
         let fields = bytes.first_chunk::<HEADER_BYTES>()?;
-        let [first, source, count_high, count_low, rest @ ..] = fields;
+        let [first, _, count_high, count_low, rest @ ..] = fields;
         let words = rest.as_chunks::<WORD_BYTES>().0;
         let [sequence, seconds, nanoseconds] = words else { return None };
         Some(Self {
             first: *first,
-            source: *source,
             count: u16::from_be_bytes([*count_high, *count_low]).into(),
             sequence: u32::from_be_bytes(*sequence),
             seconds: u32::from_be_bytes(*seconds),
@@ -77,10 +75,9 @@ impl Header {
 
 /// The samples of a datagram, one result for each of its messages, in their order.
 ///
-/// With a `source`, samples of others are rejected. A message of another layout ends the datagram,
-/// as nothing in it can be relied on; after any other fault the next message is looked at where
-/// the announced number of values ends.
-pub fn decode(datagram: &[u8], signals: &[SignalType], source: Option<u8>) -> Vec<Decoded> {
+/// A message of another layout ends the datagram, as nothing in it can be relied on; after any
+/// other fault the next message is looked at where the announced number of values ends.
+pub fn decode(datagram: &[u8], signals: &[SignalType]) -> Vec<Decoded> {
     let mut decoded = Vec::with_capacity(1);
     if datagram.is_empty() {
         decoded.push(Err(Rejection::new(
@@ -97,7 +94,7 @@ pub fn decode(datagram: &[u8], signals: &[SignalType], source: Option<u8>) -> Ve
                 break;
             }
         };
-        decoded.push(sample(&header, words, signals, source));
+        decoded.push(sample(&header, words, signals));
         rest = behind;
     }
     decoded
@@ -142,7 +139,7 @@ fn check_layout(first: u8) -> Result<(), Rejection> {
 }
 
 /// The sample of one message.
-fn sample(header: &Header, words: &[u8], signals: &[SignalType], source: Option<u8>) -> Decoded {
+fn sample(header: &Header, words: &[u8], signals: &[SignalType]) -> Decoded {
     let without_data = match header.first & KIND_BITS {
         0 => None,
         KIND_START => Some(Refusal::StartSample),
@@ -152,10 +149,6 @@ fn sample(header: &Header, words: &[u8], signals: &[SignalType], source: Option<
     if let Some(refusal) = without_data {
         let detail = format!("first byte 0x{:02x}, expected 0x20 for data", header.first);
         return Err(Rejection::new(refusal, detail));
-    }
-    if let Some(expected) = source.filter(|expected| *expected != header.source) {
-        let detail = format!("found source {}, expected {expected}", header.source);
-        return Err(Rejection::new(Refusal::OtherSource, detail));
     }
     check_count(header.count, signals)?;
     let origin = checked_origin(header.seconds.into(), header.nanoseconds.into())?;
@@ -171,16 +164,12 @@ fn sample(header: &Header, words: &[u8], signals: &[SignalType], source: Option<
     Ok(Sample { sequence: Some(header.sequence.into()), origin: Some(origin), values })
 }
 
-/// One datagram of all the samples, each as a message from the source.
-pub fn encode(
-    samples: &[Sample],
-    signals: &[SignalType],
-    source: u8,
-) -> Result<Vec<u8>, Rejection> {
+/// One datagram of all the samples, each as a message from source 0.
+pub fn encode(samples: &[Sample], signals: &[SignalType]) -> Result<Vec<u8>, Rejection> {
     let message_bytes = HEADER_BYTES + signals.len() * WORD_BYTES;
     let mut datagram = Vec::with_capacity(samples.len() * message_bytes);
     for sample in samples {
-        append(&mut datagram, sample, signals, source)?;
+        append(&mut datagram, sample, signals)?;
     }
     Ok(datagram)
 }
@@ -190,7 +179,6 @@ fn append(
     datagram: &mut Vec<u8>,
     sample: &Sample,
     signals: &[SignalType],
-    source: u8,
 ) -> Result<(), Rejection> {
     check_values(sample, signals)?;
     let count = u16::try_from(sample.values.len()).map_err(|_| {
@@ -205,7 +193,7 @@ fn append(
         sample.sequence.ok_or_else(|| missing(Refusal::MissingSequence, "sequence number"))?;
     let origin = sample.origin.ok_or_else(|| missing(Refusal::MissingTime, "time"))?;
     let (seconds, nanoseconds) = origin_in_32_bits(origin)?;
-    datagram.extend([VERSION_2, source]);
+    datagram.extend([VERSION_2, 0]);
     datagram.extend(count.to_be_bytes());
     // The field has the low 32 bits only.
     datagram.extend((sequence as u32).to_be_bytes());
@@ -264,24 +252,24 @@ mod tests {
 
     #[test]
     fn a_datagram_of_the_peer_is_read_and_written() {
-        assert_eq!(decode(&bytes(PEER), &TWO_FLOATS, None), [Ok(peer_sample())]);
+        assert_eq!(decode(&bytes(PEER), &TWO_FLOATS), [Ok(peer_sample())]);
         let exact =
             Sample { values: vec![Value::Float(0.1), Value::Float(1e9 / 3.0)], ..peer_sample() };
-        assert_eq!(encode(&[exact], &TWO_FLOATS, 0).unwrap(), bytes(PEER));
+        assert_eq!(encode(&[exact], &TWO_FLOATS).unwrap(), bytes(PEER));
     }
 
     #[test]
     fn integers_keep_their_sign() {
-        let datagram = bytes("20070002 ffffffff 00000001 3b9ac9ff fffffffd 7fffffff");
+        let datagram = bytes("20000002 ffffffff 00000001 3b9ac9ff fffffffd 7fffffff");
         let signals = [SignalType::Integer; 2];
         let sample = Sample {
             sequence: Some(0xffff_ffff),
             origin: Some((1, 999_999_999)),
             values: vec![Value::Integer(-3), Value::Integer(0x7fff_ffff)],
         };
-        assert_eq!(decode(&datagram, &signals, Some(7)), [Ok(sample.clone())]);
+        assert_eq!(decode(&datagram, &signals), [Ok(sample.clone())]);
         let wide = Sample { sequence: Some(0x1_ffff_ffff), ..sample };
-        assert_eq!(encode(&[wide], &signals, 7).unwrap(), datagram);
+        assert_eq!(encode(&[wide], &signals).unwrap(), datagram);
     }
 
     #[test]
@@ -298,13 +286,12 @@ mod tests {
                 "20000002 00000001 00000001 3b9aca00 3f800000 3f800000",
                 Refusal::NanosecondsOutOfRange,
             ),
-            ("20010002 00000001 00000001 00000000 3f800000 3f800000", Refusal::OtherSource),
             ("24000001 00000001 00000001 00000000 3f800000", Refusal::StartSample),
             ("28000000 00000001 00000001 00000000", Refusal::StopSample),
             ("2c000000 00000001 00000001 00000000", Refusal::UnknownKind),
         ] {
             let datagram = [good.clone(), bytes(faulty), good.clone()].concat();
-            let decoded = decode(&datagram, &TWO_FLOATS, Some(0));
+            let decoded = decode(&datagram, &TWO_FLOATS);
             assert_eq!(reasons(&decoded), [None, Some(refusal), None]);
             assert_eq!(decoded[2], Ok(peer_sample()));
         }
@@ -328,17 +315,17 @@ mod tests {
             ("20000002 00000001 00000001 00000000 00000000 000000", Refusal::FrameTooShort),
             ("2000ffff 00000001 00000001 00000000 00000000 00000000", Refusal::FrameTooShort),
         ] {
-            let decoded = decode(&bytes(&[PEER, tail].concat()), &TWO_FLOATS, None);
+            let decoded = decode(&bytes(&[PEER, tail].concat()), &TWO_FLOATS);
             assert_eq!(reasons(&decoded), [None, Some(refusal)]);
         }
-        assert_eq!(reasons(&decode(&[], &TWO_FLOATS, None)), [Some(Refusal::NoSample)]);
+        assert_eq!(reasons(&decode(&[], &TWO_FLOATS)), [Some(Refusal::NoSample)]);
     }
 
     #[test]
     fn what_the_format_does_not_carry_is_rejected_both_ways() {
         let at = |values: Vec<Value>| Sample { values, ..peer_sample() };
         let refused = |sample: Sample| {
-            encode(std::slice::from_ref(&sample), &signals_of(&sample), 0).unwrap_err().refusal
+            encode(std::slice::from_ref(&sample), &signals_of(&sample)).unwrap_err().refusal
         };
         let datagram = bytes(PEER);
         for (value, refusal) in [
@@ -347,7 +334,7 @@ mod tests {
         ] {
             assert_eq!(refused(at(vec![value])), refusal);
             let signals = [SignalType::Float, value.signal_type()];
-            let rejection = decode(&datagram, &signals, None).remove(0).unwrap_err();
+            let rejection = decode(&datagram, &signals).remove(0).unwrap_err();
             assert_eq!(rejection.refusal, refusal);
             assert!(rejection.detail.starts_with("signal 1: "), "{rejection}");
         }
@@ -359,7 +346,7 @@ mod tests {
         let late = Sample { origin: Some((1 << 32, 0)), ..at(vec![]) };
         assert_eq!(refused(late), Refusal::SecondsOutOfRange);
         let other = [SignalType::Float, SignalType::Integer];
-        let rejection = encode(&[peer_sample()], &other, 0).unwrap_err();
+        let rejection = encode(&[peer_sample()], &other).unwrap_err();
         assert_eq!(rejection.refusal, Refusal::TypeMismatch);
         assert!(rejection.detail.starts_with("signal 1: expected integer, found float"));
     }
@@ -375,10 +362,8 @@ mod tests {
         #[test]
         fn samples_come_back_bit_for_bit(
             (signals, sent) in samples(&[SignalType::Float, SignalType::Integer], value),
-            source in any::<u8>(),
         ) {
-            let datagram = encode(&sent, &signals, source).unwrap();
-            let decoded = decode(&datagram, &signals, Some(source));
+            let decoded = decode(&encode(&sent, &signals).unwrap(), &signals);
             prop_assert_eq!(decoded.len(), sent.len());
             for (decoded, sent) in decoded.into_iter().zip(&sent) {
                 let got = decoded.unwrap();
@@ -394,7 +379,7 @@ mod tests {
         let signals = [SignalType::Float, SignalType::Integer];
         let mut taken = 0;
         fuzz(&seeds, |input| {
-            taken += decode(input, &signals, None).iter().filter(|one| one.is_ok()).count();
+            taken += decode(input, &signals).iter().filter(|one| one.is_ok()).count();
         });
         assert!(taken > 1_000, "{taken}");
     }

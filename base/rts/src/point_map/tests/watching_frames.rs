@@ -44,7 +44,7 @@ fn with_others_little(is_little: impl Fn(&str) -> bool) -> PointMap {
 
 fn description(map: &PointMap) -> FrameDescription {
     let fields: Option<Vec<FrameField>> = map.points.iter().map(|point| point.place).collect();
-    FrameDescription::new(fields.unwrap(), None).unwrap()
+    FrameDescription::new(fields.unwrap(), None)
 }
 
 /// What is found where the simulator writes by one map, and the bench reads by another.
