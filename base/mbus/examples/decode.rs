@@ -45,7 +45,7 @@ fn row(record: &Record<'_>) -> String {
         Vif::PlainText(text) => Text(text).to_string(),
         _ => record.unit().symbol().to_owned(),
     };
-    let (function, quantity) = (record.function.name(), record.quantity().name());
+    let (function, quantity) = (record.function.word(), record.quantity().name());
     let (storage, tariff, subunit) = (record.storage, record.tariff, record.subunit);
     let row = format!(
         "{function:<18} {storage:>7} {tariff:>6} {subunit:>7}  {quantity:<24} {value:>20} {unit}"

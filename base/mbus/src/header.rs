@@ -19,14 +19,6 @@ impl Identification {
         (digits.1 == 0).then_some(Self(digits.0))
     }
 
-    /// The number; nothing where a digit is not decimal.
-    pub fn number(self) -> Option<u32> {
-        (0..8).rev().try_fold(0, |number, place| {
-            let digit = self.digit(7 - place);
-            (digit < 10).then(|| number * 10 + u32::from(digit))
-        })
-    }
-
     /// A digit, counted from 0 for the first.
     pub const fn digit(self, place: u32) -> u8 {
         (self.0 >> (28 - 4 * (place & 7)) & 0xF) as u8
@@ -226,63 +218,9 @@ impl fmt::Display for Identity {
     }
 }
 
-/// What the two lowest bits of a status mean (EN 13757-3, table 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ApplicationStatus {
-    /// Nothing to report.
-    NoError,
-    /// The application is busy.
-    Busy,
-    /// Any application error.
-    AnyError,
-    /// An abnormal condition; reserved in the earlier editions.
-    Abnormal,
-}
-
 /// The status field (EN 13757-3, 5.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Status(pub u8);
-
-impl Status {
-    /// Bit 2.
-    pub const POWER_LOW: u8 = 0x04;
-    /// Bit 3.
-    pub const PERMANENT_ERROR: u8 = 0x08;
-    /// Bit 4.
-    pub const TEMPORARY_ERROR: u8 = 0x10;
-    /// Bits 5 to 7, which the manufacturer defines.
-    pub const MANUFACTURER: u8 = 0xE0;
-
-    /// Bits 0 and 1.
-    pub const fn application(self) -> ApplicationStatus {
-        match self.0 & 3 {
-            0 => ApplicationStatus::NoError,
-            1 => ApplicationStatus::Busy,
-            2 => ApplicationStatus::AnyError,
-            _ => ApplicationStatus::Abnormal,
-        }
-    }
-
-    /// Whether the battery or the supply is low.
-    pub const fn power_low(self) -> bool {
-        self.0 & Self::POWER_LOW != 0
-    }
-
-    /// Whether there is an error that does not go by itself.
-    pub const fn permanent_error(self) -> bool {
-        self.0 & Self::PERMANENT_ERROR != 0
-    }
-
-    /// Whether there is an error that may go by itself.
-    pub const fn temporary_error(self) -> bool {
-        self.0 & Self::TEMPORARY_ERROR != 0
-    }
-
-    /// Bits 5 to 7.
-    pub const fn manufacturer(self) -> u8 {
-        self.0 >> 5
-    }
-}
 
 /// What stands before the records of a variable data structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -382,13 +320,12 @@ mod tests {
     fn digits_letters_and_wildcards() {
         let id = Identification::from_number(12_345_678).expect("eight digits");
         assert_eq!(id.bytes(), [0x78, 0x56, 0x34, 0x12]);
-        assert_eq!((id.number(), id.to_string()), (Some(12_345_678), "12345678".to_owned()));
+        assert_eq!(id.to_string(), "12345678");
         assert_eq!((id.digit(0), id.digit(7)), (1, 8));
         assert_eq!(Identification::from_number(100_000_000), None);
         let mask = Identification::ANY.with_digit(0, 1).with_digit(7, 8);
         assert_eq!(mask.to_string(), "1FFFFFF8");
         assert!(mask.selects(id) && !mask.with_digit(3, 9).selects(id));
-        assert_eq!(mask.number(), None);
         // EN 13757-3, 5.6: PAD is 4024h in the frames of the standard's annex.
         assert_eq!(Manufacturer(0x4024).letters(), Some(['P', 'A', 'D']));
         assert_eq!(Manufacturer::from_letters("PAD"), Some(Manufacturer(0x4024)));
@@ -403,13 +340,5 @@ mod tests {
         assert!(Identity::ANY.selects(&identity) && identity.selects(&identity));
         assert!(!Identity { version: 2, ..Identity::ANY }.selects(&identity));
         assert_eq!(Identity::from_bytes(identity.bytes()), identity);
-    }
-
-    #[test]
-    fn status_bits_have_names() {
-        let status = Status(0x3E);
-        assert_eq!(status.application(), ApplicationStatus::AnyError);
-        assert!(status.power_low() && status.permanent_error() && status.temporary_error());
-        assert_eq!(status.manufacturer(), 1);
     }
 }

@@ -5,7 +5,7 @@
 
 use lastmeter_units::{SimDuration, SimTime};
 
-use crate::application::{ALARM, Application, ApplicationError, ERROR};
+use crate::application::{Application, ApplicationError, ERROR};
 use crate::baud::BaudRate;
 use crate::control::Control;
 use crate::frame::{
@@ -43,8 +43,6 @@ pub struct SlaveConfig {
     pub identity: Identity,
     /// The rate it begins with.
     pub baud: BaudRate,
-    /// Rates it can be switched to.
-    pub rates: Vec<BaudRate>,
     /// When it answers.
     pub turn_around: TurnAround,
 }
@@ -52,8 +50,8 @@ pub struct SlaveConfig {
 impl SlaveConfig {
     /// A slave at 2400 baud that can be switched to all rates.
     pub fn new(address: u8, identity: Identity) -> Self {
-        let (baud, rates) = (BaudRate::default(), BaudRate::ALL.to_vec());
-        Self { address, identity, baud, rates, turn_around: TurnAround::default() }
+        let (baud, turn_around) = (BaudRate::default(), TurnAround::default());
+        Self { address, identity, baud, turn_around }
     }
 }
 
@@ -91,7 +89,6 @@ enum Addressed {
 pub struct Slave {
     config: SlaveConfig,
     telegrams: Vec<Vec<u8>>,
-    alarm: Option<u8>,
     next_telegram: usize,
     /// Telegrams with a header so far; its low byte is the access number.
     access_count: u64,
@@ -114,7 +111,6 @@ impl Slave {
         Self {
             config,
             telegrams,
-            alarm: None,
             next_telegram: 0,
             access_count: 0,
             selected: false,
@@ -128,11 +124,6 @@ impl Slave {
         &self.config
     }
 
-    /// The rate at which it listens.
-    pub const fn baud(&self) -> BaudRate {
-        self.config.baud
-    }
-
     /// Whether it was selected by its secondary address.
     pub const fn is_selected(&self) -> bool {
         self.selected
@@ -142,11 +133,6 @@ impl Slave {
     pub fn set_telegrams(&mut self, telegrams: Vec<Vec<u8>>) {
         self.telegrams = telegrams;
         self.next_telegram = 0;
-    }
-
-    /// An alarm status to answer a request of class 1 with; without one it is acknowledged.
-    pub const fn set_alarm(&mut self, alarm: Option<u8>) {
-        self.alarm = alarm;
     }
 
     /// An application error to answer the next request of class 2 with.
@@ -201,7 +187,8 @@ impl Slave {
         let answer = match control {
             Control::SendReset => self.reset(addressed),
             Control::RequestUserData1 { frame_count } => {
-                self.counted(addressed, CLASS_1, frame_count, Self::class_1)
+                // There are no alarms here.
+                self.counted(addressed, CLASS_1, frame_count, |_| vec![ACKNOWLEDGE])
             }
             Control::RequestUserData2 { frame_count } => {
                 self.counted(addressed, CLASS_2, frame_count, Self::class_2)
@@ -273,10 +260,6 @@ impl Slave {
         bytes
     }
 
-    fn class_1(&mut self) -> Vec<u8> {
-        self.alarm.map_or_else(|| vec![ACKNOWLEDGE], |status| self.response(&[ALARM, status]))
-    }
-
     fn class_2(&mut self) -> Vec<u8> {
         if let Some(error) = self.error.take() {
             return self.response(&[ERROR, error.code()]);
@@ -311,13 +294,9 @@ impl Slave {
     /// A frame with user data; nothing where that is too long for one.
     fn response(&self, user_data: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(user_data.len() + 8);
-        let control = Control::RespondUserData {
-            access_demand: self.alarm.is_some(),
-            data_flow_control: false,
-        };
         let Some((information, data)) = user_data.split_first() else { return bytes };
-        let frame = Frame::with_data(control, self.config.address, *information, data);
-        if let Ok(frame) = frame {
+        let address = self.config.address;
+        if let Ok(frame) = Frame::with_data(Control::RESPONSE, address, *information, data) {
             // What fits as data fits as a frame.
             let _ = frame.encode(&mut bytes);
         }
@@ -331,9 +310,7 @@ impl Slave {
                 self.next_telegram = 0;
                 self.error = None;
             }
-            Ok(Application::SetBaud(baud)) if self.config.rates.contains(&baud) => {
-                self.config.baud = baud;
-            }
+            Ok(Application::SetBaud(baud)) => self.config.baud = baud,
             Ok(Application::Data { records }) => {
                 for item in records {
                     match item {
@@ -344,7 +321,7 @@ impl Slave {
                     }
                 }
             }
-            Ok(Application::Synchronise | Application::SetBaud(_)) => {}
+            Ok(Application::Synchronise) => {}
             Ok(_) | Err(_) => {
                 self.error = Some(ApplicationError::UnimplementedControlInformation);
             }

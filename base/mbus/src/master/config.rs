@@ -8,7 +8,7 @@ use crate::header::Manufacturer;
 /// How a master behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MasterConfig {
-    /// The rate of slaves that were not switched to another.
+    /// The rate of the slaves.
     pub baud: BaudRate,
     /// How often a request is repeated (EN 13757-2, 5.7.5: up to two times).
     pub repetitions: u8,

@@ -3,7 +3,6 @@
 use lastmeter_units::SimTime;
 use thiserror::Error;
 
-use crate::baud::BaudRate;
 use crate::control::Control;
 use crate::frame::{Frame, FrameError, SELECTED, TEST_BROADCAST};
 use crate::reader::Received;
@@ -37,8 +36,6 @@ pub enum Garble {
 /// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expect {
-    /// Nobody answers.
-    Nothing,
     /// The single character.
     Acknowledge,
     /// User data from this address.
@@ -49,7 +46,6 @@ pub(super) enum Expect {
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
-    pub(super) baud: BaudRate,
     pub(super) expect: Expect,
     /// Repetitions after silence.
     pub(super) after_silence: u8,
@@ -62,8 +58,6 @@ pub(super) struct Request {
 /// How an exchange ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Exchanged {
-    /// It was sent, and nobody answers.
-    Sent,
     /// The single character came.
     Acknowledged,
     /// User data came: a frame.
@@ -98,9 +92,6 @@ impl Exchange {
     pub(super) fn conclude(&mut self) -> Option<Exchanged> {
         self.last_byte = None;
         let received = std::mem::take(&mut self.received);
-        if self.request.expect == Expect::Nothing {
-            return Some(Exchanged::Sent);
-        }
         if received.is_empty() {
             if self.request.after_silence > 0 {
                 self.request.after_silence -= 1;
@@ -149,7 +140,7 @@ impl Exchange {
                 Ok(Exchanged::Response(bytes.clone()))
             }
             (Expect::Response(_), _) => Err(unexpected("RSP_UD of the slave")),
-            _ => Err(unexpected("E5")),
+            (Expect::Acknowledge, Some(_)) => Err(unexpected("E5")),
         }
     }
 }

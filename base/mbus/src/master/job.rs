@@ -2,7 +2,6 @@
 
 use super::exchange::Garble;
 use crate::application::ApplicationError;
-use crate::baud::BaudRate;
 use crate::header::Identity;
 
 /// Whom a job concerns.
@@ -15,26 +14,14 @@ pub enum Target {
 }
 
 /// A job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
-    /// `SND_NKE`: initialises the link layer; 255 concerns all and is not answered.
-    Initialise {
-        /// Primary address.
-        address: u8,
-    },
     /// Reads all telegrams of a slave, as long as more records follow.
     Read {
         /// Whom.
         target: Target,
         /// Whether the slave is initialised first, so that its first telegram comes first.
         initialise: bool,
-    },
-    /// Sends user data, from its control information field on.
-    Send {
-        /// Whom; 255 concerns all and is not answered.
-        target: Target,
-        /// The user data.
-        user_data: Vec<u8>,
     },
     /// Looks for slaves at primary addresses by initialising each.
     Scan {
@@ -48,21 +35,11 @@ pub enum Job {
         /// Among whom; [`Identity::ANY`] for all.
         among: Identity,
     },
-    /// Switches a slave to another rate and asks at that rate whether it did; 255 concerns all and
-    /// is not answered.
-    SetBaud {
-        /// Primary address.
-        address: u8,
-        /// The rate.
-        baud: BaudRate,
-    },
 }
 
 /// What became of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was acknowledged, or sent where nobody answers.
-    Done,
     /// The telegrams of a slave, as frames.
     Telegrams {
         /// One after another.
@@ -90,10 +67,4 @@ pub enum Outcome {
         /// Masks behind which somebody answers who could not be separated.
         unresolved: Vec<Identity>,
     },
-    /// The job cannot be sent.
-    Invalid(&'static str),
 }
-
-/// The number of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(pub u64);

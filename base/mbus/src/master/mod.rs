@@ -18,13 +18,13 @@ use lastmeter_units::SimTime;
 
 pub use config::MasterConfig;
 pub use exchange::Garble;
-pub use job::{Job, JobId, Outcome, Target};
+pub use job::{Job, Outcome, Target};
 
 use crate::baud::{BITS_PER_BYTE, BaudRate};
 use crate::frame::LENGTH_MAX;
 use crate::reader::{GAP_BITS, Reader};
 use crate::slave::{TURN_AROUND_MAX_BITS, TURN_AROUND_MAX_MORE};
-use exchange::{Exchange, Exchanged, Expect};
+use exchange::{Exchange, Exchanged};
 use links::Links;
 use program::Program;
 
@@ -51,13 +51,12 @@ pub enum Step {
 #[derive(Debug, Clone)]
 pub struct Master {
     links: Links,
-    jobs: VecDeque<(JobId, Job)>,
-    submitted: u64,
-    running: Option<(JobId, Program)>,
+    jobs: VecDeque<Job>,
+    running: Option<Program>,
     exchange: Option<Exchange>,
     reader: Reader,
     answered_at: Option<SimTime>,
-    finished: VecDeque<(JobId, Outcome)>,
+    finished: VecDeque<Outcome>,
 }
 
 impl Master {
@@ -67,7 +66,6 @@ impl Master {
         Self {
             links: Links::new(config),
             jobs: VecDeque::new(),
-            submitted: 0,
             running: None,
             exchange: None,
             reader,
@@ -77,26 +75,18 @@ impl Master {
     }
 
     /// Adds a job behind those that wait.
-    pub fn submit(&mut self, job: Job) -> JobId {
-        let id = JobId(self.submitted);
-        self.submitted += 1;
-        self.jobs.push_back((id, job));
-        id
+    pub fn submit(&mut self, job: Job) {
+        self.jobs.push_back(job);
     }
 
     /// What became of a job, in the order in which they ended.
-    pub fn finished(&mut self) -> Option<(JobId, Outcome)> {
+    pub fn finished(&mut self) -> Option<Outcome> {
         self.finished.pop_front()
     }
 
     /// When the last byte of the last telegram was received; before the slave was released.
     pub const fn answered_at(&self) -> Option<SimTime> {
         self.answered_at
-    }
-
-    /// The rate at which a slave is spoken to.
-    pub fn rate(&self, address: u8) -> BaudRate {
-        self.links.rate(address)
     }
 
     /// A byte was received; its stop bit ended at this time. Without a request under way it is
@@ -129,9 +119,9 @@ impl Master {
             self.exchange = None;
         }
         loop {
-            let Some((id, program)) = &mut self.running else {
-                let Some((id, job)) = self.jobs.pop_front() else { return Step::Idle };
-                self.running = Some((id, Program::new(job)));
+            let Some(program) = &mut self.running else {
+                let Some(job) = self.jobs.pop_front() else { return Step::Idle };
+                self.running = Some(Program::new(job));
                 continue;
             };
             let last: Option<Exchanged> = answer.take();
@@ -141,7 +131,7 @@ impl Master {
                     return self.send(now);
                 }
                 Err(outcome) => {
-                    self.finished.push_back((*id, outcome));
+                    self.finished.push_back(outcome);
                     self.running = None;
                 }
             }
@@ -150,17 +140,14 @@ impl Master {
 
     /// Sends the request under way, for the first time or again.
     fn send(&mut self, now: SimTime) -> Step {
-        let patience = self.links.config.patience;
+        let (baud, patience) = (self.links.config.baud, self.links.config.patience);
         let Some(exchange) = &mut self.exchange else { return Step::Idle };
-        let (bytes, baud) = (exchange.request.bytes.clone(), exchange.request.baud);
+        let bytes = exchange.request.bytes.clone();
         self.reader = Reader::with_gap(baud.bits(GAP_BITS) + patience);
         let end = now + baud.bytes(bytes.len());
         // Until the end of the answer's first byte.
         let first = baud.bits(TURN_AROUND_MAX_BITS + BITS_PER_BYTE);
-        exchange.deadline = match exchange.request.expect {
-            Expect::Nothing => end + self.reader.gap(),
-            _ => end + first + TURN_AROUND_MAX_MORE + patience,
-        };
+        exchange.deadline = end + first + TURN_AROUND_MAX_MORE + patience;
         // Two answers one behind the other; who goes on then is no slave.
         exchange.limit = exchange.deadline + baud.bytes(2 * LENGTH_MAX);
         Step::Send { bytes, baud }

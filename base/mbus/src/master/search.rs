@@ -3,7 +3,7 @@
 
 use super::exchange::{Exchanged, Request};
 use super::job::Outcome;
-use super::links::{Counted, Links};
+use super::links::Links;
 use crate::application::Application;
 use crate::frame::{Frame, SELECTED};
 use crate::header::{Identification, Identity, Manufacturer, Medium};
@@ -117,7 +117,7 @@ impl Search {
         self.asked = asked;
         links.restart(SELECTED);
         let request = colliding(links.read(SELECTED));
-        links.toggle(SELECTED, Counted::RequestUserData2);
+        links.toggle(SELECTED);
         request
     }
 

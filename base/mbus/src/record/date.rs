@@ -79,16 +79,6 @@ impl Date {
         [self.day & 0x1F | self.year << 5, self.month & 0x0F | self.year >> 3 << 4]
     }
 
-    /// Whether it names one day: no field is "every" or out of its range.
-    pub const fn is_specific(self) -> bool {
-        matches!((self.day, self.month, self.year), (1..=31, 1..=12, 0..=99))
-    }
-
-    /// Whether all bits are set, which marks the date as not valid.
-    pub const fn is_invalid(self) -> bool {
-        self.day == 31 && self.month == 15 && self.year == 127
-    }
-
     /// The year in four digits: 1981 to 2080, as EN 13757-3 recommends for two digits.
     pub const fn full_year(self) -> u16 {
         self.year as u16 + if self.year > 80 { 1900 } else { 2000 }
@@ -167,11 +157,6 @@ impl DateTimeSecond {
         ]
     }
 
-    /// The year in four digits: 1981 to 2080.
-    pub const fn full_year(self) -> u16 {
-        self.date.full_year()
-    }
-
     /// Whether every field has a place in its bits.
     pub const fn fits(self) -> bool {
         let time = self.hour < 32 && self.minute < 64 && self.second < 64;
@@ -194,11 +179,6 @@ impl Time {
     /// Whether every field has a place in its bits.
     pub const fn fits(self) -> bool {
         self.hour < 32 && self.minute < 64 && self.second < 64
-    }
-
-    /// Whether it names one second of the day: no field is "every" or out of its range.
-    pub const fn is_specific(self) -> bool {
-        self.hour < 24 && self.minute < 60 && self.second < 60
     }
 }
 

@@ -90,7 +90,7 @@ impl<'a> Records<'a> {
         }
         let (vif, vifes) = self.value_information()?;
         let value = self.value(dif & 0x0F, vif, vifes)?;
-        let function = Function::from_dif(dif);
+        let function = Function::ALL[usize::from(dif >> 4 & 3)];
         Ok(Record { function, storage, tariff, subunit, vif, vifes, value })
     }
 

@@ -1,7 +1,7 @@
 //! Bytes out of records: what is written is read as the same.
 
 use super::error::EncodeError;
-use super::model::{EXTENSIONS_MAX, Function, Item, Record, date_width, is_time_point};
+use super::model::{EXTENSIONS_MAX, Item, Record, date_width, is_time_point};
 use super::value::{Digits, Value};
 use super::vif::{MANUFACTURER, PLAIN_TEXT, TABLE_FB, TABLE_FD, Vif};
 use crate::bcd;
@@ -29,12 +29,7 @@ impl Record<'_> {
     }
 
     fn append_data_information(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let function = match self.function {
-            Function::Instantaneous => 0,
-            Function::Maximum => 1,
-            Function::Minimum => 2,
-            Function::DuringError => 3,
-        };
+        let function = self.function as u8;
         let mut last = coding(&self.value)? | function << 4 | ((self.storage & 1) as u8) << 6;
         let (mut storage, mut tariff, mut subunit) = (self.storage >> 1, self.tariff, self.subunit);
         for count in 0.. {

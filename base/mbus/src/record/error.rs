@@ -2,33 +2,21 @@
 
 use thiserror::Error;
 
-/// Part of a record at which the data ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// A data information field extension.
-    Dife,
-    /// A value information field.
-    Vif,
-    /// A value information field extension.
-    Vife,
-    /// The length of a plain-text unit, or the text.
-    UnitText,
-    /// The length of a value of variable length.
-    VariableLength,
-    /// The value.
-    Value,
-}
-
-impl std::fmt::Display for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Dife => "DIFE",
-            Self::Vif => "VIF",
-            Self::Vife => "VIFE",
-            Self::UnitText => "unit text",
-            Self::VariableLength => "length of the value",
-            Self::Value => "value",
-        })
+lastmeter_units::words! {
+    /// Part of a record at which the data ended.
+    pub enum Part {
+        /// A data information field extension.
+        Dife = "DIFE",
+        /// A value information field.
+        Vif = "VIF",
+        /// A value information field extension.
+        Vife = "VIFE",
+        /// The length of a plain-text unit, or the text.
+        UnitText = "unit text",
+        /// The length of a value of variable length.
+        VariableLength = "length of the value",
+        /// The value.
+        Value = "value",
     }
 }
 

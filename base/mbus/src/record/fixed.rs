@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::decimal::{Decimal, scale};
+use super::decimal::Decimal;
 use super::quantity::{Meaning, Quantity as Q, Unit as U};
 use super::value::Digits;
 use crate::bcd;
@@ -139,12 +139,6 @@ impl Fixed {
     pub fn decimal(&self, counter: usize) -> Option<Decimal> {
         let mantissa = self.counters.get(counter)?.integer()?;
         Some(Decimal { mantissa, exponent: i16::from(self.meaning(counter).exponent) })
-    }
-
-    /// The number of a counter.
-    pub fn number(&self, counter: usize) -> Option<f64> {
-        let value = self.counters.get(counter)?.integer()?;
-        Some(scale(value as f64, i16::from(self.meaning(counter).exponent)))
     }
 
     /// What the meter measures.

@@ -9,38 +9,19 @@ use super::vif::{MANUFACTURER, Vif};
 /// Most extensions that a data or value information block may have (EN 13757-3, 6.1 and 6.4).
 pub const EXTENSIONS_MAX: usize = 10;
 
-/// What kind of value it is (EN 13757-3, table 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Function {
-    /// The value now.
-    #[default]
-    Instantaneous,
-    /// The largest.
-    Maximum,
-    /// The smallest.
-    Minimum,
-    /// The value while there was an error.
-    DuringError,
-}
-
-impl Function {
-    pub(crate) const fn from_dif(dif: u8) -> Self {
-        match dif >> 4 & 3 {
-            0 => Self::Instantaneous,
-            1 => Self::Maximum,
-            2 => Self::Minimum,
-            _ => Self::DuringError,
-        }
-    }
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Instantaneous => "instantaneous",
-            Self::Maximum => "maximum",
-            Self::Minimum => "minimum",
-            Self::DuringError => "during error state",
-        }
+lastmeter_units::words! {
+    /// What kind of value it is (EN 13757-3, table 6), in the order of its codes.
+    #[derive(Default, Hash)]
+    pub enum Function {
+        /// The value now.
+        #[default]
+        Instantaneous = "instantaneous",
+        /// The largest.
+        Maximum = "maximum",
+        /// The smallest.
+        Minimum = "minimum",
+        /// The value while there was an error.
+        DuringError = "during error state",
     }
 }
 

@@ -219,16 +219,4 @@ impl Vif<'_> {
             Self::PlainText(_) => PLAIN,
         }
     }
-
-    /// The field with this meaning, primary table first; nothing where no table has it.
-    pub fn with_meaning(meaning: Meaning) -> Option<Vif<'static>> {
-        let code = |table: &Table| table.iter().position(|row| *row == meaning);
-        if matches!(meaning.quantity, Q::PlainText | Q::Reserved) {
-            return None;
-        }
-        let primary = code(&PRIMARY).map(|code| Vif::Primary(code as u8));
-        let fd = || code(&FD).map(|code| Vif::Fd(code as u8));
-        let fb = || code(&FB).map(|code| Vif::Fb(code as u8));
-        primary.or_else(fd).or_else(fb)
-    }
 }

@@ -108,7 +108,7 @@ fn receive(bytes: &[u8], jobs: &[Job]) {
     let mut reader = Reader::new(BaudRate::Baud2400);
     let mut master = Master::new(MasterConfig { repetitions: 0, ..MasterConfig::default() });
     for job in jobs {
-        master.submit(job.clone());
+        master.submit(*job);
     }
     let mut now = SimTime(0);
     for _ in 0..8 {
