@@ -278,30 +278,6 @@ impl FromStr for CanFrame {
 }
 
 #[cfg(test)]
-pub(crate) mod testing {
-    //! Any frame, for property tests.
-
-    use super::*;
-    use proptest::prelude::*;
-
-    /// Any identifier of both formats.
-    fn id() -> impl Strategy<Value = CanId> {
-        prop_oneof![
-            (0..=STANDARD_ID_MAX).prop_map(|value| CanId::standard(value).unwrap()),
-            (0..=EXTENDED_ID_MAX).prop_map(|value| CanId::extended(value).unwrap()),
-        ]
-    }
-
-    /// Any frame.
-    pub(crate) fn frame() -> impl Strategy<Value = CanFrame> {
-        let data = (id(), prop::collection::vec(any::<u8>(), 0..=8))
-            .prop_map(|(id, bytes)| CanFrame::data(id, &bytes).unwrap());
-        let remote = (id(), 0_u8..=8).prop_map(|(id, dlc)| CanFrame::remote(id, dlc).unwrap());
-        prop_oneof![3 => data, 1 => remote]
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -369,7 +345,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_frame_is_read_as_it_was_written(frame in testing::frame()) {
+        fn every_frame_is_read_as_it_was_written(frame in crate::tests::frame()) {
             prop_assert_eq!(read(&frame.to_string()), Ok(frame));
         }
 

@@ -20,3 +20,5 @@
 
 pub mod frame;
 pub mod slcan;
+#[cfg(test)]
+mod tests;

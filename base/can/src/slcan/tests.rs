@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::frame::CanFrame;
-use crate::frame::testing::frame;
+use crate::tests::frame;
 use proptest::prelude::*;
 
 fn items(bytes: &[u8]) -> Vec<Item> {
