@@ -45,9 +45,8 @@ impl Cycles {
         let (voltages, currents) = cut.split_at(self.half.len());
         for ((half, u), i) in self.half.iter_mut().zip(voltages).zip(currents) {
             half.push_pair(u, i);
-            while half.pop().is_some() {}
-            while let Some(value) = half.pop_power() {
-                self.sum += value.u_rms_v + value.p_w;
+            while let Some(value) = half.pop() {
+                self.sum += value.rms + value.current.map_or(0.0, |(_, p_w)| p_w);
             }
         }
     }

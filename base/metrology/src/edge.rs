@@ -10,7 +10,7 @@
 
 use std::sync::LazyLock;
 
-use crate::numeric::{bessel_i0, dot, dots, mixed, phase_sums};
+use crate::numeric::{bessel_i0, dots, mixed, phase_sums};
 
 /// Half-width of an edge, in samples.
 pub(crate) const EDGE_SAMPLES: f64 = 12.0;
@@ -112,15 +112,7 @@ impl Span {
         self.left.len() + self.inner + self.right.len()
     }
 
-    /// Mean of x times y over the window; both slices begin with the first weighted sample.
-    pub(crate) fn mean(&self, x: &[f64], y: &[f64]) -> f64 {
-        match (self.inner(x), self.inner(y)) {
-            (Some(inner_x), Some(inner_y)) => self.whole(x, y, dot(inner_x, inner_y)),
-            _ => 0.0,
-        }
-    }
-
-    /// Means of x x, y y and x y.
+    /// Means of x x, y y and x y over the window; both slices begin with the first weighted sample.
     pub(crate) fn power(&self, x: &[f64], y: &[f64]) -> [f64; 3] {
         let (Some(inner_x), Some(inner_y)) = (self.inner(x), self.inner(y)) else {
             return [0.0; 3];
@@ -193,7 +185,7 @@ mod tests {
         let ones = vec![1.0; 4000];
         for (start, length) in [(40.0, 1562.5), (33.3, 1000.77), (50.9, 2001.123), (20.5, 61.3)] {
             let span = Span::new(&edge, start, length, 4000);
-            let mean = span.mean(&ones[span.first..], &ones[span.first..]);
+            let [mean, ..] = span.power(&ones[span.first..], &ones[span.first..]);
             assert!((mean - 1.0).abs() < 1e-6 / length * 60.0, "{start} {length}: {mean}");
         }
     }
@@ -201,6 +193,6 @@ mod tests {
     #[test]
     fn a_slice_that_is_too_short_yields_zero_and_no_panic() {
         let span = Span::new(Edge::shared(), 0.0, 100.0, 200);
-        assert_eq!(span.mean(&[1.0; 10], &[1.0; 10]), 0.0);
+        assert_eq!(span.power(&[1.0; 10], &[1.0; 10]), [0.0; 3]);
     }
 }

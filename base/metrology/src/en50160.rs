@@ -87,12 +87,8 @@ pub const LIMITS: [Limit; 31] = [
     // 99.5 % of a year; judged over each week as if it were one.
     limit(Quantity::FrequencyDeviationPct, (-1.0, 1.0), 0.995, "EN 50160:2010, 4.2.1"),
     Limit {
-        quantity: Quantity::FrequencyDeviationPct,
-        low: -6.0,
-        high: 4.0,
-        share: 1.0,
-        clause: "EN 50160:2010, 4.2.1",
         confirmed: false,
+        ..limit(Quantity::FrequencyDeviationPct, (-6.0, 4.0), 1.0, "EN 50160:2010, 4.2.1")
     },
     limit(Quantity::ThdPct, (0.0, 8.0), 0.95, "EN 50160:2010, 4.2.5"),
     harmonic(2, 2.0),

@@ -43,7 +43,7 @@ pub struct Powers {
     pub s_va: f64,
 }
 
-/// The registers of one phase, or of all.
+/// The registers of one phase, or of the net of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EnergyRegisters {
     import: CompensatedSum,
@@ -68,6 +68,16 @@ impl EnergyRegisters {
         self.apparent.add(s_va.abs() * duration_s);
     }
 
+    /// Adds such an interval of several phases: their net, split into import and export.
+    pub fn add_net(&mut self, phases: &[Powers], duration_s: f64) {
+        let net = phases.iter().fold(Powers::default(), |sum, one| Powers {
+            p_w: sum.p_w + one.p_w,
+            q_var: sum.q_var + one.q_var,
+            s_va: sum.s_va + one.s_va,
+        });
+        self.add(net, duration_s);
+    }
+
     /// Imported active energy in J.
     pub fn active_import_j(&self) -> f64 {
         self.import.value()
@@ -86,66 +96,6 @@ impl EnergyRegisters {
     /// Apparent energy in J (VA s).
     pub fn apparent_j(&self) -> f64 {
         self.apparent.value()
-    }
-}
-
-/// What the total of several phases is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Netting {
-    /// The phases' powers are added, then split into import and export.
-    #[default]
-    Net,
-    /// Each phase is split; the total imports what any phase imports.
-    PerPhase,
-}
-
-/// Registers of every phase and their total.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EnergyMeter {
-    netting: Netting,
-    phases: Vec<EnergyRegisters>,
-    total: EnergyRegisters,
-}
-
-impl EnergyMeter {
-    /// All registers at zero.
-    pub fn new(phases: usize, netting: Netting) -> Self {
-        let phases = vec![EnergyRegisters::default(); phases];
-        Self { netting, phases, total: EnergyRegisters::default() }
-    }
-
-    /// Adds an interval: the mean powers of each phase, in the order of the phases. Phases that
-    /// are left out had no power.
-    pub fn add(&mut self, powers: &[Powers], duration_s: f64) {
-        for (registers, powers) in self.phases.iter_mut().zip(powers) {
-            registers.add(*powers, duration_s);
-        }
-        let counted = &powers[..powers.len().min(self.phases.len())];
-        match self.netting {
-            Netting::PerPhase => {
-                for powers in counted {
-                    self.total.add(*powers, duration_s);
-                }
-            }
-            Netting::Net => {
-                let net = counted.iter().fold(Powers::default(), |sum, one| Powers {
-                    p_w: sum.p_w + one.p_w,
-                    q_var: sum.q_var + one.q_var,
-                    s_va: sum.s_va + one.s_va,
-                });
-                self.total.add(net, duration_s);
-            }
-        }
-    }
-
-    /// The registers of each phase.
-    pub fn phases(&self) -> &[EnergyRegisters] {
-        &self.phases
-    }
-
-    /// The total's registers.
-    pub fn total(&self) -> &EnergyRegisters {
-        &self.total
     }
 }
 
@@ -203,18 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn the_total_is_netted_or_not() {
+    fn several_phases_are_netted() {
         let of = |p_w: f64| Powers { p_w, q_var: 0.0, s_va: p_w.abs() };
-        let powers = [of(1000.0), of(-400.0), of(100.0)];
-        for (netting, import, export) in
-            [(Netting::Net, 700.0, 0.0), (Netting::PerPhase, 1100.0, 400.0)]
-        {
-            let mut meter = EnergyMeter::new(3, netting);
-            meter.add(&powers, 1.0);
-            assert_eq!(meter.total().active_import_j(), import);
-            assert_eq!(meter.total().active_export_j(), export);
-            assert_eq!(meter.total().apparent_j(), 1500.0);
-            assert_eq!(meter.phases()[1].active_export_j(), 400.0);
-        }
+        let mut registers = EnergyRegisters::default();
+        registers.add_net(&[of(1000.0), of(-400.0), of(100.0)], 1.0);
+        assert_eq!(registers.active_import_j(), 700.0);
+        assert_eq!(registers.active_export_j(), 0.0);
+        assert_eq!(registers.apparent_j(), 1500.0);
     }
 }

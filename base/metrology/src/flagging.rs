@@ -102,7 +102,8 @@ mod tests {
         let mut ledger = FlagLedger::default();
         for k in 10..14 {
             let start = 10.0 * f64::from(k);
-            ledger.note(EventKind::Dip, HalfCycle { start, end: start + 20.0, rms: 0.0 });
+            let value = HalfCycle { start, end: start + 20.0, rms: 0.0, current: None };
+            ledger.note(EventKind::Dip, value);
         }
         assert_eq!(ledger.spans.len(), 1);
         let dip = Flags { dip: true, ..Flags::default() };

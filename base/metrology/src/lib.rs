@@ -41,7 +41,7 @@ mod unbalance;
 mod window;
 
 pub use analysis::{Analyser, AnalyserSetup, AnalysisOptions, analyse, analyse_with};
-pub use energy::{CompensatedSum, EnergyMeter, EnergyRegisters, Netting, Powers};
+pub use energy::{CompensatedSum, EnergyRegisters, Powers};
 pub use engine::{EngineConfig, EngineError, WindowEngine};
 pub use power_theory::{EffectiveMeans, EffectivePower, PowerMeans, PowerTheory, Wires};
 pub use recording::{AnalysisError, AnalysisInput};
@@ -56,5 +56,5 @@ pub use sync::Synchronisation;
 pub use unbalance::{Sequence, Unbalance};
 pub use window::{
     BeforeTick, Effective, EffectiveResidue, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor,
-    Residue, SynchronousSamples, TenMinutes, Window,
+    Residue, SynchronousSamples, Window,
 };

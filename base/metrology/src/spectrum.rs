@@ -6,7 +6,6 @@
 //! voltage and its current have its power, up to the highest order and down to the threshold.
 
 use crate::acquire::acquire;
-use crate::edge::{Edge, Span};
 use crate::harmonics::Transform;
 use crate::numeric::degrees;
 use crate::recording::{AnalysisError, AnalysisInput};
@@ -57,8 +56,6 @@ pub struct SpectrumChannel {
     pub dc: f64,
     /// The lines.
     pub lines: Vec<SpectrumLine>,
-    /// RMS of all that is in neither `dc` nor `lines`, in V or A.
-    pub rest_rms: f64,
 }
 
 /// One line.
@@ -94,17 +91,13 @@ pub fn spectrum(
     let slices: Vec<&[f64]> = padded.iter().map(Vec::as_slice).collect();
     let start = MARGIN as f64;
     let bins = transform.bins(&slices, (start, length), highest);
-    let span = Span::new(Edge::shared(), start, length, padded[0].len());
-    let mean_square = |x: &Vec<f64>| span.mean(&x[span.first..], &x[span.first..]);
-    let stretches: Vec<_> = bins.iter().zip(padded.iter().map(mean_square)).collect();
     let turn = bins[acquired.channel].get(lines_per_order).map_or(0.0, |b| b.phase_rad());
-    let channels: Vec<SpectrumChannel> = stretches
+    let channels: Vec<SpectrumChannel> = bins
         .iter()
         .enumerate()
-        .map(|(k, (bins, mean_square))| {
+        .map(|(k, bins)| {
             let phase = k.checked_sub(input.voltages.len()).unwrap_or(k);
-            let name = input.names[phase].clone();
-            channel(name, bins, (*mean_square, turn, lines_per_order), options)
+            channel(input.names[phase].clone(), bins, (turn, lines_per_order), options)
         })
         .collect();
     let (voltages, currents) = channels.split_at(input.voltages.len());
@@ -147,12 +140,11 @@ fn pad(kernel: &Kernel, samples: &[f64], length: f64) -> Vec<f64> {
 fn channel(
     phase: String,
     bins: &[Phasor],
-    (mean_square, turn, lines_per_order): (f64, f64, usize),
+    (turn, lines_per_order): (f64, usize),
     options: &SpectrumOptions,
 ) -> SpectrumChannel {
     let dc = bins.first().map_or(0.0, |bin| bin.re);
     let largest = bins.iter().skip(1).map(|bin| bin.rms()).fold(0.0, f64::max);
-    let mut kept = dc * dc;
     let mut lines = Vec::new();
     for (m, bin) in bins.iter().enumerate().skip(1) {
         let rms = bin.rms();
@@ -162,8 +154,7 @@ fn channel(
         }
         let order = m as f64 / lines_per_order as f64;
         let phase_deg = degrees(bin.phase_rad() - order * turn);
-        kept += rms * rms;
         lines.push(SpectrumLine { order, rms, phase_deg });
     }
-    SpectrumChannel { phase, dc, lines, rest_rms: (mean_square - kept).max(0.0).sqrt() }
+    SpectrumChannel { phase, dc, lines }
 }

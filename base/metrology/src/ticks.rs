@@ -1,7 +1,5 @@
 //! The 10-minute ticks of the clock, as positions in the samples.
 
-use crate::window::TenMinutes;
-
 /// Ten minutes in nanoseconds.
 const INTERVAL_NS: i64 = 600_000_000_000;
 
@@ -49,13 +47,12 @@ impl Ticks {
         (tick_ns - i128::from(self.first_sample_ns)) as f64 * 1e-9 * self.rate_hz
     }
 
-    /// Places a window: its interval, and the tick it runs across.
-    pub(crate) fn place(&mut self, start: f64, end: f64) -> (TenMinutes, Option<f64>) {
+    /// Places a window: its interval, counted since 1970, and the tick it runs across.
+    pub(crate) fn place(&mut self, start: f64, end: f64) -> (i64, Option<f64>) {
         while self.end() <= start + SAME {
             self.interval += 1;
         }
         let tick = self.end();
-        let overlaps_next = end > tick + SAME;
-        (TenMinutes { index: self.interval, overlaps_next }, overlaps_next.then_some(tick))
+        (self.interval, (end > tick + SAME).then_some(tick))
     }
 }

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::numeric::ratio;
-use crate::window::Phasor;
+use crate::window::{Phasor, Window};
 
 /// Symmetrical components (Fortescue) of three phasors in the order a, b, c.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,12 +42,21 @@ impl Sequence {
 
     /// Unbalance of these components.
     pub fn unbalance(&self) -> Unbalance {
-        Unbalance::from_squares(square(self.zero), square(self.positive), square(self.negative))
+        Unbalance::from_squares(self.squares())
+    }
+
+    /// Squares of the zero, positive and negative sequence.
+    fn squares(&self) -> [f64; 3] {
+        [self.zero, self.positive, self.negative].map(|x| x.re * x.re + x.im * x.im)
     }
 }
 
-fn square(x: Phasor) -> f64 {
-    x.re * x.re + x.im * x.im
+/// Squares of the zero, positive and negative sequence of three voltages and three currents; `None`
+/// unless there are three phases.
+pub(crate) fn sequence_squares(window: &Window) -> Option<[[f64; 3]; 2]> {
+    let [a, b, c] = window.phases.as_slice() else { return None };
+    let both = [[a.u1, b.u1, c.u1], [a.i1, b.i1, c.i1]];
+    Some(both.map(|phasors| Sequence::of(phasors).squares()))
 }
 
 /// Unbalance in per cent of the positive sequence; `None` where there is none (no signal), above
@@ -62,7 +71,7 @@ pub struct Unbalance {
 
 impl Unbalance {
     /// From the squares (or mean squares, IEC 61000-4-30, 4.5) of the components.
-    pub(crate) fn from_squares(zero: f64, positive: f64, negative: f64) -> Self {
+    pub(crate) fn from_squares([zero, positive, negative]: [f64; 3]) -> Self {
         let share = |x: f64| ratio(x, positive).map(|share| 100.0 * share.max(0.0).sqrt());
         Self { negative_pct: share(negative), zero_pct: share(zero) }
     }

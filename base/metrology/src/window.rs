@@ -37,7 +37,7 @@ impl Phasor {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     /// Start, in seconds since the first sample. The next window starts where this one ends, or
-    /// at a tick of the clock before that ([`TenMinutes::overlaps_next`]).
+    /// at a tick of the clock before that (see `before_tick`).
     pub start_s: f64,
     /// Length in seconds.
     pub duration_s: f64,
@@ -58,22 +58,14 @@ pub struct Window {
     /// the few samples needed beyond the end of the signal were taken from one window away, which
     /// is exact for a periodic signal only.
     pub extended: bool,
-    /// The 10-minute interval, if the configuration tells the time of the first sample.
-    pub ten_minutes: Option<TenMinutes>,
-    /// What counts for energies where the window runs across a tick; `None` where it does not.
+    /// The 10-minute interval of the clock it starts in (IEC 61000-4-30), counted since
+    /// 1970-01-01T00:00:00Z, if the configuration tells the time of the first sample.
+    pub ten_minutes: Option<i64>,
+    /// What counts for energies where the window runs across the tick that ends its interval, to
+    /// which it still belongs: the next one starts at the tick. `None` where it does not.
     pub before_tick: Option<Box<BeforeTick>>,
     /// The waveforms at a whole number of points per cycle, if the configuration asked for them.
     pub synchronous: Option<Box<SynchronousSamples>>,
-}
-
-/// The 10-minute interval of the clock a window belongs to (IEC 61000-4-30).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TenMinutes {
-    /// Whole intervals since 1970-01-01T00:00:00Z at the window's start.
-    pub index: i64,
-    /// Whether the window runs across the tick that ends the interval: it still belongs to this
-    /// one, and the next window starts at the tick, before this one ends.
-    pub overlaps_next: bool,
 }
 
 /// The part of a window that lies before the tick it runs across. Together with the window that

@@ -101,21 +101,12 @@ impl Recording {
         self.channels.iter().filter(|channel| channel.kind == kind).collect()
     }
 
-    /// The channel that `selector` means: its exact name, or a part only one channel contains, in
-    /// any case.
+    /// The channels of `kind` that the selectors mean, in the selectors' order: each is an exact
+    /// name, or a part only one of them contains, in any case.
     ///
     /// # Errors
-    /// [`LookupError::Unknown`] or [`LookupError::Ambiguous`], listing the candidates.
-    pub fn channel(&self, selector: &str) -> Result<&Channel, LookupError> {
-        let names: Vec<&str> = self.channels.iter().map(|channel| channel.name.as_str()).collect();
-        select(&names, selector, "channel").map(|index| &self.channels[index])
-    }
-
-    /// The channels the selectors mean, in the selectors' order, each looked up as by
-    /// [`Recording::channel`] but among the channels of `kind` only.
-    ///
-    /// # Errors
-    /// As [`Recording::channel`]; [`LookupError::Twice`] if two selectors mean one channel.
+    /// [`LookupError::Unknown`] or [`LookupError::Ambiguous`], listing the candidates;
+    /// [`LookupError::Twice`] if two selectors mean one channel.
     pub fn select<S: AsRef<str>>(
         &self,
         kind: ChannelKind,
@@ -243,7 +234,6 @@ mod tests {
         let twice = bay.select(I, &["HV IR", "hv ir"]).unwrap_err();
         assert!(matches!(twice, LookupError::Twice { .. }), "{twice}");
         assert!(matches!(bay.phases(V), Err(LookupError::NoneOfKind { .. })));
-        assert_eq!(bay.channel("HV IT").unwrap().name, "HV IT");
     }
 
     #[test]

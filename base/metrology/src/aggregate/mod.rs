@@ -18,8 +18,8 @@ pub use frequency::{Frequency, FrequencyMeter};
 use crate::flagging::Flags;
 use crate::numeric::ratio;
 use crate::power_theory::non_negative_root;
-use crate::unbalance::{Sequence, Unbalance};
-use crate::window::{Harmonics, Phasor, Window};
+use crate::unbalance::{Unbalance, sequence_squares};
+use crate::window::{Harmonics, Window};
 
 /// Windows in 150/180 cycles.
 const WINDOWS_PER_SHORT: u32 = 15;
@@ -131,7 +131,6 @@ impl Sums {
 
     /// One window.
     fn of(window: &Window, flags: Flags) -> Self {
-        let square = |x: Phasor| x.re * x.re + x.im * x.im;
         let squares = |h: &Harmonics| -> Vec<f64> {
             h.sub_groups.iter().take(ORDERS).map(|rms| rms * rms).collect()
         };
@@ -142,20 +141,13 @@ impl Sums {
             q1: phase.q1_var,
             harmonics: phase.harmonics.as_deref().map(|h| Box::new([squares(&h.u), squares(&h.i)])),
         });
-        let sequences = match window.phases.as_slice() {
-            [a, b, c] => Some([[a.u1, b.u1, c.u1], [a.i1, b.i1, c.i1]].map(|phasors| {
-                let sequence = Sequence::of(phasors);
-                [square(sequence.zero), square(sequence.positive), square(sequence.negative)]
-            })),
-            _ => None,
-        };
         Self {
             start_s: window.start_s,
             duration_s: window.duration_s,
             count: 1,
             flags,
             phases: phases.collect(),
-            sequences,
+            sequences: sequence_squares(window),
         }
     }
 
@@ -199,17 +191,14 @@ impl Sums {
                 harmonics_i: roots(&i),
             }
         });
-        let unbalance = |[zero, positive, negative]: [f64; 3]| {
-            Unbalance::from_squares(zero, positive, negative)
-        };
         Aggregate {
             start_s: self.start_s,
             duration_s: self.duration_s,
             count: self.count,
             flags: self.flags,
             phases: phases.collect(),
-            unbalance_u: self.sequences.map(|[u, _]| unbalance(u)),
-            unbalance_i: self.sequences.map(|[_, i]| unbalance(i)),
+            unbalance_u: self.sequences.map(|[u, _]| Unbalance::from_squares(u)),
+            unbalance_i: self.sequences.map(|[_, i]| Unbalance::from_squares(i)),
         }
     }
 }

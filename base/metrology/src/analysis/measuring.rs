@@ -10,7 +10,7 @@ use super::watch::{CurrentWatch, FlickerWatch, HalfCycleWatch, VoltageWatch};
 use crate::acquire::Acquired;
 use crate::aggregate::{Aggregator, TEN_MINUTES_S};
 use crate::en50160::{TEN_MINUTES_PER_WEEK, WEEK_S, WeeklyJudge};
-use crate::energy::{EnergyMeter, EnergyRegisters, Netting, Powers};
+use crate::energy::{EnergyRegisters, Powers};
 use crate::engine::{EngineConfig, WindowEngine};
 use crate::flagging::Flags;
 use crate::flicker::{FlickerConfig, Lamp, SETTLING_S, SHORT_TERM_S};
@@ -59,7 +59,7 @@ pub(super) struct Measuring {
     judge: Option<WeeklyJudge>,
     /// When the first ten-minute tick of the clock is, in s since the first sample.
     first_tick_s: f64,
-    energy: EnergyMeter,
+    energy: EnergyRegisters,
 }
 
 impl Measuring {
@@ -132,7 +132,7 @@ impl Measuring {
                 WeeklyJudge::new(v, nominal_hz, names).beginning_at(first_tick_s)
             }),
             first_tick_s,
-            energy: EnergyMeter::new(phases, Netting::Net),
+            energy: EnergyRegisters::default(),
         })
     }
 
@@ -210,7 +210,7 @@ impl Measuring {
             duration_s = before.duration_s;
             powers.iter_mut().zip(&before.p_w).for_each(|(powers, p_w)| powers.p_w = *p_w);
         }
-        self.energy.add(&powers, duration_s);
+        self.energy.add_net(&powers, duration_s);
         self.waveforms.extend(self.waveform(window));
         self.aggregator.push(window, flags);
         self.collect();
@@ -393,7 +393,7 @@ impl Measuring {
                 Some(u).filter(|_| voltages == 3),
                 Some(i).filter(|_| currents == 3),
             ),
-            energy: (voltages > 0 && currents > 0).then(|| energy(self.energy.total())),
+            energy: (voltages > 0 && currents > 0).then(|| energy(&self.energy)),
             windows: self.windows,
             waveforms: self.waveforms,
             half_cycles,

@@ -3,7 +3,7 @@
 use crate::numeric::degrees;
 use crate::power_theory::{EffectiveMeans, EffectivePower, PowerMeans, PowerTheory, Wires};
 use crate::result::{HarmonicLine, Total, UnbalanceValues};
-use crate::unbalance::{Sequence, Unbalance};
+use crate::unbalance::{Unbalance, sequence_squares};
 use crate::window::{Harmonics, PhaseQuantities, Phasor, Residue, Window, distortion_pct};
 
 /// A channel whose fundamental has less than this part of its mean square has no signal: noise
@@ -200,8 +200,7 @@ impl Totals {
 
     /// Unbalance over all windows, of voltages and of currents.
     pub(super) fn unbalance(&self) -> [Unbalance; 2] {
-        self.sequences
-            .map(|[zero, positive, negative]| Unbalance::from_squares(zero, positive, negative))
+        self.sequences.map(Unbalance::from_squares)
     }
 
     /// Effective quantities in the form the neutral current decides on, with its share.
@@ -224,22 +223,11 @@ fn reference(window: &Window, channel: usize) -> Phasor {
     }
 }
 
-/// Squares of zero, positive and negative sequence of three voltages and three currents.
-fn sequence_squares(window: &Window) -> Option<[[f64; 3]; 2]> {
-    let [a, b, c] = window.phases.as_slice() else { return None };
-    let square = |x: Phasor| x.re * x.re + x.im * x.im;
-    Some([[a.u1, b.u1, c.u1], [a.i1, b.i1, c.i1]].map(|phasors| {
-        let sequence = Sequence::of(phasors);
-        [square(sequence.zero), square(sequence.positive), square(sequence.negative)]
-    }))
-}
-
 /// Unbalance of one window; `None`s for channels that are not there.
 pub(super) fn window_unbalance(window: &Window, voltages: bool, currents: bool) -> UnbalanceValues {
-    let of =
-        |[zero, positive, negative]: [f64; 3]| Unbalance::from_squares(zero, positive, negative);
-    let Some([u, i]) = sequence_squares(window) else { return UnbalanceValues::default() };
-    UnbalanceValues::new(Some(of(u)).filter(|_| voltages), Some(of(i)).filter(|_| currents))
+    let Some(squares) = sequence_squares(window) else { return UnbalanceValues::default() };
+    let [u, i] = squares.map(|squares| Some(Unbalance::from_squares(squares)));
+    UnbalanceValues::new(u.filter(|_| voltages), i.filter(|_| currents))
 }
 
 /// All phases together, with a note on what `se_va` means or why it is missing.

@@ -192,14 +192,13 @@ impl HalfCycleWatch {
     fn collect(&mut self) {
         let rate_hz = self.rate_hz;
         for (phase, half_cycles) in self.phases.iter_mut().enumerate() {
-            while let Some(HalfCycle { start, end, rms }) = half_cycles.pop() {
-                let power = half_cycles.pop_power();
+            while let Some(HalfCycle { start, end, rms, current }) = half_cycles.pop() {
                 self.found.push(HalfCycleAnalysis {
                     phase,
                     start_s: start / rate_hz,
                     duration_s: (end - start) / rate_hz,
                     u_rms_v: rms,
-                    current: power.map(|power| (power.i_rms_a, power.p_w)),
+                    current,
                 });
             }
         }

@@ -246,7 +246,8 @@ mod tests {
         for k in 0..phases[0].len() {
             for (phase, values) in phases.iter().enumerate() {
                 let start = 10.0 * k as f64;
-                detector.push(phase, HalfCycle { start, end: start + 20.0, rms: values[k] });
+                let (end, rms) = (start + 20.0, values[k]);
+                detector.push(phase, HalfCycle { start, end, rms, current: None });
             }
         }
         detector.finish();

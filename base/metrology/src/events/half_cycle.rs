@@ -77,6 +77,9 @@ pub struct HalfCycle {
     pub end: f64,
     /// RMS over it, in the unit of the samples.
     pub rms: f64,
+    /// RMS of the current beside it in A, and active power, the mean of u times i, in W, positive
+    /// for import; `None` without a current.
+    pub current: Option<(f64, f64)>,
 }
 
 impl HalfCycle {
@@ -84,21 +87,6 @@ impl HalfCycle {
     pub fn middle(&self) -> f64 {
         0.5 * (self.start + self.end)
     }
-}
-
-/// RMS values and power of one cycle of a voltage and its current.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HalfCyclePower {
-    /// Start of the voltage's cycle, in samples since the first one; may lie between two.
-    pub start: f64,
-    /// Its end, likewise.
-    pub end: f64,
-    /// RMS voltage in V.
-    pub u_rms_v: f64,
-    /// RMS current in A.
-    pub i_rms_a: f64,
-    /// Active power, the mean of u times i, in W; positive for import.
-    pub p_w: f64,
 }
 
 /// Integrals over a stretch: of the square, and with a current of its square and the product.
@@ -137,7 +125,6 @@ pub struct HalfCycles {
     currents: Vec<f64>,
     /// The half cycle before the present one.
     before: Option<Sums>,
-    powers: VecDeque<HalfCyclePower>,
     base: u64,
     /// Half a cycle in samples, as far as known.
     half: f64,
@@ -167,7 +154,6 @@ impl HalfCycles {
             samples: Vec::new(),
             currents: Vec::new(),
             before: None,
-            powers: VecDeque::new(),
             base: 0,
             half,
             // What IEC 61000-4-30 calls the range of a nominal frequency, and some more.
@@ -223,11 +209,6 @@ impl HalfCycles {
     /// The next value.
     pub fn pop(&mut self) -> Option<HalfCycle> {
         self.ready.pop_front()
-    }
-
-    /// The next values of a voltage and its current; [`HalfCycles::pop`] has the voltage alone.
-    pub fn pop_power(&mut self) -> Option<HalfCyclePower> {
-        self.powers.pop_front()
     }
 
     /// Half a cycle in samples, as last measured.
@@ -398,16 +379,12 @@ impl HalfCycles {
         self.give((start, to), self.sums(start, to));
     }
 
-    /// Gives out a value and, with a current, its power.
+    /// Gives out a value.
     fn give(&mut self, (start, end): (f64, f64), Sums { uu, ii_ui }: Sums) {
         let length = (end - start).max(1.0);
         let rms = |sum: f64| (sum / length).max(0.0).sqrt();
-        let u_rms_v = rms(uu);
-        self.ready.push_back(HalfCycle { start, end, rms: u_rms_v });
-        if let Some([ii, ui]) = ii_ui {
-            let (i_rms_a, p_w) = (rms(ii), ui / length);
-            self.powers.push_back(HalfCyclePower { start, end, u_rms_v, i_rms_a, p_w });
-        }
+        let current = ii_ui.map(|[ii, ui]| (rms(ii), ui / length));
+        self.ready.push_back(HalfCycle { start, end, rms: rms(uu), current });
     }
 
     /// What the sums grow by from one sample to the next at a position.
@@ -635,15 +612,14 @@ mod tests {
                 half_cycles.push_pair(u, i);
             }
             half_cycles.finish();
-            let rms: Vec<_> = std::iter::from_fn(|| half_cycles.pop()).collect();
-            let found: Vec<_> = std::iter::from_fn(|| half_cycles.pop_power()).collect();
+            let found: Vec<_> = std::iter::from_fn(|| half_cycles.pop()).collect();
             // 515 half cycles, less the first, half a turn's rest, and the last.
-            assert_eq!((rms.len(), found.len()), (513, 513));
-            for (k, (value, rms)) in found.iter().zip(&rms).enumerate().skip(20) {
-                assert_eq!((value.start, value.u_rms_v), (rms.start, rms.rms));
+            assert_eq!(found.len(), 513);
+            for (k, value) in found.iter().enumerate().skip(20) {
+                let (i_rms_a, p_w) = value.current.unwrap();
                 if value.end < 20_000.0 || value.start > 20_001.0 {
-                    assert!((value.i_rms_a - 1.0).abs() < 2e-4, "{k}: {value:?}");
-                    assert!((value.p_w - 0.5).abs() < 2e-4, "{k}: {value:?}");
+                    assert!((i_rms_a - 1.0).abs() < 2e-4, "{k}: {value:?}");
+                    assert!((p_w - 0.5).abs() < 2e-4, "{k}: {value:?}");
                 }
             }
         }

@@ -17,5 +17,5 @@ mod rapid;
 
 pub use current::{CurrentLoss, CurrentLossDetector};
 pub use detector::{EventConfig, EventDetector, EventKind, Scope, VoltageEvent};
-pub use half_cycle::{HalfCycle, HalfCyclePower, HalfCycles};
+pub use half_cycle::{HalfCycle, HalfCycles};
 pub use rapid::{RapidChange, RapidChangeConfig, RapidChangeDetector};

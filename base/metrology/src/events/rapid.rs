@@ -134,7 +134,7 @@ mod tests {
         let mut detector = RapidChangeDetector::new(RapidChangeConfig::new(100.0, 50.0));
         for (k, rms) in values.iter().enumerate() {
             let start = 10.0 * k as f64;
-            detector.push(HalfCycle { start, end: start + 20.0, rms: *rms });
+            detector.push(HalfCycle { start, end: start + 20.0, rms: *rms, current: None });
         }
         std::iter::from_fn(|| detector.pop()).collect()
     }

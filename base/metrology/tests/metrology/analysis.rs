@@ -370,7 +370,6 @@ proptest! {
         prop_assert!(ppm(rms(&i_lines), i_rms).abs() < 50.0);
         let p = power(&u_lines, &i_lines);
         prop_assert!((p - power(&u, &i)).abs() < 100e-6 * rms(&u) * i_rms, "{p} {}", power(&u, &i));
-        prop_assert!(result.voltages[0].rest_rms < 0.5);
     }
 }
 
@@ -389,6 +388,7 @@ fn a_spectrum_has_the_lines_it_was_made_of_and_no_more() {
         voltages: &voltages,
         currents: &currents,
     };
+    // Order 60 lies beyond the highest order.
     let result = spectrum(&input, &SpectrumOptions::default()).unwrap();
     assert_eq!(result.cycles, 20);
     for (channel, tones) in [(&result.voltages[0], &u[..2]), (&result.currents[0], &i[..])] {
@@ -400,8 +400,6 @@ fn a_spectrum_has_the_lines_it_was_made_of_and_no_more() {
             assert!(off.min(360.0 - off) < 0.01, "{line:?} {t:?}");
         }
     }
-    // Order 60 lies beyond the highest order and is what is left over.
-    assert!((result.voltages[0].rest_rms - 5.0).abs() < 0.01);
     for bad in [
         SpectrumOptions { highest_order: 0.5, ..SpectrumOptions::default() },
         SpectrumOptions { threshold: 1.0, ..SpectrumOptions::default() },

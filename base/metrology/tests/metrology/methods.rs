@@ -322,12 +322,12 @@ fn windows_start_anew_at_each_tick_of_the_clock_and_overlap_there_alone() {
         };
         let all = run(config.clone(), &u, 500);
         assert_eq!(all, run(config, &u, 1 << 20));
-        let across = all.iter().position(|w| w.ten_minutes.is_some_and(|t| t.overlaps_next));
+        let across = all.iter().position(|window| window.before_tick.is_some());
         let across = across.expect("one window runs across the tick");
         for (k, window) in all.iter().enumerate() {
             let placed = window.ten_minutes.expect("the clock is known");
-            assert_eq!(placed.index, tick_index - i64::from(k <= across), "window {k}");
-            assert_eq!(placed.overlaps_next, k == across);
+            assert_eq!(placed, tick_index - i64::from(k <= across), "window {k}");
+            assert_eq!(window.before_tick.is_some(), k == across);
             assert!(!window.flagged && ppm(window.phases[0].u_rms_v, 230.1759).abs() < 20.0);
         }
         let (before, after) = (&all[across], &all[across + 1]);

@@ -1,10 +1,10 @@
 //! What is played when: the sweep before, the measuring points of the procedure, the sweep after.
 
-use lastmeter_params::{Code, Diagnostics, NodeValue, Table, Values, read_table};
+use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue, Table, Values, read_table};
 use lastmeter_units::{MeasurementId, Phase, Quantity, SimDuration};
 
 use super::fields::CALIBRATION_FIELDS;
-use crate::standard::period_of;
+use crate::standard::{period_of, si_of_device};
 
 /// More points than these are a slip of the pen.
 const POINTS_MAX: usize = 2000;
@@ -205,21 +205,9 @@ pub fn plan_of(document: &Table, out: &mut Diagnostics) -> Option<Plan> {
     };
     let values = read_table(table, node.span, CALIBRATION_FIELDS, out)?;
     let period = period_of(document, values.text("device"));
-    let stated = stated_by(document, values.text("reference"));
+    let reference = values.text("reference");
+    let stated = si_of_device(document, reference, "stated_uncertainty", Dimension::Ratio);
     read_plan(&values, period, stated, out)
-}
-
-/// What the table of a device states as its uncertainty, relative.
-fn stated_by(document: &Table, device: &str) -> Option<f64> {
-    use lastmeter_params::{Dimension, parse_quantity};
-    let NodeValue::Array(list) = &document.get("device")?.value else { return None };
-    let written = list.iter().find_map(|node| match &node.value {
-        NodeValue::Table(table) if table.text("name") == Some(device) => {
-            table.text("stated_uncertainty")
-        }
-        _ => None,
-    })?;
-    parse_quantity(written, &[Dimension::Ratio]).ok().map(|(value, _)| value)
 }
 
 /// The plan that the checked keys of a `[calibration]` make, for a meter that reports every

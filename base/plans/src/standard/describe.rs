@@ -96,7 +96,7 @@ pub fn explain_test_plan(test_plan: &TestPlan) -> String {
         }
     }
     for sweep in &test_plan.sweeps {
-        line(format_args!("  {}  {} (sweep)\n", sweep.name(), sweep.points.title));
+        line(format_args!("  {}  {} (sweep)\n", sweep.name, sweep.title));
     }
     for row in &test_plan.published {
         let word = if row.fitted { "fitted" } else { "predicted" };

@@ -37,9 +37,9 @@ pub use model::{
     Component, Connection, Evaluate, IN_THIS_PLAN, Limit, LimitFigure, MissingClause, Modulation,
     Relative, Shape, Subject, Test, Waveform, value_text,
 };
-pub(crate) use of_scenario::period_of;
+pub(crate) use of_scenario::{period_of, si_of_device};
 pub use of_scenario::{plan_of, read_plan};
 pub use plan::{PER_KILO_HOUR, Plan, PlannedItem, PlannedTest, Point, Skip, Swept};
-pub use published::{Along, Published, Surface, Sweep};
+pub use published::{Along, Published, Surface};
 pub use read::TEST_PLAN_BYTES_MAX;
 pub use test_plan::TestPlan;

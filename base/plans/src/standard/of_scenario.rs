@@ -47,16 +47,23 @@ pub fn plan_of(
 
 /// How often a device of a scenario document reports.
 pub(crate) fn period_of(document: &Table, device: &str) -> SimDuration {
-    let devices = match document.get("device").map(|node| &node.value) {
-        Some(NodeValue::Array(list)) => list.as_slice(),
-        _ => &[],
-    };
-    let written = devices.iter().find_map(|node| match &node.value {
-        NodeValue::Table(table) if table.text("name") == Some(device) => table.text("report_every"),
+    let seconds = si_of_device(document, device, "report_every", Dimension::Time);
+    seconds.map_or(REPORT_EVERY, SimDuration::from_seconds_f64)
+}
+
+/// A quantity in the table of a device of a scenario document, in the SI unit.
+pub(crate) fn si_of_device(
+    document: &Table,
+    device: &str,
+    key: &str,
+    dimension: Dimension,
+) -> Option<f64> {
+    let NodeValue::Array(list) = &document.get("device")?.value else { return None };
+    let written = list.iter().find_map(|node| match &node.value {
+        NodeValue::Table(table) if table.text("name") == Some(device) => table.text(key),
         _ => None,
-    });
-    let seconds = written.and_then(|text| parse_quantity(text, &[Dimension::Time]).ok());
-    seconds.map_or(REPORT_EVERY, |(seconds, _)| SimDuration::from_seconds_f64(seconds))
+    })?;
+    parse_quantity(written, &[dimension]).ok().map(|(si, _)| si)
 }
 
 /// The plan that the checked keys of a `[test_plan]` make of a test plan's text, for a meter that

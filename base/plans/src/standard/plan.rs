@@ -145,7 +145,7 @@ impl Plan {
         plan.tests =
             plan.unroll(class, &mut |conditions, readings| Some(place(conditions, readings)))?;
         for (index, row) in plan.test_plan.sweeps.iter().enumerate() {
-            for coordinates in sweep(&plan.test_plan, &row.points, &plan.claim, class)? {
+            for coordinates in sweep(&plan.test_plan, row, &plan.claim, class)? {
                 let point = place(coordinates.conditions(&plan.claim), plan.claim.readings);
                 plan.swept.push(Swept { sweep: index, coordinates, point });
             }

@@ -7,7 +7,7 @@
 
 use lastmeter_units::{MeasurementId, SiUnit};
 
-use super::model::{LimitFigure, Relative, Test, value_text};
+use super::model::{LimitFigure, Relative, value_text};
 
 lastmeter_units::words! {
     /// A coordinate that a surface is drawn along.
@@ -35,20 +35,6 @@ impl Along {
             Self::Voltage => "voltage over Un",
             Self::Current => "current in A",
         }
-    }
-}
-
-/// Points without limits.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sweep {
-    /// The points, as those of a test are written.
-    pub points: Test,
-}
-
-impl Sweep {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.points.name
     }
 }
 

@@ -44,9 +44,8 @@ impl TestPlan {
         }
     }
 
-    /// Whether a text is meant as a test-plan file, so that its mistakes are told as one's.
-    pub fn is_meant(text: &str) -> bool {
-        let root = parse_document(text, SourceId::FILE, &mut Diagnostics::new());
+    /// Whether these tables are meant as a test-plan file, so that its mistakes are told as one's.
+    pub fn is_meant(root: &Table) -> bool {
         let has = |key: &str| root.get(key).is_some();
         !has("scenario") && has("test_plan") && (has("test") || has("sweep"))
     }

@@ -6,8 +6,8 @@ use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_units::MeasurementId;
 
 use super::model::{Evaluate, Relative, Subject, Test};
-use super::published::{Along, Published, Surface, Sweep};
-use super::read_test::{currents, each, figure, power_factor};
+use super::published::{Along, Published, Surface};
+use super::read_test::{currents, each, figure, power_factor, waveforms};
 use super::test_plan::TestPlan;
 
 /// Reads a sweep.
@@ -15,15 +15,11 @@ pub(crate) fn read_sweep(
     values: &Values,
     test_plan: &TestPlan,
     out: &mut Diagnostics,
-) -> Option<Sweep> {
+) -> Option<Test> {
     let mistakes = out.len();
-    let waveforms: Vec<&str> = test_plan.waveforms.iter().map(|one| one.name.as_str()).collect();
-    let known = format!("expected one of {}", waveforms.join(", "));
-    let waveform = each(values, "waveform", &known, out, |name| {
-        waveforms.iter().position(|waveform| *waveform == name)
-    });
+    let waveform = waveforms(values, test_plan, out);
     let label = "expected `1`, `0.5 ind`, `-45 deg`";
-    let points = Test {
+    let sweep = Test {
         name: values.text("name").to_owned(),
         title: values.text("title").to_owned(),
         evaluate: Evaluate::Error,
@@ -56,7 +52,7 @@ pub(crate) fn read_sweep(
             out.report(Code::DOES_NOT_FIT, values.span_of(key), message, "expected one or more");
         }
     }
-    (out.len() == mistakes).then_some(Sweep { points })
+    (out.len() == mistakes).then_some(sweep)
 }
 
 /// Reads a published row.
@@ -104,7 +100,7 @@ pub(crate) fn read_surface(
         found
     };
     let row = find("row", test_plan.published.iter().map(|row| row.name.as_str()).collect());
-    let sweep = find("sweep", test_plan.sweeps.iter().map(Sweep::name).collect());
+    let sweep = find("sweep", test_plan.sweeps.iter().map(|sweep| sweep.name.as_str()).collect());
     Some(Surface {
         name: values.text("name").to_owned(),
         title: values.text("title").to_owned(),

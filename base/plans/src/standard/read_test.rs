@@ -61,6 +61,17 @@ pub(crate) fn each<T>(
     made
 }
 
+/// The waveforms of a test or a sweep, by their places in the test plan.
+pub(crate) fn waveforms(
+    values: &Values,
+    test_plan: &TestPlan,
+    out: &mut Diagnostics,
+) -> Vec<usize> {
+    let names: Vec<&str> = test_plan.waveforms.iter().map(|one| one.name.as_str()).collect();
+    let known = format!("expected one of {}", names.join(", "));
+    each(values, "waveform", &known, out, |name| names.iter().position(|own| *own == name))
+}
+
 /// Reads one test.
 pub(crate) fn read_test(
     values: &Values,
@@ -74,11 +85,7 @@ pub(crate) fn read_test(
     let currents = currents(values, test_plan, out);
     let factors =
         each(values, "power_factor", "expected `1`, `0.5 ind`, `0.8 cap`", out, power_factor);
-    let waveforms: Vec<&str> = test_plan.waveforms.iter().map(|one| one.name.as_str()).collect();
-    let known = format!("expected one of {}", waveforms.join(", "));
-    let waveform = each(values, "waveform", &known, out, |name| {
-        waveforms.iter().position(|waveform| *waveform == name)
-    });
+    let waveform = waveforms(values, test_plan, out);
     let temperatures = values.list("temperature").iter().filter_map(|(value, _)| match value {
         Value::Integer(celsius) => Some(*celsius as f64),
         _ => None,

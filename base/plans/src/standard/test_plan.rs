@@ -1,7 +1,7 @@
 //! A standard's tests, or what a publication measured, as its file has them.
 
 use super::model::{Connection, MissingClause, Symbol, Test, Waveform};
-use super::published::{Published, Surface, Sweep};
+use super::published::{Published, Surface};
 
 /// A standard's tests.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,8 @@ pub struct TestPlan {
     pub tests: Vec<Test>,
     /// The clauses of the standard that none of them plays.
     pub missing_clauses: Vec<MissingClause>,
-    /// Sweeps that no limit belongs to: they are compared with published values.
-    pub sweeps: Vec<Sweep>,
+    /// Sweeps: tests without limits, whose points are compared with published values.
+    pub sweeps: Vec<Test>,
     /// Those figures.
     pub published: Vec<Published>,
     /// What is drawn over the sweeps.

@@ -1,6 +1,6 @@
 //! Tests of reading, unrolling and judging, with figures typed from the standards' tables.
 
-use lastmeter_params::{Code, Diagnostics, read_text};
+use lastmeter_params::{Code, Diagnostics, SourceId, parse_document, read_text};
 use lastmeter_units::SimDuration;
 
 use super::claim::Claim;
@@ -155,7 +155,11 @@ fn every_mistake_is_told_at_its_place() {
         let Some(mistake) = mistakes.iter().find(of) else { panic!("{instead}: {mistakes:?}") };
         assert!(mistake.span.end <= text.len());
     }
-    assert!(TestPlan::is_meant(SMALL) && !TestPlan::is_meant("format = 1\n[scenario]\n"));
+    let is_meant = |text: &str| {
+        let root = parse_document(text, SourceId::FILE, &mut Diagnostics::new());
+        TestPlan::is_meant(&root)
+    };
+    assert!(is_meant(SMALL) && !is_meant("format = 1\n[scenario]\n"));
 }
 
 /// Neither lists that multiply to a plan of weeks nor a symbol that names itself are tried out.
