@@ -17,7 +17,7 @@ use std::path::Path;
 
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::number::write_number;
+use super::line::{Line, TableWriter};
 use super::{RecordError, file};
 
 /// The first line of `grid.csv`.
@@ -74,36 +74,27 @@ impl GridRow {
         power_w * (end - begin).0.max(0) as f64 / 1e9
     }
 
-    pub(super) fn fields(&self) -> Result<Vec<Vec<u8>>, std::io::Error> {
-        let mut fields = vec![self.time.to_string().into_bytes()];
-        let mut number = |value: f64| -> Result<(), std::io::Error> {
-            let mut text = Vec::new();
-            write_number(&mut text, value)?;
-            fields.push(text);
-            Ok(())
-        };
-        number(self.length.as_seconds_f64())?;
-        self.p_w.into_iter().chain(self.q_var).try_for_each(&mut number)?;
+    fn write(&self, table: &mut TableWriter<Vec<u8>>) -> Result<(), csv::Error> {
+        table.shown(Some(self.time))?;
+        table.number(Some(self.length.as_seconds_f64()))?;
+        for value in self.p_w.into_iter().chain(self.q_var) {
+            table.number(Some(value))?;
+        }
         for (active, reactive) in [self.loads, self.losses, self.declared_losses] {
-            number(active)?;
-            number(reactive)?;
+            table.number(Some(active))?;
+            table.number(Some(reactive))?;
         }
         for (voltage, at) in [&self.lowest, &self.highest] {
-            let mut text = Vec::new();
-            write_number(&mut text, *voltage)?;
-            fields.push(text);
-            fields.push(at.clone().into_bytes());
+            table.number(Some(*voltage))?;
+            table.text(at)?;
         }
-        Ok(fields)
+        table.end_line()
     }
 
     /// Reads one record. The error says what was found and what was expected.
     pub(super) fn read(record: &csv::ByteRecord) -> Result<Self, String> {
-        if record.len() != GRID_HEADER.len() {
-            let expected = GRID_HEADER.len();
-            return Err(format!("found {} fields, expected {expected}", record.len()));
-        }
-        let text = |at: usize| String::from_utf8_lossy(&record[at]).into_owned();
+        let line = Line::of(record, &GRID_HEADER)?;
+        let text = |at: usize| String::from_utf8_lossy(line.bytes(at)).into_owned();
         let number = |at: usize| -> Result<f64, String> {
             let (name, text) = (GRID_HEADER[at], text(at));
             let value: Option<f64> = text.parse().ok().filter(|value: &f64| value.is_finite());
@@ -160,13 +151,10 @@ pub struct GridRecord {
 impl GridRecord {
     /// The files: name and bytes.
     pub(super) fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>, csv::Error> {
-        let mut main = csv::Writer::from_writer(Vec::new());
-        main.write_record(GRID_HEADER)?;
-        for row in &self.rows {
-            main.write_record(row.fields()?)?;
-        }
+        let mut main = TableWriter::new(Vec::new(), GRID_HEADER)?;
+        self.rows.iter().try_for_each(|row| row.write(&mut main))?;
         let mut files = vec![
-            (file::GRID, bytes_of(main)?),
+            (file::GRID, main.into_bytes()?),
             (file::GRID_LOADS, self.table(&self.loads)?),
             (file::GRID_VOLTAGES, self.table(&self.voltages)?),
         ];
@@ -182,26 +170,15 @@ impl GridRecord {
     }
 
     fn table(&self, table: &GridTable) -> Result<Vec<u8>, csv::Error> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_field("time")?;
-        table.columns.iter().try_for_each(|column| writer.write_field(column))?;
-        writer.write_record(None::<&[u8]>)?;
-        let mut text = Vec::new();
+        let columns = table.columns.iter().map(String::as_str);
+        let mut writer = TableWriter::new(Vec::new(), std::iter::once("time").chain(columns))?;
         for (step, figures) in self.rows.iter().zip(&table.rows) {
-            writer.write_field(step.time.to_string())?;
-            for figure in figures {
-                text.clear();
-                write_number(&mut text, *figure)?;
-                writer.write_field(&text)?;
-            }
-            writer.write_record(None::<&[u8]>)?;
+            writer.shown(Some(step.time))?;
+            figures.iter().try_for_each(|figure| writer.number(Some(*figure)))?;
+            writer.end_line()?;
         }
-        bytes_of(writer)
+        writer.into_bytes()
     }
-}
-
-fn bytes_of(writer: csv::Writer<Vec<u8>>) -> Result<Vec<u8>, csv::Error> {
-    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
 
 /// Reads one of the tables beside `grid.csv` from a run folder; `None` if there is none.

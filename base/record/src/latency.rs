@@ -9,6 +9,8 @@
 use std::fmt;
 use std::io::Write;
 
+use super::line::{Line, TableWriter};
+
 lastmeter_units::words! {
     /// A place at which the bench stamps a message, in the order in which one passes them.
     pub enum Point {
@@ -139,62 +141,37 @@ impl LatencyRow<'_> {
         self.id.split_once('/').map_or(self.id, |(device, _)| device)
     }
 
-    /// The line's fields, each handed to `write`.
-    pub fn write_fields(
-        &self,
-        scratch: &mut Vec<u8>,
-        mut write: impl FnMut(&[u8]) -> Result<(), csv::Error>,
-    ) -> Result<(), csv::Error> {
-        write(self.path.as_bytes())?;
-        write(self.id.as_bytes())?;
+    /// Writes its line.
+    pub(crate) fn write(&self, table: &mut TableWriter<impl Write>) -> Result<(), csv::Error> {
+        table.text(self.path)?;
+        table.text(self.id)?;
         for point in self.points {
-            scratch.clear();
-            if let Some(instant_ns) = point {
-                write!(scratch, "{instant_ns}")?;
-            }
-            write(scratch)?;
+            table.shown(point)?;
         }
-        for count in [self.bytes, self.copies] {
-            scratch.clear();
-            write!(scratch, "{count}")?;
-            write(scratch)?;
-        }
-        Ok(())
+        table.shown(Some(self.bytes))?;
+        table.shown(Some(self.copies))?;
+        table.end_line()
     }
 
     /// Reads one record. The error says what was found and what was expected.
-    pub fn read(record: &csv::ByteRecord) -> Result<LatencyRow<'_>, String> {
-        if record.len() != LATENCY_HEADER.len() {
-            let expected = LATENCY_HEADER.len();
-            return Err(format!("found {} fields, expected {expected}", record.len()));
-        }
+    pub(crate) fn read(record: &csv::ByteRecord) -> Result<LatencyRow<'_>, String> {
+        const EXPECTED: &str = "a whole number";
+        let line = Line::of(record, &LATENCY_HEADER)?;
         let mut points = [None; Point::COUNT];
-        for (place, point) in points.iter_mut().enumerate() {
-            let bytes = &record[place + 2];
-            if !bytes.is_empty() {
-                *point = Some(number(bytes, LATENCY_HEADER[place + 2])?);
-            }
+        for (point, place) in points.iter_mut().zip(2..) {
+            *point = line.optional(place, EXPECTED)?;
         }
         if points[Point::Intended.index()].is_none() {
             return Err("intended_ns is empty, expected when the message was due".to_owned());
         }
         Ok(LatencyRow {
-            path: text(&record[0], "path")?,
-            id: text(&record[1], "id")?,
+            path: line.text(0)?,
+            id: line.text(1)?,
             points,
-            bytes: number(&record[Point::COUNT + 2], "bytes")?,
-            copies: number(&record[Point::COUNT + 3], "copies")?,
+            bytes: line.value(Point::COUNT + 2, EXPECTED)?,
+            copies: line.value(Point::COUNT + 3, EXPECTED)?,
         })
     }
-}
-
-fn text<'a>(bytes: &'a [u8], field: &str) -> Result<&'a str, String> {
-    std::str::from_utf8(bytes).map_err(|_| format!("{field} is not UTF-8"))
-}
-
-fn number<T: std::str::FromStr>(bytes: &[u8], field: &str) -> Result<T, String> {
-    let text = text(bytes, field)?;
-    text.parse().map_err(|_| format!("{field} `{text}`, expected a whole number"))
 }
 
 #[cfg(test)]
@@ -267,11 +244,10 @@ mod tests {
             let mut points = [Some(intended); Point::COUNT];
             points[1..].copy_from_slice(&rest);
             let row = LatencyRow { path: &path, id: &id, points, bytes, copies };
-            let mut csv = csv::Writer::from_writer(Vec::new());
-            row.write_fields(&mut Vec::new(), |field| csv.write_field(field)).unwrap();
-            csv.write_record(None::<&[u8]>).unwrap();
-            let text = csv.into_inner().unwrap();
-            let mut csv = csv::ReaderBuilder::new().has_headers(false).from_reader(&text[..]);
+            let mut table = TableWriter::new(Vec::new(), LATENCY_HEADER).unwrap();
+            row.write(&mut table).unwrap();
+            let text = table.into_bytes().unwrap();
+            let mut csv = csv::Reader::from_reader(&text[..]);
             let record = csv.byte_records().next().unwrap().unwrap();
             prop_assert_eq!(LatencyRow::read(&record).unwrap(), row);
         }

@@ -15,6 +15,7 @@ mod facts;
 mod grid;
 mod hash;
 mod latency;
+mod line;
 mod load;
 mod number;
 mod observation;

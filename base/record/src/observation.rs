@@ -4,7 +4,7 @@ use std::io::Write;
 
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 
-use super::number::write_number;
+use super::line::{Line, TableWriter};
 use super::span::RecordedSpan;
 
 /// The first line of `observations.csv`.
@@ -57,36 +57,18 @@ impl Observation<'_> {
         (self.epoch, self.serial)
     }
 
-    /// The line's fields, each written into `field` by `write`.
-    pub fn write_fields(
-        &self,
-        scratch: &mut Vec<u8>,
-        mut write: impl FnMut(&[u8]) -> Result<(), csv::Error>,
-    ) -> Result<(), csv::Error> {
-        write(self.device.as_bytes())?;
-        for number in [self.epoch.map(|epoch| epoch.0), self.serial.map(|serial| serial.0)] {
-            scratch.clear();
-            if let Some(number) = number {
-                write!(scratch, "{number}")?;
-            }
-            write(scratch)?;
-        }
+    /// Writes its line, without the span.
+    pub(crate) fn write(&self, table: &mut TableWriter<impl Write>) -> Result<(), csv::Error> {
         let row = self.quantity.row();
-        write(row.name.as_bytes())?;
-        scratch.clear();
-        write!(scratch, "{}", row.si_unit)?;
-        write(scratch)?;
-        scratch.clear();
-        write!(scratch, "{}", self.event_time)?;
-        write(scratch)?;
-        for value in [self.reference, self.reported] {
-            scratch.clear();
-            if let Some(value) = value {
-                write_number(scratch, value)?;
-            }
-            write(scratch)?;
-        }
-        Ok(())
+        table.text(self.device)?;
+        table.shown(self.epoch.map(|epoch| epoch.0))?;
+        table.shown(self.serial.map(|serial| serial.0))?;
+        table.text(row.name)?;
+        table.shown(Some(row.si_unit))?;
+        table.shown(Some(self.event_time))?;
+        table.number(self.reference)?;
+        table.number(self.reported)?;
+        table.end_line()
     }
 }
 
@@ -107,39 +89,36 @@ impl FieldReader {
         &mut self,
         record: &'a csv::ByteRecord,
     ) -> Result<Observation<'a>, String> {
-        if record.len() != OBSERVATION_HEADER.len() {
-            let expected = OBSERVATION_HEADER.len();
-            return Err(format!("found {} fields, expected {expected}", record.len()));
-        }
-        let quantity = self.quantity(&record[3])?;
+        let line = Line::of(record, &OBSERVATION_HEADER)?;
+        let quantity = self.quantity(&line)?;
         let unit = quantity.row().si_unit;
-        if !unit_is(unit, &record[4]) {
-            let found = String::from_utf8_lossy(&record[4]);
+        if !unit_is(unit, line.bytes(4)) {
+            let found = String::from_utf8_lossy(line.bytes(4));
             return Err(format!("unit `{found}`, expected `{unit}` for {quantity}"));
         }
         Ok(Observation {
-            device: text(&record[0], "device")?,
-            epoch: whole(&record[1], "epoch")?.map(Epoch),
-            serial: whole(&record[2], "serial")?.map(Serial),
+            device: line.text(0)?,
+            epoch: line.optional(1, "a whole number or nothing")?.map(Epoch),
+            serial: line.optional(2, "a whole number or nothing")?.map(Serial),
             quantity,
-            event_time: self.time(&record[5])?,
-            reference: number(&record[6], "reference")?,
-            reported: number(&record[7], "reported")?,
+            event_time: self.time(&line)?,
+            reference: line.optional(6, "a number or nothing")?,
+            reported: line.optional(7, "a number or nothing")?,
             span: None,
         })
     }
 
-    fn quantity(&mut self, name: &[u8]) -> Result<MeasurementId, String> {
+    fn quantity(&mut self, line: &Line<'_>) -> Result<MeasurementId, String> {
         if self.followers.is_empty() {
             self.followers = vec![None; lastmeter_units::MEASUREMENTS.len()];
         }
         if let Some(id) = self.followers[self.previous]
-            && id.name().as_bytes() == name
+            && id.name().as_bytes() == line.bytes(3)
         {
             self.previous = id.index();
             return Ok(id);
         }
-        let name = text(name, "quantity")?;
+        let name = line.text(3)?;
         let id = MeasurementId::lookup(name)
             .ok_or_else(|| format!("`{name}` is no identifier of the measurement registry"))?;
         self.followers[self.previous] = Some(id);
@@ -147,11 +126,10 @@ impl FieldReader {
         Ok(id)
     }
 
-    fn time(&mut self, bytes: &[u8]) -> Result<SimTime, String> {
+    fn time(&mut self, line: &Line<'_>) -> Result<SimTime, String> {
+        let bytes = line.bytes(5);
         if bytes != self.time_text || bytes.is_empty() {
-            self.time = text(bytes, "event_time")?
-                .parse()
-                .map_err(|error| format!("event_time: {error}"))?;
+            self.time = line.text(5)?.parse().map_err(|error| format!("event_time: {error}"))?;
             self.time_text.clear();
             self.time_text.extend_from_slice(bytes);
         }
@@ -170,28 +148,6 @@ fn unit_is(unit: lastmeter_units::SiUnit, found: &[u8]) -> bool {
     }
     let mut rest = Rest(found);
     std::fmt::write(&mut rest, format_args!("{unit}")).is_ok() && rest.0.is_empty()
-}
-
-fn text<'a>(bytes: &'a [u8], field: &str) -> Result<&'a str, String> {
-    std::str::from_utf8(bytes).map_err(|_| format!("{field} is not UTF-8"))
-}
-
-fn whole(bytes: &[u8], field: &str) -> Result<Option<u64>, String> {
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    let text = text(bytes, field)?;
-    text.parse()
-        .map(Some)
-        .map_err(|_| format!("{field} `{text}`, expected a whole number or nothing"))
-}
-
-fn number(bytes: &[u8], field: &str) -> Result<Option<f64>, String> {
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    let text = text(bytes, field)?;
-    text.parse().map(Some).map_err(|_| format!("{field} `{text}`, expected a number or nothing"))
 }
 
 #[cfg(test)]

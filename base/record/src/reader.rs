@@ -19,6 +19,8 @@ use super::{Event, FORMAT_VERSION, RecordError, file};
 pub struct RunReader {
     dir: PathBuf,
     facts: RunFacts,
+    /// Whether files are hashed as they are read.
+    hashes: bool,
 }
 
 impl RunReader {
@@ -39,7 +41,13 @@ impl RunReader {
             return Err(RecordError::Version { path, found: version.format_version });
         }
         let facts = serde_json::from_slice(&bytes).map_err(malformed)?;
-        Ok(Self { dir: dir.to_owned(), facts })
+        Ok(Self { dir: dir.to_owned(), facts, hashes: false })
+    }
+
+    /// The same folder, whose files are hashed as they are read.
+    #[must_use]
+    pub fn hashing(&self) -> Self {
+        Self { hashes: true, ..self.clone() }
     }
 
     /// The run folder.
@@ -60,56 +68,27 @@ impl RunReader {
 
     /// The values, from the first.
     pub fn observations(&self) -> Result<ObservationReader, RecordError> {
-        self.open_observations(false)
-    }
-
-    /// The observations; hashed as they are read where that is wanted.
-    pub fn open_observations(&self, hash: bool) -> Result<ObservationReader, RecordError> {
-        let mut reader = ObservationReader::open(&self.dir.join(file::OBSERVATIONS), hash)?;
-        let path = self.dir.join(file::SPANS);
-        reader.spans = match Rows::open(&path, file::SPANS, &SPAN_HEADER, hash) {
-            // Of a writer that was killed there may be spans whose rows were never written.
-            Ok(rows) => Some(Spans::new(rows, self.facts.state == RunState::Running)),
-            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
+        let path = self.dir.join(file::OBSERVATIONS);
+        let mut reader = ObservationReader::open(&path, self.hashes)?;
+        // Of a writer that was killed there may be spans whose rows were never written.
+        let may_be_ahead = self.facts.state == RunState::Running;
+        let rows = self.rows(file::SPANS, &SPAN_HEADER)?;
+        reader.spans = rows.map(|rows| Spans::new(rows, may_be_ahead));
         Ok(reader)
     }
 
     /// The latency rows, from the first; `None` if there is no `latency.csv`: the run does not
     /// record latency.
     pub fn latency(&self) -> Result<Option<LatencyReader>, RecordError> {
-        self.open_latency(false)
-    }
-
-    /// The latency rows, as [`Self::open_observations`]; `None` if the run recorded none.
-    pub fn open_latency(&self, hash: bool) -> Result<Option<LatencyReader>, RecordError> {
-        let path = self.dir.join(file::LATENCY);
-        match LatencyReader::open(&path, hash) {
-            Ok(reader) => Ok(Some(reader)),
-            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let rows = self.rows(file::LATENCY, &LATENCY_HEADER)?;
+        Ok(rows.map(|rows| LatencyReader { rows }))
     }
 
     /// The steps of the network, from the first; `None` if there is no `grid.csv`: the run has
     /// none.
     pub fn grid(&self) -> Result<Option<GridReader>, RecordError> {
-        self.open_grid(false)
-    }
-
-    /// The steps of the network, as [`Self::open_observations`]; `None` if the run has none.
-    pub fn open_grid(&self, hash: bool) -> Result<Option<GridReader>, RecordError> {
-        let path = self.dir.join(file::GRID);
-        match Rows::open(&path, file::GRID, &GRID_HEADER, hash) {
-            Ok(rows) => Ok(Some(GridReader { rows })),
-            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let rows = self.rows(file::GRID, &GRID_HEADER)?;
+        Ok(rows.map(|rows| GridReader { rows }))
     }
 
     /// The samples of signals, from the first; `None` if there is no `signals.csv`: the run names
@@ -118,17 +97,14 @@ impl RunReader {
     /// # Errors
     /// If the file cannot be read or does not begin as such a table.
     pub fn signals(&self) -> Result<Option<SignalReader>, RecordError> {
-        self.open_signals(false)
+        let rows = self.rows(file::SIGNALS, &SIGNAL_HEADER)?;
+        Ok(rows.map(|rows| SignalReader { rows }))
     }
 
-    /// The samples of signals, as [`Self::open_observations`]; `None` if the run names none.
-    ///
-    /// # Errors
-    /// If the file cannot be read or does not begin as such a table.
-    pub fn open_signals(&self, hash: bool) -> Result<Option<SignalReader>, RecordError> {
-        let path = self.dir.join(file::SIGNALS);
-        match Rows::open(&path, file::SIGNALS, &SIGNAL_HEADER, hash) {
-            Ok(rows) => Ok(Some(SignalReader { rows })),
+    /// Opens a table; `None` if there is none.
+    fn rows(&self, file: &'static str, header: &[&str]) -> Result<Option<Rows>, RecordError> {
+        match Rows::open(&self.dir.join(file), file, header, self.hashes) {
+            Ok(rows) => Ok(Some(rows)),
             Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(None)
             }
@@ -151,12 +127,7 @@ impl RunReader {
 
     /// The events, from the first.
     pub fn events(&self) -> Result<EventReader, RecordError> {
-        self.open_events(false)
-    }
-
-    /// The events, as [`Self::open_observations`].
-    pub fn open_events(&self, hash: bool) -> Result<EventReader, RecordError> {
-        EventReader::open(&self.dir.join(file::EVENTS), hash)
+        EventReader::open(&self.dir.join(file::EVENTS), self.hashes)
     }
 }
 
@@ -189,6 +160,11 @@ fn length_of_lines(file: &mut File) -> io::Result<(u64, u64)> {
     }
     file.seek(SeekFrom::Start(0))?;
     Ok((end, length))
+}
+
+fn found(file: &'static str, from: &Lines, lines: u64, torn_bytes: u64) -> Found {
+    let torn = (torn_bytes > 0).then_some(Torn { file, bytes: torn_bytes });
+    Found { file, lines, sha256: from.get_ref().so_far(), torn }
 }
 
 /// A CSV file with a known header, read line by line without keeping any.
@@ -225,13 +201,8 @@ impl Rows {
         Ok(Self { path: path.to_owned(), file, csv, record, torn_bytes })
     }
 
-    fn torn(&self) -> Option<Torn> {
-        (self.torn_bytes > 0).then_some(Torn { file: self.file, bytes: self.torn_bytes })
-    }
-
     fn found(&self, lines: u64) -> Found {
-        let sha256 = self.csv.get_ref().get_ref().so_far();
-        Found { file: self.file, lines, sha256, torn: self.torn() }
+        found(self.file, self.csv.get_ref(), lines, self.torn_bytes)
     }
 
     /// Reads the next line into `record`; false at the end.
@@ -329,11 +300,6 @@ impl ObservationReader {
         Ok(Self { rows, fields: FieldReader::default(), spans: None })
     }
 
-    /// The unfinished last line, if there was one.
-    pub fn torn(&self) -> Option<Torn> {
-        self.rows.torn()
-    }
-
     /// What is to be compared with the seal, once the last row was read: so many were.
     pub fn found(&self, lines: u64) -> Found {
         self.rows.found(lines)
@@ -368,15 +334,6 @@ pub struct LatencyReader {
 }
 
 impl LatencyReader {
-    fn open(path: &Path, hash: bool) -> Result<Self, RecordError> {
-        Ok(Self { rows: Rows::open(path, file::LATENCY, &LATENCY_HEADER, hash)? })
-    }
-
-    /// The unfinished last line, if there was one.
-    pub fn torn(&self) -> Option<Torn> {
-        self.rows.torn()
-    }
-
     /// What is to be compared with the seal, once the last row was read: so many were.
     pub fn found(&self, lines: u64) -> Found {
         self.rows.found(lines)
@@ -397,12 +354,6 @@ pub struct SignalReader {
 }
 
 impl SignalReader {
-    /// The unfinished last line, if there was one.
-    #[must_use]
-    pub fn torn(&self) -> Option<Torn> {
-        self.rows.torn()
-    }
-
     /// What is to be compared with the seal, once the last row was read: so many were.
     #[must_use]
     pub fn found(&self, lines: u64) -> Found {
@@ -457,15 +408,9 @@ impl EventReader {
         Ok(Self { path: path.to_owned(), lines, buffer, line: 0, torn_bytes })
     }
 
-    /// The unfinished last line, if there was one.
-    pub fn torn(&self) -> Option<Torn> {
-        (self.torn_bytes > 0).then_some(Torn { file: file::EVENTS, bytes: self.torn_bytes })
-    }
-
     /// What is to be compared with the seal, once the last line was read.
     pub fn found(&self) -> Found {
-        let sha256 = self.lines.get_ref().get_ref().so_far();
-        Found { file: file::EVENTS, lines: self.line, sha256, torn: self.torn() }
+        found(file::EVENTS, self.lines.get_ref(), self.line, self.torn_bytes)
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::Write;
 use lastmeter_units::{MeasurementId, SimDuration};
 use serde::{Deserialize, Serialize};
 
-use super::number::write_number;
+use super::line::{Line, TableWriter};
 
 /// The first line of `signals.csv`.
 pub const SIGNAL_HEADER: [&str; 3] = ["signal", "time_ns", "value"];
@@ -54,41 +54,24 @@ pub struct SignalSample<'a> {
 }
 
 impl SignalSample<'_> {
-    /// The fields of its line, each written by `write`.
-    pub(crate) fn write_fields(
-        &self,
-        scratch: &mut Vec<u8>,
-        mut write: impl FnMut(&[u8]) -> Result<(), csv::Error>,
-    ) -> Result<(), csv::Error> {
-        write(self.signal.as_bytes())?;
-        scratch.clear();
-        write!(scratch, "{}", self.time.0)?;
-        write(scratch)?;
-        scratch.clear();
-        write_number(scratch, self.value)?;
-        write(scratch)
+    /// Writes its line.
+    pub(crate) fn write(&self, table: &mut TableWriter<impl Write>) -> Result<(), csv::Error> {
+        table.text(self.signal)?;
+        table.shown(Some(self.time.0))?;
+        table.number(Some(self.value))?;
+        table.end_line()
     }
 }
 
 /// Reads one line. The error names what was found and what was expected.
-pub(crate) fn read(line: &csv::ByteRecord) -> Result<SignalSample<'_>, String> {
-    if line.len() != SIGNAL_HEADER.len() {
-        return Err(format!("found {} fields, expected {}", line.len(), SIGNAL_HEADER.len()));
-    }
-    let text = |place: usize| {
-        let field = SIGNAL_HEADER[place];
-        std::str::from_utf8(&line[place]).map_err(|_| format!("{field} is not UTF-8"))
-    };
-    let signal = text(0)?;
+pub(crate) fn read(record: &csv::ByteRecord) -> Result<SignalSample<'_>, String> {
+    let line = Line::of(record, &SIGNAL_HEADER)?;
+    let signal = line.text(0)?;
     if signal.is_empty() {
         return Err("signal is empty, expected its name".to_owned());
     }
-    let (time, value) = (text(1)?, text(2)?);
-    let nanoseconds = time.parse().map(SimDuration);
-    let nanoseconds =
-        nanoseconds.map_err(|_| format!("time_ns `{time}`, expected whole nanoseconds"))?;
-    let value = value.parse().map_err(|_| format!("value `{value}`, expected a number, or NaN"))?;
-    Ok(SignalSample { signal, time: nanoseconds, value })
+    let time = SimDuration(line.value(1, "whole nanoseconds")?);
+    Ok(SignalSample { signal, time, value: line.value(2, "a number, or NaN")? })
 }
 
 #[cfg(test)]
@@ -98,13 +81,11 @@ mod tests {
     use super::*;
 
     fn line(sample: &SignalSample<'_>) -> csv::ByteRecord {
-        let (mut record, mut scratch) = (csv::ByteRecord::new(), Vec::new());
-        let push = |field: &[u8]| {
-            record.push_field(field);
-            Ok(())
-        };
-        sample.write_fields(&mut scratch, push).unwrap();
-        record
+        let mut table = TableWriter::new(Vec::new(), SIGNAL_HEADER).unwrap();
+        sample.write(&mut table).unwrap();
+        let bytes = table.into_bytes().unwrap();
+        let mut csv = csv::Reader::from_reader(&*bytes);
+        csv.byte_records().next().unwrap().unwrap()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use lastmeter_units::{MeasurementId, SimDuration};
 
-use super::number::write_number;
+use super::line::{Line, TableWriter};
 use super::observation::Observation;
 
 /// The first line of `spans.csv`.
@@ -34,35 +34,22 @@ impl RecordedSpan<'_> {
         self.spread != 0.0
     }
 
-    /// The fields of the line about this span of an observation, each written by `write`.
-    pub(crate) fn write_fields(
+    /// Writes the line about this span of an observation.
+    pub(crate) fn write(
         &self,
         observation: &Observation<'_>,
-        scratch: &mut Vec<u8>,
-        mut write: impl FnMut(&[u8]) -> Result<(), csv::Error>,
+        table: &mut TableWriter<impl Write>,
     ) -> Result<(), csv::Error> {
-        write(observation.device.as_bytes())?;
-        let (epoch, serial) = observation.reading();
-        for number in [epoch.map(|epoch| epoch.0), serial.map(|serial| serial.0)] {
-            scratch.clear();
-            if let Some(number) = number {
-                write!(scratch, "{number}")?;
-            }
-            write(scratch)?;
-        }
-        scratch.clear();
-        write!(scratch, "{}", observation.event_time)?;
-        write(scratch)?;
-        write(observation.quantity.name().as_bytes())?;
-        for instant in [self.from, self.to] {
-            scratch.clear();
-            write!(scratch, "{}", instant.0)?;
-            write(scratch)?;
-        }
-        scratch.clear();
-        write_number(scratch, self.spread)?;
-        write(scratch)?;
-        write(self.way.as_bytes())
+        table.text(observation.device)?;
+        table.shown(observation.epoch.map(|epoch| epoch.0))?;
+        table.shown(observation.serial.map(|serial| serial.0))?;
+        table.shown(Some(observation.event_time))?;
+        table.text(observation.quantity.name())?;
+        table.shown(Some(self.from.0))?;
+        table.shown(Some(self.to.0))?;
+        table.number(Some(self.spread))?;
+        table.text(self.way)?;
+        table.end_line()
     }
 }
 
@@ -76,21 +63,10 @@ pub(crate) fn is_about(line: &csv::ByteRecord, observation: &csv::ByteRecord) ->
 }
 
 /// Reads one line. The error names what was found and what was expected.
-pub(crate) fn read(line: &csv::ByteRecord) -> Result<RecordedSpan<'_>, String> {
-    if line.len() != SPAN_HEADER.len() {
-        return Err(format!("found {} fields, expected {}", line.len(), SPAN_HEADER.len()));
-    }
-    let text = |place: usize| {
-        let field = SPAN_HEADER[place];
-        std::str::from_utf8(&line[place]).map_err(|_| format!("{field} is not UTF-8"))
-    };
-    let instant = |place: usize| {
-        let found = text(place)?;
-        let field = SPAN_HEADER[place];
-        let whole = found.parse().map(SimDuration);
-        whole.map_err(|_| format!("{field} `{found}`, expected whole nanoseconds"))
-    };
-    let quantity = text(4)?;
+pub(crate) fn read(record: &csv::ByteRecord) -> Result<RecordedSpan<'_>, String> {
+    let line = Line::of(record, &SPAN_HEADER)?;
+    let instant = |place| line.value(place, "whole nanoseconds").map(SimDuration);
+    let quantity = line.text(4)?;
     if MeasurementId::lookup(quantity).is_none() {
         return Err(format!("`{quantity}` is no identifier of the measurement registry"));
     }
@@ -98,14 +74,14 @@ pub(crate) fn read(line: &csv::ByteRecord) -> Result<RecordedSpan<'_>, String> {
     if from > to {
         return Err(format!("from_ns {} after to_ns {}, expected it before", from.0, to.0));
     }
-    let found = text(7)?;
+    let found = line.text(7)?;
     let spread: f64 =
         found
             .parse()
             .ok()
             .filter(|spread: &f64| spread.is_nan() || *spread >= 0.0)
             .ok_or_else(|| format!("spread `{found}`, expected a number from 0 on, or NaN"))?;
-    let way = text(8)?;
+    let way = line.text(8)?;
     if way.is_empty() {
         return Err("way is empty, expected `direct` or the name of a gateway".to_owned());
     }

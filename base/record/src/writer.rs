@@ -18,6 +18,7 @@ use super::facts::{RunEnd, RunFacts, RunStart, Signal};
 use super::grid::GridRecord;
 use super::hash::{Hashed, sha256};
 use super::latency::{LATENCY_HEADER, LatencyRow, Point};
+use super::line::TableWriter;
 use super::observation::{OBSERVATION_HEADER, Observation};
 use super::real_time::RealTimeFacts;
 use super::signal::{SIGNAL_HEADER, SignalSample};
@@ -30,10 +31,9 @@ pub struct RunWriter {
     facts: RunFacts,
     events: BufWriter<Hashed<File>>,
     events_written: u64,
-    observations: csv::Writer<Hashed<File>>,
-    rows_written: u64,
+    observations: Table,
     /// `None`: no value was handed over with a span.
-    spans: Option<SpanFile>,
+    spans: Option<Table>,
     /// `None`: this run does not record latency.
     latency: Option<LatencyFile>,
     /// `None`: this run names no signal.
@@ -42,8 +42,10 @@ pub struct RunWriter {
     pending_rows: Vec<Row>,
     devices: Names,
     ways: Names,
-    scratch: Vec<u8>,
 }
+
+/// A table of the run folder.
+type Table = TableWriter<Hashed<File>>;
 
 /// An observation with its device as a number, to be kept until the next sync.
 #[derive(Clone, Copy)]
@@ -65,12 +67,6 @@ struct RowSpan {
     to: SimDuration,
     spread: f64,
     way: usize,
-}
-
-/// `spans.csv`.
-struct SpanFile {
-    csv: csv::Writer<Hashed<File>>,
-    written: u64,
 }
 
 impl Row {
@@ -110,8 +106,7 @@ impl Row {
 
 /// `latency.csv`, with what is to be written at the next sync.
 struct LatencyFile {
-    csv: csv::Writer<Hashed<File>>,
-    written: u64,
+    table: Table,
     paths: Names,
     pending: Vec<PendingLatency>,
     /// The ids of the pending rows, one behind the other: no allocation per row.
@@ -130,24 +125,20 @@ struct PendingLatency {
 
 /// `signals.csv`, with what is to be written at the next sync: time, number of the signal, value.
 struct SignalFile {
-    csv: csv::Writer<Hashed<File>>,
-    written: u64,
+    table: Table,
     names: Names,
     pending: Vec<(SimDuration, usize, f64)>,
 }
 
 impl SignalFile {
-    fn write(&mut self, scratch: &mut Vec<u8>) -> Result<(), csv::Error> {
+    fn write(&mut self) -> Result<(), csv::Error> {
         let names = &self.names.list;
         // Stable, so that two samples of one instant keep the order they were handed over in.
         self.pending.sort_by(|a, b| (a.0, &names[a.1]).cmp(&(b.0, &names[b.1])));
         for (time, signal, value) in self.pending.drain(..) {
-            let sample = SignalSample { signal: &names[signal], time, value };
-            sample.write_fields(scratch, |field| self.csv.write_field(field))?;
-            self.csv.write_record(None::<&[u8]>)?;
-            self.written += 1;
+            SignalSample { signal: &names[signal], time, value }.write(&mut self.table)?;
         }
-        Ok(self.csv.flush()?)
+        Ok(self.table.flush()?)
     }
 }
 
@@ -155,21 +146,21 @@ impl SignalFile {
 fn create_table<'a>(
     path: &Path,
     header: impl IntoIterator<Item = &'a str>,
-) -> Result<csv::Writer<Hashed<File>>, RecordError> {
+) -> Result<Table, RecordError> {
     let file = File::create(path).map_err(RecordError::io("create", path))?;
-    let mut csv =
-        csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(Hashed::new(file, true));
-    csv.write_record(header)
-        .and_then(|()| Ok(csv.flush()?))
-        .map_err(|error| RecordError::io("write", path)(error.into()))?;
-    Ok(csv)
+    let begin = || {
+        let mut table = TableWriter::new(Hashed::new(file, true), header)?;
+        table.flush()?;
+        Ok(table)
+    };
+    begin().map_err(|error: csv::Error| RecordError::io("write", path)(error.into()))
 }
 
 impl LatencyFile {
     fn create(path: &Path) -> Result<Self, RecordError> {
-        let csv = create_table(path, LATENCY_HEADER)?;
+        let table = create_table(path, LATENCY_HEADER)?;
         let (paths, pending, ids) = (Names::default(), Vec::new(), String::new());
-        Ok(Self { csv, written: 0, paths, pending, ids })
+        Ok(Self { table, paths, pending, ids })
     }
 
     fn push(&mut self, row: &LatencyRow<'_>) {
@@ -184,7 +175,7 @@ impl LatencyFile {
         });
     }
 
-    fn write(&mut self, scratch: &mut Vec<u8>) -> Result<(), csv::Error> {
+    fn write(&mut self) -> Result<(), csv::Error> {
         let (ids, paths) = (&self.ids, &self.paths.list);
         let key = |row: &PendingLatency| {
             let (start, end) = row.id;
@@ -201,12 +192,10 @@ impl LatencyFile {
                 bytes: row.bytes,
                 copies: row.copies,
             };
-            row.write_fields(scratch, |field| self.csv.write_field(field))?;
-            self.csv.write_record(None::<&[u8]>)?;
-            self.written += 1;
+            row.write(&mut self.table)?;
         }
         self.ids.clear();
-        Ok(self.csv.flush()?)
+        Ok(self.table.flush()?)
     }
 }
 
@@ -247,18 +236,13 @@ impl RunWriter {
         write_whole(&dir.join(file::SCENARIO), start.scenario_toml.as_bytes())?;
         let events_path = dir.join(file::EVENTS);
         let events = File::create(&events_path).map_err(RecordError::io("create", &events_path))?;
-        let observations_path = dir.join(file::OBSERVATIONS);
-        let observations = File::create(&observations_path)
-            .map_err(RecordError::io("create", &observations_path))?;
+        let observations = create_table(&dir.join(file::OBSERVATIONS), OBSERVATION_HEADER)?;
         let mut writer = Self {
             dir: dir.to_owned(),
             facts,
             events: BufWriter::new(Hashed::new(events, true)),
             events_written: 0,
-            observations: csv::WriterBuilder::new()
-                .buffer_capacity(1 << 16)
-                .from_writer(Hashed::new(observations, true)),
-            rows_written: 0,
+            observations,
             spans: None,
             latency: None,
             signals: None,
@@ -266,10 +250,7 @@ impl RunWriter {
             pending_rows: Vec::new(),
             devices: Names::default(),
             ways: Names::default(),
-            scratch: Vec::new(),
         };
-        let header = writer.observations.write_record(OBSERVATION_HEADER);
-        header.map_err(|error| RecordError::io("write", &observations_path)(error.into()))?;
         writer.sync()?;
         // Last, so that a folder with a `run.json` always has the other files.
         writer.write_facts()?;
@@ -339,9 +320,9 @@ impl RunWriter {
     /// If the file cannot be created.
     pub fn record_signals(&mut self) -> Result<(), RecordError> {
         if self.signals.is_none() {
-            let csv = create_table(&self.dir.join(file::SIGNALS), SIGNAL_HEADER)?;
+            let table = create_table(&self.dir.join(file::SIGNALS), SIGNAL_HEADER)?;
             let (names, pending) = (Names::default(), Vec::new());
-            self.signals = Some(SignalFile { csv, written: 0, names, pending });
+            self.signals = Some(SignalFile { table, names, pending });
         }
         Ok(())
     }
@@ -393,21 +374,20 @@ impl RunWriter {
     pub fn sync(&mut self) -> Result<(), RecordError> {
         self.write_events().map_err(RecordError::io("write", &self.dir.join(file::EVENTS)))?;
         if self.spans.is_none() && self.pending_rows.iter().any(|row| row.span.is_some()) {
-            let csv = create_table(&self.dir.join(file::SPANS), SPAN_HEADER)?;
-            self.spans = Some(SpanFile { csv, written: 0 });
+            self.spans = Some(create_table(&self.dir.join(file::SPANS), SPAN_HEADER)?);
         }
         self.write_rows()
             .map_err(std::io::Error::from)
             .map_err(RecordError::io("write", &self.dir.join(file::OBSERVATIONS)))?;
         if let Some(signals) = &mut self.signals {
             signals
-                .write(&mut self.scratch)
+                .write()
                 .map_err(std::io::Error::from)
                 .map_err(RecordError::io("write", &self.dir.join(file::SIGNALS)))?;
         }
         if let Some(latency) = &mut self.latency {
             latency
-                .write(&mut self.scratch)
+                .write()
                 .map_err(std::io::Error::from)
                 .map_err(RecordError::io("write", &self.dir.join(file::LATENCY)))?;
         }
@@ -432,20 +412,14 @@ impl RunWriter {
         if let Some(spans) = &mut self.spans {
             for row in &self.pending_rows {
                 let observation = row.observation(names, &self.ways.list);
-                let Some(span) = &observation.span else { continue };
-                let write = |field: &[u8]| spans.csv.write_field(field);
-                span.write_fields(&observation, &mut self.scratch, write)?;
-                spans.csv.write_record(None::<&[u8]>)?;
-                spans.written += 1;
+                if let Some(span) = &observation.span {
+                    span.write(&observation, spans)?;
+                }
             }
-            spans.csv.flush()?;
+            spans.flush()?;
         }
         for row in self.pending_rows.drain(..) {
-            let observation = row.observation(names, &self.ways.list);
-            let file = &mut self.observations;
-            observation.write_fields(&mut self.scratch, |field| file.write_field(field))?;
-            self.observations.write_record(None::<&[u8]>)?;
-            self.rows_written += 1;
+            row.observation(names, &self.ways.list).write(&mut self.observations)?;
         }
         Ok(self.observations.flush()?)
     }
@@ -454,19 +428,19 @@ impl RunWriter {
     /// hashes. Nothing may be appended afterwards.
     pub fn finish(mut self, end: RunEnd) -> Result<(), RecordError> {
         self.sync()?;
-        self.facts.observations = Some(self.rows_written);
-        self.facts.events = Some(self.events_written);
-        self.facts.spans = self.spans.as_ref().map(|spans| spans.written);
-        self.facts.signals = self.signals.as_ref().map(|signals| signals.written);
-        self.facts.latency = self.latency.as_ref().map(|latency| latency.written);
-        let sealed = [
-            (file::OBSERVATIONS, self.observations.get_ref().so_far()),
-            (file::SPANS, self.spans.as_ref().and_then(|file| file.csv.get_ref().so_far())),
-            (file::EVENTS, self.events.get_ref().so_far()),
-            (file::SIGNALS, self.signals.as_ref().and_then(|file| file.csv.get_ref().so_far())),
-            (file::LATENCY, self.latency.as_ref().and_then(|file| file.csv.get_ref().so_far())),
+        let tables = [
+            (file::OBSERVATIONS, &mut self.facts.observations, Some(&self.observations)),
+            (file::SPANS, &mut self.facts.spans, self.spans.as_ref()),
+            (file::SIGNALS, &mut self.facts.signals, self.signals.as_ref().map(|file| &file.table)),
+            (file::LATENCY, &mut self.facts.latency, self.latency.as_ref().map(|file| &file.table)),
         ];
-        let sealed = sealed.into_iter().filter_map(|(name, hash)| Some((name.to_owned(), hash?)));
+        let mut hashes = vec![(file::EVENTS, self.events.get_ref().so_far())];
+        for (name, lines, table) in tables {
+            *lines = table.map(TableWriter::written);
+            hashes.push((name, table.and_then(|table| table.target().so_far())));
+        }
+        self.facts.events = Some(self.events_written);
+        let sealed = hashes.into_iter().filter_map(|(name, hash)| Some((name.to_owned(), hash?)));
         self.facts.hashes.extend(sealed);
         self.facts.set_end(end);
         let own = super::seal::facts_hash(&self.facts);

@@ -10,43 +10,16 @@
 //! same way. A hardware id has no `/`, `+`, `#`, so a topic can be taken apart again without
 //! ambiguity.
 
-use std::fmt;
-
 use lastmeter_units::HardwareId;
 
 /// The one tenant of this version, that all devices of a scenario belong to.
 pub const TENANT: &str = "default";
 
-/// A topic that means something to the platform or to a device.
+/// A topic beside those of inputs (see [`input_name`]) on which somebody may publish or hear.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
-    /// `{tenant}/SiteWhere/input/json`: measurements, alerts, acknowledgements of any device.
-    Input {
-        /// The tenant.
-        tenant: String,
-    },
-    /// `{tenant}/SiteWhere/input/jsonbatch`: batches of any device.
-    InputBatch {
-        /// The tenant.
-        tenant: String,
-    },
-    /// `{tenant}/device/{hardwareId}/input/json`: the same as `Input`, from one device only.
-    DeviceInput {
-        /// The tenant.
-        tenant: String,
-        /// The one device that may publish here.
-        device: HardwareId,
-    },
     /// `{tenant}/SiteWhere/commands/{hardwareId}`: commands to one device.
     Commands {
-        /// The tenant.
-        tenant: String,
-        /// The device that is told.
-        device: HardwareId,
-    },
-    /// `{tenant}/device/{hardwareId}/ack`: the platform's acknowledgement, the highest serial up
-    /// to which nothing is missing.
-    Acknowledgement {
         /// The tenant.
         tenant: String,
         /// The device that is told.
@@ -87,16 +60,8 @@ impl Topic {
         let tenant = || levels.first().filter(|t| is_tenant(t)).map(|&t| t.to_owned());
         let id = |text: &str| HardwareId::new(text).ok();
         Some(match levels[..] {
-            [_, "SiteWhere", "input", "json"] => Self::Input { tenant: tenant()? },
-            [_, "SiteWhere", "input", "jsonbatch"] => Self::InputBatch { tenant: tenant()? },
             [_, "SiteWhere", "commands", device] => {
                 Self::Commands { tenant: tenant()?, device: id(device)? }
-            }
-            [_, "device", device, "input", "json"] => {
-                Self::DeviceInput { tenant: tenant()?, device: id(device)? }
-            }
-            [_, "device", device, "ack"] => {
-                Self::Acknowledgement { tenant: tenant()?, device: id(device)? }
             }
             [_, "echo", client] if is_level(client) => {
                 Self::Echo { tenant: tenant()?, client: client.to_owned() }
@@ -110,39 +75,6 @@ impl Topic {
             }
             _ => return None,
         })
-    }
-
-    /// The tenant in front.
-    pub fn tenant(&self) -> &str {
-        match self {
-            Self::Input { tenant }
-            | Self::InputBatch { tenant }
-            | Self::DeviceInput { tenant, .. }
-            | Self::Commands { tenant, .. }
-            | Self::Acknowledgement { tenant, .. }
-            | Self::Echo { tenant, .. }
-            | Self::SimulatorPoints { tenant, .. }
-            | Self::SimulatorFrames { tenant, .. } => tenant,
-        }
-    }
-}
-
-impl fmt::Display for Topic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Input { tenant } => write!(f, "{tenant}/SiteWhere/input/json"),
-            Self::InputBatch { tenant } => write!(f, "{tenant}/SiteWhere/input/jsonbatch"),
-            Self::DeviceInput { tenant, device } => {
-                write!(f, "{tenant}/device/{device}/input/json")
-            }
-            Self::Commands { tenant, device } => write!(f, "{tenant}/SiteWhere/commands/{device}"),
-            Self::Acknowledgement { tenant, device } => write!(f, "{tenant}/device/{device}/ack"),
-            Self::Echo { tenant, client } => write!(f, "{tenant}/echo/{client}"),
-            Self::SimulatorPoints { tenant, adapter, channel } => {
-                write!(f, "{tenant}/rts/{adapter}/{channel}")
-            }
-            Self::SimulatorFrames { tenant, adapter } => write!(f, "{tenant}/rts/{adapter}/frames"),
-        }
     }
 }
 
@@ -183,12 +115,12 @@ fn is_level(text: &str) -> bool {
 
 /// Where every device of a tenant may publish.
 pub fn input(tenant: &str) -> String {
-    Topic::Input { tenant: tenant.to_owned() }.to_string()
+    input_of(tenant, None, "json")
 }
 
 /// Where one device, and no other, may publish.
 pub fn device_input(tenant: &str, device: &HardwareId) -> String {
-    Topic::DeviceInput { tenant: tenant.to_owned(), device: device.clone() }.to_string()
+    input_of(tenant, Some(device), "json")
 }
 
 /// Where any device of a tenant, or one and no other, may publish in a format.
@@ -201,14 +133,13 @@ pub fn input_of(tenant: &str, device: Option<&HardwareId>, format: &str) -> Stri
 
 /// Where a device hears its commands.
 pub fn commands(tenant: &str, device: &HardwareId) -> String {
-    Topic::Commands { tenant: tenant.to_owned(), device: device.clone() }.to_string()
+    format!("{tenant}/SiteWhere/commands/{device}")
 }
 
 /// Where a client, named by its MQTT client identifier, may publish what shall come back to whoever
 /// subscribes to it; `None` if the identifier cannot stand in a topic.
 pub fn echo(tenant: &str, client: &str) -> Option<String> {
-    let topic = Topic::Echo { tenant: tenant.to_owned(), client: client.to_owned() };
-    is_level(client).then(|| topic.to_string())
+    is_level(client).then(|| format!("{tenant}/echo/{client}"))
 }
 
 /// A channel of an adapter of a real-time simulator beside its messages: `points` for samples as
@@ -233,27 +164,18 @@ mod tests {
 
     #[test]
     fn every_topic_is_built_and_taken_apart_again() {
-        for (name, tenant) in [
-            ("default/SiteWhere/input/json", "default"),
-            ("default/SiteWhere/input/jsonbatch", "default"),
-            ("t1/SiteWhere/commands/123-TEST-4567890", "t1"),
-            ("t1/device/home-007/input/json", "t1"),
-            ("t1/device/home-007/ack", "t1"),
-            ("t1/device/input/input/json", "t1"),
-            ("t1/echo/probe $1", "t1"),
-            ("t1/rts/rack/points", "t1"),
-        ] {
-            let topic = Topic::parse(name).unwrap_or_else(|| panic!("{name}"));
-            assert_eq!(topic.to_string(), name);
-            assert_eq!(topic.tenant(), tenant);
-        }
+        let (tenant, device) = ("t1".to_owned(), HardwareId::new("123-TEST-4567890").unwrap());
+        let topic = Topic::parse("t1/SiteWhere/commands/123-TEST-4567890");
+        assert_eq!(topic, Some(Topic::Commands { tenant: tenant.clone(), device }));
+        let (echo_topic, client) = (Topic::parse("t1/echo/probe $1"), "probe $1".to_owned());
+        assert_eq!(echo_topic, Some(Topic::Echo { tenant: tenant.clone(), client }));
+        let (adapter, channel) = ("rack".to_owned(), "points".to_owned());
+        let topic = Topic::parse("t1/rts/rack/points");
+        assert_eq!(topic, Some(Topic::SimulatorPoints { tenant, adapter, channel }));
         let home = HardwareId::new("home").unwrap();
         assert_eq!(input("t"), "t/SiteWhere/input/json");
         assert_eq!(device_input("t", &home), "t/device/home/input/json");
         assert_eq!(commands("t", &home), "t/SiteWhere/commands/home");
-        let tenant = "t".to_owned();
-        let acknowledgement = Topic::Acknowledgement { tenant, device: home };
-        assert_eq!(acknowledgement.to_string(), "t/device/home/ack");
         let rack = HardwareId::new("rack").unwrap();
         assert_eq!(simulator("t", &rack, "points"), "t/rts/rack/points");
         assert_eq!(echo("t", "probe").as_deref(), Some("t/echo/probe"));
@@ -303,16 +225,17 @@ mod tests {
         for name in [
             "",
             "/",
-            "SiteWhere/input/json",
-            "/SiteWhere/input/json",
-            "$SYS/SiteWhere/input/json",
-            "t/SiteWhere/input/json/",
-            "t/sitewhere/input/json",
+            "SiteWhere/commands/a",
+            "/SiteWhere/commands/a",
+            "$SYS/SiteWhere/commands/a",
+            "t/SiteWhere/commands/a/",
+            "t/sitewhere/commands/a",
+            "t/SiteWhere/input/json",
             "t/SiteWhere/commands/",
             "t/SiteWhere/commands/a/b",
             "t/SiteWhere/commands/+",
-            "t/device//ack",
-            "+/device/home/ack",
+            "t/device/home/ack",
+            "+/SiteWhere/commands/a",
             "t/echo/",
             "t/echo",
             "t/echo/a/b",

@@ -7,9 +7,14 @@ use lastmeter_wire::flexmeter::RefusalReason::{
 };
 use lastmeter_wire::flexmeter::{
     AcknowledgeMessage, AlertLevel, AlertMessage, DecodeRules, Element, Limits, MeasurementMessage,
-    RefusalReason, Request, decode_batch, encode_batch,
+    RefusalReason, Request, decode_batch,
 };
 use proptest::prelude::*;
+
+#[path = "tools/batch.rs"]
+mod batch;
+
+use batch::encode_batch;
 
 const RULES: DecodeRules = DecodeRules { strict_table2: false, limits: Limits::BATCH };
 

@@ -24,9 +24,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::decode::{
     Judged, acknowledge, alert, as_text, hardware_id, measurements, not_read, optional_text, wrong,
 };
-use super::encode::{acknowledge_body, alert_body, measurements_body, text};
 use super::message::Request;
-use super::reader::{Key, Problem, RequestFields, Room, Skip, Slot, SlotSeed, Slotted};
+use super::reader::{Key, Problem, RequestFields, Room, Skip, Slot, SlotSeed, Slotted, visits};
 use super::refusal::{DecodeRules, Limits, Refusal, RefusalReason, excerpt};
 
 /// One element of a batch.
@@ -36,16 +35,6 @@ pub enum Element {
     Registration(HardwareId),
     /// What would otherwise be a message of its own.
     Request(Request),
-}
-
-impl Element {
-    /// The device it is of.
-    pub fn hardware_id(&self) -> &HardwareId {
-        match self {
-            Self::Registration(device) => device,
-            Self::Request(request) => request.hardware_id(),
-        }
-    }
 }
 
 /// A batch that is not accepted.
@@ -161,66 +150,49 @@ impl Root<'_, '_> {
 impl<'de> DeserializeSeed<'de> for Root<'_, '_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+        let Self { batch, room, is_inner } = self;
+        let found = deserializer.deserialize_any(Root { batch: &mut *batch, room, is_inner })?;
+        if let Some(found) = found {
+            Root { batch, room, is_inner }.refuse(found);
+        }
+        Ok(())
     }
 }
 
 impl<'de> Visitor<'de> for Root<'_, '_> {
-    type Value = ();
+    /// What was found instead of an object.
+    type Value = Option<&'static str>;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
+    visits! { Option<&'static str>:
+        visit_str(&str) = |_| Some("a text"),
+        visit_bool(bool) = |_| Some("a boolean"),
+        visit_i64(i64) = |_| Some("a number"),
+        visit_u64(u64) = |_| Some("a number"),
+        visit_f64(f64) = |_| Some("a number"),
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.refuse("a text");
-        Ok(())
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Some("null"))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.refuse("a boolean");
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.refuse("a number");
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.refuse("a number");
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.refuse("a number");
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.refuse("null");
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let room = self.room.inside()?;
         if self.is_inner {
-            self.refuse("a list");
             while list.next_element_seed(Skip(room))?.is_some() {}
-            return Ok(());
+            return Ok(Some("a list"));
         }
         let batch = self.batch;
         while list.next_element_seed(Root { batch: &mut *batch, room, is_inner: true })?.is_some() {
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
         let room = self.room.inside()?;
         let fields = read_object(&mut map, room)?;
         let place = self.place();
         self.batch.judge(fields, &place);
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -360,83 +332,5 @@ impl Batch<'_> {
             self.problem = Some((problem, device.cloned()));
             self.elements = Vec::new();
         }
-    }
-}
-
-/// Appends a batch: as few objects as keep the order of the elements.
-pub fn encode_batch(elements: &[Element], out: &mut Vec<u8>) {
-    out.push(b'[');
-    let mut rest = elements;
-    while let Some(first) = rest.first() {
-        let (device, originator) = (first.hardware_id(), originator_of(first));
-        let mut rank = 0;
-        let is_of_it = |element: &&Element| {
-            let (before, own) = (rank, rank_of(element));
-            rank = own;
-            let is_same = element.hardware_id() == device
-                && (originator_of(element) == originator || own == 4);
-            is_same && (own > before || (own == before && own > 1))
-        };
-        let length = rest.iter().take_while(is_of_it).count();
-        let (object, behind) = rest.split_at(length.max(1));
-        encode_object(object, originator, out);
-        rest = behind;
-        if !rest.is_empty() {
-            out.push(b',');
-        }
-    }
-    out.push(b']');
-}
-
-fn encode_object(elements: &[Element], originator: Option<&str>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"hardwareId\":");
-    text(out, elements[0].hardware_id().as_str());
-    if let Some(originator) = originator {
-        out.extend_from_slice(b",\"originator\":");
-        text(out, originator);
-    }
-    let mut open = 0;
-    for element in elements {
-        let rank = rank_of(element);
-        if rank == 1 {
-            out.extend_from_slice(b",\"register\":true");
-            continue;
-        }
-        if rank == open {
-            out.push(b',');
-        } else {
-            out.extend_from_slice(if open == 0 { b"" } else { b"]" });
-            out.extend_from_slice(b",\"");
-            out.extend_from_slice(KEYS[rank + 1].as_bytes());
-            out.extend_from_slice(b"\":[");
-            open = rank;
-        }
-        out.push(b'{');
-        match element {
-            Element::Registration(_) => {}
-            Element::Request(Request::Measurements(message)) => measurements_body(message, out),
-            Element::Request(Request::Alert(message)) => alert_body(message, out),
-            Element::Request(Request::Acknowledge(message)) => acknowledge_body(message, out),
-        }
-        out.push(b'}');
-    }
-    out.extend_from_slice(if open == 0 { b"}" } else { b"]}" });
-}
-
-/// Where an element stands within its object, from 1.
-fn rank_of(element: &Element) -> usize {
-    match element {
-        Element::Registration(_) => 1,
-        Element::Request(Request::Measurements(_)) => 2,
-        Element::Request(Request::Alert(_)) => 3,
-        Element::Request(Request::Acknowledge(_)) => 4,
-    }
-}
-
-fn originator_of(element: &Element) -> Option<&str> {
-    match element {
-        Element::Request(Request::Measurements(message)) => message.originator.as_deref(),
-        Element::Request(Request::Alert(message)) => message.originator.as_deref(),
-        Element::Registration(_) | Element::Request(Request::Acknowledge(_)) => None,
     }
 }

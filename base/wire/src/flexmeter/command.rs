@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::decode::{as_text, not_read};
-use super::reader::{TOO_DEEP, visits};
+use super::reader::{Room, visits};
 use super::refusal::{Limits, Refusal, RefusalReason, excerpt};
 
 /// A command on its way to a device.
@@ -220,7 +220,7 @@ fn read_command(
 ) -> Result<CommandMessage, (RefusalReason, String)> {
     let text = as_text(payload, limits)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let tree = Tree { depth: limits.depth_max.min(100) }
+    let tree = Tree(Room::new(*limits))
         .deserialize(&mut deserializer)
         .map_err(|error| tree_not_read(&error))?;
     deserializer.end().map_err(|error| (RefusalReason::TrailingData, error.to_string()))?;
@@ -266,16 +266,7 @@ const DUPLICATE: &str = "key stands twice";
 
 /// Reads any JSON value, refusing repeated keys and deep nesting.
 #[derive(Clone, Copy)]
-struct Tree {
-    depth: usize,
-}
-
-impl Tree {
-    fn inside<E: Error>(self) -> Result<Self, E> {
-        let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))?;
-        Ok(Self { depth })
-    }
-}
+struct Tree(Room);
 
 impl<'de> DeserializeSeed<'de> for Tree {
     type Value = Value;
@@ -300,7 +291,7 @@ impl<'de> Visitor<'de> for Tree {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let inside = self.inside()?;
+        let inside = Self(self.0.inside()?);
         let mut values = Vec::new();
         while let Some(value) = list.next_element_seed(inside)? {
             values.push(value);
@@ -309,7 +300,7 @@ impl<'de> Visitor<'de> for Tree {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let inside = self.inside()?;
+        let inside = Self(self.0.inside()?);
         let mut object = serde_json::Map::new();
         while let Some(key) = map.next_key::<String>()? {
             let value = map.next_value_seed(inside)?;

@@ -13,28 +13,11 @@ use super::reader::{
 };
 use super::refusal::{DecodeRules, Limits, Refusal, RefusalReason, excerpt};
 
-/// A message and what was left out of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decoded {
-    /// The message.
-    pub request: Request,
-    /// Keys of envelope and request the data format does not name; they were not read.
-    pub ignored_keys: u32,
-}
-
 /// Decodes one message of a device (Flexmeter deliverable, section 4.5).
 ///
 /// # Errors
 /// [`Refusal`] with the reason, for every payload that is not exactly such a message.
 pub fn decode(payload: &[u8], rules: &DecodeRules) -> Result<Request, Refusal> {
-    decode_counted(payload, rules).map(|decoded| decoded.request)
-}
-
-/// Like [`decode`], and tells how many unknown keys were left out.
-///
-/// # Errors
-/// As [`decode`].
-pub fn decode_counted(payload: &[u8], rules: &DecodeRules) -> Result<Decoded, Refusal> {
     let anonymous = |(reason, detail)| Refusal { reason, detail, hardware_id: None };
     let text = as_text(payload, &rules.limits).map_err(anonymous)?;
     let mut fields = EnvelopeFields::default();
@@ -99,7 +82,7 @@ fn judge(
     fields: EnvelopeFields<'_>,
     hardware_id: HardwareId,
     rules: &DecodeRules,
-) -> Judged<Decoded> {
+) -> Judged<Request> {
     if let Some(key) = fields.duplicate {
         return Err((RefusalReason::DuplicateKey, format!("`{key}` stands twice")));
     }
@@ -113,22 +96,20 @@ fn judge(
     if let Some(key) = request.duplicate {
         return Err((RefusalReason::DuplicateKey, format!("`request.{key}` stands twice")));
     }
-    let ignored_keys = fields.ignored_keys.saturating_add(request.ignored_keys);
-    let request = match &*kind {
+    match &*kind {
         "DeviceMeasurements" => {
-            Request::Measurements(measurements(request, hardware_id, originator, rules)?)
+            measurements(request, hardware_id, originator, rules).map(Request::Measurements)
         }
-        "DeviceAlert" => Request::Alert(alert(request, hardware_id, originator)?),
-        "Acknowledge" => Request::Acknowledge(acknowledge(request, hardware_id)?),
+        "DeviceAlert" => alert(request, hardware_id, originator).map(Request::Alert),
+        "Acknowledge" => acknowledge(request, hardware_id).map(Request::Acknowledge),
         other => {
             let detail = format!(
                 "`{}`, expected DeviceMeasurements, DeviceAlert or Acknowledge",
                 excerpt(other)
             );
-            return Err((RefusalReason::UnknownType, detail));
+            Err((RefusalReason::UnknownType, detail))
         }
-    };
-    Ok(Decoded { request, ignored_keys })
+    }
 }
 
 pub(super) fn measurements(

@@ -25,12 +25,6 @@ pub fn encode(request: &Request, out: &mut Vec<u8>) {
 pub fn encode_measurements(message: &MeasurementMessage, out: &mut Vec<u8>) {
     out.reserve(256 + 64 * message.values.len());
     envelope(out, message.hardware_id.as_str(), "DeviceMeasurements", message.originator.as_ref());
-    measurements_body(message, out);
-    out.extend_from_slice(b"}}");
-}
-
-/// What stands in the request of a reading.
-pub(super) fn measurements_body(message: &MeasurementMessage, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"measurements\":{");
     for (index, (id, value)) in message.values.iter().enumerate() {
         if index > 0 {
@@ -45,18 +39,13 @@ pub(super) fn measurements_body(message: &MeasurementMessage, out: &mut Vec<u8>)
     out.push(b'}');
     state_and_date(out, message.update_state, message.event_date);
     metadata(out, &message.metadata, &numbers(message.serial, message.epoch));
+    out.extend_from_slice(b"}}");
 }
 
 /// Appends a `DeviceAlert` message (Flexmeter deliverable, section 4.5.2), with serial and epoch
 /// as those of readings if the alert is numbered.
 pub fn encode_alert(message: &AlertMessage, out: &mut Vec<u8>) {
     envelope(out, message.hardware_id.as_str(), "DeviceAlert", message.originator.as_ref());
-    alert_body(message, out);
-    out.extend_from_slice(b"}}");
-}
-
-/// What stands in the request of an alert.
-pub(super) fn alert_body(message: &AlertMessage, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"type\":");
     text(out, &message.alert_type);
     out.extend_from_slice(b",\"level\":");
@@ -67,6 +56,7 @@ pub(super) fn alert_body(message: &AlertMessage, out: &mut Vec<u8>) {
     let numbers = numbers(message.serial, message.epoch);
     let there: Vec<_> = numbers.into_iter().filter(|(_, number)| number.is_some()).collect();
     metadata(out, &message.metadata, &there);
+    out.extend_from_slice(b"}}");
 }
 
 fn numbers(serial: Option<Serial>, epoch: Option<Epoch>) -> [(&'static str, Option<u64>); 2] {
@@ -76,18 +66,13 @@ fn numbers(serial: Option<Serial>, epoch: Option<Epoch>) -> [(&'static str, Opti
 /// Appends an `Acknowledge` message (Flexmeter deliverable, section 4.5.3, Table 5).
 pub fn encode_acknowledge(message: &AcknowledgeMessage, out: &mut Vec<u8>) {
     envelope(out, message.hardware_id.as_str(), "Acknowledge", None);
-    acknowledge_body(message, out);
-    out.extend_from_slice(b"}}");
-}
-
-/// What stands in the request of an answer to a command.
-pub(super) fn acknowledge_body(message: &AcknowledgeMessage, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"response\":");
     text(out, &message.response);
     out.extend_from_slice(b",\"originatingEventId\":");
     text(out, &message.originating_event_id);
     state_and_date(out, message.update_state, message.event_date);
     metadata(out, &message.metadata, &[]);
+    out.extend_from_slice(b"}}");
 }
 
 fn envelope(out: &mut Vec<u8>, hardware_id: &str, kind: &str, originator: Option<&String>) {
@@ -136,7 +121,7 @@ fn metadata(out: &mut Vec<u8>, texts: &BTreeMap<String, String>, numbers: &[(&st
     }
 }
 
-pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+fn text(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("writing into memory does not fail");
 }
 

@@ -9,7 +9,7 @@
 //!   of turning booleans into numbers and texts into metadata is not followed). Keys that stand
 //!   twice in one object are refused, because readers disagree on which of them holds.
 //! - Keys the section does not name, in the envelope and in the request, are harmless: they are
-//!   left out and counted ([`Decoded::ignored_keys`]).
+//!   left out.
 //! - `null` for an optional field is the same as leaving it out.
 //! - Dates are read in three forms (docs/decisions.md) and written as RFC 3339 in UTC.
 //! - `request.metadata.serial` and `.epoch` number readings, see [`MeasurementMessage`].
@@ -27,12 +27,12 @@ mod message;
 mod reader;
 mod refusal;
 
-pub use batch::{BatchRefusal, Element, decode_batch, encode_batch};
+pub use batch::{BatchRefusal, Element, decode_batch};
 pub use command::{
     CommandDefinition, CommandMessage, Invocation, ParameterDefinition, ParameterType,
     ParameterValue, decode_command, encode_command,
 };
-pub use decode::{Decoded, decode, decode_counted};
+pub use decode::decode;
 pub use encode::{encode, encode_acknowledge, encode_alert, encode_measurements};
 pub use message::{AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, Request};
 pub use refusal::{DecodeRules, Limits, Refusal, RefusalReason};

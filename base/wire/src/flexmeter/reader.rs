@@ -41,7 +41,6 @@ pub(super) struct EnvelopeFields<'de> {
     pub(super) originator: Slot<Cow<'de, str>>,
     pub(super) request: Slot<RequestFields<'de>>,
     pub(super) duplicate: Option<&'static str>,
-    pub(super) ignored_keys: u32,
 }
 
 /// The inner object; it has the fields of all message types, because `type` may come later.
@@ -57,7 +56,6 @@ pub(super) struct RequestFields<'de> {
     pub(super) originating_event_id: Slot<Cow<'de, str>>,
     pub(super) response: Slot<Cow<'de, str>>,
     pub(super) duplicate: Option<&'static str>,
-    pub(super) ignored_keys: u32,
 }
 
 /// `request.measurements`, with the first thing wrong with it.
@@ -237,8 +235,8 @@ impl<R, F: FnOnce(&str) -> R> Visitor<'_> for Key<F> {
     }
 }
 
-/// Fills the slots of one object: a key met twice is noted, a key of no slot is skipped and
-/// counted. The first value of a repeated key stays; the message is refused for it anyway.
+/// Fills the slots of one object: a key met twice is noted, a key of no slot is skipped. The first
+/// value of a repeated key stays; the message is refused for it anyway.
 macro_rules! fill_slots {
     ($map:ident, $room:ident, $fields:ident, { $($key:literal => $slot:ident),* $(,)? }) => {{
         const KEYS: &[&str] = &[$($key),*];
@@ -248,7 +246,6 @@ macro_rules! fill_slots {
         {
             let Some(found) = found else {
                 $map.next_value_seed(Skip($room))?;
-                $fields.ignored_keys = $fields.ignored_keys.saturating_add(1);
                 continue;
             };
             if seen & (1 << found) != 0 {
