@@ -120,14 +120,7 @@ impl Session {
         payload: Bytes,
     ) -> Result<(), PublishError> {
         let topic = topic.into();
-        check_topic(&topic)?;
-        let size_bytes = publish_size_bytes(topic.len(), payload.len());
-        if size_bytes > self.packet_limit_bytes {
-            return Err(PublishError::TooLarge {
-                size_bytes,
-                limit_bytes: self.packet_limit_bytes,
-            });
-        }
+        self.check(&topic, payload.len())?;
         let announced = self.shared.announced.load(Ordering::Acquire);
         let window = match self.shared.live().as_ref() {
             Some(live) if live.connection == announced => live.window.clone(),
@@ -157,12 +150,7 @@ impl Session {
     /// As of [`publish`](Self::publish), and [`LiveError::Busy`] while [`LIVE_LIMIT`] such
     /// messages wait.
     pub fn publish_live(&self, topic: &str, payload: Vec<u8>) -> Result<(), LiveError> {
-        check_topic(topic)?;
-        let size_bytes = publish_size_bytes(topic.len(), payload.len());
-        let limit_bytes = self.packet_limit_bytes;
-        if size_bytes > limit_bytes {
-            return Err(PublishError::TooLarge { size_bytes, limit_bytes }.into());
-        }
+        self.check(topic, payload.len())?;
         let announced = self.shared.announced.load(Ordering::Acquire);
         let mut guard = self.shared.live();
         let live = guard
@@ -177,6 +165,17 @@ impl Session {
             .try_publish(topic, payload, PublishOptions::at_most_once())
             .map_err(|_| PublishError::NotConnected)?;
         live.unsent += 1;
+        Ok(())
+    }
+
+    /// Whether such a publication can be made at all.
+    fn check(&self, topic: &str, payload_bytes: usize) -> Result<(), PublishError> {
+        check_topic(topic)?;
+        let size_bytes = publish_size_bytes(topic.len(), payload_bytes);
+        let limit_bytes = self.packet_limit_bytes;
+        if size_bytes > limit_bytes {
+            return Err(PublishError::TooLarge { size_bytes, limit_bytes });
+        }
         Ok(())
     }
 

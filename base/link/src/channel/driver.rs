@@ -152,20 +152,10 @@ impl Line {
         match self {
             Self::Pty(side) => pty::read(side, buffer).await,
             Self::Tty(port) => port.read(buffer).await,
-            Self::Tcp(stream) => loop {
-                stream.readable().await?;
-                match stream.try_read(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    other => return other,
-                }
-            },
-            Self::Unix(stream) => loop {
-                stream.readable().await?;
-                match stream.try_read(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    other => return other,
-                }
-            },
+            Self::Tcp(stream) => once_ready(|| stream.readable(), || stream.try_read(buffer)).await,
+            Self::Unix(stream) => {
+                once_ready(|| stream.readable(), || stream.try_read(buffer)).await
+            }
             Self::Udp(socket) => socket.recv(buffer).await,
             Self::UdpListen(socket) => socket.read(buffer).await,
         }
@@ -176,20 +166,10 @@ impl Line {
         match self {
             Self::Pty(side) => pty::write(side, bytes).await,
             Self::Tty(port) => port.write(bytes).await,
-            Self::Unix(stream) => loop {
-                stream.writable().await?;
-                match stream.try_write(bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    other => return other,
-                }
-            },
-            Self::Tcp(stream) => loop {
-                stream.writable().await?;
-                match stream.try_write(bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    other => return other,
-                }
-            },
+            Self::Unix(stream) => {
+                once_ready(|| stream.writable(), || stream.try_write(bytes)).await
+            }
+            Self::Tcp(stream) => once_ready(|| stream.writable(), || stream.try_write(bytes)).await,
             Self::Udp(socket) => socket.send(bytes).await,
             Self::UdpListen(socket) => socket.write(bytes).await,
         }
@@ -225,6 +205,20 @@ impl Line {
         match self {
             Self::Tty(port) => tty::set_baud(port, baud),
             _ => Ok(()),
+        }
+    }
+}
+
+/// Tries as soon as a socket is ready, and again where it turns out not to be.
+async fn once_ready<Ready: Future<Output = io::Result<()>>>(
+    ready: impl Fn() -> Ready,
+    mut attempt: impl FnMut() -> io::Result<usize>,
+) -> io::Result<usize> {
+    loop {
+        ready().await?;
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return done,
         }
     }
 }

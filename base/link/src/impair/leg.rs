@@ -69,11 +69,6 @@ impl Leg {
         }
     }
 
-    /// Which of the two it is.
-    pub const fn name(&self) -> LegName {
-        self.name
-    }
-
     /// A chunk enters now: when it comes out, never before an earlier chunk and never before now.
     /// Flips bytes in place.
     pub fn send(&mut self, now_ns: i64, chunk: &mut [u8]) -> i64 {

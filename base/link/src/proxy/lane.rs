@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::meter::{count, lock};
+use super::meter::lock;
 use super::pump::{Cut, Pump, with_scratch};
 use super::shared::{Control, Lane};
 use crate::clock::monotonic_ns;
@@ -41,7 +41,7 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((near, _)) => {
-                    count(&lane.shared.meter.connections);
+                    lane.shared.meter.count(|report| &mut report.connections);
                     connections.spawn(carry(Arc::clone(&lane), near, control.clone()));
                 }
                 // Out of file descriptors, or the connection is gone already.
@@ -64,13 +64,13 @@ async fn carry(lane: Arc<Lane>, mut near: TcpStream, mut control: watch::Receive
             Some(Breakage::Close) => close(&mut near).await,
             _ => return,
         }
-        count(&meter.broken);
+        meter.count(|report| &mut report.broken);
         return;
     }
     let cuts = control.borrow_and_update().cuts;
     let connecting = timeout(UPSTREAM_LIMIT, TcpStream::connect(lane.shared.upstream)).await;
     let Ok(Ok(mut far)) = connecting else {
-        count(&meter.upstream_refused);
+        meter.count(|report| &mut report.upstream_refused);
         reset(&near);
         return;
     };
@@ -89,12 +89,12 @@ async fn carry(lane: Arc<Lane>, mut near: TcpStream, mut control: watch::Receive
     match ended {
         Ended::Over => {}
         Ended::Reset => {
-            count(&meter.resets);
+            meter.count(|report| &mut report.resets);
             reset(&near);
             reset(&far);
         }
         Ended::Broken(how) => {
-            count(&meter.broken);
+            meter.count(|report| &mut report.broken);
             break_by(how, &mut near, &mut far, &mut control).await;
         }
     }

@@ -1,6 +1,5 @@
 //! What a proxy counts, from all its lanes at once.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hdrhistogram::Histogram;
@@ -12,49 +11,28 @@ const DIGITS: u8 = 3;
 
 /// Counters and histograms, shared by all tasks of a proxy.
 #[derive(Debug)]
-pub(super) struct Meter {
-    pub(super) connections: AtomicU64,
-    pub(super) upstream_refused: AtomicU64,
-    pub(super) broken: AtomicU64,
-    pub(super) resets: AtomicU64,
-    passed: Mutex<Passed>,
-}
+pub(super) struct Meter(Mutex<Counted>);
 
-/// What is told of each release.
 #[derive(Debug)]
-struct Passed {
-    chunks: [u64; 2],
-    bytes: [u64; 2],
-    blocked: u64,
+struct Counted {
+    /// What is counted one by one.
+    report: ProxyReport,
     release_error: Histogram<u64>,
     injected_delay: Histogram<u64>,
 }
 
-/// Adds one to a counter.
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
-fn histogram() -> Histogram<u64> {
-    // It grows with its values; the only bad argument is a number of digits above five.
-    Histogram::new(DIGITS).expect("three digits are allowed")
-}
-
 impl Meter {
     pub(super) fn new() -> Self {
-        Self {
-            connections: AtomicU64::new(0),
-            upstream_refused: AtomicU64::new(0),
-            broken: AtomicU64::new(0),
-            resets: AtomicU64::new(0),
-            passed: Mutex::new(Passed {
-                chunks: [0; 2],
-                bytes: [0; 2],
-                blocked: 0,
-                release_error: histogram(),
-                injected_delay: histogram(),
-            }),
-        }
+        // They grow with their values; the only bad argument is a number of digits above five.
+        let histogram = || Histogram::new(DIGITS).expect("three digits are allowed");
+        let (release_error, injected_delay) = (histogram(), histogram());
+        let report = ProxyReport::default();
+        Self(Mutex::new(Counted { report, release_error, injected_delay }))
+    }
+
+    /// Adds one to a counter.
+    pub(super) fn count(&self, counter: impl FnOnce(&mut ProxyReport) -> &mut u64) {
+        *counter(&mut lock(&self.0).report) += 1;
     }
 
     /// A chunk was released: how long it was to take, and how late it was, unless it had to wait
@@ -66,31 +44,23 @@ impl Meter {
         delay_ns: i64,
         error_ns: Option<i64>,
     ) {
-        let mut passed = lock(&self.passed);
-        passed.chunks[leg as usize] += 1;
-        passed.bytes[leg as usize] += bytes as u64;
-        record(&mut passed.injected_delay, delay_ns);
+        let mut counted = lock(&self.0);
+        counted.report.chunks[leg as usize] += 1;
+        counted.report.bytes[leg as usize] += bytes as u64;
+        record(&mut counted.injected_delay, delay_ns);
         match error_ns {
-            Some(error_ns) => record(&mut passed.release_error, error_ns),
-            None => passed.blocked += 1,
+            Some(error_ns) => record(&mut counted.release_error, error_ns),
+            None => counted.report.blocked += 1,
         }
     }
 
+    /// All but what the lanes themselves know.
     pub(super) fn report(&self) -> ProxyReport {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let passed = lock(&self.passed);
+        let counted = lock(&self.0);
         ProxyReport {
-            lanes: 0,
-            flipped_bytes: [0; 2],
-            connections: load(&self.connections),
-            upstream_refused: load(&self.upstream_refused),
-            broken: load(&self.broken),
-            resets: load(&self.resets),
-            chunks: passed.chunks,
-            bytes: passed.bytes,
-            blocked: passed.blocked,
-            release_error: spread(&passed.release_error),
-            injected_delay: spread(&passed.injected_delay),
+            release_error: spread(&counted.release_error),
+            injected_delay: spread(&counted.injected_delay),
+            ..counted.report.clone()
         }
     }
 }

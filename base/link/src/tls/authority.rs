@@ -86,15 +86,7 @@ impl Authority {
     /// # Errors
     /// [`TlsError`], if the name cannot stand in a certificate or no key could be made.
     pub fn generate(name: &str) -> Result<Self, TlsError> {
-        Self::generate_valid(name, Validity::from_now(AUTHORITY_VALID))
-    }
-
-    /// A new authority of this name, valid for so long.
-    ///
-    /// # Errors
-    /// As [`Authority::generate`], and if the validity is none.
-    pub fn generate_valid(name: &str, validity: Validity) -> Result<Self, TlsError> {
-        let mut params = params(name, validity)?;
+        let mut params = params(name, Validity::from_now(AUTHORITY_VALID))?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = new_key()?;
