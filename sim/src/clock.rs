@@ -20,7 +20,7 @@ pub(crate) struct Segment {
 /// The fundamental's angle over all time; the first segment begins at zero, the last never ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
-    segments: Vec<Segment>,
+    pub(crate) segments: Vec<Segment>,
 }
 
 impl Segment {
@@ -55,8 +55,8 @@ impl Segment {
 impl Clock {
     /// A clock from the course of the frequency; the angle at zero is zero.
     pub(crate) fn new(frequency: &Track) -> Self {
-        let mut segments: Vec<Segment> = Vec::with_capacity(frequency.lines().len());
-        for line in frequency.lines() {
+        let mut segments: Vec<Segment> = Vec::with_capacity(frequency.lines.len());
+        for line in &frequency.lines {
             let (from, frequency_hz, slope_hz_per_s) = (line.since, line.value, line.per_s);
             let turns = segments.last().map_or(0.0, |before| before.turns_at(from));
             let same = |before: &Segment| {
@@ -69,11 +69,6 @@ impl Clock {
             }
         }
         Self { segments }
-    }
-
-    /// All segments, in order.
-    pub(crate) fn segments(&self) -> &[Segment] {
-        &self.segments
     }
 
     /// The index of the segment an instant lies in; at a border that of the one that begins.

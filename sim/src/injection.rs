@@ -52,7 +52,8 @@ impl InjectionKind {
     }
 }
 
-const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
+/// A number of a dimension, within bounds in its SI unit.
+pub(crate) const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension, min, max }
 }
 

@@ -2,9 +2,12 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2, TAU};
 
+use num_complex::Complex64;
+
 use crate::clock::Segment;
 use crate::gate::Gate;
 use crate::instant::Instant;
+use crate::phase::cis;
 use crate::spectrum::{ChannelSpectrum, Tone};
 use crate::track;
 
@@ -151,17 +154,17 @@ impl ClosedForm {
             && self.shift.is_none_or(|shift| shift.value.is_finite() && shift.per_s.is_finite())
     }
 
-    /// The RMS value and the cosine's angle in turns of the fundamental, beside that of the clock.
-    pub(crate) fn fundamental(&self, at: Instant) -> Vec<(f64, f64)> {
+    /// The RMS phasor of the fundamental, its angle beside that of the clock.
+    pub(crate) fn fundamental(&self, at: Instant) -> Complex64 {
         let common: f64 = self.factors.iter().map(|factor| factor.of_fundamental(at)).product();
         let lines = self.lines.iter().filter(|line| line.line.place == Place::Order(1));
         lines
             .map(|line| {
                 let own: f64 =
                     line.factors.iter().map(|factor| factor.of_fundamental(at)).product();
-                (line.line.rms * own * common, line.line.turns)
+                cis(TAU * line.line.turns) * (line.line.rms * own * common)
             })
-            .collect()
+            .sum()
     }
 
     /// The highest frequency in it, in hertz.

@@ -58,7 +58,7 @@ pub struct Loop {
     currents: Vec<Track>,
     /// Per phase and point: the integrals of u^2, i^2 and u*i from the loop's beginning, in pieces.
     integrals: Vec<Vec<PhaseMeans>>,
-    harmonics: Vec<PhaseHarmonics>,
+    pub(crate) harmonics: Vec<PhaseHarmonics>,
     /// The points at which groups of cycles begin whose energy is netted.
     group_starts: Vec<usize>,
     /// The active energy from the loop's beginning to that of each group, and of the whole loop.
@@ -158,10 +158,6 @@ impl Loop {
     /// Points of the table per loop.
     pub fn points(&self) -> usize {
         self.points
-    }
-
-    pub(crate) fn harmonics(&self) -> &[PhaseHarmonics] {
-        &self.harmonics
     }
 
     pub(crate) fn render(&self, first_sample: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
@@ -310,7 +306,7 @@ impl Loop {
         let (piece, part) = self.piece(loop_part);
         let before = self.integrals[phase][piece];
         let rest = piece_integrals(&self.voltages[phase], &self.currents[phase], piece, part);
-        PhaseMeans { u2: before.u2 + rest.u2, i2: before.i2 + rest.i2, ui: before.ui + rest.ui }
+        before.merged(&rest, |before, rest| before + rest)
     }
 }
 

@@ -17,6 +17,11 @@ impl PhaseMeans {
     pub(crate) fn apparent_power_va(&self) -> f64 {
         (self.u2.max(0.0) * self.i2.max(0.0)).sqrt()
     }
+
+    /// Each of these with the same of another.
+    pub(crate) fn merged(&self, other: &Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        Self { u2: of(self.u2, other.u2), i2: of(self.i2, other.i2), ui: of(self.ui, other.ui) }
+    }
 }
 
 /// All that is a mean over a span, of one phase.
@@ -29,6 +34,34 @@ pub(crate) struct SpanMeans {
     pub(crate) s_va: f64,
     /// Mean of the fundamental's true frequency.
     pub(crate) frequency_hz: f64,
+}
+
+impl SpanMeans {
+    /// Of phases in which nothing changes over the span.
+    pub(crate) fn of_steady(
+        phases: Vec<PhaseMeans>,
+        harmonics: &[PhaseHarmonics],
+        frequency_hz: f64,
+    ) -> Vec<Self> {
+        let phases = phases.into_iter().zip(harmonics);
+        let means = phases.map(|(phase, harmonics)| Self {
+            phase,
+            q1_var: harmonics.q1_var(),
+            s_va: phase.apparent_power_va(),
+            frequency_hz,
+        });
+        means.collect()
+    }
+
+    /// Each of these with the same of another.
+    pub(crate) fn merged(&self, other: &Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            phase: self.phase.merged(&other.phase, &of),
+            q1_var: of(self.q1_var, other.q1_var),
+            s_va: of(self.s_va, other.s_va),
+            frequency_hz: of(self.frequency_hz, other.frequency_hz),
+        }
+    }
 }
 
 /// What is told by the harmonics of one phase; what has no meaning is not a number.

@@ -205,12 +205,8 @@ impl Moving {
             let begin = from.plus_seconds(lap as f64 * lap_s);
             for (sum, means) in sums.iter_mut().zip(self.lap(begin, lap_s, panel_s)) {
                 let part = lap_s / length_s;
-                sum.phase.u2 += part * means.phase.u2;
-                sum.phase.i2 += part * means.phase.i2;
-                sum.phase.ui += part * means.phase.ui;
-                sum.q1_var += part * means.q1_var;
-                sum.s_va += part * means.phase.apparent_power_va();
-                sum.frequency_hz += part * means.frequency_hz;
+                let means = SpanMeans { s_va: means.phase.apparent_power_va(), ..means };
+                *sum = sum.merged(&means, |sum, mean| sum + part * mean);
             }
         }
         sums
@@ -288,9 +284,8 @@ impl Moving {
     /// RMS phasor of a channel's fundamental, beside the clock's angle.
     fn fundamental(&self, channel: usize, at: Instant) -> Complex64 {
         let law = &self.channels[channel];
-        let lines = law.fundamental(at).into_iter().map(|(rms, turns)| cis(TAU * turns) * rms);
         let shift = law.shift.map_or(0.0, |shift| shift.at(at));
-        lines.sum::<Complex64>() * cis(TAU * shift) * self.cut[channel]
+        law.fundamental(at) * cis(TAU * shift) * self.cut[channel]
     }
 
     fn q1_var(&self, phase: usize, at: Instant) -> f64 {
@@ -317,8 +312,7 @@ impl Moving {
 /// What gates leave of a channel's fundamental: the Fourier coefficient of the cut wave, its lines
 /// as they are at an instant, over that of the whole one.
 fn cut_fundamental(law: &ClosedForm, segment: &Segment, at: Instant) -> Complex64 {
-    let whole: Complex64 =
-        law.fundamental(at).into_iter().map(|(rms, turns)| cis(TAU * turns) * rms).sum();
+    let whole = law.fundamental(at);
     if law.gates.is_empty() || whole == Complex64::ZERO {
         return Complex64::ONE;
     }

@@ -56,7 +56,7 @@ pub struct Program {
 impl Program {
     /// A spectrum that is carried for ever. Its tones at multiples of the fundamental follow the
     /// fundamental where its frequency changes, the others stay.
-    pub fn from_spectrum(spectrum: &Spectrum) -> Self {
+    pub fn from_spectrum(spectrum: Spectrum) -> Self {
         let channels = |spectra: &[ChannelSpectrum]| {
             spectra.iter().map(|s| Channel::of_spectrum(s, spectrum.fundamental_hz)).collect()
         };
@@ -71,7 +71,7 @@ impl Program {
         Self {
             stages: vec![stage],
             disturbances: Vec::new(),
-            spectrum: Some(spectrum.clone()),
+            spectrum: Some(spectrum),
             excerpts: Vec::new(),
         }
     }

@@ -31,7 +31,8 @@ const ORDERS: usize = ORDER_MAX as usize - 1;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Orders {
     orders: [f64; ORDERS],
-    between: f64,
+    /// RMS value of the interharmonic sub-groups.
+    pub(crate) between: f64,
 }
 
 impl Orders {
@@ -61,11 +62,6 @@ impl Orders {
     /// The RMS value of an order.
     pub(crate) fn rms(&self, order: u8) -> Option<f64> {
         self.orders.get(usize::from(order).checked_sub(2)?).copied()
-    }
-
-    /// The RMS value of the interharmonic sub-groups.
-    pub(crate) fn between(&self) -> f64 {
-        self.between
     }
 }
 

@@ -28,11 +28,6 @@ impl Streams {
         Self { seed }
     }
 
-    /// The seed they come from.
-    pub const fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// The stream of a name, such as `source/g/voltage/0/noise`, from its beginning.
     pub fn stream(&self, name: &str) -> ChaCha8Rng {
         ChaCha8Rng::from_seed(self.key(name))

@@ -185,9 +185,7 @@ impl Stationary {
             let weights = SpanWeights::of_comb(&self.bank.frequencies_hz, &comb);
             let share = comb.to.seconds_since(comb.from) * comb.repeats as f64 / length_s;
             for (sum, means) in sums.iter_mut().zip(phase_means(&weights, &gates.parts[part])) {
-                sum.u2 += share * means.u2;
-                sum.i2 += share * means.i2;
-                sum.ui += share * means.ui;
+                *sum = sum.merged(&means, |sum, mean| sum + share * mean);
             }
         }
         self.with_noise(sums)

@@ -17,7 +17,7 @@ use crate::plan::REFERENCE_CELSIUS;
 use crate::program::Program;
 use crate::random::Streams;
 use crate::spectrum::{Spectrum, TerminalError};
-use crate::timeline::{Stretch, TemperatureChange, Timeline};
+use crate::timeline::{Stretch, TemperatureChange};
 use crate::truth::{ReferenceSpan, Truth};
 use crate::waveform::Waveform;
 
@@ -65,7 +65,7 @@ impl Terminal {
         name: &str,
         streams: &Streams,
     ) -> Result<Self, TerminalError> {
-        Ok(Self::of_timeline(Timeline::of_spectrum(spectrum, name, *streams)?))
+        Self::from_program(&Program::from_spectrum(spectrum), name, streams)
     }
 
     /// A terminal that carries what a program says. `name` is the source's name, as above.
@@ -74,11 +74,8 @@ impl Terminal {
         name: &str,
         streams: &Streams,
     ) -> Result<Self, TerminalError> {
-        Ok(Self::of_timeline(program.timeline(name, *streams)?))
-    }
-
-    fn of_timeline(timeline: Timeline) -> Self {
-        Self { waveform: Arc::new(Waveform::Timeline(timeline)) }
+        let timeline = program.timeline(name, *streams)?;
+        Ok(Self { waveform: Arc::new(Waveform::Timeline(timeline)) })
     }
 
     /// A terminal that plays a loop for ever.
@@ -117,15 +114,6 @@ impl Terminal {
                 }
                 table.render(first_sample, rate_hz, &mut block.channels());
             }
-        }
-    }
-
-    /// The spectrum, if the terminal carries a single one for ever; `None` for a played recording
-    /// and where anything changes.
-    pub fn spectrum(&self) -> Option<&Spectrum> {
-        match &*self.waveform {
-            Waveform::Timeline(timeline) => timeline.only_spectrum(),
-            Waveform::Loop(_) => None,
         }
     }
 

@@ -21,13 +21,12 @@ use num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 
 use crate::instant::Instant;
-use crate::means::{PhaseHarmonics, PhaseMeans, SpanMeans};
+use crate::means::{PhaseHarmonics, SpanMeans};
 use crate::moving::GAUSS;
 use crate::noise::Noise;
-use crate::plan::REFERENCE_CELSIUS;
 use crate::quality::{Quality, unbalance};
 use crate::random::Streams;
-use crate::spectrum::{Spectrum, TerminalError};
+use crate::spectrum::Spectrum;
 use piece::Registers;
 pub(crate) use piece::{Piece, Wave};
 
@@ -69,55 +68,8 @@ pub(crate) struct Timeline {
     registers: Registers,
 }
 
-/// Integrals over time of one phase, in the units of [`SpanMeans`] times seconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Integrals {
-    u2: f64,
-    i2: f64,
-    ui: f64,
-    q1: f64,
-    s: f64,
-    hertz: f64,
-}
-
-impl Integrals {
-    fn add(&mut self, means: &SpanMeans, length_s: f64) {
-        self.u2 += means.phase.u2 * length_s;
-        self.i2 += means.phase.i2 * length_s;
-        self.ui += means.phase.ui * length_s;
-        self.q1 += means.q1_var * length_s;
-        self.s += means.s_va * length_s;
-        self.hertz += means.frequency_hz * length_s;
-    }
-
-    fn minus(&self, other: &Self) -> Self {
-        Self {
-            u2: self.u2 - other.u2,
-            i2: self.i2 - other.i2,
-            ui: self.ui - other.ui,
-            q1: self.q1 - other.q1,
-            s: self.s - other.s,
-            hertz: self.hertz - other.hertz,
-        }
-    }
-
-    fn plus(&self, other: &Self) -> Self {
-        self.minus(&Self::default().minus(other))
-    }
-
-    fn means(&self, length_s: f64) -> SpanMeans {
-        SpanMeans {
-            phase: PhaseMeans {
-                u2: self.u2 / length_s,
-                i2: self.i2 / length_s,
-                ui: self.ui / length_s,
-            },
-            q1_var: self.q1 / length_s,
-            s_va: self.s / length_s,
-            frequency_hz: self.hertz / length_s,
-        }
-    }
-}
+/// Integrals over time of one phase: means times seconds.
+type Integrals = SpanMeans;
 
 /// Panels in which unbalance is integrated while something moves: ramps are smooth within them.
 const UNBALANCE_PANEL_S: f64 = 0.1;
@@ -145,16 +97,6 @@ impl Timeline {
         Self { pieces, noise, temperatures, integrals: Mutex::new(Vec::new()), registers }
     }
 
-    /// A spectrum for ever, at the reference temperature.
-    pub(crate) fn of_spectrum(
-        spectrum: Spectrum,
-        name: &str,
-        streams: Streams,
-    ) -> Result<Self, TerminalError> {
-        let pieces = vec![Piece::of_spectrum(spectrum)?];
-        Ok(Self::new(pieces, vec![(SimDuration::ZERO, REFERENCE_CELSIUS)], name, streams))
-    }
-
     pub(crate) fn phases(&self) -> usize {
         self.noise.len() / 2
     }
@@ -167,14 +109,6 @@ impl Timeline {
     /// The fundamental's frequency at an instant, as it is set.
     pub(crate) fn frequency_at(&self, at: Instant) -> f64 {
         self.pieces.get(self.index_at(at)).map_or(f64::NAN, |it| it.wave.frequency().at(at))
-    }
-
-    /// The spectrum, if it never changes.
-    pub(crate) fn only_spectrum(&self) -> Option<&Spectrum> {
-        match &self.pieces[..] {
-            [only] => only.wave.spectrum().map(|spectrum| &**spectrum),
-            _ => None,
-        }
     }
 
     /// Whether all of it is tones that change at instants only, or excerpts for which tones stand.
@@ -315,7 +249,7 @@ impl Timeline {
             let means = self.pieces[index].wave.means(from, to);
             let length_s = to.seconds_since(from);
             for (sum, means) in sums.iter_mut().zip(&means) {
-                sum.add(means, length_s);
+                *sum = sum.merged(means, |sum, mean| sum + mean * length_s);
             }
         };
         add(first, from, self.pieces[first + 1].from);
@@ -327,11 +261,11 @@ impl Timeline {
         } else {
             let whole = self.between(first, last - 1);
             for (sum, whole) in sums.iter_mut().zip(&whole) {
-                *sum = sum.plus(whole);
+                *sum = sum.merged(whole, |sum, whole| sum + whole);
             }
         }
         let length_s = to.seconds_since(from);
-        sums.iter().map(|sum| sum.means(length_s)).collect()
+        sums.iter().map(|sum| sum.merged(sum, |integral, _| integral / length_s)).collect()
     }
 
     /// Mean voltage and current of each phase over a span that is not empty; `None` where
@@ -376,13 +310,13 @@ impl Timeline {
                 let means = self.pieces[index].wave.means(from, to);
                 let length_s = to.seconds_since(from);
                 for (sum, means) in sums.iter_mut().zip(&means) {
-                    sum.add(means, length_s);
+                    *sum = sum.merged(means, |sum, mean| sum + mean * length_s);
                 }
             }
             kept.push(sums);
         }
         let pairs = kept[last].iter().zip(&kept[first]);
-        pairs.map(|(last, first)| last.minus(first)).collect()
+        pairs.map(|(last, first)| last.merged(first, |last, first| last - first)).collect()
     }
 
     /// Harmonics and unbalance over a span. What is not the same all over it is not a number.

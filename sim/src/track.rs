@@ -15,9 +15,10 @@ pub(crate) struct Line {
 /// A value over time: constant, or straight from one value to another.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Track {
-    lines: Vec<Line>,
-    /// What the value will be when the last line has come to its end.
-    target: f64,
+    /// All of it, in order of time.
+    pub(crate) lines: Vec<Line>,
+    /// What the value will be when the last line has come to its end, if nothing else is said.
+    pub(crate) target: f64,
 }
 
 impl Line {
@@ -52,19 +53,9 @@ impl Track {
         self.target = to;
     }
 
-    /// Where the value ends up if nothing else is said.
-    pub(crate) fn target(&self) -> f64 {
-        self.target
-    }
-
     pub(crate) fn line_at(&self, at: Instant) -> Line {
         let later = self.lines.partition_point(|line| line.since <= at);
         self.lines[later.saturating_sub(1)]
-    }
-
-    /// All of it, in order of time.
-    pub(crate) fn lines(&self) -> &[Line] {
-        &self.lines
     }
 }
 
@@ -77,12 +68,12 @@ mod tests {
         let at = |ns: i64| Instant::new(ns, 0.0);
         let mut track = Track::new(1.0);
         track.go(at(1_000_000_000), 3.0, SimDuration::from_seconds(2));
-        assert_eq!(track.target(), 3.0);
+        assert_eq!(track.target, 3.0);
         track.go(at(2_000_000_000), 0.0, SimDuration::ZERO);
         let value = |ns: i64| track.line_at(at(ns)).at(at(ns));
         assert_eq!([0, 999_999_999].map(value), [1.0, 1.0]);
         assert_eq!([1_000_000_000, 1_500_000_000].map(value), [1.0, 1.5]);
         assert_eq!([2_000_000_000, 5_000_000_000].map(value), [0.0, 0.0]);
-        assert_eq!(track.lines().len(), 3);
+        assert_eq!(track.lines.len(), 3);
     }
 }

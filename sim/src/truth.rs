@@ -186,7 +186,7 @@ impl<'a> Truth<'a> {
 
     /// What lies between the orders of a channel, likewise.
     fn between(&self, channel: usize) -> Option<f64> {
-        Some(self.quality().channels.get(channel)?.between())
+        Some(self.quality().channels.get(channel)?.between)
     }
 
     fn all_harmonics(&self) -> &[PhaseHarmonics] {

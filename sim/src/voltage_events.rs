@@ -19,8 +19,6 @@ pub const ALIGNMENTS: usize = 40;
 /// Thresholds of voltage events.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EventLimits {
-    /// The declared voltage, volts.
-    pub declared_v: f64,
     /// A dip is below, volts.
     pub dip_v: f64,
     /// A swell is above, volts.
@@ -180,7 +178,7 @@ impl<'a> Scan<'a> {
 
 /// Whether a value is beyond a threshold, and whether it is back.
 fn judged(kind: TrueEventKind, value_v: f64, limits: &EventLimits) -> (bool, bool) {
-    let EventLimits { dip_v, swell_v, interruption_v, hysteresis_v, .. } = *limits;
+    let EventLimits { dip_v, swell_v, interruption_v, hysteresis_v } = *limits;
     match kind {
         TrueEventKind::Dip => (value_v < dip_v, value_v >= dip_v + hysteresis_v),
         TrueEventKind::Interruption => {
@@ -189,9 +187,6 @@ fn judged(kind: TrueEventKind, value_v: f64, limits: &EventLimits) -> (bool, boo
         TrueEventKind::Swell => (value_v > swell_v, value_v <= swell_v - hysteresis_v),
     }
 }
-
-const KINDS: [TrueEventKind; 3] =
-    [TrueEventKind::Dip, TrueEventKind::Swell, TrueEventKind::Interruption];
 
 /// The events of a terminal up to an instant, in order of their beginning and of phases. One that
 /// goes on from the very beginning is none.
@@ -210,15 +205,15 @@ pub fn voltage_events(
         (kind * phases + phase) * ALIGNMENTS + alignment
     };
     // Since when an event goes on, with its extreme; of one from the beginning not a number.
-    let mut open: Vec<Option<(f64, f64)>> = vec![None; place(KINDS.len(), 0, 0)];
+    let mut open: Vec<Option<(f64, f64)>> = vec![None; place(TrueEventKind::ALL.len(), 0, 0)];
     let mut known = [false; ALIGNMENTS];
-    let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); KINDS.len() * phases];
+    let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); TrueEventKind::ALL.len() * phases];
     let half_s = scan.period_s / 2.0;
     scan.each(|number, values| {
         let alignment = (number % ALIGNMENTS as u64) as usize;
         let middle_s = scan.at_s(number) - half_s;
         let is_first = !std::mem::replace(&mut known[alignment], true);
-        for (kind_at, kind) in KINDS.into_iter().enumerate() {
+        for (kind_at, kind) in TrueEventKind::ALL.into_iter().enumerate() {
             for (phase, &value_v) in values.iter().enumerate() {
                 let (is_beyond, is_back) = judged(kind, value_v, limits);
                 let slot = &mut open[place(kind_at, phase, alignment)];
@@ -248,7 +243,7 @@ pub fn voltage_events(
     });
     let end_s = until.as_seconds_f64();
     let mut events = Vec::new();
-    for (kind_at, kind) in KINDS.into_iter().enumerate() {
+    for (kind_at, kind) in TrueEventKind::ALL.into_iter().enumerate() {
         for phase in 0..phases {
             let mut all = std::mem::take(&mut seen[kind_at * phases + phase]);
             for alignment in 0..ALIGNMENTS {
@@ -333,13 +328,8 @@ mod tests {
     use crate::plan::OperatingPoint;
     use crate::{Program, Streams};
 
-    const LIMITS: EventLimits = EventLimits {
-        declared_v: 230.0,
-        dip_v: 207.0,
-        swell_v: 253.0,
-        interruption_v: 11.5,
-        hysteresis_v: 4.6,
-    };
+    const LIMITS: EventLimits =
+        EventLimits { dip_v: 207.0, swell_v: 253.0, interruption_v: 11.5, hysteresis_v: 4.6 };
 
     /// One phase of 230 V, on another level for a while.
     fn terminal(level: f64, at_ms: f64, length_ms: f64) -> Terminal {

@@ -21,7 +21,7 @@ impl Waveform {
     pub(crate) fn phases(&self) -> usize {
         match self {
             Self::Timeline(timeline) => timeline.phases(),
-            Self::Loop(table) => table.harmonics().len(),
+            Self::Loop(table) => table.harmonics.len(),
         }
     }
 
@@ -30,7 +30,7 @@ impl Waveform {
     pub(crate) fn harmonics(&self, from: SimDuration, to: SimDuration) -> Vec<PhaseHarmonics> {
         match self {
             Self::Timeline(timeline) => timeline.harmonics(from, to),
-            Self::Loop(table) => table.harmonics().to_vec(),
+            Self::Loop(table) => table.harmonics.clone(),
         }
     }
 
@@ -49,7 +49,7 @@ impl Waveform {
             Self::Timeline(timeline) => timeline.quality(from, to),
             Self::Loop(table) => {
                 let channels = vec![Orders::UNKNOWN; 2 * self.phases()];
-                Quality::new(channels, table.harmonics())
+                Quality::new(channels, &table.harmonics)
             }
         }
     }
@@ -59,15 +59,8 @@ impl Waveform {
         match self {
             Self::Timeline(timeline) => timeline.means(from, to),
             Self::Loop(table) => {
-                let frequency_hz = table.fundamental_hz();
-                let phases = table.means(from, to).into_iter().zip(table.harmonics());
-                let means = phases.map(|(phase, harmonics)| SpanMeans {
-                    phase,
-                    q1_var: harmonics.q1_var(),
-                    s_va: phase.apparent_power_va(),
-                    frequency_hz,
-                });
-                means.collect()
+                let (phases, harmonics) = (table.means(from, to), &table.harmonics);
+                SpanMeans::of_steady(phases, harmonics, table.fundamental_hz())
             }
         }
     }

@@ -4,8 +4,8 @@
 use lastmeter_grid::flow::{self, Flow, Method, Options, Phases};
 use lastmeter_grid::network::{
     Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Network, Neutral,
-    Node, NodeId, Place, SequenceImpedance, Shunt, ShuntAdmittance, Source, Switch, SwitchKind,
-    Transformer, VoltageBand, Winding, WindingKind, Wire, WireList, Wires, ZipShares,
+    Node, NodeId, Place, SequenceImpedance, Shunt, ShuntAdmittance, Source, Switch, Transformer,
+    VoltageBand, Winding, WindingKind, Wire, WireList, Wires, ZipShares,
 };
 use num_complex::Complex64;
 use proptest::prelude::*;
@@ -135,9 +135,8 @@ fn join(
     let place = Place::default();
     if by_switch {
         let name = format!("s{}", network.switches.len()).into();
-        let (kind, closed) = (SwitchKind::Switch, true);
-        let rated_current_a = Some(100.0);
-        network.switches.push(Switch { name, kind, from, to, closed, rated_current_a, place });
+        let (closed, rated_current_a) = (true, Some(100.0));
+        network.switches.push(Switch { name, from, to, closed, rated_current_a, place });
         return;
     }
     let km = dice.between(0.01, 0.05);

@@ -54,7 +54,11 @@ fn network(source_pu: f64, winding: usize, step: f64, regulator: Regulator) -> N
         closed: vec![true; 2],
         rated_power_va: 5e6,
         short_circuit_pu: vec![Complex64::new(1e-6, 1e-5)],
-        magnetising: Magnetising::NONE,
+        magnetising: Magnetising::AtWinding {
+            winding: 0,
+            y_pu: Complex64::ZERO,
+            antifloat_pu: 1e-6,
+        },
         place: Place::default(),
     });
     network.loads.push(Load {

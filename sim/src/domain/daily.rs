@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 use lastmeter_units::{SimDuration, SimTime};
 
+use crate::injection::quantity;
+
 const HOUR_NS: i64 = 3_600_000_000_000;
 const DAY_NS: i64 = 24 * HOUR_NS;
 
@@ -39,10 +41,6 @@ impl Profile {
         let hour = at.as_nanoseconds().rem_euclid(DAY_NS) / HOUR_NS;
         self.shares[hour as usize]
     }
-}
-
-pub(crate) const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
-    Kind::Quantity { dimension, min, max }
 }
 
 const OFF: [Field; 2] = [

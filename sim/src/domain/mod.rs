@@ -129,12 +129,6 @@ impl MeteringPoint {
     }
 }
 
-impl From<LivePoint> for MeteringPoint {
-    fn from(point: LivePoint) -> Self {
-        Self::Live(point)
-    }
-}
-
 impl From<Terminal> for MeteringPoint {
     fn from(terminal: Terminal) -> Self {
         Self::Electricity(terminal)

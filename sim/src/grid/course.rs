@@ -7,8 +7,10 @@
 
 use std::sync::Arc;
 
-use lastmeter_grid::motion::{Event, Operation, Options, Probe, Protector, Section, Stretch};
-use lastmeter_grid::network::{Network, VoltageBand, Wires};
+use lastmeter_grid::motion::{
+    Event, Operation, Options, Probe, Protector, Section, Stretch, Supply,
+};
+use lastmeter_grid::network::{Network, VoltageBand};
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
@@ -17,12 +19,12 @@ use super::input::{GridInput, Inputs};
 use super::playing::Playing;
 use super::recorder::Recorder;
 use super::returning::Pickup;
-use super::view::{Pair, probe_at_load, probe_at_source};
+use super::view::{Pair, probe_at};
 use crate::Excerpt;
 use crate::disturbance::Disturbance;
 
 /// What happens in a network between its steps.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MotionSetup {
     /// How it is played.
     pub options: Options,
@@ -83,32 +85,20 @@ impl Course {
             && within.all(|it| self.planned.iter().any(|(_, element)| **element == *it.element))
     }
 
-    /// When the network came to the steady state of a section: where waves lead to it, by the last
-    /// thing that was done in them.
-    pub(super) fn changed_ns(&self, at: usize) -> i64 {
-        let until_ns = self.sections[at].from_ns;
-        changed_before(&self.sections[..at], &self.operations, until_ns)
-    }
-
     /// What had a supply, from when on, in order of time: in steady states, and within waves.
-    pub(super) fn supplies(&self) -> Vec<SupplyAt<'_>> {
-        let mut all: Vec<SupplyAt<'_>> = Vec::new();
+    pub(super) fn supplies(&self) -> Vec<(SimDuration, &Supply)> {
+        let mut all: Vec<(SimDuration, &Supply)> = Vec::new();
         for (at, section) in self.sections.iter().enumerate() {
             match &section.what {
-                Stretch::Steady { supplied, alive, closed, .. } => {
+                Stretch::Steady { supply, .. } => {
+                    let before = &self.sections[..at];
+                    let changed_ns = changed_before(before, &self.operations, section.from_ns);
                     // Contacts part before the zeros at which currents end.
-                    let before = all.last().map_or(SimDuration::ZERO, |it| it.from);
-                    let from = SimDuration(self.changed_ns(at)).max(before);
-                    all.push(SupplyAt { from, supplied, alive, closed });
+                    let before = all.last().map_or(SimDuration::ZERO, |it| it.0);
+                    all.push((SimDuration(changed_ns).max(before), supply));
                 }
                 Stretch::Waves(waves) => {
-                    let own = waves.supply.iter().map(|it| SupplyAt {
-                        from: SimDuration(it.from_ns),
-                        supplied: &it.supplied,
-                        alive: &it.alive,
-                        closed: &it.closed,
-                    });
-                    all.extend(own);
+                    all.extend(waves.supply.iter().map(|it| (SimDuration(it.from_ns), it)));
                 }
             }
         }
@@ -116,19 +106,8 @@ impl Course {
     }
 }
 
-/// What has a supply from an instant on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SupplyAt<'a> {
-    pub(super) from: SimDuration,
-    /// Of each load the share of its power.
-    pub(super) supplied: &'a [f64],
-    /// Of each node its phases.
-    pub(super) alive: &'a [Wires],
-    /// Of each switch its poles.
-    pub(super) closed: &'a [Vec<bool>],
-}
-
-/// When the network came to the state that it has at an instant, after these sections.
+/// When the network came to the state that it has at an instant, after these sections: where waves
+/// lead to it, by the last thing that was done in them.
 pub(super) fn changed_before(sections: &[Section], operations: &[Operation], until_ns: i64) -> i64 {
     // Long ones come in pieces.
     let before = sections.iter().rev();
@@ -183,12 +162,6 @@ impl Feeder {
         Playing::new(setup, Some(wanted.clone()))?.finish()
     }
 
-    /// Whether anything can happen in it between steps.
-    #[must_use]
-    pub fn is_in_motion(&self) -> bool {
-        self.course.is_some()
-    }
-
     /// What happened in a network in motion, in order of time.
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
@@ -202,8 +175,8 @@ impl Feeder {
         let (mut all, supplies) = (Vec::new(), course.supplies());
         for load in 0..self.setup.network.loads.len() {
             let mut open: Option<Interruption> = None;
-            for &SupplyAt { from, supplied, .. } in &supplies {
-                let lost = 1.0 - supplied.get(load).copied().unwrap_or(1.0);
+            for &(from, supply) in &supplies {
+                let lost = 1.0 - supply.supplied.get(load).copied().unwrap_or(1.0);
                 match &mut open {
                     None if lost > 0.0 => {
                         let lost = vec![(from, lost)];
@@ -311,7 +284,7 @@ pub(super) fn play_loads_in_band(network: &mut Network) {
 
 /// What meters may look at: every source, then every load; and what recorders do.
 pub(super) fn probes(setup: &Setup, recorders: &[Recorder]) -> Vec<Probe> {
-    let sources = (0..setup.network.sources.len()).map(probe_at_source);
-    let loads = (0..setup.network.loads.len()).map(|load| probe_at_load(setup, load));
-    sources.chain(loads).chain(recorders.iter().map(Recorder::probe)).collect()
+    let meters = 0..setup.network.sources.len() + setup.network.loads.len();
+    let meters = meters.map(|place| probe_at(setup, place));
+    meters.chain(recorders.iter().map(Recorder::probe)).collect()
 }

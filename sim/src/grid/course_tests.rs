@@ -4,7 +4,7 @@ use lastmeter_grid::motion::{
     Deed, Event, FaultAt, Happening, Options, Protector, RelayBreaker, Resolution,
 };
 use lastmeter_grid::network::{Network, NodeId, Wires};
-use lastmeter_grid::protection::{Curve, Relay, Reset, Stage};
+use lastmeter_grid::protection::{Curve, Relay};
 use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_units::{SimDuration, SimTime};
 use num_complex::Complex64;
@@ -36,8 +36,7 @@ fn fault() -> Happening {
 
 /// A load behind a breaker that opens so long after a fault at its node that nothing limits.
 fn played(resolution: Resolution, delay_s: f64) -> Feeder {
-    let stage = Stage::new(Curve::definite(100.0, delay_s).unwrap(), Reset::Instantaneous).unwrap();
-    let relay = Relay::new(&[stage], &[]);
+    let relay = Relay::new(&[Curve::definite(100.0, delay_s).unwrap()], &[]);
     let device = Box::new(RelayBreaker::new(relay, 0.02));
     let protectors = vec![Protector { name: "relay:cb".into(), switch: 0, device }];
     play(&MotionSetup {

@@ -5,6 +5,7 @@ use lastmeter_grid::motion::MotionError;
 use lastmeter_grid::network::{LineImpedance, Network, Wire};
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
+use thiserror::Error;
 
 use super::course::Course;
 use super::input::GridChange;
@@ -86,16 +87,19 @@ pub struct StepFailure {
 }
 
 /// Why a network cannot be solved or played.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Error)]
 pub enum FeederFailure {
     /// A step has no solution.
+    #[error("step {}: {}", .0.step + 1, .0.why)]
     Step(StepFailure),
     /// The waveforms that meters look at are more than can be kept.
+    #[error("{} s after the start: too many waveforms", .at.as_seconds_f64())]
     Waveforms {
         /// By when, since the start.
         at: SimDuration,
     },
     /// What happens between steps cannot be played.
+    #[error("{} s after the start: {why}", .at.as_seconds_f64())]
     Motion {
         /// From when on, since the start.
         at: SimDuration,
@@ -110,23 +114,9 @@ pub struct Feeder {
     pub(super) setup: Setup,
     pub(super) steps: Vec<Step>,
     /// Of each defect how much it changes at most in any step.
-    effects: Vec<f64>,
+    pub(super) effects: Vec<f64>,
     /// What happened between steps, where something can.
     pub(super) course: Option<Course>,
-}
-
-impl std::fmt::Display for FeederFailure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Step(StepFailure { step, why, .. }) => write!(f, "step {}: {why}", step + 1),
-            Self::Waveforms { at } => {
-                write!(f, "{} s after the start: too many waveforms", at.as_seconds_f64())
-            }
-            Self::Motion { at, why } => {
-                write!(f, "{} s after the start: {why}", at.as_seconds_f64())
-            }
-        }
-    }
 }
 
 impl Feeder {
@@ -137,16 +127,6 @@ impl Feeder {
     /// The first step that has no solution.
     pub fn solve(setup: Setup) -> Result<Self, FeederFailure> {
         Playing::new(setup, None)?.finish()
-    }
-
-    /// Of what was played; of a network in motion with what happened between its steps.
-    pub(super) fn new(
-        setup: Setup,
-        steps: Vec<Step>,
-        effects: Vec<f64>,
-        course: Option<Course>,
-    ) -> Self {
-        Self { setup, steps, effects, course }
     }
 
     /// The declared network.
@@ -187,9 +167,8 @@ impl Feeder {
         let mut plant = Plant::new(&self.setup);
         plant.take_ahead(&self.setup, step);
         plant.set(&self.setup, step);
-        let network = plant.into_network();
-        let flow = flow::solve(&network, &Options::default())?;
-        Ok((network, flow))
+        let flow = flow::solve(&plant.network, &Options::default())?;
+        Ok((plant.network, flow))
     }
 }
 

@@ -214,7 +214,7 @@ struct LoadInput {
 /// The inputs that hold at present. An element stays here once there was an input about it, so that
 /// it is set in every step.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inputs {
+pub(super) struct Inputs {
     breakers: BTreeMap<BreakerAt, bool>,
     loads: BTreeMap<usize, LoadInput>,
     sources: BTreeMap<usize, f64>,
@@ -227,7 +227,7 @@ impl Inputs {
     ///
     /// # Errors
     /// As [`GridInput::check`]; then nothing is changed.
-    pub fn take(&mut self, declared: &Network, input: GridInput) -> Result<(), InputError> {
+    pub(super) fn take(&mut self, declared: &Network, input: GridInput) -> Result<(), InputError> {
         input.check(declared)?;
         match input {
             GridInput::Breaker { at, is_closed } => {
@@ -261,40 +261,32 @@ impl Inputs {
     }
 
     /// Opens and closes breakers and sets the voltages of sources: what holds in the declared
-    /// network as it does in the plant.
+    /// network as it does in the plant, which has the same elements.
     pub(super) fn apply_to_supply(&self, network: &mut Network) {
         for (&at, &is_closed) in &self.breakers {
             match at {
-                BreakerAt::Switch(switch) => {
-                    if let Some(switch) = network.switches.get_mut(switch) {
-                        switch.closed = is_closed;
-                    }
-                }
+                BreakerAt::Switch(switch) => network.switches[switch].closed = is_closed,
                 BreakerAt::Line(line) => {
-                    if let Some(line) = network.lines.get_mut(line) {
-                        (line.from_closed, line.to_closed) = (is_closed, is_closed);
-                    }
+                    let line = &mut network.lines[line];
+                    (line.from_closed, line.to_closed) = (is_closed, is_closed);
                 }
             }
         }
         for (&(transformer, winding), &position) in &self.taps {
-            let own = network.transformers.get_mut(transformer);
-            let own = own.and_then(|own| own.windings.get_mut(winding));
-            if let Some(tap) = own.and_then(|own| own.tap.as_mut()) {
+            if let Some(tap) = &mut network.transformers[transformer].windings[winding].tap {
                 tap.position = position;
             }
         }
         for (&source, &voltage_pu) in &self.sources {
-            let Some(source) = network.sources.get_mut(source) else { continue };
-            if let Some(node) = network.nodes.get(source.node.index()) {
-                source.voltage_v = voltage_pu * node.rated_voltage_v;
-            }
+            let source = &mut network.sources[source];
+            let node = &network.nodes[source.node.index()];
+            source.voltage_v = voltage_pu * node.rated_voltage_v;
         }
     }
 
-    /// Sets a network to all that holds, after what profiles give: `profile_va` is what that of a
-    /// load gives in this step, if it has one.
-    pub fn apply(
+    /// Sets a network, of the elements of the declared one, to all that holds, after what profiles
+    /// give: `profile_va` is what that of a load gives in this step, if it has one.
+    pub(super) fn apply(
         &self,
         declared: &Network,
         profile_va: impl Fn(usize) -> Option<Complex64>,
@@ -302,10 +294,7 @@ impl Inputs {
     ) {
         self.apply_to_supply(network);
         for (&at, input) in &self.loads {
-            let (Some(load), Some(own)) = (network.loads.get_mut(at), declared.loads.get(at))
-            else {
-                continue;
-            };
+            let (load, own) = (&mut network.loads[at], &declared.loads[at]);
             let base_va = input.set_point_va.or_else(|| profile_va(at));
             // Powers are split as they are written down: what this load drew before may have been
             // nothing, which has no split.

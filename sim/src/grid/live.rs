@@ -1,7 +1,7 @@
 //! A network that answers: each step is solved when it is asked for, with what came in until then.
 
 use lastmeter_grid::motion::{MotionError, Operation};
-use lastmeter_grid::network::{Network, Source};
+use lastmeter_grid::network::Source;
 
 use super::course::MotionSetup;
 use super::feeder::{Feeder, FeederFailure, Setup, Step};
@@ -10,7 +10,7 @@ use super::live_motion::LiveMotion;
 use super::live_point::LivePoint;
 use super::plant::Plant;
 use super::profile::Raster;
-use super::view::{pairs_at_load, pairs_at_source, phases_of};
+use super::view::{pairs_at, phases_of};
 
 /// A network that is solved step by step, with inputs between the steps. The same inputs at the
 /// same steps give what [`super::Feeder::solve`] gives for them, bit by bit.
@@ -24,7 +24,8 @@ pub struct LiveGrid {
     last: Option<Step>,
     /// What flowed and what was done, where it is kept for a record.
     kept: Option<Kept>,
-    points: Vec<(At, LivePoint)>,
+    /// Each with its place among the sources, then the loads.
+    points: Vec<(usize, LivePoint)>,
     /// What happens between steps, where something can.
     moving: Option<LiveMotion>,
 }
@@ -34,13 +35,6 @@ pub struct LiveGrid {
 struct Kept {
     steps: Vec<Step>,
     changes: Vec<GridChange>,
-}
-
-/// Where a meter is.
-#[derive(Clone, Copy, Debug)]
-enum At {
-    Load(usize),
-    Source(usize),
 }
 
 impl LiveGrid {
@@ -80,7 +74,7 @@ impl LiveGrid {
         let kept = self.kept.as_ref()?;
         let mut setup = self.setup.clone();
         setup.changes.extend(&kept.changes);
-        Some(Feeder::new(setup, kept.steps.clone(), Vec::new(), None))
+        Some(Feeder { setup, steps: kept.steps.clone(), effects: Vec::new(), course: None })
     }
 
     /// Takes an input in. It holds from the next step that is solved, after those that came before
@@ -122,29 +116,21 @@ impl LiveGrid {
         }
         self.plant.set(&self.setup, at);
         if let Some(moving) = &self.moving {
-            moving.stand(self.plant.network_mut());
+            moving.stand(&mut self.plant.network);
         }
         let flow = self.plant.flow(at).map_err(FeederFailure::Step)?;
         let end = begin + self.setup.raster.step;
         let seen = match &mut self.moving {
             Some(moving) => moving
-                .play(self.plant.network(), &flow, (begin, end))
+                .play(&self.plant.network, &flow, (begin, end))
                 .map_err(|why| FeederFailure::Motion { at: begin, why })?,
             None => Vec::new(),
         };
         let step = self.plant.step(&self.setup, at, flow).map_err(FeederFailure::Step)?;
-        let sources = self.setup.network.sources.len();
         for (place, point) in &self.points {
-            let probe = match *place {
-                At::Load(load) => sources + load,
-                At::Source(source) => source,
-            };
-            match (seen.get(probe), *place) {
-                (Some(pairs), _) => point.push(pairs),
-                (None, At::Load(load)) => point.push(&pairs_at_load(&self.setup, load, &step)),
-                (None, At::Source(source)) => {
-                    point.push(&pairs_at_source(&self.setup, source, &step));
-                }
+            match seen.get(*place) {
+                Some(pairs) => point.push(pairs),
+                None => point.push(&pairs_at(&self.setup, *place, &step)),
             }
         }
         self.next_step += 1;
@@ -160,18 +146,6 @@ impl LiveGrid {
         self.next_step
     }
 
-    /// What flows in the last step that was solved.
-    #[must_use]
-    pub fn last(&self) -> Option<&Step> {
-        self.last.as_ref()
-    }
-
-    /// The declared network: inputs mean its elements by their places.
-    #[must_use]
-    pub fn network(&self) -> &Network {
-        &self.setup.network
-    }
-
     /// When steps begin, and of which length they are.
     #[must_use]
     pub fn raster(&self) -> &Raster {
@@ -185,14 +159,14 @@ impl LiveGrid {
         if let (Some(moving), BreakerAt::Switch(switch)) = (&self.moving, at) {
             return moving.is_closed(switch);
         }
-        at.is_closed(self.plant.network())
+        at.is_closed(&self.plant.network)
     }
 
     /// What a meter at a load sees from the next step on; none if there is no such load.
     #[must_use]
     pub fn live_load(&mut self, load: usize) -> Option<LivePoint> {
         let phases = phases_of(self.setup.network.loads.get(load)?);
-        Some(self.live(At::Load(load), phases))
+        Some(self.live(self.setup.network.sources.len() + load, phases))
     }
 
     /// What a meter at a source sees from the next step on, three phases of what flows from there
@@ -200,13 +174,13 @@ impl LiveGrid {
     #[must_use]
     pub fn live_source(&mut self, source: usize) -> Option<LivePoint> {
         let _: &Source = self.setup.network.sources.get(source)?;
-        Some(self.live(At::Source(source), 3))
+        Some(self.live(source, 3))
     }
 
-    fn live(&mut self, at: At, phases: usize) -> LivePoint {
+    fn live(&mut self, place: usize, phases: usize) -> LivePoint {
         let step = self.setup.raster.step;
         let point = LivePoint::new(step, self.setup.frequency_hz, phases, self.next_step);
-        self.points.push((at, point.clone()));
+        self.points.push((place, point.clone()));
         point
     }
 }

@@ -99,14 +99,14 @@ impl LiveMotion {
 mod tests {
     use lastmeter_grid::motion::{Deed, FaultAt, Options, Protector, RelayBreaker, Resolution};
     use lastmeter_grid::network::{NodeId, Wire};
-    use lastmeter_grid::protection::{Curve, Relay, Reset, Stage};
+    use lastmeter_grid::protection::{Curve, Relay};
     use lastmeter_grid::transient::FaultKind;
-    use lastmeter_units::{MeasurementId, SimTime};
+    use lastmeter_units::SimTime;
 
     use super::*;
-    use crate::Netting;
+    use crate::grid::live_tests::now;
     use crate::grid::tests::network;
-    use crate::grid::{Feeder, LiveGrid, LivePoint, Raster};
+    use crate::grid::{Feeder, LiveGrid, Raster};
 
     const STEP: SimDuration = SimDuration::from_milliseconds(10);
 
@@ -125,8 +125,7 @@ mod tests {
     }
 
     fn wanted(events: Vec<Event>) -> MotionSetup {
-        let stage = Stage::new(Curve::definite(100.0, 0.2).unwrap(), Reset::After(0.0)).unwrap();
-        let relay = Relay::new(&[stage], &[]);
+        let relay = Relay::new(&[Curve::definite(100.0, 0.2).unwrap()], &[]);
         let device = Box::new(RelayBreaker::new(relay, 0.03));
         MotionSetup {
             options: Options { resolution: Resolution::Phasors, ..Options::default() },
@@ -156,11 +155,6 @@ mod tests {
         Event { at_ns, what: Happening::Fault(fault) }
     }
 
-    fn volts(point: &LivePoint) -> f64 {
-        let id = MeasurementId::lookup("electricity.voltage.rms.l1").unwrap();
-        point.now_value(Netting::Net, id).unwrap()
-    }
-
     #[test]
     fn a_fault_is_seen_a_relay_opens_in_its_time_and_an_order_closes_again() {
         let mut grid = LiveGrid::in_motion(setup(100), &wanted(vec![fault(50_000_000)])).unwrap();
@@ -173,7 +167,7 @@ mod tests {
                     .unwrap();
             }
             grid.step().unwrap();
-            seen.push(volts(&home));
+            seen.push(now(&grid, &home, "electricity.voltage.rms.l1"));
             news.extend(grid.news().into_iter().map(|it| (it.at_ns, it.element, it.deed)));
         }
         // 53.3 ohm behind 0.5 ohm, and half the voltage at a fault of 0.5 ohm behind as many.

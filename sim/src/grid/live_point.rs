@@ -11,7 +11,7 @@
 //! shorter steps joined to 0.2 s from the first step on; what is left of one at an end of the span
 //! is netted with its neighbour if it is shorter than that.
 
-use std::f64::consts::{PI, SQRT_2, TAU};
+use std::f64::consts::PI;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration};
@@ -29,15 +29,6 @@ pub struct LivePoint {
     step: SimDuration,
     phases: usize,
     seen: Arc<RwLock<Seen>>,
-}
-
-/// A voltage or a current of one phase, from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LiveChannel {
-    /// Volts.
-    Voltage(usize),
-    /// Amperes.
-    Current(usize),
 }
 
 /// All that was solved.
@@ -60,14 +51,6 @@ struct Stretch {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct State {
     pairs: [Pair; 3],
-}
-
-/// A part of a span in which nothing changes.
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    from: SimDuration,
-    to: SimDuration,
-    state: State,
 }
 
 impl LivePoint {
@@ -93,12 +76,6 @@ impl LivePoint {
             seen.stretches.push(Stretch { first_step, state });
         }
         seen.solved += 1;
-    }
-
-    /// One or three.
-    #[must_use]
-    pub fn phases(&self) -> usize {
-        self.phases
     }
 
     /// Frequency of all voltages and currents, hertz.
@@ -134,16 +111,16 @@ impl LivePoint {
             }
             Quantity::VoltagePhase | Quantity::CurrentPhase => {
                 let mut values = Vec::new();
-                self.for_parts(from, to, |part| values.push(self.value(&part.state, netting, id)))?;
+                self.for_parts(from, to, |_, _, it| values.push(self.value(it, netting, id)))?;
                 let first = (*values.first()?)?;
                 values.iter().all(|value| *value == Some(first)).then_some(first)
             }
             _ => {
                 let length = (to - from).0 as f64;
                 let mut sum = (from < to).then_some(0.0);
-                self.for_parts(from, to, |part| {
-                    let value = self.value(&part.state, netting, id);
-                    let share = (part.to - part.from).0 as f64 / length;
+                self.for_parts(from, to, |begin, end, state| {
+                    let value = self.value(state, netting, id);
+                    let share = (end - begin).0 as f64 / length;
                     sum = sum.zip(value).map(|(sum, value)| sum + value * share);
                 })?;
                 sum
@@ -152,35 +129,11 @@ impl LivePoint {
     }
 
     /// Voltage and current of each phase in the last step that was solved; none before the first.
+    /// Angles are those of a terminal at the same place: where one is 0 the wave begins with its
+    /// positive zero crossing.
     #[must_use]
     pub fn pairs(&self) -> Option<Vec<(Complex64, Complex64)>> {
         self.read(|seen| Some(seen.stretches.last()?.state.pairs[..self.phases].to_vec()))
-    }
-
-    /// What a quantity is in the last step that was solved, in the SI unit of its registry row;
-    /// registers hold what went since the point's first step. `None` as of [`Self::truth_value`].
-    #[must_use]
-    pub fn now_value(&self, netting: Netting, id: MeasurementId) -> Option<f64> {
-        let (first, solved) =
-            self.read(|seen| Some((seen.stretches.first()?.first_step, seen.solved)))?;
-        let from = self.begin(solved.checked_sub(1)?);
-        let span =
-            ReferenceSpan { from, to: self.begin(solved), registers_from: self.begin(first) };
-        self.truth_value(span, netting, id)
-    }
-
-    /// A voltage or a current at an instant since the scenario's start. The angle is that of a
-    /// terminal at the same place: where the phasor has an angle of 0 the wave begins with its
-    /// positive zero crossing. `None` where nothing is solved, and of a phase that is not there.
-    #[must_use]
-    pub fn instantaneous(&self, channel: LiveChannel, at: SimDuration) -> Option<f64> {
-        let state = self.state_at(at)?;
-        let (LiveChannel::Voltage(phase) | LiveChannel::Current(phase)) = channel;
-        let (voltage, current) = *state.pairs[..self.phases].get(phase)?;
-        let phasor = if matches!(channel, LiveChannel::Voltage(_)) { voltage } else { current };
-        let turns = at.0 as f64 * 1e-9 * self.frequency_hz;
-        let angle_rad = TAU * turns.fract() + angle(phasor);
-        Some(SQRT_2 * size(phasor) * libm::sin(angle_rad))
     }
 
     /// When something changes next after an instant, since the scenario's start: the end of the
@@ -211,17 +164,13 @@ impl LivePoint {
         (at < self.begin(seen.solved)).then_some(index)
     }
 
-    fn state_at(&self, at: SimDuration) -> Option<State> {
-        self.read(|seen| Some(seen.stretches[self.index_at(seen, at)?].state))
-    }
-
-    /// Looks at the parts of a span in order, at none if it is empty; `None` if not all of it is
-    /// solved.
+    /// Looks at the parts of a span in which nothing changes, from and to, in order, at none if it
+    /// is empty; `None` if not all of it is solved.
     fn for_parts(
         &self,
         from: SimDuration,
         to: SimDuration,
-        mut each: impl FnMut(&Part),
+        mut each: impl FnMut(SimDuration, SimDuration, &State),
     ) -> Option<()> {
         self.read(|seen| {
             if to > self.begin(seen.solved) || from > to {
@@ -238,7 +187,7 @@ impl LivePoint {
                 }
                 let next = seen.stretches.get(index + 1);
                 let end = next.map_or(to, |next| self.begin(next.first_step).min(to));
-                each(&Part { from: begin, to: end, state });
+                each(begin, end, &state);
             }
             Some(())
         })
@@ -254,8 +203,8 @@ impl LivePoint {
         let borders = Borders::new(self.step, from, to);
         let mut flows = Flows::new(self.phases);
         let mut open = [0.0; 3];
-        self.for_parts(from, to, |part| {
-            let power = power(&part.state);
+        self.for_parts(from, to, |begin, end, state| {
+            let power = power(state);
             let mut add = |from: SimDuration, to: SimDuration, is_end: bool| {
                 let length_s = (to - from).as_seconds_f64();
                 for (sum, power) in open.iter_mut().zip(power) {
@@ -265,14 +214,14 @@ impl LivePoint {
                     flows.add(std::mem::take(&mut open)[..self.phases].iter().copied());
                 }
             };
-            match borders.within(part.from, part.to) {
+            match borders.within(begin, end) {
                 Some((first, last)) => {
-                    add(part.from, first, true);
+                    add(begin, first, true);
                     // Whole intervals in which nothing changes count as one.
                     add(first, last, true);
-                    add(last, part.to, false);
+                    add(last, end, false);
                 }
-                None => add(part.from, part.to, false),
+                None => add(begin, end, false),
             }
         })?;
         flows.add(open[..self.phases].iter().copied());

@@ -13,7 +13,7 @@ use super::input::{GridChange, GridInput, Inputs};
 /// A network with its defects, as it stands in one step.
 #[derive(Clone, Debug)]
 pub(super) struct Plant {
-    network: Network,
+    pub(super) network: Network,
     inputs: Inputs,
     /// What is known ahead and has not come yet.
     ahead: VecDeque<GridChange>,
@@ -28,20 +28,6 @@ impl Plant {
         let mut ahead = setup.changes.clone();
         ahead.sort_by_key(|change| change.step);
         Self { network, inputs: Inputs::default(), ahead: ahead.into(), is_as_declared }
-    }
-
-    /// The network as it stands.
-    pub(super) fn network(&self) -> &Network {
-        &self.network
-    }
-
-    /// The same, for what opens and closes its switches.
-    pub(super) fn network_mut(&mut self) -> &mut Network {
-        &mut self.network
-    }
-
-    pub(super) fn into_network(self) -> Network {
-        self.network
     }
 
     /// Takes in what is known ahead up to a step.

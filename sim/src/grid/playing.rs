@@ -63,7 +63,7 @@ impl Playing {
             play_loads_in_band(&mut setup.network);
         }
         let plant = Plant::new(&setup);
-        let moving = wanted.map(|wanted| Moving::new(&setup, plant.network(), wanted));
+        let moving = wanted.map(|wanted| Moving::new(&setup, &plant.network, wanted));
         let moving = moving.transpose();
         let moving = moving.map_err(|why| FeederFailure::Motion { at: SimDuration::ZERO, why })?;
         // What a defect changes is looked at in steps only.
@@ -120,9 +120,9 @@ impl Playing {
     /// As [`Self::play_until`].
     pub fn finish(mut self) -> Result<Feeder, FeederFailure> {
         self.play_until(self.setup.raster.length())?;
-        let switches = &self.plant.network().switches;
+        let switches = &self.plant.network.switches;
         let course = self.moving.map(|moving| moving.course(switches));
-        Ok(Feeder::new(self.setup, self.steps, self.effects, course))
+        Ok(Feeder { setup: self.setup, steps: self.steps, effects: self.effects, course })
     }
 
     /// Solves the power flow of an instant and plays from there, over as much as that holds.
@@ -142,7 +142,7 @@ impl Playing {
         let flow = match &mut self.moving {
             None => {
                 let flow = self.plant.flow(step).map_err(FeederFailure::Step)?;
-                let networks = (&setup.network, self.plant.network());
+                let networks = (&setup.network, &self.plant.network);
                 for (effect, defect) in self.effects.iter_mut().zip(&setup.defects) {
                     *effect = effect.max(effect_of(defect, networks, &flow));
                 }
@@ -212,14 +212,14 @@ impl Moving {
         (from, to): (SimDuration, SimDuration),
     ) -> Result<(lastmeter_grid::flow::Flow, SimDuration), FeederFailure> {
         let to = self.returning.piece(from, to);
-        self.returning.scale(plant.network_mut(), (from, to));
-        self.motion.stand(plant.network_mut());
+        self.returning.scale(&mut plant.network, (from, to));
+        self.motion.stand(&mut plant.network);
         let flow = plant.flow(step).map_err(FeederFailure::Step)?;
         let begin = from.max(self.reached);
         let mut until = to;
         if begin < to {
             let failed = |why: MotionError| FeederFailure::Motion { at: from, why };
-            let played = self.motion.play(plant.network(), &flow, (begin.0, to.0));
+            let played = self.motion.play(&plant.network, &flow, (begin.0, to.0));
             let (sections, until_ns) = played.map_err(failed)?;
             until = SimDuration(until_ns);
             self.keep(sections, to)?;

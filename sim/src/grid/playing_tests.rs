@@ -5,7 +5,7 @@ use lastmeter_grid::motion::{
     Event, FaultAt, Happening, Options, Protector, RelayBreaker, Resolution,
 };
 use lastmeter_grid::network::{NodeId, Wire};
-use lastmeter_grid::protection::{Curve, Relay, Reset, Stage};
+use lastmeter_grid::protection::{Curve, Relay};
 use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_units::{SimDuration, SimTime};
 use num_complex::Complex64;
@@ -30,7 +30,7 @@ fn setup() -> Setup {
 /// A fault that a relay clears, a breaker that is closed again upon a load with cold-load pickup,
 /// and a voltage that changes within a step.
 fn wanted(resolution: Resolution) -> MotionSetup {
-    let stage = Stage::new(Curve::definite(100.0, 0.15).unwrap(), Reset::Instantaneous).unwrap();
+    let stage = Curve::definite(100.0, 0.15).unwrap();
     let device = Box::new(RelayBreaker::new(Relay::new(&[stage], &[]), 0.02));
     let fault = FaultAt {
         id: 1,

@@ -1,11 +1,10 @@
 //! Disturbance recorders: what flowed around the instants at which something happened, and how far
 //! the dark area reached.
 
-use lastmeter_grid::motion::{Operation, Probe, ProbeAt, ProbePair, Protector};
+use lastmeter_grid::motion::{self, Operation, Probe, ProbeAt, ProbePair, Protector};
 use lastmeter_grid::network::{Wire, Wires};
 use lastmeter_units::SimDuration;
 
-use super::course::SupplyAt;
 use super::feeder::Feeder;
 use crate::{Block, Streams, TerminalError};
 
@@ -113,7 +112,7 @@ impl Feeder {
         let whole = self.setup.raster.begin(self.setup.raster.steps);
         let spans = recorder.spans(self.operations(), whole);
         let probe = self.setup.network.sources.len() + self.setup.network.loads.len() + place;
-        let terminal = self.terminal(&recorder.name, streams, probe, |_| Vec::new())?;
+        let terminal = self.terminal(&recorder.name, streams, probe)?;
         let has_currents = !matches!(recorder.at, ProbeAt::Node(_));
         let mut block = Block::default();
         let mut kept = Vec::new();
@@ -136,26 +135,26 @@ impl Feeder {
     #[must_use]
     pub fn dark_area(&self) -> Option<Supply> {
         let course = self.course.as_ref()?;
-        let supply = |it: &SupplyAt<'_>, at: SimDuration| Supply {
+        let supply = |it: &motion::Supply, at: SimDuration| Supply {
             at,
             is_asked_for: course.dark_at.is_some(),
-            alive: it.alive.to_vec(),
-            closed: it.closed.to_vec(),
+            alive: it.alive.clone(),
+            closed: it.closed.clone(),
             dark: dark_loads(it),
         };
         let all = course.supplies();
         if let Some(at) = course.dark_at {
-            let standing = all.iter().rev().find(|it| it.from <= at).or(all.first())?;
+            let &(_, standing) = all.iter().rev().find(|it| it.0 <= at).or(all.first())?;
             return Some(supply(standing, at));
         }
         // Of several as dark as another the first.
-        let darkest = all.iter().rev().max_by_key(|it| dark_loads(it))?;
-        Some(supply(darkest, darkest.from)).filter(|it| it.dark > 0)
+        let &(from, darkest) = all.iter().rev().max_by_key(|it| dark_loads(it.1))?;
+        Some(supply(darkest, from)).filter(|it| it.dark > 0)
     }
 }
 
 /// How many loads have less than their whole supply.
-fn dark_loads(supply: &SupplyAt<'_>) -> usize {
+fn dark_loads(supply: &motion::Supply) -> usize {
     supply.supplied.iter().filter(|it| **it < 1.0).count()
 }
 

@@ -29,15 +29,6 @@ pub struct Pickup {
     pub decay: SimDuration,
 }
 
-impl Pickup {
-    /// How many times its profile a load draws some time after an outage.
-    #[must_use]
-    pub fn factor(&self, outage: SimDuration, since: SimDuration) -> f64 {
-        let lost = -libm::expm1(-ratio(outage, self.lost));
-        1.0 + (self.factor - 1.0) * lost * libm::exp(-ratio(since, self.decay))
-    }
-}
-
 fn ratio(time: SimDuration, constant: SimDuration) -> f64 {
     time.as_seconds_f64() / constant.as_seconds_f64()
 }
@@ -127,11 +118,11 @@ impl Returning {
         // One may have been replaced by a later one of the same instant.
         for at in self.sections.saturating_sub(1)..sections.len() {
             match &sections[at].what {
-                Stretch::Steady { parts, .. } => {
+                Stretch::Steady { supply, .. } => {
                     let from_ns = sections[at].from_ns;
                     let before = &sections[..at];
                     self.advance(SimDuration(changed_before(before, operations, from_ns)));
-                    self.take(parts);
+                    self.take(&supply.parts);
                 }
                 Stretch::Waves(waves) => {
                     for supply in &waves.supply {

@@ -10,6 +10,7 @@ use std::f64::consts::TAU;
 use lastmeter_units::SimTime;
 
 use super::profile::Raster;
+use super::standard::date;
 
 /// A system under a clear sky; its panels lie flat.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,21 +53,9 @@ impl ClearSky {
     }
 }
 
-/// The day of the year from 1 of a day since 1970, in the Gregorian calendar.
+/// The day of the year from 1 of a day since 1970.
 fn of_year(day: f64) -> f64 {
-    // Days since 1 March of the year 0, in eras of 400 years, each year from March on.
-    let day = day as i64 + 719_468;
-    let of_era = day.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let from_march = of_era - (365 * year + year / 4 - year / 100);
-    let year = day.div_euclid(146_097) * 400 + year;
-    // January and February belong to the next year.
-    if from_march >= 306 {
-        return (from_march - 305) as f64;
-    }
-    let is_leap =
-        year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
-    (from_march + 60 + i64::from(is_leap)) as f64
+    f64::from(date(day as i64).day_of_year())
 }
 
 #[cfg(test)]

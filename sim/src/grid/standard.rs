@@ -128,14 +128,19 @@ impl StandardLoad<'_> {
 
     /// The month from 0, the type, and the factor of a day since 1970.
     fn day(&self, day: i64) -> (usize, DayType, f64) {
-        let at = Timestamp::from_nanosecond(i128::from(day) * i128::from(DAY_NS))
-            .expect("every i64 of nanoseconds lies within the years 1677 to 2262");
-        let date = Offset::UTC.to_datetime(at).date();
+        let date = date(day);
         let day_type = DayType::of(date, self.holidays.contains(&day));
         let factor =
             if self.is_dynamic { dynamisation(f64::from(date.day_of_year())) } else { 1.0 };
         (date.month() as usize - 1, day_type, factor)
     }
+}
+
+/// The date of a day since 1970.
+pub(super) fn date(day: i64) -> Date {
+    let at = Timestamp::from_nanosecond(i128::from(day) * i128::from(DAY_NS))
+        .expect("every i64 of nanoseconds lies within the years 1677 to 2262");
+    Offset::UTC.to_datetime(at).date()
 }
 
 /// BDEW's factor of dynamisation on a day of the year from 1, not rounded: the polynomial that VDEW

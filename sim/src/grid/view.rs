@@ -36,8 +36,7 @@ impl Feeder {
         name: &str,
         streams: Streams,
     ) -> Result<Terminal, TerminalError> {
-        let probe = self.setup.network.sources.len() + load;
-        self.terminal(name, streams, probe, |step| pairs_at_load(&self.setup, load, step))
+        self.terminal(name, streams, self.setup.network.sources.len() + load)
     }
 
     /// What a meter at a source sees: what flows from it into the network.
@@ -50,15 +49,15 @@ impl Feeder {
         name: &str,
         streams: Streams,
     ) -> Result<Terminal, TerminalError> {
-        self.terminal(name, streams, source, |step| pairs_at_source(&self.setup, source, step))
+        self.terminal(name, streams, source)
     }
 
+    /// What a probe sees: of a source, of a load, or between steps of a recorder.
     pub(super) fn terminal(
         &self,
         name: &str,
         streams: Streams,
         probe: usize,
-        pairs: impl Fn(&Step) -> Vec<Pair>,
     ) -> Result<Terminal, TerminalError> {
         if let Some(course) = &self.course {
             let (points, excerpts) = self.seen(probe);
@@ -69,8 +68,8 @@ impl Feeder {
             return Terminal::from_program(&program, name, &streams);
         }
         let step = self.setup.raster.step;
-        let points: Vec<OperatingPoint> =
-            self.steps.iter().map(|it| self.point(step, &pairs(it))).collect();
+        let point = |it: &Step| self.point(step, &pairs_at(&self.setup, probe, it));
+        let points: Vec<OperatingPoint> = self.steps.iter().map(point).collect();
         Terminal::from_program(&Program::from_points(&points)?, name, &streams)
     }
 
@@ -112,16 +111,26 @@ pub fn silent_terminal(
     Terminal::from_program(&Program::from_points(&[point])?, "silent", &streams)
 }
 
-/// What the meter of a load sees in a step, behind the defects at that load.
-pub(super) fn pairs_at_load(setup: &Setup, load: usize, step: &Step) -> Vec<Pair> {
-    let node = setup.network.loads[load].connection.node;
-    let voltages = &step.nodes[node.index()].voltage_v;
-    probe_at_load(setup, load).pairs(voltages, &step.loads[load].current_a)
+/// What a meter sees in a step, by its place among the sources, then the loads.
+pub(super) fn pairs_at(setup: &Setup, place: usize, step: &Step) -> Vec<Pair> {
+    let Setup { network, .. } = setup;
+    let (node, current_a) = match place.checked_sub(network.sources.len()) {
+        None => (network.sources[place].node, &step.sources[place].current_a),
+        Some(load) => (network.loads[load].connection.node, &step.loads[load].current_a),
+    };
+    probe_at(setup, place).pairs(&step.nodes[node.index()].voltage_v, current_a)
 }
 
-/// The same as sums of what there is at its node and in its conductors; a star that leaves out the
-/// neutral of its node is one to earth.
-pub(super) fn probe_at_load(setup: &Setup, load: usize) -> Probe {
+/// The same as sums of what there is at its node and in its conductors.
+pub(super) fn probe_at(setup: &Setup, place: usize) -> Probe {
+    match place.checked_sub(setup.network.sources.len()) {
+        None => probe_at_source(place),
+        Some(load) => probe_at_load(setup, load),
+    }
+}
+
+/// Behind the defects at a load; a star that leaves out the neutral of its node is one to earth.
+fn probe_at_load(setup: &Setup, load: usize) -> Probe {
     let own = &setup.network.loads[load];
     let (mut passes, mut seen_wire) = (1.0, None);
     for defect in &setup.defects {
@@ -168,15 +177,8 @@ pub(super) fn probe_at_load(setup: &Setup, load: usize) -> Probe {
     Probe { at: ProbeAt::Load(load), pairs }
 }
 
-/// What a meter at a source sees in a step.
-pub(super) fn pairs_at_source(setup: &Setup, source: usize, step: &Step) -> Vec<Pair> {
-    let voltages = &step.nodes[setup.network.sources[source].node.index()].voltage_v;
-    probe_at_source(source).pairs(voltages, &step.sources[source].current_a)
-}
-
-/// The same as sums: the voltages to the neutral, or to earth where there is none, and the currents
-/// into the network.
-pub(super) fn probe_at_source(source: usize) -> Probe {
+/// The voltages to the neutral, or to earth where there is none, and the currents into the network.
+fn probe_at_source(source: usize) -> Probe {
     let pair = |wire: Wire| {
         let mut voltage = [0.0; 4];
         voltage[wire.index()] = 1.0;

@@ -67,7 +67,7 @@ fn composed(program: &Program, tracks: &Tracks) -> Result<Vec<Piece>, TerminalEr
         let composer = Composer {
             stage: program.stage_at(from),
             clock: &clock,
-            segment: clock.segments()[segment_index],
+            segment: clock.segments[segment_index],
             tracks,
             under_way: &under_way,
             from,
@@ -93,7 +93,7 @@ fn composed(program: &Program, tracks: &Tracks) -> Result<Vec<Piece>, TerminalEr
 
 /// The steps of the ambient temperature, since when and to what: a ramp is a stair about its line.
 fn temperatures(celsius: &Track) -> Vec<(SimDuration, f64)> {
-    let lines = celsius.lines();
+    let lines = &celsius.lines;
     let mut steps = Vec::with_capacity(lines.len());
     for (index, line) in lines.iter().enumerate() {
         let end = lines.get(index + 1).map(|next| next.since.seconds_since(line.since));
@@ -130,7 +130,7 @@ impl Tracks {
             tracks.change(disturbance);
         }
         stages.for_each(|(before, stage)| tracks.begin(before, stage));
-        let lines = tracks.frequency.lines().iter();
+        let lines = tracks.frequency.lines.iter();
         let mut frequencies = lines.map(|line| line.value);
         match frequencies.find(|f| !(f.is_finite() && *f > 0.0)) {
             Some(bad) => Err(TerminalError::Fundamental(bad)),
@@ -161,7 +161,7 @@ impl Tracks {
             }
             Change::Angle { side, phases, by_rad, over } => {
                 for channel in channels_of(side, self.angles.len(), |phase| phases.has(phase)) {
-                    let target = self.angles[channel].target() + by_rad / TAU;
+                    let target = self.angles[channel].target + by_rad / TAU;
                     self.angles[channel].go(at, target, over);
                 }
             }
@@ -245,9 +245,9 @@ fn borders(
 ) -> Result<Vec<Instant>, TerminalError> {
     let mut borders = vec![Instant::default()];
     borders.extend(program.stages.iter().map(|stage| Instant::from(stage.from)));
-    borders.extend(clock.segments().iter().map(|segment| segment.from));
+    borders.extend(clock.segments.iter().map(|segment| segment.from));
     let set = tracks.amplitudes.iter().chain(&tracks.angles);
-    borders.extend(set.flat_map(Track::lines).map(|line| line.since));
+    borders.extend(set.flat_map(|track| &track.lines).map(|line| line.since));
     for one in active {
         borders.push(one.from);
         borders.extend(one.until);

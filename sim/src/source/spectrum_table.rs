@@ -76,7 +76,7 @@ fn build(
         diagnostics.report(Code::FILE_REFUSED, span, error.to_string(), "this table");
         return None;
     }
-    Some(Signal::Program(Program::from_spectrum(&spectrum)))
+    Some(Signal::Program(Program::from_spectrum(spectrum)))
 }
 
 /// The table's channels without their content, to choose among them as among those of a recording.

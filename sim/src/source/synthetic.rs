@@ -13,14 +13,10 @@ use lastmeter_units::SimDuration;
 
 use super::{Signal, SourceContext, SourceKind};
 use crate::disturbance::{Change, Disturbance, Phases};
-use crate::injection::{components, shapes};
+use crate::injection::{components, quantity, shapes};
 use crate::plan::WaveShape;
 use crate::program::Program;
 use crate::spectrum::{ChannelSpectrum, Spectrum, Tone};
-
-const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
-    Kind::Quantity { dimension, min, max }
-}
 
 const VOLTAGE: Kind = quantity(Dimension::Voltage, 0.0, 1e7);
 const CURRENT: Kind = quantity(Dimension::Current, 0.0, 1e6);
@@ -207,7 +203,7 @@ fn build(
         diagnostics.report(Code::DOES_NOT_FIT, values.span, error.to_string(), label);
         return None;
     }
-    let mut program = Program::from_spectrum(&spectrum);
+    let mut program = Program::from_spectrum(spectrum);
     let shape = shapes::shape(values, values.text("current_shape"), diagnostics)?;
     if shape != WaveShape::Sine {
         program.set_shape(shape);

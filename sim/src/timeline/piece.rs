@@ -61,15 +61,8 @@ impl Wave {
     pub(super) fn means(&self, from: Instant, to: Instant) -> Vec<SpanMeans> {
         match self {
             Self::Stationary(stationary) => {
-                let frequency_hz = stationary.fundamental_hz();
-                let phases = stationary.means(from, to).into_iter().zip(stationary.harmonics());
-                let means = phases.map(|(phase, harmonics)| SpanMeans {
-                    phase,
-                    q1_var: harmonics.q1_var(),
-                    s_va: phase.apparent_power_va(),
-                    frequency_hz,
-                });
-                means.collect()
+                let (phases, harmonics) = (stationary.means(from, to), stationary.harmonics());
+                SpanMeans::of_steady(phases, harmonics, stationary.fundamental_hz())
             }
             Self::Moving(moving) => moving.means(from, to),
             Self::Sampled(sampled) => sampled.means(from, to),

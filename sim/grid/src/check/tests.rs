@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::check;
 use crate::network::{
     Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Matrix, Network,
-    Neutral, Node, NodeId, Place, SequenceImpedance, Source, Switch, SwitchKind, TapChanger,
-    Transformer, VoltageBand, Winding, WindingKind, Wires,
+    Neutral, Node, NodeId, Place, SequenceImpedance, Source, Switch, TapChanger, Transformer,
+    VoltageBand, Winding, WindingKind, Wires,
 };
 
 fn node(name: &str, rated_voltage_v: f64) -> Node {
@@ -34,7 +34,6 @@ fn line(name: &str, from: u32, to: u32) -> Line {
 fn switch(name: &str, from: u32, to: u32, closed: bool) -> Switch {
     Switch {
         name: name.into(),
-        kind: SwitchKind::Switch,
         from: Connection::abc(NodeId(from)),
         to: Connection::abc(NodeId(to)),
         closed,
@@ -73,7 +72,11 @@ fn transformer() -> Transformer {
         closed: vec![true, true],
         rated_power_va: 400e3,
         short_circuit_pu: vec![Complex64::new(0.01, 0.04)],
-        magnetising: Magnetising::NONE,
+        magnetising: Magnetising::AtWinding {
+            winding: 0,
+            y_pu: Complex64::ZERO,
+            antifloat_pu: 1e-6,
+        },
         place: Place(6),
     }
 }

@@ -3,7 +3,7 @@
 use num_complex::Complex64;
 
 use super::injection::{balanced_part, fits_balanced, has_parts, parts};
-use super::line::{from_sequence, own_and_mutual};
+use super::line::{from_sequence, own_and_mutual, placed};
 use super::reach::{dead_loop, half_reached_load, is_whole, misplaced_shunt};
 use super::transformer::positive_sequence;
 use super::{
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::block::{Block, inverse, is_finite, zero};
 use crate::network::{
-    Connection, Fault, Line, LineImpedance, Load, Network, SequenceImpedance, Source, Wire,
-    WireList, Wires, check_references,
+    Connection, Fault, Line, LineImpedance, Load, Network, SequenceImpedance, Source, Wire, Wires,
+    check_references,
 };
 use crate::topology::{Element, Joins, NONE, Supply, supply};
 
@@ -71,7 +71,7 @@ fn compiled<const N: usize>(
         shunt: Shunts::new(nodes),
         branches: Vec::with_capacity(nodes),
         tree_branches: 0,
-        sources: Vec::with_capacity(supply.roots.len()),
+        sources: Vec::with_capacity(network.sources.len()),
         parts: Vec::new(),
     };
     if !circuit.is_whole
@@ -108,17 +108,6 @@ pub(crate) fn project<const N: usize>(full: &Block<4>) -> Block<N> {
     } else {
         for (row, figures) in block.iter_mut().enumerate() {
             figures.copy_from_slice(&full[row][..N]);
-        }
-    }
-    block
-}
-
-/// From an element's conductors to the wires of nodes.
-fn placed(by_conductor: &Block<4>, rows: WireList, columns: WireList) -> Block<4> {
-    let mut block = zero();
-    for (row, at) in rows.as_slice().iter().enumerate() {
-        for (column, by) in columns.as_slice().iter().enumerate() {
-            block[at.index()][by.index()] = by_conductor[row][column];
         }
     }
     block

@@ -2,7 +2,7 @@
 
 use num_complex::Complex64;
 
-use super::line::from_sequence;
+use super::line::{from_sequence, placed};
 use crate::block::{Block, zero};
 use crate::network::{
     Configuration, Connection, Fault, Load, LoadModel, Shunt, ShuntAdmittance, VoltageBand, Wire,
@@ -363,14 +363,8 @@ pub(crate) fn shunt_admittance(shunt: &Shunt) -> Result<Block<4>, Fault> {
     };
     match shunt.admittance {
         ShuntAdmittance::Sequence { y1_s, y0_s } => {
-            let figures = from_sequence(wires.len(), y1_s, y0_s);
-            let mut block = zero();
-            for (row, a) in wires.iter().enumerate() {
-                for (column, b) in wires.iter().enumerate() {
-                    block[a.index()][b.index()] = figures[row][column];
-                }
-            }
-            return Ok(block);
+            let by_conductor = from_sequence(wires.len(), y1_s, y0_s);
+            return Ok(placed(&by_conductor, shunt.connection.wires, shunt.connection.wires));
         }
         ShuntAdmittance::Parts { configuration, y_s } => {
             match parts_between(&shunt.connection, configuration) {

@@ -3,7 +3,7 @@
 use num_complex::Complex64;
 
 use crate::block::{Block, add_to, identity, inverse, is_finite, product, zero};
-use crate::network::{Line, LineImpedance};
+use crate::network::{Line, LineImpedance, WireList};
 
 /// A line's matrices by its conductors; what is beyond `size` is zero.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,17 @@ pub(crate) fn from_sequence(size: usize, one: Complex64, zero_sequence: Complex6
 /// The diagonal of that matrix, and all that is beside it.
 pub(super) fn own_and_mutual(one: Complex64, zero_sequence: Complex64) -> [Complex64; 2] {
     [(zero_sequence + one * 2.0) / 3.0, (zero_sequence - one) / 3.0]
+}
+
+/// From an element's conductors to the wires of nodes.
+pub(super) fn placed(by_conductor: &Block<4>, rows: WireList, columns: WireList) -> Block<4> {
+    let mut block = zero();
+    for (row, at) in rows.as_slice().iter().enumerate() {
+        for (column, by) in columns.as_slice().iter().enumerate() {
+            block[at.index()][by.index()] = by_conductor[row][column];
+        }
+    }
+    block
 }
 
 impl LineModel {

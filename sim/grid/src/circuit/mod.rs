@@ -256,12 +256,6 @@ impl<const N: usize> Circuit<N> {
         (0..self.nodes() as u32).filter(|&node| self.parent[node as usize] == NONE)
     }
 
-    /// How many loops there are: each branch that is in no tree closes one, and each source after
-    /// a tree's first another one through earth.
-    pub fn loops(&self) -> usize {
-        self.branches.len() - self.tree_branches + self.sources.len() - self.roots().count()
-    }
-
     /// Whether a wire of a node is one whose voltage is to be found.
     pub fn has_wire(&self, node: u32, wire: usize) -> bool {
         N == 1 || self.wires[node as usize].contains(Wire::ALL[wire])

@@ -77,22 +77,36 @@ pub(crate) fn is_whole(network: &Network, supply: &Supply) -> bool {
 /// What is wrong with wires that no source reaches: closed to a loop, the currents beside them
 /// would drive one there, and they are taken to be open.
 pub(crate) fn dead_loop(network: &Network, supply: &Supply) -> Option<Fault> {
-    DeadWires::new(network, supply).close().err()
+    let joins = &supply.joins;
+    let mut dead = DeadWires { supply, groups: Groups::new(supply.reached.len() * 4) };
+    for (line, &joined) in network.lines.iter().zip(&joins.lines) {
+        if line.from_closed
+            && line.to_closed
+            && !joined
+            && let Err(what) = dead.join([&line.from, &line.to])
+        {
+            return Some(Fault::new("line", &line.name, line.place, what));
+        }
+    }
+    for (switch, &joined) in network.switches.iter().zip(&joins.switches) {
+        if switch.closed
+            && !joined
+            && let Err(what) = dead.join([&switch.from, &switch.to])
+        {
+            return Some(Fault::new("switch", &switch.name, switch.place, what));
+        }
+    }
+    None
 }
 
 /// Wires that no source reaches, at nodes that one reaches, and what joins them.
 struct DeadWires<'a> {
-    network: &'a Network,
     supply: &'a Supply,
     /// Four for each group of nodes.
     groups: Groups,
 }
 
-impl<'a> DeadWires<'a> {
-    fn new(network: &'a Network, supply: &'a Supply) -> Self {
-        Self { network, supply, groups: Groups::new(supply.reached.len() * 4) }
-    }
-
+impl DeadWires<'_> {
     /// The number of such a wire; none if a source reaches it, or not even the node.
     fn place(&self, connection: &Connection, wire: Wire) -> Option<u32> {
         let group = self.supply.group[connection.node.index()];
@@ -101,25 +115,8 @@ impl<'a> DeadWires<'a> {
         is_dead.then_some(group * 4 + wire.index() as u32)
     }
 
-    /// Joins them by lines and switches, unless that closes a loop.
-    fn close(&mut self) -> Result<(), Fault> {
-        let (network, joins) = (self.network, &self.supply.joins);
-        for (line, &joined) in network.lines.iter().zip(&joins.lines) {
-            if line.from_closed && line.to_closed && !joined {
-                self.conductors([&line.from, &line.to])
-                    .map_err(|what| Fault::new("line", &line.name, line.place, what))?;
-            }
-        }
-        for (switch, &joined) in network.switches.iter().zip(&joins.switches) {
-            if switch.closed && !joined {
-                self.conductors([&switch.from, &switch.to])
-                    .map_err(|what| Fault::new("switch", &switch.name, switch.place, what))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn conductors(&mut self, [from, to]: [&Connection; 2]) -> Result<(), String> {
+    /// Joins them by the conductors of an element, unless that closes a loop.
+    fn join(&mut self, [from, to]: [&Connection; 2]) -> Result<(), String> {
         for (&a, &b) in from.wires.as_slice().iter().zip(to.wires.as_slice()) {
             let (Some(at_a), Some(at_b)) = (self.place(from, a), self.place(to, b)) else {
                 continue;

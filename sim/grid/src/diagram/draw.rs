@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use num_complex::Complex64;
 
 use super::labels::{Room, around};
-use crate::flow::Flow;
+use crate::flow::{Flow, NodeState};
 use crate::motion::is_behind_a_switch;
 use crate::network::{Network, Node, NodeId, Wire, Wires};
 
@@ -87,7 +87,7 @@ pub struct Mark {
 
 /// What colours are about.
 #[derive(Clone, Copy)]
-enum Shown<'a> {
+pub(super) enum Shown<'a> {
     Flow(&'a Flow, Colouring),
     /// Of each node its phases that have a voltage.
     Supply(&'a [Wires], &'a [Mark]),
@@ -108,46 +108,22 @@ struct Picture<'a> {
     room: Room,
 }
 
-/// Draws everything.
+/// Draws everything; `about` is for programs that show it.
 pub(super) fn draw(
     network: &Network,
-    flow: &Flow,
-    colouring: Colouring,
     places: &[(f64, f64)],
+    shown: Shown<'_>,
+    about: Option<&str>,
 ) -> String {
-    let shown_pu = network
-        .nodes
-        .iter()
-        .zip(&flow.nodes)
-        .map(
-            |(node, state)| {
-                if state.energized { shown(node, &state.voltage_v, colouring) } else { f64::NAN }
-            },
-        )
-        .collect();
-    let shown = Shown::Flow(flow, colouring);
-    whole(
-        Picture { network, shown, places, shown_pu, text: String::new(), room: Room::default() },
-        None,
-    )
-}
-
-/// Draws what has a voltage.
-pub(super) fn draw_supply(
-    network: &Network,
-    alive: &[Wires],
-    marks: &[Mark],
-    places: &[(f64, f64)],
-    about: &str,
-) -> String {
-    let (shown, room) = (Shown::Supply(alive, marks), Room::default());
-    let picture =
-        Picture { network, shown, places, shown_pu: Vec::new(), text: String::new(), room };
-    whole(picture, Some(about))
-}
-
-fn whole(mut picture: Picture<'_>, about: Option<&str>) -> String {
-    let places = picture.places;
+    let shown_pu = match shown {
+        Shown::Flow(flow, colouring) => {
+            let nodes = network.nodes.iter().zip(&flow.nodes);
+            nodes.map(|(node, state)| voltage_pu(node, state, colouring)).collect()
+        }
+        Shown::Supply(..) => Vec::new(),
+    };
+    let (text, room) = (String::new(), Room::default());
+    let mut picture = Picture { network, shown, places, shown_pu, text, room };
     let largest = |of: fn(&(f64, f64)) -> f64| places.iter().map(of).fold(0.0_f64, f64::max);
     let width = (largest(|it| it.0) + 2.0 * MARGIN + 60.0).max(560.0);
     let height = largest(|it| it.1) + 2.0 * MARGIN + 70.0;
@@ -175,10 +151,13 @@ fn whole(mut picture: Picture<'_>, about: Option<&str>) -> String {
 }
 
 /// The voltage of a node's phases that its colour tells, per unit.
-fn shown(node: &Node, voltage_v: &[Complex64; 4], colouring: Colouring) -> f64 {
+fn voltage_pu(node: &Node, state: &NodeState, colouring: Colouring) -> f64 {
+    if !state.energized {
+        return f64::NAN;
+    }
     let base = node.rated_voltage_v / 3f64.sqrt();
     let phases = Wire::PHASES.iter().filter(|&&wire| node.wires.contains(wire));
-    let shown = phases.map(|wire| voltage_v[wire.index()].norm() / base);
+    let shown = phases.map(|wire| state.voltage_v[wire.index()].norm() / base);
     shown.reduce(|one, other| choose(one, other, colouring)).unwrap_or(f64::NAN)
 }
 
@@ -193,7 +172,6 @@ fn choose(one: f64, other: f64, colouring: Colouring) -> f64 {
 
 /// A branch as it is drawn: one for each pair of nodes and kind.
 struct Branch {
-    kind: Kind,
     loading: f64,
     conductors: usize,
     names: Vec<String>,
@@ -219,7 +197,6 @@ impl Picture<'_> {
         let mut add = |kind: Kind, from: NodeId, to: NodeId, conductors, loading: f64, name| {
             let key = (from.min(to), from.max(to), kind);
             let branch = branches.entry(key).or_insert(Branch {
-                kind,
                 loading: f64::NAN,
                 conductors: 0,
                 names: Vec::new(),
@@ -334,10 +311,10 @@ impl Picture<'_> {
     }
 
     fn branches(&mut self) {
-        for ((from, to, _), branch) in self.collect() {
+        for ((from, to, kind), branch) in self.collect() {
             let ((x1, y1), (x2, y2)) = (self.at(from), self.at(to));
             let stroke = self.stroke(from, to, branch.loading);
-            let dashes = match branch.kind {
+            let dashes = match kind {
                 Kind::Open | Kind::OpenLine => " stroke-dasharray=\"4 4\"",
                 _ => "",
             };
@@ -350,11 +327,11 @@ impl Picture<'_> {
                 self.text,
                 "<g stroke=\"{stroke}\" fill=\"none\"><title>{title}</title><path d=\"M {x1:.1} \
                  {y1:.1} L {x2:.1} {y2:.1}\" stroke-width=\"{width:.1}\"{dashes}/>{}</g>",
-                symbol(branch.kind, f64::midpoint(x1, x2), f64::midpoint(y1, y2))
+                symbol(kind, f64::midpoint(x1, x2), f64::midpoint(y1, y2))
             );
             let middle = (f64::midpoint(x1, x2), f64::midpoint(y1, y2));
             self.room.lines.push(((x1, y1), (x2, y2)));
-            match branch.kind {
+            match kind {
                 Kind::Line | Kind::OpenLine => {}
                 Kind::Transformer => self.room.taken.push(around(middle, 21.0, 14.0)),
                 Kind::Closed | Kind::Open => self.room.taken.push(around(middle, 10.0, 10.0)),

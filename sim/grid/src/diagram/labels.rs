@@ -1,10 +1,10 @@
 //! Where words stand, so that they cover neither each other nor what is drawn.
 
 /// Mean width of a letter and height of a line, pixels.
-const LETTER: (f64, f64) = (5.9, 11.0);
+pub(super) const LETTER: (f64, f64) = (5.9, 11.0);
 
 /// From the base line of words to their lower edge, pixels.
-const BASE: f64 = 2.5;
+pub(super) const BASE: f64 = 2.5;
 
 /// Between words and what they must not cover, pixels.
 const GAP: f64 = 1.0;
@@ -112,13 +112,6 @@ fn crosses(area: &Area, from: (f64, f64), to: (f64, f64)) -> bool {
         }
     }
     enters <= leaves
-}
-
-/// The area of words that were written, and they.
-#[cfg(test)]
-pub(super) fn written(x: f64, y: f64, text: &str) -> (Area, String) {
-    let wide = text.chars().count() as f64 * LETTER.0;
-    ([x, y + BASE - LETTER.1, x + wide, y + BASE], text.to_owned())
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@ pub use draw::{Colouring, Mark};
 
 use crate::flow::Flow;
 use crate::network::{Network, Wires};
+use draw::Shown;
 
 /// Draws a network with the results of its power flow; what no source reaches is grey.
 pub fn svg(network: &Network, flow: &Flow, colouring: Colouring) -> String {
     let places = layout::places(network);
-    draw::draw(network, flow, colouring, &places)
+    draw::draw(network, &places, Shown::Flow(flow, colouring), None)
 }
 
 /// Draws which nodes have a voltage, given the phases of each that do, the poles of each switch
@@ -33,11 +34,12 @@ pub fn supply_svg(
     for (switch, closed) in standing.switches.iter_mut().zip(closed) {
         switch.closed = closed.iter().all(|it| *it);
     }
-    draw::draw_supply(&standing, alive, marks, &places, about)
+    draw::draw(&standing, &places, Shown::Supply(alive, marks), Some(about))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::labels::{BASE, LETTER};
     use super::{Colouring, Mark, supply_svg, svg};
     use crate::flow::{Options, solve};
     use crate::format::{dss, toml};
@@ -77,6 +79,13 @@ mod tests {
         let other = svg(&network, &flow, Colouring::Loading);
         assert!(other.contains("line one: ") && other.contains("loading, % of rated"));
     }
+
+    /// The area of words that were written, and they.
+    fn written(x: f64, y: f64, text: &str) -> (super::labels::Area, String) {
+        let wide = text.chars().count() as f64 * LETTER.0;
+        ([x, y + BASE - LETTER.1, x + wide, y + BASE], text.to_owned())
+    }
+
     /// Words with a white border are those of nodes and marks: where they stand, and what.
     fn words(picture: &str) -> Vec<(super::labels::Area, String)> {
         let all = picture.lines().filter(|line| line.contains("paint-order"));
@@ -85,7 +94,7 @@ mod tests {
         };
         let word = |line: &str| {
             let text = line.split_once('>').unwrap().1.trim_end_matches("</text>").to_owned();
-            super::labels::written(value(line, " x=\""), value(line, " y=\""), &text)
+            written(value(line, " x=\""), value(line, " y=\""), &text)
         };
         all.map(word).collect()
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use num_complex::Complex64;
 
 use super::nodal::Nodal;
-use super::options::Options;
+use super::options::{Options, across};
 use super::result::Flow;
 use super::walk::Walk;
 use super::{newton, way_back};
@@ -258,13 +258,12 @@ pub(super) fn collapse<const N: usize>(
         _ => "?",
     };
     let mut path = Vec::new();
-    let mut at = node;
+    let (mut at, mut root) = (node, node);
     while at != NONE && (at as usize) < circuit.nodes() {
         path.push((name(at).into(), per_unit(circuit, &best, at, wire)));
-        at = circuit.parent[at as usize];
+        (root, at) = (at, circuit.parent[at as usize]);
     }
     path.reverse();
-    let root = root_of(circuit, node);
     let source = circuit.sources.iter().find(|source| source.node == root);
     Failure::Collapse(Box::new(Collapse {
         source: source.map_or("?", |it| &network.sources[it.source as usize].name).into(),
@@ -292,17 +291,14 @@ fn too_much<const N: usize>(
     let at_node: Vec<&Part> = circuit.parts.iter().filter(|part| part.node == node).collect();
     for part in at_node.into_iter().filter(|part| !part.is_constant()) {
         let (wire, against) = (usize::from(part.wire), usize::from(part.against));
-        let across = |voltages: &[Column<N>]| {
-            let at = &voltages[node as usize];
-            if part.against == EARTH { at[wire] } else { at[wire] - at[against] }
-        };
         let mut response = vec![[Complex64::ZERO; N]; circuit.nodes()];
         response[node as usize][wire] = Complex64::ONE;
         if part.against != EARTH {
             response[node as usize][against] = -Complex64::ONE;
         }
         nodal.respond(&mut response);
-        let (open_v, z_ohm) = (magnitude(across(start)), across(&response));
+        let open_v = magnitude(across(part, &start[node as usize]));
+        let z_ohm = across(part, &response[node as usize]);
         let wanted = part.power(open_v);
         let wanted_va = magnitude(wanted);
         let along = (z_ohm * wanted.conj()).re / wanted_va;
@@ -365,13 +361,6 @@ fn largest_change_at<const N: usize>(
         }
     }
     largest
-}
-
-fn root_of<const N: usize>(circuit: &Circuit<N>, mut node: u32) -> u32 {
-    while circuit.parent.get(node as usize).is_some_and(|&parent| parent != NONE) {
-        node = circuit.parent[node as usize];
-    }
-    node
 }
 
 fn per_unit<const N: usize>(

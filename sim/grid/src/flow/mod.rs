@@ -26,8 +26,9 @@ pub use nodal::Nodal;
 pub use options::{Method, Options, Phases, Solved};
 pub use regulate::{AtItsEnd, at_their_ends};
 pub use result::{EndState, Flow, LineState, LoadState, NodeState, TransformerState};
-pub(crate) use result::{node_state, results};
+pub(crate) use result::{node_state, of_wires, results};
 pub use series::{series, solve_and_keep_taps};
+pub(crate) use way_back::joined;
 
 use crate::network::Network;
 use attempt::solve_as_it_stands;

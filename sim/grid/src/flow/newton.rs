@@ -6,7 +6,7 @@
 use num_complex::Complex64;
 
 use super::nodal::{Admittances, fixed_nodes, masked, pattern};
-use super::options::{Method, Options, Solved, add_drawn, largest_change};
+use super::options::{Method, Options, Solved, across, add_drawn, largest_change};
 use super::rounding::{self, Rounding};
 use crate::block::{Block, Column};
 use crate::block_lu::{Matrix, Symbolic};
@@ -308,10 +308,7 @@ impl<'a, const N: usize, const M: usize> Newton<'a, N, M> {
     /// How the current of a part changes with the voltages of its node.
     fn add_part(&self, part: &Part, at: &Column<N>, own: &mut Block<M, f64>) {
         let (wire, against) = (usize::from(part.wire), usize::from(part.against));
-        let mut across = at[wire];
-        if part.against != EARTH {
-            across -= at[against];
-        }
+        let across = across(part, at);
         let square = across.norm_sqr();
         if square == 0.0 {
             return;

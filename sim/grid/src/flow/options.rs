@@ -3,7 +3,7 @@
 use num_complex::Complex64;
 
 use crate::block::{Column, magnitude};
-use crate::circuit::{Circuit, EARTH};
+use crate::circuit::{Circuit, EARTH, Part};
 
 /// Which wires are solved for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +71,12 @@ pub struct Solved<const N: usize> {
     pub method: Method,
 }
 
+/// The voltage across a part of a load, by those of its node, volts.
+pub(super) fn across<const N: usize>(part: &Part, at: &Column<N>) -> Complex64 {
+    let wire = at[usize::from(part.wire)];
+    if part.against == EARTH { wire } else { wire - at[usize::from(part.against)] }
+}
+
 /// Adds the currents that the parts of loads draw from the nodes, amperes; constant admittances
 /// are left out if they are in the matrix.
 pub(super) fn add_drawn<const N: usize>(
@@ -84,17 +90,11 @@ pub(super) fn add_drawn<const N: usize>(
         if but_constant && part.is_constant() {
             continue;
         }
-        let at = &voltages[part.node as usize];
-        let (wire, against) = (usize::from(part.wire), usize::from(part.against));
-        let mut across = at[wire];
-        if part.against != EARTH {
-            across -= at[against];
-        }
-        let current = part.current(across) * sign;
+        let current = part.current(across(part, &voltages[part.node as usize])) * sign;
         let into = &mut into[part.node as usize];
-        into[wire] += current;
+        into[usize::from(part.wire)] += current;
         if part.against != EARTH {
-            into[against] -= current;
+            into[usize::from(part.against)] -= current;
         }
     }
     // What is not there draws nothing.

@@ -7,8 +7,9 @@
 
 use num_complex::Complex64;
 
+use super::options::across;
 use crate::block::{Column, magnitude};
-use crate::circuit::{Circuit, EARTH, Part, VoltageDependence};
+use crate::circuit::{Circuit, Part, VoltageDependence};
 
 /// Of a part's law, which piece it follows at a voltage.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,11 +22,7 @@ enum Piece {
 
 /// The voltage across a part, volts.
 fn across_v<const N: usize>(part: &Part, voltages: &[Column<N>]) -> f64 {
-    let at = &voltages[part.node as usize];
-    let wire = at[usize::from(part.wire)];
-    let against =
-        if part.against == EARTH { Complex64::ZERO } else { at[usize::from(part.against)] };
-    magnitude(wire - against)
+    magnitude(across(part, &voltages[part.node as usize]))
 }
 
 fn piece(part: &Part, across_v: f64) -> Piece {

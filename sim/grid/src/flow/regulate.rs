@@ -76,11 +76,8 @@ fn can_move(network: &Network, regulator: &Regulator, step: i32) -> bool {
 
 /// Moves a tap as far as its range allows it.
 fn apply(network: &mut Network, regulator: &Regulator, step: i32) -> bool {
-    let winding = network
-        .transformers
-        .get_mut(regulator.transformer as usize)
-        .and_then(|it| it.windings.get_mut(usize::from(regulator.winding)));
-    let Some(tap) = winding.and_then(|it| it.tap.as_mut()) else { return false };
+    let windings = &mut network.transformers[regulator.transformer as usize].windings;
+    let Some(tap) = &mut windings[usize::from(regulator.winding)].tap else { return false };
     let next = tap.position.saturating_add(step);
     let next = if step > 0 { next.min(tap.highest) } else { next.max(tap.lowest) };
     let allowed = next != tap.position && (tap.lowest..=tap.highest).contains(&next);
@@ -109,12 +106,8 @@ pub fn at_their_ends(network: &Network, flow: &Flow) -> Vec<AtItsEnd> {
     let enabled = network.regulators.iter().enumerate().filter(|(_, it)| it.enabled);
     let at_its_end = |(index, own): (usize, &Regulator)| {
         let of = (own.transformer, own.winding);
-        let winding = network
-            .transformers
-            .get(own.transformer as usize)?
-            .windings
-            .get(usize::from(own.winding))?;
-        let tap = winding.tap?;
+        let windings = &network.transformers[own.transformer as usize].windings;
+        let tap = windings[usize::from(own.winding)].tap?;
         let moved = flow.taps.iter().find(|it| (it.0, it.1) == of);
         let position = moved.map_or(tap.position, |it| it.2);
         let step = wanted(network, flow, own);

@@ -5,7 +5,7 @@
 
 use num_complex::Complex64;
 
-use super::options::{Method, Solved};
+use super::options::{Method, Solved, across};
 use crate::block::{Block, Column, apply, magnitude, zero};
 use crate::circuit::{
     Circuit, EARTH, Fixed, SWITCH_OHM, SourceNode, line_model, positive_sequence, project,
@@ -163,16 +163,20 @@ pub(crate) fn node_state<const N: usize>(at: u32, voltages: &[Column<N>]) -> Nod
     if at == NONE {
         return NodeState::default();
     }
-    let mut state = NodeState { energized: true, ..NodeState::default() };
-    let voltage = &voltages[at as usize];
+    NodeState { energized: true, voltage_v: of_wires(&voltages[at as usize]) }
+}
+
+/// Of each wire; with `N` = 1 what the positive sequence has there.
+pub(crate) fn of_wires<const N: usize>(solved: &Column<N>) -> [Complex64; 4] {
+    let mut all = [Complex64::ZERO; 4];
     if N == 1 {
         for (wire, phasor) in positive_sequence().into_iter().enumerate() {
-            state.voltage_v[wire] = voltage[0] * phasor;
+            all[wire] = solved[0] * phasor;
         }
     } else {
-        state.voltage_v[..N].copy_from_slice(voltage);
+        all[..N].copy_from_slice(solved);
     }
-    state
+    all
 }
 
 /// With `N` = 1: what does to each of three phases what the positive sequence does.
@@ -367,10 +371,7 @@ impl<const N: usize> Results<'_, N> {
                 }
                 self.drawn[node][usize::from(wire)] += current;
             };
-            let mut across = at[usize::from(part.wire)];
-            if part.against != EARTH {
-                across -= at[usize::from(part.against)];
-            }
+            let across = across(part, at);
             let current = part.current(across);
             draw(part.wire, current);
             if part.against != EARTH {
@@ -394,15 +395,7 @@ impl<const N: usize> Results<'_, N> {
                 let neutral = wire == Wire::Neutral.index();
                 if neutral { Complex64::ZERO } else { source.voltage[wire] - voltage[wire] }
             });
-            let by_wire = apply(admittance, &across);
-            let mut current = [Complex64::ZERO; 4];
-            if N == 1 {
-                for (wire, phasor) in positive_sequence().into_iter().enumerate() {
-                    current[wire] = by_wire[0] * phasor;
-                }
-            } else {
-                current[..N].copy_from_slice(&by_wire);
-            }
+            let current = of_wires(&apply(admittance, &across));
             for wire in 0..4 {
                 self.drawn[node][wire] -= current[wire];
             }

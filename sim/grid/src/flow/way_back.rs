@@ -57,7 +57,7 @@ pub(super) fn missing(network: &Network, node: NodeId) -> Option<Fault> {
 }
 
 /// Nodes that conductors join.
-fn joined(network: &Network) -> Groups {
+pub(crate) fn joined(network: &Network) -> Groups {
     let mut joined = Groups::new(network.nodes.len());
     for line in network.lines.iter().filter(|line| line.from_closed && line.to_closed) {
         joined.join(line.from.node.0, line.to.node.0);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::flow;
 use crate::network::{Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
-use crate::protection::{Curve, Relay, Reset, Stage};
+use crate::protection::{Curve, Relay};
 use crate::testing::{add_node, add_source, add_switch, add_transformer, c};
 use crate::transient::{self, Action, Arc, FaultKind, Loads, Pole, Saturation, Transient};
 
@@ -257,7 +257,7 @@ fn a_dynamic_arc_in_motion_is_the_library_s() {
 
 fn relay(pickup_a: f64, delay_s: f64) -> Vec<Protector> {
     let curve = Curve::definite(pickup_a, delay_s).unwrap();
-    let relay = Relay::new(&[Stage::new(curve, Reset::Instantaneous).unwrap()], &[]);
+    let relay = Relay::new(&[curve], &[]);
     let device = Box::new(RelayBreaker::new(relay, 0.04));
     vec![Protector { name: "breaker:q".into(), switch: 0, device }]
 }
@@ -285,7 +285,7 @@ fn a_relay_sees_the_fundamental_of_an_arc_and_waves_end_where_it_has_no_supply()
         assert!((tripped - 320 * MS).abs() < 8 * MS, "{tripped}");
         // Without a voltage it has no current, so there is a steady state, and it stands in that.
         let steady = played.sections.iter().find_map(|it| match &it.what {
-            Stretch::Steady { closed, .. } if it.from_ns > tripped => Some(closed.clone()),
+            Stretch::Steady { supply, .. } if it.from_ns > tripped => Some(supply.closed.clone()),
             _ => None,
         });
         assert_eq!(steady.unwrap()[0], [false; 3]);

@@ -17,7 +17,7 @@ impl<const N: usize> Player<'_, N> {
     pub(super) fn repaired(&mut self, at_ns: i64, id: u32, found: &[Found]) -> Option<Action> {
         let closed_ns = at_ns + MENDED_NS;
         // Interface protections reconnect by themselves.
-        let guards = self.motion.guards.iter().filter(|it| it.watches().is_none());
+        let guards = self.motion.guards.iter().filter(|it| it.watches.is_none());
         let open = |switch: &usize| self.motion.standing.closed[*switch].contains(&false);
         let mut switches: Vec<usize> = guards.map(|it| it.switch).filter(open).collect();
         switches.retain(|switch| !self.motion.burns_behind(&self.network, *switch, id));
@@ -79,14 +79,14 @@ mod tests {
     use super::*;
     use crate::flow;
     use crate::network::{Wire, Wires};
-    use crate::protection::{Beyond, Curve, Fuse};
+    use crate::protection::{Curve, Fuse};
     use crate::transient::FaultKind;
 
     const MS: i64 = 1_000_000;
 
     fn fuse(switch: usize) -> Protector {
         let points = [60.0, 6e3].map(|it: f64| (it, 1e5 / (it * it)));
-        let melting = Curve::table(points.to_vec(), Beyond::SquareTime).unwrap();
+        let melting = Curve::table(points.to_vec()).unwrap();
         let fuse = Fuse::new(melting, None).unwrap();
         let device = Box::new(FuseLink::new(fuse, true));
         Protector { name: format!("fuse:q{switch}").into(), switch, device }
@@ -115,8 +115,8 @@ mod tests {
         let mut motion = Motion::new(&network, options, events, guards, probes()).unwrap();
         let flow = flow::solve(&network, &flow::Options::default()).unwrap();
         let (sections, _) = motion.play(&network, &flow, (0, 4_000 * MS)).unwrap();
-        let Stretch::Steady { supplied, .. } = &sections.last().unwrap().what else { panic!() };
-        assert_eq!(supplied, &[1.0, 1.0]);
+        let Stretch::Steady { supply, .. } = &sections.last().unwrap().what else { panic!() };
+        assert_eq!(supply.supplied, [1.0, 1.0]);
         let of = |deed: Deed| motion.operations().iter().filter(move |it| it.deed == deed);
         let when = |it: &super::super::Operation| (it.element.to_string(), it.at_ns / MS);
         (of(Deed::Closed).map(when).collect(), of(Deed::Blown).count())

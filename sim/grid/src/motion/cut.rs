@@ -1,6 +1,6 @@
 //! Switches where a network has none, so that what is behind them can be cut off.
 
-use crate::network::{Connection, Network, Node, NodeId, Place, Switch, SwitchKind, Wires};
+use crate::network::{Connection, Network, Node, NodeId, Place, Switch, Wires};
 
 /// What is cut off, by its place in the network's lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,15 +49,7 @@ pub fn cut(network: &mut Network, piece: Piece) -> Option<usize> {
     // Current counts from where it comes: of a source from itself.
     let is_source = matches!(piece, Piece::Source(_));
     let (from, to) = if is_source { (behind, end) } else { (end, behind) };
-    network.switches.push(Switch {
-        name,
-        kind: SwitchKind::Switch,
-        from,
-        to,
-        closed: true,
-        rated_current_a: None,
-        place,
-    });
+    network.switches.push(Switch { name, from, to, closed: true, rated_current_a: None, place });
     Some(network.switches.len() - 1)
 }
 

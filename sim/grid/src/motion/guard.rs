@@ -18,15 +18,15 @@ pub(super) struct Guard {
     wires: Vec<Wire>,
     /// As it was at first.
     fresh: Box<dyn Device>,
-    device: Box<dyn Device>,
+    pub(super) device: Box<dyn Device>,
     /// The currents of the poles at the last instant, amperes.
     before_a: Vec<f64>,
     /// What it has seen since it was picked up.
     loading: Loading,
     /// Whose voltages it looks at: the load behind its switch, and the node before that.
-    watches: Option<(usize, NodeId)>,
+    pub(super) watches: Option<(usize, NodeId)>,
     /// What it sees of them.
-    seen: InterfaceView,
+    pub(super) seen: InterfaceView,
 }
 
 /// What a device wants, and what it did.
@@ -54,26 +54,6 @@ impl Guard {
         Self { name, switch, wires, fresh, device, before_a, loading, watches, seen }
     }
 
-    /// The load and the node whose voltages it looks at, if it looks at such.
-    pub(super) fn watches(&self) -> Option<(usize, NodeId)> {
-        self.watches
-    }
-
-    /// Takes in what it sees from now on.
-    pub(super) fn look(&mut self, seen: InterfaceView) {
-        self.seen = seen;
-    }
-
-    /// Whether it has disconnected what is behind it from a network that goes on.
-    pub(super) fn has_disconnected(&self) -> bool {
-        self.device.has_disconnected()
-    }
-
-    /// Somebody orders its switch to open.
-    pub(super) fn hold(&mut self) {
-        self.device.hold();
-    }
-
     /// Somebody closes its switch: it begins again, and fuses are replaced.
     pub(super) fn renew(&mut self) {
         if !self.device.goes_on() {
@@ -89,11 +69,6 @@ impl Guard {
         self.device.due_in(&Seen { wires, poles_a, flowing_a, has_waves, voltages })
     }
 
-    /// A step of a steady state, which may be between waves.
-    pub(super) fn step(&mut self, dt_s: f64, poles: &[Complex64], has_waves: bool) -> Vec<Order> {
-        self.step_in(dt_s, poles, None, has_waves)
-    }
-
     /// A step of waves, by the currents at its ends and by phasors.
     pub(super) fn step_waves(
         &mut self,
@@ -101,7 +76,7 @@ impl Guard {
         now_a: &[f64],
         poles: &[Complex64],
     ) -> Vec<Order> {
-        let orders = self.step_in(dt_s, poles, Some(now_a), true);
+        let orders = self.step(dt_s, poles, Some(now_a), true);
         self.begin_waves(now_a);
         orders
     }
@@ -111,7 +86,9 @@ impl Guard {
         self.before_a.copy_from_slice(now_a);
     }
 
-    fn step_in(
+    /// A step of a steady state, which may be between waves, or with the currents at its end of
+    /// waves.
+    pub(super) fn step(
         &mut self,
         dt_s: f64,
         poles_a: &[Complex64],

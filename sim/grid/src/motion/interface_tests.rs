@@ -112,8 +112,8 @@ fn its_network_goes_on_without_what_it_delivers_and_with_it_again() {
     let (motion, sections) = play(Resolution::Phasors, fault(2345, 6000, 0.1), 14);
     let at = |ms: i64| {
         let it = sections.iter().rev().find(|it| it.from_ns <= ms * MS).unwrap();
-        let Stretch::Steady { supplied, parts, closed, .. } = &it.what else { panic!() };
-        (supplied[0], parts[0], closed[2][0])
+        let Stretch::Steady { supply, .. } = &it.what else { panic!() };
+        (supply.supplied[0], supply.parts[0], supply.closed[2][0])
     };
     let (on, off) = ([true; 3], [false; 3]);
     assert_eq!(at(2000), (1.0, on, true));

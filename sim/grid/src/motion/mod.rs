@@ -262,15 +262,8 @@ pub enum Stretch {
     Steady {
         /// Of each probe its pairs.
         pairs: Vec<Vec<Pair>>,
-        /// Of each load the share of its power that is supplied: less than 1 where parts have no
-        /// voltage.
-        supplied: Vec<f64>,
-        /// Of each load its parts that have a voltage.
-        parts: Vec<LiveParts>,
-        /// Of each node its phases that have a voltage.
-        alive: Vec<Wires>,
-        /// Of each switch its poles that are closed.
-        closed: Vec<Vec<bool>>,
+        /// What has a supply.
+        supply: Supply,
     },
     /// Waves, which go straight between instants.
     Waves(Waves),
@@ -298,32 +291,23 @@ pub struct Waves {
 pub struct Supply {
     /// From when on.
     pub from_ns: i64,
-    /// As in [`Stretch::Steady`].
+    /// Of each load the share of its power that is supplied: less than 1 where parts have no
+    /// voltage.
     pub supplied: Vec<f64>,
-    /// As in [`Stretch::Steady`].
+    /// Of each load its parts that have a voltage.
     pub parts: Vec<LiveParts>,
-    /// As in [`Stretch::Steady`].
+    /// Of each node its phases that have a voltage.
     pub alive: Vec<Wires>,
-    /// As in [`Stretch::Steady`].
+    /// Of each switch its poles that are closed.
     pub closed: Vec<Vec<bool>>,
 }
 
 /// Why a network cannot be played.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum MotionError {
-    /// Its circuit cannot be.
+    /// Its circuit cannot be, or something is of an element that is not there.
     #[error("{0}")]
     Transient(#[from] TransientError),
-    /// Something of an element that is not there.
-    #[error("there is no {what} {place}: the network has {count}, counted from 0")]
-    Place {
-        /// What kind of element.
-        what: &'static str,
-        /// Which was meant.
-        place: usize,
-        /// How many there are.
-        count: usize,
-    },
     /// Devices that act on each other without an end.
     #[error(
         "at {0} ns switches open and close without an end: see which devices act on each other"
@@ -475,7 +459,7 @@ impl Motion {
 }
 
 fn is_there(what: &'static str, place: usize, count: usize) -> Result<(), MotionError> {
-    if place < count { Ok(()) } else { Err(MotionError::Place { what, place, count }) }
+    if place < count { Ok(()) } else { Err(TransientError::Place { what, place, count }.into()) }
 }
 
 impl Event {

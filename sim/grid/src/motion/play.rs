@@ -202,7 +202,8 @@ impl<const N: usize> Player<'_, N> {
         let dead: Vec<bool> = ids.iter().map(|id| view.is_dead(*id)).collect();
         let views = self.views(now_ns, |node, wire| view.voltage_v(node, wire));
         let found = self.found(to_ns, |node, wire| view.voltage_v(node, wire));
-        let is_awake = self.is_arc_awake(&view);
+        // An arc that stands has a current beside a steady state, which is none then.
+        let is_awake = matches!(&view, View::Circuit(it, steady) if self.burns_in(it, steady));
         let (section, parts) = self.steady_section(&view);
         self.motion.parts = parts;
         self.motion.look(views);
@@ -221,7 +222,7 @@ impl<const N: usize> Player<'_, N> {
         let mut actions = Vec::new();
         let has_waves = self.motion.options.resolution == Resolution::Waveforms;
         for (guard, poles) in self.motion.guards.iter_mut().zip(&poles) {
-            for order in guard.step(passed_s, poles, has_waves) {
+            for order in guard.step(passed_s, poles, None, has_waves) {
                 let at_ns = now_ns + (order.after_s * 1e9).round() as i64;
                 let node = self.network.switches[guard.switch].from.node;
                 self.motion.operations.push(Operation {
@@ -263,24 +264,14 @@ impl<const N: usize> Player<'_, N> {
         Ok(self.now_ns < to_ns && self.paused.is_none())
     }
 
-    /// Whether an arc that stands has a current beside a steady state, which is none then.
-    fn is_arc_awake(&self, view: &View<'_, N>) -> bool {
-        let View::Circuit(circuit, steady) = view else { return false };
-        self.burns_in(circuit, steady)
-    }
-
-    /// The same by a circuit of its own.
+    /// Whether an arc that stands has a current beside a steady state.
     pub(super) fn burns_in(&self, circuit: &Transient<N>, steady: &Phasors<N>) -> bool {
         let arcs = self.motion.faults().filter(|it| it.arc.is_some());
         arcs.into_iter().any(|it| !circuit.arc_sleeps(steady, it.id))
     }
 
     /// What has a supply in a steady state that began at an instant.
-    pub(super) fn supply(&self, from_ns: i64, steady: &Phasors<N>) -> Supply {
-        self.supply_of(from_ns, |node, wire| steady.voltage_v(node, wire))
-    }
-
-    fn supply_of(
+    pub(super) fn supply(
         &self,
         from_ns: i64,
         voltage_v: impl Fn(NodeId, Wire) -> Complex64 + Copy,
@@ -291,8 +282,8 @@ impl<const N: usize> Player<'_, N> {
         let mut supplied: Vec<f64> =
             loads.map(|(load, live)| supplied_share(load, *live)).collect();
         // Whoever disconnects itself from a network that goes on is not without supply.
-        for guard in self.motion.guards.iter().filter(|it| it.has_disconnected()) {
-            let Some((at, node)) = guard.watches() else { continue };
+        for guard in self.motion.guards.iter().filter(|it| it.device.has_disconnected()) {
+            let Some((at, node)) = guard.watches else { continue };
             let load = &network.loads[at];
             supplied[at] = supplied_share(load, live_parts(network, load, node, voltage_v));
         }
@@ -306,10 +297,13 @@ impl<const N: usize> Player<'_, N> {
     }
 
     fn act(&mut self, actions: &[Action]) -> Result<(), MotionError> {
-        match self.motion.options.resolution {
-            Resolution::Phasors => self.act_at_once(actions),
-            Resolution::Waveforms => Window::play(self, actions),
+        if self.motion.options.resolution == Resolution::Waveforms {
+            return Window::play(self, actions);
         }
+        let Some(circuit) = &mut self.circuit else { return Ok(()) };
+        circuit.set(actions)?;
+        self.sync(self.now_ns);
+        Ok(())
     }
 
     /// Does what was to be done when playing ended here.
@@ -356,7 +350,7 @@ impl<const N: usize> Player<'_, N> {
         voltage_v: impl Fn(NodeId, Wire) -> Complex64,
     ) -> Vec<Option<InterfaceView>> {
         let view = |guard: &super::guard::Guard| {
-            let (load, node) = guard.watches()?;
+            let (load, node) = guard.watches?;
             let load = &self.network.loads[load];
             let (across, rated_v) = part_voltages(&self.network, load, node, &voltage_v);
             let voltages_pu = across.into_iter().map(|it| it.norm() / rated_v).collect();
@@ -441,7 +435,7 @@ impl<const N: usize> Player<'_, N> {
             Happening::Repair { .. } => None,
             Happening::Open { switch, pole } => {
                 for guard in self.motion.guards.iter_mut().filter(|it| it.switch == switch) {
-                    guard.hold();
+                    guard.device.hold();
                 }
                 if self.is_so(switch, pole, false) {
                     let idle = (Deed::Idle, "it is open already".to_owned());
@@ -471,13 +465,10 @@ impl<const N: usize> Player<'_, N> {
         }
     }
 
-    pub(super) fn switch_name(&self, switch: usize) -> Box<str> {
-        format!("switch:{}", self.network.switches[switch].name).into()
-    }
-
     /// The name of a switch, and the node of its first end.
     fn switch_place(&self, switch: usize) -> (Box<str>, NodeId) {
-        (self.switch_name(switch), self.network.switches[switch].from.node)
+        let it = &self.network.switches[switch];
+        (format!("switch:{}", it.name).into(), it.from.node)
     }
 
     fn note(
@@ -499,14 +490,6 @@ impl<const N: usize> Player<'_, N> {
             Pole::All => closed.iter().all(|it| *it == is_closed),
             Pole::One(pole) => closed.get(pole).is_none_or(|it| *it == is_closed),
         }
-    }
-
-    /// Without waves.
-    fn act_at_once(&mut self, actions: &[Action]) -> Result<(), MotionError> {
-        let Some(circuit) = &mut self.circuit else { return Ok(()) };
-        circuit.set(actions)?;
-        self.sync(self.now_ns);
-        Ok(())
     }
 
     /// Takes over how the circuit stands.
@@ -556,10 +539,9 @@ impl<const N: usize> Player<'_, N> {
                 probes.map(|it| it.in_steady(network, circuit, steady)).collect()
             }
         };
-        let Supply { supplied, parts, alive, closed, .. } =
-            self.supply_of(self.now_ns, |node, wire| view.voltage_v(node, wire));
-        let what = Stretch::Steady { pairs, supplied, parts: parts.clone(), alive, closed };
-        (Section { from_ns: self.now_ns, what }, parts)
+        let supply = self.supply(self.now_ns, |node, wire| view.voltage_v(node, wire));
+        let parts = supply.parts.clone();
+        (Section { from_ns: self.now_ns, what: Stretch::Steady { pairs, supply } }, parts)
     }
 }
 
@@ -568,7 +550,7 @@ impl Motion {
     pub(super) fn look(&mut self, views: Vec<Option<InterfaceView>>) {
         for (guard, view) in self.guards.iter_mut().zip(views) {
             if let Some(view) = view {
-                guard.look(view);
+                guard.seen = view;
             }
         }
     }

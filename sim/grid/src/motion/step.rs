@@ -20,6 +20,7 @@ use num_complex::Complex64;
 
 use crate::block::Block;
 use crate::circuit::{line_model, shunt_admittance};
+use crate::flow::joined;
 use crate::network::{LineImpedance, Network, NodeId, ShuntAdmittance, Wire};
 use crate::short_circuit::{Before, Kind, Options, Scaling, Sweep, sweep};
 
@@ -182,11 +183,13 @@ impl<'a> Seen<'a> {
     }
 
     fn parts(&self) -> impl Iterator<Item = Time<'_>> {
-        let part_of = parts_of(self.network);
+        // What lines and closed switches join.
+        let mut joined = joined(self.network);
         let nodes = self.network.nodes.len();
         let mut sums = vec![0.0; nodes];
         let mut most: Vec<Option<usize>> = vec![None; nodes];
-        for (node, &part) in part_of.iter().enumerate() {
+        for node in 0..nodes {
+            let part = joined.find(node as u32) as usize;
             sums[part] += self.farad[node];
             if most[part].is_none_or(|other| self.farad[other] < self.farad[node]) {
                 most[part] = Some(node);
@@ -222,27 +225,6 @@ fn positive(block: &Block<4>) -> Complex64 {
         1.0 => own,
         _ => own / size - (all - own) / (size * (size - 1.0)),
     }
-}
-
-fn root(part: &mut [usize], mut at: usize) -> usize {
-    while part[at] != at {
-        part[at] = part[part[at]];
-        at = part[at];
-    }
-    at
-}
-
-/// Of each node a number of the part that lines and closed switches join it to.
-fn parts_of(network: &Network) -> Vec<usize> {
-    let mut part: Vec<usize> = (0..network.nodes.len()).collect();
-    let lines = network.lines.iter().filter(|it| it.from_closed && it.to_closed);
-    let lines = lines.map(|it| (it.from.node.index(), it.to.node.index()));
-    let switches = network.switches.iter().filter(|it| it.closed);
-    for (one, other) in lines.chain(switches.map(|it| (it.from.node.index(), it.to.node.index()))) {
-        let (one, other) = (root(&mut part, one), root(&mut part, other));
-        part[one] = other;
-    }
-    (0..part.len()).map(|at| root(&mut part, at)).collect()
 }
 
 #[cfg(test)]

@@ -10,9 +10,7 @@ use super::{
 };
 use crate::flow::{self, Flow};
 use crate::network::{Configuration, Network, NodeId, Wire, Wires};
-use crate::protection::{
-    Beyond, Characteristic, Curve, Fuse, Recloser, RecloserSettings, Relay, Reset, Stage,
-};
+use crate::protection::{Characteristic, Curve, Fuse, Recloser, RecloserSettings, Relay};
 use crate::short_circuit;
 use crate::testing::{add_line, add_load, add_node, add_source, add_switch, c, sequence};
 use crate::transient::{FaultKind, Pole};
@@ -97,7 +95,7 @@ fn breaker(relay: Relay) -> Vec<Protector> {
 
 fn inverse() -> Relay {
     let curve = Curve::inverse(Characteristic::StandardInverse, 100.0, 0.05).unwrap();
-    Relay::new(&[Stage::new(curve, Reset::Instantaneous).unwrap()], &[])
+    Relay::new(&[curve], &[])
 }
 
 impl Played {
@@ -211,14 +209,14 @@ fn a_relay_trips_by_its_formula_and_its_breaker_opens_at_zeros() {
     assert!((opened - tripped - 50 * MS).abs() <= 2 * STEP_NS, "{opened} {tripped}");
     assert!(played.motion.poles()[0].iter().all(|closed| !closed));
     assert!(played.motion.poles()[1].iter().all(|closed| *closed));
-    let Stretch::Steady { supplied, .. } = &played.sections.last().unwrap().what else { panic!() };
-    assert_eq!(supplied, &[0.0, 1.0]);
+    let Stretch::Steady { supply, .. } = &played.sections.last().unwrap().what else { panic!() };
+    assert_eq!(supply.supplied, [0.0, 1.0]);
 }
 
 #[test]
 fn a_fuse_melts_by_the_integral_of_what_was_recorded() {
     // Constant I2t of 5 kA2s from 60 A on.
-    let melting = Curve::table(vec![(60.0, 5e3 / 3600.0), (6e3, 5e3 / 36e6)], Beyond::SquareTime);
+    let melting = Curve::table(vec![(60.0, 5e3 / 3600.0), (6e3, 5e3 / 36e6)]);
     let fuse = Fuse::new(melting.unwrap(), None).unwrap();
     let device = Box::new(FuseLink::new(fuse, false));
     let protectors = vec![Protector { name: "fuse:q0".into(), switch: 0, device }];
@@ -262,7 +260,7 @@ fn a_fuse_melts_by_the_integral_of_what_was_recorded() {
 fn slow_fuse(square_time: f64, clearing: Option<f64>) -> Vec<Protector> {
     let curve = |times: f64| {
         let points = [60.0, 6e3].map(|it: f64| (it, times * square_time / (it * it)));
-        Curve::table(points.to_vec(), Beyond::SquareTime).unwrap()
+        Curve::table(points.to_vec()).unwrap()
     };
     let fuse = Fuse::new(curve(1.0), clearing.map(curve)).unwrap();
     let device = Box::new(FuseLink::new(fuse, false));
@@ -339,10 +337,7 @@ fn a_fuse_with_a_clearing_curve_arcs_for_its_time_between_waves() {
 }
 
 fn recloser() -> Vec<Protector> {
-    let fast = Relay::new(
-        &[Stage::new(Curve::definite(100.0, 0.04).unwrap(), Reset::Instantaneous).unwrap()],
-        &[],
-    );
+    let fast = Relay::new(&[Curve::definite(100.0, 0.04).unwrap()], &[]);
     let settings = RecloserSettings {
         trips: vec![fast.clone(), fast.clone(), fast],
         dead_times_s: vec![0.3, 0.3],
@@ -587,7 +582,7 @@ fn an_opening_is_called_off_until_a_current_is_zero() {
 fn a_relay_trips_once_for_a_fault_that_it_clears() {
     for resolution in [Resolution::Phasors, Resolution::Waveforms] {
         let curve = Curve::definite(100.0, 0.0).unwrap();
-        let relay = Relay::new(&[Stage::new(curve, Reset::Instantaneous).unwrap()], &[]);
+        let relay = Relay::new(&[curve], &[]);
         let all = FaultKind::Ground(Wires::NONE.with(Wire::A).with(Wire::B).with(Wire::C));
         let played = play(resolution, vec![fault(500.0, all, None)], breaker(relay));
         let name = "breaker:q0";

@@ -172,7 +172,7 @@ impl Window {
             let mut done = player.motion.operations.iter().rev();
             let last = done.find(|it| it.deed.switches()).map(|it| it.at_ns);
             let at_ns = last.filter(|it| *it >= ns(before_s)).unwrap_or_else(|| ns(now_s));
-            let supply = player.supply(at_ns, steady);
+            let supply = player.supply(at_ns, |node, wire| steady.voltage_v(node, wire));
             player.motion.parts.clone_from(&supply.parts);
             self.supply.push(supply);
         }

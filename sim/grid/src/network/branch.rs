@@ -59,6 +59,27 @@ pub enum LineImpedance {
     },
 }
 
+impl LineImpedance {
+    /// So many times this, as of another length.
+    #[must_use]
+    pub fn times(&self, times: f64) -> Self {
+        let scaled = |matrix: &Matrix| {
+            Box::new(Matrix::from_fn(matrix.size.min(4), |i, j| matrix.rows[i][j] * times))
+        };
+        match self {
+            Self::Sequence(it) => Self::Sequence(SequenceImpedance {
+                z1_ohm: it.z1_ohm * times,
+                z0_ohm: it.z0_ohm * times,
+                y1_s: it.y1_s * times,
+                y0_s: it.y0_s * times,
+            }),
+            Self::Matrix { series_ohm, shunt_s } => {
+                Self::Matrix { series_ohm: scaled(series_ohm), shunt_s: scaled(shunt_s) }
+            }
+        }
+    }
+}
+
 /// A line or a cable: the pi model, half of its charging at each end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
@@ -82,26 +103,11 @@ pub struct Line {
     pub place: Place,
 }
 
-/// What kind of switching device it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SwitchKind {
-    /// An ideal connection that nobody opens.
-    Link,
-    /// A switch that may be opened under load.
-    Switch,
-    /// A fuse.
-    Fuse,
-    /// A circuit breaker.
-    Breaker,
-}
-
-/// A connection without impedance that is open or closed.
+/// A connection without impedance that is open or closed: a switch, a breaker, a fuse, a link.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Switch {
     /// Unique among the switches.
     pub name: Box<str>,
-    /// What it is.
-    pub kind: SwitchKind,
     /// One end.
     pub from: Connection,
     /// The other end, with as many conductors.

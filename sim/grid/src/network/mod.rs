@@ -10,7 +10,7 @@ mod injection;
 mod transformer;
 mod wire;
 
-pub use branch::{Line, LineImpedance, Matrix, SequenceImpedance, Switch, SwitchKind};
+pub use branch::{Line, LineImpedance, Matrix, SequenceImpedance, Switch};
 pub(crate) use check::references;
 pub use check::{Fault, check_references};
 pub use injection::{

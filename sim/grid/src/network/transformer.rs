@@ -111,12 +111,6 @@ pub enum Magnetising {
     },
 }
 
-impl Magnetising {
-    /// A transformer that draws nothing without load.
-    pub const NONE: Self =
-        Self::AtWinding { winding: 0, y_pu: Complex64::ZERO, antifloat_pu: 1e-6 };
-}
-
 /// A transformer with two or three windings, of three phases (its phases are alike and their
 /// magnetic circuits apart) or of one.
 #[derive(Clone, Debug, PartialEq)]

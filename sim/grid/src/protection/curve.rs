@@ -19,17 +19,6 @@ pub enum Characteristic {
     IeeeVeryInverse,
     /// Curve F of IEC 60255-151, extremely inverse of IEEE C37.112.
     IeeeExtremelyInverse,
-    /// Constants of a manufacturer.
-    Custom {
-        /// In seconds, above 0.
-        k_s: f64,
-        /// Without unit, above 0.
-        alpha: f64,
-        /// In seconds, 0 or more.
-        c_s: f64,
-        /// Of the disc's travel back, `t = reset / (1 - M^2)`, in seconds; if it has one.
-        reset_s: Option<f64>,
-    },
 }
 
 impl Characteristic {
@@ -42,29 +31,8 @@ impl Characteristic {
             Self::IeeeModeratelyInverse => [0.0515, 0.02, 0.114],
             Self::IeeeVeryInverse => [19.61, 2.0, 0.491],
             Self::IeeeExtremelyInverse => [28.2, 2.0, 0.1217],
-            Self::Custom { k_s, alpha, c_s, .. } => [k_s, alpha, c_s],
         }
     }
-
-    /// Time of the whole travel back at no current for a multiplier of 1, in seconds.
-    fn reset_s(self) -> Option<f64> {
-        match self {
-            Self::IeeeModeratelyInverse => Some(4.85),
-            Self::IeeeVeryInverse => Some(21.6),
-            Self::IeeeExtremelyInverse => Some(29.1),
-            Self::Custom { reset_s, .. } => reset_s,
-            Self::StandardInverse | Self::VeryInverse | Self::ExtremelyInverse => None,
-        }
-    }
-}
-
-/// How a table goes on above its last current.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beyond {
-    /// With constant `I^2 t`, as a fuse element that melts before heat leaves it.
-    SquareTime,
-    /// With the time of the last point, as a mechanism that cannot be faster.
-    LastTime,
 }
 
 /// After what time a device operates at a constant current.
@@ -75,16 +43,16 @@ pub struct Curve {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Shape {
-    Inverse { characteristic: Characteristic, pickup_a: f64, multiplier: f64, limit: f64 },
+    Inverse { characteristic: Characteristic, pickup_a: f64, multiplier: f64 },
     Definite { pickup_a: f64, time_s: f64 },
-    Table { points: Vec<(f64, f64)>, beyond: Beyond },
+    Table { points: Vec<(f64, f64)> },
 }
 
 impl Curve {
     /// An inverse-time curve. It operates at currents above the pick-up current, in amperes.
     ///
     /// # Errors
-    /// If the pick-up current, the time multiplier or a constant is not finite and above zero.
+    /// If the pick-up current or the time multiplier is not finite and above zero.
     pub fn inverse(
         characteristic: Characteristic,
         pickup_a: f64,
@@ -92,29 +60,7 @@ impl Curve {
     ) -> Result<Self, SettingError> {
         above_zero("pick-up current in A", pickup_a)?;
         above_zero("time multiplier", multiplier)?;
-        let [k, alpha, c] = characteristic.constants();
-        above_zero("constant k in s", k)?;
-        above_zero("exponent alpha", alpha)?;
-        not_negative("constant c in s", c)?;
-        above_zero("reset time in s", characteristic.reset_s().unwrap_or(1.0))?;
-        let limit = f64::INFINITY;
-        Ok(Self { shape: Shape::Inverse { characteristic, pickup_a, multiplier, limit } })
-    }
-
-    /// The same, with the time of `limit` times the pick-up current at all currents above (the
-    /// end of the effective range of IEC 60255-151, often 20). Other curves stay as they are.
-    ///
-    /// # Errors
-    /// If the limit is not above 1.
-    pub fn limited(mut self, limit_multiple: f64) -> Result<Self, SettingError> {
-        if limit_multiple.is_nan() || limit_multiple <= 1.0 {
-            let setting = "end of the effective range, in multiples of the pick-up current,";
-            return Err(SettingError::new(setting, &limit_multiple, "a value above 1"));
-        }
-        if let Shape::Inverse { limit, .. } = &mut self.shape {
-            *limit = limit_multiple;
-        }
-        Ok(self)
+        Ok(Self { shape: Shape::Inverse { characteristic, pickup_a, multiplier } })
     }
 
     /// The same time, in seconds, at each current above the pick-up current, in amperes.
@@ -128,13 +74,14 @@ impl Curve {
     }
 
     /// Points of a current in amperes and a time in seconds, straight lines on logarithmic axes
-    /// between them. The curve operates from the first current on. A fuse's times below 0.1 s are
-    /// virtual ones, `I^2 t` over the square of the current (IEC 60269-1).
+    /// between them. The curve operates from the first current on, and above the last one with
+    /// constant `I^2 t`, as a fuse element that melts before heat leaves it. A fuse's times below
+    /// 0.1 s are virtual ones, `I^2 t` over the square of the current (IEC 60269-1).
     ///
     /// # Errors
     /// If there are fewer than two points, a value is not finite and above zero, the currents do
     /// not rise from point to point, or a time is above the one before.
-    pub fn table(points: Vec<(f64, f64)>, beyond: Beyond) -> Result<Self, SettingError> {
+    pub fn table(points: Vec<(f64, f64)>) -> Result<Self, SettingError> {
         if points.len() < 2 {
             return Err(SettingError::new("number of points", &points.len(), "2 or more"));
         }
@@ -154,14 +101,14 @@ impl Curve {
             }
             before = (current_a, time_s);
         }
-        Ok(Self { shape: Shape::Table { points, beyond } })
+        Ok(Self { shape: Shape::Table { points } })
     }
 
     /// The current from which on it operates, in amperes.
     pub fn pickup_a(&self) -> f64 {
         match &self.shape {
             Shape::Inverse { pickup_a, .. } | Shape::Definite { pickup_a, .. } => *pickup_a,
-            Shape::Table { points, .. } => points[0].0,
+            Shape::Table { points } => points[0].0,
         }
     }
 
@@ -170,31 +117,20 @@ impl Curve {
     pub fn operating_time(&self, current_a: f64) -> Option<f64> {
         let current = current_a.abs();
         let time = match &self.shape {
-            Shape::Inverse { characteristic, pickup_a, multiplier, limit } => {
+            Shape::Inverse { characteristic, pickup_a, multiplier } => {
                 if current.is_nan() || current <= *pickup_a {
                     return None;
                 }
                 let [k, alpha, c] = characteristic.constants();
-                let multiple = (current / pickup_a).min(*limit);
+                let multiple = current / pickup_a;
                 // Exact also for currents just above the pick-up current.
                 multiplier * (k / libm::expm1(alpha * libm::log(multiple)) + c)
             }
             Shape::Definite { pickup_a, time_s } if current > *pickup_a => *time_s,
             Shape::Definite { .. } => return None,
-            Shape::Table { points, beyond } => within(points, *beyond, current)?,
+            Shape::Table { points } => within(points, current)?,
         };
         time.is_finite().then_some(time)
-    }
-
-    /// The time in seconds for a disc's whole travel back at a current below the pick-up current,
-    /// for curves that have one: `multiplier * reset / (1 - M^2)`.
-    pub fn reset_time(&self, current_a: f64) -> Option<f64> {
-        let Shape::Inverse { characteristic, pickup_a, multiplier, .. } = &self.shape else {
-            return None;
-        };
-        let multiple = current_a.abs() / pickup_a;
-        (multiple < 1.0).then_some(())?;
-        Some(multiplier * characteristic.reset_s()? / (1.0 - multiple * multiple))
     }
 
     /// Points of the curve for drawing, of currents in amperes and times in seconds, by rising
@@ -206,15 +142,15 @@ impl Curve {
     /// Currents at which a drawing has to have a point.
     pub(super) fn corners_a(&self) -> Vec<f64> {
         match &self.shape {
-            Shape::Inverse { pickup_a, limit, .. } => vec![pickup_a * limit],
+            Shape::Inverse { .. } => Vec::new(),
             Shape::Definite { pickup_a, .. } => vec![pickup_a * (1.0 + 1e-9)],
-            Shape::Table { points, .. } => points.iter().map(|point| point.0).collect(),
+            Shape::Table { points } => points.iter().map(|point| point.0).collect(),
         }
     }
 }
 
 /// The time of a table at a current.
-fn within(points: &[(f64, f64)], beyond: Beyond, current: f64) -> Option<f64> {
+fn within(points: &[(f64, f64)], current: f64) -> Option<f64> {
     if current.is_nan() {
         return None;
     }
@@ -222,10 +158,7 @@ fn within(points: &[(f64, f64)], beyond: Beyond, current: f64) -> Option<f64> {
     let (from_a, from_s) = *points.get(next.checked_sub(1)?)?;
     let Some((to_a, to_s)) = points.get(next) else {
         let times = from_a / current;
-        return Some(match beyond {
-            Beyond::SquareTime => from_s * times * times,
-            Beyond::LastTime => from_s,
-        });
+        return Some(from_s * times * times);
     };
     let share = libm::log(current / from_a) / libm::log(to_a / from_a);
     Some(from_s * libm::exp(share * libm::log(to_s / from_s)))

@@ -17,7 +17,7 @@ pub struct Fuse {
     window_s: f64,
     /// What its melting curve is, for people.
     curve_name: Option<Box<str>>,
-    phase: Phase,
+    pub(super) phase: Phase,
     /// Share of the phase's time.
     share: f64,
     /// What instantaneous currents added since: the integral of the squared current in A²s, and
@@ -26,22 +26,9 @@ pub struct Fuse {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Melting,
     Arcing,
-    Blown,
-}
-
-/// What became of a fuse so far.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum FuseState {
-    /// Nothing happened to it.
-    Intact,
-    /// It took this share of what melts it, between 0 and 1.
-    Melting(f64),
-    /// It has melted, and conducts by its arc.
-    Arcing,
-    /// It is open.
     Blown,
 }
 
@@ -109,17 +96,6 @@ impl Fuse {
         self.clearing.is_some()
     }
 
-    /// What became of it so far.
-    pub fn state(&self) -> FuseState {
-        let share = self.share_with(self.window.0, self.window.1);
-        match self.phase {
-            Phase::Melting if share > 0.0 => FuseState::Melting(share.min(1.0)),
-            Phase::Melting => FuseState::Intact,
-            Phase::Arcing => FuseState::Arcing,
-            Phase::Blown => FuseState::Blown,
-        }
-    }
-
     /// The time in seconds after which its element melts at a constant RMS current in amperes.
     pub fn melting_time(&self, current_a: f64) -> Option<f64> {
         self.melting.operating_time(current_a)
@@ -145,8 +121,12 @@ impl Fuse {
     /// The time in seconds until it melts or, if it arcs, clears, if the RMS current in amperes
     /// stays.
     pub fn due_in(&self, current_a: f64) -> Option<f64> {
-        let share = self.share_with(self.window.0, self.window.1);
-        self.phase_time(current_a).map(|time| (1.0 - share).max(0.0) * time)
+        self.phase_time(current_a).map(|time| (1.0 - self.share_so_far()).max(0.0) * time)
+    }
+
+    /// The share of the phase's time with what the window adds.
+    pub(super) fn share_so_far(&self) -> f64 {
+        self.share_with(self.window.0, self.window.1)
     }
 
     /// A step of `dt_s` seconds with a constant RMS current in amperes.
@@ -249,16 +229,11 @@ impl Fuse {
         if time_s <= 0.0 {
             return self.share;
         }
-        match self.phase_time((square_time / time_s).sqrt()) {
-            Some(time) => self.share + time_s / time,
-            None => self.share,
-        }
+        self.progressed(time_s, (square_time / time_s).sqrt())
     }
 
     fn close_window(&mut self) {
-        let (square, time) = std::mem::take(&mut self.window);
-        if time > 0.0 {
-            self.share = self.progressed(time, (square / time).sqrt());
-        }
+        self.share = self.share_so_far();
+        self.window = (0.0, 0.0);
     }
 }

@@ -1,6 +1,6 @@
 //! Gates of gG fuse-links.
 
-use super::{Beyond, Curve, SettingError};
+use super::{Curve, SettingError};
 
 /// Between which currents the characteristic of a gG fuse-link passes. IEC 60269-1, table of the
 /// gates for pre-arcing and operating times, and IEC 60269-2, `I^2 t` of the pre-arcing at 0.01 s.
@@ -82,6 +82,6 @@ impl GgGates {
             (between(self.min_100_ms_a, self.max_100_ms_a), 0.1),
             (between(at_10_ms(self.min_square_time_a2s), at_10_ms(self.max_square_time_a2s)), 0.01),
         ];
-        Curve::table(points, Beyond::SquareTime)
+        Curve::table(points)
     }
 }

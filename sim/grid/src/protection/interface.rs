@@ -150,11 +150,6 @@ impl Interface {
         self
     }
 
-    /// Its settings.
-    pub fn settings(&self) -> &InterfaceSettings {
-        &self.settings
-    }
-
     /// Whether it has opened its switch itself, and has not closed it again.
     pub fn is_open(&self) -> bool {
         matches!(self.doing, Doing::Open(_))

@@ -22,17 +22,19 @@ mod sectionalizer;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
+
 use num_complex::Complex64;
 
-pub use curve::{Beyond, Characteristic, Curve};
-pub use fuse::{Fuse, FuseEvent, FuseState};
+pub use curve::{Characteristic, Curve};
+pub use fuse::{Fuse, FuseEvent};
 pub use gates::GgGates;
 pub use interface::{
     Interface, InterfaceCause, InterfaceEvent, InterfaceSettings, InterfaceView, VoltageStage,
 };
-pub use recloser::{Recloser, RecloserEvent, RecloserSettings, RecloserState};
-pub use relay::{Quantity, Relay, Reset, Stage, Trip};
-pub use sectionalizer::{Sectionalizer, SectionalizerEvent, SectionalizerSettings};
+pub use recloser::{Recloser, RecloserEvent, RecloserSettings};
+pub use relay::{Quantity, Relay, Trip};
+pub use sectionalizer::{Sectionalizer, SectionalizerSettings};
 
 /// What a device did within a step, and when.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,11 +62,6 @@ impl Currents {
         Self { phases_a: phasors_a.map(magnitude), residual_a: magnitude(a + b + c) }
     }
 
-    /// The same current in each phase, and no residual one.
-    pub fn balanced(current_a: f64) -> Self {
-        Self { phases_a: [current_a; 3], residual_a: 0.0 }
-    }
-
     /// The largest current of a phase, in amperes; not a number if one is not.
     pub fn largest_phase_a(&self) -> f64 {
         let larger =
@@ -77,22 +74,14 @@ impl Currents {
     }
 }
 
-/// A setting that no device can have.
+/// A setting that no device can have: which one, what it is, and what it has to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} is {found}; expected {expected}")]
-pub struct SettingError {
-    /// Which setting.
-    pub setting: String,
-    /// What it is.
-    pub found: String,
-    /// What it has to be.
-    pub expected: String,
-}
+#[error("{0}")]
+pub struct SettingError(String);
 
 impl SettingError {
-    fn new(setting: &str, found: &dyn ToString, expected: &str) -> Self {
-        let [setting, expected] = [setting, expected].map(str::to_owned);
-        Self { setting, found: found.to_string(), expected }
+    fn new(setting: &str, found: &dyn Display, expected: &str) -> Self {
+        Self(format!("{setting} is {found}; expected {expected}"))
     }
 }
 

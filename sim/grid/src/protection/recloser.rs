@@ -20,7 +20,7 @@ pub struct RecloserSettings {
 #[derive(Clone, Debug)]
 pub struct Recloser {
     settings: RecloserSettings,
-    state: RecloserState,
+    pub(super) state: RecloserState,
     /// Of the trips of this sequence.
     count: usize,
     quiet_s: f64,
@@ -28,14 +28,14 @@ pub struct Recloser {
 
 /// What a recloser is at.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RecloserState {
+pub(super) enum RecloserState {
     /// Closed, and watching the currents.
     Closed,
     /// Tripped: its contacts part in this time, in seconds.
     Opening(f64),
     /// Open: it recloses in this time, in seconds.
     Dead(f64),
-    /// Open until somebody closes it.
+    /// Open for good.
     LockedOut,
 }
 
@@ -73,11 +73,6 @@ impl Recloser {
         Ok(Self { settings, state: RecloserState::Closed, count: 0, quiet_s: 0.0 })
     }
 
-    /// What it is at.
-    pub fn state(&self) -> RecloserState {
-        self.state
-    }
-
     /// How many trips a sequence has.
     pub fn trips_at_most(&self) -> usize {
         self.settings.trips.len()
@@ -86,14 +81,6 @@ impl Recloser {
     /// How often it tripped in this sequence.
     pub fn trips(&self) -> usize {
         self.count
-    }
-
-    /// Closes it by hand, if it is locked out, to begin with the first trip.
-    pub fn close(&mut self) {
-        if self.state == RecloserState::LockedOut {
-            (self.state, self.count, self.quiet_s) = (RecloserState::Closed, 0, 0.0);
-            self.settings.trips[0].reset();
-        }
     }
 
     /// The time in seconds from a constant current in amperes, in a phase or as residual current,

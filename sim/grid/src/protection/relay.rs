@@ -1,47 +1,6 @@
 //! Overcurrent relays.
 
-use super::{Action, Currents, Curve, SettingError, not_negative, passes, points};
-
-/// How an element resets while its current is not above the pick-up current.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reset {
-    /// At once.
-    Instantaneous,
-    /// After this time in seconds in a row; until then it keeps what it has. It is to be shorter
-    /// than the dead time of reclosing, else the next fault trips at once.
-    After(f64),
-    /// As a disc that travels back, by the curve's reset time.
-    Inverse,
-}
-
-/// One stage of a relay: an inverse-time curve, or a definite time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stage {
-    curve: Curve,
-    reset: Reset,
-}
-
-impl Stage {
-    /// A stage with its curve and reset.
-    ///
-    /// # Errors
-    /// If a reset time is negative, or the curve has none for an inverse reset.
-    pub fn new(curve: Curve, reset: Reset) -> Result<Self, SettingError> {
-        match reset {
-            Reset::After(time_s) => not_negative("reset time in s", time_s)?,
-            Reset::Inverse if curve.reset_time(0.0).is_none() => {
-                let expected = "a curve with a reset time (IEEE C37.112, or own constants)";
-                return Err(SettingError::new(
-                    "curve of an inverse reset",
-                    &"without one",
-                    expected,
-                ));
-            }
-            Reset::Instantaneous | Reset::Inverse => {}
-        }
-        Ok(Self { curve, reset })
-    }
-}
+use super::{Action, Currents, Curve, passes, points};
 
 /// The current that an element measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,41 +29,40 @@ pub struct Trip {
     pub stage: usize,
 }
 
-/// An overcurrent relay with stages for the phase currents and for the residual current.
+/// An overcurrent relay with stages for the phase currents and for the residual current: each an
+/// inverse-time curve, or a definite time.
 ///
 /// Each stage has an element per phase. An element integrates `dt / t(I)`, as a disc travels, and
-/// trips at one; so a changing current is seen to. It trips once, and again only after its current
-/// was below the pick-up current. A fault in three phases makes one trip for each, at one instant.
+/// trips at one; so a changing current is seen to. It resets at once while its current is not above
+/// the pick-up current: it trips once, and again only after that. A fault in three phases makes one
+/// trip for each, at one instant.
 #[derive(Clone, Debug)]
 pub struct Relay {
-    elements: Vec<Element>,
+    pub(super) elements: Vec<Element>,
 }
 
 #[derive(Clone, Debug)]
-struct Element {
-    stage: Stage,
+pub(super) struct Element {
+    curve: Curve,
     names: Trip,
     /// Of the travel to the trip, from 0 to 1.
-    share: f64,
-    below_s: f64,
+    pub(super) share: f64,
     tripped: bool,
 }
 
 impl Relay {
     /// A relay of stages for each phase current and for the residual current.
-    pub fn new(phase: &[Stage], earth: &[Stage]) -> Self {
-        let element = |stage: &Stage, names| {
-            let stage = stage.clone();
-            Element { stage, names, share: 0.0, below_s: 0.0, tripped: false }
-        };
+    pub fn new(phase: &[Curve], earth: &[Curve]) -> Self {
         let mut elements = Vec::with_capacity(3 * phase.len() + earth.len());
-        for (number, stage) in phase.iter().enumerate() {
-            for quantity in (0..3).map(Quantity::Phase) {
-                elements.push(element(stage, Trip { quantity, stage: number }));
-            }
+        let mut add = |quantity, stage: usize, curve: &Curve| {
+            let (curve, names) = (curve.clone(), Trip { quantity, stage });
+            elements.push(Element { curve, names, share: 0.0, tripped: false });
+        };
+        for (stage, curve) in phase.iter().enumerate() {
+            (0..3).map(Quantity::Phase).for_each(|quantity| add(quantity, stage, curve));
         }
-        for (number, stage) in earth.iter().enumerate() {
-            elements.push(element(stage, Trip { quantity: Quantity::Earth, stage: number }));
+        for (stage, curve) in earth.iter().enumerate() {
+            add(Quantity::Earth, stage, curve);
         }
         Self { elements }
     }
@@ -114,15 +72,10 @@ impl Relay {
         self.elements.iter().any(|it| it.time(currents).is_some())
     }
 
-    /// The furthest travel of its elements, from 0 to 1 (tripped).
-    pub fn share(&self) -> f64 {
-        self.elements.iter().fold(0.0, |most, it| it.share.max(most))
-    }
-
     /// Forgets all travel.
     pub fn reset(&mut self) {
         for element in &mut self.elements {
-            (element.share, element.below_s, element.tripped) = (0.0, 0.0, false);
+            (element.share, element.tripped) = (0.0, false);
         }
     }
 
@@ -131,7 +84,7 @@ impl Relay {
     pub fn operating_time(&self, current_a: f64, earth: bool) -> Option<f64> {
         let measures = move |it: &&Element| (it.names.quantity == Quantity::Earth) == earth;
         let times = self.elements.iter().filter(measures);
-        times.filter_map(|it| it.stage.curve.operating_time(current_a)).min_by(f64::total_cmp)
+        times.filter_map(|it| it.curve.operating_time(current_a)).min_by(f64::total_cmp)
     }
 
     /// Points of the operating time for drawing, as [`Curve::points`].
@@ -141,7 +94,7 @@ impl Relay {
         to_a: f64,
         earth: bool,
     ) -> impl Iterator<Item = (f64, f64)> + '_ {
-        let corners = self.elements.iter().flat_map(|it| it.stage.curve.corners_a()).collect();
+        let corners = self.elements.iter().flat_map(|it| it.curve.corners_a()).collect();
         points(from_a, to_a, corners, move |current_a| self.operating_time(current_a, earth))
     }
 
@@ -176,7 +129,7 @@ impl Relay {
 
 impl Element {
     fn time(&self, currents: &Currents) -> Option<f64> {
-        self.stage.curve.operating_time(self.names.quantity.of(currents))
+        self.curve.operating_time(self.names.quantity.of(currents))
     }
 
     fn due_in(&self, currents: &Currents) -> Option<f64> {
@@ -185,25 +138,13 @@ impl Element {
     }
 
     fn advance(&mut self, dt_s: f64, currents: &Currents) {
-        let current = self.names.quantity.of(currents);
-        if dt_s <= 0.0 || current.is_nan() {
+        if dt_s <= 0.0 || self.names.quantity.of(currents).is_nan() {
             return;
         }
         if let Some(time) = self.time(currents) {
-            self.below_s = 0.0;
             self.share = (self.share + dt_s / time).min(1.0);
-            return;
-        }
-        self.tripped = false;
-        self.below_s += dt_s;
-        match self.stage.reset {
-            Reset::Instantaneous => self.share = 0.0,
-            Reset::After(time_s) if self.below_s >= time_s => self.share = 0.0,
-            Reset::After(_) => {}
-            Reset::Inverse => {
-                let time = self.stage.curve.reset_time(current);
-                self.share = (self.share - time.map_or(0.0, |time| dt_s / time)).max(0.0);
-            }
+        } else {
+            (self.share, self.tripped) = (0.0, false);
         }
     }
 }

@@ -28,15 +28,11 @@ pub struct Sectionalizer {
     counted: u32,
     /// The time since a fault current that was not yet interrupted.
     since_fault_s: Option<f64>,
-    open: bool,
+    pub(super) open: bool,
     since_count_s: f64,
     /// For how long the line has been de-energised after the last count that opens it.
     dead_s: Option<f64>,
 }
-
-/// That a sectionaliser opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SectionalizerEvent;
 
 impl Sectionalizer {
     /// A closed sectionaliser.
@@ -67,16 +63,6 @@ impl Sectionalizer {
         self.counted
     }
 
-    /// Whether it has opened.
-    pub fn is_open(&self) -> bool {
-        self.open
-    }
-
-    /// Closes it by hand, without counts.
-    pub fn close(&mut self) {
-        (self.open, self.counted, self.since_fault_s, self.dead_s) = (false, 0, None, None);
-    }
-
     /// The time in seconds until it opens if the largest phase current in amperes stays.
     pub fn due_in(&self, current_a: f64) -> Option<f64> {
         let SectionalizerSettings { counts, opening_s, .. } = self.settings;
@@ -90,9 +76,9 @@ impl Sectionalizer {
         }
     }
 
-    /// A step of `dt_s` seconds with a constant largest phase current in amperes (RMS). An
-    /// interruption counts at the beginning of the first step without current.
-    pub fn step(&mut self, dt_s: f64, current_a: f64) -> Option<Action<SectionalizerEvent>> {
+    /// A step of `dt_s` seconds with a constant largest phase current in amperes (RMS), in which it
+    /// may open. An interruption counts at the beginning of the first step without current.
+    pub fn step(&mut self, dt_s: f64, current_a: f64) -> Option<Action<()>> {
         if !passes(dt_s) || self.open {
             return None;
         }
@@ -114,7 +100,7 @@ impl Sectionalizer {
                 let left_s = (self.settings.opening_s - *dead_s).max(0.0);
                 if left_s <= dt_s {
                     self.open = true;
-                    return Some(Action { after_s: left_s, event: SectionalizerEvent });
+                    return Some(Action { after_s: left_s, event: () });
                 }
                 *dead_s += dt_s;
             }

@@ -1,10 +1,6 @@
 //! Lines in two parts.
 
-use num_complex::Complex64;
-
-use crate::network::{
-    Connection, Line, LineImpedance, Matrix, Network, Node, NodeId, SequenceImpedance,
-};
+use crate::network::{Connection, Line, Network, Node, NodeId};
 
 /// Makes two lines of one, each with its share of impedance, charging and length, and a node
 /// between them. The first part keeps its place in the list, the second is added at the end.
@@ -23,7 +19,7 @@ pub fn split(network: &mut Network, at: usize, share: f64) -> NodeId {
     });
     let middle = Connection { node: between, wires: line.from.wires };
     let part = |share: f64| Line {
-        impedance: share_of(&line.impedance, share),
+        impedance: line.impedance.times(share),
         length_m: line.length_m.map(|length| length * share),
         ..line.clone()
     };
@@ -31,23 +27,4 @@ pub fn split(network: &mut Network, at: usize, share: f64) -> NodeId {
     let name = format!("{} from {share}", line.name).into();
     network.lines.push(Line { name, from: middle, from_closed: true, ..part(1.0 - share) });
     between
-}
-
-/// So much of a line.
-pub(super) fn share_of(whole: &LineImpedance, share: f64) -> LineImpedance {
-    let scaled = |matrix: &Matrix| {
-        Box::new(Matrix::from_fn(matrix.size.min(4), |i, j| matrix.rows[i][j] * share))
-    };
-    let times = |value: Complex64| value * share;
-    match whole {
-        LineImpedance::Sequence(it) => LineImpedance::Sequence(SequenceImpedance {
-            z1_ohm: times(it.z1_ohm),
-            z0_ohm: times(it.z0_ohm),
-            y1_s: times(it.y1_s),
-            y0_s: times(it.y0_s),
-        }),
-        LineImpedance::Matrix { series_ohm, shunt_s } => {
-            LineImpedance::Matrix { series_ohm: scaled(series_ohm), shunt_s: scaled(shunt_s) }
-        }
-    }
 }

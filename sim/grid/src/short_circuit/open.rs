@@ -7,7 +7,6 @@
 
 use num_complex::Complex64;
 
-use super::along::share_of;
 use super::place::{Open, wrong};
 use super::{FaultState, dense};
 use crate::block::{magnitude, zero};
@@ -107,7 +106,7 @@ impl<'a> Conductors<'a> {
         to: &[usize],
         into: &mut [Vec<Complex64>],
     ) -> Option<()> {
-        let part = Line { impedance: share_of(&self.line.impedance, share), ..self.line.clone() };
+        let part = Line { impedance: self.line.impedance.times(share), ..self.line.clone() };
         let model = line_model(&part).without(self.dead);
         let series = model.admittance()?;
         for row in 0..self.size {

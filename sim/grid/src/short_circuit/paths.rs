@@ -114,40 +114,34 @@ impl<const N: usize> Branches<N> {
     /// None if a wire is not among those `N` is for, or a wire is connected with itself.
     pub(super) fn new(kind: Kind, z: Complex64) -> Option<Self> {
         let none = Complex64::ZERO;
-        let unit = |wire: Wire, sign: f64| {
+        let unit = |wire: Wire| {
             let mut column = [none; N];
-            *column.get_mut(wire.index())? = sign.into();
+            *column.get_mut(wire.index())? = Complex64::ONE;
             Some(column)
         };
         let empty = [none; N];
+        let impedance = [[z, none, none], [none; 3], [none; 3]];
         if N == 1 {
             let draws = [[Complex64::ONE; N], empty, empty];
-            let impedance = [[z, none, none], [none; 3], [none; 3]];
             return (kind == Kind::ThreePhase).then_some(Self { count: 1, draws, impedance });
         }
         Some(match kind {
             Kind::ThreePhase => Self {
                 count: 3,
-                draws: [unit(Wire::A, 1.0)?, unit(Wire::B, 1.0)?, unit(Wire::C, 1.0)?],
+                draws: [unit(Wire::A)?, unit(Wire::B)?, unit(Wire::C)?],
                 impedance: [[z, none, none], [none, z, none], [none, none, z]],
             },
-            Kind::SinglePhaseToGround(wire) => Self {
-                count: 1,
-                draws: [unit(wire, 1.0)?, empty, empty],
-                impedance: [[z, none, none], [none; 3], [none; 3]],
-            },
+            Kind::SinglePhaseToGround(wire) => {
+                Self { count: 1, draws: [unit(wire)?, empty, empty], impedance }
+            }
             Kind::TwoPhase(one, other) if one != other => {
-                let mut draws = unit(one, 1.0)?;
+                let mut draws = unit(one)?;
                 *draws.get_mut(other.index())? = (-1.0).into();
-                Self {
-                    count: 1,
-                    draws: [draws, empty, empty],
-                    impedance: [[z, none, none], [none; 3], [none; 3]],
-                }
+                Self { count: 1, draws: [draws, empty, empty], impedance }
             }
             Kind::TwoPhaseToGround(one, other) if one != other => Self {
                 count: 2,
-                draws: [unit(one, 1.0)?, unit(other, 1.0)?, empty],
+                draws: [unit(one)?, unit(other)?, empty],
                 impedance: [[z, z, none], [z, z, none], [none; 3]],
             },
             _ => return None,

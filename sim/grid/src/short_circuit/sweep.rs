@@ -6,8 +6,8 @@ use super::paths::Branches;
 use super::place::wrong;
 use super::{Kind, Options, circuit_before, wires};
 use crate::block::{Column, apply};
-use crate::circuit::{Circuit, positive_sequence};
-use crate::flow::{self, Failure, Nodal};
+use crate::circuit::Circuit;
+use crate::flow::{self, Failure, Nodal, of_wires};
 use crate::network::{Network, NodeId, Place};
 use crate::topology::NONE;
 
@@ -97,7 +97,7 @@ fn compiled<const N: usize>(
     Ok(Sweep {
         kinds: kinds.to_vec(),
         number: circuit.node_of.clone(),
-        before_v: before.iter().map(by_wire).collect(),
+        before_v: before.iter().map(of_wires).collect(),
         at,
     })
 }
@@ -113,17 +113,5 @@ fn at_node<const N: usize>(
     let current = branches.current(seen, before)?;
     let change = apply(seen, &current);
     let voltage: Column<N> = std::array::from_fn(|wire| before[wire] - change[wire]);
-    Some(AtNode { current_a: by_wire(&current), voltage_v: by_wire(&voltage) })
-}
-
-fn by_wire<const N: usize>(column: &Column<N>) -> [Complex64; 4] {
-    let mut wires = [Complex64::ZERO; 4];
-    if N == 1 {
-        for (wire, phasor) in wires.iter_mut().zip(positive_sequence()) {
-            *wire = column[0] * phasor;
-        }
-    } else {
-        wires[..N].copy_from_slice(column);
-    }
-    wires
+    Some(AtNode { current_a: of_wires(&current), voltage_v: of_wires(&voltage) })
 }

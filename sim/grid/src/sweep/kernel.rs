@@ -72,7 +72,7 @@ fn product_of_negative<const N: usize, const W: usize>(
 }
 
 #[inline(always)]
-fn add<const N: usize, const W: usize>(x: &mut Phasors<N, W>, y: &Phasors<N, W>) {
+pub(super) fn add<const N: usize, const W: usize>(x: &mut Phasors<N, W>, y: &Phasors<N, W>) {
     for (x, y) in
         x.as_flattened_mut().as_flattened_mut().iter_mut().zip(y.as_flattened().as_flattened())
     {

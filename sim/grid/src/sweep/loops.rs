@@ -10,7 +10,7 @@
 use multiversion::multiversion;
 use num_complex::Complex64;
 
-use super::kernel::{parent_current, tree_voltage};
+use super::kernel::{add, parent_current, tree_voltage};
 use super::prepared::{Cut, Loops, Phasors, Step, Sweep, Unfit, nothing};
 use crate::block::Block;
 use crate::circuit::Circuit;
@@ -156,13 +156,6 @@ fn respond<const N: usize, const W: usize>(
     for (at, step) in steps.iter().enumerate() {
         let above = if step.parent == NONE { nothing() } else { voltages[step.parent as usize] };
         voltages[at] = tree_voltage(sweep, step, &above, &drawn[at]);
-    }
-}
-
-fn add<const N: usize, const W: usize>(x: &mut Phasors<N, W>, y: &Phasors<N, W>) {
-    let from = y.as_flattened().as_flattened();
-    for (x, y) in x.as_flattened_mut().as_flattened_mut().iter_mut().zip(from) {
-        *x += y;
     }
 }
 

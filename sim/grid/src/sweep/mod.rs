@@ -35,7 +35,6 @@ pub use loads::{LoadMap, Loads};
 pub use prepared::{Constant, Sweep, Unfit};
 
 use crate::block::Column;
-use crate::circuit::Circuit;
 use crate::network::Wire;
 use kernel::{draw_all, iterate};
 use loops::close;
@@ -67,14 +66,6 @@ pub struct Outcome {
 const RUN_AWAY_PU: f64 = 1e6;
 
 impl<const N: usize> Sweep<N> {
-    /// Prepares a circuit.
-    ///
-    /// # Errors
-    /// If it cannot be swept; it can be solved by its matrix then.
-    pub fn new(circuit: &Circuit<N>, constant: Constant) -> Result<Self, Unfit> {
-        prepare::prepare(circuit, constant)
-    }
-
     /// Room for iterations, which begin at the voltages without any load.
     pub fn state<const W: usize>(&self) -> State<N, W> {
         let mut state = State {

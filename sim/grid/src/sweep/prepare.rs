@@ -15,55 +15,58 @@ const PIECE: u32 = 512;
 /// Branches with fewer rows are no piece of their own.
 const TWIG: u32 = 32;
 
-pub(super) fn prepare<const N: usize>(
-    circuit: &Circuit<N>,
-    constant: Constant,
-) -> Result<Sweep<N>, Unfit> {
-    let roots: Vec<u32> = circuit.roots().collect();
-    let mut sweep = Sweep {
-        constant,
-        emf: Vec::with_capacity(roots.len()),
-        parent: Vec::with_capacity(roots.len() + circuit.nodes()),
-        weight: vec![0.0; roots.len()],
-        wires: circuit.wires.clone(),
-        items: Vec::new(),
-        alike: Vec::new(),
-        full: Vec::new(),
-        slot: Vec::new(),
-        through: Vec::new(),
-        injections: Vec::new(),
-        loops: None,
-    };
-    sweep.parent.resize(roots.len(), NONE);
-    let mut root = 0;
-    for &parent in &circuit.parent {
-        if parent == NONE {
-            sweep.parent.push(root);
-            root += 1;
-        } else {
-            sweep.parent.push(roots.len() as u32 + parent);
+impl<const N: usize> Sweep<N> {
+    /// Prepares a circuit.
+    ///
+    /// # Errors
+    /// If it cannot be swept; it can be solved by its matrix then.
+    pub fn new(circuit: &Circuit<N>, constant: Constant) -> Result<Self, Unfit> {
+        let roots: Vec<u32> = circuit.roots().collect();
+        let mut sweep = Self {
+            constant,
+            emf: Vec::with_capacity(roots.len()),
+            parent: Vec::with_capacity(roots.len() + circuit.nodes()),
+            weight: vec![0.0; roots.len()],
+            wires: circuit.wires.clone(),
+            items: Vec::new(),
+            alike: Vec::new(),
+            full: Vec::new(),
+            slot: Vec::new(),
+            through: Vec::new(),
+            injections: Vec::new(),
+            loops: None,
+        };
+        sweep.parent.resize(roots.len(), NONE);
+        let mut root = 0;
+        for &parent in &circuit.parent {
+            if parent == NONE {
+                sweep.parent.push(root);
+                root += 1;
+            } else {
+                sweep.parent.push(roots.len() as u32 + parent);
+            }
         }
+        sweep.weight.extend(circuit.rated_voltage_v.iter().map(|&rated| {
+            let weight = 1.0 / (rated * rated);
+            if weight.is_finite() { weight } else { 1.0 }
+        }));
+        let mut builder = Builder {
+            circuit,
+            general: vec![false; circuit.nodes()],
+            kept: Vec::new(),
+            kept_at: vec![NONE; circuit.nodes()],
+            feeding: vec![NONE; circuit.nodes()],
+            sweep,
+        };
+        builder.wires()?;
+        builder.sources(&roots)?;
+        builder.admittances();
+        builder.pieces();
+        builder.eliminate()?;
+        let mut sweep = builder.sweep;
+        sweep.loops = Loops::new(circuit, &sweep)?;
+        Ok(sweep)
     }
-    sweep.weight.extend(circuit.rated_voltage_v.iter().map(|&rated| {
-        let weight = 1.0 / (rated * rated);
-        if weight.is_finite() { weight } else { 1.0 }
-    }));
-    let mut builder = Builder {
-        circuit,
-        general: vec![false; circuit.nodes()],
-        kept: Vec::new(),
-        kept_at: vec![NONE; circuit.nodes()],
-        feeding: vec![NONE; circuit.nodes()],
-        sweep,
-    };
-    builder.wires()?;
-    builder.sources(&roots)?;
-    builder.admittances();
-    builder.pieces();
-    builder.eliminate()?;
-    let mut sweep = builder.sweep;
-    sweep.loops = Loops::new(circuit, &sweep)?;
-    Ok(sweep)
 }
 
 struct Builder<'a, const N: usize> {

@@ -63,7 +63,6 @@ impl Graph {
             number: vec![NONE; self.nodes()],
             parent: Vec::with_capacity(self.nodes()),
             parent_edge: Vec::with_capacity(self.nodes()),
-            size: Vec::new(),
             chords: Vec::new(),
         };
         let mut stack: Vec<(u32, u32, u32)> = Vec::new();
@@ -85,13 +84,6 @@ impl Graph {
                         stack.push((other, number, next));
                     }
                 }
-            }
-        }
-        forest.size = vec![1; forest.order.len()];
-        for at in (1..forest.order.len()).rev() {
-            let parent = forest.parent[at];
-            if parent != NONE {
-                forest.size[parent as usize] += forest.size[at];
             }
         }
         forest.chords = self.chords(&forest);
@@ -129,17 +121,8 @@ pub struct Forest {
     pub parent: Vec<u32>,
     /// By number: the edge towards the root; [`NONE`] for roots.
     pub parent_edge: Vec<u32>,
-    /// By number: how many nodes are downstream, with itself.
-    pub size: Vec<u32>,
     /// The edges that are in no tree: each closes one loop.
     pub chords: Vec<u32>,
-}
-
-impl Forest {
-    /// The numbers of the roots.
-    pub fn roots(&self) -> impl Iterator<Item = u32> {
-        (0..self.order.len() as u32).filter(|&number| self.parent[number as usize] == NONE)
-    }
 }
 
 #[cfg(test)]
@@ -161,8 +144,6 @@ mod tests {
         assert_eq!(forest.parent, [NONE, 0, 1, 1, 0, 4, 5, NONE]);
         assert_eq!(forest.number[8], NONE);
         assert_eq!(forest.chords, [6]);
-        assert_eq!(forest.size[4], 3, "4 to 6 are downstream of 4");
-        assert_eq!(forest.roots().collect::<Vec<_>>(), [0, 7]);
     }
 
     #[test]
@@ -171,7 +152,6 @@ mod tests {
         let graph = Graph::new(count, (1..count as u32).map(|node| (node - 1, node)).collect());
         let forest = graph.forest(&[0]);
         assert!(forest.chords.is_empty());
-        assert_eq!(forest.size[0], count as u32);
         assert_eq!(forest.parent[count - 1], count as u32 - 2);
     }
 }

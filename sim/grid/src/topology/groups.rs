@@ -12,16 +12,6 @@ impl Groups {
         Self { parent: (0..count as u32).collect() }
     }
 
-    /// How many numbers there are.
-    pub fn len(&self) -> usize {
-        self.parent.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.parent.is_empty()
-    }
-
     /// The number that stands for the set: its smallest one.
     pub fn find(&mut self, mut at: u32) -> u32 {
         while self.parent[at as usize] != at {

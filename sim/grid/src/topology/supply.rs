@@ -37,11 +37,9 @@ pub struct Supply {
     pub wires: Vec<Wires>,
     /// Of each group: the same with the neutrals that are ideally earthed.
     pub reached: Vec<Wires>,
-    /// The groups at which sources are, in the order of the sources that are connected.
-    pub roots: Vec<u32>,
     /// What joins the groups, between which; also where no source is.
     pub graph: Graph,
-    /// The trees of what the roots reach.
+    /// The trees of what the sources reach.
     pub forest: Forest,
     /// What each edge of the graph is.
     pub elements: Vec<Element>,
@@ -117,7 +115,7 @@ pub fn supply(network: &Network) -> Result<Supply, Fault> {
             *fed = fed.with(Wire::Neutral);
         }
     }
-    let mut earthed = roots.clone();
+    let mut earthed = roots;
     for transformer in &network.transformers {
         let closed = transformer.windings.iter().zip(&transformer.closed).filter(|it| *it.1);
         let closed = closed.map(|it| it.0).filter(|winding| winding.earths_neutral_wire());
@@ -133,7 +131,7 @@ pub fn supply(network: &Network) -> Result<Supply, Fault> {
     for &group in &earthed {
         wires[group as usize] = wires[group as usize].common(Wires::ABC);
     }
-    Ok(Supply { group, wires, reached, roots, graph, forest, elements, joins, one_sided })
+    Ok(Supply { group, wires, reached, graph, forest, elements, joins, one_sided })
 }
 
 /// The edges of the graph, first by the nodes that they join.

@@ -10,7 +10,7 @@ use super::Transient;
 use super::elements::{Capacitor, Coil, Conductance, Emf, Series, Taps};
 use super::nonlinear::{Bend, Saturation};
 use super::switching::{PoleAt, Switching};
-use crate::block::{Block, add_to, inverse, product, zero};
+use crate::block::{Block, Scalar, add_to, inverse, product, zero};
 use crate::block_lu::{Beside, Matrix, Symbolic};
 use crate::circuit::{
     SWITCH_OHM, coil_volts, coils, line_model, parts_between, positive_sequence, shunt_admittance,
@@ -92,8 +92,6 @@ pub(super) struct Names {
     pub(super) nodes: Vec<Box<str>>,
     /// Of each line its series branch.
     pub(super) line: Vec<Option<usize>>,
-    /// Of each switch its first conductance and how many there are.
-    pub(super) switch: Vec<(usize, usize)>,
     /// Of each load its parts.
     pub(super) load: Vec<[Option<LoadPart>; 3]>,
 }
@@ -184,6 +182,7 @@ pub(super) fn compile<const N: usize>(
             if load.connected { gathered.load((place, load), options.loads)? } else { [None; 3] };
         names.load.push(parts);
     }
+    let mut switching = Switching::default();
     for switch in &network.switches {
         let first = gathered.conductances.len();
         let wires = switch.from.wires.as_slice().iter().zip(switch.to.wires.as_slice());
@@ -192,12 +191,13 @@ pub(super) fn compile<const N: usize>(
                 (switch.from.node.0, from.index()),
                 Some((switch.to.node.0, to.index())),
             );
-            gathered.switched(taps, 1.0 / SWITCH_OHM, switch.closed);
+            let own = Conductance::switched(taps, 1.0 / SWITCH_OHM, switch.closed);
+            gathered.conductances.push(own);
         }
-        names.switch.push((first, gathered.conductances.len() - first));
+        switching.poles.push(PoleAt { first, count: gathered.conductances.len() - first });
     }
     gathered.leak(network);
-    Ok(gathered.made(names))
+    Ok(gathered.made(names, switching))
 }
 
 fn real<const N: usize>(block: &Block<N>, of: impl Fn(Complex64) -> f64) -> Block<N, f64> {
@@ -216,14 +216,17 @@ fn placed<const N: usize>(conductors: &Block<4>, wires: &[Wire]) -> Block<N> {
 }
 
 /// The inverse on the wires that have a conductor, zero elsewhere.
-fn inverse_on<const N: usize>(block: &Block<N, f64>, wires: &[Wire]) -> Option<Block<N, f64>> {
+pub(super) fn inverse_on<const N: usize, T: Scalar>(
+    block: &Block<N, T>,
+    has_conductor: impl Fn(usize) -> bool,
+) -> Option<Block<N, T>> {
     let mut filled = *block;
-    for wire in (0..N).filter(|wire| !wires.iter().any(|it| it.index() == *wire)) {
-        filled[wire][wire] = 1.0;
+    for wire in (0..N).filter(|wire| !has_conductor(*wire)) {
+        filled[wire][wire] = T::ONE;
     }
     let mut inverted = inverse(&filled)?;
-    for wire in (0..N).filter(|wire| !wires.iter().any(|it| it.index() == *wire)) {
-        inverted[wire][wire] = 0.0;
+    for wire in (0..N).filter(|wire| !has_conductor(*wire)) {
+        inverted[wire][wire] = T::ZERO;
     }
     Some(inverted)
 }
@@ -242,7 +245,7 @@ impl<const N: usize> Gathered<N> {
         let twice = inductance_h.map(|row| row.map(|l| 2.0 * l / self.step_s));
         let mut sum = resistance_ohm;
         add_to(&mut sum, &twice);
-        let conductance = inverse_on(&sum, wires)?;
+        let conductance = inverse_on(&sum, |wire| wires.iter().any(|it| it.index() == wire))?;
         let damped = product(&conductance, &twice);
         let mut memory = damped;
         let lost = product(&conductance, &resistance_ohm);
@@ -281,10 +284,6 @@ impl<const N: usize> Gathered<N> {
             driven_a: 0.0,
             history_a: 0.0,
         });
-    }
-
-    fn switched(&mut self, taps: Taps, siemens: f64, is_closed: bool) {
-        self.conductances.push(Conductance::switched(taps, siemens, is_closed));
     }
 
     /// An admittance at rated frequency between two places: a conductance, beside it an inductance
@@ -595,16 +594,7 @@ impl<const N: usize> Gathered<N> {
     fn fixed(&self, symbolic: &Symbolic, capacitors: &[Capacitor<N>]) -> Matrix<N, f64> {
         let mut fixed = Matrix::new(symbolic);
         for it in &self.series {
-            add_to(fixed.diagonal_mut(symbolic, it.to), &it.conductance);
-            if it.from == NONE {
-                continue;
-            }
-            add_to(fixed.diagonal_mut(symbolic, it.from), &it.conductance);
-            if let Some((one, other)) = fixed.pair_mut(symbolic, it.pair) {
-                let across = it.conductance.map(|row| row.map(|g| -g));
-                add_to(one, &across);
-                add_to(other, &across);
-            }
+            it.stamp(&mut fixed, symbolic, &it.conductance);
         }
         for it in capacitors {
             add_to(fixed.diagonal_mut(symbolic, it.node), &it.conductance);
@@ -618,7 +608,7 @@ impl<const N: usize> Gathered<N> {
         fixed
     }
 
-    fn made(mut self, names: Names) -> Transient<N> {
+    fn made(mut self, names: Names, switching: Switching) -> Transient<N> {
         let pairs = self.pairs();
         let symbolic = Symbolic::for_many_solutions(self.nodes, &pairs);
         for it in self.series.iter_mut().filter(|it| it.from != NONE) {
@@ -638,9 +628,6 @@ impl<const N: usize> Gathered<N> {
         let fixed = self.fixed(&symbolic, &capacitors);
         let each = self.conductances.iter().enumerate();
         let switched = each.filter(|(_, it)| it.is_switched).map(|(at, _)| at).collect();
-        let switching = Switching::new(
-            names.switch.iter().map(|&(first, count)| PoleAt { first, count }).collect(),
-        );
         Transient {
             step_s: self.step_s,
             time_s: 0.0,
@@ -662,6 +649,7 @@ impl<const N: usize> Gathered<N> {
             switching,
             spare: None,
             names,
+            #[cfg(test)]
             energy: None,
             factored: 0,
             switchings: 0,

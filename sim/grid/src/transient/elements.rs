@@ -4,9 +4,8 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex64;
 
-use super::nonlinear::Bend;
 use super::{Rule, Transient};
-use crate::block::{Block, Column, Scalar, apply};
+use crate::block::{Block, Column, Scalar, add_to, apply, negative};
 use crate::block_lu::{End, Matrix, Symbolic};
 use crate::topology::NONE;
 
@@ -120,40 +119,6 @@ pub(super) struct Emf<const N: usize> {
     pub(super) phasor_v: [Complex64; N],
 }
 
-/// Where energy went, joules. Between switchings what came in equals what was dissipated and what
-/// is stored more than before, as far as numbers go; the trapezoidal rule keeps that exactly.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Energy {
-    /// From sources.
-    pub in_j: f64,
-    /// In resistances, those of sources, closed switches and faults among them, and in arcs.
-    pub dissipated_j: f64,
-    /// In inductances and capacitances now.
-    pub stored_j: f64,
-    /// The same when counting began.
-    pub stored_before_j: f64,
-    /// What switchings and the damping after them took out.
-    pub removed_j: f64,
-}
-
-impl Energy {
-    /// What does not add up, joules.
-    #[must_use]
-    pub fn residual_j(&self) -> f64 {
-        let stored_more_j = self.stored_j - self.stored_before_j;
-        self.in_j - self.dissipated_j - stored_more_j - self.removed_j
-    }
-}
-
-/// Currents and voltages at one instant, as far as energies need them.
-#[derive(Clone, Debug)]
-pub(super) struct Flows<const N: usize> {
-    series: Vec<(Column<N, f64>, Column<N, f64>)>,
-    coils: Vec<f64>,
-    bends: Vec<f64>,
-    voltage_v: Vec<Column<N, f64>>,
-}
-
 impl Taps {
     /// Adds one; there are four at most, and any more are left out.
     pub(super) fn add(&mut self, node: u32, wire: usize, turns: f64) {
@@ -255,10 +220,25 @@ impl<const N: usize> Series<N> {
         let from = &voltage_v[self.from as usize];
         std::array::from_fn(|k| from[k] - to[k])
     }
-}
 
-fn dot<const N: usize>(a: &Column<N, f64>, b: &Column<N, f64>) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    /// Adds an admittance of it to a matrix.
+    pub(super) fn stamp<T: Scalar>(
+        &self,
+        matrix: &mut Matrix<N, T>,
+        symbolic: &Symbolic,
+        admittance: &Block<N, T>,
+    ) {
+        add_to(matrix.diagonal_mut(symbolic, self.to), admittance);
+        if self.from == NONE {
+            return;
+        }
+        add_to(matrix.diagonal_mut(symbolic, self.from), admittance);
+        if let Some((one, other)) = matrix.pair_mut(symbolic, self.pair) {
+            let across = negative(admittance);
+            add_to(one, &across);
+            add_to(other, &across);
+        }
+    }
 }
 
 impl<const N: usize> Transient<N> {
@@ -343,68 +323,6 @@ impl<const N: usize> Transient<N> {
         for it in &mut self.bends {
             let own = &self.conductances[it.conductance];
             it.take(own.taps.across(voltage_v), own);
-        }
-    }
-
-    /// What is stored in inductances and capacitances, joules.
-    pub(super) fn stored_j(&self) -> f64 {
-        let series = self
-            .series
-            .iter()
-            .map(|it| dot(&it.current_a, &apply(&it.inductance_h, &it.current_a)) / 2.0);
-        let capacitors = self.capacitors.iter().map(|it| {
-            let voltage = &self.voltage_v[it.node as usize];
-            dot(voltage, &apply(&it.farad, voltage)) / 2.0
-        });
-        let coils = self.coils.iter().map(|it| it.inductance_h * it.current_a.powi(2) / 2.0);
-        let cores = self.bends.iter().map(Bend::stored_j);
-        series.chain(capacitors).chain(coils).chain(cores).sum()
-    }
-
-    pub(super) fn flows_now(&self) -> Flows<N> {
-        Flows {
-            series: self.series.iter().map(|it| (it.current_a, it.emf_v)).collect(),
-            coils: self.coils.iter().map(|it| it.current_a).collect(),
-            bends: self.bends.iter().map(|it| it.current_a).collect(),
-            voltage_v: self.voltage_v.clone(),
-        }
-    }
-
-    /// Books the energies of a step from these flows to those of now: means of both ends, with
-    /// which the trapezoidal rule is exact, and the end of a damped step, which knows nothing of
-    /// the voltages before a switching.
-    pub(super) fn book(&mut self, before: &Flows<N>, rule: Rule, length_s: f64) {
-        let of_both = |now: f64, before: f64| match rule {
-            Rule::Trapezoidal => f64::midpoint(now, before),
-            Rule::Damped => now,
-        };
-        let mean = |a: &Column<N, f64>, b: &Column<N, f64>| -> Column<N, f64> {
-            std::array::from_fn(|k| of_both(a[k], b[k]))
-        };
-        let (mut in_w, mut dissipated_w) = (0.0, 0.0);
-        for (it, (current, emf)) in self.series.iter().zip(&before.series) {
-            let current = mean(&it.current_a, current);
-            in_w += dot(&mean(&it.emf_v, emf), &current);
-            dissipated_w += dot(&current, &apply(&it.resistance_ohm, &current));
-        }
-        for (it, current) in self.coils.iter().zip(&before.coils) {
-            dissipated_w += it.resistance_ohm * of_both(it.current_a, *current).powi(2);
-        }
-        let across_v =
-            |taps: &Taps| of_both(taps.across(&self.voltage_v), taps.across(&before.voltage_v));
-        for it in self.conductances.iter().filter(|it| it.is_closed && it.bend.is_none()) {
-            let across = across_v(&it.taps);
-            dissipated_w += it.siemens * across * across;
-        }
-        for (it, current) in self.bends.iter().zip(&before.bends).filter(|(it, _)| !it.is_core()) {
-            let across = across_v(&self.conductances[it.conductance].taps);
-            dissipated_w += of_both(it.current_a, *current) * across;
-        }
-        let stored_j = self.stored_j();
-        if let Some(energy) = &mut self.energy {
-            energy.in_j += in_w * length_s;
-            energy.dissipated_j += dissipated_w * length_s;
-            energy.stored_j = stored_j;
         }
     }
 }

@@ -27,7 +27,6 @@ mod switching;
 mod tests;
 
 pub use compile::{Loads, Options, TransientError};
-pub use elements::Energy;
 pub use nonlinear::{Arc, Saturation};
 pub use phasors::Phasors;
 pub use switching::{Action, FaultKind, Place, Pole};
@@ -70,7 +69,9 @@ pub struct Transient<const N: usize> {
     /// Room for the next snapshot.
     spare: Option<switching::Snapshot<N>>,
     names: compile::Names,
-    energy: Option<Energy>,
+    /// Counted where a test asks for it.
+    #[cfg(test)]
+    energy: Option<tests::energy::Energy>,
     /// How often the matrix was factored since the beginning.
     factored: u64,
     /// How often something that was ordered happened.
@@ -103,12 +104,6 @@ impl<const N: usize> Transient<N> {
     #[must_use]
     pub const fn time_s(&self) -> f64 {
         self.time_s
-    }
-
-    /// The length of a step, seconds.
-    #[must_use]
-    pub const fn step_s(&self) -> f64 {
-        self.step_s
     }
 
     /// How often the matrix was factored: once at the beginning, and for each switching.
@@ -154,23 +149,13 @@ impl<const N: usize> Transient<N> {
         self.damped_steps = steps.max(1);
     }
 
-    /// Counts energies from here on, which costs time; see [`Energy`].
-    pub fn count_energy(&mut self) {
-        let stored_j = self.stored_j();
-        self.energy = Some(Energy { stored_before_j: stored_j, stored_j, ..Energy::default() });
-    }
-
-    /// The energies since they are counted.
-    #[must_use]
-    pub const fn energy(&self) -> Option<&Energy> {
-        self.energy.as_ref()
-    }
-
     /// Goes on by a step, or to the end of a switching in it.
     ///
     /// # Errors
     /// If a switching leaves a network without a solution.
     pub fn advance(&mut self) -> Result<(), TransientError> {
+        #[cfg(test)]
+        self.settle_energy();
         let until_s = self.time_s + self.step_s;
         if self.is_watched(until_s) {
             return self.advance_with_switching(until_s);
@@ -185,18 +170,17 @@ impl<const N: usize> Transient<N> {
 
     /// The same with the sources of an instant.
     fn go_with_sources_of(&mut self, rule: Rule, until_s: f64, sources_s: f64) {
-        let before = self.energy.is_some().then(|| self.flows_now());
+        #[cfg(test)]
+        let before = self.flows_now();
         self.sources_at(sources_s);
         self.gather(rule);
         let Self { matrix, symbolic, beside, right, work, .. } = self;
         matrix.solve_with(symbolic, beside, right, work);
         std::mem::swap(&mut self.voltage_v, &mut self.right);
         self.take_voltages();
-        let length_s = until_s - self.time_s;
         self.time_s = until_s;
-        if let Some(before) = before {
-            self.book(&before, rule, length_s);
-        }
+        #[cfg(test)]
+        self.book(before.as_ref(), rule);
     }
 
     /// Factors the matrix for the switches as they stand.

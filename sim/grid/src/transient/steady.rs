@@ -8,25 +8,11 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex64;
 
+use super::compile::inverse_on;
 use super::nonlinear::Bend;
 use super::{Phasors, Transient, TransientError};
-use crate::block::{Block, Column, add_to, apply, inverse, negative, zero};
+use crate::block::{Block, Column, add_to, apply, zero};
 use crate::block_lu::Matrix;
-use crate::topology::NONE;
-
-/// A matrix with ones where there is no conductor, inverted, and zeros there.
-fn inverted<const N: usize>(impedance: &Block<N>, conductance: &Block<N, f64>) -> Option<Block<N>> {
-    let mut filled = *impedance;
-    let is_absent = |wire: usize| conductance[wire][wire] == 0.0;
-    for wire in (0..N).filter(|wire| is_absent(*wire)) {
-        filled[wire][wire] = Complex64::ONE;
-    }
-    let mut result = inverse(&filled)?;
-    for wire in (0..N).filter(|wire| is_absent(*wire)) {
-        result[wire][wire] = Complex64::ZERO;
-    }
-    Some(result)
-}
 
 impl<const N: usize> Transient<N> {
     /// Begins anew at the instant 0 in the steady state, with switches and faults as they stand and
@@ -94,16 +80,9 @@ impl<const N: usize> Transient<N> {
             let impedance: Block<N> = std::array::from_fn(|i| {
                 std::array::from_fn(|j| it.resistance_ohm[i][j] + s * it.inductance_h[i][j])
             });
-            let own = inverted(&impedance, &it.conductance)
+            let own = inverse_on(&impedance, |wire| it.conductance[wire][wire] != 0.0)
                 .ok_or_else(|| singular(&self.names, it.to))?;
-            add_to(matrix.diagonal_mut(&self.symbolic, it.to), &own);
-            if it.from != NONE {
-                add_to(matrix.diagonal_mut(&self.symbolic, it.from), &own);
-                if let Some((one, other)) = matrix.pair_mut(&self.symbolic, it.pair) {
-                    add_to(one, &negative(&own));
-                    add_to(other, &negative(&own));
-                }
-            }
+            it.stamp(&mut matrix, &self.symbolic, &own);
             admittances.push(own);
         }
         for it in &self.sources {

@@ -1,9 +1,9 @@
 //! What happens on the way: switches that open and close, faults that begin and end.
 
+use super::Transient;
 use super::compile::TransientError;
-use super::elements::{Conductance, Flows, Taps};
-use super::nonlinear::Arc;
-use super::{Energy, Rule, Transient};
+use super::elements::{Conductance, Taps};
+use super::nonlinear::{Arc, Checked, FROM_ZERO, value};
 use crate::block::Column;
 use crate::network::{NodeId, Wire, Wires};
 
@@ -109,9 +109,10 @@ pub(super) struct PoleAt {
 }
 
 /// What is ordered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Switching {
-    poles: Vec<PoleAt>,
+    /// Of each switch.
+    pub(super) poles: Vec<PoleAt>,
     faults: Vec<(u32, PoleAt)>,
     /// In the order of their instants.
     queue: Vec<(f64, Action)>,
@@ -132,34 +133,18 @@ pub(super) struct Snapshot<const N: usize> {
     coils_a: Vec<f64>,
     /// What drives a branch that bends, and its current.
     pub(super) bends: Vec<(f64, f64)>,
-    energy: Option<Energy>,
-    flows: Option<Flows<N>>,
-}
-
-impl Switching {
-    pub(super) const fn new(poles: Vec<PoleAt>) -> Self {
-        Self {
-            poles,
-            faults: Vec::new(),
-            queue: Vec::new(),
-            opening: Vec::new(),
-            overdue: Vec::new(),
-            changed: Vec::new(),
-        }
-    }
+    #[cfg(test)]
+    pub(super) counted: Option<super::tests::energy::Counted<N>>,
 }
 
 fn check_phases(
     kind: FaultKind,
     possible: std::ops::RangeInclusive<usize>,
     expected: &'static str,
-) -> Result<(), TransientError> {
+) -> Checked {
     let (FaultKind::Ground(wires) | FaultKind::Between(wires)) = kind;
-    if possible.contains(&wires.len()) && !wires.contains(Wire::Neutral) {
-        return Ok(());
-    }
-    let (what, found) = ("a fault's number of phases", wires.len() as f64);
-    Err(TransientError::Figure { what, found, expected })
+    let is_good = possible.contains(&wires.len()) && !wires.contains(Wire::Neutral);
+    value("a fault's number of phases", wires.len() as f64, is_good, expected)
 }
 
 impl<const N: usize> Transient<N> {
@@ -169,10 +154,7 @@ impl<const N: usize> Transient<N> {
     /// # Errors
     /// If its element is not there, or a figure is none that it can have; nothing is changed then.
     pub fn schedule(&mut self, at_s: f64, action: Action) -> Result<(), TransientError> {
-        if !at_s.is_finite() {
-            let (what, expected) = ("an instant in s", "a finite one");
-            return Err(TransientError::Figure { what, found: at_s, expected });
-        }
+        value("an instant in s", at_s, at_s.is_finite(), "a finite one")?;
         self.check(&action)?;
         let queue = &mut self.switching.queue;
         let place = queue.partition_point(|(other, _)| *other <= at_s);
@@ -215,24 +197,19 @@ impl<const N: usize> Transient<N> {
     /// Whether a pole of a switch is closed.
     #[must_use]
     pub fn is_closed(&self, switch: usize, pole: usize) -> bool {
-        let at = self.switching.poles.get(switch).filter(|it| pole < it.count);
-        at.and_then(|it| self.conductances.get(it.first + pole)).is_some_and(|it| it.is_closed)
+        self.pole_at(switch, pole).is_some_and(|it| self.conductances[it].is_closed)
     }
 
     /// The current through a pole of a switch from its end `from`, amperes.
     #[must_use]
     pub fn switch_current_a(&self, switch: usize, pole: usize) -> f64 {
-        let at = self.switching.poles.get(switch).filter(|it| pole < it.count);
-        at.map_or(0.0, |it| self.current_of(it.first + pole))
+        self.pole_at(switch, pole).map_or(0.0, |it| self.current_of(it))
     }
 
     /// The currents of a fault, amperes: of each of its wires to earth, or from each to the next.
     #[must_use]
     pub fn fault_currents_a(&self, id: u32) -> Vec<f64> {
-        let found = self.switching.faults.iter().rev().find(|(own, _)| *own == id);
-        found.map_or_else(Vec::new, |(_, at)| {
-            (at.first..at.first + at.count).map(|it| self.current_of(it)).collect()
-        })
+        self.fault_at(id).map(|it| self.current_of(it)).collect()
     }
 
     /// Whether a fault conducts anywhere.
@@ -284,20 +261,14 @@ impl<const N: usize> Transient<N> {
                 place("node", node.index(), self.names.nodes.len())?;
                 let least = if matches!(kind, FaultKind::Between(_)) { 2 } else { 1 };
                 check_phases(kind, least..=3, "1 to 3 to earth, 2 or 3 between")?;
-                if found.is_finite() && found >= 0.0 {
-                    return Ok(());
-                }
-                let (what, expected) = ("a fault's resistance in ohm", "a finite one from 0 on");
-                Err(TransientError::Figure { what, found, expected })
+                let is_good = found.is_finite() && found >= 0.0;
+                value("a fault's resistance in ohm", found, is_good, FROM_ZERO)
             }
             Action::SourceVoltage { source, share: found } => {
                 let count = self.sources.iter().map(|it| it.source + 1).max().unwrap_or(0);
                 place("source", source, count)?;
-                if found.is_finite() && found >= 0.0 {
-                    return Ok(());
-                }
-                let (what, expected) = ("a source's voltage as a share", "a finite one from 0 on");
-                Err(TransientError::Figure { what, found, expected })
+                let is_good = found.is_finite() && found >= 0.0;
+                value("a source's voltage as a share", found, is_good, FROM_ZERO)
             }
             Action::Clear { .. } => Ok(()),
         }
@@ -315,9 +286,8 @@ impl<const N: usize> Transient<N> {
         let is_due = self.switching.queue.first().is_some_and(|(at_s, _)| *at_s <= from_s);
         if is_due || !self.switching.overdue.is_empty() {
             // It is due where the step begins: nothing has to be found.
-            return self.switch_now(self.residual_j());
+            return self.switch_now();
         }
-        let residual_j = self.residual_j();
         let before = self.snapshot();
         self.step(until_s)?;
         let zeros = self.zeros(&before);
@@ -337,11 +307,11 @@ impl<const N: usize> Transient<N> {
             self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
         }
-        self.switch_now(residual_j)
+        self.switch_now()
     }
 
     /// Does what is due now, and goes on to the end of the damping.
-    fn switch_now(&mut self, residual_j: f64) -> Result<(), TransientError> {
+    fn switch_now(&mut self) -> Result<(), TransientError> {
         for conductance in std::mem::take(&mut self.switching.overdue) {
             self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
@@ -355,7 +325,7 @@ impl<const N: usize> Transient<N> {
         self.refactor_after_switching()?;
         let first = self.across_opening();
         for _ in 0..self.damped_steps {
-            self.damp(residual_j)?;
+            self.damp()?;
         }
         let both = first.into_iter().zip(self.across_opening());
         let passed =
@@ -381,8 +351,10 @@ impl<const N: usize> Transient<N> {
         it.coils_a.extend(self.coils.iter().map(|it| it.current_a));
         it.bends.clear();
         it.bends.extend(self.bends.iter().map(|it| (it.driver, it.current_a)));
-        it.energy = self.energy;
-        it.flows = self.energy.is_some().then(|| self.flows_now());
+        #[cfg(test)]
+        {
+            it.counted = self.counted();
+        }
         it
     }
 
@@ -428,13 +400,9 @@ impl<const N: usize> Transient<N> {
             now.driver = at(before.0, now.driver);
             now.current_a = at(before.1, now.current_a);
         }
-        let length_s = at_s - before.time_s;
         self.time_s = at_s;
-        self.energy = before.energy;
-        if let Some(flows) = &before.flows {
-            self.sources_at(at_s);
-            self.book(flows, Rule::Trapezoidal, length_s);
-        }
+        #[cfg(test)]
+        self.book_part(before);
     }
 
     fn act(&mut self, action: Action) {

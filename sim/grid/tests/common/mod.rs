@@ -5,8 +5,8 @@ pub(crate) mod random;
 
 use lastmeter_grid::network::{
     Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Network, Node,
-    NodeId, Place, SequenceImpedance, Shunt, ShuntAdmittance, Source, Switch, SwitchKind,
-    Transformer, Winding, WindingKind, Wires,
+    NodeId, Place, SequenceImpedance, Shunt, ShuntAdmittance, Source, Switch, Transformer, Winding,
+    WindingKind, Wires,
 };
 use num_complex::Complex64;
 
@@ -82,7 +82,6 @@ pub(crate) fn add_switch(
 ) -> &mut Switch {
     let switch = Switch {
         name: format!("q{}", network.switches.len()).into(),
-        kind: SwitchKind::Breaker,
         from: Connection::abc(from),
         to: Connection::abc(to),
         closed,
@@ -142,7 +141,11 @@ pub(crate) fn add_transformer(
         closed: vec![true, true],
         rated_power_va,
         short_circuit_pu: vec![short_circuit_pu],
-        magnetising: Magnetising::NONE,
+        magnetising: Magnetising::AtWinding {
+            winding: 0,
+            y_pu: Complex64::ZERO,
+            antifloat_pu: 1e-6,
+        },
         place: Place(0),
     };
     added(&mut network.transformers, transformer)

@@ -6,7 +6,8 @@ use rand::RngExt as _;
 use super::if97::saturation_pressure_pa;
 use super::{FlowSensor, HeatCircuit, HeatState};
 use crate::domain::MeteringPoint;
-use crate::domain::daily::{Daily, OFF_TIMES, Profile, STEADY, profile, quantity, step};
+use crate::domain::daily::{Daily, OFF_TIMES, Profile, STEADY, profile, step};
+use crate::injection::quantity;
 use crate::source::{Signal, SourceContext, SourceKind};
 
 /// Temperatures up to which heat meters are made.

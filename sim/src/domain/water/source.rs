@@ -5,7 +5,8 @@ use rand::RngExt as _;
 
 use super::WaterSupply;
 use crate::domain::MeteringPoint;
-use crate::domain::daily::{Daily, OFF_TIMES, Profile, STEADY, profile, quantity, step};
+use crate::domain::daily::{Daily, OFF_TIMES, Profile, STEADY, profile, step};
+use crate::injection::quantity;
 use crate::source::{Signal, SourceContext, SourceKind};
 
 static PROFILES: [Profile; 3] = [

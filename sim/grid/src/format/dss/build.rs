@@ -42,22 +42,14 @@ pub(super) fn network(world: &ScriptState, file: &str, mistakes: &mut Mistakes) 
     if world.circuit.is_none() && mistakes.is_empty() {
         mistakes.add(file, 0, "there is no circuit: \"new circuit.NAME\" is expected");
     }
-    for object in world.objects.iter().filter(|object| object.enabled) {
+    // Regulators need their transformers, which may have been made later.
+    let enabled = world.objects.iter().filter(|object| object.enabled);
+    let (regulators, others): (Vec<&Object>, Vec<&Object>) =
+        enabled.partition(|object| object.class == Class::Regulator);
+    for object in others.into_iter().chain(regulators) {
         if let Err(what) = builder.object(object) {
             let what = format!("{} {}: {what}", object.class.name(), object.name);
             mistakes.add(&object.file, object.place.0, what);
-        }
-    }
-    // Regulators need their transformers, which may have been made later.
-    for object in world.objects.iter().filter(|object| object.enabled) {
-        if let State::Regulator(regulator) = &object.state
-            && let Err(what) = builder.regulator(object, regulator)
-        {
-            mistakes.add(
-                &object.file,
-                object.place.0,
-                format!("regcontrol {}: {what}", object.name),
-            );
         }
     }
     builder.voltages();
@@ -83,7 +75,8 @@ impl Builder<'_> {
             State::Capacitor(own) => self.capacitor(object, own),
             State::Reactor(own) => self.reactor(object, own),
             State::Load(own) => self.load(object, own),
-            State::LineCode(_) | State::LoadShape(_) | State::Regulator(_) => Ok(()),
+            State::Regulator(own) => self.regulator(object, own),
+            State::LineCode(_) | State::LoadShape(_) => Ok(()),
         }
     }
 

@@ -2,9 +2,9 @@
 //! published in.
 //!
 //! Commands, classes and properties may be abbreviated, come in any case and by position, and
-//! have the defaults of `OpenDSS`, which were taken from its source (version 9). [`table_page`] has
-//! what is obeyed, what is left out with a note since it has no influence on the steady state of
-//! one moment, and what is rejected; everything else is unknown, and rejected too.
+//! have the defaults of `OpenDSS`, which were taken from its source (version 9). `docs/opendss.md`
+//! has what is obeyed, what is left out with a note since it has no influence on the steady state
+//! of one moment, and what is rejected; everything else is unknown, and rejected too.
 //!
 //! Differences that are known: loads never leap. Those of models 3 and 4 have below `vminpu` a
 //! current that goes on from the one of their model, where `OpenDSS` has that of constant power;
@@ -23,9 +23,8 @@ mod tests;
 mod value;
 mod world;
 
-pub use table::table_page;
+pub use script::read;
 
-use crate::format::Refusal;
 use crate::network::Network;
 
 /// What the scripts say.
@@ -35,19 +34,4 @@ pub struct Document {
     pub network: Network,
     /// What was left out because it has no influence on a power flow.
     pub notes: Vec<String>,
-}
-
-/// Reads the script `text` that is called `file` in messages. Other files that it names are asked
-/// of `open`, by their path from the folder of this one, with `/` between folders; it answers with
-/// the text or with the reason why not.
-///
-/// # Errors
-/// Every mistake with file and line: what is no command, class or property; what is one, but
-/// cannot be expressed here; values that are none; objects that do not exist.
-pub fn read(
-    file: &str,
-    text: &str,
-    open: &mut dyn FnMut(&str) -> Result<String, String>,
-) -> Result<Document, Refusal> {
-    script::run(file, text, open)
 }

@@ -42,7 +42,14 @@ struct Runner<'o> {
     open: &'o mut dyn FnMut(&str) -> Result<String, String>,
 }
 
-pub(super) fn run(
+/// Reads the script `text` that is called `file` in messages. Other files that it names are asked
+/// of `open`, by their path from the folder of this one, with `/` between folders; it answers with
+/// the text or with the reason why not.
+///
+/// # Errors
+/// Every mistake with file and line: what is no command, class or property; what is one, but
+/// cannot be expressed here; values that are none; objects that do not exist.
+pub fn read(
     file: &str,
     text: &str,
     open: &mut dyn FnMut(&str) -> Result<String, String>,
@@ -371,17 +378,7 @@ impl Runner<'_> {
         }
         let nothing = State::new(Class::Capacitor, 0.0);
         let mut state = std::mem::replace(&mut self.world.objects[at].state, nothing);
-        let changed = match &mut state {
-            State::Source(own) => own.set(property, value),
-            State::LineCode(own) => own.set(property, value),
-            State::LoadShape(own) => own.set(property, value),
-            State::Line(own) => own.set(property, value, &|name| self.world.line_code(name)),
-            State::Transformer(own) => own.set(property, value),
-            State::Regulator(own) => own.set(property, value),
-            State::Capacitor(own) => own.set(property, value),
-            State::Reactor(own) => own.set(property, value),
-            State::Load(own) => own.set(property, value, &|name| self.world.is_actual(name)),
-        };
+        let changed = state.set(property, value, &self.world);
         self.world.objects[at].state = state;
         changed
     }

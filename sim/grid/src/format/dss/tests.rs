@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use num_complex::Complex64;
 use proptest::prelude::*;
 
+use super::class::CLASSES;
+use super::table::{COMMANDS, Entry, Except, Fate, NOTED_CLASSES, OPTIONS};
 use super::{Document, read};
 use crate::format::Refusal;
 use crate::network::{
@@ -419,6 +421,35 @@ fn rows_of(page: &str, title: &str) -> Vec<Vec<String>> {
     rows.map(|row| fields(&row.replace("\\|", "\u{1}"))).collect()
 }
 
+/// The table as sections of Markdown: each a heading of second rank, with rows of name, fate and
+/// remark. What is neither a command, an option, a property nor a class of it is unknown, and
+/// rejected too.
+fn sections() -> Vec<(String, Vec<[String; 3]>)> {
+    let rows = |entries: &[Entry]| entries.iter().map(row).collect();
+    let mut sections = vec![
+        ("Commands".to_owned(), rows(COMMANDS)),
+        ("Options of `set` and `solve`".to_owned(), rows(OPTIONS)),
+    ];
+    for (_, name, properties) in CLASSES {
+        sections.push((format!("Class `{name}`"), rows(properties)));
+    }
+    sections.push(("Classes that are left out".to_owned(), rows(NOTED_CLASSES)));
+    sections
+}
+
+fn row(entry: &Entry) -> [String; 3] {
+    let fate = match entry.fate {
+        Fate::Obeyed => "obeyed",
+        Fate::Noted => "noted",
+        Fate::Rejected => "rejected",
+    };
+    let mut remark = entry.remark.to_owned();
+    if let Except::Values(values) = entry.except {
+        remark = format!("{remark} (`{}` is accepted)", values.join("`, `"));
+    }
+    [entry.name.to_owned(), fate.to_owned(), remark]
+}
+
 /// `UPDATE_GOLDEN=1` writes the page anew; the last column is the walk's, which writes it itself.
 #[test]
 fn the_page_has_every_command_option_and_property_with_its_fate() {
@@ -428,7 +459,7 @@ fn the_page_has_every_command_option_and_property_with_its_fate() {
     let mut fresh =
         page.split_once("\n## ").map_or(&*page, |(begin, _)| begin).trim_end().to_owned();
     fresh.push('\n');
-    for (title, rows) in super::table_page() {
+    for (title, rows) in sections() {
         let before = rows_of(&page, &title);
         let _ = write!(fresh, "\n## {title}\n\n| name | fate | remark | compared with OpenDSS |\n");
         fresh.push_str("|---|---|---|---|\n");

@@ -136,10 +136,7 @@ pub(super) fn units_in(one: Option<f64>, other: Option<f64>) -> f64 {
 /// Works out an expression in reverse Polish notation, angles in degrees.
 fn reverse_polish(text: &str) -> ValueResult<f64> {
     let mut stack: Vec<f64> = Vec::new();
-    for (word, _, _) in std::iter::from_fn({
-        let mut tokens = Tokens::of_list(text);
-        move || tokens.value()
-    }) {
+    for Value { text: word, .. } in (Value { text, quoted: true }).list() {
         if let Ok(number) = word.parse::<f64>() {
             stack.push(number);
             continue;

@@ -4,7 +4,7 @@ use num_complex::Complex64;
 
 use super::Component;
 use super::document::Reader;
-use super::json::{Row, RowError};
+use super::json::{Row, RowResult};
 use crate::network::{
     Connection, Line, LineImpedance, Magnetising, Matrix, Neutral, Node, NodeId, Place,
     SequenceImpedance, TapChanger, Transformer, Winding, WindingKind, Wires,
@@ -14,13 +14,13 @@ use crate::network::{
 const OMEGA: f64 = std::f64::consts::TAU * super::FREQUENCY_HZ;
 
 /// The ends of a line between two nodes of the same rated voltage, which comes third.
-fn ends(reader: &Reader<'_>, row: &Row) -> Result<(NodeId, NodeId, f64), RowError> {
+fn ends(reader: &Reader<'_>, row: &Row) -> RowResult<(NodeId, NodeId, f64)> {
     let (from, from_v) = reader.node_of(row, "from_node")?;
     let (to, to_v) = reader.node_of(row, "to_node")?;
     if (from_v - to_v).abs() > 1e-8 {
-        return Err(RowError(format!(
+        return Err(format!(
             "its nodes are rated {from_v} V and {to_v} V; it can only join equal ones"
-        )));
+        ));
     }
     Ok((from, to, from_v))
 }
@@ -31,7 +31,7 @@ fn push_line(
     (from, to, _): (NodeId, NodeId, f64),
     impedance: LineImpedance,
     rated_current_a: Option<f64>,
-) -> Result<usize, RowError> {
+) -> RowResult<usize> {
     reader.document.network.lines.push(Line {
         name: row.id.to_string().into(),
         from: Connection::abc(from),
@@ -50,7 +50,7 @@ fn charging(capacitance_f: f64, loss_factor: f64) -> Complex64 {
     Complex64::new(loss_factor, 1.0) * (OMEGA * capacitance_f)
 }
 
-pub(super) fn line(reader: &mut Reader<'_>, row: &Row) -> Result<usize, RowError> {
+pub(super) fn line(reader: &mut Reader<'_>, row: &Row) -> RowResult<usize> {
     let ends = ends(reader, row)?;
     let z1_ohm = Complex64::new(row.need("r1")?, row.need("x1")?);
     let y1_s = charging(row.need("c1")?, row.need("tan1")?);
@@ -69,36 +69,29 @@ pub(super) fn line(reader: &mut Reader<'_>, row: &Row) -> Result<usize, RowError
     };
     for (name, z) in [("r1 and x1", z1_ohm), ("r0 and x0", z0_ohm)] {
         if z == Complex64::ZERO {
-            return Err(RowError(format!("{name} are both 0; take a link instead")));
+            return Err(format!("{name} are both 0; take a link instead"));
         }
     }
     let impedance = LineImpedance::Sequence(SequenceImpedance { z1_ohm, z0_ohm, y1_s, y0_s });
     push_line(reader, row, ends, impedance, row.number("i_n")?)
 }
 
-pub(super) fn asym_line(reader: &mut Reader<'_>, row: &Row) -> Result<usize, RowError> {
+pub(super) fn asym_line(reader: &mut Reader<'_>, row: &Row) -> RowResult<usize> {
     let ends = ends(reader, row)?;
     let wire = ["a", "b", "c", "n"];
     let lower = |kind: &str, i: usize, j: usize| {
         let (i, j) = (i.max(j), i.min(j));
-        row.number(&format!("{kind}_{}{}", wire[i], wire[j]))
-    };
-    let missing = |kind: &str, i: usize, j: usize| {
-        let (i, j) = (i.max(j), i.min(j));
-        RowError(format!("{kind}_{}{} is missing", wire[i], wire[j]))
+        row.need(&format!("{kind}_{}{}", wire[i], wire[j]))
     };
     let size = if row.number("r_nn")?.is_some() || row.number("x_nn")?.is_some() { 4 } else { 3 };
     let mut series = Matrix::zero(size);
     for i in 0..size {
         for j in 0..size {
-            let r = lower("r", i, j)?.ok_or_else(|| missing("r", i, j))?;
-            let x = lower("x", i, j)?.ok_or_else(|| missing("x", i, j))?;
-            series.rows[i][j] = Complex64::new(r, x);
+            series.rows[i][j] = Complex64::new(lower("r", i, j)?, lower("x", i, j)?);
         }
     }
     if size == 4 {
-        series =
-            without_neutral(&series).ok_or_else(|| RowError("r_nn and x_nn are 0".to_owned()))?;
+        series = without_neutral(&series).ok_or_else(|| "r_nn and x_nn are 0".to_owned())?;
     }
     let mut shunt = Matrix::zero(3);
     if let (Some(c0), Some(c1)) = (row.number("c0")?, row.number("c1")?) {
@@ -109,8 +102,7 @@ pub(super) fn asym_line(reader: &mut Reader<'_>, row: &Row) -> Result<usize, Row
     } else {
         for i in 0..3 {
             for j in 0..3 {
-                let c = lower("c", i, j)?.ok_or_else(|| missing("c", i, j))?;
-                shunt.rows[i][j] = charging(c, 0.0);
+                shunt.rows[i][j] = charging(lower("c", i, j)?, 0.0);
             }
         }
     }
@@ -129,7 +121,7 @@ fn without_neutral(full: &Matrix) -> Option<Matrix> {
 
 /// A link has an admittance of 1e8 (1 + j) per unit of 1 MVA (`y_link` in its `common.hpp`: 1e6
 /// siemens at 10 kV), so it is a line here.
-pub(super) fn link(reader: &mut Reader<'_>, row: &Row) -> Result<usize, RowError> {
+pub(super) fn link(reader: &mut Reader<'_>, row: &Row) -> RowResult<usize> {
     let ends = ends(reader, row)?;
     let base_ohm = ends.2 * ends.2 / 1e6;
     let z = Complex64::new(1e8, 1e8).inv() * base_ohm;
@@ -139,8 +131,8 @@ pub(super) fn link(reader: &mut Reader<'_>, row: &Row) -> Result<usize, RowError
     push_line(reader, row, ends, impedance, None)
 }
 
-fn winding_kind(row: &Row, name: &str, end: &str) -> Result<WindingKind, RowError> {
-    let earthing = || -> Result<Neutral, RowError> {
+fn winding_kind(row: &Row, name: &str, end: &str) -> RowResult<WindingKind> {
+    let earthing = || -> RowResult<Neutral> {
         let r = row.or(&format!("r_grounding_{end}"), 0.0)?;
         Ok(Neutral::Earthed(Complex64::new(r, row.or(&format!("x_grounding_{end}"), 0.0)?)))
     };
@@ -150,17 +142,17 @@ fn winding_kind(row: &Row, name: &str, end: &str) -> Result<WindingKind, RowErro
         2 => WindingKind::Delta,
         3 => WindingKind::Zigzag(Neutral::Isolated),
         4 => WindingKind::Zigzag(earthing()?),
-        found => return Err(RowError(format!("{name} is {found}, expected 0 to 4"))),
+        found => return Err(format!("{name} is {found}, expected 0 to 4")),
     })
 }
 
-fn clock(row: &Row, name: &str, one: WindingKind, other: WindingKind) -> Result<u8, RowError> {
+fn clock(row: &Row, name: &str, one: WindingKind, other: WindingKind) -> RowResult<u8> {
     let found = row.need_small(name)?;
     let star = |kind| matches!(kind, WindingKind::Star(_));
     if (found % 2 == 0) != (star(one) == star(other)) {
-        return Err(RowError(format!(
+        return Err(format!(
             "{name} is {found}: even is only possible between two wye windings or two others"
-        )));
+        ));
     }
     Ok(found.rem_euclid(12) as u8)
 }
@@ -174,14 +166,14 @@ struct Tap {
 }
 
 impl Tap {
-    fn read(row: &Row, rated: &[f64]) -> Result<Self, RowError> {
+    fn read(row: &Row, rated: &[f64]) -> RowResult<Self> {
         let (minimum, maximum) = (row.need_small("tap_min")?, row.need_small("tap_max")?);
         let neutral = row.small("tap_nom")?.unwrap_or(0);
         let position = row.small("tap_pos")?.unwrap_or(neutral);
         let side = row.need_small("tap_side")?;
         let Some(rated) = usize::try_from(side).ok().and_then(|side| rated.get(side)) else {
             let last = rated.len() - 1;
-            return Err(RowError(format!("tap_side is {side}, expected 0 to {last}")));
+            return Err(format!("tap_side is {side}, expected 0 to {last}"));
         };
         let (lowest, highest) = (minimum.min(maximum), minimum.max(maximum));
         let direction = if maximum > minimum { 1.0 } else { -1.0 };
@@ -194,9 +186,7 @@ impl Tap {
         };
         if changer.ratio() <= 0.0 {
             let (size, position) = (row.need("tap_size")?, changer.position);
-            return Err(RowError(format!(
-                "tap_size {size} V leaves no turns at position {position}"
-            )));
+            return Err(format!("tap_size {size} V leaves no turns at position {position}"));
         }
         Ok(Self { side, changer, minimum, maximum })
     }
@@ -206,7 +196,7 @@ impl Tap {
     }
 
     /// A figure that was measured at nominal and perhaps at the extreme taps, where the tap stands.
-    fn adjust(&self, row: &Row, name: &str) -> Result<f64, RowError> {
+    fn adjust(&self, row: &Row, name: &str) -> RowResult<f64> {
         let nominal = row.need(name)?;
         let (position, neutral) = (self.changer.position, self.changer.neutral);
         let towards_maximum =
@@ -233,7 +223,16 @@ fn magnetising(current_pu: f64, loss_pu: f64) -> Complex64 {
     impedance(current_pu.abs(), loss_pu).conj()
 }
 
-pub(super) fn transformer(reader: &mut Reader<'_>, row: &Row) -> Result<usize, RowError> {
+fn winding(
+    node: NodeId,
+    kind: WindingKind,
+    rated_voltage_v: f64,
+    tap: Option<TapChanger>,
+) -> Winding {
+    Winding { connection: Connection::abc(node), kind, rated_voltage_v, tap }
+}
+
+pub(super) fn transformer(reader: &mut Reader<'_>, row: &Row) -> RowResult<usize> {
     let (from, _) = reader.node_of(row, "from_node")?;
     let (to, _) = reader.node_of(row, "to_node")?;
     let rated = [row.positive("u1")?, row.positive("u2")?];
@@ -246,17 +245,12 @@ pub(super) fn transformer(reader: &mut Reader<'_>, row: &Row) -> Result<usize, R
     let (i0, p0) = (row.need("i0")?, row.need("p0")?);
     let i00 = row.or("i0_zero_sequence", i0)?;
     let p00 = row.or("p0_zero_sequence", p0 + row.need("pk")? * (i00 * i00 - i0 * i0))?;
-    let nodes = [from, to];
     let transformer = Transformer {
         name: row.id.to_string().into(),
-        windings: (0..2)
-            .map(|k| Winding {
-                connection: Connection::abc(nodes[k]),
-                kind: kinds[k],
-                rated_voltage_v: rated[k],
-                tap: tap.at(k as i32),
-            })
-            .collect(),
+        windings: vec![
+            winding(from, kinds[0], rated[0], tap.at(0)),
+            winding(to, kinds[1], rated[1], tap.at(1)),
+        ],
         clock: vec![clock(row, "clock", kinds[0], kinds[1])?],
         closed: vec![row.status("from_status")?, row.status("to_status")?],
         rated_power_va: sn,
@@ -273,15 +267,15 @@ pub(super) fn transformer(reader: &mut Reader<'_>, row: &Row) -> Result<usize, R
 
 /// A generic branch is a transformer whose figures are given at its `to` side; there is no zero
 /// sequence of it.
-pub(super) fn generic_branch(reader: &mut Reader<'_>, row: &Row) -> Result<usize, RowError> {
+pub(super) fn generic_branch(reader: &mut Reader<'_>, row: &Row) -> RowResult<usize> {
     let (from, from_v) = reader.node_of(row, "from_node")?;
     let (to, to_v) = reader.node_of(row, "to_node")?;
     let twelfths = row.or("theta", 0.0)? * 6.0 / std::f64::consts::PI;
     if (twelfths - twelfths.round()).abs() > 1e-9 {
         let theta = row.or("theta", 0.0)?;
-        return Err(RowError(format!(
+        return Err(format!(
             "theta is {theta}; only multiples of 30 degrees (pi / 6) can be expressed here"
-        )));
+        ));
     }
     let ratio = match row.number("k")? {
         None => 1.0,
@@ -289,19 +283,14 @@ pub(super) fn generic_branch(reader: &mut Reader<'_>, row: &Row) -> Result<usize
     };
     let z_ohm = Complex64::new(row.need("r1")?, row.need("x1")?);
     if z_ohm == Complex64::ZERO {
-        return Err(RowError("r1 and x1 are both 0; take a link instead".to_owned()));
+        return Err("r1 and x1 are both 0; take a link instead".to_owned());
     }
     let sn = row.number("sn")?.filter(|&sn| sn > 0.0).unwrap_or(1e6);
     let base_ohm = to_v * to_v / sn;
-    let winding = |node, rated_voltage_v| Winding {
-        connection: Connection::abc(node),
-        kind: WindingKind::Star(Neutral::Isolated),
-        rated_voltage_v,
-        tap: None,
-    };
+    let star = WindingKind::Star(Neutral::Isolated);
     let transformer = Transformer {
         name: row.id.to_string().into(),
-        windings: vec![winding(from, from_v * ratio), winding(to, to_v)],
+        windings: vec![winding(from, star, from_v * ratio, None), winding(to, star, to_v, None)],
         clock: vec![(twelfths.round() as i64).rem_euclid(12) as u8],
         closed: vec![row.status("from_status")?, row.status("to_status")?],
         rated_power_va: sn,
@@ -327,7 +316,7 @@ struct Sides {
 }
 
 impl Sides {
-    fn read(reader: &Reader<'_>, row: &Row) -> Result<Self, RowError> {
+    fn read(reader: &Reader<'_>, row: &Row) -> RowResult<Self> {
         let mut sides = Self {
             nodes: [NodeId(0); 3],
             rated_v: [0.0; 3],
@@ -359,10 +348,7 @@ fn solid(kind: WindingKind) -> WindingKind {
 
 /// A transformer of three windings is three of two that meet at a node of their own, as
 /// power-grid-model does it: the first is star to star and solidly earthed inside.
-pub(super) fn three_winding_transformer(
-    reader: &mut Reader<'_>,
-    row: &Row,
-) -> Result<usize, RowError> {
+pub(super) fn three_winding_transformer(reader: &mut Reader<'_>, row: &Row) -> RowResult<usize> {
     let Sides { nodes, rated_v, sn, kinds, closed } = Sides::read(reader, row)?;
     let clocks = [
         0,
@@ -391,12 +377,6 @@ pub(super) fn three_winding_transformer(
             (0, _) => (star, star, magnetising_pu),
             (_, first) => (kinds[k], solid(first), Complex64::ZERO),
         };
-        let winding = |node, kind, rated_voltage_v, tap| Winding {
-            connection: Connection::abc(node),
-            kind,
-            rated_voltage_v,
-            tap,
-        };
         network.transformers.push(Transformer {
             name: format!("{}: side {}", row.id, k + 1).into(),
             windings: vec![
@@ -416,7 +396,7 @@ pub(super) fn three_winding_transformer(
 
 /// The star that is equivalent to the three impedances between windings, each side in per unit of
 /// its own rated power.
-fn star_of_three(row: &Row, tap: &Tap, sn: [f64; 3]) -> Result<[Complex64; 3], RowError> {
+fn star_of_three(row: &Row, tap: &Tap, sn: [f64; 3]) -> RowResult<[Complex64; 3]> {
     let pairs = [(0, 1), (0, 2), (1, 2)];
     let (mut uk, mut pk) = ([0.0; 3], [0.0; 3]);
     for (k, (one, other)) in pairs.into_iter().enumerate() {

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::json::{Lines, Row, RowError};
+use super::json::{Lines, Row, RowResult};
 use super::{Component, FREQUENCY_HZ};
-use num_complex::Complex64;
-
 use crate::format::Mistakes;
 use crate::network::{Network, NodeId, Place};
+use crate::short_circuit::Fault;
 
 /// One component of a file and where it is in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,32 +21,13 @@ pub struct Element {
     pub at: u32,
 }
 
-/// What kind of short circuit it is, and of which phases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// All three phases.
-    ThreePhase,
-    /// One phase, 0 to 2, to earth.
-    SinglePhaseToGround(u8),
-    /// Two phases, 0 to 2.
-    TwoPhase(u8, u8),
-    /// Two phases, 0 to 2, and earth.
-    TwoPhaseToGround(u8, u8),
-}
-
 /// A short circuit that the file asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FaultRow {
     /// Whether it is there.
     pub active: bool,
-    /// What it is.
-    pub kind: FaultKind,
-    /// Where.
-    pub node: NodeId,
-    /// Impedance of the fault, ohm.
-    pub impedance_ohm: Complex64,
-    /// Where it was read.
-    pub place: Place,
+    /// What it is, at a node.
+    pub fault: Fault,
 }
 
 /// Why a file cannot be calculated phase by phase.
@@ -109,12 +89,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The node of this number, and its rated voltage between lines.
-    pub(super) fn node_of(&self, row: &Row, name: &str) -> Result<(NodeId, f64), RowError> {
+    pub(super) fn node_of(&self, row: &Row, name: &str) -> RowResult<(NodeId, f64)> {
         let id = row.id(name)?;
         let node = *self
             .nodes
             .get(&id)
-            .ok_or_else(|| RowError(format!("{name} is {id}, but there is no such node")))?;
+            .ok_or_else(|| format!("{name} is {id}, but there is no such node"))?;
         Ok((node, self.document.network.nodes[node.index()].rated_voltage_v))
     }
 

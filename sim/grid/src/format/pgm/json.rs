@@ -67,8 +67,8 @@ enum Value {
     Phases([f64; 3]),
 }
 
-/// What is wrong with a row.
-pub(super) struct RowError(pub(super) String);
+/// What is found in a row, or what is wrong with it.
+pub(super) type RowResult<T> = Result<T, String>;
 
 /// One component as it stands in the file. Absent attributes are `null`, not a number, or not
 /// there; integers moreover by their lowest value, as power-grid-model marks them.
@@ -95,7 +95,7 @@ impl Row {
         compact: Option<&[usize]>,
         raw: &RawValue,
         at: (u32, u32),
-    ) -> Result<Self, (i32, RowError)> {
+    ) -> Result<Self, (i32, String)> {
         let known = component.attributes();
         let mut row =
             Self { component, values: vec![Value::Missing; known.len()], at, id: 0, name: None };
@@ -112,18 +112,16 @@ impl Row {
         Ok(row)
     }
 
-    fn fill_from_object(&mut self, raw: &RawValue, known: &[&str]) -> Result<(), RowError> {
-        let Members(members) =
-            serde_json::from_str(raw.get()).map_err(|error| RowError(within(&error)))?;
+    fn fill_from_object(&mut self, raw: &RawValue, known: &[&str]) -> RowResult<()> {
+        let Members(members) = serde_json::from_str(raw.get()).map_err(|error| within(&error))?;
         let mut seen = vec![false; known.len()];
         let mut unknown = None;
         for (name, value) in members {
             if name == NAME {
                 if self.name.is_some() {
-                    return Err(RowError(format!("{NAME} stands there twice")));
+                    return Err(format!("{NAME} stands there twice"));
                 }
-                let wrong =
-                    |_| RowError(format!("{NAME} is {}, expected a text", shorten(value.get())));
+                let wrong = |_| format!("{NAME} is {}, expected a text", shorten(value.get()));
                 self.name = Some(serde_json::from_str(value.get()).map_err(wrong)?);
                 continue;
             }
@@ -132,13 +130,12 @@ impl Row {
                 continue;
             };
             if std::mem::replace(&mut seen[at], true) {
-                return Err(RowError(format!("{name} stands there twice")));
+                return Err(format!("{name} stands there twice"));
             }
             self.values[at] = parse(known[at], value)?;
         }
-        unknown.map_or(Ok(()), |name| {
-            Err(RowError(format!("{name} is no attribute of a {}", self.component)))
-        })
+        unknown
+            .map_or(Ok(()), |name| Err(format!("{name} is no attribute of a {}", self.component)))
     }
 
     fn fill_from_list(
@@ -146,19 +143,15 @@ impl Row {
         raw: &RawValue,
         known: &[&str],
         compact: Option<&[usize]>,
-    ) -> Result<(), RowError> {
+    ) -> RowResult<()> {
         let values: Vec<&RawValue> = serde_json::from_str(raw.get())
-            .map_err(|_| RowError("neither an object nor a list of values".to_owned()))?;
+            .map_err(|_| "neither an object nor a list of values".to_owned())?;
         let Some(order) = compact else {
-            return Err(RowError(
-                "a list of values needs their order under \"attributes\"".to_owned(),
-            ));
+            return Err("a list of values needs their order under \"attributes\"".to_owned());
         };
         if values.len() != order.len() {
             let (found, expected) = (values.len(), order.len());
-            return Err(RowError(format!(
-                "{found} values, but \"attributes\" lists {expected} for it"
-            )));
+            return Err(format!("{found} values, but \"attributes\" lists {expected} for it"));
         }
         for (&at, value) in order.iter().zip(values) {
             self.values[at] = parse(known[at], value)?;
@@ -172,92 +165,86 @@ impl Row {
     }
 
     /// A number, or none if it is absent.
-    pub(super) fn number(&self, name: &str) -> Result<Option<f64>, RowError> {
+    pub(super) fn number(&self, name: &str) -> RowResult<Option<f64>> {
         match self.value(name) {
             Value::Missing => Ok(None),
             Value::Number(number) if number.is_finite() => Ok(Some(number)),
-            Value::Number(number) => {
-                Err(RowError(format!("{name} is {number}, expected a number")))
-            }
-            Value::Phases(_) => Err(RowError(format!("{name} is a list, expected one number"))),
+            Value::Number(number) => Err(format!("{name} is {number}, expected a number")),
+            Value::Phases(_) => Err(format!("{name} is a list, expected one number")),
         }
     }
 
     /// A number that has to be there.
-    pub(super) fn need(&self, name: &str) -> Result<f64, RowError> {
-        self.number(name)?.ok_or_else(|| RowError(format!("{name} is missing")))
+    pub(super) fn need(&self, name: &str) -> RowResult<f64> {
+        self.number(name)?.ok_or_else(|| format!("{name} is missing"))
     }
 
     /// A number that has to be there and above zero.
-    pub(super) fn positive(&self, name: &str) -> Result<f64, RowError> {
+    pub(super) fn positive(&self, name: &str) -> RowResult<f64> {
         let number = self.need(name)?;
         if number > 0.0 {
             Ok(number)
         } else {
-            Err(RowError(format!("{name} is {number}, expected more than 0")))
+            Err(format!("{name} is {number}, expected more than 0"))
         }
     }
 
     /// A number, or its default.
-    pub(super) fn or(&self, name: &str, default: f64) -> Result<f64, RowError> {
+    pub(super) fn or(&self, name: &str, default: f64) -> RowResult<f64> {
         Ok(self.number(name)?.unwrap_or(default))
     }
 
     /// Three numbers, one for each phase, that have to be there.
-    pub(super) fn phases(&self, name: &str) -> Result<[f64; 3], RowError> {
+    pub(super) fn phases(&self, name: &str) -> RowResult<[f64; 3]> {
         match self.value(name) {
-            Value::Missing => Err(RowError(format!("{name} is missing"))),
-            Value::Number(_) => {
-                Err(RowError(format!("{name} is one number, expected a list of 3")))
-            }
+            Value::Missing => Err(format!("{name} is missing")),
+            Value::Number(_) => Err(format!("{name} is one number, expected a list of 3")),
             Value::Phases(numbers) if numbers.iter().all(|number| number.is_finite()) => {
                 Ok(numbers)
             }
-            Value::Phases(_) => Err(RowError(format!("{name} lacks a phase"))),
+            Value::Phases(_) => Err(format!("{name} lacks a phase")),
         }
     }
 
     /// A component's number.
-    pub(super) fn id(&self, name: &str) -> Result<i32, RowError> {
+    pub(super) fn id(&self, name: &str) -> RowResult<i32> {
         let found = self.need(name)?;
         if found.fract() == 0.0 && found > ABSENT_ID && found <= f64::from(i32::MAX) {
             Ok(found as i32)
         } else if found == ABSENT_ID {
-            Err(RowError(format!("{name} is missing")))
+            Err(format!("{name} is missing"))
         } else {
-            Err(RowError(format!("{name} is {found}, expected a whole number of 32 bits")))
+            Err(format!("{name} is {found}, expected a whole number of 32 bits"))
         }
     }
 
     /// A small whole number, or none if it is absent.
-    pub(super) fn small(&self, name: &str) -> Result<Option<i32>, RowError> {
+    pub(super) fn small(&self, name: &str) -> RowResult<Option<i32>> {
         match self.number(name)? {
             None | Some(ABSENT_SMALL) => Ok(None),
             Some(found) if found.fract() == 0.0 && found.abs() <= 127.0 => Ok(Some(found as i32)),
-            Some(found) => {
-                Err(RowError(format!("{name} is {found}, expected a whole number of 8 bits")))
-            }
+            Some(found) => Err(format!("{name} is {found}, expected a whole number of 8 bits")),
         }
     }
 
     /// A small whole number that has to be there.
-    pub(super) fn need_small(&self, name: &str) -> Result<i32, RowError> {
-        self.small(name)?.ok_or_else(|| RowError(format!("{name} is missing")))
+    pub(super) fn need_small(&self, name: &str) -> RowResult<i32> {
+        self.small(name)?.ok_or_else(|| format!("{name} is missing"))
     }
 
     /// Whether something is connected: 0 or 1.
-    pub(super) fn status(&self, name: &str) -> Result<bool, RowError> {
+    pub(super) fn status(&self, name: &str) -> RowResult<bool> {
         match self.need_small(name)? {
             0 => Ok(false),
             1 => Ok(true),
-            found => Err(RowError(format!("{name} is {found}, expected 0 or 1"))),
+            found => Err(format!("{name} is {found}, expected 0 or 1")),
         }
     }
 }
 
-fn parse(name: &str, raw: &RawValue) -> Result<Value, RowError> {
+fn parse(name: &str, raw: &RawValue) -> RowResult<Value> {
     let text = raw.get();
-    let wrong = || RowError(format!("{name} is {}, expected a number", shorten(text)));
+    let wrong = || format!("{name} is {}, expected a number", shorten(text));
     match text.as_bytes().first() {
         Some(b'n') => Ok(Value::Missing),
         Some(b'"') => match text {
@@ -269,7 +256,7 @@ fn parse(name: &str, raw: &RawValue) -> Result<Value, RowError> {
             let numbers: Vec<Option<f64>> = serde_json::from_str(text).map_err(|_| wrong())?;
             match numbers[..] {
                 [a, b, c] => Ok(Value::Phases([a, b, c].map(|value| value.unwrap_or(f64::NAN)))),
-                _ => Err(RowError(format!("{name} has {} values, expected 3", numbers.len()))),
+                _ => Err(format!("{name} has {} values, expected 3", numbers.len())),
             }
         }
         _ => text.parse().map(Value::Number).map_err(|_| wrong()),

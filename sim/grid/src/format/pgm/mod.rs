@@ -14,7 +14,7 @@ mod short_circuit;
 mod tests;
 mod write;
 
-pub use document::{Document, Element, FaultKind, FaultRow, SymmetricOnly};
+pub use document::{Document, Element, FaultRow, SymmetricOnly};
 pub use output::{Extra, output, output_by_number};
 pub use read::read;
 pub use short_circuit::{short_circuit_output, sweep_output};
@@ -63,26 +63,6 @@ impl Component {
         Self::AsymGen,
         Self::Fault,
     ];
-
-    /// As it stands in a file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Node => "node",
-            Self::Line => "line",
-            Self::AsymLine => "asym_line",
-            Self::Link => "link",
-            Self::GenericBranch => "generic_branch",
-            Self::Transformer => "transformer",
-            Self::ThreeWindingTransformer => "three_winding_transformer",
-            Self::Shunt => "shunt",
-            Self::Source => "source",
-            Self::SymLoad => "sym_load",
-            Self::SymGen => "sym_gen",
-            Self::AsymLoad => "asym_load",
-            Self::AsymGen => "asym_gen",
-            Self::Fault => "fault",
-        }
-    }
 }
 
 impl fmt::Display for Component {

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use num_complex::Complex64;
 use serde_json::value::RawValue;
 
-use super::document::{Document, Element, FaultKind, FaultRow, Reader};
-use super::json::{Members, Row, RowError, within};
+use super::document::{Document, Element, FaultRow, Reader};
+use super::json::{Members, Row, RowResult, within};
 use super::{Component, branch};
 use crate::format::{Mistakes, Refusal, unmarked};
 use crate::network::{
-    Configuration, Connection, Load, LoadModel, Node, Place, Shunt, ShuntAdmittance, Source, Wires,
+    Configuration, Connection, Load, LoadModel, Node, Place, Shunt, ShuntAdmittance, Source, Wire,
+    Wires,
 };
+use crate::short_circuit::{Fault, Kind, Location};
 
 /// Has no influence on a power flow.
 const MEASUREMENTS: [&str; 6] = [
@@ -160,17 +162,17 @@ impl<'a> Reader<'a> {
             let at = self.lines.of(raw);
             let read = Row::read(component, compact.as_deref(), raw, at)
                 .and_then(|row| self.row(component, &row).map_err(|wrong| (row.id, wrong)));
-            if let Err((id, RowError(what))) = read {
+            if let Err((id, what)) = read {
                 self.mistakes.add_at(self.file, at, format!("{component} {id}: {what}"));
             }
         }
     }
 
-    fn row(&mut self, component: Component, row: &Row) -> Result<(), RowError> {
+    fn row(&mut self, component: Component, row: &Row) -> RowResult<()> {
         if let Some(((line, column), other)) = self.seen.insert(row.id, (row.at, component)) {
-            return Err(RowError(format!(
+            return Err(format!(
                 "its number is that of a {other} on line {line}, column {column}; numbers are unique"
-            )));
+            ));
         }
         let at = match component {
             Component::Node => self.node(row)?,
@@ -222,7 +224,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn node(&mut self, row: &Row) -> Result<usize, RowError> {
+    fn node(&mut self, row: &Row) -> RowResult<usize> {
         let node = self.document.network.push_node(Node {
             name: row.id.to_string().into(),
             wires: Wires::ABC,
@@ -234,7 +236,7 @@ impl<'a> Reader<'a> {
         Ok(node.index())
     }
 
-    fn shunt(&mut self, row: &Row) -> Result<usize, RowError> {
+    fn shunt(&mut self, row: &Row) -> RowResult<usize> {
         let (node, _) = self.node_of(row, "node")?;
         let y1_s = Complex64::new(row.need("g1")?, row.need("b1")?);
         let y0_s = if let (Some(g0), Some(b0)) = (row.number("g0")?, row.number("b0")?) {
@@ -253,7 +255,7 @@ impl<'a> Reader<'a> {
         Ok(self.document.network.shunts.len() - 1)
     }
 
-    fn source(&mut self, row: &Row) -> Result<usize, RowError> {
+    fn source(&mut self, row: &Row) -> RowResult<usize> {
         let (node, rated) = self.node_of(row, "node")?;
         let short_circuit_va = match row.number("sk")? {
             None => 1e10,
@@ -263,7 +265,7 @@ impl<'a> Reader<'a> {
         let zero_sequence = row.or("z01_ratio", 1.0)?;
         if zero_sequence < 0.0 {
             let what = format!("z01_ratio is {zero_sequence}, expected 0 or more");
-            return Err(RowError(what));
+            return Err(what);
         }
         let reactance = rated * rated / short_circuit_va / (ratio * ratio + 1.0).sqrt();
         let z1_ohm = Complex64::new(reactance * ratio, reactance);
@@ -280,7 +282,7 @@ impl<'a> Reader<'a> {
         Ok(self.document.network.sources.len() - 1)
     }
 
-    fn load(&mut self, row: &Row, by_phase: bool, generator: bool) -> Result<usize, RowError> {
+    fn load(&mut self, row: &Row, by_phase: bool, generator: bool) -> RowResult<usize> {
         let (node, rated) = self.node_of(row, "node")?;
         let [active, reactive] = if by_phase {
             [row.phases("p_specified")?, row.phases("q_specified")?]
@@ -292,7 +294,7 @@ impl<'a> Reader<'a> {
             0 => LoadModel::ConstantPower,
             1 => LoadModel::ConstantImpedance,
             2 => LoadModel::ConstantCurrent,
-            found => return Err(RowError(format!("type is {found}, expected 0, 1 or 2"))),
+            found => return Err(format!("type is {found}, expected 0, 1 or 2")),
         };
         self.document.network.loads.push(Load {
             name: row.id.to_string().into(),
@@ -309,42 +311,35 @@ impl<'a> Reader<'a> {
         Ok(self.document.network.loads.len() - 1)
     }
 
-    fn fault(&mut self, row: &Row) -> Result<usize, RowError> {
+    fn fault(&mut self, row: &Row) -> RowResult<usize> {
         let (node, _) = self.node_of(row, "fault_object")?;
         let phase = row.small("fault_phase")?.unwrap_or(-1);
         let pair = |phase| match phase {
-            -1 | 6 => Ok((1, 2)),
-            5 => Ok((0, 2)),
-            4 => Ok((0, 1)),
-            found => {
-                Err(RowError(format!("fault_phase is {found}, expected two phases: 4, 5 or 6")))
-            }
+            -1 | 6 => Ok((Wire::B, Wire::C)),
+            5 => Ok((Wire::A, Wire::C)),
+            4 => Ok((Wire::A, Wire::B)),
+            found => Err(format!("fault_phase is {found}, expected two phases: 4, 5 or 6")),
         };
         let kind = match (row.need_small("fault_type")?, phase) {
-            (0, -1 | 0) => FaultKind::ThreePhase,
-            (1, -1 | 1) => FaultKind::SinglePhaseToGround(0),
-            (1, 2) => FaultKind::SinglePhaseToGround(1),
-            (1, 3) => FaultKind::SinglePhaseToGround(2),
-            (2, phase) => pair(phase).map(|(one, other)| FaultKind::TwoPhase(one, other))?,
-            (3, phase) => {
-                pair(phase).map(|(one, other)| FaultKind::TwoPhaseToGround(one, other))?
-            }
+            (0, -1 | 0) => Kind::ThreePhase,
+            (1, -1 | 1) => Kind::SinglePhaseToGround(Wire::A),
+            (1, 2) => Kind::SinglePhaseToGround(Wire::B),
+            (1, 3) => Kind::SinglePhaseToGround(Wire::C),
+            (2, phase) => pair(phase).map(|(one, other)| Kind::TwoPhase(one, other))?,
+            (3, phase) => pair(phase).map(|(one, other)| Kind::TwoPhaseToGround(one, other))?,
             (kind @ (0 | 1), found) => {
                 let what =
                     format!("fault_phase is {found}, which a fault of type {kind} cannot be");
-                return Err(RowError(what));
+                return Err(what);
             }
             (found, _) => {
-                return Err(RowError(format!("fault_type is {found}, expected 0, 1, 2 or 3")));
+                return Err(format!("fault_type is {found}, expected 0, 1, 2 or 3"));
             }
         };
-        self.document.faults.push(FaultRow {
-            active: row.status("status")?,
-            kind,
-            node,
-            impedance_ohm: Complex64::new(row.or("r_f", 0.0)?, row.or("x_f", 0.0)?),
-            place: Place(row.at.0),
-        });
+        let active = row.status("status")?;
+        let impedance_ohm = Complex64::new(row.or("r_f", 0.0)?, row.or("x_f", 0.0)?);
+        let fault = Fault { kind, location: Location::Node(node), impedance_ohm };
+        self.document.faults.push(FaultRow { active, fault });
         Ok(self.document.faults.len() - 1)
     }
 }

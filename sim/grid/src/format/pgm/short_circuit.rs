@@ -5,38 +5,20 @@ use std::fmt::Write as _;
 use num_complex::Complex64;
 
 use super::output::number;
-use super::{Component, Document, Element, FaultKind, FaultRow};
+use super::{Component, Document, Element, FaultRow};
 use crate::flow::{EndState, Phases};
 use crate::network::{Connection, Network, Wire};
-use crate::short_circuit::{Fault, FaultState, Kind, Location, ShortCircuit, Sweep};
-
-impl From<FaultKind> for Kind {
-    fn from(kind: FaultKind) -> Self {
-        let wire = |phase: u8| Wire::ALL[usize::from(phase % 3)];
-        match kind {
-            FaultKind::ThreePhase => Self::ThreePhase,
-            FaultKind::SinglePhaseToGround(phase) => Self::SinglePhaseToGround(wire(phase)),
-            FaultKind::TwoPhase(one, other) => Self::TwoPhase(wire(one), wire(other)),
-            FaultKind::TwoPhaseToGround(one, other) => {
-                Self::TwoPhaseToGround(wire(one), wire(other))
-            }
-        }
-    }
-}
+use crate::short_circuit::{Fault, FaultState, Kind, ShortCircuit, Sweep};
 
 impl Document {
     /// The faults that the file asks for, without those that are not there, and which wires they
     /// need: power-grid-model takes the positive sequence alone where all are of three phases.
     pub fn short_circuits(&self) -> (Vec<Fault>, Phases) {
-        let faults: Vec<Fault> = self.faults.iter().filter(|row| row.active).map(fault).collect();
+        let active = self.faults.iter().filter(|row| row.active);
+        let faults: Vec<Fault> = active.map(|row| row.fault).collect();
         let balanced = faults.iter().all(|fault| fault.kind == Kind::ThreePhase);
         (faults, if balanced { Phases::Balanced } else { Phases::All })
     }
-}
-
-fn fault(row: &FaultRow) -> Fault {
-    let location = Location::Node(row.node);
-    Fault { kind: row.kind.into(), location, impedance_ohm: row.impedance_ohm }
 }
 
 /// The results of the elements and faults of a file, by their numbers; `network` is that of its

@@ -3,8 +3,9 @@
 use num_complex::Complex64;
 use proptest::prelude::*;
 
-use super::{Component, FaultKind, read, write};
-use crate::network::{LineImpedance, Magnetising, Neutral, WindingKind};
+use super::{Component, read, write};
+use crate::network::{LineImpedance, Magnetising, Neutral, WindingKind, Wire};
+use crate::short_circuit::Kind;
 
 const SMALL: &str = r#"{
 "version": "1.0", "type": "input", "is_batch": false,
@@ -71,7 +72,7 @@ fn figures_are_those_of_the_documented_models() {
     close(network.loads[1].power_va[2], 3e3, 500.0);
     close(network.loads[0].power_va[2], -300.0, 0.0);
     assert!(network.loads[0].generator && !network.loads[0].connected);
-    assert_eq!(document.faults[0].kind, FaultKind::TwoPhase(1, 2));
+    assert_eq!(document.faults[0].fault.kind, Kind::TwoPhase(Wire::B, Wire::C));
     assert_eq!(document.notes, ["1 sym_voltage_sensor left out: measurements"]);
     assert_eq!(document.symmetric_only, None);
     assert_eq!(document.elements.len(), 10);

@@ -12,11 +12,15 @@ use super::{loads, regulator};
 use crate::format::Refusal;
 use crate::network::{
     self, Line, LineImpedance, Magnetising, Matrix, Network, Neutral, Node, NodeId, Place,
-    SequenceImpedance, Switch, SwitchKind, TapChanger, Transformer, Winding, WindingKind, Wire,
-    WireList,
+    SequenceImpedance, Switch, TapChanger, Transformer, Winding, WindingKind, Wire, WireList,
 };
 
-pub(super) fn read(file: &str, text: &str) -> Result<Network, Refusal> {
+/// Reads the text of a file that is called `file` in messages.
+///
+/// # Errors
+/// Every mistake with its line: what is not TOML, unknown tables and fields, missing fields,
+/// figures without or with another unit, names that are not there or there twice.
+pub fn read(file: &str, text: &str) -> Result<Network, Refusal> {
     let source = Source::new(file, text);
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -41,95 +45,57 @@ struct Kind {
     make: Make,
     /// Its keys, and whether those of impedances are among them. They are listed, as a table that
     /// lacks one key is not looked at to its end.
-    keys: &'static [&'static str],
+    keys: &'static str,
     has_impedances: bool,
 }
 
-const fn kind(name: &'static str, make: Make, keys: &'static [&'static str]) -> Kind {
+const fn kind(name: &'static str, make: Make, keys: &'static str) -> Kind {
     Kind { name, make, keys, has_impedances: false }
 }
 
-const CODE_FIELDS: [&str; 9] =
-    ["r1", "x1", "r0", "x0", "c1", "c0", "r_matrix", "x_matrix", "c_matrix"];
+const IMPEDANCE_KEYS: &str = "r1 x1 r0 x0 c1 c0 r_matrix x_matrix c_matrix";
 
-const LOAD_KEYS: &[&str] =
-    &["name", "node", "p", "q", "power_factor", "wires", "connection", "model", "connected"];
-
-const TAP_KEYS: [&str; 5] = ["step", "side", "position", "lowest", "highest"];
+const LOAD_KEYS: &str = "name node p q power_factor wires connection model connected";
 
 /// In the order in which they refer to each other.
 const KINDS: [Kind; 11] = [
-    kind("node", Reader::node, &["name", "voltage", "wires", "at"]),
-    Kind { has_impedances: true, ..kind("code", Reader::code, &["name", "rated_current"]) },
+    kind("node", Reader::node, "name voltage wires at"),
+    Kind { has_impedances: true, ..kind("code", Reader::code, "name rated_current") },
     Kind {
         has_impedances: true,
-        ..kind(
-            "line",
-            Reader::line,
-            &["name", "from", "to", "length", "code", "wires", "open", "rated_current"],
-        )
+        ..kind("line", Reader::line, "name from to length code wires open rated_current")
     },
-    kind(
-        "switch",
-        Reader::switch,
-        &["name", "from", "to", "kind", "closed", "wires", "rated_current"],
-    ),
+    kind("switch", Reader::switch, "name from to kind closed wires rated_current"),
     kind(
         "transformer",
         Reader::transformer,
-        &[
-            "name",
-            "from",
-            "to",
-            "group",
-            "voltages",
-            "power",
-            "uk",
-            "copper_loss",
-            "no_load_loss",
-            "no_load_current",
-            "neutral_resistance",
-            "neutral_reactance",
-            "tap",
-        ],
+        "name from to group voltages power uk copper_loss no_load_loss no_load_current \
+         neutral_resistance neutral_reactance tap",
     ),
     kind(
         "source",
         Reader::source,
-        &[
-            "name",
-            "node",
-            "short_circuit_power",
-            "voltage",
-            "angle",
-            "r_to_x",
-            "z0_to_z1",
-            "connected",
-        ],
+        "name node short_circuit_power voltage angle r_to_x z0_to_z1 connected",
     ),
     kind("load", |own, table| loads::load(own, table, false), LOAD_KEYS),
     kind("generator", |own, table| loads::load(own, table, true), LOAD_KEYS),
-    kind("capacitor", loads::capacitor, &["name", "node", "q", "wires", "connection", "connected"]),
-    kind("earthing", loads::earthing, &["name", "node", "resistance", "reactance", "connected"]),
-    kind("regulator", regulator::make, &regulator::KEYS),
+    kind("capacitor", loads::capacitor, "name node q wires connection connected"),
+    kind("earthing", loads::earthing, "name node resistance reactance connected"),
+    kind("regulator", regulator::make, regulator::KEYS),
 ];
 
 impl Reader {
     fn new(table: &Table<'_>) -> Self {
         if table.whole("format") != Some(1) {
-            let what = match table.field("format") {
-                None => "format is missing; write `format = 1` on top".to_owned(),
-                Some(_) => {
-                    format!("{} is found, `format = 1` is expected on top", table.found("format"))
-                }
-            };
-            table.refuse(table.line_of(&["format"]), &what);
+            match table.field("format") {
+                None => table.refuse(table.line, "format is missing; write `format = 1` on top"),
+                Some(_) => table.refuse_found("format", "`format = 1` is expected on top"),
+            }
         }
         let name = table.text("name").map_or("", |(name, _)| name);
         let hertz = table.figure("frequency", Unit::Hertz).unwrap_or(50.0);
         if hertz <= 0.0 {
-            let what = format!("{} is found, more than 0 is expected", table.found("frequency"));
-            table.refuse(table.line_of(&["frequency"]), &what);
+            table.refuse_found("frequency", "more than 0 is expected");
         }
         Self {
             network: Network::new(name, hertz),
@@ -142,7 +108,8 @@ impl Reader {
 
     fn all(mut self, root: &Table<'_>) -> Network {
         for Kind { name: kind, make, keys, has_impedances } in KINDS {
-            let impedances = if has_impedances { &CODE_FIELDS[..] } else { &[] };
+            let impedances = if has_impedances { IMPEDANCE_KEYS } else { "" };
+            let keys = format!("{keys} {impedances}");
             let mut names: BTreeMap<String, u32> = BTreeMap::new();
             for mut table in root.tables(kind) {
                 let name = table.text("name").map(|(name, _)| name.to_owned());
@@ -154,18 +121,18 @@ impl Reader {
                     }
                 } else if matches!(kind, "node" | "code" | "line" | "switch" | "transformer") {
                     table.missing("name");
-                    table.end(&[keys, impedances]);
+                    table.end(&keys);
                     continue;
                 }
                 // What is missing or wrong is told there.
                 if let (None, Some(name)) = (make(&mut self, &mut table), name) {
                     self.refused.insert((kind, name));
                 }
-                table.end(&[keys, impedances]);
+                table.end(&keys);
             }
         }
         let kinds = KINDS.map(|kind| kind.name);
-        root.end(&[&["format", "name", "frequency", "voltage"], &kinds]);
+        root.end(&format!("format name frequency voltage {}", kinds.join(" ")));
         self.network
     }
 
@@ -194,8 +161,7 @@ impl Reader {
             if table.field("voltage").is_none() {
                 table.missing("voltage (above 0, here or on top of the file)");
             } else if own.is_some() {
-                let what = format!("{} is found, more than 0 is expected", table.found("voltage"));
-                table.refuse(table.line_of(&["voltage"]), &what);
+                table.refuse_found("voltage", "more than 0 is expected");
             }
             return None;
         };
@@ -283,7 +249,7 @@ impl Reader {
         let code = match table.text("code") {
             None => self.impedances(table)?,
             Some((code, line)) => {
-                if CODE_FIELDS.into_iter().any(|field| table.field(field).is_some()) {
+                if IMPEDANCE_KEYS.split(' ').any(|key| table.field(key).is_some()) {
                     table.refuse(line, "it has a code and impedances of its own; leave out one");
                 }
                 let Some(code) = self.codes.get(code) else {
@@ -307,21 +273,13 @@ impl Reader {
         }
         let from = self.connect(table, ("from", from), wires)?;
         let to = self.connect(table, ("to", to), wires)?;
-        let (from_closed, to_closed) = match table.text("open") {
-            None => (true, true),
-            Some(("from", _)) => (false, true),
-            Some(("to", _)) => (true, false),
-            Some((other, line)) => {
-                table.refuse(line, &format!("open is {other:?}, \"from\" or \"to\" is expected"));
-                return None;
-            }
-        };
+        let open = table.end_named("open").ok()?;
         self.network.lines.push(Line {
             name: name.into(),
             from,
             to,
-            from_closed,
-            to_closed,
+            from_closed: open != Some(0),
+            to_closed: open != Some(1),
             impedance: along(&code.impedance, length_m, count),
             length_m: Some(length_m),
             rated_current_a: code.rated_current_a,
@@ -336,20 +294,15 @@ impl Reader {
         self.same_voltage(table, (from, to))?;
         let both = self.wires_of_both(from, to);
         let (wires, _) = Self::wires(table, "wires", &both)?;
-        let kind = match table.text("kind") {
-            None | Some(("switch", _)) => SwitchKind::Switch,
-            Some(("fuse", _)) => SwitchKind::Fuse,
-            Some(("breaker", _)) => SwitchKind::Breaker,
-            Some(("link", _)) => SwitchKind::Link,
-            Some((other, line)) => {
-                table
-                    .refuse(line, &format!("kind is {other:?}; switch, fuse, breaker, link exist"));
-                return None;
-            }
-        };
+        // All kinds are the same to a network.
+        if let Some((kind, line)) = table.text("kind")
+            && !["switch", "fuse", "breaker", "link"].contains(&kind)
+        {
+            table.refuse(line, &format!("kind is {kind:?}; switch, fuse, breaker, link exist"));
+            return None;
+        }
         self.network.switches.push(Switch {
             name: name.into(),
-            kind,
             from: self.connect(table, ("from", from), wires)?,
             to: self.connect(table, ("to", to), wires)?,
             closed: table.truth("closed").unwrap_or(true),
@@ -370,10 +323,9 @@ impl Reader {
         if table.field("voltages").is_none() {
             table.missing("voltages");
         }
-        let (volts, line) = table.figures("voltages", Unit::Volt)?;
+        let (volts, _) = table.figures("voltages", Unit::Volt)?;
         let ([_, _], true) = (&volts[..], volts.iter().all(|&it| it > 0.0)) else {
-            let found = table.found("voltages");
-            table.refuse(line, &format!("{found} is found, two are expected, each more than 0"));
+            table.refuse_found("voltages", "two are expected, each more than 0");
             return None;
         };
         let power = table.positive("power", Unit::VoltAmpere)?;
@@ -397,6 +349,7 @@ impl Reader {
         let y_pu = Complex64::new(iron, -(current * current - iron * iron).sqrt());
         let (side, tap) = Self::taps(table)?;
         let through = Self::neutral(table).ok()?;
+        let is_earthed = |it: &WindingKind| matches!(it, WindingKind::Star(Neutral::Earthed(_)));
         let earthed = kinds.iter().rposition(is_earthed);
         if through.is_some() && earthed.is_none() {
             let what = "its neutral point is not brought out: expected a group with `n` or `N`";
@@ -407,7 +360,7 @@ impl Reader {
         for k in 0..2 {
             let at = self.network.nodes[nodes[k].index()].wires;
             let kind = match through.filter(|_| earthed == Some(k)) {
-                Some(through) => earthed_through(kinds[k], through),
+                Some(through) => WindingKind::Star(Neutral::Earthed(through)),
                 None if at.contains(Wire::Neutral) => at_neutral(kinds[k]),
                 None => kinds[k],
             };
@@ -451,15 +404,8 @@ impl Reader {
     /// On which side there are taps, and which.
     fn taps(table: &Table<'_>) -> Option<(usize, Option<TapChanger>)> {
         let Some(own) = table.table("tap") else { return Some((0, None)) };
-        own.end(&[&TAP_KEYS]);
-        let side = match own.text("side") {
-            None | Some(("from", _)) => 0,
-            Some(("to", _)) => 1,
-            Some((other, line)) => {
-                own.refuse(line, &format!("side is {other:?}, \"from\" or \"to\" is expected"));
-                return None;
-            }
-        };
+        own.end("step side position lowest highest");
+        let side = own.end_named("side").ok()?.unwrap_or(0);
         let step = own.at_most_whole("step", own.positive("step", Unit::Share)?)?;
         let position = own.whole("position").unwrap_or(0);
         let lowest = own.whole("lowest").unwrap_or(position.min(0));
@@ -507,13 +453,7 @@ impl Reader {
 /// impedance is given by symmetrical components.
 fn along(each: &LineImpedance, length_m: f64, count: usize) -> LineImpedance {
     match each {
-        LineImpedance::Sequence(own) if count == 3 => LineImpedance::Sequence(SequenceImpedance {
-            z1_ohm: own.z1_ohm * length_m,
-            z0_ohm: own.z0_ohm * length_m,
-            y1_s: own.y1_s * length_m,
-            y0_s: own.y0_s * length_m,
-        }),
-        LineImpedance::Sequence(own) => {
+        LineImpedance::Sequence(own) if count != 3 => {
             let fill = |one: Complex64, zero: Complex64| {
                 let (same, mutual) = ((one * 2.0 + zero) / 3.0, (zero - one) / 3.0);
                 let each = |i, j| if i == j { same } else { mutual } * length_m;
@@ -524,12 +464,7 @@ fn along(each: &LineImpedance, length_m: f64, count: usize) -> LineImpedance {
                 shunt_s: fill(own.y1_s, own.y0_s),
             }
         }
-        LineImpedance::Matrix { series_ohm, shunt_s } => {
-            let scale = |matrix: &Matrix| {
-                Box::new(Matrix::from_fn(matrix.size, |i, j| matrix.rows[i][j] * length_m))
-            };
-            LineImpedance::Matrix { series_ohm: scale(series_ohm), shunt_s: scale(shunt_s) }
-        }
+        each => each.times(length_m),
     }
 }
 
@@ -539,19 +474,6 @@ fn at_neutral(kind: WindingKind) -> WindingKind {
     match kind {
         WindingKind::Star(it) if it == brought_out => WindingKind::Star(Neutral::EarthedWire),
         WindingKind::Zigzag(it) if it == brought_out => WindingKind::Zigzag(Neutral::EarthedWire),
-        other => other,
-    }
-}
-
-/// Whether a winding's neutral point is brought out.
-fn is_earthed(kind: &WindingKind) -> bool {
-    matches!(kind, WindingKind::Star(Neutral::Earthed(_)))
-}
-
-/// The winding with its neutral point behind an impedance.
-fn earthed_through(kind: WindingKind, through: Complex64) -> WindingKind {
-    match kind {
-        WindingKind::Star(_) => WindingKind::Star(Neutral::Earthed(through)),
         other => other,
     }
 }

@@ -73,9 +73,8 @@ pub(super) fn load(reader: &mut Reader, table: &mut Table<'_>, generator: bool) 
             active.map(|p| p * tangent)
         }
         (None, Some(_)) => {
-            let what = "is found, a number from -1 to 1 without 0 is expected";
-            let found = table.found("power_factor");
-            table.refuse(table.line_of(&["power_factor"]), &format!("{found} {what}"));
+            let expected = "a number from -1 to 1 without 0 is expected";
+            table.refuse_found("power_factor", expected);
             return None;
         }
     };

@@ -62,14 +62,4 @@ mod table;
 mod tests;
 mod unit;
 
-use crate::format::Refusal;
-use crate::network::Network;
-
-/// Reads the text of a file that is called `file` in messages.
-///
-/// # Errors
-/// Every mistake with its line: what is not TOML, unknown tables and fields, missing fields,
-/// figures without or with another unit, names that are not there or there twice.
-pub fn read(file: &str, text: &str) -> Result<Network, Refusal> {
-    elements::read(file, text)
-}
+pub use elements::read;

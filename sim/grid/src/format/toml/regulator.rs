@@ -7,19 +7,8 @@ use crate::network::{
     LineDropCompensation, Neutral, Pace, Place, Regulator, TapChanger, WindingKind, Wire, WireList,
 };
 
-pub(super) const KEYS: [&str; 9] = [
-    "name",
-    "transformer",
-    "side",
-    "set_point",
-    "band",
-    "voltage_transformer_ratio",
-    "wire",
-    "line_drop",
-    "enabled",
-];
-
-const LINE_DROP_KEYS: [&str; 3] = ["current_transformer", "r", "x"];
+pub(super) const KEYS: &str =
+    "name transformer side set_point band voltage_transformer_ratio wire line_drop enabled";
 
 /// Adds a regulator, whose transformer stands above all regulators.
 pub(super) fn make(reader: &mut Reader, table: &mut Table<'_>) -> Option<()> {
@@ -37,15 +26,7 @@ pub(super) fn make(reader: &mut Reader, table: &mut Table<'_>) -> Option<()> {
         table.refuse(line, &what);
         return None;
     };
-    let at = match table.text("side") {
-        None => winding,
-        Some(("from", _)) => 0,
-        Some(("to", _)) => 1,
-        Some((other, line)) => {
-            table.refuse(line, &format!("side is {other:?}, \"from\" or \"to\" is expected"));
-            return None;
-        }
-    };
+    let at = table.end_named("side").ok()?.unwrap_or(winding);
     if let Some((_, line)) = table.field("line_drop")
         && at != winding
     {
@@ -103,7 +84,7 @@ fn measured(table: &Table<'_>, kind: WindingKind, wires: WireList) -> Option<(Wi
 }
 
 fn line_drop(own: &Table<'_>) -> Option<LineDropCompensation> {
-    own.end(&[&LINE_DROP_KEYS]);
+    own.end("current_transformer r x");
     let setting = |name| match own.field(name) {
         None => Some(0.0),
         Some(_) => own.figure(name, Unit::Volt),

@@ -69,6 +69,11 @@ impl<'a> Table<'a> {
         self.source.refuse(line, format!("{}: {what}", self.what));
     }
 
+    /// Refuses a field as it is written, with what is expected of it.
+    pub(super) fn refuse_found(&self, name: &str, expected: &str) {
+        self.refuse(self.line_of(&[name]), &format!("{} is found, {expected}", self.found(name)));
+    }
+
     /// Refuses the whole table for a field that is missing.
     pub(super) fn missing(&self, name: &str) {
         self.refuse(self.line, &format!("{name} is missing"));
@@ -88,6 +93,16 @@ impl<'a> Table<'a> {
             self.missing(name);
         }
         self.text(name)
+    }
+
+    /// Which end a text names, 0 is `from`, if it is there; an error if it names none.
+    pub(super) fn end_named(&self, name: &str) -> Result<Option<usize>, ()> {
+        let Some((text, line)) = self.text(name) else { return Ok(None) };
+        let end = ["from", "to"].into_iter().position(|end| end == text);
+        if end.is_none() {
+            self.refuse(line, &format!("{name} is {text:?}, \"from\" or \"to\" is expected"));
+        }
+        end.map(Some).ok_or(())
     }
 
     pub(super) fn truth(&self, name: &str) -> Option<bool> {
@@ -119,15 +134,14 @@ impl<'a> Table<'a> {
 
     /// A figure that has to be there and above zero.
     pub(super) fn positive(&self, name: &str, unit: Unit) -> Option<f64> {
-        let Some((_, line)) = self.field(name) else {
+        if self.field(name).is_none() {
             self.missing(name);
-            return None;
-        };
+        }
         let figure = self.figure(name, unit)?;
         if figure > 0.0 {
             return Some(figure);
         }
-        self.refuse(line, &format!("{} is found, more than 0 is expected", self.found(name)));
+        self.refuse_found(name, "more than 0 is expected");
         None
     }
 
@@ -140,8 +154,7 @@ impl<'a> Table<'a> {
         if figure >= 0.0 {
             return Some(figure);
         }
-        let what = format!("{} is found, 0 or more is expected", self.found(name));
-        self.refuse(self.line_of(&[name]), &what);
+        self.refuse_found(name, "0 or more is expected");
         None
     }
 
@@ -150,13 +163,13 @@ impl<'a> Table<'a> {
         if share <= 1.0 {
             return Some(share);
         }
-        let (found, percent) = (self.found(name), (share * 1e8).round() / 1e6);
-        let what = if found.contains('%') {
-            format!("{found} is found, at most \"100 %\" is expected")
+        let percent = (share * 1e8).round() / 1e6;
+        if self.found(name).contains('%') {
+            self.refuse_found(name, "at most \"100 %\" is expected");
         } else {
-            format!("{found} is found, which is {percent} %; write \"{share} %\" if it is meant so")
-        };
-        self.refuse(self.line_of(&[name]), &what);
+            let what = format!("which is {percent} %; write \"{share} %\" if it is meant so");
+            self.refuse_found(name, &what);
+        }
         None
     }
 
@@ -262,9 +275,9 @@ impl<'a> Table<'a> {
         tables.collect()
     }
 
-    /// Refuses the fields that are none of the known ones.
-    pub(super) fn end(&self, known: &[&[&str]]) {
-        let known = known.concat();
+    /// Refuses the fields that are none of the known ones, which stand with blanks between them.
+    pub(super) fn end(&self, known: &str) {
+        let known: Vec<&str> = known.split_whitespace().collect();
         for (name, _) in self.fields {
             if !known.contains(&&**name.get_ref()) {
                 let line = self.source.line(name.span().start);

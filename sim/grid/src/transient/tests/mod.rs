@@ -4,6 +4,7 @@ mod arcs;
 mod beside;
 mod closed_forms;
 mod earthing;
+pub(super) mod energy;
 mod engines;
 mod inception;
 mod refusals;

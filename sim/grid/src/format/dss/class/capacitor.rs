@@ -62,11 +62,7 @@ impl Default for Capacitor {
 }
 
 impl Capacitor {
-    pub(in crate::format::dss) fn set(
-        &mut self,
-        property: &str,
-        value: Value<'_>,
-    ) -> ValueResult<()> {
+    pub(super) fn set(&mut self, property: &str, value: Value<'_>) -> ValueResult<()> {
         let one = |value: Value<'_>| match value.numbers()?[..] {
             [one] => Ok(one),
             _ => Err("banks of several steps are unsupported".to_owned()),

@@ -8,6 +8,7 @@ use crate::format::dss::table::{
     rejected,
 };
 use crate::format::dss::value::{Value, ValueResult, units_in};
+use crate::format::dss::world::ScriptState;
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed("Bus1"),
@@ -90,17 +91,18 @@ impl Line {
         }
     }
 
-    pub(in crate::format::dss) fn set(
+    pub(super) fn set(
         &mut self,
         property: &str,
         value: Value<'_>,
-        code: &dyn Fn(&str) -> Option<LineCode>,
+        world: &ScriptState,
     ) -> ValueResult<()> {
         match property {
             "bus1" => self.buses[0] = Bus::read(value.text)?,
             "bus2" => self.buses[1] = Bus::read(value.text)?,
             "linecode" => {
-                let code = code(value.text)
+                let code = world
+                    .line_code(value.text)
                     .ok_or_else(|| format!("there is no linecode {:?}", value.text))?;
                 if self.figures_changed && !code.impedances.symmetric {
                     return Err(BOTH.to_owned());

@@ -171,11 +171,7 @@ impl LineCode {
         }
     }
 
-    pub(in crate::format::dss) fn set(
-        &mut self,
-        property: &str,
-        value: Value<'_>,
-    ) -> ValueResult<()> {
+    pub(super) fn set(&mut self, property: &str, value: Value<'_>) -> ValueResult<()> {
         match property {
             "nphases" => {
                 let order = value.whole(1, 4)? as usize;

@@ -6,6 +6,7 @@ use crate::format::dss::table::{
     obeyed, obeyed_as, rejected,
 };
 use crate::format::dss::value::{Value, ValueResult};
+use crate::format::dss::world::ScriptState;
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed_as("Phases", "1 to 3"),
@@ -127,11 +128,11 @@ impl Default for Load {
 }
 
 impl Load {
-    pub(in crate::format::dss) fn set(
+    pub(super) fn set(
         &mut self,
         property: &str,
         value: Value<'_>,
-        is_actual: &dyn Fn(&str) -> bool,
+        world: &ScriptState,
     ) -> ValueResult<()> {
         match property {
             "phases" => self.phases = value.whole(1, 3)? as usize,
@@ -152,7 +153,7 @@ impl Load {
             }
             "model" => self.model = model(value)?,
             "yearly" | "daily" | "duty" => {
-                if is_actual(value.text) {
+                if world.is_actual(value.text) {
                     return Err(format!(
                         "{} gives kilowatts (useactual); only factors of the load's own power can \
                          be followed",

@@ -39,11 +39,7 @@ pub(in crate::format::dss) struct LoadShape {
 }
 
 impl LoadShape {
-    pub(in crate::format::dss) fn set(
-        &mut self,
-        property: &str,
-        value: Value<'_>,
-    ) -> ValueResult<()> {
+    pub(super) fn set(&mut self, property: &str, value: Value<'_>) -> ValueResult<()> {
         match property {
             "useactual" => self.is_actual = value.truth()?,
             _ => return Err(UNSUPPORTED.to_owned()),

@@ -21,7 +21,8 @@ pub(super) use source::Source;
 pub(super) use transformer::{Side, Transformer};
 
 use super::table::Entry;
-use super::value::ValueResult;
+use super::value::{Value, ValueResult};
+use super::world::ScriptState;
 
 /// Kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,51 +38,30 @@ pub(super) enum Class {
     Load,
 }
 
-impl Class {
-    pub(super) const ALL: [Self; 9] = [
-        Self::Source,
-        Self::LineCode,
-        Self::LoadShape,
-        Self::Line,
-        Self::Transformer,
-        Self::Regulator,
-        Self::Capacitor,
-        Self::Reactor,
-        Self::Load,
-    ];
+/// All of them in their order, as they are called in scripts, with their properties in order.
+pub(super) const CLASSES: [(Class, &str, &[Entry]); 9] = [
+    (Class::Source, "vsource", source::PROPERTIES),
+    (Class::LineCode, "linecode", line_code::PROPERTIES),
+    (Class::LoadShape, "loadshape", load_shape::PROPERTIES),
+    (Class::Line, "line", line::PROPERTIES),
+    (Class::Transformer, "transformer", transformer::PROPERTIES),
+    (Class::Regulator, "regcontrol", regulator::PROPERTIES),
+    (Class::Capacitor, "capacitor", capacitor::PROPERTIES),
+    (Class::Reactor, "reactor", reactor::PROPERTIES),
+    (Class::Load, "load", load::PROPERTIES),
+];
 
-    /// As it is called in scripts.
+impl Class {
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Source => "vsource",
-            Self::LineCode => "linecode",
-            Self::LoadShape => "loadshape",
-            Self::Line => "line",
-            Self::Transformer => "transformer",
-            Self::Regulator => "regcontrol",
-            Self::Capacitor => "capacitor",
-            Self::Reactor => "reactor",
-            Self::Load => "load",
-        }
+        CLASSES[self as usize].1
     }
 
     pub(super) fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.name().eq_ignore_ascii_case(name))
+        CLASSES.iter().find(|own| own.1.eq_ignore_ascii_case(name)).map(|own| own.0)
     }
 
-    /// Its properties in order.
     pub(super) fn properties(self) -> &'static [Entry] {
-        match self {
-            Self::Source => source::PROPERTIES,
-            Self::LineCode => line_code::PROPERTIES,
-            Self::LoadShape => load_shape::PROPERTIES,
-            Self::Line => line::PROPERTIES,
-            Self::Transformer => transformer::PROPERTIES,
-            Self::Regulator => regulator::PROPERTIES,
-            Self::Capacitor => capacitor::PROPERTIES,
-            Self::Reactor => reactor::PROPERTIES,
-            Self::Load => load::PROPERTIES,
-        }
+        CLASSES[self as usize].2
     }
 }
 
@@ -114,6 +94,27 @@ impl State {
             Class::Load => Self::Load(Load::default()),
         }
     }
+
+    /// Sets a property, which its class knows.
+    pub(super) fn set(
+        &mut self,
+        property: &str,
+        value: Value<'_>,
+        world: &ScriptState,
+    ) -> ValueResult<()> {
+        match self {
+            Self::Source(own) => own.set(property, value),
+            Self::LineCode(own) => own.set(property, value),
+            Self::LoadShape(own) => own.set(property, value),
+            Self::Line(own) => own.set(property, value, world),
+            Self::Transformer(own) => own.set(property, value),
+            Self::Regulator(own) => own.set(property, value),
+            Self::Capacitor(own) => own.set(property, value),
+            Self::Reactor(own) => own.set(property, value),
+            Self::Load(own) => own.set(property, value, world),
+        }
+    }
+
     /// This with what `like` copies of another object of its class.
     pub(super) fn like(&self, other: &Self) -> ValueResult<Self> {
         Ok(match (self, other) {
@@ -132,22 +133,14 @@ impl State {
     /// Works out, after a command that edited it, what follows from what it was given.
     pub(super) fn settle(&mut self) -> ValueResult<()> {
         match self {
-            Self::Source(own) => own.settle(),
-            Self::LineCode(own) => {
-                own.settle();
-                Ok(())
-            }
-            Self::Transformer(own) => {
-                own.settle();
-                Ok(())
-            }
-            Self::Load(own) => {
-                own.settle();
-                Ok(())
-            }
-            Self::Capacitor(own) => own.settle(),
-            Self::Reactor(own) => own.settle(),
-            _ => Ok(()),
+            Self::Source(own) => return own.settle(),
+            Self::Capacitor(own) => return own.settle(),
+            Self::Reactor(own) => return own.settle(),
+            Self::LineCode(own) => own.settle(),
+            Self::Transformer(own) => own.settle(),
+            Self::Load(own) => own.settle(),
+            Self::LoadShape(_) | Self::Line(_) | Self::Regulator(_) => {}
         }
+        Ok(())
     }
 }

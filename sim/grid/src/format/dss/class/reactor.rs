@@ -71,11 +71,7 @@ impl Default for Reactor {
 }
 
 impl Reactor {
-    pub(in crate::format::dss) fn set(
-        &mut self,
-        property: &str,
-        value: Value<'_>,
-    ) -> ValueResult<()> {
+    pub(super) fn set(&mut self, property: &str, value: Value<'_>) -> ValueResult<()> {
         match property {
             "bus1" => self.bus = Bus::read(value.text)?,
             "bus2" => {

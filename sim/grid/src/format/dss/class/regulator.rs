@@ -84,11 +84,7 @@ impl Default for Regulator {
 }
 
 impl Regulator {
-    pub(in crate::format::dss) fn set(
-        &mut self,
-        property: &str,
-        value: Value<'_>,
-    ) -> ValueResult<()> {
+    pub(super) fn set(&mut self, property: &str, value: Value<'_>) -> ValueResult<()> {
         match property {
             "transformer" => self.transformer = value.text.to_ascii_lowercase(),
             "winding" => self.winding = value.whole(1, 3)?,

@@ -140,11 +140,7 @@ impl Default for Source {
 }
 
 impl Source {
-    pub(in crate::format::dss) fn set(
-        &mut self,
-        property: &str,
-        value: Value<'_>,
-    ) -> ValueResult<()> {
+    pub(super) fn set(&mut self, property: &str, value: Value<'_>) -> ValueResult<()> {
         let complex = || match value.numbers()?[..] {
             [re, im] => Ok(Complex64::new(re, im)),
             _ => Err("two numbers are expected".to_owned()),
@@ -155,22 +151,12 @@ impl Source {
             "basekv" => self.base_kv = value.positive()?,
             "pu" => self.pu = value.positive()?,
             "angle" => self.angle_deg = value.number()?,
-            "mvasc3" => {
-                (self.power_mva.0, self.given) = (value.positive()?, ImpedanceSpecification::Power);
-            }
-            "mvasc1" => {
-                (self.power_mva.1, self.given) = (value.positive()?, ImpedanceSpecification::Power);
-            }
+            "mvasc3" => self.power_mva.0 = value.positive()?,
+            "mvasc1" => self.power_mva.1 = value.positive()?,
             "x1r1" => self.x1r1 = value.number()?,
             "x0r0" => self.x0r0 = value.number()?,
-            "isc3" => {
-                (self.current_a.0, self.given) =
-                    (value.positive()?, ImpedanceSpecification::Current);
-            }
-            "isc1" => {
-                (self.current_a.1, self.given) =
-                    (value.positive()?, ImpedanceSpecification::Current);
-            }
+            "isc3" => self.current_a.0 = value.positive()?,
+            "isc1" => self.current_a.1 = value.positive()?,
             "r1" => (self.ohm.z1.re, self.ohm.z2.re) = (value.number()?, value.number()?),
             "x1" => (self.ohm.z1.im, self.ohm.z2.im) = (value.number()?, value.number()?),
             "r0" => self.ohm.z0.re = value.number()?,
@@ -185,6 +171,8 @@ impl Source {
             _ => return Err(UNSUPPORTED.to_owned()),
         }
         match property {
+            "mvasc3" | "mvasc1" => self.given = ImpedanceSpecification::Power,
+            "isc3" | "isc1" => self.given = ImpedanceSpecification::Current,
             "r1" | "x1" | "r0" | "x0" | "z1" | "z2" | "z0" | "puz1" | "puz2" | "puz0" => {
                 self.given = ImpedanceSpecification::Ohm;
             }

@@ -145,11 +145,7 @@ impl Default for Transformer {
 }
 
 impl Transformer {
-    pub(in crate::format::dss) fn set(
-        &mut self,
-        property: &str,
-        value: Value<'_>,
-    ) -> ValueResult<()> {
+    pub(super) fn set(&mut self, property: &str, value: Value<'_>) -> ValueResult<()> {
         match property {
             "phases" => self.phases = value.whole(1, 3)? as usize,
             "windings" => {

@@ -8,11 +8,9 @@
 
 mod commands;
 mod options;
-mod page;
 
 pub(super) use commands::{COMMANDS, NOTED_CLASSES};
 pub(super) use options::OPTIONS;
-pub use page::page as table_page;
 
 use super::value::Value;
 
