@@ -5,34 +5,26 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lastmeter_devices::{Converters, DEVICES, Device, DeviceContext, DeviceKind, Input, Output};
-use lastmeter_params::{Diagnostics, Values, read_text};
+use lastmeter_devices::{DEVICES, Device, DeviceContext, Feed, Input, Output};
+use lastmeter_params::{Diagnostics, read_text};
 use lastmeter_sim::{Block, ChannelSpectrum, Spectrum, Streams, Terminal, Tone};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
 const RATE_HZ: f64 = 7812.5;
 
-fn fields(model: &str, toml: &str) -> (&'static DeviceKind, Values) {
+fn meter(model: &str, toml: &str) -> Box<dyn Device> {
     let kind = DEVICES.iter().find(|kind| kind.entry.name == model).expect("a model");
-    (kind, read_text(toml, &[kind.entry.fields]).expect("valid fields"))
-}
-
-fn context(streams: &Streams) -> DeviceContext<'_> {
-    DeviceContext {
+    let values = read_text(toml, &[kind.entry.fields]).expect("valid fields");
+    let streams = Streams::new(1);
+    let context = DeviceContext {
         name: "home",
         hardware_id: HardwareId::new("home").expect("a valid id"),
         start: SimTime(0),
         node: None,
-        streams,
+        streams: &streams,
         phases: 3,
         has_spectrum: true,
-    }
-}
-
-fn meter(toml: &str) -> Box<dyn Device> {
-    let (kind, values) = fields("stpm34-3ph", toml);
-    let streams = Streams::new(1);
-    let context = context(&streams);
+    };
     let mut device =
         (kind.build)(&values, &context, &mut Diagnostics::new()).expect("fields that fit");
     device.step(SimTime(0), Input::Connected, &mut Vec::new());
@@ -77,7 +69,7 @@ fn windows(criterion: &mut Criterion) {
     for interharmonics in [0, 2] {
         let spectrum = Arc::new(spectrum(interharmonics));
         group.bench_function(format!("{interharmonics} interharmonics"), |bencher| {
-            let mut device = meter("fidelity = \"windows\"\ntotals_only = true");
+            let mut device = meter("stpm34-3ph", "fidelity = \"windows\"\ntotals_only = true");
             let (mut until, mut out) = (SimDuration::ZERO, Vec::new());
             bencher.iter(|| {
                 until = until + SimDuration::from_seconds(10);
@@ -104,7 +96,7 @@ fn samples(criterion: &mut Criterion) {
         ("with a phase error", "phase_error = \"0.1 deg\""),
     ] {
         group.bench_function(name, |bencher| {
-            let mut device = meter(toml);
+            let mut device = meter("stpm34-3ph", toml);
             let (mut first_sample, mut out) = (0, Vec::new());
             bencher.iter(|| {
                 let block = block.clone();
@@ -119,12 +111,12 @@ fn samples(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Three phases with 20 harmonics are rendered and go through a front end of 12.8 kS/s; counted are
-/// the converters' samples. The goal is 20 M of them per second and core.
-fn synthesis_and_front_end(criterion: &mut Criterion) {
+/// Three phases with 20 harmonics are rendered and go through a meter of 12.8 kS/s; counted are its
+/// converters' samples.
+fn synthesis_and_meter(criterion: &mut Criterion) {
     const SAMPLES: usize = 4096;
     let terminal = Terminal::from_spectrum(spectrum(0), "g", &Streams::new(1)).expect("a terminal");
-    let mut group = criterion.benchmark_group("20 harmonics rendered and converted");
+    let mut group = criterion.benchmark_group("20 harmonics rendered and measured");
     group.throughput(Throughput::Elements(6 * SAMPLES as u64));
     for (name, toml) in [
         ("gain, offset and 24 bits", "voltage_gain_error = \"1 %\"\ncurrent_offset = \"1 mA\""),
@@ -135,24 +127,25 @@ fn synthesis_and_front_end(criterion: &mut Criterion) {
         ("and an RC", "anti_alias = \"3 kHz\""),
         ("and sinc^3", "decimation = \"sinc3\""),
     ] {
-        let (_, values) = fields("ideal-3ph", &format!("bits = 24\n{toml}"));
-        let streams = Streams::new(1);
-        let mut converters =
-            Converters::new(&values, &context(&streams), &mut Diagnostics::new()).expect("fields");
-        let feed_hz = converters.feed_hz();
-        let samples = SAMPLES * (feed_hz / 12_800.0).round() as usize;
+        let toml = format!("bits = 24\n{toml}");
         group.bench_function(name, |bencher| {
-            let (mut first, mut block) = (0, Block::default());
+            let mut device = meter("ideal-3ph", &toml);
+            let Feed::Samples { rate_hz } = device.feed() else { panic!("no samples") };
+            let samples = SAMPLES * (rate_hz / 12_800.0).round() as usize;
+            let (mut first_sample, mut out) = (0, Vec::new());
             bencher.iter(|| {
-                terminal.render(first, feed_hz, samples, &mut block);
-                first += samples as u64;
-                converters.push(&block);
-                black_box(converters.converted(0).len());
+                let mut block = Block::default();
+                terminal.render(first_sample, rate_hz, samples, &mut block);
+                let input = Input::Samples { first_sample, rate_hz, block };
+                first_sample += samples as u64;
+                let now = SimTime(0) + SimDuration::from_seconds_f64(first_sample as f64 / rate_hz);
+                device.step(now, input, &mut out);
+                acknowledge(device.as_mut(), now, &mut out);
             });
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, windows, samples, synthesis_and_front_end);
+criterion_group!(benches, windows, samples, synthesis_and_meter);
 criterion_main!(benches);

@@ -269,19 +269,6 @@ lastmeter_units::words! {
 }
 
 impl TamperKind {
-    /// The type of the alert that reports that it begins, or is over.
-    #[must_use]
-    pub const fn alert_type(self, begins: bool) -> &'static str {
-        match (self, begins) {
-            (Self::Cover, true) => "tamper.cover_opened",
-            (Self::Cover, false) => "tamper.cover_closed",
-            (Self::TerminalCover, true) => "tamper.terminal_cover_opened",
-            (Self::TerminalCover, false) => "tamper.terminal_cover_closed",
-            (Self::MagneticField, true) => "tamper.field_began",
-            (Self::MagneticField, false) => "tamper.field_ended",
-        }
-    }
-
     /// Whether it is sensed by a contact, which a battery can read.
     #[must_use]
     pub const fn is_contact(self) -> bool {

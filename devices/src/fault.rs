@@ -19,6 +19,11 @@ pub struct InjectionKind {
 
 pub(crate) const DEVICE: Field = Field::required("device", Kind::Name, "The device it befalls.");
 
+/// How many of something an injection concerns.
+const fn count(summary: &'static str) -> Field {
+    Field::default("count", Kind::Integer { min: 1, max: 1_000_000 }, "1", summary)
+}
+
 /// Every fault a device can play.
 pub static INJECTIONS: &[InjectionKind] = &[
     InjectionKind {
@@ -27,15 +32,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
             summary: "readings are made and numbered but never sent",
             description: "The device makes its next readings as ever and uses up their serial \
                 numbers, but sends nothing. A `no_loss` check has to miss exactly these.",
-            fields: &[
-                DEVICE,
-                Field::default(
-                    "count",
-                    Kind::Integer { min: 1, max: 1_000_000 },
-                    "1",
-                    "How many readings.",
-                ),
-            ],
+            fields: &[DEVICE, count("How many readings.")],
         },
         build: |values, _| DeviceFault::SkipReading {
             count: u32::try_from(values.integer("count")).unwrap_or(u32::MAX),
@@ -119,15 +116,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
             summary: "bits on the line to the board of a device are inverted",
             description: "One bit of every other frame of samples to an emulated board is inverted. \
                 The board has to refuse such frames, and the bench sends them again.",
-            fields: &[
-                DEVICE,
-                Field::default(
-                    "count",
-                    Kind::Integer { min: 1, max: 1_000_000 },
-                    "1",
-                    "How many frames.",
-                ),
-            ],
+            fields: &[DEVICE, count("How many frames.")],
         },
         build: |values, _| {
             let frames = u32::try_from(values.integer("count")).unwrap_or(u32::MAX);

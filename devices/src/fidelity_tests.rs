@@ -412,7 +412,7 @@ fn both_fidelities_measure_one_energy_over_changing_points() {
         let total = |windows: &[MeasuredWindow]| {
             let last = windows.last().unwrap();
             let sum: f64 = windows.iter().map(|w| value(w) * w.duration_s).sum();
-            (sum + value(last) * (until_s - last.to_s())) / until_s
+            (sum + value(last) * (until_s - (last.from_s + last.duration_s))) / until_s
         };
         let (a, b) = (total(&sampled), total(&closed));
         assert!((a - b).abs() < 20e-6 * scale, "{name}: {a} for {b}");

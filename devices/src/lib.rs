@@ -16,7 +16,6 @@ mod answer;
 mod board;
 mod border;
 pub mod calibration;
-mod converters;
 pub mod endpoint;
 mod fault;
 #[cfg(test)]
@@ -24,6 +23,7 @@ mod fidelity_tests;
 mod front_end;
 mod gateway;
 mod gaussian;
+mod message;
 mod meter;
 mod model;
 mod outbox;
@@ -50,7 +50,6 @@ pub use border::{
     Device, DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts,
     TamperKind, TamperSensorFault, VoltageEventKind,
 };
-pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::Cvct;
 pub use gateway::{

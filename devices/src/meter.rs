@@ -373,7 +373,7 @@ impl Meter {
 }
 
 /// The first sample at or after an instant. A billionth of a sample early counts as at.
-fn first_at(instant: SimDuration, rate_hz: f64) -> u64 {
+pub(crate) fn first_at(instant: SimDuration, rate_hz: f64) -> u64 {
     (instant.as_seconds_f64() * rate_hz - 1e-6).ceil().max(0.0) as u64
 }
 
@@ -486,10 +486,10 @@ impl Device for Meter {
             }
             Input::Received { payload } => self.received(now, &payload, out),
             Input::Fault(DeviceFault::Tamper { what, until }) => {
-                self.tampered(what, (now, until), out);
+                self.tampered((what, None), (now, until), out);
             }
             Input::Fault(DeviceFault::TamperSensor { what, shows, until }) => {
-                self.tamper_sensor_broke(what, shows, (now, until), out);
+                self.tampered((what, Some(shows)), (now, until), out);
             }
             other => self.parts.outlet.take(now, other, out),
         }

@@ -148,14 +148,9 @@ pub(crate) struct Energy {
     pub(crate) pulses_per_joule: f64,
 }
 
-/// What has come together since the last reading, and the registers since the start.
-#[derive(Clone, Debug)]
-pub(crate) struct Totaliser {
-    netting: Netting,
-    energy: Energy,
-    is_open: bool,
-    /// Energies that make pulses: whatever way they flow.
-    pulsed: [f64; 2],
+/// What has come together since the last reading. Sums over windows are times their length.
+#[derive(Clone, Debug, Default)]
+struct Sums {
     /// Squares of the second channels, and of the distortions; fundamentals relative to the first
     /// voltage's.
     second: [f64; 2],
@@ -169,20 +164,30 @@ pub(crate) struct Totaliser {
     orders2: Option<Box<Orders>>,
     /// Squares of the interharmonics, likewise.
     between2: Option<[[f64; PHASES_MAX]; 2]>,
-    /// The last known Pst of each phase; not a number before there is one.
-    pst: [f64; PHASES_MAX],
     /// Seconds of windows in the sums.
     length_s: f64,
     span: Option<(SimDuration, SimDuration)>,
-    /// Where the last window ended.
-    last_to: Option<SimDuration>,
-    /// Sums over windows, times their length.
     u2: [f64; PHASES_MAX],
     i2: [f64; PHASES_MAX],
     p: [f64; PHASES_MAX],
     q: [f64; PHASES_MAX],
     s: [f64; PHASES_MAX],
     frequency: f64,
+}
+
+/// The reading to come, and the registers since the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Totaliser {
+    netting: Netting,
+    energy: Energy,
+    is_open: bool,
+    sums: Sums,
+    /// Energies that make pulses: whatever way they flow.
+    pulsed: [f64; 2],
+    /// The last known Pst of each phase; not a number before there is one.
+    pst: [f64; PHASES_MAX],
+    /// Where the last window ended.
+    last_to: Option<SimDuration>,
     registers: [Register; PHASES_MAX],
     total: Register,
     /// When the registers stood at zero.
@@ -195,24 +200,10 @@ impl Totaliser {
             netting,
             energy,
             is_open: false,
+            sums: Sums::default(),
             pulsed: Default::default(),
-            second: Default::default(),
-            thd2: Default::default(),
-            angles: Default::default(),
-            direct: Default::default(),
-            unbalance2: Default::default(),
-            orders2: None,
-            between2: None,
             pst: [f64::NAN; PHASES_MAX],
-            length_s: 0.0,
-            span: None,
             last_to: None,
-            u2: Default::default(),
-            i2: Default::default(),
-            p: Default::default(),
-            q: Default::default(),
-            s: Default::default(),
-            frequency: 0.0,
             registers: Default::default(),
             total: Register::default(),
             registers_from: None,
@@ -247,16 +238,16 @@ impl Totaliser {
         // A window begins where the last one ended; half a nanosecond may be rounded either way.
         let from = self.last_to.filter(|last| (from - *last).0.abs() <= 1).unwrap_or(from);
         self.last_to = Some(to);
-        self.span = Some((self.span.map_or(from, |(from, _)| from), to));
+        self.sums.span = Some((self.sums.span.map_or(from, |(from, _)| from), to));
         self.registers_from.get_or_insert(from);
-        self.length_s += t;
-        self.frequency += window.frequency_hz * t;
+        self.sums.length_s += t;
+        self.sums.frequency += window.frequency_hz * t;
         for (n, phase) in window.phases.iter().enumerate() {
-            self.u2[n] += phase.u_rms_v * phase.u_rms_v * t;
-            self.i2[n] += phase.i_rms_a * phase.i_rms_a * t;
-            self.p[n] += phase.p_w * t;
-            self.q[n] += phase.q1_var * t;
-            self.s[n] += phase.s_va * t;
+            self.sums.u2[n] += phase.u_rms_v * phase.u_rms_v * t;
+            self.sums.i2[n] += phase.i_rms_a * phase.i_rms_a * t;
+            self.sums.p[n] += phase.p_w * t;
+            self.sums.q[n] += phase.q1_var * t;
+            self.sums.s[n] += phase.s_va * t;
         }
         self.add_extras(window);
         self.add_quality(window);
@@ -269,15 +260,15 @@ impl Totaliser {
         let first = window.phases[0].u1;
         let back = if first.norm() > 0.0 { first.conj() / first.norm() } else { Complex64::ZERO };
         for (n, phase) in window.phases.iter().enumerate() {
-            self.thd2[0][n] += phase.u_thd2 * t;
-            self.thd2[1][n] += phase.i_thd2 * t;
-            self.angles[0][n] += phase.u1 * back * t;
-            self.angles[1][n] += phase.i1 * back * t;
-            self.direct[0][n] += phase.u_mean_v * t;
-            self.direct[1][n] += phase.i_mean_a * t;
+            self.sums.thd2[0][n] += phase.u_thd2 * t;
+            self.sums.thd2[1][n] += phase.i_thd2 * t;
+            self.sums.angles[0][n] += phase.u1 * back * t;
+            self.sums.angles[1][n] += phase.i1 * back * t;
+            self.sums.direct[0][n] += phase.u_mean_v * t;
+            self.sums.direct[1][n] += phase.i_mean_a * t;
         }
-        self.second[0] += window.second.u_rms_v * window.second.u_rms_v * t;
-        self.second[1] += window.second.i_rms_a * window.second.i_rms_a * t;
+        self.sums.second[0] += window.second.u_rms_v * window.second.u_rms_v * t;
+        self.sums.second[1] += window.second.i_rms_a * window.second.i_rms_a * t;
     }
 
     /// Unbalance and harmonics: means of squares, as IEC 61000-4-30 aggregates them.
@@ -286,19 +277,20 @@ impl Totaliser {
         let u1 = window.phases.map(|phase| Phasor { re: phase.u1.re, im: phase.u1.im });
         let unbalance = Sequence::of(u1).unbalance();
         for (sum, percent) in
-            self.unbalance2.iter_mut().zip([unbalance.negative_pct, unbalance.zero_pct])
+            self.sums.unbalance2.iter_mut().zip([unbalance.negative_pct, unbalance.zero_pct])
         {
             let part = percent.unwrap_or(f64::NAN) / 100.0;
             *sum += part * part * t;
         }
         if let Some(squares) = window.between2 {
-            let sums = self.between2.get_or_insert([[0.0; PHASES_MAX]; 2]);
+            let sums = self.sums.between2.get_or_insert([[0.0; PHASES_MAX]; 2]);
             for (sum, square) in sums.iter_mut().flatten().zip(squares.iter().flatten()) {
                 *sum += square * t;
             }
         }
         let Some(orders) = &window.orders else { return };
-        let sums = self.orders2.get_or_insert_with(|| Box::new([[[0.0; ORDERS]; PHASES_MAX]; 2]));
+        let sums = &mut self.sums.orders2;
+        let sums = sums.get_or_insert_with(|| Box::new([[[0.0; ORDERS]; PHASES_MAX]; 2]));
         let sums = sums.iter_mut().flatten().flatten();
         for (sum, rms) in sums.zip(orders.iter().flatten().flatten()) {
             *sum += rms * rms * t;
@@ -339,18 +331,18 @@ impl Totaliser {
     /// What the reading to come spans: from, to, and since when the registers count. `None` if no
     /// window has been completed.
     pub(crate) fn span(&self) -> Option<(SimDuration, SimDuration, SimDuration)> {
-        let (from, to) = self.span?;
+        let (from, to) = self.sums.span?;
         Some((from, to, self.registers_from?))
     }
 
     /// One value of the reading in the unit of messages; `None` where it does not exist (the power
     /// factor without apparent power).
     pub(crate) fn value(&self, id: MeasurementId) -> Option<f64> {
-        let row = id.row();
-        let means = |sums: &[f64; PHASES_MAX]| sums.map(|sum| sum / self.length_s);
-        let split = |sums: &[f64; PHASES_MAX], direction| match row.phase {
-            Phase::Total => Some(total_part(&means(sums), direction, self.netting)),
-            phase => Some(part(means(sums)[phase.index()?], direction)),
+        let (row, sums) = (id.row(), &self.sums);
+        let means = |of: &[f64; PHASES_MAX]| of.map(|sum| sum / sums.length_s);
+        let split = |of: &[f64; PHASES_MAX], direction| match row.phase {
+            Phase::Total => Some(total_part(&means(of), direction, self.netting)),
+            phase => Some(part(means(of)[phase.index()?], direction)),
         };
         let register = || match row.phase {
             Phase::Total => Some(&self.total),
@@ -361,37 +353,37 @@ impl Totaliser {
             phase => values.get(phase.index()?).copied(),
         };
         let value = match row.quantity {
-            Quantity::VoltageRms => means(&self.u2)[row.phase.index()?].sqrt(),
-            Quantity::CurrentRms => means(&self.i2)[row.phase.index()?].sqrt(),
-            Quantity::ActivePower(direction) => split(&self.p, direction)?,
-            Quantity::ReactivePower(direction) => split(&self.q, direction)?,
-            Quantity::ApparentPower => of_phase(means(&self.s))?,
+            Quantity::VoltageRms => means(&sums.u2)[row.phase.index()?].sqrt(),
+            Quantity::CurrentRms => means(&sums.i2)[row.phase.index()?].sqrt(),
+            Quantity::ActivePower(direction) => split(&sums.p, direction)?,
+            Quantity::ReactivePower(direction) => split(&sums.q, direction)?,
+            Quantity::ApparentPower => of_phase(means(&sums.s))?,
             // Where nothing flows there is no factor; a meter shows 0.
-            Quantity::PowerFactor => match of_phase(self.s)? {
+            Quantity::PowerFactor => match of_phase(sums.s)? {
                 0.0 => 0.0,
-                apparent => of_phase(self.p)? / apparent,
+                apparent => of_phase(sums.p)? / apparent,
             },
-            Quantity::Frequency => self.frequency / self.length_s,
+            Quantity::Frequency => sums.frequency / sums.length_s,
             Quantity::ActiveEnergy(direction) => register()?.active[index(direction)],
             Quantity::ReactiveEnergy(direction) => register()?.reactive[index(direction)],
             Quantity::ApparentEnergy => register()?.apparent,
-            Quantity::VoltageThd => means(&self.thd2[0])[row.phase.index()?].sqrt(),
-            Quantity::CurrentThd => means(&self.thd2[1])[row.phase.index()?].sqrt(),
+            Quantity::VoltageThd => means(&sums.thd2[0])[row.phase.index()?].sqrt(),
+            Quantity::CurrentThd => means(&sums.thd2[1])[row.phase.index()?].sqrt(),
             Quantity::VoltageHarmonic(order) => self.order(0, row.phase, order)?,
             Quantity::CurrentHarmonic(order) => self.order(1, row.phase, order)?,
-            Quantity::VoltageInterharmonics => means(&self.between2?[0])[row.phase.index()?].sqrt(),
-            Quantity::CurrentInterharmonics => means(&self.between2?[1])[row.phase.index()?].sqrt(),
-            Quantity::VoltageUnbalanceNegative => (self.unbalance2[0] / self.length_s).sqrt(),
-            Quantity::VoltageUnbalanceZero => (self.unbalance2[1] / self.length_s).sqrt(),
+            Quantity::VoltageInterharmonics => means(&sums.between2?[0])[row.phase.index()?].sqrt(),
+            Quantity::CurrentInterharmonics => means(&sums.between2?[1])[row.phase.index()?].sqrt(),
+            Quantity::VoltageUnbalanceNegative => (sums.unbalance2[0] / sums.length_s).sqrt(),
+            Quantity::VoltageUnbalanceZero => (sums.unbalance2[1] / sums.length_s).sqrt(),
             Quantity::FlickerShortTerm => *self.pst.get(row.phase.index()?)?,
             Quantity::NonActivePower => {
-                let (s, p) = (of_phase(means(&self.s))?, of_phase(means(&self.p))?);
+                let (s, p) = (of_phase(means(&sums.s))?, of_phase(means(&sums.p))?);
                 ((s - p) * (s + p)).max(0.0).sqrt()
             }
-            Quantity::VoltageMean => means(&self.direct[0])[row.phase.index()?],
-            Quantity::CurrentMean => means(&self.direct[1])[row.phase.index()?],
-            Quantity::VoltagePhase => angle(self.angles[0][row.phase.index()?]),
-            Quantity::CurrentPhase => angle(self.angles[1][row.phase.index()?]),
+            Quantity::VoltageMean => means(&sums.direct[0])[row.phase.index()?],
+            Quantity::CurrentMean => means(&sums.direct[1])[row.phase.index()?],
+            Quantity::VoltagePhase => angle(sums.angles[0][row.phase.index()?]),
+            Quantity::CurrentPhase => angle(sums.angles[1][row.phase.index()?]),
             // A pulse that is due to the last bit is given.
             Quantity::ActivePulses => {
                 (self.pulsed[0] * self.energy.pulses_per_joule + 1e-9).floor()
@@ -400,8 +392,8 @@ impl Totaliser {
                 (self.pulsed[1] * self.energy.pulses_per_joule + 1e-9).floor()
             }
             Quantity::BreakerClosed => f64::from(u8::from(!self.is_open)),
-            Quantity::BreakerVoltageRms => (self.second[0] / self.length_s).sqrt(),
-            Quantity::NeutralCurrentRms => (self.second[1] / self.length_s).sqrt(),
+            Quantity::BreakerVoltageRms => (sums.second[0] / sums.length_s).sqrt(),
+            Quantity::NeutralCurrentRms => (sums.second[1] / sums.length_s).sqrt(),
             _ => return None,
         };
         Some(value / row.si_factor).filter(|value| value.is_finite())
@@ -409,9 +401,9 @@ impl Totaliser {
 
     /// RMS value of a harmonic; `side` 0 is the voltage.
     fn order(&self, side: usize, phase: Phase, order: u8) -> Option<f64> {
-        let orders = &self.orders2.as_ref()?[side][phase.index()?];
+        let orders = &self.sums.orders2.as_ref()?[side][phase.index()?];
         let square = orders.get(usize::from(order).checked_sub(2)?)?;
-        Some((square / self.length_s).sqrt())
+        Some((square / self.sums.length_s).sqrt())
     }
 
     /// What comes is not joined to what came before; the registers go on.
@@ -423,16 +415,7 @@ impl Totaliser {
 
     /// The reading has been made; the registers go on.
     pub(crate) fn begin_next(&mut self) {
-        *self = Self {
-            registers: self.registers,
-            total: self.total,
-            registers_from: self.registers_from,
-            pulsed: self.pulsed,
-            is_open: self.is_open,
-            last_to: self.last_to,
-            pst: self.pst,
-            ..Self::new(self.netting, self.energy)
-        };
+        self.sums = Sums::default();
     }
 }
 

@@ -1,22 +1,15 @@
 //! How a meter talks to the platform: numbered readings, answers to commands, the outbox, and the
 //! faults that befall them.
 
-use std::collections::BTreeMap;
-
 use lastmeter_sim::ReferenceSpan;
-use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_units::{HardwareId, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
-use lastmeter_wire::flexmeter::{
-    AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
-    encode_alert, encode_measurements, fact,
-};
+use lastmeter_wire::flexmeter::{MeasurementMessage, fact};
 
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
 use crate::border::{DeviceFault, EventKind, Output};
+use crate::message::{self, Alert, EPOCH};
 use crate::outbox::Outbox;
-
-/// Counts the restarts of the serial counter; nothing restarts it yet.
-const EPOCH: Epoch = Epoch(1);
 
 /// The answer of a device that is to open what it does not have.
 pub(crate) const NO_BREAKER: &str = "this device has no breaker";
@@ -32,17 +25,6 @@ const FOR_EVER: SimTime = SimTime(i64::MAX);
 
 /// The metadata of a reading that is not of uninterrupted measuring.
 const INTERRUPTED: &str = "interrupted";
-
-/// What a meter draws attention to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Alert {
-    pub(crate) kind: &'static str,
-    pub(crate) level: AlertLevel,
-    /// What is behind the device's name.
-    pub(crate) text: String,
-    /// What programs read, by name.
-    pub(crate) facts: Vec<(&'static str, String)>,
-}
 
 /// Faults in force.
 #[derive(Clone, Debug, Default)]
@@ -122,13 +104,7 @@ impl Reporter {
         let at = self.parts.start + due;
         self.serial.0 += 1;
         out.push(Output::Reading { epoch: EPOCH, serial: self.serial, at, span });
-        let mut message = MeasurementMessage {
-            event_date: Some(at),
-            update_state: true,
-            epoch: Some(EPOCH),
-            serial: Some(self.serial),
-            ..MeasurementMessage::new(self.parts.hardware_id.clone(), values)
-        };
+        let mut message = message::reading(&self.parts.hardware_id, at, self.serial, values);
         if std::mem::take(&mut self.is_interrupted) {
             message.metadata.insert(INTERRUPTED.to_owned(), "true".to_owned());
         }
@@ -136,18 +112,12 @@ impl Reporter {
             self.faults.skip -= 1;
             return;
         }
-        self.send(&message, out);
+        self.outbox.put(message::encoded(&message), out);
         if std::mem::take(&mut self.faults.renumber) {
             self.serial.0 += 1;
             message.serial = Some(self.serial);
-            self.send(&message, out);
+            self.outbox.put(message::encoded(&message), out);
         }
-    }
-
-    fn send(&mut self, message: &MeasurementMessage, out: &mut Vec<Output>) {
-        let mut payload = Vec::new();
-        encode_measurements(message, &mut payload);
-        self.outbox.put(payload, out);
     }
 
     /// The next reading is not of uninterrupted measuring.
@@ -155,27 +125,13 @@ impl Reporter {
         self.is_interrupted = true;
     }
 
-    /// Sends an alert of an instant since the start.
-    pub(crate) fn alert(&mut self, at: SimDuration, alert: &Alert, out: &mut Vec<Output>) {
-        let hardware_id = self.parts.hardware_id.clone();
+    /// Sends an alert of an instant since the start, its text behind the device's name.
+    pub(crate) fn alert(&mut self, at: SimDuration, mut alert: Alert, out: &mut Vec<Output>) {
+        let owner = &self.parts.hardware_id;
         self.alerts += 1;
-        let facts = alert.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        let node = self.parts.node.clone().map(|node| (fact::NODE.to_owned(), node));
-        let message = AlertMessage {
-            message: format!("{hardware_id}: {}", alert.text),
-            hardware_id,
-            alert_type: alert.kind.to_owned(),
-            level: alert.level,
-            event_date: Some(self.parts.start + at),
-            update_state: true,
-            epoch: Some(EPOCH),
-            serial: Some(Serial(self.alerts)),
-            originator: None,
-            metadata: facts.chain(node).collect(),
-        };
-        let mut payload = Vec::new();
-        encode_alert(&message, &mut payload);
-        self.outbox.put(payload, out);
+        alert.text = format!("{owner}: {}", alert.text);
+        alert.facts.extend(self.parts.node.clone().map(|node| (fact::NODE, node)));
+        self.outbox.put(alert.encoded(owner, self.parts.start + at, self.alerts), out);
     }
 
     /// Takes a message from the platform: the invocation and what it orders, if that is to be
@@ -236,16 +192,7 @@ impl Reporter {
         out: &mut Vec<Output>,
     ) {
         event(out, kind, &format!("{invocation}: {response}"));
-        let acknowledge = AcknowledgeMessage {
-            hardware_id: self.parts.hardware_id.clone(),
-            originating_event_id: invocation,
-            response,
-            event_date: Some(now),
-            update_state: false,
-            metadata: BTreeMap::new(),
-        };
-        let mut payload = Vec::new();
-        encode_acknowledge(&acknowledge, &mut payload);
+        let payload = message::answer(&self.parts.hardware_id, now, invocation, response);
         self.outbox.put(payload, out);
     }
 
@@ -289,8 +236,7 @@ impl Reporter {
             update_state: true,
             ..MeasurementMessage::new(self.parts.hardware_id.clone(), honest.collect())
         };
-        let mut payload = Vec::new();
-        encode_measurements(&message, &mut payload);
+        let payload = message::encoded(&message);
         let name = MeasurementId::from_index(0).map_or("", MeasurementId::name);
         String::from_utf8_lossy(&payload).replace(name, FORGED_IDENTIFIER).into_bytes()
     }

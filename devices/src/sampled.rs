@@ -29,16 +29,16 @@ pub(crate) struct Sampled {
     means: Vec<RunningMean>,
     /// Samples per second of the device's own clock.
     rate_hz: f64,
-    /// Whether harmonics are told one by one.
-    has_orders: bool,
-    /// Whether what lies between them is told.
-    has_between: bool,
+    /// Whether harmonics are told one by one; the engine has to find them.
+    pub(crate) has_orders: bool,
+    /// Whether what lies between them is told; the engine has to find it.
+    pub(crate) has_between: bool,
     /// One for each voltage, where flicker is reported.
     flicker: Vec<FlickerMeter>,
     /// The ten minutes of the clock that the last window belongs to.
     ten_minutes: Option<i64>,
-    /// How many windows are not measured after each that is.
-    gaps: u32,
+    /// How many windows nobody measures after each that is measured: they are taken to be like it.
+    pub(crate) gaps: u32,
     /// The last window that was measured, and how many have gone by since.
     held: Option<(MeasuredWindow, u32)>,
     /// Half-cycle values of the voltages, where somebody looks at them.
@@ -81,27 +81,9 @@ impl Sampled {
         self
     }
 
-    /// The same with windows that nobody measures: so many after each that is, taken to be like it.
-    pub(crate) fn with_gaps(mut self, gaps: u32) -> Self {
-        self.gaps = gaps;
-        self
-    }
-
     /// Measures mean values too.
     pub(crate) fn with_means(mut self) -> Self {
         self.means = vec![RunningMean::default(); self.front_end.channels()];
-        self
-    }
-
-    /// The same with harmonics told one by one; the engine has to find them.
-    pub(crate) fn with_orders(mut self) -> Self {
-        self.has_orders = true;
-        self
-    }
-
-    /// The same with what lies between the harmonics; the engine has to find it.
-    pub(crate) fn with_between(mut self) -> Self {
-        self.has_between = true;
         self
     }
 
@@ -257,7 +239,7 @@ impl Sampled {
                 phase.i_mean_a = self.means[sets + number].over(from, to);
             }
         }
-        let ten_minutes = window.ten_minutes.map(|interval| interval.index);
+        let ten_minutes = window.ten_minutes;
         let before = std::mem::replace(&mut self.ten_minutes, ten_minutes);
         let from_s = self.front_end.true_time_s(window.start_s);
         let before_tick = window.before_tick.as_deref().map(|part| {

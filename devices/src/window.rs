@@ -74,12 +74,6 @@ pub(crate) struct BeforeTick {
 }
 
 impl MeasuredWindow {
-    /// End, in seconds since the scenario's start.
-    #[cfg(test)]
-    pub(crate) fn to_s(&self) -> f64 {
-        self.from_s + self.duration_s
-    }
-
     /// What its energies are of: its length in seconds, up to the tick that it runs across.
     pub(crate) fn counted_s(&self) -> f64 {
         self.before_tick.map_or(self.duration_s, |before| before.duration_s)

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, VecDeque};
 use lastmeter_board::bench_port::{self, PAIRS_MAX, ToBoard};
 use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
-use lastmeter_wire::commands::Order;
 
 use super::codes::Codes;
 use super::lines::LineTalk;
@@ -15,6 +14,7 @@ use super::node::NodeTalk;
 use super::{BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait};
 use crate::answer::{CommandFault, understood};
 use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
+use crate::meter::first_at;
 use crate::outlet::Outlet;
 use crate::reporter::event;
 
@@ -450,20 +450,9 @@ impl BoardMeter {
         let Some((invocation, order)) = self.parts.outlet.received(now, payload, out) else {
             return;
         };
-        let obeyed = order.and_then(|order: Order| match order {
-            Order::SetPeriod { .. }
-            | Order::ReadRegister { .. }
-            | Order::SetRegister { .. }
-            | Order::SetPoint { .. }
-            | Order::SetBreaker { .. } => Err(NO_ORDERS.to_owned()),
-        });
-        self.parts.outlet.answer(now, invocation, obeyed, out);
+        let refused = order.and_then(|_| Err(NO_ORDERS.to_owned()));
+        self.parts.outlet.answer(now, invocation, refused, out);
     }
-}
-
-/// The first sample at or after an instant. A billionth of a sample early counts as at.
-fn first_at(instant: SimDuration, rate_hz: f64) -> u64 {
-    (instant.as_seconds_f64() * rate_hz - 1e-6).ceil().max(0.0) as u64
 }
 
 fn nanoseconds(now: SimTime) -> u64 {

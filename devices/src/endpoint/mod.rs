@@ -111,7 +111,6 @@ pub struct Endpoint {
     last_words: Vec<f64>,
     /// Why it stands still.
     stands_still: bool,
-    frames_sent: u64,
     refused: u64,
 }
 
@@ -144,7 +143,6 @@ impl Endpoint {
             faults: Faults::default(),
             next_frame: 0,
             stands_still: false,
-            frames_sent: 0,
             refused: 0,
             wire,
             setup,
@@ -154,11 +152,6 @@ impl Endpoint {
     /// The network with all that has flowed in it.
     pub const fn grid(&self) -> &LiveGrid {
         &self.setup.grid
-    }
-
-    /// Frames that it has sent.
-    pub const fn frames_sent(&self) -> u64 {
-        self.frames_sent
     }
 
     /// The instant of a frame.
@@ -294,7 +287,6 @@ impl Endpoint {
         self.last_words = words;
         match self.wire.frame(sample) {
             Ok(bytes) if !is_lost && !self.faults.is_silent(taken) => {
-                self.frames_sent += 1;
                 out.push(EndpointOutput::Frame { taken, bytes });
             }
             Ok(_) => {}

@@ -271,5 +271,5 @@ fn frames_that_were_missed_go_out_in_order_before_what_comes() {
     endpoint.step(at(55), EndpointInput::Fault(EndpointFault::Silent { until: None }), &mut out);
     let frames = out.iter().filter(|output| matches!(output, EndpointOutput::Frame { .. }));
     assert_eq!(frames.count(), 6);
-    assert_eq!((endpoint.frames_sent(), endpoint.grid().next_step()), (6, 3));
+    assert_eq!(endpoint.grid().next_step(), 3);
 }

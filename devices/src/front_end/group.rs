@@ -260,17 +260,12 @@ impl FrontEnd {
     /// Seconds since the scenario's start at which a sample of the device's clock was taken;
     /// instants are asked for in rising order.
     pub(crate) fn true_time_s(&mut self, device_s: f64) -> f64 {
-        let is_plain = self.sampling.clock_error == 0.0 && self.first == 0;
-        if is_plain && self.sampling.clock_curve == 0.0 {
-            return device_s;
-        }
+        let true_s = self.true_time_near_s(device_s);
         let sample = device_s * self.sampling.rate_hz;
         while self.stretches.get(1).is_some_and(|next| next.sample as f64 <= sample) {
             self.stretches.pop_front();
         }
-        let Some(stretch) = self.stretches.front() else { return device_s };
-        let position = stretch.position + (sample - stretch.sample as f64) * stretch.step;
-        position / self.sampling.feed_hz()
+        true_s
     }
 
     /// The same of an instant that is not older than those asked for last, in any order.

@@ -69,20 +69,22 @@ const DECIMATION: usize = 15;
 const OVERSAMPLED: usize = 2;
 const ANALOGUE: usize = 4;
 
-/// How a converter comes from its modulator's rate to its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Decimation {
-    /// It samples.
-    #[default]
-    None,
-    /// Three moving averages.
-    Sinc3,
-    /// The same, with a filter that takes most of their droop away.
-    Compensated,
+lastmeter_units::words! {
+    /// How a converter comes from its modulator's rate to its own.
+    #[derive(Default)]
+    pub(crate) enum Decimation {
+        /// It samples.
+        #[default]
+        None = "none",
+        /// Three moving averages.
+        Sinc3 = "sinc3",
+        /// The same, with a filter that takes most of their droop away.
+        Compensated = "sinc3-compensated",
+    }
 }
 
 /// The common clock of all channels.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Sampling {
     /// 50 or 60.
     pub(crate) nominal_hz: f64,
@@ -104,16 +106,7 @@ pub(crate) struct Sampling {
 impl Sampling {
     /// An ideal clock.
     pub(crate) fn ideal(nominal_hz: f64, rate_hz: f64) -> Self {
-        Self {
-            nominal_hz,
-            rate_hz,
-            clock_error: 0.0,
-            clock_curve: 0.0,
-            jitter_s: 0.0,
-            decimation: Decimation::None,
-            skew_s: 0.0,
-            is_analogue: false,
-        }
+        Self { nominal_hz, rate_hz, ..Self::default() }
     }
 
     /// Whether instants move between samples of the feed.
@@ -173,7 +166,7 @@ pub(crate) enum Sensor {
 }
 
 /// What a channel is like. Voltages in volts or currents in amperes throughout.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ChannelParameters {
     /// Primary value over the value at the meter's terminals: 1 if connected directly.
     pub(crate) ratio: f64,
@@ -221,30 +214,7 @@ pub(crate) struct ChannelParameters {
 impl ChannelParameters {
     /// A channel without errors but its range and the steps of its converter.
     pub(crate) fn ideal(nominal: f64, headroom: f64, bits: u32) -> Self {
-        Self {
-            ratio: 1.0,
-            nominal,
-            headroom,
-            gain_error: 0.0,
-            gain_slope: 0.0,
-            wander: Wander::default(),
-            offset: 0.0,
-            offset_slope: 0.0,
-            noise_rms: 0.0,
-            noise_corner_hz: 0.0,
-            lead_rad: 0.0,
-            lead_slope: 0.0,
-            late_s: 0.0,
-            sensor: Sensor::Ideal,
-            low_pass_hz: 0.0,
-            high_pass_hz: 0.0,
-            curve: Curve::default(),
-            bits,
-            steps: None,
-            inl: [].into(),
-            supply: None,
-            is_adjustable: false,
-        }
+        Self { ratio: 1.0, nominal, headroom, bits, ..Self::default() }
     }
 }
 

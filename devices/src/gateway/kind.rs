@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Diagnostics, Entry, Values};
+use lastmeter_params::{Diagnostics, Dimension, Entry, Kind, Values};
 use lastmeter_units::{HardwareId, SimTime};
 
 use super::Gateway;
+
+/// A time in seconds as a field.
+pub(super) const fn time(min: f64, max: f64) -> Kind {
+    Kind::Quantity { dimension: Dimension::Time, min, max }
+}
 
 /// What a gateway model is told about the place it gets.
 #[derive(Clone, Debug)]

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-/// What becomes of a value over time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricKind {
-    /// It only grows, from the start of the process on.
-    Counter,
-    /// It is what is so now.
-    Gauge,
+lastmeter_units::words! {
+    /// What becomes of a value over time.
+    pub enum MetricKind {
+        /// It only grows, from the start of the process on.
+        Counter = "counter",
+        /// It is what is so now.
+        Gauge = "gauge",
+    }
 }
 
 /// One value.
@@ -53,11 +54,7 @@ impl Metric {
             let name = metric.name;
             // Writing to a String cannot fail.
             if name != last {
-                let kind = match metric.kind {
-                    MetricKind::Counter => "counter",
-                    MetricKind::Gauge => "gauge",
-                };
-                let help = metric.help;
+                let (kind, help) = (metric.kind, metric.help);
                 let _ =
                     write!(text, "# HELP {prefix}{name} {help}\n# TYPE {prefix}{name} {kind}\n");
                 last = name;

@@ -8,14 +8,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use lastmeter_units::{Epoch, HardwareId, Serial};
-use lastmeter_wire::flexmeter::{AlertMessage, encode_alert};
+use lastmeter_units::{HardwareId, SimTime};
 
 use super::record::{MeterState, PointState, Record};
 use crate::gateway::{GatewayEventKind, GatewayOutput};
-
-/// Counts the restarts of the counters of alerts; nothing restarts them.
-const EPOCH: Epoch = Epoch(1);
+use crate::message::Alert;
 
 /// So many acknowledged messages are given up at a time while there is no pause.
 const GIVEN_UP_AT_ONCE: u64 = 64;
@@ -29,7 +26,7 @@ struct Open {
 }
 
 /// Open messages and states of meters.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Store {
     is_durable: bool,
     /// Most open messages.
@@ -52,20 +49,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new(is_durable: bool, limit: usize) -> Self {
-        Self {
-            is_durable,
-            limit,
-            open: VecDeque::new(),
-            meters: BTreeMap::new(),
-            last_alert: 0,
-            points: Vec::new(),
-            last_number: 0,
-            kept_upto: 0,
-            state_number: 0,
-            forgotten_upto: 0,
-            dropped: 0,
-            is_connected: false,
-        }
+        Self { is_durable, limit, ..Self::default() }
     }
 
     /// Takes over what was kept before a restart; what cannot be read is listed.
@@ -115,16 +99,15 @@ impl Store {
     /// Numbers an alert and puts it in; its number is remembered with what it is about.
     pub(super) fn put_alert(
         &mut self,
-        mut alert: AlertMessage,
+        (owner, now): (&HardwareId, SimTime),
+        alert: Alert,
         (about, state): (HardwareId, MeterState),
         out: &mut Vec<GatewayOutput>,
     ) {
         self.last_alert += 1;
-        (alert.epoch, alert.serial) = (Some(EPOCH), Some(Serial(self.last_alert)));
-        let mut payload = Vec::new();
-        encode_alert(&alert, &mut payload);
+        let payload = alert.encoded(owner, now, self.last_alert);
         let state = MeterState { alert: self.last_alert, ..state };
-        self.put(&alert.hardware_id, Some((about, state)), payload, out);
+        self.put(owner, Some((about, state)), payload, out);
     }
 
     /// Puts a message in.

@@ -13,7 +13,8 @@ use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::{Acquisition, Meter};
 use crate::border::{EventKind, Output};
-use crate::reporter::{Alert, event};
+use crate::message::Alert;
+use crate::reporter::event;
 use crate::supply::{Above, Happened, Supply};
 use crate::voltage_events::{EndedEvent, SeenVoltage, VoltageEvents};
 use crate::window::PHASES_MAX;
@@ -87,7 +88,7 @@ impl Meter {
         self.is_interrupted |= events.is_interrupted();
         for it in ended {
             let (begun, alert) = voltage_alert(&it, seen.to_s);
-            self.alert(at, begun, &alert, out);
+            self.alert(at, begun, alert, out);
         }
     }
 
@@ -164,15 +165,14 @@ impl Meter {
     /// The last gasp, where it is sent.
     fn gasp(&mut self, at: SimDuration, out: &mut Vec<Output>) {
         let Some(supply) = self.parts.supply.as_mut().filter(|it| it.facts().gasps) else { return };
-        if supply.draw_gasp_lost() {
+        if supply.gasp.loss.draw() {
             let detail = format!("that of {}", self.parts.outlet.start() + at);
             return event(out, EventKind::LastGaspLost, &detail);
         }
         let (kind, level) = ("supply.failed", AlertLevel::Critical);
         let (text, facts) =
             ("the supply failed".to_owned(), vec![(fact::KIND, "last_gasp".into())]);
-        let alert = Alert { kind, level, text, facts };
-        self.alert(at, at, &alert, out);
+        self.alert(at, at, Alert { kind, level, text, facts }, out);
     }
 
     /// The power-up message, where it is sent; after a hold-up only if there was a last gasp.
@@ -188,7 +188,7 @@ impl Meter {
             facts.reports && (facts.gasps || !needs_gasp)
         };
         let Some(supply) = self.parts.supply.as_mut().filter(reports) else { return };
-        if supply.draw_power_up_lost() {
+        if supply.power_up.draw() {
             let detail = format!("that of {}", self.parts.outlet.start() + at);
             return event(out, EventKind::PowerUpLost, &detail);
         }
@@ -198,7 +198,7 @@ impl Meter {
             (fact::DURATION_S, away.as_seconds_f64().to_string()),
         ];
         let (kind, level) = ("supply.returned", AlertLevel::Info);
-        self.alert(at, at, &Alert { kind, level, text, facts }, out);
+        self.alert(at, at, Alert { kind, level, text, facts }, out);
     }
 
     /// Sends an alert of an instant `of`, unless the application hangs `at` the present one.
@@ -206,7 +206,7 @@ impl Meter {
         &mut self,
         at: SimDuration,
         of: SimDuration,
-        alert: &Alert,
+        alert: Alert,
         out: &mut Vec<Output>,
     ) {
         if !self.parts.outlet.is_frozen(at) {

@@ -5,7 +5,8 @@ use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::Meter;
 use crate::border::{EventKind, Output, TamperKind, TamperSensorFault};
-use crate::reporter::{Alert, event};
+use crate::message::Alert;
+use crate::reporter::event;
 use crate::tamper::Tamper;
 
 impl Meter {
@@ -19,53 +20,30 @@ impl Meter {
         }
         let detected = self.parts.tamper.as_mut().map(Tamper::take);
         for it in detected.unwrap_or_default() {
-            let kind = it.what.alert_type(it.begins);
+            let (kind, text) = it.words();
             let facts = vec![(fact::KIND, kind.trim_start_matches("tamper.").to_owned())];
-            let (level, text) = (AlertLevel::Warning, it.text().to_owned());
-            let alert = Alert { kind, level, text, facts };
-            self.alert(to, it.at, &alert, out);
+            let (level, text) = (AlertLevel::Warning, text.to_owned());
+            self.alert(to, it.at, Alert { kind, level, text, facts }, out);
         }
     }
 
-    /// Somebody tampers with it.
+    /// Somebody tampers with it, or a sensor of tampering `shows` what is not so.
     pub(super) fn tampered(
         &mut self,
-        what: TamperKind,
+        (what, shows): (TamperKind, Option<TamperSensorFault>),
         (from, until): (SimTime, Option<SimTime>),
         out: &mut Vec<Output>,
     ) {
-        let span = self.span((from, until));
-        let tamper = self.parts.tamper.as_mut();
-        let is_sensed = tamper.is_some_and(|tamper| tamper.tampered(what, span));
-        begun(&format!("tamper: {what}"), is_sensed, until, out);
-    }
-
-    /// A sensor of tampering shows what is not so.
-    pub(super) fn tamper_sensor_broke(
-        &mut self,
-        what: TamperKind,
-        shows: TamperSensorFault,
-        (from, until): (SimTime, Option<SimTime>),
-        out: &mut Vec<Output>,
-    ) {
-        let span = self.span((from, until));
-        let tamper = self.parts.tamper.as_mut();
-        let is_sensed = tamper.is_some_and(|tamper| tamper.broke(what, shows, span));
-        begun(&format!("tamper_sensor: {what} shows {shows}"), is_sensed, until, out);
-    }
-
-    /// Instants since the start.
-    fn span(
-        &self,
-        (from, until): (SimTime, Option<SimTime>),
-    ) -> (SimDuration, Option<SimDuration>) {
         let start = self.parts.outlet.start();
-        (from - start, until.map(|until| until - start))
+        let span = (from - start, until.map(|until| until - start));
+        let tamper = self.parts.tamper.as_mut();
+        let is_sensed = tamper.is_some_and(|tamper| tamper.tampered(what, shows, span));
+        let fault = match shows {
+            None => format!("tamper: {what}"),
+            Some(shows) => format!("tamper_sensor: {what} shows {shows}"),
+        };
+        let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+        let blind = if is_sensed { "" } else { ", which it has no sensor for" };
+        event(out, EventKind::FaultBegun, &format!("{fault}{until}{blind}"));
     }
-}
-
-fn begun(what: &str, is_sensed: bool, until: Option<SimTime>, out: &mut Vec<Output>) {
-    let until = until.map_or_else(String::new, |until| format!(" until {until}"));
-    let blind = if is_sensed { "" } else { ", which it has no sensor for" };
-    event(out, EventKind::FaultBegun, &format!("{what}{until}{blind}"));
 }

@@ -269,11 +269,7 @@ fn sampling(values: &Values, recipe: &Recipe) -> Sampling {
         clock_error: values.si("clock_error"),
         clock_curve: values.si("clock_temperature"),
         jitter_s: values.si("jitter"),
-        decimation: match values.text("decimation") {
-            "sinc3" => Decimation::Sinc3,
-            "sinc3-compensated" => Decimation::Compensated,
-            _ => Decimation::None,
-        },
+        decimation: Decimation::from_word(values.text("decimation")).unwrap_or_default(),
         skew_s: values.si("skew").abs().max(values.si("phase_skew").abs()),
         is_analogue: recipe.is_cvct
             || values.si_opt("anti_alias").is_some()
@@ -423,14 +419,15 @@ fn acquisition(
     let (feed_hz, nominal_hz) = (sampling.feed_hz(), sampling.nominal_hz);
     match Sampled::new(sampling, channels, crosstalk, config, context.name, *context.streams) {
         Ok(chain) => {
-            let has_means = values.text_list("quantities").contains(&"mean");
-            let chain = if has_means { chain.with_means() } else { chain };
+            let chain = if asks_for(values, "mean") { chain.with_means() } else { chain };
             let sees_half_cycles =
                 values.si_opt("hold_up").is_some() || !values.list("events").is_empty();
             let chain = if sees_half_cycles { chain.with_half_cycles(nominal_hz) } else { chain };
-            let gaps = u32::try_from(values.integer("window_gaps")).unwrap_or(0);
-            let chain = chain.with_coupling(coupling(values)).with_gaps(gaps);
-            let Some(chain) = with_quality(chain, values, &sampling) else {
+            let mut chain = chain.with_coupling(coupling(values));
+            chain.gaps = u32::try_from(values.integer("window_gaps")).unwrap_or(0);
+            chain.has_orders = asks_for(values, "harmonics");
+            chain.has_between = asks_for(values, "interharmonics");
+            let Some(chain) = with_flicker(chain, values, &sampling) else {
                 let message = "a flickermeter takes at least eight samples per cycle".to_owned();
                 let span = values.span_of("sample_rate");
                 diagnostics.report(Code::DOES_NOT_FIT, span, message, "too low for `flicker`");
@@ -454,11 +451,8 @@ fn asks_for(values: &Values, group: &str) -> bool {
     values.text_list("quantities").contains(&group)
 }
 
-/// A chain with what the asked groups need beyond the engine; `None` if the rate is too low.
-fn with_quality(chain: Sampled, values: &Values, sampling: &Sampling) -> Option<Sampled> {
-    let chain = if asks_for(values, "harmonics") { chain.with_orders() } else { chain };
-    let between = asks_for(values, "interharmonics");
-    let chain = if between { chain.with_between() } else { chain };
+/// A chain with flickermeters, where they are asked for; `None` if the rate is too low.
+fn with_flicker(chain: Sampled, values: &Values, sampling: &Sampling) -> Option<Sampled> {
     if !asks_for(values, "flicker") {
         return Some(chain);
     }

@@ -3,6 +3,7 @@
 use lastmeter_params::{Dimension, Field, Kind, Presence};
 
 use crate::border::{TamperKind, VoltageEventKind};
+use crate::front_end::Decimation;
 
 pub(super) const fn ratio(limit: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Ratio, min: -limit, max: limit }
@@ -24,6 +25,13 @@ const TRANSFORMER: Kind = between(Dimension::Ratio, 1e-3, 1e6);
 const HEADROOM: Kind = between(Dimension::Ratio, 1.0, 1000.0);
 const CORNER: Kind = between(Dimension::Frequency, 1e-3, 1e6);
 const DECIBELS: Kind = between(Dimension::Ratio, 20.0, 180.0);
+
+/// What is said of voltages and of currents alike.
+const OFFSET: &str = "DC component the converters add, at the meter's terminals.";
+const NOISE: &str = "RMS of the converters' white noise, at the meter's terminals.";
+const SECOND: &str = "Non-linearity: second harmonic of the largest sine, relative to it.";
+const THIRD: &str = "Non-linearity: third harmonic of the largest sine, relative to it.";
+const OFFSET_SLOPE: &str = "Change of the offset per kelvin from 23 degrees Celsius.";
 
 /// The fields of every meter.
 const SHARED: &[Field] = &[
@@ -142,18 +150,8 @@ const SHARED: &[Field] = &[
         "\"10 s\"",
         "Correlation time of that wandering: after it, 1/e of a deviation is left.",
     ),
-    Field::default(
-        "voltage_offset",
-        either_way(Dimension::Voltage, 1e6),
-        "\"0 V\"",
-        "DC component the converters add, at the meter's terminals.",
-    ),
-    Field::default(
-        "current_offset",
-        either_way(Dimension::Current, 1e6),
-        "\"0 A\"",
-        "DC component the converters add, at the meter's terminals.",
-    ),
+    Field::default("voltage_offset", either_way(Dimension::Voltage, 1e6), "\"0 V\"", OFFSET),
+    Field::default("current_offset", either_way(Dimension::Current, 1e6), "\"0 A\"", OFFSET),
     Field::default(
         "phase_error",
         either_way(Dimension::Angle, 0.0175),
@@ -204,18 +202,8 @@ const SHARED: &[Field] = &[
         "Current that each phase's current channel picks up by capacitance from the next phase's \
          voltage, RMS at nominal voltage, at the meter's terminals. Three phases only.",
     ),
-    Field::default(
-        "voltage_noise",
-        positive(Dimension::Voltage, 1e6),
-        "\"10 mV\"",
-        "RMS of the converters' white noise, at the meter's terminals.",
-    ),
-    Field::default(
-        "current_noise",
-        positive(Dimension::Current, 1e6),
-        "\"0.5 mA\"",
-        "RMS of the converters' white noise, at the meter's terminals.",
-    ),
+    Field::default("voltage_noise", positive(Dimension::Voltage, 1e6), "\"10 mV\"", NOISE),
+    Field::default("current_noise", positive(Dimension::Current, 1e6), "\"0.5 mA\"", NOISE),
     Field::optional(
         "voltage_snr",
         DECIBELS,
@@ -238,30 +226,10 @@ const SHARED: &[Field] = &[
         CORNER,
         "Frequency below which 1/f noise is larger than the white noise, currents.",
     ),
-    Field::default(
-        "voltage_second_harmonic",
-        ratio(0.1),
-        "\"0 %\"",
-        "Non-linearity: second harmonic of the largest sine, relative to it.",
-    ),
-    Field::default(
-        "voltage_third_harmonic",
-        ratio(0.1),
-        "\"0 %\"",
-        "Non-linearity: third harmonic of the largest sine, relative to it.",
-    ),
-    Field::default(
-        "current_second_harmonic",
-        ratio(0.1),
-        "\"0 %\"",
-        "Non-linearity: second harmonic of the largest sine, relative to it.",
-    ),
-    Field::default(
-        "current_third_harmonic",
-        ratio(0.1),
-        "\"0 %\"",
-        "Non-linearity: third harmonic of the largest sine, relative to it.",
-    ),
+    Field::default("voltage_second_harmonic", ratio(0.1), "\"0 %\"", SECOND),
+    Field::default("voltage_third_harmonic", ratio(0.1), "\"0 %\"", THIRD),
+    Field::default("current_second_harmonic", ratio(0.1), "\"0 %\"", SECOND),
+    Field::default("current_third_harmonic", ratio(0.1), "\"0 %\"", THIRD),
     Field::default("bits", Kind::Integer { min: 8, max: 32 }, "24", "Bits of the converters."),
     Field::default(
         "inl",
@@ -283,7 +251,7 @@ const SHARED: &[Field] = &[
     ),
     Field::default(
         "decimation",
-        Kind::Choice(&["none", "sinc3", "sinc3-compensated"]),
+        Kind::Choice(Decimation::WORDS),
         "\"none\"",
         "Whether the converters average as a sigma-delta decimator does, with or without a filter \
          that takes most of the droop away; the feed is then 15 times as dense.",
@@ -367,13 +335,13 @@ const SHARED: &[Field] = &[
         "voltage_offset_temperature",
         either_way(Dimension::Voltage, 1e3),
         "\"0 V\"",
-        "Change of the offset per kelvin from 23 degrees Celsius.",
+        OFFSET_SLOPE,
     ),
     Field::default(
         "current_offset_temperature",
         either_way(Dimension::Current, 1e3),
         "\"0 A\"",
-        "Change of the offset per kelvin from 23 degrees Celsius.",
+        OFFSET_SLOPE,
     ),
     Field::default(
         "phase_temperature",

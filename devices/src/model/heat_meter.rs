@@ -32,7 +32,7 @@ pub(super) const PARTS: [Field; 8] = [
     ),
     Field::default(
         "flow_sensor",
-        Kind::Choice(&["flow", "return"]),
+        Kind::Choice(SensorPipe::WORDS),
         "\"return\"",
         "In which pipe the calculator takes the flow sensor to be; the source has where it is.",
     ),
@@ -55,15 +55,13 @@ static FIELDS: [Field; 2 + PARTS.len()] = that_report(PARTS);
 
 /// Its parts, as their fields have them.
 pub(super) fn parts(values: &Values) -> HeatMeter {
+    let sensor_pipe = SensorPipe::from_word(values.text("flow_sensor"));
     HeatMeter {
         flow_error: values.si("flow_error"),
         flow_offset_k: values.si("flow_temperature_offset"),
         return_offset_k: values.si("return_temperature_offset"),
         calculator_error: values.si("calculator_error"),
-        sensor_pipe: match values.text("flow_sensor") {
-            "flow" => SensorPipe::Flow,
-            _ => SensorPipe::Return,
-        },
+        sensor_pipe: sensor_pipe.unwrap_or(SensorPipe::Return),
         energy_step_j: values.si("energy_resolution"),
         volume_step_m3: values.si("volume_resolution"),
         temperature_step_k: values.si("temperature_resolution"),

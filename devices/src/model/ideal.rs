@@ -1,14 +1,12 @@
 //! Meters without errors, for one phase and for three: what the method alone costs, and the ground
 //! on which a single error is planted.
 
-use lastmeter_params::{Diagnostics, Entry, Field, Values};
+use lastmeter_params::{Entry, Field};
 
-use super::build::{Recipe, build, front_end as front_end_of};
+use super::build::{Recipe, build};
 use super::fields::{count, of_model};
 use crate::calibration;
-use crate::front_end::Sampling;
-use crate::front_end::group::FrontEnd;
-use crate::model::kind::{DeviceContext, DeviceKind, Fits};
+use crate::model::kind::{DeviceKind, Fits};
 use crate::register::plain;
 
 /// In what it differs from other meters.
@@ -64,13 +62,3 @@ pub(crate) const IDEAL_3PH: DeviceKind = DeviceKind {
     build: |values, context, diagnostics| build(&RECIPE_3PH, values, context, diagnostics),
     ..DeviceKind::PLAIN
 };
-
-/// The front end alone, for as many phases as the terminal has.
-pub(crate) fn front_end(
-    values: &Values,
-    context: &DeviceContext<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<(Sampling, FrontEnd)> {
-    let recipe = if context.phases == 1 { RECIPE_1PH } else { RECIPE_3PH };
-    front_end_of(&recipe, values, context, diagnostics)
-}

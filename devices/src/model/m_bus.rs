@@ -1,7 +1,6 @@
 //! Meters on an M-Bus line: heat, water and electricity, polled by a master.
 
-use lastmeter_mbus::baud::BaudRate;
-use lastmeter_mbus::header::Identity;
+use lastmeter_mbus::header::{Identification, Identity, Manufacturer};
 use lastmeter_mbus::slave::TurnAround;
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::{Domain, SimDuration};
@@ -14,7 +13,7 @@ use super::kind::{DeviceContext, DeviceKind, Fits};
 use super::pipe::build_on_line;
 use super::water_meter::{self, PARTS as WATER_PARTS};
 use crate::outlet::Outlet;
-use crate::outlet::mbus::{MBusOutlet, MBusParts, identification_of, manufacturer_of, medium_of};
+use crate::outlet::mbus::{MBusOutlet, MBusParts, identification_of, medium_of};
 use crate::outlet::records::{Coding, is_reported};
 use crate::pipe::Core;
 
@@ -191,7 +190,7 @@ fn outlet(
     diagnostics: &mut Diagnostics,
 ) -> Option<Outlet> {
     let letters = values.text("manufacturer");
-    let Some(manufacturer) = manufacturer_of(letters) else {
+    let Some(manufacturer) = Manufacturer::from_letters(letters) else {
         let message = format!("`{letters}` is no manufacturer");
         let span = values.span_of("manufacturer");
         diagnostics.report(Code::DOES_NOT_FIT, span, message, "expected three capital letters");
@@ -199,7 +198,7 @@ fn outlet(
     };
     let byte = |name: &str| u8::try_from(values.integer(name)).unwrap_or(u8::MAX);
     let given = values.integer_opt("identification").and_then(|it| u32::try_from(it).ok());
-    let given = given.and_then(lastmeter_mbus::header::Identification::from_number);
+    let given = given.and_then(Identification::from_number);
     Some(Outlet::Field(Box::new(MBusOutlet::new(MBusParts {
         start: context.start,
         address: byte("primary_address"),
@@ -209,7 +208,6 @@ fn outlet(
             version: byte("version"),
             medium: medium_of(domain),
         },
-        baud: BaudRate::default(),
         turn_around: TurnAround {
             bits: u32::try_from(values.integer("turn_around")).unwrap_or(u32::MAX),
             more: values.duration("answer_delay"),

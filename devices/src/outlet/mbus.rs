@@ -5,8 +5,7 @@
 //! carried on beyond 255, and its instant; an answer that is repeated is not.
 
 use lastmeter_mbus::application::variable;
-use lastmeter_mbus::baud::BaudRate;
-use lastmeter_mbus::header::{Header, Identification, Identity, Manufacturer, Medium, Status};
+use lastmeter_mbus::header::{Header, Identification, Identity, Medium, Status};
 use lastmeter_mbus::reader::{Reader, Received};
 use lastmeter_mbus::record::{Item, Record};
 use lastmeter_mbus::slave::{Slave, SlaveConfig, TurnAround};
@@ -30,7 +29,6 @@ pub(crate) struct MBusParts {
     pub(crate) start: SimTime,
     pub(crate) address: u8,
     pub(crate) identity: Identity,
-    pub(crate) baud: BaudRate,
     pub(crate) turn_around: TurnAround,
     pub(crate) coding: Coding,
     pub(crate) status: u8,
@@ -70,35 +68,14 @@ pub(crate) fn identification_of(name: &str) -> Identification {
     Identification::from_number(number).unwrap_or(Identification::ANY)
 }
 
-/// The secondary address of a meter as its gateway's configuration writes it.
-pub(crate) fn address_text(identity: Identity) -> String {
-    let Identity { identification, manufacturer, version, medium } = identity;
-    format!("{identification}-{manufacturer}-{version:02X}-{:02X}", medium.0)
-}
-
-/// A manufacturer by three letters; that of meters that name none otherwise.
-pub(crate) fn manufacturer_of(letters: &str) -> Option<Manufacturer> {
-    Manufacturer::from_letters(letters)
-}
-
 impl MBusOutlet {
     pub(crate) fn new(parts: MBusParts) -> Self {
-        let config = SlaveConfig {
-            baud: parts.baud,
-            turn_around: parts.turn_around,
-            ..SlaveConfig::new(parts.address, parts.identity)
-        };
+        let mut config = SlaveConfig::new(parts.address, parts.identity);
+        config.turn_around = parts.turn_around;
+        let reader = Reader::new(config.baud);
         let mut slave = Slave::new(config, Vec::new());
         slave.set_access_count(FIRST_ACCESS);
-        Self {
-            slave,
-            reader: Reader::new(parts.baud),
-            newest: None,
-            hour: None,
-            skip: 0,
-            frozen_until: None,
-            parts,
-        }
+        Self { slave, reader, newest: None, hour: None, skip: 0, frozen_until: None, parts }
     }
 
     fn frame(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
@@ -153,9 +130,9 @@ impl FieldOutlet for MBusOutlet {
         self.parts.start
     }
 
-    /// Its secondary address, as text.
+    /// Its secondary address, as its gateway's configuration writes it.
     fn address(&self) -> String {
-        address_text(self.slave.config().identity)
+        self.slave.config().identity.to_string().replace(' ', "-")
     }
 
     /// What it declares: a value is as old as the last measurement.

@@ -10,8 +10,9 @@ use lastmeter_wire::commands::Order;
 
 use crate::answer::CommandFault;
 use crate::border::{DeviceFault, EventKind, Input, Output};
+use crate::message::Alert;
 use crate::model::kind::DeviceContext;
-use crate::reporter::{Alert, Reporter, ReporterParts, event};
+use crate::reporter::{Reporter, ReporterParts, event};
 
 /// The way out of a meter onto a field network: one implementation for each protocol, which takes
 /// readings, and says on the network what the protocol has it say.
@@ -39,12 +40,6 @@ pub(crate) trait FieldOutlet: std::fmt::Debug + Send {
 
     /// A fault begins now.
     fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>);
-
-    /// Whether the meter makes no readings at an instant since the start; one whose answers alone
-    /// stop goes on measuring.
-    fn is_frozen(&mut self, _at: SimDuration) -> bool {
-        false
-    }
 
     /// Whether it speaks by itself whenever there is a reading, and not only when it is asked.
     fn pushes(&self) -> bool {
@@ -84,7 +79,8 @@ impl Outlet {
     pub(crate) fn is_frozen(&mut self, at: SimDuration) -> bool {
         match self {
             Self::Uplink(reporter) => reporter.is_frozen(at),
-            Self::Field(outlet) => outlet.is_frozen(at),
+            // One whose answers alone stop goes on measuring.
+            Self::Field(_) => false,
         }
     }
 
@@ -115,7 +111,7 @@ impl Outlet {
     }
 
     /// Sends an alert of an instant since the start.
-    pub(crate) fn alert(&mut self, at: SimDuration, alert: &Alert, out: &mut Vec<Output>) {
+    pub(crate) fn alert(&mut self, at: SimDuration, alert: Alert, out: &mut Vec<Output>) {
         if let Self::Uplink(reporter) = self {
             reporter.alert(at, alert, out);
         }

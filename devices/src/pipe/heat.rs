@@ -7,11 +7,12 @@ use lastmeter_units::Quantity;
 use super::integrator::rounded_down;
 use super::water_table::heat_per_cubic_metre;
 
-/// In which pipe the calculator takes the flow sensor to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SensorPipe {
-    Flow,
-    Return,
+lastmeter_units::words! {
+    /// In which pipe the calculator takes the flow sensor to be.
+    pub(crate) enum SensorPipe {
+        Flow = "flow",
+        Return = "return",
+    }
 }
 
 /// The parts of a heat meter.

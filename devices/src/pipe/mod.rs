@@ -17,14 +17,12 @@ use lastmeter_wire::commands::Order;
 
 use crate::answer::{CommandFault, period, understood};
 use crate::border::{Device, EventKind, Feed, Input, Output};
+use crate::meter::PERIOD_MIN;
 use crate::outlet::Outlet;
 use crate::reporter::{NO_BREAKER, NO_POINTS, event};
 use heat::HeatMeter;
 use integrator::Integrator;
 use water::WaterMeter;
-
-/// The shortest reporting period.
-pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
 
 /// The answer to a command about what these meters do not have.
 const NO_REGISTERS: &str = "this device has no registers that can be read or written by command";

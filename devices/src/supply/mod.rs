@@ -184,9 +184,9 @@ pub(crate) struct Gasp {
 pub(crate) struct Supply {
     facts: SupplyFacts,
     state: SupplyState,
-    gasp: Gasp,
+    pub(crate) gasp: Gasp,
     /// Whether a power-up message arrives.
-    power_up: Loss,
+    pub(crate) power_up: Loss,
     /// Whether the voltage is below what its comparator allows.
     is_alarmed: bool,
     /// The last RMS voltage of each phase in V; infinite before there is one.
@@ -276,16 +276,6 @@ impl Supply {
             Some((_, Some(works))) => from >= works,
         }
     }
-
-    /// Draws whether a last gasp is lost.
-    pub(crate) fn draw_gasp_lost(&mut self) -> bool {
-        self.gasp.loss.draw()
-    }
-
-    /// Draws whether a power-up message is lost.
-    pub(crate) fn draw_power_up_lost(&mut self) -> bool {
-        self.power_up.draw()
-    }
 }
 
 #[cfg(test)]
@@ -363,7 +353,7 @@ mod tests {
         let again = Happened::WorksAgain { at: ms(300), away: ms(170) };
         assert_eq!(supply.pass(ms(300)), [again]);
         assert!(supply.worked_over(ms(300), ms(400)) && !supply.worked_over(ms(299), ms(400)));
-        let mut is_any_lost = || supply.draw_gasp_lost() || supply.draw_power_up_lost();
+        let mut is_any_lost = || supply.gasp.loss.draw() || supply.power_up.draw();
         assert!((0..1000).all(|_| !is_any_lost()), "a chance of nothing");
     }
 

@@ -27,15 +27,23 @@ pub(crate) struct Detected {
 }
 
 impl Detected {
-    /// What is behind the device's name in its alert.
-    pub(crate) fn text(&self) -> &'static str {
+    /// The kind of its alert, and what is behind the device's name there.
+    pub(crate) fn words(&self) -> (&'static str, &'static str) {
         match (self.what, self.begins) {
-            (TamperKind::Cover, true) => "the cover was opened",
-            (TamperKind::Cover, false) => "the cover was closed",
-            (TamperKind::TerminalCover, true) => "the terminal cover was opened",
-            (TamperKind::TerminalCover, false) => "the terminal cover was closed",
-            (TamperKind::MagneticField, true) => "a strong magnetic field began",
-            (TamperKind::MagneticField, false) => "the strong magnetic field ended",
+            (TamperKind::Cover, true) => ("tamper.cover_opened", "the cover was opened"),
+            (TamperKind::Cover, false) => ("tamper.cover_closed", "the cover was closed"),
+            (TamperKind::TerminalCover, true) => {
+                ("tamper.terminal_cover_opened", "the terminal cover was opened")
+            }
+            (TamperKind::TerminalCover, false) => {
+                ("tamper.terminal_cover_closed", "the terminal cover was closed")
+            }
+            (TamperKind::MagneticField, true) => {
+                ("tamper.field_began", "a strong magnetic field began")
+            }
+            (TamperKind::MagneticField, false) => {
+                ("tamper.field_ended", "the strong magnetic field ended")
+            }
         }
     }
 }
@@ -134,35 +142,19 @@ impl Tamper {
         &self.facts
     }
 
-    /// Somebody tampers with the meter from an instant on; whether it has a sensor for that.
+    /// Somebody tampers with the meter from an instant on, or its sensor `shows` what is not so;
+    /// whether it has a sensor for that.
     pub(crate) fn tampered(
         &mut self,
         what: TamperKind,
-        (from, until): (SimDuration, Option<SimDuration>),
-    ) -> bool {
-        self.cause(what, Cause::Tampering, (from, until))
-    }
-
-    /// A sensor shows what is not so; whether there is such a sensor.
-    pub(crate) fn broke(
-        &mut self,
-        what: TamperKind,
-        shows: TamperSensorFault,
+        shows: Option<TamperSensorFault>,
         (from, until): (SimDuration, Option<SimDuration>),
     ) -> bool {
         let cause = match shows {
-            TamperSensorFault::Nothing => Cause::ShowsNothing,
-            TamperSensorFault::Tampering => Cause::ShowsTampering,
+            None => Cause::Tampering,
+            Some(TamperSensorFault::Nothing) => Cause::ShowsNothing,
+            Some(TamperSensorFault::Tampering) => Cause::ShowsTampering,
         };
-        self.cause(what, cause, (from, until))
-    }
-
-    fn cause(
-        &mut self,
-        what: TamperKind,
-        cause: Cause,
-        (from, until): (SimDuration, Option<SimDuration>),
-    ) -> bool {
         let sensor = self.sensors.iter_mut().find(|sensor| sensor.what == what);
         if let Some(sensor) = sensor {
             sensor.causes.push((cause, from, until));

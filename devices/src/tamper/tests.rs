@@ -23,16 +23,16 @@ fn taken(tamper: &mut Tamper) -> Vec<(i64, bool)> {
 fn a_cover_that_is_opened_and_closed_is_two_events() {
     let mut tamper = sensors(500, true, &[COVER]);
     tamper.pass(ms(1000));
-    assert!(tamper.tampered(COVER, (ms(1000), Some(ms(3000)))));
+    assert!(tamper.tampered(COVER, None, (ms(1000), Some(ms(3000)))));
     tamper.pass(ms(1499));
     assert_eq!(taken(&mut tamper), []);
     tamper.pass(ms(9000));
     assert_eq!(taken(&mut tamper), [(1500, true), (3500, false)]);
     assert_eq!(taken(&mut tamper), []);
-    assert!(!tamper.tampered(TamperKind::MagneticField, (ms(9000), None)), "no such sensor");
+    assert!(!tamper.tampered(TamperKind::MagneticField, None, (ms(9000), None)), "no such sensor");
     // To the end; what overlaps is one.
-    tamper.tampered(COVER, (ms(9000), None));
-    tamper.tampered(COVER, (ms(9100), Some(ms(9200))));
+    tamper.tampered(COVER, None, (ms(9000), None));
+    tamper.tampered(COVER, None, (ms(9100), Some(ms(9200))));
     tamper.pass(ms(90_000));
     assert_eq!(taken(&mut tamper), [(9500, true)]);
 }
@@ -41,7 +41,7 @@ fn a_cover_that_is_opened_and_closed_is_two_events() {
 fn what_does_not_last_for_the_debounce_time_is_none() {
     let mut tamper = sensors(500, true, &[COVER]);
     for (from, until) in [(1000, 1499), (1500, 1999), (5000, 5500)] {
-        tamper.tampered(COVER, (ms(from), Some(ms(until))));
+        tamper.tampered(COVER, None, (ms(from), Some(ms(until))));
     }
     // It was closed for 1 ms only, and then open for just as long as it has to be.
     tamper.pass(ms(9000));
@@ -57,8 +57,8 @@ fn a_battery_latches_in_the_dark_what_is_else_seen_at_the_start() {
         let mut tamper = sensors(500, has_battery, &[COVER]);
         tamper.pass(ms(2000));
         tamper.goes_dark();
-        tamper.tampered(COVER, (ms(3000), Some(ms(4000))));
-        tamper.tampered(COVER, (ms(6000), Some(ms(9000))));
+        tamper.tampered(COVER, None, (ms(3000), Some(ms(4000))));
+        tamper.tampered(COVER, None, (ms(6000), Some(ms(9000))));
         tamper.pass(ms(8000));
         tamper.works_again();
         tamper.pass(ms(20_000));
@@ -66,7 +66,7 @@ fn a_battery_latches_in_the_dark_what_is_else_seen_at_the_start() {
     }
     // No battery feeds a sensor of fields, and a change that goes on begins again.
     let mut tamper = sensors(500, true, &[TamperKind::MagneticField]);
-    tamper.tampered(TamperKind::MagneticField, (ms(1800), Some(ms(9000))));
+    tamper.tampered(TamperKind::MagneticField, None, (ms(1800), Some(ms(9000))));
     tamper.pass(ms(2000));
     tamper.goes_dark();
     tamper.pass(ms(8000));
@@ -78,11 +78,11 @@ fn a_battery_latches_in_the_dark_what_is_else_seen_at_the_start() {
 #[test]
 fn a_broken_sensor_shows_what_is_not_so() {
     let mut tamper = sensors(500, true, &[COVER]);
-    tamper.broke(COVER, TamperSensorFault::Tampering, (ms(1000), Some(ms(2000))));
-    tamper.broke(COVER, TamperSensorFault::Nothing, (ms(5000), Some(ms(8000))));
-    tamper.tampered(COVER, (ms(6000), Some(ms(7000))));
+    tamper.tampered(COVER, Some(TamperSensorFault::Tampering), (ms(1000), Some(ms(2000))));
+    tamper.tampered(COVER, Some(TamperSensorFault::Nothing), (ms(5000), Some(ms(8000))));
+    tamper.tampered(COVER, None, (ms(6000), Some(ms(7000))));
     // It is stuck no longer while the cover still is open.
-    tamper.tampered(COVER, (ms(7500), Some(ms(9000))));
+    tamper.tampered(COVER, None, (ms(7500), Some(ms(9000))));
     tamper.pass(ms(20_000));
     let due = [(1500, true), (2500, false), (8500, true), (9500, false)];
     assert_eq!(taken(&mut tamper), due);
@@ -149,7 +149,7 @@ proptest! {
             match what {
                 1 => tamper.goes_dark(),
                 2 => tamper.works_again(),
-                3 => _ = tamper.tampered(COVER, (ms(at), Some(ms(until)))),
+                3 => _ = tamper.tampered(COVER, None, (ms(at), Some(ms(until)))),
                 _ => {}
             }
         }

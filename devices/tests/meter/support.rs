@@ -1,7 +1,6 @@
 //! A bench for one meter: a terminal, the meter, and a platform that takes everything over.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use lastmeter_devices::{DEVICES, Device, DeviceContext, Feed, Input, Output};
 use lastmeter_params::{Diagnostic, Diagnostics, read_text};
@@ -143,8 +142,8 @@ impl Bench {
             let until = self.until;
             let input = match self.device.feed() {
                 Feed::Spectrum => {
-                    let spectrum = self.terminal.spectrum().expect("a spectrum").clone();
-                    Input::Spectrum { until, spectrum: Arc::new(spectrum) }
+                    let stretch = self.terminal.stretch(SimDuration::ZERO).expect("a spectrum");
+                    Input::Spectrum { until, spectrum: stretch.spectrum }
                 }
                 Feed::Samples { rate_hz } => {
                     let upto = (until.as_seconds_f64() * rate_hz - 1e-6).ceil() as u64;

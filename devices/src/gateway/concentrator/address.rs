@@ -22,8 +22,7 @@ pub(super) fn parse(text: &str) -> Option<Identity> {
 
 /// A secondary address as text.
 pub(super) fn text(identity: Identity) -> String {
-    let Identity { identification, manufacturer, version, medium } = identity;
-    format!("{identification}-{manufacturer}-{version:02X}-{:02X}", medium.0)
+    identity.to_string().replace(' ', "-")
 }
 
 /// The hardware id of a meter that is not configured: `mbus-` and its secondary address, such as

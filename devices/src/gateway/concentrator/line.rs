@@ -192,7 +192,7 @@ impl Line {
             Step::Wait(until) => self.wait = Some(until),
             Step::Idle => {}
         }
-        if let Some((_, outcome)) = self.master.finished()
+        if let Some(outcome) = self.master.finished()
             && let Some(work) = self.running.take()
         {
             return Next::Concluded(work, Some(outcome));

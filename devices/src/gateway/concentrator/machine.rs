@@ -1,14 +1,9 @@
 //! The concentrator as a state machine: lines, outbox, answers to commands.
 
-use std::collections::BTreeMap;
-
 use lastmeter_mbus::header::Identity;
 use lastmeter_mbus::master::{Outcome, Target};
-use lastmeter_units::{Epoch, HardwareId, Serial, SimTime};
-use lastmeter_wire::flexmeter::{
-    AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
-    encode_measurements, fact,
-};
+use lastmeter_units::{HardwareId, Serial, SimTime};
+use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::super::record::MeterState;
 use super::super::store::Store;
@@ -17,9 +12,7 @@ use super::line::{Line, Meter, Next, Work};
 use super::reading::{Planted, Reading, read, status_text};
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
 use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
-
-/// Counts the restarts of the meters' counters; nothing restarts them.
-const EPOCH: Epoch = Epoch(1);
+use crate::message::{self, Alert};
 
 /// The answer to every command.
 const NO_COMMANDS: &str = "this gateway's devices take no commands";
@@ -96,16 +89,7 @@ impl Concentrator {
             }
         };
         event(out, Kind::CommandRefused, format!("{invocation} for {owner}: {response}"));
-        let acknowledge = AcknowledgeMessage {
-            hardware_id: owner.clone(),
-            originating_event_id: invocation,
-            response,
-            event_date: Some(now),
-            update_state: false,
-            metadata: BTreeMap::new(),
-        };
-        let mut payload = Vec::new();
-        encode_acknowledge(&acknowledge, &mut payload);
+        let payload = message::answer(owner, now, invocation, response);
         self.parts.store.put(owner, None, payload, out);
     }
 
@@ -288,8 +272,8 @@ impl Concentrator {
             event(out, Kind::DeviceReachable, text.clone());
             let about = (id.clone(), MeterState { unreachable: false, ..state });
             let facts = facts_of("reachable", id.as_str(), network);
-            let own = self.parts.hardware_id.clone();
-            self.alert(now, &own, ("device.reachable", AlertLevel::Info, text, facts), about, out);
+            let alert = Alert { kind: "device.reachable", level: AlertLevel::Info, text, facts };
+            self.parts.store.put_alert((&self.parts.hardware_id, now), alert, about, out);
         }
     }
 
@@ -309,9 +293,8 @@ impl Concentrator {
         let about = (id, MeterState { unreachable: true, ..state });
         let mut facts = facts_of("unreachable", &name, network);
         facts.push((fact::POLLS, failures.to_string()));
-        let own = self.parts.hardware_id.clone();
-        let level = AlertLevel::Warning;
-        self.alert(now, &own, ("device.unreachable", level, text, facts), about, out);
+        let alert = Alert { kind: "device.unreachable", level: AlertLevel::Warning, text, facts };
+        self.parts.store.put_alert((&self.parts.hardware_id, now), alert, about, out);
     }
 
     /// Makes the message of a reading, and the alert of a status that is new.
@@ -344,15 +327,8 @@ impl Concentrator {
             event(out, Kind::AnswerRefused, format!("{id}: {why}"));
             self.parts.store.remember(id, state);
         } else {
-            let message = MeasurementMessage {
-                event_date: Some(at),
-                update_state: true,
-                epoch: Some(EPOCH),
-                serial: Some(Serial(serial)),
-                ..MeasurementMessage::new(id.clone(), reading.values)
-            };
-            let mut payload = Vec::new();
-            encode_measurements(&message, &mut payload);
+            let message = message::reading(id, at, Serial(serial), reading.values);
+            let payload = message::encoded(&message);
             self.parts.store.put(id, Some((id.clone(), state)), payload, out);
         }
         if reading.status != 0 && reading.status != before.status {
@@ -360,32 +336,9 @@ impl Concentrator {
             event(out, Kind::DeviceStatus, format!("{id}: {text}"));
             let facts =
                 vec![(fact::KIND, "status".to_owned()), (fact::STATUS, reading.status.to_string())];
-            let (about, level) = ((id.clone(), state), AlertLevel::Warning);
-            self.alert(now, id, ("mbus.status", level, text, facts), about, out);
+            let alert = Alert { kind: "mbus.status", level: AlertLevel::Warning, text, facts };
+            self.parts.store.put_alert((id, now), alert, (id.clone(), state), out);
         }
-    }
-
-    fn alert(
-        &mut self,
-        now: SimTime,
-        owner: &HardwareId,
-        (kind, level, message, facts): (&str, AlertLevel, String, Facts),
-        about: (HardwareId, MeterState),
-        out: &mut Out,
-    ) {
-        let alert = AlertMessage {
-            hardware_id: owner.clone(),
-            alert_type: kind.to_owned(),
-            level,
-            message,
-            event_date: Some(now),
-            update_state: true,
-            epoch: None,
-            serial: None,
-            originator: None,
-            metadata: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        };
-        self.parts.store.put_alert(alert, about, out);
     }
 }
 

@@ -12,17 +12,13 @@ mod unit;
 use lastmeter_mbus::baud::BaudRate;
 use lastmeter_mbus::header::Manufacturer;
 use lastmeter_mbus::master::{MasterConfig, Target};
-use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
-use super::kind::{GatewayKind, NetworkContext};
+use super::kind::{GatewayKind, NetworkContext, time};
 use super::store::Store;
 use line::{Line, Meter, Schedule};
 use machine::{Concentrator, Parts};
 use reading::Planted;
-
-const fn time(min: f64, max: f64) -> Kind {
-    Kind::Quantity { dimension: Dimension::Time, min, max }
-}
 
 static FIELDS: [Field; 12] = [
     Field::default(

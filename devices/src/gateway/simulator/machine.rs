@@ -10,11 +10,8 @@ use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, St
 use lastmeter_rts::{
     RateCounts, Refusal, Rejection, Sample, SequenceEvent, SequenceWatch, Value, Wire,
 };
-use lastmeter_units::{Epoch, HardwareId, MeasurementId, Quantity, Serial, SimDuration, SimTime};
-use lastmeter_wire::flexmeter::{
-    AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
-    encode_measurements, fact,
-};
+use lastmeter_units::{HardwareId, MeasurementId, Quantity, Serial, SimDuration, SimTime};
+use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::super::record::MeterState;
 use super::super::store::Store;
@@ -23,9 +20,7 @@ use super::waveforms::Waveforms;
 use super::writing::{Answer, WriteSettings, Writer, Written};
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
 use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Metric};
-
-/// A simulator does not say whether it began anew.
-const EPOCH: Epoch = Epoch(1);
+use crate::message::{self, Alert};
 
 /// Of the points that the simulator sends.
 const FROM: PointDirection = PointDirection::FromSimulator;
@@ -409,15 +404,9 @@ impl Adapter {
             let id = device.hardware_id.clone();
             let before = self.parts.store.meter(&id);
             let state = MeterState { serial: before.serial.saturating_add(1), ..before };
-            let message = MeasurementMessage {
-                event_date: Some(at),
-                update_state: true,
-                epoch: Some(EPOCH),
-                serial: Some(Serial(state.serial)),
-                ..MeasurementMessage::new(id.clone(), values)
-            };
-            let mut payload = Vec::new();
-            encode_measurements(&message, &mut payload);
+            // A simulator does not say whether it began anew.
+            let message = message::reading(&id, at, Serial(state.serial), values);
+            let payload = message::encoded(&message);
             self.parts.store.put(&id, Some((id.clone(), state)), payload, out);
         }
     }
@@ -425,7 +414,7 @@ impl Adapter {
     fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
         let (invocation, order) = match self.desk.judge(payload) {
             Ok(Judged::Again { invocation, response }) => {
-                return self.acknowledge(now, (owner, &invocation), response, out);
+                return self.acknowledge(now, (owner, invocation), response, out);
             }
             Ok(Judged::New { invocation, order }) => (invocation, order),
             Err(refusal) => {
@@ -446,20 +435,11 @@ impl Adapter {
     fn acknowledge(
         &mut self,
         now: SimTime,
-        (owner, invocation): (&HardwareId, &str),
+        (owner, invocation): (&HardwareId, String),
         response: String,
         out: &mut Out,
     ) {
-        let acknowledge = AcknowledgeMessage {
-            hardware_id: owner.clone(),
-            originating_event_id: invocation.to_owned(),
-            response,
-            event_date: Some(now),
-            update_state: false,
-            metadata: BTreeMap::new(),
-        };
-        let mut payload = Vec::new();
-        encode_acknowledge(&acknowledge, &mut payload);
+        let payload = message::answer(owner, now, invocation, response);
         self.parts.store.put(owner, None, payload, out);
     }
 
@@ -526,7 +506,7 @@ impl Adapter {
                 }
             };
             self.desk.answered(&invocation, &response);
-            self.acknowledge(now, (&owner, &invocation), response, out);
+            self.acknowledge(now, (&owner, invocation), response, out);
         }
     }
 
@@ -566,27 +546,16 @@ impl Adapter {
     fn alert(
         &mut self,
         now: SimTime,
-        (kind, level, message): (&str, AlertLevel, String),
+        (kind, level, text): (&'static str, AlertLevel, String),
         mut facts: Vec<(&'static str, String)>,
         out: &mut Out,
     ) {
         let own = self.parts.hardware_id.clone();
         facts.push((fact::KIND, kind.trim_start_matches("simulator.").to_owned()));
         facts.push((fact::SIMULATOR, self.parts.map.simulator.name.clone()));
-        let alert = AlertMessage {
-            hardware_id: own.clone(),
-            alert_type: kind.to_owned(),
-            level,
-            message,
-            event_date: Some(now),
-            update_state: true,
-            epoch: None,
-            serial: None,
-            originator: None,
-            metadata: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        };
         let state = self.parts.store.meter(&own);
-        self.parts.store.put_alert(alert, (own, state), out);
+        let alert = Alert { kind, level, text, facts };
+        self.parts.store.put_alert((&self.parts.hardware_id, now), alert, (own, state), out);
     }
 }
 

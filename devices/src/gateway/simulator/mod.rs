@@ -18,19 +18,15 @@ pub use waveforms::measured_of_waveforms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 use lastmeter_rts::point_map::{Meaning, PointMap};
 use lastmeter_rts::{OnExcess, Wire};
 
-use super::kind::{GatewayContext, GatewayKind};
+use super::kind::{GatewayContext, GatewayKind, time};
 use super::store::Store;
 use machine::{Adapter, Parts, Reduction};
 use raw::{RawForm, RawSamples};
 use writing::WriteSettings;
-
-const fn time(min: f64, max: f64) -> Kind {
-    Kind::Quantity { dimension: Dimension::Time, min, max }
-}
 
 static FIELDS: [Field; 14] = [
     Field::required("map", Kind::Text, "The file with the point map."),
@@ -50,7 +46,7 @@ static FIELDS: [Field; 14] = [
     ),
     Field::default(
         "reduce",
-        Kind::Choice(&["mean", "last"]),
+        Kind::Choice(Reduction::WORDS),
         "\"mean\"",
         "What becomes of the samples of a reporting period: their mean, registers always the last; \
          or the last of each.",
@@ -171,10 +167,7 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
             every: values.duration("report_every"),
             silent_after: values.duration("silent_after"),
             nominal_hz: if values.text("nominal_frequency") == "60 Hz" { 60.0 } else { 50.0 },
-            reduction: match values.text("reduce") {
-                "last" => Reduction::Last,
-                _ => Reduction::Mean,
-            },
+            reduction: Reduction::from_word(values.text("reduce")).unwrap_or(Reduction::Mean),
             map_file: values.text("map").to_owned(),
             is_stream: values.text("carrier") == "stream",
             map,

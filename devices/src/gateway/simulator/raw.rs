@@ -163,7 +163,7 @@ impl RawSamples {
             origin: Some((seconds.max(0).unsigned_abs(), nanoseconds as u32)),
             values: sample.values.iter().map(word).collect(),
         };
-        binary::encode(&[sample], &self.types, 0)
+        binary::encode(&[sample], &self.types)
     }
 
     fn json(&self, sequence: u64, (seconds, nanoseconds): (i64, i64), sample: &Sample) -> Vec<u8> {
@@ -317,7 +317,7 @@ mod tests {
         let mut numbers = Vec::new();
         for _ in 0..7 {
             let Some(payload) = raw.payload(TAKEN, &sample) else { continue };
-            let decoded = binary::decode(&payload.unwrap(), &types, None);
+            let decoded = binary::decode(&payload.unwrap(), &types);
             let [Ok(read)] = decoded.as_slice() else { panic!("{decoded:?}") };
             assert_eq!(read.origin, Some((1_800_000_000, 250_000_000)));
             assert_eq!(read.values, [Value::Float(1.5), Value::Integer(1)]);

@@ -160,9 +160,19 @@ impl Writable {
 
     /// Answers the open write, which will not be met any more.
     pub(super) fn supersede(&mut self, why: &str, out: &mut Written) {
+        self.answer(Err(why.to_owned()), out);
+    }
+
+    /// Answers the open write, if there is one: it is over.
+    pub(super) fn answer(&mut self, result: Result<String, String>, out: &mut Written) {
         if let Some(Open { owner, invocation, .. }) = self.open.take() {
-            out.answers.push(Answer { owner, invocation, result: Err(why.to_owned()) });
+            out.answers.push(Answer { owner, invocation, result });
         }
+    }
+
+    /// Whether what was written should have been reflected before an instant.
+    pub(super) fn is_overdue(&self, now: SimTime) -> bool {
+        self.open.as_ref().and_then(|open| open.deadline).is_some_and(|deadline| deadline < now)
     }
 
     /// Whether a frame has the same in its place.

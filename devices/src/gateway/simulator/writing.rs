@@ -445,25 +445,15 @@ impl Writer {
                 continue;
             }
             if is_met {
-                let result = Ok(format!("{} = {}, reflected", own.point.name, own.shown()));
-                out.answers.push(Answer {
-                    owner: open.owner.clone(),
-                    invocation: open.invocation.clone(),
-                    result,
-                });
-                own.open = None;
-            } else if open.deadline.is_some_and(|deadline| deadline < now) {
-                let result = Err(format!(
+                let done = format!("{} = {}, reflected", own.point.name, own.shown());
+                own.answer(Ok(done), out);
+            } else if own.is_overdue(now) {
+                let why = format!(
                     "point `{}` is not reflected within {}: {shown} instead of {target}; \
                      {STAYS_IN_FORCE}",
                     own.point.name, self.settings.reflect_within
-                ));
-                out.answers.push(Answer {
-                    owner: open.owner.clone(),
-                    invocation: open.invocation.clone(),
-                    result,
-                });
-                own.open = None;
+                );
+                own.supersede(&why, out);
             }
         }
     }
@@ -532,10 +522,9 @@ impl Writer {
                 if let Some(open) = &mut own.open {
                     open.deadline.get_or_insert(deadline);
                 }
-            } else if let Some(Open { owner, invocation, .. }) = own.open.take() {
-                let result =
-                    Ok(format!("{} = {}, written, not reflected", own.point.name, own.shown()));
-                out.answers.push(Answer { owner, invocation, result });
+            } else if own.open.is_some() {
+                let done = format!("{} = {}, written, not reflected", own.point.name, own.shown());
+                own.answer(Ok(done), out);
             }
         }
         self.was_ordered = self.is_ordered;
@@ -550,14 +539,12 @@ impl Writer {
     /// Answers writes that were not reflected in time.
     fn give_up(&mut self, now: SimTime, out: &mut Written) {
         for own in &mut self.points {
-            let is_over = |open: &mut Open| open.deadline.is_some_and(|deadline| deadline < now);
-            if let Some(open) = own.open.take_if(is_over) {
-                let result = Err(format!(
+            if own.is_overdue(now) {
+                let why = format!(
                     "point `{}` is not reflected within {}; {STAYS_IN_FORCE}",
                     own.point.name, self.settings.reflect_within
-                ));
-                let Open { owner, invocation, .. } = open;
-                out.answers.push(Answer { owner, invocation, result });
+                );
+                own.supersede(&why, out);
             }
         }
     }
@@ -611,11 +598,7 @@ impl Writer {
             own.target = write.safe_value;
             let text = format!("point `{name}` from {from} to {}: the safe state", own.shown());
             out.log.push((name, text));
-            if let Some(open) = own.open.take() {
-                let result = Err("the safe state was taken: the platform was gone".to_owned());
-                let Open { owner, invocation, .. } = open;
-                out.answers.push(Answer { owner, invocation, result });
-            }
+            own.supersede("the safe state was taken: the platform was gone", out);
             (self.is_due, self.is_ordered) = (true, true);
             (out.has_new_targets, out.is_safe_now) = (true, true);
         }
