@@ -34,13 +34,17 @@ mod lock;
 mod log_throttle;
 #[path = "../src/message.rs"]
 mod message;
-#[expect(dead_code, reason = "the benchmark refuses nothing")]
 #[path = "../src/port.rs"]
 mod port;
+#[expect(dead_code, unused_imports, reason = "the benchmark refuses nothing")]
+#[path = "../src/refusal.rs"]
+mod refusal;
 
-use broker::{Broker, BrokerConfig};
+use broker::{Broker, BrokerConfig, Opening, QueueLimits};
+use gate::{Gate, GuessLimits};
 use lastmeter_units::HardwareId;
-use port::{Arrival, DoorRefusal, IngestPort, NotDurable, Verdict};
+use port::{Arrival, IngestPort, NotDurable, Verdict};
+use refusal::RefusalReason;
 
 const CONNECTIONS: usize = 50;
 const MESSAGES_PER_CONNECTION: u64 = 200;
@@ -76,7 +80,7 @@ impl IngestPort for Platform {
 
     async fn refuse(
         &self,
-        refusal: DoorRefusal,
+        refusal: RefusalReason,
         _client_id: &str,
         topic: &str,
         detail: &str,
@@ -84,13 +88,13 @@ impl IngestPort for Platform {
         panic!("nothing is refused here, but {} was: {topic} {detail}", refusal.word())
     }
 
-    fn count(&self, refusal: DoorRefusal) {
+    fn count(&self, refusal: RefusalReason) {
         panic!("nothing is refused here, but {} was", refusal.word())
     }
 
     async fn record(
         &self,
-        refusal: DoorRefusal,
+        refusal: RefusalReason,
         _device: Option<&str>,
         detail: &str,
     ) -> Result<(), NotDurable> {
@@ -177,11 +181,34 @@ async fn round(senders: Senders, payload: Bytes) -> Senders {
     senders
 }
 
+fn config() -> BrokerConfig {
+    let wrong = GuessLimits { burst: 10, per_minute: 60, wait: Duration::from_secs(5) };
+    BrokerConfig {
+        address: ([127, 0, 0, 1], 0).into(),
+        plain: true,
+        tls: None,
+        packet_limit_bytes: 256 * 1024,
+        connections: 100_000,
+        plain_connections: 100_000,
+        guests: 1024,
+        opening: Opening {
+            first_byte: Duration::from_secs(5),
+            connect: Duration::from_secs(10),
+            bytes: 16 * 1024,
+        },
+        queues: QueueLimits {
+            messages: 10_000,
+            bytes: 16 * 1024 * 1024,
+            all_bytes: 64 * 1024 * 1024,
+        },
+        gate: Arc::new(Gate::new(wrong)),
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures the wall clock")]
 fn measure(runtime: &Runtime, platform: Platform, rounds: u64) -> Duration {
     runtime.block_on(async {
-        let config = BrokerConfig::new(([127, 0, 0, 1], 0).into());
-        let broker = Broker::start(config, Arc::new(platform)).await.expect("a broker");
+        let broker = Broker::start(config(), Arc::new(platform)).await.expect("a broker");
         let payload = Bytes::from(vec![b'x'; PAYLOAD_BYTES]);
         let mut senders = connect(&broker).await;
         let start = Instant::now();

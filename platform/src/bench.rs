@@ -9,12 +9,11 @@ use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 use crate::clock::Clock;
 use crate::config::{ClockSource, Config, Limits, TENANT, Token};
 use crate::core::Core;
-use crate::ingest::Accepted;
 use crate::journal::{Appender, Facts, Head, Item, Kind, Position, RealDirectory, scan, survey};
 use crate::losses::Losses;
 use crate::message::{Message, MessageBody};
 use crate::pipeline::{Body, Delivery, Job};
-use crate::port::Arrival;
+use crate::port::{Arrival, Verdict};
 use crate::store::{self, Around, Writer};
 
 /// A journal without its thread.
@@ -145,7 +144,7 @@ impl BenchCore {
                         payload: payload(sender, serial).into(),
                     };
                     let accepted = core.ingest.accept(arrival).await.expect("a working journal");
-                    assert_eq!(accepted, Accepted::Stored);
+                    assert_eq!(accepted, Verdict::Stored);
                 }
             });
         }

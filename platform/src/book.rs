@@ -31,10 +31,6 @@ struct Inner {
     newest: BTreeMap<HardwareId, Number>,
 }
 
-/// One device more than there may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooMany(pub(crate) usize);
-
 /// What the door knows of a reading's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
@@ -118,25 +114,21 @@ impl Book {
         }
     }
 
-    /// Lets a device in that is known, or if there may be one more; to be followed by `settle`.
-    pub(crate) fn admit(
-        &self,
-        hardware_id: &HardwareId,
-        devices_max: usize,
-    ) -> Result<(), TooMany> {
+    /// Lets a device in that is known, or if there may be one more; whether it is in.
+    pub(crate) fn admit(&self, hardware_id: &HardwareId, devices_max: usize) -> bool {
         if self.row(hardware_id).is_some() {
-            return Ok(());
+            return true;
         }
         let mut inner = self.write();
         let known = inner.devices.len() + inner.admitted.len();
         if let Some(messages) = inner.admitted.get_mut(hardware_id) {
             *messages += 1;
         } else if known >= devices_max {
-            return Err(TooMany(devices_max));
+            return false;
         } else {
             inner.admitted.insert(hardware_id.clone(), 1);
         }
-        Ok(())
+        true
     }
 
     /// A message of a device that was let in did not become durable.
@@ -269,15 +261,15 @@ mod tests {
     fn those_on_their_way_count_for_the_limit_once() {
         let book = book(&["a"]);
         for name in ["b", "b", "a"] {
-            assert_eq!(book.admit(&id(name), 2), Ok(()));
+            assert!(book.admit(&id(name), 2));
         }
-        assert_eq!(book.admit(&id("c"), 2), Err(TooMany(2)));
+        assert!(!book.admit(&id("c"), 2));
         book.withdraw(&id("b"));
-        assert_eq!(book.admit(&id("c"), 2), Err(TooMany(2)), "one message of b is on its way");
+        assert!(!book.admit(&id("c"), 2), "one message of b is on its way");
         book.withdraw(&id("b"));
-        assert_eq!(book.admit(&id("c"), 2), Ok(()));
+        assert!(book.admit(&id("c"), 2));
         book.enter(device_row(TENANT, (2, id("c")), SimTime(0), 0, 0));
-        assert_eq!((book.admit(&id("c"), 2), book.admit(&id("b"), 2)), (Ok(()), Err(TooMany(2))));
+        assert_eq!((book.admit(&id("c"), 2), book.admit(&id("b"), 2)), (true, false));
     }
 
     #[test]

@@ -19,18 +19,11 @@ use crate::lock::lock;
 /// The wall's clock is looked at again at least this often: it can be set forward meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
-/// Something that is due at an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Timer {
-    /// A command that nobody has answered expires.
-    ExpireInvocation(InvocationId),
-}
-
-/// The clock and what is due on it.
+/// The clock and what is due on it: commands that nobody has answered expire.
 pub(crate) struct Clock {
     source: ClockSource,
     driven_ns: AtomicI64,
-    timers: Mutex<BTreeSet<(SimTime, Timer)>>,
+    timers: Mutex<BTreeSet<(SimTime, InvocationId)>>,
     changed: Notify,
 }
 
@@ -63,14 +56,14 @@ impl Clock {
         self.driven_ns.store(now.as_nanoseconds(), Ordering::Release);
     }
 
-    /// Has something done at an instant.
-    pub(crate) fn schedule(&self, at: SimTime, timer: Timer) {
-        lock(&self.timers).insert((at, timer));
+    /// Has a command expire at an instant.
+    pub(crate) fn schedule(&self, at: SimTime, expires: InvocationId) {
+        lock(&self.timers).insert((at, expires));
         self.changed.notify_one();
     }
 
     /// Takes the earliest timer that is due by `until`, if there is one.
-    pub(crate) fn take_due(&self, until: SimTime) -> Option<(SimTime, Timer)> {
+    pub(crate) fn take_due(&self, until: SimTime) -> Option<(SimTime, InvocationId)> {
         let mut timers = lock(&self.timers);
         timers.first().filter(|(at, _)| *at <= until)?;
         timers.pop_first()
@@ -78,7 +71,7 @@ impl Clock {
 
     /// Waits on the wall's clock until something is due, and takes it. Never ends on a driven
     /// clock: there, advancing takes what is due.
-    pub(crate) async fn next_due(&self) -> (SimTime, Timer) {
+    pub(crate) async fn next_due(&self) -> (SimTime, InvocationId) {
         loop {
             if self.source == ClockSource::Wall
                 && let Some(due) = self.take_due(self.now())
@@ -117,7 +110,7 @@ mod tests {
     #[test]
     fn timers_are_taken_in_the_order_of_their_instants() {
         let clock = Clock::new(ClockSource::Driven, SimTime(0));
-        let timer = |id| Timer::ExpireInvocation(InvocationId(id));
+        let timer = InvocationId;
         clock.schedule(SimTime(20), timer(1));
         clock.schedule(SimTime(10), timer(3));
         clock.schedule(SimTime(10), timer(2));
@@ -139,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn a_wall_clock_hands_out_what_is_due() {
         let clock = Clock::new(ClockSource::Wall, SimTime(0));
-        let due = (SimTime(1), Timer::ExpireInvocation(InvocationId(1)));
+        let due = (SimTime(1), InvocationId(1));
         clock.schedule(due.0, due.1);
         assert_eq!(clock.next_due().await, due);
         assert!(clock.now() > "2024-01-01T00:00:00Z".parse().unwrap());

@@ -278,32 +278,25 @@ impl Config {
 
     /// Refuses settings that cannot work.
     pub fn check(&self) -> Result<(), ConfigError> {
+        const TWO_PACKETS: &str = "give at least 2 * packet_bytes";
         let limits = &self.limits;
         let error = |key, found: String, expected| Err(ConfigError::Value { key, found, expected });
         self.check_secrets()?;
-        if limits.packet_bytes < 1024 {
-            let found = limits.packet_bytes.to_string();
-            return error("limits.packet_bytes", found, "give at least 1024");
-        }
-        if limits.in_flight_bytes < 2 * limits.packet_bytes {
-            let found = limits.in_flight_bytes.to_string();
-            return error("limits.in_flight_bytes", found, "give at least 2 * packet_bytes");
-        }
-        if limits.segment_bytes < 4096 {
-            let found = limits.segment_bytes.to_string();
-            return error("limits.segment_bytes", found, "give at least 4096");
-        }
-        if limits.mqtt_connect_bytes < 1024 {
-            let found = limits.mqtt_connect_bytes.to_string();
-            return error("limits.mqtt_connect_bytes", found, "give at least 1024");
-        }
-        if limits.subscriber_bytes < 2 * limits.packet_bytes as usize {
-            let found = limits.subscriber_bytes.to_string();
-            return error("limits.subscriber_bytes", found, "give at least 2 * packet_bytes");
-        }
-        if limits.subscribers_bytes < limits.subscriber_bytes {
-            let found = limits.subscribers_bytes.to_string();
-            return error("limits.subscribers_bytes", found, "give at least subscriber_bytes");
+        let packet = u64::from(limits.packet_bytes);
+        let connect = limits.mqtt_connect_bytes as u64;
+        let subscriber = limits.subscriber_bytes as u64;
+        let all = limits.subscribers_bytes as u64;
+        let bounds = [
+            ("limits.packet_bytes", packet, 1024, "give at least 1024"),
+            ("limits.in_flight_bytes", limits.in_flight_bytes.into(), 2 * packet, TWO_PACKETS),
+            ("limits.segment_bytes", limits.segment_bytes, 4096, "give at least 4096"),
+            ("limits.mqtt_connect_bytes", connect, 1024, "give at least 1024"),
+            ("limits.subscriber_bytes", subscriber, 2 * packet, TWO_PACKETS),
+            ("limits.subscribers_bytes", all, subscriber, "give at least subscriber_bytes"),
+        ];
+        let too_small = bounds.into_iter().find(|(_, found, least, _)| found < least);
+        if let Some((key, found, _, expected)) = too_small {
+            return error(key, found.to_string(), expected);
         }
         let at_least_one = [
             ("limits.queue_messages", limits.queue_messages),

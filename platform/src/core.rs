@@ -10,7 +10,7 @@ use lastmeter_units::SimTime;
 use tokio::sync::oneshot;
 
 use crate::book::Book;
-use crate::clock::{Clock, Timer};
+use crate::clock::Clock;
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
 use crate::config::{ClockSource, Config};
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
@@ -192,7 +192,8 @@ impl Core {
     /// Waits until what was replayed is committed, unless nothing could be written.
     pub(crate) async fn ready(&self) -> Result<(), PlatformError> {
         if !self.began_reading_only {
-            self.barrier().await?;
+            let committed = self.barrier().await;
+            committed.map_err(|error| PlatformError::NotReady(Box::new(error)))?;
         }
         Ok(())
     }
@@ -228,9 +229,9 @@ impl Core {
             return Err(AdvanceError::Backwards { now, to });
         }
         self.barrier().await?;
-        while let Some((due, timer)) = self.clock.take_due(to) {
+        while let Some((due, id)) = self.clock.take_due(to) {
             self.clock.set(due.max(now));
-            self.fire(due, timer).await.map_err(InvokeError::from)?;
+            self.dispatcher.expire(id, due).await.map_err(InvokeError::from)?;
         }
         self.clock.set(to);
         for device in self.subscriptions.take_now() {
@@ -244,18 +245,12 @@ impl Core {
         Ok(Advanced { now: to, totals, sent: self.dispatcher.take_sent() })
     }
 
-    async fn fire(&self, due: SimTime, timer: Timer) -> Result<(), JournalStopped> {
-        match timer {
-            Timer::ExpireInvocation(id) => self.dispatcher.expire(id, due).await,
-        }
-    }
-
     /// Fires timers on the wall's clock and sends to devices that have subscribed; never ends.
     pub(crate) async fn attend(&self) {
         loop {
             tokio::select! {
-                (due, timer) = self.clock.next_due() => {
-                    if let Err(error) = self.fire(due, timer).await {
+                (due, id) = self.clock.next_due() => {
+                    if let Err(error) = self.dispatcher.expire(id, due).await {
                         tracing::warn!(%error, "a timer could not be served");
                         return;
                     }

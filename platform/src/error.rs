@@ -5,12 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::broker::BrokerError;
 use crate::config::ConfigError;
-use crate::gate::TooFewDescriptors;
-use crate::journal::{JournalStopped, RecoverError};
+use crate::journal::JournalStopped;
 use crate::store::StoreError;
-use crate::tls::TlsSettingsError;
 use crate::{Duration, files};
 
 /// How long a barrier may take before whoever waits for it is told so.
@@ -107,36 +104,6 @@ impl PlatformError {
 impl From<StoreError> for PlatformError {
     fn from(error: StoreError) -> Self {
         Self::Store(Box::new(error))
-    }
-}
-
-impl From<RecoverError<JournalStopped>> for PlatformError {
-    fn from(error: RecoverError<JournalStopped>) -> Self {
-        Self::Journal(Box::new(error))
-    }
-}
-
-impl From<BarrierError> for PlatformError {
-    fn from(error: BarrierError) -> Self {
-        Self::NotReady(Box::new(error))
-    }
-}
-
-impl From<BrokerError> for PlatformError {
-    fn from(error: BrokerError) -> Self {
-        Self::Broker(Box::new(error))
-    }
-}
-
-impl From<TooFewDescriptors> for PlatformError {
-    fn from(error: TooFewDescriptors) -> Self {
-        Self::Descriptors(Box::new(error))
-    }
-}
-
-impl From<TlsSettingsError> for PlatformError {
-    fn from(error: TlsSettingsError) -> Self {
-        Self::Tls(Box::new(error))
     }
 }
 

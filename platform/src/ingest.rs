@@ -26,9 +26,8 @@ use crate::lock::lock;
 use crate::message::{Message, MessageBody, Number};
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Body, Delivery, Entry};
-use crate::port::{Arrival, DoorRefusal, IngestPort, NotDurable, Verdict};
-pub(crate) use crate::refusal::RefusalReason;
-use crate::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalRecord, shortened};
+use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
 use crate::store::{self, Readers};
 use crate::ways::Ways;
 
@@ -37,15 +36,6 @@ const MESSAGE_OVERHEAD_BYTES: usize = 2048;
 
 /// The longest name from outside that stands in a detail, bytes.
 const NAME_BYTES_MAX: usize = 80;
-
-/// What became of an arrival; in both cases it may be acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Accepted {
-    /// It is durable in the journal.
-    Stored,
-    /// It is refused, and the record of that is durable.
-    Refused(RefusalReason),
-}
 
 /// Why nothing is durable; the sender must not get an acknowledgement.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -70,6 +60,12 @@ pub(crate) enum IngestError {
     /// The platform takes nothing more.
     #[error("the platform is stopping")]
     Stopping,
+}
+
+impl From<IngestError> for NotDurable {
+    fn from(error: IngestError) -> Self {
+        Self { why: error.to_string() }
+    }
 }
 
 /// Devices that have just subscribed to their commands.
@@ -146,22 +142,12 @@ impl Ingest {
         }
     }
 
-    /// Whether a user with this password is the tenant.
-    pub(crate) fn authenticate(&self, username: &str, password: &[u8]) -> bool {
-        username == TENANT && access::is_same_secret(password, self.token.reveal().as_bytes())
-    }
-
     /// Takes what a device sent, or refuses it with its reason; durable either way.
     ///
     /// Waits while too much is in flight: that is how back-pressure reaches the sender's socket.
     /// What shows only at the commit (a conflict with something on its way or within a batch, an
     /// unknown invocation) is judged there, from the journal, and recorded with its content.
-    pub(crate) async fn accept(&self, arrival: Arrival) -> Result<Accepted, IngestError> {
-        self.take(arrival).await.map(|(accepted, _)| accepted)
-    }
-
-    /// As `accept`, with what was found of what is refused.
-    async fn take(&self, arrival: Arrival) -> Result<(Accepted, String), IngestError> {
+    pub(crate) async fn accept(&self, arrival: Arrival) -> Result<Verdict, IngestError> {
         self.journal.not_yet()?;
         let target = target(&arrival.topic);
         let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
@@ -185,9 +171,12 @@ impl Ingest {
                     _permit: Some(permit),
                 };
                 self.journal(Kind::Message, payload, delivery).await?;
-                guests.stay(&self.ways, arrival.door);
+                for guest in guests {
+                    self.ways.came(&guest.device, arrival.door);
+                    guest.stays();
+                }
                 self.metrics.accepted.fetch_add(accepted, Ordering::Relaxed);
-                Ok((Accepted::Stored, String::new()))
+                Ok(Verdict::Stored)
             }
             Err(no) => {
                 let NotTaken { reason, device, detail, keeps_content } = no;
@@ -200,26 +189,9 @@ impl Ingest {
                 let refused = Refused { reason, device, topic: &arrival.topic, detail: &detail };
                 self.record(received, refused, content, permit).await?;
                 self.metrics.count_refusal(reason.word());
-                Ok((Accepted::Refused(reason), detail))
+                Ok(Verdict::Refused { reason, detail })
             }
         }
-    }
-
-    /// Records a refusal that a door itself decided: a packet over the limit, a topic that is
-    /// not the sender's. Durable when it returns.
-    pub(crate) async fn refuse(
-        &self,
-        reason: RefusalReason,
-        sender: &str,
-        topic: &str,
-        detail: &str,
-    ) -> Result<(), IngestError> {
-        tracing::debug!(sender, reason = reason.word(), detail, "refused");
-        let permit = self.admit(detail.len()).await?;
-        let refused = Refused { reason, device: None, topic, detail };
-        self.record(self.clock.now(), refused, None, permit).await?;
-        self.metrics.count_refusal(reason.word());
-        Ok(())
     }
 
     /// Bytes that are between arrival and commit.
@@ -246,23 +218,24 @@ impl Ingest {
     /// Judges what only the store can tell, while the sender waits: whether there may be one device
     /// more, and whether a reading's number has been stored with other content. Of a batch the
     /// latter is left to the commit, where it costs that reading alone.
-    async fn judge_by_store(&self, read: Read) -> Result<Judged<(Read, Guests)>, IngestError> {
-        let mut guests = Guests::default();
+    async fn judge_by_store(&self, read: Read) -> Result<Judged<(Read, Vec<Guest>)>, IngestError> {
+        let mut guests = Vec::new();
         for message in &read.messages {
             // It registers nobody.
             if matches!(message.body, MessageBody::Acknowledgement { .. }) {
                 if self.book.row(&message.device).is_some() {
                     let device = message.device.clone();
-                    guests.add(Guest { book: None, device, number: None });
+                    guests.push(Guest { book: None, device, number: None });
                 }
                 continue;
             }
-            if let Err(too_many) = self.book.admit(&message.device, self.devices_max) {
-                let detail = format!("{} devices are registered, no more may be", too_many.0);
+            if !self.book.admit(&message.device, self.devices_max) {
+                let most = self.devices_max;
+                let detail = format!("{most} devices are registered, no more may be");
                 let device = Some(message.device.clone());
                 return Ok(Err(NotTaken::new(RefusalReason::TooManyDevices, device, detail)));
             }
-            guests.add(Guest {
+            guests.push(Guest {
                 book: Some(Arc::clone(&self.book)),
                 device: message.device.clone(),
                 number: message.number,
@@ -419,32 +392,7 @@ struct Refused<'a> {
     detail: &'a str,
 }
 
-/// The devices of an arrival which is not durable yet. Nearly always there is one.
-#[derive(Default)]
-struct Guests {
-    first: Option<Guest>,
-    others: Vec<Guest>,
-}
-
-impl Guests {
-    fn add(&mut self, guest: Guest) {
-        if self.first.is_none() {
-            self.first = Some(guest);
-        } else {
-            self.others.push(guest);
-        }
-    }
-
-    /// The arrival is durable.
-    fn stay(self, ways: &Ways, door: &'static str) {
-        for guest in self.first.into_iter().chain(self.others) {
-            ways.came(&guest.device, door);
-            guest.stays();
-        }
-    }
-}
-
-/// A device that was let in.
+/// A device that was let in, of an arrival which is not durable yet.
 struct Guest {
     /// Where it has to be withdrawn from, unless it stays; nowhere if it was not entered.
     book: Option<Arc<Book>>,
@@ -453,6 +401,7 @@ struct Guest {
 }
 
 impl Guest {
+    /// The arrival is durable.
     fn stays(mut self) {
         let book = self.book.take();
         if let (Some(book), Some(number)) = (book, self.number) {
@@ -473,46 +422,43 @@ impl Drop for Guest {
 #[async_trait]
 impl IngestPort for Ingest {
     async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable> {
-        match self.take(arrival).await {
-            Ok((Accepted::Stored, _)) => Ok(Verdict::Stored),
-            Ok((Accepted::Refused(reason), detail)) => {
-                Ok(Verdict::Refused { reason: reason.word(), detail })
-            }
-            Err(error) => Err(NotDurable { why: error.to_string() }),
-        }
+        Ok(Self::accept(self, arrival).await?)
     }
 
     async fn refuse(
         &self,
-        refusal: DoorRefusal,
+        reason: RefusalReason,
         sender: &str,
         topic: &str,
         detail: &str,
     ) -> Result<(), NotDurable> {
-        let recorded = Self::refuse(self, refusal.into(), sender, topic, detail).await;
-        recorded.map_err(|error| NotDurable { why: error.to_string() })
+        tracing::debug!(sender, reason = reason.word(), detail, "refused");
+        let permit = self.admit(detail.len()).await?;
+        let refused = Refused { reason, device: None, topic, detail };
+        Self::record(self, self.clock.now(), refused, None, permit).await?;
+        self.metrics.count_refusal(reason.word());
+        Ok(())
     }
 
-    fn count(&self, refusal: DoorRefusal) {
+    fn count(&self, refusal: RefusalReason) {
         self.metrics.count_refusal(refusal.word());
     }
 
     async fn record(
         &self,
-        refusal: DoorRefusal,
+        reason: RefusalReason,
         device: Option<&str>,
         detail: &str,
     ) -> Result<(), NotDurable> {
-        let not_durable = |error: IngestError| NotDurable { why: error.to_string() };
-        let permit = self.admit(detail.len()).await.map_err(not_durable)?;
+        let permit = self.admit(detail.len()).await?;
         // What is no hardware id is in the detail all the same.
         let device = device.and_then(|device| HardwareId::new(device).ok());
-        let refused = Refused { reason: refusal.into(), device, topic: "", detail };
-        Self::record(self, self.clock.now(), refused, None, permit).await.map_err(not_durable)
+        let refused = Refused { reason, device, topic: "", detail };
+        Ok(Self::record(self, self.clock.now(), refused, None, permit).await?)
     }
 
     fn authenticate(&self, username: &str, password: &[u8]) -> bool {
-        Self::authenticate(self, username, password)
+        username == TENANT && access::is_same_secret(password, self.token.reveal().as_bytes())
     }
 
     fn listens(&self, door: &'static str, device: HardwareId) {
@@ -521,17 +467,6 @@ impl IngestPort for Ingest {
             self.ways.came(&device, door);
         }
         self.subscriptions.add(device);
-    }
-}
-
-impl From<DoorRefusal> for RefusalReason {
-    fn from(refusal: DoorRefusal) -> Self {
-        match refusal {
-            DoorRefusal::PacketTooLarge => Self::PacketTooLarge,
-            DoorRefusal::TopicNotAllowed => Self::TopicNotAllowed,
-            DoorRefusal::UnsupportedEncoding => Self::UnsupportedEncoding,
-            DoorRefusal::Connection(word) => Self::Connection(word),
-        }
     }
 }
 

@@ -84,7 +84,8 @@ impl Platform {
     pub async fn start(config: Config) -> Result<Running, PlatformError> {
         config.check()?;
         check_doors(&config)?;
-        let share = gate::share(config.limits.connections, config.limits.rest_connections)?;
+        let share = gate::share(config.limits.connections, config.limits.rest_connections)
+            .map_err(|error| PlatformError::Descriptors(Box::new(error)))?;
         if config.device_token.is_none() {
             tracing::warn!(
                 "one secret is the administrators' token and every meter's password: a meter can \

@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lastmeter_units::HardwareId;
 
+use crate::refusal::RefusalReason;
+
 /// One message as it came from a device, or the last will of one that went away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
@@ -30,37 +32,11 @@ pub(crate) enum Verdict {
     /// It is refused and the record of that is in the journal. Senders are told the reason where
     /// their door has a place for it, as MQTT 5 has and MQTT 3.1.1 has not.
     Refused {
-        /// The stable word of the reason, such as `not_json`.
-        reason: &'static str,
+        /// The reason.
+        reason: RefusalReason,
         /// What was found and what was expected.
         detail: String,
     },
-}
-
-/// What a door itself refuses, before the platform sees a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum DoorRefusal {
-    /// A packet above the limit. Its topic is not known: it is refused by its length alone.
-    PacketTooLarge,
-    /// A publication, or a last will, on a topic that is neither an input topic of the sender's
-    /// tenant nor, for a publication, the sender's echo topic.
-    TopicNotAllowed,
-    /// A payload in no format that is spoken here.
-    UnsupportedEncoding,
-    /// A connection that did not get in, or not as who it said it was, by the door's own word.
-    Connection(&'static str),
-}
-
-impl DoorRefusal {
-    /// The stable word for records and counters.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::PacketTooLarge => "packet_too_large",
-            Self::TopicNotAllowed => "topic_not_allowed",
-            Self::UnsupportedEncoding => "unsupported_encoding",
-            Self::Connection(word) => word,
-        }
-    }
 }
 
 /// Why nothing is durable, in words. The sender gets no acknowledgement and sends again.
@@ -84,20 +60,20 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
     /// Counts and records what a door refused; returns when the record is durable.
     async fn refuse(
         &self,
-        refusal: DoorRefusal,
+        refusal: RefusalReason,
         sender: &str,
         topic: &str,
         detail: &str,
     ) -> Result<(), NotDurable>;
 
     /// Counts what a door refused, without a record.
-    fn count(&self, refusal: DoorRefusal);
+    fn count(&self, refusal: RefusalReason);
 
     /// Records what a door refused and has counted; returns when the record is durable. The
     /// device is a claim.
     async fn record(
         &self,
-        refusal: DoorRefusal,
+        refusal: RefusalReason,
         device: Option<&str>,
         detail: &str,
     ) -> Result<(), NotDurable>;

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use lastmeter_units::SimTime;
 
 use crate::book::Book;
-use crate::clock::{Clock, Timer};
+use crate::clock::Clock;
 use crate::config::{Config, Limits, TENANT};
 use crate::error::PlatformError;
 use crate::files;
@@ -168,7 +168,7 @@ impl Start {
     /// Takes over what is read once.
     fn enter(&self, opened: &mut Opened, around: &Around) -> Result<(), PlatformError> {
         for (id, expires) in store::load(opened, around, &self.places.store)? {
-            self.clock.schedule(expires, Timer::ExpireInvocation(id));
+            self.clock.schedule(expires, id);
         }
         if let Some(stands) = opened.standing.clock_ns {
             self.clock.set(SimTime(stands));
@@ -337,7 +337,8 @@ fn replay(
     journal::replay(directory, stored, |record| {
         replayed += 1;
         store.send(Job::Delivery(Box::new(delivery_of(&record)))).map_err(|_| JournalStopped)
-    })?;
+    })
+    .map_err(|error| PlatformError::Journal(Box::new(error)))?;
     Ok(replayed)
 }
 

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::SinkExt as _;
-use rmqtt_codec::{MqttCodec, MqttPacket};
-use tokio::io::AsyncWrite;
 use tokio::time::timeout;
-use tokio_util::codec::Framed;
 
 use crate::{MqttError, Result};
 
@@ -32,21 +28,6 @@ where
     }
 }
 
-async fn send<Io: AsyncWrite + Unpin>(
-    io: &mut Framed<Io, MqttCodec>,
-    packet: MqttPacket,
-    limit: Duration,
-) -> Result<()> {
-    within(limit, io.send(packet)).await
-}
-
-async fn close<Io: AsyncWrite + Unpin>(
-    io: &mut Framed<Io, MqttCodec>,
-    limit: Duration,
-) -> Result<()> {
-    within(limit, io.close()).await
-}
-
 /// What both versions have in common, each with its own packets.
 macro_rules! stream {
     ($variant:ident: $($(#[$doc:meta])* $send:ident($($name:ident: $of:ty),*) = $packet:expr;)*) => {
@@ -57,7 +38,7 @@ macro_rules! stream {
         use std::time::Duration;
 
         use futures_core::Stream;
-        use futures_util::StreamExt as _;
+        use futures_util::{SinkExt as _, StreamExt as _};
         use rmqtt_codec::error::DecodeError;
         use rmqtt_codec::types::Publish;
         use rmqtt_codec::{MqttCodec, MqttPacket};
@@ -109,7 +90,7 @@ macro_rules! stream {
             /// Sends one packet.
             pub async fn send(&mut self, packet: Packet) -> Result<()> {
                 let packet = MqttPacket::$variant(packet);
-                super::send(&mut self.io, packet, self.cfg.send_timeout).await
+                super::within(self.cfg.send_timeout, self.io.send(packet)).await
             }
 
             /// Sends PUBLISH.
@@ -129,7 +110,7 @@ macro_rules! stream {
 
             /// Ends the connection once what was sent is in the socket.
             pub async fn close(&mut self) -> Result<()> {
-                super::close(&mut self.io, self.cfg.send_timeout).await
+                super::within(self.cfg.send_timeout, self.io.close()).await
             }
         }
 

@@ -29,7 +29,8 @@ use super::links::{Entrance, Link, Links};
 use super::tls::{Reports, TlsRefusal};
 use crate::gate::Gate;
 use crate::log_throttle::LogThrottle;
-use crate::port::{Arrival, DoorRefusal, IngestPort, NotDurable, Verdict};
+use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::refusal::RefusalReason;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
 const TOO_LARGE: &str = "Max size exceeded";
@@ -138,7 +139,7 @@ impl Hooks {
             "is neither on an input topic of the client's tenant nor on an echo topic that it may \
              use"
         };
-        let (reason, detail) = (DoorRefusal::TopicNotAllowed, format!("{what} {why}"));
+        let (reason, detail) = (RefusalReason::TopicNotAllowed, format!("{what} {why}"));
         self.port.refuse(reason, &client.client_id, topic, &detail).await
     }
 
@@ -152,7 +153,7 @@ impl Hooks {
         let outcome = if may_publish(sender, tenant, &publish.topic) {
             self.port.accept(arrival(sender, publish)).await
         } else {
-            let reason = DoorRefusal::TopicNotAllowed.word();
+            let reason = RefusalReason::TopicNotAllowed;
             self.refuse_topic(sender, &publish.topic, "the publication")
                 .await
                 .map(|()| Verdict::Refused { reason, detail: String::new() })
@@ -207,7 +208,7 @@ impl Hooks {
         match cause(reason) {
             Cause::TooLarge(detail) => {
                 count(&self.counters.packets_too_large);
-                let refusal = DoorRefusal::PacketTooLarge;
+                let refusal = RefusalReason::PacketTooLarge;
                 if let Err(error) = self.port.refuse(refusal, &client.client_id, "", &detail).await
                 {
                     tracing::warn!(client = %client.client_id, %error, "refusal not recorded");
@@ -306,13 +307,13 @@ fn arrival(sender: &Id, publish: &Publish) -> Arrival {
 
 /// Refused but acknowledged. MQTT 5 table 3.4.2.1: 0x87 not authorised; 0x83 valid, but the
 /// receiver is not willing to accept it.
-fn refused(reason: &'static str) -> PublishAclResult {
-    let code = if reason == DoorRefusal::TopicNotAllowed.word() {
+fn refused(reason: RefusalReason) -> PublishAclResult {
+    let code = if reason == RefusalReason::TopicNotAllowed {
         PublishAckReason::NotAuthorized
     } else {
         PublishAckReason::ImplementationSpecificError
     };
-    PublishAclResult(PublishResult::reason_code(code, Some(reason.into()), false))
+    PublishAclResult(PublishResult::reason_code(code, Some(reason.word().into()), false))
 }
 
 /// Why a connection ended, as far as it is a refusal.

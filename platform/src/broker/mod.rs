@@ -81,7 +81,7 @@ const SESSION_EXPIRY: Duration = Duration::from_millis(1);
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What a broker is told at its start.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct BrokerConfig {
     /// Where it listens without TLS; port 0 takes a free one.
     pub(crate) address: SocketAddr,
@@ -106,36 +106,6 @@ pub(crate) struct BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// The defaults: packets to 256 KiB, 100 000 connections, 1024 of them unknown, no TLS; 10 000
-    /// messages or 16 MiB waiting per subscriber, 64 MiB for all.
-    pub(crate) fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            plain: true,
-            tls: None,
-            packet_limit_bytes: 256 * 1024,
-            connections: 100_000,
-            plain_connections: 100_000,
-            guests: 1024,
-            opening: Opening {
-                first_byte: Duration::from_secs(5),
-                connect: Duration::from_secs(10),
-                bytes: 16 * 1024,
-            },
-            queues: QueueLimits {
-                messages: 10_000,
-                bytes: 16 * 1024 * 1024,
-                all_bytes: 64 * 1024 * 1024,
-            },
-            gate: Arc::default(),
-        }
-    }
-
-    /// Connections at a time that have not shown yet who they are.
-    fn all_guests(&self) -> usize {
-        self.guests + self.tls.as_ref().map_or(0, |tls| tls.handshakes)
-    }
-
     fn seats(&self) -> Arc<Seats> {
         let limits = |door, seats, guests| DoorLimits {
             door,
@@ -411,7 +381,7 @@ fn settings(config: &BrokerConfig, counters: &Arc<counters::Running>) -> Builder
         max_packet_size: config.packet_limit_bytes,
         max_connections: config.connections,
         // So that the answers to wrong secrets, which are kept waiting, keep nobody else waiting.
-        max_handshaking_limit: config.all_guests(),
+        max_handshaking_limit: config.guests + config.tls.as_ref().map_or(0, |tls| tls.handshakes),
         max_inflight: IN_FLIGHT_LIMIT,
         // Bounded before (see `queues`).
         max_mqueue_len: config.queues.messages,

@@ -10,9 +10,9 @@ use lastmeter_wire::commands::{self, ArgumentError};
 use lastmeter_wire::flexmeter::{CommandMessage, Invocation, encode_command};
 use tokio::sync::oneshot;
 
-use super::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
+use super::{InvocationId, InvocationRow, InvocationState, NewInvocation, StoredInvocation};
 use crate::book::Book;
-use crate::clock::{Clock, Timer};
+use crate::clock::Clock;
 use crate::config::TENANT;
 use crate::journal::{Journal, JournalStopped};
 use crate::lock::lock;
@@ -105,7 +105,7 @@ impl Dispatcher {
         let expires = asked.expires;
         let changed = self.change(Change::Invoke(Box::new(asked))).await?;
         let id = changed.invocation.ok_or(JournalStopped)?;
-        self.clock.schedule(expires, Timer::ExpireInvocation(id));
+        self.clock.schedule(expires, id);
         self.send(Some(hardware_id), Outstanding::Pending).await?;
         let stored = self.readers.with(move |reader| reader.invocation(id)).await?;
         stored.ok_or(InvokeError::Stopped(JournalStopped))
@@ -118,16 +118,14 @@ impl Dispatcher {
         which: Outstanding,
     ) -> Result<(), InvokeError> {
         let _one_at_a_time = self.sending.lock().await;
-        let is_due = |state| match which {
-            Outstanding::Pending => state == InvocationState::Pending,
-            Outstanding::Unanswered => {
-                matches!(state, InvocationState::Pending | InvocationState::Sent)
-            }
+        let is_due = |row: &InvocationRow| match which {
+            Outstanding::Pending => row.state == InvocationState::Pending,
+            Outstanding::Unanswered => row.is_open(),
         };
         for round in self.book.open(device).chunks(ROUND_MAX) {
             let ids = round.to_vec();
             let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
-            for invocation in rows.iter().filter(|one| is_due(one.row.state)) {
+            for invocation in rows.iter().filter(|one| is_due(&one.row)) {
                 self.send_one(invocation).await?;
             }
         }
@@ -146,23 +144,28 @@ impl Dispatcher {
         let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
         let now = self.clock.now();
         let mut given = Vec::new();
-        for row in rows {
-            match (encode(&row), row.row.state) {
-                (Ok(payload), InvocationState::Pending | InvocationState::Sent) => {
+        // But for what has ended meanwhile.
+        for row in rows.iter().filter(|one| one.row.is_open()) {
+            match encode(row) {
+                Ok(payload) => {
                     given.push(payload);
-                    self.metrics.commands_sent.fetch_add(1, Ordering::Relaxed);
-                    if row.row.state == InvocationState::Pending {
-                        self.change(Change::Sent(row.row.id, now)).await?;
-                    }
+                    self.sent(row, now).await?;
                 }
-                (Err(error), InvocationState::Pending | InvocationState::Sent) => {
+                Err(error) => {
                     self.change(Change::Failed(row.row.id, now, error.to_string())).await?;
                 }
-                // What has ended meanwhile.
-                _ => {}
             }
         }
         Ok(given)
+    }
+
+    /// An invocation was handed over.
+    async fn sent(&self, one: &StoredInvocation, now: SimTime) -> Result<(), JournalStopped> {
+        self.metrics.commands_sent.fetch_add(1, Ordering::Relaxed);
+        if one.row.state == InvocationState::Pending {
+            self.change(Change::Sent(one.row.id, now)).await?;
+        }
+        Ok(())
     }
 
     async fn send_one(&self, invocation: &StoredInvocation) -> Result<(), InvokeError> {
@@ -180,10 +183,7 @@ impl Dispatcher {
             Ok(0) => {}
             Ok(_) => {
                 *lock(&self.sent).entry(invocation.hardware_id.to_string()).or_default() += 1;
-                self.metrics.commands_sent.fetch_add(1, Ordering::Relaxed);
-                if invocation.row.state == InvocationState::Pending {
-                    self.change(Change::Sent(id, now)).await?;
-                }
+                self.sent(invocation, now).await?;
             }
             Err(error) => {
                 tracing::warn!(%id, error, "a command could not be sent");

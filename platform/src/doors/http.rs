@@ -29,7 +29,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use lastmeter_params::{Entry, Field, Kind};
 use lastmeter_units::HardwareId;
-use lastmeter_wire::topics::{self, Topic};
+use lastmeter_wire::topics;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, broadcast};
 
@@ -39,7 +39,8 @@ use crate::core::Core;
 use crate::error::PlatformError;
 use crate::format::{self, FORMATS, Format};
 use crate::gate::{self, Gate};
-use crate::port::{Arrival, DoorRefusal, IngestPort, NotDurable, Verdict};
+use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
+use crate::refusal::{RefusalReason, shortened};
 use crate::rest::{Pairs, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole};
 use crate::ways::Outbound;
 
@@ -255,16 +256,13 @@ impl House {
             let known: Vec<&str> = FORMATS.iter().map(|format| format.content_type).collect();
             let detail = format!(
                 "`Content-Type` is `{}`, expected {}",
-                crate::refusal::shortened(given, 80),
+                shortened(given, 80),
                 known.join(" or ")
             );
-            let refusal = DoorRefusal::UnsupportedEncoding;
-            let recorded = self.port.refuse(refusal, &sender, path, &detail).await;
+            let reason = RefusalReason::UnsupportedEncoding;
+            let recorded = self.port.refuse(reason, &sender, path, &detail).await;
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return self.answer(
-                recorded.map(|()| Verdict::Refused { reason: refusal.word(), detail }),
-                status,
-            );
+            return self.answer(recorded.map(|()| Verdict::Refused { reason, detail }), status);
         };
         let arrival = Arrival { door: NAME, sender, topic: topic(format), payload };
         self.answer(self.port.accept(arrival).await, StatusCode::UNPROCESSABLE_ENTITY)
@@ -279,7 +277,7 @@ impl House {
             }
             Ok(Verdict::Refused { reason, detail }) => {
                 count(&self.counters.refused);
-                Problem::new(refused, reason, detail).into_response()
+                Problem::new(refused, reason.word(), detail).into_response()
             }
             Err(error) => {
                 count(&self.counters.failed);
@@ -297,9 +295,7 @@ fn hardware_id(text: &str) -> Result<HardwareId, Problem> {
     // As in a topic, which is what the journal has of it.
     let device = HardwareId::new(text).map_err(|error| error.to_string());
     let found = device.and_then(|device| {
-        let tenant = TENANT.to_owned();
-        let topic = Topic::DeviceInput { tenant, device: device.clone() }.to_string();
-        let is_topic = Topic::parse(&topic).is_some();
+        let is_topic = topics::input_name(&topics::device_input(TENANT, &device)).is_some();
         is_topic.then_some(device).ok_or_else(|| "it cannot stand in a topic".to_owned())
     });
     found.map_err(|why| Problem::bad_request("bad_hardware_id", why))

@@ -43,9 +43,10 @@ async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
     let limits = &config.limits;
     let seconds = Duration::from_secs;
     let settings = BrokerConfig {
+        address: config.mqtt_address,
         packet_limit_bytes: limits.packet_bytes,
         plain: config.tls.as_ref().is_none_or(|tls| tls.plain),
-        tls: tls::load(config)?,
+        tls: tls::load(config).map_err(|error| PlatformError::Tls(Box::new(error)))?,
         connections,
         plain_connections: limits.mqtt_connections,
         guests: limits.mqtt_connecting,
@@ -60,10 +61,10 @@ async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
             all_bytes: limits.subscribers_bytes,
         },
         gate,
-        ..BrokerConfig::new(config.mqtt_address)
     };
     let port = Arc::clone(&core.ingest) as Arc<dyn IngestPort>;
-    let broker = Arc::new(Broker::start(settings, port).await?);
+    let broker = Broker::start(settings, port).await;
+    let broker = Arc::new(broker.map_err(|error| PlatformError::Broker(Box::new(error)))?);
     tracing::debug!(address = %broker.address(), "MQTT is open");
     core.dispatcher.ways.open(broker::DOOR, Arc::new(Link(Arc::downgrade(&broker))));
     Ok(Box::new(Mqtt(broker)))

@@ -28,12 +28,6 @@ pub(crate) struct GuessLimits {
     pub(crate) wait: Duration,
 }
 
-impl Default for GuessLimits {
-    fn default() -> Self {
-        Self { burst: 10, per_minute: 60, wait: Duration::from_secs(5) }
-    }
-}
-
 /// Who has guessed how often.
 #[derive(Debug)]
 pub(super) struct Guesses {
@@ -118,6 +112,12 @@ mod tests {
 
     const FAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const NEAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    impl Default for GuessLimits {
+        fn default() -> Self {
+            Self { burst: 10, per_minute: 60, wait: Duration::from_secs(5) }
+        }
+    }
 
     fn guesses() -> Guesses {
         Guesses::new(GuessLimits::default())

@@ -26,7 +26,7 @@ pub(crate) use accept::Acceptor;
 pub(crate) use guesses::GuessLimits;
 use guesses::Guesses;
 pub(crate) use seats::{Answer, DoorLimits, Seat, Seats};
-pub(crate) use share::{ANTEROOM, Share, TooFewDescriptors, share};
+pub(crate) use share::{ANTEROOM, Share, share};
 pub(crate) use socket::Socket;
 pub(crate) use tally::{Door, Tally, Turned};
 
@@ -100,17 +100,5 @@ impl Gate {
             let (door, reason) = (door.word(), reason.word());
             tracing::warn!(door, reason, unsaid, "no seat for every connection");
         }
-    }
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self::new(GuessLimits::default())
-    }
-}
-
-impl std::fmt::Debug for Gate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gate").finish_non_exhaustive()
     }
 }

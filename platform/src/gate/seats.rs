@@ -125,20 +125,8 @@ impl Seats {
         socket: &Socket,
         patience: Duration,
     ) -> Option<Seat> {
-        let seated = async {
-            loop {
-                let freed = self.freed.notified();
-                tokio::pin!(freed);
-                freed.as_mut().enable();
-                match self.ask(door, peer, socket) {
-                    Answer::Seated(seat) => return seat,
-                    Answer::Full(_) => freed.await,
-                    // Out of time, the oldest guest has had its grace.
-                    Answer::Wait(wait) => drop(tokio::time::timeout(wait, freed).await),
-                }
-            }
-        };
-        tokio::time::timeout(patience, seated).await.ok()
+        let seated = self.seated(door, peer, socket, |_| false);
+        tokio::time::timeout(patience, seated).await.ok().flatten()
     }
 
     /// Waits for a seat; `None` if there is none, with the reason counted.
@@ -148,16 +136,29 @@ impl Seats {
         peer: IpAddr,
         socket: &Socket,
     ) -> Option<Seat> {
+        let gives_up = |reason| {
+            self.gate.turn_away(door, reason);
+            true
+        };
+        self.seated(door, peer, socket, gives_up).await
+    }
+
+    /// Asks for a seat until there is one; `None` once whoever finds all taken gives up.
+    async fn seated(
+        self: &Arc<Self>,
+        door: Door,
+        peer: IpAddr,
+        socket: &Socket,
+        gives_up: impl Fn(Turned) -> bool,
+    ) -> Option<Seat> {
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
             match self.ask(door, peer, socket) {
                 Answer::Seated(seat) => return Some(seat),
-                Answer::Full(reason) => {
-                    self.gate.turn_away(door, reason);
-                    return None;
-                }
+                Answer::Full(reason) if gives_up(reason) => return None,
+                Answer::Full(_) => freed.await,
                 // Out of time, the oldest guest has had its grace.
                 Answer::Wait(wait) => drop(tokio::time::timeout(wait, freed).await),
             }

@@ -95,24 +95,6 @@ impl Tally {
         self.queued_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Bytes that wait for subscribers.
-    #[cfg(test)]
-    pub(crate) fn queued_bytes(&self) -> u64 {
-        self.queued_bytes.load(Ordering::Relaxed)
-    }
-
-    /// How many were turned away at a door for a reason.
-    #[cfg(test)]
-    pub(crate) fn count(&self, door: Door, reason: Turned) -> u64 {
-        self.turned_away[door as usize][reason as usize].load(Ordering::Relaxed)
-    }
-
-    /// Wrong secrets that came to a door.
-    #[cfg(test)]
-    pub(crate) fn wrong_secrets(&self, door: Door) -> u64 {
-        self.wrong_secrets[door as usize].load(Ordering::Relaxed)
-    }
-
     /// All of it as Prometheus text.
     pub(crate) fn write(&self, out: &mut String) {
         let name = "connections_refused_total";
@@ -160,6 +142,23 @@ fn head(out: &mut String, name: &str, help: &str, kind: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Tally {
+        /// Bytes that wait for subscribers.
+        pub(crate) fn queued_bytes(&self) -> u64 {
+            self.queued_bytes.load(Ordering::Relaxed)
+        }
+
+        /// How many were turned away at a door for a reason.
+        pub(crate) fn count(&self, door: Door, reason: Turned) -> u64 {
+            self.turned_away[door as usize][reason as usize].load(Ordering::Relaxed)
+        }
+
+        /// Wrong secrets that came to a door.
+        pub(crate) fn wrong_secrets(&self, door: Door) -> u64 {
+            self.wrong_secrets[door as usize].load(Ordering::Relaxed)
+        }
+    }
 
     #[test]
     fn every_door_and_reason_has_a_line_of_its_own() {

@@ -16,33 +16,20 @@ pub(crate) const RECORD_HEAD_BYTES: usize = 25;
 /// No record has a longer payload; a length beyond it is damage, not a reason to allocate.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What a record holds.
+/// What a record holds, by its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A message that was accepted, of the first format: entries of versions that had no other.
-    Unnamed,
+    Unnamed = 1,
     /// A refusal.
-    Refusal,
+    Refusal = 2,
     /// A message that was accepted, with its format.
-    Message,
+    Message = 3,
 }
 
 impl Kind {
-    fn code(self) -> u8 {
-        match self {
-            Self::Unnamed => 1,
-            Self::Refusal => 2,
-            Self::Message => 3,
-        }
-    }
-
     fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Unnamed),
-            2 => Some(Self::Refusal),
-            3 => Some(Self::Message),
-            _ => None,
-        }
+        [Self::Unnamed, Self::Refusal, Self::Message].into_iter().find(|kind| *kind as u8 == code)
     }
 }
 
@@ -67,7 +54,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, record: &Record<'_>) {
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&record.sequence.to_le_bytes());
     out.extend_from_slice(&record.synced.to_le_bytes());
-    out.push(record.kind.code());
+    out.push(record.kind as u8);
     out.extend_from_slice(record.payload);
     let sum = crc32c::crc32c_append(crc32c::crc32c(&length), &out[start + 8..]);
     out[start + 4..start + 8].copy_from_slice(&sum.to_le_bytes());

@@ -42,43 +42,29 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     core.metrics.write(&mut out);
     api.gate.tally.write(&mut out);
     let journal = core.journal.counters();
-    let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    write_counter(&mut out, "journal_bytes", "bytes appended to the journal", load(&journal.bytes));
-    write_counter(&mut out, "journal_syncs", "groups made durable", load(&journal.syncs));
-    write_counter(
-        &mut out,
-        "journal_failures",
-        "groups that could not be made durable",
-        load(&journal.failures),
-    );
-    write_gauge(
-        &mut out,
-        "journal_queue",
-        "jobs waiting for the journal",
-        core.journal.depth() as u64,
-    );
-    write_gauge(
-        &mut out,
-        "in_flight_bytes",
-        "bytes between arrival and commit",
-        core.ingest.in_flight_bytes(),
-    );
-    write_gauge(
-        &mut out,
-        "rest_waiting",
-        "requests that wait for something to be committed",
-        (api.seats_total - api.seats.available_permits()) as u64,
-    );
+    let counters = [
+        ("journal_bytes", "bytes appended to the journal", &journal.bytes),
+        ("journal_syncs", "groups made durable", &journal.syncs),
+        ("journal_failures", "groups that could not be made durable", &journal.failures),
+    ];
+    for (name, help, counter) in counters {
+        write_counter(&mut out, name, help, counter.load(Ordering::Relaxed));
+    }
+    let waiting = (api.seats_total - api.seats.available_permits()) as u64;
     let (open, _) = core.losses.open_ones();
-    write_gauge(&mut out, "losses", "reports of lost or damaged data", core.losses.count());
-    write_gauge(&mut out, "losses_open", "those that nobody has acknowledged", open);
-    write_gauge(
-        &mut out,
-        "conflicting_devices",
-        "devices that sent a number again with other content",
-        core.metrics.conflicting_devices(),
-    );
-    write_gauge(&mut out, "ready", "1 if messages are taken", u64::from(core.is_ready()));
+    let conflicting = core.metrics.conflicting_devices();
+    let gauges = [
+        ("journal_queue", "jobs waiting for the journal", core.journal.depth() as u64),
+        ("in_flight_bytes", "bytes between arrival and commit", core.ingest.in_flight_bytes()),
+        ("rest_waiting", "requests that wait for something to be committed", waiting),
+        ("losses", "reports of lost or damaged data", core.losses.count()),
+        ("losses_open", "those that nobody has acknowledged", open),
+        ("conflicting_devices", "devices that sent a number again with other content", conflicting),
+        ("ready", "1 if messages are taken", u64::from(core.is_ready())),
+    ];
+    for (name, help, value) in gauges {
+        write_gauge(&mut out, name, help, value);
+    }
     for (name, value) in core.dispatcher.ways.counters() {
         write_counter(&mut out, &name, "counted at a door", value);
     }

@@ -3,53 +3,27 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use lastmeter_units::SimTime;
 use serde::{Deserialize, Serialize};
 
 use super::extract::{Body, Pairs, PathText};
 use super::{Answer, Api, Problem};
-use crate::losses::{Acknowledged, Loss};
+use crate::losses::Loss;
 
 /// All reports, oldest first.
 #[derive(Serialize)]
 pub(super) struct LossesJson {
-    results: Vec<LossJson>,
+    results: Vec<Loss>,
     /// Those that nobody has acknowledged.
     unacknowledged: u64,
     /// Losses that were found when there were too many reports to keep.
     further: u64,
 }
 
-/// A report.
-#[derive(Serialize)]
-pub(super) struct LossJson {
-    id: u64,
-    kind: &'static str,
-    place: String,
-    detail: String,
-    found: SimTime,
-    acknowledged: Option<Acknowledged>,
-}
-
-impl From<Loss> for LossJson {
-    fn from(loss: Loss) -> Self {
-        Self {
-            id: loss.id,
-            kind: loss.kind.word(),
-            place: loss.place,
-            detail: loss.detail,
-            found: loss.found,
-            acknowledged: loss.acknowledged,
-        }
-    }
-}
-
 /// `GET /api/v1/losses`
 pub(super) async fn list(State(api): State<Api>, pairs: Pairs) -> Answer<LossesJson> {
     pairs.finish()?;
-    let (losses, further) = api.core.losses.list();
+    let (results, further) = api.core.losses.list();
     let unacknowledged = api.core.losses.open_ones().0;
-    let results = losses.into_iter().map(LossJson::from).collect();
     Ok(Json(LossesJson { results, unacknowledged, further }))
 }
 
@@ -67,7 +41,7 @@ pub(super) async fn acknowledge(
     PathText(text): PathText,
     pairs: Pairs,
     Body(said): Body<AcknowledgeJson>,
-) -> Answer<LossJson> {
+) -> Answer<Loss> {
     pairs.finish()?;
     let unknown = || {
         let text = crate::refusal::shortened(&text, 80);
@@ -78,7 +52,7 @@ pub(super) async fn acknowledge(
     let written = tokio::task::spawn_blocking(move || losses.acknowledge(id, &said.note)).await;
     let unwritten = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_written", why);
     match written.map_err(|error| unwritten(error.to_string()))? {
-        Ok(loss) => loss.map(|loss| Json(loss.into())).ok_or_else(unknown),
+        Ok(loss) => loss.map(Json).ok_or_else(unknown),
         Err(error) => Err(unwritten(format!("the acknowledgement could not be written: {error}"))),
     }
 }

@@ -13,8 +13,7 @@ use tokio::net::TcpStream;
 
 use super::{Server, Settings, router};
 use crate::config::ClockSource;
-use crate::gate::Door;
-use crate::gate::Gate;
+use crate::gate::{Door, Gate, GuessLimits};
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
@@ -79,7 +78,7 @@ impl Served {
     }
 
     fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
-        let gate = Arc::<Gate>::default();
+        let gate = Arc::new(Gate::new(GuessLimits::default()));
         let settings = Settings {
             door: Door::Rest,
             connections,

@@ -169,11 +169,13 @@ impl Look {
             }
             At::Readings(_) => At::Refusals(0),
             At::Refusals(after) if after < self.refusals => {
-                At::Refusals(refusals(reader, after, self.refusals)?)
+                let found = reader.refusals(after, ROWS, self.refusals);
+                At::Refusals(page(reader, found, "refusal", after)?)
             }
             At::Refusals(_) => At::Alerts(0),
             At::Alerts(after) if after < self.alerts => {
-                At::Alerts(alerts(reader, after, self.alerts)?)
+                let found = reader.alerts(after, ROWS, self.alerts);
+                At::Alerts(page(reader, found, "alert", after)?)
             }
             At::Alerts(_) => At::Device(1, None),
             At::Device(row, _) if row > self.devices => At::Done,
@@ -236,21 +238,17 @@ fn is_indexed(reader: &Reader, row: &super::ReadingRow) -> ReadResult<()> {
     Ok(())
 }
 
-fn refusals(reader: &Reader, after: u64, last: u64) -> ReadResult<u64> {
-    match reader.refusals(after, ROWS, last) {
+/// Looks at a page of rows after a sequence; returns where to go on.
+fn page<T>(
+    reader: &Reader,
+    found: ReadResult<read::Rows<T>>,
+    part: &'static str,
+    after: u64,
+) -> ReadResult<u64> {
+    match found {
         Ok(rows) => Ok(after + (rows.rows.len() as u64).max(1)),
         Err(error) => {
-            note(reader, Err(error), "refusal", after.cast_signed() + 1)?;
-            Ok(after + 1)
-        }
-    }
-}
-
-fn alerts(reader: &Reader, after: u64, last: u64) -> ReadResult<u64> {
-    match reader.alerts(after, ROWS, last) {
-        Ok(rows) => Ok(after + (rows.rows.len() as u64).max(1)),
-        Err(error) => {
-            note(reader, Err(error), "alert", after.cast_signed() + 1)?;
+            note(reader, Err(error), part, after.cast_signed() + 1)?;
             Ok(after + 1)
         }
     }

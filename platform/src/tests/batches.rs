@@ -1,10 +1,12 @@
 //! Batches: what becomes of each of their messages, and of the batch if one is wrong.
 
-use lastmeter_wire::flexmeter::{Element, encode_batch};
+use lastmeter_wire::flexmeter::Element;
 
 use super::*;
 use crate::commands::InvocationState;
-use crate::ingest::RefusalReason;
+
+#[path = "../../../base/wire/tests/tools/batch.rs"]
+mod encoder;
 
 pub(super) const BATCH: &str = "default/SiteWhere/input/jsonbatch";
 
@@ -12,12 +14,12 @@ pub(super) fn batch(messages: &[MeasurementMessage]) -> Vec<u8> {
     let elements: Vec<Element> =
         messages.iter().cloned().map(Request::Measurements).map(Element::Request).collect();
     let mut out = Vec::new();
-    encode_batch(&elements, &mut out);
+    encoder::encode_batch(&elements, &mut out);
     out
 }
 
 async fn send(core: &Core, topic: &str, payload: Vec<u8>) -> Accepted {
-    let accepted = core.ingest.accept(arrival(topic, payload)).await.unwrap();
+    let accepted = take(core, arrival(topic, payload)).await.unwrap();
     core.barrier().await.unwrap();
     accepted
 }

@@ -70,7 +70,7 @@ async fn run(steps: Vec<Step>) -> (Model, Model) {
             }
             Step::Batch(all) => {
                 let payload = batch(&all.iter().copied().map(message).collect::<Vec<_>>());
-                let accepted = bench.core.ingest.accept(arrival(BATCH, payload)).await.unwrap();
+                let accepted = take(&bench.core, arrival(BATCH, payload)).await.unwrap();
                 let conflicts = all.iter().filter(|one| model.conflicts(**one)).count();
                 // Of one message it is judged at the door, like that message.
                 assert!(accepted == Accepted::Stored || (all.len(), conflicts) == (1, 1));

@@ -3,7 +3,6 @@
 use lastmeter_wire::flexmeter::RefusalReason as Format;
 
 use super::*;
-use crate::ingest::RefusalReason;
 use crate::metrics::Metrics;
 
 fn load(counter: impl Fn(&Metrics) -> &std::sync::atomic::AtomicU64, core: &Core) -> u64 {
@@ -83,7 +82,7 @@ async fn each_bad_arrival_is_refused_with_its_reason_and_leaves_a_record() {
         ("anything", good.clone(), RefusalReason::TopicNotAllowed, None),
     ];
     for (topic, payload, reason, _) in &cases {
-        let accepted = bench.core.ingest.accept(arrival(topic, payload.clone())).await.unwrap();
+        let accepted = take(&bench.core, arrival(topic, payload.clone())).await.unwrap();
         assert_eq!(accepted, Accepted::Refused(*reason), "{topic} {payload:?}");
     }
     bench.core.barrier().await.unwrap();
@@ -106,7 +105,7 @@ async fn each_bad_arrival_is_refused_with_its_reason_and_leaves_a_record() {
 async fn the_one_device_topic_takes_its_device() {
     let bench = Bench::start(ClockSource::Driven).await;
     let good = bytes(&reading("home", Some(1), 230.0));
-    let accepted = bench.core.ingest.accept(arrival("default/device/home/input/json", good)).await;
+    let accepted = take(&bench.core, arrival("default/device/home/input/json", good)).await;
     assert_eq!(accepted.unwrap(), Accepted::Stored);
     bench.core.barrier().await.unwrap();
     assert_eq!(readings(&bench.core).await.len(), 1);

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::ingest::RefusalReason;
 use crate::losses::LossKind;
 
 /// Sends while the store cannot commit, so that nothing of it can be judged at the door.

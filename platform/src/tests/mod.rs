@@ -29,9 +29,10 @@ use crate::commands::{NewInvocation, StoredInvocation};
 use crate::config::{ClockSource, Config, Token};
 use crate::core::Core;
 use crate::folder::lock_folder;
-use crate::ingest::{Accepted, IngestError};
+use crate::ingest::IngestError;
 use crate::journal::simulated::SimulatedDirectory;
-use crate::port::{Arrival, IngestPort as _};
+use crate::port::{Arrival, IngestPort as _, Verdict};
+use crate::refusal::RefusalReason;
 use crate::start::OpenDirectory;
 use crate::store::{AlertRow, ReadingRow, RefusalRow};
 use crate::ways::Outbound;
@@ -78,8 +79,22 @@ pub(crate) fn arrival(topic: &str, payload: impl Into<Vec<u8>>) -> Arrival {
     }
 }
 
+/// What became of an arrival, but for what was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    Stored,
+    Refused(RefusalReason),
+}
+
 pub(crate) async fn accept(core: &Core, payload: Vec<u8>) -> Result<Accepted, IngestError> {
-    core.ingest.accept(arrival(INPUT, payload)).await
+    take(core, arrival(INPUT, payload)).await
+}
+
+pub(crate) async fn take(core: &Core, arrival: Arrival) -> Result<Accepted, IngestError> {
+    Ok(match core.ingest.accept(arrival).await? {
+        Verdict::Stored => Accepted::Stored,
+        Verdict::Refused { reason, .. } => Accepted::Refused(reason),
+    })
 }
 
 /// Accepts readings that have to be taken.

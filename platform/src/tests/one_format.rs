@@ -82,7 +82,7 @@ async fn a_folder_of_before_formats_had_names_is_read_and_used() {
     let batch = br#"{"hardwareId":"home-3","measurements":[
         {"measurements":{"electricity.voltage.rms.l1":1},"metadata":{"serial":"1"}}]}"#;
     let topic = "default/SiteWhere/input/jsonbatch";
-    let accepted = bench.core.ingest.accept(arrival(topic, batch.to_vec())).await.unwrap();
+    let accepted = take(&bench.core, arrival(topic, batch.to_vec())).await.unwrap();
     assert_eq!(accepted, Accepted::Stored);
     let bench = bench.restart().await;
     let rows = readings(&bench.core).await;

@@ -56,7 +56,7 @@ async fn an_echo_forged_for_another_client_reaches_nobody_and_leaves_a_record() 
     publish(&forger, 1, "default/echo/probe", "forged").await;
     acknowledged(&mut events, 1).await;
     let expected: Refused =
-        (DoorRefusal::TopicNotAllowed, "forger".into(), "default/echo/probe".into());
+        (RefusalReason::TopicNotAllowed, "forger".into(), "default/echo/probe".into());
     assert_eq!(platform.look(|seen| seen.refusals.clone()), [expected]);
     // What is sent later would come behind it.
     broker.publish("default/echo/probe", b"honest".to_vec()).await.unwrap();

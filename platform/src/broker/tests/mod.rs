@@ -13,7 +13,9 @@ use lastmeter_units::HardwareId;
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
-use crate::port::{Arrival, DoorRefusal, NotDurable, Verdict};
+use crate::gate::GuessLimits;
+use crate::port::{Arrival, NotDurable, Verdict};
+use crate::refusal::RefusalReason;
 
 mod delivery;
 mod door;
@@ -38,7 +40,7 @@ async fn soon<T>(what: &str, waited_for: impl Future<Output = T>) -> T {
 }
 
 /// A refusal as the broker reported it: reason, client, topic.
-type Refused = (DoorRefusal, String, String);
+type Refused = (RefusalReason, String, String);
 
 #[derive(Default)]
 struct Seen {
@@ -104,14 +106,15 @@ impl IngestPort for Platform {
             self.gate.acquire().await.unwrap().forget();
         }
         if payload.starts_with("refuse") {
-            return Ok(Verdict::Refused { reason: "not_json", detail: "broken".into() });
+            let reason = RefusalReason::Format("not_json");
+            return Ok(Verdict::Refused { reason, detail: "broken".into() });
         }
         Ok(Verdict::Stored)
     }
 
     async fn refuse(
         &self,
-        refusal: DoorRefusal,
+        refusal: RefusalReason,
         client_id: &str,
         topic: &str,
         detail: &str,
@@ -121,11 +124,11 @@ impl IngestPort for Platform {
         Ok(())
     }
 
-    fn count(&self, _refusal: DoorRefusal) {}
+    fn count(&self, _refusal: RefusalReason) {}
 
     async fn record(
         &self,
-        refusal: DoorRefusal,
+        refusal: RefusalReason,
         device: Option<&str>,
         detail: &str,
     ) -> Result<(), NotDurable> {
@@ -147,7 +150,26 @@ fn text(payload: &[u8]) -> String {
 }
 
 fn config() -> BrokerConfig {
-    BrokerConfig::new(([127, 0, 0, 1], 0).into())
+    BrokerConfig {
+        address: ([127, 0, 0, 1], 0).into(),
+        plain: true,
+        tls: None,
+        packet_limit_bytes: 256 * 1024,
+        connections: 100_000,
+        plain_connections: 100_000,
+        guests: 1024,
+        opening: Opening {
+            first_byte: Duration::from_secs(5),
+            connect: Duration::from_secs(10),
+            bytes: 16 * 1024,
+        },
+        queues: QueueLimits {
+            messages: 10_000,
+            bytes: 16 * 1024 * 1024,
+            all_bytes: 64 * 1024 * 1024,
+        },
+        gate: Arc::new(Gate::new(GuessLimits::default())),
+    }
 }
 
 async fn start() -> (Broker, Arc<Platform>) {

@@ -217,7 +217,7 @@ async fn a_last_will_for_somebody_elses_topic_keeps_its_owner_out() {
         assert_eq!(code, rumqttc::ConnectReturnCode::NotAuthorized);
     }
     let expected =
-        topics.map(|topic| (DoorRefusal::TopicNotAllowed, "forger".into(), topic.into()));
+        topics.map(|topic| (RefusalReason::TopicNotAllowed, "forger".into(), topic.into()));
     assert_eq!(platform.look(|seen| seen.refusals.clone()), expected);
     assert_eq!(broker.counters().wills_refused, 2);
     assert!(platform.payloads().is_empty());

@@ -70,7 +70,7 @@ async fn the_length_alone_ends_the_connection_before_the_packet_is_there() {
         platform.until("the record", |seen| seen.refusals.len() == round).await;
     }
     let expected: [Refused; 2] = ["raw-4", "raw-5"]
-        .map(|client| (DoorRefusal::PacketTooLarge, client.into(), String::new()));
+        .map(|client| (RefusalReason::PacketTooLarge, client.into(), String::new()));
     assert_eq!(platform.look(|seen| seen.refusals.clone()), expected);
     assert_eq!(broker.counters().packets_too_large, 2);
     broker.stop().await;

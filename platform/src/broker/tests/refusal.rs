@@ -37,7 +37,7 @@ async fn publishing_elsewhere_is_refused_recorded_and_acknowledged() {
     }
     let expected: Vec<Refused> = topics
         .iter()
-        .map(|topic| (DoorRefusal::TopicNotAllowed, "meter".into(), (*topic).into()))
+        .map(|topic| (RefusalReason::TopicNotAllowed, "meter".into(), (*topic).into()))
         .collect();
     assert_eq!(platform.look(|seen| seen.refusals.clone()), expected);
     assert!(platform.payloads().is_empty());
@@ -67,7 +67,7 @@ async fn a_packet_over_the_limit_ends_the_connection_is_recorded_and_the_sender_
         publish(&other, round, INPUT, "store").await;
         acknowledged(&mut other_events, round).await;
     }
-    let expected: Refused = (DoorRefusal::PacketTooLarge, "meter".into(), String::new());
+    let expected: Refused = (RefusalReason::PacketTooLarge, "meter".into(), String::new());
     assert!(platform.look(|seen| seen.refusals.iter().all(|refused| *refused == expected)));
     assert_eq!(platform.payloads().len(), 10);
     assert_eq!(broker.counters().packets_too_large, 5);

@@ -7,7 +7,6 @@
 //! in the meantime does not come back. Never here: revocation lists, and user names from
 //! certificates; user name and password are wanted as well.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,11 +40,4 @@ pub(crate) struct Settings {
     pub(crate) handshakes: usize,
     /// Connections at a time; more of them are refused.
     pub(crate) connections: usize,
-}
-
-impl fmt::Debug for Settings {
-    /// Without the keys.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("address", &self.address).finish_non_exhaustive()
-    }
 }

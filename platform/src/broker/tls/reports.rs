@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::ration::Ration;
 use super::{TlsRefusal, lock};
-use crate::port::{DoorRefusal, IngestPort};
+use crate::port::IngestPort;
+use crate::refusal::RefusalReason;
 
 /// Records that wait for the journal; more than that are told in the sum.
 const WAITING: usize = 64;
@@ -54,7 +55,7 @@ impl Reports {
 
     /// Tells of one refusal: what was found of whom. Neither waits nor fails.
     pub(crate) fn report(&self, reason: TlsRefusal, device: Option<String>, detail: String) {
-        self.port.count(DoorRefusal::Connection(reason.word()));
+        self.port.count(RefusalReason::Connection(reason.word()));
         tracing::debug!(reason = reason.word(), device, detail, "refused at the TLS port");
         let mut waiting = lock(&self.waiting);
         let has_room = waiting.records.len() < WAITING;
@@ -98,7 +99,7 @@ impl Reports {
         loop {
             let Some(record) = lock(&self.waiting).records.pop_front() else { return };
             let Record { reason, device, detail } = record;
-            let refusal = DoorRefusal::Connection(reason.word());
+            let refusal = RefusalReason::Connection(reason.word());
             let recorded = self.port.record(refusal, device.as_deref(), &detail).await;
             if let Err(error) = recorded {
                 tracing::warn!(reason = reason.word(), detail, %error, "refusal not recorded");

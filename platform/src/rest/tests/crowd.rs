@@ -1,13 +1,13 @@
 //! More clients than there are seats, and clients that guess the token.
 
 use super::*;
-use crate::gate::{Door, GuessLimits, Turned};
+use crate::gate::Turned;
 
 impl Served {
     /// Few seats, much patience.
     async fn cramped(connections: usize, of_peer: usize) -> Self {
         let bench = Bench::start(ClockSource::Driven).await;
-        let gate = Arc::<Gate>::default();
+        let gate = Arc::new(Gate::new(GuessLimits::default()));
         Self::with_settings(
             bench,
             Settings { door: Door::Rest, connections, of_peer, limit: LIMIT, gate },

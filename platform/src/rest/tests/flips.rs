@@ -6,8 +6,7 @@ use std::path::Path;
 
 use super::*;
 use crate::core::Core;
-use crate::ingest::Accepted;
-use crate::tests::{bytes, config, set_period};
+use crate::tests::{Accepted, bytes, config, set_period};
 
 /// Bits drawn from the whole file and from the bytes that are not zero, unless
 /// `LASTMETER_TEST_FLIPS` names how many of each.
