@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use crate::check::delivery::{Delivery, place_of_stray, stray};
 use crate::check::kind::{CheckContext, finish};
 use crate::check::select::ByDevice;
-use crate::verdict::{At, Reason, Verdict};
+use crate::verdict::{At, Reason, Verdict, some_of};
 use lastmeter_params::Pattern;
 use lastmeter_record::{Account, Event, EventKind, Observation, RunFacts, field};
-use lastmeter_text::append;
 
 /// What the verdict about unjudged readings is called.
 pub const UNJUDGED_READINGS: &str = "unjudged-readings";
@@ -23,16 +22,6 @@ const STRAY_DEVICES_MAX: usize = 1_000;
 
 /// So many devices are named.
 const NAMED_MAX: usize = 3;
-
-impl std::ops::AddAssign<&Delivery> for Account {
-    fn add_assign(&mut self, delivery: &Delivery) {
-        self.due += delivery.due;
-        self.stored += delivery.stored;
-        self.missing += delivery.missing;
-        self.altered += delivery.altered;
-        self.unexpected += delivery.unexpected;
-    }
-}
 
 /// Keeps the account of every device while the record passes by.
 pub(crate) struct Accountant {
@@ -83,7 +72,12 @@ impl Accountant {
     fn sum(&self, is_meant: impl Fn(&str) -> bool) -> Account {
         let mut account = Account::default();
         for (_, delivery) in self.devices.iter().filter(|(device, _)| is_meant(device)) {
-            account += &delivery.closed();
+            let delivery = delivery.closed();
+            account.due += delivery.due;
+            account.stored += delivery.stored;
+            account.missing += delivery.missing;
+            account.altered += delivery.altered;
+            account.unexpected += delivery.unexpected;
         }
         let strays = self.strays.iter().filter(|(device, _)| is_meant(device));
         account.foreign = strays.map(|(_, (count, _))| count).sum();
@@ -121,19 +115,12 @@ impl Accountant {
         }
         names.sort_unstable();
         names.dedup();
-        let mut devices = names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
-        if names.len() > NAMED_MAX {
-            append(&mut devices, format_args!(" and {} more", names.len() - NAMED_MAX));
-        }
+        let devices = some_of(&names[..names.len().min(NAMED_MAX)], names.len());
         let why = format!(
             "{account}; of {devices}, which no check of kind `no_loss` is about, so nothing else \
              may pass for it"
         );
-        let context = CheckContext {
-            name: UNJUDGED_READINGS.to_owned(),
-            scenario: self.scenario.clone(),
-            ..CheckContext::default()
-        };
+        let context = CheckContext::implicit(UNJUDGED_READINGS, &self.scenario);
         let unclean = account.missing + account.unexpected + account.foreign;
         let verdict = Verdict {
             measured: Some(unclean as f64),

@@ -36,11 +36,7 @@ impl Answers {
         let (at, detail) = self.first.as_ref()?;
         let mut why = format!("{} that the interface does not allow", plural(self.wrong, "answer"));
         append(&mut why, format_args!("; the first: {detail}"));
-        let context = CheckContext {
-            name: PLATFORM_ANSWERS.to_owned(),
-            scenario: scenario.to_owned(),
-            ..CheckContext::default()
-        };
+        let context = CheckContext::implicit(PLATFORM_ANSWERS, scenario);
         let verdict = Verdict {
             measured: Some(self.wrong as f64),
             limit: Some(0.0),

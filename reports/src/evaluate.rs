@@ -243,8 +243,9 @@ pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
 
 /// Reads the record to its end: every file once, hashed on the way.
 fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError> {
-    let mut events = reader.open_events(true)?;
-    let mut observations = reader.open_observations(true)?;
+    let reader = reader.hashing();
+    let mut events = reader.events()?;
+    let mut observations = reader.observations()?;
     for event in &mut events {
         let (_, event) = event?;
         judge.event(&event);
@@ -258,7 +259,7 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
     let missing = Found { file: file::SPANS, lines: 0, sha256: None, torn: None };
     let is_missing = reader.facts().spans.is_some();
     found.extend(observations.found_spans().or(is_missing.then_some(missing)));
-    if let Some(mut signals) = reader.open_signals(true)? {
+    if let Some(mut signals) = reader.signals()? {
         let mut rows = 0;
         while let Some(sample) = signals.next_row()? {
             judge.signal(&sample);
@@ -268,7 +269,7 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
     } else if reader.facts().signals.is_some() {
         found.push(Found { file: file::SIGNALS, lines: 0, sha256: None, torn: None });
     }
-    if let Some(mut grid) = reader.open_grid(true)? {
+    if let Some(mut grid) = reader.grid()? {
         let mut rows = 0;
         while let Some(row) = grid.next_row()? {
             judge.grid(&row);
@@ -285,7 +286,7 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
     } else if reader.facts().grid.is_some() {
         found.push(Found { file: file::GRID, lines: 0, sha256: None, torn: None });
     }
-    if let Some(mut latency) = reader.open_latency(true)? {
+    if let Some(mut latency) = reader.latency()? {
         let mut rows = 0;
         while let Some(row) = latency.next_row()? {
             judge.latency(&row);

@@ -89,12 +89,7 @@ impl SuiteRun {
 
     /// The status of this run; a twin's is turned round.
     pub fn status(&self) -> Status {
-        match (&self.outcome, self.twin_verdict()) {
-            (_, Some(Ok(()))) => Status::Pass,
-            (_, Some(Err(because))) => because.status(),
-            (Outcome::Judged(run), None) => run.status(),
-            (Outcome::NotRun { reason, .. }, None) => reason.status(),
-        }
+        self.reason().status()
     }
 
     /// Why it is as it is, in one word for machines; it has the status of the run.

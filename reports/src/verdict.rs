@@ -6,10 +6,11 @@
 
 mod reason;
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use lastmeter_record::Status;
-use lastmeter_text::Prose;
+use lastmeter_text::{Prose, append};
 use lastmeter_units::{MeasurementId, SimTime};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,12 @@ pub struct At {
 }
 
 impl At {
+    /// An event about a device, in this line of `events.jsonl`.
+    pub(crate) fn of_device(device: &str, time: SimTime, line: u64) -> Self {
+        let device = Some(device.to_owned());
+        Self { device, time: Some(time), event: Some(line), ..Self::default() }
+    }
+
     /// The registry row of [`Self::quantity`], if it names one.
     pub fn measurement(&self) -> Option<MeasurementId> {
         self.quantity.as_deref().and_then(MeasurementId::lookup)
@@ -129,6 +136,16 @@ impl Verdict {
             }
         })
     }
+}
+
+/// Some of so many names: `first, second and 7 more`.
+pub(crate) fn some_of(shown: &[impl Borrow<str>], count: usize) -> String {
+    let mut text = shown.join(", ");
+    let more = count.saturating_sub(shown.len());
+    if more > 0 {
+        append(&mut text, format_args!(" and {more} more"));
+    }
+    text
 }
 
 /// Whether a must-fail twin did what it is for: the named check has exactly the expected status,

@@ -102,7 +102,7 @@ fn the_rows_of_one_writing_are_sorted_and_complete() {
     while rows.next_row().unwrap().is_some() {
         count += 1;
     }
-    assert_eq!((count, rows.torn()), (6, None));
+    assert_eq!((count, rows.found(0).torn), (6, None));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn wherever_the_file_is_torn_its_whole_lines_are_read() {
         }
         let ends = whole[..length].split(|&byte| byte == b'\n').count() - 1;
         assert_eq!(count, ends.saturating_sub(1), "cut at {length}");
-        assert_eq!(rows.torn().is_some(), length > 0 && whole[length - 1] != b'\n');
+        assert_eq!(rows.found(0).torn.is_some(), length > 0 && whole[length - 1] != b'\n');
         let evaluation = evaluate(dir.path()).unwrap();
         assert!(evaluation.is_whole(), "{:?}", evaluation.unreadable);
         assert!(evaluation.verdicts.iter().all(|verdict| verdict.status != Status::Pass));

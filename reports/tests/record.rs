@@ -109,7 +109,7 @@ fn what_was_synced_is_there_when_the_process_dies() {
     let mut rows = reader.observations().unwrap();
     assert_eq!(rows.next_row().unwrap(), Some(row("meter", Some(1), 10)));
     assert_eq!(rows.next_row().unwrap(), None);
-    assert_eq!(rows.torn(), None);
+    assert_eq!(rows.found(0).torn, None);
 }
 
 /// Cuts both files at every byte of their beginning and end: never an error, never half a line, and
@@ -131,7 +131,7 @@ fn wherever_a_file_is_torn_its_whole_lines_are_read() {
             let reader = RunReader::open(dir.path()).unwrap();
             let (count, torn) = if name == file::EVENTS {
                 let mut events = reader.events().unwrap();
-                (events.by_ref().map(Result::unwrap).count(), events.torn())
+                (events.by_ref().map(Result::unwrap).count(), events.found().torn)
             } else {
                 let mut rows = reader.observations().unwrap();
                 let mut count = 0;
@@ -139,7 +139,7 @@ fn wherever_a_file_is_torn_its_whole_lines_are_read() {
                     count += 1;
                 }
                 // The header is no row.
-                (count + usize::from(full_lines > 0), rows.torn())
+                (count + usize::from(full_lines > 0), rows.found(0).torn)
             };
             assert_eq!((count, torn.is_some()), (full_lines, is_torn), "{name} cut at {length}");
         }

@@ -62,22 +62,13 @@ impl Figure {
         });
         let deviation = (squares.sum::<f64>() / degrees).sqrt();
         let factor = coverage_factor(n - 1);
-        let largest = |of: fn(&Budget) -> f64| {
-            figures.iter().map(|figure| of(&figure.uncertainty)).fold(0.0, f64::max)
-        };
+        let parts = figures.iter().map(|figure| figure.uncertainty);
+        let largest = parts.fold(Budget::default(), |most, own| most.of_both(&own, f64::max));
         Some(Self {
             error,
             deviation,
             // What all have in common does not become less by their number.
-            uncertainty: Budget {
-                scatter: factor * deviation / count.sqrt(),
-                numerics: largest(|budget| budget.numerics),
-                resolution: largest(|budget| budget.resolution),
-                register: largest(|budget| budget.register),
-                rounding: largest(|budget| budget.rounding),
-                given: largest(|budget| budget.given),
-                spread: largest(|budget| budget.spread),
-            },
+            uncertainty: Budget { scatter: factor * deviation / count.sqrt(), ..largest },
             deviation_uncertainty: factor * deviation / (2.0 * degrees).sqrt(),
             readings: n,
             reported: mean(|figure| figure.reported),

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::came::ReadingsThatCame;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
-use super::motion::WITHOUT_FACTS;
-use crate::verdict::{At, Reason, Verdict};
+use super::motion::{WITHOUT_FACTS, own_time};
+use crate::verdict::{At, Reason, Verdict, some_of};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -185,8 +185,7 @@ impl Check for Alerts {
         if !self.device.matches(device) {
             return;
         }
-        let own = event.text(field::EVENT_TIME).and_then(|time| time.parse().ok());
-        let since_start = own.unwrap_or(event.time) - self.start;
+        let since_start = own_time(event) - self.start;
         let fits = |expected: &&mut Expected| {
             expected.lacks_at(since_start) && is_about(event, &expected.about)
         };
@@ -218,11 +217,8 @@ impl Check for Alerts {
         append(&mut why, format_args!(", {expected} expected"));
         if self.surplus_count > 0 {
             let shown: Vec<&str> = self.surplus.iter().map(|(what, _)| what.as_str()).collect();
-            let further = self.surplus_count - shown.len() as u64;
-            append(&mut why, format_args!("; not expected: {}", shown.join(", ")));
-            if further > 0 {
-                append(&mut why, format_args!(" and {further} more"));
-            }
+            let told = some_of(&shown, self.surplus_count as usize);
+            append(&mut why, format_args!("; not expected: {told}"));
         }
         if missing > 0 {
             let lacking = self.expect.iter().filter(|one| one.missing() > 0).take(SHOWN_MAX);

@@ -104,12 +104,7 @@ struct IssuedCommand {
 
 impl IssuedCommand {
     fn at(&self) -> At {
-        At {
-            device: Some(self.device.clone()),
-            time: Some(self.time),
-            event: Some(self.line),
-            ..At::default()
-        }
+        At::of_device(&self.device, self.time, self.line)
     }
 
     fn describe(&self) -> String {
@@ -268,11 +263,7 @@ pub(crate) const UNJUDGED_COMMANDS: &str = "unjudged-commands";
 impl Unjudged {
     /// Of a scenario whose `command_ack` checks are about these devices.
     pub(crate) fn new(scenario: &str, judged: Vec<Pattern>) -> Self {
-        let context = CheckContext {
-            name: UNJUDGED_COMMANDS.to_owned(),
-            scenario: scenario.to_owned(),
-            ..CheckContext::default()
-        };
+        let context = CheckContext::implicit(UNJUDGED_COMMANDS, scenario);
         let all = CommandAck::new(context, Pattern::new("*"), SimDuration(i64::MAX));
         Self { judged, all }
     }

@@ -70,6 +70,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// Of which reading a row is.
+    pub fn of(row: &Observation<'_>) -> Self {
+        Self { epoch: row.epoch, serial: row.serial, time: row.event_time }
+    }
+
     /// Where that is in the record of a device.
     pub fn at(self, device: &str) -> At {
         At {
@@ -104,11 +109,7 @@ impl Delivery {
             self.without_serial += 1;
             return;
         }
-        let place = Place {
-            epoch: observation.epoch,
-            serial: observation.serial,
-            time: observation.event_time,
-        };
+        let place = Place::of(observation);
         // A reading with a number is told by it; one that was never made, by when it was due.
         let same = |open: Place| {
             (open.epoch, open.serial) == (place.epoch, place.serial)

@@ -4,7 +4,8 @@
 //! which tables of the record it is fed, what it needs of the scenario, its section of the report.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Pattern, Span, Table, Values};
@@ -222,6 +223,12 @@ pub struct CheckContext {
 }
 
 impl CheckContext {
+    /// Of a verdict for which nobody has to write a check.
+    pub(crate) fn implicit(name: &str, scenario: &str) -> Self {
+        let (name, scenario) = (name.to_owned(), scenario.to_owned());
+        Self { name, scenario, ..Self::default() }
+    }
+
     /// The same for the check of a table: with its name, and what it covers.
     #[must_use]
     pub fn of(&self, values: &Values) -> Self {
@@ -324,6 +331,17 @@ pub(crate) fn finish(mut verdict: Verdict, facts: &RunFacts) -> Verdict {
         verdict.why = format!("{what}; until then {}", verdict.why).into();
     }
     verdict
+}
+
+/// Why a pass is none where the input of these devices may exceed their converters' range.
+pub(crate) fn beyond_range(devices: &BTreeSet<String>, otherwise: impl fmt::Display) -> String {
+    let devices: Vec<&str> = devices.iter().map(String::as_str).collect();
+    format!(
+        "the input of {} may exceed the converter's range, which is modelled with \
+         fidelity = \"samples\" only; use it, or see the ratios and nominal values of the device; \
+         otherwise {otherwise}",
+        devices.join(", ")
+    )
 }
 
 /// What a run that did not run to its end comes to at best, and why; `None` of one that did.

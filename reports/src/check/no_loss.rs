@@ -9,7 +9,7 @@ use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
 use crate::check::selection::DEVICE;
-use crate::verdict::{At, Reason, Verdict};
+use crate::verdict::{At, Reason, Verdict, some_of};
 use lastmeter_record::{Event, Observation, RunFacts, field};
 use lastmeter_text::{append, plural};
 
@@ -252,11 +252,7 @@ fn push_named(why: &mut String, what: &str, count: u64, first: &[impl Borrow<str
     if count == 0 {
         return;
     }
-    append(why, format_args!("; {what}: {}", first.join(", ")));
-    let more = count - (first.len() as u64).min(count);
-    if more > 0 {
-        append(why, format_args!(" and {more} more"));
-    }
+    append(why, format_args!("; {what}: {}", some_of(first, count as usize)));
 }
 
 #[cfg(test)]

@@ -250,7 +250,7 @@ impl Published {
         let limit_ns = figure.under_ns.unwrap_or((figure.tolerance * 1e9) as i64);
         let Some((least, is_touched)) = population.least_distribution(limit_ns, figure.moved_by())
         else {
-            if population.hold_ups().busy_seconds(limit_ns).0 == 0 {
+            if population.hold_ups.busy_seconds(limit_ns).0 == 0 {
                 return alone;
             }
             let why = "load on this machine may have held messages up, and there are too many of \

@@ -240,7 +240,7 @@ impl Check for Recovery {
         let validity = Validity::of(facts);
         let judged = match self.cannot_judge(&validity) {
             Some(because) => Err(because),
-            None => self.judged_devices(),
+            None => self.devices().map_err(|why| Because::new(Reason::NothingToJudge, why)),
         };
         let verdict = match judged {
             Ok((path, devices)) => self.judge((path, devices), facts, &validity),
@@ -332,14 +332,8 @@ impl Recovery {
         if validity.modelled {
             return Some(Because::new(Reason::Modelled, ""));
         }
-        if let Some(because) = validity.invalid() {
-            return Some(because);
-        }
-        if validity.floor.is_none() {
-            let why = "there is no floor from before and after the run";
-            return Some(Because::new(Reason::NoFloor, why));
-        }
-        if let Some(because) = self.is_not_measurable(validity) {
+        let of_run = validity.invalid().or_else(|| validity.without_floor());
+        if let Some(because) = of_run.or_else(|| self.is_not_measurable(validity)) {
             return Some(because);
         }
         if self.injections.is_empty() {
@@ -353,10 +347,6 @@ impl Recovery {
     }
 
     /// The devices of the path that is judged, or why there is nothing to judge.
-    fn judged_devices(&self) -> Result<OfPath<'_>, Because> {
-        self.devices().map_err(|why| Because::new(Reason::NothingToJudge, why))
-    }
-
     fn devices(&self) -> Result<OfPath<'_>, String> {
         let path = self.selection.judged_path(self.by_path.keys().map(String::as_str))?;
         let devices = self.by_path.get(path);

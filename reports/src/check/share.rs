@@ -160,11 +160,11 @@ pub(super) fn rounded(percent: f64) -> f64 {
 /// What else is to be known of the messages.
 pub(super) fn about_population(population: &Population) -> String {
     use crate::latency::describe;
-    let mut text = format!("{} lost", population.lost());
+    let mut text = format!("{} lost", population.lost);
     let counts = [
-        (population.too_late(), "came after the grace"),
-        (population.duplicated(), "came more than once"),
-        (population.early(), "published or received before due, and counted against a pass alone"),
+        (population.too_late, "came after the grace"),
+        (population.duplicated, "came more than once"),
+        (population.early, "published or received before due, and counted against a pass alone"),
     ];
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
         append(&mut text, format_args!(", {count} {what}"));
@@ -172,7 +172,7 @@ pub(super) fn about_population(population: &Population) -> String {
     if let Some(worst) = population.worst() {
         append(&mut text, format_args!(", slowest {}", describe(worst.delay)));
     }
-    let warm_up = population.warm_up();
+    let warm_up = &population.warm_up;
     if warm_up.n() > 0 {
         let delays = warm_up.distribution();
         let [p50, max] = [0.5, 1.0].map(|share| describe(delays.quantile(share).unwrap_or(0)));

@@ -197,7 +197,7 @@ impl Gathered {
     fn row(&mut self, row: &LatencyRow<'_>) {
         let is_judged = row.at(Point::Intended).is_some_and(|at| self.window.holds(at));
         for (population, since) in self.populations.iter_mut().zip(&mut self.since_published) {
-            let to = population.span().to;
+            let to = population.span.to;
             since.0 |= row.at(to).is_some();
             if let Some(delay) = (Span { from: Point::Published, to }).delay(row)
                 && is_judged
@@ -215,7 +215,7 @@ impl Gathered {
         let place = self.since_published.iter().position(|(is_stamped, _)| *is_stamped);
         let place = place.unwrap_or(0);
         let population = self.populations.swap_remove(place);
-        let to = population.span().to;
+        let to = population.span.to;
         let since = &self.since_published[place].1;
         let delays = population.distribution();
         // An observer need not subscribe to all devices.

@@ -66,7 +66,7 @@ fn the_headline_ends_where_the_messages_of_the_path_do() {
         let mut analyst = Analyst::new(&facts(TimeMode::Virtual), None, MS);
         feed(&mut analyst, path, &stamps, 3);
         let [analysis] = &analyst.finish()[..] else { panic!("one path") };
-        assert_eq!(analysis.population.span().to, end, "{path} {stamps:?}");
+        assert_eq!(analysis.population.span.to, end, "{path} {stamps:?}");
     }
 }
 

@@ -44,11 +44,6 @@ impl HoldUps {
         Self { load, ticks, worst_tick_ns }
     }
 
-    /// Whether anybody looked.
-    pub fn are_known(&self) -> bool {
-        self.load.is_some()
-    }
-
     /// How long, at most, load can have held up what went on from one instant to another, in ns.
     pub fn at_most_ns(&self, from_ns: i64, to_ns: i64) -> i64 {
         let to_ns = to_ns.max(from_ns);
@@ -199,7 +194,7 @@ mod tests {
     #[test]
     fn where_nobody_looked_nothing_is_held_up_and_that_is_said() {
         let found = HoldUps::of(&RealTimeFacts::default());
-        assert!(!found.are_known());
+        assert_eq!(found.load, None);
         assert!(!found.touch((0, i64::MAX), 1));
     }
 }

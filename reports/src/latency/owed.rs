@@ -182,11 +182,11 @@ impl Owed {
         is_about: impl Fn(&str) -> bool,
     ) -> Option<Missing> {
         if path == LatencyPath::COMMAND {
-            let rows = population.n() + population.warm_up().n() + population.outside();
+            let rows = population.n() + population.warm_up.n() + population.outside;
             let due = self.commands;
             return (rows < due).then_some(Missing { rows, due, device: None });
         }
-        let window = population.window();
+        let window = population.window;
         let (mut found, mut all, mut first) = (0, 0, None);
         for (device, stretches) in self.readings.iter().filter(|(device, _)| is_about(device)) {
             let sender = population.sender(device);

@@ -45,33 +45,39 @@ const LEFT_OUT: usize = 10;
 #[derive(Clone, Debug)]
 struct Exceedances {
     limit: Limit,
-    over: u64,
-    open: u64,
-    touched: u64,
-    shortened: u64,
+    /// But for the number of all messages.
+    tally: Tally,
     by_block: Vec<u64>,
 }
 
 /// The messages of one path and what was counted of them.
 #[derive(Clone, Debug)]
 pub struct Population {
-    span: Span,
-    window: Window,
-    grace_ns: i64,
+    /// From where to where.
+    pub(crate) span: Span,
+    /// Which time is judged.
+    pub(crate) window: Window,
+    /// How long after the window's end a message may arrive, in ns.
+    pub(crate) grace_ns: i64,
     blocks: Blocks,
     by_block: Vec<u64>,
     limits: Vec<Exceedances>,
     n: u64,
-    lost: u64,
-    too_late: u64,
-    duplicated: u64,
-    copies_beyond: u64,
-    early: u64,
+    /// How many messages never came.
+    pub(crate) lost: u64,
+    /// How many came after the grace; they count as lost.
+    pub(crate) too_late: u64,
+    /// How many came more than once.
+    pub(crate) duplicated: u64,
+    /// How many were published or received before they were due, or have a negative delay.
+    pub(crate) early: u64,
     /// Messages with an instant at the span's end and none at its beginning.
     begun_unstamped: u64,
-    outside: u64,
+    /// How many rows were due after the schedule's end; they are not judged.
+    pub(crate) outside: u64,
     arrived_unstamped: u64,
-    warm_up: Values,
+    /// What was due before the window.
+    pub(crate) warm_up: Values,
     messages: Vec<Message>,
     /// In the place of the messages, where there are too many.
     stream: Option<Stream>,
@@ -81,7 +87,8 @@ pub struct Population {
     senders: Vec<Sender>,
     worst: Option<Named>,
     first_lost: Option<Named>,
-    hold_ups: Arc<HoldUps>,
+    /// What load can have held up of these messages.
+    pub(crate) hold_ups: Arc<HoldUps>,
 }
 
 /// What is known of one device's rows.
@@ -138,9 +145,10 @@ impl Population {
     pub fn keeping(exact_max: usize, span: Span, window: Window, limits: &[Limit]) -> Self {
         let blocks = Blocks::of(window.from_ns, window.to_ns);
         let by_block = vec![0; blocks.count() as usize];
-        let exceedances = |&limit: &Limit| {
-            let by_block = by_block.clone();
-            Exceedances { limit, over: 0, open: 0, touched: 0, shortened: 0, by_block }
+        let exceedances = |&limit: &Limit| Exceedances {
+            limit,
+            tally: Tally::default(),
+            by_block: by_block.clone(),
         };
         Self {
             span,
@@ -153,7 +161,6 @@ impl Population {
             lost: 0,
             too_late: 0,
             duplicated: 0,
-            copies_beyond: 0,
             early: 0,
             begun_unstamped: 0,
             outside: 0,
@@ -193,7 +200,6 @@ impl Population {
         self.n += 1;
         let is_early = self.is_early(row);
         self.early += u64::from(is_early);
-        self.copies_beyond += u64::from(row.copies.saturating_sub(1));
         self.duplicated += u64::from(row.copies > 1);
         if delay == INFINITE {
             let arrived = row.at(self.span.to).is_some();
@@ -221,18 +227,18 @@ impl Population {
                 // Only of the instant it was due nothing can be late.
                 let is_longer = self.span.from != Point::Intended
                     && delay.saturating_add(held_up_ns()) > limit_ns;
-                one.shortened += u64::from(is_longer);
+                one.tally.shortened += u64::from(is_longer);
                 continue;
             }
             // It had its time of grace, whenever in the run that was.
             let known_ns = begun_ns.saturating_add(one.limit.ns().unwrap_or(self.grace_ns));
             let is_known = row.at(self.span.to).is_some() || waited_until_ns >= known_ns;
             let is_over = is_known && !is_early;
-            one.over += u64::from(is_over);
-            one.open += u64::from(!is_over);
+            one.tally.over += u64::from(is_over);
+            one.tally.open += u64::from(!is_over);
             // Load makes messages late and loses none.
             let came = row.at(self.span.to).is_some();
-            one.touched += u64::from(is_over && came && held_up_ns() > 0);
+            one.tally.touched += u64::from(is_over && came && held_up_ns() > 0);
             one.by_block[block] += 1;
         }
         self.name(row.id, intended_ns, delay);
@@ -278,54 +284,9 @@ impl Population {
         stream.push(&message);
     }
 
-    /// From where to where.
-    pub fn span(&self) -> Span {
-        self.span
-    }
-
-    /// Which time is judged.
-    pub fn window(&self) -> Window {
-        self.window
-    }
-
-    /// How long after the window's end a message may arrive, in ns.
-    pub fn grace_ns(&self) -> i64 {
-        self.grace_ns
-    }
-
     /// How many messages were due.
     pub fn n(&self) -> u64 {
         self.n
-    }
-
-    /// How many of them never came.
-    pub fn lost(&self) -> u64 {
-        self.lost
-    }
-
-    /// How many of them came after the grace; they count as lost.
-    pub fn too_late(&self) -> u64 {
-        self.too_late
-    }
-
-    /// How many came more than once.
-    pub fn duplicated(&self) -> u64 {
-        self.duplicated
-    }
-
-    /// How many copies came beyond the first ones.
-    pub fn copies_beyond(&self) -> u64 {
-        self.copies_beyond
-    }
-
-    /// How many were published or received before they were due, or have a negative delay.
-    pub fn early(&self) -> u64 {
-        self.early
-    }
-
-    /// How many rows were due after the schedule's end; they are not judged.
-    pub fn outside(&self) -> u64 {
-        self.outside
     }
 
     /// Whether messages came of which none has an instant at the span's end, or none at its
@@ -333,11 +294,6 @@ impl Population {
     pub fn is_unmeasured(&self) -> bool {
         self.n > 0
             && (self.lost == self.n && self.arrived_unstamped > 0 || self.begun_unstamped == self.n)
-    }
-
-    /// What was due before the window.
-    pub fn warm_up(&self) -> &Values {
-        &self.warm_up
     }
 
     /// The messages, in the order of the record; `None` if there were too many to keep.
@@ -404,16 +360,10 @@ impl Population {
         Some((Distribution::of(least.into_iter().map(less).collect()), is_touched))
     }
 
-    /// What load can have held up of these messages.
-    pub fn hold_ups(&self) -> &HoldUps {
-        &self.hold_ups
-    }
-
     /// What was counted against a limit; `None` if the population was not asked to.
     pub fn tally(&self, limit: Limit) -> Option<Tally> {
         let found = self.limits.iter().find(|one| one.limit == limit)?;
-        let Exceedances { over, open, touched, shortened, .. } = *found;
-        Some(Tally { n: self.n, over, open, touched, shortened })
+        Some(Tally { n: self.n, ..found.tally })
     }
 
     /// The messages in the order in which they were due, to be judged.

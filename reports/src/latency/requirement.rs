@@ -48,12 +48,6 @@ pub struct Requirement {
     pub coverage: Option<f64>,
     /// What it is for.
     pub use_for: String,
-    /// From where to where, empty if the source does not say.
-    pub direction: String,
-    /// How much data, empty if the source does not say.
-    pub payload: String,
-    /// What else is to be known, such as the range it is an end of.
-    pub note: String,
     /// How far it is to be trusted.
     pub standing: Standing,
 }
@@ -69,8 +63,6 @@ pub struct RequirementTable {
     pub edition: String,
     /// The source, and how it was read.
     pub source: String,
-    /// What holds for all rows.
-    pub note: String,
     /// The rows, in the order of the file.
     pub rows: Vec<Requirement>,
 }
@@ -139,7 +131,6 @@ impl RequirementTable {
             title: text("title"),
             edition: text("edition"),
             source: text("source"),
-            note: text("note"),
             rows,
         })
     }
@@ -157,9 +148,6 @@ fn row(values: &Values) -> Requirement {
         limit_ns: values.duration_opt("limit").map(|limit| limit.0),
         coverage: values.si_opt("coverage"),
         use_for: text("use"),
-        direction: text("direction"),
-        payload: text("payload"),
-        note: text("note"),
         standing: Standing::from_word(values.text("standing")).unwrap_or(Standing::Memory),
     }
 }
@@ -209,7 +197,7 @@ pub fn find_class(name: &str) -> Result<(&'static RequirementTable, &'static Req
         .map(|row| format!("`{}`", row.name))
         .collect();
     if editions.is_empty() {
-        return Err(unknown(tables, name));
+        return Err(unknown(tables.iter(), name));
     }
     let choice = editions.join(" or ");
     Err(format!("{name} means another time in each edition of IEC 61850-5; write {choice}"))
@@ -223,10 +211,7 @@ pub fn find_profile<'a>(
 ) -> Result<(&'a RequirementTable, &'a Requirement), String> {
     let all = requirement_tables();
     let found = find(own, name).or_else(|| find(all, name));
-    found.ok_or_else(|| {
-        let near = own.iter().chain(all).flat_map(|table| table.rows.iter());
-        unknown_among(near.map(|row| row.name.as_str()), name)
-    })
+    found.ok_or_else(|| unknown(own.iter().chain(all), name))
 }
 
 fn find<'a>(
@@ -236,12 +221,8 @@ fn find<'a>(
     tables.iter().find_map(|table| table.get(name).map(|row| (table, row)))
 }
 
-fn unknown(tables: &[RequirementTable], name: &str) -> String {
-    let rows = tables.iter().flat_map(|table| table.rows.iter());
-    unknown_among(rows.map(|row| row.name.as_str()), name)
-}
-
-fn unknown_among<'a>(names: impl Iterator<Item = &'a str> + Clone, name: &str) -> String {
+fn unknown<'a>(tables: impl Iterator<Item = &'a RequirementTable> + Clone, name: &str) -> String {
+    let names = tables.flat_map(|table| table.rows.iter()).map(|row| row.name.as_str());
     if let Some(near) = nearest(name, names.clone()) {
         return format!("there is no requirement `{name}`; did you mean `{near}`?");
     }

@@ -170,10 +170,7 @@ impl Validity {
 
     /// Why no delay of a population can be judged; `None` if it can.
     pub fn refuses(&self, population: &Population) -> Option<Because> {
-        if let Some(because) = self.invalid() {
-            return Some(because);
-        }
-        self.refuses_by_rows(population)
+        self.invalid().or_else(|| self.refuses_by_rows(population))
     }
 
     /// Why the run is invalid, if it is: the first of the reasons.
@@ -184,25 +181,25 @@ impl Validity {
 
     /// The same by the messages and the floor alone.
     fn refuses_by_rows(&self, population: &Population) -> Option<Because> {
-        let early = population.early();
+        let early = population.early;
         if early as f64 > EARLY_SHARE * population.n() as f64 {
             let messages = plural(early, "message");
             let why = format!("invalid run: {messages} published before they were due");
             return Some(Because::new(Reason::ClockChanged, why));
         }
         if population.is_unmeasured() {
-            let span = population.span();
-            let point = if population.lost() == population.n() { span.to } else { span.from };
+            let span = population.span;
+            let point = if population.lost == population.n() { span.to } else { span.from };
             let why = format!("messages came, but none has an instant at `{}`", point.word());
             return Some(Because::new(Reason::NotStamped, why));
         }
-        if self.floor.is_none() && !self.modelled {
-            return Some(Because::new(
-                Reason::NoFloor,
-                "there is no floor from before and after the run",
-            ));
-        }
-        None
+        self.without_floor()
+    }
+
+    /// Why nothing can be judged without a floor; `None` if there is one, or none is needed.
+    pub(crate) fn without_floor(&self) -> Option<Because> {
+        let why = "there is no floor from before and after the run";
+        (self.floor.is_none() && !self.modelled).then(|| Because::new(Reason::NoFloor, why))
     }
 
     /// Why a limit cannot be judged on this machine; `None` if it can.

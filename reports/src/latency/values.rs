@@ -27,12 +27,6 @@ pub struct Values {
     largest: Delay,
 }
 
-impl Default for Values {
-    fn default() -> Self {
-        Self::new(EXACT_MAX)
-    }
-}
-
 impl Values {
     /// No values yet; so many will be kept one by one.
     pub fn new(exact_max: usize) -> Self {
@@ -67,11 +61,6 @@ impl Values {
     /// How many are infinite.
     pub fn infinite(&self) -> u64 {
         self.infinite
-    }
-
-    /// The least; `None` without a finite one.
-    pub fn least(&self) -> Option<Delay> {
-        (self.n > self.infinite).then_some(self.least)
     }
 
     /// The largest finite one.
@@ -230,14 +219,15 @@ mod tests {
         for exact_max in [100, 2] {
             let values = filled(exact_max, &delays);
             assert_eq!((values.n(), values.infinite()), (6, 2));
-            assert_eq!((values.least(), values.largest_finite()), (Some(3), Some(2_000_000_011)));
+            assert_eq!(values.largest_finite(), Some(2_000_000_011));
             let distribution = values.distribution();
+            assert_eq!(distribution.quantile(0.0), Some(3));
             assert_eq!(distribution.largest(), Some(INFINITE));
             assert_eq!(distribution.share_below(1000), Some(2.0 / 6.0));
             assert_eq!(distribution.tukey_box(), None);
         }
-        let none = Values::default();
-        assert_eq!((none.least(), none.largest_finite()), (None, None));
+        let none = Values::new(2);
+        assert_eq!(none.largest_finite(), None);
         assert_eq!(none.distribution().quantile(0.5), None);
         assert_eq!(none.distribution().share_below(1), None);
         let lost = filled(2, &[INFINITE; 3]).distribution();

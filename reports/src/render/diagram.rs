@@ -4,14 +4,8 @@
 //! readable on a phone. Colours are the words of the style sheet, as for curves.
 
 use super::plot::clock;
+use super::svg::{BAD, DATA, INJECTED, INK, LINE, SHADE};
 use lastmeter_text::{append, escape};
-
-const INK: &str = "#575653";
-const LINE: &str = "#E6E4D9";
-const PLAIN: &str = "#205EA6";
-const WARM: &str = "#BC5215";
-const BAD: &str = "#AF3029";
-const SURFACE: &str = "#F2F0E5";
 
 /// Something on the timeline.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,8 +41,8 @@ lastmeter_units::words! {
 impl Lane {
     const fn colour(self) -> &'static str {
         match self {
-            Self::Injected => WARM,
-            Self::Commands => PLAIN,
+            Self::Injected => INJECTED,
+            Self::Commands => DATA,
             Self::Refused | Self::Missing | Self::Unexpected => BAD,
         }
     }
@@ -219,14 +213,14 @@ pub(crate) fn bench(bench: &Bench) -> String {
     append(
         &mut svg,
         format_args!(
-            "<path d=\"M 80 118 L 80 170 L 680 170 L 680 124\" fill=\"none\" stroke=\"{PLAIN}\" \
+            "<path d=\"M 80 118 L 80 170 L 680 170 L 680 124\" fill=\"none\" stroke=\"{DATA}\" \
          stroke-width=\"1.5\" stroke-dasharray=\"5 4\"/>\
-         <path d=\"M 675 126 L 680 116 L 685 126 Z\" fill=\"{PLAIN}\"/>\
-         <circle cx=\"80\" cy=\"118\" r=\"5\" fill=\"{PLAIN}\"/>\
-         <text x=\"94\" y=\"162\" fill=\"{PLAIN}\">reference: the true value over the reading's span</text>\
-         <circle cx=\"560\" cy=\"66\" r=\"5\" fill=\"{WARM}\"/>\
-         <text x=\"560\" y=\"200\" fill=\"{WARM}\" text-anchor=\"middle\">reported: what the platform gives back</text>\
-         <path d=\"M 560 72 L 560 186\" stroke=\"{WARM}\" stroke-width=\"1\" stroke-dasharray=\"2 3\"/>"
+         <path d=\"M 675 126 L 680 116 L 685 126 Z\" fill=\"{DATA}\"/>\
+         <circle cx=\"80\" cy=\"118\" r=\"5\" fill=\"{DATA}\"/>\
+         <text x=\"94\" y=\"162\" fill=\"{DATA}\">reference: the true value over the reading's span</text>\
+         <circle cx=\"560\" cy=\"66\" r=\"5\" fill=\"{INJECTED}\"/>\
+         <text x=\"560\" y=\"200\" fill=\"{INJECTED}\" text-anchor=\"middle\">reported: what the platform gives back</text>\
+         <path d=\"M 560 72 L 560 186\" stroke=\"{INJECTED}\" stroke-width=\"1\" stroke-dasharray=\"2 3\"/>"
         ),
     );
     svg.push_str("</svg>");
@@ -238,7 +232,7 @@ fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
     append(
         svg,
         format_args!(
-            "<rect x=\"{left}\" y=\"14\" width=\"158\" height=\"104\" rx=\"8\" fill=\"{SURFACE}\" \
+            "<rect x=\"{left}\" y=\"14\" width=\"158\" height=\"104\" rx=\"8\" fill=\"{SHADE}\" \
          stroke=\"{LINE}\"/>\
          <text x=\"{middle}\" y=\"38\" fill=\"{INK}\" text-anchor=\"middle\" font-weight=\"600\">{title}</text>"
         ),

@@ -18,6 +18,23 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
+    /// A picture with its data.
+    pub(crate) fn drawn(name: impl Into<String>, svg: String, csv: String) -> Self {
+        Self { name: name.into(), svg: Some(svg), csv: Some(csv) }
+    }
+
+    /// Data without a picture.
+    pub(crate) fn table(name: impl Into<String>, csv: String) -> Self {
+        Self { name: name.into(), svg: None, csv: Some(csv) }
+    }
+
+    /// Keeps it for its files, and gives the links to them.
+    pub(crate) fn keep(self, figures: &mut Vec<Self>) -> String {
+        let links = self.links();
+        figures.push(self);
+        links
+    }
+
     /// Writes the files.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), RecordError> {
         for (ending, content) in [("svg", &self.svg), ("csv", &self.csv)] {
@@ -69,9 +86,9 @@ pub(crate) struct Csv {
 }
 
 impl Csv {
-    /// A table with these columns.
-    pub(crate) fn new(header: &[&str]) -> Self {
-        Self { text: format!("{}\n", header.join(",")) }
+    /// A table with this header line: the names of its columns, a comma between each.
+    pub(crate) fn new(header: &str) -> Self {
+        Self { text: format!("{header}\n") }
     }
 
     /// Adds a line: texts first, numbers behind. What is no number is an empty cell; what is
@@ -172,7 +189,7 @@ mod tests {
 
     #[test]
     fn cells_with_commas_or_quotes_are_quoted() {
-        let mut csv = Csv::new(&["a", "b", "c"]);
+        let mut csv = Csv::new("a,b,c");
         csv.line(&["x,y", "say \"hi\""], &[0.1]);
         csv.line(&["x", "y"], &[f64::NAN]);
         assert_eq!(csv.finish(), "a,b,c\n\"x,y\",\"say \"\"hi\"\"\",0.1\nx,y,\n");

@@ -329,22 +329,7 @@ fn seven(value: f64) -> String {
 
 /// A figure with an SI prefix where the unit takes one: `1.2 mV`, `35 kW`.
 pub(crate) fn with_prefix(value: f64, unit: SiUnit) -> String {
-    const PREFIXES: [(f64, &str); 7] =
-        [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
-    let takes_prefix = !matches!(
-        unit,
-        SiUnit::One | SiUnit::DegreeCelsius | SiUnit::CubicMetre | SiUnit::CubicMetrePerSecond
-    );
-    if unit == SiUnit::One {
-        return number(value);
-    }
-    if !takes_prefix || value == 0.0 || !value.is_finite() {
-        return format!("{} {unit}", number(value));
-    }
-    let magnitude = value.abs() * 1.000_5;
-    let (factor, prefix) =
-        PREFIXES.into_iter().find(|(factor, _)| magnitude >= *factor).unwrap_or((1e-9, "n"));
-    format!("{} {prefix}{unit}", number(value / factor))
+    Shown::prefixed(unit, value).with_symbol(value)
 }
 
 #[cfg(test)]

@@ -51,12 +51,11 @@ pub(crate) fn timeline(
     if marks.is_empty() {
         return None;
     }
-    let mut csv = Csv::new(&["lane", "what", "from_s", "to_s"]);
+    let mut csv = Csv::new("lane,what,from_s,to_s");
     for mark in &marks {
         csv.line(&[mark.lane.word(), &mark.text], &[mark.from_s, mark.to_s]);
     }
-    let svg = Some(diagram::timeline(&marks, end_s));
-    let figure = Figure { name: "timeline".to_owned(), svg, csv: Some(csv.finish()) };
+    let figure = Figure::drawn("timeline", diagram::timeline(&marks, end_s), csv.finish());
     let mut picture = Picture::of(figure, "", String::new(), figures);
     let labelled = marks.iter().filter(|mark| !mark.label.is_empty());
     let note = |mark: &Mark| format!("{}  {}", clock(mark.from_s), mark.label);

@@ -188,22 +188,13 @@ fn banners(evaluation: &Evaluation, collected: &Collected) -> Vec<Banner> {
     let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
     let until = facts.recorded_until.map(|until| format!(", recorded until {until}"));
     let until = until.unwrap_or_default();
+    let ended = |how: &str| format!("The run was {how}{cause}{until}. This is what there was.");
     let mut banners = Vec::new();
     let mut add = |status, text: String| banners.push(Banner { status, text });
     match facts.state {
         RunState::Finished => {}
-        RunState::Interrupted => {
-            add(
-                Status::Inconclusive,
-                format!("The run was interrupted{cause}{until}. This is what there was."),
-            );
-        }
-        RunState::Stopped => {
-            add(
-                Status::Fail,
-                format!("The run was stopped{cause}{until}. This is what there was."),
-            );
-        }
+        RunState::Interrupted => add(Status::Inconclusive, ended("interrupted")),
+        RunState::Stopped => add(Status::Fail, ended("stopped")),
         RunState::Running => add(
             Status::Inconclusive,
             "Interrupted: the run never finished its record. It was killed, or is still going. \

@@ -27,6 +27,11 @@ pub(crate) const SECOND: &str = "#5E409D";
 pub(crate) const PARTS: [&str; 7] =
     ["#8A8880", "#205EA6", "#24837B", "#5E409D", "#BC5215", "#8F6B00", "#A02F6F"];
 
+/// The place of a curve's colour among [`PARTS`]; the first there is grey.
+pub(crate) fn curve_colour(place: usize) -> usize {
+    1 + place % (PARTS.len() - 1)
+}
+
 /// A picture being drawn. Later shapes lie over earlier ones.
 pub(crate) struct Drawing {
     text: String,
@@ -100,6 +105,11 @@ impl Drawing {
     /// A text.
     pub(crate) fn text(&mut self, at: (f64, f64), anchor: Anchor, colour: &str, text: &str) {
         self.sized_text(at, anchor, colour, 12.0, text);
+    }
+
+    /// A text in smaller letters, beside a mark.
+    pub(crate) fn small_text(&mut self, at: (f64, f64), anchor: Anchor, colour: &str, text: &str) {
+        self.sized_text(at, anchor, colour, 11.5, text);
     }
 
     /// A text with letters of this height.
@@ -258,9 +268,7 @@ impl Frame {
         for tick in axis.ticks() {
             let y = self.y(axis.place(tick.value));
             drawing.line((self.left, y), (self.right, y), (LINE, 1.0, ""));
-            if let Some(label) = &tick.label {
-                drawing.text((self.left - 7.0, y + 4.0), Anchor::End, INK, label);
-            }
+            drawing.text((self.left - 7.0, y + 4.0), Anchor::End, INK, &tick.label);
         }
         if !name.is_empty() {
             drawing.text((0.0, self.top - 9.0), Anchor::Start, INK, name);
@@ -274,12 +282,10 @@ impl Frame {
         for tick in axis.ticks() {
             let x = self.x(axis.place(tick.value));
             drawing.line((x, self.top), (x, self.bottom), (LINE, 1.0, ""));
-            if let Some(label) = &tick.label {
-                let half = width_of(label) / 2.0;
-                if x - half >= free_from && x + half <= self.right + margin {
-                    drawing.text((x, self.bottom + 17.0), Anchor::Middle, INK, label);
-                    free_from = x + half + 4.0;
-                }
+            let half = width_of(&tick.label) / 2.0;
+            if x - half >= free_from && x + half <= self.right + margin {
+                drawing.text((x, self.bottom + 17.0), Anchor::Middle, INK, &tick.label);
+                free_from = x + half + 4.0;
             }
         }
         if !name.is_empty() {
@@ -318,8 +324,8 @@ pub(crate) struct Axis {
 pub(crate) struct Tick {
     /// Its value.
     pub(crate) value: f64,
-    /// What is written there, if anything.
-    pub(crate) label: Option<String>,
+    /// What is written there.
+    pub(crate) label: String,
 }
 
 /// Nothing shorter is drawn on a logarithmic axis, in nanoseconds.
@@ -368,7 +374,7 @@ impl Axis {
         if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
     }
 
-    /// The places worth a line, and which of them get a figure.
+    /// The places worth a line, each with its figure.
     pub(crate) fn ticks(&self) -> Vec<Tick> {
         if self.logarithmic { self.decades() } else { self.steps() }
     }
@@ -385,7 +391,7 @@ impl Axis {
                     continue;
                 }
                 if step == 1.0 || decades <= 2.2 {
-                    ticks.push(Tick { value, label: Some(self.figure(value, value)) });
+                    ticks.push(Tick { value, label: self.figure(value, value) });
                 }
             }
             decade *= 10.0;
@@ -411,7 +417,7 @@ impl Axis {
                 break;
             }
             let value = if value.abs() < step * 1e-9 { 0.0 } else { value };
-            ticks.push(Tick { value, label: Some(self.figure(value, self.to)) });
+            ticks.push(Tick { value, label: self.figure(value, self.to) });
         }
         ticks
     }
@@ -463,7 +469,7 @@ mod tests {
     use super::*;
 
     fn labels(axis: &Axis) -> Vec<String> {
-        axis.ticks().into_iter().filter_map(|tick| tick.label).collect()
+        axis.ticks().into_iter().map(|tick| tick.label).collect()
     }
 
     #[test]

@@ -30,6 +30,10 @@ impl Shown {
             let (kilo, prefix) = if reach >= 1e3 * WATT_HOUR { (1e3, "k") } else { (1.0, "") };
             return Self { factor: kilo * WATT_HOUR, symbol: format!("{prefix}{hours}") };
         }
+        Self::plain(unit)
+    }
+
+    fn plain(unit: SiUnit) -> Self {
         let symbol = if unit == SiUnit::One { String::new() } else { unit.to_string() };
         Self { factor: 1.0, symbol }
     }
@@ -37,14 +41,20 @@ impl Shown {
     /// The unit for figures up to `reach`, in an SI unit: with a prefix where it takes one, of an
     /// energy in hours where it is large.
     pub(crate) fn of(unit: SiUnit, reach: f64) -> Self {
+        let plain = Self::hours_or_plain(unit, reach);
+        if plain.factor == 1.0 { Self::prefixed(unit, reach) } else { plain }
+    }
+
+    /// The SI unit for figures up to `reach`, with a prefix where it takes one.
+    pub(crate) fn prefixed(unit: SiUnit, reach: f64) -> Self {
         const PREFIXES: [(f64, &str); 7] =
             [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
-        let plain = Self::hours_or_plain(unit, reach);
+        let plain = Self::plain(unit);
         let takes_prefix = !matches!(
             unit,
             SiUnit::One | SiUnit::DegreeCelsius | SiUnit::CubicMetre | SiUnit::CubicMetrePerSecond
         );
-        if plain.factor != 1.0 || !takes_prefix || reach == 0.0 || !reach.is_finite() {
+        if !takes_prefix || reach == 0.0 || !reach.is_finite() {
             return plain;
         }
         let magnitude = reach.abs() * 1.000_5;

@@ -7,9 +7,10 @@ use lastmeter_plans::standard::{IN_THIS_PLAN, Skip};
 use super::missing::{MISSING, Missing, UNCONFIRMED, named};
 use lastmeter_record::Status;
 use lastmeter_text::{append, plural};
+use serde::Serialize;
 
 /// What is said of one class.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClassLine {
     /// The class.
     pub class: String,

@@ -34,14 +34,15 @@ impl Assessed {
     pub(crate) fn of(reader: &RunReader, plan: Plan) -> Result<Self, RecordError> {
         let (facts, text) = (reader.facts(), reader.scenario_toml()?);
         let mut assessor = Assessor::new(plan, facts.start);
-        let mut events = reader.open_events(true)?;
+        let reader = reader.hashing();
+        let mut events = reader.events()?;
         for event in &mut events {
             match event {
                 Ok((_, event)) => assessor.event(&event),
                 Err(error) => assessor.unreadable(format!("the record cannot be read: {error}")),
             }
         }
-        let mut rows = reader.open_observations(true)?;
+        let mut rows = reader.observations()?;
         let mut count = 0;
         loop {
             match rows.next_row() {

@@ -6,14 +6,21 @@ use super::assess::TestResult;
 use super::assessor::Assessor;
 use super::class_line::ClassLine;
 use super::folder::Assessed;
-use super::testing::plan;
 use crate::check::testing::{START, facts};
 use lastmeter_params::Pattern;
-use lastmeter_plans::standard::{Claim, Connection, Plan, Point, TestPlan};
+use lastmeter_plans::standard::{Claim, Connection, Plan, Point, TestPlan, embedded};
 use lastmeter_record::{Event, Observation, RunState, Status};
 
 pub(super) const CONSUMED: &str = "electricity.energy.active.consumed.total";
 pub(super) const INJECTED: &str = "electricity.energy.active.injected.total";
+
+/// The plan of an embedded test plan for a meter named `meter` that reports every half second.
+pub(crate) fn plan(name: &str, class: &str, connection: Connection) -> Plan {
+    let test_plan = TestPlan::read(embedded(name).unwrap()).unwrap();
+    let class = test_plan.class(class).unwrap();
+    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&test_plan, class, connection) };
+    Plan::new(test_plan, claim, SimDuration::from_milliseconds(500)).unwrap()
+}
 
 /// What one reading of a point adds to a register, or shows: reference and reported.
 pub(super) type Shown<'a> = &'a dyn Fn(&Point, f64) -> Vec<(&'static str, f64, f64)>;
@@ -60,7 +67,7 @@ fn headed(rows: &str) -> String {
 }
 
 fn selected(name: &str, class: &str, connection: Connection, tests: &[&str]) -> Plan {
-    let test_plan = TestPlan::read(lastmeter_plans::standard::embedded(name).unwrap()).unwrap();
+    let test_plan = TestPlan::read(embedded(name).unwrap()).unwrap();
     let class = test_plan.class(class).unwrap();
     let claim = Claim {
         device: "meter".to_owned(),
@@ -231,7 +238,7 @@ fn a_quantity_is_needed_in_every_phase_of_the_meter() {
         let third = step / 3.0;
         vec![("electricity.energy.active.consumed.l1", third, third)]
     };
-    let energy = super::testing::plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    let energy = self::plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
     assert_eq!(status_of(&energy, "error-pf1", &phases), Status::Inconclusive);
 }
 

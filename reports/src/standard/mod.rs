@@ -23,9 +23,7 @@ mod register_step;
 mod uncertainty;
 
 #[cfg(test)]
-mod judge_tests;
-#[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod judge_tests;
 
 pub use assess::{Assessment, Item, TestResult, with_uncertainty};
 pub use assessor::{Assessor, Figures};

@@ -47,33 +47,28 @@ impl Budget {
         parts.iter().map(|part| part * part).sum::<f64>().sqrt() + spread
     }
 
-    /// The uncertainty of a sum or difference of two figures.
-    pub(super) fn with(&self, other: &Self) -> Self {
-        let both = |a: f64, b: f64| libm::hypot(a, b);
+    /// Each part made of those of both.
+    pub(crate) fn of_both(&self, other: &Self, part: impl Fn(f64, f64) -> f64) -> Self {
         Self {
-            scatter: both(self.scatter, other.scatter),
-            numerics: both(self.numerics, other.numerics),
-            resolution: both(self.resolution, other.resolution),
-            register: both(self.register, other.register),
-            rounding: both(self.rounding, other.rounding),
-            // One reference has one error, the same at both points; it does not cancel for sure.
-            given: both(self.given, other.given),
-            spread: self.spread + other.spread,
+            scatter: part(self.scatter, other.scatter),
+            numerics: part(self.numerics, other.numerics),
+            resolution: part(self.resolution, other.resolution),
+            register: part(self.register, other.register),
+            rounding: part(self.rounding, other.rounding),
+            given: part(self.given, other.given),
+            spread: part(self.spread, other.spread),
         }
+    }
+
+    /// The uncertainty of a sum or difference of two figures. One reference has one error, the same
+    /// at both points; it does not cancel for sure.
+    pub(super) fn with(&self, other: &Self) -> Self {
+        Self { spread: self.spread + other.spread, ..self.of_both(other, libm::hypot) }
     }
 
     /// The uncertainty of a figure that many times as large.
     pub(super) fn times(&self, factor: f64) -> Self {
-        let factor = factor.abs();
-        Self {
-            scatter: self.scatter * factor,
-            numerics: self.numerics * factor,
-            resolution: self.resolution * factor,
-            register: self.register * factor,
-            rounding: self.rounding * factor,
-            given: self.given * factor,
-            spread: self.spread * factor,
-        }
+        self.of_both(self, |part, _| part * factor.abs())
     }
 }
 

@@ -28,10 +28,11 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{Domain, MeasurementId, SiUnit};
 
 use self::spec::{Limit, Spec, resolution};
-use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, finish};
+use super::delivery::Place;
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, beyond_range, finish};
 use super::select::ByDevice;
 use crate::check::selection::DEVICE;
-use crate::verdict::{At, Reason, Verdict, VerdictText};
+use crate::verdict::{At, Reason, Verdict, VerdictText, some_of};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
 use lastmeter_text::{append, number, plural};
 
@@ -209,14 +210,8 @@ impl Check for Accuracy {
             is_between && exceeds_between(&self.worst_between),
         ];
         if is_worst.contains(&true) {
-            let at = At {
-                device: Some(observation.device.to_owned()),
-                epoch: observation.epoch.map(|epoch| epoch.0),
-                serial: observation.serial.map(|serial| serial.0),
-                quantity: Some(observation.quantity.name().to_owned()),
-                time: Some(observation.event_time),
-                event: None,
-            };
+            let quantity = Some(observation.quantity.name().to_owned());
+            let at = At { quantity, ..Place::of(observation).at(observation.device) };
             let found = Worst { error, spread, reference, reported, at };
             let places = [&mut self.worst, &mut self.worst_outside, &mut self.worst_between];
             for (place, is_worst) in places.into_iter().zip(is_worst) {
@@ -242,13 +237,7 @@ impl Check for Accuracy {
         let (mut reason, mut why) = self.judge(n);
         if reason.status() == Status::Pass && !self.beyond_range.is_empty() {
             reason = Reason::BeyondRange;
-            let devices: Vec<&str> = self.beyond_range.iter().map(String::as_str).collect();
-            why = format!(
-                "the input of {} may exceed the converter's range, which is modelled with \
-                 fidelity = \"samples\" only; use it, or see the ratios and nominal values of the \
-                 device; otherwise {why}",
-                devices.join(", ")
-            );
+            why = beyond_range(&self.beyond_range, &why);
         }
         let unexpected: u64 = all().map(|series| series.unexpected).sum();
         if unexpected > 0 && reason.status() == Status::Pass {
@@ -341,10 +330,8 @@ impl Accuracy {
         let devices = facts.devices.iter().map(|device| device.name.as_str());
         let about = devices.filter(|name| self.spec.device.matches(name));
         let silent: Vec<&str> = about.filter(|name| !compared.contains(name)).collect();
-        let more = silent.len().saturating_sub(NAMED_MAX);
-        let named = silent.get(..NAMED_MAX.min(silent.len()))?.join(", ");
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        (!silent.is_empty()).then(|| named + &more)
+        let named = &silent[..silent.len().min(NAMED_MAX)];
+        (!silent.is_empty()).then(|| some_of(named, silent.len()))
     }
 
     /// A limit that a voltage or a frequency cannot miss, however small it is reported, nor what is
@@ -426,13 +413,10 @@ impl Accuracy {
             .filter(|(_, _, series)| series.pairs == 0)
             .map(|(device, id, _)| format!("{id} of {device}"))
             .collect();
-        if let Some(first) = silent.first() {
-            let more = silent.len() - 1;
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            return (
-                Reason::Incomplete,
-                format!("{first}{more}: due, but no pair of it could be judged"),
-            );
+        if !silent.is_empty() {
+            let named = some_of(&silent[..1], silent.len());
+            let why = format!("{named}: due, but no pair of it could be judged");
+            return (Reason::Incomplete, why);
         }
         if let Some(too_few) = self.too_few() {
             return (Reason::TooFew, too_few);

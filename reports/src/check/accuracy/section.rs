@@ -146,9 +146,7 @@ pub(super) fn section(
         let kept = record.accuracy.iter().map(|(id, series)| Kept { device, id: *id, series });
         all.extend(kept);
     }
-    let table = Figure { name: "accuracy".to_owned(), svg: None, csv: Some(csv_of(&all)) };
-    let links = table.links();
-    figures.push(table);
+    let links = Figure::table("accuracy", csv_of(&all)).keep(figures);
     let left_out = match all.iter().map(|kept| kept.series.left_out).sum::<u64>() {
         0 => String::new(),
         count => plural(count, "value"),
@@ -182,17 +180,9 @@ pub(super) fn section(
 
 /// Every series with all its digits.
 fn csv_of(all: &[Kept<'_>]) -> String {
-    let mut csv = Csv::new(&[
-        "device",
-        "quantity",
-        "unit",
-        "worst_time",
-        "n",
-        "mean_error",
-        "standard_deviation",
-        "worst_error",
-        "limit",
-    ]);
+    let mut csv = Csv::new(
+        "device,quantity,unit,worst_time,n,mean_error,standard_deviation,worst_error,limit",
+    );
     for Kept { device, id, series } in all {
         let errors = &series.errors;
         let (unit, limit) = (series.scale.limit.unit(), series.scale.limit.value());
@@ -270,8 +260,7 @@ impl ErrorPicture {
     fn of(first: MeasurementId, curves: &Curves<'_>, end_s: f64) -> Option<Self> {
         let (_, any) = curves.first()?;
         let unit = any.scale.limit.unit();
-        let mut csv =
-            Csv::new(&["quantity", "unit", "start_s", "width_s", "n", "min", "mean", "max"]);
+        let mut csv = Csv::new("quantity,unit,start_s,width_s,n,min,mean,max");
         let (mut series, mut keys, mut limit) = (Vec::new(), Vec::new(), None::<f64>);
         for (id, curve) in curves {
             let width_s = curve.bins.width_s();
@@ -327,9 +316,7 @@ impl ErrorPicture {
 
     fn name_only(self, figures: &mut Vec<Figure>) -> Flat {
         let limit = self.limit.map(|limit| format!(", limit ±{}", self.unit.with_symbol(limit)));
-        let figure = Figure { name: self.file(figures), svg: None, csv: Some(self.csv) };
-        let links = figure.links();
-        figures.push(figure);
+        let links = Figure::table(self.file(figures), self.csv).keep(figures);
         Flat { name: self.name, limit: limit.unwrap_or_default(), links }
     }
 
@@ -348,10 +335,8 @@ impl ErrorPicture {
             Some(limit) => format!("limit ±{limit}, outside of the picture"),
             None => "not judged by an accuracy check".to_owned(),
         };
-        let figure = Figure { name, svg: Some(chart.svg()?), csv: Some(csv) };
-        let mut picture = Picture::of(figure, title, caption, figures);
-        picture.keys = keys;
-        Ok(picture)
+        let figure = Figure::drawn(name, chart.svg()?, csv);
+        Ok(Picture::of(figure, title, caption, figures).with_keys(keys))
     }
 }
 

@@ -2,15 +2,14 @@
 
 mod section;
 
-use std::sync::Arc;
-
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
+use lastmeter_units::SimTime;
 
 use super::kind::{Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish};
 use crate::calibration::{Against, Assessor, Figure, SweepPoint, Written, written};
 use crate::standard::decide;
 use crate::verdict::{At, Reason, Verdict, VerdictText};
-use lastmeter_plans::calibration::{Conditions, Plan, Stage, Subject};
+use lastmeter_plans::calibration::{Conditions, Stage, Subject};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
 use lastmeter_text::{number, plural};
 
@@ -80,8 +79,8 @@ pub(super) const KIND: CheckKind = CheckKind {
 
 struct CalibrationCheck {
     context: CheckContext,
-    plan: Arc<Plan>,
-    assessor: Option<Assessor>,
+    /// Anew from the start of the run on.
+    assessor: Assessor,
     written: Vec<Written>,
     subjects: Vec<Subject>,
     is_deviation: bool,
@@ -135,22 +134,19 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
         limit: 100.0 * values.si("limit"),
         before: values.si_opt("before").map(|share| 100.0 * share),
         before_range,
-        assessor: None,
+        assessor: Assessor::new((*plan).clone(), SimTime::default()),
         written: Vec::new(),
         context,
-        plan,
     }))
 }
 
 impl Check for CalibrationCheck {
     fn begin(&mut self, facts: &RunFacts) {
-        self.assessor = Some(Assessor::new((*self.plan).clone(), facts.start));
+        self.assessor = Assessor::new(self.assessor.plan().clone(), facts.start);
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
-        if let Some(assessor) = &mut self.assessor {
-            assessor.observation(observation);
-        }
+        self.assessor.observation(observation);
     }
 
     fn event(&mut self, _line: u64, event: &Event) {
@@ -158,10 +154,7 @@ impl Check for CalibrationCheck {
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let points = match &self.assessor {
-            Some(assessor) => assessor.sweeps(self.against),
-            None => Vec::new(),
-        };
+        let points = self.assessor.sweeps(self.against);
         let judged: Vec<&SweepPoint> =
             points.iter().filter(|point| self.is_judged(point)).collect();
         finish(self.judge(&judged), facts)
@@ -236,7 +229,8 @@ impl CalibrationCheck {
         verdict.measured = Some(value.abs());
         verdict.limit = Some(self.limit);
         verdict.told = Some(VerdictText { measured: shown, basis });
-        verdict.at = Some(At { device: Some(self.plan.device.clone()), ..At::default() });
+        verdict.at =
+            Some(At { device: Some(self.assessor.plan().device.clone()), ..At::default() });
         verdict
     }
 

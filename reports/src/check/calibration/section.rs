@@ -9,7 +9,7 @@ use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::render::figure::{Csv, Figure, Key, Picture};
 use crate::render::page::Fact;
-use crate::render::svg::{Axis, Drawing, Figures, Frame, INK, PARTS};
+use crate::render::svg::{Axis, Drawing, Figures, Frame, INK, PARTS, curve_colour};
 use crate::render::template::fill;
 use lastmeter_plans::calibration::{Conditions, Plan, Procedure, Stage, Subject};
 use lastmeter_text::number;
@@ -99,15 +99,11 @@ pub(super) fn section(
     let plan = assessor.plan();
     let (truth, seen) = (assessor.sweeps(Against::Truth), assessor.sweeps(Against::Reference));
     let pairs = pairs(&truth, &seen);
-    let points =
-        Figure { name: "calibration-points".to_owned(), svg: None, csv: Some(points_csv(&pairs)) };
-    let table = Figure {
-        name: "calibration-registers".to_owned(),
-        svg: None,
-        csv: Some(registers_csv(&registers)),
-    };
-    let links = [table.links(), points.links()].join(" · ");
-    figures.extend([table, points]);
+    let tables = [
+        Figure::table("calibration-registers", registers_csv(&registers)),
+        Figure::table("calibration-points", points_csv(&pairs)),
+    ];
+    let links = tables.map(|table| table.keep(figures)).join(" · ");
     let subjects = Subject::ALL.into_iter();
     let subjects: Vec<Subject> = subjects
         .filter(|subject| pairs.iter().any(|pair| pair.before.subject == *subject))
@@ -227,18 +223,11 @@ fn point_row(pair: &Pair<'_>) -> PointRow {
 }
 
 fn points_csv(pairs: &[Pair<'_>]) -> String {
-    let mut csv = Csv::new(&[
-        "quantity",
-        "point",
-        "reported_before",
-        "error_before_percent",
-        "deviation_before_percent",
-        "reported_after",
-        "error_after_percent",
-        "uncertainty_after_percent",
-        "deviation_after_percent",
-        "error_after_against_reference_percent",
-    ]);
+    let mut csv = Csv::new(
+        "quantity,point,reported_before,error_before_percent,deviation_before_percent,\
+         reported_after,error_after_percent,uncertainty_after_percent,deviation_after_percent,\
+         error_after_against_reference_percent",
+    );
     for pair in pairs {
         let (Some(before), Some(after)) = (&pair.before.figure, &pair.after.figure) else {
             continue;
@@ -260,18 +249,8 @@ fn points_csv(pairs: &[Pair<'_>]) -> String {
 }
 
 fn registers_csv(registers: &[Written]) -> String {
-    let mut csv = Csv::new(&[
-        "step",
-        "register",
-        "meaning",
-        "unit",
-        "word_before",
-        "word",
-        "response",
-        "before",
-        "wanted",
-        "after",
-    ]);
+    let mut csv =
+        Csv::new("step,register,meaning,unit,word_before,word,response,before,wanted,after");
     for written in registers {
         let texts = [
             &written.step,
@@ -309,7 +288,7 @@ fn picture(
     figures: &mut Vec<Figure>,
 ) -> Picture {
     let mut curves: Vec<Curve> = Vec::new();
-    let mut csv = Csv::new(&["curve", "x", "error_percent", "uncertainty_percent"]);
+    let mut csv = Csv::new("curve,x,error_percent,uncertainty_percent");
     let stages: &[&str] = if has_before { &["before", "after"] } else { &["after"] };
     for stage in stages {
         for pair in pairs {
@@ -330,23 +309,16 @@ fn picture(
     let is_direct =
         pairs.iter().any(|pair| matches!(pair.before.conditions, Conditions::Direct { .. }));
     let word = if has_before { "before-after" } else { "after" };
-    let figure = Figure {
-        name: format!("calibration-{}-{word}", subject.word().replace('_', "-")),
-        svg: Some(svg(&title, &curves, is_direct)),
-        csv: Some(csv.finish()),
-    };
+    let name = format!("calibration-{}-{word}", subject.word().replace('_', "-"));
+    let figure = Figure::drawn(name, svg(&title, &curves, is_direct), csv.finish());
     let keys = curves.iter().enumerate();
     let caption = format!(
         "mean error in % of {}; bars: expanded uncertainty (k = 2)",
         if is_direct { "full scale" } else { "the reading" }
     );
-    let keys = keys.map(|(place, (name, _))| Key { colour: colour_of(place), name: name.clone() });
+    let keys =
+        keys.map(|(place, (name, _))| Key { colour: curve_colour(place), name: name.clone() });
     Picture::of(figure, title, caption, figures).with_keys(keys)
-}
-
-/// The place of a curve's colour among the words for parts of a whole; the first there is grey.
-fn colour_of(place: usize) -> usize {
-    1 + place % (PARTS.len() - 1)
 }
 
 fn svg(title: &str, curves: &[Curve], is_direct: bool) -> String {
@@ -376,7 +348,7 @@ fn svg(title: &str, curves: &[Curve], is_direct: bool) -> String {
     drawing.line((frame.left, zero), (frame.right, zero), (INK, 1.0, ""));
     let at = |x: f64, y: f64| (frame.x(flat.place(scale * x)), frame.y(upright.place(y)));
     for (place, (_, points)) in curves.iter().enumerate() {
-        let colour = PARTS[colour_of(place)];
+        let colour = PARTS[curve_colour(place)];
         let bars: Vec<(f64, f64, f64)> = points
             .iter()
             .map(|&(x, error, u)| (at(x, error).0, at(x, error + u).1, at(x, error - u).1))

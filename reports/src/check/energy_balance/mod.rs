@@ -13,7 +13,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern};
 use lastmeter_units::{Epoch, MeasurementId, SimTime};
 
 use super::demand::BalancedMeters;
-use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, finish};
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, beyond_range, finish};
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, GridRow, Observation, RunFacts, Status};
 use lastmeter_text::{append, number, plural};
@@ -263,16 +263,8 @@ impl Check for EnergyBalance {
         }
         let mut verdict = self.describe(&found);
         if verdict.status == Status::Pass && !self.beyond_range.is_empty() {
-            let devices: Vec<&str> = self.beyond_range.iter().map(String::as_str).collect();
             verdict.set_reason(Reason::BeyondRange);
-            verdict.why = format!(
-                "the input of {} may exceed the converter's range, which is modelled with \
-                 fidelity = \"samples\" only; use it, or see the ratios and nominal values of the \
-                 device; otherwise {}",
-                devices.join(", "),
-                verdict.why
-            )
-            .into();
+            verdict.why = beyond_range(&self.beyond_range, &verdict.why).into();
         }
         finish(Verdict { limit: Some(100.0 * self.limit), ..verdict }, facts)
     }

@@ -178,16 +178,12 @@ fn diagrams(
             Err(error) => return Err(RecordError::io("read", &path)(error).into()),
         };
         let Some((row, step)) = row else { continue };
-        let mut csv = Csv::new(&["node", "wire", "voltage_pu"]);
+        let mut csv = Csv::new("node,wire,voltage_pu");
         for (column, voltage) in voltages.columns.iter().zip(step) {
             let (node, wire) = column.rsplit_once('.').unwrap_or((column, ""));
             csv.line(&[node, wire], &[*voltage]);
         }
-        let figure = Figure {
-            name: name.trim_end_matches(".svg").to_owned(),
-            svg: Some(svg),
-            csv: Some(csv.finish()),
-        };
+        let figure = Figure::drawn(name.trim_end_matches(".svg"), svg, csv.finish());
         let caption = "nodes and lines coloured by that of their voltages which is farthest from \
                        the rated one; point at one for its values";
         pictures.push(Picture::of(figure, format!("{word}: {}", row.time), caption, figures));
@@ -259,7 +255,7 @@ fn heat_map(rows: &[GridRow], voltages: &GridTable, figures: &mut Vec<Figure>) -
     let frame = Frame { left: 76.0, right: 546.0, top: 26.0, bottom: height - 14.0 };
     let mut drawing = Drawing::new(560.0, height + 60.0, "the voltage of each node over time");
     drawing.text((0.0, 14.0), Anchor::Start, INK, "node");
-    let mut csv = Csv::new(&["node", "from_s", "to_s", "farthest_pu"]);
+    let mut csv = Csv::new("node,from_s,to_s,farthest_pu");
     let wide = (frame.right - frame.left) / parts as f64;
     for (number, (node, shown)) in nodes.iter().enumerate() {
         let y = frame.top + row_px * number as f64;
@@ -334,9 +330,7 @@ fn curves(rows: &[GridRow], label: &str, unit: &str, series: &[(&str, &[f64])]) 
 }
 
 fn phases_over_time(rows: &[GridRow], phases: &[Range; 3], figures: &mut Vec<Figure>) -> Picture {
-    let columns =
-        ["time", "a_lowest", "a_highest", "b_lowest", "b_highest", "c_lowest", "c_highest"];
-    let mut csv = Csv::new(&columns);
+    let mut csv = Csv::new("time,a_lowest,a_highest,b_lowest,b_highest,c_lowest,c_highest");
     for (step, row) in rows.iter().enumerate() {
         let figures = phases.iter().flat_map(|phase| [phase.lowest[step], phase.highest[step]]);
         csv.line(&[&row.time.to_string()], &figures.collect::<Vec<f64>>());
@@ -357,7 +351,7 @@ fn phases_over_time(rows: &[GridRow], phases: &[Range; 3], figures: &mut Vec<Fig
 }
 
 fn losses(rows: &[GridRow], figures: &mut Vec<Figure>) -> Picture {
-    let mut csv = Csv::new(&["time", "losses_w", "declared_losses_w"]);
+    let mut csv = Csv::new("time,losses_w,declared_losses_w");
     for row in rows {
         csv.line(&[&row.time.to_string()], &[row.losses.0, row.declared_losses.0]);
     }
@@ -386,7 +380,7 @@ fn keyed(
     keys: Vec<Key>,
     figures: &mut Vec<Figure>,
 ) -> Picture {
-    let figure = Figure { name: name.to_owned(), svg: Some(svg), csv: Some(csv) };
+    let figure = Figure::drawn(name, svg, csv);
     Picture::of(figure, title, caption, figures).with_keys(keys)
 }
 

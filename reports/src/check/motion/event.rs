@@ -6,10 +6,12 @@ use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{
-    Alerted, Outcome, UNLISTED, WITHOUT_FACTS, WantedReports, about, article, figure, fits, since,
+    Alerted, Outcome, UNLISTED, WITHOUT_FACTS, WantedReports, about, article, figure, fits,
+    is_certain, since,
 };
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
+use crate::check::selection::DEVICE;
 use crate::verdict::{At, Verdict};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e6 };
@@ -35,12 +37,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             `none`, it has to report each. Meters of `device` that do not are left out, and where \
             all do not the check is refused.",
         fields: &[
-            Field::default(
-                "device",
-                Kind::Text,
-                "\"*\"",
-                "name of the device, or a pattern with *",
-            ),
+            DEVICE,
             Field::default(
                 "what",
                 Kind::List(&Kind::Choice(&["dip", "swell", "interruption"])),
@@ -61,7 +58,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, _| Some(Box::new(Events::new(values, context))),
     tables: &[RecordTable::Observations, RecordTable::Events],
-    fits: fits::event,
+    fits: |values, bench, out| fits::are_reported(values, ("events", |it| &it.events), bench, out),
     ..CheckKind::PLAIN
 };
 
@@ -85,12 +82,7 @@ struct Truth {
 
 impl Truth {
     fn at(&self) -> At {
-        At {
-            device: Some(self.device.clone()),
-            time: Some(self.time),
-            event: Some(self.line),
-            ..At::default()
-        }
+        At::of_device(&self.device, self.time, self.line)
     }
 }
 
@@ -176,8 +168,7 @@ impl Events {
             duration_s: (of(field::DURATION_MIN_S)?, of(field::DURATION_MAX_S)?),
             residual_v: (of(field::RESIDUAL_MIN_V)?, of(field::RESIDUAL_MAX_V)?),
             declared_v: of(field::DECLARED_V)?,
-            is_certain: event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool)
-                != Some(false),
+            is_certain: is_certain(event),
             spread: SimDuration::from_seconds_f64(of(field::SPREAD_S).unwrap_or(0.0)),
             most: of(field::MOST).map_or(1, |most| most as usize),
         });

@@ -209,8 +209,7 @@ fn excerpt(
         channels.iter().flat_map(|it| &it.samples).fold(0.0_f64, |most, it| most.max(it.abs()));
     let (scale, shown) =
         if peak >= KILO_FROM { (1e-3, format!("k{unit}")) } else { (1.0, unit.to_owned()) };
-    let of_rms = format!("rms_{}", unit.to_lowercase());
-    let mut csv = Csv::new(&["channel", "time_ms", &of_rms]);
+    let mut csv = Csv::new(&format!("channel,time_ms,rms_{}", unit.to_lowercase()));
     let (mut waves, mut values) = (Vec::new(), Vec::new());
     for channel in channels {
         let colour = colour_of(channel);
@@ -240,7 +239,7 @@ fn excerpt(
     let waves = curves(x("ms"), waves_y, waves, unsaid, HEIGHTS.1).svg()?;
     let name = format!("waveform-{}-{letter}", story.row.file);
     let both = stacked(&rms, &waves, HEIGHTS);
-    let figure = Figure { name, svg: Some(both), csv: Some(csv.finish()) };
+    let figure = Figure::drawn(name, both, csv.finish());
     let mut caption = story.told.clone();
     if story.row.place != Prose::default() {
         append(&mut caption, format_args!("; recorder at {}", story.row.place));

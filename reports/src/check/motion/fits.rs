@@ -57,16 +57,6 @@ pub(super) fn unserved(values: &Values, bench: &PlannedBench<'_>, out: &mut Diag
     }
 }
 
-/// That of `event`: devices that report what is asked for.
-pub(super) fn event(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
-    are_reported(values, ("events", |it| &it.events), bench, out);
-}
-
-/// That of `tamper`, likewise.
-pub(super) fn tamper(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
-    are_reported(values, ("tamper", |it| &it.tamper), bench, out);
-}
-
 /// The word of a check's kind.
 fn kind(values: &Values) -> &str {
     values.text("kind")
@@ -138,9 +128,9 @@ fn can_be_sustained(values: &Values, duration: Option<SimDuration>, out: &mut Di
 /// Where a device writes what it reports, and what it reports of that.
 type Reported = (&'static str, fn(&PlannedReports) -> &Vec<&'static str>);
 
-/// Reports a check of what meters report by themselves that would see nothing, since none of its
-/// devices reports it. Of a device that could not be made nobody knows.
-fn are_reported(
+/// That of `event` and `tamper`: reports a check of what meters report by themselves that would see
+/// nothing, since none of its devices reports it. Of a device that could not be made nobody knows.
+pub(super) fn are_reported(
     values: &Values,
     (key, words): Reported,
     bench: &PlannedBench<'_>,

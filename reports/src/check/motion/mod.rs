@@ -11,16 +11,21 @@ pub(super) mod tamper;
 mod tampered;
 pub(super) mod unserved;
 
+use std::ops::RangeInclusive;
+
 use lastmeter_params::{Pattern, Values};
 use lastmeter_record::{DeviceFacts, Event, EventKind, RunFacts, Status, field};
 use lastmeter_text::{append, plural};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::kind::{CheckContext, finish};
-use crate::verdict::{At, Reason, Verdict, VerdictText};
+use crate::verdict::{At, Reason, Verdict, VerdictText, some_of};
 
 /// Of so many that are missing, or too many, it is told what they are.
 const SHOWN_MAX: usize = 5;
+
+/// So many times `within` after its time a report is a late one, and not another.
+const LATE: i64 = 10;
 
 /// Why nothing can be said of a platform without a list of alerts.
 const UNLISTED: &str = "the platform does not list alerts, so whether any came is unknown";
@@ -33,7 +38,7 @@ pub(super) const WITHOUT_FACTS: &str = "alerts have no facts (`metadata`), as in
 const TAMPER: &str = "tamper.";
 
 /// An event's own time: that of an alert may lie before what its line stands at.
-fn own_time(event: &Event) -> SimTime {
+pub(super) fn own_time(event: &Event) -> SimTime {
     let own = event.text(field::EVENT_TIME).and_then(|time| time.parse().ok());
     own.unwrap_or(event.time)
 }
@@ -41,6 +46,11 @@ fn own_time(event: &Event) -> SimTime {
 /// A figure of an event.
 fn figure(event: &Event, name: &str) -> Option<f64> {
     event.get(name)?.as_f64()
+}
+
+/// Whether what an event is about was to be seen for certain.
+fn is_certain(event: &Event) -> bool {
+    event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool) != Some(false)
 }
 
 /// An alert: of which device, when, and where in the record.
@@ -61,12 +71,29 @@ impl Alerted {
     }
 
     fn at(&self) -> At {
-        At {
-            device: Some(self.device.clone()),
-            time: Some(self.time),
-            event: Some(self.line),
-            ..At::default()
-        }
+        At::of_device(&self.device, self.time, self.line)
+    }
+}
+
+/// What an alert reports, and the alert.
+type Reported = (&'static str, Alerted);
+
+/// Something that had to be reported.
+#[derive(Clone, Debug)]
+struct Owed {
+    device: String,
+    what: &'static str,
+    from: SimTime,
+    until: SimTime,
+    line: u64,
+    /// Whether it had to be, and not only may have been.
+    is_certain: bool,
+}
+
+impl Owed {
+    /// Whether a report of this time is one of it.
+    fn is_in(&self, times: RangeInclusive<SimTime>, (what, alert): &Reported) -> bool {
+        *what == self.what && alert.device == self.device && times.contains(&alert.time)
     }
 }
 
@@ -114,7 +141,7 @@ fn since(start: SimTime, time: SimTime) -> String {
 }
 
 /// A time with its distance to both sides.
-fn about(time: SimTime, distance: SimDuration) -> std::ops::RangeInclusive<SimTime> {
+fn about(time: SimTime, distance: SimDuration) -> RangeInclusive<SimTime> {
     time - distance..=time + distance
 }
 
@@ -144,6 +171,42 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// Takes from the reports those of what is owed. What had to be reported by `last`, and was
+    /// not, is missing.
+    fn take(
+        &mut self,
+        owed: &[Owed],
+        left: &mut Vec<&Reported>,
+        (start, within, last): (SimTime, SimDuration, SimTime),
+        name: impl Fn(&Owed) -> String,
+    ) {
+        let mut missing = Vec::new();
+        // What has to be reported has the first choice of what was.
+        let (surely, perhaps): (Vec<&Owed>, Vec<&Owed>) = owed.iter().partition(|it| it.is_certain);
+        for one in surely.into_iter().chain(perhaps) {
+            match left.iter().position(|it| one.is_in(one.from..=one.until, it)) {
+                Some(place) => {
+                    left.remove(place);
+                    self.wanted += u64::from(one.is_certain);
+                }
+                None if one.is_certain && one.until <= last => {
+                    self.wanted += 1;
+                    missing.push(one);
+                }
+                None => {}
+            }
+        }
+        // One that is late is missing, and not one too many besides.
+        for one in missing {
+            let latest = one.until + within * LATE;
+            let late = left.iter().position(|it| one.is_in(one.until..=latest, it));
+            let late = late.map(|place| left.remove(place).1.time);
+            let came = late.map(|late| format!(" (it came at {})", since(start, late)));
+            let at = At::of_device(&one.device, one.until, one.line);
+            self.missing.push((name(one) + &came.unwrap_or_default(), at));
+        }
+    }
+
     fn verdict(&self, context: &CheckContext, facts: &RunFacts, what: &str) -> Verdict {
         let missing = self.missing.len() as u64;
         let lacks = missing > self.may_lack;
@@ -157,10 +220,7 @@ impl Outcome {
             }
             let shown: Vec<&str> =
                 list.iter().take(SHOWN_MAX).map(|(what, _)| what.as_str()).collect();
-            append(&mut why, format_args!("; {words}: {}", shown.join(", ")));
-            if list.len() > shown.len() {
-                append(&mut why, format_args!(" and {} more", list.len() - shown.len()));
-            }
+            append(&mut why, format_args!("; {words}: {}", some_of(&shown, list.len())));
         };
         tell(&self.missing, "did not come");
         tell(&self.wrong, "came otherwise");

@@ -100,7 +100,7 @@ fn time_current(
     if curves.is_empty() {
         return Ok(None);
     }
-    let mut csv = Csv::new(&["element", "curve", "current_a", "time_s"]);
+    let mut csv = Csv::new("element,curve,current_a,time_s");
     let (mut drawn, mut labels) = (Vec::new(), Vec::new());
     let mut named: Vec<Vec<String>> = vec![Vec::new(); elements.len()];
     for ((place, name), points) in curves {
@@ -140,8 +140,7 @@ fn time_current(
         height: 380,
     }
     .svg()?;
-    let name = "grid-time-current".to_owned();
-    let figure = Figure { name, svg: Some(svg), csv: Some(csv.finish()) };
+    let figure = Figure::drawn("grid-time-current", svg, csv.finish());
     let each = elements.iter().zip(&named);
     let each: Vec<String> =
         each.map(|(element, curves)| format!("{element}: {}", curves.join(" and "))).collect();

@@ -10,7 +10,7 @@ use super::excerpts::{self, Excerpts};
 use super::pictures::{self, Acted};
 use super::tampered::{Tampered, Tampering};
 use super::unserved::{Indices, Planned};
-use super::{Alerted, about};
+use super::{Alerted, about, is_certain};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::render::figure::{Figure, Picture};
@@ -161,8 +161,7 @@ impl Found {
             EventKind::VoltageEvent => {
                 let kind = KINDS.iter().position(|kind| *kind == text(field::WHAT));
                 // What not every alignment sees is no miss.
-                let is_certain = event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool);
-                if let Some(kind) = kind.filter(|_| is_certain != Some(false)) {
+                if let Some(kind) = kind.filter(|_| is_certain(event)) {
                     let (device, phase) = (text(field::DEVICE), text(field::PHASE));
                     let most_s = super::figure(event, field::DURATION_MAX_S).unwrap_or(0.0);
                     let ends = event.time + SimDuration::from_seconds_f64(most_s);

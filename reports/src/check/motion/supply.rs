@@ -4,16 +4,15 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, UNLISTED, fits, since};
+use super::{Alerted, Outcome, Owed, Reported, UNLISTED, figure, fits, is_certain, since};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
+use crate::check::selection::DEVICE;
 use crate::verdict::{At, Verdict};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 };
 const SHARE: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
 
-const DEVICE: Field =
-    Field::default("device", Kind::Text, "\"*\"", "name of the device, or a pattern with *");
 const WITHIN: Field = Field::default("within", TIME, "\"1 s\"", "how soon it has to come");
 const AT_LEAST: Field = Field::default(
     "at_least",
@@ -56,20 +55,6 @@ pub(in super::super) const RESTORED: CheckKind = CheckKind {
     ..CheckKind::PLAIN
 };
 
-/// So many times `within` after its time a report is a late one, and not another.
-const LATE: i64 = 10;
-
-/// Somebody who had to tell.
-#[derive(Clone, Debug)]
-struct Wanted {
-    device: String,
-    from: SimTime,
-    until: SimTime,
-    line: u64,
-    /// Whether it may have missed it.
-    is_certain: bool,
-}
-
 struct Supply {
     context: CheckContext,
     device: Pattern,
@@ -77,8 +62,8 @@ struct Supply {
     at_least: f64,
     is_gasp: bool,
     start: SimTime,
-    wanted: Vec<Wanted>,
-    alerts: Vec<Alerted>,
+    owed: Vec<Owed>,
+    reported: Vec<Reported>,
     unknown: Option<(At, &'static str)>,
     readings: ReadingsThatCame,
 }
@@ -92,8 +77,8 @@ impl Supply {
             at_least: values.si("at_least"),
             is_gasp,
             start: SimTime(0),
-            wanted: Vec::new(),
-            alerts: Vec::new(),
+            owed: Vec::new(),
+            reported: Vec::new(),
             unknown: None,
             readings: ReadingsThatCame::new(),
         }
@@ -117,7 +102,7 @@ impl Check for Supply {
         let kind = if self.is_gasp { "supply.failed" } else { "supply.returned" };
         if let Some(alert) = Alerted::of(line, event, kind) {
             if self.device.matches(&alert.device) {
-                self.alerts.push(alert);
+                self.reported.push((kind, alert));
             }
             return;
         }
@@ -131,62 +116,28 @@ impl Check for Supply {
         if event.kind != wanted || !tells || !self.device.matches(device) {
             return;
         }
-        let boot_s = super::figure(event, field::BOOT_S).unwrap_or(0.0);
+        let boot_s = figure(event, field::BOOT_S).unwrap_or(0.0);
         let until = event.time + SimDuration::from_seconds_f64(boot_s) + self.within;
-        let is_certain = event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool);
-        self.wanted.push(Wanted {
+        self.owed.push(Owed {
             device: device.to_owned(),
-            from: event.time,
+            what: kind,
+            // A meter may look at other half periods than the plant's truth.
+            from: event.time - SimDuration::from_milliseconds(50),
             until,
             line,
-            is_certain: is_certain != Some(false),
+            is_certain: is_certain(event),
         });
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let mut left: Vec<&Alerted> = self.alerts.iter().collect();
+        let mut left: Vec<&Reported> = self.reported.iter().collect();
         let mut outcome = Outcome { unknown: self.unknown.clone(), ..Outcome::default() };
-        let mut missing = Vec::new();
-        // What has to be told has the first choice of what was.
-        let (surely, perhaps): (Vec<&Wanted>, Vec<&Wanted>) =
-            self.wanted.iter().partition(|it| it.is_certain);
-        for Wanted { device, from, until, line, is_certain } in surely.into_iter().chain(perhaps) {
-            let fits = |alert: &&Alerted| {
-                // A meter may look at other half periods than the plant's truth.
-                let earliest = *from - SimDuration::from_milliseconds(50);
-                alert.device == *device && (earliest..=*until).contains(&alert.time)
-            };
-            let found = left.iter().position(fits);
-            if let Some(place) = found {
-                left.remove(place);
-                outcome.wanted += u64::from(*is_certain);
-            } else if *is_certain && *until <= facts.end {
-                outcome.wanted += 1;
-                missing.push((device, *until, *line));
-            }
-        }
-        // One that is late is missing, and not one too many besides.
-        for (device, until, line) in missing {
-            let late = left.iter().position(|alert| {
-                let latest = until + self.within * LATE;
-                alert.device == *device && (until..=latest).contains(&alert.time)
-            });
-            let late = late.map(|place| left.remove(place).time);
-            let came = late.map_or_else(String::new, |late| {
-                format!(" (it came at {})", since(self.start, late))
-            });
-            let at = At {
-                device: Some(device.clone()),
-                time: Some(until),
-                event: Some(line),
-                ..At::default()
-            };
-            let text = format!("{device} by {}{came}", since(self.start, until));
-            outcome.missing.push((text, at));
-        }
+        outcome.take(&self.owed, &mut left, (self.start, self.within, facts.end), |one| {
+            format!("{} by {}", one.device, since(self.start, one.until))
+        });
         outcome.surplus = left
             .iter()
-            .map(|it| (format!("{} at {}", it.device, since(self.start, it.time)), it.at()))
+            .map(|(_, it)| (format!("{} at {}", it.device, since(self.start, it.time)), it.at()))
             .collect();
         outcome.may_lack = ((1.0 - self.at_least) * outcome.wanted as f64).floor() as u64;
         outcome.others = self.readings.count();

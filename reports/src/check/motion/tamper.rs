@@ -5,9 +5,12 @@ use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, UNLISTED, WantedReports, figure, fits, since};
+use super::{
+    Alerted, Outcome, Owed, Reported, UNLISTED, WantedReports, figure, fits, is_certain, since,
+};
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
+use crate::check::selection::DEVICE;
 use crate::verdict::{At, Verdict};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 };
@@ -28,12 +31,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             of fewer, and with `none`, it needs one for each. Meters of `device` without are left \
             out, and where all are the check is refused.",
         fields: &[
-            Field::default(
-                "device",
-                Kind::Text,
-                "\"*\"",
-                "name of the device, or a pattern with *",
-            ),
+            DEVICE,
             Field::default(
                 "what",
                 Kind::List(&Kind::Choice(&["cover", "terminal-cover", "magnetic-field"])),
@@ -56,7 +54,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, _| Some(Box::new(Tamper::new(values, context))),
     tables: &[RecordTable::Observations, RecordTable::Events],
-    fits: fits::tamper,
+    fits: |values, bench, out| fits::are_reported(values, ("tamper", |it| &it.tamper), bench, out),
     ..CheckKind::PLAIN
 };
 
@@ -67,20 +65,6 @@ const WORDS: [(&str, [&str; 2]); 3] = [
     ("magnetic-field", ["field_began", "field_ended"]),
 ];
 
-/// So many times `within` after its time a report is a late one, and not another.
-const LATE: i64 = 10;
-
-/// Something that had to be reported.
-#[derive(Clone, Debug)]
-struct Truth {
-    device: String,
-    what: &'static str,
-    from: SimTime,
-    until: SimTime,
-    line: u64,
-    is_certain: bool,
-}
-
 struct Tamper {
     context: CheckContext,
     device: Pattern,
@@ -88,8 +72,8 @@ struct Tamper {
     within: SimDuration,
     expects_none: bool,
     start: SimTime,
-    truths: Vec<Truth>,
-    reported: Vec<(&'static str, Alerted)>,
+    owed: Vec<Owed>,
+    reported: Vec<Reported>,
     unknown: Option<(At, &'static str)>,
     readings: ReadingsThatCame,
     wanted: WantedReports,
@@ -108,7 +92,7 @@ impl Tamper {
             within: values.duration("within"),
             expects_none: values.boolean("none"),
             start: SimTime(0),
-            truths: Vec::new(),
+            owed: Vec::new(),
             reported: Vec::new(),
             unknown: None,
             readings: ReadingsThatCame::new(),
@@ -123,62 +107,19 @@ impl Tamper {
         let what = self.what.iter().find(|own| **own == word);
         let Some(what) = what.filter(|_| self.device.matches(device)) else { return };
         let spread_s = figure(event, field::SPREAD_S).unwrap_or(0.0);
-        let is_certain = event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool);
-        self.truths.push(Truth {
+        self.owed.push(Owed {
             device: device.to_owned(),
             what,
             from: event.time,
             until: event.time + SimDuration::from_seconds_f64(spread_s) + self.within,
             line,
-            is_certain: is_certain != Some(false),
+            is_certain: is_certain(event),
         });
     }
 
     /// What happened, for people.
     fn name(&self, device: &str, what: &str, at: SimTime) -> String {
         format!("{what} of {device} at {}", since(self.start, at))
-    }
-
-    /// Takes from the reports those of what there was.
-    fn take_what_was(&self, left: &mut Vec<&(&str, Alerted)>, outcome: &mut Outcome) {
-        let mut missing = Vec::new();
-        // What has to be reported has the first choice of what was.
-        let (surely, perhaps): (Vec<&Truth>, Vec<&Truth>) =
-            self.truths.iter().partition(|it| it.is_certain);
-        for truth in surely.into_iter().chain(perhaps) {
-            let fits = |(what, alert): &&(&str, Alerted)| {
-                *what == truth.what
-                    && alert.device == truth.device
-                    && (truth.from..=truth.until).contains(&alert.time)
-            };
-            outcome.wanted += u64::from(truth.is_certain);
-            match left.iter().position(fits) {
-                Some(place) => _ = left.remove(place),
-                None if truth.is_certain => missing.push(truth),
-                None => {}
-            }
-        }
-        // One that is late is missing, and not one too many besides.
-        for truth in missing {
-            let late = left.iter().position(|(what, alert)| {
-                let latest = truth.until + self.within * LATE;
-                *what == truth.what
-                    && alert.device == truth.device
-                    && (truth.until..=latest).contains(&alert.time)
-            });
-            let late = late.map(|place| left.remove(place).1.time);
-            let came = late.map_or_else(String::new, |late| {
-                format!(" (it came at {})", since(self.start, late))
-            });
-            let at = At {
-                device: Some(truth.device.clone()),
-                time: Some(truth.until),
-                event: Some(truth.line),
-                ..At::default()
-            };
-            let name = self.name(&truth.device, truth.what, truth.from);
-            outcome.missing.push((format!("{name}{came}"), at));
-        }
     }
 }
 
@@ -211,7 +152,7 @@ impl Check for Tamper {
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let mut left: Vec<&(&str, Alerted)> = self.reported.iter().collect();
+        let mut left: Vec<&Reported> = self.reported.iter().collect();
         let mut outcome = Outcome {
             unknown: self.unknown.clone(),
             others: self.readings.count(),
@@ -219,18 +160,16 @@ impl Check for Tamper {
             ..Outcome::default()
         };
         if self.expects_none {
-            for truth in self.truths.iter().filter(|truth| truth.is_certain) {
-                let name = self.name(&truth.device, truth.what, truth.from);
-                let at = At {
-                    device: Some(truth.device.clone()),
-                    time: Some(truth.from),
-                    event: Some(truth.line),
-                    ..At::default()
-                };
+            for one in self.owed.iter().filter(|one| one.is_certain) {
+                let name = self.name(&one.device, one.what, one.from);
+                let at = At::of_device(&one.device, one.from, one.line);
                 outcome.wrong.push((format!("there was {name}"), at));
             }
         } else {
-            self.take_what_was(&mut left, &mut outcome);
+            let times = (self.start, self.within, SimTime(i64::MAX));
+            outcome.take(&self.owed, &mut left, times, |one| {
+                self.name(&one.device, one.what, one.from)
+            });
         }
         let surplus = left
             .iter()

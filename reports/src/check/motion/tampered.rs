@@ -6,7 +6,7 @@ use lastmeter_units::SimTime;
 use serde::Serialize;
 
 use super::section::short_time;
-use super::{Alerted, TAMPER};
+use super::{Alerted, TAMPER, is_certain};
 
 /// A row of the list.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -30,9 +30,8 @@ impl Tampered {
         let text = |name: &str| event.text(name).unwrap_or_default().to_owned();
         match event.kind {
             EventKind::Tamper => {
-                let is_certain = event.get(field::IS_CERTAIN).and_then(serde_json::Value::as_bool);
                 let (device, what) = (text(field::DEVICE), text(field::WHAT));
-                self.truths.push((event.time, device, what, is_certain != Some(false)));
+                self.truths.push((event.time, device, what, is_certain(event)));
             }
             EventKind::Alert => {
                 let kind = text(field::TYPE);

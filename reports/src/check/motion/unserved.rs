@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Code, Dimension, Entry, Field, Kind, Values};
 use lastmeter_record::{Event, EventKind, RunFacts, field};
-use lastmeter_text::number;
+use lastmeter_text::{append, number};
 
 use super::{figure, fits};
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
@@ -263,9 +263,7 @@ impl Unserved {
             last: None,
         }
     }
-}
 
-impl Unserved {
     fn reason(&self, found: f64, facts: &RunFacts, why: &mut String) -> Reason {
         let (it, index) = (&self.indices, self.index);
         let lasted_s = (facts.end - facts.start).as_seconds_f64();
@@ -320,26 +318,15 @@ impl Check for Unserved {
             },
             number(it.customers),
         );
+        let (open, all, which) = (it.open, it.events, it.planned.told());
         if it.planned != Planned::Count {
-            lastmeter_text::append(
-                &mut why,
-                format_args!("; of {}interruptions alone", it.planned.told()),
-            );
+            append(&mut why, format_args!("; of {which}interruptions alone"));
         }
-        if it.open > 0 {
-            lastmeter_text::append(
-                &mut why,
-                format_args!(
-                    "; {} of {} {}interruptions have not ended",
-                    it.open,
-                    it.events,
-                    it.planned.told()
-                ),
-            );
+        if open > 0 {
+            append(&mut why, format_args!("; {open} of {all} {which}interruptions have not ended"));
         }
-        if it.events == 0 {
-            let of = it.planned.told();
-            lastmeter_text::append(&mut why, format_args!("; there were no {of}interruptions"));
+        if all == 0 {
+            append(&mut why, format_args!("; there were no {which}interruptions"));
         }
         let reason = self.reason(found, facts, &mut why);
         // An index without a unit is no count, as which the line for people would tell it.

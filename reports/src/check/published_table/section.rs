@@ -1,7 +1,7 @@
 //! The part of a report about a publication: its table beside ours, which rows are reproduced and
 //! which are not, and its surfaces.
 
-use lastmeter_params::{NodeValue, Table};
+use lastmeter_params::Table;
 use serde::Serialize;
 
 use super::request::{Request, Rule};
@@ -11,6 +11,7 @@ use crate::check::test_plan::section::surface::short;
 use crate::error::RenderError;
 use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::Fact;
+use crate::render::pictures::tables;
 use crate::render::svg::{Anchor, DATA, Drawing, INK};
 use crate::render::template::fill;
 use crate::standard::{Deviation, Deviations, Drawn};
@@ -104,13 +105,7 @@ pub(super) fn section(
     let tables: Vec<Vec<Deviation>> = all.iter().map(|name| deviations.table(name)).collect();
     let requests: Vec<&Request> =
         input.scenario.of::<TableCheck>().map(|check| &check.request).collect();
-    let table = Figure {
-        name: "published-table".to_owned(),
-        svg: None,
-        csv: Some(table_csv(plan, &all, &tables)),
-    };
-    let links = table.links();
-    figures.push(table);
+    let links = Figure::table("published-table", table_csv(plan, &all, &tables)).keep(figures);
     let mut pictures = Vec::new();
     for (index, surface) in plan.test_plan.surfaces.iter().enumerate() {
         pictures.extend(picture(&deviations, index, surface, &all, figures));
@@ -160,16 +155,8 @@ impl Beside<'_> {
     }
 
     fn column(&self, name: &str, document: &Table) -> Column {
-        let tables = match document.get("device").map(|node| &node.value) {
-            Some(NodeValue::Array(list)) => list.as_slice(),
-            _ => &[],
-        };
-        let rate = tables.iter().find_map(|node| match &node.value {
-            NodeValue::Table(table) if table.text("name") == Some(name) => {
-                table.text("sample_rate")
-            }
-            _ => None,
-        });
+        let mut own = tables(document, "device").filter(|table| table.text("name") == Some(name));
+        let rate = own.find_map(|table| table.text("sample_rate"));
         Column {
             name: name.to_owned(),
             rate: rate.unwrap_or_default().to_owned(),
@@ -244,22 +231,10 @@ impl Beside<'_> {
 
 /// Every device's figures for every row.
 fn table_csv(plan: &Plan, devices: &[String], tables: &[Vec<Deviation>]) -> String {
-    let mut csv = Csv::new(&[
-        "device",
-        "row",
-        "quantity",
-        "unit",
-        "kind",
-        "published",
-        "rms",
-        "mean",
-        "worst",
-        "ratio",
-        "readings",
-        "points",
-        "left_out",
-        "missing",
-    ]);
+    let mut csv = Csv::new(
+        "device,row,quantity,unit,kind,published,rms,mean,worst,ratio,readings,points,left_out,\
+         missing",
+    );
     for (device, table) in devices.iter().zip(tables) {
         for found in table {
             let row = &plan.test_plan.published[found.row];
@@ -297,8 +272,8 @@ fn picture(
 ) -> Option<Picture> {
     let row = &deviations.plan().test_plan.published[surface.row];
     let shown = deviations.surface(index, &devices[0])?;
-    let mut csv =
-        Csv::new(&["device", surface.x.describe(), surface.y.describe(), "rms", "readings"]);
+    let (x, y) = (surface.x.describe(), surface.y.describe());
+    let mut csv = Csv::new(&format!("device,{x},{y},rms,readings"));
     for device in devices {
         let drawn = deviations.surface(index, device)?;
         for cell in &drawn.cells {
@@ -307,7 +282,7 @@ fn picture(
         }
     }
     let svg = svg(&surface.title, surface, row, &shown);
-    let figure = Figure { name: surface.name.clone(), svg: Some(svg), csv: Some(csv.finish()) };
+    let figure = Figure::drawn(&surface.name, svg, csv.finish());
     let empty = shown.cells.iter().filter(|cell| cell.rms.is_none()).count() as u64;
     let empty = match empty {
         0 => String::new(),

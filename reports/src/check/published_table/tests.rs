@@ -8,14 +8,14 @@ use lastmeter_units::{Epoch, Serial, SimDuration};
 use super::*;
 use crate::check::CHECK_FIELDS;
 use crate::check::testing::{START, facts, fed, id};
-use crate::standard::testing;
+use crate::standard::judge_tests as plans;
 use lastmeter_plans::standard::Connection;
 use lastmeter_record::{RunState, Status};
 
 const NAME: &str = "paper-table-1-sinusoidal";
 
 fn plan() -> Arc<Plan> {
-    Arc::new(testing::plan(NAME, "published", Connection::Direct))
+    Arc::new(plans::plan(NAME, "published", Connection::Direct))
 }
 
 fn describe(mistakes: Vec<Diagnostic>) -> String {
@@ -246,7 +246,7 @@ fn a_check_says_how_it_judges_and_what() {
         let found = check_of(&plan, &format!("{HEAD}{toml}")).err().unwrap();
         assert!(found.contains(message), "{found}");
     }
-    let limits = testing::plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    let limits = plans::plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
     let found = check_of(&Arc::new(limits), &format!("{HEAD}within = \"1 %\"")).err().unwrap();
     assert!(found.contains("published values"), "{found}");
 }

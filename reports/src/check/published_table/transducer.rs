@@ -81,7 +81,7 @@ pub(super) fn pictures(csv: &str, figures: &mut Vec<Figure>) -> Vec<Picture> {
             table.push('\n');
         }
         let svg = svg(look, &lines);
-        let figure = Figure { name: look.name.to_owned(), svg: Some(svg), csv: Some(table) };
+        let figure = Figure::drawn(look.name, svg, table);
         let keys = [(1, "voltage"), (4, "current, dashed")];
         let keys = keys.map(|(colour, name)| Key { colour, name: name.to_owned() });
         made.push(Picture::of(figure, look.title, look.caption, figures).with_keys(keys));

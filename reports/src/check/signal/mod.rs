@@ -35,6 +35,7 @@ enum Rule {
 }
 
 /// A check of a signal over time.
+#[derive(Clone)]
 struct SignalCheck {
     context: CheckContext,
     signal: String,

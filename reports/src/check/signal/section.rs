@@ -67,15 +67,7 @@ pub(super) fn section(
 impl SignalCheck {
     /// The same check with the samples of the record, which it has not seen here.
     fn filled(&self, reader: &RunReader) -> Result<Self, RecordError> {
-        let mut filled = Self {
-            context: self.context.clone(),
-            signal: self.signal.clone(),
-            rule: self.rule.clone(),
-            samples: Vec::new(),
-            others: Vec::new(),
-            signals: std::collections::BTreeMap::new(),
-            ..*self
-        };
+        let mut filled = self.clone();
         filled.begin(reader.facts());
         let Some(mut signals) = reader.signals()? else { return Ok(filled) };
         // What cannot be read of the record is left out: the verdicts report it.
@@ -95,7 +87,7 @@ impl SignalCheck {
         let (own, other) = (stretches(&self.samples), stretches(&self.others));
         let parts = self.parts(&own, &other, facts.end - facts.start);
         let bands: Vec<Vec<Edge>> = parts.iter().map(|part| self.edges(part, &own)).collect();
-        let mut csv = Csv::new(&["signal", "time_s", "value", "low", "high"]);
+        let mut csv = Csv::new("signal,time_s,value,low,high");
         for stretch in &own {
             let part = parts.iter().find(|part| part.holds(stretch));
             let range = part.and_then(|part| part.wanted.range(stretch));
@@ -110,8 +102,7 @@ impl SignalCheck {
         let mark_s = mark.map(|time| (time - facts.start).as_seconds_f64());
         let unit = format!("{} in {}", self.signal, self.unit());
         let svg = draw(&label, &unit, input.end_s, (&curves, &bands, mark_s));
-        let name = format!("signal-{}", verdict.check);
-        let figure = Figure { name, svg: Some(svg), csv: Some(csv.finish()) };
+        let figure = Figure::drawn(format!("signal-{}", verdict.check), svg, csv.finish());
         let caption = "shaded: within the tolerance; red: the first value outside";
         let title = format!("{}: {}", verdict.check, verdict.status);
         let mut keys = vec![Key { colour: 1, name: self.signal.clone() }];

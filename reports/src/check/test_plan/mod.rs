@@ -2,9 +2,8 @@
 
 pub(super) mod section;
 
-use std::sync::Arc;
-
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Pattern, Value, Values};
+use lastmeter_units::SimTime;
 
 use super::kind::{
     Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish, unfinished,
@@ -13,7 +12,7 @@ use crate::standard::{
     Assessment, Assessor, Item, MISSING, Missing, TestResult, UNCONFIRMED, named, with_uncertainty,
 };
 use crate::verdict::{At, Because, Reason, Verdict, VerdictText};
-use lastmeter_plans::standard::{IN_THIS_PLAN, Plan, value_text};
+use lastmeter_plans::standard::{IN_THIS_PLAN, value_text};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
 use lastmeter_text::{Prose, append, plural};
 
@@ -54,9 +53,8 @@ pub(super) const KIND: CheckKind = CheckKind {
 
 struct TestPlanCheck {
     context: CheckContext,
-    plan: Arc<Plan>,
-    /// From the start of the run on.
-    assessor: Option<Assessor>,
+    /// Anew from the start of the run on.
+    assessor: Assessor,
     tests: Vec<Pattern>,
     class: usize,
 }
@@ -97,37 +95,28 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
         out.report(Code::OUT_OF_RANGE, values.span_of("tests"), message, "expected a test");
     }
     let class = class.filter(|_| out.len() == mistakes)?;
-    Some(Box::new(TestPlanCheck { context, plan, assessor: None, tests, class }))
+    let assessor = Assessor::new((*plan).clone(), SimTime::default());
+    Some(Box::new(TestPlanCheck { context, assessor, tests, class }))
 }
 
 impl Check for TestPlanCheck {
     fn begin(&mut self, facts: &RunFacts) {
-        self.assessor = Some(Assessor::new((*self.plan).clone(), facts.start));
+        self.assessor = Assessor::new(self.assessor.plan().clone(), facts.start);
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
-        if let Some(assessor) = &mut self.assessor {
-            assessor.observation(observation);
-        }
+        self.assessor.observation(observation);
     }
 
     fn event(&mut self, _line: u64, event: &Event) {
-        if let Some(assessor) = &mut self.assessor {
-            assessor.event(event);
-        }
+        self.assessor.event(event);
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let fresh;
-        let assessor = if let Some(assessor) = &self.assessor {
-            assessor
-        } else {
-            fresh = Assessor::new((*self.plan).clone(), facts.start);
-            &fresh
-        };
-        let mut assessment = assessor.assessment(self.class, facts);
-        let missing = assessment.missing(&self.plan);
-        let tests = &self.plan.test_plan.tests;
+        let plan = self.assessor.plan();
+        let mut assessment = self.assessor.assessment(self.class, facts);
+        let missing = assessment.missing(plan);
+        let tests = &plan.test_plan.tests;
         assessment.tests.retain(|result| {
             self.tests.iter().any(|pattern| pattern.matches(&tests[result.test].name))
         });
@@ -147,7 +136,7 @@ impl Check for TestPlanCheck {
 
 impl TestPlanCheck {
     fn judged(&self, assessment: &Assessment, missing: &[Missing]) -> Verdict {
-        let plan = &self.plan;
+        let plan = self.assessor.plan();
         let class = &plan.test_plan.classes[self.class];
         let judged: Vec<&TestResult> =
             assessment.tests.iter().filter(|test| test.skipped.is_none()).collect();
@@ -225,7 +214,7 @@ impl TestPlanCheck {
         status: Status,
         missing: &[Missing],
     ) -> Option<String> {
-        let mut unconfirmed = assessment.unconfirmed(&self.plan);
+        let mut unconfirmed = assessment.unconfirmed(self.assessor.plan());
         let is_from_memory = match status {
             Status::Pass => unconfirmed.next().is_some(),
             // Against one confirmed limit a fail is a fail.

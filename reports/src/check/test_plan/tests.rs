@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::check::testing::{START, facts, id, try_check_in};
-use crate::standard::testing;
-use lastmeter_plans::standard::{Connection, Point};
+use crate::standard::judge_tests as plans;
+use lastmeter_plans::standard::{Connection, Plan, Point};
 use lastmeter_record::RunState;
 
 /// The register a reading shows, from the true energy of all points so far.
@@ -75,7 +75,7 @@ fn run_uneven(
 }
 
 fn plan() -> Arc<Plan> {
-    Arc::new(testing::plan("iec-62053-22-2003", "0.2S", Connection::Transformer))
+    Arc::new(plans::plan("iec-62053-22-2003", "0.2S", Connection::Transformer))
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_meter_whose_input_may_exceed_what_it_models_is_not_passed() {
 /// The second phase is 0.2 % off, where 0.1 % of the declared voltage are allowed.
 #[test]
 fn the_phase_that_is_worst_is_named() {
-    let plan = Arc::new(testing::plan("iec-61000-4-30-a", "A", Connection::Direct));
+    let plan = Arc::new(plans::plan("iec-61000-4-30-a", "A", Connection::Direct));
     let mut check = check_of(&plan, "tests = [\"voltage-state-1\"]").unwrap();
     let finished = facts(RunState::Finished);
     check.begin(&finished);

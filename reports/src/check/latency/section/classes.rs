@@ -202,33 +202,12 @@ pub(super) fn note(analysis: &Analysis, validity: &Validity) -> String {
 }
 
 /// The columns of the table of all paths.
-pub(super) const COLUMNS: [&str; 21] = [
-    "path",
-    "from",
-    "to",
-    "class",
-    "status",
-    "why",
-    "limit_ms",
-    "coverage",
-    "n",
-    "k",
-    "not_known",
-    "share",
-    "upper_95",
-    "lower_95",
-    "deff",
-    "per_stall",
-    "longest_run",
-    "weight",
-    "stall_ms",
-    "holds_up_to_ms",
-    "floor_p99_ms",
-];
+pub(super) const COLUMNS: &str = "path,from,to,class,status,why,limit_ms,coverage,n,k,not_known,\
+    share,upper_95,lower_95,deff,per_stall,longest_run,weight,stall_ms,holds_up_to_ms,floor_p99_ms";
 
 /// Adds the classes of a path to the table. The statuses of a run in virtual time are `modelled`.
 pub(super) fn lines(analysis: &Analysis, validity: &Validity, csv: &mut Csv) {
-    let span = analysis.population.span();
+    let span = analysis.population.span;
     let floor_ms = validity.floor.map_or(f64::NAN, |floor| nanoseconds(floor.p99_ns) / 1e6);
     for ClassRow { class, judged, conclusion } in &analysis.classes {
         let status = if validity.modelled { "modelled" } else { conclusion.status().word() };

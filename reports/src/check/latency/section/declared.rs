@@ -166,22 +166,12 @@ impl Declared {
         if self.published.is_empty() {
             return None;
         }
-        let mut csv = Csv::new(&[
-            "check",
-            "statistic",
-            "status",
-            "source",
-            "unit",
-            "published",
-            "difference",
-            "tolerance",
-        ]);
+        let mut csv = Csv::new("check,statistic,status,source,unit,published,difference,tolerance");
         for row in &self.published {
             let texts = [&row.check, &row.statistic, row.status.word(), &row.source, &row.unit];
             csv.line(&texts, &row.numbers);
         }
-        let csv = Some(csv.finish());
-        Some(Figure { name: "latency-published".to_owned(), svg: None, csv })
+        Some(Figure::table("latency-published", csv.finish()))
     }
 }
 

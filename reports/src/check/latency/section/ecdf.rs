@@ -6,6 +6,7 @@ use super::scatter::LimitLine;
 use super::words::{limit, milliseconds, percent};
 use crate::latency::{Delay, Distribution, INFINITE};
 use crate::render::figure::Csv;
+use crate::render::page::grouped;
 use crate::render::svg::{Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INK};
 
 /// The most steps of the curve.
@@ -125,17 +126,11 @@ impl Ecdf<'_> {
             // Close ones share the room; below the figures stands what they are.
             let base = (y + 4.0).max(free_from);
             let at = (frame.right + 6.0, base);
-            drawing.sized_text(at, Anchor::Start, BAD, 11.5, &percent(coverage));
+            drawing.small_text(at, Anchor::Start, BAD, &percent(coverage));
             free_from = base + 13.0;
         }
         if free_from.is_finite() {
-            drawing.sized_text(
-                (frame.right + 6.0, free_from),
-                Anchor::Start,
-                BAD,
-                11.5,
-                "coverage",
-            );
+            drawing.small_text((frame.right + 6.0, free_from), Anchor::Start, BAD, "coverage");
         }
         let mut places = Vec::with_capacity(2 * self.steps.len() + 2);
         let mut before = frame.bottom;
@@ -150,10 +145,10 @@ impl Ecdf<'_> {
         let arrived = self.steps.last().map_or(0, |step| step.count);
         if arrived < self.n {
             let share = arrived as f64 / self.n as f64;
-            let lost = crate::render::page::grouped(self.n - arrived);
+            let lost = grouped(self.n - arrived);
             let text = format!("{lost} lost: the curve ends at {}", percent(share));
             let at = (frame.right - 6.0, frame.bottom - 9.0);
-            drawing.sized_text(at, Anchor::End, BAD, 11.5, &text);
+            drawing.small_text(at, Anchor::End, BAD, &text);
         }
         drawing.finish()
     }
@@ -170,7 +165,7 @@ impl Ecdf<'_> {
             let half = 3.3 * line.name.chars().count() as f64;
             if x - half >= free_from {
                 let limit = limit(line.limit_ns);
-                drawing.sized_text((x, frame.top - 17.0), Anchor::Middle, BAD, 11.5, &line.name);
+                drawing.small_text((x, frame.top - 17.0), Anchor::Middle, BAD, &line.name);
                 drawing.sized_text((x, frame.top - 5.0), Anchor::Middle, BAD, 10.0, &limit);
                 free_from = x + half + 8.0;
             }
@@ -179,7 +174,7 @@ impl Ecdf<'_> {
 
     /// The data of the picture.
     pub(super) fn csv(&self, path: &str) -> String {
-        let mut csv = Csv::new(&["path", "latency_ms", "arrived", "n", "share"]);
+        let mut csv = Csv::new("path,latency_ms,arrived,n,share");
         for step in self.steps {
             let numbers =
                 [milliseconds(step.delay_ns), step.count as f64, self.n as f64, self.share(step)];

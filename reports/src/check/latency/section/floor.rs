@@ -78,7 +78,7 @@ impl Panel {
         figures: &mut Vec<Figure>,
     ) -> Self {
         let floors = [("before", &facts.floor_before), ("after", &facts.floor_after)];
-        let mut csv = Csv::new(&["what", "when", "n", "p50_ms", "p99_ms", "p99.9_ms", "max_ms"]);
+        let mut csv = Csv::new("what,when,n,p50_ms,p99_ms,p99.9_ms,max_ms");
         let mut rows = Vec::new();
         let mut add = |what: &str, when: &'static str, summary: &Summary| {
             let all = [summary.p50_ns, summary.p99_ns, summary.p999_ns, summary.max_ns];
@@ -113,13 +113,8 @@ impl Panel {
             }
         }
         // A run whose checks need no floor has none.
-        let download = (!rows.is_empty()).then(|| {
-            let csv = Some(csv.finish());
-            let figure = Figure { name: "latency-floor".to_owned(), svg: None, csv };
-            let links = figure.links();
-            figures.push(figure);
-            links
-        });
+        let download =
+            (!rows.is_empty()).then(|| Figure::table("latency-floor", csv.finish()).keep(figures));
         Self {
             rows,
             machine: machine(facts),

@@ -44,11 +44,6 @@ pub(super) struct Legs<'a> {
 type Figure = fn(&LegFigures) -> Delay;
 
 impl Legs<'_> {
-    /// The colour of a part.
-    pub(super) fn colour(place: usize) -> &'static str {
-        PARTS[place % PARTS.len()]
-    }
-
     /// The picture: a bar of medians and a bar of 99th percentiles, each on its own scale.
     pub(super) fn svg(&self) -> String {
         let mut drawing = Drawing::new(560.0, 236.0, "time by part of the way");
@@ -74,7 +69,7 @@ impl Legs<'_> {
                 let title = format!("{}: {name} {text}", self::name(leg.span));
                 // A hair between neighbours.
                 let width = (right - left - 1.0).max(0.8);
-                let fill = (Self::colour(place), 0.8);
+                let fill = (PARTS[place % PARTS.len()], 0.8);
                 drawing.block((left, top + 8.0), (width, 30.0), fill, &title);
                 from_ns += part_ns;
             }
@@ -92,8 +87,7 @@ impl Legs<'_> {
     }
 
     /// The columns of the table of all paths.
-    pub(super) const COLUMNS: [&'static str; 9] =
-        ["path", "leg", "from", "to", "n", "p50_ms", "p99_ms", "p99.9_ms", "max_ms"];
+    pub(super) const COLUMNS: &'static str = "path,leg,from,to,n,p50_ms,p99_ms,p99.9_ms,max_ms";
 
     /// Adds the whole way and its parts to the table.
     pub(super) fn lines(&self, path: &str, csv: &mut Csv) {
@@ -130,7 +124,7 @@ mod tests {
         ];
         let whole = leg(Point::Intended, Point::Received, 70_100_000, INFINITE);
         let legs = Legs { parts: &parts, whole };
-        let mut csv = Csv::new(&Legs::COLUMNS);
+        let mut csv = Csv::new(Legs::COLUMNS);
         legs.lines("reading>head-end", &mut csv);
         assert_eq!(
             csv.finish(),

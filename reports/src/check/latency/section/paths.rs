@@ -110,16 +110,16 @@ pub(in super::super) fn section(
     // What is judged first, commands last.
     analyses.sort_by_key(|analysis| {
         let Analysis { path, population, .. } = analysis;
-        let is_judged = !declared.coverages(path, population.span()).is_empty();
+        let is_judged = !declared.coverages(path, population.span).is_empty();
         (!is_judged, path == LatencyPath::COMMAND, path.clone())
     });
     let validity = Validity::of(facts);
     let marks = marks(reader, &analyses)?;
     let injections = injections(facts, (&input.collected.events, &input.scenario.document));
     let mut tables = Tables {
-        classes: Csv::new(&classes::COLUMNS),
-        quantiles: Csv::new(&QUANTILE_COLUMNS),
-        legs: Csv::new(&Legs::COLUMNS),
+        classes: Csv::new(classes::COLUMNS),
+        quantiles: Csv::new(QUANTILE_COLUMNS),
+        legs: Csv::new(Legs::COLUMNS),
     };
     let mut blocks = Vec::new();
     for (place, (analysis, marks)) in analyses.iter().zip(&marks).enumerate() {
@@ -137,8 +137,7 @@ pub(in super::super) fn section(
         }
     }
     let published = declared.published_table();
-    let published_links = published.as_ref().map(Figure::links).unwrap_or_default();
-    figures.extend(published);
+    let published_links = published.map(|table| table.keep(figures)).unwrap_or_default();
     let floor = facts.real_time.as_ref().map(|real| Panel::of(real, &validity, figures));
     let section = Section {
         modelled: validity.modelled,
@@ -164,25 +163,22 @@ impl Tables {
         for (name, csv) in
             [("classes", self.classes), ("quantiles", self.quantiles), ("legs", self.legs)]
         {
-            let csv = Some(csv.finish());
-            let figure = Figure { name: format!("latency-{name}"), svg: None, csv };
-            links.push(format!("{name} {}", figure.links()));
-            figures.push(figure);
+            let table = Figure::table(format!("latency-{name}"), csv.finish());
+            links.push(format!("{name} {}", table.keep(figures)));
         }
         links.join(", ")
     }
 }
 
-const QUANTILE_COLUMNS: [&str; 9] =
-    ["path", "from", "to", "percentile", "n", "lost", "latency_ms", "bound_95_ms", "exact"];
+const QUANTILE_COLUMNS: &str = "path,from,to,percentile,n,lost,latency_ms,bound_95_ms,exact";
 
 /// What is drawn of each path's messages, in one pass over the record.
 fn marks(reader: &RunReader, analyses: &[Analysis]) -> Result<Vec<Marks>, RecordError> {
     let marker = |analysis: &Analysis| {
         let population = &analysis.population;
-        let n = population.n() + population.warm_up().n() + population.outside();
+        let n = population.n() + population.warm_up.n() + population.outside;
         let fence = analysis.tukey.map(|found| found.q3_ns + 1.5 * (found.q3_ns - found.q1_ns));
-        Marker::new(n, population.window().to_ns, fence)
+        Marker::new(n, population.window.to_ns, fence)
     };
     let mut markers: Vec<Marker> = analyses.iter().map(marker).collect();
     if let Some(mut rows) = reader.latency()? {
@@ -198,9 +194,9 @@ fn marks(reader: &RunReader, analyses: &[Analysis]) -> Result<Vec<Marks>, Record
 
 /// A row as the population sees it.
 fn message(population: &Population, row: &LatencyRow<'_>) -> Message {
-    let (span, window) = (population.span(), population.window());
+    let (span, window) = (population.span, population.window);
     let at_ns = row.at(lastmeter_record::Point::Intended).unwrap_or(0);
-    let last_ns = window.to_ns.saturating_add(population.grace_ns());
+    let last_ns = window.to_ns.saturating_add(population.grace_ns);
     let came = row.at(span.to).is_some_and(|at| at <= last_ns);
     Message {
         at_ns,
@@ -274,7 +270,7 @@ impl Path<'_> {
         let Analysis { population, delays, .. } = self.analysis;
         let at = |share: f64| delays.quantile(share).unwrap_or(INFINITE);
         LegFigures {
-            span: population.span(),
+            span: population.span,
             n: delays.n(),
             p50_ns: at(0.5),
             p99_ns: at(0.99),
@@ -292,7 +288,7 @@ impl Path<'_> {
         let Analysis { path, population, delays, .. } = self.analysis;
         classes::lines(self.analysis, self.validity, &mut tables.classes);
         self.legs().lines(path, &mut tables.legs);
-        let span = population.span();
+        let span = population.span;
         let ends = [0.0].into_iter().chain(PERCENTILES).chain([1.0]);
         for share in ends {
             let Some(one) = Percentile::of(delays, share) else { continue };
@@ -314,11 +310,11 @@ impl Path<'_> {
         let Analysis { path, population, .. } = self.analysis;
         let table = &requirement_tables()[0];
         let slug = slug(path, place);
-        let lines = self.declared.lines(path, population.span());
+        let lines = self.declared.lines(path, population.span);
         Block {
             title: title(path),
-            span: format!("{} to {}", population.span().from.word(), population.span().to.word()),
-            checks: self.declared.chips(path, population.span()),
+            span: format!("{} to {}", population.span.from.word(), population.span.to.word()),
+            checks: self.declared.chips(path, population.span),
             statements: classes::statements(self.analysis, self.validity),
             facts: self.facts(),
             notes: self.notes(),
@@ -352,9 +348,9 @@ impl Path<'_> {
         let mut list = vec![
             Fact::new("messages due", grouped(population.n())),
             Fact::new("senders", grouped(population.devices().len() as u64)),
-            Fact::new("lost", share(population.lost())),
-            Fact::new("too late", share(population.too_late())),
-            Fact::new("duplicates", share(population.duplicated())),
+            Fact::new("lost", share(population.lost)),
+            Fact::new("too late", share(population.too_late)),
+            Fact::new("duplicates", share(population.duplicated)),
             Fact::new("median", figure(0.5)),
             Fact::new("p99", figure(0.99)),
             Fact::new("longest that came", longest.unwrap_or_default()),
@@ -364,11 +360,11 @@ impl Path<'_> {
         {
             list.push(Fact::new("out of order", share(real.reordered)));
         }
-        if population.outside() > 0 {
-            list.push(Fact::new("due after the end", grouped(population.outside())));
+        if population.outside > 0 {
+            list.push(Fact::new("due after the end", grouped(population.outside)));
         }
-        if population.early() > 0 {
-            list.push(Fact::new("published before due", share(population.early())));
+        if population.early > 0 {
+            list.push(Fact::new("published before due", share(population.early)));
         }
         list.retain(|fact| !fact.is_empty());
         list
@@ -394,7 +390,7 @@ impl Path<'_> {
         if population.is_unmeasured() {
             notes.push(format!(
                 "Messages came, but none has an instant at `{}`: this path was not measured.",
-                population.span().to.word()
+                population.span.to.word()
             ));
         }
         if !self.analysis.delays.is_exact() {
@@ -409,7 +405,7 @@ impl Path<'_> {
 
     fn warm_up(&self) -> String {
         let population = &self.analysis.population;
-        let (window, warm_up) = (population.window(), population.warm_up());
+        let (window, warm_up) = (population.window, &population.warm_up);
         if window.from_ns == 0 && warm_up.n() == 0 {
             return "No warm-up was left out.".to_owned();
         }
@@ -431,7 +427,7 @@ impl Path<'_> {
     }
 
     fn scatter(&self, slug: &str, lines: &[LimitLine], figures: &mut Vec<Figure>) -> Picture {
-        let window = self.analysis.population.window();
+        let window = self.analysis.population.window;
         let scatter = Scatter {
             marks: self.marks,
             injections: self.injections,
@@ -441,7 +437,7 @@ impl Path<'_> {
         };
         let marks = self.marks;
         let mut caption = if marks.bins.is_empty() {
-            match self.analysis.population.warm_up().n() {
+            match self.analysis.population.warm_up.n() {
                 0 => "Each dot is a message.".to_owned(),
                 _ => "Each dot is a message; the warm-up's are grey.".to_owned(),
             }
@@ -461,11 +457,8 @@ impl Path<'_> {
         if lines.iter().any(|line| line.declared && !scatter.is_shown(line)) {
             caption.push_str(" The declared limit is outside of the picture.");
         }
-        let figure = Figure {
-            name: format!("latency-scatter-{slug}"),
-            svg: Some(scatter.svg()),
-            csv: Some(scatter.csv(&self.analysis.path)),
-        };
+        let csv = scatter.csv(&self.analysis.path);
+        let figure = Figure::drawn(format!("latency-scatter-{slug}"), scatter.svg(), csv);
         Picture::of(figure, "Latency over time", caption, figures)
     }
 
@@ -473,23 +466,21 @@ impl Path<'_> {
         let Analysis { path, population, delays, tukey, .. } = self.analysis;
         let mut pictures = Vec::new();
         let mut add = |kind: &str, svg, csv, title: &str, caption: String| {
-            let name = format!("latency-{kind}-{slug}");
-            let figure = Figure { name, svg: Some(svg), csv };
+            let figure = Figure::drawn(format!("latency-{kind}-{slug}"), svg, csv);
             pictures.push(Picture::of(figure, title, caption, figures));
         };
         if let (Some(five), Some(ascending)) = (tukey, delays.ascending()) {
             let plot = BoxPlot::new(*five, ascending);
             let caption = "Quartiles by linear interpolation (type 7); the whiskers end at the most \
                 extreme latencies within 1.5 times their distance (Tukey).";
-            add("box", plot.svg(), Some(plot.csv(path)), "Box plot", caption.to_owned());
+            add("box", plot.svg(), plot.csv(path), "Box plot", caption.to_owned());
         }
-        let (steps, coverages) =
-            (steps_of(delays), self.declared.coverages(path, population.span()));
+        let (steps, coverages) = (steps_of(delays), self.declared.coverages(path, population.span));
         // Of modelled ways that nobody observes no end is known, so there is no step to draw.
         if !steps.is_empty() {
             let ecdf = Ecdf { steps: &steps, n: delays.n(), lines, coverages: &coverages };
             let caption = "Of all messages that were due, lost ones included.".to_owned();
-            add("ecdf", ecdf.svg(), Some(ecdf.csv(path)), "Share within a latency", caption);
+            add("ecdf", ecdf.svg(), ecdf.csv(path), "Share within a latency", caption);
         }
         let percentiles: Vec<Percentile> = shares(delays.n())
             .into_iter()
@@ -505,16 +496,15 @@ impl Path<'_> {
             ),
             None => "Nearest rank; too few messages for any upper bound.".to_owned(),
         };
-        add("percentiles", plot.svg(), Some(plot.csv(path)), "Percentiles", caption);
+        add("percentiles", plot.svg(), plot.csv(path), "Percentiles", caption);
         if !self.analysis.legs.is_empty() {
             let caption = "Each part has its own percentile; those of the parts do not add up to \
                 that of the end-to-end delay, whose own is marked.";
             // Its data is the table of all paths.
             let legs = self.legs();
-            let mut csv = Csv::new(&Legs::COLUMNS);
+            let mut csv = Csv::new(Legs::COLUMNS);
             legs.lines(path, &mut csv);
-            let csv = Some(csv.finish());
-            add("legs", legs.svg(), csv, "Where the time goes", caption.to_owned());
+            add("legs", legs.svg(), csv.finish(), "Where the time goes", caption.to_owned());
         }
         pictures
     }

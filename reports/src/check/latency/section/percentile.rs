@@ -7,7 +7,7 @@ use super::scatter::{LimitLine, draw_lines};
 use super::words::{nanoseconds, percent};
 use crate::latency::{Delay, Distribution, INFINITE, deciding_rank};
 use crate::render::figure::Csv;
-use crate::render::svg::{Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INK};
+use crate::render::svg::{Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INK, LINE};
 
 /// One percentile. A latency may be that of a lost message: [`INFINITE`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,13 +91,9 @@ impl PercentilePlot<'_> {
         for share in [0.0, 0.5, 0.9, 0.97, 0.99, 0.999, 0.9999, 0.999_99, 0.999_999] {
             if nines(share) <= most + 1e-9 && (share != 0.97 || most <= 3.2) {
                 let x = x(share);
-                drawing.line(
-                    (x, frame.top),
-                    (x, frame.bottom),
-                    (crate::render::svg::LINE, 1.0, ""),
-                );
+                drawing.line((x, frame.top), (x, frame.bottom), (LINE, 1.0, ""));
                 let at = (x, frame.bottom + 17.0);
-                drawing.sized_text(at, Anchor::Middle, INK, 11.5, &percent(share));
+                drawing.small_text(at, Anchor::Middle, INK, &percent(share));
             }
         }
         let middle = f64::midpoint(frame.left, frame.right);
@@ -112,7 +108,7 @@ impl PercentilePlot<'_> {
             let x = x(first.share);
             drawing.line((x, frame.top), (x, frame.bottom), (BAD, 1.6, ""));
             let at = (x - 5.0, frame.top + 12.0);
-            drawing.sized_text(at, Anchor::End, BAD, 11.5, "lost from here on");
+            drawing.small_text(at, Anchor::End, BAD, "lost from here on");
         }
         drawing.finish()
     }
@@ -137,7 +133,7 @@ impl PercentilePlot<'_> {
 
     /// The data of the picture.
     pub(super) fn csv(&self, path: &str) -> String {
-        let mut csv = Csv::new(&["path", "percentile", "latency_ms", "bound_95_ms"]);
+        let mut csv = Csv::new("path,percentile,latency_ms,bound_95_ms");
         for one in self.percentiles {
             let bound = one.bound.map_or(f64::NAN, |bound| nanoseconds(bound) / 1e6);
             csv.line(&[path], &[100.0 * one.share, nanoseconds(one.delay) / 1e6, bound]);

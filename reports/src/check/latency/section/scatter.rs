@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::words::milliseconds;
 use crate::render::figure::Csv;
+use crate::render::page::grouped;
 use crate::render::svg::{
     Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INJECTED, INK, SECOND, SHADE, width_of,
 };
@@ -296,15 +297,9 @@ impl Scatter<'_> {
         frame.upright_axis(&mut drawing, &upright, "");
         drawing.text((0.0, 13.0), Anchor::Start, INK, kind);
         let flat = Axis::linear(0.0, self.end_s, Figures::Clock);
-        frame.flat_axis(&mut drawing, &flat, 30.0, "");
         let name = "intended time of sending, since the schedule began";
-        drawing.text(
-            (f64::midpoint(frame.left, frame.right), frame.bottom + 34.0),
-            Anchor::Middle,
-            INK,
-            name,
-        );
-        self.injected(&mut drawing, &frame, &labels);
+        frame.flat_axis(&mut drawing, &flat, 30.0, name);
+        self.injected(&mut drawing, &frame, &labels, lanes);
         self.messages(&mut drawing, &frame, &upright);
         draw_lines(&mut drawing, &frame, &upright, self.lines);
         let mut y = frame.top - lanes - 2.0;
@@ -334,21 +329,14 @@ impl Scatter<'_> {
             let width = frame.x(self.share(self.warm_up_s)) - frame.left;
             let height = frame.bottom - frame.top;
             drawing.block((frame.left, frame.top), (width, height), (SHADE, 1.0), "warm-up");
-            drawing.sized_text(
-                (frame.left + 4.0, frame.top + 13.0),
-                Anchor::Start,
-                INK,
-                11.0,
-                "warm-up, not judged",
-            );
+            let at = (frame.left + 4.0, frame.top + 13.0);
+            drawing.sized_text(at, Anchor::Start, INK, 11.0, "warm-up, not judged");
         }
     }
 
-    fn injected(&self, drawing: &mut Drawing, frame: &Frame, labels: &Labels) {
-        let top = frame.top - ROW * labels.rows as f64;
-        let above = f64::from(u8::from(!self.marks.lost.is_empty()))
-            + f64::from(u8::from(!self.marks.repeated.is_empty()));
-        let top = top - ROW * above;
+    /// The labels stand above the lanes, of which all together are so high.
+    fn injected(&self, drawing: &mut Drawing, frame: &Frame, labels: &Labels, lanes: f64) {
+        let top = frame.top - ROW * labels.rows as f64 - lanes;
         for (injection, label) in self.injections.iter().zip(&labels.places) {
             let from = frame.x(self.share(injection.from_s));
             let to = frame.x(self.share(injection.to_s));
@@ -365,7 +353,7 @@ impl Scatter<'_> {
                 } else {
                     (from + 4.0, Anchor::Start)
                 };
-                drawing.sized_text((x, y), anchor, INJECTED, 11.5, title);
+                drawing.small_text((x, y), anchor, INJECTED, title);
             }
         }
     }
@@ -399,14 +387,8 @@ impl Scatter<'_> {
         (name, ticks, colour): (&str, &[(i64, u64)], &str),
     ) {
         let count: u64 = ticks.iter().map(|(_, count)| count).sum();
-        drawing.sized_text((frame.right + 7.0, y + 10.0), Anchor::Start, colour, 11.5, name);
-        drawing.sized_text(
-            (frame.left - 7.0, y + 10.0),
-            Anchor::End,
-            colour,
-            11.5,
-            &crate::render::page::grouped(count),
-        );
+        drawing.small_text((frame.right + 7.0, y + 10.0), Anchor::Start, colour, name);
+        drawing.small_text((frame.left - 7.0, y + 10.0), Anchor::End, colour, &grouped(count));
         let strokes: Vec<_> =
             ticks.iter().map(|&(at, _)| (self.x(frame, at), y + 2.0, y + 10.0)).collect();
         drawing.uprights(&strokes, colour, 1.6, 1.0);
@@ -414,8 +396,7 @@ impl Scatter<'_> {
 
     /// The data of the picture.
     pub(super) fn csv(&self, path: &str) -> String {
-        let header = ["path", "mark", "time_s", "width_s", "n", "min_ms", "median_ms", "max_ms"];
-        let mut csv = Csv::new(&header);
+        let mut csv = Csv::new("path,mark,time_s,width_s,n,min_ms,median_ms,max_ms");
         let seconds = |ns: i64| ns as f64 / 1e9;
         for bin in &self.marks.bins {
             let delays = [bin.min_ns, bin.median_ns, bin.max_ns].map(milliseconds);
@@ -452,7 +433,7 @@ pub(super) fn draw_lines(drawing: &mut Drawing, frame: &Frame, axis: &Axis, line
         drawing.line((frame.left, y), (frame.right, y), (BAD, width, "6 4"));
         if taken - y >= 12.0 || line.declared {
             let name = format!("{} {}", line.name, super::words::limit(line.limit_ns));
-            drawing.sized_text((frame.right + 6.0, y + 4.0), Anchor::Start, BAD, 11.5, &name);
+            drawing.small_text((frame.right + 6.0, y + 4.0), Anchor::Start, BAD, &name);
             taken = y;
         }
     }

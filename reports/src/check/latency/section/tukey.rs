@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::words::{duration, milliseconds};
 use crate::latency::{Delay, INFINITE, TukeyBox};
 use crate::render::figure::Csv;
+use crate::render::page::grouped;
 use crate::render::svg::{Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INK, LINE};
 use lastmeter_text::number;
 
@@ -78,9 +79,11 @@ impl BoxPlot {
             // The break between the two scales.
             drawing.line((391.0, frame.top), (391.0, frame.bottom), (INK, 1.0, "2 3"));
             far_frame.flat_axis(&mut drawing, &far, 4.0, "beyond, log scale");
-            self.outliers_from(&mut drawing, &far_frame, &far, end);
+            let dots = self.dots.iter().filter(|dot| dot.0 as f64 > end);
+            draw_dots(&mut drawing, &far_frame, &far, dots);
         }
-        self.outliers_up_to(&mut drawing, &frame, &near, end);
+        let dots = self.dots.iter().filter(|dot| dot.0 as f64 <= end);
+        draw_dots(&mut drawing, &frame, &near, dots);
         self.shape(&mut drawing, &frame, &near);
         self.counts(&mut drawing, &frame);
         drawing.finish()
@@ -111,36 +114,21 @@ impl BoxPlot {
         figures(drawing, frame, &below, (154.0, 142.0, middle + 13.0));
     }
 
-    fn outliers_up_to(&self, drawing: &mut Drawing, frame: &Frame, axis: &Axis, end: f64) {
-        let near = self.dots.iter().filter(|dot| dot.0 as f64 <= end);
-        draw_dots(drawing, frame, axis, near);
-    }
-
-    fn outliers_from(&self, drawing: &mut Drawing, frame: &Frame, axis: &Axis, end: f64) {
-        let far = self.dots.iter().filter(|dot| dot.0 as f64 > end);
-        draw_dots(drawing, frame, axis, far);
-    }
-
     /// What is outside, in words: the picture alone cannot tell how many dots lie over each other.
     fn counts(&self, drawing: &mut Drawing, frame: &Frame) {
-        let outliers = self.outliers();
+        let (outliers, all) = (self.outliers(), grouped(self.n));
         let share = 100.0 * outliers as f64 / self.n.max(1) as f64;
         let mut text = match outliers {
             0 => "no outliers".to_owned(),
-            1 => format!("1 outlier of {}", crate::render::page::grouped(self.n)),
-            _ => format!(
-                "{} outliers ({} % of {})",
-                crate::render::page::grouped(outliers),
-                number(share),
-                crate::render::page::grouped(self.n)
-            ),
+            1 => format!("1 outlier of {all}"),
+            _ => format!("{} outliers ({} % of {all})", grouped(outliers), number(share)),
         };
         if let Some(longest) = self.dots.last().filter(|dot| dot.0 > self.five.whisker_high_ns) {
             text = format!("{text}, longest {}", duration(longest.0 as f64));
         }
         drawing.text((0.0, 13.0), Anchor::Start, INK, &text);
         if self.lost > 0 {
-            let lost = format!("+ {} lost", crate::render::page::grouped(self.lost));
+            let lost = format!("+ {} lost", grouped(self.lost));
             drawing.text((556.0, 13.0), Anchor::End, BAD, &lost);
         }
         drawing.line((frame.left, frame.bottom), (frame.right, frame.bottom), (LINE, 1.0, ""));
@@ -148,7 +136,7 @@ impl BoxPlot {
 
     /// The data of the picture.
     pub(super) fn csv(&self, path: &str) -> String {
-        let mut csv = Csv::new(&["path", "what", "latency_ms", "n"]);
+        let mut csv = Csv::new("path,what,latency_ms,n");
         let names = ["whisker_low", "q1", "median", "q3", "whisker_high"];
         for (what, value) in names.into_iter().zip(self.numbers()) {
             csv.line(&[path, what], &[value / 1e6, self.n as f64]);
@@ -293,8 +281,6 @@ mod tests {
                 q3_ns: value,
                 whisker_low_ns: value as i64,
                 whisker_high_ns: value as i64,
-                outliers_low: 0,
-                outliers_high: 0,
             };
             let svg = BoxPlot::new(five, &[i64::MIN, 0, 1, INFINITE]).svg();
             assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("=\"NaN"), "{value}");

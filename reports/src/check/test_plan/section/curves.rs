@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::render::figure::{Csv, Figure, Key, Picture};
-use crate::render::svg::{Axis, BAD, Drawing, Figures, Frame, INK, PARTS};
+use crate::render::svg::{Axis, BAD, Drawing, Figures, Frame, INK, PARTS, curve_colour};
 use crate::standard::{Assessed, Item};
 use lastmeter_plans::standard::{Evaluate, LimitFigure};
 use lastmeter_record::Status;
@@ -77,14 +77,8 @@ fn picture(
 ) -> Picture {
     let load = if single { "one phase loaded" } else { "balanced load" };
     let title = format!("{}, {load}", quantity.replace('_', " "));
-    let mut csv = Csv::new(&[
-        "power_factor",
-        "status",
-        "current_a",
-        "error_percent",
-        "limit_percent",
-        "uncertainty_percent",
-    ]);
+    let mut csv =
+        Csv::new("power_factor,status,current_a,error_percent,limit_percent,uncertainty_percent");
     let mut items = Vec::new();
     for series in group {
         for (amperes, item) in &series.points {
@@ -96,14 +90,11 @@ fn picture(
         }
     }
     let word = if single { "single" } else { "balanced" };
-    let figure = Figure {
-        name: format!("error-curve-{}-{word}", quantity.replace(['*', '.'], "-")),
-        svg: Some(svg(&title, group)),
-        csv: Some(csv.finish()),
-    };
+    let name = format!("error-curve-{}-{word}", quantity.replace(['*', '.'], "-"));
+    let figure = Figure::drawn(name, svg(&title, group), csv.finish());
     let keys = group.iter().enumerate();
     let keys = keys.map(|(place, series)| Key {
-        colour: colour_of(place),
+        colour: curve_colour(place),
         name: if series.name.starts_with("sin") {
             series.name.clone()
         } else {
@@ -115,11 +106,6 @@ fn picture(
         caption(&items)
     );
     Picture::of(figure, title, caption, figures).with_keys(keys)
-}
-
-/// The place of a curve's colour among the words for parts of a whole; the first there is grey.
-fn colour_of(place: usize) -> usize {
-    1 + place % (PARTS.len() - 1)
 }
 
 fn svg(title: &str, group: &[Series<'_>]) -> String {
@@ -145,7 +131,7 @@ fn svg(title: &str, group: &[Series<'_>]) -> String {
         (frame.x(flat.place(1e9 * amperes)), frame.y(upright.place(error)))
     };
     for (place, series) in group.iter().enumerate() {
-        let colour = PARTS[colour_of(place)];
+        let colour = PARTS[curve_colour(place)];
         steps(&mut drawing, series, colour, &at);
         let (mut bars, mut places, mut outside) = (Vec::new(), Vec::new(), Vec::new());
         for (amperes, item) in &series.points {

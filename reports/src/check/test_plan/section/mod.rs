@@ -21,7 +21,7 @@ const TEMPLATE: &str = include_str!("../section.html");
 #[derive(Serialize)]
 struct Section {
     title: String,
-    classes: Vec<Class>,
+    classes: Vec<ClassLine>,
     facts: Vec<Fact>,
     notes: String,
     pictures: Vec<Picture>,
@@ -31,13 +31,6 @@ struct Section {
     claimed: String,
     missing: Vec<NotTested>,
     links: String,
-}
-
-#[derive(Serialize)]
-struct Class {
-    status: Status,
-    name: String,
-    text: String,
 }
 
 #[derive(Serialize)]
@@ -89,12 +82,9 @@ pub(super) fn section(
     };
     let assessed = Assessed::of(input.reader, plan.clone())?;
     let test_plan = &assessed.plan.test_plan;
-    let table =
-        Figure { name: "suite-points".to_owned(), svg: None, csv: Some(points_csv(&assessed)) };
-    let links = table.links();
     let mut pictures = curves::pictures(&assessed, figures);
     pictures.extend(surface::pictures(&assessed, figures));
-    figures.push(table);
+    let links = Figure::table("suite-points", points_csv(&assessed)).keep(figures);
     let results = || assessed.claimed().tests.iter();
     let points: Vec<Row> = results()
         .flat_map(|result| result.items.iter().map(|item| row(&assessed, result, item)))
@@ -108,7 +98,7 @@ pub(super) fn section(
     });
     let section = Section {
         title: test_plan.title.clone(),
-        classes: assessed.summary().into_iter().map(class).collect(),
+        classes: assessed.summary(),
         facts: facts(&assessed),
         notes: test_plan.notes.clone(),
         pictures,
@@ -120,10 +110,6 @@ pub(super) fn section(
         links,
     };
     Ok(Some(fill("standard.html", TEMPLATE, &section)?.into()))
-}
-
-fn class(line: ClassLine) -> Class {
-    Class { status: line.status, name: line.class, text: line.text }
 }
 
 fn facts(assessed: &Assessed) -> Vec<Fact> {
@@ -198,40 +184,15 @@ fn row(assessed: &Assessed, result: &TestResult, item: &Item) -> Row {
 }
 
 /// Columns of the table of points: texts, then numbers.
-const POINT_COLUMNS: [&str; 27] = [
-    "test",
-    "evaluate",
-    "at",
-    "status",
-    "quantity",
-    "unit",
-    "power_factor",
-    "loaded",
-    "waveform",
-    "clause",
-    "edition",
-    "confirmed",
-    "current_a",
-    "voltage_ratio",
-    "frequency_ratio",
-    "celsius",
-    "point_start_s",
-    "measure_from_s",
-    "point_end_s",
-    "reported",
-    "reference",
-    "figure",
-    "limit",
-    "uncertainty",
-    "scatter",
-    "register_step",
-    "readings",
-];
+const POINT_COLUMNS: &str = "test,evaluate,at,status,quantity,unit,power_factor,loaded,waveform,\
+    clause,edition,confirmed,current_a,voltage_ratio,frequency_ratio,celsius,point_start_s,\
+    measure_from_s,point_end_s,reported,reference,figure,limit,uncertainty,scatter,register_step,\
+    readings";
 
 /// Every point with all that is known of it.
 fn points_csv(assessed: &Assessed) -> String {
     let test_plan = &assessed.plan.test_plan;
-    let mut csv = Csv::new(&POINT_COLUMNS);
+    let mut csv = Csv::new(POINT_COLUMNS);
     for result in &assessed.claimed().tests {
         let test = &test_plan.tests[result.test];
         for item in &result.items {

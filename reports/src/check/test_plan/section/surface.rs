@@ -83,7 +83,7 @@ pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Pi
             };
             (of(flat), of(upright))
         };
-        let mut csv = Csv::new(&[flat.0.name, upright.0.name, "status", "figure", "limit"]);
+        let mut csv = Csv::new(&format!("{},{},status,figure,limit", flat.0.name, upright.0.name));
         for item in &result.items {
             let (x, y) = cell(item);
             let figure = item.figures.as_ref().map_or(f64::NAN, |figures| figures.value);
@@ -91,8 +91,7 @@ pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Pi
             csv.line(&[&flat.1[x], &upright.1[y], item.status.word()], &numbers);
         }
         let svg = svg(&title, flat, upright, &result.items, &cell);
-        let name = format!("surface-{}", test.name);
-        let figure = Figure { name, svg: Some(svg), csv: Some(csv.finish()) };
+        let figure = Figure::drawn(format!("surface-{}", test.name), svg, csv.finish());
         let items: Vec<&Item> = result.items.iter().collect();
         let caption = format!("{}; the fuller the colour, the more of the limit", caption(&items));
         let keys = [(1, "positive"), (4, "negative")];
