@@ -22,7 +22,7 @@ use summary::{describe, document, headline};
 
 use crate::language::Scenario;
 use crate::out_folder::occupied;
-use crate::output::{TextFormat, print_err, print_out};
+use crate::output::{TextFormat, broken, complain, print_err, print_out};
 use crate::run::{
     Console, ConsoleOptions, RunOptions, chain, default_out, monotonic, run_scenario,
 };
@@ -31,15 +31,11 @@ use crate::stop::{block_on, stop_signal};
 /// Runs a test plan on a meter; says how it ended.
 pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
     if let Some(message) = options.out.as_deref().and_then(occupied) {
-        print_err(&format!("error: {message}"));
-        return ExitCode::BadInput;
+        return complain(&message);
     }
     let (scenario, ratings) = match assemble(options) {
         Ok(assembled) => assembled,
-        Err(Refused::Message(message)) => {
-            print_err(&format!("error: {message}"));
-            return ExitCode::BadInput;
-        }
+        Err(Refused::Message(message)) => return complain(&message),
         Err(Refused::Failure(failure)) => {
             if options.format == TextFormat::Json {
                 failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
@@ -71,24 +67,15 @@ async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) 
     let judged = Box::pin(run_scenario(scenario, &run, &mut console, stop_signal())).await;
     let evaluation = match judged {
         Ok(evaluation) => evaluation,
-        Err(error) => {
-            print_err(&format!("error: {}", chain(&error)));
-            return ExitCode::Broken;
-        }
+        Err(error) => return broken(&chain(&error)),
     };
     if let Some(cause) = &evaluation.facts.cause {
         print_err(&format!("error: {cause}"));
     }
     let assessed = match Assessed::read(&out) {
         Ok(Some(assessed)) => assessed,
-        Ok(None) => {
-            print_err("error: the run folder has no test plan");
-            return ExitCode::Broken;
-        }
-        Err(error) => {
-            print_err(&format!("error: {}", chain(&error)));
-            return ExitCode::Broken;
-        }
+        Ok(None) => return broken("the run folder has no test plan"),
+        Err(error) => return broken(&chain(&error)),
     };
     let exit = exit_code(&assessed, &evaluation, options);
     if options.format == TextFormat::Json {

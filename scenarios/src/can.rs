@@ -12,7 +12,7 @@ use lastmeter_reports::ExitCode;
 use serde_json::json;
 
 use crate::output::{TextFormat, complain, print_err, print_out};
-use crate::stop::{block_on, stop_signal};
+use crate::stop::{block_on, or_never, stop_signal};
 
 mod interface;
 
@@ -85,14 +85,6 @@ pub fn can(command: &CanCommand) -> ExitCode {
     })
 }
 
-/// What was seen.
-#[derive(Default)]
-struct Seen {
-    frames: u64,
-    refused: u64,
-    garbage: u64,
-}
-
 /// The bit rate of the bus and the baud rate of the line to its adapter.
 fn rates(adapter: &AdapterOptions, address: &ChannelAddress) -> Result<(BitRate, u32), String> {
     let bits_per_second = adapter.bit_rate.unwrap_or(BIT_RATE);
@@ -113,11 +105,9 @@ fn rates(adapter: &AdapterOptions, address: &ChannelAddress) -> Result<(BitRate,
 
 /// Ends after so long, or never.
 async fn after(length: Option<Duration>) {
-    match length {
-        // That it ends by its limit is what is wanted.
-        Some(length) => drop(tokio::time::timeout(length, std::future::pending::<()>()).await),
-        None => std::future::pending().await,
-    }
+    let limit = or_never(length).await;
+    // That it ends by its limit is what is wanted.
+    let _ = tokio::time::timeout(limit, std::future::pending::<()>()).await;
 }
 
 async fn at_port(
@@ -165,7 +155,7 @@ async fn on_bus(
                 frames.iter().flat_map(|frame| Command::Transmit(*frame).encode()).collect();
             port.send(&bytes).await.map_err(port_fault)?;
         }
-        if count.is_some_and(|count| bus.seen.frames >= count) {
+        if count.is_some_and(|count| bus.frames >= count) {
             break Ok(());
         }
         tokio::select! {
@@ -193,7 +183,9 @@ struct Bus {
     begin_ns: i64,
     is_open: bool,
     answers: u64,
-    seen: Seen,
+    frames: u64,
+    refused: u64,
+    garbage: u64,
 }
 
 impl Bus {
@@ -204,7 +196,9 @@ impl Bus {
             begin_ns: monotonic_ns(),
             is_open: false,
             answers: 0,
-            seen: Seen::default(),
+            frames: 0,
+            refused: 0,
+            garbage: 0,
         }
     }
 
@@ -216,8 +210,8 @@ impl Bus {
                 Item::Frame { frame, timestamp_ms } => self.frame(&frame, timestamp_ms),
                 // A close that comes while it is closed is refused by some adapters.
                 Item::Refused if !self.is_open => self.answers += 1,
-                Item::Refused => self.seen.refused += 1,
-                Item::Garbage { .. } => self.seen.garbage += 1,
+                Item::Refused => self.refused += 1,
+                Item::Garbage { .. } => self.garbage += 1,
                 _ => self.answers += 1,
             }
         }
@@ -226,7 +220,7 @@ impl Bus {
     }
 
     fn frame(&mut self, frame: &CanFrame, timestamp_ms: Option<u16>) {
-        self.seen.frames += 1;
+        self.frames += 1;
         let seconds = (monotonic_ns() - self.begin_ns) as f64 * 1e-9;
         match self.format {
             TextFormat::Human => print_out(&format!("({seconds:.6}) {frame}")),
@@ -245,17 +239,17 @@ impl Bus {
             let why = "no SLCAN adapter answers; `lastmeter boards probe` finds out what does";
             return Err(why.to_owned());
         }
-        if self.seen.garbage > 0 {
+        if self.garbage > 0 {
             print_err(&format!(
                 "warning: {} lines were none of SLCAN; check the baud rate",
-                self.seen.garbage
+                self.garbage
             ));
         }
-        if self.seen.refused > 0 {
+        if self.refused > 0 {
             let why = format!(
                 "the adapter refused {} of {sent} frames (BEL): its queue is full, or it has lost \
                  the bus",
-                self.seen.refused
+                self.refused
             );
             return Err(why);
         }

@@ -16,7 +16,7 @@ use clap::Args;
 use lastmeter_link::tls::{Authority, Identity, TlsError, Validity};
 use lastmeter_reports::ExitCode;
 
-use crate::output::{print_err, print_out};
+use crate::output::{broken, complain, print_out};
 use crate::run::chain;
 
 /// What `lastmeter certificates` is asked with.
@@ -69,10 +69,10 @@ pub fn certificates(options: &CertificatesOptions) -> ExitCode {
             ExitCode::Passed
         }
         Err(error) => {
-            print_err(&format!("error: {}", chain(&error)));
+            let told = chain(&error);
             match error {
-                CertificatesError::File { .. } => ExitCode::Broken,
-                _ => ExitCode::BadInput,
+                CertificatesError::File { .. } => broken(&told),
+                _ => complain(&told),
             }
         }
     }

@@ -34,7 +34,7 @@ use serde::Serialize;
 use timers::TimerRow;
 
 use crate::floor::ROOT;
-use crate::output::{TextFormat, print_err, print_out};
+use crate::output::{TextFormat, broken, print_err, print_out};
 
 /// What `lastmeter doctor` is asked with.
 #[derive(Clone, Debug, Args)]
@@ -120,8 +120,7 @@ pub fn doctor(options: &DoctorOptions) -> ExitCode {
         match serde_json::to_string_pretty(&examination) {
             Ok(text) => print_out(&text),
             Err(error) => {
-                print_err(&format!("error: the findings cannot be written as JSON: {error}"));
-                return ExitCode::Broken;
+                return broken(&format!("the findings cannot be written as JSON: {error}"));
             }
         }
     } else {

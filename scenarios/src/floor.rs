@@ -41,13 +41,6 @@ const PROBE_LANES: u32 = 4;
 /// # Errors
 /// [`FloorError`]; no wait is without a limit.
 pub async fn measure(options: &FloorOptions, rng: ChaCha8Rng) -> Result<Floor, FloorError> {
-    if options.payload_bytes < Plan::HEAD_BYTES {
-        return Err(FloorError::Options {
-            what: "payload",
-            found: format!("{} bytes", options.payload_bytes),
-            expected: "at least 16 bytes",
-        });
-    }
     let root = Path::new(ROOT);
     let before = Processors::now(root);
     let timer = timer_lateness(options.probes, rng).await?;
@@ -83,7 +76,7 @@ async fn timer_lateness(probes: u32, mut rng: ChaCha8Rng) -> Result<Summary, Flo
 
 async fn echo_latency(options: &FloorOptions) -> Result<(Option<Summary>, String), FloorError> {
     let plan = Plan::of(options);
-    let how = format!("{} bytes every {:?}", options.payload_bytes, options.pace);
+    let how = format!("{} bytes every {:?}", plan.payload_bytes, options.pace);
     let own = topics::echo(&options.publisher.username, &options.publisher.client_id);
     let topic = options.topic.clone().or(own);
     let why_not = match topic {

@@ -8,11 +8,11 @@ use lastmeter_reports::{ExitCode, Reason, verdicts_json};
 use lastmeter_text::plural;
 use lastmeter_units::MeasurementId;
 use lastmeter_wire::commands::{self, COMMANDS, CommandKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::grid;
 use crate::language::{self, LoadFailure, LoadOptions, Meant, Scenario, ScenarioFile, read_file};
-use crate::output::{complain, print_err, print_out};
+use crate::output::{broken, complain, print_err, print_out};
 use crate::plant::{self, NotPlayed, Watch};
 use crate::run::{Stop, chain};
 use crate::select::{Selected, select};
@@ -202,9 +202,7 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         let values = rows.iter().map(|(section, row)| {
             json!({ "section": section.name, "name": row.name, "summary": row.summary })
         });
-        let values: Vec<_> = values.collect();
-        print_out(&json!({ "format_version": 1, "registered": values }).to_string());
-        return ExitCode::Passed;
+        return print_document("registered", values);
     }
     let width = rows.iter().map(|(_, row)| row.name.len()).max().unwrap_or(0);
     let mut heading = "";
@@ -227,24 +225,27 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
     ExitCode::Passed
 }
 
+/// A list for programs.
+fn print_document(key: &str, values: impl Iterator<Item = Value>) -> ExitCode {
+    let values: Vec<Value> = values.collect();
+    print_out(&json!({ "format_version": 1, key: values }).to_string());
+    ExitCode::Passed
+}
+
 /// The standards' test plans that come along.
 fn list_test_plans(json: bool) -> ExitCode {
     let test_plans: Vec<TestPlan> =
         EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect();
     if json {
-        let values: Vec<_> = test_plans
-            .iter()
-            .map(|test_plan| {
-                let (limits, confirmed) = test_plan.confirmation();
-                json!({
-                    "name": test_plan.name, "title": test_plan.title, "classes": test_plan.classes,
-                    "tests": test_plan.tests.len(), "limits": limits, "confirmed": confirmed,
-                    "missing_clauses": test_plan.missing_clauses.len(),
-                })
+        let values = test_plans.iter().map(|test_plan| {
+            let (limits, confirmed) = test_plan.confirmation();
+            json!({
+                "name": test_plan.name, "title": test_plan.title, "classes": test_plan.classes,
+                "tests": test_plan.tests.len(), "limits": limits, "confirmed": confirmed,
+                "missing_clauses": test_plan.missing_clauses.len(),
             })
-            .collect();
-        print_out(&json!({ "format_version": 1, "suites": values }).to_string());
-        return ExitCode::Passed;
+        });
+        return print_document("suites", values);
     }
     let width = test_plans.iter().map(|test_plan| test_plan.name.len()).max().unwrap_or(0);
     for test_plan in &test_plans {
@@ -276,16 +277,13 @@ fn explain_test_plan(name: &str) -> Option<String> {
 fn list_quantities(json: bool) -> ExitCode {
     let rows = MeasurementId::all().map(MeasurementId::row);
     if json {
-        let values: Vec<_> = rows
-            .map(|row| {
-                json!({
-                    "name": row.name, "unit": row.unit, "record_unit": row.si_unit.to_string(),
-                    "record_factor": row.si_factor, "table_2": row.is_table2(),
-                })
+        let values = rows.map(|row| {
+            json!({
+                "name": row.name, "unit": row.unit, "record_unit": row.si_unit.to_string(),
+                "record_factor": row.si_factor, "table_2": row.is_table2(),
             })
-            .collect();
-        print_out(&json!({ "format_version": 1, "quantities": values }).to_string());
-        return ExitCode::Passed;
+        });
+        return print_document("quantities", values);
     }
     print_out(&format!("{:46} {:12} {}", "identifier", "in messages", "in the record"));
     for row in rows {
@@ -301,9 +299,7 @@ fn list_commands(json: bool) -> ExitCode {
             let parameters: Vec<_> = kind.parameters.iter().map(|one| one.name).collect();
             json!({ "name": kind.name, "summary": kind.description, "parameters": parameters })
         };
-        let values: Vec<_> = COMMANDS.iter().map(value).collect();
-        print_out(&json!({ "format_version": 1, "commands": values }).to_string());
-        return ExitCode::Passed;
+        return print_document("commands", COMMANDS.iter().map(value));
     }
     let width = COMMANDS.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
     for kind in COMMANDS {
@@ -321,9 +317,7 @@ fn list_reasons(json: bool) -> ExitCode {
                 "of_the_machine": reason.is_of_the_machine(),
             })
         };
-        let values: Vec<_> = Reason::ALL.iter().map(value).collect();
-        print_out(&json!({ "format_version": 1, "reasons": values }).to_string());
-        return ExitCode::Passed;
+        return print_document("reasons", Reason::ALL.iter().map(value));
     }
     let width = Reason::ALL.iter().map(|reason| reason.word().len()).max().unwrap_or(0);
     for reason in Reason::ALL {
@@ -389,9 +383,8 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
         }
     }
     if json {
-        let values: Vec<_> =
-            rows.iter().map(|(file, scenario)| scenario_row(file, scenario)).collect();
-        print_out(&json!({ "format_version": 1, "scenarios": values }).to_string());
+        let values = rows.iter().map(|(file, scenario)| scenario_row(file, scenario));
+        print_document("scenarios", values);
     } else {
         let width = rows.iter().map(|(_, scenario)| scenario.about.name.len()).max().unwrap_or(0);
         for (_, scenario) in &rows {
@@ -407,7 +400,7 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
     if unreadable > 0 { ExitCode::BadInput } else { ExitCode::Passed }
 }
 
-fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
+fn scenario_row(file: &Path, scenario: &Scenario) -> Value {
     let covers: std::collections::BTreeSet<&str> =
         scenario.checks.iter().flat_map(|check| check.covers.iter().map(String::as_str)).collect();
     json!({
@@ -441,8 +434,7 @@ pub fn explain(name: &str) -> ExitCode {
     let names = names.chain(COMMANDS.iter().map(|kind| kind.name));
     let near = lastmeter_params::nearest(name, names);
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    print_err(&format!("error: unknown name `{name}`{near} (see `lastmeter list`)"));
-    ExitCode::BadInput
+    complain(&format!("unknown name `{name}`{near} (see `lastmeter list`)"))
 }
 
 /// Prints the JSON Schema of the scenario language.
@@ -462,8 +454,7 @@ pub fn report(run: &Path, json: bool) -> ExitCode {
     let (judged, page) = match judged {
         Ok(done) => done,
         Err(message) => {
-            print_err(&format!("error: {message}"));
-            return if run.is_dir() { ExitCode::Broken } else { ExitCode::BadInput };
+            return if run.is_dir() { broken(&message) } else { complain(&message) };
         }
     };
     if json {

@@ -1,6 +1,6 @@
 //! The scenario language, the runner and the stand-alone commands.
 //!
-//! Sees every other package and puts them together: [`language`] reads a scenario, [`plant`]
+//! Sees every other package and puts them together: [`language`] reads a scenario, `plant`
 //! plays its network, [`run`] runs it, [`suite`] runs several, and the other modules are the
 //! commands that need no run.
 
@@ -21,7 +21,7 @@ mod lines;
 pub mod measure;
 mod out_folder;
 pub mod output;
-pub mod plant;
+mod plant;
 pub mod rts;
 pub mod run;
 pub mod select;

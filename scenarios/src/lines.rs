@@ -6,6 +6,7 @@ use lastmeter_link::clock::monotonic_ns;
 use tokio::sync::mpsc;
 
 use crate::capture::{Capture, Way};
+use crate::stop::or_never;
 
 /// Events of all lines that wait: few, so that answers on one line are not late for a flood on
 /// another.
@@ -71,10 +72,7 @@ impl Lines {
 
     /// What happens next on any of them; never if there is none. Cancelling it loses nothing.
     pub(crate) async fn recv(&mut self) -> (usize, ChannelEvent) {
-        match self.from.recv().await {
-            Some(event) => event,
-            None => std::future::pending().await,
-        }
+        or_never(self.from.recv().await).await
     }
 }
 

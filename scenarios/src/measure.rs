@@ -15,7 +15,7 @@ use lastmeter_reports::ExitCode;
 pub use lastmeter_units::SimTime;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
 
-use crate::output::{print_err, write_out};
+use crate::output::{complain, write_out};
 use crate::run::chain;
 
 mod beside;
@@ -36,10 +36,7 @@ pub fn measure(options: &MeasureOptions) -> ExitCode {
             write_out(|out| windows.print(&analysis, &options.file, out));
             ExitCode::Passed
         }
-        Err(message) => {
-            print_err(&format!("error: {}: {message}", options.file.display()));
-            ExitCode::BadInput
-        }
+        Err(message) => complain(&format!("{}: {message}", options.file.display())),
     }
 }
 

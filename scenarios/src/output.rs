@@ -1,6 +1,7 @@
 //! What a command prints: the one place from which standard output and standard error are written.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
@@ -79,6 +80,21 @@ pub fn print_err(text: &str) {
 pub(crate) fn complain(message: &str) -> ExitCode {
     print_err(&format!("error: {message}"));
     ExitCode::BadInput
+}
+
+/// What broke, to standard error.
+pub(crate) fn broken(message: &str) -> ExitCode {
+    print_err(&format!("error: {message}"));
+    ExitCode::Broken
+}
+
+/// The text of a file that the command line names.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 /// A line to standard output. That nobody reads it is no reason to stop (`| head`); that it could

@@ -10,11 +10,11 @@ use lastmeter_platform::{Config, Platform, PlatformError};
 use lastmeter_reports::ExitCode;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use options::ServeOptions;
 
-use crate::output::{print_err, print_out};
+use crate::device::ends;
+use crate::output::{broken, complain, print_out, read_text};
 use crate::run::{Policy, chain, own_policy};
 
 /// Logs go to standard error: the platform's own from `info` on, its libraries' from `warn` on.
@@ -37,19 +37,13 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
     log_to_stderr();
     let config = match settings(options) {
         Ok(config) => config,
-        Err(message) => {
-            print_err(&format!("error: {message}"));
-            return ExitCode::BadInput;
-        }
+        Err(message) => return complain(&message),
     };
     // Threads take it over from the one that starts them.
-    let policy = options.real_time_priority.then(|| own_policy(true));
+    let policy = options.real_time_priority.then(own_policy);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            print_err(&format!("error: the runtime did not start: {error}"));
-            return ExitCode::Broken;
-        }
+        Err(error) => return broken(&format!("the runtime did not start: {error}")),
     };
     raise_file_limit();
     let code = runtime.block_on(run(config, options.until_stdin_closes, policy));
@@ -73,19 +67,15 @@ fn raise_file_limit() {
 
 async fn run(config: Config, until_stdin_closes: bool, policy: Option<Policy>) -> ExitCode {
     // Before anything durable begins: from here on a signal ends the platform in an orderly way.
-    let mut end = match End::watch(until_stdin_closes) {
-        Ok(end) => end,
-        Err(error) => {
-            print_err(&format!("error: signals cannot be waited for: {error}"));
-            return ExitCode::Broken;
-        }
+    let at_signal = match ends(None) {
+        Ok(at_signal) => at_signal,
+        Err(error) => return broken(&format!("signals cannot be waited for: {error}")),
     };
     let running = match Platform::start(config).await {
         Ok(running) => running,
         Err(error) => {
-            print_err(&format!("error: {}", chain(&error)));
             let is_input = matches!(error, PlatformError::Config(_));
-            return if is_input { ExitCode::BadInput } else { ExitCode::Broken };
+            return if is_input { complain(&chain(&error)) } else { broken(&chain(&error)) };
         }
     };
     let mut ready = json!({
@@ -100,49 +90,27 @@ async fn run(config: Config, until_stdin_closes: bool, policy: Option<Policy>) -
         ready["policy_refused"] = refused.into();
     }
     print_out(&ready.to_string());
-    end.wait().await;
+    ended(at_signal, until_stdin_closes).await;
     if running.shutdown().await {
         ExitCode::Passed
     } else {
-        print_err(
-            "error: the platform could not store everything in time; it will at the next start",
-        );
-        ExitCode::Broken
+        broken("the platform could not store everything in time; it will at the next start")
     }
 }
 
-/// What ends the platform, watched from before it starts.
-struct End {
-    terminate: Signal,
-    interrupt: Signal,
-    until_stdin_closes: bool,
-}
-
-impl End {
-    fn watch(until_stdin_closes: bool) -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            until_stdin_closes,
-        })
-    }
-
-    /// Returns when it is to end; at once if it was told so meanwhile.
-    async fn wait(&mut self) {
-        let until_stdin_closes = self.until_stdin_closes;
-        let stdin_closes = async {
-            if !until_stdin_closes {
-                std::future::pending::<()>().await;
-            }
-            let mut stdin = tokio::io::stdin();
-            let mut buffer = [0; 64];
-            while stdin.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
-        };
-        tokio::select! {
-            () = stdin_closes => {}
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+/// Returns when the platform is to end: at a signal, or when standard input closes.
+async fn ended(at_signal: impl Future<Output = ()>, until_stdin_closes: bool) {
+    let stdin_closes = async {
+        if !until_stdin_closes {
+            std::future::pending::<()>().await;
         }
+        let mut stdin = tokio::io::stdin();
+        let mut buffer = [0; 64];
+        while stdin.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
+    };
+    tokio::select! {
+        () = stdin_closes => {}
+        () = at_signal => {}
     }
 }
 
@@ -180,6 +148,12 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
     Config::from_toml(&table.to_string()).map_err(|error| chain(&error))
 }
 
+/// A table of this name in another, which is made if it is not there.
+fn table_within<'a>(table: &'a mut toml::Table, name: &str) -> Result<&'a mut toml::Table, String> {
+    let within = table.entry(name).or_insert_with(|| toml::Table::new().into());
+    within.as_table_mut().ok_or_else(|| format!("`{name}` in --config is no table"))
+}
+
 /// Puts what was said about TLS into its table, which is made if it is not there.
 fn set_tls(table: &mut toml::Table, options: &ServeOptions) -> Result<(), String> {
     let path = |path: &Option<PathBuf>| {
@@ -197,8 +171,7 @@ fn set_tls(table: &mut toml::Table, options: &ServeOptions) -> Result<(), String
     if said.is_empty() {
         return Ok(());
     }
-    let tls = table.entry("tls").or_insert_with(|| toml::Table::new().into());
-    let tls = tls.as_table_mut().ok_or("`tls` in --config is no table")?;
+    let tls = table_within(table, "tls")?;
     for (key, value) in said {
         tls.insert(key.to_owned(), value);
     }
@@ -241,8 +214,7 @@ fn set_limits(table: &mut toml::Table, limits: &[String]) -> Result<(), String> 
         return Ok(());
     }
     let known = limit_names();
-    let into = table.entry("limits").or_insert_with(|| toml::Table::new().into());
-    let into = into.as_table_mut().ok_or("`limits` in --config is no table")?;
+    let into = table_within(table, "limits")?;
     for limit in limits {
         let expected = "expected NAME=N, such as mqtt_connections=2000";
         let (name, number) =
@@ -267,9 +239,7 @@ pub fn limit_names() -> toml::Table {
 }
 
 fn read_table(path: &Path) -> Result<toml::Table, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    text.parse().map_err(|error| format!("{}: {error}", path.display()))
+    read_text(path)?.parse().map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn address(option: &str, text: Option<&str>) -> Result<Option<toml::Value>, String> {

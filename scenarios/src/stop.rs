@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::output::print_err;
+use crate::output::{broken, print_err};
 use crate::run::Stop;
 
 /// Carries runs out on the bench's own threads; says how they ended.
@@ -25,10 +25,7 @@ pub(crate) fn runtime(jobs: usize) -> Result<Runtime, ExitCode> {
         .thread_name("bench")
         .enable_all()
         .build();
-    runtime.map_err(|error| {
-        print_err(&format!("error: the runtime did not start: {error}"));
-        ExitCode::Broken
-    })
+    runtime.map_err(|error| broken(&format!("the runtime did not start: {error}")))
 }
 
 /// Does something with sockets and timers on this thread alone.
@@ -73,8 +70,13 @@ pub(crate) fn stop_signal() -> Stop {
 
 /// Waits for the end of the terminal, if it is listened for.
 async fn hung_up(stream: Option<&mut Stream>) {
-    match stream {
-        Some(stream) => _ = stream.recv().await,
+    or_never(stream).await.recv().await;
+}
+
+/// What is there; where nothing is, this never ends.
+pub(crate) async fn or_never<T>(value: Option<T>) -> T {
+    match value {
+        Some(value) => value,
         None => std::future::pending().await,
     }
 }

@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 
 use crate::language::Scenario;
 use crate::out_folder::occupied;
-use crate::output::{complain, print_err};
+use crate::output::{broken, complain};
 use crate::plant::Watch;
 use crate::run::{
     Console, RunOptions, Stop, Turns, chain, default_out, host_name, monotonic, run_scenario,
@@ -120,8 +120,7 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         return exit;
     }
     if let Err(error) = suite.write(&base) {
-        print_err(&format!("error: {}", chain(&error)));
-        return ExitCode::worst_of([exit, ExitCode::Broken]);
+        return ExitCode::worst_of([exit, broken(&chain(&error))]);
     }
     print_suite(&Console::new(options.console()), &suite, &base);
     exit
@@ -220,18 +219,14 @@ fn repeat_command(scenario: &Scenario, options: &SuiteOptions) -> Vec<String> {
     for change in &options.load.overrides {
         command.extend(["--set".to_owned(), change.clone()]);
     }
-    command.extend(["--seed".to_owned(), scenario.schedule.seed.to_string()]);
-    if let Some(platform) = &options.load.platform {
-        command.extend(["--platform".to_owned(), platform.clone()]);
-    }
-    if let Some(time) = options.load.time {
-        command.extend(["--time".to_owned(), time.to_string()]);
-    }
-    if let Some(timeout) = &options.timeout {
-        command.extend(["--timeout".to_owned(), timeout.clone()]);
-    }
-    if let Some(wait) = &options.wait_quiet {
-        command.extend(["--wait-quiet".to_owned(), wait.clone()]);
+    for (option, value) in [
+        ("--seed", Some(scenario.schedule.seed.to_string())),
+        ("--platform", options.load.platform.clone()),
+        ("--time", options.load.time.map(|time| time.to_string())),
+        ("--timeout", options.timeout.clone()),
+        ("--wait-quiet", options.wait_quiet.clone()),
+    ] {
+        command.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
     }
     command
 }

@@ -48,10 +48,8 @@ struct Rating {
 /// What a meter is rated for, and whose word that is.
 #[derive(Clone, Debug)]
 pub(super) struct Ratings {
-    voltage: Rating,
-    current: Rating,
-    maximum: Rating,
-    frequency: Rating,
+    /// By their keys.
+    all: [Rating; 4],
     /// What the meter's table has to say instead of what it says.
     pub(super) changed: Vec<(&'static str, String)>,
 }
@@ -89,6 +87,9 @@ const FREQUENCY: Key = Key {
     dimension: Dimension::Frequency,
     unit: "Hz",
 };
+
+/// All of them.
+const KEYS: [&Key; 4] = [&VOLTAGE, &CURRENT, &MAXIMUM, &FREQUENCY];
 
 /// What the user wrote, and where.
 struct Written {
@@ -136,37 +137,30 @@ pub(super) fn ratings(
         }
         (None, _) => Rating { si: scaled, from: Origin::TestPlan },
     };
-    Ok(Ratings { voltage, current, maximum, frequency, changed })
+    Ok(Ratings { all: [voltage, current, maximum, frequency], changed })
 }
 
 impl Ratings {
     /// The lines of `[test_plan]`.
     pub(super) fn lines(&self) -> String {
-        let of = [
-            (&VOLTAGE, self.voltage),
-            (&CURRENT, self.current),
-            (&MAXIMUM, self.maximum),
-            (&FREQUENCY, self.frequency),
-        ];
-        let line = |(key, rating): (&Key, Rating)| {
+        let line = |(key, rating): (&Key, &Rating)| {
             format!("{} = \"{} {}\"\n", key.test_plan, rating.si, key.unit)
         };
-        of.map(line).concat()
+        KEYS.into_iter().zip(&self.all).map(line).collect()
     }
 
     /// Whose word voltage, current, maximum and frequency are.
     pub(super) fn origins(&self) -> [&'static str; 4] {
-        [self.voltage, self.current, self.maximum, self.frequency].map(|one| one.from.word())
+        self.all.map(|one| one.from.word())
     }
 
     /// The same for programs.
     pub(super) fn document(&self) -> Value {
-        let [voltage, current, maximum, frequency] =
-            [self.voltage, self.current, self.maximum, self.frequency].map(|one| match one.from {
-                Origin::User => "given",
-                Origin::Meter => "meter",
-                Origin::TestPlan => "suite",
-            });
+        let [voltage, current, maximum, frequency] = self.all.map(|one| match one.from {
+            Origin::User => "given",
+            Origin::Meter => "meter",
+            Origin::TestPlan => "suite",
+        });
         json!({
             "nominal_voltage_v": voltage, "nominal_current_a": current,
             "maximum_current_a": maximum, "frequency_hz": frequency,

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use lastmeter_board::description::{Description, Speech};
 use lastmeter_link::channel::ChannelAddress;
 use lastmeter_reports::ExitCode;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
-use super::BoardsOptions;
 use super::shipped::SHIPPED;
+use super::{BoardsOptions, read};
 use crate::output::{TextFormat, print_err, print_out};
 use crate::run::{board_held_by, missing_for_firmware};
 
@@ -19,9 +20,11 @@ use crate::run::{board_held_by, missing_for_firmware};
 const STABLE: &str = "/dev/serial/by-id";
 
 /// One board, as it is listed.
+#[derive(Serialize)]
 struct Listed {
     name: String,
     from: String,
+    #[serde(rename = "language")]
     speaks: &'static str,
     ways: Vec<&'static str>,
     line: String,
@@ -39,8 +42,7 @@ pub(super) fn list(options: &BoardsOptions) -> ExitCode {
     let mut code = ExitCode::Passed;
     for file in &options.files {
         let from = file.display().to_string();
-        let read = std::fs::read_to_string(file).map_err(|error| error.to_string());
-        match read.and_then(|text| Description::parse(&text).map_err(|error| error.to_string())) {
+        match read(file) {
             Ok(board) => boards.push(listed(&board, &from)),
             Err(why) => {
                 for line in why.lines() {
@@ -52,7 +54,9 @@ pub(super) fn list(options: &BoardsOptions) -> ExitCode {
     }
     let lines = serial_lines(Path::new("/dev"), Path::new(STABLE));
     match options.format {
-        TextFormat::Json => print_out(&as_json(&boards, &lines).to_string()),
+        TextFormat::Json => {
+            print_out(&json!({ "boards": boards, "serial_lines": lines }).to_string());
+        }
         TextFormat::Human => show(&boards, &lines),
     }
     code
@@ -118,6 +122,7 @@ fn line_state(path: &Path) -> String {
 }
 
 /// A serial line: by which name it stays, and where that leads.
+#[derive(Serialize)]
 struct Line {
     name: PathBuf,
     leads_to: PathBuf,
@@ -148,21 +153,6 @@ fn serial_lines(devices: &Path, stable: &Path) -> Vec<Line> {
         }
     }
     lines
-}
-
-fn as_json(boards: &[Listed], lines: &[Line]) -> Value {
-    let board = |it: &Listed| {
-        json!({ "name": it.name, "from": it.from, "language": it.speaks, "ways": it.ways,
-            "line": it.line, "state": it.state })
-    };
-    let line = |it: &Line| {
-        json!({ "name": it.name, "leads_to": it.leads_to, "is_stable": it.is_stable,
-            "state": it.state })
-    };
-    json!({
-        "boards": boards.iter().map(board).collect::<Vec<_>>(),
-        "serial_lines": lines.iter().map(line).collect::<Vec<_>>(),
-    })
 }
 
 fn show(boards: &[Listed], lines: &[Line]) {

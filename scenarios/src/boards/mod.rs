@@ -4,9 +4,10 @@ mod list;
 mod probe;
 pub(crate) mod shipped;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use lastmeter_board::description::Description;
 use lastmeter_reports::ExitCode;
 
 use crate::output::TextFormat;
@@ -43,4 +44,13 @@ pub fn boards(options: &BoardsOptions) -> ExitCode {
         None => list::list(options),
         Some(BoardsCommand::Probe(options)) => probe::probe(options),
     }
+}
+
+/// Reads a board file.
+///
+/// # Errors
+/// If it cannot be read, or what is wrong with it.
+fn read(file: &Path) -> Result<Description, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    Description::parse(&text).map_err(|error| error.to_string())
 }

@@ -13,8 +13,9 @@ use lastmeter_link::channel::{Channel, ChannelAddress, ChannelEvent, ChannelSett
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_reports::ExitCode;
 
+use super::read;
 use super::shipped::SHIPPED;
-use crate::output::{complain, print_err, print_out};
+use crate::output::{complain, print_out};
 use crate::run::{BoardLock, hexadecimal};
 
 /// Baud rates that are tried on a serial line.
@@ -46,20 +47,13 @@ pub struct ProbeOptions {
 pub(super) fn probe(options: &ProbeOptions) -> ExitCode {
     let address: ChannelAddress = match options.port.parse() {
         Ok(address) => address,
-        Err(error) => {
-            print_err(&format!("error: {error}"));
-            return ExitCode::BadInput;
-        }
+        Err(error) => return complain(&error.to_string()),
     };
     let mut boards = Vec::new();
     for file in &options.board {
-        let read = std::fs::read_to_string(file).map_err(|error| error.to_string());
-        match read.and_then(|text| Description::parse(&text).map_err(|error| error.to_string())) {
+        match read(file) {
             Ok(board) => boards.push(board),
-            Err(why) => {
-                print_err(&format!("error: {}: {why}", file.display()));
-                return ExitCode::BadInput;
-            }
+            Err(why) => return complain(&format!("{}: {why}", file.display())),
         }
     }
     boards.extend(SHIPPED.iter().filter_map(|shipped| Description::parse(shipped.text).ok()));

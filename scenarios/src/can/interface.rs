@@ -73,16 +73,14 @@ fn line(arrival: &CanArrival, begin_ns: i64, format: TextFormat) -> String {
     let seconds = arrival.at_ns.saturating_sub(begin_ns) as f64 * 1e-9;
     // Microseconds, as `candump` has them: a double holds no more of a time since 1970.
     let unix_seconds = arrival.unix_ns.div_euclid(1000) as f64 / 1e6;
-    match (format, &arrival.content) {
-        (TextFormat::Human, CanContent::Frame(frame)) => format!("({seconds:.6}) {frame}"),
-        (TextFormat::Human, CanContent::Error(words)) => format!("({seconds:.6}) error: {words}"),
-        (TextFormat::Json, CanContent::Frame(frame)) => {
-            let frame = frame.to_string();
-            json!({ "seconds": seconds, "frame": frame, "unix_seconds": unix_seconds }).to_string()
-        }
-        (TextFormat::Json, CanContent::Error(words)) => {
-            json!({ "seconds": seconds, "bus_error": words, "unix_seconds": unix_seconds })
-                .to_string()
+    let (key, prefix, text) = match &arrival.content {
+        CanContent::Frame(frame) => ("frame", "", frame.to_string()),
+        CanContent::Error(words) => ("bus_error", "error: ", words.clone()),
+    };
+    match format {
+        TextFormat::Human => format!("({seconds:.6}) {prefix}{text}"),
+        TextFormat::Json => {
+            json!({ "seconds": seconds, key: text, "unix_seconds": unix_seconds }).to_string()
         }
     }
 }

@@ -19,8 +19,8 @@ use serde_json::json;
 use super::{DeviceOptions, ends};
 use crate::language::{LoadOptions, Scenario};
 use crate::lines::together;
-use crate::output::{complain, print_err, print_out};
-use crate::run::{Feeder, chain, device_setup, wall_now};
+use crate::output::{broken, complain, print_err, print_out};
+use crate::run::{Feeder, Timeline, chain, device_setup, wall_now};
 use crate::stop::on_this_thread;
 
 /// The kind of network whose meters run by themselves.
@@ -50,10 +50,7 @@ pub(super) fn run(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> 
     };
     match on_this_thread(serve(meters, &line, options)) {
         Ok(()) => ExitCode::Passed,
-        Err(message) => {
-            print_err(&format!("error: {message}"));
-            ExitCode::Broken
-        }
+        Err(message) => broken(&message),
     }
 }
 
@@ -143,7 +140,7 @@ async fn serve(
         "ready": true, "model": options.model, "lines": [channel.place()], "meters": listed,
     });
     print_out(&ready.to_string());
-    let (wall, began_ns) = (wall_now(), monotonic_ns());
+    let clock = Timeline { start: wall_now(), origin_ns: monotonic_ns() };
     let mut ended = std::pin::pin!(ends(options.length).map_err(|error| error.to_string())?);
     loop {
         let event = tokio::select! {
@@ -151,7 +148,7 @@ async fn serve(
             event = channel.recv() => event,
         };
         let ChannelEvent::Arrived { at_ns, bytes } = event else { continue };
-        let now = wall + SimDuration(at_ns - began_ns);
+        let now = clock.event_time(at_ns, SimDuration::ZERO);
         let answers: Vec<Vec<u8>> =
             meters.iter_mut().filter_map(|meter| meter.answer(now, &bytes)).collect();
         if let Some(answer) = together(&answers)

@@ -11,7 +11,8 @@ use lastmeter_reports::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::gateway::{self, GatewayOptions, OnLines};
-use crate::output::print_err;
+use crate::output::complain;
+use crate::stop::or_never;
 
 /// What to run, and where.
 #[derive(Clone, Debug, Args)]
@@ -66,8 +67,7 @@ pub fn device(options: &DeviceOptions) -> ExitCode {
     let named = DEVICES.iter().filter(|kind| kind.on.is_some()).map(|kind| kind.entry.name);
     let named: Vec<&str> = named.chain(GATEWAYS.iter().map(|kind| kind.entry.name)).collect();
     let named = named.join(", ");
-    print_err(&format!("error: no model `{model}` runs by itself, expected one of {named}"));
-    ExitCode::BadInput
+    complain(&format!("no model `{model}` runs by itself, expected one of {named}"))
 }
 
 /// What ends it: a signal, or its time.
@@ -76,12 +76,7 @@ pub(crate) fn ends(length: Option<Duration>) -> Result<impl Future<Output = ()>,
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
-        let time = async {
-            match length {
-                Some(length) => tokio::time::sleep(length).await,
-                None => std::future::pending().await,
-            }
-        };
+        let time = async { tokio::time::sleep(or_never(length).await).await };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

@@ -9,12 +9,12 @@ use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{ClockSource, Config, Platform, Running, TENANT, TlsConfig, Token};
 use lastmeter_record::Floor;
 use lastmeter_sim::Streams;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Handle;
 
 use super::finding::{Finding, Section, ms};
 use super::{BrokerFloor, Effort};
 use crate::floor::{self, FloorOptions};
-use crate::run::chain;
+use crate::run::{OwnRuntime, chain};
 
 /// How long the platform may take to start, and to stop.
 const PLATFORM_LIMIT: Duration = Duration::from_secs(30);
@@ -43,7 +43,7 @@ pub(super) fn measure(effort: Effort, streams: Streams) -> (Vec<BrokerFloor>, Ve
 
 fn unmeasured(name: &'static str, why: &str) -> Finding {
     let advice = "without it no class can be judged here; see the system's message";
-    Finding::unmeasured(Section::Broker, name, why, advice)
+    Section::Broker.topic(name).unmeasured(why, advice)
 }
 
 type Measured = Vec<(&'static str, Result<BrokerFloor, String>)>;
@@ -51,11 +51,16 @@ type Measured = Vec<(&'static str, Result<BrokerFloor, String>)>;
 fn try_measure(effort: Effort, streams: Streams) -> Result<Measured, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let authority = Authority::generate("lastmeter doctor").map_err(|error| chain(&error))?;
-    // A runtime of its own with normal priority, as the platform of a run has.
-    let threads = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let platforms = threads.map_err(|error| error.to_string())?;
-    let running = start(&platforms, folder.path(), &authority)?;
-    let (bench, policy) = bench_runtime()?;
+    let runtime = |name: &str, level: Option<u8>| {
+        let runtime = OwnRuntime::start(name, level);
+        runtime.map_err(|error| error.to_string())
+    };
+    // With normal priority, as the platform of a run has.
+    let platforms = runtime("platform", None)?;
+    let running = start(&platforms.handle(), folder.path(), &authority)?;
+    // In real time where that is granted, as the bench's are.
+    let bench = runtime("doctor", Some(priority::DEFAULT_LEVEL))?;
+    let (policy, _) = bench.handle().block_on(bench.policy());
     let tls = ClientTls::new(authority.certificate_pem(), "localhost");
     let places = [
         ("echo_plain", "plain", Some(running.mqtt_address()), None),
@@ -68,8 +73,9 @@ fn try_measure(effort: Effort, streams: Streams) -> Result<Measured, String> {
                 let options = options(&address.to_string(), tls.as_ref(), effort);
                 let rng = streams.stream(&format!("doctor/floor/{transport}"));
                 // On a worker, whose priority is raised; this thread's is not.
-                let measuring = bench.spawn(async move { floor::measure(&options, rng).await });
-                match bench.block_on(measuring) {
+                let measuring =
+                    bench.handle().spawn(async move { floor::measure(&options, rng).await });
+                match bench.handle().block_on(measuring) {
                     Ok(measured) => measured.map_err(|error| chain(&error)),
                     Err(panic) => Err(panic.to_string()),
                 }
@@ -79,16 +85,14 @@ fn try_measure(effort: Effort, streams: Streams) -> Result<Measured, String> {
         let named = |floor| BrokerFloor { transport, policy: policy.clone(), floor };
         measured.push((name, floor.map(named)));
     }
-    platforms.block_on(async {
+    platforms.handle().block_on(async {
         // What it could not store in time nobody needs.
         let _ = tokio::time::timeout(PLATFORM_LIMIT, running.shutdown()).await;
     });
-    platforms.shutdown_background();
-    bench.shutdown_background();
     Ok(measured)
 }
 
-fn start(platforms: &Runtime, folder: &Path, authority: &Authority) -> Result<Running, String> {
+fn start(platforms: &Handle, folder: &Path, authority: &Authority) -> Result<Running, String> {
     let server = authority.issue_server(&["localhost"]).map_err(|error| chain(&error))?;
     let config = Config {
         tls: Some(TlsConfig::embedded(&server.certificate_pem, &server.key_pem)),
@@ -103,19 +107,6 @@ fn start(platforms: &Runtime, folder: &Path, authority: &Authority) -> Result<Ru
         Ok(Err(panic)) => Err(panic.to_string()),
         Err(_) => Err(format!("the platform was not ready within {PLATFORM_LIMIT:?}")),
     }
-}
-
-/// Threads in real time where that is granted, as the bench's are, and under which policy they are.
-fn bench_runtime() -> Result<(Runtime, String), String> {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        // A refusal is no failure: the policy is told.
-        .on_thread_start(|| drop(priority::raise_this_thread(priority::DEFAULT_LEVEL)))
-        .build()
-        .map_err(|error| error.to_string())?;
-    let policy = runtime.block_on(runtime.spawn(async { priority::policy_word() }));
-    Ok((runtime, policy.map_err(|panic| panic.to_string())?))
 }
 
 fn options(address: &str, tls: Option<&ClientTls>, effort: Effort) -> FloorOptions {
@@ -144,8 +135,5 @@ fn finding(name: &'static str, measured: &BrokerFloor) -> Finding {
         ms(timer.p99_ns),
     );
     let advice = "get real-time rights or a quieter machine; strict classes are inconclusive here";
-    if floor.p99_ns() <= GOOD_P99_NS {
-        return Finding::ok(Section::Broker, name, found);
-    }
-    Finding::limited(Section::Broker, name, found, advice)
+    Section::Broker.topic(name).graded(floor.p99_ns() <= GOOD_P99_NS, found, advice)
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_record::Summary;
 
-use super::finding::{Finding, Section, ms};
+use super::finding::{Finding, Section, Topic, ms};
 
+const TOPIC: Topic = Section::Disk.topic("sync");
 /// The median up to which latency figures of the embedded platform are comparable.
 const GOOD_P50_NS: i64 = 500_000;
 /// The median from which the disk is all one measures.
@@ -17,17 +18,16 @@ const BAD_P50_NS: i64 = 10_000_000;
 const WRITE_BYTES: usize = 1300;
 
 pub(super) fn measure(folder: &Path, syncs: usize) -> (Option<Summary>, Finding) {
-    const NAME: &str = "sync";
     let folder = existing(folder);
     match try_syncs(&folder, syncs) {
         Ok(mut took_ns) => {
             let summary = Summary::of(&mut took_ns);
-            (summary, finding(NAME, &folder, summary.unwrap_or_default()))
+            (summary, finding(&folder, summary.unwrap_or_default()))
         }
         Err(error) => {
             let why = format!("{}: {error}", folder.display());
             let advice = "give a folder that can be written to with --out";
-            (None, Finding::unmeasured(Section::Disk, NAME, &why, advice))
+            (None, TOPIC.unmeasured(&why, advice))
         }
     }
 }
@@ -53,14 +53,14 @@ fn try_syncs(folder: &Path, syncs: usize) -> std::io::Result<Vec<i64>> {
     Ok(took_ns)
 }
 
-fn finding(name: &'static str, folder: &Path, took: Summary) -> Finding {
+fn finding(folder: &Path, took: Summary) -> Finding {
     let (p50, p99) = (ms(took.p50_ns), ms(took.p99_ns));
     let found = format!("{}: fdatasync p50 {p50}, p99 {p99}", folder.display());
     let advice = "put the results on a faster disk: each acknowledgement waits for one of these";
     match took.p50_ns {
-        p50_ns if p50_ns <= GOOD_P50_NS => Finding::ok(Section::Disk, name, found),
-        p50_ns if p50_ns < BAD_P50_NS => Finding::limited(Section::Disk, name, found, advice),
-        _ => Finding::no(Section::Disk, name, found, advice),
+        p50_ns if p50_ns <= GOOD_P50_NS => TOPIC.ok(found),
+        p50_ns if p50_ns < BAD_P50_NS => TOPIC.limited(found, advice),
+        _ => TOPIC.no(found, advice),
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
     fn a_slow_disk_is_reported() {
         let of = |p50_ns| {
             let took = Summary { p50_ns, ..Summary::default() };
-            finding("sync", Path::new("runs"), took).status
+            finding(Path::new("runs"), took).status
         };
         assert_eq!(of(500_000), Status::Ok);
         assert_eq!(of(500_001), Status::Limited);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::Access;
 
-use super::finding::{Finding, Section};
+use super::finding::{Finding, Section, Topic};
 use crate::floor::text;
 
 pub(super) fn findings(root: &Path, search_path: Option<&OsStr>) -> Vec<Finding> {
@@ -30,12 +30,12 @@ pub(super) fn names(folder: &Path, beginnings: &[&str]) -> Vec<String> {
 }
 
 fn serial_ports(root: &Path) -> Finding {
-    const NAME: &str = "serial_ports";
+    const TOPIC: Topic = Section::Equipment.topic("serial_ports");
     let folder = root.join("dev");
     let ports = names(&folder, &["ttyUSB", "ttyACM"]);
     if ports.is_empty() {
         let advice = "needed only for boards: plug one in and look again";
-        return Finding::no(Section::Equipment, NAME, "none", advice);
+        return TOPIC.no("none", advice);
     }
     let is_closed = |port: &&String| {
         rustix::fs::access(folder.join(port), Access::READ_OK | Access::WRITE_OK).is_err()
@@ -43,19 +43,19 @@ fn serial_ports(root: &Path) -> Finding {
     let closed: Vec<String> = ports.iter().filter(is_closed).cloned().collect();
     let found = ports.join(", ");
     if closed.is_empty() {
-        return Finding::ok(Section::Equipment, NAME, found);
+        return TOPIC.ok(found);
     }
     let found = format!("{found}; not allowed: {}", closed.join(", "));
     let advice = "add the user to the group of the port, mostly `dialout`, and log in again";
-    Finding::limited(Section::Equipment, NAME, found, advice)
+    TOPIC.limited(found, advice)
 }
 
 fn can_interfaces(root: &Path) -> Finding {
-    const NAME: &str = "can_interfaces";
+    const TOPIC: Topic = Section::Equipment.topic("can_interfaces");
     let interfaces = names(&root.join("sys/class/net"), &["can", "vcan", "slcan"]);
     if interfaces.is_empty() {
         let advice = "needed only for boards on a CAN bus: plug in an adapter and look again";
-        return Finding::no(Section::Equipment, NAME, "none", advice);
+        return TOPIC.no("none", advice);
     }
     let state = |name: &String| {
         let state = text(root, &format!("sys/class/net/{name}/operstate"));
@@ -67,9 +67,9 @@ fn can_interfaces(root: &Path) -> Finding {
     let shown = shown.join(", ");
     if states.iter().all(|(_, state)| state == "down") {
         let advice = "bring it up: `ip link set can0 up type can bitrate 125000`";
-        return Finding::limited(Section::Equipment, NAME, shown, advice);
+        return TOPIC.limited(shown, advice);
     }
-    Finding::ok(Section::Equipment, NAME, shown)
+    TOPIC.ok(shown)
 }
 
 /// A program on the search path, or where servers are installed.
@@ -79,13 +79,9 @@ fn program(search_path: Option<&OsStr>, name: &'static str, what_for: &str) -> F
         .chain([Path::new("/usr/sbin").to_owned()])
         .map(|folder| folder.join(name))
         .find(|path| path.is_file() && rustix::fs::access(path, Access::EXEC_OK).is_ok());
+    let topic = Section::Equipment.topic(name);
     match found {
-        Some(path) => Finding::ok(Section::Equipment, name, path.display().to_string()),
-        None => Finding::no(
-            Section::Equipment,
-            name,
-            "not found",
-            &format!("install it where it is needed: {what_for}"),
-        ),
+        Some(path) => topic.ok(path.display().to_string()),
+        None => topic.no("not found", &format!("install it where it is needed: {what_for}")),
     }
 }

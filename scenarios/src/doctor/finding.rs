@@ -50,42 +50,46 @@ pub(super) struct Finding {
     pub(super) unmeasured: bool,
 }
 
-impl Finding {
+impl Section {
+    /// A line of it, by its stable name.
+    pub(super) const fn topic(self, name: &'static str) -> Topic {
+        Topic { section: self, name }
+    }
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Topic {
+    section: Section,
+    name: &'static str,
+}
+
+impl Topic {
     /// All is well.
-    pub(super) fn ok(section: Section, name: &'static str, found: impl Into<String>) -> Self {
-        let (status, found) = (Status::Ok, found.into());
-        Self { section, name, status, found, advice: None, unmeasured: false }
+    pub(super) fn ok(self, found: impl Into<String>) -> Finding {
+        let (Self { section, name }, found) = (self, found.into());
+        Finding { section, name, status: Status::Ok, found, advice: None, unmeasured: false }
     }
 
     /// It works, but not well.
-    pub(super) fn limited(
-        section: Section,
-        name: &'static str,
-        found: impl Into<String>,
-        advice: &str,
-    ) -> Self {
+    pub(super) fn limited(self, found: impl Into<String>, advice: &str) -> Finding {
         let advice = Some(advice.to_owned());
-        Self { status: Status::Limited, advice, ..Self::ok(section, name, found) }
+        Finding { status: Status::Limited, advice, ..self.ok(found) }
+    }
+
+    /// All is well, or it works, but not well.
+    pub(super) fn graded(self, is_well: bool, found: String, advice: &str) -> Finding {
+        if is_well { self.ok(found) } else { self.limited(found, advice) }
     }
 
     /// It does not work, or is not there.
-    pub(super) fn no(
-        section: Section,
-        name: &'static str,
-        found: impl Into<String>,
-        advice: &str,
-    ) -> Self {
-        Self { status: Status::No, ..Self::limited(section, name, found, advice) }
+    pub(super) fn no(self, found: impl Into<String>, advice: &str) -> Finding {
+        Finding { status: Status::No, ..self.limited(found, advice) }
     }
 
     /// It could not be measured, and why.
-    pub(super) fn unmeasured(
-        section: Section,
-        name: &'static str,
-        why: &str,
-        advice: &str,
-    ) -> Self {
-        Self { unmeasured: true, ..Self::no(section, name, why, advice) }
+    pub(super) fn unmeasured(self, why: &str, advice: &str) -> Finding {
+        Finding { unmeasured: true, ..self.no(why, advice) }
     }
 }
 

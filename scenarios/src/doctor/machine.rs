@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::time::{ClockId, clock_getres};
 
-use super::finding::{Finding, Section};
+use super::finding::{Finding, Section, Topic};
 use crate::floor::{load, pressure, text};
 
 /// One line about the machine.
@@ -42,31 +42,26 @@ pub(super) fn findings(root: &Path) -> Vec<Finding> {
     ]
 }
 
-fn unknown(section: Section, name: &'static str, advice: &str) -> Finding {
-    Finding::no(section, name, "not reported by the kernel", advice)
+fn unknown(topic: Topic, advice: &str) -> Finding {
+    topic.no("not reported by the kernel", advice)
 }
 
 fn enough_cores(cores: usize) -> Finding {
-    let found = format!("{cores}");
-    if cores >= 4 {
-        return Finding::ok(Section::Processors, "cores", found);
-    }
+    const TOPIC: Topic = Section::Processors.topic("cores");
     let advice = "bench, broker and store share them; expect tails, or run the platform elsewhere";
-    Finding::limited(Section::Processors, "cores", found, advice)
+    TOPIC.graded(cores >= 4, cores.to_string(), advice)
 }
 
 /// `max 100000` or `200000 100000`: quota and period of the control group, in us.
 fn quota(cpu_max: Option<&str>) -> Finding {
-    const NAME: &str = "processor_quota";
+    const TOPIC: Topic = Section::Processors.topic("processor_quota");
     let Some((quota, period)) = cpu_max.and_then(|text| text.split_once(' ')) else {
-        return Finding::ok(Section::Processors, NAME, "none reported");
+        return TOPIC.ok("none reported");
     };
     if quota == "max" {
-        return Finding::ok(Section::Processors, NAME, "none");
+        return TOPIC.ok("none");
     }
-    Finding::limited(
-        Section::Processors,
-        NAME,
+    TOPIC.limited(
         format!("{quota} us of every {period} us"),
         "give the container no quota: the kernel stops it for the rest of a period, which shows \
          as latency",
@@ -74,57 +69,48 @@ fn quota(cpu_max: Option<&str>) -> Finding {
 }
 
 fn busy(load: Option<f64>, cores: usize) -> Finding {
-    const NAME: &str = "load";
+    const TOPIC: Topic = Section::Processors.topic("load");
     let advice = "stop what else is running; with normal priority every timer suffers from it";
     match load {
-        None => unknown(Section::Processors, NAME, "compare the floor before and after a run"),
+        None => unknown(TOPIC, "compare the floor before and after a run"),
         Some(load) => {
             let found = format!("{load:.2} over a minute, {cores} cores");
-            match load / cores.max(1) as f64 {
-                share if share <= 0.5 => Finding::ok(Section::Processors, NAME, found),
-                _ => Finding::limited(Section::Processors, NAME, found, advice),
-            }
+            TOPIC.graded(load / cores.max(1) as f64 <= 0.5, found, advice)
         }
     }
 }
 
 fn waiting(pressure: Option<f64>) -> Finding {
-    const NAME: &str = "pressure";
+    const TOPIC: Topic = Section::Processors.topic("pressure");
     let advice = "something waits for a processor all the time; stop what else is running";
     match pressure {
-        None => unknown(Section::Processors, NAME, "a kernel with PSI reports more about load"),
+        None => unknown(TOPIC, "a kernel with PSI reports more about load"),
         Some(share) => {
             let found = format!("{share:.1} % of 10 s some task waited for a processor");
-            match share {
-                share if share <= 10.0 => Finding::ok(Section::Processors, NAME, found),
-                _ => Finding::limited(Section::Processors, NAME, found, advice),
-            }
+            TOPIC.graded(share <= 10.0, found, advice)
         }
     }
 }
 
 fn governor(name: Option<&str>) -> Finding {
-    const NAME: &str = "frequency_governor";
+    const TOPIC: Topic = Section::Processors.topic("frequency_governor");
     match name {
-        None => Finding::ok(Section::Processors, NAME, "none, as in virtual machines"),
-        Some("performance") => Finding::ok(Section::Processors, NAME, "performance"),
-        Some(other) => Finding::limited(
-            Section::Processors,
-            NAME,
-            other,
-            "set it to `performance`: waking a slow core takes longer",
-        ),
+        None => TOPIC.ok("none, as in virtual machines"),
+        Some("performance") => TOPIC.ok("performance"),
+        Some(other) => {
+            TOPIC.limited(other, "set it to `performance`: waking a slow core takes longer")
+        }
     }
 }
 
 /// The preemption model, the active one where the kernel tells, and the tick where it does.
 fn preemption(root: &Path) -> Finding {
-    const NAME: &str = "preemption";
+    const TOPIC: Topic = Section::Time.topic("preemption");
     let version = text(root, "proc/version").unwrap_or_default();
     let real_time =
         text(root, "sys/kernel/realtime").as_deref() == Some("1") || version.contains("PREEMPT_RT");
     if real_time {
-        return Finding::ok(Section::Time, NAME, "PREEMPT_RT");
+        return TOPIC.ok("PREEMPT_RT");
     }
     let built = version.split_whitespace().find(|word| word.starts_with("PREEMPT"));
     // `none voluntary (full) lazy`, for root only.
@@ -134,7 +120,7 @@ fn preemption(root: &Path) -> Finding {
     });
     let found = match (built, active) {
         (None, None) => {
-            return unknown(Section::Time, NAME, "see the timer errors, which are what counts");
+            return unknown(TOPIC, "see the timer errors, which are what counts");
         }
         (built, active) => {
             let hz = tick_hz(root).map_or_else(String::new, |hz| format!(", {hz} Hz tick"));
@@ -143,10 +129,7 @@ fn preemption(root: &Path) -> Finding {
         }
     };
     let advice = "boot with `preempt=full`, or use a PREEMPT_RT kernel, for shorter tails";
-    if found.contains(" full") {
-        return Finding::ok(Section::Time, NAME, found);
-    }
-    Finding::limited(Section::Time, NAME, found, advice)
+    TOPIC.graded(found.contains(" full"), found, advice)
 }
 
 fn tick_hz(root: &Path) -> Option<u32> {
@@ -156,15 +139,13 @@ fn tick_hz(root: &Path) -> Option<u32> {
 }
 
 fn clock_source(name: Option<&str>) -> Finding {
-    const NAME: &str = "clock_source";
+    const TOPIC: Topic = Section::Time.topic("clock_source");
     match name {
-        None => unknown(Section::Time, NAME, "see the timer errors, which are what counts"),
+        None => unknown(TOPIC, "see the timer errors, which are what counts"),
         Some(name @ ("tsc" | "kvm-clock" | "arch_sys_counter" | "hyperv_clocksource_tsc_page")) => {
-            Finding::ok(Section::Time, NAME, name)
+            TOPIC.ok(name)
         }
-        Some(name) => Finding::limited(
-            Section::Time,
-            NAME,
+        Some(name) => TOPIC.limited(
             name,
             "reading it takes a system call or a device access; choose `tsc` where it is stable",
         ),
@@ -172,23 +153,20 @@ fn clock_source(name: Option<&str>) -> Finding {
 }
 
 fn resolution() -> Finding {
-    const NAME: &str = "timer_resolution";
+    const TOPIC: Topic = Section::Time.topic("timer_resolution");
     let resolution = clock_getres(ClockId::Monotonic);
     let ns = resolution.tv_sec.saturating_mul(1_000_000_000).saturating_add(resolution.tv_nsec);
-    if ns <= 1_000 {
-        return Finding::ok(Section::Time, NAME, format!("{ns} ns"));
-    }
     let advice = "the kernel has no high-resolution timers; boot without `highres=off`";
-    Finding::limited(Section::Time, NAME, format!("{ns} ns"), advice)
+    TOPIC.graded(ns <= 1_000, format!("{ns} ns"), advice)
 }
 
 /// Whether a time service says that it keeps the clock. One host needs none: its latencies are
 /// taken from one monotonic clock.
 fn synchronised(root: &Path) -> Finding {
-    const NAME: &str = "time_service";
+    const TOPIC: Topic = Section::Time.topic("time_service");
     let there = |path: &str| root.join(path).exists();
     if there("run/systemd/timesync/synchronized") {
-        return Finding::ok(Section::Time, NAME, "systemd-timesyncd, synchronised");
+        return TOPIC.ok("systemd-timesyncd, synchronised");
     }
     for (path, service) in [
         ("run/chrony/chronyd.sock", "chrony"),
@@ -197,25 +175,21 @@ fn synchronised(root: &Path) -> Finding {
         ("run/ptp4l", "ptp4l"),
     ] {
         if there(path) {
-            return Finding::limited(
-                Section::Time,
-                NAME,
+            return TOPIC.limited(
                 format!("{service} runs; how well it keeps the clock is not reported here"),
                 "ask it (`chronyc tracking`, `ntpq -p`) before latencies between two hosts are \
                  believed; on one host it does not matter",
             );
         }
     }
-    Finding::no(
-        Section::Time,
-        NAME,
+    TOPIC.no(
         "none found",
         "on one host it does not matter; between two hosts only round trips can be judged",
     )
 }
 
 fn hardware_clocks(root: &Path) -> Finding {
-    const NAME: &str = "ptp";
+    const TOPIC: Topic = Section::Time.topic("ptp");
     let clocks: Vec<String> = super::equipment::names(&root.join("dev"), &["ptp"])
         .into_iter()
         .map(|clock| {
@@ -225,7 +199,7 @@ fn hardware_clocks(root: &Path) -> Finding {
         .collect();
     if clocks.is_empty() {
         let advice = "needed only for one-way latency between hosts, and for simulator racks";
-        return Finding::no(Section::Time, NAME, "no hardware clock", advice);
+        return TOPIC.no("no hardware clock", advice);
     }
-    Finding::ok(Section::Time, NAME, clocks.join(", "))
+    TOPIC.ok(clocks.join(", "))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use lastmeter_link::priority;
 use rustix::process::{Resource, Rlimit, getrlimit};
 
-use super::finding::{Finding, Section};
+use super::finding::{Finding, Section, Topic};
 use crate::floor::text;
 
 /// Open files that a bench of ten thousand connections needs on both sides of its links.
@@ -46,13 +46,11 @@ fn limit(limit: Option<u64>) -> String {
 }
 
 fn real_time(tried: Result<String, String>, rtprio: Rlimit) -> Finding {
-    const NAME: &str = "real_time_priority";
+    const TOPIC: Topic = Section::Rights.topic("real_time_priority");
     let rlimit = format!("rtprio limit {}", limit(rtprio.current));
     match tried {
-        Ok(policy) => Finding::ok(Section::Rights, NAME, format!("{policy} granted, {rlimit}")),
-        Err(why) => Finding::limited(
-            Section::Rights,
-            NAME,
+        Ok(policy) => TOPIC.ok(format!("{policy} granted, {rlimit}")),
+        Err(why) => TOPIC.limited(
             format!("{why}; {rlimit}"),
             "run as root or with CAP_SYS_NICE, or give the user an rtprio limit in \
              /etc/security/limits.d",
@@ -62,22 +60,18 @@ fn real_time(tried: Result<String, String>, rtprio: Rlimit) -> Finding {
 
 /// What share of the time real-time threads may take before the kernel holds them back.
 fn real_time_share(runtime_us: Option<&str>) -> Finding {
-    const NAME: &str = "real_time_share";
+    const TOPIC: Topic = Section::Rights.topic("real_time_share");
     match runtime_us.and_then(|text| text.parse::<i64>().ok()) {
-        None => Finding::no(
-            Section::Rights,
-            NAME,
+        None => TOPIC.no(
             "not reported by the kernel",
             "nothing to do: threads of the bench wait rather than spin",
         ),
-        Some(-1) => Finding::ok(Section::Rights, NAME, "not held back"),
+        Some(-1) => TOPIC.ok("not held back"),
         Some(us) if us >= 500_000 => {
             let found = format!("held back after {} ms", us / 1000);
-            Finding::ok(Section::Rights, NAME, found)
+            TOPIC.ok(found)
         }
-        Some(us) => Finding::limited(
-            Section::Rights,
-            NAME,
+        Some(us) => TOPIC.limited(
             format!("held back after {us} us"),
             "raise /proc/sys/kernel/sched_rt_runtime_us to its default of 950000",
         ),
@@ -85,16 +79,14 @@ fn real_time_share(runtime_us: Option<&str>) -> Finding {
 }
 
 fn locked_memory(tried: Result<(), String>, memlock: Rlimit) -> Finding {
-    const NAME: &str = "locked_memory";
+    const TOPIC: Topic = Section::Rights.topic("locked_memory");
     let rlimit = match memlock.current {
         None => "memlock unlimited".to_owned(),
         Some(bytes) => format!("memlock limit {} KiB", bytes / 1024),
     };
     match tried {
-        Ok(()) => Finding::ok(Section::Rights, NAME, format!("granted, {rlimit}")),
-        Err(why) => Finding::limited(
-            Section::Rights,
-            NAME,
+        Ok(()) => TOPIC.ok(format!("granted, {rlimit}")),
+        Err(why) => TOPIC.limited(
             format!("{why}; {rlimit}"),
             "run as root or with CAP_IPC_LOCK, or give the user an unlimited memlock in \
              /etc/security/limits.d",
@@ -103,13 +95,13 @@ fn locked_memory(tried: Result<(), String>, memlock: Rlimit) -> Finding {
 }
 
 fn open_files(files: Rlimit) -> Finding {
-    const NAME: &str = "open_files";
+    const TOPIC: Topic = Section::Rights.topic("open_files");
     let found = format!("{} at a time, at most {}", limit(files.current), limit(files.maximum));
     let advice = "raise it with `ulimit -n`; each connection through a link takes up to six";
     match files.current {
-        Some(least) if least < FILES_LEAST => Finding::no(Section::Rights, NAME, found, advice),
-        Some(some) if some < FILES_GOOD => Finding::limited(Section::Rights, NAME, found, advice),
-        _ => Finding::ok(Section::Rights, NAME, found),
+        Some(least) if least < FILES_LEAST => TOPIC.no(found, advice),
+        Some(some) if some < FILES_GOOD => TOPIC.limited(found, advice),
+        _ => TOPIC.ok(found),
     }
 }
 

@@ -176,7 +176,7 @@ fn the_whole_answer_has_its_keys_and_its_lines() {
 
 #[test]
 fn what_could_not_be_measured_is_told_and_ends_with_its_own_exit_code() {
-    let unmeasured = Finding::unmeasured(Section::Disk, "sync", "no room", "make some");
+    let unmeasured = Section::Disk.topic("sync").unmeasured("no room", "make some");
     let examination = Examination {
         format_version: 1,
         lastmeter: "0",

@@ -87,13 +87,13 @@ fn in_thread(
 }
 
 fn finding(kind: TimerKind, rows: &[TimerRow], failure: Option<&str>) -> Finding {
-    let name = match kind {
+    let topic = Section::Time.topic(match kind {
         TimerKind::Timerfd => "timer_timerfd",
         TimerKind::TokioSleep => "timer_tokio_sleep",
         TimerKind::ClockNanosleep => "timer_clock_nanosleep",
-    };
+    });
     if let Some(why) = failure {
-        return Finding::unmeasured(Section::Time, name, why, "see the system's message");
+        return topic.unmeasured(why, "see the system's message");
     }
     let own: Vec<&TimerRow> = rows.iter().filter(|row| row.kind == kind.word()).collect();
     let shown: Vec<String> = own
@@ -110,9 +110,9 @@ fn finding(kind: TimerKind, rows: &[TimerRow], failure: Option<&str>) -> Finding
         TimerKind::Timerfd => "get real-time rights or a quieter machine; late sends are counted",
     };
     match own.iter().map(|row| row.late.p99_ns).min() {
-        Some(best) if best <= GOOD_P99_NS => Finding::ok(Section::Time, name, found),
-        Some(best) if best <= USABLE_P99_NS => Finding::limited(Section::Time, name, found, advice),
-        _ => Finding::no(Section::Time, name, found, advice),
+        Some(best) if best <= GOOD_P99_NS => topic.ok(found),
+        Some(best) if best <= USABLE_P99_NS => topic.limited(found, advice),
+        _ => topic.no(found, advice),
     }
 }
 

@@ -13,18 +13,18 @@ pub(super) struct Plan {
     pub(super) payload_bytes: usize,
 }
 
+/// The size of an echo: about that of a message.
+const PAYLOAD_BYTES: usize = 1300;
+
 /// Echoes sent first and not counted: they fill caches and buffers, and show that echoes arrive.
 pub(super) const WARM_UP: u32 = 20;
 
 impl Plan {
-    /// What stands in front of an echo's filling: the tag and the number, 8 bytes each.
-    pub(super) const HEAD_BYTES: usize = 16;
-
     pub(super) fn of(options: &FloorOptions) -> Self {
         Self {
             messages: options.messages,
             pace_ns: i64::try_from(options.pace.as_nanos()).unwrap_or(i64::MAX),
-            payload_bytes: options.payload_bytes,
+            payload_bytes: PAYLOAD_BYTES,
         }
     }
 
@@ -43,7 +43,7 @@ impl Plan {
         let mut payload = Vec::with_capacity(self.payload_bytes);
         payload.extend(tag.to_le_bytes());
         payload.extend(u64::from(number).to_le_bytes());
-        payload.resize(self.payload_bytes.max(Self::HEAD_BYTES), b'x');
+        payload.resize(self.payload_bytes, b'x');
         payload
     }
 }

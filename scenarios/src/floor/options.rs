@@ -18,8 +18,6 @@ pub struct FloorOptions {
     pub messages: u32,
     /// Time between two echoes.
     pub pace: Duration,
-    /// Size of an echo's payload, bytes; at least 16.
-    pub payload_bytes: usize,
     /// Timer probes.
     pub probes: u32,
     /// How long each session may take to connect and subscribe, and the first echo to arrive.
@@ -37,7 +35,6 @@ impl FloorOptions {
             topic: None,
             messages: 2000,
             pace: Duration::from_millis(2),
-            payload_bytes: 1300,
             probes: 2000,
             connect_limit: Duration::from_secs(10),
             grace: Duration::from_secs(10),
@@ -71,15 +68,5 @@ pub enum FloorError {
         /// What the system said.
         #[source]
         source: std::io::Error,
-    },
-    /// What was asked for cannot be sent.
-    #[error("the floor's {what} is {found}; expected {expected}")]
-    Options {
-        /// Which option.
-        what: &'static str,
-        /// What it is.
-        found: String,
-        /// What it may be.
-        expected: &'static str,
     },
 }

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 
 use super::kept::{Kept, KeptError};
+use crate::stop::or_never;
 
 /// Most jobs that wait for the disk; then the gateway waits too.
 const JOBS_LIMIT: usize = 1000;
@@ -74,10 +75,7 @@ impl Keeper {
     /// # Errors
     /// If they cannot be written; nothing is any more.
     pub(super) async fn kept(&mut self) -> Result<u64, KeptError> {
-        match self.kept.recv().await {
-            Some(kept) => kept,
-            None => std::future::pending().await,
-        }
+        or_never(self.kept.recv().await).await
     }
 
     /// Waits until a record and all before it are durable.

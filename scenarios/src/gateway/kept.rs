@@ -149,12 +149,6 @@ impl Kept {
         self.cut_bytes
     }
 
-    /// From here on nothing can be written.
-    #[cfg(test)]
-    pub(super) fn break_for_test(&mut self) {
-        self.file = File::open(&self.path).expect("it has been opened before");
-    }
-
     /// What is kept, in the order of the numbers.
     pub fn records(&self) -> Vec<Vec<u8>> {
         self.records.values().cloned().collect()

@@ -4,6 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+impl Kept {
+    /// From here on nothing can be written.
+    pub(in crate::gateway) fn break_for_test(&mut self) {
+        self.file = File::open(&self.path).unwrap();
+    }
+}
+
 fn numbered(records: &[u64]) -> Vec<(u64, Vec<u8>)> {
     records.iter().map(|&number| (number, format!("record {number}").into_bytes())).collect()
 }

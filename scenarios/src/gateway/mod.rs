@@ -16,7 +16,7 @@ use std::time::Duration;
 use lastmeter_devices::{GATEWAYS, GatewayContext, GatewayKind, NetworkContext};
 use lastmeter_link::channel::{Channel, ChannelAddress, ChannelSettings, DatagramCounts};
 use lastmeter_link::mqtt::{Session, SessionOptions};
-use lastmeter_params::{Diagnostics, Values, read_text};
+use lastmeter_params::{self as params, Diagnostics, Values};
 use lastmeter_reports::ExitCode;
 use lastmeter_units::HardwareId;
 use lastmeter_wire::topics::{self, TENANT};
@@ -29,8 +29,9 @@ pub use stand_alone::password;
 
 use crate::capture::Capture;
 use crate::device::ends;
-use crate::output::{complain, print_err, print_out};
-use crate::run::{MqttPort, chain, wall_now};
+use crate::lines::Lines;
+use crate::output::{broken, complain, print_err, print_out, read_text};
+use crate::run::{MqttPort, Outgoing, chain, wall_now};
 use crate::stop::on_this_thread;
 use answers::Presence;
 use flow::Flow;
@@ -77,10 +78,7 @@ pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines
             Err(message) => Ok(complain(&message)),
         }
     });
-    served.unwrap_or_else(|message| {
-        print_err(&format!("error: {message}"));
-        ExitCode::Broken
-    })
+    served.unwrap_or_else(|message| broken(&message))
 }
 
 /// Everything that was asked for, read and found to make sense.
@@ -125,10 +123,12 @@ fn prepare(
     {
         return Err(format!("`--on {twice}` is there twice, expected once: a line has one master"));
     }
-    let values = read_text(&lines.set.join("\n"), &[kind.entry.fields]).map_err(|mistakes| {
-        let told: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).collect();
-        format!("--set: {}", told.join("; "))
-    })?;
+    let values =
+        params::read_text(&lines.set.join("\n"), &[kind.entry.fields]).map_err(|mistakes| {
+            let told: Vec<String> =
+                mistakes.iter().map(|mistake| mistake.message.clone()).collect();
+            format!("--set: {}", told.join("; "))
+        })?;
     let files = read_files(kind, &values)?;
     let of_lines = match &options.devices {
         Some(path) => devices::read(path, addresses.len(), &hardware_id)?,
@@ -160,10 +160,7 @@ fn prepare(
 /// The texts of the files that a gateway's keys name.
 fn read_files(kind: &GatewayKind, values: &Values) -> Result<BTreeMap<String, String>, String> {
     let names = kind.files.iter().filter_map(|key| values.text_opt(key));
-    let read = |name: &str| {
-        let text = std::fs::read_to_string(name);
-        Ok((name.to_owned(), text.map_err(|error| format!("cannot read {name}: {error}"))?))
-    };
+    let read = |name: &str| Ok((name.to_owned(), read_text(Path::new(name))?));
     names.map(read).collect()
 }
 
@@ -223,13 +220,11 @@ async fn begin(
     let counts: Vec<_> = lines.iter().map(|line: &Channel| line.datagrams().clone()).collect();
     let buffers: Vec<_> = counts.iter().map(DatagramCounts::buffer_bytes).collect();
     let capture = own.capture.map(|path| capture(path, addresses.first())).transpose()?;
-    let (http, questions) = match &own.http {
-        Some(options) => {
-            let (at, questions) = http::serve(options).await?;
-            (Some(at.to_string()), Some(questions))
-        }
-        None => (None, None),
+    let served = match &own.http {
+        Some(options) => Some(http::serve(options).await?),
+        None => None,
     };
+    let (http, questions) = served.map(|(at, questions)| (at.to_string(), questions)).unzip();
     // Without files the signal ends the program, as it does others.
     let asked = (!kind.files.is_empty()).then(|| signal(SignalKind::hangup())).transpose();
     let asked = asked.map_err(|error| format!("signals: {error}"))?;
@@ -245,6 +240,7 @@ async fn begin(
         .to_string(),
     );
     let lines = lines.into_iter().map(|line| (line, BITS_PER_SECOND)).collect();
+    let (lines, outgoing) = (Lines::serve_and_keep(lines, capture), Outgoing::default());
     let (flow, told) = (Flow::new(counts), Vec::new());
     let files = Files { read: Box::new(move || read_files(kind, &values)), asked };
     let presence = Presence { lines: vec![false; addresses.len()], ..Presence::default() };
@@ -260,7 +256,7 @@ async fn begin(
         session,
         events,
         lines,
-        capture,
+        outgoing,
         told,
     })
 }

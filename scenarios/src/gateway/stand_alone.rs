@@ -3,15 +3,14 @@
 //! One task moves the machine; a thread beside it writes the records, and the machine sends a
 //! message only when it is known that its record is durable.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
 use lastmeter_devices::{Gateway, GatewayInput, GatewayOutput, Metric};
-use lastmeter_link::channel::{Channel, ChannelEvent};
+use lastmeter_link::channel::ChannelEvent;
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
+use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::topics::{self, TENANT};
 
@@ -23,10 +22,10 @@ use super::flow::Flow;
 use super::http::{Answer, Asked, Question};
 use super::keeper::Keeper;
 use super::kept::KeptError;
-use crate::capture::Capture;
 use crate::lines::Lines;
-use crate::output::print_err;
-use crate::run::{MqttPort, wall_now};
+use crate::output::{print_err, read_text};
+use crate::run::{MqttPort, Outgoing, Timeline, wall_now};
+use crate::stop::or_never;
 
 /// What a gateway on real lines is made of.
 pub(super) struct StandAlone {
@@ -41,10 +40,8 @@ pub(super) struct StandAlone {
     pub(super) questions: Option<mpsc::Receiver<Asked>>,
     pub(super) session: Session,
     pub(super) events: SessionEvents,
-    /// With the rate that each is opened at.
-    pub(super) lines: Vec<(Channel, u32)>,
-    /// Where what passes on the first line is kept.
-    pub(super) capture: Option<Capture>,
+    pub(super) lines: Lines,
+    pub(super) outgoing: Outgoing,
     /// Why there is no connection to the broker, as far as it was told since there was one.
     pub(super) told: Vec<String>,
 }
@@ -72,34 +69,6 @@ const LINES_LIMIT: Duration = Duration::from_secs(1);
 /// Most reasons without a connection that are told; a broker can make up any number.
 const TOLD_LIMIT: usize = 16;
 
-/// A message the link has not taken yet.
-struct Waiting {
-    message: u64,
-    topic: String,
-    payload: Bytes,
-}
-
-/// Event time by a monotonic clock that began at a wall time.
-#[derive(Clone, Copy)]
-struct Clock {
-    wall: SimTime,
-    monotonic_ns: i64,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self { wall: wall_now(), monotonic_ns: monotonic_ns() }
-    }
-
-    fn at(&self, at_ns: i64) -> SimTime {
-        self.wall + SimDuration(at_ns - self.monotonic_ns)
-    }
-
-    fn now(&self) -> SimTime {
-        self.at(monotonic_ns())
-    }
-}
-
 /// Why it ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StandAloneError {
@@ -118,34 +87,32 @@ impl StandAlone {
         mut self,
         end: impl Future<Output = ()>,
     ) -> Result<Flow, StandAloneError> {
-        let clock = Clock::start();
-        let mut lines = Lines::serve_and_keep(std::mem::take(&mut self.lines), self.capture.take());
-        let mut waiting = VecDeque::new();
+        let clock = Timeline { start: wall_now(), origin_ns: monotonic_ns() };
         let mut end = std::pin::pin!(end);
         let up = tokio::select! {
             () = &mut end => return self.close().await,
-            up = lines_begin(&mut lines) => up,
+            up = lines_begin(&mut self.lines) => up,
         };
-        self.step(clock.now(), GatewayInput::Wake, &mut lines, &mut waiting).await?;
+        self.step(clock.now(), GatewayInput::Wake).await?;
         for network in up {
             self.presence.on_line(network, &ChannelEvent::Up);
             let input = GatewayInput::LineUp { network };
-            self.step(clock.now(), input, &mut lines, &mut waiting).await?;
+            self.step(clock.now(), input).await?;
         }
         loop {
             let wake = self.gateway.wake_at().map_or(Duration::from_hours(1), |at| {
                 Duration::from_nanos(u64::try_from((at - clock.now()).0).unwrap_or(0))
             });
-            let has_waiting = !waiting.is_empty();
+            let has_waiting = !self.outgoing.is_empty();
             // In no fixed order: a line that floods must not keep the broker from being served.
             let input = tokio::select! {
                 () = &mut end => return self.close().await,
-                (line, event) = lines.recv() => {
+                (line, event) = self.lines.recv() => {
                     self.presence.on_line(line, &event);
                     Some(on_line(line, event))
                 }
                 asked = questioned(&mut self.questions) => {
-                    self.answer(clock.now(), asked, &mut lines, &mut waiting).await?;
+                    self.answer(clock.now(), asked).await?;
                     None
                 }
                 event = self.events.recv() => {
@@ -153,30 +120,30 @@ impl StandAlone {
                         let what = "the session with the broker ended for good".to_owned();
                         return Err(StandAloneError::Session(what));
                     };
-                    self.on_session(event, &mut waiting)
+                    self.on_session(event)
                 }
-                handed = hand_over(&self.session, waiting.front()), if has_waiting => {
-                    handed_over(handed, &mut waiting)?;
+                handed = self.outgoing.hand_over(&self.session), if has_waiting => {
+                    self.outgoing.handed(handed).map_err(StandAloneError::Session)?;
                     None
                 }
                 kept = self.keeper.kept() => Some((None, GatewayInput::Kept { number: kept? })),
                 () = asked(&mut self.files.asked) => {
-                    self.reload(clock.now(), &mut lines, &mut waiting).await?;
+                    self.reload(clock.now()).await?;
                     None
                 }
                 () = tokio::time::sleep(wake) => Some((None, GatewayInput::Wake)),
             };
             self.flow.look();
             if let Some((at_ns, input)) = input {
-                let now = at_ns.map_or_else(|| clock.now(), |at_ns| clock.at(at_ns));
-                self.step(now, input, &mut lines, &mut waiting).await?;
+                let now = clock.event_time(at_ns.unwrap_or_else(monotonic_ns), SimDuration::ZERO);
+                self.step(now, input).await?;
                 if let Some(at_ns) = at_ns {
                     self.flow.taken(at_ns);
                 }
             }
             if let Some(bytes) = self.live.first.take() {
                 let input = GatewayInput::Bytes { network: 0, lane: None, bytes };
-                self.step(clock.now(), input, &mut lines, &mut waiting).await?;
+                self.step(clock.now(), input).await?;
             }
         }
     }
@@ -186,8 +153,6 @@ impl StandAlone {
         &mut self,
         now: SimTime,
         Asked { question, reply }: Asked,
-        lines: &mut Lines,
-        waiting: &mut VecDeque<Waiting>,
     ) -> Result<(), StandAloneError> {
         let none = || Answer::json(404, "{\"error\":\"there are no values yet\"}");
         let shown = |json: Option<Vec<u8>>| json.map_or_else(none, |json| Answer::json(200, json));
@@ -198,7 +163,7 @@ impl StandAlone {
             Question::SetPoints => shown(self.gateway.set_points()),
             Question::Samples { is_json, bytes } => {
                 let before = self.gateway.metrics();
-                self.step(now, GatewayInput::Frame { is_json, bytes }, lines, waiting).await?;
+                self.step(now, GatewayInput::Frame { is_json, bytes }).await?;
                 difference(&before, &self.gateway.metrics())
             }
             Question::Set(payload) => {
@@ -207,7 +172,7 @@ impl StandAlone {
                     own.map(|own| own.value)
                 };
                 let before = refused(self.gateway.metrics());
-                self.step(now, GatewayInput::Live { payload }, lines, waiting).await?;
+                self.step(now, GatewayInput::Live { payload }).await?;
                 if refused(self.gateway.metrics()) == before {
                     Answer::json(200, "{\"taken\":true}")
                 } else {
@@ -229,32 +194,21 @@ impl StandAlone {
     }
 
     /// Hands the gateway its files as they are now.
-    async fn reload(
-        &mut self,
-        now: SimTime,
-        lines: &mut Lines,
-        waiting: &mut VecDeque<Waiting>,
-    ) -> Result<(), StandAloneError> {
+    async fn reload(&mut self, now: SimTime) -> Result<(), StandAloneError> {
         let mut out = Vec::new();
         let read = (self.files.read)().map_err(|mistake| vec![mistake]);
         let read = read.and_then(|files| self.gateway.reload(now, &files, &mut out));
         for mistake in read.err().into_iter().flatten() {
             print_err(&format!("{now} files_refused, the old ones stay: {mistake}"));
         }
-        self.follow(now, out, lines, waiting).await
+        self.follow(now, out).await
     }
 
     /// Tells the gateway something, and does what it says.
-    async fn step(
-        &mut self,
-        now: SimTime,
-        input: GatewayInput,
-        lines: &mut Lines,
-        waiting: &mut VecDeque<Waiting>,
-    ) -> Result<(), StandAloneError> {
+    async fn step(&mut self, now: SimTime, input: GatewayInput) -> Result<(), StandAloneError> {
         let mut out = Vec::new();
         self.gateway.step(now, input, &mut out);
-        self.follow(now, out, lines, waiting).await
+        self.follow(now, out).await
     }
 
     /// Does what the gateway says. Bytes that follow a record go out when that is durable: what is
@@ -263,8 +217,6 @@ impl StandAlone {
         &mut self,
         now: SimTime,
         mut out: Vec<GatewayOutput>,
-        lines: &mut Lines,
-        waiting: &mut VecDeque<Waiting>,
     ) -> Result<(), StandAloneError> {
         while !out.is_empty() {
             let (mut records, mut forgotten, mut kept) = (Vec::new(), None, None);
@@ -272,7 +224,7 @@ impl StandAlone {
                 match output {
                     GatewayOutput::Send { message, owner, payload } => {
                         let topic = self.port.topic(owner.as_str());
-                        waiting.push_back(Waiting { message, topic, payload: payload.into() });
+                        self.outgoing.push(message, None, topic, payload.into());
                     }
                     GatewayOutput::Bytes { network, bits_per_second, bytes, .. } => {
                         let records = std::mem::take(&mut records);
@@ -286,10 +238,10 @@ impl StandAlone {
                             let topic = topics::simulator(TENANT, &self.live.owner, "writes");
                             self.flow.live(self.session.publish_live(&topic, bytes));
                         } else {
-                            lines.send(network, bits_per_second, bytes).await;
+                            self.lines.send(network, bits_per_second, bytes).await;
                         }
                     }
-                    GatewayOutput::Reopen { network } => lines.reopen(network).await,
+                    GatewayOutput::Reopen { network } => self.lines.reopen(network).await,
                     GatewayOutput::Live { channel, payload } => {
                         let topic = topics::simulator(TENANT, &self.live.owner, channel);
                         self.flow.live(self.session.publish_live(&topic, payload));
@@ -315,11 +267,7 @@ impl StandAlone {
         Ok(())
     }
 
-    fn on_session(
-        &mut self,
-        event: SessionEvent,
-        waiting: &mut VecDeque<Waiting>,
-    ) -> Option<(Option<i64>, GatewayInput)> {
+    fn on_session(&mut self, event: SessionEvent) -> Option<(Option<i64>, GatewayInput)> {
         let input = match event {
             SessionEvent::Connected => {
                 log("the broker accepted the connection");
@@ -334,7 +282,7 @@ impl StandAlone {
                     log(&format!("no connection to the broker: {reason}"));
                     self.told.push(reason);
                 }
-                waiting.clear();
+                self.outgoing.clear();
                 self.presence.broker = false;
                 GatewayInput::Disconnected
             }
@@ -413,47 +361,12 @@ fn on_line(line: usize, event: ChannelEvent) -> (Option<i64>, GatewayInput) {
 
 /// What is asked next over HTTP; never if it is not served.
 async fn questioned(questions: &mut Option<mpsc::Receiver<Asked>>) -> Asked {
-    let asked = match questions {
-        Some(questions) => questions.recv().await,
-        None => None,
-    };
-    match asked {
-        Some(asked) => asked,
-        None => std::future::pending().await,
-    }
+    or_never(or_never(questions.as_mut()).await.recv().await).await
 }
 
 /// When the files are to be read again; never if there are none.
 async fn asked(signal: &mut Option<Signal>) {
-    let asked = match signal {
-        Some(signal) => signal.recv().await,
-        None => None,
-    };
-    if asked.is_none() {
-        std::future::pending::<()>().await;
-    }
-}
-
-async fn hand_over(session: &Session, first: Option<&Waiting>) -> Result<(), PublishError> {
-    let Some(first) = first else { return Ok(()) };
-    session.publish(first.message, first.topic.clone(), first.payload.clone()).await
-}
-
-fn handed_over(
-    handed: Result<(), PublishError>,
-    waiting: &mut VecDeque<Waiting>,
-) -> Result<(), StandAloneError> {
-    match handed {
-        // Without a connection the outbox keeps everything until there is one again.
-        Err(PublishError::NotConnected) => waiting.clear(),
-        Ok(()) => {
-            waiting.pop_front();
-        }
-        Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. })) => {
-            return Err(StandAloneError::Session(error.to_string()));
-        }
-    }
-    Ok(())
+    or_never(or_never(signal.as_mut()).await.recv().await).await;
 }
 
 /// The password in a file, without the line end after it.
@@ -461,7 +374,5 @@ fn handed_over(
 /// # Errors
 /// If it cannot be read.
 pub fn password(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(read_text(path)?.trim_end_matches(['\r', '\n']).to_owned())
 }

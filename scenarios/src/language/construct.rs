@@ -6,19 +6,20 @@ use std::collections::BTreeMap;
 
 use lastmeter_devices::Device;
 use lastmeter_link::impair::{self, LinkSpec};
-use lastmeter_params::{Code, Diagnostics, NodeValue, Pattern, Table, Values, measurement_help};
+use lastmeter_params::{Code, Diagnostics, Pattern, Table, Values, measurement_help};
 use lastmeter_plans::standard::{Plan, TEST_PLAN_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_reports::check::{Needs, PlannedBench};
 use lastmeter_reports::{CHECKS, CheckContext, CheckKind};
-use lastmeter_sim::{InjectionKind, MeteringPoint, Streams};
+use lastmeter_sim::{INJECTIONS, InjectionKind, MeteringPoint, Streams};
 use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SimDuration};
 use lastmeter_wire::commands::{Effect, find};
 
 use super::draft::{Draft, Reported, Row};
 use super::files::Files;
 use super::judging::{self, Breakage, Claim, Planned, PlannedDevice};
-use super::plans::Plans;
+use super::read::table_at;
 use super::references::References;
+use super::scenario::Plans;
 use super::section::application;
 use super::section::board::{self, Boards};
 use super::section::calibration::{self, CALIBRATION};
@@ -32,7 +33,7 @@ use super::section::network::NETWORK;
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
 use super::section::signal::{self, SIGNAL};
 use super::section::simulator::{self, SimulatorRow};
-use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
+use super::section::source::{self, SOURCE, Source, SourcePlace, build_source};
 use super::section::test_plan::{self, TEST_PLAN};
 use super::warnings;
 
@@ -136,16 +137,10 @@ impl Draft<'_> {
                     start: head.map(|head| head.start).unwrap_or_default(),
                     duration: head.and_then(|head| head.duration),
                     injections: self.injections_into(source, references),
+                    files,
                 };
-                match build_source(source::kind_of(row)?, row.values.as_ref()?, &place, files, out)
-                {
-                    Built::MeteringPoint(point) => Some(point),
-                    Built::Unavailable(reason) => {
-                        unavailable.get_or_insert(reason);
-                        None
-                    }
-                    Built::Refused => None,
-                }
+                let (kind, values) = (source::kind_of(row)?, row.values.as_ref()?);
+                build_source(kind, values, &place, unavailable, out)
             })
             .collect()
     }
@@ -166,7 +161,7 @@ impl Draft<'_> {
         let about = self.rows(&INJECT).iter().zip(&references.target_of_injection);
         let about = about.filter(|(_, target)| *target == &Some(Target::Source(source)));
         let into = about.filter_map(|(row, _)| {
-            Some((inject::kind_of(row)?.of_source()?, row.values.as_deref()?))
+            Some((row.kind_of(INJECTIONS, |kind| &kind.entry)?, row.values.as_deref()?))
         });
         into.collect()
     }
@@ -262,10 +257,10 @@ impl Draft<'_> {
             if let (Some(device), Some(duration)) = (device, duration) {
                 warnings::has_readings(row, device.as_ref(), duration, out);
             }
-            // A plan plays what its tests ask for.
-            let is_played = plans.player().is_some();
             let terminal = source.and_then(|source| points.get(source)?.as_ref()?.terminal());
-            if let (Some(terminal), Some(values)) = (terminal.filter(|_| !is_played), &row.values) {
+            // A plan plays what its tests ask for.
+            let terminal = terminal.filter(|_| planned.is_none());
+            if let (Some(terminal), Some(values)) = (terminal, &row.values) {
                 warnings::is_near_its_rating(values, terminal, out);
             }
         }
@@ -299,17 +294,13 @@ impl Draft<'_> {
     fn hold_injections(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
         let in_real_time = is_in_real_time(self);
         for (row, target) in self.rows(&INJECT).iter().zip(&references.target_of_injection) {
-            let (Some(kind), Some(Target::Devices(of))) = (inject::kind_of(row), target) else {
+            let (Some(kind), Some(Target::Device(device))) = (inject::kind_of(row), target) else {
                 continue;
             };
-            let tables = of.iter().filter_map(|&device| references.devices.get(device));
-            let mut tables: Vec<usize> = tables.map(|(_, table)| *table).collect();
-            tables.dedup();
-            for table in tables {
-                let device = devices.get(table).and_then(|device| device.as_deref());
-                let table = &self.rows(&DEVICE)[table];
-                kind.fits(row, &PlacedDevice { table, device, in_real_time }, out);
-            }
+            let Some((_, table)) = references.devices.get(*device) else { continue };
+            let device = devices.get(*table).and_then(|device| device.as_deref());
+            let table = &self.rows(&DEVICE)[*table];
+            kind.fits(row, &PlacedDevice { table, device, in_real_time }, out);
         }
     }
 
@@ -318,8 +309,8 @@ impl Draft<'_> {
         if plan.test_plan.published.is_empty() {
             return None;
         }
-        let is_tested = |row: &&Row<'_>| row.name() == Some(plan.claim.device.as_str());
-        let row = self.rows(&DEVICE).iter().find(is_tested)?;
+        let mut rows = self.rows(&DEVICE).iter();
+        let row = rows.find(|row| row.name() == Some(&*plan.claim.device))?;
         let csv = device::kind_of(row)?.transducer?(row.values.as_ref()?);
         Some((TRANSDUCER_FILE.to_owned(), csv))
     }
@@ -452,10 +443,9 @@ impl Draft<'_> {
             let ends = inject::kind_of(row)?.breakage_ends(row)?;
             Some(Breakage { what: target.as_ref(), ends })
         });
-        let commands = self.given_commands(references).filter_map(|(row, _, devices)| {
-            let at: SimDuration = row.values.as_ref()?.duration("at");
-            Some(devices.iter().map(move |device| (*device, at)))
-        });
+        let commands = self.given_commands(references);
+        let commands = commands
+            .filter_map(|(row, _, device)| Some((device, row.values.as_ref()?.duration("at"))));
         Some(Planned {
             time: head.time,
             time_in_file: head.time_in_file,
@@ -464,19 +454,19 @@ impl Draft<'_> {
             observers: &references.observers,
             via_of_observer: &references.via_of_observer,
             devices_of_observer: &references.devices_of_observer,
-            commands: commands.flatten().collect(),
+            commands: commands.collect(),
             breakages: breakages.collect(),
         })
     }
 
-    /// The injections that give commands, each with its command and whom it is for.
+    /// The injections that give commands, each with its command and the device that it is for.
     fn given_commands<'b>(
         &'b self,
         references: &'b References,
-    ) -> impl Iterator<Item = (&'b Row<'b>, &'b Table, &'b [usize])> {
+    ) -> impl Iterator<Item = (&'b Row<'b>, &'b Table, usize)> {
         let about = self.rows(&INJECT).iter().zip(&references.target_of_injection);
-        about.filter_map(|(row, target)| match (&row.table.get("command")?.value, target) {
-            (NodeValue::Table(command), Some(Target::Devices(of))) => Some((row, command, &of[..])),
+        about.filter_map(|(row, target)| match target {
+            Some(Target::Device(device)) => Some((row, table_at(row.table, "command")?, *device)),
             _ => None,
         })
     }
@@ -487,11 +477,11 @@ impl Draft<'_> {
         devices: &Devices,
     ) -> Vec<PlannedDevice<'b>> {
         // Whom a command tells another period is not counted by the one it begins with.
-        let told = self.given_commands(references).filter_map(|(_, command, devices)| {
+        let told = self.given_commands(references).filter_map(|(_, command, device)| {
             let effect = find(command.text("name")?)?.effect;
-            matches!(effect, Effect::ReportsEvery(_)).then_some(devices)
+            matches!(effect, Effect::ReportsEvery(_)).then_some(device)
         });
-        let told: Vec<usize> = told.flatten().copied().collect();
+        let told: Vec<usize> = told.collect();
         let planned = |(index, (name, table)): (usize, &'b (String, usize))| {
             let device = devices.get(*table).and_then(|device| device.as_ref());
             let gateway = self.gateway_of_table(*table, references);

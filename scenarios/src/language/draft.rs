@@ -8,7 +8,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use lastmeter_params::{
-    Diagnostics, Entry, Field, NodeValue, SourceId, Span, Table, Values, is_name,
+    Code, Diagnostic, Diagnostics, Entry, Field, NodeValue, SourceId, Span, Table, Values, is_name,
 };
 
 /// The version of the language that is read and written here.
@@ -112,6 +112,35 @@ impl Section {
         let name = self.name;
         if self.repeats { format!("[[{name}]]") } else { format!("[{name}]") }
     }
+}
+
+/// The keys of several groups, one after another.
+pub(crate) const fn joined<const COUNT: usize>(groups: &[&[Field]]) -> [Field; COUNT] {
+    let mut all = [groups[0][0]; COUNT];
+    let (mut filled, mut group) = (0, 0);
+    while group < groups.len() {
+        let mut index = 0;
+        while index < groups[group].len() {
+            all[filled] = groups[group][index];
+            (filled, index) = (filled + 1, index + 1);
+        }
+        group += 1;
+    }
+    assert!(filled == COUNT);
+    all
+}
+
+/// Notes something odd that is no mistake, with what to do about it.
+pub(crate) fn warn(
+    out: &mut Diagnostics,
+    code: Code,
+    span: Span,
+    message: String,
+    label: &str,
+    help: &str,
+) {
+    let (label, help) = (label.to_owned(), Some(help.to_owned()));
+    out.warn(Diagnostic { code, message, span, label, help });
 }
 
 /// The list of sections in the order that people are told: those that stand once, then the others.

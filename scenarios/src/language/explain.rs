@@ -1,9 +1,8 @@
 //! The long texts of `lastmeter explain`, from the same definitions that reading uses.
 
-use std::fmt::Write as _;
-
 use lastmeter_params::{Code, Entry, Field, Kind, Presence, describe_kind};
 use lastmeter_rts::point_map::documented_keys;
+use lastmeter_text::append;
 
 use super::draft::{Section, once_first};
 use super::section::{SECTIONS, registry};
@@ -11,7 +10,7 @@ use super::section::{SECTIONS, registry};
 /// All there is to know about a registered name, a section or an error code; `None` if it is none.
 pub fn explain(name: &str) -> Option<String> {
     if let Some(code) = Code::lookup(name) {
-        return Some(format!("{code}: {}\n\n{}\n", code.title(), wrap(code.description())));
+        return Some(format!("{code}: {}\n\n{}\n", code.title(), wrap(code.description(), WIDTH)));
     }
     let registered = registry().filter(|(_, entry)| entry.name == name);
     let mut texts: Vec<String> = registered.map(|(section, it)| of_entry(section, it)).collect();
@@ -27,15 +26,14 @@ fn of_point_map(table: &str) -> Option<String> {
     let mut text = format!("{header} (in a point map, `lastmeter rts check`)\n");
     for (format, fields) in keys {
         if !format.is_empty() {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\nWith `wire_format = \"{format}\"`:");
+            append(&mut text, format_args!("\nWith `wire_format = \"{format}\"`:"));
         }
-        let _ = write!(text, "\n{}", fields_table(&fields));
+        append(&mut text, format_args!("\n{}", fields_table(&fields)));
     }
     if table == "point" {
         let values = "Values have their unit, as in `\"0.23 kV\"`, and are bare numbers where the \
                       point has none; those of a boolean are 0 and 1.";
-        let _ = write!(text, "\n{}\n", wrap(values));
+        append(&mut text, format_args!("\n{}\n", wrap(values, WIDTH)));
     }
     Some(text)
 }
@@ -43,9 +41,9 @@ fn of_point_map(table: &str) -> Option<String> {
 fn of_section(section: &Section) -> String {
     let kinds = section.kind.map_or_else(String::new, |(key, _)| {
         let names: Vec<&str> = (section.entries)().iter().map(|entry| entry.name).collect();
-        format!("\n{}\n", wrap(&format!("`{key}` is one of {}", names.join(", "))))
+        format!("\n{}\n", wrap(&format!("`{key}` is one of {}", names.join(", ")), WIDTH))
     });
-    let (doc, fields) = (wrap(section.doc), fields_table(section.fields));
+    let (doc, fields) = (wrap(section.doc, WIDTH), fields_table(section.fields));
     format!("{}\n\n{doc}\n\n{fields}{kinds}", section.header())
 }
 
@@ -59,7 +57,7 @@ fn of_entry(section: &Section, entry: Entry) -> String {
     };
     format!(
         "{name} ({section}): {summary}\n\n{}\n\n{own}Keys of every [[{section}]]:\n{}",
-        wrap(description),
+        wrap(description, WIDTH),
         fields_table(common),
     )
 }
@@ -83,13 +81,12 @@ fn add_fields(text: &mut String, fields: &[Field], around: &[Field], indent: &st
             Presence::Default(default) => format!("default {default}"),
             Presence::Retired => "no longer supported".to_owned(),
         };
-        // Writing to a String cannot fail.
         let deeper = format!("{indent}{:width$}    ", "");
-        let doc = wrap_to(field.doc, WIDTH.saturating_sub(deeper.len()).max(WIDTH / 2));
+        let doc = wrap(field.doc, WIDTH.saturating_sub(deeper.len()).max(WIDTH / 2));
         let doc = doc.replace('\n', &format!("\n{deeper}"));
         let kind = describe_kind(&field.kind);
         let name = field.name;
-        let _ = writeln!(text, "{indent}{name:width$}  {kind} ({presence})\n{deeper}{doc}");
+        append(text, format_args!("{indent}{name:width$}  {kind} ({presence})\n{deeper}{doc}\n"));
         let one = if let Kind::List(of) = field.kind { *of } else { field.kind };
         if let Kind::Table(inner) = one {
             add_fields(text, inner, fields, &format!("{indent}    "));
@@ -97,19 +94,15 @@ fn add_fields(text: &mut String, fields: &[Field], around: &[Field], indent: &st
     }
     if !again.is_empty() {
         let names: Vec<&str> = again.iter().map(|field| field.name).collect();
-        let _ = writeln!(text, "{indent}{}: as above", names.join(", "));
+        append(text, format_args!("{indent}{}: as above\n", names.join(", ")));
     }
 }
 
 /// Columns of a line on a terminal.
 const WIDTH: usize = 88;
 
-/// Breaks paragraphs into lines for a terminal.
-fn wrap(text: &str) -> String {
-    wrap_to(text, WIDTH)
-}
-
-fn wrap_to(text: &str, width: usize) -> String {
+/// Breaks paragraphs into lines.
+fn wrap(text: &str, width: usize) -> String {
     let paragraph = |text: &str| {
         let mut lines: Vec<String> = Vec::new();
         for word in text.split_whitespace() {

@@ -115,7 +115,7 @@ fn is_received(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) 
         out.report_with_help(Code::NOT_OBSERVED, span, message, label, help);
     };
     match planned.observers.len() {
-        0 if planned.observers.is_complete() => {
+        0 if planned.observers.is_complete => {
             let message = format!("`{word}` is where an observer receives, and there is none");
             let help = "add an `[[observer]]` with a `name`";
             refuse(message, "nobody receives anything", help);

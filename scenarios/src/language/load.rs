@@ -12,6 +12,7 @@ use lastmeter_record::TimeMode;
 use super::draft::FILE_START;
 use super::failure::LoadFailure;
 use super::files;
+use super::read::table_at_mut;
 use super::scenario::Scenario;
 use super::scenario_file::ScenarioFile;
 use super::texts::Texts;
@@ -95,22 +96,28 @@ pub(crate) enum Meant {
 impl Meant {
     /// By the tables in it; JSON and scripts of `OpenDSS` are networks by their names.
     pub(crate) fn of(path: &Path, text: &str) -> Self {
+        Self::read(path, text, &mut Diagnostics::new()).0
+    }
+
+    /// The same with the tables, which are not read of what is a network by its name.
+    pub(super) fn read(path: &Path, text: &str, out: &mut Diagnostics) -> (Self, Table) {
         let is_named = |ending: &str| {
             path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending))
         };
         if is_named("dss") || is_named("json") {
-            return Self::Network;
+            return (Self::Network, Table::default());
         }
-        if lastmeter_plans::standard::TestPlan::is_meant(text) {
-            return Self::TestPlan;
-        }
-        let root = parse_document(text, SourceId::FILE, &mut Diagnostics::new());
+        let root = parse_document(text, SourceId::FILE, out);
         let has = |key: &str| root.get(key).is_some();
         let of_scenario = ["scenario", "grid", "platform", "device", "check"];
-        if has("node") && !of_scenario.into_iter().any(has) {
-            return Self::Network;
-        }
-        Self::Scenario
+        let meant = if lastmeter_plans::standard::TestPlan::is_meant(&root) {
+            Self::TestPlan
+        } else if has("node") && !of_scenario.into_iter().any(has) {
+            Self::Network
+        } else {
+            Self::Scenario
+        };
+        (meant, root)
     }
 
     /// The same of a file that may not be there: then it is told as a scenario that is not.
@@ -122,9 +129,7 @@ impl Meant {
 
 /// Keeps what a file says about its time, before an option says otherwise.
 pub(super) fn keep_time(root: &mut Table, span: Span) {
-    let Some(NodeValue::Table(head)) = root.get_mut("scenario").map(|node| &mut node.value) else {
-        return;
-    };
+    let Some(head) = table_at_mut(root, "scenario") else { return };
     if head.get("time_in_file").is_none() {
         let default = Node { value: NodeValue::String(TimeMode::Virtual.word().to_owned()), span };
         let written = head.get("time").cloned().unwrap_or(default);
@@ -154,46 +159,29 @@ pub(crate) fn failure(diagnostics: Vec<Diagnostic>, texts: Texts) -> LoadFailure
     LoadFailure { diagnostics, texts }
 }
 
-/// Something that is meant as something else, where a scenario is due.
+/// A test plan or a network where a scenario is due: the mistakes of the test plan, or that it is
+/// none.
 pub(super) fn instead_of_scenario(
     meant: Meant,
     path: &Path,
     text: &str,
     texts: Texts,
 ) -> LoadFailure {
-    if meant == Meant::Network {
-        network_instead(path, texts)
+    let (message, help) = if meant == Meant::Network {
+        let name = path.display();
+        let help = format!(
+            "solve it with `lastmeter grid {name}`, or name it with `file` of `[grid]` in a \
+             scenario"
+        );
+        ("this is a network, and no scenario", help)
     } else {
-        test_plan_instead(text, texts)
-    }
-}
-
-/// A test-plan file where a scenario is due: its mistakes, or that it is none.
-fn test_plan_instead(text: &str, texts: Texts) -> LoadFailure {
-    let mistakes = lastmeter_plans::standard::TestPlan::read(text).err().unwrap_or_default();
-    if mistakes.is_empty() {
-        let help =
-            "name it with `standard` of `[test_plan]`, or run `lastmeter accuracy`".to_owned();
-        return instead("this is a test plan without mistakes, and no scenario", help, texts);
-    }
-    let mut diagnostics = Diagnostics::new();
-    for mistake in mistakes {
-        diagnostics.push(mistake);
-    }
-    LoadFailure { diagnostics: diagnostics.into_sorted(), texts }
-}
-
-/// A network where a scenario is due.
-fn network_instead(path: &Path, texts: Texts) -> LoadFailure {
-    let name = path.display();
-    let help = format!(
-        "solve it with `lastmeter grid {name}`, or name it with `file` of `[grid]` in a scenario"
-    );
-    instead("this is a network, and no scenario", help, texts)
-}
-
-/// Something else where a scenario is due.
-fn instead(message: &str, help: String, texts: Texts) -> LoadFailure {
+        let mistakes = lastmeter_plans::standard::TestPlan::read(text).err().unwrap_or_default();
+        if !mistakes.is_empty() {
+            return LoadFailure { diagnostics: mistakes, texts };
+        }
+        let help = "name it with `standard` of `[test_plan]`, or run `lastmeter accuracy`";
+        ("this is a test plan without mistakes, and no scenario", help.to_owned())
+    };
     let mut diagnostics = Diagnostics::new();
     let (code, label) = (Code::DOES_NOT_FIT, "needs a scenario to be played in");
     diagnostics.report_with_help(code, FILE_START, message, label, Some(help));

@@ -19,7 +19,6 @@ mod load;
 mod names;
 mod overlay;
 mod overrides;
-mod plans;
 mod read;
 mod references;
 mod render;

@@ -23,7 +23,7 @@ const NAMES_LISTED_MAX: usize = 12;
 const DEVICES_MAX: usize = 100_000;
 
 /// The names that tables of a section may be referred to by.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Names {
     /// What one is called in messages.
     what: &'static str,
@@ -32,8 +32,8 @@ pub(crate) struct Names {
     index_of: BTreeMap<String, usize>,
     /// Tables that make several: the table's name, and the indices of what it makes.
     several: Vec<(String, std::ops::Range<usize>)>,
-    /// Whether there may be more than could be read; then nothing is said to be missing.
-    is_complete: bool,
+    /// Whether all could be read; else nothing is said to be missing.
+    pub(crate) is_complete: bool,
 }
 
 /// What a device table makes: one device of its name, or as many as its `count` says.
@@ -63,15 +63,9 @@ impl Names {
         names: impl Iterator<Item = String>,
         is_complete: bool,
     ) -> Self {
-        let (by_index, index_of, several) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let mut all = Self { what, by_index, index_of, several, is_complete };
+        let mut all = Self { what, is_complete, ..Self::default() };
         names.for_each(|name| all.add(&name));
         all
-    }
-
-    /// From now on there may be more than could be read.
-    pub(crate) fn may_lack_some(&mut self) {
-        self.is_complete = false;
     }
 
     /// The names of the devices that device tables make, and for each device its table. What cannot
@@ -85,13 +79,12 @@ impl Names {
         let mut refused = Diagnostics::new();
         let mut room = DEVICES_MAX;
         let made = |row: &Row<'_>| {
-            let made = match several_loads(row, loads) {
-                Some(found) => make_at_loads(row, loads, &found, &mut refused),
+            let found = pattern_of_loads(row).map(|pattern| loads.matching(&pattern));
+            let made = match found {
+                Some(found) if !found.is_empty() => make_at_loads(row, loads, &found, &mut refused),
                 // Of a network that could not be read nobody knows for how many loads it stands.
-                None if !loads.is_complete && is_pattern_of_loads(row) => {
-                    Made { names: vec![None], is_several: false }
-                }
-                None => make(row, room, &mut refused),
+                Some(_) if !loads.is_complete => Made { names: vec![None], is_several: false },
+                _ => make(row, room, &mut refused),
             };
             room = room.saturating_sub(made.names.len());
             made
@@ -108,8 +101,7 @@ impl Names {
         all_read: bool,
         out: &mut Diagnostics,
     ) -> (Self, Vec<usize>) {
-        let (by_index, index_of, several) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let mut all = Self { what, by_index, index_of, several, is_complete: all_read };
+        let mut all = Self { what, is_complete: all_read, ..Self::default() };
         let mut table_of = Vec::new();
         for (table, row) in rows.iter().enumerate() {
             let Made { names, is_several } = made(row);
@@ -158,11 +150,6 @@ impl Names {
     /// The name at an index.
     pub(crate) fn get(&self, index: usize) -> Option<&str> {
         self.by_index.get(index)?.as_deref()
-    }
-
-    /// Whether nothing can have been missed.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.is_complete
     }
 
     /// The index of a name.
@@ -264,18 +251,11 @@ impl Names {
     }
 }
 
-/// The loads that a device table makes a device for each of, as `at = "load:PATTERN"` says; `None`
-/// if it says something else, or fits none.
-pub(crate) fn several_loads(row: &Row<'_>, loads: &Names) -> Option<Vec<usize>> {
+/// The pattern of loads of which a device table makes a device for each, as `at = "load:PATTERN"`
+/// says; `None` if it says something else.
+fn pattern_of_loads(row: &Row<'_>) -> Option<Pattern> {
     let (at, _) = row.text("at")?;
-    let pattern = Pattern::new(at.strip_prefix(LOAD_PREFIX)?);
-    let found = if pattern.is_name() { Vec::new() } else { loads.matching(&pattern) };
-    (!found.is_empty()).then_some(found)
-}
-
-fn is_pattern_of_loads(row: &Row<'_>) -> bool {
-    let at = row.text("at").and_then(|(at, _)| at.strip_prefix(LOAD_PREFIX));
-    at.is_some_and(|at| !Pattern::new(at).is_name())
+    Some(Pattern::new(at.strip_prefix(LOAD_PREFIX)?)).filter(|pattern| !pattern.is_name())
 }
 
 /// The names of the devices that one table makes at loads: the table's name, a dash, the load's.

@@ -8,36 +8,32 @@ use lastmeter_params::{
 };
 
 use super::draft::Section;
-use super::overrides::{Unfit, find_row, put, report, section_of};
-use super::read::place_of;
+use super::overrides::{Replaced, Unfit, find_row, put, report, section_of};
+use super::read::{list_at, place_of, table_at};
 use super::section::SECTIONS;
 
 /// Changes of a scenario's tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Overlay {
     /// Values by their addresses.
-    set: Vec<TableEntry>,
+    pub(super) set: Vec<TableEntry>,
     /// The addresses of tables and keys, each with its place.
-    remove: Vec<(String, Span)>,
+    pub(super) remove: Vec<(String, Span)>,
     add: Table,
 }
 
 impl Overlay {
     /// As the keys `set`, `remove` and `add` of a table describe it.
     pub(super) fn read(table: &Table) -> Self {
-        let table_at = |key: &str| match table.get(key).map(|node| &node.value) {
-            Some(NodeValue::Table(table)) => table.clone(),
-            _ => Table::default(),
-        };
         let text = |node: &Node| match &node.value {
             NodeValue::String(text) => Some((text.clone(), node.span)),
             _ => None,
         };
-        let remove = match table.get("remove").map(|node| &node.value) {
-            Some(NodeValue::Array(list)) => list.iter().filter_map(text).collect(),
-            _ => Vec::new(),
-        };
-        Self { set: table_at("set").entries, remove, add: table_at("add") }
+        Self {
+            set: table_at(table, "set").cloned().unwrap_or_default().entries,
+            remove: list_at(table, "remove").iter().filter_map(text).collect(),
+            add: table_at(table, "add").cloned().unwrap_or_default(),
+        }
     }
 
     /// Whether it changes nothing.
@@ -45,23 +41,12 @@ impl Overlay {
         self.set.is_empty() && self.remove.is_empty() && self.add.entries.is_empty()
     }
 
-    /// Sets a value as well.
-    pub(super) fn and_set(&mut self, address: &str, entry: &TableEntry) {
-        let TableEntry { key_span, node, .. } = entry.clone();
-        self.set.push(TableEntry { key: address.to_owned(), key_span, node });
-    }
-
-    /// Takes a table or key away as well.
-    pub(super) fn and_remove(&mut self, address: String, span: Span) {
-        self.remove.push((address, span));
-    }
-
     /// The tables with these changes; those that cannot be made are reported.
     pub(super) fn applied(&self, mut root: Table, out: &mut Diagnostics) -> Table {
         for TableEntry { key, key_span, node } in &self.set {
             let value = node.value.to_toml();
             let replaced = put(&mut root, (key, *key_span), node.clone(), out);
-            if replaced.and_then(|replaced| replaced.to_toml()).is_some_and(|was| was == value) {
+            if replaced.and_then(|Replaced(was)| was).is_some_and(|was| was == value) {
                 let message = format!("`{key}` is {value} in the scenario already");
                 out.report(Code::BAD_TWIN, *key_span, message, "changes nothing");
             }
@@ -98,9 +83,8 @@ fn path_of(root: &Table, address: &str) -> Result<Vec<Step>, Unfit> {
         None => section_of(address).ok_or(Unfit::Nothing)?,
     };
     let place = place_of(root, section).ok_or(Unfit::Nothing)?;
-    let (outer, key) = section.within().map_or((None, section.name), |(o, key)| (Some(o), key));
-    let mut path: Vec<Step> = outer.into_iter().map(|key| Step::Key(key.to_owned())).collect();
-    path.push(Step::Key(key.to_owned()));
+    let keys = section.name.split('.');
+    let mut path: Vec<Step> = keys.map(|key| Step::Key(key.to_owned())).collect();
     match &place.value {
         NodeValue::Array(list) if !rest.is_empty() => {
             let with_end = format!("{rest}.");
@@ -143,29 +127,21 @@ fn path_within(place: &Node, key: &str, path: &mut Vec<Step>) -> Option<()> {
 fn remove(table: &mut Table, path: &[Step]) {
     let Some((Step::Key(key), rest)) = path.split_first() else { return };
     let Some(node) = table.get_mut(key) else { return };
-    let is_gone = match (rest, &mut node.value) {
-        ([], _) => true,
-        (rest, NodeValue::Table(inner)) => {
-            remove(inner, rest);
-            false
-        }
-        (rest, NodeValue::Array(list)) => {
-            remove_item(list, rest);
-            list.is_empty()
-        }
-        _ => false,
-    };
-    if is_gone {
+    remove_within(&mut node.value, rest);
+    if rest.is_empty() || node.value == NodeValue::Array(Vec::new()) {
         table.entries.retain(|entry| entry.key != *key);
     }
 }
 
-fn remove_item(list: &mut Vec<Node>, path: &[Step]) {
-    let Some((Step::Index(index), rest)) = path.split_first() else { return };
-    match (rest, list.get_mut(*index).map(|node| &mut node.value)) {
-        ([], Some(_)) => _ = list.remove(*index),
-        (rest, Some(NodeValue::Table(table))) => remove(table, rest),
-        (rest, Some(NodeValue::Array(inner))) => remove_item(inner, rest),
+fn remove_within(place: &mut NodeValue, path: &[Step]) {
+    match (place, path) {
+        (NodeValue::Table(table), path) => remove(table, path),
+        (NodeValue::Array(list), [Step::Index(index)]) if *index < list.len() => {
+            list.remove(*index);
+        }
+        (NodeValue::Array(list), [Step::Index(index), rest @ ..]) => {
+            list.get_mut(*index).into_iter().for_each(|node| remove_within(&mut node.value, rest));
+        }
         _ => {}
     }
 }

@@ -13,63 +13,36 @@ use lastmeter_params::{
 use lastmeter_record::Override;
 
 use super::draft::{Naming, Section, once_first};
-use super::read::place_of;
+use super::read::{place_of, table_at_mut};
 use super::section::SECTIONS;
 use super::texts::Texts;
 
 /// What options have changed of a scenario's file so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Changes {
-    list: Vec<Change>,
-}
-
-struct Change {
-    option: String,
-    address: String,
-    value: String,
-    was: Option<String>,
+    list: Vec<Override>,
 }
 
 impl Changes {
     /// Notes one; of several of one value the last counts, and what it was before the first.
-    fn add(&mut self, option: &str, address: &str, value: &NodeValue, replaced: &Replaced) {
+    fn add(&mut self, option: &str, address: &str, value: &NodeValue, was: Option<String>) {
         let (option, value) = (option.to_owned(), value.to_toml());
         if let Some(known) = self.list.iter_mut().find(|known| known.address == address) {
             (known.option, known.value) = (option, value);
             return;
         }
-        let was = replaced.to_toml();
-        self.list.push(Change { option, address: address.to_owned(), value, was });
+        self.list.push(Override { option, address: address.to_owned(), value, was });
     }
 
     /// Those that changed something.
-    pub(crate) fn into_overrides(self) -> Vec<Override> {
-        let changed =
-            self.list.into_iter().filter(|change| change.was.as_ref() != Some(&change.value));
-        changed
-            .map(|Change { option, address, value, was }| Override { option, address, value, was })
-            .collect()
+    pub(crate) fn into_overrides(mut self) -> Vec<Override> {
+        self.list.retain(|change| change.was.as_ref() != Some(&change.value));
+        self.list
     }
 }
 
-/// What stood where an override is put.
-pub(super) enum Replaced {
-    Written(NodeValue),
-    /// The default of the key, as a TOML value.
-    Default(&'static str),
-    Nothing,
-}
-
-impl Replaced {
-    /// What stood there, as TOML.
-    pub(super) fn to_toml(&self) -> Option<String> {
-        match self {
-            Self::Written(value) => Some(value.to_toml()),
-            Self::Default(text) => Some(parse_override(text, 0, SourceId::FILE).value.to_toml()),
-            Self::Nothing => None,
-        }
-    }
-}
+/// What stood where an override is put, as TOML; `None`: nothing did.
+pub(super) struct Replaced(pub(super) Option<String>);
 
 /// Puts one override into the scenario's tables, or reports why that cannot be.
 pub(crate) fn apply(
@@ -92,8 +65,8 @@ pub(crate) fn apply(
     let node = parse_override(text, address.len() + 1, source);
     let address = address.trim();
     let value = node.value.clone();
-    if let Some(replaced) = put(root, (address, span), node, out) {
-        changes.add(option, address, &value, &replaced);
+    if let Some(Replaced(was)) = put(root, (address, span), node, out) {
+        changes.add(option, address, &value, was);
     }
 }
 
@@ -160,10 +133,7 @@ pub(super) enum Unfit {
 fn list_of<'a>(root: &'a mut Table, section: &Section) -> Option<&'a mut Vec<Node>> {
     let (table, key) = match section.within() {
         None => (root, section.name),
-        Some((outer, key)) => match root.get_mut(outer).map(|node| &mut node.value) {
-            Some(NodeValue::Table(table)) => (table, key),
-            _ => return None,
-        },
+        Some((outer, key)) => (table_at_mut(root, outer)?, key),
     };
     match table.get_mut(key).map(|node| &mut node.value) {
         Some(NodeValue::Array(list)) => Some(list),
@@ -192,9 +162,7 @@ fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<Replac
         let value = NodeValue::Table(Table::default());
         root.set(name, span, Node { value, span });
     }
-    let Some(NodeValue::Table(table)) = root.get_mut(name).map(|node| &mut node.value) else {
-        return Err(Unfit::Nothing);
-    };
+    let table = table_at_mut(root, name).ok_or(Unfit::Nothing)?;
     set_key(table, Some(&[fields]), rest, span, node).ok_or(Unfit::Nothing)
 }
 
@@ -279,12 +247,14 @@ fn set_key(
     let is_known = groups.is_none() || field.is_some();
     if table.entry(key).is_some() || (!key.contains('.') && is_known) {
         let replaced = match (table.get(key), field.map(|field| field.presence)) {
-            (Some(node), _) => Replaced::Written(node.value.clone()),
-            (None, Some(Presence::Default(text))) => Replaced::Default(text),
-            (None, _) => Replaced::Nothing,
+            (Some(node), _) => Some(node.value.to_toml()),
+            (None, Some(Presence::Default(text))) => {
+                Some(parse_override(text, 0, SourceId::FILE).value.to_toml())
+            }
+            (None, _) => None,
         };
         table.set(key, span, node);
-        return Some(replaced);
+        return Some(Replaced(replaced));
     }
     let (first, rest) = key.split_once('.')?;
     set_within(table.get_mut(first)?, rest, span, node)
@@ -299,7 +269,8 @@ fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> Option<Rep
             let index = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
             let item = list.get_mut(index?)?;
             if rest.is_empty() {
-                return Some(Replaced::Written(std::mem::replace(item, node).value));
+                let replaced = std::mem::replace(item, node);
+                return Some(Replaced(Some(replaced.value.to_toml())));
             }
             set_within(item, rest, span, node)
         }

@@ -8,6 +8,30 @@ use lastmeter_params::{
 
 use super::draft::{Draft, FILE_START, FORMAT, Row, Section, once_first};
 
+/// The table at a key, if there is one.
+pub(crate) fn table_at<'a>(table: &'a Table, key: &str) -> Option<&'a Table> {
+    match &table.get(key)?.value {
+        NodeValue::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+/// The same, to change it.
+pub(crate) fn table_at_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
+    match &mut table.get_mut(key)?.value {
+        NodeValue::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+/// The items of the list at a key; none if there is no list.
+pub(crate) fn list_at<'a>(table: &'a Table, key: &str) -> &'a [Node] {
+    match table.get(key).map(|node| &node.value) {
+        Some(NodeValue::Array(list)) => list,
+        _ => &[],
+    }
+}
+
 /// Reads every table of these sections, which stand in the order of a file.
 pub(crate) fn draft<'a>(
     root: &'a Table,
@@ -114,10 +138,7 @@ fn single<'a>(
 /// Where a section stands in a file, if it does.
 pub(crate) fn place_of<'a>(root: &'a Table, section: &Section) -> Option<&'a Node> {
     let Some((outer, key)) = section.within() else { return root.get(section.name) };
-    match &root.get(outer)?.value {
-        NodeValue::Table(table) => table.get(key),
-        _ => None,
-    }
+    table_at(root, outer)?.get(key)
 }
 
 /// The tables of a section that repeats, with their places.

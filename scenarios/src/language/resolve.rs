@@ -13,9 +13,8 @@ use super::construct::Parts;
 use super::draft::{Draft, FILE_START, Naming, Row, Section};
 use super::files::Files;
 use super::names::Names;
-use super::plans::Plans;
 use super::references::References;
-use super::scenario::{Plant, Scenario, Written};
+use super::scenario::{Plans, Plant, Scenario, Written};
 use super::section::application::applications;
 use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{CHECK, check, devices_of_check};
@@ -39,25 +38,13 @@ use super::texts::Texts;
 
 /// The names that tables are referred to by.
 struct AllNames {
-    /// As they are written, but for devices.
+    /// Those of device tables are the devices that they make; sources come with the one that plays
+    /// a plan, and with those of the network.
     by_section: BTreeMap<&'static str, Names>,
-    /// With the one that plays a plan, and those of the network.
-    sources: Names,
-    devices: Names,
     /// Of the network.
     loads: Names,
     /// The place of the network's first source among the sources.
     grid_from: usize,
-}
-
-impl AllNames {
-    fn of(&self, section: &str) -> &Names {
-        match section {
-            _ if section == DEVICE.name => &self.devices,
-            _ if section == SOURCE.name => &self.sources,
-            _ => &self.by_section[section],
-        }
-    }
 }
 
 /// Looks at what holds between the tables and builds the parts; a scenario comes out if
@@ -96,7 +83,7 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
     };
     let (devices, table_of_device) =
         Names::of_devices(draft.rows(&DEVICE), &loads, draft.all_read(&DEVICE), out);
-    let mut by_section = BTreeMap::new();
+    let mut by_section = BTreeMap::from([(DEVICE.name, devices)]);
     for (section, rows) in &draft.sections {
         if section.naming == Naming::Unique && section.name != DEVICE.name {
             let names = Names::of(section.noun, rows, draft.all_read(section), out);
@@ -117,11 +104,10 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
             is_left_to(name, &message, draft.rows(&SOURCE), out);
             sources.add(name);
         }
-        if !grid.loads.is_complete() {
-            sources.may_lack_some();
-        }
+        sources.is_complete &= grid.loads.is_complete;
     }
-    (AllNames { by_section, sources, devices, loads, grid_from }, table_of_device)
+    by_section.insert(SOURCE.name, sources);
+    (AllNames { by_section, loads, grid_from }, table_of_device)
 }
 
 fn check_between(
@@ -135,7 +121,7 @@ fn check_between(
         section.rules.iter().for_each(|rule| rule(draft, out));
         for (key, other) in section.refers {
             for (name, span) in rows.iter().filter_map(|row| row.reference(key)) {
-                names.of(other).find(name, span, out);
+                names.by_section[other].find(name, span, out);
             }
         }
     }
@@ -154,8 +140,9 @@ fn references(
     (platform, files): (Option<&PlatformUse>, &Files<'_>),
     out: &mut Diagnostics,
 ) -> References {
-    let AllNames { sources, devices, loads, grid_from, .. } = names;
-    let links = &names.by_section[LINK.name];
+    let AllNames { by_section, loads, grid_from } = names;
+    let [sources, devices, links, gateways] =
+        [&SOURCE, &DEVICE, &LINK, &GATEWAY].map(|section| &by_section[section.name]);
     let devices_of_observer: Vec<Vec<usize>> =
         draft.rows(&OBSERVER).iter().map(|row| observed(row, devices, out)).collect();
     for (row, of) in draft.rows(&OBSERVER).iter().zip(&devices_of_observer) {
@@ -166,7 +153,6 @@ fn references(
     let [via_of_table, via_of_gateway, via_of_observer] = [&DEVICE, &GATEWAY, &OBSERVER]
         .map(|section| draft.rows(section).iter().map(&mut via).collect::<Vec<Via>>());
     let via_of_floor = draft.single(&FLOOR).map_or(Ok(None), via);
-    let gateways = &names.by_section[GATEWAY.name];
     let places = Places {
         platform,
         devices,
@@ -174,7 +160,7 @@ fn references(
         player: player(draft),
         grid_from: *grid_from,
         gateways,
-        simulators: &names.by_section[SIMULATOR.name],
+        simulators: &by_section[SIMULATOR.name],
         links,
         via_of_device: table_of_device.iter().map(|&table| via_of_table[table]).collect(),
         via_of_gateway: &via_of_gateway,
@@ -182,7 +168,7 @@ fn references(
         out: &mut *out,
     };
     let target_of_injection = targets(draft.rows(&INJECT), places);
-    let on_networks = on_networks(draft, &names.by_section[NETWORK.name], out);
+    let on_networks = on_networks(draft, &by_section[NETWORK.name], out);
     let tables = draft.rows(&DEVICE).iter();
     let sources_of_table: Vec<Vec<usize>> =
         tables.map(|row| sources_of(row, sources, loads, out)).collect();
@@ -200,7 +186,7 @@ fn references(
         via_of_table,
         on_networks,
         via_of_gateway,
-        observers: names.by_section[OBSERVER.name].clone(),
+        observers: by_section[OBSERVER.name].clone(),
         device_names: devices.clone(),
         via_of_observer,
         devices_of_observer,
@@ -239,7 +225,7 @@ fn assemble(
     let tables = tables(draft)?;
     let values = |section: &Section| {
         let found = tables.iter().find(|(known, _)| known.name == section.name);
-        found.map(|(_, values)| Arc::clone(values)).or_else(|| defaults(section))
+        found.map(|(_, values)| &**values)
     };
     let head = head(draft)?;
     let injections = draft.rows(&INJECT).iter().zip(&references.target_of_injection);
@@ -250,7 +236,7 @@ fn assemble(
     let gateways = draft.rows(&GATEWAY).iter().zip(&references.via_of_gateway);
     let gateways = gateways.zip(&references.on_networks.of_gateway);
     let gateways = gateways.map(|((row, via), networks)| gateway(row, networks, *via));
-    let player = plans.player();
+    let player = player(draft);
     Some(Scenario {
         about: about(draft.values(&SCENARIO)?),
         schedule: Schedule {
@@ -259,9 +245,9 @@ fn assemble(
             duration: plans.duration().or(head.duration)?,
             seed: head.seed,
         },
-        platform: platform(choice, &*values(&PLATFORM)?, references.authority.clone().ok()?),
-        floor: match tables.iter().find(|(known, _)| known.name == FLOOR.name) {
-            Some((_, values)) => Some(floor(values, references.via_of_floor)?),
+        platform: platform(choice, values(&PLATFORM)?, references.authority.clone().ok()?),
+        floor: match values(&FLOOR) {
+            Some(values) => Some(floor(values, references.via_of_floor)?),
             None => None,
         },
         plant: Plant {

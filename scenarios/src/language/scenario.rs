@@ -1,20 +1,21 @@
 //! A scenario as loaded: every value checked, every reference resolved.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lastmeter_devices::Device;
 use lastmeter_params::{Diagnostic, Values};
+use lastmeter_plans::calibration;
+use lastmeter_plans::standard::Plan;
 use lastmeter_record::Override;
 use lastmeter_sim::Streams;
 use lastmeter_sim::grid::{Feeder, LiveGrid, Playing};
+use lastmeter_text::append;
 use lastmeter_units::SimDuration;
 
 use super::draft::{FORMAT, Part, Section};
 use super::names::LOAD_PREFIX;
-use super::plans::Plans;
 use super::render;
 use super::section::application::ApplicationRow;
 use super::section::check::CheckRow;
@@ -22,6 +23,7 @@ use super::section::device::{DevicePlace, DeviceRow, build_device};
 use super::section::expect::Expect;
 use super::section::floor::FloorRow;
 use super::section::gateway::GatewayRow;
+use super::section::grid::Grid;
 use super::section::inject::Injection;
 use super::section::link::LinkRow;
 use super::section::network::NetworkRow;
@@ -42,6 +44,23 @@ pub struct Plant {
     pub(crate) unavailable: Option<String>,
     /// What flows in its network; none before that is played ([`crate::plant`]).
     pub(crate) feeder: Option<Arc<Feeder>>,
+}
+
+/// What a source of its own plays: at most one of them is there.
+#[derive(Clone)]
+pub(crate) struct Plans {
+    pub(crate) test_plan: Option<Arc<Plan>>,
+    pub(crate) calibration: Option<Arc<calibration::Plan>>,
+    /// What feeds loads and feeding points.
+    pub(crate) grid: Option<Grid>,
+}
+
+impl Plans {
+    /// How long the scenario lasts, if a plan says so.
+    pub(crate) fn duration(&self) -> Option<SimDuration> {
+        let test_plan = self.test_plan.as_ref().map(|plan| plan.duration());
+        test_plan.or_else(|| self.calibration.as_ref().map(|plan| plan.duration()))
+    }
 }
 
 /// What a scenario was loaded from.
@@ -241,12 +260,7 @@ impl Scenario {
         self.gateways.iter().find(|row| row.networks.contains(&network))
     }
 
-    /// Where a device is connected, as a scenario writes it: `source:NAME` or `load:NAME`.
-    pub(crate) fn place_of(&self, device: &DeviceRow) -> String {
-        self.place_of_source(device.source)
-    }
-
-    /// A place in the plant, likewise.
+    /// Where a source is, as a scenario writes it: `source:NAME` or `load:NAME`.
     pub(crate) fn place_of_source(&self, source: usize) -> String {
         let name = &self.plant.sources[source].name;
         if name.starts_with(LOAD_PREFIX) { name.clone() } else { format!("source:{name}") }
@@ -307,17 +321,9 @@ impl Scenario {
     pub fn resolved_toml(&self) -> String {
         let mut text = format!("format = {FORMAT}\n");
         for (section, values) in &self.written.tables {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\n{}\n{}", section.header(), values.to_toml());
+            append(&mut text, format_args!("\n{}\n{}", section.header(), values.to_toml()));
         }
         text
-    }
-
-    /// Whether both mean the same, wherever and however they are written.
-    pub fn same_meaning(&self, other: &Self) -> bool {
-        let (own, other) = (&self.written.tables, &other.written.tables);
-        let mut both = own.iter().zip(other);
-        own.len() == other.len() && both.all(|(a, b)| a.0.name == b.0.name && a.1.same_values(&b.1))
     }
 }
 

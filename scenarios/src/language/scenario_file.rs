@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use lastmeter_params::{
-    Code, Diagnostics, NodeValue, SourceId, Span, Table, parse_document, use_current_words,
+    Code, Diagnostics, Node, NodeValue, SourceId, Span, Table, use_current_words,
 };
 use lastmeter_record::hexadecimal;
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ use super::failure::LoadFailure;
 use super::files::{self, Files};
 use super::load::{LoadOptions, Meant, instead_of_scenario, keep_time};
 use super::overrides::{Changes, apply};
-use super::read;
+use super::read::{self, list_at, table_at};
 use super::resolve::resolve;
 use super::scenario::Scenario;
 use super::section::SECTIONS;
@@ -26,10 +26,7 @@ use super::twin::{TwinTable, name_of};
 pub struct ScenarioFile {
     path: PathBuf,
     bytes: Vec<u8>,
-    root: Table,
-    texts: Texts,
-    /// What was found while its text was read.
-    mistakes: Diagnostics,
+    as_written: Making,
 }
 
 impl ScenarioFile {
@@ -60,48 +57,39 @@ impl ScenarioFile {
             mistakes.report(Code::SYNTAX, span, message, "this byte is none of a character");
             return Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts });
         }
-        match Meant::of(path, &text) {
-            Meant::Scenario => {}
-            other => return Err(instead_of_scenario(other, path, &text, texts)),
+        let (meant, root) = Meant::read(path, &text, &mut mistakes);
+        if meant != Meant::Scenario {
+            return Err(instead_of_scenario(meant, path, &text, texts));
         }
-        let root = parse_document(&text, SourceId::FILE, &mut mistakes);
-        Ok(Self { path: path.to_owned(), bytes: bytes.to_vec(), root, texts, mistakes })
-    }
-
-    /// Where it lies, as it was given.
-    pub fn path(&self) -> &Path {
-        &self.path
+        let as_written = Making { root, texts, changes: Changes::default(), mistakes };
+        Ok(Self { path: path.to_owned(), bytes: bytes.to_vec(), as_written })
     }
 
     /// The scenario's name, if it can be read.
     pub fn name(&self) -> Option<&str> {
-        name_of(&self.root)
+        name_of(&self.as_written.root)
     }
 
     /// The words to select the scenario and its twins by, as far as they can be read.
     pub fn tags(&self) -> Vec<String> {
-        let Some(NodeValue::Table(head)) = self.root.get("scenario").map(|node| &node.value) else {
-            return Vec::new();
-        };
-        let Some(NodeValue::Array(tags)) = head.get("tags").map(|node| &node.value) else {
-            return Vec::new();
-        };
-        let text = |value: &NodeValue| match value {
+        let head = table_at(&self.as_written.root, "scenario");
+        let tags = head.map_or(&[][..], |head| list_at(head, "tags"));
+        let text = |tag: &Node| match &tag.value {
             NodeValue::String(text) => Some(text.clone()),
             _ => None,
         };
-        tags.iter().filter_map(|tag| text(&tag.value)).collect()
+        tags.iter().filter_map(text).collect()
     }
 
     /// The names of the must-fail twins that it describes, in its order.
     pub fn twins(&self) -> impl Iterator<Item = &str> {
-        TwinTable::all(&self.root).filter_map(TwinTable::name)
+        TwinTable::all(&self.as_written.root).filter_map(TwinTable::name)
     }
 
     /// The scenario, with changes from outside; on failure all mistakes come back. Its twins are
     /// looked at no further than their tables by themselves.
     pub fn scenario(&self, options: &LoadOptions) -> Result<Scenario, LoadFailure> {
-        let mut making = Making::of(self);
+        let mut making = self.as_written.clone();
         making.apply(options, |_| true);
         making.resolved(self, options)
     }
@@ -110,7 +98,7 @@ impl ScenarioFile {
     /// its table changes, as those of a twin in a file of its own do; but for those of the tables
     /// `[[must_fail]]` themselves.
     pub fn twin(&self, name: &str, options: &LoadOptions) -> Option<Result<Scenario, LoadFailure>> {
-        let mut making = Making::of(self);
+        let mut making = self.as_written.clone();
         let is_of_twins = |address: &str| {
             address.strip_prefix(MUST_FAIL.name).is_some_and(|rest| rest.starts_with('.'))
         };
@@ -157,23 +145,16 @@ impl ScenarioFile {
 }
 
 /// A scenario on its way from the tables of a file.
+#[derive(Clone)]
 struct Making {
     root: Table,
     texts: Texts,
     changes: Changes,
+    /// What was found so far, at first while the text was read.
     mistakes: Diagnostics,
 }
 
 impl Making {
-    fn of(file: &ScenarioFile) -> Self {
-        Self {
-            root: file.root.clone(),
-            texts: file.texts.clone(),
-            changes: Changes::default(),
-            mistakes: file.mistakes.clone(),
-        }
-    }
-
     /// Makes the changes from outside whose addresses are meant.
     fn apply(&mut self, options: &LoadOptions, is_meant: impl Fn(&str) -> bool) {
         for (option, change) in options.changes() {

@@ -72,11 +72,6 @@ impl Texts {
         self.sources.first().map_or("", |source| &source.origin)
     }
 
-    /// The text of the scenario file.
-    pub fn file(&self) -> &str {
-        self.sources.first().map_or("", |source| &source.text)
-    }
-
     /// The texts of the overrides, in order.
     pub(crate) fn overrides(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().skip(1).map(|source| source.text.as_str())
@@ -96,8 +91,8 @@ impl Texts {
         let Some(source) = self.sources.get(usize::from(span.source.0)) else { return empty };
         let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
         let skipped = source.text.len() - text.len();
-        let start = boundary_at_or_before(text, span.start.saturating_sub(skipped));
-        let end = boundary_at_or_before(text, span.end.saturating_sub(skipped)).max(start);
+        let start = text.floor_char_boundary(span.start.saturating_sub(skipped));
+        let end = text.floor_char_boundary(span.end.saturating_sub(skipped)).max(start);
         let (line, line_start) = source.line_of(start);
         let (end_line, end_line_start) = source.line_of(end);
         let line_text = line_at(text, line_start);
@@ -115,10 +110,6 @@ impl Texts {
     }
 }
 
-fn boundary_at_or_before(text: &str, at: usize) -> usize {
-    text.floor_char_boundary(at.min(text.len()))
-}
-
 /// The line that begins at a position, without its line break.
 fn line_at(text: &str, line_start: usize) -> &str {
     let line = text[line_start..].split('\n').next().unwrap_or_default();
@@ -126,7 +117,7 @@ fn line_at(text: &str, line_start: usize) -> &str {
 }
 
 fn column(line: &str, at: usize) -> usize {
-    line[..boundary_at_or_before(line, at)].chars().count() + 1
+    line[..line.floor_char_boundary(at)].chars().count() + 1
 }
 
 fn at_least_one_character(line: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {

@@ -7,6 +7,7 @@ use lastmeter_params::{
 use lastmeter_reports::IMPLICIT_CHECKS;
 
 use super::overlay::Overlay;
+use super::read::{list_at, table_at, table_at_mut};
 use super::section::check::CHECK;
 use super::section::must_fail::MUST_FAIL;
 
@@ -31,22 +32,20 @@ impl<'a> TwinTable<'a> {
     /// What shortens it, with the checks that are left out: what it shares with a scenario that
     /// has no defect.
     fn shortening(self) -> Overlay {
-        let shortened = match self.table.get("shortened").map(|node| &node.value) {
-            Some(NodeValue::Table(table)) => table.clone(),
-            _ => Table::default(),
-        };
+        let shortened = table_at(self.table, "shortened").cloned().unwrap_or_default();
         let mut overlay = Overlay::read(&shortened);
         for (key, address) in [
             ("duration", "scenario.duration"),
             ("start", "scenario.start"),
             ("tests", "test_plan.tests"),
         ] {
-            shortened.entry(key).into_iter().for_each(|entry| overlay.and_set(address, entry));
-        }
-        if let Some(NodeValue::Table(without)) = self.table.get("without").map(|it| &it.value) {
-            for TableEntry { key, key_span, .. } in &without.entries {
-                overlay.and_remove(format!("{}.{key}", CHECK.name), *key_span);
+            if let Some(entry) = shortened.entry(key) {
+                overlay.set.push(TableEntry { key: address.to_owned(), ..entry.clone() });
             }
+        }
+        let without = table_at(self.table, "without").map_or(&[][..], |it| it.entries.as_slice());
+        for TableEntry { key, key_span, .. } in without {
+            overlay.remove.push((format!("{}.{key}", CHECK.name), *key_span));
         }
         overlay
     }
@@ -64,7 +63,7 @@ impl<'a> TwinTable<'a> {
         twin.entries.retain(|entry| entry.key != MUST_FAIL.name);
         let twin = self.shortening().applied(twin, out);
         let mut twin = defect.applied(twin, out);
-        if let Some(NodeValue::Table(head)) = twin.get_mut("scenario").map(|it| &mut it.value) {
+        if let Some(head) = table_at_mut(&mut twin, "scenario") {
             for entry in ["name", "title"].into_iter().filter_map(|key| self.table.entry(key)) {
                 head.set(&entry.key, entry.key_span, entry.node.clone());
             }
@@ -160,19 +159,12 @@ impl<'a> TwinTable<'a> {
 
 /// The name of a scenario.
 pub(super) fn name_of(root: &Table) -> Option<&str> {
-    match &root.get("scenario")?.value {
-        NodeValue::Table(head) => head.text("name"),
-        _ => None,
-    }
+    table_at(root, "scenario")?.text("name")
 }
 
 /// The tables of a section that repeats, each with its place.
 fn rows<'a>(root: &'a Table, section: &str) -> impl Iterator<Item = (&'a Table, Span)> {
-    let list = match root.get(section).map(|node| &node.value) {
-        Some(NodeValue::Array(list)) => list.as_slice(),
-        _ => &[],
-    };
-    list.iter().filter_map(|node| match &node.value {
+    list_at(root, section).iter().filter_map(|node| match &node.value {
         NodeValue::Table(table) => Some((table, node.span)),
         _ => None,
     })

@@ -4,11 +4,11 @@
 //! mistakes, and never change an exit code.
 
 use lastmeter_devices::Device;
-use lastmeter_params::{Code, Diagnostic, Diagnostics, Span, Values};
+use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{MeasurementId, Phase, Quantity, SimDuration};
 
-use super::draft::{Draft, Row};
+use super::draft::{Draft, Row, warn};
 use super::section::device::DEVICE;
 use super::section::scenario::SCENARIO;
 
@@ -17,11 +17,6 @@ const VOLTAGE_RANGE: std::ops::RangeInclusive<f64> = 0.8..=1.15;
 
 /// A window of 10 cycles at 50 Hz, or of 12 at 60 Hz.
 const WINDOW: SimDuration = SimDuration(200_000_000);
-
-fn warn(out: &mut Diagnostics, code: Code, span: Span, message: String, label: &str, help: &str) {
-    let (label, help) = (label.to_owned(), Some(help.to_owned()));
-    out.warn(Diagnostic { code, message, span, label, help });
-}
 
 /// A scenario without devices measures nothing.
 pub(super) fn has_devices(draft: &Draft<'_>, out: &mut Diagnostics) {
@@ -72,12 +67,8 @@ pub(crate) fn is_near_its_rating(values: &Values, terminal: &Terminal, out: &mut
 
 /// The rated voltage of a phase, at the primary side of a transformer.
 fn rated_v(values: &Values) -> Option<f64> {
-    let has = |key: &str| values.get(key).is_some();
-    if !has("nominal_voltage") {
-        return None;
-    }
-    let ratio = if has("voltage_ratio") { values.si("voltage_ratio") } else { 1.0 };
-    Some(values.si("nominal_voltage") * ratio)
+    let nominal_v = values.si_opt("nominal_voltage")?;
+    Some(nominal_v * values.si_opt("voltage_ratio").unwrap_or(1.0))
 }
 
 /// The voltage of the first phase in the first window.

@@ -4,11 +4,11 @@
 //! How far the reading is shows on standard error for long files, if that is a terminal.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressBarIter, ProgressDrawTarget, ProgressStyle};
 use lastmeter_waveform::csv::CsvOptions;
 use lastmeter_waveform::{Channel, ChannelKind, Clipping, Recording, Stream};
 
@@ -27,27 +27,7 @@ const HEADER_BYTES: u64 = 1 << 27;
 pub(super) type Take<'a> = dyn FnMut(&[&[f64]], &[&[f64]]) -> ControlFlow<()> + 'a;
 
 /// A file that shows how far it is read.
-#[derive(Debug)]
-struct Watched {
-    file: File,
-    bar: ProgressBar,
-}
-
-impl Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.bar.inc(read as u64);
-        Ok(read)
-    }
-}
-
-impl Seek for Watched {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = self.file.seek(to)?;
-        self.bar.set_position(at);
-        Ok(at)
-    }
-}
+type Watched = ProgressBarIter<File>;
 
 /// The recording and the channels of it that are measured.
 #[derive(Debug)]
@@ -74,7 +54,7 @@ impl Signals {
                 return Err(named(path, io::Error::other("the file is empty (0 bytes)")));
             }
             let bar = bar(length);
-            Ok((Watched { file, bar: bar.clone() }, bar))
+            Ok((bar.wrap_read(file), bar))
         };
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         let (stream, bar) = match extension.as_deref() {

@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use lastmeter_params::Diagnostics;
 use lastmeter_record::Signal;
-use lastmeter_sim::grid::{Feeder, FeederFailure, Playing};
-use lastmeter_units::SimDuration;
+use lastmeter_sim::grid::{Feeder, FeederFailure};
 
 use crate::language::{LoadFailure, Scenario, cannot_be_played, failure};
 pub(crate) use watch::{Watch, play};
@@ -30,61 +29,8 @@ pub(crate) enum NotPlayed {
     TooLong(String),
 }
 
-/// A scenario whose network is played as far as an instant, and can be played on from there.
-pub struct PlantStep {
-    scenario: Scenario,
-    network: Option<Playing>,
-    failed: Option<FeederFailure>,
-}
-
-impl PlantStep {
-    /// Nothing of it is played.
-    #[must_use]
-    pub fn new(scenario: &Scenario) -> Self {
-        let network = scenario.network_ahead().cloned();
-        Self { scenario: scenario.clone(), network, failed: None }
-    }
-
-    /// Until when it is played, since the start; none if there is nothing to play.
-    #[must_use]
-    pub fn played_until(&self) -> Option<SimDuration> {
-        self.network.as_ref().map(Playing::played_until)
-    }
-
-    /// Plays whatever begins before an instant, since the start. What cannot be played shows at the
-    /// end.
-    pub fn play_until(&mut self, instant: SimDuration) {
-        if let (Some(network), None) = (&mut self.network, &self.failed) {
-            self.failed = network.play_until(instant).err();
-        }
-    }
-
-    /// Plays what is left; the scenario with its plant.
-    ///
-    /// # Errors
-    /// All that its solution shows to be a mistake.
-    pub fn finish(self) -> Result<Scenario, LoadFailure> {
-        let mut scenario = self.scenario;
-        let played = match (self.network, self.failed) {
-            (None, _) => return Ok(scenario),
-            (Some(_), Some(failed)) => Err(failed),
-            (Some(network), None) => network.finish(),
-        };
-        take_plant(&mut scenario, played)?;
-        Ok(scenario)
-    }
-}
-
-/// Plays the network of a scenario as a whole, for whoever has nothing else to watch over.
-///
-/// # Errors
-/// As [`PlantStep::finish`].
-pub fn play_now(scenario: &Scenario) -> Result<Scenario, LoadFailure> {
-    PlantStep::new(scenario).finish()
-}
-
 /// Gives a scenario what was played of its network.
-fn take_plant(
+pub(crate) fn take_plant(
     scenario: &mut Scenario,
     played: Result<Feeder, FeederFailure>,
 ) -> Result<(), LoadFailure> {

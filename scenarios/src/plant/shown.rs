@@ -73,8 +73,10 @@ fn has_spectrum(device: &Values, terminal: &Terminal, out: &mut Diagnostics) {
     if terminal.is_stretches() || !is_windows {
         return;
     }
-    let message = "the network plays waves there, which have no spectrum to compute from";
-    let help = "write `fidelity = \"samples\"`, or `resolution = \"phasors\"` under `[grid]`";
+    let message =
+        "the network plays waves there, or its frequency drifts: no spectrum to compute from";
+    let help = "write `fidelity = \"samples\"`, or where only faults and switching make waves, \
+                `resolution = \"phasors\"` under `[grid]`";
     let label = "expected `samples` in this network";
     let span = device.span_of("fidelity");
     out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));

@@ -9,7 +9,7 @@ use lastmeter_params::quote;
 use lastmeter_reports::ExitCode;
 
 use crate::gateway::{self, GatewayOptions, HttpOptions, OnLines};
-use crate::output::{complain, print_err};
+use crate::output::complain;
 
 /// The model that carries readings of simulators.
 const MODEL: &str = "simulator-adapter";
@@ -66,39 +66,29 @@ pub struct BridgeOptions {
 
 /// Bridges until a signal, or for so long; says how it ended.
 pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
-    match keys(options) {
-        Ok(keys) => {
-            let own = GatewayOptions {
-                mqtt: Some(options.mqtt.clone()),
-                mqtt_user: options.mqtt_user.clone(),
-                mqtt_password_file: options.mqtt_password_file.clone(),
-                data: Some(options.data.clone()),
-                name: options.name.clone(),
-                devices: None,
-            };
-            let on = [options.on.clone()];
-            let token = options.http_token_file.as_deref().map(gateway::password).transpose();
-            let token = match token {
-                Ok(token) => token,
-                Err(message) => return complain(&message),
-            };
-            let http = options.http.clone().map(|at| HttpOptions { at, token });
-            let lines = OnLines {
-                on: &on,
-                set: &keys,
-                length: options.length,
-                summary: true,
-                http,
-                capture: options.capture.as_deref(),
-            };
-            let Some(kind) = gateway::kind_of(MODEL) else { return ExitCode::Broken };
-            gateway::run(kind, &own, &lines)
-        }
-        Err(message) => {
-            print_err(&format!("error: {message}"));
-            ExitCode::BadInput
-        }
-    }
+    let token = options.http_token_file.as_deref().map(gateway::password).transpose();
+    let (keys, token) = match keys(options).and_then(|keys| Ok((keys, token?))) {
+        Ok(both) => both,
+        Err(message) => return complain(&message),
+    };
+    let own = GatewayOptions {
+        mqtt: Some(options.mqtt.clone()),
+        mqtt_user: options.mqtt_user.clone(),
+        mqtt_password_file: options.mqtt_password_file.clone(),
+        data: Some(options.data.clone()),
+        name: options.name.clone(),
+        devices: None,
+    };
+    let lines = OnLines {
+        on: std::slice::from_ref(&options.on),
+        set: &keys,
+        length: options.length,
+        summary: true,
+        http: options.http.clone().map(|at| HttpOptions { at, token }),
+        capture: options.capture.as_deref(),
+    };
+    let Some(kind) = gateway::kind_of(MODEL) else { return ExitCode::Broken };
+    gateway::run(kind, &own, &lines)
 }
 
 /// The adapter's keys: the map, how frames come over such a line, and what was set.

@@ -12,7 +12,7 @@ use lastmeter_rts::point_map::{
 };
 use serde_json::{Value, json};
 
-use crate::output::{TextFormat, complain, print_out};
+use crate::output::{TextFormat, complain, print_out, read_text};
 
 /// Which maps.
 #[derive(Clone, Debug, Args)]
@@ -55,8 +55,7 @@ pub(super) fn check(options: &CheckOptions) -> ExitCode {
 fn one(path: &Path, options: &CheckOptions) -> Result<(), String> {
     if let Some(import) = options.import {
         let name = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| format!("cannot read {name}: {error}"))?;
+        let text = read_text(path)?;
         let imported = match import {
             Import::Villas => villas_points(&text, options.node.as_deref()),
             Import::List => listed_points(&text),

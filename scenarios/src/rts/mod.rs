@@ -19,6 +19,7 @@ use lastmeter_reports::ExitCode;
 use lastmeter_rts::point_map::PointMap;
 use serde_json::{Value, json};
 
+use crate::output::read_text;
 use crate::run::chain;
 
 pub use bridge::BridgeOptions;
@@ -63,9 +64,7 @@ pub fn rts(command: &RtsCommand) -> ExitCode {
 /// All its mistakes, one a line.
 fn read_map(path: &Path) -> Result<PointMap, String> {
     let name = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
-    PointMap::parse(&text).map_err(|error| {
+    PointMap::parse(&read_text(path)?).map_err(|error| {
         let mistakes = error.0.iter().map(|mistake| format!("{name}: {mistake}"));
         mistakes.collect::<Vec<_>>().join("\nerror: ")
     })

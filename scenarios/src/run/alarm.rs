@@ -4,8 +4,7 @@
 //! device would take a file descriptor each, of which ten thousand devices already need many. So
 //! one kernel timer stands for the earliest instant of all, and the tasks wait for their turn.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +12,8 @@ use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::timer::Timer;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
+
+use crate::stop::or_never;
 
 /// What the tasks and the timer share.
 #[derive(Default)]
@@ -24,41 +25,9 @@ struct Waiting {
 
 #[derive(Default)]
 struct Queue {
-    heap: BinaryHeap<Reverse<Wait>>,
+    /// By instant, then by who came first.
+    wakes: BTreeMap<(i64, u64), oneshot::Sender<()>>,
     sequence: u64,
-}
-
-/// One task's wait; ordered by instant, then by who came first.
-struct Wait {
-    at_ns: i64,
-    sequence: u64,
-    wake: oneshot::Sender<()>,
-}
-
-impl Wait {
-    fn order(&self) -> (i64, u64) {
-        (self.at_ns, self.sequence)
-    }
-}
-
-impl PartialEq for Wait {
-    fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl Eq for Wait {}
-
-impl PartialOrd for Wait {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Wait {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.order().cmp(&other.order())
-    }
 }
 
 /// A handle on the common timer; cheap to clone.
@@ -85,9 +54,9 @@ impl Alarm {
         let is_first = {
             let mut queue = self.waiting.lock();
             queue.sequence += 1;
-            let wait = Wait { at_ns, sequence: queue.sequence, wake };
-            let is_first = queue.heap.peek().is_none_or(|Reverse(first)| wait.at_ns < first.at_ns);
-            queue.heap.push(Reverse(wait));
+            let is_first = queue.wakes.first_key_value().is_none_or(|(first, _)| at_ns < first.0);
+            let place = (at_ns, queue.sequence);
+            queue.wakes.insert(place, wake);
             is_first
         };
         if is_first {
@@ -98,9 +67,7 @@ impl Alarm {
             std::future::pending::<()>().await;
         }
     }
-}
 
-impl Alarm {
     /// The same as a task's next wake-up; without an instant it never comes.
     pub(crate) fn sleep(&self, next: Option<i64>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let Some(at_ns) = next else { return Box::pin(std::future::pending()) };
@@ -118,14 +85,13 @@ impl Waiting {
     /// Wakes everybody whose instant has come; returns the next instant.
     fn wake(&self, now_ns: i64) -> Option<i64> {
         let mut queue = self.lock();
-        while let Some(Reverse(first)) = queue.heap.peek() {
-            if first.at_ns > now_ns {
-                return Some(first.at_ns);
+        while let Some(first) = queue.wakes.first_entry() {
+            let (at_ns, _) = *first.key();
+            if at_ns > now_ns {
+                return Some(at_ns);
             }
-            if let Some(Reverse(wait)) = queue.heap.pop() {
-                // Who gave up waiting need not be woken.
-                let _ = wait.wake.send(());
-            }
+            // Who gave up waiting need not be woken.
+            let _ = first.remove().send(());
         }
         None
     }
@@ -134,12 +100,7 @@ impl Waiting {
 async fn serve(mut timer: Timer, waiting: Arc<Waiting>) -> std::io::Error {
     loop {
         let next = waiting.wake(monotonic_ns());
-        let expired = async {
-            match next {
-                Some(at_ns) => timer.until(at_ns).await,
-                None => std::future::pending().await,
-            }
-        };
+        let expired = async { timer.until(or_never(next).await).await };
         tokio::select! {
             ended = expired => if let Err(error) = ended { return error },
             () = waiting.earlier.notified() => {}

@@ -14,9 +14,9 @@ use lastmeter_text::plural;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Value, json};
 
+use super::ledger::Settled;
 use super::turns::{Line, Turn};
 use crate::language::Injection;
-use crate::output::{print_err, print_out};
 
 /// How to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +38,14 @@ pub(crate) struct Progress {
     pub(crate) simulated: SimDuration,
     pub(crate) wall: Duration,
     pub(crate) published: u64,
-    pub(crate) stored: u64,
-    pub(crate) missing: u64,
-    pub(crate) unexpected: u64,
+    pub(crate) settled: Settled,
     pub(crate) refused: u64,
     pub(crate) verdicts: Counts,
 }
 
 /// Reports one run.
 pub struct Console<'a> {
-    options: ConsoleOptions,
+    pub(crate) options: ConsoleOptions,
     bar: ProgressBar,
     /// Whether somebody sees a bar, once it is the run's turn.
     has_bar: bool,
@@ -66,26 +64,23 @@ impl<'a> Console<'a> {
         Self { turn: Some(turn), ..Self::new(options) }
     }
 
-    pub(crate) fn options(&self) -> ConsoleOptions {
-        self.options
-    }
-
     /// A line of results.
     pub(crate) fn line(&self, text: &str) {
         if self.options.silent {
             return;
         }
-        self.bar.suspend(|| match &self.turn {
-            Some(turn) => turn.print(Line::Out(text.to_owned())),
-            None => print_out(text),
-        });
+        self.print(Line::Out(text.to_owned()));
     }
 
     /// A line about the run that is no result of it.
     pub(crate) fn error(&self, text: &str) {
+        self.print(Line::Err(text.to_owned()));
+    }
+
+    fn print(&self, line: Line) {
         self.bar.suspend(|| match &self.turn {
-            Some(turn) => turn.print(Line::Err(text.to_owned())),
-            None => print_err(text),
+            Some(turn) => turn.print(line),
+            None => line.print(),
         });
     }
 
@@ -98,14 +93,11 @@ impl<'a> Console<'a> {
 
     /// A run begins.
     pub(crate) fn started(&mut self, title: &str, name: &str, seed: u64, duration: SimDuration) {
-        if self.options.json {
-            self.json(json!({
-                "event": "started", "scenario": name, "seed": seed,
-                "duration_s": duration.as_seconds_f64(),
-            }));
-        } else {
-            self.line(title);
-        }
+        let value = json!({
+            "event": "started", "scenario": name, "seed": seed,
+            "duration_s": duration.as_seconds_f64(),
+        });
+        self.tell(title, value);
         self.has_bar =
             self.options.progress && !self.options.json && std::io::stderr().is_terminal();
         if self.has_bar {
@@ -151,13 +143,13 @@ impl<'a> Console<'a> {
 
     /// A sync point was reached.
     pub(crate) fn progress(&self, duration: SimDuration, progress: &Progress) {
-        let simulated = progress.simulated.as_seconds_f64();
+        let (simulated, settled) = (progress.simulated.as_seconds_f64(), &progress.settled);
         let wall = progress.wall.as_secs_f64().max(1e-3);
         if self.options.json {
             self.json(json!({
                 "event": "progress", "simulated_s": simulated, "wall_s": wall,
-                "messages": progress.published, "stored": progress.stored,
-                "missing": progress.missing, "unexpected": progress.unexpected,
+                "messages": progress.published, "stored": settled.stored,
+                "missing": settled.missing, "unexpected": settled.unexpected,
                 "refused": progress.refused, "verdicts": progress.verdicts,
             }));
             return;
@@ -172,7 +164,7 @@ impl<'a> Console<'a> {
             duration,
             simulated / wall,
             plural(progress.published, "message"),
-            progress.missing,
+            settled.missing,
             progress.refused,
             progress.verdicts,
         ));
@@ -181,13 +173,9 @@ impl<'a> Console<'a> {
     /// Something was done to the bench.
     pub(crate) fn injected(&self, since_start: SimDuration, injection: &Injection) {
         let what = format!("{}  {}", injection.kind.entry().name, injection.detail());
-        if self.options.json {
-            self.json(json!({
-                "event": "injected", "at_s": since_start.as_seconds_f64(), "what": what,
-            }));
-        } else {
-            self.line(&format!("  {}  inject  {what}", clock(since_start)));
-        }
+        let text = format!("  {}  inject  {what}", clock(since_start));
+        let at_s = since_start.as_seconds_f64();
+        self.tell(&text, json!({ "event": "injected", "at_s": at_s, "what": what }));
     }
 
     /// Checks can say nothing on the floor that was measured last.
@@ -262,11 +250,7 @@ impl<'a> Console<'a> {
 
     /// Something worth knowing.
     pub(crate) fn remark(&self, text: &str) {
-        if self.options.json {
-            self.json(json!({ "event": "remark", "text": text }));
-        } else {
-            self.line(&format!("  {text}"));
-        }
+        self.tell(&format!("  {text}"), json!({ "event": "remark", "text": text }));
     }
 
     /// The run was judged.
@@ -302,8 +286,8 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// A line of the end, or a value for programs.
-    pub(crate) fn summary(&self, text: &str, value: Value) {
+    /// A line, or a value for programs.
+    pub(crate) fn tell(&self, text: &str, value: Value) {
         if self.options.json { self.json(value) } else { self.line(text) }
     }
 }

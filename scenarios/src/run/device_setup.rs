@@ -5,7 +5,7 @@ use lastmeter_units::SimDuration;
 
 use super::error::BenchError;
 use super::feeder::Feeder;
-use super::ledger::{Account, AccountStart, Darkness};
+use super::ledger::{Account, AccountTerms, Darkness};
 use crate::language::{DeviceRow, Scenario, reported};
 
 /// A device at its metering point.
@@ -26,27 +26,24 @@ pub(crate) fn device_setup(
     let row = &scenario.devices[index];
     let point = scenario.plant.sources[row.source].metering_point.clone();
     let (Some(device), Some(point)) = (scenario.build_device_with(index, image), point) else {
-        return Err(BenchError::Device {
-            device: row.name.clone(),
-            message: "it could not be made, although the scenario was checked".to_owned(),
-        });
+        return Err(BenchError::unmade(&row.name));
     };
     let period = due_every(scenario, row, device.as_ref())?;
     let supply = device.supply();
     let darkness = Darkness::of(supply.as_ref(), point.terminal(), scenario.schedule.duration);
-    let account = Account::open(&AccountStart {
+    let account = Account::open(AccountTerms {
         darkness,
-        device: &row.name,
+        device: row.name.clone(),
         index,
         metering_point: point.clone(),
         electricity: device.electricity(),
-        quantities: &reported(&row.values, device.quantities()),
+        quantities: reported(&row.values, device.quantities()),
         start: scenario.schedule.start,
         period,
         offset: row.on.map_or(SimDuration::ZERO, |network| scenario.poll_offset(network)),
         end: scenario.schedule.start + scenario.schedule.duration,
         declared: row.declared.or_else(|| device.declared()),
-        way: row.on.map(|network| scenario.way_of(network)),
+        way: row.on.map(|network| scenario.way_of(network).to_owned()),
         is_closed_here: row.board.is_some(),
         may_leave_out: row.on.is_some_and(|network| scenario.simulator_on(network).is_some()),
     });
@@ -71,8 +68,6 @@ fn due_every(
     if device.report_period() == asked {
         return Ok(asked);
     }
-    Err(BenchError::Device {
-        device: row.name.clone(),
-        message: format!("it reports every {}, not every {asked}", device.report_period()),
-    })
+    let reports = device.report_period();
+    Err(BenchError::device(&row.name, format!("it reports every {reports}, not every {asked}")))
 }

@@ -1,6 +1,7 @@
 //! Why a bench could not be set up, broke, or was stopped by what is under test.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lastmeter_record::Signal;
 
@@ -104,6 +105,26 @@ impl BenchError {
         }
     }
 
+    /// A device that breaks the bench.
+    pub(crate) fn device(device: &str, message: impl Into<String>) -> Self {
+        Self::Device { device: device.to_owned(), message: message.into() }
+    }
+
+    /// A device that the language has let pass and that cannot be made.
+    pub(crate) fn unmade(device: &str) -> Self {
+        Self::device(device, "it could not be made, although the scenario was checked")
+    }
+
+    /// Something that did not come in time.
+    pub(crate) fn timed_out(what: impl Into<String>, limit: Duration) -> Self {
+        Self::TimedOut { what: what.into(), limit_s: limit.as_secs() }
+    }
+
+    /// A record that could not be written or judged.
+    pub(crate) fn record(error: impl std::error::Error) -> Self {
+        Self::Record(chain(&error))
+    }
+
     /// A device whose task panicked.
     pub(crate) fn broken_device(device: &str, error: tokio::task::JoinError) -> Self {
         let message = match error.try_into_panic() {
@@ -114,7 +135,7 @@ impl BenchError {
                 .unwrap_or_else(|| "panicked without a message".to_owned()),
             Err(error) => error.to_string(),
         };
-        Self::Device { device: device.to_owned(), message }
+        Self::device(device, message)
     }
 
     /// Wraps an I/O error with what was to be done.

@@ -64,7 +64,8 @@ pub(crate) struct Field {
     pub(crate) devices: Vec<FieldDevice>,
     /// The places of those that speak by themselves.
     speakers: Vec<usize>,
-    now: SimTime,
+    /// Up to when it has been moved.
+    pub(crate) now: SimTime,
     /// What the gateway keeps durably, by number.
     kept: BTreeMap<u64, Vec<u8>>,
     is_connected: bool,
@@ -101,10 +102,6 @@ impl Field {
             output: Vec::new(),
             from_gateway: Vec::new(),
         })
-    }
-
-    pub(crate) fn now(&self) -> SimTime {
-        self.now
     }
 
     /// The names of all whose messages it carries, its own first.
@@ -240,15 +237,10 @@ impl Field {
         for output in self.output.drain(..) {
             match output {
                 Output::Transmit { at, bits_per_second, bytes } => {
-                    let place = |network: &FieldNetwork| {
-                        network.devices.iter().position(|&other| other == device)
-                    };
                     let on = self.networks.iter_mut().find_map(|network| {
-                        let place = place(network)?;
-                        Some((network, place))
+                        let place = network.devices.iter().position(|&other| other == device)?;
+                        Some((network.medium.as_mut()?, place))
                     });
-                    let on =
-                        on.and_then(|(network, place)| Some((network.medium.as_mut()?, place)));
                     if let Some((medium, place)) = on {
                         let at = at.max(self.now);
                         medium.transmit(End::Slave(place), None, at, bits_per_second, &bytes);

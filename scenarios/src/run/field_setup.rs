@@ -28,10 +28,7 @@ pub(crate) fn field(
     row: &GatewayRow,
     setups: &mut [Option<DeviceSetup>],
 ) -> Result<Field, BenchError> {
-    let broken = || BenchError::Device {
-        device: row.name.clone(),
-        message: "it could not be made, although the scenario was checked".to_owned(),
-    };
+    let broken = || BenchError::unmade(&row.name);
     let (mut networks, mut devices, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
     for &network in &row.networks {
         let medium_row = &scenario.networks[network];
@@ -73,13 +70,12 @@ pub(crate) fn field(
 /// The simulator on a network, with the network of the plant, which it takes for itself.
 fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulator>, BenchError> {
     let Some(row) = scenario.simulator_on(network) else { return Ok(None) };
-    let failed = |message: String| BenchError::Device { device: row.name.clone(), message };
+    let failed = |message: &str| BenchError::device(&row.name, message);
     let every = scenario.poll_period(network);
-    let every =
-        every.ok_or_else(|| failed("how often its adapter reports is unknown".to_owned()))?;
+    let every = every.ok_or_else(|| failed("how often its adapter reports is unknown"))?;
     let start = scenario.schedule.start;
     let end = Some(start + scenario.schedule.duration);
-    let endpoint = endpoint_of(scenario, row, false, (start, end)).map_err(failed)?;
+    let endpoint = endpoint_of(scenario, row, false, (start, end)).map_err(|why| failed(&why))?;
     let inputs = inputs_of(scenario, start);
     Ok(Some(FieldSimulator::new(&row.name, endpoint, (start, every), inputs)))
 }

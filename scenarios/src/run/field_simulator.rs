@@ -15,7 +15,7 @@ use super::plant_notes::operated;
 /// A simulator on a network.
 pub(crate) struct FieldSimulator {
     pub(crate) name: String,
-    endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     start: SimTime,
     /// How often the adapter reports.
     every: SimDuration,
@@ -48,15 +48,6 @@ impl FieldSimulator {
     pub(crate) fn wake_at(&self) -> Option<SimTime> {
         let input = self.inputs.front().map(|(at, _)| *at);
         self.endpoint.wake_at().into_iter().chain(input).min()
-    }
-
-    /// The time between two of its frames.
-    pub(crate) fn period(&self) -> SimDuration {
-        self.endpoint.period()
-    }
-
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
     }
 
     /// Takes an input; gives the frames that it sends.
@@ -92,7 +83,7 @@ impl FieldSimulator {
     /// the reporting period that ends at that date.
     pub(crate) fn announced(&mut self, device: usize, payload: &[u8]) -> Option<Made> {
         let sent = Sent::read(payload)?;
-        let ((epoch, serial), at) = (sent.key(), sent.event_time()?);
+        let ((epoch, serial), at) = (sent.key, sent.event_time?);
         let last = self.announced.get(&device);
         if last.is_some_and(|last| serial <= *last) {
             return None;

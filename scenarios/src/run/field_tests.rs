@@ -122,7 +122,7 @@ fn a_device_that_speaks_by_itself_is_heard_when_it_speaks() {
     let mut field = field(&heard);
     let mut said = Vec::new();
     // The bench comes to rest every minute only.
-    while field.now() < at(60) {
+    while field.now < at(60) {
         field.step(at(60), &mut said);
     }
     let heard = heard.lock().unwrap();
@@ -143,12 +143,12 @@ fn a_gateway_that_restarts_gets_what_it_kept() {
             _ => None,
         })
     };
-    while field.now() < at(30) {
+    while field.now < at(30) {
         field.step(at(30), &mut said);
     }
     assert_eq!(kept(&said).as_deref(), Some("0"));
     field.restart(&mut said);
-    while field.now() < at(40) {
+    while field.now < at(40) {
         field.step(at(40), &mut said);
     }
     // Records one to four, each once though two devices made it.

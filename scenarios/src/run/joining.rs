@@ -17,7 +17,7 @@ use super::rest::Refused;
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) accounts: Vec<Account>,
-    settled: Settled,
+    pub(crate) settled: Settled,
     pub(crate) published: u64,
     refused: u64,
 }
@@ -26,9 +26,7 @@ impl Ledger {
     /// Takes what a device hands over about a reading.
     pub(crate) fn made(&mut self, device: usize, made: Made) -> Result<(), BenchError> {
         let account = &mut self.accounts[device];
-        account
-            .made(made)
-            .map_err(|message| BenchError::Device { device: account.device.clone(), message })
+        account.made(made).map_err(|message| BenchError::device(&account.terms.device, message))
     }
 
     /// Takes a reading as it left its device.
@@ -68,7 +66,7 @@ impl Ledger {
     ) -> Result<Vec<(u64, SimTime)>, BenchError> {
         let account = &mut self.accounts[device];
         self.settled += account.settle(until, rows).map_err(|message| {
-            BenchError::AmbiguousReadings { device: account.device.clone(), message }
+            BenchError::AmbiguousReadings { device: account.terms.device.clone(), message }
         })?;
         Ok(account.take_never_made())
     }
@@ -91,9 +89,7 @@ impl Ledger {
             simulated,
             wall,
             published: self.published,
-            stored: self.settled.stored,
-            missing: self.settled.missing,
-            unexpected: self.settled.unexpected,
+            settled: self.settled,
             refused: self.refused,
             verdicts,
         }
@@ -115,10 +111,5 @@ impl Ledger {
             _ => None,
         });
         maps.flatten().collect()
-    }
-
-    /// Values whose identifier the registry does not know.
-    pub(crate) fn unknown_values(&self) -> u64 {
-        self.settled.unknown_values
     }
 }

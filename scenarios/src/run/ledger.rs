@@ -19,7 +19,7 @@ use declared::Declared;
 mod dark;
 mod declared;
 
-pub(crate) use dark::{Darkness, NOTICES, Outage, outages};
+pub(crate) use dark::{DarkSpan, Darkness, NOTICES, Outage, outages};
 
 /// A reading as the device made it.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +33,9 @@ pub(crate) struct Made {
 /// A reading as it left the device: what the platform stores has to be exactly this.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sent {
-    key: (Epoch, Serial),
+    pub(crate) key: (Epoch, Serial),
     /// When it was measured, as the message states it.
-    event_time: Option<SimTime>,
+    pub(crate) event_time: Option<SimTime>,
     values: BTreeMap<String, f64>,
 }
 
@@ -48,18 +48,6 @@ impl Sent {
         let key = message.number()?;
         let values = message.values.iter().map(|&(id, value)| (id.name().to_owned(), value));
         Some(Self { key, event_time: message.event_date, values: values.collect() })
-    }
-}
-
-impl Sent {
-    /// What it is numbered.
-    pub(crate) fn key(&self) -> (Epoch, Serial) {
-        self.key
-    }
-
-    /// When it was measured, as the message states it.
-    pub(crate) fn event_time(&self) -> Option<SimTime> {
-        self.event_time
     }
 }
 
@@ -126,14 +114,8 @@ impl Row {
 
 /// One device's account.
 pub(crate) struct Account {
-    pub(crate) device: String,
-    index: usize,
+    pub(crate) terms: AccountTerms,
     pub(crate) schedule: Schedule,
-    metering_point: MeteringPoint,
-    electricity: Option<ElectricityFacts>,
-    quantities: Vec<MeasurementId>,
-    start: SimTime,
-    period: SimDuration,
     made: Vec<Made>,
     sent: BTreeMap<(Epoch, Serial), Sent>,
     stored: Vec<Stored>,
@@ -145,13 +127,6 @@ pub(crate) struct Account {
     never_made: Vec<(u64, SimTime)>,
     /// Of a device that announces no spans.
     declared: Option<Declared>,
-    /// By which way its readings come; `None`: its own session.
-    way: Option<String>,
-    /// Whether a reading may leave out the periods before it, whose readings are then missing: one
-    /// that covers its own period whatever came before.
-    may_leave_out: bool,
-    /// When it does not work for want of a supply.
-    darkness: Darkness,
 }
 
 /// How far a span may end before its reading's instant: a window that is not complete yet, and the
@@ -179,14 +154,14 @@ impl std::ops::AddAssign for Settled {
     }
 }
 
-/// What an account is opened with.
-pub(crate) struct AccountStart<'a> {
-    pub(crate) device: &'a str,
+/// By what a device owes its readings.
+pub(crate) struct AccountTerms {
+    pub(crate) device: String,
     pub(crate) index: usize,
     pub(crate) metering_point: MeteringPoint,
     /// What only an electricity meter has.
     pub(crate) electricity: Option<ElectricityFacts>,
-    pub(crate) quantities: &'a [MeasurementId],
+    pub(crate) quantities: Vec<MeasurementId>,
     pub(crate) start: SimTime,
     pub(crate) period: SimDuration,
     /// How much later than at whole periods readings are due.
@@ -196,8 +171,9 @@ pub(crate) struct AccountStart<'a> {
     /// What it declares of its readings; `None`: it announces them.
     pub(crate) declared: Option<DeclaredSpan>,
     /// The gateway that carries its readings; `None`: its own session.
-    pub(crate) way: Option<&'a str>,
-    /// Whether each reading covers its own period whatever came before it.
+    pub(crate) way: Option<String>,
+    /// Whether a reading may leave out the periods before it, whose readings are then missing: one
+    /// that covers its own period whatever came before.
     pub(crate) may_leave_out: bool,
     /// Whether the bench itself closes each reading, as of a board, and so knows since when it is.
     pub(crate) is_closed_here: bool,
@@ -209,38 +185,29 @@ pub(crate) struct AccountStart<'a> {
 const DIRECT: &str = "direct";
 
 impl Account {
-    pub(crate) fn open(from: &AccountStart<'_>) -> Self {
+    pub(crate) fn open(terms: AccountTerms) -> Self {
         Self {
-            device: from.device.to_owned(),
-            index: from.index,
-            schedule: Schedule::new(from.start + from.offset, from.period),
-            metering_point: from.metering_point.clone(),
-            electricity: from.electricity,
-            quantities: from.quantities.to_vec(),
-            start: from.start,
-            period: from.period,
+            schedule: Schedule::new(terms.start + terms.offset, terms.period),
             made: Vec::new(),
             sent: BTreeMap::new(),
             stored: Vec::new(),
             last: None,
             due: 0,
             never_made: Vec::new(),
-            declared: from.declared.map(|declared| Declared::new(declared, from)),
-            way: from.way.map(str::to_owned),
-            may_leave_out: from.may_leave_out,
-            darkness: from.darkness.clone(),
+            declared: terms.declared.map(|declared| Declared::new(declared, &terms)),
+            terms,
         }
     }
 
     /// By which way its readings come.
     pub(crate) fn way(&self) -> &str {
-        self.way.as_deref().unwrap_or(DIRECT)
+        self.terms.way.as_deref().unwrap_or(DIRECT)
     }
 
     /// The device has acknowledged another reporting period.
     pub(crate) fn change_period(&mut self, at: SimTime, period: SimDuration) {
         self.schedule.change_period(at, period);
-        self.period = period;
+        self.terms.period = period;
     }
 
     /// Takes what the device hands over about a reading, if it holds together.
@@ -253,22 +220,22 @@ impl Account {
             declared.made(made, &mut self.made);
             return Ok(());
         }
-        let instant = made.at - self.start;
+        let instant = made.at - self.terms.start;
         let span = made.span;
         let is_whole = |gap: SimDuration| {
-            self.may_leave_out && gap.0 >= 0 && gap.0 % self.period.0.max(1) == 0
+            self.terms.may_leave_out && gap.0 >= 0 && gap.0 % self.terms.period.0.max(1) == 0
         };
         let follows = match self.last {
             Some(last) => {
                 (span.from == last.to
                     || is_whole(span.from - last.to)
-                    || self.darkness.lies_between(last.to, span.from))
+                    || self.terms.darkness.lies_between(last.to, span.from))
                     && span.registers_from == last.registers_from
             }
-            None if self.may_leave_out => is_whole(span.from),
+            None if self.terms.may_leave_out => is_whole(span.from),
             None => {
                 let first = span.registers_from;
-                let is_dark_before = self.darkness.lies_between(first, span.from);
+                let is_dark_before = self.terms.darkness.lies_between(first, span.from);
                 first.0 >= 0
                     && first <= SPAN_LAG_MAX
                     && (span.from == first || (span.from > first && is_dark_before))
@@ -344,7 +311,7 @@ impl Account {
         let mut made = std::mem::take(&mut self.made);
         for due in self.schedule.take_until(until) {
             let is_made = made.iter().any(|made| made.at == due);
-            if !self.darkness.owes(due - self.start, is_made) {
+            if !self.terms.darkness.owes(due - self.terms.start, is_made) {
                 continue;
             }
             settled.due += 1;
@@ -401,16 +368,17 @@ impl Account {
         rows: &mut Vec<Row>,
     ) {
         // A device that made nothing cannot tell a span; the truth of the period it owed stands in.
-        let since_start = due - self.start;
+        let since_start = due - self.terms.start;
         let owed = ReferenceSpan {
-            from: since_start - self.period,
+            from: since_start - self.terms.period,
             to: since_start,
             registers_from: SimDuration::ZERO,
         };
         let span = made.map_or(owed, |made| made.span);
         let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
         // Only of what a gateway carries is there more to record than the device announced.
-        let spreads = self.way.as_ref().and(stored).map(|_| vec![0.0; self.quantities.len()]);
+        let spreads =
+            self.terms.way.as_ref().and(stored).map(|_| vec![0.0; self.terms.quantities.len()]);
         self.reading_rows((key, due), (span, spreads.as_deref()), stored, rows);
     }
 
@@ -423,8 +391,8 @@ impl Account {
         stored: Option<&Stored>,
         rows: &mut Vec<Row>,
     ) {
-        let truth = self.metering_point.truth(span, self.electricity);
-        for (place, &id) in self.quantities.iter().enumerate() {
+        let truth = self.terms.metering_point.truth(span, self.terms.electricity);
+        for (place, &id) in self.terms.quantities.iter().enumerate() {
             // What the plant cannot tell was due all the same: not a number, but not empty either.
             let reference = truth.value(id).or(Some(f64::NAN));
             let reported = stored.and_then(|stored| stored.values.get(id.name())).copied();
@@ -435,7 +403,7 @@ impl Account {
         }
         let Some(stored) = stored else { return };
         for (id, value) in stored.known_values() {
-            if !self.quantities.contains(&id) {
+            if !self.terms.quantities.contains(&id) {
                 rows.push(self.row(key, id, due, None, Some(value)));
             }
         }
@@ -458,7 +426,7 @@ impl Account {
         reported: Option<f64>,
     ) -> Row {
         let reported = reported.map(|value| value * quantity.row().si_factor);
-        Row { device: self.index, key, quantity, event_time, reference, reported, span: None }
+        Row { device: self.terms.index, key, quantity, event_time, reference, reported, span: None }
     }
 }
 
@@ -511,7 +479,7 @@ pub(crate) fn take_readings(
             events.push(event(EventKind::ValuelessReading));
             continue;
         }
-        match accounts.iter_mut().find(|account| account.device == reading.device) {
+        match accounts.iter_mut().find(|account| account.terms.device == reading.device) {
             Some(account) => account.stored(reading),
             None => events.push(event(EventKind::ForeignReading)),
         }

@@ -40,12 +40,12 @@ fn steady() -> Terminal {
 }
 
 fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
-    Account::open(&AccountStart {
-        device: "meter",
+    Account::open(AccountTerms {
+        device: "meter".to_owned(),
         index: 0,
         metering_point: terminal.into(),
         electricity: Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 }),
-        quantities,
+        quantities: quantities.to_vec(),
         start: at(0),
         period: seconds(10),
         offset: SimDuration::ZERO,
@@ -294,7 +294,7 @@ fn what_was_made_when_nothing_was_due_is_not_waited_for() {
 fn an_acknowledged_period_makes_more_readings_due() {
     let mut account = account();
     account.change_period(at(10), seconds(5));
-    assert_eq!(account.period, seconds(5));
+    assert_eq!(account.terms.period, seconds(5));
     let mut rows = Vec::new();
     account.settle(at(20), &mut rows).unwrap();
     let due: Vec<_> = rows.iter().map(|row| row.event_time).collect();
@@ -405,14 +405,14 @@ fn a_message_is_read_as_it_was_sent_and_only_if_it_is_numbered() {
     payload.clear();
     encode_measurements(&message, &mut payload);
     let sent = Sent::read(&payload).unwrap();
-    assert_eq!(sent.key(), (Epoch(7), Serial(3)));
+    assert_eq!(sent.key, (Epoch(7), Serial(3)));
     assert_eq!(sent.values, BTreeMap::from([(VOLTAGE.to_owned(), 231.0)]));
 }
 
 #[test]
 fn what_a_gateway_carries_has_its_way_in_the_record() {
     let mut account = account();
-    account.way = Some("cellar".to_owned());
+    account.terms.way = Some("cellar".to_owned());
     for serial in [1, 2] {
         account.made(made(serial)).unwrap();
         account.sent(Sent {

@@ -17,6 +17,7 @@ use super::plant_notes;
 use super::recording::Recording;
 use super::signals::Signals;
 use crate::language::{PlatformUse, Scenario};
+use crate::stop::or_never;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -89,7 +90,6 @@ pub(crate) async fn carry_out<B: Bench>(
     (mut writer, live): (RunWriter, Live),
     assembled: impl Future<Output = Result<B::Parts, BenchError>>,
 ) -> Result<(), BenchError> {
-    let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
     let run = Run { options, started: monotonic() };
     let start = scenario.schedule.start;
     let assembled = tokio::select! {
@@ -106,7 +106,7 @@ pub(crate) async fn carry_out<B: Bench>(
                 writer.set_signal(signal);
             }
             let end = ending(state, Some(&chain(&error)), start);
-            return writer.finish(end).map_err(|e| record(&e));
+            return writer.finish(end).map_err(BenchError::record);
         }
     };
     let known = (Signals::new(scenario), plant_notes::notes(scenario));
@@ -140,7 +140,7 @@ pub(crate) async fn carry_out<B: Bench>(
     if let Some(Halt::Interrupted(signal)) = halt {
         writer.set_signal(signal);
     }
-    writer.finish(end).map_err(|e| record(&e))
+    writer.finish(end).map_err(BenchError::record)
 }
 
 async fn drive<B: Bench>(
@@ -165,11 +165,9 @@ async fn drive<B: Bench>(
 
 /// Waits for the signal that ends the run.
 pub(crate) async fn ended_by(stop: &mut Stop) -> Signal {
-    match stop.wait_for(Option::is_some).await.ok().and_then(|signal| *signal) {
-        Some(signal) => signal,
-        // Nobody is left who could send one.
-        None => std::future::pending().await,
-    }
+    let came = stop.wait_for(Option::is_some).await.ok().and_then(|signal| *signal);
+    // Without one nobody is left who could send it.
+    or_never(came).await
 }
 
 /// What an error that ended a run says of it: what the platform answered is its own doing, and for

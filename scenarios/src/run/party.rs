@@ -132,7 +132,7 @@ impl Party {
     pub(crate) fn now(&self) -> SimTime {
         match self {
             Self::Device(sole) => sole.feeder.now(),
-            Self::Field(field) => field.now(),
+            Self::Field(field) => field.now,
         }
     }
 
@@ -201,10 +201,5 @@ impl Party {
         if let Self::Field(field) = self {
             field.restart(said);
         }
-    }
-
-    /// Whether it keeps messages by itself while its link is broken, as a gateway does.
-    pub(crate) fn has_own_outbox(&self) -> bool {
-        matches!(self, Self::Field(_))
     }
 }

@@ -83,7 +83,7 @@ fn of_supply(
             .with(field::BOOT_S, 0.0);
         notes.extend([lost, back].map(|it| it.with(field::IS_CERTAIN, false)));
     }
-    for Outage { gap, dark, tells, tells_back, flutter, .. } in outages(facts, &gaps) {
+    for Outage { gap, dark, tells, tells_back, flutter } in outages(facts, &gaps) {
         // A shorter one lies within what meters look at as a whole, and may be missed.
         let is_certain = gap.to.is_none_or(|to| to - gap.from >= SURELY_NOTICED);
         let lost = event(gap.from, EventKind::SupplyLost)
@@ -134,7 +134,7 @@ fn of_device(scenario: &Scenario, index: usize) -> Vec<Event> {
     }
     let Some(facts) = device.watched_events() else { return notes };
     let EventFacts { declared_v, dip_v, swell_v, interruption_v, hysteresis_v, kinds } = facts;
-    let limits = EventLimits { declared_v, dip_v, swell_v, interruption_v, hysteresis_v };
+    let limits = EventLimits { dip_v, swell_v, interruption_v, hysteresis_v };
     let wanted: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
     for seen in voltage_events(terminal, &limits, until) {
         if !wanted.contains(&seen.kind.word()) {

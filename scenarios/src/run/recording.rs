@@ -7,7 +7,7 @@ use lastmeter_record::{Counts, Event, GridRecord, RunWriter};
 use lastmeter_units::SimTime;
 
 use super::alerts::{self, AlertsRead};
-use super::error::{BenchError, chain};
+use super::error::BenchError;
 use super::host;
 use super::joining::Ledger;
 use super::latency_row::LatencyRecord;
@@ -98,7 +98,6 @@ impl Recording {
     /// Hands over what was noted and these rows; the writer sorts them.
     pub(crate) fn write(&mut self, ledger: &Ledger, rows: &[Row]) -> Result<(), BenchError> {
         let began_ns = host::thread_cpu_ns();
-        let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
         for event in self.events.drain(..) {
             self.events_until = self.events_until.max(event.time);
             self.writer.event(&event);
@@ -107,21 +106,21 @@ impl Recording {
         self.observations += rows.len() as u64;
         for row in rows {
             let account = &ledger.accounts[row.device];
-            let observation = row.observation(&account.device, account.way());
+            let observation = row.observation(&account.terms.device, account.way());
             self.writer.observation(&observation);
             self.live.judge.observation(&observation);
         }
         let (writer, live) = (&mut self.writer, &mut self.live);
         self.signals.take(rows, self.recorded, |sample| {
             live.judge.signal(sample);
-            writer.signal(sample).map_err(|e| record(&e))
+            writer.signal(sample).map_err(BenchError::record)
         })?;
         for row in self.latency.drain(..) {
-            self.writer.latency(&row.view()).map_err(|e| record(&e))?;
+            self.writer.latency(&row.view()).map_err(BenchError::record)?;
             self.live.judge.latency(&row.view());
             self.latency_rows += 1;
         }
-        let written = self.writer.sync().map_err(|e| record(&e));
+        let written = self.writer.sync().map_err(BenchError::record);
         self.cpu_ns += host::thread_cpu_ns() - began_ns;
         written
     }
@@ -135,7 +134,7 @@ impl Recording {
 
     /// Writes what flowed in the network that a simulator played.
     pub(crate) fn write_grid(&mut self, played: &GridRecord) -> Result<(), BenchError> {
-        self.writer.grid(played).map_err(|error| BenchError::Record(chain(&error)))
+        self.writer.grid(played).map_err(BenchError::record)
     }
 
     /// The writer, to finish the record.

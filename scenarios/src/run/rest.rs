@@ -56,24 +56,15 @@ struct Page<T> {
     more: bool,
 }
 
-/// Something the platform refused.
-#[derive(Debug, Deserialize)]
+/// Something the platform refused. The order is that of content: when it happened, whose it is,
+/// why it was refused.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) struct Refused {
-    pub(crate) reason: String,
+    pub(crate) event_time: Option<SimTime>,
     pub(crate) device: Option<String>,
+    pub(crate) reason: String,
     pub(crate) topic: Option<String>,
     pub(crate) detail: Option<String>,
-    pub(crate) event_time: Option<SimTime>,
-}
-
-/// Everything about a refusal, to sort by.
-type Content<'a> =
-    (Option<SimTime>, &'a Option<String>, &'a str, &'a Option<String>, &'a Option<String>);
-
-impl Refused {
-    fn content(&self) -> Content<'_> {
-        (self.event_time, &self.device, &self.reason, &self.topic, &self.detail)
-    }
 }
 
 /// The state of a command that was invoked.
@@ -146,7 +137,8 @@ impl Rest {
 
     /// Advances the platform's clock; returns when everything before has been committed.
     pub(crate) async fn advance(&mut self, to: SimTime) -> Result<Advanced, BenchError> {
-        self.post("/api/v1/clock/advance", &json!({ "to": to })).await
+        let answer = self.client.post_json("/api/v1/clock/advance", &json!({ "to": to })).await;
+        answer.map_err(|error| self.broken(&error))
     }
 
     /// The next page of readings committed since the last call; waits so long for one to come if
@@ -155,27 +147,17 @@ impl Rest {
         &mut self,
         wait: Duration,
     ) -> Result<Vec<Stored>, BenchError> {
-        let (after, wait_ms) = (self.readings_after, wait.as_millis());
-        let path = format!("/api/v1/readings?after={after}&limit={PAGE}&wait_ms={wait_ms}");
-        let page: Page<Stored> = self.page(&path, "readings").await?;
-        Self::must_go_on("readings", after, page.last, page.more)?;
+        let wait = format!("&wait_ms={}", wait.as_millis());
+        let page: Page<Stored> = self.page("readings", self.readings_after, &wait).await?;
         self.readings_after = page.last;
         Ok(page.results)
     }
 
     /// The readings committed since the last call.
     pub(crate) async fn readings(&mut self) -> Result<Vec<Stored>, BenchError> {
-        let mut all = Vec::new();
-        loop {
-            let path = format!("/api/v1/readings?after={}&limit={PAGE}", self.readings_after);
-            let page: Page<Stored> = self.page(&path, "readings").await?;
-            let before = std::mem::replace(&mut self.readings_after, page.last);
-            Self::must_go_on("readings", before, page.last, page.more)?;
-            all.extend(page.results);
-            if !page.more {
-                return Ok(all);
-            }
-        }
+        let (all, last) = self.pages("readings", self.readings_after).await?;
+        self.readings_after = last;
+        Ok(all)
     }
 
     /// Why the platform takes no messages or does not commit them, if it says so.
@@ -202,48 +184,28 @@ impl Rest {
 
     /// The refusals recorded since the last call.
     pub(crate) async fn refusals(&mut self) -> Result<Vec<Refused>, BenchError> {
-        let mut all: Vec<Refused> = Vec::new();
-        let mut after = self.refusals_after;
-        loop {
-            let path = format!("/api/v1/refusals?after={after}&limit={PAGE}");
-            let page: Page<Refused> = self.page(&path, "refusals").await?;
-            let before = std::mem::replace(&mut after, page.last);
-            Self::must_go_on("refusals", before, page.last, page.more)?;
-            all.extend(page.results);
-            if !page.more {
-                // Only now: a page that could not be read would take those before it along.
-                self.refusals_after = after;
-                // In which order several devices' refusals arrived is chance.
-                all.sort_by(|a, b| a.content().cmp(&b.content()));
-                return Ok(all);
-            }
-        }
+        let (mut all, last): (Vec<Refused>, u64) =
+            self.pages("refusals", self.refusals_after).await?;
+        self.refusals_after = last;
+        // In which order several devices' refusals arrived is chance.
+        all.sort();
+        Ok(all)
     }
 
     /// The alerts stored since the last call, whoever sent them.
     pub(crate) async fn alerts(&mut self) -> Result<AlertsRead, BenchError> {
-        let mut all: Vec<Alert> = Vec::new();
-        let mut after = match &mut self.alerts {
+        let after = match &mut self.alerts {
             AlertsPage::Listed { after } => *after,
             AlertsPage::Absent { is_noted } => {
                 let is_news = !std::mem::replace(is_noted, true);
-                return Ok(AlertsRead { alerts: all, is_newly_absent: is_news });
+                return Ok(AlertsRead { alerts: Vec::new(), is_newly_absent: is_news });
             }
         };
-        loop {
-            let path = format!("/api/v1/alerts?after={after}&limit={PAGE}");
-            let page: Page<Alert> = self.page(&path, "alerts").await?;
-            let before = std::mem::replace(&mut after, page.last);
-            Self::must_go_on("alerts", before, page.last, page.more)?;
-            all.extend(page.results);
-            if !page.more {
-                // Only now: a page that could not be read would take those before it along.
-                self.alerts = AlertsPage::Listed { after };
-                // In which order several devices' alerts arrived is chance.
-                all.sort();
-                return Ok(AlertsRead { alerts: all, is_newly_absent: false });
-            }
-        }
+        let (mut all, last): (Vec<Alert>, u64) = self.pages("alerts", after).await?;
+        self.alerts = AlertsPage::Listed { after: last };
+        // In which order several devices' alerts arrived is chance.
+        all.sort();
+        Ok(AlertsRead { alerts: all, is_newly_absent: false })
     }
 
     /// Whether a platform has no such path.
@@ -253,16 +215,6 @@ impl Rest {
             Err(error) if error.status().is_some_and(|status| status.as_u16() == 404) => Ok(true),
             Err(error) => Err(self.broken(&error)),
         }
-    }
-
-    /// A platform that goes back, or promises more without going on, would be asked for ever.
-    fn must_go_on(what: &str, before: u64, last: u64, more: bool) -> Result<(), BenchError> {
-        if last < before || (more && last == before) {
-            return Err(BenchError::WrongAnswer(format!(
-                "after {what} {before} it answered up to {last}, with more to come: {more}"
-            )));
-        }
-        Ok(())
     }
 
     /// Invokes a command on a device through its assignment.
@@ -328,27 +280,56 @@ impl Rest {
         std::mem::take(&mut self.wrong)
     }
 
-    /// A page of a read-back. What cannot be read in it is left out and kept in words, so that one
-    /// bad value does not take the others along.
-    async fn page<T: DeserializeOwned>(
+    /// All pages of a read-back after a row, and the last row of them. It counts as read only then:
+    /// a page that could not be read would take those before it along.
+    async fn pages<T: DeserializeOwned>(
         &mut self,
-        path: &str,
         what: &str,
-    ) -> Result<Page<T>, BenchError> {
-        let text = self.get_text(path).await?;
-        if let Ok(page) = serde_json::from_str(&text) {
-            return Ok(page);
-        }
-        let page: Page<Value> = serde_json::from_str(&text)
-            .map_err(|error| BenchError::WrongAnswer(format!("{what}: {error}")))?;
-        let mut results = Vec::new();
-        for value in page.results {
-            match T::deserialize(&value) {
-                Ok(result) => results.push(result),
-                Err(error) => self.wrong.push(misread(what, &value, &error)),
+        mut after: u64,
+    ) -> Result<(Vec<T>, u64), BenchError> {
+        let mut all = Vec::new();
+        loop {
+            let page: Page<T> = self.page(what, after, "").await?;
+            all.extend(page.results);
+            after = page.last;
+            if !page.more {
+                return Ok((all, after));
             }
         }
-        Ok(Page { results, last: page.last, more: page.more })
+    }
+
+    /// The page of a read-back after a row. What cannot be read in it is left out and kept in
+    /// words, so that one bad value does not take the others along.
+    async fn page<T: DeserializeOwned>(
+        &mut self,
+        what: &str,
+        after: u64,
+        more: &str,
+    ) -> Result<Page<T>, BenchError> {
+        let path = format!("/api/v1/{what}?after={after}&limit={PAGE}{more}");
+        let text = self.get_text(&path).await?;
+        let page = if let Ok(page) = serde_json::from_str(&text) {
+            page
+        } else {
+            let all: Page<Value> = serde_json::from_str(&text)
+                .map_err(|error| BenchError::WrongAnswer(format!("{what}: {error}")))?;
+            let mut results = Vec::new();
+            for value in all.results {
+                match T::deserialize(&value) {
+                    Ok(result) => results.push(result),
+                    Err(error) => self.wrong.push(misread(what, &value, &error)),
+                }
+            }
+            Page { results, last: all.last, more: all.more }
+        };
+        let Page { last, more, .. } = page;
+        // A platform that goes back, or promises more without going on, would be asked for ever.
+        if last < after || (more && last == after) {
+            return Err(BenchError::WrongAnswer(format!(
+                "after {what} {after} it answered up to {last}, with more to come: {more}"
+            )));
+        }
+        Ok(page)
     }
 
     async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
@@ -362,6 +343,8 @@ impl Rest {
     #[expect(clippy::disallowed_methods, reason = "a busy platform reports no event to wait for")]
     async fn ask(&mut self, path: &str) -> Result<String, HttpError> {
         let mut pauses = RETRY_PAUSES.iter();
+        let is_server_error =
+            |error: &HttpError| error.status().is_some_and(|status| status.is_server_error());
         loop {
             match (self.client.get_text(path).await, pauses.next()) {
                 (Ok(text), _) => return Ok(text),
@@ -375,14 +358,6 @@ impl Rest {
 
     async fn get_text(&mut self, path: &str) -> Result<String, BenchError> {
         self.ask(path).await.map_err(|error| self.broken(&error))
-    }
-
-    async fn post<T: DeserializeOwned>(
-        &mut self,
-        path: &str,
-        body: &Value,
-    ) -> Result<T, BenchError> {
-        self.client.post_json(path, body).await.map_err(|error| self.broken(&error))
     }
 
     /// What an answer that is none means: credentials that are refused and a connection that fails
@@ -401,10 +376,6 @@ impl Rest {
             _ => BenchError::Rest(format!("{}: {}", self.url, chain(error))),
         }
     }
-}
-
-fn is_server_error(error: &HttpError) -> bool {
-    error.status().is_some_and(|status| status.is_server_error())
 }
 
 /// Before anything has been sent, what does not answer as it should is no platform to run against.

@@ -4,7 +4,7 @@
 //! process and the same sockets; a child is this very program's `serve`, and can be killed.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -15,12 +15,13 @@ use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{
-    ClockSource, Config, DoorConfig, Limits, Pem, Platform, Running, TlsConfig, Token,
+    ClockSource, Config, DoorConfig, Pem, Platform, Running, TlsConfig, Token,
 };
 use lastmeter_wire::topics::TENANT;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin};
+use tokio::runtime::Handle;
 
 use super::board::Boards;
 use super::error::{BenchError, chain};
@@ -65,7 +66,7 @@ pub struct Profile {
 }
 
 /// What `serve` prints on its first line once it accepts connections.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Ready {
     mqtt: String,
     #[serde(default)]
@@ -81,8 +82,7 @@ struct Ready {
     policy_refused: Option<String>,
 }
 
-/// Under what the threads of a platform of the bench's own run, and why not under what was tried
-/// for.
+/// Under what threads run, and why not under what was tried for.
 pub(crate) type Policy = (String, Option<String>);
 
 impl Profile {
@@ -133,10 +133,13 @@ impl Kind {
 /// The platform of one run, started.
 pub(crate) struct UnderTest {
     kind: Kind,
-    profile: Profile,
+    pub(crate) profile: Profile,
     security: Option<Security>,
-    policy: Option<Policy>,
-    child_id: Arc<AtomicU32>,
+    /// Under what its threads run; `None` of somebody else's.
+    pub(crate) policy: Option<Policy>,
+    /// The number of its process, which is another one after a restart; 0 if it has none of its
+    /// own.
+    pub(crate) child_id: Arc<AtomicU32>,
 }
 
 /// What a platform of the bench's own is started with.
@@ -177,17 +180,6 @@ impl UnderTest {
         };
         let child_id = Arc::new(AtomicU32::new(kind.child_id()));
         Ok(Self { kind, profile, security, policy, child_id })
-    }
-
-    /// The number of its process, which is another one after a restart; 0 if it has none of its
-    /// own.
-    pub(crate) fn child_id(&self) -> Arc<AtomicU32> {
-        Arc::clone(&self.child_id)
-    }
-
-    /// Under what its threads run; `None` of somebody else's.
-    pub(crate) fn policy(&self) -> Option<&Policy> {
-        self.policy.as_ref()
     }
 
     /// Whether it runs on this machine, as far as its address tells.
@@ -245,10 +237,6 @@ impl UnderTest {
         let mut options = SessionOptions::new(&address, client_id, TENANT, password);
         options.tls = self.client_tls(client_id)?;
         Ok(options)
-    }
-
-    pub(crate) fn profile(&self) -> &Profile {
-        &self.profile
     }
 
     /// Says so if a child has ended by itself.
@@ -323,14 +311,48 @@ impl UnderTest {
     }
 }
 
-/// A runtime that may be dropped inside another one.
+/// Threads of one kind beside others, as those of a platform; they may be dropped inside another
+/// runtime.
 ///
 /// Dropping a runtime blocks until its tasks have ended, which another runtime forbids.
-struct OwnRuntime(Option<tokio::runtime::Runtime>);
+pub(crate) struct OwnRuntime {
+    runtime: Option<tokio::runtime::Runtime>,
+    /// The real-time priority that its threads ask for, if any.
+    level: Option<u8>,
+}
+
+impl OwnRuntime {
+    /// Starts two threads of this name, which ask for a real-time priority if they are to have one.
+    pub(crate) fn start(name: &str, level: Option<u8>) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name(name)
+            .on_thread_start(move || {
+                if let Some(level) = level {
+                    // What it is refused is asked for once more, for the record.
+                    let _ = raise_this_thread(level);
+                }
+            })
+            .enable_all()
+            .build()?;
+        Ok(Self { runtime: Some(runtime), level })
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.runtime.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
+    }
+
+    /// What its threads run under, and why not under what was tried for.
+    pub(crate) async fn policy(&self) -> Policy {
+        let level = self.level;
+        let policy = self.handle().spawn(async move { policy_of_this_thread(level) });
+        policy.await.unwrap_or_else(|_| ("unknown".to_owned(), None))
+    }
+}
 
 impl Drop for OwnRuntime {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -438,7 +460,6 @@ fn own_config(
     options: &StartOptions<'_>,
     security: Option<&Security>,
 ) -> Result<Config, BenchError> {
-    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let tls = match security.and_then(|security| Some((security, security.signer.as_ref()?))) {
         Some((security, signer)) => {
             let names = [security.name.as_str(), "127.0.0.1"];
@@ -453,16 +474,11 @@ fn own_config(
         None => None,
     };
     Ok(Config {
-        data: options.data.to_owned(),
-        mqtt_address: any_port,
-        rest_address: any_port,
-        clock: options.clock,
-        token: Token::new(TOKEN),
         device_token: Some(Token::new(DEVICE_TOKEN)),
         strict_table2: options.strict_table2,
         doors: options.doors.to_vec(),
-        limits: Limits::default(),
         tls,
+        ..Config::embedded(options.data, Token::new(TOKEN), options.clock)
     })
 }
 
@@ -484,47 +500,35 @@ type Started = (Kind, Profile, Option<Policy>);
 
 async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, BenchError> {
     // A runtime of its own, so that the platform is no more than a neighbour of the bench.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("platform")
-        .on_thread_start(move || {
-            if is_raised {
-                // What it is refused is asked for once more below, for the record.
-                let _ = raise_this_thread(PLATFORM_LEVEL);
-            }
-        })
-        .enable_all()
-        .build()
+    let runtime = OwnRuntime::start("platform", is_raised.then_some(PLATFORM_LEVEL))
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
-    let policy = runtime.spawn(async move { own_policy(is_raised) });
-    let starting = tokio::time::timeout(READY_LIMIT, runtime.spawn(Platform::start(config)));
-    let runtime = OwnRuntime(Some(runtime));
+    let starting = runtime.handle().spawn(Platform::start(config));
+    let starting = tokio::time::timeout(READY_LIMIT, starting);
     let started = starting
         .await
-        .map_err(|_| BenchError::TimedOut {
-            what: "the embedded platform to be ready".to_owned(),
-            limit_s: READY_LIMIT.as_secs(),
-        })?
+        .map_err(|_| BenchError::timed_out("the embedded platform to be ready", READY_LIMIT))?
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
     let running = started.map_err(|error| BenchError::PlatformStart(chain(&error)))?;
-    let policy = policy.await.ok();
+    let policy = Some(runtime.policy().await);
     let profile = own_profile(Ready {
-        policy: None,
-        policy_refused: None,
-        doors: BTreeMap::new(),
         mqtt: running.mqtt_address().to_string(),
         mqtts: running.mqtts_address().map(|address| address.to_string()),
         rest: format!("http://{}", running.rest_address()),
+        ..Ready::default()
     });
     Ok((Kind::Embedded { running, runtime }, profile, policy))
 }
 
-/// Asks for a platform's real-time priority if it is to, and says what this thread runs under.
-pub(crate) fn own_policy(is_raised: bool) -> Policy {
-    let refused = if is_raised {
-        raise_this_thread(PLATFORM_LEVEL).err()
-    } else {
-        Some("not asked for".to_owned())
+/// Asks for a platform's real-time priority, and says what this thread runs under.
+pub(crate) fn own_policy() -> Policy {
+    policy_of_this_thread(Some(PLATFORM_LEVEL))
+}
+
+/// Asks for a real-time priority if there is to be one, and says what this thread runs under.
+fn policy_of_this_thread(level: Option<u8>) -> Policy {
+    let refused = match level {
+        Some(level) => raise_this_thread(level).err(),
+        None => Some("not asked for".to_owned()),
     };
     (policy_word(), refused)
 }
@@ -538,9 +542,7 @@ async fn start_child(config: &Config, options: &StartOptions<'_>) -> Result<Star
         mqtt: "127.0.0.1:0".to_owned(),
         mqtts: Some("127.0.0.1:0".to_owned()),
         rest: "127.0.0.1:0".to_owned(),
-        doors: BTreeMap::new(),
-        policy: None,
-        policy_refused: None,
+        ..Ready::default()
     };
     let is_raised = options.real_time_priority;
     write_config(&path, config, &any_port)?;
@@ -643,10 +645,8 @@ async fn spawn(
             return Err(BenchError::PlatformStart(format!("the child process ended: {last}")));
         }
         Err(_) => {
-            return Err(BenchError::TimedOut {
-                what: "the platform's child process to report that it is ready".to_owned(),
-                limit_s: READY_LIMIT.as_secs(),
-            });
+            let what = "the platform's child process to report that it is ready";
+            return Err(BenchError::timed_out(what, READY_LIMIT));
         }
     }
     let ready = serde_json::from_str(&line).map_err(|error| {

@@ -31,8 +31,10 @@ pub(crate) struct Shell {
     pub(crate) parts: ShellParts,
     said: Vec<Said>,
     inbox: Vec<(String, Bytes)>,
-    received: u64,
-    connections: u64,
+    /// Messages of the platform that have arrived so far.
+    pub(crate) received: u64,
+    /// Connections made so far. How often one broke is chance, and for `run.json` only.
+    pub(crate) connections: u64,
     is_up: bool,
     /// Since when a link that is broken keeps the party from its connection.
     cut_since: Option<SimTime>,
@@ -95,25 +97,10 @@ impl Shell {
         self.parts.party.name()
     }
 
-    /// The modelled link, to change it at the present instant.
-    pub(crate) fn uplink(&mut self) -> Option<&mut Uplink> {
-        self.parts.uplink.as_mut()
-    }
-
     /// When the oldest message was handed over that its link holds back.
     pub(crate) fn oldest_held(&self) -> Option<SimTime> {
         let held = self.parts.uplink.as_ref().and_then(Uplink::oldest);
         held.into_iter().chain(self.cut_since).min()
-    }
-
-    /// Connections made so far. How often one broke is chance, and for `run.json` only.
-    pub(crate) fn connections(&self) -> u64 {
-        self.connections
-    }
-
-    /// Messages of the platform that have arrived so far.
-    pub(crate) fn received(&self) -> u64 {
-        self.received
     }
 
     /// Runs the party up to and including an instant, sending what it says on the way.
@@ -217,7 +204,7 @@ impl Shell {
                 return Ok(());
             }
         } else if let (Some(left), Some((device, sent)), true) = (&mut self.left, &sent, is_new) {
-            let (device, key, bytes) = (*device, sent.key(), payload.len());
+            let (device, key, bytes) = (*device, sent.key, payload.len());
             left.push(ReleasedReading { device, key, handed: at, released: at, bytes });
         }
         self.published += 1;
@@ -236,7 +223,7 @@ impl Shell {
             let sent = self.sent_reading(&held.owner, &held.payload);
             if let (Some(left), Some((device, sent))) = (&mut self.left, sent) {
                 let (handed, released, bytes) = (held.handed, held.release, held.payload.len());
-                left.push(ReleasedReading { device, key: sent.key(), handed, released, bytes });
+                left.push(ReleasedReading { device, key: sent.key, handed, released, bytes });
             }
             self.published += 1;
             self.publish(held.message, &held.topic, held.payload).await?;
@@ -264,15 +251,12 @@ impl Shell {
             // Without a connection the outbox keeps the message until there is one again.
             Ok(Ok(()) | Err(PublishError::NotConnected)) => Ok(()),
             Ok(Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. }))) => {
-                Err(BenchError::Device {
-                    device: self.name().to_owned(),
-                    message: error.to_string(),
-                })
+                Err(BenchError::device(self.name(), error.to_string()))
             }
-            Err(_) => Err(BenchError::TimedOut {
-                what: format!("room to send a message of device `{}`", self.name()),
-                limit_s: DELIVERY_LIMIT.as_secs(),
-            }),
+            Err(_) => Err(BenchError::timed_out(
+                format!("room to send a message of device `{}`", self.name()),
+                DELIVERY_LIMIT,
+            )),
         }
     }
 
@@ -317,28 +301,20 @@ impl Shell {
                 if holds(self) {
                     return Ok(());
                 }
-                match self.parts.events.recv().await {
-                    Some(event) => self.take(event),
-                    None => {
-                        return Err(BenchError::Device {
-                            device: self.name().to_owned(),
-                            message: "its connection ended for good".to_owned(),
-                        });
-                    }
-                }
+                let Some(event) = self.parts.events.recv().await else {
+                    let message = "its connection ended for good";
+                    return Err(BenchError::device(self.name(), message));
+                };
+                self.take(event);
             }
         })
         .await;
-        match waited {
-            Ok(result) => result,
-            Err(_) => Err(BenchError::TimedOut {
-                what: match &self.last_loss {
-                    Some(reason) => format!("{what} (last connection lost: {reason})"),
-                    None => what.to_owned(),
-                },
-                limit_s: DELIVERY_LIMIT.as_secs(),
-            }),
-        }
+        waited.unwrap_or_else(|_| {
+            let lost = self.last_loss.as_ref();
+            let lost = lost.map(|reason| format!(" (last connection lost: {reason})"));
+            let what = format!("{what}{}", lost.unwrap_or_default());
+            Err(BenchError::timed_out(what, DELIVERY_LIMIT))
+        })
     }
 
     /// Waits for a connection after so many.
@@ -351,7 +327,8 @@ impl Shell {
     pub(crate) async fn drained(&mut self) -> Result<(), BenchError> {
         let what = format!("the acknowledgement of the messages of device `{}`", self.name());
         let is_drained = |shell: &Self| {
-            shell.cut_since.is_some() || shell.parts.party.unacknowledged() == shell.held()
+            let held = shell.parts.uplink.as_ref().map_or(0, Uplink::len);
+            shell.cut_since.is_some() || shell.parts.party.unacknowledged() == held
         };
         self.until(&what, is_drained).await
     }
@@ -372,11 +349,6 @@ impl Shell {
     /// Its gateway loses its supply and starts again.
     pub(crate) fn restart(&mut self) {
         self.parts.party.restart(&mut self.said);
-    }
-
-    /// Messages the modelled link holds.
-    fn held(&self) -> usize {
-        self.parts.uplink.as_ref().map_or(0, Uplink::len)
     }
 
     /// Waits until so many messages have arrived for the device since the run began.

@@ -13,7 +13,7 @@ use lastmeter_text::plural;
 
 use super::board::Boards;
 use super::console::Console;
-use super::error::{BenchError, chain};
+use super::error::BenchError;
 use super::host::{self, stamp, wall_now};
 use super::live::Live;
 use super::motion_record;
@@ -38,7 +38,6 @@ pub async fn run_scenario(
     console: &mut Console<'_>,
     stop: Stop,
 ) -> Result<Evaluation, BenchError> {
-    let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
     let logs = options.out.join("logs");
     std::fs::create_dir_all(&logs)
         .map_err(BenchError::file("cannot create the run folder", &options.out))?;
@@ -47,17 +46,17 @@ pub async fn run_scenario(
         Some(_) => Boards::none(scenario),
     };
     let start = run_start(scenario, options, &boards);
-    let mut writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;
+    let mut writer = RunWriter::create(&options.out, &start).map_err(BenchError::record)?;
     if !scenario.signals.is_empty() {
-        writer.record_signals().map_err(|e| record(&e))?;
+        writer.record_signals().map_err(BenchError::record)?;
     }
     let live = {
         let flows = flows(scenario)?;
         if let Some(flows) = &flows {
-            writer.grid(flows).map_err(|e| record(&e))?;
+            writer.grid(flows).map_err(BenchError::record)?;
         }
         let steps = flows.iter().flat_map(|flows| &flows.rows);
-        Live::new(writer.facts(), &start.scenario_toml, steps).map_err(|e| record(&e))?
+        Live::new(writer.facts(), &start.scenario_toml, steps).map_err(BenchError::record)?
     };
     console.started(
         &headline(scenario),
@@ -70,7 +69,7 @@ pub async fn run_scenario(
     if let Some(reason) = scenario.unavailable() {
         writer
             .finish(ending(RunState::Skipped, Some(reason), scenario.schedule.start))
-            .map_err(|e| record(&e))?;
+            .map_err(BenchError::record)?;
     } else {
         let is_real = scenario.schedule.time == TimeMode::Real;
         let place = StartOptions {
@@ -86,7 +85,7 @@ pub async fn run_scenario(
         };
         let about = (scenario, options);
         if is_real {
-            writer.record_latency().map_err(|e| record(&e))?;
+            writer.record_latency().map_err(BenchError::record)?;
             let parts = real::assemble(scenario, &place);
             let whole = carry_out::<RealBench<'_>>(about, console, stop, (writer, live), parts);
             Box::pin(whole).await?;
@@ -96,11 +95,11 @@ pub async fn run_scenario(
             Box::pin(whole).await?;
         }
     }
-    let evaluation = lastmeter_reports::evaluate(&options.out).map_err(|e| record(&e))?;
+    let evaluation = lastmeter_reports::evaluate(&options.out).map_err(BenchError::record)?;
     // Said before it is written: for that there may be no room.
     console.judged(&evaluation.verdicts);
     console.account(evaluation.account);
-    lastmeter_reports::complete(&options.out, &evaluation).map_err(|e| record(&e))?;
+    lastmeter_reports::complete(&options.out, &evaluation).map_err(BenchError::record)?;
     if evaluation.exit_code().number() == 0 {
         // Nothing to look into: everything that was stored is in the record.
         let _ = std::fs::remove_dir_all(&data);
@@ -133,7 +132,7 @@ fn run_start(scenario: &Scenario, options: &RunOptions, boards: &Boards) -> RunS
             _ if row.is_hardware => Evidence::Hardware,
             _ => Evidence::Simulated,
         },
-        at: scenario.place_of(row),
+        at: scenario.place_of_source(row.source),
         under_test: row.values.boolean("under_test"),
         fidelity: row.values.text_opt("fidelity").map(str::to_owned),
         serial: None,

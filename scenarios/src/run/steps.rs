@@ -1,4 +1,5 @@
-//! How late a simulator's steps were played in real time.
+//! How late was served in real time what was due: the steps of a simulator, the readings of
+//! devices.
 
 use hdrhistogram::Histogram;
 use lastmeter_record::Deadlines;
@@ -7,11 +8,12 @@ use lastmeter_units::SimDuration;
 /// The longest lateness that is told apart, one hour.
 const LATENESS_MAX_NS: u64 = 3_600_000_000_000;
 
-/// The steps of one simulator. A step that is served later than the next one was due is missed: a
-/// rack would have overrun.
+/// The steps of one simulator, or all that devices owed. A step that is served later than the next
+/// one was due is missed: a rack would have overrun.
 pub(crate) struct Steps {
     lateness: Histogram<u64>,
-    period: SimDuration,
+    /// A step that is served later than that is missed.
+    limit: SimDuration,
     served: u64,
     missed: u64,
     worst_ns: i64,
@@ -22,7 +24,7 @@ impl Steps {
         Self {
             lateness: Histogram::new_with_bounds(1, LATENESS_MAX_NS, 3)
                 .expect("the bounds are constants that fit"),
-            period,
+            limit: period,
             served: 0,
             missed: 0,
             worst_ns: 0,
@@ -31,10 +33,19 @@ impl Steps {
 
     /// A step was served so late.
     pub(crate) fn served(&mut self, lateness: SimDuration) {
+        self.served_within(lateness, self.limit);
+    }
+
+    /// A step with a limit of its own was served so late; whether it was missed. The smallest limit
+    /// is the one that is told.
+    pub(crate) fn served_within(&mut self, lateness: SimDuration, limit: SimDuration) -> bool {
+        let is_missed = lateness > limit;
         self.served += 1;
-        self.missed += u64::from(lateness > self.period);
+        self.missed += u64::from(is_missed);
+        self.limit = self.limit.min(limit);
         self.worst_ns = self.worst_ns.max(lateness.0);
         self.lateness.saturating_record(lateness.0.max(0).unsigned_abs());
+        is_missed
     }
 
     /// Steps that were left out because their time was over.
@@ -48,7 +59,7 @@ impl Steps {
         Deadlines {
             scheduled: self.served,
             missed: self.missed,
-            limit_ns: self.period.0,
+            limit_ns: self.limit.0,
             p50_ns: quantile(0.5),
             p99_ns: quantile(0.99),
             worst_ns: self.worst_ns,

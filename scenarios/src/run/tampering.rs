@@ -5,7 +5,7 @@ use lastmeter_devices::{Device, DeviceFault, TamperFacts, TamperKind};
 use lastmeter_sim::Terminal;
 use lastmeter_units::SimDuration;
 
-use super::ledger::{Darkness, NOTICES};
+use super::ledger::{DarkSpan, Darkness, NOTICES};
 use crate::language::{Order, Scenario};
 
 /// A time, from and up to.
@@ -61,7 +61,7 @@ pub(crate) fn due(
 /// one.
 fn injected(scenario: &Scenario, index: usize, kind: TamperKind) -> Vec<Span> {
     let (start, end) = (scenario.schedule.start, scenario.schedule.duration);
-    let spans = scenario.injections.iter().filter(|it| it.devices().contains(&index));
+    let spans = scenario.injections.iter().filter(|it| it.device() == Some(index));
     let spans = spans.flat_map(|injection| {
         injection.begin().into_iter().filter_map(|order| match order {
             Order::Fault { device, fault: DeviceFault::Tamper { what, until } }
@@ -95,13 +95,14 @@ impl Reading {
             let always = vec![(SimDuration::ZERO, until)];
             return Self { surely: always.clone(), perhaps: always, is_known };
         }
-        let wide = darkness
-            .spans()
-            .map(|(from, to, _)| (from - NOTICES, to.map_or(until, |to| to + NOTICES)));
-        let narrow = darkness
-            .spans()
-            .filter(|(.., is_certain)| *is_certain)
-            .map(|(from, to, _)| (from + NOTICES, to.map_or(until, |to| to - NOTICES)));
+        let spans = &darkness.spans;
+        let wide = spans
+            .iter()
+            .map(|dark| (dark.from - NOTICES, dark.to.map_or(until, |to| to + NOTICES)));
+        let narrow = spans
+            .iter()
+            .filter(|dark| dark.is_certain)
+            .map(|dark| (dark.from + NOTICES, dark.to.map_or(until, |to| to - NOTICES)));
         Self { surely: without(wide, until), perhaps: without(narrow, until), is_known }
     }
 
@@ -178,11 +179,10 @@ fn states(tampered: &[Span], until: SimDuration) -> Vec<(Span, bool)> {
 
 /// When a meter that has detected something at an instant can send it at the latest.
 fn sent(darkness: &Darkness, at: SimDuration) -> Option<SimDuration> {
-    let is_in = |from: SimDuration, to: Option<SimDuration>| {
-        at >= from - NOTICES && to.is_none_or(|to| at <= to + NOTICES)
-    };
-    match darkness.spans().find(|&(from, to, _)| is_in(from, to)) {
-        Some((_, to, _)) => to.map(|to| to + NOTICES),
+    let is_in =
+        |dark: &&DarkSpan| at >= dark.from - NOTICES && dark.to.is_none_or(|to| at <= to + NOTICES);
+    match darkness.spans.iter().find(is_in) {
+        Some(dark) => dark.to.map(|to| to + NOTICES),
         None => Some(at),
     }
 }

@@ -15,7 +15,7 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    fn print(&self) {
+    pub(crate) fn print(&self) {
         match self {
             Self::Out(text) => print_out(text),
             Self::Err(text) => print_err(text),

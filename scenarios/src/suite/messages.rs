@@ -15,7 +15,7 @@ use crate::run::Console;
 
 /// What is odd about a scenario that makes sense; it runs all the same.
 pub(super) fn print_warnings(console: &Console<'_>, scenario: &Scenario) {
-    let options = console.options();
+    let options = console.options;
     if options.json {
         scenario.warnings_json().iter().for_each(|value| console.line(&value.to_string()));
     } else if !scenario.written.warnings.is_empty() {
@@ -50,7 +50,7 @@ pub(super) fn print_run(console: &Console<'_>, run: &SuiteRun, folder: &Path, to
             "event": "twin", "scenario": run.scenario, "twin_of": twin.twin_of,
             "check": twin.check, "as_expected": why.is_none(), "reason": reason, "why": why,
         });
-        console.summary(&text, value);
+        console.tell(&text, value);
     }
     let mut text = format_summary(counts, took, exit);
     let report = folder.join("report.html");
@@ -61,7 +61,7 @@ pub(super) fn print_run(console: &Console<'_>, run: &SuiteRun, folder: &Path, to
         "event": "finished", "scenario": run.scenario, "exit": exit.number(), "reason": reason,
         "verdicts": counts, "wall_s": took.as_secs_f64(), "folder": folder,
     });
-    console.summary(&text, value);
+    console.tell(&text, value);
 }
 
 pub(super) fn print_suite(console: &Console<'_>, suite: &Suite, base: &Path) {
@@ -79,7 +79,7 @@ pub(super) fn print_suite(console: &Console<'_>, suite: &Suite, base: &Path) {
         "event": "suite", "scenarios": suite.runs.len(), "passed": runs.pass, "runs": runs,
         "exit": exit,
     });
-    console.summary(&lines.join("\n"), value);
+    console.tell(&lines.join("\n"), value);
 }
 
 /// `Suite    3 scenarios: 2 as expected, 1 fail`.

@@ -275,7 +275,7 @@ pub(super) fn first_of(failure: &LoadFailure) -> String {
 }
 
 pub(super) fn print_failure(failure: &LoadFailure, console: &Console<'_>) {
-    let options = console.options();
+    let options = console.options;
     if options.json {
         failure.to_json().iter().for_each(|value| console.line(&value.to_string()));
     } else {

@@ -78,18 +78,15 @@ pub(crate) fn has_its_devices(
     };
     let mut periods = Vec::new();
     for role in ["device", "reference"] {
-        let Some(node) = section.table.get(role) else { continue };
-        let Some(name) = section.table.text(role) else { continue };
-        if devices.position(name).is_none() {
-            continue;
-        }
-        let Some(row) = device_of_player(draft, (name, node.span), &player, out) else { continue };
+        let named = section.text(role).filter(|(name, _)| devices.position(name).is_some());
+        let Some((name, span)) = named else { continue };
+        let Some(row) = device_of_player(draft, (name, span), &player, out) else { continue };
         let kind = device::kind_of(row).filter(|it| role == "device" && it.registers.is_none());
         if let Some(kind) = kind {
             let model = kind.entry.name;
             let message = format!("nothing is known of calibration registers of `{model}`");
             let label = format!("expected {}", models_with_registers());
-            out.report(Code::DOES_NOT_FIT, node.span, message, label);
+            out.report(Code::DOES_NOT_FIT, span, message, label);
         }
         let Some(values) = &row.values else { continue };
         reports_what_is_needed(name, values, is_static, out);

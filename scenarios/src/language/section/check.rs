@@ -102,8 +102,7 @@ pub(crate) fn devices_of_check(
 
 /// Whether the devices of a check are gateways, or some of them, where they may be.
 fn names_gateways(check: &Row<'_>, text: &str, gateways: &Names) -> bool {
-    let kind = check.kind_of(CHECKS, |kind| &kind.entry);
-    kind.is_some_and(|kind| kind.is_about_gateways_too)
+    kind_of(check).is_some_and(|kind| kind.is_about_gateways_too)
         && !gateways.matching(&Pattern::new(text)).is_empty()
 }
 

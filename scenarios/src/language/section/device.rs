@@ -19,7 +19,7 @@ use super::board::{
 use super::floor::wall;
 use super::gateway::ON;
 use super::link::VIA;
-use crate::language::draft::{Draft, Row, Section};
+use crate::language::draft::{Draft, Row, Section, joined};
 use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names};
 use crate::language::references::References;
 
@@ -59,11 +59,8 @@ pub(crate) static DEVICE: Section = Section {
     ..Section::REPEATED
 };
 
-/// The keys of everything that has a connection to the platform: those of its transport.
-pub(super) const CONNECTION: [Field; MQTT_FIELDS.len()] = MQTT_FIELDS;
-
 /// The keys of a device by itself.
-const OWN: [Field; 12] = [
+const OWN: &[Field] = &[
     Field::required("name", Kind::Name, "what checks and injections refer to; its hardware id"),
     Field::optional(
         "count",
@@ -104,7 +101,7 @@ const OWN: [Field; 12] = [
 ];
 
 /// What may be declared of the readings of a device that does not announce them.
-const SPANS: [Field; 4] = [
+const SPANS: &[Field] = &[
     Field::optional(
         READINGS,
         Kind::Choice(&["announced", "numbered", "scheduled"]),
@@ -131,21 +128,8 @@ const SPANS: [Field; 4] = [
     ),
 ];
 
-static FIELDS: [Field; OWN.len() + CONNECTION.len() + SPANS.len()] = {
-    let mut all = [VIA; OWN.len() + CONNECTION.len() + SPANS.len()];
-    let mut index = 0;
-    while index < all.len() {
-        all[index] = if index < OWN.len() {
-            OWN[index]
-        } else if index < OWN.len() + CONNECTION.len() {
-            CONNECTION[index - OWN.len()]
-        } else {
-            SPANS[index - OWN.len() - CONNECTION.len()]
-        };
-        index += 1;
-    }
-    all
-};
+static FIELDS: [Field; OWN.len() + MQTT_FIELDS.len() + SPANS.len()] =
+    joined(&[OWN, &MQTT_FIELDS, SPANS]);
 
 /// The registered model of a table.
 pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static DeviceKind> {
@@ -348,7 +332,7 @@ pub(crate) fn sources_of(
 ) -> Vec<usize> {
     let Some((at, span)) = device.text("at") else { return Vec::new() };
     if let Some(pattern) = at.strip_prefix(LOAD_PREFIX) {
-        if loads.len() == 0 && loads.is_complete() {
+        if loads.len() == 0 && loads.is_complete {
             let message = format!("`{at}` is a load of a network, and there is none");
             let help = Some("add a `[grid]` with the `file` of one".to_owned());
             let code = Code::UNKNOWN_REFERENCE;

@@ -24,7 +24,7 @@ pub(crate) static DOOR: Section = Section {
     entries: || door_kinds().collect(),
     heading: "doors",
     rules: &[one_of_each_kind, addresses_are_some, only_of_ones_own],
-    build: |rows| Some(Arc::new(doors(rows)?) as Part),
+    build: |rows| Some(Arc::new(rows.iter().map(door).collect::<Option<Vec<_>>>()?) as Part),
     ..Section::REPEATED
 };
 
@@ -63,10 +63,6 @@ fn only_of_ones_own(draft: &Draft<'_>, out: &mut Diagnostics) {
         let help = "leave it out, or write `use = \"embedded\"` or `use = \"child\"`";
         out.report_with_help(Code::DOES_NOT_FIT, row.span, message, label, Some(help.to_owned()));
     }
-}
-
-fn doors(rows: &[Row<'_>]) -> Option<Vec<DoorConfig>> {
-    rows.iter().map(door).collect()
 }
 
 /// A door as the platform's settings have it; where no address is given it takes a free port.

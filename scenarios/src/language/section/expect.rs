@@ -49,7 +49,7 @@ pub(crate) fn twin_is_named(draft: &Draft<'_>, checks: &Names, out: &mut Diagnos
     if let Some((check, span)) = expect.text("check")
         && checks.position(check).is_none()
         && !IMPLICIT_CHECKS.contains(&check)
-        && checks.is_complete()
+        && checks.is_complete
     {
         let help = nearest(check, checks.iter()).map(|near| format!("did you mean `{near}`?"));
         let message = format!("there is no check named `{check}` that could end so");
@@ -69,10 +69,7 @@ pub(crate) fn twin_is_named(draft: &Draft<'_>, checks: &Names, out: &mut Diagnos
 fn expect(values: &Values) -> Option<Expect> {
     let (scenario, check) = values.text("twin_of").split_once('/')?;
     Some(Expect {
-        verdict: match values.text("verdict") {
-            "inconclusive" => Status::Inconclusive,
-            _ => Status::Fail,
-        },
+        verdict: Status::from_word(values.text("verdict"))?,
         check: values.text("check").to_owned(),
         twin_scenario: scenario.to_owned(),
         twin_check: check.to_owned(),

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastmeter_devices::{GATEWAYS, GatewayKind};
+use lastmeter_link::channel::MQTT_FIELDS;
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Span, Table, Values, read_table};
 
-use super::device::{self, CONNECTION, DEVICE};
+use super::device::{self, DEVICE};
 use super::floor::wall;
 use super::link::{VIA, Via};
 use super::network::{self, LINE, NETWORK, POLL_EVERY};
-use crate::language::draft::{Draft, FILE_START, Row, Section};
+use crate::language::draft::{Draft, FILE_START, Row, Section, joined};
 use crate::language::names::Names;
 
 /// What `on` begins with.
-const NETWORK_PREFIX: &str = "network:";
+pub(super) const NETWORK_PREFIX: &str = "network:";
 
 /// The key of everything that is on a network.
 pub(super) const ON: &str = "on";
@@ -32,23 +33,19 @@ pub(crate) static GATEWAY: Section = Section {
     ..Section::REPEATED
 };
 
-static FIELDS: [Field; 4 + CONNECTION.len()] = {
-    let name = Field::required("name", Kind::Name, "its hardware id, and what injections refer to");
-    let mut all = [name; 4 + CONNECTION.len()];
-    all[1] = Field::required("model", Kind::Text, "which gateway model");
-    all[2] = Field::required(
+/// The keys of a gateway beside those of its connection.
+const OWN: &[Field] = &[
+    Field::required("name", Kind::Name, "its hardware id, and what injections refer to"),
+    Field::required("model", Kind::Text, "which gateway model"),
+    Field::required(
         ON,
         Kind::Text,
         "the networks it is on: `network:NAME`, with a pattern such as `network:line-*` several",
-    );
-    all[3] = VIA;
-    let mut index = 0;
-    while index < CONNECTION.len() {
-        all[4 + index] = CONNECTION[index];
-        index += 1;
-    }
-    all
-};
+    ),
+    VIA,
+];
+
+static FIELDS: [Field; OWN.len() + MQTT_FIELDS.len()] = joined(&[OWN, &MQTT_FIELDS]);
 
 /// A gateway, to be built with `Scenario::build_gateway`.
 #[derive(Clone)]
@@ -142,44 +139,40 @@ fn is_at_its_end(
     out: &mut Diagnostics,
 ) {
     let name = network.name().unwrap_or_default();
-    let has_line = network.text(LINE).is_some();
+    let is_read_here = network.text(LINE).is_some() && has_gateway;
     let (_, on) = device.text(ON).unwrap_or(("", device.span));
-    if !has_line && !has_gateway {
-        let message = format!("network `{name}` has no gateway");
-        let help = format!("add a `[[gateway]]` with `on = \"network:{name}\"`");
-        let label = "nothing carries its readings";
-        out.report_with_help(Code::DOES_NOT_FIT, on, message, label, Some(help));
-        return;
-    }
     let hardware = device.text(device::AS).filter(|(way, _)| *way == device::HARDWARE);
-    match hardware {
-        None if has_line && has_gateway => {
-            let message = format!("the gateway of network `{name}` is here, its devices are not");
-            let help =
-                "write `as = \"hardware\"` for what is at the other end of the line, or leave \
-                        `line` or the gateway out"
-                    .to_owned();
-            let label = "at the other end of a real line nothing is simulated";
-            out.report_with_help(Code::DOES_NOT_FIT, on, message, label, Some(help));
-        }
-        Some((_, span)) if !(has_line && has_gateway) => {
-            let message = format!("network `{name}` has no `line` that a gateway here reads");
-            let help =
-                "give the network a `line` and a `[[gateway]]`, or leave `as` out".to_owned();
-            let label = "there is no way to it";
-            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
-        }
-        Some((_, span)) if !device::is_scheduled(device) => {
-            let message = "a device that is not simulated announces nothing to the bench";
-            let help =
-                "write `readings = \"scheduled\"`, with `span_earliest` and `span_latest` for \
-                        how far from the poll it may have measured"
-                    .to_owned();
-            let label = "its readings are known by their instant alone";
-            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
-        }
-        _ => {}
-    }
+    let without_gateway = format!("add a `[[gateway]]` with `on = \"network:{name}\"`");
+    let (span, message, label, help) = match hardware {
+        _ if network.text(LINE).is_none() && !has_gateway => (
+            on,
+            format!("network `{name}` has no gateway"),
+            "nothing carries its readings",
+            without_gateway.as_str(),
+        ),
+        None if is_read_here => (
+            on,
+            format!("the gateway of network `{name}` is here, its devices are not"),
+            "at the other end of a real line nothing is simulated",
+            "write `as = \"hardware\"` for what is at the other end of the line, or leave `line` \
+             or the gateway out",
+        ),
+        Some((_, span)) if !is_read_here => (
+            span,
+            format!("network `{name}` has no `line` that a gateway here reads"),
+            "there is no way to it",
+            "give the network a `line` and a `[[gateway]]`, or leave `as` out",
+        ),
+        Some((_, span)) if !device::is_scheduled(device) => (
+            span,
+            "a device that is not simulated announces nothing to the bench".to_owned(),
+            "its readings are known by their instant alone",
+            "write `readings = \"scheduled\"`, with `span_earliest` and `span_latest` for how far \
+             from the poll it may have measured",
+        ),
+        _ => return,
+    };
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
 }
 
 /// How often devices are read has to be known of a reader that is not here, and of no other.
@@ -232,47 +225,36 @@ fn network_of_device(
     out: &mut Diagnostics,
 ) -> Option<usize> {
     let model = device::kind_of(device);
-    let on = written(device, out);
-    match (on, model) {
-        (None, Some(model)) => {
-            if let (Some(kind), true) = (model.on, device.table.get(ON).is_none()) {
-                let message = format!("`{}` speaks on a network only", model.entry.name);
-                let help = format!(
-                    "add a `[[network]]` of kind `{kind}`, and write `on = \"network:NAME\"`"
-                );
-                let (_, span) = device.text("model").unwrap_or(("", device.span));
-                let label = "needs `on`";
-                out.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
-            }
-            None
+    let Some((name, span)) = written(device, out) else {
+        let speaks_on = model.and_then(|model| Some((model, model.on?)));
+        if let Some((model, kind)) = speaks_on.filter(|_| device.table.get(ON).is_none()) {
+            let message = format!("`{}` speaks on a network only", model.entry.name);
+            let help =
+                format!("add a `[[network]]` of kind `{kind}`, and write `on = \"network:NAME\"`");
+            let (_, span) = device.text("model").unwrap_or(("", device.span));
+            out.report_with_help(Code::MISSING_KEY, span, message, "needs `on`", Some(help));
         }
-        (None, None) => None,
-        (Some((name, span)), model) => {
-            let network = networks.find(name, span, out)?;
-            let kind = network::kind_of(&rows[network])?;
-            let model = model?;
-            if model.on == Some(kind.entry.name) {
-                refuse_connection_keys(device, out);
-                return Some(network);
-            }
-            let label = match model.on {
-                Some(own) => format!("expected a network of kind `{own}`"),
-                None => "it has a connection to the platform of its own".to_owned(),
-            };
-            let message = format!(
-                "`{}` cannot be on a network of kind `{}`",
-                model.entry.name, kind.entry.name
-            );
-            out.report(Code::DOES_NOT_FIT, span, message, label);
-            None
-        }
+        return None;
+    };
+    let network = networks.find(name, span, out)?;
+    let (kind, model) = (network::kind_of(&rows[network])?.entry.name, model?);
+    if model.on == Some(kind) {
+        refuse_connection_keys(device, out);
+        return Some(network);
     }
+    let label = match model.on {
+        Some(own) => format!("expected a network of kind `{own}`"),
+        None => "it has a connection to the platform of its own".to_owned(),
+    };
+    let message = format!("`{}` cannot be on a network of kind `{kind}`", model.entry.name);
+    out.report(Code::DOES_NOT_FIT, span, message, label);
+    None
 }
 
 /// Whoever is on a network has no connection that a key could be about; as a default that is
 /// written out it says nothing.
 fn refuse_connection_keys(device: &Row<'_>, out: &mut Diagnostics) {
-    let (none, fields) = (Table::default(), [&[VIA][..], &CONNECTION[..]].concat());
+    let (none, fields) = (Table::default(), [&[VIA][..], &MQTT_FIELDS[..]].concat());
     let defaults = read_table(&none, FILE_START, &fields, &mut Diagnostics::new());
     let (Some(defaults), Some(values)) = (defaults, device.values.as_ref()) else { return };
     for key in fields.iter().map(|field| field.name) {

@@ -3,7 +3,7 @@
 use lastmeter_link::impair::{self, LinkSpec, PRESETS};
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind};
 
-use crate::language::draft::{Draft, Reported, Row, Section};
+use crate::language::draft::{Draft, Reported, Row, Section, joined};
 use crate::language::names::Names;
 
 pub(crate) static LINK: Section = Section {
@@ -22,16 +22,10 @@ pub(crate) static LINK: Section = Section {
 };
 
 /// Its name, and the keys that the package of the links reads.
-static FIELDS: [Field; 1 + impair::LINK_FIELDS.len()] = {
-    let name = Field::required("name", Kind::Name, "what `via` and injections refer to");
-    let mut all = [name; 1 + impair::LINK_FIELDS.len()];
-    let mut index = 0;
-    while index < impair::LINK_FIELDS.len() {
-        all[1 + index] = impair::LINK_FIELDS[index];
-        index += 1;
-    }
-    all
-};
+static FIELDS: [Field; 1 + impair::LINK_FIELDS.len()] = joined(&[
+    &[Field::required("name", Kind::Name, "what `via` and injections refer to")],
+    impair::LINK_FIELDS,
+]);
 
 fn of_preset(preset: &'static impair::Preset) -> Entry {
     let impair::Preset { name, summary, description, .. } = *preset;

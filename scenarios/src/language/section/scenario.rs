@@ -104,10 +104,7 @@ pub(crate) struct Head {
 /// The head of a scenario, if it has no mistake.
 pub(crate) fn head(draft: &Draft<'_>) -> Option<Head> {
     let values = draft.values(&SCENARIO)?;
-    let mode = |word: &str| match word {
-        "real" => TimeMode::Real,
-        _ => TimeMode::Virtual,
-    };
+    let mode = |word: &str| TimeMode::from_word(word).unwrap_or_default();
     let time = mode(values.text("time"));
     Some(Head {
         time,

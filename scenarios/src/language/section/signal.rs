@@ -179,9 +179,8 @@ pub(crate) fn places(
     (sources, loads): (&Names, &Names),
     out: &mut Diagnostics,
 ) -> Vec<SignalPlace> {
-    let device = |row: &Row<'_>| devices.position(row.reference("of")?.0);
     let place = |row: &Row<'_>| SignalPlace {
-        device: device(row),
+        device: row.reference("of").and_then(|(name, _)| devices.position(name)),
         source: source_of_signal(row, sources, loads, out),
     };
     draft.rows(&SIGNAL).iter().map(place).collect()

@@ -56,15 +56,6 @@ impl Source {
     }
 }
 
-/// What became of a source.
-pub(crate) enum Built {
-    MeteringPoint(MeteringPoint),
-    /// It needs a file that this machine does not have; the reason.
-    Unavailable(String),
-    /// It has a mistake, which has been reported.
-    Refused,
-}
-
 /// Where a source is put, and what happens to it.
 pub(crate) struct SourcePlace<'a> {
     pub(crate) streams: Streams,
@@ -73,18 +64,21 @@ pub(crate) struct SourcePlace<'a> {
     /// How long the scenario lasts, if it says so.
     pub(crate) duration: Option<SimDuration>,
     pub(crate) injections: Vec<(&'static InjectionKind, &'a Values)>,
+    pub(crate) files: &'a Files<'a>,
 }
 
-/// Makes the metering point of a source, with everything that will be injected into it.
+/// Makes the metering point of a source, with everything that will be injected into it. `None`
+/// after a mistake, and if it needs a file that this machine does not have, which is the reason why
+/// the scenario is unavailable.
 pub(crate) fn build_source(
     kind: &SourceKind,
     values: &Values,
     place: &SourcePlace<'_>,
-    files: &Files<'_>,
+    unavailable: &mut Option<String>,
     out: &mut Diagnostics,
-) -> Built {
+) -> Option<MeteringPoint> {
     let mut found = Diagnostics::new();
-    let read_file = |name: &str| files.read(name);
+    let read_file = |name: &str| place.files.read(name);
     let context = SourceContext {
         name: values.text("name"),
         streams: &place.streams,
@@ -95,16 +89,14 @@ pub(crate) fn build_source(
     let signal = (kind.build)(values, &context, &mut found);
     let point = signal.and_then(|signal| disturb(signal, values, place, &mut found));
     // What is not here cannot be wrong; the scenario is skipped with the reason instead.
-    if let Some(reason) = files.take_unavailable() {
-        return Built::Unavailable(reason);
+    if let Some(reason) = place.files.take_unavailable() {
+        unavailable.get_or_insert(reason);
+        return None;
     }
     let sound = found.is_empty();
     found.take_warnings().into_iter().for_each(|warning| out.warn(warning));
     found.into_sorted().into_iter().for_each(|diagnostic| out.push(diagnostic));
-    match point {
-        Some(point) if sound => Built::MeteringPoint(point),
-        _ => Built::Refused,
-    }
+    point.filter(|_| sound)
 }
 
 /// The metering point of a signal, into which something may be injected.
@@ -163,13 +155,10 @@ pub(crate) fn sources(
     (mut points, grid): (Vec<Option<MeteringPoint>>, Vec<Source>),
     player: Option<&'static str>,
 ) -> Option<Vec<Source>> {
-    let played = player.and_then(|kind| Some((kind, points.pop()?)));
-    let source = |(kind, metering_point): (&'static str, _)| Source {
-        name: kind.to_owned(),
-        kind,
-        metering_point,
-    };
-    let played = played.map(source);
+    let played = player.and_then(|kind| {
+        let metering_point = points.pop()?;
+        Some(Source { name: kind.to_owned(), kind, metering_point })
+    });
     let mut all = Vec::new();
     for (row, metering_point) in rows.iter().zip(points) {
         let name = row.values.as_ref()?.text("name").to_owned();

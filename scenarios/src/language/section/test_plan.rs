@@ -66,11 +66,8 @@ pub(crate) fn has_its_device(
     out: &mut Diagnostics,
 ) {
     let Some(test_plan) = draft.single(&TEST_PLAN) else { return };
-    let Some(node) = test_plan.table.get("device") else { return };
-    let Some(name) = test_plan.table.text("device") else { return };
-    if devices.position(name).is_none() {
-        return;
-    }
+    let named = test_plan.text("device");
+    let Some(named) = named.filter(|(name, _)| devices.position(name).is_some()) else { return };
     let player = Player {
         source: TEST_PLAN_SOURCE,
         at: sources.position(TEST_PLAN_SOURCE),
@@ -78,7 +75,7 @@ pub(crate) fn has_its_device(
         alone: "a test plan tests one device with a table of its own",
         elsewhere: "is tested by the test plan, but not connected to it",
     };
-    device_of_player(draft, (name, node.span), &player, out);
+    device_of_player(draft, named, &player, out);
 }
 
 /// The table of a device that a plan is about: of one device alone, which is connected to what
@@ -113,20 +110,18 @@ fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<
     // A run is repeated by what it was judged by, unless the command line names something else.
     if files.is_of_run() && span.source == SourceId::FILE {
         let help = Some("to take another text, write `--set test_plan.standard=...`".to_owned());
-        let text = match files.kept(&format!("{TEST_PLAN_FILE_PREFIX}{standard}")) {
-            Ok(text) => text,
-            Err(message) => {
-                let label = "expected the copy that the run was judged by";
-                out.report_with_help(Code::FILE_REFUSED, span, message, label, help);
-                return None;
-            }
+        let kept = files.kept(&format!("{TEST_PLAN_FILE_PREFIX}{standard}"));
+        let (code, message, label) = match kept {
+            Ok(Some(text)) => return Some(text.to_owned()),
+            Ok(None) => (
+                Code::FILE_UNREADABLE,
+                format!("the run folder keeps no copy of the test plan `{standard}`"),
+                "expected in `run.json` beside the scenario",
+            ),
+            Err(why) => (Code::FILE_REFUSED, why, "expected the copy that the run was judged by"),
         };
-        if text.is_none() {
-            let message = format!("the run folder keeps no copy of the test plan `{standard}`");
-            let label = "expected in `run.json` beside the scenario";
-            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
-        }
-        return text.map(str::to_owned);
+        out.report_with_help(code, span, message, label, help);
+        return None;
     }
     if let Some(text) = embedded(standard) {
         return Some(text.to_owned());

@@ -1,8 +1,8 @@
 //! `[grid]`: what its keys mean, what devices are made at its loads, and what is said of mistakes.
 
 use super::{load, mistakes};
-use crate::language::{LoadFailure, LoadOptions, Scenario};
-use crate::plant::play_now;
+use crate::language::{DeviceRow, LoadFailure, LoadOptions, Scenario};
+use crate::plant::take_plant;
 
 /// A network of three loads; the second one is on phase b, the third has three phases.
 const NETWORK: &str = r#"format = 1
@@ -66,6 +66,16 @@ name = "once"
 kind = "no_loss"
 "#;
 
+/// The scenario with its network played as a whole.
+pub(super) fn play_now(scenario: &Scenario) -> Result<Scenario, LoadFailure> {
+    let mut scenario = scenario.clone();
+    let network = scenario.network_ahead().cloned();
+    if let Some(network) = network {
+        take_plant(&mut scenario, network.finish())?;
+    }
+    Ok(scenario)
+}
+
 /// A folder with the network and a table, and what a scenario in it comes to.
 pub(super) struct Folder(pub(super) tempfile::TempDir);
 
@@ -116,8 +126,8 @@ pub(super) fn with(more: &str) -> String {
 #[test]
 fn a_pattern_of_loads_makes_a_device_for_each() {
     let scenario = Folder::new().load(SCENARIO).unwrap();
-    let devices: Vec<_> =
-        scenario.devices.iter().map(|row| (row.name.clone(), scenario.place_of(row))).collect();
+    let placed = |row: &DeviceRow| (row.name.clone(), scenario.place_of_source(row.source));
+    let devices: Vec<_> = scenario.devices.iter().map(placed).collect();
     let expected = [
         ("home-h1", "load:h1"),
         ("home-h2", "load:h2"),
@@ -536,7 +546,7 @@ fn sources_of_their_own_stand_beside_a_network_into_which_nothing_is_injected() 
                   [[device]]\nname = \"bench\"\nat = \"source:lab\"\nmodel = \"ideal-1ph\"\n";
     let scenario = folder.load(&with(source)).unwrap();
     let bench = scenario.devices.iter().find(|row| row.name == "bench").unwrap();
-    assert_eq!(scenario.place_of(bench), "source:lab");
+    assert_eq!(scenario.place_of_source(bench.source), "source:lab");
     let volts = |source: usize| {
         let terminal = scenario.plant.sources[source].terminal().unwrap();
         let stretch = terminal.stretch(lastmeter_units::SimDuration::ZERO).unwrap();

@@ -95,6 +95,15 @@ pub(crate) fn load_with(text: &str, options: &LoadOptions) -> Result<Scenario, L
     Scenario::from_bytes(Path::new("test.toml"), text.as_bytes(), options)
 }
 
+impl Scenario {
+    /// Whether both mean the same, wherever and however they are written.
+    fn same_meaning(&self, other: &Self) -> bool {
+        let (own, other) = (&self.written.tables, &other.written.tables);
+        let mut both = own.iter().zip(other);
+        own.len() == other.len() && both.all(|(a, b)| a.0.name == b.0.name && a.1.same_values(&b.1))
+    }
+}
+
 /// The valid scenario with one thing changed.
 pub(crate) fn changed(from: &str, to: &str) -> String {
     assert!(VALID.contains(from), "{from}");

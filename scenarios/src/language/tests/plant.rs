@@ -6,8 +6,8 @@ use lastmeter_record::Signal;
 use lastmeter_units::SimDuration;
 use tokio::sync::watch;
 
-use super::grid::{Folder, with};
-use crate::plant::{NotPlayed, PlantStep, Watch, play, play_now};
+use super::grid::{Folder, play_now, with};
+use crate::plant::{NotPlayed, Watch, play};
 
 /// The network of the folder cannot carry this.
 const TOO_MUCH: &str = "[[grid.load]]\nname = \"h1\"\nprofile = \"csv\"\nfile = \"p.csv\"\n\
@@ -47,7 +47,7 @@ fn what_only_a_solution_shows_is_found_when_the_network_is_played() {
             moving("phasors", &operated("fault:tre")),
             "S018 <\"fault:tre\"> no element of the network is called `fault:tre`",
         ),
-        (windows, "S027 <\"windows\"> the network plays waves there, which have no spectrum"),
+        (windows, "S027 <\"windows\"> the network plays waves there, or its frequency"),
     ] {
         let read = folder.read(&text).unwrap();
         assert!(read.feeder().is_none(), "{text}");
@@ -75,21 +75,21 @@ fn a_plant_that_is_played_in_parts_is_the_one_that_is_played_as_a_whole() {
     let folder = Folder::new();
     let read = folder.read(&moving("waveforms", FAULT)).unwrap();
     let whole = play_now(&read).unwrap();
-    let mut parts = PlantStep::new(&read);
+    let mut network = read.network_ahead().unwrap().clone();
     for stop_ms in [0, 60_010, 60_010, 300_001] {
         let stop = SimDuration::from_milliseconds(stop_ms);
-        parts.play_until(stop);
-        assert!(parts.played_until().unwrap() >= stop, "{stop_ms}");
+        network.play_until(stop).unwrap();
+        assert!(network.played_until() >= stop, "{stop_ms}");
     }
-    let parts = parts.finish().unwrap();
-    assert_eq!(format!("{:?}", parts.feeder()), format!("{:?}", whole.feeder()));
-    assert!(parts.feeder().unwrap().operations().len() >= 2);
-    // Nothing plays on behind a mistake, which shows at the end.
-    let mut broken = PlantStep::new(&folder.read(&with(TOO_MUCH)).unwrap());
-    broken.play_until(SimDuration::from_seconds(1));
-    broken.play_until(SimDuration::from_seconds(600));
-    assert_eq!(broken.played_until(), Some(SimDuration::ZERO));
-    assert_eq!(broken.finish().unwrap_err().diagnostics().len(), 1);
+    let parts = network.finish().unwrap();
+    assert_eq!(format!("{:?}", Some(&parts)), format!("{:?}", whole.feeder()));
+    assert!(parts.operations().len() >= 2);
+    // Nothing is played on behind a mistake.
+    let broken = folder.read(&with(TOO_MUCH)).unwrap();
+    let mut network = broken.network_ahead().unwrap().clone();
+    assert!(network.play_until(SimDuration::from_seconds(600)).is_err());
+    assert_eq!(network.played_until(), SimDuration::ZERO);
+    assert_eq!(play_now(&broken).unwrap_err().diagnostics().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,7 @@ use tokio::sync::Mutex;
 
 use super::error::{BenchError, chain};
 use crate::language::{BoardRow, DeviceRow, Scenario};
+use crate::stop::or_never;
 use firmware::Image;
 use lock::Lock;
 use log::SerialLog;
@@ -369,10 +370,7 @@ async fn until(at_ns: u64) {
 }
 
 async fn of(channel: &mut Option<Channel>) -> ChannelEvent {
-    match channel {
-        Some(channel) => channel.recv().await,
-        None => std::future::pending().await,
-    }
+    or_never(channel.as_mut()).await.recv().await
 }
 
 async fn opened(socket: &Path) -> Result<Channel, BoardError> {

@@ -13,13 +13,21 @@ pub(crate) const NOTICES: SimDuration = SimDuration::from_milliseconds(100);
 /// So long it may take after its start until it has a whole window.
 const FIRST_WINDOW: SimDuration = SimDuration::from_milliseconds(700);
 
-/// When a device does not work: from instants to instants since the start, the last perhaps for
+/// A time in which a device does not work, from an instant since the start to another one, or for
 /// ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DarkSpan {
+    pub(crate) from: SimDuration,
+    pub(crate) to: Option<SimDuration>,
+    /// Whether that is so whatever periods it looks at: the supply may have been back within the
+    /// hold-up.
+    pub(crate) is_certain: bool,
+}
+
+/// When a device does not work, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Darkness {
-    times: Vec<(SimDuration, Option<SimDuration>)>,
-    /// Whether each is certain: the supply may have been back within the hold-up.
-    certain: Vec<bool>,
+    pub(crate) spans: Vec<DarkSpan>,
 }
 
 impl Darkness {
@@ -35,29 +43,18 @@ impl Darkness {
     }
 
     pub(crate) fn of_gaps(facts: &SupplyFacts, gaps: &[Gap]) -> Self {
-        let outages = outages(facts, gaps);
-        let dark = outages.iter().filter_map(|it| Some((it.dark?, it.is_dark_for_certain)));
-        let (times, certain) = dark.unzip();
-        Self { times, certain }
-    }
-
-    /// Since when and until when it does not work, and whether that is certain.
-    pub(crate) fn spans(
-        &self,
-    ) -> impl Iterator<Item = (SimDuration, Option<SimDuration>, bool)> + '_ {
-        let of = |(&(from, to), &is_certain)| (from, to, is_certain);
-        self.times.iter().zip(&self.certain).map(of)
+        Self { spans: outages(facts, gaps).into_iter().filter_map(|it| it.dark).collect() }
     }
 
     /// Whether a reading of an instant is owed. Around the borders only if it was made.
     pub(crate) fn owes(&self, due: SimDuration, is_made: bool) -> bool {
-        for (&(from, to), is_certain) in self.times.iter().zip(&self.certain) {
+        for &DarkSpan { from, to, is_certain } in &self.spans {
             let is_after = to.is_some_and(|to| due > to + FIRST_WINDOW);
             if due < from - NOTICES || is_after {
                 continue;
             }
             let is_inside =
-                *is_certain && due > from + NOTICES && to.is_none_or(|to| due < to - NOTICES);
+                is_certain && due > from + NOTICES && to.is_none_or(|to| due < to - NOTICES);
             return !is_inside && is_made;
         }
         true
@@ -66,7 +63,7 @@ impl Darkness {
     /// Whether all between two readings is a time in which it does not work, but for the windows
     /// at both ends.
     pub(crate) fn lies_between(&self, ended: SimDuration, begins: SimDuration) -> bool {
-        self.times.iter().any(|&(from, to)| {
+        self.spans.iter().any(|&DarkSpan { from, to, .. }| {
             let Some(to) = to else { return false };
             ended <= from + NOTICES && begins >= to - NOTICES && begins <= to + FIRST_WINDOW
         })
@@ -78,9 +75,7 @@ impl Darkness {
 pub(crate) struct Outage {
     pub(crate) gap: Gap,
     /// Since when and until when it does not work.
-    pub(crate) dark: Option<(SimDuration, Option<SimDuration>)>,
-    /// Whether that is so whatever periods it looks at.
-    pub(crate) is_dark_for_certain: bool,
+    pub(crate) dark: Option<DarkSpan>,
     /// Whether it can tell that it is without a supply: it was at work.
     pub(crate) tells: bool,
     /// Whether it comes to work again after it, and can tell that.
@@ -115,23 +110,22 @@ pub(crate) fn outages(facts: &SupplyFacts, gaps: &[Gap]) -> Vec<Outage> {
     let mut outages: Vec<Outage> = Vec::new();
     for (gap, flutter) in without_flutter(gaps) {
         // One that comes while it starts finds it without anything to hold out with.
-        let works_from = outages.last().and_then(|last: &Outage| last.dark).and_then(|(_, to)| to);
+        let works_from = outages.last().and_then(|last| last.dark?.to);
         let was_starting = works_from.is_some_and(|from| gap.from < from);
         if let Some(last) = outages.last_mut().filter(|_| was_starting) {
             last.tells_back = false;
         }
         let from = if was_starting { gap.from } else { gap.from + facts.hold_up };
+        let is_long = was_starting || gap.to.is_none_or(|to| to >= from + NOTICES);
+        let is_certain = is_long && flutter.is_empty();
         // What is back about then may have been noticed in time, or not.
         let dark = match gap.to {
             Some(to) if !was_starting && to + NOTICES <= from => None,
-            Some(to) => Some((from, Some(to.max(from) + facts.boot))),
-            None => Some((from, None)),
+            to => Some(DarkSpan { from, to: to.map(|to| to.max(from) + facts.boot), is_certain }),
         };
-        let is_long = was_starting || gap.to.is_none_or(|to| to >= from + NOTICES);
-        let is_dark_for_certain = is_long && flutter.is_empty();
         let tells = !was_starting;
         let tells_back = true;
-        outages.push(Outage { gap, dark, is_dark_for_certain, tells, tells_back, flutter });
+        outages.push(Outage { gap, dark, tells, tells_back, flutter });
     }
     outages
 }
@@ -225,6 +219,7 @@ mod tests {
         let found = outages(&facts, &[gap(10_000, 20_000), gap(21_000, 30_000)]);
         assert_eq!((found[0].tells, found[0].tells_back), (true, false));
         assert_eq!((found[1].tells, found[1].tells_back), (false, true));
-        assert_eq!(found[1].dark, Some((ms(21_000), Some(ms(32_000)))));
+        let dark = found[1].dark.unwrap();
+        assert_eq!((dark.from, dark.to), (ms(21_000), Some(ms(32_000))));
     }
 }

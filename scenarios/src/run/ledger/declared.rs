@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use lastmeter_sim::{DeclaredSpan, Identity};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
-use super::{Account, AccountStart, Made, Row, Sent, Settled, Stored};
+use super::{Account, AccountTerms, Made, Row, Sent, Settled, Stored};
 
 /// So many readings are named in a message.
 const NAMED_MAX: usize = 4;
@@ -23,6 +23,12 @@ const NAMED_MAX: usize = 4;
 const CARRIED_MAX: SimDuration = SimDuration::from_seconds(10);
 
 type Number = (Epoch, Serial);
+
+/// What a join comes to.
+struct Join<'a> {
+    settled: Settled,
+    rows: &'a mut Vec<Row>,
+}
 
 /// What an account keeps of a device that declares its spans.
 pub(super) struct Declared {
@@ -44,15 +50,15 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    pub(super) fn new(span: DeclaredSpan, from: &AccountStart<'_>) -> Self {
+    pub(super) fn new(span: DeclaredSpan, terms: &AccountTerms) -> Self {
         Self {
             span,
-            carried: if from.way.is_some() { CARRIED_MAX } else { SimDuration::ZERO },
-            end: from.end,
+            carried: if terms.way.is_some() { CARRIED_MAX } else { SimDuration::ZERO },
+            end: terms.end,
             sees_messages: false,
             pending: VecDeque::new(),
-            before: from.start,
-            is_closed_here: from.is_closed_here,
+            before: terms.start,
+            is_closed_here: terms.is_closed_here,
             announced: BTreeSet::new(),
         }
     }
@@ -124,13 +130,13 @@ impl Declared {
         let is_carried = self.carried > SimDuration::ZERO;
         let due_until = if is_carried { until.min(self.end - SimDuration(1)) } else { until };
         self.pending.extend(account.schedule.take_until(due_until));
-        let mut settled = Settled::default();
+        let mut join = Join { settled: Settled::default(), rows };
         match self.span.identity {
-            Identity::Number => self.settle_by_number(account, until, &mut settled, rows),
-            Identity::Schedule => self.settle_by_schedule(account, until, &mut settled, rows)?,
+            Identity::Number => self.settle_by_number(account, until, &mut join),
+            Identity::Schedule => self.settle_by_schedule(account, until, &mut join)?,
         }
-        self.settle_rest(account, until, &mut settled, rows);
-        Ok(settled)
+        self.settle_rest(account, until, &mut join);
+        Ok(join.settled)
     }
 
     /// The due instant that follows the first one that is not settled.
@@ -150,19 +156,13 @@ impl Declared {
         Some(account.stored.remove(place))
     }
 
-    fn settle_by_number(
-        &mut self,
-        account: &mut Account,
-        until: SimTime,
-        settled: &mut Settled,
-        rows: &mut Vec<Row>,
-    ) {
+    fn settle_by_number(&mut self, account: &mut Account, until: SimTime, join: &mut Join<'_>) {
         let at_end = until >= self.end;
         let known = account.made.partition_point(|made| made.at <= until);
         let mut all: VecDeque<Made> = account.made.drain(..known).collect();
         while let Some(made) = all.pop_front() {
             while !self.pending.is_empty() && self.second(account) <= made.at {
-                self.settle_missing(account, settled, rows);
+                self.settle_missing(account, join);
             }
             let serves = self.pending.front().copied().filter(|due| *due <= made.at);
             let found = self.stored_of(account, &made);
@@ -182,21 +182,14 @@ impl Declared {
             }
             account.sent.remove(&key_of(&made));
             if self.is_closed_here {
-                self.before = self.before.max(account.start + made.span.from);
+                self.before = self.before.max(account.terms.start + made.span.from);
             }
             match serves {
                 Some(due) => {
                     self.pending.pop_front();
-                    self.settle_one(
-                        account,
-                        (due, made.at),
-                        Some(made),
-                        found.as_ref(),
-                        settled,
-                        rows,
-                    );
+                    self.settle_one(account, (due, made.at), Some(made), found.as_ref(), join);
                 }
-                None => settled.unknown_values += found.as_ref().map_or(0, unknown),
+                None => join.settled.unknown_values += found.as_ref().map_or(0, unknown),
             }
             self.before = made.at;
         }
@@ -204,7 +197,7 @@ impl Declared {
         account.made.splice(0..0, all);
         let is_over = |next: SimTime| until + SimDuration(1) >= next || at_end;
         while !self.pending.is_empty() && is_over(self.second(account)) {
-            self.settle_missing(account, settled, rows);
+            self.settle_missing(account, join);
         }
     }
 
@@ -212,8 +205,7 @@ impl Declared {
         &mut self,
         account: &mut Account,
         until: SimTime,
-        settled: &mut Settled,
-        rows: &mut Vec<Row>,
+        join: &mut Join<'_>,
     ) -> Result<(), String> {
         let at_end = until >= self.end;
         while let Some(due) = self.pending.front().copied() {
@@ -238,21 +230,16 @@ impl Declared {
             });
             let found = place.map(|place| account.stored.remove(place));
             self.pending.pop_front();
-            self.settle_one(account, (due, due), None, found.as_ref(), settled, rows);
+            self.settle_one(account, (due, due), None, found.as_ref(), join);
             self.before = due;
         }
         Ok(())
     }
 
     /// The first due instant that is not settled never will be served.
-    fn settle_missing(
-        &mut self,
-        account: &mut Account,
-        settled: &mut Settled,
-        rows: &mut Vec<Row>,
-    ) {
+    fn settle_missing(&mut self, account: &mut Account, join: &mut Join<'_>) {
         if let Some(due) = self.pending.pop_front() {
-            self.settle_one(account, (due, due), None, None, settled, rows);
+            self.settle_one(account, (due, due), None, None, join);
         }
     }
 
@@ -263,40 +250,33 @@ impl Declared {
         (due, nominal): (SimTime, SimTime),
         made: Option<Made>,
         found: Option<&Stored>,
-        settled: &mut Settled,
-        rows: &mut Vec<Row>,
+        join: &mut Join<'_>,
     ) {
-        settled.due += 1;
+        join.settled.due += 1;
         account.due += 1;
-        settled.stored += u64::from(found.is_some());
-        settled.missing += u64::from(found.is_none());
-        settled.unknown_values += found.map_or(0, unknown);
+        join.settled.stored += u64::from(found.is_some());
+        join.settled.missing += u64::from(found.is_none());
+        join.settled.unknown_values += found.map_or(0, unknown);
         let (first, last) = (due - self.span.earliest, due + self.span.latest);
         let is_announced = made.is_some() || self.announced.range(first..=last).next().is_some();
         if found.is_none() && !is_announced {
             account.never_made.push((account.due, due));
         }
-        let (start, before) = (account.start, self.before.min(nominal));
+        let (start, before) = (account.terms.start, self.before.min(nominal));
         let admitted = self.span.admitted(before - start, nominal - start);
         // Nothing is held against the reference of what did not come.
         let spreads = found.map(|_| {
-            let (point, quantities) = (&account.metering_point, &account.quantities);
-            point.spread(&admitted, account.electricity, quantities)
+            let (point, quantities) = (&account.terms.metering_point, &account.terms.quantities);
+            point.spread(&admitted, account.terms.electricity, quantities)
         });
         let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
         let span = (admitted.nominal(), spreads.as_deref());
-        account.reading_rows((key, due), span, found, rows);
+        account.reading_rows((key, due), span, found, join.rows);
     }
 
     /// What is stored and can serve nothing any more is unexpected; what was sent and is of no use
     /// any more is forgotten.
-    fn settle_rest(
-        &mut self,
-        account: &mut Account,
-        until: SimTime,
-        settled: &mut Settled,
-        rows: &mut Vec<Row>,
-    ) {
+    fn settle_rest(&mut self, account: &mut Account, until: SimTime, join: &mut Join<'_>) {
         let open = self.pending.front().copied().unwrap_or_else(|| account.schedule.next());
         let open = open - self.span.earliest;
         let at_end = until >= self.end;
@@ -312,9 +292,9 @@ impl Declared {
                 account.stored.push(stored);
                 continue;
             }
-            settled.unexpected += 1;
-            settled.unknown_values += unknown(&stored);
-            account.unexpected(&stored, rows);
+            join.settled.unexpected += 1;
+            join.settled.unknown_values += unknown(&stored);
+            account.unexpected(&stored, join.rows);
         }
         if self.span.identity == Identity::Schedule {
             let is_open = |sent: &Sent| sent.event_time.is_none_or(|at| at >= open);

@@ -27,12 +27,12 @@ fn account(identity: Identity) -> Account {
     let spectrum =
         Spectrum { fundamental_hz: 50.0, voltages: vec![tone(230.0)], currents: vec![tone(10.0)] };
     let terminal = Terminal::from_spectrum(spectrum, "s", &Streams::new(1)).unwrap();
-    Account::open(&AccountStart {
-        device: "meter",
+    Account::open(AccountTerms {
+        device: "meter".to_owned(),
         index: 0,
         metering_point: terminal.into(),
         electricity: Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 }),
-        quantities: &[MeasurementId::lookup(VOLTAGE).unwrap()],
+        quantities: vec![MeasurementId::lookup(VOLTAGE).unwrap()],
         start: at(0),
         period: seconds(10),
         offset: SimDuration::ZERO,

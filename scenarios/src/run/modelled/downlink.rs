@@ -13,22 +13,12 @@ pub(crate) struct Downlink {
     /// Whether it covers the device of this index.
     pub(crate) covers: Vec<bool>,
     /// By device, or one for all.
-    legs: Vec<Leg>,
+    pub(super) legs: Vec<Leg>,
     /// Outages by device, each in order.
-    outages: Vec<Vec<Outage>>,
+    pub(super) outages: Vec<Vec<Outage>>,
 }
 
 impl Downlink {
-    pub(crate) fn new(
-        name: &str,
-        via: Option<usize>,
-        covers: Vec<bool>,
-        legs: Vec<Leg>,
-        outages: Vec<Vec<Outage>>,
-    ) -> Self {
-        Self { name: name.to_owned(), via, covers, legs, outages }
-    }
-
     /// Whether there is a link to pass.
     pub(crate) fn has_link(&self) -> bool {
         !self.legs.is_empty()

@@ -29,7 +29,7 @@ pub(crate) fn uplink(
     acknowledge_limit: Duration,
 ) -> Option<Uplink> {
     let link = via?;
-    let LinkLegs { up, .. } = legs(scenario, link, name);
+    let up = leg(scenario, link, name, LegName::Up);
     let outages = outages(scenario, link, index);
     Some(Uplink::new(up, outages, SimDuration(acknowledge_limit.as_nanos() as i64)))
 }
@@ -39,8 +39,8 @@ pub(crate) fn record(scenario: &Scenario) -> ModelledRecord {
     let observers = scenario.observers.iter().map(|row| {
         let mut covers = vec![false; scenario.devices.len()];
         row.devices.iter().for_each(|&device| covers[device] = true);
-        let down = |link: usize, owner: &str| legs(scenario, link, owner).down;
-        let (down_legs, broken) = match row.via {
+        let down = |link: usize, owner: &str| leg(scenario, link, owner, LegName::Down);
+        let (legs, outages) = match row.via {
             None => (Vec::new(), Vec::new()),
             Some(link) => {
                 let of = |device: &DeviceRow| down(link, &format!("{}.{}", row.name, device.name));
@@ -53,25 +53,17 @@ pub(crate) fn record(scenario: &Scenario) -> ModelledRecord {
                 (legs, (0..scenario.devices.len()).map(broken).collect())
             }
         };
-        Downlink::new(&row.name, row.via, covers, down_legs, broken)
+        Downlink { name: row.name.clone(), via: row.via, covers, legs, outages }
     });
     let devices = scenario.devices.iter().map(|row| row.name.clone()).collect();
     ModelledRecord::new(scenario.schedule.start, devices, observers.collect())
 }
 
-struct LinkLegs {
-    up: Leg,
-    down: Leg,
-}
-
-/// The two legs of an owner's lane, drawn from the same streams as the proxy draws from.
-fn legs(scenario: &Scenario, link: usize, owner: &str) -> LinkLegs {
+/// A leg of an owner's lane, drawn from the same stream as the proxy draws from.
+fn leg(scenario: &Scenario, link: usize, owner: &str, leg: LegName) -> Leg {
     let row = &scenario.links[link];
-    let stream = |leg: &str| scenario.streams().stream(&format!("link/{}/{owner}/{leg}", row.name));
-    LinkLegs {
-        up: Leg::new(&row.spec, LegName::Up, &stream("up")),
-        down: Leg::new(&row.spec, LegName::Down, &stream("down")),
-    }
+    let stream = scenario.streams().stream(&format!("link/{}/{owner}/{}", row.name, leg.word()));
+    Leg::new(&row.spec, leg, &stream)
 }
 
 /// When a link is broken for a party.

@@ -42,7 +42,7 @@ impl PlatformAccess {
         let lane = lane.map_err(|error| BenchError::Record(format!("a link's lane: {error}")))?;
         let mut options = self.under_test.session_options(client_id, lane?)?;
         // Connecting takes several ways there and back.
-        let spec = self.links.spec(link);
+        let spec = &self.links.specs[link];
         let way_ns = (spec.up.delay_ns + spec.down.delay_ns).max(0.0);
         options.connect_limit += Duration::from_nanos(way_ns as u64).saturating_mul(8);
         Ok(options)

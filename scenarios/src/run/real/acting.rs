@@ -85,7 +85,7 @@ impl RealBench<'_> {
         let given = Given { intended_ns, given_ns: monotonic_ns() };
         let (id, event) = self.commands.give(self.clocks.now(), order, at_device, given);
         self.recording.note(event);
-        let mut rest = Rest::new(self.access.under_test.profile())?;
+        let mut rest = Rest::new(&self.access.under_test.profile)?;
         let (alarm, reporter) = (self.workers.alarm.clone(), self.workers.reporter.clone());
         let (command, parameters) = (order.command.to_owned(), order.parameters.clone());
         self.workers.spawn(async move {

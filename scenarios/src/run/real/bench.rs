@@ -139,7 +139,7 @@ impl<'a> Bench for RealBench<'a> {
     }
 
     fn measured(&self, wall: Duration) -> Map<String, Value> {
-        let counted = self.recorder.counted();
+        let counted = self.recorder.counted;
         let more = json!({
             "observations": self.recording.observations,
             "latency_rows": self.recording.latency_rows,
@@ -157,11 +157,8 @@ impl<'a> Bench for RealBench<'a> {
     async fn facts(&mut self) -> Option<RealTimeFacts> {
         let (policy, policy_refused) = self.workers.punctual.policy().await;
         let (clock, load) = self.clocks.facts();
-        let (platform_policy, platform_policy_refused) = match self.access.under_test.policy() {
-            Some((policy, refused)) => (Some(policy.clone()), refused.clone()),
-            None => (None, None),
-        };
-        let counted = self.recorder.counted();
+        let (platform_policy, refused) = self.access.under_test.policy.clone().unzip();
+        let counted = self.recorder.counted;
         let polls = self.workers.polls.load(Ordering::Relaxed);
         let clocks = &self.clocks;
         Some(RealTimeFacts {
@@ -170,7 +167,7 @@ impl<'a> Bench for RealBench<'a> {
             policy,
             policy_refused,
             platform_policy,
-            platform_policy_refused,
+            platform_policy_refused: refused.flatten(),
             memory_locked: false,
             deadlines: clocks.punctuality.facts(),
             late_ticks: clocks.punctuality.late_ticks(clocks.timeline.origin_ns),
@@ -245,10 +242,7 @@ impl RealBench<'_> {
             report = self.workers.reports.recv() => {
                 report.map_or(Ok(()), |report| self.take(report))
             }
-            () = alarm.until(deadline_ns) => Err(BenchError::TimedOut {
-                what: what.to_owned(),
-                limit_s: CONNECT_LIMIT.as_secs(),
-            }),
+            () = alarm.until(deadline_ns) => Err(BenchError::timed_out(what, CONNECT_LIMIT)),
         }
     }
 

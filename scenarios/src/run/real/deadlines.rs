@@ -4,19 +4,17 @@
 //! device's period and 5 ms. It is about the bench: what a device or a link holds back on its own
 //! account is in the latency, not here.
 
-use hdrhistogram::Histogram;
 use lastmeter_record::{Deadlines, LateTick};
 use lastmeter_units::SimDuration;
+
+use crate::run::steps::Steps;
 
 /// The latest a due instant may be served, however long the period.
 const LIMIT_MAX_NS: i64 = 5_000_000;
 
-/// The longest lateness that is told apart, one hour.
-const LATENESS_MAX_NS: u64 = 3_600_000_000_000;
-
 /// The lateness that is allowed for a period.
-fn limit_ns(period: SimDuration) -> i64 {
-    (period.0 / 10).clamp(1, LIMIT_MAX_NS)
+fn limit(period: SimDuration) -> SimDuration {
+    SimDuration((period.0 / 10).clamp(1, LIMIT_MAX_NS))
 }
 
 /// So many missed ones are kept one by one. More are more than one in a hundred of a million.
@@ -24,11 +22,7 @@ const KEPT_MAX: usize = 10_000;
 
 /// Counts due instants and how late they were served.
 pub(crate) struct Punctuality {
-    lateness: Histogram<u64>,
-    scheduled: u64,
-    missed: u64,
-    limit_ns: i64,
-    worst_ns: i64,
+    due: Steps,
     /// The missed ones, by instants of the monotonic clock.
     missed_ticks: Vec<LateTick>,
     /// How many of them are not known one by one.
@@ -37,24 +31,13 @@ pub(crate) struct Punctuality {
 
 impl Punctuality {
     pub(crate) fn new() -> Self {
-        Self {
-            lateness: Histogram::new_with_bounds(1, LATENESS_MAX_NS, 3)
-                .expect("the bounds are constants that fit"),
-            scheduled: 0,
-            missed: 0,
-            limit_ns: LIMIT_MAX_NS,
-            worst_ns: 0,
-            missed_ticks: Vec::new(),
-            unknown: 0,
-        }
+        let due = Steps::every(SimDuration(LIMIT_MAX_NS));
+        Self { due, missed_ticks: Vec::new(), unknown: 0 }
     }
 
     /// A due instant was served so late, at this instant.
     pub(crate) fn served(&mut self, at_ns: i64, lateness_ns: i64, period: SimDuration) {
-        let limit = limit_ns(period);
-        self.scheduled += 1;
-        if lateness_ns > limit {
-            self.missed += 1;
+        if self.due.served_within(SimDuration(lateness_ns), limit(period)) {
             if self.missed_ticks.len() < KEPT_MAX {
                 let tick = LateTick { at_ns: at_ns.saturating_sub(lateness_ns), lateness_ns };
                 self.missed_ticks.push(tick);
@@ -62,15 +45,11 @@ impl Punctuality {
                 self.unknown += 1;
             }
         }
-        self.limit_ns = self.limit_ns.min(limit);
-        self.worst_ns = self.worst_ns.max(lateness_ns);
-        self.lateness.saturating_record(lateness_ns.max(0).unsigned_abs());
     }
 
     /// Due instants that were never served.
     pub(crate) fn never_served(&mut self, count: u64) {
-        self.scheduled += count;
-        self.missed += count;
+        self.due.left_out(count);
         self.unknown += count;
     }
 
@@ -84,15 +63,7 @@ impl Punctuality {
     }
 
     pub(crate) fn facts(&self) -> Deadlines {
-        let at = |quantile| i64::try_from(self.lateness.value_at_quantile(quantile));
-        Deadlines {
-            scheduled: self.scheduled,
-            missed: self.missed,
-            limit_ns: self.limit_ns,
-            p50_ns: at(0.5).unwrap_or(i64::MAX),
-            p99_ns: at(0.99).unwrap_or(i64::MAX),
-            worst_ns: self.worst_ns,
-        }
+        self.due.facts()
     }
 }
 

@@ -72,7 +72,8 @@ pub(crate) struct FieldSender {
 
 impl FieldSender {
     fn new(parts: FieldSenderParts, lines: Lines) -> Self {
-        let steps = parts.field.simulators().map(|simulator| Steps::every(simulator.period()));
+        let steps =
+            parts.field.simulators().map(|simulator| Steps::every(simulator.endpoint.period()));
         Self {
             steps: steps.collect(),
             are_up: vec![false; lines.len()],
@@ -145,7 +146,7 @@ impl FieldSender {
                 },
                 event = self.parts.events.recv() => match event {
                     Some(event) => self.take(event),
-                    None => return Err(self.broken("its connection ended for good".to_owned())),
+                    None => return Err(self.broken("its connection ended for good")),
                 },
                 (line, event) = self.lines.recv() => self.on_line(line, event),
                 handed = self.outgoing.hand_over(&self.parts.session), if has_waiting => {
@@ -229,14 +230,14 @@ impl FieldSender {
         }
     }
 
-    fn broken(&self, message: String) -> BenchError {
-        BenchError::Device { device: self.parts.field.name.clone(), message }
+    fn broken(&self, message: impl Into<String>) -> BenchError {
+        BenchError::device(&self.parts.field.name, message)
     }
 
     /// When to wake up next, on the monotonic clock.
     fn next_instant(&self) -> Option<i64> {
         let timeline = self.timeline.filter(|_| !self.is_finished)?;
-        if self.parts.field.now() >= self.parts.end {
+        if self.parts.field.now >= self.parts.end {
             return None;
         }
         let fault = self.parts.faults.front().map(|(at, ..)| *at);
@@ -250,7 +251,7 @@ impl FieldSender {
         let Some(timeline) = self.timeline else { return };
         let now = timeline.event_time(monotonic_ns(), SimDuration::ZERO).min(self.parts.end);
         for (simulator, steps) in self.parts.field.simulators().zip(&mut self.steps) {
-            simulator.endpoint().due_until(now).for_each(|due| steps.served(now - due));
+            simulator.endpoint.due_until(now).for_each(|due| steps.served(now - due));
         }
         while let Some((at, device, fault)) = self.parts.faults.pop_front_if(|(at, ..)| *at <= now)
         {
@@ -262,7 +263,7 @@ impl FieldSender {
     }
 
     fn move_to(&mut self, until: SimTime) {
-        while self.parts.field.now() < until {
+        while self.parts.field.now < until {
             self.parts.field.step(until, &mut self.said);
         }
     }
@@ -346,7 +347,7 @@ impl FieldSender {
         if is_idle && self.is_finished && !std::mem::replace(&mut self.has_told_end, true) {
             for (simulator, steps) in self.parts.field.simulators().zip(&self.steps) {
                 let facts = SimulatorFacts { name: simulator.name.clone(), steps: steps.facts() };
-                let played = simulator.endpoint().grid().played();
+                let played = simulator.endpoint.grid().played();
                 let grid = played.map(|played| Box::new(network::record(&played)));
                 self.report(Report::Played { facts, grid });
             }

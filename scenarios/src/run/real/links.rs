@@ -18,7 +18,8 @@ use crate::run::error::BenchError;
 pub(crate) struct Links {
     proxies: Vec<Arc<Proxy>>,
     names: Arc<Vec<String>>,
-    specs: Arc<Vec<LinkSpec>>,
+    /// What each does.
+    pub(crate) specs: Arc<Vec<LinkSpec>>,
 }
 
 impl Links {
@@ -53,11 +54,6 @@ impl Links {
             specs: Arc::new(scenario.links.iter().map(|row| row.spec).collect()),
             names: Arc::new(scenario.links.iter().map(|row| row.name.clone()).collect()),
         }
-    }
-
-    /// What a link does.
-    pub(crate) fn spec(&self, link: usize) -> &LinkSpec {
-        &self.specs[link]
     }
 
     /// Where the owner of this name connects to in order to go through a link.
@@ -113,14 +109,12 @@ impl Links {
                 p999_ns: spread.p999_ns,
                 max_ns: spread.max_ns,
             };
-            let mut more = serde_json::Map::new();
-            more.insert("lanes".to_owned(), report.lanes.into());
-            more.insert("upstream_refused".to_owned(), report.upstream_refused.into());
-            more.insert(
-                "flipped_bytes".to_owned(),
-                report.flipped_bytes.iter().sum::<u64>().into(),
-            );
-            more.insert("blocked".to_owned(), report.blocked.into());
+            let more: [(&str, serde_json::Value); 4] = [
+                ("lanes", report.lanes.into()),
+                ("upstream_refused", report.upstream_refused.into()),
+                ("flipped_bytes", report.flipped_bytes.iter().sum::<u64>().into()),
+                ("blocked", report.blocked.into()),
+            ];
             LinkFacts {
                 name: row.name.clone(),
                 kind: row.preset.clone(),
@@ -133,7 +127,7 @@ impl Links {
                     .filter(|delay| delay.count > 0)
                     .map(|delay| delay.p50_ns),
                 nodelay: row.spec.nodelay,
-                more,
+                more: more.map(|(name, count)| (name.to_owned(), count)).into_iter().collect(),
             }
         };
         self.proxies.iter().zip(&scenario.links).map(facts).collect()

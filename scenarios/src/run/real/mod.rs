@@ -21,7 +21,6 @@ mod links;
 mod load;
 mod observer;
 mod outgoing;
-mod punctual;
 mod reader;
 mod real_line;
 mod recorder;
@@ -35,4 +34,6 @@ mod timeline;
 mod workers;
 
 pub(crate) use bench::RealBench;
+pub(crate) use outgoing::Outgoing;
 pub(crate) use setup::assemble;
+pub(crate) use timeline::Timeline;

@@ -16,7 +16,7 @@ use crate::run::ledger::Sent;
 /// A message the link has not taken yet.
 struct Waiting {
     message: u64,
-    /// Whose reading it may be.
+    /// Whose reading it may be; nobody's where none is recorded.
     device: Option<usize>,
     topic: String,
     payload: Bytes,
@@ -24,14 +24,14 @@ struct Waiting {
 
 /// The messages of one connection.
 #[derive(Default)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     waiting: VecDeque<Waiting>,
     /// Readings by the number of their message, until acknowledged.
     readings: BTreeMap<u64, (usize, (Epoch, Serial))>,
 }
 
 impl Outgoing {
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         message: u64,
         device: Option<usize>,
@@ -41,28 +41,28 @@ impl Outgoing {
         self.waiting.push_back(Waiting { message, device, topic, payload });
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// The connection is lost: the device or gateway keeps everything until there is one again.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.waiting.clear();
     }
 
     /// The reading that a message was, if it was one and is acknowledged for the first time.
-    pub(super) fn acknowledged(&mut self, message: u64) -> Option<(usize, (Epoch, Serial))> {
+    pub(crate) fn acknowledged(&mut self, message: u64) -> Option<(usize, (Epoch, Serial))> {
         self.readings.remove(&message)
     }
 
     /// Hands the first message over; ends when the link has taken it.
-    pub(super) async fn hand_over(&self, session: &Session) -> Result<(), PublishError> {
+    pub(crate) async fn hand_over(&self, session: &Session) -> Result<(), PublishError> {
         let Some(first) = self.waiting.front() else { return Ok(()) };
         session.publish(first.message, first.topic.clone(), first.payload.clone()).await
     }
 
     /// What became of the first message; the error breaks the bench.
-    pub(super) fn handed(&mut self, handed: Result<(), PublishError>) -> Result<(), String> {
+    pub(crate) fn handed(&mut self, handed: Result<(), PublishError>) -> Result<(), String> {
         match handed {
             Err(PublishError::NotConnected) => self.clear(),
             Ok(()) => {
@@ -76,7 +76,7 @@ impl Outgoing {
     }
 
     /// Hands over what the link takes without waiting.
-    pub(super) fn send_what_waits(
+    pub(crate) fn send_what_waits(
         &mut self,
         session: &Session,
         reports: &UnboundedSender<Report>,
@@ -101,7 +101,7 @@ impl Outgoing {
             return;
         }
         let Some((device, sent)) = first.device.zip(Sent::read(&first.payload)) else { return };
-        self.readings.insert(first.message, (device, sent.key()));
+        self.readings.insert(first.message, (device, sent.key));
         let (at_ns, payload) = (monotonic_ns(), first.payload.clone());
         // Nobody listens any more: the run has ended.
         let _ = reports.send(Report::Published { device, sent, at_ns, payload });

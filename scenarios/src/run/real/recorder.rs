@@ -79,7 +79,7 @@ pub(crate) struct Recorder {
     open: BTreeMap<Key, Open>,
     /// The last reading received, by observer and device.
     last: BTreeMap<(usize, usize), (Epoch, Serial)>,
-    counted: Counted,
+    pub(crate) counted: Counted,
     linger_ns: i64,
 }
 
@@ -101,11 +101,6 @@ impl Recorder {
     pub(crate) fn with_linger(mut self, at_least_ns: i64) -> Self {
         self.linger_ns = at_least_ns.max(LINGER_NS);
         self
-    }
-
-    /// What was counted so far.
-    pub(crate) fn counted(&self) -> Counted {
-        self.counted
     }
 
     /// Messages on their way.
@@ -389,7 +384,7 @@ mod tests {
     fn only_the_payload_that_was_sent_counts_as_received() {
         let mut recorder = sent();
         recorder.received(KEY, 1, digest(b"pay1oad"), 1030);
-        assert_eq!(recorder.counted().corrupted, 1);
+        assert_eq!(recorder.counted.corrupted, 1);
         assert!(all(recorder).iter().all(|row| point(row, Point::Received).is_none()));
     }
 
@@ -399,7 +394,7 @@ mod tests {
         let digest = digest(PAYLOAD);
         recorder.received(KEY, 1, digest, 1030);
         recorder.received(KEY, 1, digest, 1090);
-        assert_eq!(recorder.counted().duplicates, 1);
+        assert_eq!(recorder.counted.duplicates, 1);
         let rows = all(recorder);
         assert_eq!((point(&rows[2], Point::Received), rows[2].copies), (Some(30), 2));
     }
@@ -411,7 +406,7 @@ mod tests {
         recorder.received(KEY, 1, digest, 1030);
         recorder.take_all(&mut Vec::new());
         recorder.received(KEY, 1, digest, 9_000);
-        let counted = recorder.counted();
+        let counted = recorder.counted;
         assert_eq!((counted.duplicates, counted.foreign), (1, 0));
     }
 
@@ -423,7 +418,7 @@ mod tests {
         recorder.published(later, 1501, b"later");
         recorder.received(later, 1, digest(b"later"), 1502);
         recorder.received(KEY, 1, digest(PAYLOAD), 1503);
-        assert_eq!(recorder.counted().reordered, 1);
+        assert_eq!(recorder.counted.reordered, 1);
     }
 
     #[test]
@@ -461,7 +456,7 @@ mod tests {
     fn what_nobody_sent_is_counted_and_not_recorded() {
         let mut recorder = recorder();
         recorder.received(KEY, 0, 1, 1030);
-        assert_eq!(recorder.counted().foreign, 1);
+        assert_eq!(recorder.counted.foreign, 1);
         assert_eq!(all(recorder), []);
     }
 }

@@ -134,7 +134,7 @@ impl Sender {
                 },
                 event = self.parts.events.recv() => match event {
                     Some(event) => self.take(event)?,
-                    None => return Err(self.broken("its connection ended for good".to_owned())),
+                    None => return Err(self.broken("its connection ended for good")),
                 },
                 handed = self.outgoing.hand_over(&self.parts.session), if has_waiting => {
                     self.outgoing.handed(handed).map_err(|why| self.broken(why))?;
@@ -150,8 +150,8 @@ impl Sender {
         }
     }
 
-    fn broken(&self, message: String) -> BenchError {
-        BenchError::Device { device: self.parts.name.clone(), message }
+    fn broken(&self, message: impl Into<String>) -> BenchError {
+        BenchError::device(&self.parts.name, message)
     }
 
     /// When to wake up next, on the monotonic clock.

@@ -55,7 +55,7 @@ pub(crate) async fn assemble<'a>(
     let workers = Workers::start(place.real_time_priority)?;
     let platform = UnderTest::start(&scenario.platform.choice, place).await?;
     let handle = workers.punctual.handle();
-    let rest = Rest::new(platform.profile())?;
+    let rest = Rest::new(&platform.profile)?;
     let upstream = platform.broker_address()?;
     let links = {
         let _within = handle.enter();
@@ -64,7 +64,7 @@ pub(crate) async fn assemble<'a>(
     let names = scenario.devices.iter().enumerate().map(|(index, row)| (row.name.clone(), index));
     let devices: Devices = Arc::new(names.collect());
     let watched = Watched {
-        child: platform.child_id(),
+        child: Arc::clone(&platform.child_id),
         is_unseen: !platform.is_own() && platform.is_here(),
         is_raised: place.real_time_priority,
     };
@@ -303,7 +303,7 @@ impl Parts<'_> {
     }
 
     fn start_reader(&mut self) -> Result<(), BenchError> {
-        let rest = Rest::new(self.access.under_test.profile())?;
+        let rest = Rest::new(&self.access.under_test.profile)?;
         let workers = &mut self.workers;
         let (alarm, polls) = (workers.alarm.clone(), Arc::clone(&workers.polls));
         workers.spawn(reader::read(

@@ -43,7 +43,7 @@ impl RealBench<'_> {
                 self.recorder.made((device, made.epoch, made.serial), intended_ns);
             }
             Report::Published { device, sent, at_ns, payload } => {
-                let (epoch, serial) = sent.key();
+                let (epoch, serial) = sent.key;
                 self.ledger.published += 1;
                 self.recorder.published((device, epoch, serial), at_ns, &payload);
                 self.ledger.sent(device, sent);

@@ -1,5 +1,6 @@
 //! How event time and the monotonic clock lie on one another in real time.
 
+use lastmeter_link::clock::monotonic_ns;
 use lastmeter_units::{SimDuration, SimTime};
 
 /// The beginning of the schedule on both clocks.
@@ -20,6 +21,11 @@ impl Timeline {
     /// The event time at an instant.
     pub(crate) fn event_time(&self, at_ns: i64, lag: SimDuration) -> SimTime {
         self.start + SimDuration(at_ns - self.origin_ns - lag.0)
+    }
+
+    /// The event time now.
+    pub(crate) fn now(&self) -> SimTime {
+        self.event_time(monotonic_ns(), SimDuration::ZERO)
     }
 }
 

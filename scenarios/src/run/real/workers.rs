@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use lastmeter_link::priority::DEFAULT_LEVEL;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use super::punctual::Punctual;
 use super::report::Report;
 use crate::run::alarm::Alarm;
 use crate::run::error::BenchError;
+use crate::run::run_platform::OwnRuntime;
 
 /// Everything that runs beside the one that keeps the record.
 pub(super) struct Workers {
@@ -23,13 +24,16 @@ pub(super) struct Workers {
     closing: watch::Sender<bool>,
     /// Whether the platform's readings are polled for, which makes their latency coarser.
     pub(super) polls: Arc<AtomicBool>,
-    pub(super) punctual: Punctual,
+    /// For what has to be on time, with real-time priority where the machine grants it.
+    pub(super) punctual: OwnRuntime,
 }
 
 impl Workers {
     /// None at work yet but the timer.
     pub(super) fn start(real_time_priority: bool) -> Result<Self, BenchError> {
-        let punctual = Punctual::start(real_time_priority)?;
+        let level = real_time_priority.then_some(DEFAULT_LEVEL);
+        let punctual = OwnRuntime::start("punctual", level)
+            .map_err(|error| BenchError::PlatformStart(format!("the bench's threads: {error}")))?;
         let (reporter, reports) = unbounded_channel();
         let (alarm, alarm_task) = {
             let _within = punctual.handle().enter();

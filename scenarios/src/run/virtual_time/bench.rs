@@ -5,8 +5,7 @@
 //! run ahead concurrently over real sockets; at a sync point the platform's clock is advanced,
 //! what it sent is delivered round by round, and everything it has stored is read back.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lastmeter_link::impair::{Breakage, Impairment};
@@ -16,19 +15,17 @@ use serde_json::{Map, Value, json};
 
 use super::ahead::Ahead;
 use super::calibrator::Calibrator;
-use super::platform::{DrivenPlatform, Kill};
+use super::platform::Kill;
 use super::setup::Parts;
-use crate::language::{DeviceRow, Order, Scenario, Through};
-use crate::run::applications::{Applications, Wanted};
+use crate::language::{DeviceRow, Order, Through};
+use crate::run::applications::Wanted;
 use crate::run::commands::{CommandOrder, Commands, Ending};
 use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::field::Field;
 use crate::run::host::monotonic;
 use crate::run::injecting::{Act, acts};
-use crate::run::joining::Ledger;
 use crate::run::ledger::{Account, Row};
-use crate::run::modelled::ModelledRecord;
 use crate::run::moving::{Bench, Run};
 use crate::run::network;
 use crate::run::recording::Recording;
@@ -46,21 +43,13 @@ const TROUBLED_MAX: u32 = 5;
 
 /// Everything that runs.
 pub(crate) struct VirtualBench<'a> {
-    scenario: &'a Scenario,
-    shells: Vec<Shell>,
+    pub(super) parts: Parts<'a>,
     /// The shell that each device is in.
     shell_of: Vec<usize>,
-    ledger: Ledger,
-    platform: DrivenPlatform,
     pub(super) recording: Recording,
     /// With the platform's names for those it has taken.
     pub(super) commands: Commands<String>,
-    /// The latency record, where links or observers are modelled.
-    modelled: Option<ModelledRecord>,
-    pub(super) calibrator: Option<Calibrator>,
-    applications: Applications,
     pub(super) now: SimTime,
-    acknowledged: Arc<AtomicU64>,
     /// Wall time spent on reading back and writing the record.
     read_back: Duration,
 }
@@ -69,33 +58,16 @@ impl<'a> Bench for VirtualBench<'a> {
     type Parts = Parts<'a>;
 
     fn stand(parts: Parts<'a>, recording: Recording) -> Self {
-        let Parts {
-            scenario,
-            shells,
-            ledger,
-            platform,
-            acknowledged,
-            modelled,
-            calibrator,
-            applications,
-        } = parts;
         let shell_of = |row: &DeviceRow| {
             let carries = |shell: &Shell| shell.parts.party.device(&row.name).is_some();
-            shells.iter().position(carries).expect("each device has a shell")
+            parts.shells.iter().position(carries).expect("each device has a shell")
         };
         Self {
-            scenario,
-            shell_of: scenario.devices.iter().map(shell_of).collect(),
-            shells,
-            ledger,
-            platform,
+            shell_of: parts.scenario.devices.iter().map(shell_of).collect(),
+            now: parts.scenario.schedule.start,
+            parts,
             recording,
             commands: Commands::new(),
-            modelled,
-            calibrator,
-            applications,
-            now: scenario.schedule.start,
-            acknowledged,
             read_back: Duration::ZERO,
         }
     }
@@ -103,39 +75,39 @@ impl<'a> Bench for VirtualBench<'a> {
     /// Moves from sync point to sync point.
     async fn run(&mut self, run: &Run<'_>, console: &Console<'_>) -> Result<(), BenchError> {
         self.connect().await?;
-        let schedule = &self.scenario.schedule;
+        let schedule = &self.parts.scenario.schedule;
         let (start, end) = (schedule.start, schedule.start + schedule.duration);
-        let mut acts = acts(self.scenario);
+        let mut acts = acts(self.parts.scenario);
         loop {
             let since_start = self.now - start;
             while let Some((at, act)) = acts.pop_front_if(|(at, _)| *at <= since_start) {
                 if let Act::Begin(index) = act {
-                    console.injected(at, &self.scenario.injections[index]);
+                    console.injected(at, &self.parts.scenario.injections[index]);
                 }
                 self.act(act).await?;
             }
-            let next_calibration = self.calibrator.as_ref().and_then(Calibrator::next);
+            let next_calibration = self.parts.calibrator.as_ref().and_then(Calibrator::next);
             if next_calibration.is_some_and(|at| at <= self.now) {
                 self.calibrate().await?;
             }
             // What was to be done at the end, nobody could answer any more.
-            let is_their_turn = self.applications.next().is_some_and(|at| at <= self.now);
+            let is_their_turn = self.parts.applications.next().is_some_and(|at| at <= self.now);
             if is_their_turn && self.now < end {
                 self.let_applications_act().await?;
             }
-            if self.now >= end && self.platform.kills_ordered == 0 {
+            if self.now >= end && self.parts.platform.kills_ordered == 0 {
                 return self.release_held().await;
             }
             let planned = acts.front().map_or(end, |(at, _)| start + *at);
-            let next_calibration = self.calibrator.as_ref().and_then(Calibrator::next);
+            let next_calibration = self.parts.calibrator.as_ref().and_then(Calibrator::next);
             let planned = next_calibration.map_or(planned, |at| planned.min(at));
-            let next_application = self.applications.next();
+            let next_application = self.parts.applications.next();
             let planned = next_application.map_or(planned, |at| planned.min(at));
             self.run_to(planned.min(self.now + SYNC_EVERY).min(end)).await?;
             if console.shows_progress() {
                 let verdicts = self.recording.verdicts_so_far(Duration::ZERO, self.now >= end);
                 let wall = run.started.elapsed();
-                let progress = self.ledger.progress(self.now - start, wall, verdicts);
+                let progress = self.parts.ledger.progress(self.now - start, wall, verdicts);
                 console.progress(schedule.duration, &progress);
             }
         }
@@ -150,25 +122,25 @@ impl<'a> Bench for VirtualBench<'a> {
     }
 
     fn close_record(&mut self, _is_finished: bool) -> Result<(), BenchError> {
-        let fields = self.shells.iter().filter_map(|shell| shell.parts.party.field());
+        let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.party.field());
         for simulator in fields.flat_map(Field::simulators) {
-            if let Some(played) = simulator.endpoint().grid().played() {
+            if let Some(played) = simulator.endpoint.grid().played() {
                 self.recording.write_grid(&network::record(&played))?;
             }
         }
-        self.recording.write(&self.ledger, &[])
+        self.recording.write(&self.parts.ledger, &[])
     }
 
     fn measured(&self, wall: Duration) -> Map<String, Value> {
         let more = json!({
             "read_back_wall_s": self.read_back.as_secs_f64(),
-            "messages_per_second": self.ledger.published as f64 / wall.as_secs_f64().max(1e-9),
-            "values_unknown": self.ledger.unknown_values(),
+            "messages_per_second": self.parts.ledger.published as f64 / wall.as_secs_f64().max(1e-9),
+            "values_unknown": self.parts.ledger.settled.unknown_values,
             "observations": self.recording.observations,
-            "platform_kills": self.platform.kills,
-            "connections": self.shells.iter().map(Shell::connections).sum::<u64>(),
+            "platform_kills": self.parts.platform.kills,
+            "connections": self.parts.shells.iter().map(|shell| shell.connections).sum::<u64>(),
         });
-        self.ledger.measured(wall, more)
+        self.parts.ledger.measured(wall, more)
     }
 
     async fn facts(&mut self) -> Option<RealTimeFacts> {
@@ -176,10 +148,10 @@ impl<'a> Bench for VirtualBench<'a> {
     }
 
     async fn close(self) -> (RunWriter, Result<(), BenchError>) {
-        for shell in self.shells {
+        for shell in self.parts.shells {
             shell.close().await;
         }
-        let stopped = self.platform.under_test.stop().await;
+        let stopped = self.parts.platform.under_test.stop().await;
         (self.recording.into_writer(), stopped)
     }
 }
@@ -187,9 +159,9 @@ impl<'a> Bench for VirtualBench<'a> {
 impl VirtualBench<'_> {
     /// Waits for every device's connection, and takes the platform's clock to the start.
     async fn connect(&mut self) -> Result<(), BenchError> {
-        self.platform.rest.require_empty().await?;
-        self.platform.rest.advance(self.now).await?;
-        for shell in &mut self.shells {
+        self.parts.platform.rest.require_empty().await?;
+        self.parts.platform.rest.advance(self.now).await?;
+        for shell in &mut self.parts.shells {
             shell.connected_after(0).await?;
         }
         Ok(())
@@ -197,7 +169,7 @@ impl VirtualBench<'_> {
 
     /// Moves everything to the next sync point, and brings it to rest there.
     async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
-        if self.platform.kills_ordered > 0 {
+        if self.parts.platform.kills_ordered > 0 {
             self.run_devices_through_a_kill(until).await?;
         } else {
             self.run_devices(until).await?;
@@ -212,14 +184,14 @@ impl VirtualBench<'_> {
 
     /// Runs the devices ahead, each in a task of its own.
     async fn run_devices(&mut self, until: SimTime) -> Result<(), BenchError> {
-        let mut ahead = Ahead::start(std::mem::take(&mut self.shells), until);
+        let mut ahead = Ahead::start(std::mem::take(&mut self.parts.shells), until);
         let mut troubled = 0;
         loop {
             match tokio::time::timeout(LOOK_AGAIN, ahead.next()).await {
                 Ok(true) => {}
                 Ok(false) => break,
                 // Devices send again what is not acknowledged, and cannot know that it is in vain.
-                Err(_) => match self.platform.rest.trouble().await {
+                Err(_) => match self.parts.platform.rest.trouble().await {
                     None => troubled = 0,
                     Some(why) if troubled >= TROUBLED_MAX => {
                         return Err(BenchError::PlatformTroubled(why));
@@ -228,7 +200,7 @@ impl VirtualBench<'_> {
                 },
             }
         }
-        self.shells = ahead.finish()?;
+        self.parts.shells = ahead.finish()?;
         Ok(())
     }
 
@@ -239,30 +211,31 @@ impl VirtualBench<'_> {
     async fn run_devices_through_a_kill(&mut self, until: SimTime) -> Result<(), BenchError> {
         let at_kill = self.now;
         let due = |account: &Account| account.schedule.clone().take_until(until).len();
-        let expected: usize = self.ledger.accounts.iter().map(due).sum();
-        let before = self.acknowledged.load(Ordering::Relaxed);
+        let expected: usize = self.parts.ledger.accounts.iter().map(due).sum();
+        let before = self.parts.acknowledged.load(Ordering::Relaxed);
         let enough = before + (expected as u64).div_ceil(2);
-        let connections: Vec<u64> = self.shells.iter().map(Shell::connections).collect();
-        let mut ahead = Ahead::start(std::mem::take(&mut self.shells), until);
+        let connections: Vec<u64> =
+            self.parts.shells.iter().map(|shell| shell.connections).collect();
+        let mut ahead = Ahead::start(std::mem::take(&mut self.parts.shells), until);
         let mut tick = tokio::time::interval(Duration::from_millis(1));
-        while self.acknowledged.load(Ordering::Relaxed) < enough {
+        while self.parts.acknowledged.load(Ordering::Relaxed) < enough {
             tokio::select! {
                 more = ahead.next() => if !more { break },
                 _ = tick.tick() => {}
             }
         }
-        for _ in 0..std::mem::take(&mut self.platform.kills_ordered) {
-            let acknowledged = self.acknowledged.load(Ordering::Relaxed) - before;
-            self.platform.under_test.kill().await?;
-            self.platform.under_test.restart().await?;
-            self.platform.kills.push(Kill { expected: expected as u64, acknowledged });
+        for _ in 0..std::mem::take(&mut self.parts.platform.kills_ordered) {
+            let acknowledged = self.parts.acknowledged.load(Ordering::Relaxed) - before;
+            self.parts.platform.under_test.kill().await?;
+            self.parts.platform.under_test.restart().await?;
+            self.parts.platform.kills.push(Kill { expected: expected as u64, acknowledged });
             self.recording.note(Event::kill(at_kill, "platform"));
             self.recording.note(Event::restarted(at_kill, "platform"));
         }
         while ahead.next().await {}
-        self.shells = ahead.finish()?;
+        self.parts.shells = ahead.finish()?;
         // A device that had nothing to send may not have noticed yet.
-        for (shell, connections) in self.shells.iter_mut().zip(connections) {
+        for (shell, connections) in self.parts.shells.iter_mut().zip(connections) {
             shell.connected_after(connections).await?;
             shell.drained().await?;
         }
@@ -272,11 +245,11 @@ impl VirtualBench<'_> {
     /// Advances the platform's clock and delivers what it sent, until nothing moves.
     pub(super) async fn come_to_rest(&mut self) -> Result<(), BenchError> {
         for _ in 0..ROUNDS_MAX {
-            self.platform.advance(self.now).await?;
+            self.parts.platform.advance(self.now).await?;
             let mut moved = false;
-            for shell in &mut self.shells {
+            for shell in &mut self.parts.shells {
                 let sent = shell.parts.party.names().into_iter();
-                let sent = sent.map(|name| self.platform.sent_to(name)).sum();
+                let sent = sent.map(|name| self.parts.platform.sent_to(name)).sum();
                 shell.arrived(sent).await?;
                 moved |= shell.deliver().await?;
                 shell.drained().await?;
@@ -292,32 +265,32 @@ impl VirtualBench<'_> {
     async fn read_back(&mut self) -> Result<(), BenchError> {
         self.recording.note_plant(self.now);
         self.take_from_devices()?;
-        let readings = self.platform.rest.readings().await?;
-        self.applications.take(&readings);
-        self.recording.note_wrong_answers(self.now, &mut self.platform.rest);
-        self.recording.events.extend(self.ledger.stored(readings, self.now));
-        for refused in self.platform.rest.refusals().await? {
+        let readings = self.parts.platform.rest.readings().await?;
+        self.parts.applications.take(&readings);
+        self.recording.note_wrong_answers(self.now, &mut self.parts.platform.rest);
+        self.recording.events.extend(self.parts.ledger.stored(readings, self.now));
+        for refused in self.parts.platform.rest.refusals().await? {
             let at = refused.event_time.unwrap_or(self.now).min(self.now);
-            self.recording.note(self.ledger.refused(&refused, at));
+            self.recording.note(self.parts.ledger.refused(&refused, at));
         }
-        let alerts = self.platform.rest.alerts().await?;
+        let alerts = self.parts.platform.rest.alerts().await?;
         self.recording.note_alerts(alerts, self.now, |_| true);
-        self.recording.note_wrong_answers(self.now, &mut self.platform.rest);
+        self.recording.note_wrong_answers(self.now, &mut self.parts.platform.rest);
         let mut rows = Vec::new();
         self.recording.recorded = self.now;
         for (index, &shell) in self.shell_of.iter().enumerate() {
             // What a link still holds is neither stored nor missing.
-            let held = self.shells[shell].oldest_held();
+            let held = self.parts.shells[shell].oldest_held();
             let until = held.map_or(self.now, |held| self.now.min(held - SimDuration(1)));
-            let never_made = self.ledger.settle(index, until, &mut rows)?;
+            let never_made = self.parts.ledger.settle(index, until, &mut rows)?;
             self.recording.recorded = self.recording.recorded.min(until);
-            if let Some(modelled) = &mut self.modelled {
+            if let Some(modelled) = &mut self.parts.modelled {
                 for (number, due) in never_made {
                     modelled.never_made(index, number, due);
                 }
             }
         }
-        self.ledger.published = self.shells.iter().map(|shell| shell.published).sum();
+        self.parts.ledger.published = self.parts.shells.iter().map(|shell| shell.published).sum();
         self.write(&rows)?;
         // What was due until now was due by the old schedule; only then does a new one hold.
         self.settle_commands().await
@@ -325,46 +298,46 @@ impl VirtualBench<'_> {
 
     fn take_from_devices(&mut self) -> Result<(), BenchError> {
         let mut left = Vec::new();
-        for shell in &mut self.shells {
+        for shell in &mut self.parts.shells {
             for (device, made) in shell.made.drain(..) {
-                if let Some(modelled) = &mut self.modelled {
+                if let Some(modelled) = &mut self.parts.modelled {
                     modelled.made((device, made.epoch, made.serial), made.at);
                 }
-                self.ledger.made(device, made)?;
+                self.parts.ledger.made(device, made)?;
             }
             for (device, sent) in shell.sent.drain(..) {
-                self.ledger.sent(device, sent);
+                self.parts.ledger.sent(device, sent);
             }
-            let has_uplink = shell.uplink().is_some();
+            let has_uplink = shell.parts.uplink.is_some();
             let gone = shell.left.iter_mut().flat_map(|left| left.drain(..));
             left.extend(gone.map(|gone| (gone, has_uplink)));
             self.recording.events.append(&mut shell.notes);
         }
-        if let Some(modelled) = &mut self.modelled {
+        if let Some(modelled) = &mut self.parts.modelled {
             modelled.left(left);
         }
         Ok(())
     }
 
     fn write(&mut self, rows: &[Row]) -> Result<(), BenchError> {
-        if let Some(calibrator) = &mut self.calibrator {
+        if let Some(calibrator) = &mut self.parts.calibrator {
             for row in rows {
-                let device = &self.ledger.accounts[row.device].device;
+                let device = &self.parts.ledger.accounts[row.device].terms.device;
                 if let Some(reported) = row.reported {
                     calibrator.reported(device, (row.event_time, row.quantity), reported);
                 }
             }
         }
-        if let Some(modelled) = &mut self.modelled {
+        if let Some(modelled) = &mut self.parts.modelled {
             self.recording.latency.append(&mut modelled.rows);
         }
-        self.recording.write(&self.ledger, rows)
+        self.recording.write(&self.parts.ledger, rows)
     }
 
     /// Does something to the bench at the present instant, and lets it come to rest again.
     async fn act(&mut self, act: Act) -> Result<(), BenchError> {
-        self.recording.events.extend(act.noted(self.scenario, self.now));
-        for order in act.orders(self.scenario) {
+        self.recording.events.extend(act.noted(self.parts.scenario, self.now));
+        for order in act.orders(self.parts.scenario) {
             self.carry_out(order).await?;
         }
         if matches!(act, Act::Begin(_)) {
@@ -377,16 +350,16 @@ impl VirtualBench<'_> {
     async fn carry_out(&mut self, order: Order) -> Result<(), BenchError> {
         match order {
             Order::Fault { device, fault } => {
-                self.shells[self.shell_of[device]].fault(device, fault).await?;
+                self.parts.shells[self.shell_of[device]].fault(device, fault).await?;
             }
             Order::Command { device, command, parameters, must_be_refused } => {
                 let (command, parameters) = (&command, &parameters);
                 self.command(CommandOrder { device, command, parameters, must_be_refused }).await?;
             }
-            Order::KillPlatform => self.platform.kills_ordered += 1,
+            Order::KillPlatform => self.parts.platform.kills_ordered += 1,
             Order::RestartGateway(gateway) => {
-                let index = self.scenario.devices.len() + gateway;
-                let shell = self.shells.iter_mut().find(|shell| shell.parts.index == index);
+                let index = self.parts.scenario.devices.len() + gateway;
+                let shell = self.parts.shells.iter_mut().find(|shell| shell.parts.index == index);
                 shell.into_iter().for_each(Shell::restart);
             }
             Order::Impair { through, change } => self.change_link(&through, change.as_deref()),
@@ -401,7 +374,7 @@ impl VirtualBench<'_> {
 
     /// Gives the commands that applications want by now.
     async fn let_applications_act(&mut self) -> Result<(), BenchError> {
-        for wanted in self.applications.act(self.now) {
+        for wanted in self.parts.applications.act(self.now) {
             let Wanted { device, command, parameters } = &wanted;
             let order =
                 CommandOrder { device: *device, command, parameters, must_be_refused: false };
@@ -414,17 +387,18 @@ impl VirtualBench<'_> {
     /// Lets a link get worse, or be itself again.
     fn change_link(&mut self, through: &Through, change: Option<&Impairment>) {
         let devices = through.devices.as_deref();
-        for shell in &mut self.shells {
+        for shell in &mut self.parts.shells {
             if !through.is_of(shell.parts.index) || shell.parts.via != Some(through.link) {
                 continue;
             }
-            match (shell.uplink(), change) {
+            match (&mut shell.parts.uplink, change) {
                 (Some(uplink), Some(change)) => uplink.impair(self.now, change),
                 (Some(uplink), None) => uplink.restore(self.now),
                 (None, _) => {}
             }
         }
-        for observer in self.modelled.iter_mut().flat_map(|modelled| &mut modelled.observers) {
+        for observer in self.parts.modelled.iter_mut().flat_map(|modelled| &mut modelled.observers)
+        {
             if observer.via == Some(through.link) {
                 match change {
                     Some(change) => observer.impair(self.now, change, devices),
@@ -441,10 +415,10 @@ impl VirtualBench<'_> {
         if how == Breakage::Stall {
             return;
         }
-        for shell in &mut self.shells {
+        for shell in &mut self.parts.shells {
             let goes_through =
                 shell.parts.via == Some(through.link) && through.is_of(shell.parts.index);
-            if goes_through && shell.parts.party.has_own_outbox() {
+            if goes_through && shell.parts.party.field().is_some() {
                 if begins { shell.cut() } else { shell.mend() }
             }
         }
@@ -452,15 +426,15 @@ impl VirtualBench<'_> {
 
     /// After the end: what links still hold arrives late, but arrives.
     async fn release_held(&mut self) -> Result<(), BenchError> {
-        if self.shells.iter().any(|shell| shell.oldest_held().is_some()) {
-            for shell in &mut self.shells {
+        if self.parts.shells.iter().any(|shell| shell.oldest_held().is_some()) {
+            for shell in &mut self.parts.shells {
                 shell.release_all().await?;
                 shell.drained().await?;
             }
             self.come_to_rest().await?;
             self.read_back().await?;
         }
-        if let Some(modelled) = &mut self.modelled {
+        if let Some(modelled) = &mut self.parts.modelled {
             modelled.finish();
         }
         self.write(&[])
@@ -468,11 +442,11 @@ impl VirtualBench<'_> {
 
     /// Gives a command; its number.
     pub(super) async fn command(&mut self, order: CommandOrder<'_>) -> Result<u64, BenchError> {
-        let name = self.scenario.devices[order.device].name.as_str();
-        let at_device = (name, self.shells[self.shell_of[order.device]].received());
+        let name = self.parts.scenario.devices[order.device].name.as_str();
+        let at_device = (name, self.parts.shells[self.shell_of[order.device]].received);
         let (id, event) = self.commands.give(self.now, order, at_device, String::new());
         self.recording.note(event);
-        let rest = &mut self.platform.rest;
+        let rest = &mut self.parts.platform.rest;
         match rest.invoke(name, order.command, order.parameters).await {
             Ok(invocation) => {
                 if let Some(open) = self.commands.get_mut(id) {
@@ -493,14 +467,14 @@ impl VirtualBench<'_> {
     pub(super) async fn settle_commands(&mut self) -> Result<(), BenchError> {
         for id in self.commands.open() {
             let Some(open) = self.commands.get_mut(id) else { continue };
-            let delivered = self.shells[self.shell_of[open.device]].received();
-            let invocation = self.platform.rest.invocation(&open.way).await?;
+            let delivered = self.parts.shells[self.shell_of[open.device]].received;
+            let invocation = self.parts.platform.rest.invocation(&open.way).await?;
             let Some(ending) = invocation.ending() else { continue };
             let answer = (ending, invocation.response.unwrap_or_default());
             let ended = self.commands.end(id, self.now, answer, delivered);
             if let Some(ended) = ended {
                 if ended.is_acknowledged {
-                    self.ledger.follow(&ended.command, self.now);
+                    self.parts.ledger.follow(&ended.command, self.now);
                 }
                 self.recording.note(ended.event);
             }

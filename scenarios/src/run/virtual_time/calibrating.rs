@@ -15,9 +15,9 @@ use crate::run::error::BenchError;
 impl VirtualBench<'_> {
     /// Does what the calibration asks for at the present instant.
     pub(super) async fn calibrate(&mut self) -> Result<(), BenchError> {
-        let Some(mut calibrator) = self.calibrator.take() else { return Ok(()) };
+        let Some(mut calibrator) = self.parts.calibrator.take() else { return Ok(()) };
         let done = self.calibrate_by(&mut calibrator).await;
-        self.calibrator = Some(calibrator);
+        self.parts.calibrator = Some(calibrator);
         done
     }
 

@@ -139,10 +139,10 @@ impl Calibrator {
                 Role::ReactiveGain => measured.reactive_var,
                 Role::ApparentGain => measured.apparent_va,
             };
-            let mut basis = Map::new();
-            basis.insert("reported".to_owned(), json!(of(&reported)));
-            basis.insert("reference".to_owned(), json!(of(&reference)));
-            basis
+            Map::from_iter([
+                ("reported".to_owned(), json!(of(&reported))),
+                ("reference".to_owned(), json!(of(&reference))),
+            ])
         };
         found
             .into_iter()

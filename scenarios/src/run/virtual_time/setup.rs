@@ -52,7 +52,7 @@ pub(crate) async fn assemble<'a>(
     place: &StartOptions<'_>,
 ) -> Result<Parts<'a>, BenchError> {
     let platform = UnderTest::start(&scenario.platform.choice, place).await?;
-    let rest = Rest::new(platform.profile())?;
+    let rest = Rest::new(&platform.profile)?;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
     let mut ledger = Ledger::default();

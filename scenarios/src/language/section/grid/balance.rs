@@ -43,18 +43,19 @@ pub(crate) fn can_add_up(
         out.report_with_help(Code::CANNOT_MEASURE, kind_span, message, label, help);
         return;
     };
-    if !grid.loads.is_complete() {
+    if !grid.loads.is_complete {
         return;
     }
     let BalancedMeters { substation, homes, every } = meters;
     let span = check.span_of("substation");
     let homes_span = if check.is_written("homes") { check.span_of("homes") } else { kind_span };
-    let places = Places { from: references.grid_from, sources: grid.sources.len() };
-    let feeding = metered(substation, references, |source| places.feeding(source));
-    let at_loads = metered(homes, references, |source| places.load(source));
-    let elsewhere = metered(substation, references, |source| {
-        places.feeding(source).is_none().then_some(source)
-    });
+    // The network's places stand behind the other sources: feeding points, then loads.
+    let (from, infeeds) = (references.grid_from, grid.sources.len());
+    let infeed = |source: usize| source.checked_sub(from).filter(|place| *place < infeeds);
+    let feeding = metered(substation, references, infeed);
+    let at_loads = metered(homes, references, |source| source.checked_sub(from + infeeds));
+    let elsewhere =
+        metered(substation, references, |source| infeed(source).is_none().then_some(source));
     if let Some(meter) = elsewhere.first() {
         let (name, _) = &references.devices[meter.device];
         let message = format!("`{substation}` fits `{name}`, which is at no infeed");
@@ -71,23 +72,6 @@ pub(crate) fn can_add_up(
         Some((name.as_str(), devices.get(*table)?.as_ref()?.as_ref()))
     });
     report_in_time(&counted.collect::<Vec<_>>(), every, kind_span, out);
-}
-
-/// Where the network's places stand among the sources: feeding points, then loads.
-#[derive(Clone, Copy)]
-struct Places {
-    from: usize,
-    sources: usize,
-}
-
-impl Places {
-    fn feeding(self, source: usize) -> Option<usize> {
-        source.checked_sub(self.from).filter(|place| *place < self.sources)
-    }
-
-    fn load(self, source: usize) -> Option<usize> {
-        source.checked_sub(self.from + self.sources)
-    }
 }
 
 /// A device at one of the network's places.

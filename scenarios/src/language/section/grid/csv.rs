@@ -9,7 +9,7 @@ use lastmeter_units::SimDuration;
 
 use super::rows::{doubt, tangent};
 
-const DAY_NS: i64 = 86_400_000_000_000;
+pub(super) const DAY_NS: i64 = 86_400_000_000_000;
 
 /// A table, and how its rows follow each other.
 pub(super) struct Powers {
@@ -88,21 +88,21 @@ pub(super) fn powers(
 ) -> Option<Vec<Complex64>> {
     let every = table.every;
     let needed = Rows::needed(every, SimDuration::ZERO, raster);
+    let default = if values.text("unit") == "kW" { 1e3 } else { 1.0 };
     let mut column = |key: &str, written: &str| {
         let name = written.replace("{load}", &load.name);
-        let figures = figures(&name, key, needed, table, values, out)?;
-        Some((figures, unit((&name, written), key, values, out)?))
+        let mut figures = figures(&name, key, needed, table, values, out)?;
+        let unit = unit((&name, written), key, values, out)?;
+        for power in &mut figures {
+            *power *= unit.unwrap_or(default);
+        }
+        Some((figures, unit.is_some()))
     };
-    let (mut active, of_active) = column("column", values.text("column"))?;
-    let default = if values.text("unit") == "kW" { 1e3 } else { 1.0 };
-    let own = of_active.unwrap_or(default);
-    for power in &mut active {
-        *power *= own;
-    }
+    let (active, has_unit) = column("column", values.text("column"))?;
     let factor = values.si("scale");
     let reactive: Vec<f64> = if let Some(written) = values.text_opt("reactive_column") {
-        let (mut reactive, of_reactive) = column("reactive_column", written)?;
-        if of_active.is_some() != of_reactive.is_some() && !values.is_written("unit") {
+        let (reactive, has_unit_too) = column("reactive_column", written)?;
+        if has_unit != has_unit_too && !values.is_written("unit") {
             let span = values.span_of("reactive_column");
             let message =
                 "one of both columns of powers has its unit in its name, the other has not";
@@ -110,10 +110,6 @@ pub(super) fn powers(
             let label = "expected both units, or none";
             out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
             return None;
-        }
-        let own = of_reactive.unwrap_or(default);
-        for power in &mut reactive {
-            *power *= own;
         }
         reactive
     } else {

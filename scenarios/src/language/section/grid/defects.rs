@@ -2,12 +2,110 @@
 
 use lastmeter_grid::Network;
 use lastmeter_grid::network::Wire;
-use lastmeter_params::{Code, Diagnostics, Values, nearest};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span, Values, nearest};
 use lastmeter_sim::grid::{Defect, Feeder, part_names};
 
-use super::fields::{DefectKind, defect_of};
-use crate::language::draft::Row;
+use super::fields::{SHARE, quantity};
+use crate::language::draft::{Naming, Row, Section};
 use crate::language::names::Names;
+
+pub(crate) static GRID_DEFECT: Section = Section {
+    name: "grid.defect",
+    noun: "defect",
+    doc: "Something that is wrong with the plant: what makes meters and the declared network \
+        disagree. An override addresses one by its name, or by its number: `--set \
+        grid.defect.1.share=\"20 %\"`.",
+    fields: &[
+        Field::optional("name", Kind::Name, "what it is called"),
+        Field::required("kind", Kind::Text, "which defect"),
+    ],
+    naming: Naming::Free,
+    kind: Some(("kind", "defect")),
+    entries: || DEFECTS.iter().map(|kind| kind.entry).collect(),
+    heading: "defects",
+    ..Section::REPEATED
+};
+
+/// A kind of defect.
+struct DefectKind {
+    entry: Entry,
+    /// The key that says which load it is about, or which line.
+    about: &'static str,
+    /// Makes one of its values and the place of that load or line; a mistake is reported.
+    build: fn(&Values, usize, &Network, &mut Diagnostics) -> Option<Defect>,
+}
+
+const LOAD: &str = "load";
+const LINE: &str = "line";
+
+/// What may be wrong with the plant.
+static DEFECTS: &[DefectKind] = &[
+    DefectKind {
+        entry: Entry {
+            name: "bypass",
+            summary: "part of a load's current does not pass its meter",
+            description: "The load draws what it draws, and the network carries it; its meter sees \
+                the rest of the current only.",
+            fields: &[
+                METERED_LOAD,
+                Field::default(
+                    "share",
+                    SHARE,
+                    "\"50 %\"",
+                    "the share of the current that goes round",
+                ),
+            ],
+        },
+        about: LOAD,
+        build: bypass,
+    },
+    DefectKind {
+        entry: Entry {
+            name: "wrong-phase",
+            summary: "a meter's voltage comes from another phase than its current",
+            description: "The meter of a load with one phase has its voltage clamp on another wire \
+                of the same node: it multiplies what does not belong together.",
+            fields: &[
+                METERED_LOAD,
+                Field::required(
+                    "phase",
+                    Kind::Choice(&["a", "b", "c"]),
+                    "whose voltage the meter sees",
+                ),
+            ],
+        },
+        about: LOAD,
+        build: wrong_phase,
+    },
+    DefectKind {
+        entry: Entry {
+            name: "resistance",
+            summary: "a line has more resistance than is written down: a corroded joint",
+            description: "The plant is solved with another resistance of each of the line's \
+                conductors, while the declared network, whose losses the energy balance counts \
+                with, keeps what its file has.",
+            fields: &[
+                Field::required(LINE, Kind::Text, "the line of the network"),
+                Field::default(
+                    "factor",
+                    quantity(Dimension::Ratio, 0.0, 1e6),
+                    "1",
+                    "what its resistance is multiplied by",
+                ),
+                Field::default(
+                    "added",
+                    quantity(Dimension::Resistance, 0.0, 1e6),
+                    "\"0 ohm\"",
+                    "what is added to that",
+                ),
+            ],
+        },
+        about: LINE,
+        build: resistance,
+    },
+];
+
+const METERED_LOAD: Field = Field::required(LOAD, Kind::Text, "the load whose meter it is about");
 
 /// The defects that have no mistake; the others are told.
 pub(super) fn defects(
@@ -19,53 +117,27 @@ pub(super) fn defects(
     Names::of("defect", rows, false, out);
     let mut met = Vec::new();
     let defect = |row: &Row<'_>| {
-        let kind = defect_of(row)?;
-        let place = match kind {
-            DefectKind::Resistance => line(row, network, out)?,
-            DefectKind::Bypass | DefectKind::WrongPhase => {
-                let (name, span) = row.text("load")?;
-                loads.find(name, span, out)?
-            }
+        let kind = row.kind_of(DEFECTS, |kind| &kind.entry)?;
+        let (name, span) = row.text(kind.about)?;
+        let place = match kind.about {
+            LINE => line((name, span), network, out)?,
+            _ => loads.find(name, span, out)?,
         };
-        is_new(row, (kind, place), &mut met, out)?;
-        let values = row.values.as_ref()?;
-        match kind {
-            DefectKind::Bypass => bypass(values, place, out),
-            DefectKind::WrongPhase => wrong_phase(row, place, network, out),
-            DefectKind::Resistance => resistance(row, values, place, out),
+        // Of one kind there is one defect at a load or a line.
+        if met.contains(&(kind.entry.name, place)) {
+            let (about, defect) = (kind.about, kind.entry.name);
+            let message = format!("{about} `{name}` has a defect `{defect}` already");
+            let help = Some("write down in one table what is wrong there".to_owned());
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, "written twice", help);
+            return None;
         }
+        met.push((kind.entry.name, place));
+        (kind.build)(row.values.as_ref()?, place, network, out)
     };
     rows.iter().filter_map(defect).collect()
 }
 
-/// Of one kind there is one defect at a load or a line.
-fn is_new(
-    row: &Row<'_>,
-    own: (DefectKind, usize),
-    met: &mut Vec<(DefectKind, usize)>,
-    out: &mut Diagnostics,
-) -> Option<()> {
-    if !met.contains(&own) {
-        met.push(own);
-        return Some(());
-    }
-    let target = target(own.0);
-    let (name, span) = row.text(target)?;
-    let message = format!("{target} `{name}` has a defect `{}` already", own.0.entry().name);
-    let help = Some("write down in one table what is wrong there".to_owned());
-    out.report_with_help(Code::DOES_NOT_FIT, span, message, "written twice", help);
-    None
-}
-
-/// The key that says what a defect is about.
-fn target(kind: DefectKind) -> &'static str {
-    match kind {
-        DefectKind::Bypass | DefectKind::WrongPhase => "load",
-        DefectKind::Resistance => "line",
-    }
-}
-
-fn bypass(values: &Values, load: usize, out: &mut Diagnostics) -> Option<Defect> {
+fn bypass(values: &Values, load: usize, _: &Network, out: &mut Diagnostics) -> Option<Defect> {
     let share = values.si("share");
     if 1.0 - share < 1.0 {
         return Some(Defect::Bypass { load, share });
@@ -75,18 +147,13 @@ fn bypass(values: &Values, load: usize, out: &mut Diagnostics) -> Option<Defect>
     None
 }
 
-fn resistance(
-    row: &Row<'_>,
-    values: &Values,
-    line: usize,
-    out: &mut Diagnostics,
-) -> Option<Defect> {
+fn resistance(values: &Values, line: usize, _: &Network, out: &mut Diagnostics) -> Option<Defect> {
     let (factor, added_ohm) = (values.si("factor"), values.si("added"));
     if factor != 1.0 || added_ohm > 0.0 {
         return Some(Defect::Resistance { line, factor, added_ohm });
     }
-    let written = ["added", "factor"].into_iter().find_map(|key| row.table.get(key));
-    let span = written.map_or(row.span, |node| node.span);
+    let written = ["added", "factor"].into_iter().find(|key| values.is_written(key));
+    let span = written.map_or(values.span, |key| values.span_of(key));
     let message = "this defect leaves the line's resistance as it is";
     let help = Some("write for example `added = \"0.2 ohm\"`, or `factor = 3`".to_owned());
     out.report_with_help(Code::DOES_NOT_FIT, span, message, "changes nothing", help);
@@ -96,27 +163,22 @@ fn resistance(
 /// Every defect, each of a table in this order, changes something in some step.
 pub(crate) fn have_effect(tables: &[&Values], feeder: &Feeder, out: &mut Diagnostics) {
     for values in feeder.idle_defects().into_iter().filter_map(|index| tables.get(index)) {
-        let mut kinds = DefectKind::ALL.into_iter();
-        let Some(kind) = kinds.find(|it| it.entry().name == values.text("kind")) else {
-            continue;
-        };
-        let (name, span) = (values.text(target(kind)), values.span_of(target(kind)));
-        let message = match kind {
-            DefectKind::Bypass | DefectKind::WrongPhase => {
-                format!("load `{name}` draws nothing in any step, so its meter sees the same")
-            }
-            DefectKind::Resistance => {
+        let kind = DEFECTS.iter().find(|it| it.entry.name == values.text("kind"));
+        let Some(DefectKind { about, .. }) = kind else { continue };
+        let (name, span) = (values.text(about), values.span_of(about));
+        let message = match *about {
+            LINE => {
                 format!(
                     "line `{name}` carries next to nothing in any step, whatever its resistance"
                 )
             }
+            _ => format!("load `{name}` draws nothing in any step, so its meter sees the same"),
         };
         out.report(Code::DOES_NOT_FIT, span, message, "changes nothing");
     }
 }
 
-fn line(row: &Row<'_>, network: &Network, out: &mut Diagnostics) -> Option<usize> {
-    let (name, span) = row.text("line")?;
+fn line((name, span): (&str, Span), network: &Network, out: &mut Diagnostics) -> Option<usize> {
     let found = network.lines.iter().position(|line| &*line.name == name);
     if found.is_none() {
         let near = nearest(name, network.lines.iter().map(|line| &*line.name));
@@ -129,12 +191,12 @@ fn line(row: &Row<'_>, network: &Network, out: &mut Diagnostics) -> Option<usize
 }
 
 fn wrong_phase(
-    row: &Row<'_>,
+    values: &Values,
     load: usize,
     network: &Network,
     out: &mut Diagnostics,
 ) -> Option<Defect> {
-    let (word, span) = row.text("phase")?;
+    let (word, span) = (values.text("phase"), values.span_of("phase"));
     let phase = Wire::PHASES.into_iter().find(|wire| wire.to_string() == word)?;
     let own = &network.loads[load];
     let node = &network.nodes[own.connection.node.index()];

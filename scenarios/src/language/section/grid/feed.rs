@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lastmeter_grid::Network;
 use lastmeter_grid::motion::{Happening, MotionError};
 use lastmeter_params::{Code, Diagnostics, Pattern, Values};
+use lastmeter_reports::check::PlannedNetwork;
 use lastmeter_sim::grid::{
     FeederFailure, GridChange, LiveGrid, LivePoint, MotionSetup, Playing, Raster, Setup,
     StepFailure, phases_of, silent_terminal,
@@ -16,7 +17,8 @@ use lastmeter_sim::grid::{
 use lastmeter_sim::{MeteringPoint, Streams};
 use lastmeter_units::SimDuration;
 
-use super::fields::{GRID, GRID_DEFECT, GRID_LOAD};
+use super::defects::GRID_DEFECT;
+use super::fields::{GRID, GRID_LOAD};
 use super::protection::GRID_PROTECTION;
 use super::recorder::GRID_RECORDER;
 use super::saturation::GRID_SATURATION;
@@ -27,7 +29,7 @@ use crate::language::names::{LOAD_PREFIX, Names};
 use crate::language::references::References;
 use crate::language::section::calibration::CALIBRATION;
 use crate::language::section::device::DEVICE;
-use crate::language::section::inject::INJECT;
+use crate::language::section::inject::{INJECT, network_kind_of};
 use crate::language::section::scenario::{Head, head};
 use crate::language::section::simulator::SIMULATOR;
 use crate::language::section::source::{GRID_SOURCE, Source};
@@ -37,7 +39,7 @@ use crate::language::section::test_plan::TEST_PLAN;
 const STATES_MAX: usize = 4_000_000;
 
 /// What `[grid]` came to.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Grid {
     /// The names of its loads; more may be there if the network could not be read.
     pub(crate) loads: Names,
@@ -52,6 +54,14 @@ pub(crate) struct Grid {
     pub(crate) live: Option<LiveNetwork>,
     /// The texts of the files it was read from, by the names as written.
     pub(crate) files: BTreeMap<String, String>,
+}
+
+impl Grid {
+    /// The sources that it makes by their names: its feeding points, then its loads.
+    fn places(&self) -> impl Iterator<Item = String> {
+        let loads = self.loads.iter().map(|name| format!("{LOAD_PREFIX}{name}"));
+        self.sources.iter().cloned().chain(loads)
+    }
 }
 
 /// A network that is solved as the run goes.
@@ -98,16 +108,8 @@ impl LiveNetwork {
 /// The network of the scenario, ready to be played; `None` without a `[grid]`.
 pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) -> Option<Grid> {
     let section = draft.single(&GRID)?;
-    let (loads, defects) = (draft.rows(&GRID_LOAD), draft.rows(&GRID_DEFECT));
-    let injections = draft.rows(&INJECT).iter().filter(|row| inputs::is_into_grid(row));
-    let mut grid = Grid {
-        loads: Names::given("load", std::iter::empty(), false),
-        sources: Vec::new(),
-        changes: Vec::new(),
-        ahead: None,
-        live: None,
-        files: BTreeMap::new(),
-    };
+    let loads = Names::given("load", std::iter::empty(), false);
+    let mut grid = Grid { loads, ..Grid::default() };
     let Some(values) = &section.values else { return Some(grid) };
     if draft.single(&TEST_PLAN).is_some() || draft.single(&CALIBRATION).is_some() {
         let message = "a network cannot be played beside `[test_plan]` or `[calibration]`";
@@ -123,22 +125,16 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     let before = out.len();
     let setup = setup(draft, network, &mut grid, files, out);
     // Without what has a mistake the plant would be another one.
-    let is_read = |row: &Row<'_>| row.values.is_some();
-    let is_sound =
-        out.len() == before && loads.iter().chain(defects).chain(injections).all(is_read);
-    let protection = draft.rows(&GRID_PROTECTION);
-    let (recorders, saturation) = (draft.rows(&GRID_RECORDER), draft.rows(&GRID_SATURATION));
-    let others = protection.iter().chain(recorders).chain(saturation);
-    let is_sound = is_sound && others.into_iter().all(is_read);
+    let is_sound = out.len() == before && is_read(draft);
     if let Some((setup, wanted)) = setup.filter(|_| is_sound) {
         let raster = setup.raster;
         if !draft.rows(&SIMULATOR).is_empty() {
-            no_defects(&setup, defects, out);
+            no_defects(&setup, draft.rows(&GRID_DEFECT), out);
             if let Some(wanted) = &wanted {
-                motion::fits_a_simulator(values, wanted, (recorders, draft.rows(&INJECT)), out);
+                motion::fits_a_simulator(values, wanted, draft, out);
             }
             let why = "is about loads that a simulator gives their powers";
-            pickup::has_no_outages(loads, why, "leave it out", out);
+            pickup::has_no_outages(draft.rows(&GRID_LOAD), why, "leave it out", out);
             match LiveNetwork::new(setup, wanted.as_ref()) {
                 Ok(live) => grid.live = Some(live),
                 Err(why) => {
@@ -154,6 +150,14 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
         }
     }
     Some(grid)
+}
+
+/// Whether all that is done in the network was read without a mistake.
+fn is_read(draft: &Draft<'_>) -> bool {
+    let into_network = draft.rows(&INJECT).iter().filter(|row| network_kind_of(row).is_some());
+    let sections = [&GRID_LOAD, &GRID_DEFECT, &GRID_PROTECTION, &GRID_RECORDER, &GRID_SATURATION];
+    let rows = sections.into_iter().flat_map(|section| draft.rows(section));
+    rows.chain(into_network).all(|row| row.values.is_some())
 }
 
 fn setup(
@@ -187,8 +191,6 @@ fn setup(
     let pickups = pickup::pickups(draft.rows(&GRID_LOAD), &grid.loads, network.loads.len(), out);
     let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
-    let (rows, protection) = (draft.rows(&INJECT), draft.rows(&GRID_PROTECTION));
-    let (recorders, saturation) = (draft.rows(&GRID_RECORDER), draft.rows(&GRID_SATURATION));
     motion::doubt_idle_keys(values, !draft.rows(&SIMULATOR).is_empty(), out);
     if let Some(at) = values.duration_opt("dark_at").filter(|at| *at > duration) {
         let message = format!("`dark_at` is {at}, when the scenario is over");
@@ -200,18 +202,19 @@ fn setup(
         network.frequency_hz = frequency_hz;
         motion::doubt_step(values, resolution, &network, out);
         let network = (&mut network, &grid.loads, Streams::new(seed));
-        let rows = (rows, protection, recorders, saturation);
-        let mut wanted = motion::motion((values, resolution), rows, network, out);
+        let mut wanted = motion::motion(draft, (values, resolution), network, out);
         wanted.metered = metered(draft.rows(&DEVICE), grid);
         wanted.pickups = pickups;
         wanted
     });
     if wanted.is_none() {
+        let rows = draft.rows(&INJECT);
         motion::needs_motion(rows, out);
         let why = "follows an outage, which happens between the steps of the network";
         let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
         pickup::has_no_outages(draft.rows(&GRID_LOAD), why, help, out);
-        if let Some(first) = protection.iter().chain(recorders).chain(saturation).next() {
+        let between = [&GRID_PROTECTION, &GRID_RECORDER, &GRID_SATURATION];
+        if let Some(first) = between.into_iter().find_map(|section| draft.rows(section).first()) {
             let message = "protective devices and recorders act between the steps of the network, \
                            and iron saturates there";
             let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
@@ -231,12 +234,28 @@ fn metered(devices: &[Row<'_>], grid: &Grid) -> Vec<bool> {
     // A device that does not name its place may be anywhere.
     let Some(at) = at else { return Vec::new() };
     let is_at = |name: &str| at.iter().any(|at| at.matches(name));
-    let is_at_source =
-        |name: &str| is_at(name) || is_at(&format!("{}{name}", inputs::SOURCE_PREFIX));
-    let sources = grid.sources.iter().map(|name| is_at_source(name));
-    sources
-        .chain(grid.loads.iter().map(|name| is_at_source(&format!("{LOAD_PREFIX}{name}"))))
-        .collect()
+    let is_metered =
+        |name: String| is_at(&name) || is_at(&format!("{}{name}", inputs::SOURCE_PREFIX));
+    grid.places().map(is_metered).collect()
+}
+
+/// What checks are told of the network, as far as it could be read. What acts in one that is
+/// played ahead shows when it is.
+pub(crate) fn planned_network(grid: &Grid) -> PlannedNetwork {
+    let (ahead, live) = (grid.ahead.as_deref(), grid.live.as_ref());
+    let elements = live.map(|live| {
+        let switches = live.network.switches.iter().map(|it| format!("switch:{}", it.name));
+        live.moving.iter().flatten().cloned().chain(switches).collect()
+    });
+    let motion = ahead.map(Playing::motion);
+    PlannedNetwork {
+        is_in_motion: motion
+            .map(|motion| motion.is_some())
+            .or_else(|| live.map(|live| live.moving.is_some())),
+        is_simulated: live.is_some(),
+        has_planned_outages: motion.flatten().is_none_or(|motion| !motion.planned.is_empty()),
+        elements,
+    }
 }
 
 /// The sources that a network makes, in the order of their places: its feeding points, then its
@@ -249,7 +268,6 @@ pub(crate) fn grid_sources(
 ) -> (Vec<Source>, Vec<Option<MeteringPoint>>) {
     let first = references.grid_from;
     let is_used = |place: usize| references.source_of_device.contains(&Some(first + place));
-    let loads = grid.loads.iter().map(|name| format!("{LOAD_PREFIX}{name}"));
     let source = |(place, name)| {
         let live = grid.live.as_ref().and_then(|live| live.points.get(&place));
         let point = live.filter(|_| is_used(place)).map(|live| MeteringPoint::Live(live.clone()));
@@ -257,7 +275,7 @@ pub(crate) fn grid_sources(
         let stands_in = point.clone().or_else(|| stand_in(ahead?, place, streams));
         (Source { name, kind: GRID_SOURCE, metering_point: point }, stands_in)
     };
-    grid.sources.iter().cloned().chain(loads).enumerate().map(source).unzip()
+    grid.places().enumerate().map(source).unzip()
 }
 
 /// A metering point like the one at a place of a network that is not played yet.

@@ -1,4 +1,4 @@
-//! The keys of `[grid]`, of its loads' profiles and of its defects.
+//! The keys of `[grid]` and of its loads' profiles.
 
 use std::f64::consts::{PI, TAU};
 
@@ -8,11 +8,11 @@ use super::motion;
 use super::pickup::{PICKUP, PICKUP_DECAY, PICKUP_LOST};
 use crate::language::draft::{Naming, Row, Section};
 
-const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
+pub(super) const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension, min, max }
 }
 
-const SHARE: Kind = quantity(Dimension::Ratio, 0.0, 1.0);
+pub(super) const SHARE: Kind = quantity(Dimension::Ratio, 0.0, 1.0);
 const POWER_FACTOR: Kind = quantity(Dimension::Ratio, 0.05, 1.0);
 const STEP: Kind = quantity(Dimension::Time, 1e-3, 86_400.0);
 
@@ -91,65 +91,29 @@ pub(crate) static GRID_LOAD: Section = Section {
     ],
     naming: Naming::Shared,
     kind: Some(("profile", "load profile")),
-    entries: || Profile::ALL.map(|profile| *profile.entry()).to_vec(),
+    entries: || vec![CONSTANT, CSV, HOUSEHOLD, SOLAR, STANDARD],
     heading: "profiles",
-    ..Section::REPEATED
-};
-
-pub(crate) static GRID_DEFECT: Section = Section {
-    name: "grid.defect",
-    noun: "defect",
-    doc: "Something that is wrong with the plant: what makes meters and the declared network \
-        disagree. An override addresses one by its name, or by its number: `--set \
-        grid.defect.1.share=\"20 %\"`.",
-    fields: &[
-        Field::optional("name", Kind::Name, "what it is called"),
-        Field::required("kind", Kind::Text, "which defect"),
-    ],
-    naming: Naming::Free,
-    kind: Some(("kind", "defect")),
-    entries: || DefectKind::ALL.map(|kind| *kind.entry()).to_vec(),
-    heading: "defects",
     ..Section::REPEATED
 };
 
 /// What a table of `[[grid.load]]` says is drawn.
 pub(super) fn profile_of(row: &Row<'_>) -> Option<Profile> {
-    row.kind_of(Profile::ALL, |profile| profile.entry())
+    Profile::from_word(row.kind?)
 }
 
-/// What a table of `[[grid.defect]]` says is wrong.
-pub(super) fn defect_of(row: &Row<'_>) -> Option<DefectKind> {
-    row.kind_of(DefectKind::ALL, |kind| kind.entry())
-}
-
-/// What a load may draw over time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Profile {
-    Constant,
-    Csv,
-    Household,
-    Solar,
-    Standard,
-}
-
-impl Profile {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Constant, Self::Csv, Self::Household, Self::Solar, Self::Standard];
-
-    pub(crate) fn entry(self) -> &'static Entry {
-        match self {
-            Self::Constant => &CONSTANT,
-            Self::Csv => &CSV,
-            Self::Household => &HOUSEHOLD,
-            Self::Solar => &SOLAR,
-            Self::Standard => &STANDARD,
-        }
+lastmeter_units::words! {
+    /// What a load may draw over time.
+    pub(crate) enum Profile {
+        Constant = "constant",
+        Csv = "csv",
+        Household = "household",
+        Solar = "solar",
+        Standard = "standard",
     }
 }
 
 static CONSTANT: Entry = Entry {
-    name: "constant",
+    name: Profile::Constant.word(),
     summary: "what the network's file has for a load, all the time",
     description: "The power in the network's file, in every step. A load that no \
         `[[grid.load]]` is about keeps it too; written down it can be added to another profile, \
@@ -158,7 +122,7 @@ static CONSTANT: Entry = Entry {
 };
 
 static CSV: Entry = Entry {
-    name: "csv",
+    name: Profile::Csv.word(),
     summary: "powers from a table, one row after another",
     description: "A file with a header and one row after another, the first from the scenario's \
         start on, whatever time it has. How long a row holds follows from the column `time` (or by \
@@ -210,7 +174,7 @@ static CSV: Entry = Entry {
 };
 
 static HOUSEHOLD: Entry = Entry {
-    name: "household",
+    name: Profile::Household.word(),
     summary: "a synthetic household: base load, mornings and evenings, appliances",
     description: "Made minute by minute from values of this project's own: 22 % of the energy is always on, \
         12 % a refrigerator's cycles, 26 % light and electronics that follow how many are at home \
@@ -236,7 +200,7 @@ static HOUSEHOLD: Entry = Entry {
 };
 
 static SOLAR: Entry = Entry {
-    name: "solar",
+    name: Profile::Solar.word(),
     summary: "photovoltaics under a clear sky",
     description: "Delivers what the irradiance on the horizontal makes of its peak power, at a \
         power factor of 1: 1098 W/m2 cos z exp(-0.057 / cos z) with z the sun's distance from the \
@@ -271,7 +235,7 @@ static SOLAR: Entry = Entry {
 };
 
 static STANDARD: Entry = Entry {
-    name: "standard",
+    name: Profile::Standard.word(),
     summary: "a standard load profile from its published table",
     description: "The mean of many customers: typical days for each month, from a file in the form \
         in which BDEW publishes its profiles of 2025 (H25, G25, L25, P25, S25), as CSV. Its first \
@@ -321,73 +285,6 @@ static STANDARD: Entry = Entry {
             POWER_FACTOR,
             "1",
             "lagging; the tables have no reactive power",
-        ),
-    ],
-};
-
-/// What may be wrong with the plant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DefectKind {
-    Bypass,
-    WrongPhase,
-    Resistance,
-}
-
-impl DefectKind {
-    pub(crate) const ALL: [Self; 3] = [Self::Bypass, Self::WrongPhase, Self::Resistance];
-
-    pub(crate) fn entry(self) -> &'static Entry {
-        match self {
-            Self::Bypass => &BYPASS,
-            Self::WrongPhase => &WRONG_PHASE,
-            Self::Resistance => &RESISTANCE,
-        }
-    }
-}
-
-const LOAD: Field = Field::required("load", Kind::Text, "the load whose meter it is about");
-
-static BYPASS: Entry = Entry {
-    name: "bypass",
-    summary: "part of a load's current does not pass its meter",
-    description: "The load draws what it draws, and the network carries it; its meter sees the \
-        rest of the current only.",
-    fields: &[
-        LOAD,
-        Field::default("share", SHARE, "\"50 %\"", "the share of the current that goes round"),
-    ],
-};
-
-static WRONG_PHASE: Entry = Entry {
-    name: "wrong-phase",
-    summary: "a meter's voltage comes from another phase than its current",
-    description: "The meter of a load with one phase has its voltage clamp on another wire of the \
-        same node: it multiplies what does not belong together.",
-    fields: &[
-        LOAD,
-        Field::required("phase", Kind::Choice(&["a", "b", "c"]), "whose voltage the meter sees"),
-    ],
-};
-
-static RESISTANCE: Entry = Entry {
-    name: "resistance",
-    summary: "a line has more resistance than is written down: a corroded joint",
-    description: "The plant is solved with another resistance of each of the line's conductors, \
-        while the declared network, whose losses the energy balance counts with, keeps what its \
-        file has.",
-    fields: &[
-        Field::required("line", Kind::Text, "the line of the network"),
-        Field::default(
-            "factor",
-            quantity(Dimension::Ratio, 0.0, 1e6),
-            "1",
-            "what its resistance is multiplied by",
-        ),
-        Field::default(
-            "added",
-            quantity(Dimension::Resistance, 0.0, 1e6),
-            "\"0 ohm\"",
-            "what is added to that",
         ),
     ],
 };

@@ -6,7 +6,7 @@ use std::path::Path;
 use lastmeter_grid::Network;
 use lastmeter_params::{Code, Diagnostics, Values};
 
-use super::rows::{doubt, text_of};
+use super::rows::{doubt, kept_text, text_of};
 use crate::grid::read::{Origin, understood};
 use crate::language::files::Files;
 
@@ -22,16 +22,7 @@ pub(super) fn network(
 ) -> Option<Network> {
     let name = values.text("file");
     let span = values.span_of("file");
-    let text = match text_of(name, files) {
-        Ok(text) => text,
-        Err(why) => {
-            let message = format!("`{name}` cannot be read: {why}");
-            let (label, help) = ("expected a network", files.near(name));
-            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
-            return None;
-        }
-    };
-    kept.insert(name.to_owned(), text.clone());
+    let text = kept_text((name, span), "expected a network", files, kept, out)?;
     let folder = Path::new(name).parent().unwrap_or(Path::new(""));
     let mut open = |other: &str| {
         let name = folder.join(other).display().to_string();

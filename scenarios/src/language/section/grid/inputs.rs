@@ -7,7 +7,7 @@ use lastmeter_units::SimDuration;
 
 use crate::language::draft::Row;
 use crate::language::names::Names;
-use crate::language::section::inject::{NetworkKind, kind_of};
+use crate::language::section::inject::network_kind_of;
 
 /// What the name of a source of the plant begins with.
 pub(crate) const SOURCE_PREFIX: &str = "source:";
@@ -35,16 +35,6 @@ impl<'a> Elements<'a> {
             sources: Names::given("source", sources, true),
         }
     }
-}
-
-/// Which injection into the network a table has.
-pub(super) fn network_kind_of(row: &Row<'_>) -> Option<&'static NetworkKind> {
-    kind_of(row)?.of_network()
-}
-
-/// Whether an injection is one into the network.
-pub(crate) fn is_into_grid(row: &Row<'_>) -> bool {
-    network_kind_of(row).is_some()
 }
 
 /// By injection, what it changes in the network; none of the others, and after a mistake.
@@ -87,19 +77,15 @@ fn first_step(values: &Values, raster: &Raster, out: &mut Diagnostics) -> Option
 
 /// Whether two inputs are about the same thing, so that the later one ends the earlier one.
 pub(super) fn is_same_thing(one: &GridInput, other: &GridInput) -> bool {
-    match (one, other) {
-        (GridInput::Breaker { at, .. }, GridInput::Breaker { at: other, .. }) => at == other,
-        (GridInput::LoadStep { load, .. }, GridInput::LoadStep { load: other, .. })
-        | (GridInput::LoadSetPoint { load, .. }, GridInput::LoadSetPoint { load: other, .. }) => {
-            load == other
-        }
+    use GridInput::{Breaker, LoadSetPoint, LoadStep, SourceVoltage, Tap};
+    match (*one, *other) {
+        (Breaker { at, .. }, Breaker { at: other, .. }) => at == other,
+        (LoadStep { load: one, .. }, LoadStep { load: other, .. })
+        | (LoadSetPoint { load: one, .. }, LoadSetPoint { load: other, .. })
+        | (SourceVoltage { source: one, .. }, SourceVoltage { source: other, .. }) => one == other,
         (
-            GridInput::SourceVoltage { source, .. },
-            GridInput::SourceVoltage { source: other, .. },
-        ) => source == other,
-        (
-            GridInput::Tap { transformer, winding, .. },
-            GridInput::Tap { transformer: other, winding: other_winding, .. },
+            Tap { transformer, winding, .. },
+            Tap { transformer: other, winding: other_winding, .. },
         ) => (transformer, winding) == (other, other_winding),
         _ => false,
     }

@@ -71,8 +71,8 @@ fn would_make_generators_draw(
     let (Profile::Household | Profile::Standard, Some(generator)) = (profile, generator) else {
         return false;
     };
-    let (name, entry) = (&generator.name, profile.entry());
-    let message = format!("generator `{name}` would draw the profile `{}`", entry.name);
+    let name = &generator.name;
+    let message = format!("generator `{name}` would draw the profile `{profile}`");
     let help = if pattern == &**name {
         "a home with a generator is a `[[load]]` of the network, with a table for each"
     } else {

@@ -1,6 +1,5 @@
 //! `[grid]`: a network in the plant, what its loads draw, and what is wrong with it.
 
-mod arc;
 mod balance;
 mod csv;
 mod defects;
@@ -8,7 +7,6 @@ mod feed;
 mod fields;
 mod file;
 mod inputs;
-mod judged;
 mod loads;
 mod motion;
 mod orders;
@@ -21,14 +19,13 @@ mod saturation;
 mod standard;
 
 pub(crate) use balance::can_add_up;
-pub(crate) use defects::have_effect;
-pub(crate) use feed::{Grid, cannot_be_played, grid, grid_sources};
-pub(crate) use fields::{GRID, GRID_DEFECT, GRID_LOAD};
+pub(crate) use defects::{GRID_DEFECT, have_effect};
+pub(crate) use feed::{Grid, cannot_be_played, grid, grid_sources, planned_network};
+pub(crate) use fields::{GRID, GRID_LOAD};
 pub(crate) use inputs::{Elements, FAULT_PREFIX, SOURCE_PREFIX};
-pub(crate) use judged::planned_network;
 pub(crate) use motion::{LinePlace, MotionBuilder};
 pub(crate) use pieces::{find, poles, wires_of};
 pub(crate) use protection::GRID_PROTECTION;
 pub(crate) use recorder::GRID_RECORDER;
-pub(crate) use rows::text_of;
+pub(crate) use rows::kept_text;
 pub(crate) use saturation::GRID_SATURATION;

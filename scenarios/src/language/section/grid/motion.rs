@@ -8,21 +8,20 @@ use lastmeter_grid::motion::{Event, Happening, Options, Resolution, step_remark}
 use lastmeter_grid::network::NodeId;
 use lastmeter_grid::short_circuit::split;
 use lastmeter_grid::transient::Pole;
-use lastmeter_params::{Code, Diagnostic, Diagnostics, Span, Value, Values};
+use lastmeter_params::{Code, Diagnostics, Span, Value, Values};
 use lastmeter_sim::Streams;
 use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
-use super::arc::arcs_end;
-use super::inputs::{Elements, network_kind_of};
+use super::inputs::{Elements, FAULT_PREFIX};
 use super::orders::{Order, Ordered, do_not_contradict};
 use super::pieces::Pieces;
-use super::protection::{know_frequency, protectors};
-use super::recorder;
-use super::saturation::saturations;
-use crate::language::draft::Row;
+use super::protection::{GRID_PROTECTION, know_frequency, protectors};
+use super::recorder::{GRID_RECORDER, recorders};
+use super::saturation::{GRID_SATURATION, saturations};
+use crate::language::draft::{Draft, Row, warn};
 use crate::language::names::Names;
-use crate::language::section::inject::{NetworkInjection, NetworkKind};
+use crate::language::section::inject::{INJECT, NetworkInjection, NetworkKind, network_kind_of};
 
 /// The words of `resolution`.
 pub(super) const STEPS: &str = "steps";
@@ -45,13 +44,9 @@ pub(super) fn doubt_idle_keys(values: &Values, is_simulated: bool, out: &mut Dia
     let is_idle = |key: &str| values.is_written(key) && !values.is_default(key);
     let mut doubt = |key: &str, without: &str, help: &str| {
         if is_idle(key) {
-            out.warn(Diagnostic {
-                code: Code::IDLE_KEY,
-                message: format!("`{key}` has no effect without {without}"),
-                span: values.span_of(key),
-                label: "changes nothing here".to_owned(),
-                help: Some(help.to_owned()),
-            });
+            let message = format!("`{key}` has no effect without {without}");
+            let (span, label) = (values.span_of(key), "changes nothing here");
+            warn(out, Code::IDLE_KEY, span, message, label, help);
         }
     };
     if resolution != WAVEFORMS {
@@ -78,13 +73,9 @@ pub(super) fn doubt_step(
     let is_of_waves = resolution == Resolution::Waveforms;
     let remark = || step_remark(network, values.si("waveform_step"));
     if let Some(remark) = is_of_waves.then(remark).flatten() {
-        out.warn(Diagnostic {
-            code: Code::COARSE_STEP,
-            message: remark.to_string(),
-            span: values.span_of("waveform_step"),
-            label: "is played as it is".to_owned(),
-            help: Some("write a shorter `waveform_step` if that part is of interest".to_owned()),
-        });
+        let (span, label) = (values.span_of("waveform_step"), "is played as it is");
+        let help = "write a shorter `waveform_step` if that part is of interest";
+        warn(out, Code::COARSE_STEP, span, remark.to_string(), label, help);
     }
 }
 
@@ -92,36 +83,33 @@ pub(super) fn doubt_step(
 pub(super) fn fits_a_simulator(
     values: &Values,
     wanted: &MotionSetup,
-    (recorders, injections): (&[Row<'_>], &[Row<'_>]),
+    draft: &Draft<'_>,
     out: &mut Diagnostics,
 ) {
+    let mut refuse = |span: Span, message: &str, label: &str| {
+        out.report(Code::DOES_NOT_FIT, span, message, label);
+    };
     if wanted.options.resolution == Resolution::Waveforms {
         let message = "a network that a simulator plays has a state each step, and no waveforms";
-        let span = values.span_of("resolution");
-        out.report(Code::DOES_NOT_FIT, span, message, "expected `phasors`, or `steps`");
+        refuse(values.span_of("resolution"), message, "expected `phasors`, or `steps`");
     }
-    if let Some(first) = recorders.first() {
+    if let Some(first) = draft.rows(&GRID_RECORDER).first() {
         let message = "what a simulator plays is not known to recorders ahead";
-        out.report(Code::DOES_NOT_FIT, first.span, message, "leave it out");
+        refuse(first.span, message, "leave it out");
     }
+    let file = values.span_of("file");
     if let Some(ramping) = wanted.protectors.iter().find(|it| it.device.ramp_s() > 0.0) {
-        let message =
-            format!("`{}` ramps up loads that a simulator gives their powers", ramping.name);
-        let span = values.span_of("file");
-        out.report(Code::DOES_NOT_FIT, span, message, "leave its `ramp` out");
+        let name = &ramping.name;
+        let message = format!("`{name}` ramps up loads that a simulator gives their powers");
+        refuse(file, &message, "leave its `ramp` out");
     }
-    if let Some(planned) = planned(injections) {
+    if let Some(planned) = planned(draft.rows(&INJECT)) {
         let message = "who has a supply is not recorded where a simulator plays the network";
-        out.report(Code::DOES_NOT_FIT, planned, message, "leave `planned` out");
+        refuse(planned, message, "leave `planned` out");
     }
     if !wanted.frequency.is_empty() {
         let message = "the frequency of a network that a simulator plays stays as it is";
-        out.report(
-            Code::DOES_NOT_FIT,
-            values.span_of("file"),
-            message,
-            "leave `grid-frequency` out",
-        );
+        refuse(file, message, "leave `grid-frequency` out");
     }
 }
 
@@ -183,32 +171,26 @@ pub(crate) struct MotionBuilder<'a, 'b> {
 
 /// What happens between steps. The network gets the switches and nodes that this needs.
 pub(super) fn motion(
+    draft: &Draft<'_>,
     (values, resolution): (&Values, Resolution),
-    (rows, protection, recorders, saturation): (&[Row<'_>], &[Row<'_>], &[Row<'_>], &[Row<'_>]),
     (network, loads, streams): (&mut Network, &Names, Streams),
     out: &mut Diagnostics,
 ) -> MotionSetup {
+    let rows = draft.rows(&INJECT);
     let options = Options {
         resolution,
         step_s: values.si("waveform_step"),
         longest_s: values.si("waveform_longest"),
-        saturations: saturations(saturation, resolution, network, out),
+        saturations: saturations(draft.rows(&GRID_SATURATION), resolution, network, out),
         ..Options::default()
     };
     let mut pieces = Pieces::default();
-    let protectors = protectors(protection, network, &mut pieces, out);
-    let recorders = recorder::recorders(recorders, network, &mut pieces, out);
     let setup = MotionSetup {
         options,
-        recorders,
-        events: Vec::new(),
-        protectors,
-        changes: Vec::new(),
-        frequency: Vec::new(),
-        metered: Vec::new(),
-        pickups: Vec::new(),
-        planned: Vec::new(),
+        protectors: protectors(draft.rows(&GRID_PROTECTION), network, &mut pieces, out),
+        recorders: recorders(draft.rows(&GRID_RECORDER), network, &mut pieces, out),
         dark_at: values.duration_opt("dark_at"),
+        ..MotionSetup::default()
     };
     let mut builder = MotionBuilder {
         network,
@@ -224,8 +206,7 @@ pub(super) fn motion(
         orders: Vec::new(),
     };
     builder.play(&injections(rows));
-    let ends = (!builder.setup.protectors.is_empty(), builder.network.frequency_hz);
-    arcs_end(rows, &builder.faults, ends, builder.out);
+    builder.arcs_end(rows);
     do_not_contradict(&builder.orders, builder.network, builder.out);
     builder.frequency_has_no_faults();
     let MotionSetup { protectors, frequency, .. } = &mut builder.setup;
@@ -359,6 +340,35 @@ impl MotionBuilder<'_, '_> {
         let input = input(it.values, &Elements::new(self.network, self.loads), self.out)?;
         self.change((it.at, it.at), input, it.values);
         Some(())
+    }
+
+    /// Reports arcs that nothing can end: their waves would go on until the end of the scenario.
+    fn arcs_end(&mut self, rows: &[Row<'_>]) {
+        let opens = |row: &Row<'_>| network_kind_of(row).is_some_and(|kind| kind.opens);
+        if !self.setup.protectors.is_empty() || rows.iter().any(opens) {
+            return;
+        }
+        let into = rows.iter().filter_map(|row| row.text("into"));
+        let mended: Vec<&str> =
+            into.filter_map(|(into, _)| into.strip_prefix(FAULT_PREFIX)).collect();
+        for (number, name, _) in &self.faults {
+            let row = usize::try_from(*number).ok().and_then(|number| rows.get(number));
+            let Some(values) = row.and_then(|row| row.values.as_ref()) else { continue };
+            if values.si_opt("arc_voltage").is_none() || mended.contains(&name.as_str()) {
+                continue;
+            }
+            let half_wave_s = 0.5 / self.network.frequency_hz;
+            let goes_out = values.si_opt("extinguishes").is_some_and(|it| it < half_wave_s);
+            if values.duration_opt("for").is_some() || goes_out {
+                continue;
+            }
+            let message = format!("nothing can end the arc of `fault:{name}`");
+            let label = "its waveforms would go on until the end of the scenario";
+            let help = "give it a `for`, mend it by `restore`, or protect the network: \
+                        `[[grid.protection]]`";
+            let (span, help) = (values.span_of("arc_voltage"), Some(help.to_owned()));
+            self.out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
+        }
     }
 
     /// Waves have the rated frequency.

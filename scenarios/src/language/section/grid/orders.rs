@@ -27,34 +27,25 @@ pub(super) enum Ordered {
 }
 
 impl Order {
-    /// Whether both are about one thing.
-    fn is_about(&self, other: &Self) -> bool {
-        match (&self.what, &other.what) {
-            (
-                Ordered::Switch { switch, pole, .. },
-                Ordered::Switch { switch: other, pole: other_pole, .. },
-            ) => {
-                let is_any = [pole, other_pole].contains(&&Pole::All);
-                switch == other && (is_any || pole == other_pole)
-            }
-            (Ordered::Input(one), Ordered::Input(other)) => is_same_thing(one, other),
-            _ => false,
-        }
-    }
-
-    /// Whether both can be played: two that are the same can.
+    /// Whether both are about one thing, and not both can be played: two that are the same can.
     fn contradicts(&self, other: &Self) -> bool {
-        let is_same = match (&self.what, &other.what) {
+        let (is_about_it, is_same) = match (self.what, other.what) {
             (
-                Ordered::Switch { is_closed, .. },
-                Ordered::Switch { is_closed: other_closed, .. },
-            ) => is_closed == other_closed,
-            (Ordered::Input(one), Ordered::Input(two)) => one == two,
-            _ => false,
+                Ordered::Switch { switch, pole, is_closed },
+                Ordered::Switch { switch: other, pole: other_pole, is_closed: other_closed },
+            ) => {
+                let is_any = [pole, other_pole].contains(&Pole::All);
+                let is_about_it = switch == other && (is_any || pole == other_pole);
+                (is_about_it, is_closed == other_closed)
+            }
+            (Ordered::Input(one), Ordered::Input(other)) => {
+                (is_same_thing(&one, &other), one == other)
+            }
+            _ => (false, false),
         };
         let is_same = is_same && (self.from, self.to) == (other.from, other.to);
         let (after, until) = (self.after_ns().max(other.after_ns()), self.to.min(other.to));
-        after < until.0 && !is_same
+        is_about_it && after < until.0 && !is_same
     }
 
     /// It sets something after this instant, up to its end: a ramp not yet where it begins.
@@ -102,7 +93,7 @@ impl Order {
 /// Reports each order that contradicts one that stands before it in the file.
 pub(super) fn do_not_contradict(orders: &[Order], network: &Network, out: &mut Diagnostics) {
     for (place, one) in orders.iter().enumerate() {
-        let meets = |other: &&Order| one.is_about(other) && one.contradicts(other);
+        let meets = |other: &&Order| one.contradicts(other);
         let Some(other) = orders[..place].iter().find(meets) else { continue };
         let element = one.element(network);
         let message = format!(

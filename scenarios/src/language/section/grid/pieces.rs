@@ -100,11 +100,7 @@ pub(crate) fn poles(network: &Network, switch: usize, phases: &str) -> Option<Ve
 
 /// The wires of letters.
 pub(crate) fn wires_of(phases: &str) -> Vec<Wire> {
-    let of = |letter: char| match letter {
-        'a' => Some(Wire::A),
-        'b' => Some(Wire::B),
-        'c' => Some(Wire::C),
-        _ => None,
-    };
+    let of =
+        |letter: char| Wire::PHASES.into_iter().find(|wire| wire.to_string() == letter.to_string());
     phases.chars().filter_map(of).collect()
 }

@@ -7,7 +7,7 @@ use lastmeter_params::{Diagnostics, Dimension, Field, Kind};
 use lastmeter_sim::grid::Recorder;
 
 use super::pieces::{Pieces, find};
-use crate::language::draft::{Naming, Row, Section};
+use crate::language::draft::{Row, Section};
 
 const RATE: Kind = Kind::Quantity { dimension: Dimension::Frequency, min: 500.0, max: 1e5 };
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 10.0 };
@@ -42,8 +42,6 @@ pub(crate) static GRID_RECORDER: Section = Section {
             "for so many excerpts, the first ones; how many more there were is noted",
         ),
     ],
-    naming: Naming::Unique,
-    heading: "disturbance recorders",
     ..Section::REPEATED
 };
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostic, Diagnostics, Values};
+use lastmeter_params::{Code, Diagnostic, Diagnostics, Span, Values};
 
 use crate::language::files::Files;
 
@@ -16,26 +16,38 @@ pub(super) fn table_text(
     kept: &mut BTreeMap<String, String>,
     out: &mut Diagnostics,
 ) -> Option<String> {
-    let (name, span) = (values.text("file"), values.span_of("file"));
+    let file = (values.text("file"), values.span_of("file"));
+    let text = kept_text(file, "expected a table of powers", files, kept, out)?;
+    if lastmeter_waveform::is_cut(text.as_bytes()) {
+        doubt(values, lastmeter_waveform::CUT, None, out);
+    }
+    Some(text)
+}
+
+/// The text of a file that a key names, which the run folder keeps.
+pub(crate) fn kept_text(
+    (name, span): (&str, Span),
+    expected: &str,
+    files: &Files<'_>,
+    kept: &mut BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) -> Option<String> {
     match text_of(name, files) {
         Ok(text) => {
             kept.insert(name.to_owned(), text.clone());
-            if lastmeter_waveform::is_cut(text.as_bytes()) {
-                doubt(values, lastmeter_waveform::CUT, None, out);
-            }
             Some(text)
         }
         Err(why) => {
             let message = format!("`{name}` cannot be read: {why}");
-            let (label, help) = ("expected a table of powers", files.near(name));
-            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
+            let (code, help) = (Code::FILE_UNREADABLE, files.near(name));
+            out.report_with_help(code, span, message, expected, help);
             None
         }
     }
 }
 
 /// The text of a file of reasonable size.
-pub(crate) fn text_of(name: &str, files: &Files<'_>) -> Result<String, String> {
+pub(super) fn text_of(name: &str, files: &Files<'_>) -> Result<String, String> {
     let bytes = files.read(name)?;
     if bytes.is_empty() {
         return Err("it is empty".to_owned());

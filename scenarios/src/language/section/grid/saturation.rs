@@ -48,7 +48,6 @@ pub(crate) static GRID_SATURATION: Section = Section {
         ),
     ],
     naming: Naming::Free,
-    heading: "saturating transformers",
     ..Section::REPEATED
 };
 

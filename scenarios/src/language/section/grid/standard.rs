@@ -9,10 +9,10 @@ use lastmeter_sim::grid::{DayType, Raster, Rows, StandardLoad, StandardProfile};
 use lastmeter_table::{Row, Table, TableError};
 use lastmeter_units::SimTime;
 
+use super::csv::DAY_NS;
 use super::rows::tangent;
 
 const KWH_J: f64 = 3.6e6;
-const DAY_NS: i64 = 86_400_000_000_000;
 const QUARTERS: usize = StandardProfile::QUARTERS;
 
 /// Of the published tables S25 is 11 % off where nothing makes it dynamic; another unit is off by

@@ -64,13 +64,8 @@ impl InjectKind for Command {
         let mut parameters = injection.values.texts("command");
         let command = parameters.remove("name").unwrap_or_default();
         let must_be_refused = injection.values.boolean("refused");
-        let order = |&device: &usize| Order::Command {
-            device,
-            command: command.clone(),
-            parameters: parameters.clone(),
-            must_be_refused,
-        };
-        injection.devices().iter().map(order).collect()
+        let order = |device| Order::Command { device, command, parameters, must_be_refused };
+        injection.device().map(order).into_iter().collect()
     }
 
     /// It is recorded with its number when it is given.

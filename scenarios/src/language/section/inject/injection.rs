@@ -36,6 +36,13 @@ pub(crate) static INJECT: Section = Section {
     ..Section::REPEATED
 };
 
+/// How long an injection lasts.
+pub(super) const FOR: Field = Field::optional(
+    "for",
+    Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: DURATION_S_MAX },
+    "how long, within the scenario; until the end if left out",
+);
+
 /// Something that is done to the bench at an instant.
 #[derive(Clone)]
 pub struct Injection {
@@ -61,11 +68,11 @@ impl Injection {
         keys.join(", ")
     }
 
-    /// The devices that it befalls.
-    pub(crate) fn devices(&self) -> &[usize] {
-        match &self.target {
-            Target::Devices(devices) => devices,
-            _ => &[],
+    /// The device that it befalls.
+    pub(crate) fn device(&self) -> Option<usize> {
+        match self.target {
+            Target::Device(device) => Some(device),
+            _ => None,
         }
     }
 
@@ -77,14 +84,11 @@ impl Injection {
         }
     }
 
-    /// When its `for` is over, since the start.
-    pub(super) fn end_of_for(&self) -> Option<SimDuration> {
-        self.values.duration_opt("for").map(|length| self.at + length)
-    }
-
-    /// When the bench has to end it, since the start.
+    /// When the bench has to end it, since the start: when the `for` of what befalls a link is
+    /// over. Whoever else is befallen knows it.
     pub(crate) fn until(&self) -> Option<SimDuration> {
-        self.kind.until(self)
+        self.through()?;
+        Some(self.at + self.values.duration_opt("for")?)
     }
 
     /// What the bench has to do when it begins.
@@ -100,7 +104,7 @@ impl Injection {
     /// What is recorded when it begins; `index` is its place in the scenario.
     pub(crate) fn begun(&self, index: usize, scenario: &Scenario, at: SimTime) -> Option<Event> {
         let befallen = match &self.target {
-            Target::Devices(devices) => devices.first().map(|it| &scenario.devices[*it].name),
+            Target::Device(device) => Some(&scenario.devices[*device].name),
             Target::Gateway(gateway) => Some(&scenario.gateways[*gateway].name),
             Target::Simulator(simulator) => Some(&scenario.simulators[*simulator].name),
             _ => None,
@@ -126,10 +130,11 @@ impl Injection {
         self.kind.begun(self, scenario, event).map(|event| self.numbered(index, scenario, event))
     }
 
-    /// What is recorded when it ends.
+    /// What is recorded when it ends: that its link is itself again.
     pub(crate) fn ended(&self, index: usize, scenario: &Scenario, at: SimTime) -> Option<Event> {
-        let event = self.kind.ended(self, scenario, at);
-        event.map(|event| self.numbered(index, scenario, event))
+        let link = &scenario.links[self.through()?.link];
+        let event = Event::restored(at, &link.name, self.kind.entry().name);
+        Some(self.numbered(index, scenario, event))
     }
 
     /// In real time what befalls links overlaps: by its number the end of an injection is found.

@@ -3,11 +3,8 @@
 use lastmeter_devices::Device;
 use lastmeter_params::{Diagnostics, Entry};
 use lastmeter_record::Event;
-use lastmeter_sim::InjectionKind as SourceInjection;
-use lastmeter_units::{SimDuration, SimTime};
 
 use super::injection::Injection;
-use super::network::NetworkKind;
 use super::order::Order;
 use super::target::{Places, Target};
 use crate::language::draft::{Draft, Row};
@@ -25,7 +22,7 @@ pub(crate) trait InjectKind: Sync {
     /// Finds whom the injection of a table befalls; reports if there is no such.
     fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target>;
 
-    /// Reports what is wrong with it for one of its devices.
+    /// Reports what is wrong with it for the device that it befalls.
     fn fits(&self, _row: &Row<'_>, _device: &PlacedDevice<'_>, _out: &mut Diagnostics) {}
 
     /// What its link is called meanwhile; two that call it the same do not meet on one link.
@@ -35,22 +32,6 @@ pub(crate) trait InjectKind: Sync {
 
     /// Of one that breaks connections, whether that ends before the scenario; `None` of others.
     fn breakage_ends(&self, _row: &Row<'_>) -> Option<bool> {
-        None
-    }
-
-    /// What it makes of a source, whose terminal knows of it from the beginning.
-    fn of_source(&'static self) -> Option<&'static SourceInjection> {
-        None
-    }
-
-    /// What it does in the network, which knows of it from the beginning.
-    fn of_network(&'static self) -> Option<&'static NetworkKind> {
-        None
-    }
-
-    /// When the bench has to end it, since the start; `None`: whom it befalls knows itself, or it
-    /// has no end.
-    fn until(&self, _injection: &Injection) -> Option<SimDuration> {
         None
     }
 
@@ -68,11 +49,6 @@ pub(crate) trait InjectKind: Sync {
     /// if that is recorded when it is carried out.
     fn begun(&self, _injection: &Injection, _scenario: &Scenario, event: Event) -> Option<Event> {
         Some(event)
-    }
-
-    /// What is recorded when it ends.
-    fn ended(&self, _injection: &Injection, _scenario: &Scenario, _at: SimTime) -> Option<Event> {
-        None
     }
 }
 

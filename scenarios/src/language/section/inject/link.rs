@@ -1,18 +1,15 @@
 //! Injections into links: they get worse, or break, for a while. No two of a kind are on one link
 //! at a time.
 
-use std::sync::LazyLock;
-
-use lastmeter_link::impair::{Breakage, IMPAIR_FIELDS, Impairment, read_impairment};
-use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span};
+use lastmeter_link::impair::{Breakage, IMPAIR_FIELDS, read_impairment};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span, Values};
 use lastmeter_record::{Event, TimeMode, field};
-use lastmeter_units::{SimDuration, SimTime};
 
-use super::injection::{Injection, ends_in_time, time};
+use super::injection::{FOR, Injection, ends_in_time, time};
 use super::kind::{InjectKind, kind_of};
 use super::order::Order;
 use super::target::{Places, Target, Through};
-use crate::language::draft::{Draft, Row};
+use crate::language::draft::{Draft, Row, joined};
 use crate::language::scenario::Scenario;
 use crate::language::section::scenario::DURATION_S_MAX;
 
@@ -27,27 +24,94 @@ const DEVICE: Field = Field::optional(
      through the link, observers too",
 );
 
-/// `impair`: a link gets worse for a while.
-pub(super) struct Impair;
+/// A kind of injection into a link.
+pub(super) struct LinkKind {
+    entry: Entry,
+    /// What the link is called meanwhile; two that call it the same do not meet on one link.
+    link_is: &'static str,
+    /// Whether connections break.
+    breaks: bool,
+    /// Reports what is wrong with its values.
+    check: fn(&Values, &mut Diagnostics),
+    /// What the bench has to do when it begins, or ends.
+    order: fn(&Values, Through, bool) -> Option<Order>,
+}
 
-impl InjectKind for Impair {
+/// `impair`: a link gets worse for a while.
+pub(super) static IMPAIR: LinkKind = LinkKind {
+    entry: Entry {
+        name: "impair",
+        summary: "a link gets worse for a while: slower, lossy, narrow, corrupting",
+        description: "Its effect comes on top of what the link does anyway: delays add up, \
+            losses are further causes of their own, a bandwidth is one more line in series. \
+            Connections stay. In virtual time the same law is computed for each message, and \
+            what comes out is labelled modelled. Two impairments of one link may follow each \
+            other, but not overlap.",
+        fields: &IMPAIR_ALL,
+    },
+    link_is: "impaired",
+    breaks: false,
+    check: |values, out| _ = read_impairment(values, out),
+    order: |values, through, begins| {
+        let change = read_impairment(values, &mut Diagnostics::new()).filter(|_| begins);
+        Some(Order::Impair { through, change: change.map(Box::new) })
+    },
+};
+
+static IMPAIR_ALL: [Field; 3 + IMPAIR_FIELDS.len()] =
+    joined(&[&[LINK, DEVICE, FOR], IMPAIR_FIELDS]);
+
+/// `disconnect`: a link breaks for a while.
+pub(super) static DISCONNECT: LinkKind = LinkKind {
+    entry: Entry {
+        name: "disconnect",
+        summary: "a link breaks for a while: reset, closed, half-open, stalled",
+        description: "`reset`: connections end with a TCP reset, and new ones as soon as they \
+            are there. `close`: the same with an orderly end. `half-open`: connections stay \
+            and swallow what is written, and neither end hears of it; what notices is a limit \
+            for acknowledgements (`acknowledge_limit`) or the keep-alive. `stall`: connections \
+            stay, everything is held, and comes out in order afterwards.\n\n\
+            When `for` is over the link works again. Devices connect again by themselves and \
+            send what is in their outbox, in order. Two breakages of one link may follow each \
+            other, but not overlap.",
+        fields: &[
+            LINK,
+            DEVICE,
+            Field::default("how", Kind::Choice(Breakage::WORDS), "\"reset\"", "how it breaks"),
+            Field::optional(
+                "for",
+                Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: DURATION_S_MAX },
+                "how long, within the scenario; `0 s`: only connections that are there; until the \
+                 end if left out",
+            ),
+        ],
+    },
+    link_is: "broken",
+    breaks: true,
+    check: |_, _| {},
+    order: |values, through, begins| {
+        let how = Breakage::from_word(values.text("how"))?;
+        Some(Order::Disconnect { through, how, begins })
+    },
+};
+
+impl LinkKind {
+    fn orders(&self, injection: &Injection, begins: bool) -> Vec<Order> {
+        let through = injection.through().cloned();
+        let order = through.and_then(|through| (self.order)(&injection.values, through, begins));
+        order.into_iter().collect()
+    }
+}
+
+impl InjectKind for LinkKind {
     fn entry(&self) -> Entry {
-        Entry {
-            name: "impair",
-            summary: "a link gets worse for a while: slower, lossy, narrow, corrupting",
-            description: "Its effect comes on top of what the link does anyway: delays add up, \
-                losses are further causes of their own, a bandwidth is one more line in series. \
-                Connections stay. In virtual time the same law is computed for each message, and \
-                what comes out is labelled modelled. Two impairments of one link may follow each \
-                other, but not overlap.",
-            fields: &IMPAIR_ALL,
-        }
+        self.entry
     }
 
     fn check(&self, row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
         ends_in_time(row, draft, out);
         if let Some(values) = &row.values {
-            read_impairment(values, out);
+            (self.check)(values, out);
         }
     }
 
@@ -56,122 +120,31 @@ impl InjectKind for Impair {
     }
 
     fn link_is(&self) -> Option<&'static str> {
-        Some("impaired")
-    }
-
-    fn until(&self, injection: &Injection) -> Option<SimDuration> {
-        injection.end_of_for()
-    }
-
-    fn begin(&self, injection: &Injection) -> Vec<Order> {
-        let change = read_impairment(&injection.values, &mut Diagnostics::new());
-        impairs(injection, change.as_ref())
-    }
-
-    fn end(&self, injection: &Injection) -> Vec<Order> {
-        impairs(injection, None)
-    }
-
-    fn ended(&self, injection: &Injection, scenario: &Scenario, at: SimTime) -> Option<Event> {
-        restored(injection, scenario, at)
-    }
-}
-
-fn impairs(injection: &Injection, change: Option<&Impairment>) -> Vec<Order> {
-    let order = |through| Order::Impair { through, change: change.copied().map(Box::new) };
-    injection.through().cloned().map(order).into_iter().collect()
-}
-
-static IMPAIR_ALL: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let own = [
-        LINK,
-        DEVICE,
-        Field::optional(
-            "for",
-            Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: DURATION_S_MAX },
-            "how long, within the scenario; until the end if left out",
-        ),
-    ];
-    own.into_iter().chain(IMPAIR_FIELDS.iter().copied()).collect()
-});
-
-/// `disconnect`: a link breaks for a while.
-pub(super) struct Disconnect;
-
-impl InjectKind for Disconnect {
-    fn entry(&self) -> Entry {
-        Entry {
-            name: "disconnect",
-            summary: "a link breaks for a while: reset, closed, half-open, stalled",
-            description: "`reset`: connections end with a TCP reset, and new ones as soon as they \
-                are there. `close`: the same with an orderly end. `half-open`: connections stay \
-                and swallow what is written, and neither end hears of it; what notices is a limit \
-                for acknowledgements (`acknowledge_limit`) or the keep-alive. `stall`: connections \
-                stay, everything is held, and comes out in order afterwards.\n\n\
-                When `for` is over the link works again. Devices connect again by themselves and \
-                send what is in their outbox, in order. Two breakages of one link may follow each \
-                other, but not overlap.",
-            fields: DISCONNECT_FIELDS,
-        }
-    }
-
-    fn check(&self, row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
-        ends_in_time(row, draft, out);
-    }
-
-    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
-        target(row, places)
-    }
-
-    fn link_is(&self) -> Option<&'static str> {
-        Some("broken")
+        Some(self.link_is)
     }
 
     fn breakage_ends(&self, row: &Row<'_>) -> Option<bool> {
-        Some(row.table.get("for").is_some())
-    }
-
-    fn until(&self, injection: &Injection) -> Option<SimDuration> {
-        injection.end_of_for()
+        self.breaks.then(|| row.table.get("for").is_some())
     }
 
     fn begin(&self, injection: &Injection) -> Vec<Order> {
-        breaks(injection, true)
+        self.orders(injection, true)
     }
 
     fn end(&self, injection: &Injection) -> Vec<Order> {
-        breaks(injection, false)
+        self.orders(injection, false)
     }
 
+    /// The connections that break have each an end in the record.
     fn begun(&self, injection: &Injection, scenario: &Scenario, event: Event) -> Option<Event> {
-        let through = injection.through().filter(|_| scenario.schedule.time == TimeMode::Real);
-        let Some(through) = through else { return Some(event) };
+        let is_real = scenario.schedule.time == TimeMode::Real;
+        let Some(through) = injection.through().filter(|_| self.breaks && is_real) else {
+            return Some(event);
+        };
         let lanes = scenario.lanes(through.link, through.devices.as_deref());
         Some(event.with(field::LANES, lanes))
     }
-
-    fn ended(&self, injection: &Injection, scenario: &Scenario, at: SimTime) -> Option<Event> {
-        restored(injection, scenario, at)
-    }
 }
-
-fn breaks(injection: &Injection, begins: bool) -> Vec<Order> {
-    let how = Breakage::from_word(injection.values.text("how"));
-    let both = injection.through().cloned().zip(how);
-    both.map(|(through, how)| Order::Disconnect { through, how, begins }).into_iter().collect()
-}
-
-const DISCONNECT_FIELDS: &[Field] = &[
-    LINK,
-    DEVICE,
-    Field::default("how", Kind::Choice(Breakage::WORDS), "\"reset\"", "how it breaks"),
-    Field::optional(
-        "for",
-        Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: DURATION_S_MAX },
-        "how long, within the scenario; `0 s`: only connections that are there; until the end if \
-         left out",
-    ),
-];
 
 /// What an injection into a link is about; `None` after a mistake.
 fn target(row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
@@ -189,7 +162,7 @@ fn target(row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
     let Some((fitting, span)) = fitting else {
         let all = places.via_of_device.iter().chain(places.via_of_gateway);
         let mut all = all.chain(places.via_of_observer);
-        if places.devices.is_complete() && !all.any(|other| other.is_err() || *other == via) {
+        if places.devices.is_complete && !all.any(|other| other.is_err() || *other == via) {
             refuse(span, format!("nothing is connected through link `{name}`"));
             return None;
         }
@@ -206,12 +179,6 @@ fn target(row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
         return None;
     }
     Some(Target::Link(Through { link, devices: Some(through) }))
-}
-
-/// What is recorded when the link is itself again.
-fn restored(injection: &Injection, scenario: &Scenario, at: SimTime) -> Option<Event> {
-    let link = &scenario.links[injection.through()?.link];
-    Some(Event::restored(at, &link.name, injection.kind.entry().name))
 }
 
 /// From when to when an injection lasts, ns since the start.

@@ -1,14 +1,13 @@
 //! `simulator`: something goes wrong inside a simulator.
 
 use lastmeter_devices::endpoint::EndpointFault;
-use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_params::{Entry, Field, Kind};
 
-use super::injection::Injection;
+use super::injection::{FOR, Injection};
 use super::kind::InjectKind;
 use super::order::Order;
 use super::target::{Places, Target};
 use crate::language::draft::Row;
-use crate::language::section::scenario::DURATION_S_MAX;
 
 /// The registered kind.
 pub(super) struct Simulator;
@@ -60,9 +59,5 @@ const FIELDS: &[Field] = &[
         "1000",
         "of `lossy`: one frame in so many is lost",
     ),
-    Field::optional(
-        "for",
-        Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: DURATION_S_MAX },
-        "how long, within the scenario; until the end if left out",
-    ),
+    FOR,
 ];

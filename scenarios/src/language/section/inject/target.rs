@@ -10,8 +10,8 @@ use crate::language::section::platform::PlatformUse;
 /// Whom an injection befalls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Devices, by their indices in order.
-    Devices(Vec<usize>),
+    /// A device, by its index.
+    Device(usize),
     /// A source, by its index.
     Source(usize),
     /// Something in the network.
@@ -66,6 +66,6 @@ impl Places<'_> {
     /// The device that a table names.
     pub(super) fn device(&mut self, row: &Row<'_>) -> Option<Target> {
         let (name, span) = row.reference("device")?;
-        Some(Target::Devices(vec![self.devices.find(name, span, self.out)?]))
+        self.devices.find(name, span, self.out).map(Target::Device)
     }
 }

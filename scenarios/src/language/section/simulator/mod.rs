@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_devices::endpoint::Driven;
-use lastmeter_params::{Code, Diagnostic, Diagnostics, Field, Kind, Span};
+use lastmeter_params::{Code, Diagnostics, Field, Kind};
 use lastmeter_rts::point_map::PointMap;
 use lastmeter_units::SimDuration;
 
-use super::gateway::{GATEWAY, ON, kind_of};
-use super::grid::{GRID, Grid, text_of};
+use super::gateway::{GATEWAY, NETWORK_PREFIX, ON, kind_of};
+use super::grid::{GRID, Grid, kept_text};
 use super::network::{self, NETWORK};
-use crate::language::draft::{Draft, Row, Section};
+use crate::language::draft::{Draft, Row, Section, warn};
 use crate::language::files::Files;
 use crate::language::references::References;
 pub(crate) use points::ShownBy;
@@ -76,7 +76,7 @@ fn lines_of_streams_are_of_simulators(draft: &Draft<'_>, out: &mut Diagnostics) 
         let spec = network::kind_of(row).zip(row.values.as_ref());
         let spec = spec.and_then(|(kind, values)| (kind.build)(values, &mut Diagnostics::new()));
         let is_stream = spec.is_some_and(|spec| spec.bits_per_second().is_none());
-        if is_stream && !has_adapter(draft, row) {
+        if is_stream && !has_adapter(draft, row.name()) {
             let message = "a network of kind `stream` has a line for each of its devices";
             let help = "leave `line` out: the streams are simulated then; only the line of a \
                         simulator, with a `simulator-adapter` on it, is one for all";
@@ -109,16 +109,7 @@ fn read_map(
     out: &mut Diagnostics,
 ) -> Option<PointMap> {
     let (name, span) = row.text(MAP)?;
-    let text = match text_of(name, files) {
-        Ok(text) => text,
-        Err(why) => {
-            let message = format!("`{name}` cannot be read: {why}");
-            let (label, help) = ("expected a point map", files.near(name));
-            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
-            return None;
-        }
-    };
-    kept.insert(name.to_owned(), text.clone());
+    let text = kept_text((name, span), "expected a point map", files, kept, out)?;
     match PointMap::parse(&text) {
         Ok(map) => Some(map),
         Err(error) => {
@@ -140,42 +131,32 @@ pub(crate) fn maps_of_gateways(
 ) {
     for row in draft.rows(&GATEWAY) {
         let Some(kind) = kind_of(row).filter(|kind| kind.files.contains(&MAP)) else { continue };
-        let (Some(_), Some((_, span))) = (read_map(row, files, kept, out), row.text(ON)) else {
+        let (Some(_), Some((on, span))) = (read_map(row, files, kept, out), row.text(ON)) else {
             continue;
         };
-        let on = row.text(ON).map(|(on, _)| on);
-        let here = draft
-            .rows(&SIMULATOR)
-            .iter()
-            .find(|simulator| simulator.text(ON).map(|(on, _)| on) == on);
+        let is_on = |simulator: &&Row<'_>| simulator.text(ON).is_some_and(|(other, _)| other == on);
+        let here = draft.rows(&SIMULATOR).iter().find(is_on);
         let is_real = draft.rows(&NETWORK).iter().any(|network| {
             network.text(network::LINE).is_some()
-                && network.name() == on.and_then(|on| on.strip_prefix("network:"))
+                && network.name() == on.strip_prefix(NETWORK_PREFIX)
         });
-        if let Some(here) = here.filter(|_| !is_real) {
-            same_map(row, here, kept, out);
-        }
-        if let Some(here) = here.filter(|_| is_real) {
-            let message = "the simulator of a real line is at the other end of it";
-            let help = "leave `[[simulator]]` out and start one there, such as `lastmeter rts serve` \
-                        with it; or leave `line` out";
-            let label = "not beside `line`";
-            out.report_with_help(
-                Code::DOES_NOT_FIT,
-                here.span,
-                message,
-                label,
-                Some(help.to_owned()),
-            );
-        }
-        if here.is_none() && !is_real && draft.all_read(&SIMULATOR) {
-            let message = format!("no simulator is on the network of this {}", kind.entry.name);
-            let help =
-                "add a `[[simulator]]` with the same `on`, or the `line` of a network with a \
-                        real one"
-                    .to_owned();
-            let label = "nobody sends anything there";
-            out.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
+        match here {
+            Some(here) if is_real => {
+                let message = "the simulator of a real line is at the other end of it";
+                let help = "leave `[[simulator]]` out and start one there, such as `lastmeter rts \
+                            serve` with it; or leave `line` out";
+                let (code, help) = (Code::DOES_NOT_FIT, Some(help.to_owned()));
+                out.report_with_help(code, here.span, message, "not beside `line`", help);
+            }
+            Some(here) => same_map(row, here, kept, out),
+            None if !is_real && draft.all_read(&SIMULATOR) => {
+                let message = format!("no simulator is on the network of this {}", kind.entry.name);
+                let help = "add a `[[simulator]]` with the same `on`, or the `line` of a network \
+                            with a real one";
+                let (label, help) = ("nobody sends anything there", Some(help.to_owned()));
+                out.report_with_help(Code::MISSING_KEY, span, message, label, help);
+            }
+            None => {}
         }
     }
 }
@@ -193,16 +174,11 @@ fn same_map(
     if own == other || kept.get(own) == kept.get(other) {
         return;
     }
-    let label = "not the map that the simulator sends by".to_owned();
+    let message = format!("the simulator on this line has the map `{other}`");
+    let label = "not the map that the simulator sends by";
     let help =
         "write the same `map`, unless what an adapter with a wrong map does is what is tested";
-    out.warn(Diagnostic {
-        code: Code::DOES_NOT_FIT,
-        message: format!("the simulator on this line has the map `{other}`"),
-        span,
-        label,
-        help: Some(help.to_owned()),
-    });
+    warn(out, Code::DOES_NOT_FIT, span, message, label, help);
 }
 
 /// The simulators, as far as they have no mistake.
@@ -231,15 +207,14 @@ pub(crate) fn simulators(
     all
 }
 
-/// Whether an adapter of simulators is on a network.
-fn has_adapter(draft: &Draft<'_>, network: &Row<'_>) -> bool {
-    let is_on = |gateway: &&Row<'_>| {
-        let on = gateway.text(ON).and_then(|(on, _)| on.strip_prefix("network:"));
-        on.is_some() && on == network.name()
-    };
+/// Whether an adapter of simulators is on the network of this name.
+fn has_adapter(draft: &Draft<'_>, network: Option<&str>) -> bool {
     let is_adapter =
-        |gateway: &Row<'_>| kind_of(gateway).is_some_and(|kind| kind.files.contains(&MAP));
-    draft.rows(&GATEWAY).iter().filter(is_on).any(is_adapter)
+        |gateway: &&Row<'_>| kind_of(gateway).is_some_and(|kind| kind.files.contains(&MAP));
+    let is_on = |gateway: &Row<'_>| {
+        gateway.text(ON).and_then(|(on, _)| on.strip_prefix(NETWORK_PREFIX)) == network
+    };
+    network.is_some() && draft.rows(&GATEWAY).iter().filter(is_adapter).any(is_on)
 }
 
 /// Steps and reporting periods are whole multiples of the time between two frames: else a reading
@@ -277,8 +252,8 @@ fn hold_periods(draft: &Draft<'_>, (row, map): (&Row<'_>, &PointMap), out: &mut 
 
 /// The index of a simulator's network, which is one of streams with an adapter.
 fn network_of(draft: &Draft<'_>, row: &Row<'_>, out: &mut Diagnostics) -> Option<usize> {
-    let (on, span): (&str, Span) = row.text(ON)?;
-    let name = on.strip_prefix("network:");
+    let (on, span) = row.text(ON)?;
+    let name = on.strip_prefix(NETWORK_PREFIX);
     let networks = draft.rows(&NETWORK);
     let found = networks.iter().position(|network| name.is_some() && network.name() == name);
     let Some(found) = found else {
@@ -293,11 +268,7 @@ fn network_of(draft: &Draft<'_>, row: &Row<'_>, out: &mut Diagnostics) -> Option
         out.report(Code::DOES_NOT_FIT, span, message, "expected a network of kind `stream`");
         return None;
     }
-    let adapters = draft.rows(&GATEWAY).iter().filter(|gateway| {
-        kind_of(gateway).is_some_and(|kind| kind.files.contains(&MAP))
-            && gateway.text(ON).is_some_and(|(other, _)| other == on)
-    });
-    if adapters.count() == 0 && draft.all_read(&GATEWAY) {
+    if !has_adapter(draft, name) && draft.all_read(&GATEWAY) {
         let message = "nothing takes what this simulator sends".to_owned();
         let help = format!("add a `[[gateway]]` of model `simulator-adapter` with `on = \"{on}\"`");
         let label = "a network without an adapter";

@@ -1,7 +1,7 @@
 //! `kind = "fuse-link"`: a fuse in each conductor.
 
 use lastmeter_grid::motion::FuseLink;
-use lastmeter_grid::protection::{Beyond, Curve, Fuse, GgGates};
+use lastmeter_grid::protection::{Curve, Fuse, GgGates};
 use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 
 use super::{AMPERES, PLACES, ProtectionKind, Refusal, SECONDS};
@@ -80,7 +80,7 @@ fn fuse(values: &Values, frequency_hz: f64) -> Result<Fuse, Refusal> {
             curve_name = Some(format!("gG {rated_a} A, {percent} % of the band"));
             gates.melting(values.si("between"))?
         }
-        (None, false) => Curve::table(melting, Beyond::SquareTime)?,
+        (None, false) => Curve::table(melting)?,
         (Some(_), false) => {
             let text = "both a rating and a melting curve: expected one of them".to_owned();
             return Err(Refusal::Text(text, "melting"));
@@ -90,8 +90,7 @@ fn fuse(values: &Values, frequency_hz: f64) -> Result<Fuse, Refusal> {
             return Err(Refusal::Text(text, "at"));
         }
     };
-    let clearing =
-        if clearing.is_empty() { None } else { Some(Curve::table(clearing, Beyond::SquareTime)?) };
+    let clearing = if clearing.is_empty() { None } else { Some(Curve::table(clearing)?) };
     let fuse = Fuse::new(melting, clearing)?.with_window(1.0 / frequency_hz)?;
     Ok(match curve_name {
         Some(name) => fuse.with_curve_name(name),

@@ -110,10 +110,14 @@ fn interface(values: &Values, place: &Place) -> Result<InterfaceProtection, Sett
     let second = stage("overvoltage_2", "overvoltage_2_time");
     let hertz = |key: &str, share: f64| values.si_opt(key).unwrap_or(share * rated_hz);
     let settings = InterfaceSettings {
-        undervoltage: off_at_zero(vec![
+        // Nothing is below 0, so a stage there is none that another could contradict.
+        undervoltage: [
             stage("undervoltage", "undervoltage_time"),
             stage("undervoltage_2", "undervoltage_2_time"),
-        ]),
+        ]
+        .into_iter()
+        .filter(|it| it.threshold_pu > 0.0)
+        .collect(),
         overvoltage: first.into_iter().chain([second]).collect(),
         mean_overvoltage_pu: values.si("overvoltage_mean"),
         frequency_hz: (hertz("underfrequency", 0.95), hertz("overfrequency", 1.03)),
@@ -127,12 +131,6 @@ fn interface(values: &Values, place: &Place) -> Result<InterfaceProtection, Sett
         reconnect_after_s: values.si("reconnect_after"),
     };
     Ok(InterfaceProtection::new(Interface::new(settings)?, place.load, values.si("ramp")))
-}
-
-/// Nothing is below 0, so a stage there is none that another could contradict.
-fn off_at_zero(mut stages: Vec<VoltageStage>) -> Vec<VoltageStage> {
-    stages.retain(|it| it.threshold_pu > 0.0);
-    stages
 }
 
 /// Gives protective devices the frequency as it will go.

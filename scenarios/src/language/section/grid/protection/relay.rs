@@ -2,7 +2,7 @@
 //! have.
 
 use lastmeter_grid::motion::RelayBreaker;
-use lastmeter_grid::protection::{Characteristic, Curve, Relay, Reset, SettingError, Stage};
+use lastmeter_grid::protection::{Characteristic, Curve, Relay, SettingError};
 use lastmeter_params::{Entry, Field, Kind, Values};
 
 use super::{AMPERES, IdleKeys, PLACES, ProtectionKind, RATIO, SECONDS};
@@ -93,12 +93,10 @@ pub(super) fn relay(
     slow: (f64, f64),
     instantaneous_a: Option<f64>,
 ) -> Result<Relay, SettingError> {
-    let stage = |curve: Curve| Stage::new(curve, Reset::Instantaneous);
-    let mut phase = vec![stage(curve(values, values.si("pickup"), slow)?)?];
+    let mut phase = vec![curve(values, values.si("pickup"), slow)?];
     if let Some(pickup_a) = instantaneous_a {
-        phase.push(stage(Curve::definite(pickup_a, 0.0)?)?);
+        phase.push(Curve::definite(pickup_a, 0.0)?);
     }
-    let earth = values.si_opt("earth_pickup").map(|it| stage(curve(values, it, slow)?));
-    let earth: Vec<Stage> = earth.transpose()?.into_iter().collect();
-    Ok(Relay::new(&phase, &earth))
+    let earth = values.si_opt("earth_pickup").map(|it| curve(values, it, slow)).transpose()?;
+    Ok(Relay::new(&phase, earth.as_slice()))
 }

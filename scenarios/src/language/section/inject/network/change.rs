@@ -13,7 +13,7 @@ use crate::language::names::LOAD_PREFIX;
 use crate::language::section::grid::{Elements, MotionBuilder, SOURCE_PREFIX};
 
 /// `load-step`.
-pub(in super::super) static LOAD_STEP: NetworkKind = NetworkKind {
+pub(super) static LOAD_STEP: NetworkKind = NetworkKind {
     entry: Entry {
         name: "load-step",
         summary: "a load of the network draws more or less than its profile gives",
@@ -47,7 +47,7 @@ fn load_step(values: &Values, elements: &Elements<'_>, out: &mut Diagnostics) ->
 }
 
 /// `set-point`.
-pub(in super::super) static SET_POINT: NetworkKind = NetworkKind {
+pub(super) static SET_POINT: NetworkKind = NetworkKind {
     entry: Entry {
         name: "set-point",
         summary: "a load of the network draws what is given, or a source has another voltage",
@@ -111,7 +111,7 @@ fn has_its_keys(
 }
 
 /// `generation-step`.
-pub(in super::super) static GENERATION_STEP: NetworkKind = NetworkKind {
+pub(super) static GENERATION_STEP: NetworkKind = NetworkKind {
     entry: Entry {
         name: "generation-step",
         summary: "a generator of the network delivers more or less than its profile gives",
@@ -141,7 +141,7 @@ pub(in super::super) static GENERATION_STEP: NetworkKind = NetworkKind {
 const RAMP_STEP: SimDuration = SimDuration::from_milliseconds(100);
 
 /// `source-voltage`.
-pub(in super::super) static SOURCE_VOLTAGE: NetworkKind = NetworkKind {
+pub(super) static SOURCE_VOLTAGE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "source-voltage",
         summary: "the voltage of a source goes to another value, at once or along a ramp",
@@ -186,7 +186,7 @@ fn source_voltage(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>)
 }
 
 /// `tap`.
-pub(in super::super) static TAP: NetworkKind = NetworkKind {
+pub(super) static TAP: NetworkKind = NetworkKind {
     entry: Entry {
         name: "tap",
         summary: "the taps of a transformer move",
@@ -222,7 +222,7 @@ fn tap(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Option<
 const FREQUENCY_SHARE: f64 = 0.15;
 
 /// `grid-frequency`.
-pub(in super::super) static GRID_FREQUENCY: NetworkKind = NetworkKind {
+pub(super) static GRID_FREQUENCY: NetworkKind = NetworkKind {
     entry: Entry {
         name: "grid-frequency",
         summary: "the frequency of the whole network goes to another value, swinging or not",

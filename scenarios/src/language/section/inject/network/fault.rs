@@ -8,6 +8,7 @@ use lastmeter_grid::transient::{Arc, FaultKind};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
 use super::{LENGTH, NetworkInjection, NetworkKind, PHASES};
+use crate::language::draft::joined;
 use crate::language::section::grid::{FAULT_PREFIX, LinePlace, MotionBuilder, find, wires_of};
 
 /// The least resistance behind the voltage of a long arc, ohm: what the transients play.
@@ -18,77 +19,83 @@ const SIEMENS_MAX: f64 = 100.0;
 
 const ARC: Kind = Kind::Quantity { dimension: Dimension::Voltage, min: 1e-3, max: 1e7 };
 
-const EARTH: Field =
-    Field::default("earth", Kind::Boolean, "true", "whether to earth, or only with each other");
+/// The keys of every fault.
+const FAULT: [Field; 9] = [
+    PHASES,
+    Field::default("earth", Kind::Boolean, "true", "whether to earth, or only with each other"),
+    Field::default(
+        "resistance",
+        Kind::Quantity { dimension: Dimension::Resistance, min: 0.0, max: 1e9 },
+        "\"0 ohm\"",
+        "of each conductor to earth, or from one to the other",
+    ),
+    Field::optional(
+        "angle",
+        Kind::Quantity { dimension: Dimension::Angle, min: 0.0, max: TAU },
+        "it begins when the voltage that it shorts is at this angle from its positive zero \
+         crossing, within a period after `at`; left out, at `at`",
+    ),
+    Field::optional(
+        "for",
+        LENGTH,
+        "it ends so much after `at`, each current at its zero; left out, not by itself",
+    ),
+    Field::optional(
+        "extinguishes",
+        LENGTH,
+        "a fault of an arc: gone after so much time without a current through it, with \
+         `arc_voltage` within a half wave too; left out, it stays",
+    ),
+    Field::optional(
+        "arc_voltage",
+        ARC,
+        "an arc burns: a direct voltage against its current, which flows only where the network's \
+         voltage is above it, behind `resistance`. Its waveforms go on until it is over. Needs \
+         `resolution = \"waveforms\"`",
+    ),
+    Field::optional(
+        "arc_voltage_negative",
+        ARC,
+        "the same in negative half waves; another one makes even harmonics. Left out, \
+         `arc_voltage`",
+    ),
+    Field::optional(
+        "arc_time_constant",
+        Kind::Quantity { dimension: Dimension::Time, min: 1e-5, max: 10.0 },
+        "the arc's conductance follows the stationary one, `1 / (arc_voltage / current + \
+         resistance)`, with this time constant; it begins with that of `resistance`, at most 100 S",
+    ),
+];
 
-const RESISTANCE: Field = Field::default(
-    "resistance",
-    Kind::Quantity { dimension: Dimension::Resistance, min: 0.0, max: 1e9 },
-    "\"0 ohm\"",
-    "of each conductor to earth, or from one to the other",
-);
+static AT_NODE: [Field; 1 + FAULT.len()] =
+    joined(&[&[Field::required("into", Kind::Text, "`node:NAME`")], &FAULT]);
 
-const ANGLE: Field = Field::optional(
-    "angle",
-    Kind::Quantity { dimension: Dimension::Angle, min: 0.0, max: TAU },
-    "it begins when the voltage that it shorts is at this angle from its positive zero crossing, \
-     within a period after `at`; left out, at `at`",
-);
-
-const FAULT_FOR: Field = Field::optional(
-    "for",
-    LENGTH,
-    "it ends so much after `at`, each current at its zero; left out, not by itself",
-);
-
-const EXTINGUISHES: Field = Field::optional(
-    "extinguishes",
-    LENGTH,
-    "a fault of an arc: gone after so much time without a current through it, with `arc_voltage` \
-     within a half wave too; left out, it stays",
-);
-
-const ARC_VOLTAGE: Field = Field::optional(
-    "arc_voltage",
-    ARC,
-    "an arc burns: a direct voltage against its current, which flows only where the network's \
-     voltage is above it, behind `resistance`. Its waveforms go on until it is over. Needs \
-     `resolution = \"waveforms\"`",
-);
-
-const ARC_VOLTAGE_NEGATIVE: Field = Field::optional(
-    "arc_voltage_negative",
-    ARC,
-    "the same in negative half waves; another one makes even harmonics. Left out, `arc_voltage`",
-);
-
-const ARC_TIME_CONSTANT: Field = Field::optional(
-    "arc_time_constant",
-    Kind::Quantity { dimension: Dimension::Time, min: 1e-5, max: 10.0 },
-    "the arc's conductance follows the stationary one, `1 / (arc_voltage / current + resistance)`, \
-     with this time constant; it begins with that of `resistance`, at most 100 S",
-);
+static ALONG_LINE: [Field; 3 + FAULT.len()] = joined(&[
+    &[
+        Field::required("into", Kind::Text, "`line:NAME`"),
+        Field::optional(
+            "position",
+            Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 },
+            "share of the line's length; left out with `distance_m` too, 50 %",
+        ),
+        Field::optional(
+            "distance_m",
+            Kind::Integer { min: 0, max: 10_000_000 },
+            "the same in metres",
+        ),
+    ],
+    &FAULT,
+]);
 
 /// `node-fault`.
-pub(in super::super) static NODE_FAULT: NetworkKind = NetworkKind {
+pub(super) static NODE_FAULT: NetworkKind = NetworkKind {
     entry: Entry {
         name: "node-fault",
         summary: "conductors at a node of the network are shorted",
         description: "To earth, or with each other. Needs `resolution` of `[grid]` other than \
             `steps`. Fuses and relays of `[[grid.protection]]` see its currents; what they do is \
             in the record as `operated`.",
-        fields: &[
-            Field::required("into", Kind::Text, "`node:NAME`"),
-            PHASES,
-            EARTH,
-            RESISTANCE,
-            ANGLE,
-            FAULT_FOR,
-            EXTINGUISHES,
-            ARC_VOLTAGE,
-            ARC_VOLTAGE_NEGATIVE,
-            ARC_TIME_CONSTANT,
-        ],
+        fields: &AT_NODE,
     },
     is_fault: true,
     play: |motion, it| {
@@ -100,34 +107,13 @@ pub(in super::super) static NODE_FAULT: NetworkKind = NetworkKind {
 };
 
 /// `line-fault`.
-pub(in super::super) static LINE_FAULT: NetworkKind = NetworkKind {
+pub(super) static LINE_FAULT: NetworkKind = NetworkKind {
     entry: Entry {
         name: "line-fault",
         summary: "conductors along a line of the network are shorted",
         description: "As a `node-fault`, at a place along a line: by its share of the length from \
             the end `from`, or by its distance in metres from there where the line has a length.",
-        fields: &[
-            Field::required("into", Kind::Text, "`line:NAME`"),
-            Field::optional(
-                "position",
-                Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 },
-                "share of the line's length; left out with `distance_m` too, 50 %",
-            ),
-            Field::optional(
-                "distance_m",
-                Kind::Integer { min: 0, max: 10_000_000 },
-                "the same in metres",
-            ),
-            PHASES,
-            EARTH,
-            RESISTANCE,
-            ANGLE,
-            FAULT_FOR,
-            EXTINGUISHES,
-            ARC_VOLTAGE,
-            ARC_VOLTAGE_NEGATIVE,
-            ARC_TIME_CONSTANT,
-        ],
+        fields: &ALONG_LINE,
     },
     is_fault: true,
     prepare: |motion, it| {

@@ -3,10 +3,10 @@
 //!
 //! A network that only steps has those with a `step`; one in motion plays them all.
 
-pub(super) mod change;
-pub(super) mod fault;
-pub(super) mod storm;
-pub(super) mod switching;
+mod change;
+mod fault;
+mod storm;
+mod switching;
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span, Values};
 use lastmeter_sim::grid::GridInput;
@@ -32,6 +32,29 @@ pub(crate) struct NetworkKind {
     pub(crate) prepare: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<Later>,
     /// Makes it happen in a network in motion, unless that was prepared.
     pub(crate) play: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<()>,
+}
+
+/// The kinds of injection into the network.
+pub(super) static INJECTIONS: &[&NetworkKind] = &[
+    &switching::BREAKER,
+    &change::LOAD_STEP,
+    &change::SET_POINT,
+    &fault::NODE_FAULT,
+    &fault::LINE_FAULT,
+    &switching::OPEN_CONDUCTOR,
+    &switching::FUSE,
+    &switching::OUTAGE,
+    &switching::RESTORE,
+    &change::TAP,
+    &change::GENERATION_STEP,
+    &change::SOURCE_VOLTAGE,
+    &change::GRID_FREQUENCY,
+    &storm::STORM,
+];
+
+/// Which injection into the network a table has.
+pub(crate) fn network_kind_of(row: &Row<'_>) -> Option<&'static NetworkKind> {
+    row.kind_of(INJECTIONS, |kind| &kind.entry).copied()
 }
 
 type StepInput = fn(&Values, &Elements<'_>, &mut Diagnostics) -> Option<GridInput>;
@@ -71,10 +94,6 @@ impl InjectKind for NetworkKind {
 
     fn target(&self, _row: &Row<'_>, _places: &mut Places<'_>) -> Option<Target> {
         Some(Target::Network)
-    }
-
-    fn of_network(&'static self) -> Option<&'static NetworkKind> {
-        Some(self)
     }
 }
 

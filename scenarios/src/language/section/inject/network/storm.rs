@@ -17,7 +17,7 @@ const LEAST_SHARE: f64 = 0.005;
 const EXTINGUISHES_S: f64 = 0.1;
 
 /// `storm`.
-pub(in super::super) static STORM: NetworkKind = NetworkKind {
+pub(super) static STORM: NetworkKind = NetworkKind {
     entry: Entry {
         name: "storm",
         summary: "faults at random places and instants, each mended after a while",
@@ -155,8 +155,7 @@ fn kind_of(wires: Wires, kind: f64, which: f64) -> FaultKind {
     };
     match phases.len() {
         0 => FaultKind::Ground(wires),
-        1 => FaultKind::Ground(take(1)),
-        count if kind < 0.70 => FaultKind::Ground(take(count.min(1))),
+        count if count == 1 || kind < 0.70 => FaultKind::Ground(take(1)),
         _ if kind < 0.85 => FaultKind::Between(take(2)),
         count if kind < 0.95 || count < 3 => FaultKind::Ground(take(2)),
         _ => FaultKind::Between(take(3)),

@@ -15,7 +15,7 @@ const BREAKER_PREFIX: &str = "breaker:";
 const OPEN: &str = "open";
 
 /// `breaker`.
-pub(in super::super) static BREAKER: NetworkKind = NetworkKind {
+pub(super) static BREAKER: NetworkKind = NetworkKind {
     entry: Entry {
         name: "breaker",
         summary: "a breaker of the network opens or closes",
@@ -55,7 +55,7 @@ fn is_closed(values: &Values) -> bool {
 }
 
 /// `open-conductor`.
-pub(in super::super) static OPEN_CONDUCTOR: NetworkKind = NetworkKind {
+pub(super) static OPEN_CONDUCTOR: NetworkKind = NetworkKind {
     entry: Entry {
         name: "open-conductor",
         summary: "conductors of a line or a switch are broken",
@@ -69,7 +69,7 @@ pub(in super::super) static OPEN_CONDUCTOR: NetworkKind = NetworkKind {
 };
 
 /// `fuse`.
-pub(in super::super) static FUSE: NetworkKind = NetworkKind {
+pub(super) static FUSE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "fuse",
         summary: "fuses of a switch are gone, whatever flows",
@@ -92,27 +92,25 @@ fn has_fuse(
     switch: usize,
     it: &NetworkInjection<'_>,
 ) -> Option<()> {
-    let all = &motion.setup.protectors;
-    let mut fuses = all.iter().filter(|it| it.device.is_fuse());
-    if fuses.clone().any(|it| it.switch == switch) {
+    let all = motion.setup.protectors.iter();
+    let fuses: Vec<_> = all.filter(|it| it.device.is_fuse()).collect();
+    if fuses.iter().any(|it| it.switch == switch) {
         return Some(());
     }
     let (into, span) = it.into();
     let message = format!("there is no fuse at `{into}`");
-    let label = match fuses.next() {
-        None => "expected a `[[grid.protection]]` of kind `fuse-link` there".to_owned(),
-        Some(first) => {
-            let rest = fuses.map(|it| it.name.to_string());
-            let names: Vec<String> = std::iter::once(first.name.to_string()).chain(rest).collect();
-            format!("expected where one is: {}", names.join(", "))
-        }
+    let names: Vec<&str> = fuses.iter().map(|it| &*it.name).collect();
+    let label = if names.is_empty() {
+        "expected a `[[grid.protection]]` of kind `fuse-link` there".to_owned()
+    } else {
+        format!("expected where one is: {}", names.join(", "))
     };
     motion.out.report(Code::DOES_NOT_FIT, span, message, label);
     None
 }
 
 /// `outage`.
-pub(in super::super) static OUTAGE: NetworkKind = NetworkKind {
+pub(super) static OUTAGE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "outage",
         summary: "something of the network is switched off",
@@ -148,7 +146,7 @@ pub(in super::super) static OUTAGE: NetworkKind = NetworkKind {
 };
 
 /// `restore`.
-pub(in super::super) static RESTORE: NetworkKind = NetworkKind {
+pub(super) static RESTORE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "restore",
         summary: "what was switched off comes back, or a fault is mended",

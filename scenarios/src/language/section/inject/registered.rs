@@ -1,14 +1,41 @@
-//! What happens to sources, which their own package registers.
+//! Faults of devices and what happens to sources, which their own packages register.
 
 use lastmeter_params::{Code, Diagnostics, Entry};
-use lastmeter_sim::InjectionKind;
 
-use super::injection::ends_in_time;
-use super::kind::InjectKind;
+use super::injection::{Injection, ends_in_time};
+use super::kind::{InjectKind, PlacedDevice};
+use super::order::Order;
 use super::target::{Places, Target};
 use crate::language::draft::{Draft, Row};
+use crate::language::section::device::is_hardware;
 
-impl InjectKind for InjectionKind {
+/// A fault of a device.
+impl InjectKind for lastmeter_devices::InjectionKind {
+    fn entry(&self) -> Entry {
+        self.entry
+    }
+
+    fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
+        places.device(row)
+    }
+
+    fn fits(&self, row: &Row<'_>, device: &PlacedDevice<'_>, out: &mut Diagnostics) {
+        if is_hardware(device.table) {
+            let (name, span) = row.text("device").unwrap_or(("", row.span));
+            let message = format!("`{name}` is hardware, out of reach of injections");
+            out.report(Code::DOES_NOT_FIT, span, message, "expected a simulated device");
+        }
+    }
+
+    fn begin(&self, injection: &Injection) -> Vec<Order> {
+        let fault = (self.build)(&injection.values, injection.instant);
+        let order = injection.device().map(|device| Order::Fault { device, fault });
+        order.into_iter().collect()
+    }
+}
+
+/// What happens to a source.
+impl InjectKind for lastmeter_sim::InjectionKind {
     fn entry(&self) -> Entry {
         self.entry
     }
@@ -37,9 +64,5 @@ impl InjectKind for InjectionKind {
             return None;
         }
         places.sources.find(name, span, places.out).map(Target::Source)
-    }
-
-    fn of_source(&'static self) -> Option<&'static Self> {
-        Some(self)
     }
 }
