@@ -49,7 +49,8 @@ pub(super) fn carry_out<T: Send>(
     };
     std::thread::scope(|scope| {
         for job in 1..jobs.min(exclusive.len()) {
-            let thread = std::thread::Builder::new().name(format!("job-{job}"));
+            // By its name a run in real time knows a thread that stamps nothing.
+            let thread = std::thread::Builder::new().name(format!("bench-job-{job}"));
             if let Err(error) = thread.stack_size(STACK_BYTES).spawn_scoped(scope, work) {
                 print_err(&format!("warning: only {job} at a time: no further thread: {error}"));
                 break;
@@ -149,6 +150,19 @@ mod tests {
         let met = carry_out(3, &[false; 6], |_| all.wait().is_leader());
         assert_eq!(met.into_iter().filter(|leads| *leads).count(), 2);
         assert_eq!(carry_out(3, &[], |place| place), [0; 0]);
+    }
+
+    #[test]
+    fn threads_have_a_name_that_stamps_nothing() {
+        let own = std::thread::current().id();
+        let begun = Barrier::new(2);
+        let names = carry_out(2, &[false; 2], |_| {
+            begun.wait();
+            let thread = std::thread::current();
+            (thread.id() != own).then(|| thread.name().unwrap_or_default().to_owned())
+        });
+        let names: Vec<String> = names.into_iter().flatten().collect();
+        assert_eq!(names, ["bench-job-1"]);
     }
 
     #[test]
