@@ -128,13 +128,14 @@ impl Verdict {
     pub fn share(&self) -> Option<f64> {
         let value = self.bound.or(self.measured)?;
         let limit = self.limit.filter(|limit| *limit > 0.0)?;
-        Some(match self.limit_low {
-            None => value.abs() / limit,
+        match self.limit_low {
+            None => Some(value.abs() / limit),
             Some(low) => {
                 let middle = f64::midpoint(low, limit);
-                (value - middle).abs() / (limit - middle)
+                // Of no way no share is used.
+                (middle < limit).then(|| (value - middle).abs() / (limit - middle))
             }
-        })
+        }
     }
 }
 
@@ -254,6 +255,7 @@ mod tests {
             assert!((found - share).abs() < 1e-12, "{measured}: {found}");
         }
         assert_eq!(of(1.0, None, 0.0), None);
+        assert_eq!(of(3.0, Some(3.0), 3.0), None);
         assert_eq!(verdict("c", Status::Pass).share(), None);
     }
 

@@ -84,6 +84,7 @@ fn check_row(verdict: &Verdict) -> CheckRow {
     });
     let limit = match verdict.limit_low {
         None => with_unit(verdict.limit),
+        Some(low) if verdict.limit.is_none() => format!("at least {}", with_unit(Some(low))),
         Some(low) => format!("{} to {}", number(low), with_unit(verdict.limit)),
     };
     let why = shortened(&verdict.why, WHY_MAX);

@@ -29,7 +29,7 @@ impl InjectKind for Kill {
     /// Only a child process can be killed.
     fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {
         let (message, label) = match places.platform {
-            Some(PlatformUse::Child) | None => return Some(Target::Platform),
+            Some(PlatformUse::Child) | None => return Some(Target::Bench),
             Some(PlatformUse::Embedded) => {
                 ("an embedded platform cannot be killed", "it is part of the bench's process")
             }

@@ -22,8 +22,8 @@ pub(crate) enum Target {
     Gateway(usize),
     /// A simulator, by its index.
     Simulator(usize),
-    /// The platform.
-    Platform,
+    /// The bench itself: the platform, or nobody in particular, as what is only recorded.
+    Bench,
 }
 
 /// Connections through a link.
