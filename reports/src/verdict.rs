@@ -91,6 +91,9 @@ pub struct Verdict {
     /// What was measured, in [`Self::unit`]; the worst absolute error of an accuracy check.
     /// `None` where nothing was, or where it is not a finite number (then [`Self::why`] says so).
     pub measured: Option<f64>,
+    /// The figure itself, for the report, where [`Self::measured`] is how far it is from another.
+    #[serde(skip)]
+    pub figure: Option<f64>,
     /// What is allowed at most, in [`Self::unit`].
     pub limit: Option<f64>,
     /// What is allowed at least, where there is such a limit too.
@@ -193,6 +196,7 @@ mod tests {
             status,
             reason: Reason::of(status),
             measured: None,
+            figure: None,
             limit: None,
             limit_low: None,
             unit: "1".to_owned(),

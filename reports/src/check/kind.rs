@@ -244,6 +244,7 @@ impl CheckContext {
             status: reason.status(),
             reason,
             measured: None,
+            figure: None,
             limit: None,
             limit_low: None,
             unit: unit.to_owned(),

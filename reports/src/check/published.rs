@@ -229,6 +229,7 @@ impl Published {
         let apart = off.map_or_else(String::new, |off| format!(", {} off", figure.describe(off)));
         Verdict {
             measured: off,
+            figure: ours,
             n: delays.n(),
             told: Some(VerdictText {
                 measured: format!("{} {told_ours}, published {published}{apart}", figure.name()),

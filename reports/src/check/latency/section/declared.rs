@@ -178,12 +178,6 @@ impl Declared {
 fn published_row(check: &Published, verdict: &Verdict) -> PublishedRow {
     let figure = &check.figure;
     let (statistic, published) = (figure.name(), figure.describe(figure.value));
-    // The verdict tells ours between these two.
-    let told = verdict.told.as_ref().map_or("", |told| told.measured.as_str());
-    let ours = told
-        .strip_prefix(&format!("{statistic} "))
-        .and_then(|rest| rest.split_once(&format!(", published {published}")))
-        .map_or("-", |(ours, _)| ours);
     let is_share = verdict.unit == "%";
     let apart = |value: f64| match (is_share, number(value)) {
         (false, _) => figure.describe(value),
@@ -193,7 +187,7 @@ fn published_row(check: &Published, verdict: &Verdict) -> PublishedRow {
     PublishedRow {
         status: verdict.status,
         check: verdict.check.clone(),
-        ours: ours.to_owned(),
+        ours: verdict.figure.map_or_else(|| "-".to_owned(), |ours| figure.describe(ours)),
         difference: verdict.measured.map_or_else(|| "-".to_owned(), apart),
         tolerance: apart(figure.tolerance),
         source: check.source.clone(),
@@ -210,7 +204,6 @@ mod tests {
 
     use super::*;
     use crate::check::kind::{CheckContext, ScenarioChecks};
-    use crate::verdict::VerdictText;
     use lastmeter_record::Point;
 
     const CHECKS: &str = r#"
@@ -250,10 +243,9 @@ warm_up = "5 s"
         let verdicts: Vec<Verdict> = ["in-class", "in-time", "stored", "as-published"]
             .map(|name| {
                 let context = CheckContext { name: name.to_owned(), ..CheckContext::default() };
-                let measured = "median 141.2 ms, published 140 ms, 1.2 ms off".to_owned();
                 Verdict {
                     measured: Some(0.0012),
-                    told: Some(VerdictText { measured, basis: String::new() }),
+                    figure: Some(0.1412),
                     ..context.verdict(crate::verdict::Reason::WithinLimit, "s", "near")
                 }
             })
