@@ -80,8 +80,8 @@ pub(crate) enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
         /// Solve and play the networks of scenarios too, and report what only that shows: a step
-        /// without a solution, a defect without effect, an element that never operates. May take as
-        /// long as a run's first part; without it a network is read and not solved
+        /// without a solution, a defect without effect, an element that nothing can happen to. May
+        /// take as long as a run's first part; without it a network is read and not solved
         #[arg(long)]
         play: bool,
         /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`; by its number

@@ -48,15 +48,16 @@ async fn load_and_play(
     how: Validation,
     stop: Option<&Stop>,
 ) -> Result<Result<WithTwins, Vec<LoadFailure>>, ExitCode> {
-    let (loaded, stop) = match (load(file, options), stop) {
+    let (mut loaded, stop) = match (load(file, options), stop) {
         (Ok(loaded), Some(stop)) => (loaded, stop),
         (loaded, _) => return Ok(loaded),
     };
     let watch = Watch { stop, limit: &None, shows_progress: !how.json };
     let mut failures = Vec::new();
-    for scenario in std::iter::once(&loaded.0).chain(&loaded.1) {
+    for scenario in std::iter::once(&mut loaded.0).chain(&mut loaded.1) {
         match plant::play(scenario, &watch).await {
-            Ok(_) => {}
+            // Of what was played its warnings are kept, and not the waves.
+            Ok(played) => scenario.written.warnings = played.written.warnings,
             Err(NotPlayed::Broken(failure)) => failures.push(*failure),
             Err(NotPlayed::Interrupted(signal)) => return Err(ExitCode::of_signal(signal)),
             Err(NotPlayed::TooLong(_)) => return Err(ExitCode::Broken),

@@ -399,3 +399,26 @@ fn a_network_without_a_solution_is_a_broken_file_that_shows_when_it_is_played() 
         assert!(!out.exists(), "something was written");
     }
 }
+
+/// What shows when networks are played is told of the twin that has it, and warnings likewise.
+#[test]
+fn what_shows_when_it_is_played_names_its_twin_and_warnings_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    network(folder.path(), "a", "90 MW");
+    network(folder.path(), "b", "9 kW");
+    let file = folder.path().join("suite/b.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let twin = "[[must_fail]]\nname = \"b-overloaded\"\ncheck = \"once\"\n\
+                set = { \"grid.file\" = \"../a-net.toml\" }\n";
+    std::fs::write(&file, format!("{text}{twin}")).unwrap();
+    let checked = call(&["validate", "--play", path(&file)]);
+    assert_eq!(checked.code, 2, "{checked:?}");
+    assert!(checked.stderr.contains("in the must-fail twin `b-overloaded`: step 1"), "{checked:?}");
+
+    let rated = text.replace("ideal-3ph\"\n", "ideal-3ph\"\nnominal_voltage = \"57.7 V\"\n");
+    std::fs::write(&file, rated).unwrap();
+    let checked = call(&["validate", path(&file)]);
+    assert!(checked.code == 0 && !checked.stderr.contains("W003"), "{checked:?}");
+    let checked = call(&["validate", "--play", path(&file)]);
+    assert!(checked.code == 0 && checked.stderr.contains("warning[W003]"), "{checked:?}");
+}

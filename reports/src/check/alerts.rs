@@ -102,6 +102,17 @@ impl fmt::Display for Expected {
 }
 
 fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Vec<Expected>> {
+    let kind = values.text("type");
+    if kind.contains('*') {
+        let message = format!("`{kind}` is no type of alerts");
+        diagnostics.report(
+            Code::DOES_NOT_FIT,
+            values.span_of("type"),
+            message,
+            "expected one type",
+        );
+        return None;
+    }
     let mut expect: Vec<Expected> = Vec::new();
     for table in values.tables("expect") {
         let (from, to) = (table.duration("from"), table.duration("to"));
@@ -442,5 +453,7 @@ mod tests {
             let keys = format!("type = \"t\"\nexpect = [{expect}]");
             assert_eq!(try_check("alerts", &keys).err().unwrap(), [message]);
         }
+        let pattern = try_check("alerts", "type = \"voltage.*\"");
+        assert_eq!(pattern.err().unwrap(), ["`voltage.*` is no type of alerts"]);
     }
 }

@@ -44,6 +44,14 @@ impl Overlay {
     /// The tables with these changes; those that cannot be made are reported.
     pub(super) fn applied(&self, mut root: Table, out: &mut Diagnostics) -> Table {
         for TableEntry { key, key_span, node } in &self.set {
+            // Dots outside of quotes make tables.
+            if !key.contains('.') && matches!(node.value, NodeValue::Table(_)) {
+                let message = format!("`{key}` is no address");
+                let help =
+                    Some(format!("write the address in quotes: `\"{key}.NAME.KEY\" = VALUE`"));
+                out.report_with_help(Code::OVERRIDE_ADDRESS, *key_span, message, "a table", help);
+                continue;
+            }
             let value = node.value.to_toml();
             let replaced = put(&mut root, (key, *key_span), node.clone(), out);
             if replaced.and_then(|Replaced(was)| was).is_some_and(|was| was == value) {

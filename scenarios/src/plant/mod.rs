@@ -51,7 +51,14 @@ pub(crate) fn take_plant(
         }
     }
     if !out.is_empty() {
-        return Err(failure(out.into_sorted(), scenario.written.texts.clone()));
+        let mut mistakes = out.into_sorted();
+        if scenario.written.is_in_table {
+            let twin = format!("in the must-fail twin `{}`", scenario.about.name);
+            for mistake in &mut mistakes {
+                mistake.message = format!("{twin}: {}", mistake.message);
+            }
+        }
+        return Err(failure(mistakes, scenario.written.texts.clone()));
     }
     let warnings = &mut scenario.written.warnings;
     warnings.extend(out.take_warnings());

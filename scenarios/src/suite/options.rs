@@ -17,9 +17,9 @@ pub struct SuiteOptions {
     /// Where the results go [default: runs/NAME-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Run only what fits: a name or pattern, `SCENARIO/TWIN`, `tag:WORD` or `covers:ROW`, any of
-    /// several joined by commas, `!` before what must not fit; given more than once, all have to
-    /// fit
+    /// Run only what fits: a name or pattern, `SCENARIO/TWIN`, `tag:WORD` or `covers:ROW`, or `!`
+    /// before one for what does not fit it; of several joined by commas one has to fit, given more
+    /// than once, all have to
     #[arg(long = "filter", value_name = "EXPR")]
     pub filters: Vec<String>,
     /// Overrides, seed, time and platform.

@@ -286,7 +286,10 @@ pub(super) fn print_failure(failure: &LoadFailure, console: &Console<'_>) {
 /// Why nothing runs, of so many scenarios that no filter has left out.
 fn none_selected(must_fail: bool, count: usize) -> String {
     match (must_fail, count) {
-        (true, 0) => "no must-fail twin was selected".to_owned(),
+        (true, 0) => {
+            "no must-fail twin was selected; `--filter SCENARIO/*` takes all of a scenario"
+                .to_owned()
+        }
         (true, _) => {
             "no must-fail twin was selected; they are tables `[[must_fail]]`, or scenarios with \
              `[expect]`"
@@ -362,11 +365,13 @@ fn name_twice(scenarios: &[&Scenario]) -> Option<String> {
     for (index, scenario) in scenarios.iter().enumerate() {
         let other = scenarios[..index].iter().find(|other| other.about.name == scenario.about.name);
         if let Some(other) = other {
+            let name = &scenario.about.name;
+            let in_tables = other.written.is_in_table && scenario.written.is_in_table;
+            let what = if in_tables { "have a twin each named" } else { "are both named" };
             return Some(format!(
-                "{} and {} are both named `{}`; their results would overwrite each other",
+                "{} and {} {what} `{name}`; their results would overwrite each other",
                 other.written.path.display(),
                 scenario.written.path.display(),
-                scenario.about.name
             ));
         }
     }

@@ -128,6 +128,10 @@ fn mistakes_are_located_in_the_table() {
             "S023 3 <\"device.hom.count\"> `device.hom.count` addresses nothing in this scenario",
         ),
         (
+            format!("{head}set = {{ device.home.voltage_gain_error = \"1 %\" }}"),
+            "S023 3 <device> `device` is no address",
+        ),
+        (
             format!("{head}remove = [\"check.none\"]"),
             "S023 3 <\"check.none\"> `check.none` addresses nothing in this scenario",
         ),

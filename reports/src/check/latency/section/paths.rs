@@ -46,7 +46,7 @@ struct Section {
 }
 
 /// One path.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Block {
     title: String,
     span: String,
@@ -311,21 +311,29 @@ impl Path<'_> {
         let table = &requirement_tables()[0];
         let slug = slug(path, place);
         let lines = self.declared.lines(path, population.span);
-        Block {
+        let block = Block {
             title: title(path),
             span: format!("{} to {}", population.span.from.word(), population.span.to.word()),
             checks: self.declared.chips(path, population.span),
             statements: classes::statements(self.analysis, self.validity),
             facts: self.facts(),
             notes: self.notes(),
+            legs: self.leg_rows(),
+            ..Block::default()
+        };
+        // What was not measured is not shown as lost.
+        if population.is_unmeasured() {
+            return block;
+        }
+        Block {
             wide: vec![self.scatter(&slug, &lines, figures)],
             pictures: self.pictures(&slug, &lines, figures),
-            legs: self.leg_rows(),
             edition: table.edition.clone(),
             coverages: classes::coverages(),
             classes: classes::rows(self.analysis, self.validity),
             classes_note: classes::note(self.analysis, self.validity),
             quantiles: self.quantiles(),
+            ..block
         }
     }
 
@@ -348,13 +356,18 @@ impl Path<'_> {
         let mut list = vec![
             Fact::new("messages due", grouped(population.n())),
             Fact::new("senders", grouped(population.devices().len() as u64)),
+        ];
+        if population.is_unmeasured() {
+            return list;
+        }
+        list.extend([
             Fact::new("lost", share(population.lost)),
             Fact::new("too late", share(population.too_late)),
             Fact::new("duplicates", share(population.duplicated)),
             Fact::new("median", figure(0.5)),
             Fact::new("p99", figure(0.99)),
             Fact::new("longest that came", longest.unwrap_or_default()),
-        ];
+        ]);
         if let Some(real) = &self.facts.real_time
             && LatencyPath::observer_of(&self.analysis.path).is_some()
         {
