@@ -36,6 +36,17 @@ impl Overlay {
         }
     }
 
+    /// What it says of the name, or of how the scenario has to end, which are not the scenario's
+    /// own in a twin.
+    pub(super) fn foreign(&self) -> impl Iterator<Item = (&str, Span)> {
+        let set = self.set.iter().chain(&self.add.entries).map(|it| (it.key.as_str(), it.key_span));
+        let removed = self.remove.iter().map(|(address, span)| (address.as_str(), *span));
+        set.chain(removed).filter(|(address, _)| {
+            let section = address.split_once('.').map_or(*address, |(section, _)| section);
+            *address == "scenario.name" || section == "expect"
+        })
+    }
+
     /// Whether it changes nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.set.is_empty() && self.remove.is_empty() && self.add.entries.is_empty()
@@ -62,6 +73,11 @@ impl Overlay {
         let mut paths = Vec::new();
         for (address, span) in &self.remove {
             match path_of(&root, &current_address(address)) {
+                // What moves up to where it stood is not meant.
+                Ok(path) if paths.contains(&path) => {
+                    let message = format!("`{address}` is taken away twice");
+                    out.report(Code::BAD_TWIN, *span, message, "the second address of it");
+                }
                 Ok(path) => paths.push(path),
                 Err(unfit) => report(&root, (address, *span), &unfit, out),
             }

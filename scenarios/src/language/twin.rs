@@ -61,7 +61,15 @@ impl<'a> TwinTable<'a> {
         self.report_unknown_original(root, out);
         let mut twin = root.clone();
         twin.entries.retain(|entry| entry.key != MUST_FAIL.name);
-        let twin = self.shortening().applied(twin, out);
+        let shortening = self.shortening();
+        for (address, span) in shortening.foreign().chain(defect.foreign()) {
+            let message = format!("`{address}` is not for the overlay of a twin");
+            let help =
+                "`name`, `check` and `verdict` of the table say what it is called and how it ends";
+            let help = Some(help.to_owned());
+            out.report_with_help(Code::BAD_TWIN, span, message, "without effect", help);
+        }
+        let twin = shortening.applied(twin, out);
         let mut twin = defect.applied(twin, out);
         if let Some(head) = table_at_mut(&mut twin, "scenario") {
             for entry in ["name", "title"].into_iter().filter_map(|key| self.table.entry(key)) {

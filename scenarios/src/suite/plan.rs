@@ -155,7 +155,12 @@ impl Loaded {
             return;
         }
         for twin in file.twins().filter(is_meant) {
-            let Some(loaded) = file.twin(twin, &options.load) else { continue };
+            let Some(loaded) = file.twin(twin, &options.load) else {
+                let path = path.display();
+                print_err(&format!("error: {path}: an override has renamed the twin `{twin}`"));
+                self.misasked += 1;
+                continue;
+            };
             let is_sound =
                 |options: &LoadOptions| file.twin(twin, options).is_some_and(|it| it.is_ok());
             self.take(path, named, loaded, options, is_sound);

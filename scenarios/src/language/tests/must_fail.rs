@@ -132,6 +132,18 @@ fn mistakes_are_located_in_the_table() {
             "S023 3 <device> `device` is no address",
         ),
         (
+            format!("{GAIN}\nremove = [\"check.accuracy-u\", \"check.1\"]"),
+            "S029 5 <\"check.1\"> `check.1` is taken away twice",
+        ),
+        (
+            format!("{head}set = {{ \"scenario.name\" = \"other\" }}"),
+            "S029 3 <\"scenario.name\"> `scenario.name` is not for the overlay of a twin",
+        ),
+        (
+            format!("{GAIN}\nadd.expect = {{ check = \"x\" }}"),
+            "S029 5 <expect> `expect` is not for the overlay of a twin",
+        ),
+        (
             format!("{head}remove = [\"check.none\"]"),
             "S023 3 <\"check.none\"> `check.none` addresses nothing in this scenario",
         ),
