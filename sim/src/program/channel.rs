@@ -45,6 +45,10 @@ pub(super) struct Composer<'a> {
     pub(super) until: Option<Instant>,
 }
 
+/// Which stage, which segment, and of each rectangular flicker which it is and at which level.
+#[derive(PartialEq)]
+pub(super) struct Halves(*const Stage, Segment, Vec<(*const Change, bool)>);
+
 /// A channel on its way to a law.
 struct Draft<'a> {
     phase: usize,
@@ -194,16 +198,37 @@ impl Composer<'_> {
         draft.law.lines.push(ClosedFormLine { line, factors });
     }
 
+    /// Whether a rectangular flicker is at its higher level.
+    fn is_high(&self, active: &Active<'_>, hz: f64) -> bool {
+        // The middle of the piece tells which half it is, whatever is rounded at its ends.
+        let until = self.until.unwrap_or(self.from);
+        let half = 0.5 * until.seconds_since(self.from);
+        let since_s = self.from.seconds_since(active.from) + half;
+        ((since_s * 2.0 * hz).floor() as i64).rem_euclid(2) == 0
+    }
+
+    /// What decides all laws where nothing is set and nothing but rectangular flicker is under way;
+    /// `None` anywhere else.
+    pub(super) fn halves(&self) -> Option<Halves> {
+        let set = self.tracks.amplitudes.iter().chain(&self.tracks.angles);
+        if self.under_way.is_empty() || set.into_iter().any(|track| track.lines.len() > 1) {
+            return None;
+        }
+        let half = |active: &Active<'_>| match active.change {
+            Change::Flicker { modulation: Modulation::Rectangle, hz, .. } => {
+                Some((std::ptr::from_ref(active.change), self.is_high(active, *hz)))
+            }
+            _ => None,
+        };
+        let halves = self.under_way.iter().map(half).collect::<Option<_>>()?;
+        Some(Halves(self.stage, self.segment, halves))
+    }
+
     fn flicker(&self, active: &Active<'_>, modulation: Modulation, depth: f64, hz: f64) -> Factor {
         match modulation {
             Modulation::Sine => swing(0.5 * depth, hz, active.from),
             Modulation::Rectangle => {
-                // The middle of the piece tells which half it is, whatever is rounded at its ends.
-                let until = self.until.unwrap_or(self.from);
-                let half = 0.5 * until.seconds_since(self.from);
-                let since_s = self.from.seconds_since(active.from) + half;
-                let is_high = (since_s * 2.0 * hz).floor().rem_euclid(2.0) == 0.0;
-                let sign = if is_high { 0.5 } else { -0.5 };
+                let sign = if self.is_high(active, hz) { 0.5 } else { -0.5 };
                 Factor::constant(1.0 + sign * depth)
             }
         }

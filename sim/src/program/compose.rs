@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lastmeter_units::SimDuration;
 
-use super::channel::{Active, Composer, Tracks};
+use super::channel::{Active, Composer, Halves, Tracks};
 use super::{Program, Stage};
 use crate::clock::Clock;
 use crate::disturbance::{Change, Disturbance, Modulation, PointOnWave, Side};
@@ -59,10 +59,13 @@ fn composed(program: &Program, tracks: &Tracks) -> Result<Vec<Piece>, TerminalEr
     let borders = borders(program, tracks, &clock, &active)?;
     let mut pieces: Vec<Piece> = Vec::with_capacity(borders.len());
     let mut recent: Vec<(Vec<ClosedForm>, usize, Arc<Wave>)> = Vec::new();
+    // Flicker makes hundreds of thousands of pieces, which are two.
+    let mut recent_halves: Vec<(Halves, Arc<Wave>)> = Vec::new();
+    let mut under_way: Vec<Active<'_>> = Vec::new();
     for (index, &from) in borders.iter().enumerate() {
         let until = borders.get(index + 1).copied();
-        let under_way: Vec<Active<'_>> =
-            active.iter().filter(|active| active.is_under_way(from)).copied().collect();
+        under_way.clear();
+        under_way.extend(active.iter().filter(|active| active.is_under_way(from)));
         let segment_index = clock.index_at(from);
         let composer = Composer {
             stage: program.stage_at(from),
@@ -73,6 +76,14 @@ fn composed(program: &Program, tracks: &Tracks) -> Result<Vec<Piece>, TerminalEr
             from,
             until,
         };
+        let halves = composer.halves();
+        let known = recent_halves.iter().find(|(known, _)| Some(known) == halves.as_ref());
+        if let Some((_, wave)) = known {
+            if !pieces.last().is_some_and(|piece| Arc::ptr_eq(&piece.wave, wave)) {
+                pieces.push(Piece { from, wave: Arc::clone(wave) });
+            }
+            continue;
+        }
         let laws = composer.laws();
         let same = |(known, segment, _): &&(Vec<ClosedForm>, usize, Arc<Wave>)| {
             *segment == segment_index && *known == laws
@@ -81,6 +92,10 @@ fn composed(program: &Program, tracks: &Tracks) -> Result<Vec<Piece>, TerminalEr
             Some((_, _, wave)) => Arc::clone(wave),
             None => Arc::new(composer.wave(&laws)?),
         };
+        if let Some(halves) = halves {
+            recent_halves.insert(0, (halves, Arc::clone(&wave)));
+            recent_halves.truncate(SHARED_WITH);
+        }
         if pieces.last().is_some_and(|piece| Arc::ptr_eq(&piece.wave, &wave)) {
             continue;
         }
