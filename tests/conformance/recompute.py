@@ -397,7 +397,7 @@ class Alerts:
         measured = off if self.is_listed else None
         comparison.exact(f"{name} too many and too few", verdict["measured"], measured)
         comparison.same(f"{name} n", verdict["n"], n)
-        is_open = not off and not n or not self.is_listed and not self.surplus
+        is_open = not n or not self.is_listed and not self.surplus
         status = "inconclusive" if is_open else "fail" if off else "pass"
         comparison.same(f"{name} status", verdict["status"], status)
         if not is_open:

@@ -245,11 +245,11 @@ impl Check for Alerts {
         } else if unknown > 0 {
             why = String::from(WITHOUT_FACTS);
             Reason::Incomplete
-        } else if facts.is_finished() && missing > 0 {
-            Reason::AlertMissing
         } else if n == 0 {
             why = String::from("nothing reached the platform, so no alert could");
             Reason::NothingToJudge
+        } else if facts.is_finished() && missing > 0 {
+            Reason::AlertMissing
         } else if missing > 0 {
             Reason::Incomplete
         } else {
@@ -404,9 +404,12 @@ mod tests {
 
     #[test]
     fn without_anything_at_the_platform_nothing_can_be_said() {
-        let verdict = check("alerts", "type = \"t\"").verdict(&facts(RunState::Finished));
-        assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0));
-        assert_eq!(verdict.reason, Reason::NothingToJudge);
+        for expect in ["", ONE] {
+            let keys = format!("type = \"{TYPE}\"\nexpect = [{expect}]");
+            let verdict = check("alerts", &keys).verdict(&facts(RunState::Finished));
+            assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0));
+            assert_eq!(verdict.reason, Reason::NothingToJudge);
+        }
     }
 
     #[test]
