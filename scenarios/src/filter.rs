@@ -4,6 +4,8 @@
 //! name or a pattern with `*`, `SCENARIO/TWIN`, `tag:WORD`, or `covers:ROW`, and `!` before it
 //! turns it round. Of several filters all have to fit.
 
+use std::cell::Cell;
+
 use lastmeter_params::Pattern;
 
 use crate::language::Scenario;
@@ -16,8 +18,11 @@ pub struct Filter {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Term {
+    text: String,
     what: What,
     is_turned: bool,
+    /// Whether anything that was looked at is what it is about.
+    has_fitted: Cell<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +64,7 @@ impl Filter {
         tags: &[String],
         covers: &[&str],
     ) -> bool {
-        self.terms.iter().any(|term| {
+        let fits = |term: &Term| {
             let fits = match &term.what {
                 What::Name(pattern) => pattern.matches(name),
                 What::Twin(pattern) => {
@@ -68,13 +73,23 @@ impl Filter {
                 What::Tag(tag) => tags.contains(tag),
                 What::Covers(row) => covers.contains(&row.as_str()),
             };
+            term.has_fitted.set(term.has_fitted.get() || fits);
             fits != term.is_turned
-        })
+        };
+        // Each is looked at, so that what fits nothing is known.
+        self.terms.iter().fold(false, |any, term| fits(term) || any)
+    }
+
+    /// Terms of which nothing that was looked at is what they are about, as they were written.
+    pub fn unused(&self) -> impl Iterator<Item = &str> {
+        let unused = self.terms.iter().filter(|term| !term.has_fitted.get());
+        unused.map(|term| term.text.as_str())
     }
 }
 
 impl Term {
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(written: &str) -> Result<Self, String> {
+        let text = written;
         let (is_turned, text) = match text.strip_prefix('!') {
             Some(rest) => (true, rest.trim_start()),
             None => (false, text),
@@ -91,7 +106,7 @@ impl Term {
                 return Err(format!("`{kind}:` is an unsupported kind of term; {expected}"));
             }
         };
-        Ok(Self { what, is_turned })
+        Ok(Self { text: written.to_owned(), what, is_turned, has_fitted: Cell::new(false) })
     }
 }
 
@@ -145,6 +160,15 @@ mod tests {
         // A scenario is no twin.
         let path = Filter::read("first-light/*").unwrap();
         assert!(!path.fits_what((None, "first-light"), &[], &[]));
+    }
+
+    #[test]
+    fn what_fits_nothing_is_known_afterwards() {
+        let filter = Filter::read("first-*, !tag:slwo, secnd").unwrap();
+        for name in ["first-light", "second"] {
+            filter.fits_what((None, name), &["slow".to_owned()], &[]);
+        }
+        assert_eq!(filter.unused().collect::<Vec<_>>(), ["!tag:slwo", "secnd"]);
     }
 
     #[test]

@@ -115,6 +115,13 @@ impl<'a> TwinTable<'a> {
     /// The check that it mirrors is one of the scenario's own.
     fn report_unknown_original(self, root: &Table, out: &mut Diagnostics) {
         let Some((original, span)) = self.original() else { return };
+        let check = self.table.text("check").unwrap_or_default();
+        if self.table.get("mirrors").is_some() && !IMPLICIT_CHECKS.contains(&check) {
+            let message = format!("`{check}` is a check of the scenario, and mirrors itself");
+            let help = Some("leave `mirrors` out".to_owned());
+            out.report_with_help(Code::BAD_TWIN, span, message, "for implicit checks", help);
+            return;
+        }
         let checks = || rows(root, CHECK.name).filter_map(|(check, _)| check.text("name"));
         if checks().any(|check| check == original) {
             return;

@@ -126,8 +126,8 @@ impl Rest {
             let page: Page<Value> = self.get(&path).await.map_err(set_up)?;
             if !page.results.is_empty() {
                 return Err(BenchError::Rest(format!(
-                    "{}: it already holds {what}; a virtual-time run needs a platform with an \
-                     empty data folder",
+                    "{}: it already holds {what}, which would mix with the run's; give it a \
+                     platform with an empty data folder",
                     self.url
                 )));
             }

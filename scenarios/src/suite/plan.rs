@@ -80,6 +80,9 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         }
         loaded.load(path, *named, (options, &filters));
     }
+    for term in filters.iter().flat_map(Filter::unused) {
+        print_err(&format!("--filter: nothing here fits `{term}`"));
+    }
     let single = options.paths.len() == 1 && options.paths[0].is_file();
     loaded.can_go_on(single, options)?;
     // What a filter has left out, or could not be read, may be what a twin mirrors.
@@ -149,7 +152,7 @@ impl Loaded {
             }
         }
         let (name, tags) = (file.name().unwrap_or_default(), file.tags());
-        let is_meant = |twin: &&str| filters.iter().all(|it| it.fits_twin(name, twin, &tags));
+        let is_meant = |twin: &&str| all_fit(filters, |it| it.fits_twin(name, twin, &tags));
         if !options.must_fail {
             self.left_out.push((path.to_owned(), file.twins().filter(is_meant).count()));
             return;
@@ -363,7 +366,12 @@ pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
 /// that are not meant. What cannot be loaded is not passed over.
 fn is_meant(as_written: &Result<Scenario, LoadFailure>, filters: &[Filter]) -> bool {
     let scenario = as_written.as_ref();
-    scenario.map_or(true, |scenario| filters.iter().all(|filter| filter.fits(scenario)))
+    scenario.map_or(true, |scenario| all_fit(filters, |filter| filter.fits(scenario)))
+}
+
+/// Whether all filters fit; each is asked, so that what fits nothing is known.
+fn all_fit(filters: &[Filter], fits: impl Fn(&Filter) -> bool) -> bool {
+    filters.iter().fold(true, |all, filter| fits(filter) && all)
 }
 
 fn name_twice(scenarios: &[&Scenario]) -> Option<String> {

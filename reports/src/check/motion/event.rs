@@ -6,8 +6,8 @@ use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{
-    Alerted, Outcome, UNLISTED, WITHOUT_FACTS, WantedReports, about, article, figure, fits,
-    is_certain, since,
+    Alerted, Outcome, UNLISTED, UNSTATED, WITHOUT_FACTS, WantedReports, about, article, figure,
+    fits, is_certain, since,
 };
 use crate::check::came::ReadingsThatCame;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
@@ -81,6 +81,25 @@ struct Truth {
 }
 
 impl Truth {
+    /// That of an event of the record; `None` if it lacks something.
+    fn of(line: u64, event: &Event) -> Option<Self> {
+        let text = |name: &str| event.text(name).map(str::to_owned);
+        let of = |name: &str| figure(event, name);
+        Some(Self {
+            device: text(field::DEVICE)?,
+            what: text(field::WHAT)?,
+            phase: text(field::PHASE)?,
+            time: event.time,
+            line,
+            duration_s: (of(field::DURATION_MIN_S)?, of(field::DURATION_MAX_S)?),
+            residual_v: (of(field::RESIDUAL_MIN_V)?, of(field::RESIDUAL_MAX_V)?),
+            declared_v: of(field::DECLARED_V)?,
+            is_certain: is_certain(event),
+            spread: SimDuration::from_seconds_f64(of(field::SPREAD_S).unwrap_or(0.0)),
+            most: of(field::MOST).map_or(1, |most| most as usize),
+        })
+    }
+
     fn at(&self) -> At {
         At::of_device(&self.device, self.time, self.line)
     }
@@ -152,27 +171,21 @@ impl Events {
         }
     }
 
-    fn truth(&mut self, line: u64, event: &Event) -> Option<()> {
-        let text = |name: &str| event.text(name).map(str::to_owned);
-        let (device, what) = (text(field::DEVICE)?, text(field::WHAT)?);
-        if !self.device.matches(&device) || !self.what.contains(&what) {
-            return None;
+    /// Takes an event that there was, if it is asked for.
+    fn truth(&mut self, line: u64, event: &Event) {
+        let is_of = |device: &str| self.device.matches(device);
+        let is_what = |what: &str| self.what.iter().any(|own| own == what);
+        if !event.text(field::DEVICE).is_some_and(is_of)
+            || !event.text(field::WHAT).is_some_and(is_what)
+        {
+            return;
         }
-        let of = |name: &str| figure(event, name);
-        self.truths.push(Truth {
-            device,
-            what,
-            phase: text(field::PHASE)?,
-            time: event.time,
-            line,
-            duration_s: (of(field::DURATION_MIN_S)?, of(field::DURATION_MAX_S)?),
-            residual_v: (of(field::RESIDUAL_MIN_V)?, of(field::RESIDUAL_MAX_V)?),
-            declared_v: of(field::DECLARED_V)?,
-            is_certain: is_certain(event),
-            spread: SimDuration::from_seconds_f64(of(field::SPREAD_S).unwrap_or(0.0)),
-            most: of(field::MOST).map_or(1, |most| most as usize),
-        });
-        Some(())
+        if let Some(truth) = Truth::of(line, event) {
+            self.truths.push(truth);
+        } else {
+            let at = At { time: Some(event.time), event: Some(line), ..At::default() };
+            self.unknown.get_or_insert((at, UNSTATED));
+        }
     }
 
     fn alert(&mut self, line: u64, event: &Event) {
@@ -295,9 +308,7 @@ impl Check for Events {
 
     fn event(&mut self, line: u64, event: &Event) {
         match event.kind {
-            EventKind::VoltageEvent => {
-                let _ = self.truth(line, event);
-            }
+            EventKind::VoltageEvent => self.truth(line, event),
             EventKind::Alert => self.alert(line, event),
             EventKind::AlertsUnreadable => {
                 let at = At { time: Some(event.time), event: Some(line), ..At::default() };
@@ -346,7 +357,9 @@ impl Check for Events {
         for found in left {
             let (device, time) = (&found.alert.device, found.alert.time);
             let ends = time + SimDuration::from_seconds_f64(found.duration_s);
-            if ends > last || self.is_dark(device, time, ends) {
+            // One that ends behind the run, which read it, is excused by nothing.
+            let is_of_the_end = ends > last && ends <= facts.end + self.settle;
+            if is_of_the_end || self.is_dark(device, time, ends.min(facts.end)) {
                 continue;
             }
             let at = since(self.start, time);
@@ -426,6 +439,8 @@ mod tests {
             (vec![truth(10), dip(10_000, "l1", "79.50", "0.19")], "residual 79.5 V, not 79.54"),
             (vec![truth(10), dip(10_000, "l1", "80.50", "0.25")], "for 0.25 s, not 0.1700"),
             (vec![truth(10), good(), good()], "not expected: dip of m on l1 at 10 s"),
+            // It claims to end long behind the run.
+            (vec![truth(10), good(), dip(20_000, "l2", "80.50", "1e6")], "on l2 at 20 s"),
             (vec![truth(10), good(), dip(9, "l1", "80.5", "long")], "facts cannot be read"),
         ] {
             let verdict = judge(&events);
@@ -448,6 +463,10 @@ mod tests {
         // What is known to be wrong is no less so.
         let verdict = judge(&[truth(10), good(), good(), bare()]);
         assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+        // An event that lacks something is no event that was not.
+        let mut lacking = truth(10);
+        lacking.fields.retain(|(name, _)| name != field::RESIDUAL_MIN_V);
+        assert_eq!(judge(&[truth(9), lacking]).reason, Reason::Incomplete);
         // Those of others are not asked for.
         let verdict = judge_by("what = [\"swell\"]", &[bare()]);
         assert_eq!(verdict.reason, Reason::NothingToJudge, "{}", verdict.why);

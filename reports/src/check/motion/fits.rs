@@ -94,8 +94,13 @@ pub(super) fn elements(values: &Values, known: &[String], out: &mut Diagnostics)
             return;
         }
         let message = format!("no element of the network is called `{pattern}`");
-        let nearest = nearest(pattern, known.iter().map(String::as_str));
-        let help = nearest.map(|name| format!("did you mean `{name}`?"));
+        // What injections call `breaker:CB1` or `line:L1` has another word here.
+        let name = |text: &str| text.split_once(':').map(|(_, name)| name.to_owned());
+        let same =
+            known.iter().find(|known| name(known).is_some_and(|it| name(pattern) == Some(it)));
+        let near = || nearest(pattern, known.iter().map(String::as_str));
+        let near = same.map(String::as_str).or_else(near);
+        let help = near.map(|name| format!("did you mean `{name}`?"));
         let label = "it never does anything";
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, help);
     };

@@ -34,6 +34,9 @@ const UNLISTED: &str = "the platform does not list alerts, so whether any came i
 pub(super) const WITHOUT_FACTS: &str = "alerts have no facts (`metadata`), as in runs recorded before they had any, so what they \
      report is unknown";
 
+/// Why nothing can be said where an event of the record does not state what it has to.
+const UNSTATED: &str = "an event of the record lacks what it has to state of what happened";
+
 /// What alerts about tampering begin with.
 const TAMPER: &str = "tamper.";
 

@@ -30,7 +30,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
         summary: "exactly these elements of the network did exactly this",
         description: "Compares what was done in the network (`operated` in the record) by the \
             elements that fit `element` with the list `expect`; an empty list means that they did \
-            nothing. `only = false` lets them do more than is listed. `measured` counts what is \
+            nothing, and is inconclusive where nobody did anything. `only = false` lets them do more than is listed. `measured` counts what is \
             missing and what is too much.",
         fields: &[
             Field::default(
@@ -58,6 +58,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             start: SimTime(0),
             surplus: Vec::new(),
             seen: 0,
+            has_happened: false,
         }))
     },
     tables: &[RecordTable::Events],
@@ -110,6 +111,8 @@ struct Operated {
     start: SimTime,
     surplus: Vec<(String, At)>,
     seen: u64,
+    /// Whether anything was done in the network, by whatever element.
+    has_happened: bool,
 }
 
 impl Check for Operated {
@@ -121,6 +124,7 @@ impl Check for Operated {
         if event.kind != EventKind::Operated {
             return;
         }
+        self.has_happened = true;
         let element = event.text(field::ELEMENT).unwrap_or_default();
         let what = event.text(field::WHAT).unwrap_or_default();
         let at = event.time - self.start;
@@ -147,8 +151,9 @@ impl Check for Operated {
             wanted: self.expect.iter().map(|one| one.count).sum(),
             surplus: self.surplus.clone(),
             expects_none: true,
-            // That nothing was done is known of a run that has come to its end.
-            others: u64::from(facts.is_finished()),
+            // That an element did nothing is known of a run that has come to its end, and says
+            // something where others did.
+            others: u64::from(facts.is_finished() && self.has_happened),
             ..Outcome::default()
         };
         for one in self.expect.iter().filter(|one| one.came < one.count) {
@@ -220,7 +225,9 @@ mod tests {
         let open = format!("{BLOWS}\nonly = false");
         assert_eq!(judge(&open, &[blown(), blown()]).status, Status::Pass);
         // An empty list: nothing at all.
-        assert_eq!(judge("", &[]).status, Status::Pass);
+        let fuses = "element = \"fuse*\"";
+        assert_eq!(judge(fuses, &[done(8, "fault:x", "ignited")]).status, Status::Pass);
+        assert_eq!(judge(fuses, &[]).reason, Reason::NothingToJudge);
         assert_eq!(judge("", &[blown()]).status, Status::Fail);
         assert!(try_check("operated", &BLOWS.replace("9 s", "7 s")).is_err());
         // Whatever happens, it would pass.

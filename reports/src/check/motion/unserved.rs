@@ -246,6 +246,8 @@ struct Unserved {
     least: f64,
     sustained_from_s: f64,
     indices: Indices,
+    /// Whether anything was done in the network, or interrupted.
+    has_happened: bool,
     last: Option<At>,
 }
 
@@ -260,6 +262,7 @@ impl Unserved {
             least: limit * values.si("at_least"),
             sustained_from_s: values.si("sustained_from"),
             indices: Indices { planned: Planned::of(values.text("planned")), ..Indices::default() },
+            has_happened: false,
             last: None,
         }
     }
@@ -287,6 +290,9 @@ impl Unserved {
             Reason::Incomplete
         } else if found < self.least {
             Reason::OutsideLimit
+        } else if !self.has_happened {
+            why.push_str("; nothing was done in the network, so nothing could be");
+            Reason::NothingToJudge
         } else if it.events == 0 && !facts.is_finished() {
             Reason::NothingToJudge
         } else {
@@ -298,6 +304,7 @@ impl Unserved {
 impl Check for Unserved {
     fn event(&mut self, line: u64, event: &Event) {
         self.indices.take(event, self.sustained_from_s);
+        self.has_happened |= [EventKind::Interruption, EventKind::Operated].contains(&event.kind);
         if event.kind == EventKind::Interruption && self.indices.planned.counts(event) {
             self.last = Some(At { time: Some(event.time), event: Some(line), ..At::default() });
         }
@@ -342,7 +349,7 @@ impl Check for Unserved {
             measured: Some(found).filter(|_| self.index != Index::Caidi || it.interruptions > 0.0),
             limit: Some(self.limit),
             limit_low: (self.least > 0.0).then_some(self.least),
-            n: it.events.max(u64::from(facts.is_finished())),
+            n: it.events.max(u64::from(facts.is_finished() && self.has_happened)),
             at: self.last.clone().filter(|_| reason == Reason::OutsideLimit),
             ..self.context.verdict(reason, self.index.unit(), why)
         };
@@ -399,7 +406,11 @@ mod tests {
         }
         assert_eq!(judge("energy = \"759 Wh\"", &events).status, Status::Fail);
         assert_eq!(judge("saifi = 1\nat_least = \"70 %\"", &events).status, Status::Fail);
-        assert_eq!(judge("saifi = 1", &[]).status, Status::Pass);
+        // Of a network in which something was done none is known to be interrupted.
+        let done = Event::new(at(10), "bench", EventKind::Operated);
+        assert_eq!(judge("saifi = 1", &[done]).status, Status::Pass);
+        let nothing = judge("saifi = 1", &[]);
+        assert_eq!((nothing.reason, nothing.n), (Reason::NothingToJudge, 0));
         let told = |keys: &str| judge(keys, &events).told.unwrap().measured;
         assert_eq!(told("saifi = 1"), "SAIFI 0.6");
         assert_eq!(told("saifi = 1\nat_least = \"50 %\""), "SAIFI 0.6, allowed 0.5 to 1");

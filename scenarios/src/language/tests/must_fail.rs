@@ -175,8 +175,12 @@ fn mistakes_are_located_in_the_table() {
             "S029 3 <\"accuracy\"> there is no check named `accuracy` that could end so",
         ),
         (
-            format!("{GAIN}\nmirrors = \"accuracy\""),
-            "S029 5 <\"accuracy\"> there is no check named `accuracy` to be the twin of",
+            format!("{GAIN}\nmirrors = \"readings-once\""),
+            "S029 5 <\"readings-once\"> `accuracy-u` is a check of the scenario, and mirrors itself",
+        ),
+        (
+            GAIN.replace("accuracy-u\"", "unjudged-readings\"\nmirrors = \"accuracy\""),
+            "S029 4 <\"accuracy\"> there is no check named `accuracy` to be the twin of",
         ),
         (
             GAIN.replace("accuracy-u", "unjudged-readings"),
