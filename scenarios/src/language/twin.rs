@@ -65,7 +65,7 @@ impl<'a> TwinTable<'a> {
         for (address, span) in shortening.foreign().chain(defect.foreign()) {
             let message = format!("`{address}` is not for the overlay of a twin");
             let help =
-                "`name`, `check` and `verdict` of the table say what it is called and how it ends";
+                "`name`, `check` and `verdict` of the table are what it is called and how it ends";
             let help = Some(help.to_owned());
             out.report_with_help(Code::BAD_TWIN, span, message, "without effect", help);
         }
