@@ -77,7 +77,7 @@ impl Filter {
             fits != term.is_turned
         };
         // Each is looked at, so that what fits nothing is known.
-        self.terms.iter().fold(false, |any, term| fits(term) || any)
+        self.terms.iter().filter(|term| fits(term)).count() > 0
     }
 
     /// Terms of which nothing that was looked at is what they are about, as they were written.

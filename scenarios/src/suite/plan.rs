@@ -371,7 +371,7 @@ fn is_meant(as_written: &Result<Scenario, LoadFailure>, filters: &[Filter]) -> b
 
 /// Whether all filters fit; each is asked, so that what fits nothing is known.
 fn all_fit(filters: &[Filter], fits: impl Fn(&Filter) -> bool) -> bool {
-    filters.iter().fold(true, |all, filter| fits(filter) && all)
+    filters.iter().filter(|filter| fits(filter)).count() == filters.len()
 }
 
 fn name_twice(scenarios: &[&Scenario]) -> Option<String> {
