@@ -140,10 +140,6 @@ fn mistakes_are_located_in_the_table() {
             "S029 3 <\"scenario.name\"> `scenario.name` is not for the overlay of a twin",
         ),
         (
-            format!("{GAIN}\nadd.expect = {{ check = \"x\" }}"),
-            "S029 5 <expect> `expect` is not for the overlay of a twin",
-        ),
-        (
             format!("{head}remove = [\"check.none\"]"),
             "S023 3 <\"check.none\"> `check.none` addresses nothing in this scenario",
         ),
