@@ -160,7 +160,7 @@ codes! {
         "Each part is right by itself but not with the others, such as a recording connected to \
          a device that works on spectra, or two keys of which only one may be given.";
     BAD_REQUIREMENT "S028" "not a requirement"
-        "`covers` lists requirement rows: a letter L, C or F, a dash and two digits, such as \
+        "`covers` lists requirement rows: a letter L, C, F or K, a dash and two digits, such as \
          `F-04`.";
     BAD_TWIN "S029" "expectation that cannot be met"
         "A must-fail twin names a check that has to end as stated, one of the scenario's checks \

@@ -49,7 +49,7 @@ fn requirements_are_rows(draft: &Draft<'_>, out: &mut Diagnostics) {
             let NodeValue::String(text) = &node.value else { continue };
             if !is_requirement(text) {
                 let message = format!("`{text}` is no requirement");
-                let label = "expected a letter L, C or F, a dash and two digits";
+                let label = "expected a letter L, C, F or K, a dash and two digits";
                 let help = Some("write for example `F-04`".to_owned());
                 out.report_with_help(Code::BAD_REQUIREMENT, node.span, message, label, help);
             }
@@ -58,7 +58,7 @@ fn requirements_are_rows(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 fn is_requirement(text: &str) -> bool {
-    matches!(text.as_bytes(), [b'L' | b'C' | b'F', b'-', tens, ones]
+    matches!(text.as_bytes(), [b'L' | b'C' | b'F' | b'K', b'-', tens, ones]
         if tens.is_ascii_digit() && ones.is_ascii_digit())
 }
 

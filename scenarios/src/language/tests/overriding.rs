@@ -23,13 +23,13 @@ fn any_value_can_be_set_by_its_address() {
         "source.g.harmonics=[{ order = 5, voltage = \"2 %\" }]",
         "source.g.harmonics.1.voltage=3 %",
         "scenario.start=2028-01-01T00:00:00Z",
-        "check.accuracy-u.covers=[\"F-01\"]",
+        "check.accuracy-u.covers=[\"K-01\"]",
     ]);
     let scenario = load_with(VALID, &options).unwrap();
     assert_eq!(scenario.schedule.duration, SimDuration::from_seconds(3600));
     assert_eq!(scenario.build_device(0).unwrap().report_period(), SimDuration::from_seconds(5));
     assert_eq!(scenario.injections[0].at, SimDuration::from_seconds(120));
-    assert_eq!(scenario.checks[0].covers, ["F-01"]);
+    assert_eq!(scenario.checks[0].covers, ["K-01"]);
     let resolved = scenario.resolved_toml();
     for line in [
         "start = 2028-01-01T00:00:00.000Z",
