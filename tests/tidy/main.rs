@@ -229,6 +229,63 @@ fn every_shipped_scenario_says_what_it_covers_and_every_twin_what_is_broken() {
     assert!(twins > 250, "{twins} twins");
 }
 
+/// The requirements that checks of the library cover, each with whether a must-fail twin is of one
+/// of these checks.
+fn covered() -> BTreeMap<String, bool> {
+    let mut rows = BTreeMap::new();
+    for Shipped { table, .. } in library() {
+        let mut of_twins: BTreeSet<&str> = BTreeSet::new();
+        for twin in tables(&table, "must_fail") {
+            for key in ["check", "mirrors"] {
+                of_twins.extend(twin.get(key).and_then(Value::as_str));
+            }
+        }
+        for check in tables(&table, "check") {
+            let has_twin = of_twins.contains(check["name"].as_str().unwrap());
+            for id in covered_by(check) {
+                *rows.entry(id.to_owned()).or_insert(false) |= has_twin;
+            }
+        }
+    }
+    rows
+}
+
+/// The page of requirements with the last column of its table as the library has it.
+fn with_states(page: &str) -> String {
+    let covered = covered();
+    let mut fresh = String::new();
+    for line in page.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let line = match cells[..] {
+            ["", id, what, _, ""] if id.starts_with(char::is_uppercase) => {
+                let state = match covered.get(id) {
+                    None => "no check",
+                    Some(false) => "check",
+                    Some(true) => "check with twin",
+                };
+                format!("| {id} | {what} | {state} |")
+            }
+            _ => line.to_owned(),
+        };
+        fresh.push_str(&line);
+        fresh.push('\n');
+    }
+    fresh
+}
+
+/// `UPDATE_GOLDEN=1` writes the column.
+#[test]
+fn the_page_of_requirements_states_what_the_library_checks() {
+    let path = root().join("docs/requirements.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let fresh = with_states(&page);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, fresh).unwrap();
+        return;
+    }
+    assert!(page == fresh, "docs/requirements.md is old; run the test with UPDATE_GOLDEN=1");
+}
+
 #[test]
 fn links_within_the_documents_lead_somewhere() {
     for path in files(".md") {
