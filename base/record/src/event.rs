@@ -77,6 +77,28 @@ event_kinds! {
     Alert "alert",
     /// The platform does not list alerts, so whether any came is unknown: field `detail`.
     AlertsUnreadable "alerts_unreadable",
+    /// How many alerts and answers to commands the bench's own devices and gateways sent, and how
+    /// many of them are stored as they were sent: fields `alerts_sent`, `alerts_stored`,
+    /// `answers_sent`, `answers_stored`.
+    Notices "notices",
+    /// An alert that the platform had acknowledged is not stored: fields `device`, `type`, `level`,
+    /// `epoch`, `serial`, `event_time`.
+    AlertLost "alert_lost",
+    /// An alert is stored otherwise than it was sent: the fields of `alert_lost` as they were sent,
+    /// `fields` (what differs, a fact as `metadata.NAME`) and `found_type` (the type it is stored
+    /// under).
+    AlertAltered "alert_altered",
+    /// An alert is stored that was never sent, or again under another number or with other
+    /// content: fields `device`, `type`, `level`, `event_time`, and `epoch` and `serial` if stored.
+    AlertForeign "alert_foreign",
+    /// An answer to a command is not given back although the platform had acknowledged it: fields
+    /// `id`, `device`.
+    AnswerLost "answer_lost",
+    /// An answer is given back otherwise than it was sent: fields `id`, `device`, `fields` (what
+    /// differs).
+    AnswerAltered "answer_altered",
+    /// An answer is given back that the device did not send: fields `id`, `device`.
+    AnswerForeign "answer_foreign",
     /// A link is as it was before an injection again, told by `link:NAME`: fields `inject` (which
     /// kind of injection is over) and `link`.
     Restored "restored",
@@ -148,6 +170,10 @@ macro_rules! fields {
 fields! {
     AFTER "after" "The coefficient afterwards.",
     AFTER_S "after_s" "How long the current flowed that made a protective device act, seconds.",
+    ALERTS_SENT "alerts_sent" "How many alerts were sent.",
+    ALERTS_STORED "alerts_stored" "How many of them are stored as they were sent.",
+    ANSWERS_SENT "answers_sent" "How many answers to commands were sent.",
+    ANSWERS_STORED "answers_stored" "How many of them are given back as they were sent.",
     BEFORE "before" "The coefficient before.",
     BOOT_S "boot_s" "How long a device takes to start, seconds.",
     CURRENT_A "current_a" "The RMS current that made a protective device act.",
@@ -162,6 +188,8 @@ fields! {
     EPOCH "epoch" "A reading's epoch.",
     EVENT_TIME "event_time" "An alert's own time, where its event stands at another one.",
     EXPECTED "expected" "What a command has to come to, if not to be obeyed.",
+    FIELDS "fields" "What of it differs from what was sent.",
+    FOUND_TYPE "found_type" "The type that an altered alert is stored under.",
     GASPS "gasps" "Whether a device has to send a last gasp.",
     ID "id" "The number of a command.",
     INJECT "inject" "The kind of an injection.",

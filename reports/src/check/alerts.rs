@@ -9,7 +9,7 @@ use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value};
 
 use super::came::ReadingsThatCame;
-use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
+use super::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable, finish};
 use super::motion::{WITHOUT_FACTS, own_time};
 use crate::verdict::{At, Reason, Verdict, some_of};
 
@@ -176,6 +176,10 @@ struct Alerts {
 }
 
 impl Check for Alerts {
+    fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
+        Some(JudgedAlerts::new(&self.device, [self.kind.as_str()]))
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.start = facts.start;
     }

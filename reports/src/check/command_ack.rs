@@ -254,7 +254,11 @@ impl CommandAck {
 /// whether it did, so it is not green either.
 pub(crate) struct Unjudged {
     judged: Vec<Pattern>,
+    /// A calibration judges itself whether its commands were obeyed.
+    is_calibration: bool,
     all: CommandAck,
+    /// Answers lost, altered or foreign: how many, and where the first is.
+    not_as_sent: Option<(u64, At)>,
 }
 
 /// What the verdict about them is called.
@@ -262,36 +266,56 @@ pub(crate) const UNJUDGED_COMMANDS: &str = "unjudged-commands";
 
 impl Unjudged {
     /// Of a scenario whose `command_ack` checks are about these devices.
-    pub(crate) fn new(scenario: &str, judged: Vec<Pattern>) -> Self {
+    pub(crate) fn new(scenario: &str, judged: Vec<Pattern>, is_calibration: bool) -> Self {
         let context = CheckContext::implicit(UNJUDGED_COMMANDS, scenario);
         let all = CommandAck::new(context, Pattern::new("*"), SimDuration(i64::MAX));
-        Self { judged, all }
+        Self { judged, is_calibration, all, not_as_sent: None }
     }
 
     /// Takes the next event of the record.
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
         let device = event.text(field::DEVICE).unwrap_or_default();
-        if !self.judged.iter().any(|pattern| pattern.matches(device)) {
+        if self.judged.iter().any(|pattern| pattern.matches(device)) {
+            return;
+        }
+        if matches!(
+            event.kind,
+            EventKind::AnswerLost | EventKind::AnswerAltered | EventKind::AnswerForeign
+        ) {
+            let first = || (0, At::of_device(device, event.time, line));
+            self.not_as_sent.get_or_insert_with(first).0 += 1;
+        }
+        if !self.is_calibration {
             self.all.event(line, event);
         }
     }
 
-    /// A verdict if any was not obeyed, or had no answer until the end of the run.
+    /// A verdict if any was not obeyed, had no answer until the end of the run, or another one than
+    /// its device gave.
     pub(crate) fn verdict(&self, facts: &RunFacts) -> Option<Verdict> {
         let silent = self.all.open.values().min_by_key(|given| given.line);
-        let (given, what) = match &self.all.first_disobeyed {
-            Some((given, what)) => (given, what.as_str()),
-            None => (silent?, "never answered"),
+        let first = match &self.all.first_disobeyed {
+            Some((given, what)) => Some((given, what.as_str())),
+            None => silent.map(|given| (given, "never answered")),
         };
         let n = self.all.disobeyed + self.all.open.len() as u64;
-        let count = plural(n, "command");
-        let why = format!(
-            "{count} not carried out, and no `command_ack` check about it; first {what}: {}",
-            given.describe()
-        );
+        let mut parts = Vec::new();
+        if let Some((given, what)) = first {
+            let count = plural(n, "command");
+            parts.push(format!("{count} not carried out, the first {what}: {}", given.describe()));
+        }
+        if let Some((count, _)) = &self.not_as_sent {
+            let answers = plural(*count, "answer");
+            parts.push(format!("{answers} not as the device gave, or lost"));
+        }
+        if parts.is_empty() {
+            return None;
+        }
+        let why = format!("{}; no `command_ack` check is about it", parts.join("; "));
+        let (wrong, wrong_at) = self.not_as_sent.clone().unzip();
         let verdict = Verdict {
-            n,
-            at: Some(given.at()),
+            n: n + wrong.unwrap_or_default(),
+            at: first.map(|(given, _)| given.at()).or(wrong_at),
             ..self.all.context.verdict(Reason::UnjudgedCommands, "1", why)
         };
         Some(finish(verdict, facts))
@@ -439,7 +463,7 @@ mod tests {
     fn a_command_that_was_not_obeyed_is_told_where_no_check_is_about_it() {
         let describe = |judged: &[&str], events: &[Event]| {
             let patterns = judged.iter().map(|text| Pattern::new(text)).collect();
-            let mut unjudged = Unjudged::new("s", patterns);
+            let mut unjudged = Unjudged::new("s", patterns, false);
             for (line, event) in (1..).zip(events) {
                 unjudged.event(line, event);
             }

@@ -205,6 +205,25 @@ pub(crate) fn as_type<T: Check>(check: &dyn Check) -> Option<&T> {
     (check as &dyn Any).downcast_ref()
 }
 
+/// The alerts that a check judges.
+#[derive(Clone, Debug)]
+pub struct JudgedAlerts {
+    device: Pattern,
+    types: Vec<String>,
+}
+
+impl JudgedAlerts {
+    /// Those of these devices and types.
+    pub fn new<T: Into<String>>(device: &Pattern, types: impl IntoIterator<Item = T>) -> Self {
+        Self { device: device.clone(), types: types.into_iter().map(Into::into).collect() }
+    }
+
+    /// Whether an alert of this sender and type is among them.
+    pub(crate) fn includes(&self, device: &str, kind: &str) -> bool {
+        self.device.matches(device) && self.types.iter().any(|own| own == kind)
+    }
+}
+
 /// What a check is told about itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckContext {
@@ -280,6 +299,12 @@ pub trait Check: Any + Send {
     /// The devices of which it judges whether they obeyed commands; `None` if it leaves that to
     /// others.
     fn accounts_for_commands(&self) -> Option<&Pattern> {
+        None
+    }
+
+    /// The alerts of which it judges whether they had to come: it fails if the bench's account of
+    /// them is not clean. `None` if it leaves that to others.
+    fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
         None
     }
 

@@ -15,7 +15,7 @@ mod energy_balance;
 mod jitter;
 pub(crate) mod kind;
 mod latency;
-mod motion;
+pub(crate) mod motion;
 mod no_loss;
 mod planned;
 mod published;
@@ -31,7 +31,7 @@ mod signal;
 mod test_plan;
 
 pub use demand::{BalancedMeters, Demand};
-pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, Needs, RecordTable};
+pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, JudgedAlerts, Needs, RecordTable};
 pub use planned::{PlannedBench, PlannedNetwork, PlannedReports};
 
 /// Every kind of check.

@@ -82,7 +82,10 @@ reasons! {
     UnjudgedReadings, Inconclusive, "unjudged-readings",
         "Readings are missing, altered, unexpected or foreign, and no check judges them.";
     UnjudgedCommands, Inconclusive, "unjudged-commands",
-        "Commands were not carried out, and no check judges them.";
+        "Commands were not carried out, or not answered as reported, and no check judges them.";
+    UnjudgedAlerts, Inconclusive, "unjudged-alerts",
+        "Alerts of level Warning or worse came, or alerts are lost, altered or foreign, and no \
+         check judges them.";
     Unanswered, Inconclusive, "unanswered",
         "The record ends before the time for an answer was up.";
     ShowsNothing, Inconclusive, "shows-nothing",
@@ -115,6 +118,8 @@ reasons! {
     RefusalMissing, Fail, "refusal-missing", "The platform took what it should have refused.";
     UnexpectedAlert, Fail, "unexpected-alert", "An alert came that nothing gave cause for.";
     AlertMissing, Fail, "alert-missing", "An alert that had to come is missing.";
+    NotAsSent, Fail, "not-as-sent",
+        "Alerts or answers to commands are lost, altered, or were never sent.";
     UnexpectedOperation, Fail, "unexpected-operation",
         "Something of the network operated that should not have.";
     OperationMissing, Fail, "operation-missing",

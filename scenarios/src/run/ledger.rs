@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use lastmeter_record::{Event, EventKind, Observation, RecordedSpan, field};
 use lastmeter_sim::{DeclaredSpan, ElectricityFacts, MeteringPoint, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
-use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
+use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode};
 
 use super::schedule::Schedule;
 use declared::Declared;
@@ -42,9 +42,14 @@ pub(crate) struct Sent {
 impl Sent {
     /// Reads a message as it was sent; `None` for what is no numbered reading.
     pub(crate) fn read(payload: &[u8]) -> Option<Self> {
-        let Ok(Request::Measurements(message)) = decode(payload, &DecodeRules::default()) else {
-            return None;
-        };
+        match decode(payload, &DecodeRules::default()) {
+            Ok(Request::Measurements(message)) => Self::of(&message),
+            _ => None,
+        }
+    }
+
+    /// The reading that a message is, if it is numbered.
+    pub(crate) fn of(message: &MeasurementMessage) -> Option<Self> {
         let key = message.number()?;
         let values = message.values.iter().map(|&(id, value)| (id.name().to_owned(), value));
         Some(Self { key, event_time: message.event_date, values: values.collect() })

@@ -135,6 +135,7 @@ impl<'a> Bench for RealBench<'a> {
         }
         self.recorder.take_all(&mut self.recording.latency);
         self.recording.note_plant(self.clocks.now());
+        self.recording.events.extend(self.ledger.notices.finish(self.clocks.now()));
         self.recording.write(&self.ledger, &rows)
     }
 

@@ -319,8 +319,8 @@ impl FieldSender {
                 Uplinked::Disconnected
             }
             SessionEvent::Acknowledged { message } => {
-                if let Some((device, key)) = self.outgoing.acknowledged(message) {
-                    self.report(Report::Acknowledged { device, key, at_ns });
+                if let Some(report) = self.outgoing.acknowledged(message, at_ns) {
+                    self.report(report);
                 }
                 Uplinked::Acknowledged { message }
             }

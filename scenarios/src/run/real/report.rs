@@ -9,6 +9,7 @@ use crate::run::commands::Ending;
 use crate::run::device_note::DeviceNote;
 use crate::run::latency_row::Key;
 use crate::run::ledger::{Made, Sent, Stored};
+use crate::run::notices::NoticeNews;
 use crate::run::rest::Invocation;
 
 /// One thing that happened; instants are those of the monotonic clock.
@@ -24,6 +25,8 @@ pub(crate) enum Report {
     Published { device: usize, sent: Sent, at_ns: i64, payload: Bytes },
     /// The platform took a reading over.
     Acknowledged { device: usize, key: (Epoch, Serial), at_ns: i64 },
+    /// An alert or an answer was handed to the link, or the platform took it over.
+    Notice(NoticeNews),
     /// A device holds nothing any more.
     Idle { device: usize, at_ns: i64 },
     /// A device was told that the schedule is over, and holds nothing any more.

@@ -320,8 +320,8 @@ impl Sender {
                 self.parts.device.step(now, Input::Disconnected, &mut self.output);
             }
             SessionEvent::Acknowledged { message } => {
-                if let Some((device, key)) = self.outgoing.acknowledged(message) {
-                    self.report(Report::Acknowledged { device, key, at_ns });
+                if let Some(report) = self.outgoing.acknowledged(message, at_ns) {
+                    self.report(report);
                 }
                 self.parts.device.step(now, Input::Acknowledged { message }, &mut self.output);
             }

@@ -43,6 +43,7 @@ impl RealBench<'_> {
             self.refused(&refused);
         }
         let alerts = self.access.rest.alerts().await?;
+        self.ledger.notices.stored(&alerts);
         let (start, now) = (self.scenario.schedule.start, self.clocks.now());
         // An alert without a date has the platform's, which is the wall clock's here.
         self.recording.note_alerts(alerts, now, |at| (start..=now).contains(&at));
@@ -84,6 +85,7 @@ impl RealBench<'_> {
         self.clocks.waited_until_ns = monotonic_ns() - self.clocks.timeline.origin_ns;
         self.wait_for_commits(deadline_ns).await?;
         // The last word on what was refused and on alerts; without it nothing can be said of them.
+        self.ledger.notices.close();
         self.take_refusals_and_alerts().await?;
         let late = self.recorder.pending();
         if late > 0 {

@@ -54,6 +54,7 @@ impl RealBench<'_> {
                 }
                 self.recorder.acknowledged((device, key.0, key.1), at_ns);
             }
+            Report::Notice(news) => self.ledger.notices.take(news),
             Report::Idle { device, at_ns } => {
                 self.senders.idle(device, at_ns);
                 self.recorder.idle(device, at_ns);
