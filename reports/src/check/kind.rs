@@ -20,7 +20,7 @@ use super::planned::PlannedBench;
 use super::selection::Selection;
 use crate::error::RenderError;
 use crate::latency::Validity;
-use crate::render::collect::Collected;
+use crate::render::collect::{Collected, Judged};
 use crate::render::figure::Figure;
 use crate::verdict::{Because, Reason, Verdict};
 
@@ -133,6 +133,8 @@ pub(crate) struct SectionInput<'a> {
     pub(crate) scenario: &'a ScenarioChecks,
     /// What the checks came to.
     pub(crate) verdicts: &'a [Verdict],
+    /// The checks of accuracy.
+    pub(crate) accuracy: &'a [Judged<'a>],
     /// What one pass over events and observations gathered.
     pub(crate) collected: &'a Collected,
     /// The end of all time axes, in seconds since the start.
@@ -273,6 +275,7 @@ impl CheckContext {
             covers: self.covers.clone(),
             why: why.into(),
             told: None,
+            devices: None,
             qualification: None,
         }
     }

@@ -32,9 +32,9 @@ use super::delivery::Place;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, beyond_range, finish};
 use super::select::ByDevice;
 use crate::check::selection::DEVICE;
-use crate::verdict::{At, Reason, Verdict, VerdictText, some_of};
+use crate::verdict::{At, Devices, Reason, Verdict, VerdictText, some_of};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
-use lastmeter_text::{append, number, plural};
+use lastmeter_text::{apart, append, number, plural};
 
 /// Parts of the limit up to which a spread is that of rounding, and not spoken of.
 const ROUNDING: f64 = 1e-6;
@@ -125,6 +125,7 @@ pub(super) const KIND: CheckKind = CheckKind {
 #[derive(Clone, Copy, Debug, Default)]
 struct Series {
     pairs: u64,
+    outside: u64,
     missing: u64,
     below_minimum: u64,
     without_truth: u64,
@@ -135,7 +136,7 @@ struct Series {
 }
 
 pub(crate) struct Accuracy {
-    context: CheckContext,
+    pub(crate) context: CheckContext,
     pub(crate) spec: Spec,
     series: ByDevice<BTreeMap<MeasurementId, Series>>,
     worst: Option<Worst>,
@@ -198,6 +199,7 @@ impl Check for Accuracy {
         let is_outside = error > limit + spread || !reported.is_finite();
         let is_between = !is_outside && error > limit - spread;
         self.outside += u64::from(is_outside);
+        series.outside += u64::from(is_outside);
         self.between += u64::from(is_between);
         let exceeds = |worst: &Option<Worst>| worst.as_ref().is_none_or(|w| error > w.error);
         let off = |error: f64, spread: f64| error + spread;
@@ -279,6 +281,7 @@ impl Check for Accuracy {
             n,
             at: decisive.map(|worst| worst.at.clone()),
             told,
+            devices: Some(self.devices()),
             ..self.context.verdict(reason, &unit, why)
         };
         finish(verdict, facts)
@@ -290,6 +293,13 @@ impl Accuracy {
     fn decisive(&self) -> Option<&Worst> {
         let undecided = self.worst_between.as_ref();
         self.worst_outside.as_ref().or(undecided).or(self.worst.as_ref())
+    }
+
+    fn devices(&self) -> Devices {
+        let count = |of: fn(&Series) -> u64| {
+            self.series.iter().filter(|(_, device)| device.values().any(|it| of(it) > 0)).count()
+        };
+        Devices { wrong: count(|it| it.outside), judged: count(|it| it.pairs) }
     }
 
     /// Why nothing is decided, where the spread of the reference is what would decide.
@@ -380,11 +390,16 @@ impl Accuracy {
         {
             let si = worst.at.measurement().map(|id| id.row().si_unit.to_string());
             let si = si.unwrap_or_default();
-            let mut why = format!(
-                "{} of {n} outside; worst: reported {} {si}, reference {} {si}",
-                self.outside,
-                number(worst.reported),
-                number(worst.reference),
+            let outside = format!("{} of {n} outside", self.outside);
+            let (Devices { wrong, judged }, device) = (self.devices(), worst.at.device.as_deref());
+            let mut why = match device.filter(|_| judged > 1) {
+                Some(device) => format!("{wrong} of {judged} devices: wrong; worst {device}"),
+                None => format!("{outside}; worst"),
+            };
+            let (reported, reference) = apart(worst.reported, worst.reference);
+            append(
+                &mut why,
+                format_args!(": reported {reported} {si}, reference {reference} {si}"),
             );
             if !worst.reported.is_finite() {
                 why.push_str(", which is inside no limit");
@@ -393,6 +408,9 @@ impl Accuracy {
             }
             if worst.spread > ROUNDING * limit {
                 append(&mut why, format_args!(", known to {} {unit}", number(worst.spread)));
+            }
+            if judged > 1 {
+                append(&mut why, format_args!("; {outside}"));
             }
             return (Reason::OutsideLimit, why);
         }
