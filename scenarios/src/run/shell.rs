@@ -274,7 +274,7 @@ impl Shell {
                 self.is_up = false;
                 self.tell(Uplinked::Disconnected);
             }
-            SessionEvent::Acknowledged { message } => {
+            SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
                 self.parts.acknowledged.fetch_add(1, Ordering::Relaxed);
                 self.tell(Uplinked::Acknowledged { message });
             }
@@ -282,6 +282,7 @@ impl Shell {
                 self.received += 1;
                 self.inbox.push((topic, payload));
             }
+            SessionEvent::TakenOver => {}
         }
     }
 
