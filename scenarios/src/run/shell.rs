@@ -286,7 +286,7 @@ impl Shell {
                 self.is_up = false;
                 self.tell(Uplinked::Disconnected);
             }
-            SessionEvent::Acknowledged { message } => {
+            SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
                 self.parts.acknowledged.fetch_add(1, Ordering::Relaxed);
                 let notice = self.open_notices.remove(&message);
                 self.notices.extend(notice.map(NoticeNews::Acknowledged));
@@ -296,6 +296,7 @@ impl Shell {
                 self.received += 1;
                 self.inbox.push((topic, payload));
             }
+            SessionEvent::TakenOver => {}
         }
     }
 

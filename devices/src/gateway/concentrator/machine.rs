@@ -2,7 +2,7 @@
 
 use lastmeter_mbus::header::Identity;
 use lastmeter_mbus::master::{Outcome, Target};
-use lastmeter_units::{HardwareId, Serial, SimTime};
+use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::super::record::MeterState;
@@ -327,7 +327,7 @@ impl Concentrator {
             event(out, Kind::AnswerRefused, format!("{id}: {why}"));
             self.parts.store.remember(id, state);
         } else {
-            let message = message::reading(id, at, Serial(serial), reading.values);
+            let message = message::reading(id, at, self.parts.store.number(serial), reading.values);
             let payload = message::encoded(&message);
             self.parts.store.put(id, Some((id.clone(), state)), payload, out);
         }

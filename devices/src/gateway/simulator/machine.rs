@@ -10,7 +10,7 @@ use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, St
 use lastmeter_rts::{
     RateCounts, Refusal, Rejection, Sample, SequenceEvent, SequenceWatch, Value, Wire,
 };
-use lastmeter_units::{HardwareId, MeasurementId, Quantity, Serial, SimDuration, SimTime};
+use lastmeter_units::{HardwareId, MeasurementId, Quantity, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::super::record::MeterState;
@@ -405,7 +405,7 @@ impl Adapter {
             let before = self.parts.store.meter(&id);
             let state = MeterState { serial: before.serial.saturating_add(1), ..before };
             // A simulator does not say whether it began anew.
-            let message = message::reading(&id, at, Serial(state.serial), values);
+            let message = message::reading(&id, at, self.parts.store.number(state.serial), values);
             let payload = message::encoded(&message);
             self.parts.store.put(&id, Some((id.clone(), state)), payload, out);
         }

@@ -94,6 +94,7 @@ fn make_of(map: &str, keys: &str, kept: &[Vec<u8>]) -> Result<Box<dyn Gateway>, 
         hardware_id: HardwareId::new("rack").unwrap(),
         tenant: "default",
         start: START,
+        epoch: crate::EPOCH,
         networks: vec![NetworkContext { bits_per_second: 0, devices: Vec::new() }],
         files: &files,
     };

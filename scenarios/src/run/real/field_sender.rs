@@ -318,7 +318,7 @@ impl FieldSender {
                 self.report_of_all(reason);
                 Uplinked::Disconnected
             }
-            SessionEvent::Acknowledged { message } => {
+            SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
                 if let Some(report) = self.outgoing.acknowledged(message, at_ns) {
                     self.report(report);
                 }
@@ -331,6 +331,7 @@ impl FieldSender {
                 }
                 Uplinked::Received { owner, payload: payload.to_vec() }
             }
+            SessionEvent::TakenOver => return,
         };
         self.parts.field.uplinked(what, &mut self.said);
         self.carry();

@@ -319,7 +319,7 @@ impl Sender {
                 self.report(Report::Disconnected { device: self.parts.index, reason, at_ns });
                 self.parts.device.step(now, Input::Disconnected, &mut self.output);
             }
-            SessionEvent::Acknowledged { message } => {
+            SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
                 if let Some(report) = self.outgoing.acknowledged(message, at_ns) {
                     self.report(report);
                 }
@@ -340,6 +340,7 @@ impl Sender {
                     self.note(EventKind::InputRefused, what);
                 }
             }
+            SessionEvent::TakenOver => {}
         }
         self.carry();
         self.send_what_waits()

@@ -79,6 +79,7 @@ pub(super) fn build(
         hardware_id: id("cellar"),
         tenant: "default",
         start: START,
+        epoch: crate::EPOCH,
         networks: vec![network],
         files: &BTreeMap::new(),
     };
