@@ -93,7 +93,9 @@ pub(crate) fn page(
     let facts = &evaluation.facts;
     let scenario_toml = reader.scenario_toml()?;
     let scenario = ScenarioChecks::read(&facts.scenario, &scenario_toml, &facts.files)?;
-    let specs: Vec<_> = scenario.of::<Accuracy>().map(|check| &check.spec).collect();
+    let specs = scenario.of::<Accuracy>().map(|check| &check.spec);
+    // What a register counted is one value, and no error over time.
+    let specs: Vec<_> = specs.filter(|spec| !spec.difference).collect();
     let collected = Collected::read(reader, &specs, &evaluation.verdicts);
     let mut figures = Vec::new();
     let end_s = shown_until(facts, &collected);
