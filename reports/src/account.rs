@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::check::causes::Causes;
 use crate::check::delivery::{Delivery, place_of_stray, stray};
 use crate::check::kind::{CheckContext, finish};
 use crate::check::select::ByDevice;
@@ -32,6 +33,7 @@ pub(crate) struct Accountant {
     /// By device, how many and the first.
     strays: BTreeMap<String, (u64, At)>,
     refused: u64,
+    causes: Causes,
 }
 
 impl Accountant {
@@ -43,6 +45,7 @@ impl Accountant {
             devices: ByDevice::new(Pattern::new("*")),
             strays: BTreeMap::new(),
             refused: 0,
+            causes: Causes::default(),
         }
     }
 
@@ -54,6 +57,7 @@ impl Accountant {
 
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
         self.refused += u64::from(event.kind == EventKind::Refused);
+        self.causes.event(event);
         if stray(event).is_none() {
             return;
         }
@@ -88,6 +92,12 @@ impl Accountant {
         !self.judged.iter().any(|pattern| pattern.matches(device))
     }
 
+    /// Why what is missing there is missing, as far as anybody reported it.
+    fn cause(&self, account: &Account, first: &At, facts: &RunFacts) -> String {
+        let place = first.device.as_deref().zip(first.time).filter(|_| account.missing > 0);
+        place.map(|(device, at)| self.causes.of(device, at, facts)).unwrap_or_default()
+    }
+
     /// A verdict if the account of a device that no check judges is not clean.
     pub(crate) fn verdict(&self, facts: &RunFacts) -> Option<Verdict> {
         let account = self.sum(|device| self.is_unjudged(device));
@@ -118,7 +128,8 @@ impl Accountant {
         let devices = some_of(&names[..names.len().min(NAMED_MAX)], names.len());
         let why = format!(
             "{account}; of {devices}, which no check of kind `no_loss` is about, so nothing else \
-             may pass for it"
+             may pass for it{}",
+            first.as_ref().map(|first| self.cause(&account, first, facts)).unwrap_or_default()
         );
         let context = CheckContext::implicit(UNJUDGED_READINGS, &self.scenario);
         let unclean = account.missing + account.unexpected + account.foreign;

@@ -87,6 +87,10 @@ class Accuracy:
         # The largest count of pulses of each.
         self.counts = {}
         self.fits = {}
+        # Of each series one letter for each value in order: judged, or left out for its spread.
+        self.series = collections.defaultdict(str)
+        # Of registers whose difference is judged: the first reading that came, and the last.
+        self.difference, self.ends = check.get("difference", False), {}
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         fits = self.fits.get((device, quantity))
@@ -106,10 +110,16 @@ class Accuracy:
         # With its spread a reference may reach the minimum.
         if math.isnan(reference):
             return
-        if abs(reference) + self.spread < self.minimum and abs(reported) < self.minimum:
+        if self.difference:
+            end = (reference, reported, self.spread, (epoch, serial, time))
+            self.ends[device, quantity] = (self.ends.get((device, quantity), (end,))[0], end)
             return
-        self.n += 1
-        self.paired.add((device, quantity))
+        self.judge(device, epoch, serial, quantity, time, reference, reported)
+
+    def judge(self, device, epoch, serial, quantity, time, reference, reported):
+        if abs(reference) + self.spread < self.minimum and abs(reported) < self.minimum:
+            self.series[device, quantity] += "."
+            return
         error = abs(reported - reference)
         if ".pulses." in quantity:
             # A count has no fractions: one pulse is free.
@@ -117,9 +127,17 @@ class Accuracy:
             key = (device, quantity)
             self.counts[key] = max(self.counts.get(key, 0.0), abs(reference))
         error, spread = (self.in_unit(value, reference) for value in (error, self.spread))
+        is_outside = error > self.limit + spread or not math.isfinite(reported)
+        is_left_out = not is_outside and self.limit < spread < math.inf
+        self.series[device, quantity] += "x" if is_left_out else "."
+        if is_left_out:
+            # While the plant moves nothing could pass; what is not outside shows nothing.
+            return
+        self.n += 1
+        self.paired.add((device, quantity))
         place = (device, epoch, serial, quantity, time)
         self.keep("all", error, error, place)
-        if error > self.limit + spread or not math.isfinite(reported):
+        if is_outside:
             self.outside += 1
             self.keep("outside", error, error, place)
         elif error > self.limit - spread:
@@ -137,7 +155,22 @@ class Accuracy:
         if self.worst[which] is None or size > self.worst[which][0]:
             self.worst[which] = (size, error, place)
 
+    def is_thin(self):
+        """Whether fewer than two values are judged on either side of some that are left out."""
+        return any(
+            "x" in values and min(map(len, re.split("x+", values))) < 2
+            for values in self.series.values()
+        )
+
     def compare(self, comparison, name, verdict):
+        for (device, quantity), (first, last) in self.ends.items():
+            if first is last:
+                self.missed.add((device, quantity))
+                continue
+            self.spread = first[2] + last[2]
+            epoch, serial, time = last[3]
+            added = (last[0] - first[0], last[1] - first[1])
+            self.judge(device, epoch, serial, quantity, time, *added)
         comparison.same(f"{name} n", verdict["n"], self.n)
         decisive = self.worst["outside"] or self.worst["between"] or self.worst["all"]
         worst = None if decisive is None or math.isinf(decisive[1]) else decisive[1]
@@ -145,7 +178,7 @@ class Accuracy:
         comparison.exact(f"{name} limit", verdict["limit"], self.limit)
         if self.outside:
             status = "fail"
-        elif self.between or self.n == 0 or self.missed - self.paired:
+        elif self.between or self.n == 0 or self.missed - self.paired or self.is_thin():
             status = "inconclusive"
         elif self.relative and any(self.limit / 100 * count < 1 for count in self.counts.values()):
             # So few pulses that the one that is free is more than the limit.
@@ -247,7 +280,9 @@ class NoLoss:
         """Missing readings that have to be missing, and readings that came and had not to."""
         taken, surplus = 0, 0
         for device, expected in self.silent.items():
-            gone = [key in self.missing for key in self.order.get(device, {})]
+            # What was handed over is lost, not silent: it has a number, or some of its values came.
+            gone = [key in self.missing and key not in self.came and len(key) == 2
+                    for key in self.order.get(device, {})]
             stretches = len([1 for is_gone, _ in itertools.groupby(gone) if is_gone])
             if gone and stretches <= 1:
                 taken += min(sum(gone), expected)
@@ -413,11 +448,14 @@ class CommandAck:
         self.device = check.get("device", "*")
         self.within = amount(str(check.get("within", "60 s")))[0]
         self.given, self.took, self.to_refuse = {}, [], set()
+        self.unreflected = 0
 
     def row(self, *_):
         pass
 
     def event(self, event):
+        is_written_only = event["kind"] == "device" and event.get("what") == "not_reflected"
+        self.unreflected += is_written_only and fnmatch.fnmatchcase(event["device"], self.device)
         if event["kind"] == "command" and fnmatch.fnmatchcase(event["device"], self.device):
             self.given[event["id"]] = seconds(event["time"])
             self.to_refuse |= {event["id"]} if event.get("expected") == "refused" else set()
@@ -432,7 +470,8 @@ class CommandAck:
         comparison.exact(f"{name} longest", verdict["measured"], longest)
         comparison.exact(f"{name} limit", verdict["limit"], self.within)
         late = any(took > self.within for took in self.took)
-        status = "fail" if lost or late else "pass" if self.took else "inconclusive"
+        is_shown = self.took and not self.unreflected
+        status = "fail" if lost or late else "pass" if is_shown else "inconclusive"
         comparison.same(f"{name} status", verdict["status"], status)
 
 

@@ -245,6 +245,8 @@ const KIND: &str = "kind";
 const REFUSED: &str = "refused";
 /// The value of [`field::WHAT`] where a device says that its input may exceed what it models.
 const BEYOND_RANGE: &str = "beyond_range";
+/// Likewise where a command was written to a simulator that does not reflect it.
+const NOT_REFLECTED: &str = "not_reflected";
 
 /// The name of a field that is [`Prose`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -458,6 +460,12 @@ impl Event {
     pub fn about(&self) -> Option<&str> {
         let own = || (self.kind == EventKind::Device).then_some(self.source.as_str());
         self.text(field::DEVICE).or_else(own)
+    }
+
+    /// Whether a command of the device it is about was written to a simulator that shows nothing of
+    /// it.
+    pub fn is_not_reflected(&self) -> bool {
+        self.kind == EventKind::Device && self.text(field::WHAT) == Some(NOT_REFLECTED)
     }
 
     /// Whether a device says that its input may exceed what it models.

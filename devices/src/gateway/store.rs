@@ -148,7 +148,8 @@ impl Store {
                 "message {} of {owner}: more than {limit} are open; {dropped} dropped so far",
                 oldest.number
             );
-            out.push(GatewayOutput::Event { kind: GatewayEventKind::MessageDropped, detail });
+            let (kind, about) = (GatewayEventKind::MessageDropped, Some(owner));
+            out.push(GatewayOutput::Event { kind, about, detail });
         }
     }
 

@@ -27,7 +27,10 @@ pub(super) const KIND: CheckKind = CheckKind {
             platform gave up or let expire, was not obeyed and fails. `measured` is the longest \
             time; with a command that was never acknowledged it is empty, for lost is infinite. A \
             command that the scenario marks as `refused = true` has to be refused, and fails if it \
-            is obeyed. Without any command the check is inconclusive.",
+            is obeyed. A command that was written to a simulator's point without `reflected_by` is \
+            inconclusive: nothing shows whether it is obeyed. An acknowledgement is what the device \
+            claims; what became of the plant the readings behind it show, which another check judges. \
+            Without any command the check is inconclusive.",
         fields: &[
             DEVICE,
             Field::default(
@@ -62,6 +65,8 @@ struct CommandAck {
     /// The first of them, with what became of it.
     first_disobeyed: Option<(IssuedCommand, String)>,
     slowest: Option<(SimDuration, IssuedCommand)>,
+    /// Those that were answered as written where nothing shows whether they are obeyed.
+    unreflected: u64,
 }
 
 /// What became of a command.
@@ -118,6 +123,9 @@ impl Check for CommandAck {
     }
 
     fn event(&mut self, line: u64, event: &Event) {
+        let is_of = |device: &str| self.device.matches(device);
+        self.unreflected +=
+            u64::from(event.is_not_reflected() && event.text(field::DEVICE).is_some_and(is_of));
         let (Some(id), Some(device)) = (event.number(field::ID), event.text(field::DEVICE)) else {
             return;
         };
@@ -182,6 +190,9 @@ impl Check for CommandAck {
         } else if commands == 0 {
             why = format!("no command was given to device {}", self.device);
             (Reason::NothingToJudge, None)
+        } else if self.unreflected > 0 {
+            append(&mut why, format_args!("; {} written, not reflected", self.unreflected));
+            (Reason::NotReflected, self.slowest.as_ref().map(|(_, given)| given))
         } else {
             (Reason::WithinLimit, self.slowest.as_ref().map(|(_, given)| given))
         };
@@ -211,6 +222,7 @@ impl CommandAck {
             disobeyed: 0,
             first_disobeyed: None,
             slowest: None,
+            unreflected: 0,
         }
     }
 
@@ -404,6 +416,24 @@ mod tests {
                 verdict.why
             );
         }
+    }
+
+    #[test]
+    fn what_was_written_and_is_not_reflected_passes_nothing() {
+        let written = |device: &str| {
+            let note = Event::device(at(11), "adapter", "not_reflected", "supply = 1.05");
+            note.with("device", device)
+        };
+        for (toml, about, expected) in
+            [("", "a", Reason::NotReflected), ("device = \"a\"", "b", Reason::WithinLimit)]
+        {
+            let events = [written(about), given(10, 1, "a"), answer(11, 1, "a")];
+            let verdict = judge(toml, &events, RunState::Finished);
+            assert_eq!(verdict.reason, expected, "{}", verdict.why);
+        }
+        // What fails, fails.
+        let events = [written("a"), given(10, 1, "a"), answer(99, 1, "a")];
+        assert_eq!(judge("", &events, RunState::Finished).status, Status::Fail);
     }
 
     fn ended(seconds: i64, kind: &str, id: u64, device: &str, response: &str) -> Event {

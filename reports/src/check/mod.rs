@@ -8,6 +8,7 @@ pub mod accuracy;
 mod alerts;
 pub(crate) mod calibration;
 mod came;
+pub(crate) mod causes;
 pub(crate) mod command_ack;
 pub mod delivery;
 mod demand;
@@ -30,6 +31,7 @@ mod share;
 mod signal;
 mod test_plan;
 
+pub use causes::CAUSES;
 pub use demand::{BalancedMeters, Demand};
 pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, JudgedAlerts, Needs, RecordTable};
 pub use planned::{PlannedBench, PlannedNetwork, PlannedReports};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Pattern, Values};
 
+use super::causes::Causes;
 use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
@@ -26,7 +27,10 @@ pub(super) const KIND: CheckKind = CheckKind {
             numbers otherwise, or of which no reading was due, cannot be judged, and the check is \
             inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
             were due. Of a device that is to fall silent (`silent`) exactly so many readings have \
-            to be missing, one after another; more or fewer count as missing or unexpected.",
+            to be missing, one after another; more or fewer count as missing or unexpected, and a \
+            reading that was handed over to the platform, in part or whole, is lost and not silent. \
+            Where the device, its gateway or the platform reported why a reading did not come, the \
+            cause next to the first missing one stands in `why`.",
         fields: &[
             DEVICE,
             Field::default(
@@ -40,7 +44,8 @@ pub(super) const KIND: CheckKind = CheckKind {
     build: |values, context, diagnostics| {
         let devices = ByDevice::new(Pattern::new(values.text("device")));
         let silent = read_silent(values, diagnostics)?;
-        Some(Box::new(NoLoss { context, devices, silent, strays: 0, first_strays: Vec::new() }))
+        let (strays, first_strays, causes) = (0, Vec::new(), Causes::default());
+        Some(Box::new(NoLoss { context, devices, silent, strays, first_strays, causes }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
     ..CheckKind::PLAIN
@@ -86,6 +91,7 @@ struct NoLoss {
     strays: u64,
     /// The first of them, at most [`NAMED_MAX`], with what to say of each.
     first_strays: Vec<(At, String)>,
+    causes: Causes,
 }
 
 impl Check for NoLoss {
@@ -100,6 +106,7 @@ impl Check for NoLoss {
     }
 
     fn event(&mut self, line: u64, event: &Event) {
+        self.causes.event(event);
         let Some(what) = stray(event) else { return };
         let device = event.text(field::DEVICE).unwrap_or_default();
         if !self.devices.pattern().matches(device) {
@@ -130,6 +137,9 @@ impl Check for NoLoss {
 
         let mut why = format!("{} of {due} readings, {unexpected} unexpected", due - missing);
         push_places(&mut why, "missing", missing, &first_missing);
+        if let Some((device, place)) = first_missing.first() {
+            why.push_str(&self.causes.of(device, place.time, facts));
+        }
         // Readings that came although a device was to be silent have no place.
         if !first_unexpected.is_empty() {
             push_places(&mut why, "unexpected", unexpected_rows, &first_unexpected);
@@ -186,24 +196,25 @@ impl NoLoss {
             let Some((_, delivery)) = devices.iter_mut().find(|(other, _)| other == name) else {
                 continue;
             };
-            let missing = delivery.missing;
-            append(&mut told, format_args!("; {name} silent for {missing} of {expected}"));
-            if delivery.missing_stretches > 1 {
-                let stretches = delivery.missing_stretches;
+            let silent = delivery.silent;
+            append(&mut told, format_args!("; {name} silent for {silent} of {expected}"));
+            if delivery.silent_stretches > 1 {
+                let stretches = delivery.silent_stretches;
                 append(&mut told, format_args!(" in {stretches} stretches, expected one"));
                 continue;
             }
-            delivery.missing -= missing.min(*expected);
+            let lost = delivery.missing - silent;
+            delivery.missing -= silent.min(*expected);
             // A run that ended early may have ended before it was silent for so long.
             if is_finished {
-                if missing < *expected {
+                if silent < *expected {
                     told.push_str(", the rest did not happen");
                 }
-                delivery.unexpected += expected.saturating_sub(missing);
+                delivery.unexpected += expected.saturating_sub(silent);
             }
-            delivery.due -= missing.min(*expected);
-            if delivery.missing == 0 {
-                delivery.first_missing.clear();
+            delivery.due -= silent.min(*expected);
+            if delivery.missing == lost {
+                delivery.first_missing.clone_from(&delivery.first_lost);
             }
         }
         told
@@ -239,9 +250,13 @@ fn first<'a>(
 fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]) {
     let named: Vec<String> = first
         .iter()
-        .map(|(device, place)| match place.serial {
-            Some(serial) => format!("{device} serial {serial} at {}", place.time),
-            None => format!("{device} at {}, never made or without a number", place.time),
+        .map(|(device, place)| match (place.serial, place.without) {
+            (Some(serial), None) => format!("{device} serial {serial} at {}", place.time),
+            (None, None) => format!("{device} at {}, never made or without a number", place.time),
+            (Some(serial), Some(value)) => {
+                format!("{device} serial {serial} at {} without {}", place.time, value.name())
+            }
+            (None, Some(value)) => format!("{device} at {} without {}", place.time, value.name()),
         })
         .collect();
     push_named(why, what, count, &named);
@@ -272,7 +287,10 @@ mod tests {
             let mut check = check("no_loss", &keys);
             for number in 1..=6 {
                 let reported = (!missing.contains(&number)).then_some(230.0);
-                check.observation(&row("m", number, U, Some(230.0), reported));
+                let row = row("m", number, U, Some(230.0), reported);
+                // What the device never made has no number.
+                let serial = reported.and(row.serial);
+                check.observation(&Observation { serial, epoch: serial.and(row.epoch), ..row });
             }
             check.verdict(&facts(RunState::Finished))
         };
@@ -286,6 +304,52 @@ mod tests {
             assert_eq!(verdict.status, Status::Fail, "{missing:?}: {}", verdict.why);
         }
     }
+    /// What was handed over and is not there is lost: as many losses do not make a silence, and a
+    /// silence does not excuse them.
+    #[test]
+    fn a_reading_that_was_handed_over_is_lost_and_never_silent() {
+        let judge = |never_made: &[u64], lost: &[u64], in_part: &[u64]| {
+            let mut check = check("no_loss", "silent = [{ device = \"m\", readings = 3 }]");
+            for number in 1..=8 {
+                let is_there = !never_made.contains(&number) && !lost.contains(&number);
+                for (quantity, is_left_out) in [(U, false), (F, in_part.contains(&number))] {
+                    let reported = (is_there && !is_left_out).then_some(1.0);
+                    let row = row("m", number, quantity, Some(1.0), reported);
+                    let is_numbered = !never_made.contains(&number) && !in_part.contains(&number);
+                    let serial = row.serial.filter(|_| is_numbered);
+                    let zero = SimDuration::ZERO;
+                    let span = RecordedSpan { from: zero, to: zero, spread: 0.0, way: "direct" };
+                    let epoch = serial.and(row.epoch);
+                    check.observation(&Observation { serial, epoch, span: Some(span), ..row });
+                }
+            }
+            check.verdict(&facts(RunState::Finished))
+        };
+        assert_eq!(judge(&[4, 5, 6], &[], &[]).status, Status::Pass);
+        for (never_made, lost, in_part, off, told) in [
+            (&[][..], &[4, 5, 6][..], &[][..], 6.0, "missing: m serial 4 "),
+            (&[4, 5], &[6], &[], 2.0, "missing: m serial 6 at"),
+            (&[4, 5, 6], &[8], &[], 1.0, "missing: m serial 8 at"),
+            (&[4, 5], &[], &[6], 2.0, "without electricity.frequency"),
+        ] {
+            let verdict = judge(never_made, lost, in_part);
+            assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(off)), "{lost:?}");
+            assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+        }
+    }
+
+    #[test]
+    fn the_cause_of_a_missing_reading_stands_in_the_verdict() {
+        let mut check = check("no_loss", "");
+        check.observation(&row("m", 1, U, Some(230.0), Some(230.0)));
+        check.observation(&row("m", 2, U, Some(230.0), None));
+        let note = |seconds, what, detail| Event::device(at(seconds), "m", what, detail);
+        check.event(1, &note(5, "board_retried", "noise"));
+        check.event(2, &note(20, "reading_left_out", "board m: checksum 3F, expected 40"));
+        let told = check.verdict(&facts(RunState::Finished)).why.to_string();
+        assert!(told.contains("08:00:20.000Z; m: board m: checksum 3F, expected 40"), "{told}");
+    }
+
     const F: &str = "electricity.frequency";
 
     fn judge(rows: &[Observation<'_>], state: RunState) -> Verdict {

@@ -93,8 +93,10 @@ pub(crate) fn page(
     let facts = &evaluation.facts;
     let scenario_toml = reader.scenario_toml()?;
     let scenario = ScenarioChecks::read(&facts.scenario, &scenario_toml, &facts.files)?;
+    // What a register counted is one value, and no error over time.
     let accuracy: Vec<Judged<'_>> = scenario
         .of::<Accuracy>()
+        .filter(|check| !check.spec.difference)
         .map(|Accuracy { context, spec, .. }| {
             let verdict = evaluation.verdicts.iter().find(|it| it.check == context.name);
             Judged { name: &context.name, spec, verdict }

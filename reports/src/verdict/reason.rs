@@ -90,6 +90,8 @@ reasons! {
         "The record ends before the time for an answer was up.";
     ShowsNothing, Inconclusive, "shows-nothing",
         "The conditions under which the result would mean something were not there.";
+    NotReflected, Inconclusive, "not-reflected",
+        "A command was written to a simulator that does not show whether it obeys.";
     NotMeasurableHere, Inconclusive, "not-measurable-here",
         "The limit is too near to what bench and machine add by themselves.";
     HostLoad, Inconclusive, "host-load",

@@ -283,7 +283,7 @@ impl StandAlone {
                     }
                     GatewayOutput::Keep { number, record } => records.push((number, record)),
                     GatewayOutput::Forget { upto } => forgotten = Some(upto),
-                    GatewayOutput::Event { kind, detail } => {
+                    GatewayOutput::Event { kind, detail, .. } => {
                         print_err(&format!("{now} {}: {detail}", kind.word()));
                     }
                 }

@@ -253,7 +253,7 @@ impl Field {
                     });
                 }
                 Output::Event { kind, detail } => {
-                    let note = DeviceNote { at: self.now, kind: kind.word(), detail };
+                    let note = DeviceNote::new(self.now, kind.word(), detail);
                     said.push(Said::Note { of: name.clone(), note });
                 }
                 // It has no connection to the platform.
@@ -317,8 +317,9 @@ impl Field {
             }
             // Nobody listens to it here, and the record has readings only.
             GatewayOutput::Live { .. } => {}
-            GatewayOutput::Event { kind, detail } => {
-                let note = DeviceNote { at: self.now, kind: kind.word(), detail };
+            GatewayOutput::Event { kind, about, detail } => {
+                let about = about.map(|id| id.as_str().to_owned());
+                let note = DeviceNote { about, ..DeviceNote::new(self.now, kind.word(), detail) };
                 said.push(Said::Note { of: self.name.clone(), note });
             }
         }

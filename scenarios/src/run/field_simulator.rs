@@ -67,7 +67,7 @@ impl FieldSimulator {
             match output {
                 EndpointOutput::Frame { bytes, .. } => frames.push(bytes),
                 EndpointOutput::Event { kind, detail } => {
-                    let note = DeviceNote { at: now, kind: kind.word(), detail };
+                    let note = DeviceNote::new(now, kind.word(), detail);
                     said.push(Said::Note { of: self.name.clone(), note });
                 }
                 EndpointOutput::Operated(it) => {

@@ -64,20 +64,15 @@ impl Ledger {
 
     /// Joins what one device owed up to an instant; the numbers and instants of readings that were
     /// due and never made.
-    ///
-    /// # Errors
-    /// If it is ambiguous which reading is which.
     pub(crate) fn settle(
         &mut self,
         device: usize,
         until: SimTime,
         rows: &mut Vec<Row>,
-    ) -> Result<Vec<(u64, SimTime)>, BenchError> {
+    ) -> Vec<(u64, SimTime)> {
         let account = &mut self.accounts[device];
-        self.settled += account.settle(until, rows).map_err(|message| {
-            BenchError::AmbiguousReadings { device: account.terms.device.clone(), message }
-        })?;
-        Ok(account.take_never_made())
+        self.settled += account.settle(until, rows);
+        account.take_never_made()
     }
 
     /// What an obeyed command promises is from an instant on what the bench expects.

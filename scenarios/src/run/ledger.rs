@@ -283,17 +283,10 @@ impl Account {
 
     /// Joins everything that was due up to an instant before which nothing is on its way any more.
     /// What belongs to later readings is kept for them.
-    ///
-    /// # Errors
-    /// If readings that are identified by the schedule alone fit it in more than one way.
-    pub(crate) fn settle(
-        &mut self,
-        until: SimTime,
-        rows: &mut Vec<Row>,
-    ) -> Result<Settled, String> {
+    pub(crate) fn settle(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Settled {
         // Taken out, so that the join may use the rest of the account.
         let Some(mut declared) = self.declared.take() else {
-            return Ok(self.settle_announced(until, rows));
+            return self.settle_announced(until, rows);
         };
         let settled = declared.settle(self, until, rows);
         self.declared = Some(declared);

@@ -80,7 +80,7 @@ impl SoleDevice {
                 }
                 Output::Event { kind, detail } => Said::Note {
                     of: self.name.clone(),
-                    note: DeviceNote { at: now, kind: kind.word(), detail },
+                    note: DeviceNote::new(now, kind.word(), detail),
                 },
                 // It is on no network: a scenario that puts it on none gives it a connection.
                 Output::Transmit { .. } | Output::Obeyed { .. } => continue,

@@ -397,7 +397,7 @@ impl Shell {
     fn refuse(&mut self, topic: &str) {
         let detail = format!("a message under `{topic}`, which was not subscribed");
         let (at, kind) = (self.parts.party.now(), EventKind::InputRefused.word());
-        let note = DeviceNote { at, kind, detail };
+        let note = DeviceNote::new(at, kind, detail);
         self.notes.push(note.event(self.name()));
     }
 

@@ -305,7 +305,9 @@ impl Adapter {
                     "point `{name}`: {value:?} is outside of its declared range, left out \
                      ({count} so far)"
                 );
-                event(out, Kind::ValueRefused, detail);
+                let slot = self.slots[place].as_ref();
+                let about = slot.map(|slot| self.devices[slot.device].hardware_id.clone());
+                event_about(out, about, Kind::ValueRefused, detail);
             }
         }
     }
@@ -481,6 +483,9 @@ impl Adapter {
             let facts = vec![(fact::POINT, point)];
             self.alert(now, ("simulator.written", AlertLevel::Info, text), facts, out);
         }
+        for (owner, text) in written.unreflected {
+            event_about(out, Some(owner), Kind::NotReflected, text);
+        }
         if written.is_safe_now {
             let text = "the platform is gone: all points get their safe values".to_owned();
             self.alert(now, ("simulator.safe", AlertLevel::Error, text), Vec::new(), out);
@@ -590,7 +595,11 @@ fn reduced(gathered: &Gathered, reduction: Reduction) -> f64 {
 }
 
 fn event(out: &mut Out, kind: Kind, detail: String) {
-    out.push(GatewayOutput::Event { kind, detail });
+    event_about(out, None, kind, detail);
+}
+
+fn event_about(out: &mut Out, about: Option<HardwareId>, kind: Kind, detail: String) {
+    out.push(GatewayOutput::Event { kind, about, detail });
 }
 
 impl Gateway for Adapter {

@@ -158,7 +158,9 @@ impl Bench {
 
     fn events(&self, kind: GatewayEventKind) -> Vec<String> {
         let detail = |output: &'_ GatewayOutput| match output {
-            GatewayOutput::Event { kind: found, detail } if *found == kind => Some(detail.clone()),
+            GatewayOutput::Event { kind: found, detail, .. } if *found == kind => {
+                Some(detail.clone())
+            }
             _ => None,
         };
         self.out.iter().filter_map(detail).collect()

@@ -4,7 +4,7 @@ use lastmeter_params::{
     Code, Diagnostics, Dimension, Pattern, Value, Values, registered_measurement_help,
 };
 use lastmeter_record::Observation;
-use lastmeter_units::{MeasurementId, Quantity, SiUnit};
+use lastmeter_units::{Formation, MeasurementId, Quantity, SiUnit};
 
 /// What error is allowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,6 +79,8 @@ pub struct Spec {
     pub limit: Limit,
     /// In SI units: values are not judged where reference and report are smaller.
     pub minimum: Option<f64>,
+    /// Whether registers are judged by what they counted, not by what they show.
+    pub difference: bool,
 }
 
 impl Spec {
@@ -120,9 +122,18 @@ impl Spec {
                 report_dimension(values, name, dimension, *other, diagnostics);
             }
         }
+        let difference = values.boolean("difference");
+        let is_register =
+            |id: &&MeasurementId| id.row().quantity.formation() == Some(Formation::Register);
+        if let Some(other) = quantities.iter().find(|id| difference && !is_register(id)) {
+            let message = format!("{other} is no register, so nothing of it adds up");
+            let label = "expected with energies, volumes and counts only";
+            diagnostics.report(Code::DOES_NOT_FIT, values.span_of("difference"), message, label);
+            return None;
+        }
         let minimum = values.si_opt("minimum");
         let device = Pattern::new(values.text("device"));
-        fits.then_some(Self { device, quantity, quantities, limit, minimum })
+        fits.then_some(Self { device, quantity, quantities, limit, minimum, difference })
     }
 
     /// Whether a value is judged. One that is no number is.

@@ -24,9 +24,9 @@ use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names};
 use crate::language::references::References;
 
 /// The key of the way in which a device is there.
-pub(super) const AS: &str = "as";
+pub(crate) const AS: &str = "as";
 /// The thing itself.
-pub(super) const HARDWARE: &str = "hardware";
+pub(crate) const HARDWARE: &str = "hardware";
 /// Its firmware on an emulated processor.
 pub(super) const EMULATED: &str = "emulated";
 
@@ -250,6 +250,26 @@ fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
             }
         }
     }
+}
+
+/// Readings that only their schedule identifies have a period each to themselves: else one that came
+/// twice could stand for one that was lost.
+pub(crate) fn spans_leave_periods_apart(row: &Row<'_>, period: SimDuration, out: &mut Diagnostics) {
+    let Some(values) = row.values.as_ref() else { return };
+    let by_schedule = declared(values).filter(|it| it.identity == Identity::Schedule);
+    let Some(DeclaredSpan { earliest, latest, .. }) = by_schedule else { return };
+    if earliest + latest < period {
+        return;
+    }
+    let key = if earliest > latest { SPAN_EARLIEST } else { SPAN_LATEST };
+    let message = format!(
+        "a reading every {period} that may be dated from {earliest} before to {latest} after it is due"
+    );
+    let help = "make `span_earliest` and `span_latest` together shorter than the reporting period, \
+                or identify readings by number";
+    let label = "which reading is which would be unknown";
+    let help = Some(help.to_owned());
+    out.report_with_help(Code::DOES_NOT_FIT, values.span_of(key), message, label, help);
 }
 
 /// Whether a table is of the thing itself, on a network.

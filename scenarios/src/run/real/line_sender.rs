@@ -162,7 +162,7 @@ impl LineSender {
                     self.report(Report::Made { device: *index, made });
                 }
                 Output::Event { kind, detail } => {
-                    let note = DeviceNote { at: now, kind: kind.word(), detail };
+                    let note = DeviceNote::new(now, kind.word(), detail);
                     self.report(Report::Note { of: name.clone(), note });
                 }
                 // It has no connection to the platform.

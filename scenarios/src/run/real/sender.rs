@@ -296,7 +296,7 @@ impl Sender {
 
     fn note(&mut self, kind: EventKind, detail: String) {
         let at = self.parts.feeder.now();
-        let note = DeviceNote { at, kind: kind.word(), detail };
+        let note = DeviceNote::new(at, kind.word(), detail);
         self.report(Report::Note { of: self.parts.name.clone(), note });
     }
 

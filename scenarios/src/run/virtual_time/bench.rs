@@ -285,7 +285,7 @@ impl VirtualBench<'_> {
             // What a link still holds is neither stored nor missing.
             let held = self.parts.shells[shell].oldest_held();
             let until = held.map_or(self.now, |held| self.now.min(held - SimDuration(1)));
-            let never_made = self.parts.ledger.settle(index, until, &mut rows)?;
+            let never_made = self.parts.ledger.settle(index, until, &mut rows);
             self.recording.recorded = self.recording.recorded.min(until);
             if let Some(modelled) = &mut self.parts.modelled {
                 for (number, due) in never_made {

@@ -175,7 +175,7 @@ impl Bench {
             GatewayOutput::Forget { upto } => self.disk.retain(|(number, _)| *number > upto),
             GatewayOutput::Live { channel, .. } => panic!("{channel}"),
             GatewayOutput::Reopen { network } => panic!("{network}"),
-            GatewayOutput::Event { kind, detail } => self.events.push((self.now, kind, detail)),
+            GatewayOutput::Event { kind, detail, .. } => self.events.push((self.now, kind, detail)),
         }
     }
 
