@@ -27,7 +27,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             platform gave up or let expire, was not obeyed and fails. `measured` is the longest \
             time; with a command that was never acknowledged it is empty, for lost is infinite. A \
             command that the scenario marks as `refused = true` has to be refused, and fails if it \
-            is obeyed. Without any command the check is inconclusive.",
+            is obeyed. An answer that is not what the device sent fails it too. Without any command \
+            the check is inconclusive.",
         fields: &[
             DEVICE,
             Field::default(
