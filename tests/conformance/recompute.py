@@ -9,6 +9,7 @@ import csv
 import datetime
 import fnmatch
 import itertools
+import json
 import math
 import os
 import re
@@ -342,6 +343,77 @@ class Account(NoLoss):
         return not (counts["missing"] or counts["unexpected"] or counts["foreign"])
 
 
+class Notices:
+    """The bench's own account of alerts and answers, and which of them no check is about."""
+
+    FAULTS = ("lost", "altered", "foreign")
+
+    def __init__(self, judges):
+        self.judges = judges
+        self.seen, self.repeated, self.alerts, self.answers = set(), 0, 0, 0
+        self.is_unreadable, self.worse = False, 0
+        # By `alert` or `answer` and what is wrong: of whom, and of which types.
+        self.faults = {(noun, what): [] for noun in ("alert", "answer") for what in self.FAULTS}
+
+    def is_repetition(self, event):
+        """Whether an alert with this number and content was there before."""
+        if event["kind"] != "alert" or "epoch" not in event or "serial" not in event:
+            return False
+        own_time = {"time": event.get("event_time", event["time"]), "event_time": None}
+        content = json.dumps({**event, **own_time}, sort_keys=True)
+        is_one = content in self.seen
+        self.seen.add(content)
+        self.repeated += is_one
+        return is_one
+
+    @staticmethod
+    def is_about(judge, noun, device, types):
+        if not fnmatch.fnmatchcase(device, getattr(judge, "device", "")):
+            return False
+        if noun == "answer":
+            return isinstance(judge, CommandAck)
+        return bool(set(types) & set(getattr(judge, "types", ())))
+
+    def is_judged(self, noun, device, types=()):
+        return any(self.is_about(judge, noun, device, types) for judge in self.judges)
+
+    def event(self, event):
+        kind = event["kind"]
+        self.is_unreadable = self.is_unreadable or kind == "alerts_unreadable"
+        self.answers += kind in ("acknowledged", "command_refused")
+        if kind == "alert":
+            self.alerts += 1
+            is_about = self.is_judged("alert", event["device"], [event["type"]])
+            self.worse += event["level"] != "Info" and not is_about
+        noun, _, what = kind.partition("_")
+        if (noun, what) in self.faults:
+            types = {event.get("type"), event.get("found_type")}
+            self.faults[noun, what].append((event["device"], types))
+
+    @property
+    def counts(self):
+        counts = {}
+        for noun, given in (("alert", self.alerts), ("answer", self.answers)):
+            lost, altered, foreign = (len(self.faults[noun, what]) for what in self.FAULTS)
+            stored = given - altered - foreign
+            counts[f"{noun}s"] = {
+                "sent": stored + altered + lost, "stored": stored, "lost": lost,
+                "altered": altered, "foreign": foreign,
+                "repeated": self.repeated if noun == "alert" else 0,
+            }
+        return {**counts, "alerts_unreadable": self.is_unreadable}
+
+    def unjudged(self, noun):
+        """How many faults no check judges."""
+        of = [found for (its, _), found in self.faults.items() if its == noun]
+        return sum(not self.is_judged(noun, *one) for found in of for one in found)
+
+    def are_against(self, judge):
+        """Whether something is wrong that a check judges."""
+        return any(self.is_about(judge, noun, *one)
+                   for (noun, _), found in self.faults.items() for one in found)
+
+
 class Refused:
     """Refusals by reason and device against those that are expected."""
 
@@ -387,6 +459,7 @@ class Alerts:
 
     def __init__(self, check):
         self.device, self.type = check.get("device", "*"), check["type"]
+        self.types = [self.type]
         # A time may have several parts, as in `14 h 2 min`.
         parts = lambda text: re.findall(r"[-+0-9.eE]+\s*[a-z]+", str(text))
         exact = lambda text: sum(Decimal(repr(amount(part)[0])) for part in parts(text))
@@ -735,8 +808,12 @@ def judge(comparison, run, name):
         for take in rows:
             take(fields[0], epoch, serial, fields[3], fields[5], reference, reported)
     refused = 0
+    notices = Notices([one for _, one in judges])
     for event in run.events():
         refused += event["kind"] == "refused"
+        if notices.is_repetition(event):
+            continue
+        notices.event(event)
         for account in accounts:
             account.event(event)
         for _, one in judges:
@@ -754,12 +831,20 @@ def judge(comparison, run, name):
     # Behind the scenario's own checks stand those that nobody has to write.
     own = [check for check, _ in judges]
     implicit = [] if unjudged.is_clean() else ["unjudged-readings"]
+    alerts = notices.worse + notices.unjudged("alert")
+    implicit += ["unjudged-alerts"] if alerts else []
     order = [check for check in order if check != "unjudged-commands"]
     comparison.same(f"{name}: checks in order", order, own + implicit)
-    comparison.same(f"{name}: account", run.facts["account"], whole_account.counts)
+    counts = {**whole_account.counts, **notices.counts}
+    comparison.same(f"{name}: account", run.facts["account"], counts)
     for verdict in run.verdicts[len(own):]:
         comparison.same(f"{name}/{verdict['check']} status", verdict["status"], "inconclusive")
+        if verdict["check"] == "unjudged-alerts":
+            comparison.exact(f"{name}: unjudged alerts", verdict["measured"], alerts)
     for (check, one), verdict in zip(judges, run.verdicts):
+        if notices.are_against(one):
+            comparison.same(f"{name}/{check} status", verdict["status"], "fail")
+            continue
         one.compare(comparison, f"{name}/{check}", verdict)
     facts(comparison, run, name, record, refused)
 

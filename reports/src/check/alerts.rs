@@ -25,7 +25,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             the first that lacks one. `measured` counts alerts too many and too few, `n` the \
             readings and alerts that were there to judge by; with none, with a platform that \
             does not list alerts, or where an alert that may be one of them has no facts, the \
-            check is inconclusive.",
+            check is inconclusive. Alerts of them that the platform lost or altered, or that \
+            nobody sent, fail it too; one listed again under its number counts once.",
         fields: &[
             Field::default(
                 "device",

@@ -27,10 +27,11 @@ pub(super) const KIND: CheckKind = CheckKind {
             platform gave up or let expire, was not obeyed and fails. `measured` is the longest \
             time; with a command that was never acknowledged it is empty, for lost is infinite. A \
             command that the scenario marks as `refused = true` has to be refused, and fails if it \
-            is obeyed. A command that was written to a simulator's point without `reflected_by` is \
-            inconclusive: nothing shows whether it is obeyed. An acknowledgement is what the device \
-            claims; what became of the plant the readings behind it show, which another check judges. \
-            Without any command the check is inconclusive.",
+             is obeyed. A command that was written to a simulator's point without `reflected_by` is \
+             inconclusive: nothing shows whether it is obeyed. An acknowledgement is what the device \
+             claims; what became of the plant the readings behind it show, which another check judges. \
+             An answer that is not what the device sent fails it too. Without any command the check is \
+             inconclusive.",
         fields: &[
             DEVICE,
             Field::default(

@@ -44,6 +44,8 @@ struct Page {
     /// `measured` or `modelled`, if the run records latency.
     evidence: Option<&'static str>,
     facts: Vec<Fact>,
+    /// What became of readings, alerts and answers.
+    account: String,
     /// What options of the command line have changed.
     overrides: Vec<Fact>,
     command: String,
@@ -125,6 +127,7 @@ pub(crate) fn page(
         under_test: under_test(facts),
         evidence,
         facts: facts_list(facts),
+        account: evaluation.account.to_string(),
         overrides: overrides(facts),
         command: command(&facts.command_line),
         checks: page::checks(verdicts),
