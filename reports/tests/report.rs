@@ -107,8 +107,8 @@ fn injections_have_their_names_on_the_strip_and_what_is_judged_comes_first() {
     assert!(html.contains(">skip_reading meter</text>"));
     assert!(html.contains("<li>4:00  skip_reading meter</li>"), "listed for a phone");
     let place = |name: &str| html.find(&format!("class=\"title\">{name}<")).unwrap();
-    assert!(place("electricity.voltage.rms") < place("electricity.power.apparent"));
-    assert!(place("electricity.frequency") < place("electricity.power.apparent"));
+    assert!(place("voltage-in-class") < place("electricity.power.apparent"));
+    assert!(place("frequency") < place("electricity.power.apparent"));
 }
 
 /// Ten readings of registers and a voltage: one of the phases' registers is judged, the others are
@@ -175,40 +175,53 @@ fn a_judged_series_is_always_in_its_picture_and_what_is_flat_in_none() {
     let html = registers(dir.path());
     let figures = dir.path().join(file::FIGURES);
     let csv = |name: &str| fs::read_to_string(figures.join(format!("{name}.csv"))).unwrap();
-    let consumed = "error-electricity.energy.active.consumed";
     // In percent, in the register's unit, and what is only there to look at: each by itself.
     for (name, quantity, unit) in [
-        (consumed.to_owned(), ".total", "%"),
-        (format!("{consumed}-absolute"), ".l1", "J"),
-        (format!("{consumed}-not-judged"), ".l2", "J"),
+        ("accuracy-energy", "consumed.total", "%"),
+        ("accuracy-first", "consumed.l1", "J"),
+        ("accuracy-back", "injected.total", "J"),
+        ("not-judged-electricity.energy.active.consumed", "", "J"),
     ] {
-        let text = csv(&name);
-        let mut rows = text.lines().skip(1);
-        let expected = format!("electricity.energy.active.consumed{quantity},{unit},");
-        assert!(rows.all(|row| row.starts_with(&expected)), "{name}: {text}");
-        assert!(figures.join(format!("{name}.svg")).exists(), "{name}");
+        let text = csv(name);
+        let units: Vec<Vec<&str>> =
+            text.lines().skip(1).map(|row| row.split(',').take(2).collect()).collect();
+        let expected = |curve: &str, unit: &str| units.contains(&vec![curve, unit]);
+        let of = if quantity.is_empty() { "others-" } else { "" };
+        assert!(expected(&format!("{of}reported"), "J"), "{name}: {text}");
+        assert!(expected(&format!("{of}error"), unit), "{name}: {text}");
+        let svg = fs::read_to_string(figures.join(format!("{name}.svg"))).unwrap();
+        let data = format!("data-quantity=\"electricity.energy.active.{quantity}\"");
+        assert_eq!(svg.contains(&data), !quantity.is_empty(), "{name}");
     }
     let captions: Vec<&str> = html
         .match_indices("<figcaption><span>")
         .map(|(at, start)| html[at + start.len()..].split('<').next().unwrap())
         .filter(|caption| caption.contains("limit") || caption.contains("judged"))
         .collect();
+    let register = "electricity.energy.active";
     assert_eq!(
         captions,
         [
-            "limit ±0.5 %, dashed",
+            &format!(
+                "meter, {register}.consumed.total: limit ±0.5 %, dashed; 0 of 1 device outside"
+            ),
             // 40 kJ in hours, as the axis has it.
-            "limit ±11.11 Wh, dashed",
-            "limit ±0.001 V, dashed",
+            &format!(
+                "meter, {register}.consumed.l1: limit ±11.11 Wh, dashed; 0 of 1 device outside"
+            ),
+            &format!(
+                "meter, {register}.injected.total: limit ±1000 J, outside of the picture; 0 of 1 \
+                 device outside"
+            ),
+            "meter, electricity.voltage.rms.l1: limit ±1 mV, dashed; 1 of 1 device outside",
             "not judged by an accuracy check",
         ]
     );
-    // Nothing flows there: no picture, but said, with the limit where there is one.
-    let back = "error-electricity.energy.active.injected";
-    assert!(!figures.join(format!("{back}.svg")).exists() && csv(back).lines().count() == 11);
+    // Nothing flows there and nobody judges it: no picture, but said.
+    let back = "not-judged-electricity.energy.active.injected";
+    assert!(!figures.join(format!("{back}.svg")).exists() && csv(back).lines().count() == 21);
     let html = html.replace("&#x2f;", "/");
-    assert_eq!(html.matches("Zero throughout is the error of").count(), 2, "judged and not");
-    assert!(html.contains(", limit ±1000 J)"), "{}", &html[..200]);
+    assert_eq!(html.matches("Zero throughout is the error of").count(), 1);
     // What is not judged is folded away behind what is.
     let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     let folded = place("<summary>What no accuracy check judges: 2 series, 1 picture</summary>");
@@ -263,10 +276,10 @@ fn every_picture_has_its_files_and_their_links() {
         .collect();
     names.sort_unstable();
     for name in [
+        "accuracy-voltage-in-class.csv",
+        "accuracy-voltage-in-class.svg",
         "accuracy.csv",
         "bench.svg",
-        "error-electricity.voltage.rms.csv",
-        "error-electricity.voltage.rms.svg",
         "timeline.csv",
         "timeline.svg",
     ] {
@@ -282,17 +295,131 @@ fn every_picture_has_its_files_and_their_links() {
 #[test]
 fn the_data_of_a_picture_is_what_was_recorded() {
     let (dir, _) = page(&BAD);
-    let path = dir.path().join("figures/error-electricity.current.rms.csv");
+    let path = dir.path().join("figures/accuracy-current-in-class.csv");
     let mut csv = csv::Reader::from_path(path).unwrap();
     let (mut n, mut max) = (0, f64::NEG_INFINITY);
     for row in csv.records() {
         let row = row.unwrap();
+        if !row[0].ends_with("error") {
+            continue;
+        }
         n += row[4].parse::<u64>().unwrap();
         max = max.max(row[7].parse().unwrap());
     }
     let evaluation = evaluate(dir.path()).unwrap();
     let verdict = evaluation.verdicts.iter().find(|v| v.check == "current-in-class").unwrap();
     assert_eq!((n, Some(max)), (verdict.n, verdict.measured));
+}
+
+/// A street of meters at 230 V, one reading each 10 s: what each of them reports of it.
+fn street(dir: &Path, readings: u32, meters: &[(&str, f64)], dip_at: u32) -> String {
+    let mut start = Sample::CALM.start_facts();
+    start.scenario_toml = "[[check]]\nname = \"voltage\"\nkind = \"accuracy\"\n\
+        covers = [\"C-04\"]\nquantity = \"electricity.voltage.rms.*\"\nlimit = \"0.2 %\"\n"
+        .to_owned();
+    start.facts.devices.clear();
+    start.facts.end =
+        Sample::start() + lastmeter_units::SimDuration::from_seconds(10 * i64::from(readings));
+    let mut writer = RunWriter::create(dir, &start).unwrap();
+    let quantity = lastmeter_units::MeasurementId::lookup("electricity.voltage.rms.l1").unwrap();
+    for serial in 1..=readings {
+        let reference = if serial == dip_at { 69.0 } else { 230.0 };
+        for (place, (device, factor)) in meters.iter().enumerate() {
+            writer.observation(&lastmeter_record::Observation {
+                device,
+                epoch: Some(lastmeter_units::Epoch(1)),
+                serial: Some(lastmeter_units::Serial(serial.into())),
+                quantity,
+                event_time: Sample::start()
+                    + lastmeter_units::SimDuration::from_seconds(10 * i64::from(serial)),
+                reference: Some(reference + place as f64),
+                reported: Some((reference + place as f64) * factor),
+                span: None,
+            });
+        }
+    }
+    finish(writer);
+    fs::read_to_string(render(dir).unwrap()).unwrap()
+}
+
+/// The rows of a curve of a picture: start, width, n, min, mean, max.
+fn curve(dir: &Path, picture: &str, name: &str) -> Vec<[f64; 6]> {
+    let path = dir.join(file::FIGURES).join(format!("{picture}.csv"));
+    let mut csv = csv::Reader::from_path(path).unwrap();
+    let rows = csv.records().map(Result::unwrap).filter(|row| &row[0] == name);
+    rows.map(|row| std::array::from_fn(|place| row[place + 2].parse().unwrap())).collect()
+}
+
+#[test]
+fn the_one_wrong_meter_is_named_and_drawn_over_the_band_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let meters = [("m-1", 1.0), ("m-2", 1.000_5), ("m-3", 0.99), ("m-4", 0.999_5)];
+    let html = street(dir.path(), 12, &meters, 5);
+    let evaluation = evaluate(dir.path()).unwrap();
+    let verdict = &evaluation.verdicts[0];
+    let devices = verdict.devices.unwrap();
+    assert_eq!((verdict.status, devices.wrong, devices.judged), (Status::Fail, 1, 4));
+    let why = "1 of 4 devices: wrong; worst m-3: reported 229.7 V, reference 232 V; 12 of 48 \
+               outside";
+    assert_eq!(verdict.why, why.into());
+    let attention = &html[html.find("What needs attention").unwrap()..];
+    assert!(attention.find("voltage: m-3").unwrap() < attention.find(why).unwrap());
+    for part in [
+        "1 of 4 devices outside",
+        "data-device=\"m-3\" data-quantity=\"electricity.voltage.rms.l1\"",
+        "reported by m-3",
+        "3 other devices: lowest to highest",
+        // Chips and rows of requirements have words.
+        "C-04 quantities of a CAN meter</span>",
+        "<b>C-04</b> <span class=\"soft\">quantities of a CAN meter</span>",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    let rows = |name: &str| curve(dir.path(), "accuracy-voltage", name);
+    let (near, of) = (|a: f64, b: f64| (a - b).abs() < 1e-9, |row: &[f64; 6]| (row[3], row[5]));
+    for (at, row) in rows("reported").iter().enumerate() {
+        let reference = if at == 4 { 71.0 } else { 232.0 };
+        assert!(near(row[3], 0.99 * reference) && near(row[5], 0.99 * reference), "{row:?}");
+        assert!(near(rows("reference")[at][3], reference) && near(rows("error")[at][3], -1.0));
+        // The band: from the first meter to the fourth, and errors from -0.05 % to 0.05 %.
+        let (low, high) = of(&rows("others-reported")[at]);
+        assert!(near(low, reference - 2.0) && near(high, (reference + 1.0) * 0.999_5), "{high}");
+        let (low, high) = of(&rows("others-error")[at]);
+        assert!(near(low, -0.05) && near(high, 0.05), "{low} {high}");
+    }
+    assert_eq!(rows("reported").len(), 12);
+}
+
+/// Two days at 10 s: few bins, of which the one with the dip still shows it.
+#[test]
+fn a_long_run_is_thinned_out_and_keeps_its_dip() {
+    let dir = tempfile::tempdir().unwrap();
+    let html = street(dir.path(), 17_280, &[("m-1", 1.0), ("m-2", 1.001)], 9_000);
+    for name in ["reference", "reported", "error", "others-reported", "others-error"] {
+        let rows = curve(dir.path(), "accuracy-voltage", name);
+        assert!((60..=240).contains(&rows.len()), "{name}: {}", rows.len());
+        assert_eq!(rows.iter().map(|row| row[2]).sum::<f64>(), 17_280.0, "{name}");
+    }
+    let rows = curve(dir.path(), "accuracy-voltage", "reference");
+    let dip = rows.iter().find(|row| row[3] == 70.0).unwrap();
+    assert!((dip[0]..dip[0] + dip[1]).contains(&90_000.0) && dip[5] == 231.0, "{dip:?}");
+    assert!(html.len() < 400_000, "{} bytes", html.len());
+}
+
+/// A phone is 360 pixels wide: no picture has a width that its page cannot shrink.
+#[test]
+fn every_picture_shrinks_to_a_phone() {
+    let (_dir, html) = page(&BAD);
+    let body = &html[html.find("<body>").unwrap()..];
+    for (at, _) in body.match_indices("<svg ") {
+        let head = &body[at..at + body[at..].find('>').unwrap()];
+        assert!(head.contains("viewBox=\"0 0 ") || head.contains("width=\"100%\""), "{head}");
+    }
+    let style = &html[..html.len() - body.len()];
+    assert!(style.contains("figure svg { display: block; max-width: 100%; height: auto;"));
+    for wide in ["px; }\n  figure.wide", "figure:not(.strip) svg", ".picture {\n  overflow-x"] {
+        assert!(!style.contains(wide), "{wide}");
+    }
 }
 
 #[test]
@@ -362,7 +489,7 @@ fn hostile_texts_stay_texts() {
     hostile_run(dir.path());
     let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
     assert!(!html.contains("<script"), "a tag got through");
-    assert!(!html.contains("{{ 7*7 }}\"") && html.contains("&lt;script&gt;"));
+    assert!(!html.contains("\"&{{ 7*7 }}") && html.contains("&lt;script&gt;"));
     assert!(!html.contains("alert('x')"), "an unescaped quote got through");
     assert_eq!(outside_resources(&html), Vec::<&str>::new());
     evaluate(dir.path()).unwrap().write(dir.path()).unwrap();

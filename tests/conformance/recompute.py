@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import xml.etree.ElementTree as xml
 from decimal import Decimal
 
 from peer import declared, motion, over_time, polled, water
@@ -85,6 +86,9 @@ class Accuracy:
         # Of the row that comes next: how far its reference may be off.
         self.spread = 0.0
         self.paired, self.missed, self.unexpected = set(), set(), 0
+        self.wrong, self.run = set(), None
+        # Of each series and each of its curves: how many values, the least, the largest.
+        self.curves = collections.defaultdict(lambda: (0, math.inf, -math.inf))
         # The largest count of pulses of each.
         self.counts = {}
         self.fits = {}
@@ -92,6 +96,9 @@ class Accuracy:
         self.series = collections.defaultdict(str)
         # Of registers whose difference is judged: the first reading that came, and the last.
         self.difference, self.ends = check.get("difference", False), {}
+
+    def begin(self, run):
+        self.run = run
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         fits = self.fits.get((device, quantity))
@@ -115,6 +122,8 @@ class Accuracy:
             end = (reference, reported, self.spread, (epoch, serial, time))
             self.ends[device, quantity] = (self.ends.get((device, quantity), (end,))[0], end)
             return
+        self.draw(device, quantity, "reference", reference)
+        self.draw(device, quantity, "reported", reported)
         self.judge(device, epoch, serial, quantity, time, reference, reported)
 
     def judge(self, device, epoch, serial, quantity, time, reference, reported):
@@ -128,6 +137,7 @@ class Accuracy:
             key = (device, quantity)
             self.counts[key] = max(self.counts.get(key, 0.0), abs(reference))
         error, spread = (self.in_unit(value, reference) for value in (error, self.spread))
+        self.draw(device, quantity, "error", math.copysign(error, reported - reference))
         is_outside = error > self.limit + spread or not math.isfinite(reported)
         is_left_out = not is_outside and self.limit < spread < math.inf
         self.series[device, quantity] += "x" if is_left_out else "."
@@ -140,6 +150,7 @@ class Accuracy:
         self.keep("all", error, error, place)
         if is_outside:
             self.outside += 1
+            self.wrong.add(device)
             self.keep("outside", error, error, place)
         elif error > self.limit - spread:
             self.between += 1
@@ -191,6 +202,47 @@ class Accuracy:
             at = verdict["at"]
             found = tuple(at.get(key) for key in ("device", "epoch", "serial", "quantity", "time"))
             comparison.same(f"{name} at", found, decisive[2])
+        devices = {"wrong": len(self.wrong), "judged": len({device for device, _ in self.paired})}
+        comparison.same(f"{name} devices", verdict["devices"], devices)
+        if decisive:
+            self.picture(comparison, f"{name} picture", verdict, decisive[2])
+
+    def draw(self, device, quantity, curve, value):
+        """Takes a value that is in the picture; what is no finite number has no place there."""
+        if math.isfinite(value):
+            n, least, largest = self.curves[device, quantity, curve]
+            self.curves[device, quantity, curve] = n + 1, min(least, value), max(largest, value)
+
+    def picture(self, comparison, name, verdict, place):
+        """Draws the worst series by name, and the others of its quantity, any phase, as a band."""
+        worst = (place[0], place[3])
+        stem = os.path.join("figures", f"accuracy-{verdict['check']}")
+        drawn = xml.parse(self.run.path(f"{stem}.svg")).getroot()
+        found = tuple(drawn.get(f"data-{key}") for key in ("device", "quantity"))
+        comparison.same(f"{name}: worst", found, worst)
+        bins = collections.defaultdict(list)
+        with open(self.run.path(f"{stem}.csv"), newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                bins[row["curve"]].append([float(row[key]) for key in ("n", "min", "max")])
+        for curve in ("reference", "reported", "error", "others-reported", "others-error"):
+            is_other = curve.startswith("others-")
+            kept = [
+                found for (device, quantity, column), found in self.curves.items()
+                if column == curve.removeprefix("others-")
+                and without_phase(quantity) == without_phase(worst[1])
+                and ((device, quantity) != worst) == is_other
+            ]
+            n, found = sum(row[0] for row in kept), bins[curve]
+            comparison.same(f"{name}: {curve} n", sum(row[0] for row in found), n)
+            if n and found:
+                for column, pick in ((1, min), (2, max)):
+                    ends = (pick(row[column] for row in rows) for rows in (found, kept))
+                    comparison.exact(f"{name}: {curve} {pick.__name__}", *ends, 1e-9)
+
+
+def without_phase(quantity):
+    """The identifier of all phases of a quantity."""
+    return re.sub(r"\.(l1|l2|l3|total)$", "", quantity)
 
 
 class Heat:

@@ -10,7 +10,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use self::curves::Lined;
-use super::ticks::{TimeTick, time_ticks};
+use super::ticks::{TimeTick, drawn_end, time_ticks};
 pub(crate) use curves::{Axis, Curve, Curves, Label, Mark};
 
 /// The colours of series, in order, as `#RRGGBB`; the page's style sheet knows each of them.
@@ -187,9 +187,7 @@ impl Chart {
     fn draw(&self, svg: &mut String) -> Drawn {
         let height: u32 = self.panels.iter().map(|panel| panel.height).sum();
         let mut rest = SVGBackend::with_string(svg, (CHART_WIDTH, height)).into_drawing_area();
-        // A clamped NaN is still NaN.
-        let end_s = self.end_s.clamp(DRAWN_MIN, DRAWN_MAX);
-        let end_s = if end_s.is_nan() { 1.0 } else { end_s };
+        let end_s = drawn_end(self.end_s);
         let ticks = time_ticks(end_s, TICKS.0);
         let axes: Vec<Axis> = self.panels.iter().map(Panel::axis).collect();
         let letters = axes.iter().flat_map(Axis::labels).map(|it| it.chars().count()).max();
