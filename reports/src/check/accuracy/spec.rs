@@ -123,8 +123,9 @@ impl Spec {
             }
         }
         let difference = values.boolean("difference");
-        let is_register =
-            |id: &&MeasurementId| id.row().quantity.formation() == Some(Formation::Register);
+        let is_register = |id: &&MeasurementId| {
+            id.row().quantity.formation().is_none_or(|it| it == Formation::Register)
+        };
         if let Some(other) = quantities.iter().find(|id| difference && !is_register(id)) {
             let message = format!("{other} is no register, so nothing of it adds up");
             let label = "expected with energies, volumes and counts only";

@@ -261,7 +261,10 @@ impl Declared {
             account.never_made.push((account.due, due));
         }
         let (start, before) = (account.terms.start, self.before.min(nominal));
-        let admitted = self.span.admitted(before - start, nominal - start);
+        // Nothing is known of the plant behind the end, up to which it is played.
+        let latest = self.span.latest.min(self.end - nominal).max(SimDuration::ZERO);
+        let span = DeclaredSpan { latest, ..self.span };
+        let admitted = span.admitted(before - start, nominal - start);
         // Nothing is held against the reference of what did not come.
         let spreads = found.map(|_| {
             let (point, quantities) = (&account.terms.metering_point, &account.terms.quantities);
