@@ -308,7 +308,8 @@ class Cells:
         lines.append("|" + "|".join(["-" * (wide + 2)] + ["-" * (narrow + 2)] * len(self.names)) + "|")
         for way, row in self.rows.items():
             lines.append(line(way, [" ".join(sorted(row.get(name, [""]))) for name in self.names]))
-        return "\n".join([*lines, "exit codes, in brackets what was expected; * repetition not counted; - does not apply"])
+        lines.append("exit codes, in brackets what was expected; * repetition not counted; - does not apply")
+        return "\n".join(lines)
 
 
 def hear(name, path):
