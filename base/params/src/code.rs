@@ -227,6 +227,10 @@ codes! {
     IDLE_KEY "W007" "key without effect"
         "The key is obeyed with another value of a second one only, which the message names. Leave \
          it out, or write the other one. Warnings never change an exit code.";
+    TWO_MAPS "W008" "two maps of one line"
+        "A simulator and the adapter on its line have maps that differ, so that one may read another \
+         value, unit or device than the other sends. Write the same `map` twice; if what an adapter \
+         with a wrong map does is what is tested, leave it so: warnings never change an exit code.";
 }
 
 #[cfg(test)]

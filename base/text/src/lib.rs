@@ -83,6 +83,20 @@ pub fn number(value: f64) -> String {
     if (1e-4..1e9).contains(&magnitude) { format!("{rounded}") } else { format!("{rounded:e}") }
 }
 
+/// Two figures as [`number`] has them; where those are the same of figures that are not, with as
+/// many more digits as show that they differ.
+pub fn numbers_apart(a: f64, b: f64) -> (String, String) {
+    let short = (number(a), number(b));
+    if short.0 != short.1 || a == b || !(a - b).is_finite() {
+        return short;
+    }
+    let with = |digits: usize| {
+        let of = |value: f64| exact(format!("{value:.digits$e}").parse().unwrap_or(value));
+        (of(a), of(b))
+    };
+    (4..17).map(with).find(|(a, b)| a != b).unwrap_or(short)
+}
+
 /// A figure with all its digits, in powers of ten where it would be a row of zeros.
 pub fn exact(value: f64) -> String {
     let magnitude = value.abs();

@@ -34,7 +34,7 @@ use super::select::ByDevice;
 use crate::check::selection::DEVICE;
 use crate::verdict::{At, Reason, Verdict, VerdictText, some_of};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
-use lastmeter_text::{append, number, plural};
+use lastmeter_text::{append, number, numbers_apart, plural};
 
 /// Parts of the limit up to which a spread is that of rounding, and not spoken of.
 const ROUNDING: f64 = 1e-6;
@@ -380,11 +380,10 @@ impl Accuracy {
         {
             let si = worst.at.measurement().map(|id| id.row().si_unit.to_string());
             let si = si.unwrap_or_default();
+            let (reported, reference) = numbers_apart(worst.reported, worst.reference);
             let mut why = format!(
-                "{} of {n} outside; worst: reported {} {si}, reference {} {si}",
+                "{} of {n} outside; worst: reported {reported} {si}, reference {reference} {si}",
                 self.outside,
-                number(worst.reported),
-                number(worst.reference),
             );
             if !worst.reported.is_finite() {
                 why.push_str(", which is inside no limit");
