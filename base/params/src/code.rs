@@ -237,6 +237,10 @@ codes! {
          seen in readings behind it, and here none is due before the end: a device that only \
          answers would pass. Give the command earlier or lengthen `duration`, and add a check of \
          what it changes. Warnings never change an exit code.";
+    TWO_MAPS "W010" "two maps of one line"
+        "A simulator and the adapter on its line have maps that differ, so that one may read another \
+         value, unit or device than the other sends. Write the same `map` twice; if what an adapter \
+         with a wrong map does is what is tested, leave it so: warnings never change an exit code.";
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::came::ReadingsThatCame;
 use super::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable, finish};
-use super::motion::{WITHOUT_FACTS, own_time};
+use super::motion::{WITHOUT_FACTS, expected_within, own_time};
 use crate::verdict::{At, Reason, Verdict, some_of};
 
 /// The registry's row.
@@ -59,6 +59,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
     is_about_gateways_too: true,
+    fits: expected_within,
     ..CheckKind::PLAIN
 };
 

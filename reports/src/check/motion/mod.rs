@@ -18,6 +18,8 @@ use lastmeter_record::{DeviceFacts, Event, EventKind, RunFacts, Status, field};
 use lastmeter_text::{append, plural};
 use lastmeter_units::{SimDuration, SimTime};
 
+pub(super) use fits::expected_within;
+
 use super::kind::{CheckContext, finish};
 use crate::verdict::{At, Reason, Verdict, VerdictText, some_of};
 

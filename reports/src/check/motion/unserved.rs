@@ -313,8 +313,13 @@ impl Check for Unserved {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let it = &self.indices;
         let found = it.of(self.index);
+        // An event of interruptions is what has the number of customers.
+        let of = match it.customers {
+            0.0 => "of no customer with an interruption".to_owned(),
+            customers => format!("of {} customers", number(customers)),
+        };
         let mut why = format!(
-            "{} Wh not supplied, SAIFI {}, SAIDI {} min, {}, of {} customers",
+            "{} Wh not supplied, SAIFI {}, SAIDI {} min, {}, {of}",
             number(it.unserved_wh),
             number(it.saifi()),
             number(it.saidi_s() / MINUTE_S),
@@ -323,7 +328,6 @@ impl Check for Unserved {
             } else {
                 "no CAIDI".to_owned()
             },
-            number(it.customers),
         );
         let (open, all, which) = (it.open, it.events, it.planned.told());
         if it.planned != Planned::Count {
