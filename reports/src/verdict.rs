@@ -114,7 +114,7 @@ pub struct Verdict {
     /// How the console tells it, where a check has more to say than the figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<VerdictText>,
-    /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`.
+    /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`, `interchangeable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualification: Option<String>,
 }

@@ -19,6 +19,7 @@ use super::resolve::resolve;
 use super::scenario::Scenario;
 use super::section::SECTIONS;
 use super::section::must_fail::MUST_FAIL;
+use super::section::source::multiplied;
 use super::texts::Texts;
 use super::twin::{TwinTable, name_of};
 
@@ -175,6 +176,7 @@ impl Making {
         options: &LoadOptions,
     ) -> Result<Scenario, LoadFailure> {
         use_current_words(&mut self.root);
+        multiplied(&mut self.root);
         let draft = read::draft(&self.root, SECTIONS, &mut self.mistakes);
         let files = Files::beside(&file.path, options.recordings.as_deref());
         let scenario = resolve(&draft, &file.path, &files, &mut self.mistakes);
