@@ -126,7 +126,8 @@ pub struct Verdict {
     /// Of a check that judges device by device: how many are wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices: Option<Devices>,
-    /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`.
+    /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`,
+    /// `interchangeable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualification: Option<String>,
 }

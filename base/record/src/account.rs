@@ -38,6 +38,10 @@ pub struct Account {
     /// What is stored under a device that is not on the bench, without a known value, or with a
     /// value that nobody sent.
     pub foreign: u64,
+    /// Readings that rest on too few samples that could be used; they are counted in what they are
+    /// otherwise as well.
+    #[serde(default)]
+    pub sparse: u64,
     /// Messages that the platform refused. They are not stored, so a reading among them that was
     /// due is missing; the others are nobody's loss, and are counted only.
     #[serde(default)]
@@ -84,9 +88,9 @@ impl Account {
         self.has_clean_readings() && self.alerts.is_clean() && self.answers.is_clean()
     }
 
-    /// The same of readings alone.
+    /// The same of readings alone, which have to rest on enough samples as well.
     pub fn has_clean_readings(&self) -> bool {
-        self.missing == 0 && self.unexpected == 0 && self.foreign == 0
+        self.missing == 0 && self.unexpected == 0 && self.foreign == 0 && self.sparse == 0
     }
 }
 
@@ -107,6 +111,7 @@ impl fmt::Display for Account {
             (self.altered, "of these altered"),
             (self.unexpected, "unexpected"),
             (self.foreign, "foreign"),
+            (self.sparse, "on too few samples"),
             (self.refused, "refused"),
         ];
         for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {

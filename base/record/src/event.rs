@@ -110,6 +110,15 @@ event_kinds! {
     Lost "lost",
     /// Something a device told about itself: fields `what`, `detail`.
     Device "device",
+    /// A reading rests on part of the samples that it should rest on: fields `device`, `epoch`,
+    /// `serial`, `usable` (the share that could be used).
+    ReadingShare "reading_share",
+    /// A device of the bench answered somebody at the other end of its line: fields `device`,
+    /// `values` (by identifier, in SI units).
+    Answered "answered",
+    /// A reading came of such a device that is none of its answers: fields `device`, `epoch`,
+    /// `serial`, `what` (`not-asked`: it gave none about then; `other-values`).
+    NotAnswered "not_answered",
     /// Something of the network was done, by whom it may: fields `element`, `what`, `detail`,
     /// `node` (of the fault, or of the switch's first end), and where a current made a protective
     /// device act `current_a`, `after_s`, `is_residual`.
@@ -227,6 +236,8 @@ fields! {
     UNIT "unit" "What coefficients are counted in.",
     UNSERVED_WH "unserved_wh" "Energy that was not supplied, watt-hours.",
     UNTIL "until" "Until when it lasts.",
+    USABLE "usable" "Which share of its samples a reading rests on, from 0 to 1.",
+    VALUES "values" "Values by their identifiers, in SI units.",
     WANTED "wanted" "The coefficient that was wanted.",
     WHAT "what" "What a device reported, what was done, or which voltage event.",
     WORD "word" "The word of the register afterwards.",

@@ -60,6 +60,40 @@ pub(crate) fn is_reported(id: MeasurementId) -> bool {
 
 /// The records of what was measured, in the units of messages.
 pub(crate) fn records(values: &[(MeasurementId, f64)], coding: Coding) -> Vec<Record<'static>> {
+    numbered(values, coding).into_iter().map(|(_, record)| record).collect()
+}
+
+/// What these records carry, in SI units: as many digits as go over the line. A power with a sign
+/// is one that is consumed and one that is injected.
+pub(crate) fn carried(
+    values: &[(MeasurementId, f64)],
+    coding: Coding,
+) -> Vec<(MeasurementId, f64)> {
+    let mut all = Vec::new();
+    for (id, record) in numbered(values, coding) {
+        let steps = match record.value {
+            Value::Bcd { value, .. } | Value::Integer { value, .. } => value as f64,
+            Value::Real(value) => f64::from(value),
+            _ => continue,
+        };
+        let row = id.row();
+        let si = field_of(row.quantity).map_or(f64::NAN, |field| field.step * steps);
+        if row.quantity == Quantity::ActivePower(Direction::Consumed) {
+            let injected = Quantity::ActivePower(Direction::Injected);
+            let injected = MeasurementId::of(injected, row.phase);
+            all.extend(injected.map(|injected| (injected, (-si).max(0.0))));
+            all.push((id, si.max(0.0)));
+        } else {
+            all.push((id, si));
+        }
+    }
+    all
+}
+
+fn numbered(
+    values: &[(MeasurementId, f64)],
+    coding: Coding,
+) -> Vec<(MeasurementId, Record<'static>)> {
     let value_of = |quantity: Quantity, phase: Phase| {
         let id = MeasurementId::of(quantity, phase)?;
         values.iter().find(|(other, _)| *other == id).map(|(_, value)| *value)
@@ -68,7 +102,8 @@ pub(crate) fn records(values: &[(MeasurementId, f64)], coding: Coding) -> Vec<Re
         let row = id.row();
         let is_power = row.quantity == Quantity::ActivePower(Direction::Consumed);
         let injected = value_of(Quantity::ActivePower(Direction::Injected), row.phase);
-        record(id, value - injected.filter(|_| is_power).unwrap_or(0.0), coding)
+        let value = value - injected.filter(|_| is_power).unwrap_or(0.0);
+        Some((id, record(id, value, coding)?))
     };
     values.iter().filter_map(of).collect()
 }

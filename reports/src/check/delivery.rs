@@ -215,6 +215,17 @@ pub(crate) fn stray(event: &Event) -> Option<String> {
     })
 }
 
+/// The least share of usable samples that a reading rests on, unless a check has another one.
+pub(crate) const USABLE_MIN: f64 = 0.95;
+
+/// The share of usable samples of a reading that rests on fewer than this share.
+pub(crate) fn sparse(event: &Event, least: f64) -> Option<f64> {
+    if event.kind != EventKind::ReadingShare {
+        return None;
+    }
+    event.get(field::USABLE)?.as_f64().filter(|share| *share < least)
+}
+
 /// Where a stray is in the record.
 pub(crate) fn place_of_stray(event: &Event, line: u64) -> At {
     At {

@@ -80,7 +80,7 @@ reasons! {
     Unnumbered, Inconclusive, "unnumbered",
         "Readings without serial numbers cannot be matched.";
     UnjudgedReadings, Inconclusive, "unjudged-readings",
-        "Readings are missing, altered, unexpected or foreign, and no check judges them.";
+        "Readings are missing, altered, unexpected, foreign or sparse, and no check judges them.";
     UnjudgedCommands, Inconclusive, "unjudged-commands",
         "Commands were not carried out, or not answered as reported, and no check judges them.";
     UnjudgedAlerts, Inconclusive, "unjudged-alerts",
@@ -115,6 +115,8 @@ reasons! {
     ReadingsLost, Fail, "readings-lost", "Readings that were due are missing.";
     ReadingsUnexpected, Fail, "readings-unexpected",
         "Readings are stored that nobody sent, or more than once.";
+    ReadingsSparse, Fail, "readings-sparse",
+        "Readings rest on too few samples that could be used.";
     UnexpectedRefusal, Fail, "unexpected-refusal",
         "The platform refused what it should have taken.";
     RefusalMissing, Fail, "refusal-missing", "The platform took what it should have refused.";

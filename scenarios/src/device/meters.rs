@@ -172,7 +172,10 @@ impl Meter {
                 Output::Event { kind, detail } => {
                     print_err(&format!("{} {}: {detail}", self.name, kind.word()));
                 }
-                Output::Reading { .. } | Output::Obeyed { .. } | Output::Send { .. } => {}
+                Output::Reading { .. }
+                | Output::Answered { .. }
+                | Output::Obeyed { .. }
+                | Output::Send { .. } => {}
             }
         }
         (!sent.is_empty()).then_some(sent)

@@ -183,7 +183,7 @@ impl Draft<'_> {
             let mut others = own.filter(|((_, of), _)| *of == table);
             let other = others.find(|(_, source)| phases(**source) != phases(*first));
             if let (Some(((name, _), _)), Some((_, span))) = (other, row.text("at")) {
-                let message = "some of these loads have one phase, others three".to_owned();
+                let message = "some of these places have one phase, others three".to_owned();
                 let label = format!("`{name}` differs from the first");
                 let help = "write a table for those of one phase and one for the others".to_owned();
                 out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));

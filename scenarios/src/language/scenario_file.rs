@@ -20,6 +20,7 @@ use super::scenario::Scenario;
 use super::section::SECTIONS;
 use super::section::check::CHECK;
 use super::section::must_fail::MUST_FAIL;
+use super::section::source::multiplied;
 use super::texts::Texts;
 use super::twin::{Made, TwinTable, name_of};
 
@@ -288,6 +289,7 @@ impl Making {
         options: &LoadOptions,
     ) -> Result<Scenario, LoadFailure> {
         use_current_words(&mut self.root);
+        multiplied(&mut self.root);
         let draft = read::draft(&self.root, SECTIONS, &mut self.mistakes);
         let files = Files::beside(&file.path, options.recordings.as_deref());
         let scenario = resolve(&draft, &file.path, &files, &mut self.mistakes);

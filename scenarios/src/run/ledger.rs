@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use lastmeter_record::{Event, EventKind, Observation, RecordedSpan, field};
 use lastmeter_sim::{DeclaredSpan, ElectricityFacts, MeteringPoint, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
-use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode};
+use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode, fact};
 
 use super::schedule::Schedule;
 use declared::Declared;
@@ -36,6 +36,8 @@ pub(crate) struct Sent {
     pub(crate) key: (Epoch, Serial),
     /// When it was measured, as the message states it.
     pub(crate) event_time: Option<SimTime>,
+    /// Which share of its samples it rests on, where it states that.
+    pub(crate) usable: Option<f64>,
     values: BTreeMap<String, f64>,
 }
 
@@ -52,7 +54,8 @@ impl Sent {
     pub(crate) fn of(message: &MeasurementMessage) -> Option<Self> {
         let key = message.number()?;
         let values = message.values.iter().map(|&(id, value)| (id.name().to_owned(), value));
-        Some(Self { key, event_time: message.event_date, values: values.collect() })
+        let usable = message.metadata.get(fact::USABLE).and_then(|share| share.parse().ok());
+        Some(Self { key, event_time: message.event_date, usable, values: values.collect() })
     }
 }
 
@@ -184,6 +187,8 @@ pub(crate) struct AccountTerms {
     pub(crate) is_closed_here: bool,
     /// When it does not work for want of a supply.
     pub(crate) darkness: Darkness,
+    /// Whether it is here, and somebody who is not asks it: then what comes has to be its answers.
+    pub(crate) answers_others: bool,
 }
 
 /// The way of readings that no gateway carries.
@@ -279,6 +284,18 @@ impl Account {
 
     pub(crate) fn stored(&mut self, stored: Stored) {
         self.stored.push(stored);
+    }
+
+    /// The device answered with these values, in SI units, whoever asked it.
+    pub(crate) fn answered(&mut self, at: SimTime, values: Vec<(MeasurementId, f64)>) {
+        if let Some(declared) = &mut self.declared {
+            declared.answered(at, values);
+        }
+    }
+
+    /// Why what is stored is no answer of the device, where it has to be one.
+    pub(crate) fn unanswered(&self, stored: &Stored) -> Option<&'static str> {
+        self.declared.as_ref()?.unanswered(stored)
     }
 
     /// Joins everything that was due up to an instant before which nothing is on its way any more.

@@ -41,6 +41,7 @@ fn steady() -> Terminal {
 
 fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
     Account::open(AccountTerms {
+        answers_others: false,
         device: "meter".to_owned(),
         index: 0,
         metering_point: terminal.into(),

@@ -165,7 +165,7 @@ impl Shell {
                     }
                     Said::Made { device, made } => self.made.push((device, made)),
                     Said::Note { of, note } => self.notes.push(note.event(&of)),
-                    Said::Operated(event) => self.notes.push(*event),
+                    Said::Event(event) => self.notes.push(*event),
                     // There are no real lines in virtual time.
                     Said::ToLine { .. } | Said::Reopen { .. } => {}
                 }

@@ -260,6 +260,9 @@ pub struct Point {
     /// The declared range, where there is one. Of a written point it is the limit of what the
     /// bench writes.
     pub range: Option<PointRange>,
+    /// Of a measured point, by how much a sample may differ from the one before, in SI units per
+    /// second; what differs by more cannot be used.
+    pub steepest: Option<f64>,
     /// What it stands for.
     pub meaning: Meaning,
     /// How it may be written; `None` for what the simulator sends, and for status words, which the

@@ -24,6 +24,7 @@
 //! Counters of pulses know nothing below one pulse: of their error one pulse is free, and what is
 //! more than that is held against the limit.
 
+mod alike;
 mod section;
 pub mod spec;
 
@@ -32,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{Domain, MeasurementId, SiUnit, SimDuration};
 
+use self::alike::Course;
 use self::spec::{Limit, Spec, resolution};
 use super::delivery::Place;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, beyond_range, finish};
@@ -47,6 +49,8 @@ const ROUNDING: f64 = 1e-6;
 /// So many values of a series have to be judged on either side of those that are left out for the
 /// spread of their reference.
 const BESIDE_MIN: u64 = 2;
+/// The qualification of a pass that two meters, or two phases, could have changed places in.
+const INTERCHANGEABLE: &str = "interchangeable";
 
 /// So many devices are named of which nothing was compared.
 const NAMED_MAX: usize = 3;
@@ -93,7 +97,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             came to the last one, whatever they stood at before. A missing value is not judged here (use \
             `no_loss`); with values stored that nobody sent, such as altered ones, the check passes \
             nothing, and a quantity that was due and of which no value could be judged makes \
-            the check inconclusive.",
+            the check inconclusive. A pass in which two devices, or two phases of one, were reported \
+            equal throughout has the qualification `interchangeable`.",
         fields: &[
             DEVICE,
             Field::required(
@@ -141,7 +146,7 @@ pub(super) const KIND: CheckKind = CheckKind {
 };
 
 /// How often each thing happened in one series.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Series {
     pairs: u64,
     outside: u64,
@@ -160,6 +165,8 @@ struct Series {
     is_thin: bool,
     /// Of a register of which the difference is judged: the first reading that came, and the last.
     ends: Option<[End; 2]>,
+    /// What was reported, and when.
+    course: Course,
 }
 
 /// A reading of a register.
@@ -288,6 +295,7 @@ impl Accuracy {
             series.unexpected += u64::from(observation.reported.is_some());
             return;
         };
+        series.course.add(observation.event_time, observation.reported);
         // Said of missing values too: a truth that is not known is never passed over.
         series.without_truth += u64::from(reference.is_nan());
         let Some(reported) = observation.reported else {
@@ -379,6 +387,10 @@ impl Accuracy {
         if let Some(devices) = self.without_a_pair(facts) {
             append(&mut left_out, format_args!("; nothing of {devices} to compare"));
         }
+        let alike = self.alike().filter(|_| reason.status() == Status::Pass);
+        if let Some(alike) = &alike {
+            append(&mut left_out, format_args!("; {alike}"));
+        }
         let decisive = self.decisive();
         let measured = decisive.map(|worst| worst.error);
         let unit = self.spec.limit.unit();
@@ -396,6 +408,7 @@ impl Accuracy {
             at: decisive.map(|worst| worst.at.clone()),
             told,
             devices: Some(self.devices()),
+            qualification: alike.map(|_| INTERCHANGEABLE.to_owned()),
             ..self.context.verdict(reason, &unit, why)
         };
         finish(verdict, facts)
@@ -454,6 +467,17 @@ impl Accuracy {
         let silent: Vec<&str> = about.filter(|name| !compared.contains(name)).collect();
         let named = &silent[..silent.len().min(NAMED_MAX)];
         (!silent.is_empty()).then(|| some_of(named, silent.len()))
+    }
+
+    /// Which series were reported alike throughout, where no plan plays the same to several.
+    fn alike(&self) -> Option<String> {
+        if self.context.plan.is_some() || self.context.calibration.is_some() {
+            return None;
+        }
+        let all = self.series.iter();
+        alike::text(all.flat_map(|(device, series)| {
+            series.iter().map(move |(id, series)| (device, *id, &series.course))
+        }))
     }
 
     /// A limit that a voltage or a frequency cannot miss, however small it is reported, nor what is

@@ -20,7 +20,7 @@ use super::floor::wall;
 use super::gateway::ON;
 use super::link::VIA;
 use crate::language::draft::{Draft, Row, Section, joined};
-use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names};
+use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names, SOURCE_PREFIX};
 use crate::language::references::References;
 
 /// The key of the way in which a device is there.
@@ -70,9 +70,9 @@ const OWN: &[Field] = &[
     Field::required(
         "at",
         Kind::Text,
-        "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*` \
-         or another pattern makes a device for each of the loads, named by this name, a dash \
-         and the load's",
+        "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*`, \
+         `source:flat-*` or another pattern makes a device for each of those that fit, named by \
+         this name, a dash and that of the load or source",
     ),
     Field::required("model", Kind::Text, "which device model"),
     Field::default(
@@ -343,7 +343,7 @@ fn declared(values: &Values) -> Option<DeclaredSpan> {
 }
 
 /// The indices of the sources that the devices of a table are connected to, as `at` says: one for
-/// all of them, or with a pattern of loads one for each. The loads of a network follow the sources.
+/// all of them, or with a pattern one for each. The loads of a network follow the sources.
 pub(crate) fn sources_of(
     device: &Row<'_>,
     sources: &Names,
@@ -362,7 +362,7 @@ pub(crate) fn sources_of(
         let found = loads.fitting(pattern, span, out);
         return found.into_iter().map(|load| sources.len() + load).collect();
     }
-    let Some(name) = at.strip_prefix("source:") else {
+    let Some(name) = at.strip_prefix(SOURCE_PREFIX) else {
         let help = match sources.iter().find(|name| *name == at).or_else(|| sources.get(0)) {
             Some(name) => format!("write `at = \"source:{name}\"`"),
             None => "write `at = \"source:NAME\"`".to_owned(),
@@ -372,7 +372,7 @@ pub(crate) fn sources_of(
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
         return Vec::new();
     };
-    sources.find(name, span, out).into_iter().collect()
+    sources.fitting(name, span, out)
 }
 
 /// A device is connected to what its model is made for; `None` if it is not.

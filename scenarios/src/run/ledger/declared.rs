@@ -8,14 +8,21 @@
 //! serves, of what was sent before what was not; the others are unexpected. What is due and is not
 //! stored has the number under which it was sent, if the bench saw that: it is lost, not silent.
 //!
-//! What is stored is held against what was sent as far as the bench sees messages of the device.
+//! What is stored is held against what was sent as far as the bench sees messages of the device; of
+//! a device that somebody else asks, against what the device answered.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lastmeter_sim::{DeclaredSpan, Identity};
-use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
 use super::{Account, AccountTerms, Made, Row, Sent, Settled, Stored};
+
+/// So many answers of a device are remembered.
+const ANSWERS_MAX: usize = 10_000;
+
+/// What a master may round an answered value by, as a share of it: a real of 32 bits does.
+const ANSWER_ROUNDING: f64 = 1e-6;
 
 /// How long after a device has made a reading a gateway may date it: the answer has to be sent.
 const CARRIED_MAX: SimDuration = SimDuration::from_seconds(10);
@@ -45,6 +52,8 @@ pub(super) struct Declared {
     /// By schedule: instants at which the device says it made a reading. They say nothing of
     /// which reading is which, only that a message was there to wait for.
     announced: BTreeSet<SimTime>,
+    /// What it answered and when, of a device that somebody else asks.
+    answers: Option<VecDeque<(SimTime, Vec<(MeasurementId, f64)>)>>,
 }
 
 impl Declared {
@@ -58,7 +67,39 @@ impl Declared {
             before: terms.start,
             is_closed_here: terms.is_closed_here,
             announced: BTreeSet::new(),
+            answers: terms.answers_others.then(VecDeque::new),
         }
+    }
+
+    pub(super) fn answered(&mut self, at: SimTime, values: Vec<(MeasurementId, f64)>) {
+        let Some(answers) = &mut self.answers else { return };
+        answers.push_back((at, values));
+        if answers.len() > ANSWERS_MAX {
+            answers.pop_front();
+        }
+    }
+
+    /// Why what is stored is none of the answers: the device gave none about the time that its date
+    /// admits, or with other values. The digits that a master leaves away are none.
+    pub(super) fn unanswered(&self, stored: &Stored) -> Option<&'static str> {
+        let at = stored.event_time;
+        let admitted = at - self.span.earliest..=at + self.span.latest;
+        let mut about_then =
+            self.answers.as_ref()?.iter().filter(|(at, _)| admitted.contains(at)).peekable();
+        if about_then.peek().is_none() {
+            return Some("not-asked");
+        }
+        let is_same = |answer: &[(MeasurementId, f64)]| {
+            stored.known_values().all(|(id, value)| {
+                let value = value * id.row().si_factor;
+                let is_it = |(other, answered): &(MeasurementId, f64)| {
+                    let off = (answered - value).abs();
+                    *other == id && off <= ANSWER_ROUNDING * answered.abs()
+                };
+                answer.iter().any(is_it)
+            })
+        };
+        (!about_then.any(|(_, answer)| is_same(answer))).then_some("other-values")
     }
 
     /// Takes number and instant of a reading; the span that comes with them is not believed.
@@ -98,12 +139,16 @@ impl Declared {
     fn is_of_number(&self, stored: &Stored, made: &Made, sent: &BTreeMap<Number, Sent>) -> bool {
         let (first, last) = (made.at - self.span.earliest, made.at + self.span.latest);
         (first..=last + self.carried).contains(&stored.event_time)
+            && self.unanswered(stored).is_none()
             && (!self.sees_messages
                 || sent.get(&key_of(made)).is_some_and(|sent| sent.values == stored.values))
     }
 
     /// Whether the device sent this: by number if both have one, else by event time.
     fn is_of_schedule(&self, stored: &Stored, sent: &BTreeMap<Number, Sent>) -> bool {
+        if self.unanswered(stored).is_some() {
+            return false;
+        }
         if !self.sees_messages {
             return true;
         }

@@ -28,6 +28,7 @@ fn account(identity: Identity) -> Account {
         Spectrum { fundamental_hz: 50.0, voltages: vec![tone(230.0)], currents: vec![tone(10.0)] };
     let terminal = Terminal::from_spectrum(spectrum, "s", &Streams::new(1)).unwrap();
     Account::open(AccountTerms {
+        answers_others: false,
         device: "meter".to_owned(),
         index: 0,
         metering_point: terminal.into(),

@@ -281,7 +281,7 @@ impl FieldSender {
                     self.was_idle = false;
                     self.report(Report::Made { device, made });
                 }
-                Said::Operated(event) => self.report(Report::Operated(event)),
+                Said::Event(event) => self.report(Report::Event(event)),
                 Said::Note { of, note } => self.report(Report::Note { of, note }),
                 Said::ToLine { network, bits_per_second, bytes } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);

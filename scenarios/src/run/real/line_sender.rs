@@ -165,6 +165,9 @@ impl LineSender {
                     let note = DeviceNote::new(now, kind.word(), detail);
                     self.report(Report::Note { of: name.clone(), note });
                 }
+                Output::Answered { values } => {
+                    self.report(Report::Answered { device: *index, at: now, values });
+                }
                 // It has no connection to the platform.
                 Output::Send { .. } | Output::Obeyed { .. } => {}
             }

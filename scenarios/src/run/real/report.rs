@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_record::{Event, GridRecord, SimulatorFacts};
-use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
 use crate::run::commands::Ending;
 use crate::run::device_note::DeviceNote;
@@ -35,8 +35,10 @@ pub(crate) enum Report {
     Obeyed { device: usize, invocation: String, at: SimTime, at_ns: i64 },
     /// A device or gateway told something about itself.
     Note { of: String, note: DeviceNote },
-    /// Something was done to an element of a network that a simulator plays.
-    Operated(Box<Event>),
+    /// Something for the record with facts of its own.
+    Event(Box<Event>),
+    /// A device answered somebody at the other end of its line, with these values in SI units.
+    Answered { device: usize, at: SimTime, values: Vec<(MeasurementId, f64)> },
     /// A message of the platform reached a device.
     Delivered { device: usize },
     /// A device's connection is there.
