@@ -17,11 +17,15 @@ mod bent_tests;
 mod crew;
 mod cut;
 mod device;
+#[cfg(test)]
+mod fuse_tests;
 mod guard;
 #[cfg(test)]
 mod interface_tests;
 mod last_period;
 mod loading;
+#[cfg(test)]
+mod neutral_tests;
 mod place;
 mod play;
 mod probe;

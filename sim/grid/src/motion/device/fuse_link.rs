@@ -4,7 +4,7 @@ use super::{Act, Cause, Device, Move, NamedCurve, RESIDUAL, Seen, Squares, disti
 use crate::motion::Deed;
 use crate::network::Wire;
 use crate::protection::{Action, Fuse, FuseEvent};
-use crate::transient::Pole;
+use crate::transient::{Passed, Pole};
 
 /// Fuses that are all alike. They go by the square of the current as it flows.
 #[derive(Clone, Debug)]
@@ -23,20 +23,48 @@ impl FuseLink {
     }
 }
 
+/// What a fuse does in a step of waves. Its element melts within one of the pieces; an arc ends by
+/// what flows where the step begins and ends.
+fn flowed(
+    fuse: &mut Fuse,
+    way: &[Passed],
+    pole: usize,
+    prospective_a: f64,
+) -> Option<Action<FuseEvent>> {
+    let mut before_s = 0.0;
+    if fuse.is_whole() {
+        return way.iter().find_map(|it| {
+            let ends = (it.from_a[pole], it.to_a[pole]);
+            let found = fuse.step_instantaneous(it.seconds, ends, prospective_a);
+            before_s += it.seconds;
+            let begun_s = before_s - it.seconds;
+            found.map(|found| Action { after_s: begun_s + found.after_s, ..found })
+        });
+    }
+    let (first, last) = (way.first()?, way.last()?);
+    let whole_s = way.iter().map(|it| it.seconds).sum();
+    fuse.step_instantaneous(whole_s, (first.from_a[pole], last.to_a[pole]), prospective_a)
+}
+
 impl Device for FuseLink {
     fn begin(&mut self, wires: &[Wire]) {
         self.poles = vec![self.fuse.clone(); wires.len()];
     }
 
     fn picked_up(&self, seen: &Seen<'_>) -> Squares {
+        let whole_s: f64 = seen.flowing.iter().map(|it| it.seconds).sum();
         let mut squares = [None; 4];
         for (pole, (fuse, current)) in
             self.poles.iter().zip(seen.poles_a).enumerate().take(RESIDUAL)
         {
-            let mean = |from: f64, to: f64| (from * from + from * to + to * to) / 3.0;
-            let flowing = seen.flowing_a.map(|(from, to)| mean(from[pole], to[pole]));
+            let square_time = |it: &Passed| {
+                let (from, to) = (it.from_a[pole], it.to_a[pole]);
+                it.seconds * (from * from + from * to + to * to) / 3.0
+            };
+            let flowing = seen.flowing.iter().map(square_time).sum::<f64>() / whole_s;
             let is_on = fuse.melting_time(current.norm()).is_some();
-            squares[pole] = is_on.then_some(flowing.unwrap_or(current.norm_sqr()));
+            let square = if whole_s > 0.0 { flowing } else { current.norm_sqr() };
+            squares[pole] = is_on.then_some(square);
         }
         squares
     }
@@ -61,8 +89,9 @@ impl Device for FuseLink {
                 let (detail, cause) = (format!("phase {}", seen.wires[pole]), Cause::Pole(pole));
                 Act { after_s, moves, deed, detail, cause }
             };
-            if let Some((from_a, to_a)) = seen.flowing_a {
-                acts.extend(fuse.step_instantaneous(dt_s, from_a[pole], to_a[pole]).map(act));
+            if !seen.flowing.is_empty() {
+                let found = flowed(fuse, seen.flowing, pole, current.norm());
+                acts.extend(found.map(act));
                 continue;
             }
             let mut passed_s = 0.0;
