@@ -160,7 +160,7 @@ pub enum Output {
     /// What was transmitted last carries these values, in SI units as they went over the line.
     Answered {
         /// By their identifiers.
-        values: Vec<(MeasurementId, f64)>,
+        values: BTreeMap<String, f64>,
     },
     /// A command was carried out.
     Obeyed {

@@ -4,6 +4,8 @@
 //! Telegrams are made when they are asked for. A new answer is announced with its access number,
 //! carried on beyond 255, and its instant; an answer that is repeated is not.
 
+use std::collections::BTreeMap;
+
 use lastmeter_mbus::application::variable;
 use lastmeter_mbus::header::{Header, Identification, Identity, Medium, Status};
 use lastmeter_mbus::reader::{Reader, Received};
@@ -51,7 +53,7 @@ pub(crate) struct MBusOutlet {
     reader: Reader,
     newest: Option<Measured>,
     /// What the answers of now carry, and what the last new one carried.
-    carried: [Vec<(MeasurementId, f64)>; 2],
+    carried: [BTreeMap<String, f64>; 2],
     /// What was measured at the last whole hour.
     hour: Option<Vec<(MeasurementId, f64)>>,
     /// How many answers are still to be made and not sent.
@@ -78,7 +80,16 @@ impl MBusOutlet {
         let mut slave = Slave::new(config, Vec::new());
         slave.set_access_count(FIRST_ACCESS);
         let carried = Default::default();
-        Self { slave, reader, newest: None, carried, hour: None, skip: 0, frozen_until: None, parts }
+        Self {
+            slave,
+            reader,
+            newest: None,
+            carried,
+            hour: None,
+            skip: 0,
+            frozen_until: None,
+            parts,
+        }
     }
 
     fn frame(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
@@ -96,7 +107,7 @@ impl MBusOutlet {
         if let (true, Some((span, _))) = (is_new, &self.newest) {
             let (epoch, serial, span) = (Epoch(1), Serial(before), *span);
             out.push(Output::Reading { epoch, serial, at: now, span });
-            self.carried[1].clone_from(&self.carried[0]);
+            self.carried[1] = self.carried[0].clone();
         }
         let Some(answer) = answer else { return };
         if is_new && self.skip > 0 {

@@ -1,5 +1,7 @@
 //! How values go over an M-Bus line: which value information field, how many digits.
 
+use std::collections::BTreeMap;
+
 use lastmeter_mbus::record::{Record, Value, Vif};
 use lastmeter_units::{Direction, MeasurementId, Phase, Quantity};
 
@@ -65,11 +67,9 @@ pub(crate) fn records(values: &[(MeasurementId, f64)], coding: Coding) -> Vec<Re
 
 /// What these records carry, in SI units: as many digits as go over the line. A power with a sign
 /// is one that is consumed and one that is injected.
-pub(crate) fn carried(
-    values: &[(MeasurementId, f64)],
-    coding: Coding,
-) -> Vec<(MeasurementId, f64)> {
-    let mut all = Vec::new();
+pub(crate) fn carried(values: &[(MeasurementId, f64)], coding: Coding) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::new();
+    let mut put = |id: MeasurementId, si: f64| all.insert(id.name().to_owned(), si);
     for (id, record) in numbered(values, coding) {
         let steps = match record.value {
             Value::Bcd { value, .. } | Value::Integer { value, .. } => value as f64,
@@ -80,11 +80,12 @@ pub(crate) fn carried(
         let si = field_of(row.quantity).map_or(f64::NAN, |field| field.step * steps);
         if row.quantity == Quantity::ActivePower(Direction::Consumed) {
             let injected = Quantity::ActivePower(Direction::Injected);
-            let injected = MeasurementId::of(injected, row.phase);
-            all.extend(injected.map(|injected| (injected, (-si).max(0.0))));
-            all.push((id, si.max(0.0)));
+            if let Some(injected) = MeasurementId::of(injected, row.phase) {
+                put(injected, (-si).max(0.0));
+            }
+            put(id, si.max(0.0));
         } else {
-            all.push((id, si));
+            put(id, si);
         }
     }
     all

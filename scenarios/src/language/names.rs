@@ -355,7 +355,8 @@ mod tests {
         let draft = read::draft(&root, SECTIONS, &mut Diagnostics::new());
         let rows = draft.rows(&SECTION);
         let loads = Names::given("load", std::iter::empty(), true);
-        let sources = Names::given("source", ["a-1", "a-2", "b"].map(str::to_owned).into_iter(), true);
+        let sources =
+            Names::given("source", ["a-1", "a-2", "b"].map(str::to_owned).into_iter(), true);
         let (names, tables) = Names::of_devices(rows, (&sources, &loads), true, &mut out);
         let told = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
         (names, tables, told.collect())

@@ -287,7 +287,7 @@ impl Account {
     }
 
     /// The device answered with these values, in SI units, whoever asked it.
-    pub(crate) fn answered(&mut self, at: SimTime, values: Vec<(MeasurementId, f64)>) {
+    pub(crate) fn answered(&mut self, at: SimTime, values: BTreeMap<String, f64>) {
         if let Some(declared) = &mut self.declared {
             declared.answered(at, values);
         }

@@ -86,7 +86,7 @@ fn settle(given: Vec<Stored>) -> (Settled, Vec<Row>) {
     for serial in 1..=3 {
         account.made(made(serial)).unwrap();
         let key = (Epoch(1), Serial(serial));
-        account.sent(Sent { key, event_time: None, values: stored(serial).values });
+        account.sent(Sent { key, event_time: None, usable: None, values: stored(serial).values });
     }
     for reading in given {
         account.stored(reading);
@@ -140,7 +140,7 @@ fn what_comes_back_early_is_kept_for_its_reading() {
     for serial in 1..=3 {
         account.made(made(serial)).unwrap();
         let key = (Epoch(1), Serial(serial));
-        account.sent(Sent { key, event_time: None, values: stored(serial).values });
+        account.sent(Sent { key, event_time: None, usable: None, values: stored(serial).values });
         account.stored(stored(serial));
     }
     let mut rows = Vec::new();
@@ -221,6 +221,7 @@ fn values_are_recorded_in_si_units_and_those_not_asked_for_without_a_reference()
         account.sent(Sent {
             key: (Epoch(1), Serial(1)),
             event_time: None,
+            usable: None,
             values: reading.values.clone(),
         });
         account.stored(reading);
@@ -238,7 +239,7 @@ fn what_a_reading_leaves_out_is_an_empty_row() {
     let [voltage, power] = [VOLTAGE, POWER].map(|name| MeasurementId::lookup(name).unwrap());
     let mut account = account_of(&[voltage, power]);
     account.made(made(1)).unwrap();
-    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, values: stored(1).values });
+    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, usable: None, values: stored(1).values });
     account.stored(stored(1));
     let mut rows = Vec::new();
     account.settle(at(10), &mut rows);
@@ -283,7 +284,7 @@ fn what_was_made_when_nothing_was_due_is_not_waited_for() {
     let mut account = account();
     let off = Made { at: at(7), span: ReferenceSpan { to: seconds(7), ..made(1).span }, ..made(1) };
     account.made(off).unwrap();
-    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, values: stored(1).values });
+    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, usable: None, values: stored(1).values });
     account.stored(Stored { event_time: at(7), ..stored(1) });
     let settled = account.settle(at(7), &mut Vec::new());
     assert_eq!(settled, Settled { unexpected: 1, ..Settled::default() });
@@ -322,7 +323,7 @@ fn only_what_left_the_device_is_as_sent() {
     let mut account = account();
     account.made(made(1)).unwrap();
     assert!(!account.is_as_sent(&stored(1)), "nothing was sent yet");
-    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, values: stored(1).values });
+    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, usable: None, values: stored(1).values });
     assert!(account.is_as_sent(&stored(1)));
     let values = BTreeMap::from([(VOLTAGE.to_owned(), 230.0)]);
     for (what, other) in [
@@ -336,7 +337,7 @@ fn only_what_left_the_device_is_as_sent() {
         assert!(!account.is_as_sent(&other), "{what}");
     }
     // Sent, but never made, as a replay is.
-    account.sent(Sent { key: (Epoch(1), Serial(2)), event_time: None, values: stored(2).values });
+    account.sent(Sent { key: (Epoch(1), Serial(2)), event_time: None, usable: None, values: stored(2).values });
     assert!(!account.is_as_sent(&stored(2)));
 }
 
@@ -418,6 +419,7 @@ fn what_a_gateway_carries_has_its_way_in_the_record() {
         account.sent(Sent {
             key: (Epoch(1), Serial(serial)),
             event_time: None,
+            usable: None,
             values: stored(serial).values,
         });
     }

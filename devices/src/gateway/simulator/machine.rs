@@ -11,7 +11,7 @@ use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, St
 use lastmeter_rts::{
     RateCounts, Refusal, Rejection, Sample, SequenceEvent, SequenceWatch, Value, Wire,
 };
-use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use self::gathering::Gathered;

@@ -144,7 +144,10 @@ mod tests {
             [("a", U1, &[0.0; 3]), ("b", U1, &[0.0; 3])],
             [("a", U1, &a[..2]), ("b", U1, &a[..2])],
             // One that is missing is missed where it was.
-            [("a", U1, &[230.0, f64::NAN, 231.0, 229.0]), ("b", U1, &[230.0, 231.0, 229.0, f64::NAN])],
+            [
+                ("a", U1, &[230.0, f64::NAN, 231.0, 229.0]),
+                ("b", U1, &[230.0, 231.0, 229.0, f64::NAN]),
+            ],
         ] {
             assert_eq!(told(&different), None, "{different:?}");
         }

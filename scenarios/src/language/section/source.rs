@@ -36,7 +36,9 @@ const COUNT_MAX: i64 = 1000;
 
 /// Puts in place of each source with a `count` as many tables, each with its number in its name.
 pub(crate) fn multiplied(root: &mut Table) {
-    let Some(Node { value: NodeValue::Array(list), .. }) = root.get_mut(SOURCE.name) else { return };
+    let Some(Node { value: NodeValue::Array(list), .. }) = root.get_mut(SOURCE.name) else {
+        return;
+    };
     *list = std::mem::take(list).into_iter().flat_map(of_table).collect();
 }
 

@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lastmeter_sim::{DeclaredSpan, Identity};
-use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
 use super::{Account, AccountTerms, Made, Row, Sent, Settled, Stored};
 
@@ -53,7 +53,7 @@ pub(super) struct Declared {
     /// which reading is which, only that a message was there to wait for.
     announced: BTreeSet<SimTime>,
     /// What it answered and when, of a device that somebody else asks.
-    answers: Option<VecDeque<(SimTime, Vec<(MeasurementId, f64)>)>>,
+    answers: Option<VecDeque<(SimTime, BTreeMap<String, f64>)>>,
 }
 
 impl Declared {
@@ -71,7 +71,7 @@ impl Declared {
         }
     }
 
-    pub(super) fn answered(&mut self, at: SimTime, values: Vec<(MeasurementId, f64)>) {
+    pub(super) fn answered(&mut self, at: SimTime, values: BTreeMap<String, f64>) {
         let Some(answers) = &mut self.answers else { return };
         answers.push_back((at, values));
         if answers.len() > ANSWERS_MAX {
@@ -89,14 +89,12 @@ impl Declared {
         if about_then.peek().is_none() {
             return Some("not-asked");
         }
-        let is_same = |answer: &[(MeasurementId, f64)]| {
+        let is_same = |answer: &BTreeMap<String, f64>| {
             stored.known_values().all(|(id, value)| {
                 let value = value * id.row().si_factor;
-                let is_it = |(other, answered): &(MeasurementId, f64)| {
-                    let off = (answered - value).abs();
-                    *other == id && off <= ANSWER_ROUNDING * answered.abs()
-                };
-                answer.iter().any(is_it)
+                let is_it =
+                    |answered: &f64| (answered - value).abs() <= ANSWER_ROUNDING * answered.abs();
+                answer.get(id.name()).is_some_and(is_it)
             })
         };
         (!about_then.any(|(_, answer)| is_same(answer))).then_some("other-values")

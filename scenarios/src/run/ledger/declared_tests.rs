@@ -64,7 +64,7 @@ fn values() -> BTreeMap<String, f64> {
 
 fn sent(serial: u64, instant: i64) -> Sent {
     let key = (Epoch(1), Serial(serial));
-    Sent { key, event_time: Some(at(instant)), values: values() }
+    Sent { key, event_time: Some(at(instant)), usable: None, values: values() }
 }
 
 fn stored(serial: Option<u64>, instant: i64) -> Stored {

@@ -1,9 +1,11 @@
 //! What the tasks of a real-time run tell the one that keeps the record.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_record::{Event, GridRecord, SimulatorFacts};
-use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
 use crate::run::commands::Ending;
 use crate::run::device_note::DeviceNote;
@@ -38,7 +40,7 @@ pub(crate) enum Report {
     /// Something for the record with facts of its own.
     Event(Box<Event>),
     /// A device answered somebody at the other end of its line, with these values in SI units.
-    Answered { device: usize, at: SimTime, values: Vec<(MeasurementId, f64)> },
+    Answered { device: usize, at: SimTime, values: BTreeMap<String, f64> },
     /// A message of the platform reached a device.
     Delivered { device: usize },
     /// A device's connection is there.

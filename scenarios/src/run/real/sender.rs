@@ -234,7 +234,7 @@ impl Sender {
                     self.outgoing.push(message, Some(self.parts.index), topic, payload.into());
                 }
                 // It has a connection of its own, and is on no network.
-                Output::Transmit { .. } => {}
+                Output::Transmit { .. } | Output::Answered { .. } => {}
                 Output::Reading { epoch, serial, at, span } => {
                     self.was_idle = false;
                     let made = Made { epoch, serial, at, span };

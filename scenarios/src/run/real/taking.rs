@@ -1,8 +1,12 @@
 //! How a bench in real time takes in what its tasks report.
 
+use std::collections::BTreeMap;
+
 use lastmeter_link::impair::LegName;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_record::{Event, EventKind, field};
+use lastmeter_units::SimTime;
+use serde_json::{Map, Value};
 
 use super::bench::RealBench;
 use super::observer::reading_of;
@@ -11,8 +15,6 @@ use super::senders::{Obeyed, PendingReading};
 use crate::run::error::BenchError;
 use crate::run::host;
 use crate::run::ledger::Stored;
-use lastmeter_units::{MeasurementId, SimTime};
-use serde_json::{Map, Value};
 
 impl RealBench<'_> {
     /// Takes in what the tasks have reported, and counts the processor time it takes.
@@ -101,9 +103,9 @@ impl RealBench<'_> {
     }
 
     /// A device of the bench has answered somebody else: what comes of it has to be that.
-    fn answered(&mut self, device: usize, at: SimTime, values: Vec<(MeasurementId, f64)>) {
+    fn answered(&mut self, device: usize, at: SimTime, values: BTreeMap<String, f64>) {
         let name = self.scenario.devices[device].name.as_str();
-        let told = values.iter().map(|(id, value)| (id.name().to_owned(), Value::from(*value)));
+        let told = values.iter().map(|(id, value)| (id.clone(), Value::from(*value)));
         let event = Event::new(at, name, EventKind::Answered).with(field::DEVICE, name);
         self.recording.note(event.with(field::VALUES, told.collect::<Map<String, Value>>()));
         self.ledger.accounts[device].answered(at, values);
@@ -149,7 +151,9 @@ impl RealBench<'_> {
     fn note_unanswered(&mut self, page: &[Stored]) {
         for reading in page {
             let device = self.senders.by_name.get(&reading.device);
-            let Some(account) = device.map(|device| &self.ledger.accounts[*device]) else { continue };
+            let Some(account) = device.map(|device| &self.ledger.accounts[*device]) else {
+                continue;
+            };
             if let Some(what) = account.unanswered(reading) {
                 let (name, epoch, serial) = reading.key();
                 let event = Event::new(self.clocks.now(), "platform", EventKind::NotAnswered)

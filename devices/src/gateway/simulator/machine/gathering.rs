@@ -39,9 +39,8 @@ impl Gathered {
         let last = self.last.replace(si);
         let change = last.map_or(0.0, |last| si - last);
         let is_back = self.is_register() && change < 0.0;
-        let is_steep = steepest.is_some_and(|(per_second, since)| {
-            change.abs() > per_second * since.as_seconds_f64()
-        });
+        let is_steep = steepest
+            .is_some_and(|(per_second, since)| change.abs() > per_second * since.as_seconds_f64());
         self.sum += si;
         self.count += 1;
         self.usable += u64::from(is_new && !is_back && !is_steep);
@@ -119,7 +118,9 @@ mod tests {
             assert!(!voltage.take(si, is_new, steepest));
             assert_eq!(voltage.usable, usable, "{si}");
         }
-        assert!((voltage.reduced(Reduction::Mean) - (230.0 + 239.9 + 3.0 * 229.0) / 5.0).abs() < 1e-9);
+        assert!(
+            (voltage.reduced(Reduction::Mean) - (230.0 + 239.9 + 3.0 * 229.0) / 5.0).abs() < 1e-9
+        );
         let mut energy = gathered("electricity.energy.active.consumed.total");
         let went_back = [5.0, 6.0, 6.0, 5.9, 7.0].map(|si| energy.take(si, true, None));
         assert_eq!(went_back, [false, false, false, true, false]);
