@@ -59,7 +59,7 @@ macro_rules! stream {
             /// After the client's DISCONNECT nothing is read of it.
             is_ended: bool,
             /// Whether the client was accepted, of MQTT 5.
-            is_accepted: bool,
+            pub is_accepted: bool,
         }
 
         impl<Io> MqttStream<Io> {

@@ -36,7 +36,7 @@ impl Characteristic {
 }
 
 /// Above so many times the setting the time stays as it is there: the threshold of the effective
-/// range, G_D, of IEC 60255-151.
+/// range, `G_D`, of IEC 60255-151.
 const MULTIPLE_MAX: f64 = 20.0;
 
 /// After what time a device operates at a constant current.
