@@ -139,12 +139,14 @@ impl Notices {
                 self.answers.entry(invocation).or_insert(sent);
             }
             NoticeNews::Acknowledged(NoticeKey::Alert(key)) => {
-                let sent = self.alerts.get_mut(&key);
-                sent.into_iter().for_each(|sent| sent.is_acknowledged = true);
+                if let Some(sent) = self.alerts.get_mut(&key) {
+                    sent.is_acknowledged = true;
+                }
             }
             NoticeNews::Acknowledged(NoticeKey::Answer(invocation)) => {
-                let sent = self.answers.get_mut(&invocation);
-                sent.into_iter().for_each(|sent| sent.is_acknowledged = true);
+                if let Some(sent) = self.answers.get_mut(&invocation) {
+                    sent.is_acknowledged = true;
+                }
             }
         }
     }
