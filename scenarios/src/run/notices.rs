@@ -1,5 +1,5 @@
-//! The account of alerts and of answers to commands: what the bench's own devices and gateways sent,
-//! held against what the platform gives back.
+//! The account of alerts and of answers to commands: what the bench's own devices and gateways
+//! sent, held against what the platform gives back.
 //!
 //! Terms: a *notice* is an alert or an answer. What the platform had acknowledged when it was read
 //! back for the last time is *owed*: it is stored or lost. Whose messages do not pass the bench, as
