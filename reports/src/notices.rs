@@ -370,7 +370,7 @@ mod tests {
             (answer(EventKind::AnswerForeign, "m"), &[5], false),
         ] {
             let judged = checks.iter().filter_map(|check| check.accounts_for_alerts()).collect();
-            let accountant = fed(judged, &[event.clone()]);
+            let accountant = fed(judged, std::slice::from_ref(&event));
             for (place, check) in checks.iter().enumerate() {
                 let before = check.verdict(&run);
                 let verdict = accountant.held_against(&**check, before.clone());

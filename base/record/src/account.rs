@@ -94,8 +94,8 @@ impl Account {
     }
 }
 
-/// `50 of 50 readings stored as sent, nothing missing, altered, unexpected or foreign; 2 of 2 alerts
-/// stored as sent`.
+/// `50 of 50 readings stored as sent, nothing missing, altered, unexpected or foreign; 2 of 2
+/// alerts stored as sent`.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.due == 0 {

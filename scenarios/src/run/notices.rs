@@ -1,5 +1,5 @@
-//! The account of alerts and of answers to commands: what the bench's own devices and gateways sent,
-//! held against what the platform gives back.
+//! The account of alerts and of answers to commands: what the bench's own devices and gateways
+//! sent, held against what the platform gives back.
 //!
 //! Terms: a *notice* is an alert or an answer. What the platform had acknowledged when it was read
 //! back for the last time is *owed*: it is stored or lost. Whose messages do not pass the bench, as
@@ -139,12 +139,14 @@ impl Notices {
                 self.answers.entry(invocation).or_insert(sent);
             }
             NoticeNews::Acknowledged(NoticeKey::Alert(key)) => {
-                let sent = self.alerts.get_mut(&key);
-                sent.into_iter().for_each(|sent| sent.is_acknowledged = true);
+                if let Some(sent) = self.alerts.get_mut(&key) {
+                    sent.is_acknowledged = true;
+                }
             }
             NoticeNews::Acknowledged(NoticeKey::Answer(invocation)) => {
-                let sent = self.answers.get_mut(&invocation);
-                sent.into_iter().for_each(|sent| sent.is_acknowledged = true);
+                if let Some(sent) = self.answers.get_mut(&invocation) {
+                    sent.is_acknowledged = true;
+                }
             }
         }
     }

@@ -210,7 +210,9 @@ fn an_answer_is_held_against_what_the_device_sent() {
     let open = commands.get(id).unwrap();
     let judge = |answers: &[NoticeNews], change: &dyn Fn(&mut serde_json::Value)| {
         let mut notices = notices();
-        answers.iter().for_each(|answer| notices.take(answer.clone()));
+        for answer in answers {
+            notices.take(answer.clone());
+        }
         let mut given = given.clone();
         change(&mut given);
         let mut found: Invocation = serde_json::from_value(given).unwrap();

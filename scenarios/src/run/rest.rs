@@ -431,6 +431,11 @@ mod tests {
 
     /// A platform's REST interface that answers each path as told, and 404 all others.
     fn platform(answer: fn(&str) -> Option<Value>) -> Rest {
+        platform_without("404 Not Found", answer)
+    }
+
+    /// The same with another status for all others.
+    fn platform_without(absent: &'static str, answer: fn(&str) -> Option<Value>) -> Rest {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let rest = format!("http://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -441,7 +446,7 @@ mod tests {
                 let path = head.split(' ').nth(1).unwrap_or_default();
                 let (status, body) = match answer(path) {
                     Some(body) => ("200 OK", body.to_string()),
-                    None => ("404 Not Found", "{}".to_owned()),
+                    None => (absent, "{}".to_owned()),
                 };
                 let length = body.len();
                 write!(
@@ -490,12 +495,16 @@ mod tests {
             let is_other = !path.starts_with("/api/v1/alerts");
             is_other.then(|| json!({ "results": [], "last": 0, "more": false }))
         };
-        let mut rest = platform(empty);
-        rest.require_empty().await.unwrap();
-        for expected in [true, false, false] {
-            let read = rest.alerts().await.unwrap();
-            assert_eq!((read.alerts.len(), read.is_newly_absent), (0, expected));
+        for absent in ["404 Not Found", "501 Not Implemented"] {
+            let mut rest = platform_without(absent, empty);
+            rest.require_empty().await.unwrap();
+            for expected in [true, false, false] {
+                let read = rest.alerts().await.unwrap();
+                assert_eq!((read.alerts.len(), read.is_newly_absent), (0, expected), "{absent}");
+            }
         }
+        let mut rest = platform_without("500 Internal Server Error", empty);
+        assert!(rest.require_empty().await.is_err());
     }
 
     #[tokio::test]
