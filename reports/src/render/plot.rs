@@ -122,7 +122,12 @@ pub(crate) struct Panel {
 impl Panel {
     /// The smallest and the largest value of all.
     pub(crate) fn ends(&self) -> (f64, f64) {
-        let points = self.series.iter().flat_map(|(_, points)| points);
+        self.ends_of(|_| true)
+    }
+
+    fn ends_of(&self, is_meant: impl Fn(Role) -> bool) -> (f64, f64) {
+        let series = self.series.iter().filter(|(role, _)| is_meant(*role));
+        let points = series.flat_map(|(_, points)| points);
         let points = points.filter_map(|point| point.drawn(DRAWN_MAX));
         points.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), point| {
             (low.min(point.min), high.max(point.max))
@@ -136,10 +141,24 @@ impl Panel {
         self.limit.is_some_and(|limit| reach.is_finite() && limit <= (8.0 * reach).min(DRAWN_MAX))
     }
 
+    /// The smallest and the largest value that the axis has to have: a band that would flatten the
+    /// curves over it is cut.
+    fn shown_ends(&self) -> (f64, f64) {
+        let ((low, high), own) = (self.ends(), self.ends_of(|role| role != Role::Others));
+        let most = CUT_FROM * own.0.abs().max(own.1.abs());
+        let is_cut = self.limit.is_none() && most > 0.0 && most < low.abs().max(high.abs());
+        if is_cut { (low.clamp(-most, most), high.clamp(-most, most)) } else { (low, high) }
+    }
+
+    /// Whether the band goes on beyond the picture.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.shown_ends() != self.ends()
+    }
+
     /// The vertical axis: of errors around zero, of values as near as shows that they move, but a
     /// steady one as steady.
     fn axis(&self) -> Axis {
-        let (low, high) = self.ends();
+        let (low, high) = self.shown_ends();
         let (low, high) = if low <= high { (low, high) } else { (0.0, 0.0) };
         let range = if let Some(limit) = self.limit {
             let shown = if self.shows_limit() { limit } else { 0.0 };
@@ -163,6 +182,9 @@ pub(crate) struct Chart {
     /// The end of the horizontal axis in seconds since the start.
     pub(crate) end_s: f64,
 }
+
+/// A band so many times as far from zero as the curves over it is cut.
+const CUT_FROM: f64 = 3.0;
 
 /// How wide a chart is, pixels: its letters can be read on a phone, where it is shrunk, too.
 const CHART_WIDTH: u32 = 430;
@@ -242,8 +264,13 @@ impl Panel {
         }
         for (role, points) in &self.series {
             let (colour, broad, dark) = role.look();
-            let points: Vec<Point> = points.iter().filter_map(|it| it.drawn(end_s)).collect();
-            for points in whole(&points) {
+            let within = |value: f64| value.clamp(ends.0, ends.1);
+            let points = points.iter().filter_map(|it| it.drawn(end_s)).map(|it| Point {
+                min: within(it.min),
+                max: within(it.max),
+                ..it
+            });
+            for points in whole(&points.collect::<Vec<Point>>()) {
                 let upper = points.iter().map(|point| (point.x_s, point.max));
                 let lower = points.iter().rev().map(|point| (point.x_s, point.min));
                 let band: Vec<(f64, f64)> = upper.chain(lower).collect();
@@ -345,6 +372,24 @@ mod tests {
         assert!(svg(&flat).ends_with("</svg>\n"));
         flat.series[0].1 = vec![Point { x_s: 0.0, min: 0.0, mean: 0.0, max: 0.0 }];
         assert!(svg(&flat).contains("<circle"), "one value is a dot");
+    }
+
+    /// A meter that counts little among large ones is seen, and dips of the others are.
+    #[test]
+    fn a_band_is_cut_where_it_would_flatten_the_curve_over_it() {
+        let point = |min: f64, max: f64| vec![Point { x_s: 1.0, min, mean: min, max }];
+        for (own, others, is_cut, range) in [
+            (15.0, (0.0, 700.0), true, (0.0, 45.0)),
+            (233.0, (69.0, 231.0), false, (69.0, 233.0)),
+            (0.0, (0.0, 700.0), false, (0.0, 700.0)),
+            (-2.0, (-9.0, -1.0), true, (-6.0, -1.0)),
+        ] {
+            let (own, others) = (point(own, own), point(others.0, others.1));
+            let series = vec![(Role::Others, others), (Role::Reported, own)];
+            let panel = Panel { series, ..panel(None, &[]) };
+            assert_eq!((panel.is_cut(), panel.shown_ends()), (is_cut, range));
+            assert!(svg(&panel).ends_with("</svg>\n"));
+        }
     }
 
     #[test]

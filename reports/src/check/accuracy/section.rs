@@ -339,7 +339,10 @@ impl<'a> Comparison<'a> {
         if self.compared.count > 0 {
             key(Role::Others, self.others());
         }
-        let caption = self.caption(&errors, &shown);
+        let mut caption = self.caption(&errors, &shown);
+        if values.0.is_cut() {
+            caption.push_str("; the band goes on beyond the picture");
+        }
         let data = self.data();
         let data: Vec<(&str, &str)> = data.iter().map(|(name, value)| (*name, &**value)).collect();
         let chart = Chart { panels: vec![values.0, errors], end_s: self.end_s };
