@@ -222,9 +222,10 @@ impl Pattern {
             if matches!(gap, Gap::Field(_)) {
                 at += line[at..].len() - line[at..].trim_start_matches(is_blank).len();
             }
-            let (end, next) = match parts.is_empty() {
-                true => (line.len(), line.len()),
-                false => find_from(parts, line, at, is_last)?,
+            let (end, next) = if parts.is_empty() {
+                (line.len(), line.len())
+            } else {
+                find_from(parts, line, at, is_last)?
             };
             if matches!(gap, Gap::Field(_)) {
                 found.push(line[at..end].trim_matches(is_blank));
