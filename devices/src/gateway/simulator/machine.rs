@@ -6,7 +6,7 @@ mod watching;
 
 use std::collections::BTreeMap;
 
-use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, StatusRole};
+use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, StatusRole, shown};
 use lastmeter_rts::{
     RateCounts, Refusal, Rejection, Sample, SequenceEvent, SequenceWatch, Value, Wire,
 };
@@ -302,8 +302,8 @@ impl Adapter {
             let count = self.left_out[place];
             if is_told(count) {
                 let detail = format!(
-                    "point `{name}`: {value:?} is outside of its declared range, left out \
-                     ({count} so far)"
+                    "point `{name}`: {} is outside of its declared range, left out ({count} so far)",
+                    shown(value)
                 );
                 event(out, Kind::ValueRefused, detail);
             }
