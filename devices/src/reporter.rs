@@ -104,7 +104,8 @@ impl Reporter {
         let at = self.parts.start + due;
         self.serial.0 += 1;
         out.push(Output::Reading { epoch: EPOCH, serial: self.serial, at, span });
-        let mut message = message::reading(&self.parts.hardware_id, at, (EPOCH, self.serial), values);
+        let mut message =
+            message::reading(&self.parts.hardware_id, at, (EPOCH, self.serial), values);
         if std::mem::take(&mut self.is_interrupted) {
             message.metadata.insert(INTERRUPTED.to_owned(), "true".to_owned());
         }

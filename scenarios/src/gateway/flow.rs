@@ -80,7 +80,8 @@ impl Flow {
     /// The platform has refused a message; the 1st, 10th, ... is reported.
     pub(super) fn refused(&mut self, refusal: &PublicationRefusal) {
         let PublicationRefusal { code, why } = refusal;
-        let why = if why.is_empty() { format!("MQTT reason code {code:#04x}") } else { why.clone() };
+        let why =
+            if why.is_empty() { format!("MQTT reason code {code:#04x}") } else { why.clone() };
         self.messages_refused += 1;
         let count = self.messages_refused;
         if 10_u64.checked_pow(count.ilog10()) == Some(count) {

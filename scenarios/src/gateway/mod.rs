@@ -160,7 +160,18 @@ fn prepare(
     let epoch = Epoch(kept.epoch(now_ms).map_err(|error| chain(&error))?);
     let owner = hardware_id.clone();
     let live = LiveTopics { owner, incoming, frames, first: None, has_frames: false };
-    Ok(Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept, epoch })
+    Ok(Prepared {
+        hardware_id,
+        values,
+        addresses,
+        networks,
+        files,
+        session,
+        port,
+        live,
+        kept,
+        epoch,
+    })
 }
 
 /// The texts of the files that a gateway's keys name.
@@ -197,8 +208,18 @@ async fn begin(
     prepared: Prepared,
     own: &OnLines<'_>,
 ) -> Result<StandAlone, String> {
-    let Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept, epoch } =
-        prepared;
+    let Prepared {
+        hardware_id,
+        values,
+        addresses,
+        networks,
+        files,
+        session,
+        port,
+        live,
+        kept,
+        epoch,
+    } = prepared;
     let name = hardware_id.to_string();
     let records = records_of(&kept);
     let context = GatewayContext {

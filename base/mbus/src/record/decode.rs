@@ -145,7 +145,11 @@ impl<'a> Records<'a> {
                 let value = self.integer(bytes)?;
                 // Type B: the most negative value is "not valid"; types C and D have all of theirs.
                 let is_invalid = value == lowest(bytes) && vif.meaning().quantity.is_signed();
-                if is_invalid { Value::InvalidInteger { bytes } } else { Value::Integer { bytes, value } }
+                if is_invalid {
+                    Value::InvalidInteger { bytes }
+                } else {
+                    Value::Integer { bytes, value }
+                }
             }
             0x5 => Value::Real(f32::from_le_bytes(self.array()?)),
             0x8 => Value::Selection,

@@ -148,7 +148,9 @@ fn coding(value: &Value<'_>) -> Result<u8, EncodeError> {
         Value::Integer { bytes: bytes @ (1..=4 | 6), .. }
         | Value::InvalidInteger { bytes: bytes @ (1..=4 | 6) } => bytes,
         Value::Integer { bytes: 8, .. } | Value::InvalidInteger { bytes: 8 } => 7,
-        Value::Integer { bytes, .. } | Value::InvalidInteger { bytes } => return Err(EncodeError::Width { found: bytes.into() }),
+        Value::Integer { bytes, .. } | Value::InvalidInteger { bytes } => {
+            return Err(EncodeError::Width { found: bytes.into() });
+        }
         Value::Real(_) => 5,
         Value::Bcd { digits: digits @ (2 | 4 | 6 | 8), .. } => 8 + digits / 2,
         Value::Bcd { digits: 12, .. } => 0xE,

@@ -67,7 +67,7 @@ use crate::sample::SignalType;
 pub use fields::documented_keys;
 pub use format::{Card, WireFormat};
 pub use import::{ImportError, listed_points, villas_points};
-pub use plausibility::{Evidence, Finding, Plausibility, SAMPLES_NEEDED, Suspicion};
+pub use plausibility::{Evidence, Finding, Plausibility, SAMPLES_NEEDED, Suspicion, shown};
 pub use shifts::{UnnoticeableShift, unnoticeable_shifts};
 pub use word::are_shifts_watched;
 

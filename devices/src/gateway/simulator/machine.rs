@@ -7,7 +7,7 @@ mod watching;
 
 use std::collections::BTreeMap;
 
-use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, StatusRole};
+use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, StatusRole, shown};
 use lastmeter_rts::{
     RateCounts, Refusal, Rejection, Sample, SequenceEvent, SequenceWatch, Value, Wire,
 };
@@ -301,8 +301,8 @@ impl Adapter {
             let count = self.left_out[place];
             if is_told(count) {
                 let detail = format!(
-                    "point `{name}`: {value:?} is outside of its declared range, left out \
-                     ({count} so far)"
+                    "point `{name}`: {} is outside of its declared range, left out ({count} so far)",
+                    shown(value)
                 );
                 let slot = self.slots[place].as_ref();
                 let about = slot.map(|slot| self.devices[slot.device].hardware_id.clone());
