@@ -282,8 +282,7 @@ impl Unserved {
         let is_known = index != Index::Caidi || facts.is_finished();
         if is_known && it.at_least(index, self.sustained_from_s) > self.limit {
             Reason::OutsideLimit
-        } else if !matches!(index, Index::Energy | Index::Maifi)
-            && lasted_s < self.sustained_from_s
+        } else if !matches!(index, Index::Energy | Index::Maifi) && lasted_s < self.sustained_from_s
         {
             why.push_str("; the run is shorter than `sustained_from`, so nothing can be sustained");
             Reason::NothingToJudge
