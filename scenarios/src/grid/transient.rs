@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lastmeter_grid::flow;
-use lastmeter_grid::motion::step_remark;
+use lastmeter_grid::motion::step_remark_with;
 use lastmeter_grid::network::{Network, Wire};
 use lastmeter_grid::transient::{Loads, Options, Transient};
 use lastmeter_text::number;
@@ -53,7 +53,10 @@ pub(super) fn answer(
         events.push(event::read(&mut network, &whole, text).map_err(|why| failed(&why))?);
     }
     let step_s = options.transients.step.as_secs_f64();
-    read.notes.extend(step_remark(&network, step_s).map(|it| format!("W005: {it}")));
+    let faults: Vec<_> = events.iter().filter_map(|it| it.fault.as_ref()).collect();
+    let faults: Vec<_> = faults.iter().map(|it| it.node).collect();
+    let remark = step_remark_with(&network, step_s, &faults);
+    read.notes.extend(remark.map(|it| format!("W005: {it}")));
     let has_neutral = network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral));
     let asked = Asked { network: &network, events: &events, options, length, before: &before };
     let played = if has_neutral { asked.play::<4>() } else { asked.play::<3>() };

@@ -287,6 +287,23 @@ fn loads_between_a_wire_that_is_fed_and_one_that_is_not_are_refused() {
 }
 
 #[test]
+fn nothing_is_drawn_from_a_dark_phase_beside_a_neutral() {
+    let text = text("Dyn5", r#"wires = "abn""#);
+    let load = "{ name = \"heater\"";
+    let more = "{ name = \"dark\", node = \"home\", wires = \"cn\", p = \"2 kW\" },";
+    let network = read(&text.replacen(load, &format!("{more} {load}"), 1));
+    let report = check::check(&network);
+    assert!(report.is_sound(), "{:?}", report.faults);
+    let told = report.remarks.iter().map(ToString::to_string).collect::<String>();
+    assert!(told.contains("load `dark`: `c` of node `home` is de-energised"), "{told}");
+    for flow in solve(&network) {
+        assert_eq!(flow.loads[0].current_a, [Complex64::ZERO; 4]);
+        let current = 400.0 / 3.0_f64.sqrt() / (LOAD_OHM + 2.0 * OHM);
+        assert_close(flow.lines[0].from.current_a[0].norm(), current, "beside it");
+    }
+}
+
+#[test]
 fn what_a_wire_without_a_source_would_feed_is_remarked() {
     let star = r#"{ name = "shop", node = "home", p = "9 kW" }"#;
     let single = r#"{ name = "flat", node = "home", wires = "c", p = "2 kW" }"#;

@@ -108,11 +108,11 @@ pub(super) fn read(network: &mut Network, whole: &Network, text: &str) -> Result
 /// The switch of `NAME [WIRES]`, and the poles that are meant: a line, and the star point of a
 /// transformer whose neutral is meant, get one where they have none.
 fn opened(network: &mut Network, text: &str) -> Result<(usize, Vec<Pole>), String> {
-    let switch_called = |network: &Network, name: &str| {
-        network.switches.iter().position(|it| &*it.name == name)
-    };
+    let switch_called =
+        |network: &Network, name: &str| network.switches.iter().position(|it| &*it.name == name);
     let wires = |text: &str| -> Option<Vec<Wire>> {
-        let wire = |letter: char| Wire::ALL.into_iter().find(|it| it.to_string().starts_with(letter));
+        let wire =
+            |letter: char| Wire::ALL.into_iter().find(|it| it.to_string().starts_with(letter));
         text.chars().map(wire).collect()
     };
     let whole = (text, None);

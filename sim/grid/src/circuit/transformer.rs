@@ -140,12 +140,7 @@ fn from_sequences([none, one, two]: [Complex64; 3]) -> [[Complex64; 3]; 3] {
     })
 }
 
-fn zero_sequence(
-    it: &Transformer,
-    series: Complex64,
-    shunt: Complex64,
-    ratio: f64,
-) -> Port {
+fn zero_sequence(it: &Transformer, series: Complex64, shunt: Complex64, ratio: f64) -> Port {
     #[derive(PartialEq)]
     enum Path {
         Star(Complex64),
@@ -215,8 +210,7 @@ fn zero_sequence(
 fn to_neutral_wires(it: &Transformer, of: &mut Windings) {
     const N: usize = Wire::Neutral.index();
     let points = [0, 1].map(|at| it.windings[at].kind.neutral());
-    let floats =
-        |at: usize| matches!(points[at], Some(Neutral::Wire | Neutral::WireThrough(_)));
+    let floats = |at: usize| matches!(points[at], Some(Neutral::Wire | Neutral::WireThrough(_)));
     for (a, b) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
         let block = &mut of[a][b];
         if floats(b) {

@@ -79,8 +79,7 @@ fn square_time(from_ns: i64, to_ns: i64) -> f64 {
     let peak = SQRT_2 * 400.0 / 3f64.sqrt() / r.hypot(x);
     let begun_s = from_ns as f64 * 1e-9;
     let steady = |t: f64| peak * (omega * t + 0.3 - x.atan2(r)).sin();
-    let current =
-        |t: f64| steady(t) - steady(begun_s) * (-(t - begun_s) * omega * r / x).exp();
+    let current = |t: f64| steady(t) - steady(begun_s) * (-(t - begun_s) * omega * r / x).exp();
     let count = 2_000;
     let step_s = (to_ns - from_ns) as f64 * 1e-9 / f64::from(count);
     let weight = |at: i32| match at {

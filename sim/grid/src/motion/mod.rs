@@ -51,7 +51,7 @@ pub use device::{
 };
 pub use probe::{Probe, ProbeAt, ProbePair};
 use standing::Standing;
-pub use step::{Fast, StepRemark, step_remark};
+pub use step::{Fast, StepRemark, step_remark, step_remark_with};
 
 /// How finely instants at which something happens are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -92,10 +92,11 @@ fn system(network: &Network) -> [Complex64; 3] {
 
 #[test]
 fn a_lost_neutral_lifts_the_star_point() {
-    for (earthing, electrode) in
-        [("", 0.0), ("neutral_resistance = \"2 ohm\"\nneutral_reactance = \"1 ohm\"", 0.0),
-         ("", 5.0)]
-    {
+    for (earthing, electrode) in [
+        ("", 0.0),
+        ("neutral_resistance = \"2 ohm\"\nneutral_reactance = \"1 ohm\"", 0.0),
+        ("", 5.0),
+    ] {
         let network = network(earthing);
         let phases = system(&network);
         for (piece, resolution) in [
@@ -133,11 +134,9 @@ fn a_lost_neutral_lifts_the_star_point() {
 fn a_fault_to_the_neutral_returns_by_that_wire() {
     let network = network("neutral_resistance = \"2 ohm\"");
     let phases = system(&network);
-    for (resistance_ohm, resolution) in [
-        (0.0, Resolution::Phasors),
-        (0.3, Resolution::Phasors),
-        (0.3, Resolution::Waveforms),
-    ] {
+    for (resistance_ohm, resolution) in
+        [(0.0, Resolution::Phasors), (0.3, Resolution::Phasors), (0.3, Resolution::Waveforms)]
+    {
         let kind = FaultKind::Between(Wires::NONE.with(Wire::A).with(Wire::Neutral));
         let (name, node) = ("fault:f".into(), NodeId(2));
         let (arc, angle_rad, extinguishes_s) = (None, None, None);

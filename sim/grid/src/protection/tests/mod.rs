@@ -231,7 +231,9 @@ fn a_decaying_offset_melts_a_fuse_by_its_energy() {
         let mut nth = 0.0;
         let melted_s = loop {
             let (from_s, to_s) = (nth * dt_s, (nth + 1.0) * dt_s);
-            if let Some(action) = fuse.step_instantaneous(dt_s, (current(from_s), current(to_s)), rms_a) {
+            if let Some(action) =
+                fuse.step_instantaneous(dt_s, (current(from_s), current(to_s)), rms_a)
+            {
                 break from_s + action.after_s;
             }
             assert!(to_s < 1.0);

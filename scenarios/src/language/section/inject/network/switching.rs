@@ -62,8 +62,8 @@ pub(super) static OPEN_CONDUCTOR: NetworkKind = NetworkKind {
         description: "Each at the zero of its current; what is behind them keeps what it gets by \
             the others. With `phases = \"n\"` the neutral is lost: behind it the star of the loads \
             has the potential that their impedances give it, so phases with little load rise and \
-            those with much fall; of a transformer it is lost between the star point and the neutral \
-            wire that begins there. As long as it is lost each load is the impedance that it would \
+            those with much fall; of a transformer it is lost between the neutral point and the \
+            neutral wire that begins there. As long as it is lost each load is the impedance that it would \
             be in the step with a neutral.",
         fields: &[
             Field::required(
