@@ -119,10 +119,10 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         return Err(ExitCode::NothingEvaluated);
     }
     // Who names a file asks for its scenario.
+    let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     if !(options.must_fail || single) {
         passed_over.extend(twins_left_out(&twins, loaded.left_out));
     }
-    let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     let items = loaded.items.into_iter().map(|(_, item)| item).collect();
     let plan = Plan { items, controls, passed_over, single };
     let scenarios: Vec<&Scenario> = plan.scenarios().collect();

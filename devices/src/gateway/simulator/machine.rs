@@ -296,7 +296,12 @@ impl Adapter {
         for point in gone_back {
             self.gone_back(now, point, out);
         }
-        for (place, name, value) in left_out {
+        self.leave_out(left_out, out);
+    }
+
+    /// Values outside of what their points declare, each with its place and name.
+    fn leave_out(&mut self, values: Vec<(usize, String, Value)>, out: &mut Out) {
+        for (place, name, value) in values {
             self.left_out[place] += 1;
             let count = self.left_out[place];
             if is_told(count) {
