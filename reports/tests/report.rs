@@ -459,6 +459,8 @@ fn run(root: &Path, folder: &str, sample: &Sample, twin: Option<&str>) -> SuiteR
     let twin = twin.map(|check| Twin {
         check: check.to_owned(),
         verdict: Status::Fail,
+        reason: None,
+        control: None,
         twin_of: format!("first-light/{check}"),
     });
     let scenario = folder.to_owned();

@@ -298,7 +298,11 @@ impl Plausibility {
         for (at, &value) in values.iter().enumerate() {
             let point = &self.points[at];
             let (owner, wraps) = match case.suspicion {
-                Suspicion::ByteOrder | Suspicion::PointByteOrder | Suspicion::Type => (at, false),
+                // An exchange is looked for by itself and is no case.
+                Suspicion::ByteOrder
+                | Suspicion::PointByteOrder
+                | Suspicion::Type
+                | Suspicion::Exchange => (at, false),
                 Suspicion::Shift { words } => {
                     let from = at as isize - words;
                     (from.rem_euclid(count) as usize, !(0..count).contains(&from))

@@ -116,7 +116,7 @@ fn a_lost_neutral_lifts_the_star_point() {
             let pole = Pole::One(3);
             let open = Event { at_ns: 300 * MS, what: Happening::Open { switch, pole } };
             let close = Event { at_ns: 1_400 * MS, what: Happening::Close { switch, pole } };
-            let found = played(&network, &[open.clone()], resolution);
+            let found = played(&network, std::slice::from_ref(&open), resolution);
             let neutral_s = if electrode > 0.0 { 1.0 / electrode } else { 0.0 };
             let expected = star_point(phases, 0.2, neutral_s);
             assert!((found[3] - expected).norm() < 1e-3 * 231.0, "{piece:?} {found:?} {expected}");
