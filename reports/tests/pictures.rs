@@ -10,6 +10,7 @@ use lastmeter_record::{RunState, RunWriter, Status, file};
 use lastmeter_reports::{evaluate, render};
 use sample::Sample;
 
+#[expect(dead_code, reason = "the records of these tests are their own")]
 #[path = "sample/mod.rs"]
 mod sample;
 

@@ -237,14 +237,8 @@ async fn begin(
         let told: Vec<&str> = told.iter().map(|mistake| mistake.message.as_str()).collect();
         told.join("; ")
     })?;
-    let mut lines = Vec::new();
-    let mut places = Vec::new();
-    for address in &addresses {
-        let line = Channel::open(address, ChannelSettings::M_BUS).await;
-        let line = line.map_err(|error| chain(&error))?;
-        places.push(line.place().to_owned());
-        lines.push(line);
-    }
+    let lines = open_lines(&addresses).await?;
+    let places: Vec<String> = lines.iter().map(|line| line.place().to_owned()).collect();
     let counts: Vec<_> = lines.iter().map(|line: &Channel| line.datagrams().clone()).collect();
     let buffers: Vec<_> = counts.iter().map(DatagramCounts::buffer_bytes).collect();
     let capture = own.capture.map(|path| capture(path, addresses.first())).transpose()?;
@@ -269,26 +263,32 @@ async fn begin(
     );
     let lines = lines.into_iter().map(|line| (line, BITS_PER_SECOND)).collect();
     let (lines, outgoing) = (Lines::serve_and_keep(lines, capture), Outgoing::default());
-    let (flow, told) = (Flow::new(counts), Vec::new());
-    let files = Files { read: Box::new(move || read_files(kind, &values)), asked };
     let presence = Presence { lines: vec![false; addresses.len()], ..Presence::default() };
-    let take_overs = TakeOvers::default();
     Ok(StandAlone {
         gateway,
         keeper,
         port,
         live,
-        flow,
-        files,
+        flow: Flow::new(counts),
+        files: Files { read: Box::new(move || read_files(kind, &values)), asked },
         presence,
         questions,
         session,
         events,
         lines,
         outgoing,
-        told,
-        take_overs,
+        told: Vec::new(),
+        take_overs: TakeOvers::default(),
     })
+}
+
+async fn open_lines(addresses: &[ChannelAddress]) -> Result<Vec<Channel>, String> {
+    let mut lines = Vec::new();
+    for address in addresses {
+        let line = Channel::open(address, ChannelSettings::M_BUS).await;
+        lines.push(line.map_err(|error| chain(&error))?);
+    }
+    Ok(lines)
 }
 
 /// A capture of the first line.

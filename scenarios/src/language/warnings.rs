@@ -60,7 +60,7 @@ pub(super) fn is_judged(
     }
     let asked = reported(values, device.quantities());
     let unjudged: Vec<&str> =
-        asked.into_iter().filter(|id| !is_judged(*id)).map(|id| id.name()).collect();
+        asked.into_iter().filter(|id| !is_judged(*id)).map(MeasurementId::name).collect();
     if unjudged.is_empty() {
         return;
     }

@@ -512,7 +512,9 @@ mod tests {
     fn frames_that_come_again_are_faults() {
         let faults = |volts: &[f32]| {
             let mut watched = watched("gtnet-skt", false);
-            volts.iter().for_each(|volts| watched.arrived(0, &frame(*volts, 3)));
+            for volts in volts {
+                watched.arrived(0, &frame(*volts, 3));
+            }
             watched.faults()
         };
         let moving: Vec<f32> = (0_u8..9).map(|step| 230.0 + f32::from(step)).collect();

@@ -239,7 +239,12 @@ fn what_a_reading_leaves_out_is_an_empty_row() {
     let [voltage, power] = [VOLTAGE, POWER].map(|name| MeasurementId::lookup(name).unwrap());
     let mut account = account_of(&[voltage, power]);
     account.made(made(1)).unwrap();
-    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, usable: None, values: stored(1).values });
+    account.sent(Sent {
+        key: (Epoch(1), Serial(1)),
+        event_time: None,
+        usable: None,
+        values: stored(1).values,
+    });
     account.stored(stored(1));
     let mut rows = Vec::new();
     account.settle(at(10), &mut rows);
@@ -270,8 +275,7 @@ fn a_dead_device_owes_each_period_its_own_truth() {
     let program = Program::from_points(&points).unwrap();
     let terminal = Terminal::from_program(&program, "s", &Streams::new(1)).unwrap();
     let mut rows = Vec::new();
-    account_at(terminal, &[MeasurementId::lookup(VOLTAGE).unwrap()])
-        .settle(at(30), &mut rows);
+    account_at(terminal, &[MeasurementId::lookup(VOLTAGE).unwrap()]).settle(at(30), &mut rows);
     let references: Vec<_> = rows.iter().map(|row| row.reference.unwrap()).collect();
     for (reference, expected) in references.iter().zip([230.0, 220.0, 210.0]) {
         assert!((reference - expected).abs() < 1e-6, "{references:?}");
@@ -283,7 +287,12 @@ fn what_was_made_when_nothing_was_due_is_not_waited_for() {
     let mut account = account();
     let off = Made { at: at(7), span: ReferenceSpan { to: seconds(7), ..made(1).span }, ..made(1) };
     account.made(off).unwrap();
-    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, usable: None, values: stored(1).values });
+    account.sent(Sent {
+        key: (Epoch(1), Serial(1)),
+        event_time: None,
+        usable: None,
+        values: stored(1).values,
+    });
     account.stored(Stored { event_time: at(7), ..stored(1) });
     let settled = account.settle(at(7), &mut Vec::new());
     assert_eq!(settled, Settled { unexpected: 1, ..Settled::default() });
@@ -322,7 +331,12 @@ fn only_what_left_the_device_is_as_sent() {
     let mut account = account();
     account.made(made(1)).unwrap();
     assert!(!account.is_as_sent(&stored(1)), "nothing was sent yet");
-    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, usable: None, values: stored(1).values });
+    account.sent(Sent {
+        key: (Epoch(1), Serial(1)),
+        event_time: None,
+        usable: None,
+        values: stored(1).values,
+    });
     assert!(account.is_as_sent(&stored(1)));
     let values = BTreeMap::from([(VOLTAGE.to_owned(), 230.0)]);
     for (what, other) in [
@@ -336,7 +350,12 @@ fn only_what_left_the_device_is_as_sent() {
         assert!(!account.is_as_sent(&other), "{what}");
     }
     // Sent, but never made, as a replay is.
-    account.sent(Sent { key: (Epoch(1), Serial(2)), event_time: None, usable: None, values: stored(2).values });
+    account.sent(Sent {
+        key: (Epoch(1), Serial(2)),
+        event_time: None,
+        usable: None,
+        values: stored(2).values,
+    });
     assert!(!account.is_as_sent(&stored(2)));
 }
 

@@ -15,6 +15,9 @@ const FORMS: &str = "expected `TIME fault KIND@PLACE [OHM]`, `TIME clear KIND@PL
                      `TIME open NAME [WIRES]`, `TIME close NAME [WIRES]` or \
                      `TIME source NAME SHARE`";
 
+/// A current in a sum: its number, its place and its sign.
+pub(super) type Share = (u32, usize, f64);
+
 /// One event.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
@@ -243,8 +246,8 @@ impl Begun {
 
     /// The currents out of its wires, and into earth where that is more than one of them: each a
     /// name, and a sum of currents by their numbers, places and signs.
-    pub(super) fn currents(&self) -> Vec<(String, [(u32, usize, f64); 3])> {
-        const NONE: (u32, usize, f64) = (0, 0, 0.0);
+    pub(super) fn currents(&self) -> Vec<(String, [Share; 3])> {
+        const NONE: Share = (0, 0, 0.0);
         let (id, earth) = (self.id, (to_earth(self.id), 0, 1.0));
         let (between, back) = ((id, 0, 1.0), (id, 0, -1.0));
         let each = |place: usize| (id, place, 1.0);

@@ -196,7 +196,9 @@ fn of_several_that_fit_by_schedule_one_serves_and_the_others_are_unexpected() {
         if is_seen {
             account.sent(sent(1, 10));
         }
-        given.into_iter().for_each(|reading| account.stored(reading));
+        for reading in given {
+            account.stored(reading);
+        }
         let mut rows = Vec::new();
         assert_eq!(account.settle(at(19), &mut rows), settled(1, 1, 1), "{what}");
         assert_eq!(told(&rows)[0], (None, 10, true, true), "{what}");
@@ -235,7 +237,9 @@ fn a_carried_reading_at_the_end_is_not_owed_and_not_unexpected() {
         }
         account.settle(at(980) + seconds(5), &mut Vec::new());
         let what = format!("{given:?}");
-        given.into_iter().for_each(|reading| account.stored(reading));
+        for reading in given {
+            account.stored(reading);
+        }
         assert_eq!(account.settle(at(1000), &mut Vec::new()), expected, "{what}");
     }
 }
