@@ -242,11 +242,11 @@ async fn begin(
     let counts: Vec<_> = lines.iter().map(|line: &Channel| line.datagrams().clone()).collect();
     let buffers: Vec<_> = counts.iter().map(DatagramCounts::buffer_bytes).collect();
     let capture = own.capture.map(|path| capture(path, addresses.first())).transpose()?;
-    let served = match &own.http {
-        Some(options) => Some(http::serve(options).await?),
-        None => None,
-    };
-    let (http, questions) = served.map(|(at, questions)| (at.to_string(), questions)).unzip();
+    let (mut http, mut questions) = (None, None);
+    if let Some(options) = &own.http {
+        let (at, asked) = http::serve(options).await?;
+        (http, questions) = (Some(at.to_string()), Some(asked));
+    }
     // Without files the signal ends the program, as it does others.
     let asked = (!kind.files.is_empty()).then(|| signal(SignalKind::hangup())).transpose();
     let asked = asked.map_err(|error| format!("signals: {error}"))?;
@@ -262,7 +262,6 @@ async fn begin(
         .to_string(),
     );
     let lines = lines.into_iter().map(|line| (line, BITS_PER_SECOND)).collect();
-    let (lines, outgoing) = (Lines::serve_and_keep(lines, capture), Outgoing::default());
     let presence = Presence { lines: vec![false; addresses.len()], ..Presence::default() };
     Ok(StandAlone {
         gateway,
@@ -275,8 +274,8 @@ async fn begin(
         questions,
         session,
         events,
-        lines,
-        outgoing,
+        lines: Lines::serve_and_keep(lines, capture),
+        outgoing: Outgoing::default(),
         told: Vec::new(),
         take_overs: TakeOvers::default(),
     })
