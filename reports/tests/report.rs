@@ -210,7 +210,7 @@ fn a_judged_series_is_always_in_its_picture_and_what_is_flat_in_none() {
                 "meter, {register}.consumed.l1: limit ±11.11 Wh, dashed; 0 of 1 device outside"
             ),
             &format!(
-                "meter, {register}.injected.total: limit ±1000 J, outside of the picture; 0 of 1 \
+                "meter, {register}.injected.total: limit ±1 kJ, outside of the picture; 0 of 1 \
                  device outside"
             ),
             "meter, electricity.voltage.rms.l1: limit ±1 mV, dashed; 1 of 1 device outside",

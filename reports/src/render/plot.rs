@@ -40,7 +40,7 @@ const SIZE: (u32, u32) = (560, 236);
 /// One point of a curve: what a span of time holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Point {
-    /// The middle of the span, in seconds since the start.
+    /// The mean time of what it holds, in seconds since the start.
     pub(crate) x_s: f64,
     /// The smallest value.
     pub(crate) min: f64,

@@ -326,9 +326,9 @@ impl<'a> Comparison<'a> {
         });
         let limit = self.limit.value();
         let values = panel("value", values, None, |reach| Shown::of(self.unit, reach));
-        let (errors, shown) = panel("error", errors, Some(limit), |reach| match self.limit {
+        let errors = panel("error", errors, Some(limit), |reach| match self.limit {
             Limit::Absolute(_, si) => Shown::of(si, reach),
-            Limit::Percent(_) => Shown::of_errors(self.limit, 0.0),
+            Limit::Percent(_) => Shown::of_errors(self.limit, reach),
         });
         let mut keys = Vec::new();
         let mut key = |role: Role, name| keys.push(Key { colour: role.key(), name });
@@ -339,13 +339,13 @@ impl<'a> Comparison<'a> {
         if self.compared.count > 0 {
             key(Role::Others, self.others());
         }
-        let mut caption = self.caption(&errors, &shown);
-        if values.0.is_cut() {
+        let mut caption = self.caption(&errors);
+        if values.is_cut() {
             caption.push_str("; the band goes on beyond the picture");
         }
         let data = self.data();
         let data: Vec<(&str, &str)> = data.iter().map(|(name, value)| (*name, &**value)).collect();
-        let chart = Chart { panels: vec![values.0, errors], end_s: self.end_s };
+        let chart = Chart { panels: vec![values, errors], end_s: self.end_s };
         let figure = Figure::drawn(self.name.clone(), chart.svg(&data)?, self.csv());
         Ok(Picture::of(figure, self.title, caption, figures).with_keys(keys))
     }
@@ -360,9 +360,10 @@ impl<'a> Comparison<'a> {
         data
     }
 
-    fn caption(&self, errors: &Panel, shown: &Shown) -> String {
+    fn caption(&self, errors: &Panel) -> String {
         let Some(check) = self.check else { return "not judged by an accuracy check".to_owned() };
-        let limit = shown.with_symbol(self.limit.value());
+        let limit = self.limit.value();
+        let limit = Shown::of_errors(self.limit, limit).with_symbol(limit);
         let place = if errors.shows_limit() { "dashed" } else { "outside of the picture" };
         let mut caption = format!("limit ±{limit}, {place}");
         if let Some((device, id)) = self.worst {
@@ -377,10 +378,11 @@ impl<'a> Comparison<'a> {
 
 /// The bins of a curve as points.
 fn points(bins: &Bins) -> Vec<Point> {
-    let half_s = bins.width_s() / 2.0;
-    let point = |(start_s, bin): (f64, Bin)| {
-        let x_s = if bin.n == 1 { start_s } else { start_s + half_s };
-        Point { x_s, min: bin.min, mean: bin.mean(), max: bin.max }
+    let point = |(_, bin): (f64, Bin)| Point {
+        x_s: bin.at_s(),
+        min: bin.min,
+        mean: bin.mean(),
+        max: bin.max,
     };
     bins.iter().map(point).collect()
 }
@@ -391,7 +393,7 @@ fn panel(
     series: Vec<(Role, Vec<Point>)>,
     limit: Option<f64>,
     unit: impl Fn(f64) -> Shown,
-) -> (Panel, Shown) {
+) -> Panel {
     let height = if limit.is_some() { HEIGHTS.1 } else { HEIGHTS.0 };
     let mut panel = Panel { label: String::new(), series, limit, height };
     let (low, high) = panel.ends();
@@ -403,7 +405,7 @@ fn panel(
     }
     panel.limit = limit.map(|limit| shown.figure(limit));
     panel.label = shown.label(what);
-    (panel, shown)
+    panel
 }
 
 /// The identifier without its phase.
