@@ -118,6 +118,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         print_err(&none_selected(options.must_fail, before));
         return Err(ExitCode::NothingEvaluated);
     }
+    let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     // Who names a file asks for its scenario.
     let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     if !(options.must_fail || single) {
@@ -234,8 +235,13 @@ impl Loaded {
             _ => None,
         });
         for twin in twins.filter(|twin| twin.expected().is_some() && wanted.fits(twin)) {
+            // A file that could not be read may be that of its scenario.
             let control = controls::of_file(twin, &self.files, &options.load);
-            controls.push(control.map_err(|message| complain(&message))?);
+            match control {
+                Ok(control) => controls.push(control),
+                Err(_) if self.broken > 0 => {}
+                Err(message) => return Err(complain(&message)),
+            }
         }
         Ok(controls)
     }
