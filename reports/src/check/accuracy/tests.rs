@@ -480,7 +480,7 @@ fn values_around_a_step_are_left_out_if_enough_is_judged_beside_them() {
     let [low, step] = [uncertain(200.0, 0.1), uncertain(205.0, 60.0)];
     let high = Observation { reference: Some(300.0), reported: Some(300.0), ..uncertain(0.0, 0.1) };
     let rows = [high, high, step, low, low];
-    assert_eq!(super::tests::judge(&toml, &rows).reason, Reason::WithinLimit);
+    assert_eq!(judge(&toml, &rows).reason, Reason::WithinLimit);
 }
 
 /// What a register counted between two readings is judged, whatever it began with.
