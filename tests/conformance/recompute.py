@@ -96,9 +96,12 @@ class Accuracy:
         self.series = collections.defaultdict(str)
         # Of registers whose difference is judged: the first reading that came, and the last.
         self.difference, self.ends = check.get("difference", False), {}
+        # Of each device and quantity what was reported and when, unless a plan plays the same to several.
+        self.is_planned, self.courses = False, collections.defaultdict(list)
 
     def begin(self, run):
         self.run = run
+        self.is_planned = "test_plan" in run.scenario or "calibration" in run.scenario
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         fits = self.fits.get((device, quantity))
@@ -112,6 +115,7 @@ class Accuracy:
             # Nobody can tell how far off that is.
             self.unexpected += reported is not None
             return
+        self.courses[device, quantity].append((time, reported))
         if reported is None:
             self.missed.add((device, quantity))
             return
@@ -163,6 +167,17 @@ class Accuracy:
             value = math.inf if whole == 0 else 100 * value / whole
         return math.inf if math.isnan(value) else value
 
+    def interchangeable(self):
+        """Pairs of devices, and of phases of one, that were reported equal throughout."""
+        stem = lambda quantity: re.sub(r"\bl[123]\b", "l", quantity)
+        alike = collections.defaultdict(list)
+        for (device, quantity), course in self.courses.items():
+            values = [value for _, value in course if value is not None]
+            if len(values) >= 3 and any(values) and quantity != "electricity.frequency":
+                alike[stem(quantity), tuple(course)].append((device, quantity))
+        pairs = [pair for group in alike.values() for pair in itertools.combinations(group, 2)]
+        return [(one, other) for one, other in pairs if (one[0] == other[0]) != (one[1] == other[1])]
+
     def keep(self, which, size, error, place):
         if self.worst[which] is None or size > self.worst[which][0]:
             self.worst[which] = (size, error, place)
@@ -198,6 +213,12 @@ class Accuracy:
         else:
             status = "inconclusive" if self.unexpected else "pass"
         comparison.same(f"{name} status", verdict["status"], status)
+        alike = self.interchangeable() if status == "pass" and not self.is_planned else []
+        word = "interchangeable" if alike else None
+        comparison.same(f"{name} qualification", verdict.get("qualification"), word)
+        told = re.search(r"so that exchanging .* not be seen(?:; so did (\d+) other)?", verdict["why"])
+        count = 1 + int(told.group(1) or 0) if told else 0
+        comparison.same(f"{name} pairs alike", count, len(alike))
         if decisive:
             at = verdict["at"]
             found = tuple(at.get(key) for key in ("device", "epoch", "serial", "quantity", "time"))
@@ -303,6 +324,12 @@ class NoLoss:
         self.order = {}
         # Whether the row that comes next has a declared span: then it was joined by when it was due.
         self.has_span = False
+        # The least share of samples that could be used, and how many readings rest on fewer.
+        self.usable, self.sparse = amount(str(check.get("usable", "95 %")))[0] / 100, 0
+
+    def event(self, event):
+        if event["kind"] == "reading_share" and fnmatch.fnmatchcase(event["device"], self.device):
+            self.sparse += event["usable"] < self.usable
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         if not fnmatch.fnmatchcase(device, self.device):
@@ -347,12 +374,12 @@ class NoLoss:
         due, missing = len(self.due) - taken, len(self.missing) - taken
         unexpected = len(self.unexpected) + surplus
         comparison.same(f"{name} due", verdict["n"], due)
-        off = missing + unexpected
-        comparison.exact(f"{name} missing and unexpected", verdict["measured"], off)
+        off = missing + unexpected + self.sparse
+        comparison.exact(f"{name} missing, unexpected and sparse", verdict["measured"], off)
         told = re.search(r"(\d+) of (\d+) readings, (\d+) unexpected", verdict["why"])
         found = tuple(map(int, told.groups())) if told else verdict["why"]
         comparison.same(f"{name} told", found, (due - missing, due, unexpected))
-        if missing or unexpected:
+        if off:
             status = "fail"
         else:
             status = "inconclusive" if self.nameless or not due else "pass"
@@ -377,8 +404,9 @@ class Account(NoLoss):
             super().row(device, *fields)
 
     def event(self, event):
-        if event["kind"] in self.STRAYS and not self.is_judged(event.get("device") or ""):
-            self.foreign += 1
+        if not self.is_judged(event.get("device") or ""):
+            super().event(event)
+            self.foreign += event["kind"] in self.STRAYS
         self.refused += event["kind"] == "refused"
 
     @property
@@ -387,12 +415,12 @@ class Account(NoLoss):
         return {
             "due": len(self.due), "stored": len(self.due) - missing, "missing": missing,
             "altered": len(self.missing & self.unexpected), "unexpected": len(self.unexpected),
-            "foreign": self.foreign, "refused": self.refused,
+            "foreign": self.foreign, "sparse": self.sparse, "refused": self.refused,
         }
 
     def is_clean(self):
         counts = self.counts
-        return not (counts["missing"] or counts["unexpected"] or counts["foreign"])
+        return not any(counts[what] for what in ("missing", "unexpected", "foreign", "sparse"))
 
 
 class Notices:

@@ -267,7 +267,8 @@ pub(crate) fn numbered(name: &str, number: usize, count: usize) -> String {
 }
 
 /// The loads or sources of which a device table makes a device for each, and the pattern of their
-/// names, as `at = "load:PATTERN"` and `at = "source:PATTERN"` say; `None` if it says something else.
+/// names, as `at = "load:PATTERN"` and `at = "source:PATTERN"` say; `None` if it says something
+/// else.
 fn pattern_of_places<'a>(
     row: &Row<'_>,
     (sources, loads): (&'a Names, &'a Names),

@@ -276,8 +276,8 @@ impl Field {
         }
     }
 
-    /// Announces the reading in a message, where nothing but the adapter numbers readings; and notes
-    /// once which share of its samples it rests on, where that is not all of them.
+    /// Announces the reading in a message, where nothing but the adapter numbers readings; and
+    /// notes once which share of its samples it rests on, where that is not all of them.
     fn announce(&mut self, owner: &str, payload: &[u8], said: &mut Vec<Said>) {
         let Some(sent) = Sent::read(payload) else { return };
         if let Some(usable) = sent.usable

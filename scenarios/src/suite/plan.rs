@@ -234,8 +234,13 @@ impl Loaded {
             _ => None,
         });
         for twin in twins.filter(|twin| twin.expected().is_some() && wanted.fits(twin)) {
+            // A file that could not be read may be that of its scenario.
             let control = controls::of_file(twin, &self.files, &options.load);
-            controls.push(control.map_err(|message| complain(&message))?);
+            match control {
+                Ok(control) => controls.push(control),
+                Err(_) if self.broken > 0 => {}
+                Err(message) => return Err(complain(&message)),
+            }
         }
         Ok(controls)
     }

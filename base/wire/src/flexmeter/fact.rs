@@ -1,5 +1,5 @@
-//! The names of the facts that alerts and readings of our own devices carry in `metadata`: units in the names,
-//! numbers written so that they read back as the same number.
+//! The names of the facts that alerts and readings of our own devices carry in `metadata`: units in
+//! the names, numbers written so that they read back as the same number.
 
 /// What kind of thing happened: `dip`, `last_gasp`, `cover_opened`, `silent`, ...
 pub const KIND: &str = "kind";

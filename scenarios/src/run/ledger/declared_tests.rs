@@ -20,6 +20,10 @@ fn at(since_start: i64) -> SimTime {
 
 /// A voltage every 10 s up to 1000 s, declared to end from 1 s before its instant to 2 s after it.
 fn account(identity: Identity) -> Account {
+    account_of(identity, false)
+}
+
+fn account_of(identity: Identity, answers_others: bool) -> Account {
     let tone = |rms| ChannelSpectrum {
         tones: vec![Tone { frequency_hz: 50.0, rms, phase_rad: 0.0 }],
         ..ChannelSpectrum::default()
@@ -28,7 +32,7 @@ fn account(identity: Identity) -> Account {
         Spectrum { fundamental_hz: 50.0, voltages: vec![tone(230.0)], currents: vec![tone(10.0)] };
     let terminal = Terminal::from_spectrum(spectrum, "s", &Streams::new(1)).unwrap();
     Account::open(AccountTerms {
-        answers_others: false,
+        answers_others,
         device: "meter".to_owned(),
         index: 0,
         metering_point: terminal.into(),
@@ -114,6 +118,44 @@ fn a_number_serves_the_period_it_falls_in_and_later_ones_are_no_fault() {
     assert_eq!(span(&rows[1]), None, "nothing is held against what did not come");
     let RowSpan { spread, .. } = rows[0].span.unwrap();
     assert!(spread < 1e-9, "a steady voltage is the same over all spans: {spread}");
+}
+
+/// Declared are 1 s before to 2 s after: an answer of then is looked for about the reading's date.
+#[test]
+fn of_a_device_that_somebody_else_asks_only_its_answers_are_readings() {
+    let answer = |volts: f64| BTreeMap::from([(VOLTAGE.to_owned(), volts)]);
+    let other = "other-values";
+    for (what, answers, told) in [
+        ("asked", vec![(10, 231.0)], None),
+        ("asked before the date", vec![(9, 231.0)], None),
+        ("asked twice", vec![(9, 230.0), (10, 231.0)], None),
+        ("a real of 32 bits", vec![(10, 231.000_01)], None),
+        ("never asked", vec![], Some("not-asked")),
+        ("asked at another time", vec![(8, 231.0), (13, 231.0)], Some("not-asked")),
+        ("another's values", vec![(10, 230.0)], Some(other)),
+        ("a poll repeated", vec![(0, 231.0), (10, 230.9)], Some(other)),
+    ] {
+        for (identity, serial) in [(Identity::Schedule, None), (Identity::Number, Some(1))] {
+            let mut account = account_of(identity, true);
+            account.made(made(1, 10)).unwrap();
+            for (instant, volts) in &answers {
+                account.answered(at(*instant), answer(*volts));
+            }
+            let reading = stored(serial, 10);
+            assert_eq!(account.unanswered(&reading), told, "{what}");
+            assert_eq!(account.is_as_sent(&reading), told.is_none(), "{what}");
+            account.stored(reading);
+            let expected = if told.is_none() { settled(1, 1, 0) } else { settled(1, 0, 1) };
+            assert_eq!(account.settle(at(15), &mut Vec::new()), expected, "{what}");
+        }
+    }
+    // A value that the device has not, and a device of which nobody knows the answers.
+    let mut account = account_of(Identity::Schedule, true);
+    account.answered(at(10), answer(231.0));
+    let mut reading = stored(None, 10);
+    reading.values.insert("electricity.frequency".to_owned(), 50.0);
+    assert_eq!(account.unanswered(&reading), Some(other));
+    assert_eq!(account_of(Identity::Schedule, false).unanswered(&reading), None);
 }
 
 #[test]

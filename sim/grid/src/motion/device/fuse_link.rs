@@ -1,4 +1,4 @@
-//! A fuse in each pole of a switch.
+//! A fuse in each pole of a switch that is in a phase; a neutral conductor is not fused.
 
 use super::{Act, Cause, Device, Move, NamedCurve, RESIDUAL, Seen, Squares, distinct};
 use crate::motion::Deed;
@@ -46,6 +46,10 @@ fn flowed(
     fuse.step_instantaneous(whole_s, (first.from_a[pole], last.to_a[pole]), prospective_a)
 }
 
+fn is_fused(seen: &Seen<'_>, pole: usize) -> bool {
+    seen.wires.get(pole) != Some(&Wire::Neutral)
+}
+
 impl Device for FuseLink {
     fn begin(&mut self, wires: &[Wire]) {
         self.poles = vec![self.fuse.clone(); wires.len()];
@@ -54,9 +58,8 @@ impl Device for FuseLink {
     fn picked_up(&self, seen: &Seen<'_>) -> Squares {
         let whole_s: f64 = seen.flowing.iter().map(|it| it.seconds).sum();
         let mut squares = [None; 4];
-        for (pole, (fuse, current)) in
-            self.poles.iter().zip(seen.poles_a).enumerate().take(RESIDUAL)
-        {
+        let poles = self.poles.iter().zip(seen.poles_a).enumerate().take(RESIDUAL);
+        for (pole, (fuse, current)) in poles.filter(|(pole, _)| is_fused(seen, *pole)) {
             let square_time = |it: &Passed| {
                 let (from, to) = (it.from_a[pole], it.to_a[pole]);
                 it.seconds * (from * from + from * to + to * to) / 3.0
@@ -70,15 +73,17 @@ impl Device for FuseLink {
     }
 
     fn due_in(&self, seen: &Seen<'_>) -> Option<f64> {
-        let due = self.poles.iter().zip(seen.poles_a);
-        due.filter_map(|(it, pole)| it.due_in(pole.norm())).reduce(f64::min)
+        let poles = self.poles.iter().zip(seen.poles_a).enumerate();
+        let due = poles.filter(|(pole, _)| is_fused(seen, *pole));
+        due.filter_map(|(_, (it, current))| it.due_in(current.norm())).reduce(f64::min)
     }
 
     /// Where a steady state is between waves a fuse that has melted is blown at the zero of its
     /// current, in the waves that begin with its arc.
     fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act> {
         let mut acts = Vec::new();
-        for (pole, (fuse, current)) in self.poles.iter_mut().zip(seen.poles_a).enumerate() {
+        let poles = self.poles.iter_mut().zip(seen.poles_a).enumerate();
+        for (pole, (fuse, current)) in poles.filter(|(pole, _)| is_fused(seen, *pole)) {
             let needs_zero = seen.has_waves && !fuse.has_clearing();
             let act = |Action { after_s, event }: Action<FuseEvent>| {
                 let which = if self.has_striker { Pole::All } else { Pole::One(pole) };
