@@ -13,6 +13,7 @@ itself does, and so do ways of answering that change no value.
 
 import collections
 import concurrent.futures
+import itertools
 import json
 import os
 import random
@@ -225,22 +226,18 @@ def first_hour(path, folder):
     return path
 
 
-def neighbours(path):
-    """Pairs of meters whose readings may be exchanged: two of one place each, and two of different places."""
-    with open(path, "rb") as file:
-        devices = tomllib.load(file)["device"]
+def neighbours(quantities):
+    """Pairs of meters whose readings may be exchanged, by the quantities of each: two of each place, which have
+    names that differ in their last number, and two of different places."""
     places = collections.defaultdict(list)
-    for device in devices:
-        count = device.get("count", 1)
-        numbered = [f"{device['name']}-{number:0{len(str(count))}}" for number in range(1, count + 1)]
-        places[device["model"], device["at"]] += numbered if "count" in device else [device["name"]]
-    for (_, place), names in places.items():
+    for name in sorted(quantities):
+        places[re.sub(r"-?\d+$", "", name)].append(name)
+    for place, names in places.items():
         if len(names) > 1:
-            yield f"two at {place}", names[:2]
-    for (model, place), names in places.items():
-        other = next((it for (its, at), it in places.items() if its == model and at != place), None)
-        if other:
-            yield f"{names[0]} of {place} and another place's", [names[0], other[0]]
+            yield f"two of {place}", names[:2]
+    for one, other in itertools.combinations(places.values(), 2):
+        if quantities[one[0]] & quantities[other[0]]:
+            yield "two of different places", [one[0], other[0]]
             return
 
 
@@ -256,13 +253,19 @@ def exchange(pair):
 
 def exchanged(comparison, pool, path):
     """Readings of neighbours are exchanged for the whole run: what judges them has to fail."""
-    runs = []
-    for what, pair in neighbours(path):
-        change, changed = exchange(pair)
-        runs.append((what, pair, changed, pool.submit(run_against, path, change)))
-    straight = pool.submit(run_against, path, honest).result()
+    quantities = {}
+
+    def listen(page, _memory):
+        quantities.update((row["device"], set(row["values"])) for row in page["results"])
+
+    straight = run_against(path, tell(listen)[0])
     comparison.true(f"{NEIGHBOURS}: an honest platform passes", straight.code == 0,
                     f"exit {straight.code} {straight.words if straight.code else ''}")
+    runs = []
+    for what, pair in neighbours(quantities):
+        change, changed = exchange(pair)
+        runs.append((what, pair, changed, pool.submit(run_against, path, change)))
+    comparison.true(f"{NEIGHBOURS}: has neighbours", len(runs) > 1, len(runs))
     for what, pair, changed, run in runs:
         found = run.result()
         comparison.true(f"{NEIGHBOURS}: exchanged are {what}", found.code == 1 and changed[0] > 0,

@@ -5,8 +5,7 @@ way is a list of plans made from the story, each of which gives for some alerts 
 some commands what they seem to have been answered. What a plan has to end with follows from what the scenario's
 checks are about, read from its file: 1 if one of them judges an alert that is gone, altered or came besides, or
 the answer of a command; 5 if none does; and what the honest run came to where an alert only came again under
-the same number. What is not delivered shows in the plant too, and whether an answer will come may be open at
-the end: there both 1 and 5 are right.
+the same number. What is not delivered shows in the plant too: there both 1 and 5 are right.
 """
 
 import datetime
@@ -90,8 +89,7 @@ class Story:
         if "answers" in plan:
             of = [self.answers[id] for id in plan["answers"]]
             unjudged = NOT_GREEN if plan.get("forged") == UNDELIVERED else UNJUDGED
-            judged = NOT_GREEN if plan.get("lost") else JUDGED
-            return judged if any(map(self.is_answer_judged, of)) else unjudged
+            return JUDGED if any(map(self.is_answer_judged, of)) else unjudged
         touched = []
         for alert, instead in plan["alerts"]:
             touched += [row for row in instead if row != alert] + [alert] * (alert not in instead)
@@ -270,7 +268,7 @@ def of_answer(name):
             for id in list(story.answers)[:2]:
                 seen = function(story, story.answers[id])
                 if seen:
-                    yield {"what": f"command {int(id, 16)}", "answers": seen, "lost": name == "loses an answer"}
+                    yield {"what": f"command {int(id, 16)}", "answers": seen}
         return function
     return register
 
