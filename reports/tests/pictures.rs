@@ -10,7 +10,7 @@ use lastmeter_record::{RunState, RunWriter, Status, file};
 use lastmeter_reports::{evaluate, render};
 use sample::Sample;
 
-#[expect(dead_code, reason = "the records of these tests are their own")]
+#[expect(dead_code, reason = "its values are not written here")]
 #[path = "sample/mod.rs"]
 mod sample;
 
