@@ -64,7 +64,9 @@ pub(super) fn read(network: &Network, text: &str) -> Result<Fuses, String> {
         let (melted_s, cleared_s, before_a, prospective_a) = (None, None, 0.0, 0.0);
         Ok(Blowing { wire: *wire, fuse, before_a, melted_s, cleared_s, prospective_a })
     };
-    let poles = of.from.wires.as_slice().iter().map(pole).collect::<Result<_, String>>()?;
+    // A neutral conductor, the last of the wires, is not fused.
+    let phases = of.from.wires.as_slice().iter().filter(|it| **it != Wire::Neutral);
+    let poles = phases.map(pole).collect::<Result<_, String>>()?;
     Ok(Fuses { switch, name: of.name.to_string(), poles, switchings: 0 })
 }
 
