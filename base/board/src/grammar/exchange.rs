@@ -213,6 +213,11 @@ impl Exchange {
         self.counts
     }
 
+    /// Whether a line has begun that has not ended.
+    pub fn is_within_line(&self) -> bool {
+        self.reader.is_within_line()
+    }
+
     /// The index of the request that is open.
     pub fn open_request(&self) -> Option<usize> {
         self.open.map(|open| open.request)

@@ -20,8 +20,7 @@ const QUANTITIES: &[(&str, &[&str])] = &[
     ("electricity.frequency", &["Hz"]),
 ];
 
-const SEPARATORS: &[&str] =
-    &[" ", ",", "V ", "; x = ", " * ", "ä", "*|", " {{b}}", "*\\\\", "(\\t"];
+const SEPARATORS: &[&str] = &[" ", ",", "V ", "; x = ", " * ", "ä", "|", " {{b}}", "\\\\", "(\\t"];
 
 #[derive(Clone, Debug)]
 struct RandomField {
