@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use lastmeter_record::{Event, Override, RunState, RunWriter, Status, file};
-use lastmeter_reports::suite::{Outcome, PassedOver, Suite, SuiteRun, Twin};
+use lastmeter_reports::suite::{Control, Outcome, PassedOver, Suite, SuiteRun, Twin};
 use lastmeter_reports::{Evaluation, ExitCode, Reason, evaluate, render, render_evaluated};
 use sample::Sample;
 
@@ -427,7 +427,9 @@ fn run(root: &Path, folder: &str, sample: &Sample, twin: Option<&str>) -> SuiteR
     let twin = twin.map(|check| Twin {
         check: check.to_owned(),
         verdict: Status::Fail,
+        reason: None,
         twin_of: format!("first-light/{check}"),
+        control: None,
     });
     let scenario = folder.to_owned();
     SuiteRun {
@@ -599,4 +601,65 @@ fn junit_says_when_where_and_with_what_changed() {
     let html = fs::read_to_string(render(&dir).unwrap()).unwrap();
     let head = &html[..html.find("<tbody>").unwrap()];
     assert!(head.contains("check.frequency.limit"), "on the first screen");
+}
+
+/// What a twin shows is known only with how the same ended without its defect.
+#[test]
+fn a_twin_is_as_expected_only_if_its_control_passed() {
+    let root = tempfile::tempdir().unwrap();
+    let only_current = Sample { current_gain_error: 0.01, ..Sample::CALM };
+    let twin = run(root.path(), "twin", &only_current, Some("current-in-class"));
+    let of = |control: &SuiteRun| {
+        let control = Some(Control::of(control));
+        let twin_of = twin.twin.clone().map(|twin| Twin { control, ..twin });
+        SuiteRun { twin: twin_of, ..twin.clone() }
+    };
+    let good = run(root.path(), "twin/control", &Sample::CALM, None);
+    let bad = run(root.path(), "bad", &BAD, None);
+    let ended = |reason: Reason, exit: ExitCode| SuiteRun {
+        outcome: Outcome::NotRun { exit, reason, why: "of the control".into() },
+        ..good.clone()
+    };
+    for (control, reason, exit) in [
+        (&good, Reason::WithinLimit, ExitCode::Passed),
+        (&bad, Reason::NotAsExpected, ExitCode::Failed),
+        (
+            &ended(Reason::RunSkipped, ExitCode::NothingEvaluated),
+            Reason::NotAsExpected,
+            ExitCode::Failed,
+        ),
+        (
+            &ended(Reason::BetweenBounds, ExitCode::Inconclusive),
+            Reason::NotAsExpected,
+            ExitCode::Failed,
+        ),
+        (
+            &ended(Reason::HostLoad, ExitCode::Inconclusive),
+            Reason::HostLoad,
+            ExitCode::Inconclusive,
+        ),
+        (&ended(Reason::BenchBroke, ExitCode::Broken), Reason::BenchBroke, ExitCode::Broken),
+        (&ended(Reason::NotRun, ExitCode::Terminated), Reason::NotRun, ExitCode::Terminated),
+    ] {
+        let judged = of(control);
+        assert_eq!((judged.reason(), judged.exit_code()), (reason, exit));
+        let why = judged.why().map(|why| why.to_string()).unwrap_or_default();
+        assert_eq!(exit == ExitCode::Passed, why.is_empty(), "{why}");
+        assert!(why.is_empty() || why.contains("`current-in-class` found"), "{why}");
+    }
+    let suite =
+        Suite { name: "s".to_owned(), runs: vec![of(&good), of(&bad)], ..Suite::default() };
+    suite.write(root.path()).unwrap();
+    let text = |file: &str| fs::read_to_string(root.path().join(file)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text("suite.json")).unwrap();
+    let control = &json["runs"][0]["must_fail"]["control"];
+    assert_eq!((&control["status"], &control["folder"]), (&"pass".into(), &"twin/control".into()));
+    let xml = text("junit.xml");
+    for (name, value) in [("control", "pass"), ("control", "fail"), ("control_reason", "within-limit")]
+    {
+        let property = format!("<property name=\"{name}\" value=\"{value}\"/>");
+        assert!(xml.contains(&property), "{property} in {xml}");
+    }
+    assert!(text("summary.md").contains("| twin (must fail; control pass) | pass |"));
+    assert!(text("index.html").contains("control: fail"));
 }

@@ -405,7 +405,8 @@ def suite_folder(comparison, folder, name, expected_exit):
     was_busy = any(entry["reason"] in reasons_of_the_machine() for entry in suite["runs"])
     allowed = {expected_exit} | ({5} if was_busy else set())
     comparison.true(f"{name}/suite.json: exit code", suite["exit_code"] in allowed, allowed)
-    told = sorted(entry["folder"] for entry in suite["runs"])
+    controls = {c["folder"] for c in map(control_of, suite["runs"]) if c}
+    told = sorted({entry["folder"] for entry in suite["runs"]} | controls)
     there = sorted(os.path.relpath(path, folder) for path in run_folders(folder))
     comparison.same(f"{name}/suite.json: runs", told, there)
     total = dict.fromkeys(STATUSES, 0)
@@ -434,15 +435,31 @@ def plain(entry, run):
     return [] if good else [f"{entry['folder']}: {entry['exit_code']}, {run.facts['exit_code']}"]
 
 
+def control_of(entry):
+    """How a must-fail twin ended without its defect, if that was run."""
+    return (entry["must_fail"] or {}).get("control")
+
+
 def twin(entry, run):
-    """A must-fail twin passes if its check is as expected, and no other failed."""
+    """A must-fail twin passes if its check is as expected, and no other failed, and its control passed."""
     expect = run.scenario["expect"]
+    control = control_of(entry)
+    if control:
+        alone = Run(os.path.join(os.path.dirname(run.folder), control["folder"]))
+        passed = alone.facts["exit_code"] == 0
+        if "expect" in alone.scenario or passed != (control["status"] == "pass"):
+            return [f"{entry['folder']}: {control}, {alone.facts['exit_code']}"]
+        if not passed:
+            good = entry["status"] != "pass"
+            return [] if good else [f"{entry['folder']}: {entry}, its control did not pass"]
     failed = [v["check"] for v in run.verdicts if v["status"] in ("fail", "error")]
     named = [v["status"] for v in run.verdicts if v["check"] == expect["check"]]
     exit_code = {"fail": 1, "inconclusive": 5}[expect["verdict"]]
     good = named == [expect["verdict"]] and set(failed) <= {expect["check"]}
     good = good and run.facts["exit_code"] == exit_code
-    told = entry["must_fail"] == {key: expect[key] for key in ("check", "verdict", "twin_of")}
+    keys = ("check", "verdict", "reason", "twin_of")
+    told = {key: entry["must_fail"][key] for key in keys} == {key: expect.get(key) for key in keys}
+    good = good and expect.get("reason") in (None, *(v["reason"] for v in run.verdicts))
     busy = [v["reason"] for v in run.verdicts if v["check"] == expect["check"]]
     if good:
         expected = ("pass", 0, "within-limit")

@@ -433,8 +433,8 @@ fn a_map_is_described_or_all_its_mistakes_are_with_their_lines() {
     let output = lastmeter().args(["rts", "check"]).arg(&bad).output().unwrap();
     let printed = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{printed}");
-    for line in ["line 10: ", "line 20: "] {
-        assert!(printed.contains(line), "{line}: {printed}");
+    for place in ["bad.toml:10:8", "bad.toml:20:8", "unit = \"kA\"", "       ^^^^"] {
+        assert!(printed.contains(place), "{place}: {printed}");
     }
     let list = path("points.csv", "u1,float,kV\ntap,integer,,to-simulator\n");
     let output =

@@ -186,6 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn figures_that_differ_do_not_look_the_same() {
+        for (a, b, shown) in [
+            (230.004, 230.0, ("230.004", "230")),
+            (232.3, 230.0, ("232.3", "230")),
+            (1.000_000_01, 1.0, ("1.00000001", "1")),
+            (4.2e-7, 4.2e-7, ("4.2e-7", "4.2e-7")),
+            (f64::NAN, 1.0, ("NaN", "1")),
+        ] {
+            assert_eq!(numbers_apart(a, b), (shown.0.to_owned(), shown.1.to_owned()));
+        }
+    }
+
+    #[test]
     fn a_figure_has_the_digits_its_uncertainty_leaves_it() {
         for (value, uncertainty, text) in [
             (0.300_033_46, 3.266e-7, "0.3000335 ± 3.3e-7"),

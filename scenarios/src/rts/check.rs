@@ -71,7 +71,8 @@ fn one(path: &Path, options: &CheckOptions) -> Result<bool, String> {
     let map = match PointMap::parse(&text) {
         Ok(map) => map,
         Err(mistakes) => {
-            let texts = Texts::new(path.display().to_string(), &*text);
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            let texts = Texts::new(path.display().to_string(), text);
             let found = mistakes.0.into_iter().map(|mistake| mistake.diagnostic).collect();
             print_err(failure(found, texts).render(false).trim_end());
             return Ok(false);

@@ -118,11 +118,11 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         print_err(&none_selected(options.must_fail, before));
         return Err(ExitCode::NothingEvaluated);
     }
+    let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     // Who names a file asks for its scenario.
     if !(options.must_fail || single) {
         passed_over.extend(twins_left_out(&twins, loaded.left_out));
     }
-    let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     let items = loaded.items.into_iter().map(|(_, item)| item).collect();
     let plan = Plan { items, controls, passed_over, single };
     let scenarios: Vec<&Scenario> = plan.scenarios().collect();
@@ -234,8 +234,13 @@ impl Loaded {
             _ => None,
         });
         for twin in twins.filter(|twin| twin.expected().is_some() && wanted.fits(twin)) {
+            // A file that could not be read may be that of its scenario.
             let control = controls::of_file(twin, &self.files, &options.load);
-            controls.push(control.map_err(|message| complain(&message))?);
+            match control {
+                Ok(control) => controls.push(control),
+                Err(_) if self.broken > 0 => {}
+                Err(message) => return Err(complain(&message)),
+            }
         }
         Ok(controls)
     }
