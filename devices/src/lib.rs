@@ -56,6 +56,7 @@ pub use gateway::{
     BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
     GatewayOutput, Metric, MetricKind, NetworkContext, measured_of_waveforms,
 };
+pub use message::EPOCH;
 pub use model::build::full_scale;
 pub use model::kind::{DeviceContext, DeviceKind, Fits};
 pub use outbox::{Message, Outbox};

@@ -129,9 +129,11 @@ impl SuiteRun {
             (Some(twin), Some(run)) if run.facts.state == RunState::Finished => {
                 let expected = (&*twin.check, twin.verdict, twin.reason);
                 let control = twin.control.as_ref();
-                Some(judge_twin(expected, &run.verdicts).and_then(|()| {
-                    control.map_or(Ok(()), |control| control.verdict(&twin.check))
-                }))
+                Some(
+                    judge_twin(expected, &run.verdicts).and_then(|()| {
+                        control.map_or(Ok(()), |control| control.verdict(&twin.check))
+                    }),
+                )
             }
             _ => None,
         }

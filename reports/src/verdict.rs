@@ -77,6 +77,15 @@ pub struct VerdictText {
     pub basis: String,
 }
 
+/// How many devices a check compared, and how many of them are outside its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Devices {
+    /// Those with a value outside.
+    pub wrong: usize,
+    /// All with a value that was judged.
+    pub judged: usize,
+}
+
 /// One entry of `verdicts.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -114,7 +123,11 @@ pub struct Verdict {
     /// How the console tells it, where a check has more to say than the figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<VerdictText>,
-    /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`.
+    /// Of a check that judges device by device: how many are wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Devices>,
+    /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`,
+    /// `interchangeable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualification: Option<String>,
 }
@@ -213,6 +226,7 @@ mod tests {
             covers: Vec::new(),
             why: Prose::default(),
             told: None,
+            devices: None,
             qualification: None,
         }
     }

@@ -31,7 +31,7 @@ FACTS = [
 VERDICT = [
     "check", "scenario", "status", "reason", "measured", "limit", "unit", "n", "bound", "at", "covers", "why",
 ]
-IMPLICIT = ["unjudged-readings", "unjudged-commands", "platform-answers"]
+IMPLICIT = ["unjudged-readings", "unjudged-commands", "unjudged-alerts", "platform-answers"]
 STATUSES = ["pass", "skipped", "inconclusive", "fail", "error"]
 # A drawing of what is connected to what, and of what had a voltage: it has no table beside it.
 DRAWINGS = {"bench.svg", "grid-dark.svg"}

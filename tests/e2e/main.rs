@@ -14,6 +14,7 @@ mod commands;
 mod crowds;
 mod doors;
 mod full_disk;
+mod gateway_folders;
 mod grid;
 mod hostile;
 mod interrupted;

@@ -3,15 +3,16 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Pattern, Values};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Pattern, Values};
 
-use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
+use super::causes::Causes;
+use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, sparse, stray};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
 use crate::check::selection::DEVICE;
 use crate::verdict::{At, Reason, Verdict, some_of};
-use lastmeter_record::{Event, Observation, RunFacts, field};
-use lastmeter_text::{append, plural};
+use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
+use lastmeter_text::{append, number, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -26,7 +27,12 @@ pub(super) const KIND: CheckKind = CheckKind {
             numbers otherwise, or of which no reading was due, cannot be judged, and the check is \
             inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
             were due. Of a device that is to fall silent (`silent`) exactly so many readings have \
-            to be missing, one after another; more or fewer count as missing or unexpected.",
+             to be missing, one after another; more or fewer count as missing or unexpected, and a \
+             reading that was handed over to the platform, in part or whole, is lost and not silent. \
+             A reading that its sender made of fewer usable samples than `usable` is there and shows \
+             nothing: it fails the check as well. Where the device, its gateway or the platform \
+             reported why a reading did not come, the cause next to the first missing one stands in \
+             `why`.",
         fields: &[
             DEVICE,
             Field::default(
@@ -35,12 +41,27 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "[]",
                 "devices that are to fall silent, with how many of their readings are missing then",
             ),
+            Field::default(
+                "usable",
+                Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 },
+                "\"95 %\"",
+                "the least share of the samples of a reading that could be used, as its sender states it",
+            ),
         ],
     },
     build: |values, context, diagnostics| {
         let devices = ByDevice::new(Pattern::new(values.text("device")));
         let silent = read_silent(values, diagnostics)?;
-        Some(Box::new(NoLoss { context, devices, silent, strays: 0, first_strays: Vec::new() }))
+        Some(Box::new(NoLoss {
+            context,
+            devices,
+            silent,
+            usable: values.si("usable"),
+            strays: Named::default(),
+            sparse: Named::default(),
+            not_answered: Named::default(),
+            causes: Causes::default(),
+        }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
     ..CheckKind::PLAIN
@@ -81,11 +102,40 @@ struct NoLoss {
     devices: ByDevice<Delivery>,
     /// How many readings of a device have to be missing, one after another.
     silent: BTreeMap<String, u64>,
+    /// The least share of usable samples.
+    usable: f64,
     /// What is stored and has no row: foreign readings, those without a known value, and values
     /// under an identifier nobody sent.
-    strays: u64,
-    /// The first of them, at most [`NAMED_MAX`], with what to say of each.
-    first_strays: Vec<(At, String)>,
+    strays: Named,
+    /// Readings on too few samples.
+    sparse: Named,
+    /// Readings that came and that the meter did not answer so; they have rows as well.
+    not_answered: Named,
+    causes: Causes,
+}
+
+/// Events of readings: how many, and the first at most [`NAMED_MAX`], with what to say of each.
+#[derive(Default)]
+struct Named {
+    count: u64,
+    first: Vec<(At, String)>,
+}
+
+impl Named {
+    fn add(&mut self, event: &Event, line: u64, what: &str) {
+        self.count += 1;
+        if self.first.len() < NAMED_MAX {
+            let device = event.text(field::DEVICE).unwrap_or_default();
+            let at = place_of_stray(event, line);
+            let serial = at.serial.map(|serial| format!(" serial {serial}")).unwrap_or_default();
+            self.first.push((at, format!("{device}{serial} ({what}) at {}", event.time)));
+        }
+    }
+
+    fn push(&self, why: &mut String, what: &str) {
+        let named: Vec<&str> = self.first.iter().map(|(_, text)| text.as_str()).collect();
+        push_named(why, what, self.count, &named);
+    }
 }
 
 impl Check for NoLoss {
@@ -100,17 +150,18 @@ impl Check for NoLoss {
     }
 
     fn event(&mut self, line: u64, event: &Event) {
-        let Some(what) = stray(event) else { return };
-        let device = event.text(field::DEVICE).unwrap_or_default();
-        if !self.devices.pattern().matches(device) {
+        self.causes.event(event);
+        if !self.devices.pattern().matches(event.text(field::DEVICE).unwrap_or_default()) {
             return;
         }
-        self.strays += 1;
-        if self.first_strays.len() < NAMED_MAX {
-            let at = place_of_stray(event, line);
-            let serial = at.serial.map(|serial| format!(" serial {serial}")).unwrap_or_default();
-            let told = format!("{device}{serial} ({what}) at {}", event.time);
-            self.first_strays.push((at, told));
+        if let Some(what) = stray(event) {
+            self.strays.add(event, line, &what);
+        } else if let Some(share) = sparse(event, self.usable) {
+            self.sparse.add(event, line, &format!("{} % usable", number(100.0 * share)));
+        } else if event.kind == EventKind::NotAnswered {
+            let was_asked = event.text(field::WHAT) != Some("not-asked");
+            let what = if was_asked { "answered other values" } else { "was not asked" };
+            self.not_answered.add(event, line, what);
         }
     }
 
@@ -121,7 +172,7 @@ impl Check for NoLoss {
         let sum = |count: fn(&Delivery) -> u64| devices.iter().map(|(_, d)| count(d)).sum::<u64>();
         let (due, missing) = (sum(|d| d.due), sum(|d| d.missing));
         let unexpected_rows = sum(|d| d.unexpected);
-        let unexpected = unexpected_rows + self.strays;
+        let unexpected = unexpected_rows + self.strays.count;
         let first_missing = first(&devices, |delivery| &delivery.first_missing);
         let first_unexpected = first(&devices, |delivery| &delivery.first_unexpected);
         let without_serial: Vec<&str> =
@@ -130,6 +181,9 @@ impl Check for NoLoss {
 
         let mut why = format!("{} of {due} readings, {unexpected} unexpected", due - missing);
         push_places(&mut why, "missing", missing, &first_missing);
+        if let Some((device, place)) = first_missing.first() {
+            why.push_str(&self.causes.of(device, place.time, facts));
+        }
         // Readings that came although a device was to be silent have no place.
         if !first_unexpected.is_empty() {
             push_places(&mut why, "unexpected", unexpected_rows, &first_unexpected);
@@ -139,8 +193,14 @@ impl Check for NoLoss {
         if altered > 0 {
             append(&mut why, format_args!("; {altered} stored altered"));
         }
-        let strays: Vec<&str> = self.first_strays.iter().map(|(_, told)| told.as_str()).collect();
-        push_named(&mut why, "also stored", self.strays, &strays);
+        self.strays.push(&mut why, "also stored");
+        let sparse = self.sparse.count;
+        if sparse > 0 {
+            let least = number(100.0 * self.usable);
+            append(&mut why, format_args!("; {sparse} of {due} readings rest on too few samples"));
+            self.sparse.push(&mut why, &format!("below {least} %"));
+        }
+        self.not_answered.push(&mut why, "not what the meter answered");
         for (what, names) in
             [("without serial numbers", &without_serial), ("without a due reading", &never_due)]
         {
@@ -154,6 +214,8 @@ impl Check for NoLoss {
             Reason::ReadingsLost
         } else if proven > 0 {
             Reason::ReadingsUnexpected
+        } else if sparse > 0 {
+            Reason::ReadingsSparse
         } else if due == 0 {
             why = format!("no reading of device {} was due; {why}", self.devices.pattern());
             Reason::NothingToJudge
@@ -165,9 +227,11 @@ impl Check for NoLoss {
             Reason::WithinLimit
         };
         let place = first_missing.first().or(first_unexpected.first());
-        let stray = || self.first_strays.first().map(|(at, _)| at.clone());
+        let event = || self.strays.first.first().or(self.sparse.first.first());
+        let stray = || event().map(|(at, _)| at.clone());
+        let off = missing + unexpected + sparse;
         let verdict = Verdict {
-            measured: (due > 0 || unexpected > 0).then_some((missing + unexpected) as f64),
+            measured: (due > 0 || off > 0).then_some(off as f64),
             limit: Some(0.0),
             n: due,
             at: place.map(|&(device, place)| place.at(device)).or_else(stray),
@@ -186,24 +250,25 @@ impl NoLoss {
             let Some((_, delivery)) = devices.iter_mut().find(|(other, _)| other == name) else {
                 continue;
             };
-            let missing = delivery.missing;
-            append(&mut told, format_args!("; {name} silent for {missing} of {expected}"));
-            if delivery.missing_stretches > 1 {
-                let stretches = delivery.missing_stretches;
+            let silent = delivery.silent;
+            append(&mut told, format_args!("; {name} silent for {silent} of {expected}"));
+            if delivery.silent_stretches > 1 {
+                let stretches = delivery.silent_stretches;
                 append(&mut told, format_args!(" in {stretches} stretches, expected one"));
                 continue;
             }
-            delivery.missing -= missing.min(*expected);
+            let lost = delivery.missing - silent;
+            delivery.missing -= silent.min(*expected);
             // A run that ended early may have ended before it was silent for so long.
             if is_finished {
-                if missing < *expected {
+                if silent < *expected {
                     told.push_str(", the rest did not happen");
                 }
-                delivery.unexpected += expected.saturating_sub(missing);
+                delivery.unexpected += expected.saturating_sub(silent);
             }
-            delivery.due -= missing.min(*expected);
-            if delivery.missing == 0 {
-                delivery.first_missing.clear();
+            delivery.due -= silent.min(*expected);
+            if delivery.missing == lost {
+                delivery.first_missing.clone_from(&delivery.first_lost);
             }
         }
         told
@@ -239,9 +304,13 @@ fn first<'a>(
 fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]) {
     let named: Vec<String> = first
         .iter()
-        .map(|(device, place)| match place.serial {
-            Some(serial) => format!("{device} serial {serial} at {}", place.time),
-            None => format!("{device} at {}, never made or without a number", place.time),
+        .map(|(device, place)| match (place.serial, place.without) {
+            (Some(serial), None) => format!("{device} serial {serial} at {}", place.time),
+            (None, None) => format!("{device} at {}, never made or without a number", place.time),
+            (Some(serial), Some(value)) => {
+                format!("{device} serial {serial} at {} without {}", place.time, value.name())
+            }
+            (None, Some(value)) => format!("{device} at {} without {}", place.time, value.name()),
         })
         .collect();
     push_named(why, what, count, &named);
@@ -272,7 +341,10 @@ mod tests {
             let mut check = check("no_loss", &keys);
             for number in 1..=6 {
                 let reported = (!missing.contains(&number)).then_some(230.0);
-                check.observation(&row("m", number, U, Some(230.0), reported));
+                let row = row("m", number, U, Some(230.0), reported);
+                // What the device never made has no number.
+                let serial = reported.and(row.serial);
+                check.observation(&Observation { serial, epoch: serial.and(row.epoch), ..row });
             }
             check.verdict(&facts(RunState::Finished))
         };
@@ -286,6 +358,52 @@ mod tests {
             assert_eq!(verdict.status, Status::Fail, "{missing:?}: {}", verdict.why);
         }
     }
+    /// What was handed over and is not there is lost: as many losses do not make a silence, and a
+    /// silence does not excuse them.
+    #[test]
+    fn a_reading_that_was_handed_over_is_lost_and_never_silent() {
+        let judge = |never_made: &[u64], lost: &[u64], in_part: &[u64]| {
+            let mut check = check("no_loss", "silent = [{ device = \"m\", readings = 3 }]");
+            for number in 1..=8 {
+                let is_there = !never_made.contains(&number) && !lost.contains(&number);
+                for (quantity, is_left_out) in [(U, false), (F, in_part.contains(&number))] {
+                    let reported = (is_there && !is_left_out).then_some(1.0);
+                    let row = row("m", number, quantity, Some(1.0), reported);
+                    let is_numbered = !never_made.contains(&number) && !in_part.contains(&number);
+                    let serial = row.serial.filter(|_| is_numbered);
+                    let zero = SimDuration::ZERO;
+                    let span = RecordedSpan { from: zero, to: zero, spread: 0.0, way: "direct" };
+                    let epoch = serial.and(row.epoch);
+                    check.observation(&Observation { serial, epoch, span: Some(span), ..row });
+                }
+            }
+            check.verdict(&facts(RunState::Finished))
+        };
+        assert_eq!(judge(&[4, 5, 6], &[], &[]).status, Status::Pass);
+        for (never_made, lost, in_part, off, told) in [
+            (&[][..], &[4, 5, 6][..], &[][..], 6.0, "missing: m serial 4 "),
+            (&[4, 5], &[6], &[], 2.0, "missing: m serial 6 at"),
+            (&[4, 5, 6], &[8], &[], 1.0, "missing: m serial 8 at"),
+            (&[4, 5], &[], &[6], 2.0, "without electricity.frequency"),
+        ] {
+            let verdict = judge(never_made, lost, in_part);
+            assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(off)), "{lost:?}");
+            assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+        }
+    }
+
+    #[test]
+    fn the_cause_of_a_missing_reading_stands_in_the_verdict() {
+        let mut check = check("no_loss", "");
+        check.observation(&row("m", 1, U, Some(230.0), Some(230.0)));
+        check.observation(&row("m", 2, U, Some(230.0), None));
+        let note = |seconds, what, detail| Event::device(at(seconds), "m", what, detail);
+        check.event(1, &note(5, "board_retried", "noise"));
+        check.event(2, &note(20, "reading_left_out", "board m: checksum 3F, expected 40"));
+        let told = check.verdict(&facts(RunState::Finished)).why.to_string();
+        assert!(told.contains("08:00:20.000Z; m: board m: checksum 3F, expected 40"), "{told}");
+    }
+
     const F: &str = "electricity.frequency";
 
     fn judge(rows: &[Observation<'_>], state: RunState) -> Verdict {
@@ -455,6 +573,49 @@ mod tests {
         let told = "m serial 1 (nobody sent its `electricity.luck`) at 2027-01-15T08:00:35";
         assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
         assert_eq!(verdict.at.unwrap().event, Some(4));
+    }
+
+    #[test]
+    fn a_reading_on_too_few_samples_is_no_reading() {
+        let share = |serial, usable: f64| {
+            let event = stray("reading_share", "m", Some(serial));
+            event.with(field::USABLE, usable)
+        };
+        for (toml, shares, status, measured) in [
+            ("", [0.98, 0.95], Status::Pass, 0.0),
+            ("", [0.98, 0.02], Status::Fail, 1.0),
+            ("usable = \"99 %\"", [0.98, 0.02], Status::Fail, 2.0),
+            ("usable = \"1 %\"", [0.98, 0.02], Status::Pass, 0.0),
+        ] {
+            let mut check = check("no_loss", toml);
+            good("m", 1).iter().chain(&good("m", 2)).for_each(|row| check.observation(row));
+            check.event(1, &share(1, shares[0]));
+            check.event(2, &share(2, shares[1]));
+            let verdict = check.verdict(&facts(RunState::Finished));
+            assert_eq!((verdict.status, verdict.measured), (status, Some(measured)), "{toml}");
+            if measured == 1.0 {
+                let told = "; 1 of 2 readings rest on too few samples; below 95 %: m serial 2 (2 % \
+                            usable) at 2027-01-15T08:00:35";
+                assert_eq!(verdict.reason, Reason::ReadingsSparse);
+                assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+                assert_eq!(verdict.at.unwrap().serial, Some(2));
+            }
+        }
+    }
+
+    #[test]
+    fn why_a_reading_is_none_of_the_meters_answers_is_named() {
+        let mut check = check("no_loss", "");
+        check.observation(&row("m", 1, U, Some(230.0), None));
+        check.observation(&row("m", 1, U, None, Some(460.0)));
+        for what in ["not-asked", "other-values"] {
+            check.event(1, &stray("not_answered", "m", Some(1)).with(field::WHAT, what));
+        }
+        let verdict = check.verdict(&facts(RunState::Finished));
+        let told = "; not what the meter answered: m serial 1 (was not asked) at \
+                    2027-01-15T08:00:35.000Z, m serial 1 (answered other values) at ";
+        assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+        assert_eq!(verdict.measured, Some(2.0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lastmeter_grid::flow;
+use lastmeter_grid::motion::step_remark_with;
 use lastmeter_grid::network::{Network, Wire};
 use lastmeter_grid::transient::{Loads, Options, Transient};
 use lastmeter_text::number;
@@ -37,7 +38,7 @@ struct Played {
 
 /// Plays it and says what came out.
 pub(super) fn answer(
-    read: &Read,
+    read: &mut Read,
     options: &GridOptions,
     length: Duration,
     choices: &flow::Options,
@@ -51,6 +52,11 @@ pub(super) fn answer(
     for text in &options.transients.events {
         events.push(event::read(&mut network, &whole, text).map_err(|why| failed(&why))?);
     }
+    let step_s = options.transients.step.as_secs_f64();
+    let faults: Vec<_> = events.iter().filter_map(|it| it.fault.as_ref()).collect();
+    let faults: Vec<_> = faults.iter().map(|it| it.node).collect();
+    let remark = step_remark_with(&network, step_s, &faults);
+    read.notes.extend(remark.map(|it| format!("W005: {it}")));
     let has_neutral = network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral));
     let asked = Asked { network: &network, events: &events, options, length, before: &before };
     let played = if has_neutral { asked.play::<4>() } else { asked.play::<3>() };
@@ -107,7 +113,7 @@ impl Asked<'_> {
         let asked = wanted.fuses.iter().map(|it| fuse::read(self.network, it));
         let mut fuses = asked.collect::<Result<Vec<_>, _>>()?;
         for fuse in &mut fuses {
-            fuse.begin(&transient);
+            fuse.begin(&transient).map_err(|why| text(&why))?;
         }
         let mut channels: Vec<(Watched, Vec<f64>)> =
             watched.into_iter().map(|it| (it, Vec::new())).collect();
@@ -136,7 +142,7 @@ impl Asked<'_> {
             (at_s, before) = (now_s, now);
             transient.advance().map_err(|why| text(&why))?;
             for fuse in &mut fuses {
-                fuse.look(now_s, &mut transient)?;
+                fuse.look(now_s, &mut transient).map_err(|why| text(&why))?;
             }
             steps += 1;
         }

@@ -20,6 +20,7 @@ use super::scenario::Scenario;
 use super::section::SECTIONS;
 use super::section::check::CHECK;
 use super::section::must_fail::MUST_FAIL;
+use super::section::source::multiplied;
 use super::texts::Texts;
 use super::twin::{Made, TwinTable, name_of};
 
@@ -60,9 +61,10 @@ impl ScenarioFile {
         }
         if path.extension().is_some_and(|it| it == "yaml" || it == "yml") {
             let message = "by its name this is YAML, and scenarios are written in TOML";
-            let help = "`key: value` becomes `key = \"value\"`, a mapping a table `[name]`, a list of \
+            let help =
+                "`key: value` becomes `key = \"value\"`, a mapping a table `[name]`, a list of \
                         mappings tables `[[name]]`; `lastmeter explain scenario` has the keys"
-                .to_owned();
+                    .to_owned();
             let label = "expected a file whose name ends in .toml";
             mistakes.report_with_help(Code::SYNTAX, FILE_START, message, label, Some(help));
             return Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts });
@@ -133,12 +135,11 @@ impl ScenarioFile {
             making.root = twin.control(&base, &mut making.mistakes);
             making.apply_what_fits(options);
             let text = NodeValue::Table(making.root.clone()).to_toml();
-            match controls.iter_mut().find(|(known, _)| *known == text) {
-                Some((_, control)) => control.of.push(name),
-                None => {
-                    let scenario = making.resolved_twin(self, options, (twin, Made::Control));
-                    controls.push((text, Control { of: vec![name], scenario }));
-                }
+            if let Some((_, control)) = controls.iter_mut().find(|(known, _)| *known == text) {
+                control.of.push(name);
+            } else {
+                let scenario = making.resolved_twin(self, options, (twin, Made::Control));
+                controls.push((text, Control { of: vec![name], scenario }));
             }
         }
         controls.into_iter().map(|(_, control)| control).collect()
@@ -288,6 +289,7 @@ impl Making {
         options: &LoadOptions,
     ) -> Result<Scenario, LoadFailure> {
         use_current_words(&mut self.root);
+        multiplied(&mut self.root);
         let draft = read::draft(&self.root, SECTIONS, &mut self.mistakes);
         let files = Files::beside(&file.path, options.recordings.as_deref());
         let scenario = resolve(&draft, &file.path, &files, &mut self.mistakes);

@@ -120,6 +120,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     }
     let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     // Who names a file asks for its scenario.
+    let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     if !(options.must_fail || single) {
         passed_over.extend(twins_left_out(&twins, loaded.left_out));
     }

@@ -31,11 +31,7 @@ pub(super) fn operated(values: &Values, bench: &PlannedBench<'_>, out: &mut Diag
 }
 
 /// What has to come has to come within the scenario.
-pub(crate) fn expected_within(
-    values: &Values,
-    bench: &PlannedBench<'_>,
-    out: &mut Diagnostics,
-) {
+pub(crate) fn expected_within(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
     let Some(duration) = bench.duration else { return };
     for expected in values.tables("expect") {
         // What begins too late ends too late.

@@ -43,7 +43,7 @@ const UNSTATED: &str = "an event of the record lacks what it has to state of wha
 const TAMPER: &str = "tamper.";
 
 /// An event's own time: that of an alert may lie before what its line stands at.
-pub(super) fn own_time(event: &Event) -> SimTime {
+pub(crate) fn own_time(event: &Event) -> SimTime {
     let own = event.text(field::EVENT_TIME).and_then(|time| time.parse().ok());
     own.unwrap_or(event.time)
 }
