@@ -679,15 +679,15 @@ fn a_twin_is_as_expected_only_if_its_control_passed() {
         assert_eq!(exit == ExitCode::Passed, why.is_empty(), "{why}");
         assert!(why.is_empty() || why.contains("`current-in-class` found"), "{why}");
     }
-    let suite =
-        Suite { name: "s".to_owned(), runs: vec![of(&good), of(&bad)], ..Suite::default() };
+    let suite = Suite { name: "s".to_owned(), runs: vec![of(&good), of(&bad)], ..Suite::default() };
     suite.write(root.path()).unwrap();
     let text = |file: &str| fs::read_to_string(root.path().join(file)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text("suite.json")).unwrap();
     let control = &json["runs"][0]["must_fail"]["control"];
     assert_eq!((&control["status"], &control["folder"]), (&"pass".into(), &"twin/control".into()));
     let xml = text("junit.xml");
-    for (name, value) in [("control", "pass"), ("control", "fail"), ("control_reason", "within-limit")]
+    for (name, value) in
+        [("control", "pass"), ("control", "fail"), ("control_reason", "within-limit")]
     {
         let property = format!("<property name=\"{name}\" value=\"{value}\"/>");
         assert!(xml.contains(&property), "{property} in {xml}");

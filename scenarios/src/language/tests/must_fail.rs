@@ -83,10 +83,8 @@ fn a_control_is_the_twin_without_its_defect_and_twins_share_it() {
         "{GAIN}\n{short}\n[[must_fail]]\n{another}\n{short}\n[[must_fail]]\n{whole}"
     ));
     // What is set of the defect is not there in the control.
-    let set = |change: &str| LoadOptions {
-        overrides: vec![change.to_owned()],
-        ..LoadOptions::default()
-    };
+    let set =
+        |change: &str| LoadOptions { overrides: vec![change.to_owned()], ..LoadOptions::default() };
     let plain = controls(&text, &LoadOptions::default());
     let of: Vec<&[String]> = plain.iter().map(|(of, _)| &of[..]).collect();
     assert_eq!(of, [&["gain".to_owned(), "loss".to_owned()][..], &["whole".to_owned()]]);
@@ -101,7 +99,10 @@ fn a_control_is_the_twin_without_its_defect_and_twins_share_it() {
     // The table's own, and what addresses the defect alone.
     let longer = controls(&text, &set("must_fail.gain.shortened.duration=6 min"));
     assert_eq!(longer.len(), 3);
-    let added = text.replace("set = {", "add.inject = { name = \"s\", at = \"2 s\", kind = \"kill\" }\nset = {");
+    let added = text.replace(
+        "set = {",
+        "add.inject = { name = \"s\", at = \"2 s\", kind = \"kill\" }\nset = {",
+    );
     let moved = controls(&added, &set("inject.s.at=3 s"));
     assert!(moved.iter().all(|(_, control)| control.is_ok()), "{moved:?}");
 }
@@ -292,10 +293,7 @@ fn what_a_table_says_by_itself_is_looked_at_with_the_scenario() {
             format!("{GAIN}\nshortened = {{ reason = \" \", duration = \"1 s\" }}"),
             "`reason` has no reason",
         ),
-        (
-            format!("{GAIN}\nwithout = {{ readings-once = \"\" }}"),
-            "`readings-once` has no reason",
-        ),
+        (format!("{GAIN}\nwithout = {{ readings-once = \"\" }}"), "`readings-once` has no reason"),
         (format!("{GAIN}\nreason = \"outside\""), "`outside` is no reason of a verdict"),
         (
             format!(
