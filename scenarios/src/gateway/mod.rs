@@ -220,8 +220,7 @@ async fn begin(
         kept,
         epoch,
     } = prepared;
-    let name = hardware_id.to_string();
-    let records = records_of(&kept);
+    let (name, records) = (hardware_id.to_string(), records_of(&kept));
     let context = GatewayContext {
         name: &name,
         hardware_id: hardware_id.clone(),
@@ -252,12 +251,11 @@ async fn begin(
     let asked = asked.map_err(|error| format!("signals: {error}"))?;
     let keeper = Keeper::start(kept).map_err(|error| format!("a thread for records: {error}"))?;
     let (session, events) = Session::open(session);
-    let waiting = gateway.unacknowledged();
     print_out(
         &serde_json::json!({
             "ready": true, "name": name, "lines": places, "records": records.len(),
-            "epoch": epoch, "waiting": waiting, "receive_buffer_bytes": buffers,
-            "http": http,
+            "epoch": epoch, "waiting": gateway.unacknowledged(),
+            "receive_buffer_bytes": buffers, "http": http,
         })
         .to_string(),
     );

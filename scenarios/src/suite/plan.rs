@@ -118,7 +118,6 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         print_err(&none_selected(options.must_fail, before));
         return Err(ExitCode::NothingEvaluated);
     }
-    let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     // Who names a file asks for its scenario.
     let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
     if !(options.must_fail || single) {

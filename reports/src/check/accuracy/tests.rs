@@ -448,6 +448,7 @@ fn an_undecided_verdict_shows_error_limit_and_spread() {
 fn values_around_a_step_are_left_out_if_enough_is_judged_beside_them() {
     let toml = format!("quantity = \"{U}\"\nlimit = \"1 %\"");
     // A letter each: `x` has a spread of 5 %, and so has `F`, which is 10 % off; `f` is 2 % off.
+    let of_rows = judge;
     let judge = |text: &str| {
         let values = text.chars().map(|letter| match letter {
             'x' => uncertain(205.0, 10.0),
@@ -480,7 +481,7 @@ fn values_around_a_step_are_left_out_if_enough_is_judged_beside_them() {
     let [low, step] = [uncertain(200.0, 0.1), uncertain(205.0, 60.0)];
     let high = Observation { reference: Some(300.0), reported: Some(300.0), ..uncertain(0.0, 0.1) };
     let rows = [high, high, step, low, low];
-    assert_eq!(super::tests::judge(&toml, &rows).reason, Reason::WithinLimit);
+    assert_eq!(of_rows(&toml, &rows).reason, Reason::WithinLimit);
 }
 
 /// What a register counted between two readings is judged, whatever it began with.

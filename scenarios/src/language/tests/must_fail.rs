@@ -175,6 +175,7 @@ fn mistakes_of_twin(lines: &str) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn mistakes_are_located_in_the_table() {
     let head = "name = \"gain\"\ncheck = \"accuracy-u\"\n";
     for (lines, mistake) in [
