@@ -475,4 +475,10 @@ fn a_scenario_whose_simulator_cannot_be_played_so_is_refused() {
         let done = call(&["validate", path.to_str().unwrap()]);
         assert!(done.code == 2 && done.stderr.contains(expected), "{name}: {done:?}");
     }
+    // Two maps of one line may be what is tested, so they are a warning and end nothing.
+    let path = folder.path().join("maps.toml");
+    std::fs::write(&path, text.replacen("feeder.toml", "feeder-shifted.toml", 1)).unwrap();
+    let done = call(&["validate", path.to_str().unwrap()]);
+    assert!(done.code == 0 && done.stderr.contains("warning[W008]"), "{done:?}");
+    assert!(!done.stderr.contains("error"), "{done:?}");
 }

@@ -260,6 +260,12 @@ fn mistakes_say_what_to_write_instead() {
              \"fuse-link:*\", what = \"blown\", from = \"{from}\", to = \"{to}\" }}]\n"
         )
     };
+    let alerts = |from: &str, to: &str| {
+        format!(
+            "[[check]]\nname = \"told\"\nkind = \"alerts\"\ntype = \"x\"\n\
+             expect = [{{ about = \"y\", from = \"{from}\", to = \"{to}\" }}]\n"
+        )
+    };
     let supply = |kind: &str| format!("[[check]]\nname = \"told\"\nkind = \"{kind}\"\n");
     for (more, expected) in [
         (
@@ -279,6 +285,7 @@ fn mistakes_say_what_to_write_instead() {
         (inject("-10 s", FAULT), "this is before the start, expected 0 s or later"),
         (operated("9 min", "11 min"), "<\"11 min\"> `to` is 660 s, when the scenario is over"),
         (operated("11 min", "12 min"), "<\"11 min\"> `from` is 660 s, when the scenario is over"),
+        (alerts("9 min", "11 min"), "<\"11 min\"> `to` is 660 s, when the scenario is over"),
         (supply("last_gasp"), "<\"last_gasp\"> `last_gasp` is about meters that live on what"),
         (supply("restored"), "no meter that this means has `hold_up`"),
     ] {
