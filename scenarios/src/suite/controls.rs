@@ -14,8 +14,9 @@ use crate::run::Console;
 /// The folder of a control in that of the first twin that has it.
 pub(super) const FOLDER: &str = "control";
 
-/// What `--controls` has for none.
+/// What `--controls` has for none, and for all.
 const NONE: &str = "none";
+pub(super) const ALL: &str = "*";
 
 /// A control that runs.
 pub(super) struct Control {

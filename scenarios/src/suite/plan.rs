@@ -10,7 +10,7 @@ use lastmeter_reports::ExitCode;
 use lastmeter_reports::suite::{FILES, PassedOver};
 use lastmeter_text::plural;
 
-use super::controls::{self, Control};
+use super::controls::{self, ALL, Control};
 use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
 use crate::filter::Filter;
@@ -93,9 +93,6 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         }
         loaded.load(path, *named, (options, &filters, wanted.as_ref()));
     }
-    for term in wanted.iter().flat_map(Filter::unused) {
-        print_err(&format!("--controls: nothing here fits `{term}`"));
-    }
     for term in filters.iter().flat_map(Filter::unused) {
         print_err(&format!("--filter: nothing here fits `{term}`"));
     }
@@ -120,6 +117,10 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     }
     // Who names a file asks for its scenario.
     let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
+    let unused = wanted.iter().flat_map(Filter::unused);
+    for term in unused.filter(|term| *term != ALL) {
+        print_err(&format!("--controls: nothing here fits `{term}`"));
+    }
     if !(options.must_fail || single) {
         passed_over.extend(twins_left_out(&twins, loaded.left_out));
     }
