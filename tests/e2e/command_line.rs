@@ -161,7 +161,7 @@ fn what_is_not_there_is_answered_with_what_may_be_meant() {
     let row = call(&["explain", "c-04"]);
     assert!(row.code == 0 && row.stdout.contains("quantities of a CAN meter"), "{row:?}");
     let board = call(&["explain", "board"]);
-    assert!(board.code == 0 && board.stdout.contains("lastmeter boards"), "{board:?}");
+    assert!(board.code == 0 && board.stdout.contains("A key of [[device]]"), "{board:?}");
     std::fs::write(path("home.yaml"), "scenario:\n  name: home\n").unwrap();
     let yaml = call(&["validate", &path("home.yaml")]);
     assert!(yaml.code == 2 && yaml.stderr.contains("written in TOML"), "{yaml:?}");
