@@ -14,6 +14,9 @@ use crate::run::Console;
 /// The folder of a control in that of the first twin that has it.
 pub(super) const FOLDER: &str = "control";
 
+/// What the lines of controls begin with.
+const LABEL: &str = "Control";
+
 /// What `--controls` has for none, and for all.
 const NONE: &str = "none";
 pub(super) const ALL: &str = "*";
@@ -74,7 +77,7 @@ fn judged_by(scenario: &Scenario, name: &str) -> Option<Vec<String>> {
 
 /// Says whose control begins.
 pub(super) fn print_begin(console: &Console<'_>, of: &[String]) {
-    let text = format!("Control  of {}, without the defect", list_of(of));
+    let text = format!("{LABEL:9}of {}, without the defect", list_of(of));
     console.tell(&text, json!({ "event": "control", "of": of }));
 }
 
@@ -86,8 +89,8 @@ pub(super) fn print_end(console: &Console<'_>, of: &[String], run: &SuiteRun) {
         "reason": reason, "as_expected": status == Status::Pass,
     });
     let text = match status {
-        Status::Pass => format!("Control  passed, as it must: {} found the defect", list_of(of)),
-        _ => format!("Control  is {status} and has to pass: {} shows nothing", list_of(of)),
+        Status::Pass => format!("{LABEL:9}passed, as it must: {} found the defect", list_of(of)),
+        _ => format!("{LABEL:9}is {status} and has to pass: {} shows nothing", list_of(of)),
     };
     console.tell(&text, value);
 }

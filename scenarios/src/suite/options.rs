@@ -25,8 +25,8 @@ pub struct SuiteOptions {
     /// Overrides, seed, time and platform.
     #[command(flatten)]
     pub load: LoadOptions,
-    /// Run only the must-fail twins, and pass if each fails by its named check and passes without its
-    /// defect; what other options change comes after what a twin changes
+    /// Run only the must-fail twins, and pass if each fails by its named check, and passes without
+    /// its defect; what other options change comes after what a twin changes
     #[arg(long)]
     pub must_fail: bool,
     /// Whose controls run as well: of the must-fail twins that fit, as of `--filter`; a control is
