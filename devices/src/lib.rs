@@ -16,6 +16,7 @@ mod answer;
 mod board;
 mod border;
 pub mod calibration;
+mod display;
 pub mod endpoint;
 mod fault;
 #[cfg(test)]

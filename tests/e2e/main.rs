@@ -20,6 +20,7 @@ mod hostile;
 mod interrupted;
 mod jobs;
 mod liars;
+mod m_bus_alone;
 mod m_bus_lines;
 mod measured_events;
 mod odd_recordings;

@@ -58,7 +58,7 @@ macro_rules! stream {
             pub cfg: Arc<Builder>,
             /// After the client's DISCONNECT nothing is read of it.
             is_ended: bool,
-            /// Whether the client was accepted, of MQTT 5.
+            /// Whether the client was accepted; of MQTT 5 only.
             is_accepted: bool,
         }
 
@@ -110,6 +110,16 @@ macro_rules! stream {
                 self.send($packet).await
             })*
 
+            /// Ends the connection once what was sent is in the socket. `rmqtt` has the reason only
+            /// afterwards, so a client that was accepted is left open for its DISCONNECT.
+            pub async fn close(&mut self) -> Result<()> {
+                if self.is_accepted && !self.is_ended {
+                    let flush = futures_util::SinkExt::<MqttPacket>::flush(&mut self.io);
+                    return super::within(self.cfg.send_timeout, flush).await;
+                }
+                self.end().await
+            }
+
             async fn end(&mut self) -> Result<()> {
                 super::within(self.cfg.send_timeout, self.io.close()).await
             }
@@ -160,13 +170,6 @@ pub mod v3 {
         /// Sends UNSUBACK.
         send_unsubscribe_ack(packet_id: NonZeroU16) = Packet::UnsubscribeAck { packet_id };
     }
-
-    impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
-        /// Ends the connection once what was sent is in the socket.
-        pub async fn close(&mut self) -> Result<()> {
-            self.end().await
-        }
-    }
 }
 
 /// MQTT 5.
@@ -196,16 +199,6 @@ pub mod v5 {
         pub async fn send_connect_ack(&mut self, ack: ConnectAck) -> Result<()> {
             self.is_accepted = ack.reason_code == ConnectAckReason::Success;
             self.send(Packet::ConnectAck(Box::new(ack))).await
-        }
-
-        /// Ends the connection once what was sent is in the socket. `rmqtt` has the reason only
-        /// afterwards, so a client that was accepted is left open for its DISCONNECT.
-        pub async fn close(&mut self) -> Result<()> {
-            if self.is_accepted && !self.is_ended {
-                let flush = futures_util::SinkExt::<MqttPacket>::flush(&mut self.io);
-                return super::within(self.cfg.send_timeout, flush).await;
-            }
-            self.end().await
         }
 
         /// Sends DISCONNECT, but to a client that has sent its own, and ends the connection.

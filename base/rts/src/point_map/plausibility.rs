@@ -244,16 +244,20 @@ impl Plausibility {
         self.finding(completed).or_else(|| self.exchange(values))
     }
 
-    /// A point that is outside of its range for long enough and would fit that of another one, whose
-    /// value would fit its own, where nothing else explains it.
+    /// A point that has been outside of its range from the first sample on and would fit that of
+    /// another one, whose value would fit its own, where nothing else explains it.
     fn exchange(&self, values: &[Value]) -> Option<Finding> {
         let is_explained = self.cases.iter().any(|case| case.is_reported);
         if is_explained || self.points.iter().all(|point| point.odd != SAMPLES_NEEDED) {
             return None;
         }
-        let places = (0..values.len()).filter(|at| self.points[*at].odd >= SAMPLES_NEEDED);
-        let evidence = places.filter_map(|at| {
+        let places = (0..values.len()).filter(|at| self.points[*at].odd > 0);
+        let evidence = places.map(|at| {
             let (point, as_read) = (&self.points[at], values[at]);
+            // What has been right and is not any more is an event of the simulated network.
+            if point.has_been_normal || !matches!(as_read, Value::Float(_)) {
+                return None;
+            }
             let fits = |owner: usize, value| fits(&self.points[owner], value) == Some(true);
             let mut others = (0..values.len()).filter(|other| *other != at);
             let other = others.find(|other| fits(*other, as_read) && fits(at, values[*other]))?;
@@ -267,10 +271,11 @@ impl Plausibility {
                 range_otherwise: belongs_to.range?,
             })
         });
-        let evidence: Vec<Evidence> = evidence.take(EVIDENCE_MAX).collect();
+        // One that has no partner is not explained by this.
+        let mut evidence = evidence.collect::<Option<Vec<Evidence>>>()?;
+        evidence.truncate(EVIDENCE_MAX);
         let (suspicion, samples) = (Suspicion::Exchange, SAMPLES_NEEDED);
-        let finding = Finding { suspicion, alternatives: Vec::new(), evidence, samples };
-        (!finding.evidence.is_empty()).then_some(finding)
+        Some(Finding { suspicion, alternatives: Vec::new(), evidence, samples })
     }
 
     fn finding(&self, mut completed: Vec<(usize, Vec<Evidence>)>) -> Option<Finding> {
@@ -298,7 +303,11 @@ impl Plausibility {
         for (at, &value) in values.iter().enumerate() {
             let point = &self.points[at];
             let (owner, wraps) = match case.suspicion {
-                Suspicion::ByteOrder | Suspicion::PointByteOrder | Suspicion::Type => (at, false),
+                // An exchange is no case of its own.
+                Suspicion::ByteOrder
+                | Suspicion::PointByteOrder
+                | Suspicion::Type
+                | Suspicion::Exchange => (at, false),
                 Suspicion::Shift { words } => {
                     let from = at as isize - words;
                     (from.rem_euclid(count) as usize, !(0..count).contains(&from))
