@@ -86,7 +86,7 @@ async fn send(mqtt: &str, device: &str, serial: u64, attempts: u32) -> Result<()
             }
             SessionEvent::Disconnected { .. } => refused += 1,
             SessionEvent::Acknowledged { .. } => return Ok(()),
-            SessionEvent::Received { .. } => {}
+            other => panic!("nothing was subscribed, MQTT 3.1.1 refuses nothing: {other:?}"),
         }
     }
     Err(refused)

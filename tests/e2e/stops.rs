@@ -67,12 +67,13 @@ async fn send(
     while acknowledged < readings {
         let event = tokio::time::timeout(LIMIT, events.recv()).await.expect("something happens");
         match event.expect("a session") {
-            SessionEvent::Connected | SessionEvent::Received { .. } => {}
+            SessionEvent::Connected => {}
             SessionEvent::Acknowledged { .. } => {
                 acknowledged += 1;
                 heard.fetch_add(1, Ordering::Relaxed);
             }
             SessionEvent::Disconnected { .. } => break,
+            other => panic!("nothing was subscribed, MQTT 3.1.1 refuses nothing: {other:?}"),
         }
         while sent < readings && sent < acknowledged + WINDOW {
             let serial = from + sent;
