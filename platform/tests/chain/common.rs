@@ -135,7 +135,7 @@ impl Sender {
                 self.outbox.remove(message);
                 self.acknowledged.insert(*message);
             }
-            SessionEvent::Received { .. } => {}
+            other => panic!("nothing was subscribed, MQTT 3.1.1 refuses nothing: {other:?}"),
         }
     }
 
