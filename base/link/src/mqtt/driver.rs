@@ -292,14 +292,12 @@ impl Service<'_> {
                 None => poll.await,
                 Some(oldest) => {
                     let message = oldest.message;
-                    match tokio::time::timeout_at(oldest.deadline, poll).await {
-                        Ok(polled) => polled,
-                        Err(_) => {
-                            let limit = self.options.acknowledge_limit;
-                            let what = "no acknowledgement of message";
-                            return format!("{what} {message} within {limit:?}").into();
-                        }
-                    }
+                    let Ok(polled) = tokio::time::timeout_at(oldest.deadline, poll).await else {
+                        let limit = self.options.acknowledge_limit;
+                        let what = "no acknowledgement of message";
+                        return format!("{what} {message} within {limit:?}").into();
+                    };
+                    polled
                 }
             };
             let handled = match polled {
