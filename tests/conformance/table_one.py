@@ -116,14 +116,14 @@ def predicted(run, suite, device, points):
         rows = waveforms.get(name, {}).get(channel, [])
         return tuple((r["order"], size(r["share"]), math.radians(degrees(r["angle"]))) for r in rows)
 
-    for row, conditions, true, _, _ in counted(run, suite, device["name"], points):
-        key = (conditions, *(round(true[name], 9) for name in sorted(true)))
+    for row, conditions, all_, true, _ in counted(run, suite, device["name"], points):
+        key = (conditions, *(round(all_[name], 9) for name in sorted(all_)))
         if key not in known:
             name = conditions[-1]
-            point = closed_form.Point(true, orders(name, "voltage"), orders(name, "current"))
+            point = closed_form.Point(all_, orders(name, "voltage"), orders(name, "current"))
             known[key] = closed_form.squares(device, point)
-        scale = 100 if figure(row["figure"])[1] == "%" else 1
-        found.setdefault(row["name"], []).append(scale**2 * known[key][row["name"]])
+        square = closed_form.deviation(device, row["name"], true, known[key][row["name"]])
+        found.setdefault(row["name"], []).append(scale_of(row, true) ** 2 * square)
     return {name: math.sqrt(sum(all_) / len(all_)) for name, all_ in found.items()}
 
 

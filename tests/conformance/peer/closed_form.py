@@ -86,15 +86,23 @@ def squares(device, point):
     for windows, share in ((1, 1 - two), (2, two)):
         for row, square in of_windows(device, point, windows, samples).items():
             totals[row] += share * square
-    for row, key in DISPLAY.items():
-        size = {
-            "voltage": point.volts, "current": point.amperes, "active-power": point.apparent * point.factor,
-            "apparent-power": point.apparent,
-            "non-active-power": point.apparent * math.sqrt(max(0.0, 1 - point.factor**2)),
-        }.get(row, 1.0)
-        if size:
-            totals[row] += (amount(device.get(key)) / size) ** 2 / 12
     return totals
+
+
+def deviation(device, row, true, square):
+    """Mean square of the deviation of a row at a true value in SI units, of what the meter has by itself and of its
+    display. A last digit that is coarser than the meter's noise rounds each true value in its own way.
+    """
+    is_absolute = row in ("frequency", "power-factor", "voltage-thd", "current-thd")
+    noise = math.sqrt(square) * (1.0 if is_absolute else abs(true))
+    digit = amount(device.get(DISPLAY[row]))
+    if not digit:
+        return noise**2
+    # What a THD loses is lost at every point; the rest is normal.
+    places = [-1.0] if row.endswith("-thd") else [(n - 40) / 10 for n in range(81)]
+    weights = [math.exp(-z * z / 2) if len(places) > 1 else 1.0 for z in places]
+    shown = (digit * round((true + noise * z) / digit) - true for z in places)
+    return sum(w * x * x for w, x in zip(weights, shown)) / sum(weights)
 
 
 def of_windows(device, point, windows, samples):
@@ -125,16 +133,27 @@ def of_windows(device, point, windows, samples):
     if device.get("recursions") == "as-printed":
         for row, square in printed(point, windows, samples, active, reactive).items():
             rows[row] += square
+        for row, orders in (("voltage-thd", point.orders), ("current-thd", point.currents)):
+            rows[row] = lost_as_printed(orders, rate / point.hertz, samples)
     return rows
 
 
-def lost(orders, per_cycle):
-    """What straight lines between samples lose of a THD."""
+def lost(orders, per_cycle, stretched=0.0):
+    """What straight lines between samples lose of a THD; and, in a window that is too long by a share of it, what does
+    not fall on the lines of the orders."""
     if not orders:
         return 0.0
     gain = lambda order: math.sqrt((2 + math.cos(2 * math.pi * order / per_cycle)) / 3)
-    kept = math.sqrt(sum((gain(h) * a) ** 2 for h, a, _ in orders)) / gain(1)
+    sinc = lambda x: math.sin(math.pi * x) / (math.pi * x) if x else 1.0
+    caught = lambda order: (gain(order) * sinc(CYCLES * order * stretched)) ** 2
+    kept = math.sqrt(sum(caught(h) * a * a for h, a, _ in orders) / caught(1))
     return kept - math.sqrt(sum(a * a for _, a, _ in orders))
+
+
+def lost_as_printed(orders, per_cycle, samples, places=32):
+    """Mean square of that, with a window that is two residuals too long."""
+    all_ = (lost(orders, per_cycle, 2 * (n + 0.5) / places / samples) ** 2 for n in range(places))
+    return sum(all_) / places
 
 
 def printed(point, windows, samples, active, reactive):

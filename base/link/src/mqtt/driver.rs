@@ -79,7 +79,10 @@ pub(super) async fn run(
         // For one connection only: a broker that is restarted speaks it the next time.
         let is_other = is_mute && version == MqttVersion::V5;
         version = if is_other { MqttVersion::V3 } else { options.version };
-        if progressed {
+        if is_taken_over {
+            // Who has the name now would be thrown out in turn: the owner may want to end instead.
+            back_off = BACK_OFF_LONGEST;
+        } else if progressed {
             back_off = BACK_OFF_FIRST;
         }
         // Waiting for the owner to close, with the back-off as the limit.

@@ -490,8 +490,9 @@ fn the_formulae_as_printed_are_wrong_by_their_closed_forms() {
             ("S", relative(wrong.s_va, right.s_va), -e * (1.0 - sin2) - sin2 / samples),
             ("N", relative(wrong.n_var, right.n_var), -1.0 / samples),
         ] {
-            // Of second order: the wave is no straight line over two samples.
-            assert!((found - expected).abs() < 6e-5, "{what}: {found:e}, expected {expected:e}");
+            // Of second order: beyond the end the voltage is not zero for long.
+            let limit = if what == "f" { 1e-6 } else { 1.5e-4 };
+            assert!((found - expected).abs() < limit, "{what}: {found:e}, expected {expected:e}");
         }
     }
 }
