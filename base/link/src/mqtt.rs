@@ -1,5 +1,5 @@
-//! One MQTT session, 3.1.1 or 5, on rumqttc: publications of QoS 1, and of QoS 0 what is of use at once
-//! only.
+//! One MQTT session, 3.1.1 or 5, on rumqttc: publications of QoS 1, and of QoS 0 what is of use at
+//! once only.
 //!
 //! Terms: the *owner* is whoever opened the session and keeps the outbox; a *connection* is one TCP
 //! connection from CONNACK to its loss; a *message number* is chosen by the owner and comes back in

@@ -582,7 +582,8 @@ fn a_neutral_is_lost_in_a_line_and_at_the_transformer() {
 fn a_step_that_is_too_long_is_noted() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("street.toml");
-    std::fs::write(&file, STREET).unwrap();
+    // Half of 10.5 uF behind 0.28 ohm swings with 430 us: below the 50th harmonic.
+    std::fs::write(&file, STREET.replace("200 m", "3.5 km")).unwrap();
     let mut read = super::read(&file).unwrap();
     let mut asked = options(file, Format::Csv);
     let length = std::time::Duration::from_millis(40);

@@ -3,8 +3,8 @@
 //!
 //! Each fault is played by itself from the power flow on, as phasors and as waveforms at 50 us.
 //! Kinds are those of phases to earth, each through OHM (`ag`, `bcg`, `abcg`), and of wires with
-//! each other (`ab` or `an` through OHM, `abc` in star, each through OHM). Prints one line of JSON: of each
-//! fault and each node RMS phasors in volts by wire, `null` where it has none.
+//! each other (`ab` or `an` through OHM, `abc` in star, each through OHM). Prints one line of JSON:
+//! of each fault and each node RMS phasors in volts by wire, `null` where it has none.
 
 use std::f64::consts::{SQRT_2, TAU};
 use std::io::Write as _;

@@ -21,8 +21,8 @@ use super::{Answer, Grammar, LINE_BYTES_MAX, Line, LineReader, Meaning, Refusal,
 /// Sequence numbers at most this much older than the last one are late. What is further behind may
 /// also be of a meter that has restarted.
 const LATE_MAX: u64 = 16;
-/// After so many old numbers in as many requests, each one more than the one before, the next one is
-/// of a meter that has restarted, however near it is: what is late does not come once a request.
+/// After so many old numbers in as many requests, each one more than the one before, the next one
+/// is of a meter that has restarted, however near it is: what is late does not come once a request.
 const OLD_RUN: u8 = 3;
 
 /// What happened on the port.

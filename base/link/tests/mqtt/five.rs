@@ -88,7 +88,7 @@ async fn a_session_that_is_taken_over_is_reported_as_such() {
 
 #[tokio::test]
 async fn a_broker_of_the_version_before_is_spoken_to_in_that() {
-    // Its CONNACK of two bytes (MQTT 3.1.1, section 3.2) and the end; silence; or MQTT 5's own code.
+    // Its CONNACK of two bytes (MQTT 3.1.1, section 3.2) and the end; silence; MQTT 5's own code.
     for refusal in [&[0x20, 2, 0, 1][..], &[], &[0x20, 3, 0, 0x84, 0]] {
         let fake = Fake::listen().await;
         let (session, mut events) = Session::open(options(&fake));

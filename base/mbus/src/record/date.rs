@@ -90,8 +90,8 @@ impl Date {
     /// The year that means every year.
     const EVERY_YEAR: u8 = 127;
 
-    /// Whether it is a date, or stands for several: not `FFFFh`, which means "not valid", nor with a
-    /// month or a year that is none.
+    /// Whether it is a date, or stands for several: not `FFFFh`, which means "not valid", nor with
+    /// a month or a year that is none.
     pub const fn is_valid(self) -> bool {
         let is_all_ones = self.day == 31 && self.month == 15 && self.year == 127;
         !is_all_ones && matches!(self.month, 1..=12 | 15) && matches!(self.year, 0..=99 | 127)

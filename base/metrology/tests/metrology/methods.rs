@@ -446,10 +446,10 @@ fn strange_signals_leave_every_method_without_a_panic() {
     }
 }
 
-/// The published formulae as they are printed, beside their closed forms. With the residual d of the
-/// first crossing added, a window is 2 d samples too long: e = 2 d / L. What lies beyond its end
-/// begins with a zero of the voltage and the current -sqrt(2) I sin(phi). The sample that is missing
-/// is the window's first.
+/// The published formulae as they are printed, beside their closed forms. With the residual d of
+/// the first crossing added, a window is 2 d samples too long: e = 2 d / L. What lies beyond its
+/// end begins with a zero of the voltage and the current -sqrt(2) I sin(phi). The sample that is
+/// missing is the window's first.
 #[test]
 fn the_formulae_as_printed_are_wrong_by_their_closed_forms() {
     let (rate, f, lag_deg) = (10_000.0, 50.3, 60.0_f64);

@@ -151,8 +151,8 @@ enum Contribution {
 /// It stays silent as long as all values lie in their declared ranges. Once some do not, it asks
 /// whether one assumption explains all of them and contradicts none of the others: bytes in
 /// reverse order, another type, or a shift by up to half of the points. What speaks for the same
-/// assumption in [`SAMPLES_NEEDED`] samples, with none against it in between, is reported once. Where
-/// nothing explains them, a point and another one that may be exchanged for it are.
+/// assumption in [`SAMPLES_NEEDED`] samples, with none against it in between, is reported once.
+/// Where nothing explains them, a point and another one that may be exchanged for it are.
 ///
 /// Zero proves nothing, since a simulator that stands still sends zeros. Byte order and types are
 /// judged only of values whose words are known. Points without a declared range are not judged, and
@@ -248,7 +248,8 @@ impl Plausibility {
     /// another one, whose value would fit its own, where nothing else explains it.
     fn exchange(&self, values: &[Value]) -> Option<Finding> {
         let is_explained = self.cases.iter().any(|case| case.is_reported);
-        if is_explained || self.points.iter().all(|point| point.odd != SAMPLES_NEEDED) {
+        let sent = &self.points[..values.len()];
+        if is_explained || sent.iter().all(|point| point.odd != SAMPLES_NEEDED) {
             return None;
         }
         let places = (0..values.len()).filter(|at| self.points[*at].odd > 0);

@@ -14,9 +14,9 @@
 //!
 //! Where a reference has a *spread* (its device declares the spans of its readings), an error
 //! within the limit less the spread is inside, one beyond the limit plus the spread is outside, and
-//! what lies between is decided neither way. Where the spread alone is beyond the limit, as while the
-//! plant moves, a value that is not outside is left out and counted: it could not have passed. What is
-//! judged beside such values has to show that the series follows: some on either side.
+//! what lies between is decided neither way. Where the spread alone is beyond the limit, as while
+//! the plant moves, a value that is not outside is left out and counted: it could not have passed.
+//! What is judged beside such values has to show that the series follows: some on either side.
 //!
 //! With `difference` a series has one pair: what its register counted from the first reading that
 //! came to the last, whatever it stood at before.
@@ -307,7 +307,7 @@ impl Accuracy {
         }
         // What may reach `minimum` within the spread is not left out; of an unknown spread all may.
         if !self.spec.judges(reference.abs() + observation.spread(), reported) {
-            // A report that reaches it would have been judged: it is held against the reference too.
+            // A report that reaches it would be judged: it is held against the reference too.
             series.below_minimum += 1;
             series.run += 1;
             return;

@@ -135,14 +135,17 @@ fn opened(network: &mut Network, text: &str) -> Result<(usize, Vec<Pole>), Strin
         let found = switch_called(network, &neutral);
         let found = found.or_else(|| cut(network, Piece::StarPoint(at)));
         found.ok_or_else(|| format!("no neutral wire begins at transformer `{name}`"))?
-    } else if let Some(found) = switch_called(network, name) {
-        found
-    } else if let Some(found) = network.lines.iter().position(|it| &*it.name == name)
-        && let Some(found) = cut(network, Piece::Line(found))
-    {
-        found
     } else {
-        one_of(|| network.switches.iter().map(|it| &*it.name), name, "switch or line")?
+        let switches = network.switches.len();
+        let lines = || network.lines.iter().map(|it| &*it.name);
+        let names = || network.switches.iter().map(|it| &*it.name).chain(lines());
+        let place = one_of(names, name, "switch or line")?;
+        if place < switches {
+            place
+        } else {
+            let cut_off = cut(network, Piece::Line(place - switches));
+            cut_off.ok_or_else(|| format!("the network has no switch or line `{name}`"))?
+        }
     };
     let Some(wanted) = wanted else { return Ok((switch, vec![Pole::All])) };
     let own = network.switches[switch].from.wires;

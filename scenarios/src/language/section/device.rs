@@ -252,8 +252,8 @@ fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
     }
 }
 
-/// Readings that only their schedule identifies have a period each to themselves: else one that came
-/// twice could stand for one that was lost.
+/// Readings that only their schedule identifies have a period each to themselves: else one that
+/// came twice could stand for one that was lost.
 pub(crate) fn spans_leave_periods_apart(row: &Row<'_>, period: SimDuration, out: &mut Diagnostics) {
     let Some(values) = row.values.as_ref() else { return };
     let by_schedule = declared(values).filter(|it| it.identity == Identity::Schedule);

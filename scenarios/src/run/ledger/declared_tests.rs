@@ -146,7 +146,7 @@ fn of_a_device_that_somebody_else_asks_only_its_answers_are_readings() {
             assert_eq!(account.is_as_sent(&reading), told.is_none(), "{what}");
             account.stored(reading);
             let expected = if told.is_none() { settled(1, 1, 0) } else { settled(1, 0, 1) };
-            assert_eq!(account.settle(at(15), &mut Vec::new()), expected, "{what}");
+            assert_eq!(account.settle(at(21), &mut Vec::new()), expected, "{what}");
         }
     }
     // A value that the device has not, and a device of which nobody knows the answers.

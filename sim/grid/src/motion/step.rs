@@ -191,7 +191,7 @@ impl<'a> Seen<'a> {
         (order.is_finite() && order * RINGING_SHARE <= 1.0).then(|| TAU / self.omega / order)
     }
 
-    /// What is charged at the far ends of the lines at a fault, as switches join it, with each line.
+    /// What is charged at the far ends of the lines at a fault, as switches join it, with the line.
     fn behind(&self, fault: NodeId) -> Vec<Time<'_>> {
         let mut joined = Groups::new(self.network.nodes.len());
         for it in self.network.switches.iter().filter(|it| it.closed) {

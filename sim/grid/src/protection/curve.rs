@@ -3,8 +3,8 @@
 use super::{SettingError, above_zero, not_negative, points};
 
 /// The shape of an inverse-time curve: `t = k / (M^alpha - 1) + c` for a multiplier of 1, where M
-/// is the current over the pick-up current, and counts up to 20. IEC 60255-151, table A.1, and IEEE C37.112, table 1
-/// (constants unverified).
+/// is the current over the pick-up current, and counts up to 20. IEC 60255-151, table A.1, and IEEE
+/// C37.112, table 1 (constants unverified).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Characteristic {
     /// Curve A of IEC 60255-151, standard inverse.

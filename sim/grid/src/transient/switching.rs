@@ -235,9 +235,9 @@ impl<const N: usize> Transient<N> {
         self.pole_at(switch, pole).map_or(0.0, |it| self.current_of(it))
     }
 
-    /// The currents of a switch's poles on the way of the last advance, piece by piece: how long one
-    /// is in seconds, and from what to what each current goes along a straight line. Where something
-    /// was switched there are several, as currents may jump there.
+    /// The currents of a switch's poles on the way of the last advance, piece by piece: how long
+    /// one is in seconds, and from what to what each current goes along a straight line. Where
+    /// something was switched there are several, as currents may jump there.
     #[must_use]
     pub fn way_a(&self, switch: usize, (from_s, from_a): (f64, &[f64])) -> Vec<Passed> {
         let Some(PoleAt { first, count }) = self.switching.poles.get(switch).copied() else {
