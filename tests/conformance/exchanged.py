@@ -34,16 +34,15 @@ BYTES = 30_000_000
 
 
 class Series:
-    """By device and quantity, the readings by their number: reference, reported, spread."""
+    """By device and quantity, the readings by their time: reference, reported, spread."""
 
     def __init__(self, run):
         self.of = collections.defaultdict(dict)
         spans = self.spreads(run)
         for fields in itertools.islice(run.observations(), ROWS):
             if fields[6] and fields[7]:
-                key = (fields[1], fields[2]) if fields[2] else fields[5]
                 spread = spans.get(tuple(fields[:4]), 0.0)
-                self.of[fields[0], fields[3]][key] = (float(fields[6]), float(fields[7]), spread)
+                self.of[fields[0], fields[3]][fields[5]] = (float(fields[6]), float(fields[7]), spread)
 
     @staticmethod
     def spreads(run):

@@ -225,7 +225,8 @@ class Accuracy:
             comparison.same(f"{name} at", found, decisive[2])
         devices = {"wrong": len(self.wrong), "judged": len({device for device, _ in self.paired})}
         comparison.same(f"{name} devices", verdict["devices"], devices)
-        if decisive:
+        # What a register counted is one value, and has no picture over time.
+        if decisive and not self.difference:
             self.picture(comparison, f"{name} picture", verdict, decisive[2])
 
     def draw(self, device, quantity, curve, value):

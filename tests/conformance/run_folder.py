@@ -151,8 +151,8 @@ def scenario(comparison, run, name):
     head = document["scenario"]
     comparison.same(f"{name}/scenario.toml: name", head["name"], run.facts["scenario"])
     comparison.same(f"{name}/scenario.toml: seed", head["seed"], run.facts["seed"])
-    loads = loads_of(run, document)
-    names = [name for device in document["device"] for name in expanded(device, loads)]
+    places = {"load": loads_of(run, document), "source": sources_of(document)}
+    names = [name for device in document["device"] for name in expanded(device, places)]
     comparison.same(f"{name}: devices", [d["name"] for d in run.facts["devices"]], names)
     checks = [check["name"] for check in document["check"]]
     judged = [v["check"] for v in run.verdicts]
@@ -169,17 +169,26 @@ def loads_of(run, document):
     return [load["name"] for load in network["load"]]
 
 
-def expanded(device, loads):
-    """The devices of one table: `count` makes NAME-01, NAME-02 of it, a pattern NAME-LOAD each."""
-    at = device["at"]
-    if at.startswith("load:") and "*" in at:
-        pattern = at.removeprefix("load:")
-        fitting = [load for load in loads if fnmatch.fnmatchcase(load, pattern)]
-        return [f"{device['name']}-{load}" for load in fitting]
-    if "count" not in device:
-        return [device["name"]]
-    count = device["count"]
-    return [f"{device['name']}-{n:0{len(str(count))}}" for n in range(1, count + 1)]
+def sources_of(document):
+    """The names of the scenario's sources."""
+    return [name for source in document.get("source", []) for name in counted_names(source)]
+
+
+def counted_names(table):
+    """The names of one table: `count` makes NAME-01, NAME-02 of it."""
+    if "count" not in table:
+        return [table["name"]]
+    count = table["count"]
+    return [f"{table['name']}-{n:0{len(str(count))}}" for n in range(1, count + 1)]
+
+
+def expanded(device, places):
+    """The devices of one table: a pattern makes NAME-PLACE of each load or source that fits."""
+    kind, _, pattern = device["at"].partition(":")
+    if "*" in pattern:
+        fitting = [place for place in places[kind] if fnmatch.fnmatchcase(place, pattern)]
+        return [f"{device['name']}-{place}" for place in fitting]
+    return counted_names(device)
 
 
 def events(comparison, run, name):
@@ -223,8 +232,8 @@ def verdicts(comparison, run, name):
         verdict for verdict in run.verdicts
         # `told` is there where the line for people says more than figure and limit, and
         # `qualification` where a pass is worth less: a limit is not confirmed, clauses are missing;
-        # `limit_low` where a limit has two sides.
-        if sorted(verdict.keys() - {"told", "qualification", "limit_low"}) != sorted(VERDICT)
+        # `limit_low` where a limit has two sides; `devices` of `accuracy`.
+        if sorted(verdict.keys() - {"told", "qualification", "limit_low", "devices"}) != sorted(VERDICT)
         or verdict["status"] not in STATUSES
         or verdict["scenario"] != run.facts["scenario"]
         or not verdict["why"]
