@@ -183,9 +183,9 @@ class Accuracy:
             self.worst[which] = (size, error, place)
 
     def is_thin(self):
-        """Whether fewer than two values are judged on either side of some that are left out."""
+        """Whether fewer than two values are judged on either side of some that are left out, but for the first."""
         return any(
-            "x" in values and min(map(len, re.split("x+", values))) < 2
+            "x" in values and min(map(len, re.split("x+", values.lstrip("x")))) < 2
             for values in self.series.values()
         )
 

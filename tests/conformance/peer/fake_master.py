@@ -66,12 +66,16 @@ class Line:
     def __init__(self, path):
         self.file = os.open(path, os.O_RDWR | os.O_NOCTTY)
         tty.setraw(self.file)
+        # By address the control field of the next request: another frame count bit asks for a new answer.
+        self.controls = {}
 
     def ask(self, address):
         """What a meter answers to a request for its values (REQ_UD2); nothing without an answer."""
         while select.select([self.file], [], [], 0)[0]:
             os.read(self.file, 512)
-        os.write(self.file, bytes([0x10, 0x5B, address, (0x5B + address) % 256, 0x16]))
+        control = self.controls.get(address, 0x5B)
+        self.controls[address] = control ^ 0x20
+        os.write(self.file, bytes([0x10, control, address, (control + address) % 256, 0x16]))
         end, frame = time.monotonic() + ANSWER_S, b""
         while len(frame) < 4 or len(frame) < frame[1] + 6:
             if not select.select([self.file], [], [], max(0.0, end - time.monotonic()))[0]:

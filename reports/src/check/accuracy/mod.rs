@@ -16,7 +16,8 @@
 //! within the limit less the spread is inside, one beyond the limit plus the spread is outside, and
 //! what lies between is decided neither way. Where the spread alone is beyond the limit, as while
 //! the plant moves, a value that is not outside is left out and counted: it could not have passed.
-//! What is judged beside such values has to show that the series follows: some on either side.
+//! What is judged beside such values has to show that the series follows: some on either side,
+//! but for what is left out at its beginning.
 //!
 //! With `difference` a series has one pair: what its register counted from the first reading that
 //! came to the last, whatever it stood at before.
@@ -92,8 +93,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             inside, one beyond the limit plus the spread outside, and with one between the check is \
             inconclusive. A value whose reference has a spread beyond the limit, as when a load steps \
             near the end of its span, is left out unless it is outside; the verdict reports how many, \
-            and with fewer than 2 values judged on either side of them the check is inconclusive. With \
-            `difference = true` registers are judged by what they counted from their first reading that \
+            and with fewer than 2 values judged on either side of them, or behind those that a series \
+            begins with, the check is inconclusive. With `difference = true` registers are judged by what they counted from their first reading that \
             came to the last one, whatever they stood at before. A missing value is not judged here (use \
             `no_loss`); with values stored that nobody sent, such as altered ones, the check passes \
             nothing, and a quantity that was due and of which no value could be judged makes \
@@ -181,8 +182,8 @@ struct End {
 impl Series {
     /// Counts a value as left out, unless the one before is too.
     fn leave_out(&mut self) {
-        let is_first = self.uncertain == 0;
-        self.is_thin |= self.run < BESIDE_MIN && (is_first || self.run > 0);
+        // Nothing stands before the first of a series, as where its span begins with the run.
+        self.is_thin |= (1..BESIDE_MIN).contains(&self.run);
         self.uncertain += 1;
         self.run = 0;
     }
