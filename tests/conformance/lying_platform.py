@@ -121,6 +121,8 @@ def proxy(target, change, liar):
                 if self.headers.get(name):
                     request.add_header(name, self.headers[name])
             try:
+                if liar.is_given_twice(self.command, self.path):
+                    urllib.request.urlopen(request, timeout=30).close()
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     status, content = answer.status, answer.read()
             except urllib.error.HTTPError as error:

@@ -91,6 +91,9 @@ def master(comparison, name, failed, stops=None):
                 time.sleep(max(0.0, begin + poll * POLL_S + 0.2 - time.monotonic()))
                 for number in range(1, METERS + 1):
                     line.reset_input_buffer()
+                    # It does not turn the frame count bit: without a reset its meters would answer as before.
+                    meterbus.send_ping_frame(line, number)
+                    meterbus.recv_frame(line, 1)
                     meterbus.send_request_frame(line, number)
                     data = meterbus.recv_frame(line, meterbus.FRAME_DATA_LENGTH)
                     if not data:
@@ -184,7 +187,7 @@ def main():
     comparison = Comparison()
     slaves(comparison, "m-bus-foreign-slaves", [])
     slaves(comparison, "m-bus-foreign-slaves/m-bus-foreign-slaves-wrong", ["temperatures"])
-    slaves(comparison, "m-bus-foreign-slaves", ["readings-once"], SLAVES[:1], ["temperatures"])
+    slaves(comparison, "m-bus-foreign-slaves", ["readings-once"], SLAVES[:1], ["temperatures", "unjudged-alerts"])
     master(comparison, "m-bus-foreign-master", [])
     master(comparison, "m-bus-foreign-master/m-bus-foreign-master-sensor", ["temperatures"])
     master(comparison, "m-bus-foreign-master", ["readings-once"], stops=2)

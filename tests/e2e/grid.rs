@@ -378,6 +378,9 @@ fn what_cannot_be_played_is_refused_with_the_reason() {
         (&["--every", "0 s"], "expected a time above it"),
         (&["--every", "1 ns", "--play", "1000 s"], "cannot be used multiple times"),
         (&["--sc"], "cannot be used with"),
+        (&["--event", "200ms open sectioner"], "behind the end of --play"),
+        (&["--fuse", "sectioner 63A", "--fuse", "sectioner 16A"], "switch `sectioner` has two"),
+        (&["--every", "5 ms"], "expected 1.25 ms or less"),
     ] {
         let told = call(&[&begin[..], more].concat());
         assert!(told.code == 2 && told.stderr.contains(expected), "{more:?}: {told:?}");

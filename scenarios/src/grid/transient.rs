@@ -27,6 +27,9 @@ use watch::Watched;
 /// So many values at most are kept, which is 0.8 GB.
 const VALUES_MAX: f64 = 1e8;
 
+/// So many values of a period at least show its peak to 2 % and its RMS value.
+const PER_PERIOD_MIN: f64 = 16.0;
+
 /// What was watched: channels at whole multiples of a time from 0 on.
 struct Played {
     every_s: f64,
@@ -50,7 +53,11 @@ pub(super) fn answer(
     let mut events = Vec::new();
     let whole = network.clone();
     for text in &options.transients.events {
-        events.push(event::read(&mut network, &whole, text).map_err(|why| failed(&why))?);
+        let event = event::read(&mut network, &whole, text).map_err(|why| failed(&why))?;
+        if event.at_s > length.as_secs_f64() {
+            return Err(failed(&format!("--event `{text}`: it comes behind the end of --play")));
+        }
+        events.push(event);
     }
     let step_s = options.transients.step.as_secs_f64();
     let faults: Vec<_> = events.iter().filter_map(|it| it.fault.as_ref()).collect();
@@ -90,6 +97,15 @@ impl Asked<'_> {
         if every_s <= 0.0 {
             return Err("a --step or --every of 0 s: expected a time above it".to_owned());
         }
+        let finest_s = 1.0 / self.network.frequency_hz / PER_PERIOD_MIN;
+        if self.options.format == Format::Table && every_s > finest_s * (1.0 + 1e-9) {
+            return Err(format!(
+                "--every {} ms: the table has peaks and RMS values, expected {} ms or less, or \
+                 --format csv",
+                number(every_s * 1e3),
+                number(finest_s * 1e3)
+            ));
+        }
         let watched = watch::read(self.network, &wanted.watch, self.events)?;
         let rows = length_s / every_s + 1.0;
         if !(rows.is_finite() && rows * watched.len() as f64 <= VALUES_MAX) {
@@ -112,6 +128,9 @@ impl Asked<'_> {
         }
         let asked = wanted.fuses.iter().map(|it| fuse::read(self.network, it));
         let mut fuses = asked.collect::<Result<Vec<_>, _>>()?;
+        if let Some(name) = fuse::repeated(&fuses) {
+            return Err(format!("--fuse: switch `{name}` has two; expected one of each switch"));
+        }
         for fuse in &mut fuses {
             fuse.begin(&transient).map_err(|why| text(&why))?;
         }

@@ -1,9 +1,10 @@
 //! The account of alerts and of answers to commands: what the bench's own devices and gateways
 //! sent, held against what the platform gives back.
 //!
-//! Terms: a *notice* is an alert or an answer. What the platform had acknowledged when it was read
-//! back for the last time is *owed*: it is stored or lost. Whose messages do not pass the bench, as
-//! of a gateway somewhere else that reads a network, is *unseen*: nothing is held against it.
+//! Terms: a *notice* is an alert or an answer. What had been sent when the platform was read back
+//! for the last time, at the end of the time of grace, is *owed*: it is stored or lost. Whose
+//! messages do not pass the bench, as of a gateway somewhere else that reads a network, is *unseen*:
+//! nothing is held against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,6 +105,10 @@ pub(crate) struct Notices {
     answers: BTreeMap<String, SentAnswer>,
     /// Invocations whose state was given for a command.
     given: BTreeSet<String>,
+    /// Invocations of the commands that the bench gave.
+    asked: BTreeSet<String>,
+    /// Devices with commands whose invocations the bench never learnt.
+    unnamed: BTreeSet<String>,
     answers_sent: u64,
     answers_stored: u64,
 }
@@ -162,11 +167,38 @@ impl Notices {
         }
     }
 
-    /// What is acknowledged by now is owed by what is read back next, for the last time.
+    /// How many are sent and not acknowledged.
+    pub(crate) fn under_way(&self) -> usize {
+        let alerts = self.alerts.values().filter(|sent| !sent.is_acknowledged);
+        alerts.count() + self.answers.values().filter(|sent| !sent.is_acknowledged).count()
+    }
+
+    /// What is sent by now is owed by what is read back next, for the last time.
     pub(crate) fn close(&mut self) {
-        for sent in self.alerts.values_mut() {
-            sent.is_owed = sent.is_acknowledged;
-        }
+        self.alerts.values_mut().for_each(|sent| sent.is_owed = true);
+    }
+
+    /// Takes the invocation of a command that the bench gave a device; none where that is not known.
+    pub(crate) fn asked(&mut self, device: &str, invocation: Option<&str>) {
+        match invocation {
+            Some(invocation) => self.asked.insert(invocation.to_owned()),
+            None => self.unnamed.insert(device.to_owned()),
+        };
+    }
+
+    /// The events of answers to commands that the bench did not give: somebody else did, or one was
+    /// given twice.
+    fn not_asked(&self, at: SimTime) -> impl Iterator<Item = Event> + '_ {
+        let foreign = self.answers.iter().filter(|(invocation, sent)| {
+            let device = sent.message.hardware_id.as_str();
+            !self.asked.contains(*invocation) && !self.unnamed.contains(device)
+        });
+        foreign.map(move |(_, sent)| {
+            let device = sent.message.hardware_id.as_str();
+            Event::new(at, "bench", EventKind::AnswerForeign)
+                .with(field::DEVICE, device)
+                .with(field::RESPONSE, sent.message.response.as_str())
+        })
     }
 
     /// Holds the answer to a command, as the platform gives it back, against what its device sent;
@@ -244,6 +276,7 @@ impl Notices {
         let lost =
             self.alerts.values().filter(|it| it.is_owed && it.fate == Fate::Open && is_listed);
         events.extend(lost.map(|sent| sent.alert.accounted(at, EventKind::AlertLost)));
+        events.extend(self.not_asked(at));
         events.extend(self.counts(at));
         events
     }

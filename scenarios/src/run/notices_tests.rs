@@ -153,13 +153,21 @@ fn an_altered_one_has_the_type_it_is_stored_under_and_may_be_repeated() {
 }
 
 #[test]
-fn only_what_was_acknowledged_before_it_was_read_for_the_last_time_can_be_lost() {
+fn only_what_was_sent_before_it_was_read_for_the_last_time_can_be_lost() {
+    let stored = || read(vec![dip("m", 1), dip("m", 2), dip("n", 1)]);
     let mut all = notices();
-    all.take(NoticeNews::Sent(Notice::Alert(dip("m", 3))));
     all.close();
     sent(&mut all, dip("m", 4));
-    all.stored(&read(vec![dip("m", 1), dip("m", 2), dip("n", 1)]));
+    all.stored(&stored());
     assert_eq!(all.finish(at(60)).len(), 1, "the counts");
+    // The platform took neither, and said so of neither.
+    let mut all = notices();
+    all.take(NoticeNews::Sent(Notice::Alert(dip("m", 3))));
+    assert_eq!(all.under_way(), 1);
+    all.close();
+    all.stored(&stored());
+    let events = all.finish(at(60));
+    assert_eq!((events[0].kind.clone(), events.len()), (EventKind::AlertLost, 2), "{events:?}");
     // A run that was ended early was never read back to its end.
     assert!(notices().finish(at(60)).is_empty());
     // A platform without a list has lost none.
@@ -252,4 +260,23 @@ fn an_answer_is_held_against_what_the_device_sent() {
     notices.take(NoticeNews::Acknowledged(NoticeKey::Answer("2".to_owned())));
     let lost = notices.unanswered(at(4), (id, open)).unwrap();
     assert_eq!((lost.kind.word(), lost.number(field::ID)), ("answer_lost", Some(id)));
+}
+
+#[test]
+fn an_answer_to_what_the_bench_did_not_ask_is_foreign() {
+    let mut all = notices();
+    all.asked("m", Some("2"));
+    for invocation in ["1", "2", "2"] {
+        all.take(answer("m", invocation, "ok"));
+    }
+    all.take(answer("n", "3", "ok"));
+    let foreign = |all: &mut Notices| {
+        let events = all.finish(at(60)).into_iter();
+        let of = events.filter(|event| event.kind == EventKind::AnswerForeign);
+        of.map(|event| event.text(field::DEVICE).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(foreign(&mut all), ["m", "n"]);
+    // Of a command whose invocation never came back nobody knows which answer is its.
+    all.asked("n", None);
+    assert_eq!(foreign(&mut all), ["m"]);
 }

@@ -89,7 +89,9 @@ pub(super) fn print_end(console: &Console<'_>, of: &[String], run: &SuiteRun) {
         "reason": reason, "as_expected": status == Status::Pass,
     });
     let text = match status {
-        Status::Pass => format!("{LABEL:9}passed, as it must: {} found the defect", list_of(of)),
+        Status::Pass => {
+            format!("{LABEL:9}passed, as it must: what {} found is the defect", list_of(of))
+        }
         _ => format!("{LABEL:9}is {status} and has to pass: {} shows nothing", list_of(of)),
     };
     console.tell(&text, value);

@@ -88,7 +88,8 @@ class Story:
         """The exit codes that the run may have; None: that of the honest one."""
         if "answers" in plan:
             of = [self.answers[id] for id in plan["answers"]]
-            unjudged = NOT_GREEN if plan.get("forged") == UNDELIVERED else UNJUDGED
+            shows_itself = plan.get("forged") == UNDELIVERED or plan.get("twice")
+            unjudged = NOT_GREEN if shows_itself else UNJUDGED
             return JUDGED if any(map(self.is_answer_judged, of)) else unjudged
         touched = []
         for alert, instead in plan["alerts"]:
@@ -313,6 +314,12 @@ def _(story):
         yield {"what": "all", "answers": story.answers, "forged": UNDELIVERED}
 
 
+@way("gives each command twice", ANSWERS)
+def _(story):
+    if story.answers:
+        yield {"what": "all", "answers": story.answers, "twice": True}
+
+
 @way("forges what no device answers", ANSWERS)
 def _(story):
     if story.is_silenceable and story.answers:
@@ -328,7 +335,7 @@ class Liar:
     def __init__(self, plan=None):
         self.plan = plan or {}
         self.instead = {identity(alert): rows for alert, rows in self.plan.get("alerts", [])}
-        self.seen = self.plan.get("answers", {})
+        self.seen = {} if self.plan.get("twice") else self.plan.get("answers", {})
         self.given, self.changed, self.repeated = 0, 0, 0
         self.alerts, self.answers = [], {}
 
@@ -358,6 +365,12 @@ class Liar:
         self.repeated += max(0, sum(identity(row) == identity(alert) for row in rows) - 1)
         own = {key: alert[key] for key in OWN if key in alert}
         return [{**row, **own} for row in rows]
+
+    def is_given_twice(self, command, path):
+        """Whether the platform is to be asked for this once more, and its second answer given."""
+        is_twice = command == "POST" and "/invocations" in path and self.plan.get("twice", False)
+        self.changed += is_twice
+        return is_twice
 
     def forge(self, command, path):
         """An answer instead of the platform's; None: it shall be asked."""

@@ -70,6 +70,13 @@ pub(super) fn read(network: &Network, text: &str) -> Result<Fuses, String> {
     Ok(Fuses { switch, name: of.name.to_string(), poles, switchings: 0 })
 }
 
+/// A switch that has fuses twice.
+pub(super) fn repeated(all: &[Fuses]) -> Option<&str> {
+    let is_again =
+        |(place, it): &(usize, &Fuses)| all[..*place].iter().any(|o| o.switch == it.switch);
+    all.iter().enumerate().find(is_again).map(|(_, it)| it.name.as_str())
+}
+
 impl Fuses {
     /// Takes the currents of a network before its first step.
     pub(super) fn begin<const N: usize>(

@@ -108,6 +108,8 @@ impl RealBench<'_> {
         let at = self.clocks.timeline.event_time(at_ns, SimDuration::ZERO);
         let invocation = state.as_ref().map_or("", |(_, state)| state.asked_for.as_str());
         let obeyed = self.senders.take_obeyed(device, invocation);
+        let known = Some(invocation).filter(|invocation| !invocation.is_empty());
+        self.ledger.notices.asked(&open.device_name, known);
         if let Ok((Ending::Acknowledged, found)) = state {
             let wrong = self.ledger.notices.answered(at, (id, open), found);
             self.recording.events.extend(wrong);

@@ -67,7 +67,8 @@ impl RealBench<'_> {
                 break;
             }
             if !std::mem::replace(&mut has_told, true) {
-                let (open, seconds) = (self.recorder.pending(), grace_ns / 1_000_000_000);
+                let open = self.recorder.pending() + self.ledger.notices.under_way();
+                let seconds = grace_ns / 1_000_000_000;
                 console.remark(&format!(
                     "the schedule is over; waiting up to {seconds} s for {open} messages"
                 ));

@@ -471,6 +471,7 @@ impl VirtualBench<'_> {
         let rest = &mut self.parts.platform.rest;
         match rest.invoke(name, order.command, order.parameters).await {
             Ok(invocation) => {
+                self.parts.ledger.notices.asked(name, Some(&invocation.id));
                 if let Some(open) = self.commands.get_mut(id) {
                     open.way = invocation.id;
                 }
