@@ -97,15 +97,6 @@ impl Asked<'_> {
         if every_s <= 0.0 {
             return Err("a --step or --every of 0 s: expected a time above it".to_owned());
         }
-        let finest_s = 1.0 / self.network.frequency_hz / PER_PERIOD_MIN;
-        if self.options.format == Format::Table && every_s > finest_s * (1.0 + 1e-9) {
-            return Err(format!(
-                "--every {} ms: the table has peaks and RMS values, expected {} ms or less, or \
-                 --format csv",
-                number(every_s * 1e3),
-                number(finest_s * 1e3)
-            ));
-        }
         let watched = watch::read(self.network, &wanted.watch, self.events)?;
         let rows = length_s / every_s + 1.0;
         if !(rows.is_finite() && rows * watched.len() as f64 <= VALUES_MAX) {
@@ -121,6 +112,15 @@ impl Asked<'_> {
         let mut transient =
             Transient::<N>::new(self.network, &Options { step_s, loads, saturations: &[] })
                 .map_err(|why| text(&why))?;
+        let finest_s = 1.0 / self.network.frequency_hz / PER_PERIOD_MIN;
+        if self.options.format == Format::Table && every_s > finest_s * (1.0 + 1e-9) {
+            return Err(format!(
+                "--every {} ms: the table has peaks and RMS values, expected {} ms or less, or \
+                 --format csv",
+                number(every_s * 1e3),
+                number(finest_s * 1e3)
+            ));
+        }
         for event in self.events {
             for action in &event.actions {
                 transient.schedule(event.at_s, *action).map_err(|why| text(&why))?;
