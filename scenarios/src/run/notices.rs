@@ -3,8 +3,8 @@
 //!
 //! Terms: a *notice* is an alert or an answer. What had been sent when the platform was read back
 //! for the last time, at the end of the time of grace, is *owed*: it is stored or lost. Whose
-//! messages do not pass the bench, as of a gateway somewhere else that reads a network, is *unseen*:
-//! nothing is held against it.
+//! messages do not pass the bench, as of a gateway somewhere else that reads a network, is
+//! *unseen*: nothing is held against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,7 +178,8 @@ impl Notices {
         self.alerts.values_mut().for_each(|sent| sent.is_owed = true);
     }
 
-    /// Takes the invocation of a command that the bench gave a device; none where that is not known.
+    /// Takes the invocation of a command that the bench gave a device; none where that is not
+    /// known.
     pub(crate) fn asked(&mut self, device: &str, invocation: Option<&str>) {
         match invocation {
             Some(invocation) => self.asked.insert(invocation.to_owned()),
