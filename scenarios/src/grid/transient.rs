@@ -88,6 +88,19 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// A table has peaks and RMS values, which few values of a period hide.
+    fn keeps_peaks(&self, every_s: f64) -> Result<(), String> {
+        let finest_s = 1.0 / self.network.frequency_hz / PER_PERIOD_MIN;
+        if self.options.format != Format::Table || every_s <= finest_s * (1.0 + 1e-9) {
+            return Ok(());
+        }
+        let [asked_ms, finest_ms] = [every_s, finest_s].map(|it| number(it * 1e3));
+        Err(format!(
+            "--every {asked_ms} ms: the table has peaks and RMS values, expected {finest_ms} ms or \
+             less, or --format csv"
+        ))
+    }
+
     fn play<const N: usize>(&self) -> Result<Played, String> {
         let text = |why: &dyn std::fmt::Display| why.to_string();
         let wanted = &self.options.transients;
@@ -112,15 +125,7 @@ impl Asked<'_> {
         let mut transient =
             Transient::<N>::new(self.network, &Options { step_s, loads, saturations: &[] })
                 .map_err(|why| text(&why))?;
-        let finest_s = 1.0 / self.network.frequency_hz / PER_PERIOD_MIN;
-        if self.options.format == Format::Table && every_s > finest_s * (1.0 + 1e-9) {
-            return Err(format!(
-                "--every {} ms: the table has peaks and RMS values, expected {} ms or less, or \
-                 --format csv",
-                number(every_s * 1e3),
-                number(finest_s * 1e3)
-            ));
-        }
+        self.keeps_peaks(every_s)?;
         for event in self.events {
             for action in &event.actions {
                 transient.schedule(event.at_s, *action).map_err(|why| text(&why))?;
