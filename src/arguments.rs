@@ -110,9 +110,9 @@ pub(crate) enum Command {
     },
     /// Describe a registered thing or an error code
     Explain {
-        /// A source, link preset, device, injection, command, check, profile, defect, section, test
-        /// plan, `network` or a key of one, the reason of a verdict such as host-load, or an error
-        /// code such as S004
+        /// A source, link preset, device, injection, command, check, profile, defect, section or a
+        /// key of one, test plan, `network` or a key of one, the reason of a verdict such as
+        /// host-load, a requirement such as F-04, or an error code such as S004
         name: String,
     },
     /// Judge and render a run folder again, without running

@@ -157,6 +157,11 @@ pub enum Output {
         /// What its values cover.
         span: ReferenceSpan,
     },
+    /// What was transmitted last carries these values, in SI units as they went over the line.
+    Answered {
+        /// By their identifiers.
+        values: BTreeMap<String, f64>,
+    },
     /// A command was carried out.
     Obeyed {
         /// Its invocation.

@@ -16,6 +16,7 @@ mod answer;
 mod board;
 mod border;
 pub mod calibration;
+mod display;
 pub mod endpoint;
 mod fault;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub use gateway::{
     BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
     GatewayOutput, Metric, MetricKind, NetworkContext, measured_of_waveforms,
 };
+pub use message::EPOCH;
 pub use model::build::full_scale;
 pub use model::kind::{DeviceContext, DeviceKind, Fits};
 pub use outbox::{Message, Outbox};

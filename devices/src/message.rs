@@ -8,20 +8,20 @@ use lastmeter_wire::flexmeter::{
     encode_alert, encode_measurements,
 };
 
-/// Counts the restarts of the counters of readings and of alerts; nothing restarts them yet.
-pub(crate) const EPOCH: Epoch = Epoch(1);
+/// The epoch of counters that nothing restarts: those of devices in a run.
+pub const EPOCH: Epoch = Epoch(1);
 
 /// A numbered reading of an instant.
 pub(crate) fn reading(
     owner: &HardwareId,
     at: SimTime,
-    serial: Serial,
+    (epoch, serial): (Epoch, Serial),
     values: Vec<(MeasurementId, f64)>,
 ) -> MeasurementMessage {
     MeasurementMessage {
         event_date: Some(at),
         update_state: true,
-        epoch: Some(EPOCH),
+        epoch: Some(epoch),
         serial: Some(serial),
         ..MeasurementMessage::new(owner.clone(), values)
     }
@@ -46,8 +46,13 @@ pub(crate) struct Alert {
 }
 
 impl Alert {
-    /// The message of an alert of an instant, with its number.
-    pub(crate) fn encoded(self, owner: &HardwareId, at: SimTime, number: u64) -> Vec<u8> {
+    /// The message of an alert of an instant, with its number in an epoch.
+    pub(crate) fn encoded(
+        self,
+        owner: &HardwareId,
+        at: SimTime,
+        (epoch, number): (Epoch, u64),
+    ) -> Vec<u8> {
         let facts = self.facts.into_iter();
         let message = AlertMessage {
             hardware_id: owner.clone(),
@@ -56,7 +61,7 @@ impl Alert {
             message: self.text,
             event_date: Some(at),
             update_state: true,
-            epoch: Some(EPOCH),
+            epoch: Some(epoch),
             serial: Some(Serial(number)),
             originator: None,
             metadata: facts.map(|(name, value)| (name.to_owned(), value)).collect(),

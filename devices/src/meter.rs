@@ -19,6 +19,7 @@ use crate::answer::{CommandFault, period, understood};
 use crate::border::{
     Device, DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts,
 };
+use crate::display::Display;
 use crate::front_end::{Calibration, ChannelError};
 use crate::outlet::Outlet;
 use crate::reading::{Energy, Totaliser};
@@ -59,6 +60,8 @@ pub(crate) struct MeterParts {
     pub(crate) outlet: Outlet,
     pub(crate) acquisition: Acquisition,
     pub(crate) quantities: Vec<MeasurementId>,
+    /// What its readings are taken from.
+    pub(crate) display: Display,
     pub(crate) netting: Netting,
     pub(crate) period: SimDuration,
     pub(crate) registers: Registers,
@@ -303,7 +306,8 @@ impl Meter {
         };
         let span = ReferenceSpan { from, to, registers_from };
         let quantities = self.parts.quantities.iter();
-        let values = quantities.filter_map(|&id| Some((id, self.totaliser.value(id)?)));
+        let shown = |id| Some((id, self.parts.display.shown(id, self.totaliser.value(id)?)));
+        let values = quantities.copied().filter_map(shown);
         let values = values.collect();
         self.totaliser.begin_next();
         self.mark_interruption();

@@ -104,7 +104,8 @@ impl Reporter {
         let at = self.parts.start + due;
         self.serial.0 += 1;
         out.push(Output::Reading { epoch: EPOCH, serial: self.serial, at, span });
-        let mut message = message::reading(&self.parts.hardware_id, at, self.serial, values);
+        let mut message =
+            message::reading(&self.parts.hardware_id, at, (EPOCH, self.serial), values);
         if std::mem::take(&mut self.is_interrupted) {
             message.metadata.insert(INTERRUPTED.to_owned(), "true".to_owned());
         }
@@ -131,7 +132,7 @@ impl Reporter {
         self.alerts += 1;
         alert.text = format!("{owner}: {}", alert.text);
         alert.facts.extend(self.parts.node.clone().map(|node| (fact::NODE, node)));
-        self.outbox.put(alert.encoded(owner, self.parts.start + at, self.alerts), out);
+        self.outbox.put(alert.encoded(owner, self.parts.start + at, (EPOCH, self.alerts)), out);
     }
 
     /// Takes a message from the platform: the invocation and what it orders, if that is to be

@@ -137,7 +137,7 @@ impl Ingest {
             in_flight: Arc::new(Semaphore::new(in_flight_bytes as usize)),
             in_flight_bytes,
             accept_wait_s: config.limits.accept_wait_s,
-            rules: Rules { strict_table2: config.strict_table2 },
+            rules: Rules { strict_table2: config.strict_table2, plausible_only: true },
             token: config.device_secret().clone(),
         }
     }
@@ -181,14 +181,14 @@ impl Ingest {
             Err(no) => {
                 let NotTaken { reason, device, detail, keeps_content } = no;
                 let (sender, door) = (arrival.sender, arrival.door);
-                tracing::debug!(sender, door, reason = reason.word(), detail, "refused");
+                let place = format!("{door} {sender}");
                 if let Some(device) = &device {
                     self.metrics.count_conflict(reason, device);
                 }
                 let content = keeps_content.then_some(arrival.payload);
                 let refused = Refused { reason, device, topic: &arrival.topic, detail: &detail };
                 self.record(received, refused, content, permit).await?;
-                self.metrics.count_refusal(reason.word());
+                self.metrics.count_refusal(reason.word(), &place, &detail);
                 Ok(Verdict::Refused { reason, detail })
             }
         }
@@ -222,7 +222,17 @@ impl Ingest {
         let mut guests = Vec::new();
         for message in &read.messages {
             // It registers nobody.
-            if matches!(message.body, MessageBody::Acknowledgement { .. }) {
+            if let MessageBody::Acknowledgement { invocation, .. } = &message.body {
+                if read.messages.len() == 1
+                    && let Some(detail) = self.unknown_invocation(message, invocation).await?
+                {
+                    let device = Some(message.device.clone());
+                    return Ok(Err(NotTaken::new(
+                        RefusalReason::UnknownInvocation,
+                        device,
+                        detail,
+                    )));
+                }
                 if self.book.row(&message.device).is_some() {
                     let device = message.device.clone();
                     guests.push(Guest { book: None, device, number: None });
@@ -267,6 +277,26 @@ impl Ingest {
                 Ok(conflicts.then(|| store::conflict(number)))
             }
             // Damage is reported where it is found; at the commit the message is kept beside it.
+            Err(store::StoreError::DamagedPart(_)) => Ok(None),
+            Err(error) => Err(IngestError::NoAnswer { why: error.to_string() }),
+        }
+    }
+
+    /// Says so if an answer names no command of its device. Who has one is known, and the command
+    /// was stored before it was sent.
+    async fn unknown_invocation(
+        &self,
+        message: &Message,
+        invocation: &str,
+    ) -> Result<Option<String>, IngestError> {
+        let unknown = || Ok(Some(store::unknown_invocation(&message.device, invocation)));
+        let (Some(device), Ok(id)) = (self.book.row(&message.device), invocation.parse()) else {
+            return unknown();
+        };
+        match self.readers.with(move |reader| reader.invocation(id)).await {
+            Ok(Some(stored)) if stored.row.asked.device == device => Ok(None),
+            Ok(_) => unknown(),
+            // As of a conflict.
             Err(store::StoreError::DamagedPart(_)) => Ok(None),
             Err(error) => Err(IngestError::NoAnswer { why: error.to_string() }),
         }
@@ -432,16 +462,15 @@ impl IngestPort for Ingest {
         topic: &str,
         detail: &str,
     ) -> Result<(), NotDurable> {
-        tracing::debug!(sender, reason = reason.word(), detail, "refused");
         let permit = self.admit(detail.len()).await?;
         let refused = Refused { reason, device: None, topic, detail };
         Self::record(self, self.clock.now(), refused, None, permit).await?;
-        self.metrics.count_refusal(reason.word());
+        self.metrics.count_refusal(reason.word(), sender, detail);
         Ok(())
     }
 
     fn count(&self, refusal: RefusalReason) {
-        self.metrics.count_refusal(refusal.word());
+        self.metrics.count_refusal(refusal.word(), "a connection", "");
     }
 
     async fn record(

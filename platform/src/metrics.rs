@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lastmeter_units::HardwareId;
 
 use crate::lock::lock;
-use crate::refusal::RefusalReason;
+use crate::refusal::{RefusalReason, shortened};
+
+/// The most of what was found in a refusal that is logged, bytes.
+const LOGGED_BYTES_MAX: usize = 200;
 
 /// Counters since the start of the process.
 #[derive(Debug, Default)]
@@ -55,14 +58,18 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Counts one refusal.
-    pub(crate) fn count_refusal(&self, reason: &str) {
-        let mut refused = lock(&self.refused);
-        match refused.get_mut(reason) {
-            Some(count) => *count += 1,
-            None => {
-                refused.insert(reason.to_owned(), 1);
-            }
+    /// Counts one refusal, with who sent what was refused and what was found. The 1st, 10th, ... of
+    /// each reason is in the log: whoever floods the platform does not flood its log.
+    pub(crate) fn count_refusal(&self, reason: &str, from: &str, detail: &str) {
+        let count = {
+            let mut refused = lock(&self.refused);
+            let count = refused.entry(reason.to_owned()).or_default();
+            *count += 1;
+            *count
+        };
+        if 10_u64.checked_pow(count.ilog10()) == Some(count) {
+            let detail = shortened(detail, LOGGED_BYTES_MAX);
+            tracing::warn!(reason, count, %from, detail, "refused; all stand at /api/v1/refusals");
         }
     }
 
@@ -151,8 +158,8 @@ mod tests {
     fn the_text_has_help_type_and_value_of_each_counter() {
         let metrics = Metrics::default();
         metrics.accepted.store(3, Ordering::Relaxed);
-        metrics.count_refusal("not_json");
-        metrics.count_refusal("not_json");
+        metrics.count_refusal("not_json", "mqtt m", "");
+        metrics.count_refusal("not_json", "mqtt m", "");
         let mut text = String::new();
         metrics.write(&mut text);
         assert!(

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::delivery::{Delivery, place_of_stray, stray};
+use crate::check::causes::Causes;
+use crate::check::delivery::{Delivery, USABLE_MIN, place_of_stray, sparse, stray};
 use crate::check::kind::{CheckContext, finish};
 use crate::check::select::ByDevice;
 use crate::verdict::{At, Reason, Verdict, some_of};
@@ -31,7 +32,10 @@ pub(crate) struct Accountant {
     devices: ByDevice<Delivery>,
     /// By device, how many and the first.
     strays: BTreeMap<String, (u64, At)>,
+    /// Readings on too few samples, by device: how many and the first.
+    sparse: BTreeMap<String, (u64, At)>,
     refused: u64,
+    causes: Causes,
 }
 
 impl Accountant {
@@ -42,7 +46,9 @@ impl Accountant {
             judged,
             devices: ByDevice::new(Pattern::new("*")),
             strays: BTreeMap::new(),
+            sparse: BTreeMap::new(),
             refused: 0,
+            causes: Causes::default(),
         }
     }
 
@@ -54,14 +60,17 @@ impl Accountant {
 
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
         self.refused += u64::from(event.kind == EventKind::Refused);
-        if stray(event).is_none() {
-            return;
-        }
+        self.causes.event(event);
+        let all = match (stray(event), sparse(event, USABLE_MIN)) {
+            (None, None) => return,
+            (Some(_), _) => &mut self.strays,
+            _ => &mut self.sparse,
+        };
         let device = event.text(field::DEVICE).unwrap_or_default();
-        let is_full = self.strays.len() >= STRAY_DEVICES_MAX && !self.strays.contains_key(device);
+        let is_full = all.len() >= STRAY_DEVICES_MAX && !all.contains_key(device);
         let device = if is_full { "" } else { device };
         let first = || (0, place_of_stray(event, line));
-        self.strays.entry(device.to_owned()).or_insert_with(first).0 += 1;
+        all.entry(device.to_owned()).or_insert_with(first).0 += 1;
     }
 
     /// All devices together.
@@ -79,13 +88,21 @@ impl Accountant {
             account.altered += delivery.altered;
             account.unexpected += delivery.unexpected;
         }
-        let strays = self.strays.iter().filter(|(device, _)| is_meant(device));
-        account.foreign = strays.map(|(_, (count, _))| count).sum();
+        let sum = |all: &BTreeMap<String, (u64, At)>| {
+            all.iter().filter(|(device, _)| is_meant(device)).map(|(_, (count, _))| count).sum()
+        };
+        (account.foreign, account.sparse) = (sum(&self.strays), sum(&self.sparse));
         account
     }
 
     fn is_unjudged(&self, device: &str) -> bool {
         !self.judged.iter().any(|pattern| pattern.matches(device))
+    }
+
+    /// Why what is missing there is missing, as far as anybody reported it.
+    fn cause(&self, account: &Account, first: &At, facts: &RunFacts) -> String {
+        let place = first.device.as_deref().zip(first.time).filter(|_| account.missing > 0);
+        place.map(|(device, at)| self.causes.of(device, at, facts)).unwrap_or_default()
     }
 
     /// A verdict if the account of a device that no check judges is not clean.
@@ -110,7 +127,8 @@ impl Accountant {
                 take(device, Some(place.at(device)));
             }
         }
-        for (device, (_, place)) in self.strays.iter().filter(|(name, _)| self.is_unjudged(name)) {
+        let strays = self.strays.iter().chain(&self.sparse);
+        for (device, (_, place)) in strays.filter(|(name, _)| self.is_unjudged(name)) {
             take(if device.is_empty() { "others" } else { device }, Some(place.clone()));
         }
         names.sort_unstable();
@@ -118,10 +136,11 @@ impl Accountant {
         let devices = some_of(&names[..names.len().min(NAMED_MAX)], names.len());
         let why = format!(
             "{account}; of {devices}, which no check of kind `no_loss` is about, so nothing else \
-             may pass for it"
+             may pass for it{}",
+            first.as_ref().map(|first| self.cause(&account, first, facts)).unwrap_or_default()
         );
         let context = CheckContext::implicit(UNJUDGED_READINGS, &self.scenario);
-        let unclean = account.missing + account.unexpected + account.foreign;
+        let unclean = account.missing + account.unexpected + account.foreign + account.sparse;
         let verdict = Verdict {
             measured: Some(unclean as f64),
             limit: Some(0.0),
@@ -213,6 +232,21 @@ mod tests {
         assert!(
             ghost.verdict(&facts(RunState::Finished)).unwrap().why.to_string().contains("of ghost")
         );
+    }
+
+    #[test]
+    fn readings_on_too_few_samples_are_none_to_pass_over() {
+        let share = |usable: f64| {
+            let event = Event::new(at(3), "m", EventKind::ReadingShare).with(field::DEVICE, "m");
+            event.with(field::USABLE, usable)
+        };
+        let few = fed(&[], &[good("m", 1)], &[share(0.98), share(0.02)]);
+        assert_eq!((few.account().sparse, few.account().stored), (1, 1));
+        let verdict = few.verdict(&facts(RunState::Finished)).unwrap();
+        assert_eq!((verdict.reason, verdict.measured), (Reason::UnjudgedReadings, Some(1.0)));
+        assert!(verdict.why.to_string().contains("1 on too few samples; of m"), "{}", verdict.why);
+        assert!(fed(&["m"], &[], &[share(0.02)]).verdict(&facts(RunState::Finished)).is_none());
+        assert!(fed(&[], &[], &[share(0.95)]).verdict(&facts(RunState::Finished)).is_none());
     }
 
     #[test]

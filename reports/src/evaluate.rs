@@ -10,6 +10,7 @@ use crate::check::kind::{Check, CheckContext, RecordTable, ScenarioCheck, Scenar
 use crate::error::EvaluateError;
 use crate::evaluation::Evaluation;
 use crate::latency::Validity;
+use crate::notices::{NoticeAccountant, UNJUDGED_ALERTS};
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::Status;
 use lastmeter_record::{
@@ -22,9 +23,10 @@ use lastmeter_record::{
 /// ([`Self::of_run`]); the final word is [`evaluate`]'s.
 pub struct Judge {
     checks: Vec<ScenarioCheck>,
-    /// Commands that none of them is about; a calibration judges its own.
-    unjudged: Option<Unjudged>,
+    /// Commands that none of them is about.
+    unjudged: Unjudged,
     accountant: Accountant,
+    notices: NoticeAccountant,
     answers: Answers,
     /// The first device with a value whose reference has a spread.
     uncertain: Option<String>,
@@ -67,15 +69,24 @@ impl Judge {
         let scenario_checks = ScenarioChecks::read(scenario, scenario_toml, files)?;
         let checks = || scenario_checks.checks.iter().map(|one| &one.check);
         let commands = checks().filter_map(|check| check.accounts_for_commands().cloned());
-        let unjudged = match scenario_checks.calibration {
-            None => Some(Unjudged::new(scenario, commands.collect())),
-            Some(_) => None,
-        };
+        let is_calibration = scenario_checks.calibration.is_some();
+        let unjudged = Unjudged::new(scenario, commands.collect(), is_calibration);
+        let alerts = checks().filter_map(|check| check.accounts_for_alerts());
+        let notices = NoticeAccountant::new(scenario, alerts.collect());
         let readings = checks().filter_map(|check| check.accounts_for().cloned());
         let accountant = Accountant::new(scenario, readings.collect());
         let (checks, answers) = (scenario_checks.checks, Answers::default());
         let scenario = scenario.to_owned();
-        Ok(Self { checks, unjudged, accountant, answers, uncertain: None, scenario, lines: 0 })
+        Ok(Self {
+            checks,
+            unjudged,
+            accountant,
+            notices,
+            answers,
+            uncertain: None,
+            scenario,
+            lines: 0,
+        })
     }
 
     /// Hands a row of a table to those checks that are fed it.
@@ -98,10 +109,12 @@ impl Judge {
     pub fn event(&mut self, event: &Event) {
         self.lines += 1;
         let line = self.lines;
-        self.feed(RecordTable::Events, |check| check.event(line, event));
-        if let Some(unjudged) = &mut self.unjudged {
-            unjudged.event(self.lines, event);
+        if self.notices.is_repetition(event) {
+            return;
         }
+        self.feed(RecordTable::Events, |check| check.event(line, event));
+        self.notices.event(self.lines, event);
+        self.unjudged.event(self.lines, event);
         self.accountant.event(self.lines, event);
         self.answers.event(self.lines, event);
     }
@@ -129,11 +142,12 @@ impl Judge {
             let skipped = |context: &CheckContext| context.verdict(Reason::RunSkipped, "1", why);
             return self.checks.iter().map(|one| skipped(&one.context)).collect();
         }
-        let commands = self.unjudged.as_ref().and_then(|unjudged| unjudged.verdict(facts));
+        let commands = self.unjudged.verdict(facts);
         let readings = self.accountant.verdict(facts);
+        let alerts = self.notices.verdict(facts);
         let checks = self.checks.iter().map(|one| self.verdict_of(one, facts));
         let answers = self.answers.verdict(&self.scenario, facts);
-        checks.chain(commands).chain(readings).chain(answers).collect()
+        checks.chain(commands).chain(readings).chain(alerts).chain(answers).collect()
     }
 
     /// What one check says, unless it cannot take what is known of the references.
@@ -168,12 +182,12 @@ impl Judge {
             )
             .into();
         }
-        verdict
+        self.notices.held_against(&*one.check, verdict)
     }
 
-    /// What became of the readings that were due, in the record so far.
+    /// What became of the readings that were due, of alerts and of answers, in the record so far.
     pub fn account(&self) -> Account {
-        self.accountant.account()
+        self.notices.add_to(self.accountant.account())
     }
 
     /// What the checks say of a run whose record cannot be read, or not be trusted.
@@ -184,7 +198,8 @@ impl Judge {
 
 /// The names of verdicts that nobody has to write a check for: they are there where something
 /// happened that no check is about.
-pub const IMPLICIT_CHECKS: [&str; 3] = [UNJUDGED_COMMANDS, UNJUDGED_READINGS, PLATFORM_ANSWERS];
+pub const IMPLICIT_CHECKS: [&str; 4] =
+    [UNJUDGED_COMMANDS, UNJUDGED_READINGS, UNJUDGED_ALERTS, PLATFORM_ANSWERS];
 
 impl Evaluation {
     /// Writes `verdicts.json`; if the record is finished also the exit code and the counts into

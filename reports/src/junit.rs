@@ -102,13 +102,18 @@ fn of_suite_run(suite: &Suite, run: &SuiteRun) -> Group {
     properties.push(("exit_code", run.exit_code().number().to_string()));
     properties.push(("reason", run.reason().word().to_owned()));
     let name = twin.map(|twin| format!("must fail: {}", twin.check));
+    let mut of_case = status_and_reason(run.status(), run.reason());
+    if let Some(control) = twin.and_then(|twin| twin.control.as_ref()) {
+        of_case.push(("control", control.status.word().to_owned()));
+        of_case.push(("control_reason", control.reason.word().to_owned()));
+    }
     let case = Case {
         name: name.unwrap_or_else(|| "run".to_owned()),
         classname: run.scenario.clone(),
         status: run.status(),
         why: run.why(),
         place: None,
-        properties: status_and_reason(run.status(), run.reason()),
+        properties: of_case,
     };
     Group { name: run.scenario.clone(), properties, cases: vec![case], ..group }
 }

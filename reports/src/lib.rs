@@ -20,6 +20,7 @@ mod evaluation;
 pub mod exit;
 pub mod junit;
 pub mod latency;
+mod notices;
 pub mod render;
 pub mod standard;
 pub mod suite;

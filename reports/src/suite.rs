@@ -2,9 +2,13 @@
 //! `index.html` on top.
 //!
 //! Terms: a *must-fail twin* is a run that is right if the named check fails, or is inconclusive
-//! where that is what it has to show, and nothing else fails; it shows that the check can.
+//! where that is what it has to show, and nothing else fails; it shows that the check can. Its
+//! *control* is the run without the defect, which has to pass: else it may be something else that
+//! the check found.
 
 mod files;
+
+pub use files::FILES;
 
 use lastmeter_units::SimTime;
 use serde::Serialize;
@@ -38,8 +42,60 @@ pub struct Twin {
     pub check: String,
     /// What it has to be: `fail` or `inconclusive`.
     pub verdict: Status,
+    /// The reason that it has to have, if one is named.
+    pub reason: Option<Reason>,
     /// The check it mirrors, as `SCENARIO/CHECK`.
     pub twin_of: String,
+    /// How the same ended without the defect; `None` if that was not run.
+    pub control: Option<Control>,
+}
+
+/// How the scenario of a must-fail twin ended without the defect: it has to pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Control {
+    /// The scenario.
+    pub scenario: String,
+    /// Its run folder, relative to the suite folder.
+    pub folder: Option<String>,
+    /// How it ended.
+    pub status: Status,
+    /// Why, in one word for machines.
+    pub reason: Reason,
+    /// Why it is no pass.
+    pub why: Option<Prose>,
+    /// What it came to by itself.
+    #[serde(skip)]
+    pub exit: ExitCode,
+}
+
+impl Control {
+    /// That of a run without a defect.
+    pub fn of(run: &SuiteRun) -> Self {
+        Self {
+            scenario: run.scenario.clone(),
+            folder: run.folder.clone(),
+            status: run.status(),
+            reason: run.reason(),
+            why: run.why(),
+            exit: run.exit_code(),
+        }
+    }
+
+    /// Why a twin whose check turned red shows nothing, if this is so.
+    fn verdict(&self, check: &str) -> Result<(), Because> {
+        if self.status == Status::Pass {
+            return Ok(());
+        }
+        let why = self.why.clone().unwrap_or_default();
+        let why = format!(
+            "without its defect `{}` has to pass and is {}: {why}; so the defect may not be what \
+             `{check}` found",
+            self.scenario, self.status
+        );
+        let is_unknown = self.status == Status::Error || self.reason.is_of_the_machine();
+        let reason = if is_unknown { self.reason } else { Reason::NotAsExpected };
+        Err(Because::new(reason, why))
+    }
 }
 
 /// How a run of a suite went.
@@ -71,7 +127,13 @@ impl SuiteRun {
     fn twin_verdict(&self) -> Option<Result<(), Because>> {
         match (&self.twin, self.judged()) {
             (Some(twin), Some(run)) if run.facts.state == RunState::Finished => {
-                Some(judge_twin(&twin.check, twin.verdict, &run.verdicts))
+                let expected = (&*twin.check, twin.verdict, twin.reason);
+                let control = twin.control.as_ref();
+                Some(
+                    judge_twin(expected, &run.verdicts).and_then(|()| {
+                        control.map_or(Ok(()), |control| control.verdict(&twin.check))
+                    }),
+                )
             }
             _ => None,
         }
@@ -81,7 +143,12 @@ impl SuiteRun {
     pub fn exit_code(&self) -> ExitCode {
         match (&self.outcome, self.twin_verdict()) {
             (_, Some(Ok(()))) => ExitCode::Passed,
-            (_, Some(Err(because))) => ExitCode::of_status(Some(because.status())),
+            (_, Some(Err(because))) => {
+                let control = self.twin.as_ref().and_then(|twin| twin.control.as_ref());
+                // A signal that ended the control ended the suite.
+                let ended = control.map(|it| it.exit).filter(|_| because.status() == Status::Error);
+                ended.unwrap_or(ExitCode::of_status(Some(because.status())))
+            }
             (Outcome::Judged(run), None) => run.exit_code(),
             (Outcome::NotRun { exit, .. }, None) => *exit,
         }

@@ -77,6 +77,15 @@ pub struct VerdictText {
     pub basis: String,
 }
 
+/// How many devices a check compared, and how many of them are outside its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Devices {
+    /// Those with a value outside.
+    pub wrong: usize,
+    /// All with a value that was judged.
+    pub judged: usize,
+}
+
 /// One entry of `verdicts.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -114,7 +123,11 @@ pub struct Verdict {
     /// How the console tells it, where a check has more to say than the figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<VerdictText>,
-    /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`.
+    /// Of a check that judges device by device: how many are wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Devices>,
+    /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`,
+    /// `interchangeable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualification: Option<String>,
 }
@@ -153,10 +166,14 @@ pub(crate) fn some_of(shown: &[impl Borrow<str>], count: usize) -> String {
 }
 
 /// Whether a must-fail twin did what it is for: the named check has exactly the expected status,
-/// `fail` or `inconclusive`, and no other check is `fail` or `error`. The error says what happened
-/// instead. Where the machine kept the named check from being judged, nothing is known of the twin:
-/// the error then is that check's reason, which is inconclusive.
-pub fn judge_twin(check: &str, expected: Status, verdicts: &[Verdict]) -> Result<(), Because> {
+/// `fail` or `inconclusive`, by the expected reason if one is named, and no other check is `fail`
+/// or `error`. The error says what happened instead. Where the machine kept the named check from
+/// being judged, and that is not what was to be shown, nothing is known of the twin: the error then
+/// is that check's reason, which is inconclusive.
+pub fn judge_twin(
+    (check, expected, by): (&str, Status, Option<Reason>),
+    verdicts: &[Verdict],
+) -> Result<(), Because> {
     let differs = |why: String| Err(Because::new(Reason::NotAsExpected, why));
     if !matches!(expected, Status::Fail | Status::Inconclusive) {
         return differs(format!("a twin is expected to be fail or inconclusive, not {expected}"));
@@ -166,10 +183,13 @@ pub fn judge_twin(check: &str, expected: Status, verdicts: &[Verdict]) -> Result
     };
     let other =
         verdicts.iter().find(|verdict| verdict.check != check && verdict.status >= Status::Fail);
-    if named.status != expected {
+    let is_as_expected = named.status == expected
+        && by.map_or(!named.reason.is_of_the_machine(), |by| named.reason == by);
+    if !is_as_expected {
+        let by = by.map(|by| format!(" by `{by}`")).unwrap_or_default();
         let why = format!(
-            "`{check}` was expected to be {expected} and is {}: {}",
-            named.status, named.why
+            "`{check}` was expected to be {expected}{by} and is {} by `{}`: {}",
+            named.status, named.reason, named.why
         );
         if named.reason.is_of_the_machine() && other.is_none() {
             return Err(Because::new(named.reason, why));
@@ -206,6 +226,7 @@ mod tests {
             covers: Vec::new(),
             why: Prose::default(),
             told: None,
+            devices: None,
             qualification: None,
         }
     }
@@ -235,10 +256,10 @@ mod tests {
             (Pass, Pass, Pass, false),
         ] {
             let verdicts = [verdict("other", other), verdict("named", named)];
-            let judged = judge_twin("named", expected, &verdicts);
+            let judged = judge_twin(("named", expected, None), &verdicts);
             assert_eq!(judged.is_ok(), right, "{expected}: {named} beside {other}");
         }
-        assert!(judge_twin("absent", Fail, &[verdict("named", Fail)]).is_err());
+        assert!(judge_twin(("absent", Fail, None), &[verdict("named", Fail)]).is_err());
     }
 
     #[test]
@@ -268,14 +289,22 @@ mod tests {
         let mut named = verdict("named", Status::Inconclusive);
         for reason in Reason::ALL.iter().filter(|reason| reason.status() == Status::Inconclusive) {
             named.set_reason(*reason);
-            let because = judge_twin("named", Status::Fail, &[named.clone()]).unwrap_err();
             let of_the_machine = reason.is_of_the_machine();
-            let expected = if of_the_machine { *reason } else { Reason::NotAsExpected };
-            assert_eq!(because.reason, expected);
+            let judged = |expected, by, more: &[Verdict]| {
+                let verdicts = [more, std::slice::from_ref(&named)].concat();
+                judge_twin(("named", expected, by), &verdicts).map_err(|because| because.reason)
+            };
+            let unknown = if of_the_machine { *reason } else { Reason::NotAsExpected };
+            assert_eq!(judged(Status::Fail, None, &[]), Err(unknown));
+            // What is to be inconclusive is not so because of the machine, unless that is named.
+            let without = if of_the_machine { Err(*reason) } else { Ok(()) };
+            assert_eq!(judged(Status::Inconclusive, None, &[]), without);
+            assert_eq!(judged(Status::Inconclusive, Some(*reason), &[]), Ok(()));
+            let another = if *reason == Reason::TooFew { Reason::HostLoad } else { Reason::TooFew };
+            assert_eq!(judged(Status::Inconclusive, Some(another), &[]), Err(unknown));
             // Beside it something failed that must not: that is known.
-            let both = [verdict("other", Status::Fail), named.clone()];
-            let because = judge_twin("named", Status::Fail, &both).unwrap_err();
-            assert_eq!(because.reason, Reason::NotAsExpected);
+            let other = [verdict("other", Status::Fail)];
+            assert_eq!(judged(Status::Fail, None, &other), Err(Reason::NotAsExpected));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use lastmeter_record::{Event, Override, RunState, RunWriter, Status, file};
-use lastmeter_reports::suite::{Outcome, PassedOver, Suite, SuiteRun, Twin};
+use lastmeter_reports::suite::{Control, Outcome, PassedOver, Suite, SuiteRun, Twin};
 use lastmeter_reports::{Evaluation, ExitCode, Reason, evaluate, render, render_evaluated};
 use sample::Sample;
 
@@ -107,8 +107,8 @@ fn injections_have_their_names_on_the_strip_and_what_is_judged_comes_first() {
     assert!(html.contains(">skip_reading meter</text>"));
     assert!(html.contains("<li>4:00  skip_reading meter</li>"), "listed for a phone");
     let place = |name: &str| html.find(&format!("class=\"title\">{name}<")).unwrap();
-    assert!(place("electricity.voltage.rms") < place("electricity.power.apparent"));
-    assert!(place("electricity.frequency") < place("electricity.power.apparent"));
+    assert!(place("voltage-in-class") < place("electricity.power.apparent"));
+    assert!(place("frequency") < place("electricity.power.apparent"));
 }
 
 /// Ten readings of registers and a voltage: one of the phases' registers is judged, the others are
@@ -175,40 +175,53 @@ fn a_judged_series_is_always_in_its_picture_and_what_is_flat_in_none() {
     let html = registers(dir.path());
     let figures = dir.path().join(file::FIGURES);
     let csv = |name: &str| fs::read_to_string(figures.join(format!("{name}.csv"))).unwrap();
-    let consumed = "error-electricity.energy.active.consumed";
     // In percent, in the register's unit, and what is only there to look at: each by itself.
     for (name, quantity, unit) in [
-        (consumed.to_owned(), ".total", "%"),
-        (format!("{consumed}-absolute"), ".l1", "J"),
-        (format!("{consumed}-not-judged"), ".l2", "J"),
+        ("accuracy-energy", "consumed.total", "%"),
+        ("accuracy-first", "consumed.l1", "J"),
+        ("accuracy-back", "injected.total", "J"),
+        ("not-judged-electricity.energy.active.consumed", "", "J"),
     ] {
-        let text = csv(&name);
-        let mut rows = text.lines().skip(1);
-        let expected = format!("electricity.energy.active.consumed{quantity},{unit},");
-        assert!(rows.all(|row| row.starts_with(&expected)), "{name}: {text}");
-        assert!(figures.join(format!("{name}.svg")).exists(), "{name}");
+        let text = csv(name);
+        let units: Vec<Vec<&str>> =
+            text.lines().skip(1).map(|row| row.split(',').take(2).collect()).collect();
+        let expected = |curve: &str, unit: &str| units.contains(&vec![curve, unit]);
+        let of = if quantity.is_empty() { "others-" } else { "" };
+        assert!(expected(&format!("{of}reported"), "J"), "{name}: {text}");
+        assert!(expected(&format!("{of}error"), unit), "{name}: {text}");
+        let svg = fs::read_to_string(figures.join(format!("{name}.svg"))).unwrap();
+        let data = format!("data-quantity=\"electricity.energy.active.{quantity}\"");
+        assert_eq!(svg.contains(&data), !quantity.is_empty(), "{name}");
     }
     let captions: Vec<&str> = html
         .match_indices("<figcaption><span>")
         .map(|(at, start)| html[at + start.len()..].split('<').next().unwrap())
         .filter(|caption| caption.contains("limit") || caption.contains("judged"))
         .collect();
+    let register = "electricity.energy.active";
     assert_eq!(
         captions,
         [
-            "limit ±0.5 %, dashed",
+            &format!(
+                "meter, {register}.consumed.total: limit ±0.5 %, dashed; 0 of 1 device outside"
+            ),
             // 40 kJ in hours, as the axis has it.
-            "limit ±11.11 Wh, dashed",
-            "limit ±0.001 V, dashed",
+            &format!(
+                "meter, {register}.consumed.l1: limit ±11.11 Wh, dashed; 0 of 1 device outside"
+            ),
+            &format!(
+                "meter, {register}.injected.total: limit ±1 kJ, outside of the picture; 0 of 1 \
+                 device outside"
+            ),
+            "meter, electricity.voltage.rms.l1: limit ±1 mV, dashed; 1 of 1 device outside",
             "not judged by an accuracy check",
         ]
     );
-    // Nothing flows there: no picture, but said, with the limit where there is one.
-    let back = "error-electricity.energy.active.injected";
-    assert!(!figures.join(format!("{back}.svg")).exists() && csv(back).lines().count() == 11);
+    // Nothing flows there and nobody judges it: no picture, but said.
+    let back = "not-judged-electricity.energy.active.injected";
+    assert!(!figures.join(format!("{back}.svg")).exists() && csv(back).lines().count() == 21);
     let html = html.replace("&#x2f;", "/");
-    assert_eq!(html.matches("Zero throughout is the error of").count(), 2, "judged and not");
-    assert!(html.contains(", limit ±1000 J)"), "{}", &html[..200]);
+    assert_eq!(html.matches("Zero throughout is the error of").count(), 1);
     // What is not judged is folded away behind what is.
     let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     let folded = place("<summary>What no accuracy check judges: 2 series, 1 picture</summary>");
@@ -263,10 +276,10 @@ fn every_picture_has_its_files_and_their_links() {
         .collect();
     names.sort_unstable();
     for name in [
+        "accuracy-voltage-in-class.csv",
+        "accuracy-voltage-in-class.svg",
         "accuracy.csv",
         "bench.svg",
-        "error-electricity.voltage.rms.csv",
-        "error-electricity.voltage.rms.svg",
         "timeline.csv",
         "timeline.svg",
     ] {
@@ -282,17 +295,36 @@ fn every_picture_has_its_files_and_their_links() {
 #[test]
 fn the_data_of_a_picture_is_what_was_recorded() {
     let (dir, _) = page(&BAD);
-    let path = dir.path().join("figures/error-electricity.current.rms.csv");
+    let path = dir.path().join("figures/accuracy-current-in-class.csv");
     let mut csv = csv::Reader::from_path(path).unwrap();
     let (mut n, mut max) = (0, f64::NEG_INFINITY);
     for row in csv.records() {
         let row = row.unwrap();
+        if !row[0].ends_with("error") {
+            continue;
+        }
         n += row[4].parse::<u64>().unwrap();
         max = max.max(row[7].parse().unwrap());
     }
     let evaluation = evaluate(dir.path()).unwrap();
     let verdict = evaluation.verdicts.iter().find(|v| v.check == "current-in-class").unwrap();
     assert_eq!((n, Some(max)), (verdict.n, verdict.measured));
+}
+
+/// A phone is 360 pixels wide: no picture has a width that its page cannot shrink.
+#[test]
+fn every_picture_shrinks_to_a_phone() {
+    let (_dir, html) = page(&BAD);
+    let body = &html[html.find("<body>").unwrap()..];
+    for (at, _) in body.match_indices("<svg ") {
+        let head = &body[at..at + body[at..].find('>').unwrap()];
+        assert!(head.contains("viewBox=\"0 0 ") || head.contains("width=\"100%\""), "{head}");
+    }
+    let style = &html[..html.len() - body.len()];
+    assert!(style.contains("figure svg { display: block; max-width: 100%; height: auto;"));
+    for wide in ["px; }\n  figure.wide", "figure:not(.strip) svg", ".picture {\n  overflow-x"] {
+        assert!(!style.contains(wide), "{wide}");
+    }
 }
 
 #[test]
@@ -362,7 +394,7 @@ fn hostile_texts_stay_texts() {
     hostile_run(dir.path());
     let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
     assert!(!html.contains("<script"), "a tag got through");
-    assert!(!html.contains("{{ 7*7 }}\"") && html.contains("&lt;script&gt;"));
+    assert!(!html.contains("\"&{{ 7*7 }}") && html.contains("&lt;script&gt;"));
     assert!(!html.contains("alert('x')"), "an unescaped quote got through");
     assert_eq!(outside_resources(&html), Vec::<&str>::new());
     evaluate(dir.path()).unwrap().write(dir.path()).unwrap();
@@ -427,7 +459,9 @@ fn run(root: &Path, folder: &str, sample: &Sample, twin: Option<&str>) -> SuiteR
     let twin = twin.map(|check| Twin {
         check: check.to_owned(),
         verdict: Status::Fail,
+        reason: None,
         twin_of: format!("first-light/{check}"),
+        control: None,
     });
     let scenario = folder.to_owned();
     SuiteRun {
@@ -599,4 +633,65 @@ fn junit_says_when_where_and_with_what_changed() {
     let html = fs::read_to_string(render(&dir).unwrap()).unwrap();
     let head = &html[..html.find("<tbody>").unwrap()];
     assert!(head.contains("check.frequency.limit"), "on the first screen");
+}
+
+/// What a twin shows is known only with how the same ended without its defect.
+#[test]
+fn a_twin_is_as_expected_only_if_its_control_passed() {
+    let root = tempfile::tempdir().unwrap();
+    let only_current = Sample { current_gain_error: 0.01, ..Sample::CALM };
+    let twin = run(root.path(), "twin", &only_current, Some("current-in-class"));
+    let of = |control: &SuiteRun| {
+        let control = Some(Control::of(control));
+        let twin_of = twin.twin.clone().map(|twin| Twin { control, ..twin });
+        SuiteRun { twin: twin_of, ..twin.clone() }
+    };
+    let good = run(root.path(), "twin/control", &Sample::CALM, None);
+    let bad = run(root.path(), "bad", &BAD, None);
+    let ended = |reason: Reason, exit: ExitCode| SuiteRun {
+        outcome: Outcome::NotRun { exit, reason, why: "of the control".into() },
+        ..good.clone()
+    };
+    for (control, reason, exit) in [
+        (&good, Reason::WithinLimit, ExitCode::Passed),
+        (&bad, Reason::NotAsExpected, ExitCode::Failed),
+        (
+            &ended(Reason::RunSkipped, ExitCode::NothingEvaluated),
+            Reason::NotAsExpected,
+            ExitCode::Failed,
+        ),
+        (
+            &ended(Reason::BetweenBounds, ExitCode::Inconclusive),
+            Reason::NotAsExpected,
+            ExitCode::Failed,
+        ),
+        (
+            &ended(Reason::HostLoad, ExitCode::Inconclusive),
+            Reason::HostLoad,
+            ExitCode::Inconclusive,
+        ),
+        (&ended(Reason::BenchBroke, ExitCode::Broken), Reason::BenchBroke, ExitCode::Broken),
+        (&ended(Reason::NotRun, ExitCode::Terminated), Reason::NotRun, ExitCode::Terminated),
+    ] {
+        let judged = of(control);
+        assert_eq!((judged.reason(), judged.exit_code()), (reason, exit));
+        let why = judged.why().map(|why| why.to_string()).unwrap_or_default();
+        assert_eq!(exit == ExitCode::Passed, why.is_empty(), "{why}");
+        assert!(why.is_empty() || why.contains("`current-in-class` found"), "{why}");
+    }
+    let suite = Suite { name: "s".to_owned(), runs: vec![of(&good), of(&bad)], ..Suite::default() };
+    suite.write(root.path()).unwrap();
+    let text = |file: &str| fs::read_to_string(root.path().join(file)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text("suite.json")).unwrap();
+    let control = &json["runs"][0]["must_fail"]["control"];
+    assert_eq!((&control["status"], &control["folder"]), (&"pass".into(), &"twin/control".into()));
+    let xml = text("junit.xml");
+    for (name, value) in
+        [("control", "pass"), ("control", "fail"), ("control_reason", "within-limit")]
+    {
+        let property = format!("<property name=\"{name}\" value=\"{value}\"/>");
+        assert!(xml.contains(&property), "{property} in {xml}");
+    }
+    assert!(text("summary.md").contains("| twin (must fail; control pass) | pass |"));
+    assert!(text("index.html").contains("control: fail"));
 }

@@ -90,7 +90,7 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
     };
     let begin = now();
     if let Some(length) = options.transients.play {
-        let answer = transient::answer(&read, options, length, &choices)?;
+        let answer = transient::answer(&mut read, options, length, &choices)?;
         out.write_all(answer.as_bytes())?;
     } else if options.sc {
         let answer = faults::answer(&read, options, &choices)?;

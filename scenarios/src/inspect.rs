@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use lastmeter_params::Requirement;
 use lastmeter_plans::standard::{self, EMBEDDED, TestPlan, embedded};
 use lastmeter_reports::console::format_verdicts;
 use lastmeter_reports::{ExitCode, Reason, verdicts_json};
@@ -15,7 +16,7 @@ use crate::language::{self, LoadFailure, LoadOptions, Meant, Scenario, ScenarioF
 use crate::output::{broken, complain, print_err, print_out};
 use crate::plant::{self, NotPlayed, Watch};
 use crate::run::{Stop, chain};
-use crate::select::{Selected, select};
+use crate::select::{LIBRARY, Selected, select};
 use crate::stop::{block_on, stop_signal};
 use crate::suite::{passed_over, print_left_out};
 
@@ -48,7 +49,7 @@ async fn load_and_play(
     how: Validation,
     stop: Option<&Stop>,
 ) -> Result<Result<WithTwins, Vec<LoadFailure>>, ExitCode> {
-    let (mut loaded, stop) = match (load(file, options), stop) {
+    let (mut loaded, stop) = match (load_whole(file, options), stop) {
         (Ok(loaded), Some(stop)) => (loaded, stop),
         (loaded, _) => return Ok(loaded),
     };
@@ -129,6 +130,15 @@ async fn validate_each(
 /// A scenario and its must-fail twins, or what is wrong with it, or with each of them.
 fn load(file: &Path, options: &LoadOptions) -> Result<WithTwins, Vec<LoadFailure>> {
     ScenarioFile::read(file).map_err(|failure| vec![failure])?.with_twins(options)
+}
+
+/// The same, with a look at the controls of the twins.
+fn load_whole(file: &Path, options: &LoadOptions) -> Result<WithTwins, Vec<LoadFailure>> {
+    let file = ScenarioFile::read(file).map_err(|failure| vec![failure])?;
+    let loaded = file.with_twins(options)?;
+    let controls = file.controls(file.twins(), options).into_iter();
+    let failures: Vec<_> = controls.filter_map(|control| control.scenario.err()).collect();
+    if failures.is_empty() { Ok(loaded) } else { Err(failures) }
 }
 
 /// Says that a scenario makes sense with its twins, and what is odd about it.
@@ -215,6 +225,11 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         print_out(&format!("  {:width$}  {}", row.name, row.summary));
     }
     if what.is_none() {
+        let width = COMMANDS.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
+        print_out("commands:");
+        for kind in COMMANDS {
+            print_out(&format!("  {:width$}  {}", kind.name, kind.description));
+        }
         print_out("test plans:");
         let test_plans: Vec<TestPlan> =
             EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect();
@@ -222,6 +237,10 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         for test_plan in &test_plans {
             print_out(&format!("  {:width$}  {}", test_plan.name, test_plan.title));
         }
+        let quantities = plural(MeasurementId::all().count(), "identifier");
+        print_out("quantities and reasons of verdicts:");
+        print_out(&format!("  `lastmeter list quantities` shows {quantities} of measurements"));
+        print_out(&format!("  `lastmeter list reasons` shows {} words", Reason::ALL.len()));
     }
     ExitCode::Passed
 }
@@ -346,6 +365,16 @@ fn explain_reason(word: &str) -> Option<String> {
     Some(format!("{word} (a verdict that is {status})\n\n{meaning}{machine}\n\n{where_it_stands}"))
 }
 
+/// The words of a row that checks may cover.
+fn explain_requirement(id: &str) -> Option<String> {
+    let Requirement { id, words, state } = Requirement::lookup(&id.to_uppercase())?;
+    Some(format!(
+        "{id} (a requirement, which a check may name in `covers`)\n\n{words}\n\nIn the library: \
+         {state}. docs/requirements.md has all rows; `lastmeter run {LIBRARY} --filter covers:{id}`\n\
+         runs the scenarios of this one."
+    ))
+}
+
 /// The files that are meant, those that are left out told.
 fn selected(paths: &[PathBuf]) -> Result<Vec<Selected>, ExitCode> {
     let selection = select(paths).map_err(|message| complain(&message))?;
@@ -354,7 +383,13 @@ fn selected(paths: &[PathBuf]) -> Result<Vec<Selected>, ExitCode> {
 }
 
 fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
-    let default = [PathBuf::from("scenarios/library")];
+    let default = [PathBuf::from(LIBRARY)];
+    if paths.is_empty() && !default[0].is_dir() {
+        return complain(&format!(
+            "there is no folder {LIBRARY} here, where scenarios are looked for; name another one: \
+             `lastmeter list scenarios FOLDER`"
+        ));
+    }
     let paths = if paths.is_empty() { &default } else { paths };
     let files = match selected(paths) {
         Ok(files) => files,
@@ -421,7 +456,7 @@ pub fn explain(name: &str) -> ExitCode {
     let of_scenario = language::explain(name).or_else(|| explain_test_plan(name));
     let of_network = grid::explain(name);
     let texts = of_scenario.into_iter().chain(of_network).chain(explain_reason(name));
-    let texts = texts.chain(commands::explain(name));
+    let texts = texts.chain(commands::explain(name)).chain(explain_requirement(name));
     let texts: Vec<String> = texts.collect();
     if !texts.is_empty() {
         let texts: Vec<&str> = texts.iter().map(|text| text.trim_end()).collect();
@@ -433,6 +468,7 @@ pub fn explain(name: &str) -> ExitCode {
     let names = names.chain(EMBEDDED.iter().map(|(name, _)| *name));
     let names = names.chain(Reason::ALL.iter().map(|reason| reason.word()));
     let names = names.chain(COMMANDS.iter().map(|kind| kind.name));
+    let names = names.chain(Requirement::all().map(|row| row.id));
     let near = lastmeter_params::nearest(name, names);
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     complain(&format!("unknown name `{name}`{near} (see `lastmeter list`)"))
@@ -445,6 +481,19 @@ pub fn schema() -> ExitCode {
     ExitCode::Passed
 }
 
+/// What to do with the folder of a suite.
+fn of_suite(suite: &Path) -> String {
+    let text = std::fs::read_to_string(suite.join("suite.json")).unwrap_or_default();
+    let suite_json: Value = serde_json::from_str(&text).unwrap_or_default();
+    let folder = suite_json["runs"][0]["folder"].as_str().unwrap_or("SCENARIO");
+    let shown = suite.display();
+    format!(
+        "{shown} holds the runs of a suite; give one of its run folders, such as {}, or open {}",
+        suite.join(folder).display(),
+        suite.join("index.html").display()
+    )
+}
+
 /// Judges and renders a run folder again.
 pub fn report(run: &Path, json: bool) -> ExitCode {
     let judged =
@@ -455,7 +504,11 @@ pub fn report(run: &Path, json: bool) -> ExitCode {
     let (judged, page) = match judged {
         Ok(done) => done,
         Err(message) => {
-            return if run.is_dir() { broken(&message) } else { complain(&message) };
+            return match run.is_dir() {
+                true if run.join("suite.json").exists() => complain(&of_suite(run)),
+                true => broken(&message),
+                false => complain(&message),
+            };
         }
     };
     if json {

@@ -10,8 +10,12 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use lastmeter_params::{is_name, nearest};
 use lastmeter_reports::suite::PassedOver;
 use lastmeter_text::plural;
+
+/// Where the scenarios lie that go by their names.
+pub(crate) const LIBRARY: &str = "scenarios/library";
 
 /// Hidden folders are not searched for what they hide without end.
 const HIDDEN_LOOKED_AT_MAX: usize = 10_000;
@@ -42,10 +46,9 @@ pub fn select(paths: &[PathBuf]) -> Result<Selection, String> {
     let mut found = Vec::new();
     let mut passed_over = Vec::new();
     for path in paths {
+        let path = &of_the_library(path).unwrap_or_else(|| path.clone());
         let about = fs::metadata(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                format!("{}: no such file or folder", path.display())
-            }
+            io::ErrorKind::NotFound => not_there(path),
             _ => format!("{}: {error}", path.display()),
         })?;
         if about.is_dir() {
@@ -73,6 +76,36 @@ pub fn select(paths: &[PathBuf]) -> Result<Selection, String> {
         Selected { path: path.clone(), named: *rank == Rank::Named }
     });
     Ok(Selection { files: files.collect(), passed_over })
+}
+
+/// The file of the library that is called so, where nothing else is.
+fn of_the_library(name: &Path) -> Option<PathBuf> {
+    let text = name.to_str().filter(|text| !name.exists() && is_name(text))?;
+    library().into_iter().find(|file| file.file_stem().is_some_and(|stem| stem == text))
+}
+
+/// The files of the library, if it lies here.
+fn library() -> Vec<PathBuf> {
+    let mut walk = Walk::default();
+    // Where it cannot be walked through, nothing is found in it.
+    let _ = walk.whole(Path::new(LIBRARY));
+    walk.found.into_iter().map(|found| found.path).collect()
+}
+
+/// Nothing is there: what may have been meant.
+fn not_there(path: &Path) -> String {
+    let shown = path.display();
+    let (name, files) = (path.file_stem().and_then(|name| name.to_str()), library());
+    let names = files.iter().filter_map(|file| file.file_stem()?.to_str());
+    let near = name.and_then(|name| nearest(name, names));
+    let help = match near {
+        Some(near) => format!("; did you mean `{near}` of {LIBRARY}?"),
+        None if files.is_empty() && path.extension().is_none() => format!(
+            "; scenarios go by their names where {LIBRARY} lies, elsewhere give the path of a file"
+        ),
+        None => String::new(),
+    };
+    format!("{shown}: no such file or folder{help}")
 }
 
 /// How good a way to a file is, the best first.

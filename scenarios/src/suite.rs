@@ -2,8 +2,10 @@
 //! out.
 //!
 //! Terms: a *suite* is several runs under one folder; a *twin* is a scenario that has to fail by
-//! exactly one named check, which proves that the check can.
+//! exactly one named check, which proves that the check can; its *control* is the same without the
+//! defect, which has to pass.
 
+mod controls;
 mod jobs;
 mod messages;
 mod options;
@@ -93,7 +95,8 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
     let turns = Turns::default();
     let run = |place: usize| {
         let turn = turns.turn(place);
-        let scenario = match &plan.items[place] {
+        let (item, of) = plan.case(place);
+        let scenario = match item {
             Item::Broken(broken) => return broken_run(broken),
             Item::Run(scenario) => scenario,
         };
@@ -101,16 +104,24 @@ fn run_all(runtime: &Runtime, options: &SuiteOptions, times: &Times) -> ExitCode
         if let Some(signal) = ended {
             return not_run(scenario, signal);
         }
-        let folder = if only.is_some() { base.clone() } else { base.join(&scenario.about.name) };
+        // Controls stand in the folder of a twin.
+        let name = of.map_or(&scenario.about.name, |of| &of[0]);
+        let mut folder = if only.is_some() { base.clone() } else { base.join(name) };
+        folder.extend(of.map(|_| controls::FOLDER));
         let times = times.after(took.get(place).copied().unwrap_or_default());
         let mut console = Console::in_turn(options.console(), turn);
-        let about = (options, &times);
+        let about = (options, &times, of);
         runtime.block_on(run_one(scenario, about, &folder, &mut console, &stop))
     };
-    let exclusive: Vec<bool> = plan.items.iter().map(Item::is_exclusive).collect();
+    let exclusive: Vec<bool> = (0..plan.items.len() + plan.controls.len())
+        .map(|place| plan.case(place).0.is_exclusive())
+        .collect();
+    let mut runs = jobs::carry_out(options.jobs.into(), &exclusive, run);
+    let ended: Vec<_> = plan.controls.iter().zip(runs.split_off(plan.items.len())).collect();
+    controls::join(&mut runs, &ended);
     let suite = Suite {
         name: name.to_owned(),
-        runs: jobs::carry_out(options.jobs.into(), &exclusive, run),
+        runs,
         started,
         host: host_name(),
         passed_over: plan.passed_over,
@@ -134,7 +145,7 @@ fn watch<'a>(stop: &'a Stop, times: &'a Times, options: &SuiteOptions) -> Watch<
 
 async fn run_one(
     scenario: &Scenario,
-    (options, times): (&SuiteOptions, &Times),
+    (options, times, of): (&SuiteOptions, &Times, Option<&[String]>),
     folder: &Path,
     console: &mut Console<'_>,
     stop: &Stop,
@@ -152,10 +163,13 @@ async fn run_one(
         out: folder.to_owned(),
         timeout: times.timeout.clone(),
         wait_quiet: times.wait_quiet,
-        command_line: repeat_command(scenario, options),
+        command_line: repeat_command(scenario, of, options),
         real_time_priority: !options.normal_priority,
     };
     print_warnings(console, scenario);
+    if let Some(of) = of {
+        controls::print_begin(console, of);
+    }
     let started = monotonic();
     let outcome = match Box::pin(run_scenario(scenario, &run, console, stop.clone())).await {
         Ok(evaluation) => Outcome::Judged(Box::new(evaluation)),
@@ -168,10 +182,16 @@ async fn run_one(
     let twin = scenario.expected().filter(|_| options.must_fail).map(|expect| Twin {
         check: expect.check.clone(),
         verdict: expect.verdict,
+        reason: expect.reason,
+        control: None,
         twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
     });
-    let done = SuiteRun { twin, ..suite_run(scenario, outcome) };
+    let mut done = SuiteRun { twin, ..suite_run(scenario, outcome) };
     print_run(console, &done, folder, times.played + started.elapsed());
+    if let Some(of) = of {
+        done.folder = Some(format!("{}/{}", of[0], controls::FOLDER));
+        controls::print_end(console, of, &done);
+    }
     done
 }
 
@@ -209,11 +229,17 @@ fn broken_run(broken: &Broken) -> SuiteRun {
 }
 
 /// The command that repeats one run of a suite.
-fn repeat_command(scenario: &Scenario, options: &SuiteOptions) -> Vec<String> {
+fn repeat_command(
+    scenario: &Scenario,
+    of: Option<&[String]>,
+    options: &SuiteOptions,
+) -> Vec<String> {
     let mut command = vec!["lastmeter".to_owned(), "run".to_owned()];
     command.push(scenario.written.path.display().to_string());
-    if let Some(expect) = scenario.expected().filter(|_| scenario.written.is_in_table) {
-        let twin = format!("{}/{}", expect.twin_scenario, scenario.about.name);
+    let expect = scenario.expected().filter(|_| scenario.written.is_in_table);
+    let twin = expect.map(|expect| (&expect.twin_scenario, &scenario.about.name));
+    if let Some((scenario, twin)) = twin.or_else(|| Some((&scenario.about.name, &of?[0]))) {
+        let twin = format!("{scenario}/{twin}");
         command.extend(["--must-fail", "--filter", &twin].map(str::to_owned));
     }
     for change in &options.load.overrides {

@@ -9,9 +9,11 @@ import csv
 import datetime
 import fnmatch
 import itertools
+import json
 import math
 import os
 import re
+import xml.etree.ElementTree as xml
 from decimal import Decimal
 
 from peer import declared, motion, over_time, polled, water
@@ -84,9 +86,22 @@ class Accuracy:
         # Of the row that comes next: how far its reference may be off.
         self.spread = 0.0
         self.paired, self.missed, self.unexpected = set(), set(), 0
+        self.wrong, self.run = set(), None
+        # Of each series and each of its curves: how many values, the least, the largest.
+        self.curves = collections.defaultdict(lambda: (0, math.inf, -math.inf))
         # The largest count of pulses of each.
         self.counts = {}
         self.fits = {}
+        # Of each series one letter for each value in order: judged, or left out for its spread.
+        self.series = collections.defaultdict(str)
+        # Of registers whose difference is judged: the first reading that came, and the last.
+        self.difference, self.ends = check.get("difference", False), {}
+        # Of each device and quantity what was reported and when, unless a plan plays the same to several.
+        self.is_planned, self.courses = False, collections.defaultdict(list)
+
+    def begin(self, run):
+        self.run = run
+        self.is_planned = "test_plan" in run.scenario or "calibration" in run.scenario
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         fits = self.fits.get((device, quantity))
@@ -100,16 +115,25 @@ class Accuracy:
             # Nobody can tell how far off that is.
             self.unexpected += reported is not None
             return
+        self.courses[device, quantity].append((time, reported))
         if reported is None:
             self.missed.add((device, quantity))
             return
         # With its spread a reference may reach the minimum.
         if math.isnan(reference):
             return
-        if abs(reference) + self.spread < self.minimum and abs(reported) < self.minimum:
+        if self.difference:
+            end = (reference, reported, self.spread, (epoch, serial, time))
+            self.ends[device, quantity] = (self.ends.get((device, quantity), (end,))[0], end)
             return
-        self.n += 1
-        self.paired.add((device, quantity))
+        self.draw(device, quantity, "reference", reference)
+        self.draw(device, quantity, "reported", reported)
+        self.judge(device, epoch, serial, quantity, time, reference, reported)
+
+    def judge(self, device, epoch, serial, quantity, time, reference, reported):
+        if abs(reference) + self.spread < self.minimum and abs(reported) < self.minimum:
+            self.series[device, quantity] += "."
+            return
         error = abs(reported - reference)
         if ".pulses." in quantity:
             # A count has no fractions: one pulse is free.
@@ -117,10 +141,20 @@ class Accuracy:
             key = (device, quantity)
             self.counts[key] = max(self.counts.get(key, 0.0), abs(reference))
         error, spread = (self.in_unit(value, reference) for value in (error, self.spread))
+        self.draw(device, quantity, "error", math.copysign(error, reported - reference))
+        is_outside = error > self.limit + spread or not math.isfinite(reported)
+        is_left_out = not is_outside and self.limit < spread < math.inf
+        self.series[device, quantity] += "x" if is_left_out else "."
+        if is_left_out:
+            # While the plant moves nothing could pass; what is not outside shows nothing.
+            return
+        self.n += 1
+        self.paired.add((device, quantity))
         place = (device, epoch, serial, quantity, time)
         self.keep("all", error, error, place)
-        if error > self.limit + spread or not math.isfinite(reported):
+        if is_outside:
             self.outside += 1
+            self.wrong.add(device)
             self.keep("outside", error, error, place)
         elif error > self.limit - spread:
             self.between += 1
@@ -133,11 +167,37 @@ class Accuracy:
             value = math.inf if whole == 0 else 100 * value / whole
         return math.inf if math.isnan(value) else value
 
+    def interchangeable(self):
+        """Pairs of devices, and of phases of one, that were reported equal throughout."""
+        stem = lambda quantity: re.sub(r"\bl[123]\b", "l", quantity)
+        alike = collections.defaultdict(list)
+        for (device, quantity), course in self.courses.items():
+            values = [value for _, value in course if value is not None]
+            if len(values) >= 3 and any(values) and quantity != "electricity.frequency":
+                alike[stem(quantity), tuple(course)].append((device, quantity))
+        pairs = [pair for group in alike.values() for pair in itertools.combinations(group, 2)]
+        return [(one, other) for one, other in pairs if (one[0] == other[0]) != (one[1] == other[1])]
+
     def keep(self, which, size, error, place):
         if self.worst[which] is None or size > self.worst[which][0]:
             self.worst[which] = (size, error, place)
 
+    def is_thin(self):
+        """Whether fewer than two values are judged on either side of some that are left out, but for the first."""
+        return any(
+            "x" in values and min(map(len, re.split("x+", values.lstrip("x")))) < 2
+            for values in self.series.values()
+        )
+
     def compare(self, comparison, name, verdict):
+        for (device, quantity), (first, last) in self.ends.items():
+            if first is last:
+                self.missed.add((device, quantity))
+                continue
+            self.spread = first[2] + last[2]
+            epoch, serial, time = last[3]
+            added = (last[0] - first[0], last[1] - first[1])
+            self.judge(device, epoch, serial, quantity, time, *added)
         comparison.same(f"{name} n", verdict["n"], self.n)
         decisive = self.worst["outside"] or self.worst["between"] or self.worst["all"]
         worst = None if decisive is None or math.isinf(decisive[1]) else decisive[1]
@@ -145,7 +205,7 @@ class Accuracy:
         comparison.exact(f"{name} limit", verdict["limit"], self.limit)
         if self.outside:
             status = "fail"
-        elif self.between or self.n == 0 or self.missed - self.paired:
+        elif self.between or self.n == 0 or self.missed - self.paired or self.is_thin():
             status = "inconclusive"
         elif self.relative and any(self.limit / 100 * count < 1 for count in self.counts.values()):
             # So few pulses that the one that is free is more than the limit.
@@ -153,10 +213,58 @@ class Accuracy:
         else:
             status = "inconclusive" if self.unexpected else "pass"
         comparison.same(f"{name} status", verdict["status"], status)
+        alike = self.interchangeable() if status == "pass" and not self.is_planned else []
+        word = "interchangeable" if alike else None
+        comparison.same(f"{name} qualification", verdict.get("qualification"), word)
+        told = re.search(r"so that exchanging .* not be seen(?:; so did (\d+) other)?", verdict["why"])
+        count = 1 + int(told.group(1) or 0) if told else 0
+        comparison.same(f"{name} pairs alike", count, len(alike))
         if decisive:
             at = verdict["at"]
             found = tuple(at.get(key) for key in ("device", "epoch", "serial", "quantity", "time"))
             comparison.same(f"{name} at", found, decisive[2])
+        devices = {"wrong": len(self.wrong), "judged": len({device for device, _ in self.paired})}
+        comparison.same(f"{name} devices", verdict["devices"], devices)
+        # What a register counted is one value, and has no picture over time.
+        if decisive and not self.difference:
+            self.picture(comparison, f"{name} picture", verdict, decisive[2])
+
+    def draw(self, device, quantity, curve, value):
+        """Takes a value that is in the picture; what is no finite number has no place there."""
+        if math.isfinite(value):
+            n, least, largest = self.curves[device, quantity, curve]
+            self.curves[device, quantity, curve] = n + 1, min(least, value), max(largest, value)
+
+    def picture(self, comparison, name, verdict, place):
+        """Draws the worst series by name, and the others of its quantity, any phase, as a band."""
+        worst = (place[0], place[3])
+        stem = os.path.join("figures", f"accuracy-{verdict['check']}")
+        drawn = xml.parse(self.run.path(f"{stem}.svg")).getroot()
+        found = tuple(drawn.get(f"data-{key}") for key in ("device", "quantity"))
+        comparison.same(f"{name}: worst", found, worst)
+        bins = collections.defaultdict(list)
+        with open(self.run.path(f"{stem}.csv"), newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                bins[row["curve"]].append([float(row[key]) for key in ("n", "min", "max")])
+        for curve in ("reference", "reported", "error", "others-reported", "others-error"):
+            is_other = curve.startswith("others-")
+            kept = [
+                found for (device, quantity, column), found in self.curves.items()
+                if column == curve.removeprefix("others-")
+                and without_phase(quantity) == without_phase(worst[1])
+                and ((device, quantity) != worst) == is_other
+            ]
+            n, found = sum(row[0] for row in kept), bins[curve]
+            comparison.same(f"{name}: {curve} n", sum(row[0] for row in found), n)
+            if n and found:
+                for column, pick in ((1, min), (2, max)):
+                    ends = (pick(row[column] for row in rows) for rows in (found, kept))
+                    comparison.exact(f"{name}: {curve} {pick.__name__}", *ends, 1e-9)
+
+
+def without_phase(quantity):
+    """The identifier of all phases of a quantity."""
+    return re.sub(r"\.(l1|l2|l3|total)$", "", quantity)
 
 
 class Heat:
@@ -217,6 +325,12 @@ class NoLoss:
         self.order = {}
         # Whether the row that comes next has a declared span: then it was joined by when it was due.
         self.has_span = False
+        # The least share of samples that could be used, and how many readings rest on fewer.
+        self.usable, self.sparse = amount(str(check.get("usable", "95 %")))[0] / 100, 0
+
+    def event(self, event):
+        if event["kind"] == "reading_share" and fnmatch.fnmatchcase(event["device"], self.device):
+            self.sparse += event["usable"] < self.usable
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         if not fnmatch.fnmatchcase(device, self.device):
@@ -247,7 +361,9 @@ class NoLoss:
         """Missing readings that have to be missing, and readings that came and had not to."""
         taken, surplus = 0, 0
         for device, expected in self.silent.items():
-            gone = [key in self.missing for key in self.order.get(device, {})]
+            # What was handed over is lost, not silent: it has a number, or some of its values came.
+            gone = [key in self.missing and key not in self.came and len(key) == 2
+                    for key in self.order.get(device, {})]
             stretches = len([1 for is_gone, _ in itertools.groupby(gone) if is_gone])
             if gone and stretches <= 1:
                 taken += min(sum(gone), expected)
@@ -259,12 +375,12 @@ class NoLoss:
         due, missing = len(self.due) - taken, len(self.missing) - taken
         unexpected = len(self.unexpected) + surplus
         comparison.same(f"{name} due", verdict["n"], due)
-        off = missing + unexpected
-        comparison.exact(f"{name} missing and unexpected", verdict["measured"], off)
+        off = missing + unexpected + self.sparse
+        comparison.exact(f"{name} missing, unexpected and sparse", verdict["measured"], off)
         told = re.search(r"(\d+) of (\d+) readings, (\d+) unexpected", verdict["why"])
         found = tuple(map(int, told.groups())) if told else verdict["why"]
         comparison.same(f"{name} told", found, (due - missing, due, unexpected))
-        if missing or unexpected:
+        if off:
             status = "fail"
         else:
             status = "inconclusive" if self.nameless or not due else "pass"
@@ -289,8 +405,9 @@ class Account(NoLoss):
             super().row(device, *fields)
 
     def event(self, event):
-        if event["kind"] in self.STRAYS and not self.is_judged(event.get("device") or ""):
-            self.foreign += 1
+        if not self.is_judged(event.get("device") or ""):
+            super().event(event)
+            self.foreign += event["kind"] in self.STRAYS
         self.refused += event["kind"] == "refused"
 
     @property
@@ -299,12 +416,83 @@ class Account(NoLoss):
         return {
             "due": len(self.due), "stored": len(self.due) - missing, "missing": missing,
             "altered": len(self.missing & self.unexpected), "unexpected": len(self.unexpected),
-            "foreign": self.foreign, "refused": self.refused,
+            "foreign": self.foreign, "sparse": self.sparse, "refused": self.refused,
         }
 
     def is_clean(self):
         counts = self.counts
-        return not (counts["missing"] or counts["unexpected"] or counts["foreign"])
+        return not any(counts[what] for what in ("missing", "unexpected", "foreign", "sparse"))
+
+
+class Notices:
+    """The bench's own account of alerts and answers, and which of them no check is about."""
+
+    FAULTS = ("lost", "altered", "foreign")
+
+    def __init__(self, judges):
+        self.judges = judges
+        self.seen, self.repeated, self.alerts, self.answers = set(), 0, 0, 0
+        self.is_unreadable, self.worse = False, 0
+        # By `alert` or `answer` and what is wrong: of whom, and of which types.
+        self.faults = {(noun, what): [] for noun in ("alert", "answer") for what in self.FAULTS}
+
+    def is_repetition(self, event):
+        """Whether an alert with this number and content was there before."""
+        if event["kind"] != "alert" or "epoch" not in event or "serial" not in event:
+            return False
+        own_time = {"time": event.get("event_time", event["time"]), "event_time": None}
+        content = json.dumps({**event, **own_time}, sort_keys=True)
+        is_one = content in self.seen
+        self.seen.add(content)
+        self.repeated += is_one
+        return is_one
+
+    @staticmethod
+    def is_about(judge, noun, device, types):
+        if not fnmatch.fnmatchcase(device, getattr(judge, "device", "")):
+            return False
+        if noun == "answer":
+            return isinstance(judge, CommandAck)
+        return bool(set(types) & set(getattr(judge, "types", ())))
+
+    def is_judged(self, noun, device, types=()):
+        return any(self.is_about(judge, noun, device, types) for judge in self.judges)
+
+    def event(self, event):
+        kind = event["kind"]
+        self.is_unreadable = self.is_unreadable or kind == "alerts_unreadable"
+        self.answers += kind in ("acknowledged", "command_refused")
+        if kind == "alert":
+            self.alerts += 1
+            is_about = self.is_judged("alert", event["device"], [event["type"]])
+            self.worse += event["level"] != "Info" and not is_about
+        noun, _, what = kind.partition("_")
+        if (noun, what) in self.faults:
+            types = {event.get("type"), event.get("found_type")}
+            self.faults[noun, what].append((event["device"], types))
+
+    @property
+    def counts(self):
+        counts = {}
+        for noun, given in (("alert", self.alerts), ("answer", self.answers)):
+            lost, altered, foreign = (len(self.faults[noun, what]) for what in self.FAULTS)
+            stored = given - altered - foreign
+            counts[f"{noun}s"] = {
+                "sent": stored + altered + lost, "stored": stored, "lost": lost,
+                "altered": altered, "foreign": foreign,
+                "repeated": self.repeated if noun == "alert" else 0,
+            }
+        return {**counts, "alerts_unreadable": self.is_unreadable}
+
+    def unjudged(self, noun):
+        """How many faults no check judges."""
+        of = [found for (its, _), found in self.faults.items() if its == noun]
+        return sum(not self.is_judged(noun, *one) for found in of for one in found)
+
+    def are_against(self, judge):
+        """Whether something is wrong that a check judges."""
+        return any(self.is_about(judge, noun, *one)
+                   for (noun, _), found in self.faults.items() for one in found)
 
 
 class Refused:
@@ -352,6 +540,7 @@ class Alerts:
 
     def __init__(self, check):
         self.device, self.type = check.get("device", "*"), check["type"]
+        self.types = [self.type]
         # A time may have several parts, as in `14 h 2 min`.
         parts = lambda text: re.findall(r"[-+0-9.eE]+\s*[a-z]+", str(text))
         exact = lambda text: sum(Decimal(repr(amount(part)[0])) for part in parts(text))
@@ -413,11 +602,14 @@ class CommandAck:
         self.device = check.get("device", "*")
         self.within = amount(str(check.get("within", "60 s")))[0]
         self.given, self.took, self.to_refuse = {}, [], set()
+        self.unreflected = 0
 
     def row(self, *_):
         pass
 
     def event(self, event):
+        is_written_only = event["kind"] == "device" and event.get("what") == "not_reflected"
+        self.unreflected += is_written_only and fnmatch.fnmatchcase(event["device"], self.device)
         if event["kind"] == "command" and fnmatch.fnmatchcase(event["device"], self.device):
             self.given[event["id"]] = seconds(event["time"])
             self.to_refuse |= {event["id"]} if event.get("expected") == "refused" else set()
@@ -432,7 +624,8 @@ class CommandAck:
         comparison.exact(f"{name} longest", verdict["measured"], longest)
         comparison.exact(f"{name} limit", verdict["limit"], self.within)
         late = any(took > self.within for took in self.took)
-        status = "fail" if lost or late else "pass" if self.took else "inconclusive"
+        is_shown = self.took and not self.unreflected
+        status = "fail" if lost or late else "pass" if is_shown else "inconclusive"
         comparison.same(f"{name} status", verdict["status"], status)
 
 
@@ -696,8 +889,12 @@ def judge(comparison, run, name):
         for take in rows:
             take(fields[0], epoch, serial, fields[3], fields[5], reference, reported)
     refused = 0
+    notices = Notices([one for _, one in judges])
     for event in run.events():
         refused += event["kind"] == "refused"
+        if notices.is_repetition(event):
+            continue
+        notices.event(event)
         for account in accounts:
             account.event(event)
         for _, one in judges:
@@ -715,12 +912,20 @@ def judge(comparison, run, name):
     # Behind the scenario's own checks stand those that nobody has to write.
     own = [check for check, _ in judges]
     implicit = [] if unjudged.is_clean() else ["unjudged-readings"]
+    alerts = notices.worse + notices.unjudged("alert")
+    implicit += ["unjudged-alerts"] if alerts else []
     order = [check for check in order if check != "unjudged-commands"]
     comparison.same(f"{name}: checks in order", order, own + implicit)
-    comparison.same(f"{name}: account", run.facts["account"], whole_account.counts)
+    counts = {**whole_account.counts, **notices.counts}
+    comparison.same(f"{name}: account", run.facts["account"], counts)
     for verdict in run.verdicts[len(own):]:
         comparison.same(f"{name}/{verdict['check']} status", verdict["status"], "inconclusive")
+        if verdict["check"] == "unjudged-alerts":
+            comparison.exact(f"{name}: unjudged alerts", verdict["measured"], alerts)
     for (check, one), verdict in zip(judges, run.verdicts):
+        if notices.are_against(one):
+            comparison.same(f"{name}/{check} status", verdict["status"], "fail")
+            continue
         one.compare(comparison, f"{name}/{check}", verdict)
     facts(comparison, run, name, record, refused)
 

@@ -31,7 +31,7 @@ FACTS = [
 VERDICT = [
     "check", "scenario", "status", "reason", "measured", "limit", "unit", "n", "bound", "at", "covers", "why",
 ]
-IMPLICIT = ["unjudged-readings", "unjudged-commands", "platform-answers"]
+IMPLICIT = ["unjudged-readings", "unjudged-commands", "unjudged-alerts", "platform-answers"]
 STATUSES = ["pass", "skipped", "inconclusive", "fail", "error"]
 # A drawing of what is connected to what, and of what had a voltage: it has no table beside it.
 DRAWINGS = {"bench.svg", "grid-dark.svg"}
@@ -151,8 +151,8 @@ def scenario(comparison, run, name):
     head = document["scenario"]
     comparison.same(f"{name}/scenario.toml: name", head["name"], run.facts["scenario"])
     comparison.same(f"{name}/scenario.toml: seed", head["seed"], run.facts["seed"])
-    loads = loads_of(run, document)
-    names = [name for device in document["device"] for name in expanded(device, loads)]
+    places = {"load": loads_of(run, document), "source": sources_of(document)}
+    names = [name for device in document["device"] for name in expanded(device, places)]
     comparison.same(f"{name}: devices", [d["name"] for d in run.facts["devices"]], names)
     checks = [check["name"] for check in document["check"]]
     judged = [v["check"] for v in run.verdicts]
@@ -169,17 +169,26 @@ def loads_of(run, document):
     return [load["name"] for load in network["load"]]
 
 
-def expanded(device, loads):
-    """The devices of one table: `count` makes NAME-01, NAME-02 of it, a pattern NAME-LOAD each."""
-    at = device["at"]
-    if at.startswith("load:") and "*" in at:
-        pattern = at.removeprefix("load:")
-        fitting = [load for load in loads if fnmatch.fnmatchcase(load, pattern)]
-        return [f"{device['name']}-{load}" for load in fitting]
-    if "count" not in device:
-        return [device["name"]]
-    count = device["count"]
-    return [f"{device['name']}-{n:0{len(str(count))}}" for n in range(1, count + 1)]
+def sources_of(document):
+    """The names of the scenario's sources."""
+    return [name for source in document.get("source", []) for name in counted_names(source)]
+
+
+def counted_names(table):
+    """The names of one table: `count` makes NAME-01, NAME-02 of it."""
+    if "count" not in table:
+        return [table["name"]]
+    count = table["count"]
+    return [f"{table['name']}-{n:0{len(str(count))}}" for n in range(1, count + 1)]
+
+
+def expanded(device, places):
+    """The devices of one table: a pattern makes NAME-PLACE of each load or source that fits."""
+    kind, _, pattern = device["at"].partition(":")
+    if "*" in pattern:
+        fitting = [place for place in places[kind] if fnmatch.fnmatchcase(place, pattern)]
+        return [f"{device['name']}-{place}" for place in fitting]
+    return counted_names(device)
 
 
 def events(comparison, run, name):
@@ -223,8 +232,8 @@ def verdicts(comparison, run, name):
         verdict for verdict in run.verdicts
         # `told` is there where the line for people says more than figure and limit, and
         # `qualification` where a pass is worth less: a limit is not confirmed, clauses are missing;
-        # `limit_low` where a limit has two sides.
-        if sorted(verdict.keys() - {"told", "qualification", "limit_low"}) != sorted(VERDICT)
+        # `limit_low` where a limit has two sides; `devices` of `accuracy`.
+        if sorted(verdict.keys() - {"told", "qualification", "limit_low", "devices"}) != sorted(VERDICT)
         or verdict["status"] not in STATUSES
         or verdict["scenario"] != run.facts["scenario"]
         or not verdict["why"]
@@ -405,7 +414,8 @@ def suite_folder(comparison, folder, name, expected_exit):
     was_busy = any(entry["reason"] in reasons_of_the_machine() for entry in suite["runs"])
     allowed = {expected_exit} | ({5} if was_busy else set())
     comparison.true(f"{name}/suite.json: exit code", suite["exit_code"] in allowed, allowed)
-    told = sorted(entry["folder"] for entry in suite["runs"])
+    controls = {c["folder"] for c in map(control_of, suite["runs"]) if c}
+    told = sorted({entry["folder"] for entry in suite["runs"]} | controls)
     there = sorted(os.path.relpath(path, folder) for path in run_folders(folder))
     comparison.same(f"{name}/suite.json: runs", told, there)
     total = dict.fromkeys(STATUSES, 0)
@@ -434,15 +444,31 @@ def plain(entry, run):
     return [] if good else [f"{entry['folder']}: {entry['exit_code']}, {run.facts['exit_code']}"]
 
 
+def control_of(entry):
+    """How a must-fail twin ended without its defect, if that was run."""
+    return (entry["must_fail"] or {}).get("control")
+
+
 def twin(entry, run):
-    """A must-fail twin passes if its check is as expected, and no other failed."""
+    """A must-fail twin passes if its check is as expected, and no other failed, and its control passed."""
     expect = run.scenario["expect"]
+    control = control_of(entry)
+    if control:
+        alone = Run(os.path.join(os.path.dirname(run.folder), control["folder"]))
+        passed = alone.facts["exit_code"] == 0
+        if "expect" in alone.scenario or passed != (control["status"] == "pass"):
+            return [f"{entry['folder']}: {control}, {alone.facts['exit_code']}"]
+        if not passed:
+            good = entry["status"] != "pass"
+            return [] if good else [f"{entry['folder']}: {entry}, its control did not pass"]
     failed = [v["check"] for v in run.verdicts if v["status"] in ("fail", "error")]
     named = [v["status"] for v in run.verdicts if v["check"] == expect["check"]]
     exit_code = {"fail": 1, "inconclusive": 5}[expect["verdict"]]
     good = named == [expect["verdict"]] and set(failed) <= {expect["check"]}
     good = good and run.facts["exit_code"] == exit_code
-    told = entry["must_fail"] == {key: expect[key] for key in ("check", "verdict", "twin_of")}
+    keys = ("check", "verdict", "reason", "twin_of")
+    told = {key: entry["must_fail"][key] for key in keys} == {key: expect.get(key) for key in keys}
+    good = good and expect.get("reason") in (None, *(v["reason"] for v in run.verdicts))
     busy = [v["reason"] for v in run.verdicts if v["check"] == expect["check"]]
     if good:
         expected = ("pass", 0, "within-limit")

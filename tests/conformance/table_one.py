@@ -2,7 +2,9 @@
 
 Unrolls the sweeps by its own reading of docs/paper-table-1.md, cuts the record into points, and
 takes the r.m.s. of the deviations; shares nothing with the program. Compares with the figures of
-`published_table` checks and, where there is one, with figures/published-table.csv.
+`published_table` checks and, where there is one, with figures/published-table.csv. Predicts in closed form
+what the paper's meter has to deviate by, as it is, read from a display and by the formulae as printed, and
+holds predicted and found values against the tables of docs/paper-table-1.md; `--write` writes those.
 """
 
 import csv
@@ -13,11 +15,18 @@ import os
 import sys
 import tomllib
 
+from peer import closed_form
 from peer.bench import Comparison
 from peer.record import Run, run_folders
 from suite_recompute import TIMES, head_of, size
 
 REPORT_EVERY = "10 s"
+DOCS = "docs/paper-table-1.md"
+MARKS = ("<!-- tables by tests/conformance/table_one.py --write -->\n", "<!-- end of the tables -->\n")
+# How far what is found may be from what is predicted: 500 readings of one seed, of which three share a point.
+NEAR = 0.2
+SETS = {"sinusoidal": "Sinusoidal test set:", "nonsinusoidal": "Non-sinusoidal test set:"}
+WAYS = (("", "meter"), ("-display", "meter"), ("-display", "meter-printed"))
 HERTZ = {"mHz": 1e-3, "Hz": 1.0}
 
 
@@ -54,19 +63,18 @@ def points_of(suite, claim, period):
     return [(at, n * length + settle + 1, (n + 1) * length) for n, at in enumerate(known)]
 
 
-def table(run, suite, device, points):
-    """r.m.s. deviation and number of readings by row."""
+def counted(run, suite, device, points):
+    """What counts: row, conditions, true values of the reading, true and reported value of the row."""
     head, readings = head_of(suite), {}
     for name, _, serial, quantity, _, time, reference, reported in run.observations():
         if name == device and serial and reference:
             readings.setdefault(time, {})[quantity] = (reference, reported)
     readings = [readings[time] for time in sorted(readings)]
     volts, amperes = size(head["nominal_voltage"]), size(head["maximum_current"])
-    rows = {}
     for row in suite["published"]:
-        _, unit = figure(row["figure"])
-        least, quantity, squares = size(row.get("counts_from", 0)), row["quantity"], []
-        for (current, _, voltage, _, _), first, last in points:
+        least, quantity = size(row.get("counts_from", 0)), row["quantity"]
+        for conditions, first, last in points:
+            current, _, voltage, _, _ = conditions
             apparent = current * amperes * voltage * volts
             for number in range(first, last + 1):
                 pair = readings[number - 1].get(quantity)
@@ -80,13 +88,43 @@ def table(run, suite, device, points):
                 without = ".powerFactor" in quantity or ".current.thd" in quantity
                 if apparent == 0 and (without or ".power" in quantity or ".current." in quantity):
                     continue
-                scale = 1.0
-                if unit == "%":
-                    relative = row.get("relative_to", "reading") == "reading"
-                    scale = 100 / abs(true) if relative else 100
-                squares.append((scale * (told - true)) ** 2)
-        rows[row["name"]] = (math.sqrt(sum(squares) / len(squares)), len(squares))
-    return rows
+                known = {name: float(true) for name, (true, _) in readings[number - 1].items()}
+                yield row, conditions, known, true, told
+
+
+def scale_of(row, true):
+    """What makes a deviation one of the row."""
+    _, unit = figure(row["figure"])
+    if unit != "%":
+        return 1.0
+    return 100 / abs(true) if row.get("relative_to", "reading") == "reading" else 100
+
+
+def table(run, suite, device, points):
+    """r.m.s. deviation and number of readings by row."""
+    squares = {row["name"]: [] for row in suite["published"]}
+    for row, _, _, true, told in counted(run, suite, device, points):
+        squares[row["name"]].append((scale_of(row, true) * (told - true)) ** 2)
+    return {name: (math.sqrt(sum(all_) / len(all_)), len(all_)) for name, all_ in squares.items()}
+
+
+def predicted(run, suite, device, points):
+    """The same in closed form, of nothing that the device reported."""
+    waveforms, known, found = {wave["name"]: wave for wave in suite.get("waveform", [])}, {}, {}
+
+    def orders(name, channel):
+        rows = waveforms.get(name, {}).get(channel, [])
+        return tuple((r["order"], size(r["share"]), math.radians(degrees(r["angle"]))) for r in rows)
+
+    for row, conditions, all_, true, _ in counted(run, suite, device["name"], points):
+        key = (conditions, *(round(all_[name], 9) for name in sorted(all_)))
+        if key not in known:
+            name = conditions[-1]
+            point = closed_form.Point(all_, orders(name, "voltage"), orders(name, "current"))
+            known[key] = closed_form.squares(device, point)
+        square = closed_form.deviation(device, row["name"], true, known[key][row["name"]])
+        found.setdefault(row["name"], []).append(scale_of(row, true) ** 2 * square)
+    return {name: math.sqrt(sum(all_) / len(all_)) for name, all_ in found.items()}
 
 
 def selected(check, rows):
@@ -132,7 +170,61 @@ def accounted(comparison, name, run, claim, rows):
         comparison.same(f"{name} {device} rows in checks", sorted(named), sorted(rows))
 
 
-def compare(comparison, folder):
+def shown(number, unit):
+    """As a person writes it, with three digits."""
+    number, unit = (1e3 * number, "mHz") if unit == "Hz" else (number, unit)
+    return f"{number:.3g} {unit}".strip()
+
+
+def documented(suites, found):
+    """The tables of the documentation: predicted and found by row, for the meter in each of its ways."""
+    lines = []
+    for kind, title in SETS.items():
+        lines += [title, "", "| | published | predicted | found | | display: predicted | found | "
+                  "| as printed: predicted | found | |", "|---|---|---|---|---|---|---|---|---|---|---|"]
+        for row in suites[kind]["published"]:
+            value, _ = figure(row["figure"])
+            unit = row["figure"].partition(" ")[2].replace("mHz", "Hz")
+            cells = [row["title"], row["figure"]]
+            for way, device in WAYS:
+                guess, rms = found[f"table-1-{kind}{way}", device][row["name"]]
+                inside = abs(rms / value - 1) <= 0.2
+                cells += [shown(guess, unit), shown(rms, unit), "reproduced" if inside else "not"]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return "\n" + "\n".join(lines)
+
+
+def hold(comparison, suites, found, is_written):
+    """The documentation has these tables, where all of their runs are there."""
+    if any((f"table-1-{kind}{way}", device) not in found for kind in SETS for way, device in WAYS):
+        return
+    with open(DOCS, encoding="utf-8") as file:
+        text = file.read()
+    before, _, rest = text.partition(MARKS[0])
+    block, _, after = rest.partition(MARKS[1])
+    tables = documented(suites, found)
+    if is_written:
+        with open(DOCS, "w", encoding="utf-8") as file:
+            file.write(before + MARKS[0] + tables + MARKS[1] + after)
+    else:
+        comparison.same(f"{DOCS}: predicted and found", block, tables)
+
+
+def foresee(comparison, name, run, suite, points, tables, found):
+    """What is found of the paper's meter is what is predicted of it."""
+    for device in run.scenario["device"]:
+        if device["model"] != "cvct-stm32f107":
+            continue
+        guesses, rows = predicted(run, suite, device, points), tables[device["name"]]
+        found[name, device["name"]] = {row: (guesses[row], rms) for row, (rms, _) in rows.items()}
+        for row, (rms, _) in rows.items():
+            good = abs(rms / guesses[row] - 1) <= NEAR
+            what = f"{name} {device['name']} {row}: predicted"
+            comparison.true(what, good, f"{guesses[row]:.4g}, found {rms:.4g}")
+
+
+def compare(comparison, folder, suites, found):
     run = Run(folder)
     claim = run.scenario.get("test_plan")
     if not claim or run.facts["state"] != "finished":
@@ -146,6 +238,9 @@ def compare(comparison, folder):
     published = {row["name"]: figure(row["figure"])[0] for row in suite["published"]}
     tables = {d["name"]: table(run, suite, d["name"], points) for d in run.scenario["device"]}
     accounted(comparison, name, run, claim, published)
+    if name in {f"table-1-{kind}{way}" for kind in SETS for way, _ in WAYS}:
+        suites[claim["standard"].removeprefix("paper-table-1-")] = suite
+        foresee(comparison, name, run, suite, points, tables, found)
     for check in run.scenario["check"]:
         if check["kind"] != "published_table":
             continue
@@ -179,9 +274,12 @@ def compare(comparison, folder):
 
 
 def main():
-    comparison = Comparison()
-    for folder in sys.argv[1:] or run_folders(os.environ.get("RUNS", "target/test-runs")):
-        compare(comparison, folder)
+    comparison, suites, found = Comparison(), {}, {}
+    is_written = "--write" in sys.argv
+    folders = [one for one in sys.argv[1:] if one != "--write"]
+    for folder in folders or run_folders(os.environ.get("RUNS", "target/test-runs")):
+        compare(comparison, folder, suites, found)
+    hold(comparison, suites, found, is_written)
     comparison.end()
 
 

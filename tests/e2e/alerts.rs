@@ -131,7 +131,7 @@ async fn last_reading_after(rest: &str, after: u64) -> u64 {
 }
 
 /// Somebody sends alerts while a run goes on: they are in its record, however late they came, and
-/// are judged by their own time.
+/// are judged by their own time. None of them is of the bench's own senders: they are foreign.
 #[test]
 fn alerts_that_come_during_a_run_are_recorded_and_judged() {
     let folder = tempfile::tempdir().unwrap();
@@ -180,7 +180,11 @@ fn alerts_that_come_during_a_run_are_recorded_and_judged() {
     let verdicts: Value = serde_json::from_slice(&verdicts).unwrap();
     let of = |name: &str| {
         let all = verdicts.as_array().unwrap();
-        all.iter().find(|verdict| verdict["check"] == name).unwrap()["status"].clone()
+        let verdict = all.iter().find(|verdict| verdict["check"] == name).unwrap();
+        [&verdict["status"], &verdict["reason"], &verdict["measured"]].map(Value::clone)
     };
-    assert_eq!((of("unreachable"), of("reachable")), (json!("pass"), json!("fail")), "{shown}");
+    // The one that was expected came, at its own time.
+    assert_eq!(of("unreachable"), [json!("fail"), json!("not-as-sent"), json!(0.0)], "{shown}");
+    assert_eq!(of("reachable"), [json!("fail"), json!("unexpected-alert"), json!(1.0)], "{shown}");
+    assert!(shown.contains("0 of 0 alerts stored as sent, 2 foreign"), "{shown}");
 }

@@ -134,6 +134,65 @@ fn the_schema_that_is_checked_in_is_the_one_that_is_printed() {
     assert_eq!(printed.stdout, std::fs::read_to_string(path).unwrap());
 }
 
+/// What somebody may try who has not read the manual.
+#[test]
+fn what_is_not_there_is_answered_with_what_may_be_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let elsewhere = |arguments: &[&str]| {
+        let done = lastmeter().current_dir(folder.path()).args(arguments).output().unwrap();
+        let text = String::from_utf8(done.stderr).unwrap();
+        (done.status.code().unwrap(), text)
+    };
+    // A scenario goes by its name where the library lies.
+    let valid = call(&["validate", "energy-reversal"]);
+    assert_eq!(valid.code, 0, "{valid:?}");
+    assert!(valid.stdout.contains("scenarios/library/energy-reversal.toml"), "{valid:?}");
+    let near = call(&["run", "first-lihgt"]);
+    assert!(near.code == 2 && near.stderr.contains("did you mean `first-light`"), "{near:?}");
+    for (arguments, help) in [
+        (&["run", "first-light"][..], "elsewhere give the path of a file"),
+        (&["list", "scenarios"], "`lastmeter list scenarios FOLDER`"),
+    ] {
+        let (code, told) = elsewhere(arguments);
+        assert!(code == 2 && told.contains(help), "{told}");
+    }
+    // Rows of requirements.
+    let row = call(&["explain", "c-04"]);
+    assert!(row.code == 0 && row.stdout.contains("quantities of a CAN meter"), "{row:?}");
+    let board = call(&["explain", "board"]);
+    assert!(board.code == 0 && board.stdout.contains("A key of [[device]]"), "{board:?}");
+    std::fs::write(path("home.yaml"), "scenario:\n  name: home\n").unwrap();
+    let yaml = call(&["validate", &path("home.yaml")]);
+    assert!(yaml.code == 2 && yaml.stderr.contains("written in TOML"), "{yaml:?}");
+    // A list of all names what it leaves out.
+    let all = call(&["list"]).stdout;
+    for word in ["commands:\n", "setReportingPeriod", "list quantities", "list reasons"] {
+        assert!(all.contains(word), "{word}: {all}");
+    }
+}
+
+#[test]
+fn a_suite_does_not_take_the_place_of_its_own_files_nor_is_it_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(library("energy-reversal")).unwrap();
+    let text = text.split("[[must_fail]]").next().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (file, name) in [("a.toml", "junit.xml"), ("b.toml", "b")] {
+        let named = text.replacen("\"energy-reversal\"", &format!("\"{name}\""), 1);
+        std::fs::write(path(file), named).unwrap();
+    }
+    let (all, out) = (path(""), path("out"));
+    let done = call(&["run", &all, "--out", &out]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("a suite has a file of its own named `junit.xml`"), "{done:?}");
+    let done = call(&["run", &all, "--filter", "b", "--out", &out]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let report = call(&["report", &out]);
+    assert_eq!(report.code, 2, "{report:?}");
+    assert!(report.stderr.contains("out/b, or open"), "{report:?}");
+}
+
 #[test]
 fn nothing_selected_is_not_a_pass() {
     let empty = tempfile::tempdir().unwrap();

@@ -25,6 +25,10 @@ impl Served {
 
     /// With its broker at an address.
     pub(crate) fn start_at(data: &Path, mqtt: &str) -> Self {
+        Self::start_with(data, mqtt, Stdio::null())
+    }
+
+    fn start_with(data: &Path, mqtt: &str, log: Stdio) -> Self {
         let mut child = lastmeter()
             .args(["serve", "--token", "secret", "--device-token", "meters", "--mqtt"])
             .args([mqtt, "--rest", "127.0.0.1:0", "--door", "http=127.0.0.1:0"])
@@ -32,7 +36,7 @@ impl Served {
             .arg(data)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let ready = first_line(&mut child);
@@ -155,4 +159,41 @@ fn a_door_that_cannot_be_is_bad_input() {
         assert_eq!(done.status.code(), Some(2), "{door}: {shown}");
         assert!(shown.contains(word), "{door}: {shown}");
     }
+}
+
+#[test]
+fn what_is_refused_is_answered_so_and_is_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let file = std::fs::File::create(&log).unwrap();
+    let served = Served::start_with(&folder.path().join("data"), "127.0.0.1:0", file.into());
+    let kind = "application/json";
+    let reading = |volts: &str| {
+        format!(
+            r#"{{"hardwareId":"a","type":"DeviceMeasurements","request":{{
+            "measurements":{{"electricity.voltage.rms.l1":{volts}}}}}}}"#
+        )
+    };
+    let post = |body: &str| served.ask("http", "meters", "POST /input", kind, body);
+    assert_eq!(post(&reading("230.1")).0, 204);
+    for _ in 0..10 {
+        let (status, problem) = post(&reading("-2.3e30"));
+        assert_eq!((status, &problem["code"]), (422, &json!("implausible_value")), "{problem}");
+    }
+    // Nor is an answer to a command that nobody gave taken and refused a moment later.
+    let answer = r#"{"hardwareId":"a","type":"Acknowledge","request":{
+        "originatingEventId":"00000000000000000000001f","response":"ok"}}"#;
+    let (status, problem) = post(answer);
+    assert_eq!((status, &problem["code"]), (422, &json!("unknown_invocation")), "{problem}");
+    let (status, problem) = served.ask("http", "secret", "POST /input", kind, &reading("230.1"));
+    assert_eq!(status, 401);
+    assert!(problem["detail"].as_str().unwrap().contains("not valid here"), "{problem}");
+    let (_, page) = served.ask("rest", "secret", "GET /api/v1/readings", "", "");
+    assert_eq!(page["results"].as_array().unwrap().len(), 1);
+    drop(served);
+    let text = std::fs::read_to_string(log).unwrap();
+    let told: Vec<&str> = text.lines().filter(|line| line.contains("refused; all stand")).collect();
+    // The first and the tenth of one reason, the first of another.
+    assert_eq!(told.len(), 3, "{text}");
+    assert!(told[0].contains("implausible_value") && told[0].contains("-2.3e30 V"), "{}", told[0]);
 }

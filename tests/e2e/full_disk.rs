@@ -86,7 +86,8 @@ async fn send(mqtt: &str, device: &str, serial: u64, attempts: u32) -> Result<()
             }
             SessionEvent::Disconnected { .. } => refused += 1,
             SessionEvent::Acknowledged { .. } => return Ok(()),
-            SessionEvent::Received { .. } => {}
+            SessionEvent::Refused { refusal, .. } => panic!("{refusal:?}"),
+            SessionEvent::TakenOver | SessionEvent::Received { .. } => {}
         }
     }
     Err(refused)

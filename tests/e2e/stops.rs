@@ -67,7 +67,8 @@ async fn send(
     while acknowledged < readings {
         let event = tokio::time::timeout(LIMIT, events.recv()).await.expect("something happens");
         match event.expect("a session") {
-            SessionEvent::Connected | SessionEvent::Received { .. } => {}
+            SessionEvent::Connected | SessionEvent::TakenOver | SessionEvent::Received { .. } => {}
+            SessionEvent::Refused { refusal, .. } => panic!("{refusal:?}"),
             SessionEvent::Acknowledged { .. } => {
                 acknowledged += 1;
                 heard.fetch_add(1, Ordering::Relaxed);

@@ -17,6 +17,13 @@ fn scenario(name: &str, limit: &str) -> String {
     )
 }
 
+/// A twin of it in a file of its own: the meter is off by more than the limit.
+fn twin_of(of: &str, name: &str) -> String {
+    let expect = "[expect]\nverdict = \"fail\"\ncheck = \"voltage\"\n";
+    let broken = scenario(name, "2 %").replace("error = \"1 %\"", "error = \"3 %\"");
+    format!("{broken}{expect}twin_of = \"{of}/voltage\"\n")
+}
+
 fn write(folder: &Path, file: &str, text: &str) {
     let path = folder.join(file);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -72,13 +79,12 @@ fn twins_that_are_left_out_are_spoken_of() {
     let folder = tempfile::tempdir().unwrap();
     let suite = folder.path().join("suite");
     write(&suite, "good.toml", &scenario("good", "2 %"));
-    let expect = "[expect]\nverdict = \"fail\"\ncheck = \"voltage\"\ntwin_of = \"good/voltage\"\n";
     for (count, told) in [
         (1, "twin-1.toml: a must-fail twin, which `--must-fail` runs, passed over"),
         (2, "2 must-fail twins, passed over: `--must-fail` runs them; the first is "),
     ] {
         let name = format!("twin-{count}");
-        write(&suite, &format!("{name}.toml"), &format!("{}{expect}", scenario(&name, "0.5 %")));
+        write(&suite, &format!("{name}.toml"), &twin_of("good", &name));
         let out = folder.path().join(format!("out-{count}"));
         let done = run(path(&suite), &out, &[]);
         assert_eq!((done.code, runs(&out).len()), (0, 1), "{done:?}");
@@ -129,8 +135,17 @@ fn twins_of_tables_run_as_those_of_files_do() {
     }
     // What is written to the run folder is the twin, as a file of its own.
     let kept = out("twins-").join("gain/scenario.toml");
-    let again = run(path(&kept), &out("again"), &["--must-fail"]);
+    write(folder.path(), "bare/good.toml", &scenario("good", "2 %"));
+    let bare = folder.path().join("bare");
+    let again = run(path(&kept), &out("again"), &[path(&bare), "--must-fail"]);
     assert_eq!(again.code, 0, "{again:?}");
+    assert!(!again.stderr.contains("nothing here fits"), "{again:?}");
+    // Its control is its scenario, which has to be there.
+    let alone = run(path(&kept), &out("alone"), &["--must-fail"]);
+    assert_eq!(alone.code, 2, "{alone:?}");
+    assert!(alone.stderr.contains("the twin of `good`, which is not among"), "{alone:?}");
+    let alone = run(path(&kept), &out("alone"), &["--must-fail", "--controls", "none"]);
+    assert_eq!(alone.code, 0, "{alone:?}");
     // A twin that is not red, and one that cannot be made.
     let healed = ["--must-fail", "--filter", "gain", "--set", "device.home.voltage_gain_error=0 %"];
     let done = run(path(&suite), &out("healed"), &healed);
@@ -145,6 +160,62 @@ fn twins_of_tables_run_as_those_of_files_do() {
     let validated = call(&["validate", path(&suite)]);
     assert_eq!(validated.code, 2, "{validated:?}");
     assert!(validated.stdout.contains("good.toml  (2 must-fail twins)"), "{validated:?}");
+}
+
+/// What turns a check red without the defect is not what the twin is for.
+#[test]
+fn a_twin_that_fails_without_its_defect_is_not_as_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "[[must_fail]]\nname = \"gain\"\ncheck = \"voltage\"\n";
+    let gain = "set = { \"device.home.voltage_gain_error\" = \"3 %\" }\n";
+    let silent = "set = { \"source.g.current\" = \"2 A\" }\n";
+    let tight = "shortened = { reason = \"x\", set = { \"check.voltage.limit\" = \"1 uV\" } }\n";
+    for (name, limit, table, options, code, reason) in [
+        ("right", "2 %", gain.to_owned(), &[][..], 0, "within-limit"),
+        // The scenario fails by the same check, as it is and shortened.
+        ("fails", "0.5 %", gain.to_owned(), &[], 1, "not-as-expected"),
+        ("tight", "2 %", format!("{tight}{gain}"), &[], 1, "not-as-expected"),
+        // The defect does nothing, with the limit that turns it red and without.
+        ("nothing", "2 %", format!("{tight}{silent}"), &[], 1, "not-as-expected"),
+        ("green", "2 %", silent.to_owned(), &[], 1, "not-as-expected"),
+        // Nobody looks.
+        ("unseen", "0.5 %", gain.to_owned(), &["--controls", "none"], 0, "within-limit"),
+        ("other", "0.5 %", gain.to_owned(), &["--controls", "other/*"], 1, "not-as-expected"),
+    ] {
+        let suite = folder.path().join(name);
+        write(&suite, "a.toml", &format!("{}{head}{table}", scenario(name, limit)));
+        let out = folder.path().join(format!("{name}-out"));
+        let done = run(path(&suite), &out, &[&["--must-fail"], options].concat());
+        assert_eq!((done.code, &*runs(&out)[0].2), (code, reason), "{name}: {done:?}");
+        assert_eq!(runs(&out).len(), 1);
+        let control = &json(&out, "suite.json")["runs"][0]["must_fail"]["control"];
+        assert_eq!(control.is_null(), name == "unseen", "{name}: {control}");
+        assert_eq!(out.join("gain/control/run.json").exists(), name != "unseen", "{name}");
+        if matches!(name, "fails" | "tight" | "nothing" | "other") {
+            let told = format!("without its defect `{name}` has to pass and is fail");
+            assert!(done.stdout.contains(&told), "{done:?}");
+            let xml = std::fs::read_to_string(out.join("junit.xml")).unwrap();
+            assert!(xml.contains("name=\"control\" value=\"fail\""), "{xml}");
+        }
+    }
+    // What is judged is no defect, and a twin in a file of its own has the checks of its scenario.
+    let suite = folder.path().join("judged");
+    let judged = format!("{head}set = {{ \"check.voltage.limit\" = \"1 uV\" }}\n");
+    write(&suite, "a.toml", &format!("{}{judged}", scenario("a", "2 %")));
+    let done = run(path(&suite), &folder.path().join("judged-out"), &["--must-fail"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("`check.voltage.limit` is no defect"), "{done:?}");
+    let suite = folder.path().join("file");
+    write(&suite, "a.toml", &scenario("a", "2 %"));
+    let tight = twin_of("a", "tight").replace("3 %", "1 %").replace("\"2 %\"", "\"1 uV\"");
+    write(&suite, "tight.toml", &tight);
+    let done = run(path(&suite), &folder.path().join("file-out"), &["--must-fail"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("the check `voltage` is not that of `a`"), "{done:?}");
+    write(&suite, "tight.toml", &twin_of("nowhere", "tight"));
+    let done = run(path(&suite), &folder.path().join("file-out"), &["--must-fail"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("nowhere/voltage, which is not among"), "{done:?}");
 }
 
 #[test]
@@ -171,8 +242,7 @@ fn a_broken_file_is_one_error_and_the_rest_runs_unless_it_is_to_be_strict() {
     assert!(xml.contains("tests=\"3\" failures=\"0\" errors=\"1\""), "{xml}");
     assert!(xml.contains("unknown device model `ideal-4ph` (line 11, S012)"), "{xml}");
     // The broken one may be what a twin mirrors, so that is nobody's mistake.
-    let expect = "[expect]\nverdict = \"fail\"\ncheck = \"voltage\"\ntwin_of = \"a/voltage\"\n";
-    write(&suite, "twin.toml", &format!("{}{expect}", scenario("twin", "0.5 %")));
+    write(&suite, "twin.toml", &twin_of("a", "twin"));
     let twins = folder.path().join("twins");
     let done = run(path(&suite), &twins, &["--must-fail"]);
     assert_eq!((done.code, runs(&twins).len()), (2, 2), "{done:?}");

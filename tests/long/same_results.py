@@ -31,10 +31,13 @@ PROSE = {
 FILES = ("observations.csv", "events.jsonl", "verdicts.json")
 
 
-def jobs_of(program: pathlib.Path) -> list:
+def jobs_of(program: pathlib.Path, options: list) -> list:
     """The option that runs two scenarios beside one another, if the program has it."""
     help_text = subprocess.run([program, "run", "--help"], capture_output=True, text=True).stdout
-    return ["--jobs", "2"] if "--jobs" in help_text else []
+    jobs = ["--jobs", "2"] if "--jobs" in help_text else []
+    # Controls are runs of the library, shortened.
+    without = ["--controls", "none"] if "--must-fail" in options and "--controls" in help_text else []
+    return jobs + without
 
 
 def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) -> pathlib.Path:
@@ -54,7 +57,7 @@ def run_all(program: pathlib.Path, library: pathlib.Path, runs: pathlib.Path) ->
     folder.mkdir(parents=True)
     for name, options in (("library", []), ("twins", ["--must-fail"])):
         command = [program, "run", library, "--time", "virtual", "--color", "never"]
-        command += [*options, *jobs_of(program), "--out", folder / name]
+        command += [*options, *jobs_of(program, options), "--out", folder / name]
         log = folder / f"{name}.log"
         with log.open("w", encoding="utf-8") as out:
             subprocess.run(command, stdout=out, stderr=out)

@@ -32,10 +32,12 @@ fn a_simulator_on_a_real_line_is_held_against_what_it_is_said_to_play() {
     let out = folder.path().join("run");
     let done = run_with_simulator("scenarios/foreign/rts-foreign-simulator.toml", &out, &[]);
     assert_eq!(done.code, 0, "{done:?}");
-    for check in ["readings-once", "values", "voltages", "obeyed"] {
+    for check in ["readings-once", "values", "voltages", "counted", "obeyed"] {
         assert_eq!(verdict(&out, check)["status"], "pass");
     }
     let scenario = "scenarios/foreign/rts-foreign-simulator.toml";
-    let done = run_with_simulator(scenario, &folder.path().join("twin"), &["--must-fail"]);
+    // Its control is the run before: the simulator plays once.
+    let twin = ["--must-fail", "--controls", "none"];
+    let done = run_with_simulator(scenario, &folder.path().join("twin"), &twin);
     assert_eq!(done.code, 0, "{done:?}");
 }

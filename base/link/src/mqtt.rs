@@ -1,5 +1,5 @@
-//! One MQTT 3.1.1 session on rumqttc: publications of QoS 1, and of QoS 0 what is of use at once
-//! only.
+//! One MQTT session, 3.1.1 or 5, on rumqttc: publications of QoS 1, and of QoS 0 what is of use at
+//! once only.
 //!
 //! Terms: the *owner* is whoever opened the session and keeps the outbox; a *connection* is one TCP
 //! connection from CONNACK to its loss; a *message number* is chosen by the owner and comes back in
@@ -22,17 +22,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::PublishOptions;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
+mod client;
 mod connection;
 mod driver;
 mod reason;
 mod shared;
 
 pub use shared::{
-    DEFAULT_PACKET_LIMIT_BYTES, IN_FLIGHT_LIMIT, LIVE_LIMIT, SessionEvent, SessionOptions,
+    DEFAULT_PACKET_LIMIT_BYTES, IN_FLIGHT_LIMIT, LIVE_LIMIT, MqttVersion, PublicationRefusal,
+    SessionEvent, SessionOptions,
 };
 use shared::{Queued, Shared};
 
@@ -104,7 +105,8 @@ impl Session {
             announced: AtomicU64::new(0),
             room: Semaphore::new(options.receive_limit.clamp(1, Semaphore::MAX_PERMITS)),
         });
-        let packet_limit_bytes = options.packet_limit_bytes;
+        let properties_bytes = usize::from(options.version == MqttVersion::V5);
+        let packet_limit_bytes = options.packet_limit_bytes.saturating_sub(properties_bytes);
         let driver = tokio::spawn(driver::run(options, shared.clone(), sender, closing_seen));
         let events = SessionEvents { queue, shared: shared.clone() };
         (Self { shared, closing, driver: Some(driver), packet_limit_bytes }, events)
@@ -134,9 +136,9 @@ impl Session {
             .ok_or(PublishError::NotConnected)?;
         // The request queue has room for the whole window, so this neither waits nor is it ever
         // full.
-        live.client
-            .try_publish(topic, payload, PublishOptions::at_least_once())
-            .map_err(|_| PublishError::NotConnected)?;
+        if !live.client.publish(topic, payload, true) {
+            return Err(PublishError::NotConnected);
+        }
         live.handed.push_back(message);
         permit.forget();
         Ok(())
@@ -161,9 +163,9 @@ impl Session {
             return Err(LiveError::Busy);
         }
         // The request queue has room for these beside the whole window of the others.
-        live.client
-            .try_publish(topic, payload, PublishOptions::at_most_once())
-            .map_err(|_| PublishError::NotConnected)?;
+        if !live.client.publish(topic.to_owned(), payload.into(), false) {
+            return Err(PublishError::NotConnected.into());
+        }
         live.unsent += 1;
         Ok(())
     }
@@ -248,7 +250,8 @@ fn check_topic(topic: &str) -> Result<(), PublishError> {
     Err(PublishError::Topic { topic: topic.to_owned(), why })
 }
 
-/// Size of a QoS 1 PUBLISH packet (MQTT 3.1.1 section 3.3), bytes.
+/// Size of a QoS 1 PUBLISH packet (MQTT 3.1.1 section 3.3), bytes; one of MQTT 5 has one more,
+/// which states that it has no properties.
 fn publish_size_bytes(topic_bytes: usize, payload_bytes: usize) -> usize {
     let remaining = 2 + topic_bytes + 2 + payload_bytes;
     let length_bytes = match remaining {

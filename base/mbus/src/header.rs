@@ -234,7 +234,7 @@ pub enum Header {
         access_number: u8,
         /// Status of the meter.
         status: Status,
-        /// Signature, or configuration field: 0 without encryption.
+        /// Signature, or configuration field.
         signature: u16,
     },
     /// CI 72: 12 bytes.
@@ -245,7 +245,7 @@ pub enum Header {
         access_number: u8,
         /// Status of the meter.
         status: Status,
-        /// Signature, or configuration field: 0 without encryption.
+        /// Signature, or configuration field.
         signature: u16,
     },
 }
@@ -276,6 +276,15 @@ impl Header {
             | Self::Long { access_number, status, signature, .. } => {
                 Some((access_number, status, signature))
             }
+        }
+    }
+
+    /// The security mode of the configuration field, bits 8 to 12 (EN 13757-3, 5.12); 0: nothing is
+    /// encrypted, whatever the other bits state (content, hops, access).
+    pub const fn security_mode(&self) -> u8 {
+        match self.state() {
+            Some((_, _, signature)) => (signature >> 8 & 0x1F) as u8,
+            None => 0,
         }
     }
 
@@ -315,6 +324,20 @@ impl Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// EN 13757-3, 5.12: bits 8 to 12 are the mode; block count, content and hops stand beside it.
+    #[test]
+    fn only_the_mode_of_a_configuration_field_encrypts() {
+        let mode = |signature| {
+            let (access_number, status) = (1, Status(0));
+            Header::Short { access_number, status, signature }.security_mode()
+        };
+        for open in [0, 0x0001, 0x00F0, 0x2000, 0x8000, 0xE0FF] {
+            assert_eq!(mode(open), 0, "{open:04X}");
+        }
+        assert_eq!([0x0510, 0x0700, 0x1F00, 0x2510].map(mode), [5, 7, 31, 5]);
+        assert_eq!(Header::None.security_mode(), 0);
+    }
 
     #[test]
     fn digits_letters_and_wildcards() {

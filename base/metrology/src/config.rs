@@ -29,6 +29,10 @@ pub struct EngineConfig {
     /// How the points between the samples are found, for harmonics and synchronous samples. RMS
     /// values and powers are summed over the samples themselves and do not depend on it.
     pub resampling: Resampling,
+    /// With zero crossings: the published formulae as they are printed, misprints included. The
+    /// residual of a window's first crossing is added to its length, and its first sample is
+    /// missing in the sums of squares.
+    pub as_printed: bool,
     /// Points a window is resampled to before its transform, a power of two; `None`: 4096. With
     /// fewer the highest orders are missing: 256 points hold twelve orders of ten cycles.
     pub window_samples: Option<usize>,
@@ -53,6 +57,7 @@ impl EngineConfig {
             harmonics: false,
             synchronisation: Synchronisation::default(),
             resampling: Resampling::default(),
+            as_printed: false,
             window_samples: None,
             samples_per_cycle: None,
             first_sample_unix_ns: None,

@@ -465,23 +465,41 @@ impl WindowEngine {
         true
     }
 
+    /// The present window with a length and a frequency as the published formulae are printed:
+    /// f = n fs / (x(1) + dx(1) - x(0) + dx(0)), where dx(0) has to be subtracted.
+    fn printed(&self, limits: &Limits) -> Limits {
+        let length = limits.length + 2.0 * self.fraction;
+        Limits { length, frequency: Some(f64::from(self.cycles) / length), ..*limits }
+    }
+
     /// Computes the quantities of the present window.
     fn measure(&mut self, limits: &Limits, extended: bool) -> Window {
+        let as_printed = self.config.as_printed && limits.aligned.is_some();
+        let Limits { length, frequency, .. } =
+            if as_printed { self.printed(limits) } else { *limits };
         let rate = self.config.rate_hz;
         let phases = self.config.phases;
         let from = (self.origin - self.base) as usize - self.margin;
-        let to = from + (self.fraction + limits.length).ceil() as usize + 2 * self.margin;
+        let to = from + (self.fraction + length).ceil() as usize + 2 * self.margin;
         let start = self.margin as f64 + self.fraction;
         let slices: Vec<&[f64]> = self.channels.iter().map(|c| &c[from..to.min(c.len())]).collect();
         let (cos, sin) = &mut self.oscillator;
-        let place = (start, limits.length, self.cycles);
+        let place = (start, length, self.cycles);
         let frame = Frame::new(self.edge, &slices, place, (cos, sin));
         let mut quantities: Vec<_> = (0..phases).map(|p| frame.phase(p, phases + p)).collect();
+        if as_printed {
+            // V(k) = V(k-1) + (v(k)^2 - v(k-N+1)^2) / N, where v(k-N) has to leave.
+            let first = |channel: usize| slices[channel].get(start.ceil() as usize);
+            let share = |channel| first(channel).map_or(0.0, |x: &f64| x * x / length);
+            for (p, phase) in quantities.iter_mut().enumerate() {
+                phase.lose_squares(share(p), share(phases + p));
+            }
+        }
         let effective = frame.effective(&quantities);
         if let Some(transform) = &mut self.transform {
             // Up to the last bin before the first order that is not reported.
             let highest = self.cycles as usize * (ORDER_MAX + 1) - 1;
-            let bins = transform.bins(&slices, (start, limits.length), highest);
+            let bins = transform.bins(&slices, (start, length), highest);
             let harmonics = |channel: usize| group(&bins[channel], self.cycles);
             for (p, phase) in quantities.iter_mut().enumerate() {
                 let (u, i) = (harmonics(p), harmonics(phases + p));
@@ -489,12 +507,12 @@ impl WindowEngine {
             }
         }
         let synchronous = self.synchronous.as_ref();
-        let points = synchronous.map(|s| s.points(&slices, (start, limits.length)));
+        let points = synchronous.map(|s| s.points(&slices, (start, length)));
         Window {
             start_s: (self.origin as f64 + self.fraction) / rate,
             duration_s: limits.length / rate,
             cycles: self.cycles,
-            frequency_hz: limits.frequency.map_or(self.config.nominal_hz, |f| f * rate),
+            frequency_hz: frequency.map_or(self.config.nominal_hz, |f| f * rate),
             phases: quantities,
             tracked: limits.frequency.is_some(),
             effective,

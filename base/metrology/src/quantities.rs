@@ -145,6 +145,18 @@ impl Squares {
     }
 }
 
+impl PhaseQuantities {
+    /// Takes something away from the mean squares of voltage and current.
+    pub(crate) fn lose_squares(&mut self, of_voltage: f64, of_current: f64) {
+        let less = |rms: f64, square: f64| (rms * rms - square).max(0.0).sqrt();
+        self.u_rms_v = less(self.u_rms_v, of_voltage);
+        self.i_rms_a = less(self.i_rms_a, of_current);
+        self.s_va = self.u_rms_v * self.i_rms_a;
+        self.n_var = non_active(self.s_va, self.p_w);
+        self.pf = power_factor(self.s_va, self.p_w);
+    }
+}
+
 /// N = sqrt(S^2 - P^2), zero where rounding makes |P| exceed S.
 pub(crate) fn non_active(s_va: f64, p_w: f64) -> f64 {
     (s_va - p_w).max(0.0).sqrt() * (s_va + p_w).max(0.0).sqrt()

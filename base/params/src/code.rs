@@ -227,6 +227,20 @@ codes! {
     IDLE_KEY "W007" "key without effect"
         "The key is obeyed with another value of a second one only, which the message names. Leave \
          it out, or write the other one. Warnings never change an exit code.";
+    NOT_JUDGED "W008" "reported and not judged"
+        "The device is the thing itself, it is asked for these quantities, and no check is about \
+         them: whatever it reports of them, the run passes. Add an `accuracy` check of each (of \
+         registers, which stood somewhere before, with `difference = true`), or leave them out of \
+         `quantities` or `reports`. Warnings never change an exit code.";
+    COMMAND_UNSEEN "W009" "nothing due behind a command"
+        "A `command_ack` check judges what the device answers. What the command did to the plant is \
+         seen in readings behind it, and here none is due before the end: a device that only \
+         answers would pass. Give the command earlier or lengthen `duration`, and add a check of \
+         what it changes. Warnings never change an exit code.";
+    TWO_MAPS "W010" "two maps of one line"
+        "A simulator and the adapter on its line have maps that differ, so that one may read another \
+         value, unit or device than the other sends. Write the same `map` twice; if what an adapter \
+         with a wrong map does is what is tested, leave it so: warnings never change an exit code.";
 }
 
 #[cfg(test)]

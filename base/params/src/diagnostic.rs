@@ -82,6 +82,7 @@ impl Diagnostics {
 
     /// Notes something odd that is no mistake; its code is a warning's.
     pub fn warn(&mut self, warning: Diagnostic) {
+        debug_assert!(warning.code.is_warning(), "{} is printed as an error", warning.code);
         self.warnings.push(warning);
     }
 

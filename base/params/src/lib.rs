@@ -17,6 +17,7 @@ mod node;
 mod pattern;
 mod quantity;
 mod read;
+mod requirement;
 pub mod schema;
 mod synonyms;
 mod values;
@@ -34,4 +35,5 @@ pub use read::{
     describe_kind, is_name, read_measurement, read_named_table, read_number_alone, read_table,
     read_table_of, read_text,
 };
+pub use requirement::Requirement;
 pub use values::{Value, Values, quote};

@@ -127,6 +127,7 @@ mod tests {
         {
             assert_eq!(nearest(word, ["swell", "dip", "to", "power_factor"]), Some(ours));
         }
+        assert_eq!(nearest("L2", ["a", "b", "c", "abc"]), Some("b"));
         // Only where it may stand.
         assert_eq!(nearest("depth", ["source", "for"]), None);
     }

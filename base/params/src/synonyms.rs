@@ -53,6 +53,9 @@ static SYNONYMS: &[(&str, &str)] = &[
     ("vt_ratio", "voltage_ratio"),
     ("pt_ratio", "voltage_ratio"),
     ("requirements", "covers"),
+    ("l1", "a"),
+    ("l2", "b"),
+    ("l3", "c"),
 ];
 
 /// What differs where a word is not merely another name.

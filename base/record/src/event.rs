@@ -77,6 +77,28 @@ event_kinds! {
     Alert "alert",
     /// The platform does not list alerts, so whether any came is unknown: field `detail`.
     AlertsUnreadable "alerts_unreadable",
+    /// How many alerts and answers to commands the bench's own devices and gateways sent, and how
+    /// many of them are stored as they were sent: fields `alerts_sent`, `alerts_stored`,
+    /// `answers_sent`, `answers_stored`.
+    Notices "notices",
+    /// An alert that the platform had acknowledged is not stored: fields `device`, `type`, `level`,
+    /// `epoch`, `serial`, `event_time`.
+    AlertLost "alert_lost",
+    /// An alert is stored otherwise than it was sent: the fields of `alert_lost` as they were sent,
+    /// `fields` (what differs, a fact as `metadata.NAME`) and `found_type` (the type it is stored
+    /// under).
+    AlertAltered "alert_altered",
+    /// An alert is stored that was never sent, or again under another number or with other
+    /// content: fields `device`, `type`, `level`, `event_time`, and `epoch` and `serial` if stored.
+    AlertForeign "alert_foreign",
+    /// An answer to a command is not given back although the platform had acknowledged it: fields
+    /// `id`, `device`.
+    AnswerLost "answer_lost",
+    /// An answer is given back otherwise than it was sent: fields `id`, `device`, `fields` (what
+    /// differs).
+    AnswerAltered "answer_altered",
+    /// An answer is given back that the device did not send: fields `id`, `device`.
+    AnswerForeign "answer_foreign",
     /// A link is as it was before an injection again, told by `link:NAME`: fields `inject` (which
     /// kind of injection is over) and `link`.
     Restored "restored",
@@ -88,6 +110,15 @@ event_kinds! {
     Lost "lost",
     /// Something a device told about itself: fields `what`, `detail`.
     Device "device",
+    /// A reading rests on part of the samples that it should rest on: fields `device`, `epoch`,
+    /// `serial`, `usable` (the share that could be used).
+    ReadingShare "reading_share",
+    /// A device of the bench answered somebody at the other end of its line: fields `device`,
+    /// `values` (by identifier, in SI units).
+    Answered "answered",
+    /// A reading came of such a device that is none of its answers: fields `device`, `epoch`,
+    /// `serial`, `what` (`not-asked`: it gave none about then; `other-values`).
+    NotAnswered "not_answered",
     /// Something of the network was done, by whom it may: fields `element`, `what`, `detail`,
     /// `node` (of the fault, or of the switch's first end), and where a current made a protective
     /// device act `current_a`, `after_s`, `is_residual`.
@@ -148,6 +179,10 @@ macro_rules! fields {
 fields! {
     AFTER "after" "The coefficient afterwards.",
     AFTER_S "after_s" "How long the current flowed that made a protective device act, seconds.",
+    ALERTS_SENT "alerts_sent" "How many alerts were sent.",
+    ALERTS_STORED "alerts_stored" "How many of them are stored as they were sent.",
+    ANSWERS_SENT "answers_sent" "How many answers to commands were sent.",
+    ANSWERS_STORED "answers_stored" "How many of them are given back as they were sent.",
     BEFORE "before" "The coefficient before.",
     BOOT_S "boot_s" "How long a device takes to start, seconds.",
     CURRENT_A "current_a" "The RMS current that made a protective device act.",
@@ -162,6 +197,8 @@ fields! {
     EPOCH "epoch" "A reading's epoch.",
     EVENT_TIME "event_time" "An alert's own time, where its event stands at another one.",
     EXPECTED "expected" "What a command has to come to, if not to be obeyed.",
+    FIELDS "fields" "What of it differs from what was sent.",
+    FOUND_TYPE "found_type" "The type that an altered alert is stored under.",
     GASPS "gasps" "Whether a device has to send a last gasp.",
     ID "id" "The number of a command.",
     INJECT "inject" "The kind of an injection.",
@@ -199,6 +236,8 @@ fields! {
     UNIT "unit" "What coefficients are counted in.",
     UNSERVED_WH "unserved_wh" "Energy that was not supplied, watt-hours.",
     UNTIL "until" "Until when it lasts.",
+    USABLE "usable" "Which share of its samples a reading rests on, from 0 to 1.",
+    VALUES "values" "Values by their identifiers, in SI units.",
     WANTED "wanted" "The coefficient that was wanted.",
     WHAT "what" "What a device reported, what was done, or which voltage event.",
     WORD "word" "The word of the register afterwards.",
@@ -217,6 +256,8 @@ const KIND: &str = "kind";
 const REFUSED: &str = "refused";
 /// The value of [`field::WHAT`] where a device says that its input may exceed what it models.
 const BEYOND_RANGE: &str = "beyond_range";
+/// Likewise where a command was written to a simulator that does not reflect it.
+const NOT_REFLECTED: &str = "not_reflected";
 
 /// The name of a field that is [`Prose`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -430,6 +471,12 @@ impl Event {
     pub fn about(&self) -> Option<&str> {
         let own = || (self.kind == EventKind::Device).then_some(self.source.as_str());
         self.text(field::DEVICE).or_else(own)
+    }
+
+    /// Whether a command of the device it is about was written to a simulator that shows nothing of
+    /// it.
+    pub fn is_not_reflected(&self) -> bool {
+        self.kind == EventKind::Device && self.text(field::WHAT) == Some(NOT_REFLECTED)
     }
 
     /// Whether a device says that its input may exceed what it models.

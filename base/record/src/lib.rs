@@ -31,7 +31,7 @@ mod writer;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use account::Account;
+pub use account::{Account, NoticeAccount};
 pub use event::{Event, EventKind, FieldValue, ProseField, field};
 pub use facts::{
     DeviceFacts, Evidence, Override, RunEnd, RunFacts, RunStart, RunState, Signal, TimeMode,

@@ -79,8 +79,26 @@ pub fn number(value: f64) -> String {
     if value.fract() == 0.0 && magnitude < 1e9 {
         return format!("{value}");
     }
-    let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
-    if (1e-4..1e9).contains(&magnitude) { format!("{rounded}") } else { format!("{rounded:e}") }
+    significant(value, 4)
+}
+
+/// A figure with so many significant digits, without trailing zeros.
+fn significant(value: f64, digits: usize) -> String {
+    let rounded: f64 = format!("{value:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value);
+    if (1e-4..1e9).contains(&value.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
+}
+
+/// Two figures that are compared, in one unit: as [`number`] has them, and with as many more digits
+/// as it takes to see by how much they differ.
+pub fn apart(one: f64, other: f64) -> (String, String) {
+    let (size, distance) = (one.abs().max(other.abs()), (one - other).abs());
+    let digits = libm::floor(libm::log10(size)) - libm::floor(libm::log10(distance)) + 2.0;
+    if digits.is_nan() || digits <= 4.0 || digits.is_infinite() {
+        return (number(one), number(other));
+    }
+    let digits = digits.min(17.0) as usize;
+    let figure = |value: f64| if value == 0.0 { number(value) } else { significant(value, digits) };
+    (figure(one), figure(other))
 }
 
 /// A figure with all its digits, in powers of ten where it would be a row of zeros.
@@ -169,6 +187,25 @@ mod tests {
         }
         assert_eq!((number(1e300), number(1e-300)), ("1e300".to_owned(), "1e-300".to_owned()));
         assert_eq!(with_uncertainty(1e300, 1e290), "1e300 ± 1e290");
+    }
+
+    #[test]
+    fn two_figures_have_digits_until_it_is_seen_by_how_much_they_differ() {
+        for (one, other, texts) in [
+            (232.3, 230.0, ("232.3", "230")),
+            (230.001_7, 230.0, ("230.0017", "230")),
+            (230.000_49, 230.000_51, ("230.00049", "230.00051")),
+            (1234.4, 1234.6, ("1234.4", "1234.6")),
+            (5.0, 0.0, ("5", "0")),
+            (0.1 + 0.2, 0.3, ("0.30000000000000004", "0.3")),
+            (1.5, 1.5, ("1.5", "1.5")),
+            (f64::NAN, 230.0, ("NaN", "230")),
+            (f64::INFINITY, 230.0, ("infinity", "230")),
+            (0.0, 0.0, ("0", "0")),
+            (1e300, -1e300, ("1e300", "-1e300")),
+        ] {
+            assert_eq!(apart(one, other), (texts.0.to_owned(), texts.1.to_owned()));
+        }
     }
 
     #[test]

@@ -232,6 +232,20 @@ crate::words! {
 }
 
 impl SiUnit {
+    /// The greatest amount that is believed of a value in this unit, of either sign: some hundred
+    /// times what any network, plant or register on earth has. What is beyond it is no measurement.
+    #[must_use]
+    pub const fn greatest(self) -> f64 {
+        match self {
+            Self::DegreeCelsius | Self::Kelvin | Self::Radian => 1e6,
+            Self::Volt | Self::Ampere | Self::Hertz => 1e9,
+            Self::Watt | Self::Var | Self::VoltAmpere => 1e15,
+            Self::CubicMetrePerSecond | Self::Pascal => 1e12,
+            Self::Joule | Self::VarSecond | Self::VoltAmpereSecond => 1e24,
+            Self::One | Self::CubicMetre => 1e18,
+        }
+    }
+
     /// The unit of the difference of two values in this unit, such as an error.
     #[must_use]
     pub const fn of_difference(self) -> Self {

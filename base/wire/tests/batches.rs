@@ -16,7 +16,8 @@ mod batch;
 
 use batch::encode_batch;
 
-const RULES: DecodeRules = DecodeRules { strict_table2: false, limits: Limits::BATCH };
+const RULES: DecodeRules =
+    DecodeRules { strict_table2: false, plausible_only: false, limits: Limits::BATCH };
 
 fn id(text: &str) -> HardwareId {
     HardwareId::new(text).expect("an id")

@@ -171,6 +171,11 @@ fn every_reason_is_reached_by_a_payload_that_deserves_it() {
     let two = measuring(&format!(r#"{ONE},"metadata":{{"a":"","b":""}}"#));
     assert_eq!(decode(two.as_bytes(), &few).unwrap_err().reason, RefusalReason::BadMetadata);
 
+    let plausible = DecodeRules { plausible_only: true, ..DecodeRules::default() };
+    let wide = measuring(r#""measurements":{"electricity.voltage.rms.l1":-2.3e30}"#);
+    assert_eq!(decode(wide.as_bytes(), &plausible).unwrap_err().reason, RefusalReason::Implausible);
+    reached.insert("implausible_value");
+
     let all: BTreeSet<_> = RefusalReason::ALL.iter().map(|reason| reason.word()).collect();
     assert_eq!(reached, all, "a reason without a payload, or a word without a reason");
 }
@@ -279,4 +284,29 @@ fn a_device_refuses_what_is_no_command() {
     let least = r#"{"command":{"command":{"name":"ping"},"invocation":{"id":"1"}}}"#;
     let command = decode_command(least.as_bytes(), &Limits::default()).unwrap();
     assert!(command.parameters.is_empty());
+}
+
+#[test]
+fn a_value_that_nothing_on_earth_has_is_refused_where_that_is_asked_for() {
+    let judged = |name: &str, value: &str, plausible_only| {
+        let payload = format!(
+            r#"{{"hardwareId":"a","type":"DeviceMeasurements","request":{{"measurements":{{"{name}":{value}}}}}}}"#
+        );
+        let rules = DecodeRules { plausible_only, ..DecodeRules::default() };
+        decode(payload.as_bytes(), &rules).map_err(|refusal| refusal.to_string())
+    };
+    let voltage = "electricity.voltage.rms.l1";
+    for (name, value) in
+        [(voltage, "-2.3e30"), (voltage, "1.01e9"), ("electricity.power.apparent.l1", "-1.01e12")]
+    {
+        let refused = judged(name, value, true).unwrap_err();
+        assert!(refused.starts_with("implausible_value: `electricity."), "{refused}");
+        assert!(judged(name, value, false).is_ok());
+    }
+    assert!(
+        judged(voltage, "-2.3e30", true).unwrap_err().contains("-2.3e30 V, expected at most 1e9 V")
+    );
+    for (name, value) in [(voltage, "-9.9e8"), ("electricity.power.apparent.l1", "9.9e11")] {
+        assert!(judged(name, value, true).is_ok());
+    }
 }

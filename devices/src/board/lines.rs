@@ -114,7 +114,9 @@ impl LineTalk {
             Outcome::TimedOut { after_ns, .. } => {
                 self.at = None;
                 let after_ms = after_ns / 1_000_000;
-                vec![Heard::Missed(format!("no answer within {after_ms} ms"))]
+                let cut =
+                    if self.exchange.is_within_line() { ", but a line without end" } else { "" };
+                vec![Heard::Missed(format!("no answer within {after_ms} ms{cut}"))]
             }
         }
     }

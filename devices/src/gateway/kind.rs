@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_params::{Diagnostics, Dimension, Entry, Kind, Values};
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_units::{Epoch, HardwareId, SimTime};
 
 use super::Gateway;
 
@@ -23,6 +23,9 @@ pub struct GatewayContext<'a> {
     pub tenant: &'a str,
     /// Event time of its start; after a restart, that of the scenario still.
     pub start: SimTime,
+    /// The epoch of its serials, and of those of the devices behind it: a new one where nothing is
+    /// kept of the serials before.
+    pub epoch: Epoch,
     /// The networks it is on.
     pub networks: Vec<NetworkContext>,
     /// The texts of the files that its keys name, by those names.

@@ -141,6 +141,8 @@ pub enum GatewayOutput {
     Event {
         /// What kind.
         kind: GatewayEventKind,
+        /// The device that it is about, where it is about one.
+        about: Option<HardwareId>,
         /// More about it, for people.
         detail: String,
     },
@@ -177,6 +179,8 @@ lastmeter_units::words! {
         CommandMalformed = "command_malformed",
         /// A point of a simulator was given another value.
         PointWritten = "point_written",
+        /// A command was answered as written, by a point that nothing of the simulator reflects.
+        NotReflected = "not_reflected",
         /// Writes came faster than the simulator's card takes them.
         WritesThinned = "writes_thinned",
         /// Frames of a simulator are missing, or it repeats one.

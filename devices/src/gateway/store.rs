@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_units::{Epoch, HardwareId, Serial, SimTime};
 
 use super::record::{MeterState, PointState, Record};
 use crate::gateway::{GatewayEventKind, GatewayOutput};
@@ -28,6 +28,7 @@ struct Open {
 /// Open messages and states of meters.
 #[derive(Debug, Default)]
 pub(super) struct Store {
+    epoch: Epoch,
     is_durable: bool,
     /// Most open messages.
     limit: usize,
@@ -48,8 +49,13 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(is_durable: bool, limit: usize) -> Self {
-        Self { is_durable, limit, ..Self::default() }
+    pub(super) fn new(epoch: Epoch, is_durable: bool, limit: usize) -> Self {
+        Self { epoch, is_durable, limit, ..Self::default() }
+    }
+
+    /// The number of a reading.
+    pub(super) fn number(&self, serial: u64) -> (Epoch, Serial) {
+        (self.epoch, Serial(serial))
     }
 
     /// Takes over what was kept before a restart; what cannot be read is listed.
@@ -105,7 +111,7 @@ impl Store {
         out: &mut Vec<GatewayOutput>,
     ) {
         self.last_alert += 1;
-        let payload = alert.encoded(owner, now, self.last_alert);
+        let payload = alert.encoded(owner, now, (self.epoch, self.last_alert));
         let state = MeterState { alert: self.last_alert, ..state };
         self.put(owner, Some((about, state)), payload, out);
     }
@@ -142,7 +148,8 @@ impl Store {
                 "message {} of {owner}: more than {limit} are open; {dropped} dropped so far",
                 oldest.number
             );
-            out.push(GatewayOutput::Event { kind: GatewayEventKind::MessageDropped, detail });
+            let (kind, about) = (GatewayEventKind::MessageDropped, Some(owner));
+            out.push(GatewayOutput::Event { kind, about, detail });
         }
     }
 

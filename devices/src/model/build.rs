@@ -10,6 +10,7 @@ use lastmeter_units::MeasurementId;
 
 use super::{supply, tamper};
 use crate::border::Device;
+use crate::display::Display;
 use crate::front_end::converter::{Curve, Supply, inl_table};
 use crate::front_end::coupling::CouplingParameters;
 use crate::front_end::cvct::MIDDLE_V;
@@ -93,6 +94,7 @@ pub(crate) fn build_with(
         outlet,
         acquisition,
         quantities,
+        display: Display::of(values),
         netting: match values.text("total") {
             "per-phase" => Netting::PerPhase,
             _ => Netting::Net,
@@ -478,6 +480,7 @@ fn engine_config(values: &Values, sampling: &Sampling, sets: usize) -> EngineCon
             _ => Resampling::Sinc,
         },
         window_samples: window_samples.and_then(|count| usize::try_from(count).ok()),
+        as_printed: values.text_opt("recursions") == Some("as-printed"),
         ..EngineConfig::new(sampling.rate_hz, sampling.nominal_hz, sets)
     }
 }

@@ -7,11 +7,28 @@ use super::build::{Recipe, build, front_end};
 use super::fields::{count, of_model};
 use crate::board::codes::Codes;
 use crate::calibration;
+use crate::display;
 use crate::front_end::cvct::transducer_csv;
 use crate::model::kind::{DeviceKind, Fits};
 use crate::register::plain;
 
 const OWN: &[Field] = &[
+    display::FIELDS[0],
+    display::FIELDS[1],
+    display::FIELDS[2],
+    display::FIELDS[3],
+    display::FIELDS[4],
+    display::FIELDS[5],
+    display::FIELDS[6],
+    display::FIELDS[7],
+    Field::default(
+        "recursions",
+        Kind::Choice(&["corrected", "as-printed"]),
+        "\"corrected\"",
+        "With zero crossings: the paper's formulae as they must be meant, or as they are printed, \
+         where the residual of the first crossing is added to the length of a window, and the \
+         sample that leaves the sum of squares is one too late.",
+    ),
     Field::default(
         "converter_range",
         Kind::Quantity { dimension: Dimension::Voltage, min: 3.0, max: 5.0 },

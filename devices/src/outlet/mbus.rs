@@ -4,6 +4,8 @@
 //! Telegrams are made when they are asked for. A new answer is announced with its access number,
 //! carried on beyond 255, and its instant; an answer that is repeated is not.
 
+use std::collections::BTreeMap;
+
 use lastmeter_mbus::application::variable;
 use lastmeter_mbus::header::{Header, Identification, Identity, Medium, Status};
 use lastmeter_mbus::reader::{Reader, Received};
@@ -13,7 +15,7 @@ use lastmeter_sim::{DeclaredSpan, Identity as ReadingIdentity, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
 use super::FieldOutlet;
-use super::records::{Coding, records};
+use super::records::{Coding, carried, records};
 use crate::border::{DeviceFault, EventKind, Output};
 use crate::reporter::event;
 
@@ -50,6 +52,8 @@ pub(crate) struct MBusOutlet {
     slave: Slave,
     reader: Reader,
     newest: Option<Measured>,
+    /// What the answers of now carry, and what the last new one carried.
+    carried: [BTreeMap<String, f64>; 2],
     /// What was measured at the last whole hour.
     hour: Option<Vec<(MeasurementId, f64)>>,
     /// How many answers are still to be made and not sent.
@@ -75,7 +79,17 @@ impl MBusOutlet {
         let reader = Reader::new(config.baud);
         let mut slave = Slave::new(config, Vec::new());
         slave.set_access_count(FIRST_ACCESS);
-        Self { slave, reader, newest: None, hour: None, skip: 0, frozen_until: None, parts }
+        let carried = Default::default();
+        Self {
+            slave,
+            reader,
+            newest: None,
+            carried,
+            hour: None,
+            skip: 0,
+            frozen_until: None,
+            parts,
+        }
     }
 
     fn frame(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
@@ -84,6 +98,8 @@ impl MBusOutlet {
         }
         if self.slave.is_at_first() && self.slave.is_asked(bytes) {
             self.slave.set_telegrams(self.telegrams());
+            let values = self.newest.as_ref().map(|(_, values)| carried(values, self.parts.coding));
+            self.carried[0] = values.unwrap_or_default();
         }
         let (before, first_before) = (self.slave.access_count(), self.slave.is_at_first());
         let answer = self.slave.receive(now, bytes);
@@ -91,6 +107,7 @@ impl MBusOutlet {
         if let (true, Some((span, _))) = (is_new, &self.newest) {
             let (epoch, serial, span) = (Epoch(1), Serial(before), *span);
             out.push(Output::Reading { epoch, serial, at: now, span });
+            self.carried[1] = self.carried[0].clone();
         }
         let Some(answer) = answer else { return };
         if is_new && self.skip > 0 {
@@ -98,7 +115,12 @@ impl MBusOutlet {
             return;
         }
         let bits_per_second = answer.baud.bits_per_second();
+        // A single character acknowledges, and carries nothing.
+        let has_values = answer.bytes.len() > 1;
         out.push(Output::Transmit { at: answer.at, bits_per_second, bytes: answer.bytes });
+        if has_values {
+            out.push(Output::Answered { values: self.carried[1].clone() });
+        }
     }
 
     /// The telegrams of what was measured last; none before that.

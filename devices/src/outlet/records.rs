@@ -1,5 +1,7 @@
 //! How values go over an M-Bus line: which value information field, how many digits.
 
+use std::collections::BTreeMap;
+
 use lastmeter_mbus::record::{Record, Value, Vif};
 use lastmeter_units::{Direction, MeasurementId, Phase, Quantity};
 
@@ -60,6 +62,39 @@ pub(crate) fn is_reported(id: MeasurementId) -> bool {
 
 /// The records of what was measured, in the units of messages.
 pub(crate) fn records(values: &[(MeasurementId, f64)], coding: Coding) -> Vec<Record<'static>> {
+    numbered(values, coding).into_iter().map(|(_, record)| record).collect()
+}
+
+/// What these records carry, in SI units: as many digits as go over the line. A power with a sign
+/// is one that is consumed and one that is injected.
+pub(crate) fn carried(values: &[(MeasurementId, f64)], coding: Coding) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::new();
+    let mut put = |id: MeasurementId, si: f64| all.insert(id.name().to_owned(), si);
+    for (id, record) in numbered(values, coding) {
+        let steps = match record.value {
+            Value::Bcd { value, .. } | Value::Integer { value, .. } => value as f64,
+            Value::Real(value) => f64::from(value),
+            _ => continue,
+        };
+        let row = id.row();
+        let si = field_of(row.quantity).map_or(f64::NAN, |field| field.step * steps);
+        if row.quantity == Quantity::ActivePower(Direction::Consumed) {
+            let injected = Quantity::ActivePower(Direction::Injected);
+            if let Some(injected) = MeasurementId::of(injected, row.phase) {
+                put(injected, (-si).max(0.0));
+            }
+            put(id, si.max(0.0));
+        } else {
+            put(id, si);
+        }
+    }
+    all
+}
+
+fn numbered(
+    values: &[(MeasurementId, f64)],
+    coding: Coding,
+) -> Vec<(MeasurementId, Record<'static>)> {
     let value_of = |quantity: Quantity, phase: Phase| {
         let id = MeasurementId::of(quantity, phase)?;
         values.iter().find(|(other, _)| *other == id).map(|(_, value)| *value)
@@ -68,7 +103,8 @@ pub(crate) fn records(values: &[(MeasurementId, f64)], coding: Coding) -> Vec<Re
         let row = id.row();
         let is_power = row.quantity == Quantity::ActivePower(Direction::Consumed);
         let injected = value_of(Quantity::ActivePower(Direction::Injected), row.phase);
-        record(id, value - injected.filter(|_| is_power).unwrap_or(0.0), coding)
+        let value = value - injected.filter(|_| is_power).unwrap_or(0.0);
+        Some((id, record(id, value, coding)?))
     };
     values.iter().filter_map(of).collect()
 }

@@ -110,6 +110,25 @@ fn both_addresses_give_what_the_closed_formula_says_in_every_coding() {
             assert!((value(&outcome, Quantity::Volume) - 0.6).abs() <= 0.001_001);
             assert!((value(&outcome, Quantity::Power) - 20_742.67).abs() < 0.7);
             assert!((value(&outcome, Quantity::VolumeFlow) - 0.6).abs() < 1e-4);
+            // What it hands over beside the bytes is what the bytes carry.
+            let answered = out.iter().find_map(|output| match output {
+                Output::Answered { values } => Some(values),
+                _ => None,
+            });
+            let answered = answered.expect("values");
+            for (name, quantity, si) in [
+                ("heating.energy", Quantity::Energy, 3600.0),
+                ("heating.volume", Quantity::Volume, 1.0),
+                ("heating.power", Quantity::Power, 1.0),
+                ("heating.flowrate", Quantity::VolumeFlow, 1.0 / 3600.0),
+                ("heating.temp.primary.inlet", Quantity::FlowTemperature, 1.0),
+                ("heating.temp.primary.outlet", Quantity::ReturnTemperature, 1.0),
+            ] {
+                let carried = value(&outcome, quantity) * si;
+                let off = (answered[name] - carried).abs();
+                assert!(off <= 1e-9 * carried, "{coding} {name}: {} {carried}", answered[name]);
+            }
+            assert_eq!(answered.len(), 6);
             let spans = out.iter().filter_map(|output| match output {
                 Output::Reading { span, .. } => Some((span.from, span.to)),
                 _ => None,
@@ -158,7 +177,8 @@ fn a_repetition_is_the_same_to_the_byte_and_no_new_reading() {
     let first = request(device.as_mut(), true);
     let again = request(device.as_mut(), true);
     assert_eq!(transmitted(&first), transmitted(&again));
-    assert_eq!((first.len(), again.len()), (2, 1));
+    assert_eq!((first.len(), again.len()), (3, 2));
+    assert_eq!(first[2], again[1], "what they carry is the same too");
     let next = request(device.as_mut(), false);
     assert!(matches!(next[0], Output::Reading { serial, .. } if serial.0 == 2));
     assert_ne!(transmitted(&first), transmitted(&next));

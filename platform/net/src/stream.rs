@@ -58,6 +58,8 @@ macro_rules! stream {
             pub cfg: Arc<Builder>,
             /// After the client's DISCONNECT nothing is read of it.
             is_ended: bool,
+            /// Whether the client was accepted, of MQTT 5.
+            pub is_accepted: bool,
         }
 
         impl<Io> MqttStream<Io> {
@@ -66,7 +68,7 @@ macro_rules! stream {
                 remote_addr: SocketAddr,
                 cfg: Arc<Builder>,
             ) -> Self {
-                Self { io, remote_addr, cfg, is_ended: false }
+                Self { io, remote_addr, cfg, is_ended: false, is_accepted: false }
             }
         }
 
@@ -108,8 +110,7 @@ macro_rules! stream {
                 self.send($packet).await
             })*
 
-            /// Ends the connection once what was sent is in the socket.
-            pub async fn close(&mut self) -> Result<()> {
+            async fn end(&mut self) -> Result<()> {
                 super::within(self.cfg.send_timeout, self.io.close()).await
             }
         }
@@ -159,18 +160,23 @@ pub mod v3 {
         /// Sends UNSUBACK.
         send_unsubscribe_ack(packet_id: NonZeroU16) = Packet::UnsubscribeAck { packet_id };
     }
+
+    impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
+        /// Ends the connection once what was sent is in the socket.
+        pub async fn close(&mut self) -> Result<()> {
+            self.end().await
+        }
+    }
 }
 
 /// MQTT 5.
 pub mod v5 {
     use rmqtt_codec::v5::{
-        Connect, ConnectAck, Disconnect, Packet, PublishAck, PublishAck2, SubscribeAck,
-        UnsubscribeAck,
+        Connect, ConnectAck, ConnectAckReason, Disconnect, DisconnectReasonCode, Packet,
+        PublishAck, PublishAck2, SubscribeAck, UnsubscribeAck,
     };
 
     stream! { V5:
-        /// Sends CONNACK.
-        send_connect_ack(ack: ConnectAck) = Packet::ConnectAck(Box::new(ack));
         /// Sends PUBACK.
         send_publish_ack(ack: PublishAck) = Packet::PublishAck(ack);
         /// Sends PUBREC.
@@ -183,7 +189,42 @@ pub mod v5 {
         send_subscribe_ack(ack: SubscribeAck) = Packet::SubscribeAck(ack);
         /// Sends UNSUBACK.
         send_unsubscribe_ack(ack: UnsubscribeAck) = Packet::UnsubscribeAck(ack);
-        /// Sends DISCONNECT.
-        send_disconnect(disconnect: Disconnect) = Packet::Disconnect(disconnect);
+    }
+
+    impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
+        /// Sends CONNACK.
+        pub async fn send_connect_ack(&mut self, ack: ConnectAck) -> Result<()> {
+            self.is_accepted = ack.reason_code == ConnectAckReason::Success;
+            self.send(Packet::ConnectAck(Box::new(ack))).await
+        }
+
+        /// Ends the connection once what was sent is in the socket. `rmqtt` has the reason only
+        /// afterwards, so a client that was accepted is left open for its DISCONNECT.
+        pub async fn close(&mut self) -> Result<()> {
+            if self.is_accepted && !self.is_ended {
+                let flush = futures_util::SinkExt::<MqttPacket>::flush(&mut self.io);
+                return super::within(self.cfg.send_timeout, flush).await;
+            }
+            self.end().await
+        }
+
+        /// Sends DISCONNECT, but to a client that has sent its own, and ends the connection.
+        pub async fn send_disconnect(&mut self, disconnect: Disconnect) -> Result<()> {
+            if self.is_ended {
+                return Ok(());
+            }
+            let sent = self.send(Packet::Disconnect(with_right_code(disconnect))).await;
+            sent.and(self.end().await)
+        }
+    }
+
+    /// `rmqtt` names a client whose identifier another connection has taken "Kicked", with the code
+    /// of one that is not authorised; MQTT 5 has a code for it (section 3.14.2.1).
+    fn with_right_code(disconnect: Disconnect) -> Disconnect {
+        let is_taken_over = disconnect.reason_code == DisconnectReasonCode::NotAuthorized
+            && disconnect.reason_string.as_deref() == Some("Kicked");
+        let code = DisconnectReasonCode::SessionTakenOver;
+        let reason_code = if is_taken_over { code } else { disconnect.reason_code };
+        Disconnect { reason_code, ..disconnect }
     }
 }

@@ -17,7 +17,8 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn read(payload: &[u8], rules: Rules) -> Result<Vec<Message>, FormatRefusal> {
-    let rules = DecodeRules { strict_table2: rules.strict_table2, limits: Limits::ONE };
+    let Rules { strict_table2, plausible_only } = rules;
+    let rules = DecodeRules { strict_table2, plausible_only, limits: Limits::ONE };
     match flexmeter::decode(payload, &rules) {
         Ok(request) => Ok(vec![message(request)]),
         Err(refusal) => Err(refused(refusal, false)),

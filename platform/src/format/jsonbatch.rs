@@ -23,7 +23,8 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn read(payload: &[u8], rules: Rules) -> Result<Vec<Message>, FormatRefusal> {
-    let rules = DecodeRules { strict_table2: rules.strict_table2, limits: Limits::BATCH };
+    let Rules { strict_table2, plausible_only } = rules;
+    let rules = DecodeRules { strict_table2, plausible_only, limits: Limits::BATCH };
     let elements = match decode_batch(payload, &rules) {
         Ok(elements) => elements,
         Err(BatchRefusal { refusal, sound }) => return Err(refused(refusal, sound > 0)),

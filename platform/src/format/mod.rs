@@ -30,6 +30,8 @@ pub(crate) struct Format {
 pub(crate) struct Rules {
     /// The identifiers of Table 2 only.
     pub(crate) strict_table2: bool,
+    /// No value beyond what is believed of its unit.
+    pub(crate) plausible_only: bool,
 }
 
 /// A payload that breaks its format.

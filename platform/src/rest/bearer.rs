@@ -35,7 +35,11 @@ pub(crate) async fn check_bearer(
         let wait = gate.wrong_secret(door, visit.from(), "");
         visit.wait(wait).await;
     }
-    let detail = "send the header `Authorization: Bearer <token>`";
+    let detail = if given.is_some() {
+        "the token is not valid here; administrators' and devices' tokens are not the same"
+    } else {
+        "send the header `Authorization: Bearer <token>`"
+    };
     let mut response =
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response();
     let scheme = HeaderValue::from_static("Bearer realm=\"lastmeter\"");

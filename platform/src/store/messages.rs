@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_units::MeasurementId;
+use lastmeter_units::{HardwareId, MeasurementId};
 use rusqlite::types::ValueRef;
 
 use super::apply::{Batch, Context, Judged};
@@ -219,8 +219,7 @@ impl Context<'_> {
         let device = known.or_else(|| batch.new_devices.get(hardware_id).copied());
         let id = invocation.parse::<InvocationId>().ok();
         let unknown = || {
-            let id = crate::refusal::shortened(invocation, 80);
-            let detail = format!("`{hardware_id}` has no invocation `{id}`");
+            let detail = unknown_invocation(hardware_id, invocation);
             Ok(Err((RefusalReason::UnknownInvocation, detail)))
         };
         let (Some(device), Some(id)) = (device, id) else { return unknown() };
@@ -253,6 +252,11 @@ impl Context<'_> {
         }
         Ok(Ok(()))
     }
+}
+
+/// What an answer to a command is refused with that its device was never sent.
+pub(crate) fn unknown_invocation(device: &HardwareId, invocation: &str) -> String {
+    format!("`{device}` has no invocation `{}`", crate::refusal::shortened(invocation, 80))
 }
 
 /// The refusal of a message whose number was stored in a reading that cannot be read any more.

@@ -37,7 +37,7 @@ pub(crate) use inspect::Inspection;
 pub(crate) use lanes::Readers;
 use lastmeter_units::{MEASUREMENTS, Measurement, MeasurementId};
 pub(crate) use load::load;
-pub(crate) use messages::{conflict, says_the_same};
+pub(crate) use messages::{conflict, says_the_same, unknown_invocation};
 pub(crate) use progress::Progress;
 pub(crate) use read::{Around, Page, Range, Reader, Rows};
 pub(crate) use rows::{

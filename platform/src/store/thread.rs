@@ -308,7 +308,7 @@ impl Worker {
         metrics.late_acknowledgements.fetch_add(outcome.late_acknowledgements, Ordering::Relaxed);
         metrics.content_not_kept.fetch_add(outcome.content_not_kept, Ordering::Relaxed);
         for (reason, device) in &outcome.refused {
-            metrics.count_refusal(reason.word());
+            metrics.count_refusal(reason.word(), device.as_str(), "found when it was stored");
             metrics.count_conflict(*reason, device);
         }
     }

@@ -217,7 +217,7 @@ async fn answers_to_nothing_are_refused_and_repeated_ones_are_not() {
     let unknown = "0000000000000000000000ff";
     for (id, device) in [(unknown, "home"), ("what?", "home"), (&*id, "other"), (&*id, "nobody")] {
         let accepted = accept(&bench.core, acknowledge(id, device, "ok")).await.unwrap();
-        assert_eq!(accepted, Accepted::Stored, "only the store can tell");
+        assert_eq!(accepted, Accepted::Refused(RefusalReason::UnknownInvocation), "{id} {device}");
     }
     for response in ["ok", "ok", "not at all"] {
         accept(&bench.core, acknowledge(&id, "home", response)).await.unwrap();

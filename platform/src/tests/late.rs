@@ -25,7 +25,10 @@ async fn a_reading_that_was_acknowledged_and_refused_at_the_commit_is_kept() {
     let other = bytes(&reading("home", Some(1), 231.0));
     let answer = br#"{"hardwareId":"home","type":"Acknowledge","request":
         {"originatingEventId":"00000000000000000000001f","response":"done"}}"#;
-    send_in_flight(&bench, &[first, other.clone(), answer.to_vec()]).await;
+    send_in_flight(&bench, &[first, other.clone()]).await;
+    let accepted = accept(&bench.core, answer.to_vec()).await.unwrap();
+    assert_eq!(accepted, Accepted::Refused(RefusalReason::UnknownInvocation));
+    bench.core.barrier().await.unwrap();
     let rows = refusals(&bench.core).await;
     let reasons: Vec<&str> = rows.iter().map(|row| row.reason.as_str()).collect();
     assert_eq!(reasons, ["conflicting_content", "unknown_invocation"]);

@@ -131,11 +131,11 @@ impl Sender {
                 self.lost += u32::from(self.connected);
                 self.connected = false;
             }
-            SessionEvent::Acknowledged { message } => {
+            SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
                 self.outbox.remove(message);
                 self.acknowledged.insert(*message);
             }
-            SessionEvent::Received { .. } => {}
+            SessionEvent::TakenOver | SessionEvent::Received { .. } => {}
         }
     }
 

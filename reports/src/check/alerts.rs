@@ -9,8 +9,8 @@ use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value};
 
 use super::came::ReadingsThatCame;
-use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
-use super::motion::{WITHOUT_FACTS, own_time};
+use super::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable, finish};
+use super::motion::{WITHOUT_FACTS, expected_within, own_time};
 use crate::verdict::{At, Reason, Verdict, some_of};
 
 /// The registry's row.
@@ -25,7 +25,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             the first that lacks one. `measured` counts alerts too many and too few, `n` the \
             readings and alerts that were there to judge by; with none, with a platform that \
             does not list alerts, or where an alert that may be one of them has no facts, the \
-            check is inconclusive.",
+            check is inconclusive. Alerts of them that the platform lost or altered, or that \
+            nobody sent, fail it too; one listed again under its number counts once.",
         fields: &[
             Field::default(
                 "device",
@@ -58,6 +59,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
     is_about_gateways_too: true,
+    fits: expected_within,
     ..CheckKind::PLAIN
 };
 
@@ -176,6 +178,10 @@ struct Alerts {
 }
 
 impl Check for Alerts {
+    fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
+        Some(JudgedAlerts::new(&self.device, [self.kind.as_str()]))
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.start = facts.start;
     }

@@ -27,7 +27,11 @@ pub(super) const KIND: CheckKind = CheckKind {
             platform gave up or let expire, was not obeyed and fails. `measured` is the longest \
             time; with a command that was never acknowledged it is empty, for lost is infinite. A \
             command that the scenario marks as `refused = true` has to be refused, and fails if it \
-            is obeyed. Without any command the check is inconclusive.",
+             is obeyed. A command that was written to a simulator's point without `reflected_by` is \
+             inconclusive: nothing shows whether it is obeyed. An acknowledgement is what the device \
+             claims; what became of the plant the readings behind it show, which another check judges. \
+             An answer that is not what the device sent fails it too. Without any command the check is \
+             inconclusive.",
         fields: &[
             DEVICE,
             Field::default(
@@ -62,6 +66,8 @@ struct CommandAck {
     /// The first of them, with what became of it.
     first_disobeyed: Option<(IssuedCommand, String)>,
     slowest: Option<(SimDuration, IssuedCommand)>,
+    /// Those that were answered as written where nothing shows whether they are obeyed.
+    unreflected: u64,
 }
 
 /// What became of a command.
@@ -118,6 +124,9 @@ impl Check for CommandAck {
     }
 
     fn event(&mut self, line: u64, event: &Event) {
+        let is_of = |device: &str| self.device.matches(device);
+        self.unreflected +=
+            u64::from(event.is_not_reflected() && event.text(field::DEVICE).is_some_and(is_of));
         let (Some(id), Some(device)) = (event.number(field::ID), event.text(field::DEVICE)) else {
             return;
         };
@@ -182,6 +191,9 @@ impl Check for CommandAck {
         } else if commands == 0 {
             why = format!("no command was given to device {}", self.device);
             (Reason::NothingToJudge, None)
+        } else if self.unreflected > 0 {
+            append(&mut why, format_args!("; {} written, not reflected", self.unreflected));
+            (Reason::NotReflected, self.slowest.as_ref().map(|(_, given)| given))
         } else {
             (Reason::WithinLimit, self.slowest.as_ref().map(|(_, given)| given))
         };
@@ -211,6 +223,7 @@ impl CommandAck {
             disobeyed: 0,
             first_disobeyed: None,
             slowest: None,
+            unreflected: 0,
         }
     }
 
@@ -254,7 +267,11 @@ impl CommandAck {
 /// whether it did, so it is not green either.
 pub(crate) struct Unjudged {
     judged: Vec<Pattern>,
+    /// A calibration judges itself whether its commands were obeyed.
+    is_calibration: bool,
     all: CommandAck,
+    /// Answers lost, altered or foreign: how many, and where the first is.
+    not_as_sent: Option<(u64, At)>,
 }
 
 /// What the verdict about them is called.
@@ -262,36 +279,56 @@ pub(crate) const UNJUDGED_COMMANDS: &str = "unjudged-commands";
 
 impl Unjudged {
     /// Of a scenario whose `command_ack` checks are about these devices.
-    pub(crate) fn new(scenario: &str, judged: Vec<Pattern>) -> Self {
+    pub(crate) fn new(scenario: &str, judged: Vec<Pattern>, is_calibration: bool) -> Self {
         let context = CheckContext::implicit(UNJUDGED_COMMANDS, scenario);
         let all = CommandAck::new(context, Pattern::new("*"), SimDuration(i64::MAX));
-        Self { judged, all }
+        Self { judged, is_calibration, all, not_as_sent: None }
     }
 
     /// Takes the next event of the record.
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
         let device = event.text(field::DEVICE).unwrap_or_default();
-        if !self.judged.iter().any(|pattern| pattern.matches(device)) {
+        if self.judged.iter().any(|pattern| pattern.matches(device)) {
+            return;
+        }
+        if matches!(
+            event.kind,
+            EventKind::AnswerLost | EventKind::AnswerAltered | EventKind::AnswerForeign
+        ) {
+            let first = || (0, At::of_device(device, event.time, line));
+            self.not_as_sent.get_or_insert_with(first).0 += 1;
+        }
+        if !self.is_calibration {
             self.all.event(line, event);
         }
     }
 
-    /// A verdict if any was not obeyed, or had no answer until the end of the run.
+    /// A verdict if any was not obeyed, had no answer until the end of the run, or another one than
+    /// its device gave.
     pub(crate) fn verdict(&self, facts: &RunFacts) -> Option<Verdict> {
         let silent = self.all.open.values().min_by_key(|given| given.line);
-        let (given, what) = match &self.all.first_disobeyed {
-            Some((given, what)) => (given, what.as_str()),
-            None => (silent?, "never answered"),
+        let first = match &self.all.first_disobeyed {
+            Some((given, what)) => Some((given, what.as_str())),
+            None => silent.map(|given| (given, "never answered")),
         };
         let n = self.all.disobeyed + self.all.open.len() as u64;
-        let count = plural(n, "command");
-        let why = format!(
-            "{count} not carried out, and no `command_ack` check about it; first {what}: {}",
-            given.describe()
-        );
+        let mut parts = Vec::new();
+        if let Some((given, what)) = first {
+            let count = plural(n, "command");
+            parts.push(format!("{count} not carried out, the first {what}: {}", given.describe()));
+        }
+        if let Some((count, _)) = &self.not_as_sent {
+            let answers = plural(*count, "answer");
+            parts.push(format!("{answers} not as the device gave, or lost"));
+        }
+        if parts.is_empty() {
+            return None;
+        }
+        let why = format!("{}; no `command_ack` check is about it", parts.join("; "));
+        let (wrong, wrong_at) = self.not_as_sent.clone().unzip();
         let verdict = Verdict {
-            n,
-            at: Some(given.at()),
+            n: n + wrong.unwrap_or_default(),
+            at: first.map(|(given, _)| given.at()).or(wrong_at),
             ..self.all.context.verdict(Reason::UnjudgedCommands, "1", why)
         };
         Some(finish(verdict, facts))
@@ -382,6 +419,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_was_written_and_is_not_reflected_passes_nothing() {
+        let written = |device: &str| {
+            let note = Event::device(at(11), "adapter", "not_reflected", "supply = 1.05");
+            note.with("device", device)
+        };
+        for (toml, about, expected) in
+            [("", "a", Reason::NotReflected), ("device = \"a\"", "b", Reason::WithinLimit)]
+        {
+            let events = [written(about), given(10, 1, "a"), answer(11, 1, "a")];
+            let verdict = judge(toml, &events, RunState::Finished);
+            assert_eq!(verdict.reason, expected, "{}", verdict.why);
+        }
+        // What fails, fails.
+        let events = [written("a"), given(10, 1, "a"), answer(99, 1, "a")];
+        assert_eq!(judge("", &events, RunState::Finished).status, Status::Fail);
+    }
+
     fn ended(seconds: i64, kind: &str, id: u64, device: &str, response: &str) -> Event {
         Event::new(at(seconds), "platform", kind)
             .with("id", id)
@@ -439,7 +494,7 @@ mod tests {
     fn a_command_that_was_not_obeyed_is_told_where_no_check_is_about_it() {
         let describe = |judged: &[&str], events: &[Event]| {
             let patterns = judged.iter().map(|text| Pattern::new(text)).collect();
-            let mut unjudged = Unjudged::new("s", patterns);
+            let mut unjudged = Unjudged::new("s", patterns, false);
             for (line, event) in (1..).zip(events) {
                 unjudged.event(line, event);
             }

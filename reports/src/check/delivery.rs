@@ -27,8 +27,11 @@ pub struct Delivery {
     pub stored: u64,
     /// Due readings of which at least one value did not come.
     pub missing: u64,
-    /// Stretches of missing readings, each one after another.
-    pub missing_stretches: u64,
+    /// Of these, the ones of which nothing is known: no value came, and none was handed over as far
+    /// as the bench sees, else they would have a number. A device that is silent leaves such.
+    pub silent: u64,
+    /// Stretches of those, each one after another.
+    pub silent_stretches: u64,
     /// Times something came that was not due: another reading, or one value more of a due one.
     pub unexpected: u64,
     /// Missing readings under whose number something else is stored; they are among the missing,
@@ -38,11 +41,13 @@ pub struct Delivery {
     pub without_serial: u64,
     /// The first missing ones, at most [`NAMED_MAX`].
     pub first_missing: Vec<Place>,
+    /// The first missing ones that were handed over, at most [`NAMED_MAX`].
+    pub first_lost: Vec<Place>,
     /// The first unexpected ones, at most [`NAMED_MAX`].
     pub first_unexpected: Vec<Place>,
     open: Option<Open>,
-    /// Whether the due reading before was missing.
-    was_missing: bool,
+    /// Whether the due reading before was of the silent ones.
+    was_silent: bool,
     /// Numbers of missing and of unexpected readings, as long as the other half may come.
     missing_keys: BTreeSet<Key>,
     unexpected_keys: BTreeSet<Key>,
@@ -67,12 +72,15 @@ pub struct Place {
     pub serial: Option<Serial>,
     /// Its event time.
     pub time: SimTime,
+    /// The first value that did not come, where others of the reading did.
+    pub without: Option<MeasurementId>,
 }
 
 impl Place {
     /// Of which reading a row is.
     pub fn of(row: &Observation<'_>) -> Self {
-        Self { epoch: row.epoch, serial: row.serial, time: row.event_time }
+        let (epoch, serial) = (row.epoch, row.serial);
+        Self { epoch, serial, time: row.event_time, without: None }
     }
 
     /// Where that is in the record of a device.
@@ -127,7 +135,10 @@ impl Delivery {
         let is_not_there_yet = is_untold && !self.reported.contains(&observation.quantity);
         if let Some(open) = &mut self.open {
             open.is_due |= is_due;
-            open.is_missing |= is_due && observation.reported.is_none() && !is_not_there_yet;
+            if is_due && observation.reported.is_none() && !is_not_there_yet {
+                open.is_missing = true;
+                open.place.without.get_or_insert(observation.quantity);
+            }
             open.has_value |= is_due && observation.reported.is_some();
             open.is_unexpected |= !is_due;
         }
@@ -146,10 +157,13 @@ impl Delivery {
         open.is_missing |= open.is_due && !open.has_value;
         self.due += u64::from(open.is_due);
         self.missing += u64::from(open.is_missing);
+        let is_silent = open.is_missing && !open.has_value && open.place.serial.is_none();
         if open.is_due {
-            self.missing_stretches += u64::from(open.is_missing && !self.was_missing);
-            self.was_missing = open.is_missing;
+            self.silent += u64::from(is_silent);
+            self.silent_stretches += u64::from(is_silent && !self.was_silent);
+            self.was_silent = is_silent;
         }
+        open.place.without = open.place.without.filter(|_| open.has_value);
         self.stored += u64::from(open.is_due && !open.is_missing);
         self.unexpected += u64::from(open.is_unexpected);
         if let (Some(epoch), Some(serial)) = (open.place.epoch, open.place.serial) {
@@ -157,6 +171,7 @@ impl Delivery {
         }
         for (happened, first) in [
             (open.is_missing, &mut self.first_missing),
+            (open.is_missing && !is_silent, &mut self.first_lost),
             (open.is_unexpected, &mut self.first_unexpected),
         ] {
             if happened && first.len() < NAMED_MAX {
@@ -198,6 +213,17 @@ pub(crate) fn stray(event: &Event) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// The least share of usable samples that a reading rests on, unless a check has another one.
+pub(crate) const USABLE_MIN: f64 = 0.95;
+
+/// The share of usable samples of a reading that rests on fewer than this share.
+pub(crate) fn sparse(event: &Event, least: f64) -> Option<f64> {
+    if event.kind != EventKind::ReadingShare {
+        return None;
+    }
+    event.get(field::USABLE)?.as_f64().filter(|share| *share < least)
 }
 
 /// Where a stray is in the record.

@@ -20,7 +20,7 @@ use super::planned::PlannedBench;
 use super::selection::Selection;
 use crate::error::RenderError;
 use crate::latency::Validity;
-use crate::render::collect::Collected;
+use crate::render::collect::{Collected, Judged};
 use crate::render::figure::Figure;
 use crate::verdict::{Because, Reason, Verdict};
 
@@ -133,6 +133,8 @@ pub(crate) struct SectionInput<'a> {
     pub(crate) scenario: &'a ScenarioChecks,
     /// What the checks came to.
     pub(crate) verdicts: &'a [Verdict],
+    /// The checks of accuracy.
+    pub(crate) accuracy: &'a [Judged<'a>],
     /// What one pass over events and observations gathered.
     pub(crate) collected: &'a Collected,
     /// The end of all time axes, in seconds since the start.
@@ -205,6 +207,25 @@ pub(crate) fn as_type<T: Check>(check: &dyn Check) -> Option<&T> {
     (check as &dyn Any).downcast_ref()
 }
 
+/// The alerts that a check judges.
+#[derive(Clone, Debug)]
+pub struct JudgedAlerts {
+    device: Pattern,
+    types: Vec<String>,
+}
+
+impl JudgedAlerts {
+    /// Those of these devices and types.
+    pub fn new<T: Into<String>>(device: &Pattern, types: impl IntoIterator<Item = T>) -> Self {
+        Self { device: device.clone(), types: types.into_iter().map(Into::into).collect() }
+    }
+
+    /// Whether an alert of this sender and type is among them.
+    pub(crate) fn includes(&self, device: &str, kind: &str) -> bool {
+        self.device.matches(device) && self.types.iter().any(|own| own == kind)
+    }
+}
+
 /// What a check is told about itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckContext {
@@ -254,6 +275,7 @@ impl CheckContext {
             covers: self.covers.clone(),
             why: why.into(),
             told: None,
+            devices: None,
             qualification: None,
         }
     }
@@ -280,6 +302,12 @@ pub trait Check: Any + Send {
     /// The devices of which it judges whether they obeyed commands; `None` if it leaves that to
     /// others.
     fn accounts_for_commands(&self) -> Option<&Pattern> {
+        None
+    }
+
+    /// The alerts of which it judges whether they had to come: it fails if the bench's account of
+    /// them is not clean. `None` if it leaves that to others.
+    fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
         None
     }
 

@@ -8,6 +8,7 @@ pub mod accuracy;
 mod alerts;
 pub(crate) mod calibration;
 mod came;
+pub(crate) mod causes;
 pub(crate) mod command_ack;
 pub mod delivery;
 mod demand;
@@ -15,7 +16,7 @@ mod energy_balance;
 mod jitter;
 pub(crate) mod kind;
 mod latency;
-mod motion;
+pub(crate) mod motion;
 mod no_loss;
 mod planned;
 mod published;
@@ -30,8 +31,9 @@ mod share;
 mod signal;
 mod test_plan;
 
+pub use causes::CAUSES;
 pub use demand::{BalancedMeters, Demand};
-pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, Needs, RecordTable};
+pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, JudgedAlerts, Needs, RecordTable};
 pub use planned::{PlannedBench, PlannedNetwork, PlannedReports};
 
 /// Every kind of check.

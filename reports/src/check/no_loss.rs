@@ -3,15 +3,16 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Pattern, Values};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Pattern, Values};
 
-use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
+use super::causes::Causes;
+use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, sparse, stray};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
 use crate::check::selection::DEVICE;
 use crate::verdict::{At, Reason, Verdict, some_of};
-use lastmeter_record::{Event, Observation, RunFacts, field};
-use lastmeter_text::{append, plural};
+use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
+use lastmeter_text::{append, number, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -26,7 +27,12 @@ pub(super) const KIND: CheckKind = CheckKind {
             numbers otherwise, or of which no reading was due, cannot be judged, and the check is \
             inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
             were due. Of a device that is to fall silent (`silent`) exactly so many readings have \
-            to be missing, one after another; more or fewer count as missing or unexpected.",
+             to be missing, one after another; more or fewer count as missing or unexpected, and a \
+             reading that was handed over to the platform, in part or whole, is lost and not silent. \
+             A reading that its sender made of fewer usable samples than `usable` is there and shows \
+             nothing: it fails the check as well. Where the device, its gateway or the platform \
+             reported why a reading did not come, the cause next to the first missing one stands in \
+             `why`.",
         fields: &[
             DEVICE,
             Field::default(
@@ -35,12 +41,27 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "[]",
                 "devices that are to fall silent, with how many of their readings are missing then",
             ),
+            Field::default(
+                "usable",
+                Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 },
+                "\"95 %\"",
+                "the least share of the samples of a reading that could be used, as its sender states it",
+            ),
         ],
     },
     build: |values, context, diagnostics| {
         let devices = ByDevice::new(Pattern::new(values.text("device")));
         let silent = read_silent(values, diagnostics)?;
-        Some(Box::new(NoLoss { context, devices, silent, strays: 0, first_strays: Vec::new() }))
+        Some(Box::new(NoLoss {
+            context,
+            devices,
+            silent,
+            usable: values.si("usable"),
+            strays: Named::default(),
+            sparse: Named::default(),
+            not_answered: Named::default(),
+            causes: Causes::default(),
+        }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
     ..CheckKind::PLAIN
@@ -81,11 +102,40 @@ struct NoLoss {
     devices: ByDevice<Delivery>,
     /// How many readings of a device have to be missing, one after another.
     silent: BTreeMap<String, u64>,
+    /// The least share of usable samples.
+    usable: f64,
     /// What is stored and has no row: foreign readings, those without a known value, and values
     /// under an identifier nobody sent.
-    strays: u64,
-    /// The first of them, at most [`NAMED_MAX`], with what to say of each.
-    first_strays: Vec<(At, String)>,
+    strays: Named,
+    /// Readings on too few samples.
+    sparse: Named,
+    /// Readings that came and that the meter did not answer so; they have rows as well.
+    not_answered: Named,
+    causes: Causes,
+}
+
+/// Events of readings: how many, and the first at most [`NAMED_MAX`], with what to say of each.
+#[derive(Default)]
+struct Named {
+    count: u64,
+    first: Vec<(At, String)>,
+}
+
+impl Named {
+    fn add(&mut self, event: &Event, line: u64, what: &str) {
+        self.count += 1;
+        if self.first.len() < NAMED_MAX {
+            let device = event.text(field::DEVICE).unwrap_or_default();
+            let at = place_of_stray(event, line);
+            let serial = at.serial.map(|serial| format!(" serial {serial}")).unwrap_or_default();
+            self.first.push((at, format!("{device}{serial} ({what}) at {}", event.time)));
+        }
+    }
+
+    fn push(&self, why: &mut String, what: &str) {
+        let named: Vec<&str> = self.first.iter().map(|(_, text)| text.as_str()).collect();
+        push_named(why, what, self.count, &named);
+    }
 }
 
 impl Check for NoLoss {
@@ -100,17 +150,18 @@ impl Check for NoLoss {
     }
 
     fn event(&mut self, line: u64, event: &Event) {
-        let Some(what) = stray(event) else { return };
-        let device = event.text(field::DEVICE).unwrap_or_default();
-        if !self.devices.pattern().matches(device) {
+        self.causes.event(event);
+        if !self.devices.pattern().matches(event.text(field::DEVICE).unwrap_or_default()) {
             return;
         }
-        self.strays += 1;
-        if self.first_strays.len() < NAMED_MAX {
-            let at = place_of_stray(event, line);
-            let serial = at.serial.map(|serial| format!(" serial {serial}")).unwrap_or_default();
-            let told = format!("{device}{serial} ({what}) at {}", event.time);
-            self.first_strays.push((at, told));
+        if let Some(what) = stray(event) {
+            self.strays.add(event, line, &what);
+        } else if let Some(share) = sparse(event, self.usable) {
+            self.sparse.add(event, line, &format!("{} % usable", number(100.0 * share)));
+        } else if event.kind == EventKind::NotAnswered {
+            let was_asked = event.text(field::WHAT) != Some("not-asked");
+            let what = if was_asked { "answered other values" } else { "was not asked" };
+            self.not_answered.add(event, line, what);
         }
     }
 
@@ -121,7 +172,7 @@ impl Check for NoLoss {
         let sum = |count: fn(&Delivery) -> u64| devices.iter().map(|(_, d)| count(d)).sum::<u64>();
         let (due, missing) = (sum(|d| d.due), sum(|d| d.missing));
         let unexpected_rows = sum(|d| d.unexpected);
-        let unexpected = unexpected_rows + self.strays;
+        let unexpected = unexpected_rows + self.strays.count;
         let first_missing = first(&devices, |delivery| &delivery.first_missing);
         let first_unexpected = first(&devices, |delivery| &delivery.first_unexpected);
         let without_serial: Vec<&str> =
@@ -130,6 +181,9 @@ impl Check for NoLoss {
 
         let mut why = format!("{} of {due} readings, {unexpected} unexpected", due - missing);
         push_places(&mut why, "missing", missing, &first_missing);
+        if let Some((device, place)) = first_missing.first() {
+            why.push_str(&self.causes.of(device, place.time, facts));
+        }
         // Readings that came although a device was to be silent have no place.
         if !first_unexpected.is_empty() {
             push_places(&mut why, "unexpected", unexpected_rows, &first_unexpected);
@@ -139,8 +193,14 @@ impl Check for NoLoss {
         if altered > 0 {
             append(&mut why, format_args!("; {altered} stored altered"));
         }
-        let strays: Vec<&str> = self.first_strays.iter().map(|(_, told)| told.as_str()).collect();
-        push_named(&mut why, "also stored", self.strays, &strays);
+        self.strays.push(&mut why, "also stored");
+        let sparse = self.sparse.count;
+        if sparse > 0 {
+            let least = number(100.0 * self.usable);
+            append(&mut why, format_args!("; {sparse} of {due} readings rest on too few samples"));
+            self.sparse.push(&mut why, &format!("below {least} %"));
+        }
+        self.not_answered.push(&mut why, "not what the meter answered");
         for (what, names) in
             [("without serial numbers", &without_serial), ("without a due reading", &never_due)]
         {
@@ -154,6 +214,8 @@ impl Check for NoLoss {
             Reason::ReadingsLost
         } else if proven > 0 {
             Reason::ReadingsUnexpected
+        } else if sparse > 0 {
+            Reason::ReadingsSparse
         } else if due == 0 {
             why = format!("no reading of device {} was due; {why}", self.devices.pattern());
             Reason::NothingToJudge
@@ -165,9 +227,11 @@ impl Check for NoLoss {
             Reason::WithinLimit
         };
         let place = first_missing.first().or(first_unexpected.first());
-        let stray = || self.first_strays.first().map(|(at, _)| at.clone());
+        let event = || self.strays.first.first().or(self.sparse.first.first());
+        let stray = || event().map(|(at, _)| at.clone());
+        let off = missing + unexpected + sparse;
         let verdict = Verdict {
-            measured: (due > 0 || unexpected > 0).then_some((missing + unexpected) as f64),
+            measured: (due > 0 || off > 0).then_some(off as f64),
             limit: Some(0.0),
             n: due,
             at: place.map(|&(device, place)| place.at(device)).or_else(stray),
@@ -186,24 +250,25 @@ impl NoLoss {
             let Some((_, delivery)) = devices.iter_mut().find(|(other, _)| other == name) else {
                 continue;
             };
-            let missing = delivery.missing;
-            append(&mut told, format_args!("; {name} silent for {missing} of {expected}"));
-            if delivery.missing_stretches > 1 {
-                let stretches = delivery.missing_stretches;
+            let silent = delivery.silent;
+            append(&mut told, format_args!("; {name} silent for {silent} of {expected}"));
+            if delivery.silent_stretches > 1 {
+                let stretches = delivery.silent_stretches;
                 append(&mut told, format_args!(" in {stretches} stretches, expected one"));
                 continue;
             }
-            delivery.missing -= missing.min(*expected);
+            let lost = delivery.missing - silent;
+            delivery.missing -= silent.min(*expected);
             // A run that ended early may have ended before it was silent for so long.
             if is_finished {
-                if missing < *expected {
+                if silent < *expected {
                     told.push_str(", the rest did not happen");
                 }
-                delivery.unexpected += expected.saturating_sub(missing);
+                delivery.unexpected += expected.saturating_sub(silent);
             }
-            delivery.due -= missing.min(*expected);
-            if delivery.missing == 0 {
-                delivery.first_missing.clear();
+            delivery.due -= silent.min(*expected);
+            if delivery.missing == lost {
+                delivery.first_missing.clone_from(&delivery.first_lost);
             }
         }
         told
@@ -239,9 +304,13 @@ fn first<'a>(
 fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]) {
     let named: Vec<String> = first
         .iter()
-        .map(|(device, place)| match place.serial {
-            Some(serial) => format!("{device} serial {serial} at {}", place.time),
-            None => format!("{device} at {}, never made or without a number", place.time),
+        .map(|(device, place)| match (place.serial, place.without) {
+            (Some(serial), None) => format!("{device} serial {serial} at {}", place.time),
+            (None, None) => format!("{device} at {}, never made or without a number", place.time),
+            (Some(serial), Some(value)) => {
+                format!("{device} serial {serial} at {} without {}", place.time, value.name())
+            }
+            (None, Some(value)) => format!("{device} at {} without {}", place.time, value.name()),
         })
         .collect();
     push_named(why, what, count, &named);
@@ -256,296 +325,5 @@ fn push_named(why: &mut String, what: &str, count: u64, first: &[impl Borrow<str
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{at, check, facts, row};
-    use super::*;
-    use lastmeter_record::Status;
-    use lastmeter_record::{DeviceFacts, Evidence, RecordedSpan, RunState};
-    use lastmeter_units::SimDuration;
-
-    const U: &str = "electricity.voltage.rms.l1";
-
-    #[test]
-    fn a_device_that_is_to_fall_silent_misses_exactly_so_many_in_one_stretch() {
-        let judge = |missing: &[u64], expected: u64| {
-            let keys = format!("silent = [{{ device = \"m\", readings = {expected} }}]");
-            let mut check = check("no_loss", &keys);
-            for number in 1..=6 {
-                let reported = (!missing.contains(&number)).then_some(230.0);
-                check.observation(&row("m", number, U, Some(230.0), reported));
-            }
-            check.verdict(&facts(RunState::Finished))
-        };
-        let good = judge(&[3, 4, 5], 3);
-        assert_eq!((good.status, good.measured, good.n), (Status::Pass, Some(0.0), 3));
-        assert!(good.why.to_string().contains("m silent for 3 of 3"), "{}", good.why);
-        for (missing, wrong) in
-            [(&[4, 5, 6][..], 2), (&[2, 3][..], 3), (&[][..], 1), (&[2, 4, 5][..], 3)]
-        {
-            let verdict = judge(missing, wrong);
-            assert_eq!(verdict.status, Status::Fail, "{missing:?}: {}", verdict.why);
-        }
-    }
-    const F: &str = "electricity.frequency";
-
-    fn judge(rows: &[Observation<'_>], state: RunState) -> Verdict {
-        let mut check = check("no_loss", "");
-        for row in rows {
-            check.observation(row);
-        }
-        check.verdict(&facts(state))
-    }
-
-    fn good(device: &str, serial: u64) -> [Observation<'_>; 2] {
-        [
-            row(device, serial, U, Some(230.0), Some(230.0)),
-            row(device, serial, F, Some(50.0), Some(50.0)),
-        ]
-    }
-
-    #[test]
-    fn each_reading_once_is_a_pass_also_when_devices_alternate() {
-        let rows: Vec<_> = (1..=5)
-            .flat_map(|serial| good("a", serial).into_iter().chain(good("b", serial)))
-            .collect();
-        let verdict = judge(&rows, RunState::Finished);
-        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Pass, 10, Some(0.0)));
-        assert_eq!(verdict.why.to_string(), "10 of 10 readings, 0 unexpected");
-    }
-
-    #[test]
-    fn a_reading_of_which_one_value_is_missing_fails_by_name() {
-        let mut rows = [good("m", 1), good("m", 2), good("m", 3)].concat();
-        rows[3].reported = None;
-        let verdict = judge(&rows, RunState::Finished);
-        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 3, Some(1.0)));
-        assert_eq!(verdict.limit, Some(0.0));
-        let place = verdict.at.as_ref().unwrap();
-        assert_eq!((place.device.as_deref(), place.time), (Some("m"), Some(at(20))));
-        assert_eq!((place.epoch, place.serial), (Some(1), Some(2)));
-        assert!(verdict.why.to_string().contains("2 of 3 readings"), "{}", verdict.why);
-        assert!(
-            verdict.why.to_string().contains("missing: m serial 2 at 2027-01-15T08:00:20"),
-            "{}",
-            verdict.why
-        );
-    }
-
-    #[test]
-    fn the_same_reading_under_a_fresh_serial_fails() {
-        let mut rows = [good("m", 1), good("m", 2), good("m", 3)].concat();
-        for row in &mut rows[4..] {
-            row.reference = None;
-        }
-        let verdict = judge(&rows, RunState::Finished);
-        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 2, Some(1.0)));
-        assert!(verdict.why.to_string().contains("unexpected: m serial 3"), "{}", verdict.why);
-    }
-
-    #[test]
-    fn a_reading_stored_twice_fails_though_it_was_due_once() {
-        let mut twice = good("m", 1).to_vec();
-        twice.extend(good("m", 1).map(|row| Observation { reference: None, ..row }));
-        twice.sort_by_key(|row| row.quantity);
-        let verdict = judge(&twice, RunState::Finished);
-        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 1, Some(1.0)));
-    }
-
-    #[test]
-    fn a_device_without_serials_is_not_judged() {
-        let mut rows = good("m", 1).to_vec();
-        rows.extend(good("x", 1).map(|row| Observation { serial: None, epoch: None, ..row }));
-        let verdict = judge(&rows, RunState::Finished);
-        assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1));
-        assert!(
-            verdict.why.to_string().contains("cannot judge 1 device without serial numbers: x"),
-            "{}",
-            verdict.why
-        );
-    }
-
-    /// Of a device with declared spans the bench has joined each by when it was due.
-    #[test]
-    fn a_device_that_is_known_by_its_schedule_is_judged_without_serials() {
-        let (from, to) = (SimDuration(0), SimDuration(1));
-        let span = Some(RecordedSpan { from, to, spread: 0.0, way: "direct" });
-        let joined = |row| Observation { serial: None, epoch: None, span, ..row };
-        let mut rows: Vec<_> = (1..=3).flat_map(|serial| good("x", serial).map(joined)).collect();
-        let verdict = judge(&rows, RunState::Finished);
-        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Pass, 3, Some(0.0)));
-        for row in &mut rows[2..4] {
-            (row.reported, row.span) = (None, None);
-        }
-        let verdict = judge(&rows, RunState::Finished);
-        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 3, Some(1.0)));
-    }
-
-    #[test]
-    fn a_reading_the_device_never_made_is_missing_at_its_instant() {
-        let mut rows = good("m", 1).to_vec();
-        for serial in [2, 3] {
-            let never = |row: Observation<'static>| Observation {
-                serial: None,
-                epoch: None,
-                reported: None,
-                ..row
-            };
-            rows.extend(good("m", serial).map(never));
-        }
-        let verdict = judge(&rows, RunState::Finished);
-        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 3, Some(2.0)));
-        assert!(verdict.why.to_string().contains("never made"), "{}", verdict.why);
-    }
-
-    fn stray(kind: &str, device: &str, serial: Option<u64>) -> Event {
-        let event = Event::new(at(35), "platform", kind).with("device", device);
-        match serial {
-            Some(serial) => event.with(field::EPOCH, 1).with("serial", serial),
-            None => event,
-        }
-    }
-
-    #[test]
-    fn a_stored_reading_that_is_no_row_is_unexpected_and_named() {
-        let foreign = stray("foreign_reading", "ghost", None);
-        let valueless = stray("valueless_reading", "m", Some(7));
-        let told_foreign = "ghost (not on the bench) at 2027-01-15T08:00:35";
-        let told_valueless = "m serial 7 (no known value) at 2027-01-15T08:00:35";
-        for (toml, unexpected, told, place) in [
-            ("", 2, vec![told_foreign, told_valueless], Some(("ghost", None, 2))),
-            ("device = \"gh*\"", 1, vec![told_foreign], Some(("ghost", None, 2))),
-            ("device = \"m\"", 1, vec![told_valueless], Some(("m", Some(7), 3))),
-            ("device = \"other\"", 0, vec![], None),
-        ] {
-            let mut check = check("no_loss", toml);
-            let events = [Event::note(at(0), "x"), foreign.clone(), valueless.clone()];
-            for (line, event) in (1..).zip(&events) {
-                check.event(line, event);
-            }
-            for row in &good("m", 1) {
-                check.observation(row);
-            }
-            // What was seen and is wrong stays so, however the run ended.
-            for state in [RunState::Finished, RunState::Interrupted] {
-                let verdict = check.verdict(&facts(state));
-                let is_fail = verdict.status == Status::Fail;
-                assert_eq!(is_fail, unexpected > 0, "{toml}: {}", verdict.why);
-                for told in &told {
-                    assert!(verdict.why.to_string().contains(told), "{} lacks {told}", verdict.why);
-                }
-                assert!(verdict.why.to_string().contains(&format!("{unexpected} unexpected")));
-                let found = verdict.at.as_ref();
-                let found = found.map(|at| (at.device.as_deref().unwrap(), at.serial, at.event));
-                assert_eq!(found, place.map(|(device, serial, line)| (device, serial, Some(line))));
-                let measured = (unexpected > 0 || verdict.n > 0).then_some(f64::from(unexpected));
-                assert_eq!(verdict.measured, measured);
-            }
-        }
-    }
-
-    #[test]
-    fn a_value_under_an_identifier_nobody_sent_is_unexpected_and_named() {
-        let mut check = check("no_loss", "");
-        check.event(4, &stray("unknown_value", "m", Some(1)).with("name", "electricity.luck"));
-        for row in &good("m", 1) {
-            check.observation(row);
-        }
-        let verdict = check.verdict(&facts(RunState::Finished));
-        assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(1.0)));
-        let told = "m serial 1 (nobody sent its `electricity.luck`) at 2027-01-15T08:00:35";
-        assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
-        assert_eq!(verdict.at.unwrap().event, Some(4));
-    }
-
-    #[test]
-    fn of_many_strays_the_first_are_named_and_the_rest_counted() {
-        let mut check = check("no_loss", "");
-        for line in 1..=9 {
-            check.event(line, &stray("foreign_reading", &format!("ghost-{line}"), None));
-        }
-        let verdict = check.verdict(&facts(RunState::Finished));
-        assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(9.0)));
-        assert!(
-            verdict.why.to_string().contains("ghost-3")
-                && !verdict.why.to_string().contains("ghost-4")
-        );
-        assert!(verdict.why.to_string().ends_with("and 6 more"), "{}", verdict.why);
-    }
-
-    /// The facts of a finished run with these devices.
-    fn with_devices(names: &[&str]) -> RunFacts {
-        let device = |name: &&str| DeviceFacts {
-            name: (*name).to_owned(),
-            model: "stpm34-1ph".to_owned(),
-            evidence: Evidence::Simulated,
-            at: "source:s".to_owned(),
-            under_test: true,
-            fidelity: None,
-            serial: None,
-            firmware: None,
-            reports: Vec::new(),
-        };
-        RunFacts { devices: names.iter().map(device).collect(), ..facts(RunState::Finished) }
-    }
-
-    #[test]
-    fn a_device_of_which_nothing_was_due_is_not_passed_over() {
-        let facts = with_devices(&["m", "mute", "x"]);
-        for (toml, lost, status, told) in [
-            ("", false, Status::Inconclusive, "1 device without a due reading: mute"),
-            ("device = \"m*\"", false, Status::Inconclusive, "without a due reading: mute"),
-            ("device = \"m\"", false, Status::Pass, "1 of 1 readings, 0 unexpected"),
-            ("device = \"mute\"", false, Status::Inconclusive, "no reading of device mute was due"),
-            ("", true, Status::Fail, "without a due reading: mute"),
-        ] {
-            let mut check = check("no_loss", toml);
-            let mut rows = [good("m", 1), good("x", 1)].concat();
-            if lost {
-                rows[3].reported = None;
-            }
-            for row in &rows {
-                check.observation(row);
-            }
-            let verdict = check.verdict(&facts);
-            assert_eq!(verdict.status, status, "{toml}: {}", verdict.why);
-            assert!(verdict.why.to_string().contains(told), "{} lacks {told}", verdict.why);
-        }
-        // What came from it though nothing was due makes nothing due.
-        let mut check = check("no_loss", "");
-        let stray = Observation { reference: None, ..good("mute", 1)[0] };
-        for row in [good("m", 1).to_vec(), good("x", 1).to_vec(), vec![stray]].concat() {
-            check.observation(&row);
-        }
-        let why = check.verdict(&facts).why.to_string();
-        assert!(why.contains("1 unexpected") && why.contains("due reading: mute"), "{why}");
-    }
-
-    #[test]
-    fn nothing_due_is_inconclusive() {
-        let verdict = judge(&[], RunState::Finished);
-        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Inconclusive, 0, None));
-    }
-
-    #[test]
-    fn what_was_under_way_when_the_run_was_interrupted_is_not_lost() {
-        let mut rows = [good("m", 1), good("m", 2)].concat();
-        rows[3].reported = None;
-        assert_eq!(judge(&rows, RunState::Interrupted).status, Status::Inconclusive);
-        rows[3].reference = None;
-        assert_eq!(judge(&rows, RunState::Interrupted).status, Status::Fail);
-        assert_eq!(judge(&good("m", 1), RunState::Interrupted).status, Status::Inconclusive);
-        assert_eq!(judge(&good("m", 1), RunState::Error).status, Status::Error);
-    }
-
-    #[test]
-    fn of_many_missing_the_first_are_named_and_the_rest_counted() {
-        let rows: Vec<_> = (1..=9).map(|serial| row("m", serial, U, Some(230.0), None)).collect();
-        let verdict = judge(&rows, RunState::Finished);
-        assert_eq!(verdict.measured, Some(9.0));
-        assert!(
-            verdict.why.to_string().contains("serial 3")
-                && !verdict.why.to_string().contains("serial 4")
-        );
-        assert!(verdict.why.to_string().ends_with("and 6 more"), "{}", verdict.why);
-    }
-}
+#[path = "no_loss_tests.rs"]
+mod tests;

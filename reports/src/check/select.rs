@@ -4,7 +4,7 @@ use lastmeter_params::Pattern;
 
 /// By device name, something for each device a check is about; remembers the last one asked for,
 /// since neighbouring rows of a record are mostly of one device.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ByDevice<T> {
     pattern: Pattern,
     /// `None`: not one of the check's devices.

@@ -16,10 +16,18 @@ pub(crate) struct Bin {
     /// The largest.
     pub(crate) max: f64,
     sum: f64,
+    /// Of their times, seconds since the origin.
+    times_s: f64,
 }
 
 impl Bin {
-    const EMPTY: Self = Self { n: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0 };
+    const EMPTY: Self =
+        Self { n: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0, times_s: 0.0 };
+
+    /// The mean time of the values, in seconds since the origin: of one value its own.
+    pub(crate) fn at_s(self) -> f64 {
+        self.times_s / self.n as f64
+    }
 
     /// The arithmetic mean.
     pub(crate) fn mean(self) -> f64 {
@@ -32,6 +40,7 @@ impl Bin {
             min: self.min.min(other.min),
             max: self.max.max(other.max),
             sum: self.sum + other.sum,
+            times_s: self.times_s + other.times_s,
         }
     }
 }
@@ -63,7 +72,8 @@ impl Bins {
         if self.filled.len() <= place {
             self.filled.resize(place + 1, Bin::EMPTY);
         }
-        let value = Bin { n: 1, min: value, max: value, sum: value };
+        let times_s = SimDuration(since).as_seconds_f64();
+        let value = Bin { n: 1, min: value, max: value, sum: value, times_s };
         self.filled[place] = self.filled[place].join(value);
     }
 
@@ -190,6 +200,8 @@ mod tests {
                 prop_assert_eq!(bin.max, mine.iter().copied().fold(f64::NEG_INFINITY, f64::max));
                 let mean = mine.iter().sum::<f64>() / mine.len() as f64;
                 prop_assert!((bin.mean() - mean).abs() < 1e-9);
+                let times = values.iter().filter(|(s, _)| inside(*s)).map(|(s, _)| *s as f64);
+                prop_assert!((bin.at_s() - times.sum::<f64>() / mine.len() as f64).abs() < 1e-6);
             }
             prop_assert_eq!(count, values.len() as u64);
         }

@@ -1,6 +1,6 @@
 //! What a report shows, gathered in one pass over the record in bounded memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lastmeter_units::{MeasurementId, Phase, SimTime};
 
@@ -25,8 +25,8 @@ const REASONS_MAX: usize = 64;
 pub(crate) struct Collected {
     /// What each device did.
     pub(crate) devices: ByDevice<DeviceRecord>,
-    /// The errors of each quantity over time, of all devices whose errors are told alike.
-    pub(crate) curves: BTreeMap<(MeasurementId, Basis), Curve>,
+    /// What each picture of accuracy shows.
+    pub(crate) compared: BTreeMap<Subject, Compared>,
     /// Missing and unexpected values over time.
     pub(crate) missing: Bins,
     /// Values that came without being due, over time.
@@ -57,8 +57,12 @@ pub(crate) struct DeviceRecord {
 /// The errors of one quantity of one device.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
-    /// In which unit, and how much is allowed.
-    pub(crate) scale: Scale,
+    /// In which unit, and how much is allowed: infinite where no check judges it.
+    pub(crate) limit: Limit,
+    /// The check that gives the limit.
+    judge: Option<usize>,
+    /// In which pictures it is, and whether as their worst.
+    shown: Vec<(Subject, bool)>,
     /// Their statistics.
     pub(crate) errors: Moments,
     /// When the worst was.
@@ -71,66 +75,59 @@ pub(crate) struct Series {
     pub(crate) left_out: u64,
 }
 
-/// How errors of a quantity are told.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Scale {
-    /// In the unit of this; the figure is the limit where a check gives one.
-    pub(crate) limit: Limit,
-    /// Whether a check gives the limit.
-    pub(crate) judged: bool,
-    /// References smaller than this are left out.
-    pub(crate) minimum: Option<f64>,
-}
-
-/// In what errors are told, in the order in which they are shown.
+/// What a picture of accuracy is about, in the order in which they stand in the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Basis {
-    /// A check judges them in percent of the reference.
-    JudgedInPercent,
-    /// A check judges them in the quantity's own unit.
-    JudgedInUnits,
-    /// No check judges them.
-    NotJudged,
+pub(crate) enum Subject {
+    /// This check of accuracy.
+    Check(usize),
+    /// A quantity, all of its phases, of devices of which no check judges it.
+    NotJudged(MeasurementId),
 }
 
-impl Scale {
-    /// In what errors on this scale are told.
-    pub(crate) fn basis(&self) -> Basis {
-        match (self.judged, self.limit) {
-            (false, _) => Basis::NotJudged,
-            (true, Limit::Percent(_)) => Basis::JudgedInPercent,
-            (true, Limit::Absolute(..)) => Basis::JudgedInUnits,
-        }
+/// A check of accuracy, for its picture.
+pub(crate) struct Judged<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) spec: &'a Spec,
+    pub(crate) verdict: Option<&'a Verdict>,
+}
+
+impl Judged<'_> {
+    fn is_about(&self, device: &str, quantity: MeasurementId) -> bool {
+        self.spec.device.matches(device) && self.spec.quantities.binary_search(&quantity).is_ok()
     }
 
-    /// The scale of the check that judges a quantity of a device, or the SI unit.
-    fn of(specs: &[&Spec], device: &str, quantity: MeasurementId) -> Self {
-        let spec = specs
-            .iter()
-            .find(|spec| spec.device.matches(device) && spec.quantities.contains(&quantity));
-        match spec {
-            Some(spec) => Self { limit: spec.limit, judged: true, minimum: spec.minimum },
-            None => Self {
-                limit: Limit::Absolute(f64::INFINITY, quantity.row().si_unit.of_difference()),
-                judged: false,
-                minimum: None,
-            },
-        }
-    }
-
-    /// The error of a pair, unless it is left out.
-    fn error(&self, id: MeasurementId, reference: f64, reported: f64) -> Option<f64> {
-        let judged = self.minimum.is_none_or(|minimum| reference.abs() >= minimum);
-        judged.then(|| self.limit.error(id, reference, reported))
+    /// The series on which the verdict rests.
+    pub(crate) fn worst(&self) -> Option<(&str, MeasurementId)> {
+        let at = self.verdict?.at.as_ref()?;
+        Some((at.device.as_deref()?, at.measurement()?))
     }
 }
 
-/// The errors of one quantity over time, of all devices whose errors are told alike.
-pub(crate) struct Curve {
-    /// In which unit; the limit is the smallest of those devices.
-    pub(crate) scale: Scale,
-    /// The errors.
-    pub(crate) bins: Bins,
+/// The series of one subject over time: one by name, and all others of its quantity, whatever
+/// their phase.
+pub(crate) struct Compared {
+    /// The worst series.
+    pub(crate) worst: Tracks,
+    /// The others.
+    pub(crate) others: Tracks,
+    /// Whose those are, and how many.
+    pub(crate) devices: BTreeSet<String>,
+    pub(crate) count: usize,
+}
+
+/// What was compared, over time, in the SI unit; errors in that of the check.
+pub(crate) struct Tracks {
+    pub(crate) reference: Bins,
+    pub(crate) reported: Bins,
+    pub(crate) error: Bins,
+}
+
+impl Compared {
+    fn new(start: SimTime) -> Self {
+        let bins = || Bins::new(start);
+        let tracks = || Tracks { reference: bins(), reported: bins(), error: bins() };
+        Self { worst: tracks(), others: tracks(), devices: BTreeSet::new(), count: 0 }
+    }
 }
 
 /// What stands in the record around a place.
@@ -166,10 +163,10 @@ pub(crate) fn family(id: MeasurementId) -> MeasurementId {
 
 impl Collected {
     /// Reads a record as far as it can be read, for a report that shows these checks and verdicts.
-    pub(crate) fn read(reader: &RunReader, specs: &[&Spec], verdicts: &[Verdict]) -> Self {
+    pub(crate) fn read(reader: &RunReader, checks: &[Judged<'_>], verdicts: &[Verdict]) -> Self {
         let mut collected = Self::empty(reader.facts(), verdicts);
         let read = collected.read_events(reader);
-        let read = collected.read_rows(reader, specs).and(read);
+        let read = collected.read_rows(reader, checks).and(read);
         collected.unreadable = read.err().map(|error| error.to_string());
         collected
     }
@@ -182,10 +179,10 @@ impl Collected {
         Ok(())
     }
 
-    fn read_rows(&mut self, reader: &RunReader, specs: &[&Spec]) -> Result<(), RecordError> {
+    fn read_rows(&mut self, reader: &RunReader, checks: &[Judged<'_>]) -> Result<(), RecordError> {
         let mut rows = reader.observations()?;
         while let Some(row) = rows.next_row()? {
-            self.row(&row, specs, reader.facts());
+            self.row(&row, checks, reader.facts());
         }
         Ok(())
     }
@@ -202,7 +199,7 @@ impl Collected {
             .collect();
         Self {
             devices: ByDevice::new(Pattern::new("*")),
-            curves: BTreeMap::new(),
+            compared: BTreeMap::new(),
             missing: Bins::new(facts.start),
             unexpected: Bins::new(facts.start),
             refused: BTreeMap::new(),
@@ -231,7 +228,7 @@ impl Collected {
         }
     }
 
-    fn row(&mut self, row: &Observation<'_>, specs: &[&Spec], facts: &RunFacts) {
+    fn row(&mut self, row: &Observation<'_>, checks: &[Judged<'_>], facts: &RunFacts) {
         self.rows_total += 1;
         if row.reported.is_none() {
             self.missing.push(row.event_time, 1.0);
@@ -242,50 +239,97 @@ impl Collected {
         for excerpt in self.excerpts.values_mut() {
             excerpt.row(row);
         }
-        let device = self.devices.entry(row.device);
-        let told = device.and_then(|device| device.row(row, specs));
-        if let Some((scale, error)) = told {
-            let key = (row.quantity, scale.basis());
-            let new = || Curve { scale, bins: Bins::new(facts.start) };
-            let curve = self.curves.entry(key).or_insert_with(new);
-            if scale.limit.value() < curve.scale.limit.value() {
-                curve.scale = scale;
+        let Some(device) = self.devices.entry(row.device) else { return };
+        device.delivery.observation(row);
+        let Some((reference, reported)) = row.pair() else { return };
+        let series = device.accuracy.entry(row.quantity).or_insert_with(|| {
+            let series = Series::of(row, checks);
+            for (subject, is_worst) in &series.shown {
+                let new = || Compared::new(facts.start);
+                let compared = self.compared.entry(*subject).or_insert_with(new);
+                if !is_worst {
+                    compared.count += 1;
+                    compared.devices.insert(row.device.to_owned());
+                }
             }
+            series
+        });
+        series.take(row, (reference, reported), checks);
+        for (subject, is_worst) in &series.shown {
+            let Some(compared) = self.compared.get_mut(subject) else { continue };
+            let tracks = if *is_worst { &mut compared.worst } else { &mut compared.others };
+            tracks.reference.push(row.event_time, reference);
+            tracks.reported.push(row.event_time, reported);
+            let error = match subject {
+                Subject::Check(place) => checks[*place].spec.judged_error(row, reference, reported),
+                Subject::NotJudged(_) => Some(reported - reference),
+            };
             if let Some(error) = error {
-                curve.bins.push(row.event_time, error);
+                tracks.error.push(row.event_time, error);
             }
         }
     }
 }
 
-impl DeviceRecord {
-    /// Takes a value. Of a pair, the scale on which its error is told, and the error unless it is
-    /// left out.
-    fn row(&mut self, row: &Observation<'_>, specs: &[&Spec]) -> Option<(Scale, Option<f64>)> {
-        self.delivery.observation(row);
-        let (reference, reported) = row.pair()?;
-        let series = self.accuracy.entry(row.quantity).or_insert_with(|| Series {
-            scale: Scale::of(specs, row.device, row.quantity),
+impl Series {
+    /// Nothing yet, of the series of this row.
+    fn of(row: &Observation<'_>, checks: &[Judged<'_>]) -> Self {
+        let judge = checks.iter().position(|check| check.is_about(row.device, row.quantity));
+        let unit = row.quantity.row().si_unit.of_difference();
+        let limit = Limit::Absolute(f64::INFINITY, unit);
+        let own = (row.device, row.quantity);
+        let of_check = |(place, check): (usize, &Judged<'_>)| {
+            let worst = check.worst();
+            let is_alike = worst.is_none_or(|(_, id)| family(id) == family(row.quantity));
+            let is_shown = is_alike && check.is_about(row.device, row.quantity);
+            is_shown.then_some((Subject::Check(place), worst == Some(own)))
+        };
+        let mut shown: Vec<_> = checks.iter().enumerate().filter_map(of_check).collect();
+        if judge.is_none() {
+            shown.push((Subject::NotJudged(family(row.quantity)), false));
+        }
+        Self {
+            limit: judge.map_or(limit, |place| checks[place].spec.limit),
+            judge,
+            shown,
             errors: Moments::default(),
             worst_time: row.event_time,
             worst_spread: 0.0,
             has_outside: false,
             left_out: 0,
-        });
-        let error = series.scale.error(row.quantity, reference, reported);
-        match error {
-            Some(error) => {
-                let spread = series.scale.limit.spread(reference.abs(), row.spread());
-                let reach = series.scale.limit.value() + spread;
-                series.has_outside |= error.is_nan() || error.abs() > reach;
-                if series.errors.push(error) {
-                    series.worst_time = row.event_time;
-                    series.worst_spread = spread;
-                }
-            }
-            None => series.left_out += 1,
         }
-        Some((series.scale, error))
+    }
+
+    /// Takes a pair.
+    fn take(
+        &mut self,
+        row: &Observation<'_>,
+        (reference, reported): (f64, f64),
+        checks: &[Judged<'_>],
+    ) {
+        let spec = self.judge.map(|place| checks[place].spec);
+        let error = match spec {
+            Some(spec) => spec.judged_error(row, reference, reported),
+            None => Some(reported - reference),
+        };
+        let Some(error) = error else {
+            self.left_out += 1;
+            return;
+        };
+        let spread = match spec {
+            Some(spec) => spec.spread(reference, row.spread()),
+            None => self.limit.spread(1.0, row.spread()),
+        };
+        self.has_outside |= error.is_nan() || error.abs() > self.limit.value() + spread;
+        if self.errors.push(error) {
+            self.worst_time = row.event_time;
+            self.worst_spread = spread;
+        }
+    }
+
+    /// Whether a check judges it.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.judge.is_some()
     }
 }
 
@@ -294,6 +338,8 @@ impl Excerpt {
         let is_place = self.at.event == Some(line);
         let before = match (self.at.event, self.at.time) {
             (Some(place), _) => line < place,
+            // Around a value stands what is about its device, or about no device.
+            (None, Some(_)) if self.is_about_another(event) => return,
             (None, Some(time)) => event.time <= time,
             (None, None) => return,
         };
@@ -306,6 +352,11 @@ impl Excerpt {
             self.events_after += usize::from(!is_place);
             self.events.push_back((line, event.clone()));
         }
+    }
+
+    fn is_about_another(&self, event: &Event) -> bool {
+        self.at.device.is_some()
+            && event.about().is_some_and(|it| Some(it) != self.at.device.as_deref())
     }
 
     fn row(&mut self, row: &Observation<'_>) {

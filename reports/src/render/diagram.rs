@@ -3,8 +3,8 @@
 //! Lengths along the timeline are percentages, so it fills any width and its letters stay
 //! readable on a phone. Colours are the words of the style sheet, as for curves.
 
-use super::plot::clock;
 use super::svg::{BAD, DATA, INJECTED, INK, LINE, SHADE};
+use super::ticks::time_ticks;
 use lastmeter_text::{append, escape};
 
 /// Something on the timeline.
@@ -29,6 +29,8 @@ lastmeter_units::words! {
         Injected = "injected",
         /// Commands and their acknowledgements.
         Commands = "commands",
+        /// Alerts.
+        Alerts = "alerts",
         /// Refusals.
         Refused = "refused",
         /// Spans in which values are missing.
@@ -42,7 +44,7 @@ impl Lane {
     const fn colour(self) -> &'static str {
         match self {
             Self::Injected => INJECTED,
-            Self::Commands => DATA,
+            Self::Commands | Self::Alerts => DATA,
             Self::Refused | Self::Missing | Self::Unexpected => BAD,
         }
     }
@@ -50,8 +52,10 @@ impl Lane {
 
 const LANE_HEIGHT: usize = 22;
 /// Where the strip begins, in percent of the width: left of it stand the lanes' names.
-const LEFT: f64 = 18.0;
-const RIGHT: f64 = 97.0;
+const LEFT: f64 = 21.0;
+const RIGHT: f64 = 94.0;
+/// The most steps of its time axis.
+const TICKS: u32 = 5;
 
 /// The strip: one lane for each kind of mark there is.
 pub(crate) fn timeline(marks: &[Mark], end_s: f64) -> String {
@@ -96,20 +100,15 @@ pub(crate) fn timeline(marks: &[Mark], end_s: f64) -> String {
             }
         }
     }
-    let axis = LANE_HEIGHT * lanes.len().max(1) + 16;
-    for part in 0..=4 {
-        let seconds = end_s * f64::from(part) / 4.0;
-        let anchor = match part {
-            0 => "start",
-            4 => "end",
-            _ => "middle",
-        };
+    let axis = LANE_HEIGHT * lanes.len().max(1);
+    let (end, base) = (axis + 4, axis + 17);
+    for (seconds, label) in time_ticks(end_s, TICKS) {
+        let x = x(seconds);
         append(
             &mut svg,
             format_args!(
-                "<text x=\"{:.2}%\" y=\"{axis}\" fill=\"{INK}\" text-anchor=\"{anchor}\">{}</text>",
-                x(seconds),
-                clock(seconds)
+                "<line x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"{axis}\" y2=\"{end}\" stroke=\"{INK}\"/>\
+                 <text x=\"{x:.2}%\" y=\"{base}\" fill=\"{INK}\" text-anchor=\"middle\">{label}</text>"
             ),
         );
     }
@@ -188,57 +187,63 @@ pub(crate) struct Bench {
 
 /// The most characters of a line in a box.
 const LINE_MAX: usize = 24;
+/// The left edges of the boxes, and the upper ones.
+const BOXES: [u32; 4] = [0, 216, 0, 200];
 
-/// The picture of the bench.
+/// The picture of the bench: narrow enough for a phone.
 pub(crate) fn bench(bench: &Bench) -> String {
     let mut svg = String::from(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 212\" width=\"760\" \
-         height=\"212\" role=\"img\" aria-label=\"the bench\" font-family=\"sans-serif\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 376 330\" width=\"376\" \
+         height=\"330\" role=\"img\" aria-label=\"the bench\" font-family=\"sans-serif\" \
          font-size=\"13\">",
     );
     let record = ["joined by device,".to_owned(), "epoch, serial, quantity".to_owned()];
-    let boxes = [
-        (0, "source", bench.sources.as_slice()),
-        (200, "device", bench.devices.as_slice()),
-        (400, "platform", bench.platform.as_slice()),
-        (600, "record", record.as_slice()),
-    ];
-    for (x, title, lines) in boxes {
-        draw_box(&mut svg, x, title, lines);
-    }
-    for (x, label) in [(160, ""), (360, "MQTT"), (560, "REST")] {
-        arrow(&mut svg, x, label);
+    let [left, right, above, below] = BOXES;
+    for (x, y, title, lines) in [
+        (left, above, "source", bench.sources.as_slice()),
+        (right, above, "device", bench.devices.as_slice()),
+        (right, below, "platform", bench.platform.as_slice()),
+        (left, below, "record", record.as_slice()),
+    ] {
+        draw_box(&mut svg, (x, y), title, lines);
     }
     // The truth goes round the device and the platform.
     append(
         &mut svg,
         format_args!(
-            "<path d=\"M 80 118 L 80 170 L 680 170 L 680 124\" fill=\"none\" stroke=\"{DATA}\" \
-         stroke-width=\"1.5\" stroke-dasharray=\"5 4\"/>\
-         <path d=\"M 675 126 L 680 116 L 685 126 Z\" fill=\"{DATA}\"/>\
-         <circle cx=\"80\" cy=\"118\" r=\"5\" fill=\"{DATA}\"/>\
-         <text x=\"94\" y=\"162\" fill=\"{DATA}\">reference: the true value over the reading's span</text>\
-         <circle cx=\"560\" cy=\"66\" r=\"5\" fill=\"{INJECTED}\"/>\
-         <text x=\"560\" y=\"200\" fill=\"{INJECTED}\" text-anchor=\"middle\">reported: what the platform gives back</text>\
-         <path d=\"M 560 72 L 560 186\" stroke=\"{INJECTED}\" stroke-width=\"1\" stroke-dasharray=\"2 3\"/>"
+            "<g fill=\"none\" stroke=\"{INK}\" stroke-width=\"1.5\">\
+             <path d=\"M162 52H208\"/><path d=\"M296 106V192\"/></g>\
+             <path d=\"M208 47l7 5l-7 5ZM291 192l5 7l5 -7Z\" fill=\"{INK}\"/>\
+             <text x=\"304\" y=\"154\" fill=\"{INK}\" font-size=\"12\">MQTT</text>\
+             <path d=\"M214 252H170\" fill=\"none\" stroke=\"{INJECTED}\" stroke-width=\"1.5\"/>\
+             <path d=\"M170 247l-7 5l7 5Z\" fill=\"{INJECTED}\"/>\
+             <text x=\"189\" y=\"244\" fill=\"{INJECTED}\" text-anchor=\"middle\" font-size=\"12\">REST</text>\
+             <circle cx=\"214\" cy=\"252\" r=\"5\" fill=\"{INJECTED}\"/>\
+             <text x=\"188\" y=\"324\" fill=\"{INJECTED}\" text-anchor=\"middle\" font-size=\"12\">\
+             reported: what the platform gives back</text>\
+             <path d=\"M80 104V192\" fill=\"none\" stroke=\"{DATA}\" stroke-width=\"1.5\" \
+             stroke-dasharray=\"5 4\"/>\
+             <path d=\"M75 192l5 7l5 -7Z\" fill=\"{DATA}\"/>\
+             <circle cx=\"80\" cy=\"104\" r=\"5\" fill=\"{DATA}\"/>\
+             <g fill=\"{DATA}\" font-size=\"12\"><text x=\"92\" y=\"146\">reference: the true value</text>\
+             <text x=\"92\" y=\"162\">over the reading's span</text></g></svg>"
         ),
     );
-    svg.push_str("</svg>");
     svg
 }
 
-fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
-    let (middle, left) = (x + 80, x + 1);
+fn draw_box(svg: &mut String, (x, y): (u32, u32), title: &str, lines: &[String]) {
+    let (middle, left, top, base) = (x + 80, x + 1, y + 1, y + 24);
     append(
         svg,
         format_args!(
-            "<rect x=\"{left}\" y=\"14\" width=\"158\" height=\"104\" rx=\"8\" fill=\"{SHADE}\" \
+            "<rect x=\"{left}\" y=\"{top}\" width=\"158\" height=\"104\" rx=\"8\" fill=\"{SHADE}\" \
          stroke=\"{LINE}\"/>\
-         <text x=\"{middle}\" y=\"38\" fill=\"{INK}\" text-anchor=\"middle\" font-weight=\"600\">{title}</text>"
+         <text x=\"{middle}\" y=\"{base}\" fill=\"{INK}\" text-anchor=\"middle\" font-weight=\"600\">{title}</text>"
         ),
     );
     for (place, line) in lines.iter().take(4).enumerate() {
-        let y = 58 + 17 * place;
+        let y = base as usize + 20 + 17 * place;
         let shown = escape(&shortened(line, LINE_MAX));
         let size = if shown.chars().count() > 23 { 10.8 } else { 12.0 };
         append(
@@ -248,19 +253,6 @@ fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
             ),
         );
     }
-}
-
-fn arrow(svg: &mut String, x: u32, label: &str) {
-    let (from, to, middle) = (x + 2, x + 32, x + 19);
-    let tip = x + 38;
-    append(
-        svg,
-        format_args!(
-            "<path d=\"M {from} 66 L {to} 66\" stroke=\"{INK}\" stroke-width=\"1.5\"/>\
-         <path d=\"M {to} 61 L {tip} 66 L {to} 71 Z\" fill=\"{INK}\"/>\
-         <text x=\"{middle}\" y=\"54\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"11\">{label}</text>"
-        ),
-    );
 }
 
 #[cfg(test)]
@@ -297,7 +289,7 @@ mod tests {
             text: String::new(),
             label: label.to_owned(),
         };
-        // A tenth of the strip is 7.9 % of the width, which has room for seven letters.
+        // A tenth of the strip is 7.3 % of the width, which has room for six letters.
         let marks = [mark(50.0, "kill platform"), mark(10.0, "disconnect wan"), mark(20.0, "x")];
         let svg = timeline(&marks, 100.0);
         assert!(svg.contains(">kill platform</text>") && svg.contains(">disco"), "{svg}");
@@ -308,6 +300,28 @@ mod tests {
         assert!(svg.contains(">kill<") && !svg.contains(">stop<"), "{svg}");
         let svg = timeline(&[mark(10.0, "disconnect wan"), mark(11.0, "x")], 100.0);
         assert_eq!(svg.matches("class=\"label\"").count(), 1, "one percent has no room");
+    }
+
+    /// Read back from the picture: each stroke below the lanes, and what is written there.
+    #[test]
+    fn a_figure_of_the_strip_stands_where_it_says() {
+        for (end_s, expected) in [
+            (6.0, vec![("0 s", 0.0), ("2 s", 2.0), ("4 s", 4.0), ("6 s", 6.0)]),
+            (100.0, vec![("0 s", 0.0), ("30 s", 30.0), ("60 s", 60.0), ("90 s", 90.0)]),
+        ] {
+            let svg = timeline(&[], end_s);
+            let strokes = svg.split("<line x1=\"").skip(1);
+            let found: Vec<(String, String)> = strokes
+                .map(|rest| {
+                    let label = rest.split("middle\">").nth(1).unwrap().split('<').next().unwrap();
+                    (label.to_owned(), rest.split('%').next().unwrap().to_owned())
+                })
+                .collect();
+            let place = |at: f64| format!("{:.2}", LEFT + (RIGHT - LEFT) * at / end_s);
+            let expected: Vec<(String, String)> =
+                expected.into_iter().map(|(label, at)| (label.to_owned(), place(at))).collect();
+            assert_eq!(found, expected);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(crate) mod plot;
 mod report;
 pub(crate) mod svg;
 pub(crate) mod template;
+pub(crate) mod ticks;
 mod under_test;
 pub(crate) mod units;
 

@@ -4,18 +4,24 @@ use std::collections::BTreeMap;
 
 use lastmeter_units::{MeasurementId, SiUnit, SimTime};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::collect::{Collected, Excerpt, RowText};
 use super::units::Shown;
 use crate::verdict::Verdict;
-use lastmeter_record::{Event, Status};
-use lastmeter_text::{Prose, number, shortened};
+use lastmeter_params::Requirement;
+use lastmeter_record::{Event, FieldValue, Status};
+use lastmeter_text::{Prose, apart, number, shortened};
 
 /// So much of an explanation stands in a list, characters.
 const WHY_MAX: usize = 160;
 
-/// So much of an event stands in a list, characters; the record has the whole of it.
+/// So much of a text of an event stands in a list, characters; the record has the whole of it.
 const DETAIL_MAX: usize = 400;
+
+/// The ends of names of facts that are in a unit, with its symbol.
+const UNITS: [(&str, &str); 5] =
+    [("_s", " s"), ("_v", " V"), ("_a", " A"), ("_wh", " Wh"), ("_m", " m")];
 
 /// A name with a value.
 #[derive(Serialize)]
@@ -40,7 +46,7 @@ impl Fact {
 pub(crate) struct CheckRow {
     status: Status,
     name: String,
-    covers: Vec<String>,
+    covers: Vec<Chip>,
     measured: String,
     limit: String,
     margin: Option<Margin>,
@@ -51,6 +57,21 @@ pub(crate) struct CheckRow {
     /// All of it, if it is too much for a list.
     more: Option<Prose>,
     place: String,
+}
+
+/// A row of the requirements: its name, and its words up to the first comma or colon.
+#[derive(Serialize)]
+struct Chip {
+    id: String,
+    short: &'static str,
+    words: &'static str,
+}
+
+impl Chip {
+    fn of(id: &str) -> Self {
+        let words = Requirement::lookup(id).map_or("", |row| row.words);
+        Self { id: id.to_owned(), short: words.split([',', ':']).next().unwrap_or_default(), words }
+    }
 }
 
 /// How much of the limit was used.
@@ -93,7 +114,7 @@ fn check_row(verdict: &Verdict) -> CheckRow {
     CheckRow {
         status: verdict.status,
         name: verdict.check.clone(),
-        covers: verdict.covers.clone(),
+        covers: verdict.covers.iter().map(|id| Chip::of(id)).collect(),
         measured: with_unit(verdict.measured),
         limit,
         margin,
@@ -116,6 +137,8 @@ fn place(verdict: &Verdict) -> String {
 pub(crate) struct Trouble {
     status: Status,
     name: String,
+    /// The device that it is about first of all; may be empty.
+    device: String,
     why: Prose,
     place: String,
     /// The quantity of all rows; empty if there are none.
@@ -144,7 +167,7 @@ pub(crate) struct EventRow {
     time: String,
     source: String,
     kind: String,
-    detail: Prose,
+    facts: Vec<Fact>,
 }
 
 /// An event for a list.
@@ -155,15 +178,45 @@ pub(crate) fn event_row(line: u64, event: &Event, here: bool) -> EventRow {
         time: event.time.to_string(),
         source: event.source.clone(),
         kind: event.kind.to_string(),
-        detail: shortened(&event.detail(), DETAIL_MAX),
+        facts: event.fields.iter().flat_map(|(name, value)| facts(name, value)).collect(),
     }
 }
 
-/// The checks that need attention, worst first.
+/// A field of an event, of an alert's facts each; none of what is not there.
+fn facts(name: &str, value: &FieldValue) -> Vec<Fact> {
+    match value {
+        FieldValue::Prose(text) => vec![Fact::new(name, shortened(text, DETAIL_MAX).to_string())],
+        FieldValue::Fact(Value::Object(facts)) => {
+            facts.iter().map(|(name, value)| fact(name, value)).collect()
+        }
+        FieldValue::Fact(value) => vec![fact(name, value)],
+    }
+    .into_iter()
+    .filter(|fact| !fact.is_empty())
+    .collect()
+}
+
+/// A fact as people read it, with its unit where its name ends in one.
+fn fact(name: &str, value: &Value) -> Fact {
+    let with_unit = UNITS.iter().find_map(|(end, unit)| Some((name.strip_suffix(end)?, *unit)));
+    let (shown, unit) = with_unit.filter(|_| value.is_number()).unwrap_or((name, ""));
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.chars().take(DETAIL_MAX).collect(),
+        Value::Number(figure) if figure.is_f64() => {
+            number(figure.as_f64().unwrap_or(f64::NAN)) + unit
+        }
+        other => format!("{other}{unit}"),
+    };
+    Fact::new(&shown.replace('_', " "), text)
+}
+
+/// The checks that need attention, worst first; of those the ones that name devices as wrong.
 pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<Trouble> {
     let mut bad: Vec<&Verdict> =
         verdicts.iter().filter(|verdict| verdict.status > Status::Pass).collect();
-    bad.sort_by_key(|verdict| std::cmp::Reverse(verdict.status));
+    let names_wrong = |verdict: &Verdict| verdict.devices.is_some_and(|devices| devices.wrong > 0);
+    bad.sort_by_key(|verdict| std::cmp::Reverse((verdict.status, names_wrong(verdict))));
     let nothing = Excerpt::default();
     bad.into_iter()
         .map(|verdict| {
@@ -175,6 +228,7 @@ pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<Troubl
             Trouble {
                 status: verdict.status,
                 name: verdict.check.clone(),
+                device: verdict.at.as_ref().and_then(|at| at.device.clone()).unwrap_or_default(),
                 why: verdict.why.clone(),
                 place: place(verdict),
                 quantity: quantity.map_or("", MeasurementId::name),
@@ -199,19 +253,18 @@ fn unit_of(excerpt: &Excerpt) -> Shown {
 }
 
 fn excerpt_row(row: &RowText, here: bool, shown: &Shown) -> ExcerptRow {
-    let exact = |value: Option<f64>, absent: &str| match value {
-        Some(value) if value.is_nan() => "NaN".to_owned(),
-        Some(value) => seven(shown.figure(value)),
-        None => absent.to_owned(),
-    };
-    let error = row.reported.zip(row.reference).map(|(reported, reference)| reported - reference);
+    let figure = |value: Option<f64>| value.map(|value| shown.figure(value));
+    let (reported, reference) = (figure(row.reported), figure(row.reference));
+    let both = reported.zip(reference);
+    let texts = both.map(|(reported, reference)| apart(reported, reference)).unzip();
+    let alone = |value: Option<f64>, absent: &str| value.map_or(absent.to_owned(), number);
     ExcerptRow {
         here,
         time: row.time.to_string(),
         serial: row.serial.map(|serial| serial.to_string()).unwrap_or_default(),
-        error: error.map(|error| number(shown.figure(error))).unwrap_or_default(),
-        reported: exact(row.reported, "missing"),
-        reference: exact(row.reference, "not due"),
+        error: both.map(|(reported, reference)| number(reported - reference)).unwrap_or_default(),
+        reported: texts.0.unwrap_or_else(|| alone(reported, "missing")),
+        reference: texts.1.unwrap_or_else(|| alone(reference, "not due")),
     }
 }
 
@@ -277,7 +330,7 @@ pub(crate) fn refusals(collected: &Collected) -> Vec<RefusedRow> {
 /// A row of the table of requirements.
 #[derive(Serialize)]
 pub(crate) struct CoverageRow {
-    id: String,
+    row: Chip,
     status: Status,
     checks: String,
 }
@@ -295,7 +348,7 @@ pub(crate) fn coverage(verdicts: &[Verdict]) -> Vec<CoverageRow> {
         .filter_map(|(id, checks)| {
             let status = Status::worst_of(checks.iter().map(|verdict| verdict.status))?;
             let names: Vec<&str> = checks.iter().map(|verdict| verdict.check.as_str()).collect();
-            Some(CoverageRow { id: id.to_owned(), status, checks: names.join(", ") })
+            Some(CoverageRow { row: Chip::of(id), status, checks: names.join(", ") })
         })
         .collect()
 }
@@ -319,15 +372,6 @@ pub(crate) fn grouped(value: u64) -> String {
     text
 }
 
-/// Seven significant digits: enough to see a part in a million between two values.
-fn seven(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return number(value);
-    }
-    let rounded: f64 = format!("{value:.6e}").parse().unwrap_or(value);
-    if (1e-4..1e9).contains(&value.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
-}
-
 /// A figure with an SI prefix where the unit takes one: `1.2 mV`, `35 kW`.
 pub(crate) fn with_prefix(value: f64, unit: SiUnit) -> String {
     Shown::prefixed(unit, value).with_symbol(value)
@@ -336,6 +380,23 @@ pub(crate) fn with_prefix(value: f64, unit: SiUnit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn facts_of_an_event_stand_apart_with_their_units() {
+        let event = Event::new(SimTime(0), "m", "alert")
+            .with("type", "voltage.dip")
+            .with("serial", None::<u64>)
+            .with("duration_min_s", 12.560_000_000_000_01)
+            .with("spread_s", 2)
+            .with("metadata", serde_json::json!({"phase": "l1", "id": "007", "none": ""}))
+            .with_prose(lastmeter_record::field::DETAIL, "as it came");
+        let row = event_row(1, &event, false);
+        let facts: Vec<String> =
+            row.facts.iter().map(|fact| format!("{}={}", fact.name, fact.value)).collect();
+        let expected = "type=voltage.dip,duration min=12.56 s,spread=2 s,id=007,phase=l1,\
+                        detail=as it came";
+        assert_eq!(facts.join(","), expected);
+    }
 
     #[test]
     fn figures_are_readable() {
@@ -354,6 +415,5 @@ mod tests {
         }
         assert_eq!(grouped(1_728_000), "1\u{202F}728\u{202F}000");
         assert_eq!(grouped(999), "999");
-        assert_eq!(seven(230.123_456_78), "230.1235");
     }
 }

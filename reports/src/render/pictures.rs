@@ -35,9 +35,11 @@ pub(crate) fn timeline(
             }
             EventKind::Command | EventKind::Acknowledged => Lane::Commands,
             EventKind::Refused => Lane::Refused,
+            EventKind::Alert => Lane::Alerts,
             _ => continue,
         };
-        let from_s = since(event.time);
+        let own = event.text(field::EVENT_TIME).and_then(|time| time.parse().ok());
+        let from_s = since(own.unwrap_or(event.time));
         if event.kind == EventKind::Kill {
             killed.push(event.text(field::TARGET));
         }
@@ -78,12 +80,13 @@ pub(crate) fn until(events: &[(u64, Event)]) -> Option<SimTime> {
 
 /// A few words for a mark on the strip, where it has room for them.
 pub(crate) fn label(event: &Event) -> String {
-    let about =
-        event.about().or_else(|| event.text(field::LINK)).or_else(|| event.text(field::TARGET));
+    let places = [field::LINK, field::TARGET, field::INTO];
+    let about = event.about().or_else(|| places.iter().find_map(|place| event.text(place)));
     let (what, about) = match &event.kind {
         EventKind::Inject => (event.text(field::INJECT).unwrap_or_default(), about),
         EventKind::Command => (event.text(field::NAME).unwrap_or_default(), about),
         EventKind::Refused => (event.text(field::REASON).unwrap_or_default(), about),
+        EventKind::Alert => (event.text(field::TYPE).unwrap_or_default(), about),
         // It stands right beside what it answers, or ends.
         EventKind::Acknowledged | EventKind::Restarted => ("", None),
         other => (other.word(), about),

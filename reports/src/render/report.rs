@@ -8,7 +8,7 @@ use lastmeter_units::SimTime;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::collect::Collected;
+use super::collect::{Collected, Judged};
 use super::figure::{Figure, Picture};
 use super::page::{self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble};
 use super::pictures;
@@ -44,6 +44,8 @@ struct Page {
     /// `measured` or `modelled`, if the run records latency.
     evidence: Option<&'static str>,
     facts: Vec<Fact>,
+    /// What became of readings, alerts and answers.
+    account: String,
     /// What options of the command line have changed.
     overrides: Vec<Fact>,
     command: String,
@@ -93,8 +95,16 @@ pub(crate) fn page(
     let facts = &evaluation.facts;
     let scenario_toml = reader.scenario_toml()?;
     let scenario = ScenarioChecks::read(&facts.scenario, &scenario_toml, &facts.files)?;
-    let specs: Vec<_> = scenario.of::<Accuracy>().map(|check| &check.spec).collect();
-    let collected = Collected::read(reader, &specs, &evaluation.verdicts);
+    // What a register counted is one value, and no error over time.
+    let accuracy: Vec<Judged<'_>> = scenario
+        .of::<Accuracy>()
+        .filter(|check| !check.spec.difference)
+        .map(|Accuracy { context, spec, .. }| {
+            let verdict = evaluation.verdicts.iter().find(|it| it.check == context.name);
+            Judged { name: &context.name, spec, verdict }
+        })
+        .collect();
+    let collected = Collected::read(reader, &accuracy, &evaluation.verdicts);
     let mut figures = Vec::new();
     let end_s = shown_until(facts, &collected);
     let events = Events {
@@ -103,7 +113,8 @@ pub(crate) fn page(
         more: collected.events_total > collected.events.len() as u64,
     };
     let (collected, verdicts) = (&collected, &evaluation.verdicts[..]);
-    let input = SectionInput { reader, scenario: &scenario, verdicts, collected, end_s };
+    let accuracy = &accuracy;
+    let input = SectionInput { reader, scenario: &scenario, verdicts, accuracy, collected, end_s };
     let (sections, evidence) = sections(&input, &mut figures)?;
     let page = Page {
         style: STYLE,
@@ -116,6 +127,7 @@ pub(crate) fn page(
         under_test: under_test(facts),
         evidence,
         facts: facts_list(facts),
+        account: evaluation.account.to_string(),
         overrides: overrides(facts),
         command: command(&facts.command_line),
         checks: page::checks(verdicts),
@@ -175,10 +187,11 @@ fn shown_until(facts: &RunFacts, collected: &Collected) -> f64 {
     let last_event = collected.events.last().map(|(_, event)| event.time);
     let known = facts.recorded_until.or(last_event).unwrap_or(facts.start);
     let planned = (facts.end - facts.start).as_seconds_f64();
-    let seen = collected
-        .curves
-        .values()
-        .flat_map(|curve| curve.bins.iter().map(|(start_s, _)| start_s + curve.bins.width_s()));
+    let tracks = collected.compared.values().flat_map(|it| [&it.worst, &it.others]);
+    let seen = tracks.flat_map(|tracks| {
+        let bins = &tracks.reported;
+        bins.iter().map(|(start_s, _)| start_s + bins.width_s())
+    });
     let seen = seen.fold((known - facts.start).as_seconds_f64(), f64::max);
     if planned > 0.0 { planned } else { seen }
 }

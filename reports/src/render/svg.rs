@@ -7,7 +7,8 @@
 use lastmeter_units::SiUnit;
 
 use super::page::with_prefix;
-use lastmeter_text::{append, escape, number};
+use super::ticks::{decade_step, time_ticks};
+use lastmeter_text::{apart, append, escape, number};
 
 /// Letters and axes.
 pub(crate) const INK: &str = "#575653";
@@ -300,7 +301,7 @@ impl Frame {
 pub(crate) enum Figures {
     /// Nanoseconds, written with the unit that suits.
     Nanoseconds,
-    /// Seconds since the start, written in s, min or h.
+    /// Seconds since the start, from 0, at round times.
     Clock,
     /// Shares, written in percent.
     Percent,
@@ -331,6 +332,8 @@ pub(crate) struct Tick {
 /// Nothing shorter is drawn on a logarithmic axis, in nanoseconds.
 const LEAST: f64 = 1e3;
 const STEPS: [f64; 3] = [1.0, 2.0, 5.0];
+/// The most steps of a linear axis.
+const TICKS_MAX: u32 = 6;
 
 impl Axis {
     /// From `from` to `to` as they are.
@@ -400,15 +403,11 @@ impl Axis {
     }
 
     fn steps(&self) -> Vec<Tick> {
-        let unit = match self.figures {
-            Figures::Clock => clock_unit(self.to).0,
-            _ => 1.0,
-        };
-        let width = (self.to - self.from) / unit;
-        let least = width / 6.0;
-        let decade = libm::exp10(libm::floor(libm::log10(least)));
-        let step = STEPS.into_iter().chain([10.0]).map(|step| step * decade);
-        let step = step.into_iter().find(|step| *step >= least).unwrap_or(width) * unit;
+        if self.figures == Figures::Clock {
+            let ticks = time_ticks(self.to, TICKS_MAX).into_iter();
+            return ticks.map(|(value, label)| Tick { value, label }).collect();
+        }
+        let step = decade_step((self.to - self.from) / f64::from(TICKS_MAX));
         let first = libm::ceil(self.from / step - 1e-9);
         let mut ticks = Vec::new();
         for place in 0..=8 {
@@ -417,7 +416,11 @@ impl Axis {
                 break;
             }
             let value = if value.abs() < step * 1e-9 { 0.0 } else { value };
-            ticks.push(Tick { value, label: self.figure(value, self.to) });
+            let label = match self.figures {
+                Figures::Plain => apart(value, value + step).0,
+                _ => self.figure(value, self.to),
+            };
+            ticks.push(Tick { value, label });
         }
         ticks
     }
@@ -431,12 +434,8 @@ impl Axis {
                 let (unit, name) = nanoseconds_unit(size);
                 format!("{} {name}", number(value / unit))
             }
-            Figures::Clock => {
-                let (unit, name) = clock_unit(self.to);
-                format!("{} {name}", number(value / unit))
-            }
             Figures::Percent => format!("{} %", number(100.0 * value)),
-            Figures::Plain => number(value),
+            Figures::Plain | Figures::Clock => number(value),
             Figures::Nanoamperes => with_prefix(value / 1e9, SiUnit::Ampere),
         }
     }
@@ -453,14 +452,6 @@ fn nanoseconds_unit(size: f64) -> (f64, &'static str) {
         ..599e9 => (1e9, "s"),
         ..7_199e9 => (60e9, "min"),
         _ => (3_600e9, "h"),
-    }
-}
-
-fn clock_unit(end_s: f64) -> (f64, &'static str) {
-    match end_s {
-        7_200.0.. => (3_600.0, "h"),
-        180.0.. => (60.0, "min"),
-        _ => (1.0, "s"),
     }
 }
 

@@ -17,6 +17,9 @@ use crate::verdict::{Reason, Verdict};
 
 const TEMPLATE: &str = include_str!("index.html");
 
+/// The names of the files on top of a suite folder, beside its run folders.
+pub const FILES: [&str; 4] = ["junit.xml", "suite.json", "summary.md", "index.html"];
+
 #[derive(Serialize)]
 struct SuiteJson<'a> {
     format_version: u32,
@@ -61,6 +64,8 @@ struct IndexRow<'a> {
     /// Absent if there is no report.
     link: Option<String>,
     must_fail: Option<&'a str>,
+    /// How it ended without the defect; empty if that is not known.
+    control: &'static str,
     checks: String,
     worst: String,
     why: Prose,
@@ -96,6 +101,7 @@ impl<'a> IndexRow<'a> {
             scenario: &run.scenario,
             link: folder.map(|folder| format!("{}/report.html", link_path(folder))),
             must_fail: run.twin.as_ref().map(|twin| twin.check.as_str()),
+            control: control_of(run).unwrap_or_default(),
             checks: run.counts().to_string(),
             worst: run.judged().map(worst_margin).unwrap_or_default(),
             why: run.why().unwrap_or_default(),
@@ -108,11 +114,11 @@ impl Suite {
     /// Writes the files on top of the suite folder.
     pub fn write(&self, dir: &Path) -> Result<(), RenderError> {
         std::fs::create_dir_all(dir).map_err(RecordError::io("create", dir))?;
-        let path = dir.join("junit.xml");
-        write_whole(&path, junit::of_suite(self).as_bytes())?;
-        write_whole(&dir.join("suite.json"), &self.json())?;
-        write_whole(&dir.join("summary.md"), self.markdown().as_bytes())?;
-        write_whole(&dir.join("index.html"), self.index()?.as_bytes())?;
+        let junit = junit::of_suite(self).into_bytes();
+        let texts = [junit, self.json(), self.markdown().into_bytes(), self.index()?.into_bytes()];
+        for (name, text) in FILES.iter().zip(texts) {
+            write_whole(&dir.join(name), &text)?;
+        }
         Ok(())
     }
 
@@ -147,7 +153,11 @@ impl Suite {
             self.exit_code().number()
         );
         for run in &self.runs {
-            let twin = if run.twin.is_some() { " (must fail)" } else { "" };
+            let control = control_of(run).map(|word| format!("; control {word}"));
+            let twin = match &run.twin {
+                Some(_) => format!(" (must fail{})", control.unwrap_or_default()),
+                None => String::new(),
+            };
             append(
                 &mut text,
                 format_args!(
@@ -175,6 +185,11 @@ impl Suite {
         };
         Ok(fill("index.html", TEMPLATE, &index)?)
     }
+}
+
+/// How the control of a must-fail twin ended, if it ran.
+fn control_of(run: &SuiteRun) -> Option<&'static str> {
+    Some(run.twin.as_ref()?.control.as_ref()?.status.word())
 }
 
 /// The check of a run that used most of its limit.

@@ -80,13 +80,18 @@ reasons! {
     Unnumbered, Inconclusive, "unnumbered",
         "Readings without serial numbers cannot be matched.";
     UnjudgedReadings, Inconclusive, "unjudged-readings",
-        "Readings are missing, altered, unexpected or foreign, and no check judges them.";
+        "Readings are missing, altered, unexpected, foreign or sparse, and no check judges them.";
     UnjudgedCommands, Inconclusive, "unjudged-commands",
-        "Commands were not carried out, and no check judges them.";
+        "Commands were not carried out, or not answered as reported, and no check judges them.";
+    UnjudgedAlerts, Inconclusive, "unjudged-alerts",
+        "Alerts of level Warning or worse came, or alerts are lost, altered or foreign, and no \
+         check judges them.";
     Unanswered, Inconclusive, "unanswered",
         "The record ends before the time for an answer was up.";
     ShowsNothing, Inconclusive, "shows-nothing",
         "The conditions under which the result would mean something were not there.";
+    NotReflected, Inconclusive, "not-reflected",
+        "A command was written to a simulator that does not show whether it obeys.";
     NotMeasurableHere, Inconclusive, "not-measurable-here",
         "The limit is too near to what bench and machine add by themselves.";
     HostLoad, Inconclusive, "host-load",
@@ -110,11 +115,15 @@ reasons! {
     ReadingsLost, Fail, "readings-lost", "Readings that were due are missing.";
     ReadingsUnexpected, Fail, "readings-unexpected",
         "Readings are stored that nobody sent, or more than once.";
+    ReadingsSparse, Fail, "readings-sparse",
+        "Readings rest on too few samples that could be used.";
     UnexpectedRefusal, Fail, "unexpected-refusal",
         "The platform refused what it should have taken.";
     RefusalMissing, Fail, "refusal-missing", "The platform took what it should have refused.";
     UnexpectedAlert, Fail, "unexpected-alert", "An alert came that nothing gave cause for.";
     AlertMissing, Fail, "alert-missing", "An alert that had to come is missing.";
+    NotAsSent, Fail, "not-as-sent",
+        "Alerts or answers to commands are lost, altered, or were never sent.";
     UnexpectedOperation, Fail, "unexpected-operation",
         "Something of the network operated that should not have.";
     OperationMissing, Fail, "operation-missing",

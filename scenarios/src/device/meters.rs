@@ -66,8 +66,13 @@ fn is_bus(kind: &DeviceKind, network: &str) -> Result<(), String> {
     ))
 }
 
-/// What is asked for as a scenario.
-fn scenario_text(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> String {
+/// What is asked for as a scenario that begins at an instant, or less than a second before.
+fn scenario_text(
+    kind: &DeviceKind,
+    network: &str,
+    options: &DeviceOptions,
+    start: SimTime,
+) -> String {
     let source = match kind.fits.domain() {
         Domain::Electricity => "synthetic",
         Domain::Heat => "heat-circuit",
@@ -75,7 +80,7 @@ fn scenario_text(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> S
     };
     let phases =
         kind.fits.phases().map_or_else(String::new, |phases| format!("phases = {phases}\n"));
-    let start = wall_now().0.div_euclid(1_000_000_000) * 1_000_000_000;
+    let start = start.0.div_euclid(1_000_000_000) * 1_000_000_000;
     let mut text = format!(
         "format = 1\n[scenario]\nname = \"device\"\nstart = {}\nduration = \"100 d\"\nseed = {}\n\
          [[network]]\nname = \"line\"\nkind = {}\n\
@@ -105,8 +110,27 @@ fn scenario_text(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> S
     text
 }
 
+/// The meters, which have measured when they are first asked, as one on a wall has: they begin as
+/// much earlier as what they measured last may be old.
 fn meters(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> Result<Vec<Meter>, String> {
-    let text = scenario_text(kind, network, options);
+    let now = wall_now();
+    let declared = |meter: &Meter| meter.device.declared().map(|span| span.earliest);
+    let all = meters_from(kind, network, options, now)?;
+    let lead = all.iter().filter_map(declared).max().unwrap_or(SimDuration::ZERO);
+    let mut all = meters_from(kind, network, options, now - lead)?;
+    for Meter { device, feeder, .. } in &mut all {
+        feeder.run_to(device.as_mut(), now, &mut Vec::new());
+    }
+    Ok(all)
+}
+
+fn meters_from(
+    kind: &DeviceKind,
+    network: &str,
+    options: &DeviceOptions,
+    start: SimTime,
+) -> Result<Vec<Meter>, String> {
+    let text = scenario_text(kind, network, options, start);
     let scenario =
         Scenario::from_bytes(Path::new("device"), text.as_bytes(), &LoadOptions::default())
             .map_err(|failure| {
@@ -172,7 +196,10 @@ impl Meter {
                 Output::Event { kind, detail } => {
                     print_err(&format!("{} {}: {detail}", self.name, kind.word()));
                 }
-                Output::Reading { .. } | Output::Obeyed { .. } | Output::Send { .. } => {}
+                Output::Reading { .. }
+                | Output::Answered { .. }
+                | Output::Obeyed { .. }
+                | Output::Send { .. } => {}
             }
         }
         (!sent.is_empty()).then_some(sent)

@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 use lastmeter_devices::Metric;
 use lastmeter_link::channel::DatagramCounts;
 use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::mqtt::PublicationRefusal;
 use serde_json::{Value, json};
 
 use crate::output::print_err;
@@ -25,6 +26,11 @@ pub(super) struct Flow {
     /// Datagrams of others that were refused, likewise.
     refused: u64,
     refused_next: u64,
+    /// Messages that the platform has taken, and those that it has refused with why it refused the
+    /// first one.
+    messages_taken: u64,
+    messages_refused: u64,
+    first_refusal: Option<String>,
 }
 
 impl Flow {
@@ -39,6 +45,9 @@ impl Flow {
             lost_next: 1,
             refused: 0,
             refused_next: 1,
+            messages_taken: 0,
+            messages_refused: 0,
+            first_refusal: None,
         }
     }
 
@@ -61,6 +70,34 @@ impl Flow {
                 }
             }
         }
+    }
+
+    /// The platform has taken a message.
+    pub(super) fn acknowledged(&mut self) {
+        self.messages_taken += 1;
+    }
+
+    /// The platform has refused a message; the 1st, 10th, ... is reported.
+    pub(super) fn refused(&mut self, refusal: &PublicationRefusal) {
+        let PublicationRefusal { code, why } = refusal;
+        let why =
+            if why.is_empty() { format!("MQTT reason code {code:#04x}") } else { why.clone() };
+        self.messages_refused += 1;
+        let count = self.messages_refused;
+        if 10_u64.checked_pow(count.ilog10()) == Some(count) {
+            print_err(&format!("message_refused: {why} ({count} so far)"));
+        }
+        self.first_refusal.get_or_insert(why);
+    }
+
+    /// How many messages the platform has refused, and why it refused the first; nothing without.
+    pub(super) fn refused_messages(&self) -> Option<String> {
+        let first = self.first_refusal.as_ref()?;
+        let (refused, all) = (self.messages_refused, self.messages_refused + self.messages_taken);
+        Some(format!(
+            "the platform refused {refused} of {all} messages, the first one as {first}; a lastmeter \
+             platform lists them at /api/v1/refusals"
+        ))
     }
 
     /// Reports what the kernel has lost, whenever it is ten times as much.
@@ -93,6 +130,8 @@ impl Flow {
             Metric::counter("raw_handed_over_total", "samples handed over", self.live_sent),
             Metric::counter("raw_dropped_total", "samples dropped", self.live_dropped),
             Metric::counter("taken_total", "pieces taken from lines", self.waits.len()),
+            Metric::counter("messages_taken_total", "messages acknowledged", self.messages_taken),
+            Metric::counter("messages_refused_total", "messages refused", self.messages_refused),
         ];
         for (word, share) in [("0.5", 0.5), ("0.99", 0.99), ("0.999", 0.999), ("1", 1.0)] {
             let seconds = self.waits.value_at_quantile(share) as f64 / 1e9;
@@ -108,6 +147,7 @@ impl Flow {
         json!({
             "taken": self.waits.len(), "receive_lost": self.lost,
             "receive_refused": self.refused,
+            "messages": { "taken": self.messages_taken, "refused": self.messages_refused },
             "raw": { "handed_over": self.live_sent, "dropped": self.live_dropped },
             "hand_over_s": {
                 "p50": quantile(0.5), "p99": quantile(0.99), "p999": quantile(0.999),
@@ -133,6 +173,15 @@ mod tests {
         let summary = flow.summary();
         assert_eq!(summary["raw"], json!({ "handed_over": 75, "dropped": 25 }));
         assert_eq!((&summary["taken"], &summary["receive_lost"]), (&json!(2), &json!(0)));
+        flow.acknowledged();
+        assert_eq!(flow.refused_messages(), None);
+        let refusal = |code, why: &str| PublicationRefusal { code, why: why.to_owned() };
+        flow.refused(&refusal(0x83, ""));
+        flow.refused(&refusal(0x83, "conflicting_content"));
+        let told = flow.refused_messages().unwrap();
+        let expected = "refused 2 of 3 messages, the first one as MQTT reason code 0x83;";
+        assert!(told.contains(expected), "{told}");
+        assert_eq!(flow.summary()["messages"], json!({ "taken": 1, "refused": 2 }));
         let longest = summary["hand_over_s"]["max"].as_f64().unwrap();
         assert!((0.002..1.0).contains(&longest), "{longest}");
     }

@@ -4,6 +4,9 @@
 //! supply failed stands at the end, incomplete, and is cut off: nobody was told that it was kept.
 //! Anything else that is wrong with the file is reported and nothing is changed. When most of the
 //! file is forgotten, what is left is written to a new one, which then takes its place.
+//!
+//! A file has an epoch, written before anything is counted in it: serials that begin again with a
+//! new file are others than those before.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -25,6 +28,10 @@ const FORGOTTEN_BYTES_MIN: u64 = 1 << 20;
 /// What a record is.
 const KEEP: u8 = 1;
 const FORGET: u8 = 2;
+/// Its number is the epoch of all that is counted in this file.
+const EPOCH: u8 = 3;
+/// The epoch of a file that has been in use and has none: files had none at first.
+const EPOCH_OF_OLD_FILES: u64 = 1;
 
 /// Why records cannot be kept or read.
 #[derive(Debug, Error)]
@@ -63,6 +70,7 @@ pub struct Kept {
     path: PathBuf,
     file: File,
     records: BTreeMap<u64, Vec<u8>>,
+    epoch: Option<u64>,
     /// Bytes of what is forgotten.
     forgotten_bytes: u64,
     /// Bytes of all there is.
@@ -101,6 +109,7 @@ impl Kept {
             path,
             file,
             records: BTreeMap::new(),
+            epoch: None,
             forgotten_bytes: 0,
             bytes: bytes.len() as u64,
             cut_bytes: 0,
@@ -136,12 +145,29 @@ impl Kept {
     fn take(&mut self, kind: u8, number: u64, record: &[u8]) {
         if kind == KEEP {
             self.records.insert(number, record.to_vec());
+        } else if kind == EPOCH {
+            self.epoch = Some(number);
         } else {
             let left = self.records.split_off(&number.saturating_add(1));
             let gone = std::mem::replace(&mut self.records, left);
             let bytes = gone.values().map(|record| (HEAD_BYTES + record.len()) as u64);
             self.forgotten_bytes += bytes.sum::<u64>() + HEAD_BYTES as u64;
         }
+    }
+
+    /// The epoch of all that is counted in this file: the one it was begun with, which is `new`
+    /// where nothing has been counted in it yet.
+    ///
+    /// # Errors
+    /// If a new one cannot be written.
+    pub fn epoch(&mut self, new: u64) -> Result<u64, KeptError> {
+        if self.epoch.is_none() && self.records.is_empty() && self.forgotten_bytes == 0 {
+            let mut out = Vec::new();
+            encode(EPOCH, new, &[], &mut out);
+            self.write(&out)?;
+            self.epoch = Some(new);
+        }
+        Ok(self.epoch.unwrap_or(EPOCH_OF_OLD_FILES))
     }
 
     /// Bytes of an incomplete record that were cut off when it was opened.
@@ -200,6 +226,9 @@ impl Kept {
     fn write_anew(&mut self) -> Result<(), KeptError> {
         let fresh = self.path.with_extension("new");
         let mut out = MAGIC.to_vec();
+        if let Some(epoch) = self.epoch {
+            encode(EPOCH, epoch, &[], &mut out);
+        }
         for (number, record) in &self.records {
             encode(KEEP, *number, record, &mut out);
         }
@@ -261,7 +290,7 @@ fn parse(bytes: &[u8]) -> Parsed<'_> {
     let (kind, record_length) = (head[0], four(1) as usize);
     let number = u64::from(four(5)) | u64::from(four(9)) << 32;
     let is_whole = crc32c::crc32c(&head[..13]) == four(13)
-        && [KEEP, FORGET].contains(&kind)
+        && [KEEP, FORGET, EPOCH].contains(&kind)
         && record_length <= RECORD_BYTES_MAX;
     if !is_whole {
         // A power failure can leave zeros where a record was to be.

@@ -119,3 +119,26 @@ proptest! {
         let _ = Kept::open(folder.path());
     }
 }
+
+#[test]
+fn a_file_has_the_epoch_that_it_was_begun_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Kept::open(folder.path()).unwrap();
+    assert_eq!(open().epoch(700).unwrap(), 700);
+    let mut kept = open();
+    assert_eq!(kept.epoch(800).unwrap(), 700);
+    // Also where all else has been written anew.
+    kept.keep(&[(1, vec![0; FORGOTTEN_BYTES_MIN as usize]), (2, vec![1])]).unwrap();
+    kept.forget(1).unwrap();
+    drop(kept);
+    assert!(std::fs::metadata(folder.path().join("kept.log")).unwrap().len() < 1000);
+    let mut kept = open();
+    assert_eq!((kept.epoch(900).unwrap(), kept.records().len()), (700, 1));
+    drop(kept);
+    // A file of before that has been in use goes on; a new one does not begin where it was.
+    let old = tempfile::tempdir().unwrap();
+    Kept::open(old.path()).unwrap().keep(&numbered(&[1])).unwrap();
+    assert_eq!(Kept::open(old.path()).unwrap().epoch(900).unwrap(), 1);
+    std::fs::remove_file(folder.path().join("kept.log")).unwrap();
+    assert_eq!(open().epoch(900).unwrap(), 900);
+}

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use lastmeter_devices::{GATEWAYS, GatewayContext, GatewayKind, NetworkContext};
 use lastmeter_link::channel::{Channel, ChannelAddress, ChannelSettings, DatagramCounts};
-use lastmeter_link::mqtt::{Session, SessionOptions};
+use lastmeter_link::mqtt::{MqttVersion, Session, SessionOptions};
 use lastmeter_params::{self as params, Diagnostics, Values};
 use lastmeter_reports::ExitCode;
-use lastmeter_units::HardwareId;
+use lastmeter_units::{Epoch, HardwareId};
 use lastmeter_wire::topics::{self, TENANT};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,7 +36,7 @@ use crate::stop::on_this_thread;
 use answers::Presence;
 use flow::Flow;
 use keeper::Keeper;
-use stand_alone::{Files, LiveTopics, StandAlone};
+use stand_alone::{Files, LiveTopics, StandAlone, TakeOvers};
 
 /// The rate of a line unless its gateway asks for another.
 const BITS_PER_SECOND: u32 = ChannelSettings::M_BUS.baud;
@@ -74,7 +74,7 @@ pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines
     };
     let served = on_this_thread(async {
         match begin(kind, prepared, lines).await {
-            Ok(stand_alone) => serve(stand_alone, lines).await.map(|()| ExitCode::Passed),
+            Ok(stand_alone) => serve(stand_alone, lines).await,
             Err(message) => Ok(complain(&message)),
         }
     });
@@ -93,6 +93,7 @@ struct Prepared {
     port: MqttPort,
     live: LiveTopics,
     kept: Kept,
+    epoch: Epoch,
 }
 
 fn prepare(
@@ -142,6 +143,8 @@ fn prepare(
     let port = MqttPort::new(false, owners.iter().map(String::as_str));
     let password = password.as_deref().unwrap_or_default();
     let mut session = SessionOptions::new(broker, &options.name, &options.mqtt_user, password);
+    // What the platform refuses is known with MQTT 5 only.
+    session.version = MqttVersion::V5;
     session.subscriptions = port.subscriptions();
     let incoming = (kind.live)(&values).map(|on| topics::simulator(TENANT, &hardware_id, on));
     let frames = by_broker.then(|| topics::simulator(TENANT, &hardware_id, "frames"));
@@ -151,10 +154,24 @@ fn prepare(
         .into_iter()
         .map(|devices| NetworkContext { bits_per_second: BITS_PER_SECOND, devices });
     let networks = networks.collect();
-    let kept = Kept::open(data).map_err(|error| chain(&error))?;
+    let mut kept = Kept::open(data).map_err(|error| chain(&error))?;
+    // By the clock it is above those of all folders before.
+    let now_ms = u64::try_from(wall_now().0 / 1_000_000).unwrap_or(0);
+    let epoch = Epoch(kept.epoch(now_ms).map_err(|error| chain(&error))?);
     let owner = hardware_id.clone();
     let live = LiveTopics { owner, incoming, frames, first: None, has_frames: false };
-    Ok(Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept })
+    Ok(Prepared {
+        hardware_id,
+        values,
+        addresses,
+        networks,
+        files,
+        session,
+        port,
+        live,
+        kept,
+        epoch,
+    })
 }
 
 /// The texts of the files that a gateway's keys name.
@@ -191,15 +208,25 @@ async fn begin(
     prepared: Prepared,
     own: &OnLines<'_>,
 ) -> Result<StandAlone, String> {
-    let Prepared { hardware_id, values, addresses, networks, files, session, port, live, kept } =
-        prepared;
-    let name = hardware_id.to_string();
-    let records = records_of(&kept);
+    let Prepared {
+        hardware_id,
+        values,
+        addresses,
+        networks,
+        files,
+        session,
+        port,
+        live,
+        kept,
+        epoch,
+    } = prepared;
+    let (name, records) = (hardware_id.to_string(), records_of(&kept));
     let context = GatewayContext {
         name: &name,
         hardware_id: hardware_id.clone(),
         tenant: TENANT,
         start: wall_now(),
+        epoch,
         networks,
         files: &files,
     };
@@ -209,56 +236,56 @@ async fn begin(
         let told: Vec<&str> = told.iter().map(|mistake| mistake.message.as_str()).collect();
         told.join("; ")
     })?;
-    let mut lines = Vec::new();
-    let mut places = Vec::new();
-    for address in &addresses {
-        let line = Channel::open(address, ChannelSettings::M_BUS).await;
-        let line = line.map_err(|error| chain(&error))?;
-        places.push(line.place().to_owned());
-        lines.push(line);
-    }
+    let lines = open_lines(&addresses).await?;
+    let places: Vec<String> = lines.iter().map(|line| line.place().to_owned()).collect();
     let counts: Vec<_> = lines.iter().map(|line: &Channel| line.datagrams().clone()).collect();
     let buffers: Vec<_> = counts.iter().map(DatagramCounts::buffer_bytes).collect();
     let capture = own.capture.map(|path| capture(path, addresses.first())).transpose()?;
-    let served = match &own.http {
-        Some(options) => Some(http::serve(options).await?),
-        None => None,
-    };
-    let (http, questions) = served.map(|(at, questions)| (at.to_string(), questions)).unzip();
+    let (mut http, mut questions) = (None, None);
+    if let Some(options) = &own.http {
+        let (at, asked) = http::serve(options).await?;
+        (http, questions) = (Some(at.to_string()), Some(asked));
+    }
     // Without files the signal ends the program, as it does others.
     let asked = (!kind.files.is_empty()).then(|| signal(SignalKind::hangup())).transpose();
     let asked = asked.map_err(|error| format!("signals: {error}"))?;
     let keeper = Keeper::start(kept).map_err(|error| format!("a thread for records: {error}"))?;
     let (session, events) = Session::open(session);
-    let waiting = gateway.unacknowledged();
     print_out(
         &serde_json::json!({
             "ready": true, "name": name, "lines": places, "records": records.len(),
-            "waiting": waiting, "receive_buffer_bytes": buffers,
-            "http": http,
+            "epoch": epoch, "waiting": gateway.unacknowledged(),
+            "receive_buffer_bytes": buffers, "http": http,
         })
         .to_string(),
     );
     let lines = lines.into_iter().map(|line| (line, BITS_PER_SECOND)).collect();
-    let (lines, outgoing) = (Lines::serve_and_keep(lines, capture), Outgoing::default());
-    let (flow, told) = (Flow::new(counts), Vec::new());
-    let files = Files { read: Box::new(move || read_files(kind, &values)), asked };
     let presence = Presence { lines: vec![false; addresses.len()], ..Presence::default() };
     Ok(StandAlone {
         gateway,
         keeper,
         port,
         live,
-        flow,
-        files,
+        flow: Flow::new(counts),
+        files: Files { read: Box::new(move || read_files(kind, &values)), asked },
         presence,
         questions,
         session,
         events,
-        lines,
-        outgoing,
-        told,
+        lines: Lines::serve_and_keep(lines, capture),
+        outgoing: Outgoing::default(),
+        told: Vec::new(),
+        take_overs: TakeOvers::default(),
     })
+}
+
+async fn open_lines(addresses: &[ChannelAddress]) -> Result<Vec<Channel>, String> {
+    let mut lines = Vec::new();
+    for address in addresses {
+        let line = Channel::open(address, ChannelSettings::M_BUS).await;
+        lines.push(line.map_err(|error| chain(&error))?);
+    }
+    Ok(lines)
 }
 
 /// A capture of the first line.
@@ -267,12 +294,14 @@ fn capture(path: &Path, address: Option<&ChannelAddress>) -> Result<Capture, Str
     Capture::create(path, address.ok_or_else(none)?)
 }
 
-/// Runs it until a signal, or for so long.
-async fn serve(stand_alone: StandAlone, lines: &OnLines<'_>) -> Result<(), String> {
+/// Runs it until a signal, or for so long. A failure where the platform has refused messages.
+async fn serve(stand_alone: StandAlone, lines: &OnLines<'_>) -> Result<ExitCode, String> {
     let ended = ends(lines.length).map_err(|error| format!("signals: {error}"))?;
     let flow = stand_alone.run(ended).await.map_err(|error| chain(&error))?;
     if lines.summary {
         print_out(&flow.summary().to_string());
     }
-    Ok(())
+    let Some(refused) = flow.refused_messages() else { return Ok(ExitCode::Passed) };
+    print_err(&refused);
+    Ok(ExitCode::Failed)
 }

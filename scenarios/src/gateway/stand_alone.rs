@@ -44,6 +44,24 @@ pub(super) struct StandAlone {
     pub(super) outgoing: Outgoing,
     /// Why there is no connection to the broker, as far as it was told since there was one.
     pub(super) told: Vec<String>,
+    pub(super) take_overs: TakeOvers,
+}
+
+/// How often another connection took the place of this one, by which it would go on forever.
+#[derive(Debug, Default)]
+pub(super) struct TakeOvers {
+    count: u32,
+    /// When the last one was.
+    last_ns: i64,
+}
+
+impl TakeOvers {
+    /// One more; whether it is one too many.
+    fn is_too_many(&mut self, now_ns: i64) -> bool {
+        let is_another = now_ns - self.last_ns > TAKE_OVER_PAUSE_NS;
+        (self.count, self.last_ns) = (if is_another { 1 } else { self.count + 1 }, now_ns);
+        self.count >= TAKE_OVERS_MAX
+    }
 }
 
 /// Topics of messages that go out at once, and of those that come beside commands.
@@ -69,6 +87,12 @@ const LINES_LIMIT: Duration = Duration::from_secs(1);
 /// Most reasons without a connection that are told; a broker can make up any number.
 const TOLD_LIMIT: usize = 16;
 
+/// So many connections one after another that are taken over are given up: two programs with one
+/// name throw each other out.
+const TAKE_OVERS_MAX: u32 = 5;
+/// What comes so much later is another matter, such as a program that was started again.
+const TAKE_OVER_PAUSE_NS: i64 = 60_000_000_000;
+
 /// Why it ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StandAloneError {
@@ -78,6 +102,17 @@ pub(super) enum StandAloneError {
     /// The broker is not to be had any more.
     #[error("{0}")]
     Session(String),
+    /// Another program uses the name.
+    #[error(
+        "{count} times in a row another connection with the MQTT client identifier `{name}` took the \
+         place of this one: end the other program, or give one of them another `--name`"
+    )]
+    TakenOver {
+        /// How often.
+        count: u32,
+        /// The identifier.
+        name: HardwareId,
+    },
 }
 
 impl StandAlone {
@@ -120,7 +155,7 @@ impl StandAlone {
                         let what = "the session with the broker ended for good".to_owned();
                         return Err(StandAloneError::Session(what));
                     };
-                    self.on_session(event)
+                    self.on_session(event)?
                 }
                 handed = self.outgoing.hand_over(&self.session), if has_waiting => {
                     self.outgoing.handed(handed).map_err(StandAloneError::Session)?;
@@ -248,7 +283,7 @@ impl StandAlone {
                     }
                     GatewayOutput::Keep { number, record } => records.push((number, record)),
                     GatewayOutput::Forget { upto } => forgotten = Some(upto),
-                    GatewayOutput::Event { kind, detail } => {
+                    GatewayOutput::Event { kind, detail, .. } => {
                         print_err(&format!("{now} {}: {detail}", kind.word()));
                     }
                 }
@@ -267,7 +302,10 @@ impl StandAlone {
         Ok(())
     }
 
-    fn on_session(&mut self, event: SessionEvent) -> Option<(Option<i64>, GatewayInput)> {
+    fn on_session(
+        &mut self,
+        event: SessionEvent,
+    ) -> Result<Option<(Option<i64>, GatewayInput)>, StandAloneError> {
         let input = match event {
             SessionEvent::Connected => {
                 log("the broker accepted the connection");
@@ -286,7 +324,22 @@ impl StandAlone {
                 self.presence.broker = false;
                 GatewayInput::Disconnected
             }
-            SessionEvent::Acknowledged { message } => GatewayInput::Acknowledged { message },
+            SessionEvent::Acknowledged { message } => {
+                self.flow.acknowledged();
+                GatewayInput::Acknowledged { message }
+            }
+            // The refusal is durable there: sending it again would change nothing.
+            SessionEvent::Refused { message, refusal } => {
+                self.flow.refused(&refusal);
+                GatewayInput::Acknowledged { message }
+            }
+            SessionEvent::TakenOver => {
+                if self.take_overs.is_too_many(monotonic_ns()) {
+                    let (count, name) = (self.take_overs.count, self.live.owner.clone());
+                    return Err(StandAloneError::TakenOver { count, name });
+                }
+                return Ok(None);
+            }
             SessionEvent::Received { topic, payload }
                 if self.live.frames.as_ref() == Some(&topic) =>
             {
@@ -305,11 +358,11 @@ impl StandAlone {
                 GatewayInput::Live { payload: payload.to_vec() }
             }
             SessionEvent::Received { topic, payload } => {
-                let owner = self.port.recipient(&topic)?.clone();
+                let Some(owner) = self.port.recipient(&topic).cloned() else { return Ok(None) };
                 GatewayInput::Command { owner, payload: payload.to_vec() }
             }
         };
-        Some((None, input))
+        Ok(Some((None, input)))
     }
 }
 

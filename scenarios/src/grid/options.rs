@@ -79,7 +79,8 @@ pub struct Transients {
     ])]
     pub play: Option<Duration>,
     /// What happens on the way: `20ms fault ag@NODE 0.5`, `120ms clear ag@NODE`, `60ms open SWITCH`
-    /// or `close`, `10ms source NAME 0.9`; may be repeated
+    /// or `close`, of single wires too (`60ms open LINE n`, a lost neutral),
+    /// `10ms source NAME 0.9`; may be repeated
     #[arg(long = "event", value_name = "TIME WHAT", requires = "play")]
     pub events: Vec<String>,
     /// A gG fuse in each pole of a switch: `F1 63A`, or with its place between the gates of the

@@ -488,3 +488,113 @@ fn events_are_at_places_whose_names_have_spaces_and_in_metres() {
     let wrong = played(&["15ms fault bg@house 7 x"]).unwrap_err();
     assert!(wrong.contains("`x` is no number from 0 on"), "{wrong}");
 }
+
+/// A street of four wires with an electrode at its transformer.
+const STREET: &str = r#"format = 1
+voltage = "400 V"
+node = [
+    { name = "grid", voltage = "10 kV" },
+    { name = "bus", wires = "abcn" },
+    { name = "home", wires = "abcn" },
+]
+source = [{ name = "supply", node = "grid", short_circuit_power = "250 MVA" }]
+line = [{ name = "main", from = "bus", to = "home", length = "200 m",
+          r1 = "0.2 ohm/km", x1 = "0.08 ohm/km", c1 = "3000 nF/km" }]
+load = [{ name = "home", node = "home", p = ["6 kW", "1 kW", "2 kW"], model = "impedance" }]
+[[transformer]]
+name = "T1"
+from = "grid"
+to = "bus"
+group = "Dyn5"
+voltages = ["10 kV", "400 V"]
+power = "250 kVA"
+uk = "4 %"
+neutral_resistance = "2 ohm"
+"#;
+
+/// RMS values over the last period by channel.
+fn played(events: &[&str]) -> Result<std::collections::BTreeMap<String, f64>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("street.toml");
+    std::fs::write(&file, STREET).unwrap();
+    let mut asked = options(file, Format::Json);
+    asked.transients.play = Some(std::time::Duration::from_millis(120));
+    asked.transients.events = events.iter().map(|it| (*it).to_owned()).collect();
+    asked.transients.watch = ["home", "main"].map(str::to_owned).into();
+    let text = try_grid(&asked)?;
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let rms = |it: &serde_json::Value| {
+        let all = it["values"].as_array().unwrap();
+        let last = all[all.len() - 400..].iter().map(|it| it.as_f64().unwrap().powi(2));
+        (it["name"].as_str().unwrap().to_owned(), (last.sum::<f64>() / 400.0).sqrt())
+    };
+    Ok(json["channels"].as_array().unwrap().iter().map(rms).collect())
+}
+
+#[test]
+fn currents_of_a_fault_are_those_of_its_wires_and_of_earth() {
+    let close = |one: f64, other: f64| assert!((one / other - 1.0).abs() < 0.01, "{one} {other}");
+    let found = played(&["20ms fault bcg@home 0.5"]).unwrap();
+    let [b, c, earth] = ["b", "c", "g"].map(|it| found[&format!("fault.bcg@home.{it}")]);
+    assert!(b > 1000.0 && c > 1000.0 && b < found["main.i.b"] * 1.01, "{found:?}");
+    // Both phases have one voltage there, which drives the current of earth through 0.5 ohm.
+    close(earth * 0.5, found["home.v.b"]);
+    close(earth * 0.5, found["home.v.c"]);
+    let cleared = played(&["20ms fault bcg@home 0.5", "60ms clear bcg@home"]).unwrap();
+    assert!(["b", "c", "g"].iter().all(|it| cleared[&format!("fault.bcg@home.{it}")] == 0.0));
+    let neutral = played(&["20ms fault an@home 0.1"]).unwrap();
+    close(neutral["fault.an@home.a"], neutral["fault.an@home.n"]);
+    assert!(!neutral.contains_key("fault.an@home.g"));
+    // `abc` is each phase to earth here, and of `abg` both lead there through one resistance.
+    let three = played(&["20ms fault abc@home 1"]).unwrap();
+    close(three["fault.abc@home.a"], three["home.v.a"]);
+    for (event, expected) in [
+        ("20ms fault ng@home", "a neutral wire to earth is not played; expected a phase"),
+        ("20ms fault an@grid", "node `grid` has the wires abc only"),
+    ] {
+        let told = played(&[event]).unwrap_err();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_neutral_is_lost_in_a_line_and_at_the_transformer() {
+    let across = |found: &std::collections::BTreeMap<String, f64>| found["home.v.n"];
+    let whole = played(&[]).unwrap();
+    assert!(across(&whole) < 5.0, "{whole:?}");
+    // The load is the only one, so both are the same to it; 2 ohm carry what charging there is.
+    for event in ["20ms open main n", "20ms open T1 n"] {
+        let lost = played(&[event]).unwrap();
+        assert!(across(&lost) > 80.0, "{event}: {lost:?}");
+        let closes = format!("60ms close{}", event.strip_prefix("20ms open").unwrap());
+        assert!(across(&played(&[event, &closes]).unwrap()) < 5.0, "{closes}");
+    }
+    for (event, expected) in [
+        ("20ms open T1 a", "the network has no switch or line `T1`"),
+        ("20ms open mian n", "did you mean `main`?"),
+    ] {
+        let told = played(&[event]).unwrap_err();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_step_that_is_too_long_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("street.toml");
+    // Half of 10.5 uF behind 0.28 ohm swings with 430 us: below the 50th harmonic.
+    std::fs::write(&file, STREET.replace("200 m", "3.5 km")).unwrap();
+    let mut read = super::read(&file).unwrap();
+    let mut asked = options(file, Format::Csv);
+    let length = std::time::Duration::from_millis(40);
+    let mut notes = |step_us: u64, event: &str| {
+        asked.transients.step = std::time::Duration::from_micros(step_us);
+        asked.transients.events = vec![event.to_owned()];
+        let before = read.notes.len();
+        super::transient::answer(&mut read, &asked, length, &super::Options::default()).unwrap();
+        read.notes[before..].to_vec()
+    };
+    let told = notes(50, "10ms fault ab@home");
+    assert!(told.len() == 1 && told[0].starts_with("W005: a step of 50.000 us"), "{told:?}");
+    assert_eq!(notes(1, "10ms fault ab@home"), Vec::<String>::new());
+}

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lastmeter_grid::flow;
+use lastmeter_grid::motion::step_remark_with;
 use lastmeter_grid::network::{Network, Wire};
 use lastmeter_grid::transient::{Loads, Options, Transient};
 use lastmeter_text::number;
@@ -26,6 +27,9 @@ use watch::Watched;
 /// So many values at most are kept, which is 0.8 GB.
 const VALUES_MAX: f64 = 1e8;
 
+/// So many values of a period at least show its peak to 2 % and its RMS value.
+const PER_PERIOD_MIN: f64 = 16.0;
+
 /// What was watched: channels at whole multiples of a time from 0 on.
 struct Played {
     every_s: f64,
@@ -37,7 +41,7 @@ struct Played {
 
 /// Plays it and says what came out.
 pub(super) fn answer(
-    read: &Read,
+    read: &mut Read,
     options: &GridOptions,
     length: Duration,
     choices: &flow::Options,
@@ -49,8 +53,17 @@ pub(super) fn answer(
     let mut events = Vec::new();
     let whole = network.clone();
     for text in &options.transients.events {
-        events.push(event::read(&mut network, &whole, text).map_err(|why| failed(&why))?);
+        let event = event::read(&mut network, &whole, text).map_err(|why| failed(&why))?;
+        if event.at_s > length.as_secs_f64() {
+            return Err(failed(&format!("--event `{text}`: it comes behind the end of --play")));
+        }
+        events.push(event);
     }
+    let step_s = options.transients.step.as_secs_f64();
+    let faults: Vec<_> = events.iter().filter_map(|it| it.fault.as_ref()).collect();
+    let faults: Vec<_> = faults.iter().map(|it| it.node).collect();
+    let remark = step_remark_with(&network, step_s, &faults);
+    read.notes.extend(remark.map(|it| format!("W005: {it}")));
     let has_neutral = network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral));
     let asked = Asked { network: &network, events: &events, options, length, before: &before };
     let played = if has_neutral { asked.play::<4>() } else { asked.play::<3>() };
@@ -75,6 +88,19 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// A table has peaks and RMS values, which few values of a period hide.
+    fn keeps_peaks(&self, every_s: f64) -> Result<(), String> {
+        let finest_s = 1.0 / self.network.frequency_hz / PER_PERIOD_MIN;
+        if self.options.format != Format::Table || every_s <= finest_s * (1.0 + 1e-9) {
+            return Ok(());
+        }
+        let [asked_ms, finest_ms] = [every_s, finest_s].map(|it| number(it * 1e3));
+        Err(format!(
+            "--every {asked_ms} ms: the table has peaks and RMS values, expected {finest_ms} ms or \
+             less, or --format csv"
+        ))
+    }
+
     fn play<const N: usize>(&self) -> Result<Played, String> {
         let text = |why: &dyn std::fmt::Display| why.to_string();
         let wanted = &self.options.transients;
@@ -99,6 +125,7 @@ impl Asked<'_> {
         let mut transient =
             Transient::<N>::new(self.network, &Options { step_s, loads, saturations: &[] })
                 .map_err(|why| text(&why))?;
+        self.keeps_peaks(every_s)?;
         for event in self.events {
             for action in &event.actions {
                 transient.schedule(event.at_s, *action).map_err(|why| text(&why))?;
@@ -106,8 +133,11 @@ impl Asked<'_> {
         }
         let asked = wanted.fuses.iter().map(|it| fuse::read(self.network, it));
         let mut fuses = asked.collect::<Result<Vec<_>, _>>()?;
+        if let Some(name) = fuse::repeated(&fuses) {
+            return Err(format!("--fuse: switch `{name}` has two; expected one of each switch"));
+        }
         for fuse in &mut fuses {
-            fuse.begin(&transient);
+            fuse.begin(&transient).map_err(|why| text(&why))?;
         }
         let mut channels: Vec<(Watched, Vec<f64>)> =
             watched.into_iter().map(|it| (it, Vec::new())).collect();
@@ -136,7 +166,7 @@ impl Asked<'_> {
             (at_s, before) = (now_s, now);
             transient.advance().map_err(|why| text(&why))?;
             for fuse in &mut fuses {
-                fuse.look(now_s, &mut transient)?;
+                fuse.look(now_s, &mut transient).map_err(|why| text(&why))?;
             }
             steps += 1;
         }

@@ -25,6 +25,7 @@ use super::section::board::{self, Boards};
 use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{self, CHECK};
 use super::section::device::{self, DEVICE, DevicePlace, build_device};
+use super::section::expect::EXPECT;
 use super::section::gateway::GATEWAY;
 use super::section::grid;
 use super::section::inject::{self, INJECT, PlacedDevice, Target};
@@ -182,7 +183,7 @@ impl Draft<'_> {
             let mut others = own.filter(|((_, of), _)| *of == table);
             let other = others.find(|(_, source)| phases(**source) != phases(*first));
             if let (Some(((name, _), _)), Some((_, span))) = (other, row.text("at")) {
-                let message = "some of these loads have one phase, others three".to_owned();
+                let message = "some of these places have one phase, others three".to_owned();
                 let label = format!("`{name}` differs from the first");
                 let help = "write a table for those of one phase and one for the others".to_owned();
                 out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
@@ -253,15 +254,65 @@ impl Draft<'_> {
         let planned = plans.duration();
         let duration = planned.or_else(|| head(self)?.duration);
         let tables = self.rows(&DEVICE).iter().zip(devices).zip(&references.source_of_table);
-        for ((row, device), source) in tables {
+        self.warn_of_commands(references, devices, duration, out);
+        for (table, ((row, device), source)) in tables.enumerate() {
             if let (Some(device), Some(duration)) = (device, duration) {
                 warnings::has_readings(row, device.as_ref(), duration, out);
+            }
+            if let Some(device) = device {
+                let is_judged = |id| self.is_judged(references, table, id);
+                warnings::is_judged(row, device.as_ref(), is_judged, out);
             }
             let terminal = source.and_then(|source| points.get(source)?.as_ref()?.terminal());
             // A plan plays what its tests ask for.
             let terminal = terminal.filter(|_| planned.is_none());
             if let (Some(terminal), Some(values)) = (terminal, &row.values) {
                 warnings::is_near_its_rating(values, terminal, out);
+            }
+        }
+    }
+
+    /// Whether a check, or a signal for one, is about a quantity of the devices of a table.
+    fn is_judged(&self, references: &References, table: usize, id: MeasurementId) -> bool {
+        let fits = |row: &Row<'_>| {
+            row.text("quantity").is_some_and(|(text, _)| Pattern::new(text).matches(id.name()))
+        };
+        let is_of = |of: &[usize]| {
+            of.iter().any(|&device| references.devices.get(device).is_some_and(|it| it.1 == table))
+        };
+        let by_plan =
+            |row: &Row<'_>| check::kind_of(row).is_some_and(|kind| kind.needs != Needs::Nothing);
+        let mut checks = self.rows(&CHECK).iter().zip(&references.devices_of_check);
+        let name = self.rows(&DEVICE).get(table).and_then(Row::name);
+        let is_signal = |row: &Row<'_>| row.text("of").map(|(of, _)| of) == name && fits(row);
+        // A twin leaves checks out, and is not what anybody relies on.
+        self.single(&EXPECT).is_some()
+            || checks.any(|(row, of)| by_plan(row) || fits(row) && is_of(of))
+            || self.rows(&SIGNAL).iter().any(is_signal)
+    }
+
+    /// A command that is judged by its answer has readings behind it.
+    fn warn_of_commands(
+        &self,
+        references: &References,
+        devices: &Devices,
+        duration: Option<SimDuration>,
+        out: &mut Diagnostics,
+    ) {
+        let planned = self.planned_devices(references, devices);
+        let checks = || self.rows(&CHECK).iter().zip(&references.devices_of_check);
+        let is_judged = |device: &usize| {
+            checks().any(|(row, of)| {
+                check::kind_of(row).is_some_and(|kind| kind.entry.name == "command_ack")
+                    && of.contains(device)
+            })
+        };
+        for (row, _, device) in self.given_commands(references) {
+            let is_refused = row.values.as_ref().is_some_and(|values| values.boolean("refused"));
+            if let (Some(duration), Some(PlannedDevice { name, period: Some(period), .. }), true) =
+                (duration, planned.get(device), !is_refused && is_judged(&device))
+            {
+                warnings::is_seen(row, (name, *period), duration, out);
             }
         }
     }
@@ -357,6 +408,7 @@ impl Draft<'_> {
         let written = || self.values(&SCENARIO).and_then(|head| head.duration_opt("duration"));
         let duration = duration.or_else(written);
         let planned_devices = self.planned_devices(references, devices);
+        self.hold_spans(references, &planned_devices, out);
         let planned = self.planned(references, plans.duration(), &planned_devices);
         let network = plans.grid.as_ref().map(grid::planned_network);
         let network = network.as_ref();
@@ -471,6 +523,25 @@ impl Draft<'_> {
         })
     }
 
+    /// What is declared of readings fits how often they are due.
+    fn hold_spans(
+        &self,
+        references: &References,
+        planned: &[PlannedDevice<'_>],
+        out: &mut Diagnostics,
+    ) {
+        let mut before = None;
+        for ((_, table), planned) in references.devices.iter().zip(planned) {
+            // Those that one table makes differ in nothing but the name.
+            let is_first = before.replace(*table) != Some(*table);
+            if let (true, Some(row), Some(period)) =
+                (is_first, self.rows(&DEVICE).get(*table), planned.period)
+            {
+                device::spans_leave_periods_apart(row, period, out);
+            }
+        }
+    }
+
     fn planned_devices<'b>(
         &self,
         references: &'b References,
@@ -489,7 +560,10 @@ impl Draft<'_> {
                 let network = references.on_networks.of_table.get(*table).copied().flatten()?;
                 self.rows(&NETWORK).get(network)
             });
-            let polled = reader.and_then(|row| row.values.as_ref()?.duration_opt("poll_every"));
+            let polled = reader.and_then(|row| {
+                let values = row.values.as_ref()?;
+                values.duration_opt("poll_every").or_else(|| values.duration_opt("report_every"))
+            });
             let period = polled.or_else(|| device.map(|device| device.report_period()));
             let own_via = || references.via_of_table.get(*table).copied().unwrap_or(Err(Reported));
             PlannedDevice {

@@ -16,7 +16,36 @@ pub fn explain(name: &str) -> Option<String> {
     let mut texts: Vec<String> = registered.map(|(section, it)| of_entry(section, it)).collect();
     texts.extend(once_first(SECTIONS).filter(|section| section.name == name).map(of_section));
     texts.extend(of_point_map(name));
+    if texts.is_empty() {
+        texts = of_key(name);
+    }
     (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+/// A key by itself: each of its meanings, with where it has that one.
+fn of_key(name: &str) -> Vec<String> {
+    let mut meanings: Vec<(&Field, &Section, Vec<&str>)> = Vec::new();
+    for section in once_first(SECTIONS) {
+        let entries = (section.entries)();
+        let own = entries.iter().map(|entry| (Some(entry.name), entry.fields));
+        for (entry, fields) in std::iter::once((None, section.fields)).chain(own) {
+            let Some(field) = fields.iter().find(|field| field.name == name) else { continue };
+            let is_known = |it: &&mut (&Field, &Section, Vec<&str>)| {
+                it.0 == field && it.1.name == section.name
+            };
+            match meanings.iter_mut().find(is_known) {
+                Some((.., entries)) => entries.extend(entry),
+                None => meanings.push((field, section, entry.into_iter().collect())),
+            }
+        }
+    }
+    let told = meanings.into_iter().map(|(field, section, entries)| {
+        let of =
+            if entries.is_empty() { String::new() } else { format!(" {}", entries.join(", ")) };
+        let head = wrap(&format!("A key of {}{of}:", section.header()), WIDTH);
+        format!("{head}\n{}", fields_table(std::slice::from_ref(field)))
+    });
+    told.collect()
 }
 
 /// The keys of a table of point maps.

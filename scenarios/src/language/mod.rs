@@ -38,7 +38,7 @@ pub use lastmeter_record::TimeMode;
 pub use load::{LoadOptions, time_modes};
 pub(crate) use load::{Meant, failure};
 pub use scenario::Scenario;
-pub use scenario_file::ScenarioFile;
+pub use scenario_file::{Control, ScenarioFile};
 pub use section::application::{Acts, ApplicationRow};
 pub(crate) use section::board::BoardRow;
 pub use section::check::CheckRow;

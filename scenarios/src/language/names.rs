@@ -13,6 +13,9 @@ use super::draft::Row;
 /// What the name of a load's source begins with, as in `at = "load:NAME"`.
 pub(crate) const LOAD_PREFIX: &str = "load:";
 
+/// What the name of a source begins with, as in `at = "source:NAME"`.
+pub(crate) const SOURCE_PREFIX: &str = "source:";
+
 /// Most devices that one table makes: a machine's worth of connections, ports included.
 pub(crate) const COUNT_MAX: i64 = 20_000;
 
@@ -69,21 +72,27 @@ impl Names {
     }
 
     /// The names of the devices that device tables make, and for each device its table. What cannot
-    /// be made is reported, as is a name that stands twice. `loads` are those of the network.
+    /// be made is reported, as is a name that stands twice. `places` are the sources, and the loads
+    /// of the network.
     pub(crate) fn of_devices(
         rows: &[Row<'_>],
-        loads: &Self,
+        places: (&Self, &Self),
         all_read: bool,
         out: &mut Diagnostics,
     ) -> (Self, Vec<usize>) {
         let mut refused = Diagnostics::new();
         let mut room = DEVICES_MAX;
         let made = |row: &Row<'_>| {
-            let found = pattern_of_loads(row).map(|pattern| loads.matching(&pattern));
+            let found = pattern_of_places(row, places)
+                .map(|(places, pattern)| (places, places.matching(&pattern)));
             let made = match found {
-                Some(found) if !found.is_empty() => make_at_loads(row, loads, &found, &mut refused),
+                Some((places, found)) if !found.is_empty() => {
+                    make_at(row, places, &found, &mut refused)
+                }
                 // Of a network that could not be read nobody knows for how many loads it stands.
-                Some(_) if !loads.is_complete => Made { names: vec![None], is_several: false },
+                Some((places, _)) if !places.is_complete => {
+                    Made { names: vec![None], is_several: false }
+                }
                 _ => make(row, room, &mut refused),
             };
             room = room.saturating_sub(made.names.len());
@@ -251,30 +260,47 @@ impl Names {
     }
 }
 
-/// The pattern of loads of which a device table makes a device for each, as `at = "load:PATTERN"`
-/// says; `None` if it says something else.
-fn pattern_of_loads(row: &Row<'_>) -> Option<Pattern> {
-    let (at, _) = row.text("at")?;
-    Some(Pattern::new(at.strip_prefix(LOAD_PREFIX)?)).filter(|pattern| !pattern.is_name())
+/// The name of one of so many that a table with `count` makes.
+pub(crate) fn numbered(name: &str, number: usize, count: usize) -> String {
+    let width = count.to_string().len();
+    format!("{name}-{number:0width$}")
 }
 
-/// The names of the devices that one table makes at loads: the table's name, a dash, the load's.
-fn make_at_loads(row: &Row<'_>, loads: &Names, found: &[usize], out: &mut Diagnostics) -> Made {
+/// The loads or sources of which a device table makes a device for each, and the pattern of their
+/// names, as `at = "load:PATTERN"` and `at = "source:PATTERN"` say; `None` if it says something
+/// else.
+fn pattern_of_places<'a>(
+    row: &Row<'_>,
+    (sources, loads): (&'a Names, &'a Names),
+) -> Option<(&'a Names, Pattern)> {
+    let (at, _) = row.text("at")?;
+    let (places, text) = match at.strip_prefix(LOAD_PREFIX) {
+        Some(text) => (loads, text),
+        None => (sources, at.strip_prefix(SOURCE_PREFIX)?),
+    };
+    Some((places, Pattern::new(text))).filter(|(_, pattern)| !pattern.is_name())
+}
+
+/// The names of the devices that one table makes at loads or sources: the table's name, a dash, the
+/// place's.
+fn make_at(row: &Row<'_>, places: &Names, found: &[usize], out: &mut Diagnostics) -> Made {
     let unknown = Made { names: vec![None; found.len()], is_several: false };
     if let Some(node) = row.table.get("count") {
-        let message = "a pattern of loads makes one device for each of them";
+        let what = places.what;
+        let message = format!("a pattern of {what}s makes one device for each of them");
         let label = "makes many of one";
         out.report(Code::DOES_NOT_FIT, node.span, message, label);
         return unknown;
     }
     let Some((name, span)) = row.text("name") else { return unknown };
-    let named = |load: &usize| format!("{name}-{}", loads.get(*load).unwrap_or_default());
+    let named = |place: &usize| format!("{name}-{}", places.get(*place).unwrap_or_default());
     let names: Vec<String> = found.iter().map(named).collect();
     if let Some(bad) = names.iter().find(|name| !is_name(name)).filter(|_| is_name(name)) {
-        let message = format!("with its load this is no name: `{bad}`");
+        let what = places.what;
+        let message = format!("with its {what} this is no name: `{bad}`");
         let label = "letters, digits, `-`, `_`, `.`; at most 64 characters";
-        let help = "give those loads devices of their own, or rename them in the network";
-        out.report_with_help(Code::BAD_NAME, span, message, label, Some(help.to_owned()));
+        let help = format!("give those {what}s devices of their own, or rename them");
+        out.report_with_help(Code::BAD_NAME, span, message, label, Some(help));
         return unknown;
     }
     Made { names: names.into_iter().map(Some).collect(), is_several: true }
@@ -298,12 +324,12 @@ fn make(row: &Row<'_>, room: usize, out: &mut Diagnostics) -> Made {
         out.report(Code::OUT_OF_RANGE, node.span, message, "too many, with those before");
         return unknown;
     }
-    let width = count.to_string().len();
-    let numbered = |number: usize| format!("{name}-{number:0width$}");
+    let numbered = |number: usize| numbered(name, number, count);
     if is_name(name) && !is_name(&numbered(count)) {
         if let Some((_, span)) = row.text("name") {
             let message = "with its number this is no name";
-            let label = format!("with `-` and {width} digits it is too long");
+            let digits = count.to_string().len();
+            let label = format!("with `-` and {digits} digits it is too long");
             out.report(Code::BAD_NAME, span, message, label);
         }
         return unknown;
@@ -330,7 +356,9 @@ mod tests {
         let draft = read::draft(&root, SECTIONS, &mut Diagnostics::new());
         let rows = draft.rows(&SECTION);
         let loads = Names::given("load", std::iter::empty(), true);
-        let (names, tables) = Names::of_devices(rows, &loads, true, &mut out);
+        let sources =
+            Names::given("source", ["a-1", "a-2", "b"].map(str::to_owned).into_iter(), true);
+        let (names, tables) = Names::of_devices(rows, (&sources, &loads), true, &mut out);
         let told = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
         (names, tables, told.collect())
     }
@@ -352,6 +380,17 @@ mod tests {
             assert_eq!(names.position(last), Some(count - 1));
             assert_eq!(names.position("m"), None);
         }
+    }
+
+    #[test]
+    fn a_pattern_of_sources_makes_a_device_for_each() {
+        let at = |text: &str| made(&format!("[[d]]\nname = \"m\"\n{text}"));
+        let (names, ..) = at("at = \"source:a-*\"\n");
+        assert_eq!(names.iter().collect::<Vec<_>>(), ["m-a-1", "m-a-2"]);
+        // What fits nothing is reported where the place is looked up.
+        assert_eq!(at("at = \"source:c-*\"\n").0.iter().collect::<Vec<_>>(), ["m"]);
+        let (.., told) = at("at = \"source:a-*\"\ncount = 2\n");
+        assert!(told[0].ends_with("a pattern of sources makes one device for each of them"));
     }
 
     #[test]

@@ -36,15 +36,10 @@ impl Overlay {
         }
     }
 
-    /// What it says of the name, or of how the scenario has to end, which are not the scenario's
-    /// own in a twin.
-    pub(super) fn foreign(&self) -> impl Iterator<Item = (&str, Span)> {
+    /// The addresses, or sections, of all that it changes, each with its place.
+    pub(super) fn changed(&self) -> impl Iterator<Item = (&str, Span)> {
         let set = self.set.iter().chain(&self.add.entries).map(|it| (it.key.as_str(), it.key_span));
-        let removed = self.remove.iter().map(|(address, span)| (address.as_str(), *span));
-        set.chain(removed).filter(|(address, _)| {
-            let section = address.split_once('.').map_or(*address, |(section, _)| section);
-            *address == "scenario.name" || section == "expect"
-        })
+        set.chain(self.remove.iter().map(|(address, span)| (address.as_str(), *span)))
     }
 
     /// Whether it changes nothing.
@@ -90,6 +85,12 @@ impl Overlay {
         add(&mut root, &self.add, "", out);
         root
     }
+}
+
+/// The section of the file that an address begins with.
+pub(super) fn section_at(address: &str) -> String {
+    let address = current_address(address);
+    address.split('.').next().unwrap_or_default().to_owned()
 }
 
 /// One step on the way to a table or key.

@@ -207,11 +207,13 @@ pub(super) fn find_row<'a>(
     let name = &rest[..rest.len() - key.len() - 1];
     let is_named = |index: &usize| named(&list[*index]).is_some_and(|own| own == key);
     let same: Vec<usize> = (0..list.len()).filter(is_named).collect();
-    // Where names may not be shared, that they are is told when the tables are read.
-    if section.naming != Naming::Shared {
+    let with_number = numbered(key, same.len());
+    // Where names may not be shared, that they are is told when the tables are read. Tables of
+    // several devices each may share one.
+    if section.naming != Naming::Shared && (same.len() == 1 || with_number.is_none()) {
         return Ok((same[0], key));
     }
-    match (numbered(key, same.len()), same.as_slice()) {
+    match (with_number, same.as_slice()) {
         (Some((number, key)), same) => Ok((same[number], key)),
         (None, [only]) => Ok((*only, key)),
         (None, several) => {

@@ -81,9 +81,7 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
         Some(grid) => grid.loads.clone(),
         None => Names::given("load", std::iter::empty(), draft.all_read(&GRID)),
     };
-    let (devices, table_of_device) =
-        Names::of_devices(draft.rows(&DEVICE), &loads, draft.all_read(&DEVICE), out);
-    let mut by_section = BTreeMap::from([(DEVICE.name, devices)]);
+    let mut by_section = BTreeMap::new();
     for (section, rows) in &draft.sections {
         if section.naming == Naming::Unique && section.name != DEVICE.name {
             let names = Names::of(section.noun, rows, draft.all_read(section), out);
@@ -106,6 +104,10 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
         }
         sources.is_complete &= grid.loads.is_complete;
     }
+    let places = (&sources, &loads);
+    let (devices, table_of_device) =
+        Names::of_devices(draft.rows(&DEVICE), places, draft.all_read(&DEVICE), out);
+    by_section.insert(DEVICE.name, devices);
     by_section.insert(SOURCE.name, sources);
     (AllNames { by_section, loads, grid_from }, table_of_device)
 }

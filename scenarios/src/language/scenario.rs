@@ -217,10 +217,8 @@ impl Scenario {
             Some(gateway) => &gateway.values,
             None => &self.networks[network].values,
         };
-        values.duration_opt("poll_every").or_else(|| {
-            self.simulator_on(network)?;
-            values.duration_opt("report_every")
-        })
+        // The adapter of a simulator is not asked, but makes a reading of each meter so often.
+        values.duration_opt("poll_every").or_else(|| values.duration_opt("report_every"))
     }
 
     /// The simulator on a network.

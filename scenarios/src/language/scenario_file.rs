@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use lastmeter_params::{
-    Code, Diagnostics, Node, NodeValue, SourceId, Span, Table, use_current_words,
+    Code, Diagnostics, Node, NodeValue, SourceId, Span, Table, parse_document, use_current_words,
 };
 use lastmeter_record::hexadecimal;
 use sha2::{Digest, Sha256};
@@ -14,13 +14,15 @@ use super::failure::LoadFailure;
 use super::files::{self, Files};
 use super::load::{LoadOptions, Meant, instead_of_scenario, keep_time};
 use super::overrides::{Changes, apply};
-use super::read::{self, list_at, table_at};
+use super::read::{self, list_at, table_at, table_at_mut};
 use super::resolve::resolve;
 use super::scenario::Scenario;
 use super::section::SECTIONS;
+use super::section::check::CHECK;
 use super::section::must_fail::MUST_FAIL;
+use super::section::source::multiplied;
 use super::texts::Texts;
-use super::twin::{TwinTable, name_of};
+use super::twin::{Made, TwinTable, name_of};
 
 /// A scenario file as it was read.
 pub struct ScenarioFile {
@@ -55,6 +57,16 @@ impl ScenarioFile {
             let span = Span { source: SourceId::FILE, start, end: start };
             let message = "this is not valid TOML: the text is not UTF-8";
             mistakes.report(Code::SYNTAX, span, message, "this byte is none of a character");
+            return Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts });
+        }
+        if path.extension().is_some_and(|it| it == "yaml" || it == "yml") {
+            let message = "by its name this is YAML, and scenarios are written in TOML";
+            let help =
+                "`key: value` becomes `key = \"value\"`, a mapping a table `[name]`, a list of \
+                        mappings tables `[[name]]`; `lastmeter explain scenario` has the keys"
+                    .to_owned();
+            let label = "expected a file whose name ends in .toml";
+            mistakes.report_with_help(Code::SYNTAX, FILE_START, message, label, Some(help));
             return Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts });
         }
         let (meant, root) = Meant::read(path, &text, &mut mistakes);
@@ -98,32 +110,78 @@ impl ScenarioFile {
     /// its table changes, as those of a twin in a file of its own do; but for those of the tables
     /// `[[must_fail]]` themselves.
     pub fn twin(&self, name: &str, options: &LoadOptions) -> Option<Result<Scenario, LoadFailure>> {
-        let mut making = self.as_written.clone();
-        let is_of_twins = |address: &str| {
-            address.strip_prefix(MUST_FAIL.name).is_some_and(|rest| rest.starts_with('.'))
-        };
-        making.apply(options, is_of_twins);
-        let base = std::mem::take(&mut making.root);
+        let (base, mut making) = self.base_of_twins(options);
         let twin = TwinTable::all(&base).find(|twin| twin.name() == Some(name))?;
         making.root = twin.applied(&base, &mut making.mistakes);
         making.apply(options, |address| !is_of_twins(address));
-        Some(match making.resolved(self, options) {
-            Ok(mut scenario) => {
-                let mut sha = Sha256::new();
-                sha.update(&scenario.written.hash);
-                sha.update(name);
-                scenario.written.hash = hexadecimal(sha);
-                scenario.written.is_in_table = true;
-                Ok(scenario)
+        Some(making.resolved_twin(self, options, (twin, Made::Twin)))
+    }
+
+    /// The controls of these twins: each is the scenario with all that the table of a twin changes
+    /// but its defect. Twins that have the same one stand beside each other. Of the changes from
+    /// outside it has those that do not address the defect.
+    pub fn controls<'a>(
+        &'a self,
+        twins: impl Iterator<Item = &'a str>,
+        options: &LoadOptions,
+    ) -> Vec<Control<'a>> {
+        let (base, making) = self.base_of_twins(options);
+        let mut controls: Vec<(String, Control<'a>)> = Vec::new();
+        for name in twins {
+            let Some(twin) = TwinTable::all(&base).find(|it| it.name() == Some(name)) else {
+                continue;
+            };
+            let mut making = making.clone();
+            making.root = twin.control(&base, &mut making.mistakes);
+            making.apply_what_fits(options);
+            let text = NodeValue::Table(making.root.clone()).to_toml();
+            if let Some((_, control)) = controls.iter_mut().find(|(known, _)| *known == text) {
+                control.of.push(name);
+            } else {
+                let scenario = making.resolved_twin(self, options, (twin, Made::Control));
+                controls.push((text, Control { of: vec![name], scenario }));
             }
-            Err(LoadFailure { diagnostics, texts }) => {
-                let line_of = |span| texts.place(span).line;
-                let located = diagnostics.into_iter().map(|it| twin.located(it, line_of));
-                let mut diagnostics: Vec<_> = located.collect();
-                diagnostics.sort_by_key(|mistake| mistake.span);
-                Err(LoadFailure { diagnostics, texts })
+        }
+        controls.into_iter().map(|(_, control)| control).collect()
+    }
+
+    /// The control of a twin in a file of its own: the scenario as long as the twin is, with no
+    /// check that the twin leaves out.
+    pub fn control_of(
+        &self,
+        twin: &Scenario,
+        options: &LoadOptions,
+    ) -> Result<Scenario, LoadFailure> {
+        let mut making = self.as_written.clone();
+        making.apply_what_fits(options);
+        let schedule = twin.written.single("scenario");
+        if let (Some(head), Some(theirs)) = (table_at_mut(&mut making.root, "scenario"), schedule) {
+            let mut unread = Diagnostics::new();
+            let theirs = parse_document(&theirs.to_toml(), SourceId::FILE, &mut unread);
+            for key in ["duration", "start"] {
+                if let (Some(own), Some(theirs)) = (head.get_mut(key), theirs.get(key)) {
+                    own.value = theirs.value.clone();
+                }
             }
-        })
+        }
+        if let Some(NodeValue::Array(checks)) =
+            making.root.get_mut(CHECK.name).map(|node| &mut node.value)
+        {
+            checks.retain(|check| match &check.value {
+                NodeValue::Table(check) => {
+                    twin.checks.iter().any(|kept| check.text("name") == Some(&kept.name))
+                }
+                _ => true,
+            });
+        }
+        making.resolved(self, options)
+    }
+
+    /// The tables that twins are made of, and what else is needed for that.
+    fn base_of_twins(&self, options: &LoadOptions) -> (Table, Making) {
+        let mut making = self.as_written.clone();
+        making.apply(options, is_of_twins);
+        (std::mem::take(&mut making.root), making)
     }
 
     /// The scenario and all of its twins. The mistakes of twins come with those of the scenario,
@@ -144,6 +202,19 @@ impl ScenarioFile {
     }
 }
 
+/// The control of some twins of a file.
+pub struct Control<'a> {
+    /// The twins that have it.
+    pub of: Vec<&'a str>,
+    /// The scenario without their defects, or what is wrong with it.
+    pub scenario: Result<Scenario, LoadFailure>,
+}
+
+/// Whether an address is of the tables `[[must_fail]]` themselves.
+fn is_of_twins(address: &str) -> bool {
+    address.strip_prefix(MUST_FAIL.name).is_some_and(|rest| rest.starts_with('.'))
+}
+
 /// A scenario on its way from the tables of a file.
 #[derive(Clone)]
 struct Making {
@@ -158,14 +229,57 @@ impl Making {
     /// Makes the changes from outside whose addresses are meant.
     fn apply(&mut self, options: &LoadOptions, is_meant: impl Fn(&str) -> bool) {
         for (option, change) in options.changes() {
-            if !is_meant(change.trim_start()) {
-                continue;
+            if is_meant(change.trim_start()) {
+                self.change((option, &change));
             }
-            if option == "--time" {
-                keep_time(&mut self.root, FILE_START);
+        }
+    }
+
+    /// Makes those that address something: in a control nothing of a defect is there.
+    fn apply_what_fits(&mut self, options: &LoadOptions) {
+        for (option, change) in options.changes() {
+            let before = self.clone();
+            if !is_of_twins(change.trim_start()) {
+                self.change((option, &change));
             }
-            let change = (option, change.as_str());
-            apply(&mut self.root, change, &mut self.texts, &mut self.changes, &mut self.mistakes);
+            if self.mistakes.len() > before.mistakes.len() {
+                *self = before;
+            }
+        }
+    }
+
+    fn change(&mut self, (option, change): (&str, &str)) {
+        if option == "--time" {
+            keep_time(&mut self.root, FILE_START);
+        }
+        let (texts, changes) = (&mut self.texts, &mut self.changes);
+        apply(&mut self.root, (option, change), texts, changes, &mut self.mistakes);
+    }
+
+    /// A twin, or its control; mistakes are shown in its table.
+    fn resolved_twin(
+        self,
+        file: &ScenarioFile,
+        options: &LoadOptions,
+        (twin, made): (TwinTable<'_>, Made),
+    ) -> Result<Scenario, LoadFailure> {
+        match self.resolved(file, options) {
+            Ok(mut scenario) if made == Made::Twin => {
+                let mut sha = Sha256::new();
+                sha.update(&scenario.written.hash);
+                sha.update(twin.name().unwrap_or_default());
+                scenario.written.hash = hexadecimal(sha);
+                scenario.written.is_in_table = true;
+                Ok(scenario)
+            }
+            Ok(scenario) => Ok(scenario),
+            Err(LoadFailure { diagnostics, texts }) => {
+                let line_of = |span| texts.place(span).line;
+                let located = diagnostics.into_iter().map(|it| twin.located(made, it, line_of));
+                let mut diagnostics: Vec<_> = located.collect();
+                diagnostics.sort_by_key(|mistake| mistake.span);
+                Err(LoadFailure { diagnostics, texts })
+            }
         }
     }
 
@@ -175,6 +289,7 @@ impl Making {
         options: &LoadOptions,
     ) -> Result<Scenario, LoadFailure> {
         use_current_words(&mut self.root);
+        multiplied(&mut self.root);
         let draft = read::draft(&self.root, SECTIONS, &mut self.mistakes);
         let files = Files::beside(&file.path, options.recordings.as_deref());
         let scenario = resolve(&draft, &file.path, &files, &mut self.mistakes);

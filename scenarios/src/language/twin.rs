@@ -6,10 +6,28 @@ use lastmeter_params::{
 };
 use lastmeter_reports::IMPLICIT_CHECKS;
 
-use super::overlay::Overlay;
+use super::draft::Section;
+use super::overlay::{Overlay, section_at};
 use super::read::{list_at, table_at, table_at_mut};
+use super::section::calibration::CALIBRATION;
 use super::section::check::CHECK;
+use super::section::expect::EXPECT;
 use super::section::must_fail::MUST_FAIL;
+use super::section::scenario::SCENARIO;
+use super::section::signal::SIGNAL;
+use super::section::test_plan::TEST_PLAN;
+
+/// What is judged, when and by which limits: no defect is in there.
+static JUDGING: [&Section; 5] = [&SCENARIO, &TEST_PLAN, &CALIBRATION, &SIGNAL, &CHECK];
+
+/// What is made by a table `[[must_fail]]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    /// The scenario with what shortens it and with the defect.
+    Twin,
+    /// The same without the defect.
+    Control,
+}
 
 /// A table `[[must_fail]]`.
 #[derive(Clone, Copy)]
@@ -59,32 +77,37 @@ impl<'a> TwinTable<'a> {
             out.report_with_help(Code::BAD_TWIN, self.name_span(), message, "no defect", help);
         }
         self.report_unknown_original(root, out);
-        let mut twin = root.clone();
-        twin.entries.retain(|entry| entry.key != MUST_FAIL.name);
-        let shortening = self.shortening();
-        for (address, span) in shortening.foreign().chain(defect.foreign()) {
-            let message = format!("`{address}` is not for the overlay of a twin");
-            let help =
-                "`name`, `check` and `verdict` of the table are what it is called and how it ends";
-            let help = Some(help.to_owned());
-            out.report_with_help(Code::BAD_TWIN, span, message, "without effect", help);
-        }
-        let twin = shortening.applied(twin, out);
-        let mut twin = defect.applied(twin, out);
+        report_judging(&defect, out);
+        let control = self.control(root, out);
+        let mut twin = defect.applied(control, out);
         if let Some(head) = table_at_mut(&mut twin, "scenario") {
             for entry in ["name", "title"].into_iter().filter_map(|key| self.table.entry(key)) {
                 head.set(&entry.key, entry.key_span, entry.node.clone());
             }
         }
-        if let Some(NodeValue::Array(checks)) = twin.get_mut(CHECK.name).map(|it| &mut it.value) {
-            for check in checks {
-                if let NodeValue::Table(check) = &mut check.value {
-                    check.entries.retain(|entry| entry.key != "covers");
-                }
-            }
-        }
+        cover_nothing(&mut twin);
         self.expect(root, &mut twin);
         twin
+    }
+
+    /// The tables of the twin without its defect, which has to end as its scenario does: what it
+    /// judges is what the twin does. What cannot be changed is reported.
+    pub(super) fn control(self, root: &Table, out: &mut Diagnostics) -> Table {
+        let mut control = root.clone();
+        control.entries.retain(|entry| entry.key != MUST_FAIL.name);
+        let shortening = self.shortening();
+        for (address, span) in shortening.changed() {
+            if address == "scenario.name" || section_at(address) == EXPECT.name {
+                let message = format!("`{address}` is not for the overlay of a twin");
+                let help = "`name`, `check` and `verdict` of the table are what it is called and \
+                            how it ends";
+                let help = Some(help.to_owned());
+                out.report_with_help(Code::BAD_TWIN, span, message, "without effect", help);
+            }
+        }
+        let mut control = shortening.applied(control, out);
+        cover_nothing(&mut control);
+        control
     }
 
     /// Writes down how the twin has to end.
@@ -97,6 +120,9 @@ impl<'a> TwinTable<'a> {
         expect.set("verdict", span, verdict);
         if let Some(check) = check {
             expect.set("check", span, check.clone());
+        }
+        if let Some(reason) = self.table.get("reason") {
+            expect.set("reason", span, reason.clone());
         }
         if let (Some(scenario), Some((original, _))) = (name_of(root), original) {
             expect.set("twin_of", span, text(&format!("{scenario}/{original}"), span));
@@ -148,10 +174,12 @@ impl<'a> TwinTable<'a> {
         extent
     }
 
-    /// A mistake at its place in this table. One that is a consequence elsewhere in the file is
-    /// shown at the twin's name, with the line that it is about.
+    /// A mistake of the twin, or of its control, at its place in this table. One that is a
+    /// consequence elsewhere in the file is shown at the twin's name, with the line that it is
+    /// about.
     pub(super) fn located(
         self,
+        made: Made,
         mistake: Diagnostic,
         line_of: impl Fn(Span) -> usize,
     ) -> Diagnostic {
@@ -164,10 +192,44 @@ impl<'a> TwinTable<'a> {
         let Diagnostic { code, message, label, help, .. } = mistake;
         Diagnostic {
             code,
-            message: format!("in the must-fail twin `{name}`: {message}"),
+            message: match made {
+                Made::Twin => format!("in the must-fail twin `{name}`: {message}"),
+                Made::Control => format!(
+                    "in the control of the must-fail twin `{name}`, the scenario with `shortened` \
+                     and `without` alone: {message}"
+                ),
+            },
             span: self.name_span(),
             label: format!("line {}: {label}", line_of(span)),
             help,
+        }
+    }
+}
+
+/// A change of what is judged is no defect: it belongs to what the control has as well.
+fn report_judging(defect: &Overlay, out: &mut Diagnostics) {
+    for (address, span) in defect.changed() {
+        let section = section_at(address);
+        if !JUDGING.iter().chain([&&EXPECT]).any(|judging| judging.name == section) {
+            continue;
+        }
+        let message = format!("`{address}` is no defect: it changes what is judged");
+        let help = "a defect is in what is measured. What else differs from the scenario stands in \
+                    `shortened`, with its reason, and checks that are left out in `without`: with \
+                    these alone the scenario has to pass";
+        let label = "expected in `shortened` or `without`";
+        out.report_with_help(Code::BAD_TWIN, span, message, label, Some(help.to_owned()));
+    }
+}
+
+/// What a twin and its control cover counts for nothing.
+fn cover_nothing(root: &mut Table) {
+    let Some(NodeValue::Array(checks)) = root.get_mut(CHECK.name).map(|it| &mut it.value) else {
+        return;
+    };
+    for check in checks {
+        if let NodeValue::Table(check) = &mut check.value {
+            check.entries.retain(|entry| entry.key != "covers");
         }
     }
 }

@@ -9,7 +9,7 @@ use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{MeasurementId, Phase, Quantity, SimDuration};
 
 use super::draft::{Draft, Row, warn};
-use super::section::device::DEVICE;
+use super::section::device::{AS, DEVICE, HARDWARE, reported};
 use super::section::scenario::SCENARIO;
 
 /// The extended operating range of voltage of IEC 62052-11, relative to the rated one.
@@ -45,6 +45,47 @@ pub(super) fn has_readings(
     let label = "no reading is due";
     let help = "lengthen `duration`, or write a shorter `report_every`";
     warn(out, Code::NO_READING, span, message, label, help);
+}
+
+/// Hardware that is asked for more than is judged.
+pub(super) fn is_judged(
+    row: &Row<'_>,
+    device: &dyn Device,
+    is_judged: impl Fn(MeasurementId) -> bool,
+    out: &mut Diagnostics,
+) {
+    let (Some(values), Some(name)) = (&row.values, row.name()) else { return };
+    if values.text(AS) != HARDWARE {
+        return;
+    }
+    let asked = reported(values, device.quantities());
+    let unjudged: Vec<&str> =
+        asked.into_iter().filter(|id| !is_judged(*id)).map(MeasurementId::name).collect();
+    if unjudged.is_empty() {
+        return;
+    }
+    let message = format!("`{name}` reports {}, which no check judges", unjudged.join(", "));
+    let label = "whatever comes of them passes";
+    let help = "add an `accuracy` check of each, or do not ask for them";
+    warn(out, Code::NOT_JUDGED, values.span_of(AS), message, label, help);
+}
+
+/// A command whose effect no reading can show.
+pub(super) fn is_seen(
+    row: &Row<'_>,
+    (device, period): (&str, SimDuration),
+    duration: SimDuration,
+    out: &mut Diagnostics,
+) {
+    let Some(values) = &row.values else { return };
+    let at = values.duration("at");
+    if at + period <= duration {
+        return;
+    }
+    let message = format!("no reading of `{device}` is due in a whole period behind this command");
+    let label = "what becomes of it is not seen";
+    let help = "give it earlier or lengthen `duration`, and judge what it changes";
+    warn(out, Code::COMMAND_UNSEEN, values.span_of("at"), message, label, help);
 }
 
 /// A meter at a voltage that it is not made for.

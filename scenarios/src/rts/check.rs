@@ -12,7 +12,8 @@ use lastmeter_rts::point_map::{
 };
 use serde_json::{Value, json};
 
-use crate::output::{TextFormat, complain, print_out, read_text};
+use crate::language::{Texts, failure};
+use crate::output::{TextFormat, complain, print_err, print_out, read_text};
 
 /// Which maps.
 #[derive(Clone, Debug, Args)]
@@ -45,14 +46,17 @@ pub enum Import {
 pub(super) fn check(options: &CheckOptions) -> ExitCode {
     let mut code = ExitCode::Passed;
     for path in &options.maps {
-        if let Err(message) = one(path, options) {
-            code = complain(&message);
+        match one(path, options) {
+            Ok(true) => {}
+            Ok(false) => code = ExitCode::BadInput,
+            Err(message) => code = complain(&message),
         }
     }
     code
 }
 
-fn one(path: &Path, options: &CheckOptions) -> Result<(), String> {
+/// Whether a map has no mistake; those that it has are shown at their places.
+fn one(path: &Path, options: &CheckOptions) -> Result<bool, String> {
     if let Some(import) = options.import {
         let name = path.display();
         let text = read_text(path)?;
@@ -61,14 +65,24 @@ fn one(path: &Path, options: &CheckOptions) -> Result<(), String> {
             Import::List => listed_points(&text),
         };
         print_out(imported.map_err(|error| format!("{name}: {error}"))?.trim_end());
-        return Ok(());
+        return Ok(true);
     }
-    let map = super::read_map(path)?;
+    let text = read_text(path)?;
+    let map = match PointMap::parse(&text) {
+        Ok(map) => map,
+        Err(mistakes) => {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            let texts = Texts::new(path.display().to_string(), text);
+            let found = mistakes.0.into_iter().map(|mistake| mistake.diagnostic).collect();
+            print_err(failure(found, texts).render(false).trim_end());
+            return Ok(false);
+        }
+    };
     match options.format {
         TextFormat::Human => print_out(described(&map).trim_end()),
         TextFormat::Json => print_out(&as_json(path, &map).to_string()),
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What a point stands for, for people.

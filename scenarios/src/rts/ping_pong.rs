@@ -523,7 +523,10 @@ impl Player<'_> {
                     Err(error) => print_err(&format!("the answer did not go out: {error}")),
                 }
             }
-            SessionEvent::Received { .. } | SessionEvent::Acknowledged { .. } => {}
+            SessionEvent::Received { .. }
+            | SessionEvent::Acknowledged { .. }
+            | SessionEvent::Refused { .. }
+            | SessionEvent::TakenOver => {}
         }
     }
 

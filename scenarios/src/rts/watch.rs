@@ -46,7 +46,7 @@ pub struct WatchOptions {
     /// `lastmeter rts replay`
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,
-    /// Exit 1 if anything was refused, implausible, out of its range or missing
+    /// Exit 1 if anything was refused, implausible, out of its range, missing or came again
     #[arg(long)]
     pub strict: bool,
 }

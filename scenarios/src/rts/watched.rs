@@ -112,11 +112,51 @@ pub(super) struct News {
     pub(super) detail: String,
 }
 
+/// So many times the samples have to have changed until it is said that each comes several times.
+const CHANGES_MIN: u64 = 5;
+
+/// How often samples came that are like the one before, where frames have no numbers to show that.
+#[derive(Default)]
+struct Repeats {
+    last: Option<Vec<Value>>,
+    /// So many alike so far.
+    run: u64,
+    /// How often they changed, and the least that were alike between two changes.
+    changes: u64,
+    shortest: Option<u64>,
+}
+
+impl Repeats {
+    fn take(&mut self, values: &[Value]) {
+        if self.last.as_deref() == Some(values) {
+            self.run += 1;
+            return;
+        }
+        if self.last.is_some() {
+            // Before the first change it may have been watched from within.
+            let run = Some(self.run).filter(|_| self.changes > 0);
+            self.shortest = self.shortest.into_iter().chain(run).min();
+            self.changes += 1;
+        }
+        (self.last, self.run) = (Some(values.to_vec()), 1);
+    }
+
+    fn fault(&self) -> Option<String> {
+        if self.changes == 0 && self.run > 1 {
+            let alike = "samples, all alike: a simulator that stands still looks the same";
+            return Some(format!("{} {alike}", self.run));
+        }
+        let times = self.shortest.filter(|times| self.changes >= CHANGES_MIN && *times > 1)?;
+        Some(format!("each sample came {times} times or more"))
+    }
+}
+
 /// Everything that one line has shown so far.
 pub(super) struct Watched {
     wire: Wire,
     plausibility: Plausibility,
     points: Vec<Seen>,
+    repeats: Repeats,
     /// The last detail of each reason that occurred.
     details: BTreeMap<Refusal, String>,
     /// The last finding of each suspicion.
@@ -147,6 +187,7 @@ impl Watched {
             wire: Wire::new(map, is_stream)?,
             plausibility: Plausibility::new(map),
             points: points.cloned().map(Seen::new).collect(),
+            repeats: Repeats::default(),
             details: BTreeMap::new(),
             findings: Vec::new(),
             news: Vec::new(),
@@ -224,6 +265,11 @@ impl Watched {
         add(self.missing().unwrap_or_default(), "missing");
         add(self.points.iter().map(|seen| seen.out_of_range).sum(), "values out of range");
         add(self.findings.len() as u64, "findings that the map does not fit");
+        match self.wire.sequences().map(|watch| watch.of(SequenceEvent::Repetition)) {
+            Some(0) => {}
+            Some(count) => faults.push(format!("{count} came again")),
+            None => faults.extend(self.repeats.fault()),
+        }
         if self.wire.samples() == 0 {
             faults.push("no sample arrived".to_owned());
         }
@@ -262,6 +308,7 @@ impl Watched {
         if let Some(last_ns) = self.last_ns.replace(at_ns) {
             self.intervals.add(seconds(at_ns - last_ns));
         }
+        self.repeats.take(&sample.values);
         for (seen, value) in self.points.iter_mut().zip(&sample.values) {
             seen.take(*value);
         }
@@ -459,6 +506,27 @@ mod tests {
         assert_eq!(watched.faults(), Vec::<String>::new());
         watched.arrived(0, &frame(300.01, 8));
         assert_eq!(watched.faults(), ["1 values out of range"]);
+    }
+
+    #[test]
+    fn frames_that_come_again_are_faults() {
+        let faults = |volts: &[f32]| {
+            let mut watched = watched("gtnet-skt", false);
+            for volts in volts {
+                watched.arrived(0, &frame(*volts, 3));
+            }
+            watched.faults()
+        };
+        let moving: Vec<f32> = (0_u8..9).map(|step| 230.0 + f32::from(step)).collect();
+        assert_eq!(faults(&moving), Vec::<String>::new());
+        assert_eq!(faults(&[230.0]), Vec::<String>::new());
+        let stands = "4 samples, all alike: a simulator that stands still looks the same";
+        assert_eq!(faults(&[230.0; 4]), [stands]);
+        let twice: Vec<f32> = moving.iter().flat_map(|volts| [*volts; 2]).collect();
+        assert_eq!(faults(&twice), ["each sample came 2 times or more"]);
+        assert_eq!(faults(&twice[1..]), ["each sample came 2 times or more"]);
+        // A plant at rest that moves now and then repeats values, and not each.
+        assert_eq!(faults(&[&[230.0; 9], &moving[..], &[230.0; 9]].concat()), Vec::<String>::new());
     }
 
     #[test]

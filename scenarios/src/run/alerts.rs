@@ -1,11 +1,15 @@
 //! Alerts as a platform lists them, and as they are noted in the record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_record::{Event, EventKind, field};
 use lastmeter_text::Prose;
 use lastmeter_units::SimTime;
+use lastmeter_wire::flexmeter::AlertMessage;
 use serde::Deserialize;
+
+/// The number of an alert: its sender, its epoch, its serial.
+pub(crate) type AlertKey = (String, u64, u64);
 
 /// An alert that the platform has stored. The order is that of content: when it happened, whose it
 /// is, what it says, its number and its facts.
@@ -45,6 +49,63 @@ pub(crate) struct AlertsRead {
 }
 
 impl Alert {
+    /// An alert as it left its sender.
+    pub(crate) fn sent(message: AlertMessage) -> Self {
+        Self {
+            event_time: message.event_date,
+            device: message.hardware_id.as_str().to_owned(),
+            kind: message.alert_type,
+            level: message.level.word().to_owned(),
+            message: message.message.into(),
+            epoch: message.epoch.map(|epoch| epoch.0),
+            serial: message.serial.map(|serial| serial.0),
+            metadata: message.metadata,
+        }
+    }
+
+    /// Its number, if it has one.
+    pub(crate) fn key(&self) -> Option<AlertKey> {
+        Some((self.device.clone(), self.epoch?, self.serial?))
+    }
+
+    /// What of an alert that was sent is otherwise where it is stored: fields by their names, facts
+    /// as `metadata.NAME`. One that was sent without a date has the platform's.
+    pub(crate) fn differences(&self, stored: &Self) -> Vec<String> {
+        let fields = [
+            (field::TYPE, self.kind != stored.kind),
+            (field::LEVEL, self.level != stored.level),
+            ("message", self.message != stored.message),
+            (field::EVENT_TIME, self.event_time.is_some() && self.event_time != stored.event_time),
+        ];
+        let fields = fields.into_iter().filter(|(_, differs)| *differs);
+        let names: BTreeSet<&String> = self.metadata.keys().chain(stored.metadata.keys()).collect();
+        let differs = |name: &&String| self.metadata.get(*name) != stored.metadata.get(*name);
+        let facts = names.into_iter().filter(differs);
+        let facts = facts.map(|name| format!("{}.{name}", field::METADATA));
+        fields.map(|(name, _)| name.to_owned()).chain(facts).collect()
+    }
+
+    /// What is noted of its account.
+    pub(crate) fn accounted(&self, now: SimTime, kind: EventKind) -> Event {
+        let mut event = Event::new(now, "bench", kind)
+            .with(field::DEVICE, self.device.as_str())
+            .with(field::TYPE, self.kind.as_str())
+            .with(field::LEVEL, self.level.as_str());
+        if let Some(at) = self.event_time {
+            event = event.with(field::EVENT_TIME, at.to_string());
+        }
+        self.numbered(event)
+    }
+
+    fn numbered(&self, mut event: Event) -> Event {
+        for (name, number) in [(field::EPOCH, self.epoch), (field::SERIAL, self.serial)] {
+            if let Some(number) = number {
+                event = event.with(name, number);
+            }
+        }
+        event
+    }
+
     /// What is noted of it. Its event stands at its own time `at` where the record is still open
     /// for that, which is from `open_from` to `now`; otherwise at the nearest such instant, with
     /// its own time in a field.
@@ -58,11 +119,7 @@ impl Alert {
         if stands_at != at {
             event = event.with(field::EVENT_TIME, at.to_string());
         }
-        for (name, number) in [(field::EPOCH, self.epoch), (field::SERIAL, self.serial)] {
-            if let Some(number) = number {
-                event = event.with(name, number);
-            }
-        }
+        event = self.numbered(event);
         if self.metadata.is_empty() {
             return event;
         }
@@ -73,7 +130,7 @@ impl Alert {
 
 /// What is noted, once, of a platform that does not list alerts.
 pub(crate) fn unreadable(now: SimTime) -> Event {
-    let detail = "the platform has no /api/v1/alerts (404), so alerts cannot be read back";
+    let detail = "the platform has no /api/v1/alerts (404 or 501), so alerts cannot be read back";
     Event::new(now, "platform", EventKind::AlertsUnreadable).with_prose(field::DETAIL, detail)
 }
 

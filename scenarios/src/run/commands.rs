@@ -25,9 +25,9 @@ pub(crate) struct CommandOrder<'a> {
 /// A command whose answer is awaited.
 pub(crate) struct OpenCommand<T> {
     pub(crate) device: usize,
-    device_name: String,
-    command: String,
-    parameters: BTreeMap<String, String>,
+    pub(crate) device_name: String,
+    pub(crate) command: String,
+    pub(crate) parameters: BTreeMap<String, String>,
     /// What had arrived at the device before.
     delivered: u64,
     /// What the bench needs to know of it besides.
@@ -138,6 +138,11 @@ impl<T> Commands<T> {
     }
 
     /// One whose answer is awaited.
+    pub(crate) fn get(&self, id: u64) -> Option<&OpenCommand<T>> {
+        self.open.get(&id)
+    }
+
+    /// The same, to be changed.
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut OpenCommand<T>> {
         self.open.get_mut(&id)
     }

@@ -1,6 +1,6 @@
 //! Something a device said besides its messages.
 
-use lastmeter_record::Event;
+use lastmeter_record::{Event, field};
 use lastmeter_units::SimTime;
 
 /// What, and when.
@@ -10,11 +10,22 @@ pub(crate) struct DeviceNote {
     /// What kind, in the word of the record.
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
+    /// The device that it is about, if a gateway says it of one.
+    pub(crate) about: Option<String>,
 }
 
 impl DeviceNote {
+    /// About nobody but who says it.
+    pub(crate) fn new(at: SimTime, kind: &'static str, detail: String) -> Self {
+        Self { at, kind, detail, about: None }
+    }
+
     /// As the record takes it, of the device with this name.
     pub(crate) fn event(&self, device: &str) -> Event {
-        Event::device(self.at, device, self.kind, &self.detail)
+        let event = Event::device(self.at, device, self.kind, &self.detail);
+        match &self.about {
+            Some(about) => event.with(field::DEVICE, about.as_str()),
+            None => event,
+        }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn device_setup(
     let darkness = Darkness::of(supply.as_ref(), point.terminal(), scenario.schedule.duration);
     let account = Account::open(AccountTerms {
         darkness,
+        answers_others: scenario.is_read_elsewhere(index) && !row.is_hardware,
         device: row.name.clone(),
         index,
         metering_point: point.clone(),

@@ -77,14 +77,6 @@ pub enum BenchError {
     /// A board is not there, or not the one that is wanted.
     #[error("{0}")]
     Board(String),
-    /// Which reading was due when cannot be decided, and is not guessed.
-    #[error("the readings of device `{device}` are ambiguous: {message}")]
-    AmbiguousReadings {
-        /// The device.
-        device: String,
-        /// The due instant, and the readings that fit it.
-        message: String,
-    },
     /// A signal ended the run before the bench stood.
     #[error("{}", .0.cause())]
     Interrupted(Signal),

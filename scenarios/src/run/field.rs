@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use lastmeter_devices::endpoint::EndpointInput;
 use lastmeter_devices::{Device, DeviceFault, Gateway, GatewayInput, GatewayOutput, Input, Output};
 use lastmeter_link::medium::{Arrival, Medium, Party as End};
-use lastmeter_units::SimTime;
+use lastmeter_record::{Event, EventKind, field};
+use lastmeter_units::{Serial, SimTime};
 
 use super::device_note::DeviceNote;
 use super::feeder::Feeder;
 use super::field_simulator::FieldSimulator;
-use super::ledger::Made;
+use super::ledger::{Made, Sent};
 use super::party::{Said, Uplinked};
 
 /// Events after which whoever moves the field gets a turn.
@@ -71,6 +72,8 @@ pub(crate) struct Field {
     is_connected: bool,
     /// Whether the gateway knows that its simulators are there.
     has_begun: bool,
+    /// Of each device, the last reading of which a share of usable samples was noted.
+    shares: BTreeMap<String, Serial>,
     output: Vec<Output>,
     from_gateway: Vec<GatewayOutput>,
 }
@@ -99,6 +102,7 @@ impl Field {
             kept: BTreeMap::new(),
             is_connected: false,
             has_begun: false,
+            shares: BTreeMap::new(),
             output: Vec::new(),
             from_gateway: Vec::new(),
         })
@@ -253,11 +257,11 @@ impl Field {
                     });
                 }
                 Output::Event { kind, detail } => {
-                    let note = DeviceNote { at: self.now, kind: kind.word(), detail };
+                    let note = DeviceNote::new(self.now, kind.word(), detail);
                     said.push(Said::Note { of: name.clone(), note });
                 }
                 // It has no connection to the platform.
-                Output::Send { .. } | Output::Obeyed { .. } => {}
+                Output::Send { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {}
             }
         }
     }
@@ -272,14 +276,26 @@ impl Field {
         }
     }
 
-    /// Announces the reading in a message, where nothing but the adapter numbers readings.
+    /// Announces the reading in a message, where nothing but the adapter numbers readings; and
+    /// notes once which share of its samples it rests on, where that is not all of them.
     fn announce(&mut self, owner: &str, payload: &[u8], said: &mut Vec<Said>) {
+        let Some(sent) = Sent::read(payload) else { return };
+        if let Some(usable) = sent.usable
+            && self.shares.insert(owner.to_owned(), sent.key.1).is_none_or(|last| last < sent.key.1)
+        {
+            let event = Event::new(self.now, owner, EventKind::ReadingShare)
+                .with(field::DEVICE, owner)
+                .with(field::EPOCH, sent.key.0.0)
+                .with(field::SERIAL, sent.key.1.0)
+                .with(field::USABLE, usable);
+            said.push(Said::Event(Box::new(event)));
+        }
         let Some(place) = self.devices.iter().position(|device| device.name == owner) else {
             return;
         };
         let device = self.devices[place].index;
         let on = self.networks.iter_mut().find(|network| network.devices.contains(&place));
-        let made = on.and_then(|on| on.simulator.as_mut()?.announced(device, payload));
+        let made = on.and_then(|on| on.simulator.as_mut()?.announced(device, &sent));
         said.extend(made.map(|made| Said::Made { device, made }));
     }
 
@@ -317,8 +333,9 @@ impl Field {
             }
             // Nobody listens to it here, and the record has readings only.
             GatewayOutput::Live { .. } => {}
-            GatewayOutput::Event { kind, detail } => {
-                let note = DeviceNote { at: self.now, kind: kind.word(), detail };
+            GatewayOutput::Event { kind, about, detail } => {
+                let about = about.map(|id| id.as_str().to_owned());
+                let note = DeviceNote { about, ..DeviceNote::new(self.now, kind.word(), detail) };
                 said.push(Said::Note { of: self.name.clone(), note });
             }
         }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lastmeter_devices::endpoint::{Endpoint, EndpointInput, EndpointSetup, Probe, Shown};
-use lastmeter_devices::{GatewayContext, NetworkContext};
+use lastmeter_devices::{EPOCH, GatewayContext, NetworkContext};
 use lastmeter_params::Diagnostics;
 use lastmeter_rts::point_map::PointMap;
 use lastmeter_sim::MeteringPoint;
@@ -136,6 +136,7 @@ fn make_gateway(
             hardware_id: hardware_id.clone(),
             tenant: TENANT,
             start,
+            epoch: EPOCH,
             networks: networks.clone(),
             files: &files,
         };

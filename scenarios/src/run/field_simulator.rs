@@ -67,11 +67,11 @@ impl FieldSimulator {
             match output {
                 EndpointOutput::Frame { bytes, .. } => frames.push(bytes),
                 EndpointOutput::Event { kind, detail } => {
-                    let note = DeviceNote { at: now, kind: kind.word(), detail };
+                    let note = DeviceNote::new(now, kind.word(), detail);
                     said.push(Said::Note { of: self.name.clone(), note });
                 }
                 EndpointOutput::Operated(it) => {
-                    said.push(Said::Operated(Box::new(operated(&it, self.start))));
+                    said.push(Said::Event(Box::new(operated(&it, self.start))));
                 }
             }
         }
@@ -81,8 +81,7 @@ impl FieldSimulator {
     /// What the adapter's message of a device announces, if it is a reading that was not sent
     /// before. Number and date are the adapter's; what the reading has to cover is not its to say:
     /// the reporting period that ends at that date.
-    pub(crate) fn announced(&mut self, device: usize, payload: &[u8]) -> Option<Made> {
-        let sent = Sent::read(payload)?;
+    pub(crate) fn announced(&mut self, device: usize, sent: &Sent) -> Option<Made> {
         let ((epoch, serial), at) = (sent.key, sent.event_time?);
         let last = self.announced.get(&device);
         if last.is_some_and(|last| serial <= *last) {

@@ -76,7 +76,7 @@ impl Gateway for Listener {
             let number = u64::from(bytes[0]);
             out.push(GatewayOutput::Keep { number, record: bytes.clone() });
             let (kind, detail) = (GatewayEventKind::DeviceFound, self.kept.to_string());
-            out.push(GatewayOutput::Event { kind, detail });
+            out.push(GatewayOutput::Event { kind, about: None, detail });
             self.heard.lock().unwrap().push((now, lane, bytes));
         }
     }

@@ -11,7 +11,9 @@ use super::commands::OpenCommand;
 use super::console::Progress;
 use super::error::BenchError;
 use super::ledger::{Account, Made, Row, Sent, Settled, Stored, take_readings};
+use super::notices::Notices;
 use super::rest::Refused;
+use crate::language::Scenario;
 
 /// The accounts of all devices, in the scenario's order.
 #[derive(Default)]
@@ -20,9 +22,16 @@ pub(crate) struct Ledger {
     pub(crate) settled: Settled,
     pub(crate) published: u64,
     refused: u64,
+    /// Alerts, and answers to commands.
+    pub(crate) notices: Notices,
 }
 
 impl Ledger {
+    /// Without the accounts of the devices, which follow.
+    pub(crate) fn of(scenario: &Scenario) -> Self {
+        Self { notices: Notices::of(scenario), ..Self::default() }
+    }
+
     /// Takes what a device hands over about a reading.
     pub(crate) fn made(&mut self, device: usize, made: Made) -> Result<(), BenchError> {
         let account = &mut self.accounts[device];
@@ -55,20 +64,15 @@ impl Ledger {
 
     /// Joins what one device owed up to an instant; the numbers and instants of readings that were
     /// due and never made.
-    ///
-    /// # Errors
-    /// If it is ambiguous which reading is which.
     pub(crate) fn settle(
         &mut self,
         device: usize,
         until: SimTime,
         rows: &mut Vec<Row>,
-    ) -> Result<Vec<(u64, SimTime)>, BenchError> {
+    ) -> Vec<(u64, SimTime)> {
         let account = &mut self.accounts[device];
-        self.settled += account.settle(until, rows).map_err(|message| {
-            BenchError::AmbiguousReadings { device: account.terms.device.clone(), message }
-        })?;
-        Ok(account.take_never_made())
+        self.settled += account.settle(until, rows);
+        account.take_never_made()
     }
 
     /// What an obeyed command promises is from an instant on what the bench expects.

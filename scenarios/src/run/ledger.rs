@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use lastmeter_record::{Event, EventKind, Observation, RecordedSpan, field};
 use lastmeter_sim::{DeclaredSpan, ElectricityFacts, MeteringPoint, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
-use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
+use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode, fact};
 
 use super::schedule::Schedule;
 use declared::Declared;
@@ -36,18 +36,26 @@ pub(crate) struct Sent {
     pub(crate) key: (Epoch, Serial),
     /// When it was measured, as the message states it.
     pub(crate) event_time: Option<SimTime>,
+    /// Which share of its samples it rests on, where it states that.
+    pub(crate) usable: Option<f64>,
     values: BTreeMap<String, f64>,
 }
 
 impl Sent {
     /// Reads a message as it was sent; `None` for what is no numbered reading.
     pub(crate) fn read(payload: &[u8]) -> Option<Self> {
-        let Ok(Request::Measurements(message)) = decode(payload, &DecodeRules::default()) else {
-            return None;
-        };
+        match decode(payload, &DecodeRules::default()) {
+            Ok(Request::Measurements(message)) => Self::of(&message),
+            _ => None,
+        }
+    }
+
+    /// The reading that a message is, if it is numbered.
+    pub(crate) fn of(message: &MeasurementMessage) -> Option<Self> {
         let key = message.number()?;
         let values = message.values.iter().map(|&(id, value)| (id.name().to_owned(), value));
-        Some(Self { key, event_time: message.event_date, values: values.collect() })
+        let usable = message.metadata.get(fact::USABLE).and_then(|share| share.parse().ok());
+        Some(Self { key, event_time: message.event_date, usable, values: values.collect() })
     }
 }
 
@@ -179,6 +187,8 @@ pub(crate) struct AccountTerms {
     pub(crate) is_closed_here: bool,
     /// When it does not work for want of a supply.
     pub(crate) darkness: Darkness,
+    /// Whether it is here, and somebody who is not asks it: then what comes has to be its answers.
+    pub(crate) answers_others: bool,
 }
 
 /// The way of readings that no gateway carries.
@@ -276,19 +286,24 @@ impl Account {
         self.stored.push(stored);
     }
 
+    /// The device answered with these values, in SI units, whoever asked it.
+    pub(crate) fn answered(&mut self, at: SimTime, values: BTreeMap<String, f64>) {
+        if let Some(declared) = &mut self.declared {
+            declared.answered(at, values);
+        }
+    }
+
+    /// Why what is stored is no answer of the device, where it has to be one.
+    pub(crate) fn unanswered(&self, stored: &Stored) -> Option<&'static str> {
+        self.declared.as_ref()?.unanswered(stored)
+    }
+
     /// Joins everything that was due up to an instant before which nothing is on its way any more.
     /// What belongs to later readings is kept for them.
-    ///
-    /// # Errors
-    /// If readings that are identified by the schedule alone fit it in more than one way.
-    pub(crate) fn settle(
-        &mut self,
-        until: SimTime,
-        rows: &mut Vec<Row>,
-    ) -> Result<Settled, String> {
+    pub(crate) fn settle(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Settled {
         // Taken out, so that the join may use the rest of the account.
         let Some(mut declared) = self.declared.take() else {
-            return Ok(self.settle_announced(until, rows));
+            return self.settle_announced(until, rows);
         };
         let settled = declared.settle(self, until, rows);
         self.declared = Some(declared);

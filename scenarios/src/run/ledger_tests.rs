@@ -41,6 +41,7 @@ fn steady() -> Terminal {
 
 fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
     Account::open(AccountTerms {
+        answers_others: false,
         device: "meter".to_owned(),
         index: 0,
         metering_point: terminal.into(),
@@ -85,13 +86,13 @@ fn settle(given: Vec<Stored>) -> (Settled, Vec<Row>) {
     for serial in 1..=3 {
         account.made(made(serial)).unwrap();
         let key = (Epoch(1), Serial(serial));
-        account.sent(Sent { key, event_time: None, values: stored(serial).values });
+        account.sent(Sent { key, event_time: None, usable: None, values: stored(serial).values });
     }
     for reading in given {
         account.stored(reading);
     }
     let mut rows = Vec::new();
-    let settled = account.settle(at(30), &mut rows).unwrap();
+    let settled = account.settle(at(30), &mut rows);
     (settled, rows)
 }
 
@@ -139,12 +140,11 @@ fn what_comes_back_early_is_kept_for_its_reading() {
     for serial in 1..=3 {
         account.made(made(serial)).unwrap();
         let key = (Epoch(1), Serial(serial));
-        account.sent(Sent { key, event_time: None, values: stored(serial).values });
+        account.sent(Sent { key, event_time: None, usable: None, values: stored(serial).values });
         account.stored(stored(serial));
     }
     let mut rows = Vec::new();
-    let (first, rest) =
-        (account.settle(at(15), &mut rows).unwrap(), account.settle(at(30), &mut rows).unwrap());
+    let (first, rest) = (account.settle(at(15), &mut rows), account.settle(at(30), &mut rows));
     assert_eq!((first.stored, first.unexpected), (1, 0));
     assert_eq!((rest.stored, rest.missing, rest.unexpected), (2, 0, 0));
 }
@@ -152,7 +152,7 @@ fn what_comes_back_early_is_kept_for_its_reading() {
 #[test]
 fn a_device_that_made_nothing_still_owes_its_readings() {
     let mut rows = Vec::new();
-    let settled = account().settle(at(30), &mut rows).unwrap();
+    let settled = account().settle(at(30), &mut rows);
     assert_eq!((settled.due, settled.missing), (3, 3));
     assert!(rows.iter().all(|row| row.key == (None, None) && row.reference.is_some()));
 }
@@ -221,11 +221,12 @@ fn values_are_recorded_in_si_units_and_those_not_asked_for_without_a_reference()
         account.sent(Sent {
             key: (Epoch(1), Serial(1)),
             event_time: None,
+            usable: None,
             values: reading.values.clone(),
         });
         account.stored(reading);
         let mut rows = Vec::new();
-        let settled = account.settle(at(10), &mut rows).unwrap();
+        let settled = account.settle(at(10), &mut rows);
         assert_eq!(settled, Settled { due: 1, stored: 1, ..Settled::default() });
         let rows: Vec<_> =
             rows.iter().map(|row| (row.quantity, row.reference.is_some(), row.reported)).collect();
@@ -238,10 +239,15 @@ fn what_a_reading_leaves_out_is_an_empty_row() {
     let [voltage, power] = [VOLTAGE, POWER].map(|name| MeasurementId::lookup(name).unwrap());
     let mut account = account_of(&[voltage, power]);
     account.made(made(1)).unwrap();
-    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, values: stored(1).values });
+    account.sent(Sent {
+        key: (Epoch(1), Serial(1)),
+        event_time: None,
+        usable: None,
+        values: stored(1).values,
+    });
     account.stored(stored(1));
     let mut rows = Vec::new();
-    account.settle(at(10), &mut rows).unwrap();
+    account.settle(at(10), &mut rows);
     let reported: Vec<_> = rows.iter().map(|row| row.reported).collect();
     assert_eq!(reported, [Some(231.0), None]);
     assert!((rows[1].reference.unwrap() - 2300.0).abs() < 1e-6);
@@ -252,7 +258,7 @@ fn what_a_reading_leaves_out_is_an_empty_row() {
 fn a_dead_device_owes_what_its_register_would_have_shown() {
     let energy = MeasurementId::lookup(ENERGY).unwrap();
     let mut rows = Vec::new();
-    account_of(&[energy]).settle(at(30), &mut rows).unwrap();
+    account_of(&[energy]).settle(at(30), &mut rows);
     let references: Vec<_> = rows.iter().map(|row| row.reference.unwrap()).collect();
     for (reference, expected) in references.iter().zip([23e3, 46e3, 69e3]) {
         assert!((reference - expected).abs() < 1e-6 * expected, "{references:?}");
@@ -269,9 +275,7 @@ fn a_dead_device_owes_each_period_its_own_truth() {
     let program = Program::from_points(&points).unwrap();
     let terminal = Terminal::from_program(&program, "s", &Streams::new(1)).unwrap();
     let mut rows = Vec::new();
-    account_at(terminal, &[MeasurementId::lookup(VOLTAGE).unwrap()])
-        .settle(at(30), &mut rows)
-        .unwrap();
+    account_at(terminal, &[MeasurementId::lookup(VOLTAGE).unwrap()]).settle(at(30), &mut rows);
     let references: Vec<_> = rows.iter().map(|row| row.reference.unwrap()).collect();
     for (reference, expected) in references.iter().zip([230.0, 220.0, 210.0]) {
         assert!((reference - expected).abs() < 1e-6, "{references:?}");
@@ -283,9 +287,14 @@ fn what_was_made_when_nothing_was_due_is_not_waited_for() {
     let mut account = account();
     let off = Made { at: at(7), span: ReferenceSpan { to: seconds(7), ..made(1).span }, ..made(1) };
     account.made(off).unwrap();
-    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, values: stored(1).values });
+    account.sent(Sent {
+        key: (Epoch(1), Serial(1)),
+        event_time: None,
+        usable: None,
+        values: stored(1).values,
+    });
     account.stored(Stored { event_time: at(7), ..stored(1) });
-    let settled = account.settle(at(7), &mut Vec::new()).unwrap();
+    let settled = account.settle(at(7), &mut Vec::new());
     assert_eq!(settled, Settled { unexpected: 1, ..Settled::default() });
     assert!(account.made.is_empty() && account.stored.is_empty());
 }
@@ -296,7 +305,7 @@ fn an_acknowledged_period_makes_more_readings_due() {
     account.change_period(at(10), seconds(5));
     assert_eq!(account.terms.period, seconds(5));
     let mut rows = Vec::new();
-    account.settle(at(20), &mut rows).unwrap();
+    account.settle(at(20), &mut rows);
     let due: Vec<_> = rows.iter().map(|row| row.event_time).collect();
     assert_eq!(due, [at(10), at(15), at(20)]);
 }
@@ -310,10 +319,10 @@ fn what_was_never_made_keeps_its_number_and_is_told_once() {
         let from = if serial == 3 { seconds(10) } else { span.from };
         account.made(Made { span: ReferenceSpan { from, ..span }, ..made(serial) }).unwrap();
     }
-    account.settle(at(30), &mut Vec::new()).unwrap();
+    account.settle(at(30), &mut Vec::new());
     assert_eq!(account.take_never_made(), [(2, at(20))]);
     assert_eq!(account.take_never_made(), []);
-    account.settle(at(50), &mut Vec::new()).unwrap();
+    account.settle(at(50), &mut Vec::new());
     assert_eq!(account.take_never_made(), [(4, at(40)), (5, at(50))]);
 }
 
@@ -322,7 +331,12 @@ fn only_what_left_the_device_is_as_sent() {
     let mut account = account();
     account.made(made(1)).unwrap();
     assert!(!account.is_as_sent(&stored(1)), "nothing was sent yet");
-    account.sent(Sent { key: (Epoch(1), Serial(1)), event_time: None, values: stored(1).values });
+    account.sent(Sent {
+        key: (Epoch(1), Serial(1)),
+        event_time: None,
+        usable: None,
+        values: stored(1).values,
+    });
     assert!(account.is_as_sent(&stored(1)));
     let values = BTreeMap::from([(VOLTAGE.to_owned(), 230.0)]);
     for (what, other) in [
@@ -336,7 +350,12 @@ fn only_what_left_the_device_is_as_sent() {
         assert!(!account.is_as_sent(&other), "{what}");
     }
     // Sent, but never made, as a replay is.
-    account.sent(Sent { key: (Epoch(1), Serial(2)), event_time: None, values: stored(2).values });
+    account.sent(Sent {
+        key: (Epoch(1), Serial(2)),
+        event_time: None,
+        usable: None,
+        values: stored(2).values,
+    });
     assert!(!account.is_as_sent(&stored(2)));
 }
 
@@ -418,12 +437,13 @@ fn what_a_gateway_carries_has_its_way_in_the_record() {
         account.sent(Sent {
             key: (Epoch(1), Serial(serial)),
             event_time: None,
+            usable: None,
             values: stored(serial).values,
         });
     }
     account.stored(stored(1));
     let mut rows = Vec::new();
-    account.settle(at(20), &mut rows).unwrap();
+    account.settle(at(20), &mut rows);
     let spans: Vec<_> =
         rows.iter().map(|row| row.observation("meter", account.way()).span).collect();
     let (from, to) = (seconds(0), seconds(10));

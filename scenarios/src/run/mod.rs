@@ -29,6 +29,7 @@ mod motion_record;
 mod moving;
 mod mqtt_port;
 mod network;
+mod notices;
 mod party;
 mod plant_notes;
 mod real;

@@ -38,8 +38,8 @@ pub(crate) enum Said {
     Reopen { network: usize },
     /// A device has made a reading.
     Made { device: usize, made: Made },
-    /// Something was done to an element of a network that a simulator plays.
-    Operated(Box<Event>),
+    /// Something for the record with facts of its own.
+    Event(Box<Event>),
     /// Something for the record, of a device or gateway of this name.
     Note { of: String, note: DeviceNote },
 }
@@ -80,10 +80,12 @@ impl SoleDevice {
                 }
                 Output::Event { kind, detail } => Said::Note {
                     of: self.name.clone(),
-                    note: DeviceNote { at: now, kind: kind.word(), detail },
+                    note: DeviceNote::new(now, kind.word(), detail),
                 },
                 // It is on no network: a scenario that puts it on none gives it a connection.
-                Output::Transmit { .. } | Output::Obeyed { .. } => continue,
+                Output::Transmit { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {
+                    continue;
+                }
             });
         }
     }

@@ -80,6 +80,18 @@ pub(crate) struct Invocation {
     state: Option<String>,
     #[serde(default)]
     pub(crate) response: Option<String>,
+    #[serde(default)]
+    pub(crate) device_hardware_id: Option<String>,
+    #[serde(default)]
+    pub(crate) command_token: Option<String>,
+    #[serde(default)]
+    pub(crate) parameter_values: Option<BTreeMap<String, String>>,
+    /// When its device answered, as that dates it.
+    #[serde(default)]
+    pub(crate) ended_date: Option<SimTime>,
+    /// By which id it was asked for.
+    #[serde(skip)]
+    pub(crate) asked_for: String,
 }
 
 impl Invocation {
@@ -212,7 +224,7 @@ impl Rest {
     async fn is_absent(&mut self, path: &str) -> Result<bool, BenchError> {
         match self.ask(path).await {
             Ok(_) => Ok(false),
-            Err(error) if error.status().is_some_and(|status| status.as_u16() == 404) => Ok(true),
+            Err(error) if has_no_such_path(&error) => Ok(true),
             Err(error) => Err(self.broken(&error)),
         }
     }
@@ -235,7 +247,9 @@ impl Rest {
             "commandToken": command,
             "parameterValues": parameters,
         });
-        self.client.post_json(&path, &body).await.map_err(|error| self.refused_or_broken(&error))
+        let invoked = self.client.post_json(&path, &body).await;
+        let invoked: Invocation = invoked.map_err(|error| self.refused_or_broken(&error))?;
+        Ok(Invocation { asked_for: invoked.id.clone(), ..invoked })
     }
 
     /// An answer that refuses what was asked is another thing than no answer, or none that makes
@@ -254,7 +268,8 @@ impl Rest {
 
     /// The present state of an invoked command.
     pub(crate) async fn invocation(&mut self, id: &str) -> Result<Invocation, BenchError> {
-        self.get(&format!("/sitewhere/api/invocations/{id}")).await
+        let found: Invocation = self.get(&format!("/sitewhere/api/invocations/{id}")).await?;
+        Ok(Invocation { asked_for: id.to_owned(), ..found })
     }
 
     /// Invokes a command and asks until its state is final.
@@ -271,7 +286,7 @@ impl Rest {
                 return Ok((ending, invocation));
             }
             alarm.until(monotonic_ns() + COMMAND_POLL_NS).await;
-            invocation = self.invocation(&invocation.id).await?;
+            invocation = self.invocation(&invocation.asked_for).await?;
         }
     }
 
@@ -343,8 +358,9 @@ impl Rest {
     #[expect(clippy::disallowed_methods, reason = "a busy platform reports no event to wait for")]
     async fn ask(&mut self, path: &str) -> Result<String, HttpError> {
         let mut pauses = RETRY_PAUSES.iter();
-        let is_server_error =
-            |error: &HttpError| error.status().is_some_and(|status| status.is_server_error());
+        let is_server_error = |error: &HttpError| {
+            !has_no_such_path(error) && error.status().is_some_and(|it| it.is_server_error())
+        };
         loop {
             match (self.client.get_text(path).await, pauses.next()) {
                 (Ok(text), _) => return Ok(text),
@@ -376,6 +392,11 @@ impl Rest {
             _ => BenchError::Rest(format!("{}: {}", self.url, chain(error))),
         }
     }
+}
+
+/// Whether a platform answers that it has no such path: 404, or 501 (not implemented).
+fn has_no_such_path(error: &HttpError) -> bool {
+    error.status().is_some_and(|status| matches!(status.as_u16(), 404 | 501))
 }
 
 /// Before anything has been sent, what does not answer as it should is no platform to run against.
@@ -410,6 +431,11 @@ mod tests {
 
     /// A platform's REST interface that answers each path as told, and 404 all others.
     fn platform(answer: fn(&str) -> Option<Value>) -> Rest {
+        platform_without("404 Not Found", answer)
+    }
+
+    /// The same with another status for all others.
+    fn platform_without(absent: &'static str, answer: fn(&str) -> Option<Value>) -> Rest {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let rest = format!("http://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -420,7 +446,7 @@ mod tests {
                 let path = head.split(' ').nth(1).unwrap_or_default();
                 let (status, body) = match answer(path) {
                     Some(body) => ("200 OK", body.to_string()),
-                    None => ("404 Not Found", "{}".to_owned()),
+                    None => (absent, "{}".to_owned()),
                 };
                 let length = body.len();
                 write!(
@@ -469,12 +495,16 @@ mod tests {
             let is_other = !path.starts_with("/api/v1/alerts");
             is_other.then(|| json!({ "results": [], "last": 0, "more": false }))
         };
-        let mut rest = platform(empty);
-        rest.require_empty().await.unwrap();
-        for expected in [true, false, false] {
-            let read = rest.alerts().await.unwrap();
-            assert_eq!((read.alerts.len(), read.is_newly_absent), (0, expected));
+        for absent in ["404 Not Found", "501 Not Implemented"] {
+            let mut rest = platform_without(absent, empty);
+            rest.require_empty().await.unwrap();
+            for expected in [true, false, false] {
+                let read = rest.alerts().await.unwrap();
+                assert_eq!((read.alerts.len(), read.is_newly_absent), (0, expected), "{absent}");
+            }
         }
+        let mut rest = platform_without("500 Internal Server Error", empty);
+        assert!(rest.require_empty().await.is_err());
     }
 
     #[tokio::test]

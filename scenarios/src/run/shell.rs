@@ -5,6 +5,7 @@
 //! arrives for a device is kept in the inbox and handed over at sync points only, so that the
 //! order of network packets never reaches the record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use super::error::BenchError;
 use super::ledger::{Made, Sent};
 use super::modelled::{ReleasedReading, Uplink};
 use super::mqtt_port::MqttPort;
+use super::notices::{NoticeKey, NoticeNews, SentMessage};
 use super::party::{Party, Said, Uplinked};
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
@@ -43,6 +45,10 @@ pub(crate) struct Shell {
     pub(crate) made: Vec<(usize, Made)>,
     /// By device.
     pub(crate) sent: Vec<(usize, Sent)>,
+    /// What became of alerts and answers.
+    pub(crate) notices: Vec<NoticeNews>,
+    /// By their messages: those that are not acknowledged.
+    open_notices: BTreeMap<u64, NoticeKey>,
     /// By the name of a device or gateway.
     pub(crate) notes: Vec<Event>,
     pub(crate) published: u64,
@@ -84,6 +90,8 @@ impl Shell {
             last_loss: None,
             made: Vec::new(),
             sent: Vec::new(),
+            notices: Vec::new(),
+            open_notices: BTreeMap::new(),
             notes: Vec::new(),
             published: 0,
             left: parts.records_latency.then(Vec::new),
@@ -157,7 +165,7 @@ impl Shell {
                     }
                     Said::Made { device, made } => self.made.push((device, made)),
                     Said::Note { of, note } => self.notes.push(note.event(&of)),
-                    Said::Operated(event) => self.notes.push(*event),
+                    Said::Event(event) => self.notes.push(*event),
                     // There are no real lines in virtual time.
                     Said::ToLine { .. } | Said::Reopen { .. } => {}
                 }
@@ -189,7 +197,15 @@ impl Shell {
         payload: Bytes,
     ) -> Result<(), BenchError> {
         let topic = self.parts.port.topic(&owner);
-        let sent = self.sent_reading(&owner, &payload);
+        let sent = match SentMessage::read(&payload) {
+            Some(SentMessage::Reading(sent)) => self.parts.party.device(&owner).zip(Some(sent)),
+            Some(SentMessage::Notice(notice)) => {
+                self.open_notices.extend(notice.key().map(|key| (message, key)));
+                self.notices.push(NoticeNews::Sent(notice));
+                None
+            }
+            None => None,
+        };
         let is_new = message > self.last_message;
         self.last_message = message.max(self.last_message);
         // A reading is handed over when it is due; the rest at the present instant.
@@ -212,15 +228,11 @@ impl Shell {
         self.publish(message, &topic, payload).await
     }
 
-    /// The reading that a message is, with its device.
-    fn sent_reading(&self, owner: &str, payload: &[u8]) -> Option<(usize, Sent)> {
-        Some((self.parts.party.device(owner)?, Sent::read(payload)?))
-    }
-
     /// Sends what the modelled link releases by an instant.
     pub(crate) async fn release(&mut self, by: SimTime) -> Result<(), BenchError> {
         while let Some(held) = self.parts.uplink.as_mut().and_then(|uplink| uplink.released(by)) {
-            let sent = self.sent_reading(&held.owner, &held.payload);
+            let device = self.parts.party.device(&held.owner);
+            let sent = device.zip(Sent::read(&held.payload));
             if let (Some(left), Some((device, sent))) = (&mut self.left, sent) {
                 let (handed, released, bytes) = (held.handed, held.release, held.payload.len());
                 left.push(ReleasedReading { device, key: sent.key, handed, released, bytes });
@@ -274,14 +286,17 @@ impl Shell {
                 self.is_up = false;
                 self.tell(Uplinked::Disconnected);
             }
-            SessionEvent::Acknowledged { message } => {
+            SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
                 self.parts.acknowledged.fetch_add(1, Ordering::Relaxed);
+                let notice = self.open_notices.remove(&message);
+                self.notices.extend(notice.map(NoticeNews::Acknowledged));
                 self.tell(Uplinked::Acknowledged { message });
             }
             SessionEvent::Received { topic, payload } => {
                 self.received += 1;
                 self.inbox.push((topic, payload));
             }
+            SessionEvent::TakenOver => {}
         }
     }
 
@@ -382,7 +397,7 @@ impl Shell {
     fn refuse(&mut self, topic: &str) {
         let detail = format!("a message under `{topic}`, which was not subscribed");
         let (at, kind) = (self.parts.party.now(), EventKind::InputRefused.word());
-        let note = DeviceNote { at, kind, detail };
+        let note = DeviceNote::new(at, kind, detail);
         self.notes.push(note.event(self.name()));
     }
 

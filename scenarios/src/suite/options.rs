@@ -25,10 +25,14 @@ pub struct SuiteOptions {
     /// Overrides, seed, time and platform.
     #[command(flatten)]
     pub load: LoadOptions,
-    /// Run only the must-fail twins, and pass if each fails by its named check; what other options
-    /// change comes after what a twin changes
+    /// Run only the must-fail twins, and pass if each fails by its named check, and passes without
+    /// its defect; what other options change comes after what a twin changes
     #[arg(long)]
     pub must_fail: bool,
+    /// Whose controls run as well: of the must-fail twins that fit, as of `--filter`; a control is
+    /// the scenario without the defect, which has to pass. `none` of no twin
+    #[arg(long, value_name = "EXPR", default_value = "*", requires = "must_fail")]
+    pub controls: String,
     /// Run nothing if one of the files is broken; else such a file is an error of the suite, and
     /// the rest runs
     #[arg(long)]

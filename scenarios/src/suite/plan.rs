@@ -7,9 +7,10 @@
 use std::path::{Path, PathBuf};
 
 use lastmeter_reports::ExitCode;
-use lastmeter_reports::suite::PassedOver;
+use lastmeter_reports::suite::{FILES, PassedOver};
 use lastmeter_text::plural;
 
+use super::controls::{self, ALL, Control};
 use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
 use crate::filter::Filter;
@@ -22,6 +23,8 @@ use crate::select::{Selected, select};
 /// What is to be run, in order.
 pub(super) struct Plan {
     pub(super) items: Vec<Item>,
+    /// What runs behind them: the controls of the twins among them.
+    pub(super) controls: Vec<Control>,
     /// What was left out.
     pub(super) passed_over: Vec<PassedOver>,
     /// Whether a single file was asked for: its run folder is the result.
@@ -48,6 +51,15 @@ pub(super) struct Broken {
 }
 
 impl Plan {
+    /// What runs at a place, the controls behind all others; of a control it is known of which
+    /// twins.
+    pub(super) fn case(&self, place: usize) -> (&Item, Option<&[String]>) {
+        match place.checked_sub(self.items.len()) {
+            None => (&self.items[place], None),
+            Some(behind) => (&self.controls[behind].item, Some(&self.controls[behind].of)),
+        }
+    }
+
     /// The scenario that was asked for alone.
     pub(super) fn only(&self) -> Option<&Scenario> {
         match self.items.as_slice() {
@@ -70,6 +82,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let filters: Result<Vec<Filter>, _> =
         options.filters.iter().map(|text| Filter::read(text)).collect();
     let filters = filters.map_err(|message| complain(&format!("--filter: {message}")))?;
+    let wanted = controls::wanted(options).map_err(|message| complain(&message))?;
     let mut passed_over = selection.passed_over;
     print_left_out(&passed_over);
     let mut loaded = Loaded::default();
@@ -78,7 +91,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
             passed_over.push(over);
             continue;
         }
-        loaded.load(path, *named, (options, &filters));
+        loaded.load(path, *named, (options, &filters, wanted.as_ref()));
     }
     for term in filters.iter().flat_map(Filter::unused) {
         print_err(&format!("--filter: nothing here fits `{term}`"));
@@ -103,14 +116,27 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         return Err(ExitCode::NothingEvaluated);
     }
     // Who names a file asks for its scenario.
+    let controls = loaded.controls_of_twins(wanted.as_ref(), options)?;
+    let unused = wanted.iter().flat_map(Filter::unused);
+    for term in unused.filter(|term| *term != ALL) {
+        print_err(&format!("--controls: nothing here fits `{term}`"));
+    }
     if !(options.must_fail || single) {
         passed_over.extend(twins_left_out(&twins, loaded.left_out));
     }
     let items = loaded.items.into_iter().map(|(_, item)| item).collect();
-    let plan = Plan { items, passed_over, single };
+    let plan = Plan { items, controls, passed_over, single };
     let scenarios: Vec<&Scenario> = plan.scenarios().collect();
     if let Some(message) = name_twice(&scenarios) {
         return Err(complain(&message));
+    }
+    let own = scenarios.iter().find(|scenario| FILES.contains(&&*scenario.about.name));
+    if let (Some(own), None) = (own, plan.only()) {
+        let (path, name) = (own.written.path.display(), &own.about.name);
+        return Err(complain(&format!(
+            "{path}: a suite has a file of its own named `{name}`, where the run folder of this \
+             scenario would be; rename it (`--set scenario.name=...`)"
+        )));
     }
     if let (Some(out), None) = (&options.out, plan.only()) {
         let mut folders = scenarios.iter().map(|scenario| out.join(&scenario.about.name));
@@ -127,6 +153,10 @@ struct Loaded {
     /// With whether each was named itself.
     items: Vec<(bool, Item)>,
     broken: usize,
+    /// The controls of twins that tables describe.
+    controls: Vec<Control>,
+    /// The files of scenarios, where twins in files of their own look for theirs.
+    files: Vec<ScenarioFile>,
     /// Files with the number of their must-fail twins, which are left out.
     left_out: Vec<(PathBuf, usize)>,
     /// What is wrong with the command line.
@@ -135,7 +165,12 @@ struct Loaded {
 
 impl Loaded {
     /// Loads what is meant of a file: its scenario, and its must-fail twins if they are run.
-    fn load(&mut self, path: &Path, named: bool, (options, filters): (&SuiteOptions, &[Filter])) {
+    fn load(
+        &mut self,
+        path: &Path,
+        named: bool,
+        (options, filters, wanted): (&SuiteOptions, &[Filter], Option<&Filter>),
+    ) {
         let file = match ScenarioFile::read(path) {
             Ok(file) => file,
             Err(failure) => return self.take(path, named, Err(failure), options, |_| false),
@@ -157,6 +192,7 @@ impl Loaded {
             self.left_out.push((path.to_owned(), file.twins().filter(is_meant).count()));
             return;
         }
+        let mut sound = Vec::new();
         for twin in file.twins().filter(is_meant) {
             let Some(loaded) = file.twin(twin, &options.load) else {
                 let path = path.display();
@@ -166,8 +202,48 @@ impl Loaded {
             };
             let is_sound =
                 |options: &LoadOptions| file.twin(twin, options).is_some_and(|it| it.is_ok());
+            sound.extend(loaded.is_ok().then_some(twin));
             self.take(path, named, loaded, options, is_sound);
         }
+        let Some(wanted) = wanted else { return };
+        sound.retain(|twin| wanted.fits_twin(name, twin, &tags));
+        for control in file.controls(sound.into_iter(), &options.load) {
+            let of: Vec<String> = control.of.iter().map(|&name| name.to_owned()).collect();
+            match control.scenario {
+                Ok(scenario) => {
+                    self.controls.push(Control { item: Item::Run(Box::new(scenario)), of });
+                }
+                failed => self.take(path, named, failed, options, |options| {
+                    let mut again = file.controls(control.of.iter().copied(), options);
+                    again.pop().is_some_and(|again| again.scenario.is_ok())
+                }),
+            }
+        }
+        self.files.push(file);
+    }
+
+    /// The controls of all twins that run, as far as they are wanted.
+    fn controls_of_twins(
+        &mut self,
+        wanted: Option<&Filter>,
+        options: &SuiteOptions,
+    ) -> Result<Vec<Control>, ExitCode> {
+        let mut controls = std::mem::take(&mut self.controls);
+        let Some(wanted) = wanted else { return Ok(controls) };
+        let twins = self.items.iter().filter_map(|(_, item)| match item {
+            Item::Run(twin) if !twin.written.is_in_table => Some(&**twin),
+            _ => None,
+        });
+        for twin in twins.filter(|twin| twin.expected().is_some() && wanted.fits(twin)) {
+            // A file that could not be read may be that of its scenario.
+            let control = controls::of_file(twin, &self.files, &options.load);
+            match control {
+                Ok(control) => controls.push(control),
+                Err(_) if self.broken > 0 => {}
+                Err(message) => return Err(complain(&message)),
+            }
+        }
+        Ok(controls)
     }
 
     /// Takes a scenario, or why it could not be loaded.

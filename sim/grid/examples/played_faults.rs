@@ -1,10 +1,10 @@
 //! Voltages of every node during faults as a network in motion has them:
-//! `played_faults FILE.dss KIND@NODE=OHM...`.
+//! `played_faults FILE.dss KIND@NODE=OHM...`, and with a wire lost in a line: `lost-n@LINE`.
 //!
 //! Each fault is played by itself from the power flow on, as phasors and as waveforms at 50 us.
-//! Kinds are those of phases to earth, each through OHM (`ag`, `bcg`, `abcg`), and of phases with
-//! each other (`ab` through OHM, `abc` in star, each through OHM). Prints one line of JSON: of each
-//! fault and each node RMS phasors in volts by wire, `null` where it has none.
+//! Kinds are those of phases to earth, each through OHM (`ag`, `bcg`, `abcg`), and of wires with
+//! each other (`ab` or `an` through OHM, `abc` in star, each through OHM). Prints one line of JSON:
+//! of each fault and each node RMS phasors in volts by wire, `null` where it has none.
 
 use std::f64::consts::{SQRT_2, TAU};
 use std::io::Write as _;
@@ -13,11 +13,11 @@ use lastmeter_grid::Complex64;
 use lastmeter_grid::flow;
 use lastmeter_grid::format::dss;
 use lastmeter_grid::motion::{
-    Event, FaultAt, Happening, Motion, Options, Probe, ProbeAt, ProbePair, Resolution, Section,
-    Stretch, Waves,
+    Event, FaultAt, Happening, Motion, Options, Piece, Probe, ProbeAt, ProbePair, Resolution,
+    Section, Stretch, Waves, cut,
 };
 use lastmeter_grid::network::{Network, NodeId, Wire, Wires};
-use lastmeter_grid::transient::FaultKind;
+use lastmeter_grid::transient::{FaultKind, Pole};
 
 /// The fault begins here, at no special angle.
 const BEGIN_NS: i64 = 13_700_000;
@@ -43,8 +43,8 @@ fn fault(network: &Network, word: &str) -> Result<FaultAt, Failure> {
     let (place, ohm) = rest.split_once('=').ok_or_else(expected)?;
     let mut wires = Wires::NONE;
     for letter in kind.trim_end_matches('g').chars() {
-        let at = "abc".find(letter).ok_or_else(expected)?;
-        wires = wires.with(Wire::PHASES[at]);
+        let at = "abcn".find(letter).ok_or_else(expected)?;
+        wires = wires.with(Wire::ALL[at]);
     }
     let kind =
         if kind.ends_with('g') { FaultKind::Ground(wires) } else { FaultKind::Between(wires) };
@@ -55,6 +55,20 @@ fn fault(network: &Network, word: &str) -> Result<FaultAt, Failure> {
     Ok(FaultAt { id: 1, name, node, kind, resistance_ohm, arc: None, angle_rad, extinguishes_s })
 }
 
+/// What happens by a word; a line whose wire is lost gets a switch.
+fn happening(network: &mut Network, word: &str) -> Result<Happening, Failure> {
+    let Some((letter, line)) = word.strip_prefix("lost-").and_then(|it| it.split_once('@')) else {
+        return Ok(Happening::Fault(fault(network, word)?));
+    };
+    let expected = || format!("{word}: expected lost-WIRE@LINE");
+    let same = |name: &str| name.eq_ignore_ascii_case(line);
+    let at = network.lines.iter().position(|it| same(&it.name)).ok_or_else(expected)?;
+    let switch = cut(network, Piece::Line(at)).ok_or_else(expected)?;
+    let wires = network.switches[switch].from.wires;
+    let pole = wires.as_slice().iter().position(|it| it.to_string() == letter);
+    Ok(Happening::Open { switch, pole: Pole::One(pole.ok_or_else(expected)?) })
+}
+
 /// The voltages of all nodes, wire by wire.
 fn probes(network: &Network) -> Vec<Probe> {
     let pair = |wire: usize| {
@@ -62,7 +76,7 @@ fn probes(network: &Network) -> Vec<Probe> {
         voltage[wire] = 1.0;
         ProbePair { voltage, current: [0.0; 4] }
     };
-    let pairs: Vec<ProbePair> = (0..3).map(pair).collect();
+    let pairs: Vec<ProbePair> = (0..4).map(pair).collect();
     let at = |node: usize| ProbeAt::Node(NodeId(node as u32));
     (0..network.nodes.len()).map(|node| Probe { at: at(node), pairs: pairs.clone() }).collect()
 }
@@ -71,11 +85,11 @@ fn probes(network: &Network) -> Vec<Probe> {
 fn played(
     network: &Network,
     flow: &flow::Flow,
-    fault: &FaultAt,
+    what: &Happening,
     resolution: Resolution,
 ) -> Result<Vec<Section>, Failure> {
     let options = Options { resolution, tolerance: 1e-5, ..Options::default() };
-    let events = vec![Event { at_ns: BEGIN_NS, what: Happening::Fault(fault.clone()) }];
+    let events = vec![Event { at_ns: BEGIN_NS, what: what.clone() }];
     let mut motion = Motion::new(network, options, events, Vec::new(), probes(network))?;
     let (sections, _) = motion.play(network, flow, (0, 2 * BEGIN_NS))?;
     Ok(sections)
@@ -130,20 +144,21 @@ fn main() -> Result<(), Failure> {
     let [path, faults @ ..] = words.as_slice() else {
         return Err("expected: FILE.dss KIND@NODE=OHM...".into());
     };
-    let network = network(path)?;
+    let described = network(path)?;
     let options = flow::Options { tolerance_pu: 1e-12, ..flow::Options::default() };
-    let flow = flow::solve(&network, &options)?;
     let mut rows = Vec::new();
     for word in faults {
-        let fault = fault(&network, word)?;
+        let mut network = described.clone();
+        let what = happening(&mut network, word)?;
+        let flow = flow::solve(&network, &options)?;
         let mut row = vec![format!("\"fault\": \"{word}\"")];
         for (name, resolution) in
             [("phasors", Resolution::Phasors), ("waveforms", Resolution::Waveforms)]
         {
-            let sections = played(&network, &flow, &fault, resolution)?;
+            let sections = played(&network, &flow, &what, resolution)?;
             let volts = during(&network, &sections, resolution)?;
             let nodes = network.nodes.iter().zip(&volts).map(|(node, volts)| {
-                let wires = Wire::PHASES.iter().zip(volts).map(|(wire, it)| {
+                let wires = Wire::ALL.iter().zip(volts).map(|(wire, it)| {
                     if node.wires.contains(*wire) {
                         format!("[{:e}, {:e}]", it.re, it.im)
                     } else {

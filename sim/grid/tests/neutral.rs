@@ -4,7 +4,7 @@
 
 use lastmeter_grid::flow::{self, Flow, Method, Options};
 use lastmeter_grid::format::toml;
-use lastmeter_grid::network::{NodeId, Wire};
+use lastmeter_grid::network::{Neutral, NodeId, WindingKind, Wire};
 use lastmeter_grid::short_circuit::{self, Before, Fault, Location, Scaling};
 use lastmeter_grid::{Complex64, Network, check};
 
@@ -56,6 +56,12 @@ fn text(group: &str, keys_of_line: &str) -> String {
         "#,
         4.0 * OHM
     )
+}
+
+/// The same with a transformer as streets have one: its 0.01 ohm of reactance move no magnitude by
+/// more than 1e-6. Beside a high impedance next to none leaves no digits.
+fn of_a_street(text: &str) -> String {
+    text.replacen("1000 MVA", "630 kVA", 1).replacen("0.1 %", "4 %", 1)
 }
 
 fn solve(network: &Network) -> Vec<Flow> {
@@ -157,6 +163,97 @@ fn a_neutral_can_be_earthed_at_other_places_too() {
     }
 }
 
+/// The star point is at wire `n`, and an impedance leads from there to earth: what a load draws
+/// comes back by the wire, whatever that impedance is.
+#[test]
+fn a_neutral_impedance_stands_between_star_point_and_earth() {
+    let through = |ohm: f64, group: &str| {
+        let text = text(group, "");
+        let group = format!("group = \"{group}\"");
+        text.replacen(&group, &format!("{group}\nneutral_resistance = \"{ohm} ohm\""), 1)
+    };
+    let volts = 400.0 / 3.0_f64.sqrt();
+    let current = volts / (LOAD_OHM + 2.0 * OHM);
+    for group in ["Dyn5", "Yyn0", "Yzn5"] {
+        for ohm in [2.0, 1500.0] {
+            for flow in solve(&read(&of_a_street(&through(ohm, group)))) {
+                let at = flow.nodes[2].voltage_v;
+                // Yyn0 has no path for a sequence that is the same in all phases.
+                if group != "Yyn0" {
+                    assert_close((at[0] - at[3]).norm(), current * LOAD_OHM, group);
+                    assert_close(at[3].norm(), current * OHM, group);
+                }
+                assert!(flow.nodes[1].voltage_v[3].norm() < 1e-5, "{group}");
+                let conductors = flow.lines[0].from.current_a.map(Complex64::norm);
+                assert_close(conductors[3], conductors[0], group);
+            }
+        }
+    }
+    // Beside an electrode at the house: the current divides over wire and earth.
+    let (own, mutual, electrodes) = (2.0 * OHM, OHM, 2.0 + 5.0);
+    let more = "[[earthing]]\nnode = \"home\"\nresistance = \"5 ohm\"\n";
+    let rise = OHM / (1.0 + own / electrodes);
+    let seen = LOAD_OHM + own - mutual + rise * (1.0 + mutual / electrodes);
+    for flow in solve(&read(&(of_a_street(&through(2.0, "Dyn5")) + more))) {
+        let (at, busbar) = (flow.nodes[2].voltage_v, flow.nodes[1].voltage_v);
+        assert_close((at[0] - at[3]).norm(), volts / seen * LOAD_OHM, "load");
+        assert_close((at[3] - busbar[3]).norm(), volts / seen * rise, "neutral");
+        assert_close(at[3].norm(), volts / seen * rise * 5.0 / electrodes, "electrode");
+    }
+    // A fault to earth returns by the electrode, one to the wire does not.
+    let network = read(&through(2.0, "Dyn5"));
+    for (kind, ohm) in [("ag", 2.0 + 2.0 * OHM), ("an", 2.0 * OHM)] {
+        let options = short_circuit::Options {
+            before: Before::Unloaded(Scaling::Actual),
+            ..short_circuit::Options::default()
+        };
+        let (kind, location) = (kind.parse().unwrap(), Location::Node(NodeId(2)));
+        let fault = Fault { kind, location, impedance_ohm: Complex64::ZERO };
+        let found = short_circuit::solve(&network, &[fault], &options).unwrap();
+        assert_close(found.faults[0].current_a[0].norm(), volts / ohm, &kind.to_string());
+    }
+}
+
+#[test]
+fn which_neutral_point_an_impedance_earths_is_written_where_there_are_two() {
+    let told = |group: &str, more: &str| {
+        let text = text("Dyn5", "");
+        let with = format!("group = \"{group}\"\n{more}");
+        toml::read("net.toml", &text.replacen("group = \"Dyn5\"", &with, 1))
+    };
+    let ohm = "neutral_resistance = \"40 ohm\"";
+    for (group, more, expected) in [
+        ("YNyn0", ohm.to_owned(), "both neutral points are brought out"),
+        ("Yyn0", format!("{ohm}\nneutral_side = \"from\""), "neutral point is not brought out"),
+        ("Dy5", ohm.to_owned(), "neutral point is not brought out"),
+        ("Dyn5", "neutral_side = \"to\"".to_owned(), "neutral_side stands without"),
+    ] {
+        let refusal = told(group, &more).unwrap_err().to_string();
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    for (side, at) in [("from", 0), ("to", 1)] {
+        let network = told("YNyn0", &format!("{ohm}\nneutral_side = \"{side}\"")).unwrap();
+        let kinds = [0, 1].map(|at: usize| network.transformers[0].windings[at].kind);
+        let has = |kind: WindingKind| match kind.neutral() {
+            Some(Neutral::Earthed(z) | Neutral::WireThrough(z)) => z.re,
+            _ => 0.0,
+        };
+        assert_eq!((has(kinds[at]), has(kinds[1 - at])), (40.0, 0.0));
+    }
+    // A zigzag winding has a neutral point like any other, also at a node of three wires.
+    let text = of_a_street(&text("Yzn5", ""));
+    let text = text.replace("\"abcn\"", "\"abc\"").replace("\"an\"", "\"a\"");
+    let group = "group = \"Yzn5\"";
+    let network = read(&text.replacen(group, &format!("{group}\n{ohm}"), 1));
+    let expected = WindingKind::Zigzag(Neutral::Earthed(40.0.into()));
+    assert_eq!(network.transformers[0].windings[1].kind, expected);
+    for flow in solve(&network) {
+        // All of the current comes back by earth, and so by the resistance.
+        let current = 400.0 / 3.0_f64.sqrt() / (LOAD_OHM + 2.0 * OHM + 40.0);
+        assert_close(flow.lines[0].from.current_a[0].norm(), current, "by earth");
+    }
+}
+
 #[test]
 fn loads_whose_current_has_no_way_back_are_refused() {
     for network in [behind("Dy5", ""), behind("Dyn5", r#"wires = "abc""#)] {
@@ -194,6 +291,23 @@ fn loads_between_a_wire_that_is_fed_and_one_that_is_not_are_refused() {
                     is de-energised there; give the lines there that wire, or leave it out";
     assert_eq!(told, expected);
     assert!(flow::solve(&network, &Options::default()).is_err());
+}
+
+#[test]
+fn nothing_is_drawn_from_a_dark_phase_beside_a_neutral() {
+    let text = text("Dyn5", r#"wires = "abn""#);
+    let load = "{ name = \"heater\"";
+    let more = "{ name = \"dark\", node = \"home\", wires = \"cn\", p = \"2 kW\" },";
+    let network = read(&text.replacen(load, &format!("{more} {load}"), 1));
+    let report = check::check(&network);
+    assert!(report.is_sound(), "{:?}", report.faults);
+    let told = report.remarks.iter().map(ToString::to_string).collect::<String>();
+    assert!(told.contains("load `dark`: `c` of node `home` is de-energised"), "{told}");
+    for flow in solve(&network) {
+        assert_eq!(flow.loads[0].current_a, [Complex64::ZERO; 4]);
+        let current = 400.0 / 3.0_f64.sqrt() / (LOAD_OHM + 2.0 * OHM);
+        assert_close(flow.lines[0].from.current_a[0].norm(), current, "beside it");
+    }
 }
 
 #[test]

@@ -114,6 +114,7 @@ FORMAT = [
     ("a value that is null", "not_a_number", changed("request", "measurements", U1, value=None)),
     ("a value that is true", "not_a_number", changed("request", "measurements", U1, value=True)),
     ("a value beyond all numbers", "not_a_number", raw_number("1e999")),
+    ("a value beyond all voltages", "implausible_value", raw_number("-2.3e30")),
     ("a date in words", "bad_date", changed("request", "eventDate", value="yesterday")),
     ("a date without offset", "bad_date", changed("request", "eventDate", value=DATE[:-1])),
     ("no such day", "bad_date", changed("request", "eventDate", value="2027-02-29T00:00:00Z")),

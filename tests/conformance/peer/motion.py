@@ -52,6 +52,9 @@ class Judged:
         if reported is not None:
             self.readings.add((device, epoch, serial if serial else time))
 
+    # The types of the alerts that it judges.
+    types = ()
+
     def own_time(self, event):
         return self.seconds(event.get("event_time", event["time"]))
 
@@ -68,6 +71,7 @@ class Supply(Judged):
         self.within = self.exact(check.get("within", "1 s"))
         self.share = self.number("at_least", "100 %") / 100.0
         self.wanted, self.alerts = [], []
+        self.types = ["supply.failed" if self.is_gasp else "supply.returned"]
 
     def event(self, event):
         self.is_listed = self.is_listed and event["kind"] != "alerts_unreadable"
@@ -118,6 +122,7 @@ class VoltageEvents(Judged):
         self.settle = self.exact(check.get("settle", "1 s"))
         self.none = check.get("none", False)
         self.truths, self.reported, self.unread, self.dark = [], [], 0, []
+        self.types = [f"voltage.{what}" for what in self.what]
 
     def event(self, event):
         kind = event["kind"]
@@ -207,6 +212,7 @@ class Tamper(Judged):
         self.what = {word for kind in check.get("what", list(self.KINDS)) for word in self.KINDS[kind]}
         self.within, self.none = self.exact(check.get("within", "2 s")), check.get("none", False)
         self.truths, self.alerts = [], []
+        self.types = [f"tamper.{word}" for word in self.what]
 
     def event(self, event):
         kind = event["kind"]

@@ -7,6 +7,7 @@ window may end half a second earlier; the spread is what flows in that time. Sha
 """
 
 import collections
+import fnmatch
 import re
 
 from peer import water
@@ -25,9 +26,12 @@ class PolledHeat:
         sources = {source["name"]: source for source in run.scenario.get("source", [])}
         self.meters, self.amount = {}, amount
         for device in run.scenario.get("device", []):
-            source = sources.get(device["at"].removeprefix("source:"), {})
-            if device.get("on") and source.get("kind") == "heat-circuit":
-                self.meters[device["name"]] = (source, seconds_of(device["measure_every"]))
+            place = device["at"].removeprefix("source:")
+            for name, source in sources.items():
+                if device.get("on") and source["kind"] == "heat-circuit" and fnmatch.fnmatchcase(name, place):
+                    # A pattern of sources makes a device for each, named by both.
+                    own = device["name"] if name == place else f"{device['name']}-{name}"
+                    self.meters[own] = (source, seconds_of(device["measure_every"]))
         self.readings = collections.defaultdict(dict)
 
     def meter(self, device):

@@ -18,9 +18,12 @@
 
 use super::{Answer, Grammar, LINE_BYTES_MAX, Line, LineReader, Meaning, Refusal, Request};
 
-/// Sequence numbers at most this much older than the last one are late in any case. What is
-/// further behind may also be of a meter that has restarted.
+/// Sequence numbers at most this much older than the last one are late. What is further behind may
+/// also be of a meter that has restarted.
 const LATE_MAX: u64 = 16;
+/// After so many old numbers in as many requests, each one more than the one before, the next one
+/// is of a meter that has restarted, however near it is: what is late does not come once a request.
+const OLD_RUN: u8 = 3;
 
 /// What happened on the port.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +129,8 @@ struct Numbering {
     old: Option<u32>,
     /// A number that was not newer, during an earlier request that got no other answer.
     old_before: Option<u32>,
+    /// How many such numbers there were, each one more than the one before.
+    old_run: u8,
 }
 
 /// By how much a number is newer than another one; `None` if it is not.
@@ -157,8 +162,19 @@ impl Numbering {
             None => {}
         }
         let behind = (modulo + u64::from(last) - u64::from(number)) % modulo;
-        let goes_on = self.old_before.is_some_and(|old| ahead(number, old, modulo).is_some());
-        if goes_on && behind > LATE_MAX { Age::Restarted } else { Age::Old }
+        let by = self.old_before.and_then(|old| ahead(number, old, modulo));
+        let is_run = by == Some(1) && self.old_run >= OLD_RUN;
+        let is_far = by.is_some() && behind > LATE_MAX;
+        if is_far || is_run { Age::Restarted } else { Age::Old }
+    }
+
+    /// The request is over, without an answer that counts.
+    fn note_old(&mut self, modulo: Option<u64>) {
+        let Some(old) = self.old.take() else { return };
+        let by =
+            self.old_before.zip(modulo).and_then(|(before, modulo)| ahead(old, before, modulo));
+        self.old_run = if by == Some(1) { self.old_run.saturating_add(1) } else { 1 };
+        self.old_before = Some(old);
     }
 
     /// Notes the number of a late answer, by so much newer than the last one.
@@ -211,6 +227,11 @@ impl Exchange {
     /// How many lines were what so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Whether a line has begun that has not ended.
+    pub fn is_within_line(&self) -> bool {
+        self.reader.is_within_line()
     }
 
     /// The index of the request that is open.
@@ -277,7 +298,7 @@ impl Exchange {
         }
         self.open = None;
         self.missing = Some(Missing { request, until_ns });
-        numbering.old_before = numbering.old.take().or(numbering.old_before);
+        numbering.note_old(modulo(own));
         self.counts.timed_out += 1;
         Some(Outcome::TimedOut { request, after_ns: own.timeout_ns })
     }

@@ -7,7 +7,7 @@
 //! ```toml
 //! [[request]]
 //! send = "READ?\r\n"                    # absent: the meter sends by itself
-//! answer = "U={u}V I={i}A n={number}*\r\n"
+//! answer = "U={u}V I={i}A n={number}\r\n"
 //! timeout = "500 ms"                    # from the request to the end of the answer
 //! settle = "50 ms"                      # the silence that has to follow a request without answer
 //!
@@ -27,10 +27,10 @@
 //! ```
 //!
 //! `answer` is text with fields in braces. A blank matches one or more blanks, `*` any text within
-//! the line, and blanks around a field are not part of it. A field in front of `*` ends at the
-//! next blank. `{{`, `}}` and `{*}` stand for the characters themselves. The answer is one line;
-//! it ends in `\r\n`, `\n`, `\r` or another control or punctuation character, and all requests of
-//! a port end alike.
+//! the line in front of other text, and blanks around a field are not part of it. Behind a field
+//! and at the end no `*` may stand: a meter that reports a fault there is refused. `{{`, `}}` and
+//! `{*}` stand for the characters themselves. The answer is one line; it ends in `\r\n`, `\n`, `\r`
+//! or another control or punctuation character, and all requests of a port end alike.
 //!
 //! [`Grammar::from_tables`] reads such tables out of a document, [`Exchange`] asks and reads.
 //! Nothing here does I/O or knows the time by itself.

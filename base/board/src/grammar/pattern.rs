@@ -38,6 +38,9 @@ pub(super) enum PatternFault {
     Repeated(String),
     /// Two gaps, as they are written, with nothing between.
     Adjacent(String, String),
+    /// Any text behind a field, or at the end of the line: what a meter reports of itself there
+    /// would be ignored.
+    Ignored,
 }
 
 /// A pattern, the names of its fields and the line end; `None` where there is none.
@@ -71,6 +74,15 @@ pub(super) fn read(answer: &str, faults: &mut Vec<PatternFault>) -> PatternDraft
     };
     let mut reader = Reader { faults, pattern: Pattern::default(), names: Vec::new() };
     reader.read(body.trim_matches(is_blank));
+    let is_open = |(gap, behind): &(Gap, Vec<Part>)| *gap == Gap::Any && behind.is_empty();
+    let is_behind_field = |rest: &[(Gap, Vec<Part>)]| {
+        rest.len() > 1
+            && matches!(&rest[rest.len() - 2], (Gap::Field(_), parts) if parts.is_empty())
+    };
+    let rest = &reader.pattern.rest;
+    if !reader.names.is_empty() && rest.last().is_some_and(is_open) && !is_behind_field(rest) {
+        reader.faults.push(PatternFault::Ignored);
+    }
     let Reader { mut pattern, names, .. } = reader;
     if let Some(line_end) = line_end {
         let of_line = |c: char| line_end.contains(c) || matches!(c, '\r' | '\n');
@@ -162,8 +174,8 @@ impl Reader<'_> {
         let before = self.pattern.rest.last().filter(|(_, parts)| parts.is_empty());
         match (before.map(|(before, _)| *before), gap) {
             (Some(Gap::Any), Gap::Any) => return,
-            // Such a field ends at the next blank.
-            (None, _) | (Some(Gap::Field(_)), Gap::Any) => {}
+            (None, _) => {}
+            (Some(Gap::Field(_)), Gap::Any) => self.faults.push(PatternFault::Ignored),
             (Some(before), Gap::Field(_)) => {
                 let written = |gap: Gap| match gap {
                     Gap::Field(index) => format!("{{{}}}", self.names[index]),
@@ -210,13 +222,10 @@ impl Pattern {
             if matches!(gap, Gap::Field(_)) {
                 at += line[at..].len() - line[at..].trim_start_matches(is_blank).len();
             }
-            let (end, next) = match (parts.is_empty(), is_last) {
-                (true, true) => (line.len(), line.len()),
-                (true, false) => {
-                    let end = line[at..].find(is_blank).map_or(line.len(), |end| at + end);
-                    (end, end)
-                }
-                (false, _) => find_from(parts, line, at, is_last)?,
+            let (end, next) = if parts.is_empty() {
+                (line.len(), line.len())
+            } else {
+                find_from(parts, line, at, is_last)?
             };
             if matches!(gap, Gap::Field(_)) {
                 found.push(line[at..end].trim_matches(is_blank));

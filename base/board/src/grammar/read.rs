@@ -167,6 +167,12 @@ fn report_fault(fault: &PatternFault, span: Span, out: &mut Diagnostics) {
             "expected text or a blank between them".to_owned(),
             "nobody could know where the one ends and the other begins",
         ),
+        PatternFault::Ignored => (
+            "whatever stands behind a number would be ignored, also `SENSOR FAULT`".to_owned(),
+            "expected no `*` behind a field, and none at the end".to_owned(),
+            "write the text that stands there, or a field: of role `status` with its `good` text, or \
+             of role `time-stamp` for what varies and means nothing",
+        ),
     };
     let code = match fault {
         PatternFault::Repeated(_) => Code::NAME_TAKEN,

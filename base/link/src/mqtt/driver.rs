@@ -10,18 +10,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::mqttbytes::v4::Packet;
-use rumqttc::{
-    AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Publish, QoS,
-    SubscribeFilter, SubscribeReasonCode,
-};
+use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
+use super::client::{Client, EventLoop, Failure, Happened, event_loop};
 use super::connection::{Connection, Dialer};
-use super::reason;
 use super::shared::{
-    IN_FLIGHT_LIMIT, LIVE_LIMIT, Live, Queued, SessionEvent, SessionOptions, Shared,
+    IN_FLIGHT_LIMIT, Live, MqttVersion, PublicationRefusal, Queued, SessionEvent, SessionOptions,
+    Shared,
 };
 
 /// First wait before connecting again; doubled per failure.
@@ -30,16 +27,12 @@ const BACK_OFF_FIRST: Duration = Duration::from_millis(20);
 const BACK_OFF_LONGEST: Duration = Duration::from_secs(1);
 /// How long a DISCONNECT may take to leave.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
-/// rumqttc's window and request queue beyond ours: room for SUBSCRIBE and DISCONNECT when ours is
-/// full.
-const SLACK: u16 = 28;
-
 /// How a connection, or the attempt at one, ended.
 enum End {
     /// The owner closed the session.
     Closed,
     /// Lost or never made; `progressed` when the broker took or gave at least one message.
-    Lost { reason: String, progressed: bool },
+    Lost { failure: Failure, progressed: bool },
 }
 
 /// A publication that left and has no acknowledgement yet.
@@ -57,6 +50,7 @@ pub(super) async fn run(
     mut closing: watch::Receiver<bool>,
 ) {
     let mut back_off = BACK_OFF_FIRST;
+    let mut version = options.version;
     let dialer = options.tls.as_ref().map(Dialer::new).transpose().map_err(|e| e.to_string());
     for connection in 1.. {
         let dialled = tokio::select! {
@@ -65,19 +59,30 @@ pub(super) async fn run(
         };
         let end = match dialled {
             Ok(tls) => {
-                connect_and_serve(&options, tls, &shared, &events, &mut closing, connection).await
+                let place = (connection, version);
+                connect_and_serve(&options, tls, &shared, &events, &mut closing, place).await
             }
-            Err(reason) => End::Lost { reason, progressed: false },
+            Err(reason) => End::Lost { failure: reason.into(), progressed: false },
         };
         if let Some(live) = shared.live().take() {
             live.window.close();
         }
-        let End::Lost { reason, progressed } = end else { return };
+        let End::Lost { failure, progressed } = end else { return };
+        let Failure { reason, is_taken_over, is_mute } = failure;
         tracing::debug!(client = options.client_id, reason, "mqtt connection lost");
-        if events.send(Queued::Other(SessionEvent::Disconnected { reason })).is_err() {
-            return;
+        let taken_over = is_taken_over.then_some(SessionEvent::TakenOver);
+        for event in taken_over.into_iter().chain([SessionEvent::Disconnected { reason }]) {
+            if events.send(Queued::Other(event)).is_err() {
+                return;
+            }
         }
-        if progressed {
+        // For one connection only: a broker that is restarted speaks it the next time.
+        let is_other = is_mute && version == MqttVersion::V5;
+        version = if is_other { MqttVersion::V3 } else { options.version };
+        if is_taken_over {
+            // Who has the name now would be thrown out in turn: the owner may want to end instead.
+            back_off = BACK_OFF_LONGEST;
+        } else if progressed {
             back_off = BACK_OFF_FIRST;
         }
         // Waiting for the owner to close, with the back-off as the limit.
@@ -118,12 +123,12 @@ async fn connect_and_serve(
     shared: &Arc<Shared>,
     events: &mpsc::UnboundedSender<Queued>,
     closing: &mut watch::Receiver<bool>,
-    connection: u64,
+    (connection, version): (u64, MqttVersion),
 ) -> End {
-    let lost = |reason: String| End::Lost { reason, progressed: false };
-    let (client, mut event_loop) = match event_loop(options, tls.as_ref()) {
+    let lost = |failure: Failure| End::Lost { failure, progressed: false };
+    let (client, mut event_loop) = match event_loop(options, version, tls.as_ref()) {
         Ok(made) => made,
-        Err(reason) => return lost(reason),
+        Err(reason) => return lost(reason.into()),
     };
     let set_up =
         tokio::time::timeout(options.connect_limit, set_up(options, &client, &mut event_loop));
@@ -131,11 +136,11 @@ async fn connect_and_serve(
         () = closed(closing) => return End::Closed,
         done = set_up => match done {
             Ok(Ok(early)) => early,
-            Ok(Err(reason)) => return lost(reason),
+            Ok(Err(failure)) => return lost(failure),
             Err(_) => return lost(format!(
                 "{} did not accept connection and subscriptions within {:?}",
                 options.address, options.connect_limit
-            )),
+            ).into()),
         },
     };
     *shared.live() = Some(Live {
@@ -150,110 +155,85 @@ async fn connect_and_serve(
     if events.send(Queued::Connected { connection }).is_err() {
         return End::Closed;
     }
-    for publish in early {
-        if let Err(reason) = service.received(publish).await {
-            return lost(reason);
+    for (topic, payload) in early {
+        if let Err(reason) = service.received(&topic, payload).await {
+            return lost(reason.into());
         }
     }
-    let reason = tokio::select! {
+    let failure = tokio::select! {
         // Leaving `serve` half-way drops at most whole packets from rumqttc's buffer, so a
         // DISCONNECT still fits on.
         () = closed(closing) => {
-            farewell(shared, &client, &mut event_loop).await;
+            farewell(options, shared, &client, &mut event_loop).await;
             drop(event_loop);
             if let Some(tls) = tls {
                 tls.end(FAREWELL_LIMIT).await;
             }
             return End::Closed;
         }
-        reason = service.serve(&mut event_loop) => reason,
+        failure = service.serve(&mut event_loop) => failure,
     };
-    End::Lost { reason, progressed: service.progressed }
+    let failure = Failure { is_mute: false, ..failure };
+    End::Lost { failure, progressed: service.progressed }
 }
 
 /// Host and port of a broker's address.
-fn check_address(address: &str) -> Result<(&str, u16), String> {
+pub(super) fn check_address(address: &str) -> Result<(&str, u16), String> {
     let bad = || format!("{address:?} is no broker address; write it as host:port");
     let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
     let port = port.parse::<u16>().map_err(|_| bad())?;
     if host.is_empty() { Err(bad()) } else { Ok((host, port)) }
 }
 
-/// A fresh client and event loop for one connection.
-fn event_loop(
-    options: &SessionOptions,
-    tls: Option<&Connection>,
-) -> Result<(AsyncClient, EventLoop), String> {
-    let (host, port) = check_address(&options.address)?;
-    let mut mqtt = MqttOptions::new(&options.client_id, (host, port));
-    if let Some(connection) = tls.cloned() {
-        mqtt.set_socket_connector(move |_, _| std::future::ready(Ok(connection.clone())));
-    }
-    let keep_alive_s = match options.keep_alive.as_secs() {
-        0 if !options.keep_alive.is_zero() => 1,
-        whole_s => u16::try_from(whole_s).unwrap_or(u16::MAX),
-    };
-    mqtt.set_keep_alive(keep_alive_s)
-        .set_clean_session(true)
-        .set_credentials(&options.username, options.password.clone())
-        .set_max_packet_size(options.packet_limit_bytes, options.packet_limit_bytes)
-        .set_inflight(IN_FLIGHT_LIMIT + SLACK);
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(options.nodelay);
-    network.set_connection_timeout(options.connect_limit.as_secs().max(1));
-    let (client, mut event_loop) = AsyncClient::builder(mqtt)
-        .capacity(usize::from(IN_FLIGHT_LIMIT + SLACK + LIVE_LIMIT))
-        .try_build()
-        .map_err(|error| error.to_string())?;
-    event_loop.set_network_options(network);
-    Ok((client, event_loop))
-}
-
-/// Connects and subscribes; returns what arrived before the SUBACK. The error is the reason in
-/// words.
+/// Connects and subscribes; returns what arrived before the SUBACK, topics and payloads.
 async fn set_up(
     options: &SessionOptions,
-    client: &AsyncClient,
+    client: &Client,
     event_loop: &mut EventLoop,
-) -> Result<Vec<Publish>, String> {
-    let words = |error| reason::of(&error, &options.address, options.connect_limit);
-    while !matches!(event_loop.poll().await.map_err(words)?, Event::Incoming(Packet::ConnAck(_))) {}
+) -> Result<Vec<(Bytes, Bytes)>, Failure> {
+    loop {
+        match event_loop.poll(options).await {
+            Ok(Happened::Accepted) => break,
+            Ok(_) => {}
+            Err(failure) if failure.is_mute => {
+                let reason = format!("{}, to MQTT 5; 3.1.1 is tried next", failure.reason);
+                return Err(Failure { reason, ..failure });
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
     let mut early = Vec::new();
     if options.subscriptions.is_empty() {
         return Ok(early);
     }
-    let filters = options
-        .subscriptions
-        .iter()
-        .map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
-    client
-        .try_subscribe_many(filters)
-        .map_err(|_| format!("not a topic filter among {:?}", options.subscriptions))?;
+    if !client.subscribe(&options.subscriptions) {
+        return Err(format!("not a topic filter among {:?}", options.subscriptions).into());
+    }
     loop {
-        match event_loop.poll().await.map_err(words)? {
-            Event::Incoming(Packet::SubAck(granted)) => {
-                check_granted(options, &granted.return_codes)?;
+        match event_loop.poll(options).await? {
+            Happened::Granted(granted) => {
+                check_granted(options, &granted)?;
                 return Ok(early);
             }
-            Event::Incoming(Packet::Publish(publish)) => early.push(publish),
+            Happened::Received { topic, payload } => early.push((topic, payload)),
             _ => {}
         }
     }
 }
 
-fn check_granted(options: &SessionOptions, codes: &[SubscribeReasonCode]) -> Result<(), String> {
-    if codes.len() != options.subscriptions.len() {
+fn check_granted(options: &SessionOptions, granted: &[bool]) -> Result<(), String> {
+    if granted.len() != options.subscriptions.len() {
         return Err(format!(
             "the broker answered {} of {} subscriptions",
-            codes.len(),
+            granted.len(),
             options.subscriptions.len()
         ));
     }
     let refused: Vec<&str> = options
         .subscriptions
         .iter()
-        .zip(codes)
-        .filter(|(_, code)| matches!(code, SubscribeReasonCode::Failure))
+        .zip(granted)
+        .filter(|(_, granted)| !**granted)
         .map(|(filter, _)| filter.as_str())
         .collect();
     if refused.is_empty() {
@@ -263,23 +243,28 @@ fn check_granted(options: &SessionOptions, codes: &[SubscribeReasonCode]) -> Res
 }
 
 /// Sends a DISCONNECT behind all that was handed over, and waits until it left.
-async fn farewell(shared: &Shared, client: &AsyncClient, event_loop: &mut EventLoop) {
+async fn farewell(
+    options: &SessionOptions,
+    shared: &Shared,
+    client: &Client,
+    event_loop: &mut EventLoop,
+) {
     // This DISCONNECT overtakes what has not left; rumqttc's other one waits for acknowledgements.
     let mut unsent =
         shared.live().as_ref().map_or(0, |live| live.handed.len() + usize::from(live.unsent));
     let left = async {
         while unsent > 0 {
-            match event_loop.poll().await {
-                Ok(Event::Outgoing(Outgoing::Publish(_))) => unsent -= 1,
+            match event_loop.poll(options).await {
+                Ok(Happened::Left(_)) => unsent -= 1,
                 Ok(_) => {}
                 Err(_) => return,
             }
         }
-        if client.try_disconnect_now().is_err() {
+        if !client.disconnect_now() {
             return;
         }
-        while let Ok(event) = event_loop.poll().await {
-            if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
+        while let Ok(event) = event_loop.poll(options).await {
+            if matches!(event, Happened::Farewell) {
                 return;
             }
         }
@@ -299,50 +284,47 @@ struct Service<'a> {
 }
 
 impl Service<'_> {
-    /// Carries messages until the connection is lost; returns the reason in words.
-    async fn serve(&mut self, event_loop: &mut EventLoop) -> String {
+    /// Carries messages until the connection is lost; returns why.
+    async fn serve(&mut self, event_loop: &mut EventLoop) -> Failure {
         loop {
+            let poll = event_loop.poll(self.options);
             let polled = match self.outstanding.front() {
-                None => event_loop.poll().await,
+                None => poll.await,
                 Some(oldest) => {
                     let message = oldest.message;
-                    match tokio::time::timeout_at(oldest.deadline, event_loop.poll()).await {
-                        Ok(polled) => polled,
-                        Err(_) => {
-                            return format!(
-                                "no acknowledgement of message {message} within {:?}",
-                                self.options.acknowledge_limit
-                            );
-                        }
-                    }
+                    let Ok(polled) = tokio::time::timeout_at(oldest.deadline, poll).await else {
+                        let limit = self.options.acknowledge_limit;
+                        let what = "no acknowledgement of message";
+                        return format!("{what} {message} within {limit:?}").into();
+                    };
+                    polled
                 }
             };
             let handled = match polled {
-                Ok(event) => self.handle(event).await,
-                Err(error) => {
+                Ok(happened) => self.handle(happened).await.map_err(Failure::from),
+                Err(failure) => {
                     self.rescue(event_loop).await;
-                    let limit = self.options.connect_limit;
-                    Err(reason::of(&error, &self.options.address, limit))
+                    Err(failure)
                 }
             };
-            if let Err(reason) = handled {
-                return reason;
+            if let Err(failure) = handled {
+                return failure;
             }
         }
     }
 
-    async fn handle(&mut self, event: Event) -> Result<(), String> {
-        match event {
+    async fn handle(&mut self, happened: Happened) -> Result<(), String> {
+        match happened {
             // Packets of QoS 0 have no number.
-            Event::Outgoing(Outgoing::Publish(0)) => {
+            Happened::Left(0) => {
                 if let Some(live) = self.shared.live().as_mut() {
                     live.unsent = live.unsent.saturating_sub(1);
                 }
                 Ok(())
             }
-            Event::Outgoing(Outgoing::Publish(packet)) => self.left(packet),
-            Event::Incoming(Packet::PubAck(acknowledged)) => self.acknowledged(acknowledged.pkid),
-            Event::Incoming(Packet::Publish(publish)) => self.received(publish).await,
+            Happened::Left(packet) => self.left(packet),
+            Happened::Acknowledged { packet, refusal } => self.acknowledged(packet, refusal),
+            Happened::Received { topic, payload } => self.received(&topic, payload).await,
             _ => Ok(()),
         }
     }
@@ -351,10 +333,10 @@ impl Service<'_> {
     /// end first. What came before it is still in its queue: acknowledgements there would otherwise
     /// cost a repetition each.
     async fn rescue(&mut self, event_loop: &mut EventLoop) {
-        while let Some(event) = event_loop.state.events.pop_front() {
+        while let Some(happened) = event_loop.left_over() {
             // The packet that broke the connection is in the queue too, and is the last that
             // counts.
-            if self.handle(event).await.is_err() {
+            if self.handle(happened).await.is_err() {
                 return;
             }
         }
@@ -370,7 +352,11 @@ impl Service<'_> {
         Ok(())
     }
 
-    fn acknowledged(&mut self, packet: u16) -> Result<(), String> {
+    fn acknowledged(
+        &mut self,
+        packet: u16,
+        refusal: Option<PublicationRefusal>,
+    ) -> Result<(), String> {
         // Brokers acknowledge in order as a rule, so this looks at the first entry only.
         let at = self.outstanding.iter().position(|outstanding| outstanding.packet == packet);
         let found = at.and_then(|at| self.outstanding.remove(at)).ok_or_else(|| {
@@ -380,11 +366,15 @@ impl Service<'_> {
         if let Some(live) = self.shared.live().as_ref() {
             live.window.add_permits(1);
         }
-        self.send(SessionEvent::Acknowledged { message: found.message })
+        let message = found.message;
+        self.send(match refusal {
+            None => SessionEvent::Acknowledged { message },
+            Some(refusal) => SessionEvent::Refused { message, refusal },
+        })
     }
 
     /// Hands a received message to the owner, waiting for room with a limit.
-    async fn received(&mut self, publish: Publish) -> Result<(), String> {
+    async fn received(&mut self, topic: &[u8], payload: Bytes) -> Result<(), String> {
         // Half a keep-alive: the broker has not given up on us yet when this ends.
         let limit = match self.options.keep_alive / 2 {
             Duration::ZERO => self.options.acknowledge_limit,
@@ -400,9 +390,9 @@ impl Service<'_> {
             }
         }
         self.progressed = true;
-        let topic = String::from_utf8(publish.topic.to_vec())
+        let topic = String::from_utf8(topic.to_vec())
             .map_err(|_| "the broker sent a topic that is not UTF-8".to_owned())?;
-        self.send(SessionEvent::Received { topic, payload: publish.payload })
+        self.send(SessionEvent::Received { topic, payload })
     }
 
     fn send(&self, event: SessionEvent) -> Result<(), String> {

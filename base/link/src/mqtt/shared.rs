@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::AsyncClient;
 use tokio::sync::Semaphore;
 
+use super::client::Client;
 use crate::tls::ClientTls;
 
 /// Most publications without acknowledgement at a time. rumqttc's own bound and its packet
@@ -22,6 +22,25 @@ pub const LIVE_LIMIT: u16 = 1000;
 /// Packet size limit unless the options say otherwise, bytes: the platform's default for MQTT
 /// packets.
 pub const DEFAULT_PACKET_LIMIT_BYTES: usize = 256 * 1024;
+
+/// The version of MQTT that a session speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MqttVersion {
+    /// MQTT 3.1.1, whose PUBACK cannot refuse anything.
+    V3,
+    /// MQTT 5; 3.1.1 from then on where the broker answers that it does not speak it.
+    V5,
+}
+
+/// What an MQTT 5 broker answers to a publication that it acknowledges and does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicationRefusal {
+    /// The reason code of PUBACK, from 0x80 on (MQTT 5, table 3.4.2.1).
+    pub code: u8,
+    /// The reason string; of the lastmeter platform its word for the refusal. Empty where there is
+    /// none.
+    pub why: String,
+}
 
 /// What a session needs to know. [`SessionOptions::new`] fills in everything but the identity.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +70,8 @@ pub struct SessionOptions {
     /// Received messages held for the owner. Above that the socket is not read any more, and if the
     /// owner takes nothing for half a keep-alive the connection is given up.
     pub receive_limit: usize,
+    /// The version of MQTT.
+    pub version: MqttVersion,
     /// How to speak TLS with the broker; plain TCP without.
     pub tls: Option<ClientTls>,
 }
@@ -58,7 +79,7 @@ pub struct SessionOptions {
 impl SessionOptions {
     /// Options with the defaults: no subscriptions, keep-alive 10 s, packets up to
     /// [`DEFAULT_PACKET_LIMIT_BYTES`], `TCP_NODELAY` on, 30 s for an acknowledgement, 5 s to
-    /// connect, 10 000 received messages held, no TLS.
+    /// connect, 10 000 received messages held, MQTT 3.1.1, no TLS.
     pub fn new(address: &str, client_id: &str, username: &str, password: &str) -> Self {
         Self {
             address: address.to_owned(),
@@ -72,6 +93,7 @@ impl SessionOptions {
             acknowledge_limit: Duration::from_secs(30),
             connect_limit: Duration::from_secs(5),
             receive_limit: 10_000,
+            version: MqttVersion::V3,
             tls: None,
         }
     }
@@ -109,6 +131,17 @@ pub enum SessionEvent {
         /// The number given to [`super::Session::publish`].
         message: u64,
     },
+    /// In place of `Acknowledged`: the broker has refused this message and will not take it, so it
+    /// is not to be sent again. With MQTT 5 only.
+    Refused {
+        /// The number given to [`super::Session::publish`].
+        message: u64,
+        /// What the broker answered.
+        refusal: PublicationRefusal,
+    },
+    /// Ahead of `Disconnected`: another connection with this client identifier has taken the
+    /// place of this one. With MQTT 5 only.
+    TakenOver,
     /// A message arrived on a subscription. It is acknowledged to the broker on receipt.
     Received {
         /// Its topic.
@@ -140,7 +173,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) connection: u64,
-    pub(super) client: AsyncClient,
+    pub(super) client: Client,
     /// Message numbers handed to rumqttc's request queue and not yet seen leaving it. Filled under
     /// the same lock as the queue itself, so both have one order.
     pub(super) handed: VecDeque<u64>,

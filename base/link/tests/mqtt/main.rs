@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod fake;
+mod five;
 mod matching;
 mod session;
 mod tls;

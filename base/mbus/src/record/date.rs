@@ -1,6 +1,7 @@
 //! Dates and times of day: types F, G, I and J (EN 13757-3, annex A).
 //!
-//! Fields are kept as transmitted: all ones mean "every", an invalid flag makes the rest void.
+//! Fields are kept as transmitted: all ones mean "every" (of a day, all zeros), and are shown as
+//! stars; an invalid flag makes the rest void, as all ones of a whole date do.
 
 use std::fmt;
 
@@ -82,6 +83,18 @@ impl Date {
     /// The year in four digits: 1981 to 2080, as EN 13757-3 recommends for two digits.
     pub const fn full_year(self) -> u16 {
         self.year as u16 + if self.year > 80 { 1900 } else { 2000 }
+    }
+
+    /// The month that means every month.
+    const EVERY_MONTH: u8 = 15;
+    /// The year that means every year.
+    const EVERY_YEAR: u8 = 127;
+
+    /// Whether it is a date, or stands for several: not `FFFFh`, which means "not valid", nor with
+    /// a month or a year that is none.
+    pub const fn is_valid(self) -> bool {
+        let is_all_ones = self.day == 31 && self.month == 15 && self.year == 127;
+        !is_all_ones && matches!(self.month, 1..=12 | 15) && matches!(self.year, 0..=99 | 127)
     }
 
     /// Whether every field has a place in its bits.
@@ -182,17 +195,42 @@ impl Time {
     }
 }
 
+/// A field of two digits; stars where its value means "every".
+struct Part(u8, u8);
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == self.1 { f.write_str("**") } else { write!(f, "{:02}", self.0) }
+    }
+}
+
+impl Date {
+    /// With the year in four digits, as it was made of the century.
+    fn write(self, full_year: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_valid() {
+            let [low, high] = self.bytes();
+            return write!(f, "invalid {high:02X}{low:02X}");
+        }
+        if self.year == Self::EVERY_YEAR {
+            f.write_str("****")?;
+        } else {
+            write!(f, "{full_year:04}")?;
+        }
+        write!(f, "-{}-{}", Part(self.month, Self::EVERY_MONTH), Part(self.day, 0))
+    }
+}
+
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.full_year(), self.month, self.day)
+        self.write(self.full_year(), f)
     }
 }
 
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { date, hour, minute, .. } = self;
-        write!(f, "{:04}-{:02}-{:02}", self.full_year(), date.month, date.day)?;
-        write!(f, "T{hour:02}:{minute:02}{}", flags(self.invalid, self.summer))
+        date.write(self.full_year(), f)?;
+        write!(f, "T{}:{}{}", Part(*hour, 31), Part(*minute, 63), flags(self.invalid, self.summer))
     }
 }
 
@@ -200,13 +238,14 @@ impl fmt::Display for DateTimeSecond {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { date, hour, minute, second, .. } = self;
         let flags = flags(self.invalid, self.summer);
-        write!(f, "{date}T{hour:02}:{minute:02}:{second:02}{flags}")
+        write!(f, "{date}T{}:{}:{}{flags}", Part(*hour, 31), Part(*minute, 63), Part(*second, 63))
     }
 }
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}:{:02}:{:02}", self.hour, self.minute, self.second)
+        let Self { hour, minute, second } = *self;
+        write!(f, "{}:{}:{}", Part(hour, 31), Part(minute, 63), Part(second, 63))
     }
 }
 

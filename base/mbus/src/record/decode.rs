@@ -142,7 +142,14 @@ impl<'a> Records<'a> {
                 if is_time_point(vif, vifes) && date_width(vif, bytes) {
                     return self.time_point(bytes);
                 }
-                Value::Integer { bytes, value: self.integer(bytes)? }
+                let value = self.integer(bytes)?;
+                // Type B: the most negative value is "not valid"; types C and D have all of theirs.
+                let is_invalid = value == lowest(bytes) && vif.meaning().quantity.is_signed();
+                if is_invalid {
+                    Value::InvalidInteger { bytes }
+                } else {
+                    Value::Integer { bytes, value }
+                }
             }
             0x5 => Value::Real(f32::from_le_bytes(self.array()?)),
             0x8 => Value::Selection,
@@ -211,6 +218,11 @@ impl<'a> Records<'a> {
             _ => Value::VariableOther(data),
         })
     }
+}
+
+/// The most negative integer of so many bytes.
+pub(super) const fn lowest(bytes: u8) -> i64 {
+    i64::MIN >> (64 - 8 * bytes as u32)
 }
 
 /// A byte that fills, where a record may begin.

@@ -1,5 +1,6 @@
 //! Bytes out of records: what is written is read as the same.
 
+use super::decode::lowest;
 use super::error::EncodeError;
 use super::model::{EXTENSIONS_MAX, Item, Record, date_width, is_time_point};
 use super::value::{Digits, Value};
@@ -92,7 +93,16 @@ impl Record<'_> {
                 if dates(bytes) {
                     return Err(EncodeError::Coding);
                 }
+                if value == lowest(bytes) && self.quantity().is_signed() {
+                    return Err(EncodeError::Coding);
+                }
                 append_integer(value, usize::from(bytes), out)?;
+            }
+            Value::InvalidInteger { bytes } => {
+                if dates(bytes) || !self.quantity().is_signed() {
+                    return Err(EncodeError::Coding);
+                }
+                append_integer(lowest(bytes), usize::from(bytes), out)?;
             }
             Value::Real(value) => out.extend(value.to_le_bytes()),
             Value::Bcd { digits, value } => {
@@ -135,9 +145,12 @@ fn coding(value: &Value<'_>) -> Result<u8, EncodeError> {
     Ok(match *value {
         Value::NoData => 0,
         Value::Selection => 8,
-        Value::Integer { bytes: bytes @ (1..=4 | 6), .. } => bytes,
-        Value::Integer { bytes: 8, .. } => 7,
-        Value::Integer { bytes, .. } => return Err(EncodeError::Width { found: bytes.into() }),
+        Value::Integer { bytes: bytes @ (1..=4 | 6), .. }
+        | Value::InvalidInteger { bytes: bytes @ (1..=4 | 6) } => bytes,
+        Value::Integer { bytes: 8, .. } | Value::InvalidInteger { bytes: 8 } => 7,
+        Value::Integer { bytes, .. } | Value::InvalidInteger { bytes } => {
+            return Err(EncodeError::Width { found: bytes.into() });
+        }
         Value::Real(_) => 5,
         Value::Bcd { digits: digits @ (2 | 4 | 6 | 8), .. } => 8 + digits / 2,
         Value::Bcd { digits: 12, .. } => 0xE,

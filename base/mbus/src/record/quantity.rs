@@ -169,6 +169,50 @@ named! {
     Historic = "of the other counter, historic",
 }
 
+impl Quantity {
+    /// Whether its integers are signed values (type B), the most negative of which is "not valid":
+    /// what can be counted, numbered or coded in bits is not (types C and D), nor is what nobody
+    /// but the manufacturer can read.
+    pub const fn is_signed(self) -> bool {
+        !matches!(
+            self,
+            Self::FabricationNumber
+                | Self::EnhancedIdentification
+                | Self::Address
+                | Self::Any
+                | Self::ManufacturerSpecific
+                | Self::Reserved
+                | Self::AccessNumber
+                | Self::Medium
+                | Self::Manufacturer
+                | Self::ParameterSet
+                | Self::Model
+                | Self::HardwareVersion
+                | Self::FirmwareVersion
+                | Self::SoftwareVersion
+                | Self::CustomerLocation
+                | Self::Customer
+                | Self::AccessCodeUser
+                | Self::AccessCodeOperator
+                | Self::AccessCodeSystemOperator
+                | Self::AccessCodeDeveloper
+                | Self::Password
+                | Self::ErrorFlags
+                | Self::ErrorMask
+                | Self::SecurityKey
+                | Self::DigitalOutput
+                | Self::DigitalInput
+                | Self::RemoteControl
+                | Self::TariffDescriptor
+                | Self::OperatorData
+                | Self::WirelessContainer
+                | Self::ControlSignal
+                | Self::SupplierInformation
+                | Self::ManufacturerContainer
+        )
+    }
+}
+
 /// Quantity, unit and power of ten of a value information field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meaning {

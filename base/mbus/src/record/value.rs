@@ -18,6 +18,11 @@ pub enum Value<'a> {
         /// The integer.
         value: i64,
     },
+    /// The most negative integer of its bytes: a signed value that is not valid (type B).
+    InvalidInteger {
+        /// 1, 2, 3, 4, 6 or 8.
+        bytes: u8,
+    },
     /// A real of 32 bits (type H).
     Real(f32),
     /// Binary coded decimal (type A).
@@ -91,6 +96,9 @@ impl PartialEq for Value<'_> {
             (Self::Integer { bytes, value }, Self::Integer { bytes: others, value: other }) => {
                 (bytes, value) == (others, other)
             }
+            (Self::InvalidInteger { bytes }, Self::InvalidInteger { bytes: other }) => {
+                bytes == other
+            }
             (Self::Bcd { digits, value }, Self::Bcd { digits: others, value: other }) => {
                 (digits, value) == (others, other)
             }
@@ -153,6 +161,9 @@ impl fmt::Display for Value<'_> {
             | Self::VariableBcd { value, .. } => write!(f, "{value}"),
             Self::Real(value) | Self::VariableReal(value) => write!(f, "{value}"),
             Self::VariableDouble(value) => write!(f, "{value}"),
+            Self::InvalidInteger { bytes } => {
+                write!(f, "invalid 80{:0>1$}", "", 2 * usize::from(bytes.saturating_sub(1)))
+            }
             Self::Invalid(digits) => write!(f, "invalid {digits}"),
             Self::VariableInvalid { negative, digits } => {
                 write!(f, "invalid {}{digits}", if *negative { "-" } else { "" })

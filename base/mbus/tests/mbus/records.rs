@@ -63,9 +63,9 @@ fn values_of_every_coding() {
     let rows = [
         ("00 13", "no data"),
         ("08 13", "selection for readout"),
-        ("01 13 80", "-128"),
+        ("01 13 81", "-127"),
         ("03 13 FF FF FF", "-1"),
-        ("06 13 00 00 00 00 00 80", "-140737488355328"),
+        ("06 13 01 00 00 00 00 80", "-140737488355327"),
         ("07 13 FF FF FF FF FF FF FF 7F", "9223372036854775807"),
         ("05 5B 00 00 20 C1", "-10"),
         ("09 13 F5", "-5"),
@@ -90,6 +90,36 @@ fn values_of_every_coding() {
     for (text, expected) in rows {
         assert_eq!(value(text), expected, "{text}");
     }
+}
+
+/// EN 13757-3, annex A, type B: "a value of 80h (8000h ...) means not valid"; types C and D, which
+/// count and hold bits, have no such value. Type G: `FFFFh` is no date, and fields of all ones, or
+/// a day 0, stand for every one.
+#[test]
+fn values_that_are_not_valid_are_no_numbers() {
+    let read = |text: &str| with_record(text, |r| (r.value.to_string(), r.number(), r.decimal()));
+    for (text, shown) in [
+        ("02 5B 00 80", "invalid 8000"),
+        ("01 13 80", "invalid 80"),
+        ("03 13 00 00 80", "invalid 800000"),
+        ("04 2B 00 00 00 80", "invalid 80000000"),
+        ("06 13 00 00 00 00 00 80", "invalid 800000000000"),
+        ("07 13 00 00 00 00 00 00 00 80", "invalid 8000000000000000"),
+        ("02 6C FF FF", "invalid FFFF"),
+        ("02 6C 01 20", "invalid 2001"),
+        ("04 6D FF FF FF FF", "invalid FFFFT**:** invalid"),
+        ("02 6C E0 FC", "****-12-**"),
+        ("02 6C 81 2F", "2020-**-01"),
+        ("04 6D 3F 1F E0 FC", "****-12-**T**:**"),
+        ("03 6D 00 3F 1F", "**:**:00"),
+    ] {
+        assert_eq!(read(text), (shown.to_owned(), None, None), "{text}");
+    }
+    // Error flags and a fabrication number.
+    for text in ["02 FD 17 00 80", "02 78 00 80"] {
+        assert_eq!(read(text).0, "-32768", "{text}");
+    }
+    assert_eq!(read("02 5B 01 80").1, Some(-32767.0));
 }
 
 #[test]

@@ -74,6 +74,8 @@ impl Kind {
         match self {
             Self::Date(_) => 0x6C,
             Self::DateTime(_) | Self::DateTimeSecond(_) | Self::Time(_) => 0x6D,
+            // What is no number in some codes is one in others.
+            Self::Integer(..) => 0x13,
             _ if [0x6C, 0x6D].contains(&code) => 0x13,
             _ => code,
         }
@@ -156,7 +158,8 @@ fn kind() -> impl Strategy<Value = Kind> {
     let integer = (prop::sample::select(vec![1u8, 2, 3, 4, 6, 8]), any::<i64>()).prop_map(
         |(bytes, value)| {
             let unused = 64 - 8 * u32::from(bytes);
-            Kind::Integer(bytes, value << unused >> unused)
+            // The most negative one is not valid.
+            Kind::Integer(bytes, (value << unused >> unused).max((i64::MIN >> unused) + 1))
         },
     );
     let bcd =
@@ -369,6 +372,8 @@ fn what_has_no_bytes_is_rejected_and_leaves_nothing() {
             EncodeError::Number { value: 128, bytes: 1 },
         ),
         (volume(Value::Integer { bytes: 5, value: 1 }), EncodeError::Width { found: 5 }),
+        (volume(Value::Integer { bytes: 1, value: -128 }), EncodeError::Coding),
+        (Record::new(Vif::Fd(0x17), Value::InvalidInteger { bytes: 2 }), EncodeError::Coding),
         (
             volume(Value::Bcd { digits: 4, value: -1000 }),
             EncodeError::Number { value: -1000, bytes: 2 },

@@ -94,7 +94,12 @@ const fn value_fields(dimension: Dimension) -> [Field; VALUE_FIELDS] {
         Field::optional("offset", offset, "what is added after `scale`, with its unit"),
         Field::optional("least", value, "the least value it takes"),
         Field::optional("greatest", value, "the greatest value it takes"),
-        Field::optional("greatest_change_per_second", change, "the steepest change per second"),
+        Field::optional(
+            "greatest_change_per_second",
+            change,
+            "the steepest change per second: of a point that is written its limit; of a measured one a \
+             sample that changes faster cannot be used",
+        ),
         Field::optional("initial", value, "what is written before anything else"),
         Field::optional("safe_value", value, "what is written when the bench loses its input"),
     ]

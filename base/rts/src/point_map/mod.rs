@@ -67,7 +67,7 @@ use crate::sample::SignalType;
 pub use fields::documented_keys;
 pub use format::{Card, WireFormat};
 pub use import::{ImportError, listed_points, villas_points};
-pub use plausibility::{Evidence, Finding, Plausibility, SAMPLES_NEEDED, Suspicion};
+pub use plausibility::{Evidence, Finding, Plausibility, SAMPLES_NEEDED, Suspicion, shown};
 pub use shifts::{UnnoticeableShift, unnoticeable_shifts};
 pub use word::are_shifts_watched;
 
@@ -260,6 +260,9 @@ pub struct Point {
     /// The declared range, where there is one. Of a written point it is the limit of what the
     /// bench writes.
     pub range: Option<PointRange>,
+    /// Of a measured point, by how much a sample may differ from the one before, in SI units per
+    /// second; what differs by more cannot be used.
+    pub steepest: Option<f64>,
     /// What it stands for.
     pub meaning: Meaning,
     /// How it may be written; `None` for what the simulator sends, and for status words, which the

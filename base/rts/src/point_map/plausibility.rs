@@ -30,6 +30,8 @@ pub enum Suspicion {
         /// The words.
         words: isize,
     },
+    /// Two points are exchanged: one is outside of its range, and each would fit the other's.
+    Exchange,
 }
 
 impl fmt::Display for Suspicion {
@@ -38,6 +40,7 @@ impl fmt::Display for Suspicion {
             Self::ByteOrder => f.write_str("bytes of each word in reverse order"),
             Self::PointByteOrder => f.write_str("bytes of single points in reverse order"),
             Self::Type => f.write_str("floats read as integers, or integers as floats"),
+            Self::Exchange => f.write_str("two points exchanged"),
             Self::Shift { words } => {
                 let (count, way) =
                     (words.unsigned_abs(), if *words > 0 { "later" } else { "earlier" });
@@ -75,7 +78,8 @@ impl fmt::Display for Evidence {
     }
 }
 
-fn shown(value: Value) -> String {
+/// A value as a word on the wire, for people.
+pub fn shown(value: Value) -> String {
     match value {
         Value::Float(value) if value != 0.0 && value.abs() < 1e-3 => format!("{value:e}"),
         Value::Float(value) => value.to_string(),
@@ -118,6 +122,8 @@ struct Watched {
     has_been_normal: bool,
     /// `None` where its values are text, or have their types with them.
     word: Option<Word>,
+    /// How many samples in a row it has been outside of its range.
+    odd: usize,
     /// Whether it has been plausible as read, and would not have been in the other byte order.
     is_right_order: bool,
 }
@@ -146,6 +152,7 @@ enum Contribution {
 /// whether one assumption explains all of them and contradicts none of the others: bytes in
 /// reverse order, another type, or a shift by up to half of the points. What speaks for the same
 /// assumption in [`SAMPLES_NEEDED`] samples, with none against it in between, is reported once.
+/// Where nothing explains them, a point and another one that may be exchanged for it are.
 ///
 /// Zero proves nothing, since a simulator that stands still sends zeros. Byte order and types are
 /// judged only of values whose words are known. Points without a declared range are not judged, and
@@ -200,6 +207,7 @@ impl Plausibility {
                 && point.range.is_some_and(|range| is_within(*value, range));
             let is_plausible = as_read(point, *value);
             is_odd |= is_plausible == Some(false);
+            point.odd = if is_plausible == Some(false) { point.odd + 1 } else { 0 };
             if self.is_described && !point.is_right_order && is_plausible == Some(true) {
                 let reversed = otherwise(Suspicion::ByteOrder, (point, point), *value);
                 let is_other = reversed.and_then(|reversed| fits(point, reversed)) == Some(false);
@@ -233,7 +241,42 @@ impl Plausibility {
                 }
             }
         }
-        self.finding(completed)
+        self.finding(completed).or_else(|| self.exchange(values))
+    }
+
+    /// A point that has been outside of its range from the first sample on and would fit that of
+    /// another one, whose value would fit its own, where nothing else explains it.
+    fn exchange(&self, values: &[Value]) -> Option<Finding> {
+        let is_explained = self.cases.iter().any(|case| case.is_reported);
+        let sent = &self.points[..values.len()];
+        if is_explained || sent.iter().all(|point| point.odd != SAMPLES_NEEDED) {
+            return None;
+        }
+        let places = (0..values.len()).filter(|at| self.points[*at].odd > 0);
+        let evidence = places.map(|at| {
+            let (point, as_read) = (&self.points[at], values[at]);
+            // What has been right and is not any more is an event of the simulated network.
+            if point.has_been_normal || !matches!(as_read, Value::Float(_)) {
+                return None;
+            }
+            let fits = |owner: usize, value| fits(&self.points[owner], value) == Some(true);
+            let mut others = (0..values.len()).filter(|other| *other != at);
+            let other = others.find(|other| fits(*other, as_read) && fits(at, values[*other]))?;
+            let belongs_to = &self.points[other];
+            Some(Evidence {
+                point: point.name.clone(),
+                as_read,
+                range: point.range?,
+                belongs_to: belongs_to.name.clone(),
+                otherwise: as_read,
+                range_otherwise: belongs_to.range?,
+            })
+        });
+        // One that has no partner is not explained by this.
+        let mut evidence = evidence.collect::<Option<Vec<Evidence>>>()?;
+        evidence.truncate(EVIDENCE_MAX);
+        let (suspicion, samples) = (Suspicion::Exchange, SAMPLES_NEEDED);
+        Some(Finding { suspicion, alternatives: Vec::new(), evidence, samples })
     }
 
     fn finding(&self, mut completed: Vec<(usize, Vec<Evidence>)>) -> Option<Finding> {
@@ -261,7 +304,11 @@ impl Plausibility {
         for (at, &value) in values.iter().enumerate() {
             let point = &self.points[at];
             let (owner, wraps) = match case.suspicion {
-                Suspicion::ByteOrder | Suspicion::PointByteOrder | Suspicion::Type => (at, false),
+                // An exchange is looked for by itself and is no case.
+                Suspicion::ByteOrder
+                | Suspicion::PointByteOrder
+                | Suspicion::Type
+                | Suspicion::Exchange => (at, false),
                 Suspicion::Shift { words } => {
                     let from = at as isize - words;
                     (from.rem_euclid(count) as usize, !(0..count).contains(&from))
@@ -357,6 +404,7 @@ fn watched(format: WireFormat, point: &Point) -> Watched {
         range: point.word_range().map(widened),
         has_been_normal: false,
         word: Word::of(format, point),
+        odd: 0,
         is_right_order: false,
     }
 }

@@ -251,7 +251,9 @@ fn shown(point: &PointDraft<'_>, si: f64) -> String {
 fn check_write(point: &PointDraft<'_>, out: &mut Diagnostics) {
     let draft = &point.draft;
     if point.direction == Some(PointDirection::FromSimulator) && point.role.is_none() {
-        for key in WRITE_KEYS.into_iter().filter(|key| draft.has(key)) {
+        // How fast a measured value may change is of those that come too.
+        let of_written = if point.quantity.is_some() { &WRITE_KEYS[1..] } else { &WRITE_KEYS[..] };
+        for key in of_written.iter().filter(|key| draft.has(key)) {
             let message = format!("`{key}` is of points that are written");
             let label = format!("{} comes from the simulator", called(point));
             out.report(Code::DOES_NOT_FIT, draft.key_span_of(key), message, label);

@@ -371,6 +371,7 @@ fn finish_point(text: &str, map: &MapDraft<'_>, point: &PointDraft<'_>) -> Optio
         scale: values.si("scale"),
         offset: values.si_opt("offset").unwrap_or(0.0),
         range: range.map(|(least, greatest)| PointRange { least, greatest }),
+        steepest: values.si_opt("greatest_change_per_second"),
         meaning: match (point.role, point.quantity, point.waveform) {
             (Some(role), ..) => Meaning::Status(role),
             (_, Some(quantity), _) => Meaning::Measured { device, quantity },

@@ -134,6 +134,16 @@ pub(super) fn measurements(
         let detail = format!("`{id}` is not in Table 2, and this tenant takes nothing else");
         return Err((RefusalReason::UnknownIdentifier, detail));
     }
+    for (id, value) in values.iter().filter(|_| rules.plausible_only) {
+        let row = id.row();
+        let greatest = row.si_unit.greatest() / row.si_factor;
+        if value.abs() > greatest {
+            let unit = row.unit;
+            let detail =
+                format!("`{id}` is {value:e} {unit}, expected at most {greatest:e} {unit}");
+            return Err((RefusalReason::Implausible, detail));
+        }
+    }
     let mut metadata = metadata(request.metadata)?;
     let serial = take_number(&mut metadata, "serial")?;
     if serial == Some(0) {

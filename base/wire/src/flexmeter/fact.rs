@@ -1,5 +1,5 @@
-//! The names of the facts that alerts of our own devices carry in `metadata`: units in the names,
-//! numbers written so that they read back as the same number.
+//! The names of the facts that alerts and readings of our own devices carry in `metadata`: units in
+//! the names, numbers written so that they read back as the same number.
 
 /// What kind of thing happened: `dip`, `last_gasp`, `cover_opened`, `silent`, ...
 pub const KIND: &str = "kind";
@@ -29,3 +29,6 @@ pub const POINT: &str = "point";
 pub const FRAME: &str = "frame";
 /// How many frames or writes it is about.
 pub const COUNT: &str = "count";
+/// Which share of the samples that a reading should rest on could be used, from 0 to 1; all of
+/// them where a reading does not state it.
+pub const USABLE: &str = "usable";

@@ -38,6 +38,8 @@ lastmeter_units::words! {
         UnknownIdentifier = "unknown_identifier",
         /// A measurement that is no finite number.
         NotANumber = "not_a_number",
+        /// A measurement beyond what is believed of its unit (`SiUnit::greatest`).
+        Implausible = "implausible_value",
         /// A date in none of the three forms that are read, or beyond the years 1677 to 2262.
         BadDate = "bad_date",
         /// An alert level other than Info, Warning, Error, Critical.
@@ -100,6 +102,8 @@ impl Default for Limits {
 pub struct DecodeRules {
     /// Accept the identifiers of Table 2 only, not the project's own `x.*`.
     pub strict_table2: bool,
+    /// Accept no value beyond what is believed of its unit (`SiUnit::greatest`).
+    pub plausible_only: bool,
     /// Sizes.
     pub limits: Limits,
 }

@@ -2,7 +2,7 @@
 
 use lastmeter_mbus::header::Identity;
 use lastmeter_mbus::master::{Outcome, Target};
-use lastmeter_units::{HardwareId, Serial, SimTime};
+use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
 use super::super::record::MeterState;
@@ -183,7 +183,7 @@ impl Concentrator {
     ) {
         let line = self.parts.lines.get(network);
         let Some(meter) = line.and_then(|line| line.meters.get(place)) else { return };
-        let name = meter.name();
+        let (name, about) = (meter.name(), meter.hardware_id.clone());
         let silent = match outcome {
             Some(Outcome::Telegrams { telegrams, complete: true }) => {
                 let at = line.and_then(Line::answered_at).unwrap_or(now);
@@ -195,22 +195,24 @@ impl Concentrator {
                         self.answered(now, (network, &id), out);
                         self.report((now, at), &id, reading, out);
                     }
-                    Err(why) => event(out, Kind::AnswerRefused, format!("{name}: {why}")),
+                    Err(why) => {
+                        event_about(out, about, Kind::AnswerRefused, format!("{name}: {why}"));
+                    }
                 };
             }
             Some(Outcome::Telegrams { telegrams, .. }) => {
                 let count = telegrams.len();
                 let detail = format!("{name}: more than {count} telegrams, expected an end");
-                return event(out, Kind::AnswerRefused, detail);
+                return event_about(out, about, Kind::AnswerRefused, detail);
             }
             Some(Outcome::Refused(error)) => {
-                return event(out, Kind::AnswerRefused, format!("{name}: {error}"));
+                return event_about(out, about, Kind::AnswerRefused, format!("{name}: {error}"));
             }
             Some(Outcome::Garbled(garble)) => {
                 let detail = format!(
                     "{name}: {garble}; several meters with one address, or a disturbed line"
                 );
-                event(out, Kind::AnswerRefused, detail);
+                event_about(out, about, Kind::AnswerRefused, detail);
                 "garbled answers"
             }
             _ => "no answer",
@@ -289,7 +291,7 @@ impl Concentrator {
             return;
         }
         let text = format!("{name} on network {network}: {why} in {failures} polls");
-        event(out, Kind::DeviceUnreachable, text.clone());
+        event_about(out, Some(id.clone()), Kind::DeviceUnreachable, text.clone());
         let about = (id, MeterState { unreachable: true, ..state });
         let mut facts = facts_of("unreachable", &name, network);
         facts.push((fact::POLLS, failures.to_string()));
@@ -312,7 +314,7 @@ impl Concentrator {
             return event(out, Kind::AnswerRepeated, detail);
         };
         for refused in &reading.refused {
-            event(out, Kind::ValueRefused, format!("{id}: {refused}"));
+            event_about(out, Some(id.clone()), Kind::ValueRefused, format!("{id}: {refused}"));
         }
         let state = MeterState {
             serial,
@@ -324,10 +326,10 @@ impl Concentrator {
         };
         if reading.values.is_empty() {
             let why = "no value that has an identifier";
-            event(out, Kind::AnswerRefused, format!("{id}: {why}"));
+            event_about(out, Some(id.clone()), Kind::AnswerRefused, format!("{id}: {why}"));
             self.parts.store.remember(id, state);
         } else {
-            let message = message::reading(id, at, Serial(serial), reading.values);
+            let message = message::reading(id, at, self.parts.store.number(serial), reading.values);
             let payload = message::encoded(&message);
             self.parts.store.put(id, Some((id.clone(), state)), payload, out);
         }
@@ -389,7 +391,11 @@ fn carried_on(before: MeterState, reading: &Reading) -> Option<u64> {
 }
 
 fn event(out: &mut Out, kind: Kind, detail: String) {
-    out.push(GatewayOutput::Event { kind, detail });
+    event_about(out, None, kind, detail);
+}
+
+fn event_about(out: &mut Out, about: Option<HardwareId>, kind: Kind, detail: String) {
+    out.push(GatewayOutput::Event { kind, about, detail });
 }
 
 impl Gateway for Concentrator {

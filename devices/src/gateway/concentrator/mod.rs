@@ -153,7 +153,7 @@ pub(super) const M_BUS_CONCENTRATOR: GatewayKind = GatewayKind {
         let lines = context.networks.iter().map(|net| line(net, schedule, values, diagnostics));
         let lines = lines.collect::<Option<Vec<_>>>()?;
         let limit = usize::try_from(values.integer("outbox_limit")).unwrap_or(usize::MAX);
-        let mut store = Store::new(values.text("outbox") == "durable", limit);
+        let mut store = Store::new(context.epoch, values.text("outbox") == "durable", limit);
         let refused_records = store.restore(restored);
         let planted = Planted {
             drop_sign: values.boolean("drop_sign"),

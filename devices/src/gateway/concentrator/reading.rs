@@ -108,9 +108,11 @@ pub(super) fn status_text(status: u8) -> String {
 impl Reading {
     fn take_header(&mut self, header: &Header, place: usize) -> Result<(), String> {
         if let Some((access_number, status, signature)) = header.state() {
-            if signature != 0 {
+            let mode = header.security_mode();
+            if mode != 0 {
                 return Err(format!(
-                    "the answer is encrypted (configuration {signature:04X}), expected 0000"
+                    "the answer is encrypted (configuration {signature:04X}, security mode \
+                     {mode}), expected mode 0"
                 ));
             }
             if place == 0 {
@@ -313,6 +315,24 @@ mod tests {
         let phases = [0x78, 0x02, 0xFD, 0xC8, 0xFC, 0x02, 0xFC, 0x08, 0x01, 0xFD, 0x5C, 0x05];
         let expected = [("electricity.voltage.rms.l2", 230.0), ("electricity.current.rms.l1", 5.0)];
         assert_eq!(values(&phases, ELECTRICITY), Ok(expected.to_vec()));
+    }
+
+    #[test]
+    fn a_configuration_without_encryption_is_read_and_an_invalid_value_is_not() {
+        let telegram = |configuration: [u8; 2]| {
+            let [low, high] = configuration;
+            let records = [0x02, 0x5B, 0x00, 0x80, 0x02, 0x5F, 0x2C, 0x00];
+            [&[0x7A, 1, 0, low, high][..], &records].concat()
+        };
+        let known = address::parse("00000001-LMT-01-04");
+        let of = |configuration| {
+            read(&[frame(&telegram(configuration))], known.as_ref(), Planted::default())
+        };
+        let reading = of([0x01, 0x20]).unwrap();
+        assert_eq!(reading.values.iter().map(|(_, value)| *value).collect::<Vec<_>>(), [44.0]);
+        assert_eq!(reading.refused, ["flow temperature: `invalid 8000` is no number"]);
+        let refused = of([0x10, 0x05]).err().unwrap();
+        assert!(refused.contains("configuration 0510, security mode 5"), "{refused}");
     }
 
     #[test]

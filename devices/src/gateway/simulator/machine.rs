@@ -1,18 +1,20 @@
 //! The adapter as a state machine: frames, reporting periods, outbox.
 
 mod dating;
+mod gathering;
 mod reloading;
 mod watching;
 
 use std::collections::BTreeMap;
 
-use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, StatusRole};
+use lastmeter_rts::point_map::{Plausibility, Point, PointDirection, PointMap, StatusRole, shown};
 use lastmeter_rts::{
     RateCounts, Refusal, Rejection, Sample, SequenceEvent, SequenceWatch, Value, Wire,
 };
-use lastmeter_units::{HardwareId, MeasurementId, Quantity, Serial, SimDuration, SimTime};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
+use self::gathering::Gathered;
 use super::super::record::MeterState;
 use super::super::store::Store;
 use super::raw::RawSamples;
@@ -63,15 +65,6 @@ pub(super) struct Parts {
     pub(super) writing: WriteSettings,
 }
 
-/// A value of a device in the making.
-#[derive(Clone, Copy, Debug)]
-struct Gathered {
-    id: MeasurementId,
-    sum: f64,
-    count: u64,
-    last: f64,
-}
-
 /// A device that points stand for.
 #[derive(Debug)]
 struct Device {
@@ -112,6 +105,8 @@ pub(super) struct Adapter {
     last_sample: Option<SimTime>,
     /// Values that were left out, by their point.
     left_out: Vec<u64>,
+    /// Samples of registers below the one before.
+    gone_back: u64,
     /// What was told of the simulator's clock.
     told_clock: Option<bool>,
     writer: Writer,
@@ -166,6 +161,7 @@ impl Adapter {
             ahead: SimDuration::ZERO,
             late_samples: 0,
             left_out: vec![0; slots.len()],
+            gone_back: 0,
             devices,
             slots,
             desk: CommandDesk::default(),
@@ -240,7 +236,7 @@ impl Adapter {
 
     fn sample(&mut self, now: SimTime, sample: &Sample, out: &mut Out) {
         self.heard(now, out);
-        self.number_of(now, sample, out);
+        let is_new = self.number_of(now, sample, out);
         let mut written = Written::default();
         self.writer.seen(now, &sample.values, &mut written);
         self.written(now, written, out);
@@ -269,7 +265,8 @@ impl Adapter {
         }
         let points = self.parts.map.of_direction(PointDirection::FromSimulator);
         let values = points.zip(&sample.values).zip(&self.slots).enumerate();
-        let mut left_out = Vec::new();
+        let (mut left_out, mut gone_back) = (Vec::new(), Vec::new());
+        let since = self.taken_before.map(|before| (taken - before).max(self.sample_period()));
         for (place, ((point, value), slot)) in values {
             let Some(Slot { device, value: at }) = *slot else { continue };
             let Some(si) = in_range(point, *value) else {
@@ -277,10 +274,9 @@ impl Adapter {
                 continue;
             };
             let device = &mut self.devices[device];
-            let gathered = &mut device.values[at];
-            gathered.sum += si;
-            gathered.count += 1;
-            gathered.last = si;
+            if device.values[at].take(si, is_new, point.steepest.zip(since)) {
+                gone_back.push(point.name.clone());
+            }
             device.is_sampled = true;
         }
         let points: Vec<&Point> = self.parts.map.of_direction(FROM).collect();
@@ -297,15 +293,25 @@ impl Adapter {
             self.report(self.due, out);
             self.due += self.parts.every;
         }
-        for (place, name, value) in left_out {
+        for point in gone_back {
+            self.gone_back(now, point, out);
+        }
+        self.leave_out(left_out, out);
+    }
+
+    /// Values outside of what their points declare, each with its place and name.
+    fn leave_out(&mut self, values: Vec<(usize, String, Value)>, out: &mut Out) {
+        for (place, name, value) in values {
             self.left_out[place] += 1;
             let count = self.left_out[place];
             if is_told(count) {
                 let detail = format!(
-                    "point `{name}`: {value:?} is outside of its declared range, left out \
-                     ({count} so far)"
+                    "point `{name}`: {} is outside of its declared range, left out ({count} so far)",
+                    shown(value)
                 );
-                event(out, Kind::ValueRefused, detail);
+                let slot = self.slots[place].as_ref();
+                let about = slot.map(|slot| self.devices[slot.device].hardware_id.clone());
+                event_about(out, about, Kind::ValueRefused, detail);
             }
         }
     }
@@ -386,7 +392,9 @@ impl Adapter {
             self.parts.store.keep_points(state, out);
         }
         for place in 0..self.devices.len() {
+            let expected = self.parts.every.as_seconds_f64() * self.parts.map.simulator.sample_rate;
             let device = &mut self.devices[place];
+            let usable = device.usable(expected, self.parts.every);
             let measured = device.waveforms.as_mut().map(Waveforms::take).unwrap_or_default();
             if !std::mem::take(&mut device.is_sampled) && measured.is_empty() {
                 continue;
@@ -396,16 +404,20 @@ impl Adapter {
             for gathered in &mut device.values {
                 if gathered.count > 0 {
                     let row = gathered.id.row();
-                    values.push((gathered.id, reduced(gathered, reduction) / row.si_factor));
+                    values.push((gathered.id, gathered.reduced(reduction) / row.si_factor));
                 }
-                (gathered.sum, gathered.count) = (0.0, 0);
+                gathered.begin_anew();
             }
             self.readings += 1;
             let id = device.hardware_id.clone();
             let before = self.parts.store.meter(&id);
             let state = MeterState { serial: before.serial.saturating_add(1), ..before };
             // A simulator does not say whether it began anew.
-            let message = message::reading(&id, at, Serial(state.serial), values);
+            let number = self.parts.store.number(state.serial);
+            let mut message = message::reading(&id, at, number, values);
+            if usable < 1.0 {
+                message.metadata.insert(fact::USABLE.to_owned(), usable.to_string());
+            }
             let payload = message::encoded(&message);
             self.parts.store.put(&id, Some((id.clone(), state)), payload, out);
         }
@@ -481,6 +493,9 @@ impl Adapter {
             let facts = vec![(fact::POINT, point)];
             self.alert(now, ("simulator.written", AlertLevel::Info, text), facts, out);
         }
+        for (owner, text) in written.unreflected {
+            event_about(out, Some(owner), Kind::NotReflected, text);
+        }
         if written.is_safe_now {
             let text = "the platform is gone: all points get their safe values".to_owned();
             self.alert(now, ("simulator.safe", AlertLevel::Error, text), Vec::new(), out);
@@ -511,11 +526,12 @@ impl Adapter {
     }
 
     /// Watches the numbers of frames: those of the format, or of the point of role `sequence`.
-    fn number_of(&mut self, now: SimTime, sample: &Sample, out: &mut Out) {
+    /// Whether the frame is another one than the last, as far as it is numbered.
+    fn number_of(&mut self, now: SimTime, sample: &Sample, out: &mut Out) -> bool {
         let place = self.parts.map.position_of_role(FROM, StatusRole::Sequence);
         let word = || sample.values.get(place?)?.finite();
         let Some(sequence) = sample.sequence.or_else(|| Some(word()? as i64 as u64)) else {
-            return;
+            return true;
         };
         let missing = self.sequence.missing();
         let seen = self.sequence.observe(sequence);
@@ -528,7 +544,7 @@ impl Adapter {
             }
             SequenceEvent::Repetition => format!("frame {sequence} came again"),
             SequenceEvent::Restart => format!("frames are numbered from {sequence} again"),
-            _ => return,
+            _ => return true,
         };
         let count = self.sequence.of(seen);
         if is_told(count) {
@@ -541,6 +557,7 @@ impl Adapter {
             self.told_gap = Some((self.due, seen));
             self.alert(now, (kind, AlertLevel::Warning, text), facts, out);
         }
+        seen != SequenceEvent::Repetition
     }
 
     fn alert(
@@ -575,22 +592,12 @@ fn in_range(point: &Point, value: Value) -> Option<f64> {
     point.word_range().is_none_or(is_within).then(|| point.to_si(word))
 }
 
-fn reduced(gathered: &Gathered, reduction: Reduction) -> f64 {
-    let is_register = matches!(
-        gathered.id.row().quantity,
-        Quantity::ActiveEnergy(_)
-            | Quantity::HeatEnergy
-            | Quantity::HeatVolume
-            | Quantity::WaterVolume
-    );
-    match reduction {
-        Reduction::Mean if !is_register => gathered.sum / gathered.count as f64,
-        _ => gathered.last,
-    }
+fn event(out: &mut Out, kind: Kind, detail: String) {
+    event_about(out, None, kind, detail);
 }
 
-fn event(out: &mut Out, kind: Kind, detail: String) {
-    out.push(GatewayOutput::Event { kind, detail });
+fn event_about(out: &mut Out, about: Option<HardwareId>, kind: Kind, detail: String) {
+    out.push(GatewayOutput::Event { kind, about, detail });
 }
 
 impl Gateway for Adapter {

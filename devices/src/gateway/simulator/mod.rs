@@ -159,7 +159,7 @@ pub(super) const SIMULATOR_ADAPTER: GatewayKind = GatewayKind {
             }
         };
         let limit = usize::try_from(values.integer("outbox_limit")).unwrap_or(1);
-        let mut store = Store::new(true, limit);
+        let mut store = Store::new(context.epoch, true, limit);
         let refused_records = store.restore(restored);
         let parts = Parts {
             hardware_id: context.hardware_id.clone(),

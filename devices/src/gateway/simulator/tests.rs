@@ -94,6 +94,7 @@ fn make_of(map: &str, keys: &str, kept: &[Vec<u8>]) -> Result<Box<dyn Gateway>, 
         hardware_id: HardwareId::new("rack").unwrap(),
         tenant: "default",
         start: START,
+        epoch: crate::EPOCH,
         networks: vec![NetworkContext { bits_per_second: 0, devices: Vec::new() }],
         files: &files,
     };
@@ -157,7 +158,9 @@ impl Bench {
 
     fn events(&self, kind: GatewayEventKind) -> Vec<String> {
         let detail = |output: &'_ GatewayOutput| match output {
-            GatewayOutput::Event { kind: found, detail } if *found == kind => Some(detail.clone()),
+            GatewayOutput::Event { kind: found, detail, .. } if *found == kind => {
+                Some(detail.clone())
+            }
             _ => None,
         };
         self.out.iter().filter_map(detail).collect()
@@ -224,6 +227,72 @@ fn what_does_not_fit_is_left_out_and_counted() {
     let told = bench.events(GatewayEventKind::AnswerRefused);
     assert_eq!(told.len(), 4, "{told:?}");
     assert!(told[3].starts_with("remainder (1000 so far)"), "{told:?}");
+}
+
+/// The share of usable samples that each reading of a device states.
+fn shares(bench: &Bench, device: &str) -> Vec<Option<f64>> {
+    let read = |output: &GatewayOutput| {
+        let GatewayOutput::Send { payload, .. } = output else { return None };
+        let Ok(Request::Measurements(message)) = decode(payload, &DecodeRules::default()) else {
+            return None;
+        };
+        let share = message.metadata.get("usable").map(|share| share.parse().unwrap());
+        (message.hardware_id.as_str() == device).then_some(share)
+    };
+    bench.out.iter().filter_map(read).collect()
+}
+
+#[test]
+fn a_reading_states_on_which_share_of_its_samples_it_rests() {
+    let steepest =
+        "greatest = \"300 V\"\ngreatest_change_per_second = \"100 V\"\ndevice = \"house-1\"";
+    let map = MAP.replacen("greatest = \"300 V\"\ndevice = \"house-1\"", steepest, 1);
+    assert_ne!(map, MAP);
+    let mut bench = Bench::of(make_of(&map, "", &[]).unwrap());
+    // A frame each 100 ms, which a voltage may change by 10 V in. Seconds: as it should be; all but
+    // one no number; every second frame missing; a register that runs backwards; a voltage that
+    // jumps by 20 V; one that jumps once, and a register that is set anew.
+    for number in 0..60 {
+        let (second, place) = (number / 10, number % 10);
+        let kilovolts = match (second, place) {
+            (1, 1..) => f32::NAN,
+            (2, _) if place % 2 == 1 => continue,
+            (4, _) => 0.23 + 0.02 * (place % 2) as f32,
+            (5, 5) => 0.26,
+            _ => 0.23,
+        };
+        let energy = match second {
+            3 => 100.0 - place as f32,
+            5 if place >= 5 => place as f32,
+            _ => 200.0 + number as f32,
+        };
+        bench.bytes(number * 100 + 50, frame(kilovolts, energy, 230));
+    }
+    bench.step(6000, GatewayInput::Wake);
+    let found = shares(&bench, "house-1");
+    // The jumps of the fifth second begin with its second sample, and end with the first of the
+    // next second.
+    assert_eq!(found, [None, Some(0.1), Some(0.5), Some(0.0), Some(0.1), Some(0.7)]);
+    assert_eq!(shares(&bench, "house-2"), [None, None, Some(0.5), None, None, None]);
+    let refused = bench.events(GatewayEventKind::ValueRefused);
+    let went_back =
+        refused.iter().filter(|text| text.starts_with("point `w`: a register went back"));
+    assert_eq!(went_back.count(), 2, "{refused:?}");
+}
+
+#[test]
+fn a_frame_that_comes_again_is_no_sample_of_its_own() {
+    let header = MAP.replace("gtnet-skt\"", "gtnet-skt-header\"");
+    let mut bench = Bench::of(make_of(&header, "", &[]).unwrap());
+    for place in 0..10_i64 {
+        // Its number never moves after the fifth.
+        let number = place.min(4) as i32;
+        let words = [number.to_be_bytes(), 0_i32.to_be_bytes(), 0_i32.to_be_bytes()].concat();
+        bench.bytes(place * 100 + 50, [words, frame(0.23, 1.0, 230)].concat());
+    }
+    bench.step(1000, GatewayInput::Wake);
+    assert_eq!(shares(&bench, "house-1"), [Some(0.5)]);
+    assert_eq!(bench.readings()[0].3.len(), 2);
 }
 
 #[test]

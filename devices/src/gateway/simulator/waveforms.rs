@@ -5,6 +5,9 @@ use lastmeter_metrology::{EngineConfig, EngineError, PhaseQuantities, Window, Wi
 use lastmeter_rts::point_map::WaveformChannel;
 use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
 
+/// Ten cycles of 50 Hz, twelve of 60 Hz.
+const WINDOW_S: f64 = 0.2;
+
 /// Voltages and currents that a device can have.
 const PHASES: usize = 3;
 
@@ -173,6 +176,12 @@ impl Waveforms {
                 (own.1, own.2) = (own.1 + re * window.duration_s, own.2 + im * window.duration_s);
             }
         }
+    }
+
+    /// Which share of a reporting period lies in whole windows that ended in it: at the ends of
+    /// periods one window more or less says nothing.
+    pub(super) fn share(&self, every: SimDuration) -> f64 {
+        ((self.duration_s + WINDOW_S) / every.as_seconds_f64()).min(1.0)
     }
 
     /// The values of a reporting period, in SI units: of whole windows that ended in it.

@@ -53,6 +53,8 @@ pub(super) struct Written {
     pub(super) frame: Option<Sample>,
     /// For the record: the point, what was written, and by whom.
     pub(super) log: Vec<(String, String)>,
+    /// Orders that were written where nothing shows whether they are obeyed: whose, and what.
+    pub(super) unreflected: Vec<(HardwareId, String)>,
     /// The targets have changed, and have to be kept.
     pub(super) has_new_targets: bool,
     /// Targets follow what the simulator shows by hand: to be kept with the next reading.
@@ -522,8 +524,9 @@ impl Writer {
                 if let Some(open) = &mut own.open {
                     open.deadline.get_or_insert(deadline);
                 }
-            } else if own.open.is_some() {
+            } else if let Some(open) = &own.open {
                 let done = format!("{} = {}, written, not reflected", own.point.name, own.shown());
+                out.unreflected.push((open.owner.clone(), done.clone()));
                 own.answer(Ok(done), out);
             }
         }

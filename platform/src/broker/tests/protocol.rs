@@ -139,6 +139,32 @@ async fn mqtt_5_gets_qos_2_through_once_and_hears_of_a_failure_by_disconnect() {
     broker.stop().await;
 }
 
+/// MQTT 5, section 3.14.2.1: 0x8E, session taken over.
+#[tokio::test]
+async fn mqtt_5_clients_are_told_that_another_has_their_identifier() {
+    use rumqttc_v5::mqttbytes::v5::DisconnectReasonCode;
+    use rumqttc_v5::{ConnectionError, Incoming, StateError};
+    let (broker, _platform) = start().await;
+    let connect = || rumqttc_v5::AsyncClient::builder(mqtt_5(&broker, "bridge")).build();
+    let (_first, mut first) = connect();
+    incoming_5(&mut first, "CONNACK", |packet| matches!(packet, Incoming::ConnAck(_))).await;
+    let (_second, mut second) = connect();
+    incoming_5(&mut second, "CONNACK", |packet| matches!(packet, Incoming::ConnAck(_))).await;
+    let lost = soon("the end of the first connection", async {
+        loop {
+            if let Err(error) = first.poll().await {
+                return error;
+            }
+        }
+    })
+    .await;
+    let ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) = lost else {
+        panic!("{lost}")
+    };
+    assert_eq!(reason_code, DisconnectReasonCode::SessionTakenOver);
+    broker.stop().await;
+}
+
 #[tokio::test]
 async fn mqtt_5_clients_are_told_the_limit_and_keep_to_it() {
     use rumqttc_v5::PublishOptions;

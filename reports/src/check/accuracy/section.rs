@@ -1,30 +1,33 @@
 //! The section about errors: pictures over time, and tables of all series.
 //!
-//! What a check judges comes first and is always in a picture or named as one whose error is zero
-//! throughout; what is only there to look at is folded away behind it. Each picture and each table
-//! has one unit.
+//! Each check has one picture: the series on which its verdict rests, by name, with its reference,
+//! and all others of its quantity as a band; the errors of both below. What is only there to look
+//! at is folded away behind it. Each panel and each table has one unit.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use lastmeter_units::{MeasurementId, Phase};
+use lastmeter_units::{MeasurementId, Phase, SiUnit};
 use serde::Serialize;
 
 use super::ROUNDING;
-use super::spec::Limit;
+use super::spec::{Limit, Spec};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
-use crate::render::collect::{Basis, Collected, Curve, Series as Collection, family};
+use crate::render::bins::{Bin, Bins};
+use crate::render::collect::{Compared, Judged, Series as Collection, Subject};
 use crate::render::figure::{Csv, Figure, Key, Picture};
 use crate::render::page::{grouped, to_the_second};
-use crate::render::plot::{Chart, Point, Series};
+use crate::render::plot::{Chart, Panel, Point, Role};
 use crate::render::template::fill;
 use crate::render::units::Shown;
-use lastmeter_text::{number, plural};
+use crate::verdict::Devices;
+use lastmeter_text::{append, number, plural};
 
 /// The most rows of the tables on the page; all of them are in their CSV.
 const ROWS_MAX: usize = 200;
 /// Tables of more rows in all are opened only by the reader.
 const ROWS_OPEN_MAX: usize = 40;
+
+/// Heights of the panels of values and of errors, pixels.
+const HEIGHTS: (u32, u32) = (170, 140);
 
 const TEMPLATE: &str = include_str!("section.html");
 
@@ -57,8 +60,7 @@ struct Part {
 /// What needs no picture: its error is zero throughout.
 #[derive(Serialize)]
 struct Flat {
-    name: &'static str,
-    limit: String,
+    name: String,
     links: String,
 }
 
@@ -93,7 +95,7 @@ struct Kept<'a> {
 
 impl Kept<'_> {
     fn is_judged(&self) -> bool {
-        self.series.scale.basis() != Basis::NotJudged
+        self.series.is_judged()
     }
 
     /// Whether an error is outside the limit, whatever the spread of its reference.
@@ -103,7 +105,7 @@ impl Kept<'_> {
 
     /// The largest figure of its row that is a number.
     fn reach(&self) -> f64 {
-        let limit = if self.is_judged() { self.series.scale.limit.value() } else { 0.0 };
+        let limit = if self.is_judged() { self.series.limit.value() } else { 0.0 };
         let finite = |value: f64| if value.is_finite() { value.abs() } else { 0.0 };
         finite(self.series.errors.worst()).max(finite(limit))
     }
@@ -113,7 +115,7 @@ impl Kept<'_> {
         let n = series.errors.n;
         let figure = |value: f64| number(shown.figure(value));
         let some = |text: String| if n > 0 { text } else { String::new() };
-        let limit = series.scale.limit.value();
+        let limit = series.limit.value();
         let spread = series.worst_spread;
         // The last digits of equal references are no spread; without a limit all there is counts.
         let is_rounding = spread <= ROUNDING * limit.min(series.errors.worst().abs());
@@ -158,12 +160,20 @@ pub(super) fn section(
     all.truncate(ROWS_MAX);
     let (first, others) = all.split_at(all.partition_point(Kept::is_judged));
     let (mut judged, mut rest) = (Part::of(first), Part::of(others));
-    for (basis, first, curves) in pictures_of(collected) {
-        let part = if basis == Basis::NotJudged { &mut rest } else { &mut judged };
-        match ErrorPicture::of(first, &curves, input.end_s) {
-            None => {}
-            Some(picture) if picture.is_flat() => part.flat.push(picture.name_only(figures)),
-            Some(picture) => part.pictures.push(picture.draw(figures)?),
+    for (subject, compared) in &collected.compared {
+        match *subject {
+            Subject::Check(place) => {
+                let picture = Comparison::of_check(&input.accuracy[place], compared, input.end_s);
+                judged.pictures.push(picture.draw(figures)?);
+            }
+            Subject::NotJudged(first) if is_flat(&compared.others.error) => {
+                let picture = Comparison::not_judged(first, compared, input.end_s);
+                rest.flat.push(picture.name_only(figures));
+            }
+            Subject::NotJudged(first) => {
+                let picture = Comparison::not_judged(first, compared, input.end_s);
+                rest.pictures.push(picture.draw(figures)?);
+            }
         }
     }
     judged.open = first.len() <= ROWS_OPEN_MAX;
@@ -185,7 +195,7 @@ fn csv_of(all: &[Kept<'_>]) -> String {
     );
     for Kept { device, id, series } in all {
         let errors = &series.errors;
-        let (unit, limit) = (series.scale.limit.unit(), series.scale.limit.value());
+        let (unit, limit) = (series.limit.unit(), series.limit.value());
         // What no check judges has no limit.
         let limit = if limit.is_finite() { limit } else { f64::NAN };
         csv.line(
@@ -207,7 +217,7 @@ impl Part {
     fn of(kept: &[Kept<'_>]) -> Self {
         let mut by_unit: Vec<(String, Vec<&Kept<'_>>)> = Vec::new();
         for one in kept {
-            let unit = one.series.scale.limit.unit();
+            let unit = one.series.limit.unit();
             match by_unit.iter_mut().find(|(known, _)| *known == unit) {
                 Some((_, rows)) => rows.push(one),
                 None => by_unit.push((unit, vec![one])),
@@ -215,7 +225,7 @@ impl Part {
         }
         let table = |(_, rows): (String, Vec<&Kept<'_>>)| {
             let reach = rows.iter().map(|kept| kept.reach()).fold(0.0, f64::max);
-            let shown = Shown::of_errors(rows[0].series.scale.limit, reach);
+            let shown = Shown::of_errors(rows[0].series.limit, reach);
             let symbol = Some(&shown.symbol).filter(|symbol| !symbol.is_empty());
             ErrorTable {
                 unit: symbol.map(|symbol| format!(" ({symbol})")).unwrap_or_default(),
@@ -227,128 +237,175 @@ impl Part {
     }
 }
 
-/// The curves of one picture, by quantity.
-type Curves<'a> = Vec<(MeasurementId, &'a Curve)>;
-
-/// What stands in one picture each: the phases of a quantity whose errors are told alike; what a
-/// check judges before what is only there to look at.
-fn pictures_of(collected: &Collected) -> Vec<(Basis, MeasurementId, Curves<'_>)> {
-    let mut groups: BTreeMap<(MeasurementId, Basis), Curves<'_>> = BTreeMap::new();
-    for ((id, basis), curve) in &collected.curves {
-        groups.entry((family(*id), *basis)).or_default().push((*id, curve));
-    }
-    let mut groups: Vec<_> =
-        groups.into_iter().map(|((first, basis), curves)| (basis, first, curves)).collect();
-    groups.sort_by_key(|(basis, _, _)| *basis == Basis::NotJudged);
-    groups
+/// Whether there is no error at all: a straight line shows nothing.
+fn is_flat(errors: &Bins) -> bool {
+    errors.iter().all(|(_, bin)| bin.min == 0.0 && bin.max == 0.0)
 }
 
-/// The errors of one quantity over time, a curve for each phase.
-struct ErrorPicture {
-    name: &'static str,
-    unit: Shown,
-    series: Vec<Series>,
-    keys: Vec<Key>,
-    /// In the SI unit or percent.
-    limit: Option<f64>,
-    csv: String,
+/// What was reported beside what was true, and the errors.
+struct Comparison<'a> {
+    /// Of its files.
+    name: String,
+    title: String,
+    limit: Limit,
+    /// The unit of the values.
+    unit: SiUnit,
+    /// The worst series and its device.
+    worst: Option<(&'a str, MeasurementId)>,
+    check: Option<&'a Judged<'a>>,
+    compared: &'a Compared,
     end_s: f64,
 }
 
-impl ErrorPicture {
-    /// `None` where there is no error to show.
-    fn of(first: MeasurementId, curves: &Curves<'_>, end_s: f64) -> Option<Self> {
-        let (_, any) = curves.first()?;
-        let unit = any.scale.limit.unit();
-        let mut csv = Csv::new("quantity,unit,start_s,width_s,n,min,mean,max");
-        let (mut series, mut keys, mut limit) = (Vec::new(), Vec::new(), None::<f64>);
-        for (id, curve) in curves {
-            let width_s = curve.bins.width_s();
-            let mut points = Vec::new();
-            for (start_s, bin) in curve.bins.iter() {
-                let mean = bin.mean();
-                let figures = [start_s, width_s, bin.n as f64, bin.min, mean, bin.max];
-                csv.line(&[id.name(), &unit], &figures);
-                let x_s = if bin.n == 1 { start_s } else { start_s + width_s / 2.0 };
-                points.push(Point { x_s, min: bin.min, mean, max: bin.max });
-            }
-            let (colour, name) = colour_of(*id);
-            if !points.is_empty() {
-                keys.push(Key { colour, name: name.to_owned() });
-                series.push(Series { colour, points });
-            }
-            if curve.scale.basis() != Basis::NotJudged {
-                let own = curve.scale.limit.value();
-                limit = Some(limit.map_or(own, |least| least.min(own)));
-            }
-        }
-        if series.is_empty() {
-            return None;
-        }
-        keys.retain(|key| !key.name.is_empty());
-        let chart = Chart { y_label: String::new(), series, limit, end_s };
-        let unit = match any.scale.limit {
-            // Axes have room for zeros: only the hours that meters count in are worth a change.
-            Limit::Absolute(_, si) => Shown::hours_or_plain(si, chart.reach()),
-            limit @ Limit::Percent(_) => Shown::of_errors(limit, 0.0),
-        };
-        let (name, csv) = (stem(first), csv.finish());
-        Some(Self { name, unit, series: chart.series, keys, limit, csv, end_s })
+impl<'a> Comparison<'a> {
+    fn of_check(check: &'a Judged<'a>, compared: &'a Compared, end_s: f64) -> Self {
+        let (worst, Spec { limit, quantities, .. }) = (check.worst(), check.spec);
+        let id = worst.map_or(quantities[0], |(_, id)| id);
+        let title = check.name.to_owned();
+        let name = format!("accuracy-{title}");
+        let (unit, limit) = (id.row().si_unit, *limit);
+        Self { name, title, limit, unit, worst, check: Some(check), compared, end_s }
     }
 
-    /// Whether there is no error at all: a straight line shows nothing.
-    fn is_flat(&self) -> bool {
-        let mut points = self.series.iter().flat_map(|series| &series.points);
-        points.all(|point| point.min == 0.0 && point.max == 0.0)
+    fn not_judged(first: MeasurementId, compared: &'a Compared, end_s: f64) -> Self {
+        let title = stem(first).to_owned();
+        let name = format!("not-judged-{title}");
+        let unit = first.row().si_unit;
+        let limit = Limit::Absolute(f64::INFINITY, unit.of_difference());
+        Self { name, title, limit, unit, worst: None, check: None, compared, end_s }
     }
 
-    /// A name for its files that no other has.
-    fn file(&self, figures: &[Figure]) -> String {
-        let taken: BTreeSet<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
-        let name = format!("error-{}", self.name);
-        let other = match (&*self.unit.symbol, self.limit) {
-            (_, None) => format!("{name}-not-judged"),
-            ("%", _) => format!("{name}-percent"),
-            _ => format!("{name}-absolute"),
+    /// All curves with the word for each in the data.
+    fn tracks(&self) -> [(&'static str, Role, &'a Bins); 5] {
+        let Compared { worst, others, .. } = self.compared;
+        [
+            ("others-reported", Role::Others, &others.reported),
+            ("reference", Role::Reference, &worst.reference),
+            ("reported", Role::Reported, &worst.reported),
+            ("others-error", Role::Others, &others.error),
+            ("error", Role::Reported, &worst.error),
+        ]
+    }
+
+    fn csv(&self) -> String {
+        let mut csv = Csv::new("curve,unit,start_s,width_s,n,min,mean,max");
+        let units = [self.unit.to_string(), self.limit.unit()];
+        for (place, (name, _, bins)) in self.tracks().into_iter().enumerate() {
+            for (start_s, bin) in bins.iter() {
+                let figures = [start_s, bins.width_s(), bin.n as f64, bin.min, bin.mean(), bin.max];
+                csv.line(&[name, &units[usize::from(place >= 3)]], &figures);
+            }
+        }
+        csv.finish()
+    }
+
+    /// Whose values the band holds.
+    fn others(&self) -> String {
+        let Compared { devices, count, .. } = self.compared;
+        let of_worst = self.worst.is_some_and(|(device, _)| devices.contains(device));
+        let whose = match (self.worst, devices.len()) {
+            (None, _) => format!("all of {}", plural(devices.len(), "device")),
+            (Some((device, _)), 1) if of_worst => {
+                format!("{} of {device}", plural(*count, "other phase"))
+            }
+            (_, all) if all == *count && !of_worst => plural(all, "other device"),
+            (_, all) => format!("{count} other series of {}", plural(all, "device")),
         };
-        if taken.contains(&*name) { other } else { name }
+        format!("{whose}: lowest to highest")
     }
 
     fn name_only(self, figures: &mut Vec<Figure>) -> Flat {
-        let limit = self.limit.map(|limit| format!(", limit ±{}", self.unit.with_symbol(limit)));
-        let links = Figure::table(self.file(figures), self.csv).keep(figures);
-        Flat { name: self.name, limit: limit.unwrap_or_default(), links }
+        let links = Figure::table(self.name.clone(), self.csv()).keep(figures);
+        Flat { name: self.title, links }
     }
 
     fn draw(self, figures: &mut Vec<Figure>) -> Result<Picture, RenderError> {
-        let name = self.file(figures);
-        let Self { name: title, unit, mut series, keys, limit, csv, end_s } = self;
-        for point in series.iter_mut().flat_map(|series| &mut series.points) {
-            for value in [&mut point.min, &mut point.mean, &mut point.max] {
-                *value = unit.figure(*value);
-            }
+        let [values, errors] = [&self.tracks()[..3], &self.tracks()[3..]].map(|tracks| {
+            let series = tracks.iter().map(|(_, role, bins)| (*role, points(bins)));
+            series.filter(|(_, points)| !points.is_empty()).collect::<Vec<_>>()
+        });
+        let limit = self.limit.value();
+        let values = panel("value", values, None, |reach| Shown::of(self.unit, reach));
+        let errors = panel("error", errors, Some(limit), |reach| match self.limit {
+            Limit::Absolute(_, si) => Shown::of(si, reach),
+            Limit::Percent(_) => Shown::of_errors(self.limit, reach),
+        });
+        let mut keys = Vec::new();
+        let mut key = |role: Role, name| keys.push(Key { colour: role.key(), name });
+        if let Some((device, _)) = self.worst {
+            key(Role::Reported, format!("reported by {device}"));
+            key(Role::Reference, "its reference".to_owned());
         }
-        let shown = limit.map(|limit| unit.figure(limit));
-        let chart = Chart { y_label: unit.label("error"), series, limit: shown, end_s };
-        let caption = match limit.map(|limit| unit.with_symbol(limit)) {
-            Some(limit) if chart.shows_limit() => format!("limit ±{limit}, dashed"),
-            Some(limit) => format!("limit ±{limit}, outside of the picture"),
-            None => "not judged by an accuracy check".to_owned(),
-        };
-        let figure = Figure::drawn(name, chart.svg()?, csv);
-        Ok(Picture::of(figure, title, caption, figures).with_keys(keys))
+        if self.compared.count > 0 {
+            key(Role::Others, self.others());
+        }
+        let mut caption = self.caption(&errors);
+        if values.is_cut() {
+            caption.push_str("; the band goes on beyond the picture");
+        }
+        let data = self.data();
+        let data: Vec<(&str, &str)> = data.iter().map(|(name, value)| (*name, &**value)).collect();
+        let chart = Chart { panels: vec![values, errors], end_s: self.end_s };
+        let figure = Figure::drawn(self.name.clone(), chart.svg(&data)?, self.csv());
+        Ok(Picture::of(figure, self.title, caption, figures).with_keys(keys))
+    }
+
+    /// What the picture is of, for programs.
+    fn data(&self) -> Vec<(&'static str, String)> {
+        let mut data = vec![("aria-label", self.title.clone())];
+        if let Some((device, id)) = self.worst {
+            data.push(("data-device", device.to_owned()));
+            data.push(("data-quantity", id.name().to_owned()));
+        }
+        data
+    }
+
+    fn caption(&self, errors: &Panel) -> String {
+        let Some(check) = self.check else { return "not judged by an accuracy check".to_owned() };
+        let limit = self.limit.value();
+        let limit = Shown::of_errors(self.limit, limit).with_symbol(limit);
+        let place = if errors.shows_limit() { "dashed" } else { "outside of the picture" };
+        let mut caption = format!("limit ±{limit}, {place}");
+        if let Some((device, id)) = self.worst {
+            caption = format!("{device}, {}: {caption}", id.name());
+        }
+        if let Some(Devices { wrong, judged }) = check.verdict.and_then(|it| it.devices) {
+            append(&mut caption, format_args!("; {wrong} of {} outside", plural(judged, "device")));
+        }
+        caption
     }
 }
 
-/// The colour of a phase, and its name.
-fn colour_of(id: MeasurementId) -> (usize, &'static str) {
-    match id.row().phase {
-        Phase::L1 => (0, "L1"),
-        Phase::L2 => (1, "L2"),
-        Phase::L3 => (2, "L3"),
-        Phase::Total => (3, "total"),
-        Phase::None => (0, ""),
+/// The bins of a curve as points.
+fn points(bins: &Bins) -> Vec<Point> {
+    let point = |(_, bin): (f64, Bin)| Point {
+        x_s: bin.at_s(),
+        min: bin.min,
+        mean: bin.mean(),
+        max: bin.max,
+    };
+    bins.iter().map(point).collect()
+}
+
+/// A panel in the unit that suits what is in it.
+fn panel(
+    what: &str,
+    series: Vec<(Role, Vec<Point>)>,
+    limit: Option<f64>,
+    unit: impl Fn(f64) -> Shown,
+) -> Panel {
+    let height = if limit.is_some() { HEIGHTS.1 } else { HEIGHTS.0 };
+    let mut panel = Panel { label: String::new(), series, limit, height };
+    let (low, high) = panel.ends();
+    let shown = unit(low.abs().max(high.abs()));
+    for point in panel.series.iter_mut().flat_map(|(_, points)| points) {
+        for value in [&mut point.min, &mut point.mean, &mut point.max] {
+            *value = shown.figure(*value);
+        }
     }
+    panel.limit = limit.map(|limit| shown.figure(limit));
+    panel.label = shown.label(what);
+    panel
 }
 
 /// The identifier without its phase.

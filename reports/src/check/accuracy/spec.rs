@@ -3,7 +3,8 @@
 use lastmeter_params::{
     Code, Diagnostics, Dimension, Pattern, Value, Values, registered_measurement_help,
 };
-use lastmeter_units::{MeasurementId, Quantity, SiUnit};
+use lastmeter_record::Observation;
+use lastmeter_units::{Formation, MeasurementId, Quantity, SiUnit};
 
 /// What error is allowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,13 +31,6 @@ impl Limit {
         }
     }
 
-    /// The signed error of a quantity in [`Self::unit`], beyond the [`resolution`] that is free.
-    /// Exact agreement is no error even where the reference is zero; any other difference from
-    /// zero is infinite in percent.
-    pub fn error(self, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
-        self.error_of(reference.abs(), quantity, reference, reported)
-    }
-
     /// The spread of a reference in [`Self::unit`], in percent of `whole` where it is relative;
     /// infinite where it is not known.
     pub fn spread(self, whole: f64, spread: f64) -> f64 {
@@ -48,8 +42,10 @@ impl Limit {
         if spread.is_nan() { f64::INFINITY } else { spread }
     }
 
-    /// [`Self::error`], in percent of `whole` where it is relative.
-    fn error_of(self, whole: f64, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
+    /// The signed error of a quantity in [`Self::unit`], beyond the [`resolution`] that is free, in
+    /// percent of `whole` where it is relative. Exact agreement is no error even where that is
+    /// zero; any other difference from zero is infinite in percent.
+    fn error(self, whole: f64, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
         let free = resolution(quantity);
         let error = reported - reference;
         let error = if error.abs() <= free { 0.0 } else { error - free.copysign(error) };
@@ -83,6 +79,8 @@ pub struct Spec {
     pub limit: Limit,
     /// In SI units: values are not judged where reference and report are smaller.
     pub minimum: Option<f64>,
+    /// Whether registers are judged by what they counted, not by what they show.
+    pub difference: bool,
 }
 
 impl Spec {
@@ -124,9 +122,19 @@ impl Spec {
                 report_dimension(values, name, dimension, *other, diagnostics);
             }
         }
+        let difference = values.boolean("difference");
+        let is_register = |id: &&MeasurementId| {
+            id.row().quantity.formation().is_none_or(|it| it == Formation::Register)
+        };
+        if let Some(other) = quantities.iter().find(|id| difference && !is_register(id)) {
+            let message = format!("{other} is no register, so nothing of it adds up");
+            let label = "expected with energies, volumes and counts only";
+            diagnostics.report(Code::DOES_NOT_FIT, values.span_of("difference"), message, label);
+            return None;
+        }
         let minimum = values.si_opt("minimum");
         let device = Pattern::new(values.text("device"));
-        fits.then_some(Self { device, quantity, quantities, limit, minimum })
+        fits.then_some(Self { device, quantity, quantities, limit, minimum, difference })
     }
 
     /// Whether a value is judged. One that is no number is.
@@ -136,13 +144,24 @@ impl Spec {
     }
 
     /// The signed error of a value that is judged, in the unit of the limit.
-    pub(super) fn error(&self, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
+    pub(crate) fn error(&self, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
         let whole = reference.abs().max(self.minimum.unwrap_or(0.0));
-        self.limit.error_of(whole, quantity, reference, reported)
+        self.limit.error(whole, quantity, reference, reported)
+    }
+
+    /// The signed error of a pair in the unit of the limit, unless it is left out.
+    pub(crate) fn judged_error(
+        &self,
+        row: &Observation<'_>,
+        reference: f64,
+        reported: f64,
+    ) -> Option<f64> {
+        let judges = self.judges(reference.abs() + row.spread(), reported);
+        judges.then(|| self.error(row.quantity, reference, reported))
     }
 
     /// The spread of a reference that is judged, in the unit of the limit.
-    pub(super) fn spread(&self, reference: f64, spread: f64) -> f64 {
+    pub(crate) fn spread(&self, reference: f64, spread: f64) -> f64 {
         let whole = reference.abs().max(self.minimum.unwrap_or(0.0));
         self.limit.spread(whole, spread)
     }

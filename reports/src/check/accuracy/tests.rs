@@ -408,9 +408,9 @@ fn a_spread_guards_both_sides_of_the_limit() {
 /// 190 V to 210 V may be a value that `minimum` is about.
 #[test]
 fn what_may_reach_the_minimum_is_not_left_out() {
-    let toml = format!("quantity = \"{U}\"\nlimit = \"1 %\"\nminimum = \"210 V\"");
+    let toml = format!("quantity = \"{U}\"\nlimit = \"4.8 %\"\nminimum = \"210 V\"");
     for (spread, n) in [(0.0, 0), (9.9, 0), (10.0, 1), (f64::NAN, 1)] {
-        let verdict = judge(&toml, &[uncertain(200.0, spread)]);
+        let verdict = judge(&toml, &[uncertain(201.0, spread)]);
         assert_eq!((verdict.n, verdict.status), (n, Status::Inconclusive), "{spread}");
     }
 }
@@ -440,4 +440,86 @@ fn an_undecided_verdict_shows_error_limit_and_spread() {
     let passes = judge(&toml, &[uncertain(200.1, 0.5)]);
     let expected = "all 1 pair within 1 %, with references known to 0.25 % or better";
     assert_eq!(passes.why.to_string(), expected);
+}
+
+/// While a plant moves the reference of some values is known less well than the limit. What is
+/// judged on either side of them shows whether a meter follows.
+#[test]
+fn values_around_a_step_are_left_out_if_enough_is_judged_beside_them() {
+    let toml = format!("quantity = \"{U}\"\nlimit = \"1 %\"");
+    // A letter each: `x` has a spread of 5 %, and so has `F`, which is 10 % off; `f` is 2 % off.
+    let of_rows = judge;
+    let judge = |text: &str| {
+        let values = text.chars().map(|letter| match letter {
+            'x' => uncertain(205.0, 10.0),
+            'F' => uncertain(220.5, 10.0),
+            'f' => uncertain(204.0, 0.0),
+            _ => uncertain(200.0, 0.1),
+        });
+        judge(&toml, &values.collect::<Vec<_>>())
+    };
+    for (text, n, reason) in [
+        ("..x..", 4, Reason::WithinLimit),
+        ("..xx..x..", 6, Reason::WithinLimit),
+        (".x..", 3, Reason::TooFew),
+        ("..x.", 3, Reason::TooFew),
+        ("..x.x..", 5, Reason::TooFew),
+        ("x..", 2, Reason::WithinLimit),
+        ("x.", 1, Reason::TooFew),
+        ("x.x..", 3, Reason::TooFew),
+        ("....x", 4, Reason::TooFew),
+        ("xxx", 0, Reason::NothingToJudge),
+        ("..x.f", 4, Reason::OutsideLimit),
+        ("..F..", 5, Reason::OutsideLimit),
+    ] {
+        let verdict = judge(text);
+        assert_eq!((verdict.n, verdict.reason), (n, reason), "{text}: {}", verdict.why);
+        let left_out = text.matches('x').count();
+        let told = format!("{left_out} value");
+        assert!(left_out == 0 || verdict.why.to_string().contains(&told), "{}", verdict.why);
+    }
+    // What is below `minimum` would have been judged had it been reported otherwise.
+    let toml = format!("{toml}\nminimum = \"250 V\"");
+    let [low, step] = [uncertain(200.0, 0.1), uncertain(205.0, 60.0)];
+    let high = Observation { reference: Some(300.0), reported: Some(300.0), ..uncertain(0.0, 0.1) };
+    let rows = [high, high, step, low, low];
+    assert_eq!(of_rows(&toml, &rows).reason, Reason::WithinLimit);
+}
+
+/// What a register counted between two readings is judged, whatever it began with.
+#[test]
+fn a_register_is_judged_by_what_it_counted() {
+    const E: &str = "electricity.energy.active.consumed.l1";
+    let zero = SimDuration(0);
+    let judge = |limit: &str, readings: &[(f64, f64, f64)]| {
+        let rows: Vec<_> = (1..)
+            .zip(readings)
+            .map(|(serial, &(reference, reported, spread))| {
+                let span = RecordedSpan { from: zero, to: zero, spread, way: "direct" };
+                let row = row("m", serial, E, Some(reference), Some(reported));
+                Observation { span: Some(span), ..row }
+            })
+            .collect();
+        judge(&format!("quantity = \"{E}\"\nlimit = \"{limit}\"\ndifference = true"), &rows)
+    };
+    let good = judge("1 %", &[(100.0, 7100.0, 0.0), (600.0, 7000.0, 0.0), (1100.0, 8105.0, 0.0)]);
+    assert_eq!((good.reason, good.n), (Reason::WithinLimit, 1), "{}", good.why);
+    assert!((good.measured.unwrap() - 0.5).abs() < 1e-9);
+    assert_eq!(good.at.unwrap().serial, Some(3));
+    for (limit, readings, expected) in [
+        // Frozen, begun again, counting another meter's energy.
+        ("1 %", [(100.0, 7100.0, 0.0), (1100.0, 7100.0, 0.0)], Reason::OutsideLimit),
+        ("1 %", [(100.0, 7100.0, 0.0), (1100.0, 0.0, 0.0)], Reason::OutsideLimit),
+        ("1 %", [(100.0, 7100.0, 0.0), (1100.0, 8200.0, 0.0)], Reason::OutsideLimit),
+        // Both ends are known to 4 J of 1000 J.
+        ("1 %", [(100.0, 0.0, 4.0), (1100.0, 1001.0, 4.0)], Reason::WithinLimit),
+        ("1 %", [(100.0, 0.0, 4.0), (1100.0, 1003.0, 4.0)], Reason::BetweenBounds),
+        ("0.5 %", [(100.0, 0.0, 4.0), (1100.0, 1000.0, 4.0)], Reason::NothingToJudge),
+    ] {
+        let verdict = judge(limit, &readings);
+        assert_eq!(verdict.reason, expected, "{readings:?}: {}", verdict.why);
+    }
+    assert_eq!(judge("1 %", &[(100.0, 7100.0, 0.0)]).reason, Reason::NothingToJudge);
+    let no_register = format!("quantity = \"{U}\"\nlimit = \"1 V\"\ndifference = true");
+    assert!(try_check("accuracy", &no_register).is_err());
 }

@@ -10,7 +10,7 @@ use super::{
     fits, is_certain, since,
 };
 use crate::check::came::ReadingsThatCame;
-use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
+use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable};
 use crate::check::selection::DEVICE;
 use crate::verdict::{At, Verdict};
 
@@ -297,6 +297,11 @@ fn shown(value: f64, decimals: usize) -> f64 {
 }
 
 impl Check for Events {
+    fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
+        let types = WORDS.iter().filter(|(what, _)| self.what.iter().any(|own| own == what));
+        Some(JudgedAlerts::new(&self.device, types.map(|(_, kind)| *kind)))
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.start = facts.start;
         self.left_out = self.wanted.left_out(&self.device, &facts.devices);

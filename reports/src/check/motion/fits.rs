@@ -27,6 +27,11 @@ pub(super) fn operated(values: &Values, bench: &PlannedBench<'_>, out: &mut Diag
     if let Some(known) = in_motion(values, bench, out).and_then(|it| it.elements.as_ref()) {
         elements(values, known, out);
     }
+    expected_within(values, bench, out);
+}
+
+/// What has to come has to come within the scenario.
+pub(crate) fn expected_within(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
     let Some(duration) = bench.duration else { return };
     for expected in values.tables("expect") {
         // What begins too late ends too late.

@@ -18,6 +18,8 @@ use lastmeter_record::{DeviceFacts, Event, EventKind, RunFacts, Status, field};
 use lastmeter_text::{append, plural};
 use lastmeter_units::{SimDuration, SimTime};
 
+pub(super) use fits::expected_within;
+
 use super::kind::{CheckContext, finish};
 use crate::verdict::{At, Reason, Verdict, VerdictText, some_of};
 
@@ -41,7 +43,7 @@ const UNSTATED: &str = "an event of the record lacks what it has to state of wha
 const TAMPER: &str = "tamper.";
 
 /// An event's own time: that of an alert may lie before what its line stands at.
-pub(super) fn own_time(event: &Event) -> SimTime {
+pub(crate) fn own_time(event: &Event) -> SimTime {
     let own = event.text(field::EVENT_TIME).and_then(|time| time.parse().ok());
     own.unwrap_or(event.time)
 }

@@ -6,7 +6,7 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::{Alerted, Outcome, Owed, Reported, UNLISTED, figure, fits, is_certain, since};
 use crate::check::came::ReadingsThatCame;
-use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
+use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable};
 use crate::check::selection::DEVICE;
 use crate::verdict::{At, Verdict};
 
@@ -83,9 +83,18 @@ impl Supply {
             readings: ReadingsThatCame::new(),
         }
     }
+
+    /// The type of the alerts that it is about.
+    fn alert_type(&self) -> &'static str {
+        if self.is_gasp { "supply.failed" } else { "supply.returned" }
+    }
 }
 
 impl Check for Supply {
+    fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
+        Some(JudgedAlerts::new(&self.device, [self.alert_type()]))
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.start = facts.start;
     }
@@ -99,7 +108,7 @@ impl Check for Supply {
             let at = At { time: Some(event.time), event: Some(line), ..At::default() };
             self.unknown.get_or_insert((at, UNLISTED));
         }
-        let kind = if self.is_gasp { "supply.failed" } else { "supply.returned" };
+        let kind = self.alert_type();
         if let Some(alert) = Alerted::of(line, event, kind) {
             if self.device.matches(&alert.device) {
                 self.reported.push((kind, alert));

@@ -6,10 +6,11 @@ use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{
-    Alerted, Outcome, Owed, Reported, UNLISTED, WantedReports, figure, fits, is_certain, since,
+    Alerted, Outcome, Owed, Reported, TAMPER, UNLISTED, WantedReports, figure, fits, is_certain,
+    since,
 };
 use crate::check::came::ReadingsThatCame;
-use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
+use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable};
 use crate::check::selection::DEVICE;
 use crate::verdict::{At, Verdict};
 
@@ -124,6 +125,11 @@ impl Tamper {
 }
 
 impl Check for Tamper {
+    fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
+        let types = self.what.iter().map(|what| format!("{TAMPER}{what}"));
+        Some(JudgedAlerts::new(&self.device, types))
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.start = facts.start;
         self.left_out = self.wanted.left_out(&self.device, &facts.devices);
@@ -138,7 +144,7 @@ impl Check for Tamper {
             EventKind::Tamper => self.truth(line, event),
             EventKind::Alert => {
                 for what in &self.what {
-                    let alert = Alerted::of(line, event, &format!("tamper.{what}"));
+                    let alert = Alerted::of(line, event, &format!("{TAMPER}{what}"));
                     let alert = alert.filter(|alert| self.device.matches(&alert.device));
                     self.reported.extend(alert.map(|alert| (*what, alert)));
                 }

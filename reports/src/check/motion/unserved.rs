@@ -25,14 +25,15 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             than `sustained_from` are short ones, and count for the energy alone. Every load is a \
             customer. What has not ended when the run does counts as far as it went. Interruptions \
             that began by an `outage` with `planned = true`, and by nothing else, are planned ones; \
-            `planned` states whether they count. One of \
-            `energy`, `saidi`, `saifi` and `caidi` has a limit, and perhaps a least value as well \
+            `planned` states whether they count. MAIFI is the number of short interruptions per \
+            customer. One of `energy`, `saidi`, `saifi`, `caidi` and `maifi` has a limit, and perhaps a least value as well \
             (`at_least`): then an outage has to have had an effect.",
         fields: &[
             limit("energy", Dimension::ActiveEnergy, "the most that is not supplied"),
             limit("saidi", Dimension::Time, "the largest, as a time"),
             limit("saifi", Dimension::Ratio, "the largest, as a number"),
             limit("caidi", Dimension::Time, "the largest, as a time"),
+            limit("maifi", Dimension::Ratio, "the largest, as a number"),
             Field::default(
                 "at_least",
                 Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 },
@@ -57,7 +58,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
         let given: Vec<Index> =
             Index::ALL.into_iter().filter(|it| values.si_opt(it.key()).is_some()).collect();
         let [index] = given[..] else {
-            let message = "one of `energy`, `saidi`, `saifi` and `caidi` has a limit";
+            let message = "one of `energy`, `saidi`, `saifi`, `caidi` and `maifi` has a limit";
             let label = format!("found {}", given.len());
             diagnostics.report(Code::DOES_NOT_FIT, values.span_of("kind"), message, label);
             return None;
@@ -75,10 +76,11 @@ enum Index {
     Saidi,
     Saifi,
     Caidi,
+    Maifi,
 }
 
 impl Index {
-    const ALL: [Self; 4] = [Self::Energy, Self::Saidi, Self::Saifi, Self::Caidi];
+    const ALL: [Self; 5] = [Self::Energy, Self::Saidi, Self::Saifi, Self::Caidi, Self::Maifi];
 
     const fn key(self) -> &'static str {
         match self {
@@ -86,6 +88,7 @@ impl Index {
             Self::Saidi => "saidi",
             Self::Saifi => "saifi",
             Self::Caidi => "caidi",
+            Self::Maifi => "maifi",
         }
     }
 
@@ -93,7 +96,7 @@ impl Index {
         match self {
             Self::Energy => "Wh",
             Self::Saidi | Self::Caidi => "s",
-            Self::Saifi => "1",
+            Self::Saifi | Self::Maifi => "1",
         }
     }
 }
@@ -212,6 +215,10 @@ impl Indices {
     /// grow with them but CAIDI, which what has just become sustained brings down.
     fn at_least(&self, index: Index, sustained_from_s: f64) -> f64 {
         let found = self.of(index);
+        if index == Index::Maifi && self.customers > 0.0 {
+            // What has not ended may become a sustained one.
+            return (self.momentary - self.pending) / self.customers;
+        }
         if index != Index::Caidi || self.interruptions == 0.0 {
             return found;
         }
@@ -224,7 +231,7 @@ impl Indices {
         match index {
             Index::Energy => false,
             // One that is sustained is counted already.
-            Index::Saifi => self.pending > 0.0,
+            Index::Saifi | Index::Maifi => self.pending > 0.0,
             Index::Saidi | Index::Caidi => self.pending > 0.0 || self.is_going_on,
         }
     }
@@ -235,6 +242,7 @@ impl Indices {
             Index::Saidi => self.saidi_s(),
             Index::Saifi => self.saifi(),
             Index::Caidi => self.caidi_s(),
+            Index::Maifi => self.maifi(),
         }
     }
 }
@@ -274,7 +282,8 @@ impl Unserved {
         let is_known = index != Index::Caidi || facts.is_finished();
         if is_known && it.at_least(index, self.sustained_from_s) > self.limit {
             Reason::OutsideLimit
-        } else if index != Index::Energy && lasted_s < self.sustained_from_s {
+        } else if !matches!(index, Index::Energy | Index::Maifi) && lasted_s < self.sustained_from_s
+        {
             why.push_str("; the run is shorter than `sustained_from`, so nothing can be sustained");
             Reason::NothingToJudge
         } else if it.may_change(index) {
@@ -313,8 +322,13 @@ impl Check for Unserved {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let it = &self.indices;
         let found = it.of(self.index);
+        // An event of interruptions is what has the number of customers.
+        let of = match it.customers {
+            0.0 => "of no customer with an interruption".to_owned(),
+            customers => format!("of {} customers", number(customers)),
+        };
         let mut why = format!(
-            "{} Wh not supplied, SAIFI {}, SAIDI {} min, {}, of {} customers",
+            "{} Wh not supplied, SAIFI {}, SAIDI {} min, {}, {of}",
             number(it.unserved_wh),
             number(it.saifi()),
             number(it.saidi_s() / MINUTE_S),
@@ -323,7 +337,6 @@ impl Check for Unserved {
             } else {
                 "no CAIDI".to_owned()
             },
-            number(it.customers),
         );
         let (open, all, which) = (it.open, it.events, it.planned.told());
         if it.planned != Planned::Count {
@@ -337,10 +350,11 @@ impl Check for Unserved {
         }
         let reason = self.reason(found, facts, &mut why);
         // An index without a unit is no count, as which the line for people would tell it.
-        let told = (self.index == Index::Saifi).then(|| {
+        let told = (self.index.unit() == "1").then(|| {
             let low = (self.least > 0.0)
                 .then(|| format!(", allowed {} to {}", number(self.least), number(self.limit)));
-            let measured = format!("SAIFI {}{}", number(found), low.unwrap_or_default());
+            let name = self.index.key().to_uppercase();
+            let measured = format!("{name} {}{}", number(found), low.unwrap_or_default());
             VerdictText { measured, basis: format!("n {}", it.events) }
         });
         let verdict = Verdict {
@@ -399,6 +413,7 @@ mod tests {
             ("saidi = \"1 h\"", (2.0 * 3600.0 + 4.0 * 1800.0) / 10.0),
             ("caidi = \"1 h\"", (2.0 * 3600.0 + 4.0 * 1800.0) / 6.0),
             ("energy = \"1 kWh\"", 760.0),
+            ("maifi = 1", 1.0),
         ] {
             let verdict = judge(keys, &events);
             assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
@@ -497,6 +512,10 @@ mod tests {
             ("caidi = \"1 s\"", vec![interruption(60.0, 2, 1.0)], Status::Inconclusive),
             ("caidi = \"1 s\"", vec![], Status::Inconclusive),
             ("saifi = 0", vec![interruption(60.0, 2, 1.0)], Status::Pass),
+            // A short one may become sustained, and then is none of these any more.
+            ("maifi = 0.1", vec![open(60.0, 2)], Status::Inconclusive),
+            ("maifi = 0.1", vec![interruption(60.0, 2, 1.0)], Status::Fail),
+            ("maifi = 0.2", vec![interruption(60.0, 2, 1.0), open(600.0, 2)], Status::Pass),
             // Energy is not counted by how long it takes.
             ("energy = \"2 Wh\"", vec![open(60.0, 2)], Status::Pass),
         ] {

@@ -4,7 +4,9 @@ use lastmeter_params::{Diagnostics, Pattern, read_text};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
 use crate::check::selection::Selection;
-use crate::check::{BalancedMeters, CHECKS, Check, CheckContext, CheckKind, Demand, RecordTable};
+use crate::check::{
+    BalancedMeters, CHECKS, Check, CheckContext, CheckKind, Demand, JudgedAlerts, RecordTable,
+};
 use crate::latency::Validity;
 use crate::verdict::{Because, Verdict};
 use lastmeter_record::{
@@ -78,6 +80,10 @@ impl Check for FedByTables {
 
     fn accounts_for_commands(&self) -> Option<&Pattern> {
         self.check.accounts_for_commands()
+    }
+
+    fn accounts_for_alerts(&self) -> Option<JudgedAlerts> {
+        self.check.accounts_for_alerts()
     }
 
     fn messages(&self) -> Option<&Selection> {

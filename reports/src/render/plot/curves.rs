@@ -1,11 +1,13 @@
 //! Curves over anything, with marks of instants and words beside points.
 
+use lastmeter_text::{apart, number};
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
+use super::text;
 use super::{DRAWN_MAX, DRAWN_MIN, FAINT, FONT, INK, LINE, PALETTE, PlotError, SIZE};
-use super::{axis_figure, text};
+use crate::render::ticks::decade_step;
 
 /// Pixels between the border of a picture and its axes: left, right, above, below.
 const AROUND: [u32; 4] = [78, 34, 8, 48];
@@ -37,24 +39,31 @@ impl Axis {
     }
 
     /// The ends of what is drawn, which are never one.
-    fn ends(&self) -> (f64, f64) {
+    pub(super) fn ends(&self) -> (f64, f64) {
         let from = self.place(self.range.0).unwrap_or(0.0);
         let to = self.place(self.range.1).unwrap_or(1.0);
         let (from, to) = (from.max(-DRAWN_MAX), to.min(DRAWN_MAX));
         if to - from > DRAWN_MIN { (from, to) } else { (from, from + 1.0) }
     }
 
-    fn text(&self, placed: f64) -> String {
-        let (from, to) = self.ends();
+    pub(super) fn text(&self, placed: f64) -> String {
         if self.is_logarithmic {
-            return lastmeter_text::number(libm::pow(10.0, placed));
+            return number(libm::pow(10.0, placed));
         }
-        axis_figure(placed, (to - from).abs())
+        let (from, to) = self.ends();
+        let value = if placed.abs() < (to - from) * 1e-9 { 0.0 } else { placed };
+        // Neighbours differ, however narrow the axis is.
+        apart(value, value + decade_step((to - from) / 20.0)).0
+    }
+
+    /// Its figures, of at most so many steps.
+    pub(super) fn labels(&self) -> Vec<String> {
+        self.lines(super::TICKS.1).0.into_iter().map(|placed| self.text(placed)).collect()
     }
 
     /// Where it has lines with figures, and where lines between them: of a logarithmic axis each
     /// decade and its multiples, of a linear one some round figures.
-    fn lines(&self, most: usize) -> (Vec<f64>, Vec<f64>) {
+    pub(super) fn lines(&self, most: usize) -> (Vec<f64>, Vec<f64>) {
         let (from, to) = self.ends();
         if self.is_logarithmic {
             let is_long = to - from > DECADES_MAX;
@@ -67,18 +76,23 @@ impl Axis {
             let between = between.filter(|it| !is_long && (from..=to).contains(it));
             return (decades.clone(), between.collect());
         }
-        let rough = (to - from) / most.max(1) as f64;
-        let power = libm::pow(10.0, libm::log10(rough).floor());
-        let step = [1.0, 2.0, 5.0].into_iter().map(|it| it * power).find(|it| *it >= rough);
-        (multiples(from, to, step.unwrap_or(10.0 * power), 2 * most + 2), Vec::new())
+        let step = decade_step((to - from) / most.max(1) as f64);
+        (multiples(from, to, step, 2 * most + 2), Vec::new())
     }
 }
 
 /// An axis with the lines that it has, as the library takes it.
-struct Lined {
+pub(super) struct Lined {
     inner: RangedCoordf64,
     bold: Vec<f64>,
     light: Vec<f64>,
+}
+
+impl Lined {
+    /// With figures at its lines, and no lines between them.
+    pub(super) fn of((from, to): (f64, f64), bold: Vec<f64>) -> Self {
+        Self { inner: (from..to).into(), bold, light: Vec::new() }
+    }
 }
 
 impl Ranged for Lined {

@@ -2,7 +2,7 @@
 
 use lastmeter_grid::network::{Network, Wire};
 use lastmeter_grid::protection::{Curve, Fuse, FuseEvent, GgGates};
-use lastmeter_grid::transient::{Action, Pole, Transient};
+use lastmeter_grid::transient::{Action, Passed, Pole, Transient, TransientError};
 
 use super::event::one_of;
 
@@ -14,6 +14,8 @@ pub(super) struct Fuses {
     switch: usize,
     name: String,
     poles: Vec<Blowing>,
+    /// How often something was switched when it was looked at what the network drives.
+    switchings: u64,
 }
 
 struct Blowing {
@@ -22,6 +24,8 @@ struct Blowing {
     before_a: f64,
     melted_s: Option<f64>,
     cleared_s: Option<f64>,
+    /// The RMS current that the network drives as it stands.
+    prospective_a: f64,
 }
 
 /// What one has done.
@@ -55,21 +59,44 @@ pub(super) fn read(network: &Network, text: &str) -> Result<Fuses, String> {
     let of = &network.switches[switch];
     let pole = |wire: &Wire| {
         let fuse = Fuse::new(melting.clone(), None).map_err(|why| wrong(&why.to_string()))?;
-        let fuse = fuse.with_window(1.0 / network.frequency_hz);
+        let fuse = fuse.with_window(0.5 / network.frequency_hz);
         let fuse = fuse.map_err(|why| wrong(&why.to_string()))?;
-        let (melted_s, cleared_s) = (None, None);
-        Ok(Blowing { wire: *wire, fuse, before_a: 0.0, melted_s, cleared_s })
+        let (melted_s, cleared_s, before_a, prospective_a) = (None, None, 0.0, 0.0);
+        Ok(Blowing { wire: *wire, fuse, before_a, melted_s, cleared_s, prospective_a })
     };
-    let poles = of.from.wires.as_slice().iter().map(pole).collect::<Result<_, String>>()?;
-    Ok(Fuses { switch, name: of.name.to_string(), poles })
+    // A neutral conductor, the last of the wires, is not fused.
+    let phases = of.from.wires.as_slice().iter().filter(|it| **it != Wire::Neutral);
+    let poles = phases.map(pole).collect::<Result<_, String>>()?;
+    Ok(Fuses { switch, name: of.name.to_string(), poles, switchings: 0 })
+}
+
+/// A switch that has fuses twice.
+pub(super) fn repeated(all: &[Fuses]) -> Option<&str> {
+    let is_again =
+        |(place, it): &(usize, &Fuses)| all[..*place].iter().any(|o| o.switch == it.switch);
+    all.iter().enumerate().find(is_again).map(|(_, it)| it.name.as_str())
 }
 
 impl Fuses {
     /// Takes the currents of a network before its first step.
-    pub(super) fn begin<const N: usize>(&mut self, transient: &Transient<N>) {
+    pub(super) fn begin<const N: usize>(
+        &mut self,
+        transient: &Transient<N>,
+    ) -> Result<(), TransientError> {
         for (pole, own) in self.poles.iter_mut().enumerate() {
             own.before_a = transient.switch_current_a(self.switch, pole);
         }
+        self.see(transient)
+    }
+
+    /// Looks at what the network drives as it stands.
+    fn see<const N: usize>(&mut self, transient: &Transient<N>) -> Result<(), TransientError> {
+        let steady = transient.steady()?;
+        self.switchings = transient.switchings();
+        for (pole, own) in self.poles.iter_mut().enumerate() {
+            own.prospective_a = transient.switch_phasor_a(&steady, self.switch, pole).norm();
+        }
+        Ok(())
     }
 
     /// Looks at a step that ends now; what melts in it is ordered to open at the current's zero.
@@ -77,23 +104,32 @@ impl Fuses {
         &mut self,
         from_s: f64,
         transient: &mut Transient<N>,
-    ) -> Result<(), String> {
+    ) -> Result<(), TransientError> {
         let now_s = transient.time_s();
+        if self.switchings != transient.switchings() {
+            self.see(transient)?;
+        }
+        let before_a: Vec<f64> = self.poles.iter().map(|it| it.before_a).collect();
+        let way = transient.way_a(self.switch, (from_s, &before_a));
         for (pole, own) in self.poles.iter_mut().enumerate() {
-            let now_a = transient.switch_current_a(self.switch, pole);
-            let before_a = std::mem::replace(&mut own.before_a, now_a);
+            own.before_a = transient.switch_current_a(self.switch, pole);
             if own.melted_s.is_some() {
                 if own.cleared_s.is_none() && !transient.is_closed(self.switch, pole) {
                     own.cleared_s = Some(now_s);
                 }
                 continue;
             }
-            let act = own.fuse.step_instantaneous(now_s - from_s, before_a, now_a);
-            if let Some(act) = act.filter(|it| it.event == FuseEvent::Melted) {
-                own.melted_s = Some(from_s + act.after_s);
-                let (switch, pole) = (self.switch, Pole::One(pole));
-                let open = Action::Open { switch, pole, at_zero: true };
-                transient.schedule(now_s, open).map_err(|why| why.to_string())?;
+            let mut begun_s = from_s;
+            for Passed { seconds, from_a, to_a } in &way {
+                let ends = (from_a[pole], to_a[pole]);
+                let act = own.fuse.step_instantaneous(*seconds, ends, own.prospective_a);
+                if let Some(act) = act.filter(|it| it.event == FuseEvent::Melted) {
+                    own.melted_s = Some(begun_s + act.after_s);
+                    let (switch, pole) = (self.switch, Pole::One(pole));
+                    transient.schedule(now_s, Action::Open { switch, pole, at_zero: true })?;
+                    break;
+                }
+                begun_s += seconds;
             }
         }
         Ok(())

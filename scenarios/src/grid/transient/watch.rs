@@ -20,8 +20,8 @@ enum Of {
     Line(usize),
     Switch(usize, usize),
     Source(usize),
-    /// The currents of a fault, by their place.
-    Fault(u32, usize),
+    /// Currents of faults, by number, place and sign.
+    Fault([(u32, usize, f64); 3]),
 }
 
 impl Watched {
@@ -33,8 +33,11 @@ impl Watched {
             Of::Line(line) => transient.line_current_a(line, wire),
             Of::Switch(switch, pole) => transient.switch_current_a(switch, pole),
             Of::Source(source) => transient.source_current_a(source, wire),
-            Of::Fault(id, place) => {
-                transient.fault_currents_a(id).get(place).copied().unwrap_or(0.0)
+            Of::Fault(sum) => {
+                let of = |(id, place, sign): (u32, usize, f64)| {
+                    sign * transient.fault_currents_a(id).get(place).copied().unwrap_or(0.0)
+                };
+                sum.into_iter().filter(|it| it.2 != 0.0).map(of).sum()
             }
         }
     }
@@ -62,26 +65,23 @@ pub(super) fn read(
             currents(&source.name, &Wire::PHASES, |_| Of::Source(place), &mut all);
         }
         let mut shown = Vec::new();
-        for &(_, node, _) in faults().filter(|(_, node, _)| node.index() < network.nodes.len()) {
-            if !shown.contains(&node) {
-                shown.push(node);
-                voltages(network, node, &mut all);
+        for it in faults().filter(|it| it.node.index() < network.nodes.len()) {
+            if !shown.contains(&it.node) {
+                shown.push(it.node);
+                voltages(network, it.node, &mut all);
             }
         }
     }
     let mut shown = Vec::new();
-    for (id, _, text) in faults() {
-        if shown.contains(id) {
+    for it in faults() {
+        if shown.contains(&it.id) {
             continue;
         }
-        shown.push(*id);
-        let kind = text.split_once('@').map_or("", |(kind, _)| kind);
-        let count = kind.trim_end_matches(['g', 'n']).len().clamp(1, 3);
-        let count = if kind.len() == 2 && !kind.ends_with('g') { 1 } else { count };
-        for place in 0..count {
-            let name = format!("fault.{text}.{}", place + 1);
-            all.push(Watched { name, unit: "A", wire: None, of: Of::Fault(*id, place) });
-        }
+        shown.push(it.id);
+        all.extend(it.currents().into_iter().map(|(wire, sum)| {
+            let name = format!("fault.{}.{wire}", it.text);
+            Watched { name, unit: "A", wire: None, of: Of::Fault(sum) }
+        }));
     }
     Ok(all)
 }
@@ -90,11 +90,11 @@ fn of_name(network: &Network, name: &str, all: &mut Vec<Watched>) {
     if let Some(node) = network.node(name) {
         voltages(network, node, all);
     }
+    // A switch that was put in front of a line has its name.
     if let Some(line) = network.lines.iter().position(|it| &*it.name == name) {
         let wires = network.lines[line].from.wires;
         currents(name, wires.as_slice(), |_| Of::Line(line), all);
-    }
-    if let Some(switch) = network.switches.iter().position(|it| &*it.name == name) {
+    } else if let Some(switch) = network.switches.iter().position(|it| &*it.name == name) {
         let wires = network.switches[switch].from.wires;
         currents(name, wires.as_slice(), |pole| Of::Switch(switch, pole), all);
     }

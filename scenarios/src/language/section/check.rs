@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue, Pattern, Value, Values};
+use lastmeter_params::{
+    Code, Diagnostics, Dimension, Field, Kind, NodeValue, Pattern, Value, Values,
+};
 use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckKind, IMPLICIT_CHECKS};
 
 use crate::language::draft::{Draft, Row, Section};
 use crate::language::names::Names;
+
+/// The key of a device, also in the lists of a check.
+const DEVICE_KEY: &str = "device";
 
 pub(crate) static CHECK: Section = Section {
     name: "check",
@@ -91,12 +96,33 @@ pub(crate) fn devices_of_check(
     (devices, gateways): (&Names, &Names),
     out: &mut Diagnostics,
 ) -> Vec<usize> {
+    lists_name_devices(check, (devices, gateways), out);
     match check.text("device") {
         Some((text, _)) if names_gateways(check, text, gateways) => {
             devices.matching(&Pattern::new(text))
         }
         Some((text, span)) => devices.fitting(text, span, out),
         None => (0..devices.len()).collect(),
+    }
+}
+
+/// The devices that stand in the lists of a check are there; messages may be a gateway's too.
+fn lists_name_devices(
+    check: &Row<'_>,
+    (devices, gateways): (&Names, &Names),
+    out: &mut Diagnostics,
+) {
+    let (Some(kind), Some(values)) = (kind_of(check), check.values.as_ref()) else { return };
+    let names_devices = |field: &&Field| match field.kind {
+        Kind::List(Kind::Table(inner)) => inner.iter().any(|field| field.name == DEVICE_KEY),
+        _ => false,
+    };
+    let lists = kind.entry.fields.iter().filter(names_devices);
+    for table in lists.flat_map(|field| values.tables(field.name)) {
+        let Some(name) = table.text_opt(DEVICE_KEY) else { continue };
+        if gateways.position(name).is_none() {
+            devices.find(name, table.span_of(DEVICE_KEY), out);
+        }
     }
 }
 

@@ -20,13 +20,13 @@ use super::floor::wall;
 use super::gateway::ON;
 use super::link::VIA;
 use crate::language::draft::{Draft, Row, Section, joined};
-use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names};
+use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names, SOURCE_PREFIX};
 use crate::language::references::References;
 
 /// The key of the way in which a device is there.
-pub(super) const AS: &str = "as";
+pub(crate) const AS: &str = "as";
 /// The thing itself.
-pub(super) const HARDWARE: &str = "hardware";
+pub(crate) const HARDWARE: &str = "hardware";
 /// Its firmware on an emulated processor.
 pub(super) const EMULATED: &str = "emulated";
 
@@ -70,9 +70,9 @@ const OWN: &[Field] = &[
     Field::required(
         "at",
         Kind::Text,
-        "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*` \
-         or another pattern makes a device for each of the loads, named by this name, a dash \
-         and the load's",
+        "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*`, \
+         `source:flat-*` or another pattern makes a device for each of those that fit, named by \
+         this name, a dash and that of the load or source",
     ),
     Field::required("model", Kind::Text, "which device model"),
     Field::default(
@@ -252,6 +252,26 @@ fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
     }
 }
 
+/// Readings that only their schedule identifies have a period each to themselves: else one that
+/// came twice could stand for one that was lost.
+pub(crate) fn spans_leave_periods_apart(row: &Row<'_>, period: SimDuration, out: &mut Diagnostics) {
+    let Some(values) = row.values.as_ref() else { return };
+    let by_schedule = declared(values).filter(|it| it.identity == Identity::Schedule);
+    let Some(DeclaredSpan { earliest, latest, .. }) = by_schedule else { return };
+    if earliest + latest < period {
+        return;
+    }
+    let key = if earliest > latest { SPAN_EARLIEST } else { SPAN_LATEST };
+    let message = format!(
+        "a reading every {period} that may be dated from {earliest} before to {latest} after it is due"
+    );
+    let help = "make `span_earliest` and `span_latest` together shorter than the reporting period, \
+                or identify readings by number";
+    let label = "which reading is which would be unknown";
+    let help = Some(help.to_owned());
+    out.report_with_help(Code::DOES_NOT_FIT, values.span_of(key), message, label, help);
+}
+
 /// Whether a table is of the thing itself, on a network.
 pub(crate) fn is_hardware(device: &Row<'_>) -> bool {
     device.table.get(ON).is_some() && device.text(AS).is_some_and(|(way, _)| way == HARDWARE)
@@ -323,7 +343,7 @@ fn declared(values: &Values) -> Option<DeclaredSpan> {
 }
 
 /// The indices of the sources that the devices of a table are connected to, as `at` says: one for
-/// all of them, or with a pattern of loads one for each. The loads of a network follow the sources.
+/// all of them, or with a pattern one for each. The loads of a network follow the sources.
 pub(crate) fn sources_of(
     device: &Row<'_>,
     sources: &Names,
@@ -342,7 +362,7 @@ pub(crate) fn sources_of(
         let found = loads.fitting(pattern, span, out);
         return found.into_iter().map(|load| sources.len() + load).collect();
     }
-    let Some(name) = at.strip_prefix("source:") else {
+    let Some(name) = at.strip_prefix(SOURCE_PREFIX) else {
         let help = match sources.iter().find(|name| *name == at).or_else(|| sources.get(0)) {
             Some(name) => format!("write `at = \"source:{name}\"`"),
             None => "write `at = \"source:NAME\"`".to_owned(),
@@ -352,7 +372,7 @@ pub(crate) fn sources_of(
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
         return Vec::new();
     };
-    sources.find(name, span, out).into_iter().collect()
+    sources.fitting(name, span, out)
 }
 
 /// A device is connected to what its model is made for; `None` if it is not.

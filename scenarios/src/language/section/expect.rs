@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Values, nearest};
 use lastmeter_record::Status;
-use lastmeter_reports::IMPLICIT_CHECKS;
+use lastmeter_reports::{IMPLICIT_CHECKS, Reason};
 
-use crate::language::draft::{Draft, Part, Section};
+use super::must_fail::REASON;
+use crate::language::draft::{Draft, Part, Row, Section};
 use crate::language::names::Names;
 
 pub(crate) static EXPECT: Section = Section {
@@ -23,6 +24,7 @@ pub(crate) static EXPECT: Section = Section {
             Kind::Name,
             "the check that has to end so; no other one may fail or end in error",
         ),
+        Field::optional("reason", Kind::Name, REASON),
         Field::required("twin_of", Kind::Text, "the check it mirrors, as `SCENARIO/CHECK`"),
     ],
     build: |rows| Some(Arc::new(expect(rows.first()?.values.as_ref()?)?) as Part),
@@ -36,6 +38,8 @@ pub struct Expect {
     pub verdict: Status,
     /// The check that has to end so; no other may fail or end in error.
     pub check: String,
+    /// The reason that it has to have, if one is named.
+    pub reason: Option<Reason>,
     /// The scenario it mirrors.
     pub twin_scenario: String,
     /// The check it mirrors.
@@ -46,6 +50,7 @@ pub struct Expect {
 /// mirrors.
 pub(crate) fn twin_is_named(draft: &Draft<'_>, checks: &Names, out: &mut Diagnostics) {
     let Some(expect) = draft.single(&EXPECT) else { return };
+    reason_fits(expect, out);
     if let Some((check, span)) = expect.text("check")
         && checks.position(check).is_none()
         && !IMPLICIT_CHECKS.contains(&check)
@@ -66,11 +71,34 @@ pub(crate) fn twin_is_named(draft: &Draft<'_>, checks: &Names, out: &mut Diagnos
     }
 }
 
+/// The named reason is one, and of the verdict that is expected.
+pub(super) fn reason_fits(row: &Row<'_>, out: &mut Diagnostics) {
+    let Some((word, span)) = row.text("reason") else { return };
+    let verdict = row.text("verdict").map_or("fail", |(verdict, _)| verdict);
+    let Some(status) = Status::from_word(verdict) else { return };
+    let fitting = Reason::ALL.iter().filter(|reason| reason.status() == status);
+    if fitting.clone().any(|reason| reason.word() == word) {
+        return;
+    }
+    let message = match Reason::lookup(word) {
+        Some(reason) => format!("`{word}` is the reason of a verdict that is {}", reason.status()),
+        None => format!("`{word}` is no reason of a verdict"),
+    };
+    let near = nearest(word, fitting.map(|reason| reason.word()));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`lastmeter list reasons` has them all".to_owned(),
+    };
+    let label = format!("expected one of a verdict that is {verdict}");
+    out.report_with_help(Code::BAD_TWIN, span, message, label, Some(help));
+}
+
 fn expect(values: &Values) -> Option<Expect> {
     let (scenario, check) = values.text("twin_of").split_once('/')?;
     Some(Expect {
         verdict: Status::from_word(values.text("verdict"))?,
         check: values.text("check").to_owned(),
+        reason: values.text_opt("reason").and_then(Reason::lookup),
         twin_scenario: scenario.to_owned(),
         twin_check: check.to_owned(),
     })

@@ -1,10 +1,11 @@
 //! `[[must_fail]]`: the same scenario with something broken, which has to end by a named check.
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind};
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, NodeValue, TableEntry};
 
-use super::expect::EXPECT;
+use super::expect::{EXPECT, reason_fits};
 use super::scenario::{DURATION_S_MAX, SCENARIO};
 use crate::language::draft::{Draft, Section};
+use crate::language::read::table_at;
 
 pub(crate) static MUST_FAIL: Section = Section {
     name: "must_fail",
@@ -12,7 +13,10 @@ pub(crate) static MUST_FAIL: Section = Section {
     doc: "A must-fail twin: this scenario with a defect, which a named check has to find. It \
           inherits all else and covers nothing; `lastmeter run --must-fail` runs it. What shortens \
           it and the checks that it leaves out come first, then the defect: values are set, tables \
-          and keys removed, tables added, addressed as by `--set`.",
+          and keys removed, tables added, addressed as by `--set`. The scenario without the defect, \
+          but with all that comes before it, is the control: it runs as well and has to pass, or \
+          the twin shows nothing. So what is judged (scenario, test plan, signals, checks) changes \
+          in `shortened` and `without` alone.",
     fields: &[
         Field::required("name", Kind::Name, "the name of its run folder and of its verdicts"),
         Field::optional("title", Kind::Text, "what is broken, in one line"),
@@ -27,6 +31,7 @@ pub(crate) static MUST_FAIL: Section = Section {
             "\"fail\"",
             "how the named check has to end",
         ),
+        Field::optional("reason", Kind::Name, REASON),
         Field::optional(
             "mirrors",
             Kind::Name,
@@ -39,16 +44,21 @@ pub(crate) static MUST_FAIL: Section = Section {
         Field::optional(
             "shortened",
             Kind::Table(SHORTENED),
-            "what only saves time: the scenario would pass with it alone",
+            "what saves time, or is besides the defect: the scenario passes with it alone",
         ),
     ],
     rules: &[twins_are_described],
     ..Section::REPEATED
 };
 
+/// What `reason` is for, of a table and of `[expect]`.
+pub(super) const REASON: &str = "the reason that the named check has to have, a word of `lastmeter \
+                                 list reasons`; without it any of its verdict will do but those of \
+                                 the machine";
+
 const REMOVE: Kind = Kind::List(&Kind::Text);
 
-/// What only saves time.
+/// What else differs from the scenario, mostly to save time.
 const SHORTENED: &[Field] = &[
     Field::required("reason", Kind::Text, "why the check needs no more"),
     Field::optional(
@@ -76,6 +86,19 @@ fn twins_are_described(draft: &Draft<'_>, out: &mut Diagnostics) {
         if name.is_some_and(|(name, _)| name == twin) {
             let message = format!("the scenario itself is named `{twin}`");
             out.report(Code::NAME_TAKEN, span, message, "used twice");
+        }
+    }
+    for twin in twins {
+        reason_fits(twin, out);
+        let shortened = table_at(twin.table, "shortened");
+        let why = shortened.and_then(|it| it.entry("reason"));
+        let without = table_at(twin.table, "without").map_or(&[][..], |it| &it.entries);
+        for TableEntry { key, node, .. } in why.into_iter().chain(without) {
+            if matches!(&node.value, NodeValue::String(text) if text.trim().is_empty()) {
+                let message = format!("`{key}` has no reason");
+                let label = "expected why, in a few words";
+                out.report(Code::BAD_TWIN, node.span, message, label);
+            }
         }
     }
 }

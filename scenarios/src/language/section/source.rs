@@ -1,6 +1,6 @@
 //! `[[source]]`: what makes voltage and current, or flows in a pipe.
 
-use lastmeter_params::{Code, Diagnostics, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Field, Kind, Node, NodeValue, Table, Values};
 use lastmeter_sim::{
     InjectionContext, InjectionKind, MeteringPoint, SOURCES, Signal, SourceContext, SourceKind,
     Streams, Terminal,
@@ -9,6 +9,7 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use crate::language::draft::{Row, Section};
 use crate::language::files::Files;
+use crate::language::names::numbered;
 
 pub(crate) static SOURCE: Section = Section {
     name: "source",
@@ -16,6 +17,12 @@ pub(crate) static SOURCE: Section = Section {
     doc: "What makes voltage and current, or what flows in a pipe.",
     fields: &[
         Field::required("name", Kind::Name, "what devices refer to"),
+        Field::optional(
+            "count",
+            Kind::Integer { min: 1, max: COUNT_MAX },
+            "makes so many sources of the table, named NAME-1 to NAME-9, NAME-01 to NAME-50, ...; what \
+             is random differs among them",
+        ),
         Field::required("kind", Kind::Text, "which source"),
     ],
     kind: Some(("kind", "source kind")),
@@ -23,6 +30,39 @@ pub(crate) static SOURCE: Section = Section {
     heading: "sources",
     ..Section::REPEATED
 };
+
+/// Most sources that one table makes.
+const COUNT_MAX: i64 = 1000;
+
+/// Puts in place of each source with a `count` as many tables, each with its number in its name.
+pub(crate) fn multiplied(root: &mut Table) {
+    let Some(Node { value: NodeValue::Array(list), .. }) = root.get_mut(SOURCE.name) else {
+        return;
+    };
+    *list = std::mem::take(list).into_iter().flat_map(of_table).collect();
+}
+
+/// The sources that one table makes: itself, where its name or count cannot be read.
+fn of_table(node: Node) -> Vec<Node> {
+    let NodeValue::Table(table) = &node.value else { return vec![node] };
+    let (Some(name), Some(count)) = (table.get("name"), table.get("count")) else {
+        return vec![node];
+    };
+    let (NodeValue::String(text), NodeValue::Integer(count @ 1..=COUNT_MAX)) =
+        (&name.value, &count.value)
+    else {
+        return vec![node];
+    };
+    let numbered = |number: i64| {
+        let mut own = table.clone();
+        own.entries.retain(|entry| entry.key != "count");
+        if let Some(name) = own.get_mut("name") {
+            name.value = NodeValue::String(numbered(text, number as usize, *count as usize));
+        }
+        Node { value: NodeValue::Table(own), ..node.clone() }
+    };
+    (1..=*count).map(numbered).collect()
+}
 
 /// The kind of the sources that a network makes; no `[[source]]` can be of it.
 pub(crate) const GRID_SOURCE: &str = "grid";

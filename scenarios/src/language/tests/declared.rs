@@ -91,3 +91,37 @@ fn what_makes_no_sense_is_reported_where_it_stands() {
         assert!(found.len() == 1 && found[0].contains(expected), "{keys}: {found:?}");
     }
 }
+
+#[test]
+fn readings_that_only_their_schedule_identifies_have_a_period_each_to_themselves() {
+    for (keys, is_fine) in [
+        ("span_earliest = \"59 s\"", true),
+        ("span_earliest = \"40 s\"\nspan_latest = \"20 s\"", false),
+        ("span_latest = \"61 s\"", false),
+    ] {
+        for (readings, is_fine) in [("scheduled", is_fine), ("numbered", true)] {
+            let keys = format!("report_every = \"1 min\"\nreadings = \"{readings}\"\n{keys}");
+            let found = mistakes(&with(&keys));
+            assert_eq!(found.is_empty(), is_fine, "{keys}: {found:?}");
+            let expected = "a reading every 1 min that may be dated from";
+            assert!(found.iter().all(|mistake| mistake.contains(expected)), "{keys}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn the_devices_in_the_lists_of_checks_are_there() {
+    let check = |rest: &str| format!("{BOARD}\n[[check]]\nname = \"c\"\n{rest}\n");
+    for (rest, is_fine) in [
+        ("kind = \"no_loss\"\nsilent = [{ device = \"board\", readings = 1 }]", true),
+        ("kind = \"no_loss\"\nsilent = [{ device = \"bord\", readings = 1 }]", false),
+        ("kind = \"refused\"\nexpect = [{ reason = \"not_json\", device = \"board\" }]", true),
+        ("kind = \"refused\"\nexpect = [{ reason = \"not_json\", device = \"bord\" }]", false),
+        ("kind = \"refused\"\nexpect = [{ reason = \"not_json\" }]", true),
+    ] {
+        let found = mistakes(&check(rest));
+        assert_eq!(found.is_empty(), is_fine, "{rest}: {found:?}");
+        let expected = "<\"bord\"> there is no device named `bord`";
+        assert!(found.iter().all(|mistake| mistake.contains(expected)), "{rest}: {found:?}");
+    }
+}

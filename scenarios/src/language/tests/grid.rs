@@ -202,7 +202,7 @@ fn mistakes_are_told_where_they_stand() {
         ("net.toml", "p.csv", "S026 <\"p.csv\"> p.csv"),
         ("load:shop", "load:shops", "S018 <\"load:shops\"> there is no load named `shops`"),
         ("load:h*", "load:x*", "S018 <\"load:x*\"> no load has a name that fits `x*`"),
-        ("load:h*", "load:*", "S027 <\"load:*\"> some of these loads have one phase"),
+        ("load:h*", "load:*", "S027 <\"load:*\"> some of these places have one phase"),
         ("source:supply", "source:suply", "S018 <\"source:suply\"> there is no source"),
         ("name = \"home\"", "name = \"home\"\ncount = 2", "S027 <2> a pattern of loads makes"),
         ("\"5 min\"", "\"0.5 ms\"", "S006 <\"0.5 ms\">"),

@@ -69,6 +69,60 @@ fn faults_at_several_distances_along_one_line_all_happen() {
     assert_eq!(found, ["fault:1", "fault:2", "fault:3"]);
 }
 
+/// A network with a neutral wire behind a transformer.
+const FOUR_WIRES: &str = r#"format = 1
+voltage = "400 V"
+node = [
+    { name = "grid", voltage = "10 kV" },
+    { name = "bus", wires = "abcn" },
+    { name = "end", wires = "abcn" },
+]
+source = [{ name = "supply", node = "grid", short_circuit_power = "250 MVA" }]
+line = [{ name = "L1", from = "bus", to = "end", length = "100 m",
+          r1 = "0.2 ohm/km", x1 = "0.1 ohm/km" }]
+load = [
+    { name = "h1", node = "end", wires = "an", p = "2 kW" },
+    { name = "h2", node = "end", wires = "bn", p = "1 kW" },
+    { name = "shop", node = "end", p = "9 kW" },
+]
+[[transformer]]
+name = "T1"
+from = "grid"
+to = "bus"
+group = "Dyn5"
+voltages = ["10 kV", "400 V"]
+power = "250 kVA"
+uk = "4 %"
+"#;
+
+#[test]
+fn a_neutral_is_lost_and_a_phase_meets_it() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.path().join("net.toml"), FOUR_WIRES).unwrap();
+    let fault = "name = \"tree\"\nkind = \"line-fault\"\ninto = \"line:L1\"\nphases = \"an\"";
+    let lost = "kind = \"open-conductor\"\nphases = \"n\"\nfor = \"100 s\"\n";
+    for into in ["line:L1", "transformer:T1"] {
+        // Beyond a border of steps.
+        let more = inject("4 min", &format!("{lost}into = \"{into}\""));
+        let scenario = folder.load(&moving(&more)).unwrap();
+        let deeds: Vec<Deed> =
+            scenario.feeder().unwrap().operations().iter().map(|it| it.deed).collect();
+        assert_eq!(deeds, [Deed::Opened, Deed::Closed], "{into}");
+    }
+    let earth = inject("1 min", &format!("{fault}\nearth = true"));
+    let told = folder.mistake(&moving(&earth));
+    assert!(told.contains("<true> `earth = true` of the fault `an`"), "{told}");
+    // `for` counts from when it began.
+    let late = format!("{fault}\nangle = \"270 deg\"\nfor = \"93 ms\"\nresistance = \"1 ohm\"");
+    let scenario = folder.load(&moving(&inject("1 min", &late))).unwrap();
+    let operations = scenario.feeder().unwrap().operations();
+    let at = |deed: Deed| operations.iter().find(|it| it.deed == deed).map(|it| it.at_ns);
+    let (ignited, cleared) = (at(Deed::Ignited).unwrap(), at(Deed::Cleared).unwrap());
+    assert!(ignited > 60_000_000_000 && ignited <= 60_020_000_000, "{ignited}");
+    let length_ms = (cleared - ignited) as f64 / 1e6;
+    assert!((93.0..104.0).contains(&length_ms), "{length_ms}");
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn mistakes_of_a_network_in_motion_are_located() {
@@ -84,6 +138,18 @@ fn mistakes_of_a_network_in_motion_are_located() {
         (
             at(&FAULT.replace("phases = \"a\"", "earth = false")),
             "one conductor shorted with nothing",
+        ),
+        (
+            at(&FAULT.replace("phases = \"a\"", "phases = \"an\"")),
+            "<\"an\"> node `L1 at 0.5` has the wires abc only",
+        ),
+        (
+            at("kind = \"open-conductor\"\ninto = \"line:L1\"\nphases = \"n\""),
+            "<\"n\"> `line:L1` does not have all of the phases n",
+        ),
+        (
+            at("kind = \"open-conductor\"\ninto = \"transformer:T1\"\nphases = \"n\""),
+            "the network has no transformer `T1`",
         ),
         (
             at("kind = \"restore\"\ninto = \"fault:tree\"") + &at(FAULT),
@@ -194,6 +260,12 @@ fn mistakes_say_what_to_write_instead() {
              \"fuse-link:*\", what = \"blown\", from = \"{from}\", to = \"{to}\" }}]\n"
         )
     };
+    let alerts = |from: &str, to: &str| {
+        format!(
+            "[[check]]\nname = \"told\"\nkind = \"alerts\"\ntype = \"x\"\n\
+             expect = [{{ about = \"y\", from = \"{from}\", to = \"{to}\" }}]\n"
+        )
+    };
     let supply = |kind: &str| format!("[[check]]\nname = \"told\"\nkind = \"{kind}\"\n");
     for (more, expected) in [
         (
@@ -213,6 +285,7 @@ fn mistakes_say_what_to_write_instead() {
         (inject("-10 s", FAULT), "this is before the start, expected 0 s or later"),
         (operated("9 min", "11 min"), "<\"11 min\"> `to` is 660 s, when the scenario is over"),
         (operated("11 min", "12 min"), "<\"11 min\"> `from` is 660 s, when the scenario is over"),
+        (alerts("9 min", "11 min"), "<\"11 min\"> `to` is 660 s, when the scenario is over"),
         (supply("last_gasp"), "<\"last_gasp\"> `last_gasp` is about meters that live on what"),
         (supply("restored"), "no meter that this means has `hold_up`"),
     ] {

@@ -31,9 +31,10 @@ set = { "device.home.voltage_gain_error" = "2 %" }"#;
 #[test]
 fn a_twin_is_its_scenario_with_the_changes_of_its_table() {
     let lines = format!(
-        "{GAIN}\nremove = [\"inject.skip\"]\nadd.check = {{ name = \"once\", kind = \"no_loss\" }}\n\
+        "{GAIN}\nremove = [\"inject.skip\"]\n\
          without = {{ readings-once = \"a reading is skipped\" }}\n\
-         shortened = {{ reason = \"an error of every reading\", duration = \"4 min\" }}"
+         shortened.add.check = {{ name = \"once\", kind = \"no_loss\" }}\n\
+         shortened.reason = \"an error of every reading\"\nshortened.duration = \"4 min\""
     );
     let twin = twin(&with_twin(&lines)).unwrap();
     let skip = VALID.find("[[inject]]\nname = \"skip\"").unwrap();
@@ -61,6 +62,61 @@ fn a_twin_is_its_scenario_with_the_changes_of_its_table() {
     let expect = again.expected().unwrap();
     assert_eq!((&*expect.check, expect.verdict), ("accuracy-u", Status::Fail));
     assert_eq!((&*expect.twin_scenario, &*expect.twin_check), ("first", "accuracy-u"));
+}
+
+/// The controls of some twins of a text: which have it, and the scenario.
+fn controls(text: &str, options: &LoadOptions) -> Vec<(Vec<String>, Result<Scenario, String>)> {
+    let file = ScenarioFile::from_bytes(Path::new("test.toml"), text.as_bytes()).unwrap();
+    let names = |of: Vec<&str>| of.into_iter().map(str::to_owned).collect();
+    let told = |failure: LoadFailure| failure.diagnostics()[0].message.clone();
+    let all = file.controls(file.twins(), options).into_iter();
+    all.map(|control| (names(control.of), control.scenario.map_err(told))).collect()
+}
+
+#[test]
+fn a_control_is_the_twin_without_its_defect_and_twins_share_it() {
+    let short = "shortened = { reason = \"x\", duration = \"4 min\" }\n\
+                 without = { readings-once = \"y\" }";
+    let another = GAIN.replace("\"gain\"", "\"loss\"").replace("2 %\" }", "-2 %\" }");
+    let whole = another.replace("\"loss\"", "\"whole\"");
+    let text = with_twin(&format!(
+        "{GAIN}\n{short}\n[[must_fail]]\n{another}\n{short}\n[[must_fail]]\n{whole}"
+    ));
+    // What is set of the defect is not there in the control.
+    let set =
+        |change: &str| LoadOptions { overrides: vec![change.to_owned()], ..LoadOptions::default() };
+    let plain = controls(&text, &LoadOptions::default());
+    let of: Vec<&[String]> = plain.iter().map(|(of, _)| &of[..]).collect();
+    assert_eq!(of, [&["gain".to_owned(), "loss".to_owned()][..], &["whole".to_owned()]]);
+    let controls_of: Vec<&Scenario> = plain.iter().map(|it| it.1.as_ref().unwrap()).collect();
+    let checks = |of: &Scenario| of.checks.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+    assert_eq!(checks(controls_of[0]), ["accuracy-u"]);
+    assert_eq!(controls_of[0].schedule.duration, SimDuration::from_seconds(240));
+    assert!(controls_of[0].expected().is_none() && &*controls_of[0].about.name == "first");
+    assert!(controls_of.iter().all(|it| !it.resolved_toml().contains("voltage_gain_error = \"2")));
+    assert!(controls_of[1].checks.iter().all(|check| check.covers.is_empty()));
+    assert_eq!(checks(controls_of[1]).len(), 2);
+    // The table's own, and what addresses the defect alone.
+    let longer = controls(&text, &set("must_fail.gain.shortened.duration=6 min"));
+    assert_eq!(longer.len(), 3);
+    let added = text.replace(
+        "set = {",
+        "add.inject = { name = \"s\", at = \"2 s\", kind = \"kill\" }\nset = {",
+    );
+    let moved = controls(&added, &set("inject.s.at=3 s"));
+    assert!(moved.iter().all(|(_, control)| control.is_ok()), "{moved:?}");
+}
+
+#[test]
+fn a_control_that_makes_no_sense_is_a_mistake_of_its_twin() {
+    // The defect brings back what the shortening took away.
+    let lines = "name = \"gain\"\ncheck = \"accuracy-u\"\n\
+                 shortened = { reason = \"x\", remove = [\"source.g\"] }\n\
+                 add.source = { name = \"g\", kind = \"synthetic\", voltage = \"200 V\" }";
+    assert!(twin(&with_twin(lines)).is_ok());
+    let found = controls(&with_twin(lines), &LoadOptions::default());
+    let message = found[0].1.as_ref().unwrap_err();
+    assert!(message.starts_with("in the control of the must-fail twin `gain`"), "{message}");
 }
 
 #[test]
@@ -119,6 +175,7 @@ fn mistakes_of_twin(lines: &str) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn mistakes_are_located_in_the_table() {
     let head = "name = \"gain\"\ncheck = \"accuracy-u\"\n";
     for (lines, mistake) in [
@@ -137,7 +194,7 @@ fn mistakes_are_located_in_the_table() {
         ),
         (
             format!("{head}set = {{ \"scenario.name\" = \"other\" }}"),
-            "S029 3 <\"scenario.name\"> `scenario.name` is not for the overlay of a twin",
+            "S029 3 <\"scenario.name\"> `scenario.name` is no defect: it changes what is judged",
         ),
         (
             format!("{head}remove = [\"check.none\"]"),
@@ -155,6 +212,36 @@ fn mistakes_are_located_in_the_table() {
         (
             format!("{head}add.inject = {{ at = \"1 s\", kind = \"freze\", device = \"home\" }}"),
             "S012 3 <\"freze\"> unknown injection `freze`",
+        ),
+        // What is judged, and how the twin is called, is no defect.
+        (
+            format!("{head}set = {{ \"check.accuracy-u.limit\" = \"1 uV\" }}"),
+            "S029 3 <\"check.accuracy-u.limit\"> `check.accuracy-u.limit` is no defect: it changes \
+             what is judged",
+        ),
+        (
+            format!("{head}remove = [\"check.readings-once\"]"),
+            "S029 3 <\"check.readings-once\"> `check.readings-once` is no defect: it changes what \
+             is judged",
+        ),
+        (
+            format!("{head}add.signal = {{ name = \"u\" }}"),
+            "S029 3 <signal> `signal` is no defect: it changes what is judged",
+        ),
+        (
+            format!("{head}set = {{ \"scenario.duration\" = \"1 min\" }}"),
+            "S029 3 <\"scenario.duration\"> `scenario.duration` is no defect: it changes what is \
+             judged",
+        ),
+        (
+            format!(
+                "{GAIN}\nshortened = {{ reason = \"x\", set = {{ \"scenario.name\" = \"y\" }} }}"
+            ),
+            "S029 5 <\"scenario.name\"> `scenario.name` is not for the overlay of a twin",
+        ),
+        (
+            format!("{GAIN}\nreason = \"host-load\""),
+            "S029 5 <\"host-load\"> `host-load` is the reason of a verdict that is inconclusive",
         ),
         // What it changes, and what it is the twin of.
         (
@@ -203,6 +290,12 @@ fn what_a_table_says_by_itself_is_looked_at_with_the_scenario() {
         (GAIN.replace("gain\"\nt", "first\"\nt"), "the scenario itself is named `first`"),
         (format!("{GAIN}\nverdict = \"pass\""), "`verdict` cannot be `pass`"),
         (format!("{GAIN}\nshortened = {{ duration = \"1 s\" }}"), "key `reason` is missing"),
+        (
+            format!("{GAIN}\nshortened = {{ reason = \" \", duration = \"1 s\" }}"),
+            "`reason` has no reason",
+        ),
+        (format!("{GAIN}\nwithout = {{ readings-once = \"\" }}"), "`readings-once` has no reason"),
+        (format!("{GAIN}\nreason = \"outside\""), "`outside` is no reason of a verdict"),
         (
             format!(
                 "{GAIN}\n[expect]\nverdict = \"fail\"\ncheck = \"accuracy-u\"\ntwin_of = \"a/b\""

@@ -4,10 +4,12 @@
 //! and the next one that is due and that is stored, or by the first if none is. The other numbers
 //! before the next are the device's own affair (a gateway that searches reads meters too): what is
 //! stored of them is not unexpected. By schedule: by the event time alone, which has to lie within
-//! what the declaration admits about the due instant. What fits in two ways is never guessed: it
-//! ends the run.
+//! what the declaration admits about the due instant. Of several that do, the one nearest to it
+//! serves, of what was sent before what was not; the others are unexpected. What is due and is not
+//! stored has the number under which it was sent, if the bench saw that: it is lost, not silent.
 //!
-//! What is stored is held against what was sent as far as the bench sees messages of the device.
+//! What is stored is held against what was sent as far as the bench sees messages of the device; of
+//! a device that somebody else asks, against what the device answered.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,8 +18,11 @@ use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
 use super::{Account, AccountTerms, Made, Row, Sent, Settled, Stored};
 
-/// So many readings are named in a message.
-const NAMED_MAX: usize = 4;
+/// So many answers of a device are remembered.
+const ANSWERS_MAX: usize = 10_000;
+
+/// What a master may round an answered value by, as a share of it: a real of 32 bits does.
+const ANSWER_ROUNDING: f64 = 1e-6;
 
 /// How long after a device has made a reading a gateway may date it: the answer has to be sent.
 const CARRIED_MAX: SimDuration = SimDuration::from_seconds(10);
@@ -47,6 +52,8 @@ pub(super) struct Declared {
     /// By schedule: instants at which the device says it made a reading. They say nothing of
     /// which reading is which, only that a message was there to wait for.
     announced: BTreeSet<SimTime>,
+    /// What it answered and when, of a device that somebody else asks.
+    answers: Option<VecDeque<(SimTime, BTreeMap<String, f64>)>>,
 }
 
 impl Declared {
@@ -60,7 +67,37 @@ impl Declared {
             before: terms.start,
             is_closed_here: terms.is_closed_here,
             announced: BTreeSet::new(),
+            answers: terms.answers_others.then(VecDeque::new),
         }
+    }
+
+    pub(super) fn answered(&mut self, at: SimTime, values: BTreeMap<String, f64>) {
+        let Some(answers) = &mut self.answers else { return };
+        answers.push_back((at, values));
+        if answers.len() > ANSWERS_MAX {
+            answers.pop_front();
+        }
+    }
+
+    /// Why what is stored is none of the answers: the device gave none about the time that its date
+    /// admits, or with other values. The digits that a master leaves away are none.
+    pub(super) fn unanswered(&self, stored: &Stored) -> Option<&'static str> {
+        let at = stored.event_time;
+        let admitted = at - self.span.earliest..=at + self.span.latest;
+        let mut about_then =
+            self.answers.as_ref()?.iter().filter(|(at, _)| admitted.contains(at)).peekable();
+        if about_then.peek().is_none() {
+            return Some("not-asked");
+        }
+        let is_same = |answer: &BTreeMap<String, f64>| {
+            stored.known_values().all(|(id, value)| {
+                let value = value * id.row().si_factor;
+                let is_it =
+                    |answered: &f64| (answered - value).abs() <= ANSWER_ROUNDING * answered.abs();
+                answer.get(id.name()).is_some_and(is_it)
+            })
+        };
+        (!about_then.any(|(_, answer)| is_same(answer))).then_some("other-values")
     }
 
     /// Takes number and instant of a reading; the span that comes with them is not believed.
@@ -100,12 +137,16 @@ impl Declared {
     fn is_of_number(&self, stored: &Stored, made: &Made, sent: &BTreeMap<Number, Sent>) -> bool {
         let (first, last) = (made.at - self.span.earliest, made.at + self.span.latest);
         (first..=last + self.carried).contains(&stored.event_time)
+            && self.unanswered(stored).is_none()
             && (!self.sees_messages
                 || sent.get(&key_of(made)).is_some_and(|sent| sent.values == stored.values))
     }
 
     /// Whether the device sent this: by number if both have one, else by event time.
     fn is_of_schedule(&self, stored: &Stored, sent: &BTreeMap<Number, Sent>) -> bool {
+        if self.unanswered(stored).is_some() {
+            return false;
+        }
         if !self.sees_messages {
             return true;
         }
@@ -125,18 +166,21 @@ impl Declared {
         account: &mut Account,
         until: SimTime,
         rows: &mut Vec<Row>,
-    ) -> Result<Settled, String> {
-        // A poll that begins at the end is not answered any more.
+    ) -> Settled {
+        // A poll that begins at the end need not be answered any more; if it is, it was due.
         let is_carried = self.carried > SimDuration::ZERO;
-        let due_until = if is_carried { until.min(self.end - SimDuration(1)) } else { until };
+        let is_there = |stored: &Stored| self.admits(self.end, stored.event_time);
+        let is_owed_at_end = !is_carried
+            || self.span.identity == Identity::Schedule && account.stored.iter().any(is_there);
+        let due_until = if is_owed_at_end { until } else { until.min(self.end - SimDuration(1)) };
         self.pending.extend(account.schedule.take_until(due_until));
         let mut join = Join { settled: Settled::default(), rows };
         match self.span.identity {
             Identity::Number => self.settle_by_number(account, until, &mut join),
-            Identity::Schedule => self.settle_by_schedule(account, until, &mut join)?,
+            Identity::Schedule => self.settle_by_schedule(account, until, &mut join),
         }
         self.settle_rest(account, until, &mut join);
-        Ok(join.settled)
+        join.settled
     }
 
     /// The due instant that follows the first one that is not settled.
@@ -187,7 +231,8 @@ impl Declared {
             match serves {
                 Some(due) => {
                     self.pending.pop_front();
-                    self.settle_one(account, (due, made.at), Some(made), found.as_ref(), join);
+                    let number = Some(key_of(&made));
+                    self.settle_one(account, (due, made.at), number, found.as_ref(), join);
                 }
                 None => join.settled.unknown_values += found.as_ref().map_or(0, unknown),
             }
@@ -201,39 +246,35 @@ impl Declared {
         }
     }
 
-    fn settle_by_schedule(
-        &mut self,
-        account: &mut Account,
-        until: SimTime,
-        join: &mut Join<'_>,
-    ) -> Result<(), String> {
+    fn settle_by_schedule(&mut self, account: &mut Account, until: SimTime, join: &mut Join<'_>) {
         let at_end = until >= self.end;
         while let Some(due) = self.pending.front().copied() {
             // Before that another one may still come that fits as well.
             if due + self.span.latest > until && !at_end {
                 break;
             }
-            let fits = |stored: &&Stored| self.admits(due, stored.event_time);
-            let found: Vec<&Stored> = account.stored.iter().filter(fits).collect();
-            if found.len() > 1 {
-                return Err(ambiguous(due, &found, "more than one reading fits"));
-            }
-            let next = self.second(account);
-            if let Some(both) = account.stored.iter().find(|stored| {
-                self.admits(due, stored.event_time) && self.admits(next, stored.event_time)
-            }) {
-                let what = format!("and the one due at {next} too fits one reading");
-                return Err(ambiguous(due, &[both], &what));
-            }
-            let place = account.stored.iter().position(|stored| {
+            let off = |at: SimTime| (at - due).0.abs();
+            let fits = |(_, stored): &(usize, &Stored)| {
                 self.admits(due, stored.event_time) && self.is_of_schedule(stored, &account.sent)
-            });
+            };
+            let all = account.stored.iter().enumerate().filter(fits);
+            let place = all.min_by_key(|(_, stored)| (off(stored.event_time), stored.number()));
+            let place = place.map(|(place, _)| place);
             let found = place.map(|place| account.stored.remove(place));
             self.pending.pop_front();
-            self.settle_one(account, (due, due), None, found.as_ref(), join);
+            let number = match found {
+                Some(_) => None,
+                None => self.number_sent_for(due, &account.sent),
+            };
+            self.settle_one(account, (due, due), number, found.as_ref(), join);
             self.before = due;
         }
-        Ok(())
+    }
+
+    /// The number under which a reading was sent that is due then.
+    fn number_sent_for(&self, due: SimTime, sent: &BTreeMap<Number, Sent>) -> Option<Number> {
+        let fits = |sent: &&Sent| sent.event_time.is_some_and(|at| self.admits(due, at));
+        sent.values().find(fits).map(|sent| sent.key)
     }
 
     /// The first due instant that is not settled never will be served.
@@ -248,7 +289,7 @@ impl Declared {
         &mut self,
         account: &mut Account,
         (due, nominal): (SimTime, SimTime),
-        made: Option<Made>,
+        number: Option<Number>,
         found: Option<&Stored>,
         join: &mut Join<'_>,
     ) {
@@ -258,18 +299,21 @@ impl Declared {
         join.settled.missing += u64::from(found.is_none());
         join.settled.unknown_values += found.map_or(0, unknown);
         let (first, last) = (due - self.span.earliest, due + self.span.latest);
-        let is_announced = made.is_some() || self.announced.range(first..=last).next().is_some();
+        let is_announced = number.is_some() || self.announced.range(first..=last).next().is_some();
         if found.is_none() && !is_announced {
             account.never_made.push((account.due, due));
         }
         let (start, before) = (account.terms.start, self.before.min(nominal));
-        let admitted = self.span.admitted(before - start, nominal - start);
+        // Nothing is known of the plant behind the end, up to which it is played.
+        let latest = self.span.latest.min(self.end - nominal).max(SimDuration::ZERO);
+        let span = DeclaredSpan { latest, ..self.span };
+        let admitted = span.admitted(before - start, nominal - start);
         // Nothing is held against the reference of what did not come.
         let spreads = found.map(|_| {
             let (point, quantities) = (&account.terms.metering_point, &account.terms.quantities);
             point.spread(&admitted, account.terms.electricity, quantities)
         });
-        let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
+        let key = number.unzip();
         let span = (admitted.nominal(), spreads.as_deref());
         account.reading_rows((key, due), span, found, join.rows);
     }
@@ -311,29 +355,6 @@ fn key_of(made: &Made) -> Number {
 /// How many of its values nobody knows.
 fn unknown(stored: &Stored) -> u64 {
     stored.unknown_values().count() as u64
-}
-
-fn ambiguous(due: SimTime, found: &[&Stored], what: &str) -> String {
-    let named: Vec<String> = found
-        .iter()
-        .take(NAMED_MAX)
-        .map(|stored| match stored.number() {
-            Some((epoch, serial)) => {
-                format!("{} (stored as epoch {epoch}, serial {serial})", stored.event_time)
-            }
-            None => stored.event_time.to_string(),
-        })
-        .collect();
-    let more = match found.len().saturating_sub(NAMED_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(
-        "of the reading due at {due} {what}: event time {}{more}; which is which is never guessed: \
-         make `span_earliest` and `span_latest` smaller than the reporting period, or identify \
-         readings by number",
-        named.join(", ")
-    )
 }
 
 impl Stored {

@@ -20,6 +20,10 @@ fn at(since_start: i64) -> SimTime {
 
 /// A voltage every 10 s up to 1000 s, declared to end from 1 s before its instant to 2 s after it.
 fn account(identity: Identity) -> Account {
+    account_of(identity, false)
+}
+
+fn account_of(identity: Identity, answers_others: bool) -> Account {
     let tone = |rms| ChannelSpectrum {
         tones: vec![Tone { frequency_hz: 50.0, rms, phase_rad: 0.0 }],
         ..ChannelSpectrum::default()
@@ -28,6 +32,7 @@ fn account(identity: Identity) -> Account {
         Spectrum { fundamental_hz: 50.0, voltages: vec![tone(230.0)], currents: vec![tone(10.0)] };
     let terminal = Terminal::from_spectrum(spectrum, "s", &Streams::new(1)).unwrap();
     Account::open(AccountTerms {
+        answers_others,
         device: "meter".to_owned(),
         index: 0,
         metering_point: terminal.into(),
@@ -63,7 +68,7 @@ fn values() -> BTreeMap<String, f64> {
 
 fn sent(serial: u64, instant: i64) -> Sent {
     let key = (Epoch(1), Serial(serial));
-    Sent { key, event_time: Some(at(instant)), values: values() }
+    Sent { key, event_time: Some(at(instant)), usable: None, values: values() }
 }
 
 fn stored(serial: Option<u64>, instant: i64) -> Stored {
@@ -101,9 +106,9 @@ fn a_number_serves_the_period_it_falls_in_and_later_ones_are_no_fault() {
         account.stored(stored(Some(serial), instant));
     }
     let mut rows = Vec::new();
-    assert_eq!(account.settle(at(15), &mut rows), Ok(settled(1, 1, 0)));
-    assert_eq!(account.settle(at(29), &mut rows), Ok(settled(0, 0, 0)), "20 s may still come");
-    assert_eq!(account.settle(at(35), &mut rows), Ok(settled(2, 1, 0)));
+    assert_eq!(account.settle(at(15), &mut rows), settled(1, 1, 0));
+    assert_eq!(account.settle(at(29), &mut rows), settled(0, 0, 0), "20 s may still come");
+    assert_eq!(account.settle(at(35), &mut rows), settled(2, 1, 0));
     let expected = [(Some(1), 10, true, true), (None, 20, true, false), (Some(4), 30, true, true)];
     assert_eq!(told(&rows), expected);
     assert_eq!(account.take_never_made(), [(2, at(20))]);
@@ -113,6 +118,44 @@ fn a_number_serves_the_period_it_falls_in_and_later_ones_are_no_fault() {
     assert_eq!(span(&rows[1]), None, "nothing is held against what did not come");
     let RowSpan { spread, .. } = rows[0].span.unwrap();
     assert!(spread < 1e-9, "a steady voltage is the same over all spans: {spread}");
+}
+
+/// Declared are 1 s before to 2 s after: an answer of then is looked for about the reading's date.
+#[test]
+fn of_a_device_that_somebody_else_asks_only_its_answers_are_readings() {
+    let answer = |volts: f64| BTreeMap::from([(VOLTAGE.to_owned(), volts)]);
+    let other = "other-values";
+    for (what, answers, told) in [
+        ("asked", vec![(10, 231.0)], None),
+        ("asked before the date", vec![(9, 231.0)], None),
+        ("asked twice", vec![(9, 230.0), (10, 231.0)], None),
+        ("a real of 32 bits", vec![(10, 231.000_01)], None),
+        ("never asked", vec![], Some("not-asked")),
+        ("asked at another time", vec![(8, 231.0), (13, 231.0)], Some("not-asked")),
+        ("another's values", vec![(10, 230.0)], Some(other)),
+        ("a poll repeated", vec![(0, 231.0), (10, 230.9)], Some(other)),
+    ] {
+        for (identity, serial) in [(Identity::Schedule, None), (Identity::Number, Some(1))] {
+            let mut account = account_of(identity, true);
+            account.made(made(1, 10)).unwrap();
+            for (instant, volts) in &answers {
+                account.answered(at(*instant), answer(*volts));
+            }
+            let reading = stored(serial, 10);
+            assert_eq!(account.unanswered(&reading), told, "{what}");
+            assert_eq!(account.is_as_sent(&reading), told.is_none(), "{what}");
+            account.stored(reading);
+            let expected = if told.is_none() { settled(1, 1, 0) } else { settled(1, 0, 1) };
+            assert_eq!(account.settle(at(21), &mut Vec::new()), expected, "{what}");
+        }
+    }
+    // A value that the device has not, and a device of which nobody knows the answers.
+    let mut account = account_of(Identity::Schedule, true);
+    account.answered(at(10), answer(231.0));
+    let mut reading = stored(None, 10);
+    reading.values.insert("electricity.frequency".to_owned(), 50.0);
+    assert_eq!(account.unanswered(&reading), Some(other));
+    assert_eq!(account_of(Identity::Schedule, false).unanswered(&reading), None);
 }
 
 #[test]
@@ -138,7 +181,7 @@ fn every_way_of_going_wrong_by_number_is_seen() {
         for stored in given {
             account.stored(stored);
         }
-        assert_eq!(account.settle(at(20), &mut Vec::new()), Ok(expected), "{what}");
+        assert_eq!(account.settle(at(20), &mut Vec::new()), expected, "{what}");
     }
 }
 
@@ -150,10 +193,10 @@ fn of_several_numbers_before_the_next_is_due_the_one_that_was_carried_serves() {
         account.made(made(serial, instant)).unwrap();
     }
     let mut rows = Vec::new();
-    assert_eq!(account.settle(at(12), &mut rows), Ok(settled(0, 0, 0)), "another may come");
+    assert_eq!(account.settle(at(12), &mut rows), settled(0, 0, 0), "another may come");
     account.sent(sent(2, 14));
     account.stored(stored(Some(2), 14));
-    assert_eq!(account.settle(at(15), &mut rows), Ok(settled(1, 1, 0)));
+    assert_eq!(account.settle(at(15), &mut rows), settled(1, 1, 0));
     assert_eq!(told(&rows), [(Some(2), 10, true, true)]);
 }
 
@@ -166,8 +209,8 @@ fn by_schedule_one_reading_in_its_time_is_joined_and_no_number_matters() {
         account.stored(reading);
     }
     let mut rows = Vec::new();
-    assert_eq!(account.settle(at(11), &mut rows), Ok(settled(0, 0, 0)), "another may come at 12 s");
-    assert_eq!(account.settle(at(35), &mut rows), Ok(settled(3, 2, 1)));
+    assert_eq!(account.settle(at(11), &mut rows), settled(0, 0, 0), "another may come at 12 s");
+    assert_eq!(account.settle(at(35), &mut rows), settled(3, 2, 1));
     let expected = [
         (None, 10, true, true),
         (None, 20, true, true),
@@ -179,26 +222,67 @@ fn by_schedule_one_reading_in_its_time_is_joined_and_no_number_matters() {
     assert_eq!(account.take_never_made(), [(3, at(30))]);
 }
 
+/// A duplicate is unexpected, wherever in its time it is and whatever its number; the one that was
+/// sent serves, or the one nearest to its instant.
 #[test]
-fn what_is_ambiguous_is_an_error_that_names_what_was_found() {
-    let mut two = account(Identity::Schedule);
-    for reading in [stored(Some(1), 10), stored(None, 11)] {
-        two.stored(reading);
+fn of_several_that_fit_by_schedule_one_serves_and_the_others_are_unexpected() {
+    let late = || stored(Some(2), 11);
+    for (what, is_seen, given) in [
+        ("the same again", true, [stored(Some(1), 10), stored(Some(1), 10)]),
+        ("under a fresh number", true, [stored(Some(1), 10), stored(Some(2), 10)]),
+        ("sent twice, none nearer", false, [stored(Some(1), 10), stored(None, 10)]),
+        ("the later one first", false, [late(), stored(Some(1), 10)]),
+        ("that was not sent", true, [late(), stored(Some(1), 10)]),
+    ] {
+        let mut account = account(Identity::Schedule);
+        if is_seen {
+            account.sent(sent(1, 10));
+        }
+        for reading in given {
+            account.stored(reading);
+        }
+        let mut rows = Vec::new();
+        assert_eq!(account.settle(at(19), &mut rows), settled(1, 1, 1), "{what}");
+        assert_eq!(told(&rows)[0], (None, 10, true, true), "{what}");
+        let unexpected = told(&rows)[1];
+        assert!(!unexpected.2 && unexpected.3, "{what}: {unexpected:?}");
     }
-    let error = two.settle(at(12), &mut Vec::new()).unwrap_err();
-    let due = at(10).to_string();
-    for part in [due.as_str(), "more than one reading fits", "serial 1", &at(11).to_string()] {
-        assert!(error.contains(part), "{part}: {error}");
-    }
-    // One reading that fits two due instants.
-    let mut wide = account(Identity::Schedule);
-    if let Some(declared) = &mut wide.declared {
-        declared.span.latest = seconds(9);
-    }
-    wide.stored(stored(None, 19));
-    let error = wide.settle(at(19), &mut Vec::new()).unwrap_err();
-    for instant in [at(10), at(20), at(19)] {
-        assert!(error.contains(&instant.to_string()), "{error}");
+}
+
+/// What was handed over and is not stored is lost, not silent: it has the number it was sent under.
+#[test]
+fn a_reading_by_schedule_that_was_sent_and_lost_has_its_number() {
+    let mut account = account(Identity::Schedule);
+    account.sent(sent(7, 10));
+    account.sent(sent(8, 20));
+    account.stored(stored(Some(8), 20));
+    let mut rows = Vec::new();
+    assert_eq!(account.settle(at(39), &mut rows), settled(3, 1, 0));
+    let expected = [(Some(7), 10, true, false), (None, 20, true, true), (None, 30, true, false)];
+    assert_eq!(told(&rows), expected);
+}
+
+/// What a gateway reads at the very end may come or not; what comes is as good as any other.
+#[test]
+fn a_carried_reading_at_the_end_is_not_owed_and_not_unexpected() {
+    for (given, expected) in [
+        (vec![], settled(1, 0, 0)),
+        (vec![stored(Some(99), 990)], settled(1, 1, 0)),
+        (vec![stored(Some(99), 990), stored(Some(100), 1000)], settled(2, 2, 0)),
+        (vec![stored(Some(99), 990), stored(Some(100), 1001)], settled(2, 2, 0)),
+        (vec![stored(Some(100), 1000), stored(Some(100), 1000)], settled(2, 1, 1)),
+        (vec![stored(Some(99), 990), stored(Some(100), 1003)], settled(1, 1, 1)),
+    ] {
+        let mut account = account(Identity::Schedule);
+        if let Some(declared) = &mut account.declared {
+            declared.carried = CARRIED_MAX;
+        }
+        account.settle(at(980) + seconds(5), &mut Vec::new());
+        let what = format!("{given:?}");
+        for reading in given {
+            account.stored(reading);
+        }
+        assert_eq!(account.settle(at(1000), &mut Vec::new()), expected, "{what}");
     }
 }
 
@@ -216,7 +300,7 @@ fn by_schedule_what_was_not_sent_like_this_is_missing_and_unexpected() {
         account.sent(sent(1, 10));
         assert_eq!(account.is_as_sent(&given), expected.stored == 1, "{what}");
         account.stored(given);
-        assert_eq!(account.settle(at(19), &mut Vec::new()), Ok(expected), "{what}");
+        assert_eq!(account.settle(at(19), &mut Vec::new()), expected, "{what}");
     }
 }
 
@@ -225,8 +309,8 @@ fn at_the_end_nothing_is_waited_for() {
     // A number for 990 s may come until 1000 s.
     for (identity, settled) in [(Identity::Number, 98), (Identity::Schedule, 99)] {
         let mut account = account(identity);
-        let first = account.settle(at(999), &mut Vec::new()).unwrap();
-        let last = account.settle(at(1000), &mut Vec::new()).unwrap();
+        let first = account.settle(at(999), &mut Vec::new());
+        let last = account.settle(at(1000), &mut Vec::new());
         assert_eq!((first.due, last.due), (settled, 100 - settled), "{identity:?}");
         assert_eq!(first.missing + last.missing, 100);
     }

@@ -103,11 +103,17 @@ impl RealBench<'_> {
         state: &Result<(Ending, Invocation), String>,
         at_ns: i64,
     ) {
-        let Some(open) = self.commands.get_mut(id) else { return };
+        let Some(open) = self.commands.get(id) else { return };
         let device = open.device;
         let at = self.clocks.timeline.event_time(at_ns, SimDuration::ZERO);
-        let invocation = state.as_ref().map_or("", |(_, state)| state.id.as_str());
+        let invocation = state.as_ref().map_or("", |(_, state)| state.asked_for.as_str());
         let obeyed = self.senders.take_obeyed(device, invocation);
+        let known = Some(invocation).filter(|invocation| !invocation.is_empty());
+        self.ledger.notices.asked(&open.device_name, known);
+        if let Ok((Ending::Acknowledged, found)) = state {
+            let wrong = self.ledger.notices.answered(at, (id, open), found);
+            self.recording.events.extend(wrong);
+        }
         let answer = match state {
             Ok((ending, state)) => (*ending, state.response.clone().unwrap_or_default()),
             Err(error) => (Ending::Failed, error.clone()),

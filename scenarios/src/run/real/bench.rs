@@ -123,11 +123,11 @@ impl<'a> Bench for RealBench<'a> {
         let end = self.end();
         if is_finished {
             for index in 0..self.ledger.accounts.len() {
-                self.settle(index, end, &mut rows)?;
+                self.settle(index, end, &mut rows);
             }
             self.recording.recorded = end;
         } else if self.clocks.has_begun {
-            self.settle_what_is_back(end, &mut rows)?;
+            self.settle_what_is_back(end, &mut rows);
         }
         for id in self.commands.open() {
             let gone = Err("no answer before the end".to_owned());
@@ -135,6 +135,7 @@ impl<'a> Bench for RealBench<'a> {
         }
         self.recorder.take_all(&mut self.recording.latency);
         self.recording.note_plant(self.clocks.now());
+        self.recording.events.extend(self.ledger.notices.finish(self.clocks.now()));
         self.recording.write(&self.ledger, &rows)
     }
 
@@ -323,7 +324,7 @@ impl RealBench<'_> {
             self.senders.forget(index, now_ns);
             let until = self.senders.settled_until(index, until);
             oldest = oldest.min(until);
-            self.settle(index, until, &mut settled)?;
+            self.settle(index, until, &mut settled);
         }
         self.recording.recorded = self.recording.recorded.max(oldest);
         self.recording.note_plant(self.clocks.now());

@@ -281,7 +281,7 @@ impl FieldSender {
                     self.was_idle = false;
                     self.report(Report::Made { device, made });
                 }
-                Said::Operated(event) => self.report(Report::Operated(event)),
+                Said::Event(event) => self.report(Report::Event(event)),
                 Said::Note { of, note } => self.report(Report::Note { of, note }),
                 Said::ToLine { network, bits_per_second, bytes } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);
@@ -318,9 +318,9 @@ impl FieldSender {
                 self.report_of_all(reason);
                 Uplinked::Disconnected
             }
-            SessionEvent::Acknowledged { message } => {
-                if let Some((device, key)) = self.outgoing.acknowledged(message) {
-                    self.report(Report::Acknowledged { device, key, at_ns });
+            SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
+                if let Some(report) = self.outgoing.acknowledged(message, at_ns) {
+                    self.report(report);
                 }
                 Uplinked::Acknowledged { message }
             }
@@ -331,6 +331,7 @@ impl FieldSender {
                 }
                 Uplinked::Received { owner, payload: payload.to_vec() }
             }
+            SessionEvent::TakenOver => return,
         };
         self.parts.field.uplinked(what, &mut self.said);
         self.carry();

@@ -162,8 +162,11 @@ impl LineSender {
                     self.report(Report::Made { device: *index, made });
                 }
                 Output::Event { kind, detail } => {
-                    let note = DeviceNote { at: now, kind: kind.word(), detail };
+                    let note = DeviceNote::new(now, kind.word(), detail);
                     self.report(Report::Note { of: name.clone(), note });
+                }
+                Output::Answered { values } => {
+                    self.report(Report::Answered { device: *index, at: now, values });
                 }
                 // It has no connection to the platform.
                 Output::Send { .. } | Output::Obeyed { .. } => {}

@@ -82,7 +82,11 @@ pub(crate) async fn observe(
             Some(SessionEvent::Disconnected { reason }) => {
                 Report::ObserverDisconnected { observer, reason }
             }
-            Some(SessionEvent::Acknowledged { .. }) => continue,
+            Some(
+                SessionEvent::Acknowledged { .. }
+                | SessionEvent::Refused { .. }
+                | SessionEvent::TakenOver,
+            ) => continue,
         };
         if reports.send(report).is_err() {
             break;

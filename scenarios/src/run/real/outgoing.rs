@@ -1,5 +1,5 @@
-//! Messages on their way to the link: those that it has not taken yet, and the readings that it has
-//! not acknowledged.
+//! Messages on their way to the link: those that it has not taken yet, and the readings, alerts and
+//! answers that it has not acknowledged.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
@@ -11,7 +11,7 @@ use lastmeter_units::{Epoch, Serial};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::report::Report;
-use crate::run::ledger::Sent;
+use crate::run::notices::{NoticeKey, NoticeNews, SentMessage};
 
 /// A message the link has not taken yet.
 struct Waiting {
@@ -28,6 +28,8 @@ pub(crate) struct Outgoing {
     waiting: VecDeque<Waiting>,
     /// Readings by the number of their message, until acknowledged.
     readings: BTreeMap<u64, (usize, (Epoch, Serial))>,
+    /// Alerts and answers likewise.
+    notices: BTreeMap<u64, NoticeKey>,
 }
 
 impl Outgoing {
@@ -50,9 +52,12 @@ impl Outgoing {
         self.waiting.clear();
     }
 
-    /// The reading that a message was, if it was one and is acknowledged for the first time.
-    pub(crate) fn acknowledged(&mut self, message: u64) -> Option<(usize, (Epoch, Serial))> {
-        self.readings.remove(&message)
+    /// What is reported of a message that is acknowledged for the first time.
+    pub(super) fn acknowledged(&mut self, message: u64, at_ns: i64) -> Option<Report> {
+        if let Some((device, key)) = self.readings.remove(&message) {
+            return Some(Report::Acknowledged { device, key, at_ns });
+        }
+        self.notices.remove(&message).map(|key| Report::Notice(NoticeNews::Acknowledged(key)))
     }
 
     /// Hands the first message over; ends when the link has taken it.
@@ -97,13 +102,22 @@ impl Outgoing {
     /// The instant at which a message is first handed to the link.
     fn stamp(&mut self, reports: &UnboundedSender<Report>) {
         let Some(first) = self.waiting.front() else { return };
-        if self.readings.contains_key(&first.message) {
+        if self.readings.contains_key(&first.message) || self.notices.contains_key(&first.message) {
             return;
         }
-        let Some((device, sent)) = first.device.zip(Sent::read(&first.payload)) else { return };
-        self.readings.insert(first.message, (device, sent.key));
-        let (at_ns, payload) = (monotonic_ns(), first.payload.clone());
+        let report = match (SentMessage::read(&first.payload), first.device) {
+            (Some(SentMessage::Reading(sent)), Some(device)) => {
+                self.readings.insert(first.message, (device, sent.key));
+                let (at_ns, payload) = (monotonic_ns(), first.payload.clone());
+                Report::Published { device, sent, at_ns, payload }
+            }
+            (Some(SentMessage::Notice(notice)), _) => {
+                self.notices.extend(notice.key().map(|key| (first.message, key)));
+                Report::Notice(NoticeNews::Sent(notice))
+            }
+            _ => return,
+        };
         // Nobody listens any more: the run has ended.
-        let _ = reports.send(Report::Published { device, sent, at_ns, payload });
+        let _ = reports.send(report);
     }
 }

@@ -50,5 +50,5 @@ pub(crate) fn line_note(at: SimTime, kind: &'static str, name: &str, detail: &st
         "" => format!("network `{name}`"),
         detail => format!("network `{name}`: {detail}"),
     };
-    DeviceNote { at, kind, detail }
+    DeviceNote::new(at, kind, detail)
 }

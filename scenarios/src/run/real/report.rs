@@ -1,5 +1,7 @@
 //! What the tasks of a real-time run tell the one that keeps the record.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_record::{Event, GridRecord, SimulatorFacts};
@@ -9,6 +11,7 @@ use crate::run::commands::Ending;
 use crate::run::device_note::DeviceNote;
 use crate::run::latency_row::Key;
 use crate::run::ledger::{Made, Sent, Stored};
+use crate::run::notices::NoticeNews;
 use crate::run::rest::Invocation;
 
 /// One thing that happened; instants are those of the monotonic clock.
@@ -24,6 +27,8 @@ pub(crate) enum Report {
     Published { device: usize, sent: Sent, at_ns: i64, payload: Bytes },
     /// The platform took a reading over.
     Acknowledged { device: usize, key: (Epoch, Serial), at_ns: i64 },
+    /// An alert or an answer was handed to the link, or the platform took it over.
+    Notice(NoticeNews),
     /// A device holds nothing any more.
     Idle { device: usize, at_ns: i64 },
     /// A device was told that the schedule is over, and holds nothing any more.
@@ -32,8 +37,10 @@ pub(crate) enum Report {
     Obeyed { device: usize, invocation: String, at: SimTime, at_ns: i64 },
     /// A device or gateway told something about itself.
     Note { of: String, note: DeviceNote },
-    /// Something was done to an element of a network that a simulator plays.
-    Operated(Box<Event>),
+    /// Something for the record with facts of its own.
+    Event(Box<Event>),
+    /// A device answered somebody at the other end of its line, with these values in SI units.
+    Answered { device: usize, at: SimTime, values: BTreeMap<String, f64> },
     /// A message of the platform reached a device.
     Delivered { device: usize },
     /// A device's connection is there.

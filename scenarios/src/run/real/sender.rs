@@ -234,7 +234,7 @@ impl Sender {
                     self.outgoing.push(message, Some(self.parts.index), topic, payload.into());
                 }
                 // It has a connection of its own, and is on no network.
-                Output::Transmit { .. } => {}
+                Output::Transmit { .. } | Output::Answered { .. } => {}
                 Output::Reading { epoch, serial, at, span } => {
                     self.was_idle = false;
                     let made = Made { epoch, serial, at, span };
@@ -296,7 +296,7 @@ impl Sender {
 
     fn note(&mut self, kind: EventKind, detail: String) {
         let at = self.parts.feeder.now();
-        let note = DeviceNote { at, kind: kind.word(), detail };
+        let note = DeviceNote::new(at, kind.word(), detail);
         self.report(Report::Note { of: self.parts.name.clone(), note });
     }
 
@@ -319,9 +319,9 @@ impl Sender {
                 self.report(Report::Disconnected { device: self.parts.index, reason, at_ns });
                 self.parts.device.step(now, Input::Disconnected, &mut self.output);
             }
-            SessionEvent::Acknowledged { message } => {
-                if let Some((device, key)) = self.outgoing.acknowledged(message) {
-                    self.report(Report::Acknowledged { device, key, at_ns });
+            SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
+                if let Some(report) = self.outgoing.acknowledged(message, at_ns) {
+                    self.report(report);
                 }
                 self.parts.device.step(now, Input::Acknowledged { message }, &mut self.output);
             }
@@ -340,6 +340,7 @@ impl Sender {
                     self.note(EventKind::InputRefused, what);
                 }
             }
+            SessionEvent::TakenOver => {}
         }
         self.carry();
         self.send_what_waits()

@@ -43,6 +43,7 @@ impl RealBench<'_> {
             self.refused(&refused);
         }
         let alerts = self.access.rest.alerts().await?;
+        self.ledger.notices.stored(&alerts);
         let (start, now) = (self.scenario.schedule.start, self.clocks.now());
         // An alert without a date has the platform's, which is the wall clock's here.
         self.recording.note_alerts(alerts, now, |at| (start..=now).contains(&at));
@@ -66,7 +67,8 @@ impl RealBench<'_> {
                 break;
             }
             if !std::mem::replace(&mut has_told, true) {
-                let (open, seconds) = (self.recorder.pending(), grace_ns / 1_000_000_000);
+                let open = self.recorder.pending() + self.ledger.notices.under_way();
+                let seconds = grace_ns / 1_000_000_000;
                 console.remark(&format!(
                     "the schedule is over; waiting up to {seconds} s for {open} messages"
                 ));
@@ -84,6 +86,7 @@ impl RealBench<'_> {
         self.clocks.waited_until_ns = monotonic_ns() - self.clocks.timeline.origin_ns;
         self.wait_for_commits(deadline_ns).await?;
         // The last word on what was refused and on alerts; without it nothing can be said of them.
+        self.ledger.notices.close();
         self.take_refusals_and_alerts().await?;
         let late = self.recorder.pending();
         if late > 0 {
@@ -120,11 +123,7 @@ impl RealBench<'_> {
 
     /// Of a run that was ended early: what was due is settled up to the first reading that is still
     /// on its way.
-    pub(super) fn settle_what_is_back(
-        &mut self,
-        end: SimTime,
-        rows: &mut Vec<Row>,
-    ) -> Result<(), BenchError> {
+    pub(super) fn settle_what_is_back(&mut self, end: SimTime, rows: &mut Vec<Row>) {
         let now_ns = monotonic_ns();
         let mut oldest = end;
         for index in 0..self.ledger.accounts.len() {
@@ -133,31 +132,24 @@ impl RealBench<'_> {
             let until = (now - SimDuration::from_seconds(1)).min(end);
             let until = self.senders.settled_until(index, until);
             oldest = oldest.min(until);
-            self.settle(index, until, rows)?;
+            self.settle(index, until, rows);
         }
         self.recording.recorded = self.recording.recorded.max(oldest);
-        Ok(())
     }
 
     /// Joins what a device owed up to an instant, if anything was due by then.
-    pub(super) fn settle(
-        &mut self,
-        index: usize,
-        until: SimTime,
-        rows: &mut Vec<Row>,
-    ) -> Result<(), BenchError> {
+    pub(super) fn settle(&mut self, index: usize, until: SimTime, rows: &mut Vec<Row>) {
         if until <= self.scenario.schedule.start {
-            return Ok(());
+            return;
         }
-        let never_made = self.ledger.settle(index, until, rows)?;
+        let never_made = self.ledger.settle(index, until, rows);
         if self.scenario.is_read_elsewhere(index) {
-            return Ok(());
+            return;
         }
         for (number, at) in never_made {
             let intended_ns = self.clocks.timeline.instant(at, self.senders.states[index].lag);
             let rows = &mut self.recording.latency;
             self.recorder.never_made(index, number, intended_ns, rows);
         }
-        Ok(())
     }
 }

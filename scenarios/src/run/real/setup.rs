@@ -71,7 +71,7 @@ pub(crate) async fn assemble<'a>(
     let mut parts = Parts {
         scenario,
         access: PlatformAccess::new(platform, rest, links, handle),
-        ledger: Ledger::default(),
+        ledger: Ledger::of(scenario),
         senders: Senders::new(devices),
         observers: Observers::default(),
         workers,

@@ -1,8 +1,12 @@
 //! How a bench in real time takes in what its tasks report.
 
+use std::collections::BTreeMap;
+
 use lastmeter_link::impair::LegName;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_record::{Event, EventKind, field};
+use lastmeter_units::SimTime;
+use serde_json::{Map, Value};
 
 use super::bench::RealBench;
 use super::observer::reading_of;
@@ -54,6 +58,7 @@ impl RealBench<'_> {
                 }
                 self.recorder.acknowledged((device, key.0, key.1), at_ns);
             }
+            Report::Notice(news) => self.ledger.notices.take(news),
             Report::Idle { device, at_ns } => {
                 self.senders.idle(device, at_ns);
                 self.recorder.idle(device, at_ns);
@@ -68,7 +73,8 @@ impl RealBench<'_> {
             Report::Obeyed { device, invocation, at, at_ns } => {
                 self.senders.obeyed.push(Obeyed { device, invocation, at, at_ns });
             }
-            Report::Operated(event) => self.recording.note(*event),
+            Report::Event(event) => self.recording.note(*event),
+            Report::Answered { device, at, values } => self.answered(device, at, values),
             Report::Note { of, note } => self.recording.note(note.event(&of)),
             Report::Delivered { device } => self.senders.states[device].delivered += 1,
             Report::Connected { device, at_ns } => {
@@ -94,6 +100,15 @@ impl RealBench<'_> {
             Report::Link { link, record } => self.passed(link, &record),
         }
         Ok(())
+    }
+
+    /// A device of the bench has answered somebody else: what comes of it has to be that.
+    fn answered(&mut self, device: usize, at: SimTime, values: BTreeMap<String, f64>) {
+        let name = self.scenario.devices[device].name.as_str();
+        let told = values.iter().map(|(id, value)| (id.clone(), Value::from(*value)));
+        let event = Event::new(at, name, EventKind::Answered).with(field::DEVICE, name);
+        self.recording.note(event.with(field::VALUES, told.collect::<Map<String, Value>>()));
+        self.ledger.accounts[device].answered(at, values);
     }
 
     fn observer_lost(&mut self, observer: usize, reason: String) {
@@ -132,6 +147,25 @@ impl RealBench<'_> {
         }
     }
 
+    /// Notes of what came why it is not what a device of the bench answered on its line.
+    fn note_unanswered(&mut self, page: &[Stored]) {
+        for reading in page {
+            let device = self.senders.by_name.get(&reading.device);
+            let Some(account) = device.map(|device| &self.ledger.accounts[*device]) else {
+                continue;
+            };
+            if let Some(what) = account.unanswered(reading) {
+                let (name, epoch, serial) = reading.key();
+                let event = Event::new(self.clocks.now(), "platform", EventKind::NotAnswered)
+                    .with(field::DEVICE, name)
+                    .with(field::EPOCH, epoch)
+                    .with(field::SERIAL, serial)
+                    .with(field::WHAT, what);
+                self.recording.note(event);
+            }
+        }
+    }
+
     fn stored(&mut self, page: Vec<Stored>, at_ns: i64) {
         for reading in &page {
             let (Some(epoch), Some(serial)) = (reading.epoch, reading.serial) else { continue };
@@ -147,6 +181,7 @@ impl RealBench<'_> {
             self.recorder.readable((device, epoch, serial), committed, at_ns);
             self.senders.states[device].held.remove(&(epoch, serial));
         }
+        self.note_unanswered(&page);
         self.recording.events.extend(self.ledger.stored(page, self.clocks.now()));
     }
 }

@@ -121,13 +121,18 @@ impl<'a> Bench for VirtualBench<'a> {
         &mut self.recording
     }
 
-    fn close_record(&mut self, _is_finished: bool) -> Result<(), BenchError> {
+    fn close_record(&mut self, is_finished: bool) -> Result<(), BenchError> {
         let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.party.field());
         for simulator in fields.flat_map(Field::simulators) {
             if let Some(played) = simulator.endpoint.grid().played() {
                 self.recording.write_grid(&network::record(&played))?;
             }
         }
+        let (now, notices) = (self.now, &mut self.parts.ledger.notices);
+        let open = self.commands.open().into_iter().filter(|_| is_finished);
+        let open = open.filter_map(|id| Some((id, self.commands.get(id)?)));
+        self.recording.events.extend(open.filter_map(|open| notices.unanswered(now, open)));
+        self.recording.events.extend(notices.finish(now));
         self.recording.write(&self.parts.ledger, &[])
     }
 
@@ -273,16 +278,14 @@ impl VirtualBench<'_> {
             let at = refused.event_time.unwrap_or(self.now).min(self.now);
             self.recording.note(self.parts.ledger.refused(&refused, at));
         }
-        let alerts = self.parts.platform.rest.alerts().await?;
-        self.recording.note_alerts(alerts, self.now, |_| true);
-        self.recording.note_wrong_answers(self.now, &mut self.parts.platform.rest);
+        self.read_alerts().await?;
         let mut rows = Vec::new();
         self.recording.recorded = self.now;
         for (index, &shell) in self.shell_of.iter().enumerate() {
             // What a link still holds is neither stored nor missing.
             let held = self.parts.shells[shell].oldest_held();
             let until = held.map_or(self.now, |held| self.now.min(held - SimDuration(1)));
-            let never_made = self.parts.ledger.settle(index, until, &mut rows)?;
+            let never_made = self.parts.ledger.settle(index, until, &mut rows);
             self.recording.recorded = self.recording.recorded.min(until);
             if let Some(modelled) = &mut self.parts.modelled {
                 for (number, due) in never_made {
@@ -296,7 +299,22 @@ impl VirtualBench<'_> {
         self.settle_commands().await
     }
 
+    async fn read_alerts(&mut self) -> Result<(), BenchError> {
+        let alerts = self.parts.platform.rest.alerts().await?;
+        self.parts.ledger.notices.stored(&alerts);
+        self.recording.note_alerts(alerts, self.now, |_| true);
+        self.recording.note_wrong_answers(self.now, &mut self.parts.platform.rest);
+        Ok(())
+    }
+
+    fn take_notices(&mut self) {
+        for shell in &mut self.parts.shells {
+            shell.notices.drain(..).for_each(|news| self.parts.ledger.notices.take(news));
+        }
+    }
+
     fn take_from_devices(&mut self) -> Result<(), BenchError> {
+        self.take_notices();
         let mut left = Vec::new();
         for shell in &mut self.parts.shells {
             for (device, made) in shell.made.drain(..) {
@@ -434,6 +452,10 @@ impl VirtualBench<'_> {
             self.come_to_rest().await?;
             self.read_back().await?;
         }
+        // What was done at the very end may have led to alerts.
+        self.take_notices();
+        self.parts.ledger.notices.close();
+        self.read_alerts().await?;
         if let Some(modelled) = &mut self.parts.modelled {
             modelled.finish();
         }
@@ -449,6 +471,7 @@ impl VirtualBench<'_> {
         let rest = &mut self.parts.platform.rest;
         match rest.invoke(name, order.command, order.parameters).await {
             Ok(invocation) => {
+                self.parts.ledger.notices.asked(name, Some(&invocation.id));
                 if let Some(open) = self.commands.get_mut(id) {
                     open.way = invocation.id;
                 }
@@ -465,11 +488,16 @@ impl VirtualBench<'_> {
 
     /// Asks the platform what has become of the commands that are still open.
     pub(super) async fn settle_commands(&mut self) -> Result<(), BenchError> {
+        self.take_notices();
         for id in self.commands.open() {
             let Some(open) = self.commands.get_mut(id) else { continue };
             let delivered = self.parts.shells[self.shell_of[open.device]].received;
             let invocation = self.parts.platform.rest.invocation(&open.way).await?;
             let Some(ending) = invocation.ending() else { continue };
+            if let (Ending::Acknowledged, Some(open)) = (ending, self.commands.get(id)) {
+                let notices = &mut self.parts.ledger.notices;
+                self.recording.events.extend(notices.answered(self.now, (id, open), &invocation));
+            }
             let answer = (ending, invocation.response.unwrap_or_default());
             let ended = self.commands.end(id, self.now, answer, delivered);
             if let Some(ended) = ended {

@@ -55,7 +55,7 @@ pub(crate) async fn assemble<'a>(
     let rest = Rest::new(&platform.profile)?;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::of(scenario);
     let mut setups = Vec::new();
     for index in 0..scenario.devices.len() {
         let (setup, account) = device_setup(scenario, index, place.boards.crc32(index))?;

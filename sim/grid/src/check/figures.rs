@@ -4,7 +4,7 @@ use num_complex::Complex64;
 
 use crate::network::{
     Fault, Line, LineImpedance, Load, LoadModel, Magnetising, Matrix, Network, Neutral, Regulator,
-    Shunt, ShuntAdmittance, Source, Transformer, WindingKind,
+    Shunt, ShuntAdmittance, Source, Transformer,
 };
 
 /// Behind more than this a source is none: voltages and currents would be beyond all digits.
@@ -190,8 +190,8 @@ fn transformer(transformer: &Transformer) -> FieldResult {
     }
     for winding in &transformer.windings {
         above_zero("the rated voltage of a winding", winding.rated_voltage_v, "V")?;
-        if let WindingKind::Star(Neutral::Earthed(through))
-        | WindingKind::Zigzag(Neutral::Earthed(through)) = winding.kind
+        if let Some(Neutral::Earthed(through) | Neutral::WireThrough(through)) =
+            winding.kind.neutral()
         {
             passive("the impedance that earths a neutral point", through, "ohm")?;
         }

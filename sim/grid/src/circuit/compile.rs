@@ -585,7 +585,7 @@ fn loads<const N: usize>(
         if N == 1 {
             all.push(balanced_part(index, load, node, instead_of_none));
         } else {
-            parts(index, load, node, instead_of_none, &mut all);
+            parts(index, load, (node, reached(load)), instead_of_none, &mut all);
         }
     }
     Ok(all)

@@ -6,6 +6,7 @@ use super::line::{from_sequence, placed};
 use crate::block::{Block, zero};
 use crate::network::{
     Configuration, Connection, Fault, Load, LoadModel, Shunt, ShuntAdmittance, VoltageBand, Wire,
+    Wires,
 };
 
 /// The other end of a part that is connected to earth.
@@ -272,11 +273,12 @@ pub(super) fn has_parts(load: &Load) -> Result<(), &'static str> {
 }
 
 /// Adds the parts of a load, which [`has_parts`] has looked at, at a node of the circuit that has
-/// three wires or four.
+/// three wires or four; but for those between a phase that nothing reaches and a neutral that is
+/// reached.
 pub(super) fn parts(
     index: u32,
     load: &Load,
-    node: u32,
+    (node, reached): (u32, Wires),
     instead_of_none: Option<Complex64>,
     into: &mut Vec<Part>,
 ) {
@@ -300,6 +302,9 @@ pub(super) fn parts(
     for (slot, (&(wire, against), &power)) in
         between.as_slice().iter().zip(&load.power_va).enumerate()
     {
+        if against.is_some_and(|it| reached.contains(it) && !reached.contains(wire)) {
+            continue;
+        }
         let power = if power == Complex64::ZERO { instead_of_none } else { Some(power) };
         into.extend(power.map(|power| part(slot, wire, against, power)));
     }

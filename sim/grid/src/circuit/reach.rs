@@ -155,7 +155,8 @@ fn half_reached(
         let against = against?;
         match [wire, against].map(|wire| reached.contains(wire)) {
             [true, false] => Some((wire, against)),
-            [false, true] => Some((against, wire)),
+            // From a phase that is dark nothing is drawn, against earth and against a neutral.
+            [false, true] if against != Wire::Neutral => Some((against, wire)),
             _ => None,
         }
     });

@@ -109,7 +109,7 @@ fn by_sequence(it: &Transformer, y1_pu: Complex64, y0_pu: Complex64) -> Result<W
     let clock = it.clock[0];
     let one = port(series, shunt, turned(clock) * ratio, closed);
     let two = port(series, shunt, turned(12 - clock % 12) * ratio, closed);
-    let none = zero_sequence(it, series, y0_pu * base, ratio)?;
+    let none = zero_sequence(it, series, y0_pu * base, ratio);
 
     let matrices = [
         from_sequences([none.ff, one.ff, two.ff]),
@@ -125,6 +125,7 @@ fn by_sequence(it: &Transformer, y1_pu: Complex64, y0_pu: Complex64) -> Result<W
             }
         }
     }
+    to_neutral_wires(it, &mut result);
     Ok(result)
 }
 
@@ -139,12 +140,7 @@ fn from_sequences([none, one, two]: [Complex64; 3]) -> [[Complex64; 3]; 3] {
     })
 }
 
-fn zero_sequence(
-    it: &Transformer,
-    series: Complex64,
-    shunt: Complex64,
-    ratio: f64,
-) -> Result<Port, String> {
+fn zero_sequence(it: &Transformer, series: Complex64, shunt: Complex64, ratio: f64) -> Port {
     #[derive(PartialEq)]
     enum Path {
         Star(Complex64),
@@ -153,19 +149,14 @@ fn zero_sequence(
         None,
     }
     let path = |winding: usize| match it.windings[winding].kind {
-        WindingKind::Star(Neutral::Earthed(through)) => Ok(Path::Star(through)),
-        WindingKind::Zigzag(Neutral::Earthed(through)) => Ok(Path::Zigzag(through)),
-        WindingKind::Star(Neutral::EarthedWire) => Ok(Path::Star(Complex64::ZERO)),
-        WindingKind::Zigzag(Neutral::EarthedWire) => Ok(Path::Zigzag(Complex64::ZERO)),
-        WindingKind::Star(Neutral::Isolated) | WindingKind::Zigzag(Neutral::Isolated) => {
-            Ok(Path::None)
-        }
-        WindingKind::Delta => Ok(Path::Delta),
-        WindingKind::Star(Neutral::Wire) | WindingKind::Zigzag(Neutral::Wire) => {
-            Err("magnetising by sequence is not for neutral points with a neutral wire".to_owned())
-        }
+        WindingKind::Star(Neutral::Earthed(through)) => Path::Star(through),
+        WindingKind::Zigzag(Neutral::Earthed(through)) => Path::Zigzag(through),
+        WindingKind::Star(Neutral::Isolated) | WindingKind::Zigzag(Neutral::Isolated) => Path::None,
+        WindingKind::Star(_) => Path::Star(Complex64::ZERO),
+        WindingKind::Zigzag(_) => Path::Zigzag(Complex64::ZERO),
+        WindingKind::Delta => Path::Delta,
     };
-    let ends = [path(0)?, path(1)?];
+    let ends = [path(0), path(1)];
     let closed = [it.closed[0], it.closed[1]];
     let squared = ratio * ratio;
     let behind = |admittance: Complex64, through: Complex64| {
@@ -211,7 +202,36 @@ fn zero_sequence(
             *own += Complex64::new(0.0, low);
         }
     }
-    Ok(result)
+    result
+}
+
+/// Brings star points that were taken as earth to the neutral wires of their nodes: what a winding
+/// draws follows the voltages of its phases against that wire, into which it comes back.
+fn to_neutral_wires(it: &Transformer, of: &mut Windings) {
+    const N: usize = Wire::Neutral.index();
+    let points = [0, 1].map(|at| it.windings[at].kind.neutral());
+    let floats = |at: usize| matches!(points[at], Some(Neutral::Wire | Neutral::WireThrough(_)));
+    for (a, b) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let block = &mut of[a][b];
+        if floats(b) {
+            block[..N].iter_mut().for_each(|row| row[N] = -row[..N].iter().sum::<Complex64>());
+        }
+        if floats(a) {
+            block[N] = std::array::from_fn(|column| {
+                -block[..N].iter().map(|row| row[column]).sum::<Complex64>()
+            });
+        }
+    }
+    earth_wires(it, |at, siemens| of[at][at][N][N] += siemens);
+}
+
+/// Adds the admittances through which neutral wires are earthed at star points.
+fn earth_wires(it: &Transformer, mut add: impl FnMut(usize, Complex64)) {
+    for (at, winding) in it.windings.iter().enumerate().filter(|(at, _)| it.closed[*at]) {
+        if let Some(Neutral::WireThrough(through)) = winding.kind.neutral() {
+            add(at, Complex64::ONE / through);
+        }
+    }
 }
 
 /// Wires of three windings, then their star points.
@@ -260,6 +280,10 @@ fn by_coils(
         }
     }
     star_points(it, &mut all);
+    earth_wires(it, |at, siemens| {
+        let wire = 4 * at + Wire::Neutral.index();
+        all[wire][wire] += siemens;
+    });
 
     let mut result: Windings = Box::new([[zero(); 3]; 3]);
     for a in 0..count {
@@ -337,9 +361,7 @@ pub(crate) fn coils(it: &Transformer, winding: usize, phases: usize) -> Result<[
     let this = &it.windings[winding];
     let wire = |k: usize| 4 * winding + this.connection.wires.as_slice()[k].index();
     let star_point = match this.kind {
-        WindingKind::Star(Neutral::Wire | Neutral::EarthedWire) => {
-            4 * winding + Wire::Neutral.index()
-        }
+        kind if kind.is_at_wire() => 4 * winding + Wire::Neutral.index(),
         _ => 12 + winding,
     };
     let coil = |k: usize| match this.kind {

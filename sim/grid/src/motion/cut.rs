@@ -1,6 +1,6 @@
 //! Switches where a network has none, so that what is behind them can be cut off.
 
-use crate::network::{Connection, Network, Node, NodeId, Place, Switch, Wires};
+use crate::network::{Connection, Network, Node, NodeId, Place, Switch, Transformer, Wires};
 
 /// What is cut off, by its place in the network's lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,6 +9,8 @@ pub enum Piece {
     Line(usize),
     /// A transformer, at its first winding.
     Transformer(usize),
+    /// The neutral of a transformer, between its star point and the neutral wire of its node.
+    StarPoint(usize),
     /// A load.
     Load(usize),
     /// A source.
@@ -28,6 +30,11 @@ pub fn cut(network: &mut Network, piece: Piece) -> Option<usize> {
             let it = network.transformers.get(at)?;
             (it.name.clone(), it.place, it.windings.first()?.connection)
         }
+        Piece::StarPoint(at) => {
+            let it = network.transformers.get(at)?;
+            let (name, end) = (&it.name, it.windings[star_point(it)?].connection);
+            (format!("{name} neutral").into(), it.place, whole(end.node, Wires::ABCN)?)
+        }
         Piece::Load(at) => {
             let it = network.loads.get(at)?;
             (it.name.clone(), it.place, it.connection)
@@ -42,15 +49,25 @@ pub fn cut(network: &mut Network, piece: Piece) -> Option<usize> {
     match piece {
         Piece::Line(at) => network.lines[at].from.node = behind,
         Piece::Transformer(at) => network.transformers[at].windings[0].connection.node = behind,
+        Piece::StarPoint(at) => {
+            let it = &mut network.transformers[at];
+            let winding = star_point(it)?;
+            it.windings[winding].connection.node = behind;
+        }
         Piece::Load(at) => network.loads[at].connection.node = behind,
         Piece::Source(at) => network.sources[at].node = behind,
     }
     let behind = Connection { node: behind, ..end };
     // Current counts from where it comes: of a source from itself.
-    let is_source = matches!(piece, Piece::Source(_));
+    let is_source = matches!(piece, Piece::Source(_) | Piece::StarPoint(_));
     let (from, to) = if is_source { (behind, end) } else { (end, behind) };
     network.switches.push(Switch { name, from, to, closed: true, rated_current_a: None, place });
     Some(network.switches.len() - 1)
+}
+
+/// The last winding whose star point is brought to a neutral wire.
+fn star_point(it: &Transformer) -> Option<usize> {
+    it.windings.iter().rposition(|winding| winding.kind.is_at_wire())
 }
 
 /// All wires of a node.

@@ -7,7 +7,7 @@ use super::loading::Loading;
 use super::{Deed, OperatingPoint, Protector};
 use crate::network::{Network, NodeId, Wire};
 use crate::protection::InterfaceView;
-use crate::transient::{Action, Pole};
+use crate::transient::{Action, Passed, Pole, Transient};
 
 /// A device at its switch.
 #[derive(Clone, Debug)]
@@ -65,19 +65,21 @@ impl Guard {
     /// The seconds until it acts if the currents of its poles stay.
     pub(super) fn due_in(&self, poles: &[Complex64]) -> Option<f64> {
         let Self { wires, seen: voltages, .. } = self;
-        let (poles_a, flowing_a, has_waves) = (poles, None, false);
-        self.device.due_in(&Seen { wires, poles_a, flowing_a, has_waves, voltages })
+        let (poles_a, flowing, has_waves) = (poles, &[][..], false);
+        self.device.due_in(&Seen { wires, poles_a, flowing, has_waves, voltages })
     }
 
-    /// A step of waves, by the currents at its ends and by phasors.
-    pub(super) fn step_waves(
+    /// A step of waves, by the currents on its way and by phasors.
+    pub(super) fn step_waves<const N: usize>(
         &mut self,
-        dt_s: f64,
-        now_a: &[f64],
+        (before_s, circuit): (f64, &Transient<N>),
         poles: &[Complex64],
     ) -> Vec<Order> {
-        let orders = self.step(dt_s, poles, Some(now_a), true);
-        self.begin_waves(now_a);
+        let way = circuit.way_a(self.switch, (before_s, &self.before_a));
+        let orders = self.step(circuit.time_s() - before_s, poles, &way, true);
+        if let Some(last) = way.last() {
+            self.begin_waves(&last.to_a);
+        }
         orders
     }
 
@@ -86,18 +88,17 @@ impl Guard {
         self.before_a.copy_from_slice(now_a);
     }
 
-    /// A step of a steady state, which may be between waves, or with the currents at its end of
+    /// A step of a steady state, which may be between waves, or with the currents on its way of
     /// waves.
     pub(super) fn step(
         &mut self,
         dt_s: f64,
         poles_a: &[Complex64],
-        now_a: Option<&[f64]>,
+        flowing: &[Passed],
         has_waves: bool,
     ) -> Vec<Order> {
-        let Self { wires, device, before_a, seen: voltages, .. } = &mut *self;
-        let flowing_a = now_a.map(|now_a| (&before_a[..], now_a));
-        let seen = Seen { wires, poles_a, flowing_a, has_waves, voltages };
+        let Self { wires, device, seen: voltages, .. } = &mut *self;
+        let seen = Seen { wires, poles_a, flowing, has_waves, voltages };
         let squares = device.picked_up(&seen);
         let acts = device.step(dt_s, &seen);
         let before = self.loading;

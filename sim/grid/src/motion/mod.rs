@@ -17,11 +17,15 @@ mod bent_tests;
 mod crew;
 mod cut;
 mod device;
+#[cfg(test)]
+mod fuse_tests;
 mod guard;
 #[cfg(test)]
 mod interface_tests;
 mod last_period;
 mod loading;
+#[cfg(test)]
+mod neutral_tests;
 mod place;
 mod play;
 mod probe;
@@ -47,7 +51,7 @@ pub use device::{
 };
 pub use probe::{Probe, ProbeAt, ProbePair};
 use standing::Standing;
-pub use step::{Fast, StepRemark, step_remark};
+pub use step::{Fast, StepRemark, step_remark, step_remark_with};
 
 /// How finely instants at which something happens are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -133,7 +133,9 @@ impl Motion {
             }
             // From here on with the loads of this flow, and what was switched on the way.
             player.compile()?;
-        } else if !player.motion.standing.faults.is_empty() {
+        } else if !player.motion.standing.faults.is_empty()
+            || player.motion.standing.has_lost_neutral(&player.network)
+        {
             player.compile()?;
         }
         if let Some(pending) = player.motion.pending.take() {
@@ -222,7 +224,7 @@ impl<const N: usize> Player<'_, N> {
         let mut actions = Vec::new();
         let has_waves = self.motion.options.resolution == Resolution::Waveforms;
         for (guard, poles) in self.motion.guards.iter_mut().zip(&poles) {
-            for order in guard.step(passed_s, poles, None, has_waves) {
+            for order in guard.step(passed_s, poles, &[], has_waves) {
                 let at_ns = now_ns + (order.after_s * 1e9).round() as i64;
                 let node = self.network.switches[guard.switch].from.node;
                 self.motion.operations.push(Operation {

@@ -1,6 +1,6 @@
 //! How a network stands: what is open, and what burns.
 
-use crate::network::{Connection, Network, WireList};
+use crate::network::{Connection, Network, Switch, Wire, WireList};
 use crate::transient::Action;
 
 use super::FaultAt;
@@ -23,24 +23,34 @@ pub(super) struct Burning {
 
 impl Standing {
     pub(super) fn new(network: &Network) -> Self {
-        let poles = |it: &crate::network::Switch| vec![it.closed; it.from.wires.as_slice().len()];
+        let poles = |it: &Switch| vec![it.closed; it.from.wires.as_slice().len()];
         Self { closed: network.switches.iter().map(poles).collect(), faults: Vec::new() }
     }
 
-    /// A switch of which some poles are open has only the others.
+    /// A switch of which some poles are open has only the others, and its neutral: without that
+    /// loads have no powers, but are the impedances that they were with it.
     pub(super) fn put_into(&self, network: &mut Network) {
         for (switch, closed) in network.switches.iter_mut().zip(&self.closed) {
+            let lost = lost_neutral(switch, closed);
             switch.closed = closed.iter().any(|it| *it);
-            if !switch.closed || closed.iter().all(|it| *it) {
+            let stays = |(at, is_closed): (usize, &bool)| *is_closed || lost == Some(at);
+            if !switch.closed || closed.iter().enumerate().all(stays) {
                 continue;
             }
             let only = |end: Connection| {
-                let wires = end.wires.as_slice().iter().zip(closed).filter(|(_, closed)| **closed);
+                let wires = end.wires.as_slice().iter().zip(closed.iter().enumerate());
+                let wires = wires.filter(|(_, pole)| stays(*pole));
                 let wires: Vec<_> = wires.map(|(wire, _)| *wire).collect();
                 Connection { wires: WireList::new(&wires).unwrap_or(end.wires), ..end }
             };
             (switch.from, switch.to) = (only(switch.from), only(switch.to));
         }
+    }
+
+    /// Whether the neutral of a switch is open beside closed poles.
+    pub(super) fn has_lost_neutral(&self, network: &Network) -> bool {
+        let mut all = network.switches.iter().zip(&self.closed);
+        all.any(|(switch, closed)| lost_neutral(switch, closed).is_some())
     }
 
     /// What makes a circuit with all switches as declared stand so.
@@ -59,6 +69,12 @@ impl Standing {
         actions.extend(self.faults.iter().map(|it| begun(&it.fault)));
         actions
     }
+}
+
+/// The pole of a switch's neutral, where that is open beside closed poles.
+fn lost_neutral(switch: &Switch, closed: &[bool]) -> Option<usize> {
+    let at = switch.from.wires.as_slice().iter().position(|wire| *wire == Wire::Neutral)?;
+    (closed.get(at) == Some(&false) && closed.contains(&true)).then_some(at)
 }
 
 /// The beginning of a fault.

@@ -21,8 +21,9 @@ use num_complex::Complex64;
 use crate::block::Block;
 use crate::circuit::{line_model, shunt_admittance};
 use crate::flow::joined;
-use crate::network::{LineImpedance, Network, NodeId, ShuntAdmittance, Wire};
+use crate::network::{Line, LineImpedance, Network, NodeId, ShuntAdmittance, Wire};
 use crate::short_circuit::{Before, Kind, Options, Scaling, Sweep, sweep};
+use crate::topology::Groups;
 
 /// A time that has fewer steps than these is coarse.
 const STEPS: f64 = 10.0;
@@ -49,6 +50,8 @@ pub enum Fast {
     Bank,
     /// All capacitances of a part with its supply.
     Part,
+    /// What is charged beyond a line, with a fault at its other end.
+    Fault,
 }
 
 /// A step that is too long for a network.
@@ -80,6 +83,10 @@ impl std::fmt::Display for StepRemark {
                 "what is charged around node `{element}` and its supply swing with a period of \
                  {time}"
             )?,
+            Fast::Fault => write!(
+                f,
+                "behind a fault, what is charged beyond `{element}` swings with a period of {time}"
+            )?,
         }
         write!(f, ", expected {} or less", us(recommended_step_s))
     }
@@ -89,8 +96,15 @@ impl std::fmt::Display for StepRemark {
 /// that carries energy is followed, or the network has no short circuits to be seen.
 #[must_use]
 pub fn step_remark(network: &Network, step_s: f64) -> Option<StepRemark> {
+    step_remark_with(network, step_s, &[])
+}
+
+/// The same with faults at these nodes.
+#[must_use]
+pub fn step_remark_with(network: &Network, step_s: f64, faults: &[NodeId]) -> Option<StepRemark> {
     let seen = Seen::new(network)?;
-    let all = seen.offsets().chain(seen.banks()).chain(seen.parts());
+    let behind = faults.iter().flat_map(|node| seen.behind(*node));
+    let all = seen.offsets().chain(seen.banks()).chain(seen.parts()).chain(behind);
     let coarse = all.filter(|(_, _, time_s)| *time_s < STEPS * step_s * (1.0 - 1e-9));
     let (what, element, time_s) = coarse.min_by(|one, other| one.2.total_cmp(&other.2))?;
     let recommended_step_s = time_s / STEPS;
@@ -169,9 +183,32 @@ impl<'a> Seen<'a> {
 
     /// The period of a capacitance at a node, if it swings with enough current.
     fn period_s(&self, node: usize, farad: f64) -> Option<f64> {
-        let reactance_ohm = self.impedance_ohm(node)?.im;
+        self.period_with_s(self.impedance_ohm(node)?.im, farad)
+    }
+
+    fn period_with_s(&self, reactance_ohm: f64, farad: f64) -> Option<f64> {
         let order = 1.0 / (self.omega * farad * reactance_ohm).sqrt();
         (order.is_finite() && order * RINGING_SHARE <= 1.0).then(|| TAU / self.omega / order)
+    }
+
+    /// What is charged at the far ends of the lines at a fault, as switches join it, with the line.
+    fn behind(&self, fault: NodeId) -> Vec<Time<'_>> {
+        let mut joined = Groups::new(self.network.nodes.len());
+        for it in self.network.switches.iter().filter(|it| it.closed) {
+            joined.join(it.from.node.0, it.to.node.0);
+        }
+        let of: Vec<u32> = (0..self.farad.len() as u32).map(|node| joined.find(node)).collect();
+        let here = of.get(fault.index()).copied();
+        let lines = self.network.lines.iter().filter(|it| it.from_closed && it.to_closed);
+        let time = |it: &'a Line| {
+            let ends = [it.from.node, it.to.node].map(|end| of[end.index()]);
+            let at = ends.iter().position(|end| Some(*end) == here)?;
+            let own = self.farad.iter().zip(&of).filter(|(_, group)| **group == ends[1 - at]);
+            let reactance_ohm = positive(&line_model(it).series).im;
+            let period_s = self.period_with_s(reactance_ohm, own.map(|(farad, _)| farad).sum())?;
+            Some((Fast::Fault, &*it.name, period_s))
+        };
+        lines.filter_map(time).collect()
     }
 
     fn banks(&self) -> impl Iterator<Item = Time<'_>> {
@@ -285,6 +322,23 @@ mod tests {
         let reactance_ohm: f64 = if &*remark.element == "n1" { 1.5 } else { 3.0 };
         let expected_s = 0.02 * (2e-3 * reactance_ohm).sqrt();
         assert!((remark.time_s / expected_s - 1.0).abs() < 1e-6, "{remark}");
+    }
+
+    #[test]
+    fn what_a_fault_discharges_through_a_line_is_told() {
+        let mut network = network();
+        for line in &mut network.lines {
+            if let LineImpedance::Sequence(it) = &mut line.impedance {
+                it.y1_s = Complex64::new(0.0, 1e-3);
+            }
+        }
+        // At `n1`, which a switch joins with the busbar and the other feeder, two halves of a line.
+        let remark = step_remark_with(&network, 100e-6, &[NodeId(3)]).unwrap();
+        assert_eq!(remark.what, Fast::Fault);
+        let expected_s = 0.02 * (1e-3 * 1.5_f64).sqrt();
+        assert!((remark.time_s / expected_s - 1.0).abs() < 1e-6, "{remark}");
+        assert_eq!(step_remark_with(&network, 70e-6, &[NodeId(3)]), None);
+        assert_eq!(step_remark(&network, 100e-6), None);
     }
 
     #[test]

@@ -214,8 +214,7 @@ impl Window {
         let motion = &mut *player.motion;
         motion.look(views);
         for (guard, phasors) in motion.guards.iter_mut().zip(seen) {
-            let now_a = poles(circuit, guard.switch, &motion.standing.closed);
-            for order in guard.step_waves(now_s - before_s, &now_a, &phasors) {
+            for order in guard.step_waves((before_s, circuit), &phasors) {
                 let at_s = before_s + order.after_s;
                 let node = player.network.switches[guard.switch].from.node;
                 motion.operations.push(Operation {

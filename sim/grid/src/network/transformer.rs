@@ -11,6 +11,9 @@ pub enum Neutral {
     Earthed(Complex64),
     /// Brought to the neutral wire of the winding's node.
     Wire,
+    /// Brought to the neutral wire of the winding's node and earthed there through this impedance,
+    /// ohm and not zero, as by the electrode of a TT network.
+    WireThrough(Complex64),
     /// Brought to the neutral wire of the winding's node and solidly earthed there: that wire has
     /// the potential of earth at that node, as it has at the node of a source.
     EarthedWire,
@@ -27,6 +30,32 @@ pub enum WindingKind {
     Delta,
     /// Zigzag: each phase made of two half windings on different limbs.
     Zigzag(Neutral),
+}
+
+impl WindingKind {
+    /// What becomes of its star point, if it has one.
+    pub const fn neutral(self) -> Option<Neutral> {
+        match self {
+            Self::Star(neutral) | Self::Zigzag(neutral) => Some(neutral),
+            Self::Delta => None,
+        }
+    }
+
+    /// Whether its star point is brought to the neutral wire of its node.
+    pub const fn is_at_wire(self) -> bool {
+        let neutral = self.neutral();
+        matches!(neutral, Some(Neutral::Wire | Neutral::WireThrough(_) | Neutral::EarthedWire))
+    }
+
+    /// The same with its star point, if it has one, brought elsewhere.
+    #[must_use]
+    pub const fn with_neutral(self, neutral: Neutral) -> Self {
+        match self {
+            Self::Star(_) => Self::Star(neutral),
+            Self::Zigzag(_) => Self::Zigzag(neutral),
+            Self::Delta => Self::Delta,
+        }
+    }
 }
 
 /// One winding of a transformer.
@@ -46,20 +75,13 @@ impl Winding {
     /// The wires of its node that it is connected to, with the neutral where its star point is
     /// brought there.
     pub fn terminals(&self) -> impl Iterator<Item = Wire> {
-        let star_point = match self.kind {
-            WindingKind::Star(Neutral::Wire | Neutral::EarthedWire)
-            | WindingKind::Zigzag(Neutral::Wire | Neutral::EarthedWire) => Some(Wire::Neutral),
-            _ => None,
-        };
+        let star_point = self.kind.is_at_wire().then_some(Wire::Neutral);
         self.connection.wires.as_slice().iter().copied().chain(star_point)
     }
 
     /// Whether it earths the neutral wire of its node.
     pub fn earths_neutral_wire(&self) -> bool {
-        matches!(
-            self.kind,
-            WindingKind::Star(Neutral::EarthedWire) | WindingKind::Zigzag(Neutral::EarthedWire)
-        )
+        self.kind.neutral() == Some(Neutral::EarthedWire)
     }
 }
 

@@ -25,7 +25,7 @@ impl Wire {
     pub const PHASES: [Self; 3] = [Self::A, Self::B, Self::C];
 
     /// 0 to 3.
-    pub fn index(self) -> usize {
+    pub const fn index(self) -> usize {
         self as usize
     }
 }

@@ -3,8 +3,8 @@
 use super::{SettingError, above_zero, not_negative, points};
 
 /// The shape of an inverse-time curve: `t = k / (M^alpha - 1) + c` for a multiplier of 1, where M
-/// is the current over the pick-up current. IEC 60255-151, table A.1, and IEEE C37.112, table 1
-/// (constants unverified).
+/// is the current over the pick-up current, and counts up to 20. IEC 60255-151, table A.1, and IEEE
+/// C37.112, table 1 (constants unverified).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Characteristic {
     /// Curve A of IEC 60255-151, standard inverse.
@@ -34,6 +34,10 @@ impl Characteristic {
         }
     }
 }
+
+/// Above so many times the setting the time stays as it is there: the threshold of the effective
+/// range, `G_D`, of IEC 60255-151.
+const MULTIPLE_MAX: f64 = 20.0;
 
 /// After what time a device operates at a constant current.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,7 +126,7 @@ impl Curve {
                     return None;
                 }
                 let [k, alpha, c] = characteristic.constants();
-                let multiple = current / pickup_a;
+                let multiple = (current / pickup_a).min(MULTIPLE_MAX);
                 // Exact also for currents just above the pick-up current.
                 multiplier * (k / libm::expm1(alpha * libm::log(multiple)) + c)
             }

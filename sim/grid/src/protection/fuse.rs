@@ -1,12 +1,17 @@
 //! Fuses.
 
+use std::collections::VecDeque;
+
 use super::{Action, Curve, SettingError, above_zero, passes, points};
 
 /// A fuse in one phase.
 ///
-/// It melts when the shares of its melting time add up to one: `dt / t(I)` at the RMS current
-/// I. Where the melting curve has a constant `I^2 t` that is the integral of the squared current
-/// over it. Then it arcs for the time between both curves, which contains the tolerance of
+/// It melts when the shares of its melting time add up to one: `i^2 dt / (I^2 t(I))`, the virtual
+/// time of IEC 60269-1 over that of the curve, where I is the prospective current: the RMS value
+/// that the network drives without an offset. Where what flowed over the last half period was more
+/// than that, as an inrush is, I is its RMS value, and all of that half period counts by it. Where
+/// the melting curve has a constant `I^2 t` that is the integral of the squared current over it,
+/// at any instant. Then it arcs for the time between both curves, which contains the tolerance of
 /// manufacture; below the first current of the clearing curve, for the time at that current.
 /// Without a clearing curve the arc ends at once ([`Fuse::step`]) or at the next zero of the
 /// current ([`Fuse::step_instantaneous`]).
@@ -20,9 +25,19 @@ pub struct Fuse {
     pub(super) phase: Phase,
     /// Share of the phase's time.
     share: f64,
-    /// What instantaneous currents added since: the integral of the squared current in A²s, and
-    /// the time in seconds.
-    window: (f64, f64),
+    /// What instantaneous currents added within the last half period, piece by piece, and in sum.
+    pieces: VecDeque<Flowed>,
+    sum: Flowed,
+}
+
+/// What flowed for a while.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flowed {
+    time_s: f64,
+    /// The integral of the squared current, A²s.
+    square: f64,
+    /// The prospective current, A.
+    prospective_a: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +77,9 @@ impl Fuse {
                 }
             }
         }
-        let (window_s, share, window) = (0.02, 0.0, (0.0, 0.0));
-        let (curve_name, phase) = (None, Phase::Melting);
-        Ok(Self { melting, clearing, window_s, curve_name, phase, share, window })
+        let (window_s, share, curve_name, phase) = (0.01, 0.0, None, Phase::Melting);
+        let (pieces, sum) = Default::default();
+        Ok(Self { melting, clearing, window_s, curve_name, phase, share, pieces, sum })
     }
 
     /// The same; its melting curve is called so where it is drawn.
@@ -80,8 +95,8 @@ impl Fuse {
         self.curve_name.as_deref().unwrap_or(plain)
     }
 
-    /// The same, with RMS values of instantaneous currents over this time in seconds; a period of
-    /// the network, 0.02 s unless set.
+    /// The same, with RMS values of instantaneous currents over this time in seconds; half a period
+    /// of the network, 0.01 s unless set.
     ///
     /// # Errors
     /// If the time is not above zero.
@@ -124,9 +139,15 @@ impl Fuse {
         self.phase_time(current_a).map(|time| (1.0 - self.share_so_far()).max(0.0) * time)
     }
 
-    /// The share of the phase's time with what the window adds.
+    /// Whether its element has not melted.
+    pub fn is_whole(&self) -> bool {
+        self.phase == Phase::Melting
+    }
+
+    /// The share of the phase's time with what the last half period adds.
     pub(super) fn share_so_far(&self) -> f64 {
-        self.share_with(self.window.0, self.window.1)
+        let rms_a = (self.sum.square / self.window_s).sqrt();
+        self.pieces.iter().fold(self.share, |sum, it| sum + self.added(it, rms_a))
     }
 
     /// A step of `dt_s` seconds with a constant RMS current in amperes.
@@ -134,42 +155,47 @@ impl Fuse {
         if !passes(dt_s) || current_a.is_nan() {
             return None;
         }
-        self.close_window();
+        self.share = self.share_so_far();
+        self.forget();
         match self.due_in(current_a) {
             Some(due_s) if due_s <= dt_s => Some(self.act(due_s)),
             _ => {
-                self.share = self.progressed(dt_s, current_a);
+                self.share += self.phase_time(current_a).map_or(0.0, |time| dt_s / time);
                 None
             }
         }
     }
 
     /// A step of `dt_s` seconds in which the instantaneous current goes along a straight line from
-    /// one value to another, in amperes. Steps are to be short against a period.
+    /// one value to another, in amperes, where the network drives this RMS value. Steps are to be
+    /// short against a period.
     pub fn step_instantaneous(
         &mut self,
         dt_s: f64,
-        from_a: f64,
-        to_a: f64,
+        (from_a, to_a): (f64, f64),
+        prospective_a: f64,
     ) -> Option<Action<FuseEvent>> {
-        if !passes(dt_s) || from_a.is_nan() || to_a.is_nan() || self.phase == Phase::Blown {
+        let all = [from_a, to_a, prospective_a];
+        if !passes(dt_s) || all.iter().any(|it| it.is_nan()) || self.phase == Phase::Blown {
             return None;
         }
-        let [from, to] = [from_a, to_a].map(|current| current.clamp(-MOST_A, MOST_A));
+        let [from, to, prospective_a] = all.map(|current| current.clamp(-MOST_A, MOST_A));
         if self.phase == Phase::Arcing && (self.clearing.is_none() || (from == 0.0 && to == 0.0)) {
             let touches = from == 0.0 || to == 0.0 || (from < 0.0) != (to < 0.0);
             let share = if from == 0.0 { 0.0 } else { from / (from - to) };
             return touches.then(|| self.act(share * dt_s));
         }
-        let (square, time) = self.window;
-        let window_at = |part: f64| {
+        self.pass_by(dt_s);
+        let flowed = |part: f64| {
             let current = from + (to - from) * part;
-            let added = part * dt_s * (from * from + from * current + current * current) / 3.0;
-            (square + added, time + part * dt_s)
+            let square = part * dt_s * (from * from + from * current + current * current) / 3.0;
+            Flowed { time_s: part * dt_s, square, prospective_a: prospective_a.abs() }
         };
         let reaches = |fuse: &Self, part: f64| {
-            let (square, time) = window_at(part);
-            fuse.share_with(square, time) >= 1.0
+            let own = flowed(part);
+            let square = fuse.sum.square + own.square;
+            let rms_a = (square / fuse.window_s).sqrt();
+            fuse.share + fuse.added(&Flowed { square, ..own }, rms_a) >= 1.0
         };
         if reaches(self, 1.0) {
             let (mut before, mut after) = (0.0, 1.0);
@@ -179,15 +205,38 @@ impl Fuse {
             }
             return Some(self.act(after * dt_s));
         }
-        self.window = window_at(1.0);
-        if self.window.1 + 0.5 * dt_s >= self.window_s {
-            self.close_window();
-        }
+        let own = flowed(1.0);
+        self.pieces.push_back(own);
+        self.sum.time_s += own.time_s;
+        self.sum.square += own.square;
         None
     }
 
+    /// Counts what is more than half a period before the end of a step for good.
+    fn pass_by(&mut self, dt_s: f64) {
+        let rms_a = (self.sum.square / self.window_s).sqrt();
+        while let Some(first) = self.pieces.front_mut() {
+            let over_s = self.sum.time_s + dt_s - self.window_s;
+            if over_s <= 0.0 {
+                return;
+            }
+            let part = (over_s / first.time_s).min(1.0);
+            let (time_s, square) = (first.time_s * part, first.square * part);
+            let gone = Flowed { time_s, square, ..*first };
+            (first.time_s, first.square) = (first.time_s - time_s, first.square - square);
+            if part >= 1.0 {
+                self.pieces.pop_front();
+            }
+            self.sum.time_s -= time_s;
+            self.sum.square = (self.sum.square - square).max(0.0);
+            self.share += self.added(&gone, rms_a);
+        }
+        self.sum = Flowed::default();
+    }
+
     fn act(&mut self, after_s: f64) -> Action<FuseEvent> {
-        (self.share, self.window) = (0.0, (0.0, 0.0));
+        self.share = 0.0;
+        self.forget();
         let (phase, event) = match self.phase {
             Phase::Melting => (Phase::Arcing, FuseEvent::Melted),
             Phase::Arcing | Phase::Blown => (Phase::Blown, FuseEvent::Cleared),
@@ -218,22 +267,18 @@ impl Fuse {
         Some((clearing.operating_time(current)? - melting).max(0.0))
     }
 
-    /// The share after a time at an RMS current that does not end the phase.
-    fn progressed(&self, dt_s: f64, current_a: f64) -> f64 {
-        self.phase_time(current_a).map_or(self.share, |time| self.share + dt_s / time)
-    }
-
-    /// The share with what a window adds: its time over that of the RMS current so far, which for
-    /// a constant `I^2 t` is exact at each instant, and otherwise at the window's end.
-    fn share_with(&self, square_time: f64, time_s: f64) -> f64 {
-        if time_s <= 0.0 {
-            return self.share;
+    /// The share that is added by what flowed, of which half a period had at most this RMS value.
+    fn added(&self, flowed: &Flowed, rms_a: f64) -> f64 {
+        let current_a = rms_a.max(flowed.prospective_a);
+        match self.phase_time(current_a) {
+            Some(time) if flowed.square > 0.0 => flowed.square / (current_a * current_a * time),
+            _ => 0.0,
         }
-        self.progressed(time_s, (square_time / time_s).sqrt())
     }
 
-    fn close_window(&mut self) {
-        self.share = self.share_so_far();
-        self.window = (0.0, 0.0);
+    /// Begins another half period.
+    fn forget(&mut self) {
+        self.pieces.clear();
+        self.sum = Flowed::default();
     }
 }

@@ -557,6 +557,10 @@ impl<const N: usize> Gathered<N> {
                 self.earth(node, 3);
                 None
             }
+            WindingKind::Star(Neutral::WireThrough(through)) => {
+                self.coil(Taps::between((node, 3), None), through);
+                None
+            }
             WindingKind::Star(Neutral::Wire) | WindingKind::Delta | WindingKind::Zigzag(_) => None,
         }
     }

@@ -29,7 +29,7 @@ mod tests;
 pub use compile::{Loads, Options, TransientError};
 pub use nonlinear::{Arc, Saturation};
 pub use phasors::Phasors;
-pub use switching::{Action, FaultKind, Place, Pole};
+pub use switching::{Action, FaultKind, Passed, Place, Pole};
 
 use crate::block::Column;
 use crate::block_lu::{Beside, Contributors, MOST, Matrix, Symbolic};
@@ -156,6 +156,7 @@ impl<const N: usize> Transient<N> {
     pub fn advance(&mut self) -> Result<(), TransientError> {
         #[cfg(test)]
         self.settle_energy();
+        self.switching.way.clear();
         let until_s = self.time_s + self.step_s;
         if self.is_watched(until_s) {
             return self.advance_with_switching(until_s);

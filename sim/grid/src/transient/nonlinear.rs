@@ -396,8 +396,10 @@ impl<const N: usize> Transient<N> {
         // the first half, both together have their mean, and flux does not drift.
         let sources_s = if self.bends.is_empty() { middle_s } else { begun_s };
         self.go_damped(middle_s, sources_s)?;
+        self.note(true);
         // What changed only in the second half is damped over another step.
         self.is_unsettled = self.go_damped(until_s, until_s)?;
+        self.note(true);
         #[cfg(test)]
         self.book_removed();
         Ok(())

@@ -34,7 +34,8 @@ pub enum Pole {
 pub enum FaultKind {
     /// Each of these wires to earth.
     Ground(Wires),
-    /// These wires with each other, and not with earth: two, or three in star.
+    /// These wires with each other, and not with earth: two, of which one may be the neutral, or
+    /// three phases in star.
     Between(Wires),
 }
 
@@ -101,6 +102,17 @@ pub enum Action {
     },
 }
 
+/// A piece of what an advance came by, in which currents go straight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passed {
+    /// How long it is.
+    pub seconds: f64,
+    /// The currents of a switch's poles at its beginning, amperes.
+    pub from_a: Vec<f64>,
+    /// And at its end.
+    pub to_a: Vec<f64>,
+}
+
 /// The conductances of a switch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PoleAt {
@@ -122,6 +134,20 @@ pub(super) struct Switching {
     overdue: Vec<usize>,
     /// Conductances that were switched since the matrix was factored.
     pub(super) changed: Vec<usize>,
+    /// Whether what is solved is noted in `way`.
+    pub(super) notes: bool,
+    /// Where the last advance came by, if something was switched in it.
+    pub(super) way: Vec<Instant>,
+}
+
+/// An instant within an advance.
+#[derive(Clone, Debug)]
+pub(super) struct Instant {
+    time_s: f64,
+    /// Whether damping led there, by its current at the end.
+    is_damped: bool,
+    /// Of all poles of switches, in order.
+    poles_a: Vec<f64>,
 }
 
 /// What an instant before a step was like.
@@ -137,13 +163,16 @@ pub(super) struct Snapshot<const N: usize> {
     pub(super) counted: Option<super::tests::energy::Counted<N>>,
 }
 
-fn check_phases(
+fn check_phases<const N: usize>(
     kind: FaultKind,
     possible: std::ops::RangeInclusive<usize>,
     expected: &'static str,
 ) -> Checked {
     let (FaultKind::Ground(wires) | FaultKind::Between(wires)) = kind;
-    let is_good = possible.contains(&wires.len()) && !wires.contains(Wire::Neutral);
+    // To the neutral wire goes one phase.
+    let is_to_neutral = N > 3 && matches!(kind, FaultKind::Between(_)) && wires.len() == 2;
+    let fits = is_to_neutral || !wires.contains(Wire::Neutral);
+    let is_good = possible.contains(&wires.len()) && fits;
     value("a fault's number of phases", wires.len() as f64, is_good, expected)
 }
 
@@ -206,6 +235,51 @@ impl<const N: usize> Transient<N> {
         self.pole_at(switch, pole).map_or(0.0, |it| self.current_of(it))
     }
 
+    /// The currents of a switch's poles on the way of the last advance, piece by piece: how long
+    /// one is in seconds, and from what to what each current goes along a straight line. Where
+    /// something was switched there are several, as currents may jump there.
+    #[must_use]
+    pub fn way_a(&self, switch: usize, (from_s, from_a): (f64, &[f64])) -> Vec<Passed> {
+        let Some(PoleAt { first, count }) = self.switching.poles.get(switch).copied() else {
+            return Vec::new();
+        };
+        let last = Instant {
+            time_s: self.time_s,
+            is_damped: false,
+            poles_a: self.poles_now(first..first + count),
+        };
+        let mut before = (from_s, from_a.to_vec());
+        let noted = self.switching.way.iter().map(|it| (it, first..first + count));
+        let mut passed = Vec::new();
+        for (it, own) in noted.chain([(&last, 0..count)]) {
+            let seconds = it.time_s - before.0;
+            let to_a = it.poles_a.get(own).unwrap_or_default().to_vec();
+            // Damping draws what flows at its end.
+            let from_a = if it.is_damped { to_a.clone() } else { before.1 };
+            before = (it.time_s, to_a.clone());
+            if seconds > 0.0 {
+                passed.push(Passed { seconds, from_a, to_a });
+            }
+        }
+        passed
+    }
+
+    fn poles_now(&self, conductances: std::ops::Range<usize>) -> Vec<f64> {
+        conductances.map(|it| self.current_of(it)).collect()
+    }
+
+    /// Notes an instant on the way of an advance in which something is switched.
+    pub(super) fn note(&mut self, is_damped: bool) {
+        if self.switching.notes {
+            // The poles of all switches come first, one behind the other.
+            let last = self.switching.poles.last().map_or(0, |it| it.first + it.count);
+            let first = self.switching.poles.first().map_or(0, |it| it.first);
+            let mut poles_a = vec![0.0; first];
+            poles_a.extend(self.poles_now(first..last));
+            self.switching.way.push(Instant { time_s: self.time_s, is_damped, poles_a });
+        }
+    }
+
     /// The currents of a fault, amperes: of each of its wires to earth, or from each to the next.
     #[must_use]
     pub fn fault_currents_a(&self, id: u32) -> Vec<f64> {
@@ -254,13 +328,13 @@ impl<const N: usize> Transient<N> {
             Action::ArcFault { place: Place(node), kind, arc, .. } => {
                 place("node", node.index(), self.names.nodes.len())?;
                 let (least, most) = if let FaultKind::Between(_) = kind { (2, 2) } else { (1, 3) };
-                check_phases(kind, least..=most, "1 to 3 to earth, or 2 between, for an arc")?;
+                check_phases::<N>(kind, least..=most, "1 to 3 to earth, or 2 between, for an arc")?;
                 arc.check()
             }
             Action::Fault { place: Place(node), kind, resistance_ohm: found, .. } => {
                 place("node", node.index(), self.names.nodes.len())?;
                 let least = if matches!(kind, FaultKind::Between(_)) { 2 } else { 1 };
-                check_phases(kind, least..=3, "1 to 3 to earth, 2 or 3 between")?;
+                check_phases::<N>(kind, least..=3, "1 to 3 to earth, 2 or 3 between")?;
                 let is_good = found.is_finite() && found >= 0.0;
                 value("a fault's resistance in ohm", found, is_good, FROM_ZERO)
             }
@@ -303,6 +377,8 @@ impl<const N: usize> Transient<N> {
         };
         self.go_back(&before, share, from_s + share * length_s);
         self.spare = Some(before);
+        self.switching.notes = true;
+        self.note(false);
         for (_, conductance) in zeros.into_iter().filter(|(at, _)| *at <= share + SAME) {
             self.switched(conductance, false);
             self.switching.opening.retain(|other| *other != conductance);
@@ -324,9 +400,11 @@ impl<const N: usize> Transient<N> {
         self.switchings += 1;
         self.refactor_after_switching()?;
         let first = self.across_opening();
+        self.switching.notes = true;
         for _ in 0..self.damped_steps {
             self.damp()?;
         }
+        self.switching.notes = false;
         let both = first.into_iter().zip(self.across_opening());
         let passed =
             both.zip(&self.switching.opening).filter(|((first, last), _)| first * last < 0.0);

@@ -212,6 +212,26 @@ fn numbers_wrap_and_begin_again() {
 }
 
 #[test]
+fn a_meter_that_counts_from_one_again_is_late_three_times_and_no_longer() {
+    let mut port = Exchange::new(grammar(DESK_METER));
+    let mut now_ns = 0;
+    let mut ask = |number| {
+        now_ns += 2000 * MS;
+        port.begin(0, now_ns).unwrap();
+        let taken = port.take(&line(number, number), now_ns).len();
+        port.tick(now_ns + 500 * MS);
+        taken
+    };
+    // Powered off after its ninth answer.
+    let numbers = (1..=9).chain(1..=6);
+    let taken: Vec<usize> = numbers.map(&mut ask).collect();
+    assert_eq!(taken, [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1]);
+    // One that is stuck at a number goes on being late.
+    assert_eq!([6, 6, 6, 6, 6].map(&mut ask), [0; 5]);
+    assert_eq!(port.counts().restarts, 1);
+}
+
+#[test]
 fn garbage_is_skipped_up_to_a_line_end() {
     // An echo is none, even where any line has the form of the answer.
     let mut port = Exchange::new(grammar(PLAIN_METER));

@@ -56,6 +56,9 @@ fn each_mistake_of_an_answer_is_found() {
         ("{u}{u}\\n", "there is nothing between `{u}` and `{u}`"),
         ("{u}0\\n", "`0` behind `{u}` may be part of its number"),
         ("{u}.V\\n", "`.` behind `{u}` may be part of its number"),
+        ("{u}*\\n", "whatever stands behind a number would be ignored"),
+        ("{u} V *\\n", "whatever stands behind a number would be ignored"),
+        ("{u}* V\\n", "whatever stands behind a number would be ignored"),
         ("{u}eV\\n", "`e` behind `{u}` may be part of its number"),
     ] {
         let found = mistakes(&of(answer, VOLTAGE));
@@ -69,7 +72,15 @@ fn each_mistake_of_an_answer_is_found() {
     let hexadecimal = mistakes(&of("{u}A\\n", &format!("{VOLTAGE}\nbase = 16")));
     assert!(hexadecimal[0].contains("`A` behind `{u}` may be part"), "{hexadecimal:#?}");
     // What looks like a mistake and is none.
-    for answer in ["{u}A\\n", "{u},V\\n", "{u} 0\\n", "{{{u}}}\\n", "{*}{u}{*}\\n", "{u}*\\u0003"] {
+    for answer in [
+        "{u}A\\n",
+        "{u},V\\n",
+        "{u} 0\\n",
+        "{{{u}}}\\n",
+        "{*}{u}{*}\\n",
+        "* {u}\\u0003",
+        "{u} V * A\\n",
+    ] {
         grammar(&of(answer, VOLTAGE));
     }
 }

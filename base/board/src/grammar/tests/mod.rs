@@ -24,7 +24,7 @@ static DOCUMENT: &[Field] = &[Field::optional(
 const DESK_METER: &str = r#"
 [[request]]
 send = "READ?\r\n"
-answer = "U={u}V I={i}A P={p}kW n={number}*\r\n"
+answer = "U={u}V I={i}A P={p}kW n={number}\r\n"
 timeout = "500 ms"
 
 [request.field.u]

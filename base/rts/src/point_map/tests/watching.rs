@@ -231,6 +231,29 @@ fn events_and_a_simulator_that_stands_still_are_no_findings() {
     assert!(findings(&map, decay).is_empty());
 }
 
+/// Where a voltage may be low, only the current is outside of its range.
+#[test]
+fn two_exchanged_points_are_found_and_named() {
+    let ranges = [(Float, 0.0, 300.0), (Float, 0.0, 63.0), (Float, 45.0, 55.0)];
+    let map = map_of(WireFormat::GtnetSkt, &ranges);
+    let sample = |n: i32| [230.0 + f64::from(n), 10.0, 50.0].map(Value::Float).to_vec();
+    assert!(findings(&map, (0..40).map(sample)).is_empty());
+    let swapped = (0..40).map(|n| {
+        let mut values = sample(n);
+        values.swap(0, 1);
+        values
+    });
+    let found = findings(&map, swapped);
+    assert_eq!((found.len(), found[0].suspicion), (1, Suspicion::Exchange), "{found:#?}");
+    let text = found[0].to_string();
+    for part in ["two points exchanged; `p1` reads 232, expected ", "which fits `p0` ("] {
+        assert!(text.contains(part), "{text}");
+    }
+    // An overload without a dip is none.
+    let overload = |n: i32| [231.0 + f64::from(n), 90.0, 50.0].map(Value::Float).to_vec();
+    assert!(findings(&map, (0..40).map(overload)).is_empty());
+}
+
 /// A dip to the size of the neighbouring current would be a shift by one word, if the last current
 /// could be a voltage, or if nothing were known of the others.
 #[test]

@@ -79,6 +79,7 @@ pub(super) fn build(
         hardware_id: id("cellar"),
         tenant: "default",
         start: START,
+        epoch: crate::EPOCH,
         networks: vec![network],
         files: &BTreeMap::new(),
     };
@@ -174,7 +175,7 @@ impl Bench {
             GatewayOutput::Forget { upto } => self.disk.retain(|(number, _)| *number > upto),
             GatewayOutput::Live { channel, .. } => panic!("{channel}"),
             GatewayOutput::Reopen { network } => panic!("{network}"),
-            GatewayOutput::Event { kind, detail } => self.events.push((self.now, kind, detail)),
+            GatewayOutput::Event { kind, detail, .. } => self.events.push((self.now, kind, detail)),
         }
     }
 

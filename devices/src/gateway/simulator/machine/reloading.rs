@@ -7,7 +7,8 @@ use lastmeter_rts::point_map::{Meaning, Plausibility, PointDirection, PointMap, 
 use lastmeter_rts::{Rejection, Sample, Wire};
 use lastmeter_units::{HardwareId, SimTime};
 
-use super::{Adapter, Device, Gathered, Kind, Out, Slot, event, is_told};
+use super::gathering::Gathered;
+use super::{Adapter, Device, Kind, Out, Slot, event, is_told};
 use crate::gateway::GatewayOutput;
 use crate::gateway::simulator::raw::{POINTS, RawSamples, set_points};
 use crate::gateway::simulator::waveforms::Waveforms;
@@ -164,7 +165,7 @@ pub(super) fn devices(
         };
         let values = &mut devices[place].values;
         slots.push(Some(Slot { device: place, value: values.len() }));
-        values.push(Gathered { id: *quantity, sum: 0.0, count: 0, last: 0.0 });
+        values.push(Gathered::new(*quantity));
     }
     let rate_hz = map.simulator.sample_rate;
     for (device, channels) in devices.iter_mut().zip(&channels) {

@@ -290,6 +290,11 @@ impl MotionBuilder<'_, '_> {
         self.pieces.switch(into, span, self.network, self.out)
     }
 
+    /// The switch between a transformer's star point and its neutral wire.
+    pub(crate) fn star_point_of(&mut self, name: &str, span: Span) -> Option<usize> {
+        self.pieces.star_point(name, span, self.network, self.out)
+    }
+
     /// Something happens.
     pub(crate) fn event(&mut self, at: SimDuration, what: Happening) {
         self.setup.events.push(Event { at_ns: at.0, what });

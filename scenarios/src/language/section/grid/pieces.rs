@@ -18,6 +18,26 @@ pub(super) struct Pieces {
 const WHAT: &str = "`switch:NAME`, `line:NAME`, `transformer:NAME`, `load:NAME` or `source:NAME`";
 
 impl Pieces {
+    /// The switch between a transformer's star point and the neutral wire that begins there, put
+    /// there where it has none.
+    pub(super) fn star_point(
+        &mut self,
+        name: &str,
+        span: Span,
+        network: &mut Network,
+        out: &mut Diagnostics,
+    ) -> Option<usize> {
+        let names = network.transformers.iter().map(|it| &*it.name);
+        let at = find(names, ("transformer", name), span, out)?;
+        let switch = self.put(Piece::StarPoint(at), network);
+        if switch.is_none() {
+            let message = format!("no neutral wire begins at transformer `{name}`");
+            let label = "expected a group with `n`, and a node with a wire `n`";
+            out.report(Code::DOES_NOT_FIT, span, message, label);
+        }
+        switch
+    }
+
     /// The switch of an element, put in front of it where it has none.
     pub(super) fn switch(
         &mut self,
@@ -52,6 +72,10 @@ impl Pieces {
             }
             _ => return refuse(element, WHAT, span, out),
         };
+        self.put(piece, network)
+    }
+
+    fn put(&mut self, piece: Piece, network: &mut Network) -> Option<usize> {
         if let Some(switch) = self.cut.get(&piece) {
             return Some(*switch);
         }
@@ -101,6 +125,6 @@ pub(crate) fn poles(network: &Network, switch: usize, phases: &str) -> Option<Ve
 /// The wires of letters.
 pub(crate) fn wires_of(phases: &str) -> Vec<Wire> {
     let of =
-        |letter: char| Wire::PHASES.into_iter().find(|wire| wire.to_string() == letter.to_string());
+        |letter: char| Wire::ALL.into_iter().find(|wire| wire.to_string() == letter.to_string());
     phases.chars().filter_map(of).collect()
 }

@@ -178,7 +178,7 @@ fn same_map(
     let label = "not the map that the simulator sends by";
     let help =
         "write the same `map`, unless what an adapter with a wrong map does is what is tested";
-    warn(out, Code::DOES_NOT_FIT, span, message, label, help);
+    warn(out, Code::TWO_MAPS, span, message, label, help);
 }
 
 /// The simulators, as far as they have no mistake.

@@ -403,7 +403,7 @@ fn winding(kind: WindingKind) -> WriteResult<(f64, Complex64)> {
     let earthing = |neutral, isolated: f64| match neutral {
         Neutral::Earthed(z) => Ok((isolated + 1.0, z)),
         Neutral::Isolated => Ok((isolated, Complex64::ZERO)),
-        Neutral::Wire | Neutral::EarthedWire => {
+        Neutral::Wire | Neutral::WireThrough(_) | Neutral::EarthedWire => {
             Err("a neutral point is brought to a neutral wire".to_owned())
         }
     };

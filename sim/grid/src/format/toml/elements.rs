@@ -70,7 +70,7 @@ const KINDS: [Kind; 11] = [
         "transformer",
         Reader::transformer,
         "name from to group voltages power uk copper_loss no_load_loss no_load_current \
-         neutral_resistance neutral_reactance tap",
+         neutral_resistance neutral_reactance neutral_side tap",
     ),
     kind(
         "source",
@@ -348,22 +348,19 @@ impl Reader {
         let reactance = (size * size - copper * copper).sqrt();
         let y_pu = Complex64::new(iron, -(current * current - iron * iron).sqrt());
         let (side, tap) = Self::taps(table)?;
-        let through = Self::neutral(table).ok()?;
-        let is_earthed = |it: &WindingKind| matches!(it, WindingKind::Star(Neutral::Earthed(_)));
-        let earthed = kinds.iter().rposition(is_earthed);
-        if through.is_some() && earthed.is_none() {
-            let what = "its neutral point is not brought out: expected a group with `n` or `N`";
-            table.refuse(table.line_of(&["neutral_reactance", "neutral_resistance"]), what);
-            return None;
-        }
+        let through = Self::neutral(table, kinds).ok()?;
         let mut windings = Vec::new();
         for k in 0..2 {
             let at = self.network.nodes[nodes[k].index()].wires;
-            let kind = match through.filter(|_| earthed == Some(k)) {
-                Some(through) => WindingKind::Star(Neutral::Earthed(through)),
-                None if at.contains(Wire::Neutral) => at_neutral(kinds[k]),
-                None => kinds[k],
+            let neutral = match through.filter(|(side, _)| *side == k) {
+                Some((_, z)) if at.contains(Wire::Neutral) => Some(Neutral::WireThrough(z)),
+                Some((_, z)) => Some(Neutral::Earthed(z)),
+                None if at.contains(Wire::Neutral) && is_brought_out(kinds[k]) => {
+                    Some(Neutral::EarthedWire)
+                }
+                None => None,
             };
+            let kind = neutral.map_or(kinds[k], |it| kinds[k].with_neutral(it));
             windings.push(Winding {
                 connection: self.connect(table, (["from", "to"][k], nodes[k]), WireList::ABC)?,
                 kind,
@@ -384,12 +381,38 @@ impl Reader {
         Some(())
     }
 
-    /// Through what the neutral point is earthed, if that is written.
-    fn neutral(table: &mut Table<'_>) -> Result<Option<Complex64>, ()> {
+    /// Which neutral point is earthed through an impedance, and through which, if that is written.
+    fn neutral(
+        table: &mut Table<'_>,
+        kinds: [WindingKind; 2],
+    ) -> Result<Option<(usize, Complex64)>, ()> {
         let names = ["neutral_resistance", "neutral_reactance"];
+        let written = table.end_named("neutral_side")?;
         if names.iter().all(|name| table.field(name).is_none()) {
+            if written.is_some() {
+                let what = "neutral_side stands without neutral_resistance or neutral_reactance";
+                table.refuse(table.line_of(&["neutral_side"]), what);
+                return Err(());
+            }
             return Ok(None);
         }
+        let [from, to] = kinds.map(is_brought_out);
+        let side = match (from, to, written) {
+            (true, true, None) => {
+                let what = "both neutral points are brought out, and which of them is earthed \
+                            through the impedance is not written: expected neutral_side = \"from\" \
+                            or \"to\"";
+                table.refuse(table.line_of(&names), what);
+                return Err(());
+            }
+            (true, _, Some(0)) | (true, false, None) => 0,
+            (_, true, Some(1)) | (false, true, None) => 1,
+            _ => {
+                let what = "its neutral point is not brought out: expected a group with `n` or `N`";
+                table.refuse(table.line_of(&names), what);
+                return Err(());
+            }
+        };
         let [resistance, reactance] =
             names.map(|name| table.figure(name, Unit::Ohm).unwrap_or(0.0));
         let through = Complex64::new(resistance, reactance);
@@ -398,7 +421,7 @@ impl Reader {
             table.refuse(table.line_of(&names), what);
             return Err(());
         }
-        Ok(Some(through))
+        Ok(Some((side, through)))
     }
 
     /// On which side there are taps, and which.
@@ -468,14 +491,10 @@ fn along(each: &LineImpedance, length_m: f64, count: usize) -> LineImpedance {
     }
 }
 
-/// The winding at a node with a neutral wire: that begins at a star point which is brought out.
-fn at_neutral(kind: WindingKind) -> WindingKind {
-    let brought_out = Neutral::Earthed(Complex64::ZERO);
-    match kind {
-        WindingKind::Star(it) if it == brought_out => WindingKind::Star(Neutral::EarthedWire),
-        WindingKind::Zigzag(it) if it == brought_out => WindingKind::Zigzag(Neutral::EarthedWire),
-        other => other,
-    }
+/// Whether a winding of a vector group has a star point that is brought out: there a neutral wire
+/// begins, where its node has one.
+fn is_brought_out(kind: WindingKind) -> bool {
+    matches!(kind.neutral(), Some(Neutral::Earthed(_)))
 }
 
 /// A vector group by IEC 60076-1: the winding of higher voltage in capitals, `N` where a star point

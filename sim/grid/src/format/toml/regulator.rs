@@ -77,7 +77,7 @@ fn measured(table: &Table<'_>, kind: WindingKind, wires: WireList) -> Option<(Wi
     };
     let against = match kind {
         WindingKind::Delta => Some(wires[(at + 1) % wires.len()]),
-        WindingKind::Star(Neutral::Wire) => Some(Wire::Neutral),
+        WindingKind::Star(Neutral::Wire | Neutral::WireThrough(_)) => Some(Wire::Neutral),
         _ => None,
     };
     Some((wires[at], against))

@@ -1,10 +1,10 @@
-//! A fuse in each pole of a switch.
+//! A fuse in each pole of a switch that is in a phase; a neutral conductor is not fused.
 
 use super::{Act, Cause, Device, Move, NamedCurve, RESIDUAL, Seen, Squares, distinct};
 use crate::motion::Deed;
 use crate::network::Wire;
 use crate::protection::{Action, Fuse, FuseEvent};
-use crate::transient::Pole;
+use crate::transient::{Passed, Pole};
 
 /// Fuses that are all alike. They go by the square of the current as it flows.
 #[derive(Clone, Debug)]
@@ -23,34 +23,67 @@ impl FuseLink {
     }
 }
 
+/// What a fuse does in a step of waves. Its element melts within one of the pieces; an arc ends by
+/// what flows where the step begins and ends.
+fn flowed(
+    fuse: &mut Fuse,
+    way: &[Passed],
+    pole: usize,
+    prospective_a: f64,
+) -> Option<Action<FuseEvent>> {
+    let mut before_s = 0.0;
+    if fuse.is_whole() {
+        return way.iter().find_map(|it| {
+            let ends = (it.from_a[pole], it.to_a[pole]);
+            let found = fuse.step_instantaneous(it.seconds, ends, prospective_a);
+            before_s += it.seconds;
+            let begun_s = before_s - it.seconds;
+            found.map(|found| Action { after_s: begun_s + found.after_s, ..found })
+        });
+    }
+    let (first, last) = (way.first()?, way.last()?);
+    let whole_s = way.iter().map(|it| it.seconds).sum();
+    fuse.step_instantaneous(whole_s, (first.from_a[pole], last.to_a[pole]), prospective_a)
+}
+
+fn is_fused(seen: &Seen<'_>, pole: usize) -> bool {
+    seen.wires.get(pole) != Some(&Wire::Neutral)
+}
+
 impl Device for FuseLink {
     fn begin(&mut self, wires: &[Wire]) {
         self.poles = vec![self.fuse.clone(); wires.len()];
     }
 
     fn picked_up(&self, seen: &Seen<'_>) -> Squares {
+        let whole_s: f64 = seen.flowing.iter().map(|it| it.seconds).sum();
         let mut squares = [None; 4];
-        for (pole, (fuse, current)) in
-            self.poles.iter().zip(seen.poles_a).enumerate().take(RESIDUAL)
-        {
-            let mean = |from: f64, to: f64| (from * from + from * to + to * to) / 3.0;
-            let flowing = seen.flowing_a.map(|(from, to)| mean(from[pole], to[pole]));
+        let poles = self.poles.iter().zip(seen.poles_a).enumerate().take(RESIDUAL);
+        for (pole, (fuse, current)) in poles.filter(|(pole, _)| is_fused(seen, *pole)) {
+            let square_time = |it: &Passed| {
+                let (from, to) = (it.from_a[pole], it.to_a[pole]);
+                it.seconds * (from * from + from * to + to * to) / 3.0
+            };
+            let flowing = seen.flowing.iter().map(square_time).sum::<f64>() / whole_s;
             let is_on = fuse.melting_time(current.norm()).is_some();
-            squares[pole] = is_on.then_some(flowing.unwrap_or(current.norm_sqr()));
+            let square = if whole_s > 0.0 { flowing } else { current.norm_sqr() };
+            squares[pole] = is_on.then_some(square);
         }
         squares
     }
 
     fn due_in(&self, seen: &Seen<'_>) -> Option<f64> {
-        let due = self.poles.iter().zip(seen.poles_a);
-        due.filter_map(|(it, pole)| it.due_in(pole.norm())).reduce(f64::min)
+        let poles = self.poles.iter().zip(seen.poles_a).enumerate();
+        let due = poles.filter(|(pole, _)| is_fused(seen, *pole));
+        due.filter_map(|(_, (it, current))| it.due_in(current.norm())).reduce(f64::min)
     }
 
     /// Where a steady state is between waves a fuse that has melted is blown at the zero of its
     /// current, in the waves that begin with its arc.
     fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act> {
         let mut acts = Vec::new();
-        for (pole, (fuse, current)) in self.poles.iter_mut().zip(seen.poles_a).enumerate() {
+        let poles = self.poles.iter_mut().zip(seen.poles_a).enumerate();
+        for (pole, (fuse, current)) in poles.filter(|(pole, _)| is_fused(seen, *pole)) {
             let needs_zero = seen.has_waves && !fuse.has_clearing();
             let act = |Action { after_s, event }: Action<FuseEvent>| {
                 let which = if self.has_striker { Pole::All } else { Pole::One(pole) };
@@ -61,8 +94,9 @@ impl Device for FuseLink {
                 let (detail, cause) = (format!("phase {}", seen.wires[pole]), Cause::Pole(pole));
                 Act { after_s, moves, deed, detail, cause }
             };
-            if let Some((from_a, to_a)) = seen.flowing_a {
-                acts.extend(fuse.step_instantaneous(dt_s, from_a[pole], to_a[pole]).map(act));
+            if !seen.flowing.is_empty() {
+                let found = flowed(fuse, seen.flowing, pole, current.norm());
+                acts.extend(found.map(act));
                 continue;
             }
             let mut passed_s = 0.0;

@@ -19,7 +19,7 @@ use num_complex::Complex64;
 use super::Deed;
 use crate::network::Wire;
 use crate::protection::{Currents, InterfaceView};
-use crate::transient::Pole;
+use crate::transient::{Passed, Pole};
 
 /// The quantities that a device looks at: up to three poles, then the residual current.
 pub(super) const RESIDUAL: usize = 3;
@@ -38,8 +38,8 @@ pub struct Seen<'a> {
     pub wires: &'a [Wire],
     /// RMS phasors of the currents of its poles, amperes.
     pub poles_a: &'a [Complex64],
-    /// In a step of waves the currents of its poles at both ends of it, amperes.
-    pub flowing_a: Option<(&'a [f64], &'a [f64])>,
+    /// In a step of waves the currents of its poles on the way, piece by piece; else nothing.
+    pub flowing: &'a [Passed],
     /// Whether waves are played where something happens.
     pub has_waves: bool,
     /// The voltages in front of its load, if it has one ([`Device::load`]).

@@ -91,7 +91,7 @@ fn fuse(values: &Values, frequency_hz: f64) -> Result<Fuse, Refusal> {
         }
     };
     let clearing = if clearing.is_empty() { None } else { Some(Curve::table(clearing)?) };
-    let fuse = Fuse::new(melting, clearing)?.with_window(1.0 / frequency_hz)?;
+    let fuse = Fuse::new(melting, clearing)?.with_window(0.5 / frequency_hz)?;
     Ok(match curve_name {
         Some(name) => fuse.with_curve_name(name),
         None => fuse,

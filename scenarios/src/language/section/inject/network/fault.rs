@@ -3,11 +3,11 @@
 use std::f64::consts::TAU;
 
 use lastmeter_grid::motion::{FaultAt, Happening, Resolution};
-use lastmeter_grid::network::{NodeId, Wires};
+use lastmeter_grid::network::{NodeId, Wire, Wires};
 use lastmeter_grid::transient::{Arc, FaultKind};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
-use super::{LENGTH, NetworkInjection, NetworkKind, PHASES};
+use super::{LENGTH, NetworkInjection, NetworkKind, SHORTED};
 use crate::language::draft::joined;
 use crate::language::section::grid::{FAULT_PREFIX, LinePlace, MotionBuilder, find, wires_of};
 
@@ -21,8 +21,13 @@ const ARC: Kind = Kind::Quantity { dimension: Dimension::Voltage, min: 1e-3, max
 
 /// The keys of every fault.
 const FAULT: [Field; 9] = [
-    PHASES,
-    Field::default("earth", Kind::Boolean, "true", "whether to earth, or only with each other"),
+    SHORTED,
+    Field::default(
+        "earth",
+        Kind::Boolean,
+        "true",
+        "whether to earth, or only with each other; a phase and `n` are shorted with each other",
+    ),
     Field::default(
         "resistance",
         Kind::Quantity { dimension: Dimension::Resistance, min: 0.0, max: 1e9 },
@@ -38,7 +43,8 @@ const FAULT: [Field; 9] = [
     Field::optional(
         "for",
         LENGTH,
-        "it ends so much after `at`, each current at its zero; left out, not by itself",
+        "it ends so much after it began, which an `angle` delays, each current at its zero; left \
+         out, not by itself",
     ),
     Field::optional(
         "extinguishes",
@@ -185,7 +191,14 @@ fn fault(
     let values = it.values;
     let wires: Wires = wires_of(values.text("phases")).into_iter().collect();
     let known = &motion.network.nodes[node.index()];
-    let to_earth = values.boolean("earth");
+    let to_neutral = wires.contains(Wire::Neutral);
+    if to_neutral && values.is_written("earth") && values.boolean("earth") {
+        let message = format!("`earth = true` of the fault `{}`", values.text("phases"));
+        let label = "leave it out: a phase and `n` are shorted with each other";
+        motion.out.report(Code::DOES_NOT_FIT, values.span_of("earth"), message, label);
+        return None;
+    }
+    let to_earth = values.boolean("earth") && !to_neutral;
     let refuse = |message: String, label: &str, out: &mut Diagnostics| {
         out.report(Code::DOES_NOT_FIT, values.span_of("phases"), message, label);
     };

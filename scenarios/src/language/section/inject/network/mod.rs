@@ -142,16 +142,29 @@ const LENGTH: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-6, max
 const FOR: Field =
     Field::optional("for", LENGTH, "until when, counted from `at`; left out, until the end");
 
-/// Which conductors, one of them if that is left out.
-const PHASES: Field = phases("\"a\"");
+/// Which conductors are broken: one of them if that is left out, or the neutral wire.
+const BROKEN: Field = Field::default(
+    "phases",
+    Kind::Choice(&["a", "b", "c", "ab", "bc", "ca", "abc", "n"]),
+    "\"a\"",
+    "which conductors; `n` is the neutral wire",
+);
+
+/// Which conductors are shorted, one of them if that is left out.
+const SHORTED: Field = Field::default(
+    "phases",
+    Kind::Choice(&["a", "b", "c", "ab", "bc", "ca", "abc", "an", "bn", "cn"]),
+    "\"a\"",
+    "which conductors; with `n` a phase and the neutral wire, with each other",
+);
 
 /// Which conductors, all if that is left out.
-const ALL_PHASES: Field = phases("\"abc\"");
-
-const fn phases(default: &'static str) -> Field {
-    const WORDS: &[&str] = &["a", "b", "c", "ab", "bc", "ca", "abc"];
-    Field::default("phases", Kind::Choice(WORDS), default, "which conductors")
-}
+const ALL_PHASES: Field = Field::default(
+    "phases",
+    Kind::Choice(&["a", "b", "c", "ab", "bc", "ca", "abc"]),
+    "\"abc\"",
+    "which conductors",
+);
 
 /// Most that a load may be set to draw, or to deliver, in W and var: more than any network has.
 const POWER_MAX: f64 = 1e12;

@@ -5,7 +5,7 @@ use lastmeter_grid::transient::Pole;
 use lastmeter_params::{Code, Entry, Field, Kind, Values, nearest};
 use lastmeter_sim::grid::{BreakerAt, GridInput};
 
-use super::{ALL_PHASES, FOR, NetworkInjection, NetworkKind, PHASES, refuse_target};
+use super::{ALL_PHASES, BROKEN, FOR, NetworkInjection, NetworkKind, refuse_target};
 use crate::language::section::grid::{FAULT_PREFIX, MotionBuilder, poles};
 
 /// What the name of a breaker begins with.
@@ -60,8 +60,20 @@ pub(super) static OPEN_CONDUCTOR: NetworkKind = NetworkKind {
         name: "open-conductor",
         summary: "conductors of a line or a switch are broken",
         description: "Each at the zero of its current; what is behind them keeps what it gets by \
-            the others.",
-        fields: &[Field::required("into", Kind::Text, "`line:NAME` or `switch:NAME`"), PHASES, FOR],
+            the others. With `phases = \"n\"` the neutral is lost: behind it the star of the loads \
+            has the potential that their impedances give it, so phases with little load rise and \
+            those with much fall; of a transformer it is lost between the neutral point and the \
+            neutral wire that begins there. As long as it is lost each load is the impedance that it would \
+            be in the step with a neutral.",
+        fields: &[
+            Field::required(
+                "into",
+                Kind::Text,
+                "`line:NAME` or `switch:NAME`; of a neutral `transformer:NAME` too",
+            ),
+            BROKEN,
+            FOR,
+        ],
     },
     opens: true,
     play: |motion, it| open(motion, it).map(drop),
@@ -192,9 +204,13 @@ fn restore(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Opt
 
 /// Opens the switch of an element in the phases that are written, or in all, perhaps for a while.
 fn open(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Option<usize> {
-    let switch = motion.switch_of(it.into())?;
     let values = it.values;
     let phases = values.text_opt("phases").unwrap_or("abc");
+    let (into, span) = it.into();
+    let switch = match into.strip_prefix("transformer:").filter(|_| phases == "n") {
+        Some(name) => motion.star_point_of(name, span)?,
+        None => motion.switch_of((into, span))?,
+    };
     let Some(poles) = poles(motion.network, switch, phases) else {
         let message = format!("`{}` does not have all of the phases {phases}", it.into().0);
         let span = values.span_of("phases");
