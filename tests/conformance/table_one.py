@@ -255,7 +255,7 @@ def compare(comparison, folder, suites, found):
         if "within" in check and verdict["limit"] is not None:
             # The band of a row that has this figure.
             part, measured = size(check["within"]), verdict["measured"]
-            bands = [((1 - part) * published[n], (1 + part) * published[n])
+            bands = [(max(0.0, 1 - part) * published[n], (1 + part) * published[n])
                      for n in selected(check, rows) if math.isclose(rows[n][0], measured, rel_tol=1e-9)]
             low, high = verdict["limit_low"], verdict["limit"]
             good = any(math.isclose(low, a) and math.isclose(high, b) for a, b in bands)
