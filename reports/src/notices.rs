@@ -255,7 +255,11 @@ impl NoticeAccountant {
         if parts.is_empty() {
             return None;
         }
-        let why = format!("{}; no check judges these alerts", parts.join("; "));
+        let why = format!(
+            "{}; no check judges these alerts, as `alerts`, `event`, `tamper`, `last_gasp` and \
+             `restored` do",
+            parts.join("; ")
+        );
         let unjudged = self.unjudged.as_ref().map_or(0, |(count, ..)| *count);
         let first = self.unjudged.as_ref().map(|(_, at, _)| at).into_iter().chain(&faults.first);
         let context = CheckContext::implicit(UNJUDGED_ALERTS, &self.scenario);

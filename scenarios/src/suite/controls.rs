@@ -90,7 +90,10 @@ pub(super) fn print_end(console: &Console<'_>, of: &[String], run: &SuiteRun) {
     });
     let text = match status {
         Status::Pass => {
-            format!("{LABEL:9}passed, as it must: what {} found is the defect", list_of(of))
+            format!(
+                "{LABEL:9}passed, as it must: the defect is all that is wrong in {}",
+                list_of(of)
+            )
         }
         _ => format!("{LABEL:9}is {status} and has to pass: {} shows nothing", list_of(of)),
     };

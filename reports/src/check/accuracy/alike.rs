@@ -81,9 +81,13 @@ pub(super) fn text<'a>(all: impl Iterator<Item = Series<'a>>) -> Option<String> 
     let ((device, id, course), (other, other_id, _)) = first?;
     let readings = plural(course.readings, "reading");
     let mut text = if device == other {
-        format!("{} and {} of {device}", word(id.row().phase), word(other_id.row().phase))
+        format!(
+            "interchangeable: {} and {} of {device}",
+            word(id.row().phase),
+            word(other_id.row().phase)
+        )
     } else {
-        format!("{device} and {other}")
+        format!("interchangeable: {device} and {other}")
     };
     append(
         &mut text,
@@ -128,11 +132,11 @@ mod tests {
     #[test]
     fn equal_series_of_two_meters_or_two_phases_are_named() {
         let (a, b): (&[f64], &[f64]) = (&[230.0, 231.0, 229.0], &[230.0, 231.0, 229.000_001]);
-        let said = "a and b reported the same electricity.voltage.rms.l1 throughout (3 readings), so \
-                    that exchanging them would not be seen";
+        let said = "interchangeable: a and b reported the same electricity.voltage.rms.l1 \
+                    throughout (3 readings), so that exchanging them would not be seen";
         assert_eq!(told(&[("a", U1, a), ("b", U1, a)]).as_deref(), Some(said));
-        let said = "l1 and l2 of a reported the same electricity.voltage.rms.l1 throughout (3 \
-                    readings), so that exchanging them would not be seen; so did 2 other pairs";
+        let said = "interchangeable: l1 and l2 of a reported the same \
+                    electricity.voltage.rms.l1 throughout (3 readings), so that exchanging them would not be seen; so did 2 other pairs";
         let three = [("a", U1, a), ("a", U2, a), ("b", U1, a), ("c", U2, a)];
         assert_eq!(told(&three).as_deref(), Some(said));
         for different in [
