@@ -40,7 +40,7 @@ mod port;
 #[path = "../src/refusal.rs"]
 mod refusal;
 
-use broker::{Broker, BrokerConfig, Opening, QueueLimits};
+use broker::{Broker, BrokerConfig, ConnectLimits, QueueLimits};
 use gate::{Gate, GuessLimits};
 use lastmeter_units::HardwareId;
 use port::{Arrival, IngestPort, NotDurable, Verdict};
@@ -190,8 +190,8 @@ fn config() -> BrokerConfig {
         packet_limit_bytes: 256 * 1024,
         connections: 100_000,
         plain_connections: 100_000,
-        guests: 1024,
-        opening: Opening {
+        unauthenticated: 1024,
+        limits: ConnectLimits {
             first_byte: Duration::from_secs(5),
             connect: Duration::from_secs(10),
             bytes: 16 * 1024,

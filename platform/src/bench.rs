@@ -14,7 +14,7 @@ use crate::losses::Losses;
 use crate::message::{Message, MessageBody};
 use crate::pipeline::{Body, Delivery, Job};
 use crate::port::{Arrival, Verdict};
-use crate::store::{self, Around, Writer};
+use crate::store::{self, ReadContext, Writer};
 
 /// A journal without its thread.
 pub struct BenchJournal(Appender);
@@ -62,16 +62,16 @@ impl BenchStore {
         let mut opened = store::open_for_writing(&path).expect("a store");
         let clock = Arc::new(Clock::new(ClockSource::Driven, SimTime(0)));
         let losses = Losses::open(&folder.join("losses"), Arc::clone(&clock)).expect("no losses").0;
-        let around = Around {
+        let context = ReadContext {
             quantities: Arc::new(opened.quantities.clone()),
-            book: Arc::default(),
+            devices: Arc::default(),
             losses: Arc::new(losses),
             metrics: Arc::default(),
         };
-        store::load(&mut opened, &around, &path).expect("a sound store");
+        store::load(&mut opened, &context, &path).expect("a sound store");
         let room = Limits::default().refused_content_bytes;
-        let writer = Writer::new(opened, around, clock, room);
-        let sequence = writer.standing().journal_committed;
+        let writer = Writer::new(opened, context, clock, room);
+        let sequence = writer.checkpoint().journal_committed;
         Self { writer, sequence, values: MeasurementId::all().take(values).collect() }
     }
 

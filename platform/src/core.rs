@@ -9,10 +9,11 @@ use std::time::Duration;
 use lastmeter_units::SimTime;
 use tokio::sync::oneshot;
 
-use crate::book::Book;
 use crate::clock::Clock;
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
 use crate::config::{ClockSource, Config};
+use crate::device_directory::DeviceDirectory;
+use crate::device_routes::DeviceRoutes;
 use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
 use crate::files::FolderLock;
 use crate::folder::lock_folder;
@@ -24,7 +25,6 @@ use crate::metrics::Metrics;
 use crate::pipeline::{Change, Job, Totals};
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store::{Health, Inspection, Progress, Readers};
-use crate::ways::Ways;
 
 /// The parts, running.
 pub(crate) struct Core {
@@ -39,7 +39,7 @@ pub(crate) struct Core {
     /// Queries.
     pub(crate) readers: Arc<Readers>,
     /// The devices.
-    pub(crate) book: Arc<Book>,
+    pub(crate) devices: Arc<DeviceDirectory>,
     /// What is lost or damaged.
     pub(crate) losses: Arc<Losses>,
     /// The door for messages.
@@ -107,9 +107,9 @@ impl Core {
         let limits = &config.limits;
         let deadline = Duration::from_secs(limits.query_s);
         let path = start.places.store.clone();
-        let readers = |around| Readers::new(&path, around, deadline);
+        let readers = |context| Readers::new(&path, context, deadline);
         let (readers, urgent, working) = match start.bring_up() {
-            Ok((working, around)) => (readers(around.clone()), readers(around), Ok(working)),
+            Ok((working, context)) => (readers(context.clone()), readers(context), Ok(working)),
             Err(error) if error.is_no_room() => {
                 // Only what can be read at all can be served.
                 let opened = match start.open_alone() {
@@ -121,10 +121,10 @@ impl Core {
                 };
                 let why = error.in_full();
                 tracing::error!(why, "nothing can be written; only reading is served");
-                let around = start.around(&opened.quantities);
-                let alone = readers(around.clone());
+                let context = start.context(&opened.quantities);
+                let alone = readers(context.clone());
                 alone.read_alone(Some(opened.connection));
-                (alone, readers(around), Err(why))
+                (alone, readers(context), Err(why))
             }
             Err(error) => return Err(error),
         };
@@ -141,7 +141,7 @@ impl Core {
     ) -> Result<Self, PlatformError> {
         let limits = &config.limits;
         let (clock, metrics) = (Arc::clone(&start.clock), Arc::clone(&start.metrics));
-        let (book, losses) = (Arc::clone(&start.book), Arc::clone(&start.losses));
+        let (devices, losses) = (Arc::clone(&start.devices), Arc::clone(&start.losses));
         let (health, progress) = (Arc::clone(&start.health), Arc::clone(&start.progress));
         let (threads, keep) = (Arc::clone(&start.threads), Arc::clone(&start.keep));
         let (committed, tenant) = (Arc::clone(&start.committed), start.places.tenant.clone());
@@ -156,17 +156,17 @@ impl Core {
             .map_err(PlatformError::io("start the journal's thread", &tenant))?;
         lock(&threads).threads.push(thread);
         let subscriptions = Arc::new(Subscriptions::default());
-        let ways = Arc::new(Ways::default());
+        let routes = Arc::new(DeviceRoutes::default());
         let ingest = Ingest::new(
             config,
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
-            (Arc::clone(&book), Arc::clone(&urgent)),
-            (Arc::clone(&subscriptions), Arc::clone(&ways)),
+            (Arc::clone(&devices), Arc::clone(&urgent)),
+            (Arc::clone(&subscriptions), Arc::clone(&routes)),
         );
         let dispatcher = Dispatcher::new(
             journal.clone(),
-            (Arc::clone(&book), Arc::clone(&readers), ways),
+            (Arc::clone(&devices), Arc::clone(&readers), routes),
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );
@@ -176,7 +176,7 @@ impl Core {
             journal,
             progress,
             readers,
-            book,
+            devices,
             losses,
             ingest: Arc::new(ingest),
             dispatcher: Arc::new(dispatcher),

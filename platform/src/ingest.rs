@@ -17,9 +17,10 @@ use lastmeter_wire::topics::{InputName, input_name};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::access;
-use crate::book::{Book, Freshness};
 use crate::clock::Clock;
 use crate::config::{Config, TENANT, Token};
+use crate::device_directory::{DeviceDirectory, Freshness};
+use crate::device_routes::DeviceRoutes;
 use crate::format::{self, Format, Rules};
 use crate::journal::{Append, Journal, JournalFailed, Kind};
 use crate::lock::lock;
@@ -29,7 +30,6 @@ use crate::pipeline::{self, Body, Delivery, Entry};
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
 use crate::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalReason, RefusalRecord, shortened};
 use crate::store::{self, Readers};
-use crate::ways::Ways;
 
 /// What a message costs in memory beside its payload, bytes: the decoded values and the queues.
 const MESSAGE_OVERHEAD_BYTES: usize = 2048;
@@ -103,11 +103,11 @@ pub(crate) struct Ingest {
     journal: Journal,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
-    book: Arc<Book>,
+    devices: Arc<DeviceDirectory>,
     readers: Arc<Readers>,
     devices_max: usize,
     subscriptions: Arc<Subscriptions>,
-    ways: Arc<Ways>,
+    routes: Arc<DeviceRoutes>,
     in_flight: Arc<Semaphore>,
     in_flight_bytes: u32,
     accept_wait_s: u64,
@@ -121,19 +121,19 @@ impl Ingest {
         config: &Config,
         journal: Journal,
         (clock, metrics): (Arc<Clock>, Arc<Metrics>),
-        (book, readers): (Arc<Book>, Arc<Readers>),
-        (subscriptions, ways): (Arc<Subscriptions>, Arc<Ways>),
+        (devices, readers): (Arc<DeviceDirectory>, Arc<Readers>),
+        (subscriptions, routes): (Arc<Subscriptions>, Arc<DeviceRoutes>),
     ) -> Self {
         let in_flight_bytes = config.limits.in_flight_bytes;
         Self {
             journal,
             clock,
             metrics,
-            book,
+            devices,
             readers,
             devices_max: config.limits.devices,
             subscriptions,
-            ways,
+            routes,
             in_flight: Arc::new(Semaphore::new(in_flight_bytes as usize)),
             in_flight_bytes,
             accept_wait_s: config.limits.accept_wait_s,
@@ -158,7 +158,7 @@ impl Ingest {
             Err(refused) => Err(refused),
         };
         match judged {
-            Ok((Read { format, messages }, guests)) => {
+            Ok((Read { format, messages }, admitted)) => {
                 let (topic, payload) = (&arrival.topic, &arrival.payload);
                 let payload = pipeline::encode_message(&Entry { received, format, topic, payload });
                 let accepted = messages.len() as u64;
@@ -171,9 +171,9 @@ impl Ingest {
                     _permit: Some(permit),
                 };
                 self.journal(Kind::Message, payload, delivery).await?;
-                for guest in guests {
-                    self.ways.came(&guest.device, arrival.door);
-                    guest.stays();
+                for device in admitted {
+                    self.routes.record_arrival(&device.device, arrival.door);
+                    device.confirm();
                 }
                 self.metrics.accepted.fetch_add(accepted, Ordering::Relaxed);
                 Ok(Verdict::Stored)
@@ -218,8 +218,11 @@ impl Ingest {
     /// Judges what only the store can tell, while the sender waits: whether there may be one device
     /// more, and whether a reading's number has been stored with other content. Of a batch the
     /// latter is left to the commit, where it costs that reading alone.
-    async fn judge_by_store(&self, read: Read) -> Result<Judged<(Read, Vec<Guest>)>, IngestError> {
-        let mut guests = Vec::new();
+    async fn judge_by_store(
+        &self,
+        read: Read,
+    ) -> Result<Judged<(Read, Vec<Admitted>)>, IngestError> {
+        let mut admitted = Vec::new();
         for message in &read.messages {
             // It registers nobody.
             if let MessageBody::Acknowledgement { invocation, .. } = &message.body {
@@ -233,20 +236,20 @@ impl Ingest {
                         detail,
                     )));
                 }
-                if self.book.row(&message.device).is_some() {
+                if self.devices.row(&message.device).is_some() {
                     let device = message.device.clone();
-                    guests.push(Guest { book: None, device, number: None });
+                    admitted.push(Admitted { devices: None, device, number: None });
                 }
                 continue;
             }
-            if !self.book.admit(&message.device, self.devices_max) {
+            if !self.devices.admit(&message.device, self.devices_max) {
                 let most = self.devices_max;
                 let detail = format!("{most} devices are registered, no more may be");
                 let device = Some(message.device.clone());
                 return Ok(Err(NotTaken::new(RefusalReason::TooManyDevices, device, detail)));
             }
-            guests.push(Guest {
-                book: Some(Arc::clone(&self.book)),
+            admitted.push(Admitted {
+                devices: Some(Arc::clone(&self.devices)),
                 device: message.device.clone(),
                 number: message.number,
             });
@@ -258,7 +261,7 @@ impl Ingest {
             let device = Some(message.device.clone());
             return Ok(Err(NotTaken::new(RefusalReason::ConflictingContent, device, detail)));
         }
-        Ok(Ok((read, guests)))
+        Ok(Ok((read, admitted)))
     }
 
     /// Says so if a reading of this number has been stored with other content.
@@ -267,7 +270,7 @@ impl Ingest {
         message: &Message,
         number: Number,
     ) -> Result<Option<String>, IngestError> {
-        let Freshness::Unsure(row) = self.book.freshness(&message.device, number) else {
+        let Freshness::Unsure(row) = self.devices.freshness(&message.device, number) else {
             return Ok(None);
         };
         let found = self.readers.with(move |reader| reader.numbered(row, number)).await;
@@ -290,7 +293,7 @@ impl Ingest {
         invocation: &str,
     ) -> Result<Option<String>, IngestError> {
         let unknown = || Ok(Some(store::unknown_invocation(&message.device, invocation)));
-        let (Some(device), Ok(id)) = (self.book.row(&message.device), invocation.parse()) else {
+        let (Some(device), Ok(id)) = (self.devices.row(&message.device), invocation.parse()) else {
             return unknown();
         };
         match self.readers.with(move |reader| reader.invocation(id)).await {
@@ -423,27 +426,27 @@ struct Refused<'a> {
 }
 
 /// A device that was let in, of an arrival which is not durable yet.
-struct Guest {
+struct Admitted {
     /// Where it has to be withdrawn from, unless it stays; nowhere if it was not entered.
-    book: Option<Arc<Book>>,
+    devices: Option<Arc<DeviceDirectory>>,
     device: HardwareId,
     number: Option<Number>,
 }
 
-impl Guest {
+impl Admitted {
     /// The arrival is durable.
-    fn stays(mut self) {
-        let book = self.book.take();
-        if let (Some(book), Some(number)) = (book, self.number) {
-            book.let_in(&self.device, number);
+    fn confirm(mut self) {
+        let devices = self.devices.take();
+        if let (Some(devices), Some(number)) = (devices, self.number) {
+            devices.record_newest(&self.device, number);
         }
     }
 }
 
-impl Drop for Guest {
+impl Drop for Admitted {
     fn drop(&mut self) {
-        if let Some(book) = &self.book {
-            book.withdraw(&self.device);
+        if let Some(devices) = &self.devices {
+            devices.withdraw(&self.device);
         }
     }
 }
@@ -492,8 +495,8 @@ impl IngestPort for Ingest {
 
     fn listens(&self, door: &'static str, device: HardwareId) {
         // Others may listen in on a device that there is not.
-        if self.book.row(&device).is_some() {
-            self.ways.came(&device, door);
+        if self.devices.row(&device).is_some() {
+            self.routes.record_arrival(&device, door);
         }
         self.subscriptions.add(device);
     }

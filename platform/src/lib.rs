@@ -23,12 +23,13 @@
 mod access;
 #[doc(hidden)]
 pub mod bench;
-mod book;
 mod broker;
 mod clock;
 mod commands;
 mod config;
 mod core;
+mod device_directory;
+mod device_routes;
 mod doors;
 mod error;
 mod files;
@@ -51,7 +52,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod ways;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -140,7 +140,7 @@ async fn listen(
         wait: Duration::from_secs(limits.wrong_secret_wait_s),
     }));
     let doors = Doors::open(config, share, &gate, core).await?;
-    let settings = rest::Settings::of(limits, gate::Door::Rest, share.rest, &gate);
+    let settings = rest::Settings::of(limits, gate::Listener::Rest, share.rest, &gate);
     let router = rest::router(Arc::clone(core), config, &settings);
     let address = config.rest_address;
     match Server::start(address, router, settings) {

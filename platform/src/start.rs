@@ -15,9 +15,9 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use lastmeter_units::SimTime;
 
-use crate::book::Book;
 use crate::clock::Clock;
 use crate::config::{Config, Limits, TENANT};
+use crate::device_directory::DeviceDirectory;
 use crate::error::PlatformError;
 use crate::files;
 use crate::files::FolderLock;
@@ -33,8 +33,8 @@ use crate::metrics::Metrics;
 use crate::pipeline::{self, Body, Delivery, Job};
 use crate::refusal::RefusalRecord;
 use crate::store::{
-    self, Around, Batching, Health, Inspection, Opened, Progress, Quantities, Readers, Signals,
-    StoreThread, Writer,
+    self, Batching, Health, Inspection, Opened, Progress, Quantities, ReadContext, Readers,
+    Signals, StoreThread, Writer,
 };
 
 /// What is written to see whether there is room again, bytes.
@@ -65,7 +65,7 @@ pub(crate) struct Start {
     open_directory: OpenDirectory,
     pub(crate) clock: Arc<Clock>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) book: Arc<Book>,
+    pub(crate) devices: Arc<DeviceDirectory>,
     pub(crate) losses: Arc<Losses>,
     pub(crate) health: Arc<Health>,
     pub(crate) committed: Arc<AtomicU64>,
@@ -99,7 +99,7 @@ impl Start {
             open_directory,
             clock,
             metrics: Arc::default(),
-            book: Arc::default(),
+            devices: Arc::default(),
             losses: Arc::new(losses),
             health: Arc::default(),
             committed: Arc::default(),
@@ -111,10 +111,10 @@ impl Start {
     }
 
     /// What queries need beside the file.
-    pub(crate) fn around(&self, quantities: &Quantities) -> Around {
-        Around {
+    pub(crate) fn context(&self, quantities: &Quantities) -> ReadContext {
+        ReadContext {
             quantities: Arc::new(quantities.clone()),
-            book: Arc::clone(&self.book),
+            devices: Arc::clone(&self.devices),
             losses: Arc::clone(&self.losses),
             metrics: Arc::clone(&self.metrics),
         }
@@ -122,7 +122,7 @@ impl Start {
 
     /// Opens everything for writing, reports what is missing, and starts the store's thread on
     /// what the journal has and the store has not. Blocks while it replays.
-    pub(crate) fn bring_up(&self) -> Result<(Working, Around), PlatformError> {
+    pub(crate) fn bring_up(&self) -> Result<(Working, ReadContext), PlatformError> {
         let Places { tenant, journal, store: path, .. } = &self.places;
         files::make_folder(tenant)
             .map_err(PlatformError::io("make the tenant's folder", tenant))?;
@@ -132,14 +132,14 @@ impl Start {
             .and_then(|()| self.places.tighten())
             .map_err(PlatformError::io("close the data folder to others", tenant))?;
         let mut opened = store::open_for_writing(path)?;
-        let around = self.around(&opened.quantities);
-        self.enter(&mut opened, &around)?;
+        let context = self.context(&opened.quantities);
+        self.enter(&mut opened, &context)?;
         let survey = self.survey(directory.as_ref(), &opened)?;
         let head = self.note(&survey, &opened)?;
         let position = Position { durable: survey.durable, used: survey.used };
-        let stored = opened.standing;
+        let stored = opened.checkpoint;
         let changes = stored.changes.max(self.facts().changes);
-        let jobs = self.start_store(opened, around.clone(), Arc::clone(&head))?;
+        let jobs = self.start_store(opened, context.clone(), Arc::clone(&head))?;
         let replayed = replay(directory.as_ref(), stored.journal_committed, &jobs)?;
         self.metrics.journal_replayed.store(replayed, Ordering::Relaxed);
         jobs.send(Job::Settle { committed: survey.durable, changes })
@@ -149,31 +149,31 @@ impl Start {
             tracing::info!(replayed, torn, torn_bytes, "the journal was read back");
         }
         let inspection =
-            Inspection::start(path.clone(), around.clone(), Arc::clone(&self.progress))
+            Inspection::start(path.clone(), context.clone(), Arc::clone(&self.progress))
                 .map_err(PlatformError::io("start looking at the store", path))?;
         lock(&self.threads).inspection = Some(inspection);
         let segment_bytes = self.limits.segment_bytes;
         let appender = Appender::new(directory, head, segment_bytes, position, survey.segments);
-        Ok((Working { appender, store: jobs }, around))
+        Ok((Working { appender, store: jobs }, context))
     }
 
     /// What is stored, for reading only, where nothing can be written.
     pub(crate) fn open_alone(&self) -> Result<Opened, PlatformError> {
         let mut opened = store::open_alone(&self.places.store)?;
-        let around = self.around(&opened.quantities);
-        self.enter(&mut opened, &around)?;
+        let context = self.context(&opened.quantities);
+        self.enter(&mut opened, &context)?;
         Ok(opened)
     }
 
     /// Takes over what is read once.
-    fn enter(&self, opened: &mut Opened, around: &Around) -> Result<(), PlatformError> {
-        for (id, expires) in store::load(opened, around, &self.places.store)? {
+    fn enter(&self, opened: &mut Opened, context: &ReadContext) -> Result<(), PlatformError> {
+        for (id, expires) in store::load(opened, context, &self.places.store)? {
             self.clock.schedule(expires, id);
         }
-        if let Some(stands) = opened.standing.clock_ns {
+        if let Some(stands) = opened.checkpoint.clock_ns {
             self.clock.set(SimTime(stands));
         }
-        self.progress.begin(opened.standing.totals());
+        self.progress.begin(opened.checkpoint.totals());
         Ok(())
     }
 
@@ -185,7 +185,7 @@ impl Start {
     }
 
     fn survey(&self, directory: &dyn Directory, opened: &Opened) -> Result<Survey, PlatformError> {
-        let committed = opened.standing.journal_committed;
+        let committed = opened.checkpoint.journal_committed;
         let survey = journal::survey(directory, committed, self.facts().synced)
             .map_err(|error| PlatformError::Journal(Box::new(error)))?;
         let metrics = &self.metrics;
@@ -201,7 +201,7 @@ impl Start {
 
     /// Reports what is missing, durably, and begins a head of what there is.
     fn note(&self, survey: &Survey, opened: &Opened) -> Result<Arc<Head>, PlatformError> {
-        let (standing, facts) = (&opened.standing, self.facts());
+        let (checkpoint, facts) = (&opened.checkpoint, self.facts());
         let report = |kind, place: String, detail: String| {
             self.losses
                 .report(kind, &place, &detail)
@@ -215,16 +215,16 @@ impl Start {
                 in_words(missing),
             )?;
         }
-        if facts.changes > standing.changes {
-            let (from, to) = (standing.changes + 1, facts.changes);
+        if facts.changes > checkpoint.changes {
+            let (from, to) = (checkpoint.changes + 1, facts.changes);
             let detail = format!(
                 "the store is an older one than it was: {} changes of commands or of the clock are \
                  missing; look at the commands that were sent last, and send them again",
-                to - standing.changes
+                to - checkpoint.changes
             );
             report(LossKind::MissingChanges, format!("{from}-{to}"), detail)?;
         }
-        let is_missing = self.head == Found::Missing && standing.is_guarded;
+        let is_missing = self.head == Found::Missing && checkpoint.is_guarded;
         if is_missing || self.head == Found::Unreadable {
             let detail = format!(
                 "{} is {}: whether the journal and the store have everything that was acknowledged \
@@ -248,8 +248,8 @@ impl Start {
     fn begin_head(&self, survey: &Survey, opened: &Opened) -> Result<Arc<Head>, PlatformError> {
         let facts = Facts {
             synced: survey.durable,
-            committed: opened.standing.journal_committed,
-            changes: opened.standing.changes.max(self.facts().changes),
+            committed: opened.checkpoint.journal_committed,
+            changes: opened.checkpoint.changes.max(self.facts().changes),
             losses: self.losses.count(),
         };
         let head = Head::create(&self.places.head, facts).map(Arc::new);
@@ -260,7 +260,7 @@ impl Start {
     fn start_store(
         &self,
         opened: Opened,
-        around: Around,
+        context: ReadContext,
         head: Arc<Head>,
     ) -> Result<SyncSender<Job>, PlatformError> {
         let limits = &self.limits;
@@ -278,7 +278,7 @@ impl Start {
         };
         let path = &self.places.store;
         let writer =
-            Writer::new(opened, around, Arc::clone(&self.clock), limits.refused_content_bytes);
+            Writer::new(opened, context, Arc::clone(&self.clock), limits.refused_content_bytes);
         let store = StoreThread::start(writer, path, batching, signals, Arc::clone(&self.keep))
             .map_err(PlatformError::io("start the store's thread", path))?;
         lock(&self.threads).threads.push(store.thread);
@@ -300,9 +300,9 @@ impl Start {
         self.probe().map_err(|error| format!("nothing can be written: {error}"))?;
         readers.read_alone(None);
         let error = match self.bring_up() {
-            Ok((working, around)) => {
-                readers.renew(around.clone());
-                urgent.renew(around);
+            Ok((working, context)) => {
+                readers.renew(context.clone());
+                urgent.renew(context);
                 return Ok(working);
             }
             Err(error) => error,

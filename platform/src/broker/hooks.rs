@@ -25,7 +25,7 @@ use rmqtt::types::{
 
 use super::access;
 use super::counters::{Running, count};
-use super::links::{Entrance, Link, Links};
+use super::links::{Link, Links, Transport};
 use super::tls::{Reports, TlsRefusal};
 use crate::gate::Gate;
 use crate::log_throttle::LogThrottle;
@@ -38,7 +38,7 @@ const TOO_LARGE: &str = "Max size exceeded";
 /// Longest topic filter, bytes: a hardware id has at most 128.
 const FILTER_LIMIT_BYTES: usize = 512;
 
-/// Characters of a client identifier that are told of a refused one.
+/// Characters of a rejected client's identifier that are logged.
 const NAME_SHOWN: usize = 128;
 
 /// The handler behind all hooks.
@@ -73,8 +73,8 @@ impl Hooks {
     }
 
     /// Whether what a certificate has proved lets this client connect under its identifier.
-    fn is_who_it_says(&self, client: &Id, link: &Link) -> bool {
-        if Entrance::of(client) != Entrance::Certified
+    fn has_certified_name(&self, client: &Id, link: &Link) -> bool {
+        if Transport::of(client) != Transport::Certified
             || link.device.as_deref() == Some(&*client.client_id)
         {
             return true;
@@ -99,7 +99,7 @@ impl Hooks {
         count(&self.counters.not_authenticated);
         let client = connect.id();
         let who: String = client.client_id.chars().take(NAME_SHOWN).collect();
-        let wait = self.gate.wrong_secret(Entrance::of(client).door(), link.from.ip(), &who);
+        let wait = self.gate.wrong_secret(Transport::of(client).listener(), link.from.ip(), &who);
         // Out of time it is answered; cut off it is not.
         let _ = tokio::time::timeout(wait, link.socket.until_cut()).await;
         false
@@ -109,8 +109,8 @@ impl Hooks {
         let client = connect.id();
         // One that is gone already does nothing here any more.
         let Some(link) = self.links.find(client) else { return AuthResult::NotAuthorized };
-        if !self.is_who_it_says(client, &link)
-            || self.gate.is_shut_for(Entrance::of(client).door(), link.from.ip())
+        if !self.has_certified_name(client, &link)
+            || self.gate.is_shut_for(Transport::of(client).listener(), link.from.ip())
         {
             return AuthResult::NotAuthorized;
         }
@@ -128,7 +128,7 @@ impl Hooks {
             let _ = self.refuse_topic(connect.id(), &topic, "the last will").await;
             return AuthResult::NotAuthorized;
         }
-        link.seat.is_known();
+        link.slot.mark_authenticated();
         AuthResult::Allow(false, None)
     }
 
@@ -292,7 +292,7 @@ fn may_publish(client: &Id, tenant: &str, topic: &str) -> bool {
 
 /// Whether the topic is bound to another device than the client's certificate names.
 fn is_anothers(client: &Id, topic: &str) -> bool {
-    Entrance::of(client) == Entrance::Certified
+    Transport::of(client) == Transport::Certified
         && !access::is_free_or_bound_to(&client.client_id, topic)
 }
 
@@ -325,7 +325,7 @@ enum Cause {
 }
 
 /// rmqtt turns decoding errors into `Reason::Error` with their text (`types.rs`, `From<Error> for
-/// Reason`); what a client says itself arrives as other variants, so it cannot forge these.
+/// Reason`); what a client states itself arrives as other variants, so it cannot forge these.
 fn cause(reason: &Reason) -> Cause {
     match reason {
         Reason::Reasons(several) => {

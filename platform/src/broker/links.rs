@@ -1,7 +1,7 @@
 //! The connections that the broker has, and who is behind each of them.
 //!
-//! The door gives a connection to the broker together with its entry here, and the broker's hooks
-//! find it by listener and address: what a certificate has proved, where the connection's seat is,
+//! The listener gives a connection to the broker together with its entry here, and the broker's hooks
+//! find it by listener and address: what a certificate has proved, where the connection's slot is,
 //! and what waits to be sent over it.
 
 use std::collections::BTreeMap;
@@ -13,11 +13,11 @@ use std::task::{Context, Poll};
 use rmqtt::types::Id;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::gate::{Door, Seat, Socket};
+use crate::gate::{Listener, Slot, Socket};
 
-/// By which listener a connection came to the broker.
+/// The transport by which a connection reached the broker; each has a listener there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entrance {
+pub(super) enum Transport {
     /// Plain MQTT.
     Plain,
     /// TLS, without a certificate.
@@ -26,27 +26,27 @@ pub(super) enum Entrance {
     Certified,
 }
 
-impl Entrance {
+impl Transport {
     /// All of them.
     pub(super) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Certified];
 
     /// The name under which rmqtt keeps the listener.
-    pub(super) const fn listener(self) -> u16 {
+    pub(super) const fn listener_id(self) -> u16 {
         self as u16 + 1
     }
 
-    /// By which a client came.
+    /// The transport of a client.
     pub(super) fn of(client: &Id) -> Self {
-        let came_by = |entrance: &Self| entrance.listener() == client.lid;
+        let came_by = |transport: &Self| transport.listener_id() == client.lid;
         // What has no listener is the platform itself.
         Self::ALL.into_iter().find(came_by).unwrap_or(Self::Plain)
     }
 
-    /// The port that is.
-    pub(super) const fn door(self) -> Door {
+    /// The platform's listener of this transport.
+    pub(super) const fn listener(self) -> Listener {
         match self {
-            Self::Plain => Door::Mqtt,
-            Self::Tls | Self::Certified => Door::Mqtts,
+            Self::Plain => Listener::Mqtt,
+            Self::Tls | Self::Certified => Listener::Mqtts,
         }
     }
 }
@@ -65,14 +65,19 @@ pub(super) struct Link {
     pub(super) socket: Socket,
     /// What waits to be sent over it.
     pub(super) account: Arc<Account>,
-    /// Its seat; the last to go, after its descriptor.
-    pub(super) seat: Seat,
+    /// Its slot; the last to go, after its descriptor.
+    pub(super) slot: Slot,
 }
 
 impl Links {
     /// Puts a connection down, until the wire made of it goes.
-    pub(super) fn join<S>(self: &Arc<Self>, entrance: Entrance, stream: S, link: Link) -> Wire<S> {
-        let (listener, link) = (entrance.listener(), Arc::new(link));
+    pub(super) fn join<S>(
+        self: &Arc<Self>,
+        transport: Transport,
+        stream: S,
+        link: Link,
+    ) -> Wire<S> {
+        let (listener, link) = (transport.listener_id(), Arc::new(link));
         let mut links = self.0.write().unwrap_or_else(PoisonError::into_inner);
         links.insert((listener, link.from), Arc::clone(&link));
         drop(links);

@@ -1,10 +1,10 @@
 //! The embedded MQTT broker: 3.1.1 and 5 on one port, with PUBACK only after the journal.
 //!
-//! Terms: the *port* is what a door needs from the rest of the platform ([`IngestPort`]), not to be
-//! mixed up with a TCP port.
+//! Terms: the *port* is what an ingest door needs from the rest of the platform ([`IngestPort`]),
+//! not to be mixed up with a TCP port.
 //!
-//! The ports are ours (`door`): connections are accepted, seated and turned away by the gate, end
-//! TLS where that is spoken, and reach the broker with their CONNECT whole. What waits for
+//! The listeners are ours (`listener`): the gate admits or rejects connections; they end TLS where
+//! that is spoken, and reach the broker with their CONNECT whole. What waits for
 //! subscribers is bounded by us, too (`queues`).
 //!
 //! On rmqtt 0.24.0, of which nothing shows outside of this module, over connections of our own
@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use rmqtt::codec::types::Publish as Packet;
 use rmqtt::context::ServerContext;
-use rmqtt::net::{BadNames, Builder, Entry, Listener};
+use rmqtt::net::{BadNames, Builder, Entry, Listener as BrokerListener};
 use rmqtt::router::DefaultRouter;
 use rmqtt::server::MqttServer;
 use rmqtt::shared::DefaultShared;
@@ -37,9 +37,9 @@ use tokio::runtime::Runtime;
 
 mod access;
 mod counters;
-mod door;
 mod hooks;
 mod links;
+mod listener;
 mod queues;
 #[cfg(test)]
 mod tests;
@@ -47,21 +47,21 @@ mod tls;
 
 pub(crate) use access::DOOR;
 pub(crate) use counters::BrokerCounters;
-pub(crate) use door::Opening;
-use door::{Hall, TlsDoor};
-use links::{Entrance, Links};
+use links::{Links, Transport};
+pub(crate) use listener::ConnectLimits;
+use listener::{ListenerContext, TlsListener};
 pub(crate) use queues::QueueLimits;
 use queues::{Bounded, Queues};
 use tls::Reports;
 pub(crate) use tls::{Naming, Settings as TlsSettings};
 
-use crate::gate::{Acceptor, Door, DoorLimits, Gate, Seats};
+use crate::gate::{Acceptor, ConnectionSlots, Gate, Listener, ListenerLimits};
 use crate::port::IngestPort;
 
 /// How long stopping waits for the broker's threads.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// QoS 1 and 2 messages per connection and direction without acknowledgement. rmqtt's 16 is below
-/// what clients of MQTT 3.1.1 use, who cannot be told, and more than that ends their connection.
+/// what clients of MQTT 3.1.1 use, who cannot be informed, and more than that ends their connection.
 const IN_FLIGHT_LIMIT: NonZeroU16 = NonZeroU16::new(1024).unwrap();
 /// Longest client identifier, bytes.
 const CLIENT_ID_LIMIT_BYTES: usize = 256;
@@ -71,7 +71,7 @@ const SUBSCRIPTION_LIMIT: usize = 1024;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a subscriber may take to make room in its socket.
 const SEND_LIMIT: Duration = Duration::from_secs(10);
-/// How long a connection keeps its seat, whoever comes, before it has said who it is.
+/// How long an unauthenticated connection keeps its slot, whoever comes.
 const GRACE: Duration = Duration::from_secs(1);
 /// Connections on their way from a port to the broker.
 const ARRIVING: usize = 64;
@@ -80,14 +80,14 @@ const SESSION_EXPIRY: Duration = Duration::from_millis(1);
 /// An address for when there is none.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// What a broker is told at its start.
+/// The settings of a broker.
 #[derive(Clone)]
 pub(crate) struct BrokerConfig {
     /// Where it listens without TLS; port 0 takes a free one.
     pub(crate) address: SocketAddr,
     /// Whether it listens without TLS. It has to if there is no TLS.
     pub(crate) plain: bool,
-    /// The TLS door.
+    /// The TLS listener.
     pub(crate) tls: Option<TlsSettings>,
     /// Largest packet, without its fixed header, bytes. Above it the connection ends.
     pub(crate) packet_limit_bytes: u32,
@@ -95,10 +95,10 @@ pub(crate) struct BrokerConfig {
     pub(crate) connections: usize,
     /// Connections at a time without TLS.
     pub(crate) plain_connections: usize,
-    /// Connections at a time without TLS that have not shown yet who they are.
-    pub(crate) guests: usize,
-    /// What a connection may take until it has said CONNECT.
-    pub(crate) opening: Opening,
+    /// Unauthenticated connections at a time without TLS.
+    pub(crate) unauthenticated: usize,
+    /// What a connection may take until its CONNECT is whole.
+    pub(crate) limits: ConnectLimits,
     /// What may wait for subscribers.
     pub(crate) queues: QueueLimits,
     /// What the platform's ports have in common.
@@ -106,19 +106,20 @@ pub(crate) struct BrokerConfig {
 }
 
 impl BrokerConfig {
-    fn seats(&self) -> Arc<Seats> {
-        let limits = |door, seats, guests| DoorLimits {
-            door,
-            seats,
-            guests,
+    fn slots(&self) -> Arc<ConnectionSlots> {
+        let limits = |listener, slots, unauthenticated| ListenerLimits {
+            listener,
+            slots,
+            unauthenticated,
             of_peer: usize::MAX,
             grace: GRACE,
         };
-        let mut doors = vec![limits(Door::Mqtt, self.plain_connections, self.guests)];
+        let mut listeners =
+            vec![limits(Listener::Mqtt, self.plain_connections, self.unauthenticated)];
         if let Some(tls) = &self.tls {
-            doors.push(limits(Door::Mqtts, tls.connections, tls.handshakes));
+            listeners.push(limits(Listener::Mqtts, tls.connections, tls.handshakes));
         }
-        Seats::new(self.connections, &doors, Arc::clone(&self.gate))
+        ConnectionSlots::new(self.connections, &listeners, Arc::clone(&self.gate))
     }
 }
 
@@ -212,25 +213,25 @@ impl Broker {
         *engine.context.extends.shared_mut().await =
             Box::new(Bounded::new(&engine.context, queues));
         let (server, entries) = engine.listeners(&config, &broker.counters);
-        let hall = Arc::new(Hall {
+        let context = Arc::new(ListenerContext {
             gate: Arc::clone(&config.gate),
-            seats: config.seats(),
+            slots: config.slots(),
             links,
             counters: Arc::clone(&broker.counters),
-            opening: config.opening,
+            limits: config.limits,
             entries,
         });
         let _inside = engine.runtime.enter();
         if config.plain || config.tls.is_none() {
-            let (acceptor, address) = bind(&config, Entrance::Plain, config.address)?;
+            let (acceptor, address) = bind(&config, Transport::Plain, config.address)?;
             broker.plain_address = Some(address);
-            tokio::spawn(door::serve_plain(Arc::clone(&hall), acceptor));
+            tokio::spawn(listener::serve_plain(Arc::clone(&context), acceptor));
         }
         if let Some(settings) = &config.tls {
-            let (acceptor, address) = bind(&config, Entrance::Tls, settings.address)?;
+            let (acceptor, address) = bind(&config, Transport::Tls, settings.address)?;
             broker.tls_address = Some(address);
             let reports = Arc::clone(&broker.reports);
-            tokio::spawn(TlsDoor::new(settings, hall, Arc::clone(&reports)).serve(acceptor));
+            tokio::spawn(TlsListener::new(settings, context, Arc::clone(&reports)).serve(acceptor));
             tokio::spawn(async move { reports.attend().await });
         }
         tokio::spawn(server.run());
@@ -322,15 +323,15 @@ impl Drop for Broker {
 /// Binds a port, on the threads that this is called in.
 fn bind(
     config: &BrokerConfig,
-    entrance: Entrance,
+    transport: Transport,
     address: SocketAddr,
 ) -> Result<(Acceptor, SocketAddr), BrokerError> {
-    let bound = Acceptor::bind(address, entrance.door(), Arc::clone(&config.gate));
+    let bound = Acceptor::bind(address, transport.listener(), Arc::clone(&config.gate));
     let listening = bound.and_then(|acceptor| Ok((acceptor.address()?, acceptor)));
     let (address, acceptor) = listening.map_err(|error| BrokerError::Listen {
-        what: match entrance {
-            Entrance::Plain => "MQTT",
-            Entrance::Tls | Entrance::Certified => "MQTT over TLS",
+        what: match transport {
+            Transport::Plain => "MQTT",
+            Transport::Tls | Transport::Certified => "MQTT over TLS",
         },
         address,
         why: error.to_string(),
@@ -344,12 +345,12 @@ impl Engine {
         &self,
         config: &BrokerConfig,
         counters: &Arc<counters::Running>,
-    ) -> (MqttServer, [Entry; Entrance::ALL.len()]) {
+    ) -> (MqttServer, [Entry; Transport::ALL.len()]) {
         let mut server = MqttServer::new(self.context.clone());
         let mut joined = Vec::new();
-        let entries = Entrance::ALL.map(|entrance| {
-            let (listener, entry) = Listener::new(settings(config, counters), ARRIVING);
-            joined.push((entrance.listener(), listener));
+        let entries = Transport::ALL.map(|transport| {
+            let (listener, entry) = BrokerListener::new(settings(config, counters), ARRIVING);
+            joined.push((transport.listener_id(), listener));
             entry
         });
         for (name, listener) in joined {
@@ -374,14 +375,15 @@ impl Engine {
     }
 }
 
-/// What rmqtt is told of a listener.
+/// The settings of one of rmqtt's listeners.
 fn settings(config: &BrokerConfig, counters: &Arc<counters::Running>) -> Builder {
     let counters = Arc::clone(counters);
     Builder {
         max_packet_size: config.packet_limit_bytes,
         max_connections: config.connections,
         // So that the answers to wrong secrets, which are kept waiting, keep nobody else waiting.
-        max_handshaking_limit: config.guests + config.tls.as_ref().map_or(0, |tls| tls.handshakes),
+        max_handshaking_limit: config.unauthenticated
+            + config.tls.as_ref().map_or(0, |tls| tls.handshakes),
         max_inflight: IN_FLIGHT_LIMIT,
         // Bounded before (see `queues`).
         max_mqueue_len: config.queues.messages,

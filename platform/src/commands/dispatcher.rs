@@ -11,15 +11,15 @@ use lastmeter_wire::flexmeter::{CommandMessage, Invocation, encode_command};
 use tokio::sync::oneshot;
 
 use super::{InvocationId, InvocationRow, InvocationState, NewInvocation, StoredInvocation};
-use crate::book::Book;
 use crate::clock::Clock;
 use crate::config::TENANT;
+use crate::device_directory::DeviceDirectory;
+use crate::device_routes::DeviceRoutes;
 use crate::journal::{Journal, JournalStopped};
 use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::pipeline::{Change, Changed, Job};
 use crate::store::{Readers, StoreError};
-use crate::ways::Ways;
 
 /// Invocations that are read in one go; with it the memory for them is bounded.
 const ROUND_MAX: usize = 100;
@@ -58,32 +58,32 @@ pub(crate) enum Outstanding {
 /// Sends commands.
 pub(crate) struct Dispatcher {
     journal: Journal,
-    book: Arc<Book>,
+    devices: Arc<DeviceDirectory>,
     readers: Arc<Readers>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
-    /// The ways out; nothing is sent as long as there is none.
-    pub(crate) ways: Arc<Ways>,
+    /// Where commands go; nothing is sent as long as no door is open.
+    pub(crate) routes: Arc<DeviceRoutes>,
     /// Held while sending, so that no two senders send one invocation.
     sending: tokio::sync::Mutex<()>,
     sent: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Dispatcher {
-    /// A dispatcher that sends by these ways.
+    /// A dispatcher that sends by these routes.
     pub(crate) fn new(
         journal: Journal,
-        (book, readers, ways): (Arc<Book>, Arc<Readers>, Arc<Ways>),
+        (devices, readers, routes): (Arc<DeviceDirectory>, Arc<Readers>, Arc<DeviceRoutes>),
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             journal,
-            book,
+            devices,
             readers,
             clock,
             metrics,
-            ways,
+            routes,
             sending: tokio::sync::Mutex::new(()),
             sent: Mutex::new(BTreeMap::new()),
         }
@@ -122,7 +122,7 @@ impl Dispatcher {
             Outstanding::Pending => row.state == InvocationState::Pending,
             Outstanding::Unanswered => row.is_open(),
         };
-        for round in self.book.open(device).chunks(ROUND_MAX) {
+        for round in self.devices.open(device).chunks(ROUND_MAX) {
             let ids = round.to_vec();
             let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
             for invocation in rows.iter().filter(|one| is_due(&one.row)) {
@@ -135,7 +135,7 @@ impl Dispatcher {
     /// What a device has not answered yet, for it to take: with this it is sent.
     pub(crate) async fn collect(&self, device: &HardwareId) -> Result<Vec<Vec<u8>>, InvokeError> {
         let _one_at_a_time = self.sending.lock().await;
-        let open = self.book.open(Some(device));
+        let open = self.devices.open(Some(device));
         // Further ones come when some of these are answered.
         let ids: Vec<InvocationId> = open.into_iter().take(ROUND_MAX).collect();
         if ids.is_empty() {
@@ -169,7 +169,7 @@ impl Dispatcher {
     }
 
     async fn send_one(&self, invocation: &StoredInvocation) -> Result<(), InvokeError> {
-        let Some(way) = self.ways.to(&invocation.hardware_id) else { return Ok(()) };
+        let Some(way) = self.routes.to(&invocation.hardware_id) else { return Ok(()) };
         let id = invocation.row.id;
         let now = self.clock.now();
         let payload = match encode(invocation) {

@@ -36,13 +36,13 @@ use tokio::sync::{Semaphore, broadcast};
 use super::{Door, DoorKind, Opening};
 use crate::config::{ConfigError, TENANT};
 use crate::core::Core;
+use crate::device_routes::Outbound;
 use crate::error::PlatformError;
 use crate::format::{self, FORMATS, Format};
 use crate::gate::{self, Gate};
 use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
 use crate::refusal::{RefusalReason, shortened};
 use crate::rest::{Pairs, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole};
-use crate::ways::Outbound;
 
 /// Its name.
 const NAME: &str = "http";
@@ -109,17 +109,17 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "the HTTP door has no TLS: let a proxy end it in front");
     }
-    let settings = Settings::of(&config.limits, gate::Door::Http, connections, &gate);
+    let settings = Settings::of(&config.limits, gate::Listener::Http, connections, &gate);
     let (news, _) = broadcast::channel(NEWS);
     let counters = Arc::<Counters>::default();
-    let house = House {
+    let state = AppState {
         core: Arc::clone(core),
         port: Arc::clone(&core.ingest) as Arc<dyn IngestPort>,
         gate,
         news: news.clone(),
         counters: Arc::clone(&counters),
         body_limit: settings.limit,
-        seats: Arc::new(Semaphore::new(settings.waiting())),
+        waiters: Arc::new(Semaphore::new(settings.waiting())),
     };
     let bytes_max = FORMATS.iter().map(|format| format.bytes_max).max().unwrap_or_default();
     let router = Router::new()
@@ -127,13 +127,13 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         .route("/devices/{hardware_id}/input", post(take_of_one))
         .route("/devices/{hardware_id}/commands", get(commands))
         .fallback(async || Problem::not_found("no_such_path", "there is nothing at this path"))
-        .layer(from_fn_with_state(house.clone(), authorise))
+        .layer(from_fn_with_state(state.clone(), authorise))
         // One more, so that what is too large has its record.
         .layer(DefaultBodyLimit::max(bytes_max + 1))
-        .with_state(house);
+        .with_state(state);
     let server = Server::start(address, router, settings)
         .map_err(|source| PlatformError::Listen { what: "the HTTP door", address, source })?;
-    core.dispatcher.ways.open(NAME, Arc::new(Way { news, counters }));
+    core.dispatcher.routes.open(NAME, Arc::new(Way { news, counters }));
     Ok(Box::new(Http(server)))
 }
 
@@ -187,7 +187,7 @@ impl Outbound for Way {
 
 /// What handlers know.
 #[derive(Clone)]
-struct House {
+struct AppState {
     core: Arc<Core>,
     port: Arc<dyn IngestPort>,
     gate: Arc<Gate>,
@@ -195,21 +195,21 @@ struct House {
     counters: Arc<Counters>,
     body_limit: Duration,
     /// For those who wait for commands.
-    seats: Arc<Semaphore>,
+    waiters: Arc<Semaphore>,
 }
 
 /// Lets a request pass that carries the devices' secret.
 async fn authorise(
-    State(house): State<House>,
+    State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
     request: Request,
     next: Next,
 ) -> Response {
-    let is_right = |given: &[u8]| house.port.authenticate(TENANT, given);
-    let door = gate::Door::Http;
-    match check_bearer(&house.gate, door, &visit, request.headers(), is_right).await {
+    let is_right = |given: &[u8]| state.port.authenticate(TENANT, given);
+    let listener = gate::Listener::Http;
+    match check_bearer(&state.gate, listener, &visit, request.headers(), is_right).await {
         Err(answer) => answer,
-        Ok(()) => match read_whole(request, house.body_limit).await {
+        Ok(()) => match read_whole(request, state.body_limit).await {
             Ok(request) => next.run(request).await,
             Err(answer) => answer,
         },
@@ -217,17 +217,17 @@ async fn authorise(
 }
 
 async fn take(
-    State(house): State<House>,
+    State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
     headers: HeaderMap,
     payload: Bytes,
 ) -> Response {
     let topic = |format: &Format| topics::input_of(TENANT, None, format.name);
-    house.take("/input", topic, (&visit, &headers), payload).await
+    state.take("/input", topic, (&visit, &headers), payload).await
 }
 
 async fn take_of_one(
-    State(house): State<House>,
+    State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
     Path(device): Path<String>,
     headers: HeaderMap,
@@ -239,10 +239,10 @@ async fn take_of_one(
     };
     let path = format!("/devices/{device}/input");
     let topic = |format: &Format| topics::input_of(TENANT, Some(&device), format.name);
-    house.take(&path, topic, (&visit, &headers), payload).await
+    state.take(&path, topic, (&visit, &headers), payload).await
 }
 
-impl House {
+impl AppState {
     async fn take(
         &self,
         path: &str,
@@ -303,7 +303,7 @@ fn hardware_id(text: &str) -> Result<HardwareId, Problem> {
 
 /// Gives a device what it has not answered, or waits for something.
 async fn commands(
-    State(house): State<House>,
+    State(state): State<AppState>,
     Extension(mut stopping): Extension<Stopping>,
     Path(device): Path<String>,
     mut pairs: Pairs,
@@ -311,16 +311,16 @@ async fn commands(
     let wait_ms = pairs.number("wait_ms", 0, (0, WAIT_MS_MAX))?;
     pairs.finish()?;
     let device = hardware_id(&device)?;
-    if house.core.book.row(&device).is_none() {
+    if state.core.devices.row(&device).is_none() {
         let detail = format!("`{device}` has not sent anything yet; a registration is enough");
         return Err(Problem::not_found("no_such_device", detail));
     }
-    house.core.dispatcher.ways.came(&device, NAME);
+    state.core.dispatcher.routes.record_arrival(&device, NAME);
     // From here on nothing that comes goes unnoticed.
-    let mut news = house.news.subscribe();
-    let mut given = house.core.dispatcher.collect(&device).await?;
+    let mut news = state.news.subscribe();
+    let mut given = state.core.dispatcher.collect(&device).await?;
     if given.is_empty() && wait_ms > 0 {
-        let _seat = house.seats.clone().try_acquire_owned().map_err(|_| {
+        let _waiter = state.waiters.clone().try_acquire_owned().map_err(|_| {
             let detail = "as many requests wait for commands as may; ask without `wait_ms`";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_waiting", detail)
         })?;
@@ -338,9 +338,9 @@ async fn commands(
             _ = tokio::time::timeout(limit, something_comes) => {}
             () = stopping.wait() => {}
         }
-        given = house.core.dispatcher.collect(&device).await?;
+        given = state.core.dispatcher.collect(&device).await?;
     }
-    house.counters.commands_given.fetch_add(given.len() as u64, Ordering::Relaxed);
+    state.counters.commands_given.fetch_add(given.len() as u64, Ordering::Relaxed);
     let mut body = b"{\"commands\":[".to_vec();
     body.extend(given.join(&b","[..]));
     body.extend_from_slice(b"]}");

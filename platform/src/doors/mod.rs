@@ -1,7 +1,7 @@
 //! The doors: the ways for devices to reach the platform, one row each.
 //!
 //! A door listens, lets in who shows the devices' secret, hands what arrives to the ingest port
-//! (`port`) and takes commands for the devices that last came through it (`ways`). Behind the port
+//! (`port`) and takes commands for the devices that last came through it (`device_routes`). Behind the port
 //! nothing knows by which door something came.
 
 mod http;
@@ -43,7 +43,7 @@ pub(crate) struct Opening<'a> {
     connections: usize,
     /// What the platform's ports have in common.
     gate: Arc<Gate>,
-    /// The house behind.
+    /// The tenant's core.
     core: &'a Arc<Core>,
 }
 

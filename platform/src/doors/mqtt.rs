@@ -13,10 +13,10 @@ use lastmeter_wire::topics;
 use super::{Door, DoorKind, Opening};
 use crate::broker::{self, Broker, BrokerConfig, QueueLimits};
 use crate::config::{ConfigError, TENANT};
+use crate::device_routes::Outbound;
 use crate::error::PlatformError;
 use crate::port::IngestPort;
 use crate::tls;
-use crate::ways::Outbound;
 
 /// The row.
 pub(super) const DOOR: DoorKind = DoorKind {
@@ -49,8 +49,8 @@ async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         tls: tls::load(config).map_err(|error| PlatformError::Tls(Box::new(error)))?,
         connections,
         plain_connections: limits.mqtt_connections,
-        guests: limits.mqtt_connecting,
-        opening: broker::Opening {
+        unauthenticated: limits.mqtt_connecting,
+        limits: broker::ConnectLimits {
             first_byte: seconds(limits.mqtt_first_byte_s),
             connect: seconds(limits.mqtt_connect_s),
             bytes: limits.mqtt_connect_bytes,
@@ -66,7 +66,7 @@ async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
     let broker = Broker::start(settings, port).await;
     let broker = Arc::new(broker.map_err(|error| PlatformError::Broker(Box::new(error)))?);
     tracing::debug!(address = %broker.address(), "MQTT is open");
-    core.dispatcher.ways.open(broker::DOOR, Arc::new(Link(Arc::downgrade(&broker))));
+    core.dispatcher.routes.open(broker::DOOR, Arc::new(Link(Arc::downgrade(&broker))));
     Ok(Box::new(Mqtt(broker)))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::{Door, Gate, LOG_EVERY, Socket};
+use super::{Gate, LOG_EVERY, Listener, Socket};
 use crate::log_throttle::LogThrottle;
 
 /// Connections that wait to be accepted, beyond which the system refuses them.
@@ -19,8 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A listening port.
 pub(crate) struct Acceptor {
-    listener: TcpListener,
-    door: Door,
+    socket: TcpListener,
+    listener: Listener,
     gate: Arc<Gate>,
     pause: Duration,
     log: LogThrottle,
@@ -28,27 +28,31 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     /// Binds an address; port 0 takes a free one.
-    pub(crate) fn bind(address: SocketAddr, door: Door, gate: Arc<Gate>) -> io::Result<Self> {
+    pub(crate) fn bind(
+        address: SocketAddr,
+        listener: Listener,
+        gate: Arc<Gate>,
+    ) -> io::Result<Self> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
-        Ok(Self { listener, door, gate, pause: Duration::ZERO, log: LogThrottle::new(LOG_EVERY) })
+        let socket = socket.listen(BACKLOG)?;
+        Ok(Self { socket, listener, gate, pause: Duration::ZERO, log: LogThrottle::new(LOG_EVERY) })
     }
 
     /// Where it listens, with the real port.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.socket.local_addr()
     }
 
     /// The next connection. Where the system has none to give, because descriptors or memory have
-    /// run out, it waits ever longer, and says so now and then.
+    /// run out, it waits ever longer, and logs it now and then.
     pub(crate) async fn accept(&mut self) -> (Socket, SocketAddr) {
         loop {
-            match self.listener.accept().await {
+            match self.socket.accept().await {
                 Ok((stream, from)) => {
                     self.pause = Duration::ZERO;
                     return (Socket::new(stream), from);
@@ -59,9 +63,9 @@ impl Acceptor {
     }
 
     async fn failed(&mut self, error: &io::Error) {
-        self.gate.tally.accept_failed(self.door);
+        self.gate.tally.accept_failed(self.listener);
         if let Some(unsaid) = self.log.admit() {
-            let door = self.door.word();
+            let door = self.listener.word();
             tracing::warn!(door, %error, unsaid, "a connection could not be accepted");
         }
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);

@@ -1,17 +1,18 @@
-//! The gate in front of every port: who gets a place, for how long, and what becomes of the others.
+//! Admission of connections on every listener: which get a slot, for how long, and what becomes of
+//! the others.
 //!
-//! Terms: a *door* is a port that is listened on; a *seat* is one connection's place at it; a
-//! *guest* has a seat and has not shown yet who it is, a *member* has; to *turn away* is to end a
-//! connection of somebody unknown, which is counted by door and reason and recorded nowhere,
-//! because it costs its sender nothing.
+//! Terms: a *listener* is a port that is listened on; a *slot* is the right to one connection of it; a
+//! connection is *unauthenticated* until it has proved its identity; to *reject* is to close an
+//! unauthenticated connection, which is counted by listener and reason and recorded nowhere, because
+//! it costs its sender nothing.
 //!
-//! A guest that takes its time cannot keep others out: where there is no seat left, the oldest
-//! guest gives up its own (see `seats`). File descriptors are shared out at the start, so that what
+//! A slow unauthenticated connection cannot keep others out: where no slot is left, the oldest one
+//! loses its own (see `connection_slots`). File descriptors are shared out at the start, so that what
 //! the journal and the store need is never anybody's connection (see `share`).
 
 mod accept;
+mod connection_slots;
 mod guesses;
-mod seats;
 mod share;
 mod socket;
 mod tally;
@@ -23,22 +24,22 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use accept::Acceptor;
+pub(crate) use connection_slots::{ConnectionSlots, ListenerLimits, Slot, SlotOffer};
 pub(crate) use guesses::GuessLimits;
 use guesses::Guesses;
-pub(crate) use seats::{Answer, DoorLimits, Seat, Seats};
-pub(crate) use share::{ANTEROOM, Share, share};
+pub(crate) use share::{HEALTH_RESERVE, Share, share};
 pub(crate) use socket::Socket;
-pub(crate) use tally::{Door, Tally, Turned};
+pub(crate) use tally::{Listener, RejectReason, Tally};
 
 use crate::lock::lock;
 use crate::log_throttle::LogThrottle;
 
-/// A log line about guesses and about full doors, at most this often.
+/// A log line about guesses and about full listeners, at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// What all doors have in common.
+/// What all listeners have in common.
 pub(crate) struct Gate {
-    /// Who was turned away, and how many are there.
+    /// How many were rejected, and how many there are.
     pub(crate) tally: Tally,
     guesses: Mutex<Guesses>,
     guesses_log: LogThrottle,
@@ -66,39 +67,41 @@ impl Gate {
     }
 
     /// Whether secrets from this address are not even looked at, for having been wrong too often.
-    pub(crate) fn is_shut_for(&self, door: Door, from: IpAddr) -> bool {
+    pub(crate) fn is_shut_for(&self, listener: Listener, from: IpAddr) -> bool {
         let is_shut = lock(&self.guesses).is_shut_for(from, self.now());
         if is_shut {
-            self.turn_away(door, Turned::Guessing);
+            self.reject(listener, RejectReason::Guessing);
         }
         is_shut
     }
 
     /// Takes note of a wrong secret; returns how long its sender has to wait for the answer.
-    pub(crate) fn wrong_secret(&self, door: Door, from: IpAddr, who: &str) -> Duration {
-        self.tally.wrong_secret(door);
+    pub(crate) fn wrong_secret(&self, listener: Listener, from: IpAddr, who: &str) -> Duration {
+        self.tally.wrong_secret(listener);
         if let Some(unsaid) = self.guesses_log.admit() {
-            let door = door.word();
+            let door = listener.word();
             tracing::warn!(%from, who, door, unsaid, "a wrong secret");
         }
         lock(&self.guesses).wrong(from, self.now())
     }
 
-    /// Says now and then that a subscriber was disconnected for what waits for it.
+    /// Logs now and then that a subscriber was disconnected for what waits for it.
     pub(crate) fn note_cut(&self, from: SocketAddr, bound: &str, messages: usize, bytes: usize) {
         if let Some(unsaid) = self.cut_log.admit() {
             tracing::warn!(%from, bound, messages, bytes, unsaid, "a subscriber does not keep up");
         }
     }
 
-    /// Counts one that was turned away; says so now and then, where the platform lacks room.
-    pub(crate) fn turn_away(&self, door: Door, reason: Turned) {
-        self.tally.turned_away(door, reason);
-        if matches!(reason, Turned::Full | Turned::FullOfPeer | Turned::CrowdedOut)
-            && let Some(unsaid) = self.full_log.admit()
+    /// Counts a rejected connection; logs it now and then, where the platform lacks room.
+    pub(crate) fn reject(&self, listener: Listener, reason: RejectReason) {
+        self.tally.rejected(listener, reason);
+        if matches!(
+            reason,
+            RejectReason::Full | RejectReason::FullOfPeer | RejectReason::CrowdedOut
+        ) && let Some(unsaid) = self.full_log.admit()
         {
-            let (door, reason) = (door.word(), reason.word());
-            tracing::warn!(door, reason, unsaid, "no seat for every connection");
+            let (door, reason) = (listener.word(), reason.word());
+            tracing::warn!(door, reason, unsaid, "more connections than slots");
         }
     }
 }

@@ -8,29 +8,29 @@ use rustix::process::{Resource, getrlimit};
 
 /// Set aside for everything that is no connection: the journal's segments and folder, the store's
 /// connections (three files each), the runtimes' own, the listening ports; and for connections that
-/// are on their way out while others take their seats. About sixty are in use at most.
+/// are on their way out while others take their slots. About sixty are in use at most.
 pub(crate) const RESERVED: usize = 192;
-/// Connections to REST beyond its limit that are answered about health, and otherwise told that
-/// there is no room.
-pub(crate) const ANTEROOM: usize = 32;
-/// Fewer connections than this are no platform.
-const LEAST: usize = 16;
+/// Connections to an HTTP listener beyond its limit that are answered about health, and otherwise
+/// with 503 (see `rest::serve`).
+pub(crate) const HEALTH_RESERVE: usize = 32;
+/// A platform with fewer connections than this does not start.
+const CONNECTIONS_MIN: usize = 16;
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Share {
     /// MQTT and MQTT over TLS together.
     pub(crate) mqtt: usize,
-    /// REST, without the anteroom.
+    /// REST, without its reserve for health.
     pub(crate) rest: usize,
 }
 
 impl Share {
-    /// Takes connections away from MQTT for another door, with an anteroom of its own: as many as
-    /// it wants, but at most a quarter; returns how many it has.
+    /// Takes connections away from MQTT for another door, with a health reserve of its own: as many
+    /// as it wants, but at most a quarter; returns how many it has.
     pub(crate) fn set_aside(&mut self, wanted: usize) -> usize {
-        let given = wanted.min((self.mqtt / 4).saturating_sub(ANTEROOM)).max(1);
-        self.mqtt = self.mqtt.saturating_sub(given + ANTEROOM).max(1);
+        let given = wanted.min((self.mqtt / 4).saturating_sub(HEALTH_RESERVE)).max(1);
+        self.mqtt = self.mqtt.saturating_sub(given + HEALTH_RESERVE).max(1);
         given
     }
 }
@@ -39,7 +39,7 @@ impl Share {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the limit of open files is {limit}, and {} are needed; raise it, as with `ulimit -n {}`",
-    RESERVED + ANTEROOM + LEAST,
+    RESERVED + HEALTH_RESERVE + CONNECTIONS_MIN,
     4096
 )]
 pub(crate) struct TooFewDescriptors {
@@ -55,8 +55,8 @@ pub(crate) fn share(all: usize, rest: usize) -> Result<Share, TooFewDescriptors>
 }
 
 fn share_of(limit: usize, all: usize, rest: usize) -> Result<Share, TooFewDescriptors> {
-    let left = limit.saturating_sub(RESERVED + ANTEROOM);
-    if left < LEAST {
+    let left = limit.saturating_sub(RESERVED + HEALTH_RESERVE);
+    if left < CONNECTIONS_MIN {
         return Err(TooFewDescriptors { limit });
     }
     let left = left.min(all);
@@ -75,7 +75,7 @@ mod tests {
                 let share = share_of(limit, all, rest).unwrap();
                 let used = share.mqtt + share.rest;
                 assert!(used <= all && share.rest <= rest, "{limit} {share:?}");
-                assert!(used <= limit - RESERVED - ANTEROOM, "{limit} {share:?}");
+                assert!(used <= limit - RESERVED - HEALTH_RESERVE, "{limit} {share:?}");
                 assert!(share.mqtt >= 1 && share.rest >= 1);
             }
         }

@@ -1,11 +1,11 @@
-//! Who is at the doors and who was turned away, for `/metrics`. Label sets are closed.
+//! Connections now and connections rejected, for `/metrics`. Label sets are closed.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 lastmeter_units::words! {
     /// A port that is listened on.
-    pub(crate) enum Door {
+    pub(crate) enum Listener {
         /// MQTT without TLS.
         Mqtt = "mqtt",
         /// MQTT over TLS.
@@ -18,21 +18,21 @@ lastmeter_units::words! {
 }
 
 lastmeter_units::words! {
-    /// Why a connection was turned away before anything of it was known.
-    pub(crate) enum Turned {
-        /// It said nothing in time.
+    /// Why an unauthenticated connection was rejected.
+    pub(crate) enum RejectReason {
+        /// It sent nothing in time.
         Silent = "silent",
         /// It began and did not get to the end of its CONNECT, or its request's head, in time.
         Slow = "slow",
         /// It went away before that.
         GaveUp = "gave_up",
-        /// What it said is no CONNECT.
+        /// What it sent is no CONNECT.
         NotMqtt = "not_mqtt",
         /// Its CONNECT is larger than one may be.
         TooLarge = "too_large",
-        /// It was the oldest of those who had said nothing yet, and somebody else needed the seat.
+        /// It was the oldest unauthenticated one, and a new one needed the slot.
         CrowdedOut = "crowded_out",
-        /// Every seat was taken by somebody who is known.
+        /// Every slot was in use by an authenticated one.
         Full = "full",
         /// Its address has as many connections as one may have.
         FullOfPeer = "full_of_peer",
@@ -41,46 +41,46 @@ lastmeter_units::words! {
     }
 }
 
-/// The counters, and the seats taken now.
+/// The counters, and the slots in use now.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    turned_away: [[AtomicU64; Turned::ALL.len()]; Door::ALL.len()],
-    wrong_secrets: [AtomicU64; Door::ALL.len()],
-    accept_failures: [AtomicU64; Door::ALL.len()],
-    seats: [AtomicU64; Door::ALL.len()],
-    guests: [AtomicU64; Door::ALL.len()],
+    rejected: [[AtomicU64; RejectReason::ALL.len()]; Listener::ALL.len()],
+    wrong_secrets: [AtomicU64; Listener::ALL.len()],
+    accept_failures: [AtomicU64; Listener::ALL.len()],
+    slots: [AtomicU64; Listener::ALL.len()],
+    unauthenticated: [AtomicU64; Listener::ALL.len()],
     queued_bytes: AtomicU64,
 }
 
 impl Tally {
-    pub(super) fn turned_away(&self, door: Door, reason: Turned) {
-        self.turned_away[door as usize][reason as usize].fetch_add(1, Ordering::Relaxed);
+    pub(super) fn rejected(&self, listener: Listener, reason: RejectReason) {
+        self.rejected[listener as usize][reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn wrong_secret(&self, door: Door) {
-        self.wrong_secrets[door as usize].fetch_add(1, Ordering::Relaxed);
+    pub(super) fn wrong_secret(&self, listener: Listener) {
+        self.wrong_secrets[listener as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn accept_failed(&self, door: Door) {
-        self.accept_failures[door as usize].fetch_add(1, Ordering::Relaxed);
+    pub(super) fn accept_failed(&self, listener: Listener) {
+        self.accept_failures[listener as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Somebody sits down, as a guest.
-    pub(super) fn came(&self, door: Door) {
-        self.seats[door as usize].fetch_add(1, Ordering::Relaxed);
-        self.guests[door as usize].fetch_add(1, Ordering::Relaxed);
+    /// An unauthenticated connection has a slot.
+    pub(super) fn connected(&self, listener: Listener) {
+        self.slots[listener as usize].fetch_add(1, Ordering::Relaxed);
+        self.unauthenticated[listener as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A guest is a guest no more.
-    pub(super) fn became_known(&self, door: Door) {
-        self.guests[door as usize].fetch_sub(1, Ordering::Relaxed);
+    /// A connection is authenticated, or was closed before.
+    pub(super) fn authenticated(&self, listener: Listener) {
+        self.unauthenticated[listener as usize].fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A seat is free.
-    pub(super) fn left(&self, door: Door, was_guest: bool) {
-        self.seats[door as usize].fetch_sub(1, Ordering::Relaxed);
-        if was_guest {
-            self.became_known(door);
+    /// A slot is free.
+    pub(super) fn closed(&self, listener: Listener, was_unauthenticated: bool) {
+        self.slots[listener as usize].fetch_sub(1, Ordering::Relaxed);
+        if was_unauthenticated {
+            self.authenticated(listener);
         }
     }
 
@@ -99,11 +99,11 @@ impl Tally {
     pub(crate) fn write(&self, out: &mut String) {
         let name = "connections_refused_total";
         head(out, name, "connections rejected, by interface (`door`) and reason", "counter");
-        for door in Door::ALL {
-            for reason in Turned::ALL {
+        for listener in Listener::ALL {
+            for reason in RejectReason::ALL {
                 let count =
-                    self.turned_away[door as usize][reason as usize].load(Ordering::Relaxed);
-                let (door, reason) = (door.word(), reason.word());
+                    self.rejected[listener as usize][reason as usize].load(Ordering::Relaxed);
+                let (door, reason) = (listener.word(), reason.word());
                 // Writing into memory does not fail.
                 let _ = writeln!(
                     out,
@@ -116,15 +116,15 @@ impl Tally {
             ("accept_failures_total", "times that accepting failed", "counter", {
                 &self.accept_failures
             }),
-            ("connections", "connections now", "gauge", &self.seats),
-            ("connections_unknown", "of them unauthenticated", "gauge", &self.guests),
+            ("connections", "connections now", "gauge", &self.slots),
+            ("connections_unknown", "of them unauthenticated", "gauge", &self.unauthenticated),
         ];
         for (name, help, kind, counts) in families {
             head(out, name, help, kind);
-            for door in Door::ALL {
-                let count = counts[door as usize].load(Ordering::Relaxed);
+            for listener in Listener::ALL {
+                let count = counts[listener as usize].load(Ordering::Relaxed);
                 // Writing into memory does not fail.
-                let _ = writeln!(out, "lastmeter_{name}{{door=\"{}\"}} {count}", door.word());
+                let _ = writeln!(out, "lastmeter_{name}{{door=\"{}\"}} {count}", listener.word());
             }
         }
         let (name, queued) = ("queued_bytes", self.queued_bytes.load(Ordering::Relaxed));
@@ -149,29 +149,29 @@ mod tests {
             self.queued_bytes.load(Ordering::Relaxed)
         }
 
-        /// How many were turned away at a door for a reason.
-        pub(crate) fn count(&self, door: Door, reason: Turned) -> u64 {
-            self.turned_away[door as usize][reason as usize].load(Ordering::Relaxed)
+        /// How many a listener rejected for a reason.
+        pub(crate) fn count(&self, listener: Listener, reason: RejectReason) -> u64 {
+            self.rejected[listener as usize][reason as usize].load(Ordering::Relaxed)
         }
 
-        /// Wrong secrets that came to a door.
-        pub(crate) fn wrong_secrets(&self, door: Door) -> u64 {
-            self.wrong_secrets[door as usize].load(Ordering::Relaxed)
+        /// Wrong secrets that came to a listener.
+        pub(crate) fn wrong_secrets(&self, listener: Listener) -> u64 {
+            self.wrong_secrets[listener as usize].load(Ordering::Relaxed)
         }
     }
 
     #[test]
-    fn every_door_and_reason_has_a_line_of_its_own() {
+    fn every_listener_and_reason_has_a_line_of_its_own() {
         let tally = Tally::default();
-        tally.turned_away(Door::Mqtts, Turned::Slow);
-        tally.turned_away(Door::Mqtts, Turned::Slow);
-        tally.wrong_secret(Door::Rest);
+        tally.rejected(Listener::Mqtts, RejectReason::Slow);
+        tally.rejected(Listener::Mqtts, RejectReason::Slow);
+        tally.wrong_secret(Listener::Rest);
         for _ in 0..7 {
-            tally.came(Door::Mqtt);
+            tally.connected(Listener::Mqtt);
         }
-        tally.became_known(Door::Mqtt);
-        tally.left(Door::Mqtt, false);
-        tally.left(Door::Mqtt, true);
+        tally.authenticated(Listener::Mqtt);
+        tally.closed(Listener::Mqtt, false);
+        tally.closed(Listener::Mqtt, true);
         let mut text = String::new();
         tally.write(&mut text);
         for line in [

@@ -286,7 +286,7 @@ fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
 }
 
 pub(super) fn find(api: &Api, token: &str) -> Result<DeviceRow, Problem> {
-    api.core.book.assigned(token).ok_or_else(|| {
+    api.core.devices.assigned(token).ok_or_else(|| {
         let token = crate::refusal::shortened(token, 80);
         Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
     })

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::{Problem, Visit};
-use crate::gate::{Door, Gate};
+use crate::gate::{Gate, Listener};
 
 /// Looks whether a request carries the right token; a wrong one is answered late.
 ///
@@ -13,13 +13,13 @@ use crate::gate::{Door, Gate};
 /// The answer to give instead: 401, or 429 to an address that goes on guessing.
 pub(crate) async fn check_bearer(
     gate: &Gate,
-    door: Door,
+    listener: Listener,
     visit: &Visit,
     headers: &HeaderMap,
     is_right: impl Fn(&[u8]) -> bool,
 ) -> Result<(), Response> {
     let given = headers.get(AUTHORIZATION).and_then(bearer);
-    if given.is_some() && gate.is_shut_for(door, visit.from()) {
+    if given.is_some() && gate.is_shut_for(listener, visit.from()) {
         let detail = "too many wrong tokens came from your address; wait, then send the right one";
         let mut response =
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", detail)
@@ -28,11 +28,11 @@ pub(crate) async fn check_bearer(
         return Err(response);
     }
     if given.is_some_and(is_right) {
-        visit.is_known();
+        visit.mark_authenticated();
         return Ok(());
     }
     if given.is_some() {
-        let wait = gate.wrong_secret(door, visit.from(), "");
+        let wait = gate.wrong_secret(listener, visit.from(), "");
         visit.wait(wait).await;
     }
     let detail = if given.is_some() {

@@ -47,7 +47,7 @@ impl From<DeviceRow> for DeviceJson {
 pub(super) async fn list(State(api): State<Api>, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
-    let (num_results, rows) = api.core.book.page(page.offset, page.limit);
+    let (num_results, rows) = api.core.devices.page(page.offset, page.limit);
     Ok(Json(List { num_results, results: rows.into_iter().map(DeviceJson::from).collect() }))
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn one(
 }
 
 pub(super) fn find(api: &Api, hardware_id: &str) -> Result<DeviceRow, Problem> {
-    api.core.book.find(hardware_id).ok_or_else(|| {
+    api.core.devices.find(hardware_id).ok_or_else(|| {
         let hardware_id = crate::refusal::shortened(hardware_id, 128);
         Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
     })

@@ -50,7 +50,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     for (name, help, counter) in counters {
         write_counter(&mut out, name, help, counter.load(Ordering::Relaxed));
     }
-    let waiting = (api.seats_total - api.seats.available_permits()) as u64;
+    let waiting = (api.waiters_max - api.waiters.available_permits()) as u64;
     let (open, _) = core.losses.open_ones();
     let conflicting = core.metrics.conflicting_devices();
     let gauges = [
@@ -65,7 +65,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     for (name, help, value) in gauges {
         write_gauge(&mut out, name, help, value);
     }
-    for (name, value) in core.dispatcher.ways.counters() {
+    for (name, value) in core.dispatcher.routes.counters() {
         write_counter(&mut out, &name, "counted at a door", value);
     }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response()

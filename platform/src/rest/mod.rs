@@ -6,8 +6,8 @@
 
 mod assignments;
 mod bearer;
-mod bench;
 mod body;
+mod changes;
 mod devices;
 mod extract;
 mod health;
@@ -40,7 +40,7 @@ pub(crate) use visit::Visit;
 use crate::access;
 use crate::config::{Config, TENANT, Token};
 use crate::core::Core;
-use crate::gate::{Door, Gate};
+use crate::gate::{Gate, Listener};
 
 /// What handlers know.
 #[derive(Clone)]
@@ -51,8 +51,8 @@ pub(crate) struct Api {
     body_limit: Duration,
     gate: Arc<Gate>,
     /// For those who wait for something to be committed.
-    seats: Arc<Semaphore>,
-    seats_total: usize,
+    waiters: Arc<Semaphore>,
+    waiters_max: usize,
 }
 
 /// What a handler answers.
@@ -60,15 +60,15 @@ type Answer<T> = Result<Json<T>, Problem>;
 
 /// All routes, of a server with these settings.
 pub(crate) fn router(core: Arc<Core>, config: &Config, settings: &Settings) -> Router {
-    let seats_total = settings.waiting();
+    let waiters_max = settings.waiting();
     let api = Api {
         core,
         token: config.token.clone(),
         command_expiry_s: config.limits.command_expiry_s,
         body_limit: Duration::from_secs(config.limits.rest_header_s),
         gate: Arc::clone(&settings.gate),
-        seats: Arc::new(Semaphore::new(seats_total)),
-        seats_total,
+        waiters: Arc::new(Semaphore::new(waiters_max)),
+        waiters_max,
     };
     let guarded = Router::new()
         .route("/sitewhere/api/devices", get(devices::list))
@@ -82,14 +82,14 @@ pub(crate) fn router(core: Arc<Core>, config: &Config, settings: &Settings) -> R
             get(invocations::list).post(invocations::invoke),
         )
         .route("/sitewhere/api/invocations/{id}", get(invocations::one))
-        .route("/api/v1/readings", get(bench::readings))
-        .route("/api/v1/refusals", get(bench::refusals))
-        .route("/api/v1/alerts", get(bench::alerts))
+        .route("/api/v1/readings", get(changes::readings))
+        .route("/api/v1/refusals", get(changes::refusals))
+        .route("/api/v1/alerts", get(changes::alerts))
         .route("/api/v1/series", get(assignments::series_keyset))
         .route("/api/v1/losses", get(losses::list))
         .route("/api/v1/losses/{id}/acknowledge", post(losses::acknowledge))
-        .route("/api/v1/clock", get(bench::clock))
-        .route("/api/v1/clock/advance", post(bench::advance))
+        .route("/api/v1/clock", get(changes::clock))
+        .route("/api/v1/clock/advance", post(changes::advance))
         .route("/metrics", get(health::metrics))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -103,7 +103,7 @@ pub(crate) fn router(core: Arc<Core>, config: &Config, settings: &Settings) -> R
         .with_state(api)
 }
 
-/// Lets a request pass that carries the token. What lies behind is not told to others: they get
+/// Lets a request pass that carries the token. What lies behind is not shown to others: they get
 /// 401 for paths that do not exist, too.
 async fn authorise(
     State(api): State<Api>,
@@ -113,7 +113,7 @@ async fn authorise(
 ) -> Response {
     let is_right = |given: &[u8]| access::is_same_secret(given, api.token.reveal().as_bytes());
     let headers = request.headers();
-    if let Err(answer) = check_bearer(&api.gate, Door::Rest, &visit, headers, is_right).await {
+    if let Err(answer) = check_bearer(&api.gate, Listener::Rest, &visit, headers, is_right).await {
         return answer;
     }
     // Who asks for another tenant's data must not be answered with this one's.

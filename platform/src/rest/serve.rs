@@ -1,9 +1,9 @@
 //! The HTTP server: a bounded number of connections, a time limit on the head of each request and
 //! on each stretch of an answer, and an end that lets requests finish.
 //!
-//! Terms: the *anteroom* is for connections for which there is no seat: there health and metrics
-//! are answered, and who asks for something else waits a moment for a seat. It is small, and
-//! whoever is in it longest gives way.
+//! Terms: the *reserve* is for connections for which there is no slot: there health and metrics are
+//! answered, and other requests wait a moment for a slot. It is small, and the connection that has
+//! been in it longest is evicted first.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -26,24 +26,27 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::problem::Problem;
 use super::unread::Impatient;
 use crate::config::Limits;
-use crate::gate::{ANTEROOM, Acceptor, Answer, Door, DoorLimits, Gate, Seats, Socket, Turned};
+use crate::gate::{
+    Acceptor, ConnectionSlots, Gate, HEALTH_RESERVE, Listener, ListenerLimits, RejectReason,
+    SlotOffer, Socket,
+};
 use crate::rest::Visit;
-use crate::rest::visit::Place;
+use crate::rest::visit::Admission;
 
-/// How long a connection keeps its seat, whoever comes, before it has shown its token. A client
+/// How long an unauthenticated connection keeps its slot, whoever comes. A client
 /// sends its request with the end of the handshake.
 const GRACE: Duration = Duration::from_millis(250);
-/// How long a request waits in the anteroom for a seat.
-const SEAT_WAIT: Duration = Duration::from_secs(2);
-/// How long a connection waits for those to go that were sent away from the anteroom.
-const LEAVING_LIMIT: Duration = Duration::from_secs(1);
-/// What is answered in the anteroom.
+/// How long a request of the reserve waits for a slot.
+const SLOT_WAIT: Duration = Duration::from_secs(2);
+/// How long a connection waits for those to close that were evicted from the reserve.
+const EVICTION_LIMIT: Duration = Duration::from_secs(1);
+/// The paths that are answered in the reserve.
 const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// The bounds of a server.
 pub(crate) struct Settings {
-    /// Which door of the platform it is.
-    pub(crate) door: Door,
+    /// The listener that it is.
+    pub(crate) listener: Listener,
     /// Connections at a time.
     pub(crate) connections: usize,
     /// Connections of one address at a time.
@@ -55,10 +58,15 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// As the platform's limits have them, for so many connections at a door.
-    pub(crate) fn of(limits: &Limits, door: Door, connections: usize, gate: &Arc<Gate>) -> Self {
+    /// As the platform's limits have them, for so many connections at a listener.
+    pub(crate) fn of(
+        limits: &Limits,
+        listener: Listener,
+        connections: usize,
+        gate: &Arc<Gate>,
+    ) -> Self {
         Self {
-            door,
+            listener,
             connections,
             of_peer: limits.rest_peer_connections,
             limit: Duration::from_secs(limits.rest_header_s),
@@ -72,7 +80,7 @@ impl Settings {
     }
 }
 
-/// Tells a handler that the server is to stop.
+/// Informs a handler that the server is to stop.
 #[derive(Clone)]
 pub(crate) struct Stopping(watch::Receiver<bool>);
 
@@ -98,15 +106,15 @@ impl Server {
         router: Router,
         settings: Settings,
     ) -> io::Result<Self> {
-        let acceptor = Acceptor::bind(address, settings.door, Arc::clone(&settings.gate))?;
+        let acceptor = Acceptor::bind(address, settings.listener, Arc::clone(&settings.gate))?;
         let address = acceptor.address()?;
         let (stop, stopping) = watch::channel(false);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(settings.limit);
         let router = router.layer(Extension(Stopping(stopping.clone())));
         let service = TowerToHyperService::new(router);
-        let house = House::new(settings, service, http, Stopping(stopping));
-        let accepting = tokio::spawn(house.accept(acceptor));
+        let state = ServerState::new(settings, service, http, Stopping(stopping));
+        let accepting = tokio::spawn(state.accept(acceptor));
         Ok(Self { address, stop, accepting })
     }
 
@@ -129,10 +137,10 @@ impl Drop for Server {
     }
 }
 
-struct House {
-    door: Door,
-    seats: Arc<Seats>,
-    anteroom: Arc<Seats>,
+struct ServerState {
+    listener: Listener,
+    slots: Arc<ConnectionSlots>,
+    reserve: Arc<ConnectionSlots>,
     gate: Arc<Gate>,
     limit: Duration,
     service: TowerToHyperService<Router>,
@@ -140,21 +148,21 @@ struct House {
     stopping: Stopping,
 }
 
-impl House {
+impl ServerState {
     fn new(
         settings: Settings,
         service: TowerToHyperService<Router>,
         http: http1::Builder,
         stopping: Stopping,
     ) -> Self {
-        let Settings { door, connections, of_peer, limit, gate } = settings;
-        let bounds = |seats, of_peer, grace| {
-            let limits = DoorLimits { door, seats, guests: seats, of_peer, grace };
-            Seats::new(seats, &[limits], Arc::clone(&gate))
+        let Settings { listener, connections, of_peer, limit, gate } = settings;
+        let bounds = |slots, of_peer, grace| {
+            let limits = ListenerLimits { listener, slots, unauthenticated: slots, of_peer, grace };
+            ConnectionSlots::new(slots, &[limits], Arc::clone(&gate))
         };
-        let seats = bounds(connections, of_peer, GRACE);
-        let anteroom = bounds(ANTEROOM, ANTEROOM, Duration::ZERO);
-        Self { door, seats, anteroom, gate, limit, service, http, stopping }
+        let slots = bounds(connections, of_peer, GRACE);
+        let reserve = bounds(HEALTH_RESERVE, HEALTH_RESERVE, Duration::ZERO);
+        Self { listener, slots, reserve, gate, limit, service, http, stopping }
     }
 
     /// Takes connections until it is to stop, then waits for those that are there.
@@ -175,38 +183,38 @@ impl House {
         while connections.join_next().await.is_some() {}
     }
 
-    /// Finds a place for a connection. In the anteroom there always is one, as soon as those that
-    /// were sent away for others have gone; the next connections are not accepted before.
+    /// Finds a slot for a connection. In the reserve there always is one, as soon as those that
+    /// were evicted for others have closed; the next connections are not accepted before.
     async fn receive(&self, socket: Socket, from: IpAddr) -> Option<Visit> {
-        let no_seat = match self.seats.ask(self.door, from, &socket) {
-            Answer::Seated(seat) => {
-                return Some(Visit::new(self.door, from, socket, Place::Seat(seat)));
+        let no_slot = match self.slots.try_admit(self.listener, from, &socket) {
+            SlotOffer::Granted(slot) => {
+                return Some(Visit::new(self.listener, from, socket, Admission::Slot(slot)));
             }
-            Answer::Wait(_) => Turned::Full,
-            Answer::Full(reason) => reason,
+            SlotOffer::Wait(_) => RejectReason::Full,
+            SlotOffer::Full(reason) => reason,
         };
-        let seat = self.anteroom.wait(self.door, from, &socket, LEAVING_LIMIT).await;
-        if seat.is_none() {
-            self.gate.turn_away(self.door, Turned::Full);
+        let slot = self.reserve.admit_within(self.listener, from, &socket, EVICTION_LIMIT).await;
+        if slot.is_none() {
+            self.gate.reject(self.listener, RejectReason::Full);
         }
-        seat.map(|seat| Visit::new(self.door, from, socket, Place::Anteroom(no_seat, seat)))
+        slot.map(|slot| Visit::new(self.listener, from, socket, Admission::Reserve(no_slot, slot)))
     }
 
     fn serve(&self, visit: Visit) -> impl Future<Output = ()> + use<> {
         let (inner, gate) = (self.service.clone(), Arc::clone(&self.gate));
-        let (usher, asking) = (Usher::of(self), visit.clone());
+        let (admitter, asking) = (Admitter::of(self), visit.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let (visit, usher) = (asking.clone(), usher.clone());
+            let (visit, admitter) = (asking.clone(), admitter.clone());
             visit.0.has_asked.store(true, Ordering::Relaxed);
             let is_always_answered = ALWAYS_ANSWERED.contains(&request.uri().path());
             request.extensions_mut().insert(visit.clone());
             let inner = inner.clone();
             async move {
-                if !is_always_answered && let Err(refused) = usher.seat(&visit).await {
+                if !is_always_answered && let Err(refused) = admitter.admit(&visit).await {
                     return Ok::<Response, std::convert::Infallible>(refused);
                 }
                 let mut response = inner.call(request).await?;
-                if visit.no_seat().is_some() {
+                if visit.no_slot().is_some() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(response)
@@ -231,39 +239,39 @@ impl House {
     }
 }
 
-/// Finds seats for those in the anteroom.
+/// Admits connections from the reserve to slots.
 #[derive(Clone)]
-struct Usher {
-    door: Door,
-    seats: Arc<Seats>,
+struct Admitter {
+    listener: Listener,
+    slots: Arc<ConnectionSlots>,
     gate: Arc<Gate>,
 }
 
-impl Usher {
-    fn of(house: &House) -> Self {
-        let (seats, gate) = (Arc::clone(&house.seats), Arc::clone(&house.gate));
-        Self { door: house.door, seats, gate }
+impl Admitter {
+    fn of(state: &ServerState) -> Self {
+        let (slots, gate) = (Arc::clone(&state.slots), Arc::clone(&state.gate));
+        Self { listener: state.listener, slots, gate }
     }
 
-    /// Takes a connection from the anteroom to a seat, if it is there; the answer to give where
+    /// Moves a connection from the reserve to a slot, if it is there; the answer to give where
     /// there is none in time.
-    async fn seat(&self, visit: &Visit) -> Result<(), Response> {
-        let Some(reason) = visit.no_seat() else { return Ok(()) };
+    async fn admit(&self, visit: &Visit) -> Result<(), Response> {
+        let Some(reason) = visit.no_slot() else { return Ok(()) };
         let (from, socket) = (visit.0.from, &visit.0.socket);
-        if let Some(seat) = self.seats.wait(self.door, from, socket, SEAT_WAIT).await {
-            *visit.place() = Place::Seat(seat);
+        if let Some(slot) = self.slots.admit_within(self.listener, from, socket, SLOT_WAIT).await {
+            *visit.admission() = Admission::Slot(slot);
             Ok(())
         } else {
-            self.gate.turn_away(self.door, reason);
-            Err(no_seat(reason))
+            self.gate.reject(self.listener, reason);
+            Err(no_slot(reason))
         }
     }
 }
 
-/// The answer to a request for which there is no seat.
-fn no_seat(reason: Turned) -> Response {
+/// The answer to a request for which there is no slot.
+fn no_slot(reason: RejectReason) -> Response {
     let whose = match reason {
-        Turned::FullOfPeer => "your address has as many connections as one may have",
+        RejectReason::FullOfPeer => "your address has as many connections as one may have",
         _ => "every connection is in use",
     };
     let detail = format!("{whose}; health and metrics are answered all the same");

@@ -13,13 +13,13 @@ use tokio::net::TcpStream;
 
 use super::{Server, Settings, router};
 use crate::config::ClockSource;
-use crate::gate::{Door, Gate, GuessLimits};
+use crate::gate::{Gate, GuessLimits, Listener};
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
 mod alerts;
-mod crowd;
 mod flips;
+mod overload;
 mod slow;
 mod unread;
 mod waiting;
@@ -80,7 +80,7 @@ impl Served {
     fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
         let gate = Arc::new(Gate::new(GuessLimits::default()));
         let settings = Settings {
-            door: Door::Rest,
+            listener: Listener::Rest,
             connections,
             of_peer: connections,
             limit,
@@ -92,7 +92,7 @@ impl Served {
     fn with_settings(bench: Bench, settings: Settings) -> Self {
         let gate = Arc::clone(&settings.gate);
         let limits = &bench.config.limits;
-        let of_router = Settings::of(limits, Door::Rest, limits.rest_connections, &gate);
+        let of_router = Settings::of(limits, Listener::Rest, limits.rest_connections, &gate);
         let router = router(Arc::clone(&bench.core), &bench.config, &of_router);
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
         let server = Server::start(any, router, settings).unwrap();

@@ -96,7 +96,7 @@ impl AsyncRead for Impatient {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.visit.has_spoken();
+            self.visit.mark_read();
         }
         read
     }

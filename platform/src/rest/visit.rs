@@ -1,6 +1,6 @@
 //! A connection, for those who answer its requests.
 
-use crate::gate::{Door, Seat, Socket, Turned};
+use crate::gate::{Listener, RejectReason, Slot, Socket};
 use crate::{Duration, Gate};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,23 +8,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One connection, for those who answer its requests.
 #[derive(Clone)]
-pub(crate) struct Visit(pub(super) Arc<Visitor>);
+pub(crate) struct Visit(pub(super) Arc<Connection>);
 
-pub(crate) struct Visitor {
-    pub(super) door: Door,
+pub(crate) struct Connection {
+    pub(super) listener: Listener,
     pub(super) from: IpAddr,
-    pub(super) has_spoken: AtomicBool,
+    pub(super) has_sent: AtomicBool,
     pub(super) has_asked: AtomicBool,
     pub(super) socket: Socket,
     /// The last to go, after its descriptor.
-    pub(super) place: Mutex<Place>,
+    pub(super) admission: Mutex<Admission>,
 }
 
-/// Where a connection is.
-pub(super) enum Place {
-    Seat(Seat),
-    /// In the anteroom, and why.
-    Anteroom(Turned, #[expect(dead_code, reason = "it is taken until it is dropped")] Seat),
+/// How a connection was admitted.
+pub(super) enum Admission {
+    Slot(Slot),
+    /// To the reserve, and why.
+    Reserve(RejectReason, #[expect(dead_code, reason = "it is taken until it is dropped")] Slot),
 }
 
 impl Visit {
@@ -33,32 +33,32 @@ impl Visit {
         self.0.from
     }
 
-    /// It has shown the token.
-    pub(crate) fn is_known(&self) {
-        // Nobody stays in the anteroom.
-        if let Place::Seat(seat) = &*self.place() {
-            seat.is_known();
+    /// It has sent the right token.
+    pub(crate) fn mark_authenticated(&self) {
+        // No connection stays in the reserve.
+        if let Admission::Slot(slot) = &*self.admission() {
+            slot.mark_authenticated();
         }
     }
 
-    pub(super) fn place(&self) -> MutexGuard<'_, Place> {
-        self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn admission(&self) -> MutexGuard<'_, Admission> {
+        self.0.admission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why it is in the anteroom, if it is.
-    pub(super) fn no_seat(&self) -> Option<Turned> {
-        match *self.place() {
-            Place::Seat(_) => None,
-            Place::Anteroom(reason, _) => Some(reason),
+    /// Why it is in the reserve, if it is.
+    pub(super) fn no_slot(&self) -> Option<RejectReason> {
+        match *self.admission() {
+            Admission::Slot(_) => None,
+            Admission::Reserve(reason, _) => Some(reason),
         }
     }
 
     /// Something of it was read.
-    pub(super) fn has_spoken(&self) {
-        self.0.has_spoken.store(true, Ordering::Relaxed);
+    pub(super) fn mark_read(&self) {
+        self.0.has_sent.store(true, Ordering::Relaxed);
     }
 
-    /// Waits, and keeps the connection's seat taken for as long even if its client goes away: who
+    /// Waits, and keeps the connection's slot in use for as long even if its client goes away: who
     /// guesses secrets gains nothing by not waiting for the answers.
     pub(crate) async fn wait(&self, wait: Duration) {
         if wait.is_zero() {
@@ -75,28 +75,33 @@ impl Visit {
 }
 
 impl Visit {
-    pub(super) fn new(door: Door, from: IpAddr, socket: Socket, place: Place) -> Self {
-        let (has_spoken, has_asked) = (AtomicBool::new(false), AtomicBool::new(false));
-        let place = Mutex::new(place);
-        Self(Arc::new(Visitor { door, from, has_spoken, has_asked, socket, place }))
+    pub(super) fn new(
+        listener: Listener,
+        from: IpAddr,
+        socket: Socket,
+        admission: Admission,
+    ) -> Self {
+        let (has_sent, has_asked) = (AtomicBool::new(false), AtomicBool::new(false));
+        let admission = Mutex::new(admission);
+        Self(Arc::new(Connection { listener, from, has_sent, has_asked, socket, admission }))
     }
 
-    /// The connection has ended; says so where nobody ever got an answer over it.
+    /// The connection has ended; counts it as rejected where no request ever came over it.
     pub(super) fn ended(&self, ended: &Result<(), hyper::Error>, gate: &Gate) {
         if let Err(error) = ended {
             tracing::debug!(%error, "a REST connection ended early");
         }
-        let visitor = &self.0;
-        // Who was crowded out is counted as that.
-        if visitor.has_asked.load(Ordering::Relaxed) || visitor.socket.is_cut() {
+        let connection = &self.0;
+        // An evicted one is counted as that.
+        if connection.has_asked.load(Ordering::Relaxed) || connection.socket.is_cut() {
             return;
         }
         let is_late = ended.as_ref().is_err_and(hyper::Error::is_timeout);
-        let reason = match (is_late, visitor.has_spoken.load(Ordering::Relaxed)) {
-            (true, false) => Turned::Silent,
-            (true, true) => Turned::Slow,
-            (false, _) => Turned::GaveUp,
+        let reason = match (is_late, connection.has_sent.load(Ordering::Relaxed)) {
+            (true, false) => RejectReason::Silent,
+            (true, true) => RejectReason::Slow,
+            (false, _) => RejectReason::GaveUp,
         };
-        gate.turn_away(visitor.door, reason);
+        gate.reject(connection.listener, reason);
     }
 }

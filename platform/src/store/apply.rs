@@ -11,14 +11,14 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Transaction};
 
 use super::invocations;
-use super::read::{Around, STATE, STATE_COLUMNS};
+use super::read::{ReadContext, STATE, STATE_COLUMNS};
 use super::schema::Opened;
 use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
-use super::tables::write_standing;
-use super::{DeviceRow, Standing, StoreError, StoreResult, content, tally};
-use crate::book::device_row;
+use super::tables::write_checkpoint;
+use super::{DeviceRow, StoreCheckpoint, StoreError, StoreResult, content, tally};
 use crate::clock::Clock;
 use crate::commands::{InvocationId, InvocationRow, InvocationState, NewInvocation};
+use crate::device_directory::device_row;
 use crate::losses::LossKind;
 use crate::message::{Message, MessageBody, Number};
 use crate::pipeline::{Body, Change, Changed, Delivery, Job};
@@ -44,7 +44,7 @@ pub(crate) struct Outcome {
     /// Answers to the batch's changes, in their order.
     pub(crate) changes: Vec<Changed>,
     /// Where the store stands.
-    pub(crate) standing: Standing,
+    pub(crate) checkpoint: StoreCheckpoint,
 }
 
 /// Done, or refused with the reason and what was found.
@@ -53,10 +53,10 @@ pub(super) type Judged<T> = Result<T, (RefusalReason, String)>;
 /// The writing end of the store.
 pub(crate) struct Writer {
     connection: Connection,
-    around: Around,
+    context: ReadContext,
     clock: Arc<Clock>,
     refused_bytes_max: u64,
-    standing: Standing,
+    checkpoint: StoreCheckpoint,
     /// The last number of each device that was stored since the start.
     newest: BTreeMap<i64, Number>,
 }
@@ -94,17 +94,17 @@ impl Writer {
     /// Takes over an opened store, with room for so many bytes of refused content.
     pub(crate) fn new(
         opened: Opened,
-        around: Around,
+        context: ReadContext,
         clock: Arc<Clock>,
         refused_bytes_max: u64,
     ) -> Self {
-        let Opened { connection, standing, .. } = opened;
-        Self { connection, around, clock, refused_bytes_max, standing, newest: BTreeMap::new() }
+        let Opened { connection, checkpoint, .. } = opened;
+        Self { connection, context, clock, refused_bytes_max, checkpoint, newest: BTreeMap::new() }
     }
 
     /// Where the store stands.
-    pub(crate) fn standing(&self) -> &Standing {
-        &self.standing
+    pub(crate) fn checkpoint(&self) -> &StoreCheckpoint {
+        &self.checkpoint
     }
 
     /// The platform's time.
@@ -116,25 +116,25 @@ impl Writer {
     pub(crate) fn apply(&mut self, jobs: &[Job]) -> StoreResult<Outcome> {
         let mut batch = Batch { commit_ns: self.clock.now().as_nanoseconds(), ..Batch::default() };
         // Whoever applies keeps a head beside the store.
-        batch.outcome.standing = Standing { is_guarded: true, ..self.standing };
+        batch.outcome.checkpoint = StoreCheckpoint { is_guarded: true, ..self.checkpoint };
         let transaction =
             self.connection.transaction().map_err(StoreError::doing("begin a transaction"))?;
         let context = Context {
             transaction: &transaction,
-            around: &self.around,
+            context: &self.context,
             newest: &self.newest,
             refused_bytes_max: self.refused_bytes_max,
         };
         context.apply_all(jobs, &mut batch).map_err(StoreError::doing("store a batch"))?;
         transaction.commit().map_err(StoreError::doing("commit a batch"))?;
-        self.standing = batch.outcome.standing;
+        self.checkpoint = batch.outcome.checkpoint;
         self.newest.append(&mut batch.newest);
-        let book = &self.around.book;
+        let devices = &self.context.devices;
         for device in batch.devices.into_values() {
-            book.enter(device);
+            devices.enter(device);
         }
         for (device, id, is_open) in batch.opened {
-            book.set_open(device, id, is_open);
+            devices.set_open(device, id, is_open);
         }
         Ok(batch.outcome)
     }
@@ -143,7 +143,7 @@ impl Writer {
 /// What applying needs and does not change.
 pub(super) struct Context<'a> {
     pub(super) transaction: &'a Transaction<'a>,
-    pub(super) around: &'a Around,
+    pub(super) context: &'a ReadContext,
     newest: &'a BTreeMap<i64, Number>,
     refused_bytes_max: u64,
 }
@@ -155,27 +155,27 @@ impl Context<'_> {
                 Job::Delivery(delivery) => self.deliver(delivery, batch)?,
                 Job::Change(change, _) => {
                     let changed = self.change(change, batch)?;
-                    batch.outcome.standing.changes += 1;
+                    batch.outcome.checkpoint.changes += 1;
                     batch.outcome.changes.push(changed);
                 }
                 Job::Settle { committed, changes } => {
-                    let standing = &mut batch.outcome.standing;
-                    standing.journal_committed = standing.journal_committed.max(*committed);
-                    standing.changes = standing.changes.max(*changes);
+                    let checkpoint = &mut batch.outcome.checkpoint;
+                    checkpoint.journal_committed = checkpoint.journal_committed.max(*committed);
+                    checkpoint.changes = checkpoint.changes.max(*changes);
                 }
                 Job::Barrier(_) => {}
             }
         }
-        tally::add(self.transaction, &batch.tallies, |damage| self.around.report(&damage))?;
+        tally::add(self.transaction, &batch.tallies, |damage| self.context.report(&damage))?;
         self.update_states(batch)?;
-        write_standing(self.transaction, &batch.outcome.standing)
+        write_checkpoint(self.transaction, &batch.outcome.checkpoint)
     }
 
     fn deliver(&self, delivery: &Delivery, batch: &mut Batch) -> rusqlite::Result<()> {
-        if delivery.sequence <= batch.outcome.standing.journal_committed {
+        if delivery.sequence <= batch.outcome.checkpoint.journal_committed {
             return Ok(());
         }
-        batch.outcome.standing.journal_committed = delivery.sequence;
+        batch.outcome.checkpoint.journal_committed = delivery.sequence;
         let messages = match &delivery.body {
             Body::Refusal(record) => {
                 return self.insert_refusal(record, delivery.received, batch);
@@ -233,19 +233,19 @@ impl Context<'_> {
         received: SimTime,
         batch: &mut Batch,
     ) -> rusqlite::Result<()> {
-        let standing = &mut batch.outcome.standing;
-        standing.refusals += 1;
+        let checkpoint = &mut batch.outcome.checkpoint;
+        checkpoint.refusals += 1;
         let bytes = record.content.as_ref().map(|content| content.len() as u64);
-        let after = standing.refused_bytes + bytes.unwrap_or(0);
+        let after = checkpoint.refused_bytes + bytes.unwrap_or(0);
         let content = record.content.as_ref().filter(|_| after <= self.refused_bytes_max);
         if content.is_some() {
-            standing.refused_bytes = after;
+            checkpoint.refused_bytes = after;
         } else if bytes.is_some() {
             batch.outcome.content_not_kept += 1;
             self.report_full();
         }
         let row = [
-            ValueRef::Integer(standing.refusals.cast_signed()),
+            ValueRef::Integer(checkpoint.refusals.cast_signed()),
             text(&record.reason),
             record.device.as_ref().map_or(ValueRef::Null, |device| text(device.as_str())),
             text(&record.topic),
@@ -266,7 +266,7 @@ impl Context<'_> {
              them (`limits.refused_content_bytes`); of further ones only the reason is kept",
             self.refused_bytes_max
         );
-        self.around.losses.note(LossKind::ContentNotKept, "refusals", &detail);
+        self.context.losses.note(LossKind::ContentNotKept, "refusals", &detail);
     }
 
     fn change(&self, change: &Change, batch: &mut Batch) -> rusqlite::Result<Changed> {
@@ -296,7 +296,7 @@ impl Context<'_> {
                 true
             }),
             Change::Clock(now) => {
-                batch.outcome.standing.clock_ns = Some(now.as_nanoseconds());
+                batch.outcome.checkpoint.clock_ns = Some(now.as_nanoseconds());
                 Ok(Changed { invocation: None, changed: true })
             }
         }
@@ -304,13 +304,13 @@ impl Context<'_> {
 
     fn invoke(&self, asked: &NewInvocation, batch: &mut Batch) -> rusqlite::Result<Changed> {
         let known = batch.devices.get(&asked.device).cloned();
-        let Some(mut device) = known.or_else(|| self.around.book.device(asked.device)) else {
+        let Some(mut device) = known.or_else(|| self.context.devices.device(asked.device)) else {
             return Ok(Changed::default());
         };
-        let standing = &mut batch.outcome.standing;
-        standing.invocations += 1;
-        standing.open += 1;
-        let id = InvocationId(standing.invocations.cast_signed());
+        let checkpoint = &mut batch.outcome.checkpoint;
+        checkpoint.invocations += 1;
+        checkpoint.open += 1;
+        let id = InvocationId(checkpoint.invocations.cast_signed());
         let row = InvocationRow {
             id,
             asked: asked.clone(),
@@ -344,7 +344,7 @@ impl Context<'_> {
         }
         invocations::write(self.transaction, &row)?;
         if was_open && !row.is_open() {
-            batch.outcome.standing.open -= 1;
+            batch.outcome.checkpoint.open -= 1;
             batch.opened.push((row.asked.device, id, false));
         }
         Ok(Changed { invocation: None, changed: true })
@@ -355,7 +355,7 @@ impl Context<'_> {
         match read {
             Ok(value) => Ok(Some(value)),
             Err(ReadError::Damaged(damage)) => {
-                self.around.report(&damage);
+                self.context.report(&damage);
                 Ok(None)
             }
             Err(ReadError::Sqlite(error)) => Err(error),
@@ -370,13 +370,13 @@ impl Context<'_> {
         batch: &mut Batch,
     ) -> rusqlite::Result<i64> {
         let hardware_id = &message.device;
-        let known = self.around.book.row(hardware_id);
+        let known = self.context.devices.row(hardware_id);
         if let Some(id) = known.or_else(|| batch.new_devices.get(hardware_id).copied()) {
             return Ok(id);
         }
-        let standing = &mut batch.outcome.standing;
-        standing.devices += 1;
-        let id = standing.devices.cast_signed();
+        let checkpoint = &mut batch.outcome.checkpoint;
+        checkpoint.devices += 1;
+        let id = checkpoint.devices.cast_signed();
         let device = device_row(message.tenant, (id, hardware_id.clone()), received, 0, 0);
         self.write_device(&device)?;
         batch.devices.insert(id, device);

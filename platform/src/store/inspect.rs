@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use lastmeter_units::SimTime;
 
 use super::progress::Progress;
-use super::read::{Around, Range, Reader};
+use super::read::{Range, ReadContext, Reader};
 use super::seal::{Damage, ReadError, ReadResult};
 use super::walk::Walk;
 use super::{StoreResult, read, schema};
@@ -41,11 +41,11 @@ impl Inspection {
     /// Starts looking at a store.
     pub(crate) fn start(
         path: PathBuf,
-        around: Around,
+        context: ReadContext,
         progress: Arc<Progress>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = sync_channel(1);
-        let inspector = Inspector { path, around, progress, stopped };
+        let inspector = Inspector { path, context, progress, stopped };
         let thread =
             std::thread::Builder::new().name("inspection".into()).spawn(move || inspector.run())?;
         Ok(Self { stop, thread })
@@ -60,7 +60,7 @@ impl Inspection {
 
 struct Inspector {
     path: PathBuf,
-    around: Around,
+    context: ReadContext,
     progress: Arc<Progress>,
     stopped: Receiver<()>,
 }
@@ -88,13 +88,13 @@ impl Inspector {
     }
 
     fn round(&self) -> StoreResult<Result<(), Stopped>> {
-        let mut look = Look::new(self.progress.totals(), self.around.book.len());
+        let mut look = Look::new(self.progress.totals(), self.context.devices.len());
         let mut connection = Some(schema::open_for_reading(&self.path)?);
         while let Some(open) = connection.take() {
             let (worked, back, is_done) = self.slice(open, &mut look);
             if is_done {
                 let looked = u64::from(!look.has_failed);
-                self.around.metrics.inspections.fetch_add(looked, Ordering::Relaxed);
+                self.context.metrics.inspections.fetch_add(looked, Ordering::Relaxed);
                 return Ok(Ok(()));
             }
             connection = Some(back);
@@ -115,9 +115,9 @@ impl Inspector {
         look: &mut Look,
     ) -> (Duration, rusqlite::Connection, bool) {
         let start = Instant::now();
-        let reader = Reader::new(connection, self.around.clone(), start + SLICE);
+        let reader = Reader::new(connection, self.context.clone(), start + SLICE);
         while !look.is_done() && !reader.is_over() {
-            // Each step sees what is committed by then, which is at least what the book says.
+            // Each step sees what is committed by then, which is at least what the device directory holds.
             if let Err(error) = reader.snapshot(|reader| look.step(reader)) {
                 tracing::warn!(%error, "the store could not be looked at");
                 look.has_failed = true;
@@ -202,7 +202,7 @@ impl Look {
 fn note(reader: &Reader, looked: ReadResult<()>, part: &'static str, key: i64) -> ReadResult<bool> {
     let Err(error) = looked else { return Ok(true) };
     match error.as_damage(part, key) {
-        Some(damage) => reader.around().report(&damage),
+        Some(damage) => reader.context().report(&damage),
         None => return Err(error),
     }
     Ok(false)
@@ -256,9 +256,9 @@ fn page<T>(
 
 /// Looks at the state of a device and at all its commands.
 fn device(reader: &Reader, row: i64) -> ReadResult<()> {
-    // Before anything is read of the store: what stands in the book by now is in there.
-    let Some(known) = reader.book().device(row) else { return Ok(()) };
-    let open = reader.book().open(Some(&known.hardware_id));
+    // Before anything is read of the store: what stands in the directory by now is in there.
+    let Some(known) = reader.devices().device(row) else { return Ok(()) };
+    let open = reader.devices().open(Some(&known.hardware_id));
     reader.state(row)?;
     reader.invocations_of(row, read::Page { offset: known.commands, limit: 1 })?;
     reader.invocations(&open)?;

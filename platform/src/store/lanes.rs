@@ -17,7 +17,7 @@ use super::read::Reader;
 use super::seal::{Damage, ReadError, ReadResult, is_corrupt};
 use super::{StoreError, StoreResult, schema};
 use crate::lock::lock;
-use crate::store::read::Around;
+use crate::store::read::ReadContext;
 
 /// Queries at a time; more wait for their turn.
 const CONNECTIONS: usize = 4;
@@ -38,7 +38,7 @@ pub(crate) enum Slice<T> {
 /// The readers of a store.
 pub(crate) struct Readers {
     path: PathBuf,
-    around: Mutex<Around>,
+    context: Mutex<ReadContext>,
     deadline: Duration,
     idle: Mutex<Vec<Connection>>,
     /// The only connection there is, where nothing can be written.
@@ -48,10 +48,10 @@ pub(crate) struct Readers {
 
 impl Readers {
     /// Readers of a store that has been opened for writing; queries may take so long.
-    pub(crate) fn new(path: &Path, around: Around, deadline: Duration) -> Arc<Self> {
+    pub(crate) fn new(path: &Path, context: ReadContext, deadline: Duration) -> Arc<Self> {
         Arc::new(Self {
             path: path.to_owned(),
-            around: Mutex::new(around),
+            context: Mutex::new(context),
             deadline,
             idle: Mutex::new(Vec::new()),
             alone: Mutex::new(None),
@@ -65,12 +65,12 @@ impl Readers {
     }
 
     /// From now on this is around the file.
-    pub(crate) fn renew(&self, around: Around) {
-        *lock(&self.around) = around;
+    pub(crate) fn renew(&self, context: ReadContext) {
+        *lock(&self.context) = context;
     }
 
-    fn around(&self) -> Around {
-        lock(&self.around).clone()
+    fn context(&self) -> ReadContext {
+        lock(&self.context).clone()
     }
 
     /// Runs a query that takes one slice at most.
@@ -128,7 +128,7 @@ impl Readers {
     }
 
     fn too_slow(&self) -> StoreError {
-        self.around().metrics.slow_queries.fetch_add(1, Ordering::Relaxed);
+        self.context().metrics.slow_queries.fetch_add(1, Ordering::Relaxed);
         StoreError::TooSlow { limit_s: self.deadline.as_secs_f64() }
     }
 
@@ -165,7 +165,7 @@ impl Readers {
             Some(connection) => connection,
             None => schema::open_for_reading(&self.path)?,
         };
-        let mut reader = Reader::new(connection, self.around(), (now + SLICE).min(end));
+        let mut reader = Reader::new(connection, self.context(), (now + SLICE).min(end));
         let result = reader.interrupted_at(end, STEPS, query);
         let interrupted = matches!(
             &result,
@@ -177,12 +177,12 @@ impl Readers {
             Ok(value) => Ok(value),
             Err(_) if interrupted => Err(self.too_slow()),
             Err(ReadError::Damaged(damage)) => {
-                self.around().report(&damage);
+                self.context().report(&damage);
                 Err(StoreError::DamagedPart(damage))
             }
             Err(ReadError::Sqlite(error)) if is_corrupt(&error) => {
                 let damage = Damage::new(super::STORE_FILE, "", error.to_string());
-                self.around().report(&damage);
+                self.context().report(&damage);
                 Err(StoreError::DamagedPart(damage))
             }
             Err(ReadError::Sqlite(error)) => Err(StoreError::doing("read the store")(error)),

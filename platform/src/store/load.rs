@@ -8,16 +8,16 @@ use std::path::Path;
 use lastmeter_units::{HardwareId, SimTime};
 use rusqlite::Connection;
 
-use super::read::Around;
+use super::read::ReadContext;
 use super::schema::Opened;
 use super::seal::{Damage, ReadResult, check_row};
 use super::tables::unreadable;
 use super::{DeviceRow, StoreResult, invocations};
-use crate::book::device_row;
 use crate::commands::{InvocationId, InvocationRow};
 use crate::config::TENANT;
+use crate::device_directory::device_row;
 
-/// Fills the book of devices, and reports what is wrong with the ends of the tables. Returns when
+/// Fills the device directory, and reports what is wrong with the ends of the tables. Returns when
 /// which invocation expires.
 ///
 /// # Errors
@@ -25,15 +25,15 @@ use crate::config::TENANT;
 /// it would be registered a second time.
 pub(crate) fn load(
     opened: &mut Opened,
-    around: &Around,
+    context: &ReadContext,
     path: &Path,
 ) -> StoreResult<Vec<(InvocationId, SimTime)>> {
-    let devices = devices(&opened.connection, opened.standing.devices);
+    let devices = devices(&opened.connection, opened.checkpoint.devices);
     let devices = devices.map_err(|error| unreadable(path, error))?;
-    let open = open_invocations(opened, around).map_err(|error| unreadable(path, error))?;
-    check_ends(opened, around).map_err(|error| unreadable(path, error.into()))?;
+    let open = open_invocations(opened, context).map_err(|error| unreadable(path, error))?;
+    check_ends(opened, context).map_err(|error| unreadable(path, error.into()))?;
     let expiries = open.iter().map(|row| (row.id, row.asked.expires)).collect();
-    around.book.fill(devices, open.iter().map(|row| (row.asked.device, row.id)).collect());
+    context.devices.fill(devices, open.iter().map(|row| (row.asked.device, row.id)).collect());
     Ok(expiries)
 }
 
@@ -68,7 +68,7 @@ fn devices(connection: &Connection, count: u64) -> ReadResult<Vec<DeviceRow>> {
 
 /// The open invocations by their index; if that has another number of them than there are, by the
 /// table itself.
-fn open_invocations(opened: &Opened, around: &Around) -> ReadResult<Vec<InvocationRow>> {
+fn open_invocations(opened: &Opened, context: &ReadContext) -> ReadResult<Vec<InvocationRow>> {
     let connection = &opened.connection;
     let mut statement = connection.prepare(
         "SELECT id FROM invocation INDEXED BY invocation_open
@@ -77,14 +77,14 @@ fn open_invocations(opened: &Opened, around: &Around) -> ReadResult<Vec<Invocati
     let indexed: Result<Vec<i64>, _> = statement.query_map([], |row| row.get(0))?.collect();
     let mut damaged = Vec::new();
     let mut open = still_open(connection, indexed?.into_iter(), &mut damaged)?;
-    if open.len() as u64 != opened.standing.open || !damaged.is_empty() {
-        around.report(&Damage::new("invocation_open", "", "it does not match the table"));
+    if open.len() as u64 != opened.checkpoint.open || !damaged.is_empty() {
+        context.report(&Damage::new("invocation_open", "", "it does not match the table"));
         damaged.clear();
-        let all = 1..=opened.standing.invocations.cast_signed();
+        let all = 1..=opened.checkpoint.invocations.cast_signed();
         open = still_open(connection, all, &mut damaged)?;
     }
     for damage in &damaged {
-        around.report(damage);
+        context.report(damage);
     }
     Ok(open)
 }
@@ -111,13 +111,13 @@ fn still_open(
 
 /// The last row of each table has to be the one that was written last. New rows go behind whatever
 /// is there.
-fn check_ends(opened: &mut Opened, around: &Around) -> rusqlite::Result<()> {
-    let standing = &mut opened.standing;
+fn check_ends(opened: &mut Opened, context: &ReadContext) -> rusqlite::Result<()> {
+    let checkpoint = &mut opened.checkpoint;
     let ends = [
-        ("reading", "sequence", &mut standing.readings),
-        ("refusal", "sequence", &mut standing.refusals),
-        ("alert", "sequence", &mut standing.alerts),
-        ("invocation", "id", &mut standing.invocations),
+        ("reading", "sequence", &mut checkpoint.readings),
+        ("refusal", "sequence", &mut checkpoint.refusals),
+        ("alert", "sequence", &mut checkpoint.alerts),
+        ("invocation", "id", &mut checkpoint.invocations),
     ];
     for (table, key, count) in ends {
         let query = format!("SELECT coalesce(max({key}), 0) FROM {table}");
@@ -126,11 +126,11 @@ fn check_ends(opened: &mut Opened, around: &Around) -> rusqlite::Result<()> {
             Ok(last) if last == *count => {}
             Ok(last) => {
                 let found = format!("the last row is {last}");
-                around.report(&Damage::new(table, *count, found));
+                context.report(&Damage::new(table, *count, found));
                 *count = last.max(*count);
             }
             Err(error) if super::seal::is_corrupt(&error) => {
-                around.report(&Damage::new(table, *count, error.to_string()));
+                context.report(&Damage::new(table, *count, error.to_string()));
             }
             Err(error) => return Err(error),
         }

@@ -58,8 +58,10 @@ impl Context<'_> {
                 return Ok(judged);
             }
         }
-        let mut values: content::Values =
-            values.iter().map(|(id, value)| (self.around.quantities.number(*id), *value)).collect();
+        let mut values: content::Values = values
+            .iter()
+            .map(|(id, value)| (self.context.quantities.number(*id), *value))
+            .collect();
         values.sort_unstable_by_key(|(quantity, _)| *quantity);
         content::encode_values(&values, &mut batch.content);
         let event_ns = message.event.unwrap_or(delivery.received).as_nanoseconds();
@@ -70,7 +72,7 @@ impl Context<'_> {
             return Ok(judged.unwrap_or_else(|| Err(damaged(numbered))));
         }
         *batch.tallies.entry((device, tally::minute_of(event_ns))).or_default() += 1;
-        batch.outcome.standing.readings += 1;
+        batch.outcome.checkpoint.readings += 1;
         batch.outcome.stored += 1;
         batch.outcome.without_serial += u64::from(numbered.is_none());
         if let Some(numbered) = numbered {
@@ -99,7 +101,7 @@ impl Context<'_> {
         let numbered = message.number;
         let extra = extra(message.originator.as_deref(), &message.metadata);
         let row = [
-            ValueRef::Integer((batch.outcome.standing.readings + 1).cast_signed()),
+            ValueRef::Integer((batch.outcome.checkpoint.readings + 1).cast_signed()),
             ValueRef::Integer(device),
             number(numbered.map(|(epoch, _)| epoch.cast_signed())),
             number(numbered.map(|(_, serial)| serial.cast_signed())),
@@ -127,7 +129,7 @@ impl Context<'_> {
         delivery: &Delivery,
         batch: &mut Batch,
     ) -> rusqlite::Result<Option<Judged<()>>> {
-        let names = Names { around: self.around, new_devices: Some(&batch.new_devices) };
+        let names = Names { context: self.context, new_devices: Some(&batch.new_devices) };
         let found = self.sound(self.find(device, numbered, message, names))?;
         if matches!(found, Some(None)) {
             return Ok(None);
@@ -163,7 +165,7 @@ impl Context<'_> {
             if row.device_row == device && row.number == Some(numbered) {
                 let key = format!("{device}, {}, {}", numbered.0, numbered.1);
                 let damage = Damage::new("reading_identity", key, "the entry is missing");
-                self.around.report(&damage);
+                self.context.report(&damage);
                 return Ok(Some(row));
             }
         }
@@ -179,8 +181,8 @@ impl Context<'_> {
         batch: &mut Batch,
     ) -> rusqlite::Result<Judged<()>> {
         let device = self.device(message, delivery.received, batch)?;
-        batch.outcome.standing.alerts += 1;
-        let sequence = batch.outcome.standing.alerts.cast_signed();
+        batch.outcome.checkpoint.alerts += 1;
+        let sequence = batch.outcome.checkpoint.alerts.cast_signed();
         let touched = batch.touch(device, delivery.received);
         if message.updates_state {
             touched.alerts.push(sequence);
@@ -215,7 +217,7 @@ impl Context<'_> {
         batch: &mut Batch,
     ) -> rusqlite::Result<Judged<()>> {
         let hardware_id = &message.device;
-        let known = self.around.book.row(hardware_id);
+        let known = self.context.devices.row(hardware_id);
         let device = known.or_else(|| batch.new_devices.get(hardware_id).copied());
         let id = invocation.parse::<InvocationId>().ok();
         let unknown = || {

@@ -7,10 +7,11 @@
 //! trimmed on the strength of a commit.
 //!
 //! Nothing that was stored is believed unseen: rows have a seal (`seal`), tables are numbered
-//! without gaps up to a number kept apart (`standing`), and secondary indexes are counted
+//! without gaps up to a number kept apart (`checkpoint`), and secondary indexes are counted
 //! (`tally`).
 
 mod apply;
+mod checkpoint;
 mod content;
 mod inspect;
 mod invocations;
@@ -22,7 +23,6 @@ mod read;
 mod rows;
 mod schema;
 mod seal;
-mod standing;
 mod tables;
 mod tally;
 mod thread;
@@ -33,20 +33,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(crate) use apply::Writer;
+pub(crate) use checkpoint::StoreCheckpoint;
 pub(crate) use inspect::Inspection;
 pub(crate) use lanes::Readers;
 use lastmeter_units::{MEASUREMENTS, Measurement, MeasurementId};
 pub(crate) use load::load;
 pub(crate) use messages::{conflict, says_the_same, unknown_invocation};
 pub(crate) use progress::Progress;
-pub(crate) use read::{Around, Page, Range, Reader, Rows};
+pub(crate) use read::{Page, Range, ReadContext, Reader, Rows};
 pub(crate) use rows::{
     AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
 };
 pub(crate) use schema::{Opened, open_alone, open_for_writing};
 pub(crate) use seal::Damage;
 use sha2::{Digest, Sha256};
-pub(crate) use standing::Standing;
 pub(crate) use thread::{Batching, Health, Signals, StoreThread};
 pub(crate) use walk::{EventsScan, SeriesScan};
 

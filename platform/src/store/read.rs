@@ -13,8 +13,8 @@ use super::{
     AlertRow, DeviceState, Quantities, ReadingRow, RefusalRow, StateValue, content, invocations,
     rows,
 };
-use crate::book::Book;
 use crate::commands::{InvocationId, InvocationRow, StoredInvocation};
+use crate::device_directory::DeviceDirectory;
 use crate::losses::{LossKind, Losses};
 use crate::message::Number;
 use crate::metrics::Metrics;
@@ -53,7 +53,7 @@ pub(crate) struct Rows<T> {
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
     /// The quantities and the devices that are committed.
-    pub(super) around: &'a Around,
+    pub(super) context: &'a ReadContext,
     /// Devices that are not committed yet.
     pub(super) new_devices: Option<&'a BTreeMap<HardwareId, i64>>,
 }
@@ -61,7 +61,7 @@ pub(super) struct Names<'a> {
 impl Names<'_> {
     fn device(&self, row: i64) -> Option<HardwareId> {
         let is_it = |(_, id): &(&HardwareId, &i64)| **id == row;
-        self.around.book.hardware_id(row).or_else(|| {
+        self.context.devices.hardware_id(row).or_else(|| {
             let found = self.new_devices?.iter().find(is_it);
             found.map(|(hardware_id, _)| hardware_id.clone())
         })
@@ -71,7 +71,7 @@ impl Names<'_> {
 /// One connection while it runs a query.
 pub(crate) struct Reader {
     connection: Connection,
-    around: Around,
+    context: ReadContext,
     slice_end: Instant,
 }
 
@@ -95,8 +95,8 @@ pub(super) const STATE: &str = "SELECT device, last_interaction_ns, quantities, 
     sum FROM state WHERE device = ?1";
 
 impl Reader {
-    pub(super) fn new(connection: Connection, around: Around, slice_end: Instant) -> Self {
-        Self { connection, around, slice_end }
+    pub(super) fn new(connection: Connection, context: ReadContext, slice_end: Instant) -> Self {
+        Self { connection, context, slice_end }
     }
 
     pub(super) fn into_connection(self) -> Connection {
@@ -115,17 +115,17 @@ impl Reader {
     }
 
     /// What is around the file.
-    pub(super) fn around(&self) -> &Around {
-        &self.around
+    pub(super) fn context(&self) -> &ReadContext {
+        &self.context
     }
 
     /// The devices.
-    pub(super) fn book(&self) -> &Arc<Book> {
-        &self.around.book
+    pub(super) fn devices(&self) -> &Arc<DeviceDirectory> {
+        &self.context.devices
     }
 
     fn names(&self) -> Names<'_> {
-        Names { around: &self.around, new_devices: None }
+        Names { context: &self.context, new_devices: None }
     }
 
     /// Whether it is time to let others have a turn.
@@ -186,7 +186,7 @@ impl Reader {
                 }
                 Err(error) => match error.as_damage(table, next) {
                     Some(damage) if !rows.is_empty() => {
-                        self.around.report(&damage);
+                        self.context.report(&damage);
                         break;
                     }
                     Some(damage) => return Err(damage.into()),
@@ -267,7 +267,7 @@ impl Reader {
         check_row("state", row, STATE_COLUMNS)?;
         let mut values = Vec::new();
         for (quantity, event_ns, value) in content::decode_state(&row.get::<_, Vec<u8>>(3)?) {
-            let Some(name) = self.around.quantities.name(quantity) else {
+            let Some(name) = self.context.quantities.name(quantity) else {
                 return Err(Damage::missing("quantity", quantity).into());
             };
             values.push(StateValue { name: name.to_string(), event: SimTime(event_ns), value });
@@ -307,7 +307,7 @@ impl Reader {
         };
         check_row("state", row, STATE_COLUMNS)?;
         let known = content::decode_quantities(&row.get::<_, Vec<u8>>(2)?);
-        let quantities = &self.around.quantities;
+        let quantities = &self.context.quantities;
         Ok(MeasurementId::all().filter(|id| known.contains(&quantities.number(*id))).collect())
     }
 
@@ -332,8 +332,8 @@ impl Reader {
         device: i64,
         page: Page,
     ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
-        // Read before the store: by then it has at least what the book says.
-        let Some(known) = self.book().device(device) else {
+        // Read before the store: by then it has at least what the directory holds.
+        let Some(known) = self.devices().device(device) else {
             return Err(Damage::missing("device", device).into());
         };
         let mut rows = Vec::new();
@@ -355,7 +355,7 @@ impl Reader {
     }
 
     fn stored(&self, row: InvocationRow) -> ReadResult<StoredInvocation> {
-        let Some(device) = self.book().device(row.asked.device) else {
+        let Some(device) = self.devices().device(row.asked.device) else {
             return Err(Damage::missing("device", row.asked.device).into());
         };
         let (hardware_id, assignment) = (device.hardware_id, device.assignment);
@@ -449,7 +449,7 @@ fn reading(names: Names<'_>, row: &Row<'_>) -> ReadResult<ReadingRow> {
         _ => None,
     };
     let content = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
-    let named = |(quantity, value)| match names.around.quantities.name(quantity) {
+    let named = |(quantity, value)| match names.context.quantities.name(quantity) {
         Some(name) => Ok((Arc::clone(name), value)),
         None => Err(Damage::missing("quantity", quantity)),
     };
@@ -489,18 +489,18 @@ fn alert(names: Names<'_>, row: &Row<'_>) -> ReadResult<AlertRow> {
 
 /// What queries need beside the file.
 #[derive(Clone)]
-pub(crate) struct Around {
+pub(crate) struct ReadContext {
     /// The store's numbers of quantities.
     pub(crate) quantities: Arc<Quantities>,
     /// The devices.
-    pub(crate) book: Arc<Book>,
+    pub(crate) devices: Arc<DeviceDirectory>,
     /// Where damage is reported.
     pub(crate) losses: Arc<Losses>,
     /// Where it is counted.
     pub(crate) metrics: Arc<Metrics>,
 }
 
-impl Around {
+impl ReadContext {
     /// Counts and reports damage that was found while something was read.
     pub(super) fn report(&self, damage: &Damage) {
         self.metrics.damaged_reads.fetch_add(1, Ordering::Relaxed);

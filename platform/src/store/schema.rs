@@ -11,9 +11,9 @@ use lastmeter_units::MEASUREMENTS;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::checkpoint::StoreCheckpoint;
 use super::seal::{Damage, ReadResult, check_row, text, write_row};
-use super::standing::Standing;
-use super::tables::{FORMAT, TABLES, damaged, unreadable, write_standing};
+use super::tables::{FORMAT, TABLES, damaged, unreadable, write_checkpoint};
 use super::{Quantities, StoreError, StoreResult};
 use crate::files;
 
@@ -27,7 +27,7 @@ pub(crate) struct Opened {
     /// The quantities' numbers.
     pub(crate) quantities: Quantities,
     /// Where it stands.
-    pub(crate) standing: Standing,
+    pub(crate) checkpoint: StoreCheckpoint,
 }
 
 /// Opens the file for the one writer, making it if it is not there.
@@ -47,8 +47,8 @@ pub(crate) fn open_for_writing(path: &Path) -> StoreResult<Opened> {
     if is_new {
         make_tables(&mut connection).map_err(|error| damaged(path, error))?;
     }
-    let (quantities, standing) = begin(&mut connection, path)?;
-    Ok(Opened { connection, quantities, standing })
+    let (quantities, checkpoint) = begin(&mut connection, path)?;
+    Ok(Opened { connection, quantities, checkpoint })
 }
 
 /// Opens the file for reading only; it must have been opened for writing before.
@@ -78,10 +78,10 @@ pub(crate) fn open_alone(path: &Path) -> StoreResult<Opened> {
         return Err(StoreError::Format { path: path.to_owned(), found: 0, expected: FORMAT });
     }
     check_schema(&connection, path)?;
-    let standing = read_standing(&connection, path)?;
-    let names = read_quantities(&connection, standing.quantities)
+    let checkpoint = read_checkpoint(&connection, path)?;
+    let names = read_quantities(&connection, checkpoint.quantities)
         .map_err(|error| unreadable(path, error))?;
-    Ok(Opened { connection, quantities: Quantities::new(&names), standing })
+    Ok(Opened { connection, quantities: Quantities::new(&names), checkpoint })
 }
 
 /// An empty file that only its owner can read, if there is none; what is there is tightened.
@@ -162,20 +162,20 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
-    write_standing(&transaction, &Standing::default())?;
+    write_checkpoint(&transaction, &StoreCheckpoint::default())?;
     transaction.commit()
 }
 
 /// Everything that has to be right before a row is read or written.
-fn begin(connection: &mut Connection, path: &Path) -> StoreResult<(Quantities, Standing)> {
+fn begin(connection: &mut Connection, path: &Path) -> StoreResult<(Quantities, StoreCheckpoint)> {
     check_schema(connection, path)?;
-    let mut standing = read_standing(connection, path)?;
-    let names = read_quantities(connection, standing.quantities);
+    let mut checkpoint = read_checkpoint(connection, path)?;
+    let names = read_quantities(connection, checkpoint.quantities);
     let mut names = names.map_err(|error| unreadable(path, error))?;
     let transaction = connection.transaction().map_err(|error| damaged(path, error))?;
-    let added = number_quantities(&transaction, &mut names, &mut standing);
+    let added = number_quantities(&transaction, &mut names, &mut checkpoint);
     added.and_then(|()| transaction.commit()).map_err(|error| damaged(path, error))?;
-    Ok((Quantities::new(&names), standing))
+    Ok((Quantities::new(&names), checkpoint))
 }
 
 type Schema = std::collections::BTreeSet<(String, String, String, Option<String>)>;
@@ -206,12 +206,12 @@ fn check_schema(connection: &Connection, path: &Path) -> StoreResult<()> {
     }
 }
 
-fn read_standing(connection: &Connection, path: &Path) -> StoreResult<Standing> {
+fn read_checkpoint(connection: &Connection, path: &Path) -> StoreResult<StoreCheckpoint> {
     let bytes: Option<Vec<u8>> = connection
         .query_row("SELECT value FROM meta WHERE key = 'standing'", [], |row| row.get(0))
         .optional()
         .map_err(|error| damaged(path, error))?;
-    bytes.as_deref().and_then(Standing::decode).ok_or_else(|| StoreError::Damaged {
+    bytes.as_deref().and_then(StoreCheckpoint::decode).ok_or_else(|| StoreError::Damaged {
         path: path.to_owned(),
         found: "where it stands cannot be read".to_owned(),
     })
@@ -221,7 +221,7 @@ fn read_standing(connection: &Connection, path: &Path) -> StoreResult<Standing> 
 fn number_quantities(
     connection: &Connection,
     names: &mut BTreeMap<u16, String>,
-    standing: &mut Standing,
+    checkpoint: &mut StoreCheckpoint,
 ) -> rusqlite::Result<()> {
     let known: std::collections::BTreeSet<String> = names.values().cloned().collect();
     let mut insert = connection.prepare("INSERT INTO quantity VALUES (?1, ?2, ?3)")?;
@@ -231,9 +231,9 @@ fn number_quantities(
         write_row(&mut insert, "quantity", &row)?;
         names.insert(number, measurement.name.to_owned());
     }
-    if standing.quantities != names.len() as u64 {
-        standing.quantities = names.len() as u64;
-        write_standing(connection, standing)?;
+    if checkpoint.quantities != names.len() as u64 {
+        checkpoint.quantities = names.len() as u64;
+        write_checkpoint(connection, checkpoint)?;
     }
     Ok(())
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::StoreError;
+use super::checkpoint::StoreCheckpoint;
 use super::seal::{ReadError, is_corrupt};
-use super::standing::Standing;
 
 /// Counts changes of the tables.
 pub(super) const FORMAT: i64 = 2;
 
 /// The tables. Times are nanoseconds since 1970 UTC. `reading.content` and the blobs of `state` are
-/// described in `content.rs`, `sum` in `seal.rs`, the one row of `meta` in `standing.rs`.
+/// described in `content.rs`, `sum` in `seal.rs`, the one row of `meta` in `checkpoint.rs`.
 ///
 /// The values of a message are in its `reading` only: a series is read by way of `reading_time`.
 /// `tally` counts the readings of a device by the minute of their event, so that a reading that
@@ -73,9 +73,12 @@ pub(super) fn unreadable(path: &Path, error: ReadError) -> StoreError {
 }
 
 /// Writes where the store stands.
-pub(super) fn write_standing(connection: &Connection, standing: &Standing) -> rusqlite::Result<()> {
+pub(super) fn write_checkpoint(
+    connection: &Connection,
+    checkpoint: &StoreCheckpoint,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('standing', ?1)")?
-        .execute([&standing.encode()[..]])
+        .execute([&checkpoint.encode()[..]])
         .map(|_| ())
 }

@@ -119,7 +119,7 @@ impl StoreThread {
         keep: Arc<FolderLock>,
     ) -> io::Result<Self> {
         let (jobs, inbox) = sync_channel(batching.queue);
-        signals.committed.store(writer.standing().journal_committed, Ordering::Release);
+        signals.committed.store(writer.checkpoint().journal_committed, Ordering::Release);
         let worker = Worker {
             writer,
             files: Files::of(path)?,
@@ -185,9 +185,9 @@ impl Worker {
         while let Some(first) = self.next() {
             self.gather(first, &mut batch);
             let Some(outcome) = self.apply(&batch) else { return };
-            let standing = outcome.standing;
-            self.signals.committed.store(standing.journal_committed, Ordering::Release);
-            self.signals.progress.reach(standing.totals(), self.writer.now());
+            let checkpoint = outcome.checkpoint;
+            self.signals.committed.store(checkpoint.journal_committed, Ordering::Release);
+            self.signals.progress.reach(checkpoint.totals(), self.writer.now());
             self.count(&outcome);
             answer(&mut batch, outcome);
         }
@@ -266,9 +266,9 @@ impl Worker {
     /// Notes in the head what was committed, and makes sure that it was committed to the files
     /// that the next start will find. `None` only if the platform stops while that is not so.
     fn note(&self, outcome: &Outcome) -> Option<()> {
-        let standing = &outcome.standing;
+        let checkpoint = &outcome.checkpoint;
         loop {
-            let noted = self.signals.head.store(standing.journal_committed, standing.changes);
+            let noted = self.signals.head.store(checkpoint.journal_committed, checkpoint.changes);
             let why = match (noted, self.files.gone()) {
                 (Ok(()), None) => return Some(()),
                 (_, Some(path)) => {
@@ -325,7 +325,7 @@ fn answer(batch: &mut Vec<Job>, outcome: Outcome) {
                 let _ = reply.send(changes.next().unwrap_or_default());
             }
             Job::Barrier(reply) => {
-                let _ = reply.send(outcome.standing.totals());
+                let _ = reply.send(outcome.checkpoint.totals());
             }
         }
     }

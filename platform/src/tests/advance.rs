@@ -275,6 +275,6 @@ async fn an_unknown_command_is_not_stored() {
     let home = HardwareId::new("home").unwrap();
     let refused = bench.core.dispatcher.invoke(&home, asked).await;
     assert!(matches!(refused, Err(InvokeError::UnknownCommand { .. })), "{refused:?}");
-    assert!(bench.core.book.open(None).is_empty());
+    assert!(bench.core.devices.open(None).is_empty());
     bench.stop().await;
 }

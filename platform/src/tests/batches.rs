@@ -108,7 +108,7 @@ async fn all_of_a_batch_on_a_bound_topic_has_to_be_of_its_device() {
     let mixed = batch(&[reading("a", Some(3), 1.0), reading("b", Some(1), 2.0)]);
     let refused = Accepted::Refused(RefusalReason::HardwareIdMismatch);
     assert_eq!(send(&bench.core, bound, mixed).await, refused);
-    assert_eq!((readings(&bench.core).await.len(), bench.core.book.find("b")), (2, None));
+    assert_eq!((readings(&bench.core).await.len(), bench.core.devices.find("b")), (2, None));
     bench.stop().await;
 }
 
@@ -121,7 +121,7 @@ async fn a_batch_with_one_device_too_many_is_refused_whole_and_lets_nobody_in() 
     assert_eq!(refusals(&bench.core).await[0].content.as_deref(), Some(&*payload));
     let two = batch(&["c", "d", "c"].map(|device| reading(device, None, 1.0)));
     assert_eq!(send(&bench.core, BATCH, two).await, Accepted::Stored);
-    assert_eq!(bench.core.book.len(), 2);
+    assert_eq!(bench.core.devices.len(), 2);
     bench.stop().await;
 }
 
@@ -130,7 +130,7 @@ async fn a_batch_registers_devices_and_answers_commands() {
     let bench = Bench::start(ClockSource::Driven).await;
     let register = br#"[{"hardwareId":"a","register":true},{"hardwareId":"b","register":true}]"#;
     assert_eq!(send(&bench.core, BATCH, register.to_vec()).await, Accepted::Stored);
-    assert_eq!((bench.core.book.len(), readings(&bench.core).await.len()), (2, 0));
+    assert_eq!((bench.core.devices.len(), readings(&bench.core).await.len()), (2, 0));
     bench.devices.subscribe(&bench.core, "a");
     let invoked = set_period(&bench.core, "a", "5", 60.0).await;
     assert_eq!(invoked.row.state, InvocationState::Sent);
@@ -140,7 +140,7 @@ async fn a_batch_registers_devices_and_answers_commands() {
         invoked.row.id
     );
     assert_eq!(send(&bench.core, BATCH, answer.into_bytes()).await, Accepted::Stored);
-    let (id, row) = (invoked.row.id, bench.core.book.find("a").unwrap().id);
+    let (id, row) = (invoked.row.id, bench.core.devices.find("a").unwrap().id);
     let (answered, state) = bench
         .core
         .readers

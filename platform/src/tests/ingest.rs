@@ -97,7 +97,7 @@ async fn each_bad_arrival_is_refused_with_its_reason_and_leaves_a_record() {
         assert!(!row.detail.is_empty());
     }
     assert_eq!(bench.core.metrics.refused()["topic_not_allowed"], 5);
-    assert_eq!(bench.core.book.find("home"), None, "what is refused registers no device");
+    assert_eq!(bench.core.devices.find("home"), None, "what is refused registers no device");
     bench.stop().await;
 }
 
@@ -197,7 +197,7 @@ async fn the_state_keeps_the_latest_values_of_messages_that_ask_for_it() {
     silent.update_state = false;
     let messages = [reading("home", Some(5), 5.0), silent, reading("home", Some(3), 3.0)];
     store(&bench.core, &messages).await;
-    let device = bench.core.book.find("home").unwrap().id;
+    let device = bench.core.devices.find("home").unwrap().id;
     let state = bench.core.readers.with(move |reader| reader.state(device)).await.unwrap();
     assert_eq!(state.values.len(), 1);
     assert_eq!(state.values[0].value, 5.0, "an older reading that comes late changes nothing");

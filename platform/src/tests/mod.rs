@@ -28,6 +28,7 @@ use tempfile::TempDir;
 use crate::commands::{NewInvocation, StoredInvocation};
 use crate::config::{ClockSource, Config, Token};
 use crate::core::Core;
+use crate::device_routes::Outbound;
 use crate::folder::lock_folder;
 use crate::ingest::IngestError;
 use crate::journal::simulated::SimulatedDirectory;
@@ -35,7 +36,6 @@ use crate::port::{Arrival, IngestPort as _, Verdict};
 use crate::refusal::RefusalReason;
 use crate::start::OpenDirectory;
 use crate::store::{AlertRow, ReadingRow, RefusalRow};
-use crate::ways::Outbound;
 
 pub(crate) const DOOR: &str = "mqtt";
 pub(crate) const TOKEN: &str = "a token of the tests";
@@ -112,7 +112,7 @@ pub(crate) async fn set_period(
     seconds: &str,
     expires_s: f64,
 ) -> StoredInvocation {
-    let device = core.book.find(device).unwrap();
+    let device = core.devices.find(device).unwrap();
     let (created, expires) = core.dispatcher.lifetime(expires_s);
     let asked = NewInvocation {
         device: device.id,
@@ -187,7 +187,7 @@ impl Bench {
     pub(crate) async fn ready(core: Core, config: Config, folder: TempDir) -> Self {
         core.ready().await.unwrap();
         let devices = Arc::new(Devices::default());
-        core.dispatcher.ways.open(DOOR, Arc::clone(&devices) as Arc<dyn Outbound>);
+        core.dispatcher.routes.open(DOOR, Arc::clone(&devices) as Arc<dyn Outbound>);
         Self { core: Arc::new(core), devices, config, folder }
     }
 

@@ -1,6 +1,6 @@
 //! The broker against a platform that is a stand-in and clients that are real.
 //!
-//! The stand-in does what the first word of a payload says: `refuse`, `fail`, `hold`; all else it
+//! The stand-in obeys the first word of a payload: `refuse`, `fail`, `hold`; all else it
 //! stores. The clients are the project's own session (MQTT 3.1.1, QoS 1) and, for the rest of the
 //! protocol, rumqttc's event loops.
 
@@ -18,16 +18,16 @@ use crate::port::{Arrival, NotDurable, Verdict};
 use crate::refusal::RefusalReason;
 
 mod delivery;
-mod door;
 mod echo;
 mod lifecycle;
+mod listener;
 mod protocol;
 mod queues;
 mod raw;
 mod refusal;
 mod tls;
 
-/// No wait of a test takes longer, or the test fails and says for what.
+/// No wait of a test takes longer, or the test fails with what it waited for.
 const LIMIT: Duration = Duration::from_secs(40);
 /// The input topic of the stand-in's tenant.
 const INPUT: &str = "default/SiteWhere/input/json";
@@ -157,8 +157,8 @@ fn config() -> BrokerConfig {
         packet_limit_bytes: 256 * 1024,
         connections: 100_000,
         plain_connections: 100_000,
-        guests: 1024,
-        opening: Opening {
+        unauthenticated: 1024,
+        limits: ConnectLimits {
             first_byte: Duration::from_secs(5),
             connect: Duration::from_secs(10),
             bytes: 16 * 1024,

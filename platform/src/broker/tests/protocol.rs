@@ -63,7 +63,7 @@ async fn every_quality_of_service_of_mqtt_3_is_journalled_once() {
     client.publish(INPUT, "qos 1", PublishOptions::at_least_once()).await.unwrap();
     incoming(&mut events, "PUBACK", |packet| matches!(packet, Packet::PubAck(_))).await;
     assert_eq!(platform.payloads(), ["qos 0", "qos 2", "refuse qos 2", "qos 1"]);
-    // Nothing can be told to a QoS 0 sender, so one that cannot be kept ends the connection too.
+    // Nothing can be answered to a QoS 0 sender, so one that cannot be kept ends the connection too.
     client.publish(INPUT, "fail", PublishOptions::at_most_once()).await.unwrap();
     soon("the end of the connection", async { while events.poll().await.is_ok() {} }).await;
     broker.stop().await;
@@ -102,8 +102,8 @@ async fn mqtt_5_senders_are_told_why() {
             incoming_5(&mut events, "PUBACK", |packet| matches!(packet, Incoming::PubAck(_))).await;
         let Incoming::PubAck(answer) = packet else { unreachable!() };
         assert_eq!(answer.reason, expected);
-        let told = answer.properties.and_then(|properties| properties.reason_string);
-        assert_eq!(told.as_deref(), why);
+        let reason = answer.properties.and_then(|properties| properties.reason_string);
+        assert_eq!(reason.as_deref(), why);
     }
     client.publish(INPUT, "refuse qos 2", PublishOptions::exactly_once()).await.unwrap();
     let packet =

@@ -29,7 +29,7 @@ async fn connect(broker: &Broker, client: &str, level: u8) -> TcpStream {
     stream
 }
 
-/// Everything the broker says until it closes the connection.
+/// Everything the broker sends until it closes the connection.
 async fn last_words(stream: &mut TcpStream) -> Vec<u8> {
     let mut words = Vec::new();
     // A reset ends the connection as well as a close does.
@@ -87,7 +87,7 @@ async fn the_limit_itself_is_taken_in_both_versions() {
         stream.write_all(&publish_packet(level, INPUT.as_bytes(), &payload)).await.unwrap();
         let mut puback = [0; 4];
         soon("PUBACK", stream.read_exact(&mut puback)).await.unwrap();
-        // MQTT 5 may leave out reason and properties (section 3.4.2.1) or say them.
+        // MQTT 5 may leave out reason and properties (section 3.4.2.1) or state them.
         assert_eq!((puback[0], &puback[2..4]), (0x40, &[0, 1][..]));
     }
     assert_eq!(platform.payloads().len(), 2);

@@ -1,4 +1,4 @@
-//! What the broker turns away, by whose decision, and that each leaves a record and a number.
+//! What the broker rejects, by whose decision, and that each leaves a record and a number.
 
 use super::*;
 
@@ -88,7 +88,7 @@ async fn a_wrong_password_and_a_nameless_client_are_turned_away() {
             "the broker refused the connection: bad user name or password"
         );
     }
-    // Without any user name: the broker library would let it in unless told otherwise.
+    // Without any user name: the broker library would let it in unless configured otherwise.
     let address = broker.address();
     let mqtt = rumqttc::MqttOptions::new("anonymous", (address.ip().to_string(), address.port()));
     let (_client, mut events) = rumqttc::AsyncClient::builder(mqtt).capacity(10).build();

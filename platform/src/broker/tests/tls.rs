@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 
-/// A broker with a TLS door that wants a certificate, and nothing else; and its authority.
+/// A broker with a TLS listener that wants a certificate, and nothing else; and its authority.
 async fn start_behind_tls(platform: &Arc<Platform>) -> (Broker, Authority) {
     let authority = Authority::generate("bench").unwrap();
     let server = authority.issue_server(&["localhost"]).unwrap();

@@ -27,16 +27,16 @@ pub(super) use reports::Reports;
 pub(super) use verifier::CLAIMED;
 pub(crate) use verifier::Naming;
 
-/// What the TLS port is told at its start.
+/// The settings of the TLS listener.
 #[derive(Clone)]
 pub(crate) struct Settings {
     /// Where it listens; port 0 takes a free one.
     pub(crate) address: SocketAddr,
-    /// Certificates and what is spoken.
+    /// Certificates and versions of the protocol.
     pub(crate) server: Arc<ServerConfig>,
     /// How long a handshake may take, and again the CONNECT after it.
     pub(crate) handshake_limit: Duration,
-    /// Connections at a time that have not shown yet who they are.
+    /// Unauthenticated connections at a time.
     pub(crate) handshakes: usize,
     /// Connections at a time; more of them are refused.
     pub(crate) connections: usize,

@@ -1,8 +1,8 @@
-//! Which refusals get a record of their own, and which are told as a sum. Pure: time comes in.
+//! Which refusals get a record of their own, and which are reported as a sum. Pure: time comes in.
 //!
 //! A flood of refused handshakes costs its sender next to nothing. Were each of them recorded
 //! durably, it would fill the store; so each reason has a ration per window, and what is beyond it
-//! is counted and told in one record when the window ends.
+//! is counted and reported in one record when the window ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// Records of their own, per reason and window.
 const RECORDS: u32 = 20;
 
-/// What was told in the running windows. At most one entry per reason.
+/// What was reported in the running windows. At most one entry per reason.
 #[derive(Debug, Default)]
 pub(super) struct Ration {
     windows: BTreeMap<TlsRefusal, Window>,

@@ -1,11 +1,11 @@
-//! Why the TLS door turned somebody away: the closed list of reasons, each a stable word.
+//! Why the TLS listener rejected a client: the closed list of reasons, each a stable word.
 
 use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
 lastmeter_units::words! {
-    /// Why a client did not get through the TLS door.
+    /// Why a client did not get through the TLS listener.
     pub(crate) enum TlsRefusal {
         /// What came first is no TLS: plain MQTT, HTTP, noise.
         NotTls = "tls_not_tls",
@@ -25,7 +25,7 @@ lastmeter_units::words! {
         BadCertificate = "tls_bad_certificate",
         /// The MQTT client identifier is not the name in the certificate.
         WrongIdentity = "tls_wrong_identity",
-        /// The client said that it does not take the certificate shown here.
+        /// The client rejected the certificate shown here.
         Distrusted = "tls_distrusted",
         /// No version of TLS, or no way to encrypt, that both sides speak.
         Incompatible = "tls_incompatible",

@@ -1,4 +1,4 @@
-//! Refusals of the door on their way to the record: all are counted at once, each in its ration is
+//! Refusals of the TLS listener on their way to the record: all are counted at once, each in its ration is
 //! recorded durably, the others as sums (see `ration`).
 
 use std::collections::VecDeque;
@@ -13,14 +13,14 @@ use super::{TlsRefusal, lock};
 use crate::port::IngestPort;
 use crate::refusal::RefusalReason;
 
-/// Records that wait for the journal; more than that are told in the sum.
+/// Records that wait for the journal; more than that are counted in the sum.
 const WAITING: usize = 64;
 /// The longest wait when there is no window to end: any.
 const IDLE: Duration = Duration::from_hours(24);
 /// How long stopping waits for the last records.
 const SETTLE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Where refusals are told.
+/// Where refusals are reported.
 pub(crate) struct Reports {
     port: Arc<dyn IngestPort>,
     begun: Instant,
@@ -53,7 +53,7 @@ impl Reports {
         })
     }
 
-    /// Tells of one refusal: what was found of whom. Neither waits nor fails.
+    /// Reports one refusal: what was found of whom. Neither waits nor fails.
     pub(crate) fn report(&self, reason: TlsRefusal, device: Option<String>, detail: String) {
         self.port.count(RefusalReason::Connection(reason.word()));
         tracing::debug!(reason = reason.word(), device, detail, "refused at the TLS port");
@@ -66,7 +66,7 @@ impl Reports {
         self.changed.notify_one();
     }
 
-    /// Records what was told; never ends.
+    /// Records what was reported; never ends.
     pub(crate) async fn attend(&self) {
         loop {
             let next_end = {

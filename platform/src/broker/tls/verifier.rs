@@ -1,6 +1,6 @@
 //! The library's verifier of client certificates, which also remembers whose certificate it was.
 //!
-//! What the library says of a certificate that it refuses does not say whose it is; an operator
+//! The library's error for a certificate that it rejects does not state whose it is; an operator
 //! wants to know which device comes with one that has expired. So the name is put aside for the
 //! handshake in progress, as a claim: nothing of such a certificate is proved.
 
@@ -42,7 +42,7 @@ impl ClientCertVerifier for Naming {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        // Outside of a handshake of the door there is nobody to remember it for.
+        // Outside of a handshake of the listener there is nobody to remember it for.
         let _ = CLAIMED.try_with(|claimed| claimed.replace(device_name(end_entity).ok()));
         self.0.verify_client_cert(end_entity, intermediates, now)
     }

@@ -12,11 +12,11 @@ const EARLY: Duration = Duration::from_secs(8);
 type Asking = tokio::task::JoinHandle<Answer>;
 
 impl Served {
-    async fn waiting_of(seats: usize) -> Arc<Self> {
+    async fn waiting_of(waiters: usize) -> Arc<Self> {
         let bench = Bench::start_with(ClockSource::Wall, |config| {
-            config.limits.rest_connections = 2 * seats;
+            config.limits.rest_connections = 2 * waiters;
         });
-        Arc::new(Self::with_connections(bench.await, 2 * seats + 8))
+        Arc::new(Self::with_connections(bench.await, 2 * waiters + 8))
     }
 
     fn ask_in_background(self: &Arc<Self>, path: &'static str) -> Asking {

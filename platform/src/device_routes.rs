@@ -1,4 +1,4 @@
-//! By which door a device gets its commands.
+//! Device routes: by which door a device gets its commands.
 //!
 //! The rule: the door that the device last came through, with a message that was taken, by
 //! subscribing to its commands or by asking for them. It is kept in memory: after a restart, and
@@ -15,7 +15,7 @@ use lastmeter_units::HardwareId;
 /// A door as the way out to devices.
 #[async_trait]
 pub(crate) trait Outbound: Send + Sync {
-    /// Sends a command and tells how many have taken it; none means that it has to be sent again.
+    /// Sends a command; returns how many have taken it, none means that it has to be sent again.
     async fn send(&self, device: &HardwareId, payload: Vec<u8>) -> Result<usize, String>;
     /// Names and values of what it counts, for the metrics.
     fn counters(&self) -> Vec<(String, u64)>;
@@ -23,14 +23,14 @@ pub(crate) trait Outbound: Send + Sync {
 
 /// The doors that are open, and who last came through which.
 #[derive(Default)]
-pub(crate) struct Ways {
+pub(crate) struct DeviceRoutes {
     /// By name, in the order in which they were opened.
     doors: RwLock<Vec<(&'static str, Arc<dyn Outbound>)>>,
     /// Devices that last came through another door than the first.
     elsewhere: RwLock<BTreeMap<HardwareId, &'static str>>,
 }
 
-impl Ways {
+impl DeviceRoutes {
     /// A door is open; one of this name that was is not any more.
     pub(crate) fn open(&self, door: &'static str, outbound: Arc<dyn Outbound>) {
         let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
@@ -41,7 +41,7 @@ impl Ways {
     }
 
     /// A device came through a door.
-    pub(crate) fn came(&self, device: &HardwareId, door: &'static str) {
+    pub(crate) fn record_arrival(&self, device: &HardwareId, door: &'static str) {
         let is_first = self.first().is_none_or(|first| first == door);
         let known = self.read_elsewhere(device);
         if known.unwrap_or(door) == door && is_first == known.is_none() {
@@ -97,28 +97,31 @@ mod tests {
         }
     }
 
-    fn way(ways: &Ways, device: &HardwareId) -> Option<String> {
-        ways.to(device).map(|way| way.counters()[0].0.clone())
+    fn way(routes: &DeviceRoutes, device: &HardwareId) -> Option<String> {
+        routes.to(device).map(|way| way.counters()[0].0.clone())
     }
 
     #[test]
     fn a_device_is_reached_by_the_door_it_last_came_through() {
-        let ways = Ways::default();
+        let routes = DeviceRoutes::default();
         let [a, b] = ["a", "b"].map(|name| HardwareId::new(name).unwrap());
-        assert_eq!(way(&ways, &a), None);
+        assert_eq!(way(&routes, &a), None);
         for door in ["first", "second", "third"] {
-            ways.open(door, Arc::new(Named(door)));
+            routes.open(door, Arc::new(Named(door)));
         }
-        assert_eq!(way(&ways, &a).as_deref(), Some("first"), "who has not come yet");
+        assert_eq!(way(&routes, &a).as_deref(), Some("first"), "who has not come yet");
         for door in ["second", "second", "third", "first", "first", "second"] {
-            ways.came(&a, door);
+            routes.record_arrival(&a, door);
             assert_eq!(
-                (way(&ways, &a).as_deref(), way(&ways, &b).as_deref()),
+                (way(&routes, &a).as_deref(), way(&routes, &b).as_deref()),
                 (Some(door), Some("first"))
             );
         }
-        ways.came(&a, "first");
-        assert!(ways.elsewhere.read().unwrap().is_empty(), "only those who are elsewhere are kept");
-        assert_eq!(ways.counters().len(), 3);
+        routes.record_arrival(&a, "first");
+        assert!(
+            routes.elsewhere.read().unwrap().is_empty(),
+            "only those who are elsewhere are kept"
+        );
+        assert_eq!(routes.counters().len(), 3);
     }
 }

@@ -1,7 +1,7 @@
-//! The devices that are known, in memory: who they are, and what the door has to know of them.
+//! The device directory, in memory: every registered device, and what admission needs of it.
 //!
 //! The store's thread writes here once a batch is committed, with what stands in the rows of
-//! `device` and `invocation`; the door adds what it has let in and what is still on its way. A
+//! `device` and `invocation`; ingest adds what it has admitted and what is still on its way. A
 //! device's look-ups never touch a secondary index, so none can lose one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::store::{DeviceRow, assignment_token};
 
 /// The devices.
 #[derive(Debug, Default)]
-pub(crate) struct Book(RwLock<Inner>);
+pub(crate) struct DeviceDirectory(RwLock<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -25,13 +25,13 @@ struct Inner {
     by_assignment: BTreeMap<u128, i64>,
     /// What nobody has answered yet.
     open: BTreeMap<HardwareId, BTreeSet<InvocationId>>,
-    /// Let in and not committed yet.
+    /// Admitted and not committed yet.
     admitted: BTreeMap<HardwareId, u32>,
-    /// The last reading each device was let in with since the start.
+    /// The last reading of each device that was admitted since the start.
     newest: BTreeMap<HardwareId, Number>,
 }
 
-/// What the door knows of a reading's number.
+/// Whether a reading of a number can be a repetition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
     /// It goes on where its device stands, so it cannot have been stored.
@@ -40,7 +40,7 @@ pub(crate) enum Freshness {
     Unsure(i64),
 }
 
-impl Book {
+impl DeviceDirectory {
     /// The devices of a store, in the order of their rows, and its open invocations.
     pub(crate) fn fill(&self, devices: Vec<DeviceRow>, open: Vec<(i64, InvocationId)>) {
         let mut inner = self.write();
@@ -114,7 +114,7 @@ impl Book {
         }
     }
 
-    /// Lets a device in that is known, or if there may be one more; whether it is in.
+    /// Admits a registered device, or a new one if there may be one more; whether it is admitted.
     pub(crate) fn admit(&self, hardware_id: &HardwareId, devices_max: usize) -> bool {
         if self.row(hardware_id).is_some() {
             return true;
@@ -131,7 +131,7 @@ impl Book {
         true
     }
 
-    /// A message of a device that was let in did not become durable.
+    /// A message of an admitted device did not become durable.
     pub(crate) fn withdraw(&self, hardware_id: &HardwareId) {
         let mut inner = self.write();
         if let Some(messages) = inner.admitted.get_mut(hardware_id) {
@@ -152,8 +152,8 @@ impl Book {
         }
     }
 
-    /// A reading of this number was let in.
-    pub(crate) fn let_in(&self, hardware_id: &HardwareId, number: Number) {
+    /// A reading of this number was admitted.
+    pub(crate) fn record_newest(&self, hardware_id: &HardwareId, number: Number) {
         let mut inner = self.write();
         match inner.newest.get_mut(hardware_id) {
             Some(newest) if newest.0 == number.0 => newest.1 = newest.1.max(number.1),
@@ -235,70 +235,70 @@ mod tests {
         HardwareId::new(text).unwrap()
     }
 
-    fn book(names: &[&str]) -> Book {
-        let book = Book::default();
+    fn directory(names: &[&str]) -> DeviceDirectory {
+        let directory = DeviceDirectory::default();
         let devices = (1..)
             .zip(names)
             .map(|(row, name)| device_row(TENANT, (row, id(name)), SimTime(0), 0, 0));
-        book.fill(devices.collect(), Vec::new());
-        book
+        directory.fill(devices.collect(), Vec::new());
+        directory
     }
 
     #[test]
     fn a_device_is_found_by_each_of_its_names() {
-        let book = book(&["b", "a"]);
-        let found = book.find("a").unwrap();
-        assert_eq!((found.id, book.row(&id("a"))), (2, Some(2)));
-        assert_eq!(book.assigned(&found.assignment), Some(found.clone()));
-        assert_eq!(book.assigned(&found.assignment.to_uppercase()), None);
-        assert_eq!(book.assigned(&found.assignment.replace('-', "")), None);
-        assert_eq!(book.find("c"), None);
-        let (count, page) = book.page(1, 5);
+        let directory = directory(&["b", "a"]);
+        let found = directory.find("a").unwrap();
+        assert_eq!((found.id, directory.row(&id("a"))), (2, Some(2)));
+        assert_eq!(directory.assigned(&found.assignment), Some(found.clone()));
+        assert_eq!(directory.assigned(&found.assignment.to_uppercase()), None);
+        assert_eq!(directory.assigned(&found.assignment.replace('-', "")), None);
+        assert_eq!(directory.find("c"), None);
+        let (count, page) = directory.page(1, 5);
         assert_eq!((count, page[0].hardware_id.as_str(), page.len()), (2, "b", 1));
     }
 
     #[test]
     fn those_on_their_way_count_for_the_limit_once() {
-        let book = book(&["a"]);
+        let directory = directory(&["a"]);
         for name in ["b", "b", "a"] {
-            assert!(book.admit(&id(name), 2));
+            assert!(directory.admit(&id(name), 2));
         }
-        assert!(!book.admit(&id("c"), 2));
-        book.withdraw(&id("b"));
-        assert!(!book.admit(&id("c"), 2), "one message of b is on its way");
-        book.withdraw(&id("b"));
-        assert!(book.admit(&id("c"), 2));
-        book.enter(device_row(TENANT, (2, id("c")), SimTime(0), 0, 0));
-        assert_eq!((book.admit(&id("c"), 2), book.admit(&id("b"), 2)), (true, false));
+        assert!(!directory.admit(&id("c"), 2));
+        directory.withdraw(&id("b"));
+        assert!(!directory.admit(&id("c"), 2), "one message of b is on its way");
+        directory.withdraw(&id("b"));
+        assert!(directory.admit(&id("c"), 2));
+        directory.enter(device_row(TENANT, (2, id("c")), SimTime(0), 0, 0));
+        assert_eq!((directory.admit(&id("c"), 2), directory.admit(&id("b"), 2)), (true, false));
     }
 
     #[test]
     fn a_number_is_new_where_its_device_goes_on() {
-        let book = book(&["a"]);
+        let directory = directory(&["a"]);
         let a = id("a");
-        assert_eq!(book.freshness(&id("b"), (1, 1)), Freshness::New, "nothing of b is stored");
-        assert_eq!(book.freshness(&a, (1, 9)), Freshness::Unsure(1));
-        book.let_in(&a, (1, 9));
-        book.let_in(&a, (1, 7));
-        assert_eq!(book.freshness(&a, (1, 10)), Freshness::New);
+        assert_eq!(directory.freshness(&id("b"), (1, 1)), Freshness::New, "nothing of b is stored");
+        assert_eq!(directory.freshness(&a, (1, 9)), Freshness::Unsure(1));
+        directory.record_newest(&a, (1, 9));
+        directory.record_newest(&a, (1, 7));
+        assert_eq!(directory.freshness(&a, (1, 10)), Freshness::New);
         for known in [(1, 9), (1, 1), (2, 10)] {
-            assert_eq!(book.freshness(&a, known), Freshness::Unsure(1), "{known:?}");
+            assert_eq!(directory.freshness(&a, known), Freshness::Unsure(1), "{known:?}");
         }
-        book.let_in(&a, (2, 1));
-        assert_eq!(book.freshness(&a, (2, 2)), Freshness::New);
-        assert_eq!(book.freshness(&a, (1, 10)), Freshness::Unsure(1));
+        directory.record_newest(&a, (2, 1));
+        assert_eq!(directory.freshness(&a, (2, 2)), Freshness::New);
+        assert_eq!(directory.freshness(&a, (1, 10)), Freshness::Unsure(1));
     }
 
     #[test]
     fn open_invocations_come_by_device_and_id() {
-        let book = book(&["b", "a"]);
+        let directory = directory(&["b", "a"]);
         for (device, number) in [(1, 1), (2, 2), (1, 3), (2, 4)] {
-            book.set_open(device, InvocationId(number), true);
+            directory.set_open(device, InvocationId(number), true);
         }
-        book.set_open(1, InvocationId(3), false);
-        assert_eq!(book.open(None), [2, 4, 1].map(InvocationId));
-        assert_eq!(book.open(Some(&id("b"))), [InvocationId(1)]);
-        book.set_open(1, InvocationId(1), false);
-        assert!(book.open(Some(&id("b"))).is_empty());
+        directory.set_open(1, InvocationId(3), false);
+        assert_eq!(directory.open(None), [2, 4, 1].map(InvocationId));
+        assert_eq!(directory.open(Some(&id("b"))), [InvocationId(1)]);
+        directory.set_open(1, InvocationId(1), false);
+        assert!(directory.open(Some(&id("b"))).is_empty());
     }
 }

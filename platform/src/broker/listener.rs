@@ -1,5 +1,5 @@
-//! The MQTT ports: each connection is accepted, seated, taken through TLS where that is spoken, and
-//! given to the broker with its first packet, which has to be CONNECT and to be there in time.
+//! The MQTT listeners: each connection is accepted, admitted to a slot, taken through TLS where that
+//! is spoken, and given to the broker with its first packet, which has to be CONNECT and to be there in time.
 //!
 //! The first packet is only framed here (type and length, MQTT 3.1.1 section 2.2); it is the
 //! broker's one parser that reads it, so no byte that a client sends is read in two ways. Tasks and
@@ -18,9 +18,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::counters::{Running, count};
-use super::links::{Entrance, Link, Links};
+use super::links::{Link, Links, Transport};
 use super::tls::{CLAIMED, Reports, Settings, TlsRefusal, device_name};
-use crate::gate::{Acceptor, Gate, Seat, Seats, Socket, Turned};
+use crate::gate::{Acceptor, ConnectionSlots, Gate, RejectReason, Slot, Socket};
 
 /// The first byte of every TLS connection: a record of type "handshake" (RFC 8446 section 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
@@ -34,9 +34,9 @@ const WASTE_BYTES: usize = 64 * 1024;
 /// of the broker library begins with, so that it is not made anew.
 const READ_BYTES: usize = 8 * 1024;
 
-/// What a connection may take until it has said CONNECT.
+/// What a connection may take until its CONNECT is whole.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Opening {
+pub(crate) struct ConnectLimits {
     /// Time for the first byte.
     pub(crate) first_byte: Duration,
     /// Time for the whole packet, from the beginning.
@@ -45,87 +45,87 @@ pub(crate) struct Opening {
     pub(crate) bytes: usize,
 }
 
-/// What both ports share.
-pub(super) struct Hall {
+/// What both listeners share.
+pub(super) struct ListenerContext {
     pub(super) gate: Arc<Gate>,
-    pub(super) seats: Arc<Seats>,
+    pub(super) slots: Arc<ConnectionSlots>,
     pub(super) links: Arc<Links>,
     pub(super) counters: Arc<Running>,
-    pub(super) opening: Opening,
-    /// The broker's listeners, in the order of [`Entrance::ALL`].
-    pub(super) entries: [Entry; Entrance::ALL.len()],
+    pub(super) limits: ConnectLimits,
+    /// The broker's listeners, in the order of [`Transport::ALL`].
+    pub(super) entries: [Entry; Transport::ALL.len()],
 }
 
 /// Serves the port without TLS; never ends.
-pub(super) async fn serve_plain(hall: Arc<Hall>, mut acceptor: Acceptor) {
+pub(super) async fn serve_plain(context: Arc<ListenerContext>, mut acceptor: Acceptor) {
     loop {
         let (socket, from) = acceptor.accept().await;
-        if let Some(seat) = hall.seat(Entrance::Plain, from, &socket).await {
-            tokio::spawn(Arc::clone(&hall).welcome(socket, from, seat));
+        if let Some(slot) = context.admit(Transport::Plain, from, &socket).await {
+            tokio::spawn(Arc::clone(&context).serve_connection(socket, from, slot));
         }
     }
 }
 
-impl Hall {
-    async fn seat(&self, entrance: Entrance, from: SocketAddr, socket: &Socket) -> Option<Seat> {
-        self.seats.sit(entrance.door(), from.ip(), socket).await
+impl ListenerContext {
+    async fn admit(&self, transport: Transport, from: SocketAddr, socket: &Socket) -> Option<Slot> {
+        self.slots.admit(transport.listener(), from.ip(), socket).await
     }
 
-    async fn welcome(self: Arc<Self>, mut socket: Socket, from: SocketAddr, seat: Seat) {
-        match first_packet(&mut socket, &self.opening).await {
+    async fn serve_connection(self: Arc<Self>, mut socket: Socket, from: SocketAddr, slot: Slot) {
+        match first_packet(&mut socket, &self.limits).await {
             Ok(read) => {
                 let stream = socket.clone();
-                let link = Link { from, device: None, socket, account: Arc::default(), seat };
-                self.hand_over(Entrance::Plain, stream, link, read).await;
+                let link = Link { from, device: None, socket, account: Arc::default(), slot };
+                self.hand_over(Transport::Plain, stream, link, read).await;
             }
             // Who was crowded out is counted as that.
             Err(_) if socket.is_cut() => {}
-            Err(reason) => self.gate.turn_away(Entrance::Plain.door(), reason),
+            Err(reason) => self.gate.reject(Transport::Plain.listener(), reason),
         }
     }
 
     /// Gives a connection to the broker.
     async fn hand_over(
         &self,
-        entrance: Entrance,
+        transport: Transport,
         stream: impl AnyWire + 'static,
         link: Link,
         read: BytesMut,
     ) {
         let from = link.from;
-        let wire = Box::new(self.links.join(entrance, stream, link));
+        let wire = Box::new(self.links.join(transport, stream, link));
         // The broker ends before this does, if at all.
-        let _ = self.entries[entrance as usize].send(Arrived { wire, read, from }).await;
+        let _ = self.entries[transport as usize].send(Arrived { wire, read, from }).await;
     }
 }
 
 /// Reads until the first packet is whole, which has to be CONNECT.
 async fn first_packet(
     stream: &mut (impl AsyncRead + Unpin),
-    opening: &Opening,
-) -> Result<BytesMut, Turned> {
+    limits: &ConnectLimits,
+) -> Result<BytesMut, RejectReason> {
     let begun = Instant::now();
     let mut read = BytesMut::with_capacity(READ_BYTES);
-    let mut until = begun + opening.first_byte;
+    let mut until = begun + limits.first_byte;
     loop {
-        if packet_length(&read, opening.bytes)?.is_some_and(|length| read.len() >= length) {
+        if packet_length(&read, limits.bytes)?.is_some_and(|length| read.len() >= length) {
             return Ok(read);
         }
         read.reserve(1);
         match timeout_at(until, stream.read_buf(&mut read)).await {
-            Ok(Ok(count)) if count > 0 => until = begun + opening.connect,
-            Ok(_) => return Err(Turned::GaveUp),
-            Err(_) if read.is_empty() => return Err(Turned::Silent),
-            Err(_) => return Err(Turned::Slow),
+            Ok(Ok(count)) if count > 0 => until = begun + limits.connect,
+            Ok(_) => return Err(RejectReason::GaveUp),
+            Err(_) if read.is_empty() => return Err(RejectReason::Silent),
+            Err(_) => return Err(RejectReason::Slow),
         }
     }
 }
 
-/// Length of the CONNECT that begins with these bytes; `None` if it cannot be told yet.
-fn packet_length(read: &[u8], most: usize) -> Result<Option<usize>, Turned> {
+/// Length of the CONNECT that begins with these bytes; `None` where the length is not whole yet.
+fn packet_length(read: &[u8], most: usize) -> Result<Option<usize>, RejectReason> {
     let Some((&kind, rest)) = read.split_first() else { return Ok(None) };
     if kind != MQTT_CONNECT {
-        return Err(Turned::NotMqtt);
+        return Err(RejectReason::NotMqtt);
     }
     // Section 2.2.3: seven bits a byte, the lowest first, at most four bytes.
     let mut length = 0;
@@ -133,17 +133,17 @@ fn packet_length(read: &[u8], most: usize) -> Result<Option<usize>, Turned> {
         length |= usize::from(byte & 0x7f) << (7 * place);
         if byte & 0x80 == 0 {
             let whole = 2 + place + length;
-            return if length > most { Err(Turned::TooLarge) } else { Ok(Some(whole)) };
+            return if length > most { Err(RejectReason::TooLarge) } else { Ok(Some(whole)) };
         }
     }
-    if rest.len() >= 4 { Err(Turned::NotMqtt) } else { Ok(None) }
+    if rest.len() >= 4 { Err(RejectReason::NotMqtt) } else { Ok(None) }
 }
 
-/// The port with TLS.
-pub(super) struct TlsDoor {
+/// The listener with TLS.
+pub(super) struct TlsListener {
     acceptor: TlsAcceptor,
     settings: Settings,
-    hall: Arc<Hall>,
+    context: Arc<ListenerContext>,
     reports: Arc<Reports>,
 }
 
@@ -156,36 +156,40 @@ struct Failed {
     stream: Socket,
 }
 
-impl TlsDoor {
-    pub(super) fn new(settings: &Settings, hall: Arc<Hall>, reports: Arc<Reports>) -> Arc<Self> {
+impl TlsListener {
+    pub(super) fn new(
+        settings: &Settings,
+        context: Arc<ListenerContext>,
+        reports: Arc<Reports>,
+    ) -> Arc<Self> {
         let acceptor = TlsAcceptor::from(Arc::clone(&settings.server));
-        Arc::new(Self { acceptor, settings: settings.clone(), hall, reports })
+        Arc::new(Self { acceptor, settings: settings.clone(), context, reports })
     }
 
     /// Serves the port; never ends.
     pub(super) async fn serve(self: Arc<Self>, mut acceptor: Acceptor) {
         loop {
             let (socket, from) = acceptor.accept().await;
-            if let Some(seat) = self.hall.seat(Entrance::Tls, from, &socket).await {
-                drop(tokio::spawn(Arc::clone(&self).welcome(socket, from, seat)));
+            if let Some(slot) = self.context.admit(Transport::Tls, from, &socket).await {
+                drop(tokio::spawn(Arc::clone(&self).serve_connection(socket, from, slot)));
             } else {
-                let detail = format!("{from}: no seat is free");
+                let detail = format!("{from}: every connection slot is in use");
                 self.reports.report(TlsRefusal::Overloaded, None, detail);
             }
         }
     }
 
     /// One connection, until the broker has it.
-    async fn welcome(self: Arc<Self>, socket: Socket, from: SocketAddr, seat: Seat) {
+    async fn serve_connection(self: Arc<Self>, socket: Socket, from: SocketAddr, slot: Slot) {
         let limit = self.settings.handshake_limit;
         match timeout(limit, self.shake(socket.clone())).await {
             // It was crowded out, and counted as that.
             _ if socket.is_cut() => {}
             Ok(Ok(client)) => {
-                count(&self.hall.counters.tls_handshakes);
-                self.open(client, socket, from, seat).await;
+                count(&self.context.counters.tls_handshakes);
+                self.open(client, socket, from, slot).await;
             }
-            Ok(Err(Failed { refusal: None, .. })) => count(&self.hall.counters.tls_abandoned),
+            Ok(Err(Failed { refusal: None, .. })) => count(&self.context.counters.tls_abandoned),
             Ok(Err(Failed { refusal: Some((reason, found)), device, stream })) => {
                 let whose = match &device {
                     Some(device) => format!(", certificate of {device:?}"),
@@ -228,7 +232,7 @@ impl TlsDoor {
         mut client: TlsStream<Socket>,
         socket: Socket,
         from: SocketAddr,
-        seat: Seat,
+        slot: Slot,
     ) {
         let shown = client.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let device = match shown.map(|certificate| device_name(certificate)).transpose() {
@@ -239,28 +243,28 @@ impl TlsDoor {
             }
         };
         let limit = self.settings.handshake_limit;
-        let opening = Opening { first_byte: limit, connect: limit, ..self.hall.opening };
-        let refused = match first_packet(&mut client, &opening).await {
+        let limits = ConnectLimits { first_byte: limit, connect: limit, ..self.context.limits };
+        let refused = match first_packet(&mut client, &limits).await {
             Ok(read) => {
-                let entrance = match device {
-                    Some(_) => Entrance::Certified,
-                    None => Entrance::Tls,
+                let transport = match device {
+                    Some(_) => Transport::Certified,
+                    None => Transport::Tls,
                 };
-                let link = Link { from, device, socket, account: Arc::default(), seat };
-                return self.hall.hand_over(entrance, client, link, read).await;
+                let link = Link { from, device, socket, account: Arc::default(), slot };
+                return self.context.hand_over(transport, client, link, read).await;
             }
             Err(refused) => refused,
         };
         match refused {
             _ if socket.is_cut() => {}
-            Turned::GaveUp => count(&self.hall.counters.tls_abandoned),
-            Turned::Silent | Turned::Slow => {
+            RejectReason::GaveUp => count(&self.context.counters.tls_abandoned),
+            RejectReason::Silent | RejectReason::Slow => {
                 let detail = format!("{from}: no CONNECT within {limit:?} after the handshake");
                 self.reports.report(TlsRefusal::NoConnect, device, detail);
                 part(client).await;
             }
             other => {
-                self.hall.gate.turn_away(Entrance::Tls.door(), other);
+                self.context.gate.reject(Transport::Tls.listener(), other);
                 part(client).await;
             }
         }
@@ -269,12 +273,12 @@ impl TlsDoor {
 
 /// Ends a TLS connection that nothing was carried over.
 async fn part(mut client: TlsStream<Socket>) {
-    // Told or not, it ends.
+    // Whether or not the client reads why, it ends.
     let _ = timeout(LINGER, client.shutdown()).await;
     linger(client.into_inner().0).await;
 }
 
-/// Closes without a reset, which could overtake the alert that says why: reads what the client has
+/// Closes without a reset, which could overtake the alert with the reason: reads what the client has
 /// still sent, within bounds.
 async fn linger(mut stream: Socket) {
     let reading = async {
@@ -297,14 +301,14 @@ mod tests {
 
     use super::*;
 
-    const OPENING: Opening = Opening {
+    const LIMITS: ConnectLimits = ConnectLimits {
         first_byte: Duration::from_millis(400),
         connect: Duration::from_millis(1200),
         bytes: 1000,
     };
 
     #[test]
-    fn the_length_of_a_connect_is_told_as_soon_as_it_can_be() {
+    fn the_length_of_a_connect_is_known_once_its_length_field_is_whole() {
         // MQTT 3.1.1 section 2.2.3 has these: 64 is 0x40, 321 is 193 + 2 * 128.
         for (read, expected) in [
             (&[][..], Ok(None)),
@@ -314,13 +318,13 @@ mod tests {
             (&[0x10, 193], Ok(None)),
             (&[0x10, 193, 2], Ok(Some(324))),
             (&[0x10, 0xe8, 0x07], Ok(Some(1003))),
-            (&[0x10, 0xe9, 0x07], Err(Turned::TooLarge)),
-            (&[0x10, 0xff, 0xff, 0xff, 0x7f], Err(Turned::TooLarge)),
+            (&[0x10, 0xe9, 0x07], Err(RejectReason::TooLarge)),
+            (&[0x10, 0xff, 0xff, 0xff, 0x7f], Err(RejectReason::TooLarge)),
             (&[0x10, 0xff, 0xff, 0xff], Ok(None)),
-            (&[0x10, 0xff, 0xff, 0xff, 0xff], Err(Turned::NotMqtt)),
-            (&[0x11], Err(Turned::NotMqtt)),
-            (&[22, 3, 1], Err(Turned::NotMqtt)),
-            (b"GET /", Err(Turned::NotMqtt)),
+            (&[0x10, 0xff, 0xff, 0xff, 0xff], Err(RejectReason::NotMqtt)),
+            (&[0x11], Err(RejectReason::NotMqtt)),
+            (&[22, 3, 1], Err(RejectReason::NotMqtt)),
+            (b"GET /", Err(RejectReason::NotMqtt)),
         ] {
             assert_eq!(packet_length(read, 1000), expected, "{read:?}");
         }
@@ -340,7 +344,7 @@ mod tests {
     }
 
     /// A client that sends these, each after a pause, and what becomes of it.
-    async fn client(pieces: &[(u64, &[u8])]) -> Result<BytesMut, Turned> {
+    async fn client(pieces: &[(u64, &[u8])]) -> Result<BytesMut, RejectReason> {
         let (mut server, mut client) = tokio::io::duplex(64 * 1024);
         let sending = async {
             for (after_ms, bytes) in pieces {
@@ -354,7 +358,7 @@ mod tests {
         };
         tokio::select! {
             () = sending => unreachable!("the client stays"),
-            read = first_packet(&mut server, &OPENING) => read,
+            read = first_packet(&mut server, &LIMITS) => read,
         }
     }
 
@@ -365,23 +369,23 @@ mod tests {
         let pieces: [(u64, &[u8]); 3] = [(0, &[0x10]), (1, &[4, 1, 2]), (1, &[3, 4, 9])];
         // What comes behind it is the broker's to read.
         assert_eq!(client(&pieces).await.as_deref(), Ok(&[0x10, 4, 1, 2, 3, 4, 9][..]));
-        assert_eq!(client(&[]).await, Err(Turned::Silent));
-        assert_eq!(client(&[(900, &whole[..])]).await, Err(Turned::Silent));
-        assert_eq!(client(&[(0, &[0x10]), (3000, &whole[1..])]).await, Err(Turned::Slow));
+        assert_eq!(client(&[]).await, Err(RejectReason::Silent));
+        assert_eq!(client(&[(900, &whole[..])]).await, Err(RejectReason::Silent));
+        assert_eq!(client(&[(0, &[0x10]), (3000, &whole[1..])]).await, Err(RejectReason::Slow));
         let drip: Vec<(u64, &[u8])> = whole.chunks(1).map(|byte| (300, byte)).collect();
         let drip = [&[(0, &whole[..1])], &drip[1..]].concat();
-        assert_eq!(client(&drip).await, Err(Turned::Slow), "six bytes, one every 0.3 s");
-        assert_eq!(client(&[(0, b"\x10\xe9\x07")]).await, Err(Turned::TooLarge));
-        assert_eq!(client(&[(0, b"GET / HTTP/1.1\r\n")]).await, Err(Turned::NotMqtt));
+        assert_eq!(client(&drip).await, Err(RejectReason::Slow), "six bytes, one every 0.3 s");
+        assert_eq!(client(&[(0, b"\x10\xe9\x07")]).await, Err(RejectReason::TooLarge));
+        assert_eq!(client(&[(0, b"GET / HTTP/1.1\r\n")]).await, Err(RejectReason::NotMqtt));
     }
 
     #[tokio::test]
-    async fn who_goes_away_before_that_gave_up() {
+    async fn a_client_that_closes_before_its_connect_is_counted_as_given_up() {
         for sent in [&[][..], &[0x10], &[0x10, 4, 1]] {
             let (mut server, mut client) = tokio::io::duplex(64);
             client.write_all(sent).await.unwrap();
             drop(client);
-            assert_eq!(first_packet(&mut server, &OPENING).await, Err(Turned::GaveUp));
+            assert_eq!(first_packet(&mut server, &LIMITS).await, Err(RejectReason::GaveUp));
         }
     }
 }

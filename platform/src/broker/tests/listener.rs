@@ -1,15 +1,16 @@
-//! Connections that never say who they are, that lie about it, or that come where there is no room.
+//! Connections that never authenticate, that claim a wrong name, or that come where there is no room.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::gate::{GuessLimits, Turned};
+use crate::gate::{GuessLimits, RejectReason};
 
 /// A broker with little patience.
 async fn start_with(change: impl FnOnce(&mut BrokerConfig)) -> (Broker, Arc<Gate>) {
     let mut config = config();
-    config.opening = Opening { first_byte: millis(300), connect: millis(900), ..config.opening };
+    config.limits =
+        ConnectLimits { first_byte: millis(300), connect: millis(900), ..config.limits };
     change(&mut config);
     let gate = Arc::clone(&config.gate);
     (Broker::start(config, Platform::new()).await.unwrap(), gate)
@@ -55,9 +56,14 @@ async fn who_never_speaks_and_who_never_finishes_is_closed_and_counted() {
     }
     let gone = silent(&broker).await;
     drop(gone);
-    for reason in [Turned::Silent, Turned::Slow, Turned::NotMqtt, Turned::TooLarge, Turned::GaveUp]
-    {
-        until(reason.word(), || gate.tally.count(Door::Mqtt, reason) == 1).await;
+    for reason in [
+        RejectReason::Silent,
+        RejectReason::Slow,
+        RejectReason::NotMqtt,
+        RejectReason::TooLarge,
+        RejectReason::GaveUp,
+    ] {
+        until(reason.word(), || gate.tally.count(Listener::Mqtt, reason) == 1).await;
     }
     honest_client_is_served(&broker, "meter").await;
     broker.stop().await;
@@ -66,40 +72,40 @@ async fn who_never_speaks_and_who_never_finishes_is_closed_and_counted() {
 #[tokio::test]
 async fn silent_connections_give_way_to_honest_ones() {
     let (broker, gate) = start_with(|config| {
-        config.opening.first_byte = LIMIT;
+        config.limits.first_byte = LIMIT;
         config.connections = 8;
     })
     .await;
-    let (member, mut events) = open(options(&broker, "member")).await;
-    let mut crowd = Vec::new();
+    let (authenticated, mut events) = open(options(&broker, "member")).await;
+    let mut silent = Vec::new();
     for _ in 0..20 {
-        crowd.push(silent(&broker).await);
+        silent.push(silent(&broker).await);
     }
     honest_client_is_served(&broker, "meter").await;
-    // Seven seats were theirs; thirteen and the honest one came beyond that.
-    assert!(gate.tally.count(Door::Mqtt, Turned::CrowdedOut) >= 14);
-    // Who had a seat and had shown who it was, kept it.
-    publish(&member, 1, INPUT, "store").await;
+    // Seven slots were theirs; thirteen and the honest one came beyond that.
+    assert!(gate.tally.count(Listener::Mqtt, RejectReason::CrowdedOut) >= 14);
+    // The authenticated client kept its slot.
+    publish(&authenticated, 1, INPUT, "store").await;
     acknowledged(&mut events, 1).await;
     broker.stop().await;
 }
 
 #[tokio::test]
-async fn where_every_seat_is_a_members_newcomers_are_turned_away_and_nobody_is_cut() {
+async fn newcomers_are_rejected_and_nobody_is_cut_where_every_slot_is_authenticated() {
     let (broker, gate) = start_with(|config| config.connections = 3).await;
-    let mut members = Vec::new();
+    let mut connected = Vec::new();
     for client in 0..3 {
-        members.push(open(options(&broker, &format!("meter-{client}"))).await);
+        connected.push(open(options(&broker, &format!("meter-{client}"))).await);
     }
     assert_eq!(is_closed(silent(&broker).await).await, b"");
-    until("the count", || gate.tally.count(Door::Mqtt, Turned::Full) == 1).await;
-    for (session, events) in &mut members {
+    until("the count", || gate.tally.count(Listener::Mqtt, RejectReason::Full) == 1).await;
+    for (session, events) in &mut connected {
         publish(session, 1, INPUT, "store").await;
         acknowledged(events, 1).await;
     }
-    let (session, _events) = members.pop().unwrap();
+    let (session, _events) = connected.pop().unwrap();
     session.close().await;
-    // Its seat is free once the broker has noticed.
+    // Its slot is free once the broker has noticed.
     let (_session, mut events) = Session::open(options(&broker, "another"));
     while event(&mut events).await != SessionEvent::Connected {}
     broker.stop().await;
@@ -173,7 +179,7 @@ async fn wrong_passwords_are_answered_ever_later_and_the_right_one_at_once() {
             })
         })
         .collect();
-    until("the guesses", || gate.tally.wrong_secrets(Door::Mqtt) == 25).await;
+    until("the guesses", || gate.tally.wrong_secrets(Listener::Mqtt) == 25).await;
     honest_client_is_served(&broker, "meter").await;
     let waiting = many.iter().filter(|guess| !guess.is_finished()).count();
     assert!(waiting >= 10, "{waiting} of them waited longer");

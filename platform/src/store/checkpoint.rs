@@ -1,7 +1,7 @@
-//! Where a store stands: how many rows of each kind it has, and up to where it has the journal.
+//! The store's checkpoint: how many rows of each kind it has, and up to where it has the journal.
 //!
-//! One row of `meta`, written with every batch. The counts are what tells that the last row of a
-//! table is gone, which nothing else in the table would. Pure.
+//! One row of `meta`, written with every batch. Only the counts show that the last row of a
+//! table is gone, as nothing in the table does. Pure.
 
 use crate::pipeline::Totals;
 
@@ -10,9 +10,9 @@ const VERSION: u8 = 1;
 const NUMBERS: usize = 12;
 const BYTES: usize = 1 + NUMBERS * 8 + 4;
 
-/// Where a store stands.
+/// How far a store has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct StoreCheckpoint {
     /// The journal entries up to this one are in the store.
     pub(crate) journal_committed: u64,
     /// The driven clock when it was last moved, ns since 1970 UTC.
@@ -39,8 +39,8 @@ pub(crate) struct Standing {
     pub(crate) is_guarded: bool,
 }
 
-impl Standing {
-    /// What readers are told.
+impl StoreCheckpoint {
+    /// How far readers see.
     pub(crate) fn totals(&self) -> Totals {
         Totals { readings: self.readings, refusals: self.refusals, alerts: self.alerts }
     }
@@ -111,15 +111,15 @@ mod tests {
             n in prop::array::uniform10(any::<u64>()), clock in prop::option::of(0..i64::MAX),
             bit in 0..BYTES * 8,
         ) {
-            let standing = Standing {
+            let checkpoint = StoreCheckpoint {
                 journal_committed: n[0], clock_ns: clock, readings: n[1], refusals: n[2],
                 alerts: n[3], devices: n[4], quantities: n[5], invocations: n[6], open: n[7],
                 changes: n[8], refused_bytes: n[9], is_guarded: bit % 2 == 0,
             };
-            let mut bytes = standing.encode();
-            prop_assert_eq!(Standing::decode(&bytes), Some(standing));
+            let mut bytes = checkpoint.encode();
+            prop_assert_eq!(StoreCheckpoint::decode(&bytes), Some(checkpoint));
             bytes[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_eq!(Standing::decode(&bytes), None);
+            prop_assert_eq!(StoreCheckpoint::decode(&bytes), None);
         }
     }
 }

@@ -1,16 +1,16 @@
-//! More clients than there are seats, and clients that guess the token.
+//! More clients than there are slots, and clients that guess the token.
 
 use super::*;
-use crate::gate::Turned;
+use crate::gate::RejectReason;
 
 impl Served {
-    /// Few seats, much patience.
+    /// Few slots, much patience.
     async fn cramped(connections: usize, of_peer: usize) -> Self {
         let bench = Bench::start(ClockSource::Driven).await;
         let gate = Arc::new(Gate::new(GuessLimits::default()));
         Self::with_settings(
             bench,
-            Settings { door: Door::Rest, connections, of_peer, limit: LIMIT, gate },
+            Settings { listener: Listener::Rest, connections, of_peer, limit: LIMIT, gate },
         )
     }
 
@@ -19,7 +19,7 @@ impl Served {
     }
 
     /// A client that has shown its token and keeps its connection.
-    async fn member(&self) -> TcpStream {
+    async fn authenticated(&self) -> TcpStream {
         let mut stream = self.silent().await;
         let request = format!(
             "GET /api/v1/clock HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
@@ -31,25 +31,26 @@ impl Served {
         stream
     }
 
-    fn turned_away(&self, reason: Turned) -> u64 {
-        self.gate.tally.count(Door::Rest, reason)
+    fn rejected(&self, reason: RejectReason) -> u64 {
+        self.gate.tally.count(Listener::Rest, reason)
     }
 
-    async fn until_turned_away(&self, reason: Turned, count: u64) {
+    async fn until_rejected(&self, reason: RejectReason, count: u64) {
         let reached = async {
-            while self.turned_away(reason) < count {
+            while self.rejected(reason) < count {
                 tokio::task::yield_now().await;
             }
         };
         let limit = tokio::time::timeout(LIMIT, reached).await;
-        assert!(limit.is_ok(), "{}: {}", reason.word(), self.turned_away(reason));
+        assert!(limit.is_ok(), "{}: {}", reason.word(), self.rejected(reason));
     }
 }
 
 #[tokio::test]
-async fn health_is_answered_where_every_seat_is_a_members_and_nothing_else_is() {
+async fn only_health_is_answered_where_every_slot_is_authenticated() {
     let served = Served::cramped(3, 3).await;
-    let members = [served.member().await, served.member().await, served.member().await];
+    let connected =
+        [served.authenticated().await, served.authenticated().await, served.authenticated().await];
     for path in ["/healthz", "/readyz", "/metrics"] {
         let answer = served.get(path).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -60,73 +61,73 @@ async fn health_is_answered_where_every_seat_is_a_members_and_nothing_else_is() 
     let refused = served.get("/api/v1/clock").await;
     assert_eq!((refused.status, refused.problem().as_str()), (503, "too_many_connections"));
     assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
-    assert_eq!(served.turned_away(Turned::FullOfPeer), 1);
-    drop(members);
+    assert_eq!(served.rejected(RejectReason::FullOfPeer), 1);
+    drop(connected);
     let again = async { while served.get("/api/v1/clock").await.status != 200 {} };
-    tokio::time::timeout(LIMIT, again).await.expect("their seats are free");
+    tokio::time::timeout(LIMIT, again).await.expect("their slots are free");
     served.stop().await;
 }
 
 #[tokio::test]
-async fn silent_connections_give_their_seats_to_whoever_asks_for_something() {
+async fn silent_connections_give_way_to_requests() {
     let served = Served::cramped(4, 4).await;
-    let member = served.member().await;
-    let mut crowd = Vec::new();
+    let authenticated = served.authenticated().await;
+    let mut silent = Vec::new();
     for _ in 0..60 {
-        crowd.push(served.silent().await);
+        silent.push(served.silent().await);
     }
-    // Thirty-two found a place in the anteroom, and left it to those who came later.
+    // Thirty-two were admitted to the reserve, and evicted from it for later ones.
     assert_eq!(served.get("/healthz").await.status, 200);
     let asked = async { while served.get("/api/v1/clock").await.status != 200 {} };
     tokio::time::timeout(LIMIT, asked).await.expect("a quarter of a second is over soon");
-    assert!(served.turned_away(Turned::CrowdedOut) >= 60 - 3 - 32);
-    // The member has its seat all the same.
-    let mut member = member;
+    assert!(served.rejected(RejectReason::CrowdedOut) >= 60 - 3 - 32);
+    // The authenticated connection has kept its slot.
+    let mut authenticated = authenticated;
     let request =
         format!("GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
-    member.write_all(request.as_bytes()).await.unwrap();
+    authenticated.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let whole = async {
         while !answer.ends_with(b"{\"status\":\"ok\"}") {
-            assert!(member.read_buf(&mut answer).await.unwrap() > 0, "it was cut");
+            assert!(authenticated.read_buf(&mut answer).await.unwrap() > 0, "it was cut");
         }
     };
     tokio::time::timeout(LIMIT, whole).await.unwrap();
     served.stop().await;
 }
 
-/// A burst comes faster than those go who are sent away for it.
+/// A burst comes faster than those close that are evicted for it.
 #[tokio::test]
-async fn a_burst_of_silent_connections_does_not_turn_health_away() {
+async fn health_is_answered_in_a_burst_of_silent_connections() {
     let served = Served::cramped(1, 1).await;
-    let _member = served.member().await;
-    let mut crowd = Vec::new();
+    let _member = served.authenticated().await;
+    let mut silent = Vec::new();
     for round in 0..5 {
         for _ in 0..300 {
-            crowd.push(std::net::TcpStream::connect(served.server.address()).unwrap());
+            silent.push(std::net::TcpStream::connect(served.server.address()).unwrap());
         }
         let answer = served.get("/healthz").await;
         assert_eq!(answer.status, 200, "round {round}: {answer:?}");
     }
-    assert_eq!(served.turned_away(Turned::Full), 0);
-    drop(crowd);
+    assert_eq!(served.rejected(RejectReason::Full), 0);
+    drop(silent);
     served.stop().await;
 }
 
 #[tokio::test]
-async fn who_never_got_to_the_end_of_a_head_is_counted() {
+async fn a_connection_that_never_completes_a_head_is_counted() {
     let bench = Bench::start(ClockSource::Driven).await;
     let served = Served::with_limits(bench, 8, Duration::from_millis(300));
     let silent = served.silent().await;
     let mut slow = served.silent().await;
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.unwrap();
     drop(served.silent().await);
-    for reason in [Turned::Silent, Turned::Slow, Turned::GaveUp] {
-        served.until_turned_away(reason, 1).await;
-        assert_eq!(served.turned_away(reason), 1, "{}", reason.word());
+    for reason in [RejectReason::Silent, RejectReason::Slow, RejectReason::GaveUp] {
+        served.until_rejected(reason, 1).await;
+        assert_eq!(served.rejected(reason), 1, "{}", reason.word());
     }
     // An idle connection that was answered before is nobody's refusal.
-    let idle = served.member().await;
+    let idle = served.authenticated().await;
     rest_of(idle).await;
     let text = String::from_utf8(served.get("/metrics").await.body).unwrap();
     for reason in ["silent", "slow", "gave_up"] {
@@ -145,7 +146,7 @@ async fn wrong_tokens_are_answered_late_and_the_right_one_at_once() {
     let gate = Arc::new(Gate::new(limits));
     let served = Arc::new(Served::with_settings(
         bench,
-        Settings { door: Door::Rest, connections: 50, of_peer: 50, limit: LIMIT, gate },
+        Settings { listener: Listener::Rest, connections: 50, of_peer: 50, limit: LIMIT, gate },
     ));
     let guess = "Authorization: Bearer wrong\r\n";
     let mut guesses = Vec::new();
@@ -156,7 +157,7 @@ async fn wrong_tokens_are_answered_late_and_the_right_one_at_once() {
         }));
     }
     let counted = async {
-        while served.gate.tally.wrong_secrets(Door::Rest) < 20 {
+        while served.gate.tally.wrong_secrets(Listener::Rest) < 20 {
             tokio::task::yield_now().await;
         }
     };
@@ -168,24 +169,25 @@ async fn wrong_tokens_are_answered_late_and_the_right_one_at_once() {
     for guess in guesses {
         assert_eq!(guess.await.unwrap(), 401);
     }
-    assert_eq!(served.gate.tally.wrong_secrets(Door::Rest), 20);
+    assert_eq!(served.gate.tally.wrong_secrets(Listener::Rest), 20);
     Arc::into_inner(served).expect("no request under way").stop().await;
 }
 
 /// Who does not wait for the answer to a guess must not be able to guess the faster for it.
 #[tokio::test]
-async fn a_guesser_that_goes_away_leaves_its_seat_taken_as_long() {
+async fn the_slot_of_a_guesser_that_closes_stays_in_use_as_long() {
     let bench = Bench::start(ClockSource::Driven).await;
     let limits = GuessLimits { burst: 1, per_minute: 60, wait: Duration::from_secs(30) };
     let gate = Arc::new(Gate::new(limits));
-    let settings = Settings { door: Door::Rest, connections: 50, of_peer: 50, limit: LIMIT, gate };
+    let settings =
+        Settings { listener: Listener::Rest, connections: 50, of_peer: 50, limit: LIMIT, gate };
     let served = Served::with_settings(bench, settings);
     for number in 1..=10 {
         let mut stream = served.silent().await;
         let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n\r\n";
         stream.write_all(request.as_bytes()).await.unwrap();
         let counted = async {
-            while served.gate.tally.wrong_secrets(Door::Rest) < number {
+            while served.gate.tally.wrong_secrets(Listener::Rest) < number {
                 tokio::task::yield_now().await;
             }
         };
@@ -193,8 +195,8 @@ async fn a_guesser_that_goes_away_leaves_its_seat_taken_as_long() {
     }
     let text = String::from_utf8(served.get("/metrics").await.body).unwrap();
     let line = "lastmeter_connections_unknown{door=\"rest\"} ";
-    let guests = text.lines().find_map(|text| text.strip_prefix(line)).unwrap();
-    let guests: u64 = guests.parse().unwrap();
-    assert!(guests >= 5, "{guests} of the ten are still there");
+    let unauthenticated = text.lines().find_map(|text| text.strip_prefix(line)).unwrap();
+    let unauthenticated: u64 = unauthenticated.parse().unwrap();
+    assert!(unauthenticated >= 5, "{unauthenticated} of the ten are still there");
     served.stop().await;
 }

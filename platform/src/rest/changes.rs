@@ -179,7 +179,7 @@ async fn wait(
     if asked.wait.is_zero() || is_news(&committed.borrow()) {
         return Ok(());
     }
-    let Ok(_seat) = api.seats.try_acquire() else {
+    let Ok(_waiter) = api.waiters.try_acquire() else {
         let detail = "as many requests wait with `wait_ms` as may at a time; ask without it";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_waiting", detail));
     };
