@@ -10,7 +10,7 @@
 //! has not acknowledged yet.
 //!
 //! No I/O, no clock. Nothing here computes a reference value: what a device reports and what it
-//! is judged against share no code (architecture invariant 1).
+//! is judged against share no code (ARCHITECTURE.md, "Reference and reported value share no code").
 
 mod answer;
 mod board;

@@ -291,7 +291,7 @@ fn quantile(values: &mut [f64], at: f64) -> f64 {
     values[rank.clamp(1, values.len()) - 1]
 }
 
-#[expect(clippy::print_stdout, reason = "a benchmark tells what it measured")]
+#[expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 fn table(lab: &Lab) {
     let mut rows: BTreeMap<(&str, usize, &str), Vec<f64>> = BTreeMap::new();
     for _ in 0..ROUNDS {

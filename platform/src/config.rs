@@ -1,4 +1,4 @@
-//! What the platform needs to be told before it starts.
+//! The settings with which the platform starts.
 //!
 //! Terms: the *data folder* holds one folder per tenant; the *token* is the secret of REST
 //! (bearer), the *device token* that of MQTT (password). Unknown keys are refused, so that a

@@ -10,10 +10,10 @@ use crate::journal::JournalStopped;
 use crate::store::StoreError;
 use crate::{Duration, files};
 
-/// How long a barrier may take before whoever waits for it is told so.
+/// How long a barrier may take before it is reported as failed.
 pub(crate) const BARRIER_LIMIT: Duration = Duration::from_mins(1);
 
-/// The same where the store does nothing but fail. Whoever waits is told; the store tries on.
+/// The same where the store does nothing but fail. The barrier fails; the store tries on.
 pub(crate) const FAILING_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why the platform does not start.
@@ -29,7 +29,7 @@ pub enum PlatformError {
         doing: &'static str,
         /// With which file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -64,7 +64,7 @@ pub enum PlatformError {
         what: &'static str,
         /// The address asked for.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -94,7 +94,7 @@ impl PlatformError {
         text
     }
 
-    /// Makes an error of what the system said while something was done with a path.
+    /// Makes an error of a system error and what was being done with a path.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }

@@ -15,7 +15,7 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Takes a file or folder away from everybody but its owner; says whether anything was different.
+/// Takes a file or folder away from everybody but its owner; whether anything was different.
 pub(crate) fn tighten(path: &Path) -> io::Result<bool> {
     let mode = fs::metadata(path)?.permissions().mode();
     if mode & OTHERS == 0 {

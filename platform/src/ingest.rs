@@ -54,7 +54,7 @@ pub(crate) enum IngestError {
     /// What the store has of this reading's number could not be looked up.
     #[error("the store could not be asked: {why}")]
     NoAnswer {
-        /// What it said.
+        /// The store's error.
         why: String,
     },
     /// The platform takes nothing more.
@@ -215,7 +215,7 @@ impl Ingest {
         }
     }
 
-    /// Judges what only the store can tell, while the sender waits: whether there may be one device
+    /// Judges what only the store can show, while the sender waits: whether there may be one device
     /// more, and whether a reading's number has been stored with other content. Of a batch the
     /// latter is left to the commit, where it costs that reading alone.
     async fn judge_by_store(
@@ -264,7 +264,7 @@ impl Ingest {
         Ok(Ok((read, admitted)))
     }
 
-    /// Says so if a reading of this number has been stored with other content.
+    /// Describes the conflict if a reading of this number was stored with other content.
     async fn conflict(
         &self,
         message: &Message,
@@ -276,7 +276,7 @@ impl Ingest {
         let found = self.readers.with(move |reader| reader.numbered(row, number)).await;
         match found {
             Ok(stored) => {
-                let conflicts = stored.is_some_and(|row| !store::says_the_same(&row, message));
+                let conflicts = stored.is_some_and(|row| !store::is_same_content(&row, message));
                 Ok(conflicts.then(|| store::conflict(number)))
             }
             // Damage is reported where it is found; at the commit the message is kept beside it.
@@ -285,8 +285,8 @@ impl Ingest {
         }
     }
 
-    /// Says so if an answer names no command of its device. Who has one is known, and the command
-    /// was stored before it was sent.
+    /// Describes the mistake if an answer names no command of its device. Devices that have one are
+    /// in the directory, and the command was stored before it was sent.
     async fn unknown_invocation(
         &self,
         message: &Message,
@@ -366,7 +366,7 @@ impl Ingest {
         let (done, durable) = oneshot::channel();
         let append = Append { kind, payload, delivery, done };
         self.journal.append(append).await.map_err(|_| IngestError::Stopping)?;
-        // The sync has no limit in time: whether it happened can only be told by waiting for it.
+        // The sync has no limit in time: whether it happened is only known by waiting for it.
         durable.await.map_err(|_| IngestError::Stopping)??;
         Ok(())
     }
@@ -391,7 +391,7 @@ impl NotTaken {
     }
 }
 
-/// What an input topic says of what comes on it.
+/// What an input topic states about its messages.
 struct Target {
     format: &'static Format,
     bound_to: Option<HardwareId>,

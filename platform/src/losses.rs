@@ -89,14 +89,15 @@ pub(crate) struct Losses {
 #[derive(Default)]
 struct State {
     content: Content,
-    /// The file says less than the memory.
+    /// The file holds less than the memory.
     is_unsaved: bool,
-    /// To be told how many there are, whenever that changes.
+    /// Gets the number of open reports, whenever it changes.
     count_in: Option<Arc<crate::journal::Head>>,
 }
 
 impl Losses {
-    /// Reads what was reported before. A file that cannot be read is put aside, and `true` says so.
+    /// Reads what was reported before. A file that cannot be read is put aside, and `true`
+    /// returned.
     pub(crate) fn open(path: &Path, clock: Arc<Clock>) -> io::Result<(Self, bool)> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => Some(bytes),

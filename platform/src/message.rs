@@ -1,4 +1,4 @@
-//! What a device has to say, as the platform holds it: below the doors it may come through and the
+//! A device's message as the platform holds it: below the doors it may come through and the
 //! formats it may be written in.
 //!
 //! Formats decode into it (`format`), the pipeline carries it, the store makes rows of it. The
@@ -29,7 +29,7 @@ pub(crate) struct Message {
     pub(crate) event: Option<SimTime>,
     /// Whether the device's last known state takes it over.
     pub(crate) updates_state: bool,
-    /// Id of the invocation it answers, where it says so.
+    /// Id of the invocation it answers, where it names one.
     pub(crate) originator: Option<String>,
     /// Further texts by name.
     pub(crate) metadata: BTreeMap<String, String>,
@@ -55,7 +55,7 @@ pub(crate) enum MessageBody {
     Acknowledgement {
         /// The invocation, as the device names it.
         invocation: String,
-        /// What the device has to say.
+        /// The device's text.
         response: String,
     },
     /// The device is there.
@@ -63,7 +63,7 @@ pub(crate) enum MessageBody {
 }
 
 impl Message {
-    /// One of a device that says nothing but what it is, now, without a number.
+    /// One of a device that states nothing but what it is, now, without a number.
     pub(crate) fn new(tenant: &'static str, device: HardwareId, body: MessageBody) -> Self {
         Self {
             tenant,

@@ -29,7 +29,7 @@ pub(crate) struct Arrival {
 pub(crate) enum Verdict {
     /// It is in the journal.
     Stored,
-    /// It is refused and the record of that is in the journal. Senders are told the reason where
+    /// It is refused and the record of that is in the journal. Senders get the reason where
     /// their door has a place for it, as MQTT 5 has and MQTT 3.1.1 has not.
     Refused {
         /// The reason.

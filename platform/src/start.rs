@@ -53,7 +53,7 @@ pub(crate) fn real_directory(path: &Path) -> std::io::Result<Box<dyn Directory>>
 pub(crate) struct Threads {
     /// Those that end when their queue does.
     pub(crate) threads: Vec<JoinHandle<()>>,
-    /// The one that has to be told.
+    /// The one that has to be asked to stop.
     pub(crate) inspection: Option<Inspection>,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// Reads what tells whether anything is missing.
+    /// Reads what shows whether anything is missing.
     pub(crate) fn new(
         config: &Config,
         open_directory: OpenDirectory,

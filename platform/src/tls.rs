@@ -27,7 +27,7 @@ pub(crate) enum TlsSettingsError {
         key: &'static str,
         /// The file.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },

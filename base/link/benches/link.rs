@@ -173,7 +173,7 @@ fn send(mut senders: Vec<TcpStream>, load: &Load) -> Outcome<()> {
     Ok(())
 }
 
-/// Takes messages until the end of the stream, and tells how long each took.
+/// Takes messages until the end of the stream, and returns how long each took.
 fn receive(
     mut far: TcpStream,
     answered: bool,
@@ -241,9 +241,9 @@ impl Link {
 
     /// Processor time the thread has used so far.
     fn cpu_ns(&self) -> Outcome<i64> {
-        let (answer, told) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         self.questions.send(answer)?;
-        Ok(told.blocking_recv()?)
+        Ok(answered.blocking_recv()?)
     }
 
     fn stop(self) -> Outcome<ProxyReport> {

@@ -268,8 +268,8 @@ impl Starting {
                 return Ok(found);
             }
             if let Some(Ok(Some(status))) = self.child.as_mut().map(Child::try_wait) {
-                let said = end_of(&self.log);
-                return Err(EmulatorError::Ended(format!("{status}; {said}")));
+                let output = end_of(&self.log);
+                return Err(EmulatorError::Ended(format!("{status}; {output}")));
             }
             if monotonic_ns() > end_ns {
                 return Err(EmulatorError::Late { what: what.to_owned(), limit: START_LIMIT });

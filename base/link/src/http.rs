@@ -149,7 +149,7 @@ pub struct Client {
     connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
 }
 
-/// One request on its way; carries what its errors need to say.
+/// One request on its way; carries what its errors report.
 struct Call<'a> {
     method: Method,
     path: &'a str,
@@ -411,11 +411,11 @@ fn read_json<T: DeserializeOwned>(
 /// The words of an error answer.
 fn detail(body: &[u8], json: bool) -> String {
     let problem = json.then(|| serde_json::from_slice::<serde_json::Value>(body).ok()).flatten();
-    let said = problem.as_ref().and_then(|problem| {
+    let detail = problem.as_ref().and_then(|problem| {
         ["detail", "title"].into_iter().find_map(|key| problem.get(key)?.as_str())
     });
-    match said {
-        Some(said) => said.to_owned(),
+    match detail {
+        Some(detail) => detail.to_owned(),
         None if body.is_empty() => "no explanation given".to_owned(),
         None => String::from_utf8_lossy(body).chars().take(QUOTED_CHARS).collect(),
     }

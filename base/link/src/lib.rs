@@ -8,7 +8,7 @@
 //! Nothing here stores, or knows what the bytes mean.
 //!
 //! No module ever waits without a limit: each wait has one, and the error or event that ends
-//! it says what was waited for (architecture invariant 5).
+//! it states what was waited for (ARCHITECTURE.md, "Every wait names what it waits for").
 
 pub mod channel;
 pub mod clock;

@@ -13,7 +13,7 @@
 //! away with the connection. The owner publishes again from its outbox after `Connected`.
 //!
 //! Over TLS the same holds: each connection begins with a handshake of its own, and what that
-//! says against the broker or against us is the reason told.
+//! finds against the broker or against us is the reason reported.
 //!
 //! Never here: a resend, a file, a retained message, QoS 2 publications.
 
@@ -95,7 +95,7 @@ pub struct SessionEvents {
 
 impl Session {
     /// Begins a session; must be called within a tokio runtime. Returns at once: the first
-    /// [`SessionEvent::Connected`] or [`SessionEvent::Disconnected`] tells how the first attempt
+    /// [`SessionEvent::Connected`] or [`SessionEvent::Disconnected`] reports how the first attempt
     /// went.
     pub fn open(options: SessionOptions) -> (Self, SessionEvents) {
         let (sender, queue) = mpsc::unbounded_channel();

@@ -1,4 +1,4 @@
-//! Real-time scheduling for the calling thread: tried, and said plainly when refused.
+//! Real-time scheduling for the calling thread: tried, and reported plainly when refused.
 //!
 //! A thread that is raised hands its policy on to the threads it starts afterwards; a runtime whose
 //! workers shall be raised does so in its `on_thread_start`. A thread under `SCHED_FIFO` keeps its
@@ -52,7 +52,7 @@ pub fn lock_memory() -> Result<(), String> {
     })
 }
 
-/// Under what the calling thread runs, as the kernel says: `SCHED_FIFO 10`, `SCHED_OTHER`.
+/// Under what the calling thread runs, as the kernel reports it: `SCHED_FIFO 10`, `SCHED_OTHER`.
 pub fn policy_word() -> String {
     use thread_priority::NormalThreadSchedulePolicy as Normal;
     use thread_priority::RealtimeThreadSchedulePolicy as Realtime;
@@ -79,9 +79,9 @@ mod tests {
         std::thread::spawn(work).join().unwrap()
     }
 
-    /// The policy of a thread as the kernel's own file system tells it (`proc(5)`, `stat`, fields
+    /// The policy of a thread as the kernel's own file system shows it (`proc(5)`, `stat`, fields
     /// 41 and 40 with the policy's number and the level).
-    fn told_by_proc() -> (u32, u32) {
+    fn policy_in_proc() -> (u32, u32) {
         let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
         // The name in brackets may hold anything.
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -89,16 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_is_raised_or_told_why_not() {
-        let (outcome, word, told) =
-            in_a_thread(|| (raise_this_thread(7), policy_word(), told_by_proc()));
+    fn a_thread_is_raised_or_the_reason_reported() {
+        let (outcome, word, policy) =
+            in_a_thread(|| (raise_this_thread(7), policy_word(), policy_in_proc()));
         match outcome {
             // SCHED_FIFO is number 1.
-            Ok(()) => assert_eq!((word.as_str(), told), ("SCHED_FIFO 7", (1, 7))),
+            Ok(()) => assert_eq!((word.as_str(), policy), ("SCHED_FIFO 7", (1, 7))),
             Err(reason) => {
                 assert!(reason.contains("SCHED_FIFO 7 was refused"), "{reason}");
                 assert!(reason.contains("CAP_SYS_NICE"), "{reason}");
-                assert_eq!(told.0, 0, "{word}");
+                assert_eq!(policy.0, 0, "{word}");
             }
         }
     }

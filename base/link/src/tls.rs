@@ -87,7 +87,7 @@ pub enum TlsError {
         /// What is wrong with it.
         why: String,
     },
-    /// The end of the validity is not after its beginning, or beyond what certificates can say.
+    /// The end of the validity is not after its beginning, or beyond what certificates can hold.
     #[error("a certificate cannot be valid from {not_before_s} s to {not_after_s} s after 1970")]
     Validity {
         /// Its beginning.

@@ -185,7 +185,7 @@ async fn a_request_that_was_sent_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_time_limit_says_what_was_waited_for() {
+async fn a_time_limit_names_what_was_waited_for() {
     let server = Server::listen().await;
     let limit = Duration::from_millis(100);
     let client = Client::new(&server.url(), "").unwrap().with_time_limit(limit);
@@ -230,7 +230,7 @@ async fn an_answer_above_the_limit_is_refused_however_it_is_framed() {
 }
 
 #[tokio::test]
-async fn an_unexpected_or_empty_answer_is_told_apart() {
+async fn unexpected_and_empty_answers_are_distinguished() {
     let server = Server::listen().await;
     let client = Client::new(&server.url(), "").unwrap();
     let serving = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! What a scenario may say about a link: layers, presets, mistakes, and the way back to text.
+//! The keys of a link in a scenario: layers, presets, mistakes, and the way back to text.
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
@@ -42,7 +42,7 @@ fn impairment(text: &str) -> Result<Impairment, &'static str> {
 }
 
 #[test]
-fn nothing_said_is_a_perfect_link() {
+fn a_link_without_keys_is_perfect() {
     assert_eq!(link(""), LinkSpec::PERFECT);
     assert!(link("").nodelay);
 }
@@ -63,7 +63,7 @@ fn the_published_network_is_the_one_of_its_description() {
 }
 
 #[test]
-fn every_preset_can_be_named_and_says_whose_its_figures_are() {
+fn every_preset_names_the_source_of_its_values() {
     let words = LINK_FIELDS.iter().find_map(|field| match field.kind {
         Kind::Choice(words) if field.name == "preset" => Some(words),
         _ => None,
@@ -87,7 +87,7 @@ fn every_preset_can_be_named_and_says_whose_its_figures_are() {
 }
 
 #[test]
-fn a_key_replaces_what_the_layer_before_says() {
+fn a_key_replaces_that_of_the_layer_before() {
     let found = link(
         "preset = \"flexmeter-wan\"\n\
         delay = \"10 ms\"\n\
@@ -109,7 +109,7 @@ fn a_key_replaces_what_the_layer_before_says() {
 }
 
 #[test]
-fn each_mistake_is_told_once_and_where_it_stands() {
+fn each_mistake_is_reported_once_with_its_place() {
     for (text, expected) in [
         ("preset = \"flexmeter-wam\"", vec![("S007", "\"flexmeter-wam\"")]),
         ("latency = \"1 ms\"", vec![("S003", "latency")]),

@@ -3,7 +3,7 @@
 use crate::resample::Resampling;
 use crate::sync::Synchronisation;
 
-/// Points of a resampled window unless the configuration says otherwise (far more
+/// Points of a resampled window unless the configuration sets another (far more
 /// than order 50 needs, so that nothing an input below 40 kS/s contains folds onto a harmonic).
 pub(crate) const WINDOW_SAMPLES: usize = 4096;
 

@@ -3,7 +3,7 @@
 //! Every limit is judged per phase and per week, never pooled. A limit for 95 % of a week is kept
 //! for certain only if it would be kept whatever the values that are missing had been, and broken
 //! for certain as soon as more than 5 % of what counts is beyond it; in between, and with less
-//! than half a week judged, there is too little data to say.
+//! than half a week judged, there is too little data to judge.
 //!
 //! A week has 1008 whole intervals of ten minutes. One that was recorded from between two ticks of
 //! the clock to between two others has 1007, which are then all of it; their parts at the ends are
@@ -23,8 +23,8 @@ pub const WEEK_S: f64 = 604_800.0;
 /// Whole intervals of ten minutes in a week.
 pub const TEN_MINUTES_PER_WEEK: u32 = 1008;
 
-/// Without this part of a week judged nothing is said.
-const LEAST_JUDGED: f64 = 0.5;
+/// Least part of a week that must be judged for a verdict.
+const JUDGED_PART_MIN: f64 = 0.5;
 
 /// Highest order in the distortion (EN 50160, 4.2.5).
 const THD_ORDERS: usize = 40;
@@ -58,7 +58,7 @@ pub struct Limit {
     pub high: f64,
     /// Part of the time it must be kept, 0..=1.
     pub share: f64,
-    /// Where the standard says so.
+    /// The clause of the standard.
     pub clause: &'static str,
     /// Whether the figure was read in a source, or is from memory.
     pub confirmed: bool,
@@ -140,7 +140,7 @@ impl Quantity {
     }
 }
 
-/// What can be said about a limit.
+/// The verdict on a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Verdict {
     /// Kept.
@@ -182,7 +182,7 @@ pub struct WeeklyRow {
     pub missing: u32,
     /// The value that is worst, of those that count.
     pub worst: Option<f64>,
-    /// What can be said.
+    /// The verdict.
     pub verdict: Verdict,
     /// Where the limit is from.
     pub clause: &'static str,
@@ -218,14 +218,14 @@ impl Tally {
         }
     }
 
-    /// What can be said of a week of so many values.
+    /// The verdict on a week of so many values.
     fn row(&self, limit: &Limit, (week, whole): (u32, u32), phase: Option<String>) -> WeeklyRow {
         let Tally { judged, beyond, excluded, worst } = *self;
         let missing = whole.saturating_sub(judged + excluded);
         let counted = f64::from(whole.saturating_sub(excluded).max(judged));
         // Half a value below the whole number of permitted ones: counts are whole.
         let permitted = (counted * (1.0 - limit.share) + 1e-6).floor();
-        let enough = f64::from(judged) >= LEAST_JUDGED * f64::from(whole);
+        let enough = f64::from(judged) >= JUDGED_PART_MIN * f64::from(whole);
         let verdict = if f64::from(beyond) > permitted {
             Verdict::Fail
         } else if !enough || f64::from(beyond + missing) > permitted {
@@ -262,7 +262,7 @@ pub struct WeeklyJudge {
     names: Vec<String>,
     /// Where the first week begins, in s since the first sample.
     begin_s: f64,
-    /// Where the recording ends, likewise, if that is told.
+    /// Where the recording ends, likewise, if that is known.
     end_s: Option<f64>,
     /// By week, then by limit, then by phase (one for what is common).
     weeks: Vec<Vec<Vec<Tally>>>,
@@ -296,7 +296,7 @@ impl WeeklyJudge {
         self
     }
 
-    /// The tallies of the week an instant lies in; `None` for what no week can be told of.
+    /// The tallies of the week an instant lies in; `None` for what lies in no known week.
     fn week(&mut self, start_s: f64) -> Option<&mut Vec<Vec<Tally>>> {
         let week = ((start_s - self.begin_s) / WEEK_S + 1e-9).floor();
         // Ten years are enough.
@@ -386,7 +386,7 @@ impl WeeklyJudge {
         quantity.per_week()
     }
 
-    /// What can be said, week by week, limit by limit, phase by phase.
+    /// The verdicts, week by week, limit by limit, phase by phase.
     pub fn rows(&self) -> Vec<WeeklyRow> {
         let mut rows = Vec::new();
         for (week, tallies) in self.weeks.iter().enumerate() {
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_data_is_said_and_not_passed() {
+    fn too_little_data_is_reported_and_not_passed() {
         let mut judge = judge();
         for k in 0..950 {
             judge.push_ten_minutes(&ten_minutes(k, [230.0; 3], 1.0, Flags::default()));

@@ -179,7 +179,7 @@ impl WindowEngine {
         self.guide = Some(Guide { frequency, lost: 0, tracked, memory: Memory::default() });
     }
 
-    /// How many windows were tracked in each channel, voltages first, if it was told to choose.
+    /// How many windows were tracked in each channel, voltages first, if it was set to choose.
     pub(crate) fn tracked(&self) -> &[u32] {
         self.guide.as_ref().map_or(&[], |guide| &guide.tracked)
     }
@@ -289,8 +289,7 @@ impl WindowEngine {
         self.fraction = past - past.floor();
     }
 
-    /// Finds where the present window ends; the number of samples needed to tell if there are too
-    /// few.
+    /// Finds where the present window ends; the number of samples needed where there are too few.
     fn locate(&mut self) -> Result<Limits, i64> {
         let cycles = f64::from(self.cycles);
         let nominal = self.config.nominal_hz / self.config.rate_hz;

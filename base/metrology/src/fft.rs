@@ -38,7 +38,7 @@ impl RealFft {
     }
 
     /// Transforms `work` (N/2 pairs; lost) with the help of `spare` and fills `bins` with the RMS
-    /// phasors of the bins from 0 on; no more than N/2 of them are told.
+    /// phasors of the bins from 0 on; no more than N/2 of them are given.
     pub(crate) fn transform<const W: usize>(
         &self,
         work: &mut [Pair<W>],

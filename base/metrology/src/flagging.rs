@@ -1,5 +1,5 @@
-//! Flagging (IEC 61000-4-30, 4.7): values that contain a dip, a swell or an interruption say so,
-//! since those make frequency, harmonics, unbalance and flicker unreliable.
+//! Flagging (IEC 61000-4-30, 4.7): values that contain a dip, a swell or an interruption are
+//! marked, since those make frequency, harmonics, unbalance and flicker unreliable.
 
 use serde::Serialize;
 

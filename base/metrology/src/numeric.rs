@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_is_summed_as_its_definition_says_and_the_same_by_plain_code_to_the_last_bit() {
+    fn a_tone_is_summed_by_its_definition_and_bit_identical_to_plain_code() {
         for n in [0, 1, 15, 16, 17, 127, 128, 129, 400, 20_011] {
             let x: Vec<f64> = (0..n).map(|k| (k as f64 * 1.37).sin() + 0.1).collect();
             for step in [0.001, 0.0157, 0.3, 2.9] {

@@ -7,7 +7,7 @@ use crate::engine::{EngineError, usable};
 pub struct AnalysisInput<'a> {
     /// Samples per second and channel.
     pub rate_hz: f64,
-    /// 50 or 60 where the user says so, which excludes what lies beyond 15 % of it; `None`: the
+    /// 50 or 60 where the user states it, which excludes what lies beyond 15 % of it; `None`: the
     /// signal decides.
     pub nominal_hz: Option<f64>,
     /// Names of the phases, as many as there are voltages or currents, whichever are more.

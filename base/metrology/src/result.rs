@@ -1,7 +1,7 @@
 //! The result of measuring a recording: what `lastmeter measure --format json` prints.
 //!
 //! Names and order of the fields are a promise to those who read the JSON: add, do not rename.
-//! What cannot be told is `None` (`null`), with the reason among the notes.
+//! An unavailable value is `None` (`null`), with the reason among the notes.
 
 use serde::Serialize;
 

@@ -59,7 +59,7 @@ pub struct Window {
     /// is exact for a periodic signal only.
     pub extended: bool,
     /// The 10-minute interval of the clock it starts in (IEC 61000-4-30), counted since
-    /// 1970-01-01T00:00:00Z, if the configuration tells the time of the first sample.
+    /// 1970-01-01T00:00:00Z, if the configuration holds the time of the first sample.
     pub ten_minutes: Option<i64>,
     /// What counts for energies where the window runs across the tick that ends its interval, to
     /// which it still belongs: the next one starts at the tick. `None` where it does not.

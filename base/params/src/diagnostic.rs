@@ -25,7 +25,7 @@ pub struct Span {
 /// One located mistake.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnostic {
-    /// What kind of mistake; `lastmeter explain CODE` tells more.
+    /// What kind of mistake; `lastmeter explain CODE` describes it.
     pub code: Code,
     /// What is wrong, as a lower-case sentence without full stop.
     pub message: String,

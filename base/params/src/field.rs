@@ -141,7 +141,7 @@ impl Field {
         Self { name, kind, presence: Presence::Default(default), doc }
     }
 
-    /// A key of earlier versions; `help` says what to write instead.
+    /// A key of earlier versions; `help` states what to write instead.
     pub const fn retired(name: &'static str, help: &'static str) -> Self {
         Self { name, kind: Kind::Text, presence: Presence::Retired, doc: help }
     }

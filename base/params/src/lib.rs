@@ -1,4 +1,4 @@
-//! What a scenario may say, how it says it, and what to tell the author when it does not fit.
+//! What a scenario may hold, how it is written, and how mistakes are reported to its author.
 //!
 //! The leaf that lets every package own its part of the scenario language. A part is described
 //! once, as an [`Entry`] with [`Field`]s; reading ([`read_table`]), defaults, JSON Schema

@@ -214,12 +214,12 @@ impl Node {
     }
 }
 
-/// Where a value stands, for what is said of it.
+/// Where a value stands, for its diagnostics.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     /// Its key.
     name: &'a str,
-    /// What the key `quantity` beside it says: a limit is written in that one's unit.
+    /// The value of the key `quantity` beside it: a limit is written in that one's unit.
     quantity: Option<&'a str>,
 }
 
@@ -387,7 +387,7 @@ fn read_integer(
     None
 }
 
-/// A quantity with its dimension and the text that says so.
+/// A quantity with its dimension and the text that describes it.
 fn read_quantity(
     node: &Node,
     kind: &Kind,
@@ -453,7 +453,7 @@ fn in_range(
     }
     let bound = |si: f64| dimension.display_like(written, si);
     let label = match (min.is_finite(), max.is_finite()) {
-        // An instant since the start; where it ends is told of those that are too late.
+        // An instant since the start; where it ends is reported for those that are too late.
         (true, _) if min == 0.0 && si < 0.0 && name == "at" && dimension == Dimension::Time => {
             format!("this is before the start, expected {} or later", bound(0.0))
         }

@@ -62,7 +62,7 @@ static SYNONYMS: &[(&str, &str)] = &[
 static NOTES: &[(&str, &str, &str)] =
     &[("depth", "to", "`to` is what is left of the voltage: a dip by 30 % is `to = \"70 %\"`")];
 
-/// What to say of a word for which there is no other.
+/// The note on a word for which there is no other.
 static HINTS: &[(&str, &str)] = &[
     (
         "class",
@@ -89,7 +89,7 @@ pub(crate) fn note(word: &str, ours: &str) -> Option<&'static str> {
     NOTES.iter().find(is_it).map(|row| row.2)
 }
 
-/// What to say of a word that stands for nothing here.
+/// The note on a word that stands for nothing here.
 pub(crate) fn hint(word: &str) -> Option<&'static str> {
     HINTS.iter().find(|(other, _)| *other == word.to_lowercase()).map(|(_, hint)| *hint)
 }

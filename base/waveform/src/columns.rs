@@ -1,6 +1,6 @@
 //! How decoded samples go from a decoder to whoever takes them: column by column, some at a time.
 //!
-//! Terms: a *sink* takes the samples; it is told when some have been added (a *turn*), and keeps
+//! Terms: a *sink* takes the samples; it is called when some have been added (a *turn*), and keeps
 //! them (a whole recording) or works them off (blocks of one). Decoders know nothing else of their
 //! consumers, so that reading whole and reading in blocks decode alike.
 

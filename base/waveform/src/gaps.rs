@@ -118,8 +118,8 @@ impl Tracker {
     /// After the last sample.
     pub(crate) fn finish(mut self, name: &str, block: u64) -> Tracked {
         self.close(None, block);
-        let told = self.gaps > 0;
-        let note = told.then(|| note(name, self.missing, self.at, self.gaps, self.first));
+        let note =
+            (self.gaps > 0).then(|| note(name, self.missing, self.at, self.gaps, self.first));
         self.spans.shrink_to_fit();
         Tracked { missing: self.missing, spans: self.spans, note }
     }

@@ -128,12 +128,12 @@ impl Recording {
 
     /// The channels of one kind, one per phase in the order a, b, c: either all three, or the only
     /// one there is. Neutral channels (phase `n`) are left out, and so are channels of no phase
-    /// (residual ones) beside three that have one. Exactly three channels that all tell no phase
+    /// (residual ones) beside three that have one. Exactly three channels that all have no phase
     /// are taken in the file's order.
     ///
     /// # Errors
     /// [`LookupError::NoneOfKind`]; [`LookupError::NotOnePerPhase`] when a phase is missing or
-    /// there several times (a bay with two windings, say), with the names to select from.
+    /// there several times (as in a bay with two windings), with the names to select from.
     pub fn phases(&self, kind: ChannelKind) -> Result<Vec<&Channel>, LookupError> {
         let all = self.of_kind(kind);
         let live: Vec<&Channel> = all.iter().copied().filter(|c| c.phase != "n").collect();

@@ -1,4 +1,4 @@
-//! What the spellings in files mean: units with prefixes, phases, and kinds told from names.
+//! What the spellings in files mean: units with prefixes, phases, and kinds recognised by names.
 //!
 //! Terms: *base* is a unit without prefix. Phases are normalised to `a`, `b`, `c`, `n`; the
 //! spellings L1/L2/L3, R/S/T and 1/2/3 mean the same in this order.
@@ -86,7 +86,7 @@ fn phase_quantity(token: &str) -> Option<(ChannelKind, &'static str)> {
     phase_symbol(&token[1..]).map(|phase| (kind, phase))
 }
 
-/// The phase a voltage's or current's name tells: a word such as `Va`, `IL1`, `VR`, or else one of
+/// The phase in a voltage's or current's name: a word such as `Va`, `IL1`, `VR`, or else one of
 /// L1, L2, L3 alone.
 pub(crate) fn phase_of_name(name: &str, kind: ChannelKind) -> Option<&'static str> {
     let quantities = || tokens(name).filter_map(phase_quantity);
@@ -96,7 +96,7 @@ pub(crate) fn phase_of_name(name: &str, kind: ChannelKind) -> Option<&'static st
     })
 }
 
-/// The kind a column's name tells: a word such as `Va` or `IL1`, or else a last word that is a
+/// The kind in a column's name: a word such as `Va` or `IL1`, or else a last word that is a
 /// unit (`V`, `kV`, `A`, or the plain letter `I`), or else the whole name `U`, or else `volt` or
 /// `curr` anywhere.
 pub(crate) fn kind_of_name(name: &str) -> ChannelKind {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_are_told_in_every_usual_spelling() {
+    fn phases_are_recognised_in_every_usual_spelling() {
         for (text, phase) in [
             ("A", Some("a")),
             ("b", Some("b")),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_kind_and_phase() {
+    fn kind_and_phase_are_recognised_by_name() {
         for (name, kind, phase) in [
             ("MODAQ_Va_V", Voltage, Some("a")),
             ("MODAQ_Ic_I", Current, Some("c")),

@@ -9,7 +9,7 @@ use lastmeter_units::SimTime;
 use crate::gaps;
 
 lastmeter_units::words! {
-    /// What a channel measures, told by its unit.
+    /// What a channel measures, by its unit.
     #[derive(Default)]
     pub enum ChannelKind {
         /// A voltage; its samples are in volts.
@@ -27,7 +27,7 @@ lastmeter_units::words! {
 pub struct Channel {
     /// The channel's name as the file gives it.
     pub name: String,
-    /// `a`, `b`, `c` or `n` where the file's spelling (A, L1, R, ...) or the name tells it, else
+    /// `a`, `b`, `c` or `n` where the file's spelling (A, L1, R, ...) or the name states it, else
     /// the file's own text in lower case, else empty.
     pub phase: String,
     /// The unit of `samples`: `V`, `A`, another SI unit without prefix, or the file's own text.
@@ -64,7 +64,7 @@ pub struct Gap {
     pub samples: usize,
 }
 
-/// What a note says that the recording is not what it should be.
+/// A note that the recording is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// Index into [`Recording::channels`] where it is about one of them, else all are meant.
@@ -77,12 +77,12 @@ pub struct Damage {
 /// that every sample is finite and that the rate is finite and positive.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recording {
-    /// The instant of the first sample, where the file tells it.
+    /// The instant of the first sample, where the file states it.
     pub start: Option<SimTime>,
     /// Samples per second.
     pub rate_hz: f64,
-    /// The nominal frequency of the system, where the file tells it. A header may be wrong about
-    /// it: it says nothing about the waveform.
+    /// The nominal frequency of the system, where the file states it. A header may be wrong about
+    /// it: the waveform does not follow from it.
     pub nominal_hz: Option<f64>,
     /// The analogue channels in the file's order.
     pub channels: Vec<Channel>,
@@ -93,8 +93,8 @@ pub struct Recording {
     /// What a reader of the results should know, one sentence each: irregular time steps, gaps,
     /// assumptions about the file.
     pub notes: Vec<String>,
-    /// Which of the notes tell that something is missing or wrong: whoever plays the recording as
-    /// if it were whole has to say so.
+    /// The notes on what is missing or wrong: whoever plays the recording as
+    /// if it were whole has to report them.
     pub damage: Vec<Damage>,
 }
 
@@ -120,7 +120,7 @@ impl Recording {
     /// Turns NaN and infinite samples into noted gaps filled by straight lines (held at the ends,
     /// zero where a channel has no sample at all).
     pub(crate) fn close_gaps(&mut self) {
-        let mut told = Vec::new();
+        let mut notes = Vec::new();
         for (index, channel) in self.channels.iter_mut().enumerate() {
             let first_gap = self.gaps.len();
             fill(index, &mut channel.samples, &mut self.gaps);
@@ -134,10 +134,10 @@ impl Recording {
                     found.len() as u64,
                     first.first_sample as u64,
                 );
-                told.push((index, note));
+                notes.push((index, note));
             }
         }
-        for (index, note) in told {
+        for (index, note) in notes {
             self.note_damage(Some(index), note);
         }
     }

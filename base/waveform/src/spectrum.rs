@@ -51,7 +51,7 @@ pub struct SpectrumChannel {
 }
 
 impl SpectrumChannel {
-    /// Voltage, current or other, told by the unit.
+    /// Voltage, current or other, by the unit.
     pub fn kind(&self) -> ChannelKind {
         si_unit(&self.unit).kind
     }

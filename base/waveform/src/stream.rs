@@ -1,6 +1,6 @@
 //! Recordings larger than memory: what they are at once, their samples in blocks.
 //!
-//! A recording is read through when it is opened, which checks all of it and tells its rate, its
+//! A recording is read through when it is opened, which checks all of it and gives its rate, its
 //! notes and how long it is. Then the samples of some channels are read again, as often as wanted.
 //! What comes out, samples, notes and errors, is what reading it whole gives; the decoders are the
 //! same. Memory does not grow with the recording, but for one note of 48 bytes for each gap that
@@ -100,7 +100,7 @@ impl<R: Read + Seek> Stream<R> {
     }
 
     /// What the recording is: as reading it whole gives it, but the channels hold no samples or
-    /// states, and the gaps are told in the notes only.
+    /// states, and the gaps are in the notes only.
     pub const fn recording(&self) -> &Recording {
         &self.recording
     }

@@ -17,7 +17,7 @@ pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// Stands behind a UTF-8 byte order mark, if there is one, and says where that is.
+/// Stands behind a UTF-8 byte order mark, if there is one; returns where that is.
 pub(crate) fn after_mark<R: Read + Seek>(source: &mut R) -> io::Result<u64> {
     source.rewind()?;
     let mut head = Vec::new();
@@ -89,7 +89,7 @@ pub(crate) fn finite(text: &str) -> Option<f64> {
 /// Lines longer than this are no lines of a recording.
 pub(crate) const LONGEST_LINE: usize = 1 << 24;
 
-/// Reads a line into `line`, its end (`\n`) left out, and only its first `keep` bytes; says how
+/// Reads a line into `line`, its end (`\n`) left out, and only its first `keep` bytes; returns how
 /// long it is with its end, 0 at the end of the bytes.
 pub(crate) fn read_line(
     reader: &mut impl BufRead,

@@ -1,4 +1,4 @@
-//! The sampling rate that time stamps tell, and how regular they are.
+//! The sampling rate of time stamps, and how regular they are.
 //!
 //! Terms: the *median step* decides what a regular step is; the rate is one over the mean of the
 //! regular steps, so that stamps rounded to whole microseconds (65, 65, 66, ... at 15,360 Hz) do
@@ -13,14 +13,14 @@ use crate::recording::Recording;
 /// Picoseconds in a second.
 pub(crate) const PICOSECONDS_PER_SECOND: f64 = 1e12;
 
-/// What the stamps tell.
+/// The rate of the stamps.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rate {
     /// Samples per second.
     pub(crate) hz: f64,
     /// A sentence about the irregular steps, if there are any.
     pub(crate) note: Option<String>,
-    /// Whether they tell of samples that are missing, of a clock that stood still or went back, or
+    /// Whether they show samples that are missing, of a clock that stood still or went back, or
     /// are more than one in a hundred; else it was a clock that was set right.
     pub(crate) is_damage: bool,
 }
@@ -35,7 +35,7 @@ impl Rate {
     }
 }
 
-/// Why stamps tell no rate.
+/// Why stamps give no rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoRate {
     TooFew,
@@ -123,7 +123,7 @@ impl Steps {
         }
     }
 
-    /// The rate that the stamps tell, which are `resolution_ps` fine.
+    /// The rate of the stamps, which are `resolution_ps` fine.
     pub(crate) fn rate(&mut self, resolution_ps: i64) -> Result<Rate, NoRate> {
         let run = self.run.take();
         self.count_in(run);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_without_a_rate_say_why() {
+    fn stamps_without_a_rate_give_the_reason() {
         assert_eq!(rate_of(&[], 1), Err(NoRate::TooFew));
         assert_eq!(rate_of(&[5], 1), Err(NoRate::TooFew));
         assert_eq!(rate_of(&[5, 5, 5], 1), Err(NoRate::NotAdvancing));

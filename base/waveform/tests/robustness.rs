@@ -1,6 +1,6 @@
 //! Hostile bytes: no input makes a reader panic, none makes it reserve memory that its data does
-//! not justify, and reading in blocks says what reading whole says. A binary of its own, because
-//! the second half watches the process.
+//! not justify, and reading in blocks reports what reading whole reports. A binary of its own,
+//! because the second half watches the process.
 
 mod dribble;
 
@@ -10,7 +10,7 @@ use lastmeter_waveform::{Recording, Stream, comtrade, csv, spectrum};
 use proptest::prelude::*;
 
 /// The largest address space this process ever had, in bytes; nothing where the system does not
-/// tell. It counts what was reserved, touched or not.
+/// report it. It counts what was reserved, touched or not.
 fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"))?;
@@ -236,7 +236,7 @@ proptest! {
 #[test]
 fn headers_that_announce_absurd_sizes_are_errors_not_allocations() {
     let before = peak_bytes();
-    for (counts, rates, said) in [
+    for (counts, rates, expected) in [
         ("2,1A,1D", "1\n1000,1000000000000", "20 whole records of the 1000000000000"),
         ("2,1A,1D", "1\n1000,18446744073709551615", "of the 18446744073709551615"),
         ("2,1A,1D", "1\n1000,18446744073709551616", "last sample number"),
@@ -250,7 +250,7 @@ fn headers_that_announce_absurd_sizes_are_errors_not_allocations() {
         for kind in KINDS {
             let cfg = header(counts, rates, kind);
             let error = comtrade::read(cfg.as_bytes(), &data(kind)).unwrap_err().to_string();
-            assert!(error.contains(said), "{kind}: {error}");
+            assert!(error.contains(expected), "{kind}: {error}");
         }
     }
     let cff = format!(
@@ -261,6 +261,6 @@ fn headers_that_announce_absurd_sizes_are_errors_not_allocations() {
     match (before, peak_bytes()) {
         // The other tests of this binary run beside this one; a terabyte would show all the same.
         (Some(before), Some(after)) => assert!(after - before < 1 << 30, "{before} {after}"),
-        _ => println!("SKIPPED: this system does not tell the size of a process"),
+        _ => println!("SKIPPED: this system does not report the size of a process"),
     }
 }

@@ -22,7 +22,7 @@ pub enum Topic {
     Commands {
         /// The tenant.
         tenant: String,
-        /// The device that is told.
+        /// The device that the topic addresses.
         device: HardwareId,
     },
     /// `{tenant}/echo/{clientId}`: forwarded to subscribers and never stored.
@@ -149,7 +149,7 @@ pub fn simulator(tenant: &str, adapter: &HardwareId, channel: &str) -> String {
     format!("{tenant}/rts/{adapter}/{channel}")
 }
 
-/// The subscription filters under which everything devices may say to a tenant arrives.
+/// The subscription filters under which everything that devices may send to a tenant arrives.
 pub fn input_filters(tenant: &str) -> [String; 3] {
     [
         format!("{tenant}/SiteWhere/input/json"),

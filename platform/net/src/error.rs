@@ -1,4 +1,4 @@
-//! What `rmqtt` can be told of a connection's end, by the names that it uses.
+//! The reasons for a connection's end that `rmqtt` accepts, by its own names.
 
 use std::num::NonZeroU16;
 

@@ -2,7 +2,7 @@
 //!
 //! `rmqtt` 0.24.0 takes its connections from a package named `rmqtt-net`, whose listeners own their
 //! sockets: they accept without bound, wait without limit for the first byte, end TLS with a second
-//! provider, and tell nobody of a connection until its CONNECT has been read. The workspace puts
+//! provider, and report no connection until its CONNECT has been read. The workspace puts
 //! this package in its place (`[patch.crates-io]` in the root manifest), under the name and version
 //! that cargo asks for. It opens no socket: a [`Listener`] is given streams ([`Arrived`]) that the
 //! platform has accepted, judged and read the first packet of.

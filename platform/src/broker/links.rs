@@ -1,8 +1,8 @@
 //! The connections that the broker has, and who is behind each of them.
 //!
-//! The listener gives a connection to the broker together with its entry here, and the broker's hooks
-//! find it by listener and address: what a certificate has proved, where the connection's slot is,
-//! and what waits to be sent over it.
+//! The listener gives a connection to the broker together with its entry here, and the broker's
+//! hooks find it by listener and address: what a certificate has proved, where the connection's
+//! slot is, and what waits to be sent over it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

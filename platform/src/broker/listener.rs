@@ -1,5 +1,6 @@
-//! The MQTT listeners: each connection is accepted, admitted to a slot, taken through TLS where that
-//! is spoken, and given to the broker with its first packet, which has to be CONNECT and to be there in time.
+//! The MQTT listeners: each connection is accepted, admitted to a slot, taken through TLS where
+//! that is spoken, and given to the broker with its first packet, which has to be CONNECT and to be
+//! there in time.
 //!
 //! The first packet is only framed here (type and length, MQTT 3.1.1 section 2.2); it is the
 //! broker's one parser that reads it, so no byte that a client sends is read in two ways. Tasks and
@@ -278,8 +279,8 @@ async fn part(mut client: TlsStream<Socket>) {
     linger(client.into_inner().0).await;
 }
 
-/// Closes without a reset, which could overtake the alert with the reason: reads what the client has
-/// still sent, within bounds.
+/// Closes without a reset, which could overtake the alert with the reason: reads what the client
+/// has still sent, within bounds.
 async fn linger(mut stream: Socket) {
     let reading = async {
         // Whatever happens, the connection is over.

@@ -61,7 +61,8 @@ use crate::port::IngestPort;
 /// How long stopping waits for the broker's threads.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// QoS 1 and 2 messages per connection and direction without acknowledgement. rmqtt's 16 is below
-/// what clients of MQTT 3.1.1 use, who cannot be informed, and more than that ends their connection.
+/// what clients of MQTT 3.1.1 use, who cannot be informed, and more than that ends their
+/// connection.
 const IN_FLIGHT_LIMIT: NonZeroU16 = NonZeroU16::new(1024).unwrap();
 /// Longest client identifier, bytes.
 const CLIENT_ID_LIMIT_BYTES: usize = 256;

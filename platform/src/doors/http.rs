@@ -2,7 +2,7 @@
 //!
 //! | request | what |
 //! |---|---|
-//! | `POST /input` | what devices have to say, in the format that `Content-Type` names |
+//! | `POST /input` | messages of devices, in the format that `Content-Type` names |
 //! | `POST /devices/{hardwareId}/input` | the same, of that device only |
 //! | `GET /devices/{hardwareId}/commands?wait_ms=N` | what the device has not answered yet |
 //!

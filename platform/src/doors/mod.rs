@@ -1,8 +1,8 @@
 //! The doors: the ways for devices to reach the platform, one row each.
 //!
 //! A door listens, lets in who shows the devices' secret, hands what arrives to the ingest port
-//! (`port`) and takes commands for the devices that last came through it (`device_routes`). Behind the port
-//! nothing knows by which door something came.
+//! (`port`) and takes commands for the devices that last came through it (`device_routes`). Behind
+//! the port nothing knows by which door something came.
 
 mod http;
 mod mqtt;

@@ -4,7 +4,8 @@
 //! A new connection that finds every slot in use takes that of an unauthenticated one: of the
 //! address with most of them, the oldest. So an address that only opens connections loses its own.
 //! An unauthenticated connection keeps its slot for a time of grace, so that many honest clients at
-//! once are admitted one after the other instead of evicting each other; until then a new one waits.
+//! once are admitted one after the other instead of evicting each other; until then a new one
+//! waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

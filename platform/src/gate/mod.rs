@@ -1,14 +1,14 @@
 //! Admission of connections on every listener: which get a slot, for how long, and what becomes of
 //! the others.
 //!
-//! Terms: a *listener* is a port that is listened on; a *slot* is the right to one connection of it; a
-//! connection is *unauthenticated* until it has proved its identity; to *reject* is to close an
-//! unauthenticated connection, which is counted by listener and reason and recorded nowhere, because
-//! it costs its sender nothing.
+//! Terms: a *listener* is a port that is listened on; a *slot* is the right to one connection of
+//! it; a connection is *unauthenticated* until it has proved its identity; to *reject* is to close
+//! an unauthenticated connection, which is counted by listener and reason and recorded nowhere,
+//! because it costs its sender nothing.
 //!
 //! A slow unauthenticated connection cannot keep others out: where no slot is left, the oldest one
-//! loses its own (see `connection_slots`). File descriptors are shared out at the start, so that what
-//! the journal and the store need is never anybody's connection (see `share`).
+//! loses its own (see `connection_slots`). File descriptors are shared out at the start, so that
+//! what the journal and the store need is never anybody's connection (see `share`).
 
 mod accept;
 mod connection_slots;

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_does_what_is_asked_and_says_what_it_cannot() {
+    fn a_folder_does_what_is_asked_and_reports_what_it_cannot() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let directory = RealDirectory::open(&path).unwrap();

@@ -1,6 +1,6 @@
 //! The head: how far the journal and the store had come, kept beside both.
 //!
-//! A journal cannot tell from itself that its end was cut off between two records, nor a store that
+//! A journal cannot show by itself that its end was cut off between two records, nor a store that
 //! it is an older one than yesterday's. So what was acknowledged is noted in a third file, in the
 //! data folder itself: before each acknowledgement, without a sync that the acknowledgement would
 //! wait for; the store's thread syncs it once a second. A killed process loses none of it, a power
@@ -30,7 +30,7 @@ const RECORD_BYTES: usize = 4 + 4 + 8 + NUMBERS * 8 + 4;
 const KINDS: usize = 3;
 const FILE_BYTES: usize = KINDS * 2 * BLOCK_BYTES;
 
-/// What the head said at the start.
+/// What the head held at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// The last sequence of the journal that had been acknowledged.
@@ -94,7 +94,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Found> {
     Ok(parse(&bytes))
 }
 
-/// What the bytes of a head say.
+/// What the bytes of a head hold.
 pub(super) fn parse(bytes: &[u8]) -> Found {
     let newest = |kind: usize| {
         let place =
@@ -162,7 +162,8 @@ impl Head {
         Self::new(facts, |content| Ok(Box::new(RealHead::create(path, content)?)))
     }
 
-    /// Notes that the journal is durable up to a sequence; to be called before anybody is told so.
+    /// Notes that the journal is durable up to a sequence; to be called before anything is
+    /// acknowledged.
     pub(crate) fn journal(&self, synced: u64) -> io::Result<()> {
         lock(&self.0).write(Kind::Journal, [synced, 0, 0])
     }
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_was_noted_last_and_goes_on_from_there() {
+    fn it_reads_what_was_noted_last_and_goes_on_from_there() {
         let (_folder, path) = written();
         assert_eq!(read(&path).unwrap(), Found::Facts(FACTS));
         let again = Head::create(&path, FACTS).unwrap();
@@ -313,7 +314,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_flipped_bit_never_makes_it_say_more(bit in any::<prop::sample::Index>()) {
+        fn a_flipped_bit_never_makes_it_claim_more(bit in any::<prop::sample::Index>()) {
             let (_folder, path) = written();
             let mut bytes = std::fs::read(&path).unwrap();
             let bit = bit.index(bytes.len() * 8);

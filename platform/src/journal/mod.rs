@@ -1,9 +1,9 @@
-//! The journal: what was accepted or refused, durable before anybody is told so.
+//! The journal: what was accepted or refused, durable before it is acknowledged.
 //!
 //! Terms: a *segment* is one append-only file; a *group* is all records that share one sync. The
 //! parts: `record` and `scan` are the format, `append` and `recover` the two ends, `file` what is
 //! asked of a disk, `writer` the thread that makes groups of what many senders append, `head` what
-//! tells how far it all had come should any of it be gone.
+//! shows how far it all had come should any of it be gone.
 
 mod append;
 mod file;

@@ -2,8 +2,8 @@
 //!
 //! Record, little endian: payload length u32, CRC-32C u32 (over all that follows the CRC, and the
 //! length), sequence u64, synced u64, kind u8, payload. *Synced* is the last sequence known to be
-//! durable when the record was written: it tells a group that never became durable (a torn tail)
-//! from damage to something that had been acknowledged.
+//! durable when the record was written: it distinguishes a group that never became durable (a torn
+//! tail) from damage to something that had been acknowledged.
 //!
 //! Segment head: the magic, synced u64, CRC-32C u32 of both.
 
@@ -61,7 +61,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, record: &Record<'_>) {
 }
 
 /// Reads the record at the start of `bytes`; `None` if there is no whole, undamaged one.
-/// Also says how many bytes it takes.
+/// Also returns how many bytes it takes.
 pub(crate) fn decode(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     let head = bytes.get(..RECORD_HEAD_BYTES)?;
     let length = read_u32(head, 0) as usize;

@@ -56,7 +56,7 @@ pub(crate) enum RecoverError<E> {
     Io {
         /// File name, or `.` for the folder.
         segment: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -192,7 +192,7 @@ fn judge(
                 if found.is_tail
                     && let Err(error) = directory.truncate(name, found.offset as u64)
                 {
-                    // It is told from durable records at the next start as it was at this one.
+                    // It is distinguished from durable records at the next start as at this one.
                     tracing::warn!(segment = name, %error, "a torn tail could not be cut");
                 }
             }

@@ -24,7 +24,7 @@ fn payload(number: u64) -> Vec<u8> {
     format!("record {number}").into_bytes()
 }
 
-/// What the head on the same disk says was acknowledged.
+/// What was acknowledged by the head on the same disk.
 fn noted(directory: &dyn Directory) -> u64 {
     match directory.read(HEAD).map(|bytes| head::parse(&bytes)) {
         Ok(Found::Facts(facts)) => facts.synced,
@@ -74,7 +74,7 @@ fn segments(directory: &dyn Directory) -> Vec<String> {
     names
 }
 
-/// Appends groups of the given sizes; tells for each operation of the disk how many records had
+/// Appends groups of the given sizes; returns for each operation of the disk how many records had
 /// been acknowledged before a crash right after it.
 fn write_groups(directory: &SimulatedDirectory, groups: &[usize]) -> Vec<u64> {
     let mut appender = new_journal(directory, SEGMENT_BYTES);
@@ -200,7 +200,7 @@ fn harm() -> impl Strategy<Value = Harm> {
     ]
 }
 
-fn do_harm(image: &mut Image, segment: usize, harm: Harm) {
+fn damage(image: &mut Image, segment: usize, harm: Harm) {
     let names: Vec<String> = image.keys().filter(|name| *name != HEAD).cloned().collect();
     let name = &names[segment % names.len()];
     let bytes = image.get_mut(name).unwrap();
@@ -244,7 +244,7 @@ proptest! {
         let mut image = directory.image();
         for (segment, harm) in harms {
             if image.len() > 1 {
-                do_harm(&mut image, segment, harm);
+                damage(&mut image, segment, harm);
             }
         }
         let harmed = SimulatedDirectory::from_image(&image);
@@ -280,7 +280,7 @@ proptest! {
 }
 
 #[test]
-fn with_every_segment_gone_the_head_still_says_what_there_was() {
+fn with_every_segment_gone_the_head_still_shows_what_there_was() {
     let directory = SimulatedDirectory::default();
     write_groups(&directory, &[1; 12]);
     for name in segments(&directory) {
@@ -407,7 +407,7 @@ fn sequences_go_on_beyond_the_store_even_without_a_journal() {
     assert_eq!((found.durable, found.used, found.missing.len()), (77, 77, 0));
 }
 
-/// Its name says which sequences were given out, even if nothing in it can be read.
+/// Its name states which sequences were given out, even if nothing in it can be read.
 #[test]
 fn the_sequences_of_an_empty_segment_are_not_given_out_again() {
     let directory = SimulatedDirectory::default();

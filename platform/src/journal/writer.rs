@@ -55,7 +55,7 @@ enum Work {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the journal cannot be written: {detail}")]
 pub(crate) struct JournalFailed {
-    /// What the system said.
+    /// The system's error.
     pub(crate) detail: String,
 }
 
@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_how_many_wait_and_whether_it_has_begun() {
+    fn it_reports_how_many_wait_and_whether_it_has_begun() {
         let (work, mut inbox) = mpsc::channel(4);
         let journal = Journal { work, capacity: 4, counters: Arc::new(JournalCounters::default()) };
         assert_eq!(journal.depth(), 0);

@@ -18,7 +18,7 @@ use super::Problem;
 /// # Errors
 /// The answer to give instead: 408 `slow_body` if the body took longer than `limit`, 413
 /// `body_too_large`, 400 `unreadable_body` if the client broke it off. The connection is closed
-/// with it, for what is left of the body cannot be told from a next request.
+/// with it, for what is left of the body cannot be distinguished from a next request.
 pub(crate) async fn read_whole(request: Request, limit: Duration) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     let reading = Bytes::from_request(Request::from_parts(parts.clone(), body), &());

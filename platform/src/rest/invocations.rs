@@ -27,7 +27,7 @@ pub(super) struct InvokeJson {
     /// Arguments; texts as SiteWhere has them, numbers and truth values are taken too.
     #[serde(default)]
     parameter_values: BTreeMap<String, Value>,
-    /// `REST` unless said otherwise.
+    /// `REST` unless given.
     initiator: Option<String>,
     initiator_id: Option<String>,
     /// Only `Assignment` exists.

@@ -27,7 +27,7 @@ pub(super) async fn list(State(api): State<Api>, pairs: Pairs) -> Answer<LossesJ
     Ok(Json(LossesJson { results, unacknowledged, further }))
 }
 
-/// What is said about a loss.
+/// The note about a loss.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AcknowledgeJson {
@@ -40,7 +40,7 @@ pub(super) async fn acknowledge(
     State(api): State<Api>,
     PathText(text): PathText,
     pairs: Pairs,
-    Body(said): Body<AcknowledgeJson>,
+    Body(body): Body<AcknowledgeJson>,
 ) -> Answer<Loss> {
     pairs.finish()?;
     let unknown = || {
@@ -49,7 +49,7 @@ pub(super) async fn acknowledge(
     };
     let id: u64 = text.parse().map_err(|_| unknown())?;
     let losses = std::sync::Arc::clone(&api.core.losses);
-    let written = tokio::task::spawn_blocking(move || losses.acknowledge(id, &said.note)).await;
+    let written = tokio::task::spawn_blocking(move || losses.acknowledge(id, &body.note)).await;
     let unwritten = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_written", why);
     match written.map_err(|error| unwritten(error.to_string()))? {
         Ok(loss) => loss.map(Json).ok_or_else(unknown),

@@ -164,7 +164,7 @@ async fn without_the_token_everything_but_health_is_closed() {
             let answer = served.ask("GET", path, headers, "").await;
             assert_eq!((answer.status, answer.problem().as_str()), (401, "unauthorized"));
             assert!(answer.head.contains("www-authenticate: bearer"));
-            // Who has sent a token does not have to be told how.
+            // Whoever has sent a token does not need to be shown how.
             let is_given = headers.starts_with("Authorization: Bearer ");
             let detail = answer.json()["detail"].to_string();
             assert_eq!(detail.contains("the token is not valid here"), is_given, "{detail}");

@@ -329,7 +329,7 @@ impl Context<'_> {
         Ok(Changed { invocation: Some(id), changed: true })
     }
 
-    /// Changes an invocation, if it is there; `edit` says whether anything is different.
+    /// Changes an invocation, if it is there; `edit` returns whether anything is different.
     pub(super) fn edit(
         &self,
         id: InvocationId,

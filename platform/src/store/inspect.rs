@@ -82,7 +82,7 @@ impl Inspector {
         }
     }
 
-    /// Rests; says whether the platform stops.
+    /// Rests; whether the platform stops.
     fn rests(&self, time: Duration) -> bool {
         self.stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout)
     }
@@ -117,7 +117,8 @@ impl Inspector {
         let start = Instant::now();
         let reader = Reader::new(connection, self.context.clone(), start + SLICE);
         while !look.is_done() && !reader.is_over() {
-            // Each step sees what is committed by then, which is at least what the device directory holds.
+            // Each step sees what is committed by then, which is at least what the device directory
+            // holds.
             if let Err(error) = reader.snapshot(|reader| look.step(reader)) {
                 tracing::warn!(%error, "the store could not be looked at");
                 look.has_failed = true;

@@ -22,9 +22,9 @@ pub(crate) fn conflict((epoch, serial): Number) -> String {
     )
 }
 
-/// Whether a stored reading says the same as a message of its number. A message without a
+/// Whether a stored reading has the content of a message of its number. A message without a
 /// date gets a new one each time it is sent: only its being undated is compared.
-pub(crate) fn says_the_same(row: &ReadingRow, message: &Message) -> bool {
+pub(crate) fn is_same_content(row: &ReadingRow, message: &Message) -> bool {
     let MessageBody::Measurements(values) = &message.body else { return false };
     let bits = |values: &mut Vec<(&str, u64)>| values.sort_unstable();
     let mut stored: Vec<(&str, u64)> =
@@ -40,7 +40,7 @@ pub(crate) fn says_the_same(row: &ReadingRow, message: &Message) -> bool {
 }
 
 impl Context<'_> {
-    /// Stores a reading, unless its number says that it is there already.
+    /// Stores a reading, unless its number shows that it is there already.
     pub(super) fn measurements(
         &self,
         (message, values): (&Message, &[(MeasurementId, f64)]),
@@ -136,12 +136,12 @@ impl Context<'_> {
         }
         batch.touch(device, delivery.received);
         Ok(Some(match found.flatten() {
-            Some(row) if says_the_same(&row, message) => {
+            Some(row) if is_same_content(&row, message) => {
                 batch.outcome.repetitions += 1;
                 Ok(())
             }
             Some(_) => Err((RefusalReason::ConflictingContent, conflict(numbered))),
-            // What it says cannot be compared any more, so it is kept beside it.
+            // Its content cannot be compared any more, so it is kept beside it.
             None => Err(damaged(numbered)),
         }))
     }

@@ -38,7 +38,7 @@ pub(crate) use inspect::Inspection;
 pub(crate) use lanes::Readers;
 use lastmeter_units::{MEASUREMENTS, Measurement, MeasurementId};
 pub(crate) use load::load;
-pub(crate) use messages::{conflict, says_the_same, unknown_invocation};
+pub(crate) use messages::{conflict, is_same_content, unknown_invocation};
 pub(crate) use progress::Progress;
 pub(crate) use read::{Page, Range, ReadContext, Reader, Rows};
 pub(crate) use rows::{
@@ -61,7 +61,7 @@ pub(crate) enum StoreError {
     Sqlite {
         /// What was being done.
         doing: &'static str,
-        /// What SQLite said.
+        /// SQLite's error.
         #[source]
         source: rusqlite::Error,
     },
@@ -72,7 +72,7 @@ pub(crate) enum StoreError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What the check said.
+        /// What the check found.
         found: String,
     },
     /// The file belongs to something else.
@@ -101,7 +101,7 @@ pub(crate) enum StoreError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },

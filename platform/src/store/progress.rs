@@ -1,4 +1,4 @@
-//! How far queries see, told to whoever waits for more; and when each commit was done.
+//! How far queries see, signalled to whoever waits for more; and when each commit was done.
 //!
 //! The store's thread is the only one that writes here, right after a commit. Waiting costs no
 //! query and no timer until there is something to see.
@@ -55,7 +55,7 @@ impl Progress {
 
     /// To be called once a commit is done.
     pub(crate) fn reach(&self, totals: Totals, now: SimTime) {
-        // The instant first: whoever is told of a reading finds it.
+        // The instant first: whoever is woken for a reading finds it.
         if *self.readings.borrow() < totals.readings {
             let mut commits = lock(&self.commits);
             if commits.kept.len() == COMMITS_MAX

@@ -393,7 +393,7 @@ pub(super) fn numbered(
     Err(Damage::new("reading_identity", key, "it leads to another reading").into())
 }
 
-/// Where the index of identities says that a reading is.
+/// Where a reading is by the index of identities.
 pub(super) fn sequence_of(
     connection: &Connection,
     device: i64,
@@ -408,7 +408,7 @@ pub(super) fn sequence_of(
         .optional()
 }
 
-/// Where the index of times says that a device has readings of an instant, the latest of them.
+/// Where a device has readings of an instant by the index of times, the latest of them.
 pub(super) fn sequences_at(
     connection: &Connection,
     device: i64,

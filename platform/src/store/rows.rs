@@ -18,7 +18,7 @@ pub(crate) struct ReadingRow {
     pub(crate) number: Option<(u64, u64)>,
     /// When it was measured.
     pub(crate) event: SimTime,
-    /// Whether the message said so; otherwise it is when it arrived.
+    /// Whether the message states it; otherwise it is when it arrived.
     pub(crate) is_dated: bool,
     /// Whether its values were to become the device's latest.
     pub(crate) updates_state: bool,
@@ -40,7 +40,7 @@ impl ReadingRow {
     }
 }
 
-/// What `extra` says of metadata.
+/// What `extra` holds of metadata.
 pub(super) fn extra_metadata(extra: Option<&str>) -> BTreeMap<String, String> {
     #[derive(serde::Deserialize)]
     struct Extra {

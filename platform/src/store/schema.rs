@@ -17,7 +17,7 @@ use super::tables::{FORMAT, TABLES, damaged, unreadable, write_checkpoint};
 use super::{Quantities, StoreError, StoreResult};
 use crate::files;
 
-/// "LMTR", so that `file` and people can tell.
+/// "LMTR", so that `file` and people recognise it.
 const APPLICATION_ID: i64 = 0x4c4d_5452;
 
 /// An opened store.
@@ -108,7 +108,8 @@ fn check_header(path: &Path) -> StoreResult<()> {
     let opened = std::fs::File::open(path).map_err(file)?;
     opened.take(BYTES as u64).read_to_end(&mut bytes).map_err(file)?;
     if bytes.len() < BYTES || !bytes.starts_with(b"SQLite format 3\0") {
-        // An empty file is a new one; of any other SQLite itself says that it is none of its own.
+        // An empty file is a new one; of any other SQLite itself reports that it is none of its
+        // own.
         return Ok(());
     }
     let number =

@@ -60,7 +60,7 @@ impl ReadError {
 /// Result of a query.
 pub(crate) type ReadResult<T> = Result<T, ReadError>;
 
-/// Whether SQLite says that the file is damaged.
+/// Whether SQLite reports that the file is damaged.
 pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))

@@ -1,4 +1,4 @@
-//! The tables, and what is written and said of a file that has them.
+//! The tables, and what is written and reported of a file that has them.
 
 use std::path::Path;
 
@@ -54,7 +54,7 @@ CREATE TABLE tally (
 CREATE INDEX invocation_open ON invocation (id) WHERE state IN ('Pending', 'Sent');
 ";
 
-/// What SQLite says while a file is opened, as a verdict on the file where it is one.
+/// SQLite's error while a file is opened, as a verdict on the file where it is one.
 pub(super) fn damaged(path: &Path, error: rusqlite::Error) -> StoreError {
     if is_corrupt(&error) {
         return StoreError::Damaged { path: path.to_owned(), found: error.to_string() };

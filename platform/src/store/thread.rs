@@ -70,7 +70,7 @@ impl Health {
     }
 }
 
-/// What the thread tells others.
+/// What the thread signals to others.
 #[derive(Clone)]
 pub(crate) struct Signals {
     /// Whether it works.

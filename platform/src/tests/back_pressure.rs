@@ -36,7 +36,7 @@ async fn what_is_in_flight_never_exceeds_its_limit_and_everything_arrives() {
 }
 
 #[tokio::test]
-async fn a_sender_that_waits_too_long_is_told_so_and_gets_no_acknowledgement() {
+async fn a_sender_that_waits_too_long_is_error_so_and_gets_no_acknowledgement() {
     let bench = Bench::start_with(ClockSource::Driven, |config| {
         config.limits.packet_bytes = 1024;
         config.limits.in_flight_bytes = 2048;
@@ -60,16 +60,16 @@ async fn a_sender_that_waits_too_long_is_told_so_and_gets_no_acknowledgement() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_store_that_goes_on_failing_is_told_why_and_it_tries_on() {
+async fn whoever_waits_for_a_store_that_goes_on_failing_is_error_why_and_it_tries_on() {
     let bench = Bench::start(ClockSource::Driven).await;
     let path = bench.folder.path().join("default/store.db");
     let other = rusqlite::Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let first = accept(&bench.core, bytes(&reading("home", Some(1), 230.0))).await;
     assert_eq!(first.unwrap(), Accepted::Stored, "the journal has it");
-    let told = bench.core.barrier().await.unwrap_err().to_string();
-    assert!(told.starts_with("the store could not be written for 10 s: "), "{told}");
-    assert!(told.contains("database is locked"), "{told}");
+    let error = bench.core.barrier().await.unwrap_err().to_string();
+    assert!(error.starts_with("the store could not be written for 10 s: "), "{error}");
+    assert!(error.contains("database is locked"), "{error}");
     let trouble = bench.core.trouble().unwrap();
     assert!(trouble.starts_with("the store cannot be written: "), "{trouble}");
     assert!(trouble.contains("database is locked"), "{trouble}");

@@ -63,7 +63,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // What is left mounted goes with the machine; the test has said what it had to say.
+        // What is left mounted goes with the machine; the test has reported its result.
         let _ = Command::new("umount").arg("-l").arg(&self.mounted).output();
     }
 }

@@ -51,7 +51,7 @@ async fn readings_from_the_past_and_the_future_are_taken_as_they_are_dated() {
 }
 
 #[tokio::test]
-async fn commands_expire_by_the_walls_clock_whatever_the_readings_say() {
+async fn commands_expire_by_the_wall_clock_whatever_the_readings_are() {
     let bench = Bench::start(ClockSource::Wall).await;
     store_all_dates(&bench, 1).await;
     let attending = tokio::spawn({

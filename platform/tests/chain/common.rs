@@ -67,7 +67,7 @@ impl Sender {
         Self::open_with(options)
     }
 
-    /// Connects as the options say.
+    /// Connects with these options.
     pub(crate) fn open_with(options: SessionOptions) -> Self {
         let (session, events) = Session::open(options);
         Self {
@@ -93,7 +93,7 @@ impl Sender {
         self.waiting.retain(|waiting| *waiting != number);
     }
 
-    /// Sends until everything is acknowledged, or `done` says so.
+    /// Sends until everything is acknowledged, or `done` holds.
     pub(crate) async fn run(&mut self, done: impl Fn(&Self) -> bool) {
         loop {
             while let Some(event) = self.events.try_recv() {
@@ -106,7 +106,7 @@ impl Sender {
                 self.publish(number).await;
             } else {
                 let event = tokio::time::timeout(LIMIT, self.events.recv()).await;
-                self.take(&event.expect("the broker says something").expect("a session"));
+                self.take(&event.expect("the broker sends something").expect("a session"));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The whole chain over its public doors: MQTT in, REST out.
 //!
-//! Tests that need a process for themselves start this binary again, told by the environment to
+//! Tests that need a process for themselves start this binary again, directed by the environment to
 //! run one test only.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 

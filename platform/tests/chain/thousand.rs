@@ -29,7 +29,7 @@ fn a_thousand_bad_messages_between_a_thousand_good_ones() {
         .args(["thousand::measured", "--exact", "--nocapture"])
         .env(MEASURE, "1")
         .status();
-    assert!(status.expect("a process").success(), "see what it says above");
+    assert!(status.expect("a process").success(), "see its output above");
 }
 
 /// The measured process; does nothing when it is run as an ordinary test.
@@ -53,7 +53,7 @@ async fn measured() {
             println!("memory: {before} KiB before, {peak} KiB at the peak");
             assert!(peak < before + GROWTH_LIMIT_KIB, "{before} KiB grew to {peak} KiB");
         }
-        _ => skip("this system does not tell the peak of a process's memory"),
+        _ => skip("this system does not report the peak of a process's memory"),
     }
 
     sender.close().await;

@@ -133,7 +133,7 @@ impl Lab {
 }
 
 /// A device that goes on in the background while others are refused: a reading every now and then,
-/// until it is told to stop. Gives how many were acknowledged, of which none may be lost.
+/// until it is stopped. Gives how many were acknowledged, of which none may be lost.
 struct Bystander {
     stop: oneshot::Sender<()>,
     task: JoinHandle<u64>,
@@ -182,7 +182,7 @@ async fn within<T>(what: &str, waited_for: impl Future<Output = T>) -> T {
     value
 }
 
-/// What a session says first; the session goes on.
+/// The first event of a session; the session goes on.
 async fn first_word(options: SessionOptions) -> (Session, SessionEvents, SessionEvent) {
     let (session, mut events) = Session::open(options);
     let first = within("a first event", events.recv()).await.expect("a session");

@@ -1,7 +1,7 @@
-//! What a scenario may say about a link and an impairment, and what it means.
+//! The keys of a link and an impairment in a scenario, and what they mean.
 //!
 //! A leg is read in three layers: the preset, the keys of the link's own table (both legs), the
-//! keys of `up` or `down`. A key replaces what the layer before says, a whole table at a time.
+//! keys of `up` or `down`. A key replaces what the layer before holds, a whole table at a time.
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 
@@ -197,7 +197,7 @@ pub fn read_link(values: &Values, out: &mut Diagnostics) -> Option<LinkSpec> {
         }
     }
     read_leg(values, &mut link.up, out);
-    // The same keys again: what is wrong with them has been said.
+    // The same keys again: what is wrong with them has been reported.
     read_leg(values, &mut link.down, &mut Diagnostics::new());
     for (name, leg) in [("up", &mut link.up), ("down", &mut link.down)] {
         if let Some(own) = values.table_opt(name) {

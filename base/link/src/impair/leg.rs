@@ -1,4 +1,4 @@
-//! The machine of one leg: a chunk enters, and the instant it comes out is said at once.
+//! The machine of one leg: a chunk enters, and the instant it comes out is known at once.
 //!
 //! Terms: a *section* is one stretch of the way, with its line and its delays; the link's own is
 //! always there, an impairment's comes behind it for a while; the *score* of a jitter, see

@@ -1,4 +1,4 @@
-//! Links that misbehave: what a link is, and the machine that says when bytes come out of it.
+//! Links that misbehave: what a link is, and the machine that determines when bytes come out of it.
 //!
 //! Terms: a *link* joins a device (or an observer) and the platform; it has two *legs*, `up`
 //! towards the platform and `down` from it; a *lane* is one owner's own pair of legs; a *chunk* is

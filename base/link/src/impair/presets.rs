@@ -1,6 +1,6 @@
 //! Links known by name, as data.
 //!
-//! `flexmeter-wan` is fitted to a published figure and says which parts of it are this project's
+//! `flexmeter-wan` is fitted to a published figure and states which parts of it are this project's
 //! assumption. The others are round figures of this project's own, to have something plausible at
 //! hand; none of them is a standard's, a vendor's, or measured.
 

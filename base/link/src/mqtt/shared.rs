@@ -19,7 +19,7 @@ pub const IN_FLIGHT_LIMIT: u16 = 100;
 /// Most publications of QoS 0 that wait to leave: a fifth of a second at 5000 a second.
 pub const LIVE_LIMIT: u16 = 1000;
 
-/// Packet size limit unless the options say otherwise, bytes: the platform's default for MQTT
+/// Packet size limit unless the options set another, bytes: the platform's default for MQTT
 /// packets.
 pub const DEFAULT_PACKET_LIMIT_BYTES: usize = 256 * 1024;
 

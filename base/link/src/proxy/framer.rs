@@ -148,7 +148,7 @@ impl Framer {
         if self.at_start { State::Silent } else { State::Skip { left: length } }
     }
 
-    /// Takes a whole packet, and says what comes next.
+    /// Takes a whole packet, and returns what comes next.
     fn end_packet(&mut self, body: &[u8], out: &mut Vec<Seen>) -> State {
         let is_sound = match self.header >> 4 {
             // Protocol name and level (3.1.2.1, 3.1.2.2); MQTT 5 has other packets.

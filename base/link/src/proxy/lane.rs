@@ -148,7 +148,7 @@ async fn becomes_alive(near: &TcpStream, control: &mut watch::Receiver<Control>)
     }
 }
 
-/// Waits for connections to be cut, and says how; `None` if the proxy is gone.
+/// Waits for connections to be cut, and returns how; `None` if the proxy is gone.
 async fn cut(control: &mut watch::Receiver<Control>, cuts: u64) -> Option<Breakage> {
     loop {
         let now = *control.borrow_and_update();

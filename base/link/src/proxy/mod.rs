@@ -3,7 +3,7 @@
 //! Terms: a *lane* is a loopback listener of one *owner* (a device, an observer), who connects to
 //! it in the place of the platform; it has a leg up and a leg down, see [`crate::impair`], which
 //! outlive its connections. A *chunk* is what was read from a socket at once. A *release* is a
-//! chunk's handing over to the other side's kernel, intended at the instant its leg says; the
+//! chunk's handing over to the other side's kernel, intended at the instant its leg determines; the
 //! *release error* is how much later it really happened, and the evidence that the link was as
 //! asked for.
 //!
@@ -55,7 +55,7 @@ pub struct ProxyOptions<'a> {
     pub spec: LinkSpec,
     /// The random stream of a name; each leg asks for `link/NAME/OWNER/up` or `.../down`.
     pub stream: Box<dyn Fn(&str) -> ChaCha8Rng + Send + Sync>,
-    /// Where each release, and each MQTT PUBLISH of a plain stream, is told.
+    /// Where each release, and each MQTT PUBLISH of a plain stream, is reported.
     pub records: Option<UnboundedSender<LinkRecord>>,
 }
 

@@ -1,8 +1,8 @@
 //! One direction of one connection: reads, queues, and releases when it is time.
 //!
 //! Terms: an *item* is a chunk, or the end of the stream, on its way; it is *due* at the instant
-//! its leg said, or at the mending of a stall if that is later. The queue is in order, and so are
-//! the releases.
+//! its leg determined, or at the mending of a stall if that is later. The queue is in order, and so
+//! are the releases.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -227,7 +227,7 @@ impl<'a> Pump<'a> {
         Ok(Tried::Released)
     }
 
-    /// Takes the first item off the queue, and tells of its release.
+    /// Takes the first item off the queue, and reports its release.
     fn released(&mut self, due_ns: i64, actual_ns: i64) {
         let Some(item) = self.queue.pop_front() else { return };
         self.queued_bytes -= item.cost();

@@ -1,4 +1,4 @@
-//! What the lanes of a proxy share: its record, what tells them to break, and their legs.
+//! What the lanes of a proxy share: its record, what breaks them, and their legs.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -65,7 +65,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// What a lane is told to do.
+/// What a lane is to do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Control {
     /// How it is broken now.

@@ -19,9 +19,9 @@ pub const DEVICE_URN: &str = "urn:lastmeter:device:";
 
 /// The most characters of a common name (RFC 5280 appendix A.1, `ub-common-name`).
 const COMMON_NAME_CHARACTERS_MAX: usize = 64;
-/// `serialNumber`: tells those apart who are called the same (X.520 section 6.2.9).
+/// `serialNumber`: distinguishes those of the same name (X.520 section 6.2.9).
 const SERIAL_NUMBER: [u64; 4] = [2, 5, 4, 5];
-/// The end of what a certificate can say: 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5.
+/// The latest instant that a certificate can hold: 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5.
 const LATEST_S: u64 = 253_402_300_799;
 /// How long an authority is valid that is made without saying how long.
 const AUTHORITY_VALID: Duration = Duration::from_hours(24 * 3650);
@@ -90,8 +90,8 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = new_key()?;
-        // Two authorities are two names (RFC 5280 section 4.1.2.4): else who knows the one would
-        // take what the other has signed for a forgery, and say so in other words.
+        // Two authorities are two names (RFC 5280 section 4.1.2.4): else who trusts the one would
+        // take what the other has signed for a forgery, and report another error.
         let id = params.key_identifier(&key);
         let number = id.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         let kind = DnType::CustomDnType(SERIAL_NUMBER.to_vec());

@@ -36,7 +36,7 @@ fn server(identity: &Identity, clients: Option<&Authority>) -> Arc<ServerConfig>
     )
 }
 
-/// A whole handshake; what client and server have to say in the end.
+/// A whole handshake; the results of client and server.
 fn shake(
     client: &ClientTls,
     server: &Arc<ServerConfig>,
@@ -68,7 +68,7 @@ fn shake(
     (at_client, at_server)
 }
 
-/// What a client has to say about a server.
+/// A client's result with a server.
 fn judged(client: &ClientTls, identity: &Identity) -> String {
     let (at_client, at_server) = shake(client, &server(identity, None));
     assert!(at_server.is_err(), "the server has to hear of it");
@@ -100,7 +100,7 @@ fn impostor(authority: &Authority) -> Identity {
 }
 
 #[test]
-fn what_is_wrong_with_a_server_is_told_in_words() {
+fn what_is_wrong_with_a_server_is_reported_in_words() {
     let authority = Authority::generate("bench").unwrap();
     let client = ClientTls::new(authority.certificate_pem(), NAME);
     let good = || authority.issue_server(&[NAME]).unwrap();
@@ -134,7 +134,7 @@ fn what_is_wrong_with_a_server_is_told_in_words() {
 }
 
 #[test]
-fn what_a_server_says_against_a_client_is_told_in_words() {
+fn the_alert_of_a_server_is_reported_in_words() {
     let authority = Authority::generate("bench").unwrap();
     let another = Authority::generate("another").unwrap();
     let identity = authority.issue_server(&[NAME]).unwrap();

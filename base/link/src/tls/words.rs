@@ -16,7 +16,7 @@ pub(crate) fn handshake(error: &io::Error, address: &str) -> String {
 }
 
 /// Why a connection ended after its handshake; `None` if the broker just closed it. With TLS 1.3
-/// this is also where a broker says that it does not want this client.
+/// this is also where a broker rejects this client.
 pub(crate) fn later(error: &io::Error) -> Option<String> {
     match inner(error) {
         Some(error) => Some(of(error)),

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// No step of a test takes longer, or the test fails and says which.
+/// No step of a test takes longer, or the test fails with its name.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// Waits with the limit.

@@ -28,7 +28,7 @@ const MESSAGES: u64 = 20;
 /// Runs the broker's courses, then a connection that acknowledges everything. Returns how often
 /// each message was acknowledged.
 async fn broker(fake: Fake, courses: Vec<Course>) -> BTreeMap<u64, usize> {
-    let mut told = BTreeMap::<u64, usize>::new();
+    let mut sent = BTreeMap::<u64, usize>::new();
     for course in courses {
         let mut peer = fake.connected().await;
         let mut held = Vec::new();
@@ -40,7 +40,7 @@ async fn broker(fake: Fake, courses: Vec<Course>) -> BTreeMap<u64, usize> {
             if let Some(pick) = picks.next().filter(|pick| pick % 2 == 0) {
                 let published = held.remove(pick / 2 % held.len());
                 peer.acknowledge(published.id).await;
-                *told
+                *sent
                     .entry(u64::from_be_bytes(published.payload.try_into().unwrap()))
                     .or_default() += 1;
             }
@@ -53,9 +53,9 @@ async fn broker(fake: Fake, courses: Vec<Course>) -> BTreeMap<u64, usize> {
         }
         let published = crate::fake::parse_publish(&body);
         peer.acknowledge(published.id).await;
-        *told.entry(u64::from_be_bytes(published.payload.try_into().unwrap())).or_default() += 1;
+        *sent.entry(u64::from_be_bytes(published.payload.try_into().unwrap())).or_default() += 1;
     }
-    told
+    sent
 }
 
 async fn owner(address: String) -> BTreeMap<u64, usize> {
@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn no_acknowledgement_reaches_the_wrong_message(courses in courses()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (told, heard) = runtime.block_on(async {
+        let (sent, heard) = runtime.block_on(async {
             let fake = Fake::listen().await;
             let address = fake.address();
             let broker = tokio::spawn(broker(fake, courses));
@@ -102,8 +102,8 @@ proptest! {
         prop_assert_eq!(heard.keys().copied().collect::<Vec<_>>(), (0..MESSAGES).collect::<Vec<_>>());
         for (message, times) in heard {
             // An acknowledgement may be lost with its connection, so the owner hears at most what
-            // was told.
-            prop_assert!(times <= told.get(&message).copied().unwrap_or(0), "message {}", message);
+            // was sent.
+            prop_assert!(times <= sent.get(&message).copied().unwrap_or(0), "message {}", message);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The session against a broker of bytes: what it says, what it makes of what it hears, and that an
+//! The session against a broker of bytes: what it sends, what it makes of what it gets, and that an
 //! acknowledgement never reaches the wrong message.
 
 use std::time::Duration;
@@ -95,7 +95,7 @@ async fn a_refused_subscription_is_a_failed_connection_and_named() {
 }
 
 #[tokio::test]
-async fn every_refusal_of_a_connection_is_told_in_words() {
+async fn every_refusal_of_a_connection_is_reported_in_words() {
     let fake = Fake::listen().await;
     let (_session, mut events) = Session::open(options(&fake));
     // Section 3.2.2.3, table 3.1.
@@ -283,13 +283,13 @@ async fn a_broker_that_falls_silent_is_noticed_by_the_keep_alive() {
 }
 
 #[tokio::test]
-async fn a_broker_that_accepts_and_says_nothing_is_given_up() {
+async fn a_silent_broker_is_given_up_after_the_limit() {
     let fake = Fake::listen().await;
     let options = SessionOptions { connect_limit: Duration::from_secs(1), ..options(&fake) };
     let (_session, mut events) = Session::open(options);
     let _silent = fake.connecting().await;
-    let told = reason(&mut events).await;
-    assert!(told.contains(&fake.address()) && told.contains("within 1"), "{told}");
+    let why = reason(&mut events).await;
+    assert!(why.contains(&fake.address()) && why.contains("within 1"), "{why}");
 }
 
 #[tokio::test]
@@ -333,7 +333,7 @@ async fn a_publication_waiting_for_room_fails_when_the_connection_is_lost() {
 }
 
 #[tokio::test]
-async fn closing_says_goodbye_even_with_a_full_window() {
+async fn closing_sends_disconnect_even_with_a_full_window() {
     let fake = Fake::listen().await;
     let (session, mut events, mut peer) = up(&fake, options(&fake)).await;
     for message in 0..u64::from(IN_FLIGHT_LIMIT) {
@@ -361,8 +361,8 @@ async fn dropping_a_session_cuts_the_connection_without_a_word() {
 async fn a_session_without_a_broker_closes_too() {
     let address = Fake::listen().await.address();
     let (session, mut events) = Session::open(SessionOptions::new(&address, "c", "u", "p"));
-    let told = reason(&mut events).await;
-    assert!(told.starts_with(&format!("cannot connect to {address}: ")), "{told}");
+    let why = reason(&mut events).await;
+    assert!(why.starts_with(&format!("cannot connect to {address}: ")), "{why}");
     soon("the session to close", session.close()).await;
 }
 
@@ -383,8 +383,8 @@ async fn what_is_too_large_or_no_topic_is_refused_before_it_is_sent() {
     assert_eq!((arrived.topic.as_str(), arrived.payload.len()), ("a/b", 55));
     // The limit holds for what is received, too.
     peer.publish("a/b", &[0; 70]).await;
-    let told = reason(&mut events).await;
-    assert!(told.starts_with("the broker sent a bad packet: "), "{told}");
+    let why = reason(&mut events).await;
+    assert!(why.starts_with("the broker sent a bad packet: "), "{why}");
 }
 
 #[tokio::test]
@@ -402,7 +402,7 @@ async fn received_messages_wait_at_the_socket_while_the_owner_takes_none() {
 }
 
 #[tokio::test]
-async fn an_owner_that_takes_no_messages_loses_the_connection_and_is_told_why() {
+async fn an_owner_that_takes_no_messages_loses_the_connection_with_the_reason() {
     let fake = Fake::listen().await;
     let keep_alive = Duration::from_secs(1);
     let options = SessionOptions { receive_limit: 1, keep_alive, ..options(&fake) };

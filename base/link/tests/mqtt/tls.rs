@@ -1,4 +1,4 @@
-//! The session over TLS: it does what it does over TCP, says what TLS says, and leaves nothing
+//! The session over TLS: it does what it does over TCP, reports TLS errors, and leaves nothing
 //! behind.
 
 use std::sync::Arc;
@@ -80,7 +80,7 @@ async fn messages_of_any_size_pass_both_ways() {
 }
 
 #[tokio::test]
-async fn closing_says_goodbye_in_both_protocols() {
+async fn closing_sends_disconnect_and_close_notify() {
     let (fake, options) = listen().await;
     let (session, mut events) = Session::open(options);
     let peer = fake.connected().await;
@@ -106,7 +106,7 @@ async fn dropping_cuts_as_a_crash_does() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_told_and_made_again_with_a_handshake_of_its_own() {
+async fn a_lost_connection_is_reported_and_made_again_with_a_new_handshake() {
     let (fake, options) = listen().await;
     let (session, mut events) = Session::open(options);
     for round in 0..5 {
@@ -129,14 +129,14 @@ async fn a_server_of_another_authority_is_not_spoken_to() {
     let (_session, mut events) = Session::open(options);
     let met = fake.accept().await;
     assert!(met.is_err(), "not a byte of CONNECT may leave");
-    let told = reason(&mut events).await;
-    assert_eq!(told, "the broker's certificate is not valid: unknown authority");
+    let why = reason(&mut events).await;
+    assert_eq!(why, "the broker's certificate is not valid: unknown authority");
 }
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls_is_reported() {
     let authority = Authority::generate("bench").unwrap();
-    for (says, words) in [
+    for (answer, words) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the broker does not speak TLS on this port"),
         (b"", "closed the connection during the TLS handshake"),
     ] {
@@ -147,15 +147,15 @@ async fn a_server_that_speaks_no_tls_is_reported() {
         // All of the hello is read, or closing would reset the connection.
         let mut hello = [0; 4096];
         assert!(soon("a hello", stream.read(&mut hello)).await.unwrap() > 0);
-        stream.write_all(says).await.unwrap();
+        stream.write_all(answer).await.unwrap();
         drop(stream);
-        let told = reason(&mut events).await;
-        assert!(told.contains(words), "{told}");
+        let why = reason(&mut events).await;
+        assert!(why.contains(words), "{why}");
     }
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_costs_no_more_than_the_limit() {
+async fn a_silent_server_costs_no_more_than_the_limit() {
     let authority = Authority::generate("bench").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -180,8 +180,8 @@ async fn settings_that_cannot_be_used_are_reported() {
         (good, "cannot connect to 127.0.0.1:1"),
     ] {
         let (_session, mut events) = Session::open(options);
-        let told = reason(&mut events).await;
-        assert!(told.contains(words), "{told}");
+        let why = reason(&mut events).await;
+        assert!(why.contains(words), "{why}");
     }
 }
 

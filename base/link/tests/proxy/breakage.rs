@@ -16,7 +16,7 @@ async fn is_silent(stream: &mut TcpStream) -> bool {
     tokio::time::timeout(SILENCE, stream.read(&mut [0; 64])).await.is_err()
 }
 
-async fn says(to: &mut TcpStream, from: &mut TcpStream, text: &[u8]) {
+async fn pass(to: &mut TcpStream, from: &mut TcpStream, text: &[u8]) {
     to.write_all(text).await.unwrap();
     let mut bytes = vec![0; text.len()];
     within("the text", from.read_exact(&mut bytes)).await.unwrap();
@@ -25,15 +25,15 @@ async fn says(to: &mut TcpStream, from: &mut TcpStream, text: &[u8]) {
 
 async fn connect_again(bench: &Bench) {
     let (mut near, mut far) = bench.connect("home").await;
-    says(&mut near, &mut far, b"again").await;
-    says(&mut far, &mut near, b"indeed").await;
+    pass(&mut near, &mut far, b"again").await;
+    pass(&mut far, &mut near, b"indeed").await;
 }
 
 #[tokio::test]
 async fn a_reset_is_a_reset_at_both_ends_until_mended() {
     let bench = Bench::new(&both(delayed(1e6))).await;
     let (mut near, mut far) = bench.connect("home").await;
-    says(&mut near, &mut far, b"before").await;
+    pass(&mut near, &mut far, b"before").await;
     bench.proxy.break_link(Breakage::Reset);
     for end in [&mut near, &mut far] {
         let error = within("the reset", end.read(&mut [0])).await.unwrap_err();
@@ -72,7 +72,7 @@ async fn a_close_is_an_end_of_stream_at_both_ends_until_mended() {
 async fn a_half_open_connection_swallows_for_ever_and_nobody_hears_of_it() {
     let bench = Bench::new(&LinkSpec::PERFECT).await;
     let (mut near, mut far) = bench.connect("home").await;
-    says(&mut near, &mut far, b"before").await;
+    pass(&mut near, &mut far, b"before").await;
     bench.proxy.break_link(Breakage::HalfOpen);
     // Far more than any buffer on the way holds: it is taken, and goes nowhere.
     let bytes = vec![0; 32 << 20];
@@ -107,7 +107,7 @@ async fn a_connection_made_while_half_open_comes_to_life_when_mended() {
     let mut bytes = [0; 7];
     within("the bytes", far.read_exact(&mut bytes)).await.unwrap();
     assert_eq!(&bytes, b"patient");
-    says(&mut far, &mut patient, b"welcome").await;
+    pass(&mut far, &mut patient, b"welcome").await;
     assert!(tokio::time::timeout(SILENCE, bench.platform.accept()).await.is_err());
 }
 
@@ -115,7 +115,7 @@ async fn a_connection_made_while_half_open_comes_to_life_when_mended() {
 async fn a_stall_holds_everything_and_lets_it_go_in_order() {
     let mut bench = Bench::new(&both(delayed(1e6))).await;
     let (mut near, mut far) = bench.connect("home").await;
-    says(&mut near, &mut far, b"before").await;
+    pass(&mut near, &mut far, b"before").await;
     bench.releases();
     bench.proxy.break_link(Breakage::Stall);
     for number in 0..20 {
@@ -150,7 +150,7 @@ async fn connections_are_cut_even_if_the_link_is_mended_at_once() {
     let bench = Bench::new(&LinkSpec::PERFECT).await;
     for how in [Breakage::Reset, Breakage::Close, Breakage::HalfOpen] {
         let (mut near, mut far) = bench.connect("home").await;
-        says(&mut near, &mut far, b"before").await;
+        pass(&mut near, &mut far, b"before").await;
         bench.proxy.break_link(how);
         bench.proxy.mend();
         if how == Breakage::HalfOpen {
@@ -172,10 +172,10 @@ async fn one_lane_breaks_without_the_others() {
     assert!(!bench.proxy.break_lane("nobody", Breakage::Reset));
     assert!(bench.proxy.break_lane("a", Breakage::Reset));
     assert!(within("the reset", near.read(&mut [0])).await.is_err());
-    says(&mut other_near, &mut other_far, b"untouched").await;
+    pass(&mut other_near, &mut other_far, b"untouched").await;
     assert!(bench.proxy.mend_lane("a"));
     let (mut near, mut far) = bench.connect("a").await;
-    says(&mut near, &mut far, b"again").await;
+    pass(&mut near, &mut far, b"again").await;
     // A lane that comes while the whole link is broken is broken as well.
     bench.proxy.break_link(Breakage::Reset);
     let late = bench.proxy.lane("c").await.unwrap();

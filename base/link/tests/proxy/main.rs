@@ -30,7 +30,7 @@ async fn within<T>(what: &str, waited_for: impl Future<Output = T>) -> T {
     outcome.unwrap_or_else(|_| panic!("waited {LIMIT:?} for {what}"))
 }
 
-/// A platform that takes connections, a link to it, and what the link told.
+/// A platform that takes connections, a link to it, and what the link reported.
 struct Bench {
     platform: TcpListener,
     proxy: Proxy,
@@ -55,7 +55,7 @@ impl Bench {
         (near, far)
     }
 
-    /// The releases told so far: in, intended and actual instants.
+    /// The releases reported so far: in, intended and actual instants.
     fn releases(&mut self) -> Vec<(i64, i64, i64)> {
         let mut found = Vec::new();
         while let Ok(record) = self.records.try_recv() {

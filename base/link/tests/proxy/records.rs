@@ -1,4 +1,4 @@
-//! What the link tells of MQTT publications in a plain stream.
+//! What the link reports of MQTT publications in a plain stream.
 
 use bytes::Bytes;
 use lastmeter_link::impair::{LegName, LegSpec, LinkSpec};
@@ -26,10 +26,10 @@ async fn pass(to: &mut TcpStream, from: &mut TcpStream, bytes: &[u8]) -> Vec<u8>
     passed
 }
 
-/// A publication as told, with the entries and exits of the releases told before it.
+/// A publication as reported, with the entries and exits of the releases reported before it.
 type Told = (LegName, Bytes, i64, i64, Vec<(i64, i64)>);
 
-/// The publications told so far.
+/// The publications reported so far.
 fn describe(bench: &mut Bench) -> Vec<Told> {
     let (mut releases, mut found) = ([vec![], vec![]], vec![]);
     while let Ok(record) = bench.records.try_recv() {
@@ -46,7 +46,7 @@ fn describe(bench: &mut Bench) -> Vec<Told> {
 }
 
 #[tokio::test]
-async fn publications_are_told_both_ways_however_they_are_cut() {
+async fn publications_are_recorded_both_ways_however_they_are_cut() {
     let mut bench = Bench::new(&both(delayed(3e6))).await;
     let (mut near, mut far) = bench.connect("home").await;
     pass(&mut near, &mut far, CONNECT).await;
@@ -57,7 +57,7 @@ async fn publications_are_told_both_ways_however_they_are_cut() {
     pass(&mut near, &mut far, &three[..4]).await;
     pass(&mut near, &mut far, &three[4..]).await;
     pass(&mut far, &mut near, &publish(b"down")).await;
-    // The record is told after the release that the reader was waiting for.
+    // The record is reported after the release that the reader was waiting for.
     bench.proxy.break_link(lastmeter_link::impair::Breakage::Close);
     within("the end", near.read(&mut [0])).await.unwrap();
     let found = describe(&mut bench);
@@ -82,7 +82,7 @@ async fn publications_are_told_both_ways_however_they_are_cut() {
 }
 
 #[tokio::test]
-async fn a_publication_is_told_as_it_was_before_the_link_spoilt_it() {
+async fn a_publication_is_recorded_as_it_was_before_the_link_changed_it() {
     let up = LegSpec { byte_flip: 1.0, ..LegSpec::PERFECT };
     let mut bench = Bench::new(&LinkSpec { up, ..LinkSpec::PERFECT }).await;
     let (mut near, mut far) = bench.connect("home").await;
@@ -100,7 +100,7 @@ async fn a_publication_is_told_as_it_was_before_the_link_spoilt_it() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_no_mqtt_is_told_by_its_releases_only() {
+async fn a_stream_that_is_not_mqtt_is_recorded_by_its_releases_only() {
     let mut bench = Bench::new(&LinkSpec::PERFECT).await;
     let (mut near, mut far) = bench.connect("home").await;
     // A TLS client's first record, then what would be a publication.

@@ -108,12 +108,12 @@ impl Ballot {
     }
 }
 
-/// Cycles from which on a slope is told from a sine.
+/// Cycles from which on a slope is distinguished from a sine.
 const SLOPE_CYCLES: f64 = 1.4;
 
 /// The frequency (cycles per sample) within a range of the sine that fits samples best, beside a
-/// constant and, if that can be told, a slope; and the part of the other power that it explains.
-/// `None` where that is hardly any.
+/// constant and, where that can be distinguished, a slope; and the part of the other power that it
+/// explains. `None` where that is hardly any.
 pub(super) fn best_fit(samples: &[f64], (low, high): (f64, f64)) -> Option<(f64, f64)> {
     let length = samples.len();
     let middle = 0.5 * (length as f64 - 1.0);

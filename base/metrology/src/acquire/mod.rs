@@ -82,7 +82,7 @@ struct Candidate {
     weight: f64,
 }
 
-/// Finds the fundamental; `stated_hz` is what the recording itself says about it.
+/// Finds the fundamental; `stated_hz` is what the recording itself states.
 pub(crate) fn acquire(
     input: &AnalysisInput<'_>,
     stated_hz: Option<f64>,

@@ -28,9 +28,9 @@ pub(super) struct Run {
     pub(super) cycles: f64,
     /// In cycles per sample: as a fit has it, of long runs roughly.
     pub(super) frequency: f64,
-    /// Whether it is long enough for the frequency to be told from its phase.
+    /// Whether it is long enough for the frequency to be determined from its phase.
     pub(super) is_long: bool,
-    /// How sharply the run tells the frequency, in units of no meaning.
+    /// How sharply the run determines the frequency, in units of no meaning.
     pub(super) worth: f64,
 }
 

@@ -378,7 +378,7 @@ impl Measuring {
             phase.flicker = Some(flicker);
         }
         let [u, i] = self.totals.unbalance();
-        let (events, system_events, rapid_changes) = self.told_events(&mut notes);
+        let (events, system_events, rapid_changes) = self.reported_events(&mut notes);
         let en50160 = self.weekly(samples as f64 / setup.rate_hz, &phases, &mut notes);
         let half_cycles = self.take_half_cycles();
         Ok(Analysis {
@@ -463,7 +463,7 @@ impl Measuring {
 
     /// Voltage events, or a note why there are none.
     #[expect(clippy::type_complexity, reason = "three lists that are null together")]
-    fn told_events(
+    fn reported_events(
         &mut self,
         notes: &mut Vec<String>,
     ) -> (Option<Vec<crate::Event>>, Option<Vec<crate::Event>>, Option<Vec<crate::RapidChangeEvent>>)

@@ -34,7 +34,7 @@ impl LeftOut {
     }
 }
 
-/// What is to be said about the windows.
+/// The notes on the windows.
 pub(super) struct WindowFacts<'a> {
     /// That the values over the recording are taken over.
     pub(super) used: u32,
@@ -48,7 +48,7 @@ pub(super) struct WindowFacts<'a> {
     pub(super) last: Option<&'a WindowAnalysis>,
 }
 
-/// Notes on how the fundamental was found, and who says otherwise.
+/// Notes on how the fundamental was found, and what contradicts it.
 pub(super) fn frequency(described: &Described<'_>, notes: &mut Vec<String>) {
     let Described { acquired, given_hz, stated_hz, .. } = *described;
     let Acquired { frequency_hz, nominal_hz, channel, .. } = *acquired;

@@ -1,4 +1,4 @@
-//! The loss of a load current: a breaker or a fuse that opens, told to the sample.
+//! The loss of a load current: a breaker or a fuse that opens, located to the sample.
 //!
 //! Needs no declared value: the current is compared with itself. It is lost when the half-cycle
 //! value falls below a tenth of the mean of the second before and stays there; the sample is the
@@ -20,7 +20,8 @@ const STAYS: usize = 4;
 /// Beyond what is left, this part of the peak before is still current.
 const MARGIN: f64 = 0.05;
 
-/// Cycles of samples that are kept: those a loss is told by, the one it is told in, and some more.
+/// Cycles of samples that are kept: those a loss is found by, the one it is found in, and some
+/// more.
 const KEPT_CYCLES: f64 = 8.0;
 
 /// A current that went away.
@@ -59,7 +60,7 @@ impl CurrentLossDetector {
 
     /// Takes the next samples.
     pub fn push(&mut self, samples: &[f64]) {
-        // In pieces so small that what a loss is told by is still kept when it is told.
+        // In pieces so small that what a loss is found by is still kept when it is found.
         let piece = (2.0 * self.half_cycles.half_cycle()).ceil().max(1.0) as usize;
         for samples in samples.chunks(piece) {
             self.half_cycles.push(samples);

@@ -1,7 +1,7 @@
 //! Urms(1/2): the RMS of one cycle, refreshed every half cycle, up to a zero crossing.
 //!
 //! IEC 61000-4-30, 3.20. The zero crossings are the fundamental's: at each crossing that is due, a
-//! one-cycle Fourier sum centred on it says how far off it is (the sum is blind to harmonics, and
+//! one-cycle Fourier sum centred on it shows how far off it is (the sum is blind to harmonics, and
 //! to a change of amplitude at the crossing itself), and the next crossing follows half a cycle
 //! later. Where the voltage is gone, crossings go on as they were due. Positions lie between
 //! samples; the squared signal is integrated as a polygon, which is exact to third order because
@@ -260,7 +260,7 @@ impl HalfCycles {
         }
     }
 
-    /// The first crossing not before the first sample: where the first cycle's fundamental says,
+    /// The first crossing not before the first sample: where the first cycle's fundamental has it,
     /// or at the first sample if there is none. `None` while too little is known.
     fn first_crossing(&mut self) -> Option<f64> {
         let due = 2.0 * self.half;

@@ -67,7 +67,7 @@ pub(super) fn weighting(lamp: Lamp, nominal_hz: f64, rate_hz: f64) -> Cascade {
     Cascade { sections: sections(lamp, nominal_hz).map(|section| Section::new(section, rate_hz)) }
 }
 
-/// The factor that makes Pinst,max 1 for the modulation the standard says so of.
+/// The factor that makes Pinst,max 1 for the standard's reference modulation.
 ///
 /// In closed form: a modulation dV/V leaves a sine of that amplitude in the squared signal
 /// relative to its mean; squared again, it is a mean and a ripple at twice the frequency, which

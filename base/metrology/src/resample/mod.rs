@@ -103,7 +103,7 @@ impl Resampler {
 /// side by side. Whole blocks of [`weigh`].
 const POINTS_TOGETHER: usize = 256;
 
-/// Where points lie: one after another, as many samples apart as `step` says.
+/// Where points lie: one after another, `step` samples apart.
 #[derive(Clone, Copy)]
 struct Place {
     start: f64,

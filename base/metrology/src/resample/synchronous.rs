@@ -13,7 +13,7 @@ pub(crate) struct Synchronous {
 }
 
 impl Synchronous {
-    /// For windows of whole cycles; the points asked for are `per_cycle`, whatever the demand says.
+    /// For windows of whole cycles; the points asked for are `per_cycle`, whatever the demand is.
     pub(crate) fn new(method: Resampling, per_cycle: usize, demand: Demand) -> Self {
         let points = per_cycle * demand.cycles as usize;
         let resampler = Resampler::new(method, Demand { points, ..demand });

@@ -7,7 +7,7 @@ use crate::numeric::{dot, oscillate};
 /// Highest order that counts as harmonic and not as noise.
 const ORDERS_MAX: usize = 13;
 
-/// How far the frequency of a short run is looked for from where its turns say, relative.
+/// How far the frequency of a short run is looked for from what its turns give, relative.
 const NEAR: f64 = 0.01;
 
 /// The residue of each half cycle of a short run is at most this many times the usual one, and what
@@ -15,7 +15,8 @@ const NEAR: f64 = 0.01;
 const RESIDUES: f64 = 3.0;
 const RESIDUE_FLOOR: f64 = 5e-4;
 
-/// A short run tells the frequency to within this part of it (standard deviation, of white noise).
+/// A short run determines the frequency to within this part of it (standard deviation, of white
+/// noise).
 const UNCERTAINTY_MAX: f64 = 2e-4;
 
 /// How much the first or the last half cycle of a short run may change its frequency: this part of
@@ -129,7 +130,7 @@ impl Sines {
 }
 
 /// The frequency (cycles per sample) of a few cycles by least squares, near `coarse`, if the fit is
-/// as good in each half cycle as in the others, and good enough to tell it.
+/// as good in each half cycle as in the others, and good enough to determine it.
 pub(crate) fn fit(samples: &[f64], start: f64, cycles: f64, coarse: f64) -> Option<f64> {
     let first = start.ceil() as usize;
     let end = ((start + cycles / coarse).ceil() as usize).min(samples.len());

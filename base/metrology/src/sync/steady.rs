@@ -24,8 +24,8 @@ const HALVES: usize = 4;
 /// Samples per second that are enough here; more are averaged in groups.
 const ENOUGH_PER_CYCLE: f64 = 64.0;
 
-/// Turns from which on the frequency may drift and what swings may be told from what jumps: ten
-/// cycles.
+/// Turns from which on the frequency may drift and what swings may be distinguished from what
+/// jumps: ten cycles.
 pub(crate) const MANY: usize = 16;
 
 /// A turn this far from the others is a jump whatever the noise, in radians, among many and among

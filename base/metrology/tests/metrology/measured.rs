@@ -10,7 +10,7 @@ const RATE_HZ: f64 = 50_000.0;
 const CYCLES: f64 = 9.0;
 
 /// Six columns of the recording; `None` (with a word about it) where there is none.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+#[expect(clippy::print_stdout, reason = "a skipped test is reported")]
 fn recording() -> Option<Vec<Vec<f64>>> {
     let required = std::env::var("LASTMETER_REQUIRE").unwrap_or_default();
     let required = required.split(',').any(|tier| tier == "all" || tier == "data");
@@ -100,7 +100,7 @@ fn mean_product(x: &[f64], y: &[f64], length: f64) -> f64 {
 }
 
 #[test]
-fn a_measured_generator_reads_as_least_squares_says() {
+fn a_measured_generator_agrees_with_least_squares() {
     let Some(channels) = recording() else { return };
     let names: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
     let input = AnalysisInput {

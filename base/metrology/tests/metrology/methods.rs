@@ -73,7 +73,7 @@ fn five_orders() -> Vec<Tone> {
 }
 
 #[test]
-fn linear_interpolation_loses_what_its_closed_form_says_and_the_default_loses_nothing() {
+fn linear_interpolation_loses_its_closed_form_and_the_default_nothing() {
     let tones = five_orders();
     // What an independent computation read for linear interpolation, in per cent.
     for (rate, published) in [(6400.0, 7.21), (10_000.0, 7.65)] {

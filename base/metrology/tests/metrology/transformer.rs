@@ -12,7 +12,7 @@ const RECORD: usize = 4 + 4 + 23 * 4 + 18;
 const CURRENTS: [usize; 3] = [0, 1, 2];
 const VOLTAGES: [usize; 3] = [5, 6, 7];
 
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+#[expect(clippy::print_stdout, reason = "a skipped test is reported")]
 fn bytes() -> Option<Vec<u8>> {
     let required = std::env::var("LASTMETER_REQUIRE").unwrap_or_default();
     let required = required.split(',').any(|tier| tier == "all" || tier == "data");
@@ -59,7 +59,7 @@ fn measured(voltages: &[Vec<f64>], currents: &[Vec<f64>]) -> Analysis {
 }
 
 #[test]
-fn the_breaker_opens_where_the_raw_record_says() {
+fn the_breaker_opens_at_the_sample_of_the_raw_record() {
     let Some(bytes) = bytes() else { return };
     let all = |list: [usize; 3]| list.map(|index| channel(&bytes, index)).to_vec();
     let (u, i) = (all(VOLTAGES), all(CURRENTS));
@@ -131,7 +131,7 @@ fn after_the_breaker_the_currents_have_no_signal() {
         assert_eq!(phase.values.thd_i_pct, None, "{:?}", phase.values);
         assert!(phase.values.i_rms_a.expect("a channel") < 8.0);
     }
-    let said = analysis.notes.iter().filter(|note| note.starts_with("no signal")).count();
-    assert_eq!(said, 3, "{:?}", analysis.notes);
+    let notes = analysis.notes.iter().filter(|note| note.starts_with("no signal")).count();
+    assert_eq!(notes, 3, "{:?}", analysis.notes);
     assert!(analysis.current_events.is_empty());
 }

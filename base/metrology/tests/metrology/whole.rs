@@ -135,9 +135,9 @@ fn an_empty_channel_has_no_signal_and_no_distortion() {
         for window in &analysis.windows {
             assert_eq!(window.phases[1].thd_u_pct, None);
         }
-        let said: Vec<_> = analysis.notes.iter().filter(|n| n.starts_with("no signal")).collect();
-        assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].contains("voltage b") && said[1].contains("current c"), "{said:?}");
+        let found: Vec<_> = analysis.notes.iter().filter(|n| n.starts_with("no signal")).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("voltage b") && found[1].contains("current c"), "{found:?}");
     }
 }
 

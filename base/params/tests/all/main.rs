@@ -1,4 +1,4 @@
-//! Tests of what may be written and of what is said when it does not fit.
+//! Tests of what may be written and of what is reported when it does not fit.
 
 mod properties;
 mod quantities;

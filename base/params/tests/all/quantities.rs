@@ -62,7 +62,7 @@ fn a_temperature_is_not_a_difference() {
 }
 
 #[test]
-fn the_unit_tells_which_of_several_dimensions_is_meant() {
+fn the_unit_decides_which_of_several_dimensions_is_meant() {
     let limit = [Dimension::Ratio, Dimension::Voltage];
     assert_eq!(parse_quantity("0.5 %", &limit), Ok((0.005, Dimension::Ratio)));
     assert_eq!(parse_quantity("2 V", &limit), Ok((2.0, Dimension::Voltage)));
@@ -78,7 +78,7 @@ fn refusal(text: &str, dimensions: &[Dimension]) -> (Code, String) {
 }
 
 #[test]
-fn each_refusal_says_what_was_found_and_what_to_write() {
+fn each_refusal_states_what_was_found_and_what_is_expected() {
     let voltage = &[Dimension::Voltage][..];
     for (text, code, expected) in [
         ("230", Code::MISSING_UNIT, "`230` has no unit | write `\"230 V\"`"),

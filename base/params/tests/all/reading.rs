@@ -158,13 +158,13 @@ fn a_key_of_earlier_versions_is_rejected_with_what_to_write_instead() {
 }
 
 #[test]
-fn a_missing_key_is_told_with_its_meaning() {
+fn a_missing_key_is_reported_with_its_meaning() {
     let expected = "S004 <> key `name` is missing: needs a name | `name`: What others call it.";
     assert_eq!(mistakes("note = \"x\"\n"), [expected]);
 }
 
 #[test]
-fn after_a_syntax_error_nothing_is_said_about_what_may_stand_there() {
+fn after_a_syntax_error_nothing_else_is_reported_of_the_keys() {
     let found = read("name = a\nvoltage = 230\n").expect_err("two mistakes");
     let codes: Vec<Code> = found.iter().map(|found| found.code).collect();
     assert_eq!(codes, [Code::SYNTAX, Code::MISSING_UNIT]);

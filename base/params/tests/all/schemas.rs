@@ -1,4 +1,4 @@
-//! The JSON Schema says of a field what reading checks.
+//! The JSON Schema states of a field what reading checks.
 
 use lastmeter_params::schema;
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! Bringing all samples to common instants, evenly spaced: sections of different rates at the
-//! highest of them, and channels that were sampled later than the time stamps say (*skew*) at the
+//! highest of them, and channels that were sampled later than their time stamps (*skew*) at the
 //! time stamps.
 //!
 //! By a windowed sinc on the samples of a section; where it reaches beyond the section, into the
@@ -107,7 +107,7 @@ fn differ(sections: &[Section]) -> bool {
 }
 
 /// The skew of a channel that is corrected: none of what cannot be one, or where the time stamps
-/// alone tell the rate.
+/// alone give the rate.
 pub(super) fn corrected_s(header: &Header, skew_s: f64) -> f64 {
     let lowest = header.sections.iter().map(|s| s.rate_hz).fold(f64::INFINITY, f64::min);
     let is_skew = skew_s.abs() <= SKEW_MAX_S.max(1.0 / lowest);

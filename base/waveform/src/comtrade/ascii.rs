@@ -15,7 +15,7 @@ use crate::window::Window;
 
 /// The value that stands for a missing one (IEEE C37.111-1999, 8.4).
 const MISSING: f64 = 99_999.0;
-/// Values, and records, that are decoded before the sink is told.
+/// Values, and records, that are decoded before the sink is called.
 const TURN_VALUES: usize = 1 << 14;
 const TURN_RECORDS: usize = 1 << 10;
 /// Bytes asked for at a time.
@@ -230,10 +230,10 @@ impl<'a> Reader<'a> {
             let sample = whole(fields[0])
                 .ok_or_else(|| wrong("sample number".to_owned(), fields[0], "a whole number"))?;
             let ticks = number(fields[1]).filter(|&ticks| ticks >= 0.0);
-            let told = fields[1].is_empty() || ticks.is_some();
+            let is_stamp = fields[1].is_empty() || ticks.is_some();
             let record = self.facts.records;
             self.facts.number(record, sample)?;
-            if !told {
+            if !is_stamp {
                 let expected = "a number from 0 up, or nothing";
                 return Err(wrong("time stamp".to_owned(), fields[1], expected));
             }

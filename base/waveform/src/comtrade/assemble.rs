@@ -43,7 +43,7 @@ pub(super) fn read<R: Read + Seek>(
     Ok(recording)
 }
 
-/// Everything about the recording but its samples, and what joining and gaps have to say.
+/// Everything about the recording but its samples, and the notes on joining and gaps.
 pub(super) fn about(header: &Header, mut facts: Facts) -> Result<Recording, ComtradeError> {
     if facts.records == 0 {
         return Err(ComtradeError::Empty { what: "samples" });
@@ -76,15 +76,15 @@ pub(super) fn about(header: &Header, mut facts: Facts) -> Result<Recording, Comt
     Ok(recording)
 }
 
-/// The rate: that of the header (the highest), or else what the time stamps tell.
+/// The rate: that of the header (the highest), or else that of the time stamps.
 fn set_rate(
     header: &Header,
     facts: &mut Facts,
     recording: &mut Recording,
 ) -> Result<(), ComtradeError> {
     if header.timed_by_stamps() {
-        let told = facts.steps.rate(header.tick_ps.min(1e18) as i64);
-        let rate = told.map_err(|error| {
+        let rate = facts.steps.rate(header.tick_ps.min(1e18) as i64);
+        let rate = rate.map_err(|error| {
             let why = match error {
                 NoRate::TooFew => "there is only one record",
                 NoRate::NotAdvancing => "they do not advance",
@@ -109,7 +109,7 @@ fn set_rate(
     if let (Some(first_s), Some(last_s)) = (facts.first_s, facts.last_s) {
         let span_s = last_s - first_s;
         let resolution_s = 2.0 * header.tick_ps / PICOSECONDS_PER_SECOND;
-        // Stamps that are all zero say nothing.
+        // Stamps that are all zero carry no time.
         if last_s != 0.0 && (span_s - expected_s).abs() > 0.01 * expected_s + resolution_s {
             let note = format!(
                 "the time stamps span {span_s} s, but the samples at the header's rate span \
@@ -121,12 +121,12 @@ fn set_rate(
     Ok(())
 }
 
-/// One channel with its unit brought to SI and its phase told.
+/// One channel with its unit brought to SI and its phase named.
 fn channel(header: &Header, line: &Analogue, notes: &mut Vec<String>) -> Channel {
     let unit = si_unit(&line.unit);
     let by_name = || {
-        let tells = unit.kind != ChannelKind::Other && line.phase.is_empty();
-        tells.then(|| phase_of_name(&line.name, unit.kind)).flatten()
+        let is_named = unit.kind != ChannelKind::Other && line.phase.is_empty();
+        is_named.then(|| phase_of_name(&line.name, unit.kind)).flatten()
     };
     let phase = phase_symbol(&line.phase).or_else(by_name).map(str::to_owned);
     let corrected_s = corrected_s(header, line.skew_s);

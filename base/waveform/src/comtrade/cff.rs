@@ -52,7 +52,7 @@ pub(super) fn parts<R: Read + Seek>(mut file: R) -> Result<CffParts<R>, Comtrade
     Ok(CffParts { header, dat })
 }
 
-/// What the heads of the sections tell.
+/// The heads of the sections.
 struct Sections {
     /// The text of the header.
     cfg: Vec<u8>,

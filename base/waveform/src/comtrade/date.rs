@@ -16,7 +16,7 @@ pub(super) struct Stamp {
     pub(super) instant: SimTime,
     /// Stamps of the data are in nanoseconds: the fraction has more than six digits (2013).
     pub(super) nanoseconds: bool,
-    /// Day and month stand in the other order than the revision says.
+    /// Day and month stand in the other order than the revision's.
     pub(super) swapped: bool,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn write(instant: SimTime, revision: Revision) -> String {
     write_in(instant, revision, in_nanoseconds(instant, revision))
 }
 
-/// The same with a given number of digits: all dates of a header tell the unit of its stamps.
+/// The same with a given number of digits: all dates of a header determine the unit of its stamps.
 pub(super) fn write_in(instant: SimTime, revision: Revision, nanoseconds: bool) -> String {
     // `Timestamp` covers more than an i64 of nanoseconds, so the fallback is never taken.
     let timestamp = jiff::Timestamp::from_nanosecond(i128::from(instant.0)).unwrap_or_default();

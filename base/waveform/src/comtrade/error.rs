@@ -85,7 +85,7 @@ pub enum ComtradeError {
         /// The same with their bytes swapped.
         swapped: String,
     },
-    /// The records have another size than the channel count says.
+    /// The size of the records does not fit the channel count.
     #[error(
         "wrong channel count: {analogue} analogue and {digital} digital channels make records of \
          {expected_bytes} bytes, but the sample numbers in the .dat stand {found_bytes} bytes apart, \
@@ -103,7 +103,7 @@ pub enum ComtradeError {
         /// Channel counts or data kinds that give that size.
         fits: String,
     },
-    /// The lines have another number of fields than the channel count says.
+    /// The number of fields in the lines does not fit the channel count.
     #[error(
         "wrong channel count: {analogue} analogue and {digital} digital channels make lines of \
          {expected} fields, but line {line} of the .dat and those around it have {found}, which \
@@ -185,10 +185,10 @@ pub enum ComtradeError {
     /// The data could not be read to its end.
     #[error("the data cannot be read: {why}")]
     Unreadable {
-        /// What the system says.
+        /// The system's error.
         why: String,
     },
-    /// The data is of another kind than the header says.
+    /// The data is of another kind than the header's.
     #[error(
         "the .cfg states {stated} data, but the .dat {looks}; correct the file type in the .cfg"
     )]

@@ -30,7 +30,7 @@ pub(super) struct Digital {
     pub(super) normal: bool,
 }
 
-/// A run of samples at one rate; a rate of 0 means that the time stamps tell.
+/// A run of samples at one rate; a rate of 0 means that the time stamps give it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Section {
     pub(super) rate_hz: f64,
@@ -59,7 +59,7 @@ impl Header {
         self.sections.last().map(|section| section.end)
     }
 
-    /// Whether the time stamps alone tell the rate.
+    /// Whether the time stamps alone give the rate.
     pub(super) fn timed_by_stamps(&self) -> bool {
         self.sections.is_empty() || self.sections.iter().any(|section| section.rate_hz == 0.0)
     }
@@ -386,7 +386,7 @@ fn time_factor(lines: &mut Lines<'_>) -> Result<f64, ComtradeError> {
 }
 
 /// `time_code,local_code` and `tmq_code,leapsec` (2013): the header's zone in nanoseconds east of
-/// UTC; what the clock's quality says becomes a note.
+/// UTC; the clock's quality becomes a note.
 fn zone(lines: &mut Lines<'_>, revision: Revision, notes: &mut Vec<String>) -> i64 {
     let code = lines.optional().filter(|_| revision == Revision::R2013);
     let code = code.filter(|line| line.count() > 0);

@@ -3,8 +3,8 @@
 //! Terms: the *header* is the `.cfg` text; the *data* is the `.dat`, one *record* per sampling
 //! instant with a sample number, a time stamp, the analogue and the digital channels; a `.cff` file
 //! holds both as *sections*. `raw` is a number as it stands in the data; the value is
-//! `raw * multiplier + offset` in the channel's unit, on the primary or secondary side as the P/S
-//! flag says. Samples come out as SI primary values.
+//! `raw * multiplier + offset` in the channel's unit, on the primary or secondary side by the
+//! P/S flag. Samples come out as SI primary values.
 //!
 //! What is refused rather than guessed: truncated data, swapped byte order, a channel count that
 //! does not fit the data. What is guessed is noted in [`Recording::notes`]. Sections of different

@@ -76,14 +76,14 @@ impl Beyond {
     }
 }
 
-/// What the records tell, beside their samples.
+/// What the records hold beside their samples.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) records: u64,
     /// What is missing or wrong.
     pub(super) damage: Vec<String>,
     pub(super) notes: Vec<String>,
-    /// The steps between time stamps, where they alone tell the rate.
+    /// The steps between time stamps, where they alone give the rate.
     pub(super) steps: Steps,
     /// The first and the last time stamp in seconds, where they are there.
     pub(super) first_s: Option<f64>,

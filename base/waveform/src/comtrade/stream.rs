@@ -58,7 +58,7 @@ impl<R: Read + Seek> Comtrade<R> {
             }
             ControlFlow::Continue(())
         };
-        // What is wrong with the data is told before what is wrong with its sections.
+        // What is wrong with the data is reported before what is wrong with its sections.
         let (mut aligner, refused) = match Aligner::of(&header, &wanted.analogue, 0) {
             Ok(aligner) => (aligner, None),
             Err(error) => (None, Some(error)),

@@ -27,7 +27,7 @@ pub struct CsvOptions {
     /// RFC 3339, or seconds (`ms`, `us`, `ns` where the name ends so). Without it, and without a
     /// rate, the first column is taken if it looks like a time.
     pub time: Option<String>,
-    /// The sampling rate in hertz; wins over what a time column says.
+    /// The sampling rate in hertz; wins over a time column's.
     pub rate_hz: Option<f64>,
 }
 
@@ -42,7 +42,7 @@ pub enum CsvError {
         /// What stands there, quoted.
         found: String,
     },
-    /// A column could not be told.
+    /// A column could not be determined.
     #[error(transparent)]
     Column(#[from] LookupError),
     /// Nothing was selected and no name looks like a voltage or a current.
@@ -91,7 +91,7 @@ pub enum CsvError {
         /// What would be right.
         expected: &'static str,
     },
-    /// The time column tells no rate.
+    /// The time column gives no rate.
     #[error("time column {column}: {why}; give the rate instead (--rate 50000)")]
     TimeColumn {
         /// The column's name, quoted.
@@ -124,7 +124,7 @@ pub enum CsvError {
     /// The file could not be read to its end.
     #[error("the file cannot be read: {why}")]
     Unreadable {
-        /// What the system says.
+        /// The system's error.
         why: String,
     },
     /// There are no rows.
@@ -135,7 +135,7 @@ pub enum CsvError {
     Csv {
         /// The line's number, 0 if unknown.
         line: u64,
-        /// What the CSV layer says.
+        /// The CSV layer's error.
         why: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Reading of CSV recordings: choose the columns, read the rows, tell the rate.
+//! Reading of CSV recordings: choose the columns, read the rows, determine the rate.
 //!
 //! See the parent module for the terms. Memory grows with the rows that are really there, or not at
 //! all where they are read in blocks. Rows of up to a mebibyte are read.
@@ -21,7 +21,7 @@ use crate::time_axis::{Alternation, NoRate, Steps};
 const LONGEST_ROW: u64 = 1 << 20;
 /// Bytes asked for at a time.
 const BUFFER: usize = 1 << 16;
-/// Values, and rows, that are decoded before the sink is told.
+/// Values, and rows, that are decoded before the sink is called.
 const TURN_VALUES: usize = 1 << 14;
 const TURN_ROWS: usize = 1 << 10;
 
@@ -60,7 +60,7 @@ pub(crate) struct Plan {
     columns: Vec<(usize, f64)>,
 }
 
-/// An error whose line is still to be told: the place is where the CSV layer began to look.
+/// An error whose line is still to be found: the place is where the CSV layer began to look.
 struct Fault {
     error: CsvError,
     place: Option<Position>,
@@ -324,7 +324,7 @@ fn delimiter<R: Read>(source: &mut R) -> io::Result<u8> {
     Ok(counts.iter().copied().max_by_key(|&(_, count)| count).map_or(b',', |(of, _)| of))
 }
 
-/// What the time column tells, row by row.
+/// What the time column gives, row by row.
 #[derive(Debug, Default)]
 struct Stamps {
     first: Option<Stamp>,
@@ -350,7 +350,7 @@ impl Stamps {
     }
 }
 
-/// The time column and the form of its cells, if the options or the names say there is one.
+/// The time column and the form of its cells, if there is one by the options or the names.
 fn time_column(
     names: &[&str],
     first: &ByteRecord,
@@ -467,20 +467,20 @@ fn set_time(
         let [short_us, long_us] = [short_us, long_us].map(|us| us.to_string());
         return Err(CsvError::Alternating { column: quote(name), short_us, long_us, line });
     }
-    let told = stamps.steps.rate(stamps.resolution_ps.unwrap_or(1));
-    let told = told.map_err(|error| match error {
+    let found = stamps.steps.rate(stamps.resolution_ps.unwrap_or(1));
+    let found = found.map_err(|error| match error {
         NoRate::TooFew => wrong("one row determines no rate"),
         NoRate::NotAdvancing => wrong("the time does not advance from row to row"),
     });
-    recording.rate_hz = match (given_hz, told) {
-        (Some(given), told) => {
-            if let Ok(rate) = told {
+    recording.rate_hz = match (given_hz, found) {
+        (Some(given), found) => {
+            if let Ok(rate) = found {
                 rate.report(recording);
             }
             given
         }
-        (None, told) => {
-            let rate = told?;
+        (None, found) => {
+            let rate = found?;
             let rate_hz = rate.hz;
             rate.report(recording);
             rate_hz

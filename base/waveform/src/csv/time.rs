@@ -29,11 +29,11 @@ impl Form {
 pub(super) struct Stamp {
     pub(super) picoseconds: i128,
     pub(super) resolution_ps: i64,
-    /// The text says which zone it is in.
+    /// The text states its zone.
     pub(super) zoned: bool,
 }
 
-/// The form of a column, told by its name and its first cell.
+/// The form of a column, determined by its name and its first cell.
 pub(super) fn form_of(name: &str, first_cell: &str) -> Option<Form> {
     if date(first_cell).is_some() {
         return Some(Form::Date);
@@ -49,7 +49,7 @@ pub(super) fn form_of(name: &str, first_cell: &str) -> Option<Form> {
     stamp(form, first_cell).map(|_| form)
 }
 
-/// A name that says time: a word starting with `time`, or `t`, `date`, `utc` as a word.
+/// A name that means time: a word starting with `time`, or `t`, `date`, `utc` as a word.
 pub(super) fn is_time_name(name: &str) -> bool {
     name.to_ascii_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| {
         word.starts_with("time") || word.starts_with("date") || matches!(word, "t" | "utc" | "sec")
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn time_columns_are_told_by_name() {
+    fn time_columns_are_recognised_by_name() {
         for name in ["Time_UTC", "time", "t", "Timestamp", "t_ms", "Date", "time (s)"] {
             assert!(is_time_name(name), "{name}");
         }

@@ -1,7 +1,7 @@
 //! What the tests of this package share: sample recordings, and the record of the standard.
 //!
 //! Recordings are found through `LASTMETER_RECORDINGS`; a test that needs one and does not find it
-//! says so and returns, unless `LASTMETER_REQUIRE` asks for data.
+//! reports that and returns, unless `LASTMETER_REQUIRE` asks for data.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

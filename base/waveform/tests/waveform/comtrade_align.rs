@@ -119,7 +119,7 @@ fn a_late_channel_is_what_it_was_at_the_time_stamps() {
     let (cfg, dat) = recorded(&[(4000.0, 1200), (10_000.0, 3000)], 100.0);
     let recording = read(cfg.as_bytes(), dat.as_bytes()).unwrap();
     assert!(worst(&recording, 1, (0.05, 0.55)) < 5e-4);
-    // What no sampler is late by is left as it is, and said.
+    // What no sampler is late by is left as it is, and noted.
     let (cfg, dat) = recorded(&[(1000.0, 500)], 5e6);
     let recording = read(cfg.as_bytes(), dat.as_bytes()).unwrap();
     assert_eq!(recording.channels[1].skew_s, 0.0);

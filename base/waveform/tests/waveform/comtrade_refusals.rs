@@ -1,4 +1,4 @@
-//! What is refused, and whether the message says what is wrong, where, and what to do: truncated
+//! What is refused, and whether the message states what is wrong, where, and what to do: truncated
 //! data, swapped byte order, wrong channel counts, and every field of the header.
 
 use std::fmt::Write as _;
@@ -33,20 +33,20 @@ fn refused(cfg: &str, dat: &[u8], parts: &[&str]) -> ComtradeError {
 }
 
 #[test]
-fn truncated_binary_data_says_how_many_whole_records_there_are() {
+fn truncated_binary_data_is_reported_with_its_whole_records() {
     let dat = ten_records();
     assert!(read(binary_cfg(10).as_bytes(), &dat).is_ok());
-    let said = ["truncated", "7 whole records of the 10"];
-    refused(&binary_cfg(10), &dat[..7 * 12], &said);
-    let said = ["truncated", "7 whole records and 5 bytes of another of the 10"];
-    refused(&binary_cfg(10), &dat[..7 * 12 + 5], &said);
+    let expected = ["truncated", "7 whole records of the 10"];
+    refused(&binary_cfg(10), &dat[..7 * 12], &expected);
+    let expected = ["truncated", "7 whole records and 5 bytes of another of the 10"];
+    refused(&binary_cfg(10), &dat[..7 * 12 + 5], &expected);
     refused(&binary_cfg(10), &dat[..3], &["0 whole records and 3 bytes of another"]);
     refused(&binary_cfg(10), &[], &["0 whole records of the 10"]);
     refused(&binary_cfg(10), &dat[..12], &["1 whole records of the 10"]);
 }
 
 #[test]
-fn truncated_ascii_data_says_how_many_whole_records_there_are() {
+fn truncated_ascii_data_is_reported_with_its_whole_records() {
     let cfg = one_and_one(UA, "1\n1000,10", "ASCII", "1\n");
     let lines: Vec<String> =
         (1..=10).map(|n| format!("{n},{},{n},0\r\n", 1000 * (n - 1))).collect();
@@ -67,8 +67,9 @@ fn swapped_byte_order_is_named() {
         .chunks_exact(12)
         .flat_map(|r| [r[3], r[2], r[1], r[0], r[7], r[6], r[5], r[4], r[9], r[8], r[11], r[10]])
         .collect();
-    let said = ["swapped byte order", "16777216, 33554432, 50331648", "1, 2, 3", "swap the bytes"];
-    let error = refused(&binary_cfg(10), &swapped, &said);
+    let expected =
+        ["swapped byte order", "16777216, 33554432, 50331648", "1, 2, 3", "swap the bytes"];
+    let error = refused(&binary_cfg(10), &swapped, &expected);
     assert!(matches!(error, ComtradeError::ByteOrder { .. }));
     // Also where only one record is there, and where the count is wrong at the same time.
     refused(&binary_cfg(1), &swapped[..12], &["swapped byte order", "16777216, and 1 with"]);
@@ -80,14 +81,14 @@ fn swapped_byte_order_is_named() {
 fn a_wrong_channel_count_is_named_with_what_would_fit() {
     let dat = ten_records();
     let wide = binary_cfg(10).replace("2,1A,1D", "3,2A,1D").replace(UA, &format!("{UA}\n{UA}"));
-    let said = [
+    let expected = [
         "wrong channel count",
         "2 analogue and 1 digital",
         "14 bytes",
         "12 bytes apart",
         "1 analogue and 1 digital as BINARY",
     ];
-    let error = refused(&wide, &dat, &said);
+    let error = refused(&wide, &dat, &expected);
     assert!(matches!(error, ComtradeError::RecordSize { .. }));
     let narrow = binary_cfg(10).replace("2,1A,1D", "1,0A,1D").replace(&format!("{UA}\n"), "");
     refused(&narrow, &dat, &["10 bytes", "12 bytes apart", "1 analogue and 1 digital as BINARY"]);
@@ -112,8 +113,8 @@ fn a_wrong_channel_count_of_ascii_data_is_named() {
     let cfg = six_and_six(",1999", "ASCII", 1);
     let fewer =
         cfg.replace("12,6A,6D", "11,5A,6D").replace("6,Ch6,C,,A,1,0,0,-2048,2047,1,1,P\r\n", "");
-    let said = ["wrong channel count", "lines of 13 fields", "have 14", "fits 12 channels"];
-    refused(&fewer, ASCII, &said);
+    let expected = ["wrong channel count", "lines of 13 fields", "have 14", "fits 12 channels"];
+    refused(&fewer, ASCII, &expected);
     let cfg = one_and_one(UA, "1\n1000,3", "ASCII", "1\n");
     refused(&cfg, b"1,0,1,2,0\n2,9,1,2,0\n3,9,1,2,0\n", &["wrong channel count", "line 1"]);
     refused(&cfg, b"1,0,1\n2,9,1\n3,9,1\n", &["wrong channel count", "have 3"]);
@@ -128,18 +129,18 @@ fn a_wrong_channel_count_of_ascii_data_is_named() {
 #[test]
 fn counts_that_do_not_add_up_or_do_not_fit_the_lines_are_named() {
     let cfg = binary_cfg(10);
-    let said =
+    let expected =
         ["line 2", "wrong channel count", "3 channels in total", "1 analogue and 1 digital are 2"];
-    refused(&cfg.replace("2,1A,1D", "3,1A,1D"), &[], &said);
-    let said = [
+    refused(&cfg.replace("2,1A,1D", "3,1A,1D"), &[], &expected);
+    let expected = [
         "line 4",
         "wrong channel count",
         "5 field(s) where analogue channel 2 of 2 with 13 fields",
         "(2A, 0D)",
     ];
-    refused(&cfg.replace("2,1A,1D", "2,2A,0D"), &[], &said);
-    let said = ["line 3", "13 field(s) where digital channel 1 of 2", "(0A, 2D)"];
-    refused(&cfg.replace("2,1A,1D", "2,0A,2D"), &[], &said);
+    refused(&cfg.replace("2,1A,1D", "2,2A,0D"), &[], &expected);
+    let expected = ["line 3", "13 field(s) where digital channel 1 of 2", "(0A, 2D)"];
+    refused(&cfg.replace("2,1A,1D", "2,0A,2D"), &[], &expected);
     refused(&cfg.replace("2,1A,1D", "1,1A,0D"), &[], &["line 4", "the line frequency alone"]);
     refused(&cfg.replace("2,1A,1D", "3,1A,2D"), &[], &["line 5", "digital channel 2 of 2"]);
     refused(&cfg.replace("2,1A,1D", "0,0A,0D"), &[], &["no channels"]);
@@ -180,8 +181,9 @@ fn records_that_are_shifted_are_refused_where_that_begins() {
     };
     let records = |numbers: std::ops::RangeInclusive<u32>| numbers.flat_map(record);
     let mut dat: Vec<u8> = records(1..=30).chain([7, 7]).chain(records(31..=60)).collect();
-    let said = ["record 31 of the .dat has sample number", " after 30, ", "in 30 of 60 records"];
-    refused(&binary_cfg(60), &dat, &said);
+    let expected =
+        ["record 31 of the .dat has sample number", " after 30, ", "in 30 of 60 records"];
+    refused(&binary_cfg(60), &dat, &expected);
     // Without the two bytes it is whole.
     dat.drain(30 * 12..30 * 12 + 2);
     assert!(read(binary_cfg(60).as_bytes(), &dat).unwrap().damage.is_empty());
@@ -232,7 +234,7 @@ fn data_that_may_be_cut_in_its_last_number_is_noted() {
 }
 
 #[test]
-fn surplus_data_is_left_out_and_said() {
+fn surplus_data_is_left_out_and_noted() {
     let recording = read(binary_cfg(8).as_bytes(), &ten_records()).unwrap();
     assert_eq!(recording.samples(), 8);
     assert!(recording.notes.iter().any(|n| n.contains("24 bytes follow the 8 records")));
@@ -255,7 +257,7 @@ fn time_stamps_that_contradict_the_rate_are_noted() {
 #[test]
 fn every_field_of_the_header_is_located() {
     let cfg = one_and_one(UA, "1\n1000,1", "ASCII", "1\n");
-    for (from, to, said) in [
+    for (from, to, expected) in [
         ("s,d,1999", "s,d,MMXIII", "line 1 of the .cfg, revision year: found `MMXIII`"),
         ("2,1A,1D", "two,1A,1D", "line 2 of the .cfg, total channels: found `two`"),
         ("2,1A,1D", "2,1B,1D", "line 2 of the .cfg, analogue channels: found `1B`"),
@@ -285,26 +287,26 @@ fn every_field_of_the_header_is_located() {
         ("ASCII\n1", "ASCII\n0", "line 11 of the .cfg, time stamp multiplier: found `0`"),
     ] {
         assert!(cfg.contains(from), "{from}");
-        refused(&cfg.replacen(from, to, 1), b"1,0,1,0\n", &[said]);
+        refused(&cfg.replacen(from, to, 1), b"1,0,1,0\n", &[expected]);
     }
     let lines: Vec<&str> = cfg.lines().collect();
     for whole in 0..10 {
-        let said = format!("the .cfg ends before line {}", whole + 1);
-        refused(&lines[..whole].join("\n"), b"1,0,1,0\n", &[&said]);
+        let expected = format!("the .cfg ends before line {}", whole + 1);
+        refused(&lines[..whole].join("\n"), b"1,0,1,0\n", &[&expected]);
     }
 }
 
 #[test]
 fn every_field_of_ascii_data_is_located() {
     let cfg = one_and_one(UA, "1\n1000,2", "ASCII", "1\n");
-    for (line, said) in [
+    for (line, expected) in [
         ("x,9,1,0", "line 2 of the .dat, sample number: found `x`"),
         ("2,-9,1,0", "line 2 of the .dat, time stamp: found `-9`"),
         ("2,9,1e,0", "line 2 of the .dat, channel `UA`: found `1e`"),
         ("2,9,NaN,0", "line 2 of the .dat, channel `UA`: found `NaN`"),
         ("2,9,1,yes", "line 2 of the .dat, digital channel `D`: found `yes`, expected 0 or 1"),
     ] {
-        refused(&cfg, format!("1,0,1,0\n{line}\n").as_bytes(), &[said]);
+        refused(&cfg, format!("1,0,1,0\n{line}\n").as_bytes(), &[expected]);
     }
     let recording = read(cfg.as_bytes(), b" 1 , , 1.5e1 , 1 ,\n2,,-0.5,,\n").unwrap();
     assert_eq!(recording.channels[0].samples, [15.0, -0.5]);
@@ -318,8 +320,8 @@ fn a_real_relay_record_is_refused_when_it_is_damaged() {
     let Some(dat) = sample("comtrade-transformer-60hz/Comtrade1.dat") else { return };
     let cfg = String::from_utf8(cfg).unwrap();
     // 8 + 23 * 4 + 9 * 2 = 118 bytes.
-    let said = ["truncated", "7199 whole records and 100 bytes of another of the 7200"];
-    refused(&cfg, &dat[..7199 * 118 + 100], &said);
+    let expected = ["truncated", "7199 whole records and 100 bytes of another of the 7200"];
+    refused(&cfg, &dat[..7199 * 118 + 100], &expected);
     refused(&cfg, &dat[..5000 * 118], &["truncated", "5000 whole records of the 7200"]);
     let swapped: Vec<u8> = dat.chunks_exact(2).flat_map(|b| [b[1], b[0]]).collect();
     assert!(read(cfg.as_bytes(), &swapped).is_err());

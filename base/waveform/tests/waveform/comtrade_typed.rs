@@ -174,7 +174,7 @@ fn missing_values_become_gaps_in_every_kind() {
 }
 
 #[test]
-fn without_a_rate_the_time_stamps_tell_it() {
+fn without_a_rate_the_time_stamps_give_it() {
     let dat = b"1,0,1,0\n2,250,2,0\n3,500,3,0\n4,750,4,0\n";
     for rates in ["0\n0,4", "1\n0,4", "0"] {
         let cfg = one_and_one(UA, rates, "ASCII", "1\n");
@@ -246,7 +246,7 @@ fn zones_clock_quality_and_skew_are_reported() {
     let notes = recording.notes.join("\n");
     assert!(notes.contains("not locked to its source (time quality `B`)"), "{notes}");
     assert!(notes.contains("leap second") && notes.contains("12.5 us later"), "{notes}");
-    // 1999 has no zone: taken as UTC, and said.
+    // 1999 has no zone: taken as UTC, and noted.
     let recording = read(cfg.as_bytes(), b"1,0,1,0\n").unwrap();
     assert_eq!(recording.start, Some("2003-02-01T04:05:06.000007Z".parse().unwrap()));
     assert!(recording.notes.iter().any(|note| note.contains("no time zone")));

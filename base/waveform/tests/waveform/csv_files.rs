@@ -31,10 +31,10 @@ fn columns_are_selected_by_exact_name_or_unique_part_in_the_given_order() {
     assert_eq!(names, ["U L2", "U L1", "I L1"]);
     assert_eq!(recording.channels[0].samples, [2.0, 6.0, 10.0]);
     assert_eq!(recording.channels[2].samples, [3.0, 7.0, 11.0]);
-    let told: Vec<_> =
+    let found: Vec<_> =
         recording.channels.iter().map(|c| (c.kind, c.phase.as_str(), c.unit.as_str())).collect();
     let (v, i) = (ChannelKind::Voltage, ChannelKind::Current);
-    assert_eq!(told, [(v, "b", "V"), (v, "a", "V"), (i, "a", "A")]);
+    assert_eq!(found, [(v, "b", "V"), (v, "a", "V"), (i, "a", "A")]);
     assert_eq!(recording.rate_hz, 10_000.0);
     assert_eq!(recording.start, None);
     assert!(recording.notes.is_empty(), "{:?}", recording.notes);
@@ -44,9 +44,9 @@ fn columns_are_selected_by_exact_name_or_unique_part_in_the_given_order() {
 fn a_last_line_without_an_end_is_noted() {
     let notes = |text: &str| {
         let recording = read(text.as_bytes(), &CsvOptions::default()).unwrap();
-        let told: Vec<String> = recording.damage.into_iter().map(|it| it.note).collect();
-        assert_eq!(told, recording.notes);
-        told
+        let found: Vec<String> = recording.damage.into_iter().map(|it| it.note).collect();
+        assert_eq!(found, recording.notes);
+        found
     };
     let whole = "t,Va,Ia\n0,230,1\n0.001,231,10\n0.002,232,12.5\n";
     for text in [whole, &format!("{whole}\n"), &whole.replace('\n', "\r\n")] {
@@ -73,12 +73,12 @@ fn what_is_ambiguous_or_unknown_lists_the_candidates() {
 fn without_a_selection_the_names_decide() {
     let text = "t,Va,Ib,bus_kV,neutral current,speed\n0,1,2,3,4,5\n1,1,2,3,4,5\n";
     let recording = read(text.as_bytes(), &CsvOptions::default()).unwrap();
-    let told: Vec<_> =
+    let found: Vec<_> =
         recording.channels.iter().map(|c| (c.name.as_str(), c.kind, c.samples[0])).collect();
     let (v, i) = (ChannelKind::Voltage, ChannelKind::Current);
     let expected =
         [("Va", v, 1.0), ("bus_kV", v, 3000.0), ("Ib", i, 2.0), ("neutral current", i, 4.0)];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
     assert!(recording.notes.iter().any(|n| n.contains("`bus_kV` is scaled by 1000")));
     refused("t,x,y\n0,1,2\n", &CsvOptions::default(), &["no column looks like", "`x`, `y`"]);
 }
@@ -145,7 +145,7 @@ fn steps_that_alternate_are_refused_for_that_reason_and_rounding_is_not() {
     let whole = ["steps of 100 us and 300 us alternate (from line 2 on)", "--rate", "equal steps"];
     refused(&rows([100, 300], 1, 40), &CsvOptions::default(), &whole);
     refused(&rows([300, 100], 1, 7), &CsvOptions::default(), &whole);
-    // Even ones before them: the line where it begins is told.
+    // Even ones before them: the line where it begins is reported.
     let mut text = rows([200, 200], 1, 11);
     let begun = 11 * 200 - 200;
     for k in 1..40_u64 {
@@ -163,7 +163,7 @@ fn steps_that_alternate_are_refused_for_that_reason_and_rounding_is_not() {
 #[test]
 fn every_bad_cell_is_located() {
     let options = selected(&["U L1"], &[]);
-    for (from, to, said) in [
+    for (from, to, expected) in [
         (
             "0.0001,5",
             "0.0001,five",
@@ -178,9 +178,9 @@ fn every_bad_cell_is_located() {
         ("0.0001,5", "# a word\n\n0.0001,five", "line 5, column `U L1`: found `five`"),
     ] {
         assert!(TYPED.contains(from));
-        refused(&TYPED.replacen(from, to, 1), &options, &[said]);
+        refused(&TYPED.replacen(from, to, 1), &options, &[expected]);
     }
-    // A time that cannot be read is told where it stands: the column is there.
+    // A time that cannot be read is reported where it stands: the column is there.
     let time = CsvOptions::default();
     let comma = "t;Va\n0,0001;1,5\n0,0002;1,6\n";
     refused(comma, &time, &["line 2, column `t`: found `0,0001`", "decimal point", "--rate"]);

@@ -1,7 +1,7 @@
 //! Integration tests of the waveform package, one binary: typed bytes, refusals, samples, round
 //! trips. (`robustness.rs` is a binary of its own because it watches the memory of its process.)
 
-// `cfg(test)` tells the lints that helpers in these files are test code too.
+// `cfg(test)` informs the lints that helpers in these files are test code too.
 #[cfg(test)]
 mod common;
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn the_single_file_sample_is_its_single_precision_numbers() {
     assert!(values != recording.channels[0].samples);
     assert_eq!((recording.rate_hz, recording.nominal_hz), (100.0, None));
     assert_eq!(recording.channels[0].kind, ChannelKind::Other);
-    // Its stamps count milliseconds where the format says nanoseconds.
+    // Its stamps count milliseconds where the format has nanoseconds.
     assert!(recording.notes.iter().any(|note| note.contains("the time stamps span")));
 }
 

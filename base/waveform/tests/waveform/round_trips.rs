@@ -37,7 +37,7 @@ prop_compose! {
         states in prop::collection::vec(prop::collection::vec(any::<bool>(), length), digital),
         rate_hz in prop_oneof![Just(50_000.0), Just(15_360.0), 0.01_f64..1e6],
         nominal_hz in prop_oneof![Just(None), Just(Some(50.0)), Just(Some(60.0))],
-        // Within the years a two-digit date can tell: 1980 to 2079.
+        // Within the years a two-digit date can hold: 1980 to 2079.
         start in 315_532_800_000_000_000_i64..3_471_292_800_000_000_000,
     ) -> Recording {
         let float = |(mantissa, exponent): (i32, i32)| f64::from(mantissa) * 2_f64.powi(exponent);
@@ -189,13 +189,13 @@ fn long_recordings_get_a_time_multiplier() {
 }
 
 #[test]
-fn what_cannot_be_written_says_why() {
+fn unwritable_recordings_are_rejected_with_the_reason() {
     let two = |lengths: [usize; 2]| Recording {
         rate_hz: 1000.0,
         channels: lengths.iter().enumerate().map(|(k, &n)| channel(k, vec![1.0; n])).collect(),
         ..Recording::default()
     };
-    for (recording, kind, said) in [
+    for (recording, kind, expected) in [
         (Recording::default(), DataKind::Ascii, "the recording has no channels"),
         (two([0, 0]), DataKind::Ascii, "the recording has no samples"),
         (two([3, 2]), DataKind::Ascii, "channel `channel 1` has 2 samples where the others have 3"),
@@ -207,7 +207,7 @@ fn what_cannot_be_written_says_why() {
         ),
     ] {
         let error = write(&recording, kind, Revision::R2013).unwrap_err().to_string();
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
     // Names that would break the lines are made harmless.
     let mut odd = two([2, 2]);
@@ -217,7 +217,7 @@ fn what_cannot_be_written_says_why() {
 }
 
 #[test]
-fn a_header_tells_where_a_recording_is_from_and_the_range_of_its_values() {
+fn a_header_holds_the_station_and_the_range_of_values() {
     let start = SimTime(1_800_000_000_000_100_000);
     let recording = Recording {
         start: Some(start),
@@ -235,7 +235,8 @@ fn a_header_tells_where_a_recording_is_from_and_the_range_of_its_values() {
     assert!(lines[2].ends_with(",0,-3.25,7.300000190734863,1,1,P"), "{}", lines[2]);
     assert!(lines[3].ends_with(",0,2.0,2.0,1,1,P"), "{}", lines[3]);
     assert_eq!(lines[4], "50");
-    // The trigger is later, with as many digits as the first sample, which tell the unit of stamps.
+    // The trigger is later, with as many digits as the first sample, which determine the unit of
+    // stamps.
     let [first, second] = [lines[7], lines[8]];
     assert!(first.ends_with(".000100") && second.ends_with(".000223"), "{first} {second}");
     let read = read(&written.cfg, &written.dat).unwrap();

@@ -51,7 +51,7 @@ fn in_two_sections(cfg: &[u8], samples: usize, first: usize, rate_hz: f64) -> Ve
     text.replace(&one, &two).into_bytes()
 }
 
-/// The first channel sampled later than the header said.
+/// The first channel sampled later than by the header.
 fn with_skew(cfg: &[u8], skew_us: f64) -> Vec<u8> {
     let text = String::from_utf8(cfg.to_vec()).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -198,7 +198,7 @@ impl Seek for Failing<'_> {
 }
 
 #[test]
-fn a_source_that_fails_is_an_error_that_says_why() {
+fn a_failing_source_is_an_error_with_the_reason() {
     let files = |kind| comtrade::write(&recording(2, 1000, &[]), kind, Revision::R2013).unwrap();
     let text = format!("t,Va\n{}", "0,1\n".repeat(100));
     for at in [0, 100] {

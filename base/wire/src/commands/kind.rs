@@ -1,4 +1,4 @@
-//! What a row of the list of commands says, and how its arguments are typed.
+//! What a row of the list of commands holds, and how its arguments are typed.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +73,7 @@ pub enum Order {
 pub enum Effect {
     /// Nothing.
     None,
-    /// Readings are due at another period: as many seconds as this parameter says.
+    /// Readings are due at another period: as many seconds as this parameter holds.
     ReportsEvery(&'static str),
 }
 

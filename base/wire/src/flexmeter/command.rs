@@ -85,7 +85,7 @@ pub struct ParameterDefinition {
 
 /// The types of SiteWhere's command parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are SiteWhere's words and say all there is")]
+#[expect(missing_docs, reason = "the names are SiteWhere's own words")]
 pub enum ParameterType {
     Double,
     Float,

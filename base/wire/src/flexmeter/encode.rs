@@ -2,7 +2,7 @@
 //!
 //! Numbers are written with the fewest digits that read back as the same number. JSON has no NaN
 //! and no infinity: such a value is written as `null`, which every strict reader refuses, so a
-//! device must leave out what it cannot tell.
+//! device must leave out what it does not know.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -128,7 +128,7 @@ pub struct AcknowledgeMessage {
     pub hardware_id: HardwareId,
     /// Id of the invocation that is answered (`command.invocation.id`).
     pub originating_event_id: String,
-    /// What the device has to say; empty if it printed nothing.
+    /// The device's text; empty if it printed nothing.
     pub response: String,
     /// When it answered; `None` means the moment it is received.
     pub event_date: Option<SimTime>,

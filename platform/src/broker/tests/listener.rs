@@ -1,4 +1,5 @@
-//! Connections that never authenticate, that claim a wrong name, or that come where there is no room.
+//! Connections that never authenticate, that claim a wrong name, or that come where there is no
+//! room.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -77,9 +78,9 @@ async fn silent_connections_give_way_to_honest_ones() {
     })
     .await;
     let (authenticated, mut events) = open(options(&broker, "member")).await;
-    let mut silent = Vec::new();
+    let mut idle = Vec::new();
     for _ in 0..20 {
-        silent.push(silent(&broker).await);
+        idle.push(silent(&broker).await);
     }
     honest_client_is_served(&broker, "meter").await;
     // Seven slots were theirs; thirteen and the honest one came beyond that.

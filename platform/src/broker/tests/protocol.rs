@@ -63,7 +63,8 @@ async fn every_quality_of_service_of_mqtt_3_is_journalled_once() {
     client.publish(INPUT, "qos 1", PublishOptions::at_least_once()).await.unwrap();
     incoming(&mut events, "PUBACK", |packet| matches!(packet, Packet::PubAck(_))).await;
     assert_eq!(platform.payloads(), ["qos 0", "qos 2", "refuse qos 2", "qos 1"]);
-    // Nothing can be answered to a QoS 0 sender, so one that cannot be kept ends the connection too.
+    // Nothing can be answered to a QoS 0 sender, so one that cannot be kept ends the connection
+    // too.
     client.publish(INPUT, "fail", PublishOptions::at_most_once()).await.unwrap();
     soon("the end of the connection", async { while events.poll().await.is_ok() {} }).await;
     broker.stop().await;
@@ -85,7 +86,7 @@ async fn a_hundred_qos_2_messages_at_once_fit_into_the_window() {
 }
 
 #[tokio::test]
-async fn mqtt_5_senders_are_told_why() {
+async fn mqtt_5_senders_get_the_reason() {
     use rumqttc_v5::mqttbytes::v5::{PubAckReason, PubRecReason};
     use rumqttc_v5::{Incoming, PublishOptions};
     let (broker, platform) = start().await;
@@ -141,7 +142,7 @@ async fn mqtt_5_gets_qos_2_through_once_and_hears_of_a_failure_by_disconnect() {
 
 /// MQTT 5, section 3.14.2.1: 0x8E, session taken over.
 #[tokio::test]
-async fn mqtt_5_clients_are_told_that_another_has_their_identifier() {
+async fn mqtt_5_clients_get_session_taken_over() {
     use rumqttc_v5::mqttbytes::v5::DisconnectReasonCode;
     use rumqttc_v5::{ConnectionError, Incoming, StateError};
     let (broker, _platform) = start().await;
@@ -166,7 +167,7 @@ async fn mqtt_5_clients_are_told_that_another_has_their_identifier() {
 }
 
 #[tokio::test]
-async fn mqtt_5_clients_are_told_the_limit_and_keep_to_it() {
+async fn mqtt_5_clients_get_the_packet_limit_and_keep_to_it() {
     use rumqttc_v5::PublishOptions;
     let config = BrokerConfig { packet_limit_bytes: 1000, ..config() };
     let platform = Platform::new();

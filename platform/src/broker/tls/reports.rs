@@ -1,5 +1,5 @@
-//! Refusals of the TLS listener on their way to the record: all are counted at once, each in its ration is
-//! recorded durably, the others as sums (see `ration`).
+//! Refusals of the TLS listener on their way to the record: all are counted at once, each in its
+//! ration is recorded durably, the others as sums (see `ration`).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

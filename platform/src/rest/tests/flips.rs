@@ -149,7 +149,7 @@ async fn send_again(served: &Served, bit: usize) {
             assert!(matches!(accepted, Ok(Accepted::Stored)), "bit {bit}: {accepted:?}");
         }
     }
-    // A store that cannot be written any more says so.
+    // A store that cannot be written any more reports that.
     let stored = tokio::time::timeout(Duration::from_millis(500), core.barrier()).await;
     let is_failing = stored.is_err() && !core.is_ready();
     let is_same = core.progress.totals().readings == before;

@@ -72,9 +72,9 @@ async fn only_health_is_answered_where_every_slot_is_authenticated() {
 async fn silent_connections_give_way_to_requests() {
     let served = Served::cramped(4, 4).await;
     let authenticated = served.authenticated().await;
-    let mut silent = Vec::new();
+    let mut idle = Vec::new();
     for _ in 0..60 {
-        silent.push(served.silent().await);
+        idle.push(served.silent().await);
     }
     // Thirty-two were admitted to the reserve, and evicted from it for later ones.
     assert_eq!(served.get("/healthz").await.status, 200);
@@ -101,16 +101,16 @@ async fn silent_connections_give_way_to_requests() {
 async fn health_is_answered_in_a_burst_of_silent_connections() {
     let served = Served::cramped(1, 1).await;
     let _member = served.authenticated().await;
-    let mut silent = Vec::new();
+    let mut idle = Vec::new();
     for round in 0..5 {
         for _ in 0..300 {
-            silent.push(std::net::TcpStream::connect(served.server.address()).unwrap());
+            idle.push(std::net::TcpStream::connect(served.server.address()).unwrap());
         }
         let answer = served.get("/healthz").await;
         assert_eq!(answer.status, 200, "round {round}: {answer:?}");
     }
     assert_eq!(served.rejected(RejectReason::Full), 0);
-    drop(silent);
+    drop(idle);
     served.stop().await;
 }
 

@@ -281,7 +281,7 @@ async fn a_wrong_password_is_refused_with_a_good_certificate_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn settings_that_cannot_be_used_are_told_at_the_start() {
+async fn unusable_settings_are_reported_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::generate("bench").unwrap();
     let one = authority.issue_server(&[SERVER]).unwrap();
@@ -299,13 +299,13 @@ async fn settings_that_cannot_be_used_are_told_at_the_start() {
         let mut config = Config::embedded(folder.path(), token, ClockSource::Wall);
         config.tls = Some(tls);
         let Err(error) = Platform::start(config).await else { panic!("it started") };
-        let mut told = error.to_string();
+        let mut text = error.to_string();
         let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
         while let Some(error) = cause {
-            told = format!("{told}: {error}");
+            text = format!("{text}: {error}");
             cause = error.source();
         }
-        assert!(told.contains(words), "{told}");
+        assert!(text.contains(words), "{text}");
     }
 }
 
