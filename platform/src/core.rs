@@ -30,21 +30,21 @@ use crate::store::{Health, Inspection, Progress, Readers};
 pub(crate) struct Core {
     /// The one clock.
     pub(crate) clock: Arc<Clock>,
-    /// Counters.
+    /// Counters for `/metrics`.
     pub(crate) metrics: Arc<Metrics>,
     /// The journal's thread.
     pub(crate) journal: Journal,
     /// How far queries see.
     pub(crate) progress: Arc<Progress>,
-    /// Queries.
+    /// Queries of the REST interface.
     pub(crate) readers: Arc<Readers>,
-    /// The devices.
+    /// The directory of all registered devices.
     pub(crate) devices: Arc<DeviceDirectory>,
     /// What is lost or damaged.
     pub(crate) losses: Arc<Losses>,
     /// The door for messages.
     pub(crate) ingest: Arc<Ingest>,
-    /// Commands.
+    /// Commands on their way to devices.
     pub(crate) dispatcher: Arc<Dispatcher>,
     /// Whether the store works.
     pub(crate) health: Arc<Health>,

@@ -13,7 +13,7 @@ use crate::commands::InvocationId;
 use crate::message::Number;
 use crate::store::{DeviceRow, assignment_token};
 
-/// The devices.
+/// Every registered device, by row, hardware id and assignment.
 #[derive(Debug, Default)]
 pub(crate) struct DeviceDirectory(RwLock<Inner>);
 

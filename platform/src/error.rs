@@ -116,7 +116,7 @@ pub(crate) enum BarrierError {
     /// The store fails, and goes on failing.
     #[error("the store could not be written for {} s: {cause}", FAILING_LIMIT.as_secs())]
     Failing {
-        /// Why.
+        /// What failed last, in words.
         cause: String,
     },
     /// The store is too far behind.

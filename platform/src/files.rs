@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::Path;
 
 /// Bits that others than the owner have.
-const OTHERS: u32 = 0o077;
+const OTHERS_MODE_BITS: u32 = 0o077;
 
 /// Makes a folder and those above it that are missing, all for the owner alone; what is there is
 /// left as it is.
@@ -18,10 +18,10 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
 /// Takes a file or folder away from everybody but its owner; whether anything was different.
 pub(crate) fn tighten(path: &Path) -> io::Result<bool> {
     let mode = fs::metadata(path)?.permissions().mode();
-    if mode & OTHERS == 0 {
+    if mode & OTHERS_MODE_BITS == 0 {
         return Ok(false);
     }
-    fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS))?;
+    fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS_MODE_BITS))?;
     tracing::info!(path = %path.display(), "closed to everybody but its owner");
     Ok(true)
 }

@@ -98,7 +98,7 @@ impl Subscriptions {
     }
 }
 
-/// The port.
+/// The one way in for messages: judges, journals, answers.
 pub(crate) struct Ingest {
     journal: Journal,
     clock: Arc<Clock>,

@@ -69,7 +69,7 @@ use crate::doors::Doors;
 use crate::gate::{Gate, GuessLimits, Share};
 use crate::rest::Server;
 
-/// The platform.
+/// The platform; see [`Platform::start`].
 #[derive(Debug)]
 pub struct Platform;
 

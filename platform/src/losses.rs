@@ -43,7 +43,7 @@ lastmeter_units::words! {
     }
 }
 
-/// One report.
+/// One report of lost or damaged data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Loss {
     /// From 1, in the order of finding.
@@ -78,7 +78,7 @@ struct Content {
     further: u64,
 }
 
-/// All reports.
+/// All reports of lost or damaged data, in memory and in their file.
 pub(crate) struct Losses {
     path: PathBuf,
     clock: Arc<Clock>,

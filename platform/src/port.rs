@@ -20,7 +20,7 @@ pub(crate) struct Arrival {
     /// Its input topic, which names tenant, format and, where it is bound to one, the device
     /// (`lastmeter_wire::topics::input_name`), also where a door has no topics.
     pub(crate) topic: String,
-    /// The body.
+    /// The body as it arrived.
     pub(crate) payload: Bytes,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Verdict {
     /// It is refused and the record of that is in the journal. Senders get the reason where
     /// their door has a place for it, as MQTT 5 has and MQTT 3.1.1 has not.
     Refused {
-        /// The reason.
+        /// Why it is refused.
         reason: RefusalReason,
         /// What was found and what was expected.
         detail: String,
@@ -43,7 +43,7 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not durable: {why}")]
 pub(crate) struct NotDurable {
-    /// The cause.
+    /// The cause, in words.
     pub(crate) why: String,
 }
 

@@ -54,7 +54,7 @@ impl RefusalReason {
 /// A refusal as it goes into the journal and the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefusalRecord {
-    /// [`RefusalReason::word`].
+    /// The reason, by [`RefusalReason::word`].
     pub(crate) reason: String,
     /// The hardware id the message claimed, if one could be read.
     pub(crate) device: Option<HardwareId>,

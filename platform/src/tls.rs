@@ -25,7 +25,7 @@ pub(crate) enum TlsSettingsError {
     Read {
         /// The key in the settings.
         key: &'static str,
-        /// The file.
+        /// Path of the file.
         path: std::path::PathBuf,
         /// The system's error.
         #[source]

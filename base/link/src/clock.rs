@@ -15,7 +15,7 @@ pub const SOURCE: &str = "CLOCK_MONOTONIC";
 
 const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
 /// How often a difference of two clocks is read; the reading with the least in between counts.
-const READINGS: usize = 8;
+const READINGS_PER_PAIR: usize = 8;
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
 pub fn monotonic_ns() -> i64 {
@@ -74,7 +74,7 @@ fn ahead_of_monotonic_ns(other: ClockId) -> i64 {
         let took = after.saturating_sub(before);
         (took, there.saturating_sub(before.saturating_add(took / 2)))
     };
-    (0..READINGS).map(reading).min().map_or(0, |(_, ahead)| ahead)
+    (0..READINGS_PER_PAIR).map(reading).min().map_or(0, |(_, ahead)| ahead)
 }
 
 #[cfg(test)]

@@ -60,15 +60,15 @@ pub enum EmulatorError {
     /// It did not do something in time.
     #[error("{PROGRAM} did not {what} within {} s", .limit.as_secs())]
     Late {
-        /// What.
+        /// What it did not do.
         what: String,
-        /// The limit.
+        /// How long it was waited for.
         limit: Duration,
     },
     /// It refused an order, or its control socket failed.
     #[error("{PROGRAM} refused `{order}`: {why}")]
     Refused {
-        /// The order.
+        /// The order that was refused.
         order: String,
         /// What it answered.
         why: String,
@@ -152,7 +152,7 @@ impl Emulator {
         self.sockets.get(port).map(PathBuf::as_path)
     }
 
-    /// Its process.
+    /// The id of its process.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -59,7 +59,7 @@ pub enum HttpError {
     /// bad token.
     #[error("{method} {path}: {why}")]
     Request {
-        /// The method.
+        /// Method of the request.
         method: Method,
         /// The path as given.
         path: String,
@@ -69,9 +69,9 @@ pub enum HttpError {
     /// The server could not be reached, or the connection broke.
     #[error("{method} {path}: {stage} failed: {why}")]
     Connection {
-        /// The method.
+        /// Method of the request.
         method: Method,
-        /// The path.
+        /// Path of the request.
         path: String,
         /// What was under way.
         stage: Stage,
@@ -81,9 +81,9 @@ pub enum HttpError {
     /// The time limit passed.
     #[error("{method} {path}: waited {limit:?} for {stage}")]
     TimeLimit {
-        /// The method.
+        /// Method of the request.
         method: Method,
-        /// The path.
+        /// Path of the request.
         path: String,
         /// What was waited for.
         stage: Stage,
@@ -93,9 +93,9 @@ pub enum HttpError {
     /// The answer exceeds the response limit.
     #[error("{method} {path}: the answer exceeds the limit of {limit_bytes} bytes")]
     TooLarge {
-        /// The method.
+        /// Method of the request.
         method: Method,
-        /// The path.
+        /// Path of the request.
         path: String,
         /// The client's response limit.
         limit_bytes: usize,
@@ -103,11 +103,11 @@ pub enum HttpError {
     /// The server answered with a status other than 2xx.
     #[error("{method} {path}: {status}: {detail}")]
     Status {
-        /// The method.
+        /// Method of the request.
         method: Method,
-        /// The path.
+        /// Path of the request.
         path: String,
-        /// The status.
+        /// Status of the answer.
         status: StatusCode,
         /// `detail` or `title` of the problem document, else the beginning of the body.
         detail: String,
@@ -116,9 +116,9 @@ pub enum HttpError {
     /// JSON.
     #[error("{method} {path}: {why}")]
     Json {
-        /// The method.
+        /// Method of the request.
         method: Method,
-        /// The path.
+        /// Path of the request.
         path: String,
         /// What serde found, with the place.
         why: String,

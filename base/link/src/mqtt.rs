@@ -60,7 +60,7 @@ pub enum PublishError {
     TooLarge {
         /// Size of the whole PUBLISH packet, bytes.
         size_bytes: usize,
-        /// [`SessionOptions::packet_limit_bytes`].
+        /// The limit, [`SessionOptions::packet_limit_bytes`].
         limit_bytes: usize,
     },
 }

@@ -60,7 +60,7 @@ pub enum TlsError {
     /// A text holds no certificate where one is needed.
     #[error("{what}: expected at least one PEM certificate, found {found}")]
     Certificate {
-        /// Which text.
+        /// Which of the PEM texts it is.
         what: &'static str,
         /// What is wrong with it.
         found: String,
@@ -68,7 +68,7 @@ pub enum TlsError {
     /// A text holds no private key where one is needed.
     #[error("{what}: expected a PEM private key, found {found}")]
     Key {
-        /// Which text.
+        /// Which of the PEM texts it is.
         what: &'static str,
         /// What is wrong with it.
         found: String,
@@ -90,9 +90,9 @@ pub enum TlsError {
     /// The end of the validity is not after its beginning, or beyond what certificates can hold.
     #[error("a certificate cannot be valid from {not_before_s} s to {not_after_s} s after 1970")]
     Validity {
-        /// Its beginning.
+        /// Beginning of the validity, seconds since 1970.
         not_before_s: u64,
-        /// Its end.
+        /// End of the validity, seconds since 1970.
         not_after_s: u64,
     },
     /// The library could not make a key or sign.

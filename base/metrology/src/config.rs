@@ -98,7 +98,7 @@ pub enum EngineError {
     /// Too few samples per cycle, or no rate at all.
     #[error("the sampling rate is {rate_hz} Hz; at least {} Hz are needed", 8.0 * nominal_hz)]
     Rate {
-        /// As given.
+        /// The rate as given, Hz.
         rate_hz: f64,
         /// The nominal frequency it was compared with.
         nominal_hz: f64,
@@ -117,7 +117,7 @@ pub enum EngineError {
     Channels {
         /// "voltages" or "currents".
         what: &'static str,
-        /// As pushed.
+        /// Channels in the samples pushed.
         found: usize,
         /// The number of phases.
         expected: usize,
@@ -127,7 +127,7 @@ pub enum EngineError {
     Lengths {
         /// Index, voltages first.
         channel: usize,
-        /// Its length.
+        /// Length of that channel, samples.
         found: usize,
         /// The first channel's length.
         expected: usize,

@@ -143,13 +143,13 @@ impl Quantity {
 /// The verdict on a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Verdict {
-    /// Kept.
+    /// The limit is kept for certain.
     #[serde(rename = "pass")]
     Pass,
     /// Kept, but the limit is from memory.
     #[serde(rename = "pass (limit unconfirmed)")]
     PassUnconfirmed,
-    /// Broken.
+    /// The limit is broken for certain.
     #[serde(rename = "fail")]
     Fail,
     /// Neither for certain.
@@ -164,7 +164,7 @@ pub struct WeeklyRow {
     pub week: u32,
     /// Name of the phase; `None` for what the system has in common.
     pub phase: Option<String>,
-    /// What.
+    /// The quantity that is limited.
     pub quantity: Quantity,
     /// Lowest permitted value.
     pub low: f64,
@@ -182,7 +182,7 @@ pub struct WeeklyRow {
     pub missing: u32,
     /// The value that is worst, of those that count.
     pub worst: Option<f64>,
-    /// The verdict.
+    /// Verdict on this limit.
     pub verdict: Verdict,
     /// Where the limit is from.
     pub clause: &'static str,

@@ -26,7 +26,7 @@ impl CompensatedSum {
         self.sum = sum;
     }
 
-    /// The sum.
+    /// The compensated sum.
     pub fn value(&self) -> f64 {
         self.sum + self.lost
     }

@@ -36,7 +36,7 @@ pub use crate::config::{EngineConfig, EngineError};
 const RANGE: std::ops::RangeInclusive<f64> = 0.845..=1.155;
 
 /// A stretch is synchronous enough to stop iterating when the estimate moved by less than this.
-const CONVERGED: f64 = 5e-5;
+const CONVERGED_MAX: f64 = 5e-5;
 
 /// Phase steps between two windows beyond this part of a cycle are jumps, not drift.
 const JUMP_CYCLES: f64 = 0.05;
@@ -70,7 +70,7 @@ struct Guide {
 /// Where the present window ends and what is known about it.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// In samples.
+    /// Length of the window, in samples.
     length: f64,
     /// Cycles per sample, if tracked.
     frequency: Option<f64>,
@@ -416,7 +416,7 @@ impl WindowEngine {
             let found = estimate(samples, self.fraction, length, frequency, &mut self.scratch)
                 .filter(|e| e.share >= SHARE_MIN && RANGE.contains(&(e.frequency / nominal)));
             let Some(found) = found else { return Ok(None) };
-            if (found.frequency / frequency - 1.0).abs() < CONVERGED {
+            if (found.frequency / frequency - 1.0).abs() < CONVERGED_MAX {
                 return Ok(Some((found, length)));
             }
             frequency = found.frequency;

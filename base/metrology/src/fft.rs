@@ -48,7 +48,7 @@ impl RealFft {
         let half = self.turns.len().min(work.len());
         let rows = 1 << (half.ilog2() / 2);
         let columns = half / rows;
-        let together = columns.min(TOGETHER);
+        let together = columns.min(COLUMNS_AT_A_TIME);
         let size = columns.max(rows * together);
         let (here, there) = (spare.here.pairs(size), spare.there.pairs(size));
         // Short transforms down the columns, some at a time, turned by what is still missing.
@@ -87,7 +87,7 @@ pub(crate) struct Spare {
 }
 
 /// Columns that are transformed at a time, so that memory is read in longer pieces.
-const TOGETHER: usize = 4;
+const COLUMNS_AT_A_TIME: usize = 4;
 
 /// Transforms several columns side by side, going to and fro between two buffers; answers with the
 /// one that holds the results.

@@ -10,7 +10,7 @@ use crate::window::{Effective, EffectiveResidue, PhaseQuantities, Phasor, Residu
 pub(crate) struct Frame<'a> {
     /// Voltages first, then currents; all slices begin with the first weighted sample.
     pub(crate) channels: Vec<&'a [f64]>,
-    /// The weights.
+    /// Weights of the window's samples.
     pub(crate) span: Span,
     /// Cosine of the fundamental, zero angle at the start of the window.
     pub(crate) cos: &'a [f64],

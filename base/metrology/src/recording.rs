@@ -27,7 +27,7 @@ pub enum AnalysisError {
     /// Not as many names as phases.
     #[error("{found} phases are named, the recording has {expected}; name each once")]
     Names {
-        /// Names given.
+        /// Number of names given.
         found: usize,
         /// Phases there are.
         expected: usize,
@@ -37,9 +37,9 @@ pub enum AnalysisError {
         "the {channel} has {found} samples, the first channel has {expected}; all must be equal"
     )]
     UnequalLengths {
-        /// Which channel.
+        /// Name of the channel.
         channel: String,
-        /// Its length.
+        /// Length of that channel, samples.
         found: usize,
         /// The first channel's length.
         expected: usize,
@@ -50,7 +50,7 @@ pub enum AnalysisError {
          repair or cut the recording"
     )]
     NotFinite {
-        /// Which channel.
+        /// Name of the channel.
         channel: String,
         /// Index of the sample, from 0.
         sample: usize,
@@ -58,7 +58,7 @@ pub enum AnalysisError {
     /// Less than a cycle.
     #[error("the recording holds {found_s} s, less than one cycle ({cycle_s:.4} s)")]
     TooShort {
-        /// Its length.
+        /// Length of the recording, s.
         found_s: f64,
         /// A cycle of the fundamental, or of the highest frequency looked for.
         cycle_s: f64,
@@ -80,19 +80,19 @@ pub enum AnalysisError {
          at {found_hz:.3} Hz; give the other nominal frequency, or none"
     )]
     OtherFrequency {
-        /// As given.
+        /// The nominal frequency as given, Hz.
         nominal_hz: f64,
         /// A channel with a steady fundamental.
         channel: String,
-        /// Its frequency.
+        /// The frequency found, Hz.
         found_hz: f64,
     },
     /// What the options of a spectrum ask for cannot be.
     #[error("the {what} is {found}; expected {expected}")]
     Option {
-        /// Which option.
+        /// Name of the option.
         what: &'static str,
-        /// As given.
+        /// The option's value as given.
         found: f64,
         /// What it may be.
         expected: &'static str,

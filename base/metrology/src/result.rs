@@ -94,7 +94,7 @@ pub struct PhaseValues {
 /// The values of one phase over the whole recording, with its harmonics.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PhaseAnalysis {
-    /// The values.
+    /// Values of this phase.
     #[serde(flatten)]
     pub values: PhaseValues,
     /// IEEE 1459-2010 and Budeanu over all windows; `null` without a signal in both channels.
@@ -113,7 +113,7 @@ pub struct PhaseAnalysis {
     pub interharmonics_i: Option<Vec<f64>>,
 }
 
-/// One harmonic.
+/// One harmonic of a spectrum.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct HarmonicLine {
     /// Multiple of the fundamental.
@@ -324,7 +324,7 @@ pub struct RapidChangeEvent {
 /// A load current that went away.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CurrentEvent {
-    /// `current_interruption`.
+    /// The kind of event, `current_interruption`.
     pub kind: String,
     /// Name of the phase.
     pub phase: String,

@@ -54,11 +54,11 @@ pub struct SpectrumChannel {
     pub phase: String,
     /// Direct component in V or A, with its sign; no line.
     pub dc: f64,
-    /// The lines.
+    /// The spectral lines, by ascending order.
     pub lines: Vec<SpectrumLine>,
 }
 
-/// One line.
+/// A spectral line of one channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SpectrumLine {
     /// Multiple of the fundamental; broken between harmonics.

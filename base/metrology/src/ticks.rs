@@ -24,7 +24,7 @@ fn until_next_s(instant_ns: i64, interval_ns: i64) -> f64 {
 }
 
 /// Two positions nearer than this part of a sample are one.
-const SAME: f64 = 1e-3;
+const SAME_POSITION_SAMPLES: f64 = 1e-3;
 
 /// Which 10-minute interval the next window belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +49,10 @@ impl Ticks {
 
     /// Places a window: its interval, counted since 1970, and the tick it runs across.
     pub(crate) fn place(&mut self, start: f64, end: f64) -> (i64, Option<f64>) {
-        while self.end() <= start + SAME {
+        while self.end() <= start + SAME_POSITION_SAMPLES {
             self.interval += 1;
         }
         let tick = self.end();
-        (self.interval, (end > tick + SAME).then_some(tick))
+        (self.interval, (end > tick + SAME_POSITION_SAMPLES).then_some(tick))
     }
 }

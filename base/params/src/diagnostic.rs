@@ -14,9 +14,9 @@ impl SourceId {
 /// A range of bytes in one of the texts a scenario is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
-    /// The text.
+    /// The text it lies in.
     pub source: SourceId,
-    /// First byte.
+    /// Offset of the first byte.
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
@@ -29,7 +29,7 @@ pub struct Diagnostic {
     pub code: Code,
     /// What is wrong, as a lower-case sentence without full stop.
     pub message: String,
-    /// Where.
+    /// The place it is about.
     pub span: Span,
     /// What was expected there, beside the marked span.
     pub label: String,
@@ -46,7 +46,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// None yet.
+    /// An empty list.
     pub fn new() -> Self {
         Self::default()
     }

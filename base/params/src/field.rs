@@ -110,7 +110,7 @@ pub enum Presence {
 /// One key of a table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Field {
-    /// The key.
+    /// The key as it is written.
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,

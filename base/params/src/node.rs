@@ -17,7 +17,7 @@ use crate::values::{quote, quote_key};
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The value.
+    /// The value at that place.
     pub value: NodeValue,
     /// Where it stands.
     pub span: Span,
@@ -86,11 +86,11 @@ impl NodeValue {
 /// One key of a table with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableEntry {
-    /// The key.
+    /// The key as it is written.
     pub key: String,
     /// Where the key stands.
     pub key_span: Span,
-    /// The value.
+    /// The value of the key.
     pub node: Node,
 }
 

@@ -221,7 +221,7 @@ pub enum QuantityError {
     /// No number where one should be.
     #[error("`{found}` is not a number with a unit")]
     NotANumber {
-        /// The text.
+        /// The text that was to be a quantity.
         found: String,
         /// A quantity that would do.
         example: String,
@@ -229,19 +229,19 @@ pub enum QuantityError {
     /// A decimal comma or thousands separators.
     #[error("`{found}` contains a comma")]
     Comma {
-        /// The text.
+        /// The text that was to be a quantity.
         found: String,
     },
     /// Beyond what a double holds, `nan` or `inf`.
     #[error("`{found}` is not a finite number")]
     NotFinite {
-        /// The text.
+        /// The text that was to be a quantity.
         found: String,
     },
     /// A bare number.
     #[error("`{number}` has no unit")]
     MissingUnit {
-        /// The number.
+        /// The number as it is written.
         number: String,
         /// The units that would do.
         suggestions: Vec<String>,
@@ -259,7 +259,7 @@ pub enum QuantityError {
     /// A unit of something else.
     #[error("`{unit}` is a unit of {found}, not of {}", one_of(.expected))]
     WrongDimension {
-        /// The unit.
+        /// The unit as it is written.
         unit: String,
         /// What it measures.
         found: Dimension,
@@ -269,7 +269,7 @@ pub enum QuantityError {
     /// Several parts in something else than a time.
     #[error("`{found}` has several parts, and only a time may")]
     SeveralParts {
-        /// The text.
+        /// The text that was to be a quantity.
         found: String,
     },
 }

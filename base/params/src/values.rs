@@ -97,7 +97,7 @@ impl Values {
         }
     }
 
-    /// A boolean.
+    /// The value of a boolean key.
     pub fn boolean(&self, name: &str) -> bool {
         match self.get(name) {
             Some(Value::Boolean(value)) => *value,

@@ -8,18 +8,18 @@ const RUN_MIN: u32 = 3;
 
 /// A parabola as steep as the signal enters the run would have risen by this many of the smallest
 /// steps the channel ever takes: more than a rounded peak.
-const STEPS: f64 = 3.0;
+const RISE_STEPS_MIN: f64 = 3.0;
 
 /// Runs at the same extreme that make it a habit; one will do where it misses this many steps.
 const RUNS_MIN: u64 = 2;
-const STEPS_OF_ONE: f64 = 8.0;
+const RISE_STEPS_OF_ONE_MIN: f64 = 8.0;
 
 /// The signal leaves the run with at least this part of the slope that it has entered it with:
 /// what stays where it is has come to rest.
-const LEAVING: f64 = 0.2;
+const EXIT_SLOPE_PART_MIN: f64 = 0.2;
 
 /// An extreme below this part of the other one is zero, give or take an offset.
-const REST: f64 = 0.02;
+const ZERO_PART_MAX: f64 = 0.02;
 
 /// A level at which a channel is clipped.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,7 +70,7 @@ impl Side {
 
     fn take(&mut self, x: f64, at: u64, slope: f64, step: f64) {
         if let Some((run, after)) = self.ended.take()
-            && after - x >= LEAVING * run.slope
+            && after - x >= EXIT_SLOPE_PART_MIN * run.slope
         {
             self.count(run, step);
         }
@@ -86,7 +86,7 @@ impl Side {
 
     fn count(&mut self, run: Run, step: f64) {
         let missed = 0.25 * run.slope * f64::from(run.length);
-        if run.length >= RUN_MIN && missed > STEPS * step {
+        if run.length >= RUN_MIN && missed > RISE_STEPS_MIN * step {
             if self.times == 0 {
                 self.first = run.first;
             }
@@ -148,8 +148,8 @@ impl ClipWatch {
         let largest = self.high.extreme.abs().max(self.low.extreme.abs());
         let of = |side: &Side, sign: f64| {
             let often = side.times >= RUNS_MIN
-                || (side.times > 0 && side.missed > STEPS_OF_ONE * self.step);
-            let is_rest = side.extreme.abs() <= REST * largest;
+                || (side.times > 0 && side.missed > RISE_STEPS_OF_ONE_MIN * self.step);
+            let is_rest = side.extreme.abs() <= ZERO_PART_MAX * largest;
             (often && !is_rest).then_some(Clipping {
                 level: sign * side.extreme,
                 times: side.times,

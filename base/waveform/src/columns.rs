@@ -57,7 +57,7 @@ pub(crate) trait Sink {
     fn turn(&mut self) -> ControlFlow<()>;
 }
 
-/// Keeps everything.
+/// A sink that keeps everything.
 pub(crate) struct Collect(pub(crate) Columns);
 
 impl Sink for Collect {

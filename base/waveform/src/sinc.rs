@@ -15,7 +15,7 @@ const PHASES: usize = 512;
 /// Shape of the window: 100 dB.
 const BETA: f64 = 10.06;
 
-/// The interpolator.
+/// A windowed-sinc interpolator.
 #[derive(Debug)]
 pub(crate) struct Sinc {
     /// `PHASES + 1` rows of `2 * REACH` taps.

@@ -50,10 +50,10 @@ pub(crate) fn is_cut_at_end<R: Read + Seek>(source: &mut R) -> io::Result<bool> 
 
 /// The text in backquotes, cut to 60 characters and without control characters, for messages.
 pub(crate) fn quote(text: &str) -> String {
-    const LONGEST: usize = 60;
+    const CHARACTERS_MAX: usize = 60;
     let mut shown = String::from("`");
     for (count, character) in text.chars().enumerate() {
-        if count == LONGEST {
+        if count == CHARACTERS_MAX {
             shown.push_str("...");
             break;
         }
@@ -69,14 +69,14 @@ pub(crate) fn quote(text: &str) -> String {
 
 /// Names for a message: the first twenty, quoted, and how many more there are.
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    const MOST: usize = 20;
+    const NAMES_MAX: usize = 20;
     let names: Vec<&str> = names.into_iter().collect();
     if names.is_empty() {
         return "none".to_owned();
     }
-    let mut shown: Vec<String> = names.iter().take(MOST).map(|name| quote(name)).collect();
-    if names.len() > MOST {
-        shown.push(format!("and {} more", names.len() - MOST));
+    let mut shown: Vec<String> = names.iter().take(NAMES_MAX).map(|name| quote(name)).collect();
+    if names.len() > NAMES_MAX {
+        shown.push(format!("and {} more", names.len() - NAMES_MAX));
     }
     shown.join(", ")
 }

@@ -43,7 +43,7 @@ pub(crate) enum NoRate {
 }
 
 /// Different steps that are counted one by one.
-const MOST_STEPS: usize = 1 << 17;
+const STEPS_MAX: usize = 1 << 17;
 
 /// Steps that are counted together: all equal, unless there are too many different ones.
 #[derive(Clone, Copy, Debug)]
@@ -74,9 +74,9 @@ impl Bin {
 
 /// The steps between stamps, counted by their length.
 ///
-/// Memory is bounded: beyond [`MOST_STEPS`] different steps, neighbouring ones are counted
+/// Memory is bounded: beyond [`STEPS_MAX`] different steps, neighbouring ones are counted
 /// together, in powers of two of a picosecond. Then the median is the mean of its neighbourhood,
-/// which is narrower than the range of the steps divided by [`MOST_STEPS`] / 2.
+/// which is narrower than the range of the steps divided by [`STEPS_MAX`] / 2.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Steps {
     bins: BTreeMap<i128, Bin>,
@@ -113,7 +113,7 @@ impl Steps {
         let Some(run) = run else { return };
         let key = run.shortest.0 >> self.shift;
         self.bins.entry(key).and_modify(|bin| bin.merge(&run)).or_insert(run);
-        while self.bins.len() > MOST_STEPS {
+        while self.bins.len() > STEPS_MAX {
             self.shift += 1;
             let mut coarser: BTreeMap<i128, Bin> = BTreeMap::new();
             for (key, bin) in std::mem::take(&mut self.bins) {
@@ -344,13 +344,13 @@ mod tests {
     fn steps_that_all_differ_are_counted_in_bounded_memory() {
         // 20 us with up to 100 ns of jitter, each step another one; then one lost row.
         let mut steps = Steps::default();
-        let (mut stamp, count) = (0, 3 * MOST_STEPS as i64);
+        let (mut stamp, count) = (0, 3 * STEPS_MAX as i64);
         for k in 0..count {
             steps.take(stamp);
             stamp += 20 * MICROSECOND + (k * 7_919 % count - count / 2) / 4;
             stamp += if k == 5_000 { 20 * MICROSECOND } else { 0 };
         }
-        assert!(steps.bins.len() <= MOST_STEPS);
+        assert!(steps.bins.len() <= STEPS_MAX);
         let rate = steps.rate(1).unwrap();
         assert!((rate.hz / 50_000.0 - 1.0).abs() < 1e-6, "{}", rate.hz);
         let note = rate.note.unwrap();

@@ -24,7 +24,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// A connection that somebody has accepted.
 pub struct Arrived {
-    /// The connection.
+    /// The connection, behind whatever transport.
     pub wire: Box<dyn Wire>,
     /// What was read of it already, which is what the broker reads first.
     pub read: BytesMut,
@@ -46,7 +46,7 @@ pub enum ListenerType {
 pub struct Listener {
     /// How its connections come.
     pub typ: ListenerType,
-    /// Its settings.
+    /// Settings of the listener.
     pub cfg: Arc<Builder>,
     arrived: Mutex<mpsc::Receiver<Arrived>>,
 }

@@ -28,9 +28,9 @@ const HANDSHAKE_RECORD: u8 = 22;
 /// The first byte of every MQTT connection: CONNECT (MQTT 3.1.1 section 3.1).
 const MQTT_CONNECT: u8 = 0x10;
 /// How long a refused client may take to read why.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER_LIMIT: Duration = Duration::from_secs(2);
 /// Bytes of a refused client that are read and thrown away.
-const WASTE_BYTES: usize = 64 * 1024;
+const DISCARDED_BYTES_MAX: usize = 64 * 1024;
 /// What is read into until CONNECT is whole, and then by the broker, bytes: as much as a connection
 /// of the broker library begins with, so that it is not made anew.
 const READ_BYTES: usize = 8 * 1024;
@@ -275,7 +275,7 @@ impl TlsListener {
 /// Ends a TLS connection that nothing was carried over.
 async fn part(mut client: TlsStream<Socket>) {
     // Whether or not the client reads why, it ends.
-    let _ = timeout(LINGER, client.shutdown()).await;
+    let _ = timeout(LINGER_LIMIT, client.shutdown()).await;
     linger(client.into_inner().0).await;
 }
 
@@ -285,7 +285,7 @@ async fn linger(mut stream: Socket) {
     let reading = async {
         // Whatever happens, the connection is over.
         let _ = stream.shutdown().await;
-        let (mut waste, mut left) = ([0; 1024], WASTE_BYTES);
+        let (mut waste, mut left) = ([0; 1024], DISCARDED_BYTES_MAX);
         while let Ok(read) = stream.read(&mut waste).await {
             left = left.saturating_sub(read);
             if read == 0 || left == 0 {
@@ -293,7 +293,7 @@ async fn linger(mut stream: Socket) {
             }
         }
     };
-    let _ = timeout(LINGER, reading).await;
+    let _ = timeout(LINGER_LIMIT, reading).await;
 }
 
 #[cfg(test)]

@@ -75,11 +75,11 @@ const SEND_LIMIT: Duration = Duration::from_secs(10);
 /// How long an unauthenticated connection keeps its slot, whoever comes.
 const GRACE: Duration = Duration::from_secs(1);
 /// Connections on their way from a port to the broker.
-const ARRIVING: usize = 64;
+const ARRIVING_MAX: usize = 64;
 /// How long a session may outlive its connection: rmqtt reads zero as "for ever".
 const SESSION_EXPIRY: Duration = Duration::from_millis(1);
 /// An address for when there is none.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The settings of a broker.
 #[derive(Clone)]
@@ -130,7 +130,7 @@ pub(crate) enum BrokerError {
     /// Its threads could not be started.
     #[error("the broker's threads could not be started: {source}")]
     Threads {
-        /// The cause.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The address is taken or not of this machine.
@@ -140,14 +140,14 @@ pub(crate) enum BrokerError {
         what: &'static str,
         /// The address asked for.
         address: SocketAddr,
-        /// The cause.
+        /// The system's error, in words.
         why: String,
     },
     /// What shall be published cannot be: the packet would exceed the limit, or the topic holds a
     /// wildcard.
     #[error("cannot publish {bytes} bytes to {topic:?}: {why}")]
     Publish {
-        /// The topic.
+        /// The topic asked for.
         topic: String,
         /// Size of the payload, bytes.
         bytes: usize,
@@ -242,7 +242,7 @@ impl Broker {
     /// Where it listens, with the real TCP port: without TLS, if it does.
     pub(crate) fn address(&self) -> SocketAddr {
         // It listens on at least one of them.
-        self.plain_address.or(self.tls_address).unwrap_or(NOWHERE)
+        self.plain_address.or(self.tls_address).unwrap_or(NO_ADDRESS)
     }
 
     /// Where it listens without TLS, with the real TCP port.
@@ -350,7 +350,7 @@ impl Engine {
         let mut server = MqttServer::new(self.context.clone());
         let mut joined = Vec::new();
         let entries = Transport::ALL.map(|transport| {
-            let (listener, entry) = BrokerListener::new(settings(config, counters), ARRIVING);
+            let (listener, entry) = BrokerListener::new(settings(config, counters), ARRIVING_MAX);
             joined.push((transport.listener_id(), listener));
             entry
         });

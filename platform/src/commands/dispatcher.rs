@@ -32,7 +32,7 @@ pub(crate) enum InvokeError {
     UnknownCommand {
         /// What was asked for.
         name: String,
-        /// All names.
+        /// Names of all commands there are.
         known: String,
     },
     /// The arguments do not fit.
@@ -55,7 +55,7 @@ pub(crate) enum Outstanding {
     Unanswered,
 }
 
-/// Sends commands.
+/// Stores invocations and sends them to their devices.
 pub(crate) struct Dispatcher {
     journal: Journal,
     devices: Arc<DeviceDirectory>,

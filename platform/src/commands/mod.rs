@@ -69,7 +69,7 @@ pub(crate) struct NewInvocation {
     pub(crate) parameters: BTreeMap<String, String>,
     /// `REST`, `BatchOperation`, `Script` or `Scheduler`.
     pub(crate) initiator: String,
-    /// Who asked.
+    /// Who asked for it.
     pub(crate) initiator_id: String,
     /// Further texts by name.
     pub(crate) metadata: BTreeMap<String, String>,
@@ -82,7 +82,7 @@ pub(crate) struct NewInvocation {
 /// An invocation as a row of the store.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InvocationRow {
-    /// Its id.
+    /// Its number, unique in the tenant.
     pub(crate) id: InvocationId,
     /// What was asked for.
     pub(crate) asked: NewInvocation,
@@ -118,11 +118,11 @@ impl InvocationRow {
 /// An invocation as it is stored, with whose it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StoredInvocation {
-    /// The device.
+    /// The device it is for.
     pub(crate) hardware_id: HardwareId,
     /// The device's assignment.
     pub(crate) assignment: String,
-    /// The rest.
+    /// The invocation as it is stored.
     pub(crate) row: InvocationRow,
 }
 

@@ -44,14 +44,14 @@ use crate::port::{Arrival, IngestPort, NotDurable, Verdict};
 use crate::refusal::{RefusalReason, shortened};
 use crate::rest::{Pairs, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole};
 
-/// Its name.
+/// Name of the door.
 const NAME: &str = "http";
 /// The longest that a request for commands may wait, milliseconds.
 const WAIT_MS_MAX: u64 = 60_000;
 /// Devices for which something has come that nobody may have looked at yet.
-const NEWS: usize = 256;
+const NEWS_CAPACITY: usize = 256;
 
-/// The row.
+/// The row of `DOORS`.
 pub(super) const DOOR: DoorKind = DoorKind {
     entry: Entry {
         name: NAME,
@@ -110,7 +110,7 @@ fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
         tracing::warn!(%address, "the HTTP door has no TLS: let a proxy end it in front");
     }
     let settings = Settings::of(&config.limits, gate::Listener::Http, connections, &gate);
-    let (news, _) = broadcast::channel(NEWS);
+    let (news, _) = broadcast::channel(NEWS_CAPACITY);
     let counters = Arc::<Counters>::default();
     let state = AppState {
         core: Arc::clone(core),

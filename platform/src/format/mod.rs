@@ -10,7 +10,7 @@ use lastmeter_units::HardwareId;
 
 use crate::message::Message;
 
-/// A format.
+/// A format of messages: its names and how it is decoded.
 pub(crate) struct Format {
     /// The last level of the input topics on which it is spoken.
     pub(crate) name: &'static str,

@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 /// Addresses that are remembered.
-const ADDRESSES: usize = 4096;
+const ADDRESSES_MAX: usize = 4096;
 
 /// How wrong secrets are slowed down.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +51,7 @@ impl Guesses {
     pub(super) fn wrong(&mut self, from: IpAddr, now: Duration) -> Duration {
         let from = network(from);
         let guesses = (self.debt(from, now) + 1.0).min(self.most());
-        if !self.debts.contains_key(&from) && self.debts.len() >= ADDRESSES {
+        if !self.debts.contains_key(&from) && self.debts.len() >= ADDRESSES_MAX {
             self.forget_one(now);
         }
         self.debts.insert(from, Debt { guesses, at: now });
@@ -194,7 +194,7 @@ mod tests {
         for address in 0..20_000_u32 {
             guesses.wrong(IpAddr::V4((0x0a00_0000 + address).into()), at(0));
         }
-        assert_eq!(guesses.debts.len(), ADDRESSES);
+        assert_eq!(guesses.debts.len(), ADDRESSES_MAX);
         assert!(guesses.is_shut_for(FAR, at(0)));
     }
 

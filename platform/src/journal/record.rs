@@ -21,7 +21,7 @@ pub(crate) const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(crate) enum Kind {
     /// A message that was accepted, of the first format: entries of versions that had no other.
     Unnamed = 1,
-    /// A refusal.
+    /// A refusal with its reason.
     Refusal = 2,
     /// A message that was accepted, with its format.
     Message = 3,

@@ -36,7 +36,7 @@ pub(crate) struct Survey {
     pub(crate) durable: u64,
     /// The last sequence that may have been used; new ones begin behind it.
     pub(crate) used: u64,
-    /// Torn stretches.
+    /// Stretches that were torn, and cut off.
     pub(crate) torn: u64,
     /// Bytes in them.
     pub(crate) torn_bytes: u64,

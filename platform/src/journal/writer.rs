@@ -26,9 +26,9 @@ use crate::log_throttle::LogThrottle;
 use crate::pipeline::{Delivery, Job};
 
 /// Between two attempts to get going.
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two looks at what came meanwhile.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Records of one group at most; with it a group's memory is bounded.
 const GROUP_RECORDS_MAX: usize = 512;
@@ -94,7 +94,7 @@ pub(crate) type WakeUp = Box<dyn FnMut() -> Result<Working, String> + Send>;
 
 /// What the thread begins with.
 pub(crate) enum Source {
-    /// It works.
+    /// Entries can be appended.
     Working(Box<Working>),
     /// Nothing can be written, for this reason.
     Waiting(String, WakeUp),
@@ -230,9 +230,9 @@ impl Thread {
                     self.inbox.close();
                     return None;
                 }
-                Err(TryRecvError::Empty) => std::thread::sleep(LOOK),
+                Err(TryRecvError::Empty) => std::thread::sleep(LOOK_INTERVAL),
             }
-            if tried.elapsed() < RETRY {
+            if tried.elapsed() < RETRY_INTERVAL {
                 continue;
             }
             match wake_up() {

@@ -35,7 +35,7 @@ pub(super) struct Rows<T> {
     more: bool,
 }
 
-/// A reading.
+/// A reading as `/api/v1/readings` lists it.
 #[derive(Serialize)]
 pub(super) struct ReadingJson {
     sequence: u64,
@@ -48,7 +48,7 @@ pub(super) struct ReadingJson {
     values: Vec<(Arc<str>, f64)>,
 }
 
-/// A refusal.
+/// A refusal as `/api/v1/refusals` lists it.
 #[derive(Serialize)]
 pub(super) struct RefusalJson {
     sequence: u64,
@@ -65,7 +65,7 @@ pub(super) struct RefusalJson {
     content_bytes: Option<u64>,
 }
 
-/// An alert.
+/// An alert as `/api/v1/alerts` lists it.
 #[derive(Serialize)]
 pub(super) struct AlertJson {
     sequence: u64,
@@ -250,7 +250,7 @@ pub(super) async fn alerts(
     Ok(Json(page(found, after, |row| row.sequence)))
 }
 
-/// The clock.
+/// The clock as `/api/v1/clock` shows it.
 #[derive(Serialize)]
 pub(super) struct ClockJson {
     now: SimTime,

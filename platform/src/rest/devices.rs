@@ -20,7 +20,7 @@ pub(super) struct List<T> {
     pub(super) results: Vec<T>,
 }
 
-/// A device.
+/// A device as SiteWhere shows it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeviceJson {

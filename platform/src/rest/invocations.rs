@@ -40,7 +40,7 @@ pub(super) struct InvokeJson {
     expires_after_seconds: Option<f64>,
 }
 
-/// An invocation.
+/// An invocation as SiteWhere shows it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct InvocationJson {

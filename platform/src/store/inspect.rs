@@ -20,15 +20,15 @@ use super::walk::Walk;
 use super::{StoreResult, read, schema};
 
 /// Between the end of one round and the begin of the next.
-const PAUSE: Duration = Duration::from_hours(24);
+const INSPECTION_PAUSE: Duration = Duration::from_hours(24);
 /// How long it works at a time.
 const SLICE: Duration = Duration::from_millis(20);
 /// How much longer it rests than it works.
-const REST: u32 = 9;
+const REST_FACTOR: u32 = 9;
 /// Rows in one go.
-const ROWS: u32 = 200;
+const ROWS_AT_A_TIME: u32 = 200;
 /// All of event time.
-const EVER: Range = Range { start: SimTime(i64::MIN), end: SimTime(i64::MAX) };
+const ALL_TIME: Range = Range { start: SimTime(i64::MIN), end: SimTime(i64::MAX) };
 
 /// The running thread.
 pub(crate) struct Inspection {
@@ -76,7 +76,7 @@ impl Inspector {
                 Ok(Err(Stopped)) => return,
                 Err(error) => tracing::warn!(%error, "the store could not be looked at"),
             }
-            if self.rests(PAUSE) {
+            if self.rests(INSPECTION_PAUSE) {
                 return;
             }
         }
@@ -98,7 +98,7 @@ impl Inspector {
                 return Ok(Ok(()));
             }
             connection = Some(back);
-            if self.rests(worked * REST) {
+            if self.rests(worked * REST_FACTOR) {
                 return Ok(Err(Stopped));
             }
         }
@@ -170,19 +170,19 @@ impl Look {
             }
             At::Readings(_) => At::Refusals(0),
             At::Refusals(after) if after < self.refusals => {
-                let found = reader.refusals(after, ROWS, self.refusals);
+                let found = reader.refusals(after, ROWS_AT_A_TIME, self.refusals);
                 At::Refusals(page(reader, found, "refusal", after)?)
             }
             At::Refusals(_) => At::Alerts(0),
             At::Alerts(after) if after < self.alerts => {
-                let found = reader.alerts(after, ROWS, self.alerts);
+                let found = reader.alerts(after, ROWS_AT_A_TIME, self.alerts);
                 At::Alerts(page(reader, found, "alert", after)?)
             }
             At::Alerts(_) => At::Device(1, None),
             At::Device(row, _) if row > self.devices => At::Done,
             At::Device(row, None) => {
                 note(reader, device(reader, row), "device", row)?;
-                At::Device(row, Some(Walk::new(row, EVER, false)))
+                At::Device(row, Some(Walk::new(row, ALL_TIME, false)))
             }
             At::Device(row, Some(mut walk)) => {
                 let looked = walk.places(reader).map(drop);
@@ -211,7 +211,7 @@ fn note(reader: &Reader, looked: ReadResult<()>, part: &'static str, key: i64) -
 
 /// Looks at readings and at both of their index entries; returns where to go on.
 fn readings(reader: &Reader, after: u64, last: u64) -> ReadResult<u64> {
-    let rows = match reader.readings(after, ROWS, last) {
+    let rows = match reader.readings(after, ROWS_AT_A_TIME, last) {
         Ok(rows) => rows.rows,
         Err(error) => {
             note(reader, Err(error), "reading", after.cast_signed() + 1)?;

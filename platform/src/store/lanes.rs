@@ -20,16 +20,16 @@ use crate::lock::lock;
 use crate::store::read::ReadContext;
 
 /// Queries at a time; more wait for their turn.
-const CONNECTIONS: usize = 4;
+const READ_CONNECTIONS: usize = 4;
 /// How long a query works before others get a turn.
 const SLICE: Duration = Duration::from_millis(20);
 /// Steps of SQLite's machine between two looks at the time: some ten microseconds.
-const STEPS: std::ffi::c_int = 2000;
+const STEPS_BETWEEN_CHECKS: std::ffi::c_int = 2000;
 
 /// What a slice of a query came to.
 #[derive(Debug)]
 pub(crate) enum Slice<T> {
-    /// The answer.
+    /// The whole answer.
     Done(T),
     /// There is more to read.
     More,
@@ -55,7 +55,7 @@ impl Readers {
             deadline,
             idle: Mutex::new(Vec::new()),
             alone: Mutex::new(None),
-            turns: Arc::new(Semaphore::new(CONNECTIONS)),
+            turns: Arc::new(Semaphore::new(READ_CONNECTIONS)),
         })
     }
 
@@ -166,7 +166,7 @@ impl Readers {
             None => schema::open_for_reading(&self.path)?,
         };
         let mut reader = Reader::new(connection, self.context(), (now + SLICE).min(end));
-        let result = reader.interrupted_at(end, STEPS, query);
+        let result = reader.interrupted_at(end, STEPS_BETWEEN_CHECKS, query);
         let interrupted = matches!(
             &result,
             Err(ReadError::Sqlite(error))

@@ -70,7 +70,7 @@ pub(crate) enum StoreError {
         "{path} is damaged: {found}; restore it from a copy, or move it away to begin with an empty one"
     )]
     Damaged {
-        /// The file.
+        /// Path of the store.
         path: PathBuf,
         /// What the check found.
         found: String,
@@ -78,7 +78,7 @@ pub(crate) enum StoreError {
     /// The file belongs to something else.
     #[error("{path} is not a store of this program (application id {found:#x}); move it away")]
     Foreign {
-        /// The file.
+        /// Path of the store.
         path: PathBuf,
         /// The application id found.
         found: i64,
@@ -89,7 +89,7 @@ pub(crate) enum StoreError {
          it, or give another data folder"
     )]
     Format {
-        /// The file.
+        /// Path of the store.
         path: PathBuf,
         /// The format found.
         found: i64,
@@ -99,7 +99,7 @@ pub(crate) enum StoreError {
     /// The file itself could not be opened.
     #[error("open {path}")]
     File {
-        /// The file.
+        /// Path of the store.
         path: PathBuf,
         /// The system's error.
         #[source]

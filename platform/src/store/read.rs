@@ -43,7 +43,7 @@ pub(crate) struct Page {
 /// Rows in the order of their sequence, without a gap.
 #[derive(Debug)]
 pub(crate) struct Rows<T> {
-    /// The rows.
+    /// The rows of the page.
     pub(crate) rows: Vec<T>,
     /// Whether there is more behind them: more rows, or one that is damaged.
     pub(crate) is_more: bool,
@@ -119,7 +119,7 @@ impl Reader {
         &self.context
     }
 
-    /// The devices.
+    /// The directory of all registered devices.
     pub(super) fn devices(&self) -> &Arc<DeviceDirectory> {
         &self.context.devices
     }
@@ -492,7 +492,7 @@ fn alert(names: Names<'_>, row: &Row<'_>) -> ReadResult<AlertRow> {
 pub(crate) struct ReadContext {
     /// The store's numbers of quantities.
     pub(crate) quantities: Arc<Quantities>,
-    /// The devices.
+    /// The directory of all registered devices.
     pub(crate) devices: Arc<DeviceDirectory>,
     /// Where damage is reported.
     pub(crate) losses: Arc<Losses>,

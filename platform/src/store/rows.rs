@@ -10,7 +10,7 @@ use lastmeter_units::{HardwareId, SimTime};
 pub(crate) struct ReadingRow {
     /// Commit sequence, from 1, without gaps.
     pub(crate) sequence: u64,
-    /// Hardware id.
+    /// Hardware id of the device.
     pub(crate) device: HardwareId,
     /// The device's row.
     pub(crate) device_row: i64,
@@ -50,7 +50,7 @@ pub(super) fn extra_metadata(extra: Option<&str>) -> BTreeMap<String, String> {
     extra.map(|extra| extra.metadata).unwrap_or_default()
 }
 
-/// A refusal.
+/// A stored refusal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RefusalRow {
     /// From 1, without gaps.
@@ -71,10 +71,10 @@ pub(crate) struct RefusalRow {
     pub(crate) content_bytes: Option<u64>,
 }
 
-/// A device.
+/// A registered device.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DeviceRow {
-    /// Its row.
+    /// Its row in the store, from 1.
     pub(crate) id: i64,
     /// Hardware id.
     pub(crate) hardware_id: HardwareId,
@@ -110,7 +110,7 @@ pub(crate) struct StateValue {
     pub(crate) value: f64,
 }
 
-/// An alert.
+/// A stored alert.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AlertRow {
     /// From 1, without gaps.

@@ -24,7 +24,7 @@ use crate::pipeline::Job;
 /// Between two syncs of the head.
 const HEAD_SYNC_EVERY: Duration = Duration::from_secs(1);
 /// Between two attempts at a batch that fails.
-const RETRY: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Whether the store works, and how far it is behind.
 #[derive(Debug, Default)]
@@ -57,9 +57,9 @@ impl Health {
     pub(crate) async fn fails_for(&self, limit: Duration) -> String {
         let mut failing = Duration::ZERO;
         loop {
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
             if self.failing.load(Ordering::Acquire) {
-                failing += RETRY;
+                failing += RETRY_INTERVAL;
             } else {
                 failing = Duration::ZERO;
             }
@@ -79,7 +79,7 @@ pub(crate) struct Signals {
     pub(crate) committed: Arc<AtomicU64>,
     /// How far queries see.
     pub(crate) progress: Arc<Progress>,
-    /// Counters.
+    /// Counters for `/metrics`.
     pub(crate) metrics: Arc<Metrics>,
     /// The note of how far the store has come that is kept beside it.
     pub(crate) head: Arc<Head>,
@@ -294,7 +294,7 @@ impl Worker {
         if health.give_up.load(Ordering::Acquire) {
             return false;
         }
-        std::thread::sleep(RETRY);
+        std::thread::sleep(RETRY_INTERVAL);
         true
     }
 

@@ -18,7 +18,7 @@ use super::tally::{self, instants_of, minute_of};
 use super::{ReadingRow, SeriesPoint};
 
 /// Readings between two looks at the time.
-const STRETCH: u64 = 256;
+const ROWS_BETWEEN_CHECKS: u64 = 256;
 /// The same where they are only counted.
 const STRETCH_COUNTED: u64 = 16 * 1024;
 
@@ -73,7 +73,7 @@ impl Walk {
 
     /// The next places in the range, in order; empty where a stretch has none.
     pub(super) fn places(&mut self, reader: &Reader) -> ReadResult<Vec<Place>> {
-        let Some((from, to, mut expected)) = self.next(reader, STRETCH)? else {
+        let Some((from, to, mut expected)) = self.next(reader, ROWS_BETWEEN_CHECKS)? else {
             return Ok(Vec::new());
         };
         let order = if self.newest_first { "DESC" } else { "ASC" };

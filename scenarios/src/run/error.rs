@@ -40,8 +40,8 @@ pub enum BenchError {
     /// The platform refused what it was asked to give to a device.
     #[error("the platform refused: {0}")]
     Refused(String),
-    /// Something that was waited for did not come in time (ARCHITECTURE.md, "Every wait names what it waits
-    /// for").
+    /// Something that was waited for did not come in time (ARCHITECTURE.md, "Every wait names what
+    /// it waits for").
     #[error("waited {limit_s} s for {what}, which did not come")]
     TimedOut {
         /// What was waited for.

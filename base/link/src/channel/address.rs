@@ -34,7 +34,7 @@ pub enum ChannelAddress {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not the address of a channel: expected {expected}")]
 pub struct AddressError {
-    /// The text.
+    /// The text that is no address.
     pub found: String,
     /// What was expected instead.
     pub expected: String,

@@ -74,7 +74,7 @@ pub enum ChannelEvent {
     /// There is none any more, or an attempt to reach it failed. Announced once for each loss, and
     /// for failed attempts again only when the reason changes.
     Down {
-        /// Why.
+        /// Why it could not be opened.
         reason: String,
     },
     /// The other party sent something.
@@ -92,7 +92,7 @@ pub enum ChannelError {
     /// The address cannot be used as it is.
     #[error("cannot open {place}: {reason}")]
     Open {
-        /// The address.
+        /// The address of the channel.
         place: String,
         /// What is in the way, and what to do.
         reason: String,
@@ -100,15 +100,15 @@ pub enum ChannelError {
     /// Nobody is at the other end; nothing was sent.
     #[error("nobody is connected to {place}; send again after the channel is up")]
     Down {
-        /// [`Channel::place`].
+        /// The channel's address, see [`Channel::place`].
         place: String,
     },
     /// The other party was lost while sending; some of the bytes may have reached it.
     #[error("{place} was lost while sending: {reason}; send again after the channel is up")]
     Lost {
-        /// [`Channel::place`].
+        /// The channel's address, see [`Channel::place`].
         place: String,
-        /// Why.
+        /// The system's error, in words.
         reason: String,
     },
 }
@@ -121,7 +121,7 @@ pub struct ChannelSender {
 }
 
 impl ChannelSender {
-    /// As [`Channel::send`].
+    /// Sends as [`Channel::send`] does.
     pub async fn send(&self, bytes: &[u8]) -> Result<(), ChannelError> {
         send(&self.place, &self.requests, bytes).await
     }
@@ -248,7 +248,7 @@ pub struct AddressForm {
     pub parse: fn(Option<&str>) -> Result<ChannelAddress, &'static str>,
 }
 
-/// One transport.
+/// A kind of transport: its texts, keys and form of address.
 #[derive(Clone, Copy, Debug)]
 pub struct TransportKind {
     /// Its name, texts and keys.
@@ -258,6 +258,6 @@ pub struct TransportKind {
     pub address: Option<AddressForm>,
 }
 
-/// Every transport.
+/// Every kind of transport, in the order of `lastmeter list`.
 pub static TRANSPORTS: &[TransportKind] =
     &[mqtt::MQTT, pty::PTY, tty::TTY, tcp::CONNECT, tcp::LISTEN, udp::UDP, udp::LISTEN, unix::UNIX];

@@ -139,7 +139,7 @@ pub struct LegSpec {
     pub shift: Option<Shift>,
     /// Rare long delays.
     pub rare: Option<Rare>,
-    /// Losses.
+    /// How chunks are lost.
     pub loss: Loss,
     /// The line's speed.
     pub bandwidth: Bandwidth,

@@ -17,7 +17,7 @@ pub struct Preset {
     pub summary: &'static str,
     /// What it is, where its figures come from, and what it is not.
     pub description: &'static str,
-    /// The link.
+    /// The link of this preset.
     pub link: LinkSpec,
 }
 
@@ -79,7 +79,7 @@ const fn link(up: LegSpec, down: LegSpec) -> LinkSpec {
     LinkSpec { up, down, nodelay: true, two_writes: false }
 }
 
-/// All presets.
+/// All presets, in the order in which they are listed.
 pub static PRESETS: &[Preset] = &[
     Preset {
         name: "flexmeter-wan",

@@ -12,7 +12,7 @@ use super::shared::{IN_FLIGHT_LIMIT, LIVE_LIMIT, MqttVersion, PublicationRefusal
 
 /// rumqttc's window and request queue beyond ours: room for SUBSCRIBE and DISCONNECT when ours is
 /// full.
-const SLACK: u16 = 28;
+const CONTROL_PACKET_SLOTS: u16 = 28;
 
 /// The side that publishes.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub(super) fn event_loop(
         0 if !options.keep_alive.is_zero() => 1,
         whole_s => u16::try_from(whole_s).unwrap_or(u16::MAX),
     };
-    let capacity = usize::from(IN_FLIGHT_LIMIT + SLACK + LIVE_LIMIT);
+    let capacity = usize::from(IN_FLIGHT_LIMIT + CONTROL_PACKET_SLOTS + LIVE_LIMIT);
     let (user, password) = (&options.username, options.password.clone());
     let connector = tls.cloned();
     if version == MqttVersion::V3 {
@@ -86,7 +86,7 @@ pub(super) fn event_loop(
             .set_clean_session(true)
             .set_credentials(user, password)
             .set_max_packet_size(options.packet_limit_bytes, options.packet_limit_bytes)
-            .set_inflight(IN_FLIGHT_LIMIT + SLACK);
+            .set_inflight(IN_FLIGHT_LIMIT + CONTROL_PACKET_SLOTS);
         let mut network = rumqttc::NetworkOptions::new();
         network.set_tcp_nodelay(options.nodelay);
         network.set_connection_timeout(options.connect_limit.as_secs().max(1));
@@ -106,7 +106,7 @@ pub(super) fn event_loop(
         .set_credentials(user, password)
         .set_max_packet_size(u32::try_from(options.packet_limit_bytes).ok())
         .set_connect_timeout(options.connect_limit)
-        .set_outgoing_inflight_upper_limit(IN_FLIGHT_LIMIT + SLACK)
+        .set_outgoing_inflight_upper_limit(IN_FLIGHT_LIMIT + CONTROL_PACKET_SLOTS)
         .set_network_options(network);
     let built = rumqttc_v5::AsyncClient::builder(mqtt).capacity(capacity).try_build();
     let (client, event_loop) = built.map_err(|error| error.to_string())?;

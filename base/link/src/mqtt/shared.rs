@@ -144,9 +144,9 @@ pub enum SessionEvent {
     TakenOver,
     /// A message arrived on a subscription. It is acknowledged to the broker on receipt.
     Received {
-        /// Its topic.
+        /// Topic of the message.
         topic: String,
-        /// Its payload.
+        /// Payload of the message.
         payload: Bytes,
     },
 }

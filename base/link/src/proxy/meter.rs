@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use crate::impair::LegName;
 
 /// Three digits: a thousandth of the value.
-const DIGITS: u8 = 3;
+const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// Counters and histograms, shared by all tasks of a proxy.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ struct Counted {
 impl Meter {
     pub(super) fn new() -> Self {
         // They grow with their values; the only bad argument is a number of digits above five.
-        let histogram = || Histogram::new(DIGITS).expect("three digits are allowed");
+        let histogram = || Histogram::new(SIGNIFICANT_DIGITS).expect("three digits are allowed");
         let (release_error, injected_delay) = (histogram(), histogram());
         let report = ProxyReport::default();
         Self(Mutex::new(Counted { report, release_error, injected_delay }))
@@ -85,9 +85,9 @@ fn spread(histogram: &Histogram<u64>) -> Spread {
 /// What a proxy has seen so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxyReport {
-    /// Lanes opened.
+    /// Lanes that were opened.
     pub lanes: u64,
-    /// Connections accepted.
+    /// Connections that were accepted.
     pub connections: u64,
     /// Connections that the platform did not take; their owners were reset.
     pub upstream_refused: u64,
@@ -114,13 +114,13 @@ pub struct ProxyReport {
 pub struct Spread {
     /// How many there are.
     pub count: u64,
-    /// Median.
+    /// Median of the release errors.
     pub p50_ns: i64,
     /// Quantile 99 %.
     pub p99_ns: i64,
     /// Quantile 99.9 %.
     pub p999_ns: i64,
-    /// Greatest.
+    /// Greatest of the release errors.
     pub max_ns: i64,
 }
 

@@ -20,7 +20,7 @@ pub enum LinkRecord {
         lane: Arc<str>,
         /// Which way it went.
         leg: LegName,
-        /// Its length.
+        /// Length of the chunk, bytes.
         bytes: u32,
         /// When it was read.
         in_ns: i64,

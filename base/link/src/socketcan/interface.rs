@@ -14,9 +14,9 @@ use super::{CanArrival, InterfaceName, SocketCanError, from_kernel, to_kernel};
 use crate::clock::{monotonic_ns, nanoseconds};
 
 /// How long a frame may wait for room in the interface's queue.
-const SEND: Duration = Duration::from_secs(10);
+const SEND_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is tried while the queue is full, of which the kernel announces no end.
-const RETRY: Duration = Duration::from_millis(1);
+const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// One interface, opened to send and to receive everything on its bus.
 ///
@@ -90,16 +90,16 @@ impl CanInterface {
     /// or with [`SocketCanError::QueueFull`] after ten seconds.
     pub async fn send(&self, frame: &CanFrame) -> Result<(), SocketCanError> {
         let frame = to_kernel(frame);
-        let sent = timeout(SEND, self.until_taken(&frame)).await;
+        let sent = timeout(SEND_LIMIT, self.until_taken(&frame)).await;
         sent.unwrap_or_else(|_| {
-            let (interface, waited_s) = (self.name.clone(), SEND.as_secs());
+            let (interface, waited_s) = (self.name.clone(), SEND_LIMIT.as_secs());
             Err(SocketCanError::QueueFull { interface, waited_s })
         })
     }
 
     async fn until_taken(&self, frame: &socketcan::CanFrame) -> Result<(), SocketCanError> {
         let fault = |error: io::Error| fault(&self.name, Step::Send, &error);
-        let mut again = interval(RETRY);
+        let mut again = interval(RETRY_INTERVAL);
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             again.tick().await;

@@ -57,7 +57,7 @@ impl fmt::Display for InterfaceName {
      and `:`, as in `can:can0`"
 )]
 pub struct InterfaceNameError {
-    /// The text.
+    /// The text that is no interface name.
     pub found: String,
 }
 
@@ -85,7 +85,7 @@ pub struct CanArrival {
     pub at_ns: i64,
     /// The kernel's stamp itself, ns since 1970-01-01T00:00:00Z on the machine's wall clock.
     pub unix_ns: i64,
-    /// What.
+    /// Frame or error that came.
     pub content: CanContent,
 }
 

@@ -70,7 +70,7 @@ fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Signs certificates.
+/// A certificate authority: its key and its own certificate.
 #[derive(Debug)]
 pub struct Authority {
     certificate_pem: String,

@@ -8,8 +8,8 @@ use crate::numeric::{dot, oscillate};
 use crate::sync::sines::golden;
 use crate::sync::steady::average;
 
-/// Samples per second that are enough here.
-const ENOUGH_HZ: f64 = 3200.0;
+/// Samples per second above which samples are averaged in groups.
+const RATE_MAX_HZ: f64 = 3200.0;
 
 /// A stretch in s: three cycles of the lowest frequency.
 const STRETCH_S: f64 = 0.0706;
@@ -21,7 +21,7 @@ const STEP_HZ: f64 = 0.25;
 const EXPLAINED_MIN: f64 = 0.09;
 
 /// How sharply a stretch votes for its best frequency: the power its relative fit is raised to.
-const SHARPNESS: i32 = 8;
+const VOTE_EXPONENT: i32 = 8;
 
 /// A sine and a cosine, without what a constant and a slope would explain of them.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) struct Ballot {
 impl Ballot {
     /// For a range in Hz; `None` where the recording is shorter than a stretch.
     pub(super) fn new((low_hz, high_hz): (f64, f64), rate_hz: f64, samples: usize) -> Option<Self> {
-        let group = ((rate_hz / ENOUGH_HZ) as usize).max(1);
+        let group = ((rate_hz / RATE_MAX_HZ) as usize).max(1);
         let averaged_hz = rate_hz / group as f64;
         let most = (STRETCH_S * averaged_hz).ceil() as usize;
         // A recording of three cycles of a higher frequency may be shorter.
@@ -98,7 +98,7 @@ impl Ballot {
             let best = explained.iter().copied().fold(0.0, f64::max);
             if best >= EXPLAINED_MIN {
                 for (vote, explained) in votes.iter_mut().zip(&explained) {
-                    *vote += best * best * (explained / best).powi(SHARPNESS);
+                    *vote += best * best * (explained / best).powi(VOTE_EXPONENT);
                 }
             }
         }

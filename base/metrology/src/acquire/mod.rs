@@ -62,7 +62,7 @@ pub(crate) struct Acquired {
 /// A run of steady cycles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Steady {
-    /// The channel.
+    /// Index of the channel.
     pub(crate) channel: usize,
     /// Its beginning in s since the first sample.
     pub(crate) start_s: f64,

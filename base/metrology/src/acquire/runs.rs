@@ -1,7 +1,7 @@
 //! Runs of steady cycles in one channel.
 
 use crate::sync::sines::fit;
-use crate::sync::steady::{MANY, Memory, Turns, average, halves, ratio};
+use crate::sync::steady::{MANY_TURNS, Memory, Turns, average, halves, ratio};
 
 /// Cycles a run has at least.
 pub(super) const CYCLES_MIN: f64 = 3.0;
@@ -10,15 +10,15 @@ pub(super) const CYCLES_MIN: f64 = 3.0;
 const TURNS_MIN: usize = 2;
 
 /// Turns with which a run may begin.
-const TURNS_FIRST: [usize; 6] = [MANY, 12, 8, 5, 3, TURNS_MIN];
+const TURNS_FIRST: [usize; 6] = [MANY_TURNS, 12, 8, 5, 3, TURNS_MIN];
 
 /// Over how many turns a longer run is looked at.
-const TURNS_LOOK: usize = 20;
+const TURNS_EXAMINED: usize = 20;
 
 /// Noise below this (in radians) makes no run better.
 const NOISE_FLOOR: f64 = 5e-4;
 
-/// A run.
+/// A stretch of samples without a jump of phase or amplitude.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Run {
     /// Where it begins and how long it is, in samples.
@@ -63,7 +63,7 @@ pub(super) fn runs(samples: &[f64], coarse: f64, group: usize) -> Vec<Run> {
             let mean = turns.turn[first..first + count].iter().sum::<f64>() / count as f64;
             let (start, length) = (half * first as f64, half * halves(count) as f64);
             let cycles = 0.5 * halves(count) as f64;
-            let is_long = count >= MANY;
+            let is_long = count >= MANY_TURNS;
             let frequency = nearer * ratio(mean);
             let fitted =
                 if is_long { Some(frequency) } else { fit(&averaged, start, cycles, frequency) };
@@ -100,7 +100,7 @@ fn usual(turns: &[f64]) -> Option<f64> {
 /// How many turns from a place on are even.
 fn grown(turns: &Turns, at: usize, memory: &mut Memory) -> usize {
     let mut are_even = |count: usize| {
-        let from = at + count.saturating_sub(TURNS_LOOK);
+        let from = at + count.saturating_sub(TURNS_EXAMINED);
         memory.are_even(turns, from..at + count)
     };
     let first = TURNS_FIRST.into_iter().find(|&count| are_even(count));

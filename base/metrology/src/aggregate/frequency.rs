@@ -13,7 +13,7 @@ use crate::window::Window;
 const INTERVAL_S: f64 = 10.0;
 
 /// Fewer cycles than in this part of the interval are no measurement.
-const LEAST_PART: f64 = 0.5;
+const COUNTED_PART_MIN: f64 = 0.5;
 
 /// One ten-second value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -133,7 +133,7 @@ impl FrequencyMeter {
         let over_event = std::mem::take(&mut self.over_event);
         let start_s = self.tick_s + INTERVAL_S * interval as f64;
         let whole = self.known.0 <= start_s + 0.03 && self.known.1 >= start_s + INTERVAL_S - 0.03;
-        let enough = |run: &Run| run.last_s - run.first_s >= LEAST_PART * INTERVAL_S;
+        let enough = |run: &Run| run.last_s - run.first_s >= COUNTED_PART_MIN * INTERVAL_S;
         let frequency_hz =
             best.filter(enough).map(|run| f64::from(run.cycles) / (run.last_s - run.first_s));
         whole.then_some(Frequency { start_s, frequency_hz, flagged, over_event })

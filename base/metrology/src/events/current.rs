@@ -9,16 +9,16 @@ use std::collections::VecDeque;
 use super::half_cycle::{HalfCycle, HalfCycles};
 
 /// Lost is below this part of the mean before.
-const LOST: f64 = 0.1;
+const LOST_PART: f64 = 0.1;
 
 /// Half-cycle values in the mean before.
-const BEFORE: usize = 20;
+const VALUES_BEFORE: usize = 20;
 
 /// Half cycles it must stay below.
-const STAYS: usize = 4;
+const LOW_HALF_CYCLES: usize = 4;
 
 /// Beyond what is left, this part of the peak before is still current.
-const MARGIN: f64 = 0.05;
+const RESIDUAL_PART: f64 = 0.05;
 
 /// Cycles of samples that are kept: those a loss is found by, the one it is found in, and some
 /// more.
@@ -82,20 +82,20 @@ impl CurrentLossDetector {
     fn judge(&mut self) {
         while let Some(value) = self.half_cycles.pop() {
             let mean = self.before.iter().sum::<f64>() / self.before.len().max(1) as f64;
-            let settled = self.before.len() >= BEFORE / 2;
-            if settled && value.rms < LOST * mean {
+            let settled = self.before.len() >= VALUES_BEFORE / 2;
+            if settled && value.rms < LOST_PART * mean {
                 self.low.push(value);
-                if self.low.len() == STAYS && !self.lost {
+                if self.low.len() == LOW_HALF_CYCLES && !self.lost {
                     self.lost = true;
                     let loss = self.locate(mean);
                     self.ready.extend(loss);
                 }
-                self.low.truncate(STAYS);
+                self.low.truncate(LOW_HALF_CYCLES);
             } else {
                 self.low.clear();
                 self.lost = false;
                 self.before.push_back(value.rms);
-                if self.before.len() > BEFORE {
+                if self.before.len() > VALUES_BEFORE {
                     self.before.pop_front();
                 }
             }
@@ -110,7 +110,7 @@ impl CurrentLossDetector {
         let count = |from: u64| usize::try_from(end.saturating_sub(from)).unwrap_or(0);
         let after = self.half_cycles.kept(settled, count(settled));
         let left = after.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
-        let limit = left + MARGIN * std::f64::consts::SQRT_2 * mean;
+        let limit = left + RESIDUAL_PART * std::f64::consts::SQRT_2 * mean;
         let from = ((first.start - 2.0 * cycle).max(0.0) as u64).max(self.half_cycles.first_kept());
         let all = self.half_cycles.kept(from, count(from));
         let last_large = all.iter().rposition(|x| x.abs() > limit)?;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::half_cycle::HalfCycle;
 
-/// What happened.
+/// The kind of a voltage event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventKind {
     /// Below the dip threshold.
@@ -51,13 +51,13 @@ impl EventConfig {
 /// A dip, a swell or an interruption.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VoltageEvent {
-    /// What.
+    /// Dip, swell or interruption.
     pub kind: EventKind,
-    /// Where.
+    /// The phase, or the system of all phases.
     pub scope: Scope,
     /// Start, in samples since the first one; may lie between two.
     pub start: f64,
-    /// End, likewise.
+    /// End of the event, likewise.
     pub end: f64,
     /// The lowest half-cycle value in V; for a swell the highest.
     pub extreme_v: f64,

@@ -27,13 +27,13 @@ const AMPLITUDE_MIN: f64 = 0.05;
 
 /// An amplitude that changes by more than this part from crossing to crossing steps within the
 /// cycle, which turns its phase: the crossing is taken as due, a few times at most.
-const STEP: f64 = 0.02;
+const AMPLITUDE_STEP_MIN: f64 = 0.02;
 
 /// Crossings in a row that may be taken as due for that reason.
-const HELD_MAX: u32 = 4;
+const DUE_CROSSINGS_MAX: u32 = 4;
 
 /// Crossings after which the frequency is taken for known.
-const ACQUIRED: u32 = 12;
+const ACQUIRED_CROSSINGS: u32 = 12;
 
 /// Weight of one crossing in the frequency until then, at least.
 const ACQUIRING_GAIN: f64 = 0.4;
@@ -49,13 +49,13 @@ const DRIFT_GAIN: f64 = 0.25 * FREQUENCY_GAIN * FREQUENCY_GAIN;
 const DRIFT_MAX: f64 = 0.001;
 
 /// A crossing this part of a half cycle early or late is a phase jump: the frequency stays.
-const JUMP: f64 = 0.005;
+const PHASE_JUMP_MIN: f64 = 0.005;
 
 /// So many crossings in a row that are all early, or all late, are another frequency.
 const ASTRAY_MAX: i32 = 8;
 
 /// A crossing that is later than due by this part of a half cycle leaves room for one more value.
-const LATE: f64 = 0.02;
+const LATENESS_MAX: f64 = 0.02;
 
 /// So many samples may be missing at either end: the last one stands for the time up to the next
 /// one, and rounding must not cost a recording of whole cycles its first or last.
@@ -63,10 +63,10 @@ const END_TOLERANCE: f64 = 0.01;
 
 /// Two half cycles that are less than this many samples from one period are summed up to it by the
 /// polygon's value there; otherwise the period is summed as a whole.
-const SMALL: f64 = 0.5;
+const SUM_TOLERANCE_SAMPLES: f64 = 0.5;
 
 /// Samples that are taken at a time: what is summed is then still in the nearest cache.
-const PIECE: usize = 256;
+const PIECE_SAMPLES: usize = 256;
 
 /// One value of Urms(1/2).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -181,7 +181,7 @@ impl HalfCycles {
         if !self.currents.is_empty() {
             return self.push_pair(samples, &[]);
         }
-        for samples in samples.chunks(PIECE) {
+        for samples in samples.chunks(PIECE_SAMPLES) {
             append(&mut self.samples, samples);
             self.advance();
         }
@@ -191,9 +191,9 @@ impl HalfCycles {
     /// missing.
     pub fn push_pair(&mut self, voltages: &[f64], currents: &[f64]) {
         self.currents.resize(self.samples.len(), 0.0);
-        for (piece, voltages) in voltages.chunks(PIECE).enumerate() {
+        for (piece, voltages) in voltages.chunks(PIECE_SAMPLES).enumerate() {
             append(&mut self.samples, voltages);
-            let currents = currents.get(piece * PIECE..).unwrap_or(&[]);
+            let currents = currents.get(piece * PIECE_SAMPLES..).unwrap_or(&[]);
             append(&mut self.currents, &currents[..currents.len().min(voltages.len())]);
             self.currents.resize(self.samples.len(), 0.0);
             self.advance();
@@ -248,7 +248,7 @@ impl HalfCycles {
             } else {
                 return;
             };
-            if crossing > due + LATE * self.half && self.agreed >= ACQUIRED {
+            if crossing > due + LATENESS_MAX * self.half && self.agreed >= ACQUIRED_CROSSINGS {
                 self.value(due);
             }
             self.crossings.push_back(crossing);
@@ -286,10 +286,10 @@ impl HalfCycles {
 
     /// Learns the frequency from a crossing.
     fn learn(&mut self, off: f64) {
-        if self.agreed < ACQUIRED {
+        if self.agreed < ACQUIRED_CROSSINGS {
             let gain = (1.0 / f64::from(self.agreed + 1)).max(ACQUIRING_GAIN);
             self.half += gain * off;
-        } else if off.abs() < JUMP * self.half {
+        } else if off.abs() < PHASE_JUMP_MIN * self.half {
             let most = DRIFT_MAX * self.half;
             self.drift = (self.drift + DRIFT_GAIN * off).clamp(-most, most);
             self.half += FREQUENCY_GAIN * off + self.drift;
@@ -339,8 +339,8 @@ impl HalfCycles {
         }
         let followed = if usual == 0.0 { amplitude } else { usual + 0.02 * (amplitude - usual) };
         let before = std::mem::replace(&mut self.amplitude, (followed, amplitude)).1;
-        let stepped = before > 0.0 && (amplitude / before - 1.0).abs() > STEP;
-        if stepped && self.agreed >= ACQUIRED && self.held < HELD_MAX {
+        let stepped = before > 0.0 && (amplitude / before - 1.0).abs() > AMPLITUDE_STEP_MIN;
+        if stepped && self.agreed >= ACQUIRED_CROSSINGS && self.held < DUE_CROSSINGS_MAX {
             self.held += 1;
             return None;
         }
@@ -362,7 +362,9 @@ impl HalfCycles {
         // So little is missing, or too much, that what is there is one sample's value.
         let missing = start - (to - 2.0 * self.half);
         let middle = start - 0.5 * missing;
-        if missing.abs() < SMALL && middle > self.base as f64 + SMALL {
+        if missing.abs() < SUM_TOLERANCE_SAMPLES
+            && middle > self.base as f64 + SUM_TOLERANCE_SAMPLES
+        {
             let part = self.squares_at(middle);
             if !sums.is_mostly(part) {
                 return self.give((start - missing, to), sums.with(part, missing));

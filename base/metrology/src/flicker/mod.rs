@@ -38,14 +38,14 @@ pub const SHORT_TERM_S: f64 = 600.0;
 /// Values of Pst in one Plt (two hours).
 pub const LONG_TERM_COUNT: usize = 12;
 
-/// Which flickermeter.
+/// The settings of a flickermeter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FlickerConfig {
     /// Samples per second; at least eight per nominal cycle.
     pub rate_hz: f64,
     /// 50 or 60.
     pub nominal_hz: f64,
-    /// The lamp.
+    /// The reference lamp.
     pub lamp: Lamp,
 }
 

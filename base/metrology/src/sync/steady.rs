@@ -19,29 +19,29 @@ use super::sines::{Sines, fit};
 use crate::numeric::{oscillate, wrap};
 
 /// Half cycles in a block.
-const HALVES: usize = 4;
+const HALF_CYCLES_PER_BLOCK: usize = 4;
 
-/// Samples per second that are enough here; more are averaged in groups.
-const ENOUGH_PER_CYCLE: f64 = 64.0;
+/// Samples per cycle above which samples are averaged in groups.
+const SAMPLES_PER_CYCLE_MAX: f64 = 64.0;
 
 /// Turns from which on the frequency may drift and what swings may be distinguished from what
 /// jumps: ten cycles.
-pub(crate) const MANY: usize = 16;
+pub(crate) const MANY_TURNS: usize = 16;
 
 /// A turn this far from the others is a jump whatever the noise, in radians, among many and among
 /// few. Nearly half of a jump of the phase is in its largest turn, and one of 0.01 rad in the
 /// middle of a window moves its frequency by 20 mHz.
-const JUMP: f64 = 3e-3;
-const JUMP_OF_FEW: f64 = 2e-3;
+const JUMP_MIN_RAD: f64 = 3e-3;
+const JUMP_OF_FEW_MIN_RAD: f64 = 2e-3;
 
 /// A turn beyond this many times the noise is a jump, among many and among few, all blocks of which
 /// may have the jump in them.
-const NOISES: f64 = 6.0;
-const NOISES_OF_FEW: f64 = 3.0;
+const NOISE_RATIO_MAX: f64 = 6.0;
+const NOISE_RATIO_OF_FEW_MAX: f64 = 3.0;
 
 /// A turn beyond this many times the scatter of many is one, too: what swings evenly, as with an
 /// interharmonic, stays within.
-const SCATTERS: f64 = 2.2;
+const SCATTER_RATIO_MAX: f64 = 2.2;
 
 /// Where noise or scatter are larger, in radians, there is no fundamental to speak of.
 const NOISE_MAX: f64 = 0.1;
@@ -91,7 +91,7 @@ impl Memory {
         (start, length): (f64, f64),
         frequency: f64,
     ) -> bool {
-        let group = ((1.0 / frequency / ENOUGH_PER_CYCLE) as usize).max(1);
+        let group = ((1.0 / frequency / SAMPLES_PER_CYCLE_MAX) as usize).max(1);
         let end = ((start + length).max(0.0).ceil() as usize).min(samples.len());
         let mut averaged = std::mem::take(&mut self.averaged);
         average(&samples[..end], group, &mut averaged);
@@ -101,7 +101,7 @@ impl Memory {
         self.turns(&averaged, span, frequency * scale, &mut found);
         let turns = found.turn.len();
         let mut is_steady = turns > 0 && self.are_even(&found, 0..turns);
-        if turns < MANY {
+        if turns < MANY_TURNS {
             let cycles = length * frequency;
             is_steady &= fit(&averaged, span.0, cycles, frequency * scale).is_some();
         }
@@ -123,14 +123,14 @@ impl Memory {
         }
         let half = 0.5 / frequency;
         let count = (length / half + 1e-3).floor() as usize;
-        if count <= HALVES {
+        if count <= HALF_CYCLES_PER_BLOCK {
             return;
         }
         self.half_cycles(samples, (start, half), count, frequency);
         self.sines.prepare(frequency);
         let mut before: Option<(f64, f64)> = None;
-        for block in 0..=count - HALVES {
-            let (re, im) = hann(&self.sums[block..block + HALVES], block);
+        for block in 0..=count - HALF_CYCLES_PER_BLOCK {
+            let (re, im) = hann(&self.sums[block..block + HALF_CYCLES_PER_BLOCK], block);
             let level = (re * re + im * im).sqrt();
             if let Some((re0, im0)) = before {
                 let (x, y) = (re * re0 + im * im0, im * re0 - re * im0);
@@ -187,9 +187,9 @@ impl Memory {
         // About the first, so that none is cut by the limit of half a turn.
         let about = turns[0];
         let off = |k: usize| wrap(turns[k] - about);
-        if turns.len() < MANY {
+        if turns.len() < MANY_TURNS {
             let [_, largest] = self.spread(turns.len(), off);
-            return largest <= JUMP_OF_FEW.max(NOISES_OF_FEW * noise);
+            return largest <= JUMP_OF_FEW_MIN_RAD.max(NOISE_RATIO_OF_FEW_MAX * noise);
         }
         let drift = self.drift(turns.len(), off);
         let straight = self.spread(turns.len(), off);
@@ -198,7 +198,7 @@ impl Memory {
         let [scatter, largest] = if is_drift { drifting } else { straight };
         scatter <= NOISE_MAX
             && (!is_drift || drift.abs() <= DRIFT_MAX + DRIFT_OF_NOISE * noise.max(scatter))
-            && largest <= JUMP.max(NOISES * noise).max(SCATTERS * scatter)
+            && largest <= JUMP_MIN_RAD.max(NOISE_RATIO_MAX * noise).max(SCATTER_RATIO_MAX * scatter)
     }
 
     /// The noise of a range of turns.
@@ -285,7 +285,7 @@ pub(crate) fn ratio(turn: f64) -> f64 {
 
 /// How many half cycles so many turns cover.
 pub(crate) fn halves(turns: usize) -> usize {
-    turns + HALVES
+    turns + HALF_CYCLES_PER_BLOCK
 }
 
 #[cfg(test)]

@@ -18,14 +18,14 @@ use crate::columns::Columns;
 use crate::sinc::{REACH, Sinc};
 
 /// Positions nearer to a sample than this are that sample.
-const NEAR: f64 = 1e-6;
+const ON_SAMPLE_TOLERANCE: f64 = 1e-6;
 /// How often a value is mirrored to come into the recording.
 const MIRRORED_MAX: u32 = 100;
 /// Positions that differ by less, from rounding, have the same weights.
-const SAME: f64 = 1e-7;
+const SAME_POSITION_TOLERANCE: f64 = 1e-7;
 /// Values that may be made in any case, and how many times the recorded ones beyond that.
-const VALUES: f64 = 8e6;
-const TIMES: f64 = 16.0;
+const VALUES_ALWAYS_MADE: f64 = 8e6;
+const VALUES_RATIO_MAX: f64 = 16.0;
 /// Samples made at a time.
 const BATCH: usize = 1024;
 /// A skew of more than this and than the time between two samples is no skew.
@@ -61,7 +61,7 @@ impl Memory {
         if self.span != span {
             (self.span, self.before, self.after) = (span, None, None);
         }
-        let is_same = (past - self.past).abs() < SAME;
+        let is_same = (past - self.past).abs() < SAME_POSITION_TOLERANCE;
         // Nothing is the same as the first.
         if !is_same {
             (self.past, self.taps) = (past, Sinc::shared().taps(past));
@@ -135,12 +135,12 @@ impl Aligner {
         let grid = Grid::new(sections);
         let records = grid.records;
         let count = if differ(sections) {
-            (grid.last_s() * rate_hz + NEAR).floor() + 1.0
+            (grid.last_s() * rate_hz + ON_SAMPLE_TOLERANCE).floor() + 1.0
         } else {
             records as f64
         };
         let channels = (header.analogue.len() + header.digital.len()).max(1) as f64;
-        let most = (VALUES / channels).max(TIMES * records as f64);
+        let most = (VALUES_ALWAYS_MADE / channels).max(VALUES_RATIO_MAX * records as f64);
         // Written so that a count that is not a number is refused too.
         if !(count >= 1.0 && count <= most) {
             let lowest = sections.iter().map(|s| s.rate_hz).fold(f64::INFINITY, f64::min);
@@ -304,7 +304,7 @@ impl Grid {
 
     /// The section an instant lies in, or the nearest one.
     fn span_at(&self, time_s: f64) -> usize {
-        let begun = |span: &Span| (time_s - span.starts_s) * span.rate_hz > -NEAR;
+        let begun = |span: &Span| (time_s - span.starts_s) * span.rate_hz > -ON_SAMPLE_TOLERANCE;
         self.spans.partition_point(begun).saturating_sub(1)
     }
 
@@ -321,13 +321,13 @@ impl Grid {
         let at = self.span_at(time_s);
         let Some(span) = self.spans.get(at) else { return (0, 0, 0.0) };
         let position = ((time_s - span.starts_s) * span.rate_hz).max(0.0);
-        let whole = (position + NEAR).floor();
+        let whole = (position + ON_SAMPLE_TOLERANCE).floor();
         let past = position - whole;
         let record = span.first.saturating_add(whole as u64);
         if record >= self.records {
             return (at, self.records.saturating_sub(1), 0.0);
         }
-        (at, record, if past < NEAR { 0.0 } else { past })
+        (at, record, if past < ON_SAMPLE_TOLERANCE { 0.0 } else { past })
     }
 
     /// The last (`direction` 1) or first (-1) record that a value at an instant can need: what its

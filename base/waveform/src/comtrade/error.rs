@@ -22,7 +22,7 @@ pub enum ComtradeError {
     Header {
         /// The line's number.
         line: usize,
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
         /// What stands there.
         found: String,
@@ -69,7 +69,7 @@ pub enum ComtradeError {
     Truncated {
         /// Whole records there are.
         whole: u64,
-        /// Records announced.
+        /// Records that the header announces.
         announced: u64,
         /// Empty, or ` and N bytes of another`.
         partial: String,
@@ -152,7 +152,7 @@ pub enum ComtradeError {
     SampleNumber {
         /// The record, counted from 1.
         record: u64,
-        /// Its number.
+        /// Sample number of the record.
         found: u64,
         /// The number before it.
         previous: u64,
@@ -169,7 +169,7 @@ pub enum ComtradeError {
         record: u64,
         /// The number before its own.
         previous: u64,
-        /// Its number.
+        /// Sample number of the record.
         found: u64,
         /// How many such records there are.
         places: u64,

@@ -38,7 +38,7 @@ pub(super) struct Section {
     pub(super) end: u64,
 }
 
-/// The header.
+/// What a `.cfg` holds.
 #[derive(Clone, Debug)]
 pub(super) struct Header {
     pub(super) analogue: Vec<Analogue>,

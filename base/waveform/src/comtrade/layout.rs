@@ -11,9 +11,9 @@ use super::{ComtradeError, DataKind, header::Header};
 use crate::window::Window;
 
 /// How many sample numbers are looked at for a proof.
-const PROOF: usize = 64;
+const NUMBERS_EXAMINED: usize = 64;
 /// The longest record that is searched for: 999 analogue channels of 32 bits and many digital ones.
-const LONGEST_RECORD: usize = 1 << 16;
+const RECORD_BYTES_MAX: usize = 1 << 16;
 
 /// Bytes of a record: sample number, time stamp, analogue values, digital channels in words of 16.
 pub(super) fn record_bytes(kind: DataKind, analogue: usize, digital: usize) -> usize {
@@ -35,7 +35,7 @@ struct Proof {
 impl Proof {
     fn read<R: Read + Seek>(dat: &mut Window<R>, size: usize) -> Result<Self, ComtradeError> {
         // Every stride that is searched for, and three records as the header has them.
-        let most = (PROOF * LONGEST_RECORD).max(3 * size) as u64 + 4;
+        let most = (NUMBERS_EXAMINED * RECORD_BYTES_MAX).max(3 * size) as u64 + 4;
         dat.rewind().map_err(unreadable)?;
         let mut bytes = Vec::new();
         dat.by_ref().take(most).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -88,9 +88,9 @@ fn looks_like_text(dat: &[u8]) -> bool {
     head.len() >= 8 && head.iter().all(text) && head.contains(&b',')
 }
 
-/// How many sample numbers from the start line up at a stride, at most [`PROOF`].
+/// How many sample numbers from the start line up at a stride, at most [`NUMBERS_EXAMINED`].
 fn lined_up(proof: &Proof, stride: usize, swapped: bool) -> usize {
-    let there = proof.records(stride).min(PROOF as u64) as usize;
+    let there = proof.records(stride).min(NUMBERS_EXAMINED as u64) as usize;
     let number = |record: usize| {
         let word = proof.word_at(record * stride);
         if swapped { word.swap_bytes() } else { word }
@@ -147,10 +147,10 @@ fn check_numbers(header: &Header, proof: &Proof, size: usize) -> Result<(), Comt
 /// The smallest stride at which all sample numbers line up: three of them, or two that fill the
 /// data exactly.
 fn other_stride(proof: &Proof, swapped: bool) -> Option<usize> {
-    let longest = usize::try_from(proof.length / 2).unwrap_or(usize::MAX).min(LONGEST_RECORD);
+    let longest = usize::try_from(proof.length / 2).unwrap_or(usize::MAX).min(RECORD_BYTES_MAX);
     (10..=longest).step_by(2).find(|&stride| {
         let run = lined_up(proof, stride, swapped);
-        let all = proof.records(stride).min(PROOF as u64) as usize;
+        let all = proof.records(stride).min(NUMBERS_EXAMINED as u64) as usize;
         run == all && (run >= 3 || proof.length == 2 * stride as u64)
     })
 }

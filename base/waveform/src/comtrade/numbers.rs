@@ -3,14 +3,14 @@
 //!
 //! A jump is where the recorder lost records. One that loses them again and again records nothing
 //! that could be measured, and where bytes are missing or too many in binary data all numbers
-//! behind the place are wrong: what is read there is noise. So beyond [`FEW`] jumps, and more than
+//! behind the place are wrong: what is read there is noise. So beyond [`FEW_JUMPS_MAX`] jumps, and more than
 //! one in [`ONE_IN`] records, the data is refused. Numbers that go on by another step, always the
 //! same, are those of a recording of which every so many records were kept.
 
 use super::ComtradeError;
 
 /// So many jumps are few in any recording.
-const FEW: u64 = 10;
+const FEW_JUMPS_MAX: u64 = 10;
 /// One jump in so many records is few in a long one: so much spoils less than one of a few windows
 /// of 10 cycles.
 const ONE_IN: u64 = 1000;
@@ -64,7 +64,7 @@ impl SampleNumbers {
             (self.other, self.first_other)
         };
         if let Some((record, previous, found)) = first
-            && places > FEW.max(records / ONE_IN)
+            && places > FEW_JUMPS_MAX.max(records / ONE_IN)
         {
             return Err(ComtradeError::SampleNumbers { record, previous, found, places, records });
         }

@@ -62,7 +62,7 @@ pub enum WriteError {
 /// Where a recording is from, for its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin<'a> {
-    /// The station.
+    /// Name of the station.
     pub station: &'a str,
     /// The recording device.
     pub device: &'a str,

@@ -24,7 +24,7 @@ impl Form {
     }
 }
 
-/// One stamp.
+/// A time stamp of the time column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Stamp {
     pub(super) picoseconds: i128,

@@ -24,7 +24,7 @@ pub struct CommandKind {
 /// A parameter of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ParameterKind {
-    /// Its name.
+    /// Name of the parameter.
     pub name: &'static str,
     /// The type of its values.
     pub kind: ParameterType,
@@ -39,7 +39,7 @@ pub struct ParameterKind {
 pub enum Order {
     /// Report this often from now on.
     SetPeriod {
-        /// The period.
+        /// The new period, seconds.
         seconds: f64,
     },
     /// Write into a register.
@@ -61,7 +61,7 @@ pub enum Order {
     },
     /// Write a point of a simulator.
     SetPoint {
-        /// The point.
+        /// Name of the point.
         point: String,
         /// In the unit of the point map.
         value: f64,
@@ -71,7 +71,7 @@ pub enum Order {
 /// What an obeyed command changes of what a bench expects of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing.
+    /// It changes no schedule.
     None,
     /// Readings are due at another period: as many seconds as this parameter holds.
     ReportsEvery(&'static str),
@@ -125,7 +125,7 @@ pub enum ArgumentError {
         parameter.above()
     )]
     Wrong {
-        /// Which.
+        /// The parameter that has no valid argument.
         parameter: &'static ParameterKind,
         /// What was given.
         found: String,

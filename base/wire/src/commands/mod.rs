@@ -16,7 +16,7 @@ pub mod set_reporting_period;
 
 pub use kind::{ArgumentError, Arguments, CommandKind, Effect, Order, ParameterKind};
 
-/// All commands.
+/// All commands that a platform can send, one row each.
 pub static COMMANDS: &[CommandKind] = &[
     set_reporting_period::COMMAND,
     set_register::COMMAND,

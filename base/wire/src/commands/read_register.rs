@@ -2,7 +2,7 @@
 
 use super::kind::{CommandKind, Effect, Order, ParameterKind};
 
-/// The row.
+/// The row of `COMMANDS`.
 pub const COMMAND: CommandKind = CommandKind {
     name: "readRegister",
     description: "Answers with what a register holds.",

@@ -2,7 +2,7 @@
 
 use super::kind::{CommandKind, Effect, Order, ParameterKind};
 
-/// The row.
+/// The row of `COMMANDS`.
 pub const COMMAND: CommandKind = CommandKind {
     name: "setBreaker",
     description: "Opens or closes the meter's breaker: `open` or `closed`.",

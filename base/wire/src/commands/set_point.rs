@@ -2,7 +2,7 @@
 
 use super::kind::{CommandKind, Effect, Order, ParameterKind};
 
-/// The row.
+/// The row of `COMMANDS`.
 pub const COMMAND: CommandKind = CommandKind {
     name: "setPoint",
     description: "Writes a point of a real-time simulator, in the unit of its point map.",

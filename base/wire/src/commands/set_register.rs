@@ -2,7 +2,7 @@
 
 use super::kind::{CommandKind, Effect, Order, ParameterKind};
 
-/// The row.
+/// The row of `COMMANDS`.
 pub const COMMAND: CommandKind = CommandKind {
     name: "setRegister",
     description: "Writes a calibration register; whole numbers, decimal or hexadecimal.",

@@ -4,7 +4,7 @@ use super::kind::{CommandKind, Effect, Order, ParameterKind};
 
 const SECONDS: &str = "seconds";
 
-/// The row.
+/// The row of `COMMANDS`.
 pub const COMMAND: CommandKind = CommandKind {
     name: "setReportingPeriod",
     description: "Sends readings at this period from now on.",

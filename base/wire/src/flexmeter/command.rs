@@ -168,7 +168,7 @@ pub struct Invocation {
     /// `REST`, `BatchOperation`, `Script` or `Scheduler`.
     #[serde(default, deserialize_with = "or_default")]
     pub initiator: String,
-    /// Who asked.
+    /// Who asked for it.
     #[serde(default, deserialize_with = "or_default")]
     pub initiator_id: String,
     /// `Assignment`.

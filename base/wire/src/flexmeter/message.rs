@@ -38,7 +38,7 @@ impl Request {
 /// One reading: values with their identifiers, in the units of Table 2.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeasurementMessage {
-    /// The device.
+    /// The device that sends it.
     pub hardware_id: HardwareId,
     /// The values in the order of the message, each identifier once, in the registry's message
     /// unit (kW, kWh, V, ...), finite.
@@ -97,7 +97,7 @@ lastmeter_units::words! {
 /// A device's status, warning or alarm (Table 3).
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertMessage {
-    /// The device.
+    /// The device that sends it.
     pub hardware_id: HardwareId,
     /// What kind of alert, by the application's own name, such as `maximum.power.approaching`.
     pub alert_type: String,
@@ -124,7 +124,7 @@ pub struct AlertMessage {
 /// A device's answer to a command (Table 5).
 #[derive(Clone, Debug, PartialEq)]
 pub struct AcknowledgeMessage {
-    /// The device.
+    /// The device that sends it.
     pub hardware_id: HardwareId,
     /// Id of the invocation that is answered (`command.invocation.id`).
     pub originating_event_id: String,

@@ -104,7 +104,7 @@ pub struct DecodeRules {
     pub strict_table2: bool,
     /// Accept no value beyond what is believed of its unit (`SiUnit::greatest`).
     pub plausible_only: bool,
-    /// Sizes.
+    /// Limits on sizes of the message.
     pub limits: Limits,
 }
 

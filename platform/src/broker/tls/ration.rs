@@ -12,7 +12,7 @@ use super::TlsRefusal;
 /// How long a window is.
 const WINDOW: Duration = Duration::from_mins(1);
 /// Records of their own, per reason and window.
-const RECORDS: u32 = 20;
+const RECORDS_PER_WINDOW: u32 = 20;
 
 /// What was reported in the running windows. At most one entry per reason.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Ration {
             recorded: 0,
             summed: 0,
         });
-        if has_room && window.recorded < RECORDS {
+        if has_room && window.recorded < RECORDS_PER_WINDOW {
             window.recorded += 1;
             return true;
         }

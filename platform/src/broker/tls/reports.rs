@@ -14,9 +14,9 @@ use crate::port::IngestPort;
 use crate::refusal::RefusalReason;
 
 /// Records that wait for the journal; more than that are counted in the sum.
-const WAITING: usize = 64;
+const WAITING_RECORDS_MAX: usize = 64;
 /// The longest wait when there is no window to end: any.
-const IDLE: Duration = Duration::from_hours(24);
+const IDLE_WAIT: Duration = Duration::from_hours(24);
 /// How long stopping waits for the last records.
 const SETTLE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -58,7 +58,7 @@ impl Reports {
         self.port.count(RefusalReason::Connection(reason.word()));
         tracing::debug!(reason = reason.word(), device, detail, "refused at the TLS port");
         let mut waiting = lock(&self.waiting);
-        let has_room = waiting.records.len() < WAITING;
+        let has_room = waiting.records.len() < WAITING_RECORDS_MAX;
         if waiting.ration.admit(self.begun.elapsed(), reason, has_room) {
             waiting.records.push_back(Record { reason, device, detail });
         }
@@ -76,7 +76,7 @@ impl Reports {
                 waiting.ration.next_end()
             };
             self.record_all().await;
-            let wait = next_end.map_or(IDLE, |end| end.saturating_sub(self.begun.elapsed()));
+            let wait = next_end.map_or(IDLE_WAIT, |end| end.saturating_sub(self.begun.elapsed()));
             // Out of time, a window has ended.
             let _ = tokio::time::timeout(wait, self.changed.notified()).await;
         }
