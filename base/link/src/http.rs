@@ -57,56 +57,46 @@ pub enum HttpError {
     },
     /// The request could not be formed: a path with characters that must be percent-encoded, or a
     /// bad token.
-    #[error("{method} {path}: {why}")]
+    #[error("{request}: {why}")]
     Request {
-        /// Method of the request.
-        method: Method,
-        /// The path as given.
-        path: String,
+        /// Method and path as given.
+        request: RequestLine,
         /// What is wrong with it.
         why: String,
     },
     /// The server could not be reached, or the connection broke.
-    #[error("{method} {path}: {stage} failed: {why}")]
+    #[error("{request}: {stage} failed: {why}")]
     Connection {
-        /// Method of the request.
-        method: Method,
-        /// Path of the request.
-        path: String,
+        /// Method and path.
+        request: RequestLine,
         /// What was under way.
         stage: Stage,
         /// The cause in words.
         why: String,
     },
     /// The time limit passed.
-    #[error("{method} {path}: waited {limit:?} for {stage}")]
+    #[error("{request}: waited {limit:?} for {stage}")]
     TimeLimit {
-        /// Method of the request.
-        method: Method,
-        /// Path of the request.
-        path: String,
+        /// Method and path.
+        request: RequestLine,
         /// What was waited for.
         stage: Stage,
         /// The client's time limit.
         limit: Duration,
     },
     /// The answer exceeds the response limit.
-    #[error("{method} {path}: the answer exceeds the limit of {limit_bytes} bytes")]
+    #[error("{request}: the answer exceeds the limit of {limit_bytes} bytes")]
     TooLarge {
-        /// Method of the request.
-        method: Method,
-        /// Path of the request.
-        path: String,
+        /// Method and path.
+        request: RequestLine,
         /// The client's response limit.
         limit_bytes: usize,
     },
     /// The server answered with a status other than 2xx.
-    #[error("{method} {path}: {status}: {detail}")]
+    #[error("{request}: {status}: {detail}")]
     Status {
-        /// Method of the request.
-        method: Method,
-        /// Path of the request.
-        path: String,
+        /// Method and path.
+        request: RequestLine,
         /// Status of the answer.
         status: StatusCode,
         /// `detail` or `title` of the problem document, else the beginning of the body.
@@ -114,15 +104,34 @@ pub enum HttpError {
     },
     /// The answer is not the JSON that was expected, or the request's value could not be written as
     /// JSON.
-    #[error("{method} {path}: {why}")]
+    #[error("{request}: {why}")]
     Json {
-        /// Method of the request.
-        method: Method,
-        /// Path of the request.
-        path: String,
+        /// Method and path.
+        request: RequestLine,
         /// What serde found, with the place.
         why: String,
     },
+}
+
+/// What was requested, as it begins each error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestLine {
+    /// Method of the request.
+    pub method: Method,
+    /// Path of the request.
+    pub path: String,
+}
+
+impl RequestLine {
+    fn new(method: Method, path: &str) -> Self {
+        Self { method, path: path.to_owned() }
+    }
+}
+
+impl std::fmt::Display for RequestLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
 }
 
 impl HttpError {
@@ -151,8 +160,7 @@ pub struct Client {
 
 /// One request on its way; carries what its errors report.
 struct Call<'a> {
-    method: Method,
-    path: &'a str,
+    line: &'a RequestLine,
     deadline: Instant,
     limit: Duration,
 }
@@ -198,8 +206,9 @@ impl Client {
 
     /// GETs `path` (with its query) and reads the answer as JSON.
     pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
-        let body = self.exchange(Method::GET, path, None).await?;
-        read_json(&Method::GET, path, &body)
+        let request = RequestLine::new(Method::GET, path);
+        let body = self.exchange(&request, None).await?;
+        read_json(request, &body)
     }
 
     /// POSTs `body` as JSON and reads the answer as JSON; an empty answer reads as `null`.
@@ -208,37 +217,30 @@ impl Client {
         path: &str,
         body: &B,
     ) -> Result<T, HttpError> {
+        let request = RequestLine::new(Method::POST, path);
         let body = serde_json::to_vec(body).map_err(|error| HttpError::Json {
-            method: Method::POST,
-            path: path.to_owned(),
+            request: request.clone(),
             why: format!("the value to send is not JSON: {error}"),
         })?;
-        let answer = self.exchange(Method::POST, path, Some(body.into())).await?;
-        read_json(&Method::POST, path, &answer)
+        let answer = self.exchange(&request, Some(body.into())).await?;
+        read_json(request, &answer)
     }
 
     /// GETs `path` and returns the answer as text.
     pub async fn get_text(&self, path: &str) -> Result<String, HttpError> {
-        let body = self.exchange(Method::GET, path, None).await?;
-        String::from_utf8(body.into()).map_err(|error| HttpError::Json {
-            method: Method::GET,
-            path: path.to_owned(),
-            why: format!("the answer is not UTF-8: {error}"),
-        })
+        let request = RequestLine::new(Method::GET, path);
+        let body = self.exchange(&request, None).await?;
+        let why = |error| format!("the answer is not UTF-8: {error}");
+        String::from_utf8(body.into()).map_err(|error| HttpError::Json { request, why: why(error) })
     }
 
     async fn exchange(
         &self,
-        method: Method,
-        path: &str,
+        request: &RequestLine,
         body: Option<Bytes>,
     ) -> Result<Bytes, HttpError> {
-        let call = Call {
-            method,
-            path,
-            deadline: Instant::now() + self.time_limit,
-            limit: self.time_limit,
-        };
+        let limit = self.time_limit;
+        let call = Call { line: request, deadline: Instant::now() + limit, limit };
         let request = self.request(&call, body)?;
         // The lock is the turn; a cancelled or failed request leaves `None` behind, hence a fresh
         // connection.
@@ -253,7 +255,7 @@ impl Client {
             return Ok(answer);
         }
         let detail = detail(&answer, problem);
-        Err(HttpError::Status { method: call.method, path: path.to_owned(), status, detail })
+        Err(HttpError::Status { request: call.line.clone(), status, detail })
     }
 
     fn request(
@@ -262,8 +264,8 @@ impl Client {
         body: Option<Bytes>,
     ) -> Result<Request<Full<Bytes>>, HttpError> {
         let mut builder = Request::builder()
-            .method(call.method.clone())
-            .uri(format!("{}{}", self.prefix, call.path))
+            .method(call.line.method.clone())
+            .uri(format!("{}{}", self.prefix, call.line.path))
             .header(HOST, &self.authority)
             .header(ACCEPT, "application/json, application/problem+json, text/plain");
         if let Some(authorization) = &self.authorization {
@@ -273,8 +275,7 @@ impl Client {
             builder = builder.header(CONTENT_TYPE, "application/json");
         }
         builder.body(Full::new(body.unwrap_or_default())).map_err(|error| HttpError::Request {
-            method: call.method.clone(),
-            path: call.path.to_owned(),
+            request: call.line.clone(),
             why: error.to_string(),
         })
     }
@@ -329,8 +330,7 @@ impl Client {
         response: Response<Incoming>,
     ) -> Result<Bytes, HttpError> {
         let too_large = || HttpError::TooLarge {
-            method: call.method.clone(),
-            path: call.path.to_owned(),
+            request: call.line.clone(),
             limit_bytes: self.response_limit_bytes,
         };
         let announced = response.headers().get(CONTENT_LENGTH).and_then(announced_bytes);
@@ -359,8 +359,7 @@ impl Call<'_> {
         waited_for: impl Future<Output = T>,
     ) -> Result<T, HttpError> {
         timeout_at(self.deadline, waited_for).await.map_err(|_| HttpError::TimeLimit {
-            method: self.method.clone(),
-            path: self.path.to_owned(),
+            request: self.line.clone(),
             stage,
             limit: self.limit,
         })
@@ -374,12 +373,7 @@ impl Call<'_> {
             why = format!("{why}: {cause}");
             source = cause.source();
         }
-        HttpError::Connection {
-            method: self.method.clone(),
-            path: self.path.to_owned(),
-            stage,
-            why,
-        }
+        HttpError::Connection { request: self.line.clone(), stage, why }
     }
 }
 
@@ -395,17 +389,10 @@ fn is_json(response: &Response<Incoming>) -> bool {
         .is_some_and(|kind| kind.contains("json"))
 }
 
-fn read_json<T: DeserializeOwned>(
-    method: &Method,
-    path: &str,
-    body: &[u8],
-) -> Result<T, HttpError> {
+fn read_json<T: DeserializeOwned>(request: RequestLine, body: &[u8]) -> Result<T, HttpError> {
     let body = if body.is_empty() { b"null" } else { body };
-    serde_json::from_slice(body).map_err(|error| HttpError::Json {
-        method: method.clone(),
-        path: path.to_owned(),
-        why: format!("unexpected answer: {error}"),
-    })
+    let why = |error| format!("unexpected answer: {error}");
+    serde_json::from_slice(body).map_err(|error| HttpError::Json { request, why: why(error) })
 }
 
 /// The words of an error answer.

@@ -177,7 +177,7 @@ async fn a_request_that_was_sent_is_not_sent_again() {
     assert_eq!(client.post_json::<_, i32>("/first", &()).await.unwrap(), 1);
     let error = client.post_json::<_, i32>("/second", &()).await.unwrap_err();
     assert!(
-        matches!(&error, HttpError::Connection { path, stage: Stage::Answer, .. } if path == "/second"),
+        matches!(&error, HttpError::Connection { request, stage: Stage::Answer, .. } if request.path == "/second"),
         "{error}"
     );
     assert_eq!(client.post_json::<_, i32>("/third", &()).await.unwrap(), 3);

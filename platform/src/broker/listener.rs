@@ -21,7 +21,7 @@ use tokio_rustls::server::TlsStream;
 use super::counters::{Running, count};
 use super::links::{Link, Links, Transport};
 use super::tls::{CLAIMED, Reports, Settings, TlsRefusal, device_name};
-use crate::gate::{Acceptor, ConnectionSlots, Gate, RejectReason, Slot, Socket};
+use crate::gate::{Acceptor, ConnectionSlots, Gate, Origin, RejectReason, Slot, Socket};
 
 /// The first byte of every TLS connection: a record of type "handshake" (RFC 8446 section 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
@@ -69,7 +69,8 @@ pub(super) async fn serve_plain(context: Arc<ListenerContext>, mut acceptor: Acc
 
 impl ListenerContext {
     async fn admit(&self, transport: Transport, from: SocketAddr, socket: &Socket) -> Option<Slot> {
-        self.slots.admit(transport.listener(), from.ip(), socket).await
+        let origin = Origin { listener: transport.listener(), peer: from.ip() };
+        self.slots.admit(origin, socket).await
     }
 
     async fn serve_connection(self: Arc<Self>, mut socket: Socket, from: SocketAddr, slot: Slot) {

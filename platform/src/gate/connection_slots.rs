@@ -71,6 +71,13 @@ struct Peer {
     unauthenticated: BTreeSet<u64>,
 }
 
+/// By which listener a connection comes, and from which address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) listener: Listener,
+    pub(crate) peer: IpAddr,
+}
+
 /// What becomes of a new connection.
 pub(crate) enum SlotOffer {
     /// It has a slot.
@@ -84,8 +91,7 @@ pub(crate) enum SlotOffer {
 /// A slot, until it is dropped.
 pub(crate) struct Slot {
     slots: Arc<ConnectionSlots>,
-    listener: Listener,
-    peer: IpAddr,
+    origin: Origin,
     id: u64,
     is_unauthenticated: AtomicBool,
 }
@@ -98,15 +104,10 @@ impl ConnectionSlots {
     }
 
     /// A slot for a connection that has just come, if there is one now.
-    pub(crate) fn try_admit(
-        self: &Arc<Self>,
-        listener: Listener,
-        peer: IpAddr,
-        socket: &Socket,
-    ) -> SlotOffer {
+    pub(crate) fn try_admit(self: &Arc<Self>, origin: Origin, socket: &Socket) -> SlotOffer {
         let now = self.gate.now();
         let mut table = lock(&self.table);
-        match table.availability(listener, peer, now) {
+        match table.availability(origin, now) {
             Availability::Free => {}
             Availability::Evict(oldest) => {
                 let (from, socket) = table.evict(oldest);
@@ -117,49 +118,36 @@ impl ConnectionSlots {
             Availability::Later(wait) => return SlotOffer::Wait(wait),
             Availability::Full(reason) => return SlotOffer::Full(reason),
         }
-        let id = table.occupy(listener, peer, now, socket.clone());
-        self.gate.tally.connected(listener);
-        let slots = Arc::clone(self);
-        SlotOffer::Granted(Slot {
-            slots,
-            listener,
-            peer,
-            id,
-            is_unauthenticated: AtomicBool::new(true),
-        })
+        let id = table.occupy(origin, now, socket.clone());
+        self.gate.tally.connected(origin.listener);
+        let (slots, is_unauthenticated) = (Arc::clone(self), AtomicBool::new(true));
+        SlotOffer::Granted(Slot { slots, origin, id, is_unauthenticated })
     }
 
     /// Waits for a slot, and no longer than this even where none is to be had now.
     pub(crate) async fn admit_within(
         self: &Arc<Self>,
-        listener: Listener,
-        peer: IpAddr,
+        origin: Origin,
         socket: &Socket,
         patience: Duration,
     ) -> Option<Slot> {
-        let admitted = self.admit_when_free(listener, peer, socket, |_| false);
+        let admitted = self.admit_when_free(origin, socket, |_| false);
         tokio::time::timeout(patience, admitted).await.ok().flatten()
     }
 
     /// Waits for a slot; `None` if there is none, with the reason counted.
-    pub(crate) async fn admit(
-        self: &Arc<Self>,
-        listener: Listener,
-        peer: IpAddr,
-        socket: &Socket,
-    ) -> Option<Slot> {
+    pub(crate) async fn admit(self: &Arc<Self>, origin: Origin, socket: &Socket) -> Option<Slot> {
         let gives_up = |reason| {
-            self.gate.reject(listener, reason);
+            self.gate.reject(origin.listener, reason);
             true
         };
-        self.admit_when_free(listener, peer, socket, gives_up).await
+        self.admit_when_free(origin, socket, gives_up).await
     }
 
     /// Tries until there is a slot; `None` once `gives_up` of the reason why all are in use.
     async fn admit_when_free(
         self: &Arc<Self>,
-        listener: Listener,
-        peer: IpAddr,
+        origin: Origin,
         socket: &Socket,
         gives_up: impl Fn(RejectReason) -> bool,
     ) -> Option<Slot> {
@@ -167,7 +155,7 @@ impl ConnectionSlots {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
-            match self.try_admit(listener, peer, socket) {
+            match self.try_admit(origin, socket) {
                 SlotOffer::Granted(slot) => return Some(slot),
                 SlotOffer::Full(reason) if gives_up(reason) => return None,
                 SlotOffer::Full(_) => freed.await,
@@ -208,8 +196,8 @@ impl<T> SlotTable<T> {
         found.expect("connections are admitted by their own interface")
     }
 
-    fn availability(&self, listener: Listener, peer: IpAddr, now: Duration) -> Availability {
-        let table = self.at(listener);
+    fn availability(&self, origin: Origin, now: Duration) -> Availability {
+        let (table, peer) = (self.at(origin.listener), origin.peer);
         let of_peer = table.peers.get(&peer).map_or(0, |peer| peer.slots);
         let all: usize = self.listeners.iter().map(|table| table.slots).sum();
         let (candidate, reason) = if of_peer >= table.limits.of_peer {
@@ -235,7 +223,7 @@ impl<T> SlotTable<T> {
         Availability::Evict((listener, id))
     }
 
-    fn occupy(&mut self, listener: Listener, peer: IpAddr, now: Duration, socket: T) -> u64 {
+    fn occupy(&mut self, Origin { listener, peer }: Origin, now: Duration, socket: T) -> u64 {
         let id = self.next;
         self.next += 1;
         let table = self.at_mut(listener);
@@ -250,8 +238,7 @@ impl<T> SlotTable<T> {
     /// Takes the slot of an unauthenticated connection, which has yet to close.
     fn evict(&mut self, (listener, id): (Listener, u64)) -> (Listener, T) {
         let table = self.at_mut(listener);
-        let evicted =
-            table.remove_unauthenticated(id).expect("only unauthenticated ones are evicted");
+        let evicted = table.remove_unauthenticated(id).expect("an unauthenticated one is evicted");
         table.release(evicted.peer);
         self.evicted += 1;
         (listener, evicted.socket)
@@ -263,18 +250,12 @@ impl<T> SlotTable<T> {
     }
 
     /// A connection is closed. `false` if its slot is another's already.
-    fn release(
-        &mut self,
-        listener: Listener,
-        peer: IpAddr,
-        id: u64,
-        is_unauthenticated: bool,
-    ) -> bool {
-        if is_unauthenticated && !self.authenticate(listener, id) {
+    fn release(&mut self, origin: Origin, id: u64, is_unauthenticated: bool) -> bool {
+        if is_unauthenticated && !self.authenticate(origin.listener, id) {
             self.evicted -= 1;
             return false;
         }
-        self.at_mut(listener).release(peer);
+        self.at_mut(origin.listener).release(origin.peer);
         true
     }
 }
@@ -324,9 +305,9 @@ impl Slot {
             return;
         }
         // One that was evicted a moment ago stays unauthenticated, without a slot.
-        if lock(&self.slots.table).authenticate(self.listener, self.id) {
+        if lock(&self.slots.table).authenticate(self.origin.listener, self.id) {
             self.is_unauthenticated.store(false, Ordering::Release);
-            self.slots.gate.tally.authenticated(self.listener);
+            self.slots.gate.tally.authenticated(self.origin.listener);
         }
     }
 }
@@ -334,8 +315,8 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let was_unauthenticated = self.is_unauthenticated.load(Ordering::Acquire);
-        if lock(&self.slots.table).release(self.listener, self.peer, self.id, was_unauthenticated) {
-            self.slots.gate.tally.closed(self.listener, was_unauthenticated);
+        if lock(&self.slots.table).release(self.origin, self.id, was_unauthenticated) {
+            self.slots.gate.tally.closed(self.origin.listener, was_unauthenticated);
         }
         self.slots.freed.notify_waiters();
     }
@@ -366,6 +347,10 @@ mod tests {
         ListenerLimits { listener, slots, unauthenticated, of_peer, grace: GRACE }
     }
 
+    fn origin(listener: Listener, peer: IpAddr) -> Origin {
+        Origin { listener, peer }
+    }
+
     fn one_listener(slots: usize) -> SlotTable<()> {
         SlotTable::new(100, &[limits(Listener::Mqtt, slots, 100, 100)])
     }
@@ -373,16 +358,15 @@ mod tests {
     /// A new connection with all that is done for it: its id, if it gets a slot.
     fn connect(
         table: &mut SlotTable<()>,
-        listener: Listener,
-        peer: IpAddr,
+        origin: Origin,
         now: Duration,
     ) -> Result<u64, Availability> {
-        match table.availability(listener, peer, now) {
+        match table.availability(origin, now) {
             Availability::Free => {}
             Availability::Evict(oldest) => drop(table.evict(oldest)),
             none => return Err(none),
         }
-        Ok(table.occupy(listener, peer, now, ()))
+        Ok(table.occupy(origin, now, ()))
     }
 
     #[test]
@@ -390,23 +374,23 @@ mod tests {
         let mut table = one_listener(4);
         for (number, from) in [(0, 7), (1, 9), (2, 9), (3, 8)] {
             assert_eq!(
-                connect(&mut table, Listener::Mqtt, peer(from), at(number * 10)).ok(),
+                connect(&mut table, origin(Listener::Mqtt, peer(from)), at(number * 10)).ok(),
                 Some(number)
             );
         }
         assert!(matches!(
-            table.availability(Listener::Mqtt, peer(1), at(500)),
+            table.availability(origin(Listener::Mqtt, peer(1)), at(500)),
             Availability::Later(wait) if wait == at(510)
         ));
         // Peer 9 has two; the older of them is number 1, although number 0 is older.
         assert!(matches!(
-            table.availability(Listener::Mqtt, peer(1), at(1010)),
+            table.availability(origin(Listener::Mqtt, peer(1)), at(1010)),
             Availability::Evict((Listener::Mqtt, 1))
         ));
-        assert_eq!(connect(&mut table, Listener::Mqtt, peer(1), at(1010)).ok(), Some(4));
+        assert_eq!(connect(&mut table, origin(Listener::Mqtt, peer(1)), at(1010)).ok(), Some(4));
         // Then each has one, and the oldest of all goes.
         assert!(matches!(
-            table.availability(Listener::Mqtt, peer(1), at(1030)),
+            table.availability(origin(Listener::Mqtt, peer(1)), at(1030)),
             Availability::Evict((Listener::Mqtt, 0))
         ));
     }
@@ -415,36 +399,39 @@ mod tests {
     fn authenticated_connections_keep_their_slots_and_new_ones_find_none() {
         let mut table = one_listener(2);
         for id in 0..2 {
-            assert_eq!(connect(&mut table, Listener::Mqtt, peer(1), at(0)).ok(), Some(id));
+            assert_eq!(connect(&mut table, origin(Listener::Mqtt, peer(1)), at(0)).ok(), Some(id));
             assert!(table.authenticate(Listener::Mqtt, id));
         }
         let later = at(1_000_000);
         assert!(matches!(
-            table.availability(Listener::Mqtt, peer(2), later),
+            table.availability(origin(Listener::Mqtt, peer(2)), later),
             Availability::Full(RejectReason::Full)
         ));
-        assert!(table.release(Listener::Mqtt, peer(1), 1, false));
-        assert!(matches!(table.availability(Listener::Mqtt, peer(2), later), Availability::Free));
+        assert!(table.release(origin(Listener::Mqtt, peer(1)), 1, false));
+        assert!(matches!(
+            table.availability(origin(Listener::Mqtt, peer(2)), later),
+            Availability::Free
+        ));
     }
 
     #[test]
     fn an_address_has_its_own_limit_and_evicts_only_its_own() {
         let mut table: SlotTable<()> = SlotTable::new(100, &[limits(Listener::Rest, 10, 10, 3)]);
-        assert_eq!(connect(&mut table, Listener::Rest, peer(2), at(0)).ok(), Some(0));
+        assert_eq!(connect(&mut table, origin(Listener::Rest, peer(2)), at(0)).ok(), Some(0));
         for id in 1..4 {
-            assert_eq!(connect(&mut table, Listener::Rest, peer(1), at(1)).ok(), Some(id));
+            assert_eq!(connect(&mut table, origin(Listener::Rest, peer(1)), at(1)).ok(), Some(id));
         }
         assert!(matches!(
-            table.availability(Listener::Rest, peer(1), at(9000)),
+            table.availability(origin(Listener::Rest, peer(1)), at(9000)),
             Availability::Evict((Listener::Rest, 1))
         ));
         for id in 1..4 {
             assert!(table.authenticate(Listener::Rest, id));
         }
-        let full = table.availability(Listener::Rest, peer(1), at(9000));
+        let full = table.availability(origin(Listener::Rest, peer(1)), at(9000));
         assert!(matches!(full, Availability::Full(RejectReason::FullOfPeer)));
         assert!(matches!(
-            table.availability(Listener::Rest, peer(2), at(9000)),
+            table.availability(origin(Listener::Rest, peer(2)), at(9000)),
             Availability::Free
         ));
     }
@@ -455,10 +442,10 @@ mod tests {
             [limits(Listener::Mqtt, 100, 100, 100), limits(Listener::Mqtts, 2, 100, 100)];
         let mut table: SlotTable<()> = SlotTable::new(3, &listeners);
         for (id, at_listener) in [(0, Listener::Mqtts), (1, Listener::Mqtt), (2, Listener::Mqtt)] {
-            assert_eq!(connect(&mut table, at_listener, peer(1), at(id)).ok(), Some(id));
+            assert_eq!(connect(&mut table, origin(at_listener, peer(1)), at(id)).ok(), Some(id));
         }
         assert!(matches!(
-            table.availability(Listener::Mqtt, peer(1), at(5000)),
+            table.availability(origin(Listener::Mqtt, peer(1)), at(5000)),
             Availability::Evict((Listener::Mqtts, 0))
         ));
     }
@@ -467,15 +454,21 @@ mod tests {
     fn many_evicted_connections_are_waited_for() {
         let mut table = one_listener(1);
         for id in 0..=EVICTED_MAX as u64 {
-            assert_eq!(connect(&mut table, Listener::Mqtt, peer(1), at(id * 2000)).ok(), Some(id));
+            assert_eq!(
+                connect(&mut table, origin(Listener::Mqtt, peer(1)), at(id * 2000)).ok(),
+                Some(id)
+            );
         }
         let now = at(1_000_000);
         assert!(matches!(
-            table.availability(Listener::Mqtt, peer(1), now),
+            table.availability(origin(Listener::Mqtt, peer(1)), now),
             Availability::Later(EVICTED_WAIT)
         ));
-        assert!(!table.release(Listener::Mqtt, peer(1), 0, true));
-        assert!(matches!(table.availability(Listener::Mqtt, peer(1), now), Availability::Evict(_)));
+        assert!(!table.release(origin(Listener::Mqtt, peer(1)), 0, true));
+        assert!(matches!(
+            table.availability(origin(Listener::Mqtt, peer(1)), now),
+            Availability::Evict(_)
+        ));
     }
 
     #[derive(Clone, Debug)]
@@ -512,7 +505,7 @@ mod tests {
                         let (listener, from) =
                             (if listener { Listener::Mqtt } else { Listener::Mqtts }, peer(from));
                         let before = there.iter().filter(|row| !row.5).count();
-                        let availability = table.availability(listener, from, now);
+                        let availability = table.availability(origin(listener, from), now);
                         if let Availability::Evict((_, id)) = availability {
                             let sent = there.iter_mut().find(|row| row.0 == id).unwrap();
                             prop_assert!(sent.4 && !sent.5 && sent.3 + GRACE <= now);
@@ -528,7 +521,7 @@ mod tests {
                             prop_assert!(before >= 8 || slots >= most || unauthenticated >= most_unauthenticated
                                 || of_peer >= most_of_peer);
                         }
-                        if let Ok(id) = connect(&mut table, listener, from, now) {
+                        if let Ok(id) = connect(&mut table, origin(listener, from), now) {
                             there.push((id, listener, from, now, true, false));
                         }
                     }
@@ -542,7 +535,7 @@ mod tests {
                     }
                     Step::Close(which) if !there.is_empty() => {
                         let row = there.swap_remove(which.index(there.len()));
-                        prop_assert_eq!(table.release(row.1, row.2, row.0, row.4), !row.5);
+                        prop_assert_eq!(table.release(origin(row.1, row.2), row.0, row.4), !row.5);
                     }
                     _ => {}
                 }
@@ -560,7 +553,7 @@ mod tests {
                 }
             }
             for row in there {
-                table.release(row.1, row.2, row.0, row.4);
+                table.release(origin(row.1, row.2), row.0, row.4);
             }
             prop_assert_eq!(table.evicted, 0);
             for listener in &table.listeners {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use accept::Acceptor;
-pub(crate) use connection_slots::{ConnectionSlots, ListenerLimits, Slot, SlotOffer};
+pub(crate) use connection_slots::{ConnectionSlots, ListenerLimits, Origin, Slot, SlotOffer};
 pub(crate) use guesses::GuessLimits;
 use guesses::Guesses;
 pub(crate) use share::{HEALTH_RESERVE, Share, share};

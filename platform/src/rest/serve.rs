@@ -27,8 +27,8 @@ use super::problem::Problem;
 use super::unread::Impatient;
 use crate::config::Limits;
 use crate::gate::{
-    Acceptor, ConnectionSlots, Gate, HEALTH_RESERVE, Listener, ListenerLimits, RejectReason,
-    SlotOffer, Socket,
+    Acceptor, ConnectionSlots, Gate, HEALTH_RESERVE, Listener, ListenerLimits, Origin,
+    RejectReason, SlotOffer, Socket,
 };
 use crate::rest::Visit;
 use crate::rest::visit::Admission;
@@ -186,18 +186,19 @@ impl ServerState {
     /// Finds a slot for a connection. In the reserve there always is one, as soon as those that
     /// were evicted for others have closed; the next connections are not accepted before.
     async fn receive(&self, socket: Socket, from: IpAddr) -> Option<Visit> {
-        let no_slot = match self.slots.try_admit(self.listener, from, &socket) {
+        let origin = Origin { listener: self.listener, peer: from };
+        let no_slot = match self.slots.try_admit(origin, &socket) {
             SlotOffer::Granted(slot) => {
-                return Some(Visit::new(self.listener, from, socket, Admission::Slot(slot)));
+                return Some(Visit::new(origin, socket, Admission::Slot(slot)));
             }
             SlotOffer::Wait(_) => RejectReason::Full,
             SlotOffer::Full(reason) => reason,
         };
-        let slot = self.reserve.admit_within(self.listener, from, &socket, EVICTION_LIMIT).await;
+        let slot = self.reserve.admit_within(origin, &socket, EVICTION_LIMIT).await;
         if slot.is_none() {
             self.gate.reject(self.listener, RejectReason::Full);
         }
-        slot.map(|slot| Visit::new(self.listener, from, socket, Admission::Reserve(no_slot, slot)))
+        slot.map(|slot| Visit::new(origin, socket, Admission::Reserve(no_slot, slot)))
     }
 
     fn serve(&self, visit: Visit) -> impl Future<Output = ()> + use<> {
@@ -242,7 +243,6 @@ impl ServerState {
 /// Admits connections from the reserve to slots.
 #[derive(Clone)]
 struct Admitter {
-    listener: Listener,
     slots: Arc<ConnectionSlots>,
     gate: Arc<Gate>,
 }
@@ -250,19 +250,19 @@ struct Admitter {
 impl Admitter {
     fn of(state: &ServerState) -> Self {
         let (slots, gate) = (Arc::clone(&state.slots), Arc::clone(&state.gate));
-        Self { listener: state.listener, slots, gate }
+        Self { slots, gate }
     }
 
     /// Moves a connection from the reserve to a slot, if it is there; the answer to give where
     /// there is none in time.
     async fn admit(&self, visit: &Visit) -> Result<(), Response> {
         let Some(reason) = visit.no_slot() else { return Ok(()) };
-        let (from, socket) = (visit.0.from, &visit.0.socket);
-        if let Some(slot) = self.slots.admit_within(self.listener, from, socket, SLOT_WAIT).await {
+        let (origin, socket) = (visit.0.origin, &visit.0.socket);
+        if let Some(slot) = self.slots.admit_within(origin, socket, SLOT_WAIT).await {
             *visit.admission() = Admission::Slot(slot);
             Ok(())
         } else {
-            self.gate.reject(self.listener, reason);
+            self.gate.reject(origin.listener, reason);
             Err(no_slot(reason))
         }
     }

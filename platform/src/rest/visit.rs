@@ -1,18 +1,18 @@
 //! A connection, for those who answer its requests.
 
-use crate::gate::{Listener, RejectReason, Slot, Socket};
+use crate::gate::{Origin, RejectReason, Slot, Socket};
+use crate::lock::lock;
 use crate::{Duration, Gate};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// One connection, for those who answer its requests.
 #[derive(Clone)]
 pub(crate) struct Visit(pub(super) Arc<Connection>);
 
 pub(crate) struct Connection {
-    pub(super) listener: Listener,
-    pub(super) from: IpAddr,
+    pub(super) origin: Origin,
     pub(super) has_sent: AtomicBool,
     pub(super) has_asked: AtomicBool,
     pub(super) socket: Socket,
@@ -30,7 +30,7 @@ pub(super) enum Admission {
 impl Visit {
     /// Where it comes from.
     pub(crate) fn from(&self) -> IpAddr {
-        self.0.from
+        self.0.origin.peer
     }
 
     /// It has sent the right token.
@@ -42,7 +42,7 @@ impl Visit {
     }
 
     pub(super) fn admission(&self) -> MutexGuard<'_, Admission> {
-        self.0.admission.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.admission)
     }
 
     /// Why it is in the reserve, if it is.
@@ -72,18 +72,11 @@ impl Visit {
         // It cannot fail but with the server.
         let _ = waiting.await;
     }
-}
 
-impl Visit {
-    pub(super) fn new(
-        listener: Listener,
-        from: IpAddr,
-        socket: Socket,
-        admission: Admission,
-    ) -> Self {
+    pub(super) fn new(origin: Origin, socket: Socket, admission: Admission) -> Self {
         let (has_sent, has_asked) = (AtomicBool::new(false), AtomicBool::new(false));
         let admission = Mutex::new(admission);
-        Self(Arc::new(Connection { listener, from, has_sent, has_asked, socket, admission }))
+        Self(Arc::new(Connection { origin, has_sent, has_asked, socket, admission }))
     }
 
     /// The connection has ended; counts it as rejected where no request ever came over it.
@@ -102,6 +95,6 @@ impl Visit {
             (true, true) => RejectReason::Slow,
             (false, _) => RejectReason::GaveUp,
         };
-        gate.reject(connection.listener, reason);
+        gate.reject(connection.origin.listener, reason);
     }
 }

@@ -138,12 +138,12 @@ fn fault(name: &InterfaceName, step: Step, error: &io::Error) -> SocketCanError 
         (_, Some(Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT)) => {
             SocketCanError::NoKernel { interface, reason }
         }
-        (Step::Find, Some(Errno::NODEV)) => SocketCanError::NoInterface { interface },
-        (Step::Bind, Some(Errno::NODEV)) => SocketCanError::NotCan { interface },
+        (Step::Find, Some(Errno::NODEV)) => SocketCanError::NoInterface(interface),
+        (Step::Bind, Some(Errno::NODEV)) => SocketCanError::NotCan(interface),
         (Step::Receive | Step::Send, Some(Errno::NODEV | Errno::NXIO)) => {
-            SocketCanError::Gone { interface }
+            SocketCanError::Gone(interface)
         }
-        (_, Some(Errno::NETDOWN)) => SocketCanError::Down { interface },
+        (_, Some(Errno::NETDOWN)) => SocketCanError::Down(interface),
         (Step::Socket | Step::Find | Step::Bind, _) => {
             SocketCanError::Kernel { interface, action: "open", reason }
         }
@@ -216,8 +216,9 @@ mod tests {
         let name: InterfaceName = "no-such-can".parse().unwrap();
         // By kernel: without CAN, or without the interface.
         match CanInterface::open(&name).unwrap_err() {
-            SocketCanError::NoKernel { interface, .. }
-            | SocketCanError::NoInterface { interface } => assert_eq!(interface, name),
+            SocketCanError::NoKernel { interface, .. } | SocketCanError::NoInterface(interface) => {
+                assert_eq!(interface, name)
+            }
             other => panic!("{other}"),
         }
     }

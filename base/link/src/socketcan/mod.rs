@@ -111,48 +111,36 @@ pub enum SocketCanError {
          `modprobe can_raw`, or boot a kernel that has CONFIG_CAN and CONFIG_CAN_RAW"
     )]
     NoKernel {
-        /// The interface.
+        /// Name of the interface.
         interface: InterfaceName,
         /// The kernel's answer.
         reason: String,
     },
     /// No interface has that name.
     #[error(
-        "no such interface {interface}: plug in its adapter and bring it up with \
-         `ip link set {interface} up type can bitrate 125000`"
+        "no such interface {0}: plug in its adapter and bring it up with \
+         `ip link set {0} up type can bitrate 125000`"
     )]
-    NoInterface {
-        /// The interface.
-        interface: InterfaceName,
-    },
+    NoInterface(InterfaceName),
     /// It is an interface of something else, such as Ethernet.
-    #[error("{interface} is no CAN interface; `ip link show type can` lists those there are")]
-    NotCan {
-        /// The interface.
-        interface: InterfaceName,
-    },
+    #[error("{0} is no CAN interface; `ip link show type can` lists those there are")]
+    NotCan(InterfaceName),
     /// The interface is down.
     #[error(
-        "{interface} is down: bring it up with \
-         `ip link set {interface} up type can bitrate 125000`"
+        "{0} is down: bring it up with \
+         `ip link set {0} up type can bitrate 125000`"
     )]
-    Down {
-        /// The interface.
-        interface: InterfaceName,
-    },
+    Down(InterfaceName),
     /// The interface went away, mostly with its adapter.
-    #[error("{interface} is gone: plug in its adapter again and bring it up")]
-    Gone {
-        /// The interface.
-        interface: InterfaceName,
-    },
+    #[error("{0} is gone: plug in its adapter again and bring it up")]
+    Gone(InterfaceName),
     /// What was to be sent stays in the queue.
     #[error(
         "{interface} took no more frames for {waited_s} s: nobody acknowledges them; check the \
          bit rate, the terminators, and that another node is on the bus"
     )]
     QueueFull {
-        /// The interface.
+        /// Name of the interface.
         interface: InterfaceName,
         /// How long it was tried, seconds.
         waited_s: u64,
@@ -160,7 +148,7 @@ pub enum SocketCanError {
     /// The kernel handed over a frame that is none of classical CAN.
     #[error("{interface} received what is no frame of classical CAN: {source}")]
     Frame {
-        /// The interface.
+        /// Name of the interface.
         interface: InterfaceName,
         /// What is wrong with it.
         source: FrameError,
@@ -168,7 +156,7 @@ pub enum SocketCanError {
     /// Another answer of the kernel.
     #[error("cannot {action} {PREFIX}{interface}: {reason}")]
     Kernel {
-        /// The interface.
+        /// Name of the interface.
         interface: InterfaceName,
         /// What was tried: `open`, `receive from`, `send to`.
         action: &'static str,
@@ -196,7 +184,7 @@ mod tests {
     #[test]
     fn errors_name_the_interface_and_what_to_do() {
         let interface: InterfaceName = "can7".parse().unwrap();
-        let none = SocketCanError::NoInterface { interface: interface.clone() }.to_string();
+        let none = SocketCanError::NoInterface(interface.clone()).to_string();
         assert!(none.starts_with("no such interface can7: "), "{none}");
         assert!(none.contains("`ip link set can7 up type can bitrate 125000`"), "{none}");
         let reason = "not supported".to_owned();
