@@ -1,9 +1,17 @@
 //! The metering platform: broker, journal, pipeline, store, REST.
 //!
 //! Terms: a *tenant* has a folder, a journal and a store of its own; *durable* is what survives
-//! power loss; *committed* is what queries see. What a device sends goes
-//! `door -> port -> ingest -> journal -> (answer) -> pipeline -> store -> REST`; every stage
-//! is bounded, and a full one makes the stage before it wait, back to the sender's socket.
+//! power loss; *committed* is what queries see.
+//!
+//! ```text
+//! device -> doors/{mqtt: broker/, http} -> port -> ingest (format/) -> journal/ -> PUBACK or 204
+//!             each connection: gate/                                      |
+//! client <- rest/ <- store/ <- pipeline <---------------------------------+
+//! device <- device_routes <- commands/ (dispatcher)    timers: clock    lost or damaged: losses
+//! ```
+//! Every stage is bounded, and a full one makes the stage before it wait, back to the sender's
+//! socket. `start` recovers what a stop left behind, `core` puts the stages together,
+//! `device_directory` is the registered devices in memory.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.

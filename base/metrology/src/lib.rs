@@ -10,6 +10,17 @@
 //! convention x(t) = sqrt(2) X cos(2 pi f t + phi). Power is positive for import (consumption),
 //! reactive power is positive for a lagging current (inductive consumption).
 //!
+//! | module | purpose; samples flow from the top down |
+//! |---|---|
+//! | `recording`, `config` | what is to be measured, and how |
+//! | `acquire`, `sync` | the fundamental: found at first, then followed from window to window |
+//! | `engine`, `window` | gapless windows, popped as they complete ([`WindowEngine`]) |
+//! | `edge`, `resample`, `fft`, `numeric`, `rows` | the arithmetic of one window |
+//! | `quantities`, `power_theory`, `harmonics`, `unbalance`, `energy` | the values of one window |
+//! | [`aggregate`], `ticks`, [`flagging`] | IEC 61000-4-30: longer intervals and flags |
+//! | [`events`], [`flicker`], [`en50160`] | dips and swells; Pst and Plt; the weekly verdict |
+//! | `analysis` -> `result`; `spectrum` | a whole recording: values and notes; its lines |
+//!
 //! Pure and synchronous: no I/O, no clock, no randomness, no panic on any input. Results depend on
 //! the samples alone, not on how they were cut into pushes. Never used to compute the reference
 //! value a report is judged against.

@@ -4,6 +4,14 @@
 //! once, as an [`Entry`] with [`Field`]s; reading ([`read_table`]), defaults, JSON Schema
 //! ([`schema`]), help and `explain` all walk that one description.
 //!
+//! | file | purpose |
+//! |---|---|
+//! | `field`, `pattern`, `requirement` | the one description of a part |
+//! | `node` -> `read` -> `values` | TOML with spans, checked against it |
+//! | `quantity` | numbers with units |
+//! | `diagnostic`, `code`, `mistake`, `nearest`, `synonyms`, `former` | mistakes and their help |
+//! | [`schema`] | the JSON Schema of the same description |
+//!
 //! Terms: a *node* is a TOML value with the span it came from; *values* are the checked fields of
 //! one table, in SI units; a *diagnostic* is one mistake of the author, at one place.
 

@@ -5,6 +5,14 @@
 //! and amperes on the primary side of the instrument transformers, whatever prefix and ratio the
 //! file used.
 //!
+//! | module | purpose |
+//! |---|---|
+//! | [`comtrade`], [`csv`] | decoders, and the writer of COMTRADE |
+//! | `columns`, `blocks`, `window`, `stream` | samples in pieces, of files larger than memory |
+//! | `recording`, `lookup`, `names` | the result: channels, found by name, kind and phase |
+//! | `time_axis`, `gaps`, `clipping`, `sinc` | rate of the stamps, missing and clipped samples |
+//! | [`spectrum`], `text` | spectrum tables; texts as they come in files |
+//!
 //! Recordings are read whole from memory ([`comtrade::read`], [`csv::read`]), or in blocks from
 //! anything that can be read again ([`Stream`]), with the same results.
 //!

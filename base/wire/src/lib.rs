@@ -1,5 +1,11 @@
 //! Wire formats as pure encode and decode, one folder per protocol.
 //!
+//! | module | purpose |
+//! |---|---|
+//! | [`flexmeter`] | messages: `reader` -> `decode`, `batch` -> `message` -> `encode` |
+//! | [`commands`] | the commands that devices understand, one row each |
+//! | [`topics`] | MQTT topics, built and taken apart |
+//!
 //! Terms: a *payload* is the body of one message, a *topic* the MQTT name it is published under,
 //! a *refusal* the reason why a payload is not accepted. Nothing here opens a socket, reads a
 //! clock, or panics on any input.

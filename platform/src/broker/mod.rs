@@ -3,15 +3,18 @@
 //! Terms: the *port* is what an ingest door needs from the rest of the platform ([`IngestPort`]),
 //! not to be mixed up with a TCP port.
 //!
-//! The listeners are ours (`listener`): the gate admits or rejects connections; they end TLS where
-//! that is spoken, and reach the broker with their CONNECT whole. What waits for
-//! subscribers is bounded by us, too (`queues`).
+//! | file | purpose |
+//! |---|---|
+//! | `listener`, `tls/` | our listeners: admission by the gate, TLS, the whole CONNECT |
+//! | `links` | the connections that the broker has: certificate, slot, bytes that wait |
+//! | `hooks`, `access` | where packets meet the platform: password, topics, ingest, PUBACK |
+//! | `queues`, `counters` | bounds on what waits for subscribers; what is counted |
 //!
 //! On rmqtt 0.24.0, of which nothing shows outside of this module, over connections of our own
 //! (`platform/net`). No session outlives its connection (nothing that must last relies on a broker
-//! session), nothing is retained, and shared subscriptions are off. Its TLS feature stays
-//! off. Sessions and their queues run on threads of the broker's own, because rmqtt offers no way
-//! to end them: stopping the broker ends the threads, and with them every task and socket.
+//! session), nothing is retained, and shared subscriptions are off. Its TLS feature stays off.
+//! Sessions and their queues run on threads of the broker's own, because rmqtt offers no way to end
+//! them: stopping the broker ends the threads, and with them every task and socket.
 //!
 //! What rmqtt 0.24.0 does and this module cannot change:
 //! - A client that comes back while its last connection is still being cleared away may be refused

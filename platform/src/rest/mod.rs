@@ -3,6 +3,13 @@
 //! Everything but `/healthz` and `/readyz` wants the bearer token; a wrong one is answered late.
 //! Every answer that is not a success is `application/problem+json` (RFC 9457), the framework's own
 //! refusals included.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `serve`, `visit`, `unread` | the HTTP server: slots, time limits, one connection |
+//! | `bearer`, `extract`, `body`, `problem` | token, queries and bodies in; errors out |
+//! | `devices`, `assignments`, `invocations` | SiteWhere's resources |
+//! | `changes`, `losses`, `health` | commit-order lists and clock; losses; health, metrics |
 
 mod assignments;
 mod bearer;

@@ -1,14 +1,17 @@
 //! The store of one tenant: one SQLite file that holds everything queryable.
 //!
 //! Terms: a *reading* is one stored measurement message, its rowid is the *commit sequence*; a
-//! *series* is one quantity of one device. One thread writes (`thread`, `apply`, `messages`), any
-//! number of queries read committed snapshots (`lanes`, `read`, `walk`), and one thread looks at
-//! everything from time to time (`inspect`). SQLite is asked for full durability: the journal is
+//! *series* is one quantity of one device. SQLite is asked for full durability: the journal is
 //! trimmed on the strength of a commit.
 //!
-//! Nothing that was stored is believed unseen: rows have a seal (`seal`), tables are numbered
-//! without gaps up to a number kept apart (`checkpoint`), and secondary indexes are counted
-//! (`tally`).
+//! | file | purpose |
+//! |---|---|
+//! | `thread` -> `apply` -> `messages`, `invocations` | the one writer, job by job |
+//! | `lanes` -> `read`, `walk` -> `rows` | queries of committed snapshots, any number at a time |
+//! | `schema`, `tables`, `load` | opening a file; the devices and open invocations of a start |
+//! | `content`; `seal`, `checkpoint`, `tally` | values; checksums and counts: no loss is unseen |
+//! | `inspect` | everything that is stored, looked at from time to time |
+//! | `progress` | how far queries see: wakes those who wait for more |
 
 mod apply;
 mod checkpoint;

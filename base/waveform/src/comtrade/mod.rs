@@ -6,6 +6,13 @@
 //! `raw * multiplier + offset` in the channel's unit, on the primary or secondary side by the
 //! P/S flag. Samples come out as SI primary values.
 //!
+//! | file | purpose |
+//! |---|---|
+//! | `header`, `date`, `kind`; `cff` | the `.cfg`; a single file's sections |
+//! | `layout`, `numbers` -> `ascii`, `binary` -> `scan` | records, checked and decoded |
+//! | `align`, `assemble`, `stream` | common instants; a whole recording; one in blocks |
+//! | `write`, `error` | the way back; what can be wrong, and where |
+//!
 //! What is refused rather than guessed: truncated data, swapped byte order, a channel count that
 //! does not fit the data. What is guessed is noted in [`Recording::notes`]. Sections of different
 //! rates are resampled at the highest rate and skewed channels at the common instants, by a
