@@ -28,9 +28,7 @@ use crate::store::{Health, Inspection, Progress, Readers};
 
 /// The parts, running.
 pub(crate) struct Core {
-    /// The one clock.
     pub(crate) clock: Arc<Clock>,
-    /// Counters for `/metrics`.
     pub(crate) metrics: Arc<Metrics>,
     /// The journal's thread.
     pub(crate) journal: Journal,
@@ -147,6 +145,7 @@ impl Core {
         let (committed, tenant) = (Arc::clone(&start.committed), start.places.tenant.clone());
         let source = match working {
             Ok(working) => Source::Working(Box::new(working)),
+            // Read-only for now: the journal's thread brings the rest up once there is room.
             Err(why) => {
                 let (readers, urgent) = (Arc::clone(&readers), Arc::clone(&urgent));
                 Source::Waiting(why, Box::new(move || start.wake_up(&readers, &urgent)))

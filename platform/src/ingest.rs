@@ -54,7 +54,6 @@ pub(crate) enum IngestError {
     /// What the store has of this reading's number could not be looked up.
     #[error("the store could not be asked: {why}")]
     NoAnswer {
-        /// The store's error.
         why: String,
     },
     /// The platform takes nothing more.
@@ -171,6 +170,7 @@ impl Ingest {
                     _permit: Some(permit),
                 };
                 self.journal(Kind::Message, payload, delivery).await?;
+                // Only now: a route follows a message that was taken (see `device_routes`).
                 for device in admitted {
                     self.routes.record_arrival(&device.device, arrival.door);
                     device.confirm();

@@ -21,7 +21,6 @@ pub(crate) const SERIAL: &str = "serial";
 pub(crate) struct Message {
     /// Whose device it is.
     pub(crate) tenant: &'static str,
-    /// The device that sent it.
     pub(crate) device: HardwareId,
     /// Under which number a repetition is recognised; nothing of it is, without one.
     pub(crate) number: Option<Number>,

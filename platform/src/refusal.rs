@@ -54,11 +54,9 @@ impl RefusalReason {
 /// A refusal as it goes into the journal and the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefusalRecord {
-    /// The reason, by [`RefusalReason::word`].
     pub(crate) reason: String,
     /// The hardware id the message claimed, if one could be read.
     pub(crate) device: Option<HardwareId>,
-    /// The topic it came on.
     pub(crate) topic: String,
     /// What was found and what was expected.
     pub(crate) detail: String,

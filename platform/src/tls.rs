@@ -25,9 +25,7 @@ pub(crate) enum TlsSettingsError {
     Read {
         /// The key in the settings.
         key: &'static str,
-        /// Path of the file.
         path: std::path::PathBuf,
-        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -38,7 +36,6 @@ pub(crate) enum TlsSettingsError {
         key: &'static str,
         /// What is needed.
         expected: &'static str,
-        /// What is there.
         found: String,
     },
     /// Certificate and key do not go together, or cannot be used.

@@ -133,7 +133,6 @@ pub(crate) enum BrokerError {
     /// Its threads could not be started.
     #[error("the broker's threads could not be started: {source}")]
     Threads {
-        /// The system's error.
         source: std::io::Error,
     },
     /// The address is taken or not of this machine.
@@ -141,16 +140,13 @@ pub(crate) enum BrokerError {
     Listen {
         /// What was to listen there.
         what: &'static str,
-        /// The address asked for.
         address: SocketAddr,
-        /// The system's error, in words.
         why: String,
     },
     /// What shall be published cannot be: the packet would exceed the limit, or the topic holds a
     /// wildcard.
     #[error("cannot publish {bytes} bytes to {topic:?}: {why}")]
     Publish {
-        /// The topic asked for.
         topic: String,
         /// Size of the payload, bytes.
         bytes: usize,

@@ -61,7 +61,6 @@ lastmeter_units::words! {
 /// An invocation as it is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NewInvocation {
-    /// The device's row in the store.
     pub(crate) device: i64,
     /// Name of the command.
     pub(crate) command: String,
@@ -118,7 +117,6 @@ impl InvocationRow {
 /// An invocation as it is stored, with whose it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StoredInvocation {
-    /// The device it is for.
     pub(crate) hardware_id: HardwareId,
     /// The device's assignment.
     pub(crate) assignment: String,

@@ -25,7 +25,6 @@ const EVICTED_WAIT: Duration = Duration::from_millis(50);
 /// The bounds of one listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListenerLimits {
-    /// The listener they are for.
     pub(crate) listener: Listener,
     /// Connections at a time.
     pub(crate) slots: usize,

@@ -56,7 +56,6 @@ pub(crate) enum RecoverError<E> {
     Io {
         /// File name, or `.` for the folder.
         segment: String,
-        /// The system's error.
         #[source]
         source: io::Error,
     },

@@ -55,7 +55,6 @@ enum Work {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the journal cannot be written: {detail}")]
 pub(crate) struct JournalFailed {
-    /// The system's error.
     pub(crate) detail: String,
 }
 

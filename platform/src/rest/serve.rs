@@ -45,7 +45,6 @@ const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// The bounds of a server.
 pub(crate) struct Settings {
-    /// The listener that it is.
     pub(crate) listener: Listener,
     /// Connections at a time.
     pub(crate) connections: usize,

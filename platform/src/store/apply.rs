@@ -27,13 +27,11 @@ use crate::refusal::{RefusalReason, RefusalRecord};
 /// What a batch did; counted only once it is committed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// Readings stored.
     pub(crate) stored: u64,
     /// Readings stored without a serial.
     pub(crate) without_serial: u64,
     /// Messages stored before, with the same content.
     pub(crate) repetitions: u64,
-    /// Alerts stored.
     pub(crate) alerts: u64,
     /// Answers to commands that had ended.
     pub(crate) late_acknowledgements: u64,

@@ -58,10 +58,9 @@ impl Context<'_> {
                 return Ok(judged);
             }
         }
-        let mut values: content::Values = values
-            .iter()
-            .map(|(id, value)| (self.context.quantities.number(*id), *value))
-            .collect();
+        let quantities = &self.context.quantities;
+        let mut values: content::Values =
+            values.iter().map(|(id, value)| (quantities.number(*id), *value)).collect();
         values.sort_unstable_by_key(|(quantity, _)| *quantity);
         content::encode_values(&values, &mut batch.content);
         let event_ns = message.event.unwrap_or(delivery.received).as_nanoseconds();

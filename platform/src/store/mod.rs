@@ -64,7 +64,6 @@ pub(crate) enum StoreError {
     Sqlite {
         /// What was being done.
         doing: &'static str,
-        /// SQLite's error.
         #[source]
         source: rusqlite::Error,
     },
@@ -73,17 +72,13 @@ pub(crate) enum StoreError {
         "{path} is damaged: {found}; restore it from a copy, or move it away to begin with an empty one"
     )]
     Damaged {
-        /// Path of the store.
         path: PathBuf,
-        /// What the check found.
         found: String,
     },
     /// The file belongs to something else.
     #[error("{path} is not a store of this program (application id {found:#x}); move it away")]
     Foreign {
-        /// Path of the store.
         path: PathBuf,
-        /// The application id found.
         found: i64,
     },
     /// The file was written by another version.
@@ -92,19 +87,14 @@ pub(crate) enum StoreError {
          it, or give another data folder"
     )]
     Format {
-        /// Path of the store.
         path: PathBuf,
-        /// The format found.
         found: i64,
-        /// The format expected.
         expected: i64,
     },
     /// The file itself could not be opened.
     #[error("open {path}")]
     File {
-        /// Path of the store.
         path: PathBuf,
-        /// The system's error.
         #[source]
         source: std::io::Error,
     },

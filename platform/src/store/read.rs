@@ -43,7 +43,6 @@ pub(crate) struct Page {
 /// Rows in the order of their sequence, without a gap.
 #[derive(Debug)]
 pub(crate) struct Rows<T> {
-    /// The rows of the page.
     pub(crate) rows: Vec<T>,
     /// Whether there is more behind them: more rows, or one that is damaged.
     pub(crate) is_more: bool,

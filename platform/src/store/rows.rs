@@ -10,9 +10,7 @@ use lastmeter_units::{HardwareId, SimTime};
 pub(crate) struct ReadingRow {
     /// Commit sequence, from 1, without gaps.
     pub(crate) sequence: u64,
-    /// Hardware id of the device.
     pub(crate) device: HardwareId,
-    /// The device's row.
     pub(crate) device_row: i64,
     /// Epoch and serial, if the message had a serial.
     pub(crate) number: Option<(u64, u64)>,
@@ -22,7 +20,6 @@ pub(crate) struct ReadingRow {
     pub(crate) is_dated: bool,
     /// Whether its values were to become the device's latest.
     pub(crate) updates_state: bool,
-    /// When it arrived.
     pub(crate) received: SimTime,
     /// When the transaction began that committed it, by the platform's clock. When that was done
     /// cannot stand in the store; `Progress` knows it for a while.
@@ -55,11 +52,9 @@ pub(super) fn extra_metadata(extra: Option<&str>) -> BTreeMap<String, String> {
 pub(crate) struct RefusalRow {
     /// From 1, without gaps.
     pub(crate) sequence: u64,
-    /// The reason's word.
     pub(crate) reason: String,
     /// The hardware id the message claimed, if it could be read.
     pub(crate) device: Option<String>,
-    /// The topic it came on.
     pub(crate) topic: String,
     /// What was found and what was expected.
     pub(crate) detail: String,
@@ -76,7 +71,6 @@ pub(crate) struct RefusalRow {
 pub(crate) struct DeviceRow {
     /// Its row in the store, from 1.
     pub(crate) id: i64,
-    /// Hardware id.
     pub(crate) hardware_id: HardwareId,
     /// When it was first heard.
     pub(crate) created: SimTime,
@@ -115,17 +109,14 @@ pub(crate) struct StateValue {
 pub(crate) struct AlertRow {
     /// From 1, without gaps.
     pub(crate) sequence: u64,
-    /// Hardware id of who sent it.
     pub(crate) device: HardwareId,
     /// When it happened; when it arrived, if its message has no date.
     pub(crate) event: SimTime,
-    /// When it arrived.
     pub(crate) received: SimTime,
     /// Info, Warning, Error or Critical.
     pub(crate) level: String,
     /// The application's kind of alert.
     pub(crate) kind: String,
-    /// Text.
     pub(crate) message: String,
     /// Further texts by name.
     pub(crate) metadata: BTreeMap<String, String>,

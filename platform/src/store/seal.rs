@@ -16,7 +16,6 @@ pub(crate) struct Damage {
     pub(crate) part: &'static str,
     /// Which row or stretch of it.
     pub(crate) key: String,
-    /// What is wrong.
     pub(crate) found: String,
 }
 

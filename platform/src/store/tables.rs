@@ -73,12 +73,8 @@ pub(super) fn unreadable(path: &Path, error: ReadError) -> StoreError {
 }
 
 /// Writes where the store stands.
-pub(super) fn write_checkpoint(
-    connection: &Connection,
-    checkpoint: &StoreCheckpoint,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('standing', ?1)")?
-        .execute([&checkpoint.encode()[..]])
+pub(super) fn write_checkpoint(db: &Connection, to: &StoreCheckpoint) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO meta VALUES ('standing', ?1)")?
+        .execute([&to.encode()[..]])
         .map(|_| ())
 }

@@ -79,7 +79,6 @@ pub(crate) struct Signals {
     pub(crate) committed: Arc<AtomicU64>,
     /// How far queries see.
     pub(crate) progress: Arc<Progress>,
-    /// Counters for `/metrics`.
     pub(crate) metrics: Arc<Metrics>,
     /// The note of how far the store has come that is kept beside it.
     pub(crate) head: Arc<Head>,

@@ -25,12 +25,12 @@ const CHANGES_LIMIT: u32 = 1000;
 
 /// Streams of a section; a leg's n-th impairment has those from `n * SECTION_STREAMS`.
 const SECTION_STREAMS: u64 = 8;
-const JITTER_STREAM: u64 = 0;
-const STATE_STREAM: u64 = 1;
-const SHIFT_STREAM: u64 = 2;
-const RARE_STREAM: u64 = 3;
-const LOSS_STREAM: u64 = 4;
-const FLIP_STREAM: u64 = 5;
+const JITTER: u64 = 0;
+const STATE: u64 = 1;
+const SHIFT: u64 = 2;
+const RARE: u64 = 3;
+const LOSS: u64 = 4;
+const FLIP: u64 = 5;
 
 /// One leg of one lane: its law and where it stands.
 #[derive(Debug)]
@@ -163,19 +163,15 @@ struct Section {
 impl Section {
     fn new(spec: &LegSpec, key: [u8; 32], first_stream: u64) -> Self {
         let draws = |stream: u64| Draws::new(key, first_stream.saturating_add(stream));
-        let chain = |shift| Chain {
-            shift,
-            steps: draws(STATE_STREAM),
-            amounts: draws(SHIFT_STREAM),
-            state: None,
-        };
+        let chain =
+            |shift| Chain { shift, steps: draws(STATE), amounts: draws(SHIFT), state: None };
         Self {
             spec: *spec,
-            jitter: JitterDraws::new(spec.jitter, draws(JITTER_STREAM)),
+            jitter: JitterDraws::new(spec.jitter, draws(JITTER)),
             chain: spec.shift.map(chain),
-            rare: draws(RARE_STREAM),
-            loss: draws(LOSS_STREAM),
-            flips: draws(FLIP_STREAM),
+            rare: draws(RARE),
+            loss: draws(LOSS),
+            flips: draws(FLIP),
             until_flip: None,
             line_free_ns: i64::MIN,
         }

@@ -124,8 +124,8 @@ pub fn read_bus(values: &Values, out: &mut Diagnostics) -> Option<BusSpec> {
 
 /// Streams of a listener; the master has the first, slave n those from `(n + 1) * STREAMS`.
 const STREAMS: u64 = 2;
-const LOSS_STREAM: u64 = 0;
-const NOISE_STREAM: u64 = 1;
+const LOSS: u64 = 0;
+const NOISE: u64 = 1;
 
 /// One party's receiver, and its sender's end.
 #[derive(Debug)]
@@ -144,8 +144,8 @@ impl Station {
         Self {
             rate: spec.bits_per_second,
             free: SimTime(i64::MIN),
-            loss: draws(LOSS_STREAM),
-            noise: draws(NOISE_STREAM),
+            loss: draws(LOSS),
+            noise: draws(NOISE),
         }
     }
 

@@ -71,6 +71,7 @@ pub(super) fn event_loop(
 ) -> Result<(Client, EventLoop), String> {
     let (host, port) = check_address(&options.address)?;
     let keep_alive_s = match options.keep_alive.as_secs() {
+        // Zero would turn keep-alive off (MQTT 3.1.1 section 3.1.2.10).
         0 if !options.keep_alive.is_zero() => 1,
         whole_s => u16::try_from(whole_s).unwrap_or(u16::MAX),
     };

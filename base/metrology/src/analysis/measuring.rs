@@ -389,6 +389,7 @@ impl Measuring {
             basis,
             phases,
             total,
+            // Symmetrical components need all three phases (IEC 61000-4-30, 5.7).
             unbalance: UnbalanceValues::new(
                 Some(u).filter(|_| voltages == 3),
                 Some(i).filter(|_| currents == 3),

@@ -63,7 +63,7 @@ const END_TOLERANCE: f64 = 0.01;
 
 /// Two half cycles that are less than this many samples from one period are summed up to it by the
 /// polygon's value there; otherwise the period is summed as a whole.
-const SUM_TOLERANCE_SAMPLES: f64 = 0.5;
+const SUM_TOLERANCE: f64 = 0.5;
 
 /// Samples that are taken at a time: what is summed is then still in the nearest cache.
 const PIECE_SAMPLES: usize = 256;
@@ -362,9 +362,7 @@ impl HalfCycles {
         // So little is missing, or too much, that what is there is one sample's value.
         let missing = start - (to - 2.0 * self.half);
         let middle = start - 0.5 * missing;
-        if missing.abs() < SUM_TOLERANCE_SAMPLES
-            && middle > self.base as f64 + SUM_TOLERANCE_SAMPLES
-        {
+        if missing.abs() < SUM_TOLERANCE && middle > self.base as f64 + SUM_TOLERANCE {
             let part = self.squares_at(middle);
             if !sums.is_mostly(part) {
                 return self.give((start - missing, to), sums.with(part, missing));

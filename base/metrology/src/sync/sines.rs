@@ -8,15 +8,14 @@ use crate::numeric::{dot, oscillate};
 const ORDERS_MAX: usize = 13;
 
 /// How far the frequency of a short run is looked for from what its turns give, relative.
-const FREQUENCY_SEARCH_PART: f64 = 0.01;
+const SEARCH_PART: f64 = 0.01;
 
 /// The residue of each half cycle of a short run is at most this many times the usual one, and what
 /// is below this part of the peak is usual.
 const RESIDUE_RATIO_MAX: f64 = 3.0;
 const RESIDUE_FLOOR: f64 = 5e-4;
 
-/// A short run determines the frequency to within this part of it (standard deviation, of white
-/// noise).
+/// A short run gives the frequency to within this part of it (standard deviation, of white noise).
 const UNCERTAINTY_MAX: f64 = 2e-4;
 
 /// How much the first or the last half cycle of a short run may change its frequency: this part of
@@ -149,7 +148,7 @@ pub(crate) fn fit(samples: &[f64], start: f64, cycles: f64, coarse: f64) -> Opti
     let deviation = (dot(&left, &left) / free).sqrt();
     // The bound of Cramer and Rao for a sine of unknown phase.
     let uncertainty = (6.0 / left.len() as f64).sqrt() * deviation / peak / (cycles * PI);
-    let is_inside = (frequency / coarse - 1.0).abs() < 0.9 * FREQUENCY_SEARCH_PART;
+    let is_inside = (frequency / coarse - 1.0).abs() < 0.9 * SEARCH_PART;
     if !is_inside || most > RESIDUE_RATIO_MAX * usual || uncertainty > UNCERTAINTY_MAX {
         return None;
     }
@@ -176,12 +175,7 @@ fn nearest(samples: &[f64], coarse: f64) -> f64 {
         let (left, _) = Sines::over(samples.len(), frequency).residue(samples);
         -dot(&left, &left)
     };
-    golden(
-        coarse * (1.0 - FREQUENCY_SEARCH_PART),
-        coarse * (1.0 + FREQUENCY_SEARCH_PART),
-        24,
-        explained,
-    )
+    golden(coarse * (1.0 - SEARCH_PART), coarse * (1.0 + SEARCH_PART), 24, explained)
 }
 
 /// Where a function with one maximum between `low` and `high` has it, to within 0.618 to the power

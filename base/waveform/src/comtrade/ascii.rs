@@ -226,6 +226,7 @@ impl<'a> Reader<'a> {
             expected,
         };
         self.facts.records += 1;
+        // Where records are read again, as in blocks, the first reading has checked them.
         if self.wanted.checked {
             let sample = whole(fields[0])
                 .ok_or_else(|| wrong("sample number".to_owned(), fields[0], "a whole number"))?;

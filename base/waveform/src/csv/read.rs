@@ -474,6 +474,7 @@ fn set_time(
     });
     recording.rate_hz = match (given_hz, found) {
         (Some(given), found) => {
+            // A given rate does not mend irregular stamps: they are noted all the same.
             if let Ok(rate) = found {
                 rate.report(recording);
             }
