@@ -53,9 +53,7 @@ pub(crate) enum IngestError {
     },
     /// What the store has of this reading's number could not be looked up.
     #[error("the store could not be asked: {why}")]
-    NoAnswer {
-        why: String,
-    },
+    NoAnswer { why: String },
     /// The platform takes nothing more.
     #[error("the platform is stopping")]
     Stopping,

@@ -132,9 +132,7 @@ impl BrokerConfig {
 pub(crate) enum BrokerError {
     /// Its threads could not be started.
     #[error("the broker's threads could not be started: {source}")]
-    Threads {
-        source: std::io::Error,
-    },
+    Threads { source: std::io::Error },
     /// The address is taken or not of this machine.
     #[error("{what} cannot listen on {address}: {why}")]
     Listen {

@@ -71,26 +71,16 @@ pub(crate) enum StoreError {
     #[error(
         "{path} is damaged: {found}; restore it from a copy, or move it away to begin with an empty one"
     )]
-    Damaged {
-        path: PathBuf,
-        found: String,
-    },
+    Damaged { path: PathBuf, found: String },
     /// The file belongs to something else.
     #[error("{path} is not a store of this program (application id {found:#x}); move it away")]
-    Foreign {
-        path: PathBuf,
-        found: i64,
-    },
+    Foreign { path: PathBuf, found: i64 },
     /// The file was written by another version.
     #[error(
         "{path} has format {found}, this version reads {expected}; start the version that wrote \
          it, or give another data folder"
     )]
-    Format {
-        path: PathBuf,
-        found: i64,
-        expected: i64,
-    },
+    Format { path: PathBuf, found: i64, expected: i64 },
     /// The file itself could not be opened.
     #[error("open {path}")]
     File {
