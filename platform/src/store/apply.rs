@@ -117,13 +117,13 @@ impl Writer {
         batch.outcome.checkpoint = StoreCheckpoint { is_guarded: true, ..self.checkpoint };
         let transaction =
             self.connection.transaction().map_err(StoreError::doing("begin a transaction"))?;
-        let context = Context {
+        let applier = Applier {
             transaction: &transaction,
             context: &self.context,
             newest: &self.newest,
             refused_bytes_max: self.refused_bytes_max,
         };
-        context.apply_all(jobs, &mut batch).map_err(StoreError::doing("store a batch"))?;
+        applier.apply_all(jobs, &mut batch).map_err(StoreError::doing("store a batch"))?;
         transaction.commit().map_err(StoreError::doing("commit a batch"))?;
         self.checkpoint = batch.outcome.checkpoint;
         self.newest.append(&mut batch.newest);
@@ -139,14 +139,14 @@ impl Writer {
 }
 
 /// What applying needs and does not change.
-pub(super) struct Context<'a> {
+pub(super) struct Applier<'a> {
     pub(super) transaction: &'a Transaction<'a>,
     pub(super) context: &'a ReadContext,
     newest: &'a BTreeMap<i64, Number>,
     refused_bytes_max: u64,
 }
 
-impl Context<'_> {
+impl Applier<'_> {
     fn apply_all(&self, jobs: &[Job], batch: &mut Batch) -> rusqlite::Result<()> {
         for job in jobs {
             match job {

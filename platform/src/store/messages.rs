@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lastmeter_units::{HardwareId, MeasurementId};
 use rusqlite::types::ValueRef;
 
-use super::apply::{Batch, Context, Judged};
+use super::apply::{Applier, Batch, Judged};
 use super::read::Names;
 use super::seal::{Damage, ReadResult, number, text, write_row};
 use super::{ReadingRow, content, invocations, read, tally};
@@ -39,7 +39,7 @@ pub(crate) fn is_same_content(row: &ReadingRow, message: &Message) -> bool {
         && stored == sent
 }
 
-impl Context<'_> {
+impl Applier<'_> {
     /// Stores a reading, unless its number shows that it is there already.
     pub(super) fn measurements(
         &self,
