@@ -35,7 +35,7 @@ enum What {
 }
 
 impl Filter {
-    /// Reads a filter. The error says what was found and what was expected.
+    /// Reads a filter. The error states what was found and what was expected.
     pub fn read(text: &str) -> Result<Self, String> {
         text.split(',')
             .map(|term| Term::read(term.trim()))

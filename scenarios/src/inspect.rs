@@ -328,7 +328,7 @@ fn list_commands(json: bool) -> ExitCode {
     ExitCode::Passed
 }
 
-/// The words that say for machines why a verdict is as it is.
+/// The words that state for machines why a verdict is as it is.
 fn list_reasons(json: bool) -> ExitCode {
     if json {
         let value = |reason: &Reason| {
@@ -375,7 +375,7 @@ fn explain_requirement(id: &str) -> Option<String> {
     ))
 }
 
-/// The files that are meant, those that are left out told.
+/// The files that are meant, those that are left out reported.
 fn selected(paths: &[PathBuf]) -> Result<Vec<Selected>, ExitCode> {
     let selection = select(paths).map_err(|message| complain(&message))?;
     print_left_out(&selection.passed_over);

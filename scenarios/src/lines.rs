@@ -16,7 +16,7 @@ const SENDS_LIMIT: usize = 64;
 
 /// What is wanted of a line.
 enum ToLine {
-    /// That bytes go out, at a new rate if it says one.
+    /// That bytes go out, at a new rate if it names one.
     Bytes { baud: Option<u32>, bytes: Vec<u8> },
     /// Another connection.
     Reopen,
@@ -107,7 +107,7 @@ async fn serve_one(
                 if let Some(baud) = baud {
                     line.set_baud(baud).await;
                 }
-                // Why a line is lost is an event of its own, told once.
+                // Why a line is lost is an event of its own, reported once.
                 let sent = line.send(&bytes).await;
                 if let (Some(capture), Ok(())) = (&mut capture, sent) {
                     capture.piece(monotonic_ns(), Way::Out, &bytes);

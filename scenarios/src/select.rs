@@ -123,7 +123,7 @@ struct Found {
     rank: Rank,
 }
 
-/// What the name of a file says of it.
+/// What the name of a file shows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Looks {
     Scenario,
@@ -384,9 +384,9 @@ mod tests {
         let named = folder.path().join("b.toml");
         let paths = [folder.path().to_owned(), named.clone(), named.clone()];
         let files = select(&paths).unwrap().files;
-        let told: Vec<(bool, bool)> =
+        let found: Vec<(bool, bool)> =
             files.iter().map(|file| (file.named, file.path == named)).collect();
-        assert_eq!(told, [(false, false), (true, true)]);
+        assert_eq!(found, [(false, false), (true, true)]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn log_to_stderr() {
     let _ = tracing_subscriber::registry().with(lines).with(levels).try_init();
 }
 
-/// Runs the platform until it is told to end; says how it ended.
+/// Runs the platform until it is asked to end and returns the exit code.
 pub fn serve(options: &ServeOptions) -> ExitCode {
     log_to_stderr();
     let config = match settings(options) {
@@ -154,12 +154,12 @@ fn table_within<'a>(table: &'a mut toml::Table, name: &str) -> Result<&'a mut to
     within.as_table_mut().ok_or_else(|| format!("`{name}` in --config is no table"))
 }
 
-/// Puts what was said about TLS into its table, which is made if it is not there.
+/// Puts the options of TLS into its table, which is made if it is not there.
 fn set_tls(table: &mut toml::Table, options: &ServeOptions) -> Result<(), String> {
     let path = |path: &Option<PathBuf>| {
         path.as_ref().map(|path| toml::Value::from(path.display().to_string()))
     };
-    let said = [
+    let values = [
         ("address", address("--mqtts", options.mqtts.as_deref())?),
         ("certificate", path(&options.certificate)),
         ("key", path(&options.key)),
@@ -167,12 +167,13 @@ fn set_tls(table: &mut toml::Table, options: &ServeOptions) -> Result<(), String
         ("require_client_certificate", options.require_client_certificate.then_some(true.into())),
         ("plain", options.no_plain.then_some(false.into())),
     ];
-    let said: Vec<_> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-    if said.is_empty() {
+    let values: Vec<_> =
+        values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    if values.is_empty() {
         return Ok(());
     }
     let tls = table_within(table, "tls")?;
-    for (key, value) in said {
+    for (key, value) in values {
         tls.insert(key.to_owned(), value);
     }
     for (key, option) in [("certificate", "--certificate"), ("key", "--key")] {

@@ -36,7 +36,7 @@ use plan::{Broken, Item};
 pub(crate) use plan::{passed_over, print_left_out};
 use playing::{play_case, play_first};
 
-/// Runs what was asked for; says how it ended.
+/// Runs what was asked for and returns the exit code.
 pub fn run(options: &SuiteOptions) -> ExitCode {
     let timeout = match options.timeout.as_deref().map(read_time).transpose() {
         Ok(timeout) => timeout,

@@ -16,7 +16,7 @@ use super::options::AccuracyOptions;
 use super::ratings::{Ratings, ratings};
 use crate::language::{LoadFailure, LoadOptions, Scenario, Texts, failure, read_file};
 
-/// How often the meter reports where nothing else is said: a reading of two windows or three.
+/// How often the meter reports where nothing else is stated: a reading of two windows or three.
 const REPORT_EVERY: &str = "500 ms";
 
 /// The same for flicker, of which there is a figure every ten minutes, and so many count.
@@ -74,7 +74,7 @@ fn is_of_test_plan(options: &AccuracyOptions, test_plan: &TestPlan) -> Result<Co
     Ok(connection)
 }
 
-/// What is said of the class that is claimed and how it ends are one thing: no check judges
+/// What is reported of the class that is claimed and how it ends are one thing: no check judges
 /// another.
 fn claimed_class_only(scenario: &Scenario, test_plan: &TestPlan) -> Result<(), Refused> {
     let Some(plan) = &scenario.plans.test_plan else { return Ok(()) };
@@ -283,7 +283,7 @@ fn list(texts: &[String]) -> String {
     format!("[{}]", quoted.join(", "))
 }
 
-/// The keys of a table, without those that say where the meter is.
+/// The keys of a table, without those that state where the meter is.
 fn keys_of(values: &Values) -> Vec<(String, String)> {
     let ours = ["name", "at", "model", "via", "count", "under_test"];
     let table = values.to_toml();

@@ -1,7 +1,7 @@
 //! What a meter is rated for: nominal voltage, nominal and maximum current, frequency.
 //!
-//! What the user says of the claim (`[test_plan]`, `--set test_plan.…`) goes before what the
-//! meter's table says, that before what the test plan's file says, that before the model's
+//! What the user states of the claim (`[test_plan]`, `--set test_plan.…`) goes before what the
+//! meter's table states, that before what the test plan's file states, that before the model's
 //! defaults. Two of the user's own words that contradict each other are an error.
 
 use lastmeter_params::{
@@ -16,7 +16,7 @@ use super::meter::{Meter, Refused};
 use super::options::AccuracyOptions;
 use crate::language::{Texts, failure};
 
-/// Above the largest sine of the nominal range there has to be room for crests, where nobody says
+/// Above the largest sine of the nominal range there has to be room for peaks, where nobody states
 /// what the maximum current is.
 const CREST_MARGIN: f64 = 1.25;
 
@@ -50,7 +50,7 @@ struct Rating {
 pub(super) struct Ratings {
     /// By their keys.
     all: [Rating; 4],
-    /// What the meter's table has to say instead of what it says.
+    /// What the meter's table has to state instead of what it states.
     pub(super) changed: Vec<(&'static str, String)>,
 }
 
@@ -132,7 +132,7 @@ pub(super) fn ratings(
             ));
         }
         (Some(given), _) => Rating { si: given.si, from: Origin::User },
-        (None, Some(range)) if scaled > range / CREST_MARGIN && !book.test_plan_says(maximum) => {
+        (None, Some(range)) if scaled > range / CREST_MARGIN && !book.test_plan_states(maximum) => {
             Rating { si: (range / CREST_MARGIN).max(current.si), from: Origin::Meter }
         }
         (None, _) => Rating { si: scaled, from: Origin::TestPlan },
@@ -174,7 +174,7 @@ struct Book<'a> {
     meter: &'a Meter,
     /// The meter's table, or that of its model without a word.
     table: Option<Values>,
-    /// What the test plan's file says in its head.
+    /// What the test plan's file states in its head.
     head: Table,
 }
 
@@ -212,7 +212,7 @@ impl<'a> Book<'a> {
             }
         };
         if let Some(given) = self.of_user(key) {
-            if differs(given.si) && self.meter_says(key.meter) {
+            if differs(given.si) && self.meter_states(key.meter) {
                 let describe = |si: f64| format!("{} {}", number(si), key.unit);
                 let (given_si, meters) = (describe(given.si), describe(of_meter.unwrap_or(0.0)));
                 let message =
@@ -224,7 +224,7 @@ impl<'a> Book<'a> {
             return Ok(Rating { si: given.si, from: Origin::User });
         }
         match of_meter {
-            Some(si) if self.meter_says(key.meter) || !self.test_plan_says(in_file) => {
+            Some(si) if self.meter_states(key.meter) || !self.test_plan_states(in_file) => {
                 Ok(Rating { si, from: Origin::Meter })
             }
             _ => {
@@ -234,7 +234,7 @@ impl<'a> Book<'a> {
         }
     }
 
-    /// What the user says in `[test_plan]`.
+    /// What the user states in `[test_plan]`.
     fn of_user(&self, key: &Key) -> Option<Written> {
         let address = format!("test_plan.{}", key.test_plan);
         let set = self.options.set.iter().rev().find_map(|text| {
@@ -277,7 +277,7 @@ impl<'a> Book<'a> {
     }
 
     /// Whether that is somebody's word, and not the model's default.
-    fn meter_says(&self, key: &str) -> bool {
+    fn meter_states(&self, key: &str) -> bool {
         let addresses = self.addresses(key);
         let is_set = self.options.set.iter().any(|text| {
             let address = text.split_once('=').map_or("", |(address, _)| address.trim());
@@ -287,7 +287,7 @@ impl<'a> Book<'a> {
         is_set || written.is_some_and(|values| values.get(key).is_some() && !values.is_default(key))
     }
 
-    fn test_plan_says(&self, key: &str) -> bool {
+    fn test_plan_states(&self, key: &str) -> bool {
         self.head.get(key).is_some()
     }
 }

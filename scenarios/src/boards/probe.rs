@@ -43,7 +43,7 @@ pub struct ProbeOptions {
     pub listen: Duration,
 }
 
-/// Finds out, and shows it; says how it ended: nothing evaluated where nothing answered.
+/// Probes a port and prints what answered. The exit code: nothing evaluated if nothing did.
 pub(super) fn probe(options: &ProbeOptions) -> ExitCode {
     let address: ChannelAddress = match options.port.parse() {
         Ok(address) => address,

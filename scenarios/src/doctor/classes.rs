@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn lost_echoes_and_no_echoes_leave_nothing_to_judge_by() {
-        // Whether something is delivered at all can be told however late the bench is.
+        // Whether something is delivered at all can be judged however late the bench is.
         assert_eq!(statuses(&[("plain", floor(i64::MAX))]), "nnnnnno");
         assert_eq!(statuses(&[]), "nnnnnnn");
         assert!(findings(&[]).iter().all(|finding| finding.advice.is_some()));

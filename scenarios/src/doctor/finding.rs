@@ -27,7 +27,7 @@ lastmeter_units::words! {
         Ok = "ok",
         /// It works, and results are worse for it.
         Limited = "limited",
-        /// Not there, not allowed, not told.
+        /// Not there, not allowed, not reported.
         No = "no",
     }
 }

@@ -1,4 +1,4 @@
-//! The file that says which devices are behind a gateway.
+//! The file that lists which devices are behind a gateway.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -81,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
-        for (text, said) in [
+    fn mistakes_are_reported_with_their_line() {
+        for (text, expected) in [
             (&b"id,address\n"[..], "line 1 is `id,address`"),
             (b"hardware_id,address\nheat-1,\n", "line 2: the address of `heat-1`"),
             (b"hardware_id,address\nno/id,5\n", "line 2: `no/id` is no hardware id"),
@@ -92,7 +92,7 @@ mod tests {
             (b"hardware_id,address,line\nheat-1,5,3\n", "line 2: `3` is no line, expected 1 to 2"),
         ] {
             let error = parse(text, 2, &hub()).unwrap_err();
-            assert!(error.contains(said), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

@@ -152,7 +152,7 @@ async fn accept(listener: TcpListener, router: Router) {
     loop {
         let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, say: others have to go first. Nothing ends this wait.
+            // Out of descriptors, for example: others have to go first. Nothing ends this wait.
             let _ = timeout(Duration::from_millis(100), std::future::pending::<()>()).await;
             continue;
         };

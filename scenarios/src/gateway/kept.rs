@@ -1,7 +1,7 @@
 //! The durable records of a gateway that runs by itself: an append-only file with checksums.
 //!
 //! A record counts as kept when `fdatasync` has returned. A record that was being written when the
-//! supply failed stands at the end, incomplete, and is cut off: nobody was told that it was kept.
+//! supply failed stands at the end, incomplete, and is cut off: it was acknowledged to nobody.
 //! Anything else that is wrong with the file is reported and nothing is changed. When most of the
 //! file is forgotten, what is left is written to a new one, which then takes its place.
 //!

@@ -1,4 +1,4 @@
-//! What is kept survives; what is not whole is cut off; what is damaged is said.
+//! What is kept survives; what is not whole is cut off; what is damaged is reported.
 
 use proptest::prelude::*;
 

@@ -44,7 +44,7 @@ const BITS_PER_SECOND: u32 = ChannelSettings::M_BUS.baud;
 /// The line of a simulator that sends its frames to the broker.
 const BY_BROKER: &str = "mqtt";
 
-/// What `lastmeter device` says besides the options of gateways.
+/// What `lastmeter device` is given besides the options of gateways.
 #[derive(Clone, Debug)]
 pub struct OnLines<'a> {
     /// The lines, by their addresses.
@@ -66,7 +66,7 @@ pub fn kind_of(model: &str) -> Option<&'static GatewayKind> {
     GATEWAYS.iter().find(|kind| kind.entry.name == model)
 }
 
-/// Runs a gateway on real lines until a signal, or for so long; says how it ended.
+/// Runs a gateway on real lines until a signal, or for so long, and returns the exit code.
 pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) -> ExitCode {
     let prepared = match prepare(kind, options, lines) {
         Ok(prepared) => prepared,
@@ -126,9 +126,9 @@ fn prepare(
     }
     let values =
         params::read_text(&lines.set.join("\n"), &[kind.entry.fields]).map_err(|mistakes| {
-            let told: Vec<String> =
+            let messages: Vec<String> =
                 mistakes.iter().map(|mistake| mistake.message.clone()).collect();
-            format!("--set: {}", told.join("; "))
+            format!("--set: {}", messages.join("; "))
         })?;
     let files = read_files(kind, &values)?;
     let of_lines = match &options.devices {
@@ -202,7 +202,7 @@ fn records_of(kept: &Kept) -> Vec<Vec<u8>> {
     kept.records()
 }
 
-/// Builds the gateway, opens its lines, and says that it is ready.
+/// Builds the gateway, opens its lines, and prints that it is ready.
 async fn begin(
     kind: &'static GatewayKind,
     prepared: Prepared,
@@ -232,9 +232,9 @@ async fn begin(
     };
     let mut diagnostics = Diagnostics::new();
     let gateway = (kind.build)(&values, &context, &records, &mut diagnostics).ok_or_else(|| {
-        let told = diagnostics.into_sorted();
-        let told: Vec<&str> = told.iter().map(|mistake| mistake.message.as_str()).collect();
-        told.join("; ")
+        let mistakes = diagnostics.into_sorted();
+        let messages: Vec<&str> = mistakes.iter().map(|it| it.message.as_str()).collect();
+        messages.join("; ")
     })?;
     let lines = open_lines(&addresses).await?;
     let places: Vec<String> = lines.iter().map(|line| line.place().to_owned()).collect();
@@ -274,7 +274,7 @@ async fn begin(
         events,
         lines: Lines::serve_and_keep(lines, capture),
         outgoing: Outgoing::default(),
-        told: Vec::new(),
+        reported: Vec::new(),
         take_overs: TakeOvers::default(),
     })
 }

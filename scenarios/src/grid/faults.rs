@@ -32,7 +32,7 @@ impl Row {
     }
 }
 
-/// Calculates them and says what came out; draws the one that is to be drawn.
+/// Calculates them and prints the result; draws the one that is to be drawn.
 pub(super) fn answer(
     read: &Read,
     options: &GridOptions,

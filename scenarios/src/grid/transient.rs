@@ -39,7 +39,7 @@ struct Played {
     operations: Vec<Operation>,
 }
 
-/// Plays it and says what came out.
+/// Plays it and prints the result.
 pub(super) fn answer(
     read: &mut Read,
     options: &GridOptions,

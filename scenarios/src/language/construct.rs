@@ -1,6 +1,6 @@
 //! Calls the constructors of what a scenario is made of, and holds the checks against it.
 //!
-//! Whatever has a mistake so far is left out, and nothing is said about what depends on it.
+//! Whatever has a mistake so far is left out, and nothing is reported about what depends on it.
 
 use std::collections::BTreeMap;
 
@@ -367,7 +367,7 @@ impl Draft<'_> {
     }
 
     /// The texts of the files that checks name; empty if refused, absent if not to be read, which
-    /// the check itself tells.
+    /// the check itself reports.
     fn files_of_checks(
         &self,
         files: &Files<'_>,
@@ -418,7 +418,7 @@ impl Draft<'_> {
             if file.is_some_and(String::is_empty) {
                 continue;
             }
-            // Without its plan, which has a mistake then, nothing can be said of it.
+            // Without its plan, which has a mistake then, nothing can be reported of it.
             let is_without = match kind.needs {
                 Needs::TestPlan => self.single(&TEST_PLAN).is_some() && plans.test_plan.is_none(),
                 Needs::Calibration => {
@@ -430,7 +430,7 @@ impl Draft<'_> {
                 continue;
             }
             let mistakes = out.len();
-            // Only to see whether it can be made; what it says is for the judge of the record.
+            // Only to see whether it can be made; its verdict is for the judge of the record.
             let check = (kind.build)(values, about.of(values), out);
             if out.len() > mistakes {
                 continue;
@@ -469,7 +469,7 @@ impl Draft<'_> {
     }
 
     /// The tables of all checks of a kind; `None` where one has a mistake, since nobody knows what
-    /// it would say.
+    /// it would report.
     fn tables_of(&self, kind: &CheckKind) -> Option<Vec<&Values>> {
         let mut tables = Vec::new();
         for row in self.rows(&CHECK) {
@@ -547,12 +547,12 @@ impl Draft<'_> {
         references: &'b References,
         devices: &Devices,
     ) -> Vec<PlannedDevice<'b>> {
-        // Whom a command tells another period is not counted by the one it begins with.
-        let told = self.given_commands(references).filter_map(|(_, command, device)| {
+        // A device that a command gives another period is not counted by its first one.
+        let changed = self.given_commands(references).filter_map(|(_, command, device)| {
             let effect = find(command.text("name")?)?.effect;
             matches!(effect, Effect::ReportsEvery(_)).then_some(device)
         });
-        let told: Vec<usize> = told.collect();
+        let changed: Vec<usize> = changed.collect();
         let planned = |(index, (name, table)): (usize, &'b (String, usize))| {
             let device = devices.get(*table).and_then(|device| device.as_ref());
             let gateway = self.gateway_of_table(*table, references);
@@ -569,7 +569,7 @@ impl Draft<'_> {
             PlannedDevice {
                 name,
                 via: gateway.map_or_else(own_via, |(_, via)| via),
-                period: period.filter(|_| !told.contains(&index)),
+                period: period.filter(|_| !changed.contains(&index)),
             }
         };
         references.devices.iter().enumerate().map(planned).collect()

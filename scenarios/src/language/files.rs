@@ -17,7 +17,7 @@ const BYTES_MAX: u64 = 1 << 30;
 /// What a run folder keeps.
 struct Kept {
     texts: BTreeMap<String, String>,
-    /// Whether these are what the run wrote, as far as their seal tells.
+    /// Whether these are what the run wrote, as far as their seal shows.
     is_as_written: bool,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Files<'a> {
         self.kept.is_some()
     }
 
-    /// The copy that the run folder keeps of a file, if it is one and has one; the error says that
+    /// The copy that the run folder keeps of a file, if it is one and has one; the error states that
     /// somebody changed what is kept.
     pub(crate) fn kept(&self, name: &str) -> Result<Option<&str>, String> {
         let Some(kept) = &self.kept else { return Ok(None) };
@@ -68,7 +68,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Reads a file, or the copy that a run folder keeps of it; the error says why that failed.
+    /// Reads a file, or the copy that a run folder keeps of it; the error states why that failed.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
         if let Some(text) = self.kept(name)? {
             return Ok(text.as_bytes().to_vec());
@@ -118,7 +118,7 @@ const FACTS: &str = "run.json";
 /// The texts that a run folder keeps; `None` if this is none.
 fn kept_in(facts: &Path) -> Option<Kept> {
     let facts: serde_json::Value = serde_json::from_slice(&read(facts).ok()?).ok()?;
-    // Any folder may have files of these names; only a run's says how it went.
+    // Any folder may have files of these names; only a run's shows how it went.
     facts.get("state")?;
     let files = facts.get("files").and_then(serde_json::Value::as_object);
     let text = |(name, text): (&String, &serde_json::Value)| {

@@ -1,8 +1,8 @@
 //! What must hold about the checks of latency, so that each can end in a verdict: that there is
 //! something to receive what it is about, that the clock is the right one, and that enough messages
-//! are planned for what it claims. Each rule is one function and tells each mistake once.
+//! are planned for what it claims. Each rule is one function and reports each mistake once.
 //!
-//! Terms: a *demand* is what a check tells of the bench it needs; a message is *planned* if the
+//! Terms: a *demand* is what a check states of the bench it needs; a message is *planned* if the
 //! schedule has it due in the judged time.
 
 use lastmeter_params::{Code, Diagnostics, Span};
@@ -21,7 +21,7 @@ use crate::stagger::stagger;
 pub(crate) struct Planned<'a> {
     /// The clock it runs by.
     pub(crate) time: TimeMode,
-    /// What the file says of the clock, whatever an option made of it.
+    /// What the file states of the clock, whatever an option made of it.
     pub(crate) time_in_file: TimeMode,
     pub(crate) duration: SimDuration,
     pub(crate) devices: &'a [PlannedDevice<'a>],

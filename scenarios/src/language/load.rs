@@ -18,7 +18,7 @@ use super::scenario_file::ScenarioFile;
 use super::texts::Texts;
 use crate::output::one_of;
 
-/// The variable that says where recordings are.
+/// The variable that names the folder of recordings.
 const RECORDINGS_VARIABLE: &str = "LASTMETER_RECORDINGS";
 
 /// What changes a scenario from outside of its file.
@@ -85,7 +85,7 @@ pub fn time_modes() -> impl TypedValueParser<Value = TimeMode> {
     ])
 }
 
-/// What a file is meant as, so that its mistakes are told as one's.
+/// What a file is meant as, so that its mistakes are reported as one's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meant {
     Scenario,
@@ -120,14 +120,14 @@ impl Meant {
         (meant, root)
     }
 
-    /// The same of a file that may not be there: then it is told as a scenario that is not.
+    /// The same of a file that may not be there: then it is reported as a scenario that is not.
     pub(crate) fn of_file(path: &Path) -> Self {
         let text = files::read(path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         text.map_or(Self::Scenario, |text| Self::of(path, &text))
     }
 }
 
-/// Keeps what a file says about its time, before an option says otherwise.
+/// Keeps what a file states about its time, before an option overrides it.
 pub(super) fn keep_time(root: &mut Table, span: Span) {
     let Some(head) = table_at_mut(root, "scenario") else { return };
     if head.get("time_in_file").is_none() {

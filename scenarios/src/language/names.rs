@@ -1,4 +1,4 @@
-//! Names within a section: which stand there, what refers to them, and what to say of one that
+//! Names within a section: which stand there, what refers to them, and what to report of one that
 //! refers to nothing.
 //!
 //! Terms: a device table with `count` *makes* several devices, each with a *number* in its name:
@@ -35,11 +35,11 @@ pub(crate) struct Names {
     index_of: BTreeMap<String, usize>,
     /// Tables that make several: the table's name, and the indices of what it makes.
     several: Vec<(String, std::ops::Range<usize>)>,
-    /// Whether all could be read; else nothing is said to be missing.
+    /// Whether all could be read; else nothing is reported as missing.
     pub(crate) is_complete: bool,
 }
 
-/// What a device table makes: one device of its name, or as many as its `count` says.
+/// What a device table makes: one device of its name, or as many as its `count`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Made {
     names: Vec<Option<String>>,
@@ -126,7 +126,7 @@ impl Names {
                 all.by_index.push(name);
                 table_of.push(table);
             }
-            // One clash of a table is told; the others have the same cause.
+            // One clash of a table is reported; the others have the same cause.
             if let (Some(taken), Some((_, span))) = (taken, row.text("name")) {
                 let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
                 let message = format!("there is already {article} {what} named `{taken}`");
@@ -267,7 +267,7 @@ pub(crate) fn numbered(name: &str, number: usize, count: usize) -> String {
 }
 
 /// The loads or sources of which a device table makes a device for each, and the pattern of their
-/// names, as `at = "load:PATTERN"` and `at = "source:PATTERN"` say; `None` if it says something
+/// names, as `at = "load:PATTERN"` and `at = "source:PATTERN"` state; `None` if it states something
 /// else.
 fn pattern_of_places<'a>(
     row: &Row<'_>,
@@ -359,8 +359,8 @@ mod tests {
         let sources =
             Names::given("source", ["a-1", "a-2", "b"].map(str::to_owned).into_iter(), true);
         let (names, tables) = Names::of_devices(rows, (&sources, &loads), true, &mut out);
-        let told = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
-        (names, tables, told.collect())
+        let messages = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
+        (names, tables, messages.collect())
     }
 
     #[test]
@@ -373,8 +373,8 @@ mod tests {
             (100, "m-001", "m-100"),
             (20_000, "m-00001", "m-20000"),
         ] {
-            let (names, tables, told) = made(&format!("[[d]]\nname = \"m\"\ncount = {count}\n"));
-            assert_eq!((names.len(), tables.len(), told.len()), (count, count, 0));
+            let (names, tables, messages) = made(&format!("[[d]]\nname = \"m\"\ncount = {count}\n"));
+            assert_eq!((names.len(), tables.len(), messages.len()), (count, count, 0));
             let ends = [names.get(0), names.get(count - 1)];
             assert_eq!(ends, [Some(first), Some(last)]);
             assert_eq!(names.position(last), Some(count - 1));
@@ -389,25 +389,25 @@ mod tests {
         assert_eq!(names.iter().collect::<Vec<_>>(), ["m-a-1", "m-a-2"]);
         // What fits nothing is reported where the place is looked up.
         assert_eq!(at("at = \"source:c-*\"\n").0.iter().collect::<Vec<_>>(), ["m"]);
-        let (.., told) = at("at = \"source:a-*\"\ncount = 2\n");
-        assert!(told[0].ends_with("a pattern of sources makes one device for each of them"));
+        let (.., messages) = at("at = \"source:a-*\"\ncount = 2\n");
+        assert!(messages[0].ends_with("a pattern of sources makes one device for each of them"));
     }
 
     #[test]
     fn tables_make_devices_one_after_the_other() {
         let text = "[[d]]\nname = \"a\"\n[[d]]\nname = \"b\"\ncount = 2\n[[d]]\nname = \"c\"\n";
-        let (names, tables, told) = made(text);
+        let (names, tables, messages) = made(text);
         assert_eq!(names.iter().collect::<Vec<_>>(), ["a", "b-1", "b-2", "c"]);
-        assert_eq!((tables, told.len()), (vec![0, 1, 1, 2], 0));
+        assert_eq!((tables, messages.len()), (vec![0, 1, 1, 2], 0));
     }
 
     #[test]
-    fn a_clash_is_told_once_for_each_table() {
+    fn a_name_clash_is_reported_once_for_each_table() {
         let text = "[[d]]\nname = \"m\"\ncount = 50\n[[d]]\nname = \"m-07\"\n[[d]]\nname = \"m\"\n\
                     count = 60\n";
-        let (_, _, told) = made(text);
+        let (_, _, messages) = made(text);
         assert_eq!(
-            told,
+            messages,
             [
                 "S017 there is already a device named `m-07`",
                 "S017 there is already a device named `m-01`",
@@ -417,10 +417,10 @@ mod tests {
 
     #[test]
     fn a_number_may_make_a_name_too_long() {
-        for (characters, told) in [(61, 0), (62, 1)] {
+        for (characters, mistakes) in [(61, 0), (62, 1)] {
             let name = "n".repeat(characters);
             let (_, _, found) = made(&format!("[[d]]\nname = \"{name}\"\ncount = 10\n"));
-            assert_eq!(found.len(), told, "{found:?}");
+            assert_eq!(found.len(), mistakes, "{found:?}");
         }
     }
 

@@ -123,7 +123,7 @@ fn path_of(root: &Table, address: &str) -> Result<Vec<Step>, Unfit> {
     Ok(path)
 }
 
-/// The way on from a value to what a key in it says.
+/// The way on from a value to that of a key in it.
 fn path_within(place: &Node, key: &str, path: &mut Vec<Step>) -> Option<()> {
     if key.is_empty() {
         return Some(());

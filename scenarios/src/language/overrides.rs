@@ -208,7 +208,7 @@ pub(super) fn find_row<'a>(
     let is_named = |index: &usize| named(&list[*index]).is_some_and(|own| own == key);
     let same: Vec<usize> = (0..list.len()).filter(is_named).collect();
     let with_number = numbered(key, same.len());
-    // Where names may not be shared, that they are is told when the tables are read. Tables of
+    // Where names may not be shared, that they are is reported when the tables are read. Tables of
     // several devices each may share one.
     if section.naming != Naming::Shared && (same.len() == 1 || with_number.is_none()) {
         return Ok((same[0], key));
@@ -264,7 +264,7 @@ fn set_key(
 
 fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> Option<Replaced> {
     match &mut place.value {
-        // Which keys a nested table takes is known when it is read; an unknown one is told then.
+        // Which keys a nested table takes is known when it is read; an unknown one is reported then.
         NodeValue::Table(table) => set_key(table, None, key, span, node),
         NodeValue::Array(list) => {
             let (number, rest) = key.split_once('.').unwrap_or((key, ""));

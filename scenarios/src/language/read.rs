@@ -226,7 +226,7 @@ fn kind_of(
     found.copied()
 }
 
-/// Without its kind nothing else is known about a table's keys, so this is all that is said: of a
+/// Without its kind nothing else is known about a table's keys, so this is all that is reported: of a
 /// key that is probably the misspelt one, or else of the table.
 fn report_missing_kind(
     (table, span): (&Table, Span),

@@ -56,7 +56,7 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
-    /// How long the scenario lasts, if a plan says so.
+    /// How long the scenario lasts, if a plan states it.
     pub(crate) fn duration(&self) -> Option<SimDuration> {
         let test_plan = self.test_plan.as_ref().map(|plan| plan.duration());
         test_plan.or_else(|| self.calibration.as_ref().map(|plan| plan.duration()))
@@ -79,7 +79,7 @@ pub(crate) struct Written {
     /// The texts of the files that checks name, by the names as written.
     pub(crate) files: BTreeMap<String, String>,
     /// Each table with its section, in the order of a file; those of `[platform]` and `[floor]`
-    /// also where they are left out and say what is done.
+    /// also where they are left out and state what is done.
     pub(crate) tables: Vec<(&'static Section, Arc<Values>)>,
 }
 

@@ -32,7 +32,7 @@ pub struct ScenarioFile {
 }
 
 impl ScenarioFile {
-    /// Reads a file; the failure says why it is none of a scenario.
+    /// Reads a file; the failure states why it is not one of a scenario.
     pub fn read(path: &Path) -> Result<Self, LoadFailure> {
         files::read(path).map_or_else(
             |error| {

@@ -1,6 +1,6 @@
 //! What makes sense and is odd: most likely not what was meant, and no mistake.
 //!
-//! Each is one function and tells its oddity once. They are looked for in a scenario without
+//! Each is one function and reports its oddity once. They are looked for in a scenario without
 //! mistakes, and never change an exit code.
 
 use lastmeter_devices::Device;

@@ -42,7 +42,7 @@ pub enum Import {
     List,
 }
 
-/// Checks all of them; says how it ended.
+/// Checks all of them and returns the exit code.
 pub(super) fn check(options: &CheckOptions) -> ExitCode {
     let mut code = ExitCode::Passed;
     for path in &options.maps {

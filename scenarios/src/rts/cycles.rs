@@ -128,7 +128,7 @@ impl Concluded {
 }
 
 impl Cycles {
-    /// How many have to be told apart: those that are not given up yet, and the next.
+    /// How many have to be distinguished: those that are not given up yet, and the next.
     pub(super) fn at_once(timeout_ns: i64, period_ns: i64) -> u32 {
         u32::try_from(timeout_ns / period_ns.max(1)).unwrap_or(u32::MAX).saturating_add(2)
     }
@@ -257,7 +257,7 @@ impl Cycles {
         }
         let exit = match judgement.status {
             Status::Fail => ExitCode::Failed,
-            // What was ended early says nothing of the cycles that it was to have.
+            // What was ended early shows nothing of the cycles that it was to have.
             Status::Pass if n >= self.count => ExitCode::Passed,
             _ => ExitCode::Inconclusive,
         };

@@ -1,4 +1,4 @@
-//! Values that tell cycles of ping-pong apart: those of one point, in an order without large steps.
+//! Values that distinguish cycles of ping-pong: those of one point, in an order without large steps.
 
 use lastmeter_rts::SignalType;
 use lastmeter_rts::point_map::{Point, PointDirection, PointMap};
@@ -28,7 +28,7 @@ pub(super) struct Levels {
 
 impl Levels {
     /// The levels of the point of this name; `key` is the option by which it was chosen. At least
-    /// so many cycles have to be told apart.
+    /// so many cycles have to be distinguished.
     ///
     /// # Errors
     /// What was found, and what was expected.

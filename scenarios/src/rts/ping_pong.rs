@@ -98,7 +98,7 @@ pub struct PingPongOptions {
     pub csv: Option<PathBuf>,
 }
 
-/// Plays; says how it ended.
+/// Plays ping-pong and returns the exit code.
 pub(super) fn ping_pong(options: &PingPongOptions) -> ExitCode {
     match measured(options) {
         Ok(exit) => exit,
@@ -126,7 +126,7 @@ fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
         set: topics::simulator(TENANT, &gateway, "set"),
         hop: format!("{TENANT}/echo/{client}"),
     };
-    // What cannot be written is said before an hour of measuring.
+    // What cannot be written is reported before an hour of measuring.
     let csv = options.csv.as_ref().map(|path| {
         let file = File::create_new(path);
         file.map_err(|error| format!("--csv: cannot create {}: {error}", path.display()))

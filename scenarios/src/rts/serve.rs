@@ -47,7 +47,7 @@ struct Played {
     received: u64,
 }
 
-/// Plays until a signal, or for so long; says how it ended.
+/// Plays until a signal, or for so long, and returns the exit code.
 pub(super) fn serve(options: &ServeOptions) -> ExitCode {
     let load = LoadOptions { overrides: options.overrides.clone(), ..LoadOptions::default() };
     match Scenario::load(&options.scenario, &load.in_environment()) {

@@ -51,7 +51,7 @@ pub struct WatchOptions {
     pub strict: bool,
 }
 
-/// Watches until a signal, or for so long; says how it ended.
+/// Watches until a signal, or for so long, and returns the exit code.
 pub(super) fn watch(options: &WatchOptions) -> ExitCode {
     match watch_line(options) {
         Ok(faults) if options.strict && !faults.is_empty() => {

@@ -112,7 +112,7 @@ pub(super) struct News {
     pub(super) detail: String,
 }
 
-/// So many times the samples have to have changed until it is said that each comes several times.
+/// So many times the samples have to have changed until it is reported that each comes several times.
 const CHANGES_MIN: u64 = 5;
 
 /// How often samples came that are like the one before, where frames have no numbers to show that.
@@ -204,7 +204,7 @@ impl Watched {
     /// Somebody is there: a new connection.
     pub(super) fn up(&mut self) {
         self.is_up = true;
-        self.tell("up", "the simulator is there".to_owned());
+        self.report("up", "the simulator is there".to_owned());
         self.connection_changed();
     }
 
@@ -213,10 +213,10 @@ impl Watched {
         if std::mem::take(&mut self.is_up) && self.last_ns.is_none() {
             self.empty_connections += 1;
             if self.empty_connections == EMPTY_CONNECTIONS {
-                self.tell("hint", IS_SEAT_TAKEN.to_owned());
+                self.report("hint", IS_SEAT_TAKEN.to_owned());
             }
         }
-        self.tell("down", reason);
+        self.report("down", reason);
         self.connection_changed();
     }
 
@@ -229,7 +229,7 @@ impl Watched {
         if self.wire.is_lost() && !was_lost {
             let detail = "the stream can be read no further, since where the next frame begins is \
                           unknown; it has to be connected again";
-            self.tell("lost", detail.to_owned());
+            self.report("lost", detail.to_owned());
         }
     }
 
@@ -276,7 +276,7 @@ impl Watched {
         faults
     }
 
-    fn tell(&mut self, event: &'static str, detail: String) {
+    fn report(&mut self, event: &'static str, detail: String) {
         self.news.push(News { event, detail });
     }
 
@@ -300,7 +300,7 @@ impl Watched {
 
     fn refused(&mut self, refusal: Refusal, detail: &str) {
         if self.details.insert(refusal, detail.to_owned()).is_none() {
-            self.tell("refusal", format!("{refusal}: {detail}"));
+            self.report("refusal", format!("{refusal}: {detail}"));
         }
     }
 
@@ -319,7 +319,7 @@ impl Watched {
                 *last = text;
             } else {
                 self.findings.push((finding.suspicion, text.clone()));
-                self.tell("finding", text);
+                self.report("finding", text);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_units::SimTime;
 
-use super::ledger::Stored;
+use super::ledger::StoredReading;
 use crate::language::{Acts, ApplicationRow, Scenario};
 
 /// The command by which a point is set.
@@ -62,7 +62,7 @@ impl Applications {
     }
 
     /// Takes what the platform gave back.
-    pub(crate) fn take(&mut self, readings: &[Stored]) {
+    pub(crate) fn take(&mut self, readings: &[StoredReading]) {
         for application in &mut self.all {
             let quantity = application.row.quantity;
             for reading in readings.iter().filter(|reading| reading.device == application.reads) {
@@ -105,7 +105,7 @@ impl Application {
             Acts::Controller { target, gain, point, range: (least, greatest), .. } => {
                 let next = self.set_point + gain * (target - value) / target;
                 let next = next.clamp(*least, *greatest);
-                // What a 32-bit word cannot tell apart is no change.
+                // What a 32-bit word cannot distinguish is no change.
                 if (next - self.set_point).abs() <= 1e-6 * next.abs().max(1.0) {
                     return None;
                 }

@@ -63,7 +63,7 @@ pub enum BenchError {
     Device {
         /// The device.
         device: String,
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
     /// A real line could not be opened.

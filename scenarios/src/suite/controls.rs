@@ -78,7 +78,7 @@ fn judged_by(scenario: &Scenario, name: &str) -> Option<Vec<String>> {
 /// Says whose control begins.
 pub(super) fn print_begin(console: &Console<'_>, of: &[String]) {
     let text = format!("{LABEL:9}of {}, without the defect", list_of(of));
-    console.tell(&text, json!({ "event": "control", "of": of }));
+    console.text_or_json(&text, json!({ "event": "control", "of": of }));
 }
 
 /// Says of a control that did not pass what that means.
@@ -97,7 +97,7 @@ pub(super) fn print_end(console: &Console<'_>, of: &[String], run: &SuiteRun) {
         }
         _ => format!("{LABEL:9}is {status} and has to pass: {} shows nothing", list_of(of)),
     };
-    console.tell(&text, value);
+    console.text_or_json(&text, value);
 }
 
 fn list_of(names: &[String]) -> String {

@@ -76,7 +76,7 @@ impl Plan {
     }
 }
 
-/// What `lastmeter run` was asked for; what is wrong with it is told, and gives the exit code.
+/// What `lastmeter run` was asked for; what is wrong with it is printed, and gives the exit code.
 pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let selection = select(&options.paths).map_err(|message| complain(&message))?;
     let filters: Result<Vec<Filter>, _> =
@@ -334,7 +334,7 @@ impl Loaded {
     }
 }
 
-/// What is wrong with the file that says where a scenario's platform runs.
+/// What is wrong with the file that states where a scenario's platform runs.
 fn bad_profile(scenario: &Scenario) -> Option<String> {
     let PlatformUse::Profile(file) = &scenario.platform.choice else { return None };
     Profile::read(file).err().map(|error| chain(&error))
@@ -388,7 +388,7 @@ fn none_selected(must_fail: bool, count: usize) -> String {
 }
 
 /// Twins that a call for scenarios leaves out: those in files of their own, and those of the files
-/// of scenarios; it is said how many there are.
+/// of scenarios; their number is printed.
 fn twins_left_out(twins: &[(bool, Item)], in_tables: Vec<(PathBuf, usize)>) -> Vec<PassedOver> {
     let files = twins.iter().filter_map(|(_, item)| match item {
         Item::Run(twin) => Some((twin.written.path.clone(), 0)),
@@ -426,7 +426,7 @@ pub(crate) fn print_left_out(left_out: &[PassedOver]) {
     }
 }
 
-/// Whether a file of a folder lies beside its scenarios and is none; it is said which.
+/// Whether a file of a folder lies beside its scenarios and is none; its name is printed.
 pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
     let what = match Meant::of_file(path) {
         Meant::Scenario => return None,

@@ -1,6 +1,6 @@
 //! The table that loads follow.
 //!
-//! It is CSV: the first column tells the time of each row as it likes, but where it can be read as
+//! It is CSV: the first column gives the time of each row in any form, but where it can be read as
 //! times they go on. Every other column is a power of a load, in watts or vars:
 //!
 //! | column | power |
@@ -228,7 +228,7 @@ fn column(title: &str, network: &Network) -> Result<Column, String> {
     Err(format!("`{name}` is no load of the network; its loads are {}{more}", known.join(", ")))
 }
 
-/// Whether the file's own powers say how a power of the whole is split: they do not where they add
+/// Whether the file's own powers show how a power of the whole is split: they do not where they add
 /// up to nothing.
 fn can_be_split(load: &Load, kind: Kind) -> Result<(), String> {
     let of = |power: &Complex64| if kind == Kind::Active { power.re } else { power.im };

@@ -43,7 +43,7 @@ const ENDING: &str = ".toml";
 /// A board in one of its ways.
 #[derive(Clone, Debug)]
 pub(crate) struct BoardRow {
-    /// What its file says.
+    /// What its file states.
     pub(crate) description: Arc<Description>,
     /// In which way it is there.
     pub(crate) way: BoardWay,

@@ -342,7 +342,7 @@ fn declared(values: &Values) -> Option<DeclaredSpan> {
     })
 }
 
-/// The indices of the sources that the devices of a table are connected to, as `at` says: one for
+/// The indices of the sources that the devices of a table are connected to, by `at`: one for
 /// all of them, or with a pattern one for each. The loads of a network follow the sources.
 pub(crate) fn sources_of(
     device: &Row<'_>,

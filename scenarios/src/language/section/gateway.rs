@@ -252,7 +252,7 @@ fn network_of_device(
 }
 
 /// Whoever is on a network has no connection that a key could be about; as a default that is
-/// written out it says nothing.
+/// written out it states nothing.
 fn refuse_connection_keys(device: &Row<'_>, out: &mut Diagnostics) {
     let (none, fields) = (Table::default(), [&[VIA][..], &MQTT_FIELDS[..]].concat());
     let defaults = read_table(&none, FILE_START, &fields, &mut Diagnostics::new());

@@ -67,12 +67,12 @@ pub enum PlatformUse {
     Embedded,
     /// As a child process, which can be killed.
     Child,
-    /// One that runs already; the file says where.
+    /// One that runs already; the file states where.
     Profile(PathBuf),
 }
 
 lastmeter_units::words! {
-    /// How devices and broker protect what they say to each other.
+    /// How devices and broker protect their messages.
     pub enum TlsUse {
         /// Not at all: plain TCP.
         None = "none",
@@ -127,7 +127,7 @@ pub(crate) fn platform_use(
     None
 }
 
-/// The platform, as the values of its section say.
+/// The platform of the values of its section.
 pub(crate) fn platform(
     choice: PlatformUse,
     values: &Values,

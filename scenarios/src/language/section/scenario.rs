@@ -89,11 +89,11 @@ pub(crate) fn about(head: &Values) -> About {
     }
 }
 
-/// What `[scenario]` says of its time, and the seed.
+/// What `[scenario]` states of its time, and the seed.
 #[derive(Clone, Copy)]
 pub(crate) struct Head {
     pub(crate) time: TimeMode,
-    /// What the file says, whatever an option made of it.
+    /// What the file states, whatever an option made of it.
     pub(crate) time_in_file: TimeMode,
     pub(crate) start: SimTime,
     /// `None` where it follows from a plan.

@@ -186,7 +186,7 @@ pub(crate) fn places(
     draft.rows(&SIGNAL).iter().map(place).collect()
 }
 
-/// The index of the source at whose place a signal of the plant is taken, as `at` says.
+/// The index of the source at whose place a signal of the plant is taken, by `at`.
 fn source_of_signal(
     signal: &Row<'_>,
     sources: &Names,

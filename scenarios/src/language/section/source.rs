@@ -101,7 +101,7 @@ pub(crate) struct SourcePlace<'a> {
     pub(crate) streams: Streams,
     /// When the scenario starts.
     pub(crate) start: SimTime,
-    /// How long the scenario lasts, if it says so.
+    /// How long the scenario lasts, if it states it.
     pub(crate) duration: Option<SimDuration>,
     pub(crate) injections: Vec<(&'static InjectionKind, &'a Values)>,
     pub(crate) files: &'a Files<'a>,

@@ -30,7 +30,7 @@ pub(crate) static TEST_PLAN: Section = Section {
     ..Section::ONCE
 };
 
-/// What plays a plan, and what is said of devices that it cannot be played to.
+/// What plays a plan, and what is reported of devices that it cannot be played to.
 pub(super) struct Player<'a> {
     /// Its name as a source, and its place among them.
     pub(super) source: &'static str,

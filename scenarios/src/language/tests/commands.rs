@@ -8,7 +8,7 @@ fn with(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_cannot_be_given_or_would_be_refused_is_told_with_its_place() {
+fn invalid_commands_are_reported_with_their_span() {
     for (command, told) in [
         (
             r#"{ name = "setReportingPeriod", second = 5 }"#,

@@ -191,7 +191,7 @@ fn each_home_draws_from_a_stream_of_its_own() {
 }
 
 #[test]
-fn mistakes_are_told_where_they_stand() {
+fn mistakes_are_reported_with_their_span() {
     let folder = Folder::new();
     let tell = |from: &str, to: &str| {
         assert!(SCENARIO.contains(from), "{from}");
@@ -207,8 +207,8 @@ fn mistakes_are_told_where_they_stand() {
         ("name = \"home\"", "name = \"home\"\ncount = 2", "S027 <2> a pattern of loads makes"),
         ("\"5 min\"", "\"0.5 ms\"", "S006 <\"0.5 ms\">"),
     ] {
-        let told = tell(from, to);
-        assert!(told.starts_with(expected), "{told}");
+        let found = tell(from, to);
+        assert!(found.starts_with(expected), "{found}");
     }
     // A file that is not there may be one beside it.
     let help = |text: &str| {
@@ -228,7 +228,7 @@ fn mistakes_are_told_where_they_stand() {
 }
 
 #[test]
-fn mistakes_of_loads_and_defects_are_told_where_they_stand() {
+fn mistakes_of_loads_and_defects_are_reported_with_their_span() {
     let folder = Folder::new();
     for (more, expected) in [
         ("[[grid.load]]\nname = \"h3\"\nprofile = \"constant\"", "S018 <\"h3\"> there is no load"),
@@ -258,8 +258,8 @@ fn mistakes_of_loads_and_defects_are_told_where_they_stand() {
             "S027 <\"net.toml\"> step 1, at 2027-06-21T11:00:00.000Z: no solution",
         ),
     ] {
-        let told = folder.mistake(&with(more));
-        assert!(told.starts_with(expected), "{told}");
+        let found = folder.mistake(&with(more));
+        assert!(found.starts_with(expected), "{found}");
     }
 }
 
@@ -393,14 +393,14 @@ fn defects_without_effect_and_repeated_ones_are_refused() {
             "S017 <\"x\"> there is already a defect named `x`",
         ),
     ] {
-        let told = folder.mistake(&with(&more));
-        assert!(told.starts_with(expected), "{told}\nis not\n{expected}");
+        let found = folder.mistake(&with(&more));
+        assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
     }
 }
 
 /// All meters lack the registers, or report at other times: one cause, told once.
 #[test]
-fn what_all_meters_of_a_balance_lack_is_told_once() {
+fn what_all_meters_of_a_balance_lack_is_reported_once() {
     let folder = Folder::new();
     let whole = format!("{SCENARIO}{BALANCE}");
     for (from, to, expected) in [
@@ -422,8 +422,8 @@ fn a_load_that_no_source_reaches_is_refused() {
     let folder = Folder::new();
     let open = NETWORK.replace("length = \"100 m\"", "length = \"100 m\"\nopen = \"from\"");
     std::fs::write(folder.0.path().join("net.toml"), open).unwrap();
-    let told = folder.mistake(SCENARIO);
-    assert!(told.contains("its island is de-energised and has 3 loads"), "{told}");
+    let found = folder.mistake(SCENARIO);
+    assert!(found.contains("its island is de-energised and has 3 loads"), "{found}");
 }
 
 #[test]
@@ -449,7 +449,7 @@ const BALANCE: &str = "[[check]]\nname = \"sum\"\nkind = \"energy_balance\"\nsub
                        limit = \"1 %\"\n";
 
 #[test]
-fn a_balance_that_cannot_add_up_is_told_before_it_runs() {
+fn a_balance_that_cannot_add_up_is_reported_before_the_run() {
     let folder = Folder::new();
     let whole = format!("{SCENARIO}{BALANCE}");
     assert!(folder.load(&whole).is_ok());
@@ -477,8 +477,8 @@ fn a_balance_that_cannot_add_up_is_told_before_it_runs() {
         ),
     ] {
         assert!(whole.contains(from), "{from}");
-        let told = folder.mistake(&whole.replacen(from, to, 1));
-        assert!(told.contains(expected), "{told}");
+        let found = folder.mistake(&whole.replacen(from, to, 1));
+        assert!(found.contains(expected), "{found}");
     }
     let twice = whole.replacen(
         "[[check]]",
@@ -503,8 +503,8 @@ fn a_balance_that_cannot_add_up_is_told_before_it_runs() {
         "kind = \"energy_balance\"\n\
         substation = \"home\"\nlimit = \"1 %\"",
     );
-    let told = mistakes(&text);
-    assert!(told[0].contains("an energy_balance check needs a network"), "{told:?}");
+    let found = mistakes(&text);
+    assert!(found[0].contains("an energy_balance check needs a network"), "{found:?}");
 }
 
 #[test]
@@ -563,8 +563,8 @@ fn sources_of_their_own_stand_beside_a_network_into_which_nothing_is_injected() 
         )
     };
     assert!(folder.load(&with(&inject("lab"))).is_ok());
-    let told = folder.mistake(&with(&inject("supply")));
-    assert!(told.contains("nothing can be injected into `supply`"), "{told}");
+    let found = folder.mistake(&with(&inject("supply")));
+    assert!(found.contains("nothing can be injected into `supply`"), "{found}");
     let taken = source.replace("lab", "supply");
     assert!(folder.mistake(&with(&taken)).contains("`supply` is a source of the network too"));
 }

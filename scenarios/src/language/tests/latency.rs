@@ -168,7 +168,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_a_check_cannot_judge_is_told_where_it_is() {
+fn unjudgeable_checks_are_reported_with_their_span() {
     assert_eq!(mistakes(LATE), Vec::<String>::new());
     let mut wrong = Vec::new();
     for (from, to, expected) in MISTAKES {
@@ -191,18 +191,18 @@ fn only_what_goes_through_a_link_passes_its_ends() {
     ] {
         let options =
             set(&[&format!("check.late.path={path}"), &format!("observer.head-end.via={via}")]);
-        let told = mistakes_with(LATE, &options);
+        let found = mistakes_with(LATE, &options);
         let expected = found.map(|who| {
             format!("S030 1:17 <{path}> nothing passes {who} goes straight to the platform")
         });
-        assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{path} {via}");
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{path} {via}");
     }
     // A command comes down the link of its device.
     let command = "[[inject]]\nat = \"AT\"\nkind = \"command\"\ndevice = \"direct\"\n\
                    command = { name = \"setReportingPeriod\", seconds = 1 }\n";
     let obeyed = "[[check]]\nname = \"obeyed\"\nkind = \"latency\"\nlimit = \"1 s\"\n\
                   path = \"proxy_in_down..obeyed\"\ndevice = \"direct\"\ncoverage = \"50 %\"\n";
-    let told = mistakes(&format!("{LATE}{obeyed}{}", commands(command, 30, 5)));
+    let found = mistakes(&format!("{LATE}{obeyed}{}", commands(command, 30, 5)));
     assert_eq!(
         told,
         ["S030 63:8 <\"proxy_in_down..obeyed\"> nothing passes `proxy_in_down`: device `direct` \

@@ -262,7 +262,7 @@ fn an_option_replaces_the_time_and_the_resolved_form_tells_both() {
 }
 
 #[test]
-fn a_twin_may_expect_that_nothing_can_be_said() {
+fn a_twin_may_expect_an_inconclusive_verdict() {
     let twin =
         "[expect]\nverdict = \"inconclusive\"\ncheck = \"readings-once\"\ntwin_of = \"a/b\"\n";
     let scenario = load(&format!("{LINKED}{twin}")).unwrap();
@@ -472,7 +472,7 @@ fn a_given_authority_has_to_be_there_and_whole() {
         let loaded =
             crate::language::Scenario::from_bytes(&path, text.as_bytes(), &LoadOptions::default());
         loaded.map_err(|failure| {
-            let told = failure.diagnostics().iter();
+            let found = failure.diagnostics().iter();
             told.map(|found| format!("{} {}", found.code, found.message)).collect::<Vec<_>>()
         })
     };
@@ -512,7 +512,7 @@ fn a_given_authority_has_to_be_there_and_whole() {
 }
 
 #[test]
-fn ten_thousand_devices_are_told_apart() {
+fn ten_thousand_devices_are_distinguished() {
     let options = set(&["device.meter.count=10000", "check.readings-once.device=meter-00007"]);
     let scenario = load_with(LINKED, &options).unwrap();
     assert_eq!(scenario.devices.len(), 10_001);

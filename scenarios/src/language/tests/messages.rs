@@ -129,7 +129,7 @@ fn warnings(text: &str, overrides: &[&str]) -> Vec<String> {
     let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
     let scenario = load_with(text, &LoadOptions { overrides, ..LoadOptions::default() }).unwrap();
     let texts = scenario.written.texts;
-    let told = scenario.written.warnings.iter().map(|warning| {
+    let found = scenario.written.warnings.iter().map(|warning| {
         let place = texts.place(warning.span);
         let marked = place.line_text.get(place.marked.clone()).unwrap_or("?");
         format!("{} {}:{} <{marked}> {}", warning.code, place.line, place.column, warning.message)

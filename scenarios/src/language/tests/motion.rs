@@ -110,8 +110,8 @@ fn a_neutral_is_lost_and_a_phase_meets_it() {
         assert_eq!(deeds, [Deed::Opened, Deed::Closed], "{into}");
     }
     let earth = inject("1 min", &format!("{fault}\nearth = true"));
-    let told = folder.mistake(&moving(&earth));
-    assert!(told.contains("<true> `earth = true` of the fault `an`"), "{told}");
+    let found = folder.mistake(&moving(&earth));
+    assert!(found.contains("<true> `earth = true` of the fault `an`"), "{found}");
     // `for` counts from when it began.
     let late = format!("{fault}\nangle = \"270 deg\"\nfor = \"93 ms\"\nresistance = \"1 ohm\"");
     let scenario = folder.load(&moving(&inject("1 min", &late))).unwrap();

@@ -126,7 +126,7 @@ fn names_stand_once() {
 }
 
 #[test]
-fn keys_without_effect_are_told() {
+fn keys_without_effect_are_reported() {
     let folder = Folder::new();
     let recloser = RELAY.replace("\"relay\"", "\"recloser\"");
     let curve = "melting = [{ current = \"100 A\", time = \"10 s\" }, \

@@ -68,9 +68,9 @@ fn a_twin_is_its_scenario_with_the_changes_of_its_table() {
 fn controls(text: &str, options: &LoadOptions) -> Vec<(Vec<String>, Result<Scenario, String>)> {
     let file = ScenarioFile::from_bytes(Path::new("test.toml"), text.as_bytes()).unwrap();
     let names = |of: Vec<&str>| of.into_iter().map(str::to_owned).collect();
-    let told = |failure: LoadFailure| failure.diagnostics()[0].message.clone();
+    let found = |failure: LoadFailure| failure.diagnostics()[0].message.clone();
     let all = file.controls(file.twins(), options).into_iter();
-    all.map(|control| (names(control.of), control.scenario.map_err(told))).collect()
+    all.map(|control| (names(control.of), control.scenario.map_err(found))).collect()
 }
 
 #[test]

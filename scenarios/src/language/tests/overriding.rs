@@ -129,7 +129,7 @@ fn what_an_override_changed_is_known_and_what_it_did_not_is_not_listed() {
         ])
     };
     let scenario = load_with(VALID, &options).unwrap();
-    let told: Vec<String> = scenario.written.overrides.iter().map(ToString::to_string).collect();
+    let found: Vec<String> = scenario.written.overrides.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
         [

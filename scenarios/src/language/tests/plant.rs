@@ -107,8 +107,8 @@ async fn signals_and_a_limit_of_time_end_the_plant_step() {
     let long = folder.read(&text).unwrap();
     let limit = Some((Duration::from_millis(1), "1 ms".to_owned()));
     let limited = Watch { stop: &stop, limit: &limit, shows_progress: false };
-    let Err(NotPlayed::TooLong(told)) = play(&long, &limited).await else { panic!("played") };
-    assert_eq!(told, "1 ms");
+    let Err(NotPlayed::TooLong(found)) = play(&long, &limited).await else { panic!("played") };
+    assert_eq!(found, "1 ms");
     sender.send(Some(Signal::Terminate)).unwrap();
     let ended = play(&long, &waiting).await;
     assert!(matches!(ended, Err(NotPlayed::Interrupted(Signal::Terminate))), "{ended:?}");

@@ -110,7 +110,7 @@ fn a_step_takes_the_mean_of_the_quarters_it_spans_wherever_it_begins() {
 }
 
 #[test]
-fn what_is_no_standard_load_profile_is_told_where_it_stands() {
+fn invalid_standard_load_profiles_are_reported_with_their_span() {
     let whole = published();
     let without = |line: usize| {
         let kept = whole.lines().enumerate().filter(|(at, _)| at + 1 != line);
@@ -152,18 +152,21 @@ fn what_is_no_standard_load_profile_is_told_where_it_stands() {
         ),
         ("a,b\n".to_owned(), "`own.csv`: it has 1 row, expected months"),
     ] {
-        let told = folder("own.csv", &text).mistake(&standard(""));
-        assert!(told.starts_with("S026 <\"own.csv\"> ") && told.contains(expected), "{told}");
+        let found = folder("own.csv", &text).mistake(&standard(""));
+        assert!(found.starts_with("S026 <\"own.csv\"> ") && found.contains(expected), "{found}");
     }
     let folder = folder("own.csv", &whole);
-    let told = folder.mistake(&standard("profile_energy = \"1000 kWh\""));
-    assert!(told.starts_with("S027 <\"own.csv\"> a year of `own.csv` has 996173.1 kWh"), "{told}");
+    let found = folder.mistake(&standard("profile_energy = \"1000 kWh\""));
+    assert!(
+        found.starts_with("S027 <\"own.csv\"> a year of `own.csv` has 996173.1 kWh"),
+        "{found}"
+    );
     for date in ["2027-02-29", "24.12.2027", "2027-12-24T00:00:00Z", "2027-1-1"] {
-        let told = folder.mistake(&standard(&format!("holidays = [\"2027-01-01\", \"{date}\"]")));
-        assert!(told.ends_with(&format!("<\"{date}\"> `{date}` is no date")), "{told}");
+        let found = folder.mistake(&standard(&format!("holidays = [\"2027-01-01\", \"{date}\"]")));
+        assert!(found.ends_with(&format!("<\"{date}\"> `{date}` is no date")), "{found}");
     }
-    let told = folder.mistake(&standard("").replace("own.csv", "other.csv"));
-    assert!(told.starts_with("S025 <\"other.csv\"> `other.csv` cannot be read"), "{told}");
+    let found = folder.mistake(&standard("").replace("own.csv", "other.csv"));
+    assert!(found.starts_with("S025 <\"other.csv\"> `other.csv` cannot be read"), "{found}");
 }
 
 /// A load with a table of powers.
@@ -189,9 +192,12 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
         let folder = folder("own.csv", text);
         close(&drawn(&folder.load(&rows("")).unwrap()), &[150.0, 400.0]);
         close(&drawn(&folder.load(&rows("every = \"150 s\"")).unwrap()), &[150.0, 400.0]);
-        let told = folder.mistake(&rows("every = \"5 min\""));
-        assert!(told.starts_with("S027 <\"5 min\"> rows of `own.csv` follow each other"), "{told}");
-        assert!(told.contains("every 150 s, by `"), "{told}");
+        let found = folder.mistake(&rows("every = \"5 min\""));
+        assert!(
+            found.starts_with("S027 <\"5 min\"> rows of `own.csv` follow each other"),
+            "{found}"
+        );
+        assert!(found.contains("every 150 s, by `"), "{found}");
     }
     // No times: numbers may be powers. A row holds for a step, or `every`.
     for text in [
@@ -218,23 +224,23 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
     ] {
         let folder = folder("own.csv", &format!("{name},h1\n{first},100\n{second},200\n"));
         close(&drawn(&folder.load(&rows("every = \"5 min\"")).unwrap()), &[100.0, 200.0]);
-        let told = folder.mistake(&rows(""));
+        let found = folder.mistake(&rows(""));
         let expected = format!("`own.csv`, line 2, column 1: `{first}` is no supported time");
-        assert!(told.starts_with(&format!("S026 <\"own.csv\"> {expected}")), "{told}");
+        assert!(found.starts_with(&format!("S026 <\"own.csv\"> {expected}")), "{found}");
     }
 }
 
 #[test]
-fn milliseconds_are_told_as_such() {
+fn milliseconds_are_recognised() {
     let hint = "(seconds since 1970 have ten digits: are these milliseconds?)";
     for (name, text) in [
         ("time", "1800000000000,100\n1800000060000,200\n"),
         ("timestamp", "9000000000,100\n9300000000,200\n"),
     ] {
         let folder = folder("own.csv", &format!("{name},h1\n{text}"));
-        let told = folder.mistake(&rows(""));
-        assert!(told.starts_with("S026 <\"own.csv\"> `own.csv`, line "), "{told}");
-        assert!(told.contains(hint), "{told}");
+        let found = folder.mistake(&rows(""));
+        assert!(found.starts_with("S026 <\"own.csv\"> `own.csv`, line "), "{found}");
+        assert!(found.contains(hint), "{found}");
     }
     // Under another name it is a power, however large.
     let folder = folder("own.csv", "x,h1\n1e13,100\n1e13,200\n");
@@ -292,8 +298,8 @@ fn units_in_headers_are_obeyed() {
     ] {
         let text = format!("time,{header}\n0,1,1\n300,1,1\n600,1,1\n");
         let text = if header.contains(',') { text } else { text.replace(",1,1", ",1") };
-        let told = folder("own.csv", &text).mistake(&rows(&more));
-        assert!(told.starts_with(expected), "{told}\nis not\n{expected}");
+        let found = folder("own.csv", &text).mistake(&rows(&more));
+        assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
     }
 }
 
@@ -314,10 +320,10 @@ fn units_of_times_are_obeyed() {
         let folder = folder("own.csv", &format!("{name},h1\n{}", body.concat()));
         close(&drawn(&folder.load(&rows("")).unwrap()), &[150.0, 400.0]);
     }
-    let told = folder("own.csv", "t [fortnight],h1\n0,1\n1,1\n").mistake(&rows(""));
+    let found = folder("own.csv", "t [fortnight],h1\n0,1\n1,1\n").mistake(&rows(""));
     let expected = "S026 <\"own.csv\"> `own.csv`, line 1, column 1: the times of column \
                     `t [fortnight]` are numbers of `fortnight`, which is no unit of time";
-    assert!(told.starts_with(expected), "{told}");
+    assert!(found.starts_with(expected), "{found}");
 }
 
 /// Codes and messages of the warnings.
@@ -365,13 +371,13 @@ fn networks_that_are_hardly_what_was_meant_are_warned_of() {
     // A line between voltages is a mistake.
     let end = "name = \"end\"\n";
     std::fs::write(&path, network.replace(end, &format!("{end}voltage = \"230 V\"\n"))).unwrap();
-    let told = folder.mistake(&with(""));
+    let found = folder.mistake(&with(""));
     let expected = "S026 <\"net.toml\"> net.toml:15: line L1: node bus is rated for 400 V and node";
-    assert!(told.starts_with(expected), "{told}");
+    assert!(found.starts_with(expected), "{found}");
 }
 
 #[test]
-fn times_that_go_on_unevenly_are_told_as_far_as_a_scenario_needs_them() {
+fn uneven_times_are_reported_as_far_as_a_scenario_needs_them() {
     for (text, expected) in [
         (
             "time,h1\n0,1\n150,1\n301,1\n450,1\n",
@@ -390,9 +396,9 @@ fn times_that_go_on_unevenly_are_told_as_far_as_a_scenario_needs_them() {
         ),
     ] {
         for more in ["", "every = \"150 s\""] {
-            let told = folder("own.csv", text).mistake(&rows(more));
-            assert!(told.starts_with("S026 <\"own.csv\"> `own.csv`, "), "{told}");
-            assert!(told.contains(expected), "{told}");
+            let found = folder("own.csv", text).mistake(&rows(more));
+            assert!(found.starts_with("S026 <\"own.csv\"> `own.csv`, "), "{found}");
+            assert!(found.contains(expected), "{found}");
         }
     }
     // The hour that a clock is set on by, behind what is needed.
@@ -403,15 +409,15 @@ fn times_that_go_on_unevenly_are_told_as_far_as_a_scenario_needs_them() {
 #[test]
 fn two_columns_of_one_name_are_refused_where_a_load_draws_from_them() {
     let folder = folder("own.csv", "h1,h2,h1,q,q\n1,2,3,4,5\n1,2,3,4,5\n");
-    let told = folder.mistake(&rows(""));
-    assert!(told.ends_with("columns 1 and 3 of `own.csv` are both called `h1`"), "{told}");
-    let told = folder.mistake(&rows("column = \"h2\"\nreactive_column = \"q\""));
-    assert_eq!(told, "S026 <\"q\"> columns 4 and 5 of `own.csv` are both called `q`");
+    let found = folder.mistake(&rows(""));
+    assert!(found.ends_with("columns 1 and 3 of `own.csv` are both called `h1`"), "{found}");
+    let found = folder.mistake(&rows("column = \"h2\"\nreactive_column = \"q\""));
+    assert_eq!(found, "S026 <\"q\"> columns 4 and 5 of `own.csv` are both called `q`");
     close(&drawn(&folder.load(&rows("column = \"h2\"")).unwrap()), &[2.0, 2.0]);
 }
 
 #[test]
-fn a_field_that_is_no_number_is_told_with_line_and_column() {
+fn non_numeric_fields_are_reported_with_line_and_column() {
     for (text, expected) in [
         ("t,h2,h1\n0,1,2\n\n300,1,2 kW\n", "line 4, column 3 (`h1`): found `2 kW`, expected a"),
         ("h1\n1\nnan\n", "line 3, column 1 (`h1`): found `nan`, expected a number"),
@@ -420,8 +426,8 @@ fn a_field_that_is_no_number_is_told_with_line_and_column() {
         ("t;h2;h1\n0;1,5;2\n", "its header has 3 fields by semicolons, and none by commas"),
         ("h1\n1\n", "`own.csv` has 1 rows, and the scenario needs 2"),
     ] {
-        let told = folder("own.csv", text).mistake(&rows(""));
-        assert!(told.starts_with("S026 ") && told.contains(expected), "{told}");
+        let found = folder("own.csv", text).mistake(&rows(""));
+        assert!(found.starts_with("S026 ") && found.contains(expected), "{found}");
     }
     // What a scenario does not need is not looked at.
     let folder = folder("own.csv", "h2,h1\n0,1\nx,2\nx,x\n");
@@ -444,11 +450,11 @@ fn a_generator_that_would_draw_its_column_needs_a_scale() {
         assert!(loads[at].generator);
         feeder.steps()[0].loads[at].power_va[0].re.round()
     };
-    let told = folder.mistake(&rows(""));
-    assert!(told.starts_with("S027 "), "{told}");
+    let found = folder.mistake(&rows(""));
+    assert!(found.starts_with("S027 "), "{found}");
     assert!(
         told.ends_with("generator `h1` would draw what its column holds, all the time"),
-        "{told}"
+        "{found}"
     );
     assert!((first("scale = -1") + 100.0).abs() < 1e-9);
     assert!((first("scale = 1") - 100.0).abs() < 1e-9);
@@ -468,13 +474,13 @@ fn generators_draw_no_profile_of_homes() {
         with(&format!("[[grid.load]]\nname = \"{name}\"\nprofile = {profile}\n"))
     };
     for (name, profile) in [("*", "household"), ("h*", "household"), ("h1", "household")] {
-        let told = folder.mistake(&row(name, &format!("\"{profile}\"")));
+        let found = folder.mistake(&row(name, &format!("\"{profile}\"")));
         let expected = format!("generator `h1` would draw the profile `{profile}`");
-        assert_eq!(told, format!("S027 <\"{name}\"> {expected}"));
+        assert_eq!(found, format!("S027 <\"{name}\"> {expected}"));
     }
     let standard = "\"standard\"\nfile = \"own.csv\"\nannual_energy = \"1 kWh\"";
-    let told = folder.mistake(&row("*", standard));
-    assert_eq!(told, "S027 <\"*\"> generator `h1` would draw the profile `standard`");
+    let found = folder.mistake(&row("*", standard));
+    assert_eq!(found, "S027 <\"*\"> generator `h1` would draw the profile `standard`");
     for profile in ["\"constant\"", "\"solar\"\npeak = \"1 kW\""] {
         assert!(folder.load(&row("h1", profile)).is_ok());
     }

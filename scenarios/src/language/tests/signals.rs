@@ -28,7 +28,7 @@ tolerance = "1 V"
 fn with(from: &str, to: &str) -> Vec<String> {
     let text = format!("{VALID}{SIGNALS}");
     assert!(text.contains(from), "{from}");
-    let told = mistakes(&text.replacen(from, to, 1));
+    let found = mistakes(&text.replacen(from, to, 1));
     // Without the column, and the line is that of the section.
     told.into_iter().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
 }
@@ -70,8 +70,8 @@ fn what_a_signal_or_a_check_refers_to_is_there() {
         ("signal = \"reported\"", "signal = \"reparted\"", "there is no signal named `reparted`"),
         ("other = \"plant\"", "other = \"plants\"", "there is no signal named `plants`"),
     ] {
-        let told = with(from, to);
-        assert!(told.len() == 1 && told[0].contains(message), "{message}: {told:?}");
+        let found = with(from, to);
+        assert!(found.len() == 1 && found[0].contains(message), "{message}: {found:?}");
     }
 }
 
@@ -87,22 +87,25 @@ fn what_a_signal_records_is_there_to_be_recorded() {
         (at, "electricity.voltage.instant.l1", "has no truth over an interval of the plant"),
     ] {
         let to = from.replace("electricity.voltage.rms.l1", quantity);
-        let told = with(from, &to);
-        assert!(told.iter().any(|told| told.contains(message)), "{message}: {told:?}");
+        let found = with(from, &to);
+        assert!(found.iter().any(|found| told.contains(message)), "{message}: {found:?}");
     }
 }
 
 #[test]
 fn levels_and_tolerances_are_of_the_signals_dimension() {
-    let told = with("tolerance = \"1 V\"", "tolerance = \"1 A\"");
+    let found = with("tolerance = \"1 V\"", "tolerance = \"1 A\"");
     let message = "`tolerance` is of dimension current, which electricity.voltage.rms.l1 is not";
-    assert!(told.len() == 1 && told[0].ends_with(message), "{told:?}");
+    assert!(found.len() == 1 && found[0].ends_with(message), "{found:?}");
     let plant = "at = \"source:g\"\nquantity = \"electricity.voltage.rms.l1\"";
-    let told = with(plant, &plant.replace("voltage.rms.l1", "frequency"));
+    let found = with(plant, &plant.replace("voltage.rms.l1", "frequency"));
     let message = "electricity.voltage.rms.l1 cannot follow electricity.frequency";
-    assert!(told.len() == 1 && told[0].ends_with(message), "{told:?}");
+    assert!(found.len() == 1 && found[0].ends_with(message), "{found:?}");
     let level = "tolerance = \"1 V\"\n[[check]]\nname = \"level\"\nkind = \"constant\"\n\
         signal = \"plant\"\nvalue = \"50 Hz\"\ntolerance = \"1 V\"";
-    let told = with("tolerance = \"1 V\"", level);
-    assert!(told.len() == 1 && told[0].contains("`value` is of dimension frequency"), "{told:?}");
+    let found = with("tolerance = \"1 V\"", level);
+    assert!(
+        found.len() == 1 && found[0].contains("`value` is of dimension frequency"),
+        "{found:?}"
+    );
 }

@@ -106,7 +106,7 @@ fn every_kind_of_injection_into_a_source_can_be_written() {
 }
 
 #[test]
-fn mistakes_in_injections_into_sources_are_told_at_their_place() {
+fn invalid_injections_into_sources_are_reported_with_their_span() {
     let check = |kind: &str, keys: &str, expected: &str| {
         let found = mistakes(&with(kind, keys));
         assert_eq!(found.len(), 1, "{found:?}");

@@ -73,18 +73,18 @@ fn each_point_is_played_as_planned() {
 #[test]
 fn the_source_of_a_test_plan_is_the_test_plans_alone() {
     let taken = format!("{PLAYED}[[source]]\nname = \"test-plan\"\nkind = \"synthetic\"\n");
-    let told = mistakes(&taken);
+    let found = mistakes(&taken);
     assert!(
         told.iter().any(|line| line.contains("is the source that plays `[test_plan]`")),
-        "{told:?}"
+        "{found:?}"
     );
     let injected = format!(
         "{PLAYED}[[inject]]\nat = \"1 s\"\nkind = \"amplitude\"\nsource = \"test-plan\"\nto = \"50 %\"\n"
     );
-    let told = mistakes(&injected);
+    let found = mistakes(&injected);
     assert!(
         told.iter().any(|line| line.contains("nothing can be injected into `test-plan`")),
-        "{told:?}"
+        "{found:?}"
     );
 }
 
@@ -101,7 +101,7 @@ fn a_resolved_test_plan_means_the_same() {
 }
 
 #[test]
-fn what_does_not_fit_a_test_plan_is_told_where_it_stands() {
+fn incompatible_test_plans_are_reported_with_their_span() {
     for (from, to, expected) in [
         ("\"class\"\n", "\"class\"\nduration = \"1 min\"\n", "S027 4:12"),
         ("device = \"home\"", "device = \"hime\"", "S018 7:10"),
@@ -133,8 +133,8 @@ fn what_does_not_fit_a_test_plan_is_told_where_it_stands() {
 #[test]
 fn a_meter_that_reports_pulses_has_the_constant_that_the_test_plan_counts_by() {
     let pulses = "report_every = \"500 ms\"\nquantities = [\"active_energy\", \"pulses\"]";
-    let told = mistakes(&changed("report_every = \"500 ms\"", pulses));
-    let [one] = told.as_slice() else { panic!("{told:?}") };
+    let found = mistakes(&changed("report_every = \"500 ms\"", pulses));
+    let [one] = told.as_slice() else { panic!("{found:?}") };
     assert!(one.starts_with("S027"), "{one}");
     assert!(
         one.contains("counts 100000 pulses per kWh, the meter's nameplate states 1000"),
@@ -146,7 +146,7 @@ fn a_meter_that_reports_pulses_has_the_constant_that_the_test_plan_counts_by() {
 
 /// The library's own scenario of the publication, and what makes no whole of it.
 #[test]
-fn each_published_row_is_said_to_be_reproduced_or_not() {
+fn each_published_row_is_marked_as_reproduced_or_not() {
     const TABLE: &str = include_str!("../../../library/table-1-sinusoidal.toml");
     let describe = |from: &str, to: &str| {
         assert!(TABLE.contains(from), "{from}");

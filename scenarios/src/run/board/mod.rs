@@ -1,6 +1,6 @@
 //! The I/O around a board: its emulator or its port, its log, its lock, its end.
 //!
-//! Which board it is and what it says is its device's affair; here bytes are carried.
+//! Which board it is and what it sends is its device's affair; here bytes are carried.
 
 pub(crate) mod commands;
 pub(crate) mod firmware;

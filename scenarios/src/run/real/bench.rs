@@ -1,4 +1,4 @@
-//! The bench of a run in real time: takes in what the tasks report, does what the scenario says at
+//! The bench of a run in real time: takes in what the tasks report, does what the scenario orders at
 //! its instant, and joins what was due with what came back.
 
 use std::collections::VecDeque;
@@ -154,7 +154,7 @@ impl<'a> Bench for RealBench<'a> {
         self.ledger.measured(wall, more)
     }
 
-    /// What the run says of its clocks, timers, links and floor.
+    /// What the run reports of its clocks, timers, links and floor.
     async fn facts(&mut self) -> Option<RealTimeFacts> {
         let (policy, policy_refused) = self.workers.punctual.policy().await;
         let (clock, load) = self.clocks.facts();

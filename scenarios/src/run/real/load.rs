@@ -159,7 +159,7 @@ impl Waits {
 }
 
 /// By thread of a folder of the kernel's, how long it has waited for a processor so far; none if
-/// the kernel does not say.
+/// the kernel does not report it.
 fn waits_of(tasks: &Path, is_meant: impl Fn(u32, &str) -> bool) -> BTreeMap<u32, Ran> {
     let Ok(entries) = std::fs::read_dir(tasks) else { return BTreeMap::new() };
     let of = |entry: std::fs::DirEntry| {

@@ -45,7 +45,7 @@ pub(super) struct Senders {
     pub(super) states: Vec<SenderState>,
     /// Devices that have done everything and hold nothing more.
     pub(super) finished: usize,
-    /// Commands that have been obeyed, until the platform says so too.
+    /// Commands that have been obeyed, until the platform reports it too.
     pub(super) obeyed: Vec<Obeyed>,
 }
 
@@ -113,7 +113,7 @@ impl Senders {
         self.finished == self.states.len() && held.all(|held| held.given_up_ns.is_some())
     }
 
-    /// Takes out what a device has said of the command of an invocation.
+    /// Takes out what a device has reported of the command of an invocation.
     pub(super) fn take_obeyed(&mut self, device: usize, invocation: &str) -> Option<Obeyed> {
         let is_it = |obeyed: &Obeyed| obeyed.device == device && obeyed.invocation == invocation;
         let found = self.obeyed.iter().position(is_it)?;

@@ -208,7 +208,7 @@ impl Parts<'_> {
                 index,
                 name: row.name.clone(),
                 device: setup.device,
-                feeder: setup.feeder,
+                feed: setup.feed,
             });
             let faults = faults.remove(&index).unwrap_or_default();
             own_faults.extend(faults.into_iter().map(|(at, fault)| (at, index, fault)));
@@ -286,7 +286,7 @@ impl Parts<'_> {
             index,
             name: row.name.clone(),
             device: setup.device,
-            feeder: setup.feeder,
+            feed: setup.feed,
             port,
             session,
             events,

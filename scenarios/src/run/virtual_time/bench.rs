@@ -59,7 +59,7 @@ impl<'a> Bench for VirtualBench<'a> {
 
     fn stand(parts: Parts<'a>, recording: Recording) -> Self {
         let shell_of = |row: &DeviceRow| {
-            let carries = |shell: &Shell| shell.parts.party.device(&row.name).is_some();
+            let carries = |shell: &Shell| shell.parts.client.device(&row.name).is_some();
             parts.shells.iter().position(carries).expect("each device has a shell")
         };
         Self {
@@ -122,7 +122,7 @@ impl<'a> Bench for VirtualBench<'a> {
     }
 
     fn close_record(&mut self, is_finished: bool) -> Result<(), BenchError> {
-        let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.party.field());
+        let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.client.field());
         for simulator in fields.flat_map(Field::simulators) {
             if let Some(played) = simulator.endpoint.grid().played() {
                 self.recording.write_grid(&network::record(&played))?;
@@ -212,7 +212,7 @@ impl VirtualBench<'_> {
     /// Runs the devices ahead, and kills the platform once half of their messages have arrived.
     ///
     /// The other half is then on its way, journaled or not, and has to survive. At which message
-    /// the kill falls differs from run to run; what the record says afterwards must not.
+    /// the kill falls differs from run to run; what the record states afterwards must not.
     async fn run_devices_through_a_kill(&mut self, until: SimTime) -> Result<(), BenchError> {
         let at_kill = self.now;
         let due = |account: &Account| account.schedule.clone().take_until(until).len();
@@ -253,7 +253,7 @@ impl VirtualBench<'_> {
             self.parts.platform.advance(self.now).await?;
             let mut moved = false;
             for shell in &mut self.parts.shells {
-                let sent = shell.parts.party.names().into_iter();
+                let sent = shell.parts.client.names().into_iter();
                 let sent = sent.map(|name| self.parts.platform.sent_to(name)).sum();
                 shell.arrived(sent).await?;
                 moved |= shell.deliver().await?;
@@ -436,7 +436,7 @@ impl VirtualBench<'_> {
         for shell in &mut self.parts.shells {
             let goes_through =
                 shell.parts.via == Some(through.link) && through.is_of(shell.parts.index);
-            if goes_through && shell.parts.party.field().is_some() {
+            if goes_through && shell.parts.client.field().is_some() {
                 if begins { shell.cut() } else { shell.mend() }
             }
         }

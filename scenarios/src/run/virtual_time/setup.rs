@@ -17,7 +17,7 @@ use crate::run::field_setup::field;
 use crate::run::joining::Ledger;
 use crate::run::modelled::{self, ModelledRecord};
 use crate::run::mqtt_port::MqttPort;
-use crate::run::party::{Party, SoleDevice};
+use crate::run::party::{PlatformClient, SoleDevice};
 use crate::run::rest::Rest;
 use crate::run::run_platform::{StartOptions, UnderTest};
 use crate::run::shell::{Shell, ShellParts};
@@ -36,7 +36,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) applications: Applications,
 }
 
-/// How a party is connected.
+/// How a client is connected.
 struct Way {
     /// Its index among the parties.
     index: usize,
@@ -63,44 +63,47 @@ pub(crate) async fn assemble<'a>(
         setups.push(Some(setup));
     }
     let mut shells = Vec::new();
-    let mut open = |party: Party, way: Way, board: Option<BoardShell>| -> Result<(), BenchError> {
-        let name = party.name().to_owned();
-        let port = MqttPort::new(way.is_bound, party.names().into_iter());
-        let options = SessionOptions {
-            subscriptions: port.subscriptions(),
-            ..platform.session_options(&name, platform.broker_address()?)?
+    let mut open =
+        |client: PlatformClient, way: Way, board: Option<BoardShell>| -> Result<(), BenchError> {
+            let name = client.name().to_owned();
+            let port = MqttPort::new(way.is_bound, client.names().into_iter());
+            let options = SessionOptions {
+                subscriptions: port.subscriptions(),
+                ..platform.session_options(&name, platform.broker_address()?)?
+            };
+            let (session, events) = Session::open(options);
+            let uplink =
+                modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
+            shells.push(Shell::new(ShellParts {
+                client,
+                index: way.index,
+                via: way.via,
+                port,
+                session,
+                events,
+                acknowledged: Arc::clone(&acknowledged),
+                uplink,
+                records_latency,
+                board,
+            }));
+            Ok(())
         };
-        let (session, events) = Session::open(options);
-        let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
-        shells.push(Shell::new(ShellParts {
-            party,
-            index: way.index,
-            via: way.via,
-            port,
-            session,
-            events,
-            acknowledged: Arc::clone(&acknowledged),
-            uplink,
-            records_latency,
-            board,
-        }));
-        Ok(())
-    };
     for (index, row) in scenario.devices.iter().enumerate().filter(|(_, row)| row.on.is_none()) {
-        let Some(DeviceSetup { mut device, feeder, .. }) = setups[index].take() else { continue };
+        let Some(DeviceSetup { mut device, feed, .. }) = setups[index].take() else { continue };
         let mut board = place.boards.start(index, row).await?;
         if let Some(board) = &mut board {
             introduce(board, device.as_mut(), scenario.schedule.start).await?;
         }
-        let party = Party::Device(Box::new(SoleDevice::new(index, &row.name, device, feeder)));
+        let client =
+            PlatformClient::Device(Box::new(SoleDevice::new(index, &row.name, device, feed)));
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(party, Way { index, via, acknowledge_limit, is_bound }, board)?;
+        open(client, Way { index, via, acknowledge_limit, is_bound }, board)?;
     }
     for (gateway, row) in scenario.gateways.iter().enumerate() {
-        let party = Party::Field(Box::new(field(scenario, row, &mut setups)?));
+        let client = PlatformClient::Field(Box::new(field(scenario, row, &mut setups)?));
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(party, Way { index, via, acknowledge_limit, is_bound }, None)?;
+        open(client, Way { index, via, acknowledge_limit, is_bound }, None)?;
     }
     Ok(Parts {
         scenario,

@@ -12,7 +12,7 @@ use crate::language::references::References;
 const REGISTERS: [&str; 2] =
     ["electricity.energy.active.consumed.total", "electricity.energy.active.injected.total"];
 
-/// So many names are told of places that lack a meter.
+/// So many places that lack a meter are named.
 const NAMES_MAX: usize = 12;
 
 /// A kind of places of the network that need meters.
@@ -94,7 +94,7 @@ fn metered(
     devices.filter_map(meter).collect()
 }
 
-/// Every place has one meter; those that have none are told together, and those with several.
+/// Every place has one meter; those that have none are reported together, and those with several.
 fn one_each<'a>(
     place: &Place,
     names: impl Iterator<Item = &'a str>,
@@ -136,7 +136,7 @@ fn one_each<'a>(
 }
 
 /// All meters report both registers, and do so at the ends of the intervals; of several for which
-/// that is not so each cause is told once.
+/// that is not so each cause is reported once.
 fn report_in_time(
     meters: &[(&str, &dyn Device)],
     every: Option<(Span, SimDuration)>,

@@ -130,7 +130,7 @@ pub(super) fn powers(
     Some(Rows { every, ahead: SimDuration::ZERO, power_va }.means(raster))
 }
 
-/// What the unit in a column's name makes of its figures, if there is one; a mistake is told. Where
+/// What the unit in a column's name makes of its figures, if there is one; a mistake is reported. Where
 /// the scenario writes `{load}` it is not looked for: a load may be called `EV 11 kW`.
 #[expect(clippy::option_option, reason = "a mistake, no unit, and a unit are three answers")]
 fn unit(

@@ -239,7 +239,7 @@ fn metered(devices: &[Row<'_>], grid: &Grid) -> Vec<bool> {
     grid.places().map(is_metered).collect()
 }
 
-/// What checks are told of the network, as far as it could be read. What acts in one that is
+/// What checks know of the network, as far as it could be read. What acts in one that is
 /// played ahead shows when it is.
 pub(crate) fn planned_network(grid: &Grid) -> PlannedNetwork {
     let (ahead, live) = (grid.ahead.as_deref(), grid.live.as_ref());

@@ -113,7 +113,7 @@ pub(super) fn fits_a_simulator(
     }
 }
 
-/// Where the first outage is said to be planned.
+/// Where the first outage is marked as planned.
 fn planned(injections: &[Row<'_>]) -> Option<Span> {
     let mut values = injections.iter().filter_map(|row| row.values.as_ref());
     let is_planned = |values: &&Arc<Values>| values.get("planned") == Some(&Value::Boolean(true));
@@ -154,7 +154,7 @@ pub(crate) struct MotionBuilder<'a, 'b> {
     /// The scenario's random streams.
     pub(crate) streams: Streams,
     /// Of each injection that is a fault its number, name and beginning; also of those with
-    /// mistakes, which are told where they are.
+    /// mistakes, which are reported where they are.
     pub(crate) faults: Vec<(u32, String, Option<SimDuration>)>,
     /// Where the frequency is made to move first.
     pub(crate) moves_frequency: Option<Span>,

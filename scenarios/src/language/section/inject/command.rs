@@ -1,5 +1,5 @@
 //! `command`: a command to a device. What its device would not carry out is a mistake, unless the
-//! scenario says that it has to be refused.
+//! scenario states that it has to be refused.
 
 use lastmeter_devices::{CommandFault, Device};
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, NodeValue, Span};
@@ -52,7 +52,7 @@ impl InjectKind for Command {
     fn fits(&self, row: &Row<'_>, device: &PlacedDevice<'_>, out: &mut Diagnostics) {
         let (Some(values), Some(model)) = (&row.values, device.device) else { return };
         let mut parameters = values.texts("command");
-        // Without a name it has been told already.
+        // Without a name it has been reported already.
         let Some(name) = parameters.remove("name") else { return };
         if let Some(fault) = model.validate_command(&name, &parameters) {
             report(row, fault, values.boolean("refused"), out);

@@ -219,7 +219,7 @@ pub(super) fn ends_in_time(row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnosti
     else {
         return;
     };
-    // What begins after the end has been told.
+    // What begins after the end has been reported.
     if at < end && at.saturating_add(length) > end {
         let message = format!("{text} from {at_text} on is longer than the scenario");
         let label = format!("the duration is {duration}");

@@ -10,7 +10,7 @@ use super::target::{Places, Target};
 use crate::language::draft::{Draft, Row};
 use crate::language::scenario::Scenario;
 
-/// A kind of injection. It says all that is particular to it, so that nobody else asks for its
+/// A kind of injection. It holds all that is particular to it, so that nobody else asks for its
 /// name.
 pub(crate) trait InjectKind: Sync {
     /// Name, texts and fields, besides those every injection has.

@@ -37,7 +37,7 @@ struct ProtectionKind {
     entry: Entry,
     /// At which elements it may be, by what stands before their names.
     places: &'static [&'static str],
-    /// What is said of another place.
+    /// The message about another place.
     help: Option<&'static str>,
     /// Keys that the others leave without effect, and with what they would have one.
     idle: fn(&Values) -> Option<IdleKeys>,

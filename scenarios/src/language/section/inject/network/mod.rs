@@ -27,7 +27,7 @@ pub(crate) struct NetworkKind {
     pub(crate) opens: bool,
     /// What it changes in a network that only steps; `None`: it happens between steps.
     pub(crate) step: Option<StepInput>,
-    /// Asks for nodes along lines before anything is played, and says how it goes on with them;
+    /// Asks for nodes along lines before anything is played, and returns how it goes on with them;
     /// `None`: it needs none, or has a mistake.
     pub(crate) prepare: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<Later>,
     /// Makes it happen in a network in motion, unless that was prepared.

@@ -190,7 +190,7 @@ fn restore(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Opt
         motion.out.report_with_help(Code::BAD_NAME, it.into().1, message, label, near);
         return None;
     };
-    // The mistakes of the fault itself were told.
+    // The mistakes of the fault itself were reported.
     let (id, begins, at) = (*id, (*begins)?, it.at);
     if begins >= at {
         let message = format!("fault `{name}` is mended at {at}, and begins at {begins}");
