@@ -141,7 +141,7 @@ fn load_whole(file: &Path, options: &LoadOptions) -> Result<WithTwins, Vec<LoadF
     if failures.is_empty() { Ok(loaded) } else { Err(failures) }
 }
 
-/// Says that a scenario makes sense with its twins, and what is odd about it.
+/// Reports that a scenario makes sense with its twins, and what is odd about it.
 fn print_valid(file: &Path, (scenario, twins): &WithTwins, json: bool, color: bool) {
     let note = scenario.unavailable();
     if json {
@@ -168,7 +168,7 @@ fn print_valid(file: &Path, (scenario, twins): &WithTwins, json: bool, color: bo
     }
 }
 
-/// Says whether a network can be read, or why not; returns how many mistakes it has.
+/// Prints whether a network can be read, or why not; returns how many mistakes it has.
 fn check_network(file: &Path, json: bool) -> usize {
     let (mistakes, notes): (Vec<String>, Vec<String>) = match grid::read(file) {
         Ok(read) => (Vec::new(), read.notes),
@@ -449,7 +449,7 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> Value {
     })
 }
 
-/// Tells all about a registered thing or an error code.
+/// Prints all about a registered thing or an error code.
 pub fn explain(name: &str) -> ExitCode {
     let name = &*lastmeter_params::current_address(name);
     // One word may be a section of a scenario and a table of a network.

@@ -44,7 +44,8 @@ pub(super) fn headline(
         format!("Imax {} A", number(claim.maximum)),
         format!("fn {} Hz", number(claim.frequency)),
     ];
-    let rated = values.iter().zip(ratings.origins()).map(|(value, from)| format!("{value} ({from})"));
+    let rated =
+        values.iter().zip(ratings.origins()).map(|(value, from)| format!("{value} ({from})"));
     format!("{head}\n  rated {}", rated.collect::<Vec<_>>().join(", "))
 }
 

@@ -50,7 +50,8 @@ mod tests {
     fn every_table_and_key_of_a_network_is_explained() {
         let known = |text: &str| -> Vec<String> {
             let message = toml::read("n.toml", text).unwrap_err().to_string();
-            let at = message.find("is unknown; expected one of ").unwrap_or_else(|| panic!("{message}"));
+            let at =
+                message.find("is unknown; expected one of ").unwrap_or_else(|| panic!("{message}"));
             let list = message[at..].lines().next().unwrap();
             let list = list.trim_start_matches("is unknown; expected one of ");
             list.split(", ").map(str::to_owned).collect()

@@ -170,7 +170,7 @@ pub(super) fn fault(
     Ok(Fault { kind, location, impedance_ohm })
 }
 
-/// Says that there is no such place, and which one may have been meant.
+/// Reports that there is no such place, and which one may have been meant.
 fn nowhere(network: &Network, place: &str) -> String {
     let near = match place.rsplit_once(':') {
         None => nearest(place, network.nodes.iter().map(|node| &*node.name)).map(str::to_owned),

@@ -250,7 +250,7 @@ fn judged_from(claim: &Claim<'_>, duration_ns: i64, planned: &Planned<'_>) -> i6
     }
 }
 
-/// Period and lag of each device a check is about; `None` if nobody can tell.
+/// Period and lag of each device a check is about; `None` if unknown.
 fn schedules(claim: &Claim<'_>, planned: &Planned<'_>) -> Option<Vec<(i64, i64)>> {
     let schedule = |&device: &usize| {
         let period = planned.devices.get(device)?.period.filter(|period| period.0 > 0)?;
@@ -272,7 +272,7 @@ fn commands(claim: &Claim<'_>, planned: &Planned<'_>) -> Vec<i64> {
     planned.commands.iter().filter_map(judged).collect()
 }
 
-/// How many messages a check can count on; `None` if nobody can tell.
+/// How many messages a check can count on; `None` if unknown.
 fn messages(claim: &Claim<'_>, duration_ns: i64, planned: &Planned<'_>) -> Option<u64> {
     let from_ns = judged_from(claim, duration_ns, planned);
     if claim.demand.of_commands {

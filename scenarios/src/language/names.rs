@@ -373,7 +373,8 @@ mod tests {
             (100, "m-001", "m-100"),
             (20_000, "m-00001", "m-20000"),
         ] {
-            let (names, tables, messages) = made(&format!("[[d]]\nname = \"m\"\ncount = {count}\n"));
+            let (names, tables, messages) =
+                made(&format!("[[d]]\nname = \"m\"\ncount = {count}\n"));
             assert_eq!((names.len(), tables.len(), messages.len()), (count, count, 0));
             let ends = [names.get(0), names.get(count - 1)];
             assert_eq!(ends, [Some(first), Some(last)]);

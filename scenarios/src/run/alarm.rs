@@ -19,7 +19,7 @@ use crate::stop::or_never;
 #[derive(Default)]
 struct Waiting {
     queue: Mutex<Queue>,
-    /// Told when an instant came in that is earlier than all others.
+    /// Notified when an instant came in that is earlier than all others.
     earlier: Notify,
 }
 

@@ -28,7 +28,7 @@ pub struct ConsoleOptions {
     pub color: bool,
     /// Show a progress bar if standard error is a terminal.
     pub progress: bool,
-    /// Tell nothing at all.
+    /// Print nothing at all.
     pub silent: bool,
 }
 

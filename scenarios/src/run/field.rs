@@ -180,7 +180,7 @@ impl Field {
         self.networks.iter().position(|network| wake_at(network).is_some_and(|at| at <= self.now))
     }
 
-    /// Tells a simulator something, and puts its frames on the medium.
+    /// Gives a simulator an input, and puts its frames on the medium.
     fn simulate(&mut self, network: usize, input: EndpointInput, out: &mut Vec<ClientOutput>) {
         let now = self.now;
         let Some(on) = self.networks.get_mut(network) else { return };

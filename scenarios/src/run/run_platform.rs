@@ -239,7 +239,7 @@ impl UnderTest {
         Ok(options)
     }
 
-    /// Says so if a child has ended by itself.
+    /// Reports if a child has ended by itself.
     pub(crate) fn ensure_running(&mut self) -> Result<(), BenchError> {
         let Kind::Child { child, log, .. } = &mut self.kind else { return Ok(()) };
         let ended = child.try_wait().map_err(BenchError::file("cannot look after", "serve"))?;

@@ -419,7 +419,7 @@ fn twins_left_out(twins: &[(bool, Item)], in_tables: Vec<(PathBuf, usize)>) -> V
     over
 }
 
-/// Says what was left out.
+/// Prints what was left out.
 pub(crate) fn print_left_out(left_out: &[PassedOver]) {
     for PassedOver { path, why } in left_out {
         print_err(&format!("{path}: {why}, passed over"));

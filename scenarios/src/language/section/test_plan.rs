@@ -39,7 +39,7 @@ pub(super) struct Player<'a> {
     pub(super) source_of_table: &'a [Option<usize>],
     /// Expected of a device that is one of several.
     pub(super) alone: &'static str,
-    /// Said of one that is connected to something else.
+    /// The message about one that is connected to something else.
     pub(super) elsewhere: &'static str,
 }
 

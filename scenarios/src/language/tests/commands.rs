@@ -1,4 +1,4 @@
-//! Commands that would not be carried out are mistakes of the scenario, told where they stand.
+//! Commands that would not be carried out are mistakes of the scenario, reported where they stand.
 
 use super::{changed, mistakes};
 
@@ -9,7 +9,7 @@ fn with(command: &str) -> Vec<String> {
 
 #[test]
 fn invalid_commands_are_reported_with_their_span() {
-    for (command, told) in [
+    for (command, expected) in [
         (
             r#"{ name = "setReportingPeriod", second = 5 }"#,
             "S035 37:51 <5> `setReportingPeriod` has no parameter `second`; it has seconds",
@@ -45,7 +45,7 @@ fn invalid_commands_are_reported_with_their_span() {
             "S035 37:11 <{ name = \"setBreaker\", state = \"open\" }> this device has no breaker",
         ),
     ] {
-        assert_eq!(with(command), [told], "{command}");
+        assert_eq!(with(command), [expected], "{command}");
     }
     for command in [
         r#"{ name = "setRegister", register = "CHV1", value = 2048 }"#,

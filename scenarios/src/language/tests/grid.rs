@@ -1,4 +1,4 @@
-//! `[grid]`: what its keys mean, what devices are made at its loads, and what is said of mistakes.
+//! `[grid]`: what its keys mean, what devices are made at its loads, and its mistakes.
 
 use super::{load, mistakes};
 use crate::language::{DeviceRow, LoadFailure, LoadOptions, Scenario};
@@ -138,7 +138,7 @@ fn a_pattern_of_loads_makes_a_device_for_each() {
     assert_eq!(devices, expected);
     let feeder = scenario.feeder().unwrap();
     assert_eq!(feeder.steps().len(), 2);
-    // What no table is about keeps what the file says.
+    // What no table is about keeps what the file states.
     let drawn = feeder.steps()[0].loads[2].power_va.iter().map(|part| part.re).sum::<f64>();
     assert!((drawn - 9000.0).abs() < 1e-3);
     assert!(scenario.written.files.contains_key("net.toml"));
@@ -193,7 +193,7 @@ fn each_home_draws_from_a_stream_of_its_own() {
 #[test]
 fn mistakes_are_reported_with_their_span() {
     let folder = Folder::new();
-    let tell = |from: &str, to: &str| {
+    let mistake = |from: &str, to: &str| {
         assert!(SCENARIO.contains(from), "{from}");
         folder.mistake(&SCENARIO.replacen(from, to, 1))
     };
@@ -207,7 +207,7 @@ fn mistakes_are_reported_with_their_span() {
         ("name = \"home\"", "name = \"home\"\ncount = 2", "S027 <2> a pattern of loads makes"),
         ("\"5 min\"", "\"0.5 ms\"", "S006 <\"0.5 ms\">"),
     ] {
-        let found = tell(from, to);
+        let found = mistake(from, to);
         assert!(found.starts_with(expected), "{found}");
     }
     // A file that is not there may be one beside it.
@@ -398,7 +398,7 @@ fn defects_without_effect_and_repeated_ones_are_refused() {
     }
 }
 
-/// All meters lack the registers, or report at other times: one cause, told once.
+/// All meters lack the registers, or report at other times: one cause, reported once.
 #[test]
 fn what_all_meters_of_a_balance_lack_is_reported_once() {
     let folder = Folder::new();
@@ -487,7 +487,7 @@ fn a_balance_that_cannot_add_up_is_reported_before_the_run() {
         1,
     );
     assert!(folder.mistake(&twice).contains("load `h1` has 2 meters"));
-    // All that lack one are told at once, and what `homes` can do and cannot.
+    // All that lack one are reported at once, and what `homes` can do and cannot.
     let all = whole.replacen("limit = \"1 %\"", "limit = \"1 %\"\nhomes = \"h*1\"", 1);
     let failure = folder.load(&all).err().unwrap();
     let found: Vec<_> = failure.diagnostics().iter().map(|it| (&*it.message, &it.help)).collect();

@@ -1,4 +1,4 @@
-//! What is injected into a network: from which step on it holds, and what is said of mistakes.
+//! What is injected into a network: from which step on it holds, and its mistakes.
 
 use lastmeter_grid::Complex64;
 use lastmeter_sim::grid::{BreakerAt, GridChange, GridInput};

@@ -1,4 +1,4 @@
-//! Checks of latency: what they demand of the bench is there, or is told before anything starts.
+//! Checks of latency: what they demand of the bench is there, or is reported before anything starts.
 
 use lastmeter_reports::latency::needed_sample_size;
 
@@ -72,7 +72,7 @@ fn changed(from: &str, to: &str) -> String {
     LATE.replacen(from, to, 1)
 }
 
-/// So many commands, two seconds apart; `command` says `AT` for when.
+/// So many commands, two seconds apart; `command` has `AT` for when.
 fn commands(command: &str, from_s: usize, count: usize) -> String {
     (0..count).map(|number| command.replace("AT", &format!("{} s", from_s + 2 * number))).collect()
 }
@@ -182,7 +182,7 @@ fn unjudgeable_checks_are_reported_with_their_span() {
 
 #[test]
 fn only_what_goes_through_a_link_passes_its_ends() {
-    for (path, via, found) in [
+    for (path, via, observer) in [
         ("proxy_in_up..proxy_out_down", "wan", None),
         ("intended..received", "none", None),
         ("intended..proxy_out_down", "none", Some("`proxy_out_down`: observer `head-end`")),
@@ -192,7 +192,7 @@ fn only_what_goes_through_a_link_passes_its_ends() {
         let options =
             set(&[&format!("check.late.path={path}"), &format!("observer.head-end.via={via}")]);
         let found = mistakes_with(LATE, &options);
-        let expected = found.map(|who| {
+        let expected = observer.map(|who| {
             format!("S030 1:17 <{path}> nothing passes {who} goes straight to the platform")
         });
         assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{path} {via}");
@@ -204,7 +204,7 @@ fn only_what_goes_through_a_link_passes_its_ends() {
                   path = \"proxy_in_down..obeyed\"\ndevice = \"direct\"\ncoverage = \"50 %\"\n";
     let found = mistakes(&format!("{LATE}{obeyed}{}", commands(command, 30, 5)));
     assert_eq!(
-        told,
+        found,
         ["S030 63:8 <\"proxy_in_down..obeyed\"> nothing passes `proxy_in_down`: device `direct` \
           goes straight to the platform"]
     );
@@ -219,7 +219,7 @@ fn latency_is_judged_by_the_clock_on_the_wall_or_skipped_and_never_misplaced() {
     let virtual_file = changed("time = \"real\"\n", "time = \"virtual\"\n");
     assert_eq!(mistakes(&virtual_file), expected);
     assert_eq!(mistakes_with(LATE, &set(&["scenario.time=virtual"])), expected);
-    // An option says what is wanted now, and not what the file is about.
+    // An option states what is wanted now, and not what the file is about.
     assert_eq!(mistakes_with(LATE, &in_time(TimeMode::Virtual)), Vec::<String>::new());
     assert_eq!(mistakes_with(&virtual_file, &in_time(TimeMode::Virtual)), expected);
     assert_eq!(mistakes_with(&virtual_file, &in_time(TimeMode::Real)), Vec::<String>::new());

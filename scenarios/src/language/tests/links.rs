@@ -250,7 +250,7 @@ fn an_option_replaces_the_time_and_the_resolved_form_tells_both() {
     let again = load(&resolved).unwrap();
     assert!(again.same_meaning(&scenario));
     assert_ne!(scenario.written.hash, load(LINKED).unwrap().written.hash);
-    // Back again: what the file said stays known.
+    // Back again: what the file stated stays known.
     let real = LoadOptions { time: Some(TimeMode::Real), ..LoadOptions::default() };
     let scenario = load_with(&resolved, &real).unwrap();
     assert!(scenario.resolved_toml().contains("time = \"real\"\ntime_in_file = \"real\"\n"));
@@ -370,7 +370,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 fn each_mistake_comes_alone_and_where_it_is() {
     let mut wrong = Vec::new();
     for (from, to, expected) in MISTAKES {
-        // What a mistake leads to is not told as well.
+        // What a mistake leads to is not reported as well.
         let found = mistakes(&changed(from, to));
         if found.first().map(String::as_str) != Some(*expected) || found.len() != 1 {
             wrong.push(format!("{to}\n  expected {expected}\n  found {found:#?}"));
@@ -473,7 +473,7 @@ fn a_given_authority_has_to_be_there_and_whole() {
             crate::language::Scenario::from_bytes(&path, text.as_bytes(), &LoadOptions::default());
         loaded.map_err(|failure| {
             let found = failure.diagnostics().iter();
-            told.map(|found| format!("{} {}", found.code, found.message)).collect::<Vec<_>>()
+            found.map(|found| format!("{} {}", found.code, found.message)).collect::<Vec<_>>()
         })
     };
     let (cert, key) = ("tls_authority = \"ca.pem\"\n", "tls_authority_key = \"key.pem\"\n");

@@ -1,4 +1,4 @@
-//! What people who are new write, and whether what is said of it leads them on.
+//! What people who are new write, and whether the messages lead them on.
 
 use super::{VALID, changed, load, load_with};
 use crate::language::LoadOptions;
@@ -134,7 +134,7 @@ fn warnings(text: &str, overrides: &[&str]) -> Vec<String> {
         let marked = place.line_text.get(place.marked.clone()).unwrap_or("?");
         format!("{} {}:{} <{marked}> {}", warning.code, place.line, place.column, warning.message)
     });
-    told.collect()
+    found.collect()
 }
 
 #[test]

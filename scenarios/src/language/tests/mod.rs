@@ -1,4 +1,4 @@
-//! Tests of the language as a whole: what a file means, and what is said when it means nothing.
+//! Tests of the language as a whole: what a file means, and the messages when it means nothing.
 
 mod boards;
 mod codes;

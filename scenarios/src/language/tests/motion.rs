@@ -1,4 +1,4 @@
-//! A network in motion: what is injected into it, what protects it, and what is said of mistakes.
+//! A network in motion: what is injected into it, what protects it, and its mistakes.
 
 use std::path::Path;
 
@@ -262,11 +262,11 @@ fn mistakes_say_what_to_write_instead() {
     };
     let alerts = |from: &str, to: &str| {
         format!(
-            "[[check]]\nname = \"told\"\nkind = \"alerts\"\ntype = \"x\"\n\
+            "[[check]]\nname = \"seen\"\nkind = \"alerts\"\ntype = \"x\"\n\
              expect = [{{ about = \"y\", from = \"{from}\", to = \"{to}\" }}]\n"
         )
     };
-    let supply = |kind: &str| format!("[[check]]\nname = \"told\"\nkind = \"{kind}\"\n");
+    let supply = |kind: &str| format!("[[check]]\nname = \"seen\"\nkind = \"{kind}\"\n");
     for (more, expected) in [
         (
             FUSE.replace("line:L1", "node:a"),

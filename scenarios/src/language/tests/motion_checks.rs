@@ -1,4 +1,4 @@
-//! What is said of checks of a network in motion that could see nothing, of names that stand twice
+//! Mistakes of checks of a network in motion that could see nothing, of names that stand twice
 //! there, and of keys without effect.
 
 use super::grid::{Folder, with};
@@ -121,7 +121,7 @@ fn names_stand_once() {
     let found = folder.mistake(&moving(&[FUSE, &other].concat()));
     let expected = "S017 <\"P\"> there is already a protective device named `fuse-link:P`";
     assert!(found.starts_with(expected), "{found}");
-    // A relay and a fuse are told apart by what they are.
+    // A relay and a fuse are distinguished by what they are.
     folder.load(&moving(&[FUSE, RELAY, RECORDER].concat())).unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! Overrides: addresses, values, and what is said when nothing is there.
+//! Overrides: addresses, values, and the messages when nothing is there.
 
 use lastmeter_units::SimDuration;
 
@@ -131,7 +131,7 @@ fn what_an_override_changed_is_known_and_what_it_did_not_is_not_listed() {
     let scenario = load_with(VALID, &options).unwrap();
     let found: Vec<String> = scenario.written.overrides.iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        found,
         [
             "check.accuracy-u.limit = \"6 %\" (was \"0.5 %\")",
             "device.home.nominal_voltage = \"231 V\" (was \"230 V\")",

@@ -214,7 +214,7 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
             close(&drawn(&folder.load(&rows("every = \"10 min\"")).unwrap()), &[100.0, 100.0]);
         }
     }
-    // Words are times that nobody understands: they are told, unless `every` says how long a row
+    // Words are times that nobody understands: they are reported, unless `every` states how long a row
     // holds.
     for (name, first, second) in [
         ("time", "18.01.2027", "19.01.2027"),
@@ -267,7 +267,7 @@ fn units_in_headers_are_obeyed() {
     near(own("P [kW],Q [var]", "1,200", &q("P [kW]", "Q [var]")), (1000.0, 200.0));
     let unit = |p: &str| format!("unit = \"kW\"\n{}", q(p, "Q"));
     near(own("P [kW],Q", "1,2", &unit("P [kW]")), (1000.0, 2000.0));
-    // What stands in brackets and is no unit is a remark, if `unit` says what the unit is.
+    // What stands in brackets and is no unit is a remark, if `unit` states what the unit is.
     near(own("P [north]", "1", "unit = \"kW\"\ncolumn = \"P [north]\""), (1000.0, 0.0));
     for (header, more, expected) in [
         (
@@ -453,7 +453,7 @@ fn a_generator_that_would_draw_its_column_needs_a_scale() {
     let found = folder.mistake(&rows(""));
     assert!(found.starts_with("S027 "), "{found}");
     assert!(
-        told.ends_with("generator `h1` would draw what its column holds, all the time"),
+        found.ends_with("generator `h1` would draw what its column holds, all the time"),
         "{found}"
     );
     assert!((first("scale = -1") + 100.0).abs() < 1e-9);

@@ -30,7 +30,7 @@ fn with(from: &str, to: &str) -> Vec<String> {
     assert!(text.contains(from), "{from}");
     let found = mistakes(&text.replacen(from, to, 1));
     // Without the column, and the line is that of the section.
-    told.into_iter().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+    found.into_iter().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn what_a_signal_records_is_there_to_be_recorded() {
     ] {
         let to = from.replace("electricity.voltage.rms.l1", quantity);
         let found = with(from, &to);
-        assert!(found.iter().any(|found| told.contains(message)), "{message}: {found:?}");
+        assert!(found.iter().any(|found| found.contains(message)), "{message}: {found:?}");
     }
 }
 

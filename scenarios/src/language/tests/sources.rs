@@ -1,4 +1,4 @@
-//! Injections into sources: what they make of the terminal, and what is said of those that cannot.
+//! Injections into sources: what they make of the terminal, and the mistakes of those that cannot.
 
 use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{MeasurementId, SimDuration};

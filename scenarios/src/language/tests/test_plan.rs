@@ -75,7 +75,7 @@ fn the_source_of_a_test_plan_is_the_test_plans_alone() {
     let taken = format!("{PLAYED}[[source]]\nname = \"test-plan\"\nkind = \"synthetic\"\n");
     let found = mistakes(&taken);
     assert!(
-        told.iter().any(|line| line.contains("is the source that plays `[test_plan]`")),
+        found.iter().any(|line| line.contains("is the source that plays `[test_plan]`")),
         "{found:?}"
     );
     let injected = format!(
@@ -83,7 +83,7 @@ fn the_source_of_a_test_plan_is_the_test_plans_alone() {
     );
     let found = mistakes(&injected);
     assert!(
-        told.iter().any(|line| line.contains("nothing can be injected into `test-plan`")),
+        found.iter().any(|line| line.contains("nothing can be injected into `test-plan`")),
         "{found:?}"
     );
 }
@@ -129,12 +129,12 @@ fn incompatible_test_plans_are_reported_with_their_span() {
     assert!(found.len() == 1 && found[0].contains("needs a `[test_plan]`"), "{found:?}");
 }
 
-/// By default the test plan counts 100,000 pulses per kWh, and a meter's nameplate says 1000.
+/// By default the test plan counts 100,000 pulses per kWh, and a meter's nameplate shows 1000.
 #[test]
 fn a_meter_that_reports_pulses_has_the_constant_that_the_test_plan_counts_by() {
     let pulses = "report_every = \"500 ms\"\nquantities = [\"active_energy\", \"pulses\"]";
     let found = mistakes(&changed("report_every = \"500 ms\"", pulses));
-    let [one] = told.as_slice() else { panic!("{found:?}") };
+    let [one] = found.as_slice() else { panic!("{found:?}") };
     assert!(one.starts_with("S027"), "{one}");
     assert!(
         one.contains("counts 100000 pulses per kWh, the meter's nameplate states 1000"),

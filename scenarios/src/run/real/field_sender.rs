@@ -337,7 +337,7 @@ impl FieldSender {
         self.carry();
     }
 
-    /// Tells once when the gateway holds nothing more.
+    /// Reports once when the gateway holds nothing more.
     fn report_if_idle(&mut self) {
         let is_idle = self.parts.field.unacknowledged() == 0 && self.outgoing.is_empty();
         if is_idle && !self.was_idle {

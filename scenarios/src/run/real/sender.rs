@@ -346,7 +346,7 @@ impl Sender {
         self.send_what_waits()
     }
 
-    /// Tells once when the device holds nothing more.
+    /// Reports once when the device holds nothing more.
     fn report_if_idle(&mut self) {
         let is_idle = self.parts.device.unacknowledged() == 0
             && self.outgoing.is_empty()
