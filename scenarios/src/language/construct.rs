@@ -89,18 +89,18 @@ impl Draft<'_> {
         let (of_grid, stand_ins) = of_grid.unwrap_or_default();
         let written = points.len();
         points.extend(stand_ins);
-        self.hold_phases(references, &points, out);
+        self.validate_phases(references, &points, out);
         let mut files_of_boards = BTreeMap::new();
         let boards = board::boards(self, files, &mut files_of_boards, out);
         if let Some(missing) = self.missing_for_boards(&boards) {
             unavailable.get_or_insert(missing);
         }
         let devices = self.build_devices(references, (&points, &boards), streams, out);
-        self.hold_signals(references, (&points, &devices), out);
+        self.validate_signals(references, (&points, &devices), out);
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written);
-        self.hold_injections(references, &devices, out);
-        self.hold_pulse_constant(plans, &devices, out);
+        self.validate_injections(references, &devices, out);
+        self.validate_pulse_constant(plans, &devices, out);
         let links = self.rows(&LINK).iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
         let read_from = files;
@@ -115,8 +115,8 @@ impl Draft<'_> {
         simulator::maps_of_gateways(self, read_from, &mut files, out);
         let about = (grid, references);
         let simulators = simulator::simulators(self, about, read_from, &mut files, out);
-        application::points_are_there(self, &simulators, out);
-        self.hold_checks(references, &devices, (&files, plans), out);
+        application::report_missing_points(self, &simulators, out);
+        self.validate_checks(references, &devices, (&files, plans), out);
         Parts { points, grid: of_grid, links, simulators, boards, files, unavailable }
     }
 
@@ -168,7 +168,7 @@ impl Draft<'_> {
     }
 
     /// The devices that one table makes are alike, so are the places where they are connected.
-    fn hold_phases(
+    fn validate_phases(
         &self,
         references: &References,
         points: &[Option<MeteringPoint>],
@@ -192,7 +192,7 @@ impl Draft<'_> {
     }
 
     /// What a signal records is there to be recorded.
-    fn hold_signals(
+    fn validate_signals(
         &self,
         references: &References,
         (points, devices): (&[Option<MeteringPoint>], &Devices),
@@ -201,13 +201,13 @@ impl Draft<'_> {
         for (row, place) in self.rows(&SIGNAL).iter().zip(&references.signals) {
             let point = place.source.and_then(|source| points.get(source)?.as_ref());
             if let Some(point) = point {
-                signal::has_truth(row, point, out);
+                signal::report_missing_truth(row, point, out);
             }
             let device = place.device.and_then(|device| references.devices.get(device));
             let Some((name, table)) = device else { continue };
             let device = devices.get(*table).and_then(|device| device.as_ref());
             if let (Some(device), Some(quantity)) = (device, row.text("quantity")) {
-                signal::is_reported(quantity, name, device.quantities(), out);
+                signal::report_unmeasured_signal(quantity, name, device.quantities(), out);
             }
         }
     }
@@ -250,24 +250,24 @@ impl Draft<'_> {
         plans: &Plans,
         out: &mut Diagnostics,
     ) {
-        warnings::has_devices(self, out);
+        warnings::warn_no_devices(self, out);
         let planned = plans.duration();
         let duration = planned.or_else(|| head(self)?.duration);
         let tables = self.rows(&DEVICE).iter().zip(devices).zip(&references.source_of_table);
         self.warn_of_commands(references, devices, duration, out);
         for (table, ((row, device), source)) in tables.enumerate() {
             if let (Some(device), Some(duration)) = (device, duration) {
-                warnings::has_readings(row, device.as_ref(), duration, out);
+                warnings::warn_no_readings(row, device.as_ref(), duration, out);
             }
             if let Some(device) = device {
                 let is_judged = |id| self.is_judged(references, table, id);
-                warnings::is_judged(row, device.as_ref(), is_judged, out);
+                warnings::warn_unjudged(row, device.as_ref(), is_judged, out);
             }
             let terminal = source.and_then(|source| points.get(source)?.as_ref()?.terminal());
             // A plan plays what its tests ask for.
             let terminal = terminal.filter(|_| planned.is_none());
             if let (Some(terminal), Some(values)) = (terminal, &row.values) {
-                warnings::is_near_its_rating(values, terminal, out);
+                warnings::warn_off_rated_voltage(values, terminal, out);
             }
         }
     }
@@ -312,13 +312,13 @@ impl Draft<'_> {
             if let (Some(duration), Some(PlannedDevice { name, period: Some(period), .. }), true) =
                 (duration, planned.get(device), !is_refused && is_judged(&device))
             {
-                warnings::is_seen(row, (name, *period), duration, out);
+                warnings::warn_unseen_command(row, (name, *period), duration, out);
             }
         }
     }
 
     /// A meter whose pulses are reported has the constant that the test plan counts by.
-    fn hold_pulse_constant(&self, plans: &Plans, devices: &Devices, out: &mut Diagnostics) {
+    fn validate_pulse_constant(&self, plans: &Plans, devices: &Devices, out: &mut Diagnostics) {
         let values = self.values(&TEST_PLAN);
         let (Some(plan), Some(values)) = (&plans.test_plan, values) else { return };
         let is_tested = |row: &&Row<'_>| row.name() == Some(plan.claim.device.as_str());
@@ -342,7 +342,12 @@ impl Draft<'_> {
     }
 
     /// Looks whether each fault and command could reach the devices it is for.
-    fn hold_injections(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
+    fn validate_injections(
+        &self,
+        references: &References,
+        devices: &Devices,
+        out: &mut Diagnostics,
+    ) {
         let in_real_time = is_in_real_time(self);
         for (row, target) in self.rows(&INJECT).iter().zip(&references.target_of_injection) {
             let (Some(kind), Some(Target::Device(device))) = (inject::kind_of(row), target) else {
@@ -351,7 +356,7 @@ impl Draft<'_> {
             let Some((_, table)) = references.devices.get(*device) else { continue };
             let device = devices.get(*table).and_then(|device| device.as_deref());
             let table = &self.rows(&DEVICE)[*table];
-            kind.fits(row, &PlacedDevice { table, device, in_real_time }, out);
+            kind.validate_target(row, &PlacedDevice { table, device, in_real_time }, out);
         }
     }
 
@@ -389,7 +394,7 @@ impl Draft<'_> {
     }
 
     /// Makes each check, and looks whether it could end in a verdict on this bench.
-    fn hold_checks(
+    fn validate_checks(
         &self,
         references: &References,
         devices: &Devices,
@@ -408,7 +413,7 @@ impl Draft<'_> {
         let written = || self.values(&SCENARIO).and_then(|head| head.duration_opt("duration"));
         let duration = duration.or_else(written);
         let planned_devices = self.planned_devices(references, devices);
-        self.hold_spans(references, &planned_devices, out);
+        self.validate_spans(references, &planned_devices, out);
         let planned = self.planned(references, plans.duration(), &planned_devices);
         let network = plans.grid.as_ref().map(grid::planned_network);
         let network = network.as_ref();
@@ -436,7 +441,7 @@ impl Draft<'_> {
                 continue;
             }
             if kind.is_limit_of_report {
-                check::limit_can_be_missed(values, out);
+                check::report_unmissable_limit(values, out);
             }
             let mut tables: Vec<Option<usize>> = of
                 .iter()
@@ -445,7 +450,13 @@ impl Draft<'_> {
             tables.dedup();
             report_what_is_not_measured(row, &tables, devices, out);
             if let Some(meters) = check.as_ref().and_then(|check| check.balances()) {
-                grid::can_add_up((values, meters), plans.grid.as_ref(), references, devices, out);
+                grid::validate_balance(
+                    (values, meters),
+                    plans.grid.as_ref(),
+                    references,
+                    devices,
+                    out,
+                );
             }
             let about = |table: &Option<usize>| {
                 devices.get((*table)?)?.as_deref().map(device::what_it_reports)
@@ -454,7 +465,7 @@ impl Draft<'_> {
             (kind.fits)(values, &PlannedBench { duration, network, devices }, out);
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
-                judging::can_be_judged(&Claim { row, of, demand }, planned, out);
+                judging::report_unjudgeable(&Claim { row, of, demand }, planned, out);
             }
         }
         let Some((plan, test_plan)) = plans.test_plan.as_deref().zip(self.values(&TEST_PLAN))
@@ -524,7 +535,7 @@ impl Draft<'_> {
     }
 
     /// What is declared of readings fits how often they are due.
-    fn hold_spans(
+    fn validate_spans(
         &self,
         references: &References,
         planned: &[PlannedDevice<'_>],
@@ -537,7 +548,7 @@ impl Draft<'_> {
             if let (true, Some(row), Some(period)) =
                 (is_first, self.rows(&DEVICE).get(*table), planned.period)
             {
-                device::spans_leave_periods_apart(row, period, out);
+                device::report_span_shorter_than_period(row, period, out);
             }
         }
     }

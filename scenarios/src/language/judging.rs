@@ -67,15 +67,15 @@ impl Claim<'_> {
 }
 
 /// Reports what keeps a check of latency from ever ending in a verdict.
-pub(crate) fn can_be_judged(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
-    has_its_clock(claim, planned, out);
+pub(crate) fn report_unjudgeable(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
+    report_missing_real_time(claim, planned, out);
     let observer = is_received(claim, planned, out);
-    passes_links(claim, observer, planned, out);
+    report_unpassed_links(claim, observer, planned, out);
     if claim.demand.needs_breakage {
-        has_something_to_recover_from(claim, observer, planned, out);
+        report_missing_breakage(claim, observer, planned, out);
     }
     if !is_skipped(claim, planned) {
-        has_enough_messages(claim, planned, out);
+        report_too_few_messages(claim, planned, out);
     }
 }
 
@@ -85,7 +85,7 @@ fn is_skipped(claim: &Claim<'_>, planned: &Planned<'_>) -> bool {
 }
 
 /// What platforms and links really take is judged by the clock on the wall only.
-fn has_its_clock(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
+fn report_missing_real_time(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
     if !is_skipped(claim, planned) || planned.time_in_file == TimeMode::Real {
         return;
     }
@@ -155,7 +155,7 @@ fn covers(
 }
 
 /// Only what goes through a link passes its ends.
-fn passes_links(
+fn report_unpassed_links(
     claim: &Claim<'_>,
     observer: Option<usize>,
     planned: &Planned<'_>,
@@ -188,7 +188,7 @@ fn passes_links(
 }
 
 /// Who shall recover has to be broken first, and mended.
-fn has_something_to_recover_from(
+fn report_missing_breakage(
     claim: &Claim<'_>,
     observer: Option<usize>,
     planned: &Planned<'_>,
@@ -339,7 +339,7 @@ impl Needed {
 }
 
 /// A claim needs messages, and time: with too few it can never pass.
-fn has_enough_messages(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
+fn report_too_few_messages(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
     let duration_ns = planned.duration.0;
     let needed = Needed::by(claim, planned);
     let Some(all) = messages(claim, duration_ns, planned).filter(|all| *all < needed.messages)

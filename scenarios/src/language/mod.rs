@@ -47,7 +47,7 @@ pub(crate) use section::device::reported;
 pub use section::expect::Expect;
 pub use section::floor::FloorRow;
 pub use section::gateway::GatewayRow;
-pub(crate) use section::grid::{cannot_be_played, have_effect};
+pub(crate) use section::grid::{report_ineffective_defects, report_unplayable};
 pub use section::inject::Injection;
 pub(crate) use section::inject::{Order, Through};
 pub use section::link::LinkRow;
@@ -61,7 +61,7 @@ pub use section::simulator::SimulatorRow;
 pub use section::source::Source;
 pub(crate) use section::{registry, section_names};
 pub use texts::{Place, Texts};
-pub(crate) use warnings::is_near_its_rating;
+pub(crate) use warnings::warn_off_rated_voltage;
 
 #[cfg(test)]
 mod tests;

@@ -80,7 +80,7 @@ pub(crate) static APPLICATION: Section = Section {
     entries: || vec![THRESHOLD, CONTROLLER],
     heading: "applications",
     refers: &[("of", "device"), ("device", "device")],
-    rules: &[are_in_virtual_time, values_fit],
+    rules: &[report_applications_in_virtual_time, validate_application_values],
     ..Section::REPEATED
 };
 
@@ -165,7 +165,7 @@ fn application(row: &Row<'_>, devices: &Names) -> Option<ApplicationRow> {
 }
 
 /// What a controller sets is a point that a simulator of ours takes for its device.
-pub(crate) fn points_are_there(
+pub(crate) fn report_missing_points(
     draft: &Draft<'_>,
     simulators: &[SimulatorRow],
     out: &mut Diagnostics,
@@ -204,7 +204,7 @@ pub(crate) fn points_are_there(
     }
 }
 
-fn are_in_virtual_time(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_applications_in_virtual_time(draft: &Draft<'_>, out: &mut Diagnostics) {
     if let Some(first) = draft.rows(&APPLICATION).first().filter(|_| is_in_real_time(draft)) {
         let message = "applications act in virtual time only, in this version";
         let help = "leave `time = \"real\"` out, or let a program of your own act over REST";
@@ -215,7 +215,7 @@ fn are_in_virtual_time(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// What it reads is a quantity, its levels are of that, and its command is one.
-fn values_fit(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_application_values(draft: &Draft<'_>, out: &mut Diagnostics) {
     for row in draft.rows(&APPLICATION) {
         let Some(values) = row.values.as_ref() else { continue };
         let (text, span) = (values.text("quantity"), values.span_of("quantity"));
@@ -244,7 +244,7 @@ fn values_fit(draft: &Draft<'_>, out: &mut Diagnostics) {
             }
         }
         if row.kind == Some(THRESHOLD.name) {
-            threshold_fits(row, values, out);
+            validate_threshold(row, values, out);
         } else if values.si("least") >= values.si("greatest") {
             let message = "`least` has to be below `greatest`";
             out.report(Code::DOES_NOT_FIT, values.span_of("least"), message, "an empty range");
@@ -252,7 +252,7 @@ fn values_fit(draft: &Draft<'_>, out: &mut Diagnostics) {
     }
 }
 
-fn threshold_fits(row: &Row<'_>, values: &Values, out: &mut Diagnostics) {
+fn validate_threshold(row: &Row<'_>, values: &Values, out: &mut Diagnostics) {
     if values.get("below").is_none() && values.get("above").is_none() {
         let message = "a threshold without a level";
         let help = Some("write `below` or `above`, or both".to_owned());

@@ -14,7 +14,8 @@ use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 
 use super::board::{
-    self, BOARD, BoardRow, Boards, boards_can_be_served, boards_fit_their_ways, nodes_differ,
+    self, BOARD, BoardRow, Boards, report_equal_nodes, report_unservable_boards,
+    validate_ways_of_boards,
 };
 use super::floor::wall;
 use super::gateway::ON;
@@ -50,11 +51,11 @@ pub(crate) static DEVICE: Section = Section {
     entries: || DEVICES.iter().map(|kind| kind.entry).collect(),
     heading: "devices",
     rules: &[
-        boards_fit_their_ways,
-        boards_can_be_served,
-        nodes_differ,
-        keep_alive_is_whole,
-        spans_are_of_readings_without,
+        validate_ways_of_boards,
+        report_unservable_boards,
+        report_equal_nodes,
+        report_fractional_keep_alive,
+        report_superfluous_spans,
     ],
     ..Section::REPEATED
 };
@@ -217,12 +218,12 @@ pub(crate) fn build_device(
             board_device(kind, values, &context, &board, out)?
         }
     };
-    reports_what_it_measures(values, device.as_ref(), out);
+    report_unmeasured_quantities(values, device.as_ref(), out);
     Some(device)
 }
 
 /// MQTT counts its keep-alive in whole seconds (3.1.1, 3.1.2.10).
-fn keep_alive_is_whole(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_fractional_keep_alive(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&DEVICE).iter().filter_map(|row| row.values.as_ref()) {
         let seconds = values.si("keep_alive");
         if seconds != seconds.round() {
@@ -234,7 +235,7 @@ fn keep_alive_is_whole(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// Only of a span that is not announced is there anything to declare.
-fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_superfluous_spans(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&DEVICE).iter().filter_map(|row| row.values.as_ref()) {
         if identity(values).is_some() {
             continue;
@@ -254,7 +255,11 @@ fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
 
 /// Readings that only their schedule identifies have a period each to themselves: else one that
 /// came twice could stand for one that was lost.
-pub(crate) fn spans_leave_periods_apart(row: &Row<'_>, period: SimDuration, out: &mut Diagnostics) {
+pub(crate) fn report_span_shorter_than_period(
+    row: &Row<'_>,
+    period: SimDuration,
+    out: &mut Diagnostics,
+) {
     let Some(values) = row.values.as_ref() else { return };
     let by_schedule = declared(values).filter(|it| it.identity == Identity::Schedule);
     let Some(DeclaredSpan { earliest, latest, .. }) = by_schedule else { return };
@@ -294,7 +299,7 @@ pub(crate) fn reported(values: &Values, all: &[MeasurementId]) -> Vec<Measuremen
 }
 
 /// Each entry of `reports` is about something that the model measures.
-pub(crate) fn reports_what_it_measures(
+pub(crate) fn report_unmeasured_quantities(
     values: &Values,
     device: &dyn Device,
     out: &mut Diagnostics,

@@ -122,10 +122,10 @@ pub(crate) fn on_networks(
     if draft.all_read(&GATEWAY) {
         for (device, network) in draft.rows(&DEVICE).iter().zip(&of_table) {
             let Some(network) = *network else { continue };
-            is_at_its_end(device, (&rows[network], taken[network].is_some()), out);
+            report_device_at_wrong_end(device, (&rows[network], taken[network].is_some()), out);
         }
         for (network, gateway) in rows.iter().zip(&taken) {
-            polls_are_of_the_other_end(network, gateway.is_some(), out);
+            report_superfluous_polls(network, gateway.is_some(), out);
         }
     }
     OnNetworks { of_table, of_gateway }
@@ -133,7 +133,7 @@ pub(crate) fn on_networks(
 
 /// A device is where its network has devices: at the other end of a line that a gateway here reads,
 /// and here if the line is simulated or read from the other end.
-fn is_at_its_end(
+fn report_device_at_wrong_end(
     device: &Row<'_>,
     (network, has_gateway): (&Row<'_>, bool),
     out: &mut Diagnostics,
@@ -176,7 +176,7 @@ fn is_at_its_end(
 }
 
 /// How often devices are read has to be known of a reader that is not here, and of no other.
-fn polls_are_of_the_other_end(network: &Row<'_>, has_gateway: bool, out: &mut Diagnostics) {
+fn report_superfluous_polls(network: &Row<'_>, has_gateway: bool, out: &mut Diagnostics) {
     let line = network.text(LINE);
     let polls = network.values.as_ref().filter(|values| values.get(POLL_EVERY).is_some());
     match (line, polls) {

@@ -121,7 +121,7 @@ pub(crate) fn is_in_real_time(draft: &Draft<'_>) -> bool {
 }
 
 /// A duration is given, unless it follows from the plan of a test plan.
-pub(crate) fn lasts_so_long(head: &Values, has_plan: bool, out: &mut Diagnostics) {
+pub(crate) fn validate_duration(head: &Values, has_plan: bool, out: &mut Diagnostics) {
     match (head.duration_opt("duration"), has_plan) {
         (None, false) => out.report_with_help(
             Code::MISSING_KEY,
@@ -143,7 +143,11 @@ pub(crate) fn lasts_so_long(head: &Values, has_plan: bool, out: &mut Diagnostics
 
 /// From its start on it can be counted as clocks of platforms count, in time since 1970, and to its
 /// end in nanoseconds, as every instant is.
-pub(crate) fn is_in_time(head: &Values, planned: Option<SimDuration>, out: &mut Diagnostics) {
+pub(crate) fn report_out_of_range_times(
+    head: &Values,
+    planned: Option<SimDuration>,
+    out: &mut Diagnostics,
+) {
     let Some(start) = head.instant_opt("start") else { return };
     if start.as_nanoseconds() < 0 {
         let message = "the scenario would start before 1970";

@@ -37,7 +37,12 @@ pub(crate) static SIGNAL: Section = Section {
         ),
     ],
     refers: &[("of", "device")],
-    rules: &[comes_from_one_place, quantities_are_registered, are_not_too_many, fit_their_checks],
+    rules: &[
+        report_several_places,
+        report_unregistered_quantities,
+        report_too_many_signals,
+        validate_signals_of_checks,
+    ],
     ..Section::REPEATED
 };
 
@@ -75,7 +80,7 @@ pub struct SignalRow {
 }
 
 /// A signal has either a device or a place in the plant, and there an interval.
-fn comes_from_one_place(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_several_places(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&SIGNAL).iter().filter_map(|row| row.values.as_ref()) {
         let name = values.text("name");
         let (of, at) = (values.text_opt("of"), values.text_opt("at"));
@@ -106,7 +111,7 @@ fn comes_from_one_place(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// `quantity` is one of the registry, and no pattern.
-fn quantities_are_registered(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_unregistered_quantities(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (text, span) in draft.rows(&SIGNAL).iter().filter_map(|row| row.text("quantity")) {
         if MeasurementId::lookup(text).is_none() {
             let message = format!("unknown measurement identifier `{text}`");
@@ -118,7 +123,7 @@ fn quantities_are_registered(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// The truth is not taken more often than can be kept.
-fn are_not_too_many(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_too_many_signals(draft: &Draft<'_>, out: &mut Diagnostics) {
     let duration = draft.values(&SCENARIO).and_then(|head| head.duration_opt("duration"));
     let Some(duration) = duration else { return };
     for values in draft.rows(&SIGNAL).iter().filter_map(|row| row.values.as_ref()) {
@@ -140,7 +145,7 @@ fn measurement_of(draft: &Draft<'_>, name: &str) -> Option<MeasurementId> {
 
 /// Levels and tolerances of a check are of its signal's dimension, and a signal follows one of its
 /// own kind.
-fn fit_their_checks(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_signals_of_checks(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&CHECK).iter().filter_map(|row| row.values.as_ref()) {
         let name = values.text_opt("signal");
         let Some(own) = name.and_then(|name| measurement_of(draft, name)) else { continue };
@@ -202,7 +207,7 @@ fn source_of_signal(
 }
 
 /// A place in the plant has what is asked for: its domain, and the phase.
-pub(crate) fn has_truth(signal: &Row<'_>, point: &MeteringPoint, out: &mut Diagnostics) {
+pub(crate) fn report_missing_truth(signal: &Row<'_>, point: &MeteringPoint, out: &mut Diagnostics) {
     let Some((text, span)) = signal.text("quantity") else { return };
     let Some(row) = MeasurementId::lookup(text).map(MeasurementId::row) else { return };
     let at = signal.text("at").map_or("", |(at, _)| at);
@@ -234,7 +239,7 @@ pub(crate) fn has_truth(signal: &Row<'_>, point: &MeteringPoint, out: &mut Diagn
 }
 
 /// A device reports what is asked for, if it is known what that device reports.
-pub(crate) fn is_reported(
+pub(crate) fn report_unmeasured_signal(
     (text, span): (&str, Span),
     device: &str,
     reported: &[MeasurementId],

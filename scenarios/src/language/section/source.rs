@@ -180,7 +180,12 @@ fn disturb(
 }
 
 /// The name of a source that is not written is taken, or another could be measured in its place.
-pub(crate) fn is_left_to(taken: &str, message: &str, rows: &[Row<'_>], out: &mut Diagnostics) {
+pub(crate) fn report_taken_name(
+    taken: &str,
+    message: &str,
+    rows: &[Row<'_>],
+    out: &mut Diagnostics,
+) {
     for (name, span) in rows.iter().filter_map(|row| row.text("name")) {
         if name == taken {
             out.report(Code::NAME_TAKEN, span, message, "expected another name");

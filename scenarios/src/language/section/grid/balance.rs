@@ -28,7 +28,7 @@ const FEEDING: Place = Place { what: "infeed", key: "substation", address: "sour
 const LOAD: Place = Place { what: "load", key: "homes", address: "load" };
 
 /// Reports what keeps the check from ever ending in a verdict; each cause once.
-pub(crate) fn can_add_up(
+pub(crate) fn validate_balance(
     (check, meters): (&Values, &BalancedMeters),
     grid: Option<&Grid>,
     references: &References,
@@ -65,8 +65,14 @@ pub(crate) fn can_add_up(
         return;
     }
     let every = every.map(|every| (check.span_of("every"), every));
-    one_each(&FEEDING, grid.sources.iter().map(String::as_str), &feeding, span, out);
-    one_each(&LOAD, grid.loads.iter(), &at_loads, homes_span, out);
+    report_unbalanced_places(
+        &FEEDING,
+        grid.sources.iter().map(String::as_str),
+        &feeding,
+        span,
+        out,
+    );
+    report_unbalanced_places(&LOAD, grid.loads.iter(), &at_loads, homes_span, out);
     let counted = feeding.iter().chain(&at_loads).filter_map(|meter| {
         let (name, table) = &references.devices[meter.device];
         Some((name.as_str(), devices.get(*table)?.as_ref()?.as_ref()))
@@ -95,7 +101,7 @@ fn metered(
 }
 
 /// Every place has one meter; those that have none are reported together, and those with several.
-fn one_each<'a>(
+fn report_unbalanced_places<'a>(
     place: &Place,
     names: impl Iterator<Item = &'a str>,
     meters: &[Meter],

@@ -14,7 +14,7 @@ use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
 use super::inputs::{Elements, FAULT_PREFIX};
-use super::orders::{Order, Ordered, do_not_contradict};
+use super::orders::{Order, Ordered, report_contradicting_orders};
 use super::pieces::Pieces;
 use super::protection::{GRID_PROTECTION, know_frequency, protectors};
 use super::recorder::{GRID_RECORDER, recorders};
@@ -80,7 +80,7 @@ pub(super) fn doubt_step(
 }
 
 /// A simulator plays a state each step, whatever it is asked in between.
-pub(super) fn fits_a_simulator(
+pub(super) fn report_unplayable_by_simulator(
     values: &Values,
     wanted: &MotionSetup,
     draft: &Draft<'_>,
@@ -121,7 +121,7 @@ fn planned(injections: &[Row<'_>]) -> Option<Span> {
 }
 
 /// Injections that a network which only steps does not have.
-pub(super) fn needs_motion(rows: &[Row<'_>], out: &mut Diagnostics) {
+pub(super) fn report_injections_between_steps(rows: &[Row<'_>], out: &mut Diagnostics) {
     for row in rows {
         if network_kind_of(row).is_some_and(|kind| kind.step.is_none()) {
             let (kind, span) = row.text("kind").unwrap_or(("", row.span));
@@ -207,7 +207,7 @@ pub(super) fn motion(
     };
     builder.play(&injections(rows));
     builder.arcs_end(rows);
-    do_not_contradict(&builder.orders, builder.network, builder.out);
+    report_contradicting_orders(&builder.orders, builder.network, builder.out);
     builder.frequency_has_no_faults();
     let MotionSetup { protectors, frequency, .. } = &mut builder.setup;
     know_frequency(protectors, frequency, builder.network.frequency_hz);

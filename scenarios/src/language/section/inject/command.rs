@@ -49,7 +49,7 @@ impl InjectKind for Command {
 
     /// Reports what is wrong with the command. It is the platform's, and goes to whatever device
     /// there is.
-    fn fits(&self, row: &Row<'_>, device: &PlacedDevice<'_>, out: &mut Diagnostics) {
+    fn validate_target(&self, row: &Row<'_>, device: &PlacedDevice<'_>, out: &mut Diagnostics) {
         let (Some(values), Some(model)) = (&row.values, device.device) else { return };
         let mut parameters = values.texts("command");
         // Without a name it has been reported already.
@@ -57,7 +57,7 @@ impl InjectKind for Command {
         if let Some(fault) = model.validate_command(&name, &parameters) {
             report(row, fault, values.boolean("refused"), out);
         }
-        is_late_enough(row, model, device.in_real_time, out);
+        report_early_command(row, model, device.in_real_time, out);
     }
 
     fn begin(&self, injection: &Injection) -> Vec<Order> {
@@ -105,7 +105,12 @@ fn span_of(row: &Row<'_>, parameter: Option<&str>) -> Span {
 
 /// The platform learns of a device by its first reading; in real time devices begin staggered over
 /// a period, and readings take their time.
-fn is_late_enough(row: &Row<'_>, device: &dyn Device, in_real_time: bool, out: &mut Diagnostics) {
+fn report_early_command(
+    row: &Row<'_>,
+    device: &dyn Device,
+    in_real_time: bool,
+    out: &mut Diagnostics,
+) {
     let (Some(values), period) = (&row.values, device.report_period()) else { return };
     let known_at = if in_real_time { period + period } else { period };
     if values.duration("at") >= known_at {

@@ -23,7 +23,7 @@ pub(crate) trait InjectKind: Sync {
     fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target>;
 
     /// Reports what is wrong with it for the device that it befalls.
-    fn fits(&self, _row: &Row<'_>, _device: &PlacedDevice<'_>, _out: &mut Diagnostics) {}
+    fn validate_target(&self, _row: &Row<'_>, _device: &PlacedDevice<'_>, _out: &mut Diagnostics) {}
 
     /// What its link is called meanwhile; two that call it the same do not meet on one link.
     fn link_is(&self) -> Option<&'static str> {

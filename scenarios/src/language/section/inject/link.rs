@@ -5,7 +5,7 @@ use lastmeter_link::impair::{Breakage, IMPAIR_FIELDS, read_impairment};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span, Values};
 use lastmeter_record::{Event, TimeMode, field};
 
-use super::injection::{FOR, Injection, ends_in_time, time};
+use super::injection::{FOR, Injection, report_late_end, time};
 use super::kind::{InjectKind, kind_of};
 use super::order::Order;
 use super::target::{Places, Target, Through};
@@ -109,7 +109,7 @@ impl InjectKind for LinkKind {
     }
 
     fn check(&self, row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
-        ends_in_time(row, draft, out);
+        report_late_end(row, draft, out);
         if let Some(values) = &row.values {
             (self.check)(values, out);
         }
@@ -191,7 +191,7 @@ fn span_of(row: &Row<'_>) -> Option<(i64, i64)> {
 }
 
 /// On one link there is one impairment at a time, and one breakage.
-pub(super) fn do_not_overlap(
+pub(super) fn report_overlaps(
     injections: &[Row<'_>],
     targets: &[Option<Target>],
     out: &mut Diagnostics,

@@ -49,7 +49,7 @@ pub(crate) static SIMULATOR: Section = Section {
              power), `source:NAME` (its voltage per unit); a point that is not there drives nothing",
         ),
     ],
-    rules: &[there_is_one_with_a_network, lines_of_streams_are_of_simulators],
+    rules: &[report_missing_simulator_network, report_streams_without_simulator],
     ..Section::REPEATED
 };
 
@@ -70,7 +70,7 @@ pub struct SimulatorRow {
 
 /// A stream is a line for each of its devices; only a simulator sends and takes all of its points
 /// on one.
-fn lines_of_streams_are_of_simulators(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_streams_without_simulator(draft: &Draft<'_>, out: &mut Diagnostics) {
     for row in draft.rows(&NETWORK) {
         let Some((_, span)) = row.text(network::LINE) else { continue };
         let spec = network::kind_of(row).zip(row.values.as_ref());
@@ -87,7 +87,7 @@ fn lines_of_streams_are_of_simulators(draft: &Draft<'_>, out: &mut Diagnostics) 
 }
 
 /// There is one network to play, and it is played once.
-fn there_is_one_with_a_network(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_missing_simulator_network(draft: &Draft<'_>, out: &mut Diagnostics) {
     let rows = draft.rows(&SIMULATOR);
     if let Some(second) = rows.get(1) {
         let message = "a second simulator would play the same network";
@@ -197,7 +197,7 @@ pub(crate) fn simulators(
         else {
             continue;
         };
-        hold_periods(draft, (row, &map), out);
+        validate_periods(draft, (row, &map), out);
         let bound = points::Binding { draft, row, map: &map, network, grid, references };
         if let Some((shows, drives)) = bound.bind(out) {
             let (name, map) = (name.to_owned(), Arc::new(map));
@@ -219,7 +219,7 @@ fn has_adapter(draft: &Draft<'_>, network: Option<&str>) -> bool {
 
 /// Steps and reporting periods are whole multiples of the time between two frames: else a reading
 /// has parts of what its reference has not.
-fn hold_periods(draft: &Draft<'_>, (row, map): (&Row<'_>, &PointMap), out: &mut Diagnostics) {
+fn validate_periods(draft: &Draft<'_>, (row, map): (&Row<'_>, &PointMap), out: &mut Diagnostics) {
     let rate_hz = map.simulator.sample_rate;
     let is_multiple = |time: SimDuration| {
         let frames = time.as_seconds_f64() * rate_hz;
