@@ -548,7 +548,7 @@ impl Draft<'_> {
             if let (true, Some(row), Some(period)) =
                 (is_first, self.rows(&DEVICE).get(*table), planned.period)
             {
-                device::report_span_shorter_than_period(row, period, out);
+                device::report_overlapping_spans(row, period, out);
             }
         }
     }

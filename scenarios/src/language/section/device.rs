@@ -54,7 +54,7 @@ pub(crate) static DEVICE: Section = Section {
         validate_ways_of_boards,
         report_unservable_boards,
         report_equal_nodes,
-        report_fractional_keep_alive,
+        report_invalid_keep_alive,
         report_superfluous_spans,
     ],
     ..Section::REPEATED
@@ -223,7 +223,7 @@ pub(crate) fn build_device(
 }
 
 /// MQTT counts its keep-alive in whole seconds (3.1.1, 3.1.2.10).
-fn report_fractional_keep_alive(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_invalid_keep_alive(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&DEVICE).iter().filter_map(|row| row.values.as_ref()) {
         let seconds = values.si("keep_alive");
         if seconds != seconds.round() {
@@ -255,11 +255,7 @@ fn report_superfluous_spans(draft: &Draft<'_>, out: &mut Diagnostics) {
 
 /// Readings that only their schedule identifies have a period each to themselves: else one that
 /// came twice could stand for one that was lost.
-pub(crate) fn report_span_shorter_than_period(
-    row: &Row<'_>,
-    period: SimDuration,
-    out: &mut Diagnostics,
-) {
+pub(crate) fn report_overlapping_spans(row: &Row<'_>, period: SimDuration, out: &mut Diagnostics) {
     let Some(values) = row.values.as_ref() else { return };
     let by_schedule = declared(values).filter(|it| it.identity == Identity::Schedule);
     let Some(DeclaredSpan { earliest, latest, .. }) = by_schedule else { return };

@@ -23,7 +23,7 @@ pub(crate) static DOOR: Section = Section {
     kind: Some(("kind", "kind of door")),
     entries: || door_kinds().collect(),
     heading: "doors",
-    rules: &[report_repeated_kinds, report_shared_addresses, report_foreign_platform],
+    rules: &[report_repeated_kinds, report_invalid_addresses, report_doors_of_running_platform],
     build: |rows| Some(Arc::new(rows.iter().map(door).collect::<Option<Vec<_>>>()?) as Part),
     ..Section::REPEATED
 };
@@ -40,7 +40,7 @@ fn report_repeated_kinds(draft: &Draft<'_>, out: &mut Diagnostics) {
     }
 }
 
-fn report_shared_addresses(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_invalid_addresses(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (address, span) in draft.rows(&DOOR).iter().filter_map(|row| row.text("address")) {
         if address.parse::<SocketAddr>().is_err() {
             let message = format!("`{address}` is no address");
@@ -51,7 +51,7 @@ fn report_shared_addresses(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// Somebody else's platform has the doors it has.
-fn report_foreign_platform(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_doors_of_running_platform(draft: &Draft<'_>, out: &mut Diagnostics) {
     let choice = draft.single(&PLATFORM).and_then(|platform| platform.text("use"));
     let Some((profile, _)) = choice.filter(|(word, _)| !["embedded", "child"].contains(word))
     else {

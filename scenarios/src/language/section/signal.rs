@@ -38,7 +38,7 @@ pub(crate) static SIGNAL: Section = Section {
     ],
     refers: &[("of", "device")],
     rules: &[
-        report_several_places,
+        validate_signal_places,
         report_unregistered_quantities,
         report_too_many_signals,
         validate_signals_of_checks,
@@ -80,7 +80,7 @@ pub struct SignalRow {
 }
 
 /// A signal has either a device or a place in the plant, and there an interval.
-fn report_several_places(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_signal_places(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&SIGNAL).iter().filter_map(|row| row.values.as_ref()) {
         let name = values.text("name");
         let (of, at) = (values.text_opt("of"), values.text_opt("at"));

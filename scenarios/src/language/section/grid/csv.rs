@@ -49,14 +49,14 @@ pub(super) fn table(
     }
     let every = given.or(times.map(|it| it.every)).unwrap_or(raster.step);
     if let Some(times) = times {
-        one_row_is_enough(&times, &table, values, raster, out);
+        warn_single_row(&times, &table, values, raster, out);
     }
     Some(Powers { table, every })
 }
 
 /// Warns where the whole scenario lies in the first row, as in one whose seconds are milliseconds.
 /// Rows of whole hours, up to a day, are meant.
-fn one_row_is_enough(
+fn warn_single_row(
     times: &TimeColumn,
     table: &Table,
     values: &Values,

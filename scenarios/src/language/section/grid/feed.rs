@@ -129,7 +129,7 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     if let Some((setup, wanted)) = setup.filter(|_| is_sound) {
         let raster = setup.raster;
         if !draft.rows(&SIMULATOR).is_empty() {
-            report_defects(&setup, draft.rows(&GRID_DEFECT), out);
+            report_defects_at_simulator(&setup, draft.rows(&GRID_DEFECT), out);
             if let Some(wanted) = &wanted {
                 motion::report_unplayable_by_simulator(values, wanted, draft, out);
             }
@@ -287,7 +287,7 @@ fn stand_in(network: &Playing, place: usize, streams: Streams) -> Option<Meterin
 }
 
 /// What a simulator sends has no meter in front of which a current could be led past.
-fn report_defects(setup: &Setup, defects: &[Row<'_>], out: &mut Diagnostics) {
+fn report_defects_at_simulator(setup: &Setup, defects: &[Row<'_>], out: &mut Diagnostics) {
     if let Some(first) = defects.first().filter(|_| !setup.defects.is_empty()) {
         let message = "a network that a simulator plays has no defects";
         out.report(Code::DOES_NOT_FIT, first.span, message, "leave it out");

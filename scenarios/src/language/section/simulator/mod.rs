@@ -49,7 +49,7 @@ pub(crate) static SIMULATOR: Section = Section {
              power), `source:NAME` (its voltage per unit); a point that is not there drives nothing",
         ),
     ],
-    rules: &[report_missing_simulator_network, report_streams_without_simulator],
+    rules: &[validate_network_of_simulators, report_streams_without_simulator],
     ..Section::REPEATED
 };
 
@@ -87,7 +87,7 @@ fn report_streams_without_simulator(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// There is one network to play, and it is played once.
-fn report_missing_simulator_network(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_network_of_simulators(draft: &Draft<'_>, out: &mut Diagnostics) {
     let rows = draft.rows(&SIMULATOR);
     if let Some(second) = rows.get(1) {
         let message = "a second simulator would play the same network";
@@ -148,7 +148,7 @@ pub(crate) fn maps_of_gateways(
                 let (code, help) = (Code::DOES_NOT_FIT, Some(help.to_owned()));
                 out.report_with_help(code, here.span, message, "not beside `line`", help);
             }
-            Some(here) => same_map(row, here, kept, out),
+            Some(here) => report_differing_maps(row, here, kept, out),
             None if !is_real && draft.all_read(&SIMULATOR) => {
                 let message = format!("no simulator is on the network of this {}", kind.entry.name);
                 let help = "add a `[[simulator]]` with the same `on`, or the `line` of a network \
@@ -162,7 +162,7 @@ pub(crate) fn maps_of_gateways(
 }
 
 /// Two ends of one line that read it by two maps: an experiment, or more likely a mistake.
-fn same_map(
+fn report_differing_maps(
     adapter: &Row<'_>,
     simulator: &Row<'_>,
     kept: &BTreeMap<String, String>,
