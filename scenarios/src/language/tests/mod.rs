@@ -134,6 +134,17 @@ pub(crate) fn change(from: &str, to: &str) -> String {
     lines("-", from) + &lines("+", to)
 }
 
+/// What differs between two texts, as lines that go and lines that come.
+pub(crate) fn difference(before: &str, after: &str) -> String {
+    let (mut old, mut new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
+    let head = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
+    (old, new) = (old.split_off(head), new.split_off(head));
+    while old.last().is_some_and(|last| Some(last) == new.last()) {
+        (_, _) = (old.pop(), new.pop());
+    }
+    change(&old.join("\n"), &new.join("\n"))
+}
+
 /// Compares what is printed of the cases of a table with the snapshot of this name: each as its
 /// change, then its messages. `INSTA_UPDATE=always` takes over another wording.
 pub(crate) fn assert_printed(
@@ -143,7 +154,7 @@ pub(crate) fn assert_printed(
     let mut printed = String::new();
     for (change, loaded) in cases {
         let found = loaded.err().map_or_else(|| "no mistake\n".to_owned(), |it| it.to_string());
-        write!(printed, "{}\n{change}\n{found}\n", "=".repeat(80)).unwrap();
+        writeln!(printed, "{}\n{change}\n{}\n", "=".repeat(80), found.trim_end()).unwrap();
     }
     // Folders of tests have random names of six letters.
     let folders = format!("{}/.tmp", std::env::temp_dir().display());

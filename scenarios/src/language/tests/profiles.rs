@@ -1,6 +1,7 @@
 //! `[[grid.load]]` from tables: standard load profiles, and rows of powers with their times.
 
 use super::grid::{Folder, with};
+use super::{assert_printed, change, difference};
 use crate::language::Scenario;
 
 const MONTHS: [&str; 12] = [
@@ -120,41 +121,26 @@ fn invalid_standard_load_profiles_are_reported_with_their_span() {
         assert!(whole.contains(from), "{from}");
         whole.replacen(from, to, 1)
     };
-    for (text, expected) in [
-        (replaced("[kWh]", "[W]"), "`own.csv`, line 2, column 1: found `[W]`, expected `[kWh]`"),
-        (
-            replaced(",März", ",March"),
-            "`own.csv`, line 1, column 8: found `March`, expected a month",
-        ),
-        (replaced("WT", "WD"), "`own.csv`, line 2, column 4: found `WD`, expected SA, FT or WT"),
-        (replaced("SA,FT", "SA,SA"), "`own.csv`: columns 2 and 3 are both Januar SA"),
-        (
-            replaced("11:00-", "11:05-"),
-            "line 47, column 1: found `11:05-11:15`, expected the quarter from 11:00 on",
-        ),
-        (
-            replaced("23.00", "23,00"),
-            "`own.csv`, line 3: found 38 fields, expected 37 as in the header",
-        ),
-        (
-            replaced("24.00", "n/a"),
-            "line 3, column 3 (`Januar`): found `n/a`, expected a number of kWh",
-        ),
-        (without(98), "`own.csv`: it has 95 quarters of an hour, expected 96"),
-        (without(50), "line 50, column 1: found `12:00-12:15`, expected the quarter from 11:45 on"),
-        (
-            whole
-                .replace(",Dezember", "")
-                .lines()
-                .map(|line| line.split(',').take(34).collect::<Vec<_>>().join(",") + "\n")
-                .collect(),
-            "`own.csv`: it has no column Dezember SA",
-        ),
-        ("a,b\n".to_owned(), "`own.csv`: it has 1 row, expected months"),
-    ] {
-        let found = folder("own.csv", &text).mistake(&standard(""));
-        assert!(found.starts_with("S026 <\"own.csv\"> ") && found.contains(expected), "{found}");
-    }
+    let texts = [
+        replaced("[kWh]", "[W]"),
+        replaced(",März", ",March"),
+        replaced("WT", "WD"),
+        replaced("SA,FT", "SA,SA"),
+        replaced("11:00-", "11:05-"),
+        replaced("23.00", "23,00"),
+        replaced("24.00", "n/a"),
+        without(98),
+        without(50),
+        whole
+            .replace(",Dezember", "")
+            .lines()
+            .map(|line| line.split(',').take(34).collect::<Vec<_>>().join(",") + "\n")
+            .collect(),
+        "a,b\n".to_owned(),
+    ];
+    let load =
+        |text: String| (difference(&whole, &text), folder("own.csv", &text).load(&standard("")));
+    assert_printed("standard_load_profiles", texts.map(load));
     let folder = folder("own.csv", &whole);
     let found = folder.mistake(&standard("profile_energy = \"1000 kWh\""));
     assert!(
@@ -269,38 +255,19 @@ fn units_in_headers_are_obeyed() {
     near(own("P [kW],Q", "1,2", &unit("P [kW]")), (1000.0, 2000.0));
     // What stands in brackets and is no unit is a remark, if `unit` states what the unit is.
     near(own("P [north]", "1", "unit = \"kW\"\ncolumn = \"P [north]\""), (1000.0, 0.0));
-    for (header, more, expected) in [
-        (
-            "P [kW]",
-            "unit = \"W\"\ncolumn = \"P [kW]\"".to_owned(),
-            "S027 <\"W\"> `unit` is W, and column `P [kW]` is in kW by its name",
-        ),
-        (
-            "P [kWh]",
-            "column = \"P [kWh]\"".to_owned(),
-            "S027 <\"P [kWh]\"> column `P [kWh]` is in `kWh`, which is no unit of a power here",
-        ),
-        (
-            "P [kWh]",
-            "unit = \"kW\"\ncolumn = \"P [kWh]\"".to_owned(),
-            "S027 <\"P [kWh]\"> column `P [kWh]` is in `kWh`, which is no unit of a power here",
-        ),
-        (
-            "P [north]",
-            "column = \"P [north]\"".to_owned(),
-            "S027 <\"P [north]\"> column `P [north]` is in `north`, which is no unit of a power",
-        ),
-        (
-            "P [kW],Q",
-            q("P [kW]", "Q"),
-            "S027 <\"Q\"> one of both columns of powers has its unit in its name, the other has",
-        ),
-    ] {
+    let cases = [
+        ("P [kW]", "unit = \"W\"\ncolumn = \"P [kW]\"".to_owned()),
+        ("P [kWh]", "column = \"P [kWh]\"".to_owned()),
+        ("P [kWh]", "unit = \"kW\"\ncolumn = \"P [kWh]\"".to_owned()),
+        ("P [north]", "column = \"P [north]\"".to_owned()),
+        ("P [kW],Q", q("P [kW]", "Q")),
+    ];
+    let load = |(header, more): (&str, String)| {
         let text = format!("time,{header}\n0,1,1\n300,1,1\n600,1,1\n");
         let text = if header.contains(',') { text } else { text.replace(",1,1", ",1") };
-        let found = folder("own.csv", &text).mistake(&rows(&more));
-        assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
-    }
+        (change("", &format!("{header}\n{more}")), folder("own.csv", &text).load(&rows(&more)))
+    };
+    assert_printed("units_in_headers", cases.map(load));
 }
 
 #[test]
@@ -378,28 +345,20 @@ fn networks_that_are_hardly_what_was_meant_are_warned_of() {
 
 #[test]
 fn uneven_times_are_reported_as_far_as_a_scenario_needs_them() {
-    for (text, expected) in [
-        (
-            "time,h1\n0,1\n150,1\n301,1\n450,1\n",
-            "line 4, column 1: `301` comes 151 s after the row before, not 150 s",
-        ),
-        ("time,h1\n0,1\n150,1\nx,1\n450,1\n", "line 4, column 1: found `x`, expected a number of"),
-        ("time,h1\n0,1\n\n00:05,1\n", "line 4, column 1: found `00:05`, expected a number of sec"),
-        ("a,time,h1\n0,300,1\n0,0,1\n", "line 3, column 2: `0` is not later than the row before"),
+    let texts = [
+        "time,h1\n0,1\n150,1\n301,1\n450,1\n",
+        "time,h1\n0,1\n150,1\nx,1\n450,1\n",
+        "time,h1\n0,1\n\n00:05,1\n",
+        "a,time,h1\n0,300,1\n0,0,1\n",
         // A hole that the first rows are beside, behind all that the scenario needs.
-        ("a,h1\n00:00,1\n00:30,1\n00:45,1\n", "line 4, column 1: `00:45` comes"),
-        ("a,h1\n10:00,1\n09:45,1\n09:30,1\n", "line 3, column 1: `09:45` is not later"),
-        ("a,h1\n00:00,1\n00:00,1\n", "line 3, column 1: `00:00` is not later"),
-        (
-            "a,h1\n00:00,1\n00:02,1\n00:04,1\n00:02,1\n00:04,1\n",
-            "line 5, column 1: `00:02` comes 1438 min after the row before, not 2 min",
-        ),
-    ] {
-        for more in ["", "every = \"150 s\""] {
-            let found = folder("own.csv", text).mistake(&rows(more));
-            assert!(found.starts_with("S026 <\"own.csv\"> `own.csv`, "), "{found}");
-            assert!(found.contains(expected), "{found}");
-        }
+        "a,h1\n00:00,1\n00:30,1\n00:45,1\n",
+        "a,h1\n10:00,1\n09:45,1\n09:30,1\n",
+        "a,h1\n00:00,1\n00:00,1\n",
+        "a,h1\n00:00,1\n00:02,1\n00:04,1\n00:02,1\n00:04,1\n",
+    ];
+    for (name, more) in [("uneven_times", ""), ("uneven_times_with_every", "every = \"150 s\"")] {
+        let load = |text: &str| (change("", text), folder("own.csv", text).load(&rows(more)));
+        assert_printed(name, texts.map(load));
     }
     // The hour that a clock is set on by, behind what is needed.
     let text = "time,h1\n01:50,100\n01:55,200\n03:00,300\n";
@@ -418,17 +377,16 @@ fn two_columns_of_one_name_are_refused_where_a_load_draws_from_them() {
 
 #[test]
 fn non_numeric_fields_are_reported_with_line_and_column() {
-    for (text, expected) in [
-        ("t,h2,h1\n0,1,2\n\n300,1,2 kW\n", "line 4, column 3 (`h1`): found `2 kW`, expected a"),
-        ("h1\n1\nnan\n", "line 3, column 1 (`h1`): found `nan`, expected a number"),
-        ("h2,h1\n1,\n1,2\n", "line 2, column 2 (`h1`): found ``, expected a number"),
-        ("h2,h1\n1,2\n1\n", "line 3: found 1 fields, expected 2"),
-        ("t;h2;h1\n0;1,5;2\n", "its header has 3 fields by semicolons, and none by commas"),
-        ("h1\n1\n", "`own.csv` has 1 rows, and the scenario needs 2"),
-    ] {
-        let found = folder("own.csv", text).mistake(&rows(""));
-        assert!(found.starts_with("S026 ") && found.contains(expected), "{found}");
-    }
+    let texts = [
+        "t,h2,h1\n0,1,2\n\n300,1,2 kW\n",
+        "h1\n1\nnan\n",
+        "h2,h1\n1,\n1,2\n",
+        "h2,h1\n1,2\n1\n",
+        "t;h2;h1\n0;1,5;2\n",
+        "h1\n1\n",
+    ];
+    let load = |text: &str| (change("", text), folder("own.csv", text).load(&rows("")));
+    assert_printed("non_numeric_fields", texts.map(load));
     // What a scenario does not need is not looked at.
     let folder = folder("own.csv", "h2,h1\n0,1\nx,2\nx,x\n");
     close(&drawn(&folder.load(&rows("")).unwrap()), &[1.0, 2.0]);
