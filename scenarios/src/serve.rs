@@ -151,7 +151,7 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
 /// A table of this name in another, which is made if it is not there.
 fn table_within<'a>(table: &'a mut toml::Table, name: &str) -> Result<&'a mut toml::Table, String> {
     let within = table.entry(name).or_insert_with(|| toml::Table::new().into());
-    within.as_table_mut().ok_or_else(|| format!("`{name}` in --config is no table"))
+    within.as_table_mut().ok_or_else(|| format!("`{name}` in --config is not a table"))
 }
 
 /// Puts the options of TLS into its table, which is made if it is not there.
@@ -196,7 +196,7 @@ fn set_doors(table: &mut toml::Table, doors: &[String]) -> Result<(), String> {
         })?;
         let place = address("--door", Some(place))?.unwrap_or_else(|| place.into());
         let all = table.entry("door").or_insert_with(|| toml::Value::Array(Vec::new()));
-        let all = all.as_array_mut().ok_or("`door` in --config is no list of tables")?;
+        let all = all.as_array_mut().ok_or("`door` in --config is not a list of tables")?;
         let is_it =
             |door: &&mut toml::Value| door.get("kind").and_then(|k| k.as_str()) == Some(kind);
         if let Some(toml::Value::Table(known)) = all.iter_mut().find(is_it) {

@@ -151,7 +151,7 @@ pub(super) fn fault(
 ) -> Result<Fault, String> {
     let text = &*in_shares(network, text);
     let Some((kind, place)) = text.split_once('@') else {
-        return Err(format!("`{text}` is no fault; expected KIND@NODE, or KIND@LINE:SHARE"));
+        return Err(format!("`{text}` is not a fault; expected KIND@NODE, or KIND@LINE:SHARE"));
     };
     let kind: Kind = kind.parse()?;
     let node = network.node(place).or_else(|| {

@@ -283,7 +283,7 @@ fn short_circuits_are_calculated_at_nodes_along_lines_and_everywhere() {
     assert!(ask(&["ag@nowhere"], false, 0.0).unwrap_err().contains("`nowhere` is neither"));
     assert!(ask(&["ag@hom"], false, 0.0).unwrap_err().contains("did you mean `home`?"));
     assert!(!ask(&["ag@l:7"], false, 0.0).unwrap_err().contains("did you mean"));
-    assert!(ask(&["xg@home"], false, 0.0).unwrap_err().contains("is no fault"));
+    assert!(ask(&["xg@home"], false, 0.0).unwrap_err().contains(" fault; expected "));
 }
 
 /// Half way to the home, through 0.2 ohm, beside a home that is the admittance it was: by hand.
@@ -407,7 +407,7 @@ fn invalid_series_tables_are_reported_with_their_line() {
     for (text, expected) in [
         (
             "time,house\n0,1\n",
-            "rows.csv`, line 1: `house` is no load of the network; its loads are h",
+            "rows.csv`, line 1: `house` is not a load of the network; its loads are h",
         ),
         ("time,h,h.p_w\n0,1,1\n", "`h.p_w` has two columns"),
         (
@@ -486,7 +486,7 @@ fn events_are_at_places_whose_names_have_spaces_and_in_metres() {
     let wrong = played(&["15ms fault bg@house 8"]).unwrap_err();
     assert!(wrong.contains("did you mean `house 7`?"), "{wrong}");
     let wrong = played(&["15ms fault bg@house 7 x"]).unwrap_err();
-    assert!(wrong.contains("`x` is no number from 0 on"), "{wrong}");
+    assert!(wrong.contains("`x` is not a number from 0 on"), "{wrong}");
 }
 
 /// A street of four wires with an electrode at its transformer.

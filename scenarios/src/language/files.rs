@@ -151,7 +151,7 @@ fn regular(path: &Path) -> std::io::Result<Metadata> {
     }
     if !metadata.is_file() {
         // A pipe or a device may have no end.
-        return Err(std::io::Error::other("it is no regular file"));
+        return Err(std::io::Error::other("it is not a regular file"));
     }
     Ok(metadata)
 }

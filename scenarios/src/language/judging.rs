@@ -116,7 +116,8 @@ fn is_received(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) 
     };
     match planned.observers.len() {
         0 if planned.observers.is_complete => {
-            let message = format!("`{word}` is where an observer receives, and there is none");
+            let message =
+                format!("`{word}` is where an observer receives, and the scenario has no observer");
             let help = "add an `[[observer]]` with a `name`";
             refuse(message, "nobody receives anything", help);
             None

@@ -297,7 +297,7 @@ fn make_at(row: &Row<'_>, places: &Names, found: &[usize], out: &mut Diagnostics
     let names: Vec<String> = found.iter().map(named).collect();
     if let Some(bad) = names.iter().find(|name| !is_name(name)).filter(|_| is_name(name)) {
         let what = places.what;
-        let message = format!("with its {what} this is no name: `{bad}`");
+        let message = format!("with its {what} this is not a name: `{bad}`");
         let label = "letters, digits, `-`, `_`, `.`; at most 64 characters";
         let help = format!("give those {what}s devices of their own, or rename them");
         out.report_with_help(Code::BAD_NAME, span, message, label, Some(help));
@@ -327,7 +327,7 @@ fn make(row: &Row<'_>, room: usize, out: &mut Diagnostics) -> Made {
     let numbered = |number: usize| numbered(name, number, count);
     if is_name(name) && !is_name(&numbered(count)) {
         if let Some((_, span)) = row.text("name") {
-            let message = "with its number this is no name";
+            let message = "with its number this is not a name";
             let digits = count.to_string().len();
             let label = format!("with `-` and {digits} digits it is too long");
             out.report(Code::BAD_NAME, span, message, label);

@@ -52,7 +52,7 @@ impl Overlay {
         for TableEntry { key, key_span, node } in &self.set {
             // Dots outside of quotes make tables.
             if !key.contains('.') && matches!(node.value, NodeValue::Table(_)) {
-                let message = format!("`{key}` is no address");
+                let message = format!("`{key}` is not an address");
                 let help =
                     Some(format!("write the address in quotes: `\"{key}.NAME.KEY\" = VALUE`"));
                 out.report_with_help(Code::OVERRIDE_ADDRESS, *key_span, message, "a table", help);

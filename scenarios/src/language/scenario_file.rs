@@ -56,7 +56,7 @@ impl ScenarioFile {
             let start = error.valid_up_to();
             let span = Span { source: SourceId::FILE, start, end: start };
             let message = "this is not valid TOML: the text is not UTF-8";
-            mistakes.report(Code::SYNTAX, span, message, "this byte is none of a character");
+            mistakes.report(Code::SYNTAX, span, message, "this byte is not part of a character");
             return Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts });
         }
         if path.extension().is_some_and(|it| it == "yaml" || it == "yml") {

@@ -157,7 +157,7 @@ impl<'a> TwinTable<'a> {
             let help = nearest(original, checks()).map(|near| format!("did you mean `{near}`?"));
             out.report_with_help(Code::BAD_TWIN, span, message, "not in this scenario", help);
         } else if IMPLICIT_CHECKS.contains(&original) {
-            let message = format!("`{original}` is no check of the scenario itself");
+            let message = format!("`{original}` is not a check of the scenario itself");
             let help = "write in `mirrors` which of its checks this is the twin of".to_owned();
             out.report_with_help(Code::BAD_TWIN, span, message, "needs `mirrors`", Some(help));
         }
@@ -213,7 +213,7 @@ fn report_judging(defect: &Overlay, out: &mut Diagnostics) {
         if !JUDGING.iter().chain([&&EXPECT]).any(|judging| judging.name == section) {
             continue;
         }
-        let message = format!("`{address}` is no defect: it changes what is judged");
+        let message = format!("`{address}` is not a defect: it changes what is judged");
         let help = "a defect is in what is measured. What else differs from the scenario stands in \
                     `shortened`, with its reason, and checks that are left out in `without`: with \
                     these alone the scenario has to pass";

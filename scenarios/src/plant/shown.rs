@@ -45,7 +45,7 @@ pub(super) fn give_terminals(scenario: &mut Scenario, feeder: &Feeder, out: &mut
         match terminal {
             Ok(terminal) => source.metering_point = Some(terminal.into()),
             Err(error) => {
-                let message = format!("`{}` makes no terminal: {error}", source.name);
+                let message = format!("no terminal can be built for `{}`: {error}", source.name);
                 out.report(Code::DOES_NOT_FIT, span, message, "this network");
             }
         }

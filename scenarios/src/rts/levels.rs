@@ -48,7 +48,7 @@ impl Levels {
             SignalType::Integer => true,
             SignalType::Float => false,
             SignalType::Boolean | SignalType::Complex => {
-                return Err(format!("{key}: point `{name}` is no float and no integer"));
+                return Err(format!("{key}: point `{name}` is neither a float nor an integer"));
             }
         };
         let range = point.range.filter(|_| point.role().is_none());

@@ -441,7 +441,7 @@ fn read_authority(certificate: &Path, key: &Path) -> Result<Authority, BenchErro
         let what = "cannot read the authority's certificate or key";
         let facts = std::fs::metadata(file).map_err(BenchError::file(what, file))?;
         if !facts.is_file() || facts.len() > PEM_BYTES_MAX {
-            let why = format!("{} is no PEM file of at most 1 MiB", file.display());
+            let why = format!("{} is not a PEM file of at most 1 MiB", file.display());
             return Err(BenchError::PlatformStart(why));
         }
         std::fs::read_to_string(file).map_err(BenchError::file(what, file))

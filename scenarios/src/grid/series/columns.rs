@@ -225,7 +225,7 @@ fn column(title: &str, network: &Network) -> Result<Column, String> {
     let known: Vec<&str> = network.loads.iter().take(8).map(|load| &*load.name).collect();
     let more = if network.loads.len() > known.len() { ", ..." } else { "" };
     let name = [".p_w", ".q_var"].iter().find_map(|end| title.strip_suffix(end)).unwrap_or(title);
-    Err(format!("`{name}` is no load of the network; its loads are {}{more}", known.join(", ")))
+    Err(format!("`{name}` is not a load of the network; its loads are {}{more}", known.join(", ")))
 }
 
 /// Whether the file's own powers show how a power of the whole is split: they do not where they add

@@ -74,7 +74,7 @@ pub(super) fn read(network: &mut Network, whole: &Network, text: &str) -> Result
     let at_s = at_s.as_secs_f64();
     let figure = |text: &str| {
         let value: Option<f64> = text.parse().ok().filter(|it: &f64| it.is_finite() && *it >= 0.0);
-        value.ok_or_else(|| wrong(format!("`{text}` is no number from 0 on")))
+        value.ok_or_else(|| wrong(format!("`{text}` is not a number from 0 on")))
     };
     let none = Event { at_s, actions: Vec::new(), fault: None };
     match (verb, rest) {

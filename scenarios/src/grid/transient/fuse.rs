@@ -52,7 +52,7 @@ pub(super) fn read(network: &Network, text: &str) -> Result<Fuses, String> {
     let rated = rating.trim_end_matches(['A', 'a']).parse().ok().and_then(GgGates::of_rating);
     let gates = rated.ok_or_else(|| {
         let known: Vec<String> = GgGates::all().map(|it| it.rated_a.to_string()).collect();
-        wrong(&format!("`{rating}` is no rating of a gG fuse-link here: {} A", known.join(", ")))
+        wrong(&format!("`{rating}` is not a rating of a gG fuse-link here: {} A", known.join(", ")))
     })?;
     let position: f64 = position.parse().map_err(|_| wrong(FORM))?;
     let melting: Curve = gates.melting(position).map_err(|why| wrong(&why.to_string()))?;

@@ -53,7 +53,7 @@ fn report_unknown_requirements(draft: &Draft<'_>, out: &mut Diagnostics) {
         for node in list {
             let NodeValue::String(text) = &node.value else { continue };
             if !is_requirement(text) {
-                let message = format!("`{text}` is no requirement");
+                let message = format!("`{text}` is not a requirement");
                 let label = "expected a letter L, C, F or K, a dash and two digits";
                 let help = Some("write for example `F-04`".to_owned());
                 out.report_with_help(Code::BAD_REQUIREMENT, node.span, message, label, help);
@@ -71,7 +71,7 @@ fn is_requirement(text: &str) -> bool {
 fn report_reserved_check_name(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (name, span) in draft.rows(&CHECK).iter().filter_map(|row| row.text("name")) {
         if IMPLICIT_CHECKS.contains(&name) {
-            let message = format!("`{name}` is no name for a check");
+            let message = format!("`{name}` is not a name for a check");
             let label = "the bench gives this verdict by itself";
             out.report(Code::BAD_NAME, span, message, label);
         }

@@ -227,7 +227,8 @@ fn report_invalid_keep_alive(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&DEVICE).iter().filter_map(|row| row.values.as_ref()) {
         let seconds = values.si("keep_alive");
         if seconds != seconds.round() {
-            let message = format!("a keep-alive of {seconds} s is none");
+            let message =
+                format!("keep-alive must be a whole number of seconds, and is {seconds} s");
             let label = "MQTT counts it in whole seconds";
             out.report(Code::OUT_OF_RANGE, values.span_of("keep_alive"), message, label);
         }
@@ -354,7 +355,7 @@ pub(crate) fn sources_of(
     let Some((at, span)) = device.text("at") else { return Vec::new() };
     if let Some(pattern) = at.strip_prefix(LOAD_PREFIX) {
         if loads.len() == 0 && loads.is_complete {
-            let message = format!("`{at}` is a load of a network, and there is none");
+            let message = format!("`{at}` is a load of a network, and the scenario has no network");
             let help = Some("add a `[grid]` with the `file` of one".to_owned());
             let code = Code::UNKNOWN_REFERENCE;
             out.report_with_help(code, span, message, "no network in this scenario", help);
@@ -368,7 +369,7 @@ pub(crate) fn sources_of(
             Some(name) => format!("write `at = \"source:{name}\"`"),
             None => "write `at = \"source:NAME\"`".to_owned(),
         };
-        let message = format!("`{at}` is no place to connect a device to");
+        let message = format!("`{at}` is not a place to connect a device to");
         let label = "expected `source:` and the name of a source";
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
         return Vec::new();

@@ -43,7 +43,7 @@ fn report_repeated_kinds(draft: &Draft<'_>, out: &mut Diagnostics) {
 fn report_invalid_addresses(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (address, span) in draft.rows(&DOOR).iter().filter_map(|row| row.text("address")) {
         if address.parse::<SocketAddr>().is_err() {
-            let message = format!("`{address}` is no address");
+            let message = format!("`{address}` is not an address");
             let label = "expected an address such as `127.0.0.1:8090`";
             out.report(Code::DOES_NOT_FIT, span, message, label);
         }

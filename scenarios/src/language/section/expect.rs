@@ -82,7 +82,7 @@ pub(super) fn validate_reason(row: &Row<'_>, out: &mut Diagnostics) {
     }
     let message = match Reason::lookup(word) {
         Some(reason) => format!("`{word}` is the reason of a verdict that is {}", reason.status()),
-        None => format!("`{word}` is no reason of a verdict"),
+        None => format!("`{word}` is not a reason of a verdict"),
     };
     let near = nearest(word, fitting.map(|reason| reason.word()));
     let help = match near {

@@ -204,7 +204,7 @@ fn written<'a>(row: &Row<'a>, out: &mut Diagnostics) -> Option<(&'a str, Span)> 
     if let Some(name) = on.strip_prefix(NETWORK_PREFIX) {
         return Some((name, span));
     }
-    let message = format!("`{on}` is no network");
+    let message = format!("`{on}` is not a network");
     let help = Some(format!("write `on = \"network:{on}\"` if that is its name"));
     let label = "expected `network:` and the name of a network";
     out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, help);

@@ -61,7 +61,7 @@ pub(crate) type Via = Result<Option<usize>, Reported>;
 fn report_reserved_link_name(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (name, span) in draft.rows(&LINK).iter().filter_map(|row| row.text("name")) {
         if name == NO_LINK {
-            let message = format!("`{name}` is no name for a link");
+            let message = format!("`{name}` is not a name for a link");
             let label = "`via` takes it as straight to the platform";
             out.report(Code::BAD_NAME, span, message, label);
         }

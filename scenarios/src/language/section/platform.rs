@@ -182,7 +182,7 @@ pub(crate) fn authority(
         && let Err(error) = Authority::from_pem(certificate, key)
     {
         let message = format!("the authority is refused: {error}");
-        out.report(Code::FILE_REFUSED, place, message, "with its key this is no authority");
+        out.report(Code::FILE_REFUSED, place, message, "not a certificate authority with this key");
     }
     let path = |(path, _): (PathBuf, String)| path;
     let (certificate, key) = (certificate.map(path), key.map(path));

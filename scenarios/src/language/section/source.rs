@@ -172,7 +172,7 @@ fn disturb(
     match signal.metering_point(name, &place.streams) {
         Ok(point) => Some(point),
         Err(error) => {
-            let label = "with what is injected into it this makes no terminal";
+            let label = "no terminal can be built with what is injected into it";
             out.report(Code::DOES_NOT_FIT, values.span_of("name"), error.to_string(), label);
             None
         }

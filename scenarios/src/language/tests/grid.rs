@@ -369,7 +369,7 @@ fn a_load_needs_a_network() {
     let text = super::changed("source:g", "load:h1");
     assert_eq!(
         mistakes(&text)[0],
-        "S018 22:6 <\"load:h1\"> `load:h1` is a load of a network, and there is none"
+        "S018 22:6 <\"load:h1\"> `load:h1` is a load of a network, and the scenario has no network"
     );
 }
 

@@ -256,7 +256,7 @@ fn mistakes_of_arcs_and_iron_are_located() {
     }
     let phasors = moving(&arc(&format!("{ARC}\nfor = \"1 s\"")));
     let found = folder.mistake(&phasors.replace("\"waveforms\"", "\"phasors\""));
-    assert!(found.contains("<\"40 V\"> the current of an arc is no sine"), "{found}");
+    assert!(found.contains("<\"40 V\"> the current of an arc is not sinusoidal"), "{found}");
     let found = folder.mistake(&moving(&iron("")).replace("\"waveforms\"", "\"phasors\""));
     assert!(found.contains("iron that saturates has no phasors"), "{found}");
     let found = folder.mistake(&with(&iron("")));

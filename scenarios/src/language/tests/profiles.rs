@@ -149,7 +149,7 @@ fn invalid_standard_load_profiles_are_reported_with_their_span() {
     );
     for date in ["2027-02-29", "24.12.2027", "2027-12-24T00:00:00Z", "2027-1-1"] {
         let found = folder.mistake(&standard(&format!("holidays = [\"2027-01-01\", \"{date}\"]")));
-        assert!(found.ends_with(&format!("<\"{date}\"> `{date}` is no date")), "{found}");
+        assert!(found.ends_with(&format!("<\"{date}\"> `{date}` is not a date")), "{found}");
     }
     let found = folder.mistake(&standard("").replace("own.csv", "other.csv"));
     assert!(found.starts_with("S025 <\"other.csv\"> `other.csv` cannot be read"), "{found}");

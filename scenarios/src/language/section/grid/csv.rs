@@ -74,7 +74,7 @@ fn warn_single_row(
         "its rows follow each other every {every} by the seconds of column `{name}`, so that the \
          scenario plays the first of {rows} rows and no other"
     );
-    let help = format!("if they are no seconds, write their unit, as in `{name} [ms]`");
+    let help = format!("if they are not seconds, write their unit, as in `{name} [ms]`");
     doubt(values, &what, Some(help), out);
 }
 
@@ -152,8 +152,8 @@ fn unit(
             return Some(None);
         }
         let expected = if key == "column" { "W, kW or MW" } else { "var, kvar or Mvar" };
-        let message = format!("column `{name}` is in `{text}`, which is no unit of a power here");
-        let help = "write the unit that it is in; where it is none, give `unit`".to_owned();
+        let message = format!("column `{name}` is in `{text}`, which is not a unit of power here");
+        let help = "write the unit that it is in; where it is not a unit, give `unit`".to_owned();
         let label = format!("expected {expected}");
         out.report_with_help(Code::DOES_NOT_FIT, values.span_of(key), message, label, Some(help));
         return None;

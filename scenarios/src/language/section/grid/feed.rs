@@ -306,8 +306,8 @@ pub(crate) fn report_unplayable(
     match failure {
         FeederFailure::Waveforms { at } => {
             let at = raster.start + *at;
-            let message = format!("by {at} meters and recorders have 4 GiB of waveforms");
-            let label = "expected fewer";
+            let message = format!("waveform memory limit (4 GiB) reached at t = {at}");
+            let label = "expected fewer waveforms of meters and recorders";
             let help =
                 "write `resolution = \"phasors\"`, a longer `waveform_step`, or meter fewer \
                         places; and play less that is switched"

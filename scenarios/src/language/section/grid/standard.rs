@@ -78,7 +78,7 @@ fn holidays(values: &Values, out: &mut Diagnostics) -> Option<Vec<i64>> {
     let mut day = |text: &str, span: Span| match format!("{text}T00:00:00Z").parse::<SimTime>() {
         Ok(midnight) if text.len() == 10 => Some(midnight.as_nanoseconds().div_euclid(DAY_NS)),
         _ => {
-            let message = format!("`{text}` is no date");
+            let message = format!("`{text}` is not a date");
             out.report(Code::BAD_INSTANT, span, message, "expected one such as 2027-12-25");
             None
         }

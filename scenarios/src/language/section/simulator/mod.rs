@@ -226,7 +226,7 @@ fn validate_periods(draft: &Draft<'_>, (row, map): (&Row<'_>, &PointMap), out: &
         frames.round() >= 1.0 && (frames - frames.round()).abs() < 1e-6
     };
     let report = |what: &str, time: SimDuration, span, out: &mut Diagnostics| {
-        let message = format!("{what} of {time} is no whole number of frames at {rate_hz} Hz");
+        let message = format!("{what} of {time} is not a whole number of frames at {rate_hz} Hz");
         let help = Some(format!(
             "write a multiple of {}, or another `sample_rate` in the point map",
             SimDuration::from_seconds_f64(1.0 / rate_hz)
@@ -258,7 +258,7 @@ fn network_of(draft: &Draft<'_>, row: &Row<'_>, out: &mut Diagnostics) -> Option
     let found = networks.iter().position(|network| name.is_some() && network.name() == name);
     let Some(found) = found else {
         let names: Vec<&str> = networks.iter().filter_map(Row::name).collect();
-        let message = format!("`{on}` is no network");
+        let message = format!("`{on}` is not a network");
         let label = format!("expected `network:` and one of {}", names.join(", "));
         out.report(Code::UNKNOWN_REFERENCE, span, message, label);
         return None;

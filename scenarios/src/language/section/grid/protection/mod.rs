@@ -135,7 +135,7 @@ pub(super) fn protectors(
 /// Reports a place that a kind of device cannot be at.
 fn report_place(kind: &ProtectionKind, values: &Values, network: &Network, out: &mut Diagnostics) {
     let (at, noun) = (values.text("at"), kind.entry.name);
-    let message = format!("`{at}` is no place of a device of kind `{noun}`");
+    let message = format!("`{at}` is not a place of a device of kind `{noun}`");
     let label = match kind.places {
         [only] => format!("expected `{only}NAME`"),
         _ => "expected `switch:NAME`, `line:NAME` or another place of a device".to_owned(),

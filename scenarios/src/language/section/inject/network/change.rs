@@ -125,7 +125,7 @@ pub(super) static GENERATION_STEP: NetworkKind = NetworkKind {
     play: |motion, it| {
         let (into, span) = it.into();
         let Some(name) = into.strip_prefix(LOAD_PREFIX) else {
-            let message = format!("`{into}` is no load or generator");
+            let message = format!("`{into}` is not a load or generator");
             motion.out.report(Code::BAD_NAME, span, message, "expected `load:NAME`");
             return None;
         };

@@ -138,7 +138,7 @@ fn place(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Optio
     let (into, span) = it.into();
     let (values, lines) = (it.values, &motion.network.lines);
     let Some(name) = into.strip_prefix("line:") else {
-        let message = format!("`{into}` is no line");
+        let message = format!("`{into}` is not a line");
         let is_called = lines.iter().any(|it| &*it.name == into);
         let help = is_called.then(|| format!("write `line:{into}`"));
         let label = "expected `line:NAME`";
@@ -208,7 +208,7 @@ fn fault(
         return None;
     }
     if !to_earth && wires.len() < 2 {
-        let message = "one conductor shorted with nothing".to_owned();
+        let message = "a phase-to-phase fault needs at least two phases".to_owned();
         refuse(message, "expected two or three phases, or `earth = true`", motion.out);
         return None;
     }
@@ -254,7 +254,7 @@ fn arc(
     };
     let of = "arc_voltage";
     if resolution == Resolution::Phasors {
-        let message = "the current of an arc is no sine, and has no phasors".to_owned();
+        let message = "the current of an arc is not sinusoidal, so it has no phasors".to_owned();
         let label = "expected `resolution = \"waveforms\"` under `[grid]`";
         return refuse(of, Code::DOES_NOT_FIT, message, label);
     }

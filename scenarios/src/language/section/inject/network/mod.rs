@@ -128,7 +128,7 @@ impl<'a> NetworkInjection<'a> {
         let (into, span) = self.into();
         let Some((_, name)) = into.split_once(':').filter(|(prefix, _)| *prefix == what) else {
             let (message, label) =
-                (format!("`{into}` is no {what}"), format!("expected `{what}:NAME`"));
+                (format!("`{into}` is not a {what}"), format!("expected `{what}:NAME`"));
             out.report(Code::BAD_NAME, span, message, label);
             return None;
         };
