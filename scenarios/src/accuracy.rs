@@ -15,7 +15,7 @@ use lastmeter_reports::standard::Assessed;
 use lastmeter_reports::{Evaluation, ExitCode, format_summary};
 
 use assemble::{assemble, is_selected};
-use meter::Refused;
+use meter::Refusal;
 pub use options::AccuracyOptions;
 use ratings::Ratings;
 use summary::{describe, document, headline};
@@ -35,8 +35,8 @@ pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
     }
     let (scenario, ratings) = match assemble(options) {
         Ok(assembled) => assembled,
-        Err(Refused::Message(message)) => return complain(&message),
-        Err(Refused::Failure(failure)) => {
+        Err(Refusal::Message(message)) => return complain(&message),
+        Err(Refusal::Failure(failure)) => {
             if options.format == TextFormat::Json {
                 failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
             } else {

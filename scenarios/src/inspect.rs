@@ -12,7 +12,9 @@ use lastmeter_wire::commands::{self, COMMANDS, CommandKind};
 use serde_json::{Value, json};
 
 use crate::grid;
-use crate::language::{self, LoadFailure, LoadOptions, Meant, Scenario, ScenarioFile, read_file};
+use crate::language::{
+    self, DocumentKind, LoadFailure, LoadOptions, Scenario, ScenarioFile, read_file,
+};
 use crate::output::{broken, complain, print_err, print_out};
 use crate::plant::{self, NotPlayed, Watch};
 use crate::run::{Stop, chain};
@@ -81,14 +83,14 @@ async fn validate_each(
     let (mut errors, mut wrong) = (0, 0);
     for Selected { path: file, .. } in &files {
         let text = text_of(file).unwrap_or_default();
-        let meant = Meant::of(file, &text);
-        if meant == Meant::TestPlan && TestPlan::read(&text).is_ok() {
+        let meant = DocumentKind::of(file, &text);
+        if meant == DocumentKind::TestPlan && TestPlan::read(&text).is_ok() {
             let value = json!({ "file": file, "valid": true, "suite": true });
             let line = format!("ok  {}  (a test plan)", file.display());
             print_out(&if json { value.to_string() } else { line });
             continue;
         }
-        if meant == Meant::Network {
+        if meant == DocumentKind::Network {
             let mistakes = check_network(file, json);
             errors += mistakes;
             wrong += usize::from(mistakes > 0);

@@ -5,7 +5,7 @@ use lastmeter_link::channel::{Channel, ChannelEvent};
 use lastmeter_link::clock::monotonic_ns;
 use tokio::sync::mpsc;
 
-use crate::capture::{Capture, Way};
+use crate::capture::{Capture, Direction};
 use crate::stop::or_never;
 
 /// Events of all lines that wait: few, so that answers on one line are not late for a flood on
@@ -89,7 +89,7 @@ async fn serve_one(
                 if let (Some(capture), ChannelEvent::Arrived { at_ns, bytes }) =
                     (&mut capture, &event)
                 {
-                    capture.piece(*at_ns, Way::In, bytes);
+                    capture.piece(*at_ns, Direction::In, bytes);
                 }
                 if events.send((number, event)).await.is_err() {
                     return;
@@ -110,7 +110,7 @@ async fn serve_one(
                 // Why a line is lost is an event of its own, reported once.
                 let sent = line.send(&bytes).await;
                 if let (Some(capture), Ok(())) = (&mut capture, sent) {
-                    capture.piece(monotonic_ns(), Way::Out, &bytes);
+                    capture.piece(monotonic_ns(), Direction::Out, &bytes);
                 }
             }
         }

@@ -24,7 +24,7 @@ mod signals;
 mod table;
 mod windows;
 
-use beside::Beside;
+use beside::ExtraTables;
 pub use options::MeasureOptions;
 use signals::Signals;
 use windows::Windows;
@@ -67,9 +67,9 @@ fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> 
 fn analysed(
     signals: &mut Signals,
     options: &MeasureOptions,
-) -> Result<(Analysis, Windows, Beside), String> {
+) -> Result<(Analysis, Windows, ExtraTables), String> {
     let (voltages, currents) = signals.names();
-    let mut beside = Beside::new(options, &signals.names(), signals.phases())?;
+    let mut beside = ExtraTables::new(options, &signals.names(), signals.phases())?;
     let setup = AnalyserSetup {
         rate_hz: signals.recording().rate_hz,
         nominal_hz: options.nominal_hz(),

@@ -32,7 +32,7 @@ use crate::run::{
 use crate::stop::{runtime, stop_signal};
 use messages::{print_run, print_suite, print_warnings};
 pub use options::SuiteOptions;
-use plan::{Broken, Item};
+use plan::{BrokenFile, Item};
 pub(crate) use plan::{passed_over, print_left_out};
 use playing::{play_case, play_first};
 
@@ -213,7 +213,7 @@ fn not_run(scenario: &Scenario, signal: Signal) -> SuiteRun {
 }
 
 /// A file that is no scenario.
-fn broken_run(broken: &Broken) -> SuiteRun {
+fn broken_run(broken: &BrokenFile) -> SuiteRun {
     let file = broken.file.display().to_string();
     SuiteRun {
         folder: None,

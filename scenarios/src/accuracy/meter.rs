@@ -18,7 +18,7 @@ pub(super) struct Meter {
 }
 
 /// Why there is no scenario.
-pub(super) enum Refused {
+pub(super) enum Refusal {
     Message(String),
     Failure(LoadFailure),
 }

@@ -12,7 +12,7 @@ use lastmeter_plans::standard::{Connection, TestPlan};
 use lastmeter_text::number;
 use serde_json::{Value, json};
 
-use super::meter::{Meter, Refused};
+use super::meter::{Meter, Refusal};
 use super::options::AccuracyOptions;
 use crate::language::{Texts, failure};
 
@@ -92,7 +92,7 @@ const FREQUENCY: Key = Key {
 const KEYS: [&Key; 4] = [&VOLTAGE, &CURRENT, &MAXIMUM, &FREQUENCY];
 
 /// What the user wrote, and where.
-struct Written {
+struct UserRating {
     si: f64,
     texts: Texts,
     span: Span,
@@ -104,8 +104,8 @@ pub(super) fn ratings(
     test_plan: &TestPlan,
     connection: Connection,
     meter: &Meter,
-) -> Result<Ratings, Refused> {
-    let book = Book::open(options, test_plan, meter);
+) -> Result<Ratings, Refusal> {
+    let book = RatingSources::open(options, test_plan, meter);
     let (base, maximum) = match connection {
         Connection::Direct => ("base_current", "maximum_current"),
         Connection::Transformer => ("transformer_current", "transformer_maximum"),
@@ -169,7 +169,7 @@ impl Ratings {
 }
 
 /// Where ratings are looked up.
-struct Book<'a> {
+struct RatingSources<'a> {
     options: &'a AccuracyOptions,
     meter: &'a Meter,
     /// The meter's table, or that of its model without a word.
@@ -178,7 +178,7 @@ struct Book<'a> {
     head: Table,
 }
 
-impl<'a> Book<'a> {
+impl<'a> RatingSources<'a> {
     fn open(options: &'a AccuracyOptions, test_plan: &TestPlan, meter: &'a Meter) -> Self {
         let file = parse_document(&test_plan.text, SourceId::FILE, &mut Diagnostics::new());
         let head = match file.get("test_plan").map(|node| &node.value) {
@@ -201,7 +201,7 @@ impl<'a> Book<'a> {
         key: &Key,
         (in_file, of_test_plan): (&str, f64),
         changed: &mut Vec<(&'static str, String)>,
-    ) -> Result<Rating, Refused> {
+    ) -> Result<Rating, Refusal> {
         let ratio = key.ratio.and_then(|ratio| self.of_meter(ratio, Dimension::Ratio));
         let ratio = ratio.unwrap_or(1.0);
         let of_meter = self.of_meter(key.meter, key.dimension).map(|si| si * ratio);
@@ -235,16 +235,16 @@ impl<'a> Book<'a> {
     }
 
     /// What the user states in `[test_plan]`.
-    fn of_user(&self, key: &Key) -> Option<Written> {
+    fn of_user(&self, key: &Key) -> Option<UserRating> {
         let address = format!("test_plan.{}", key.test_plan);
         let set = self.options.set.iter().rev().find_map(|text| {
             let (si, span) = overridden(text, &address, key.dimension)?;
-            Some(Written { si, span, texts: Texts::new("--set", text.as_str()) })
+            Some(UserRating { si, span, texts: Texts::new("--set", text.as_str()) })
         });
         set.or_else(|| {
             let (values, texts) = self.meter.claim.as_ref()?;
             let si = values.si_opt(key.test_plan)?;
-            Some(Written { si, span: values.span_of(key.test_plan), texts: texts.clone() })
+            Some(UserRating { si, span: values.span_of(key.test_plan), texts: texts.clone() })
         })
     }
 
@@ -308,9 +308,9 @@ fn overridden(text: &str, address: &str, dimension: Dimension) -> Option<(f64, S
     Some((si, node.span))
 }
 
-fn contradiction(given: Written, message: String, label: String) -> Refused {
-    let Written { texts, span, .. } = given;
+fn contradiction(given: UserRating, message: String, label: String) -> Refusal {
+    let UserRating { texts, span, .. } = given;
     let help = Some("remove one of them".to_owned());
     let code = Code::DOES_NOT_FIT;
-    Refused::Failure(failure(vec![Diagnostic { code, message, span, label, help }], texts))
+    Refusal::Failure(failure(vec![Diagnostic { code, message, span, label, help }], texts))
 }

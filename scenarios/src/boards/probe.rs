@@ -62,7 +62,7 @@ pub(super) fn probe(options: &ProbeOptions) -> ExitCode {
         Ok(lock) => lock,
         Err(why) => return complain(&why),
     };
-    let _removed = Removed(crate::run::board_lock_path(&lock));
+    let _removed = LockFileGuard(crate::run::board_lock_path(&lock));
     let is_serial = matches!(address, ChannelAddress::Tty(_));
     let bauds: Vec<u32> = match (&options.baud[..], is_serial) {
         ([], true) => BAUDS.to_vec(),
@@ -106,9 +106,9 @@ pub(super) fn probe(options: &ProbeOptions) -> ExitCode {
 }
 
 /// A lock file that goes with the probe.
-struct Removed(PathBuf);
+struct LockFileGuard(PathBuf);
 
-impl Drop for Removed {
+impl Drop for LockFileGuard {
     fn drop(&mut self) {
         // What is left behind means nothing.
         let _ = std::fs::remove_file(&self.0);

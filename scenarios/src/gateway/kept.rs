@@ -66,7 +66,7 @@ pub enum KeptError {
 
 /// The records of one gateway.
 #[derive(Debug)]
-pub struct Kept {
+pub struct RecordStore {
     path: PathBuf,
     file: File,
     records: BTreeMap<u64, Vec<u8>>,
@@ -79,7 +79,7 @@ pub struct Kept {
     cut_bytes: usize,
 }
 
-impl Kept {
+impl RecordStore {
     /// Opens the records in a folder, which is made if it is not there.
     ///
     /// # Errors

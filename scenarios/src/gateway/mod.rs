@@ -23,7 +23,7 @@ use lastmeter_wire::topics::{self, TENANT};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use http::HttpOptions;
-pub use kept::{Kept, KeptError};
+pub use kept::{KeptError, RecordStore};
 pub use options::GatewayOptions;
 pub use stand_alone::password;
 
@@ -92,7 +92,7 @@ struct Prepared {
     session: SessionOptions,
     port: MqttPort,
     live: LiveTopics,
-    kept: Kept,
+    kept: RecordStore,
     epoch: Epoch,
 }
 
@@ -154,7 +154,7 @@ fn prepare(
         .into_iter()
         .map(|devices| NetworkContext { bits_per_second: BITS_PER_SECOND, devices });
     let networks = networks.collect();
-    let mut kept = Kept::open(data).map_err(|error| chain(&error))?;
+    let mut kept = RecordStore::open(data).map_err(|error| chain(&error))?;
     // By the clock it is above those of all folders before.
     let now_ms = u64::try_from(wall_now().0 / 1_000_000).unwrap_or(0);
     let epoch = Epoch(kept.epoch(now_ms).map_err(|error| chain(&error))?);
@@ -194,7 +194,7 @@ fn repeated<T: PartialEq>(all: impl Iterator<Item = T>) -> Option<T> {
 }
 
 /// What was kept before; what was cut off its end is reported.
-fn records_of(kept: &Kept) -> Vec<Vec<u8>> {
+fn records_of(kept: &RecordStore) -> Vec<Vec<u8>> {
     if kept.cut_bytes() > 0 {
         let bytes = kept.cut_bytes();
         print_err(&format!("{bytes} bytes of an incomplete record were cut off the outbox"));

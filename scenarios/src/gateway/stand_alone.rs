@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::answers::{Presence, difference, metrics};
 use super::flow::Flow;
-use super::http::{Answer, Asked, Question};
+use super::http::{Answer, PendingRequest, Question};
 use super::keeper::Keeper;
 use super::kept::KeptError;
 use crate::lines::Lines;
@@ -37,7 +37,7 @@ pub(super) struct StandAlone {
     pub(super) files: Files,
     pub(super) presence: Presence,
     /// What is asked over HTTP.
-    pub(super) questions: Option<mpsc::Receiver<Asked>>,
+    pub(super) questions: Option<mpsc::Receiver<PendingRequest>>,
     pub(super) session: Session,
     pub(super) events: SessionEvents,
     pub(super) lines: Lines,
@@ -98,7 +98,7 @@ const TAKE_OVER_PAUSE_NS: i64 = 60_000_000_000;
 pub(super) enum StandAloneError {
     /// What is to be durable cannot be written.
     #[error(transparent)]
-    Kept(#[from] KeptError),
+    RecordStore(#[from] KeptError),
     /// The broker is not to be had any more.
     #[error("{0}")]
     Session(String),
@@ -187,7 +187,7 @@ impl StandAlone {
     async fn answer(
         &mut self,
         now: SimTime,
-        Asked { question, reply }: Asked,
+        PendingRequest { question, reply }: PendingRequest,
     ) -> Result<(), StandAloneError> {
         let none = || Answer::json(404, "{\"error\":\"there are no values yet\"}");
         let shown = |json: Option<Vec<u8>>| json.map_or_else(none, |json| Answer::json(200, json));
@@ -413,7 +413,7 @@ fn on_line(line: usize, event: ChannelEvent) -> (Option<i64>, GatewayInput) {
 }
 
 /// What is asked next over HTTP; never if it is not served.
-async fn questioned(questions: &mut Option<mpsc::Receiver<Asked>>) -> Asked {
+async fn questioned(questions: &mut Option<mpsc::Receiver<PendingRequest>>) -> PendingRequest {
     or_never(or_never(questions.as_mut()).await.recv().await).await
 }
 

@@ -185,7 +185,7 @@ struct OfStep {
 /// The batch output of power-grid-model: the data of one step after another, each with its time.
 fn json(steps: Vec<StepOfDocument>) -> String {
     #[derive(Serialize)]
-    struct Whole {
+    struct BatchDocument {
         version: String,
         r#type: String,
         is_batch: bool,
@@ -206,7 +206,8 @@ fn json(steps: Vec<StepOfDocument>) -> String {
         head.get_or_insert((version, r#type, attributes));
     }
     let Some((version, r#type, attributes)) = head else { return String::new() };
-    let whole = Whole { version, r#type, is_batch: true, attributes, data, lastmeter: results };
+    let whole =
+        BatchDocument { version, r#type, is_batch: true, attributes, data, lastmeter: results };
     let mut text = serde_json::to_string(&whole).unwrap_or_default();
     text.push('\n');
     text

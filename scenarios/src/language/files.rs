@@ -15,7 +15,7 @@ const RECORDINGS: &str = "recordings:";
 const BYTES_MAX: u64 = 1 << 30;
 
 /// What a run folder keeps.
-struct Kept {
+struct RunFiles {
     texts: BTreeMap<String, String>,
     /// Whether these are what the run wrote, as far as their seal shows.
     is_as_written: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Files<'a> {
     /// Where recordings are, if this machine has any.
     recordings: Option<&'a Path>,
     /// The texts a run was judged by, if the scenario is that of a run folder.
-    kept: Option<Kept>,
+    kept: Option<RunFiles>,
     unavailable: RefCell<Option<String>>,
 }
 
@@ -116,7 +116,7 @@ const RESOLVED: &str = "scenario.toml";
 const FACTS: &str = "run.json";
 
 /// The texts that a run folder keeps; `None` if this is none.
-fn kept_in(facts: &Path) -> Option<Kept> {
+fn kept_in(facts: &Path) -> Option<RunFiles> {
     let facts: serde_json::Value = serde_json::from_slice(&read(facts).ok()?).ok()?;
     // Any folder may have files of these names; only a run's shows how it went.
     facts.get("state")?;
@@ -127,7 +127,7 @@ fn kept_in(facts: &Path) -> Option<Kept> {
     let texts = files.into_iter().flatten().filter_map(text).collect();
     let is_as_written =
         serde_json::from_value::<RunFacts>(facts).is_ok_and(|facts| facts.is_as_written());
-    Some(Kept { texts, is_as_written })
+    Some(RunFiles { texts, is_as_written })
 }
 
 /// Reads a whole file of reasonable size.

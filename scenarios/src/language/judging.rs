@@ -317,13 +317,13 @@ fn per_stall(claim: &Claim<'_>, planned: &Planned<'_>) -> u64 {
 const INSTANTS_MAX: u64 = 1_000_000;
 
 /// What a claim needs to pass with no message late.
-struct Needed {
+struct RequiredMessages {
     messages: u64,
     /// So many of the messages count as one.
     per_stall: u64,
 }
 
-impl Needed {
+impl RequiredMessages {
     /// With w messages counted as one and none of n late, the upper bound is 1 - 0.05^(w / n).
     fn by(claim: &Claim<'_>, planned: &Planned<'_>) -> Self {
         let per_stall = per_stall(claim, planned);
@@ -342,7 +342,7 @@ impl Needed {
 /// A claim needs messages, and time: with too few it can never pass.
 fn report_too_few_messages(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
     let duration_ns = planned.duration.0;
-    let needed = Needed::by(claim, planned);
+    let needed = RequiredMessages::by(claim, planned);
     let Some(all) = messages(claim, duration_ns, planned).filter(|all| *all < needed.messages)
     else {
         return;

@@ -14,7 +14,7 @@ use super::draft::{Draft, FILE_START, Naming, Row, Section};
 use super::files::Files;
 use super::names::Names;
 use super::references::References;
-use super::scenario::{Plans, Plant, Scenario, Written};
+use super::scenario::{LoadedFrom, Plans, Plant, Scenario};
 use super::section::application::applications;
 use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{CHECK, check, devices_of_check};
@@ -273,7 +273,7 @@ fn assemble(
         checks: draft.rows(&CHECK).iter().map(check).collect::<Option<_>>()?,
         parts: draft.sections.iter().filter_map(|(known, rows)| (known.build)(rows)).collect(),
         plans,
-        written: Written {
+        written: LoadedFrom {
             path: path.to_owned(),
             hash: String::new(),
             texts: Texts::default(),

@@ -65,7 +65,7 @@ impl Plans {
 
 /// What a scenario was loaded from.
 #[derive(Clone)]
-pub(crate) struct Written {
+pub(crate) struct LoadedFrom {
     pub(crate) path: PathBuf,
     /// SHA-256 of the file's bytes and the overrides, in hexadecimal.
     pub(crate) hash: String,
@@ -83,7 +83,7 @@ pub(crate) struct Written {
     pub(crate) tables: Vec<(&'static Section, Arc<Values>)>,
 }
 
-impl Written {
+impl LoadedFrom {
     /// The values of a section that stands once, if it does.
     pub(crate) fn single(&self, section: &str) -> Option<&Arc<Values>> {
         self.tables.iter().find(|(known, _)| known.name == section).map(|(_, values)| values)
@@ -128,7 +128,7 @@ pub struct Scenario {
     /// What it plays.
     pub(crate) plans: Plans,
     /// What it was loaded from.
-    pub(crate) written: Written,
+    pub(crate) written: LoadedFrom,
 }
 
 impl Scenario {

@@ -22,7 +22,7 @@ static JUDGING: [&Section; 5] = [&SCENARIO, &TEST_PLAN, &CALIBRATION, &SIGNAL, &
 
 /// What is made by a table `[[must_fail]]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Made {
+pub(super) enum TwinKind {
     /// The scenario with what shortens it and with the defect.
     Twin,
     /// The same without the defect.
@@ -179,7 +179,7 @@ impl<'a> TwinTable<'a> {
     /// about.
     pub(super) fn located(
         self,
-        made: Made,
+        made: TwinKind,
         mistake: Diagnostic,
         line_of: impl Fn(Span) -> usize,
     ) -> Diagnostic {
@@ -193,8 +193,8 @@ impl<'a> TwinTable<'a> {
         Diagnostic {
             code,
             message: match made {
-                Made::Twin => format!("in the must-fail twin `{name}`: {message}"),
-                Made::Control => format!(
+                TwinKind::Twin => format!("in the must-fail twin `{name}`: {message}"),
+                TwinKind::Control => format!(
                     "in the control of the must-fail twin `{name}`, the scenario with `shortened` \
                      and `without` alone: {message}"
                 ),

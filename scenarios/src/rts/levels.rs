@@ -176,7 +176,7 @@ mod tests {
         for (text, needed, what) in [
             (TAP.to_owned(), 34, "too few values"),
             (TAP.replace("10000", "100"), 2, "too few values"),
-            (SWITCH.to_owned(), 2, "no float"),
+            (SWITCH.to_owned(), 2, "neither a float"),
         ] {
             let error = levels(&text, needed).unwrap_err();
             assert!(error.contains(what), "{error}");

@@ -20,7 +20,7 @@ use lastmeter_units::HardwareId;
 use lastmeter_wire::topics::{self, TENANT};
 use serde_json::json;
 
-use super::cycles::{Claim, Concluded, Cycle, Cycles, Leg};
+use super::cycles::{Claim, Conclusion, Cycle, Cycles, Leg};
 use super::levels::Levels;
 use super::{line_address, open_line, read_map};
 use crate::device::ends;
@@ -224,7 +224,7 @@ fn report(
     Ok(exit)
 }
 
-fn print_table(summary: &serde_json::Value, concluded: Option<&(&Claim, Concluded)>) {
+fn print_table(summary: &serde_json::Value, concluded: Option<&(&Claim, Conclusion)>) {
     let ms = |value: &serde_json::Value| {
         value.as_f64().map_or_else(|| "lost".to_owned(), |seconds| format!("{:.3}", seconds * 1e3))
     };

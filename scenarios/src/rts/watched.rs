@@ -57,7 +57,7 @@ impl Moments {
 
 /// The values of one point, in its unit.
 #[derive(Clone, Debug)]
-struct Seen {
+struct PointStatistics {
     point: Point,
     samples: u64,
     /// The last one, also where it is no number; `None` of a complex value.
@@ -69,7 +69,7 @@ struct Seen {
     out_of_range: u64,
 }
 
-impl Seen {
+impl PointStatistics {
     const fn new(point: Point) -> Self {
         Self {
             point,
@@ -105,7 +105,7 @@ impl Seen {
 
 /// Something that is reported at once, in any format.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct News {
+pub(super) struct WatchEvent {
     /// A stable word: `finding`, `refusal`, `up`, `down`, `hint` or `lost`.
     pub(super) event: &'static str,
     /// For people.
@@ -155,13 +155,13 @@ impl Repeats {
 pub(super) struct Watched {
     wire: Wire,
     plausibility: Plausibility,
-    points: Vec<Seen>,
+    points: Vec<PointStatistics>,
     repeats: Repeats,
     /// The last detail of each reason that occurred.
     details: BTreeMap<Refusal, String>,
     /// The last finding of each suspicion.
     findings: Vec<(Suspicion, String)>,
-    news: Vec<News>,
+    news: Vec<WatchEvent>,
     begin_ns: i64,
     /// When the last sample arrived on this connection.
     last_ns: Option<i64>,
@@ -186,7 +186,7 @@ impl Watched {
         Ok(Self {
             wire: Wire::new(map, is_stream)?,
             plausibility: Plausibility::new(map),
-            points: points.cloned().map(Seen::new).collect(),
+            points: points.cloned().map(PointStatistics::new).collect(),
             repeats: Repeats::default(),
             details: BTreeMap::new(),
             findings: Vec::new(),
@@ -249,7 +249,7 @@ impl Watched {
     }
 
     /// What was not reported yet.
-    pub(super) fn take_news(&mut self) -> Vec<News> {
+    pub(super) fn take_news(&mut self) -> Vec<WatchEvent> {
         std::mem::take(&mut self.news)
     }
 
@@ -277,7 +277,7 @@ impl Watched {
     }
 
     fn report(&mut self, event: &'static str, detail: String) {
-        self.news.push(News { event, detail });
+        self.news.push(WatchEvent { event, detail });
     }
 
     fn connection_changed(&mut self) {

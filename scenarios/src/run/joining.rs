@@ -14,7 +14,7 @@ use super::ledger::{
     Account, AnnouncedReading, Row, SentReading, StoredReading, Tally, take_readings,
 };
 use super::notices::Notices;
-use super::rest::Refused;
+use super::rest::RefusedMessage;
 use crate::language::Scenario;
 
 /// The accounts of all devices, in the scenario's order.
@@ -53,7 +53,7 @@ impl Ledger {
     }
 
     /// Counts something the platform refused, and returns what is noted of it.
-    pub(crate) fn refused(&mut self, refused: &Refused, at: SimTime) -> Event {
+    pub(crate) fn refused(&mut self, refused: &RefusedMessage, at: SimTime) -> Event {
         self.refused += 1;
         Event::refused(
             at,

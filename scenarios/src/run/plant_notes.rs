@@ -17,9 +17,10 @@ use crate::language::Scenario;
 /// A watt-hour in joules.
 const WATT_HOUR_J: f64 = 3600.0;
 
-/// So many times the voltage that a device needs, all phases together never have less over a period
-/// in which a device may find less: parts of sines have more than their mean square.
-const NEARLY: f64 = 1.42;
+/// The crest factor of a sine, sqrt 2, rounded up: below so many times the voltage that a device
+/// needs, some period of a cut sine may hold less than that, since parts of sines have more than
+/// their mean square.
+const PEAK_FACTOR: f64 = 1.42;
 
 /// A supply that is gone for so long is noticed: two periods.
 const SURELY_NOTICED: SimDuration = SimDuration::from_milliseconds(40);
@@ -72,7 +73,7 @@ fn of_supply(
     let mut notes = Vec::new();
     let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
     // Brief ones that are nearly so: over a period by itself some phase has a little more.
-    for gap in gaps_of_supply(terminal, NEARLY * facts.minimum_v, until) {
+    for gap in gaps_of_supply(terminal, PEAK_FACTOR * facts.minimum_v, until) {
         let Some(to) = gap.to.filter(|to| *to - gap.from < SURELY_NOTICED) else { continue };
         if gaps.iter().any(|it| it.from <= to && it.to.is_none_or(|to| gap.from <= to)) {
             continue;

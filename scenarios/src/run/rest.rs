@@ -59,7 +59,7 @@ struct Page<T> {
 /// Something the platform refused. The order is that of content: when it happened, whose it is,
 /// why it was refused.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedMessage {
     pub(crate) event_time: Option<SimTime>,
     pub(crate) device: Option<String>,
     pub(crate) reason: String,
@@ -195,8 +195,8 @@ impl Rest {
     }
 
     /// The refusals recorded since the last call.
-    pub(crate) async fn refusals(&mut self) -> Result<Vec<Refused>, BenchError> {
-        let (mut all, last): (Vec<Refused>, u64) =
+    pub(crate) async fn refusals(&mut self) -> Result<Vec<RefusedMessage>, BenchError> {
+        let (mut all, last): (Vec<RefusedMessage>, u64) =
             self.pages("refusals", self.refusals_after).await?;
         self.refusals_after = last;
         // In which order several devices' refusals arrived is chance.

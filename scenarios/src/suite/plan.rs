@@ -14,7 +14,9 @@ use super::controls::{self, ALL, Control};
 use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
 use crate::filter::Filter;
-use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario, ScenarioFile};
+use crate::language::{
+    DocumentKind, LoadFailure, LoadOptions, PlatformUse, Scenario, ScenarioFile,
+};
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
 use crate::run::{Console, Profile, chain};
@@ -34,7 +36,7 @@ pub(super) struct Plan {
 /// One file of a suite.
 pub(super) enum Item {
     Run(Box<Scenario>),
-    Broken(Broken),
+    Broken(BrokenFile),
 }
 
 impl Item {
@@ -45,7 +47,7 @@ impl Item {
 }
 
 /// A file that is no scenario, or none that can be run.
-pub(super) struct Broken {
+pub(super) struct BrokenFile {
     pub(super) file: PathBuf,
     pub(super) why: String,
 }
@@ -264,7 +266,7 @@ impl Loaded {
                         self.misasked += 1;
                         return;
                     }
-                    Item::Broken(Broken { file: path.to_owned(), why: message })
+                    Item::Broken(BrokenFile { file: path.to_owned(), why: message })
                 }
             },
             Err(failure) => {
@@ -273,7 +275,7 @@ impl Loaded {
                     self.misasked += failure.diagnostics().len();
                     return;
                 }
-                Item::Broken(Broken { file: path.to_owned(), why: first_of(&failure) })
+                Item::Broken(BrokenFile { file: path.to_owned(), why: first_of(&failure) })
             }
         };
         self.broken += usize::from(matches!(item, Item::Broken(_)));
@@ -428,10 +430,10 @@ pub(crate) fn print_left_out(left_out: &[PassedOver]) {
 
 /// Whether a file of a folder lies beside its scenarios and is none; its name is printed.
 pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
-    let what = match Meant::of_file(path) {
-        Meant::Scenario => return None,
-        Meant::TestPlan => "a test plan, and no scenario",
-        Meant::Network => "a network, and no scenario",
+    let what = match DocumentKind::of_file(path) {
+        DocumentKind::Scenario => return None,
+        DocumentKind::TestPlan => "a test plan, and no scenario",
+        DocumentKind::Network => "a network, and no scenario",
     };
     let over = PassedOver { path: path.display().to_string(), why: what.into() };
     print_left_out(std::slice::from_ref(&over));

@@ -49,7 +49,7 @@ pub(super) struct Table {
 
 /// The powers that a row gives of one load.
 #[derive(Clone, Copy, Default)]
-struct Wanted {
+struct LoadPowers {
     whole: [Option<f64>; 2],
     parts: [[Option<f64>; 3]; 2],
 }
@@ -57,7 +57,7 @@ struct Wanted {
 impl Table {
     /// Sets the powers of one row; what it does not give is as described.
     pub(super) fn set(&self, row: usize, described: &Network, changed: &mut Network) {
-        let mut wanted: Vec<Option<Wanted>> = vec![None; described.loads.len()];
+        let mut wanted: Vec<Option<LoadPowers>> = vec![None; described.loads.len()];
         for (column, &power) in self.columns.iter().zip(&self.rows[row].1) {
             // Generators deliver what they are given.
             let sign = if described.loads[column.load].generator { -1.0 } else { 1.0 };
@@ -76,7 +76,7 @@ impl Table {
     }
 }
 
-impl Wanted {
+impl LoadPowers {
     /// The powers of a load's parts, which it has otherwise as described.
     fn of(&self, described: &Load) -> [Complex64; 3] {
         let written = &described.power_va;

@@ -24,12 +24,12 @@ pub(super) struct Event {
     pub(super) at_s: f64,
     pub(super) actions: Vec<Action>,
     /// The fault that begins.
-    pub(super) fault: Option<Begun>,
+    pub(super) fault: Option<FaultStart>,
 }
 
 /// A fault that begins.
 #[derive(Clone, Debug)]
-pub(super) struct Begun {
+pub(super) struct FaultStart {
     pub(super) id: u32,
     pub(super) node: NodeId,
     pub(super) kind: Kind,
@@ -81,7 +81,7 @@ pub(super) fn read(network: &mut Network, whole: &Network, text: &str) -> Result
         ("fault", [] | [_]) => {
             let resistance_ohm = rest.first().map_or(Ok(0.0), |it| figure(it))?;
             let (id, node, kind) = place(network, what).map_err(wrong)?;
-            let begun = Begun { id, node, kind, text: what.to_owned() };
+            let begun = FaultStart { id, node, kind, text: what.to_owned() };
             let actions = begun.actions(network, resistance_ohm).map_err(wrong)?;
             Ok(Event { actions, fault: Some(begun), ..none })
         }
@@ -201,7 +201,7 @@ fn place(network: &mut Network, text: &str) -> Result<(u32, NodeId, Kind), Strin
     Ok((id, node, fault.kind))
 }
 
-impl Begun {
+impl FaultStart {
     /// What begins with it.
     fn actions(&self, network: &Network, ohm: f64) -> Result<Vec<Action>, String> {
         let place = Place(self.node);

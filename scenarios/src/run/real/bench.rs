@@ -25,7 +25,7 @@ use crate::language::{Scenario, TlsUse};
 use crate::run::commands::Commands;
 use crate::run::console::Console;
 use crate::run::error::BenchError;
-use crate::run::injecting::{Act, acts};
+use crate::run::injecting::{TimedAction, acts};
 use crate::run::joining::Ledger;
 use crate::run::moving::{Bench, Run};
 use crate::run::recording::Recording;
@@ -46,7 +46,7 @@ pub(super) const BATCH: usize = 1024;
 const SETTLE_AFTER: SimDuration = SimDuration(LINGER_NS);
 
 /// When a command was to be given, and when it was.
-pub(super) struct Given {
+pub(super) struct CommandTimes {
     pub(super) intended_ns: i64,
     pub(super) given_ns: i64,
 }
@@ -69,8 +69,8 @@ pub(crate) struct RealBench<'a> {
     pub(super) observers: Observers,
     pub(super) workers: Workers,
     pub(super) clocks: Clocks,
-    pub(super) commands: Commands<Given>,
-    acts: VecDeque<(i64, Act)>,
+    pub(super) commands: Commands<CommandTimes>,
+    acts: VecDeque<(i64, TimedAction)>,
     pub(super) floors: Floors,
     /// How well simulators kept their steps, once they are over.
     pub(super) simulators: Vec<SimulatorFacts>,

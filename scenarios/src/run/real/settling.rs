@@ -10,7 +10,7 @@ use super::workers::ended_early;
 use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::ledger::Row;
-use crate::run::rest::Refused;
+use crate::run::rest::RefusedMessage;
 
 /// How long the platform may not report its refusals before the bench is broken.
 const SILENCE_LIMIT_NS: i64 = 60_000_000_000;
@@ -113,7 +113,7 @@ impl RealBench<'_> {
         Ok(())
     }
 
-    fn refused(&mut self, refused: &Refused) {
+    fn refused(&mut self, refused: &RefusedMessage) {
         let now = self.clocks.now();
         // The platform's clock is the wall clock here, event time is the scenario's.
         let start = self.scenario.schedule.start;

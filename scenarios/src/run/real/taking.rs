@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::bench::RealBench;
 use super::observer::reading_of;
 use super::report::Report;
-use super::senders::{Obeyed, PendingReading};
+use super::senders::{ObeyedCommand, PendingReading};
 use crate::run::error::BenchError;
 use crate::run::host;
 use crate::run::ledger::StoredReading;
@@ -71,7 +71,7 @@ impl RealBench<'_> {
                 }
             }
             Report::Obeyed { device, invocation, at, at_ns } => {
-                self.senders.obeyed.push(Obeyed { device, invocation, at, at_ns });
+                self.senders.obeyed.push(ObeyedCommand { device, invocation, at, at_ns });
             }
             Report::Event(event) => self.recording.note(*event),
             Report::Answered { device, at, values } => self.answered(device, at, values),

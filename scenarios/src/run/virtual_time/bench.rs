@@ -13,18 +13,18 @@ use lastmeter_record::{Event, RealTimeFacts, RunWriter};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
-use super::ahead::Ahead;
+use super::ahead::RunAhead;
 use super::calibrator::Calibrator;
 use super::platform::Kill;
 use super::setup::Parts;
 use crate::language::{DeviceRow, Order, Through};
-use crate::run::applications::Wanted;
+use crate::run::applications::WantedCommand;
 use crate::run::commands::{CommandOrder, Commands, Ending};
 use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::field::Field;
 use crate::run::host::monotonic;
-use crate::run::injecting::{Act, acts};
+use crate::run::injecting::{TimedAction, acts};
 use crate::run::ledger::{Account, Row};
 use crate::run::moving::{Bench, Run};
 use crate::run::network;
@@ -81,7 +81,7 @@ impl<'a> Bench for VirtualBench<'a> {
         loop {
             let since_start = self.now - start;
             while let Some((at, act)) = acts.pop_front_if(|(at, _)| *at <= since_start) {
-                if let Act::Begin(index) = act {
+                if let TimedAction::Begin(index) = act {
                     console.injected(at, &self.parts.scenario.injections[index]);
                 }
                 self.act(act).await?;
@@ -189,7 +189,7 @@ impl VirtualBench<'_> {
 
     /// Runs the devices ahead, each in a task of its own.
     async fn run_devices(&mut self, until: SimTime) -> Result<(), BenchError> {
-        let mut ahead = Ahead::start(std::mem::take(&mut self.parts.shells), until);
+        let mut ahead = RunAhead::start(std::mem::take(&mut self.parts.shells), until);
         let mut troubled = 0;
         loop {
             match tokio::time::timeout(LOOK_AGAIN, ahead.next()).await {
@@ -221,7 +221,7 @@ impl VirtualBench<'_> {
         let enough = before + (expected as u64).div_ceil(2);
         let connections: Vec<u64> =
             self.parts.shells.iter().map(|shell| shell.connections).collect();
-        let mut ahead = Ahead::start(std::mem::take(&mut self.parts.shells), until);
+        let mut ahead = RunAhead::start(std::mem::take(&mut self.parts.shells), until);
         let mut tick = tokio::time::interval(Duration::from_millis(1));
         while self.parts.acknowledged.load(Ordering::Relaxed) < enough {
             tokio::select! {
@@ -353,12 +353,12 @@ impl VirtualBench<'_> {
     }
 
     /// Does something to the bench at the present instant, and lets it come to rest again.
-    async fn act(&mut self, act: Act) -> Result<(), BenchError> {
+    async fn act(&mut self, act: TimedAction) -> Result<(), BenchError> {
         self.recording.events.extend(act.noted(self.parts.scenario, self.now));
         for order in act.orders(self.parts.scenario) {
             self.carry_out(order).await?;
         }
-        if matches!(act, Act::Begin(_)) {
+        if matches!(act, TimedAction::Begin(_)) {
             self.come_to_rest().await?;
             self.settle_commands().await?;
         }
@@ -393,7 +393,7 @@ impl VirtualBench<'_> {
     /// Gives the commands that applications want by now.
     async fn let_applications_act(&mut self) -> Result<(), BenchError> {
         for wanted in self.parts.applications.act(self.now) {
-            let Wanted { device, command, parameters } = &wanted;
+            let WantedCommand { device, command, parameters } = &wanted;
             let order =
                 CommandOrder { device: *device, command, parameters, must_be_refused: false };
             self.command(order).await?;

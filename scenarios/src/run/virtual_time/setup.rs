@@ -37,7 +37,7 @@ pub(crate) struct Parts<'a> {
 }
 
 /// How a client is connected.
-struct Way {
+struct ClientRoute {
     /// Its index among the parties.
     index: usize,
     /// The index of its link.
@@ -63,31 +63,32 @@ pub(crate) async fn assemble<'a>(
         setups.push(Some(setup));
     }
     let mut shells = Vec::new();
-    let mut open =
-        |client: PlatformClient, way: Way, board: Option<BoardShell>| -> Result<(), BenchError> {
-            let name = client.name().to_owned();
-            let port = MqttPort::new(way.is_bound, client.names().into_iter());
-            let options = SessionOptions {
-                subscriptions: port.subscriptions(),
-                ..platform.session_options(&name, platform.broker_address()?)?
-            };
-            let (session, events) = Session::open(options);
-            let uplink =
-                modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
-            shells.push(Shell::new(ShellParts {
-                client,
-                index: way.index,
-                via: way.via,
-                port,
-                session,
-                events,
-                acknowledged: Arc::clone(&acknowledged),
-                uplink,
-                records_latency,
-                board,
-            }));
-            Ok(())
+    let mut open = |client: PlatformClient,
+                    way: ClientRoute,
+                    board: Option<BoardShell>|
+     -> Result<(), BenchError> {
+        let name = client.name().to_owned();
+        let port = MqttPort::new(way.is_bound, client.names().into_iter());
+        let options = SessionOptions {
+            subscriptions: port.subscriptions(),
+            ..platform.session_options(&name, platform.broker_address()?)?
         };
+        let (session, events) = Session::open(options);
+        let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
+        shells.push(Shell::new(ShellParts {
+            client,
+            index: way.index,
+            via: way.via,
+            port,
+            session,
+            events,
+            acknowledged: Arc::clone(&acknowledged),
+            uplink,
+            records_latency,
+            board,
+        }));
+        Ok(())
+    };
     for (index, row) in scenario.devices.iter().enumerate().filter(|(_, row)| row.on.is_none()) {
         let Some(DeviceSetup { mut device, feed, .. }) = setups[index].take() else { continue };
         let mut board = place.boards.start(index, row).await?;
@@ -97,13 +98,13 @@ pub(crate) async fn assemble<'a>(
         let client =
             PlatformClient::Device(Box::new(SoleDevice::new(index, &row.name, device, feed)));
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(client, Way { index, via, acknowledge_limit, is_bound }, board)?;
+        open(client, ClientRoute { index, via, acknowledge_limit, is_bound }, board)?;
     }
     for (gateway, row) in scenario.gateways.iter().enumerate() {
         let client = PlatformClient::Field(Box::new(field(scenario, row, &mut setups)?));
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(client, Way { index, via, acknowledge_limit, is_bound }, None)?;
+        open(client, ClientRoute { index, via, acknowledge_limit, is_bound }, None)?;
     }
     Ok(Parts {
         scenario,

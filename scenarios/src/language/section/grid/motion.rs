@@ -14,7 +14,7 @@ use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
 use super::inputs::{Elements, FAULT_PREFIX};
-use super::orders::{Order, Ordered, report_contradicting_orders};
+use super::orders::{Order, OrderKind, report_contradicting_orders};
 use super::pieces::Pieces;
 use super::protection::{GRID_PROTECTION, know_frequency, protectors};
 use super::recorder::{GRID_RECORDER, recorders};
@@ -320,7 +320,7 @@ impl MotionBuilder<'_, '_> {
             order(until, !is_closed);
         }
         let (to, span) = (until.unwrap_or(from), values.span_of("at"));
-        let what = Ordered::Switch { switch, pole, is_closed };
+        let what = OrderKind::Switch { switch, pole, is_closed };
         self.orders.push(Order { from, to, what, span });
     }
 
@@ -332,7 +332,7 @@ impl MotionBuilder<'_, '_> {
         values: &Values,
     ) {
         self.setup.changes.push((to, input));
-        let (what, span) = (Ordered::Input(input), values.span_of("at"));
+        let (what, span) = (OrderKind::Input(input), values.span_of("at"));
         self.orders.push(Order { from, to, what, span });
     }
 

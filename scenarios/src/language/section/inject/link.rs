@@ -196,30 +196,30 @@ pub(super) fn report_overlaps(
     targets: &[Option<Target>],
     out: &mut Diagnostics,
 ) {
-    struct Lasting<'a> {
+    struct ActiveSpan<'a> {
         what: &'static str,
         target: &'a Through,
         begin: i64,
         end: i64,
         place: Span,
     }
-    let mut lasting: Vec<Lasting<'_>> = Vec::new();
+    let mut lasting: Vec<ActiveSpan<'_>> = Vec::new();
     for (row, target) in injections.iter().zip(targets) {
         let Some(what) = kind_of(row).and_then(InjectKind::link_is) else { continue };
         let (Some(Target::Link(target)), Some((begin, end))) = (target, span_of(row)) else {
             continue;
         };
         let place = row.text("at").map_or(row.span, |(_, span)| span);
-        lasting.push(Lasting { what, target, begin, end, place });
+        lasting.push(ActiveSpan { what, target, begin, end, place });
     }
     // A breakage of no length still needs its instant for itself.
     lasting.sort_by_key(|one| (one.what, one.target.link, one.begin, one.place));
     for (index, later) in lasting.iter().enumerate() {
-        let same = |earlier: &&Lasting<'_>| {
+        let same = |earlier: &&ActiveSpan<'_>| {
             (earlier.what, earlier.target.link) == (later.what, later.target.link)
         };
         let before = lasting[..index].iter().rev().take_while(same);
-        let clash = |earlier: &Lasting<'_>| {
+        let clash = |earlier: &ActiveSpan<'_>| {
             (later.begin < earlier.end || later.begin == earlier.begin)
                 && share_devices(earlier.target, later.target)
         };

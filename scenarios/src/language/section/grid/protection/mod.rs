@@ -29,7 +29,7 @@ static PROTECTIONS: [&ProtectionKind; 5] = [
 /// Keys without effect, and with what they would have one.
 type IdleKeys = (&'static [&'static str], &'static str);
 
-type Built = Result<Box<dyn Device>, Refusal>;
+type BuiltDevice = Result<Box<dyn Device>, Refusal>;
 
 /// A kind of protective device.
 struct ProtectionKind {
@@ -42,7 +42,7 @@ struct ProtectionKind {
     /// Keys that the others leave without effect, and with what they would have one.
     idle: fn(&Values) -> Option<IdleKeys>,
     /// Makes one of the values and what it is in.
-    build: fn(&Values, &Place) -> Built,
+    build: fn(&Values, &Place) -> BuiltDevice,
 }
 
 /// What a device is in.

@@ -29,7 +29,8 @@ pub(crate) struct NetworkKind {
     pub(crate) step: Option<StepInput>,
     /// Asks for nodes along lines before anything is played, and returns how it goes on with them;
     /// `None`: it needs none, or has a mistake.
-    pub(crate) prepare: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<Later>,
+    pub(crate) prepare:
+        fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<DeferredBuild>,
     /// Makes it happen in a network in motion, unless that was prepared.
     pub(crate) play: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<()>,
 }
@@ -60,7 +61,7 @@ pub(crate) fn network_kind_of(row: &Row<'_>) -> Option<&'static NetworkKind> {
 type StepInput = fn(&Values, &Elements<'_>, &mut Diagnostics) -> Option<GridInput>;
 
 /// What happens once lines are divided.
-pub(crate) type Later =
+pub(crate) type DeferredBuild =
     Box<dyn FnOnce(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<()>>;
 
 impl NetworkKind {

@@ -27,7 +27,7 @@ pub(super) static STORM: NetworkKind = NetworkKind {
             resistances from 0.5 % of `resistance` up to it, evenly on a logarithmic axis; \
             inception at any angle. A share of `temporary` is gone after 0.1 s without current. \
             All others are mended after `repair`, and what protective devices have opened is \
-            closed again. Drawn from the random stream `grid.storm.NUMBER` of the scenario's seed.",
+            closed again. DrawnFault from the random stream `grid.storm.NUMBER` of the scenario's seed.",
         fields: &[
             Field::default("into", Kind::Text, "\"line:*\"", "which lines, as a pattern"),
             Field::required("faults", Kind::Integer { min: 1, max: 10_000 }, "how many"),
@@ -59,7 +59,7 @@ pub(super) static STORM: NetworkKind = NetworkKind {
 
 /// A fault that was drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Drawn {
+struct DrawnFault {
     at: SimDuration,
     place: LinePlace,
     kind: FaultKind,
@@ -71,7 +71,7 @@ struct Drawn {
 fn play(
     motion: &mut MotionBuilder<'_, '_>,
     it: &NetworkInjection<'_>,
-    drawn: Vec<Drawn>,
+    drawn: Vec<DrawnFault>,
 ) -> Option<()> {
     let (repair, name): (SimDuration, String) = (it.values.duration("repair"), it.name());
     for (place, drawn) in drawn.into_iter().enumerate() {
@@ -95,7 +95,7 @@ fn play(
 }
 
 /// The faults of a storm, in order of time.
-fn drawn(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Vec<Drawn> {
+fn drawn(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Vec<DrawnFault> {
     let (values, network) = (it.values, &*motion.network);
     let pattern = values.text("into");
     let name = pattern.strip_prefix("line:").map(Pattern::new);
@@ -120,7 +120,7 @@ fn drawn(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Vec<D
     let (at, length): (SimDuration, SimDuration) = (it.at, values.duration("for"));
     let faults = usize::try_from(values.integer("faults")).unwrap_or(0);
     let temporary = values.si("temporary");
-    let mut all: Vec<Drawn> = (0..faults)
+    let mut all: Vec<DrawnFault> = (0..faults)
         .map(|_| {
             let when = SimDuration(at.0 + (even() * length.0 as f64) as i64);
             let mut left = even() * whole;
@@ -139,7 +139,7 @@ fn drawn(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Vec<D
             let least = LEAST_SHARE * most;
             let resistance_ohm = least * libm::pow(most / least, even());
             let (place, is_temporary) = (LinePlace { line, share }, even() < temporary);
-            Drawn { at: when, place, kind, resistance_ohm, is_temporary }
+            DrawnFault { at: when, place, kind, resistance_ohm, is_temporary }
         })
         .collect();
     all.sort_by_key(|one| one.at);
