@@ -30,13 +30,8 @@ pub(super) fn assemble(options: &AccuracyOptions) -> Result<(Scenario, Ratings),
     let connection = is_of_test_plan(options, &test_plan)?;
     let meter = meter(options)?;
     let ratings = ratings(options, &test_plan, connection, &meter)?;
-    let made = ScenarioParts {
-        options,
-        test_plan: &test_plan,
-        standard: &standard,
-        meter: &meter,
-        connection,
-    };
+    let made =
+        Inputs { options, test_plan: &test_plan, standard: &standard, meter: &meter, connection };
     let scenario = made.load(&ratings).map_err(Refusal::Failure)?;
     claimed_class_only(&scenario, &test_plan)?;
     Ok((scenario, ratings))
@@ -181,7 +176,7 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refusal> {
 }
 
 /// What a scenario is made of.
-struct ScenarioParts<'a> {
+struct Inputs<'a> {
     options: &'a AccuracyOptions,
     test_plan: &'a TestPlan,
     standard: &'a str,
@@ -189,7 +184,7 @@ struct ScenarioParts<'a> {
     connection: Connection,
 }
 
-impl ScenarioParts<'_> {
+impl Inputs<'_> {
     fn load(&self, ratings: &Ratings) -> Result<Scenario, LoadFailure> {
         let text = self.scenario_text(ratings);
         let own = format!("device.{}.", self.meter.name);

@@ -31,7 +31,7 @@ const VALUES_MAX: f64 = 1e8;
 const PER_PERIOD_MIN: f64 = 16.0;
 
 /// What was watched: channels at whole multiples of a time from 0 on.
-struct TransientCurves {
+struct Curves {
     every_s: f64,
     channels: Vec<(WatchedChannel, Vec<f64>)>,
     factored: u64,
@@ -65,8 +65,7 @@ pub(super) fn answer(
     let remark = step_remark_with(&network, step_s, &faults);
     read.notes.extend(remark.map(|it| format!("W005: {it}")));
     let has_neutral = network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral));
-    let asked =
-        TransientRequest { network: &network, events: &events, options, length, before: &before };
+    let asked = Request { network: &network, events: &events, options, length, before: &before };
     let played = if has_neutral { asked.play::<4>() } else { asked.play::<3>() };
     let played = played.map_err(|why| failed(&why))?;
     if let Some(path) = &options.transients.comtrade {
@@ -80,7 +79,7 @@ pub(super) fn answer(
 }
 
 /// What is to be played.
-struct TransientRequest<'a> {
+struct Request<'a> {
     network: &'a Network,
     events: &'a [Event],
     options: &'a GridOptions,
@@ -88,7 +87,7 @@ struct TransientRequest<'a> {
     before: &'a flow::Options,
 }
 
-impl TransientRequest<'_> {
+impl Request<'_> {
     /// A table has peaks and RMS values, which few values of a period hide.
     fn keeps_peaks(&self, every_s: f64) -> Result<(), String> {
         let finest_s = 1.0 / self.network.frequency_hz / PER_PERIOD_MIN;
@@ -102,7 +101,7 @@ impl TransientRequest<'_> {
         ))
     }
 
-    fn play<const N: usize>(&self) -> Result<TransientCurves, String> {
+    fn play<const N: usize>(&self) -> Result<Curves, String> {
         let text = |why: &dyn std::fmt::Display| why.to_string();
         let wanted = &self.options.transients;
         let step_s = wanted.step.as_secs_f64();
@@ -172,12 +171,12 @@ impl TransientRequest<'_> {
             steps += 1;
         }
         let operations = fuses.iter().flat_map(fuse::Fuses::operations).collect();
-        Ok(TransientCurves { every_s, channels, factored: transient.factored(), steps, operations })
+        Ok(Curves { every_s, channels, factored: transient.factored(), steps, operations })
     }
 }
 
 /// Extremes of each channel, and what is left at the end.
-fn table(played: &TransientCurves, network: &Network, options: &GridOptions) -> String {
+fn table(played: &Curves, network: &Network, options: &GridOptions) -> String {
     let names = played.channels.iter().map(|(it, _)| it.name.chars().count());
     let width = names.max().unwrap_or(0).max(7);
     let wanted = &options.transients;
@@ -230,7 +229,7 @@ fn table(played: &TransientCurves, network: &Network, options: &GridOptions) -> 
     text
 }
 
-fn csv(played: &TransientCurves) -> String {
+fn csv(played: &Curves) -> String {
     let mut text = String::from("time_s");
     for (channel, _) in &played.channels {
         let _ = write!(text, ",{}", channel.name.replace([',', '"', '\n'], "_"));
@@ -247,7 +246,7 @@ fn csv(played: &TransientCurves) -> String {
     text
 }
 
-fn json(played: &TransientCurves) -> String {
+fn json(played: &Curves) -> String {
     let channels = played.channels.iter().map(|(channel, values)| {
         serde_json::json!({ "name": channel.name, "unit": channel.unit, "values": values })
     });
@@ -263,12 +262,7 @@ fn json(played: &TransientCurves) -> String {
 }
 
 /// Writes a recording, but never over the network it comes from.
-fn written(
-    path: &Path,
-    file: &Path,
-    played: &TransientCurves,
-    nominal_hz: f64,
-) -> Result<(), String> {
+fn written(path: &Path, file: &Path, played: &Curves, nominal_hz: f64) -> Result<(), String> {
     let channel = |(channel, values): &(WatchedChannel, Vec<f64>)| Channel {
         name: channel.name.clone(),
         phase: channel.wire.map_or_else(String::new, |wire| wire.to_string()),

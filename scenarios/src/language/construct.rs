@@ -207,7 +207,7 @@ impl Draft<'_> {
             let Some((name, table)) = device else { continue };
             let device = devices.get(*table).and_then(|device| device.as_ref());
             if let (Some(device), Some(quantity)) = (device, row.text("quantity")) {
-                signal::report_unmeasured_signal(quantity, name, device.quantities(), out);
+                signal::report_unmeasured(quantity, name, device.quantities(), out);
             }
         }
     }

@@ -47,7 +47,7 @@ pub(crate) use section::device::reported;
 pub use section::expect::Expect;
 pub use section::floor::FloorRow;
 pub use section::gateway::GatewayRow;
-pub(crate) use section::grid::{report_ineffective_defects, report_unplayable};
+pub(crate) use section::grid::{report_idle_defects, report_unplayable};
 pub use section::inject::Injection;
 pub(crate) use section::inject::{Order, Through};
 pub use section::link::LinkRow;

@@ -41,7 +41,7 @@ pub(crate) struct Names {
 
 /// What a device table makes: one device of its name, or as many as its `count`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct TableNames {
+struct RowNames {
     names: Vec<Option<String>>,
     is_several: bool,
 }
@@ -55,7 +55,7 @@ impl Names {
         all_read: bool,
         out: &mut Diagnostics,
     ) -> Self {
-        let one = |row: &Row<'_>| TableNames {
+        let one = |row: &Row<'_>| RowNames {
             names: vec![row.name().map(str::to_owned)],
             is_several: false,
         };
@@ -93,7 +93,7 @@ impl Names {
                 }
                 // Of a network that could not be read nobody knows for how many loads it stands.
                 Some((places, _)) if !places.is_complete => {
-                    TableNames { names: vec![None], is_several: false }
+                    RowNames { names: vec![None], is_several: false }
                 }
                 _ => make(row, room, &mut refused),
             };
@@ -108,14 +108,14 @@ impl Names {
     fn collect(
         what: &'static str,
         rows: &[Row<'_>],
-        mut made: impl FnMut(&Row<'_>) -> TableNames,
+        mut made: impl FnMut(&Row<'_>) -> RowNames,
         all_read: bool,
         out: &mut Diagnostics,
     ) -> (Self, Vec<usize>) {
         let mut all = Self { what, is_complete: all_read, ..Self::default() };
         let mut table_of = Vec::new();
         for (table, row) in rows.iter().enumerate() {
-            let TableNames { names, is_several } = made(row);
+            let RowNames { names, is_several } = made(row);
             let mut taken = None;
             let first = all.by_index.len();
             for name in names {
@@ -285,8 +285,8 @@ fn pattern_of_places<'a>(
 
 /// The names of the devices that one table makes at loads or sources: the table's name, a dash, the
 /// place's.
-fn make_at(row: &Row<'_>, places: &Names, found: &[usize], out: &mut Diagnostics) -> TableNames {
-    let unknown = TableNames { names: vec![None; found.len()], is_several: false };
+fn make_at(row: &Row<'_>, places: &Names, found: &[usize], out: &mut Diagnostics) -> RowNames {
+    let unknown = RowNames { names: vec![None; found.len()], is_several: false };
     if let Some(node) = row.table.get("count") {
         let what = places.what;
         let message = format!("a pattern of {what}s makes one device for each of them");
@@ -305,14 +305,14 @@ fn make_at(row: &Row<'_>, places: &Names, found: &[usize], out: &mut Diagnostics
         out.report_with_help(Code::BAD_NAME, span, message, label, Some(help));
         return unknown;
     }
-    TableNames { names: names.into_iter().map(Some).collect(), is_several: true }
+    RowNames { names: names.into_iter().map(Some).collect(), is_several: true }
 }
 
 /// The names of what one device table makes.
-fn make(row: &Row<'_>, room: usize, out: &mut Diagnostics) -> TableNames {
-    let unknown = TableNames { names: vec![None], is_several: false };
+fn make(row: &Row<'_>, room: usize, out: &mut Diagnostics) -> RowNames {
+    let unknown = RowNames { names: vec![None], is_several: false };
     let Some(node) = row.table.get("count") else {
-        return TableNames { names: vec![row.name().map(str::to_owned)], is_several: false };
+        return RowNames { names: vec![row.name().map(str::to_owned)], is_several: false };
     };
     let (Some(name), NodeValue::Integer(count)) = (row.name(), &node.value) else { return unknown };
     // What is out of the field's range, or no name, has been reported when the table was read.
@@ -336,10 +336,7 @@ fn make(row: &Row<'_>, room: usize, out: &mut Diagnostics) -> TableNames {
         }
         return unknown;
     }
-    TableNames {
-        names: (1..=count).map(|number| Some(numbered(number))).collect(),
-        is_several: true,
-    }
+    RowNames { names: (1..=count).map(|number| Some(numbered(number))).collect(), is_several: true }
 }
 
 #[cfg(test)]

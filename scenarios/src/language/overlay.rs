@@ -8,7 +8,7 @@ use lastmeter_params::{
 };
 
 use super::draft::Section;
-use super::overrides::{AddressError, PreviousValue, find_row, put, report, section_of};
+use super::overrides::{BadAddress, Previous, find_row, put, report, section_of};
 use super::read::{list_at, place_of, table_at};
 use super::section::SECTIONS;
 
@@ -60,7 +60,7 @@ impl Overlay {
             }
             let value = node.value.to_toml();
             let replaced = put(&mut root, (key, *key_span), node.clone(), out);
-            if replaced.and_then(|PreviousValue(was)| was).is_some_and(|was| was == value) {
+            if replaced.and_then(|Previous(was)| was).is_some_and(|was| was == value) {
                 let message = format!("`{key}` is {value} in the scenario already");
                 out.report(Code::BAD_TWIN, *key_span, message, "changes nothing");
             }
@@ -101,13 +101,13 @@ enum Step {
 }
 
 /// The way to the section, table or key at an address.
-fn path_of(root: &Table, address: &str) -> Result<Vec<Step>, AddressError> {
+fn path_of(root: &Table, address: &str) -> Result<Vec<Step>, BadAddress> {
     let named = SECTIONS.iter().copied().find(|section| section.name == address);
     let (section, rest) = match named {
         Some(section) => (section, ""),
-        None => section_of(address).ok_or(AddressError::Nothing)?,
+        None => section_of(address).ok_or(BadAddress::Nothing)?,
     };
-    let place = place_of(root, section).ok_or(AddressError::Nothing)?;
+    let place = place_of(root, section).ok_or(BadAddress::Nothing)?;
     let keys = section.name.split('.');
     let mut path: Vec<Step> = keys.map(|key| Step::Key(key.to_owned())).collect();
     match &place.value {
@@ -119,7 +119,7 @@ fn path_of(root: &Table, address: &str) -> Result<Vec<Step>, AddressError> {
         }
         _ => path_within(place, rest, &mut path),
     }
-    .ok_or(AddressError::Nothing)?;
+    .ok_or(BadAddress::Nothing)?;
     Ok(path)
 }
 

@@ -30,7 +30,7 @@ use super::section::network::{NETWORK, network};
 use super::section::observer::{OBSERVER, observed, observer, report_ambiguous_observer};
 use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
 use super::section::scenario::{
-    SCENARIO, Schedule, about, head, report_out_of_range_times, validate_duration,
+    SCENARIO, Schedule, about, head, report_time_range, validate_duration,
 };
 use super::section::signal::{self, SIGNAL, signal};
 use super::section::simulator::SIMULATOR;
@@ -132,7 +132,7 @@ fn check_between(
     report_missing_twin_name(draft, &names.by_section[CHECK.name], out);
     if let Some(head) = draft.values(&SCENARIO) {
         validate_duration(head, player(draft).is_some(), out);
-        report_out_of_range_times(head, plans.duration(), out);
+        report_time_range(head, plans.duration(), out);
     }
     references(draft, &names, &table_of_device, (platform, files), out)
 }
@@ -178,8 +178,8 @@ fn references(
         tables.map(|row| sources_of(row, sources, loads, out)).collect();
     let source_of_table: Vec<Option<usize>> =
         sources_of_table.iter().map(|of| of.first().copied()).collect();
-    test_plan::validate_device_under_test(draft, devices, sources, &source_of_table, out);
-    calibration::validate_devices_of_calibration(draft, devices, sources, &source_of_table, out);
+    test_plan::validate_device(draft, devices, sources, &source_of_table, out);
+    calibration::validate_meters(draft, devices, sources, &source_of_table, out);
     let name_of = |device: usize| devices.get(device).unwrap_or_default().to_owned();
     let named = table_of_device.iter().enumerate();
     References {

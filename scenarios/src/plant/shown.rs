@@ -6,14 +6,14 @@ use lastmeter_params::{Code, Diagnostics, Value, Values};
 use lastmeter_sim::Terminal;
 use lastmeter_sim::grid::Feeder;
 
-use crate::language::{Scenario, report_ineffective_defects, warn_off_rated_voltage};
+use crate::language::{Scenario, report_idle_defects, warn_off_rated_voltage};
 
 /// Defects that change nothing, and operations of elements that never do anything.
 pub(super) fn of_network(scenario: &Scenario, feeder: &Feeder, out: &mut Diagnostics) {
     let tables = scenario.written.tables.iter();
     let defects = tables.filter(|(section, _)| section.name == "grid.defect");
     let defects: Vec<&Values> = defects.map(|(_, values)| &**values).collect();
-    report_ineffective_defects(&defects, feeder, out);
+    report_idle_defects(&defects, feeder, out);
     let devices = feeder.protectors().iter().map(|it| it.name.to_string());
     let done = feeder.operations().iter().map(|it| it.element.to_string());
     let switches = feeder.network().switches.iter().map(|it| format!("switch:{}", it.name));

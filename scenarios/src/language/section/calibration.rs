@@ -60,7 +60,7 @@ pub(crate) fn plan(draft: &Draft<'_>, out: &mut Diagnostics) -> Option<Arc<Plan>
 
 /// Meter and reference meter are there, by themselves, connected to what is played, and of
 /// models that can be calibrated and report what is needed.
-pub(crate) fn validate_devices_of_calibration(
+pub(crate) fn validate_meters(
     draft: &Draft<'_>,
     devices: &Names,
     sources: &Names,

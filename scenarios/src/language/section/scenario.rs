@@ -143,7 +143,7 @@ pub(crate) fn validate_duration(head: &Values, has_plan: bool, out: &mut Diagnos
 
 /// From its start on it can be counted as clocks of platforms count, in time since 1970, and to its
 /// end in nanoseconds, as every instant is.
-pub(crate) fn report_out_of_range_times(
+pub(crate) fn report_time_range(
     head: &Values,
     planned: Option<SimDuration>,
     out: &mut Diagnostics,

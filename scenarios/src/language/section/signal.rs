@@ -239,7 +239,7 @@ pub(crate) fn report_missing_truth(signal: &Row<'_>, point: &MeteringPoint, out:
 }
 
 /// A device reports what is asked for, if it is known what that device reports.
-pub(crate) fn report_unmeasured_signal(
+pub(crate) fn report_unmeasured(
     (text, span): (&str, Span),
     device: &str,
     reported: &[MeasurementId],

@@ -58,7 +58,7 @@ pub(crate) fn plan(
 }
 
 /// The device under test is there, by itself, and connected to what the test plan plays.
-pub(crate) fn validate_device_under_test(
+pub(crate) fn validate_device(
     draft: &Draft<'_>,
     devices: &Names,
     sources: &Names,

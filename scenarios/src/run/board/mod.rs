@@ -218,7 +218,7 @@ impl BoardShell {
         let missing = || BoardError::Other("the board has no `[hardware]`".to_owned());
         let hardware = row.description.hardware.clone().ok_or_else(missing)?;
         let address: ChannelAddress =
-            hardware.line.parse().map_err(|error: lastmeter_link::channel::AddressError| {
+            hardware.line.parse().map_err(|error: lastmeter_link::channel::BadAddress| {
                 BoardError::Other(format!("`line`: {error}"))
             })?;
         let lock = Lock::take(&row.description.name, &address).map_err(BoardError::Other)?;

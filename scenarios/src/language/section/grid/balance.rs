@@ -65,14 +65,8 @@ pub(crate) fn validate_balance(
         return;
     }
     let every = every.map(|every| (check.span_of("every"), every));
-    report_unbalanced_places(
-        &FEEDING,
-        grid.sources.iter().map(String::as_str),
-        &feeding,
-        span,
-        out,
-    );
-    report_unbalanced_places(&LOAD, grid.loads.iter(), &at_loads, homes_span, out);
+    report_places(&FEEDING, grid.sources.iter().map(String::as_str), &feeding, span, out);
+    report_places(&LOAD, grid.loads.iter(), &at_loads, homes_span, out);
     let counted = feeding.iter().chain(&at_loads).filter_map(|meter| {
         let (name, table) = &references.devices[meter.device];
         Some((name.as_str(), devices.get(*table)?.as_ref()?.as_ref()))
@@ -101,7 +95,7 @@ fn metered(
 }
 
 /// Every place has one meter; those that have none are reported together, and those with several.
-fn report_unbalanced_places<'a>(
+fn report_places<'a>(
     place: &Place,
     names: impl Iterator<Item = &'a str>,
     meters: &[Meter],

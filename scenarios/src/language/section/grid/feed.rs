@@ -131,10 +131,10 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
         if !draft.rows(&SIMULATOR).is_empty() {
             report_defects_at_simulator(&setup, draft.rows(&GRID_DEFECT), out);
             if let Some(wanted) = &wanted {
-                motion::report_unplayable_by_simulator(values, wanted, draft, out);
+                motion::report_unplayable_here(values, wanted, draft, out);
             }
             let why = "is about loads that a simulator gives their powers";
-            pickup::report_pickup_without_outages(draft.rows(&GRID_LOAD), why, "leave it out", out);
+            pickup::report_idle_pickup(draft.rows(&GRID_LOAD), why, "leave it out", out);
             match LiveNetwork::new(setup, wanted.as_ref()) {
                 Ok(live) => grid.live = Some(live),
                 Err(why) => {
@@ -212,7 +212,7 @@ fn setup(
         motion::report_injections_between_steps(rows, out);
         let why = "follows an outage, which happens between the steps of the network";
         let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
-        pickup::report_pickup_without_outages(draft.rows(&GRID_LOAD), why, help, out);
+        pickup::report_idle_pickup(draft.rows(&GRID_LOAD), why, help, out);
         let between = [&GRID_PROTECTION, &GRID_RECORDER, &GRID_SATURATION];
         if let Some(first) = between.into_iter().find_map(|section| draft.rows(section).first()) {
             let message = "protective devices and recorders act between the steps of the network, \

@@ -19,7 +19,7 @@ mod saturation;
 mod standard;
 
 pub(crate) use balance::validate_balance;
-pub(crate) use defects::{GRID_DEFECT, report_ineffective_defects};
+pub(crate) use defects::{GRID_DEFECT, report_idle_defects};
 pub(crate) use feed::{Grid, grid, grid_sources, planned_network, report_unplayable};
 pub(crate) use fields::{GRID, GRID_LOAD};
 pub(crate) use inputs::{Elements, FAULT_PREFIX, SOURCE_PREFIX};

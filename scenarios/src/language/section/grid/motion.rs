@@ -14,7 +14,7 @@ use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
 use super::inputs::{Elements, FAULT_PREFIX};
-use super::orders::{Order, OrderKind, report_contradicting_orders};
+use super::orders::{Order, OrderKind, report_contradictions};
 use super::pieces::Pieces;
 use super::protection::{GRID_PROTECTION, know_frequency, protectors};
 use super::recorder::{GRID_RECORDER, recorders};
@@ -80,7 +80,7 @@ pub(super) fn doubt_step(
 }
 
 /// A simulator plays a state each step, whatever it is asked in between.
-pub(super) fn report_unplayable_by_simulator(
+pub(super) fn report_unplayable_here(
     values: &Values,
     wanted: &MotionSetup,
     draft: &Draft<'_>,
@@ -207,7 +207,7 @@ pub(super) fn motion(
     };
     builder.play(&injections(rows));
     builder.arcs_end(rows);
-    report_contradicting_orders(&builder.orders, builder.network, builder.out);
+    report_contradictions(&builder.orders, builder.network, builder.out);
     builder.frequency_has_no_faults();
     let MotionSetup { protectors, frequency, .. } = &mut builder.setup;
     know_frequency(protectors, frequency, builder.network.frequency_hz);

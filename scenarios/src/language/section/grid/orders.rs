@@ -91,11 +91,7 @@ impl Order {
 }
 
 /// Reports each order that contradicts one that stands before it in the file.
-pub(super) fn report_contradicting_orders(
-    orders: &[Order],
-    network: &Network,
-    out: &mut Diagnostics,
-) {
+pub(super) fn report_contradictions(orders: &[Order], network: &Network, out: &mut Diagnostics) {
     for (place, one) in orders.iter().enumerate() {
         let meets = |other: &&Order| one.contradicts(other);
         let Some(other) = orders[..place].iter().find(meets) else { continue };
