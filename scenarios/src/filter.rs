@@ -10,7 +10,7 @@ use lastmeter_params::Pattern;
 
 use crate::language::Scenario;
 
-/// One `--filter`.
+/// One `--filter`: the terms of which one has to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     terms: Vec<Term>,

@@ -18,7 +18,7 @@ const SENDS_LIMIT: usize = 64;
 enum ToLine {
     /// That bytes go out, at a new rate if it names one.
     Bytes { baud: Option<u32>, bytes: Vec<u8> },
-    /// Another connection.
+    /// The line is to be opened again.
     Reopen,
 }
 

@@ -27,12 +27,12 @@ const PIECE_BYTES: usize = 65_507;
 /// The same of a stream, whose packets have longer headers.
 const STREAM_BYTES: usize = 60_000;
 
-/// Which way.
+/// Which way a piece goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// From the other party.
     In,
-    /// To it.
+    /// To the other party.
     Out,
 }
 

@@ -9,7 +9,6 @@ use super::finding::{Status, ms};
 /// Whether a class can be judged here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ClassFinding {
-    /// The class.
     pub(super) class: String,
     /// Its limit, ns; `None`: it is about delivery only.
     pub(super) limit_ns: Option<i64>,
@@ -17,7 +16,7 @@ pub(super) struct ClassFinding {
     pub(super) status: Status,
     /// Transports over which it can be judged.
     pub(super) transports: Vec<String>,
-    /// In words.
+    /// The finding, for people.
     pub(super) found: String,
     /// What to do about it.
     pub(super) advice: Option<String>,

@@ -32,7 +32,7 @@ lastmeter_units::words! {
     }
 }
 
-/// One line.
+/// One line of the examination.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Finding {
     /// What it is about.

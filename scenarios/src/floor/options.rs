@@ -18,7 +18,7 @@ pub struct FloorOptions {
     pub messages: u32,
     /// Time between two echoes.
     pub pace: Duration,
-    /// Timer probes.
+    /// Number of timer probes.
     pub probes: u32,
     /// How long each session may take to connect and subscribe, and the first echo to arrive.
     pub connect_limit: Duration,

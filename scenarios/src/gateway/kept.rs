@@ -43,7 +43,7 @@ pub enum KeptError {
         what: &'static str,
         /// To which file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// Another gateway works on it.
@@ -55,7 +55,7 @@ pub enum KeptError {
     /// A record before the end is damaged.
     #[error("{path} is damaged at byte {at}, {left} bytes before its end: restore it from a copy, or move it away and lose what it keeps", path = path.display())]
     Damaged {
-        /// The file.
+        /// The file that is damaged.
         path: PathBuf,
         /// The first byte of the record that is wrong.
         at: usize,

@@ -98,7 +98,7 @@ const TAKE_OVER_PAUSE_NS: i64 = 60_000_000_000;
 pub(super) enum StandAloneError {
     /// What is to be durable cannot be written.
     #[error(transparent)]
-    RecordStore(#[from] KeptError),
+    Kept(#[from] KeptError),
     /// The broker is not to be had any more.
     #[error("{0}")]
     Session(String),
@@ -108,9 +108,9 @@ pub(super) enum StandAloneError {
          place of this one: end the other program, or give one of them another `--name`"
     )]
     TakenOver {
-        /// How often.
+        /// Take-overs so far.
         count: u32,
-        /// The identifier.
+        /// The client identifier that was taken over.
         name: HardwareId,
     },
 }

@@ -21,7 +21,7 @@ pub enum Origin {
 /// A network as it was read.
 #[derive(Debug)]
 pub struct Read {
-    /// The network.
+    /// The network, as read.
     pub network: Network,
     /// What was left out, and the like.
     pub notes: Vec<String>,

@@ -20,9 +20,9 @@ mod tests;
 /// What is reported of a step. The rest of its power flow is dropped: a year has many steps.
 struct Step<'a> {
     time: &'a str,
-    /// VA.
+    /// Complex power in VA.
     delivered: Complex64,
-    /// VA.
+    /// Complex power in VA.
     drawn: Complex64,
     losses_w: f64,
     /// The lowest and the highest voltage, per unit, and where.

@@ -22,7 +22,7 @@ use super::read::Read;
 use crate::output::Format;
 use event::Event;
 use fuse::Operation;
-use watch::WatchedChannel;
+use watch::Trace;
 
 /// So many values at most are kept, which is 0.8 GB.
 const VALUES_MAX: f64 = 1e8;
@@ -33,7 +33,7 @@ const PER_PERIOD_MIN: f64 = 16.0;
 /// What was watched: channels at whole multiples of a time from 0 on.
 struct Curves {
     every_s: f64,
-    channels: Vec<(WatchedChannel, Vec<f64>)>,
+    channels: Vec<(Trace, Vec<f64>)>,
     factored: u64,
     steps: u64,
     operations: Vec<Operation>,
@@ -139,7 +139,7 @@ impl Request<'_> {
         for fuse in &mut fuses {
             fuse.begin(&transient).map_err(|why| text(&why))?;
         }
-        let mut channels: Vec<(WatchedChannel, Vec<f64>)> =
+        let mut channels: Vec<(Trace, Vec<f64>)> =
             watched.into_iter().map(|it| (it, Vec::new())).collect();
         let mut before: Vec<f64> = channels.iter().map(|(it, _)| it.value(&transient)).collect();
         let (mut at_s, mut row, mut steps) = (0.0, 0_u64, 0);
@@ -263,7 +263,7 @@ fn json(played: &Curves) -> String {
 
 /// Writes a recording, but never over the network it comes from.
 fn written(path: &Path, file: &Path, played: &Curves, nominal_hz: f64) -> Result<(), String> {
-    let channel = |(channel, values): &(WatchedChannel, Vec<f64>)| Channel {
+    let channel = |(channel, values): &(Trace, Vec<f64>)| Channel {
         name: channel.name.clone(),
         phase: channel.wire.map_or_else(String::new, |wire| wire.to_string()),
         unit: channel.unit.to_owned(),

@@ -99,7 +99,7 @@ impl Draft<'_> {
         self.validate_signals(references, (&points, &devices), out);
         self.warn(references, (&points, &devices), plans, out);
         points.truncate(written);
-        self.validate_injections(references, &devices, out);
+        self.validate_targets(references, &devices, out);
         self.validate_pulse_constant(plans, &devices, out);
         let links = self.rows(&LINK).iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
@@ -342,12 +342,7 @@ impl Draft<'_> {
     }
 
     /// Looks whether each fault and command could reach the devices it is for.
-    fn validate_injections(
-        &self,
-        references: &References,
-        devices: &Devices,
-        out: &mut Diagnostics,
-    ) {
+    fn validate_targets(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
         let in_real_time = is_in_real_time(self);
         for (row, target) in self.rows(&INJECT).iter().zip(&references.target_of_injection) {
             let (Some(kind), Some(Target::Device(device))) = (inject::kind_of(row), target) else {
@@ -450,13 +445,8 @@ impl Draft<'_> {
             tables.dedup();
             report_what_is_not_measured(row, &tables, devices, out);
             if let Some(meters) = check.as_ref().and_then(|check| check.balances()) {
-                grid::validate_balance(
-                    (values, meters),
-                    plans.grid.as_ref(),
-                    references,
-                    devices,
-                    out,
-                );
+                let grid = plans.grid.as_ref();
+                grid::validate_balance((values, meters), grid, references, devices, out);
             }
             let about = |table: &Option<usize>| {
                 devices.get((*table)?)?.as_deref().map(device::what_it_reports)

@@ -29,12 +29,10 @@ use super::section::must_fail::MUST_FAIL;
 use super::section::network::{NETWORK, network};
 use super::section::observer::{OBSERVER, observed, observer, report_ambiguous_observer};
 use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
-use super::section::scenario::{
-    SCENARIO, Schedule, about, head, report_time_range, validate_duration,
-};
+use super::section::scenario::{SCENARIO, Schedule, about, head, report_times, validate_duration};
 use super::section::signal::{self, SIGNAL, signal};
 use super::section::simulator::SIMULATOR;
-use super::section::source::{SOURCE, report_taken_name, sources};
+use super::section::source::{SOURCE, report_taken, sources};
 use super::section::test_plan::{self, TEST_PLAN};
 use super::texts::Texts;
 
@@ -94,14 +92,14 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
     if let Some(player) = player(draft) {
         let section = player.replace('-', "_");
         let message = format!("`{player}` is the source that plays `[{section}]`");
-        report_taken_name(player, &message, draft.rows(&SOURCE), out);
+        report_taken(player, &message, draft.rows(&SOURCE), out);
         sources.add(player);
     }
     let grid_from = sources.len();
     if let Some(grid) = grid {
         for name in &grid.sources {
             let message = format!("`{name}` is a source of the network too");
-            report_taken_name(name, &message, draft.rows(&SOURCE), out);
+            report_taken(name, &message, draft.rows(&SOURCE), out);
             sources.add(name);
         }
         sources.is_complete &= grid.loads.is_complete;
@@ -132,7 +130,7 @@ fn check_between(
     report_missing_twin_name(draft, &names.by_section[CHECK.name], out);
     if let Some(head) = draft.values(&SCENARIO) {
         validate_duration(head, player(draft).is_some(), out);
-        report_time_range(head, plans.duration(), out);
+        report_times(head, plans.duration(), out);
     }
     references(draft, &names, &table_of_device, (platform, files), out)
 }

@@ -103,17 +103,17 @@ pub struct Scenario {
     pub floor: Option<FloorRow>,
     /// What makes voltages and currents.
     pub plant: Plant,
-    /// The links.
+    /// The links, in the order of the file.
     pub links: Vec<LinkRow>,
     /// The field networks.
     pub networks: Vec<NetworkRow>,
     /// The devices, those that `count` makes each by itself.
     pub devices: Vec<DeviceRow>,
-    /// The gateways.
+    /// The gateways, in the order of the file.
     pub gateways: Vec<GatewayRow>,
-    /// The simulators.
+    /// The simulators, in the order of the file.
     pub simulators: Vec<SimulatorRow>,
-    /// The observers.
+    /// The observers, in the order of the file.
     pub observers: Vec<ObserverRow>,
     /// The programs on the platform's side.
     pub applications: Vec<ApplicationRow>,
@@ -121,7 +121,7 @@ pub struct Scenario {
     pub injections: Vec<Injection>,
     /// The signals that are recorded.
     pub signals: Vec<SignalRow>,
-    /// The checks.
+    /// The checks, in the order of the file.
     pub checks: Vec<CheckRow>,
     /// What sections build from nothing but their own tables.
     pub(crate) parts: Vec<Part>,

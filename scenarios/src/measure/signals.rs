@@ -113,7 +113,7 @@ impl Signals {
         self.stream.recording()
     }
 
-    /// Sampling instants.
+    /// Number of sampling instants.
     pub(super) const fn samples(&self) -> u64 {
         self.stream.samples()
     }

@@ -15,7 +15,7 @@ pub enum BenchError {
         what: &'static str,
         /// With which file.
         path: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
@@ -61,7 +61,7 @@ pub enum BenchError {
     /// A device model panicked; its message is in the text.
     #[error("device `{device}` broke: {message}")]
     Device {
-        /// The device.
+        /// Name of the device.
         device: String,
         /// The message of the panic.
         message: String,

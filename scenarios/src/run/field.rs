@@ -192,7 +192,7 @@ impl Field {
         }
     }
 
-    /// The simulators.
+    /// The simulators of its networks.
     pub(crate) fn simulators(&self) -> impl Iterator<Item = &FieldSimulator> {
         self.networks.iter().filter_map(|network| network.simulator.as_ref())
     }

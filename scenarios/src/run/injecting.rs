@@ -12,7 +12,7 @@ use crate::language::{Injection, Order, Scenario};
 pub(crate) enum TimedAction {
     /// The injection of this index begins.
     Begin(usize),
-    /// It ends.
+    /// The injection of this index ends.
     End(usize),
 }
 

@@ -31,7 +31,7 @@ pub(crate) enum Notice {
     Answer(AcknowledgeMessage),
 }
 
-/// Which notice.
+/// What identifies a notice.
 #[derive(Clone, Debug)]
 pub(crate) enum NoticeKey {
     Alert(AlertKey),
@@ -101,7 +101,6 @@ pub(crate) struct Notices {
     /// Stored alerts that are not, or not yet known to be, the first copy of one that was sent.
     odd: Vec<Alert>,
     is_unlisted: bool,
-    /// By invocation.
     answers: BTreeMap<String, SentAnswer>,
     /// Invocations whose state was given for a command.
     given: BTreeSet<String>,

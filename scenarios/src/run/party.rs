@@ -71,18 +71,14 @@ impl SoleDevice {
         let now = self.feed.now();
         for output in self.output.drain(..) {
             out.push(match output {
-                Output::Send { message, payload } => ClientOutput::Send {
-                    message,
-                    owner: self.name.clone(),
-                    at: self.last_due,
-                    payload,
-                },
+                Output::Send { message, payload } => {
+                    let (owner, at) = (self.name.clone(), self.last_due);
+                    ClientOutput::Send { message, owner, at, payload }
+                }
                 Output::Reading { epoch, serial, at, span } => {
                     self.last_due = at;
-                    ClientOutput::Reading {
-                        device: self.index,
-                        made: AnnouncedReading { epoch, serial, at, span },
-                    }
+                    let made = AnnouncedReading { epoch, serial, at, span };
+                    ClientOutput::Reading { device: self.index, made }
                 }
                 Output::Event { kind, detail } => ClientOutput::Note {
                     of: self.name.clone(),
@@ -98,12 +94,12 @@ impl SoleDevice {
 }
 
 /// A device or a gateway as a client of the platform.
-pub(crate) enum PlatformClient {
+pub(crate) enum Client {
     Device(Box<SoleDevice>),
     Field(Box<Field>),
 }
 
-impl PlatformClient {
+impl Client {
     /// What it is called.
     pub(crate) fn name(&self) -> &str {
         match self {

@@ -23,7 +23,7 @@ use super::ledger::{AnnouncedReading, SentReading};
 use super::modelled::{ReleasedReading, Uplink};
 use super::mqtt_port::MqttPort;
 use super::notices::{NoticeKey, NoticeNews, SentMessage};
-use super::party::{ClientOutput, LinkEvent, PlatformClient};
+use super::party::{Client, ClientOutput, LinkEvent};
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
 pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
@@ -41,9 +41,8 @@ pub(crate) struct Shell {
     /// Since when a link that is broken keeps the client from its connection.
     cut_since: Option<SimTime>,
     last_loss: Option<String>,
-    /// By device.
+    /// Readings by their device; so are those sent.
     pub(crate) made: Vec<(usize, AnnouncedReading)>,
-    /// By device.
     pub(crate) sent: Vec<(usize, SentReading)>,
     /// What became of alerts and answers.
     pub(crate) notices: Vec<NoticeNews>,
@@ -60,7 +59,7 @@ pub(crate) struct Shell {
 
 /// What a shell is made of.
 pub(crate) struct ShellParts {
-    pub(crate) client: PlatformClient,
+    pub(crate) client: Client,
     /// Its index among the clients: devices first, then gateways, in the scenario's order.
     pub(crate) index: usize,
     /// The index of the link that its connection passes.

@@ -18,7 +18,6 @@ pub(crate) struct Due {
     pub(crate) from: SimDuration,
     /// By how much later it may see it first.
     pub(crate) spread: SimDuration,
-    /// What happened.
     pub(crate) what: &'static str,
     pub(crate) is_certain: bool,
 }

@@ -93,9 +93,9 @@ pub enum ApplicationAction {
         below: Option<f64>,
         /// The greatest value.
         above: Option<f64>,
-        /// The command.
+        /// The command that is given.
         command: String,
-        /// Its parameters.
+        /// The command's parameters.
         parameters: BTreeMap<String, String>,
     },
     /// Holds a value at a target.
@@ -113,10 +113,10 @@ pub enum ApplicationAction {
     },
 }
 
-/// An application.
+/// A table `[[application]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApplicationRow {
-    /// Its name.
+    /// The application's name.
     pub name: String,
     /// How often it acts.
     pub every: SimDuration,

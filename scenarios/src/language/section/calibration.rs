@@ -89,7 +89,7 @@ pub(crate) fn validate_meters(
             out.report(Code::DOES_NOT_FIT, span, message, label);
         }
         let Some(values) = &row.values else { continue };
-        validate_reported_quantities(name, values, is_static, out);
+        validate_reported(name, values, is_static, out);
         periods.push((name, values.duration("report_every"), values));
     }
     if let [(_, one, _), (name, other, values)] = periods[..]
@@ -111,12 +111,7 @@ fn models_with_registers() -> String {
 }
 
 /// A device reports the quantities that a procedure computes from.
-fn validate_reported_quantities(
-    name: &str,
-    values: &Values,
-    is_static: bool,
-    out: &mut Diagnostics,
-) {
+fn validate_reported(name: &str, values: &Values, is_static: bool, out: &mut Diagnostics) {
     let reported = values.text_list("quantities");
     let needed: &[&str] = if is_static {
         &["mean"]

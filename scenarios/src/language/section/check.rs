@@ -35,7 +35,7 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static CheckKind> {
 /// A check; the package of the checks reads it again from the resolved scenario.
 #[derive(Clone)]
 pub struct CheckRow {
-    /// Its name.
+    /// The check's name.
     pub name: String,
     /// The registered kind.
     pub kind: &'static CheckKind,

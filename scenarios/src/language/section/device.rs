@@ -218,7 +218,7 @@ pub(crate) fn build_device(
             board_device(kind, values, &context, &board, out)?
         }
     };
-    report_unmeasured_quantities(values, device.as_ref(), out);
+    report_unmeasured(values, device.as_ref(), out);
     Some(device)
 }
 
@@ -296,11 +296,7 @@ pub(crate) fn reported(values: &Values, all: &[MeasurementId]) -> Vec<Measuremen
 }
 
 /// Each entry of `reports` is about something that the model measures.
-pub(crate) fn report_unmeasured_quantities(
-    values: &Values,
-    device: &dyn Device,
-    out: &mut Diagnostics,
-) {
+pub(crate) fn report_unmeasured(values: &Values, device: &dyn Device, out: &mut Diagnostics) {
     if values.get(REPORTS).is_none() {
         return;
     }

@@ -79,7 +79,7 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static GatewayKind> {
 pub(crate) struct OnNetworks {
     /// By device table.
     pub(crate) of_table: Vec<Option<usize>>,
-    /// By gateway.
+    /// The networks of each gateway.
     pub(crate) of_gateway: Vec<Vec<usize>>,
 }
 

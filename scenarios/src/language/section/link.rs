@@ -46,7 +46,7 @@ pub(super) const VIA: Field = Field::default(
 /// A link between devices or observers and the platform.
 #[derive(Clone)]
 pub struct LinkRow {
-    /// Its name.
+    /// The link's name.
     pub name: String,
     /// What it does to what passes it.
     pub spec: LinkSpec,

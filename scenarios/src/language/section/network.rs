@@ -49,7 +49,7 @@ pub(crate) static NETWORK: Section = Section {
 /// A field network.
 #[derive(Clone)]
 pub struct NetworkRow {
-    /// Its name.
+    /// The network's name.
     pub name: String,
     /// The registered kind.
     pub kind: &'static NetworkKind,

@@ -35,7 +35,7 @@ pub(crate) static OBSERVER: Section = Section {
 /// A subscriber of the bench, which receives what devices publish.
 #[derive(Clone)]
 pub struct ObserverRow {
-    /// Its name.
+    /// The observer's name.
     pub name: String,
     /// The index of the link it is connected through; `None`: straight to the platform.
     pub via: Option<usize>,

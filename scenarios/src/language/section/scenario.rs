@@ -56,7 +56,7 @@ pub(crate) static SCENARIO: Section = Section {
 /// What a scenario is called and what it is about.
 #[derive(Clone)]
 pub struct About {
-    /// Its name.
+    /// The scenario's name.
     pub name: String,
     /// One line for the head of a report.
     pub title: Option<String>,
@@ -143,11 +143,7 @@ pub(crate) fn validate_duration(head: &Values, has_plan: bool, out: &mut Diagnos
 
 /// From its start on it can be counted as clocks of platforms count, in time since 1970, and to its
 /// end in nanoseconds, as every instant is.
-pub(crate) fn report_time_range(
-    head: &Values,
-    planned: Option<SimDuration>,
-    out: &mut Diagnostics,
-) {
+pub(crate) fn report_times(head: &Values, planned: Option<SimDuration>, out: &mut Diagnostics) {
     let Some(start) = head.instant_opt("start") else { return };
     if start.as_nanoseconds() < 0 {
         let message = "the scenario would start before 1970";

@@ -71,7 +71,7 @@ pub enum SignalFrom {
 /// A signal that is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignalRow {
-    /// Its name.
+    /// The signal's name.
     pub name: String,
     /// What it is.
     pub quantity: MeasurementId,

@@ -75,7 +75,7 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static SourceKind> {
 /// A source with its metering point.
 #[derive(Clone)]
 pub struct Source {
-    /// Its name.
+    /// The source's name.
     pub name: String,
     /// The registered kind's name.
     pub kind: &'static str,
@@ -180,12 +180,7 @@ fn disturb(
 }
 
 /// The name of a source that is not written is taken, or another could be measured in its place.
-pub(crate) fn report_taken_name(
-    taken: &str,
-    message: &str,
-    rows: &[Row<'_>],
-    out: &mut Diagnostics,
-) {
+pub(crate) fn report_taken(taken: &str, message: &str, rows: &[Row<'_>], out: &mut Diagnostics) {
     for (name, span) in rows.iter().filter_map(|row| row.text("name")) {
         if name == taken {
             out.report(Code::NAME_TAKEN, span, message, "expected another name");

@@ -34,7 +34,7 @@ sources![
     "stm32f1.ld"
 ];
 
-/// An image.
+/// A firmware image.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     /// The ELF file.

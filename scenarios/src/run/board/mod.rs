@@ -44,7 +44,6 @@ pub(crate) struct Boards {
     /// Who hears what is sent on a line that boards share.
     lines: Lines,
     streams: Streams,
-    /// By device.
     images: BTreeMap<usize, Image>,
 }
 
@@ -124,10 +123,10 @@ const OPEN_LIMIT: Duration = Duration::from_secs(5);
 /// Why a board is not there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BoardError {
-    /// The emulator.
+    /// The emulator has failed.
     #[error(transparent)]
     Emulator(#[from] EmulatorError),
-    /// A port.
+    /// A port has failed.
     #[error(transparent)]
     Port(#[from] ChannelError),
     /// Nothing, in words.
@@ -218,7 +217,7 @@ impl BoardShell {
         let missing = || BoardError::Other("the board has no `[hardware]`".to_owned());
         let hardware = row.description.hardware.clone().ok_or_else(missing)?;
         let address: ChannelAddress =
-            hardware.line.parse().map_err(|error: lastmeter_link::channel::BadAddress| {
+            hardware.line.parse().map_err(|error: lastmeter_link::channel::AddressError| {
                 BoardError::Other(format!("`line`: {error}"))
             })?;
         let lock = Lock::take(&row.description.name, &address).map_err(BoardError::Other)?;

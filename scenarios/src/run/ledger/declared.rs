@@ -29,6 +29,8 @@ const CARRIED_MAX: SimDuration = SimDuration::from_seconds(10);
 
 type Number = (Epoch, Serial);
 
+type Sent = BTreeMap<Number, SentReading>;
+
 /// What a join comes to.
 struct Join<'a> {
     settled: Tally,
@@ -117,7 +119,7 @@ impl Declared {
         &self,
         stored: &StoredReading,
         made: &[AnnouncedReading],
-        sent: &BTreeMap<Number, SentReading>,
+        sent: &Sent,
     ) -> bool {
         match self.span.identity {
             Identity::Number => {
@@ -134,12 +136,7 @@ impl Declared {
     }
 
     /// Whether what is stored is what the device sent under its number.
-    fn is_of_number(
-        &self,
-        stored: &StoredReading,
-        made: &AnnouncedReading,
-        sent: &BTreeMap<Number, SentReading>,
-    ) -> bool {
+    fn is_of_number(&self, stored: &StoredReading, made: &AnnouncedReading, sent: &Sent) -> bool {
         let (first, last) = (made.at - self.span.earliest, made.at + self.span.latest);
         (first..=last + self.carried).contains(&stored.event_time)
             && self.unanswered(stored).is_none()
@@ -148,7 +145,7 @@ impl Declared {
     }
 
     /// Whether the device sent this: by number if both have one, else by event time.
-    fn is_of_schedule(&self, stored: &StoredReading, sent: &BTreeMap<Number, SentReading>) -> bool {
+    fn is_of_schedule(&self, stored: &StoredReading, sent: &Sent) -> bool {
         if self.unanswered(stored).is_some() {
             return false;
         }
@@ -278,11 +275,7 @@ impl Declared {
     }
 
     /// The number under which a reading was sent that is due then.
-    fn number_sent_for(
-        &self,
-        due: SimTime,
-        sent: &BTreeMap<Number, SentReading>,
-    ) -> Option<Number> {
+    fn number_sent_for(&self, due: SimTime, sent: &Sent) -> Option<Number> {
         let fits = |sent: &&SentReading| sent.event_time.is_some_and(|at| self.admits(due, at));
         sent.values().find(fits).map(|sent| sent.key)
     }

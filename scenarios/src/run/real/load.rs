@@ -109,7 +109,6 @@ struct Log {
 /// The waits of several threads: when they were looked at last, and in this second.
 #[derive(Default)]
 struct Waits {
-    /// By thread.
     so_far: BTreeMap<u32, ThreadCounts>,
     in_second: BTreeMap<u32, ThreadCounts>,
     longest_ns: u64,

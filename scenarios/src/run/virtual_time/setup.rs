@@ -17,7 +17,7 @@ use crate::run::field_setup::field;
 use crate::run::joining::Ledger;
 use crate::run::modelled::{self, ModelledRecord};
 use crate::run::mqtt_port::MqttPort;
-use crate::run::party::{PlatformClient, SoleDevice};
+use crate::run::party::{Client, SoleDevice};
 use crate::run::rest::Rest;
 use crate::run::run_platform::{StartOptions, UnderTest};
 use crate::run::shell::{Shell, ShellParts};
@@ -37,7 +37,7 @@ pub(crate) struct Parts<'a> {
 }
 
 /// How a client is connected.
-struct ClientRoute {
+struct Route {
     /// Its index among the parties.
     index: usize,
     /// The index of its link.
@@ -63,12 +63,9 @@ pub(crate) async fn assemble<'a>(
         setups.push(Some(setup));
     }
     let mut shells = Vec::new();
-    let mut open = |client: PlatformClient,
-                    way: ClientRoute,
-                    board: Option<BoardShell>|
-     -> Result<(), BenchError> {
-        let name = client.name().to_owned();
-        let port = MqttPort::new(way.is_bound, client.names().into_iter());
+    let mut open = |it: Client, way: Route, board: Option<BoardShell>| -> Result<(), BenchError> {
+        let name = it.name().to_owned();
+        let port = MqttPort::new(way.is_bound, it.names().into_iter());
         let options = SessionOptions {
             subscriptions: port.subscriptions(),
             ..platform.session_options(&name, platform.broker_address()?)?
@@ -76,7 +73,7 @@ pub(crate) async fn assemble<'a>(
         let (session, events) = Session::open(options);
         let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
         shells.push(Shell::new(ShellParts {
-            client,
+            client: it,
             index: way.index,
             via: way.via,
             port,
@@ -95,16 +92,15 @@ pub(crate) async fn assemble<'a>(
         if let Some(board) = &mut board {
             introduce(board, device.as_mut(), scenario.schedule.start).await?;
         }
-        let client =
-            PlatformClient::Device(Box::new(SoleDevice::new(index, &row.name, device, feed)));
+        let client = Client::Device(Box::new(SoleDevice::new(index, &row.name, device, feed)));
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(client, ClientRoute { index, via, acknowledge_limit, is_bound }, board)?;
+        open(client, Route { index, via, acknowledge_limit, is_bound }, board)?;
     }
     for (gateway, row) in scenario.gateways.iter().enumerate() {
-        let client = PlatformClient::Field(Box::new(field(scenario, row, &mut setups)?));
+        let client = Client::Field(Box::new(field(scenario, row, &mut setups)?));
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(client, ClientRoute { index, via, acknowledge_limit, is_bound }, None)?;
+        open(client, Route { index, via, acknowledge_limit, is_bound }, None)?;
     }
     Ok(Parts {
         scenario,

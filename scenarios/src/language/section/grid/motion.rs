@@ -295,7 +295,7 @@ impl MotionBuilder<'_, '_> {
         self.pieces.star_point(name, span, self.network, self.out)
     }
 
-    /// Something happens.
+    /// Adds what happens at an instant.
     pub(crate) fn event(&mut self, at: SimDuration, what: Happening) {
         self.setup.events.push(Event { at_ns: at.0, what });
     }

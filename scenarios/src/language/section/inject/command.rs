@@ -57,7 +57,7 @@ impl InjectKind for Command {
         if let Some(fault) = model.validate_command(&name, &parameters) {
             report(row, fault, values.boolean("refused"), out);
         }
-        report_early_command(row, model, device.in_real_time, out);
+        report_too_early(row, model, device.in_real_time, out);
     }
 
     fn begin(&self, injection: &Injection) -> Vec<Order> {
@@ -105,12 +105,7 @@ fn span_of(row: &Row<'_>, parameter: Option<&str>) -> Span {
 
 /// The platform learns of a device by its first reading; in real time devices begin staggered over
 /// a period, and readings take their time.
-fn report_early_command(
-    row: &Row<'_>,
-    device: &dyn Device,
-    in_real_time: bool,
-    out: &mut Diagnostics,
-) {
+fn report_too_early(row: &Row<'_>, device: &dyn Device, in_real_time: bool, out: &mut Diagnostics) {
     let (Some(values), period) = (&row.values, device.report_period()) else { return };
     let known_at = if in_real_time { period + period } else { period };
     if values.duration("at") >= known_at {

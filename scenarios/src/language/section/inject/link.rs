@@ -13,10 +13,8 @@ use crate::language::draft::{Draft, Row, joined};
 use crate::language::scenario::Scenario;
 use crate::language::section::scenario::DURATION_S_MAX;
 
-/// Which link.
 const LINK: Field = Field::required("link", Kind::Name, "the link it happens to");
 
-/// Whose connections.
 const DEVICE: Field = Field::optional(
     "device",
     Kind::Text,

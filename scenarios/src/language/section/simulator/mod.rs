@@ -53,14 +53,14 @@ pub(crate) static SIMULATOR: Section = Section {
     ..Section::REPEATED
 };
 
-/// A simulator.
+/// A table `[[simulator]]`.
 #[derive(Clone)]
 pub struct SimulatorRow {
-    /// Its name.
+    /// The simulator's name.
     pub name: String,
     /// The index of its network.
     pub network: usize,
-    /// Its points.
+    /// The points that it sends and takes.
     pub map: Arc<PointMap>,
     /// What the points show that it sends, in the order of the map.
     pub(crate) shows: Vec<ShownBy>,

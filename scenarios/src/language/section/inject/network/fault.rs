@@ -93,7 +93,6 @@ static ALONG_LINE: [Field; 3 + FAULT.len()] = joined(&[
     &FAULT,
 ]);
 
-/// `node-fault`.
 pub(super) static NODE_FAULT: NetworkKind = NetworkKind {
     entry: Entry {
         name: "node-fault",
@@ -112,7 +111,6 @@ pub(super) static NODE_FAULT: NetworkKind = NetworkKind {
     ..NetworkKind::PLAIN
 };
 
-/// `line-fault`.
 pub(super) static LINE_FAULT: NetworkKind = NetworkKind {
     entry: Entry {
         name: "line-fault",

@@ -16,7 +16,6 @@ const LEAST_SHARE: f64 = 0.005;
 /// A temporary fault is gone after so long without current.
 const EXTINGUISHES_S: f64 = 0.1;
 
-/// `storm`.
 pub(super) static STORM: NetworkKind = NetworkKind {
     entry: Entry {
         name: "storm",

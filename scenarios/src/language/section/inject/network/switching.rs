@@ -14,7 +14,6 @@ const BREAKER_PREFIX: &str = "breaker:";
 /// The position that interrupts currents.
 const OPEN: &str = "open";
 
-/// `breaker`.
 pub(super) static BREAKER: NetworkKind = NetworkKind {
     entry: Entry {
         name: "breaker",
@@ -54,7 +53,6 @@ fn is_closed(values: &Values) -> bool {
     values.text("state") != OPEN
 }
 
-/// `open-conductor`.
 pub(super) static OPEN_CONDUCTOR: NetworkKind = NetworkKind {
     entry: Entry {
         name: "open-conductor",
@@ -80,7 +78,6 @@ pub(super) static OPEN_CONDUCTOR: NetworkKind = NetworkKind {
     ..NetworkKind::PLAIN
 };
 
-/// `fuse`.
 pub(super) static FUSE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "fuse",
@@ -121,7 +118,6 @@ fn has_fuse(
     None
 }
 
-/// `outage`.
 pub(super) static OUTAGE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "outage",
@@ -157,7 +153,6 @@ pub(super) static OUTAGE: NetworkKind = NetworkKind {
     ..NetworkKind::PLAIN
 };
 
-/// `restore`.
 pub(super) static RESTORE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "restore",
