@@ -227,24 +227,28 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         print_out(&format!("  {:width$}  {}", row.name, row.summary));
     }
     if what.is_none() {
-        let width = COMMANDS.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
         print_out("commands:");
-        for kind in COMMANDS {
-            print_out(&format!("  {:width$}  {}", kind.name, kind.description));
-        }
+        print_columns("  ", COMMANDS.iter().map(|kind| (kind.name, kind.description.to_owned())));
         print_out("test plans:");
-        let test_plans: Vec<TestPlan> =
-            EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect();
-        let width = test_plans.iter().map(|test_plan| test_plan.name.len()).max().unwrap_or(0);
-        for test_plan in &test_plans {
-            print_out(&format!("  {:width$}  {}", test_plan.name, test_plan.title));
-        }
+        print_columns("  ", test_plans().iter().map(|plan| (&*plan.name, plan.title.clone())));
         let quantities = plural(MeasurementId::all().count(), "identifier");
         print_out("quantities and reasons of verdicts:");
         print_out(&format!("  `lastmeter list quantities` shows {quantities} of measurements"));
         print_out(&format!("  `lastmeter list reasons` shows {} words", Reason::ALL.len()));
     }
     ExitCode::Passed
+}
+
+/// Prints names and what is known of each in two columns.
+fn print_columns<'a>(indent: &str, rows: impl Iterator<Item = (&'a str, String)>) -> ExitCode {
+    let rows: Vec<_> = rows.collect();
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter().for_each(|(name, text)| print_out(&format!("{indent}{name:width$}  {text}")));
+    ExitCode::Passed
+}
+
+fn test_plans() -> Vec<TestPlan> {
+    EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect()
 }
 
 /// A list for programs.
@@ -256,8 +260,7 @@ fn print_document(key: &str, values: impl Iterator<Item = Value>) -> ExitCode {
 
 /// The standards' test plans that come along.
 fn list_test_plans(json: bool) -> ExitCode {
-    let test_plans: Vec<TestPlan> =
-        EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect();
+    let test_plans = test_plans();
     if json {
         let values = test_plans.iter().map(|test_plan| {
             let (limits, confirmed) = test_plan.confirmation();
@@ -269,16 +272,11 @@ fn list_test_plans(json: bool) -> ExitCode {
         });
         return print_document("suites", values);
     }
-    let width = test_plans.iter().map(|test_plan| test_plan.name.len()).max().unwrap_or(0);
-    for test_plan in &test_plans {
-        let (limits, confirmed) = test_plan.confirmation();
-        let tests = plural(test_plan.tests.len(), "test");
-        print_out(&format!(
-            "{:width$}  {} ({tests}; {confirmed} of {limits} limits confirmed)",
-            test_plan.name, test_plan.title
-        ));
-    }
-    ExitCode::Passed
+    let row = |plan: &'_ TestPlan| {
+        let ((limits, confirmed), tests) = (plan.confirmation(), plural(plan.tests.len(), "test"));
+        format!("{} ({tests}; {confirmed} of {limits} limits confirmed)", plan.title)
+    };
+    print_columns("", test_plans.iter().map(|plan| (&*plan.name, row(plan))))
 }
 
 /// The text of a file of reasonable size; `None` of a pipe, a folder, or what is no text.
@@ -323,11 +321,7 @@ fn list_commands(json: bool) -> ExitCode {
         };
         return print_document("commands", COMMANDS.iter().map(value));
     }
-    let width = COMMANDS.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
-    for kind in COMMANDS {
-        print_out(&format!("{:width$}  {}", kind.name, kind.description));
-    }
-    ExitCode::Passed
+    print_columns("", COMMANDS.iter().map(|kind| (kind.name, kind.description.to_owned())))
 }
 
 /// The words that state for machines why a verdict is as it is.
@@ -341,13 +335,11 @@ fn list_reasons(json: bool) -> ExitCode {
         };
         return print_document("reasons", Reason::ALL.iter().map(value));
     }
-    let width = Reason::ALL.iter().map(|reason| reason.word().len()).max().unwrap_or(0);
-    for reason in Reason::ALL {
+    let row = |reason: &Reason| {
         let machine = if reason.is_of_the_machine() { " (of the machine)" } else { "" };
-        let (status, meaning) = (reason.status(), reason.meaning());
-        print_out(&format!("{:width$}  {status:12}  {meaning}{machine}", reason.word()));
-    }
-    ExitCode::Passed
+        (reason.word(), format!("{:12}  {}{machine}", reason.status(), reason.meaning()))
+    };
+    print_columns("", Reason::ALL.iter().map(row))
 }
 
 /// The text of the reason of a verdict.

@@ -1,4 +1,4 @@
-//! Processors, kernel and clocks, as the kernel's files show them. What they do not show is reported
+//! Processors, kernel and clocks, as the kernel's files show them. What is not there is reported
 //! to be unknown; nothing here fails.
 
 use std::path::Path;

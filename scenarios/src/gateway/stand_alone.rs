@@ -246,7 +246,7 @@ impl StandAlone {
         self.follow(now, out).await
     }
 
-    /// Carries out what the gateway puts out. Bytes that follow a record go out when that is durable: what is
+    /// Carries out the outputs. Bytes that follow a record go out when that is durable: what is
     /// commanded must not be forgotten by a crash that comes between.
     async fn follow(
         &mut self,

@@ -1,4 +1,4 @@
-//! Values that distinguish cycles of ping-pong: those of one point, in an order without large steps.
+//! Values that distinguish cycles of ping-pong: those of one point, in an order of small steps.
 
 use lastmeter_rts::SignalType;
 use lastmeter_rts::point_map::{Point, PointDirection, PointMap};

@@ -112,7 +112,7 @@ pub(super) struct WatchEvent {
     pub(super) detail: String,
 }
 
-/// So many times the samples have to have changed until it is reported that each comes several times.
+/// So often the samples have to have changed until it is reported that each comes several times.
 const CHANGES_MIN: u64 = 5;
 
 /// How often samples came that are like the one before, where frames have no numbers to show that.
