@@ -115,7 +115,7 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
         }
         print_times(options, read_ms, "solved", solve_ms);
         out.write_all(answer.as_bytes())?;
-        return Ok(());
+        return Ok(()); // notes and times are out already
     }
     print_notes(&read);
     print_times(options, read_ms, "solved and reported", milliseconds(begin));

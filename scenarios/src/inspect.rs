@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::grid;
 use crate::language::{
-    self, DocumentKind, LoadFailure, LoadOptions, Scenario, ScenarioFile, read_file,
+    self, Document, LoadFailure, LoadOptions, Scenario, ScenarioFile, read_file,
 };
 use crate::output::{broken, complain, print_err, print_out};
 use crate::plant::{self, NotPlayed, Watch};
@@ -83,17 +83,17 @@ async fn validate_each(
     let (mut errors, mut wrong) = (0, 0);
     for Selected { path: file, .. } in &files {
         let text = text_of(file).unwrap_or_default();
-        let meant = DocumentKind::of(file, &text);
-        if meant == DocumentKind::TestPlan && TestPlan::read(&text).is_ok() {
+        let meant = Document::of(file, &text);
+        if meant == Document::TestPlan && TestPlan::read(&text).is_ok() {
             let value = json!({ "file": file, "valid": true, "suite": true });
             let line = format!("ok  {}  (a test plan)", file.display());
             print_out(&if json { value.to_string() } else { line });
             continue;
         }
-        if meant == DocumentKind::Network {
+        if meant == Document::Network {
             let mistakes = check_network(file, json);
             errors += mistakes;
-            wrong += usize::from(mistakes > 0);
+            wrong += usize::from(mistakes > 0); // files, not mistakes
             continue;
         }
         let loaded = match load_and_play(file, options, how, stop).await {
@@ -416,16 +416,13 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
         let values = rows.iter().map(|(file, scenario)| scenario_row(file, scenario));
         print_document("scenarios", values);
     } else {
-        let width = rows.iter().map(|(_, scenario)| scenario.about.name.len()).max().unwrap_or(0);
-        for (_, scenario) in &rows {
+        let rows = rows.iter().map(|(_, scenario)| {
             let twin = if scenario.expected().is_some() { "(must fail) " } else { "" };
             let title = scenario.about.title.as_deref().unwrap_or_default();
-            print_out(&format!(
-                "{:width$}  {:>8}  {twin}{title}",
-                scenario.about.name,
-                scenario.schedule.duration.to_string()
-            ));
-        }
+            let duration = scenario.schedule.duration.to_string();
+            (&*scenario.about.name, format!("{duration:>8}  {twin}{title}"))
+        });
+        print_columns("", rows);
     }
     if unreadable > 0 { ExitCode::BadInput } else { ExitCode::Passed }
 }

@@ -176,7 +176,7 @@ fn write_spectrum(
             unit: unit.to_owned(),
             phase: channel.phase.clone(),
             lines: std::iter::once(Line { order: 0.0, rms: channel.dc, phase_deg: 0.0 })
-                .filter(|line| line.rms != 0.0)
+                .filter(|line| line.rms != 0.0) // a line at order 0 is a DC component
                 .chain(channel.lines.iter().map(|line| Line {
                     order: line.order,
                     rms: line.rms,

@@ -152,7 +152,7 @@ async fn run_one(
 ) -> SuiteRun {
     let began = monotonic();
     let mut watch = watch(stop, times, options);
-    watch.shows_progress &= console.has_turn();
+    watch.shows_progress &= console.has_turn(); // others print before it
     let played = match play_case(scenario, console, &watch).await {
         Ok(played) => played,
         Err(done) => return *done,

@@ -66,7 +66,7 @@ pub(super) fn probe(options: &ProbeOptions) -> ExitCode {
     let is_serial = matches!(address, ChannelAddress::Tty(_));
     let bauds: Vec<u32> = match (&options.baud[..], is_serial) {
         ([], true) => BAUDS.to_vec(),
-        ([], false) => vec![115_200],
+        ([], false) => vec![115_200], // a socket has no rate: any will do, once
         (given, _) => given.to_vec(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -237,7 +237,7 @@ fn table(rows: &[Row], options: &GridOptions) -> String {
         "",
         "",
         "current into the fault, A",
-        currents = 13 * wires.len() - 1
+        currents = 13 * wires.len() - 1 // each a blank and 12 digits; the first blank is above
     );
     let _ = write!(text, "{:<8} {:<width$}", "fault", "place");
     heads(&mut text, wires, 13);

@@ -98,7 +98,7 @@ impl Draft<'_> {
         let devices = self.build_devices(references, (&points, &boards), streams, out);
         self.validate_signals(references, (&points, &devices), out);
         self.warn(references, (&points, &devices), plans, out);
-        points.truncate(written);
+        points.truncate(written); // stand-ins are for validation; the plant is played later
         self.validate_targets(references, &devices, out);
         self.validate_pulse_constant(plans, &devices, out);
         let links = self.rows(&LINK).iter();

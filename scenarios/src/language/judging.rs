@@ -353,7 +353,7 @@ fn report_too_few_messages(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut D
         Some(shares) => format!("a coverage of {} %", trimmed(100.0 * shares.coverage)),
         None => "this check".to_owned(),
     };
-    let stall = claim.demand.claim.filter(|_| needed.per_stall > 1);
+    let stall = claim.demand.claim.filter(|_| needed.per_stall > 1); // it hits several at once
     let (message, help) = match (stall, longer) {
         (Some(shares), Some(longer)) => (
             format!(

@@ -87,13 +87,13 @@ pub fn time_modes() -> impl TypedValueParser<Value = TimeMode> {
 
 /// What a file is meant as, so that its mistakes are reported as one's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DocumentKind {
+pub(crate) enum Document {
     Scenario,
     TestPlan,
     Network,
 }
 
-impl DocumentKind {
+impl Document {
     /// By the tables in it; JSON and scripts of `OpenDSS` are networks by their names.
     pub(crate) fn of(path: &Path, text: &str) -> Self {
         Self::read(path, text, &mut Diagnostics::new()).0
@@ -162,12 +162,12 @@ pub(crate) fn failure(diagnostics: Vec<Diagnostic>, texts: Texts) -> LoadFailure
 /// A test plan or a network where a scenario is due: the mistakes of the test plan, or that it is
 /// none.
 pub(super) fn instead_of_scenario(
-    meant: DocumentKind,
+    meant: Document,
     path: &Path,
     text: &str,
     texts: Texts,
 ) -> LoadFailure {
-    let (message, help) = if meant == DocumentKind::Network {
+    let (message, help) = if meant == Document::Network {
         let name = path.display();
         let help = format!(
             "solve it with `lastmeter grid {name}`, or name it with `file` of `[grid]` in a \

@@ -167,7 +167,7 @@ fn references(
         via_of_device: table_of_device.iter().map(|&table| via_of_table[table]).collect(),
         via_of_gateway: &via_of_gateway,
         via_of_observer: &via_of_observer,
-        out: &mut *out,
+        out: &mut *out, // lent: the rest is reported there too
     };
     let target_of_injection = targets(draft.rows(&INJECT), places);
     let on_networks = on_networks(draft, &by_section[NETWORK.name], out);

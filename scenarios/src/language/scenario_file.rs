@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::draft::FILE_START;
 use super::failure::LoadFailure;
 use super::files::{self, Files};
-use super::load::{DocumentKind, LoadOptions, instead_of_scenario, keep_time};
+use super::load::{Document, LoadOptions, instead_of_scenario, keep_time};
 use super::overrides::{Changes, apply};
 use super::read::{self, list_at, table_at, table_at_mut};
 use super::resolve::resolve;
@@ -69,8 +69,8 @@ impl ScenarioFile {
             mistakes.report_with_help(Code::SYNTAX, FILE_START, message, label, Some(help));
             return Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts });
         }
-        let (meant, root) = DocumentKind::read(path, &text, &mut mistakes);
-        if meant != DocumentKind::Scenario {
+        let (meant, root) = Document::read(path, &text, &mut mistakes);
+        if meant != Document::Scenario {
             return Err(instead_of_scenario(meant, path, &text, texts));
         }
         let as_written = ScenarioBuilder { root, texts, changes: Changes::default(), mistakes };

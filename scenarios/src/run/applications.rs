@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use lastmeter_units::SimTime;
 
 use super::ledger::StoredReading;
-use crate::language::{ApplicationAction, ApplicationRow, Scenario};
+use crate::language::{ApplicationRow, Reaction, Scenario};
 
 /// The command by which a point is set.
 const SET_POINT: &str = "setPoint";
@@ -48,8 +48,8 @@ impl Applications {
             last_seen: None,
             is_outside: false,
             set_point: match row.acts {
-                ApplicationAction::Controller { initial, .. } => initial,
-                ApplicationAction::Threshold { .. } => 0.0,
+                Reaction::Controller { initial, .. } => initial,
+                Reaction::Threshold { .. } => 0.0,
             },
             row: row.clone(),
         };
@@ -96,15 +96,13 @@ impl Application {
             parameters,
         };
         match &self.row.acts {
-            ApplicationAction::Threshold { below, above, command, parameters } => {
+            Reaction::Threshold { below, above, command, parameters } => {
                 let is_outside = below.is_some_and(|least| value < least)
                     || above.is_some_and(|greatest| value > greatest);
                 let was_outside = std::mem::replace(&mut self.is_outside, is_outside);
                 (is_outside && !was_outside).then(|| wanted(command, parameters.clone()))
             }
-            ApplicationAction::Controller {
-                target, gain, point, range: (least, greatest), ..
-            } => {
+            Reaction::Controller { target, gain, point, range: (least, greatest), .. } => {
                 let next = self.set_point + gain * (target - value) / target;
                 let next = next.clamp(*least, *greatest);
                 // What a 32-bit word cannot distinguish is no change.

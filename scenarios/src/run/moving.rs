@@ -93,7 +93,7 @@ pub(crate) async fn carry_out<B: Bench>(
     let run = Run { options, started: monotonic() };
     let start = scenario.schedule.start;
     let assembled = tokio::select! {
-        biased;
+        biased; // a signal counts, also where the bench is ready by then
         signal = ended_by(&mut stop) => Err(BenchError::Interrupted(signal)),
         assembled = assembled => assembled,
     };

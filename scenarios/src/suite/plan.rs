@@ -14,9 +14,7 @@ use super::controls::{self, ALL, Control};
 use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
 use crate::filter::Filter;
-use crate::language::{
-    DocumentKind, LoadFailure, LoadOptions, PlatformUse, Scenario, ScenarioFile,
-};
+use crate::language::{Document, LoadFailure, LoadOptions, PlatformUse, Scenario, ScenarioFile};
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
 use crate::run::{Console, Profile, chain};
@@ -430,10 +428,10 @@ pub(crate) fn print_left_out(left_out: &[PassedOver]) {
 
 /// Whether a file of a folder lies beside its scenarios and is none; its name is printed.
 pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
-    let what = match DocumentKind::of_file(path) {
-        DocumentKind::Scenario => return None,
-        DocumentKind::TestPlan => "a test plan, and no scenario",
-        DocumentKind::Network => "a network, and no scenario",
+    let what = match Document::of_file(path) {
+        Document::Scenario => return None,
+        Document::TestPlan => "a test plan, and no scenario",
+        Document::Network => "a network, and no scenario",
     };
     let over = PassedOver { path: path.display().to_string(), why: what.into() };
     print_left_out(std::slice::from_ref(&over));

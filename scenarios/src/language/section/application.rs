@@ -86,7 +86,7 @@ pub(crate) static APPLICATION: Section = Section {
 
 /// What an application does with a value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ApplicationAction {
+pub enum Reaction {
     /// Gives a command when a value leaves a range, in SI units.
     Threshold {
         /// The least value.
@@ -127,7 +127,7 @@ pub struct ApplicationRow {
     /// The index of the device that gets its commands.
     pub device: usize,
     /// What it does.
-    pub acts: ApplicationAction,
+    pub acts: Reaction,
 }
 
 /// The applications; `None` only where a mistake was reported before.
@@ -139,14 +139,14 @@ fn application(row: &Row<'_>, devices: &Names) -> Option<ApplicationRow> {
     let values: &Arc<Values> = row.values.as_ref()?;
     let acts = if row.kind? == THRESHOLD.name {
         let mut parameters = values.texts("command");
-        ApplicationAction::Threshold {
+        Reaction::Threshold {
             below: values.si_opt("below"),
             above: values.si_opt("above"),
             command: parameters.remove("name")?,
             parameters,
         }
     } else {
-        ApplicationAction::Controller {
+        Reaction::Controller {
             target: values.si("target"),
             gain: values.si("gain"),
             point: values.text("point").to_owned(),

@@ -155,7 +155,7 @@ pub(crate) fn authority(
     };
     let with_tls = "write `tls = \"server\"` or `tls = \"mutual\"`, or leave the authority out";
     match (certificate.or(key), certificate, key) {
-        (None, ..) => return Ok(None),
+        (None, ..) => return Ok(None), // the bench makes one of its own
         (Some((_, span)), ..) if tls == "none" => {
             refuse(span, "without TLS there is nothing to vouch for", "not used", with_tls);
         }

@@ -37,12 +37,7 @@ pub(crate) static SIGNAL: Section = Section {
         ),
     ],
     refers: &[("of", "device")],
-    rules: &[
-        validate_signal_places,
-        report_unregistered_quantities,
-        report_too_many_signals,
-        validate_signals_of_checks,
-    ],
+    rules: &[validate_places, report_quantities, report_too_many, validate_checks_of_signals],
     ..Section::REPEATED
 };
 
@@ -80,7 +75,7 @@ pub struct SignalRow {
 }
 
 /// A signal has either a device or a place in the plant, and there an interval.
-fn validate_signal_places(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_places(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&SIGNAL).iter().filter_map(|row| row.values.as_ref()) {
         let name = values.text("name");
         let (of, at) = (values.text_opt("of"), values.text_opt("at"));
@@ -111,7 +106,7 @@ fn validate_signal_places(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// `quantity` is one of the registry, and no pattern.
-fn report_unregistered_quantities(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_quantities(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (text, span) in draft.rows(&SIGNAL).iter().filter_map(|row| row.text("quantity")) {
         if MeasurementId::lookup(text).is_none() {
             let message = format!("unknown measurement identifier `{text}`");
@@ -123,7 +118,7 @@ fn report_unregistered_quantities(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// The truth is not taken more often than can be kept.
-fn report_too_many_signals(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_too_many(draft: &Draft<'_>, out: &mut Diagnostics) {
     let duration = draft.values(&SCENARIO).and_then(|head| head.duration_opt("duration"));
     let Some(duration) = duration else { return };
     for values in draft.rows(&SIGNAL).iter().filter_map(|row| row.values.as_ref()) {
@@ -145,7 +140,7 @@ fn measurement_of(draft: &Draft<'_>, name: &str) -> Option<MeasurementId> {
 
 /// Levels and tolerances of a check are of its signal's dimension, and a signal follows one of its
 /// own kind.
-fn validate_signals_of_checks(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_checks_of_signals(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&CHECK).iter().filter_map(|row| row.values.as_ref()) {
         let name = values.text_opt("signal");
         let Some(own) = name.and_then(|name| measurement_of(draft, name)) else { continue };

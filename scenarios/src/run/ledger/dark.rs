@@ -80,7 +80,7 @@ pub(crate) struct Outage {
     pub(crate) announces_loss: bool,
     /// Whether it comes to work again after it, and can announce that.
     pub(crate) announces_return: bool,
-    /// When the voltage was back within it for next to nothing, and gone again: who notices announces it.
+    /// When the voltage was back within it for next to nothing, and gone again: maybe announced.
     pub(crate) flutter: Vec<(SimDuration, SimDuration)>,
 }
 

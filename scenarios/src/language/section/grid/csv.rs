@@ -120,6 +120,7 @@ pub(super) fn powers(
     let power_va: Vec<Complex64> = active.iter().zip(reactive).map(power).collect();
     let is_drawn = active.iter().all(|&watts| watts >= 0.0) && active.iter().any(|&it| it > 0.0);
     if load.generator && is_drawn && !values.is_written("scale") {
+        // most likely a wrong sign
         let (name, span) = (&load.name, values.span_of("column"));
         let message = format!("generator `{name}` would draw what its column holds, all the time");
         let label = "powers of `[[grid.load]]` are drawn, also by a generator";
@@ -130,7 +131,7 @@ pub(super) fn powers(
     Some(Rows { every, ahead: SimDuration::ZERO, power_va }.means(raster))
 }
 
-/// What the unit in a column's name makes of its figures, if there is one; a mistake is reported. Where
+/// What the unit in a column's name makes of its figures, if any; a mistake is reported. Where
 /// the scenario writes `{load}` it is not looked for: a load may be called `EV 11 kW`.
 #[expect(clippy::option_option, reason = "a mistake, no unit, and a unit are three answers")]
 fn unit(

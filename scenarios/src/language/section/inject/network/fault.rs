@@ -220,7 +220,7 @@ fn fault(
         kind,
         resistance_ohm: values.si("resistance"),
         arc,
-        angle_rad: values.si_opt("angle").map(|angle| angle.rem_euclid(TAU)),
+        angle_rad: values.si_opt("angle").map(|angle| angle.rem_euclid(TAU)), // -90 deg: 270 deg
         extinguishes_s: values.si_opt("extinguishes"),
     };
     motion.event(it.at, Happening::Fault(fault));

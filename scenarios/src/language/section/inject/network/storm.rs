@@ -26,7 +26,7 @@ pub(super) static STORM: NetworkKind = NetworkKind {
             resistances from 0.5 % of `resistance` up to it, evenly on a logarithmic axis; \
             inception at any angle. A share of `temporary` is gone after 0.1 s without current. \
             All others are mended after `repair`, and what protective devices have opened is \
-            closed again. DrawnFault from the random stream `grid.storm.NUMBER` of the scenario's seed.",
+            closed again. Drawn from the random stream `grid.storm.NUMBER` of the scenario's seed.",
         fields: &[
             Field::default("into", Kind::Text, "\"line:*\"", "which lines, as a pattern"),
             Field::required("faults", Kind::Integer { min: 1, max: 10_000 }, "how many"),
