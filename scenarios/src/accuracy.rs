@@ -15,7 +15,7 @@ use lastmeter_reports::standard::Assessed;
 use lastmeter_reports::{Evaluation, ExitCode, format_summary};
 
 use assemble::{assemble, is_selected};
-use meter::Refused;
+use meter::Refusal;
 pub use options::AccuracyOptions;
 use ratings::Ratings;
 use summary::{describe, document, headline};
@@ -28,15 +28,15 @@ use crate::run::{
 };
 use crate::stop::{block_on, stop_signal};
 
-/// Runs a test plan on a meter; says how it ended.
+/// Runs a test plan on a meter and returns the exit code.
 pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
     if let Some(message) = options.out.as_deref().and_then(occupied) {
         return complain(&message);
     }
     let (scenario, ratings) = match assemble(options) {
         Ok(assembled) => assembled,
-        Err(Refused::Message(message)) => return complain(&message),
-        Err(Refused::Failure(failure)) => {
+        Err(Refusal::Message(message)) => return complain(&message),
+        Err(Refusal::Failure(failure)) => {
             if options.format == TextFormat::Json {
                 failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
             } else {
@@ -89,7 +89,7 @@ async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) 
     exit
 }
 
-/// That of the checks; but no class that fails is green, whatever the checks were told to look at.
+/// That of the checks; but no class that fails is green, whatever the checks were set to look at.
 /// A class that was asked for as a whole and of which something could not be tested is not met,
 /// however good the rest was; and who asks for tests is answered about all of them.
 fn exit_code(assessed: &Assessed, evaluation: &Evaluation, options: &AccuracyOptions) -> ExitCode {

@@ -72,7 +72,7 @@ pub enum CanCommand {
     },
 }
 
-/// Does it; says how it ended.
+/// Runs the subcommand and returns its exit code.
 pub fn can(command: &CanCommand) -> ExitCode {
     let (adapter, frames, count, length) = match command {
         CanCommand::Dump { adapter, count, length } => (adapter, &[][..], *count, *length),

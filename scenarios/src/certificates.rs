@@ -59,7 +59,7 @@ enum CertificatesError {
 const AUTHORITY: &str = "authority.pem";
 const AUTHORITY_KEY: &str = "authority.key";
 
-/// Makes what was asked for and names the files; says how it ended.
+/// Creates what was asked for, prints the names of the files and returns the exit code.
 pub fn certificates(options: &CertificatesOptions) -> ExitCode {
     match make(options) {
         Ok(files) => {
@@ -69,10 +69,10 @@ pub fn certificates(options: &CertificatesOptions) -> ExitCode {
             ExitCode::Passed
         }
         Err(error) => {
-            let told = chain(&error);
+            let message = chain(&error);
             match error {
-                CertificatesError::File { .. } => broken(&told),
-                _ => complain(&told),
+                CertificatesError::File { .. } => broken(&message),
+                _ => complain(&message),
             }
         }
     }
@@ -239,7 +239,7 @@ mod tests {
         let bad = CertificatesOptions { devices: vec![String::new()], ..options(folder.path()) };
         assert!(chain(&make(&bad).unwrap_err()).contains("device \"\""));
         fs::remove_file(folder.path().join(AUTHORITY_KEY)).unwrap();
-        let told = chain(&make(&options(folder.path())).unwrap_err());
-        assert!(told.contains("authority.pem is there without authority.key"), "{told}");
+        let message = chain(&make(&options(folder.path())).unwrap_err());
+        assert!(message.contains("authority.pem is there without authority.key"), "{message}");
     }
 }

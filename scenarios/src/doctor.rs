@@ -112,7 +112,7 @@ struct Effort {
 const FULL: Effort = Effort { timer_probes: 500, syncs: 300, floor_probes: 2000, echoes: 2000 };
 const QUICK: Effort = Effort { timer_probes: 60, syncs: 60, floor_probes: 200, echoes: 300 };
 
-/// Examines the machine and says what was found. The exit code is that of success unless
+/// Examines the machine and prints what was found. The exit code is that of success unless
 /// something could not be measured at all: what a machine cannot do is a finding, not a failure.
 pub fn doctor(options: &DoctorOptions) -> ExitCode {
     let examination = examine(options);

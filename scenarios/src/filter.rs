@@ -10,7 +10,7 @@ use lastmeter_params::Pattern;
 
 use crate::language::Scenario;
 
-/// One `--filter`.
+/// One `--filter`: the terms of which one has to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     terms: Vec<Term>,
@@ -19,14 +19,14 @@ pub struct Filter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Term {
     text: String,
-    what: What,
+    what: TermKind,
     is_turned: bool,
     /// Whether anything that was looked at is what it is about.
     has_fitted: Cell<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+enum TermKind {
     Name(Pattern),
     /// Of a must-fail twin, behind the name of its scenario.
     Twin(Pattern),
@@ -35,7 +35,7 @@ enum What {
 }
 
 impl Filter {
-    /// Reads a filter. The error says what was found and what was expected.
+    /// Reads a filter. The error states what was found and what was expected.
     pub fn read(text: &str) -> Result<Self, String> {
         text.split(',')
             .map(|term| Term::read(term.trim()))
@@ -66,12 +66,12 @@ impl Filter {
     ) -> bool {
         let fits = |term: &Term| {
             let fits = match &term.what {
-                What::Name(pattern) => pattern.matches(name),
-                What::Twin(pattern) => {
+                TermKind::Name(pattern) => pattern.matches(name),
+                TermKind::Twin(pattern) => {
                     of.is_some_and(|of| pattern.matches(&format!("{of}/{name}")))
                 }
-                What::Tag(tag) => tags.contains(tag),
-                What::Covers(row) => covers.contains(&row.as_str()),
+                TermKind::Tag(tag) => tags.contains(tag),
+                TermKind::Covers(row) => covers.contains(&row.as_str()),
             };
             term.has_fitted.set(term.has_fitted.get() || fits);
             fits != term.is_turned
@@ -97,11 +97,11 @@ impl Term {
         let expected = "expected a name, tag:WORD or covers:ROW";
         let what = match text.split_once(':') {
             None if text.is_empty() => return Err(format!("a term is empty; {expected}")),
-            None if text.contains('/') => What::Twin(Pattern::new(text)),
-            None => What::Name(Pattern::new(text)),
+            None if text.contains('/') => TermKind::Twin(Pattern::new(text)),
+            None => TermKind::Name(Pattern::new(text)),
             Some((kind, "")) => return Err(format!("nothing behind `{kind}:`; {expected}")),
-            Some(("tag", tag)) => What::Tag(tag.to_owned()),
-            Some(("covers", row)) => What::Covers(row.to_owned()),
+            Some(("tag", tag)) => TermKind::Tag(tag.to_owned()),
+            Some(("covers", row)) => TermKind::Covers(row.to_owned()),
             Some((kind, _)) => {
                 return Err(format!("`{kind}:` is an unsupported kind of term; {expected}"));
             }

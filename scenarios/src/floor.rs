@@ -36,7 +36,7 @@ const PROBE_LANES: u32 = 4;
 /// about 1.6 ms per probe, `pace` per echo, and at most the limits of the options beyond that.
 ///
 /// A broker that does not pass echoes on (somebody else's, as a rule) is replaced by a TCP
-/// connection on loopback, which `echo_kind` says. Lost echoes count as infinitely late.
+/// connection on loopback, by `echo_kind`. Lost echoes count as infinitely late.
 ///
 /// # Errors
 /// [`FloorError`]; no wait is without a limit.

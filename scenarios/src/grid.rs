@@ -51,7 +51,7 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Solves a network; says how it ended.
+/// Solves a network and returns the exit code.
 pub fn grid(options: &GridOptions) -> ExitCode {
     let mut refused = None;
     write_out(|out| match try_grid(options, out) {
@@ -115,7 +115,7 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
         }
         print_times(options, read_ms, "solved", solve_ms);
         out.write_all(answer.as_bytes())?;
-        return Ok(());
+        return Ok(()); // notes and times are out already
     }
     print_notes(&read);
     print_times(options, read_ms, "solved and reported", milliseconds(begin));
@@ -201,7 +201,7 @@ fn one_json(read: &Read, flow: &Flow, phases: Phases, solve_ms: Option<f64>) -> 
     }
 }
 
-/// Writes a result and says so, but never over the network it comes from.
+/// Writes a result and reports it, but never over the network it comes from.
 fn write_file(path: &Path, network: &Path, text: &str) -> Result<(), String> {
     let same = path.canonicalize().ok().is_some_and(|own| Some(own) == network.canonicalize().ok());
     if same {

@@ -12,7 +12,9 @@ use lastmeter_wire::commands::{self, COMMANDS, CommandKind};
 use serde_json::{Value, json};
 
 use crate::grid;
-use crate::language::{self, LoadFailure, LoadOptions, Meant, Scenario, ScenarioFile, read_file};
+use crate::language::{
+    self, Document, LoadFailure, LoadOptions, Scenario, ScenarioFile, read_file,
+};
 use crate::output::{broken, complain, print_err, print_out};
 use crate::plant::{self, NotPlayed, Watch};
 use crate::run::{Stop, chain};
@@ -81,17 +83,17 @@ async fn validate_each(
     let (mut errors, mut wrong) = (0, 0);
     for Selected { path: file, .. } in &files {
         let text = text_of(file).unwrap_or_default();
-        let meant = Meant::of(file, &text);
-        if meant == Meant::TestPlan && TestPlan::read(&text).is_ok() {
+        let meant = Document::of(file, &text);
+        if meant == Document::TestPlan && TestPlan::read(&text).is_ok() {
             let value = json!({ "file": file, "valid": true, "suite": true });
             let line = format!("ok  {}  (a test plan)", file.display());
             print_out(&if json { value.to_string() } else { line });
             continue;
         }
-        if meant == Meant::Network {
+        if meant == Document::Network {
             let mistakes = check_network(file, json);
             errors += mistakes;
-            wrong += usize::from(mistakes > 0);
+            wrong += usize::from(mistakes > 0); // files, not mistakes
             continue;
         }
         let loaded = match load_and_play(file, options, how, stop).await {
@@ -141,7 +143,7 @@ fn load_whole(file: &Path, options: &LoadOptions) -> Result<WithTwins, Vec<LoadF
     if failures.is_empty() { Ok(loaded) } else { Err(failures) }
 }
 
-/// Says that a scenario makes sense with its twins, and what is odd about it.
+/// Reports that a scenario makes sense with its twins, and what is odd about it.
 fn print_valid(file: &Path, (scenario, twins): &WithTwins, json: bool, color: bool) {
     let note = scenario.unavailable();
     if json {
@@ -168,7 +170,7 @@ fn print_valid(file: &Path, (scenario, twins): &WithTwins, json: bool, color: bo
     }
 }
 
-/// Says whether a network can be read, or why not; returns how many mistakes it has.
+/// Prints whether a network can be read, or why not; returns how many mistakes it has.
 fn check_network(file: &Path, json: bool) -> usize {
     let (mistakes, notes): (Vec<String>, Vec<String>) = match grid::read(file) {
         Ok(read) => (Vec::new(), read.notes),
@@ -225,24 +227,28 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         print_out(&format!("  {:width$}  {}", row.name, row.summary));
     }
     if what.is_none() {
-        let width = COMMANDS.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
         print_out("commands:");
-        for kind in COMMANDS {
-            print_out(&format!("  {:width$}  {}", kind.name, kind.description));
-        }
+        print_columns("  ", COMMANDS.iter().map(|kind| (kind.name, kind.description.to_owned())));
         print_out("test plans:");
-        let test_plans: Vec<TestPlan> =
-            EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect();
-        let width = test_plans.iter().map(|test_plan| test_plan.name.len()).max().unwrap_or(0);
-        for test_plan in &test_plans {
-            print_out(&format!("  {:width$}  {}", test_plan.name, test_plan.title));
-        }
+        print_columns("  ", test_plans().iter().map(|plan| (&*plan.name, plan.title.clone())));
         let quantities = plural(MeasurementId::all().count(), "identifier");
         print_out("quantities and reasons of verdicts:");
         print_out(&format!("  `lastmeter list quantities` shows {quantities} of measurements"));
         print_out(&format!("  `lastmeter list reasons` shows {} words", Reason::ALL.len()));
     }
     ExitCode::Passed
+}
+
+/// Prints names and what is known of each in two columns.
+fn print_columns<'a>(indent: &str, rows: impl Iterator<Item = (&'a str, String)>) -> ExitCode {
+    let rows: Vec<_> = rows.collect();
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter().for_each(|(name, text)| print_out(&format!("{indent}{name:width$}  {text}")));
+    ExitCode::Passed
+}
+
+fn test_plans() -> Vec<TestPlan> {
+    EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect()
 }
 
 /// A list for programs.
@@ -254,8 +260,7 @@ fn print_document(key: &str, values: impl Iterator<Item = Value>) -> ExitCode {
 
 /// The standards' test plans that come along.
 fn list_test_plans(json: bool) -> ExitCode {
-    let test_plans: Vec<TestPlan> =
-        EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect();
+    let test_plans = test_plans();
     if json {
         let values = test_plans.iter().map(|test_plan| {
             let (limits, confirmed) = test_plan.confirmation();
@@ -267,16 +272,11 @@ fn list_test_plans(json: bool) -> ExitCode {
         });
         return print_document("suites", values);
     }
-    let width = test_plans.iter().map(|test_plan| test_plan.name.len()).max().unwrap_or(0);
-    for test_plan in &test_plans {
-        let (limits, confirmed) = test_plan.confirmation();
-        let tests = plural(test_plan.tests.len(), "test");
-        print_out(&format!(
-            "{:width$}  {} ({tests}; {confirmed} of {limits} limits confirmed)",
-            test_plan.name, test_plan.title
-        ));
-    }
-    ExitCode::Passed
+    let row = |plan: &'_ TestPlan| {
+        let ((limits, confirmed), tests) = (plan.confirmation(), plural(plan.tests.len(), "test"));
+        format!("{} ({tests}; {confirmed} of {limits} limits confirmed)", plan.title)
+    };
+    print_columns("", test_plans.iter().map(|plan| (&*plan.name, row(plan))))
 }
 
 /// The text of a file of reasonable size; `None` of a pipe, a folder, or what is no text.
@@ -321,14 +321,10 @@ fn list_commands(json: bool) -> ExitCode {
         };
         return print_document("commands", COMMANDS.iter().map(value));
     }
-    let width = COMMANDS.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
-    for kind in COMMANDS {
-        print_out(&format!("{:width$}  {}", kind.name, kind.description));
-    }
-    ExitCode::Passed
+    print_columns("", COMMANDS.iter().map(|kind| (kind.name, kind.description.to_owned())))
 }
 
-/// The words that say for machines why a verdict is as it is.
+/// The words that state for machines why a verdict is as it is.
 fn list_reasons(json: bool) -> ExitCode {
     if json {
         let value = |reason: &Reason| {
@@ -339,13 +335,11 @@ fn list_reasons(json: bool) -> ExitCode {
         };
         return print_document("reasons", Reason::ALL.iter().map(value));
     }
-    let width = Reason::ALL.iter().map(|reason| reason.word().len()).max().unwrap_or(0);
-    for reason in Reason::ALL {
+    let row = |reason: &Reason| {
         let machine = if reason.is_of_the_machine() { " (of the machine)" } else { "" };
-        let (status, meaning) = (reason.status(), reason.meaning());
-        print_out(&format!("{:width$}  {status:12}  {meaning}{machine}", reason.word()));
-    }
-    ExitCode::Passed
+        (reason.word(), format!("{:12}  {}{machine}", reason.status(), reason.meaning()))
+    };
+    print_columns("", Reason::ALL.iter().map(row))
 }
 
 /// The text of the reason of a verdict.
@@ -375,7 +369,7 @@ fn explain_requirement(id: &str) -> Option<String> {
     ))
 }
 
-/// The files that are meant, those that are left out told.
+/// The files that are meant, those that are left out reported.
 fn selected(paths: &[PathBuf]) -> Result<Vec<Selected>, ExitCode> {
     let selection = select(paths).map_err(|message| complain(&message))?;
     print_left_out(&selection.passed_over);
@@ -422,16 +416,13 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
         let values = rows.iter().map(|(file, scenario)| scenario_row(file, scenario));
         print_document("scenarios", values);
     } else {
-        let width = rows.iter().map(|(_, scenario)| scenario.about.name.len()).max().unwrap_or(0);
-        for (_, scenario) in &rows {
+        let rows = rows.iter().map(|(_, scenario)| {
             let twin = if scenario.expected().is_some() { "(must fail) " } else { "" };
             let title = scenario.about.title.as_deref().unwrap_or_default();
-            print_out(&format!(
-                "{:width$}  {:>8}  {twin}{title}",
-                scenario.about.name,
-                scenario.schedule.duration.to_string()
-            ));
-        }
+            let duration = scenario.schedule.duration.to_string();
+            (&*scenario.about.name, format!("{duration:>8}  {twin}{title}"))
+        });
+        print_columns("", rows);
     }
     if unreadable > 0 { ExitCode::BadInput } else { ExitCode::Passed }
 }
@@ -449,7 +440,7 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> Value {
     })
 }
 
-/// Tells all about a registered thing or an error code.
+/// Prints all about a registered thing or an error code.
 pub fn explain(name: &str) -> ExitCode {
     let name = &*lastmeter_params::current_address(name);
     // One word may be a section of a scenario and a table of a network.

@@ -5,7 +5,7 @@ use lastmeter_link::channel::{Channel, ChannelEvent};
 use lastmeter_link::clock::monotonic_ns;
 use tokio::sync::mpsc;
 
-use crate::capture::{Capture, Way};
+use crate::capture::{Capture, Direction};
 use crate::stop::or_never;
 
 /// Events of all lines that wait: few, so that answers on one line are not late for a flood on
@@ -16,9 +16,9 @@ const SENDS_LIMIT: usize = 64;
 
 /// What is wanted of a line.
 enum ToLine {
-    /// That bytes go out, at a new rate if it says one.
+    /// That bytes go out, at a new rate if it names one.
     Bytes { baud: Option<u32>, bytes: Vec<u8> },
-    /// Another connection.
+    /// The line is to be opened again.
     Reopen,
 }
 
@@ -89,7 +89,7 @@ async fn serve_one(
                 if let (Some(capture), ChannelEvent::Arrived { at_ns, bytes }) =
                     (&mut capture, &event)
                 {
-                    capture.piece(*at_ns, Way::In, bytes);
+                    capture.piece(*at_ns, Direction::In, bytes);
                 }
                 if events.send((number, event)).await.is_err() {
                     return;
@@ -107,10 +107,10 @@ async fn serve_one(
                 if let Some(baud) = baud {
                     line.set_baud(baud).await;
                 }
-                // Why a line is lost is an event of its own, told once.
+                // Why a line is lost is an event of its own, reported once.
                 let sent = line.send(&bytes).await;
                 if let (Some(capture), Ok(())) = (&mut capture, sent) {
-                    capture.piece(monotonic_ns(), Way::Out, &bytes);
+                    capture.piece(monotonic_ns(), Direction::Out, &bytes);
                 }
             }
         }

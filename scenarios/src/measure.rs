@@ -24,12 +24,12 @@ mod signals;
 mod table;
 mod windows;
 
-use beside::Beside;
+use beside::ExtraTables;
 pub use options::MeasureOptions;
 use signals::Signals;
 use windows::Windows;
 
-/// Measures a recording; says how it ended.
+/// Measures a recording and returns the exit code.
 pub fn measure(options: &MeasureOptions) -> ExitCode {
     match try_measure(options) {
         Ok((analysis, windows)) => {
@@ -67,9 +67,9 @@ fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> 
 fn analysed(
     signals: &mut Signals,
     options: &MeasureOptions,
-) -> Result<(Analysis, Windows, Beside), String> {
+) -> Result<(Analysis, Windows, ExtraTables), String> {
     let (voltages, currents) = signals.names();
-    let mut beside = Beside::new(options, &signals.names(), signals.phases())?;
+    let mut beside = ExtraTables::new(options, &signals.names(), signals.phases())?;
     let setup = AnalyserSetup {
         rate_hz: signals.recording().rate_hz,
         nominal_hz: options.nominal_hz(),
@@ -146,7 +146,7 @@ const SPECTRUM_SAMPLES: usize = 1 << 19;
 const SPECTRUM_SAMPLES_OF_ALL: usize = 1 << 20;
 
 /// Writes the lines of all channels as a table that a `spectrum` source plays back; of a long
-/// recording those of its beginning, which is then said.
+/// recording those of its beginning, which is then reported.
 fn write_spectrum(
     path: &Path,
     signals: &mut Signals,
@@ -176,7 +176,7 @@ fn write_spectrum(
             unit: unit.to_owned(),
             phase: channel.phase.clone(),
             lines: std::iter::once(Line { order: 0.0, rms: channel.dc, phase_deg: 0.0 })
-                .filter(|line| line.rms != 0.0)
+                .filter(|line| line.rms != 0.0) // a line at order 0 is a DC component
                 .chain(channel.lines.iter().map(|line| Line {
                     order: line.order,
                     rms: line.rms,
@@ -277,8 +277,8 @@ mod tests {
         std::fs::hard_link(&recording, &hard).unwrap();
         std::os::unix::fs::symlink(&recording, &soft).unwrap();
         for name in [&recording, &hard, &soft] {
-            let told = is_another_file(name, &recording, "waveform").unwrap_err();
-            assert!(told.contains("written over the recording"), "{told}");
+            let message = is_another_file(name, &recording, "waveform").unwrap_err();
+            assert!(message.contains("written over the recording"), "{message}");
         }
         assert_eq!(is_another_file(&path("new.csv"), &recording, "waveform"), Ok(()));
         let same = |one: &str, other: &str| is_same(&path(one), &path(other));
@@ -290,10 +290,10 @@ mod tests {
             are_distinct(&[(&both[0], "spectrum"), (&both[1], "waveform")], &recording)
         };
         assert_eq!(distinct(["new.csv", "other.csv"]), Ok(()));
-        let told = distinct(["new.csv", "./new.csv"]).unwrap_err();
+        let message = distinct(["new.csv", "./new.csv"]).unwrap_err();
         assert!(
-            told.ends_with("is to hold the spectrum and the waveform; name two files"),
-            "{told}"
+            message.ends_with("is to hold the spectrum and the waveform; name two files"),
+            "{message}"
         );
     }
 
@@ -335,7 +335,7 @@ mod tests {
         by_hand(&at_tick, &starts(number, Some("2026-11-20T09:59:59.27Z")));
         let gapless: Vec<f64> = (0..10).map(|k| 0.2 * f64::from(k)).collect();
         by_hand(&gapless, &starts(number, None));
-        // Who says it otherwise is believed.
+        // A differing statement of the user is believed.
         by_hand(&gapless, &starts(date, Some("2026-11-20T09:51:00Z")));
     }
 

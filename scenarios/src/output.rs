@@ -115,7 +115,7 @@ pub fn write_out(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
 
 static OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
 
-/// Whether something meant for standard output could not be written: the disk is full, say.
+/// Whether something meant for standard output could not be written: the disk is full, for example.
 pub fn output_was_lost() -> bool {
     OUTPUT_LOST.load(Ordering::Relaxed)
 }

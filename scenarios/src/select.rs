@@ -59,7 +59,7 @@ pub fn select(paths: &[PathBuf]) -> Result<Selection, String> {
             passed_over.append(&mut walk.passed_over);
         } else {
             let real = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-            found.push(Found { path: path.clone(), real, rank: Rank::Named });
+            found.push(FoundFile { path: path.clone(), real, rank: Rank::Named });
         }
     }
     // Of several ways to one file that is taken which was named, else one without a link.
@@ -72,7 +72,7 @@ pub fn select(paths: &[PathBuf]) -> Result<Selection, String> {
     }
     let taken: BTreeSet<usize> = best.into_values().collect();
     let files = taken.into_iter().map(|index| {
-        let Found { path, rank, .. } = &found[index];
+        let FoundFile { path, rank, .. } = &found[index];
         Selected { path: path.clone(), named: *rank == Rank::Named }
     });
     Ok(Selection { files: files.collect(), passed_over })
@@ -116,23 +116,23 @@ enum Rank {
     Linked,
 }
 
-struct Found {
+struct FoundFile {
     path: PathBuf,
     /// The file itself, whatever links lead to it.
     real: PathBuf,
     rank: Rank,
 }
 
-/// What the name of a file says of it.
+/// What the name of a file shows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Looks {
+enum FileKind {
     Scenario,
     /// Like one that is left out, and why.
     LeftOut(&'static str),
     SomethingElse,
 }
 
-impl Looks {
+impl FileKind {
     fn of(name: &str) -> Self {
         let name = name.to_lowercase();
         if !name.contains(".toml") {
@@ -161,7 +161,7 @@ fn is_hidden(name: &str) -> bool {
 /// A walk through a folder and what it links to.
 #[derive(Default)]
 struct Walk {
-    found: Vec<Found>,
+    found: Vec<FoundFile>,
     passed_over: Vec<PassedOver>,
     /// Folders that were walked through, themselves: a link may lead back.
     walked: BTreeSet<PathBuf>,
@@ -197,7 +197,7 @@ impl Walk {
     }
 
     fn link(&mut self, path: PathBuf, name: &str) -> Result<(), String> {
-        let looks = Looks::of(name);
+        let looks = FileKind::of(name);
         match fs::metadata(&path).map(|about: Metadata| about.file_type()) {
             Ok(kind) if kind.is_dir() && is_hidden(name) => self.hidden_folder(&path),
             Ok(kind) if kind.is_dir() => self.links.push_back(path),
@@ -206,7 +206,7 @@ impl Walk {
             Err(_) if is_hidden(name) => self.leave_out(&path, looks),
             Err(error) => {
                 // Without an ending it may have been a folder.
-                if looks == Looks::Scenario || !name.contains('.') {
+                if looks == FileKind::Scenario || !name.contains('.') {
                     let path = path.display();
                     return Err(match error.kind() {
                         io::ErrorKind::PermissionDenied => format!("{path}: {error}"),
@@ -225,20 +225,20 @@ impl Walk {
         is_regular: bool,
         rank: Rank,
     ) -> Result<(), String> {
-        match Looks::of(name) {
-            Looks::Scenario if is_regular => {
+        match FileKind::of(name) {
+            FileKind::Scenario if is_regular => {
                 let real = fs::canonicalize(&path)
                     .map_err(|error| format!("{}: {error}", path.display()))?;
-                self.found.push(Found { path, real, rank });
+                self.found.push(FoundFile { path, real, rank });
             }
-            Looks::Scenario => self.push(&path, "no regular file"),
+            FileKind::Scenario => self.push(&path, "no regular file"),
             looks => self.leave_out(&path, looks),
         }
         Ok(())
     }
 
-    fn leave_out(&mut self, path: &Path, looks: Looks) {
-        if let Looks::LeftOut(why) = looks {
+    fn leave_out(&mut self, path: &Path, looks: FileKind) {
+        if let FileKind::LeftOut(why) = looks {
             self.push(path, why);
         }
     }
@@ -279,7 +279,7 @@ fn scenarios_below(folder: &Path) -> usize {
             if kind.is_dir() {
                 folders.push(path);
             } else {
-                count += usize::from(Looks::of(&name) == Looks::Scenario);
+                count += usize::from(FileKind::of(&name) == FileKind::Scenario);
             }
         }
         if looked_at > HIDDEN_LOOKED_AT_MAX {
@@ -384,9 +384,9 @@ mod tests {
         let named = folder.path().join("b.toml");
         let paths = [folder.path().to_owned(), named.clone(), named.clone()];
         let files = select(&paths).unwrap().files;
-        let told: Vec<(bool, bool)> =
+        let found: Vec<(bool, bool)> =
             files.iter().map(|file| (file.named, file.path == named)).collect();
-        assert_eq!(told, [(false, false), (true, true)]);
+        assert_eq!(found, [(false, false), (true, true)]);
     }
 
     #[test]

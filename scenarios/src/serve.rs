@@ -32,7 +32,7 @@ fn log_to_stderr() {
     let _ = tracing_subscriber::registry().with(lines).with(levels).try_init();
 }
 
-/// Runs the platform until it is told to end; says how it ended.
+/// Runs the platform until it is asked to end and returns the exit code.
 pub fn serve(options: &ServeOptions) -> ExitCode {
     log_to_stderr();
     let config = match settings(options) {
@@ -151,15 +151,15 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
 /// A table of this name in another, which is made if it is not there.
 fn table_within<'a>(table: &'a mut toml::Table, name: &str) -> Result<&'a mut toml::Table, String> {
     let within = table.entry(name).or_insert_with(|| toml::Table::new().into());
-    within.as_table_mut().ok_or_else(|| format!("`{name}` in --config is no table"))
+    within.as_table_mut().ok_or_else(|| format!("`{name}` in --config is not a table"))
 }
 
-/// Puts what was said about TLS into its table, which is made if it is not there.
+/// Puts the options of TLS into its table, which is made if it is not there.
 fn set_tls(table: &mut toml::Table, options: &ServeOptions) -> Result<(), String> {
     let path = |path: &Option<PathBuf>| {
         path.as_ref().map(|path| toml::Value::from(path.display().to_string()))
     };
-    let said = [
+    let values = [
         ("address", address("--mqtts", options.mqtts.as_deref())?),
         ("certificate", path(&options.certificate)),
         ("key", path(&options.key)),
@@ -167,12 +167,13 @@ fn set_tls(table: &mut toml::Table, options: &ServeOptions) -> Result<(), String
         ("require_client_certificate", options.require_client_certificate.then_some(true.into())),
         ("plain", options.no_plain.then_some(false.into())),
     ];
-    let said: Vec<_> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-    if said.is_empty() {
+    let values: Vec<_> =
+        values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    if values.is_empty() {
         return Ok(());
     }
     let tls = table_within(table, "tls")?;
-    for (key, value) in said {
+    for (key, value) in values {
         tls.insert(key.to_owned(), value);
     }
     for (key, option) in [("certificate", "--certificate"), ("key", "--key")] {
@@ -195,7 +196,7 @@ fn set_doors(table: &mut toml::Table, doors: &[String]) -> Result<(), String> {
         })?;
         let place = address("--door", Some(place))?.unwrap_or_else(|| place.into());
         let all = table.entry("door").or_insert_with(|| toml::Value::Array(Vec::new()));
-        let all = all.as_array_mut().ok_or("`door` in --config is no list of tables")?;
+        let all = all.as_array_mut().ok_or("`door` in --config is not a list of tables")?;
         let is_it =
             |door: &&mut toml::Value| door.get("kind").and_then(|k| k.as_str()) == Some(kind);
         if let Some(toml::Value::Table(known)) = all.iter_mut().find(is_it) {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::output::{broken, print_err};
 use crate::run::Stop;
 
-/// Carries runs out on the bench's own threads; says how they ended.
+/// Carries runs out on the bench's own threads and returns how they ended.
 pub(crate) fn block_on(runs: impl Future<Output = ExitCode>) -> ExitCode {
     runtime(1).map_or_else(|exit| exit, |runtime| runtime.block_on(runs))
 }
@@ -81,7 +81,7 @@ pub(crate) async fn or_never<T>(value: Option<T>) -> T {
     }
 }
 
-/// Whether this process was started with hang-ups ignored, as the kernel tells it.
+/// Whether this process was started with hang-ups ignored, as the kernel reports it.
 fn is_hang_up_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

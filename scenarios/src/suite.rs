@@ -32,11 +32,11 @@ use crate::run::{
 use crate::stop::{runtime, stop_signal};
 use messages::{print_run, print_suite, print_warnings};
 pub use options::SuiteOptions;
-use plan::{Broken, Item};
+use plan::{BrokenFile, Item};
 pub(crate) use plan::{passed_over, print_left_out};
 use playing::{play_case, play_first};
 
-/// Runs what was asked for; says how it ended.
+/// Runs what was asked for and returns the exit code.
 pub fn run(options: &SuiteOptions) -> ExitCode {
     let timeout = match options.timeout.as_deref().map(read_time).transpose() {
         Ok(timeout) => timeout,
@@ -152,7 +152,7 @@ async fn run_one(
 ) -> SuiteRun {
     let began = monotonic();
     let mut watch = watch(stop, times, options);
-    watch.shows_progress &= console.has_turn();
+    watch.shows_progress &= console.has_turn(); // others print before it
     let played = match play_case(scenario, console, &watch).await {
         Ok(played) => played,
         Err(done) => return *done,
@@ -213,7 +213,7 @@ fn not_run(scenario: &Scenario, signal: Signal) -> SuiteRun {
 }
 
 /// A file that is no scenario.
-fn broken_run(broken: &Broken) -> SuiteRun {
+fn broken_run(broken: &BrokenFile) -> SuiteRun {
     let file = broken.file.display().to_string();
     SuiteRun {
         folder: None,

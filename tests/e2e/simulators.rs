@@ -459,12 +459,12 @@ fn a_scenario_whose_simulator_cannot_be_played_so_is_refused() {
         (
             "steps",
             text.replace("step = \"20 ms\"", "step = \"33 ms\""),
-            "`step` of 33 ms is no whole",
+            "`step` of 33 ms is not a whole",
         ),
         (
             "periods",
             text.replace("reflect_within", "report_every = \"333 ms\"\nreflect_within"),
-            "`report_every` of 333 ms is no whole number of frames at 50 Hz",
+            "`report_every` of 333 ms is not a whole number of frames at 50 Hz",
         ),
         ("nobody", simulator(&text), "no simulator is on the network"),
         ("beside", real.clone(), "the simulator of a real line is at the other end of it"),

@@ -204,7 +204,7 @@ fn a_twin_that_fails_without_its_defect_is_not_as_expected() {
     write(&suite, "a.toml", &format!("{}{judged}", scenario("a", "2 %")));
     let done = run(path(&suite), &folder.path().join("judged-out"), &["--must-fail"]);
     assert_eq!(done.code, 2, "{done:?}");
-    assert!(done.stderr.contains("`check.voltage.limit` is no defect"), "{done:?}");
+    assert!(done.stderr.contains("`check.voltage.limit` is not a defect"), "{done:?}");
     let suite = folder.path().join("file");
     write(&suite, "a.toml", &scenario("a", "2 %"));
     let tight = twin_of("a", "tight").replace("3 %", "1 %").replace("\"2 %\"", "\"1 uV\"");

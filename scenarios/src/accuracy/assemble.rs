@@ -11,45 +11,45 @@ use lastmeter_plans::standard::{
 };
 use lastmeter_text::plural;
 
-use super::meter::{Meter, Refused};
+use super::meter::{Meter, Refusal};
 use super::options::AccuracyOptions;
 use super::ratings::{Ratings, ratings};
 use crate::language::{LoadFailure, LoadOptions, Scenario, Texts, failure, read_file};
 
-/// How often the meter reports where nothing else is said: a reading of two windows or three.
+/// How often the meter reports where nothing else is stated: a reading of two windows or three.
 const REPORT_EVERY: &str = "500 ms";
 
 /// The same for flicker, of which there is a figure every ten minutes, and so many count.
 const REPORT_FLICKER: (&str, u32) = ("10 min", 3);
 
 /// The scenario, and what the meter is rated for in it.
-pub(super) fn assemble(options: &AccuracyOptions) -> Result<(Scenario, Ratings), Refused> {
+pub(super) fn assemble(options: &AccuracyOptions) -> Result<(Scenario, Ratings), Refusal> {
     let (text, standard) = test_plan_text(&options.test_plan)?;
     let test_plan = TestPlan::read(&text)
-        .map_err(|mistakes| Refused::Failure(failure(mistakes, Texts::new(&standard, &text))))?;
+        .map_err(|mistakes| Refusal::Failure(failure(mistakes, Texts::new(&standard, &text))))?;
     let connection = is_of_test_plan(options, &test_plan)?;
     let meter = meter(options)?;
     let ratings = ratings(options, &test_plan, connection, &meter)?;
     let made =
-        Made { options, test_plan: &test_plan, standard: &standard, meter: &meter, connection };
-    let scenario = made.load(&ratings).map_err(Refused::Failure)?;
+        Inputs { options, test_plan: &test_plan, standard: &standard, meter: &meter, connection };
+    let scenario = made.load(&ratings).map_err(Refusal::Failure)?;
     claimed_class_only(&scenario, &test_plan)?;
     Ok((scenario, ratings))
 }
 
 /// Class, connection and tests that were asked for are the test plan's.
-fn is_of_test_plan(options: &AccuracyOptions, test_plan: &TestPlan) -> Result<Connection, Refused> {
+fn is_of_test_plan(options: &AccuracyOptions, test_plan: &TestPlan) -> Result<Connection, Refusal> {
     let name = &test_plan.name;
     if test_plan.tests.is_empty() {
         let message = format!(
             "{name} has no tests of a class, but sweeps to compare with published values: see \
              docs/paper-table-1.md, and `lastmeter run scenarios/library/table-1-sinusoidal.toml`"
         );
-        return Err(Refused::Message(message));
+        return Err(Refusal::Message(message));
     }
     if let Some(class) = options.class.as_deref().filter(|class| test_plan.class(class).is_none()) {
         let classes = test_plan.classes.join(", ");
-        return Err(Refused::Message(format!(
+        return Err(Refusal::Message(format!(
             "{name} has no class `{class}`; there are {classes}"
         )));
     }
@@ -60,7 +60,7 @@ fn is_of_test_plan(options: &AccuracyOptions, test_plan: &TestPlan) -> Result<Co
             .filter(|one| test_plan.connections.contains(one))
             .ok_or_else(|| {
                 let known = all.join(", ");
-                Refused::Message(format!("{name} is not for connection `{word}`; there is {known}"))
+                Refusal::Message(format!("{name} is not for connection `{word}`; there is {known}"))
             })?,
     };
     for text in &options.tests {
@@ -68,15 +68,15 @@ fn is_of_test_plan(options: &AccuracyOptions, test_plan: &TestPlan) -> Result<Co
         let tests: Vec<&str> = test_plan.tests.iter().map(|test| test.name.as_str()).collect();
         if !tests.iter().any(|test| pattern.matches(test)) {
             let help = instead(text, &tests);
-            return Err(Refused::Message(format!("{name} has no test `{text}`; {help}")));
+            return Err(Refusal::Message(format!("{name} has no test `{text}`; {help}")));
         }
     }
     Ok(connection)
 }
 
-/// What is said of the class that is claimed and how it ends are one thing: no check judges
+/// What is reported of the class that is claimed and how it ends are one thing: no check judges
 /// another.
-fn claimed_class_only(scenario: &Scenario, test_plan: &TestPlan) -> Result<(), Refused> {
+fn claimed_class_only(scenario: &Scenario, test_plan: &TestPlan) -> Result<(), Refusal> {
     let Some(plan) = &scenario.plans.test_plan else { return Ok(()) };
     let claimed = plan.test_plan.classes.get(plan.claim.class).map_or("", String::as_str);
     for check in &scenario.checks {
@@ -89,7 +89,7 @@ fn claimed_class_only(scenario: &Scenario, test_plan: &TestPlan) -> Result<(), R
         let help = Some(format!("write `--class {class}` to claim that of {}", test_plan.name));
         let (code, span) = (Code::DOES_NOT_FIT, check.values.span_of("class"));
         let mistake = Diagnostic { code, message, span, label, help };
-        return Err(Refused::Failure(failure(vec![mistake], scenario.written.texts.clone())));
+        return Err(Refusal::Failure(failure(vec![mistake], scenario.written.texts.clone())));
     }
     Ok(())
 }
@@ -103,37 +103,37 @@ fn instead(text: &str, names: &[&str]) -> String {
 }
 
 /// The text of a test plan, and how a scenario names it from anywhere.
-fn test_plan_text(name: &str) -> Result<(String, String), Refused> {
+fn test_plan_text(name: &str) -> Result<(String, String), Refusal> {
     if let Some(text) = embedded(name) {
         return Ok((text.to_owned(), name.to_owned()));
     }
     let path = Path::new(name);
     if path.is_file() {
         let bytes = read_file(path)
-            .map_err(|error| Refused::Message(format!("`{name}` cannot be read: {error}")))?;
+            .map_err(|error| Refusal::Message(format!("`{name}` cannot be read: {error}")))?;
         if !(1..=TEST_PLAN_BYTES_MAX).contains(&bytes.len()) {
             let most = TEST_PLAN_BYTES_MAX >> 20;
             let message = format!("`{name}` is refused: it is empty, or larger than {most} MiB");
-            return Err(Refused::Message(message));
+            return Err(Refusal::Message(message));
         }
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         return Ok((String::from_utf8_lossy(&bytes).into_owned(), path.display().to_string()));
     }
     let names: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
     let help = instead(name, &names);
-    Err(Refused::Message(format!("there is no test plan and no file `{name}`; {help}")))
+    Err(Refusal::Message(format!("there is no test plan and no file `{name}`; {help}")))
 }
 
 /// The phases of a model, which has to be an electricity meter: test plans play nothing else.
-fn phases(kind: &DeviceKind) -> Result<usize, Refused> {
+fn phases(kind: &DeviceKind) -> Result<usize, Refusal> {
     kind.fits.phases().ok_or_else(|| {
         let (name, domain) = (kind.entry.name, kind.fits.domain());
         let message = format!("`{name}` measures {domain}; test plans are for electricity meters");
-        Refused::Message(message)
+        Refusal::Message(message)
     })
 }
 
-fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
+fn meter(options: &AccuracyOptions) -> Result<Meter, Refusal> {
     let name = options.meter.as_str();
     if let Some(kind) = DEVICES.iter().find(|kind| kind.entry.name == name) {
         phases(kind)?;
@@ -144,12 +144,12 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
         let models: Vec<&str> = DEVICES.iter().map(|kind| kind.entry.name).collect();
         let help = instead(name, &models);
         let message = format!("there is no device model and no scenario file `{name}`; {help}");
-        return Err(Refused::Message(message));
+        return Err(Refusal::Message(message));
     }
     let scenario = Scenario::load(path, &LoadOptions::from_environment());
-    let scenario = scenario.map_err(Refused::Failure)?;
+    let scenario = scenario.map_err(Refusal::Failure)?;
     if !scenario.injections.is_empty() {
-        return Err(Refused::Message(format!(
+        return Err(Refusal::Message(format!(
             "{name} has {}, which would be left out: a test plan plays its own points; take injections \
              out, or write a scenario with `[test_plan]`",
             plural(scenario.injections.len(), "injection")
@@ -161,7 +161,7 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
         ([row], _) => *row,
         ([], [row]) => row,
         (marked, all) => {
-            return Err(Refused::Message(format!(
+            return Err(Refusal::Message(format!(
                 "{name} has {}, {} of them with `under_test = true`; expected one",
                 plural(all.len(), "device"),
                 marked.len()
@@ -176,7 +176,7 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
 }
 
 /// What a scenario is made of.
-struct Made<'a> {
+struct Inputs<'a> {
     options: &'a AccuracyOptions,
     test_plan: &'a TestPlan,
     standard: &'a str,
@@ -184,7 +184,7 @@ struct Made<'a> {
     connection: Connection,
 }
 
-impl Made<'_> {
+impl Inputs<'_> {
     fn load(&self, ratings: &Ratings) -> Result<Scenario, LoadFailure> {
         let text = self.scenario_text(ratings);
         let own = format!("device.{}.", self.meter.name);
@@ -283,7 +283,7 @@ fn list(texts: &[String]) -> String {
     format!("[{}]", quoted.join(", "))
 }
 
-/// The keys of a table, without those that say where the meter is.
+/// The keys of a table, without those that state where the meter is.
 fn keys_of(values: &Values) -> Vec<(String, String)> {
     let ours = ["name", "at", "model", "via", "count", "under_test"];
     let table = values.to_toml();

@@ -13,12 +13,12 @@ pub(super) struct Meter {
     pub(super) kind: &'static DeviceKind,
     /// Its table, if a scenario has one.
     pub(super) values: Option<Arc<Values>>,
-    /// What that scenario says in its `[test_plan]`, and the texts it is in.
+    /// What that scenario states in its `[test_plan]`, and the texts it is in.
     pub(super) claim: Option<(Values, Texts)>,
 }
 
 /// Why there is no scenario.
-pub(super) enum Refused {
+pub(super) enum Refusal {
     Message(String),
     Failure(LoadFailure),
 }

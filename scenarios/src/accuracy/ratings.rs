@@ -1,7 +1,7 @@
 //! What a meter is rated for: nominal voltage, nominal and maximum current, frequency.
 //!
-//! What the user says of the claim (`[test_plan]`, `--set test_plan.…`) goes before what the
-//! meter's table says, that before what the test plan's file says, that before the model's
+//! What the user states of the claim (`[test_plan]`, `--set test_plan.…`) goes before what the
+//! meter's table states, that before what the test plan's file states, that before the model's
 //! defaults. Two of the user's own words that contradict each other are an error.
 
 use lastmeter_params::{
@@ -12,11 +12,11 @@ use lastmeter_plans::standard::{Connection, TestPlan};
 use lastmeter_text::number;
 use serde_json::{Value, json};
 
-use super::meter::{Meter, Refused};
+use super::meter::{Meter, Refusal};
 use super::options::AccuracyOptions;
 use crate::language::{Texts, failure};
 
-/// Above the largest sine of the nominal range there has to be room for crests, where nobody says
+/// Above the largest sine of the nominal range there has to be room for peaks, where nobody states
 /// what the maximum current is.
 const CREST_MARGIN: f64 = 1.25;
 
@@ -50,7 +50,7 @@ struct Rating {
 pub(super) struct Ratings {
     /// By their keys.
     all: [Rating; 4],
-    /// What the meter's table has to say instead of what it says.
+    /// What the meter's table has to state instead of what it states.
     pub(super) changed: Vec<(&'static str, String)>,
 }
 
@@ -92,7 +92,7 @@ const FREQUENCY: Key = Key {
 const KEYS: [&Key; 4] = [&VOLTAGE, &CURRENT, &MAXIMUM, &FREQUENCY];
 
 /// What the user wrote, and where.
-struct Written {
+struct UserRating {
     si: f64,
     texts: Texts,
     span: Span,
@@ -104,8 +104,8 @@ pub(super) fn ratings(
     test_plan: &TestPlan,
     connection: Connection,
     meter: &Meter,
-) -> Result<Ratings, Refused> {
-    let book = Book::open(options, test_plan, meter);
+) -> Result<Ratings, Refusal> {
+    let book = RatingSources::open(options, test_plan, meter);
     let (base, maximum) = match connection {
         Connection::Direct => ("base_current", "maximum_current"),
         Connection::Transformer => ("transformer_current", "transformer_maximum"),
@@ -132,7 +132,7 @@ pub(super) fn ratings(
             ));
         }
         (Some(given), _) => Rating { si: given.si, from: Origin::User },
-        (None, Some(range)) if scaled > range / CREST_MARGIN && !book.test_plan_says(maximum) => {
+        (None, Some(range)) if scaled > range / CREST_MARGIN && !book.test_plan_states(maximum) => {
             Rating { si: (range / CREST_MARGIN).max(current.si), from: Origin::Meter }
         }
         (None, _) => Rating { si: scaled, from: Origin::TestPlan },
@@ -169,16 +169,16 @@ impl Ratings {
 }
 
 /// Where ratings are looked up.
-struct Book<'a> {
+struct RatingSources<'a> {
     options: &'a AccuracyOptions,
     meter: &'a Meter,
     /// The meter's table, or that of its model without a word.
     table: Option<Values>,
-    /// What the test plan's file says in its head.
+    /// What the test plan's file states in its head.
     head: Table,
 }
 
-impl<'a> Book<'a> {
+impl<'a> RatingSources<'a> {
     fn open(options: &'a AccuracyOptions, test_plan: &TestPlan, meter: &'a Meter) -> Self {
         let file = parse_document(&test_plan.text, SourceId::FILE, &mut Diagnostics::new());
         let head = match file.get("test_plan").map(|node| &node.value) {
@@ -201,7 +201,7 @@ impl<'a> Book<'a> {
         key: &Key,
         (in_file, of_test_plan): (&str, f64),
         changed: &mut Vec<(&'static str, String)>,
-    ) -> Result<Rating, Refused> {
+    ) -> Result<Rating, Refusal> {
         let ratio = key.ratio.and_then(|ratio| self.of_meter(ratio, Dimension::Ratio));
         let ratio = ratio.unwrap_or(1.0);
         let of_meter = self.of_meter(key.meter, key.dimension).map(|si| si * ratio);
@@ -212,7 +212,7 @@ impl<'a> Book<'a> {
             }
         };
         if let Some(given) = self.of_user(key) {
-            if differs(given.si) && self.meter_says(key.meter) {
+            if differs(given.si) && self.meter_states(key.meter) {
                 let describe = |si: f64| format!("{} {}", number(si), key.unit);
                 let (given_si, meters) = (describe(given.si), describe(of_meter.unwrap_or(0.0)));
                 let message =
@@ -224,7 +224,7 @@ impl<'a> Book<'a> {
             return Ok(Rating { si: given.si, from: Origin::User });
         }
         match of_meter {
-            Some(si) if self.meter_says(key.meter) || !self.test_plan_says(in_file) => {
+            Some(si) if self.meter_states(key.meter) || !self.test_plan_states(in_file) => {
                 Ok(Rating { si, from: Origin::Meter })
             }
             _ => {
@@ -234,17 +234,17 @@ impl<'a> Book<'a> {
         }
     }
 
-    /// What the user says in `[test_plan]`.
-    fn of_user(&self, key: &Key) -> Option<Written> {
+    /// What the user states in `[test_plan]`.
+    fn of_user(&self, key: &Key) -> Option<UserRating> {
         let address = format!("test_plan.{}", key.test_plan);
         let set = self.options.set.iter().rev().find_map(|text| {
             let (si, span) = overridden(text, &address, key.dimension)?;
-            Some(Written { si, span, texts: Texts::new("--set", text.as_str()) })
+            Some(UserRating { si, span, texts: Texts::new("--set", text.as_str()) })
         });
         set.or_else(|| {
             let (values, texts) = self.meter.claim.as_ref()?;
             let si = values.si_opt(key.test_plan)?;
-            Some(Written { si, span: values.span_of(key.test_plan), texts: texts.clone() })
+            Some(UserRating { si, span: values.span_of(key.test_plan), texts: texts.clone() })
         })
     }
 
@@ -277,7 +277,7 @@ impl<'a> Book<'a> {
     }
 
     /// Whether that is somebody's word, and not the model's default.
-    fn meter_says(&self, key: &str) -> bool {
+    fn meter_states(&self, key: &str) -> bool {
         let addresses = self.addresses(key);
         let is_set = self.options.set.iter().any(|text| {
             let address = text.split_once('=').map_or("", |(address, _)| address.trim());
@@ -287,7 +287,7 @@ impl<'a> Book<'a> {
         is_set || written.is_some_and(|values| values.get(key).is_some() && !values.is_default(key))
     }
 
-    fn test_plan_says(&self, key: &str) -> bool {
+    fn test_plan_states(&self, key: &str) -> bool {
         self.head.get(key).is_some()
     }
 }
@@ -308,9 +308,9 @@ fn overridden(text: &str, address: &str, dimension: Dimension) -> Option<(f64, S
     Some((si, node.span))
 }
 
-fn contradiction(given: Written, message: String, label: String) -> Refused {
-    let Written { texts, span, .. } = given;
+fn contradiction(given: UserRating, message: String, label: String) -> Refusal {
+    let UserRating { texts, span, .. } = given;
     let help = Some("remove one of them".to_owned());
     let code = Code::DOES_NOT_FIT;
-    Refused::Failure(failure(vec![Diagnostic { code, message, span, label, help }], texts))
+    Refusal::Failure(failure(vec![Diagnostic { code, message, span, label, help }], texts))
 }

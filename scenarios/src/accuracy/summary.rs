@@ -1,4 +1,4 @@
-//! What `lastmeter accuracy` says: lines for people, a document for programs.
+//! What `lastmeter accuracy` prints: lines for people, a document for programs.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -38,14 +38,15 @@ pub(super) fn headline(
     );
     let claim = &plan.claim;
     let nominal = if claim.connection == Connection::Direct { "Ib" } else { "In" };
-    let told = [
+    let values = [
         format!("Un {} V", number(claim.voltage)),
         format!("{nominal} {} A", number(claim.current)),
         format!("Imax {} A", number(claim.maximum)),
         format!("fn {} Hz", number(claim.frequency)),
     ];
-    let told = told.iter().zip(ratings.origins()).map(|(told, from)| format!("{told} ({from})"));
-    format!("{head}\n  rated {}", told.collect::<Vec<_>>().join(", "))
+    let rated =
+        values.iter().zip(ratings.origins()).map(|(value, from)| format!("{value} ({from})"));
+    format!("{head}\n  rated {}", rated.collect::<Vec<_>>().join(", "))
 }
 
 /// Class verdict, tests and worst points for people.

@@ -31,7 +31,7 @@ struct Listed {
     state: String,
 }
 
-/// Lists them; says how it ended.
+/// Lists the boards and returns the exit code.
 pub(super) fn list(options: &BoardsOptions) -> ExitCode {
     let mut boards = Vec::new();
     for shipped in SHIPPED {

@@ -38,7 +38,7 @@ pub enum BoardsCommand {
     Probe(ProbeOptions),
 }
 
-/// Lists boards and serial lines, or probes a port; says how it ended.
+/// Lists boards and serial lines, or probes a port, and returns the exit code.
 pub fn boards(options: &BoardsOptions) -> ExitCode {
     match &options.command {
         None => list::list(options),

@@ -43,7 +43,7 @@ pub struct ProbeOptions {
     pub listen: Duration,
 }
 
-/// Finds out, and shows it; says how it ended: nothing evaluated where nothing answered.
+/// Probes a port and prints what answered. The exit code: nothing evaluated if nothing did.
 pub(super) fn probe(options: &ProbeOptions) -> ExitCode {
     let address: ChannelAddress = match options.port.parse() {
         Ok(address) => address,
@@ -62,11 +62,11 @@ pub(super) fn probe(options: &ProbeOptions) -> ExitCode {
         Ok(lock) => lock,
         Err(why) => return complain(&why),
     };
-    let _removed = Removed(crate::run::board_lock_path(&lock));
+    let _removed = LockFileGuard(crate::run::board_lock_path(&lock));
     let is_serial = matches!(address, ChannelAddress::Tty(_));
     let bauds: Vec<u32> = match (&options.baud[..], is_serial) {
         ([], true) => BAUDS.to_vec(),
-        ([], false) => vec![115_200],
+        ([], false) => vec![115_200], // a socket has no rate: any will do, once
         (given, _) => given.to_vec(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -106,9 +106,9 @@ pub(super) fn probe(options: &ProbeOptions) -> ExitCode {
 }
 
 /// A lock file that goes with the probe.
-struct Removed(PathBuf);
+struct LockFileGuard(PathBuf);
 
-impl Drop for Removed {
+impl Drop for LockFileGuard {
     fn drop(&mut self) {
         // What is left behind means nothing.
         let _ = std::fs::remove_file(&self.0);

@@ -4,7 +4,6 @@
 pub(crate) struct Shipped {
     /// What `board` calls it.
     pub(crate) name: &'static str,
-    /// The file.
     pub(crate) text: &'static str,
 }
 

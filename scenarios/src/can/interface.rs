@@ -62,7 +62,7 @@ fn has_its_own_rate(name: &InterfaceName, options: &AdapterOptions) -> Result<()
     }
     if let Some(baud) = options.baud {
         return Err(format!(
-            "found --baud {baud} for {PREFIX}{name}, expected none: it is no serial line"
+            "found --baud {baud} for {PREFIX}{name}, expected none: it is not a serial line"
         ));
     }
     Ok(())

@@ -162,7 +162,7 @@ enum Parts {
     Of(Flow, Option<(u32, bool)>, Vec<u8>),
     /// Only a part of one.
     Incomplete,
-    /// Something else.
+    /// A packet of another kind.
     Other,
 }
 

@@ -27,12 +27,12 @@ const PIECE_BYTES: usize = 65_507;
 /// The same of a stream, whose packets have longer headers.
 const STREAM_BYTES: usize = 60_000;
 
-/// Which way.
+/// Which way a piece goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Direction {
     /// From the other party.
     In,
-    /// To it.
+    /// To the other party.
     Out,
 }
 
@@ -75,7 +75,7 @@ impl Capture {
 
     /// Keeps a piece. A file that cannot be written any more is given up and reported; what it is
     /// of goes on.
-    pub(crate) fn piece(&mut self, at_ns: i64, way: Way, bytes: &[u8]) {
+    pub(crate) fn piece(&mut self, at_ns: i64, way: Direction, bytes: &[u8]) {
         let most = if self.is_stream { STREAM_BYTES } else { PIECE_BYTES };
         for piece in bytes.chunks(most) {
             let packet = self.packet(way, piece);
@@ -89,10 +89,10 @@ impl Capture {
         }
     }
 
-    fn packet(&mut self, way: Way, payload: &[u8]) -> Vec<u8> {
+    fn packet(&mut self, way: Direction, payload: &[u8]) -> Vec<u8> {
         let (from, to, own) = match way {
-            Way::In => (OTHER, HERE, 0),
-            Way::Out => (HERE, OTHER, 1),
+            Direction::In => (OTHER, HERE, 0),
+            Direction::Out => (HERE, OTHER, 1),
         };
         let mut out = Vec::with_capacity(payload.len() + 40);
         let builder = PacketBuilder::ipv4(from, to, 64);

@@ -20,7 +20,7 @@ use super::{DeviceOptions, ends};
 use crate::language::{LoadOptions, Scenario};
 use crate::lines::together;
 use crate::output::{broken, complain, print_err, print_out};
-use crate::run::{Feeder, Timeline, chain, device_setup, wall_now};
+use crate::run::{SignalFeed, Timeline, chain, device_setup, wall_now};
 use crate::stop::on_this_thread;
 
 /// The kind of network whose meters run by themselves.
@@ -31,7 +31,7 @@ struct Meter {
     name: String,
     address: String,
     device: Box<dyn Device>,
-    feeder: Feeder,
+    feed: SignalFeed,
 }
 
 /// Runs meters of a model on one line until a signal, or for so long.
@@ -118,8 +118,8 @@ fn meters(kind: &DeviceKind, network: &str, options: &DeviceOptions) -> Result<V
     let all = meters_from(kind, network, options, now)?;
     let lead = all.iter().filter_map(declared).max().unwrap_or(SimDuration::ZERO);
     let mut all = meters_from(kind, network, options, now - lead)?;
-    for Meter { device, feeder, .. } in &mut all {
-        feeder.run_to(device.as_mut(), now, &mut Vec::new());
+    for Meter { device, feed, .. } in &mut all {
+        feed.run_to(device.as_mut(), now, &mut Vec::new());
     }
     Ok(all)
 }
@@ -145,7 +145,7 @@ fn meters_from(
             name: scenario.devices[index].name.clone(),
             address: setup.device.network_address().unwrap_or_default(),
             device: setup.device,
-            feeder: setup.feeder,
+            feed: setup.feed,
         })
     };
     (0..scenario.devices.len()).map(meter).collect()
@@ -187,7 +187,7 @@ impl Meter {
     /// What it sends when these bytes have arrived.
     fn answer(&mut self, now: SimTime, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        self.feeder.run_to(self.device.as_mut(), now, &mut out);
+        self.feed.run_to(self.device.as_mut(), now, &mut out);
         self.device.step(now, Input::Heard { bytes: bytes.to_vec() }, &mut out);
         let mut sent = Vec::new();
         for output in out {

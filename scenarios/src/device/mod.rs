@@ -53,7 +53,7 @@ pub(crate) fn length(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// Runs it; says how it ended.
+/// Runs the device and returns the exit code.
 pub fn device(options: &DeviceOptions) -> ExitCode {
     let DeviceOptions { model, on, set, length, .. } = options;
     if let Some(kind) = gateway::kind_of(model) {

@@ -46,9 +46,9 @@ fn unmeasured(name: &'static str, why: &str) -> Finding {
     Section::Broker.topic(name).unmeasured(why, advice)
 }
 
-type Measured = Vec<(&'static str, Result<BrokerFloor, String>)>;
+type Measurements = Vec<(&'static str, Result<BrokerFloor, String>)>;
 
-fn try_measure(effort: Effort, streams: Streams) -> Result<Measured, String> {
+fn try_measure(effort: Effort, streams: Streams) -> Result<Measurements, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let authority = Authority::generate("lastmeter doctor").map_err(|error| chain(&error))?;
     let runtime = |name: &str, level: Option<u8>| {

@@ -9,7 +9,6 @@ use super::finding::{Status, ms};
 /// Whether a class can be judged here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ClassFinding {
-    /// The class.
     pub(super) class: String,
     /// Its limit, ns; `None`: it is about delivery only.
     pub(super) limit_ns: Option<i64>,
@@ -17,7 +16,7 @@ pub(super) struct ClassFinding {
     pub(super) status: Status,
     /// Transports over which it can be judged.
     pub(super) transports: Vec<String>,
-    /// In words.
+    /// The finding, for people.
     pub(super) found: String,
     /// What to do about it.
     pub(super) advice: Option<String>,
@@ -121,7 +120,7 @@ mod tests {
 
     #[test]
     fn lost_echoes_and_no_echoes_leave_nothing_to_judge_by() {
-        // Whether something is delivered at all can be told however late the bench is.
+        // Whether something is delivered at all can be judged however late the bench is.
         assert_eq!(statuses(&[("plain", floor(i64::MAX))]), "nnnnnno");
         assert_eq!(statuses(&[]), "nnnnnnn");
         assert!(findings(&[]).iter().all(|finding| finding.advice.is_some()));

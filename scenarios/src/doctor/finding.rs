@@ -27,12 +27,12 @@ lastmeter_units::words! {
         Ok = "ok",
         /// It works, and results are worse for it.
         Limited = "limited",
-        /// Not there, not allowed, not told.
+        /// Not there, not allowed, not reported.
         No = "no",
     }
 }
 
-/// One line.
+/// One line of the examination.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Finding {
     /// What it is about.

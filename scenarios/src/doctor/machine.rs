@@ -1,4 +1,4 @@
-//! Processors, kernel and clocks, as the kernel's files tell of them. What they do not tell is said
+//! Processors, kernel and clocks, as the kernel's files show them. What is not there is reported
 //! to be unknown; nothing here fails.
 
 use std::path::Path;
@@ -103,7 +103,7 @@ fn governor(name: Option<&str>) -> Finding {
     }
 }
 
-/// The preemption model, the active one where the kernel tells, and the tick where it does.
+/// The preemption model, the active one where the kernel shows it, and the tick where it does.
 fn preemption(root: &Path) -> Finding {
     const TOPIC: Topic = Section::Time.topic("preemption");
     let version = text(root, "proc/version").unwrap_or_default();
@@ -160,7 +160,7 @@ fn resolution() -> Finding {
     TOPIC.graded(ns <= 1_000, format!("{ns} ns"), advice)
 }
 
-/// Whether a time service says that it keeps the clock. One host needs none: its latencies are
+/// Whether a time service reports that it keeps the clock. One host needs none: its latencies are
 /// taken from one monotonic clock.
 fn synchronised(root: &Path) -> Finding {
     const TOPIC: Topic = Section::Time.topic("time_service");

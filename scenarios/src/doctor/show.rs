@@ -26,7 +26,7 @@ pub(super) fn lines(examination: &Examination, color: bool) -> Vec<String> {
     }
     lines.push("transfer-time classes (IEC 61850-5) that can be judged here".to_owned());
     for (place, class) in classes.iter().enumerate() {
-        // What holds for several classes is said once, behind the last of them.
+        // What holds for several classes is printed once, behind the last of them.
         let next = classes.get(place + 1).and_then(|next| next.advice.as_deref());
         let advice = class.advice.as_deref().filter(|advice| next != Some(*advice));
         push(&mut lines, class.status, &class.class, &class.found, advice, color);
@@ -81,12 +81,12 @@ fn summary(examination: &Examination) -> String {
             .find(|class| class.transports.iter().any(|able| able == transport));
         class.map_or("none", |class| &class.class)
     };
-    let told: Vec<String> = examination
+    let classes: Vec<String> = examination
         .floors
         .iter()
         .map(|floor| format!("{} from {} on", floor.transport, strictest(floor.transport)))
         .collect();
-    let told = if told.is_empty() { "no class".to_owned() } else { told.join(", ") };
+    let classes = if classes.is_empty() { "no class".to_owned() } else { classes.join(", ") };
     let whole = if examination.complete { "" } else { "; something could not be measured" };
-    format!("{:9}can judge: {told}{whole}", "Summary")
+    format!("{:9}can judge: {classes}{whole}", "Summary")
 }

@@ -89,7 +89,7 @@ fn what_the_kernel_tells_is_understood() {
     }
 }
 
-/// All that is told, by key; entries of arrays by `[]`.
+/// All that is reported, by key; entries of arrays by `[]`.
 fn keys(value: &Value, place: &str, out: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {
@@ -175,7 +175,7 @@ fn the_whole_answer_has_its_keys_and_its_lines() {
 }
 
 #[test]
-fn what_could_not_be_measured_is_told_and_ends_with_its_own_exit_code() {
+fn unavailable_measurements_are_reported_with_their_own_exit_code() {
     let unmeasured = Section::Disk.topic("sync").unmeasured("no room", "make some");
     let examination = Examination {
         format_version: 1,

@@ -27,7 +27,7 @@ pub(super) struct TimerRow {
 }
 
 /// Probes each kind, all kinds of one policy at once: they sleep nearly all of the time. A policy
-/// that is refused has no rows; that is told with the rights.
+/// that is refused has no rows; that is reported with the rights.
 pub(super) fn measure(probes: usize, streams: Streams) -> (Vec<TimerRow>, Vec<Finding>) {
     let mut rows = Vec::new();
     let mut failures = Vec::new();

@@ -25,7 +25,7 @@ impl From<FloorError> for EchoError {
     }
 }
 
-/// How the session words a refused subscription; the only failure to connect that says something
+/// How the session words a refused subscription; the only failure to connect that reveals something
 /// about the topic.
 const SUBSCRIPTION_REFUSED: &str = "the broker refused the subscription";
 
@@ -107,7 +107,7 @@ struct Receiver {
 impl Receiver {
     fn start(mut events: SessionEvents, mut arrivals: Arrivals) -> Self {
         let (stop, mut stopping) = watch::channel(false);
-        let (tell, state) = watch::channel((false, arrivals.is_complete()));
+        let (publish, state) = watch::channel((false, arrivals.is_complete()));
         let task = tokio::spawn(async move {
             loop {
                 let event = tokio::select! {
@@ -118,7 +118,7 @@ impl Receiver {
                     Some(SessionEvent::Received { payload, .. }) => {
                         arrivals.take(&payload, monotonic_ns());
                         let now = (arrivals.is_warm(), arrivals.is_complete());
-                        tell.send_if_modified(|known| std::mem::replace(known, now) != now);
+                        publish.send_if_modified(|known| std::mem::replace(known, now) != now);
                     }
                     Some(_) => {}
                     None => return arrivals,

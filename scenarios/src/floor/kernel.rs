@@ -1,5 +1,5 @@
-//! What the kernel says of how busy the machine is. Each reading is `None` where the kernel does
-//! not tell, as in some containers.
+//! How busy the machine is, as the kernel reports it. Each reading is `None` where the kernel
+//! does not, as in some containers.
 
 use std::path::Path;
 

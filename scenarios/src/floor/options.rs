@@ -18,7 +18,7 @@ pub struct FloorOptions {
     pub messages: u32,
     /// Time between two echoes.
     pub pace: Duration,
-    /// Timer probes.
+    /// Number of timer probes.
     pub probes: u32,
     /// How long each session may take to connect and subscribe, and the first echo to arrive.
     pub connect_limit: Duration,
@@ -57,7 +57,7 @@ pub enum FloorError {
         address: String,
         /// What it was given.
         limit_s: f64,
-        /// What it said last.
+        /// Its last message.
         reason: String,
     },
     /// The machine refused a timer or a socket.
@@ -65,7 +65,7 @@ pub enum FloorError {
     System {
         /// What was being made.
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },

@@ -120,7 +120,7 @@ async fn the_embedded_platforms_floor_is_measured_by_echoes_that_it_does_not_sto
 }
 
 #[tokio::test]
-async fn a_broker_that_passes_no_echoes_on_is_replaced_by_loopback_and_that_is_said() {
+async fn a_broker_without_echoes_is_replaced_by_loopback_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let platform = platform(folder.path()).await;
     let options = options(&platform.mqtt_address().to_string());

@@ -1,4 +1,4 @@
-//! The file that says which devices are behind a gateway.
+//! The file that lists which devices are behind a gateway.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn parse(text: &[u8], lines: usize, gateway: &HardwareId) -> Result<DevicesOfLin
         let at = record.position().map_or(0, csv::Position::line);
         let cell = |column: usize| record.get(column).unwrap_or_default();
         let hardware_id = HardwareId::new(cell(id))
-            .map_err(|error| format!("line {at}: `{}` is no hardware id: {error}", cell(id)))?;
+            .map_err(|error| format!("line {at}: `{}` is not a hardware id: {error}", cell(id)))?;
         if let Some(first) = seen.insert(hardware_id.clone(), format!("already in line {at}")) {
             return Err(format!("line {at}: `{hardware_id}` is {first}"));
         }
@@ -47,7 +47,7 @@ fn parse(text: &[u8], lines: usize, gateway: &HardwareId) -> Result<DevicesOfLin
             None | Some("") => 1,
             Some(text) => {
                 text.parse::<usize>().ok().filter(|line| (1..=lines).contains(line)).ok_or_else(
-                    || format!("line {at}: `{text}` is no line, expected 1 to {lines}"),
+                    || format!("line {at}: `{text}` is not a line, expected 1 to {lines}"),
                 )?
             }
         };
@@ -81,18 +81,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
-        for (text, said) in [
+    fn mistakes_are_reported_with_their_line() {
+        for (text, expected) in [
             (&b"id,address\n"[..], "line 1 is `id,address`"),
             (b"hardware_id,address\nheat-1,\n", "line 2: the address of `heat-1`"),
-            (b"hardware_id,address\nno/id,5\n", "line 2: `no/id` is no hardware id"),
+            (b"hardware_id,address\nno/id,5\n", "line 2: `no/id` is not a hardware id"),
             (b"hardware_id,address\nheat-1,5\nheat-1,6\n", "line 3: `heat-1` is already in line 2"),
             (b"hardware_id,address\nhub,5\n", "line 2: `hub` is the gateway's own id"),
             (b"hardware_id,address\na,5\nb,5\n", "line 3: `b` has the address 5 of `a`"),
-            (b"hardware_id,address,line\nheat-1,5,3\n", "line 2: `3` is no line, expected 1 to 2"),
+            (
+                b"hardware_id,address,line\nheat-1,5,3\n",
+                "line 2: `3` is not a line, expected 1 to 2",
+            ),
         ] {
             let error = parse(text, 2, &hub()).unwrap_err();
-            assert!(error.contains(said), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

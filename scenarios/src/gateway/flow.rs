@@ -178,9 +178,9 @@ mod tests {
         let refusal = |code, why: &str| PublicationRefusal { code, why: why.to_owned() };
         flow.refused(&refusal(0x83, ""));
         flow.refused(&refusal(0x83, "conflicting_content"));
-        let told = flow.refused_messages().unwrap();
+        let message = flow.refused_messages().unwrap();
         let expected = "refused 2 of 3 messages, the first one as MQTT reason code 0x83;";
-        assert!(told.contains(expected), "{told}");
+        assert!(message.contains(expected), "{message}");
         assert_eq!(flow.summary()["messages"], json!({ "taken": 1, "refused": 2 }));
         let longest = summary["hand_over_s"]["max"].as_f64().unwrap();
         assert!((0.002..1.0).contains(&longest), "{longest}");

@@ -52,7 +52,7 @@ pub(super) enum Question {
 
 /// A question with the way back for its answer.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct PendingRequest {
     pub(super) question: Question,
     pub(super) reply: oneshot::Sender<Answer>,
 }
@@ -66,7 +66,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// JSON.
+    /// An answer in JSON.
     pub(super) fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, content_type: "application/json", body: body.into() }
     }
@@ -98,7 +98,7 @@ impl std::fmt::Debug for HttpOptions {
 /// What handlers know.
 #[derive(Clone)]
 struct Api {
-    asked: mpsc::Sender<Asked>,
+    asked: mpsc::Sender<PendingRequest>,
     /// Of the token: comparing hashes takes the same time wherever a guess goes wrong.
     token: Option<[u8; 32]>,
 }
@@ -109,7 +109,7 @@ struct Api {
 /// If the address cannot be used, or is not of this machine alone and there is no token.
 pub(super) async fn serve(
     options: &HttpOptions,
-) -> Result<(SocketAddr, mpsc::Receiver<Asked>), String> {
+) -> Result<(SocketAddr, mpsc::Receiver<PendingRequest>), String> {
     let at = &options.at;
     let refused = |error: std::io::Error| format!("--http {at}: {error}");
     let listener = TcpListener::bind(at).await.map_err(refused)?;
@@ -152,7 +152,7 @@ async fn accept(listener: TcpListener, router: Router) {
     loop {
         let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, say: others have to go first. Nothing ends this wait.
+            // Out of descriptors, for example: others have to go first. Nothing ends this wait.
             let _ = timeout(Duration::from_millis(100), std::future::pending::<()>()).await;
             continue;
         };
@@ -196,7 +196,7 @@ async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Resp
 async fn ask(api: &Api, question: Question) -> Answer {
     let (reply, answer) = oneshot::channel();
     let gone = || Answer::json(503, "{\"error\":\"the adapter ends\"}");
-    if api.asked.send(Asked { question, reply }).await.is_err() {
+    if api.asked.send(PendingRequest { question, reply }).await.is_err() {
         return gone();
     }
     answer.await.unwrap_or_else(|_| gone())

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use super::kept::{Kept, KeptError};
+use super::kept::{KeptError, RecordStore};
 use crate::stop::or_never;
 
 /// Most jobs that wait for the disk; then the gateway waits too.
@@ -29,7 +29,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// # Errors
     /// If the system gives no thread.
-    pub(super) fn start(mut file: Kept) -> std::io::Result<Self> {
+    pub(super) fn start(mut file: RecordStore) -> std::io::Result<Self> {
         let (jobs, mut waiting) = mpsc::channel(JOBS_LIMIT);
         let (done, kept) = mpsc::unbounded_channel();
         let write = move || {
@@ -123,7 +123,7 @@ mod tests {
     fn all_that_was_given_is_written_in_its_order() {
         let folder = tempfile::tempdir().unwrap();
         runtime().block_on(async {
-            let mut keeper = Keeper::start(Kept::open(folder.path()).unwrap()).unwrap();
+            let mut keeper = Keeper::start(RecordStore::open(folder.path()).unwrap()).unwrap();
             for number in 1..=50 {
                 keeper.keep(vec![(2 * number - 1, vec![1]), (2 * number, vec![2])]).await;
                 if number % 2 == 0 {
@@ -136,7 +136,7 @@ mod tests {
             }
             keeper.finish().await.unwrap();
         });
-        let kept = Kept::open(folder.path()).unwrap();
+        let kept = RecordStore::open(folder.path()).unwrap();
         let expected: Vec<Vec<u8>> = (51..=100).map(|number| vec![2 - number % 2]).collect();
         assert_eq!(kept.records(), expected);
     }
@@ -145,7 +145,7 @@ mod tests {
     fn what_cannot_be_written_is_an_error_once_and_the_end() {
         let folder = tempfile::tempdir().unwrap();
         runtime().block_on(async {
-            let mut kept = Kept::open(folder.path()).unwrap();
+            let mut kept = RecordStore::open(folder.path()).unwrap();
             kept.break_for_test();
             let mut keeper = Keeper::start(kept).unwrap();
             keeper.keep(vec![(1, vec![1])]).await;
@@ -153,6 +153,6 @@ mod tests {
             keeper.keep(vec![(2, vec![2])]).await;
             keeper.finish().await.unwrap();
         });
-        assert!(Kept::open(folder.path()).unwrap().records().is_empty());
+        assert!(RecordStore::open(folder.path()).unwrap().records().is_empty());
     }
 }

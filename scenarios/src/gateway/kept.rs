@@ -1,7 +1,7 @@
 //! The durable records of a gateway that runs by itself: an append-only file with checksums.
 //!
 //! A record counts as kept when `fdatasync` has returned. A record that was being written when the
-//! supply failed stands at the end, incomplete, and is cut off: nobody was told that it was kept.
+//! supply failed stands at the end, incomplete, and is cut off: it was acknowledged to nobody.
 //! Anything else that is wrong with the file is reported and nothing is changed. When most of the
 //! file is forgotten, what is left is written to a new one, which then takes its place.
 //!
@@ -43,7 +43,7 @@ pub enum KeptError {
         what: &'static str,
         /// To which file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// Another gateway works on it.
@@ -55,7 +55,7 @@ pub enum KeptError {
     /// A record before the end is damaged.
     #[error("{path} is damaged at byte {at}, {left} bytes before its end: restore it from a copy, or move it away and lose what it keeps", path = path.display())]
     Damaged {
-        /// The file.
+        /// The file that is damaged.
         path: PathBuf,
         /// The first byte of the record that is wrong.
         at: usize,
@@ -66,7 +66,7 @@ pub enum KeptError {
 
 /// The records of one gateway.
 #[derive(Debug)]
-pub struct Kept {
+pub struct RecordStore {
     path: PathBuf,
     file: File,
     records: BTreeMap<u64, Vec<u8>>,
@@ -79,7 +79,7 @@ pub struct Kept {
     cut_bytes: usize,
 }
 
-impl Kept {
+impl RecordStore {
     /// Opens the records in a folder, which is made if it is not there.
     ///
     /// # Errors

@@ -1,10 +1,10 @@
-//! What is kept survives; what is not whole is cut off; what is damaged is said.
+//! What is kept survives; what is not whole is cut off; what is damaged is reported.
 
 use proptest::prelude::*;
 
 use super::*;
 
-impl Kept {
+impl RecordStore {
     /// From here on nothing can be written.
     pub(in crate::gateway) fn break_for_test(&mut self) {
         self.file = File::open(&self.path).unwrap();
@@ -15,27 +15,27 @@ fn numbered(records: &[u64]) -> Vec<(u64, Vec<u8>)> {
     records.iter().map(|&number| (number, format!("record {number}").into_bytes())).collect()
 }
 
-fn texts(kept: &Kept) -> Vec<String> {
+fn texts(kept: &RecordStore) -> Vec<String> {
     kept.records().iter().map(|record| String::from_utf8_lossy(record).into_owned()).collect()
 }
 
 #[test]
 fn records_come_back_in_order_without_those_that_were_forgotten() {
     let folder = tempfile::tempdir().unwrap();
-    let mut kept = Kept::open(folder.path()).unwrap();
+    let mut kept = RecordStore::open(folder.path()).unwrap();
     kept.keep(&numbered(&[1, 2, 3])).unwrap();
     kept.forget(2).unwrap();
     kept.keep(&numbered(&[4])).unwrap();
     assert_eq!(texts(&kept), ["record 3", "record 4"]);
     drop(kept);
-    assert_eq!(texts(&Kept::open(folder.path()).unwrap()), ["record 3", "record 4"]);
+    assert_eq!(texts(&RecordStore::open(folder.path()).unwrap()), ["record 3", "record 4"]);
 }
 
 #[test]
 fn a_folder_has_one_gateway_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
-    let _kept = Kept::open(folder.path()).unwrap();
-    let error = Kept::open(folder.path()).unwrap_err();
+    let _kept = RecordStore::open(folder.path()).unwrap();
+    let error = RecordStore::open(folder.path()).unwrap_err();
     assert!(matches!(error, KeptError::InUse(_)), "{error}");
 }
 
@@ -44,7 +44,7 @@ fn a_file_of_something_else_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.log");
     std::fs::write(&path, b"something else").unwrap();
-    assert!(matches!(Kept::open(folder.path()), Err(KeptError::Foreign(_))));
+    assert!(matches!(RecordStore::open(folder.path()), Err(KeptError::Foreign(_))));
     assert_eq!(std::fs::read(&path).unwrap(), b"something else");
 }
 
@@ -52,7 +52,7 @@ fn a_file_of_something_else_is_not_touched() {
 fn wherever_the_file_ends_all_whole_records_are_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.log");
-    let mut kept = Kept::open(folder.path()).unwrap();
+    let mut kept = RecordStore::open(folder.path()).unwrap();
     kept.keep(&numbered(&[1, 2])).unwrap();
     let two = std::fs::metadata(&path).unwrap().len() as usize;
     kept.keep(&numbered(&[3])).unwrap();
@@ -60,7 +60,7 @@ fn wherever_the_file_ends_all_whole_records_are_there() {
     let whole = std::fs::read(&path).unwrap();
     for end in two..whole.len() {
         std::fs::write(&path, &whole[..end]).unwrap();
-        let kept = Kept::open(folder.path()).unwrap();
+        let kept = RecordStore::open(folder.path()).unwrap();
         assert_eq!((texts(&kept).len(), kept.cut_bytes()), (2, end - two), "cut at {end}");
         assert_eq!(std::fs::metadata(&path).unwrap().len() as usize, two);
     }
@@ -68,14 +68,14 @@ fn wherever_the_file_ends_all_whole_records_are_there() {
     let mut blank = whole[..two].to_vec();
     blank.extend([0; 100]);
     std::fs::write(&path, &blank).unwrap();
-    assert_eq!(texts(&Kept::open(folder.path()).unwrap()).len(), 2);
+    assert_eq!(texts(&RecordStore::open(folder.path()).unwrap()).len(), 2);
 }
 
 #[test]
 fn a_record_that_is_damaged_before_the_end_is_named_and_nothing_is_changed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.log");
-    let mut kept = Kept::open(folder.path()).unwrap();
+    let mut kept = RecordStore::open(folder.path()).unwrap();
     kept.keep(&numbered(&[1, 2])).unwrap();
     drop(kept);
     let whole = std::fs::read(&path).unwrap();
@@ -84,7 +84,7 @@ fn a_record_that_is_damaged_before_the_end_is_named_and_nothing_is_changed() {
         let mut bytes = whole.clone();
         bytes[flipped] ^= 0x01;
         std::fs::write(&path, &bytes).unwrap();
-        match Kept::open(folder.path()) {
+        match RecordStore::open(folder.path()) {
             Err(KeptError::Damaged { at, .. }) => assert_eq!(at, MAGIC.len()),
             other => panic!("byte {flipped}: {other:?}"),
         }
@@ -96,7 +96,7 @@ fn a_record_that_is_damaged_before_the_end_is_named_and_nothing_is_changed() {
 fn a_file_that_is_mostly_forgotten_is_written_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.log");
-    let mut kept = Kept::open(folder.path()).unwrap();
+    let mut kept = RecordStore::open(folder.path()).unwrap();
     for number in 1..=40 {
         kept.keep(&[(number, vec![7; 100_000])]).unwrap();
         kept.forget(number - 1).unwrap();
@@ -104,7 +104,7 @@ fn a_file_that_is_mostly_forgotten_is_written_anew() {
     assert!(std::fs::metadata(&path).unwrap().len() < 2_500_000);
     kept.keep(&numbered(&[41])).unwrap();
     drop(kept);
-    let kept = Kept::open(folder.path()).unwrap();
+    let kept = RecordStore::open(folder.path()).unwrap();
     assert_eq!(kept.records().len(), 2);
     assert_eq!(texts(&kept)[1], "record 41");
 }
@@ -116,14 +116,14 @@ proptest! {
         let mut file = MAGIC.to_vec();
         file.extend(bytes);
         std::fs::write(folder.path().join("kept.log"), file).unwrap();
-        let _ = Kept::open(folder.path());
+        let _ = RecordStore::open(folder.path());
     }
 }
 
 #[test]
 fn a_file_has_the_epoch_that_it_was_begun_with() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || Kept::open(folder.path()).unwrap();
+    let open = || RecordStore::open(folder.path()).unwrap();
     assert_eq!(open().epoch(700).unwrap(), 700);
     let mut kept = open();
     assert_eq!(kept.epoch(800).unwrap(), 700);
@@ -137,8 +137,8 @@ fn a_file_has_the_epoch_that_it_was_begun_with() {
     drop(kept);
     // A file of before that has been in use goes on; a new one does not begin where it was.
     let old = tempfile::tempdir().unwrap();
-    Kept::open(old.path()).unwrap().keep(&numbered(&[1])).unwrap();
-    assert_eq!(Kept::open(old.path()).unwrap().epoch(900).unwrap(), 1);
+    RecordStore::open(old.path()).unwrap().keep(&numbered(&[1])).unwrap();
+    assert_eq!(RecordStore::open(old.path()).unwrap().epoch(900).unwrap(), 1);
     std::fs::remove_file(folder.path().join("kept.log")).unwrap();
     assert_eq!(open().epoch(900).unwrap(), 900);
 }

@@ -23,7 +23,7 @@ use lastmeter_wire::topics::{self, TENANT};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use http::HttpOptions;
-pub use kept::{Kept, KeptError};
+pub use kept::{KeptError, RecordStore};
 pub use options::GatewayOptions;
 pub use stand_alone::password;
 
@@ -44,7 +44,7 @@ const BITS_PER_SECOND: u32 = ChannelSettings::M_BUS.baud;
 /// The line of a simulator that sends its frames to the broker.
 const BY_BROKER: &str = "mqtt";
 
-/// What `lastmeter device` says besides the options of gateways.
+/// What `lastmeter device` is given besides the options of gateways.
 #[derive(Clone, Debug)]
 pub struct OnLines<'a> {
     /// The lines, by their addresses.
@@ -66,7 +66,7 @@ pub fn kind_of(model: &str) -> Option<&'static GatewayKind> {
     GATEWAYS.iter().find(|kind| kind.entry.name == model)
 }
 
-/// Runs a gateway on real lines until a signal, or for so long; says how it ended.
+/// Runs a gateway on real lines until a signal, or for so long, and returns the exit code.
 pub fn run(kind: &'static GatewayKind, options: &GatewayOptions, lines: &OnLines<'_>) -> ExitCode {
     let prepared = match prepare(kind, options, lines) {
         Ok(prepared) => prepared,
@@ -92,7 +92,7 @@ struct Prepared {
     session: SessionOptions,
     port: MqttPort,
     live: LiveTopics,
-    kept: Kept,
+    kept: RecordStore,
     epoch: Epoch,
 }
 
@@ -126,9 +126,9 @@ fn prepare(
     }
     let values =
         params::read_text(&lines.set.join("\n"), &[kind.entry.fields]).map_err(|mistakes| {
-            let told: Vec<String> =
+            let messages: Vec<String> =
                 mistakes.iter().map(|mistake| mistake.message.clone()).collect();
-            format!("--set: {}", told.join("; "))
+            format!("--set: {}", messages.join("; "))
         })?;
     let files = read_files(kind, &values)?;
     let of_lines = match &options.devices {
@@ -154,7 +154,7 @@ fn prepare(
         .into_iter()
         .map(|devices| NetworkContext { bits_per_second: BITS_PER_SECOND, devices });
     let networks = networks.collect();
-    let mut kept = Kept::open(data).map_err(|error| chain(&error))?;
+    let mut kept = RecordStore::open(data).map_err(|error| chain(&error))?;
     // By the clock it is above those of all folders before.
     let now_ms = u64::try_from(wall_now().0 / 1_000_000).unwrap_or(0);
     let epoch = Epoch(kept.epoch(now_ms).map_err(|error| chain(&error))?);
@@ -194,7 +194,7 @@ fn repeated<T: PartialEq>(all: impl Iterator<Item = T>) -> Option<T> {
 }
 
 /// What was kept before; what was cut off its end is reported.
-fn records_of(kept: &Kept) -> Vec<Vec<u8>> {
+fn records_of(kept: &RecordStore) -> Vec<Vec<u8>> {
     if kept.cut_bytes() > 0 {
         let bytes = kept.cut_bytes();
         print_err(&format!("{bytes} bytes of an incomplete record were cut off the outbox"));
@@ -202,7 +202,7 @@ fn records_of(kept: &Kept) -> Vec<Vec<u8>> {
     kept.records()
 }
 
-/// Builds the gateway, opens its lines, and says that it is ready.
+/// Builds the gateway, opens its lines, and prints that it is ready.
 async fn begin(
     kind: &'static GatewayKind,
     prepared: Prepared,
@@ -232,9 +232,9 @@ async fn begin(
     };
     let mut diagnostics = Diagnostics::new();
     let gateway = (kind.build)(&values, &context, &records, &mut diagnostics).ok_or_else(|| {
-        let told = diagnostics.into_sorted();
-        let told: Vec<&str> = told.iter().map(|mistake| mistake.message.as_str()).collect();
-        told.join("; ")
+        let mistakes = diagnostics.into_sorted();
+        let messages: Vec<&str> = mistakes.iter().map(|it| it.message.as_str()).collect();
+        messages.join("; ")
     })?;
     let lines = open_lines(&addresses).await?;
     let places: Vec<String> = lines.iter().map(|line| line.place().to_owned()).collect();
@@ -274,7 +274,7 @@ async fn begin(
         events,
         lines: Lines::serve_and_keep(lines, capture),
         outgoing: Outgoing::default(),
-        told: Vec::new(),
+        reported: Vec::new(),
         take_overs: TakeOvers::default(),
     })
 }

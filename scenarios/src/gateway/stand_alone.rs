@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::answers::{Presence, difference, metrics};
 use super::flow::Flow;
-use super::http::{Answer, Asked, Question};
+use super::http::{Answer, PendingRequest, Question};
 use super::keeper::Keeper;
 use super::kept::KeptError;
 use crate::lines::Lines;
@@ -37,13 +37,13 @@ pub(super) struct StandAlone {
     pub(super) files: Files,
     pub(super) presence: Presence,
     /// What is asked over HTTP.
-    pub(super) questions: Option<mpsc::Receiver<Asked>>,
+    pub(super) questions: Option<mpsc::Receiver<PendingRequest>>,
     pub(super) session: Session,
     pub(super) events: SessionEvents,
     pub(super) lines: Lines,
     pub(super) outgoing: Outgoing,
-    /// Why there is no connection to the broker, as far as it was told since there was one.
-    pub(super) told: Vec<String>,
+    /// Why there is no connection to the broker, as far as it was reported since there was one.
+    pub(super) reported: Vec<String>,
     pub(super) take_overs: TakeOvers,
 }
 
@@ -84,8 +84,8 @@ pub(super) struct Files {
 
 /// How long the first step waits for somebody at the lines: a search would find nobody there.
 const LINES_LIMIT: Duration = Duration::from_secs(1);
-/// Most reasons without a connection that are told; a broker can make up any number.
-const TOLD_LIMIT: usize = 16;
+/// Most reasons without a connection that are reported; a broker can make up any number.
+const REPORTED_MAX: usize = 16;
 
 /// So many connections one after another that are taken over are given up: two programs with one
 /// name throw each other out.
@@ -93,7 +93,7 @@ const TAKE_OVERS_MAX: u32 = 5;
 /// What comes so much later is another matter, such as a program that was started again.
 const TAKE_OVER_PAUSE_NS: i64 = 60_000_000_000;
 
-/// Why it ended before it was told to.
+/// Why it ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StandAloneError {
     /// What is to be durable cannot be written.
@@ -108,9 +108,9 @@ pub(super) enum StandAloneError {
          place of this one: end the other program, or give one of them another `--name`"
     )]
     TakenOver {
-        /// How often.
+        /// Take-overs so far.
         count: u32,
-        /// The identifier.
+        /// The client identifier that was taken over.
         name: HardwareId,
     },
 }
@@ -187,7 +187,7 @@ impl StandAlone {
     async fn answer(
         &mut self,
         now: SimTime,
-        Asked { question, reply }: Asked,
+        PendingRequest { question, reply }: PendingRequest,
     ) -> Result<(), StandAloneError> {
         let none = || Answer::json(404, "{\"error\":\"there are no values yet\"}");
         let shown = |json: Option<Vec<u8>>| json.map_or_else(none, |json| Answer::json(200, json));
@@ -239,14 +239,14 @@ impl StandAlone {
         self.follow(now, out).await
     }
 
-    /// Tells the gateway something, and does what it says.
+    /// Gives the gateway an input, and carries out its outputs.
     async fn step(&mut self, now: SimTime, input: GatewayInput) -> Result<(), StandAloneError> {
         let mut out = Vec::new();
         self.gateway.step(now, input, &mut out);
         self.follow(now, out).await
     }
 
-    /// Does what the gateway says. Bytes that follow a record go out when that is durable: what is
+    /// Carries out the outputs. Bytes that follow a record go out when that is durable: what is
     /// commanded must not be forgotten by a crash that comes between.
     async fn follow(
         &mut self,
@@ -311,14 +311,14 @@ impl StandAlone {
                 log("the broker accepted the connection");
                 (self.presence.broker, self.presence.connections) =
                     (true, self.presence.connections + 1);
-                self.told.clear();
+                self.reported.clear();
                 self.live.has_frames = false;
                 GatewayInput::Connected
             }
             SessionEvent::Disconnected { reason } => {
-                if !self.told.contains(&reason) && self.told.len() < TOLD_LIMIT {
+                if !self.reported.contains(&reason) && self.reported.len() < REPORTED_MAX {
                     log(&format!("no connection to the broker: {reason}"));
-                    self.told.push(reason);
+                    self.reported.push(reason);
                 }
                 self.outgoing.clear();
                 self.presence.broker = false;
@@ -413,7 +413,7 @@ fn on_line(line: usize, event: ChannelEvent) -> (Option<i64>, GatewayInput) {
 }
 
 /// What is asked next over HTTP; never if it is not served.
-async fn questioned(questions: &mut Option<mpsc::Receiver<Asked>>) -> Asked {
+async fn questioned(questions: &mut Option<mpsc::Receiver<PendingRequest>>) -> PendingRequest {
     or_never(or_never(questions.as_mut()).await.recv().await).await
 }
 

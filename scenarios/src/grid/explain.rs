@@ -1,4 +1,4 @@
-//! What `lastmeter explain` says of a network's tables and keys: the page of the documentation.
+//! What `lastmeter explain` prints about a network's tables and keys: the page of the documentation.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ const PAGE: &str = include_str!("../../../docs/networks.md");
 /// What is obeyed, noted and rejected of scripts of `OpenDSS`.
 const OPENDSS: &str = include_str!("../../../docs/opendss.md");
 
-/// The page where it says how a network is written; for a table or a key the rows about it, `None`
+/// The page's part on how a network is written; for a table or a key the rows about it, `None`
 /// where there is none.
 pub(crate) fn explain(name: &str) -> Option<String> {
     let page = PAGE.split("\n## ").next().unwrap_or(PAGE);
@@ -49,9 +49,10 @@ mod tests {
     #[test]
     fn every_table_and_key_of_a_network_is_explained() {
         let known = |text: &str| -> Vec<String> {
-            let told = toml::read("n.toml", text).unwrap_err().to_string();
-            let at = told.find("is unknown; expected one of ").unwrap_or_else(|| panic!("{told}"));
-            let list = told[at..].lines().next().unwrap();
+            let message = toml::read("n.toml", text).unwrap_err().to_string();
+            let at =
+                message.find("is unknown; expected one of ").unwrap_or_else(|| panic!("{message}"));
+            let list = message[at..].lines().next().unwrap();
             let list = list.trim_start_matches("is unknown; expected one of ");
             list.split(", ").map(str::to_owned).collect()
         };

@@ -32,7 +32,7 @@ impl Row {
     }
 }
 
-/// Calculates them and says what came out; draws the one that is to be drawn.
+/// Calculates them and prints the result; draws the one that is to be drawn.
 pub(super) fn answer(
     read: &Read,
     options: &GridOptions,
@@ -151,7 +151,7 @@ pub(super) fn fault(
 ) -> Result<Fault, String> {
     let text = &*in_shares(network, text);
     let Some((kind, place)) = text.split_once('@') else {
-        return Err(format!("`{text}` is no fault; expected KIND@NODE, or KIND@LINE:SHARE"));
+        return Err(format!("`{text}` is not a fault; expected KIND@NODE, or KIND@LINE:SHARE"));
     };
     let kind: Kind = kind.parse()?;
     let node = network.node(place).or_else(|| {
@@ -170,7 +170,7 @@ pub(super) fn fault(
     Ok(Fault { kind, location, impedance_ohm })
 }
 
-/// Says that there is no such place, and which one may have been meant.
+/// Reports that there is no such place, and which one may have been meant.
 fn nowhere(network: &Network, place: &str) -> String {
     let near = match place.rsplit_once(':') {
         None => nearest(place, network.nodes.iter().map(|node| &*node.name)).map(str::to_owned),
@@ -237,7 +237,7 @@ fn table(rows: &[Row], options: &GridOptions) -> String {
         "",
         "",
         "current into the fault, A",
-        currents = 13 * wires.len() - 1
+        currents = 13 * wires.len() - 1 // each a blank and 12 digits; the first blank is above
     );
     let _ = write!(text, "{:<8} {:<width$}", "fault", "place");
     heads(&mut text, wires, 13);

@@ -21,7 +21,7 @@ pub enum Origin {
 /// A network as it was read.
 #[derive(Debug)]
 pub struct Read {
-    /// The network.
+    /// The network, as read.
     pub network: Network,
     /// What was left out, and the like.
     pub notes: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Read {
 /// TOML if it ends in `.toml`, else an `OpenDSS` script.
 ///
 /// # Errors
-/// Every mistake in the file on a line of its own, with file and line; also what the file says
+/// Every mistake in the file on a line of its own, with file and line; also what the file states
 /// clearly, but no network can be.
 pub fn read(path: &Path) -> Result<Read, String> {
     let shown = path.display().to_string();
@@ -46,7 +46,7 @@ pub fn read(path: &Path) -> Result<Read, String> {
     })
 }
 
-/// The network of a text, which is called `shown` in messages; `path` tells its format by its
+/// The network of a text, which is called `shown` in messages; `path` shows its format by its
 /// name, `open` reads the files that it names.
 ///
 /// # Errors
@@ -61,8 +61,8 @@ pub(crate) fn understood(
         .map_err(|refusal| refusal.to_string().lines().map(str::to_owned).collect::<Vec<_>>())?;
     let report = check(&read.network);
     if report.is_sound() {
-        let told = report.remarks.iter().chain(&report.doubts);
-        read.notes.extend(told.map(ToString::to_string));
+        let notes = report.remarks.iter().chain(&report.doubts);
+        read.notes.extend(notes.map(ToString::to_string));
         return Ok(read);
     }
     let mut lines: Vec<_> = report.faults.iter().map(|fault| format!("{shown}: {fault}")).collect();

@@ -17,12 +17,12 @@ mod columns;
 #[cfg(test)]
 mod tests;
 
-/// What is told of a step. The rest of its power flow is let go: a year has many steps.
+/// What is reported of a step. The rest of its power flow is dropped: a year has many steps.
 struct Step<'a> {
     time: &'a str,
-    /// VA.
+    /// Complex power in VA.
     delivered: Complex64,
-    /// VA.
+    /// Complex power in VA.
     drawn: Complex64,
     losses_w: f64,
     /// The lowest and the highest voltage, per unit, and where.
@@ -31,7 +31,7 @@ struct Step<'a> {
 
 /// A step in the document of all.
 struct StepOfDocument {
-    told: OfStep,
+    of_step: OfStep,
     document: Document,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn answer(
     if options.format == Format::Json {
         let steps = flow::series(network, rows, choices, change, |step, _, flow| {
             let flow = flow.map_err(|why| refused(step, why.to_string()))?;
-            let told = OfStep {
+            let of_step = OfStep {
                 time: time(step).to_owned(),
                 iterations: flow.iterations,
                 residual: flow.residual_va,
@@ -81,7 +81,7 @@ pub(super) fn answer(
             let text = super::one_json(read, &flow, choices.phases, None);
             let document =
                 serde_json::from_str(&text).map_err(|why| refused(step, why.to_string()))?;
-            Ok::<_, Stop>(StepOfDocument { told, document })
+            Ok::<_, Stop>(StepOfDocument { of_step, document })
         })?;
         out.write_all(json(steps).as_bytes())?;
         return Ok(());
@@ -173,7 +173,7 @@ fn csv_row(step: &Step<'_>) -> String {
     text
 }
 
-/// What is told of a step beside its output.
+/// What is reported of a step beside its output.
 #[derive(Serialize)]
 struct OfStep {
     time: String,
@@ -185,7 +185,7 @@ struct OfStep {
 /// The batch output of power-grid-model: the data of one step after another, each with its time.
 fn json(steps: Vec<StepOfDocument>) -> String {
     #[derive(Serialize)]
-    struct Whole {
+    struct BatchDocument {
         version: String,
         r#type: String,
         is_batch: bool,
@@ -197,16 +197,17 @@ fn json(steps: Vec<StepOfDocument>) -> String {
     struct StepResults {
         steps: Vec<OfStep>,
     }
-    let mut told = StepResults { steps: Vec::with_capacity(steps.len()) };
+    let mut results = StepResults { steps: Vec::with_capacity(steps.len()) };
     let (mut head, mut data) = (None, Vec::with_capacity(steps.len()));
-    for StepOfDocument { told: of_step, document } in steps {
+    for StepOfDocument { of_step, document } in steps {
         let Document { version, r#type, attributes, data: own, .. } = document;
-        told.steps.push(of_step);
+        results.steps.push(of_step);
         data.push(own);
         head.get_or_insert((version, r#type, attributes));
     }
     let Some((version, r#type, attributes)) = head else { return String::new() };
-    let whole = Whole { version, r#type, is_batch: true, attributes, data, lastmeter: told };
+    let whole =
+        BatchDocument { version, r#type, is_batch: true, attributes, data, lastmeter: results };
     let mut text = serde_json::to_string(&whole).unwrap_or_default();
     text.push('\n');
     text

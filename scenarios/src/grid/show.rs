@@ -204,7 +204,7 @@ pub(super) fn csv(network: &Network, flow: &Flow) -> String {
         let voltages = &flow.nodes[own.connection.node.index()].voltage_v;
         let mut drawn = EndState { current_a: state.current_a, ..EndState::default() };
         for (k, wire) in own.connection.wires.as_slice().iter().enumerate() {
-            drawn.power_va[k] = voltages[wire.index()] * state.current_a[k].conj();
+            drawn.power_va[k] = voltages[wire.index()] * state.current_a[k].conj(); // S = U I*
         }
         end("load", &own.name, "", &own.connection, &drawn, None);
     }

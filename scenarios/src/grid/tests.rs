@@ -24,7 +24,7 @@ fn try_grid(options: &GridOptions) -> Result<String, String> {
     }
 }
 
-/// No short circuits, and what they are without being told.
+/// No short circuits, and what they are without being stated.
 pub(super) fn unfaulted() -> ShortCircuits {
     ShortCircuits {
         faults: Vec::new(),
@@ -68,7 +68,7 @@ pub(super) fn unplayed() -> Transients {
 }
 
 #[test]
-fn a_feeder_is_told_as_table_csv_and_json_and_drawn() {
+fn a_network_is_printed_as_table_csv_and_json_and_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("small.dss");
     std::fs::write(&file, FEEDER).unwrap();
@@ -96,15 +96,15 @@ fn a_feeder_is_told_as_table_csv_and_json_and_drawn() {
     assert!(table.contains("2 nodes, 1 lines, 0 transformers"), "{table}");
 }
 
-/// Rated voltages that do not belong together, in every format: the notes tell.
+/// Rated voltages that do not belong together, in every format: the notes report it.
 #[test]
 fn rated_voltages_that_do_not_belong_together_are_noted() {
     let folder = tempfile::tempdir().unwrap();
     let noted = |name: &str, text: &str| -> Vec<String> {
         let file = folder.path().join(name);
         std::fs::write(&file, text).unwrap();
-        let told = try_grid(&options(file, Format::Json)).unwrap_or_else(|why| panic!("{why}"));
-        let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let output = try_grid(&options(file, Format::Json)).unwrap_or_else(|why| panic!("{why}"));
+        let json: serde_json::Value = serde_json::from_str(&output).unwrap();
         serde_json::from_value(json["lastmeter"]["notes"].clone()).unwrap()
     };
     assert_eq!(noted("n.dss", FEEDER), [""; 0]);
@@ -146,8 +146,8 @@ fn the_feeder_of_baran_and_wu_has_its_published_losses() {
         loaded: true,
         ..unfaulted()
     };
-    let told = try_grid(&asked).unwrap_err();
-    assert!(told.ends_with("did you mean `line 17:0.5`?"), "{told}");
+    let message = try_grid(&asked).unwrap_err();
+    assert!(message.ends_with("did you mean `line 17:0.5`?"), "{message}");
 }
 
 /// What the page on networks shows can be taken as it stands.
@@ -162,8 +162,8 @@ fn networks_of_the_documentation_are_solved() {
     for example in examples {
         std::fs::write(&file, example).unwrap();
         let asked = options(file.clone(), Format::Json);
-        let told = try_grid(&asked).unwrap_or_else(|why| panic!("{why}\n{example}"));
-        let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let output = try_grid(&asked).unwrap_or_else(|why| panic!("{why}\n{example}"));
+        let json: serde_json::Value = serde_json::from_str(&output).unwrap();
         assert_eq!(json["lastmeter"]["notes"], serde_json::json!([]));
         for node in json["data"]["node"].as_array().unwrap() {
             let voltage = node["u_pu"][0].as_f64().unwrap();
@@ -172,9 +172,9 @@ fn networks_of_the_documentation_are_solved() {
     }
 }
 
-/// Where a neutral carries something every format tells it.
+/// Where a neutral carries something every format shows it.
 #[test]
-fn the_neutral_of_a_fault_is_told_as_json_too() {
+fn the_neutral_of_a_fault_is_in_the_json_too() {
     let page = include_str!("../../../docs/networks.md");
     let example = page.split("```toml\n").nth(2).and_then(|it| it.split("```").next()).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -212,8 +212,8 @@ fn a_network_that_is_written_as_json_has_the_same_voltages() {
     let mut asked = options(written.clone(), Format::Json);
     asked.asym = true;
     let other = read(try_grid(&asked).unwrap());
-    for told in [&one, &other] {
-        assert_eq!(told["data"]["node"][1]["name"], "b");
+    for document in [&one, &other] {
+        assert_eq!(document["data"]["node"][1]["name"], "b");
     }
     for wire in 0..3 {
         let voltage =
@@ -225,7 +225,7 @@ fn a_network_that_is_written_as_json_has_the_same_voltages() {
 }
 
 #[test]
-fn what_cannot_be_read_or_solved_is_told_with_its_place() {
+fn invalid_or_unsolvable_networks_are_reported_with_their_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.dss");
     let describe = |text: &str| {
@@ -245,7 +245,7 @@ fn what_cannot_be_read_or_solved_is_told_with_its_place() {
 
 /// 231 V behind 0.16 ohm of the source and 0.1 ohm of the line: by division.
 #[test]
-fn short_circuits_are_told_at_nodes_along_lines_and_everywhere() {
+fn short_circuits_are_calculated_at_nodes_along_lines_and_everywhere() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("stiff.dss");
     let stiff = FEEDER.replace("mvasc3=1000 mvasc1=1000", "mvasc3=1000000 mvasc1=1000000");
@@ -283,7 +283,7 @@ fn short_circuits_are_told_at_nodes_along_lines_and_everywhere() {
     assert!(ask(&["ag@nowhere"], false, 0.0).unwrap_err().contains("`nowhere` is neither"));
     assert!(ask(&["ag@hom"], false, 0.0).unwrap_err().contains("did you mean `home`?"));
     assert!(!ask(&["ag@l:7"], false, 0.0).unwrap_err().contains("did you mean"));
-    assert!(ask(&["xg@home"], false, 0.0).unwrap_err().contains("is no fault"));
+    assert!(ask(&["xg@home"], false, 0.0).unwrap_err().contains(" fault; expected "));
 }
 
 /// Half way to the home, through 0.2 ohm, beside a home that is the admittance it was: by hand.
@@ -358,7 +358,7 @@ fn loads_follow_a_table_step_by_step() {
 }
 
 /// 0.9 of the rated voltage, and taps for 5 % of it: their regulator ends below its band. With a
-/// set point that they reach nothing is told, nor where taps stay as they are.
+/// set point that they reach nothing is reported, nor where taps stay as they are.
 #[test]
 fn a_regulator_without_more_taps_is_reported() {
     let folder = tempfile::tempdir().unwrap();
@@ -376,28 +376,28 @@ fn a_regulator_without_more_taps_is_reported() {
         let json: serde_json::Value = serde_json::from_str(&try_grid(asked).unwrap()).unwrap();
         json["lastmeter"]["notes"].clone()
     };
-    let told = notes(&asked, network);
-    let told: Vec<&str> = told.as_array().unwrap().iter().filter_map(|it| it.as_str()).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
+    let list = notes(&asked, network);
+    let list: Vec<&str> = list.as_array().unwrap().iter().filter_map(|it| it.as_str()).collect();
+    assert_eq!(list.len(), 1, "{list:?}");
     // 231 V times 0.9 over 0.95, less some hundredths at the transformer.
     let expected = "regulator g is at the lowest tap -2 of T and sees 218.";
-    assert!(told[0].starts_with(expected), "{told:?}");
-    assert!(told[0].ends_with(" V, outside of its band of 231 V +- 3 V"), "{told:?}");
+    assert!(list[0].starts_with(expected), "{list:?}");
+    assert!(list[0].ends_with(" V, outside of its band of 231 V +- 3 V"), "{list:?}");
     asked.format = Format::Table;
     assert!(try_grid(&asked).unwrap().contains("note: regulator g is at the lowest tap -2 of T"));
     asked.format = Format::Json;
     let reached = network.replace("231 V", "217 V");
     assert_eq!(notes(&asked, &reached), serde_json::json!([]));
     let above = network.replace("231 V", "200 V").replace("'9 kV'", "'10 kV'");
-    let told = notes(&asked, &above).to_string();
-    assert!(told.contains("is at the highest tap 2 of T and sees 219."), "{told}");
+    let list = notes(&asked, &above).to_string();
+    assert!(list.contains("is at the highest tap 2 of T and sees 219."), "{list}");
     asked.fixed_taps = true;
     let at_the_end = network.replace("lowest = -2", "position = -2, lowest = -2");
     assert_eq!(notes(&asked, &at_the_end), serde_json::json!([]));
 }
 
 #[test]
-fn a_table_that_cannot_be_followed_is_told_with_its_line() {
+fn invalid_series_tables_are_reported_with_their_line() {
     let folder = tempfile::tempdir().unwrap();
     let (file, rows) = (folder.path().join("small.dss"), folder.path().join("rows.csv"));
     // Its power stays constant where voltages are low, so there are some that it cannot have.
@@ -407,7 +407,7 @@ fn a_table_that_cannot_be_followed_is_told_with_its_line() {
     for (text, expected) in [
         (
             "time,house\n0,1\n",
-            "rows.csv`, line 1: `house` is no load of the network; its loads are h",
+            "rows.csv`, line 1: `house` is not a load of the network; its loads are h",
         ),
         ("time,h,h.p_w\n0,1,1\n", "`h.p_w` has two columns"),
         (
@@ -444,8 +444,8 @@ fn a_table_that_cannot_be_followed_is_told_with_its_line() {
         ("time\th\n0\t1\n", "rows.csv`, line 1: its header has 2 fields by tabs"),
     ] {
         std::fs::write(&rows, text).unwrap();
-        let told = try_grid(&asked).unwrap_err();
-        assert!(told.contains(expected), "{text:?}: {told}");
+        let message = try_grid(&asked).unwrap_err();
+        assert!(message.contains(expected), "{text:?}: {message}");
     }
     // Clocks pass midnight, and labels are what they like.
     for text in [
@@ -486,7 +486,7 @@ fn events_are_at_places_whose_names_have_spaces_and_in_metres() {
     let wrong = played(&["15ms fault bg@house 8"]).unwrap_err();
     assert!(wrong.contains("did you mean `house 7`?"), "{wrong}");
     let wrong = played(&["15ms fault bg@house 7 x"]).unwrap_err();
-    assert!(wrong.contains("`x` is no number from 0 on"), "{wrong}");
+    assert!(wrong.contains("`x` is not a number from 0 on"), "{wrong}");
 }
 
 /// A street of four wires with an electrode at its transformer.
@@ -552,8 +552,8 @@ fn currents_of_a_fault_are_those_of_its_wires_and_of_earth() {
         ("20ms fault ng@home", "a neutral wire to earth is not played; expected a phase"),
         ("20ms fault an@grid", "node `grid` has the wires abc only"),
     ] {
-        let told = played(&[event]).unwrap_err();
-        assert!(told.contains(expected), "{told}");
+        let message = played(&[event]).unwrap_err();
+        assert!(message.contains(expected), "{message}");
     }
 }
 
@@ -573,8 +573,8 @@ fn a_neutral_is_lost_in_a_line_and_at_the_transformer() {
         ("20ms open T1 a", "the network has no switch or line `T1`"),
         ("20ms open mian n", "did you mean `main`?"),
     ] {
-        let told = played(&[event]).unwrap_err();
-        assert!(told.contains(expected), "{told}");
+        let message = played(&[event]).unwrap_err();
+        assert!(message.contains(expected), "{message}");
     }
 }
 
@@ -594,7 +594,7 @@ fn a_step_that_is_too_long_is_noted() {
         super::transient::answer(&mut read, &asked, length, &super::Options::default()).unwrap();
         read.notes[before..].to_vec()
     };
-    let told = notes(50, "10ms fault ab@home");
-    assert!(told.len() == 1 && told[0].starts_with("W005: a step of 50.000 us"), "{told:?}");
+    let list = notes(50, "10ms fault ab@home");
+    assert!(list.len() == 1 && list[0].starts_with("W005: a step of 50.000 us"), "{list:?}");
     assert_eq!(notes(1, "10ms fault ab@home"), Vec::<String>::new());
 }

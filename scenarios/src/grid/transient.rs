@@ -22,7 +22,7 @@ use super::read::Read;
 use crate::output::Format;
 use event::Event;
 use fuse::Operation;
-use watch::Watched;
+use watch::Trace;
 
 /// So many values at most are kept, which is 0.8 GB.
 const VALUES_MAX: f64 = 1e8;
@@ -31,15 +31,15 @@ const VALUES_MAX: f64 = 1e8;
 const PER_PERIOD_MIN: f64 = 16.0;
 
 /// What was watched: channels at whole multiples of a time from 0 on.
-struct Played {
+struct Curves {
     every_s: f64,
-    channels: Vec<(Watched, Vec<f64>)>,
+    channels: Vec<(Trace, Vec<f64>)>,
     factored: u64,
     steps: u64,
     operations: Vec<Operation>,
 }
 
-/// Plays it and says what came out.
+/// Plays it and prints the result.
 pub(super) fn answer(
     read: &mut Read,
     options: &GridOptions,
@@ -65,7 +65,7 @@ pub(super) fn answer(
     let remark = step_remark_with(&network, step_s, &faults);
     read.notes.extend(remark.map(|it| format!("W005: {it}")));
     let has_neutral = network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral));
-    let asked = Asked { network: &network, events: &events, options, length, before: &before };
+    let asked = Request { network: &network, events: &events, options, length, before: &before };
     let played = if has_neutral { asked.play::<4>() } else { asked.play::<3>() };
     let played = played.map_err(|why| failed(&why))?;
     if let Some(path) = &options.transients.comtrade {
@@ -79,7 +79,7 @@ pub(super) fn answer(
 }
 
 /// What is to be played.
-struct Asked<'a> {
+struct Request<'a> {
     network: &'a Network,
     events: &'a [Event],
     options: &'a GridOptions,
@@ -87,7 +87,7 @@ struct Asked<'a> {
     before: &'a flow::Options,
 }
 
-impl Asked<'_> {
+impl Request<'_> {
     /// A table has peaks and RMS values, which few values of a period hide.
     fn keeps_peaks(&self, every_s: f64) -> Result<(), String> {
         let finest_s = 1.0 / self.network.frequency_hz / PER_PERIOD_MIN;
@@ -101,7 +101,7 @@ impl Asked<'_> {
         ))
     }
 
-    fn play<const N: usize>(&self) -> Result<Played, String> {
+    fn play<const N: usize>(&self) -> Result<Curves, String> {
         let text = |why: &dyn std::fmt::Display| why.to_string();
         let wanted = &self.options.transients;
         let step_s = wanted.step.as_secs_f64();
@@ -139,7 +139,7 @@ impl Asked<'_> {
         for fuse in &mut fuses {
             fuse.begin(&transient).map_err(|why| text(&why))?;
         }
-        let mut channels: Vec<(Watched, Vec<f64>)> =
+        let mut channels: Vec<(Trace, Vec<f64>)> =
             watched.into_iter().map(|it| (it, Vec::new())).collect();
         let mut before: Vec<f64> = channels.iter().map(|(it, _)| it.value(&transient)).collect();
         let (mut at_s, mut row, mut steps) = (0.0, 0_u64, 0);
@@ -171,12 +171,12 @@ impl Asked<'_> {
             steps += 1;
         }
         let operations = fuses.iter().flat_map(fuse::Fuses::operations).collect();
-        Ok(Played { every_s, channels, factored: transient.factored(), steps, operations })
+        Ok(Curves { every_s, channels, factored: transient.factored(), steps, operations })
     }
 }
 
 /// Extremes of each channel, and what is left at the end.
-fn table(played: &Played, network: &Network, options: &GridOptions) -> String {
+fn table(played: &Curves, network: &Network, options: &GridOptions) -> String {
     let names = played.channels.iter().map(|(it, _)| it.name.chars().count());
     let width = names.max().unwrap_or(0).max(7);
     let wanted = &options.transients;
@@ -229,7 +229,7 @@ fn table(played: &Played, network: &Network, options: &GridOptions) -> String {
     text
 }
 
-fn csv(played: &Played) -> String {
+fn csv(played: &Curves) -> String {
     let mut text = String::from("time_s");
     for (channel, _) in &played.channels {
         let _ = write!(text, ",{}", channel.name.replace([',', '"', '\n'], "_"));
@@ -246,7 +246,7 @@ fn csv(played: &Played) -> String {
     text
 }
 
-fn json(played: &Played) -> String {
+fn json(played: &Curves) -> String {
     let channels = played.channels.iter().map(|(channel, values)| {
         serde_json::json!({ "name": channel.name, "unit": channel.unit, "values": values })
     });
@@ -262,8 +262,8 @@ fn json(played: &Played) -> String {
 }
 
 /// Writes a recording, but never over the network it comes from.
-fn written(path: &Path, file: &Path, played: &Played, nominal_hz: f64) -> Result<(), String> {
-    let channel = |(channel, values): &(Watched, Vec<f64>)| Channel {
+fn written(path: &Path, file: &Path, played: &Curves, nominal_hz: f64) -> Result<(), String> {
+    let channel = |(channel, values): &(Trace, Vec<f64>)| Channel {
         name: channel.name.clone(),
         phase: channel.wire.map_or_else(String::new, |wire| wire.to_string()),
         unit: channel.unit.to_owned(),

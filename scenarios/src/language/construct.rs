@@ -1,6 +1,6 @@
 //! Calls the constructors of what a scenario is made of, and holds the checks against it.
 //!
-//! Whatever has a mistake so far is left out, and nothing is said about what depends on it.
+//! Whatever has a mistake so far is left out, and nothing is reported about what depends on it.
 
 use std::collections::BTreeMap;
 
@@ -89,18 +89,18 @@ impl Draft<'_> {
         let (of_grid, stand_ins) = of_grid.unwrap_or_default();
         let written = points.len();
         points.extend(stand_ins);
-        self.hold_phases(references, &points, out);
+        self.validate_phases(references, &points, out);
         let mut files_of_boards = BTreeMap::new();
         let boards = board::boards(self, files, &mut files_of_boards, out);
         if let Some(missing) = self.missing_for_boards(&boards) {
             unavailable.get_or_insert(missing);
         }
         let devices = self.build_devices(references, (&points, &boards), streams, out);
-        self.hold_signals(references, (&points, &devices), out);
+        self.validate_signals(references, (&points, &devices), out);
         self.warn(references, (&points, &devices), plans, out);
-        points.truncate(written);
-        self.hold_injections(references, &devices, out);
-        self.hold_pulse_constant(plans, &devices, out);
+        points.truncate(written); // stand-ins are for validation; the plant is played later
+        self.validate_targets(references, &devices, out);
+        self.validate_pulse_constant(plans, &devices, out);
         let links = self.rows(&LINK).iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
         let read_from = files;
@@ -115,8 +115,8 @@ impl Draft<'_> {
         simulator::maps_of_gateways(self, read_from, &mut files, out);
         let about = (grid, references);
         let simulators = simulator::simulators(self, about, read_from, &mut files, out);
-        application::points_are_there(self, &simulators, out);
-        self.hold_checks(references, &devices, (&files, plans), out);
+        application::report_missing_points(self, &simulators, out);
+        self.validate_checks(references, &devices, (&files, plans), out);
         Parts { points, grid: of_grid, links, simulators, boards, files, unavailable }
     }
 
@@ -168,7 +168,7 @@ impl Draft<'_> {
     }
 
     /// The devices that one table makes are alike, so are the places where they are connected.
-    fn hold_phases(
+    fn validate_phases(
         &self,
         references: &References,
         points: &[Option<MeteringPoint>],
@@ -192,7 +192,7 @@ impl Draft<'_> {
     }
 
     /// What a signal records is there to be recorded.
-    fn hold_signals(
+    fn validate_signals(
         &self,
         references: &References,
         (points, devices): (&[Option<MeteringPoint>], &Devices),
@@ -201,13 +201,13 @@ impl Draft<'_> {
         for (row, place) in self.rows(&SIGNAL).iter().zip(&references.signals) {
             let point = place.source.and_then(|source| points.get(source)?.as_ref());
             if let Some(point) = point {
-                signal::has_truth(row, point, out);
+                signal::report_missing_truth(row, point, out);
             }
             let device = place.device.and_then(|device| references.devices.get(device));
             let Some((name, table)) = device else { continue };
             let device = devices.get(*table).and_then(|device| device.as_ref());
             if let (Some(device), Some(quantity)) = (device, row.text("quantity")) {
-                signal::is_reported(quantity, name, device.quantities(), out);
+                signal::report_unmeasured(quantity, name, device.quantities(), out);
             }
         }
     }
@@ -250,24 +250,24 @@ impl Draft<'_> {
         plans: &Plans,
         out: &mut Diagnostics,
     ) {
-        warnings::has_devices(self, out);
+        warnings::warn_no_devices(self, out);
         let planned = plans.duration();
         let duration = planned.or_else(|| head(self)?.duration);
         let tables = self.rows(&DEVICE).iter().zip(devices).zip(&references.source_of_table);
         self.warn_of_commands(references, devices, duration, out);
         for (table, ((row, device), source)) in tables.enumerate() {
             if let (Some(device), Some(duration)) = (device, duration) {
-                warnings::has_readings(row, device.as_ref(), duration, out);
+                warnings::warn_no_readings(row, device.as_ref(), duration, out);
             }
             if let Some(device) = device {
                 let is_judged = |id| self.is_judged(references, table, id);
-                warnings::is_judged(row, device.as_ref(), is_judged, out);
+                warnings::warn_unjudged(row, device.as_ref(), is_judged, out);
             }
             let terminal = source.and_then(|source| points.get(source)?.as_ref()?.terminal());
             // A plan plays what its tests ask for.
             let terminal = terminal.filter(|_| planned.is_none());
             if let (Some(terminal), Some(values)) = (terminal, &row.values) {
-                warnings::is_near_its_rating(values, terminal, out);
+                warnings::warn_off_rated_voltage(values, terminal, out);
             }
         }
     }
@@ -312,13 +312,13 @@ impl Draft<'_> {
             if let (Some(duration), Some(PlannedDevice { name, period: Some(period), .. }), true) =
                 (duration, planned.get(device), !is_refused && is_judged(&device))
             {
-                warnings::is_seen(row, (name, *period), duration, out);
+                warnings::warn_unseen_command(row, (name, *period), duration, out);
             }
         }
     }
 
     /// A meter whose pulses are reported has the constant that the test plan counts by.
-    fn hold_pulse_constant(&self, plans: &Plans, devices: &Devices, out: &mut Diagnostics) {
+    fn validate_pulse_constant(&self, plans: &Plans, devices: &Devices, out: &mut Diagnostics) {
         let values = self.values(&TEST_PLAN);
         let (Some(plan), Some(values)) = (&plans.test_plan, values) else { return };
         let is_tested = |row: &&Row<'_>| row.name() == Some(plan.claim.device.as_str());
@@ -342,7 +342,7 @@ impl Draft<'_> {
     }
 
     /// Looks whether each fault and command could reach the devices it is for.
-    fn hold_injections(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
+    fn validate_targets(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
         let in_real_time = is_in_real_time(self);
         for (row, target) in self.rows(&INJECT).iter().zip(&references.target_of_injection) {
             let (Some(kind), Some(Target::Device(device))) = (inject::kind_of(row), target) else {
@@ -351,7 +351,7 @@ impl Draft<'_> {
             let Some((_, table)) = references.devices.get(*device) else { continue };
             let device = devices.get(*table).and_then(|device| device.as_deref());
             let table = &self.rows(&DEVICE)[*table];
-            kind.fits(row, &PlacedDevice { table, device, in_real_time }, out);
+            kind.validate_target(row, &PlacedDevice { table, device, in_real_time }, out);
         }
     }
 
@@ -367,7 +367,7 @@ impl Draft<'_> {
     }
 
     /// The texts of the files that checks name; empty if refused, absent if not to be read, which
-    /// the check itself tells.
+    /// the check itself reports.
     fn files_of_checks(
         &self,
         files: &Files<'_>,
@@ -389,7 +389,7 @@ impl Draft<'_> {
     }
 
     /// Makes each check, and looks whether it could end in a verdict on this bench.
-    fn hold_checks(
+    fn validate_checks(
         &self,
         references: &References,
         devices: &Devices,
@@ -408,7 +408,7 @@ impl Draft<'_> {
         let written = || self.values(&SCENARIO).and_then(|head| head.duration_opt("duration"));
         let duration = duration.or_else(written);
         let planned_devices = self.planned_devices(references, devices);
-        self.hold_spans(references, &planned_devices, out);
+        self.validate_spans(references, &planned_devices, out);
         let planned = self.planned(references, plans.duration(), &planned_devices);
         let network = plans.grid.as_ref().map(grid::planned_network);
         let network = network.as_ref();
@@ -418,7 +418,7 @@ impl Draft<'_> {
             if file.is_some_and(String::is_empty) {
                 continue;
             }
-            // Without its plan, which has a mistake then, nothing can be said of it.
+            // Without its plan, which has a mistake then, nothing can be reported of it.
             let is_without = match kind.needs {
                 Needs::TestPlan => self.single(&TEST_PLAN).is_some() && plans.test_plan.is_none(),
                 Needs::Calibration => {
@@ -430,13 +430,13 @@ impl Draft<'_> {
                 continue;
             }
             let mistakes = out.len();
-            // Only to see whether it can be made; what it says is for the judge of the record.
+            // Only to see whether it can be made; its verdict is for the judge of the record.
             let check = (kind.build)(values, about.of(values), out);
             if out.len() > mistakes {
                 continue;
             }
             if kind.is_limit_of_report {
-                check::limit_can_be_missed(values, out);
+                check::report_unmissable_limit(values, out);
             }
             let mut tables: Vec<Option<usize>> = of
                 .iter()
@@ -445,7 +445,8 @@ impl Draft<'_> {
             tables.dedup();
             report_what_is_not_measured(row, &tables, devices, out);
             if let Some(meters) = check.as_ref().and_then(|check| check.balances()) {
-                grid::can_add_up((values, meters), plans.grid.as_ref(), references, devices, out);
+                let grid = plans.grid.as_ref();
+                grid::validate_balance((values, meters), grid, references, devices, out);
             }
             let about = |table: &Option<usize>| {
                 devices.get((*table)?)?.as_deref().map(device::what_it_reports)
@@ -454,7 +455,7 @@ impl Draft<'_> {
             (kind.fits)(values, &PlannedBench { duration, network, devices }, out);
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
-                judging::can_be_judged(&Claim { row, of, demand }, planned, out);
+                judging::report_unjudgeable(&Claim { row, of, demand }, planned, out);
             }
         }
         let Some((plan, test_plan)) = plans.test_plan.as_deref().zip(self.values(&TEST_PLAN))
@@ -469,7 +470,7 @@ impl Draft<'_> {
     }
 
     /// The tables of all checks of a kind; `None` where one has a mistake, since nobody knows what
-    /// it would say.
+    /// it would report.
     fn tables_of(&self, kind: &CheckKind) -> Option<Vec<&Values>> {
         let mut tables = Vec::new();
         for row in self.rows(&CHECK) {
@@ -524,7 +525,7 @@ impl Draft<'_> {
     }
 
     /// What is declared of readings fits how often they are due.
-    fn hold_spans(
+    fn validate_spans(
         &self,
         references: &References,
         planned: &[PlannedDevice<'_>],
@@ -537,7 +538,7 @@ impl Draft<'_> {
             if let (true, Some(row), Some(period)) =
                 (is_first, self.rows(&DEVICE).get(*table), planned.period)
             {
-                device::spans_leave_periods_apart(row, period, out);
+                device::report_overlapping_spans(row, period, out);
             }
         }
     }
@@ -547,12 +548,12 @@ impl Draft<'_> {
         references: &'b References,
         devices: &Devices,
     ) -> Vec<PlannedDevice<'b>> {
-        // Whom a command tells another period is not counted by the one it begins with.
-        let told = self.given_commands(references).filter_map(|(_, command, device)| {
+        // A device that a command gives another period is not counted by its first one.
+        let changed = self.given_commands(references).filter_map(|(_, command, device)| {
             let effect = find(command.text("name")?)?.effect;
             matches!(effect, Effect::ReportsEvery(_)).then_some(device)
         });
-        let told: Vec<usize> = told.collect();
+        let changed: Vec<usize> = changed.collect();
         let planned = |(index, (name, table)): (usize, &'b (String, usize))| {
             let device = devices.get(*table).and_then(|device| device.as_ref());
             let gateway = self.gateway_of_table(*table, references);
@@ -569,7 +570,7 @@ impl Draft<'_> {
             PlannedDevice {
                 name,
                 via: gateway.map_or_else(own_via, |(_, via)| via),
-                period: period.filter(|_| !told.contains(&index)),
+                period: period.filter(|_| !changed.contains(&index)),
             }
         };
         references.devices.iter().enumerate().map(planned).collect()

@@ -24,7 +24,7 @@ pub(crate) struct Reported;
 /// What a section builds from its own tables alone, for whoever asks the scenario for its type.
 pub(crate) type Part = Arc<dyn Any + Send + Sync>;
 
-/// Looks whether the tables are such as they must be; each tells its mistakes once.
+/// Looks whether the tables are such as they must be; each reports its mistakes once.
 pub(crate) type Rule = fn(&Draft<'_>, &mut Diagnostics);
 
 /// A section of the language: all that reading, overrides, the schema and `lastmeter explain` need
@@ -44,7 +44,7 @@ pub(crate) struct Section {
     pub(crate) is_required: bool,
     /// What the names of its tables are.
     pub(crate) naming: Naming,
-    /// The key that says which entry a table is and what an entry is called in messages, if its
+    /// The key that names which entry a table is and what an entry is called in messages, if its
     /// tables are of several kinds.
     pub(crate) kind: Option<(&'static str, &'static str)>,
     /// What is registered in it: the kinds of its tables, or presets.
@@ -100,7 +100,7 @@ impl Section {
         self.name.split_once('.')
     }
 
-    /// The entry a table says it is, if it says so.
+    /// The entry a table names, if it names one.
     pub(crate) fn entry_of(&self, table: &Table) -> Option<Entry> {
         let (key, _) = self.kind?;
         let kind = table.text(key)?;
@@ -143,7 +143,7 @@ pub(crate) fn warn(
     out.warn(Diagnostic { code, message, span, label, help });
 }
 
-/// The list of sections in the order that people are told: those that stand once, then the others.
+/// The list of sections in the order that people are shown: those that stand once, then the others.
 pub(crate) fn once_first(
     sections: &'static [&'static Section],
 ) -> impl Iterator<Item = &'static Section> {
@@ -151,7 +151,7 @@ pub(crate) fn once_first(
     once.chain(sections.iter().filter(|section| section.repeats)).copied()
 }
 
-/// One table of a section. What is wrong with it has been reported; what can be told about it can
+/// One table of a section. What is wrong with it has been reported; what can be stated about it can
 /// still be asked, so that one mistake does not hide or cause others.
 pub(crate) struct Row<'a> {
     pub(crate) table: &'a Table,

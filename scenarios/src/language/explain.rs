@@ -39,13 +39,13 @@ fn of_key(name: &str) -> Vec<String> {
             }
         }
     }
-    let told = meanings.into_iter().map(|(field, section, entries)| {
+    let texts = meanings.into_iter().map(|(field, section, entries)| {
         let of =
             if entries.is_empty() { String::new() } else { format!(" {}", entries.join(", ")) };
         let head = wrap(&format!("A key of {}{of}:", section.header()), WIDTH);
         format!("{head}\n{}", fields_table(std::slice::from_ref(field)))
     });
-    told.collect()
+    texts.collect()
 }
 
 /// The keys of a table of point maps.

@@ -15,9 +15,9 @@ const RECORDINGS: &str = "recordings:";
 const BYTES_MAX: u64 = 1 << 30;
 
 /// What a run folder keeps.
-struct Kept {
+struct RunFiles {
     texts: BTreeMap<String, String>,
-    /// Whether these are what the run wrote, as far as their seal tells.
+    /// Whether these are what the run wrote, as far as their seal shows.
     is_as_written: bool,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Files<'a> {
     /// Where recordings are, if this machine has any.
     recordings: Option<&'a Path>,
     /// The texts a run was judged by, if the scenario is that of a run folder.
-    kept: Option<Kept>,
+    kept: Option<RunFiles>,
     unavailable: RefCell<Option<String>>,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Files<'a> {
         self.kept.is_some()
     }
 
-    /// The copy that the run folder keeps of a file, if it is one and has one; the error says that
+    /// The copy that the run folder keeps of a file, if it is one and has one; the error states that
     /// somebody changed what is kept.
     pub(crate) fn kept(&self, name: &str) -> Result<Option<&str>, String> {
         let Some(kept) = &self.kept else { return Ok(None) };
@@ -68,7 +68,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Reads a file, or the copy that a run folder keeps of it; the error says why that failed.
+    /// Reads a file, or the copy that a run folder keeps of it; the error states why that failed.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
         if let Some(text) = self.kept(name)? {
             return Ok(text.as_bytes().to_vec());
@@ -116,9 +116,9 @@ const RESOLVED: &str = "scenario.toml";
 const FACTS: &str = "run.json";
 
 /// The texts that a run folder keeps; `None` if this is none.
-fn kept_in(facts: &Path) -> Option<Kept> {
+fn kept_in(facts: &Path) -> Option<RunFiles> {
     let facts: serde_json::Value = serde_json::from_slice(&read(facts).ok()?).ok()?;
-    // Any folder may have files of these names; only a run's says how it went.
+    // Any folder may have files of these names; only a run's shows how it went.
     facts.get("state")?;
     let files = facts.get("files").and_then(serde_json::Value::as_object);
     let text = |(name, text): (&String, &serde_json::Value)| {
@@ -127,7 +127,7 @@ fn kept_in(facts: &Path) -> Option<Kept> {
     let texts = files.into_iter().flatten().filter_map(text).collect();
     let is_as_written =
         serde_json::from_value::<RunFacts>(facts).is_ok_and(|facts| facts.is_as_written());
-    Some(Kept { texts, is_as_written })
+    Some(RunFiles { texts, is_as_written })
 }
 
 /// Reads a whole file of reasonable size.
@@ -151,7 +151,7 @@ fn regular(path: &Path) -> std::io::Result<Metadata> {
     }
     if !metadata.is_file() {
         // A pipe or a device may have no end.
-        return Err(std::io::Error::other("it is no regular file"));
+        return Err(std::io::Error::other("it is not a regular file"));
     }
     Ok(metadata)
 }

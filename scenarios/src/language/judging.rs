@@ -1,8 +1,8 @@
 //! What must hold about the checks of latency, so that each can end in a verdict: that there is
 //! something to receive what it is about, that the clock is the right one, and that enough messages
-//! are planned for what it claims. Each rule is one function and tells each mistake once.
+//! are planned for what it claims. Each rule is one function and reports each mistake once.
 //!
-//! Terms: a *demand* is what a check tells of the bench it needs; a message is *planned* if the
+//! Terms: a *demand* is what a check states of the bench it needs; a message is *planned* if the
 //! schedule has it due in the judged time.
 
 use lastmeter_params::{Code, Diagnostics, Span};
@@ -21,7 +21,7 @@ use crate::stagger::stagger;
 pub(crate) struct Planned<'a> {
     /// The clock it runs by.
     pub(crate) time: TimeMode,
-    /// What the file says of the clock, whatever an option made of it.
+    /// What the file states of the clock, whatever an option made of it.
     pub(crate) time_in_file: TimeMode,
     pub(crate) duration: SimDuration,
     pub(crate) devices: &'a [PlannedDevice<'a>],
@@ -67,15 +67,15 @@ impl Claim<'_> {
 }
 
 /// Reports what keeps a check of latency from ever ending in a verdict.
-pub(crate) fn can_be_judged(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
-    has_its_clock(claim, planned, out);
+pub(crate) fn report_unjudgeable(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
+    report_missing_real_time(claim, planned, out);
     let observer = is_received(claim, planned, out);
-    passes_links(claim, observer, planned, out);
+    report_unpassed_links(claim, observer, planned, out);
     if claim.demand.needs_breakage {
-        has_something_to_recover_from(claim, observer, planned, out);
+        report_missing_breakage(claim, observer, planned, out);
     }
     if !is_skipped(claim, planned) {
-        has_enough_messages(claim, planned, out);
+        report_too_few_messages(claim, planned, out);
     }
 }
 
@@ -85,7 +85,7 @@ fn is_skipped(claim: &Claim<'_>, planned: &Planned<'_>) -> bool {
 }
 
 /// What platforms and links really take is judged by the clock on the wall only.
-fn has_its_clock(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
+fn report_missing_real_time(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
     if !is_skipped(claim, planned) || planned.time_in_file == TimeMode::Real {
         return;
     }
@@ -116,7 +116,8 @@ fn is_received(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) 
     };
     match planned.observers.len() {
         0 if planned.observers.is_complete => {
-            let message = format!("`{word}` is where an observer receives, and there is none");
+            let message =
+                format!("`{word}` is where an observer receives, and the scenario has no observer");
             let help = "add an `[[observer]]` with a `name`";
             refuse(message, "nobody receives anything", help);
             None
@@ -155,7 +156,7 @@ fn covers(
 }
 
 /// Only what goes through a link passes its ends.
-fn passes_links(
+fn report_unpassed_links(
     claim: &Claim<'_>,
     observer: Option<usize>,
     planned: &Planned<'_>,
@@ -188,7 +189,7 @@ fn passes_links(
 }
 
 /// Who shall recover has to be broken first, and mended.
-fn has_something_to_recover_from(
+fn report_missing_breakage(
     claim: &Claim<'_>,
     observer: Option<usize>,
     planned: &Planned<'_>,
@@ -250,7 +251,7 @@ fn judged_from(claim: &Claim<'_>, duration_ns: i64, planned: &Planned<'_>) -> i6
     }
 }
 
-/// Period and lag of each device a check is about; `None` if nobody can tell.
+/// Period and lag of each device a check is about; `None` if unknown.
 fn schedules(claim: &Claim<'_>, planned: &Planned<'_>) -> Option<Vec<(i64, i64)>> {
     let schedule = |&device: &usize| {
         let period = planned.devices.get(device)?.period.filter(|period| period.0 > 0)?;
@@ -272,7 +273,7 @@ fn commands(claim: &Claim<'_>, planned: &Planned<'_>) -> Vec<i64> {
     planned.commands.iter().filter_map(judged).collect()
 }
 
-/// How many messages a check can count on; `None` if nobody can tell.
+/// How many messages a check can count on; `None` if unknown.
 fn messages(claim: &Claim<'_>, duration_ns: i64, planned: &Planned<'_>) -> Option<u64> {
     let from_ns = judged_from(claim, duration_ns, planned);
     if claim.demand.of_commands {
@@ -316,13 +317,13 @@ fn per_stall(claim: &Claim<'_>, planned: &Planned<'_>) -> u64 {
 const INSTANTS_MAX: u64 = 1_000_000;
 
 /// What a claim needs to pass with no message late.
-struct Needed {
+struct RequiredMessages {
     messages: u64,
     /// So many of the messages count as one.
     per_stall: u64,
 }
 
-impl Needed {
+impl RequiredMessages {
     /// With w messages counted as one and none of n late, the upper bound is 1 - 0.05^(w / n).
     fn by(claim: &Claim<'_>, planned: &Planned<'_>) -> Self {
         let per_stall = per_stall(claim, planned);
@@ -339,9 +340,9 @@ impl Needed {
 }
 
 /// A claim needs messages, and time: with too few it can never pass.
-fn has_enough_messages(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
+fn report_too_few_messages(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
     let duration_ns = planned.duration.0;
-    let needed = Needed::by(claim, planned);
+    let needed = RequiredMessages::by(claim, planned);
     let Some(all) = messages(claim, duration_ns, planned).filter(|all| *all < needed.messages)
     else {
         return;
@@ -352,7 +353,7 @@ fn has_enough_messages(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagn
         Some(shares) => format!("a coverage of {} %", trimmed(100.0 * shares.coverage)),
         None => "this check".to_owned(),
     };
-    let stall = claim.demand.claim.filter(|_| needed.per_stall > 1);
+    let stall = claim.demand.claim.filter(|_| needed.per_stall > 1); // it hits several at once
     let (message, help) = match (stall, longer) {
         (Some(shares), Some(longer)) => (
             format!(

@@ -18,7 +18,7 @@ use super::scenario_file::ScenarioFile;
 use super::texts::Texts;
 use crate::output::one_of;
 
-/// The variable that says where recordings are.
+/// The variable that names the folder of recordings.
 const RECORDINGS_VARIABLE: &str = "LASTMETER_RECORDINGS";
 
 /// What changes a scenario from outside of its file.
@@ -85,15 +85,15 @@ pub fn time_modes() -> impl TypedValueParser<Value = TimeMode> {
     ])
 }
 
-/// What a file is meant as, so that its mistakes are told as one's.
+/// What a file is meant as, so that its mistakes are reported as one's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meant {
+pub(crate) enum Document {
     Scenario,
     TestPlan,
     Network,
 }
 
-impl Meant {
+impl Document {
     /// By the tables in it; JSON and scripts of `OpenDSS` are networks by their names.
     pub(crate) fn of(path: &Path, text: &str) -> Self {
         Self::read(path, text, &mut Diagnostics::new()).0
@@ -120,14 +120,14 @@ impl Meant {
         (meant, root)
     }
 
-    /// The same of a file that may not be there: then it is told as a scenario that is not.
+    /// The same of a file that may not be there: then it is reported as a scenario that is not.
     pub(crate) fn of_file(path: &Path) -> Self {
         let text = files::read(path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         text.map_or(Self::Scenario, |text| Self::of(path, &text))
     }
 }
 
-/// Keeps what a file says about its time, before an option says otherwise.
+/// Keeps what a file states about its time, before an option overrides it.
 pub(super) fn keep_time(root: &mut Table, span: Span) {
     let Some(head) = table_at_mut(root, "scenario") else { return };
     if head.get("time_in_file").is_none() {
@@ -162,12 +162,12 @@ pub(crate) fn failure(diagnostics: Vec<Diagnostic>, texts: Texts) -> LoadFailure
 /// A test plan or a network where a scenario is due: the mistakes of the test plan, or that it is
 /// none.
 pub(super) fn instead_of_scenario(
-    meant: Meant,
+    meant: Document,
     path: &Path,
     text: &str,
     texts: Texts,
 ) -> LoadFailure {
-    let (message, help) = if meant == Meant::Network {
+    let (message, help) = if meant == Document::Network {
         let name = path.display();
         let help = format!(
             "solve it with `lastmeter grid {name}`, or name it with `file` of `[grid]` in a \

@@ -1,4 +1,4 @@
-//! Names within a section: which stand there, what refers to them, and what to say of one that
+//! Names within a section: which stand there, what refers to them, and what to report of one that
 //! refers to nothing.
 //!
 //! Terms: a device table with `count` *makes* several devices, each with a *number* in its name:
@@ -35,13 +35,13 @@ pub(crate) struct Names {
     index_of: BTreeMap<String, usize>,
     /// Tables that make several: the table's name, and the indices of what it makes.
     several: Vec<(String, std::ops::Range<usize>)>,
-    /// Whether all could be read; else nothing is said to be missing.
+    /// Whether all could be read; else nothing is reported as missing.
     pub(crate) is_complete: bool,
 }
 
-/// What a device table makes: one device of its name, or as many as its `count` says.
+/// What a device table makes: one device of its name, or as many as its `count`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Made {
+struct RowNames {
     names: Vec<Option<String>>,
     is_several: bool,
 }
@@ -55,8 +55,10 @@ impl Names {
         all_read: bool,
         out: &mut Diagnostics,
     ) -> Self {
-        let one =
-            |row: &Row<'_>| Made { names: vec![row.name().map(str::to_owned)], is_several: false };
+        let one = |row: &Row<'_>| RowNames {
+            names: vec![row.name().map(str::to_owned)],
+            is_several: false,
+        };
         Self::collect(what, rows, one, all_read, out).0
     }
 
@@ -91,7 +93,7 @@ impl Names {
                 }
                 // Of a network that could not be read nobody knows for how many loads it stands.
                 Some((places, _)) if !places.is_complete => {
-                    Made { names: vec![None], is_several: false }
+                    RowNames { names: vec![None], is_several: false }
                 }
                 _ => make(row, room, &mut refused),
             };
@@ -106,14 +108,14 @@ impl Names {
     fn collect(
         what: &'static str,
         rows: &[Row<'_>],
-        mut made: impl FnMut(&Row<'_>) -> Made,
+        mut made: impl FnMut(&Row<'_>) -> RowNames,
         all_read: bool,
         out: &mut Diagnostics,
     ) -> (Self, Vec<usize>) {
         let mut all = Self { what, is_complete: all_read, ..Self::default() };
         let mut table_of = Vec::new();
         for (table, row) in rows.iter().enumerate() {
-            let Made { names, is_several } = made(row);
+            let RowNames { names, is_several } = made(row);
             let mut taken = None;
             let first = all.by_index.len();
             for name in names {
@@ -126,7 +128,7 @@ impl Names {
                 all.by_index.push(name);
                 table_of.push(table);
             }
-            // One clash of a table is told; the others have the same cause.
+            // One clash of a table is reported; the others have the same cause.
             if let (Some(taken), Some((_, span))) = (taken, row.text("name")) {
                 let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
                 let message = format!("there is already {article} {what} named `{taken}`");
@@ -267,7 +269,7 @@ pub(crate) fn numbered(name: &str, number: usize, count: usize) -> String {
 }
 
 /// The loads or sources of which a device table makes a device for each, and the pattern of their
-/// names, as `at = "load:PATTERN"` and `at = "source:PATTERN"` say; `None` if it says something
+/// names, as `at = "load:PATTERN"` and `at = "source:PATTERN"` state; `None` if it states something
 /// else.
 fn pattern_of_places<'a>(
     row: &Row<'_>,
@@ -283,8 +285,8 @@ fn pattern_of_places<'a>(
 
 /// The names of the devices that one table makes at loads or sources: the table's name, a dash, the
 /// place's.
-fn make_at(row: &Row<'_>, places: &Names, found: &[usize], out: &mut Diagnostics) -> Made {
-    let unknown = Made { names: vec![None; found.len()], is_several: false };
+fn make_at(row: &Row<'_>, places: &Names, found: &[usize], out: &mut Diagnostics) -> RowNames {
+    let unknown = RowNames { names: vec![None; found.len()], is_several: false };
     if let Some(node) = row.table.get("count") {
         let what = places.what;
         let message = format!("a pattern of {what}s makes one device for each of them");
@@ -297,20 +299,20 @@ fn make_at(row: &Row<'_>, places: &Names, found: &[usize], out: &mut Diagnostics
     let names: Vec<String> = found.iter().map(named).collect();
     if let Some(bad) = names.iter().find(|name| !is_name(name)).filter(|_| is_name(name)) {
         let what = places.what;
-        let message = format!("with its {what} this is no name: `{bad}`");
+        let message = format!("with its {what} this is not a name: `{bad}`");
         let label = "letters, digits, `-`, `_`, `.`; at most 64 characters";
         let help = format!("give those {what}s devices of their own, or rename them");
         out.report_with_help(Code::BAD_NAME, span, message, label, Some(help));
         return unknown;
     }
-    Made { names: names.into_iter().map(Some).collect(), is_several: true }
+    RowNames { names: names.into_iter().map(Some).collect(), is_several: true }
 }
 
 /// The names of what one device table makes.
-fn make(row: &Row<'_>, room: usize, out: &mut Diagnostics) -> Made {
-    let unknown = Made { names: vec![None], is_several: false };
+fn make(row: &Row<'_>, room: usize, out: &mut Diagnostics) -> RowNames {
+    let unknown = RowNames { names: vec![None], is_several: false };
     let Some(node) = row.table.get("count") else {
-        return Made { names: vec![row.name().map(str::to_owned)], is_several: false };
+        return RowNames { names: vec![row.name().map(str::to_owned)], is_several: false };
     };
     let (Some(name), NodeValue::Integer(count)) = (row.name(), &node.value) else { return unknown };
     // What is out of the field's range, or no name, has been reported when the table was read.
@@ -327,14 +329,14 @@ fn make(row: &Row<'_>, room: usize, out: &mut Diagnostics) -> Made {
     let numbered = |number: usize| numbered(name, number, count);
     if is_name(name) && !is_name(&numbered(count)) {
         if let Some((_, span)) = row.text("name") {
-            let message = "with its number this is no name";
+            let message = "with its number this is not a name";
             let digits = count.to_string().len();
             let label = format!("with `-` and {digits} digits it is too long");
             out.report(Code::BAD_NAME, span, message, label);
         }
         return unknown;
     }
-    Made { names: (1..=count).map(|number| Some(numbered(number))).collect(), is_several: true }
+    RowNames { names: (1..=count).map(|number| Some(numbered(number))).collect(), is_several: true }
 }
 
 #[cfg(test)]
@@ -359,8 +361,8 @@ mod tests {
         let sources =
             Names::given("source", ["a-1", "a-2", "b"].map(str::to_owned).into_iter(), true);
         let (names, tables) = Names::of_devices(rows, (&sources, &loads), true, &mut out);
-        let told = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
-        (names, tables, told.collect())
+        let messages = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
+        (names, tables, messages.collect())
     }
 
     #[test]
@@ -373,8 +375,9 @@ mod tests {
             (100, "m-001", "m-100"),
             (20_000, "m-00001", "m-20000"),
         ] {
-            let (names, tables, told) = made(&format!("[[d]]\nname = \"m\"\ncount = {count}\n"));
-            assert_eq!((names.len(), tables.len(), told.len()), (count, count, 0));
+            let (names, tables, messages) =
+                made(&format!("[[d]]\nname = \"m\"\ncount = {count}\n"));
+            assert_eq!((names.len(), tables.len(), messages.len()), (count, count, 0));
             let ends = [names.get(0), names.get(count - 1)];
             assert_eq!(ends, [Some(first), Some(last)]);
             assert_eq!(names.position(last), Some(count - 1));
@@ -389,25 +392,25 @@ mod tests {
         assert_eq!(names.iter().collect::<Vec<_>>(), ["m-a-1", "m-a-2"]);
         // What fits nothing is reported where the place is looked up.
         assert_eq!(at("at = \"source:c-*\"\n").0.iter().collect::<Vec<_>>(), ["m"]);
-        let (.., told) = at("at = \"source:a-*\"\ncount = 2\n");
-        assert!(told[0].ends_with("a pattern of sources makes one device for each of them"));
+        let (.., messages) = at("at = \"source:a-*\"\ncount = 2\n");
+        assert!(messages[0].ends_with("a pattern of sources makes one device for each of them"));
     }
 
     #[test]
     fn tables_make_devices_one_after_the_other() {
         let text = "[[d]]\nname = \"a\"\n[[d]]\nname = \"b\"\ncount = 2\n[[d]]\nname = \"c\"\n";
-        let (names, tables, told) = made(text);
+        let (names, tables, messages) = made(text);
         assert_eq!(names.iter().collect::<Vec<_>>(), ["a", "b-1", "b-2", "c"]);
-        assert_eq!((tables, told.len()), (vec![0, 1, 1, 2], 0));
+        assert_eq!((tables, messages.len()), (vec![0, 1, 1, 2], 0));
     }
 
     #[test]
-    fn a_clash_is_told_once_for_each_table() {
+    fn a_name_clash_is_reported_once_for_each_table() {
         let text = "[[d]]\nname = \"m\"\ncount = 50\n[[d]]\nname = \"m-07\"\n[[d]]\nname = \"m\"\n\
                     count = 60\n";
-        let (_, _, told) = made(text);
+        let (_, _, messages) = made(text);
         assert_eq!(
-            told,
+            messages,
             [
                 "S017 there is already a device named `m-07`",
                 "S017 there is already a device named `m-01`",
@@ -417,10 +420,10 @@ mod tests {
 
     #[test]
     fn a_number_may_make_a_name_too_long() {
-        for (characters, told) in [(61, 0), (62, 1)] {
+        for (characters, mistakes) in [(61, 0), (62, 1)] {
             let name = "n".repeat(characters);
             let (_, _, found) = made(&format!("[[d]]\nname = \"{name}\"\ncount = 10\n"));
-            assert_eq!(found.len(), told, "{found:?}");
+            assert_eq!(found.len(), mistakes, "{found:?}");
         }
     }
 

@@ -8,7 +8,7 @@ use lastmeter_params::{
 };
 
 use super::draft::Section;
-use super::overrides::{Replaced, Unfit, find_row, put, report, section_of};
+use super::overrides::{BadAddress, Previous, find_row, put, report, section_of};
 use super::read::{list_at, place_of, table_at};
 use super::section::SECTIONS;
 
@@ -52,7 +52,7 @@ impl Overlay {
         for TableEntry { key, key_span, node } in &self.set {
             // Dots outside of quotes make tables.
             if !key.contains('.') && matches!(node.value, NodeValue::Table(_)) {
-                let message = format!("`{key}` is no address");
+                let message = format!("`{key}` is not an address");
                 let help =
                     Some(format!("write the address in quotes: `\"{key}.NAME.KEY\" = VALUE`"));
                 out.report_with_help(Code::OVERRIDE_ADDRESS, *key_span, message, "a table", help);
@@ -60,7 +60,7 @@ impl Overlay {
             }
             let value = node.value.to_toml();
             let replaced = put(&mut root, (key, *key_span), node.clone(), out);
-            if replaced.and_then(|Replaced(was)| was).is_some_and(|was| was == value) {
+            if replaced.and_then(|Previous(was)| was).is_some_and(|was| was == value) {
                 let message = format!("`{key}` is {value} in the scenario already");
                 out.report(Code::BAD_TWIN, *key_span, message, "changes nothing");
             }
@@ -101,13 +101,13 @@ enum Step {
 }
 
 /// The way to the section, table or key at an address.
-fn path_of(root: &Table, address: &str) -> Result<Vec<Step>, Unfit> {
+fn path_of(root: &Table, address: &str) -> Result<Vec<Step>, BadAddress> {
     let named = SECTIONS.iter().copied().find(|section| section.name == address);
     let (section, rest) = match named {
         Some(section) => (section, ""),
-        None => section_of(address).ok_or(Unfit::Nothing)?,
+        None => section_of(address).ok_or(BadAddress::Nothing)?,
     };
-    let place = place_of(root, section).ok_or(Unfit::Nothing)?;
+    let place = place_of(root, section).ok_or(BadAddress::Nothing)?;
     let keys = section.name.split('.');
     let mut path: Vec<Step> = keys.map(|key| Step::Key(key.to_owned())).collect();
     match &place.value {
@@ -119,11 +119,11 @@ fn path_of(root: &Table, address: &str) -> Result<Vec<Step>, Unfit> {
         }
         _ => path_within(place, rest, &mut path),
     }
-    .ok_or(Unfit::Nothing)?;
+    .ok_or(BadAddress::Nothing)?;
     Ok(path)
 }
 
-/// The way on from a value to what a key in it says.
+/// The way on from a value to that of a key in it.
 fn path_within(place: &Node, key: &str, path: &mut Vec<Step>) -> Option<()> {
     if key.is_empty() {
         return Some(());

@@ -42,7 +42,7 @@ impl Changes {
 }
 
 /// What stood where an override is put, as TOML; `None`: nothing did.
-pub(super) struct Replaced(pub(super) Option<String>);
+pub(super) struct Previous(pub(super) Option<String>);
 
 /// Puts one override into the scenario's tables, or reports why that cannot be.
 pub(crate) fn apply(
@@ -65,7 +65,7 @@ pub(crate) fn apply(
     let node = parse_override(text, address.len() + 1, source);
     let address = address.trim();
     let value = node.value.clone();
-    if let Some(Replaced(was)) = put(root, (address, span), node, out) {
+    if let Some(Previous(was)) = put(root, (address, span), node, out) {
         changes.add(option, address, &value, was);
     }
 }
@@ -76,7 +76,7 @@ pub(super) fn put(
     (address, span): (&str, Span),
     node: Node,
     out: &mut Diagnostics,
-) -> Option<Replaced> {
+) -> Option<Previous> {
     match set(root, &current_address(address), span, node) {
         Ok(replaced) => Some(replaced),
         Err(unfit) => {
@@ -90,11 +90,11 @@ pub(super) fn put(
 pub(super) fn report(
     root: &Table,
     (address, span): (&str, Span),
-    unfit: &Unfit,
+    unfit: &BadAddress,
     out: &mut Diagnostics,
 ) {
     match unfit {
-        Unfit::Shared { head, key, kinds } => {
+        BadAddress::Shared { head, key, kinds } => {
             let count = kinds.len();
             let message = format!("`{head}` stands for {count} tables, and one is to be changed");
             let label = format!("expected a number from 1 to {count} behind the name");
@@ -103,19 +103,19 @@ pub(super) fn report(
             let help = Some(format!("write {}", each.join(" or ")));
             out.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
         }
-        Unfit::Nothing if !root.incomplete => {
+        BadAddress::Nothing if !root.incomplete => {
             let near = nearest_address(root, address);
             let message = format!("`{address}` addresses nothing in this scenario");
             let help = near.map(|near| format!("did you mean `{near}`?"));
             let label = "no such value";
             out.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
         }
-        Unfit::Nothing => {}
+        BadAddress::Nothing => {}
     }
 }
 
 /// Why an address cannot be set.
-pub(super) enum Unfit {
+pub(super) enum BadAddress {
     /// There is no such place.
     Nothing,
     /// Several tables have the name.
@@ -151,10 +151,10 @@ pub(super) fn section_of(address: &str) -> Option<(&'static Section, &str)> {
 }
 
 /// Sets the value at an address.
-fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<Replaced, Unfit> {
-    let (section, rest) = section_of(address).ok_or(Unfit::Nothing)?;
+fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<Previous, BadAddress> {
+    let (section, rest) = section_of(address).ok_or(BadAddress::Nothing)?;
     if section.repeats {
-        let list = list_of(root, section).ok_or(Unfit::Nothing)?;
+        let list = list_of(root, section).ok_or(BadAddress::Nothing)?;
         return set_row(list, section, rest, span, node);
     }
     let Section { name, fields, .. } = *section;
@@ -162,8 +162,8 @@ fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<Replac
         let value = NodeValue::Table(Table::default());
         root.set(name, span, Node { value, span });
     }
-    let table = table_at_mut(root, name).ok_or(Unfit::Nothing)?;
-    set_key(table, Some(&[fields]), rest, span, node).ok_or(Unfit::Nothing)
+    let table = table_at_mut(root, name).ok_or(BadAddress::Nothing)?;
+    set_key(table, Some(&[fields]), rest, span, node).ok_or(BadAddress::Nothing)
 }
 
 /// Sets a value in one of a section's tables.
@@ -173,16 +173,16 @@ fn set_row(
     rest: &str,
     span: Span,
     node: Node,
-) -> Result<Replaced, Unfit> {
+) -> Result<Previous, BadAddress> {
     let (index, key) = find_row(list, section, rest)?;
-    let NodeValue::Table(table) = &mut list[index].value else { return Err(Unfit::Nothing) };
+    let NodeValue::Table(table) = &mut list[index].value else { return Err(BadAddress::Nothing) };
     let replaced = match (section.entry_of(table), section.kind) {
         (Some(entry), _) => set_key(table, Some(&[section.fields, entry.fields]), key, span, node),
         (None, None) => set_key(table, Some(&[section.fields]), key, span, node),
         // Which keys it has is not known.
         (None, Some(_)) => set_key(table, None, key, span, node),
     };
-    replaced.ok_or(Unfit::Nothing)
+    replaced.ok_or(BadAddress::Nothing)
 }
 
 /// The table that an address without its section begins with, and the rest of the address.
@@ -191,7 +191,7 @@ pub(super) fn find_row<'a>(
     list: &[Node],
     section: &Section,
     rest: &'a str,
-) -> Result<(usize, &'a str), Unfit> {
+) -> Result<(usize, &'a str), BadAddress> {
     let numbered = |text: &'a str, count: usize| {
         let (number, key) = text.split_once('.')?;
         let index = number.parse::<usize>().ok()?.checked_sub(1)?;
@@ -202,13 +202,13 @@ pub(super) fn find_row<'a>(
         rest.strip_prefix(table.text("name")?)?.strip_prefix('.')
     };
     let Some(key) = list.iter().filter_map(named).min_by_key(|key| key.len()) else {
-        return numbered(rest, list.len()).ok_or(Unfit::Nothing);
+        return numbered(rest, list.len()).ok_or(BadAddress::Nothing);
     };
     let name = &rest[..rest.len() - key.len() - 1];
     let is_named = |index: &usize| named(&list[*index]).is_some_and(|own| own == key);
     let same: Vec<usize> = (0..list.len()).filter(is_named).collect();
     let with_number = numbered(key, same.len());
-    // Where names may not be shared, that they are is told when the tables are read. Tables of
+    // Where names may not be shared, that they are is reported when the tables are read. Tables of
     // several devices each may share one.
     if section.naming != Naming::Shared && (same.len() == 1 || with_number.is_none()) {
         return Ok((same[0], key));
@@ -223,7 +223,7 @@ pub(super) fn find_row<'a>(
             };
             let describe =
                 |index| what(index).map_or_else(String::new, |it| format!(" ({})", it.name));
-            Err(Unfit::Shared {
+            Err(BadAddress::Shared {
                 head: format!("{}.{name}", section.name),
                 key: match key.trim_end_matches('.') {
                     "" => String::new(),
@@ -243,7 +243,7 @@ fn set_key(
     key: &str,
     span: Span,
     node: Node,
-) -> Option<Replaced> {
+) -> Option<Previous> {
     let mut fields = groups.unwrap_or_default().iter().flat_map(|group| group.iter());
     let field = fields.find(|field| field.name == key);
     let is_known = groups.is_none() || field.is_some();
@@ -256,15 +256,15 @@ fn set_key(
             (None, _) => None,
         };
         table.set(key, span, node);
-        return Some(Replaced(replaced));
+        return Some(Previous(replaced));
     }
     let (first, rest) = key.split_once('.')?;
     set_within(table.get_mut(first)?, rest, span, node)
 }
 
-fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> Option<Replaced> {
+fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> Option<Previous> {
     match &mut place.value {
-        // Which keys a nested table takes is known when it is read; an unknown one is told then.
+        // Which keys a nested table takes is known when it is read; an unknown one is reported then.
         NodeValue::Table(table) => set_key(table, None, key, span, node),
         NodeValue::Array(list) => {
             let (number, rest) = key.split_once('.').unwrap_or((key, ""));
@@ -272,7 +272,7 @@ fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> Option<Rep
             let item = list.get_mut(index?)?;
             if rest.is_empty() {
                 let replaced = std::mem::replace(item, node);
-                return Some(Replaced(Some(replaced.value.to_toml())));
+                return Some(Previous(Some(replaced.value.to_toml())));
             }
             set_within(item, rest, span, node)
         }

@@ -69,7 +69,7 @@ fn check_root(
         }
         let free = known.iter().copied().filter(|name| root.entry(name).is_none());
         let near = nearest(&entry.key, free);
-        meant.extend(near);
+        meant.extend(near); // it is not reported as missing as well
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the sections are {}", known[1..].join(", ")),
@@ -226,7 +226,7 @@ fn kind_of(
     found.copied()
 }
 
-/// Without its kind nothing else is known about a table's keys, so this is all that is said: of a
+/// Without its kind nothing else is known about a table's keys, so this is all that is reported: a
 /// key that is probably the misspelt one, or else of the table.
 fn report_missing_kind(
     (table, span): (&Table, Span),

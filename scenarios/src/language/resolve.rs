@@ -14,12 +14,12 @@ use super::draft::{Draft, FILE_START, Naming, Row, Section};
 use super::files::Files;
 use super::names::Names;
 use super::references::References;
-use super::scenario::{Plans, Plant, Scenario, Written};
+use super::scenario::{LoadedFrom, Plans, Plant, Scenario};
 use super::section::application::applications;
 use super::section::calibration::{self, CALIBRATION};
 use super::section::check::{CHECK, check, devices_of_check};
 use super::section::device::{DEVICE, devices, sources_of};
-use super::section::expect::twin_is_named;
+use super::section::expect::report_missing_twin_name;
 use super::section::floor::{FLOOR, floor};
 use super::section::gateway::{GATEWAY, gateway, on_networks};
 use super::section::grid::{self, GRID, Grid};
@@ -27,12 +27,12 @@ use super::section::inject::{INJECT, Places, injection, targets};
 use super::section::link::{LINK, Via, link, via_of};
 use super::section::must_fail::MUST_FAIL;
 use super::section::network::{NETWORK, network};
-use super::section::observer::{OBSERVER, observed, observer, observer_can_tell_devices_apart};
+use super::section::observer::{OBSERVER, observed, observer, report_ambiguous_observer};
 use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
-use super::section::scenario::{SCENARIO, Schedule, about, head, is_in_time, lasts_so_long};
+use super::section::scenario::{SCENARIO, Schedule, about, head, report_times, validate_duration};
 use super::section::signal::{self, SIGNAL, signal};
 use super::section::simulator::SIMULATOR;
-use super::section::source::{SOURCE, is_left_to, sources};
+use super::section::source::{SOURCE, report_taken, sources};
 use super::section::test_plan::{self, TEST_PLAN};
 use super::texts::Texts;
 
@@ -92,14 +92,14 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
     if let Some(player) = player(draft) {
         let section = player.replace('-', "_");
         let message = format!("`{player}` is the source that plays `[{section}]`");
-        is_left_to(player, &message, draft.rows(&SOURCE), out);
+        report_taken(player, &message, draft.rows(&SOURCE), out);
         sources.add(player);
     }
     let grid_from = sources.len();
     if let Some(grid) = grid {
         for name in &grid.sources {
             let message = format!("`{name}` is a source of the network too");
-            is_left_to(name, &message, draft.rows(&SOURCE), out);
+            report_taken(name, &message, draft.rows(&SOURCE), out);
             sources.add(name);
         }
         sources.is_complete &= grid.loads.is_complete;
@@ -127,10 +127,10 @@ fn check_between(
             }
         }
     }
-    twin_is_named(draft, &names.by_section[CHECK.name], out);
+    report_missing_twin_name(draft, &names.by_section[CHECK.name], out);
     if let Some(head) = draft.values(&SCENARIO) {
-        lasts_so_long(head, player(draft).is_some(), out);
-        is_in_time(head, plans.duration(), out);
+        validate_duration(head, player(draft).is_some(), out);
+        report_times(head, plans.duration(), out);
     }
     references(draft, &names, &table_of_device, (platform, files), out)
 }
@@ -149,7 +149,7 @@ fn references(
         draft.rows(&OBSERVER).iter().map(|row| observed(row, devices, out)).collect();
     for (row, of) in draft.rows(&OBSERVER).iter().zip(&devices_of_observer) {
         let (rows, tables) = (draft.rows(&DEVICE), table_of_device);
-        observer_can_tell_devices_apart(row, of, devices, tables, rows, out);
+        report_ambiguous_observer(row, of, devices, tables, rows, out);
     }
     let mut via = |row: &Row<'_>| via_of(row, links, out);
     let [via_of_table, via_of_gateway, via_of_observer] = [&DEVICE, &GATEWAY, &OBSERVER]
@@ -167,7 +167,7 @@ fn references(
         via_of_device: table_of_device.iter().map(|&table| via_of_table[table]).collect(),
         via_of_gateway: &via_of_gateway,
         via_of_observer: &via_of_observer,
-        out: &mut *out,
+        out: &mut *out, // lent: the rest is reported there too
     };
     let target_of_injection = targets(draft.rows(&INJECT), places);
     let on_networks = on_networks(draft, &by_section[NETWORK.name], out);
@@ -176,8 +176,8 @@ fn references(
         tables.map(|row| sources_of(row, sources, loads, out)).collect();
     let source_of_table: Vec<Option<usize>> =
         sources_of_table.iter().map(|of| of.first().copied()).collect();
-    test_plan::has_its_device(draft, devices, sources, &source_of_table, out);
-    calibration::has_its_devices(draft, devices, sources, &source_of_table, out);
+    test_plan::validate_device(draft, devices, sources, &source_of_table, out);
+    calibration::validate_meters(draft, devices, sources, &source_of_table, out);
     let name_of = |device: usize| devices.get(device).unwrap_or_default().to_owned();
     let named = table_of_device.iter().enumerate();
     References {
@@ -271,7 +271,7 @@ fn assemble(
         checks: draft.rows(&CHECK).iter().map(check).collect::<Option<_>>()?,
         parts: draft.sections.iter().filter_map(|(known, rows)| (known.build)(rows)).collect(),
         plans,
-        written: Written {
+        written: LoadedFrom {
             path: path.to_owned(),
             hash: String::new(),
             texts: Texts::default(),

@@ -56,7 +56,7 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
-    /// How long the scenario lasts, if a plan says so.
+    /// How long the scenario lasts, if a plan states it.
     pub(crate) fn duration(&self) -> Option<SimDuration> {
         let test_plan = self.test_plan.as_ref().map(|plan| plan.duration());
         test_plan.or_else(|| self.calibration.as_ref().map(|plan| plan.duration()))
@@ -65,7 +65,7 @@ impl Plans {
 
 /// What a scenario was loaded from.
 #[derive(Clone)]
-pub(crate) struct Written {
+pub(crate) struct LoadedFrom {
     pub(crate) path: PathBuf,
     /// SHA-256 of the file's bytes and the overrides, in hexadecimal.
     pub(crate) hash: String,
@@ -79,11 +79,11 @@ pub(crate) struct Written {
     /// The texts of the files that checks name, by the names as written.
     pub(crate) files: BTreeMap<String, String>,
     /// Each table with its section, in the order of a file; those of `[platform]` and `[floor]`
-    /// also where they are left out and say what is done.
+    /// also where they are left out and state what is done.
     pub(crate) tables: Vec<(&'static Section, Arc<Values>)>,
 }
 
-impl Written {
+impl LoadedFrom {
     /// The values of a section that stands once, if it does.
     pub(crate) fn single(&self, section: &str) -> Option<&Arc<Values>> {
         self.tables.iter().find(|(known, _)| known.name == section).map(|(_, values)| values)
@@ -103,17 +103,17 @@ pub struct Scenario {
     pub floor: Option<FloorRow>,
     /// What makes voltages and currents.
     pub plant: Plant,
-    /// The links.
+    /// The links, in the order of the file.
     pub links: Vec<LinkRow>,
     /// The field networks.
     pub networks: Vec<NetworkRow>,
     /// The devices, those that `count` makes each by itself.
     pub devices: Vec<DeviceRow>,
-    /// The gateways.
+    /// The gateways, in the order of the file.
     pub gateways: Vec<GatewayRow>,
-    /// The simulators.
+    /// The simulators, in the order of the file.
     pub simulators: Vec<SimulatorRow>,
-    /// The observers.
+    /// The observers, in the order of the file.
     pub observers: Vec<ObserverRow>,
     /// The programs on the platform's side.
     pub applications: Vec<ApplicationRow>,
@@ -121,14 +121,14 @@ pub struct Scenario {
     pub injections: Vec<Injection>,
     /// The signals that are recorded.
     pub signals: Vec<SignalRow>,
-    /// The checks.
+    /// The checks, in the order of the file.
     pub checks: Vec<CheckRow>,
     /// What sections build from nothing but their own tables.
     pub(crate) parts: Vec<Part>,
     /// What it plays.
     pub(crate) plans: Plans,
     /// What it was loaded from.
-    pub(crate) written: Written,
+    pub(crate) written: LoadedFrom,
 }
 
 impl Scenario {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::draft::FILE_START;
 use super::failure::LoadFailure;
 use super::files::{self, Files};
-use super::load::{LoadOptions, Meant, instead_of_scenario, keep_time};
+use super::load::{Document, LoadOptions, instead_of_scenario, keep_time};
 use super::overrides::{Changes, apply};
 use super::read::{self, list_at, table_at, table_at_mut};
 use super::resolve::resolve;
@@ -22,17 +22,17 @@ use super::section::check::CHECK;
 use super::section::must_fail::MUST_FAIL;
 use super::section::source::multiplied;
 use super::texts::Texts;
-use super::twin::{Made, TwinTable, name_of};
+use super::twin::{TwinKind, TwinTable, name_of};
 
 /// A scenario file as it was read.
 pub struct ScenarioFile {
     path: PathBuf,
     bytes: Vec<u8>,
-    as_written: Making,
+    as_written: ScenarioBuilder,
 }
 
 impl ScenarioFile {
-    /// Reads a file; the failure says why it is none of a scenario.
+    /// Reads a file; the failure states why it is not one of a scenario.
     pub fn read(path: &Path) -> Result<Self, LoadFailure> {
         files::read(path).map_or_else(
             |error| {
@@ -56,7 +56,7 @@ impl ScenarioFile {
             let start = error.valid_up_to();
             let span = Span { source: SourceId::FILE, start, end: start };
             let message = "this is not valid TOML: the text is not UTF-8";
-            mistakes.report(Code::SYNTAX, span, message, "this byte is none of a character");
+            mistakes.report(Code::SYNTAX, span, message, "this byte is not part of a character");
             return Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts });
         }
         if path.extension().is_some_and(|it| it == "yaml" || it == "yml") {
@@ -69,11 +69,11 @@ impl ScenarioFile {
             mistakes.report_with_help(Code::SYNTAX, FILE_START, message, label, Some(help));
             return Err(LoadFailure { diagnostics: mistakes.into_sorted(), texts });
         }
-        let (meant, root) = Meant::read(path, &text, &mut mistakes);
-        if meant != Meant::Scenario {
+        let (meant, root) = Document::read(path, &text, &mut mistakes);
+        if meant != Document::Scenario {
             return Err(instead_of_scenario(meant, path, &text, texts));
         }
-        let as_written = Making { root, texts, changes: Changes::default(), mistakes };
+        let as_written = ScenarioBuilder { root, texts, changes: Changes::default(), mistakes };
         Ok(Self { path: path.to_owned(), bytes: bytes.to_vec(), as_written })
     }
 
@@ -114,7 +114,7 @@ impl ScenarioFile {
         let twin = TwinTable::all(&base).find(|twin| twin.name() == Some(name))?;
         making.root = twin.applied(&base, &mut making.mistakes);
         making.apply(options, |address| !is_of_twins(address));
-        Some(making.resolved_twin(self, options, (twin, Made::Twin)))
+        Some(making.resolved_twin(self, options, (twin, TwinKind::Twin)))
     }
 
     /// The controls of these twins: each is the scenario with all that the table of a twin changes
@@ -138,7 +138,7 @@ impl ScenarioFile {
             if let Some((_, control)) = controls.iter_mut().find(|(known, _)| *known == text) {
                 control.of.push(name);
             } else {
-                let scenario = making.resolved_twin(self, options, (twin, Made::Control));
+                let scenario = making.resolved_twin(self, options, (twin, TwinKind::Control));
                 controls.push((text, Control { of: vec![name], scenario }));
             }
         }
@@ -178,7 +178,7 @@ impl ScenarioFile {
     }
 
     /// The tables that twins are made of, and what else is needed for that.
-    fn base_of_twins(&self, options: &LoadOptions) -> (Table, Making) {
+    fn base_of_twins(&self, options: &LoadOptions) -> (Table, ScenarioBuilder) {
         let mut making = self.as_written.clone();
         making.apply(options, is_of_twins);
         (std::mem::take(&mut making.root), making)
@@ -217,7 +217,7 @@ fn is_of_twins(address: &str) -> bool {
 
 /// A scenario on its way from the tables of a file.
 #[derive(Clone)]
-struct Making {
+struct ScenarioBuilder {
     root: Table,
     texts: Texts,
     changes: Changes,
@@ -225,7 +225,7 @@ struct Making {
     mistakes: Diagnostics,
 }
 
-impl Making {
+impl ScenarioBuilder {
     /// Makes the changes from outside whose addresses are meant.
     fn apply(&mut self, options: &LoadOptions, is_meant: impl Fn(&str) -> bool) {
         for (option, change) in options.changes() {
@@ -261,10 +261,10 @@ impl Making {
         self,
         file: &ScenarioFile,
         options: &LoadOptions,
-        (twin, made): (TwinTable<'_>, Made),
+        (twin, made): (TwinTable<'_>, TwinKind),
     ) -> Result<Scenario, LoadFailure> {
         match self.resolved(file, options) {
-            Ok(mut scenario) if made == Made::Twin => {
+            Ok(mut scenario) if made == TwinKind::Twin => {
                 let mut sha = Sha256::new();
                 sha.update(&scenario.written.hash);
                 sha.update(twin.name().unwrap_or_default());

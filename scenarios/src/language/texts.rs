@@ -1,6 +1,6 @@
 //! The texts a scenario is made of, and where in them a span lies.
 //!
-//! A span is never trusted: whatever it says, the place it gets lies within its text, on character
+//! A span is never trusted: whatever it holds, the place it gets lies within its text, on character
 //! boundaries, and on one line.
 
 use lastmeter_params::{SourceId, Span};

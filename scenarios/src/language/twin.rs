@@ -22,7 +22,7 @@ static JUDGING: [&Section; 5] = [&SCENARIO, &TEST_PLAN, &CALIBRATION, &SIGNAL, &
 
 /// What is made by a table `[[must_fail]]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Made {
+pub(super) enum TwinKind {
     /// The scenario with what shortens it and with the defect.
     Twin,
     /// The same without the defect.
@@ -157,7 +157,7 @@ impl<'a> TwinTable<'a> {
             let help = nearest(original, checks()).map(|near| format!("did you mean `{near}`?"));
             out.report_with_help(Code::BAD_TWIN, span, message, "not in this scenario", help);
         } else if IMPLICIT_CHECKS.contains(&original) {
-            let message = format!("`{original}` is no check of the scenario itself");
+            let message = format!("`{original}` is not a check of the scenario itself");
             let help = "write in `mirrors` which of its checks this is the twin of".to_owned();
             out.report_with_help(Code::BAD_TWIN, span, message, "needs `mirrors`", Some(help));
         }
@@ -179,7 +179,7 @@ impl<'a> TwinTable<'a> {
     /// about.
     pub(super) fn located(
         self,
-        made: Made,
+        made: TwinKind,
         mistake: Diagnostic,
         line_of: impl Fn(Span) -> usize,
     ) -> Diagnostic {
@@ -193,8 +193,8 @@ impl<'a> TwinTable<'a> {
         Diagnostic {
             code,
             message: match made {
-                Made::Twin => format!("in the must-fail twin `{name}`: {message}"),
-                Made::Control => format!(
+                TwinKind::Twin => format!("in the must-fail twin `{name}`: {message}"),
+                TwinKind::Control => format!(
                     "in the control of the must-fail twin `{name}`, the scenario with `shortened` \
                      and `without` alone: {message}"
                 ),
@@ -213,7 +213,7 @@ fn report_judging(defect: &Overlay, out: &mut Diagnostics) {
         if !JUDGING.iter().chain([&&EXPECT]).any(|judging| judging.name == section) {
             continue;
         }
-        let message = format!("`{address}` is no defect: it changes what is judged");
+        let message = format!("`{address}` is not a defect: it changes what is judged");
         let help = "a defect is in what is measured. What else differs from the scenario stands in \
                     `shortened`, with its reason, and checks that are left out in `without`: with \
                     these alone the scenario has to pass";

@@ -1,6 +1,6 @@
 //! What makes sense and is odd: most likely not what was meant, and no mistake.
 //!
-//! Each is one function and tells its oddity once. They are looked for in a scenario without
+//! Each is one function and reports its oddity once. They are looked for in a scenario without
 //! mistakes, and never change an exit code.
 
 use lastmeter_devices::Device;
@@ -19,7 +19,7 @@ const VOLTAGE_RANGE: std::ops::RangeInclusive<f64> = 0.8..=1.15;
 const WINDOW: SimDuration = SimDuration(200_000_000);
 
 /// A scenario without devices measures nothing.
-pub(super) fn has_devices(draft: &Draft<'_>, out: &mut Diagnostics) {
+pub(super) fn warn_no_devices(draft: &Draft<'_>, out: &mut Diagnostics) {
     let (true, Some(values)) = (draft.rows(&DEVICE).is_empty(), draft.values(&SCENARIO)) else {
         return;
     };
@@ -30,7 +30,7 @@ pub(super) fn has_devices(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// A device whose first reading would be due after the end.
-pub(super) fn has_readings(
+pub(super) fn warn_no_readings(
     row: &Row<'_>,
     device: &dyn Device,
     duration: SimDuration,
@@ -48,7 +48,7 @@ pub(super) fn has_readings(
 }
 
 /// Hardware that is asked for more than is judged.
-pub(super) fn is_judged(
+pub(super) fn warn_unjudged(
     row: &Row<'_>,
     device: &dyn Device,
     is_judged: impl Fn(MeasurementId) -> bool,
@@ -71,7 +71,7 @@ pub(super) fn is_judged(
 }
 
 /// A command whose effect no reading can show.
-pub(super) fn is_seen(
+pub(super) fn warn_unseen_command(
     row: &Row<'_>,
     (device, period): (&str, SimDuration),
     duration: SimDuration,
@@ -89,7 +89,7 @@ pub(super) fn is_seen(
 }
 
 /// A meter at a voltage that it is not made for.
-pub(crate) fn is_near_its_rating(values: &Values, terminal: &Terminal, out: &mut Diagnostics) {
+pub(crate) fn warn_off_rated_voltage(values: &Values, terminal: &Terminal, out: &mut Diagnostics) {
     let name = values.text("name");
     let Some(rated_v) = rated_v(values) else { return };
     let Some(volts) = volts_at(terminal) else { return };

@@ -19,14 +19,14 @@ const IN_MEMORY: usize = 1 << 22;
 
 /// The tables that are wanted.
 #[derive(Debug)]
-pub(super) struct Beside {
+pub(super) struct ExtraTables {
     waveforms: Option<Table>,
     half_cycles: Option<Table>,
     /// Of the phases.
     names: Vec<String>,
 }
 
-impl Beside {
+impl ExtraTables {
     /// With their headings: waveforms under the channels' names and units.
     pub(super) fn new(
         options: &MeasureOptions,

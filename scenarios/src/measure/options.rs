@@ -67,7 +67,7 @@ pub struct MeasureOptions {
 }
 
 impl MeasureOptions {
-    /// 50 or 60, if the user says so: only what lies within 15 % of it is measured.
+    /// 50 or 60, if the user states it: only what lies within 15 % of it is measured.
     pub(crate) fn nominal_hz(&self) -> Option<f64> {
         self.nominal.as_deref().and_then(|text| text.parse().ok())
     }

@@ -24,15 +24,15 @@ const LONG_BYTES: u64 = 1 << 26;
 const HEADER_BYTES: u64 = 1 << 27;
 
 /// Who takes a block: the samples of the voltages and of the currents, all equally long.
-pub(super) type Take<'a> = dyn FnMut(&[&[f64]], &[&[f64]]) -> ControlFlow<()> + 'a;
+pub(super) type BlockSink<'a> = dyn FnMut(&[&[f64]], &[&[f64]]) -> ControlFlow<()> + 'a;
 
 /// A file that shows how far it is read.
-type Watched = ProgressBarIter<File>;
+type ProgressFile = ProgressBarIter<File>;
 
 /// The recording and the channels of it that are measured.
 #[derive(Debug)]
 pub(super) struct Signals {
-    stream: Stream<Watched>,
+    stream: Stream<ProgressFile>,
     bar: ProgressBar,
     voltages: Vec<usize>,
     currents: Vec<usize>,
@@ -47,7 +47,7 @@ impl Signals {
             let itself = *path == options.file;
             if itself { error.to_string() } else { format!("{}: {error}", path.display()) }
         };
-        let open = |path: &Path| -> Result<(Watched, ProgressBar), String> {
+        let open = |path: &Path| -> Result<(ProgressFile, ProgressBar), String> {
             let file = open_file(path).map_err(|error| named(path, error))?;
             let length = file.metadata().map_err(|error| named(path, error))?.len();
             if length == 0 {
@@ -113,7 +113,7 @@ impl Signals {
         self.stream.recording()
     }
 
-    /// Sampling instants.
+    /// Number of sampling instants.
     pub(super) const fn samples(&self) -> u64 {
         self.stream.samples()
     }
@@ -159,7 +159,7 @@ impl Signals {
 
     /// Hands on the samples of the voltages and of the currents, block by block; as often as
     /// wanted.
-    pub(super) fn play(&mut self, take: &mut Take<'_>) -> Result<(), String> {
+    pub(super) fn play(&mut self, take: &mut BlockSink<'_>) -> Result<(), String> {
         let channels: Vec<usize> = self.voltages.iter().chain(&self.currents).copied().collect();
         let voltages = self.voltages.len();
         self.bar.reset();

@@ -79,7 +79,7 @@ impl Windows {
     }
 }
 
-/// One row per phase; empty where there is nothing to tell.
+/// One row per phase; empty where there is nothing to report.
 fn rows(window: &WindowAnalysis, text: &mut String) {
     let shown = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let of_all = &window.unbalance;

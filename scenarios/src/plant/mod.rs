@@ -15,7 +15,7 @@ use lastmeter_params::Diagnostics;
 use lastmeter_record::Signal;
 use lastmeter_sim::grid::{Feeder, FeederFailure};
 
-use crate::language::{LoadFailure, Scenario, cannot_be_played, failure};
+use crate::language::{LoadFailure, Scenario, failure, report_unplayable};
 pub(crate) use watch::{Watch, play};
 
 /// Why the network of a scenario was not played.
@@ -46,7 +46,7 @@ pub(crate) fn take_plant(
         Err(why) => {
             let raster = scenario.network_ahead().map(|network| *network.raster());
             if let (Some(raster), Some(values)) = (raster, scenario.written.single("grid")) {
-                cannot_be_played(&why, &raster, values, &mut out);
+                report_unplayable(&why, &raster, values, &mut out);
             }
         }
     }

@@ -6,14 +6,14 @@ use lastmeter_params::{Code, Diagnostics, Value, Values};
 use lastmeter_sim::Terminal;
 use lastmeter_sim::grid::Feeder;
 
-use crate::language::{Scenario, have_effect, is_near_its_rating};
+use crate::language::{Scenario, report_idle_defects, warn_off_rated_voltage};
 
 /// Defects that change nothing, and operations of elements that never do anything.
 pub(super) fn of_network(scenario: &Scenario, feeder: &Feeder, out: &mut Diagnostics) {
     let tables = scenario.written.tables.iter();
     let defects = tables.filter(|(section, _)| section.name == "grid.defect");
     let defects: Vec<&Values> = defects.map(|(_, values)| &**values).collect();
-    have_effect(&defects, feeder, out);
+    report_idle_defects(&defects, feeder, out);
     let devices = feeder.protectors().iter().map(|it| it.name.to_string());
     let done = feeder.operations().iter().map(|it| it.element.to_string());
     let switches = feeder.network().switches.iter().map(|it| format!("switch:{}", it.name));
@@ -45,7 +45,7 @@ pub(super) fn give_terminals(scenario: &mut Scenario, feeder: &Feeder, out: &mut
         match terminal {
             Ok(terminal) => source.metering_point = Some(terminal.into()),
             Err(error) => {
-                let message = format!("`{}` makes no terminal: {error}", source.name);
+                let message = format!("no terminal can be built for `{}`: {error}", source.name);
                 out.report(Code::DOES_NOT_FIT, span, message, "this network");
             }
         }
@@ -62,13 +62,13 @@ pub(super) fn of_devices(scenario: &Scenario, out: &mut Diagnostics) {
         }
         let source = &scenario.plant.sources[row.source];
         let Some(terminal) = source.terminal().filter(|_| source.is_of_network()) else { continue };
-        has_spectrum(&row.values, terminal, out);
-        is_near_its_rating(&row.values, terminal, out);
+        report_missing_spectrum(&row.values, terminal, out);
+        warn_off_rated_voltage(&row.values, terminal, out);
     }
 }
 
 /// A device that computes from spectra is at a place that has one all the time.
-fn has_spectrum(device: &Values, terminal: &Terminal, out: &mut Diagnostics) {
+fn report_missing_spectrum(device: &Values, terminal: &Terminal, out: &mut Diagnostics) {
     let is_windows = device.get("fidelity") == Some(&Value::Text("windows".to_owned()));
     if terminal.is_stretches() || !is_windows {
         return;

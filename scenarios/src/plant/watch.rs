@@ -69,14 +69,14 @@ fn whole(mut network: Playing, shared: &Shared) -> Result<Feeder, FeederFailure>
     network.finish()
 }
 
-type Played = Result<Feeder, FeederFailure>;
+type PlayResult = Result<Feeder, FeederFailure>;
 
 async fn wait(
-    mut played: oneshot::Receiver<Played>,
+    mut played: oneshot::Receiver<PlayResult>,
     (scenario, length): (&Scenario, SimDuration),
     shared: &Shared,
     watch: &Watch<'_>,
-) -> Result<Result<Played, oneshot::error::RecvError>, NotPlayed> {
+) -> Result<Result<PlayResult, oneshot::error::RecvError>, NotPlayed> {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let (since, mut bar) = (monotonic(), ProgressBar::hidden());
     let mut stop = watch.stop.clone();

@@ -64,7 +64,7 @@ pub struct BridgeOptions {
     pub length: Option<Duration>,
 }
 
-/// Bridges until a signal, or for so long; says how it ended.
+/// Bridges until a signal, or for so long, and returns the exit code.
 pub(super) fn bridge(options: &BridgeOptions) -> ExitCode {
     let token = options.http_token_file.as_deref().map(gateway::password).transpose();
     let (keys, token) = match keys(options).and_then(|keys| Ok((keys, token?))) {

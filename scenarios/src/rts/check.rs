@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::language::{Texts, failure};
 use crate::output::{TextFormat, complain, print_err, print_out, read_text};
 
-/// Which maps.
+/// Which maps are checked.
 #[derive(Clone, Debug, Args)]
 pub struct CheckOptions {
     /// Point maps; with --import what they are made from
@@ -42,7 +42,7 @@ pub enum Import {
     List,
 }
 
-/// Checks all of them; says how it ended.
+/// Checks all of them and returns the exit code.
 pub(super) fn check(options: &CheckOptions) -> ExitCode {
     let mut code = ExitCode::Passed;
     for path in &options.maps {

@@ -112,12 +112,12 @@ impl Claim {
 
 /// A conclusion and its grounds.
 #[derive(Debug)]
-pub(super) struct Concluded {
+pub(super) struct Conclusion {
     pub(super) exit: ExitCode,
     pub(super) why: String,
 }
 
-impl Concluded {
+impl Conclusion {
     pub(super) fn word(&self) -> &'static str {
         match self.exit {
             ExitCode::Passed => "pass",
@@ -128,7 +128,7 @@ impl Concluded {
 }
 
 impl Cycles {
-    /// How many have to be told apart: those that are not given up yet, and the next.
+    /// How many have to be distinguished: those that are not given up yet, and the next.
     pub(super) fn at_once(timeout_ns: i64, period_ns: i64) -> u32 {
         u32::try_from(timeout_ns / period_ns.max(1)).unwrap_or(u32::MAX).saturating_add(2)
     }
@@ -230,7 +230,7 @@ impl Cycles {
     }
 
     /// The verdict; none where this program was late itself, or the limit is near a bare hop.
-    pub(super) fn conclude(&self, claim: &Claim) -> Concluded {
+    pub(super) fn conclude(&self, claim: &Claim) -> Conclusion {
         let judgement = self.judge(claim);
         let (n, missed) = (self.judged().len(), self.missed());
         let why = format!(
@@ -240,10 +240,10 @@ impl Cycles {
             100.0 * judgement.allowed(),
             judgement.words()
         );
-        let open = |why: String| Concluded { exit: ExitCode::Inconclusive, why };
+        let open = |why: String| Conclusion { exit: ExitCode::Inconclusive, why };
         if n > 0 && self.count(|cycle| cycle.back_ns.is_some()) == 0 {
             let why = format!("nothing came back: {why}");
-            return Concluded { exit: ExitCode::Failed, why };
+            return Conclusion { exit: ExitCode::Failed, why };
         }
         if missed as f64 > MISSED_SHARE * n as f64 {
             let held_up = "frames left late: this program was held up";
@@ -257,11 +257,11 @@ impl Cycles {
         }
         let exit = match judgement.status {
             Status::Fail => ExitCode::Failed,
-            // What was ended early says nothing of the cycles that it was to have.
+            // What was ended early shows nothing of the cycles that it was to have.
             Status::Pass if n >= self.count => ExitCode::Passed,
             _ => ExitCode::Inconclusive,
         };
-        Concluded { exit, why }
+        Conclusion { exit, why }
     }
 
     /// How it ended where nothing is claimed.

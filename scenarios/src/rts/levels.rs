@@ -1,4 +1,4 @@
-//! Values that tell cycles of ping-pong apart: those of one point, in an order without large steps.
+//! Values that distinguish cycles of ping-pong: those of one point, in an order of small steps.
 
 use lastmeter_rts::SignalType;
 use lastmeter_rts::point_map::{Point, PointDirection, PointMap};
@@ -28,7 +28,7 @@ pub(super) struct Levels {
 
 impl Levels {
     /// The levels of the point of this name; `key` is the option by which it was chosen. At least
-    /// so many cycles have to be told apart.
+    /// so many cycles have to be distinguished.
     ///
     /// # Errors
     /// What was found, and what was expected.
@@ -48,7 +48,7 @@ impl Levels {
             SignalType::Integer => true,
             SignalType::Float => false,
             SignalType::Boolean | SignalType::Complex => {
-                return Err(format!("{key}: point `{name}` is no float and no integer"));
+                return Err(format!("{key}: point `{name}` is neither a float nor an integer"));
             }
         };
         let range = point.range.filter(|_| point.role().is_none());
@@ -176,7 +176,7 @@ mod tests {
         for (text, needed, what) in [
             (TAP.to_owned(), 34, "too few values"),
             (TAP.replace("10000", "100"), 2, "too few values"),
-            (SWITCH.to_owned(), 2, "no float"),
+            (SWITCH.to_owned(), 2, "neither a float"),
         ] {
             let error = levels(&text, needed).unwrap_err();
             assert!(error.contains(what), "{error}");

@@ -46,7 +46,7 @@ pub enum RtsCommand {
     Replay(ReplayOptions),
 }
 
-/// Does it; says how it ended.
+/// Runs the subcommand and returns its exit code.
 pub fn rts(command: &RtsCommand) -> ExitCode {
     match command {
         RtsCommand::Check(options) => check::check(options),

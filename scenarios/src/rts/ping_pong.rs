@@ -20,7 +20,7 @@ use lastmeter_units::HardwareId;
 use lastmeter_wire::topics::{self, TENANT};
 use serde_json::json;
 
-use super::cycles::{Claim, Concluded, Cycle, Cycles, Leg};
+use super::cycles::{Claim, Conclusion, Cycle, Cycles, Leg};
 use super::levels::Levels;
 use super::{line_address, open_line, read_map};
 use crate::device::ends;
@@ -98,7 +98,7 @@ pub struct PingPongOptions {
     pub csv: Option<PathBuf>,
 }
 
-/// Plays; says how it ended.
+/// Plays ping-pong and returns the exit code.
 pub(super) fn ping_pong(options: &PingPongOptions) -> ExitCode {
     match measured(options) {
         Ok(exit) => exit,
@@ -126,7 +126,7 @@ fn measured(options: &PingPongOptions) -> Result<ExitCode, String> {
         set: topics::simulator(TENANT, &gateway, "set"),
         hop: format!("{TENANT}/echo/{client}"),
     };
-    // What cannot be written is said before an hour of measuring.
+    // What cannot be written is reported before an hour of measuring.
     let csv = options.csv.as_ref().map(|path| {
         let file = File::create_new(path);
         file.map_err(|error| format!("--csv: cannot create {}: {error}", path.display()))
@@ -224,7 +224,7 @@ fn report(
     Ok(exit)
 }
 
-fn print_table(summary: &serde_json::Value, concluded: Option<&(&Claim, Concluded)>) {
+fn print_table(summary: &serde_json::Value, concluded: Option<&(&Claim, Conclusion)>) {
     let ms = |value: &serde_json::Value| {
         value.as_f64().map_or_else(|| "lost".to_owned(), |seconds| format!("{:.3}", seconds * 1e3))
     };

@@ -58,7 +58,7 @@ fn speed(text: &str) -> Result<Speed, String> {
     factor.map(Speed::Times).ok_or_else(|| "expected a number above 0, or `max`".to_owned())
 }
 
-/// Plays it; says how it ended.
+/// Plays the recording and returns the exit code.
 pub(super) fn replay(options: &ReplayOptions) -> ExitCode {
     match played(options) {
         Ok(true) => ExitCode::Passed,

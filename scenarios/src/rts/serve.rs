@@ -40,14 +40,14 @@ pub struct ServeOptions {
 }
 
 /// What became of the schedule.
-struct Played {
+struct PlayCounts {
     steps: Steps,
     frames: u64,
     unsent: u64,
     received: u64,
 }
 
-/// Plays until a signal, or for so long; says how it ended.
+/// Plays until a signal, or for so long, and returns the exit code.
 pub(super) fn serve(options: &ServeOptions) -> ExitCode {
     let load = LoadOptions { overrides: options.overrides.clone(), ..LoadOptions::default() };
     match Scenario::load(&options.scenario, &load.in_environment()) {
@@ -65,7 +65,7 @@ pub(super) fn serve(options: &ServeOptions) -> ExitCode {
     }
 }
 
-fn played(options: &ServeOptions, scenario: &Scenario) -> Result<Played, String> {
+fn played(options: &ServeOptions, scenario: &Scenario) -> Result<PlayCounts, String> {
     let (address, is_stream) = line_address(&options.on)?;
     let name = options.scenario.display();
     let row = scenario.simulators.first();
@@ -103,7 +103,7 @@ struct Player {
 }
 
 impl Player {
-    async fn play(mut self, length: Option<Duration>) -> Result<Played, String> {
+    async fn play(mut self, length: Option<Duration>) -> Result<PlayCounts, String> {
         let error = |error: std::io::Error| error.to_string();
         let mut timer = Timer::new().map_err(error)?;
         let mut end = std::pin::pin!(ends(length).map_err(error)?);
@@ -113,7 +113,7 @@ impl Player {
         let start = self.start;
         let now = || start + SimDuration(monotonic_ns() - start_ns);
         let steps = Steps::every(SimDuration(self.period_ns));
-        let mut played = Played { steps, frames: 0, unsent: 0, received: 0 };
+        let mut played = PlayCounts { steps, frames: 0, unsent: 0, received: 0 };
         let mut is_up = false;
         loop {
             let Some(wake) = self.endpoint.wake_at() else {
@@ -165,7 +165,7 @@ impl Player {
         }
     }
 
-    async fn follow(&self, out: Vec<EndpointOutput>, is_up: bool, played: &mut Played) {
+    async fn follow(&self, out: Vec<EndpointOutput>, is_up: bool, played: &mut PlayCounts) {
         for output in out {
             match output {
                 EndpointOutput::Frame { bytes, .. } => {
@@ -188,7 +188,7 @@ impl Player {
     }
 }
 
-impl Played {
+impl PlayCounts {
     fn summary(&self) -> Value {
         let steps = self.steps.facts();
         json!({

@@ -13,9 +13,9 @@ use lastmeter_reports::ExitCode;
 use lastmeter_rts::point_map::{PointDirection, PointMap};
 use serde_json::json;
 
-use super::watched::{News, Watched};
+use super::watched::{WatchEvent, Watched};
 use super::{line_address, open_line};
-use crate::capture::{Capture, Way};
+use crate::capture::{Capture, Direction};
 use crate::device::ends;
 use crate::grid::printable;
 use crate::output::{TextFormat, complain, print_err, print_out};
@@ -51,7 +51,7 @@ pub struct WatchOptions {
     pub strict: bool,
 }
 
-/// Watches until a signal, or for so long; says how it ended.
+/// Watches until a signal, or for so long, and returns the exit code.
 pub(super) fn watch(options: &WatchOptions) -> ExitCode {
     match watch_line(options) {
         Ok(faults) if options.strict && !faults.is_empty() => {
@@ -135,7 +135,7 @@ impl Watcher {
                         ChannelEvent::Down { reason } => self.watched.down(reason),
                         ChannelEvent::Arrived { at_ns, bytes } => {
                             if let Some(capture) = &mut self.capture {
-                                capture.piece(at_ns, Way::In, &bytes);
+                                capture.piece(at_ns, Direction::In, &bytes);
                             }
                             self.watched.arrived(at_ns, &bytes);
                         }
@@ -202,8 +202,8 @@ impl View {
         }
     }
 
-    fn news(&self, news: &News, watched: &Watched, at_ns: i64) {
-        let News { event, detail } = news;
+    fn news(&self, news: &WatchEvent, watched: &Watched, at_ns: i64) {
+        let WatchEvent { event, detail } = news;
         match self {
             Self::Json => print_out(&json!({ "event": event, "detail": detail }).to_string()),
             Self::Appended => print_out(&printable(&format!("{event}: {detail}"))),

@@ -57,7 +57,7 @@ impl Moments {
 
 /// The values of one point, in its unit.
 #[derive(Clone, Debug)]
-struct Seen {
+struct PointStatistics {
     point: Point,
     samples: u64,
     /// The last one, also where it is no number; `None` of a complex value.
@@ -69,7 +69,7 @@ struct Seen {
     out_of_range: u64,
 }
 
-impl Seen {
+impl PointStatistics {
     const fn new(point: Point) -> Self {
         Self {
             point,
@@ -105,14 +105,14 @@ impl Seen {
 
 /// Something that is reported at once, in any format.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct News {
+pub(super) struct WatchEvent {
     /// A stable word: `finding`, `refusal`, `up`, `down`, `hint` or `lost`.
     pub(super) event: &'static str,
-    /// For people.
+    /// What happened, for people.
     pub(super) detail: String,
 }
 
-/// So many times the samples have to have changed until it is said that each comes several times.
+/// So often the samples have to have changed until it is reported that each comes several times.
 const CHANGES_MIN: u64 = 5;
 
 /// How often samples came that are like the one before, where frames have no numbers to show that.
@@ -155,13 +155,13 @@ impl Repeats {
 pub(super) struct Watched {
     wire: Wire,
     plausibility: Plausibility,
-    points: Vec<Seen>,
+    points: Vec<PointStatistics>,
     repeats: Repeats,
     /// The last detail of each reason that occurred.
     details: BTreeMap<Refusal, String>,
     /// The last finding of each suspicion.
     findings: Vec<(Suspicion, String)>,
-    news: Vec<News>,
+    news: Vec<WatchEvent>,
     begin_ns: i64,
     /// When the last sample arrived on this connection.
     last_ns: Option<i64>,
@@ -186,7 +186,7 @@ impl Watched {
         Ok(Self {
             wire: Wire::new(map, is_stream)?,
             plausibility: Plausibility::new(map),
-            points: points.cloned().map(Seen::new).collect(),
+            points: points.cloned().map(PointStatistics::new).collect(),
             repeats: Repeats::default(),
             details: BTreeMap::new(),
             findings: Vec::new(),
@@ -204,7 +204,7 @@ impl Watched {
     /// Somebody is there: a new connection.
     pub(super) fn up(&mut self) {
         self.is_up = true;
-        self.tell("up", "the simulator is there".to_owned());
+        self.report("up", "the simulator is there".to_owned());
         self.connection_changed();
     }
 
@@ -213,10 +213,10 @@ impl Watched {
         if std::mem::take(&mut self.is_up) && self.last_ns.is_none() {
             self.empty_connections += 1;
             if self.empty_connections == EMPTY_CONNECTIONS {
-                self.tell("hint", IS_SEAT_TAKEN.to_owned());
+                self.report("hint", IS_SEAT_TAKEN.to_owned());
             }
         }
-        self.tell("down", reason);
+        self.report("down", reason);
         self.connection_changed();
     }
 
@@ -229,7 +229,7 @@ impl Watched {
         if self.wire.is_lost() && !was_lost {
             let detail = "the stream can be read no further, since where the next frame begins is \
                           unknown; it has to be connected again";
-            self.tell("lost", detail.to_owned());
+            self.report("lost", detail.to_owned());
         }
     }
 
@@ -249,7 +249,7 @@ impl Watched {
     }
 
     /// What was not reported yet.
-    pub(super) fn take_news(&mut self) -> Vec<News> {
+    pub(super) fn take_news(&mut self) -> Vec<WatchEvent> {
         std::mem::take(&mut self.news)
     }
 
@@ -276,8 +276,8 @@ impl Watched {
         faults
     }
 
-    fn tell(&mut self, event: &'static str, detail: String) {
-        self.news.push(News { event, detail });
+    fn report(&mut self, event: &'static str, detail: String) {
+        self.news.push(WatchEvent { event, detail });
     }
 
     fn connection_changed(&mut self) {
@@ -300,7 +300,7 @@ impl Watched {
 
     fn refused(&mut self, refusal: Refusal, detail: &str) {
         if self.details.insert(refusal, detail.to_owned()).is_none() {
-            self.tell("refusal", format!("{refusal}: {detail}"));
+            self.report("refusal", format!("{refusal}: {detail}"));
         }
     }
 
@@ -319,7 +319,7 @@ impl Watched {
                 *last = text;
             } else {
                 self.findings.push((finding.suspicion, text.clone()));
-                self.tell("finding", text);
+                self.report("finding", text);
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::stop::or_never;
 #[derive(Default)]
 struct Waiting {
     queue: Mutex<Queue>,
-    /// Told when an instant came in that is earlier than all others.
+    /// Notified when an instant came in that is earlier than all others.
     earlier: Notify,
 }
 
@@ -63,7 +63,7 @@ impl Alarm {
             self.waiting.earlier.notify_one();
         }
         if woken.await.is_err() {
-            // The timer is gone, which its task has told; nobody is woken too early by that.
+            // The timer is gone, which its task has reported; nobody is woken too early by that.
             std::future::pending::<()>().await;
         }
     }
@@ -116,13 +116,13 @@ mod tests {
     async fn tasks_are_woken_in_the_order_of_their_instants_and_never_early() {
         let (alarm, _task) = Alarm::start().unwrap();
         let start = monotonic_ns();
-        let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let (woken, mut heard) = tokio::sync::mpsc::unbounded_channel();
         for offset_ms in [30_i64, 10, 20, -5, 40] {
-            let (alarm, told) = (alarm.clone(), told.clone());
+            let (alarm, woken) = (alarm.clone(), woken.clone());
             tokio::spawn(async move {
                 let at = start + offset_ms * 1_000_000;
                 alarm.until(at).await;
-                let _ = told.send((offset_ms, monotonic_ns() >= at));
+                let _ = woken.send((offset_ms, monotonic_ns() >= at));
             });
         }
         let mut order = Vec::new();

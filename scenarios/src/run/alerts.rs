@@ -12,7 +12,7 @@ use serde::Deserialize;
 pub(crate) type AlertKey = (String, u64, u64);
 
 /// An alert that the platform has stored. The order is that of content: when it happened, whose it
-/// is, what it says, its number and its facts.
+/// is, its text, its number and its facts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) struct Alert {
     /// When it happened, as its sender dates it; without a date, when it arrived.

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use lastmeter_units::SimTime;
 
-use super::ledger::Stored;
-use crate::language::{Acts, ApplicationRow, Scenario};
+use super::ledger::StoredReading;
+use crate::language::{ApplicationRow, Reaction, Scenario};
 
 /// The command by which a point is set.
 const SET_POINT: &str = "setPoint";
 
 /// A command that an application wants to give.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedCommand {
     /// The device's index.
     pub(crate) device: usize,
     pub(crate) command: String,
@@ -48,8 +48,8 @@ impl Applications {
             last_seen: None,
             is_outside: false,
             set_point: match row.acts {
-                Acts::Controller { initial, .. } => initial,
-                Acts::Threshold { .. } => 0.0,
+                Reaction::Controller { initial, .. } => initial,
+                Reaction::Threshold { .. } => 0.0,
             },
             row: row.clone(),
         };
@@ -62,7 +62,7 @@ impl Applications {
     }
 
     /// Takes what the platform gave back.
-    pub(crate) fn take(&mut self, readings: &[Stored]) {
+    pub(crate) fn take(&mut self, readings: &[StoredReading]) {
         for application in &mut self.all {
             let quantity = application.row.quantity;
             for reading in readings.iter().filter(|reading| reading.device == application.reads) {
@@ -78,7 +78,7 @@ impl Applications {
     }
 
     /// What those want that act by now.
-    pub(crate) fn act(&mut self, now: SimTime) -> Vec<Wanted> {
+    pub(crate) fn act(&mut self, now: SimTime) -> Vec<WantedCommand> {
         let start = self.start;
         let due = self.all.iter_mut().filter(|application| application.next <= now);
         due.filter_map(|application| application.act(start, now)).collect()
@@ -86,26 +86,26 @@ impl Applications {
 }
 
 impl Application {
-    fn act(&mut self, start: SimTime, now: SimTime) -> Option<Wanted> {
+    fn act(&mut self, start: SimTime, now: SimTime) -> Option<WantedCommand> {
         let every = self.row.every;
         self.next = start + every * ((now - start).0.div_euclid(every.0.max(1)) + 1);
         let (_, value) = self.value.take()?;
-        let wanted = |command: &str, parameters| Wanted {
+        let wanted = |command: &str, parameters| WantedCommand {
             device: self.row.device,
             command: command.to_owned(),
             parameters,
         };
         match &self.row.acts {
-            Acts::Threshold { below, above, command, parameters } => {
+            Reaction::Threshold { below, above, command, parameters } => {
                 let is_outside = below.is_some_and(|least| value < least)
                     || above.is_some_and(|greatest| value > greatest);
                 let was_outside = std::mem::replace(&mut self.is_outside, is_outside);
                 (is_outside && !was_outside).then(|| wanted(command, parameters.clone()))
             }
-            Acts::Controller { target, gain, point, range: (least, greatest), .. } => {
+            Reaction::Controller { target, gain, point, range: (least, greatest), .. } => {
                 let next = self.set_point + gain * (target - value) / target;
                 let next = next.clamp(*least, *greatest);
-                // What a 32-bit word cannot tell apart is no change.
+                // What a 32-bit word cannot distinguish is no change.
                 if (next - self.set_point).abs() <= 1e-6 * next.abs().max(1.0) {
                     return None;
                 }

@@ -55,7 +55,7 @@ pub(crate) struct EndedCommand<T> {
     pub(crate) command: OpenCommand<T>,
     /// For the record.
     pub(crate) event: Event,
-    /// Whether its device says that it has been obeyed, and can have been.
+    /// Whether its device reports that it has been obeyed, and can have been.
     pub(crate) is_acknowledged: bool,
 }
 

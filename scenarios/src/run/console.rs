@@ -1,4 +1,4 @@
-//! What a run tells while it goes: lines for people, JSON lines for programs, a progress bar.
+//! What a run prints while it goes: lines for people, JSON lines for programs, a progress bar.
 //!
 //! Results go to standard output, progress to standard error. The bar is there only on a terminal.
 
@@ -14,11 +14,11 @@ use lastmeter_text::plural;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Value, json};
 
-use super::ledger::Settled;
+use super::ledger::Tally;
 use super::turns::{Line, Turn};
 use crate::language::Injection;
 
-/// How to tell.
+/// How to print it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "four switches of one output")]
 pub struct ConsoleOptions {
@@ -28,7 +28,7 @@ pub struct ConsoleOptions {
     pub color: bool,
     /// Show a progress bar if standard error is a terminal.
     pub progress: bool,
-    /// Tell nothing at all.
+    /// Print nothing at all.
     pub silent: bool,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Progress {
     pub(crate) simulated: SimDuration,
     pub(crate) wall: Duration,
     pub(crate) published: u64,
-    pub(crate) settled: Settled,
+    pub(crate) settled: Tally,
     pub(crate) refused: u64,
     pub(crate) verdicts: Counts,
 }
@@ -97,7 +97,7 @@ impl<'a> Console<'a> {
             "event": "started", "scenario": name, "seed": seed,
             "duration_s": duration.as_seconds_f64(),
         });
-        self.tell(title, value);
+        self.text_or_json(title, value);
         self.has_bar =
             self.options.progress && !self.options.json && std::io::stderr().is_terminal();
         if self.has_bar {
@@ -110,7 +110,7 @@ impl<'a> Console<'a> {
     }
 
     /// In real time: this is the instant of the schedule's first event time. Whoever takes part
-    /// from outside dates by it; people are told where there is such a party.
+    /// from outside dates by it; people are shown it where there is such a party.
     pub(crate) fn schedule_begins(&self, start: SimTime, has_others: bool) {
         if self.options.json {
             self.json(json!({ "event": "schedule", "start": start }));
@@ -175,10 +175,10 @@ impl<'a> Console<'a> {
         let what = format!("{}  {}", injection.kind.entry().name, injection.detail());
         let text = format!("  {}  inject  {what}", clock(since_start));
         let at_s = since_start.as_seconds_f64();
-        self.tell(&text, json!({ "event": "injected", "at_s": at_s, "what": what }));
+        self.text_or_json(&text, json!({ "event": "injected", "at_s": at_s, "what": what }));
     }
 
-    /// Checks can say nothing on the floor that was measured last.
+    /// Checks can show nothing on the floor that was measured last.
     pub(crate) fn not_measurable(&self, checks: &[(String, Because)], has_waited: bool) {
         if self.options.json {
             let row = |(check, because): &(String, Because)| json!({ "check": check, "reason": because.reason.word(), "why": because.why });
@@ -250,7 +250,7 @@ impl<'a> Console<'a> {
 
     /// Something worth knowing.
     pub(crate) fn remark(&self, text: &str) {
-        self.tell(&format!("  {text}"), json!({ "event": "remark", "text": text }));
+        self.text_or_json(&format!("  {text}"), json!({ "event": "remark", "text": text }));
     }
 
     /// The run was judged.
@@ -287,7 +287,7 @@ impl<'a> Console<'a> {
     }
 
     /// A line, or a value for programs.
-    pub(crate) fn tell(&self, text: &str, value: Value) {
+    pub(crate) fn text_or_json(&self, text: &str, value: Value) {
         if self.options.json { self.json(value) } else { self.line(text) }
     }
 }

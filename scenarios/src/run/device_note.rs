@@ -1,4 +1,4 @@
-//! Something a device said besides its messages.
+//! Something a device reported besides its messages.
 
 use lastmeter_record::{Event, field};
 use lastmeter_units::SimTime;
@@ -10,12 +10,12 @@ pub(crate) struct DeviceNote {
     /// What kind, in the word of the record.
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
-    /// The device that it is about, if a gateway says it of one.
+    /// The device that it is about, if a gateway reports it of one.
     pub(crate) about: Option<String>,
 }
 
 impl DeviceNote {
-    /// About nobody but who says it.
+    /// About nobody but its sender.
     pub(crate) fn new(at: SimTime, kind: &'static str, detail: String) -> Self {
         Self { at, kind, detail, about: None }
     }

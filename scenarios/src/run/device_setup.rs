@@ -4,14 +4,14 @@ use lastmeter_devices::Device;
 use lastmeter_units::SimDuration;
 
 use super::error::BenchError;
-use super::feeder::Feeder;
-use super::ledger::{Account, AccountTerms, Darkness};
+use super::feeder::SignalFeed;
+use super::ledger::{Account, AccountTerms, SupplyOutages};
 use crate::language::{DeviceRow, Scenario, reported};
 
 /// A device at its metering point.
 pub(crate) struct DeviceSetup {
     pub(crate) device: Box<dyn Device>,
-    pub(crate) feeder: Feeder,
+    pub(crate) feed: SignalFeed,
     /// Its reporting period.
     pub(crate) period: SimDuration,
 }
@@ -30,7 +30,7 @@ pub(crate) fn device_setup(
     };
     let period = due_every(scenario, row, device.as_ref())?;
     let supply = device.supply();
-    let darkness = Darkness::of(supply.as_ref(), point.terminal(), scenario.schedule.duration);
+    let darkness = SupplyOutages::of(supply.as_ref(), point.terminal(), scenario.schedule.duration);
     let account = Account::open(AccountTerms {
         darkness,
         answers_others: scenario.is_read_elsewhere(index) && !row.is_hardware,
@@ -48,8 +48,8 @@ pub(crate) fn device_setup(
         is_closed_here: row.board.is_some(),
         may_leave_out: row.on.is_some_and(|network| scenario.simulator_on(network).is_some()),
     });
-    let feeder = Feeder::new(point, scenario.schedule.start);
-    Ok((DeviceSetup { device, feeder, period }, account))
+    let feed = SignalFeed::new(point, scenario.schedule.start);
+    Ok((DeviceSetup { device, feed, period }, account))
 }
 
 /// How often a reading is due: as often as the gateway is to poll, or as the scenario asks of the

@@ -15,7 +15,7 @@ pub enum BenchError {
         what: &'static str,
         /// With which file.
         path: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
@@ -62,9 +62,9 @@ pub enum BenchError {
     /// A device model panicked; its message is in the text.
     #[error("device `{device}` broke: {message}")]
     Device {
-        /// The device.
+        /// Name of the device.
         device: String,
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
     /// A real line could not be opened.

@@ -14,7 +14,7 @@ use lastmeter_units::{SimDuration, SimTime};
 const BLOCK_SAMPLES: usize = 4096;
 
 /// The plant's side of one device.
-pub(crate) struct Feeder {
+pub(crate) struct SignalFeed {
     point: MeteringPoint,
     /// The spectrum handed over last, and when it changes.
     stretch: Option<Stretch>,
@@ -24,7 +24,7 @@ pub(crate) struct Feeder {
     block: Block,
 }
 
-impl Feeder {
+impl SignalFeed {
     pub(crate) fn new(point: MeteringPoint, start: SimTime) -> Self {
         let block = Block::default();
         Self { point, stretch: None, start, now: start, next_sample: 0, block }

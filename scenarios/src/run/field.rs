@@ -14,10 +14,10 @@ use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::{Serial, SimTime};
 
 use super::device_note::DeviceNote;
-use super::feeder::Feeder;
+use super::feeder::SignalFeed;
 use super::field_simulator::FieldSimulator;
-use super::ledger::{Made, Sent};
-use super::party::{Said, Uplinked};
+use super::ledger::{AnnouncedReading, SentReading};
+use super::party::{ClientOutput, LinkEvent};
 
 /// Events after which whoever moves the field gets a turn.
 const EVENTS_AT_ONCE: usize = 512;
@@ -31,14 +31,14 @@ pub(crate) struct FieldDevice {
     pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) device: Box<dyn Device>,
-    pub(crate) feeder: Feeder,
+    pub(crate) feed: SignalFeed,
 }
 
 impl FieldDevice {
     /// When it wants to speak by itself next.
     fn wake_at(&self) -> Option<SimTime> {
         // One that was shown that instant has had its turn.
-        self.device.wake_at().filter(|&at| at > self.feeder.now())
+        self.device.wake_at().filter(|&at| at > self.feed.now())
     }
 }
 
@@ -134,12 +134,12 @@ impl Field {
     }
 
     /// Moves on from event to event, at most up to and including an instant.
-    pub(crate) fn step(&mut self, until: SimTime, said: &mut Vec<Said>) {
+    pub(crate) fn step(&mut self, until: SimTime, out: &mut Vec<ClientOutput>) {
         if !std::mem::replace(&mut self.has_begun, true) {
             for network in 0..self.networks.len() {
                 let on = &self.networks[network];
                 if on.simulator.is_some() && on.medium.is_some() {
-                    self.tell(GatewayInput::LineUp { network }, said);
+                    self.step_gateway(GatewayInput::LineUp { network }, out);
                 }
             }
         }
@@ -147,22 +147,22 @@ impl Field {
             let Some(next) = self.next_event().filter(|&next| next <= until) else {
                 self.now = until;
                 for device in 0..self.devices.len() {
-                    self.feed(device, said);
+                    self.feed(device, out);
                 }
                 return;
             };
             // What is late happens now.
             self.now = self.now.max(next);
             if let Some(device) = self.waking() {
-                self.feed(device, said);
+                self.feed(device, out);
                 continue;
             }
             if let Some((network, arrival)) = self.arrival() {
-                self.arrived(network, arrival, said);
+                self.arrived(network, arrival, out);
             } else if let Some(network) = self.simulating() {
-                self.simulate(network, EndpointInput::Wake, said);
+                self.simulate(network, EndpointInput::Wake, out);
             } else {
-                self.tell(GatewayInput::Wake, said);
+                self.step_gateway(GatewayInput::Wake, out);
             }
         }
     }
@@ -180,19 +180,19 @@ impl Field {
         self.networks.iter().position(|network| wake_at(network).is_some_and(|at| at <= self.now))
     }
 
-    /// Tells a simulator something, and puts its frames on the medium.
-    fn simulate(&mut self, network: usize, input: EndpointInput, said: &mut Vec<Said>) {
+    /// Gives a simulator an input, and puts its frames on the medium.
+    fn simulate(&mut self, network: usize, input: EndpointInput, out: &mut Vec<ClientOutput>) {
         let now = self.now;
         let Some(on) = self.networks.get_mut(network) else { return };
         let Some(simulator) = &mut on.simulator else { return };
-        for bytes in simulator.step(now, input, said) {
+        for bytes in simulator.step(now, input, out) {
             if let Some(medium) = &mut on.medium {
                 medium.transmit(End::Slave(0), None, now, 0, &bytes);
             }
         }
     }
 
-    /// The simulators.
+    /// The simulators of its networks.
     pub(crate) fn simulators(&self) -> impl Iterator<Item = &FieldSimulator> {
         self.networks.iter().filter_map(|network| network.simulator.as_ref())
     }
@@ -206,37 +206,37 @@ impl Field {
         Some((index, self.networks[index].medium.as_mut()?.pop(self.now)?))
     }
 
-    fn arrived(&mut self, network: usize, arrival: Arrival, said: &mut Vec<Said>) {
+    fn arrived(&mut self, network: usize, arrival: Arrival, out: &mut Vec<ClientOutput>) {
         match arrival.to {
             End::Master => {
                 let Arrival { lane, bytes, .. } = arrival;
-                self.tell(GatewayInput::Bytes { network, lane, bytes }, said);
+                self.step_gateway(GatewayInput::Bytes { network, lane, bytes }, out);
             }
             End::Slave(_) if self.networks[network].simulator.is_some() => {
-                self.simulate(network, EndpointInput::Bytes(arrival.bytes), said);
+                self.simulate(network, EndpointInput::Bytes(arrival.bytes), out);
             }
             End::Slave(place) => {
                 let device = self.networks[network].devices[place];
-                self.feed(device, said);
+                self.feed(device, out);
                 let input = Input::Heard { bytes: arrival.bytes };
                 self.devices[device].device.step(self.now, input, &mut self.output);
-                self.translate(device, said);
+                self.translate(device, out);
             }
         }
     }
 
     /// Shows a device its metering point up to the present instant.
-    fn feed(&mut self, device: usize, said: &mut Vec<Said>) {
-        let FieldDevice { device: machine, feeder, is_hardware, .. } = &mut self.devices[device];
+    fn feed(&mut self, device: usize, out: &mut Vec<ClientOutput>) {
+        let FieldDevice { device: machine, feed, is_hardware, .. } = &mut self.devices[device];
         if *is_hardware {
             return;
         }
-        feeder.run_to(machine.as_mut(), self.now, &mut self.output);
-        self.translate(device, said);
+        feed.run_to(machine.as_mut(), self.now, &mut self.output);
+        self.translate(device, out);
     }
 
-    /// Puts what a device has said where it belongs.
-    fn translate(&mut self, device: usize, said: &mut Vec<Said>) {
+    /// Puts the outputs of a device where they belong.
+    fn translate(&mut self, device: usize, out: &mut Vec<ClientOutput>) {
         let FieldDevice { index, name, .. } = &self.devices[device];
         for output in self.output.drain(..) {
             match output {
@@ -251,14 +251,14 @@ impl Field {
                     }
                 }
                 Output::Reading { epoch, serial, at, span } => {
-                    said.push(Said::Made {
+                    out.push(ClientOutput::Reading {
                         device: *index,
-                        made: Made { epoch, serial, at, span },
+                        made: AnnouncedReading { epoch, serial, at, span },
                     });
                 }
                 Output::Event { kind, detail } => {
                     let note = DeviceNote::new(self.now, kind.word(), detail);
-                    said.push(Said::Note { of: name.clone(), note });
+                    out.push(ClientOutput::Note { of: name.clone(), note });
                 }
                 // It has no connection to the platform.
                 Output::Send { .. } | Output::Answered { .. } | Output::Obeyed { .. } => {}
@@ -266,20 +266,20 @@ impl Field {
         }
     }
 
-    /// Tells the gateway something, and puts what it says where it belongs.
-    fn tell(&mut self, input: GatewayInput, said: &mut Vec<Said>) {
+    /// Gives the gateway an input, and puts its outputs where they belong.
+    fn step_gateway(&mut self, input: GatewayInput, out: &mut Vec<ClientOutput>) {
         self.gateway.step(self.now, input, &mut self.from_gateway);
         while !self.from_gateway.is_empty() {
             for output in std::mem::take(&mut self.from_gateway) {
-                self.follow(output, said);
+                self.follow(output, out);
             }
         }
     }
 
     /// Announces the reading in a message, where nothing but the adapter numbers readings; and
     /// notes once which share of its samples it rests on, where that is not all of them.
-    fn announce(&mut self, owner: &str, payload: &[u8], said: &mut Vec<Said>) {
-        let Some(sent) = Sent::read(payload) else { return };
+    fn announce(&mut self, owner: &str, payload: &[u8], out: &mut Vec<ClientOutput>) {
+        let Some(sent) = SentReading::read(payload) else { return };
         if let Some(usable) = sent.usable
             && self.shares.insert(owner.to_owned(), sent.key.1).is_none_or(|last| last < sent.key.1)
         {
@@ -288,7 +288,7 @@ impl Field {
                 .with(field::EPOCH, sent.key.0.0)
                 .with(field::SERIAL, sent.key.1.0)
                 .with(field::USABLE, usable);
-            said.push(Said::Event(Box::new(event)));
+            out.push(ClientOutput::Event(Box::new(event)));
         }
         let Some(place) = self.devices.iter().position(|device| device.name == owner) else {
             return;
@@ -296,20 +296,20 @@ impl Field {
         let device = self.devices[place].index;
         let on = self.networks.iter_mut().find(|network| network.devices.contains(&place));
         let made = on.and_then(|on| on.simulator.as_mut()?.announced(device, &sent));
-        said.extend(made.map(|made| Said::Made { device, made }));
+        out.extend(made.map(|made| ClientOutput::Reading { device, made }));
     }
 
-    fn follow(&mut self, output: GatewayOutput, said: &mut Vec<Said>) {
+    fn follow(&mut self, output: GatewayOutput, out: &mut Vec<ClientOutput>) {
         match output {
             GatewayOutput::Send { message, owner, payload } => {
                 let owner = owner.as_str().to_owned();
-                self.announce(&owner, &payload, said);
-                said.push(Said::Send { message, owner, at: self.now, payload });
+                self.announce(&owner, &payload, out);
+                out.push(ClientOutput::Send { message, owner, at: self.now, payload });
             }
             GatewayOutput::Bytes { network, lane, bits_per_second, bytes } => {
                 let Some(on) = self.networks.get_mut(network) else { return };
                 let Some(medium) = &mut on.medium else {
-                    said.push(Said::ToLine { network, bits_per_second, bytes });
+                    out.push(ClientOutput::ToLine { network, bits_per_second, bytes });
                     return;
                 };
                 // Answers come at the rate of the question.
@@ -328,7 +328,7 @@ impl Field {
             }
             GatewayOutput::Reopen { network } => {
                 if self.networks.get(network).is_some_and(|on| on.medium.is_none()) {
-                    said.push(Said::Reopen { network });
+                    out.push(ClientOutput::Reopen { network });
                 }
             }
             // Nobody listens to it here, and the record has readings only.
@@ -336,50 +336,55 @@ impl Field {
             GatewayOutput::Event { kind, about, detail } => {
                 let about = about.map(|id| id.as_str().to_owned());
                 let note = DeviceNote { about, ..DeviceNote::new(self.now, kind.word(), detail) };
-                said.push(Said::Note { of: self.name.clone(), note });
+                out.push(ClientOutput::Note { of: self.name.clone(), note });
             }
         }
     }
 
-    /// Tells the gateway what a real line brought, after all that happened before it.
-    pub(crate) fn on_line(&mut self, at: SimTime, input: GatewayInput, said: &mut Vec<Said>) {
+    /// Gives the gateway what a real line brought, after all that happened before it.
+    pub(crate) fn on_line(
+        &mut self,
+        at: SimTime,
+        input: GatewayInput,
+        out: &mut Vec<ClientOutput>,
+    ) {
         while self.now < at {
-            self.step(at, said);
+            self.step(at, out);
         }
-        self.tell(input, said);
+        self.step_gateway(input, out);
     }
 
-    /// Tells the gateway what happened on its connection.
-    pub(crate) fn uplinked(&mut self, what: Uplinked, said: &mut Vec<Said>) {
+    /// Gives the gateway what happened on its connection.
+    pub(crate) fn on_link_event(&mut self, what: LinkEvent, out: &mut Vec<ClientOutput>) {
         let input = match what {
-            Uplinked::Connected => {
+            LinkEvent::Connected => {
                 self.is_connected = true;
                 GatewayInput::Connected
             }
-            Uplinked::Disconnected => {
+            LinkEvent::Disconnected => {
                 self.is_connected = false;
                 GatewayInput::Disconnected
             }
-            Uplinked::Acknowledged { message } => GatewayInput::Acknowledged { message },
-            Uplinked::Received { owner, payload } => GatewayInput::Command { owner, payload },
+            LinkEvent::Acknowledged { message } => GatewayInput::Acknowledged { message },
+            LinkEvent::Received { owner, payload } => GatewayInput::Command { owner, payload },
         };
-        self.tell(input, said);
+        self.step_gateway(input, out);
     }
 
     /// Injects a fault into one of the devices, by its index in the scenario.
-    pub(crate) fn fault(&mut self, index: usize, fault: DeviceFault, said: &mut Vec<Said>) {
+    pub(crate) fn fault(&mut self, index: usize, fault: DeviceFault, out: &mut Vec<ClientOutput>) {
         let place = self.devices.iter().position(|device| device.index == index);
-        // Hardware is told nothing: the language has seen to it.
+        // Hardware gets no input: the language has seen to it.
         if let Some(place) = place.filter(|&place| !self.devices[place].is_hardware) {
-            self.feed(place, said);
+            self.feed(place, out);
             let input = Input::Fault(fault);
             self.devices[place].device.step(self.now, input, &mut self.output);
-            self.translate(place, said);
+            self.translate(place, out);
         }
     }
 
     /// The gateway loses its supply and starts again with what it kept.
-    pub(crate) fn restart(&mut self, said: &mut Vec<Said>) {
+    pub(crate) fn restart(&mut self, out: &mut Vec<ClientOutput>) {
         let kept: Vec<Vec<u8>> = self.kept.values().cloned().collect();
         if let Some(gateway) = (self.make)(&kept) {
             self.gateway = gateway;
@@ -387,7 +392,7 @@ impl Field {
             self.has_begun = false;
         }
         if self.is_connected {
-            self.tell(GatewayInput::Connected, said);
+            self.step_gateway(GatewayInput::Connected, out);
         }
     }
 }

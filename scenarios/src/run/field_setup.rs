@@ -49,7 +49,7 @@ pub(crate) fn field(
                 index,
                 name: device.name.clone(),
                 device: setup.device,
-                feeder: setup.feeder,
+                feed: setup.feed,
             });
         }
         let stream = scenario.streams().stream(&format!("network/{}", medium_row.name));

@@ -8,8 +8,8 @@ use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{Serial, SimDuration, SimTime};
 
 use super::device_note::DeviceNote;
-use super::ledger::{Made, Sent};
-use super::party::Said;
+use super::ledger::{AnnouncedReading, SentReading};
+use super::party::ClientOutput;
 use super::plant_notes::operated;
 
 /// A simulator on a network.
@@ -55,7 +55,7 @@ impl FieldSimulator {
         &mut self,
         now: SimTime,
         input: EndpointInput,
-        said: &mut Vec<Said>,
+        out: &mut Vec<ClientOutput>,
     ) -> Vec<Vec<u8>> {
         // What befalls it at an instant does so before the frame of that instant.
         while let Some((at, befalls)) = self.inputs.pop_front_if(|(at, _)| *at <= now) {
@@ -68,10 +68,10 @@ impl FieldSimulator {
                 EndpointOutput::Frame { bytes, .. } => frames.push(bytes),
                 EndpointOutput::Event { kind, detail } => {
                     let note = DeviceNote::new(now, kind.word(), detail);
-                    said.push(Said::Note { of: self.name.clone(), note });
+                    out.push(ClientOutput::Note { of: self.name.clone(), note });
                 }
                 EndpointOutput::Operated(it) => {
-                    said.push(Said::Event(Box::new(operated(&it, self.start))));
+                    out.push(ClientOutput::Event(Box::new(operated(&it, self.start))));
                 }
             }
         }
@@ -79,9 +79,13 @@ impl FieldSimulator {
     }
 
     /// What the adapter's message of a device announces, if it is a reading that was not sent
-    /// before. Number and date are the adapter's; what the reading has to cover is not its to say:
+    /// before. Number and date are the adapter's; what the reading has to cover is not its to state:
     /// the reporting period that ends at that date.
-    pub(crate) fn announced(&mut self, device: usize, sent: &Sent) -> Option<Made> {
+    pub(crate) fn announced(
+        &mut self,
+        device: usize,
+        sent: &SentReading,
+    ) -> Option<AnnouncedReading> {
         let ((epoch, serial), at) = (sent.key, sent.event_time?);
         let last = self.announced.get(&device);
         if last.is_some_and(|last| serial <= *last) {
@@ -90,6 +94,6 @@ impl FieldSimulator {
         self.announced.insert(device, serial);
         let to = at - self.start;
         let span = ReferenceSpan { from: to - self.every, to, registers_from: SimDuration::ZERO };
-        Some(Made { epoch, serial, at, span })
+        Some(AnnouncedReading { epoch, serial, at, span })
     }
 }

@@ -105,7 +105,7 @@ fn field(heard: &Heard) -> Field {
         index,
         name: format!("speaker-{index}"),
         device: Box::new(Speaker { sent: 0 }),
-        feeder: Feeder::new(point.clone(), START),
+        feed: SignalFeed::new(point.clone(), START),
     };
     let heard = Arc::clone(heard);
     let make: MakeGateway = Box::new(move |kept| {
@@ -120,10 +120,10 @@ fn field(heard: &Heard) -> Field {
 fn a_device_that_speaks_by_itself_is_heard_when_it_speaks() {
     let heard = Heard::default();
     let mut field = field(&heard);
-    let mut said = Vec::new();
+    let mut out = Vec::new();
     // The bench comes to rest every minute only.
     while field.now < at(60) {
-        field.step(at(60), &mut said);
+        field.step(at(60), &mut out);
     }
     let heard = heard.lock().unwrap();
     let expected: Vec<_> = (1..=8_u8)
@@ -136,21 +136,21 @@ fn a_device_that_speaks_by_itself_is_heard_when_it_speaks() {
 fn a_gateway_that_restarts_gets_what_it_kept() {
     let heard = Heard::default();
     let mut field = field(&heard);
-    let mut said = Vec::new();
-    let kept = |said: &[Said]| {
-        said.iter().rev().find_map(|said| match said {
-            Said::Note { note, .. } => Some(note.detail.clone()),
+    let mut out = Vec::new();
+    let kept = |out: &[ClientOutput]| {
+        out.iter().rev().find_map(|out| match out {
+            ClientOutput::Note { note, .. } => Some(note.detail.clone()),
             _ => None,
         })
     };
     while field.now < at(30) {
-        field.step(at(30), &mut said);
+        field.step(at(30), &mut out);
     }
-    assert_eq!(kept(&said).as_deref(), Some("0"));
-    field.restart(&mut said);
+    assert_eq!(kept(&out).as_deref(), Some("0"));
+    field.restart(&mut out);
     while field.now < at(40) {
-        field.step(at(40), &mut said);
+        field.step(at(40), &mut out);
     }
     // Records one to four, each once though two devices made it.
-    assert_eq!(kept(&said).as_deref(), Some("4"));
+    assert_eq!(kept(&out).as_deref(), Some("4"));
 }

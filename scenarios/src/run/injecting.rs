@@ -9,14 +9,14 @@ use crate::language::{Injection, Order, Scenario};
 
 /// Something that is to be done at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum TimedAction {
     /// The injection of this index begins.
     Begin(usize),
-    /// It ends.
+    /// The injection of this index ends.
     End(usize),
 }
 
-impl Act {
+impl TimedAction {
     /// What is noted of it; commands and kills are noted when they are carried out.
     pub(crate) fn noted(self, scenario: &Scenario, at: SimTime) -> Option<Event> {
         match self {
@@ -35,14 +35,14 @@ impl Act {
 }
 
 /// What happens when, since the start: injections, and the ends of those that last.
-pub(crate) fn acts(scenario: &Scenario) -> VecDeque<(SimDuration, Act)> {
+pub(crate) fn acts(scenario: &Scenario) -> VecDeque<(SimDuration, TimedAction)> {
     let mut acts = Vec::new();
     for (index, injection) in scenario.injections.iter().enumerate() {
-        acts.push((injection.at, Act::Begin(index)));
-        acts.extend(injection.until().map(|until| (until, Act::End(index))));
+        acts.push((injection.at, TimedAction::Begin(index)));
+        acts.extend(injection.until().map(|until| (until, TimedAction::End(index))));
     }
     // At one instant what ends comes before what begins: the next may begin right then.
-    acts.sort_by_key(|(at, act)| (*at, matches!(act, Act::Begin(_))));
+    acts.sort_by_key(|(at, act)| (*at, matches!(act, TimedAction::Begin(_))));
     acts.into()
 }
 

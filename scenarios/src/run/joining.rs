@@ -10,16 +10,18 @@ use serde_json::{Map, Value, json};
 use super::commands::OpenCommand;
 use super::console::Progress;
 use super::error::BenchError;
-use super::ledger::{Account, Made, Row, Sent, Settled, Stored, take_readings};
+use super::ledger::{
+    Account, AnnouncedReading, Row, SentReading, StoredReading, Tally, take_readings,
+};
 use super::notices::Notices;
-use super::rest::Refused;
+use super::rest::RefusedMessage;
 use crate::language::Scenario;
 
 /// The accounts of all devices, in the scenario's order.
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) accounts: Vec<Account>,
-    pub(crate) settled: Settled,
+    pub(crate) settled: Tally,
     pub(crate) published: u64,
     refused: u64,
     /// Alerts, and answers to commands.
@@ -33,25 +35,25 @@ impl Ledger {
     }
 
     /// Takes what a device hands over about a reading.
-    pub(crate) fn made(&mut self, device: usize, made: Made) -> Result<(), BenchError> {
+    pub(crate) fn made(&mut self, device: usize, made: AnnouncedReading) -> Result<(), BenchError> {
         let account = &mut self.accounts[device];
         account.made(made).map_err(|message| BenchError::device(&account.terms.device, message))
     }
 
     /// Takes a reading as it left its device.
-    pub(crate) fn sent(&mut self, device: usize, sent: Sent) {
+    pub(crate) fn sent(&mut self, device: usize, sent: SentReading) {
         self.accounts[device].sent(sent);
     }
 
     /// Takes what the platform gave back; the events of what belongs to no device.
-    pub(crate) fn stored(&mut self, readings: Vec<Stored>, now: SimTime) -> Vec<Event> {
+    pub(crate) fn stored(&mut self, readings: Vec<StoredReading>, now: SimTime) -> Vec<Event> {
         let mut events = Vec::new();
         take_readings(readings, &mut self.accounts, now, &mut events);
         events
     }
 
-    /// Counts something the platform refused, and says what is noted of it.
-    pub(crate) fn refused(&mut self, refused: &Refused, at: SimTime) -> Event {
+    /// Counts something the platform refused, and returns what is noted of it.
+    pub(crate) fn refused(&mut self, refused: &RefusedMessage, at: SimTime) -> Event {
         self.refused += 1;
         Event::refused(
             at,

@@ -19,11 +19,11 @@ use declared::Declared;
 mod dark;
 mod declared;
 
-pub(crate) use dark::{DarkSpan, Darkness, NOTICES, Outage, outages};
+pub(crate) use dark::{NOTICES, OffSpan, Outage, SupplyOutages, outages};
 
 /// A reading as the device made it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Made {
+pub(crate) struct AnnouncedReading {
     pub(crate) epoch: Epoch,
     pub(crate) serial: Serial,
     pub(crate) at: SimTime,
@@ -32,7 +32,7 @@ pub(crate) struct Made {
 
 /// A reading as it left the device: what the platform stores has to be exactly this.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Sent {
+pub(crate) struct SentReading {
     pub(crate) key: (Epoch, Serial),
     /// When it was measured, as the message states it.
     pub(crate) event_time: Option<SimTime>,
@@ -41,7 +41,7 @@ pub(crate) struct Sent {
     values: BTreeMap<String, f64>,
 }
 
-impl Sent {
+impl SentReading {
     /// Reads a message as it was sent; `None` for what is no numbered reading.
     pub(crate) fn read(payload: &[u8]) -> Option<Self> {
         match decode(payload, &DecodeRules::default()) {
@@ -61,7 +61,7 @@ impl Sent {
 
 /// A reading as the platform gave it back, values in the units of messages.
 #[derive(Clone, Debug, serde::Deserialize)]
-pub(crate) struct Stored {
+pub(crate) struct StoredReading {
     pub(crate) device: String,
     pub(crate) epoch: Option<Epoch>,
     pub(crate) serial: Option<Serial>,
@@ -124,9 +124,9 @@ impl Row {
 pub(crate) struct Account {
     pub(crate) terms: AccountTerms,
     pub(crate) schedule: Schedule,
-    made: Vec<Made>,
-    sent: BTreeMap<(Epoch, Serial), Sent>,
-    stored: Vec<Stored>,
+    made: Vec<AnnouncedReading>,
+    sent: BTreeMap<(Epoch, Serial), SentReading>,
+    stored: Vec<StoredReading>,
     /// The span of the reading before.
     last: Option<ReferenceSpan>,
     /// Due instants so far.
@@ -143,7 +143,7 @@ const SPAN_LAG_MAX: SimDuration = SimDuration::from_milliseconds(500);
 
 /// What an account amounts to over one stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Settled {
+pub(crate) struct Tally {
     pub(crate) due: u64,
     pub(crate) stored: u64,
     pub(crate) missing: u64,
@@ -152,7 +152,7 @@ pub(crate) struct Settled {
     pub(crate) unknown_values: u64,
 }
 
-impl std::ops::AddAssign for Settled {
+impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.due += other.due;
         self.stored += other.stored;
@@ -186,7 +186,7 @@ pub(crate) struct AccountTerms {
     /// Whether the bench itself closes each reading, as of a board, and so knows since when it is.
     pub(crate) is_closed_here: bool,
     /// When it does not work for want of a supply.
-    pub(crate) darkness: Darkness,
+    pub(crate) darkness: SupplyOutages,
     /// Whether it is here, and somebody who is not asks it: then what comes has to be its answers.
     pub(crate) answers_others: bool,
 }
@@ -225,7 +225,7 @@ impl Account {
     /// The reference is computed over this span, so a device could talk itself right: spans have to
     /// follow one another without gap or overlap, end where the reading is due, and leave the
     /// registers' beginning alone.
-    pub(crate) fn made(&mut self, made: Made) -> Result<(), String> {
+    pub(crate) fn made(&mut self, made: AnnouncedReading) -> Result<(), String> {
         if let Some(declared) = &mut self.declared {
             declared.made(made, &mut self.made);
             return Ok(());
@@ -264,7 +264,7 @@ impl Account {
         Ok(())
     }
 
-    pub(crate) fn sent(&mut self, sent: Sent) {
+    pub(crate) fn sent(&mut self, sent: SentReading) {
         if let Some(declared) = &mut self.declared {
             declared.sees_messages = true;
         }
@@ -272,7 +272,7 @@ impl Account {
     }
 
     /// Whether the platform gave back what the device sent, as long as that is remembered.
-    pub(crate) fn is_as_sent(&self, stored: &Stored) -> bool {
+    pub(crate) fn is_as_sent(&self, stored: &StoredReading) -> bool {
         if let Some(declared) = &self.declared {
             return declared.is_as_sent(stored, &self.made, &self.sent);
         }
@@ -282,7 +282,7 @@ impl Account {
             && self.sent.get(&(epoch, serial)).is_some_and(|sent| sent.values == stored.values)
     }
 
-    pub(crate) fn stored(&mut self, stored: Stored) {
+    pub(crate) fn stored(&mut self, stored: StoredReading) {
         self.stored.push(stored);
     }
 
@@ -294,13 +294,13 @@ impl Account {
     }
 
     /// Why what is stored is no answer of the device, where it has to be one.
-    pub(crate) fn unanswered(&self, stored: &Stored) -> Option<&'static str> {
+    pub(crate) fn unanswered(&self, stored: &StoredReading) -> Option<&'static str> {
         self.declared.as_ref()?.unanswered(stored)
     }
 
     /// Joins everything that was due up to an instant before which nothing is on its way any more.
     /// What belongs to later readings is kept for them.
-    pub(crate) fn settle(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Settled {
+    pub(crate) fn settle(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Tally {
         // Taken out, so that the join may use the rest of the account.
         let Some(mut declared) = self.declared.take() else {
             return self.settle_announced(until, rows);
@@ -310,9 +310,9 @@ impl Account {
         settled
     }
 
-    fn settle_announced(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Settled {
-        let mut settled = Settled::default();
-        let mut stored: BTreeMap<(Epoch, Serial), Vec<Stored>> = BTreeMap::new();
+    fn settle_announced(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Tally {
+        let mut settled = Tally::default();
+        let mut stored: BTreeMap<(Epoch, Serial), Vec<StoredReading>> = BTreeMap::new();
         for reading in std::mem::take(&mut self.stored) {
             let known = reading.known_values().count();
             settled.unknown_values += (reading.values.len() - known) as u64;
@@ -378,11 +378,11 @@ impl Account {
     fn due_rows(
         &self,
         due: SimTime,
-        made: Option<Made>,
-        stored: Option<&Stored>,
+        made: Option<AnnouncedReading>,
+        stored: Option<&StoredReading>,
         rows: &mut Vec<Row>,
     ) {
-        // A device that made nothing cannot tell a span; the truth of the period it owed stands in.
+        // A device that made nothing cannot state a span; the truth of the period it owed stands in.
         let since_start = due - self.terms.start;
         let owed = ReferenceSpan {
             from: since_start - self.terms.period,
@@ -403,12 +403,12 @@ impl Account {
         &self,
         (key, due): (Key, SimTime),
         (span, spreads): (ReferenceSpan, Option<&[f64]>),
-        stored: Option<&Stored>,
+        stored: Option<&StoredReading>,
         rows: &mut Vec<Row>,
     ) {
         let truth = self.terms.metering_point.truth(span, self.terms.electricity);
         for (place, &id) in self.terms.quantities.iter().enumerate() {
-            // What the plant cannot tell was due all the same: not a number, but not empty either.
+            // What is unknown of the plant was due all the same: not a number, but not empty either.
             let reference = truth.value(id).or(Some(f64::NAN));
             let reported = stored.and_then(|stored| stored.values.get(id.name())).copied();
             let spread = spreads.and_then(|spreads| spreads.get(place)).copied();
@@ -424,7 +424,7 @@ impl Account {
         }
     }
 
-    fn unexpected(&self, stored: &Stored, rows: &mut Vec<Row>) {
+    fn unexpected(&self, stored: &StoredReading, rows: &mut Vec<Row>) {
         let key = (stored.epoch, stored.serial);
         for (id, value) in stored.known_values() {
             rows.push(self.row(key, id, stored.event_time, None, Some(value)));
@@ -445,7 +445,7 @@ impl Account {
     }
 }
 
-impl Stored {
+impl StoredReading {
     /// Device, epoch and serial, as far as there are any.
     pub(crate) fn key(&self) -> (String, Option<u64>, Option<u64>) {
         let epoch = self.epoch.map(|epoch| epoch.0);
@@ -463,7 +463,7 @@ impl Stored {
         self.values.keys().filter(known).map(String::as_str)
     }
 
-    /// Whether it says anything at all.
+    /// Whether it holds anything at all.
     pub(crate) fn has_known_value(&self) -> bool {
         self.known_values().next().is_some()
     }
@@ -475,7 +475,7 @@ impl Stored {
 
 /// Hands readings to the accounts of their devices; what belongs to none is an event.
 pub(crate) fn take_readings(
-    mut readings: Vec<Stored>,
+    mut readings: Vec<StoredReading>,
     accounts: &mut [Account],
     now: SimTime,
     events: &mut Vec<Event>,

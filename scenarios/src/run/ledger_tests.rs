@@ -54,23 +54,23 @@ fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
         declared: None,
         way: None,
         is_closed_here: false,
-        darkness: Darkness::default(),
+        darkness: SupplyOutages::default(),
         may_leave_out: false,
     })
 }
 
-fn made(serial: u64) -> Made {
+fn made(serial: u64) -> AnnouncedReading {
     let to = 10 * serial as i64;
     let span = ReferenceSpan {
         from: seconds(to - 10),
         to: seconds(to),
         registers_from: SimDuration::ZERO,
     };
-    Made { epoch: Epoch(1), serial: Serial(serial), at: at(to), span }
+    AnnouncedReading { epoch: Epoch(1), serial: Serial(serial), at: at(to), span }
 }
 
-fn stored(serial: u64) -> Stored {
-    Stored {
+fn stored(serial: u64) -> StoredReading {
+    StoredReading {
         device: "meter".to_owned(),
         epoch: Some(Epoch(1)),
         serial: Some(Serial(serial)),
@@ -81,12 +81,17 @@ fn stored(serial: u64) -> Stored {
 }
 
 /// Settles three readings that were made and sent, with whatever the platform gives back.
-fn settle(given: Vec<Stored>) -> (Settled, Vec<Row>) {
+fn settle(given: Vec<StoredReading>) -> (Tally, Vec<Row>) {
     let mut account = account();
     for serial in 1..=3 {
         account.made(made(serial)).unwrap();
         let key = (Epoch(1), Serial(serial));
-        account.sent(Sent { key, event_time: None, usable: None, values: stored(serial).values });
+        account.sent(SentReading {
+            key,
+            event_time: None,
+            usable: None,
+            values: stored(serial).values,
+        });
     }
     for reading in given {
         account.stored(reading);
@@ -99,7 +104,7 @@ fn settle(given: Vec<Stored>) -> (Settled, Vec<Row>) {
 #[test]
 fn what_was_due_made_and_stored_stands_side_by_side() {
     let (settled, rows) = settle(vec![stored(3), stored(1), stored(2)]);
-    let expected = Settled { due: 3, stored: 3, ..Settled::default() };
+    let expected = Tally { due: 3, stored: 3, ..Tally::default() };
     assert_eq!(settled, expected);
     for (row, serial) in rows.iter().zip(1..) {
         assert_eq!(row.key, (Some(Epoch(1)), Some(Serial(serial))));
@@ -110,10 +115,10 @@ fn what_was_due_made_and_stored_stands_side_by_side() {
 
 #[test]
 fn every_way_of_going_wrong_is_seen() {
-    let late = Stored { event_time: at(21), ..stored(2) };
+    let late = StoredReading { event_time: at(21), ..stored(2) };
     let altered =
-        Stored { values: BTreeMap::from([(VOLTAGE.to_owned(), 231.000_001)]), ..stored(2) };
-    let nameless = Stored { epoch: None, serial: None, ..stored(2) };
+        StoredReading { values: BTreeMap::from([(VOLTAGE.to_owned(), 231.000_001)]), ..stored(2) };
+    let nameless = StoredReading { epoch: None, serial: None, ..stored(2) };
     for (what, given, missing, unexpected) in [
         ("lost", vec![stored(1), stored(3)], 1, 0),
         ("twice", vec![stored(1), stored(2), stored(2), stored(3)], 0, 1),
@@ -140,7 +145,12 @@ fn what_comes_back_early_is_kept_for_its_reading() {
     for serial in 1..=3 {
         account.made(made(serial)).unwrap();
         let key = (Epoch(1), Serial(serial));
-        account.sent(Sent { key, event_time: None, usable: None, values: stored(serial).values });
+        account.sent(SentReading {
+            key,
+            event_time: None,
+            usable: None,
+            values: stored(serial).values,
+        });
         account.stored(stored(serial));
     }
     let mut rows = Vec::new();
@@ -175,14 +185,14 @@ fn a_span_that_does_not_hold_together_is_not_believed() {
     ] {
         let mut account = account();
         account.made(made(1)).unwrap();
-        assert!(account.made(Made { span: changed, ..good }).is_err(), "{what}");
+        assert!(account.made(AnnouncedReading { span: changed, ..good }).is_err(), "{what}");
         account.made(good).unwrap();
     }
 }
 
 #[test]
 fn each_total_adds_to_its_own() {
-    let of = |unit: u64| Settled {
+    let of = |unit: u64| Tally {
         due: unit,
         stored: 2 * unit,
         missing: 3 * unit,
@@ -200,9 +210,9 @@ fn names_that_nobody_knows_are_counted_and_alter_their_reading() {
     odd.values.insert("x.nobody.knows".to_owned(), 1.0);
     odd.values.insert("x.nobody.knows.either".to_owned(), 1.0);
     let (settled, rows) = settle(vec![stored(1), odd, stored(3)]);
-    let expected = Settled { due: 3, stored: 2, missing: 1, unexpected: 1, unknown_values: 2 };
+    let expected = Tally { due: 3, stored: 2, missing: 1, unexpected: 1, unknown_values: 2 };
     assert_eq!(settled, expected);
-    // The voltage beside them is told, without a reference.
+    // The voltage beside them is recorded, without a reference.
     assert_eq!(rows.iter().filter(|row| row.reference.is_none()).count(), 1);
 }
 
@@ -218,7 +228,7 @@ fn values_are_recorded_in_si_units_and_those_not_asked_for_without_a_reference()
         account.made(made(1)).unwrap();
         let mut reading = stored(1);
         reading.values.insert(POWER.to_owned(), 2.3);
-        account.sent(Sent {
+        account.sent(SentReading {
             key: (Epoch(1), Serial(1)),
             event_time: None,
             usable: None,
@@ -227,7 +237,7 @@ fn values_are_recorded_in_si_units_and_those_not_asked_for_without_a_reference()
         account.stored(reading);
         let mut rows = Vec::new();
         let settled = account.settle(at(10), &mut rows);
-        assert_eq!(settled, Settled { due: 1, stored: 1, ..Settled::default() });
+        assert_eq!(settled, Tally { due: 1, stored: 1, ..Tally::default() });
         let rows: Vec<_> =
             rows.iter().map(|row| (row.quantity, row.reference.is_some(), row.reported)).collect();
         assert_eq!(rows, expected);
@@ -239,7 +249,7 @@ fn what_a_reading_leaves_out_is_an_empty_row() {
     let [voltage, power] = [VOLTAGE, POWER].map(|name| MeasurementId::lookup(name).unwrap());
     let mut account = account_of(&[voltage, power]);
     account.made(made(1)).unwrap();
-    account.sent(Sent {
+    account.sent(SentReading {
         key: (Epoch(1), Serial(1)),
         event_time: None,
         usable: None,
@@ -285,17 +295,21 @@ fn a_dead_device_owes_each_period_its_own_truth() {
 #[test]
 fn what_was_made_when_nothing_was_due_is_not_waited_for() {
     let mut account = account();
-    let off = Made { at: at(7), span: ReferenceSpan { to: seconds(7), ..made(1).span }, ..made(1) };
+    let off = AnnouncedReading {
+        at: at(7),
+        span: ReferenceSpan { to: seconds(7), ..made(1).span },
+        ..made(1)
+    };
     account.made(off).unwrap();
-    account.sent(Sent {
+    account.sent(SentReading {
         key: (Epoch(1), Serial(1)),
         event_time: None,
         usable: None,
         values: stored(1).values,
     });
-    account.stored(Stored { event_time: at(7), ..stored(1) });
+    account.stored(StoredReading { event_time: at(7), ..stored(1) });
     let settled = account.settle(at(7), &mut Vec::new());
-    assert_eq!(settled, Settled { unexpected: 1, ..Settled::default() });
+    assert_eq!(settled, Tally { unexpected: 1, ..Tally::default() });
     assert!(account.made.is_empty() && account.stored.is_empty());
 }
 
@@ -311,13 +325,15 @@ fn an_acknowledged_period_makes_more_readings_due() {
 }
 
 #[test]
-fn what_was_never_made_keeps_its_number_and_is_told_once() {
+fn an_unannounced_reading_keeps_its_number_and_is_reported_once() {
     let mut account = account();
     for serial in [1, 3] {
         let span = made(serial).span;
         // The third covers the second's time, too.
         let from = if serial == 3 { seconds(10) } else { span.from };
-        account.made(Made { span: ReferenceSpan { from, ..span }, ..made(serial) }).unwrap();
+        account
+            .made(AnnouncedReading { span: ReferenceSpan { from, ..span }, ..made(serial) })
+            .unwrap();
     }
     account.settle(at(30), &mut Vec::new());
     assert_eq!(account.take_never_made(), [(2, at(20))]);
@@ -331,7 +347,7 @@ fn only_what_left_the_device_is_as_sent() {
     let mut account = account();
     account.made(made(1)).unwrap();
     assert!(!account.is_as_sent(&stored(1)), "nothing was sent yet");
-    account.sent(Sent {
+    account.sent(SentReading {
         key: (Epoch(1), Serial(1)),
         event_time: None,
         usable: None,
@@ -340,17 +356,17 @@ fn only_what_left_the_device_is_as_sent() {
     assert!(account.is_as_sent(&stored(1)));
     let values = BTreeMap::from([(VOLTAGE.to_owned(), 230.0)]);
     for (what, other) in [
-        ("another value", Stored { values, ..stored(1) }),
-        ("another instant", Stored { event_time: at(11), ..stored(1) }),
-        ("another epoch", Stored { epoch: Some(Epoch(2)), ..stored(1) }),
-        ("another serial", Stored { event_time: at(10), ..stored(2) }),
-        ("no epoch", Stored { epoch: None, ..stored(1) }),
-        ("no serial", Stored { serial: None, ..stored(1) }),
+        ("another value", StoredReading { values, ..stored(1) }),
+        ("another instant", StoredReading { event_time: at(11), ..stored(1) }),
+        ("another epoch", StoredReading { epoch: Some(Epoch(2)), ..stored(1) }),
+        ("another serial", StoredReading { event_time: at(10), ..stored(2) }),
+        ("no epoch", StoredReading { epoch: None, ..stored(1) }),
+        ("no serial", StoredReading { serial: None, ..stored(1) }),
     ] {
         assert!(!account.is_as_sent(&other), "{what}");
     }
     // Sent, but never made, as a replay is.
-    account.sent(Sent {
+    account.sent(SentReading {
         key: (Epoch(1), Serial(2)),
         event_time: None,
         usable: None,
@@ -365,7 +381,7 @@ fn spans_may_begin_and_end_within_the_lag() {
     let span = |from_ms, to_ms, registers_ms| {
         let [from, to, registers_from] =
             [from_ms, to_ms, registers_ms].map(SimDuration::from_milliseconds);
-        Made { span: ReferenceSpan { from, to, registers_from }, ..made(1) }
+        AnnouncedReading { span: ReferenceSpan { from, to, registers_from }, ..made(1) }
     };
     for (what, first, is_good) in [
         ("from the start to the instant", span(0, 10_000, 0), true),
@@ -383,8 +399,8 @@ fn spans_may_begin_and_end_within_the_lag() {
 
 #[test]
 fn readings_go_to_their_accounts_and_what_belongs_to_none_is_an_event() {
-    let foreign = Stored { device: "stranger".to_owned(), ..stored(1) };
-    let valueless = Stored { values: BTreeMap::new(), ..stored(3) };
+    let foreign = StoredReading { device: "stranger".to_owned(), ..stored(1) };
+    let valueless = StoredReading { values: BTreeMap::new(), ..stored(3) };
     let mut odd = stored(2);
     odd.values.insert("x.nobody.knows".to_owned(), 1.0);
     let mut accounts = [account()];
@@ -392,7 +408,7 @@ fn readings_go_to_their_accounts_and_what_belongs_to_none_is_an_event() {
     take_readings(vec![foreign, valueless, odd, stored(1)], &mut accounts, at(40), &mut events);
     let serials: Vec<_> = accounts[0].stored.iter().map(|stored| stored.serial).collect();
     assert_eq!(serials, [Some(Serial(1)), Some(Serial(2))]);
-    let told: Vec<_> = events
+    let found: Vec<_> = events
         .iter()
         .map(|event| {
             let of = |name| event.get(name).map(ToString::to_string).unwrap_or_default();
@@ -408,7 +424,7 @@ fn readings_go_to_their_accounts_and_what_belongs_to_none_is_an_event() {
     let expected = expected.map(|(kind, device, serial, name)| {
         (at(40), kind.to_owned(), quoted(device), serial.to_owned(), quoted(name))
     });
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -418,12 +434,12 @@ fn a_message_is_read_as_it_was_sent_and_only_if_it_is_numbered() {
     let mut message = MeasurementMessage::new(device, values);
     let mut payload = Vec::new();
     encode_measurements(&message, &mut payload);
-    assert_eq!(Sent::read(&payload), None);
-    assert_eq!(Sent::read(b"{"), None);
+    assert_eq!(SentReading::read(&payload), None);
+    assert_eq!(SentReading::read(b"{"), None);
     (message.epoch, message.serial) = (Some(Epoch(7)), Some(Serial(3)));
     payload.clear();
     encode_measurements(&message, &mut payload);
-    let sent = Sent::read(&payload).unwrap();
+    let sent = SentReading::read(&payload).unwrap();
     assert_eq!(sent.key, (Epoch(7), Serial(3)));
     assert_eq!(sent.values, BTreeMap::from([(VOLTAGE.to_owned(), 231.0)]));
 }
@@ -434,7 +450,7 @@ fn what_a_gateway_carries_has_its_way_in_the_record() {
     account.terms.way = Some("cellar".to_owned());
     for serial in [1, 2] {
         account.made(made(serial)).unwrap();
-        account.sent(Sent {
+        account.sent(SentReading {
             key: (Epoch(1), Serial(serial)),
             event_time: None,
             usable: None,

@@ -53,7 +53,7 @@ pub(crate) use board::missing as missing_for_boards;
 pub use console::{Console, ConsoleOptions};
 pub(crate) use device_setup::device_setup;
 pub use error::{BenchError, chain};
-pub(crate) use feeder::Feeder;
+pub(crate) use feeder::SignalFeed;
 pub(crate) use field_setup::{endpoint_of, inputs_of};
 pub(crate) use host::{host_name, monotonic};
 pub use host::{stamp, wall_now};

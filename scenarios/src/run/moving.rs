@@ -51,7 +51,7 @@ pub(crate) trait Bench: Sized {
     /// Event time now.
     fn now(&self) -> SimTime;
 
-    /// Its record.
+    /// The record of the run.
     fn recording(&mut self) -> &mut Recording;
 
     /// Writes all there is: after the end everything, otherwise what was reported.
@@ -60,7 +60,7 @@ pub(crate) trait Bench: Sized {
     /// Figures of the run, for `run.json` only.
     fn measured(&self, wall: Duration) -> Map<String, Value>;
 
-    /// What a run in real time says of clocks, timers, links and floor.
+    /// What a run in real time reports of clocks, timers, links and floor.
     async fn facts(&mut self) -> Option<RealTimeFacts>;
 
     /// Ends connections and a platform of the bench's own in an orderly way.
@@ -93,7 +93,7 @@ pub(crate) async fn carry_out<B: Bench>(
     let run = Run { options, started: monotonic() };
     let start = scenario.schedule.start;
     let assembled = tokio::select! {
-        biased;
+        biased; // a signal counts, also where the bench is ready by then
         signal = ended_by(&mut stop) => Err(BenchError::Interrupted(signal)),
         assembled = assembled => assembled,
     };
@@ -170,7 +170,7 @@ pub(crate) async fn ended_by(stop: &mut Stop) -> Signal {
     or_never(came).await
 }
 
-/// What an error that ended a run says of it: what the platform answered is its own doing, and for
+/// What an error that ended a run shows of it: what the platform answered is its own doing, and for
 /// a check to judge.
 fn broken(now: SimTime, error: &BenchError) -> (RunState, Event) {
     if let Some(what) = error.wrong_answer() {

@@ -14,13 +14,13 @@ use lastmeter_wire::flexmeter::{AcknowledgeMessage, DecodeRules, Request, decode
 
 use super::alerts::{Alert, AlertKey, AlertsRead};
 use super::commands::OpenCommand;
-use super::ledger::Sent;
+use super::ledger::SentReading;
 use super::rest::Invocation;
 use crate::language::Scenario;
 
 /// A message as it left the bench.
 pub(crate) enum SentMessage {
-    Reading(Sent),
+    Reading(SentReading),
     Notice(Notice),
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Notice {
     Answer(AcknowledgeMessage),
 }
 
-/// Which notice.
+/// What identifies a notice.
 #[derive(Clone, Debug)]
 pub(crate) enum NoticeKey {
     Alert(AlertKey),
@@ -50,7 +50,7 @@ impl SentMessage {
     /// Reads a message; `None` for what has no number.
     pub(crate) fn read(payload: &[u8]) -> Option<Self> {
         Some(match decode(payload, &DecodeRules::default()).ok()? {
-            Request::Measurements(message) => Self::Reading(Sent::of(&message)?),
+            Request::Measurements(message) => Self::Reading(SentReading::of(&message)?),
             Request::Alert(message) => Self::Notice(Notice::Alert(Alert::sent(message))),
             Request::Acknowledge(message) => Self::Notice(Notice::Answer(message)),
         })
@@ -101,7 +101,6 @@ pub(crate) struct Notices {
     /// Stored alerts that are not, or not yet known to be, the first copy of one that was sent.
     odd: Vec<Alert>,
     is_unlisted: bool,
-    /// By invocation.
     answers: BTreeMap<String, SentAnswer>,
     /// Invocations whose state was given for a command.
     given: BTreeSet<String>,

@@ -160,7 +160,7 @@ fn only_what_was_sent_before_it_was_read_for_the_last_time_can_be_lost() {
     sent(&mut all, dip("m", 4));
     all.stored(&stored());
     assert_eq!(all.finish(at(60)).len(), 1, "the counts");
-    // The platform took neither, and said so of neither.
+    // The platform took neither, and reported neither.
     let mut all = notices();
     all.take(NoticeNews::Sent(Notice::Alert(dip("m", 3))));
     assert_eq!(all.under_way(), 1);

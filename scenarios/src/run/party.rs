@@ -6,22 +6,22 @@ use lastmeter_record::Event;
 use lastmeter_units::{HardwareId, SimTime};
 
 use super::device_note::DeviceNote;
-use super::feeder::Feeder;
+use super::feeder::SignalFeed;
 use super::field::Field;
-use super::ledger::Made;
+use super::ledger::AnnouncedReading;
 
-/// What happens on the connection, as far as a party is told.
+/// What happens on the connection that a client has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Uplinked {
+pub(crate) enum LinkEvent {
     Connected,
     Disconnected,
     Acknowledged { message: u64 },
     Received { owner: HardwareId, payload: Vec<u8> },
 }
 
-/// What a party has to say.
+/// What a client puts out.
 #[derive(Clone, Debug)]
-pub(crate) enum Said {
+pub(crate) enum ClientOutput {
     /// A message for the platform.
     Send {
         /// Its number: rises from message to message, the same when it is sent again.
@@ -37,7 +37,7 @@ pub(crate) enum Said {
     /// A network that is a real line is to be opened again.
     Reopen { network: usize },
     /// A device has made a reading.
-    Made { device: usize, made: Made },
+    Reading { device: usize, made: AnnouncedReading },
     /// Something for the record with facts of its own.
     Event(Box<Event>),
     /// Something for the record, of a device or gateway of this name.
@@ -50,35 +50,37 @@ pub(crate) struct SoleDevice {
     pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) device: Box<dyn Device>,
-    pub(crate) feeder: Feeder,
+    pub(crate) feed: SignalFeed,
     output: Vec<Output>,
     /// When the last reading was due.
     last_due: SimTime,
 }
 
 impl SoleDevice {
-    pub(crate) fn new(index: usize, name: &str, device: Box<dyn Device>, feeder: Feeder) -> Self {
-        let last_due = feeder.now();
-        Self { index, name: name.to_owned(), device, feeder, output: Vec::new(), last_due }
+    pub(crate) fn new(index: usize, name: &str, device: Box<dyn Device>, feed: SignalFeed) -> Self {
+        let last_due = feed.now();
+        Self { index, name: name.to_owned(), device, feed, output: Vec::new(), last_due }
     }
 
-    fn input(&mut self, input: Input, said: &mut Vec<Said>) {
-        self.device.step(self.feeder.now(), input, &mut self.output);
-        self.translate(said);
+    fn input(&mut self, input: Input, out: &mut Vec<ClientOutput>) {
+        self.device.step(self.feed.now(), input, &mut self.output);
+        self.translate(out);
     }
 
-    fn translate(&mut self, said: &mut Vec<Said>) {
-        let now = self.feeder.now();
+    fn translate(&mut self, out: &mut Vec<ClientOutput>) {
+        let now = self.feed.now();
         for output in self.output.drain(..) {
-            said.push(match output {
+            out.push(match output {
                 Output::Send { message, payload } => {
-                    Said::Send { message, owner: self.name.clone(), at: self.last_due, payload }
+                    let (owner, at) = (self.name.clone(), self.last_due);
+                    ClientOutput::Send { message, owner, at, payload }
                 }
                 Output::Reading { epoch, serial, at, span } => {
                     self.last_due = at;
-                    Said::Made { device: self.index, made: Made { epoch, serial, at, span } }
+                    let made = AnnouncedReading { epoch, serial, at, span };
+                    ClientOutput::Reading { device: self.index, made }
                 }
-                Output::Event { kind, detail } => Said::Note {
+                Output::Event { kind, detail } => ClientOutput::Note {
                     of: self.name.clone(),
                     note: DeviceNote::new(now, kind.word(), detail),
                 },
@@ -91,13 +93,13 @@ impl SoleDevice {
     }
 }
 
-/// A party.
-pub(crate) enum Party {
+/// A device or a gateway as a client of the platform.
+pub(crate) enum Client {
     Device(Box<SoleDevice>),
     Field(Box<Field>),
 }
 
-impl Party {
+impl Client {
     /// What it is called.
     pub(crate) fn name(&self) -> &str {
         match self {
@@ -133,35 +135,35 @@ impl Party {
     /// Up to when it has been moved.
     pub(crate) fn now(&self) -> SimTime {
         match self {
-            Self::Device(sole) => sole.feeder.now(),
+            Self::Device(sole) => sole.feed.now(),
             Self::Field(field) => field.now,
         }
     }
 
     /// Moves it on, at most up to and including an instant.
-    pub(crate) fn step(&mut self, until: SimTime, said: &mut Vec<Said>) {
+    pub(crate) fn step(&mut self, until: SimTime, out: &mut Vec<ClientOutput>) {
         match self {
             Self::Device(sole) => {
-                sole.feeder.step(sole.device.as_mut(), until, &mut sole.output);
-                sole.translate(said);
+                sole.feed.step(sole.device.as_mut(), until, &mut sole.output);
+                sole.translate(out);
             }
-            Self::Field(field) => field.step(until, said),
+            Self::Field(field) => field.step(until, out),
         }
     }
 
-    /// Tells it what happened on its connection.
-    pub(crate) fn uplinked(&mut self, what: Uplinked, said: &mut Vec<Said>) {
+    /// Hands it what happened on its connection.
+    pub(crate) fn on_link_event(&mut self, what: LinkEvent, out: &mut Vec<ClientOutput>) {
         match self {
             Self::Device(sole) => {
                 let input = match what {
-                    Uplinked::Connected => Input::Connected,
-                    Uplinked::Disconnected => Input::Disconnected,
-                    Uplinked::Acknowledged { message } => Input::Acknowledged { message },
-                    Uplinked::Received { payload, .. } => Input::Received { payload },
+                    LinkEvent::Connected => Input::Connected,
+                    LinkEvent::Disconnected => Input::Disconnected,
+                    LinkEvent::Acknowledged { message } => Input::Acknowledged { message },
+                    LinkEvent::Received { payload, .. } => Input::Received { payload },
                 };
-                sole.input(input, said);
+                sole.input(input, out);
             }
-            Self::Field(field) => field.uplinked(what, said),
+            Self::Field(field) => field.on_link_event(what, out),
         }
     }
 
@@ -174,19 +176,19 @@ impl Party {
     }
 
     /// Hands on what its board has done, or that time has passed.
-    pub(crate) fn of_board(&mut self, input: BoardInput, said: &mut Vec<Said>) {
+    pub(crate) fn of_board(&mut self, input: BoardInput, out: &mut Vec<ClientOutput>) {
         let Self::Device(sole) = self else { return };
         if let Some(board) = sole.device.board() {
-            board.board_step(sole.feeder.now(), input, &mut sole.output);
-            sole.translate(said);
+            board.board_step(sole.feed.now(), input, &mut sole.output);
+            sole.translate(out);
         }
     }
 
     /// Injects a fault into one of its devices, at the present instant.
-    pub(crate) fn fault(&mut self, device: usize, fault: DeviceFault, said: &mut Vec<Said>) {
+    pub(crate) fn fault(&mut self, device: usize, fault: DeviceFault, out: &mut Vec<ClientOutput>) {
         match self {
-            Self::Device(sole) => sole.input(Input::Fault(fault), said),
-            Self::Field(field) => field.fault(device, fault, said),
+            Self::Device(sole) => sole.input(Input::Fault(fault), out),
+            Self::Field(field) => field.fault(device, fault, out),
         }
     }
 
@@ -199,9 +201,9 @@ impl Party {
     }
 
     /// The gateway loses its supply and starts again; nothing to a device that has none.
-    pub(crate) fn restart(&mut self, said: &mut Vec<Said>) {
+    pub(crate) fn restart(&mut self, out: &mut Vec<ClientOutput>) {
         if let Self::Field(field) = self {
-            field.restart(said);
+            field.restart(out);
         }
     }
 }

@@ -17,9 +17,10 @@ use crate::language::Scenario;
 /// A watt-hour in joules.
 const WATT_HOUR_J: f64 = 3600.0;
 
-/// So many times the voltage that a device needs, all phases together never have less over a period
-/// in which a device may find less: parts of sines have more than their mean square.
-const NEARLY: f64 = 1.42;
+/// The crest factor of a sine, sqrt 2, rounded up: below so many times the voltage that a device
+/// needs, some period of a cut sine may hold less than that, since parts of sines have more than
+/// their mean square.
+const PEAK_FACTOR: f64 = 1.42;
 
 /// A supply that is gone for so long is noticed: two periods.
 const SURELY_NOTICED: SimDuration = SimDuration::from_milliseconds(40);
@@ -72,7 +73,7 @@ fn of_supply(
     let mut notes = Vec::new();
     let gaps = gaps_of_supply(terminal, facts.minimum_v, until);
     // Brief ones that are nearly so: over a period by itself some phase has a little more.
-    for gap in gaps_of_supply(terminal, NEARLY * facts.minimum_v, until) {
+    for gap in gaps_of_supply(terminal, PEAK_FACTOR * facts.minimum_v, until) {
         let Some(to) = gap.to.filter(|to| *to - gap.from < SURELY_NOTICED) else { continue };
         if gaps.iter().any(|it| it.from <= to && it.to.is_none_or(|to| gap.from <= to)) {
             continue;
@@ -83,15 +84,15 @@ fn of_supply(
             .with(field::BOOT_S, 0.0);
         notes.extend([lost, back].map(|it| it.with(field::IS_CERTAIN, false)));
     }
-    for Outage { gap, dark, tells, tells_back, flutter } in outages(facts, &gaps) {
+    for Outage { gap, dark, announces_loss, announces_return, flutter } in outages(facts, &gaps) {
         // A shorter one lies within what meters look at as a whole, and may be missed.
         let is_certain = gap.to.is_none_or(|to| to - gap.from >= SURELY_NOTICED);
         let lost = event(gap.from, EventKind::SupplyLost)
-            .with(field::GASPS, facts.gasps && tells)
+            .with(field::GASPS, facts.gasps && announces_loss)
             .with(field::IS_CERTAIN, is_certain);
         notes.push(lost);
-        let holds_out = dark.is_none() && tells && flutter.is_empty();
-        for (back, lost) in flutter.into_iter().filter(|_| tells) {
+        let holds_out = dark.is_none() && announces_loss && flutter.is_empty();
+        for (back, lost) in flutter.into_iter().filter(|_| announces_loss) {
             let back = event(back, EventKind::SupplyReturned)
                 .with(field::REPORTS, facts.reports)
                 .with(field::BOOT_S, 0.0);
@@ -101,7 +102,7 @@ fn of_supply(
         let Some(to) = gap.to else { continue };
         let boot = if dark.is_some() { facts.boot } else { SimDuration::ZERO };
         let back = event(to, EventKind::SupplyReturned)
-            .with(field::REPORTS, facts.reports && tells_back)
+            .with(field::REPORTS, facts.reports && announces_return)
             .with(field::BOOT_S, boot.as_seconds_f64())
             .with(field::IS_CERTAIN, is_certain);
         notes.push(if holds_out { back.with(field::HELD_OUT, true) } else { back });
@@ -159,7 +160,7 @@ fn of_voltage(note: Event, seen: &TrueEvent, declared_v: f64) -> Event {
         .with(field::DECLARED_V, declared_v)
         .with(field::IS_CERTAIN, seen.is_certain)
         .with(field::SPREAD_S, spread_s);
-    // Where all see the same there is no more to be told.
+    // Where all see the same there is no more to be noted.
     if seen.is_certain { note } else { note.with(field::MOST, seen.most) }
 }
 
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_has_its_node_as_a_field_whatever_its_text_says() {
+    fn an_operation_has_its_node_as_a_field_whatever_its_text() {
         let it = Operation {
             at_ns: 0,
             element: "fault:tree".into(),

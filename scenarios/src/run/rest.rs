@@ -14,7 +14,7 @@ use super::alarm::Alarm;
 use super::alerts::{Alert, AlertsPage, AlertsRead};
 use super::commands::Ending;
 use super::error::{BenchError, chain};
-use super::ledger::Stored;
+use super::ledger::StoredReading;
 use super::run_platform::Profile;
 
 /// Readings, refusals or alerts asked for at once.
@@ -59,7 +59,7 @@ struct Page<T> {
 /// Something the platform refused. The order is that of content: when it happened, whose it is,
 /// why it was refused.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedMessage {
     pub(crate) event_time: Option<SimTime>,
     pub(crate) device: Option<String>,
     pub(crate) reason: String,
@@ -158,21 +158,21 @@ impl Rest {
     pub(crate) async fn readings_once(
         &mut self,
         wait: Duration,
-    ) -> Result<Vec<Stored>, BenchError> {
+    ) -> Result<Vec<StoredReading>, BenchError> {
         let wait = format!("&wait_ms={}", wait.as_millis());
-        let page: Page<Stored> = self.page("readings", self.readings_after, &wait).await?;
+        let page: Page<StoredReading> = self.page("readings", self.readings_after, &wait).await?;
         self.readings_after = page.last;
         Ok(page.results)
     }
 
     /// The readings committed since the last call.
-    pub(crate) async fn readings(&mut self) -> Result<Vec<Stored>, BenchError> {
+    pub(crate) async fn readings(&mut self) -> Result<Vec<StoredReading>, BenchError> {
         let (all, last) = self.pages("readings", self.readings_after).await?;
         self.readings_after = last;
         Ok(all)
     }
 
-    /// Why the platform takes no messages or does not commit them, if it says so.
+    /// Why the platform takes no messages or does not commit them, if it states it.
     pub(crate) async fn trouble(&mut self) -> Option<String> {
         match self.client.get_text("/readyz").await {
             Err(HttpError::Status { status, detail, .. }) if status.as_u16() == 503 => Some(detail),
@@ -180,7 +180,7 @@ impl Rest {
         }
     }
 
-    /// What has arrived at the platform and is not committed yet; `None` if it does not tell.
+    /// What has arrived at the platform and is not committed yet; `None` if it does not report it.
     pub(crate) async fn in_flight_bytes(&mut self) -> Result<Option<u64>, BenchError> {
         let text = match self.client.get_text("/metrics").await {
             Ok(text) => text,
@@ -190,13 +190,13 @@ impl Rest {
             // Somebody else's platform need not have such a page.
             Err(_) => return Ok(None),
         };
-        let told = text.lines().find_map(|line| line.strip_prefix("lastmeter_in_flight_bytes "));
-        Ok(told.and_then(|figure| figure.trim().parse().ok()))
+        let found = text.lines().find_map(|line| line.strip_prefix("lastmeter_in_flight_bytes "));
+        Ok(found.and_then(|figure| figure.trim().parse().ok()))
     }
 
     /// The refusals recorded since the last call.
-    pub(crate) async fn refusals(&mut self) -> Result<Vec<Refused>, BenchError> {
-        let (mut all, last): (Vec<Refused>, u64) =
+    pub(crate) async fn refusals(&mut self) -> Result<Vec<RefusedMessage>, BenchError> {
+        let (mut all, last): (Vec<RefusedMessage>, u64) =
             self.pages("refusals", self.refusals_after).await?;
         self.refusals_after = last;
         // In which order several devices' refusals arrived is chance.
@@ -429,7 +429,7 @@ mod tests {
 
     use super::*;
 
-    /// A platform's REST interface that answers each path as told, and 404 all others.
+    /// A platform's REST interface that answers each path as set, and 404 all others.
     fn platform(answer: fn(&str) -> Option<Value>) -> Rest {
         platform_without("404 Not Found", answer)
     }
@@ -534,12 +534,12 @@ mod tests {
             "device": "alpha", "epoch": 1, "serial": 4, "event_time": "2027-01-18T17:00:41.000Z",
             "values": { "electricity.frequency": null },
         });
-        let error = Stored::deserialize(&reading).unwrap_err();
-        let said = "readings: serial 4 of alpha: the value electricity.frequency is null, expected \
+        let error = StoredReading::deserialize(&reading).unwrap_err();
+        let expected = "readings: serial 4 of alpha: the value electricity.frequency is null, expected \
                     a number";
-        assert_eq!(misread("readings", &reading, &error), said);
-        let error = Stored::deserialize(&json!({ "device": "alpha" })).unwrap_err();
-        let said = misread("readings", &json!({ "device": "alpha" }), &error);
-        assert!(said.starts_with("readings: one of alpha: missing field"), "{said}");
+        assert_eq!(misread("readings", &reading, &error), expected);
+        let error = StoredReading::deserialize(&json!({ "device": "alpha" })).unwrap_err();
+        let message = misread("readings", &json!({ "device": "alpha" }), &error);
+        assert!(message.starts_with("readings: one of alpha: missing field"), "{message}");
     }
 }

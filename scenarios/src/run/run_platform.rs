@@ -31,7 +31,7 @@ use crate::language::{GivenAuthority, PlatformUse, TlsUse};
 /// to stamp what the platform does when it is done.
 const PLATFORM_LEVEL: u8 = DEFAULT_LEVEL - 1;
 
-/// How long a platform may take to say that it is ready.
+/// How long a platform may take to report that it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a child may take to end once it is asked to.
@@ -182,7 +182,7 @@ impl UnderTest {
         Ok(Self { kind, profile, security, policy, child_id })
     }
 
-    /// Whether it runs on this machine, as far as its address tells.
+    /// Whether it runs on this machine, as far as its address shows.
     pub(crate) fn is_here(&self) -> bool {
         self.is_own()
             || self.broker_address().is_ok_and(|address| {
@@ -196,7 +196,7 @@ impl UnderTest {
         !matches!(self.kind, Kind::External)
     }
 
-    /// Where devices connect to: with TLS or without, as the scenario says.
+    /// Where devices connect to: with TLS or without, by the scenario.
     pub(crate) fn broker_address(&self) -> Result<SocketAddr, BenchError> {
         let text = match (&self.security, &self.profile.mqtts) {
             (None, _) => &self.profile.mqtt,
@@ -239,7 +239,7 @@ impl UnderTest {
         Ok(options)
     }
 
-    /// Says so if a child has ended by itself.
+    /// Reports if a child has ended by itself.
     pub(crate) fn ensure_running(&mut self) -> Result<(), BenchError> {
         let Kind::Child { child, log, .. } = &mut self.kind else { return Ok(()) };
         let ended = child.try_wait().map_err(BenchError::file("cannot look after", "serve"))?;
@@ -410,7 +410,7 @@ impl Security {
             BenchError::PlatformStart(format!("the scenario wants TLS; its profile lacks `{what}`"))
         };
         let mqtts = profile.mqtts.as_deref().ok_or_else(|| missing("mqtts"))?;
-        // What the scenario gives goes before what the profile says.
+        // What the scenario states goes before what the profile states.
         let given = options.authority.as_ref();
         let certificate = given.map(|given| &given.certificate).or(profile.tls_authority.as_ref());
         let certificate = certificate.ok_or_else(|| missing("tls_authority"))?;
@@ -441,7 +441,7 @@ fn read_authority(certificate: &Path, key: &Path) -> Result<Authority, BenchErro
         let what = "cannot read the authority's certificate or key";
         let facts = std::fs::metadata(file).map_err(BenchError::file(what, file))?;
         if !facts.is_file() || facts.len() > PEM_BYTES_MAX {
-            let why = format!("{} is no PEM file of at most 1 MiB", file.display());
+            let why = format!("{} is not a PEM file of at most 1 MiB", file.display());
             return Err(BenchError::PlatformStart(why));
         }
         std::fs::read_to_string(file).map_err(BenchError::file(what, file))
@@ -519,12 +519,12 @@ async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, Benc
     Ok((Kind::Embedded { running, runtime }, profile, policy))
 }
 
-/// Asks for a platform's real-time priority, and says what this thread runs under.
+/// Asks for a platform's real-time priority, and returns what this thread runs under.
 pub(crate) fn own_policy() -> Policy {
     policy_of_this_thread(Some(PLATFORM_LEVEL))
 }
 
-/// Asks for a real-time priority if there is to be one, and says what this thread runs under.
+/// Asks for a real-time priority if there is to be one, and returns what this thread runs under.
 fn policy_of_this_thread(level: Option<u8>) -> Policy {
     let refused = match level {
         Some(level) => raise_this_thread(level).err(),

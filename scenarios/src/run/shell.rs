@@ -1,7 +1,7 @@
-//! The I/O around one party: moves it, carries its messages, brings it what arrives.
+//! The I/O around one client: moves it, carries its messages, brings it what arrives.
 //!
-//! The party itself is a synchronous machine that knows no sockets; everything it is told and
-//! everything it says is a message. Between two sync points shells run ahead concurrently; what
+//! The client itself is a synchronous machine that knows no sockets; everything it is given and
+//! everything it puts out is a message. Between two sync points shells run ahead concurrently; what
 //! arrives for a device is kept in the inbox and handed over at sync points only, so that the
 //! order of network packets never reaches the record.
 
@@ -19,32 +19,31 @@ use lastmeter_units::SimTime;
 use super::board::BoardShell;
 use super::device_note::DeviceNote;
 use super::error::BenchError;
-use super::ledger::{Made, Sent};
+use super::ledger::{AnnouncedReading, SentReading};
 use super::modelled::{ReleasedReading, Uplink};
 use super::mqtt_port::MqttPort;
 use super::notices::{NoticeKey, NoticeNews, SentMessage};
-use super::party::{Party, Said, Uplinked};
+use super::party::{Client, ClientOutput, LinkEvent};
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
 pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
 
-/// One party with its connection.
+/// One client with its connection.
 pub(crate) struct Shell {
     pub(crate) parts: ShellParts,
-    said: Vec<Said>,
+    outputs: Vec<ClientOutput>,
     inbox: Vec<(String, Bytes)>,
     /// Messages of the platform that have arrived so far.
     pub(crate) received: u64,
     /// Connections made so far. How often one broke is chance, and for `run.json` only.
     pub(crate) connections: u64,
     is_up: bool,
-    /// Since when a link that is broken keeps the party from its connection.
+    /// Since when a link that is broken keeps the client from its connection.
     cut_since: Option<SimTime>,
     last_loss: Option<String>,
-    /// By device.
-    pub(crate) made: Vec<(usize, Made)>,
-    /// By device.
-    pub(crate) sent: Vec<(usize, Sent)>,
+    /// Readings by their device; so are those sent.
+    pub(crate) made: Vec<(usize, AnnouncedReading)>,
+    pub(crate) sent: Vec<(usize, SentReading)>,
     /// What became of alerts and answers.
     pub(crate) notices: Vec<NoticeNews>,
     /// By their messages: those that are not acknowledged.
@@ -60,8 +59,8 @@ pub(crate) struct Shell {
 
 /// What a shell is made of.
 pub(crate) struct ShellParts {
-    pub(crate) party: Party,
-    /// Its index among the parties: devices first, then gateways, in the scenario's order.
+    pub(crate) client: Client,
+    /// Its index among the clients: devices first, then gateways, in the scenario's order.
     pub(crate) index: usize,
     /// The index of the link that its connection passes.
     pub(crate) via: Option<usize>,
@@ -81,7 +80,7 @@ pub(crate) struct ShellParts {
 impl Shell {
     pub(crate) fn new(parts: ShellParts) -> Self {
         Self {
-            said: Vec::new(),
+            outputs: Vec::new(),
             inbox: Vec::new(),
             received: 0,
             connections: 0,
@@ -100,9 +99,9 @@ impl Shell {
         }
     }
 
-    /// What its party is called.
+    /// What its client is called.
     pub(crate) fn name(&self) -> &str {
-        self.parts.party.name()
+        self.parts.client.name()
     }
 
     /// When the oldest message was handed over that its link holds back.
@@ -111,13 +110,13 @@ impl Shell {
         held.into_iter().chain(self.cut_since).min()
     }
 
-    /// Runs the party up to and including an instant, sending what it says on the way.
+    /// Runs the client up to and including an instant, sending what it puts out on the way.
     pub(crate) async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
-        while self.parts.party.now() < until {
-            self.parts.party.step(until, &mut self.said);
+        while self.parts.client.now() < until {
+            self.parts.client.step(until, &mut self.outputs);
             self.carry().await?;
             self.exchange().await?;
-            self.release(self.parts.party.now()).await?;
+            self.release(self.parts.client.now()).await?;
             // Parties share the runtime's threads with everybody's sockets.
             tokio::task::yield_now().await;
         }
@@ -130,44 +129,44 @@ impl Shell {
         device: usize,
         fault: DeviceFault,
     ) -> Result<(), BenchError> {
-        self.parts.party.fault(device, fault, &mut self.said);
+        self.parts.client.fault(device, fault, &mut self.outputs);
         self.carry().await?;
         self.exchange().await
     }
 
     /// Brings its board's answers to the device, until it waits for none.
     async fn exchange(&mut self) -> Result<(), BenchError> {
-        while let Some(wait) = self.parts.party.board().and_then(|own| own.board_wait()) {
+        while let Some(wait) = self.parts.client.board().and_then(|own| own.board_wait()) {
             let Some(board) = &mut self.parts.board else { break };
             let news = board.next(wait.limit).await;
-            self.parts.party.of_board(news, &mut self.said);
+            self.parts.client.of_board(news, &mut self.outputs);
             self.carry().await?;
         }
-        match self.parts.party.board().and_then(|own| own.board_fault()) {
+        match self.parts.client.board().and_then(|own| own.board_fault()) {
             Some(why) => Err(BenchError::Board(why)),
             None => Ok(()),
         }
     }
 
-    /// Sends what the party has said, and takes note of what is not for the platform.
+    /// Sends what the client has put out, and takes note of what is not for the platform.
     async fn carry(&mut self) -> Result<(), BenchError> {
         loop {
-            let said = std::mem::take(&mut self.said);
-            let for_board = self.parts.party.board().map(BoardDevice::take_board_output);
+            let outputs = std::mem::take(&mut self.outputs);
+            let for_board = self.parts.client.board().map(BoardDevice::take_board_output);
             let for_board = for_board.unwrap_or_default();
-            if said.is_empty() && for_board.is_empty() {
+            if outputs.is_empty() && for_board.is_empty() {
                 break;
             }
-            for said in said {
-                match said {
-                    Said::Send { message, owner, at, payload } => {
+            for output in outputs {
+                match output {
+                    ClientOutput::Send { message, owner, at, payload } => {
                         self.hand_over((message, owner), at, payload.into()).await?;
                     }
-                    Said::Made { device, made } => self.made.push((device, made)),
-                    Said::Note { of, note } => self.notes.push(note.event(&of)),
-                    Said::Event(event) => self.notes.push(*event),
+                    ClientOutput::Reading { device, made } => self.made.push((device, made)),
+                    ClientOutput::Note { of, note } => self.notes.push(note.event(&of)),
+                    ClientOutput::Event(event) => self.notes.push(*event),
                     // There are no real lines in virtual time.
-                    Said::ToLine { .. } | Said::Reopen { .. } => {}
+                    ClientOutput::ToLine { .. } | ClientOutput::Reopen { .. } => {}
                 }
             }
             for output in for_board {
@@ -176,7 +175,7 @@ impl Shell {
                     BoardOutput::Bytes { port, bytes } => {
                         if let Err(reason) = board.write(port, &bytes).await {
                             let lost = BoardInput::Lost { reason };
-                            self.parts.party.of_board(lost, &mut self.said);
+                            self.parts.client.of_board(lost, &mut self.outputs);
                         }
                     }
                     BoardOutput::Order(order) => board.order(order).map_err(BenchError::Board)?,
@@ -198,7 +197,7 @@ impl Shell {
     ) -> Result<(), BenchError> {
         let topic = self.parts.port.topic(&owner);
         let sent = match SentMessage::read(&payload) {
-            Some(SentMessage::Reading(sent)) => self.parts.party.device(&owner).zip(Some(sent)),
+            Some(SentMessage::Reading(sent)) => self.parts.client.device(&owner).zip(Some(sent)),
             Some(SentMessage::Notice(notice)) => {
                 self.open_notices.extend(notice.key().map(|key| (message, key)));
                 self.notices.push(NoticeNews::Sent(notice));
@@ -209,7 +208,7 @@ impl Shell {
         let is_new = message > self.last_message;
         self.last_message = message.max(self.last_message);
         // A reading is handed over when it is due; the rest at the present instant.
-        let at = if sent.is_some() { reading_at } else { self.parts.party.now() };
+        let at = if sent.is_some() { reading_at } else { self.parts.client.now() };
         if let Some(uplink) = &mut self.parts.uplink {
             if is_new {
                 self.sent.extend(sent);
@@ -231,8 +230,8 @@ impl Shell {
     /// Sends what the modelled link releases by an instant.
     pub(crate) async fn release(&mut self, by: SimTime) -> Result<(), BenchError> {
         while let Some(held) = self.parts.uplink.as_mut().and_then(|uplink| uplink.released(by)) {
-            let device = self.parts.party.device(&held.owner);
-            let sent = device.zip(Sent::read(&held.payload));
+            let device = self.parts.client.device(&held.owner);
+            let sent = device.zip(SentReading::read(&held.payload));
             if let (Some(left), Some((device, sent))) = (&mut self.left, sent) {
                 let (handed, released, bytes) = (held.handed, held.release, held.payload.len());
                 left.push(ReleasedReading { device, key: sent.key, handed, released, bytes });
@@ -278,19 +277,19 @@ impl Shell {
                 self.connections += 1;
                 self.is_up = true;
                 if self.cut_since.is_none() {
-                    self.tell(Uplinked::Connected);
+                    self.notify(LinkEvent::Connected);
                 }
             }
             SessionEvent::Disconnected { reason } => {
                 self.last_loss = Some(reason);
                 self.is_up = false;
-                self.tell(Uplinked::Disconnected);
+                self.notify(LinkEvent::Disconnected);
             }
             SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
                 self.parts.acknowledged.fetch_add(1, Ordering::Relaxed);
                 let notice = self.open_notices.remove(&message);
                 self.notices.extend(notice.map(NoticeNews::Acknowledged));
-                self.tell(Uplinked::Acknowledged { message });
+                self.notify(LinkEvent::Acknowledged { message });
             }
             SessionEvent::Received { topic, payload } => {
                 self.received += 1;
@@ -300,8 +299,8 @@ impl Shell {
         }
     }
 
-    fn tell(&mut self, what: Uplinked) {
-        self.parts.party.uplinked(what, &mut self.said);
+    fn notify(&mut self, what: LinkEvent) {
+        self.parts.client.on_link_event(what, &mut self.outputs);
     }
 
     /// Waits until a condition holds, taking in events and sending what they lead to.
@@ -343,27 +342,27 @@ impl Shell {
         let what = format!("the acknowledgement of the messages of device `{}`", self.name());
         let is_drained = |shell: &Self| {
             let held = shell.parts.uplink.as_ref().map_or(0, Uplink::len);
-            shell.cut_since.is_some() || shell.parts.party.unacknowledged() == held
+            shell.cut_since.is_some() || shell.parts.client.unacknowledged() == held
         };
         self.until(&what, is_drained).await
     }
 
-    /// The link is broken: the party has no connection until it is mended.
+    /// The link is broken: the client has no connection until it is mended.
     pub(crate) fn cut(&mut self) {
-        self.cut_since.get_or_insert(self.parts.party.now());
-        self.tell(Uplinked::Disconnected);
+        self.cut_since.get_or_insert(self.parts.client.now());
+        self.notify(LinkEvent::Disconnected);
     }
 
     /// The link works again.
     pub(crate) fn mend(&mut self) {
         if self.cut_since.take().is_some() && self.is_up {
-            self.tell(Uplinked::Connected);
+            self.notify(LinkEvent::Connected);
         }
     }
 
     /// Its gateway loses its supply and starts again.
     pub(crate) fn restart(&mut self) {
-        self.parts.party.restart(&mut self.said);
+        self.parts.client.restart(&mut self.outputs);
     }
 
     /// Waits until so many messages have arrived for the device since the run began.
@@ -372,7 +371,7 @@ impl Shell {
         self.until(&what, |shell| shell.received >= total).await
     }
 
-    /// Hands what has arrived to the device, at the present instant; says whether there was any.
+    /// Hands what has arrived to the device, at the present instant; returns whether there was any.
     pub(crate) async fn deliver(&mut self) -> Result<bool, BenchError> {
         let mut inbox = std::mem::take(&mut self.inbox);
         if inbox.is_empty() {
@@ -384,7 +383,7 @@ impl Shell {
         for (topic, payload) in inbox {
             match self.parts.port.recipient(&topic).cloned() {
                 Some(owner) => {
-                    self.tell(Uplinked::Received { owner, payload: payload.to_vec() });
+                    self.notify(LinkEvent::Received { owner, payload: payload.to_vec() });
                 }
                 None => self.refuse(&topic),
             }
@@ -396,7 +395,7 @@ impl Shell {
     /// Notes a message that was not asked for.
     fn refuse(&mut self, topic: &str) {
         let detail = format!("a message under `{topic}`, which was not subscribed");
-        let (at, kind) = (self.parts.party.now(), EventKind::InputRefused.word());
+        let (at, kind) = (self.parts.client.now(), EventKind::InputRefused.word());
         let note = DeviceNote::new(at, kind, detail);
         self.notes.push(note.event(self.name()));
     }

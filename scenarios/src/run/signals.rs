@@ -28,7 +28,7 @@ enum Source {
     Truth { point: MeteringPoint, every: SimDuration, until: SimDuration },
 }
 
-/// What `run.json` says of the signals of a scenario.
+/// What `run.json` states of the signals of a scenario.
 pub(crate) fn facts(scenario: &Scenario) -> Vec<SignalFacts> {
     let facts = scenario.signals.iter().map(|signal| SignalFacts {
         name: signal.name.clone(),

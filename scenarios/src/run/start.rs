@@ -96,7 +96,7 @@ pub async fn run_scenario(
         }
     }
     let evaluation = lastmeter_reports::evaluate(&options.out).map_err(BenchError::record)?;
-    // Said before it is written: for that there may be no room.
+    // ClientOutput before it is written: for that there may be no room.
     console.judged(&evaluation.verdicts);
     console.account(evaluation.account);
     lastmeter_reports::complete(&options.out, &evaluation).map_err(BenchError::record)?;

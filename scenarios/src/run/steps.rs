@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use lastmeter_record::Deadlines;
 use lastmeter_units::SimDuration;
 
-/// The longest lateness that is told apart, one hour.
+/// The longest lateness that is distinguished, one hour.
 const LATENESS_MAX_NS: u64 = 3_600_000_000_000;
 
 /// The steps of one simulator, or all that devices owed. A step that is served later than the next
@@ -37,7 +37,7 @@ impl Steps {
     }
 
     /// A step with a limit of its own was served so late; whether it was missed. The smallest limit
-    /// is the one that is told.
+    /// is the one that is reported.
     pub(crate) fn served_within(&mut self, lateness: SimDuration, limit: SimDuration) -> bool {
         let is_missed = lateness > limit;
         self.served += 1;

@@ -5,7 +5,7 @@ use lastmeter_devices::{Device, DeviceFault, TamperFacts, TamperKind};
 use lastmeter_sim::Terminal;
 use lastmeter_units::SimDuration;
 
-use super::ledger::{DarkSpan, Darkness, NOTICES};
+use super::ledger::{NOTICES, OffSpan, SupplyOutages};
 use crate::language::{Order, Scenario};
 
 /// A time, from and up to.
@@ -18,7 +18,6 @@ pub(crate) struct Due {
     pub(crate) from: SimDuration,
     /// By how much later it may see it first.
     pub(crate) spread: SimDuration,
-    /// What happened.
     pub(crate) what: &'static str,
     pub(crate) is_certain: bool,
 }
@@ -44,7 +43,7 @@ pub(crate) fn due(
     let mut due = Vec::new();
     if let Some(facts) = device.watched_tamper() {
         let supply = device.supply();
-        let darkness = Darkness::of(supply.as_ref(), terminal, until);
+        let darkness = SupplyOutages::of(supply.as_ref(), terminal, until);
         // In a network that is not played ahead nobody knows.
         let is_known = supply.is_none() || terminal.is_some();
         for &kind in &facts.kinds {
@@ -90,7 +89,11 @@ fn joined(spans: &[Span]) -> Vec<Span> {
 }
 
 impl Reading {
-    fn of(darkness: &Darkness, has_battery: bool, (until, is_known): (SimDuration, bool)) -> Self {
+    fn of(
+        darkness: &SupplyOutages,
+        has_battery: bool,
+        (until, is_known): (SimDuration, bool),
+    ) -> Self {
         if has_battery {
             let always = vec![(SimDuration::ZERO, until)];
             return Self { surely: always.clone(), perhaps: always, is_known };
@@ -141,7 +144,7 @@ fn without(spans: impl Iterator<Item = Span>, until: SimDuration) -> Vec<Span> {
 fn of_kind(
     kind: TamperKind,
     tampered: &[Span],
-    (facts, reading, darkness): (&TamperFacts, &Reading, &Darkness),
+    (facts, reading, darkness): (&TamperFacts, &Reading, &SupplyOutages),
     until: SimDuration,
 ) -> Vec<Due> {
     let mut due = Vec::new();
@@ -178,9 +181,9 @@ fn states(tampered: &[Span], until: SimDuration) -> Vec<(Span, bool)> {
 }
 
 /// When a meter that has detected something at an instant can send it at the latest.
-fn sent(darkness: &Darkness, at: SimDuration) -> Option<SimDuration> {
+fn sent(darkness: &SupplyOutages, at: SimDuration) -> Option<SimDuration> {
     let is_in =
-        |dark: &&DarkSpan| at >= dark.from - NOTICES && dark.to.is_none_or(|to| at <= to + NOTICES);
+        |dark: &&OffSpan| at >= dark.from - NOTICES && dark.to.is_none_or(|to| at <= to + NOTICES);
     match darkness.spans.iter().find(is_in) {
         Some(dark) => dark.to.map(|to| to + NOTICES),
         None => Some(at),
@@ -211,7 +214,7 @@ mod tests {
     const END: SimDuration = ms(60_000);
 
     /// Dark from 20.5 s to 32 s, and perhaps from 45 s to 47 s, if the boot takes 2 s.
-    fn darkness() -> Darkness {
+    fn darkness() -> SupplyOutages {
         let facts = SupplyFacts {
             hold_up: ms(500),
             boot: ms(2000),
@@ -220,7 +223,7 @@ mod tests {
             reports: true,
         };
         let gap = |from, to| Gap { from: ms(from), to: Some(ms(to)) };
-        Darkness::of_gaps(&facts, &[gap(20_000, 30_000), gap(44_500, 45_000)])
+        SupplyOutages::of_gaps(&facts, &[gap(20_000, 30_000), gap(44_500, 45_000)])
     }
 
     /// From when on, by how much later, whether it begins, and whether it is certain.

@@ -75,13 +75,13 @@ fn judged_by(scenario: &Scenario, name: &str) -> Option<Vec<String>> {
     Some(text.lines().filter(|line| !line.starts_with("covers = ")).map(str::to_owned).collect())
 }
 
-/// Says whose control begins.
+/// Prints whose control begins.
 pub(super) fn print_begin(console: &Console<'_>, of: &[String]) {
     let text = format!("{LABEL:9}of {}, without the defect", list_of(of));
-    console.tell(&text, json!({ "event": "control", "of": of }));
+    console.text_or_json(&text, json!({ "event": "control", "of": of }));
 }
 
-/// Says of a control that did not pass what that means.
+/// Prints what it means that a control did not pass.
 pub(super) fn print_end(console: &Console<'_>, of: &[String], run: &SuiteRun) {
     let (status, reason) = (run.status(), run.reason());
     let value = json!({
@@ -97,7 +97,7 @@ pub(super) fn print_end(console: &Console<'_>, of: &[String], run: &SuiteRun) {
         }
         _ => format!("{LABEL:9}is {status} and has to pass: {} shows nothing", list_of(of)),
     };
-    console.tell(&text, value);
+    console.text_or_json(&text, value);
 }
 
 fn list_of(names: &[String]) -> String {

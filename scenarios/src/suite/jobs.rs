@@ -79,7 +79,7 @@ struct State {
 
 impl<'a> Order<'a> {
     /// Waits until the next place may begin; `None` if there is none any more.
-    fn next(&self) -> Option<Begun<'_, 'a>> {
+    fn next(&self) -> Option<BusySlot<'_, 'a>> {
         let mut state = self.state();
         loop {
             let &is_exclusive = self.exclusive.get(state.next)?;
@@ -88,7 +88,7 @@ impl<'a> Order<'a> {
                 state.next += 1;
                 state.running += 1;
                 state.is_exclusive_running = is_exclusive;
-                return Some(Begun { order: self, place });
+                return Some(BusySlot { order: self, place });
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -100,12 +100,12 @@ impl<'a> Order<'a> {
 }
 
 /// A place that is at work until this is dropped.
-struct Begun<'o, 'a> {
+struct BusySlot<'o, 'a> {
     order: &'o Order<'a>,
     place: usize,
 }
 
-impl Drop for Begun<'_, '_> {
+impl Drop for BusySlot<'_, '_> {
     fn drop(&mut self) {
         let mut state = self.order.state();
         state.running -= 1;

@@ -1,4 +1,4 @@
-//! What is said of each run of a suite, and of the whole.
+//! What is printed about each run of a suite, and of the whole.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(super) fn print_run(console: &Console<'_>, run: &SuiteRun, folder: &Path, to
             "event": "twin", "scenario": run.scenario, "twin_of": twin.twin_of,
             "check": twin.check, "as_expected": why.is_none(), "reason": reason, "why": why,
         });
-        console.tell(&text, value);
+        console.text_or_json(&text, value);
     }
     let mut text = format_summary(counts, took, exit);
     let report = folder.join("report.html");
@@ -61,7 +61,7 @@ pub(super) fn print_run(console: &Console<'_>, run: &SuiteRun, folder: &Path, to
         "event": "finished", "scenario": run.scenario, "exit": exit.number(), "reason": reason,
         "verdicts": counts, "wall_s": took.as_secs_f64(), "folder": folder,
     });
-    console.tell(&text, value);
+    console.text_or_json(&text, value);
 }
 
 pub(super) fn print_suite(console: &Console<'_>, suite: &Suite, base: &Path) {
@@ -79,7 +79,7 @@ pub(super) fn print_suite(console: &Console<'_>, suite: &Suite, base: &Path) {
         "event": "suite", "scenarios": suite.runs.len(), "passed": runs.pass, "runs": runs,
         "exit": exit,
     });
-    console.tell(&lines.join("\n"), value);
+    console.text_or_json(&lines.join("\n"), value);
 }
 
 /// `Suite    3 scenarios: 2 as expected, 1 fail`.

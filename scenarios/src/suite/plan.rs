@@ -14,7 +14,7 @@ use super::controls::{self, ALL, Control};
 use super::jobs::is_exclusive;
 use super::options::SuiteOptions;
 use crate::filter::Filter;
-use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario, ScenarioFile};
+use crate::language::{Document, LoadFailure, LoadOptions, PlatformUse, Scenario, ScenarioFile};
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
 use crate::run::{Console, Profile, chain};
@@ -34,7 +34,7 @@ pub(super) struct Plan {
 /// One file of a suite.
 pub(super) enum Item {
     Run(Box<Scenario>),
-    Broken(Broken),
+    Broken(BrokenFile),
 }
 
 impl Item {
@@ -45,7 +45,7 @@ impl Item {
 }
 
 /// A file that is no scenario, or none that can be run.
-pub(super) struct Broken {
+pub(super) struct BrokenFile {
     pub(super) file: PathBuf,
     pub(super) why: String,
 }
@@ -76,7 +76,7 @@ impl Plan {
     }
 }
 
-/// What `lastmeter run` was asked for; what is wrong with it is told, and gives the exit code.
+/// What `lastmeter run` was asked for; what is wrong with it is printed, and gives the exit code.
 pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let selection = select(&options.paths).map_err(|message| complain(&message))?;
     let filters: Result<Vec<Filter>, _> =
@@ -264,7 +264,7 @@ impl Loaded {
                         self.misasked += 1;
                         return;
                     }
-                    Item::Broken(Broken { file: path.to_owned(), why: message })
+                    Item::Broken(BrokenFile { file: path.to_owned(), why: message })
                 }
             },
             Err(failure) => {
@@ -273,7 +273,7 @@ impl Loaded {
                     self.misasked += failure.diagnostics().len();
                     return;
                 }
-                Item::Broken(Broken { file: path.to_owned(), why: first_of(&failure) })
+                Item::Broken(BrokenFile { file: path.to_owned(), why: first_of(&failure) })
             }
         };
         self.broken += usize::from(matches!(item, Item::Broken(_)));
@@ -334,7 +334,7 @@ impl Loaded {
     }
 }
 
-/// What is wrong with the file that says where a scenario's platform runs.
+/// What is wrong with the file that states where a scenario's platform runs.
 fn bad_profile(scenario: &Scenario) -> Option<String> {
     let PlatformUse::Profile(file) = &scenario.platform.choice else { return None };
     Profile::read(file).err().map(|error| chain(&error))
@@ -388,7 +388,7 @@ fn none_selected(must_fail: bool, count: usize) -> String {
 }
 
 /// Twins that a call for scenarios leaves out: those in files of their own, and those of the files
-/// of scenarios; it is said how many there are.
+/// of scenarios; their number is printed.
 fn twins_left_out(twins: &[(bool, Item)], in_tables: Vec<(PathBuf, usize)>) -> Vec<PassedOver> {
     let files = twins.iter().filter_map(|(_, item)| match item {
         Item::Run(twin) => Some((twin.written.path.clone(), 0)),
@@ -419,19 +419,19 @@ fn twins_left_out(twins: &[(bool, Item)], in_tables: Vec<(PathBuf, usize)>) -> V
     over
 }
 
-/// Says what was left out.
+/// Prints what was left out.
 pub(crate) fn print_left_out(left_out: &[PassedOver]) {
     for PassedOver { path, why } in left_out {
         print_err(&format!("{path}: {why}, passed over"));
     }
 }
 
-/// Whether a file of a folder lies beside its scenarios and is none; it is said which.
+/// Whether a file of a folder lies beside its scenarios and is none; its name is printed.
 pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
-    let what = match Meant::of_file(path) {
-        Meant::Scenario => return None,
-        Meant::TestPlan => "a test plan, and no scenario",
-        Meant::Network => "a network, and no scenario",
+    let what = match Document::of_file(path) {
+        Document::Scenario => return None,
+        Document::TestPlan => "a test plan, and no scenario",
+        Document::Network => "a network, and no scenario",
     };
     let over = PassedOver { path: path.display().to_string(), why: what.into() };
     print_left_out(std::slice::from_ref(&over));

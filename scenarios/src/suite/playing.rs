@@ -7,7 +7,7 @@ use lastmeter_reports::{ExitCode, Reason};
 use lastmeter_text::plural;
 
 use super::options::SuiteOptions;
-use super::plan::{Broken, Item, Plan, first_of, print_failure};
+use super::plan::{BrokenFile, Item, Plan, first_of, print_failure};
 use super::{broken_run, not_run, suite_run};
 use crate::language::Scenario;
 use crate::output::print_err;
@@ -65,7 +65,7 @@ pub(super) async fn play_case(
         Err(NotPlayed::Broken(failure)) => {
             print_failure(&failure, console);
             let file = scenario.written.path.clone();
-            broken_run(&Broken { file, why: first_of(&failure) })
+            broken_run(&BrokenFile { file, why: first_of(&failure) })
         }
         Err(NotPlayed::Interrupted(signal)) => not_run(scenario, signal),
         Err(NotPlayed::TooLong(limit)) => {

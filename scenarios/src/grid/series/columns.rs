@@ -1,6 +1,6 @@
 //! The table that loads follow.
 //!
-//! It is CSV: the first column tells the time of each row as it likes, but where it can be read as
+//! It is CSV: the first column gives the time of each row in any form, but where it can be read as
 //! times they go on. Every other column is a power of a load, in watts or vars:
 //!
 //! | column | power |
@@ -49,7 +49,7 @@ pub(super) struct Table {
 
 /// The powers that a row gives of one load.
 #[derive(Clone, Copy, Default)]
-struct Wanted {
+struct LoadPowers {
     whole: [Option<f64>; 2],
     parts: [[Option<f64>; 3]; 2],
 }
@@ -57,7 +57,7 @@ struct Wanted {
 impl Table {
     /// Sets the powers of one row; what it does not give is as described.
     pub(super) fn set(&self, row: usize, described: &Network, changed: &mut Network) {
-        let mut wanted: Vec<Option<Wanted>> = vec![None; described.loads.len()];
+        let mut wanted: Vec<Option<LoadPowers>> = vec![None; described.loads.len()];
         for (column, &power) in self.columns.iter().zip(&self.rows[row].1) {
             // Generators deliver what they are given.
             let sign = if described.loads[column.load].generator { -1.0 } else { 1.0 };
@@ -76,7 +76,7 @@ impl Table {
     }
 }
 
-impl Wanted {
+impl LoadPowers {
     /// The powers of a load's parts, which it has otherwise as described.
     fn of(&self, described: &Load) -> [Complex64; 3] {
         let written = &described.power_va;
@@ -225,10 +225,10 @@ fn column(title: &str, network: &Network) -> Result<Column, String> {
     let known: Vec<&str> = network.loads.iter().take(8).map(|load| &*load.name).collect();
     let more = if network.loads.len() > known.len() { ", ..." } else { "" };
     let name = [".p_w", ".q_var"].iter().find_map(|end| title.strip_suffix(end)).unwrap_or(title);
-    Err(format!("`{name}` is no load of the network; its loads are {}{more}", known.join(", ")))
+    Err(format!("`{name}` is not a load of the network; its loads are {}{more}", known.join(", ")))
 }
 
-/// Whether the file's own powers say how a power of the whole is split: they do not where they add
+/// Whether the file's own powers show how a power of the whole is split: they do not where they add
 /// up to nothing.
 fn can_be_split(load: &Load, kind: Kind) -> Result<(), String> {
     let of = |power: &Complex64| if kind == Kind::Active { power.re } else { power.im };

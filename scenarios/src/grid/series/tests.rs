@@ -197,7 +197,10 @@ fn columns_that_cannot_be_followed_are_rejected() {
             "rows.csv`, line 1: `4.p_w.a`: another column gives the same power of load `4`",
         ),
         ("time,4.p_w.a,4.p_w.a", "rows.csv`, line 1: `4.p_w.a` has two columns"),
-        ("time,4.p.a", "rows.csv`, line 1: `4.p.a` is no load of the network; its loads are 6, 4"),
+        (
+            "time,4.p.a",
+            "rows.csv`, line 1: `4.p.a` is not a load of the network; its loads are 6, 4",
+        ),
     ] {
         let values = vec!["0"; head.split(',').count()].join(",");
         let why = folder.answer(&base, Some(&format!("{head}\n{values}\n"))).unwrap_err();

@@ -18,18 +18,18 @@ const FORMS: &str = "expected `TIME fault KIND@PLACE [OHM]`, `TIME clear KIND@PL
 /// A current in a sum: its number, its place and its sign.
 pub(super) type Share = (u32, usize, f64);
 
-/// One event.
+/// One event of `--event`.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) at_s: f64,
     pub(super) actions: Vec<Action>,
     /// The fault that begins.
-    pub(super) fault: Option<Begun>,
+    pub(super) fault: Option<FaultStart>,
 }
 
 /// A fault that begins.
 #[derive(Clone, Debug)]
-pub(super) struct Begun {
+pub(super) struct FaultStart {
     pub(super) id: u32,
     pub(super) node: NodeId,
     pub(super) kind: Kind,
@@ -74,14 +74,14 @@ pub(super) fn read(network: &mut Network, whole: &Network, text: &str) -> Result
     let at_s = at_s.as_secs_f64();
     let figure = |text: &str| {
         let value: Option<f64> = text.parse().ok().filter(|it: &f64| it.is_finite() && *it >= 0.0);
-        value.ok_or_else(|| wrong(format!("`{text}` is no number from 0 on")))
+        value.ok_or_else(|| wrong(format!("`{text}` is not a number from 0 on")))
     };
     let none = Event { at_s, actions: Vec::new(), fault: None };
     match (verb, rest) {
         ("fault", [] | [_]) => {
             let resistance_ohm = rest.first().map_or(Ok(0.0), |it| figure(it))?;
             let (id, node, kind) = place(network, what).map_err(wrong)?;
-            let begun = Begun { id, node, kind, text: what.to_owned() };
+            let begun = FaultStart { id, node, kind, text: what.to_owned() };
             let actions = begun.actions(network, resistance_ohm).map_err(wrong)?;
             Ok(Event { actions, fault: Some(begun), ..none })
         }
@@ -201,7 +201,7 @@ fn place(network: &mut Network, text: &str) -> Result<(u32, NodeId, Kind), Strin
     Ok((id, node, fault.kind))
 }
 
-impl Begun {
+impl FaultStart {
     /// What begins with it.
     fn actions(&self, network: &Network, ohm: f64) -> Result<Vec<Action>, String> {
         let place = Place(self.node);

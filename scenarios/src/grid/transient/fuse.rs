@@ -13,12 +13,12 @@ const FORM: &str = "expected `SWITCH RATING`, as in `F1 63A`, and perhaps a posi
 pub(super) struct Fuses {
     switch: usize,
     name: String,
-    poles: Vec<Blowing>,
+    poles: Vec<FuseState>,
     /// How often something was switched when it was looked at what the network drives.
     switchings: u64,
 }
 
-struct Blowing {
+struct FuseState {
     wire: Wire,
     fuse: Fuse,
     before_a: f64,
@@ -52,7 +52,7 @@ pub(super) fn read(network: &Network, text: &str) -> Result<Fuses, String> {
     let rated = rating.trim_end_matches(['A', 'a']).parse().ok().and_then(GgGates::of_rating);
     let gates = rated.ok_or_else(|| {
         let known: Vec<String> = GgGates::all().map(|it| it.rated_a.to_string()).collect();
-        wrong(&format!("`{rating}` is no rating of a gG fuse-link here: {} A", known.join(", ")))
+        wrong(&format!("`{rating}` is not a rating of a gG fuse-link here: {} A", known.join(", ")))
     })?;
     let position: f64 = position.parse().map_err(|_| wrong(FORM))?;
     let melting: Curve = gates.melting(position).map_err(|why| wrong(&why.to_string()))?;
@@ -62,7 +62,7 @@ pub(super) fn read(network: &Network, text: &str) -> Result<Fuses, String> {
         let fuse = fuse.with_window(0.5 / network.frequency_hz);
         let fuse = fuse.map_err(|why| wrong(&why.to_string()))?;
         let (melted_s, cleared_s, before_a, prospective_a) = (None, None, 0.0, 0.0);
-        Ok(Blowing { wire: *wire, fuse, before_a, melted_s, cleared_s, prospective_a })
+        Ok(FuseState { wire: *wire, fuse, before_a, melted_s, cleared_s, prospective_a })
     };
     // A neutral conductor, the last of the wires, is not fused.
     let phases = of.from.wires.as_slice().iter().filter(|it| **it != Wire::Neutral);

@@ -80,22 +80,22 @@ pub(crate) static APPLICATION: Section = Section {
     entries: || vec![THRESHOLD, CONTROLLER],
     heading: "applications",
     refers: &[("of", "device"), ("device", "device")],
-    rules: &[are_in_virtual_time, values_fit],
+    rules: &[report_applications_in_virtual_time, validate_application_values],
     ..Section::REPEATED
 };
 
 /// What an application does with a value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Acts {
+pub enum Reaction {
     /// Gives a command when a value leaves a range, in SI units.
     Threshold {
         /// The least value.
         below: Option<f64>,
         /// The greatest value.
         above: Option<f64>,
-        /// The command.
+        /// The command that is given.
         command: String,
-        /// Its parameters.
+        /// The command's parameters.
         parameters: BTreeMap<String, String>,
     },
     /// Holds a value at a target.
@@ -113,10 +113,10 @@ pub enum Acts {
     },
 }
 
-/// An application.
+/// A table `[[application]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApplicationRow {
-    /// Its name.
+    /// The application's name.
     pub name: String,
     /// How often it acts.
     pub every: SimDuration,
@@ -127,7 +127,7 @@ pub struct ApplicationRow {
     /// The index of the device that gets its commands.
     pub device: usize,
     /// What it does.
-    pub acts: Acts,
+    pub acts: Reaction,
 }
 
 /// The applications; `None` only where a mistake was reported before.
@@ -139,14 +139,14 @@ fn application(row: &Row<'_>, devices: &Names) -> Option<ApplicationRow> {
     let values: &Arc<Values> = row.values.as_ref()?;
     let acts = if row.kind? == THRESHOLD.name {
         let mut parameters = values.texts("command");
-        Acts::Threshold {
+        Reaction::Threshold {
             below: values.si_opt("below"),
             above: values.si_opt("above"),
             command: parameters.remove("name")?,
             parameters,
         }
     } else {
-        Acts::Controller {
+        Reaction::Controller {
             target: values.si("target"),
             gain: values.si("gain"),
             point: values.text("point").to_owned(),
@@ -165,7 +165,7 @@ fn application(row: &Row<'_>, devices: &Names) -> Option<ApplicationRow> {
 }
 
 /// What a controller sets is a point that a simulator of ours takes for its device.
-pub(crate) fn points_are_there(
+pub(crate) fn report_missing_points(
     draft: &Draft<'_>,
     simulators: &[SimulatorRow],
     out: &mut Diagnostics,
@@ -204,7 +204,7 @@ pub(crate) fn points_are_there(
     }
 }
 
-fn are_in_virtual_time(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_applications_in_virtual_time(draft: &Draft<'_>, out: &mut Diagnostics) {
     if let Some(first) = draft.rows(&APPLICATION).first().filter(|_| is_in_real_time(draft)) {
         let message = "applications act in virtual time only, in this version";
         let help = "leave `time = \"real\"` out, or let a program of your own act over REST";
@@ -215,7 +215,7 @@ fn are_in_virtual_time(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// What it reads is a quantity, its levels are of that, and its command is one.
-fn values_fit(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_application_values(draft: &Draft<'_>, out: &mut Diagnostics) {
     for row in draft.rows(&APPLICATION) {
         let Some(values) = row.values.as_ref() else { continue };
         let (text, span) = (values.text("quantity"), values.span_of("quantity"));
@@ -244,7 +244,7 @@ fn values_fit(draft: &Draft<'_>, out: &mut Diagnostics) {
             }
         }
         if row.kind == Some(THRESHOLD.name) {
-            threshold_fits(row, values, out);
+            validate_threshold(row, values, out);
         } else if values.si("least") >= values.si("greatest") {
             let message = "`least` has to be below `greatest`";
             out.report(Code::DOES_NOT_FIT, values.span_of("least"), message, "an empty range");
@@ -252,7 +252,7 @@ fn values_fit(draft: &Draft<'_>, out: &mut Diagnostics) {
     }
 }
 
-fn threshold_fits(row: &Row<'_>, values: &Values, out: &mut Diagnostics) {
+fn validate_threshold(row: &Row<'_>, values: &Values, out: &mut Diagnostics) {
     if values.get("below").is_none() && values.get("above").is_none() {
         let message = "a threshold without a level";
         let help = Some("write `below` or `above`, or both".to_owned());

@@ -43,7 +43,7 @@ const ENDING: &str = ".toml";
 /// A board in one of its ways.
 #[derive(Clone, Debug)]
 pub(crate) struct BoardRow {
-    /// What its file says.
+    /// What its file states.
     pub(crate) description: Arc<Description>,
     /// In which way it is there.
     pub(crate) way: BoardWay,
@@ -92,7 +92,7 @@ pub(crate) fn boards(
         };
         match Description::parse(&text) {
             Ok(board) => {
-                can_be_there(row, &board, out);
+                report_unavailable_way(row, &board, out);
                 boards.insert(name.to_owned(), Arc::new(board));
             }
             Err(error) => {
@@ -117,7 +117,7 @@ fn text_of(name: &str, files: &Files<'_>) -> Option<String> {
 }
 
 /// A board is there in the way that is asked for.
-fn can_be_there(row: &Row<'_>, board: &Description, out: &mut Diagnostics) {
+fn report_unavailable_way(row: &Row<'_>, board: &Description, out: &mut Diagnostics) {
     let Some((_, span)) = row.text(AS) else { return };
     let missing = match way_of(row) {
         Some(BoardWay::Emulated) if board.emulated.is_none() => "emulated",
@@ -131,7 +131,7 @@ fn can_be_there(row: &Row<'_>, board: &Description, out: &mut Diagnostics) {
 
 /// What goes with what: a way that needs a board, a board that a network excludes, the thing itself
 /// in its own time.
-pub(super) fn boards_fit_their_ways(draft: &Draft<'_>, out: &mut Diagnostics) {
+pub(super) fn validate_ways_of_boards(draft: &Draft<'_>, out: &mut Diagnostics) {
     for device in draft.rows(&DEVICE) {
         let Some((way, span)) = device.text(AS) else { continue };
         let has = |key: &str| device.table.get(key).is_some();
@@ -176,7 +176,7 @@ const IN_REAL_TIME_MAX: i64 = 2;
 const IN_REAL_TIME_MAX_HZ: f64 = 4000.0;
 
 /// In real time no more boards get samples than two processors can serve, and no more samples.
-pub(super) fn boards_can_be_served(draft: &Draft<'_>, out: &mut Diagnostics) {
+pub(super) fn report_unservable_boards(draft: &Draft<'_>, out: &mut Diagnostics) {
     let rows = draft.rows(&DEVICE).iter();
     let emulated = || rows.clone().filter(|row| way_of(row) == Some(BoardWay::Emulated));
     let count = |row: &Row<'_>| {
@@ -201,7 +201,7 @@ pub(super) fn boards_can_be_served(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// On one line each node has a number of its own, and hardware is on its own line by itself.
-pub(super) fn nodes_differ(draft: &Draft<'_>, out: &mut Diagnostics) {
+pub(super) fn report_equal_nodes(draft: &Draft<'_>, out: &mut Diagnostics) {
     let mut seen = BTreeSet::new();
     for row in draft.rows(&DEVICE) {
         let (Some(values), Some((line, span))) = (row.values.as_ref(), row.text(LINE.name)) else {

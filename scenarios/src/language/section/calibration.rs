@@ -60,7 +60,7 @@ pub(crate) fn plan(draft: &Draft<'_>, out: &mut Diagnostics) -> Option<Arc<Plan>
 
 /// Meter and reference meter are there, by themselves, connected to what is played, and of
 /// models that can be calibrated and report what is needed.
-pub(crate) fn has_its_devices(
+pub(crate) fn validate_meters(
     draft: &Draft<'_>,
     devices: &Names,
     sources: &Names,
@@ -89,7 +89,7 @@ pub(crate) fn has_its_devices(
             out.report(Code::DOES_NOT_FIT, span, message, label);
         }
         let Some(values) = &row.values else { continue };
-        reports_what_is_needed(name, values, is_static, out);
+        validate_reported(name, values, is_static, out);
         periods.push((name, values.duration("report_every"), values));
     }
     if let [(_, one, _), (name, other, values)] = periods[..]
@@ -111,7 +111,7 @@ fn models_with_registers() -> String {
 }
 
 /// A device reports the quantities that a procedure computes from.
-fn reports_what_is_needed(name: &str, values: &Values, is_static: bool, out: &mut Diagnostics) {
+fn validate_reported(name: &str, values: &Values, is_static: bool, out: &mut Diagnostics) {
     let reported = values.text_list("quantities");
     let needed: &[&str] = if is_static {
         &["mean"]

@@ -23,7 +23,7 @@ pub(crate) static CHECK: Section = Section {
     entries: || CHECKS.iter().map(|kind| kind.entry).collect(),
     heading: "checks",
     refers: &[("signal", "signal"), ("other", "signal")],
-    rules: &[requirements_are_rows, no_check_is_called_implicit, there_is_one],
+    rules: &[report_unknown_requirements, report_reserved_check_name, report_missing_check],
     ..Section::REPEATED
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static CheckKind> {
 /// A check; the package of the checks reads it again from the resolved scenario.
 #[derive(Clone)]
 pub struct CheckRow {
-    /// Its name.
+    /// The check's name.
     pub name: String,
     /// The registered kind.
     pub kind: &'static CheckKind,
@@ -45,7 +45,7 @@ pub struct CheckRow {
 }
 
 /// `covers` lists requirement rows such as `F-04`.
-fn requirements_are_rows(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_unknown_requirements(draft: &Draft<'_>, out: &mut Diagnostics) {
     for check in draft.rows(&CHECK) {
         let Some(NodeValue::Array(list)) = check.table.get("covers").map(|node| &node.value) else {
             continue;
@@ -53,7 +53,7 @@ fn requirements_are_rows(draft: &Draft<'_>, out: &mut Diagnostics) {
         for node in list {
             let NodeValue::String(text) = &node.value else { continue };
             if !is_requirement(text) {
-                let message = format!("`{text}` is no requirement");
+                let message = format!("`{text}` is not a requirement");
                 let label = "expected a letter L, C, F or K, a dash and two digits";
                 let help = Some("write for example `F-04`".to_owned());
                 out.report_with_help(Code::BAD_REQUIREMENT, node.span, message, label, help);
@@ -68,10 +68,10 @@ fn is_requirement(text: &str) -> bool {
 }
 
 /// The names of verdicts that nobody has to write a check for stay free for them.
-fn no_check_is_called_implicit(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_reserved_check_name(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (name, span) in draft.rows(&CHECK).iter().filter_map(|row| row.text("name")) {
         if IMPLICIT_CHECKS.contains(&name) {
-            let message = format!("`{name}` is no name for a check");
+            let message = format!("`{name}` is not a name for a check");
             let label = "the bench gives this verdict by itself";
             out.report(Code::BAD_NAME, span, message, label);
         }
@@ -79,7 +79,7 @@ fn no_check_is_called_implicit(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// A scenario judges something.
-fn there_is_one(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_missing_check(draft: &Draft<'_>, out: &mut Diagnostics) {
     let Some(entry) = draft.root.entry("scenario").filter(|_| draft.is_left_out(&CHECK)) else {
         return;
     };
@@ -96,7 +96,7 @@ pub(crate) fn devices_of_check(
     (devices, gateways): (&Names, &Names),
     out: &mut Diagnostics,
 ) -> Vec<usize> {
-    lists_name_devices(check, (devices, gateways), out);
+    report_unknown_listed_devices(check, (devices, gateways), out);
     match check.text("device") {
         Some((text, _)) if names_gateways(check, text, gateways) => {
             devices.matching(&Pattern::new(text))
@@ -107,7 +107,7 @@ pub(crate) fn devices_of_check(
 }
 
 /// The devices that stand in the lists of a check are there; messages may be a gateway's too.
-fn lists_name_devices(
+fn report_unknown_listed_devices(
     check: &Row<'_>,
     (devices, gateways): (&Names, &Names),
     out: &mut Diagnostics,
@@ -133,7 +133,7 @@ fn names_gateways(check: &Row<'_>, text: &str, gateways: &Names) -> bool {
 }
 
 /// A limit that even a meter keeps which reports zero judges nothing.
-pub(crate) fn limit_can_be_missed(values: &Values, out: &mut Diagnostics) {
+pub(crate) fn report_unmissable_limit(values: &Values, out: &mut Diagnostics) {
     let Some(Value::Quantity { si, dimension: Dimension::Ratio, .. }) = values.get("limit") else {
         return;
     };

@@ -14,7 +14,8 @@ use lastmeter_sim::{DeclaredSpan, Identity, MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 
 use super::board::{
-    self, BOARD, BoardRow, Boards, boards_can_be_served, boards_fit_their_ways, nodes_differ,
+    self, BOARD, BoardRow, Boards, report_equal_nodes, report_unservable_boards,
+    validate_ways_of_boards,
 };
 use super::floor::wall;
 use super::gateway::ON;
@@ -50,11 +51,11 @@ pub(crate) static DEVICE: Section = Section {
     entries: || DEVICES.iter().map(|kind| kind.entry).collect(),
     heading: "devices",
     rules: &[
-        boards_fit_their_ways,
-        boards_can_be_served,
-        nodes_differ,
-        keep_alive_is_whole,
-        spans_are_of_readings_without,
+        validate_ways_of_boards,
+        report_unservable_boards,
+        report_equal_nodes,
+        report_invalid_keep_alive,
+        report_superfluous_spans,
     ],
     ..Section::REPEATED
 };
@@ -217,16 +218,17 @@ pub(crate) fn build_device(
             board_device(kind, values, &context, &board, out)?
         }
     };
-    reports_what_it_measures(values, device.as_ref(), out);
+    report_unmeasured(values, device.as_ref(), out);
     Some(device)
 }
 
 /// MQTT counts its keep-alive in whole seconds (3.1.1, 3.1.2.10).
-fn keep_alive_is_whole(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_invalid_keep_alive(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&DEVICE).iter().filter_map(|row| row.values.as_ref()) {
         let seconds = values.si("keep_alive");
         if seconds != seconds.round() {
-            let message = format!("a keep-alive of {seconds} s is none");
+            let message =
+                format!("keep-alive must be a whole number of seconds, and is {seconds} s");
             let label = "MQTT counts it in whole seconds";
             out.report(Code::OUT_OF_RANGE, values.span_of("keep_alive"), message, label);
         }
@@ -234,7 +236,7 @@ fn keep_alive_is_whole(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// Only of a span that is not announced is there anything to declare.
-fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_superfluous_spans(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&DEVICE).iter().filter_map(|row| row.values.as_ref()) {
         if identity(values).is_some() {
             continue;
@@ -254,7 +256,7 @@ fn spans_are_of_readings_without(draft: &Draft<'_>, out: &mut Diagnostics) {
 
 /// Readings that only their schedule identifies have a period each to themselves: else one that
 /// came twice could stand for one that was lost.
-pub(crate) fn spans_leave_periods_apart(row: &Row<'_>, period: SimDuration, out: &mut Diagnostics) {
+pub(crate) fn report_overlapping_spans(row: &Row<'_>, period: SimDuration, out: &mut Diagnostics) {
     let Some(values) = row.values.as_ref() else { return };
     let by_schedule = declared(values).filter(|it| it.identity == Identity::Schedule);
     let Some(DeclaredSpan { earliest, latest, .. }) = by_schedule else { return };
@@ -294,11 +296,7 @@ pub(crate) fn reported(values: &Values, all: &[MeasurementId]) -> Vec<Measuremen
 }
 
 /// Each entry of `reports` is about something that the model measures.
-pub(crate) fn reports_what_it_measures(
-    values: &Values,
-    device: &dyn Device,
-    out: &mut Diagnostics,
-) {
+pub(crate) fn report_unmeasured(values: &Values, device: &dyn Device, out: &mut Diagnostics) {
     if values.get(REPORTS).is_none() {
         return;
     }
@@ -342,7 +340,7 @@ fn declared(values: &Values) -> Option<DeclaredSpan> {
     })
 }
 
-/// The indices of the sources that the devices of a table are connected to, as `at` says: one for
+/// The indices of the sources that the devices of a table are connected to, by `at`: one for
 /// all of them, or with a pattern one for each. The loads of a network follow the sources.
 pub(crate) fn sources_of(
     device: &Row<'_>,
@@ -353,7 +351,7 @@ pub(crate) fn sources_of(
     let Some((at, span)) = device.text("at") else { return Vec::new() };
     if let Some(pattern) = at.strip_prefix(LOAD_PREFIX) {
         if loads.len() == 0 && loads.is_complete {
-            let message = format!("`{at}` is a load of a network, and there is none");
+            let message = format!("`{at}` is a load of a network, and the scenario has no network");
             let help = Some("add a `[grid]` with the `file` of one".to_owned());
             let code = Code::UNKNOWN_REFERENCE;
             out.report_with_help(code, span, message, "no network in this scenario", help);
@@ -367,7 +365,7 @@ pub(crate) fn sources_of(
             Some(name) => format!("write `at = \"source:{name}\"`"),
             None => "write `at = \"source:NAME\"`".to_owned(),
         };
-        let message = format!("`{at}` is no place to connect a device to");
+        let message = format!("`{at}` is not a place to connect a device to");
         let label = "expected `source:` and the name of a source";
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
         return Vec::new();

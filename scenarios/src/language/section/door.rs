@@ -23,12 +23,12 @@ pub(crate) static DOOR: Section = Section {
     kind: Some(("kind", "kind of door")),
     entries: || door_kinds().collect(),
     heading: "doors",
-    rules: &[one_of_each_kind, addresses_are_some, only_of_ones_own],
+    rules: &[report_repeated_kinds, report_invalid_addresses, report_doors_of_running_platform],
     build: |rows| Some(Arc::new(rows.iter().map(door).collect::<Option<Vec<_>>>()?) as Part),
     ..Section::REPEATED
 };
 
-fn one_of_each_kind(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_repeated_kinds(draft: &Draft<'_>, out: &mut Diagnostics) {
     let rows = draft.rows(&DOOR);
     for (index, row) in rows.iter().enumerate() {
         let Some((kind, span)) = row.text("kind") else { continue };
@@ -40,10 +40,10 @@ fn one_of_each_kind(draft: &Draft<'_>, out: &mut Diagnostics) {
     }
 }
 
-fn addresses_are_some(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_invalid_addresses(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (address, span) in draft.rows(&DOOR).iter().filter_map(|row| row.text("address")) {
         if address.parse::<SocketAddr>().is_err() {
-            let message = format!("`{address}` is no address");
+            let message = format!("`{address}` is not an address");
             let label = "expected an address such as `127.0.0.1:8090`";
             out.report(Code::DOES_NOT_FIT, span, message, label);
         }
@@ -51,7 +51,7 @@ fn addresses_are_some(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// Somebody else's platform has the doors it has.
-fn only_of_ones_own(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_doors_of_running_platform(draft: &Draft<'_>, out: &mut Diagnostics) {
     let choice = draft.single(&PLATFORM).and_then(|platform| platform.text("use"));
     let Some((profile, _)) = choice.filter(|(word, _)| !["embedded", "child"].contains(word))
     else {

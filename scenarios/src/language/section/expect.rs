@@ -48,9 +48,9 @@ pub struct Expect {
 
 /// A must-fail twin names one of its own checks, or one that nobody has to write, and the check it
 /// mirrors.
-pub(crate) fn twin_is_named(draft: &Draft<'_>, checks: &Names, out: &mut Diagnostics) {
+pub(crate) fn report_missing_twin_name(draft: &Draft<'_>, checks: &Names, out: &mut Diagnostics) {
     let Some(expect) = draft.single(&EXPECT) else { return };
-    reason_fits(expect, out);
+    validate_reason(expect, out);
     if let Some((check, span)) = expect.text("check")
         && checks.position(check).is_none()
         && !IMPLICIT_CHECKS.contains(&check)
@@ -72,7 +72,7 @@ pub(crate) fn twin_is_named(draft: &Draft<'_>, checks: &Names, out: &mut Diagnos
 }
 
 /// The named reason is one, and of the verdict that is expected.
-pub(super) fn reason_fits(row: &Row<'_>, out: &mut Diagnostics) {
+pub(super) fn validate_reason(row: &Row<'_>, out: &mut Diagnostics) {
     let Some((word, span)) = row.text("reason") else { return };
     let verdict = row.text("verdict").map_or("fail", |(verdict, _)| verdict);
     let Some(status) = Status::from_word(verdict) else { return };
@@ -82,7 +82,7 @@ pub(super) fn reason_fits(row: &Row<'_>, out: &mut Diagnostics) {
     }
     let message = match Reason::lookup(word) {
         Some(reason) => format!("`{word}` is the reason of a verdict that is {}", reason.status()),
-        None => format!("`{word}` is no reason of a verdict"),
+        None => format!("`{word}` is not a reason of a verdict"),
     };
     let near = nearest(word, fitting.map(|reason| reason.word()));
     let help = match near {

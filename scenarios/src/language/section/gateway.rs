@@ -79,7 +79,7 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static GatewayKind> {
 pub(crate) struct OnNetworks {
     /// By device table.
     pub(crate) of_table: Vec<Option<usize>>,
-    /// By gateway.
+    /// The networks of each gateway.
     pub(crate) of_gateway: Vec<Vec<usize>>,
 }
 
@@ -122,10 +122,10 @@ pub(crate) fn on_networks(
     if draft.all_read(&GATEWAY) {
         for (device, network) in draft.rows(&DEVICE).iter().zip(&of_table) {
             let Some(network) = *network else { continue };
-            is_at_its_end(device, (&rows[network], taken[network].is_some()), out);
+            report_device_at_wrong_end(device, (&rows[network], taken[network].is_some()), out);
         }
         for (network, gateway) in rows.iter().zip(&taken) {
-            polls_are_of_the_other_end(network, gateway.is_some(), out);
+            report_superfluous_polls(network, gateway.is_some(), out);
         }
     }
     OnNetworks { of_table, of_gateway }
@@ -133,7 +133,7 @@ pub(crate) fn on_networks(
 
 /// A device is where its network has devices: at the other end of a line that a gateway here reads,
 /// and here if the line is simulated or read from the other end.
-fn is_at_its_end(
+fn report_device_at_wrong_end(
     device: &Row<'_>,
     (network, has_gateway): (&Row<'_>, bool),
     out: &mut Diagnostics,
@@ -176,7 +176,7 @@ fn is_at_its_end(
 }
 
 /// How often devices are read has to be known of a reader that is not here, and of no other.
-fn polls_are_of_the_other_end(network: &Row<'_>, has_gateway: bool, out: &mut Diagnostics) {
+fn report_superfluous_polls(network: &Row<'_>, has_gateway: bool, out: &mut Diagnostics) {
     let line = network.text(LINE);
     let polls = network.values.as_ref().filter(|values| values.get(POLL_EVERY).is_some());
     match (line, polls) {
@@ -204,7 +204,7 @@ fn written<'a>(row: &Row<'a>, out: &mut Diagnostics) -> Option<(&'a str, Span)> 
     if let Some(name) = on.strip_prefix(NETWORK_PREFIX) {
         return Some((name, span));
     }
-    let message = format!("`{on}` is no network");
+    let message = format!("`{on}` is not a network");
     let help = Some(format!("write `on = \"network:{on}\"` if that is its name"));
     let label = "expected `network:` and the name of a network";
     out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, help);
@@ -252,7 +252,7 @@ fn network_of_device(
 }
 
 /// Whoever is on a network has no connection that a key could be about; as a default that is
-/// written out it says nothing.
+/// written out it states nothing.
 fn refuse_connection_keys(device: &Row<'_>, out: &mut Diagnostics) {
     let (none, fields) = (Table::default(), [&[VIA][..], &MQTT_FIELDS[..]].concat());
     let defaults = read_table(&none, FILE_START, &fields, &mut Diagnostics::new());

@@ -17,7 +17,7 @@ pub(crate) static LINK: Section = Section {
     fields: &FIELDS,
     entries: || PRESETS.iter().map(of_preset).collect(),
     heading: "links",
-    rules: &[no_link_is_called_none],
+    rules: &[report_reserved_link_name],
     ..Section::REPEATED
 };
 
@@ -46,7 +46,7 @@ pub(super) const VIA: Field = Field::default(
 /// A link between devices or observers and the platform.
 #[derive(Clone)]
 pub struct LinkRow {
-    /// Its name.
+    /// The link's name.
     pub name: String,
     /// What it does to what passes it.
     pub spec: LinkSpec,
@@ -58,10 +58,10 @@ pub struct LinkRow {
 pub(crate) type Via = Result<Option<usize>, Reported>;
 
 /// The word for no link stays free for it.
-fn no_link_is_called_none(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_reserved_link_name(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (name, span) in draft.rows(&LINK).iter().filter_map(|row| row.text("name")) {
         if name == NO_LINK {
-            let message = format!("`{name}` is no name for a link");
+            let message = format!("`{name}` is not a name for a link");
             let label = "`via` takes it as straight to the platform";
             out.report(Code::BAD_NAME, span, message, label);
         }

@@ -1,4 +1,4 @@
-//! The sections of the language: one row for each, which says all there is to know of it.
+//! The sections of the language: one row for each, which holds all there is to know of it.
 
 pub(crate) mod application;
 pub(crate) mod board;

@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, NodeValue, TableEntry};
 
-use super::expect::{EXPECT, reason_fits};
+use super::expect::{EXPECT, validate_reason};
 use super::scenario::{DURATION_S_MAX, SCENARIO};
 use crate::language::draft::{Draft, Section};
 use crate::language::read::table_at;
@@ -47,7 +47,7 @@ pub(crate) static MUST_FAIL: Section = Section {
             "what saves time, or is besides the defect: the scenario passes with it alone",
         ),
     ],
-    rules: &[twins_are_described],
+    rules: &[report_undescribed_twins],
     ..Section::REPEATED
 };
 
@@ -74,7 +74,7 @@ const SHORTENED: &[Field] = &[
 ];
 
 /// A twin has a name of its own, and none has twins itself.
-fn twins_are_described(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_undescribed_twins(draft: &Draft<'_>, out: &mut Diagnostics) {
     let twins = draft.rows(&MUST_FAIL);
     if let (Some(twin), Some(_)) = (twins.first(), draft.single(&EXPECT)) {
         let message = "a must-fail twin has no twins, and `[expect]` makes this scenario one";
@@ -89,7 +89,7 @@ fn twins_are_described(draft: &Draft<'_>, out: &mut Diagnostics) {
         }
     }
     for twin in twins {
-        reason_fits(twin, out);
+        validate_reason(twin, out);
         let shortened = table_at(twin.table, "shortened");
         let why = shortened.and_then(|it| it.entry("reason"));
         let without = table_at(twin.table, "without").map_or(&[][..], |it| &it.entries);

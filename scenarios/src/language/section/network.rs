@@ -42,14 +42,14 @@ pub(crate) static NETWORK: Section = Section {
     kind: Some(("kind", "kind of network")),
     entries: || NETWORKS.iter().map(|kind| kind.entry).collect(),
     heading: "networks",
-    rules: &[lines_can_be_used],
+    rules: &[report_unusable_lines],
     ..Section::REPEATED
 };
 
 /// A field network.
 #[derive(Clone)]
 pub struct NetworkRow {
-    /// Its name.
+    /// The network's name.
     pub name: String,
     /// The registered kind.
     pub kind: &'static NetworkKind,
@@ -78,7 +78,7 @@ pub(crate) fn network(row: &Row<'_>) -> Option<NetworkRow> {
 }
 
 /// A real line has an address, is there in real time only, and is one for all on it.
-fn lines_can_be_used(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_unusable_lines(draft: &Draft<'_>, out: &mut Diagnostics) {
     for row in draft.rows(&NETWORK) {
         let Some((address, span)) = row.text(LINE) else { continue };
         if let Err(error) = address.parse::<ChannelAddress>() {

@@ -35,7 +35,7 @@ pub(crate) static OBSERVER: Section = Section {
 /// A subscriber of the bench, which receives what devices publish.
 #[derive(Clone)]
 pub struct ObserverRow {
-    /// Its name.
+    /// The observer's name.
     pub name: String,
     /// The index of the link it is connected through; `None`: straight to the platform.
     pub via: Option<usize>,
@@ -53,7 +53,7 @@ pub(crate) fn observed(observer: &Row<'_>, devices: &Names, out: &mut Diagnostic
 
 /// An observer can have a connection for each device only where each publishes on a topic of its
 /// own.
-pub(crate) fn observer_can_tell_devices_apart(
+pub(crate) fn report_ambiguous_observer(
     observer: &Row<'_>,
     of: &[usize],
     names: &Names,

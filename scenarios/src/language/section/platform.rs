@@ -67,12 +67,12 @@ pub enum PlatformUse {
     Embedded,
     /// As a child process, which can be killed.
     Child,
-    /// One that runs already; the file says where.
+    /// One that runs already; the file states where.
     Profile(PathBuf),
 }
 
 lastmeter_units::words! {
-    /// How devices and broker protect what they say to each other.
+    /// How devices and broker protect their messages.
     pub enum TlsUse {
         /// Not at all: plain TCP.
         None = "none",
@@ -127,7 +127,7 @@ pub(crate) fn platform_use(
     None
 }
 
-/// The platform, as the values of its section say.
+/// The platform of the values of its section.
 pub(crate) fn platform(
     choice: PlatformUse,
     values: &Values,
@@ -155,7 +155,7 @@ pub(crate) fn authority(
     };
     let with_tls = "write `tls = \"server\"` or `tls = \"mutual\"`, or leave the authority out";
     match (certificate.or(key), certificate, key) {
-        (None, ..) => return Ok(None),
+        (None, ..) => return Ok(None), // the bench makes one of its own
         (Some((_, span)), ..) if tls == "none" => {
             refuse(span, "without TLS there is nothing to vouch for", "not used", with_tls);
         }
@@ -182,7 +182,7 @@ pub(crate) fn authority(
         && let Err(error) = Authority::from_pem(certificate, key)
     {
         let message = format!("the authority is refused: {error}");
-        out.report(Code::FILE_REFUSED, place, message, "with its key this is no authority");
+        out.report(Code::FILE_REFUSED, place, message, "not a certificate authority with this key");
     }
     let path = |(path, _): (PathBuf, String)| path;
     let (certificate, key) = (certificate.map(path), key.map(path));

@@ -56,7 +56,7 @@ pub(crate) static SCENARIO: Section = Section {
 /// What a scenario is called and what it is about.
 #[derive(Clone)]
 pub struct About {
-    /// Its name.
+    /// The scenario's name.
     pub name: String,
     /// One line for the head of a report.
     pub title: Option<String>,
@@ -89,11 +89,11 @@ pub(crate) fn about(head: &Values) -> About {
     }
 }
 
-/// What `[scenario]` says of its time, and the seed.
+/// What `[scenario]` states of its time, and the seed.
 #[derive(Clone, Copy)]
 pub(crate) struct Head {
     pub(crate) time: TimeMode,
-    /// What the file says, whatever an option made of it.
+    /// What the file states, whatever an option made of it.
     pub(crate) time_in_file: TimeMode,
     pub(crate) start: SimTime,
     /// `None` where it follows from a plan.
@@ -121,7 +121,7 @@ pub(crate) fn is_in_real_time(draft: &Draft<'_>) -> bool {
 }
 
 /// A duration is given, unless it follows from the plan of a test plan.
-pub(crate) fn lasts_so_long(head: &Values, has_plan: bool, out: &mut Diagnostics) {
+pub(crate) fn validate_duration(head: &Values, has_plan: bool, out: &mut Diagnostics) {
     match (head.duration_opt("duration"), has_plan) {
         (None, false) => out.report_with_help(
             Code::MISSING_KEY,
@@ -143,7 +143,7 @@ pub(crate) fn lasts_so_long(head: &Values, has_plan: bool, out: &mut Diagnostics
 
 /// From its start on it can be counted as clocks of platforms count, in time since 1970, and to its
 /// end in nanoseconds, as every instant is.
-pub(crate) fn is_in_time(head: &Values, planned: Option<SimDuration>, out: &mut Diagnostics) {
+pub(crate) fn report_times(head: &Values, planned: Option<SimDuration>, out: &mut Diagnostics) {
     let Some(start) = head.instant_opt("start") else { return };
     if start.as_nanoseconds() < 0 {
         let message = "the scenario would start before 1970";

@@ -37,7 +37,7 @@ pub(crate) static SIGNAL: Section = Section {
         ),
     ],
     refers: &[("of", "device")],
-    rules: &[comes_from_one_place, quantities_are_registered, are_not_too_many, fit_their_checks],
+    rules: &[validate_places, report_quantities, report_too_many, validate_checks_of_signals],
     ..Section::REPEATED
 };
 
@@ -66,7 +66,7 @@ pub enum SignalFrom {
 /// A signal that is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignalRow {
-    /// Its name.
+    /// The signal's name.
     pub name: String,
     /// What it is.
     pub quantity: MeasurementId,
@@ -75,7 +75,7 @@ pub struct SignalRow {
 }
 
 /// A signal has either a device or a place in the plant, and there an interval.
-fn comes_from_one_place(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_places(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&SIGNAL).iter().filter_map(|row| row.values.as_ref()) {
         let name = values.text("name");
         let (of, at) = (values.text_opt("of"), values.text_opt("at"));
@@ -106,7 +106,7 @@ fn comes_from_one_place(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// `quantity` is one of the registry, and no pattern.
-fn quantities_are_registered(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_quantities(draft: &Draft<'_>, out: &mut Diagnostics) {
     for (text, span) in draft.rows(&SIGNAL).iter().filter_map(|row| row.text("quantity")) {
         if MeasurementId::lookup(text).is_none() {
             let message = format!("unknown measurement identifier `{text}`");
@@ -118,7 +118,7 @@ fn quantities_are_registered(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// The truth is not taken more often than can be kept.
-fn are_not_too_many(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_too_many(draft: &Draft<'_>, out: &mut Diagnostics) {
     let duration = draft.values(&SCENARIO).and_then(|head| head.duration_opt("duration"));
     let Some(duration) = duration else { return };
     for values in draft.rows(&SIGNAL).iter().filter_map(|row| row.values.as_ref()) {
@@ -140,7 +140,7 @@ fn measurement_of(draft: &Draft<'_>, name: &str) -> Option<MeasurementId> {
 
 /// Levels and tolerances of a check are of its signal's dimension, and a signal follows one of its
 /// own kind.
-fn fit_their_checks(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_checks_of_signals(draft: &Draft<'_>, out: &mut Diagnostics) {
     for values in draft.rows(&CHECK).iter().filter_map(|row| row.values.as_ref()) {
         let name = values.text_opt("signal");
         let Some(own) = name.and_then(|name| measurement_of(draft, name)) else { continue };
@@ -186,7 +186,7 @@ pub(crate) fn places(
     draft.rows(&SIGNAL).iter().map(place).collect()
 }
 
-/// The index of the source at whose place a signal of the plant is taken, as `at` says.
+/// The index of the source at whose place a signal of the plant is taken, by `at`.
 fn source_of_signal(
     signal: &Row<'_>,
     sources: &Names,
@@ -202,7 +202,7 @@ fn source_of_signal(
 }
 
 /// A place in the plant has what is asked for: its domain, and the phase.
-pub(crate) fn has_truth(signal: &Row<'_>, point: &MeteringPoint, out: &mut Diagnostics) {
+pub(crate) fn report_missing_truth(signal: &Row<'_>, point: &MeteringPoint, out: &mut Diagnostics) {
     let Some((text, span)) = signal.text("quantity") else { return };
     let Some(row) = MeasurementId::lookup(text).map(MeasurementId::row) else { return };
     let at = signal.text("at").map_or("", |(at, _)| at);
@@ -234,7 +234,7 @@ pub(crate) fn has_truth(signal: &Row<'_>, point: &MeteringPoint, out: &mut Diagn
 }
 
 /// A device reports what is asked for, if it is known what that device reports.
-pub(crate) fn is_reported(
+pub(crate) fn report_unmeasured(
     (text, span): (&str, Span),
     device: &str,
     reported: &[MeasurementId],

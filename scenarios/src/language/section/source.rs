@@ -75,7 +75,7 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static SourceKind> {
 /// A source with its metering point.
 #[derive(Clone)]
 pub struct Source {
-    /// Its name.
+    /// The source's name.
     pub name: String,
     /// The registered kind's name.
     pub kind: &'static str,
@@ -101,7 +101,7 @@ pub(crate) struct SourcePlace<'a> {
     pub(crate) streams: Streams,
     /// When the scenario starts.
     pub(crate) start: SimTime,
-    /// How long the scenario lasts, if it says so.
+    /// How long the scenario lasts, if it states it.
     pub(crate) duration: Option<SimDuration>,
     pub(crate) injections: Vec<(&'static InjectionKind, &'a Values)>,
     pub(crate) files: &'a Files<'a>,
@@ -172,7 +172,7 @@ fn disturb(
     match signal.metering_point(name, &place.streams) {
         Ok(point) => Some(point),
         Err(error) => {
-            let label = "with what is injected into it this makes no terminal";
+            let label = "no terminal can be built with what is injected into it";
             out.report(Code::DOES_NOT_FIT, values.span_of("name"), error.to_string(), label);
             None
         }
@@ -180,7 +180,7 @@ fn disturb(
 }
 
 /// The name of a source that is not written is taken, or another could be measured in its place.
-pub(crate) fn is_left_to(taken: &str, message: &str, rows: &[Row<'_>], out: &mut Diagnostics) {
+pub(crate) fn report_taken(taken: &str, message: &str, rows: &[Row<'_>], out: &mut Diagnostics) {
     for (name, span) in rows.iter().filter_map(|row| row.text("name")) {
         if name == taken {
             out.report(Code::NAME_TAKEN, span, message, "expected another name");

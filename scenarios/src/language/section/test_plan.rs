@@ -30,7 +30,7 @@ pub(crate) static TEST_PLAN: Section = Section {
     ..Section::ONCE
 };
 
-/// What plays a plan, and what is said of devices that it cannot be played to.
+/// What plays a plan, and what is reported of devices that it cannot be played to.
 pub(super) struct Player<'a> {
     /// Its name as a source, and its place among them.
     pub(super) source: &'static str,
@@ -39,7 +39,7 @@ pub(super) struct Player<'a> {
     pub(super) source_of_table: &'a [Option<usize>],
     /// Expected of a device that is one of several.
     pub(super) alone: &'static str,
-    /// Said of one that is connected to something else.
+    /// The message about one that is connected to something else.
     pub(super) elsewhere: &'static str,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn plan(
 }
 
 /// The device under test is there, by itself, and connected to what the test plan plays.
-pub(crate) fn has_its_device(
+pub(crate) fn validate_device(
     draft: &Draft<'_>,
     devices: &Names,
     sources: &Names,

@@ -6,7 +6,7 @@ use std::path::Path;
 use lastmeter_record::Status;
 use lastmeter_units::SimDuration;
 
-use super::{VALID, load, mistakes};
+use super::{VALID, assert_printed, change, load};
 use crate::language::{LoadFailure, LoadOptions, Scenario, ScenarioFile};
 
 /// The valid scenario with a table `[[must_fail]]` of these lines.
@@ -68,9 +68,9 @@ fn a_twin_is_its_scenario_with_the_changes_of_its_table() {
 fn controls(text: &str, options: &LoadOptions) -> Vec<(Vec<String>, Result<Scenario, String>)> {
     let file = ScenarioFile::from_bytes(Path::new("test.toml"), text.as_bytes()).unwrap();
     let names = |of: Vec<&str>| of.into_iter().map(str::to_owned).collect();
-    let told = |failure: LoadFailure| failure.diagnostics()[0].message.clone();
+    let found = |failure: LoadFailure| failure.diagnostics()[0].message.clone();
     let all = file.controls(file.twins(), options).into_iter();
-    all.map(|control| (names(control.of), control.scenario.map_err(told))).collect()
+    all.map(|control| (names(control.of), control.scenario.map_err(found))).collect()
 }
 
 #[test]
@@ -160,152 +160,56 @@ fn options_change_a_twin_after_its_table_does() {
     }
 }
 
-/// Each mistake of the twin `gain` as place, marked text and message; the first line of its table
-/// is 0.
-fn mistakes_of_twin(lines: &str) -> Vec<String> {
-    let text = with_twin(lines);
-    let Err(failure) = twin(&text) else { return Vec::new() };
-    let first = VALID.lines().count() + 2;
-    let list = failure.diagnostics().iter().map(|found| {
-        let place = failure.texts().place(found.span);
-        let marked = place.line_text.get(place.marked.clone()).unwrap_or("?");
-        format!("{} {} <{marked}> {}", found.code, place.line.saturating_sub(first), found.message)
-    });
-    list.collect()
-}
-
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn mistakes_are_located_in_the_table() {
     let head = "name = \"gain\"\ncheck = \"accuracy-u\"\n";
-    for (lines, mistake) in [
+    let cases = [
         // At the address.
-        (
-            format!("{head}set = {{ \"device.hom.count\" = 2 }}"),
-            "S023 3 <\"device.hom.count\"> `device.hom.count` addresses nothing in this scenario",
-        ),
-        (
-            format!("{head}set = {{ device.home.voltage_gain_error = \"1 %\" }}"),
-            "S023 3 <device> `device` is no address",
-        ),
-        (
-            format!("{GAIN}\nremove = [\"check.accuracy-u\", \"check.1\"]"),
-            "S029 5 <\"check.1\"> `check.1` is taken away twice",
-        ),
-        (
-            format!("{head}set = {{ \"scenario.name\" = \"other\" }}"),
-            "S029 3 <\"scenario.name\"> `scenario.name` is no defect: it changes what is judged",
-        ),
-        (
-            format!("{head}remove = [\"check.none\"]"),
-            "S023 3 <\"check.none\"> `check.none` addresses nothing in this scenario",
-        ),
-        (
-            format!("{GAIN}\nwithout = {{ none = \"a reason\" }}"),
-            "S023 5 <none> `check.none` addresses nothing in this scenario",
-        ),
+        format!("{head}set = {{ \"device.hom.count\" = 2 }}"),
+        format!("{head}set = {{ device.home.voltage_gain_error = \"1 %\" }}"),
+        format!("{GAIN}\nremove = [\"check.accuracy-u\", \"check.1\"]"),
+        format!("{head}set = {{ \"scenario.name\" = \"other\" }}"),
+        format!("{head}remove = [\"check.none\"]"),
+        format!("{GAIN}\nwithout = {{ none = \"a reason\" }}"),
         // At the value.
-        (
-            format!("{head}set = {{ \"device.home.report_every\" = \"10\" }}"),
-            "S008 3 <\"10\"> `10` has no unit",
-        ),
-        (
-            format!("{head}add.inject = {{ at = \"1 s\", kind = \"freze\", device = \"home\" }}"),
-            "S012 3 <\"freze\"> unknown injection `freze`",
-        ),
+        format!("{head}set = {{ \"device.home.report_every\" = \"10\" }}"),
+        format!("{head}add.inject = {{ at = \"1 s\", kind = \"freze\", device = \"home\" }}"),
         // What is judged, and how the twin is called, is no defect.
-        (
-            format!("{head}set = {{ \"check.accuracy-u.limit\" = \"1 uV\" }}"),
-            "S029 3 <\"check.accuracy-u.limit\"> `check.accuracy-u.limit` is no defect: it changes \
-             what is judged",
-        ),
-        (
-            format!("{head}remove = [\"check.readings-once\"]"),
-            "S029 3 <\"check.readings-once\"> `check.readings-once` is no defect: it changes what \
-             is judged",
-        ),
-        (
-            format!("{head}add.signal = {{ name = \"u\" }}"),
-            "S029 3 <signal> `signal` is no defect: it changes what is judged",
-        ),
-        (
-            format!("{head}set = {{ \"scenario.duration\" = \"1 min\" }}"),
-            "S029 3 <\"scenario.duration\"> `scenario.duration` is no defect: it changes what is \
-             judged",
-        ),
-        (
-            format!(
-                "{GAIN}\nshortened = {{ reason = \"x\", set = {{ \"scenario.name\" = \"y\" }} }}"
-            ),
-            "S029 5 <\"scenario.name\"> `scenario.name` is not for the overlay of a twin",
-        ),
-        (
-            format!("{GAIN}\nreason = \"host-load\""),
-            "S029 5 <\"host-load\"> `host-load` is the reason of a verdict that is inconclusive",
-        ),
+        format!("{head}set = {{ \"check.accuracy-u.limit\" = \"1 uV\" }}"),
+        format!("{head}remove = [\"check.readings-once\"]"),
+        format!("{head}add.signal = {{ name = \"u\" }}"),
+        format!("{head}set = {{ \"scenario.duration\" = \"1 min\" }}"),
+        format!("{GAIN}\nshortened = {{ reason = \"x\", set = {{ \"scenario.name\" = \"y\" }} }}"),
+        format!("{GAIN}\nreason = \"host-load\""),
         // What it changes, and what it is the twin of.
-        (
-            format!("{head}set = {{ \"device.home.report_every\" = \"10 s\" }}"),
-            "S029 3 <\"device.home.report_every\"> `device.home.report_every` is \"10 s\" in the \
-             scenario already",
-        ),
-        (
-            head.to_owned(),
-            "S029 1 <\"gain\"> nothing is broken here: the twin would pass as its scenario does",
-        ),
-        (
-            GAIN.replace("accuracy-u", "accuracy"),
-            "S029 3 <\"accuracy\"> there is no check named `accuracy` that could end so",
-        ),
-        (
-            format!("{GAIN}\nmirrors = \"readings-once\""),
-            "S029 5 <\"readings-once\"> `accuracy-u` is a check of the scenario, and mirrors itself",
-        ),
-        (
-            GAIN.replace("accuracy-u\"", "unjudged-readings\"\nmirrors = \"accuracy\""),
-            "S029 4 <\"accuracy\"> there is no check named `accuracy` to be the twin of",
-        ),
-        (
-            GAIN.replace("accuracy-u", "unjudged-readings"),
-            "S029 3 <\"unjudged-readings\"> `unjudged-readings` is no check of the scenario itself",
-        ),
+        format!("{head}set = {{ \"device.home.report_every\" = \"10 s\" }}"),
+        head.to_owned(),
+        GAIN.replace("accuracy-u", "accuracy"),
+        format!("{GAIN}\nmirrors = \"readings-once\""),
+        GAIN.replace("accuracy-u\"", "unjudged-readings\"\nmirrors = \"accuracy\""),
+        GAIN.replace("accuracy-u", "unjudged-readings"),
         // What is wrong elsewhere because of it.
-        (
-            format!("{head}remove = [\"source.g\"]"),
-            "S018 1 <\"gain\"> in the must-fail twin `gain`: there is no source named `g`",
-        ),
-    ] {
-        let found = mistakes_of_twin(&lines);
-        assert!(found.iter().any(|found| found == mistake), "{lines}\n{found:#?}");
-    }
+        format!("{head}remove = [\"source.g\"]"),
+    ];
+    let cases = cases.map(|lines| (change("", &lines), twin(&with_twin(&lines))));
+    assert_printed("twins", cases);
 }
 
 #[test]
 fn what_a_table_says_by_itself_is_looked_at_with_the_scenario() {
-    for (lines, mistake) in [
-        (
-            format!("{GAIN}\n[[must_fail]]\n{GAIN}"),
-            "there is already a must-fail twin named `gain`",
-        ),
-        (GAIN.replace("gain\"\nt", "first\"\nt"), "the scenario itself is named `first`"),
-        (format!("{GAIN}\nverdict = \"pass\""), "`verdict` cannot be `pass`"),
-        (format!("{GAIN}\nshortened = {{ duration = \"1 s\" }}"), "key `reason` is missing"),
-        (
-            format!("{GAIN}\nshortened = {{ reason = \" \", duration = \"1 s\" }}"),
-            "`reason` has no reason",
-        ),
-        (format!("{GAIN}\nwithout = {{ readings-once = \"\" }}"), "`readings-once` has no reason"),
-        (format!("{GAIN}\nreason = \"outside\""), "`outside` is no reason of a verdict"),
-        (
-            format!(
-                "{GAIN}\n[expect]\nverdict = \"fail\"\ncheck = \"accuracy-u\"\ntwin_of = \"a/b\""
-            ),
-            "a must-fail twin has no twins, and `[expect]` makes this scenario one",
-        ),
-    ] {
-        let found = mistakes(&with_twin(&lines));
-        assert!(found.len() == 1 && found[0].contains(mistake), "{lines}\n{found:#?}");
-    }
+    let cases = [
+        format!("{GAIN}\n[[must_fail]]\n{GAIN}"),
+        GAIN.replace("gain\"\nt", "first\"\nt"),
+        format!("{GAIN}\nverdict = \"pass\""),
+        format!("{GAIN}\nshortened = {{ duration = \"1 s\" }}"),
+        format!("{GAIN}\nshortened = {{ reason = \" \", duration = \"1 s\" }}"),
+        format!("{GAIN}\nwithout = {{ readings-once = \"\" }}"),
+        format!("{GAIN}\nreason = \"outside\""),
+        format!("{GAIN}\n[expect]\nverdict = \"fail\"\ncheck = \"accuracy-u\"\ntwin_of = \"a/b\""),
+    ];
+    let cases = cases.map(|lines| (change("", &lines), load(&with_twin(&lines))));
+    assert_printed("tables_of_twins", cases);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `[[grid.load]]` from tables: standard load profiles, and rows of powers with their times.
 
 use super::grid::{Folder, with};
+use super::{assert_printed, change, difference};
 use crate::language::Scenario;
 
 const MONTHS: [&str; 12] = [
@@ -110,7 +111,7 @@ fn a_step_takes_the_mean_of_the_quarters_it_spans_wherever_it_begins() {
 }
 
 #[test]
-fn what_is_no_standard_load_profile_is_told_where_it_stands() {
+fn invalid_standard_load_profiles_are_reported_with_their_span() {
     let whole = published();
     let without = |line: usize| {
         let kept = whole.lines().enumerate().filter(|(at, _)| at + 1 != line);
@@ -120,50 +121,38 @@ fn what_is_no_standard_load_profile_is_told_where_it_stands() {
         assert!(whole.contains(from), "{from}");
         whole.replacen(from, to, 1)
     };
-    for (text, expected) in [
-        (replaced("[kWh]", "[W]"), "`own.csv`, line 2, column 1: found `[W]`, expected `[kWh]`"),
-        (
-            replaced(",März", ",March"),
-            "`own.csv`, line 1, column 8: found `March`, expected a month",
-        ),
-        (replaced("WT", "WD"), "`own.csv`, line 2, column 4: found `WD`, expected SA, FT or WT"),
-        (replaced("SA,FT", "SA,SA"), "`own.csv`: columns 2 and 3 are both Januar SA"),
-        (
-            replaced("11:00-", "11:05-"),
-            "line 47, column 1: found `11:05-11:15`, expected the quarter from 11:00 on",
-        ),
-        (
-            replaced("23.00", "23,00"),
-            "`own.csv`, line 3: found 38 fields, expected 37 as in the header",
-        ),
-        (
-            replaced("24.00", "n/a"),
-            "line 3, column 3 (`Januar`): found `n/a`, expected a number of kWh",
-        ),
-        (without(98), "`own.csv`: it has 95 quarters of an hour, expected 96"),
-        (without(50), "line 50, column 1: found `12:00-12:15`, expected the quarter from 11:45 on"),
-        (
-            whole
-                .replace(",Dezember", "")
-                .lines()
-                .map(|line| line.split(',').take(34).collect::<Vec<_>>().join(",") + "\n")
-                .collect(),
-            "`own.csv`: it has no column Dezember SA",
-        ),
-        ("a,b\n".to_owned(), "`own.csv`: it has 1 row, expected months"),
-    ] {
-        let told = folder("own.csv", &text).mistake(&standard(""));
-        assert!(told.starts_with("S026 <\"own.csv\"> ") && told.contains(expected), "{told}");
-    }
+    let texts = [
+        replaced("[kWh]", "[W]"),
+        replaced(",März", ",March"),
+        replaced("WT", "WD"),
+        replaced("SA,FT", "SA,SA"),
+        replaced("11:00-", "11:05-"),
+        replaced("23.00", "23,00"),
+        replaced("24.00", "n/a"),
+        without(98),
+        without(50),
+        whole
+            .replace(",Dezember", "")
+            .lines()
+            .map(|line| line.split(',').take(34).collect::<Vec<_>>().join(",") + "\n")
+            .collect(),
+        "a,b\n".to_owned(),
+    ];
+    let load =
+        |text: String| (difference(&whole, &text), folder("own.csv", &text).load(&standard("")));
+    assert_printed("standard_load_profiles", texts.map(load));
     let folder = folder("own.csv", &whole);
-    let told = folder.mistake(&standard("profile_energy = \"1000 kWh\""));
-    assert!(told.starts_with("S027 <\"own.csv\"> a year of `own.csv` has 996173.1 kWh"), "{told}");
+    let found = folder.mistake(&standard("profile_energy = \"1000 kWh\""));
+    assert!(
+        found.starts_with("S027 <\"own.csv\"> a year of `own.csv` has 996173.1 kWh"),
+        "{found}"
+    );
     for date in ["2027-02-29", "24.12.2027", "2027-12-24T00:00:00Z", "2027-1-1"] {
-        let told = folder.mistake(&standard(&format!("holidays = [\"2027-01-01\", \"{date}\"]")));
-        assert!(told.ends_with(&format!("<\"{date}\"> `{date}` is no date")), "{told}");
+        let found = folder.mistake(&standard(&format!("holidays = [\"2027-01-01\", \"{date}\"]")));
+        assert!(found.ends_with(&format!("<\"{date}\"> `{date}` is not a date")), "{found}");
     }
-    let told = folder.mistake(&standard("").replace("own.csv", "other.csv"));
-    assert!(told.starts_with("S025 <\"other.csv\"> `other.csv` cannot be read"), "{told}");
+    let found = folder.mistake(&standard("").replace("own.csv", "other.csv"));
+    assert!(found.starts_with("S025 <\"other.csv\"> `other.csv` cannot be read"), "{found}");
 }
 
 /// A load with a table of powers.
@@ -189,9 +178,12 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
         let folder = folder("own.csv", text);
         close(&drawn(&folder.load(&rows("")).unwrap()), &[150.0, 400.0]);
         close(&drawn(&folder.load(&rows("every = \"150 s\"")).unwrap()), &[150.0, 400.0]);
-        let told = folder.mistake(&rows("every = \"5 min\""));
-        assert!(told.starts_with("S027 <\"5 min\"> rows of `own.csv` follow each other"), "{told}");
-        assert!(told.contains("every 150 s, by `"), "{told}");
+        let found = folder.mistake(&rows("every = \"5 min\""));
+        assert!(
+            found.starts_with("S027 <\"5 min\"> rows of `own.csv` follow each other"),
+            "{found}"
+        );
+        assert!(found.contains("every 150 s, by `"), "{found}");
     }
     // No times: numbers may be powers. A row holds for a step, or `every`.
     for text in [
@@ -208,7 +200,7 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
             close(&drawn(&folder.load(&rows("every = \"10 min\"")).unwrap()), &[100.0, 100.0]);
         }
     }
-    // Words are times that nobody understands: they are told, unless `every` says how long a row
+    // Words are times that nobody understands: they are reported, unless `every` states how long a row
     // holds.
     for (name, first, second) in [
         ("time", "18.01.2027", "19.01.2027"),
@@ -218,23 +210,23 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
     ] {
         let folder = folder("own.csv", &format!("{name},h1\n{first},100\n{second},200\n"));
         close(&drawn(&folder.load(&rows("every = \"5 min\"")).unwrap()), &[100.0, 200.0]);
-        let told = folder.mistake(&rows(""));
+        let found = folder.mistake(&rows(""));
         let expected = format!("`own.csv`, line 2, column 1: `{first}` is no supported time");
-        assert!(told.starts_with(&format!("S026 <\"own.csv\"> {expected}")), "{told}");
+        assert!(found.starts_with(&format!("S026 <\"own.csv\"> {expected}")), "{found}");
     }
 }
 
 #[test]
-fn milliseconds_are_told_as_such() {
+fn milliseconds_are_recognised() {
     let hint = "(seconds since 1970 have ten digits: are these milliseconds?)";
     for (name, text) in [
         ("time", "1800000000000,100\n1800000060000,200\n"),
         ("timestamp", "9000000000,100\n9300000000,200\n"),
     ] {
         let folder = folder("own.csv", &format!("{name},h1\n{text}"));
-        let told = folder.mistake(&rows(""));
-        assert!(told.starts_with("S026 <\"own.csv\"> `own.csv`, line "), "{told}");
-        assert!(told.contains(hint), "{told}");
+        let found = folder.mistake(&rows(""));
+        assert!(found.starts_with("S026 <\"own.csv\"> `own.csv`, line "), "{found}");
+        assert!(found.contains(hint), "{found}");
     }
     // Under another name it is a power, however large.
     let folder = folder("own.csv", "x,h1\n1e13,100\n1e13,200\n");
@@ -261,40 +253,21 @@ fn units_in_headers_are_obeyed() {
     near(own("P [kW],Q [var]", "1,200", &q("P [kW]", "Q [var]")), (1000.0, 200.0));
     let unit = |p: &str| format!("unit = \"kW\"\n{}", q(p, "Q"));
     near(own("P [kW],Q", "1,2", &unit("P [kW]")), (1000.0, 2000.0));
-    // What stands in brackets and is no unit is a remark, if `unit` says what the unit is.
+    // What stands in brackets and is no unit is a remark, if `unit` states what the unit is.
     near(own("P [north]", "1", "unit = \"kW\"\ncolumn = \"P [north]\""), (1000.0, 0.0));
-    for (header, more, expected) in [
-        (
-            "P [kW]",
-            "unit = \"W\"\ncolumn = \"P [kW]\"".to_owned(),
-            "S027 <\"W\"> `unit` is W, and column `P [kW]` is in kW by its name",
-        ),
-        (
-            "P [kWh]",
-            "column = \"P [kWh]\"".to_owned(),
-            "S027 <\"P [kWh]\"> column `P [kWh]` is in `kWh`, which is no unit of a power here",
-        ),
-        (
-            "P [kWh]",
-            "unit = \"kW\"\ncolumn = \"P [kWh]\"".to_owned(),
-            "S027 <\"P [kWh]\"> column `P [kWh]` is in `kWh`, which is no unit of a power here",
-        ),
-        (
-            "P [north]",
-            "column = \"P [north]\"".to_owned(),
-            "S027 <\"P [north]\"> column `P [north]` is in `north`, which is no unit of a power",
-        ),
-        (
-            "P [kW],Q",
-            q("P [kW]", "Q"),
-            "S027 <\"Q\"> one of both columns of powers has its unit in its name, the other has",
-        ),
-    ] {
+    let cases = [
+        ("P [kW]", "unit = \"W\"\ncolumn = \"P [kW]\"".to_owned()),
+        ("P [kWh]", "column = \"P [kWh]\"".to_owned()),
+        ("P [kWh]", "unit = \"kW\"\ncolumn = \"P [kWh]\"".to_owned()),
+        ("P [north]", "column = \"P [north]\"".to_owned()),
+        ("P [kW],Q", q("P [kW]", "Q")),
+    ];
+    let load = |(header, more): (&str, String)| {
         let text = format!("time,{header}\n0,1,1\n300,1,1\n600,1,1\n");
         let text = if header.contains(',') { text } else { text.replace(",1,1", ",1") };
-        let told = folder("own.csv", &text).mistake(&rows(&more));
-        assert!(told.starts_with(expected), "{told}\nis not\n{expected}");
-    }
+        (change("", &format!("{header}\n{more}")), folder("own.csv", &text).load(&rows(&more)))
+    };
+    assert_printed("units_in_headers", cases.map(load));
 }
 
 #[test]
@@ -314,10 +287,10 @@ fn units_of_times_are_obeyed() {
         let folder = folder("own.csv", &format!("{name},h1\n{}", body.concat()));
         close(&drawn(&folder.load(&rows("")).unwrap()), &[150.0, 400.0]);
     }
-    let told = folder("own.csv", "t [fortnight],h1\n0,1\n1,1\n").mistake(&rows(""));
+    let found = folder("own.csv", "t [fortnight],h1\n0,1\n1,1\n").mistake(&rows(""));
     let expected = "S026 <\"own.csv\"> `own.csv`, line 1, column 1: the times of column \
                     `t [fortnight]` are numbers of `fortnight`, which is no unit of time";
-    assert!(told.starts_with(expected), "{told}");
+    assert!(found.starts_with(expected), "{found}");
 }
 
 /// Codes and messages of the warnings.
@@ -365,35 +338,27 @@ fn networks_that_are_hardly_what_was_meant_are_warned_of() {
     // A line between voltages is a mistake.
     let end = "name = \"end\"\n";
     std::fs::write(&path, network.replace(end, &format!("{end}voltage = \"230 V\"\n"))).unwrap();
-    let told = folder.mistake(&with(""));
+    let found = folder.mistake(&with(""));
     let expected = "S026 <\"net.toml\"> net.toml:15: line L1: node bus is rated for 400 V and node";
-    assert!(told.starts_with(expected), "{told}");
+    assert!(found.starts_with(expected), "{found}");
 }
 
 #[test]
-fn times_that_go_on_unevenly_are_told_as_far_as_a_scenario_needs_them() {
-    for (text, expected) in [
-        (
-            "time,h1\n0,1\n150,1\n301,1\n450,1\n",
-            "line 4, column 1: `301` comes 151 s after the row before, not 150 s",
-        ),
-        ("time,h1\n0,1\n150,1\nx,1\n450,1\n", "line 4, column 1: found `x`, expected a number of"),
-        ("time,h1\n0,1\n\n00:05,1\n", "line 4, column 1: found `00:05`, expected a number of sec"),
-        ("a,time,h1\n0,300,1\n0,0,1\n", "line 3, column 2: `0` is not later than the row before"),
+fn uneven_times_are_reported_as_far_as_a_scenario_needs_them() {
+    let texts = [
+        "time,h1\n0,1\n150,1\n301,1\n450,1\n",
+        "time,h1\n0,1\n150,1\nx,1\n450,1\n",
+        "time,h1\n0,1\n\n00:05,1\n",
+        "a,time,h1\n0,300,1\n0,0,1\n",
         // A hole that the first rows are beside, behind all that the scenario needs.
-        ("a,h1\n00:00,1\n00:30,1\n00:45,1\n", "line 4, column 1: `00:45` comes"),
-        ("a,h1\n10:00,1\n09:45,1\n09:30,1\n", "line 3, column 1: `09:45` is not later"),
-        ("a,h1\n00:00,1\n00:00,1\n", "line 3, column 1: `00:00` is not later"),
-        (
-            "a,h1\n00:00,1\n00:02,1\n00:04,1\n00:02,1\n00:04,1\n",
-            "line 5, column 1: `00:02` comes 1438 min after the row before, not 2 min",
-        ),
-    ] {
-        for more in ["", "every = \"150 s\""] {
-            let told = folder("own.csv", text).mistake(&rows(more));
-            assert!(told.starts_with("S026 <\"own.csv\"> `own.csv`, "), "{told}");
-            assert!(told.contains(expected), "{told}");
-        }
+        "a,h1\n00:00,1\n00:30,1\n00:45,1\n",
+        "a,h1\n10:00,1\n09:45,1\n09:30,1\n",
+        "a,h1\n00:00,1\n00:00,1\n",
+        "a,h1\n00:00,1\n00:02,1\n00:04,1\n00:02,1\n00:04,1\n",
+    ];
+    for (name, more) in [("uneven_times", ""), ("uneven_times_with_every", "every = \"150 s\"")] {
+        let load = |text: &str| (change("", text), folder("own.csv", text).load(&rows(more)));
+        assert_printed(name, texts.map(load));
     }
     // The hour that a clock is set on by, behind what is needed.
     let text = "time,h1\n01:50,100\n01:55,200\n03:00,300\n";
@@ -403,26 +368,25 @@ fn times_that_go_on_unevenly_are_told_as_far_as_a_scenario_needs_them() {
 #[test]
 fn two_columns_of_one_name_are_refused_where_a_load_draws_from_them() {
     let folder = folder("own.csv", "h1,h2,h1,q,q\n1,2,3,4,5\n1,2,3,4,5\n");
-    let told = folder.mistake(&rows(""));
-    assert!(told.ends_with("columns 1 and 3 of `own.csv` are both called `h1`"), "{told}");
-    let told = folder.mistake(&rows("column = \"h2\"\nreactive_column = \"q\""));
-    assert_eq!(told, "S026 <\"q\"> columns 4 and 5 of `own.csv` are both called `q`");
+    let found = folder.mistake(&rows(""));
+    assert!(found.ends_with("columns 1 and 3 of `own.csv` are both called `h1`"), "{found}");
+    let found = folder.mistake(&rows("column = \"h2\"\nreactive_column = \"q\""));
+    assert_eq!(found, "S026 <\"q\"> columns 4 and 5 of `own.csv` are both called `q`");
     close(&drawn(&folder.load(&rows("column = \"h2\"")).unwrap()), &[2.0, 2.0]);
 }
 
 #[test]
-fn a_field_that_is_no_number_is_told_with_line_and_column() {
-    for (text, expected) in [
-        ("t,h2,h1\n0,1,2\n\n300,1,2 kW\n", "line 4, column 3 (`h1`): found `2 kW`, expected a"),
-        ("h1\n1\nnan\n", "line 3, column 1 (`h1`): found `nan`, expected a number"),
-        ("h2,h1\n1,\n1,2\n", "line 2, column 2 (`h1`): found ``, expected a number"),
-        ("h2,h1\n1,2\n1\n", "line 3: found 1 fields, expected 2"),
-        ("t;h2;h1\n0;1,5;2\n", "its header has 3 fields by semicolons, and none by commas"),
-        ("h1\n1\n", "`own.csv` has 1 rows, and the scenario needs 2"),
-    ] {
-        let told = folder("own.csv", text).mistake(&rows(""));
-        assert!(told.starts_with("S026 ") && told.contains(expected), "{told}");
-    }
+fn non_numeric_fields_are_reported_with_line_and_column() {
+    let texts = [
+        "t,h2,h1\n0,1,2\n\n300,1,2 kW\n",
+        "h1\n1\nnan\n",
+        "h2,h1\n1,\n1,2\n",
+        "h2,h1\n1,2\n1\n",
+        "t;h2;h1\n0;1,5;2\n",
+        "h1\n1\n",
+    ];
+    let load = |text: &str| (change("", text), folder("own.csv", text).load(&rows("")));
+    assert_printed("non_numeric_fields", texts.map(load));
     // What a scenario does not need is not looked at.
     let folder = folder("own.csv", "h2,h1\n0,1\nx,2\nx,x\n");
     close(&drawn(&folder.load(&rows("")).unwrap()), &[1.0, 2.0]);
@@ -444,11 +408,11 @@ fn a_generator_that_would_draw_its_column_needs_a_scale() {
         assert!(loads[at].generator);
         feeder.steps()[0].loads[at].power_va[0].re.round()
     };
-    let told = folder.mistake(&rows(""));
-    assert!(told.starts_with("S027 "), "{told}");
+    let found = folder.mistake(&rows(""));
+    assert!(found.starts_with("S027 "), "{found}");
     assert!(
-        told.ends_with("generator `h1` would draw what its column holds, all the time"),
-        "{told}"
+        found.ends_with("generator `h1` would draw what its column holds, all the time"),
+        "{found}"
     );
     assert!((first("scale = -1") + 100.0).abs() < 1e-9);
     assert!((first("scale = 1") - 100.0).abs() < 1e-9);
@@ -468,13 +432,13 @@ fn generators_draw_no_profile_of_homes() {
         with(&format!("[[grid.load]]\nname = \"{name}\"\nprofile = {profile}\n"))
     };
     for (name, profile) in [("*", "household"), ("h*", "household"), ("h1", "household")] {
-        let told = folder.mistake(&row(name, &format!("\"{profile}\"")));
+        let found = folder.mistake(&row(name, &format!("\"{profile}\"")));
         let expected = format!("generator `h1` would draw the profile `{profile}`");
-        assert_eq!(told, format!("S027 <\"{name}\"> {expected}"));
+        assert_eq!(found, format!("S027 <\"{name}\"> {expected}"));
     }
     let standard = "\"standard\"\nfile = \"own.csv\"\nannual_energy = \"1 kWh\"";
-    let told = folder.mistake(&row("*", standard));
-    assert_eq!(told, "S027 <\"*\"> generator `h1` would draw the profile `standard`");
+    let found = folder.mistake(&row("*", standard));
+    assert_eq!(found, "S027 <\"*\"> generator `h1` would draw the profile `standard`");
     for profile in ["\"constant\"", "\"solar\"\npeak = \"1 kW\""] {
         assert!(folder.load(&row("h1", profile)).is_ok());
     }

@@ -199,7 +199,7 @@ fn the_checked_in_schema_is_the_one_of_the_language() {
     let checked_in = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         checked_in == text,
-        "scenarios/schema.json is not what the definitions say; run the test with UPDATE_GOLDEN=1"
+        "scenarios/schema.json is not what the definitions give; run the test with UPDATE_GOLDEN=1"
     );
 }
 

@@ -1,9 +1,9 @@
-//! Injections into sources: what they make of the terminal, and what is said of those that cannot.
+//! Injections into sources: what they make of the terminal, and the mistakes of those that cannot.
 
 use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{MeasurementId, SimDuration};
 
-use super::{VALID, load, mistakes};
+use super::{VALID, assert_printed, change, difference, load, mistakes};
 use crate::language::section::inject::Target;
 
 /// The valid scenario with an injection into its source.
@@ -106,28 +106,25 @@ fn every_kind_of_injection_into_a_source_can_be_written() {
 }
 
 #[test]
-fn mistakes_in_injections_into_sources_are_told_at_their_place() {
-    let check = |kind: &str, keys: &str, expected: &str| {
-        let found = mistakes(&with(kind, keys));
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains(expected), "{found:?}");
-    };
-    check("dip", "to = \"40 %\"\nphases = [4]", "<4>");
-    check("dip", "to = \"40 %\"\nphases = [2, 2]", "<2> phase 2 is given twice");
-    check("dip", "to = \"140 %\"", "<\"140 %\">");
-    check("dip", "to = \"40 %\"\nfor = \"9 min\"", "is longer than the scenario");
-    check("flicker", "depth = \"1 %\"", "how often the voltage changes is missing");
-    check("unbalance", "factors = [\"1 %\"]", "has 1 values");
-    check("current_shape", "shape = \"half-wave\"\nburst_on = 3", "belongs to the shape");
-    check("notches", "depth = \"1 %\"\nwidth = \"90 deg\"", "do not fit into a cycle");
-    check("harmonic", "order = 3\nrise = \"2 s\"\nfor = \"1 s\"", "would not have grown");
-    check("transient", "peak = \"1 V\"\nfrequency = \"1 kHz\"", "decay");
+fn invalid_injections_into_sources_are_reported_with_their_span() {
+    let cases = [
+        ("dip", "to = \"40 %\"\nphases = [4]"),
+        ("dip", "to = \"40 %\"\nphases = [2, 2]"),
+        ("dip", "to = \"140 %\""),
+        ("dip", "to = \"40 %\"\nfor = \"9 min\""),
+        ("flicker", "depth = \"1 %\""),
+        ("unbalance", "factors = [\"1 %\"]"),
+        ("current_shape", "shape = \"half-wave\"\nburst_on = 3"),
+        ("notches", "depth = \"1 %\"\nwidth = \"90 deg\""),
+        ("harmonic", "order = 3\nrise = \"2 s\"\nfor = \"1 s\""),
+        ("transient", "peak = \"1 V\"\nfrequency = \"1 kHz\""),
+    ];
+    let cases =
+        cases.map(|(kind, keys)| (change("", &format!("{kind}\n{keys}")), with(kind, keys)));
     let other = with("dip", "to = \"40 %\"").replace("source = \"g\"", "source = \"gg\"");
-    assert!(
-        mistakes(&other)[0].contains("there is no source named `gg`"),
-        "{:?}",
-        mistakes(&other)
-    );
+    let other = (difference(&with("dip", "to = \"40 %\""), &other), other);
+    let cases = cases.into_iter().chain([other]);
+    assert_printed("injections_into_sources", cases.map(|(change, text)| (change, load(&text))));
 }
 
 #[test]

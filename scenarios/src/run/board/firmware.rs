@@ -34,7 +34,7 @@ sources![
     "stm32f1.ld"
 ];
 
-/// An image.
+/// A firmware image.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     /// The ELF file.
@@ -80,8 +80,8 @@ pub(crate) fn image(firmware: &str, beside: &Path, folder: &Path) -> Result<Imag
     let built =
         built.map_err(|error| format!("cannot build the firmware `{firmware}`: {error}"))?;
     if !built.status.success() {
-        let said = String::from_utf8_lossy(&built.stderr).trim().to_owned();
-        return Err(format!("the firmware `{firmware}` does not build: {said}"));
+        let output = String::from_utf8_lossy(&built.stderr).trim().to_owned();
+        return Err(format!("the firmware `{firmware}` does not build: {output}"));
     }
     let binary = std::fs::read(out.join("meter.bin")).map_err(failed)?;
     let crc32 = crc32(&binary);

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_bench_is_refused_and_told_who_has_it() {
+    fn a_second_bench_is_rejected_with_the_name_of_the_first() {
         let name = format!("test-{}", std::process::id());
         let line = ChannelAddress::TcpConnect("127.0.0.1:1".to_owned());
         let first = Lock::take(&name, &line).unwrap();

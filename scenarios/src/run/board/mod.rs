@@ -1,6 +1,6 @@
 //! The I/O around a board: its emulator or its port, its log, its lock, its end.
 //!
-//! Which board it is and what it says is its device's affair; here bytes are carried.
+//! Which board it is and what it sends is its device's affair; here bytes are carried.
 
 pub(crate) mod commands;
 pub(crate) mod firmware;
@@ -44,7 +44,6 @@ pub(crate) struct Boards {
     /// Who hears what is sent on a line that boards share.
     lines: Lines,
     streams: Streams,
-    /// By device.
     images: BTreeMap<usize, Image>,
 }
 
@@ -124,10 +123,10 @@ const OPEN_LIMIT: Duration = Duration::from_secs(5);
 /// Why a board is not there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BoardError {
-    /// The emulator.
+    /// The emulator has failed.
     #[error(transparent)]
     Emulator(#[from] EmulatorError),
-    /// A port.
+    /// A port has failed.
     #[error(transparent)]
     Port(#[from] ChannelError),
     /// Nothing, in words.

@@ -16,7 +16,7 @@ const FIRST_WINDOW: SimDuration = SimDuration::from_milliseconds(700);
 /// A time in which a device does not work, from an instant since the start to another one, or for
 /// ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DarkSpan {
+pub(crate) struct OffSpan {
     pub(crate) from: SimDuration,
     pub(crate) to: Option<SimDuration>,
     /// Whether that is so whatever periods it looks at: the supply may have been back within the
@@ -26,11 +26,11 @@ pub(crate) struct DarkSpan {
 
 /// When a device does not work, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Darkness {
-    pub(crate) spans: Vec<DarkSpan>,
+pub(crate) struct SupplyOutages {
+    pub(crate) spans: Vec<OffSpan>,
 }
 
-impl Darkness {
+impl SupplyOutages {
     /// That of a device with these facts at a terminal.
     pub(crate) fn of(
         facts: Option<&SupplyFacts>,
@@ -48,7 +48,7 @@ impl Darkness {
 
     /// Whether a reading of an instant is owed. Around the borders only if it was made.
     pub(crate) fn owes(&self, due: SimDuration, is_made: bool) -> bool {
-        for &DarkSpan { from, to, is_certain } in &self.spans {
+        for &OffSpan { from, to, is_certain } in &self.spans {
             let is_after = to.is_some_and(|to| due > to + FIRST_WINDOW);
             if due < from - NOTICES || is_after {
                 continue;
@@ -63,7 +63,7 @@ impl Darkness {
     /// Whether all between two readings is a time in which it does not work, but for the windows
     /// at both ends.
     pub(crate) fn lies_between(&self, ended: SimDuration, begins: SimDuration) -> bool {
-        self.spans.iter().any(|&DarkSpan { from, to, .. }| {
+        self.spans.iter().any(|&OffSpan { from, to, .. }| {
             let Some(to) = to else { return false };
             ended <= from + NOTICES && begins >= to - NOTICES && begins <= to + FIRST_WINDOW
         })
@@ -75,12 +75,12 @@ impl Darkness {
 pub(crate) struct Outage {
     pub(crate) gap: Gap,
     /// Since when and until when it does not work.
-    pub(crate) dark: Option<DarkSpan>,
-    /// Whether it can tell that it is without a supply: it was at work.
-    pub(crate) tells: bool,
-    /// Whether it comes to work again after it, and can tell that.
-    pub(crate) tells_back: bool,
-    /// When the voltage was back within it for next to nothing, and gone again: who notices tells.
+    pub(crate) dark: Option<OffSpan>,
+    /// Whether it can announce that it is without a supply: it was at work.
+    pub(crate) announces_loss: bool,
+    /// Whether it comes to work again after it, and can announce that.
+    pub(crate) announces_return: bool,
+    /// When the voltage was back within it for next to nothing, and gone again: maybe announced.
     pub(crate) flutter: Vec<(SimDuration, SimDuration)>,
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn outages(facts: &SupplyFacts, gaps: &[Gap]) -> Vec<Outage> {
         let works_from = outages.last().and_then(|last| last.dark?.to);
         let was_starting = works_from.is_some_and(|from| gap.from < from);
         if let Some(last) = outages.last_mut().filter(|_| was_starting) {
-            last.tells_back = false;
+            last.announces_return = false;
         }
         let from = if was_starting { gap.from } else { gap.from + facts.hold_up };
         let is_long = was_starting || gap.to.is_none_or(|to| to >= from + NOTICES);
@@ -121,11 +121,11 @@ pub(crate) fn outages(facts: &SupplyFacts, gaps: &[Gap]) -> Vec<Outage> {
         // What is back about then may have been noticed in time, or not.
         let dark = match gap.to {
             Some(to) if !was_starting && to + NOTICES <= from => None,
-            to => Some(DarkSpan { from, to: to.map(|to| to.max(from) + facts.boot), is_certain }),
+            to => Some(OffSpan { from, to: to.map(|to| to.max(from) + facts.boot), is_certain }),
         };
-        let tells = !was_starting;
-        let tells_back = true;
-        outages.push(Outage { gap, dark, tells, tells_back, flutter });
+        let announces_loss = !was_starting;
+        let announces_return = true;
+        outages.push(Outage { gap, dark, announces_loss, announces_return, flutter });
     }
     outages
 }
@@ -138,7 +138,7 @@ mod tests {
         SimDuration::from_milliseconds(ms)
     }
 
-    fn darkness() -> Darkness {
+    fn darkness() -> SupplyOutages {
         let facts = SupplyFacts {
             hold_up: ms(500),
             boot: ms(2000),
@@ -151,7 +151,7 @@ mod tests {
             Gap { from: ms(20_000), to: Some(ms(30_000)) },
             Gap { from: ms(50_000), to: None },
         ];
-        Darkness::of_gaps(&facts, &gaps)
+        SupplyOutages::of_gaps(&facts, &gaps)
     }
 
     #[test]
@@ -185,7 +185,8 @@ mod tests {
             reports: true,
         };
         for (to, is_certain) in [(10_450, false), (10_590, false), (10_600, true)] {
-            let darkness = Darkness::of_gaps(&facts, &[Gap { from: ms(10_000), to: Some(ms(to)) }]);
+            let darkness =
+                SupplyOutages::of_gaps(&facts, &[Gap { from: ms(10_000), to: Some(ms(to)) }]);
             for at in [10_700, 11_000, 12_000] {
                 assert!(!darkness.owes(ms(at), false), "{to} {at}");
                 assert_eq!(darkness.owes(ms(at), true), !is_certain, "{to} {at}");
@@ -194,7 +195,7 @@ mod tests {
         // Back for a moment within it: who notices holds out for longer.
         let gaps = [(10_000, 10_300), (10_320, 11_000)];
         let gaps = gaps.map(|(from, to)| Gap { from: ms(from), to: Some(ms(to)) });
-        assert!(Darkness::of_gaps(&facts, &gaps).owes(ms(11_500), true));
+        assert!(SupplyOutages::of_gaps(&facts, &gaps).owes(ms(11_500), true));
     }
 
     #[test]
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_supply_that_goes_while_a_device_starts_is_told_by_nobody() {
+    fn a_supply_lost_while_a_device_starts_is_announced_by_nobody() {
         let facts = SupplyFacts {
             hold_up: ms(500),
             boot: ms(2000),
@@ -217,8 +218,8 @@ mod tests {
         };
         let gap = |from, to| Gap { from: ms(from), to: Some(ms(to)) };
         let found = outages(&facts, &[gap(10_000, 20_000), gap(21_000, 30_000)]);
-        assert_eq!((found[0].tells, found[0].tells_back), (true, false));
-        assert_eq!((found[1].tells, found[1].tells_back), (false, true));
+        assert_eq!((found[0].announces_loss, found[0].announces_return), (true, false));
+        assert_eq!((found[1].announces_loss, found[1].announces_return), (false, true));
         let dark = found[1].dark.unwrap();
         assert_eq!((dark.from, dark.to), (ms(21_000), Some(ms(32_000))));
     }

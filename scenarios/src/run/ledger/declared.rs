@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use lastmeter_sim::{DeclaredSpan, Identity};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
-use super::{Account, AccountTerms, Made, Row, Sent, Settled, Stored};
+use super::{Account, AccountTerms, AnnouncedReading, Row, SentReading, StoredReading, Tally};
 
 /// So many answers of a device are remembered.
 const ANSWERS_MAX: usize = 10_000;
@@ -29,9 +29,11 @@ const CARRIED_MAX: SimDuration = SimDuration::from_seconds(10);
 
 type Number = (Epoch, Serial);
 
+type Sent = BTreeMap<Number, SentReading>;
+
 /// What a join comes to.
 struct Join<'a> {
-    settled: Settled,
+    settled: Tally,
     rows: &'a mut Vec<Row>,
 }
 
@@ -49,7 +51,7 @@ pub(super) struct Declared {
     before: SimTime,
     /// Whether the bench itself closes each reading: one that was left out is not in the next.
     is_closed_here: bool,
-    /// By schedule: instants at which the device says it made a reading. They say nothing of
+    /// By schedule: instants at which the device states it made a reading. They show nothing of
     /// which reading is which, only that a message was there to wait for.
     announced: BTreeSet<SimTime>,
     /// What it answered and when, of a device that somebody else asks.
@@ -81,7 +83,7 @@ impl Declared {
 
     /// Why what is stored is none of the answers: the device gave none about the time that its date
     /// admits, or with other values. The digits that a master leaves away are none.
-    pub(super) fn unanswered(&self, stored: &Stored) -> Option<&'static str> {
+    pub(super) fn unanswered(&self, stored: &StoredReading) -> Option<&'static str> {
         let at = stored.event_time;
         let admitted = at - self.span.earliest..=at + self.span.latest;
         let mut about_then =
@@ -101,7 +103,7 @@ impl Declared {
     }
 
     /// Takes number and instant of a reading; the span that comes with them is not believed.
-    pub(super) fn made(&mut self, made: Made, all: &mut Vec<Made>) {
+    pub(super) fn made(&mut self, made: AnnouncedReading, all: &mut Vec<AnnouncedReading>) {
         match self.span.identity {
             Identity::Number => {
                 let place = all.partition_point(|other| other.at <= made.at);
@@ -115,9 +117,9 @@ impl Declared {
 
     pub(super) fn is_as_sent(
         &self,
-        stored: &Stored,
-        made: &[Made],
-        sent: &BTreeMap<Number, Sent>,
+        stored: &StoredReading,
+        made: &[AnnouncedReading],
+        sent: &Sent,
     ) -> bool {
         match self.span.identity {
             Identity::Number => {
@@ -134,7 +136,7 @@ impl Declared {
     }
 
     /// Whether what is stored is what the device sent under its number.
-    fn is_of_number(&self, stored: &Stored, made: &Made, sent: &BTreeMap<Number, Sent>) -> bool {
+    fn is_of_number(&self, stored: &StoredReading, made: &AnnouncedReading, sent: &Sent) -> bool {
         let (first, last) = (made.at - self.span.earliest, made.at + self.span.latest);
         (first..=last + self.carried).contains(&stored.event_time)
             && self.unanswered(stored).is_none()
@@ -143,7 +145,7 @@ impl Declared {
     }
 
     /// Whether the device sent this: by number if both have one, else by event time.
-    fn is_of_schedule(&self, stored: &Stored, sent: &BTreeMap<Number, Sent>) -> bool {
+    fn is_of_schedule(&self, stored: &StoredReading, sent: &Sent) -> bool {
         if self.unanswered(stored).is_some() {
             return false;
         }
@@ -166,15 +168,15 @@ impl Declared {
         account: &mut Account,
         until: SimTime,
         rows: &mut Vec<Row>,
-    ) -> Settled {
+    ) -> Tally {
         // A poll that begins at the end need not be answered any more; if it is, it was due.
         let is_carried = self.carried > SimDuration::ZERO;
-        let is_there = |stored: &Stored| self.admits(self.end, stored.event_time);
+        let is_there = |stored: &StoredReading| self.admits(self.end, stored.event_time);
         let is_owed_at_end = !is_carried
             || self.span.identity == Identity::Schedule && account.stored.iter().any(is_there);
         let due_until = if is_owed_at_end { until } else { until.min(self.end - SimDuration(1)) };
         self.pending.extend(account.schedule.take_until(due_until));
-        let mut join = Join { settled: Settled::default(), rows };
+        let mut join = Join { settled: Tally::default(), rows };
         match self.span.identity {
             Identity::Number => self.settle_by_number(account, until, &mut join),
             Identity::Schedule => self.settle_by_schedule(account, until, &mut join),
@@ -189,13 +191,13 @@ impl Declared {
     }
 
     /// Where what is stored under the number of a reading stands, if it is what was sent.
-    fn place_of(&self, account: &Account, made: &Made) -> Option<usize> {
+    fn place_of(&self, account: &Account, made: &AnnouncedReading) -> Option<usize> {
         account.stored.iter().position(|stored| {
             stored.number() == Some(key_of(made)) && self.is_of_number(stored, made, &account.sent)
         })
     }
 
-    fn stored_of(&self, account: &mut Account, made: &Made) -> Option<Stored> {
+    fn stored_of(&self, account: &mut Account, made: &AnnouncedReading) -> Option<StoredReading> {
         let place = self.place_of(account, made)?;
         Some(account.stored.remove(place))
     }
@@ -203,7 +205,7 @@ impl Declared {
     fn settle_by_number(&mut self, account: &mut Account, until: SimTime, join: &mut Join<'_>) {
         let at_end = until >= self.end;
         let known = account.made.partition_point(|made| made.at <= until);
-        let mut all: VecDeque<Made> = account.made.drain(..known).collect();
+        let mut all: VecDeque<AnnouncedReading> = account.made.drain(..known).collect();
         while let Some(made) = all.pop_front() {
             while !self.pending.is_empty() && self.second(account) <= made.at {
                 self.settle_missing(account, join);
@@ -213,8 +215,9 @@ impl Declared {
             if serves.is_some() && found.is_none() {
                 let next = self.second(account);
                 // Another one before the next that is due may be the one that was carried.
-                let is_carried =
-                    |other: &Made| other.at < next && self.place_of(account, other).is_some();
+                let is_carried = |other: &AnnouncedReading| {
+                    other.at < next && self.place_of(account, other).is_some()
+                };
                 if all.iter().any(is_carried) {
                     account.sent.remove(&key_of(&made));
                     continue;
@@ -254,7 +257,7 @@ impl Declared {
                 break;
             }
             let off = |at: SimTime| (at - due).0.abs();
-            let fits = |(_, stored): &(usize, &Stored)| {
+            let fits = |(_, stored): &(usize, &StoredReading)| {
                 self.admits(due, stored.event_time) && self.is_of_schedule(stored, &account.sent)
             };
             let all = account.stored.iter().enumerate().filter(fits);
@@ -272,8 +275,8 @@ impl Declared {
     }
 
     /// The number under which a reading was sent that is due then.
-    fn number_sent_for(&self, due: SimTime, sent: &BTreeMap<Number, Sent>) -> Option<Number> {
-        let fits = |sent: &&Sent| sent.event_time.is_some_and(|at| self.admits(due, at));
+    fn number_sent_for(&self, due: SimTime, sent: &Sent) -> Option<Number> {
+        let fits = |sent: &&SentReading| sent.event_time.is_some_and(|at| self.admits(due, at));
         sent.values().find(fits).map(|sent| sent.key)
     }
 
@@ -290,7 +293,7 @@ impl Declared {
         account: &mut Account,
         (due, nominal): (SimTime, SimTime),
         number: Option<Number>,
-        found: Option<&Stored>,
+        found: Option<&StoredReading>,
         join: &mut Join<'_>,
     ) {
         join.settled.due += 1;
@@ -341,23 +344,23 @@ impl Declared {
             account.unexpected(&stored, join.rows);
         }
         if self.span.identity == Identity::Schedule {
-            let is_open = |sent: &Sent| sent.event_time.is_none_or(|at| at >= open);
+            let is_open = |sent: &SentReading| sent.event_time.is_none_or(|at| at >= open);
             account.sent.retain(|_, sent| is_open(sent));
             self.announced = self.announced.split_off(&open);
         }
     }
 }
 
-fn key_of(made: &Made) -> Number {
+fn key_of(made: &AnnouncedReading) -> Number {
     (made.epoch, made.serial)
 }
 
 /// How many of its values nobody knows.
-fn unknown(stored: &Stored) -> u64 {
+fn unknown(stored: &StoredReading) -> u64 {
     stored.unknown_values().count() as u64
 }
 
-impl Stored {
+impl StoredReading {
     /// Epoch and serial, if it has both.
     fn number(&self) -> Option<Number> {
         Some((self.epoch?, self.serial?))

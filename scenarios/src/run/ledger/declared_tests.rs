@@ -6,7 +6,7 @@ use lastmeter_sim::{
 use lastmeter_units::MeasurementId;
 
 use super::*;
-use crate::run::ledger::{Darkness, RowSpan};
+use crate::run::ledger::{RowSpan, SupplyOutages};
 
 const VOLTAGE: &str = "electricity.voltage.rms.l1";
 
@@ -51,28 +51,28 @@ fn account_of(identity: Identity, answers_others: bool) -> Account {
         }),
         way: None,
         is_closed_here: false,
-        darkness: Darkness::default(),
+        darkness: SupplyOutages::default(),
         may_leave_out: false,
     })
 }
 
-fn made(serial: u64, instant: i64) -> Made {
+fn made(serial: u64, instant: i64) -> AnnouncedReading {
     // What it announces is a lie, and nobody asks.
     let span = ReferenceSpan { from: seconds(7), to: seconds(1), registers_from: seconds(3) };
-    Made { epoch: Epoch(1), serial: Serial(serial), at: at(instant), span }
+    AnnouncedReading { epoch: Epoch(1), serial: Serial(serial), at: at(instant), span }
 }
 
 fn values() -> BTreeMap<String, f64> {
     BTreeMap::from([(VOLTAGE.to_owned(), 231.0)])
 }
 
-fn sent(serial: u64, instant: i64) -> Sent {
+fn sent(serial: u64, instant: i64) -> SentReading {
     let key = (Epoch(1), Serial(serial));
-    Sent { key, event_time: Some(at(instant)), usable: None, values: values() }
+    SentReading { key, event_time: Some(at(instant)), usable: None, values: values() }
 }
 
-fn stored(serial: Option<u64>, instant: i64) -> Stored {
-    Stored {
+fn stored(serial: Option<u64>, instant: i64) -> StoredReading {
+    StoredReading {
         device: "meter".to_owned(),
         epoch: serial.map(|_| Epoch(1)),
         serial: serial.map(Serial),
@@ -83,17 +83,17 @@ fn stored(serial: Option<u64>, instant: i64) -> Stored {
 }
 
 /// Serials of rows with a reference and of rows without, `None` for what did not come.
-fn told(rows: &[Row]) -> Vec<(Option<u64>, i64, bool, bool)> {
-    let told = |row: &Row| {
+fn summary(rows: &[Row]) -> Vec<(Option<u64>, i64, bool, bool)> {
+    let of_row = |row: &Row| {
         let since_start = (row.event_time - at(0)).0 / 1_000_000_000;
         let serial = row.key.1.map(|serial| serial.0);
         (serial, since_start, row.reference.is_some(), row.reported.is_some())
     };
-    rows.iter().map(told).collect()
+    rows.iter().map(of_row).collect()
 }
 
-fn settled(due: u64, stored: u64, unexpected: u64) -> Settled {
-    Settled { due, stored, missing: due - stored, unexpected, unknown_values: 0 }
+fn settled(due: u64, stored: u64, unexpected: u64) -> Tally {
+    Tally { due, stored, missing: due - stored, unexpected, unknown_values: 0 }
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_number_serves_the_period_it_falls_in_and_later_ones_are_no_fault() {
     assert_eq!(account.settle(at(29), &mut rows), settled(0, 0, 0), "20 s may still come");
     assert_eq!(account.settle(at(35), &mut rows), settled(2, 1, 0));
     let expected = [(Some(1), 10, true, true), (None, 20, true, false), (Some(4), 30, true, true)];
-    assert_eq!(told(&rows), expected);
+    assert_eq!(summary(&rows), expected);
     assert_eq!(account.take_never_made(), [(2, at(20))]);
     // The reference is taken over 5 s up to the number's instant, not up to when it was due.
     let span = |row: &Row| row.span.map(|span| (span.from, span.to));
@@ -125,7 +125,7 @@ fn a_number_serves_the_period_it_falls_in_and_later_ones_are_no_fault() {
 fn of_a_device_that_somebody_else_asks_only_its_answers_are_readings() {
     let answer = |volts: f64| BTreeMap::from([(VOLTAGE.to_owned(), volts)]);
     let other = "other-values";
-    for (what, answers, told) in [
+    for (what, answers, unanswered) in [
         ("asked", vec![(10, 231.0)], None),
         ("asked before the date", vec![(9, 231.0)], None),
         ("asked twice", vec![(9, 230.0), (10, 231.0)], None),
@@ -142,10 +142,10 @@ fn of_a_device_that_somebody_else_asks_only_its_answers_are_readings() {
                 account.answered(at(*instant), answer(*volts));
             }
             let reading = stored(serial, 10);
-            assert_eq!(account.unanswered(&reading), told, "{what}");
-            assert_eq!(account.is_as_sent(&reading), told.is_none(), "{what}");
+            assert_eq!(account.unanswered(&reading), unanswered, "{what}");
+            assert_eq!(account.is_as_sent(&reading), unanswered.is_none(), "{what}");
             account.stored(reading);
-            let expected = if told.is_none() { settled(1, 1, 0) } else { settled(1, 0, 1) };
+            let expected = if unanswered.is_none() { settled(1, 1, 0) } else { settled(1, 0, 1) };
             assert_eq!(account.settle(at(21), &mut Vec::new()), expected, "{what}");
         }
     }
@@ -162,7 +162,7 @@ fn of_a_device_that_somebody_else_asks_only_its_answers_are_readings() {
 fn every_way_of_going_wrong_by_number_is_seen() {
     let altered = |serial| {
         let values = BTreeMap::from([(VOLTAGE.to_owned(), 232.0)]);
-        Stored { values, ..stored(Some(serial), 10) }
+        StoredReading { values, ..stored(Some(serial), 10) }
     };
     for (what, given, expected) in [
         ("as sent", vec![stored(Some(1), 10)], settled(1, 1, 0)),
@@ -197,7 +197,7 @@ fn of_several_numbers_before_the_next_is_due_the_one_that_was_carried_serves() {
     account.sent(sent(2, 14));
     account.stored(stored(Some(2), 14));
     assert_eq!(account.settle(at(15), &mut rows), settled(1, 1, 0));
-    assert_eq!(told(&rows), [(Some(2), 10, true, true)]);
+    assert_eq!(summary(&rows), [(Some(2), 10, true, true)]);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn by_schedule_one_reading_in_its_time_is_joined_and_no_number_matters() {
         (None, 30, true, false),
         (Some(9), 25, false, true),
     ];
-    assert_eq!(told(&rows), expected);
+    assert_eq!(summary(&rows), expected);
     assert_eq!(rows[0].span.map(|span| (span.from, span.to)), Some((seconds(5), seconds(10))));
     assert_eq!(account.take_never_made(), [(3, at(30))]);
 }
@@ -243,8 +243,8 @@ fn of_several_that_fit_by_schedule_one_serves_and_the_others_are_unexpected() {
         }
         let mut rows = Vec::new();
         assert_eq!(account.settle(at(19), &mut rows), settled(1, 1, 1), "{what}");
-        assert_eq!(told(&rows)[0], (None, 10, true, true), "{what}");
-        let unexpected = told(&rows)[1];
+        assert_eq!(summary(&rows)[0], (None, 10, true, true), "{what}");
+        let unexpected = summary(&rows)[1];
         assert!(!unexpected.2 && unexpected.3, "{what}: {unexpected:?}");
     }
 }
@@ -259,7 +259,7 @@ fn a_reading_by_schedule_that_was_sent_and_lost_has_its_number() {
     let mut rows = Vec::new();
     assert_eq!(account.settle(at(39), &mut rows), settled(3, 1, 0));
     let expected = [(Some(7), 10, true, false), (None, 20, true, true), (None, 30, true, false)];
-    assert_eq!(told(&rows), expected);
+    assert_eq!(summary(&rows), expected);
 }
 
 /// What a gateway reads at the very end may come or not; what comes is as good as any other.
@@ -292,8 +292,12 @@ fn by_schedule_what_was_not_sent_like_this_is_missing_and_unexpected() {
     for (what, given, expected) in [
         ("as sent", stored(Some(1), 10), settled(1, 1, 0)),
         ("by its event time", stored(None, 10), settled(1, 1, 0)),
-        ("altered", Stored { values: other(), ..stored(Some(1), 10) }, settled(1, 0, 1)),
-        ("altered, unnumbered", Stored { values: other(), ..stored(None, 10) }, settled(1, 0, 1)),
+        ("altered", StoredReading { values: other(), ..stored(Some(1), 10) }, settled(1, 0, 1)),
+        (
+            "altered, unnumbered",
+            StoredReading { values: other(), ..stored(None, 10) },
+            settled(1, 0, 1),
+        ),
         ("another instant", stored(Some(1), 11), settled(1, 0, 1)),
     ] {
         let mut account = account(Identity::Schedule);

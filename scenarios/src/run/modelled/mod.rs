@@ -1,7 +1,7 @@
 //! Links in virtual time: when a message would arrive, by the same machines that delay it in real
 //! time.
 //!
-//! The instants that come out are *modelled*: they say something about the link, nothing about the
+//! The instants that come out are *modelled*: they show something about the link, nothing about the
 //! platform, and no verdict on the platform's latency rests on them. What a broker and a network
 //! stack add is not modelled: it counts as nothing.
 

@@ -4,26 +4,26 @@ use lastmeter_link::clock::monotonic_ns;
 use lastmeter_record::Event;
 use lastmeter_units::SimDuration;
 
-use super::bench::{Given, RealBench};
+use super::bench::{CommandTimes, RealBench};
 use super::report::Report;
 use super::sender::Control;
 use crate::language::{Order, Through};
 use crate::run::commands::{CommandOrder, Ending};
 use crate::run::console::Console;
 use crate::run::error::{BenchError, chain};
-use crate::run::injecting::Act;
+use crate::run::injecting::TimedAction;
 use crate::run::rest::{Invocation, Rest};
 
 impl RealBench<'_> {
     /// Does something to the bench that was due at an instant.
     pub(super) async fn act(
         &mut self,
-        act: Act,
+        act: TimedAction,
         at_ns: i64,
         console: &Console<'_>,
     ) -> Result<(), BenchError> {
         let scenario = self.scenario;
-        if let Act::Begin(index) = act {
+        if let TimedAction::Begin(index) = act {
             let injection = &scenario.injections[index];
             console.injected(injection.at, injection);
         }
@@ -82,7 +82,7 @@ impl RealBench<'_> {
     fn command(&mut self, order: CommandOrder<'_>, intended_ns: i64) -> Result<(), BenchError> {
         let name = self.scenario.devices[order.device].name.clone();
         let at_device = (name.as_str(), self.senders.states[order.device].delivered);
-        let given = Given { intended_ns, given_ns: monotonic_ns() };
+        let given = CommandTimes { intended_ns, given_ns: monotonic_ns() };
         let (id, event) = self.commands.give(self.clocks.now(), order, at_device, given);
         self.recording.note(event);
         let mut rest = Rest::new(&self.access.under_test.profile)?;
@@ -124,7 +124,7 @@ impl RealBench<'_> {
             self.ledger.follow(&ended.command, obeyed.at);
         }
         self.recording.note(ended.event);
-        let Given { intended_ns, given_ns } = ended.command.way;
+        let CommandTimes { intended_ns, given_ns } = ended.command.way;
         let acknowledged_ns = ended.is_acknowledged.then_some(at_ns);
         let row = self.recorder.command(
             device,

@@ -1,4 +1,4 @@
-//! The bench of a run in real time: takes in what the tasks report, does what the scenario says at
+//! The bench of a run in real time: takes in what the tasks report, does what the scenario orders at
 //! its instant, and joins what was due with what came back.
 
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ use crate::language::{Scenario, TlsUse};
 use crate::run::commands::Commands;
 use crate::run::console::Console;
 use crate::run::error::BenchError;
-use crate::run::injecting::{Act, acts};
+use crate::run::injecting::{TimedAction, acts};
 use crate::run::joining::Ledger;
 use crate::run::moving::{Bench, Run};
 use crate::run::recording::Recording;
@@ -46,7 +46,7 @@ pub(super) const BATCH: usize = 1024;
 const SETTLE_AFTER: SimDuration = SimDuration(LINGER_NS);
 
 /// When a command was to be given, and when it was.
-pub(super) struct Given {
+pub(super) struct CommandTimes {
     pub(super) intended_ns: i64,
     pub(super) given_ns: i64,
 }
@@ -69,8 +69,8 @@ pub(crate) struct RealBench<'a> {
     pub(super) observers: Observers,
     pub(super) workers: Workers,
     pub(super) clocks: Clocks,
-    pub(super) commands: Commands<Given>,
-    acts: VecDeque<(i64, Act)>,
+    pub(super) commands: Commands<CommandTimes>,
+    acts: VecDeque<(i64, TimedAction)>,
     pub(super) floors: Floors,
     /// How well simulators kept their steps, once they are over.
     pub(super) simulators: Vec<SimulatorFacts>,
@@ -154,7 +154,7 @@ impl<'a> Bench for RealBench<'a> {
         self.ledger.measured(wall, more)
     }
 
-    /// What the run says of its clocks, timers, links and floor.
+    /// What the run reports of its clocks, timers, links and floor.
     async fn facts(&mut self) -> Option<RealTimeFacts> {
         let (policy, policy_refused) = self.workers.punctual.policy().await;
         let (clock, load) = self.clocks.facts();

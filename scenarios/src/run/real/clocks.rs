@@ -6,7 +6,7 @@ use lastmeter_record::{ClockFacts, LoadFacts};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::deadlines::Punctuality;
-use super::load::{LoadWatch, Watched};
+use super::load::{LoadWatch, WatchedProcess};
 use super::timeline::Timeline;
 use crate::run::host;
 
@@ -23,13 +23,13 @@ pub(super) struct Clocks {
     /// Over the machine's load, from the schedule's beginning on.
     load: Option<LoadWatch>,
     /// Whose waits for a processor are watched.
-    watched: Watched,
+    watched: WatchedProcess,
     pub(super) waited_until_ns: i64,
     pub(super) has_begun: bool,
 }
 
 impl Clocks {
-    pub(super) fn new(start: SimTime, watched: Watched) -> Self {
+    pub(super) fn new(start: SimTime, watched: WatchedProcess) -> Self {
         Self {
             timeline: Timeline { start, origin_ns: monotonic_ns() },
             watch: ClockWatch::start(),

@@ -27,7 +27,7 @@ use crate::run::error::BenchError;
 use crate::run::field::Field;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::network;
-use crate::run::party::{Said, Uplinked};
+use crate::run::party::{ClientOutput, LinkEvent};
 use crate::run::steps::Steps;
 
 /// What a field's sender is made of.
@@ -52,18 +52,18 @@ pub(crate) struct FieldSender {
     parts: FieldSenderParts,
     timeline: Option<Timeline>,
     is_finished: bool,
-    has_told_end: bool,
+    has_reported_end: bool,
     lines: Lines,
     /// For each real line whether somebody is there.
     are_up: Vec<bool>,
     /// For each real line whether somebody has been there.
     were_up: Vec<bool>,
-    /// When it was first connected, until that is told: once there is somebody on each line.
+    /// When it was first connected, until that is reported: once there is somebody on each line.
     connected_ns: Option<i64>,
     to_lines: Vec<(usize, u32, Vec<u8>)>,
     /// Lines to be opened again.
     to_reopen: Vec<usize>,
-    said: Vec<Said>,
+    outputs: Vec<ClientOutput>,
     outgoing: Outgoing,
     was_idle: bool,
     /// How late the steps of each simulator are played.
@@ -85,8 +85,8 @@ impl FieldSender {
             parts,
             timeline: None,
             is_finished: false,
-            has_told_end: false,
-            said: Vec::new(),
+            has_reported_end: false,
+            outputs: Vec::new(),
             outgoing: Outgoing::default(),
             was_idle: true,
         }
@@ -102,7 +102,7 @@ impl FieldSender {
         self.parts.field.devices.iter().for_each(|device| self.report(report(device.index)));
     }
 
-    /// Opens its real lines and serves the field until it is told to close. An error breaks the
+    /// Opens its real lines and serves the field until it is asked to close. An error breaks the
     /// bench.
     pub(crate) async fn serve(parts: FieldSenderParts) -> Result<(), BenchError> {
         let mut lines = Vec::new();
@@ -136,7 +136,7 @@ impl FieldSender {
                         self.is_finished = true;
                     }
                     Some(Control::Restart) => {
-                        self.parts.field.restart(&mut self.said);
+                        self.parts.field.restart(&mut self.outputs);
                         self.carry();
                     }
                     Some(Control::Close) | None => {
@@ -173,7 +173,7 @@ impl FieldSender {
 
     fn line_up(&mut self, line: usize, at: SimTime) {
         let network = self.parts.lines[line].network;
-        self.parts.field.on_line(at, GatewayInput::LineUp { network }, &mut self.said);
+        self.parts.field.on_line(at, GatewayInput::LineUp { network }, &mut self.outputs);
         self.carry();
     }
 
@@ -189,7 +189,7 @@ impl FieldSender {
                 // What comes after the end is for nobody.
                 let Some(at) = event_time(at_ns).filter(|_| !self.is_finished) else { return };
                 let input = GatewayInput::Bytes { network, lane: None, bytes };
-                self.parts.field.on_line(at, input, &mut self.said);
+                self.parts.field.on_line(at, input, &mut self.outputs);
                 self.carry();
             }
             ChannelEvent::Up => {
@@ -212,7 +212,7 @@ impl FieldSender {
                     self.parts.field.on_line(
                         at,
                         GatewayInput::LineDown { network },
-                        &mut self.said,
+                        &mut self.outputs,
                     );
                     self.carry();
                 }
@@ -256,7 +256,7 @@ impl FieldSender {
         while let Some((at, device, fault)) = self.parts.faults.pop_front_if(|(at, ..)| *at <= now)
         {
             self.move_to(at);
-            self.parts.field.fault(device, fault, &mut self.said);
+            self.parts.field.fault(device, fault, &mut self.outputs);
         }
         self.move_to(now);
         self.carry();
@@ -264,30 +264,30 @@ impl FieldSender {
 
     fn move_to(&mut self, until: SimTime) {
         while self.parts.field.now < until {
-            self.parts.field.step(until, &mut self.said);
+            self.parts.field.step(until, &mut self.outputs);
         }
     }
 
-    /// Takes note of what was said, and queues what is for the platform.
+    /// Takes note of what was put out, and queues what is for the platform.
     fn carry(&mut self) {
-        for said in std::mem::take(&mut self.said) {
-            match said {
-                Said::Send { message, owner, payload, .. } => {
+        for output in std::mem::take(&mut self.outputs) {
+            match output {
+                ClientOutput::Send { message, owner, payload, .. } => {
                     let topic = self.parts.port.topic(&owner);
                     let device = self.parts.field.device(&owner);
                     self.outgoing.push(message, device, topic, payload.into());
                 }
-                Said::Made { device, made } => {
+                ClientOutput::Reading { device, made } => {
                     self.was_idle = false;
-                    self.report(Report::Made { device, made });
+                    self.report(Report::Reading { device, made });
                 }
-                Said::Event(event) => self.report(Report::Event(event)),
-                Said::Note { of, note } => self.report(Report::Note { of, note }),
-                Said::ToLine { network, bits_per_second, bytes } => {
+                ClientOutput::Event(event) => self.report(Report::Event(event)),
+                ClientOutput::Note { of, note } => self.report(Report::Note { of, note }),
+                ClientOutput::ToLine { network, bits_per_second, bytes } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);
                     self.to_lines.extend(line.map(|line| (line, bits_per_second, bytes)));
                 }
-                Said::Reopen { network } => {
+                ClientOutput::Reopen { network } => {
                     let line = self.parts.lines.iter().position(|line| line.network == network);
                     self.to_reopen.extend(line);
                 }
@@ -308,7 +308,7 @@ impl FieldSender {
             SessionEvent::Connected => {
                 self.connected_ns = Some(at_ns);
                 self.report_if_connected();
-                Uplinked::Connected
+                LinkEvent::Connected
             }
             SessionEvent::Disconnected { reason } => {
                 self.outgoing.clear();
@@ -316,28 +316,28 @@ impl FieldSender {
                 let reason =
                     |device| Report::Disconnected { device, reason: reason.clone(), at_ns };
                 self.report_of_all(reason);
-                Uplinked::Disconnected
+                LinkEvent::Disconnected
             }
             SessionEvent::Acknowledged { message } | SessionEvent::Refused { message, .. } => {
                 if let Some(report) = self.outgoing.acknowledged(message, at_ns) {
                     self.report(report);
                 }
-                Uplinked::Acknowledged { message }
+                LinkEvent::Acknowledged { message }
             }
             SessionEvent::Received { topic, payload } => {
                 let Some(owner) = self.parts.port.recipient(&topic).cloned() else { return };
                 if let Some(device) = self.parts.field.device(owner.as_str()) {
                     self.report(Report::Delivered { device });
                 }
-                Uplinked::Received { owner, payload: payload.to_vec() }
+                LinkEvent::Received { owner, payload: payload.to_vec() }
             }
             SessionEvent::TakenOver => return,
         };
-        self.parts.field.uplinked(what, &mut self.said);
+        self.parts.field.on_link_event(what, &mut self.outputs);
         self.carry();
     }
 
-    /// Tells once when the gateway holds nothing more.
+    /// Reports once when the gateway holds nothing more.
     fn report_if_idle(&mut self) {
         let is_idle = self.parts.field.unacknowledged() == 0 && self.outgoing.is_empty();
         if is_idle && !self.was_idle {
@@ -345,7 +345,7 @@ impl FieldSender {
             self.report_of_all(|device| Report::Idle { device, at_ns });
         }
         self.was_idle = is_idle;
-        if is_idle && self.is_finished && !std::mem::replace(&mut self.has_told_end, true) {
+        if is_idle && self.is_finished && !std::mem::replace(&mut self.has_reported_end, true) {
             for (simulator, steps) in self.parts.field.simulators().zip(&self.steps) {
                 let facts = SimulatorFacts { name: simulator.name.clone(), steps: steps.facts() };
                 let played = simulator.endpoint.grid().played();

@@ -14,7 +14,7 @@ use crate::language::FloorRow;
 use crate::run::console::Console;
 use crate::run::error::{BenchError, chain};
 
-/// So often the floor before a run is measured if checks could say nothing on it.
+/// So often the floor before a run is measured if checks could show nothing on it.
 const FLOORS_MAX: u32 = 3;
 
 /// Between two of these times, in ns.

@@ -21,7 +21,7 @@ use crate::output::print_err;
 use crate::run::device_note::DeviceNote;
 use crate::run::error::BenchError;
 use crate::run::field::FieldDevice;
-use crate::run::ledger::Made;
+use crate::run::ledger::AnnouncedReading;
 
 /// What the sender of a line is made of.
 pub(crate) struct LineSenderParts {
@@ -46,7 +46,7 @@ pub(crate) struct LineSender {
 }
 
 impl LineSender {
-    /// Opens the line and answers on it until it is told to close. An error breaks the bench.
+    /// Opens the line and answers on it until it is asked to close. An error breaks the bench.
     pub(crate) async fn serve(parts: LineSenderParts) -> Result<(), BenchError> {
         let channel = parts.line.open().await?;
         let sender = Self {
@@ -122,14 +122,14 @@ impl LineSender {
 
     /// Shows a device its metering point up to an instant, with the faults that begin by then.
     fn move_to(&mut self, place: usize, until: SimTime) {
-        let FieldDevice { device, feeder, index, .. } = &mut self.parts.devices[place];
+        let FieldDevice { device, feed, index, .. } = &mut self.parts.devices[place];
         let own = self.parts.faults.iter().filter(|(at, of, _)| of == index && *at <= until);
         for (at, _, fault) in own {
-            feeder.run_to(device.as_mut(), *at, &mut self.output);
+            feed.run_to(device.as_mut(), *at, &mut self.output);
             device.step(*at, Input::Fault(fault.clone()), &mut self.output);
         }
         self.parts.faults.retain(|(at, of, _)| of != index || *at > until);
-        feeder.run_to(device.as_mut(), until, &mut self.output);
+        feed.run_to(device.as_mut(), until, &mut self.output);
     }
 
     /// What the devices do when these bytes have arrived.
@@ -150,7 +150,7 @@ impl LineSender {
         }
     }
 
-    /// Reports what a device has said; returns what it sends.
+    /// Reports what a device has put out; returns what it sends.
     fn translate(&mut self, place: usize, now: SimTime) -> Vec<u8> {
         let FieldDevice { index, name, .. } = &self.parts.devices[place];
         let mut sent = Vec::new();
@@ -158,8 +158,8 @@ impl LineSender {
             match output {
                 Output::Transmit { bytes, .. } => sent.extend(bytes),
                 Output::Reading { epoch, serial, at, span } => {
-                    let made = Made { epoch, serial, at, span };
-                    self.report(Report::Made { device: *index, made });
+                    let made = AnnouncedReading { epoch, serial, at, span };
+                    self.report(Report::Reading { device: *index, made });
                 }
                 Output::Event { kind, detail } => {
                     let note = DeviceNote::new(now, kind.word(), detail);

@@ -38,7 +38,7 @@ const OF_KERNEL: [&str; 4] = ["jbd2", "kworker", "ksoftirqd", "irq/"];
 
 /// Whose threads are watched beside the bench's own.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watched {
+pub(crate) struct WatchedProcess {
     /// The number of the platform's process; 0 if it has none of its own.
     pub(crate) child: Arc<AtomicU32>,
     /// Whether the platform is on this machine, and its threads are not known.
@@ -55,7 +55,7 @@ pub(crate) struct LoadWatch {
 
 impl LoadWatch {
     /// Begins to watch. `None` where the kernel does not count waits, or gives no thread.
-    pub(crate) fn start(watched: Watched) -> Option<Self> {
+    pub(crate) fn start(watched: WatchedProcess) -> Option<Self> {
         let root = Path::new(ROOT);
         if waits_of(&root.join(format!("proc/{}/task", std::process::id())), |_, _| true).is_empty()
         {
@@ -90,7 +90,7 @@ impl LoadWatch {
 /// What the watch has seen.
 struct Log {
     root: PathBuf,
-    watched: Watched,
+    watched: WatchedProcess,
     bench: Waits,
     platform: Waits,
     kernel: Waits,
@@ -109,22 +109,21 @@ struct Log {
 /// The waits of several threads: when they were looked at last, and in this second.
 #[derive(Default)]
 struct Waits {
-    /// By thread.
-    so_far: BTreeMap<u32, Ran>,
-    in_second: BTreeMap<u32, Ran>,
+    so_far: BTreeMap<u32, ThreadCounts>,
+    in_second: BTreeMap<u32, ThreadCounts>,
     longest_ns: u64,
 }
 
 /// What the kernel has counted of a thread.
 #[derive(Clone, Copy, Debug, Default)]
-struct Ran {
+struct ThreadCounts {
     /// How long it has waited for a processor.
     waited_ns: u64,
     /// How often it got one.
     times: u64,
 }
 
-impl Ran {
+impl ThreadCounts {
     fn since(self, before: Self) -> Self {
         Self {
             waited_ns: self.waited_ns.saturating_sub(before.waited_ns),
@@ -134,7 +133,7 @@ impl Ran {
 }
 
 impl Waits {
-    fn look(&mut self, now: BTreeMap<u32, Ran>) {
+    fn look(&mut self, now: BTreeMap<u32, ThreadCounts>) {
         for (thread, ran) in &now {
             // A thread that is new has waited since it began.
             let since = ran.since(self.so_far.get(thread).copied().unwrap_or_default());
@@ -159,8 +158,8 @@ impl Waits {
 }
 
 /// By thread of a folder of the kernel's, how long it has waited for a processor so far; none if
-/// the kernel does not say.
-fn waits_of(tasks: &Path, is_meant: impl Fn(u32, &str) -> bool) -> BTreeMap<u32, Ran> {
+/// the kernel does not report it.
+fn waits_of(tasks: &Path, is_meant: impl Fn(u32, &str) -> bool) -> BTreeMap<u32, ThreadCounts> {
     let Ok(entries) = std::fs::read_dir(tasks) else { return BTreeMap::new() };
     let of = |entry: std::fs::DirEntry| {
         let thread = entry.file_name().to_str()?.parse().ok()?;
@@ -171,15 +170,15 @@ fn waits_of(tasks: &Path, is_meant: impl Fn(u32, &str) -> bool) -> BTreeMap<u32,
     entries.filter_map(Result::ok).filter_map(of).collect()
 }
 
-fn wait_of(task: &Path) -> Option<Ran> {
+fn wait_of(task: &Path) -> Option<ThreadCounts> {
     read_wait(&text(task, "schedstat")?)
 }
 
 /// `RUN_NS WAIT_NS SLICES` (Documentation/scheduler/sched-stats).
-fn read_wait(text: &str) -> Option<Ran> {
+fn read_wait(text: &str) -> Option<ThreadCounts> {
     let mut words = text.split_whitespace().skip(1);
     let mut next = || words.next()?.parse().ok();
-    Some(Ran { waited_ns: next()?, times: next()? })
+    Some(ThreadCounts { waited_ns: next()?, times: next()? })
 }
 
 /// The total of `some`, in us (Documentation/accounting/psi).
@@ -189,7 +188,7 @@ fn read_pressure_us(text: &str) -> Option<u64> {
 }
 
 impl Log {
-    fn new(root: PathBuf, watched: Watched, now_ns: i64) -> Self {
+    fn new(root: PathBuf, watched: WatchedProcess, now_ns: i64) -> Self {
         let mut log = Self {
             watched,
             bench: Waits::default(),
@@ -237,7 +236,8 @@ impl Log {
             let task = self.root.join("proc").join(thread);
             Some((thread.parse().ok()?, wait_of(&task)?))
         };
-        let waits: BTreeMap<u32, Ran> = self.kernel_threads.iter().filter_map(wait).collect();
+        let waits: BTreeMap<u32, ThreadCounts> =
+            self.kernel_threads.iter().filter_map(wait).collect();
         // One that is new was not looked at in the second before, so what it waited is not known.
         for (thread, wait) in &waits {
             self.kernel.so_far.entry(*thread).or_insert(*wait);

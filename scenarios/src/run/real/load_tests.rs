@@ -38,7 +38,7 @@ impl Machine {
         self.write("proc/pressure/cpu", &format!("some avg10=0.00 total={total_us}\n"));
     }
 
-    fn log(&self, watched: Watched) -> Log {
+    fn log(&self, watched: WatchedProcess) -> Log {
         Log::new(self.0.path().to_owned(), watched, 0)
     }
 }
@@ -51,7 +51,7 @@ fn look(number: i64) -> i64 {
 #[test]
 fn the_thread_that_waited_longest_counts_and_those_that_keep_the_record_do_not() {
     let (machine, own) = (Machine::new(), std::process::id());
-    let child = Watched { child: Arc::new(AtomicU32::new(77)), ..Watched::default() };
+    let child = WatchedProcess { child: Arc::new(AtomicU32::new(77)), ..WatchedProcess::default() };
     let all = |scale: u64| {
         machine.thread(own, own, "lastmeter", 1_000 * MS * scale);
         machine.thread(own, own + 1, "punctual", 2 * MS * scale);
@@ -94,13 +94,13 @@ fn a_platform_whose_threads_are_not_known_waited_no_longer_than_anything_did() {
     let (machine, own) = (Machine::new(), std::process::id());
     machine.thread(own, own + 1, "punctual", 0);
     machine.pressure(1_000);
-    let mut log = machine.log(Watched { is_unseen: true, ..Watched::default() });
+    let mut log = machine.log(WatchedProcess { is_unseen: true, ..WatchedProcess::default() });
     machine.pressure(201_000);
     (1..=10).for_each(|number| log.look(look(number)));
     let (facts, _) = log.facts(0);
     assert_eq!(facts.seconds[0].platform.unwrap().total_ns, 200_000_000);
     // And nothing of one that is somewhere else.
-    let mut log = machine.log(Watched::default());
+    let mut log = machine.log(WatchedProcess::default());
     (1..=10).for_each(|number| log.look(look(number)));
     assert_eq!(log.facts(0).0.seconds[0].platform, None);
 }
@@ -111,7 +111,7 @@ fn a_platform_that_was_killed_and_restarted_is_another_process() {
     let child = Arc::new(AtomicU32::new(77));
     machine.thread(77, 77, "lastmeter", 50 * MS);
     machine.thread(78, 78, "lastmeter", 3 * MS);
-    let watched = Watched { child: Arc::clone(&child), ..Watched::default() };
+    let watched = WatchedProcess { child: Arc::clone(&child), ..WatchedProcess::default() };
     let mut log = machine.log(watched);
     log.look(look(1));
     child.store(78, Ordering::Relaxed);
@@ -124,7 +124,7 @@ fn a_platform_that_was_killed_and_restarted_is_another_process() {
 fn a_long_run_keeps_its_waits_in_longer_stretches() {
     let (machine, own) = (Machine::new(), std::process::id());
     machine.thread(own, own + 1, "punctual", 0);
-    let mut log = machine.log(Watched::default());
+    let mut log = machine.log(WatchedProcess::default());
     let seconds = SECONDS_MAX as i64 + 10;
     for second in 1..=seconds {
         if second == 5 {
@@ -142,7 +142,7 @@ fn a_long_run_keeps_its_waits_in_longer_stretches() {
 
 #[test]
 fn this_machine_is_watched_and_says_what_its_threads_waited() {
-    let Some(watch) = LoadWatch::start(Watched::default()) else {
+    let Some(watch) = LoadWatch::start(WatchedProcess::default()) else {
         println!("SKIPPED: the kernel here does not count waits");
         return;
     };

@@ -6,7 +6,7 @@
 //! it; each reports what happened, and when, to the one that keeps the record.
 //!
 //! Nothing here waits for an answer before it sends the next message, and nothing is sent again to
-//! make up for one that was late: lateness of the bench is counted and told ([`deadlines`]).
+//! make up for one that was late: lateness of the bench is counted and reported ([`deadlines`]).
 
 mod access;
 mod acting;

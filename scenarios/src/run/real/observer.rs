@@ -1,4 +1,4 @@
-//! Subscribers of the bench: they receive what the platform's broker passes on, and say when.
+//! Subscribers of the bench: they receive what the platform's broker passes on, and report when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub(crate) fn reading_of(payload: &[u8], devices: &Devices) -> Option<(Key, u64)
     Some(((device, epoch, serial), digest(payload)))
 }
 
-/// Serves one connection of an observer until it is told to end.
+/// Serves one connection of an observer until it is asked to end.
 pub(crate) async fn observe(
     (observer, connection): (usize, String),
     (session, mut events): (Session, SessionEvents),
@@ -70,7 +70,7 @@ pub(crate) async fn observe(
             None => break,
             Some(SessionEvent::Received { payload, .. }) => {
                 let Some((key, digest)) = reading_of(&payload, &devices) else {
-                    // An answer to a command, say, or something altered beyond reading.
+                    // An answer to a command, or something altered beyond reading.
                     let _ = reports.send(Report::Unreadable);
                     continue;
                 };

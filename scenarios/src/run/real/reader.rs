@@ -30,7 +30,7 @@ const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 /// How long it may answer with errors of its own.
 const ERROR_LIMIT: Duration = Duration::from_secs(10);
 
-/// Reads until it is told to end. `polls` turns true where the platform has to be asked again and
+/// Reads until it is asked to end. `polls` turns true where the platform has to be asked again and
 /// again.
 pub(crate) async fn read(
     mut rest: Rest,

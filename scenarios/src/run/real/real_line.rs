@@ -28,7 +28,7 @@ impl RealLine {
         Some(Self { network, name: row.name.clone(), address, settings })
     }
 
-    /// Opens it, and tells people where it is.
+    /// Opens it, and prints where it is.
     pub(crate) async fn open(&self) -> Result<Channel, BenchError> {
         let opened = Channel::open(&self.address, self.settings).await;
         let channel = opened.map_err(|error| BenchError::Line {

@@ -31,7 +31,7 @@ pub(crate) fn digest(payload: &[u8]) -> u64 {
 
 /// What one observer saw of a message.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct ObserverStamps {
     proxy_in: Option<i64>,
     proxy_out: Option<i64>,
     received: Option<i64>,
@@ -46,13 +46,13 @@ struct Open {
     bytes: u32,
     /// When its device got rid of it: acknowledged, or never to be sent.
     given_up: Option<i64>,
-    seen: Vec<Seen>,
+    seen: Vec<ObserverStamps>,
     complete: Option<i64>,
 }
 
 /// What was counted on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counted {
+pub(crate) struct ArrivalCounts {
     /// Arrivals at an observer of what it had already.
     pub(crate) duplicates: u64,
     /// Arrivals after a later reading of the same device.
@@ -79,7 +79,7 @@ pub(crate) struct Recorder {
     open: BTreeMap<Key, Open>,
     /// The last reading received, by observer and device.
     last: BTreeMap<(usize, usize), (Epoch, Serial)>,
-    pub(crate) counted: Counted,
+    pub(crate) counted: ArrivalCounts,
     linger_ns: i64,
 }
 
@@ -92,7 +92,7 @@ impl Recorder {
             observers,
             open: BTreeMap::new(),
             last: BTreeMap::new(),
-            counted: Counted::default(),
+            counted: ArrivalCounts::default(),
             linger_ns: LINGER_NS,
         }
     }
@@ -120,7 +120,7 @@ impl Recorder {
             digest: None,
             bytes: 0,
             given_up: None,
-            seen: vec![Seen::default(); self.observers.len()],
+            seen: vec![ObserverStamps::default(); self.observers.len()],
             complete: None,
         });
     }
@@ -259,7 +259,7 @@ impl Recorder {
         let mut stamps = Stamps::default();
         stamps[Point::Intended as usize] = Some(intended_ns);
         let id = format!("{}//{number}", self.devices[device]);
-        let seen = vec![Seen::default(); self.observers.len()];
+        let seen = vec![ObserverStamps::default(); self.observers.len()];
         self.rows(device, &id, (stamps, 0), &seen, rows);
     }
 
@@ -298,7 +298,7 @@ impl Recorder {
         device: usize,
         id: &str,
         (stamps, bytes): (Stamps, u32),
-        seen: &[Seen],
+        seen: &[ObserverStamps],
         rows: &mut Vec<LatencyRecord>,
     ) {
         let mut push = |path: String, mut stamps: Stamps, copies: u32| {

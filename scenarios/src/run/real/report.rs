@@ -1,4 +1,4 @@
-//! What the tasks of a real-time run tell the one that keeps the record.
+//! What the tasks of a real-time run report to the one that keeps the record.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use crate::run::commands::Ending;
 use crate::run::device_note::DeviceNote;
 use crate::run::latency_row::Key;
-use crate::run::ledger::{Made, Sent, Stored};
+use crate::run::ledger::{AnnouncedReading, SentReading, StoredReading};
 use crate::run::notices::NoticeNews;
 use crate::run::rest::Invocation;
 
@@ -22,20 +22,20 @@ pub(crate) enum Report {
     /// A due instant was served: its message was handed over at this instant, so late.
     Due { at_ns: i64, lateness_ns: i64, period: SimDuration },
     /// A device made a reading.
-    Made { device: usize, made: Made },
+    Reading { device: usize, made: AnnouncedReading },
     /// A reading was handed to the link for the first time.
-    Published { device: usize, sent: Sent, at_ns: i64, payload: Bytes },
+    Published { device: usize, sent: SentReading, at_ns: i64, payload: Bytes },
     /// The platform took a reading over.
     Acknowledged { device: usize, key: (Epoch, Serial), at_ns: i64 },
     /// An alert or an answer was handed to the link, or the platform took it over.
     Notice(NoticeNews),
     /// A device holds nothing any more.
     Idle { device: usize, at_ns: i64 },
-    /// A device was told that the schedule is over, and holds nothing any more.
+    /// A device was informed that the schedule is over, and holds nothing any more.
     Finished,
     /// A device obeyed the command of this invocation; `at` is its event time.
     Obeyed { device: usize, invocation: String, at: SimTime, at_ns: i64 },
-    /// A device or gateway told something about itself.
+    /// A device or gateway reported something about itself.
     Note { of: String, note: DeviceNote },
     /// Something for the record with facts of its own.
     Event(Box<Event>),
@@ -56,7 +56,7 @@ pub(crate) enum Report {
     /// One of an observer's connections is gone.
     ObserverDisconnected { observer: usize, reason: String },
     /// The platform gave readings back.
-    Stored { page: Vec<Stored>, at_ns: i64 },
+    Stored { page: Vec<StoredReading>, at_ns: i64 },
     /// The platform gave back what cannot be read.
     WrongAnswer { detail: String },
     /// A command's state has changed for good, or cannot be asked.

@@ -1,7 +1,7 @@
 //! One device in real time: woken at its instants, feeding it the plant, carrying its messages.
 //!
 //! The schedule is open: each instant follows from the beginning and the period alone, never from
-//! when something was answered, and a wake-up that comes late is told with its lateness. What
+//! when something was answered, and a wake-up that comes late is reported with its lateness. What
 //! cannot be handed to the link at once waits in a queue of this device alone.
 
 use std::collections::VecDeque;
@@ -22,15 +22,15 @@ use crate::run::alarm::Alarm;
 use crate::run::board::BoardShell;
 use crate::run::device_note::DeviceNote;
 use crate::run::error::BenchError;
-use crate::run::feeder::Feeder;
-use crate::run::ledger::Made;
+use crate::run::feeder::SignalFeed;
+use crate::run::ledger::AnnouncedReading;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::schedule::Schedule;
 
 /// How often a device that works on samples is fed between its readings.
 const SLICE: SimDuration = SimDuration::from_milliseconds(20);
 
-/// What a sender is told.
+/// What a sender receives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Control {
     /// The schedule begins.
@@ -48,7 +48,7 @@ pub(crate) struct SenderParts {
     pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) device: Box<dyn Device>,
-    pub(crate) feeder: Feeder,
+    pub(crate) feed: SignalFeed,
     pub(crate) port: MqttPort,
     pub(crate) session: Session,
     pub(crate) events: SessionEvents,
@@ -71,7 +71,7 @@ pub(crate) struct Sender {
     schedule: Schedule,
     timeline: Option<Timeline>,
     is_finished: bool,
-    has_told_end: bool,
+    has_reported_end: bool,
     output: Vec<Output>,
     outgoing: Outgoing,
     was_idle: bool,
@@ -81,13 +81,13 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(parts: SenderParts) -> Self {
-        let schedule = Schedule::new(parts.feeder.now(), parts.device.report_period());
+        let schedule = Schedule::new(parts.feed.now(), parts.device.report_period());
         Self {
             parts,
             schedule,
             timeline: None,
             is_finished: false,
-            has_told_end: false,
+            has_reported_end: false,
             output: Vec::new(),
             outgoing: Outgoing::default(),
             was_idle: true,
@@ -100,7 +100,7 @@ impl Sender {
         let _ = self.parts.reports.send(report);
     }
 
-    /// Serves the device until it is told to close. An error breaks the bench.
+    /// Serves the device until it is asked to close. An error breaks the bench.
     pub(crate) async fn run(mut self) -> Result<(), BenchError> {
         let mut sleep: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(std::future::pending());
         let mut planned = None;
@@ -166,12 +166,12 @@ impl Sender {
         let due = Some(self.schedule.next());
         let fault = self.parts.faults.front().map(|(at, _)| *at);
         let slice = match self.parts.device.feed() {
-            Feed::Samples { .. } => Some(self.parts.feeder.now() + SLICE),
+            Feed::Samples { .. } => Some(self.parts.feed.now() + SLICE),
             Feed::Spectrum | Feed::Pipe | Feed::Nothing | Feed::Clock => None,
         };
         // Where nothing is due before the end, its windows still close there.
         let next = [due, fault, slice].into_iter().flatten().min()?.min(self.parts.end);
-        (self.parts.feeder.now() < self.parts.end).then_some(next)
+        (self.parts.feed.now() < self.parts.end).then_some(next)
     }
 
     /// Does everything whose instant has come, one instant after the other.
@@ -188,7 +188,7 @@ impl Sender {
             if is_due {
                 self.schedule.take_until(next);
             }
-            self.parts.feeder.run_to(self.parts.device.as_mut(), next, &mut self.output);
+            self.parts.feed.run_to(self.parts.device.as_mut(), next, &mut self.output);
             while let Some((_, fault)) = self.parts.faults.pop_front_if(|(at, _)| *at <= next) {
                 self.parts.device.step(next, Input::Fault(fault), &mut self.output);
             }
@@ -203,7 +203,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Does what has come due until now, and tells how many due instants were never served.
+    /// Does what has come due until now, and returns how many due instants were never served.
     fn finish(&mut self) -> Result<(), BenchError> {
         if self.is_finished {
             return Ok(());
@@ -219,13 +219,13 @@ impl Sender {
 
     /// The event time at this very moment, not beyond the end.
     fn event_time(&self) -> SimTime {
-        let now = self.timeline.map_or(self.parts.feeder.now(), |timeline| {
+        let now = self.timeline.map_or(self.parts.feed.now(), |timeline| {
             timeline.event_time(monotonic_ns(), self.parts.lag)
         });
-        now.clamp(self.parts.feeder.now(), self.parts.end.max(self.parts.feeder.now()))
+        now.clamp(self.parts.feed.now(), self.parts.end.max(self.parts.feed.now()))
     }
 
-    /// Takes note of what the device has said, and queues what is for the network.
+    /// Takes note of what the device has put out, and queues what is for the network.
     fn carry(&mut self) {
         for output in std::mem::take(&mut self.output) {
             match output {
@@ -237,8 +237,8 @@ impl Sender {
                 Output::Transmit { .. } | Output::Answered { .. } => {}
                 Output::Reading { epoch, serial, at, span } => {
                     self.was_idle = false;
-                    let made = Made { epoch, serial, at, span };
-                    self.report(Report::Made { device: self.parts.index, made });
+                    let made = AnnouncedReading { epoch, serial, at, span };
+                    self.report(Report::Reading { device: self.parts.index, made });
                 }
                 Output::Obeyed { invocation } => self.obeyed(invocation),
                 Output::Event { kind, detail } => self.note(kind, detail),
@@ -288,14 +288,14 @@ impl Sender {
     }
 
     fn obeyed(&mut self, invocation: String) {
-        let (at, at_ns) = (self.parts.feeder.now(), monotonic_ns());
+        let (at, at_ns) = (self.parts.feed.now(), monotonic_ns());
         let period = self.parts.device.report_period();
         self.schedule.change_period(at, period);
         self.report(Report::Obeyed { device: self.parts.index, invocation, at, at_ns });
     }
 
     fn note(&mut self, kind: EventKind, detail: String) {
-        let at = self.parts.feeder.now();
+        let at = self.parts.feed.now();
         let note = DeviceNote::new(at, kind.word(), detail);
         self.report(Report::Note { of: self.parts.name.clone(), note });
     }
@@ -330,7 +330,7 @@ impl Sender {
                 // What lies before it has been seen, and sent, when it is obeyed.
                 self.wake()?;
                 let now = self.event_time().min(self.schedule.next() - SimDuration(1));
-                self.parts.feeder.run_to(self.parts.device.as_mut(), now, &mut self.output);
+                self.parts.feed.run_to(self.parts.device.as_mut(), now, &mut self.output);
                 self.carry();
                 if self.parts.port.recipient(&topic).is_some() {
                     let input = Input::Received { payload: payload.to_vec() };
@@ -346,7 +346,7 @@ impl Sender {
         self.send_what_waits()
     }
 
-    /// Tells once when the device holds nothing more.
+    /// Reports once when the device holds nothing more.
     fn report_if_idle(&mut self) {
         let is_idle = self.parts.device.unacknowledged() == 0
             && self.outgoing.is_empty()
@@ -355,7 +355,7 @@ impl Sender {
             self.report(Report::Idle { device: self.parts.index, at_ns: monotonic_ns() });
         }
         self.was_idle = is_idle;
-        if is_idle && self.is_finished && !std::mem::replace(&mut self.has_told_end, true) {
+        if is_idle && self.is_finished && !std::mem::replace(&mut self.has_reported_end, true) {
             self.report(Report::Finished);
         }
     }

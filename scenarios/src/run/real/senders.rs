@@ -18,7 +18,7 @@ pub(super) struct PendingReading {
 }
 
 /// A command that a device has obeyed.
-pub(super) struct Obeyed {
+pub(super) struct ObeyedCommand {
     pub(super) device: usize,
     /// The invocation, by the platform's name for it.
     pub(super) invocation: String,
@@ -45,8 +45,8 @@ pub(super) struct Senders {
     pub(super) states: Vec<SenderState>,
     /// Devices that have done everything and hold nothing more.
     pub(super) finished: usize,
-    /// Commands that have been obeyed, until the platform says so too.
-    pub(super) obeyed: Vec<Obeyed>,
+    /// Commands that have been obeyed, until the platform reports it too.
+    pub(super) obeyed: Vec<ObeyedCommand>,
 }
 
 impl Senders {
@@ -113,9 +113,10 @@ impl Senders {
         self.finished == self.states.len() && held.all(|held| held.given_up_ns.is_some())
     }
 
-    /// Takes out what a device has said of the command of an invocation.
-    pub(super) fn take_obeyed(&mut self, device: usize, invocation: &str) -> Option<Obeyed> {
-        let is_it = |obeyed: &Obeyed| obeyed.device == device && obeyed.invocation == invocation;
+    /// Takes out what a device has reported of the command of an invocation.
+    pub(super) fn take_obeyed(&mut self, device: usize, invocation: &str) -> Option<ObeyedCommand> {
+        let is_it =
+            |obeyed: &ObeyedCommand| obeyed.device == device && obeyed.invocation == invocation;
         let found = self.obeyed.iter().position(is_it)?;
         Some(self.obeyed.swap_remove(found))
     }

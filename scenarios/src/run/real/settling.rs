@@ -10,15 +10,15 @@ use super::workers::ended_early;
 use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::ledger::Row;
-use crate::run::rest::Refused;
+use crate::run::rest::RefusedMessage;
 
-/// How long the platform may not tell its refusals before the bench is broken.
+/// How long the platform may not report its refusals before the bench is broken.
 const SILENCE_LIMIT_NS: i64 = 60_000_000_000;
 
 /// How often a platform is asked whether it has decided on everything.
 const COMMIT_POLL_NS: i64 = 20_000_000;
 
-/// How long a platform that does not tell how far it is may take over its last messages.
+/// How long a platform that does not report how far it is may take over its last messages.
 const SILENT_COMMIT_NS: i64 = 2_000_000_000;
 
 impl RealBench<'_> {
@@ -56,7 +56,7 @@ impl RealBench<'_> {
         self.senders.order(&Control::Finish);
         let grace_ns = grace_ns(self.scenario);
         let deadline_ns = monotonic_ns() + grace_ns;
-        let mut has_told = false;
+        let mut has_reported = false;
         let mut batch = Vec::new();
         loop {
             let now_ns = monotonic_ns();
@@ -66,7 +66,7 @@ impl RealBench<'_> {
             if is_quiet || now_ns >= deadline_ns {
                 break;
             }
-            if !std::mem::replace(&mut has_told, true) {
+            if !std::mem::replace(&mut has_reported, true) {
                 let open = self.recorder.pending() + self.ledger.notices.under_way();
                 let seconds = grace_ns / 1_000_000_000;
                 console.remark(&format!(
@@ -85,7 +85,7 @@ impl RealBench<'_> {
         }
         self.clocks.waited_until_ns = monotonic_ns() - self.clocks.timeline.origin_ns;
         self.wait_for_commits(deadline_ns).await?;
-        // The last word on what was refused and on alerts; without it nothing can be said of them.
+        // The last word on what was refused and on alerts; without it nothing can be stated of them.
         self.ledger.notices.close();
         self.take_refusals_and_alerts().await?;
         let late = self.recorder.pending();
@@ -104,7 +104,7 @@ impl RealBench<'_> {
                 Some(0) => break,
                 Some(_) => alarm.until(deadline_ns.min(monotonic_ns() + COMMIT_POLL_NS)).await,
                 None => {
-                    // It does not tell.
+                    // It does not report it.
                     alarm.until(deadline_ns.min(monotonic_ns() + SILENT_COMMIT_NS)).await;
                     break;
                 }
@@ -113,7 +113,7 @@ impl RealBench<'_> {
         Ok(())
     }
 
-    fn refused(&mut self, refused: &Refused) {
+    fn refused(&mut self, refused: &RefusedMessage) {
         let now = self.clocks.now();
         // The platform's clock is the wall clock here, event time is the scenario's.
         let start = self.scenario.schedule.start;

@@ -13,7 +13,7 @@ use super::clocks::Clocks;
 use super::field_sender::{FieldSender, FieldSenderParts};
 use super::line_sender::{LineSender, LineSenderParts};
 use super::links::Links;
-use super::load::Watched;
+use super::load::WatchedProcess;
 use super::observer::{Devices, Observers, observe};
 use super::reader;
 use super::real_line::RealLine;
@@ -63,7 +63,7 @@ pub(crate) async fn assemble<'a>(
     };
     let names = scenario.devices.iter().enumerate().map(|(index, row)| (row.name.clone(), index));
     let devices: Devices = Arc::new(names.collect());
-    let watched = Watched {
+    let watched = WatchedProcess {
         child: Arc::clone(&platform.child_id),
         is_unseen: !platform.is_own() && platform.is_here(),
         is_raised: place.real_time_priority,
@@ -208,7 +208,7 @@ impl Parts<'_> {
                 index,
                 name: row.name.clone(),
                 device: setup.device,
-                feeder: setup.feeder,
+                feed: setup.feed,
             });
             let faults = faults.remove(&index).unwrap_or_default();
             own_faults.extend(faults.into_iter().map(|(at, fault)| (at, index, fault)));
@@ -286,7 +286,7 @@ impl Parts<'_> {
             index,
             name: row.name.clone(),
             device: setup.device,
-            feeder: setup.feeder,
+            feed: setup.feed,
             port,
             session,
             events,

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use super::bench::RealBench;
 use super::observer::reading_of;
 use super::report::Report;
-use super::senders::{Obeyed, PendingReading};
+use super::senders::{ObeyedCommand, PendingReading};
 use crate::run::error::BenchError;
 use crate::run::host;
-use crate::run::ledger::Stored;
+use crate::run::ledger::StoredReading;
 
 impl RealBench<'_> {
     /// Takes in what the tasks have reported, and counts the processor time it takes.
@@ -34,7 +34,7 @@ impl RealBench<'_> {
             Report::Due { at_ns, lateness_ns, period } => {
                 self.clocks.punctuality.served(at_ns, lateness_ns, period);
             }
-            Report::Made { device, made } => {
+            Report::Reading { device, made } => {
                 self.ledger.made(device, made)?;
                 // On which messages somebody else puts it nobody here knows.
                 if self.scenario.is_read_elsewhere(device) {
@@ -71,7 +71,7 @@ impl RealBench<'_> {
                 }
             }
             Report::Obeyed { device, invocation, at, at_ns } => {
-                self.senders.obeyed.push(Obeyed { device, invocation, at, at_ns });
+                self.senders.obeyed.push(ObeyedCommand { device, invocation, at, at_ns });
             }
             Report::Event(event) => self.recording.note(*event),
             Report::Answered { device, at, values } => self.answered(device, at, values),
@@ -105,9 +105,9 @@ impl RealBench<'_> {
     /// A device of the bench has answered somebody else: what comes of it has to be that.
     fn answered(&mut self, device: usize, at: SimTime, values: BTreeMap<String, f64>) {
         let name = self.scenario.devices[device].name.as_str();
-        let told = values.iter().map(|(id, value)| (id.clone(), Value::from(*value)));
+        let reported = values.iter().map(|(id, value)| (id.clone(), Value::from(*value)));
         let event = Event::new(at, name, EventKind::Answered).with(field::DEVICE, name);
-        self.recording.note(event.with(field::VALUES, told.collect::<Map<String, Value>>()));
+        self.recording.note(event.with(field::VALUES, reported.collect::<Map<String, Value>>()));
         self.ledger.accounts[device].answered(at, values);
     }
 
@@ -148,7 +148,7 @@ impl RealBench<'_> {
     }
 
     /// Notes of what came why it is not what a device of the bench answered on its line.
-    fn note_unanswered(&mut self, page: &[Stored]) {
+    fn note_unanswered(&mut self, page: &[StoredReading]) {
         for reading in page {
             let device = self.senders.by_name.get(&reading.device);
             let Some(account) = device.map(|device| &self.ledger.accounts[*device]) else {
@@ -166,7 +166,7 @@ impl RealBench<'_> {
         }
     }
 
-    fn stored(&mut self, page: Vec<Stored>, at_ns: i64) {
+    fn stored(&mut self, page: Vec<StoredReading>, at_ns: i64) {
         for reading in &page {
             let (Some(epoch), Some(serial)) = (reading.epoch, reading.serial) else { continue };
             let Some(&device) = self.senders.by_name.get(&reading.device) else { continue };

@@ -9,14 +9,14 @@ use crate::run::error::BenchError;
 use crate::run::shell::Shell;
 
 /// Devices that run ahead to a sync point, each in a task of its own.
-pub(super) struct Ahead {
+pub(super) struct RunAhead {
     tasks: JoinSet<(usize, Shell, Result<(), BenchError>)>,
     names: Vec<(tokio::task::Id, String)>,
     back: BTreeMap<usize, Shell>,
     first_error: Option<BenchError>,
 }
 
-impl Ahead {
+impl RunAhead {
     pub(super) fn start(shells: Vec<Shell>, until: SimTime) -> Self {
         let mut tasks = JoinSet::new();
         let mut names = Vec::new();

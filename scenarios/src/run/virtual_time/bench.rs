@@ -13,18 +13,18 @@ use lastmeter_record::{Event, RealTimeFacts, RunWriter};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
-use super::ahead::Ahead;
+use super::ahead::RunAhead;
 use super::calibrator::Calibrator;
 use super::platform::Kill;
 use super::setup::Parts;
 use crate::language::{DeviceRow, Order, Through};
-use crate::run::applications::Wanted;
+use crate::run::applications::WantedCommand;
 use crate::run::commands::{CommandOrder, Commands, Ending};
 use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::field::Field;
 use crate::run::host::monotonic;
-use crate::run::injecting::{Act, acts};
+use crate::run::injecting::{TimedAction, acts};
 use crate::run::ledger::{Account, Row};
 use crate::run::moving::{Bench, Run};
 use crate::run::network;
@@ -59,7 +59,7 @@ impl<'a> Bench for VirtualBench<'a> {
 
     fn stand(parts: Parts<'a>, recording: Recording) -> Self {
         let shell_of = |row: &DeviceRow| {
-            let carries = |shell: &Shell| shell.parts.party.device(&row.name).is_some();
+            let carries = |shell: &Shell| shell.parts.client.device(&row.name).is_some();
             parts.shells.iter().position(carries).expect("each device has a shell")
         };
         Self {
@@ -81,7 +81,7 @@ impl<'a> Bench for VirtualBench<'a> {
         loop {
             let since_start = self.now - start;
             while let Some((at, act)) = acts.pop_front_if(|(at, _)| *at <= since_start) {
-                if let Act::Begin(index) = act {
+                if let TimedAction::Begin(index) = act {
                     console.injected(at, &self.parts.scenario.injections[index]);
                 }
                 self.act(act).await?;
@@ -122,7 +122,7 @@ impl<'a> Bench for VirtualBench<'a> {
     }
 
     fn close_record(&mut self, is_finished: bool) -> Result<(), BenchError> {
-        let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.party.field());
+        let fields = self.parts.shells.iter().filter_map(|shell| shell.parts.client.field());
         for simulator in fields.flat_map(Field::simulators) {
             if let Some(played) = simulator.endpoint.grid().played() {
                 self.recording.write_grid(&network::record(&played))?;
@@ -189,7 +189,7 @@ impl VirtualBench<'_> {
 
     /// Runs the devices ahead, each in a task of its own.
     async fn run_devices(&mut self, until: SimTime) -> Result<(), BenchError> {
-        let mut ahead = Ahead::start(std::mem::take(&mut self.parts.shells), until);
+        let mut ahead = RunAhead::start(std::mem::take(&mut self.parts.shells), until);
         let mut troubled = 0;
         loop {
             match tokio::time::timeout(LOOK_AGAIN, ahead.next()).await {
@@ -212,7 +212,7 @@ impl VirtualBench<'_> {
     /// Runs the devices ahead, and kills the platform once half of their messages have arrived.
     ///
     /// The other half is then on its way, journaled or not, and has to survive. At which message
-    /// the kill falls differs from run to run; what the record says afterwards must not.
+    /// the kill falls differs from run to run; what the record states afterwards must not.
     async fn run_devices_through_a_kill(&mut self, until: SimTime) -> Result<(), BenchError> {
         let at_kill = self.now;
         let due = |account: &Account| account.schedule.clone().take_until(until).len();
@@ -221,7 +221,7 @@ impl VirtualBench<'_> {
         let enough = before + (expected as u64).div_ceil(2);
         let connections: Vec<u64> =
             self.parts.shells.iter().map(|shell| shell.connections).collect();
-        let mut ahead = Ahead::start(std::mem::take(&mut self.parts.shells), until);
+        let mut ahead = RunAhead::start(std::mem::take(&mut self.parts.shells), until);
         let mut tick = tokio::time::interval(Duration::from_millis(1));
         while self.parts.acknowledged.load(Ordering::Relaxed) < enough {
             tokio::select! {
@@ -253,7 +253,7 @@ impl VirtualBench<'_> {
             self.parts.platform.advance(self.now).await?;
             let mut moved = false;
             for shell in &mut self.parts.shells {
-                let sent = shell.parts.party.names().into_iter();
+                let sent = shell.parts.client.names().into_iter();
                 let sent = sent.map(|name| self.parts.platform.sent_to(name)).sum();
                 shell.arrived(sent).await?;
                 moved |= shell.deliver().await?;
@@ -353,12 +353,12 @@ impl VirtualBench<'_> {
     }
 
     /// Does something to the bench at the present instant, and lets it come to rest again.
-    async fn act(&mut self, act: Act) -> Result<(), BenchError> {
+    async fn act(&mut self, act: TimedAction) -> Result<(), BenchError> {
         self.recording.events.extend(act.noted(self.parts.scenario, self.now));
         for order in act.orders(self.parts.scenario) {
             self.carry_out(order).await?;
         }
-        if matches!(act, Act::Begin(_)) {
+        if matches!(act, TimedAction::Begin(_)) {
             self.come_to_rest().await?;
             self.settle_commands().await?;
         }
@@ -393,7 +393,7 @@ impl VirtualBench<'_> {
     /// Gives the commands that applications want by now.
     async fn let_applications_act(&mut self) -> Result<(), BenchError> {
         for wanted in self.parts.applications.act(self.now) {
-            let Wanted { device, command, parameters } = &wanted;
+            let WantedCommand { device, command, parameters } = &wanted;
             let order =
                 CommandOrder { device: *device, command, parameters, must_be_refused: false };
             self.command(order).await?;
@@ -436,7 +436,7 @@ impl VirtualBench<'_> {
         for shell in &mut self.parts.shells {
             let goes_through =
                 shell.parts.via == Some(through.link) && through.is_of(shell.parts.index);
-            if goes_through && shell.parts.party.field().is_some() {
+            if goes_through && shell.parts.client.field().is_some() {
                 if begins { shell.cut() } else { shell.mend() }
             }
         }

@@ -28,7 +28,7 @@ pub(crate) struct Calibrator {
     reported: Gatherer,
     reference: Gatherer,
     pub(super) steps: VecDeque<(SimDuration, Stage)>,
-    /// The values in the registers, as the meter told.
+    /// The values in the registers, as the meter reported.
     pub(super) values: BTreeMap<&'static str, i64>,
     pub(super) has_asked: bool,
 }
@@ -188,7 +188,7 @@ impl Calibrator {
         found
     }
 
-    /// The register of a role, and the value in it: as the meter told, else the one it starts with.
+    /// The register of a role, and the value in it: as the meter reported, else the one it starts with.
     fn before(&self, role: Role) -> Option<(&'static Register, i64)> {
         let register = self.sheet.iter().find(|register| register.role == role)?;
         Some((register, self.values.get(register.name).copied().unwrap_or(register.reset)))

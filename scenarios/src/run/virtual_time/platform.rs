@@ -21,7 +21,7 @@ pub(crate) struct Kill {
 pub(crate) struct DrivenPlatform {
     pub(crate) under_test: UnderTest,
     pub(crate) rest: Rest,
-    /// Messages it says it has sent to each device since the run began.
+    /// Messages it reports as sent to each device since the run began.
     sent: BTreeMap<String, u64>,
     /// Kills that have been ordered and have not taken place.
     pub(crate) kills_ordered: u32,

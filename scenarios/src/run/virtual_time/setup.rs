@@ -17,7 +17,7 @@ use crate::run::field_setup::field;
 use crate::run::joining::Ledger;
 use crate::run::modelled::{self, ModelledRecord};
 use crate::run::mqtt_port::MqttPort;
-use crate::run::party::{Party, SoleDevice};
+use crate::run::party::{Client, SoleDevice};
 use crate::run::rest::Rest;
 use crate::run::run_platform::{StartOptions, UnderTest};
 use crate::run::shell::{Shell, ShellParts};
@@ -36,8 +36,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) applications: Applications,
 }
 
-/// How a party is connected.
-struct Way {
+/// How a client is connected.
+struct Route {
     /// Its index among the parties.
     index: usize,
     /// The index of its link.
@@ -63,9 +63,9 @@ pub(crate) async fn assemble<'a>(
         setups.push(Some(setup));
     }
     let mut shells = Vec::new();
-    let mut open = |party: Party, way: Way, board: Option<BoardShell>| -> Result<(), BenchError> {
-        let name = party.name().to_owned();
-        let port = MqttPort::new(way.is_bound, party.names().into_iter());
+    let mut open = |it: Client, way: Route, board: Option<BoardShell>| -> Result<(), BenchError> {
+        let name = it.name().to_owned();
+        let port = MqttPort::new(way.is_bound, it.names().into_iter());
         let options = SessionOptions {
             subscriptions: port.subscriptions(),
             ..platform.session_options(&name, platform.broker_address()?)?
@@ -73,7 +73,7 @@ pub(crate) async fn assemble<'a>(
         let (session, events) = Session::open(options);
         let uplink = modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
         shells.push(Shell::new(ShellParts {
-            party,
+            client: it,
             index: way.index,
             via: way.via,
             port,
@@ -87,20 +87,20 @@ pub(crate) async fn assemble<'a>(
         Ok(())
     };
     for (index, row) in scenario.devices.iter().enumerate().filter(|(_, row)| row.on.is_none()) {
-        let Some(DeviceSetup { mut device, feeder, .. }) = setups[index].take() else { continue };
+        let Some(DeviceSetup { mut device, feed, .. }) = setups[index].take() else { continue };
         let mut board = place.boards.start(index, row).await?;
         if let Some(board) = &mut board {
             introduce(board, device.as_mut(), scenario.schedule.start).await?;
         }
-        let party = Party::Device(Box::new(SoleDevice::new(index, &row.name, device, feeder)));
+        let client = Client::Device(Box::new(SoleDevice::new(index, &row.name, device, feed)));
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(party, Way { index, via, acknowledge_limit, is_bound }, board)?;
+        open(client, Route { index, via, acknowledge_limit, is_bound }, board)?;
     }
     for (gateway, row) in scenario.gateways.iter().enumerate() {
-        let party = Party::Field(Box::new(field(scenario, row, &mut setups)?));
+        let client = Client::Field(Box::new(field(scenario, row, &mut setups)?));
         let index = scenario.devices.len() + gateway;
         let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
-        open(party, Way { index, via, acknowledge_limit, is_bound }, None)?;
+        open(client, Route { index, via, acknowledge_limit, is_bound }, None)?;
     }
     Ok(Parts {
         scenario,

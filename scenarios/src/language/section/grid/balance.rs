@@ -12,7 +12,7 @@ use crate::language::references::References;
 const REGISTERS: [&str; 2] =
     ["electricity.energy.active.consumed.total", "electricity.energy.active.injected.total"];
 
-/// So many names are told of places that lack a meter.
+/// So many places that lack a meter are named.
 const NAMES_MAX: usize = 12;
 
 /// A kind of places of the network that need meters.
@@ -28,7 +28,7 @@ const FEEDING: Place = Place { what: "infeed", key: "substation", address: "sour
 const LOAD: Place = Place { what: "load", key: "homes", address: "load" };
 
 /// Reports what keeps the check from ever ending in a verdict; each cause once.
-pub(crate) fn can_add_up(
+pub(crate) fn validate_balance(
     (check, meters): (&Values, &BalancedMeters),
     grid: Option<&Grid>,
     references: &References,
@@ -65,8 +65,8 @@ pub(crate) fn can_add_up(
         return;
     }
     let every = every.map(|every| (check.span_of("every"), every));
-    one_each(&FEEDING, grid.sources.iter().map(String::as_str), &feeding, span, out);
-    one_each(&LOAD, grid.loads.iter(), &at_loads, homes_span, out);
+    report_places(&FEEDING, grid.sources.iter().map(String::as_str), &feeding, span, out);
+    report_places(&LOAD, grid.loads.iter(), &at_loads, homes_span, out);
     let counted = feeding.iter().chain(&at_loads).filter_map(|meter| {
         let (name, table) = &references.devices[meter.device];
         Some((name.as_str(), devices.get(*table)?.as_ref()?.as_ref()))
@@ -94,8 +94,8 @@ fn metered(
     devices.filter_map(meter).collect()
 }
 
-/// Every place has one meter; those that have none are told together, and those with several.
-fn one_each<'a>(
+/// Every place has one meter; those that have none are reported together, and those with several.
+fn report_places<'a>(
     place: &Place,
     names: impl Iterator<Item = &'a str>,
     meters: &[Meter],
@@ -136,7 +136,7 @@ fn one_each<'a>(
 }
 
 /// All meters report both registers, and do so at the ends of the intervals; of several for which
-/// that is not so each cause is told once.
+/// that is not so each cause is reported once.
 fn report_in_time(
     meters: &[(&str, &dyn Device)],
     every: Option<(Span, SimDuration)>,

@@ -49,14 +49,14 @@ pub(super) fn table(
     }
     let every = given.or(times.map(|it| it.every)).unwrap_or(raster.step);
     if let Some(times) = times {
-        one_row_is_enough(&times, &table, values, raster, out);
+        warn_single_row(&times, &table, values, raster, out);
     }
     Some(Powers { table, every })
 }
 
 /// Warns where the whole scenario lies in the first row, as in one whose seconds are milliseconds.
 /// Rows of whole hours, up to a day, are meant.
-fn one_row_is_enough(
+fn warn_single_row(
     times: &TimeColumn,
     table: &Table,
     values: &Values,
@@ -74,7 +74,7 @@ fn one_row_is_enough(
         "its rows follow each other every {every} by the seconds of column `{name}`, so that the \
          scenario plays the first of {rows} rows and no other"
     );
-    let help = format!("if they are no seconds, write their unit, as in `{name} [ms]`");
+    let help = format!("if they are not seconds, write their unit, as in `{name} [ms]`");
     doubt(values, &what, Some(help), out);
 }
 
@@ -120,6 +120,7 @@ pub(super) fn powers(
     let power_va: Vec<Complex64> = active.iter().zip(reactive).map(power).collect();
     let is_drawn = active.iter().all(|&watts| watts >= 0.0) && active.iter().any(|&it| it > 0.0);
     if load.generator && is_drawn && !values.is_written("scale") {
+        // most likely a wrong sign
         let (name, span) = (&load.name, values.span_of("column"));
         let message = format!("generator `{name}` would draw what its column holds, all the time");
         let label = "powers of `[[grid.load]]` are drawn, also by a generator";
@@ -130,7 +131,7 @@ pub(super) fn powers(
     Some(Rows { every, ahead: SimDuration::ZERO, power_va }.means(raster))
 }
 
-/// What the unit in a column's name makes of its figures, if there is one; a mistake is told. Where
+/// What the unit in a column's name makes of its figures, if any; a mistake is reported. Where
 /// the scenario writes `{load}` it is not looked for: a load may be called `EV 11 kW`.
 #[expect(clippy::option_option, reason = "a mistake, no unit, and a unit are three answers")]
 fn unit(
@@ -152,8 +153,8 @@ fn unit(
             return Some(None);
         }
         let expected = if key == "column" { "W, kW or MW" } else { "var, kvar or Mvar" };
-        let message = format!("column `{name}` is in `{text}`, which is no unit of a power here");
-        let help = "write the unit that it is in; where it is none, give `unit`".to_owned();
+        let message = format!("column `{name}` is in `{text}`, which is not a unit of power here");
+        let help = "write the unit that it is in; where it is not a unit, give `unit`".to_owned();
         let label = format!("expected {expected}");
         out.report_with_help(Code::DOES_NOT_FIT, values.span_of(key), message, label, Some(help));
         return None;

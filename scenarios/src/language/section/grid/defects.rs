@@ -29,7 +29,7 @@ pub(crate) static GRID_DEFECT: Section = Section {
 /// A kind of defect.
 struct DefectKind {
     entry: Entry,
-    /// The key that says which load it is about, or which line.
+    /// The key that names which load it is about, or which line.
     about: &'static str,
     /// Makes one of its values and the place of that load or line; a mistake is reported.
     build: fn(&Values, usize, &Network, &mut Diagnostics) -> Option<Defect>,
@@ -107,7 +107,7 @@ static DEFECTS: &[DefectKind] = &[
 
 const METERED_LOAD: Field = Field::required(LOAD, Kind::Text, "the load whose meter it is about");
 
-/// The defects that have no mistake; the others are told.
+/// The defects that have no mistake; the others are reported.
 pub(super) fn defects(
     rows: &[Row<'_>],
     network: &Network,
@@ -161,7 +161,7 @@ fn resistance(values: &Values, line: usize, _: &Network, out: &mut Diagnostics) 
 }
 
 /// Every defect, each of a table in this order, changes something in some step.
-pub(crate) fn have_effect(tables: &[&Values], feeder: &Feeder, out: &mut Diagnostics) {
+pub(crate) fn report_idle_defects(tables: &[&Values], feeder: &Feeder, out: &mut Diagnostics) {
     for values in feeder.idle_defects().into_iter().filter_map(|index| tables.get(index)) {
         let kind = DEFECTS.iter().find(|it| it.entry.name == values.text("kind"));
         let Some(DefectKind { about, .. }) = kind else { continue };

@@ -129,24 +129,24 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     if let Some((setup, wanted)) = setup.filter(|_| is_sound) {
         let raster = setup.raster;
         if !draft.rows(&SIMULATOR).is_empty() {
-            no_defects(&setup, draft.rows(&GRID_DEFECT), out);
+            report_defects_at_simulator(&setup, draft.rows(&GRID_DEFECT), out);
             if let Some(wanted) = &wanted {
-                motion::fits_a_simulator(values, wanted, draft, out);
+                motion::report_unplayable_here(values, wanted, draft, out);
             }
             let why = "is about loads that a simulator gives their powers";
-            pickup::has_no_outages(draft.rows(&GRID_LOAD), why, "leave it out", out);
+            pickup::report_idle_pickup(draft.rows(&GRID_LOAD), why, "leave it out", out);
             match LiveNetwork::new(setup, wanted.as_ref()) {
                 Ok(live) => grid.live = Some(live),
                 Err(why) => {
                     let failure = FeederFailure::Motion { at: SimDuration::ZERO, why };
-                    cannot_be_played(&failure, &raster, values, out);
+                    report_unplayable(&failure, &raster, values, out);
                 }
             }
             return Some(grid);
         }
         match Playing::new(setup, wanted) {
             Ok(playing) => grid.ahead = Some(Arc::new(playing)),
-            Err(failure) => cannot_be_played(&failure, &raster, values, out),
+            Err(failure) => report_unplayable(&failure, &raster, values, out),
         }
     }
     Some(grid)
@@ -209,10 +209,10 @@ fn setup(
     });
     if wanted.is_none() {
         let rows = draft.rows(&INJECT);
-        motion::needs_motion(rows, out);
+        motion::report_injections_between_steps(rows, out);
         let why = "follows an outage, which happens between the steps of the network";
         let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
-        pickup::has_no_outages(draft.rows(&GRID_LOAD), why, help, out);
+        pickup::report_idle_pickup(draft.rows(&GRID_LOAD), why, help, out);
         let between = [&GRID_PROTECTION, &GRID_RECORDER, &GRID_SATURATION];
         if let Some(first) = between.into_iter().find_map(|section| draft.rows(section).first()) {
             let message = "protective devices and recorders act between the steps of the network, \
@@ -239,7 +239,7 @@ fn metered(devices: &[Row<'_>], grid: &Grid) -> Vec<bool> {
     grid.places().map(is_metered).collect()
 }
 
-/// What checks are told of the network, as far as it could be read. What acts in one that is
+/// What checks know of the network, as far as it could be read. What acts in one that is
 /// played ahead shows when it is.
 pub(crate) fn planned_network(grid: &Grid) -> PlannedNetwork {
     let (ahead, live) = (grid.ahead.as_deref(), grid.live.as_ref());
@@ -287,7 +287,7 @@ fn stand_in(network: &Playing, place: usize, streams: Streams) -> Option<Meterin
 }
 
 /// What a simulator sends has no meter in front of which a current could be led past.
-fn no_defects(setup: &Setup, defects: &[Row<'_>], out: &mut Diagnostics) {
+fn report_defects_at_simulator(setup: &Setup, defects: &[Row<'_>], out: &mut Diagnostics) {
     if let Some(first) = defects.first().filter(|_| !setup.defects.is_empty()) {
         let message = "a network that a simulator plays has no defects";
         out.report(Code::DOES_NOT_FIT, first.span, message, "leave it out");
@@ -296,7 +296,7 @@ fn no_defects(setup: &Setup, defects: &[Row<'_>], out: &mut Diagnostics) {
 
 /// Reports why a network cannot be played; a step without a solution with its time, and where
 /// voltages collapse.
-pub(crate) fn cannot_be_played(
+pub(crate) fn report_unplayable(
     failure: &FeederFailure,
     raster: &Raster,
     values: &Values,
@@ -306,8 +306,8 @@ pub(crate) fn cannot_be_played(
     match failure {
         FeederFailure::Waveforms { at } => {
             let at = raster.start + *at;
-            let message = format!("by {at} meters and recorders have 4 GiB of waveforms");
-            let label = "expected fewer";
+            let message = format!("waveform memory limit (4 GiB) reached at t = {at}");
+            let label = "expected fewer waveforms of meters and recorders";
             let help =
                 "write `resolution = \"phasors\"`, a longer `waveform_step`, or meter fewer \
                         places; and play less that is switched"

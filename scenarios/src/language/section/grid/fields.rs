@@ -96,7 +96,7 @@ pub(crate) static GRID_LOAD: Section = Section {
     ..Section::REPEATED
 };
 
-/// What a table of `[[grid.load]]` says is drawn.
+/// What is drawn by a table of `[[grid.load]]`.
 pub(super) fn profile_of(row: &Row<'_>) -> Option<Profile> {
     Profile::from_word(row.kind?)
 }

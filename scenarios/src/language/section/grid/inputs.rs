@@ -54,8 +54,8 @@ pub(super) fn inputs(
         Some(GridChange { step, input })
     };
     let changes: Vec<_> = rows.iter().map(change).collect();
-    do_not_meet(rows, &changes, out);
-    do_something(rows, &changes, network, out);
+    report_conflicting_inputs(rows, &changes, out);
+    report_ineffective_inputs(rows, &changes, network, out);
     changes
 }
 
@@ -92,7 +92,11 @@ pub(super) fn is_same_thing(one: &GridInput, other: &GridInput) -> bool {
 }
 
 /// Of two about the same thing that hold from one step on, one would never hold.
-fn do_not_meet(rows: &[Row<'_>], changes: &[Option<GridChange>], out: &mut Diagnostics) {
+fn report_conflicting_inputs(
+    rows: &[Row<'_>],
+    changes: &[Option<GridChange>],
+    out: &mut Diagnostics,
+) {
     for (index, (row, change)) in rows.iter().zip(changes).enumerate() {
         let Some(change) = change else { continue };
         let meets = |other: &GridChange| {
@@ -109,7 +113,7 @@ fn do_not_meet(rows: &[Row<'_>], changes: &[Option<GridChange>], out: &mut Diagn
 }
 
 /// A breaker is not put into the position that it has.
-fn do_something(
+fn report_ineffective_inputs(
     rows: &[Row<'_>],
     changes: &[Option<GridChange>],
     network: &Network,

@@ -27,7 +27,7 @@ pub(super) struct Context<'a> {
     pub(super) files: &'a Files<'a>,
 }
 
-/// Adds up what the rows say of each load.
+/// Adds up what the rows state of each load.
 pub(super) fn powers(
     rows: &[Row<'_>],
     context: &Context<'_>,
@@ -59,7 +59,7 @@ pub(super) fn powers(
     powers
 }
 
-/// Whether a row has generators draw what homes draw; it is told, with the first of them.
+/// Whether a row has generators draw what homes draw; it is reported, with the first of them.
 fn would_make_generators_draw(
     profile: Profile,
     found: &[usize],
@@ -83,7 +83,7 @@ fn would_make_generators_draw(
     true
 }
 
-/// What one row says of its loads; none of those after a mistake, which is told once.
+/// What one row states of its loads; none of those after a mistake, which is reported once.
 fn of_row(
     profile: Profile,
     values: &Values,

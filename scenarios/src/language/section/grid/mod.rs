@@ -18,9 +18,9 @@ mod rows;
 mod saturation;
 mod standard;
 
-pub(crate) use balance::can_add_up;
-pub(crate) use defects::{GRID_DEFECT, have_effect};
-pub(crate) use feed::{Grid, cannot_be_played, grid, grid_sources, planned_network};
+pub(crate) use balance::validate_balance;
+pub(crate) use defects::{GRID_DEFECT, report_idle_defects};
+pub(crate) use feed::{Grid, grid, grid_sources, planned_network, report_unplayable};
 pub(crate) use fields::{GRID, GRID_LOAD};
 pub(crate) use inputs::{Elements, FAULT_PREFIX, SOURCE_PREFIX};
 pub(crate) use motion::{LinePlace, MotionBuilder};

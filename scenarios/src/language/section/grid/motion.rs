@@ -14,7 +14,7 @@ use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
 use super::inputs::{Elements, FAULT_PREFIX};
-use super::orders::{Order, Ordered, do_not_contradict};
+use super::orders::{Order, OrderKind, report_contradictions};
 use super::pieces::Pieces;
 use super::protection::{GRID_PROTECTION, know_frequency, protectors};
 use super::recorder::{GRID_RECORDER, recorders};
@@ -80,7 +80,7 @@ pub(super) fn doubt_step(
 }
 
 /// A simulator plays a state each step, whatever it is asked in between.
-pub(super) fn fits_a_simulator(
+pub(super) fn report_unplayable_here(
     values: &Values,
     wanted: &MotionSetup,
     draft: &Draft<'_>,
@@ -113,7 +113,7 @@ pub(super) fn fits_a_simulator(
     }
 }
 
-/// Where the first outage is said to be planned.
+/// Where the first outage is marked as planned.
 fn planned(injections: &[Row<'_>]) -> Option<Span> {
     let mut values = injections.iter().filter_map(|row| row.values.as_ref());
     let is_planned = |values: &&Arc<Values>| values.get("planned") == Some(&Value::Boolean(true));
@@ -121,7 +121,7 @@ fn planned(injections: &[Row<'_>]) -> Option<Span> {
 }
 
 /// Injections that a network which only steps does not have.
-pub(super) fn needs_motion(rows: &[Row<'_>], out: &mut Diagnostics) {
+pub(super) fn report_injections_between_steps(rows: &[Row<'_>], out: &mut Diagnostics) {
     for row in rows {
         if network_kind_of(row).is_some_and(|kind| kind.step.is_none()) {
             let (kind, span) = row.text("kind").unwrap_or(("", row.span));
@@ -154,7 +154,7 @@ pub(crate) struct MotionBuilder<'a, 'b> {
     /// The scenario's random streams.
     pub(crate) streams: Streams,
     /// Of each injection that is a fault its number, name and beginning; also of those with
-    /// mistakes, which are told where they are.
+    /// mistakes, which are reported where they are.
     pub(crate) faults: Vec<(u32, String, Option<SimDuration>)>,
     /// Where the frequency is made to move first.
     pub(crate) moves_frequency: Option<Span>,
@@ -207,7 +207,7 @@ pub(super) fn motion(
     };
     builder.play(&injections(rows));
     builder.arcs_end(rows);
-    do_not_contradict(&builder.orders, builder.network, builder.out);
+    report_contradictions(&builder.orders, builder.network, builder.out);
     builder.frequency_has_no_faults();
     let MotionSetup { protectors, frequency, .. } = &mut builder.setup;
     know_frequency(protectors, frequency, builder.network.frequency_hz);
@@ -295,7 +295,7 @@ impl MotionBuilder<'_, '_> {
         self.pieces.star_point(name, span, self.network, self.out)
     }
 
-    /// Something happens.
+    /// Adds what happens at an instant.
     pub(crate) fn event(&mut self, at: SimDuration, what: Happening) {
         self.setup.events.push(Event { at_ns: at.0, what });
     }
@@ -320,7 +320,7 @@ impl MotionBuilder<'_, '_> {
             order(until, !is_closed);
         }
         let (to, span) = (until.unwrap_or(from), values.span_of("at"));
-        let what = Ordered::Switch { switch, pole, is_closed };
+        let what = OrderKind::Switch { switch, pole, is_closed };
         self.orders.push(Order { from, to, what, span });
     }
 
@@ -332,7 +332,7 @@ impl MotionBuilder<'_, '_> {
         values: &Values,
     ) {
         self.setup.changes.push((to, input));
-        let (what, span) = (Ordered::Input(input), values.span_of("at"));
+        let (what, span) = (OrderKind::Input(input), values.span_of("at"));
         self.orders.push(Order { from, to, what, span });
     }
 

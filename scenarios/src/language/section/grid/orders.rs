@@ -15,13 +15,13 @@ pub(super) struct Order {
     pub(super) from: SimDuration,
     /// The end of an outage with its own, or of a ramp; else as it begins.
     pub(super) to: SimDuration,
-    pub(super) what: Ordered,
+    pub(super) what: OrderKind,
     /// Where its instant is written.
     pub(super) span: Span,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Ordered {
+pub(super) enum OrderKind {
     Switch { switch: usize, pole: Pole, is_closed: bool },
     Input(GridInput),
 }
@@ -31,14 +31,14 @@ impl Order {
     fn contradicts(&self, other: &Self) -> bool {
         let (is_about_it, is_same) = match (self.what, other.what) {
             (
-                Ordered::Switch { switch, pole, is_closed },
-                Ordered::Switch { switch: other, pole: other_pole, is_closed: other_closed },
+                OrderKind::Switch { switch, pole, is_closed },
+                OrderKind::Switch { switch: other, pole: other_pole, is_closed: other_closed },
             ) => {
                 let is_any = [pole, other_pole].contains(&Pole::All);
                 let is_about_it = switch == other && (is_any || pole == other_pole);
                 (is_about_it, is_closed == other_closed)
             }
-            (Ordered::Input(one), Ordered::Input(other)) => {
+            (OrderKind::Input(one), OrderKind::Input(other)) => {
                 (is_same_thing(&one, &other), one == other)
             }
             _ => (false, false),
@@ -50,15 +50,15 @@ impl Order {
 
     /// It sets something after this instant, up to its end: a ramp not yet where it begins.
     fn after_ns(&self) -> i64 {
-        let is_ramp = matches!(self.what, Ordered::Input(_)) && self.to > self.from;
+        let is_ramp = matches!(self.what, OrderKind::Input(_)) && self.to > self.from;
         if is_ramp { self.from.0 } else { self.from.0 - 1 }
     }
 
     fn word(&self) -> &'static str {
         match self.what {
-            Ordered::Switch { is_closed: true, .. } => "closed",
-            Ordered::Switch { is_closed: false, .. } => "opened",
-            Ordered::Input(_) => "set",
+            OrderKind::Switch { is_closed: true, .. } => "closed",
+            OrderKind::Switch { is_closed: false, .. } => "opened",
+            OrderKind::Input(_) => "set",
         }
     }
 
@@ -72,8 +72,8 @@ impl Order {
 
     fn element(&self, network: &Network) -> String {
         let (what, name) = match self.what {
-            Ordered::Switch { switch, .. } => return network.switches[switch].name.to_string(),
-            Ordered::Input(input) => match input {
+            OrderKind::Switch { switch, .. } => return network.switches[switch].name.to_string(),
+            OrderKind::Input(input) => match input {
                 GridInput::Breaker { .. } => return "a breaker".to_owned(),
                 GridInput::LoadStep { load, .. } | GridInput::LoadSetPoint { load, .. } => {
                     ("load", &network.loads[load].name)
@@ -91,7 +91,7 @@ impl Order {
 }
 
 /// Reports each order that contradicts one that stands before it in the file.
-pub(super) fn do_not_contradict(orders: &[Order], network: &Network, out: &mut Diagnostics) {
+pub(super) fn report_contradictions(orders: &[Order], network: &Network, out: &mut Diagnostics) {
     for (place, one) in orders.iter().enumerate() {
         let meets = |other: &&Order| one.contradicts(other);
         let Some(other) = orders[..place].iter().find(meets) else { continue };

@@ -71,7 +71,7 @@ pub(super) fn pickups(
 
 /// Reports pickups where nobody would see them: outages happen in a network in motion, and one
 /// that a simulator plays takes loads as they are given.
-pub(super) fn has_no_outages(rows: &[Row<'_>], why: &str, help: &str, out: &mut Diagnostics) {
+pub(super) fn report_idle_pickup(rows: &[Row<'_>], why: &str, help: &str, out: &mut Diagnostics) {
     let written = |row: &Row<'_>| {
         let values = row.values.as_ref()?;
         values.si_opt(FACTOR).map(|_| values.span_of(FACTOR))

@@ -45,7 +45,7 @@ pub(crate) static GRID_RECORDER: Section = Section {
     ..Section::REPEATED
 };
 
-/// The recorders that have no mistake; the others are told.
+/// The recorders that have no mistake; the others are reported.
 pub(super) fn recorders(
     rows: &[Row<'_>],
     network: &mut Network,

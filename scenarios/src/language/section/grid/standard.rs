@@ -1,6 +1,6 @@
 //! The profile `standard`: reads a standard load profile in the form in which BDEW publishes it.
 //!
-//! Two header rows tell the month and the day type of each column (SA: Saturday, FT: Sunday or
+//! Two header rows give the month and the day type of each column (SA: Saturday, FT: Sunday or
 //! holiday, WT: working day), 96 rows the energy of each quarter of an hour in kWh.
 
 use lastmeter_grid::Complex64;
@@ -34,7 +34,7 @@ const MONTHS: [&str; 12] = [
     "Dezember",
 ];
 
-/// What a load with a standard load profile draws in each step; mistakes are told.
+/// What a load with a standard load profile draws in each step; mistakes are reported.
 pub(super) fn powers(
     text: &str,
     values: &Values,
@@ -78,7 +78,7 @@ fn holidays(values: &Values, out: &mut Diagnostics) -> Option<Vec<i64>> {
     let mut day = |text: &str, span: Span| match format!("{text}T00:00:00Z").parse::<SimTime>() {
         Ok(midnight) if text.len() == 10 => Some(midnight.as_nanoseconds().div_euclid(DAY_NS)),
         _ => {
-            let message = format!("`{text}` is no date");
+            let message = format!("`{text}` is not a date");
             out.report(Code::BAD_INSTANT, span, message, "expected one such as 2027-12-25");
             None
         }

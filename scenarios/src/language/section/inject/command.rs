@@ -1,5 +1,5 @@
 //! `command`: a command to a device. What its device would not carry out is a mistake, unless the
-//! scenario says that it has to be refused.
+//! scenario states that it has to be refused.
 
 use lastmeter_devices::{CommandFault, Device};
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, NodeValue, Span};
@@ -49,15 +49,15 @@ impl InjectKind for Command {
 
     /// Reports what is wrong with the command. It is the platform's, and goes to whatever device
     /// there is.
-    fn fits(&self, row: &Row<'_>, device: &PlacedDevice<'_>, out: &mut Diagnostics) {
+    fn validate_target(&self, row: &Row<'_>, device: &PlacedDevice<'_>, out: &mut Diagnostics) {
         let (Some(values), Some(model)) = (&row.values, device.device) else { return };
         let mut parameters = values.texts("command");
-        // Without a name it has been told already.
+        // Without a name it has been reported already.
         let Some(name) = parameters.remove("name") else { return };
         if let Some(fault) = model.validate_command(&name, &parameters) {
             report(row, fault, values.boolean("refused"), out);
         }
-        is_late_enough(row, model, device.in_real_time, out);
+        report_too_early(row, model, device.in_real_time, out);
     }
 
     fn begin(&self, injection: &Injection) -> Vec<Order> {
@@ -105,7 +105,7 @@ fn span_of(row: &Row<'_>, parameter: Option<&str>) -> Span {
 
 /// The platform learns of a device by its first reading; in real time devices begin staggered over
 /// a period, and readings take their time.
-fn is_late_enough(row: &Row<'_>, device: &dyn Device, in_real_time: bool, out: &mut Diagnostics) {
+fn report_too_early(row: &Row<'_>, device: &dyn Device, in_real_time: bool, out: &mut Diagnostics) {
     let (Some(values), period) = (&row.values, device.report_period()) else { return };
     let known_at = if in_real_time { period + period } else { period };
     if values.duration("at") >= known_at {

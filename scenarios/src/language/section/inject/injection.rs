@@ -9,7 +9,7 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::injections;
 use super::kind::{InjectKind, kind_of};
-use super::link::do_not_overlap;
+use super::link::report_overlaps;
 use super::order::Order;
 use super::target::{Places, Target, Through};
 use crate::language::draft::{Draft, Row, Section};
@@ -32,7 +32,7 @@ pub(crate) static INJECT: Section = Section {
     kind: Some(("kind", "injection")),
     entries: || injections().map(InjectKind::entry).collect(),
     heading: "injections",
-    rules: &[injections_are_in_time, injections_are_sound],
+    rules: &[report_late_injections, validate_injection_tables],
     ..Section::REPEATED
 };
 
@@ -169,7 +169,7 @@ pub(crate) fn targets(rows: &[Row<'_>], mut places: Places<'_>) -> Vec<Option<Ta
         kind?.target(row, &mut places)
     };
     let targets: Vec<Option<Target>> = rows.iter().map(target).collect();
-    do_not_overlap(rows, &targets, places.out);
+    report_overlaps(rows, &targets, places.out);
     targets
 }
 
@@ -185,7 +185,7 @@ fn nanoseconds(text: &str) -> Option<i64> {
 }
 
 /// An injection happens before the end.
-fn injections_are_in_time(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_late_injections(draft: &Draft<'_>, out: &mut Diagnostics) {
     let seconds = |text: &str| parse_quantity(text, &[Dimension::Time]).map(|(si, _)| si).ok();
     let Some(duration) = draft.single(&SCENARIO).and_then(|head| head.table.text("duration"))
     else {
@@ -202,7 +202,7 @@ fn injections_are_in_time(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// Each kind has its own rules.
-fn injections_are_sound(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_injection_tables(draft: &Draft<'_>, out: &mut Diagnostics) {
     for row in draft.rows(&INJECT) {
         if let Some(kind) = kind_of(row) {
             kind.check(row, draft, out);
@@ -211,7 +211,7 @@ fn injections_are_sound(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// What lasts for a time of its own is over before the scenario is.
-pub(super) fn ends_in_time(row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
+pub(super) fn report_late_end(row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
     let head = draft.single(&SCENARIO);
     let Some(duration) = head.and_then(|head| head.table.text("duration")) else { return };
     let Some(end) = nanoseconds(duration) else { return };
@@ -219,7 +219,7 @@ pub(super) fn ends_in_time(row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnosti
     else {
         return;
     };
-    // What begins after the end has been told.
+    // What begins after the end has been reported.
     if at < end && at.saturating_add(length) > end {
         let message = format!("{text} from {at_text} on is longer than the scenario");
         let label = format!("the duration is {duration}");

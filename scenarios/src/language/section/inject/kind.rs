@@ -10,7 +10,7 @@ use super::target::{Places, Target};
 use crate::language::draft::{Draft, Row};
 use crate::language::scenario::Scenario;
 
-/// A kind of injection. It says all that is particular to it, so that nobody else asks for its
+/// A kind of injection. It holds all that is particular to it, so that nobody else asks for its
 /// name.
 pub(crate) trait InjectKind: Sync {
     /// Name, texts and fields, besides those every injection has.
@@ -23,7 +23,7 @@ pub(crate) trait InjectKind: Sync {
     fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target>;
 
     /// Reports what is wrong with it for the device that it befalls.
-    fn fits(&self, _row: &Row<'_>, _device: &PlacedDevice<'_>, _out: &mut Diagnostics) {}
+    fn validate_target(&self, _row: &Row<'_>, _device: &PlacedDevice<'_>, _out: &mut Diagnostics) {}
 
     /// What its link is called meanwhile; two that call it the same do not meet on one link.
     fn link_is(&self) -> Option<&'static str> {

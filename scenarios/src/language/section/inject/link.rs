@@ -5,7 +5,7 @@ use lastmeter_link::impair::{Breakage, IMPAIR_FIELDS, read_impairment};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span, Values};
 use lastmeter_record::{Event, TimeMode, field};
 
-use super::injection::{FOR, Injection, ends_in_time, time};
+use super::injection::{FOR, Injection, report_late_end, time};
 use super::kind::{InjectKind, kind_of};
 use super::order::Order;
 use super::target::{Places, Target, Through};
@@ -13,10 +13,8 @@ use crate::language::draft::{Draft, Row, joined};
 use crate::language::scenario::Scenario;
 use crate::language::section::scenario::DURATION_S_MAX;
 
-/// Which link.
 const LINK: Field = Field::required("link", Kind::Name, "the link it happens to");
 
-/// Whose connections.
 const DEVICE: Field = Field::optional(
     "device",
     Kind::Text,
@@ -109,7 +107,7 @@ impl InjectKind for LinkKind {
     }
 
     fn check(&self, row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
-        ends_in_time(row, draft, out);
+        report_late_end(row, draft, out);
         if let Some(values) = &row.values {
             (self.check)(values, out);
         }
@@ -191,35 +189,35 @@ fn span_of(row: &Row<'_>) -> Option<(i64, i64)> {
 }
 
 /// On one link there is one impairment at a time, and one breakage.
-pub(super) fn do_not_overlap(
+pub(super) fn report_overlaps(
     injections: &[Row<'_>],
     targets: &[Option<Target>],
     out: &mut Diagnostics,
 ) {
-    struct Lasting<'a> {
+    struct ActiveSpan<'a> {
         what: &'static str,
         target: &'a Through,
         begin: i64,
         end: i64,
         place: Span,
     }
-    let mut lasting: Vec<Lasting<'_>> = Vec::new();
+    let mut lasting: Vec<ActiveSpan<'_>> = Vec::new();
     for (row, target) in injections.iter().zip(targets) {
         let Some(what) = kind_of(row).and_then(InjectKind::link_is) else { continue };
         let (Some(Target::Link(target)), Some((begin, end))) = (target, span_of(row)) else {
             continue;
         };
         let place = row.text("at").map_or(row.span, |(_, span)| span);
-        lasting.push(Lasting { what, target, begin, end, place });
+        lasting.push(ActiveSpan { what, target, begin, end, place });
     }
     // A breakage of no length still needs its instant for itself.
     lasting.sort_by_key(|one| (one.what, one.target.link, one.begin, one.place));
     for (index, later) in lasting.iter().enumerate() {
-        let same = |earlier: &&Lasting<'_>| {
+        let same = |earlier: &&ActiveSpan<'_>| {
             (earlier.what, earlier.target.link) == (later.what, later.target.link)
         };
         let before = lasting[..index].iter().rev().take_while(same);
-        let clash = |earlier: &Lasting<'_>| {
+        let clash = |earlier: &ActiveSpan<'_>| {
             (later.begin < earlier.end || later.begin == earlier.begin)
                 && share_devices(earlier.target, later.target)
         };

@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Code, Diagnostics, Entry};
 
-use super::injection::{Injection, ends_in_time};
+use super::injection::{Injection, report_late_end};
 use super::kind::{InjectKind, PlacedDevice};
 use super::order::Order;
 use super::target::{Places, Target};
@@ -19,7 +19,7 @@ impl InjectKind for lastmeter_devices::InjectionKind {
         places.device(row)
     }
 
-    fn fits(&self, row: &Row<'_>, device: &PlacedDevice<'_>, out: &mut Diagnostics) {
+    fn validate_target(&self, row: &Row<'_>, device: &PlacedDevice<'_>, out: &mut Diagnostics) {
         if is_hardware(device.table) {
             let (name, span) = row.text("device").unwrap_or(("", row.span));
             let message = format!("`{name}` is hardware, out of reach of injections");
@@ -41,7 +41,7 @@ impl InjectKind for lastmeter_sim::InjectionKind {
     }
 
     fn check(&self, row: &Row<'_>, draft: &Draft<'_>, out: &mut Diagnostics) {
-        ends_in_time(row, draft, out);
+        report_late_end(row, draft, out);
     }
 
     fn target(&self, row: &Row<'_>, places: &mut Places<'_>) -> Option<Target> {

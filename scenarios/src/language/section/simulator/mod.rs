@@ -49,18 +49,18 @@ pub(crate) static SIMULATOR: Section = Section {
              power), `source:NAME` (its voltage per unit); a point that is not there drives nothing",
         ),
     ],
-    rules: &[there_is_one_with_a_network, lines_of_streams_are_of_simulators],
+    rules: &[validate_network_of_simulators, report_streams_without_simulator],
     ..Section::REPEATED
 };
 
-/// A simulator.
+/// A table `[[simulator]]`.
 #[derive(Clone)]
 pub struct SimulatorRow {
-    /// Its name.
+    /// The simulator's name.
     pub name: String,
     /// The index of its network.
     pub network: usize,
-    /// Its points.
+    /// The points that it sends and takes.
     pub map: Arc<PointMap>,
     /// What the points show that it sends, in the order of the map.
     pub(crate) shows: Vec<ShownBy>,
@@ -70,7 +70,7 @@ pub struct SimulatorRow {
 
 /// A stream is a line for each of its devices; only a simulator sends and takes all of its points
 /// on one.
-fn lines_of_streams_are_of_simulators(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn report_streams_without_simulator(draft: &Draft<'_>, out: &mut Diagnostics) {
     for row in draft.rows(&NETWORK) {
         let Some((_, span)) = row.text(network::LINE) else { continue };
         let spec = network::kind_of(row).zip(row.values.as_ref());
@@ -87,7 +87,7 @@ fn lines_of_streams_are_of_simulators(draft: &Draft<'_>, out: &mut Diagnostics) 
 }
 
 /// There is one network to play, and it is played once.
-fn there_is_one_with_a_network(draft: &Draft<'_>, out: &mut Diagnostics) {
+fn validate_network_of_simulators(draft: &Draft<'_>, out: &mut Diagnostics) {
     let rows = draft.rows(&SIMULATOR);
     if let Some(second) = rows.get(1) {
         let message = "a second simulator would play the same network";
@@ -148,7 +148,7 @@ pub(crate) fn maps_of_gateways(
                 let (code, help) = (Code::DOES_NOT_FIT, Some(help.to_owned()));
                 out.report_with_help(code, here.span, message, "not beside `line`", help);
             }
-            Some(here) => same_map(row, here, kept, out),
+            Some(here) => report_differing_maps(row, here, kept, out),
             None if !is_real && draft.all_read(&SIMULATOR) => {
                 let message = format!("no simulator is on the network of this {}", kind.entry.name);
                 let help = "add a `[[simulator]]` with the same `on`, or the `line` of a network \
@@ -162,7 +162,7 @@ pub(crate) fn maps_of_gateways(
 }
 
 /// Two ends of one line that read it by two maps: an experiment, or more likely a mistake.
-fn same_map(
+fn report_differing_maps(
     adapter: &Row<'_>,
     simulator: &Row<'_>,
     kept: &BTreeMap<String, String>,
@@ -197,7 +197,7 @@ pub(crate) fn simulators(
         else {
             continue;
         };
-        hold_periods(draft, (row, &map), out);
+        validate_periods(draft, (row, &map), out);
         let bound = points::Binding { draft, row, map: &map, network, grid, references };
         if let Some((shows, drives)) = bound.bind(out) {
             let (name, map) = (name.to_owned(), Arc::new(map));
@@ -219,14 +219,14 @@ fn has_adapter(draft: &Draft<'_>, network: Option<&str>) -> bool {
 
 /// Steps and reporting periods are whole multiples of the time between two frames: else a reading
 /// has parts of what its reference has not.
-fn hold_periods(draft: &Draft<'_>, (row, map): (&Row<'_>, &PointMap), out: &mut Diagnostics) {
+fn validate_periods(draft: &Draft<'_>, (row, map): (&Row<'_>, &PointMap), out: &mut Diagnostics) {
     let rate_hz = map.simulator.sample_rate;
     let is_multiple = |time: SimDuration| {
         let frames = time.as_seconds_f64() * rate_hz;
         frames.round() >= 1.0 && (frames - frames.round()).abs() < 1e-6
     };
     let report = |what: &str, time: SimDuration, span, out: &mut Diagnostics| {
-        let message = format!("{what} of {time} is no whole number of frames at {rate_hz} Hz");
+        let message = format!("{what} of {time} is not a whole number of frames at {rate_hz} Hz");
         let help = Some(format!(
             "write a multiple of {}, or another `sample_rate` in the point map",
             SimDuration::from_seconds_f64(1.0 / rate_hz)
@@ -258,7 +258,7 @@ fn network_of(draft: &Draft<'_>, row: &Row<'_>, out: &mut Diagnostics) -> Option
     let found = networks.iter().position(|network| name.is_some() && network.name() == name);
     let Some(found) = found else {
         let names: Vec<&str> = networks.iter().filter_map(Row::name).collect();
-        let message = format!("`{on}` is no network");
+        let message = format!("`{on}` is not a network");
         let label = format!("expected `network:` and one of {}", names.join(", "));
         out.report(Code::UNKNOWN_REFERENCE, span, message, label);
         return None;

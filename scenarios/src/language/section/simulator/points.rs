@@ -55,8 +55,8 @@ impl Binding<'_> {
     /// What the points show and drive; `None` after a mistake.
     pub(super) fn bind(&self, out: &mut Diagnostics) -> Option<(Vec<ShownBy>, Vec<Driven>)> {
         let before = out.len();
-        self.tables_are_of_points(out);
-        self.devices_have_their_points(out);
+        self.report_tables_without_points(out);
+        self.report_devices_without_points(out);
         let shows: Vec<Option<ShownBy>> = self
             .map
             .of_direction(PointDirection::FromSimulator)
@@ -83,7 +83,7 @@ impl Binding<'_> {
     }
 
     /// What is written is about points that there are, of the key's direction.
-    fn tables_are_of_points(&self, out: &mut Diagnostics) {
+    fn report_tables_without_points(&self, out: &mut Diagnostics) {
         let Some(values) = self.row.values.as_ref() else { return };
         let keys = [
             (SHOWS, PointDirection::FromSimulator, "takes"),
@@ -116,7 +116,7 @@ impl Binding<'_> {
     }
 
     /// What a device on the simulator's network reports is what points carry for it.
-    fn devices_have_their_points(&self, out: &mut Diagnostics) {
+    fn report_devices_without_points(&self, out: &mut Diagnostics) {
         let rows = self.draft.rows(&DEVICE);
         for (name, table) in &self.references.devices {
             if self.references.on_networks.of_table.get(*table) != Some(&Some(self.network)) {

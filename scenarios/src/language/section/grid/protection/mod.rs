@@ -29,7 +29,7 @@ static PROTECTIONS: [&ProtectionKind; 5] = [
 /// Keys without effect, and with what they would have one.
 type IdleKeys = (&'static [&'static str], &'static str);
 
-type Built = Result<Box<dyn Device>, Refusal>;
+type BuiltDevice = Result<Box<dyn Device>, Refusal>;
 
 /// A kind of protective device.
 struct ProtectionKind {
@@ -37,12 +37,12 @@ struct ProtectionKind {
     entry: Entry,
     /// At which elements it may be, by what stands before their names.
     places: &'static [&'static str],
-    /// What is said of another place.
+    /// The message about another place.
     help: Option<&'static str>,
     /// Keys that the others leave without effect, and with what they would have one.
     idle: fn(&Values) -> Option<IdleKeys>,
     /// Makes one of the values and what it is in.
-    build: fn(&Values, &Place) -> Built,
+    build: fn(&Values, &Place) -> BuiltDevice,
 }
 
 /// What a device is in.
@@ -135,7 +135,7 @@ pub(super) fn protectors(
 /// Reports a place that a kind of device cannot be at.
 fn report_place(kind: &ProtectionKind, values: &Values, network: &Network, out: &mut Diagnostics) {
     let (at, noun) = (values.text("at"), kind.entry.name);
-    let message = format!("`{at}` is no place of a device of kind `{noun}`");
+    let message = format!("`{at}` is not a place of a device of kind `{noun}`");
     let label = match kind.places {
         [only] => format!("expected `{only}NAME`"),
         _ => "expected `switch:NAME`, `line:NAME` or another place of a device".to_owned(),

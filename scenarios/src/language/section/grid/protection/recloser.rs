@@ -6,7 +6,6 @@ use lastmeter_params::{Entry, Field, Kind, Values};
 use super::relay::{CURVE, EARTH_PICKUP, OPENING, PICKUP, idle_keys, relay};
 use super::{PLACES, ProtectionKind, RATIO, Refusal, SECONDS};
 
-/// A recloser.
 pub(super) static RECLOSER: ProtectionKind = ProtectionKind {
     entry: Entry {
         name: "recloser",

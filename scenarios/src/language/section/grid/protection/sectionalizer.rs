@@ -6,7 +6,6 @@ use lastmeter_params::{Entry, Field, Kind};
 use super::relay::PICKUP;
 use super::{AMPERES, PLACES, ProtectionKind, SECONDS};
 
-/// A sectionaliser.
 pub(super) static SECTIONALIZER: ProtectionKind = ProtectionKind {
     entry: Entry {
         name: "sectionalizer",

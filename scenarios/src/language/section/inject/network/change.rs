@@ -12,7 +12,6 @@ use super::{
 use crate::language::names::LOAD_PREFIX;
 use crate::language::section::grid::{Elements, MotionBuilder, SOURCE_PREFIX};
 
-/// `load-step`.
 pub(super) static LOAD_STEP: NetworkKind = NetworkKind {
     entry: Entry {
         name: "load-step",
@@ -46,7 +45,6 @@ fn load_step(values: &Values, elements: &Elements<'_>, out: &mut Diagnostics) ->
     Some(GridInput::LoadStep { load, change_va })
 }
 
-/// `set-point`.
 pub(super) static SET_POINT: NetworkKind = NetworkKind {
     entry: Entry {
         name: "set-point",
@@ -110,7 +108,6 @@ fn has_its_keys(
     Some(())
 }
 
-/// `generation-step`.
 pub(super) static GENERATION_STEP: NetworkKind = NetworkKind {
     entry: Entry {
         name: "generation-step",
@@ -125,7 +122,7 @@ pub(super) static GENERATION_STEP: NetworkKind = NetworkKind {
     play: |motion, it| {
         let (into, span) = it.into();
         let Some(name) = into.strip_prefix(LOAD_PREFIX) else {
-            let message = format!("`{into}` is no load or generator");
+            let message = format!("`{into}` is not a load or generator");
             motion.out.report(Code::BAD_NAME, span, message, "expected `load:NAME`");
             return None;
         };
@@ -140,7 +137,6 @@ pub(super) static GENERATION_STEP: NetworkKind = NetworkKind {
 /// A ramp goes in steps of this length.
 const RAMP_STEP: SimDuration = SimDuration::from_milliseconds(100);
 
-/// `source-voltage`.
 pub(super) static SOURCE_VOLTAGE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "source-voltage",
@@ -185,7 +181,6 @@ fn source_voltage(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>)
     Some(())
 }
 
-/// `tap`.
 pub(super) static TAP: NetworkKind = NetworkKind {
     entry: Entry {
         name: "tap",
@@ -221,7 +216,6 @@ fn tap(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Option<
 /// Frequencies are measured that far from the rated one (IEC 61000-4-30, 5.1: 42.5 to 57.5 Hz).
 const FREQUENCY_SHARE: f64 = 0.15;
 
-/// `grid-frequency`.
 pub(super) static GRID_FREQUENCY: NetworkKind = NetworkKind {
     entry: Entry {
         name: "grid-frequency",

@@ -93,7 +93,6 @@ static ALONG_LINE: [Field; 3 + FAULT.len()] = joined(&[
     &FAULT,
 ]);
 
-/// `node-fault`.
 pub(super) static NODE_FAULT: NetworkKind = NetworkKind {
     entry: Entry {
         name: "node-fault",
@@ -112,7 +111,6 @@ pub(super) static NODE_FAULT: NetworkKind = NetworkKind {
     ..NetworkKind::PLAIN
 };
 
-/// `line-fault`.
 pub(super) static LINE_FAULT: NetworkKind = NetworkKind {
     entry: Entry {
         name: "line-fault",
@@ -138,7 +136,7 @@ fn place(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Optio
     let (into, span) = it.into();
     let (values, lines) = (it.values, &motion.network.lines);
     let Some(name) = into.strip_prefix("line:") else {
-        let message = format!("`{into}` is no line");
+        let message = format!("`{into}` is not a line");
         let is_called = lines.iter().any(|it| &*it.name == into);
         let help = is_called.then(|| format!("write `line:{into}`"));
         let label = "expected `line:NAME`";
@@ -208,7 +206,7 @@ fn fault(
         return None;
     }
     if !to_earth && wires.len() < 2 {
-        let message = "one conductor shorted with nothing".to_owned();
+        let message = "a phase-to-phase fault needs at least two phases".to_owned();
         refuse(message, "expected two or three phases, or `earth = true`", motion.out);
         return None;
     }
@@ -222,7 +220,7 @@ fn fault(
         kind,
         resistance_ohm: values.si("resistance"),
         arc,
-        angle_rad: values.si_opt("angle").map(|angle| angle.rem_euclid(TAU)),
+        angle_rad: values.si_opt("angle").map(|angle| angle.rem_euclid(TAU)), // -90 deg: 270 deg
         extinguishes_s: values.si_opt("extinguishes"),
     };
     motion.event(it.at, Happening::Fault(fault));
@@ -254,7 +252,7 @@ fn arc(
     };
     let of = "arc_voltage";
     if resolution == Resolution::Phasors {
-        let message = "the current of an arc is no sine, and has no phasors".to_owned();
+        let message = "the current of an arc is not sinusoidal, so it has no phasors".to_owned();
         let label = "expected `resolution = \"waveforms\"` under `[grid]`";
         return refuse(of, Code::DOES_NOT_FIT, message, label);
     }

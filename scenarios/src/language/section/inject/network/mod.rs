@@ -27,9 +27,10 @@ pub(crate) struct NetworkKind {
     pub(crate) opens: bool,
     /// What it changes in a network that only steps; `None`: it happens between steps.
     pub(crate) step: Option<StepInput>,
-    /// Asks for nodes along lines before anything is played, and says how it goes on with them;
+    /// Asks for nodes along lines before anything is played, and returns how it goes on with them;
     /// `None`: it needs none, or has a mistake.
-    pub(crate) prepare: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<Later>,
+    pub(crate) prepare:
+        fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<DeferredBuild>,
     /// Makes it happen in a network in motion, unless that was prepared.
     pub(crate) play: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<()>,
 }
@@ -60,7 +61,7 @@ pub(crate) fn network_kind_of(row: &Row<'_>) -> Option<&'static NetworkKind> {
 type StepInput = fn(&Values, &Elements<'_>, &mut Diagnostics) -> Option<GridInput>;
 
 /// What happens once lines are divided.
-pub(crate) type Later =
+pub(crate) type DeferredBuild =
     Box<dyn FnOnce(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<()>>;
 
 impl NetworkKind {
@@ -128,7 +129,7 @@ impl<'a> NetworkInjection<'a> {
         let (into, span) = self.into();
         let Some((_, name)) = into.split_once(':').filter(|(prefix, _)| *prefix == what) else {
             let (message, label) =
-                (format!("`{into}` is no {what}"), format!("expected `{what}:NAME`"));
+                (format!("`{into}` is not a {what}"), format!("expected `{what}:NAME`"));
             out.report(Code::BAD_NAME, span, message, label);
             return None;
         };

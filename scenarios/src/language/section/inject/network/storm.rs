@@ -16,7 +16,6 @@ const LEAST_SHARE: f64 = 0.005;
 /// A temporary fault is gone after so long without current.
 const EXTINGUISHES_S: f64 = 0.1;
 
-/// `storm`.
 pub(super) static STORM: NetworkKind = NetworkKind {
     entry: Entry {
         name: "storm",
@@ -59,7 +58,7 @@ pub(super) static STORM: NetworkKind = NetworkKind {
 
 /// A fault that was drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Drawn {
+struct DrawnFault {
     at: SimDuration,
     place: LinePlace,
     kind: FaultKind,
@@ -71,7 +70,7 @@ struct Drawn {
 fn play(
     motion: &mut MotionBuilder<'_, '_>,
     it: &NetworkInjection<'_>,
-    drawn: Vec<Drawn>,
+    drawn: Vec<DrawnFault>,
 ) -> Option<()> {
     let (repair, name): (SimDuration, String) = (it.values.duration("repair"), it.name());
     for (place, drawn) in drawn.into_iter().enumerate() {
@@ -95,7 +94,7 @@ fn play(
 }
 
 /// The faults of a storm, in order of time.
-fn drawn(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Vec<Drawn> {
+fn drawn(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Vec<DrawnFault> {
     let (values, network) = (it.values, &*motion.network);
     let pattern = values.text("into");
     let name = pattern.strip_prefix("line:").map(Pattern::new);
@@ -120,7 +119,7 @@ fn drawn(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Vec<D
     let (at, length): (SimDuration, SimDuration) = (it.at, values.duration("for"));
     let faults = usize::try_from(values.integer("faults")).unwrap_or(0);
     let temporary = values.si("temporary");
-    let mut all: Vec<Drawn> = (0..faults)
+    let mut all: Vec<DrawnFault> = (0..faults)
         .map(|_| {
             let when = SimDuration(at.0 + (even() * length.0 as f64) as i64);
             let mut left = even() * whole;
@@ -139,7 +138,7 @@ fn drawn(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Vec<D
             let least = LEAST_SHARE * most;
             let resistance_ohm = least * libm::pow(most / least, even());
             let (place, is_temporary) = (LinePlace { line, share }, even() < temporary);
-            Drawn { at: when, place, kind, resistance_ohm, is_temporary }
+            DrawnFault { at: when, place, kind, resistance_ohm, is_temporary }
         })
         .collect();
     all.sort_by_key(|one| one.at);

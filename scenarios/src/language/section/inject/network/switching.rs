@@ -14,7 +14,6 @@ const BREAKER_PREFIX: &str = "breaker:";
 /// The position that interrupts currents.
 const OPEN: &str = "open";
 
-/// `breaker`.
 pub(super) static BREAKER: NetworkKind = NetworkKind {
     entry: Entry {
         name: "breaker",
@@ -54,7 +53,6 @@ fn is_closed(values: &Values) -> bool {
     values.text("state") != OPEN
 }
 
-/// `open-conductor`.
 pub(super) static OPEN_CONDUCTOR: NetworkKind = NetworkKind {
     entry: Entry {
         name: "open-conductor",
@@ -80,7 +78,6 @@ pub(super) static OPEN_CONDUCTOR: NetworkKind = NetworkKind {
     ..NetworkKind::PLAIN
 };
 
-/// `fuse`.
 pub(super) static FUSE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "fuse",
@@ -121,7 +118,6 @@ fn has_fuse(
     None
 }
 
-/// `outage`.
 pub(super) static OUTAGE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "outage",
@@ -157,7 +153,6 @@ pub(super) static OUTAGE: NetworkKind = NetworkKind {
     ..NetworkKind::PLAIN
 };
 
-/// `restore`.
 pub(super) static RESTORE: NetworkKind = NetworkKind {
     entry: Entry {
         name: "restore",
@@ -190,7 +185,7 @@ fn restore(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Opt
         motion.out.report_with_help(Code::BAD_NAME, it.into().1, message, label, near);
         return None;
     };
-    // The mistakes of the fault itself were told.
+    // The mistakes of the fault itself were reported.
     let (id, begins, at) = (*id, (*begins)?, it.at);
     if begins >= at {
         let message = format!("fault `{name}` is mended at {at}, and begins at {begins}");
