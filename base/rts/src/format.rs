@@ -1,32 +1,15 @@
 //! The formats behind one name: a frame from and to a sample, whichever it is.
 
-use lastmeter_params::Field;
-
 use crate::async_ip::OPAL_ASYNC_IP;
+use crate::format_kind::FormatKind;
 use crate::frame_description::DESCRIBED_FRAME;
 use crate::gtnet::{GTNET_SKT, GTNET_SKT_HEADER};
-use crate::point_map::WireFormat;
 use crate::villas::{binary::VILLAS_BINARY, json::VILLAS_JSON, protobuf::VILLAS_PROTOBUF};
 use crate::{
     AsyncIp, FrameDescription, Framing, Gtnet, GtnetHeader, Rejection, Sample, SequenceWatch,
 };
 
-/// One kind of format.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FormatKind {
-    /// The word of a point map for it.
-    pub name: &'static str,
-    /// One line for lists.
-    pub summary: &'static str,
-    /// The long text.
-    pub description: &'static str,
-    /// The keys of `[simulator]` that maps of other formats do not have.
-    pub simulator_keys: &'static [Field],
-    /// The keys of `[[point]]` that maps of other formats do not have.
-    pub point_keys: &'static [Field],
-}
-
-/// Every kind of format, in the order of [`WireFormat::ALL`].
+/// Every kind of format, in the order of [`crate::point_map::WireFormat::ALL`].
 pub static FORMATS: &[FormatKind] = &[
     GTNET_SKT,
     GTNET_SKT_HEADER,
@@ -36,13 +19,6 @@ pub static FORMATS: &[FormatKind] = &[
     VILLAS_PROTOBUF,
     DESCRIBED_FRAME,
 ];
-
-impl WireFormat {
-    /// Its row of [`FORMATS`].
-    pub fn kind(self) -> &'static FormatKind {
-        &FORMATS[self as usize]
-    }
-}
 
 /// A configured format: what one frame is, in one direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +78,7 @@ impl Format {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::point_map::WireFormat;
     use crate::{ByteOrder, FieldType, FrameField, GtnetPoint, Value};
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod async_ip;
 mod format;
+mod format_kind;
 mod frame_description;
 mod gtnet;
 mod number;
@@ -19,7 +20,8 @@ pub mod villas;
 mod wire;
 
 pub use async_ip::{ASYNC_IP_MAX_VALUES, AsyncIp};
-pub use format::{FORMATS, Format, FormatKind};
+pub use format::{FORMATS, Format};
+pub use format_kind::FormatKind;
 pub use frame_description::{ByteOrder, FieldType, FrameDescription, FrameField};
 pub use gtnet::{Gtnet, GtnetError, GtnetHeader, GtnetPoint};
 pub use rate_guard::{Offered, OnExcess, RateCounts, RateGuard};

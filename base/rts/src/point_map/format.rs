@@ -1,6 +1,7 @@
 //! What the wire formats and the cards of simulators can carry.
 
 use crate::sample::SignalType;
+use crate::{FORMATS, FormatKind};
 
 lastmeter_units::words! {
     /// How the points stand in a packet.
@@ -35,6 +36,11 @@ lastmeter_units::words! {
 }
 
 impl WireFormat {
+    /// Its row of [`FORMATS`].
+    pub fn kind(self) -> &'static FormatKind {
+        &FORMATS[self as usize]
+    }
+
     /// The types that it can carry.
     pub const fn types(self) -> &'static [SignalType] {
         match self {
