@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+mod functions;
+mod rooms;
 mod words;
 
 fn root() -> PathBuf {
@@ -112,6 +114,30 @@ fn files(extension: &str) -> Vec<PathBuf> {
     found.sort();
     assert!(!found.is_empty(), "no file ends in {extension:?}");
     found
+}
+
+/// The sources of the product, each with its code before its tests.
+fn product_files() -> Vec<(PathBuf, String)> {
+    let is_product = |path: &PathBuf| {
+        let inside = path.strip_prefix(root()).unwrap();
+        let of_tests = inside.iter().any(|part| {
+            let name = part.to_string_lossy();
+            let name = name.trim_end_matches(".rs");
+            ["tests", "testing", "benches", "examples", "fuzz"].contains(&name)
+                || name.ends_with("_tests")
+        });
+        !of_tests
+    };
+    let code = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let tests = text.find("\n#[cfg(test)]\nmod ").filter(|at| {
+            let line = text[at + 1..].lines().nth(1);
+            line.is_some_and(|line| line.ends_with('{'))
+        });
+        let end = tests.unwrap_or(text.len());
+        (path, text[..end].to_owned())
+    };
+    files(".rs").into_iter().filter(is_product).map(code).collect()
 }
 
 #[test]
