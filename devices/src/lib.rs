@@ -16,6 +16,7 @@ mod answer;
 mod board;
 mod border;
 pub mod calibration;
+mod context;
 mod display;
 pub mod endpoint;
 mod fault;
@@ -43,23 +44,21 @@ mod window;
 mod windows;
 
 pub use answer::{CommandFault, ERROR_PREFIX};
-pub use board::{
-    BoardContext, BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort,
-    BoardWait, BoardWay, board_device,
-};
+pub use board::{BoardContext, BoardWay, board_device};
 pub use border::{
-    Device, DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts,
-    TamperKind, TamperSensorFault, VoltageEventKind,
+    BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
+    DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts, TamperKind,
+    TamperSensorFault, VoltageEventKind,
 };
-pub use fault::{INJECTIONS, InjectionKind};
-pub use front_end::cvct::Cvct;
+pub use context::DeviceContext;
+pub use fault::InjectionKind;
+pub use front_end::{cvct::Cvct, full_scale};
 pub use gateway::{
     BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
     GatewayOutput, Metric, MetricKind, NetworkContext, measured_of_waveforms,
 };
 pub use message::EPOCH;
-pub use model::build::full_scale;
-pub use model::kind::{DeviceContext, DeviceKind, Fits};
+pub use model::kind::{DeviceKind, Fits};
 pub use outbox::{Message, Outbox};
 pub use reading::group_of;
-pub use registry::DEVICES;
+pub use registry::{DEVICES, INJECTIONS};

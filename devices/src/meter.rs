@@ -25,16 +25,12 @@ use crate::outlet::Outlet;
 use crate::reading::{Energy, Totaliser};
 use crate::register::Registers;
 use crate::reporter::{NO_BREAKER, NO_POINTS, event};
-use crate::sampled::Sampled;
+use crate::sampled::{Sampled, first_sample_at};
 use crate::supply::{OnePeriod, Supply};
 use crate::tamper::Tamper;
 use crate::voltage_events::VoltageEvents;
-use crate::window::{MeasuredWindow, PHASES_MAX};
+use crate::window::{MeasuredWindow, PERIOD_MIN, PHASES_MAX};
 use crate::windows::ClosedForm;
-
-/// The shortest reporting period: longer than the longest window (12 cycles at 50.7 Hz, 10 at
-/// 42.25 Hz: 0.237 s), so that each reading has at least one.
-pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
 
 /// A reading that is due up to so much after a ten-minute tick ends with the tick, in seconds: that
 /// much is granted between the end of what a reading covers and its instant.
@@ -135,16 +131,18 @@ impl Meter {
             return event(out, EventKind::InputRefused, &detail);
         };
         let mut from = 0;
-        while from < samples || first_sample + from as u64 >= first_at(self.next_due, rate_hz) {
+        while from < samples
+            || first_sample + from as u64 >= first_sample_at(self.next_due, rate_hz)
+        {
             // Samples before the due instant come first, then its reading, then the rest.
-            let due = first_at(self.next_due, rate_hz).saturating_sub(first_sample);
+            let due = first_sample_at(self.next_due, rate_hz).saturating_sub(first_sample);
             let to = usize::try_from(due).unwrap_or(usize::MAX).min(samples);
             if let Err(error) = self.take(block, from, to, out) {
                 event(out, EventKind::InputRefused, &error);
             }
             self.warn_of_clipping(out);
             from = to.max(from);
-            if first_sample + from as u64 >= first_at(self.next_due, rate_hz) {
+            if first_sample + from as u64 >= first_sample_at(self.next_due, rate_hz) {
                 self.reading_due(out);
                 self.held.drain(..).for_each(|window| self.totaliser.add(&window));
             }
@@ -374,11 +372,6 @@ impl Meter {
         set(phase, u)?;
         set(per_kind + phase, i)
     }
-}
-
-/// The first sample at or after an instant. A billionth of a sample early counts as at.
-pub(crate) fn first_at(instant: SimDuration, rate_hz: f64) -> u64 {
-    (instant.as_seconds_f64() * rate_hz - 1e-6).ceil().max(0.0) as u64
 }
 
 /// What is added up of a window: the registers have acted on it, and only the network's phases

@@ -3,6 +3,10 @@
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
+/// The shortest reporting period: longer than the longest window (12 cycles at 50.7 Hz, 10 at
+/// 42.25 Hz: 0.237 s), so that each reading has at least one.
+pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
+
 /// The most phases a meter here has.
 pub(crate) const PHASES_MAX: usize = 3;
 

@@ -10,9 +10,10 @@ use super::lines::LineTalk;
 use super::meter::{BoardMeter, BoardParts, Expected, Talk};
 use super::node::NodeTalk;
 use crate::border::Device;
-use crate::meter::PERIOD_MIN;
-use crate::model::kind::{DeviceContext, DeviceKind};
+use crate::context::DeviceContext;
+use crate::model::kind::DeviceKind;
 use crate::outlet::Outlet;
+use crate::window::PERIOD_MIN;
 
 /// In which way a board is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,9 @@ pub fn board_device(
     out: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
     let BoardContext { description, way, image } = *board;
-    let codes = match (way, kind.codes) {
+    let converter = match (way, kind.board_converter) {
         (BoardWay::Hardware, _) => None,
-        (BoardWay::Emulated, Some(codes)) => Some(codes(values, context, out)?),
+        (BoardWay::Emulated, Some(build)) => Some(build(values, context, out)?),
         (BoardWay::Emulated, None) => {
             let message = format!("a `{}` is not what this board emulates", kind.entry.name);
             let label = "expected `model = \"cvct-stm32f107\"`, whose converter the board has";
@@ -70,7 +71,7 @@ pub fn board_device(
         quantities,
         declared: declared(description),
         period: values.duration("report_every").max(PERIOD_MIN),
-        codes,
+        converter,
         talk,
         expected: Expected { node, version: description.ready.version.clone(), image },
         start_within: description.ready.within,

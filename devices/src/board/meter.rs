@@ -8,15 +8,17 @@ use lastmeter_board::bench_port::{self, PAIRS_MAX, ToBoard};
 use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 
-use super::codes::Codes;
 use super::lines::LineTalk;
 use super::node::NodeTalk;
-use super::{BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait};
 use crate::answer::{CommandFault, understood};
-use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
-use crate::meter::first_at;
+use crate::border::{
+    BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
+    DeviceFault, EventKind, Feed, Input, Output,
+};
+use crate::front_end::board_converter::BoardConverter;
 use crate::outlet::Outlet;
 use crate::reporter::event;
+use crate::sampled::first_sample_at;
 
 /// What a board does not take from the platform.
 const NO_ORDERS: &str = "a board takes no commands of the platform";
@@ -52,7 +54,7 @@ pub(crate) struct BoardParts {
     pub(crate) declared: DeclaredSpan,
     pub(crate) period: SimDuration,
     /// What its converter would take; `None`: it measures by itself.
-    pub(crate) codes: Option<Codes>,
+    pub(crate) converter: Option<BoardConverter>,
     pub(crate) talk: Talk,
     pub(crate) expected: Expected,
     pub(crate) start_within: SimDuration,
@@ -149,7 +151,7 @@ impl BoardMeter {
         if matches!(parts.talk, Talk::Node(_)) {
             tasks.push_back(Task::Present);
         }
-        if parts.codes.is_some() {
+        if parts.converter.is_some() {
             tasks.push_back(Task::Begin);
         } else if !tasks.is_empty() {
             // What it has measured up to now, perhaps for hours, is of no reading.
@@ -196,7 +198,7 @@ impl BoardMeter {
 
     fn write(&mut self, port: BoardPort, mut bytes: Vec<u8>) {
         // Every other frame: what is sent again arrives.
-        let has_samples = self.parts.codes.is_some();
+        let has_samples = self.parts.converter.is_some();
         let struck = if has_samples { BoardPort::Bench } else { BoardPort::Network };
         self.is_noisy = port == struck && self.noise > 0 && !self.is_noisy;
         if self.is_noisy && !bytes.is_empty() {
@@ -220,15 +222,17 @@ impl BoardMeter {
                 "samples that do not follow, or do not fit",
             );
         }
-        let Some(feed_hz) = self.parts.codes.as_ref().map(Codes::feed_hz) else { return };
+        let Some(feed_hz) = self.parts.converter.as_ref().map(BoardConverter::feed_hz) else {
+            return;
+        };
         self.taken += samples as u64;
         let mut from = 0;
         loop {
-            let at_due = first_at(self.next_due, feed_hz);
+            let at_due = first_sample_at(self.next_due, feed_hz);
             let to = usize::try_from(at_due.saturating_sub(first_sample)).unwrap_or(usize::MAX);
             let to = to.min(samples);
-            if let Some(codes) = &mut self.parts.codes {
-                codes.push(block, (from, to), &mut self.pairs);
+            if let Some(converter) = &mut self.parts.converter {
+                converter.push(block, (from, to), &mut self.pairs);
             }
             from = to;
             if first_sample + (from as u64) < at_due {
@@ -238,7 +242,8 @@ impl BoardMeter {
             self.due();
         }
         self.hand_over(false);
-        let clipped = self.parts.codes.as_mut().map(Codes::take_clipped).unwrap_or_default();
+        let clipped =
+            self.parts.converter.as_mut().map(BoardConverter::take_clipped).unwrap_or_default();
         for (channel, clipped) in clipped.into_iter().filter(|(_, clipped)| !clipped.by_supply) {
             let what = if channel == 0 { "voltage" } else { "current" };
             let detail = format!("the {what} is clipped from sample {} on", clipped.sample);
@@ -301,19 +306,19 @@ impl BoardMeter {
         match &task {
             Task::Present => {
                 // An emulated board asks for its record first; the thing itself is running.
-                if self.parts.codes.is_none() || self.has_record {
+                if self.parts.converter.is_none() || self.has_record {
                     self.open();
                 }
             }
             Task::Begin => {
-                let rate_mhz = self.parts.codes.as_ref().map_or(0, Codes::rate_mhz);
+                let rate_mhz = self.parts.converter.as_ref().map_or(0, BoardConverter::rate_mhz);
                 self.send_frame(&ToBoard::Begin { rate_mhz });
             }
             Task::Samples(pairs) => {
                 let frame = ToBoard::Samples { number: self.number, pairs: pairs.clone() };
                 self.send_frame(&frame);
             }
-            Task::Poll { .. } if self.state == State::Silent && self.parts.codes.is_some() => {
+            Task::Poll { .. } if self.state == State::Silent && self.parts.converter.is_some() => {
                 // Whether it is there again; what it has is not all of the time.
                 self.tasks.push_front(task);
                 return self.begin(Task::Begin, now, out);
@@ -342,7 +347,7 @@ impl BoardMeter {
     /// Whether a board that is given its samples has completed no window since the last reading.
     fn has_no_window(&self) -> bool {
         let is_read = self.account.windows == self.account.windows_read;
-        is_read && self.parts.codes.is_some() && matches!(self.parts.talk, Talk::Node(_))
+        is_read && self.parts.converter.is_some() && matches!(self.parts.talk, Talk::Node(_))
     }
 
     fn open(&mut self) {
@@ -364,7 +369,7 @@ impl BoardMeter {
         if tries < TRIES_MAX && self.state != State::Silent {
             self.note(EventKind::BoardRetried, why, out);
             self.unasked = 0;
-            if task == Task::Present && self.parts.codes.is_some() && !self.has_record {
+            if task == Task::Present && self.parts.converter.is_some() && !self.has_record {
                 self.send_record();
             }
             // Samples under the same number: those that were taken are not taken twice.
@@ -389,7 +394,7 @@ impl BoardMeter {
         if self.state != State::Silent {
             self.note(EventKind::BoardSilent, why, out);
         }
-        if self.parts.codes.is_some() {
+        if self.parts.converter.is_some() {
             self.state = State::Silent;
             self.is_partial = true;
         }
@@ -462,9 +467,9 @@ fn nanoseconds(now: SimTime) -> u64 {
 impl Device for BoardMeter {
     fn feed(&self) -> Feed {
         self.parts
-            .codes
+            .converter
             .as_ref()
-            .map_or(Feed::Clock, |codes| Feed::Samples { rate_hz: codes.feed_hz() })
+            .map_or(Feed::Clock, |it| Feed::Samples { rate_hz: it.feed_hz() })
     }
 
     fn quantities(&self) -> &[MeasurementId] {

@@ -10,6 +10,7 @@ use lastmeter_units::MeasurementId;
 
 use super::{supply, tamper};
 use crate::border::Device;
+use crate::context::DeviceContext;
 use crate::display::Display;
 use crate::front_end::converter::{Curve, Supply, inl_table};
 use crate::front_end::coupling::CouplingParameters;
@@ -17,14 +18,14 @@ use crate::front_end::cvct::MIDDLE_V;
 use crate::front_end::group::FrontEnd;
 use crate::front_end::transformer::TransformerParameters;
 use crate::front_end::wander::Wander;
-use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor};
+use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor, full_scale};
 use crate::gaussian::Gaussian;
-use crate::meter::{Acquisition, Meter, MeterParts, PERIOD_MIN};
-use crate::model::kind::DeviceContext;
+use crate::meter::{Acquisition, Meter, MeterParts};
 use crate::outlet::Outlet;
 use crate::reading::{BREAKER_GROUPS, Energy, SAMPLE_GROUPS, UNBALANCE_GROUP, identifiers};
 use crate::register::{FullScale, Registers, Row};
 use crate::sampled::Sampled;
+use crate::window::PERIOD_MIN;
 use crate::windows::ClosedForm;
 
 /// Bits up to which every code can have an error of its own.
@@ -140,12 +141,6 @@ fn coupling(values: &Values) -> CouplingParameters {
 /// What of a phase's other channel is seen.
 fn crosstalk(values: &Values) -> f64 {
     values.si_opt("crosstalk").map_or(0.0, |db| libm::pow(10.0, db / 20.0))
-}
-
-/// RMS of the largest sine of a meter's `voltage` or `current`, primary.
-pub fn full_scale(values: &Values, kind: &str) -> f64 {
-    let si = |name: &str| values.si(&format!("{kind}_{name}"));
-    values.si(&format!("nominal_{kind}")) * si("headroom") * si("ratio")
 }
 
 /// Notes what of power quality a meter cannot report.

@@ -4,8 +4,8 @@ use lastmeter_params::{Dimension, Field, Values};
 use lastmeter_units::SimDuration;
 
 use super::fields::{between, positive, shared};
-use super::kind::DeviceContext;
 use crate::border::Device;
+use crate::context::DeviceContext;
 use crate::outlet::Outlet;
 use crate::pipe::{Core, PipeMeter};
 

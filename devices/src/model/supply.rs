@@ -3,8 +3,8 @@
 use lastmeter_metrology::events::EventConfig;
 use lastmeter_params::{Code, Diagnostics, Values};
 
-use super::kind::DeviceContext;
 use crate::border::{SupplyFacts, VoltageEventKind};
+use crate::context::DeviceContext;
 use crate::gaussian::Gaussian;
 use crate::outlet::Outlet;
 use crate::supply::{Gasp, Loss, Supply};

@@ -10,8 +10,8 @@ use lastmeter_wire::commands::Order;
 
 use crate::answer::CommandFault;
 use crate::border::{DeviceFault, EventKind, Input, Output};
+use crate::context::DeviceContext;
 use crate::message::Alert;
-use crate::model::kind::DeviceContext;
 use crate::reporter::{Reporter, ReporterParts, event};
 
 /// The way out of a meter onto a field network: one implementation for each protocol, which takes

@@ -17,9 +17,9 @@ use lastmeter_wire::commands::Order;
 
 use crate::answer::{CommandFault, period, understood};
 use crate::border::{Device, EventKind, Feed, Input, Output};
-use crate::meter::PERIOD_MIN;
 use crate::outlet::Outlet;
 use crate::reporter::{NO_BREAKER, NO_POINTS, event};
+use crate::window::PERIOD_MIN;
 use heat::HeatMeter;
 use integrator::Integrator;
 use water::WaterMeter;

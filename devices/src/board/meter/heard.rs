@@ -5,8 +5,8 @@ use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
 
 use super::{BoardMeter, NO_WINDOW, PARTIAL, State, TRIES_MAX, Talk, Task, nanoseconds};
-use crate::board::{BoardPort, lines, node};
-use crate::border::{EventKind, Output};
+use crate::board::{lines, node};
+use crate::border::{BoardPort, EventKind, Output};
 
 /// Bytes that a board may send without answering what it was asked.
 const UNASKED_BYTES_MAX: usize = 1 << 16;
@@ -29,7 +29,7 @@ impl BoardMeter {
         self.unasked = self.unasked.saturating_add(bytes.len());
         match port {
             BoardPort::Network => self.network_heard(now, bytes, out),
-            BoardPort::Bench if self.parts.codes.is_some() => self.bench_heard(now, bytes, out),
+            BoardPort::Bench if self.parts.converter.is_some() => self.bench_heard(now, bytes, out),
             BoardPort::Bench => {
                 let what = "bytes on a port that it does not have";
                 self.note(EventKind::BoardDiscarded, what, out);
@@ -223,7 +223,7 @@ impl BoardMeter {
             return;
         }
         // One that is given samples is known to have completed a window.
-        let measures_itself = self.parts.codes.is_none();
+        let measures_itself = self.parts.converter.is_none();
         if windows == 0 || (measures_itself && before == Some(number)) {
             self.account.since = since;
             return self.leave_out(due, NO_WINDOW, out);

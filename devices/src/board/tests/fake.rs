@@ -12,12 +12,12 @@ use lastmeter_sim::{Block, Streams};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode};
 
-use crate::board::{
-    BoardContext, BoardDevice, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWay,
-    board_device,
+use crate::board::{BoardContext, BoardWay, board_device};
+use crate::border::{
+    BoardDevice, BoardInput, BoardOrder, BoardOutput, BoardPort, Device, DeviceFault, EventKind,
+    Feed, Input, Output,
 };
-use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
-use crate::model::kind::DeviceContext;
+use crate::context::DeviceContext;
 use crate::registry::DEVICES;
 
 #[path = "../../../../base/can/tests/adapter/mod.rs"]

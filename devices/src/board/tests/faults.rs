@@ -6,8 +6,10 @@ use lastmeter_board::meter_node::Register;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::fake::{Bench, EMULATED, IDEAL, Manner, SLCAN_NODE, START, build};
-use crate::board::{BoardFault, BoardInput, BoardPort, BoardWay};
-use crate::border::{DeviceFault, EventKind, Feed, Input, Output};
+use crate::board::BoardWay;
+use crate::border::{
+    BoardFault, BoardInput, BoardPort, DeviceFault, EventKind, Feed, Input, Output,
+};
 
 const PARTIAL: &str = "it has not measured all of the time";
 

@@ -3,8 +3,10 @@
 use lastmeter_units::SimDuration;
 
 use super::fake::{Bench, START, build, values};
-use crate::board::{BoardFault, BoardInput, BoardOutput, BoardPort, BoardWay};
-use crate::border::{DeviceFault, EventKind, Input, Output};
+use crate::board::BoardWay;
+use crate::border::{
+    BoardFault, BoardInput, BoardOutput, BoardPort, DeviceFault, EventKind, Input, Output,
+};
 
 const ASKED: &str = include_str!("../../../boards/usb-serial-meter.toml");
 const BY_ITSELF: &str = include_str!("../../../boards/ser2net-meter.toml");

@@ -1,11 +1,9 @@
-//! The border between the runner and a device that is a board, beside that of all devices.
+//! What passes between a device and its board, beside the messages of all devices.
 //!
 //! Bytes of its ports and orders to its emulator cross here only: no other device has any.
 
-use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_units::SimDuration;
 use serde::{Deserialize, Serialize};
-
-use crate::border::{Device, Output};
 
 /// A serial port of a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,38 +69,4 @@ pub enum BoardOutput {
     },
     /// Something to be done to it.
     Order(BoardOrder),
-}
-
-/// Faults that only a device with a board can play.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BoardFault {
-    /// Its board starts anew.
-    Reset,
-    /// Its board stands still.
-    Stop {
-        /// Until when.
-        until: SimTime,
-    },
-    /// Single bits of what is sent to its board's bench port are inverted, in every other frame.
-    Noise {
-        /// In so many frames.
-        frames: u32,
-    },
-}
-
-/// A device that is a board.
-pub trait BoardDevice: Device {
-    /// What it waits for of its board; until then it takes [`BoardInput`]s only. `None`: it waits
-    /// for nothing.
-    fn board_wait(&self) -> Option<BoardWait>;
-
-    /// Why its board cannot be used at all; `None`: it can.
-    fn board_fault(&self) -> Option<String>;
-
-    /// Takes one input of its board and appends what follows from it.
-    fn board_step(&mut self, now: SimTime, input: BoardInput, out: &mut Vec<Output>);
-
-    /// What it has for its board since it was last asked, after steps of either kind.
-    fn take_board_output(&mut self) -> Vec<BoardOutput>;
 }
