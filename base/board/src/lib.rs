@@ -2,7 +2,7 @@
 //!
 //! Pure: no I/O, no clock.
 
-pub mod bench_port;
+pub mod stimulus_port;
 pub mod cobs;
 pub mod description;
 pub mod grammar;

@@ -4,7 +4,7 @@ mod heard;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use lastmeter_board::bench_port::{self, PAIRS_MAX, ToBoard};
+use lastmeter_board::stimulus_port::{self, PAIRS_MAX, ToBoard};
 use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 
@@ -123,7 +123,7 @@ pub(crate) struct BoardMeter {
     taken: u64,
     next_due: SimDuration,
     pairs: Vec<(u16, u16)>,
-    bench: bench_port::Reader,
+    stimulus: stimulus_port::Reader,
     number: u8,
     /// What its EEPROM holds.
     record: Vec<u8>,
@@ -166,7 +166,7 @@ impl BoardMeter {
             taken: 0,
             next_due: parts.period,
             pairs: Vec::new(),
-            bench: bench_port::Reader::default(),
+            stimulus: stimulus_port::Reader::default(),
             number: 0,
             // Blank, with the address switches.
             record: vec![node],
@@ -199,7 +199,7 @@ impl BoardMeter {
     fn write(&mut self, port: BoardPort, mut bytes: Vec<u8>) {
         // Every other frame: what is sent again arrives.
         let has_samples = self.parts.converter.is_some();
-        let struck = if has_samples { BoardPort::Bench } else { BoardPort::Network };
+        let struck = if has_samples { BoardPort::Stimulus } else { BoardPort::Network };
         self.is_noisy = port == struck && self.noise > 0 && !self.is_noisy;
         if self.is_noisy && !bytes.is_empty() {
             self.noise -= 1;
@@ -360,7 +360,7 @@ impl BoardMeter {
     fn send_frame(&mut self, frame: &ToBoard) {
         let mut bytes = Vec::new();
         frame.encode(&mut bytes);
-        self.write(BoardPort::Bench, bytes);
+        self.write(BoardPort::Stimulus, bytes);
     }
 
     /// What is under way is done again, or given up.

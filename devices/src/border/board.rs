@@ -12,7 +12,8 @@ pub enum BoardPort {
     /// The one that it is read by.
     Network,
     /// The one that stands for its converter and its EEPROM.
-    Bench,
+    #[serde(rename = "bench")]
+    Stimulus,
 }
 
 /// What a board is waited for.

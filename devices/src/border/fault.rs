@@ -53,7 +53,7 @@ pub enum BoardFault {
         /// Until when.
         until: SimTime,
     },
-    /// Single bits of what is sent to its board's bench port are inverted, in every other frame.
+    /// Single bits of what is sent to its board's stimulus port are inverted, in every other frame.
     Noise {
         /// In so many frames.
         frames: u32,

@@ -71,8 +71,8 @@ lastmeter_units::words! {
     pub enum PortRole {
         /// The one that it is read by.
         Network = "network",
-        /// The one that stands for its converter and its EEPROM ([`crate::bench_port`]).
-        Bench = "bench",
+        /// The one that stands for its converter and its EEPROM ([`crate::stimulus_port`]).
+        Stimulus = "bench",
     }
 }
 
@@ -310,11 +310,11 @@ fn emulated_of(values: &Values, speech: &Speech, out: &mut Diagnostics) -> Emula
     let words = values.text_list("ports");
     let ports: Vec<PortRole> = words.iter().filter_map(|word| PortRole::from_word(word)).collect();
     let count = |role| ports.iter().filter(|&&port| port == role).count();
-    if count(PortRole::Network) != 1 || count(PortRole::Bench) > 1 {
+    if count(PortRole::Network) != 1 || count(PortRole::Stimulus) > 1 {
         let message = format!("ports {}", words.join(", "));
         let label = "expected `network` once and `bench` at most once";
         out.report(Code::DOES_NOT_FIT, values.span_of("ports"), message, label);
-    } else if matches!(speech, Speech::MeterNode { .. }) && count(PortRole::Bench) == 0 {
+    } else if matches!(speech, Speech::MeterNode { .. }) && count(PortRole::Stimulus) == 0 {
         let message = "a meter without a port for its samples";
         let label = "expected `bench` among the ports";
         out.report(Code::DOES_NOT_FIT, values.span_of("ports"), message, label);

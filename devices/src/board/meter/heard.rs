@@ -1,6 +1,6 @@
 //! What a board answers, and what follows from it.
 
-use lastmeter_board::bench_port::{FromBoard, ToBoard};
+use lastmeter_board::stimulus_port::{FromBoard, ToBoard};
 use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
 
@@ -29,8 +29,8 @@ impl BoardMeter {
         self.unasked = self.unasked.saturating_add(bytes.len());
         match port {
             BoardPort::Network => self.network_heard(now, bytes, out),
-            BoardPort::Bench if self.parts.converter.is_some() => self.bench_heard(now, bytes, out),
-            BoardPort::Bench => {
+            BoardPort::Stimulus if self.parts.converter.is_some() => self.stimulus_heard(now, bytes, out),
+            BoardPort::Stimulus => {
                 let what = "bytes on a port that it does not have";
                 self.note(EventKind::BoardDiscarded, what, out);
             }
@@ -41,8 +41,8 @@ impl BoardMeter {
         }
     }
 
-    fn bench_heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
-        for found in self.bench.take(bytes) {
+    fn stimulus_heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
+        for found in self.stimulus.take(bytes) {
             match found {
                 Ok(FromBoard::WantsRecord) => self.started(out),
                 Ok(FromBoard::Keep(record)) => {

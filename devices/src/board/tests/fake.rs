@@ -138,7 +138,7 @@ impl Fake {
             return Vec::new();
         }
         let answers = match port {
-            BoardPort::Bench => {
+            BoardPort::Stimulus => {
                 let frames = self.frames.take(bytes).into_iter();
                 frames.flat_map(|frame| self.bench_frame(frame)).collect()
             }
@@ -258,11 +258,11 @@ impl Fake {
     }
 }
 
-/// A frame of the bench port.
+/// A frame of the stimulus port.
 fn bench(content: &[u8]) -> (BoardPort, Vec<u8>) {
     let mut bytes = Vec::new();
     cobs::encode(content, &mut bytes);
-    (BoardPort::Bench, bytes)
+    (BoardPort::Stimulus, bytes)
 }
 
 /// A board file and the table of a model as a device.

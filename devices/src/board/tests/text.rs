@@ -159,7 +159,7 @@ fn a_port_that_is_not_there_starts_nothing() {
     let mut desk = Desk::new(ASKED);
     let mut bytes = Vec::new();
     lastmeter_board::cobs::encode(&[0x84, 0], &mut bytes);
-    let sent = desk.board_step(1.0, BoardInput::Bytes { port: BoardPort::Bench, bytes });
+    let sent = desk.board_step(1.0, BoardInput::Bytes { port: BoardPort::Stimulus, bytes });
     assert!(sent.is_empty() && !desk.waits());
     desk.step(1.0, Input::Fault(DeviceFault::Board(BoardFault::Noise { frames: 1 })));
     assert_eq!(desk.step(2.0, Input::Passed).len(), 1);

@@ -1,4 +1,4 @@
-//! The bench port of a board: what stands for its converter and its EEPROM.
+//! The stimulus port of a board: what stands for its converter and its EEPROM.
 //!
 //! Frames of [`crate::cobs`]: a kind, a number, data; integers are little endian. The bench sends
 //! one frame and waits for its answer. A frame that comes again under the same number is answered
