@@ -119,7 +119,11 @@ impl Meter {
     fn samples(&mut self, first_sample: u64, rate_hz: f64, block: &Block, out: &mut Vec<Output>) {
         let Acquisition::Samples { chain, rate_hz: own_rate_hz, taken } = &self.parts.acquisition
         else {
-            return event(out, EventKind::InputRefused, "samples, where a spectrum is due");
+            return event(
+                out,
+                EventKind::InputRefused,
+                "samples for a meter that computes from spectra",
+            );
         };
         let Some(samples) =
             chain.samples_in(block).filter(|_| *taken == first_sample && *own_rate_hz == rate_hz)
@@ -241,7 +245,11 @@ impl Meter {
 
     fn spectrum(&mut self, until: SimDuration, spectrum: &Arc<Spectrum>, out: &mut Vec<Output>) {
         let Acquisition::Windows(closed_form) = &mut self.parts.acquisition else {
-            return event(out, EventKind::InputRefused, "a spectrum, where samples are due");
+            return event(
+                out,
+                EventKind::InputRefused,
+                "a spectrum for a meter that takes samples",
+            );
         };
         if !closed_form.hold(spectrum) {
             let detail = "a spectrum without a fundamental, or not of the right channels";
@@ -479,7 +487,7 @@ impl Device for Meter {
             }
             Input::Spectrum { until, spectrum } => self.spectrum(until, &spectrum, out),
             Input::Pipe { .. } => {
-                event(out, EventKind::InputRefused, "a pipe, where voltages and currents are due");
+                event(out, EventKind::InputRefused, "a pipe's state for an electricity meter");
             }
             Input::Received { payload } => self.received(now, &payload, out),
             Input::Fault(DeviceFault::Tamper { what, until }) => {

@@ -214,11 +214,11 @@ impl Reporter {
                 until.map_or_else(|| "freeze".to_owned(), |until| format!("freeze until {until}"))
             }
             DeviceFault::Board(_) => {
-                let detail = "a fault of a board, of a device that is none";
+                let detail = "board fault for a device that is not a board";
                 return event(out, EventKind::InputRefused, detail);
             }
             DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {
-                let detail = "tampering, of a device that has no sensor for it";
+                let detail = "tampering with a device that has no sensor for it";
                 return event(out, EventKind::InputRefused, detail);
             }
         };

@@ -27,7 +27,7 @@ fn seconds_of(column: &str) -> Result<f64, String> {
     let Some(unit) = unit_of_time(column) else { return Ok(1.0) };
     seconds(unit.text).ok_or_else(|| {
         format!(
-            "the times of column `{column}` are numbers of `{}`, which is no unit of time that is \
+            "the times of column `{column}` are numbers of `{}`, which is not a unit of time that is \
              known here; expected s, ms, us, ns, min, h or d",
             unit.text
         )
@@ -103,7 +103,7 @@ impl Table {
             None if !is_given => {
                 let found = &first[column];
                 let what = format!(
-                    "`{found}` is no supported time{}, so `every` has to state how far rows are \
+                    "`{found}` is not a supported time{}, so `every` has to state how far rows are \
                      apart",
                     hint(found)
                 );

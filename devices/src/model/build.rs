@@ -241,7 +241,7 @@ fn check(
         refuse(Code::DOES_NOT_FIT, "dnl", message, "expected `bits` of at most 16 with it");
     }
     if values.list("inl").len() == 1 {
-        let message = "one point of a curve is no curve".to_owned();
+        let message = "a curve needs at least two points".to_owned();
         refuse(Code::OUT_OF_RANGE, "inl", message, "expected at least two points, or none");
     }
     if values.boolean("ten_minute_ticks") {

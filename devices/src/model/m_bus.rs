@@ -192,7 +192,7 @@ fn outlet(
 ) -> Option<Outlet> {
     let letters = values.text("manufacturer");
     let Some(manufacturer) = Manufacturer::from_letters(letters) else {
-        let message = format!("`{letters}` is no manufacturer");
+        let message = format!("`{letters}` is not a manufacturer");
         let span = values.span_of("manufacturer");
         diagnostics.report(Code::DOES_NOT_FIT, span, message, "expected three capital letters");
         return None;

@@ -47,16 +47,16 @@ pub(super) fn check(values: &Values, outlet: &Outlet, diagnostics: &mut Diagnost
         }
     }
     if values.si("last_gasp_lost") > 0.0 && !values.boolean("last_gasp") {
-        let message = "without a last gasp there is none to lose".to_owned();
+        let message = "loss of the last gasp needs a last gasp".to_owned();
         refuse("last_gasp_lost", message, "expected `last_gasp = true` with it");
     }
     if values.si("power_up_lost") > 0.0 && !values.boolean("power_up") {
-        let message = "without a power-up message there is none to lose".to_owned();
+        let message = "loss of the power-up message needs a power-up message".to_owned();
         refuse("power_up_lost", message, "expected `power_up = true` with it");
     }
     if let Some(below) = values.si_opt("last_gasp_below") {
         if !values.boolean("last_gasp") {
-            let message = "without a last gasp there is none to send too early".to_owned();
+            let message = "a threshold of the last gasp needs a last gasp".to_owned();
             refuse("last_gasp_below", message, "expected `last_gasp = true` with it");
         } else if below < values.si("supply_minimum") {
             let message = "the meter would be without a supply before it notices".to_owned();

@@ -219,11 +219,11 @@ impl FieldOutlet for MBusOutlet {
                 (EventKind::InputRefused, what.to_owned())
             }
             DeviceFault::Board(_) => {
-                let what = "a fault of a board, of a device that is none";
+                let what = "board fault for a device that is not a board";
                 (EventKind::InputRefused, what.to_owned())
             }
             DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {
-                let what = "tampering, of a device that has no sensor for it";
+                let what = "tampering with a device that has no sensor for it";
                 (EventKind::InputRefused, what.to_owned())
             }
         };

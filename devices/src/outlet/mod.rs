@@ -142,7 +142,11 @@ impl Outlet {
         match self {
             Self::Uplink(reporter) => reporter.received(now, payload, out),
             Self::Field(_) => {
-                event(out, EventKind::InputRefused, "a message of the platform, on a line");
+                event(
+                    out,
+                    EventKind::InputRefused,
+                    "platform message for a meter on a field network",
+                );
                 None
             }
         }
@@ -173,12 +177,20 @@ impl Outlet {
             (Self::Uplink(reporter), Input::Disconnected) => reporter.disconnected(),
             (Self::Uplink(reporter), Input::Fault(fault)) => reporter.fault(now, &fault, out),
             (Self::Uplink(_), Input::Heard { .. }) => {
-                event(out, EventKind::InputRefused, "bytes of a network that it is not on");
+                event(
+                    out,
+                    EventKind::InputRefused,
+                    "bytes from a field network that the meter is not on",
+                );
             }
             (Self::Field(outlet), Input::Heard { bytes }) => outlet.heard(now, &bytes, out),
             (Self::Field(outlet), Input::Fault(fault)) => outlet.fault(now, &fault, out),
             (Self::Field(_), _) => {
-                event(out, EventKind::InputRefused, "news of a connection, where there is none");
+                event(
+                    out,
+                    EventKind::InputRefused,
+                    "connection state for a device without an uplink",
+                );
             }
             // A meter has taken what is about its metering point, and what is sent to it.
             (_, _) => {}

@@ -102,7 +102,7 @@ impl PipeMeter {
 
     fn pipe(&mut self, until: SimDuration, state: &PipeState, out: &mut Vec<Output>) {
         let Some(rates) = self.core.rates(state) else {
-            let detail = format!("a pipe of another domain, where {} is due", self.core.domain());
+            let detail = format!("a pipe of another domain than {}", self.core.domain());
             return event(out, EventKind::InputRefused, &detail);
         };
         if until < self.integrals.until() {
@@ -207,7 +207,7 @@ impl Device for PipeMeter {
         match input {
             Input::Pipe { until, state } => self.pipe(until, &state, out),
             Input::Samples { .. } | Input::Spectrum { .. } => {
-                event(out, EventKind::InputRefused, "voltages and currents, where a pipe is due");
+                event(out, EventKind::InputRefused, "voltages and currents for a meter of a pipe");
             }
             Input::Received { payload } => self.received(now, &payload, out),
             other => self.outlet.take(now, other, out),

@@ -22,7 +22,7 @@ pub enum LineFault {
         found: u8,
     },
     /// Something else than a digit of the wanted kind.
-    #[error("'{}' is no digit that may stand at place {place} of the line", found.escape_ascii())]
+    #[error("'{}' is not a digit allowed at position {place} of the line", found.escape_ascii())]
     Digit {
         /// The character.
         found: u8,
@@ -38,7 +38,7 @@ pub enum LineFault {
         expected: usize,
     },
     /// A data length code above 8.
-    #[error("'{}' is no data length code, expected 0 to 8", found.escape_ascii())]
+    #[error("'{}' is not a data length code, expected 0 to 8", found.escape_ascii())]
     LengthCode {
         /// The character.
         found: u8,

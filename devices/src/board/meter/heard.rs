@@ -29,7 +29,9 @@ impl BoardMeter {
         self.unasked = self.unasked.saturating_add(bytes.len());
         match port {
             BoardPort::Network => self.network_heard(now, bytes, out),
-            BoardPort::Stimulus if self.parts.converter.is_some() => self.stimulus_heard(now, bytes, out),
+            BoardPort::Stimulus if self.parts.converter.is_some() => {
+                self.stimulus_heard(now, bytes, out)
+            }
             BoardPort::Stimulus => {
                 let what = "bytes on a port that it does not have";
                 self.note(EventKind::BoardDiscarded, what, out);

@@ -243,7 +243,7 @@ impl Writer {
             let is_it = |own: &Writable| own.point.name == *name && own.point.write.is_some();
             let Some(place) = self.points.iter().position(is_it) else {
                 let name: String = name.chars().take(64).collect();
-                return Err(format!("there is no point `{name}` to write"));
+                return Err(format!("there is no writable point `{name}`"));
             };
             let si = value * self.points[place].point.unit.factor;
             self.may_write(now, place, si)?;
