@@ -22,9 +22,9 @@ const PERIOD_MAX_S: f64 = 86_400.0;
 
 /// What became of a payload.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Judged {
+pub(crate) enum ReceivedCommand {
     /// It came before, and was answered so.
-    Again { invocation: String, response: String },
+    Repeated { invocation: String, response: String },
     /// It is new; if it cannot be understood, why.
     New { invocation: String, order: Result<Order, String> },
 }
@@ -37,14 +37,14 @@ pub(crate) struct CommandDesk {
 
 impl CommandDesk {
     /// Judges a payload.
-    pub(crate) fn judge(&self, payload: &[u8]) -> Result<Judged, Refusal> {
+    pub(crate) fn judge(&self, payload: &[u8]) -> Result<ReceivedCommand, Refusal> {
         let command = decode_command(payload, &Limits::default())?;
         let invocation = command.invocation.id.clone();
         if let Some((_, response)) = self.answered.iter().find(|(id, _)| *id == invocation) {
-            return Ok(Judged::Again { invocation, response: response.clone() });
+            return Ok(ReceivedCommand::Repeated { invocation, response: response.clone() });
         }
         let order = order(&command.definition.name, &command.parameters);
-        Ok(Judged::New { invocation, order })
+        Ok(ReceivedCommand::New { invocation, order })
     }
 
     /// Remembers an answer.

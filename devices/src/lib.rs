@@ -2,7 +2,7 @@
 //!
 //! A device is a synchronous state machine behind a border of messages ([`Input`], [`Output`]),
 //! so that it can be a thread of the bench, a process of its own, or a program nobody here wrote.
-//! It sees the plant only through its metering point, and time only as it is told.
+//! It sees the plant only through its metering point, and time only as an argument.
 //!
 //! Terms: a *metering point* is where a device is connected, of electricity a *terminal*; a
 //! *window* is the measurement interval of 10 or 12 cycles (IEC 61000-4-30); a *reading* is one

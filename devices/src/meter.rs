@@ -3,7 +3,7 @@
 //! Terms: *due* is the instant a reading belongs to; it contains every window completed by then.
 //! With samples, a window is complete once the few samples that its smooth edges reach beyond its
 //! end are there, so one that ends just before the due instant may fall to the next reading; the
-//! span that is announced tells.
+//! announced span shows which.
 
 mod supplied;
 mod tampered;

@@ -4,7 +4,7 @@
 //! length: the RMS mean of voltages and currents, the arithmetic mean of powers and of the
 //! frequency. The power factor is that of the means, `P/S`. The total apparent power is the
 //! arithmetic sum of the phases. Registers add up every window, imports and exports apart; total
-//! and direction are made of each window's powers as `netting` says (docs/decisions.md).
+//! and direction are made of each window's powers by `netting` (docs/decisions.md).
 
 use lastmeter_metrology::{Phasor, Sequence};
 use lastmeter_sim::Netting;

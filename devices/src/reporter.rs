@@ -6,7 +6,7 @@ use lastmeter_units::{HardwareId, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 use lastmeter_wire::flexmeter::{MeasurementMessage, fact};
 
-use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
+use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
 use crate::border::{DeviceFault, EventKind, Output};
 use crate::message::{self, Alert, EPOCH};
 use crate::outbox::Outbox;
@@ -157,11 +157,11 @@ impl Reporter {
                 event(out, EventKind::CommandMalformed, &refusal.to_string());
                 None
             }
-            Ok(Judged::Again { invocation, response }) => {
+            Ok(ReceivedCommand::Repeated { invocation, response }) => {
                 self.acknowledge(now, EventKind::CommandRepeated, invocation, response, out);
                 None
             }
-            Ok(Judged::New { invocation, order }) => Some((invocation, order)),
+            Ok(ReceivedCommand::New { invocation, order }) => Some((invocation, order)),
         }
     }
 

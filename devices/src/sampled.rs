@@ -35,9 +35,9 @@ pub(crate) struct Sampled {
     means: Vec<RunningMean>,
     /// Samples per second of the device's own clock.
     rate_hz: f64,
-    /// Whether harmonics are told one by one; the engine has to find them.
+    /// Whether harmonics are reported one by one; the engine has to find them.
     pub(crate) has_orders: bool,
-    /// Whether what lies between them is told; the engine has to find it.
+    /// Whether what lies between them is reported; the engine has to find it.
     pub(crate) has_between: bool,
     /// One for each voltage, where flicker is reported.
     flicker: Vec<FlickerMeter>,

@@ -1,4 +1,4 @@
-//! What one measurement window tells, whichever way it was computed.
+//! What one measurement window holds, whichever way it was computed.
 
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
@@ -34,7 +34,7 @@ pub(crate) struct MeasuredPhase {
     pub(crate) i_mean_a: f64,
 }
 
-/// Orders of harmonics that are told one by one: 2 to 50.
+/// Orders of harmonics that are reported one by one: 2 to 50.
 pub(crate) const ORDERS: usize = 49;
 
 /// RMS values of the harmonic sub-groups from order 2 on: of the voltages, of the currents, by

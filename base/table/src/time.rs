@@ -60,7 +60,7 @@ pub struct TimeColumn {
     pub column: usize,
     /// From one row to the next.
     pub every: SimDuration,
-    /// Whether they are numbers that nothing but the name of their column says are seconds.
+    /// Whether they are numbers, in seconds only by the name of their column.
     pub is_bare: bool,
 }
 
@@ -75,8 +75,8 @@ lastmeter_units::words! {
 
 impl Table {
     /// Its column of times, as far as rows are needed (`needed`, by the length of one): the column
-    /// `time`, or else the first if it holds times. Numbers are times only under a name that says
-    /// so, since they may be powers. `is_given` is whether the length of a row is known without it.
+    /// `time`, or else the first if it holds times. Numbers are times only under a name that
+    /// means so, since they may be powers. `is_given` is whether the length of a row is known without it.
     ///
     /// # Errors
     /// If times that are needed do not go on evenly, or are in a unit or of a form that is

@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn no_figure_is_a_row_of_zeros() {
-        for (value, told) in [
+        for (value, expected) in [
             (1e300, "1e300"),
             (-2.5e-12, "-2.5e-12"),
             (0.0, "0"),
@@ -182,7 +182,7 @@ mod tests {
             (123_456_789.5, "123456789.5"),
             (f64::NAN, "NaN"),
         ] {
-            assert_eq!(exact(value), told);
+            assert_eq!(exact(value), expected);
             assert!(number(value).len() < 14, "{}", number(value));
         }
         assert_eq!((number(1e300), number(1e-300)), ("1e300".to_owned(), "1e-300".to_owned()));

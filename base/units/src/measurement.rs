@@ -3,7 +3,7 @@
 //! Table 2 of the Flexmeter deliverable verbatim, followed by the project's own `x.*` namespace for
 //! quantities the table has no name for. The table spells units its own way (`KVA`, `HZ`, `kVAR`);
 //! they are kept for reference, shown in the spelling of the SI brochure, and converted to SI base
-//! units for the record. A power factor is dimensionless although the table says rad.
+//! units for the record. A power factor is dimensionless although the table has rad.
 //!
 //! A quantity knows its [`Domain`] and how its truth over a reading's span is formed
 //! ([`Formation`]); its unit stands in its row. Identifiers of quantities that no source of the

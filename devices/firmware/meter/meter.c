@@ -170,7 +170,7 @@ void node_frame(uint32_t id, int is_remote, const uint8_t *data, int length) {
             struct reading next = frozen;
             if (measure_freeze(&next)) frozen = next;
             if (to == 0) return; /* to all: nobody answers */
-            /* The token that came with the order tells this answer from a late one. */
+            /* The token that came with the order distinguishes it from a late one. */
             put_be(d, frozen.number, 4);
             put_be(d + 4, frozen.windows, 3);
             d[7] = length > 0 ? data[0] : 0;

@@ -6,9 +6,9 @@ use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::{DeclaredSpan, Identity};
 use lastmeter_units::MeasurementId;
 
-use super::lines::LineTalk;
-use super::meter::{BoardMeter, BoardParts, Expected, Talk};
-use super::node::NodeTalk;
+use super::lines::LineProtocol;
+use super::meter::{BoardMeter, BoardParts, Expected, Protocol};
+use super::node::NodeProtocol;
 use crate::border::Device;
 use crate::context::DeviceContext;
 use crate::model::kind::DeviceKind;
@@ -24,10 +24,10 @@ pub enum BoardWay {
     Hardware,
 }
 
-/// What a device that is a board is told of it.
+/// What a device that is a board needs to know of it.
 #[derive(Clone, Copy, Debug)]
 pub struct BoardContext<'a> {
-    /// What the board file says.
+    /// The board file.
     pub description: &'a Description,
     /// In which way it is there.
     pub way: BoardWay,
@@ -57,11 +57,13 @@ pub fn board_device(
     };
     let quantities = quantities(values, description, out)?;
     let bit_rate = description.hardware.as_ref().map_or(125_000, |it| it.can_bit_rate);
-    let (talk, node) = match &description.speech {
-        Speech::Lines(grammar) => (Talk::Lines(Box::new(LineTalk::new(grammar.clone()))), None),
+    let (protocol, node) = match &description.speech {
+        Speech::Lines(grammar) => {
+            (Protocol::Lines(Box::new(LineProtocol::new(grammar.clone()))), None)
+        }
         Speech::MeterNode { node } => {
             let bit_rate = BitRate::from_bits_per_second(bit_rate).unwrap_or(BitRate::S4);
-            (Talk::Node(NodeTalk::new(*node, bit_rate)), Some(*node))
+            (Protocol::Node(NodeProtocol::new(*node, bit_rate)), Some(*node))
         }
     };
     let obeys = values.get("obey_commands").is_none() || values.boolean("obey_commands");
@@ -72,7 +74,7 @@ pub fn board_device(
         declared: declared(description),
         period: values.duration("report_every").max(PERIOD_MIN),
         converter,
-        talk,
+        protocol,
         expected: Expected { node, version: description.ready.version.clone(), image },
         start_within: description.ready.within,
         answer_within: description.answer_within,

@@ -8,8 +8,8 @@ use lastmeter_board::stimulus_port::{self, PAIRS_MAX, ToBoard};
 use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 
-use super::lines::LineTalk;
-use super::node::NodeTalk;
+use super::lines::LineProtocol;
+use super::node::NodeProtocol;
 use crate::answer::{CommandFault, understood};
 use crate::border::{
     BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
@@ -55,7 +55,7 @@ pub(crate) struct BoardParts {
     pub(crate) period: SimDuration,
     /// What its converter would take; `None`: it measures by itself.
     pub(crate) converter: Option<BoardConverter>,
-    pub(crate) talk: Talk,
+    pub(crate) protocol: Protocol,
     pub(crate) expected: Expected,
     pub(crate) start_within: SimDuration,
     pub(crate) answer_within: SimDuration,
@@ -63,9 +63,9 @@ pub(crate) struct BoardParts {
 
 /// How it is asked.
 #[derive(Debug)]
-pub(crate) enum Talk {
-    Node(NodeTalk),
-    Lines(Box<LineTalk>),
+pub(crate) enum Protocol {
+    Node(NodeProtocol),
+    Lines(Box<LineProtocol>),
 }
 
 /// Something that the board is to do, in order.
@@ -148,7 +148,7 @@ pub(crate) struct BoardMeter {
 impl BoardMeter {
     pub(crate) fn new(parts: BoardParts, node: u8) -> Self {
         let mut tasks = VecDeque::new();
-        if matches!(parts.talk, Talk::Node(_)) {
+        if matches!(parts.protocol, Protocol::Node(_)) {
             tasks.push_back(Task::Present);
         }
         if parts.converter.is_some() {
@@ -327,13 +327,13 @@ impl BoardMeter {
                 self.leave_out(*due, if self.is_partial { PARTIAL } else { NO_WINDOW }, out);
                 return None;
             }
-            Task::Poll { .. } => match &mut self.parts.talk {
-                Talk::Node(talk) => {
-                    let bytes = talk.poll();
+            Task::Poll { .. } => match &mut self.parts.protocol {
+                Protocol::Node(protocol) => {
+                    let bytes = protocol.poll();
                     self.write(BoardPort::Network, bytes);
                 }
-                Talk::Lines(talk) => {
-                    let heard = talk.poll(nanoseconds(now));
+                Protocol::Lines(protocol) => {
+                    let heard = protocol.poll(nanoseconds(now));
                     self.running = Some((task.clone(), 1));
                     self.lines(heard, out);
                     return self.running.take().map(|(task, _)| task);
@@ -347,12 +347,14 @@ impl BoardMeter {
     /// Whether a board that is given its samples has completed no window since the last reading.
     fn has_no_window(&self) -> bool {
         let is_read = self.account.windows == self.account.windows_read;
-        is_read && self.parts.converter.is_some() && matches!(self.parts.talk, Talk::Node(_))
+        is_read
+            && self.parts.converter.is_some()
+            && matches!(self.parts.protocol, Protocol::Node(_))
     }
 
     fn open(&mut self) {
-        if let Talk::Node(talk) = &mut self.parts.talk {
-            let bytes = talk.open();
+        if let Protocol::Node(protocol) = &mut self.parts.protocol {
+            let bytes = protocol.open();
             self.write(BoardPort::Network, bytes);
         }
     }
@@ -398,8 +400,8 @@ impl BoardMeter {
             self.state = State::Silent;
             self.is_partial = true;
         }
-        if let Talk::Node(talk) = &mut self.parts.talk {
-            talk.give_up();
+        if let Protocol::Node(protocol) = &mut self.parts.protocol {
+            protocol.give_up();
         }
         // Whether it is there again is asked with the next reading.
         if self.state == State::Silent && matches!(self.tasks.front(), Some(Task::Poll { .. })) {
@@ -419,11 +421,11 @@ impl BoardMeter {
 
     /// Nothing that was waited for has come.
     fn unanswered(&mut self, now: SimTime, why: &str, out: &mut Vec<Output>) {
-        if let (Talk::Lines(talk), Some((Task::Poll { .. }, _))) =
-            (&mut self.parts.talk, &self.running)
+        if let (Protocol::Lines(protocol), Some((Task::Poll { .. }, _))) =
+            (&mut self.parts.protocol, &self.running)
         {
-            let at = talk.wake_at_ns().unwrap_or(0).max(nanoseconds(now));
-            let heard = talk.tick(at);
+            let at = protocol.wake_at_ns().unwrap_or(0).max(nanoseconds(now));
+            let heard = protocol.tick(at);
             self.unasked = 0;
             return self.lines(heard, out);
         }
@@ -524,9 +526,11 @@ impl Device for BoardMeter {
 impl BoardDevice for BoardMeter {
     fn board_wait(&self) -> Option<BoardWait> {
         let (task, _) = self.running.as_ref()?;
-        let of_lines = match &self.parts.talk {
-            Talk::Lines(talk) => SimDuration(i64::try_from(talk.limit_ns()).unwrap_or(i64::MAX)),
-            Talk::Node(_) => SimDuration::ZERO,
+        let of_lines = match &self.parts.protocol {
+            Protocol::Lines(protocol) => {
+                SimDuration(i64::try_from(protocol.limit_ns()).unwrap_or(i64::MAX))
+            }
+            Protocol::Node(_) => SimDuration::ZERO,
         };
         let (limit, what) = match task {
             Task::Present => (self.parts.start_within, "who it is"),

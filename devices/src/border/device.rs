@@ -33,7 +33,7 @@ pub trait Device: Send {
         None
     }
 
-    /// When it says something by itself on a field network next: it has to see its metering point
+    /// When it sends something by itself on a field network next: it has to see its metering point
     /// up to then, in time. `None`: only when it is asked.
     fn wake_at(&self) -> Option<SimTime> {
         None
@@ -65,7 +65,7 @@ pub trait Device: Send {
         None
     }
 
-    /// What is wrong with a command, its parameters written as texts, as far as can be told without
+    /// What is wrong with a command, its parameters written as texts, as far as is known without
     /// giving it; `None` of one that the device understands and should carry out.
     fn validate_command(
         &self,

@@ -58,7 +58,7 @@ pub enum Input {
     },
     /// A message from the platform.
     Received {
-        /// What it says.
+        /// The message as it was encoded.
         payload: Vec<u8>,
     },
     /// The platform has taken over a message that was sent.
@@ -91,7 +91,7 @@ pub enum Output {
     Send {
         /// Its number: rises from message to message, the same when it is sent again.
         message: u64,
-        /// What it says.
+        /// The encoded message.
         payload: Vec<u8>,
     },
     /// Bytes for the field network.

@@ -1,4 +1,4 @@
-//! What the registers of a meter mean, as its data sheet says: for the tool that writes them.
+//! What the registers of a meter mean, by its data sheet: for the tool that writes them.
 
 lastmeter_units::words! {
     /// What a register corrects.

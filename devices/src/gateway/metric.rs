@@ -2,6 +2,12 @@
 
 use std::fmt::Write as _;
 
+/// Whether the count is one of 1, 10, 100, ...: only these are reported, so that a flood of events
+/// is not a flood of lines.
+pub(super) fn is_power_of_ten(count: u64) -> bool {
+    count > 0 && 10_u64.checked_pow(count.ilog10()) == Some(count)
+}
+
 lastmeter_units::words! {
     /// What becomes of a value over time.
     pub enum MetricKind {

@@ -38,7 +38,7 @@ pub enum GatewayInput {
         /// Which network.
         network: usize,
         /// Which of its devices they are from, in the order of the gateway's description, where
-        /// the medium can tell: not on a bus.
+        /// the medium distinguishes them: not on a bus.
         lane: Option<usize>,
         /// The bytes.
         bytes: Vec<u8>,
@@ -98,7 +98,7 @@ pub enum GatewayOutput {
         message: u64,
         /// Whose message it is: a device behind the gateway, or the gateway itself.
         owner: HardwareId,
-        /// What it says.
+        /// The encoded message.
         payload: Vec<u8>,
     },
     /// Bytes that it begins to send on a network now.
@@ -134,7 +134,7 @@ pub enum GatewayOutput {
     Live {
         /// The channel, one level of a topic.
         channel: &'static str,
-        /// What it says.
+        /// The encoded message.
         payload: Vec<u8>,
     },
     /// Something for the record of the run.
@@ -159,7 +159,7 @@ lastmeter_units::words! {
         DeviceUnreachable = "device_unreachable",
         /// A device answers again.
         DeviceReachable = "device_reachable",
-        /// An answer was garbled, or says what cannot be read as a reading.
+        /// An answer was garbled, or has no reading in it.
         AnswerRefused = "answer_refused",
         /// An answer came again and makes no second message.
         AnswerRepeated = "answer_repeated",

@@ -31,7 +31,7 @@ use crate::windows::ClosedForm;
 /// Bits up to which every code can have an error of its own.
 const DNL_BITS_MAX: u32 = 16;
 
-/// What tells one model from another, beside the defaults of its fields.
+/// What distinguishes one model from another, beside the defaults of its fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Recipe {
     /// 1 or 3.

@@ -7,7 +7,7 @@ use crate::border::{SupplyFacts, VoltageEventKind};
 use crate::context::DeviceContext;
 use crate::gaussian::Gaussian;
 use crate::outlet::Outlet;
-use crate::supply::{Gasp, Loss, Supply};
+use crate::supply::{LastGasp, MessageLoss, Supply};
 use crate::voltage_events::VoltageEvents;
 
 /// What makes sense with `hold_up` only.
@@ -110,11 +110,11 @@ pub(super) fn supply(
         gasps: values.boolean("last_gasp"),
         reports: values.boolean("power_up"),
     };
-    let loss = |message: &str| Loss {
+    let loss = |message: &str| MessageLoss {
         chance: values.si(&format!("{message}_lost")),
         draws: Gaussian::new(context.streams.stream(&format!("device/{}/{message}", context.name))),
     };
-    let gasp = Gasp {
+    let gasp = LastGasp {
         below_v: values.si_opt("last_gasp_below").unwrap_or(0.0) * nominal_v(values),
         loss: loss("last_gasp"),
     };

@@ -15,18 +15,18 @@ use crate::message::Alert;
 use crate::reporter::{Reporter, ReporterParts, event};
 
 /// The way out of a meter onto a field network: one implementation for each protocol, which takes
-/// readings, and says on the network what the protocol has it say.
+/// readings, and sends on the network what the protocol asks for.
 pub(crate) trait FieldOutlet: std::fmt::Debug + Send {
     /// Event time of the scenario's start.
     fn start(&self) -> SimTime;
 
-    /// Its address, as gateways are told it.
+    /// Its address, as configurations of gateways write it.
     fn address(&self) -> String;
 
     /// What it declares of its readings, whose spans no protocol announces.
     fn declared(&self) -> DeclaredSpan;
 
-    /// Takes a reading of an instant since the start; what is said by itself may be said now.
+    /// Takes a reading of an instant since the start; what is sent unasked may be sent now.
     fn reading(
         &mut self,
         due: SimDuration,

@@ -27,7 +27,7 @@ use water::WaterMeter;
 /// The answer to a command about what these meters do not have.
 const NO_REGISTERS: &str = "this device has no registers that can be read or written by command";
 
-/// What tells the meters of one domain from those of another.
+/// What distinguishes the meters of one domain from those of another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Core {
     Heat(HeatMeter),

@@ -13,7 +13,7 @@
 //! line = "tty:/dev/serial/by-id/usb-EXAMPLE-if00"
 //! baud = 9600
 //!
-//! [[request]]                            # what a line says (see `grammar`)
+//! [[request]]                            # what a line means (see `grammar`)
 //! send = "READ?\r\n"
 //! answer = "U={u}V I={i}A\r\n"
 //!
@@ -76,7 +76,7 @@ lastmeter_units::words! {
     }
 }
 
-/// What a board says on its port.
+/// What a board sends on its port.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Speech {
     /// Lines of text.

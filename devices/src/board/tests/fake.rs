@@ -328,8 +328,8 @@ impl Bench {
 
     /// The board starts; what it reports reaches the device.
     pub(super) fn start(&mut self) {
-        let said = self.fake.start();
-        self.deliver(said);
+        let sent = self.fake.start();
+        self.deliver(sent);
     }
 
     /// One input, and all that follows from it.

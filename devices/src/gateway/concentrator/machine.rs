@@ -10,7 +10,7 @@ use super::super::store::Store;
 use super::address;
 use super::line::{Line, Meter, Next, Work};
 use super::reading::{Planted, Reading, read, status_text};
-use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
+use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
 use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
 use crate::message::{self, Alert};
 
@@ -78,8 +78,8 @@ impl Concentrator {
 
     fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
         let (invocation, response) = match self.desk.judge(payload) {
-            Ok(Judged::Again { invocation, response }) => (invocation, response),
-            Ok(Judged::New { invocation, .. }) => {
+            Ok(ReceivedCommand::Repeated { invocation, response }) => (invocation, response),
+            Ok(ReceivedCommand::New { invocation, .. }) => {
                 let response = format!("{ERROR_PREFIX}{NO_COMMANDS}");
                 self.desk.answered(&invocation, &response);
                 (invocation, response)

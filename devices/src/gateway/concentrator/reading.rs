@@ -39,8 +39,8 @@ pub(super) struct Reading {
 /// error and abnormal condition too.
 const ERRORS: u8 = 0x1C;
 
-/// Reads all telegrams of one meter. `known` is what the meter is taken to be: it says of which
-/// domain an answer without a header is.
+/// Reads all telegrams of one meter. `known` is what the meter is taken to be, which
+/// gives the domain of an answer without a header.
 pub(super) fn read(
     telegrams: &[Vec<u8>],
     known: Option<&Identity>,

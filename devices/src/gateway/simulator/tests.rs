@@ -220,13 +220,13 @@ fn what_does_not_fit_is_left_out_and_counted() {
     assert_eq!(bench.events(GatewayEventKind::ValueRefused).len(), 2);
     let refused = bench.events(GatewayEventKind::AnswerRefused);
     assert_eq!(refused.len(), 1, "{refused:?}");
-    // A flood is told at its powers of ten only.
+    // A flood is reported at its powers of ten only.
     for _ in 0..1000 {
         bench.bytes(1100, vec![0; 11]);
     }
-    let told = bench.events(GatewayEventKind::AnswerRefused);
-    assert_eq!(told.len(), 4, "{told:?}");
-    assert!(told[3].starts_with("remainder (1000 so far)"), "{told:?}");
+    let reported = bench.events(GatewayEventKind::AnswerRefused);
+    assert_eq!(reported.len(), 4, "{reported:?}");
+    assert!(reported[3].starts_with("remainder (1000 so far)"), "{reported:?}");
 }
 
 /// The share of usable samples that each reading of a device states.
@@ -388,15 +388,15 @@ fn a_wrong_byte_order_is_named() {
     for time in 1..10 {
         bench.bytes(time * 100, reversed.clone());
     }
-    let told = bench.events(GatewayEventKind::ValueRefused);
-    assert!(told.iter().any(|text| text.contains("reverse order")), "{told:?}");
+    let reported = bench.events(GatewayEventKind::ValueRefused);
+    assert!(reported.iter().any(|text| text.contains("reverse order")), "{reported:?}");
 }
 
 #[test]
-fn every_mistake_of_the_map_is_told() {
+fn every_mistake_of_the_map_is_reported() {
     let wrong = MAP.replace("kV", "kA").replace("\"rack\"", "1");
-    let Err(told) = make_of(&wrong, "", &[]) else { panic!("a map with mistakes was taken") };
-    assert!(told.iter().any(|message| message.starts_with("line 12:")), "{told:?}");
+    let Err(reported) = make_of(&wrong, "", &[]) else { panic!("a map with mistakes was taken") };
+    assert!(reported.iter().any(|message| message.starts_with("line 12:")), "{reported:?}");
 }
 
 #[test]

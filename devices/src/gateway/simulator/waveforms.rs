@@ -179,7 +179,7 @@ impl Waveforms {
     }
 
     /// Which share of a reporting period lies in whole windows that ended in it: at the ends of
-    /// periods one window more or less says nothing.
+    /// periods one window more or less does not matter.
     pub(super) fn share(&self, every: SimDuration) -> f64 {
         ((self.duration_s + WINDOW_S) / every.as_seconds_f64()).min(1.0)
     }
