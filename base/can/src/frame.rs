@@ -185,7 +185,7 @@ pub enum FrameTextError {
     /// Nothing separates identifier and data.
     #[error("no '#' in '{found}', expected IDENTIFIER#DATA as in 123#1122 or 12345678#R8")]
     NoSeparator {
-        /// The text.
+        /// The text as it was given.
         found: String,
     },
     /// The form of CAN FD.
@@ -200,19 +200,19 @@ pub enum FrameTextError {
         found.chars().count()
     )]
     IdentifierDigits {
-        /// The identifier.
+        /// The identifier as it was given.
         found: String,
     },
     /// Something else than a hexadecimal digit.
     #[error("'{found}' is not a hexadecimal digit, expected 0 to 9 and A to F")]
     NotHexadecimal {
-        /// The character.
+        /// The character found.
         found: char,
     },
     /// A byte of one digit.
     #[error("the data '{found}' have an odd number of digits, expected two for each byte")]
     HalfByte {
-        /// The data.
+        /// The hexadecimal digits found.
         found: String,
     },
     /// A remote frame's length that is none.

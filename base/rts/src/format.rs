@@ -51,7 +51,7 @@ pub enum Format {
     GtnetSkt(Gtnet),
     /// OPAL-RT `AsyncIP`.
     OpalAsyncIp(AsyncIp),
-    /// Described signals.
+    /// Frames of described signals.
     DescribedFrame(FrameDescription),
 }
 

@@ -263,7 +263,7 @@ pub struct Measurement {
     pub name: &'static str,
     /// What is measured.
     pub quantity: Quantity,
-    /// Where.
+    /// The phase, or the sum of all.
     pub phase: Phase,
     /// The unit as the Flexmeter deliverable's Table 2 spells it; our own spelling for `x.*`.
     pub table_unit: &'static str,

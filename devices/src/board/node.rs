@@ -16,7 +16,7 @@ pub(super) enum Reply {
     Ask(Vec<u8>),
     /// The node is there.
     Present {
-        /// Its version.
+        /// Its version, as text.
         version: String,
         /// The number that it has.
         node: u8,
@@ -25,7 +25,7 @@ pub(super) enum Reply {
     },
     /// A reading is there.
     Reading {
-        /// Its number.
+        /// The number of the reading, counted by the node.
         number: u32,
         /// Windows that it is of.
         windows: u32,

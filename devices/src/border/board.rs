@@ -21,7 +21,7 @@ pub enum BoardPort {
 pub struct BoardWait {
     /// For how long in wall time; then it gets [`BoardInput::Silent`].
     pub limit: SimDuration,
-    /// What for.
+    /// What it waits for, as text for people.
     pub what: String,
 }
 
@@ -45,7 +45,7 @@ pub enum BoardInput {
     Bytes {
         /// On which port.
         port: BoardPort,
-        /// Them.
+        /// Received bytes, as they were cut on the way.
         bytes: Vec<u8>,
     },
     /// Its board has sent nothing for as long as it was waited for.
@@ -63,9 +63,9 @@ pub enum BoardInput {
 pub enum BoardOutput {
     /// Bytes for a port.
     Bytes {
-        /// Which.
+        /// The port that they go to.
         port: BoardPort,
-        /// Them.
+        /// Bytes to send, of one or more whole frames or lines.
         bytes: Vec<u8>,
     },
     /// Something to be done to it.

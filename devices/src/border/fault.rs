@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum DeviceFault {
     /// The next readings are made and numbered but not sent.
     SkipReading {
-        /// How many.
+        /// Number of readings.
         count: u32,
     },
     /// The next reading is sent twice, the second time under the following serial; later readings
@@ -26,14 +26,14 @@ pub enum DeviceFault {
     Board(BoardFault),
     /// Somebody tampers with it.
     Tamper {
-        /// How.
+        /// The kind of tampering.
         what: TamperKind,
         /// Until when; `None`: to the end.
         until: Option<SimTime>,
     },
     /// A sensor of tampering shows what is not so.
     TamperSensor {
-        /// Of what.
+        /// The kind of tampering that it senses.
         what: TamperKind,
         /// What it shows.
         shows: TamperSensorFault,
@@ -50,7 +50,7 @@ pub enum BoardFault {
     Reset,
     /// Its board stands still.
     Stop {
-        /// Until when.
+        /// Instant at which its clock goes on.
         until: SimTime,
     },
     /// Single bits of what is sent to its board's stimulus port are inverted, in every other frame.

@@ -100,7 +100,7 @@ pub enum Output {
         at: SimTime,
         /// At which rate they go.
         bits_per_second: u32,
-        /// Them.
+        /// One frame.
         bytes: Vec<u8>,
     },
     /// A reading was made: what it is called and what it spans. Goes to the record, outside of any
@@ -108,7 +108,7 @@ pub enum Output {
     Reading {
         /// The epoch it is numbered in.
         epoch: Epoch,
-        /// Its number.
+        /// Its number, from 1 in each epoch.
         serial: Serial,
         /// When it was due, the event time of its message.
         at: SimTime,
@@ -122,12 +122,12 @@ pub enum Output {
     },
     /// A command was carried out.
     Obeyed {
-        /// Its invocation.
+        /// Its invocation, as the command has it.
         invocation: String,
     },
     /// Something for the record.
     Event {
-        /// What kind.
+        /// The kind of event.
         kind: EventKind,
         /// More about it, for people.
         detail: String,

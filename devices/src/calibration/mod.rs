@@ -33,9 +33,9 @@ pub struct Measured {
 /// RMS values of the largest sines a meter takes: what registers of offsets count in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
-    /// In volts.
+    /// RMS voltage in V.
     pub voltage_v: f64,
-    /// In amperes.
+    /// RMS current in A.
     pub current_a: f64,
 }
 
@@ -59,7 +59,7 @@ pub enum Step {
 /// What has to be done to a coefficient.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
-    /// Multiply it.
+    /// Multiply it by this factor.
     Times(f64),
     /// Add to it.
     Plus(f64),

@@ -29,7 +29,7 @@ lastmeter_units::words! {
 lastmeter_units::words! {
     /// What a coefficient is counted in.
     pub enum Unit {
-        /// A factor.
+        /// A dimensionless factor.
         Factor = "1",
         /// Parts of the full scale, or of its square.
         FullScale = "full scale",
@@ -52,7 +52,7 @@ pub enum Coding {
 /// A register of a data sheet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Register {
-    /// Its name.
+    /// Its name in the data sheet.
     pub name: &'static str,
     /// What it corrects.
     pub role: Role,
@@ -74,7 +74,7 @@ pub struct Register {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("{register} would need the value {value}, and holds {least} to {largest}")]
 pub struct OutOfRange {
-    /// The register.
+    /// The name of the register.
     pub register: &'static str,
     /// The value that would be needed.
     pub value: f64,

@@ -20,7 +20,7 @@ pub(crate) const MIDDLE_V: f64 = 1.5;
 
 /// Peak of the largest voltage and current.
 pub(crate) const VOLTAGE_PEAK_V: f64 = 460.0 * SQRT_2;
-/// See [`VOLTAGE_PEAK_V`].
+/// Peak current at full scale in A; see [`VOLTAGE_PEAK_V`].
 pub(crate) const CURRENT_PEAK_A: f64 = 30.0 * SQRT_2;
 
 /// One section of the transducer.

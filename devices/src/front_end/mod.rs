@@ -75,7 +75,7 @@ lastmeter_units::words! {
     /// How a converter comes from its modulator's rate to its own.
     #[derive(Default)]
     pub(crate) enum Decimation {
-        /// It samples.
+        /// It samples at instants, without averaging.
         #[default]
         None = "none",
         /// Three moving averages.

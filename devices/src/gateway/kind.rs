@@ -60,6 +60,6 @@ pub struct GatewayKind {
     pub live: fn(&Values) -> Option<&'static str>,
     /// The devices that its files name, whose commands are for it as well.
     pub devices: fn(&Values, &BTreeMap<String, String>) -> Vec<String>,
-    /// Makes one.
+    /// Makes one, as [`BuildGateway`] describes.
     pub build: BuildGateway,
 }

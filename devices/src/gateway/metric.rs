@@ -18,7 +18,7 @@ lastmeter_units::words! {
     }
 }
 
-/// One value.
+/// One value at this instant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
     /// Its name, in the words of Prometheus: `samples_total`, `outbox_messages`.
@@ -29,12 +29,12 @@ pub struct Metric {
     pub kind: MetricKind,
     /// Label and its value; values with the same name have the same labels.
     pub labels: Vec<(&'static str, String)>,
-    /// The value.
+    /// The value, in the unit that `name` ends with.
     pub value: f64,
 }
 
 impl Metric {
-    /// A count.
+    /// A value that only grows.
     pub const fn counter(name: &'static str, help: &'static str, count: u64) -> Self {
         Self { name, help, kind: MetricKind::Counter, labels: Vec::new(), value: count as f64 }
     }

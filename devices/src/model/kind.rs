@@ -11,7 +11,7 @@ use crate::front_end::board_converter::BoardConverter;
 /// What a device model can be connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fits {
-    /// A terminal.
+    /// A terminal with this number of phases.
     Electricity {
         /// How many phases the model has: 1 or 3.
         phases: usize,
@@ -23,7 +23,7 @@ pub enum Fits {
 }
 
 impl Fits {
-    /// The domain.
+    /// The domain of what it is connected to.
     pub const fn domain(self) -> Domain {
         match self {
             Self::Electricity { .. } | Self::Simulated => Domain::Electricity,

@@ -16,7 +16,7 @@ const POWER_CODES: f64 = 4_862_401.0;
 const SQUARE: f64 = 4096.0 / (RMS_CODES * RMS_CODES);
 const POWER: f64 = 1.0 / POWER_CODES;
 
-/// The registers.
+/// The registers of an ADE7953 (data sheet).
 pub(crate) static ROWS: &[Row] = &[
     gain("AIGAIN", &[0x280, 0x380], Effect::CurrentGain(GAIN)),
     gain("AVGAIN", &[0x281, 0x381], Effect::VoltageGain(GAIN)),

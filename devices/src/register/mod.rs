@@ -58,7 +58,7 @@ pub(crate) enum Effect {
     CurrentReading(f64),
 }
 
-/// One register.
+/// One register of a meter chip.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,

@@ -162,7 +162,7 @@ impl SupplyState {
 /// Messages that may be lost on the way.
 #[derive(Debug)]
 pub(crate) struct MessageLoss {
-    /// Of each.
+    /// Probability that one message is lost, 0 to 1.
     pub(crate) chance: f64,
     /// What it is drawn from.
     pub(crate) draws: Gaussian,

@@ -29,7 +29,7 @@ pub enum ImportError {
     NotJson {
         /// The line, from 1.
         line: usize,
-        /// Why.
+        /// The message of the JSON parser.
         reason: String,
     },
     /// Something of the configuration is not as it should be.
@@ -39,7 +39,7 @@ pub enum ImportError {
         place: String,
         /// What stands there.
         found: String,
-        /// What should.
+        /// What is allowed there.
         expected: String,
     },
     /// Lines of a list, each with what is wrong.

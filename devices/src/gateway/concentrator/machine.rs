@@ -31,7 +31,7 @@ pub(super) struct Parts {
     pub(super) planted: Planted,
 }
 
-/// A concentrator.
+/// A concentrator: its buses and its store.
 #[derive(Debug)]
 pub(super) struct Concentrator {
     parts: Parts,

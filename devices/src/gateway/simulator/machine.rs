@@ -40,7 +40,7 @@ lastmeter_units::words! {
     pub(super) enum Reduction {
         /// Their mean; of registers the last.
         Mean = "mean",
-        /// The last.
+        /// The last sample of the period.
         Last = "last",
     }
 }
@@ -85,7 +85,7 @@ struct Slot {
     value: usize,
 }
 
-/// An adapter.
+/// An adapter between a simulator and the platform.
 pub(super) struct Adapter {
     parts: Parts,
     devices: Vec<Device>,
