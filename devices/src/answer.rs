@@ -14,6 +14,12 @@ use lastmeter_wire::flexmeter::{Limits, ParameterValue, Refusal, decode_command}
 /// What an answer begins with if the command was not carried out.
 pub const ERROR_PREFIX: &str = "error: ";
 
+/// The answer of a device that is to open what it does not have.
+pub(crate) const NO_BREAKER: &str = "this device has no breaker";
+
+/// The answer of a device that is to write points of a simulator.
+pub(crate) const NO_POINTS: &str = "this device has no points to write";
+
 /// How many invocations are remembered.
 const REMEMBERED: usize = 256;
 

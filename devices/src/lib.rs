@@ -34,7 +34,6 @@ mod pipe;
 mod reading;
 mod register;
 mod registry;
-mod reporter;
 mod running_mean;
 mod sampled;
 mod supply;

@@ -15,16 +15,15 @@ use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting, ReferenceSpa
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
-use crate::answer::{CommandFault, period, understood};
+use crate::answer::{CommandFault, NO_BREAKER, NO_POINTS, period, understood};
 use crate::border::{
     Device, DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts,
 };
 use crate::display::Display;
 use crate::front_end::{Calibration, ChannelError};
-use crate::outlet::Outlet;
+use crate::outlet::{Outlet, event};
 use crate::reading::{Energy, Totaliser};
 use crate::register::Registers;
-use crate::reporter::{NO_BREAKER, NO_POINTS, event};
 use crate::sampled::{Sampled, first_sample_at};
 use crate::supply::{OnePeriod, Supply};
 use crate::tamper::Tamper;
@@ -53,7 +52,7 @@ pub(crate) enum Acquisition {
 /// What a meter is made of.
 #[derive(Debug)]
 pub(crate) struct MeterParts {
-    pub(crate) outlet: Outlet,
+    pub(crate) outlet: Box<dyn Outlet>,
     pub(crate) acquisition: Acquisition,
     pub(crate) quantities: Vec<MeasurementId>,
     /// What its readings are taken from.

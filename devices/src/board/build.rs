@@ -12,7 +12,7 @@ use super::node::NodeProtocol;
 use crate::border::Device;
 use crate::context::DeviceContext;
 use crate::model::kind::DeviceKind;
-use crate::outlet::Outlet;
+use crate::outlet::reporter::Reporter;
 use crate::window::PERIOD_MIN;
 
 /// In which way a board is there.
@@ -69,7 +69,7 @@ pub fn board_device(
     let obeys = values.get("obey_commands").is_none() || values.boolean("obey_commands");
     let parts = BoardParts {
         name: description.name.clone(),
-        outlet: Outlet::uplink(context, obeys),
+        outlet: Reporter::uplink(context, obeys),
         quantities,
         declared: declared(description),
         period: values.duration("report_every").max(PERIOD_MIN),

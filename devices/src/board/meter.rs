@@ -16,8 +16,7 @@ use crate::border::{
     DeviceFault, EventKind, Feed, Input, Output,
 };
 use crate::front_end::board_converter::BoardConverter;
-use crate::outlet::Outlet;
-use crate::reporter::event;
+use crate::outlet::{Outlet, event};
 use crate::sampled::first_sample_at;
 
 /// What a board does not take from the platform.
@@ -49,7 +48,7 @@ pub(crate) struct Expected {
 #[derive(Debug)]
 pub(crate) struct BoardParts {
     pub(crate) name: String,
-    pub(crate) outlet: Outlet,
+    pub(crate) outlet: Box<dyn Outlet>,
     pub(crate) quantities: Vec<MeasurementId>,
     pub(crate) declared: DeclaredSpan,
     pub(crate) period: SimDuration,

@@ -14,7 +14,7 @@ use lastmeter_wire::flexmeter::{AlertLevel, fact};
 use super::{Acquisition, Meter};
 use crate::border::{EventKind, Output};
 use crate::message::Alert;
-use crate::reporter::event;
+use crate::outlet::event;
 use crate::supply::{Above, Supply, SupplyEvent};
 use crate::voltage_events::{EndedEvent, SeenVoltage, VoltageEvents};
 use crate::window::PHASES_MAX;

@@ -22,6 +22,7 @@ use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor,
 use crate::gaussian::Gaussian;
 use crate::meter::{Acquisition, Meter, MeterParts};
 use crate::outlet::Outlet;
+use crate::outlet::reporter::Reporter;
 use crate::reading::{BREAKER_GROUPS, Energy, SAMPLE_GROUPS, UNBALANCE_GROUP, identifiers};
 use crate::register::{FullScale, Registers, Row};
 use crate::sampled::Sampled;
@@ -51,7 +52,7 @@ pub(crate) fn build(
     context: &DeviceContext<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
-    let outlet = Outlet::uplink(context, values.boolean("obey_commands"));
+    let outlet = Reporter::uplink(context, values.boolean("obey_commands"));
     build_with(recipe, values, context, (outlet, |_| true), diagnostics)
 }
 
@@ -60,13 +61,13 @@ pub(crate) fn build_with(
     recipe: &Recipe,
     values: &Values,
     context: &DeviceContext<'_>,
-    (outlet, takes): (Outlet, fn(MeasurementId) -> bool),
+    (outlet, takes): (Box<dyn Outlet>, fn(MeasurementId) -> bool),
     diagnostics: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
     let mistakes_before = diagnostics.len();
     check(recipe, values, context, diagnostics);
-    supply::check(values, &outlet, diagnostics);
-    tamper::check(values, &outlet, diagnostics);
+    supply::check(values, &*outlet, diagnostics);
+    tamper::check(values, &*outlet, diagnostics);
     if diagnostics.len() > mistakes_before {
         return None;
     }

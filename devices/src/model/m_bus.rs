@@ -189,7 +189,7 @@ fn outlet(
     values: &Values,
     context: &DeviceContext<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Outlet> {
+) -> Option<Box<dyn Outlet>> {
     let letters = values.text("manufacturer");
     let Some(manufacturer) = Manufacturer::from_letters(letters) else {
         let message = format!("`{letters}` is not a manufacturer");
@@ -200,7 +200,7 @@ fn outlet(
     let byte = |name: &str| u8::try_from(values.integer(name)).unwrap_or(u8::MAX);
     let given = values.integer_opt("identification").and_then(|it| u32::try_from(it).ok());
     let given = given.and_then(Identification::from_number);
-    Some(Outlet::Field(Box::new(MBusOutlet::new(MBusParts {
+    Some(Box::new(MBusOutlet::new(MBusParts {
         start: context.start,
         address: byte("primary_address"),
         identity: Identity {
@@ -218,5 +218,5 @@ fn outlet(
         multi_telegram: values.boolean("multi_telegram"),
         answers: values.boolean("answers"),
         measure_every,
-    }))))
+    })))
 }

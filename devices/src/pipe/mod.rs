@@ -15,10 +15,9 @@ use lastmeter_sim::{DeclaredSpan, PipeState, ReferenceSpan};
 use lastmeter_units::{Domain, MeasurementId, Phase, Quantity, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
-use crate::answer::{CommandFault, period, understood};
+use crate::answer::{CommandFault, NO_BREAKER, NO_POINTS, period, understood};
 use crate::border::{Device, EventKind, Feed, Input, Output};
-use crate::outlet::Outlet;
-use crate::reporter::{NO_BREAKER, NO_POINTS, event};
+use crate::outlet::{Outlet, event};
 use crate::window::PERIOD_MIN;
 use heat::HeatMeter;
 use integrator::Integrator;
@@ -74,7 +73,7 @@ impl Core {
 pub(crate) struct PipeMeter {
     core: Core,
     quantities: Vec<MeasurementId>,
-    outlet: Outlet,
+    outlet: Box<dyn Outlet>,
     period: SimDuration,
     next_due: SimDuration,
     integrals: Integrator<2>,
@@ -83,7 +82,7 @@ pub(crate) struct PipeMeter {
 }
 
 impl PipeMeter {
-    pub(crate) fn new(core: Core, outlet: Outlet, period: SimDuration) -> Self {
+    pub(crate) fn new(core: Core, outlet: Box<dyn Outlet>, period: SimDuration) -> Self {
         let period = period.max(PERIOD_MIN);
         let of_domain = |id: &MeasurementId| {
             let row = id.row();
