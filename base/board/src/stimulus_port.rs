@@ -22,7 +22,7 @@ pub enum ToBoard {
         /// Codes, at most [`PAIRS_MAX`] pairs.
         pairs: Vec<(u16, u16)>,
     },
-    /// Measuring begins anew, with so many samples per 1000 seconds.
+    /// Measuring begins again, with so many samples per 1000 seconds.
     Begin {
         /// Samples per second, in thousandths.
         rate_mhz: u32,

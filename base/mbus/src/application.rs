@@ -226,6 +226,7 @@ impl<'a> Application<'a> {
             FIXED | FIXED_HIGH_FIRST => {
                 let (&bytes, rest) = data.split_first_chunk().ok_or_else(|| short(FIXED_LENGTH))?;
                 none_behind(information, rest, FIXED_LENGTH)?;
+                // CI 77 has the fields of CI 73 with their bytes swapped: one layout is decoded.
                 let high_first = information == FIXED_HIGH_FIRST;
                 let bytes = if high_first { Fixed::swapped(bytes) } else { bytes };
                 Ok(Self::Fixed { fixed: Fixed::from_bytes(bytes), high_first })

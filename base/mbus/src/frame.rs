@@ -210,6 +210,7 @@ impl<'a> Frame<'a> {
         }
         let at = if needed == 5 { 1 } else { 4 };
         let (body, tail) = (&bytes[at..needed - 2], [bytes[needed - 2], bytes[needed - 1]]);
+        // Before trailing bytes: a length hit by a bit error shows as a wrong checksum.
         let expected = checksum(body);
         if tail[0] != expected {
             return Err(FrameError::Checksum { at: needed - 2, expected, found: tail[0] });

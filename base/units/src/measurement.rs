@@ -87,13 +87,13 @@ pub enum Quantity {
     CurrentRms,
     /// Phase angle of the current's fundamental.
     CurrentPhase,
-    /// Momentary value of the current.
+    /// Instantaneous value of the current.
     CurrentInstant,
     /// RMS voltage.
     VoltageRms,
     /// Phase angle of the voltage's fundamental.
     VoltagePhase,
-    /// Momentary value of the voltage.
+    /// Instantaneous value of the voltage.
     VoltageInstant,
     /// Power factor P/S, dimensionless, -1 to 1.
     PowerFactor,

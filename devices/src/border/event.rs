@@ -29,7 +29,7 @@ lastmeter_units::words! {
         BoardSilent = "board_silent",
         /// The port of a board is gone.
         BoardLost = "board_lost",
-        /// A board has started anew by itself, or by an injection.
+        /// A board has started again by itself, or by an injection.
         BoardRestarted = "board_restarted",
         /// Something that a board sent was late, or not of its language, and was discarded.
         BoardDiscarded = "board_discarded",

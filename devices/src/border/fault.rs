@@ -19,7 +19,7 @@ pub enum DeviceFault {
     UnknownIdentifier,
     /// The device makes no readings and gives no answers, while its metrology goes on.
     Freeze {
-        /// Until when; `None` for ever. A reading due at this instant is made again.
+        /// Until when; `None` forever. A reading due at this instant is made again.
         until: Option<SimTime>,
     },
     /// Something goes wrong with its board.
@@ -46,7 +46,7 @@ pub enum DeviceFault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BoardFault {
-    /// Its board starts anew.
+    /// Its board starts again.
     Reset,
     /// Its board stands still.
     Stop {

@@ -119,7 +119,7 @@ impl Register {
 }
 
 const GAIN: f64 = 1.0 / 4_194_304.0;
-/// Codes at full scale of the ADE7953: RMS values, and powers (data sheet, from memory).
+/// Codes at full scale of the ADE7953: RMS values, and powers (data sheet, unverified).
 const RMS_CODES: f64 = 9_032_007.0;
 const POWER_CODES: f64 = 4_862_401.0;
 const SIGNED_24: (i64, i64) = (-0x80_0000, 0x7F_FFFF);

@@ -49,7 +49,7 @@ pub enum EndpointInput {
     Wake,
     /// Bytes that were written to it: a datagram, or any piece of a stream.
     Bytes(Vec<u8>),
-    /// Somebody is at the other end anew.
+    /// Somebody is at the other end again.
     LineUp,
     /// Something happens in the plant.
     Grid(GridInput),

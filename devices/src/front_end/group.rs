@@ -24,7 +24,7 @@ use crate::gaussian::Gaussian;
 /// Jitter beyond this many standard deviations does not come out of the draws used here.
 const SIGMAS: f64 = 9.0;
 
-/// Seconds without a sample at the end of the range after which clipping begins anew.
+/// Seconds without a sample at the end of the range after which clipping begins again.
 const CLIP_PAUSE_S: f64 = 1.0;
 
 /// A channel begins to be clipped.
@@ -137,6 +137,7 @@ impl FrontEnd {
         let is_late = channels.iter().any(|channel| channel.parameters.late_s != 0.0);
         let kernel = (is_decimated || sampling.moves() || is_late)
             .then(|| Arc::new(Kernel::new(sampling.average())));
+        // A phase stage delays its channel: where one channel has it all do, and stay aligned.
         let shifts = channels.iter().any(|c| !c.phase.is_none() || c.parameters.is_adjustable);
         let is_wide = channels.iter().any(|c| {
             c.phase.is_wide() || c.parameters.is_adjustable || c.parameters.lead_slope != 0.0
@@ -189,7 +190,7 @@ impl FrontEnd {
         front_end.first = front_end.first_sample(per_sample);
         front_end.next = front_end.first;
         front_end.whole = front_end.first as i64 * per_sample as i64;
-        front_end.note_stretch();
+        front_end.begin_segment();
         front_end
     }
 
@@ -224,7 +225,7 @@ impl FrontEnd {
         )
     }
 
-    fn note_stretch(&mut self) {
+    fn begin_segment(&mut self) {
         let position = self.whole as f64 + self.fraction;
         let sample = self.next - self.first;
         self.segments.push_back(SamplingSegment { sample, position, step: self.step });
@@ -243,7 +244,7 @@ impl FrontEnd {
         if self.sampling.clock_curve != 0.0 {
             let faster = 1.0 + self.sampling.drift(celsius) / (1.0 + self.sampling.clock_error);
             self.step = self.sampling.oversampling() as f64 / faster;
-            self.note_stretch();
+            self.begin_segment();
         }
         Ok(())
     }

@@ -82,8 +82,9 @@ pub(crate) fn build_with(
     };
     let dead = values.text_list("dead_registers");
     let registers = Registers::new(recipe.registers, full_scale, &dead);
-    let written = values.is_default("no_load_threshold");
-    let no_load_w = if written { registers.no_load_w() } else { None };
+    // Unless the scenario states a threshold, that of the chip's register holds.
+    let is_default = values.is_default("no_load_threshold");
+    let no_load_w = if is_default { registers.no_load_w() } else { None };
     let pulse_constant = values.integer("pulse_constant") as f64;
     let energy = Energy {
         no_load_w: no_load_w.unwrap_or_else(|| values.si("no_load_threshold")),
@@ -237,6 +238,7 @@ fn check(
         let message = format!("this model has no register `{name}`");
         refuse(Code::UNKNOWN_REFERENCE, "dead_registers", message, "expected one of its registers");
     }
+    // Each code has an error of its own: the table has 2^bits entries.
     if values.si("dnl") > 0.0 && values.integer("bits") > i64::from(DNL_BITS_MAX) {
         let message = format!("{} bits are too many for a table of codes", values.integer("bits"));
         refuse(Code::DOES_NOT_FIT, "dnl", message, "expected `bits` of at most 16 with it");
@@ -405,6 +407,7 @@ fn acquisition(
             );
             return None;
         }
+        // Windows of 200 ms nominally (IEC 61000-4-30).
         let cycles = if sampling.nominal_hz == 60.0 { 12.0 } else { 10.0 };
         let (name, streams) = (context.name, *context.streams);
         let windows = ClosedForm::new(sampling, channels, crosstalk, cycles, name, streams);

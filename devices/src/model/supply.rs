@@ -73,6 +73,8 @@ pub(super) fn check(values: &Values, outlet: &dyn Outlet, diagnostics: &mut Diag
     if let Some(twice) = events.iter().enumerate().find(|(n, it)| events[..*n].contains(it)) {
         refuse("events", format!("`{}` is there twice", twice.1), "expected once");
     }
+    // An event ends beyond its threshold by the hysteresis (IEC 61000-4-30, 5.4 and 5.5): where
+    // these bands overlap, one voltage would end an event and go on with it.
     let [dip, swell, interruption, hysteresis] = OF_EVENTS.map(|field| values.si(field));
     if interruption + hysteresis > dip {
         let message = format!(

@@ -1,7 +1,7 @@
 //! The registers of the ADE7953 that calibration and no-load need.
 //!
 //! Addresses, widths and defaults as in its data sheet: 24-bit registers at 0x2xx, the same as 32
-//! bits at 0x3xx. From memory, to be verified: the gains' range of 0.5 to 1.5, the range of PHCAL
+//! bits at 0x3xx. Unverified: the gains' range of 0.5 to 1.5, the range of PHCAL
 //! (+-383) and its sign (positive delays the current), the scales of the offsets (9 032 007 codes
 //! RMS and 4 862 401 codes of power at full scale), `AP_NOLOAD = 65536 - range / 1.4`. Channel B
 //! is not wired: its registers are kept.

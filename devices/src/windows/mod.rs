@@ -130,7 +130,7 @@ impl ClosedForm {
         self.renew();
     }
 
-    /// Plans the present spectrum anew.
+    /// Plans the present spectrum again.
     fn renew(&mut self) {
         let next_s = self.next_start_s();
         if let Some((spectrum, _)) = self.present.take() {

@@ -1,4 +1,4 @@
-//! What a meter reports about known signals, against figures computed by hand.
+//! What a meter reports about known signals, against values computed by hand.
 
 use std::f64::consts::{FRAC_PI_3, TAU};
 

@@ -459,6 +459,6 @@ proptest! {
 /// A device is handed to a thread of its own.
 #[test]
 fn a_device_can_go_to_another_thread() {
-    fn is_send<T: Send + ?Sized>() {}
-    is_send::<dyn Device>();
+    fn assert_send<T: Send + ?Sized>() {}
+    assert_send::<dyn Device>();
 }

@@ -1,4 +1,4 @@
-//! What meters report of power quality: harmonics one by one, unbalance, flicker. Expected figures
+//! What meters report of power quality: harmonics one by one, unbalance, flicker. Expected values
 //! are the plant's own input, worked examples, and table 5 of IEC 61000-4-15.
 
 use std::collections::BTreeMap;

@@ -253,13 +253,13 @@ fn fields_that_make_no_sense_together_are_refused_where_they_stand() {
             "ideal-1ph",
             "hold_up = \"1 s\"\nlast_gasp = false\nlast_gasp_lost = \"5 %\"",
             "\"5 %\"",
-            "none to lose",
+            "needs a last gasp",
         ),
         (
             "ideal-1ph",
             "hold_up = \"1 s\"\npower_up = false\npower_up_lost = \"5 %\"",
             "\"5 %\"",
-            "none to lose",
+            "needs a power-up message",
         ),
         (
             "ideal-1ph",

@@ -225,6 +225,7 @@ fn read(text: &str, out: &mut Diagnostics) -> Option<Description> {
         let label = "expected `[emulated]`, `[hardware]` or both";
         out.report(Code::MISSING_KEY, Span::default(), message, label);
     }
+    // Without `[ready]` its defaults hold, which an empty table yields.
     let ready = ready.or_else(|| {
         let nothing = Table { entries: Vec::new(), incomplete: false };
         read_named_table(&nothing, Span::default(), (None, &[READY]), out)

@@ -378,6 +378,8 @@ fn point_text(signal: &Signal, bits: Option<u64>, text: &mut String) {
         }
         (None, _) => {}
     }
+    // A source has no such keys. The map is refused until somebody has filled them in, which is
+    // better than a guess that reads well.
     let symbol = known.map(|unit| unit.symbol).unwrap_or_default();
     let is_written = *direction == PointDirection::ToSimulator;
     text.push_str("# TO FILL IN, what it stands for:\n");

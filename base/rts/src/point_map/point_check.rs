@@ -81,6 +81,7 @@ fn check_role(point: &PointDraft<'_>, format: Option<WireFormat>, out: &mut Diag
 fn check_meaning(point: &PointDraft<'_>, out: &mut Diagnostics) {
     let draft = &point.draft;
     let (quantity, waveform) = (draft.has("quantity"), draft.has("waveform"));
+    // A status word belongs to the simulator, not to a device.
     if point.role.is_some() {
         return;
     }

@@ -134,6 +134,8 @@ impl Concentrator {
                 for meter in line.meters.iter().filter(known) {
                     let Some(own) = meter.identity else { continue };
                     let name = meter.name();
+                    // Meters with one secondary address collide under every mask: they are there,
+                    // and cannot be read.
                     if unresolved.iter().any(|mask| mask.selects(&own)) {
                         let own = address::text(own);
                         let detail = format!("{name}: several meters answer to {own}");

@@ -29,7 +29,7 @@ use crate::message::{self, Alert};
 /// Of the points that the simulator sends.
 const FROM: PointDirection = PointDirection::FromSimulator;
 
-/// A simulator's clock that goes back by more was set anew; less is a sample that came late.
+/// A simulator's clock that goes back by more was set again; less is a sample that came late.
 const CLOCK_STEP_MIN: SimDuration = SimDuration::from_seconds(10);
 
 /// How long samples of a period that is over by the simulator's clock are waited for.

@@ -52,7 +52,7 @@ pub(super) struct Waveforms {
     /// Fundamentals against the first voltage, summed as real and imaginary parts.
     phasors: Vec<(MeasurementId, f64, f64)>,
     duration_s: f64,
-    /// How often it began anew since samples were missing.
+    /// How often it began again since samples were missing.
     breaks: u64,
 }
 

@@ -29,7 +29,7 @@ pub(super) struct WriteSettings {
     pub(super) is_read_only: bool,
     /// How long the simulator has to reflect what was written.
     pub(super) reflect_within: SimDuration,
-    /// How long the platform may be gone before all points get their safe values; `None`: for ever.
+    /// How long the platform may be gone before all points get their safe values; `None`: forever.
     pub(super) safe_after: Option<SimDuration>,
     /// How often the state is written although nothing has changed; `None`: not at all.
     pub(super) every: Option<SimDuration>,
@@ -145,7 +145,7 @@ impl Writer {
         }))
     }
 
-    /// Somebody is there anew: what was written before may be gone.
+    /// Somebody is there again: what was written before may be gone.
     pub(super) const fn line_up(&mut self) {
         (self.has_line, self.is_due, self.up_since) = (true, true, None);
     }
