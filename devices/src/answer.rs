@@ -14,6 +14,12 @@ use lastmeter_wire::flexmeter::{Limits, ParameterValue, Refusal, decode_command}
 /// What an answer begins with if the command was not carried out.
 pub const ERROR_PREFIX: &str = "error: ";
 
+/// The answer of a device that is to open what it does not have.
+pub(crate) const NO_BREAKER: &str = "this device has no breaker";
+
+/// The answer of a device that is to write points of a simulator.
+pub(crate) const NO_POINTS: &str = "this device has no points to write";
+
 /// How many invocations are remembered.
 const REMEMBERED: usize = 256;
 
@@ -22,9 +28,9 @@ const PERIOD_MAX_S: f64 = 86_400.0;
 
 /// What became of a payload.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Judged {
+pub(crate) enum ReceivedCommand {
     /// It came before, and was answered so.
-    Again { invocation: String, response: String },
+    Repeated { invocation: String, response: String },
     /// It is new; if it cannot be understood, why.
     New { invocation: String, order: Result<Order, String> },
 }
@@ -37,14 +43,14 @@ pub(crate) struct CommandDesk {
 
 impl CommandDesk {
     /// Judges a payload.
-    pub(crate) fn judge(&self, payload: &[u8]) -> Result<Judged, Refusal> {
+    pub(crate) fn judge(&self, payload: &[u8]) -> Result<ReceivedCommand, Refusal> {
         let command = decode_command(payload, &Limits::default())?;
         let invocation = command.invocation.id.clone();
         if let Some((_, response)) = self.answered.iter().find(|(id, _)| *id == invocation) {
-            return Ok(Judged::Again { invocation, response: response.clone() });
+            return Ok(ReceivedCommand::Repeated { invocation, response: response.clone() });
         }
         let order = order(&command.definition.name, &command.parameters);
-        Ok(Judged::New { invocation, order })
+        Ok(ReceivedCommand::New { invocation, order })
     }
 
     /// Remembers an answer.

@@ -3,17 +3,15 @@
 use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::SimTime;
 
-use crate::board::BoardFault;
-use crate::border::DeviceFault;
-use crate::tamper;
+use crate::border::{BoardFault, DeviceFault};
 
-/// A fault of a device: its place in the scenario language, and what the device is told.
+/// A fault of a device: its place in the scenario language, and what the device gets.
 #[derive(Clone, Copy)]
 pub struct InjectionKind {
-    /// Name, texts and fields, besides those every injection has. The field `device` names whom
-    /// it befalls.
+    /// Name, texts and fields, besides those every injection has. The field `device` names the
+    /// device.
     pub entry: Entry,
-    /// What to tell the device at the injection's instant.
+    /// The fault that the device gets at the injection's instant.
     pub build: fn(&Values, SimTime) -> DeviceFault,
 }
 
@@ -24,105 +22,104 @@ const fn count(summary: &'static str) -> Field {
     Field::default("count", Kind::Integer { min: 1, max: 1_000_000 }, "1", summary)
 }
 
-/// Every fault a device can play.
-pub static INJECTIONS: &[InjectionKind] = &[
-    InjectionKind {
-        entry: Entry {
-            name: "skip_reading",
-            summary: "readings are made and numbered but never sent",
-            description: "The device makes its next readings as ever and uses up their serial \
-                numbers, but sends nothing. A `no_loss` check has to miss exactly these.",
-            fields: &[DEVICE, count("How many readings.")],
-        },
-        build: |values, _| DeviceFault::SkipReading {
-            count: u32::try_from(values.integer("count")).unwrap_or(u32::MAX),
-        },
+pub(crate) const SKIP_READING: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "skip_reading",
+        summary: "readings are made and numbered but never sent",
+        description: "The device makes its next readings as ever and uses up their serial \
+            numbers, but sends nothing. A `no_loss` check has to miss exactly these.",
+        fields: &[DEVICE, count("How many readings.")],
     },
-    InjectionKind {
-        entry: Entry {
-            name: "renumber_reading",
-            summary: "a reading is sent a second time under a fresh serial number",
-            description: "The device sends its next reading twice, the second time under the \
-                following serial number, so that the platform cannot distinguish it from a new reading. \
-                Only the first is announced to the record; a `no_loss` check has to find the \
-                second one too many.",
-            fields: &[DEVICE],
-        },
-        build: |_, _| DeviceFault::RenumberReading,
+    build: |values, _| DeviceFault::SkipReading {
+        count: u32::try_from(values.integer("count")).unwrap_or(u32::MAX),
     },
-    InjectionKind {
-        entry: Entry {
-            name: "unknown_identifier",
-            summary: "a message with a measurement identifier that exists nowhere",
-            description: "Beside its readings the device sends one message, without a serial \
-                number, whose measurement identifier is not in the registry. The platform has to \
-                refuse it and to report that.",
-            fields: &[DEVICE],
-        },
-        build: |_, _| DeviceFault::UnknownIdentifier,
+};
+
+pub(crate) const RENUMBER_READING: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "renumber_reading",
+        summary: "a reading is sent a second time under a fresh serial number",
+        description: "The device sends its next reading twice, the second time under the \
+            following serial number, so that the platform cannot distinguish it from a new reading. \
+            Only the first is announced to the record; a `no_loss` check has to find the \
+            second one too many.",
+        fields: &[DEVICE],
     },
-    InjectionKind {
-        entry: Entry {
-            name: "freeze",
-            summary: "the device makes no readings and gives no answers",
-            description: "The device's application hangs: no readings and no answers to commands. \
-                Its metrology goes on, so that the first reading afterwards covers the time \
-                between, and so does its network part: what waits in the outbox is sent.",
-            fields: &[
-                DEVICE,
-                Field::optional(
-                    "for",
-                    Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
-                    "How long; to the end if left out.",
-                ),
-            ],
-        },
-        build: |values, at| DeviceFault::Freeze {
-            until: values.duration_opt("for").map(|span| at + span),
-        },
+    build: |_, _| DeviceFault::RenumberReading,
+};
+
+pub(crate) const UNKNOWN_IDENTIFIER: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "unknown_identifier",
+        summary: "a message with a measurement identifier that exists nowhere",
+        description: "Beside its readings the device sends one message, without a serial \
+            number, whose measurement identifier is not in the registry. The platform has to \
+            refuse it and to report that.",
+        fields: &[DEVICE],
     },
-    InjectionKind {
-        entry: Entry {
-            name: "board_reset",
-            summary: "the board of a device starts again, in the midst of whatever it does",
-            description: "The reset line of an emulated board is pulled. What it keeps in its \
-                EEPROM survives; the reading under way is lost with its memory.",
-            fields: &[DEVICE],
-        },
-        build: |_, _| DeviceFault::Board(BoardFault::Reset),
+    build: |_, _| DeviceFault::UnknownIdentifier,
+};
+
+pub(crate) const FREEZE: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "freeze",
+        summary: "the device makes no readings and gives no answers",
+        description: "The device's application hangs: no readings and no answers to commands. \
+            Its metrology goes on, so that the first reading afterwards covers the time \
+            between, and so does its network part: what waits in the outbox is sent.",
+        fields: &[
+            DEVICE,
+            Field::optional(
+                "for",
+                Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
+                "How long; to the end if left out.",
+            ),
+        ],
     },
-    InjectionKind {
-        entry: Entry {
-            name: "board_hang",
-            summary: "the board of a device stands still and answers nothing",
-            description: "The clock of an emulated board stops and goes on later. What it was \
-                asked in between is answered late; such answers must not be taken for later ones.",
-            fields: &[
-                DEVICE,
-                Field::required(
-                    "for",
-                    Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 },
-                    "How long.",
-                ),
-            ],
-        },
-        build: |values, at| {
-            DeviceFault::Board(BoardFault::Stop { until: at + values.duration("for") })
-        },
+    build: |values, at| DeviceFault::Freeze {
+        until: values.duration_opt("for").map(|span| at + span),
     },
-    InjectionKind {
-        entry: Entry {
-            name: "board_noise",
-            summary: "bits on the line to the board of a device are inverted",
-            description: "One bit of every other frame of samples to an emulated board is inverted. \
-                The board has to refuse such frames, and the bench sends them again.",
-            fields: &[DEVICE, count("How many frames.")],
-        },
-        build: |values, _| {
-            let frames = u32::try_from(values.integer("count")).unwrap_or(u32::MAX);
-            DeviceFault::Board(BoardFault::Noise { frames })
-        },
+};
+
+pub(crate) const BOARD_RESET: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "board_reset",
+        summary: "the board of a device starts again, in the midst of whatever it does",
+        description: "The reset line of an emulated board is pulled. What it keeps in its \
+            EEPROM survives; the reading under way is lost with its memory.",
+        fields: &[DEVICE],
     },
-    tamper::INJECTION,
-    tamper::SENSOR_INJECTION,
-];
+    build: |_, _| DeviceFault::Board(BoardFault::Reset),
+};
+
+pub(crate) const BOARD_HANG: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "board_hang",
+        summary: "the board of a device stands still and answers nothing",
+        description: "The clock of an emulated board stops and goes on later. What it was \
+            asked in between is answered late; such answers must not be taken for later ones.",
+        fields: &[
+            DEVICE,
+            Field::required(
+                "for",
+                Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 },
+                "How long.",
+            ),
+        ],
+    },
+    build: |values, at| DeviceFault::Board(BoardFault::Stop { until: at + values.duration("for") }),
+};
+
+pub(crate) const BOARD_NOISE: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "board_noise",
+        summary: "bits on the line to the board of a device are inverted",
+        description: "One bit of every other frame of samples to an emulated board is inverted. \
+            The board has to refuse such frames, and the bench sends them again.",
+        fields: &[DEVICE, count("How many frames.")],
+    },
+    build: |values, _| {
+        let frames = u32::try_from(values.integer("count")).unwrap_or(u32::MAX);
+        DeviceFault::Board(BoardFault::Noise { frames })
+    },
+};

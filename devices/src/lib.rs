@@ -2,7 +2,7 @@
 //!
 //! A device is a synchronous state machine behind a border of messages ([`Input`], [`Output`]),
 //! so that it can be a thread of the bench, a process of its own, or a program nobody here wrote.
-//! It sees the plant only through its metering point, and time only as it is told.
+//! It sees the plant only through its metering point, and time only as an argument.
 //!
 //! Terms: a *metering point* is where a device is connected, of electricity a *terminal*; a
 //! *window* is the measurement interval of 10 or 12 cycles (IEC 61000-4-30); a *reading* is one
@@ -16,6 +16,7 @@ mod answer;
 mod board;
 mod border;
 pub mod calibration;
+mod context;
 mod display;
 pub mod endpoint;
 mod fault;
@@ -33,7 +34,6 @@ mod pipe;
 mod reading;
 mod register;
 mod registry;
-mod reporter;
 mod running_mean;
 mod sampled;
 mod supply;
@@ -43,23 +43,21 @@ mod window;
 mod windows;
 
 pub use answer::{CommandFault, ERROR_PREFIX};
-pub use board::{
-    BoardContext, BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort,
-    BoardWait, BoardWay, board_device,
-};
+pub use board::{BoardContext, BoardWay, board_device};
 pub use border::{
-    Device, DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts,
-    TamperKind, TamperSensorFault, VoltageEventKind,
+    BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
+    DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts, TamperKind,
+    TamperSensorFault, VoltageEventKind,
 };
-pub use fault::{INJECTIONS, InjectionKind};
-pub use front_end::cvct::Cvct;
+pub use context::DeviceContext;
+pub use fault::InjectionKind;
+pub use front_end::{cvct::Cvct, full_scale};
 pub use gateway::{
     BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
     GatewayOutput, Metric, MetricKind, NetworkContext, measured_of_waveforms,
 };
 pub use message::EPOCH;
-pub use model::build::full_scale;
-pub use model::kind::{DeviceContext, DeviceKind, Fits};
+pub use model::kind::{DeviceKind, Fits};
 pub use outbox::{Message, Outbox};
 pub use reading::group_of;
-pub use registry::DEVICES;
+pub use registry::{DEVICES, INJECTIONS};

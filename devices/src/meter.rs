@@ -3,7 +3,7 @@
 //! Terms: *due* is the instant a reading belongs to; it contains every window completed by then.
 //! With samples, a window is complete once the few samples that its smooth edges reach beyond its
 //! end are there, so one that ends just before the due instant may fall to the next reading; the
-//! span that is announced tells.
+//! announced span shows which.
 
 mod supplied;
 mod tampered;
@@ -15,26 +15,21 @@ use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting, ReferenceSpa
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
-use crate::answer::{CommandFault, period, understood};
+use crate::answer::{CommandFault, NO_BREAKER, NO_POINTS, period, understood};
 use crate::border::{
     Device, DeviceFault, EventFacts, EventKind, Feed, Input, Output, SupplyFacts, TamperFacts,
 };
 use crate::display::Display;
 use crate::front_end::{Calibration, ChannelError};
-use crate::outlet::Outlet;
+use crate::outlet::{Outlet, event};
 use crate::reading::{Energy, Totaliser};
 use crate::register::Registers;
-use crate::reporter::{NO_BREAKER, NO_POINTS, event};
-use crate::sampled::Sampled;
+use crate::sampled::{Sampled, first_sample_at};
 use crate::supply::{OnePeriod, Supply};
 use crate::tamper::Tamper;
 use crate::voltage_events::VoltageEvents;
-use crate::window::{MeasuredWindow, PHASES_MAX};
+use crate::window::{MeasuredWindow, PERIOD_MIN, PHASES_MAX};
 use crate::windows::ClosedForm;
-
-/// The shortest reporting period: longer than the longest window (12 cycles at 50.7 Hz, 10 at
-/// 42.25 Hz: 0.237 s), so that each reading has at least one.
-pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
 
 /// A reading that is due up to so much after a ten-minute tick ends with the tick, in seconds: that
 /// much is granted between the end of what a reading covers and its instant.
@@ -57,7 +52,7 @@ pub(crate) enum Acquisition {
 /// What a meter is made of.
 #[derive(Debug)]
 pub(crate) struct MeterParts {
-    pub(crate) outlet: Outlet,
+    pub(crate) outlet: Box<dyn Outlet>,
     pub(crate) acquisition: Acquisition,
     pub(crate) quantities: Vec<MeasurementId>,
     /// What its readings are taken from.
@@ -123,7 +118,11 @@ impl Meter {
     fn samples(&mut self, first_sample: u64, rate_hz: f64, block: &Block, out: &mut Vec<Output>) {
         let Acquisition::Samples { chain, rate_hz: own_rate_hz, taken } = &self.parts.acquisition
         else {
-            return event(out, EventKind::InputRefused, "samples, where a spectrum is due");
+            return event(
+                out,
+                EventKind::InputRefused,
+                "samples for a meter that computes from spectra",
+            );
         };
         let Some(samples) =
             chain.samples_in(block).filter(|_| *taken == first_sample && *own_rate_hz == rate_hz)
@@ -135,16 +134,18 @@ impl Meter {
             return event(out, EventKind::InputRefused, &detail);
         };
         let mut from = 0;
-        while from < samples || first_sample + from as u64 >= first_at(self.next_due, rate_hz) {
+        while from < samples
+            || first_sample + from as u64 >= first_sample_at(self.next_due, rate_hz)
+        {
             // Samples before the due instant come first, then its reading, then the rest.
-            let due = first_at(self.next_due, rate_hz).saturating_sub(first_sample);
+            let due = first_sample_at(self.next_due, rate_hz).saturating_sub(first_sample);
             let to = usize::try_from(due).unwrap_or(usize::MAX).min(samples);
             if let Err(error) = self.take(block, from, to, out) {
                 event(out, EventKind::InputRefused, &error);
             }
             self.warn_of_clipping(out);
             from = to.max(from);
-            if first_sample + from as u64 >= first_at(self.next_due, rate_hz) {
+            if first_sample + from as u64 >= first_sample_at(self.next_due, rate_hz) {
                 self.reading_due(out);
                 self.held.drain(..).for_each(|window| self.totaliser.add(&window));
             }
@@ -243,7 +244,11 @@ impl Meter {
 
     fn spectrum(&mut self, until: SimDuration, spectrum: &Arc<Spectrum>, out: &mut Vec<Output>) {
         let Acquisition::Windows(closed_form) = &mut self.parts.acquisition else {
-            return event(out, EventKind::InputRefused, "a spectrum, where samples are due");
+            return event(
+                out,
+                EventKind::InputRefused,
+                "a spectrum for a meter that takes samples",
+            );
         };
         if !closed_form.hold(spectrum) {
             let detail = "a spectrum without a fundamental, or not of the right channels";
@@ -376,11 +381,6 @@ impl Meter {
     }
 }
 
-/// The first sample at or after an instant. A billionth of a sample early counts as at.
-pub(crate) fn first_at(instant: SimDuration, rate_hz: f64) -> u64 {
-    (instant.as_seconds_f64() * rate_hz - 1e-6).ceil().max(0.0) as u64
-}
-
 /// What is added up of a window: the registers have acted on it, and only the network's phases
 /// are among its own.
 fn prepared(
@@ -486,7 +486,7 @@ impl Device for Meter {
             }
             Input::Spectrum { until, spectrum } => self.spectrum(until, &spectrum, out),
             Input::Pipe { .. } => {
-                event(out, EventKind::InputRefused, "a pipe, where voltages and currents are due");
+                event(out, EventKind::InputRefused, "a pipe's state for an electricity meter");
             }
             Input::Received { payload } => self.received(now, &payload, out),
             Input::Fault(DeviceFault::Tamper { what, until }) => {

@@ -1,7 +1,7 @@
-//! What a device has to say and the platform has not taken over yet.
+//! Messages of a device that the platform has not acknowledged yet.
 //!
 //! In memory, in order. It survives a simulated reset of the device: whoever resets the
-//! device keeps the outbox and tells it [`Outbox::disconnected`]. Delivery is at least once: a
+//! device keeps the outbox and calls [`Outbox::disconnected`]. Delivery is at least once: a
 //! message leaves only when it is acknowledged, and everything that is left is handed out again,
 //! in order, whenever the link comes back.
 //!
@@ -16,7 +16,7 @@ use crate::border::Output;
 pub struct Message {
     /// Its number, the same each time it is handed out.
     pub number: u64,
-    /// What it says.
+    /// The encoded message.
     pub payload: Vec<u8>,
 }
 
@@ -48,7 +48,7 @@ impl Outbox {
         self.resumed(out);
     }
 
-    /// The device says nothing for a while, and its link stays as it is: what was handed out before
+    /// The device sends nothing for a while, and its link stays as it is: what was handed out before
     /// is on its way, and the platform may take it over.
     pub fn paused(&mut self) {
         self.is_connected = false;
@@ -92,7 +92,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[derive(Clone, Debug)]
-    enum Happening {
+    enum LinkAction {
         Put,
         Connect,
         Disconnect,
@@ -102,13 +102,13 @@ mod tests {
         DeliverThenLose,
     }
 
-    fn happening() -> impl Strategy<Value = Happening> {
+    fn action() -> impl Strategy<Value = LinkAction> {
         prop_oneof![
-            4 => Just(Happening::Put),
-            1 => Just(Happening::Connect),
-            1 => Just(Happening::Disconnect),
-            4 => Just(Happening::Deliver),
-            1 => Just(Happening::DeliverThenLose),
+            4 => Just(LinkAction::Put),
+            1 => Just(LinkAction::Connect),
+            1 => Just(LinkAction::Disconnect),
+            4 => Just(LinkAction::Deliver),
+            1 => Just(LinkAction::DeliverThenLose),
         ]
     }
 
@@ -132,29 +132,29 @@ mod tests {
             }
         }
 
-        fn happen(&mut self, happening: &Happening) {
+        fn apply(&mut self, action: &LinkAction) {
             let mut out = Vec::new();
-            match happening {
-                Happening::Put => {
+            match action {
+                LinkAction::Put => {
                     self.put += 1;
                     self.outbox.put(self.put.to_le_bytes().to_vec(), &mut out);
                 }
-                Happening::Connect => {
+                LinkAction::Connect => {
                     // A new connection: what was under way in the old one is gone.
                     self.under_way.clear();
                     self.outbox.connected(&mut out);
                 }
-                Happening::Disconnect => {
+                LinkAction::Disconnect => {
                     self.under_way.clear();
                     self.outbox.disconnected();
                 }
-                Happening::Deliver => {
+                LinkAction::Deliver => {
                     if let Some(message) = self.under_way.pop_front() {
                         self.received.push(message);
                         self.outbox.acknowledged(message);
                     }
                 }
-                Happening::DeliverThenLose => {
+                LinkAction::DeliverThenLose => {
                     self.received.extend(self.under_way.pop_front());
                     self.under_way.clear();
                     self.outbox.disconnected();
@@ -167,26 +167,26 @@ mod tests {
     proptest! {
         #[test]
         fn every_message_arrives_in_order_and_at_least_once(
-            happenings in prop::collection::vec(happening(), 0..200),
+            actions in prop::collection::vec(action(), 0..200),
         ) {
-            let mut world = SimulatedLink::default();
-            for happening in &happenings {
-                world.happen(happening);
-                let open: Vec<_> = world.outbox.open().map(|message| message.number).collect();
+            let mut link = SimulatedLink::default();
+            for action in &actions {
+                link.apply(action);
+                let open: Vec<_> = link.outbox.open().map(|message| message.number).collect();
                 prop_assert!(open.windows(2).all(|pair| pair[0] < pair[1]));
             }
-            world.happen(&Happening::Connect);
-            while !world.under_way.is_empty() {
-                world.happen(&Happening::Deliver);
+            link.apply(&LinkAction::Connect);
+            while !link.under_way.is_empty() {
+                link.apply(&LinkAction::Deliver);
             }
-            prop_assert_eq!(world.outbox.open().len(), 0);
+            prop_assert_eq!(link.outbox.open().len(), 0);
             // First arrivals are in order and without a gap.
             let mut highest = 0;
-            for &message in &world.received {
+            for &message in &link.received {
                 prop_assert!(message <= highest + 1, "{message} after {highest}");
                 highest = highest.max(message);
             }
-            prop_assert_eq!(highest, world.put);
+            prop_assert_eq!(highest, link.put);
         }
     }
 

@@ -4,7 +4,7 @@
 //! length: the RMS mean of voltages and currents, the arithmetic mean of powers and of the
 //! frequency. The power factor is that of the means, `P/S`. The total apparent power is the
 //! arithmetic sum of the phases. Registers add up every window, imports and exports apart; total
-//! and direction are made of each window's powers as `netting` says (docs/decisions.md).
+//! and direction are made of each window's powers by `netting` (docs/decisions.md).
 
 use lastmeter_metrology::{Phasor, Sequence};
 use lastmeter_sim::Netting;
@@ -123,7 +123,7 @@ fn total_part(phases: &[f64; PHASES_MAX], direction: Direction, netting: Netting
 /// Energies of one phase or of all, in joules, var-seconds and volt-ampere-seconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Register {
-    /// Consumed, injected.
+    /// Active energy in J: consumed, injected.
     active: [f64; 2],
     reactive: [f64; 2],
     apparent: f64,
@@ -156,7 +156,7 @@ struct Sums {
     second: [f64; 2],
     thd2: [[f64; PHASES_MAX]; 2],
     angles: [[Complex64; PHASES_MAX]; 2],
-    /// Mean values.
+    /// Mean values of voltages and currents.
     direct: [[f64; PHASES_MAX]; 2],
     /// Squares of the unbalances, negative and zero sequence.
     unbalance2: [f64; 2],

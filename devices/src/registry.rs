@@ -1,10 +1,12 @@
-//! The device models a scenario can name.
+//! The device models and the faults of devices that a scenario can name.
 
+use crate::fault::{self, InjectionKind};
 use crate::model::kind::DeviceKind;
 use crate::model::{
     ade7953_1ph, cvct_stm32f107, heat_meter, ideal, m_bus, reference, simulator_meter, stpm34_1ph,
     stpm34_3ph, water_meter,
 };
+use crate::tamper;
 
 /// Every device model.
 pub static DEVICES: &[DeviceKind] = &[
@@ -22,4 +24,17 @@ pub static DEVICES: &[DeviceKind] = &[
     m_bus::WATER,
     m_bus::ELECTRICITY,
     simulator_meter::SIMULATOR_METER,
+];
+
+/// Every fault a device can play.
+pub static INJECTIONS: &[InjectionKind] = &[
+    fault::SKIP_READING,
+    fault::RENUMBER_READING,
+    fault::UNKNOWN_IDENTIFIER,
+    fault::FREEZE,
+    fault::BOARD_RESET,
+    fault::BOARD_HANG,
+    fault::BOARD_NOISE,
+    tamper::INJECTION,
+    tamper::SENSOR_INJECTION,
 ];

@@ -3,6 +3,7 @@
 use lastmeter_metrology::flicker::{FlickerConfig, FlickerMeter, SHORT_TERM_S};
 use lastmeter_metrology::{EngineConfig, EngineError, PhaseQuantities, Window, WindowEngine};
 use lastmeter_sim::{Block, Streams};
+use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
 use crate::front_end::coupling::CouplingParameters;
@@ -15,6 +16,11 @@ use crate::window::{BeforeTick, MeasuredPhase, MeasuredWindow, ORDERS, Orders, P
 /// By how much earlier than the ten minutes since its start a flickermeter's interval ends, in
 /// seconds: so much more than its filters are late that the reading due then has it.
 const FLICKER_EARLY_S: f64 = 0.5;
+
+/// The first sample at or after an instant. A billionth of a sample early counts as at.
+pub(crate) fn first_sample_at(instant: SimDuration, rate_hz: f64) -> u64 {
+    (instant.as_seconds_f64() * rate_hz - 1e-6).ceil().max(0.0) as u64
+}
 
 /// Front end and engine of one meter.
 #[derive(Debug)]
@@ -29,9 +35,9 @@ pub(crate) struct Sampled {
     means: Vec<RunningMean>,
     /// Samples per second of the device's own clock.
     rate_hz: f64,
-    /// Whether harmonics are told one by one; the engine has to find them.
+    /// Whether harmonics are reported one by one; the engine has to find them.
     pub(crate) has_orders: bool,
-    /// Whether what lies between them is told; the engine has to find it.
+    /// Whether what lies between them is reported; the engine has to find it.
     pub(crate) has_between: bool,
     /// One for each voltage, where flicker is reported.
     flicker: Vec<FlickerMeter>,

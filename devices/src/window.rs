@@ -1,7 +1,11 @@
-//! What one measurement window tells, whichever way it was computed.
+//! What one measurement window holds, whichever way it was computed.
 
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
+
+/// The shortest reporting period: longer than the longest window (12 cycles at 50.7 Hz, 10 at
+/// 42.25 Hz: 0.237 s), so that each reading has at least one.
+pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
 
 /// The most phases a meter here has.
 pub(crate) const PHASES_MAX: usize = 3;
@@ -30,7 +34,7 @@ pub(crate) struct MeasuredPhase {
     pub(crate) i_mean_a: f64,
 }
 
-/// Orders of harmonics that are told one by one: 2 to 50.
+/// Orders of harmonics that are reported one by one: 2 to 50.
 pub(crate) const ORDERS: usize = 49;
 
 /// RMS values of the harmonic sub-groups from order 2 on: of the voltages, of the currents, by

@@ -4,7 +4,7 @@
     board_firmware.py [--rounds 8] [--seed 1]
 
 Builds devices/firmware/meter twice (the image has to be the same to the byte), gives it quantised
-samples over its bench port, and reads what it makes of them over its SLCAN port. What it has to
+samples over its stimulus port, and reads what it makes of them over its SLCAN port. What it has to
 make of them is computed here by itself, from docs/boards.md, on whole arrays. python-can opens the
 same SLCAN port as a pseudo-terminal. Wants qemu-system-arm, gcc-arm-none-eabi, python-can.
 """
@@ -219,7 +219,7 @@ class Board:
         return answer["return"]
 
     def frame(self):
-        """The next frame of the bench port."""
+        """The next frame of the stimulus port."""
         while b"\0" not in self.buffer:
             self.buffer += self.bench.recv(4096)
         raw, self.buffer = self.buffer.split(b"\0", 1)

@@ -2,9 +2,9 @@
 //!
 //! Pure: no I/O, no clock.
 
-pub mod bench_port;
 pub mod cobs;
 pub mod description;
 pub mod grammar;
 pub mod line;
 pub mod meter_node;
+pub mod stimulus_port;

@@ -12,7 +12,7 @@ use lastmeter_units::{Direction, MeasurementId, Phase, Quantity};
 #[repr(u8)]
 pub enum Register {
     /// Closes a reading: its number, the windows in it (24 bits), and the byte that came with the
-    /// order, which tells the answer from a late one.
+    /// order, which distinguishes the answer from a late one.
     Freeze = 0x01,
     /// RMS voltage in uV, RMS current in uA.
     VoltageCurrent = 0x10,
@@ -134,7 +134,7 @@ mod tests {
 
     /// Typed in: what the firmware answered to 230 V, 5 A, 60 degrees.
     #[test]
-    fn answers_mean_what_the_registers_say() {
+    fn answers_are_decoded_by_their_registers() {
         let data = [0x0D, 0xB5, 0x85, 0x80, 0x00, 0x4C, 0x4B, 0x40];
         let found = values(Register::VoltageCurrent, &data);
         assert_eq!(found, [(Quantity::VoltageRms, 230.0), (Quantity::CurrentRms, 5.0)]);

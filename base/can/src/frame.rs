@@ -185,7 +185,7 @@ pub enum FrameTextError {
     /// Nothing separates identifier and data.
     #[error("no '#' in '{found}', expected IDENTIFIER#DATA as in 123#1122 or 12345678#R8")]
     NoSeparator {
-        /// The text.
+        /// The text as it was given.
         found: String,
     },
     /// The form of CAN FD.
@@ -200,24 +200,24 @@ pub enum FrameTextError {
         found.chars().count()
     )]
     IdentifierDigits {
-        /// The identifier.
+        /// The identifier as it was given.
         found: String,
     },
     /// Something else than a hexadecimal digit.
-    #[error("'{found}' is no hexadecimal digit, expected 0 to 9 and A to F")]
+    #[error("'{found}' is not a hexadecimal digit, expected 0 to 9 and A to F")]
     NotHexadecimal {
-        /// The character.
+        /// The character found.
         found: char,
     },
     /// A byte of one digit.
     #[error("the data '{found}' have an odd number of digits, expected two for each byte")]
     HalfByte {
-        /// The data.
+        /// The hexadecimal digits found.
         found: String,
     },
     /// A remote frame's length that is none.
     #[error(
-        "'{found}' behind R is no length of a remote frame, expected one digit from \
+        "'{found}' behind R is not a length of a remote frame, expected one digit from \
          0 to 8, or nothing"
     )]
     RemoteLength {
@@ -326,13 +326,13 @@ mod tests {
             ("123##01122", "CAN FD"),
             ("1234#11", "has 4 digits, expected 3"),
             ("#11", "has 0 digits"),
-            ("12G#11", "'G' is no hexadecimal digit"),
-            ("1\u{e9}3#", "'\u{e9}' is no hexadecimal digit"),
+            ("12G#11", "'G' is not a hexadecimal digit"),
+            ("1\u{e9}3#", "'\u{e9}' is not a hexadecimal digit"),
             ("800#11", "larger than 7FF"),
             ("20000000#11", "larger than 1FFFFFFF"),
             ("123#112", "odd number of digits"),
             ("123#11.", "odd number of digits"),
-            ("123#1 ", "' ' is no hexadecimal digit"),
+            ("123#1 ", "' ' is not a hexadecimal digit"),
             ("123#112233445566778899", "9 data bytes"),
             ("123#R9", "'9' behind R"),
             ("123#R12", "'12' behind R"),

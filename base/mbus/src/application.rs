@@ -94,7 +94,7 @@ impl ApplicationError {
         Self::GENERAL.get(usize::from(code)).copied().unwrap_or(Self::Other(code))
     }
 
-    /// Its code.
+    /// Its code as it is sent.
     pub fn code(self) -> u8 {
         match self {
             Self::Other(code) => code,
@@ -113,12 +113,12 @@ pub enum Application<'a> {
     },
     /// CI 51: data to the slave.
     Data {
-        /// The records.
+        /// Data records for the slave.
         records: Records<'a>,
     },
     /// CI 52: selection of a slave; digits F and bytes FF are wildcards.
     Select {
-        /// Whom.
+        /// Address with wildcards.
         mask: Identity,
         /// Further conditions, such as a fabrication number.
         records: Records<'a>,
@@ -133,12 +133,12 @@ pub enum Application<'a> {
     Variable {
         /// What stands before the records.
         header: Header,
-        /// The records.
+        /// Data records of the slave.
         records: Records<'a>,
     },
     /// CI 73 and 77: fixed data structure.
     Fixed {
-        /// Two counters.
+        /// Status, medium and two counters.
         fixed: Fixed,
         /// CI 77: fields have their high byte first.
         high_first: bool,
@@ -156,7 +156,7 @@ pub enum ApplicationDecodeError {
     /// The control information field is none of those read here.
     #[error("control information {found:02X} at byte 6 is unsupported")]
     ControlInformation {
-        /// The field.
+        /// The control information field.
         found: u8,
     },
     /// The data is shorter than its header or its fixed structure.
@@ -226,6 +226,7 @@ impl<'a> Application<'a> {
             FIXED | FIXED_HIGH_FIRST => {
                 let (&bytes, rest) = data.split_first_chunk().ok_or_else(|| short(FIXED_LENGTH))?;
                 none_behind(information, rest, FIXED_LENGTH)?;
+                // CI 77 has the fields of CI 73 with their bytes swapped: one layout is decoded.
                 let high_first = information == FIXED_HIGH_FIRST;
                 let bytes = if high_first { Fixed::swapped(bytes) } else { bytes };
                 Ok(Self::Fixed { fixed: Fixed::from_bytes(bytes), high_first })

@@ -49,7 +49,7 @@ pub enum Frame<'a> {
         /// The control information field.
         information: u8,
     },
-    /// User data.
+    /// Long frame: user data, at most 252 bytes.
     Long {
         /// The control field.
         control: Control,
@@ -71,27 +71,27 @@ pub enum FrameError {
     /// The first byte starts nothing.
     #[error("start {found:02X} at byte 0, expected E5, 10 or 68")]
     Start {
-        /// The byte.
+        /// The start byte found.
         found: u8,
     },
     /// The second start is another byte.
     #[error("second start {found:02X} at byte 3, expected 68")]
     SecondStart {
-        /// The byte.
+        /// The start byte found.
         found: u8,
     },
     /// The two lengths differ.
     #[error("length {second:02X} at byte 2, expected {first:02X} as at byte 1")]
     LengthsDiffer {
-        /// The first.
+        /// The length at byte 1.
         first: u8,
-        /// The second.
+        /// The length at byte 2.
         second: u8,
     },
     /// Control, address and control information field have no place.
     #[error("length {found} at byte 1, expected at least 3")]
     Length {
-        /// The length.
+        /// The length found.
         found: u8,
     },
     /// The frame goes on behind the bytes.
@@ -111,19 +111,19 @@ pub enum FrameError {
     /// The checksum is another.
     #[error("checksum {found:02X} at byte {at}, expected {expected:02X}")]
     Checksum {
-        /// Its place.
+        /// Its offset in the frame, in bytes.
         at: usize,
         /// The sum of the bytes.
         expected: u8,
-        /// The byte.
+        /// The checksum found.
         found: u8,
     },
     /// The stop byte is another.
     #[error("stop {found:02X} at byte {at}, expected 16")]
     Stop {
-        /// Its place.
+        /// Its offset in the frame, in bytes.
         at: usize,
-        /// The byte.
+        /// The stop byte found.
         found: u8,
     },
     /// Bytes follow the frame.
@@ -137,9 +137,9 @@ pub enum FrameError {
     /// The control field has no meaning.
     #[error("control field {found:02X} at byte {at}, expected SND_NKE, SND_UD, REQ_UD or RSP_UD")]
     Control {
-        /// Its place.
+        /// Its offset in the frame, in bytes.
         at: usize,
-        /// The byte.
+        /// The control field found.
         found: u8,
     },
 }
@@ -210,6 +210,7 @@ impl<'a> Frame<'a> {
         }
         let at = if needed == 5 { 1 } else { 4 };
         let (body, tail) = (&bytes[at..needed - 2], [bytes[needed - 2], bytes[needed - 1]]);
+        // Before trailing bytes: a length hit by a bit error shows as a wrong checksum.
         let expected = checksum(body);
         if tail[0] != expected {
             return Err(FrameError::Checksum { at: needed - 2, expected, found: tail[0] });

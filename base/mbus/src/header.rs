@@ -111,7 +111,7 @@ impl Medium {
     /// Water.
     pub const WATER: Self = Self(0x07);
 
-    /// Its name.
+    /// Its English name.
     pub const fn name(self) -> &'static str {
         match self.0 {
             0x00 => "other",
@@ -165,7 +165,7 @@ impl Medium {
 /// Which meter it is: its secondary address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Identity {
-    /// Eight digits.
+    /// Identification number of eight digits.
     pub identification: Identification,
     /// Who made it.
     pub manufacturer: Manufacturer,

@@ -25,7 +25,7 @@ pub enum Received {
     },
     /// Bytes that are no frame.
     Garbled {
-        /// Why.
+        /// Reason of the refusal.
         error: FrameError,
         /// How many they were.
         count: usize,

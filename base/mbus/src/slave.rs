@@ -62,7 +62,7 @@ pub struct Answer {
     pub at: SimTime,
     /// The rate at which they go, which a baud switch leaves as it was for its acknowledgement.
     pub baud: BaudRate,
-    /// The bytes.
+    /// One frame, at most 261 bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -84,7 +84,7 @@ enum Addressed {
     Silently = 2,
 }
 
-/// A slave.
+/// One slave on a bus.
 #[derive(Debug, Clone)]
 pub struct Slave {
     config: SlaveConfig,

@@ -27,7 +27,7 @@ pub enum Format {
     GtnetSkt(Gtnet),
     /// OPAL-RT `AsyncIP`.
     OpalAsyncIp(AsyncIp),
-    /// Described signals.
+    /// Frames of described signals.
     DescribedFrame(FrameDescription),
 }
 

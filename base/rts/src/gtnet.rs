@@ -73,7 +73,7 @@ lastmeter_units::words! {
 lastmeter_units::words! {
     /// What precedes the points.
     pub enum GtnetHeader {
-        /// Nothing.
+        /// No header, values only.
         None = "none",
         /// Sequence, seconds and nanoseconds, a word each.
         SequenceAndTime = "sequence-and-time",

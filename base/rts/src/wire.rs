@@ -215,7 +215,7 @@ impl Wire {
         decoded
     }
 
-    /// The connection of a stream ended, or begins anew: half a frame is none, and is refused.
+    /// The connection of a stream ended, or begins again: half a frame is none, and is refused.
     pub fn reconnected(&mut self) -> Vec<Decoded> {
         let (Some(stream), Some(codec)) = (&mut self.stream, &self.reads) else {
             return Vec::new();

@@ -49,7 +49,7 @@ pub fn heading(text: &str, is_unit: impl Fn(&str) -> bool) -> Heading<'_> {
     Heading { name: text, unit: None }
 }
 
-/// Whether it ends in a figure with its unit, as `EV 11 kW` does: what that is rated for.
+/// Whether it ends in a number with its unit, as `EV 11 kW` does: what that is rated for.
 fn is_quantity(text: &str) -> bool {
     text.rsplit(' ').nth(1).is_some_and(|word| word.parse::<f64>().is_ok())
 }

@@ -117,7 +117,7 @@ pub fn rows(text: &str) -> Result<Vec<Row>, TableError> {
 pub struct Table {
     /// The first line.
     pub header: Row,
-    /// The others.
+    /// The rows below the header.
     pub rows: Vec<Row>,
 }
 

@@ -27,7 +27,7 @@ fn seconds_of(column: &str) -> Result<f64, String> {
     let Some(unit) = unit_of_time(column) else { return Ok(1.0) };
     seconds(unit.text).ok_or_else(|| {
         format!(
-            "the times of column `{column}` are numbers of `{}`, which is no unit of time that is \
+            "the times of column `{column}` are numbers of `{}`, which is not a unit of time that is \
              known here; expected s, ms, us, ns, min, h or d",
             unit.text
         )
@@ -60,7 +60,7 @@ pub struct TimeColumn {
     pub column: usize,
     /// From one row to the next.
     pub every: SimDuration,
-    /// Whether they are numbers that nothing but the name of their column says are seconds.
+    /// Whether they are numbers, in seconds only by the name of their column.
     pub is_bare: bool,
 }
 
@@ -75,8 +75,8 @@ lastmeter_units::words! {
 
 impl Table {
     /// Its column of times, as far as rows are needed (`needed`, by the length of one): the column
-    /// `time`, or else the first if it holds times. Numbers are times only under a name that says
-    /// so, since they may be powers. `is_given` is whether the length of a row is known without it.
+    /// `time`, or else the first if it holds times. Numbers are times only under a name that
+    /// means so, since they may be powers. `is_given` is whether the length of a row is known without it.
     ///
     /// # Errors
     /// If times that are needed do not go on evenly, or are in a unit or of a form that is
@@ -103,7 +103,7 @@ impl Table {
             None if !is_given => {
                 let found = &first[column];
                 let what = format!(
-                    "`{found}` is no supported time{}, so `every` has to state how far rows are \
+                    "`{found}` is not a supported time{}, so `every` has to state how far rows are \
                      apart",
                     hint(found)
                 );

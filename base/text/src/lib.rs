@@ -1,4 +1,4 @@
-//! Text and numbers for people: plurals, figures with so many digits, and what XML may hold.
+//! Text and numbers for people: plurals, numbers with so many digits, and what XML may hold.
 
 use std::fmt::{self, Arguments, Display, Formatter};
 
@@ -70,7 +70,7 @@ pub fn plural<N: Display + Copy + PartialEq + From<u8>>(count: N, one: &str) -> 
     if count == N::from(1) { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
-/// A figure for people: four significant digits without trailing zeros, never a dozen digits.
+/// A value for people: four significant digits without trailing zeros, never a dozen digits.
 pub fn number(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude == 0.0 || !magnitude.is_finite() {
@@ -82,13 +82,13 @@ pub fn number(value: f64) -> String {
     significant(value, 4)
 }
 
-/// A figure with so many significant digits, without trailing zeros.
+/// A value with so many significant digits, without trailing zeros.
 fn significant(value: f64, digits: usize) -> String {
     let rounded: f64 = format!("{value:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value);
     if (1e-4..1e9).contains(&value.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
 }
 
-/// Two figures that are compared, in one unit: as [`number`] has them, and with as many more digits
+/// Two values that are compared, in one unit: as [`number`] has them, and with as many more digits
 /// as it takes to see by how much they differ.
 pub fn apart(one: f64, other: f64) -> (String, String) {
     let (size, distance) = (one.abs().max(other.abs()), (one - other).abs());
@@ -97,18 +97,18 @@ pub fn apart(one: f64, other: f64) -> (String, String) {
         return (number(one), number(other));
     }
     let digits = digits.min(17.0) as usize;
-    let figure = |value: f64| if value == 0.0 { number(value) } else { significant(value, digits) };
-    (figure(one), figure(other))
+    let text = |value: f64| if value == 0.0 { number(value) } else { significant(value, digits) };
+    (text(one), text(other))
 }
 
-/// A figure with all its digits, in powers of ten where it would be a row of zeros.
+/// A value with all its digits, in powers of ten where it would be a row of zeros.
 pub fn exact(value: f64) -> String {
     let magnitude = value.abs();
     let is_plain = magnitude == 0.0 || (1e-6..1e9).contains(&magnitude) || !magnitude.is_finite();
     if is_plain { value.to_string() } else { format!("{value:e}") }
 }
 
-/// A figure with its uncertainty: that to two digits, the figure to as many as it is known to.
+/// A value with its uncertainty: that to two digits, the value to as many as it is known to.
 pub fn with_uncertainty(value: f64, uncertainty: f64) -> String {
     if !value.is_finite() || !uncertainty.is_finite() {
         return format!("{} ± {}", number(value), number(uncertainty));
@@ -123,7 +123,7 @@ pub fn with_uncertainty(value: f64, uncertainty: f64) -> String {
     format!("{} ± {}", rounded(value, known.ceil() as usize + 2), rounded(uncertainty, 2))
 }
 
-/// A figure with three digits.
+/// A value with three digits.
 pub fn three_digits(value: f64) -> String {
     number(format!("{value:.2e}").parse().unwrap_or(value))
 }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn no_figure_is_a_row_of_zeros() {
-        for (value, told) in [
+        for (value, expected) in [
             (1e300, "1e300"),
             (-2.5e-12, "-2.5e-12"),
             (0.0, "0"),
@@ -182,7 +182,7 @@ mod tests {
             (123_456_789.5, "123456789.5"),
             (f64::NAN, "NaN"),
         ] {
-            assert_eq!(exact(value), told);
+            assert_eq!(exact(value), expected);
             assert!(number(value).len() < 14, "{}", number(value));
         }
         assert_eq!((number(1e300), number(1e-300)), ("1e300".to_owned(), "1e-300".to_owned()));

@@ -3,7 +3,7 @@
 //! Table 2 of the Flexmeter deliverable verbatim, followed by the project's own `x.*` namespace for
 //! quantities the table has no name for. The table spells units its own way (`KVA`, `HZ`, `kVAR`);
 //! they are kept for reference, shown in the spelling of the SI brochure, and converted to SI base
-//! units for the record. A power factor is dimensionless although the table says rad.
+//! units for the record. A power factor is dimensionless although the table has rad.
 //!
 //! A quantity knows its [`Domain`] and how its truth over a reading's span is formed
 //! ([`Formation`]); its unit stands in its row. Identifiers of quantities that no source of the
@@ -87,13 +87,13 @@ pub enum Quantity {
     CurrentRms,
     /// Phase angle of the current's fundamental.
     CurrentPhase,
-    /// Momentary value of the current.
+    /// Instantaneous value of the current.
     CurrentInstant,
     /// RMS voltage.
     VoltageRms,
     /// Phase angle of the voltage's fundamental.
     VoltagePhase,
-    /// Momentary value of the voltage.
+    /// Instantaneous value of the voltage.
     VoltageInstant,
     /// Power factor P/S, dimensionless, -1 to 1.
     PowerFactor,
@@ -263,7 +263,7 @@ pub struct Measurement {
     pub name: &'static str,
     /// What is measured.
     pub quantity: Quantity,
-    /// Where.
+    /// The phase, or the sum of all.
     pub phase: Phase,
     /// The unit as the Flexmeter deliverable's Table 2 spells it; our own spelling for `x.*`.
     pub table_unit: &'static str,

@@ -9,5 +9,5 @@ cd "$here"
 arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -std=c11 -O2 -ffreestanding -nostdlib -nostartfiles \
     -Wall -Wextra -Werror -Wconversion -fno-common -fno-tree-loop-distribute-patterns \
     -ffunction-sections -Wl,--gc-sections -Wl,--build-id=none \
-    -T stm32f1.ld meter.c measure.c bench.c slcan.c -lgcc -o "$out/meter.elf"
+    -T stm32f1.ld meter.c measure.c stimulus.c slcan.c -lgcc -o "$out/meter.elf"
 arm-none-eabi-objcopy -O binary "$out/meter.elf" "$out/meter.bin"

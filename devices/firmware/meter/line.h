@@ -1,4 +1,4 @@
-/* Two serial lines: the metering network as an SLCAN adapter, and the bench port. */
+/* Two serial lines: the metering network as an SLCAN adapter, and the stimulus port. */
 #ifndef LINE_H
 #define LINE_H
 #include <stdint.h>
@@ -9,7 +9,7 @@ int line_get(int line);             /* the next byte, or -1 */
 void line_put(int line, uint8_t byte);
 uint32_t lines_lost(void);          /* bytes that found no room */
 
-/* Bench port: COBS frames with a CRC-16. */
+/* Stimulus port: COBS frames with a CRC-16. */
 void bench_byte(uint8_t byte);
 void bench_send(uint8_t kind, uint8_t number, const uint8_t *data, uint32_t length);
 uint16_t crc16(const uint8_t *p, uint32_t n);

@@ -1,6 +1,6 @@
 /* Meter firmware for the STM32F1 family with 8 KiB of memory: one node of a metering network.
  *
- * USART1 is the network as an SLCAN adapter, USART2 the bench port (samples in, EEPROM). Both and
+ * USART1 is the network as an SLCAN adapter, USART2 the stimulus port (samples in, EEPROM). Both and
  * SysTick lie at the same addresses in an STM32F100 (QEMU's `stm32vldiscovery`) and an STM32F107.
  * No vendor library, no C library.
  */
@@ -103,7 +103,7 @@ static void take_record(const uint8_t *r, uint32_t length) {
     keep_record();
 }
 
-/* --- bench port ------------------------------------------------------------------------------- */
+/* --- stimulus port ----------------------------------------------------------------------------- */
 
 void bench_frame(uint8_t kind, uint8_t number, const uint8_t *data, uint32_t length) {
     static int last_number = -1;
@@ -170,7 +170,7 @@ void node_frame(uint32_t id, int is_remote, const uint8_t *data, int length) {
             struct reading next = frozen;
             if (measure_freeze(&next)) frozen = next;
             if (to == 0) return; /* to all: nobody answers */
-            /* The token that came with the order tells this answer from a late one. */
+            /* The token that came with the order distinguishes it from a late one. */
             put_be(d, frozen.number, 4);
             put_be(d + 4, frozen.windows, 3);
             d[7] = length > 0 ? data[0] : 0;

@@ -6,13 +6,14 @@ use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::{DeclaredSpan, Identity};
 use lastmeter_units::MeasurementId;
 
-use super::lines::LineTalk;
-use super::meter::{BoardMeter, BoardParts, Expected, Talk};
-use super::node::NodeTalk;
+use super::lines::LineProtocol;
+use super::meter::{BoardMeter, BoardParts, Expected, Protocol};
+use super::node::NodeProtocol;
 use crate::border::Device;
-use crate::meter::PERIOD_MIN;
-use crate::model::kind::{DeviceContext, DeviceKind};
-use crate::outlet::Outlet;
+use crate::context::DeviceContext;
+use crate::model::kind::DeviceKind;
+use crate::outlet::reporter::Reporter;
+use crate::window::PERIOD_MIN;
 
 /// In which way a board is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +24,10 @@ pub enum BoardWay {
     Hardware,
 }
 
-/// What a device that is a board is told of it.
+/// What a device that is a board needs to know of it.
 #[derive(Clone, Copy, Debug)]
 pub struct BoardContext<'a> {
-    /// What the board file says.
+    /// The board file.
     pub description: &'a Description,
     /// In which way it is there.
     pub way: BoardWay,
@@ -44,9 +45,9 @@ pub fn board_device(
     out: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
     let BoardContext { description, way, image } = *board;
-    let codes = match (way, kind.codes) {
+    let converter = match (way, kind.board_converter) {
         (BoardWay::Hardware, _) => None,
-        (BoardWay::Emulated, Some(codes)) => Some(codes(values, context, out)?),
+        (BoardWay::Emulated, Some(build)) => Some(build(values, context, out)?),
         (BoardWay::Emulated, None) => {
             let message = format!("a `{}` is not what this board emulates", kind.entry.name);
             let label = "expected `model = \"cvct-stm32f107\"`, whose converter the board has";
@@ -56,22 +57,24 @@ pub fn board_device(
     };
     let quantities = quantities(values, description, out)?;
     let bit_rate = description.hardware.as_ref().map_or(125_000, |it| it.can_bit_rate);
-    let (talk, node) = match &description.speech {
-        Speech::Lines(grammar) => (Talk::Lines(Box::new(LineTalk::new(grammar.clone()))), None),
+    let (protocol, node) = match &description.speech {
+        Speech::Lines(grammar) => {
+            (Protocol::Lines(Box::new(LineProtocol::new(grammar.clone()))), None)
+        }
         Speech::MeterNode { node } => {
             let bit_rate = BitRate::from_bits_per_second(bit_rate).unwrap_or(BitRate::S4);
-            (Talk::Node(NodeTalk::new(*node, bit_rate)), Some(*node))
+            (Protocol::Node(NodeProtocol::new(*node, bit_rate)), Some(*node))
         }
     };
     let obeys = values.get("obey_commands").is_none() || values.boolean("obey_commands");
     let parts = BoardParts {
         name: description.name.clone(),
-        outlet: Outlet::uplink(context, obeys),
+        outlet: Reporter::uplink(context, obeys),
         quantities,
         declared: declared(description),
         period: values.duration("report_every").max(PERIOD_MIN),
-        codes,
-        talk,
+        converter,
+        protocol,
         expected: Expected { node, version: description.ready.version.clone(), image },
         start_within: description.ready.within,
         answer_within: description.answer_within,

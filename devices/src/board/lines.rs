@@ -5,7 +5,7 @@ use lastmeter_units::MeasurementId;
 
 /// What came of bytes that were heard, or of time that has passed.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Heard {
+pub(super) enum Reply {
     /// To be sent next.
     Ask(Vec<u8>),
     /// A reading is there, in SI units.
@@ -18,41 +18,41 @@ pub(super) enum Heard {
 
 /// The asking side.
 #[derive(Debug)]
-pub(super) struct LineTalk {
+pub(super) struct LineProtocol {
     exchange: Exchange,
     /// The index of the request under way.
     at: Option<usize>,
     values: Vec<(MeasurementId, f64)>,
 }
 
-impl LineTalk {
+impl LineProtocol {
     pub(super) fn new(grammar: Grammar) -> Self {
         Self { exchange: Exchange::new(grammar), at: None, values: Vec::new() }
     }
 
     /// Begins a reading; what is to be sent first, if anything is.
-    pub(super) fn poll(&mut self, now_ns: u64) -> Vec<Heard> {
+    pub(super) fn poll(&mut self, now_ns: u64) -> Vec<Reply> {
         self.values.clear();
         self.begin(0, now_ns)
     }
 
-    fn begin(&mut self, request: usize, now_ns: u64) -> Vec<Heard> {
+    fn begin(&mut self, request: usize, now_ns: u64) -> Vec<Reply> {
         let requests = &self.exchange.grammar().requests;
         let Some(next) = requests.get(request) else {
             self.at = None;
-            return vec![Heard::Reading(std::mem::take(&mut self.values))];
+            return vec![Reply::Reading(std::mem::take(&mut self.values))];
         };
         self.at = Some(request);
         if next.is_spontaneous() {
             return Vec::new();
         }
         match self.exchange.begin(request, now_ns) {
-            Ok(bytes) => vec![Heard::Ask(bytes)],
+            Ok(bytes) => vec![Reply::Ask(bytes)],
             // It is begun as soon as late answers are over.
             Err(BeginError::Settling { .. }) => Vec::new(),
             Err(why) => {
                 self.at = None;
-                vec![Heard::Missed(why.to_string())]
+                vec![Reply::Missed(why.to_string())]
             }
         }
     }
@@ -69,20 +69,20 @@ impl LineTalk {
     }
 
     /// Takes bytes of the meter.
-    pub(super) fn heard(&mut self, bytes: &[u8], now_ns: u64) -> Vec<Heard> {
+    pub(super) fn heard(&mut self, bytes: &[u8], now_ns: u64) -> Vec<Reply> {
         let before = self.exchange.counts();
         let outcomes = self.exchange.take(bytes, now_ns);
-        let mut heard: Vec<Heard> =
+        let mut heard: Vec<Reply> =
             outcomes.into_iter().flat_map(|outcome| self.outcome(outcome, now_ns)).collect();
         let late = self.exchange.counts().late - before.late;
         if late > 0 {
-            heard.push(Heard::Discarded(format!("{late} late line(s)")));
+            heard.push(Reply::Discarded(format!("{late} late line(s)")));
         }
         heard
     }
 
     /// Time has passed.
-    pub(super) fn tick(&mut self, now_ns: u64) -> Vec<Heard> {
+    pub(super) fn tick(&mut self, now_ns: u64) -> Vec<Reply> {
         if let Some(outcome) = self.exchange.tick(now_ns) {
             return self.outcome(outcome, now_ns);
         }
@@ -90,7 +90,7 @@ impl LineTalk {
         match self.at {
             Some(at) if requests.get(at).is_some_and(Request::is_spontaneous) => {
                 self.at = None;
-                vec![Heard::Missed("no line of the meter's own".to_owned())]
+                vec![Reply::Missed("no line of the meter's own".to_owned())]
             }
             // What waited for late answers to be over.
             Some(request) if self.exchange.open_request().is_none() => self.begin(request, now_ns),
@@ -98,7 +98,7 @@ impl LineTalk {
         }
     }
 
-    fn outcome(&mut self, outcome: Outcome, now_ns: u64) -> Vec<Heard> {
+    fn outcome(&mut self, outcome: Outcome, now_ns: u64) -> Vec<Reply> {
         match outcome {
             Outcome::Answered { request, answer } if self.at == Some(request) => {
                 self.values.extend(answer.values);
@@ -108,15 +108,15 @@ impl LineTalk {
             Outcome::Answered { .. } => Vec::new(),
             Outcome::Refused { request, why } if self.at == Some(request) && why.is_of_answer() => {
                 self.at = None;
-                vec![Heard::Missed(why.to_string())]
+                vec![Reply::Missed(why.to_string())]
             }
-            Outcome::Refused { why, .. } => vec![Heard::Discarded(why.to_string())],
+            Outcome::Refused { why, .. } => vec![Reply::Discarded(why.to_string())],
             Outcome::TimedOut { after_ns, .. } => {
                 self.at = None;
                 let after_ms = after_ns / 1_000_000;
                 let cut =
                     if self.exchange.is_within_line() { ", but a line without end" } else { "" };
-                vec![Heard::Missed(format!("no answer within {after_ms} ms{cut}"))]
+                vec![Reply::Missed(format!("no answer within {after_ms} ms{cut}"))]
             }
         }
     }

@@ -4,19 +4,20 @@ mod heard;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use lastmeter_board::bench_port::{self, PAIRS_MAX, ToBoard};
+use lastmeter_board::stimulus_port::{self, PAIRS_MAX, ToBoard};
 use lastmeter_sim::{Block, DeclaredSpan, ElectricityFacts, Netting};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 
-use super::codes::Codes;
-use super::lines::LineTalk;
-use super::node::NodeTalk;
-use super::{BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait};
+use super::lines::LineProtocol;
+use super::node::NodeProtocol;
 use crate::answer::{CommandFault, understood};
-use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
-use crate::meter::first_at;
-use crate::outlet::Outlet;
-use crate::reporter::event;
+use crate::border::{
+    BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait, Device,
+    DeviceFault, EventKind, Feed, Input, Output,
+};
+use crate::front_end::board_converter::BoardConverter;
+use crate::outlet::{Outlet, event};
+use crate::sampled::first_sample_at;
 
 /// What a board does not take from the platform.
 const NO_ORDERS: &str = "a board takes no commands of the platform";
@@ -47,13 +48,13 @@ pub(crate) struct Expected {
 #[derive(Debug)]
 pub(crate) struct BoardParts {
     pub(crate) name: String,
-    pub(crate) outlet: Outlet,
+    pub(crate) outlet: Box<dyn Outlet>,
     pub(crate) quantities: Vec<MeasurementId>,
     pub(crate) declared: DeclaredSpan,
     pub(crate) period: SimDuration,
     /// What its converter would take; `None`: it measures by itself.
-    pub(crate) codes: Option<Codes>,
-    pub(crate) talk: Talk,
+    pub(crate) converter: Option<BoardConverter>,
+    pub(crate) protocol: Protocol,
     pub(crate) expected: Expected,
     pub(crate) start_within: SimDuration,
     pub(crate) answer_within: SimDuration,
@@ -61,9 +62,9 @@ pub(crate) struct BoardParts {
 
 /// How it is asked.
 #[derive(Debug)]
-pub(crate) enum Talk {
-    Node(NodeTalk),
-    Lines(Box<LineTalk>),
+pub(crate) enum Protocol {
+    Node(NodeProtocol),
+    Lines(Box<LineProtocol>),
 }
 
 /// Something that the board is to do, in order.
@@ -121,7 +122,7 @@ pub(crate) struct BoardMeter {
     taken: u64,
     next_due: SimDuration,
     pairs: Vec<(u16, u16)>,
-    bench: bench_port::Reader,
+    stimulus: stimulus_port::Reader,
     number: u8,
     /// What its EEPROM holds.
     record: Vec<u8>,
@@ -146,10 +147,10 @@ pub(crate) struct BoardMeter {
 impl BoardMeter {
     pub(crate) fn new(parts: BoardParts, node: u8) -> Self {
         let mut tasks = VecDeque::new();
-        if matches!(parts.talk, Talk::Node(_)) {
+        if matches!(parts.protocol, Protocol::Node(_)) {
             tasks.push_back(Task::Present);
         }
-        if parts.codes.is_some() {
+        if parts.converter.is_some() {
             tasks.push_back(Task::Begin);
         } else if !tasks.is_empty() {
             // What it has measured up to now, perhaps for hours, is of no reading.
@@ -164,7 +165,7 @@ impl BoardMeter {
             taken: 0,
             next_due: parts.period,
             pairs: Vec::new(),
-            bench: bench_port::Reader::default(),
+            stimulus: stimulus_port::Reader::default(),
             number: 0,
             // Blank, with the address switches.
             record: vec![node],
@@ -196,8 +197,8 @@ impl BoardMeter {
 
     fn write(&mut self, port: BoardPort, mut bytes: Vec<u8>) {
         // Every other frame: what is sent again arrives.
-        let has_samples = self.parts.codes.is_some();
-        let struck = if has_samples { BoardPort::Bench } else { BoardPort::Network };
+        let has_samples = self.parts.converter.is_some();
+        let struck = if has_samples { BoardPort::Stimulus } else { BoardPort::Network };
         self.is_noisy = port == struck && self.noise > 0 && !self.is_noisy;
         if self.is_noisy && !bytes.is_empty() {
             self.noise -= 1;
@@ -220,15 +221,17 @@ impl BoardMeter {
                 "samples that do not follow, or do not fit",
             );
         }
-        let Some(feed_hz) = self.parts.codes.as_ref().map(Codes::feed_hz) else { return };
+        let Some(feed_hz) = self.parts.converter.as_ref().map(BoardConverter::feed_hz) else {
+            return;
+        };
         self.taken += samples as u64;
         let mut from = 0;
         loop {
-            let at_due = first_at(self.next_due, feed_hz);
+            let at_due = first_sample_at(self.next_due, feed_hz);
             let to = usize::try_from(at_due.saturating_sub(first_sample)).unwrap_or(usize::MAX);
             let to = to.min(samples);
-            if let Some(codes) = &mut self.parts.codes {
-                codes.push(block, (from, to), &mut self.pairs);
+            if let Some(converter) = &mut self.parts.converter {
+                converter.push(block, (from, to), &mut self.pairs);
             }
             from = to;
             if first_sample + (from as u64) < at_due {
@@ -238,7 +241,8 @@ impl BoardMeter {
             self.due();
         }
         self.hand_over(false);
-        let clipped = self.parts.codes.as_mut().map(Codes::take_clipped).unwrap_or_default();
+        let clipped =
+            self.parts.converter.as_mut().map(BoardConverter::take_clipped).unwrap_or_default();
         for (channel, clipped) in clipped.into_iter().filter(|(_, clipped)| !clipped.by_supply) {
             let what = if channel == 0 { "voltage" } else { "current" };
             let detail = format!("the {what} is clipped from sample {} on", clipped.sample);
@@ -301,19 +305,19 @@ impl BoardMeter {
         match &task {
             Task::Present => {
                 // An emulated board asks for its record first; the thing itself is running.
-                if self.parts.codes.is_none() || self.has_record {
+                if self.parts.converter.is_none() || self.has_record {
                     self.open();
                 }
             }
             Task::Begin => {
-                let rate_mhz = self.parts.codes.as_ref().map_or(0, Codes::rate_mhz);
+                let rate_mhz = self.parts.converter.as_ref().map_or(0, BoardConverter::rate_mhz);
                 self.send_frame(&ToBoard::Begin { rate_mhz });
             }
             Task::Samples(pairs) => {
                 let frame = ToBoard::Samples { number: self.number, pairs: pairs.clone() };
                 self.send_frame(&frame);
             }
-            Task::Poll { .. } if self.state == State::Silent && self.parts.codes.is_some() => {
+            Task::Poll { .. } if self.state == State::Silent && self.parts.converter.is_some() => {
                 // Whether it is there again; what it has is not all of the time.
                 self.tasks.push_front(task);
                 return self.begin(Task::Begin, now, out);
@@ -322,13 +326,13 @@ impl BoardMeter {
                 self.leave_out(*due, if self.is_partial { PARTIAL } else { NO_WINDOW }, out);
                 return None;
             }
-            Task::Poll { .. } => match &mut self.parts.talk {
-                Talk::Node(talk) => {
-                    let bytes = talk.poll();
+            Task::Poll { .. } => match &mut self.parts.protocol {
+                Protocol::Node(protocol) => {
+                    let bytes = protocol.poll();
                     self.write(BoardPort::Network, bytes);
                 }
-                Talk::Lines(talk) => {
-                    let heard = talk.poll(nanoseconds(now));
+                Protocol::Lines(protocol) => {
+                    let heard = protocol.poll(nanoseconds(now));
                     self.running = Some((task.clone(), 1));
                     self.lines(heard, out);
                     return self.running.take().map(|(task, _)| task);
@@ -342,12 +346,14 @@ impl BoardMeter {
     /// Whether a board that is given its samples has completed no window since the last reading.
     fn has_no_window(&self) -> bool {
         let is_read = self.account.windows == self.account.windows_read;
-        is_read && self.parts.codes.is_some() && matches!(self.parts.talk, Talk::Node(_))
+        is_read
+            && self.parts.converter.is_some()
+            && matches!(self.parts.protocol, Protocol::Node(_))
     }
 
     fn open(&mut self) {
-        if let Talk::Node(talk) = &mut self.parts.talk {
-            let bytes = talk.open();
+        if let Protocol::Node(protocol) = &mut self.parts.protocol {
+            let bytes = protocol.open();
             self.write(BoardPort::Network, bytes);
         }
     }
@@ -355,7 +361,7 @@ impl BoardMeter {
     fn send_frame(&mut self, frame: &ToBoard) {
         let mut bytes = Vec::new();
         frame.encode(&mut bytes);
-        self.write(BoardPort::Bench, bytes);
+        self.write(BoardPort::Stimulus, bytes);
     }
 
     /// What is under way is done again, or given up.
@@ -364,7 +370,7 @@ impl BoardMeter {
         if tries < TRIES_MAX && self.state != State::Silent {
             self.note(EventKind::BoardRetried, why, out);
             self.unasked = 0;
-            if task == Task::Present && self.parts.codes.is_some() && !self.has_record {
+            if task == Task::Present && self.parts.converter.is_some() && !self.has_record {
                 self.send_record();
             }
             // Samples under the same number: those that were taken are not taken twice.
@@ -389,12 +395,12 @@ impl BoardMeter {
         if self.state != State::Silent {
             self.note(EventKind::BoardSilent, why, out);
         }
-        if self.parts.codes.is_some() {
+        if self.parts.converter.is_some() {
             self.state = State::Silent;
             self.is_partial = true;
         }
-        if let Talk::Node(talk) = &mut self.parts.talk {
-            talk.give_up();
+        if let Protocol::Node(protocol) = &mut self.parts.protocol {
+            protocol.give_up();
         }
         // Whether it is there again is asked with the next reading.
         if self.state == State::Silent && matches!(self.tasks.front(), Some(Task::Poll { .. })) {
@@ -414,11 +420,11 @@ impl BoardMeter {
 
     /// Nothing that was waited for has come.
     fn unanswered(&mut self, now: SimTime, why: &str, out: &mut Vec<Output>) {
-        if let (Talk::Lines(talk), Some((Task::Poll { .. }, _))) =
-            (&mut self.parts.talk, &self.running)
+        if let (Protocol::Lines(protocol), Some((Task::Poll { .. }, _))) =
+            (&mut self.parts.protocol, &self.running)
         {
-            let at = talk.wake_at_ns().unwrap_or(0).max(nanoseconds(now));
-            let heard = talk.tick(at);
+            let at = protocol.wake_at_ns().unwrap_or(0).max(nanoseconds(now));
+            let heard = protocol.tick(at);
             self.unasked = 0;
             return self.lines(heard, out);
         }
@@ -462,9 +468,9 @@ fn nanoseconds(now: SimTime) -> u64 {
 impl Device for BoardMeter {
     fn feed(&self) -> Feed {
         self.parts
-            .codes
+            .converter
             .as_ref()
-            .map_or(Feed::Clock, |codes| Feed::Samples { rate_hz: codes.feed_hz() })
+            .map_or(Feed::Clock, |it| Feed::Samples { rate_hz: it.feed_hz() })
     }
 
     fn quantities(&self) -> &[MeasurementId] {
@@ -519,9 +525,11 @@ impl Device for BoardMeter {
 impl BoardDevice for BoardMeter {
     fn board_wait(&self) -> Option<BoardWait> {
         let (task, _) = self.running.as_ref()?;
-        let of_lines = match &self.parts.talk {
-            Talk::Lines(talk) => SimDuration(i64::try_from(talk.limit_ns()).unwrap_or(i64::MAX)),
-            Talk::Node(_) => SimDuration::ZERO,
+        let of_lines = match &self.parts.protocol {
+            Protocol::Lines(protocol) => {
+                SimDuration(i64::try_from(protocol.limit_ns()).unwrap_or(i64::MAX))
+            }
+            Protocol::Node(_) => SimDuration::ZERO,
         };
         let (limit, what) = match task {
             Task::Present => (self.parts.start_within, "who it is"),

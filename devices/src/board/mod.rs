@@ -8,16 +8,11 @@
 //! was read there a [`BoardInput`], and while it waits for an answer it has a [`BoardWait`]: until
 //! that is over, or the answer is there, it is to be given nothing else.
 
-mod border;
 mod build;
-pub(crate) mod codes;
 mod lines;
 mod meter;
 mod node;
 #[cfg(test)]
 mod tests;
 
-pub use border::{
-    BoardDevice, BoardFault, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWait,
-};
 pub use build::{BoardContext, BoardWay, board_device};

@@ -11,12 +11,12 @@ use lastmeter_units::Quantity;
 
 /// What came of bytes that were heard.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Heard {
+pub(super) enum Reply {
     /// To be sent next.
     Ask(Vec<u8>),
     /// The node is there.
     Present {
-        /// Its version.
+        /// Its version, as text.
         version: String,
         /// The number that it has.
         node: u8,
@@ -25,7 +25,7 @@ pub(super) enum Heard {
     },
     /// A reading is there.
     Reading {
-        /// Its number.
+        /// The number of the reading, counted by the node.
         number: u32,
         /// Windows that it is of.
         windows: u32,
@@ -51,7 +51,7 @@ enum Step {
 
 /// The asking side.
 #[derive(Debug)]
-pub(super) struct NodeTalk {
+pub(super) struct NodeProtocol {
     node: u8,
     bit_rate: BitRate,
     reader: Reader,
@@ -62,7 +62,7 @@ pub(super) struct NodeTalk {
     values: Vec<(Quantity, f64)>,
 }
 
-impl NodeTalk {
+impl NodeProtocol {
     pub(super) fn new(node: u8, bit_rate: BitRate) -> Self {
         Self {
             node,
@@ -123,13 +123,13 @@ impl NodeTalk {
     }
 
     /// Takes bytes of the adapter; what they come to, in order.
-    pub(super) fn heard(&mut self, bytes: &[u8]) -> Vec<Heard> {
+    pub(super) fn heard(&mut self, bytes: &[u8]) -> Vec<Reply> {
         let mut items = Vec::new();
         self.reader.bytes(bytes, &mut items);
         items.into_iter().filter_map(|item| self.item(item)).collect()
     }
 
-    fn item(&mut self, item: Item) -> Option<Heard> {
+    fn item(&mut self, item: Item) -> Option<Reply> {
         match item {
             Item::Frame { frame, .. } => Some(self.answer(&frame)),
             // While it is opened, an adapter that is open already may refuse parts of it.
@@ -138,17 +138,17 @@ impl NodeTalk {
             }
             Item::Refused => {
                 self.step = Step::Idle;
-                Some(Heard::Refused)
+                Some(Reply::Refused)
             }
             Item::Garbage { bytes, why } => {
                 let shown = String::from_utf8_lossy(&bytes).into_owned();
-                Some(Heard::Discarded(format!("`{}`: {why}", shown.escape_debug())))
+                Some(Reply::Discarded(format!("`{}`: {why}", shown.escape_debug())))
             }
             _ => None,
         }
     }
 
-    fn answer(&mut self, frame: &CanFrame) -> Heard {
+    fn answer(&mut self, frame: &CanFrame) -> Reply {
         let is_of = |register: Register| {
             !frame.is_remote()
                 && !frame.id().is_extended()
@@ -159,31 +159,31 @@ impl NodeTalk {
         match self.step {
             Step::Version if is_of(Register::Version) => {
                 self.step = Step::Idle;
-                Heard::Present {
+                Reply::Present {
                     version: format!("{}.{}", data[0], data[1]),
                     node: data[2],
                     image: u32::from_be_bytes([data[4], data[5], data[6], data[7]]),
                 }
             }
-            Step::Reopened if is_of(Register::Version) => Heard::Ask(self.poll()),
+            Step::Reopened if is_of(Register::Version) => Reply::Ask(self.poll()),
             Step::Freeze if is_of(Register::Freeze) && data[7] == self.token => {
                 self.number = u32::from_be_bytes([data[0], data[1], data[2], data[3]]);
                 self.windows = u32::from_be_bytes([0, data[4], data[5], data[6]]);
                 self.step = Step::Register(0);
-                Heard::Ask(self.remote(READING[0]))
+                Reply::Ask(self.remote(READING[0]))
             }
             Step::Register(at) if is_of(READING[at]) => {
                 self.values.extend(values(READING[at], data));
                 let Some(&next) = READING.get(at + 1) else {
                     self.step = Step::Idle;
                     let values = std::mem::take(&mut self.values);
-                    return Heard::Reading { number: self.number, windows: self.windows, values };
+                    return Reply::Reading { number: self.number, windows: self.windows, values };
                 };
                 self.step = Step::Register(at + 1);
-                Heard::Ask(self.remote(next))
+                Reply::Ask(self.remote(next))
             }
             Step::Idle | Step::Version | Step::Reopened | Step::Freeze | Step::Register(_) => {
-                Heard::Discarded(format!("the frame {frame}, which is late or of another node"))
+                Reply::Discarded(format!("the frame {frame}, which is late or of another node"))
             }
         }
     }
@@ -224,30 +224,30 @@ mod tests {
     }
 
     /// A node that answers, with what it is asked in order.
-    fn polled(talk: &mut NodeTalk, late: &[u8]) -> Vec<Heard> {
-        let asked = talk.poll();
-        assert_eq!(asked, format!("t0231{:02X}\r", talk.token).into_bytes());
-        let mut heard = talk.heard(late);
+    fn polled(protocol: &mut NodeProtocol, late: &[u8]) -> Vec<Reply> {
+        let asked = protocol.poll();
+        assert_eq!(asked, format!("t0231{:02X}\r", protocol.token).into_bytes());
+        let mut heard = protocol.heard(late);
         let mut frozen = [0, 0, 0, 9, 0, 0, 5, 0];
-        frozen[7] = talk.token;
-        heard.extend(talk.heard(&answer(Register::Freeze, frozen)));
+        frozen[7] = protocol.token;
+        heard.extend(protocol.heard(&answer(Register::Freeze, frozen)));
         for register in READING {
-            heard.extend(talk.heard(&answer(register, [0, 0, 0, 1, 0, 0, 0, 2])));
+            heard.extend(protocol.heard(&answer(register, [0, 0, 0, 1, 0, 0, 0, 2])));
         }
         heard
     }
 
     #[test]
     fn a_reading_is_asked_for_register_by_register() {
-        let mut talk = NodeTalk::new(3, BitRate::S4);
-        assert_eq!(talk.open(), b"\rC\rS4\rO\rr3238\r");
-        let found = talk.heard(&answer(Register::Version, [1, 0, 3, 0, 0, 0xC0, 0xFF, 0xEE]));
-        let present = Heard::Present { version: "1.0".to_owned(), node: 3, image: 0x00C0_FFEE };
+        let mut protocol = NodeProtocol::new(3, BitRate::S4);
+        assert_eq!(protocol.open(), b"\rC\rS4\rO\rr3238\r");
+        let found = protocol.heard(&answer(Register::Version, [1, 0, 3, 0, 0, 0xC0, 0xFF, 0xEE]));
+        let present = Reply::Present { version: "1.0".to_owned(), node: 3, image: 0x00C0_FFEE };
         assert_eq!(found, [present]);
-        let heard = polled(&mut talk, &[]);
-        assert_eq!(heard[0], Heard::Ask(b"r2038\r".to_vec()));
+        let heard = polled(&mut protocol, &[]);
+        assert_eq!(heard[0], Reply::Ask(b"r2038\r".to_vec()));
         assert_eq!(heard.len(), 7);
-        let Heard::Reading { number, windows, values } = &heard[6] else { panic!("{heard:?}") };
+        let Reply::Reading { number, windows, values } = &heard[6] else { panic!("{heard:?}") };
         assert_eq!((*number, *windows, values.len()), (9, 5, 10));
         assert!((values[0].1 - 1e-6).abs() < 1e-12);
     }
@@ -255,23 +255,23 @@ mod tests {
     /// An answer of before, and one of another node, change nothing of what comes.
     #[test]
     fn late_answers_are_discarded() {
-        let mut talk = NodeTalk::new(3, BitRate::S4);
-        talk.poll();
-        talk.give_up();
+        let mut protocol = NodeProtocol::new(3, BitRate::S4);
+        protocol.poll();
+        protocol.give_up();
         let mut late = answer(Register::Freeze, [0, 0, 0, 1, 0, 0, 1, 1]);
         late.extend(answer(Register::VoltageCurrent, [9; 8]));
         late.extend(b"t2018AABB\r");
-        let heard = polled(&mut talk, &late);
-        let discarded = heard.iter().filter(|heard| matches!(heard, Heard::Discarded(_))).count();
+        let heard = polled(&mut protocol, &late);
+        let discarded = heard.iter().filter(|heard| matches!(heard, Reply::Discarded(_))).count();
         assert_eq!(discarded, 3, "{heard:?}");
-        assert!(matches!(heard.last(), Some(Heard::Reading { windows: 5, .. })));
+        assert!(matches!(heard.last(), Some(Reply::Reading { windows: 5, .. })));
     }
 
     #[test]
     fn a_closed_adapter_is_named() {
-        let mut talk = NodeTalk::new(3, BitRate::S4);
-        talk.poll();
-        assert_eq!(talk.heard(b"\x07"), [Heard::Refused]);
-        assert_eq!(talk.heard(b"\x07"), []);
+        let mut protocol = NodeProtocol::new(3, BitRate::S4);
+        protocol.poll();
+        assert_eq!(protocol.heard(b"\x07"), [Reply::Refused]);
+        assert_eq!(protocol.heard(b"\x07"), []);
     }
 }

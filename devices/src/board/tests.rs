@@ -9,8 +9,7 @@ use std::f64::consts::SQRT_2;
 
 use proptest::prelude::*;
 
-use crate::board::BoardPort;
-use crate::border::{EventKind, Output};
+use crate::border::{BoardPort, EventKind, Output};
 use fake::{Bench, IDEAL, current, values, voltage};
 
 /// The code of a converter of 12 bits and 3.6 V behind the inverting transducer.

@@ -1,7 +1,7 @@
 //! Closed forms of the corrections.
 
-/// The factor that makes the reported value the reference one; `None` where there is nothing to
-/// tell it by: no value, opposite signs, no number.
+/// The factor that makes the reported value the reference one; `None` where nothing determines
+/// it: no value, opposite signs, no number.
 pub fn gain(reported: f64, reference: f64) -> Option<f64> {
     let factor = reference / reported;
     (factor.is_finite() && factor > 0.0).then_some(factor)
@@ -10,9 +10,9 @@ pub fn gain(reported: f64, reference: f64) -> Option<f64> {
 /// By how much, in radians, the current has to come later, so that the reported active power is
 /// that of the reference meter, with the gains right already.
 ///
-/// The reference says `P = S cos(phi)` and `Q = S sin(phi)`. A meter whose current leads by `d`
+/// The reference is `P = S cos(phi)` and `Q = S sin(phi)`. A meter whose current leads by `d`
 /// reports `S cos(phi - d)`, so `d = phi - acos(P_reported / S)`, with the sign of `phi`. Nothing
-/// can be told at unity power factor, where the power hardly depends on the angle: `None` there
+/// can be found at unity power factor, where the power hardly depends on the angle: `None` there
 /// (below a `phi` of 6 degrees), and where the power is more than the apparent one.
 pub fn delay_rad(reported_w: f64, reference_w: f64, reference_var: f64) -> Option<f64> {
     let apparent_va = libm::hypot(reference_w, reference_var);

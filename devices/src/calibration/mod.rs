@@ -33,9 +33,9 @@ pub struct Measured {
 /// RMS values of the largest sines a meter takes: what registers of offsets count in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
-    /// In volts.
+    /// RMS voltage in V.
     pub voltage_v: f64,
-    /// In amperes.
+    /// RMS current in A.
     pub current_a: f64,
 }
 
@@ -59,7 +59,7 @@ pub enum Step {
 /// What has to be done to a coefficient.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
-    /// Multiply it.
+    /// Multiply it by this factor.
     Times(f64),
     /// Add to it.
     Plus(f64),
@@ -76,7 +76,7 @@ impl Change {
 }
 
 /// What one step of the procedure asks for: the meter reported `reported` while the reference meter
-/// reported `reference`, at a frequency in hertz. What cannot be told from the values (no current,
+/// reported `reference`, at a frequency in hertz. What the values do not determine (no current,
 /// no number) is left out.
 pub fn changes(
     step: Step,
@@ -95,7 +95,7 @@ pub fn changes(
         Step::ActiveGain => [times(Role::ActiveGain, reported.active_w, reference.active_w), None],
         Step::Phase => {
             let delay = delay_rad(reported.active_w, reference.active_w, reference.reactive_var);
-            // A delay register holds a time, which is told as an angle at 50 Hz.
+            // A delay register holds a time, which is written as an angle at 50 Hz.
             let degrees = |rad: f64| rad.to_degrees() * 50.0 / frequency_hz;
             [delay.map(|rad| (Role::Delay, Change::Plus(degrees(rad)))), None]
         }

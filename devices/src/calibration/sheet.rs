@@ -1,4 +1,4 @@
-//! What the registers of a meter mean, as its data sheet says: for the tool that writes them.
+//! What the registers of a meter mean, by its data sheet: for the tool that writes them.
 
 lastmeter_units::words! {
     /// What a register corrects.
@@ -29,7 +29,7 @@ lastmeter_units::words! {
 lastmeter_units::words! {
     /// What a coefficient is counted in.
     pub enum Unit {
-        /// A factor.
+        /// A dimensionless factor.
         Factor = "1",
         /// Parts of the full scale, or of its square.
         FullScale = "full scale",
@@ -52,7 +52,7 @@ pub enum Coding {
 /// A register of a data sheet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Register {
-    /// Its name.
+    /// Its name in the data sheet.
     pub name: &'static str,
     /// What it corrects.
     pub role: Role,
@@ -74,7 +74,7 @@ pub struct Register {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("{register} would need the value {value}, and holds {least} to {largest}")]
 pub struct OutOfRange {
-    /// The register.
+    /// The name of the register.
     pub register: &'static str,
     /// The value that would be needed.
     pub value: f64,
@@ -119,7 +119,7 @@ impl Register {
 }
 
 const GAIN: f64 = 1.0 / 4_194_304.0;
-/// Codes at full scale of the ADE7953: RMS values, and powers (data sheet, from memory).
+/// Codes at full scale of the ADE7953: RMS values, and powers (data sheet, unverified).
 const RMS_CODES: f64 = 9_032_007.0;
 const POWER_CODES: f64 = 4_862_401.0;
 const SIGNED_24: (i64, i64) = (-0x80_0000, 0x7F_FFFF);

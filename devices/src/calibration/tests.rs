@@ -145,8 +145,8 @@ proptest! {
     fn a_coefficient_comes_back_within_half_a_step(value in -383_i64..=383) {
         let phase = register("ade7953-1ph", Role::Delay);
         prop_assert_eq!(phase.value(phase.coefficient(value) + 0.0099).unwrap(), value);
-        let told = format!("PHCALA is {} ({value})", phase.word(value));
-        prop_assert_eq!(phase.value_reported(&told), Some(value));
+        let text = format!("PHCALA is {} ({value})", phase.word(value));
+        prop_assert_eq!(phase.value_reported(&text), Some(value));
     }
 
     #[test]

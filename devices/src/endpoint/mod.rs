@@ -49,7 +49,7 @@ pub enum EndpointInput {
     Wake,
     /// Bytes that were written to it: a datagram, or any piece of a stream.
     Bytes(Vec<u8>),
-    /// Somebody is at the other end anew.
+    /// Somebody is at the other end again.
     LineUp,
     /// Something happens in the plant.
     Grid(GridInput),
@@ -64,12 +64,12 @@ pub enum EndpointOutput {
     Frame {
         /// The instant whose values it has.
         taken: SimTime,
-        /// The frame.
+        /// One frame of the map's wire format.
         bytes: Vec<u8>,
     },
     /// Something for the record.
     Event {
-        /// What kind.
+        /// The kind of event.
         kind: EndpointEventKind,
         /// More about it, for people.
         detail: String,
@@ -81,11 +81,11 @@ pub enum EndpointOutput {
 /// What a simulator is made of.
 #[derive(Debug)]
 pub struct EndpointSetup {
-    /// Its points.
+    /// The points, with the wire format.
     pub map: PointMap,
     /// Whether frames go in a stream of bytes, and not each in a datagram.
     pub is_stream: bool,
-    /// The network.
+    /// The network that the simulator solves.
     pub grid: LiveGrid,
     /// When it begins.
     pub start: SimTime,
@@ -97,7 +97,7 @@ pub struct EndpointSetup {
     pub drives: Vec<Driven>,
 }
 
-/// A simulator.
+/// The simulator's end of the line.
 #[derive(Debug)]
 pub struct Endpoint {
     setup: EndpointSetup,

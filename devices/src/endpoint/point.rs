@@ -34,7 +34,7 @@ pub enum Driven {
     LoadPower(usize),
     /// The voltage of a source, per unit of its rated one.
     SourceVoltage(usize),
-    /// Nothing.
+    /// No input of the network.
     Nothing,
 }
 

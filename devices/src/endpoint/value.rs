@@ -81,7 +81,7 @@ fn way(value: f64, direction: Direction) -> f64 {
     }
 }
 
-/// The momentary value of a channel at an instant since the start, by the last step.
+/// The instantaneous value of a channel at an instant since the start, by the last step.
 pub(super) fn instantaneous(
     live: &LivePoint,
     channel: WaveformChannel,

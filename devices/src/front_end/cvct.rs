@@ -20,7 +20,7 @@ pub(crate) const MIDDLE_V: f64 = 1.5;
 
 /// Peak of the largest voltage and current.
 pub(crate) const VOLTAGE_PEAK_V: f64 = 460.0 * SQRT_2;
-/// See [`VOLTAGE_PEAK_V`].
+/// Peak current at full scale in A; see [`VOLTAGE_PEAK_V`].
 pub(crate) const CURRENT_PEAK_A: f64 = 30.0 * SQRT_2;
 
 /// One section of the transducer.
@@ -155,7 +155,7 @@ mod tests {
                 last.iter().fold((9.0_f64, 0.0_f64), |(l, h), &v| (l.min(v), h.max(v)));
             let amplitude = 1.5 * SQRT_2 * rms / peak;
             assert!((high - 1.5 - amplitude).abs() < 1e-4 && (1.5 - low - amplitude).abs() < 1e-4);
-            // A quarter of a cycle after the zero the input is at its crest, the output in its
+            // A quarter of a cycle after the zero the input is at its peak, the output in its
             // trough.
             assert!(last[250] < 1.5 - 0.999 * amplitude);
         }
@@ -181,7 +181,7 @@ mod tests {
         assert!((input[50][1] - 325.269_119).abs() < 1e-5);
         assert!((input[50][2] - 21.213_203).abs() < 1e-5);
         assert_eq!(output[0], [0.0; 3]);
-        // 45 ms in (the second crest but one), nine time constants: 1.5 (1 - e^-9) - 0.75 V.
+        // 45 ms in (the second peak but one), nine time constants: 1.5 (1 - e^-9) - 0.75 V.
         for column in [1, 2] {
             let expected = 1.5 * (1.0 - (-9.0_f64).exp()) - 0.75;
             assert!((output[450][column] - expected).abs() < 1e-3, "{:?}", output[450]);

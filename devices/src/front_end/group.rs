@@ -24,7 +24,7 @@ use crate::gaussian::Gaussian;
 /// Jitter beyond this many standard deviations does not come out of the draws used here.
 const SIGMAS: f64 = 9.0;
 
-/// Seconds without a sample at the end of the range after which clipping begins anew.
+/// Seconds without a sample at the end of the range after which clipping begins again.
 const CLIP_PAUSE_S: f64 = 1.0;
 
 /// A channel begins to be clipped.
@@ -70,7 +70,7 @@ impl Clips {
 
 /// One channel with its memory.
 #[derive(Debug)]
-struct Line {
+struct ChannelState {
     channel: Channel,
     stages: Vec<Linear>,
     transformer: Option<Transformer>,
@@ -94,7 +94,7 @@ struct Line {
 
 /// Since a sample: where it lay on the feed, and how far apart samples are.
 #[derive(Clone, Copy, Debug)]
-struct Stretch {
+struct SamplingSegment {
     sample: u64,
     position: f64,
     step: f64,
@@ -104,7 +104,7 @@ struct Stretch {
 #[derive(Debug)]
 pub(crate) struct FrontEnd {
     sampling: Sampling,
-    lines: Vec<Line>,
+    lines: Vec<ChannelState>,
     /// What of the other channel's full scale a channel of the same phase sees.
     crosstalk: f64,
     coupling: Option<Coupling>,
@@ -118,7 +118,7 @@ pub(crate) struct FrontEnd {
     /// Samples converted so far.
     converted: u64,
     first: u64,
-    stretches: VecDeque<Stretch>,
+    segments: VecDeque<SamplingSegment>,
 }
 
 impl FrontEnd {
@@ -137,6 +137,7 @@ impl FrontEnd {
         let is_late = channels.iter().any(|channel| channel.parameters.late_s != 0.0);
         let kernel = (is_decimated || sampling.moves() || is_late)
             .then(|| Arc::new(Kernel::new(sampling.average())));
+        // A phase stage delays its channel: where one channel has it all do, and stay aligned.
         let shifts = channels.iter().any(|c| !c.phase.is_none() || c.parameters.is_adjustable);
         let is_wide = channels.iter().any(|c| {
             c.phase.is_wide() || c.parameters.is_adjustable || c.parameters.lead_slope != 0.0
@@ -149,7 +150,7 @@ impl FrontEnd {
             };
             let late = channel.parameters.late_s * feed_hz;
             let fixed = kernel.as_ref().filter(|_| !sampling.moves()).map(|k| k.fixed(late));
-            Line {
+            ChannelState {
                 stages: channel.stages.clone(),
                 transformer: channel.transformer.clone(),
                 feed: Vec::new(),
@@ -184,12 +185,12 @@ impl FrontEnd {
             step: per_sample as f64,
             converted: 0,
             first: 0,
-            stretches: VecDeque::new(),
+            segments: VecDeque::new(),
         };
         front_end.first = front_end.first_sample(per_sample);
         front_end.next = front_end.first;
         front_end.whole = front_end.first as i64 * per_sample as i64;
-        front_end.note_stretch();
+        front_end.begin_segment();
         front_end
     }
 
@@ -215,7 +216,7 @@ impl FrontEnd {
         let (before, after) = kernel.reach();
         let feed_hz = self.sampling.feed_hz();
         let moved = (SIGMAS * self.sampling.jitter_s * feed_hz).ceil() + 1.0;
-        let late = |line: &Line| line.channel.parameters.late_s * feed_hz;
+        let late = |line: &ChannelState| line.channel.parameters.late_s * feed_hz;
         let latest = self.lines.iter().map(late).fold(0.0, f64::max);
         let earliest = self.lines.iter().map(late).fold(0.0, f64::min);
         (
@@ -224,10 +225,10 @@ impl FrontEnd {
         )
     }
 
-    fn note_stretch(&mut self) {
+    fn begin_segment(&mut self) {
         let position = self.whole as f64 + self.fraction;
         let sample = self.next - self.first;
-        self.stretches.push_back(Stretch { sample, position, step: self.step });
+        self.segments.push_back(SamplingSegment { sample, position, step: self.step });
     }
 
     /// Number of channels.
@@ -243,7 +244,7 @@ impl FrontEnd {
         if self.sampling.clock_curve != 0.0 {
             let faster = 1.0 + self.sampling.drift(celsius) / (1.0 + self.sampling.clock_error);
             self.step = self.sampling.oversampling() as f64 / faster;
-            self.note_stretch();
+            self.begin_segment();
         }
         Ok(())
     }
@@ -262,8 +263,8 @@ impl FrontEnd {
     pub(crate) fn true_time_s(&mut self, device_s: f64) -> f64 {
         let true_s = self.true_time_near_s(device_s);
         let sample = device_s * self.sampling.rate_hz;
-        while self.stretches.get(1).is_some_and(|next| next.sample as f64 <= sample) {
-            self.stretches.pop_front();
+        while self.segments.get(1).is_some_and(|next| next.sample as f64 <= sample) {
+            self.segments.pop_front();
         }
         true_s
     }
@@ -275,10 +276,10 @@ impl FrontEnd {
             return device_s;
         }
         let sample = device_s * self.sampling.rate_hz;
-        let begun = |stretch: &&Stretch| stretch.sample as f64 <= sample;
-        let stretch = self.stretches.iter().rev().find(begun).or(self.stretches.front());
-        let Some(stretch) = stretch else { return device_s };
-        let position = stretch.position + (sample - stretch.sample as f64) * stretch.step;
+        let begun = |segment: &&SamplingSegment| segment.sample as f64 <= sample;
+        let segment = self.segments.iter().rev().find(begun).or(self.segments.front());
+        let Some(segment) = segment else { return device_s };
+        let position = segment.position + (sample - segment.sample as f64) * segment.step;
         position / self.sampling.feed_hz()
     }
 
@@ -329,7 +330,7 @@ impl FrontEnd {
 
     /// Takes samples of the feed at the instants of the clock.
     fn sample(&mut self) {
-        let end = self.lines.iter().map(Line::feed_end).min().unwrap_or(0);
+        let end = self.lines.iter().map(ChannelState::feed_end).min().unwrap_or(0);
         let (back, ahead) = self.reach();
         let feed_hz = self.sampling.feed_hz();
         let mut instants = Vec::new();
@@ -367,7 +368,7 @@ impl FrontEnd {
         let phases = self.lines.len() / 2;
         let (voltages, currents) = self.lines.split_at_mut(phases);
         let samples = |line| {
-            let line: &mut Line = line;
+            let line: &mut ChannelState = line;
             &mut line.converted[..]
         };
         let mut voltages: Vec<_> = voltages.iter_mut().map(samples).collect();
@@ -392,7 +393,7 @@ impl FrontEnd {
     }
 }
 
-impl Line {
+impl ChannelState {
     /// Takes samples of the feed through the analogue stages.
     fn take(&mut self, samples: &[f64]) {
         if self.stages.is_empty() && self.transformer.is_none() {

@@ -408,7 +408,7 @@ mod tests {
         let both = |f: f64| droop(f) * compensation.response(f).re;
         assert!((both(50.0) - 1.0).abs() < 1e-6);
         assert!((both(1000.0) - 1.0).abs() < 0.1 * (1.0 - droop(1000.0)));
-        // What it does to samples is what it says.
+        // What it does to samples is its stated response.
         let mut samples: Vec<f64> =
             (0..50).map(|k| (TAU * 2000.0 * f64::from(k) / rate).cos()).collect();
         let input = samples.clone();

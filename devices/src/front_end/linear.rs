@@ -323,7 +323,7 @@ mod tests {
 
     type Analogue = Box<dyn Fn(f64) -> Complex64>;
 
-    /// Whatever the stage: its samples do what its response says, and that is the analogue one.
+    /// Whatever the stage: its samples follow its response, and that is the analogue one.
     #[test]
     fn each_stage_has_its_stated_and_its_analogue_response() {
         let low = |fc: f64| move |f: f64| 1.0 / Complex64::new(1.0, f / fc);

@@ -29,6 +29,7 @@
 //! *full scale* is the peak that is not clipped yet; a *step* is the converter's smallest; the
 //! *feed* is what the terminal gives, at a whole multiple of the converter's true rate.
 
+pub(crate) mod board_converter;
 pub(crate) mod converter;
 pub(crate) mod coupling;
 pub(crate) mod cvct;
@@ -46,6 +47,7 @@ mod tests;
 use std::f64::consts::{SQRT_2, TAU};
 use std::sync::Arc;
 
+use lastmeter_params::Values;
 use num_complex::Complex64;
 
 use converter::{Curve, Digitiser, Supply};
@@ -73,7 +75,7 @@ lastmeter_units::words! {
     /// How a converter comes from its modulator's rate to its own.
     #[derive(Default)]
     pub(crate) enum Decimation {
-        /// It samples.
+        /// It samples at instants, without averaging.
         #[default]
         None = "none",
         /// Three moving averages.
@@ -393,6 +395,12 @@ impl Channel {
         .into_iter()
         .find_map(|(is_there, name)| is_there.then_some(name))
     }
+}
+
+/// RMS of the largest sine of a meter's `voltage` or `current`, primary.
+pub fn full_scale(values: &Values, kind: &str) -> f64 {
+    let si = |name: &str| values.si(&format!("{kind}_{name}"));
+    values.si(&format!("nominal_{kind}")) * si("headroom") * si("ratio")
 }
 
 /// The linear stages that act on the feed.

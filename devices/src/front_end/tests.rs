@@ -94,7 +94,7 @@ proptest! {
 
     /// Whatever linear stages there are: each sample of a tone is the response at its true instant.
     #[test]
-    fn every_sample_of_a_tone_is_what_the_response_says_at_its_instant(
+    fn every_sample_of_a_tone_follows_the_response_at_its_instant(
         sampling in sampling(),
         parameters in parameters(),
         order in 1..40_u32,

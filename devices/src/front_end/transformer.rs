@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn at_low_currents_it_leads_more_as_the_describing_function_says() {
+    fn at_low_currents_it_leads_more_by_the_describing_function() {
         let low = TransformerParameters { low_current_error: 1.5, ..parameters() };
         for rms in [0.01, 0.5, 1.0, 3.0, 50.0] {
             let found = transfer(&low, rms).arg();

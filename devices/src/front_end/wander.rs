@@ -23,7 +23,7 @@ pub(crate) struct Wander {
 #[derive(Debug)]
 pub(crate) struct WanderState {
     rms: f64,
-    /// What is left of a deviation at the next move, and how much comes anew.
+    /// What is left of a deviation at the next move, and how much comes again.
     kept: f64,
     fresh: f64,
     draws: Gaussian,

@@ -1,4 +1,4 @@
-//! What a gateway model is to a scenario, and what it is told when one is made.
+//! What a gateway model is to a scenario, and how it is made.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(super) const fn time(min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Time, min, max }
 }
 
-/// What a gateway model is told about the place it gets.
+/// What a gateway model needs to know of its place in a scenario.
 #[derive(Clone, Debug)]
 pub struct GatewayContext<'a> {
     /// The gateway's name in the scenario.
@@ -55,11 +55,11 @@ pub struct GatewayKind {
     pub networks: &'static [&'static str],
     /// Those of its keys that name files, whose texts it is then given.
     pub files: &'static [&'static str],
-    /// The channel on which it takes messages beside its commands, if its keys say so: one level of
-    /// a topic.
+    /// The channel on which it takes messages beside its commands, if its keys ask for it: one
+    /// level of a topic.
     pub live: fn(&Values) -> Option<&'static str>,
     /// The devices that its files name, whose commands are for it as well.
     pub devices: fn(&Values, &BTreeMap<String, String>) -> Vec<String>,
-    /// Makes one.
+    /// Makes one, as [`BuildGateway`] describes.
     pub build: BuildGateway,
 }

@@ -2,6 +2,12 @@
 
 use std::fmt::Write as _;
 
+/// Whether the count is one of 1, 10, 100, ...: only these are reported, so that a flood of events
+/// is not a flood of lines.
+pub(super) fn is_power_of_ten(count: u64) -> bool {
+    count > 0 && 10_u64.checked_pow(count.ilog10()) == Some(count)
+}
+
 lastmeter_units::words! {
     /// What becomes of a value over time.
     pub enum MetricKind {
@@ -12,7 +18,7 @@ lastmeter_units::words! {
     }
 }
 
-/// One value.
+/// One value at this instant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
     /// Its name, in the words of Prometheus: `samples_total`, `outbox_messages`.
@@ -23,12 +29,12 @@ pub struct Metric {
     pub kind: MetricKind,
     /// Label and its value; values with the same name have the same labels.
     pub labels: Vec<(&'static str, String)>,
-    /// The value.
+    /// The value, in the unit that `name` ends with.
     pub value: f64,
 }
 
 impl Metric {
-    /// A count.
+    /// A value that only grows.
     pub const fn counter(name: &'static str, help: &'static str, count: u64) -> Self {
         Self { name, help, kind: MetricKind::Counter, labels: Vec::new(), value: count as f64 }
     }

@@ -35,30 +35,30 @@ pub enum GatewayInput {
     /// instant. A gateway listens for silence, so bytes must not be held back until a frame is
     /// whole.
     Bytes {
-        /// Which network.
+        /// The network, from 0.
         network: usize,
         /// Which of its devices they are from, in the order of the gateway's description, where
-        /// the medium can tell: not on a bus.
+        /// the medium distinguishes them: not on a bus.
         lane: Option<usize>,
-        /// The bytes.
+        /// Received bytes.
         bytes: Vec<u8>,
     },
     /// Somebody is at the other end of a real line, at first or again; what was sent before may be
     /// lost.
     LineUp {
-        /// Which network.
+        /// The network, from 0.
         network: usize,
     },
     /// Nobody is at the other end of a real line any more: what is sent now goes nowhere.
     LineDown {
-        /// Which network.
+        /// The network, from 0.
         network: usize,
     },
     /// A command of the platform, for the gateway or for one of its devices.
     Command {
         /// Whom it concerns, as its topic has it.
         owner: HardwareId,
-        /// The message.
+        /// The encoded message.
         payload: Vec<u8>,
     },
     /// The link to the platform is there: everything open goes out again.
@@ -67,24 +67,24 @@ pub enum GatewayInput {
     Disconnected,
     /// The platform has taken over a message.
     Acknowledged {
-        /// Its number.
+        /// The message's number.
         message: u64,
     },
     /// A record and all before it are durable.
     Kept {
-        /// Its number.
+        /// The record's number, from 1.
         number: u64,
     },
     /// A message that came beside the commands, on the channel that [`GatewayKind::live`] names.
     Live {
-        /// The message.
+        /// The encoded message.
         payload: Vec<u8>,
     },
     /// A whole frame that came beside its networks.
     Frame {
         /// Whether it is the JSON of `VILLASnode`, else of the format of the network.
         is_json: bool,
-        /// The frame.
+        /// One frame.
         bytes: Vec<u8>,
     },
 }
@@ -98,29 +98,29 @@ pub enum GatewayOutput {
         message: u64,
         /// Whose message it is: a device behind the gateway, or the gateway itself.
         owner: HardwareId,
-        /// What it says.
+        /// The encoded message.
         payload: Vec<u8>,
     },
     /// Bytes that it begins to send on a network now.
     Bytes {
-        /// Which network.
+        /// The network, from 0.
         network: usize,
         /// To which of its devices alone, where the medium has a lane for each.
         lane: Option<usize>,
         /// The rate, in bits per second.
         bits_per_second: u32,
-        /// The bytes.
+        /// Bytes to send, without a pause between them.
         bytes: Vec<u8>,
     },
     /// What comes on a network cannot be read any more: where it is a real line, it is to be opened
     /// again.
     Reopen {
-        /// Which network.
+        /// The network, from 0.
         network: usize,
     },
     /// A record to be written durably, in the order of the numbers.
     Keep {
-        /// Its number.
+        /// The record's number, from 1.
         number: u64,
         /// What to write.
         record: Vec<u8>,
@@ -134,12 +134,12 @@ pub enum GatewayOutput {
     Live {
         /// The channel, one level of a topic.
         channel: &'static str,
-        /// What it says.
+        /// The encoded message.
         payload: Vec<u8>,
     },
     /// Something for the record of the run.
     Event {
-        /// What kind.
+        /// The kind of event.
         kind: GatewayEventKind,
         /// The device that it is about, where it is about one.
         about: Option<HardwareId>,
@@ -159,7 +159,7 @@ lastmeter_units::words! {
         DeviceUnreachable = "device_unreachable",
         /// A device answers again.
         DeviceReachable = "device_reachable",
-        /// An answer was garbled, or says what cannot be read as a reading.
+        /// An answer was garbled, or has no reading in it.
         AnswerRefused = "answer_refused",
         /// An answer came again and makes no second message.
         AnswerRepeated = "answer_repeated",

@@ -47,7 +47,7 @@ pub(super) struct PointState {
     pub(super) at: SimTime,
 }
 
-/// A record.
+/// What one durable record holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Record {
     /// A message, and what is to be remembered of a meter once it is durable.

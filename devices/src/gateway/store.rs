@@ -1,4 +1,4 @@
-//! What the concentrator has to say and the platform has not taken over yet, and what it
+//! What the concentrator has sent or will send and the platform has not acknowledged, and what it
 //! remembers of its meters.
 //!
 //! A durable store writes before it sends: a message has its record's number, and goes out once the
@@ -19,20 +19,20 @@ const GIVEN_UP_AT_ONCE: u64 = 64;
 
 /// An open message.
 #[derive(Debug, Clone)]
-struct Open {
+struct OpenMessage {
     number: u64,
     owner: HardwareId,
     payload: Vec<u8>,
 }
 
-/// Open messages and states of meters.
+/// OpenMessage messages and states of meters.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     epoch: Epoch,
     is_durable: bool,
     /// Most open messages.
     limit: usize,
-    open: VecDeque<Open>,
+    open: VecDeque<OpenMessage>,
     meters: BTreeMap<HardwareId, MeterState>,
     /// The serial of the last alert, of the gateway or of a meter.
     last_alert: u64,
@@ -69,7 +69,7 @@ impl Store {
                 Ok(Record::Message { number, owner, about, payload }) => {
                     self.last_number = self.last_number.max(number);
                     self.meters.extend(about);
-                    self.open.push_back(Open { number, owner, payload });
+                    self.open.push_back(OpenMessage { number, owner, payload });
                 }
                 Ok(Record::State { number, dropped, meters, points }) => {
                     self.points = points;
@@ -127,7 +127,7 @@ impl Store {
         self.last_number = self.last_number.saturating_add(1);
         let (number, owner) = (self.last_number, owner.clone());
         self.meters.extend(about.clone());
-        let open = Open { number, owner: owner.clone(), payload };
+        let open = OpenMessage { number, owner: owner.clone(), payload };
         if !self.is_durable {
             if self.is_connected {
                 out.push(send(&open));
@@ -225,7 +225,7 @@ impl Store {
     }
 }
 
-fn send(open: &Open) -> GatewayOutput {
-    let Open { number, owner, payload } = open.clone();
+fn send(open: &OpenMessage) -> GatewayOutput {
+    let OpenMessage { number, owner, payload } = open.clone();
     GatewayOutput::Send { message: number, owner, payload }
 }

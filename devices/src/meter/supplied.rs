@@ -14,8 +14,8 @@ use lastmeter_wire::flexmeter::{AlertLevel, fact};
 use super::{Acquisition, Meter};
 use crate::border::{EventKind, Output};
 use crate::message::Alert;
-use crate::reporter::event;
-use crate::supply::{Above, Happened, Supply};
+use crate::outlet::event;
+use crate::supply::{Above, Supply, SupplyEvent};
 use crate::voltage_events::{EndedEvent, SeenVoltage, VoltageEvents};
 use crate::window::PHASES_MAX;
 
@@ -34,8 +34,8 @@ impl Meter {
 
     /// Time passes up to an instant since the start.
     pub(super) fn pass(&mut self, to: SimDuration, out: &mut Vec<Output>) {
-        let happened = self.parts.supply.as_mut().map(|supply| supply.pass(to));
-        self.follow(happened.unwrap_or_default(), out);
+        let events = self.parts.supply.as_mut().map(|supply| supply.pass(to));
+        self.follow(events.unwrap_or_default(), out);
         self.watch(to, out);
     }
 
@@ -48,8 +48,8 @@ impl Meter {
             self.pass(at, out);
             self.look_for_events(&it, out);
             if let Some(supply) = &mut self.parts.supply {
-                let happened = supply.see(at, [(it.phase, it.value.rms)]);
-                self.follow(happened, out);
+                let events = supply.see(at, [(it.phase, it.value.rms)]);
+                self.follow(events, out);
             }
             self.take_windows_to(at);
         }
@@ -111,22 +111,22 @@ impl Meter {
 
     /// The voltages cross what the supply looks at.
     pub(super) fn crossed(&mut self, at: SimDuration, above: Above, out: &mut Vec<Output>) {
-        let happened = self.parts.supply.as_mut().map(|supply| supply.turn(at, above));
-        self.follow(happened.unwrap_or_default(), out);
+        let events = self.parts.supply.as_mut().map(|supply| supply.turn(at, above));
+        self.follow(events.unwrap_or_default(), out);
     }
 
     /// Does what follows from what became of the supply.
-    fn follow(&mut self, happened: Vec<Happened>, out: &mut Vec<Output>) {
-        for it in happened {
+    fn follow(&mut self, events: Vec<SupplyEvent>, out: &mut Vec<Output>) {
+        for it in events {
             self.watch(it.at(), out);
             match it {
-                Happened::Failed { at } => {
+                SupplyEvent::Failed { at } => {
                     self.is_interrupted = true;
                     self.gasp(at, out);
                 }
-                Happened::Alarmed { at } => self.gasp(at, out),
-                Happened::Survived { at, away } => self.report_return(at, away, true, out),
-                Happened::WentDark { at } => {
+                SupplyEvent::Alarmed { at } => self.gasp(at, out),
+                SupplyEvent::Survived { at, away } => self.report_return(at, away, true, out),
+                SupplyEvent::WentDark { at } => {
                     let detail = format!("from {} on", self.parts.outlet.start() + at);
                     event(out, EventKind::Dark, &detail);
                     self.parts.outlet.goes_dark();
@@ -135,7 +135,7 @@ impl Meter {
                     }
                     self.held.clear();
                 }
-                Happened::WorksAgain { at, away } => {
+                SupplyEvent::WorksAgain { at, away } => {
                     let from = self.parts.outlet.start() + at;
                     event(out, EventKind::WorksAgain, &format!("from {from} on"));
                     self.begin_again(at);

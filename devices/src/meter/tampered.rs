@@ -6,7 +6,7 @@ use lastmeter_wire::flexmeter::{AlertLevel, fact};
 use super::Meter;
 use crate::border::{EventKind, Output, TamperKind, TamperSensorFault};
 use crate::message::Alert;
-use crate::reporter::event;
+use crate::outlet::event;
 use crate::tamper::Tamper;
 
 impl Meter {

@@ -10,6 +10,7 @@ use lastmeter_units::MeasurementId;
 
 use super::{supply, tamper};
 use crate::border::Device;
+use crate::context::DeviceContext;
 use crate::display::Display;
 use crate::front_end::converter::{Curve, Supply, inl_table};
 use crate::front_end::coupling::CouplingParameters;
@@ -17,20 +18,21 @@ use crate::front_end::cvct::MIDDLE_V;
 use crate::front_end::group::FrontEnd;
 use crate::front_end::transformer::TransformerParameters;
 use crate::front_end::wander::Wander;
-use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor};
+use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor, full_scale};
 use crate::gaussian::Gaussian;
-use crate::meter::{Acquisition, Meter, MeterParts, PERIOD_MIN};
-use crate::model::kind::DeviceContext;
+use crate::meter::{Acquisition, Meter, MeterParts};
 use crate::outlet::Outlet;
+use crate::outlet::reporter::Reporter;
 use crate::reading::{BREAKER_GROUPS, Energy, SAMPLE_GROUPS, UNBALANCE_GROUP, identifiers};
 use crate::register::{FullScale, Registers, Row};
 use crate::sampled::Sampled;
+use crate::window::PERIOD_MIN;
 use crate::windows::ClosedForm;
 
 /// Bits up to which every code can have an error of its own.
 const DNL_BITS_MAX: u32 = 16;
 
-/// What tells one model from another, beside the defaults of its fields.
+/// What distinguishes one model from another, beside the defaults of its fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Recipe {
     /// 1 or 3.
@@ -50,7 +52,7 @@ pub(crate) fn build(
     context: &DeviceContext<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
-    let outlet = Outlet::uplink(context, values.boolean("obey_commands"));
+    let outlet = Reporter::uplink(context, values.boolean("obey_commands"));
     build_with(recipe, values, context, (outlet, |_| true), diagnostics)
 }
 
@@ -59,13 +61,13 @@ pub(crate) fn build_with(
     recipe: &Recipe,
     values: &Values,
     context: &DeviceContext<'_>,
-    (outlet, takes): (Outlet, fn(MeasurementId) -> bool),
+    (outlet, takes): (Box<dyn Outlet>, fn(MeasurementId) -> bool),
     diagnostics: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
     let mistakes_before = diagnostics.len();
     check(recipe, values, context, diagnostics);
-    supply::check(values, &outlet, diagnostics);
-    tamper::check(values, &outlet, diagnostics);
+    supply::check(values, &*outlet, diagnostics);
+    tamper::check(values, &*outlet, diagnostics);
     if diagnostics.len() > mistakes_before {
         return None;
     }
@@ -80,8 +82,9 @@ pub(crate) fn build_with(
     };
     let dead = values.text_list("dead_registers");
     let registers = Registers::new(recipe.registers, full_scale, &dead);
-    let written = values.is_default("no_load_threshold");
-    let no_load_w = if written { registers.no_load_w() } else { None };
+    // Unless the scenario states a threshold, that of the chip's register holds.
+    let is_default = values.is_default("no_load_threshold");
+    let no_load_w = if is_default { registers.no_load_w() } else { None };
     let pulse_constant = values.integer("pulse_constant") as f64;
     let energy = Energy {
         no_load_w: no_load_w.unwrap_or_else(|| values.si("no_load_threshold")),
@@ -140,12 +143,6 @@ fn coupling(values: &Values) -> CouplingParameters {
 /// What of a phase's other channel is seen.
 fn crosstalk(values: &Values) -> f64 {
     values.si_opt("crosstalk").map_or(0.0, |db| libm::pow(10.0, db / 20.0))
-}
-
-/// RMS of the largest sine of a meter's `voltage` or `current`, primary.
-pub fn full_scale(values: &Values, kind: &str) -> f64 {
-    let si = |name: &str| values.si(&format!("{kind}_{name}"));
-    values.si(&format!("nominal_{kind}")) * si("headroom") * si("ratio")
 }
 
 /// Notes what of power quality a meter cannot report.
@@ -241,12 +238,13 @@ fn check(
         let message = format!("this model has no register `{name}`");
         refuse(Code::UNKNOWN_REFERENCE, "dead_registers", message, "expected one of its registers");
     }
+    // Each code has an error of its own: the table has 2^bits entries.
     if values.si("dnl") > 0.0 && values.integer("bits") > i64::from(DNL_BITS_MAX) {
         let message = format!("{} bits are too many for a table of codes", values.integer("bits"));
         refuse(Code::DOES_NOT_FIT, "dnl", message, "expected `bits` of at most 16 with it");
     }
     if values.list("inl").len() == 1 {
-        let message = "one point of a curve is no curve".to_owned();
+        let message = "a curve needs at least two points".to_owned();
         refuse(Code::OUT_OF_RANGE, "inl", message, "expected at least two points, or none");
     }
     if values.boolean("ten_minute_ticks") {
@@ -409,6 +407,7 @@ fn acquisition(
             );
             return None;
         }
+        // Windows of 200 ms nominally (IEC 61000-4-30).
         let cycles = if sampling.nominal_hz == 60.0 { 12.0 } else { 10.0 };
         let (name, streams) = (context.name, *context.streams);
         let windows = ClosedForm::new(sampling, channels, crosstalk, cycles, name, streams);

@@ -5,9 +5,9 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::build::{Recipe, build, front_end};
 use super::fields::{count, of_model};
-use crate::board::codes::Codes;
 use crate::calibration;
 use crate::display;
+use crate::front_end::board_converter::BoardConverter;
 use crate::front_end::cvct::transducer_csv;
 use crate::model::kind::{DeviceKind, Fits};
 use crate::register::plain;
@@ -76,10 +76,10 @@ const RECIPE: Recipe = Recipe {
 /// The registered model.
 pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
-    codes: Some(|values, context, out| {
+    board_converter: Some(|values, context, out| {
         // A board corrects what it measures by registers of its own.
         let plain = Recipe { registers: &[], ..RECIPE };
-        Codes::new(values, front_end(&plain, values, context, out)?, out)
+        BoardConverter::new(values, front_end(&plain, values, context, out)?, out)
     }),
     entry: Entry {
         name: "cvct-stm32f107",

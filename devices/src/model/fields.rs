@@ -26,7 +26,7 @@ const HEADROOM: Kind = between(Dimension::Ratio, 1.0, 1000.0);
 const CORNER: Kind = between(Dimension::Frequency, 1e-3, 1e6);
 const DECIBELS: Kind = between(Dimension::Ratio, 20.0, 180.0);
 
-/// What is said of voltages and of currents alike.
+/// Fields of voltages and of currents alike.
 const OFFSET: &str = "DC component the converters add, at the meter's terminals.";
 const NOISE: &str = "RMS of the converters' white noise, at the meter's terminals.";
 const SECOND: &str = "Non-linearity: second harmonic of the largest sine, relative to it.";

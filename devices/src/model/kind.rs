@@ -1,36 +1,17 @@
-//! What a device model is to a scenario, and what it is told when one is made.
+//! What a device model is to a scenario, and how it is made.
 
 use lastmeter_params::{Diagnostics, Entry, Values};
-use lastmeter_sim::Streams;
-use lastmeter_units::{Domain, HardwareId, SimTime};
+use lastmeter_units::Domain;
 
-use crate::board::codes::Codes;
 use crate::border::Device;
 use crate::calibration::Register;
-
-/// What a device model is told about the place it gets.
-#[derive(Clone, Debug)]
-pub struct DeviceContext<'a> {
-    /// The device's name in the scenario; its random streams are named after it.
-    pub name: &'a str,
-    /// The id it goes by in messages.
-    pub hardware_id: HardwareId,
-    /// Event time of the scenario's start.
-    pub start: SimTime,
-    /// The scenario's random streams.
-    pub streams: &'a Streams,
-    /// The node of the network that it is connected to, where it is in one.
-    pub node: Option<&'a str>,
-    /// Phases of its terminal; 0 where it is no terminal.
-    pub phases: usize,
-    /// Whether the terminal can tell its spectrum (a played recording cannot).
-    pub has_spectrum: bool,
-}
+use crate::context::DeviceContext;
+use crate::front_end::board_converter::BoardConverter;
 
 /// What a device model can be connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fits {
-    /// A terminal.
+    /// A terminal with this number of phases.
     Electricity {
         /// How many phases the model has: 1 or 3.
         phases: usize,
@@ -42,7 +23,7 @@ pub enum Fits {
 }
 
 impl Fits {
-    /// The domain.
+    /// The domain of what it is connected to.
     pub const fn domain(self) -> Domain {
         match self {
             Self::Electricity { .. } | Self::Simulated => Domain::Electricity,
@@ -61,7 +42,8 @@ impl Fits {
 
 /// Makes the converter of a board. `None` if values do not fit together, which is then in the
 /// diagnostics.
-pub(crate) type MakeCodes = fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<Codes>;
+pub(crate) type BuildConverter =
+    fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<BoardConverter>;
 
 /// A device model: its place in the scenario language, and how it is made.
 #[derive(Clone, Copy)]
@@ -72,8 +54,8 @@ pub struct DeviceKind {
     pub fits: Fits,
     /// The kind of network it speaks on; `None`: it speaks to the platform itself.
     pub on: Option<&'static str>,
-    /// What the converter of a board of this kind would say; `None`: no board is emulated by it.
-    pub(crate) codes: Option<MakeCodes>,
+    /// Makes the converter of an emulated board of this kind; `None`: no board is emulated by it.
+    pub(crate) board_converter: Option<BuildConverter>,
     /// The registers by which one of a single phase is calibrated, in the order they are written;
     /// `None`: it has none, or more than one phase.
     pub registers: Option<&'static [Register]>,
@@ -91,7 +73,7 @@ impl DeviceKind {
         entry: Entry { name: "", summary: "", description: "", fields: &[] },
         fits: Fits::Electricity { phases: 1 },
         on: None,
-        codes: None,
+        board_converter: None,
         registers: None,
         transducer: None,
         build: |_, _, _| None,

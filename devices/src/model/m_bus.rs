@@ -9,9 +9,10 @@ use super::build::build_with;
 use super::fields::{between, count, of_model};
 use super::heat_meter::{self, PARTS as HEAT_PARTS};
 use super::ideal::{DEFAULTS, RECIPE_1PH};
-use super::kind::{DeviceContext, DeviceKind, Fits};
+use super::kind::{DeviceKind, Fits};
 use super::pipe::build_on_line;
 use super::water_meter::{self, PARTS as WATER_PARTS};
+use crate::context::DeviceContext;
 use crate::outlet::Outlet;
 use crate::outlet::mbus::{MBusOutlet, MBusParts, identification_of, medium_of};
 use crate::outlet::records::{Coding, is_reported};
@@ -188,10 +189,10 @@ fn outlet(
     values: &Values,
     context: &DeviceContext<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Outlet> {
+) -> Option<Box<dyn Outlet>> {
     let letters = values.text("manufacturer");
     let Some(manufacturer) = Manufacturer::from_letters(letters) else {
-        let message = format!("`{letters}` is no manufacturer");
+        let message = format!("`{letters}` is not a manufacturer");
         let span = values.span_of("manufacturer");
         diagnostics.report(Code::DOES_NOT_FIT, span, message, "expected three capital letters");
         return None;
@@ -199,7 +200,7 @@ fn outlet(
     let byte = |name: &str| u8::try_from(values.integer(name)).unwrap_or(u8::MAX);
     let given = values.integer_opt("identification").and_then(|it| u32::try_from(it).ok());
     let given = given.and_then(Identification::from_number);
-    Some(Outlet::Field(Box::new(MBusOutlet::new(MBusParts {
+    Some(Box::new(MBusOutlet::new(MBusParts {
         start: context.start,
         address: byte("primary_address"),
         identity: Identity {
@@ -217,5 +218,5 @@ fn outlet(
         multi_telegram: values.boolean("multi_telegram"),
         answers: values.boolean("answers"),
         measure_every,
-    }))))
+    })))
 }

@@ -4,9 +4,10 @@ use lastmeter_params::{Dimension, Field, Values};
 use lastmeter_units::SimDuration;
 
 use super::fields::{between, positive, shared};
-use super::kind::DeviceContext;
 use crate::border::Device;
+use crate::context::DeviceContext;
 use crate::outlet::Outlet;
+use crate::outlet::reporter::Reporter;
 use crate::pipe::{Core, PipeMeter};
 
 const REPORT_EVERY: Field = Field::default(
@@ -37,12 +38,16 @@ pub(super) const fn that_report<const P: usize, const N: usize>(parts: [Field; P
 }
 
 /// Makes a meter on a field network, which measures so often.
-pub(super) fn build_on_line(core: Core, outlet: Outlet, every: SimDuration) -> Box<dyn Device> {
+pub(super) fn build_on_line(
+    core: Core,
+    outlet: Box<dyn Outlet>,
+    every: SimDuration,
+) -> Box<dyn Device> {
     Box::new(PipeMeter::new(core, outlet, every))
 }
 
 /// Makes a meter that reports by itself.
 pub(super) fn build(core: Core, values: &Values, context: &DeviceContext<'_>) -> Box<dyn Device> {
-    let outlet = Outlet::uplink(context, values.boolean("obey_commands"));
+    let outlet = Reporter::uplink(context, values.boolean("obey_commands"));
     Box::new(PipeMeter::new(core, outlet, values.duration("report_every")))
 }

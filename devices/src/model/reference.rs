@@ -1,5 +1,5 @@
 //! Reference instruments, against which meters are calibrated: they have errors of their own, and
-//! a certificate that says how large these may be.
+//! a certificate that states how large these may be.
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 

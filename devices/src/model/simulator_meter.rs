@@ -10,9 +10,10 @@ use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
 use lastmeter_sim::{ElectricityFacts, Netting};
 use lastmeter_units::{Domain, MeasurementId, SimDuration, SimTime};
 
-use super::kind::{DeviceContext, DeviceKind, Fits};
+use super::kind::{DeviceKind, Fits};
 use crate::answer::{CommandFault, understood};
 use crate::border::{Device, Feed, Input, Output};
+use crate::context::DeviceContext;
 
 /// The key of what it reports.
 const QUANTITIES: &str = "quantities";

@@ -3,11 +3,11 @@
 use lastmeter_metrology::events::EventConfig;
 use lastmeter_params::{Code, Diagnostics, Values};
 
-use super::kind::DeviceContext;
 use crate::border::{SupplyFacts, VoltageEventKind};
+use crate::context::DeviceContext;
 use crate::gaussian::Gaussian;
 use crate::outlet::Outlet;
-use crate::supply::{Gasp, Loss, Supply};
+use crate::supply::{LastGasp, MessageLoss, Supply};
 use crate::voltage_events::VoltageEvents;
 
 /// What makes sense with `hold_up` only.
@@ -26,7 +26,7 @@ const OF_EVENTS: [&str; 4] =
     ["dip_threshold", "swell_threshold", "interruption_threshold", "event_hysteresis"];
 
 /// Notes what does not fit together.
-pub(super) fn check(values: &Values, outlet: &Outlet, diagnostics: &mut Diagnostics) {
+pub(super) fn check(values: &Values, outlet: &dyn Outlet, diagnostics: &mut Diagnostics) {
     let mut refuse = |field: &str, message: String, label: &str| {
         diagnostics.report(Code::DOES_NOT_FIT, values.span_of(field), message, label);
     };
@@ -47,16 +47,16 @@ pub(super) fn check(values: &Values, outlet: &Outlet, diagnostics: &mut Diagnost
         }
     }
     if values.si("last_gasp_lost") > 0.0 && !values.boolean("last_gasp") {
-        let message = "without a last gasp there is none to lose".to_owned();
+        let message = "loss of the last gasp needs a last gasp".to_owned();
         refuse("last_gasp_lost", message, "expected `last_gasp = true` with it");
     }
     if values.si("power_up_lost") > 0.0 && !values.boolean("power_up") {
-        let message = "without a power-up message there is none to lose".to_owned();
+        let message = "loss of the power-up message needs a power-up message".to_owned();
         refuse("power_up_lost", message, "expected `power_up = true` with it");
     }
     if let Some(below) = values.si_opt("last_gasp_below") {
         if !values.boolean("last_gasp") {
-            let message = "without a last gasp there is none to send too early".to_owned();
+            let message = "a threshold of the last gasp needs a last gasp".to_owned();
             refuse("last_gasp_below", message, "expected `last_gasp = true` with it");
         } else if below < values.si("supply_minimum") {
             let message = "the meter would be without a supply before it notices".to_owned();
@@ -73,6 +73,8 @@ pub(super) fn check(values: &Values, outlet: &Outlet, diagnostics: &mut Diagnost
     if let Some(twice) = events.iter().enumerate().find(|(n, it)| events[..*n].contains(it)) {
         refuse("events", format!("`{}` is there twice", twice.1), "expected once");
     }
+    // An event ends beyond its threshold by the hysteresis (IEC 61000-4-30, 5.4 and 5.5): where
+    // these bands overlap, one voltage would end an event and go on with it.
     let [dip, swell, interruption, hysteresis] = OF_EVENTS.map(|field| values.si(field));
     if interruption + hysteresis > dip {
         let message = format!(
@@ -110,11 +112,11 @@ pub(super) fn supply(
         gasps: values.boolean("last_gasp"),
         reports: values.boolean("power_up"),
     };
-    let loss = |message: &str| Loss {
+    let loss = |message: &str| MessageLoss {
         chance: values.si(&format!("{message}_lost")),
         draws: Gaussian::new(context.streams.stream(&format!("device/{}/{message}", context.name))),
     };
-    let gasp = Gasp {
+    let gasp = LastGasp {
         below_v: values.si_opt("last_gasp_below").unwrap_or(0.0) * nominal_v(values),
         loss: loss("last_gasp"),
     };

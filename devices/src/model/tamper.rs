@@ -7,7 +7,7 @@ use crate::outlet::Outlet;
 use crate::tamper::Tamper;
 
 /// Notes what does not fit together.
-pub(super) fn check(values: &Values, outlet: &Outlet, diagnostics: &mut Diagnostics) {
+pub(super) fn check(values: &Values, outlet: &dyn Outlet, diagnostics: &mut Diagnostics) {
     let mut refuse = |field: &str, message: String, label: &str| {
         diagnostics.report(Code::DOES_NOT_FIT, values.span_of(field), message, label);
     };

@@ -14,10 +14,9 @@ use lastmeter_mbus::slave::{Slave, SlaveConfig, TurnAround};
 use lastmeter_sim::{DeclaredSpan, Identity as ReadingIdentity, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
-use super::FieldOutlet;
 use super::records::{Coding, carried, records};
-use crate::border::{DeviceFault, EventKind, Output};
-use crate::reporter::event;
+use super::{Outlet, event};
+use crate::border::{DeviceFault, EventKind, Input, Output};
 
 /// The first access number: serials begin at 1.
 const FIRST_ACCESS: u64 = 1;
@@ -145,45 +144,6 @@ impl MBusOutlet {
         // A dozen records fit into one telegram.
         items.iter().filter_map(|items| variable(&header, items).ok()).collect()
     }
-}
-
-impl FieldOutlet for MBusOutlet {
-    fn start(&self) -> SimTime {
-        self.parts.start
-    }
-
-    /// Its secondary address, as its gateway's configuration writes it.
-    fn address(&self) -> String {
-        self.slave.config().identity.to_string().replace(' ', "-")
-    }
-
-    /// What it declares: a value is as old as the last measurement.
-    fn declared(&self) -> DeclaredSpan {
-        DeclaredSpan {
-            identity: ReadingIdentity::Number,
-            window: Some(self.parts.measure_every),
-            earliest: self.parts.measure_every + WINDOW_LAG,
-            latest: SimDuration::ZERO,
-            registers_earliest: None,
-        }
-    }
-
-    /// Takes what was measured.
-    fn reading(
-        &mut self,
-        due: SimDuration,
-        span: ReferenceSpan,
-        values: Vec<(MeasurementId, f64)>,
-        _: &mut Vec<Output>,
-    ) {
-        let hour = SimDuration::from_seconds(3600).0;
-        let begins_hour = due.0 / hour > (due - self.parts.measure_every).0 / hour;
-        // Until the first whole hour it is what was measured first.
-        if self.parts.multi_telegram && (begins_hour || self.hour.is_none()) {
-            self.hour = Some(values.clone());
-        }
-        self.newest = Some((span, values));
-    }
 
     /// Takes bytes of the line, the last of which ended now.
     fn heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
@@ -201,7 +161,7 @@ impl FieldOutlet for MBusOutlet {
     }
 
     /// Something goes wrong on purpose.
-    fn fault(&mut self, _: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
+    fn fault(&mut self, fault: &DeviceFault, out: &mut Vec<Output>) {
         let (kind, detail) = match *fault {
             DeviceFault::SkipReading { count } => {
                 self.skip = self.skip.saturating_add(count);
@@ -219,15 +179,63 @@ impl FieldOutlet for MBusOutlet {
                 (EventKind::InputRefused, what.to_owned())
             }
             DeviceFault::Board(_) => {
-                let what = "a fault of a board, of a device that is none";
+                let what = "board fault for a device that is not a board";
                 (EventKind::InputRefused, what.to_owned())
             }
             DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {
-                let what = "tampering, of a device that has no sensor for it";
+                let what = "tampering with a device that has no sensor for it";
                 (EventKind::InputRefused, what.to_owned())
             }
         };
         event(out, kind, &detail);
+    }
+}
+
+impl Outlet for MBusOutlet {
+    fn start(&self) -> SimTime {
+        self.parts.start
+    }
+
+    fn reading(
+        &mut self,
+        due: SimDuration,
+        span: ReferenceSpan,
+        values: Vec<(MeasurementId, f64)>,
+        _: &mut Vec<Output>,
+    ) {
+        let hour = SimDuration::from_seconds(3600).0;
+        let begins_hour = due.0 / hour > (due - self.parts.measure_every).0 / hour;
+        // Until the first whole hour it is what was measured first.
+        if self.parts.multi_telegram && (begins_hour || self.hour.is_none()) {
+            self.hour = Some(values.clone());
+        }
+        self.newest = Some((span, values));
+    }
+
+    fn take(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Heard { bytes } => self.heard(now, &bytes, out),
+            Input::Fault(fault) => self.fault(&fault, out),
+            _ => {
+                let detail = "connection state for a device without an uplink";
+                event(out, EventKind::InputRefused, detail);
+            }
+        }
+    }
+
+    fn network_address(&self) -> Option<String> {
+        Some(self.slave.config().identity.to_string().replace(' ', "-"))
+    }
+
+    /// A value is as old as the last measurement.
+    fn declared(&self) -> Option<DeclaredSpan> {
+        Some(DeclaredSpan {
+            identity: ReadingIdentity::Number,
+            window: Some(self.parts.measure_every),
+            earliest: self.parts.measure_every + WINDOW_LAG,
+            latest: SimDuration::ZERO,
+            registers_earliest: None,
+        })
     }
 }
 

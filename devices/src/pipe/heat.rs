@@ -18,11 +18,11 @@ lastmeter_units::words! {
 /// The parts of a heat meter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeatMeter {
-    /// Relative.
+    /// Error of the flow sensor, relative.
     pub(crate) flow_error: f64,
     pub(crate) flow_offset_k: f64,
     pub(crate) return_offset_k: f64,
-    /// Relative.
+    /// Error of the calculator, relative.
     pub(crate) calculator_error: f64,
     pub(crate) sensor_pipe: SensorPipe,
     pub(crate) energy_step_j: f64,

@@ -15,11 +15,10 @@ use lastmeter_sim::{DeclaredSpan, PipeState, ReferenceSpan};
 use lastmeter_units::{Domain, MeasurementId, Phase, Quantity, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
-use crate::answer::{CommandFault, period, understood};
+use crate::answer::{CommandFault, NO_BREAKER, NO_POINTS, period, understood};
 use crate::border::{Device, EventKind, Feed, Input, Output};
-use crate::meter::PERIOD_MIN;
-use crate::outlet::Outlet;
-use crate::reporter::{NO_BREAKER, NO_POINTS, event};
+use crate::outlet::{Outlet, event};
+use crate::window::PERIOD_MIN;
 use heat::HeatMeter;
 use integrator::Integrator;
 use water::WaterMeter;
@@ -27,7 +26,7 @@ use water::WaterMeter;
 /// The answer to a command about what these meters do not have.
 const NO_REGISTERS: &str = "this device has no registers that can be read or written by command";
 
-/// What tells the meters of one domain from those of another.
+/// What distinguishes the meters of one domain from those of another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Core {
     Heat(HeatMeter),
@@ -74,7 +73,7 @@ impl Core {
 pub(crate) struct PipeMeter {
     core: Core,
     quantities: Vec<MeasurementId>,
-    outlet: Outlet,
+    outlet: Box<dyn Outlet>,
     period: SimDuration,
     next_due: SimDuration,
     integrals: Integrator<2>,
@@ -83,7 +82,7 @@ pub(crate) struct PipeMeter {
 }
 
 impl PipeMeter {
-    pub(crate) fn new(core: Core, outlet: Outlet, period: SimDuration) -> Self {
+    pub(crate) fn new(core: Core, outlet: Box<dyn Outlet>, period: SimDuration) -> Self {
         let period = period.max(PERIOD_MIN);
         let of_domain = |id: &MeasurementId| {
             let row = id.row();
@@ -102,7 +101,7 @@ impl PipeMeter {
 
     fn pipe(&mut self, until: SimDuration, state: &PipeState, out: &mut Vec<Output>) {
         let Some(rates) = self.core.rates(state) else {
-            let detail = format!("a pipe of another domain, where {} is due", self.core.domain());
+            let detail = format!("a pipe of another domain than {}", self.core.domain());
             return event(out, EventKind::InputRefused, &detail);
         };
         if until < self.integrals.until() {
@@ -207,7 +206,7 @@ impl Device for PipeMeter {
         match input {
             Input::Pipe { until, state } => self.pipe(until, &state, out),
             Input::Samples { .. } | Input::Spectrum { .. } => {
-                event(out, EventKind::InputRefused, "voltages and currents, where a pipe is due");
+                event(out, EventKind::InputRefused, "voltages and currents for a meter of a pipe");
             }
             Input::Received { payload } => self.received(now, &payload, out),
             other => self.outlet.take(now, other, out),

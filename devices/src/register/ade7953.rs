@@ -1,7 +1,7 @@
 //! The registers of the ADE7953 that calibration and no-load need.
 //!
 //! Addresses, widths and defaults as in its data sheet: 24-bit registers at 0x2xx, the same as 32
-//! bits at 0x3xx. From memory, to be verified: the gains' range of 0.5 to 1.5, the range of PHCAL
+//! bits at 0x3xx. Unverified: the gains' range of 0.5 to 1.5, the range of PHCAL
 //! (+-383) and its sign (positive delays the current), the scales of the offsets (9 032 007 codes
 //! RMS and 4 862 401 codes of power at full scale), `AP_NOLOAD = 65536 - range / 1.4`. Channel B
 //! is not wired: its registers are kept.
@@ -16,7 +16,7 @@ const POWER_CODES: f64 = 4_862_401.0;
 const SQUARE: f64 = 4096.0 / (RMS_CODES * RMS_CODES);
 const POWER: f64 = 1.0 / POWER_CODES;
 
-/// The registers.
+/// The registers of an ADE7953 (data sheet).
 pub(crate) static ROWS: &[Row] = &[
     gain("AIGAIN", &[0x280, 0x380], Effect::CurrentGain(GAIN)),
     gain("AVGAIN", &[0x281, 0x381], Effect::VoltageGain(GAIN)),

@@ -58,7 +58,7 @@ pub(crate) enum Effect {
     CurrentReading(f64),
 }
 
-/// One register.
+/// One register of a meter chip.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
@@ -297,7 +297,7 @@ impl Registers {
         }
     }
 
-    /// The active power below which nothing is registered, if a register says so.
+    /// The active power below which nothing is registered, if a register holds it.
     pub(crate) fn no_load_w(&self) -> Option<f64> {
         let power = self.full_scale.voltage_v * self.full_scale.current_a;
         self.of_phase(0).find_map(|(effect, value)| match effect {

@@ -1,4 +1,4 @@
-//! The calibrators of the STPM3x family, by name. All from memory, to be verified: 12-bit gains
+//! The calibrators of the STPM3x family, by name. All unverified: 12-bit gains
 //! `0.875 + value / 16384` (0x800 is 1.0), a 10-bit delay of the current in steps of a 4 MHz clock
 //! (0.0045 degrees at 50 Hz), 10-bit offsets of the powers in 2^-20 of full scale. A chip serves
 //! two phases; here each phase has its own numbered set.

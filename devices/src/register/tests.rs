@@ -59,7 +59,7 @@ fn a_gain_is_rounded_to_its_width_and_a_phase_is_sign_and_magnitude() {
 }
 
 #[test]
-fn what_cannot_be_written_says_why() {
+fn refused_writes_have_their_reason() {
     let mut registers = ade();
     for (name, value, expected) in [
         ("ZGAIN", "1", "unknown register `ZGAIN`; there are AIGAIN, AVGAIN, AWGAIN, AVARGAIN, ..."),

@@ -17,7 +17,7 @@ use crate::window::PHASES_MAX;
 
 /// What becomes of a supply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Happened {
+pub(crate) enum SupplyEvent {
     /// The voltage is gone: the meter runs on its hold-up.
     Failed {
         /// When, since the start.
@@ -49,8 +49,8 @@ pub(crate) enum Happened {
     },
 }
 
-impl Happened {
-    /// When it happened, since the start.
+impl SupplyEvent {
+    /// When it events, since the start.
     pub(crate) fn at(&self) -> SimDuration {
         match *self {
             Self::Failed { at }
@@ -77,7 +77,7 @@ pub(crate) struct SupplyState {
     hold_up: SimDuration,
     boot: SimDuration,
     state: State,
-    /// Up to when it is settled what happened.
+    /// Up to when it is settled what events.
     passed: SimDuration,
 }
 
@@ -96,16 +96,16 @@ impl SupplyState {
     }
 
     /// Time passes up to an instant.
-    pub(crate) fn pass(&mut self, to: SimDuration, happened: &mut Vec<Happened>) {
+    pub(crate) fn pass(&mut self, to: SimDuration, events: &mut Vec<SupplyEvent>) {
         if let Some(at) = self.next_change().filter(|at| *at <= to) {
             match self.state {
                 State::OnHoldUp { failed } => {
                     self.state = State::Dark { failed };
-                    happened.push(Happened::WentDark { at });
+                    events.push(SupplyEvent::WentDark { at });
                 }
                 State::Booting { failed, back } => {
                     self.state = State::Energised;
-                    happened.push(Happened::WorksAgain { at, away: back - failed });
+                    events.push(SupplyEvent::WorksAgain { at, away: back - failed });
                 }
                 State::Energised | State::Dark { .. } => {}
             }
@@ -114,17 +114,22 @@ impl SupplyState {
     }
 
     /// Whether there is a voltage from an instant on; one before what has passed counts from there.
-    pub(crate) fn see(&mut self, at: SimDuration, has_voltage: bool, happened: &mut Vec<Happened>) {
+    pub(crate) fn see(
+        &mut self,
+        at: SimDuration,
+        has_voltage: bool,
+        events: &mut Vec<SupplyEvent>,
+    ) {
         let at = at.max(self.passed);
-        self.pass(at, happened);
+        self.pass(at, events);
         match (self.state, has_voltage) {
             (State::Energised, false) => {
                 self.state = State::OnHoldUp { failed: at };
-                happened.push(Happened::Failed { at });
+                events.push(SupplyEvent::Failed { at });
             }
             (State::OnHoldUp { failed }, true) => {
                 self.state = State::Energised;
-                happened.push(Happened::Survived { at, away: at - failed });
+                events.push(SupplyEvent::Survived { at, away: at - failed });
             }
             (State::Dark { failed }, true) => self.state = State::Booting { failed, back: at },
             (State::Booting { failed, .. }, false) => self.state = State::Dark { failed },
@@ -156,14 +161,14 @@ impl SupplyState {
 
 /// Messages that may be lost on the way.
 #[derive(Debug)]
-pub(crate) struct Loss {
-    /// Of each.
+pub(crate) struct MessageLoss {
+    /// Probability that one message is lost, 0 to 1.
     pub(crate) chance: f64,
     /// What it is drawn from.
     pub(crate) draws: Gaussian,
 }
 
-impl Loss {
+impl MessageLoss {
     /// Draws whether one is lost.
     pub(crate) fn draw(&mut self) -> bool {
         self.draws.uniform() <= self.chance
@@ -172,11 +177,11 @@ impl Loss {
 
 /// How a meter sends its last gasp.
 #[derive(Debug)]
-pub(crate) struct Gasp {
+pub(crate) struct LastGasp {
     /// Below this RMS voltage of all phases it is sent, if that is more than what the meter needs.
     pub(crate) below_v: f64,
     /// Whether it arrives.
-    pub(crate) loss: Loss,
+    pub(crate) loss: MessageLoss,
 }
 
 /// The supply of a meter out of the voltages of its phases.
@@ -184,9 +189,9 @@ pub(crate) struct Gasp {
 pub(crate) struct Supply {
     facts: SupplyFacts,
     state: SupplyState,
-    pub(crate) gasp: Gasp,
+    pub(crate) gasp: LastGasp,
     /// Whether a power-up message arrives.
-    pub(crate) power_up: Loss,
+    pub(crate) power_up: MessageLoss,
     /// Whether the voltage is below what its comparator allows.
     is_alarmed: bool,
     /// The last RMS voltage of each phase in V; infinite before there is one.
@@ -197,7 +202,12 @@ pub(crate) struct Supply {
 }
 
 impl Supply {
-    pub(crate) fn new(facts: SupplyFacts, phases: usize, gasp: Gasp, power_up: Loss) -> Self {
+    pub(crate) fn new(
+        facts: SupplyFacts,
+        phases: usize,
+        gasp: LastGasp,
+        power_up: MessageLoss,
+    ) -> Self {
         let state = SupplyState::new(facts.hold_up, facts.boot);
         let voltages_v = [f64::INFINITY; PHASES_MAX];
         let phases = phases.min(PHASES_MAX);
@@ -213,11 +223,11 @@ impl Supply {
     }
 
     /// Time passes up to an instant.
-    pub(crate) fn pass(&mut self, to: SimDuration) -> Vec<Happened> {
-        let mut happened = Vec::new();
-        self.state.pass(to, &mut happened);
-        self.note(&happened);
-        happened
+    pub(crate) fn pass(&mut self, to: SimDuration) -> Vec<SupplyEvent> {
+        let mut events = Vec::new();
+        self.state.pass(to, &mut events);
+        self.note(&events);
+        events
     }
 
     /// The RMS voltages of some phases from an instant on.
@@ -225,7 +235,7 @@ impl Supply {
         &mut self,
         at: SimDuration,
         voltages_v: impl IntoIterator<Item = (usize, f64)>,
-    ) -> Vec<Happened> {
+    ) -> Vec<SupplyEvent> {
         for (phase, volts) in voltages_v {
             if let Some(slot) = self.voltages_v.get_mut(phase) {
                 *slot = volts;
@@ -243,27 +253,29 @@ impl Supply {
     }
 
     /// From an instant on any phase is above these levels, or none.
-    pub(crate) fn turn(&mut self, at: SimDuration, above: Above) -> Vec<Happened> {
+    pub(crate) fn turn(&mut self, at: SimDuration, above: Above) -> Vec<SupplyEvent> {
         let [has_voltage, is_quiet] = above;
         let is_low = !is_quiet;
-        let mut happened = Vec::new();
-        self.state.see(at, has_voltage, &mut happened);
+        let mut events = Vec::new();
+        self.state.see(at, has_voltage, &mut events);
         if is_low && has_voltage && !self.is_alarmed && !self.state.is_dark() {
-            happened.push(Happened::Alarmed { at });
+            events.push(SupplyEvent::Alarmed { at });
         }
         self.is_alarmed = is_low;
-        self.note(&happened);
-        happened
+        self.note(&events);
+        events
     }
 
-    fn note(&mut self, happened: &[Happened]) {
-        for it in happened {
+    fn note(&mut self, events: &[SupplyEvent]) {
+        for it in events {
             match *it {
-                Happened::WentDark { at } => self.dark = Some((at, None)),
-                Happened::WorksAgain { at, .. } => {
+                SupplyEvent::WentDark { at } => self.dark = Some((at, None)),
+                SupplyEvent::WorksAgain { at, .. } => {
                     self.dark = self.dark.map(|(from, _)| (from, Some(at)));
                 }
-                Happened::Failed { .. } | Happened::Alarmed { .. } | Happened::Survived { .. } => {}
+                SupplyEvent::Failed { .. }
+                | SupplyEvent::Alarmed { .. }
+                | SupplyEvent::Survived { .. } => {}
             }
         }
     }
@@ -289,28 +301,30 @@ mod tests {
     }
 
     /// What happens up to an instant with these changes of the voltage.
-    fn run(hold_up: i64, boot: i64, changes: &[(i64, bool)], end: i64) -> Vec<Happened> {
+    fn run(hold_up: i64, boot: i64, changes: &[(i64, bool)], end: i64) -> Vec<SupplyEvent> {
         let mut state = SupplyState::new(ms(hold_up), ms(boot));
-        let mut happened = Vec::new();
+        let mut events = Vec::new();
         for &(at, has_voltage) in changes {
-            state.see(ms(at), has_voltage, &mut happened);
+            state.see(ms(at), has_voltage, &mut events);
         }
-        state.pass(ms(end), &mut happened);
-        happened
+        state.pass(ms(end), &mut events);
+        events
     }
 
     #[test]
     fn a_hold_up_longer_than_the_outage_carries_the_meter_through() {
         let found = run(500, 2000, &[(1000, false), (1499, true)], 9000);
-        let due =
-            [Happened::Failed { at: ms(1000) }, Happened::Survived { at: ms(1499), away: ms(499) }];
+        let due = [
+            SupplyEvent::Failed { at: ms(1000) },
+            SupplyEvent::Survived { at: ms(1499), away: ms(499) },
+        ];
         assert_eq!(found, due);
         // Back at the very instant at which it went dark is too late.
         let found = run(500, 2000, &[(1000, false), (1500, true)], 9000);
         let due = [
-            Happened::Failed { at: ms(1000) },
-            Happened::WentDark { at: ms(1500) },
-            Happened::WorksAgain { at: ms(3500), away: ms(500) },
+            SupplyEvent::Failed { at: ms(1000) },
+            SupplyEvent::WentDark { at: ms(1500) },
+            SupplyEvent::WorksAgain { at: ms(3500), away: ms(500) },
         ];
         assert_eq!(found, due);
     }
@@ -321,16 +335,16 @@ mod tests {
             [(1000, false), (3000, true), (4999, false), (6000, true), (7000, false), (8000, true)];
         let found = run(500, 2000, &changes, 20_000);
         let due = [
-            Happened::Failed { at: ms(1000) },
-            Happened::WentDark { at: ms(1500) },
-            Happened::WorksAgain { at: ms(10_000), away: ms(7000) },
+            SupplyEvent::Failed { at: ms(1000) },
+            SupplyEvent::WentDark { at: ms(1500) },
+            SupplyEvent::WorksAgain { at: ms(10_000), away: ms(7000) },
         ];
         assert_eq!(found, due);
     }
 
-    fn no_loss() -> Loss {
+    fn no_loss() -> MessageLoss {
         let draws = Gaussian::new(lastmeter_sim::Streams::new(1).stream("t"));
-        Loss { chance: 0.0, draws }
+        MessageLoss { chance: 0.0, draws }
     }
 
     #[test]
@@ -342,15 +356,15 @@ mod tests {
             gasps: true,
             reports: true,
         };
-        let gasp = Gasp { below_v: 0.0, loss: no_loss() };
+        let gasp = LastGasp { below_v: 0.0, loss: no_loss() };
         let mut supply = Supply::new(facts, 3, gasp, no_loss());
         assert_eq!(supply.see(ms(10), [(0, 0.0), (1, 115.0)]), []);
         assert_eq!(supply.see(ms(20), [(1, 114.9)]), []);
-        assert_eq!(supply.see(ms(30), [(2, 0.0)]), [Happened::Failed { at: ms(30) }]);
-        assert_eq!(supply.pass(ms(130)), [Happened::WentDark { at: ms(130) }]);
+        assert_eq!(supply.see(ms(30), [(2, 0.0)]), [SupplyEvent::Failed { at: ms(30) }]);
+        assert_eq!(supply.pass(ms(130)), [SupplyEvent::WentDark { at: ms(130) }]);
         assert!(supply.worked_over(ms(0), ms(130)) && !supply.worked_over(ms(0), ms(131)));
         assert_eq!(supply.see(ms(200), [(0, 230.0)]), []);
-        let again = Happened::WorksAgain { at: ms(300), away: ms(170) };
+        let again = SupplyEvent::WorksAgain { at: ms(300), away: ms(170) };
         assert_eq!(supply.pass(ms(300)), [again]);
         assert!(supply.worked_over(ms(300), ms(400)) && !supply.worked_over(ms(299), ms(400)));
         let mut is_any_lost = || supply.gasp.loss.draw() || supply.power_up.draw();
@@ -366,19 +380,19 @@ mod tests {
             gasps: true,
             reports: true,
         };
-        let gasp = Gasp { below_v: 184.0, loss: no_loss() };
+        let gasp = LastGasp { below_v: 184.0, loss: no_loss() };
         let mut supply = Supply::new(facts, 2, gasp, no_loss());
         assert_eq!(supply.see(ms(10), [(0, 100.0), (1, 184.0)]), []);
-        assert_eq!(supply.see(ms(20), [(1, 183.9)]), [Happened::Alarmed { at: ms(20) }]);
+        assert_eq!(supply.see(ms(20), [(1, 183.9)]), [SupplyEvent::Alarmed { at: ms(20) }]);
         assert_eq!(supply.see(ms(30), [(1, 120.0)]), []);
         assert_eq!(supply.see(ms(40), [(1, 230.0)]), []);
-        assert_eq!(supply.see(ms(50), [(1, 150.0)]), [Happened::Alarmed { at: ms(50) }]);
-        assert_eq!(supply.see(ms(60), [(1, 0.0)]), [Happened::Failed { at: ms(60) }]);
+        assert_eq!(supply.see(ms(50), [(1, 150.0)]), [SupplyEvent::Alarmed { at: ms(50) }]);
+        assert_eq!(supply.see(ms(60), [(1, 0.0)]), [SupplyEvent::Failed { at: ms(60) }]);
     }
 
     proptest! {
         /// Failures and returns alternate, darkness lies between them, each in its time, and what
-        /// is asked about an instant agrees with what happened.
+        /// is asked about an instant agrees with what events.
         #[test]
         fn what_happens_is_in_order_and_agrees_with_what_works(
             hold_up in 1..3000_i64,
@@ -392,32 +406,32 @@ mod tests {
             let tail = (hold_up + boot, None);
             for (gap, has_voltage) in sights.by_ref().chain([tail]) {
                 at += gap;
-                let mut happened = Vec::new();
+                let mut events = Vec::new();
                 let expected_dark = !state.works_at(ms(at));
                 match has_voltage {
-                    Some(has) => state.see(ms(at), has, &mut happened),
-                    None => state.pass(ms(at), &mut happened),
+                    Some(has) => state.see(ms(at), has, &mut events),
+                    None => state.pass(ms(at), &mut events),
                 }
-                for it in happened {
+                for it in events {
                     let when = match it {
-                        Happened::Alarmed { .. } => unreachable!("the state has no comparator"),
-                        Happened::Failed { at } => {
+                        SupplyEvent::Alarmed { .. } => unreachable!("the state has no comparator"),
+                        SupplyEvent::Failed { at } => {
                             prop_assert!(!is_failed && !is_dark);
                             is_failed = true;
                             at
                         }
-                        Happened::WentDark { at } => {
+                        SupplyEvent::WentDark { at } => {
                             prop_assert!(is_failed && !is_dark);
                             prop_assert_eq!(at, last + ms(hold_up));
                             is_dark = true;
                             at
                         }
-                        Happened::Survived { at, away } => {
+                        SupplyEvent::Survived { at, away } => {
                             prop_assert!(is_failed && !is_dark && away < ms(hold_up));
                             is_failed = false;
                             at
                         }
-                        Happened::WorksAgain { at, away } => {
+                        SupplyEvent::WorksAgain { at, away } => {
                             prop_assert!(is_dark && away >= ms(hold_up));
                             (is_failed, is_dark) = (false, false);
                             at
@@ -444,17 +458,17 @@ mod tests {
                 changes.push((at, has));
             }
             let whole = run(300, 500, &changes, at + 1000);
-            let (mut state, mut happened, mut now) =
+            let (mut state, mut events, mut now) =
                 (SupplyState::new(ms(300), ms(500)), Vec::new(), 0);
             for (at, has) in changes {
                 while now + piece < at {
                     now += piece;
-                    state.pass(ms(now), &mut happened);
+                    state.pass(ms(now), &mut events);
                 }
-                state.see(ms(at), has, &mut happened);
+                state.see(ms(at), has, &mut events);
             }
-            state.pass(ms(at + 1000), &mut happened);
-            prop_assert_eq!(happened, whole);
+            state.pass(ms(at + 1000), &mut events);
+            prop_assert_eq!(events, whole);
         }
     }
 }

@@ -19,7 +19,8 @@ pub(crate) struct OnePeriod {
     /// From when on each holds, in order; the last up to `until_ns`.
     held: VecDeque<(i64, Squares)>,
     until_ns: i64,
-    told: Option<Above>,
+    /// What was reported last.
+    reported: Option<Above>,
 }
 
 impl OnePeriod {
@@ -43,8 +44,8 @@ impl OnePeriod {
         }
         for (at_ns, above) in self.turns((from.0, to.0), period.0.max(1), levels.map(|it| it * it))
         {
-            if self.told != Some(above) {
-                self.told = Some(above);
+            if self.reported != Some(above) {
+                self.reported = Some(above);
                 changes.push_back((SimDuration(at_ns), above));
             }
         }
@@ -124,12 +125,12 @@ mod tests {
         SimDuration((milliseconds * 1e6) as i64)
     }
 
-    /// What is told of stretches, each with its end in ms and the voltage of one phase.
-    fn told(stretches: &[(f64, f64)]) -> Vec<(SimDuration, Above)> {
-        told_of(stretches, LEVELS)
+    /// What is reported of stretches, each with its end in ms and the voltage of one phase.
+    fn reported(stretches: &[(f64, f64)]) -> Vec<(SimDuration, Above)> {
+        reported_at(stretches, LEVELS)
     }
 
-    fn told_of(stretches: &[(f64, f64)], levels: [f64; 2]) -> Vec<(SimDuration, Above)> {
+    fn reported_at(stretches: &[(f64, f64)], levels: [f64; 2]) -> Vec<(SimDuration, Above)> {
         let mut one = OnePeriod::default();
         let mut from = SimDuration::ZERO;
         let mut all = Vec::new();
@@ -152,18 +153,18 @@ mod tests {
             (ms(205.0), [true, false]),
             (ms(212.8), [true, true]),
         ];
-        assert_eq!(told(&[(100.0, 230.0), (200.0, 0.0), (300.0, 230.0)]), due);
+        assert_eq!(reported(&[(100.0, 230.0), (200.0, 0.0), (300.0, 230.0)]), due);
     }
 
     #[test]
     fn what_is_gone_for_less_than_that_is_not_missed() {
-        let found = told(&[(100.0, 230.0), (114.9, 0.0), (300.0, 230.0)]);
+        let found = reported(&[(100.0, 230.0), (114.9, 0.0), (300.0, 230.0)]);
         let low = found.iter().filter(|(_, above)| !above[0]).count();
         assert_eq!(low, 0, "{found:?}");
-        let found = told(&[(100.0, 230.0), (115.1, 0.0), (300.0, 230.0)]);
+        let found = reported(&[(100.0, 230.0), (115.1, 0.0), (300.0, 230.0)]);
         assert_eq!(found.iter().filter(|(_, above)| !above[0]).count(), 1, "{found:?}");
         // A first voltage that is none is none from the beginning on.
-        assert_eq!(told(&[(50.0, 0.0)]), [(ms(0.0), [false, false])]);
+        assert_eq!(reported(&[(50.0, 0.0)]), [(ms(0.0), [false, false])]);
     }
 
     proptest! {
@@ -188,7 +189,7 @@ mod tests {
             cut.dedup_by(|one, other| one.0 == other.0);
             // At a level to the last bit either is right.
             let levels = LEVELS.map(|it| it + 0.3);
-            let (one, other) = (told_of(&whole, levels), told_of(&cut, levels));
+            let (one, other) = (reported_at(&whole, levels), reported_at(&cut, levels));
             prop_assert_eq!(one.len(), other.len(), "{:?} {:?}", one, other);
             for (one, other) in one.iter().zip(&other) {
                 prop_assert!((one.0 - other.0).0.abs() <= 1 && one.1 == other.1);

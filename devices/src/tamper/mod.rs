@@ -56,7 +56,7 @@ enum Cause {
     ShowsNothing,
 }
 
-/// One sensor.
+/// One sensor, with what acts on it.
 #[derive(Clone, Debug)]
 struct Sensor {
     what: TamperKind,

@@ -71,8 +71,8 @@ pub(crate) struct ClosedForm {
     /// The windows of the present plan count from here.
     origin_s: f64,
     index: u64,
-    /// Up to when spectra have been told.
-    told_s: f64,
+    /// Up to when spectra are known.
+    known_s: f64,
     /// What the window in the making has seen of earlier spectra, and how many cycles of them.
     parts: Vec<Part>,
     part_cycles: f64,
@@ -106,7 +106,7 @@ impl ClosedForm {
             present: None,
             origin_s: 0.0,
             index: 0,
-            told_s: 0.0,
+            known_s: 0.0,
             parts: Vec::new(),
             part_cycles: 0.0,
         }
@@ -130,7 +130,7 @@ impl ClosedForm {
         self.renew();
     }
 
-    /// Plans the present spectrum anew.
+    /// Plans the present spectrum again.
     fn renew(&mut self) {
         let next_s = self.next_start_s();
         if let Some((spectrum, _)) = self.present.take() {
@@ -168,13 +168,13 @@ impl ClosedForm {
         self.parts.clear();
         self.part_cycles = 0.0;
         (self.origin_s, self.index) = (at_s, 0);
-        self.told_s = self.told_s.max(at_s);
+        self.known_s = self.known_s.max(at_s);
     }
 
     /// Keeps what the window in the making has seen of the present spectrum, which is over.
     fn put_by(&mut self) {
         let from_s = self.parts.last().map_or_else(|| self.next_start_s(), |part| part.to_s);
-        let to_s = self.told_s;
+        let to_s = self.known_s;
         if let Some((_, plan)) = &self.present
             && to_s - from_s > ROUNDING_S
         {
@@ -199,7 +199,7 @@ impl ClosedForm {
     /// The next window, if it is complete at `until_s` seconds since the scenario's start.
     pub(crate) fn next(&mut self, until_s: f64) -> Option<MeasuredWindow> {
         if self.present.is_some() {
-            self.told_s = self.told_s.max(until_s);
+            self.known_s = self.known_s.max(until_s);
         }
         if !self.parts.is_empty() {
             return self.next_of_parts(until_s);

@@ -1,4 +1,4 @@
-//! What a meter reports about known signals, against figures computed by hand.
+//! What a meter reports about known signals, against values computed by hand.
 
 use std::f64::consts::{FRAC_PI_3, TAU};
 
@@ -164,7 +164,7 @@ fn a_sine_beyond_the_range_is_clipped_or_announced() {
 #[test]
 fn the_energy_register_is_the_integral_of_the_power() {
     // The net of three phases, one of them exporting: 1150 W * 3 / 2 is no matter; by hand:
-    // 1150 - 900 + 0 W over the span that the reading tells.
+    // 1150 - 900 + 0 W over the span of the reading.
     let drawn = [
         (230.0, 0.0, 10.0, FRAC_PI_3),
         (225.0, -THIRD, 4.0, std::f64::consts::PI),

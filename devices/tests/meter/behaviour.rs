@@ -183,7 +183,7 @@ fn nonsense_is_noted_and_not_answered() {
 }
 
 #[test]
-fn a_meter_told_not_to_obey_stays_silent() {
+fn a_meter_without_obey_commands_ignores_commands() {
     let mut bench = Bench::new(&format!("{FAST}obey_commands = false"), balanced());
     let out = bench.step(set_period("1", 3.0));
     assert_eq!(events(&out), [EventKind::CommandIgnored]);
@@ -227,7 +227,7 @@ fn a_forged_identifier_comes_beside_the_readings_and_is_refused() {
 }
 
 #[test]
-fn a_frozen_meter_says_nothing_until_it_thaws_and_then_covers_the_time_between() {
+fn a_frozen_meter_sends_nothing_until_it_thaws_and_then_covers_the_time_between() {
     let mut bench = Bench::new(FAST, balanced());
     bench.run(10.0);
     bench.step(Input::Fault(DeviceFault::Freeze { until: Some(at(40.0)) }));
@@ -459,6 +459,6 @@ proptest! {
 /// A device is handed to a thread of its own.
 #[test]
 fn a_device_can_go_to_another_thread() {
-    fn is_send<T: Send + ?Sized>() {}
-    is_send::<dyn Device>();
+    fn assert_send<T: Send + ?Sized>() {}
+    assert_send::<dyn Device>();
 }

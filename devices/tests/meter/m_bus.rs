@@ -96,7 +96,7 @@ fn value(outcome: &Outcome, wanted: Quantity) -> f64 {
 }
 
 #[test]
-fn both_addresses_give_what_the_closed_formula_says_in_every_coding() {
+fn both_addresses_give_the_closed_formula_in_every_coding() {
     for coding in ["bcd", "integer", "real"] {
         let toml = format!("{FIELDS}coding = \"{coding}\"");
         let mut device = heat(&toml, 70.0, 40.0, 3600);
@@ -185,7 +185,7 @@ fn a_repetition_is_the_same_to_the_byte_and_no_new_reading() {
 }
 
 #[test]
-fn silent_frozen_and_skipping_meters_say_nothing() {
+fn silent_frozen_and_skipping_meters_send_nothing() {
     let mut device = heat(&format!("{FIELDS}answers = false"), 70.0, 40.0, 3600);
     assert!(request(device.as_mut(), true).is_empty());
     let mut device = heat(FIELDS, 70.0, 40.0, 3600);

@@ -160,7 +160,7 @@ fn a_register_acts_from_the_command_on_and_is_answered() {
 
 /// Acceptance: gain, phase, skew and clock of a whole meter, against their closed forms.
 #[test]
-fn planted_errors_of_an_ideal_meter_are_reported_as_their_closed_forms_say() {
+fn planted_errors_of_an_ideal_meter_are_reported_as_their_closed_forms() {
     let lag = FRAC_PI_3;
     let phase = |degrees: f64| 2.3 * (lag - degrees.to_radians()).cos();
     for fidelity in BOTH {
@@ -216,7 +216,7 @@ fn pulses_count_energy_and_nothing_is_registered_below_the_threshold() {
 }
 
 /// 1 kW for 36 s are 10 Wh: 10 pulses at 1000 per kWh. Firmware that works by a quarter more gives
-/// 12, whatever the nameplate says.
+/// 12, whatever the nameplate states.
 #[test]
 fn a_wrong_constant_of_the_firmware_changes_the_pulses_and_not_the_nameplate() {
     for (error, pulses) in [("", 10.0), ("pulse_constant_error = \"25 %\"", 12.0)] {

@@ -45,11 +45,11 @@ fn phases_taken_in_turn_are_unbalanced_by_the_angle_between_them() {
             "fidelity = \"{fidelity}\"\nphase_skew = \"50 us\"\n\
              quantities = [\"active_power\", \"unbalance\"]"
         );
-        is_unbalanced_by_50_us(&last(&toml, balanced(), 4.0));
+        assert_unbalanced_by_50_us(&last(&toml, balanced(), 4.0));
     }
 }
 
-fn is_unbalanced_by_50_us(found: &BTreeMap<&'static str, f64>) {
+fn assert_unbalanced_by_50_us(found: &BTreeMap<&'static str, f64>) {
     for phase in ["l1", "l2", "l3"] {
         let power = found[&*format!("electricity.power.active.consumed.{phase}")];
         near(power, 1.15, 2e-5, phase);

@@ -1,4 +1,4 @@
-//! What meters tell of power quality: harmonics one by one, unbalance, flicker. Expected figures
+//! What meters report of power quality: harmonics one by one, unbalance, flicker. Expected values
 //! are the plant's own input, worked examples, and table 5 of IEC 61000-4-15.
 
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ fn a_reading_has_every_harmonic_and_only_those_of_its_phases() {
 }
 
 #[test]
-fn interharmonics_are_told_together_and_harmonics_are_none_of_them() {
+fn interharmonics_are_reported_together_and_without_harmonics() {
     let tone = |order: f64, rms: f64| Tone { frequency_hz: 50.0 * order, rms, phase_rad: order };
     let channel = |tones: Vec<Tone>| ChannelSpectrum { dc: 0.0, tones, noise_rms: 0.0 };
     // 4 V and 3 V between orders and 2 V in the bin next to order 7, which is none of them.
@@ -106,7 +106,7 @@ fn unbalance_is_that_of_the_fundamentals_in_both_fidelities() {
 }
 
 #[test]
-fn flicker_of_table_5_is_one_and_another_lamp_tells_another() {
+fn flicker_of_table_5_is_one_and_depends_on_the_lamp() {
     let modulation = VoltageModulation { changes_per_minute: 39.0, depth: 0.894e-2 };
     let at = OperatingPoint { voltage_modulation: Some(modulation), ..point(3600, 1) };
     let toml = "report_every = \"10 min\"\nsample_rate = \"2 kHz\"\nquantities = [\"voltage\", \"flicker\"]";
@@ -164,10 +164,10 @@ fn a_reading_due_just_after_ten_minutes_ends_with_them_and_energy_counts_once() 
     assert!((spans[2].1 - 600.0).abs() > 0.02, "by chance a window ends at the tick: {spans:?}");
 }
 
-/// 4000 changes a minute of table 5 are a steady sensation of 1 / 0.5096; what ends at 1 says so
+/// 4000 changes a minute of table 5 are a steady sensation of 1 / 0.5096; what ends at 1 shows 1
 /// all the time, and the percentiles' weights add up to 0.5096.
 #[test]
-fn a_flickermeter_without_classes_above_one_tells_the_severity_of_one() {
+fn a_flickermeter_without_classes_above_one_reports_a_severity_of_one() {
     let modulation = VoltageModulation { changes_per_minute: 4000.0, depth: 2.343e-2 };
     let at = OperatingPoint { voltage_modulation: Some(modulation), ..point(3600, 1) };
     let toml = "report_every = \"10 min\"\nsample_rate = \"2 kHz\"\nflicker_range = 1\n\

@@ -226,7 +226,7 @@ fn half_of_all_messages_are_lost_and_the_same_ones_again() {
 }
 
 #[test]
-fn facts_are_as_the_fields_say() {
+fn facts_are_those_of_the_fields() {
     let fields = "hold_up = \"3 s\"\nboot = \"4 s\"\nvoltage_ratio = 2\nsupply_minimum = \"60 %\"\n\
                   power_up = false";
     let facts = Single::new(fields).device.supply();
@@ -253,13 +253,13 @@ fn fields_that_make_no_sense_together_are_refused_where_they_stand() {
             "ideal-1ph",
             "hold_up = \"1 s\"\nlast_gasp = false\nlast_gasp_lost = \"5 %\"",
             "\"5 %\"",
-            "none to lose",
+            "needs a last gasp",
         ),
         (
             "ideal-1ph",
             "hold_up = \"1 s\"\npower_up = false\npower_up_lost = \"5 %\"",
             "\"5 %\"",
-            "none to lose",
+            "needs a power-up message",
         ),
         (
             "ideal-1ph",

@@ -13,7 +13,7 @@
 //! line = "tty:/dev/serial/by-id/usb-EXAMPLE-if00"
 //! baud = 9600
 //!
-//! [[request]]                            # what a line says (see `grammar`)
+//! [[request]]                            # what a line means (see `grammar`)
 //! send = "READ?\r\n"
 //! answer = "U={u}V I={i}A\r\n"
 //!
@@ -71,12 +71,12 @@ lastmeter_units::words! {
     pub enum PortRole {
         /// The one that it is read by.
         Network = "network",
-        /// The one that stands for its converter and its EEPROM ([`crate::bench_port`]).
-        Bench = "bench",
+        /// The one that stands for its converter and its EEPROM ([`crate::stimulus_port`]).
+        Stimulus = "bench",
     }
 }
 
-/// What a board says on its port.
+/// What a board sends on its port.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Speech {
     /// Lines of text.
@@ -225,6 +225,7 @@ fn read(text: &str, out: &mut Diagnostics) -> Option<Description> {
         let label = "expected `[emulated]`, `[hardware]` or both";
         out.report(Code::MISSING_KEY, Span::default(), message, label);
     }
+    // Without `[ready]` its defaults hold, which an empty table yields.
     let ready = ready.or_else(|| {
         let nothing = Table { entries: Vec::new(), incomplete: false };
         read_named_table(&nothing, Span::default(), (None, &[READY]), out)
@@ -310,11 +311,11 @@ fn emulated_of(values: &Values, speech: &Speech, out: &mut Diagnostics) -> Emula
     let words = values.text_list("ports");
     let ports: Vec<PortRole> = words.iter().filter_map(|word| PortRole::from_word(word)).collect();
     let count = |role| ports.iter().filter(|&&port| port == role).count();
-    if count(PortRole::Network) != 1 || count(PortRole::Bench) > 1 {
+    if count(PortRole::Network) != 1 || count(PortRole::Stimulus) > 1 {
         let message = format!("ports {}", words.join(", "));
         let label = "expected `network` once and `bench` at most once";
         out.report(Code::DOES_NOT_FIT, values.span_of("ports"), message, label);
-    } else if matches!(speech, Speech::MeterNode { .. }) && count(PortRole::Bench) == 0 {
+    } else if matches!(speech, Speech::MeterNode { .. }) && count(PortRole::Stimulus) == 0 {
         let message = "a meter without a port for its samples";
         let label = "expected `bench` among the ports";
         out.report(Code::DOES_NOT_FIT, values.span_of("ports"), message, label);

@@ -19,7 +19,7 @@ fn an_emulated_meter_is_read() {
     let board = Description::parse(EMULATED_METER).unwrap();
     assert_eq!(board.speech, Speech::MeterNode { node: 3 });
     let emulated = board.emulated.as_ref().unwrap();
-    assert_eq!(emulated.ports, [PortRole::Network, PortRole::Bench]);
+    assert_eq!(emulated.ports, [PortRole::Network, PortRole::Stimulus]);
     assert_eq!(emulated.machine, "stm32vldiscovery");
     assert_eq!(board.span_earliest, SimDuration::from_milliseconds(300));
     assert_eq!(board.ready.within, SimDuration::from_seconds(3));

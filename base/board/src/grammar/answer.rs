@@ -40,13 +40,13 @@ pub enum Refusal {
     /// Bytes that are no UTF-8.
     #[error("the line is not valid UTF-8: `{line}`; check the baud rate and the parity")]
     NotUtf8 {
-        /// The line.
+        /// The line, lossily decoded.
         line: String,
     },
     /// A line of another form.
     #[error("the line `{line}` does not have the form `{}`", .answer.escape_default())]
     OtherForm {
-        /// The line.
+        /// The line as it was received.
         line: String,
         /// The answer as the board file has it.
         answer: String,
@@ -94,7 +94,7 @@ pub enum Refusal {
         field: String,
         /// The text in its place.
         found: String,
-        /// Its modulus.
+        /// Sequence numbers are below this.
         modulo: u64,
     },
     /// Another status than the good one.

@@ -40,7 +40,7 @@ pub enum Outcome {
     Refused {
         /// The index of the request that is open, or of the one whose form the line has.
         request: usize,
-        /// Why.
+        /// Reason of the refusal.
         why: Refusal,
     },
     /// No answer came in time.
@@ -84,7 +84,7 @@ pub enum BeginError {
 pub struct Counts {
     /// Answers, and good lines that came unasked where such are expected.
     pub answered: u64,
-    /// Rejected lines.
+    /// Rejected lines since the start.
     pub refused: u64,
     /// Requests without answer.
     pub timed_out: u64,

@@ -58,7 +58,7 @@ pub(super) static FIELD_KEYS: &[Field] = &[
         "10",
         "10, or 16 for hexadecimal whole numbers",
     ),
-    Field::optional("role", Kind::Choice(FieldRole::WORDS), "what it is if it is no quantity"),
+    Field::optional("role", Kind::Choice(FieldRole::WORDS), "what it is if it is not a quantity"),
     Field::optional(
         "modulo",
         Kind::Integer { min: 2, max: 1 << 32 },

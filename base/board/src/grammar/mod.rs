@@ -109,7 +109,7 @@ pub enum Meaning {
         /// How the number is written.
         base: NumberBase,
     },
-    /// A status.
+    /// A status word of the meter.
     Status {
         /// The only text with which an answer is accepted.
         good: String,

@@ -14,7 +14,7 @@ pub(super) enum Part {
 pub(super) enum Gap {
     /// The field of this index.
     Field(usize),
-    /// Anything.
+    /// Any text, of any length.
     Any,
 }
 

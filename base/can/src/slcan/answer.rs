@@ -62,7 +62,7 @@ impl fmt::Display for SerialNumber {
 pub enum Item {
     /// A frame from the bus.
     Frame {
-        /// The frame.
+        /// The frame received.
         frame: CanFrame,
         /// When it was received, in milliseconds from 0 to 59999, if the adapter adds it.
         timestamp_ms: Option<u16>,
@@ -74,11 +74,11 @@ pub enum Item {
         /// Whether by `Z`, for a frame of the extended format.
         extended: bool,
     },
-    /// BEL: refused.
+    /// BEL (07): the adapter refused the command.
     Refused,
-    /// `Vxxyy`.
+    /// `Vxxyy`: versions of hardware and firmware.
     Version(Version),
-    /// `Nxxxx`.
+    /// `Nxxxx`: the serial number.
     SerialNumber(SerialNumber),
     /// A line that is none of these.
     Garbage {

@@ -39,7 +39,7 @@ impl BitRate {
         (Self::S8, 1_000_000),
     ];
 
-    /// Bit/s.
+    /// The rate in bit/s.
     #[must_use]
     pub const fn bits_per_second(self) -> u32 {
         Self::ALL[self as usize].1

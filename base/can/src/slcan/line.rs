@@ -4,7 +4,7 @@ use crate::frame::{CanFrame, CanId};
 
 /// Ends a line; alone, it means done.
 pub const CR: u8 = b'\r';
-/// Refused.
+/// BEL, an adapter's answer to a command that it refuses.
 pub const BEL: u8 = 0x07;
 /// The most bytes of a line without its end that are kept. The longest line of the protocol, an
 /// extended frame of 8 bytes with a time stamp, has 30.
@@ -18,13 +18,13 @@ pub enum LineFault {
     /// The first character begins no line of an adapter.
     #[error("a line does not begin with '{}'", found.escape_ascii())]
     Unknown {
-        /// The character.
+        /// The byte found.
         found: u8,
     },
     /// Something else than a digit of the wanted kind.
-    #[error("'{}' is no digit that may stand at place {place} of the line", found.escape_ascii())]
+    #[error("'{}' is not a digit allowed at position {place} of the line", found.escape_ascii())]
     Digit {
-        /// The character.
+        /// The byte found.
         found: u8,
         /// Where, from 0.
         place: usize,
@@ -38,9 +38,9 @@ pub enum LineFault {
         expected: usize,
     },
     /// A data length code above 8.
-    #[error("'{}' is no data length code, expected 0 to 8", found.escape_ascii())]
+    #[error("'{}' is not a data length code, expected 0 to 8", found.escape_ascii())]
     LengthCode {
-        /// The character.
+        /// The byte found.
         found: u8,
     },
     /// An identifier of more bits than its format has.
@@ -48,13 +48,13 @@ pub enum LineFault {
         "the identifier {found:X} has more bits than its format, 11 for t and r, 29 for T and R"
     )]
     Identifier {
-        /// The identifier.
+        /// The identifier found.
         found: u32,
     },
     /// A time stamp of a minute or more.
     #[error("the time stamp is {found} ms, expected less than 60000")]
     TimeStamp {
-        /// In milliseconds.
+        /// The time stamp in milliseconds.
         found: u16,
     },
     /// Longer than any line.

@@ -42,7 +42,7 @@ pub(super) enum Expect {
     Response(u8),
 }
 
-/// A request.
+/// A request with what it waits for.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) bytes: Vec<u8>,

@@ -13,12 +13,12 @@ pub enum Target {
     Secondary(Identity),
 }
 
-/// A job.
+/// What a master is to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
     /// Reads all telegrams of a slave, as long as more records follow.
     Read {
-        /// Whom.
+        /// The slave, by its primary or secondary address.
         target: Target,
         /// Whether the slave is initialised first, so that its first telegram comes first.
         initialise: bool,

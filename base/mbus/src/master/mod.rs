@@ -36,9 +36,9 @@ const RECEIVED_MAX: usize = 256;
 pub enum Step {
     /// Send these bytes now, at this rate.
     Send {
-        /// The bytes.
+        /// One frame, at most 261 bytes.
         bytes: Vec<u8>,
-        /// The rate.
+        /// The rate of these bytes.
         baud: BaudRate,
     },
     /// Ask again at this time, or when bytes came.
@@ -47,7 +47,7 @@ pub enum Step {
     Idle,
 }
 
-/// A master.
+/// The master of one bus.
 #[derive(Debug, Clone)]
 pub struct Master {
     links: Links,

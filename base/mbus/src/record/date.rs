@@ -19,7 +19,7 @@ pub struct Date {
 /// Type F: date and time to the minute, 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateTime {
-    /// The date.
+    /// The day of that minute.
     pub date: Date,
     /// Hour, 0 to 23; 31 for every hour.
     pub hour: u8,
@@ -36,7 +36,7 @@ pub struct DateTime {
 /// Type I: date and time to the second, 48 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateTimeSecond {
-    /// The date.
+    /// The day of that second.
     pub date: Date,
     /// Hour, 0 to 23; 31 for every hour.
     pub hour: u8,

@@ -93,6 +93,7 @@ impl Record<'_> {
                 if dates(bytes) {
                     return Err(EncodeError::Coding);
                 }
+                // The most negative integer means an invalid value (type B).
                 if value == lowest(bytes) && self.quantity().is_signed() {
                     return Err(EncodeError::Coding);
                 }

@@ -29,7 +29,7 @@ pub enum RecordError {
     EndOfData {
         /// Where the part begins.
         at: usize,
-        /// Which part.
+        /// The part that is cut short.
         part: Part,
         /// Bytes it needs.
         needed: usize,
@@ -51,9 +51,9 @@ pub enum RecordError {
     /// A data information field without a meaning.
     #[error("DIF {found:02X} at byte {at} is reserved")]
     ReservedDif {
-        /// Its place.
+        /// Its offset in the data, in bytes.
         at: usize,
-        /// The byte.
+        /// The field found.
         found: u8,
     },
     /// A variable length without a meaning.
@@ -61,9 +61,9 @@ pub enum RecordError {
         "variable length {found:02X} at byte {at} is reserved, expected 00 to C9, D0 to D9 or E0 to FA"
     )]
     ReservedLength {
-        /// Its place.
+        /// Its offset in the data, in bytes.
         at: usize,
-        /// The byte.
+        /// The length byte found.
         found: u8,
     },
 }
@@ -74,7 +74,7 @@ pub enum EncodeError {
     /// The number has no place in the digits or bytes it was given.
     #[error("{value} does not fit into {bytes} bytes")]
     Number {
-        /// The number.
+        /// The number to be written.
         value: i64,
         /// Bytes there are.
         bytes: usize,
@@ -98,9 +98,9 @@ pub enum EncodeError {
     TooManyDife {
         /// The storage number.
         storage: u64,
-        /// The tariff.
+        /// The tariff number.
         tariff: u32,
-        /// The subunit.
+        /// The subunit number.
         subunit: u16,
     },
     /// More than ten value information field extensions.
@@ -112,7 +112,7 @@ pub enum EncodeError {
     /// The value information code cannot be written, or not with extensions.
     #[error("value information code {code:02X} cannot be written")]
     Code {
-        /// The code.
+        /// The code, of seven bits.
         code: u8,
     },
     /// A field of a date or a time has no place in its bits.

@@ -62,7 +62,7 @@ impl fmt::Display for Counter {
 /// What a meter with two counters answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fixed {
-    /// Eight digits.
+    /// Identification number of eight digits.
     pub identification: Identification,
     /// Counts the answers, modulo 256.
     pub access_number: u8,
@@ -72,7 +72,7 @@ pub struct Fixed {
     pub medium: u8,
     /// Codes of the counters' units, six bits each.
     pub units: [u8; 2],
-    /// The counters.
+    /// The two counters, in units of `units`.
     pub counters: [Counter; 2],
 }
 

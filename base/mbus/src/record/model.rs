@@ -38,7 +38,7 @@ pub struct Record<'a> {
     pub subunit: u16,
     /// Quantity, unit and power of ten.
     pub vif: Vif<'a>,
-    /// Combinable extensions.
+    /// Combinable extensions, at most ten.
     pub vifes: Vifes<'a>,
     /// The value as transmitted.
     pub value: Value<'a>,
@@ -113,7 +113,7 @@ pub enum Item<'a> {
     Manufacturer {
         /// DIF 1F: more records follow in the next telegram.
         more_records_follow: bool,
-        /// The rest.
+        /// The manufacturer's data.
         data: &'a [u8],
     },
     /// DIF 7F: the master asks for all data.

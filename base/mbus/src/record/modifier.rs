@@ -23,12 +23,12 @@ pub enum Modifier {
     TimePoint(&'static str),
     /// 70 to 77 and 7D: the value times a power of ten.
     Multiply {
-        /// The power.
+        /// The power of ten.
         exponent: i8,
     },
     /// 78 to 7B: the value plus a power of ten, in its unit.
     Add {
-        /// The power.
+        /// The power of ten.
         exponent: i8,
     },
     /// A code of the table behind FC.
@@ -45,7 +45,7 @@ pub enum Modifier {
 const SECOND_TABLE: u8 = 0x7C;
 
 impl<'a> Vifes<'a> {
-    /// The codes.
+    /// Their codes, of seven bits.
     pub fn codes(&self) -> impl Iterator<Item = u8> + use<'a> {
         self.0.iter().map(|byte| byte & 0x7F)
     }

@@ -218,7 +218,7 @@ impl Quantity {
 pub struct Meaning {
     /// What it is.
     pub quantity: Quantity,
-    /// Its unit.
+    /// The unit that the scaled value has.
     pub unit: Unit,
     /// The power of ten that the integer is multiplied by.
     pub exponent: i8,

@@ -15,7 +15,7 @@ pub enum Value<'a> {
     Integer {
         /// 1, 2, 3, 4, 6 or 8.
         bytes: u8,
-        /// The integer.
+        /// The integer, unscaled.
         value: i64,
     },
     /// The most negative integer of its bytes: a signed value that is not valid (type B).
@@ -29,18 +29,18 @@ pub enum Value<'a> {
     Bcd {
         /// 2, 4, 6, 8 or 12.
         digits: u8,
-        /// The number.
+        /// The number, unscaled.
         value: i64,
     },
     /// Binary coded decimal with a digit that is none; F in the highest digit is a minus.
     Invalid(Digits<'a>),
-    /// Type G.
+    /// Date (type G).
     Date(Date),
-    /// Type F.
+    /// Date and time to the minute (type F).
     DateTime(DateTime),
-    /// Type I.
+    /// Date and time to the second (type I).
     DateTimeSecond(DateTimeSecond),
-    /// Type J.
+    /// Time of day (type J).
     Time(Time),
     /// Variable length 00 to BF: Latin-1, last character first as transmitted.
     Text(Text<'a>),
@@ -48,14 +48,14 @@ pub enum Value<'a> {
     VariableBcd {
         /// 0 to 9; the digits are twice as many.
         bytes: u8,
-        /// The number.
+        /// The number, unscaled.
         value: i64,
     },
     /// Such a decimal with a digit that is none.
     VariableInvalid {
         /// The number would be negative.
         negative: bool,
-        /// The digits.
+        /// The digits as they were sent.
         digits: Digits<'a>,
     },
     /// Variable length E0 to EF: bytes.

@@ -1,7 +1,7 @@
 //! What the tests share: captured frames, hex.
 //!
 //! Captured frames are found through `LASTMETER_FRAMES`; a test that needs them and does not find
-//! them says so and returns, unless `LASTMETER_REQUIRE` asks for data.
+//! them prints that and returns, unless `LASTMETER_REQUIRE` asks for data.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

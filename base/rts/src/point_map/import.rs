@@ -29,7 +29,7 @@ pub enum ImportError {
     NotJson {
         /// The line, from 1.
         line: usize,
-        /// Why.
+        /// The message of the JSON parser.
         reason: String,
     },
     /// Something of the configuration is not as it should be.
@@ -39,7 +39,7 @@ pub enum ImportError {
         place: String,
         /// What stands there.
         found: String,
-        /// What should.
+        /// What is allowed there.
         expected: String,
     },
     /// Lines of a list, each with what is wrong.
@@ -378,6 +378,8 @@ fn point_text(signal: &Signal, bits: Option<u64>, text: &mut String) {
         }
         (None, _) => {}
     }
+    // A source has no such keys. The map is refused until somebody has filled them in, which is
+    // better than a guess that reads well.
     let symbol = known.map(|unit| unit.symbol).unwrap_or_default();
     let is_written = *direction == PointDirection::ToSimulator;
     text.push_str("# TO FILL IN, what it stands for:\n");

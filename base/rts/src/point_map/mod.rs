@@ -189,16 +189,16 @@ impl Simulator {
 pub enum Meaning {
     /// A quantity of a device.
     Measured {
-        /// The device.
+        /// The device's name.
         device: String,
-        /// The quantity.
+        /// The quantity, with its phase and unit.
         quantity: MeasurementId,
     },
     /// Instantaneous values of a device.
     Waveform {
-        /// The device.
+        /// The device's name.
         device: String,
-        /// The channel.
+        /// The voltage or current of one phase.
         channel: WaveformChannel,
     },
     /// A status word.
@@ -236,7 +236,7 @@ pub struct WriteLimits {
 /// Whose commands write a point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commanded {
-    /// The device.
+    /// The device's name.
     pub device: String,
     /// Whether it is the device's breaker, and not a point by its name.
     pub is_breaker: bool,
@@ -245,7 +245,7 @@ pub struct Commanded {
 /// One point of a map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// Its name.
+    /// Its name, unique in the map.
     pub name: String,
     /// Who sends it.
     pub direction: PointDirection,
@@ -312,7 +312,7 @@ impl Point {
 /// The points of one real-time simulator, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PointMap {
-    /// The simulator.
+    /// The simulator and its wire format.
     pub simulator: Simulator,
     /// All points, in the order of the map. Those of one direction stand in the order on the wire,
     /// but for described frames, where each has its place.

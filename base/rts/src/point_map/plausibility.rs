@@ -27,7 +27,7 @@ pub enum Suspicion {
     Type,
     /// Values stand this many words later than the map has them; negative: earlier.
     Shift {
-        /// The words.
+        /// The shift in words.
         words: isize,
     },
     /// Two points are exchanged: one is outside of its range, and each would fit the other's.
@@ -56,7 +56,7 @@ impl fmt::Display for Suspicion {
 pub struct Evidence {
     /// The point in whose place it stands.
     pub point: String,
-    /// As read.
+    /// The value as it was read.
     pub as_read: Value,
     /// Least and greatest plausible word of that point.
     pub range: (f64, f64),

@@ -55,7 +55,7 @@ fn check_role(point: &PointDraft<'_>, format: Option<WireFormat>, out: &mut Diag
     for key in own.iter().chain(&VALUE_KEYS).chain(&WRITE_KEYS[3..]) {
         if draft.has(key) {
             let message = format!("a status word has no `{key}`");
-            let help = Some("leave the key out, or `role` if it is no status word".to_owned());
+            let help = Some("leave the key out, or `role` if it is not a status word".to_owned());
             let label = format!("{} is of role `{role}`", called(point));
             out.report_with_help(Code::DOES_NOT_FIT, draft.key_span_of(key), message, label, help);
         }
@@ -81,6 +81,7 @@ fn check_role(point: &PointDraft<'_>, format: Option<WireFormat>, out: &mut Diag
 fn check_meaning(point: &PointDraft<'_>, out: &mut Diagnostics) {
     let draft = &point.draft;
     let (quantity, waveform) = (draft.has("quantity"), draft.has("waveform"));
+    // A status word belongs to the simulator, not to a device.
     if point.role.is_some() {
         return;
     }

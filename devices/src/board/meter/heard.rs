@@ -1,12 +1,12 @@
 //! What a board answers, and what follows from it.
 
-use lastmeter_board::bench_port::{FromBoard, ToBoard};
+use lastmeter_board::stimulus_port::{FromBoard, ToBoard};
 use lastmeter_sim::ReferenceSpan;
 use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
 
-use super::{BoardMeter, NO_WINDOW, PARTIAL, State, TRIES_MAX, Talk, Task, nanoseconds};
-use crate::board::{BoardPort, lines, node};
-use crate::border::{EventKind, Output};
+use super::{BoardMeter, NO_WINDOW, PARTIAL, Protocol, State, TRIES_MAX, Task, nanoseconds};
+use crate::board::{lines, node};
+use crate::border::{BoardPort, EventKind, Output};
 
 /// Bytes that a board may send without answering what it was asked.
 const UNASKED_BYTES_MAX: usize = 1 << 16;
@@ -29,8 +29,10 @@ impl BoardMeter {
         self.unasked = self.unasked.saturating_add(bytes.len());
         match port {
             BoardPort::Network => self.network_heard(now, bytes, out),
-            BoardPort::Bench if self.parts.codes.is_some() => self.bench_heard(now, bytes, out),
-            BoardPort::Bench => {
+            BoardPort::Stimulus if self.parts.converter.is_some() => {
+                self.stimulus_heard(now, bytes, out)
+            }
+            BoardPort::Stimulus => {
                 let what = "bytes on a port that it does not have";
                 self.note(EventKind::BoardDiscarded, what, out);
             }
@@ -41,8 +43,8 @@ impl BoardMeter {
         }
     }
 
-    fn bench_heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
-        for found in self.bench.take(bytes) {
+    fn stimulus_heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
+        for found in self.stimulus.take(bytes) {
             match found {
                 Ok(FromBoard::WantsRecord) => self.started(out),
                 Ok(FromBoard::Keep(record)) => {
@@ -131,9 +133,9 @@ impl BoardMeter {
         }
         self.has_record = false;
         self.account.lost = 0;
-        if let Talk::Node(talk) = &mut self.parts.talk {
+        if let Protocol::Node(protocol) = &mut self.parts.protocol {
             // What it answered before it started is of nothing that will be asked.
-            talk.give_up();
+            protocol.give_up();
         }
         self.send_record();
         if self.state == State::Starting {
@@ -147,45 +149,45 @@ impl BoardMeter {
             self.is_partial = false;
         }
         self.tasks.push_front(Task::Begin);
-        if matches!(self.parts.talk, Talk::Node(_)) {
+        if matches!(self.parts.protocol, Protocol::Node(_)) {
             self.tasks.push_front(Task::Present);
         }
         self.state = State::Starting;
     }
 
     fn network_heard(&mut self, now: SimTime, bytes: &[u8], out: &mut Vec<Output>) {
-        match &mut self.parts.talk {
-            Talk::Node(talk) => {
-                for heard in talk.heard(bytes) {
+        match &mut self.parts.protocol {
+            Protocol::Node(protocol) => {
+                for heard in protocol.heard(bytes) {
                     self.node(now, heard, out);
                 }
             }
-            Talk::Lines(talk) => {
-                let heard = talk.heard(bytes, nanoseconds(now));
+            Protocol::Lines(protocol) => {
+                let heard = protocol.heard(bytes, nanoseconds(now));
                 self.lines(heard, out);
             }
         }
     }
 
-    fn node(&mut self, now: SimTime, heard: node::Heard, out: &mut Vec<Output>) {
+    fn node(&mut self, now: SimTime, heard: node::Reply, out: &mut Vec<Output>) {
         match heard {
-            node::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes),
-            node::Heard::Present { version, node, image } => {
+            node::Reply::Ask(bytes) => self.write(BoardPort::Network, bytes),
+            node::Reply::Present { version, node, image } => {
                 self.running = None;
                 match self.unfit(&version, node, image) {
                     None => self.state = State::Up,
                     Some(why) => self.fault = Some(format!("board {}: {why}", self.parts.name)),
                 }
             }
-            node::Heard::Reading { number, windows, values } => {
+            node::Reply::Reading { number, windows, values } => {
                 let Some((Task::Poll { due }, _)) = self.running else { return };
                 self.running = None;
                 self.starts = 0;
                 self.node_reading(due, (number, windows), &values, out);
             }
-            node::Heard::Refused => self.reopen(now, out),
-            node::Heard::Discarded(what) => {
-                // What a board says while it starts, and the banner, is not of the protocol.
+            node::Reply::Refused => self.reopen(now, out),
+            node::Reply::Discarded(what) => {
+                // What a board sends while it starts, and the banner, is not of the protocol.
                 if self.state != State::Starting {
                     self.note(EventKind::BoardDiscarded, &what, out);
                 }
@@ -196,10 +198,10 @@ impl BoardMeter {
     /// The adapter was closed while a reading was asked for.
     fn reopen(&mut self, now: SimTime, out: &mut Vec<Output>) {
         const WHY: &str = "its adapter was closed";
-        match (&mut self.running, &mut self.parts.talk) {
-            (Some((Task::Poll { .. }, tries)), Talk::Node(talk)) if *tries < TRIES_MAX => {
+        match (&mut self.running, &mut self.parts.protocol) {
+            (Some((Task::Poll { .. }, tries)), Protocol::Node(protocol)) if *tries < TRIES_MAX => {
                 *tries += 1;
-                let bytes = talk.reopen();
+                let bytes = protocol.reopen();
                 self.note(EventKind::BoardRetried, WHY, out);
                 self.write(BoardPort::Network, bytes);
             }
@@ -223,7 +225,7 @@ impl BoardMeter {
             return;
         }
         // One that is given samples is known to have completed a window.
-        let measures_itself = self.parts.codes.is_none();
+        let measures_itself = self.parts.converter.is_none();
         if windows == 0 || (measures_itself && before == Some(number)) {
             self.account.since = since;
             return self.leave_out(due, NO_WINDOW, out);
@@ -254,11 +256,11 @@ impl BoardMeter {
         Some(format!("its image has the CRC-32 {image:08x}, expected {wanted:08x}: flash it"))
     }
 
-    pub(super) fn lines(&mut self, heard: Vec<lines::Heard>, out: &mut Vec<Output>) {
+    pub(super) fn lines(&mut self, heard: Vec<lines::Reply>, out: &mut Vec<Output>) {
         for heard in heard {
             match heard {
-                lines::Heard::Ask(bytes) => self.write(BoardPort::Network, bytes),
-                lines::Heard::Reading(values) => {
+                lines::Reply::Ask(bytes) => self.write(BoardPort::Network, bytes),
+                lines::Reply::Reading(values) => {
                     let Some((Task::Poll { due }, _)) = self.running else { continue };
                     self.running = None;
                     let is_wanted = |id: &MeasurementId| self.parts.quantities.contains(id);
@@ -266,13 +268,13 @@ impl BoardMeter {
                     let from = due - self.parts.period;
                     self.reading((from, due), values.collect(), out);
                 }
-                lines::Heard::Missed(why) => {
+                lines::Reply::Missed(why) => {
                     let Some((Task::Poll { due }, _)) = self.running else { continue };
                     self.running = None;
                     self.note(EventKind::BoardSilent, &why, out);
                     self.leave_out(due, &why, out);
                 }
-                lines::Heard::Discarded(what) => self.note(EventKind::BoardDiscarded, &what, out),
+                lines::Reply::Discarded(what) => self.note(EventKind::BoardDiscarded, &what, out),
             }
         }
     }

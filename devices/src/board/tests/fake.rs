@@ -12,12 +12,12 @@ use lastmeter_sim::{Block, Streams};
 use lastmeter_units::{HardwareId, MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode};
 
-use crate::board::{
-    BoardContext, BoardDevice, BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWay,
-    board_device,
+use crate::board::{BoardContext, BoardWay, board_device};
+use crate::border::{
+    BoardDevice, BoardInput, BoardOrder, BoardOutput, BoardPort, Device, DeviceFault, EventKind,
+    Feed, Input, Output,
 };
-use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
-use crate::model::kind::DeviceContext;
+use crate::context::DeviceContext;
 use crate::registry::DEVICES;
 
 #[path = "../../../../base/can/tests/adapter/mod.rs"]
@@ -138,7 +138,7 @@ impl Fake {
             return Vec::new();
         }
         let answers = match port {
-            BoardPort::Bench => {
+            BoardPort::Stimulus => {
                 let frames = self.frames.take(bytes).into_iter();
                 frames.flat_map(|frame| self.bench_frame(frame)).collect()
             }
@@ -258,11 +258,11 @@ impl Fake {
     }
 }
 
-/// A frame of the bench port.
+/// A frame of the stimulus port.
 fn bench(content: &[u8]) -> (BoardPort, Vec<u8>) {
     let mut bytes = Vec::new();
     cobs::encode(content, &mut bytes);
-    (BoardPort::Bench, bytes)
+    (BoardPort::Stimulus, bytes)
 }
 
 /// A board file and the table of a model as a device.
@@ -328,8 +328,8 @@ impl Bench {
 
     /// The board starts; what it reports reaches the device.
     pub(super) fn start(&mut self) {
-        let said = self.fake.start();
-        self.deliver(said);
+        let sent = self.fake.start();
+        self.deliver(sent);
     }
 
     /// One input, and all that follows from it.

@@ -6,8 +6,10 @@ use lastmeter_board::meter_node::Register;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::fake::{Bench, EMULATED, IDEAL, Manner, SLCAN_NODE, START, build};
-use crate::board::{BoardFault, BoardInput, BoardPort, BoardWay};
-use crate::border::{DeviceFault, EventKind, Feed, Input, Output};
+use crate::board::BoardWay;
+use crate::border::{
+    BoardFault, BoardInput, BoardPort, DeviceFault, EventKind, Feed, Input, Output,
+};
 
 const PARTIAL: &str = "it has not measured all of the time";
 
@@ -106,7 +108,7 @@ fn late_answers_to_samples_are_discarded() {
 fn no_frame_of_samples_has_the_number_of_the_beginning() {
     let mut bench = Bench::emulated(IDEAL);
     bench.run(3.0);
-    let frames = bench.sent.iter().filter(|(port, _)| *port == BoardPort::Bench);
+    let frames = bench.sent.iter().filter(|(port, _)| *port == BoardPort::Stimulus);
     let mut reader = lastmeter_board::cobs::Reader::default();
     let numbers: Vec<u8> = frames
         .flat_map(|(_, bytes)| reader.take(bytes))
@@ -339,7 +341,7 @@ proptest! {
             if is_deaf {
                 bench.fake.manner = Manner::IsDeaf;
             }
-            let port = if is_network { BoardPort::Network } else { BoardPort::Bench };
+            let port = if is_network { BoardPort::Network } else { BoardPort::Stimulus };
             bench.deliver(vec![(port, bytes)]);
             bench.run_on(samples as f64 / 10_000.0);
         }
@@ -362,7 +364,7 @@ fn bytes_without_end_are_no_answer() {
     let input = Input::Samples { first_sample: bench.samples, rate_hz, block };
     bench.device.step(START, input, &mut out);
     assert!(bench.board().board_wait().is_some());
-    for port in [BoardPort::Network, BoardPort::Bench].into_iter().cycle().take(2000) {
+    for port in [BoardPort::Network, BoardPort::Stimulus].into_iter().cycle().take(2000) {
         if bench.board().board_wait().is_none() {
             break;
         }

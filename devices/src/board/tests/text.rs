@@ -3,8 +3,10 @@
 use lastmeter_units::SimDuration;
 
 use super::fake::{Bench, START, build, values};
-use crate::board::{BoardFault, BoardInput, BoardOutput, BoardPort, BoardWay};
-use crate::border::{DeviceFault, EventKind, Input, Output};
+use crate::board::BoardWay;
+use crate::border::{
+    BoardFault, BoardInput, BoardOutput, BoardPort, DeviceFault, EventKind, Input, Output,
+};
 
 const ASKED: &str = include_str!("../../../boards/usb-serial-meter.toml");
 const BY_ITSELF: &str = include_str!("../../../boards/ser2net-meter.toml");
@@ -47,7 +49,7 @@ impl Desk {
         lines.collect()
     }
 
-    fn says(&mut self, seconds: f64, line: &str) -> Vec<String> {
+    fn sends(&mut self, seconds: f64, line: &str) -> Vec<String> {
         let bytes = line.as_bytes().to_vec();
         self.board_step(seconds, BoardInput::Bytes { port: BoardPort::Network, bytes })
     }
@@ -70,9 +72,9 @@ fn a_meter_is_asked_by_its_line_and_its_answer_is_the_reading() {
     assert!(desk.step(1.0, Input::Passed).is_empty());
     assert_eq!(desk.step(2.0, Input::Passed), ["READ?\r\n"]);
     assert!(desk.waits());
-    desk.says(2.0, "U=230.5 I=1.2");
+    desk.sends(2.0, "U=230.5 I=1.2");
     assert!(desk.waits());
-    desk.says(2.1, "5 P=288.1 n=17\r\n");
+    desk.sends(2.1, "5 P=288.1 n=17\r\n");
     let bench = desk.end();
     assert_eq!(bench.due(), [2.0]);
     let found = values(&bench.readings()[0]);
@@ -87,9 +89,9 @@ fn a_late_line_is_not_the_next_reading() {
     assert_eq!(desk.step(2.0, Input::Passed), ["READ?\r\n"]);
     desk.board_step(3.0, BoardInput::Silent);
     assert!(!desk.waits());
-    desk.says(3.5, "U=111 I=1 P=1 n=1\r\n");
+    desk.sends(3.5, "U=111 I=1 P=1 n=1\r\n");
     assert_eq!(desk.step(4.0, Input::Passed), ["READ?\r\n"]);
-    desk.says(4.1, "U=222 I=2 P=2 n=2\r\n");
+    desk.sends(4.1, "U=222 I=2 P=2 n=2\r\n");
     let bench = desk.end();
     assert_eq!(bench.due(), [4.0]);
     assert!((values(&bench.readings()[0])["electricity.voltage.rms.l1"] - 222.0).abs() < 1e-9);
@@ -108,12 +110,12 @@ fn late_answers_are_waited_for_where_the_next_reading_is_due() {
     let mut desk = Desk::new(&unnumbered.replace(" n={number}", ""));
     desk.step(2.0, Input::Passed);
     desk.board_step(2.0, BoardInput::Silent);
-    desk.says(3.99, "?\r\n");
+    desk.sends(3.99, "?\r\n");
     // Not before it was silent for a while: `settle` of the grammar.
     assert!(desk.step(4.0, Input::Passed).is_empty());
     assert!(desk.waits());
     assert_eq!(desk.board_step(4.1, BoardInput::Silent), ["READ?\r\n"]);
-    desk.says(4.2, "U=222 I=2 P=2\r\n");
+    desk.sends(4.2, "U=222 I=2 P=2\r\n");
     assert_eq!(desk.end().due(), [4.0]);
 }
 
@@ -125,7 +127,7 @@ fn implausible_and_endless_numbers_make_no_reading() {
     for line in lines.into_iter().chain([long.as_str()]) {
         let mut desk = Desk::new(ASKED);
         desk.step(2.0, Input::Passed);
-        desk.says(2.1, line);
+        desk.sends(2.1, line);
         desk.board_step(3.0, BoardInput::Silent);
         let bench = desk.end();
         assert!(bench.due().is_empty(), "{line}");
@@ -136,11 +138,11 @@ fn implausible_and_endless_numbers_make_no_reading() {
 #[test]
 fn a_meter_that_sends_by_itself_is_only_listened_to() {
     let mut desk = Desk::new(BY_ITSELF);
-    desk.says(0.5, "0 W\n");
-    desk.says(1.5, "229 V; 1 A; 229 W\n");
+    desk.sends(0.5, "0 W\n");
+    desk.sends(1.5, "229 V; 1 A; 229 W\n");
     assert!(desk.step(2.0, Input::Passed).is_empty());
     assert!(desk.waits());
-    desk.says(2.5, "230 V; 2 A; 460 W\n");
+    desk.sends(2.5, "230 V; 2 A; 460 W\n");
     assert!(!desk.waits());
     desk.step(4.0, Input::Passed);
     desk.board_step(5.0, BoardInput::Silent);
@@ -157,12 +159,12 @@ fn a_port_that_is_not_there_starts_nothing() {
     let mut desk = Desk::new(ASKED);
     let mut bytes = Vec::new();
     lastmeter_board::cobs::encode(&[0x84, 0], &mut bytes);
-    let sent = desk.board_step(1.0, BoardInput::Bytes { port: BoardPort::Bench, bytes });
+    let sent = desk.board_step(1.0, BoardInput::Bytes { port: BoardPort::Stimulus, bytes });
     assert!(sent.is_empty() && !desk.waits());
     desk.step(1.0, Input::Fault(DeviceFault::Board(BoardFault::Noise { frames: 1 })));
     assert_eq!(desk.step(2.0, Input::Passed).len(), 1);
     desk.board_step(3.0, BoardInput::Lost { reason: "unplugged".to_owned() });
-    assert!(desk.says(3.1, "U=230 I=1 P=1 n=1\r\n").is_empty());
+    assert!(desk.sends(3.1, "U=230 I=1 P=1 n=1\r\n").is_empty());
     let bench = desk.end();
     assert!(bench.due().is_empty());
     assert_eq!(bench.notes(EventKind::BoardLost), ["board usb-serial-meter: unplugged"]);

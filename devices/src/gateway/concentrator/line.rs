@@ -79,7 +79,7 @@ pub(super) enum Next {
     Wait,
 }
 
-/// A line.
+/// The master's side of one bus.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) baud: BaudRate,

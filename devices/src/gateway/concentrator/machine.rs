@@ -10,7 +10,7 @@ use super::super::store::Store;
 use super::address;
 use super::line::{Line, Meter, Next, Work};
 use super::reading::{Planted, Reading, read, status_text};
-use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
+use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
 use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
 use crate::message::{self, Alert};
 
@@ -31,7 +31,7 @@ pub(super) struct Parts {
     pub(super) planted: Planted,
 }
 
-/// A concentrator.
+/// A concentrator: its buses and its store.
 #[derive(Debug)]
 pub(super) struct Concentrator {
     parts: Parts,
@@ -78,8 +78,8 @@ impl Concentrator {
 
     fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
         let (invocation, response) = match self.desk.judge(payload) {
-            Ok(Judged::Again { invocation, response }) => (invocation, response),
-            Ok(Judged::New { invocation, .. }) => {
+            Ok(ReceivedCommand::Repeated { invocation, response }) => (invocation, response),
+            Ok(ReceivedCommand::New { invocation, .. }) => {
                 let response = format!("{ERROR_PREFIX}{NO_COMMANDS}");
                 self.desk.answered(&invocation, &response);
                 (invocation, response)
@@ -134,6 +134,8 @@ impl Concentrator {
                 for meter in line.meters.iter().filter(known) {
                     let Some(own) = meter.identity else { continue };
                     let name = meter.name();
+                    // Meters with one secondary address collide under every mask: they are there,
+                    // and cannot be read.
                     if unresolved.iter().any(|mask| mask.selects(&own)) {
                         let own = address::text(own);
                         let detail = format!("{name}: several meters answer to {own}");

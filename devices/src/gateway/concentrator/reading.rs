@@ -39,8 +39,8 @@ pub(super) struct Reading {
 /// error and abnormal condition too.
 const ERRORS: u8 = 0x1C;
 
-/// Reads all telegrams of one meter. `known` is what the meter is taken to be: it says of which
-/// domain an answer without a header is.
+/// Reads all telegrams of one meter. `known` is what the meter is taken to be, which
+/// gives the domain of an answer without a header.
 pub(super) fn read(
     telegrams: &[Vec<u8>],
     known: Option<&Identity>,
@@ -162,7 +162,7 @@ impl Reading {
         let number = match (record.decimal(), record.number()) {
             (Some(decimal), _) => Number::Exact(decimal),
             (None, Some(real)) if real.is_finite() => Number::Real(real),
-            _ => return self.refuse(quantity, &format!("`{}` is no number", record.value)),
+            _ => return self.refuse(quantity, &format!("`{}` is not a number", record.value)),
         };
         self.take(
             domain,
@@ -194,7 +194,7 @@ impl Reading {
                 continue;
             }
             let Some(decimal) = fixed.decimal(place) else {
-                self.refuse(meaning.quantity, &format!("`{counter}` is no number"));
+                self.refuse(meaning.quantity, &format!("`{counter}` is not a number"));
                 continue;
             };
             let is_decimal = matches!(counter, Counter::Bcd(_));
@@ -330,7 +330,7 @@ mod tests {
         };
         let reading = of([0x01, 0x20]).unwrap();
         assert_eq!(reading.values.iter().map(|(_, value)| *value).collect::<Vec<_>>(), [44.0]);
-        assert_eq!(reading.refused, ["flow temperature: `invalid 8000` is no number"]);
+        assert_eq!(reading.refused, ["flow temperature: `invalid 8000` is not a number"]);
         let refused = of([0x10, 0x05]).err().unwrap();
         assert!(refused.contains("configuration 0510, security mode 5"), "{refused}");
     }

@@ -110,7 +110,7 @@ fn message_unit(id: MeasurementId) -> Option<Scale> {
 pub(super) enum Number {
     /// As it was transmitted.
     Exact(Decimal),
-    /// A real.
+    /// A floating-point number.
     Real(f64),
 }
 

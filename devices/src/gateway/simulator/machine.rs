@@ -19,15 +19,17 @@ use super::super::record::MeterState;
 use super::super::store::Store;
 use super::raw::RawSamples;
 use super::waveforms::Waveforms;
-use super::writing::{Answer, WriteSettings, Writer, Written};
-use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
+use super::writable::{CommandAnswer, WriteOutcome};
+use super::writing::{WriteSettings, Writer};
+use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
+use crate::gateway::metric::is_power_of_ten;
 use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Metric};
 use crate::message::{self, Alert};
 
 /// Of the points that the simulator sends.
 const FROM: PointDirection = PointDirection::FromSimulator;
 
-/// A simulator's clock that goes back by more was set anew; less is a sample that came late.
+/// A simulator's clock that goes back by more was set again; less is a sample that came late.
 const CLOCK_STEP_MIN: SimDuration = SimDuration::from_seconds(10);
 
 /// How long samples of a period that is over by the simulator's clock are waited for.
@@ -38,7 +40,7 @@ lastmeter_units::words! {
     pub(super) enum Reduction {
         /// Their mean; of registers the last.
         Mean = "mean",
-        /// The last.
+        /// The last sample of the period.
         Last = "last",
     }
 }
@@ -83,7 +85,7 @@ struct Slot {
     value: usize,
 }
 
-/// An adapter.
+/// An adapter between a simulator and the platform.
 pub(super) struct Adapter {
     parts: Parts,
     devices: Vec<Device>,
@@ -107,14 +109,14 @@ pub(super) struct Adapter {
     left_out: Vec<u64>,
     /// Samples of registers below the one before.
     gone_back: u64,
-    /// What was told of the simulator's clock.
-    told_clock: Option<bool>,
+    /// Whether the simulator's clock was last reported as set.
+    reported_clock: Option<bool>,
     writer: Writer,
     /// Writes that were held back or refused so far.
     excess: u64,
     sequence: SequenceWatch,
     /// The period in which what frames' numbers show was last reported, and what it was.
-    told_gap: Option<(SimTime, SequenceEvent)>,
+    reported_gap: Option<(SimTime, SequenceEvent)>,
     /// Samples that could not go out as they came.
     unsent_samples: u64,
     /// Set-points beside commands: those that were refused, and those that were written.
@@ -149,7 +151,7 @@ impl Adapter {
             writer,
             excess: 0,
             sequence: SequenceWatch::new(u32::BITS),
-            told_gap: None,
+            reported_gap: None,
             unsent_samples: 0,
             sets: Sets::default(),
             readings: 0,
@@ -167,7 +169,7 @@ impl Adapter {
             desk: CommandDesk::default(),
             begun: None,
             last_sample: None,
-            told_clock: None,
+            reported_clock: None,
             parts,
         })
     }
@@ -225,10 +227,10 @@ impl Adapter {
         }
     }
 
-    /// Counts a frame that cannot be read; told are the 1st, 10th, 100th, ... of each reason.
+    /// Counts a frame that cannot be read; the 1st, 10th, 100th, ... of each reason is reported.
     fn refused(&self, refusal: Refusal, detail: &str, out: &mut Out) {
         let count = self.parts.wire.refusals().of(refusal);
-        if is_told(count) {
+        if is_power_of_ten(count) {
             let detail = format!("{} ({count} so far): {detail}", refusal.word());
             event(out, Kind::AnswerRefused, detail);
         }
@@ -237,7 +239,7 @@ impl Adapter {
     fn sample(&mut self, now: SimTime, sample: &Sample, out: &mut Out) {
         self.heard(now, out);
         let is_new = self.number_of(now, sample, out);
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         self.writer.seen(now, &sample.values, &mut written);
         self.written(now, written, out);
         if let Some(finding) = self.plausibility.observe(sample) {
@@ -257,7 +259,7 @@ impl Adapter {
         if taken < self.due - self.parts.every {
             self.late_samples += 1;
             let count = self.late_samples;
-            if is_told(count) {
+            if is_power_of_ten(count) {
                 let detail = format!("a sample of {taken} came after its period ({count} so far)");
                 event(out, Kind::AnswerRefused, detail);
             }
@@ -289,7 +291,7 @@ impl Adapter {
         // By a clock that keeps its rate exactly it is known which sample is the last of a period.
         // Where it jitters, a sample of the next period has to show that this one is over.
         let before = self.taken_before.replace(taken);
-        if self.told_clock == Some(true) && self.is_last_of_period(taken, before) {
+        if self.reported_clock == Some(true) && self.is_last_of_period(taken, before) {
             self.report(self.due, out);
             self.due += self.parts.every;
         }
@@ -304,7 +306,7 @@ impl Adapter {
         for (place, name, value) in values {
             self.left_out[place] += 1;
             let count = self.left_out[place];
-            if is_told(count) {
+            if is_power_of_ten(count) {
                 let detail = format!(
                     "point `{name}`: {} is outside of its declared range, left out ({count} so far)",
                     shown(value)
@@ -355,7 +357,7 @@ impl Adapter {
     }
 
     fn line_lost(&mut self, now: SimTime, out: &mut Out) {
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         self.writer.line_lost(&mut written);
         self.written(now, written, out);
     }
@@ -378,7 +380,7 @@ impl Adapter {
 
     /// When a period ends by this machine's clock.
     fn ends(&self) -> SimTime {
-        let waits = if self.told_clock == Some(true) { LATE_MAX } else { SimDuration::ZERO };
+        let waits = if self.reported_clock == Some(true) { LATE_MAX } else { SimDuration::ZERO };
         self.due - self.ahead + waits
     }
 
@@ -412,7 +414,7 @@ impl Adapter {
             let id = device.hardware_id.clone();
             let before = self.parts.store.meter(&id);
             let state = MeterState { serial: before.serial.saturating_add(1), ..before };
-            // A simulator does not say whether it began anew.
+            // A simulator does not report whether it began again.
             let number = self.parts.store.number(state.serial);
             let mut message = message::reading(&id, at, number, values);
             if usable < 1.0 {
@@ -425,20 +427,20 @@ impl Adapter {
 
     fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
         let (invocation, order) = match self.desk.judge(payload) {
-            Ok(Judged::Again { invocation, response }) => {
+            Ok(ReceivedCommand::Repeated { invocation, response }) => {
                 return self.acknowledge(now, (owner, invocation), response, out);
             }
-            Ok(Judged::New { invocation, order }) => (invocation, order),
+            Ok(ReceivedCommand::New { invocation, order }) => (invocation, order),
             Err(refusal) => {
                 return event(out, Kind::CommandMalformed, format!("for {owner}: {refusal}"));
             }
         };
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         let taken = order
             .and_then(|order| self.writer.order(now, (owner, &invocation), &order, &mut written));
         if let Err(why) = taken {
             let (owner, result) = (owner.clone(), Err(why));
-            written.answers.push(Answer { owner, invocation, result });
+            written.answers.push(CommandAnswer { owner, invocation, result });
         }
         self.written(now, written, out);
     }
@@ -457,7 +459,7 @@ impl Adapter {
 
     /// Lets the writer do what is due, and does what follows from it.
     fn write(&mut self, now: SimTime, out: &mut Out) {
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         self.writer.run(now, &mut written);
         self.written(now, written, out);
         let RateCounts { refused, .. } = self.writer.counts();
@@ -465,7 +467,7 @@ impl Adapter {
         let excess = thinned + refused;
         if excess > self.excess {
             self.excess = excess;
-            if is_told(excess) {
+            if is_power_of_ten(excess) {
                 let text = format!(
                     "writes come faster than the card takes frames: {thinned} had to wait, \
                      {refused} refused so far"
@@ -481,7 +483,7 @@ impl Adapter {
         }
     }
 
-    fn written(&mut self, now: SimTime, written: Written, out: &mut Out) {
+    fn written(&mut self, now: SimTime, written: WriteOutcome, out: &mut Out) {
         // What is to be written is kept first: a restart in between writes it again.
         if written.has_new_targets {
             let state = self.writer.state(now);
@@ -512,7 +514,7 @@ impl Adapter {
                 }
             }
         }
-        for Answer { owner, invocation, result } in written.answers {
+        for CommandAnswer { owner, invocation, result } in written.answers {
             let response = match result {
                 Ok(response) => response,
                 Err(why) => {
@@ -547,14 +549,14 @@ impl Adapter {
             _ => return true,
         };
         let count = self.sequence.of(seen);
-        if is_told(count) {
+        if is_power_of_ten(count) {
             event(out, Kind::FramesMissing, format!("{text} ({count} times so far)"));
         }
         let kind =
             if seen == SequenceEvent::Repetition { "simulator.stale" } else { "simulator.gap" };
         // One in a reporting period: a flood of them is no flood of alerts.
-        if self.told_gap != Some((self.due, seen)) {
-            self.told_gap = Some((self.due, seen));
+        if self.reported_gap != Some((self.due, seen)) {
+            self.reported_gap = Some((self.due, seen));
             self.alert(now, (kind, AlertLevel::Warning, text), facts, out);
         }
         seen != SequenceEvent::Repetition
@@ -574,11 +576,6 @@ impl Adapter {
         let alert = Alert { kind, level, text, facts };
         self.parts.store.put_alert((&self.parts.hardware_id, now), alert, (own, state), out);
     }
-}
-
-/// The 1st, 10th, 100th, ... is told, so that a flood is no flood of lines.
-pub(super) fn is_told(count: u64) -> bool {
-    count > 0 && 10_u64.checked_pow(count.ilog10()) == Some(count)
 }
 
 /// The value of a point in its SI unit, if it is one within its declared range.

@@ -1,7 +1,7 @@
 //! The adapter of a real-time simulator: what it sends looks to the platform like a field of
 //! meters.
 //!
-//! A point map says which device and quantity each point of a frame stands for. The adapter reads
+//! A point map maps each point of a frame to a device and a quantity. The adapter reads
 //! the frames, reduces what came in a reporting period to one reading per device, and keeps the
 //! readings until the platform has them, as every gateway does. It dates them by the simulator's
 //! clock where the frames carry one, else by when they arrived.

@@ -220,13 +220,13 @@ fn what_does_not_fit_is_left_out_and_counted() {
     assert_eq!(bench.events(GatewayEventKind::ValueRefused).len(), 2);
     let refused = bench.events(GatewayEventKind::AnswerRefused);
     assert_eq!(refused.len(), 1, "{refused:?}");
-    // A flood is told at its powers of ten only.
+    // A flood is reported at its powers of ten only.
     for _ in 0..1000 {
         bench.bytes(1100, vec![0; 11]);
     }
-    let told = bench.events(GatewayEventKind::AnswerRefused);
-    assert_eq!(told.len(), 4, "{told:?}");
-    assert!(told[3].starts_with("remainder (1000 so far)"), "{told:?}");
+    let reported = bench.events(GatewayEventKind::AnswerRefused);
+    assert_eq!(reported.len(), 4, "{reported:?}");
+    assert!(reported[3].starts_with("remainder (1000 so far)"), "{reported:?}");
 }
 
 /// The share of usable samples that each reading of a device states.
@@ -251,7 +251,7 @@ fn a_reading_states_on_which_share_of_its_samples_it_rests() {
     let mut bench = Bench::of(make_of(&map, "", &[]).unwrap());
     // A frame each 100 ms, which a voltage may change by 10 V in. Seconds: as it should be; all but
     // one no number; every second frame missing; a register that runs backwards; a voltage that
-    // jumps by 20 V; one that jumps once, and a register that is set anew.
+    // jumps by 20 V; one that jumps once, and a register that is set again.
     for number in 0..60 {
         let (second, place) = (number / 10, number % 10);
         let kilovolts = match (second, place) {
@@ -310,7 +310,7 @@ fn a_stream_is_cut_anyhow_and_half_a_frame_is_none() {
     let mean = bench.readings()[0].3[0].1;
     let expected = f64::from(0.23_f32 + 7.0 * 0.24 + 3.0 * 0.25 + 0.26) / 12.0 * 1000.0;
     assert!((mean - expected).abs() < 1e-3, "{mean} {expected}");
-    // The written points go out whenever the simulator is there anew.
+    // The written points go out whenever the simulator is there again.
     let written = bench.out.iter().filter_map(|output| match output {
         GatewayOutput::Bytes { bytes, .. } => Some(bytes.clone()),
         _ => None,
@@ -388,15 +388,15 @@ fn a_wrong_byte_order_is_named() {
     for time in 1..10 {
         bench.bytes(time * 100, reversed.clone());
     }
-    let told = bench.events(GatewayEventKind::ValueRefused);
-    assert!(told.iter().any(|text| text.contains("reverse order")), "{told:?}");
+    let reported = bench.events(GatewayEventKind::ValueRefused);
+    assert!(reported.iter().any(|text| text.contains("reverse order")), "{reported:?}");
 }
 
 #[test]
-fn every_mistake_of_the_map_is_told() {
+fn every_mistake_of_the_map_is_reported() {
     let wrong = MAP.replace("kV", "kA").replace("\"rack\"", "1");
-    let Err(told) = make_of(&wrong, "", &[]) else { panic!("a map with mistakes was taken") };
-    assert!(told.iter().any(|message| message.starts_with("line 12:")), "{told:?}");
+    let Err(reported) = make_of(&wrong, "", &[]) else { panic!("a map with mistakes was taken") };
+    assert!(reported.iter().any(|message| message.starts_with("line 12:")), "{reported:?}");
 }
 
 #[test]
@@ -418,7 +418,7 @@ fn by_the_simulator_s_clock_a_sample_belongs_to_the_period_in_which_it_was_taken
     send(&mut bench, 1000, 240);
     send(&mut bench, 980, 100);
     assert_eq!(bench.events(GatewayEventKind::AnswerRefused).len(), 1);
-    // A lost last sample is waited for, not for ever.
+    // A lost last sample is waited for, not forever.
     bench.step(2029, GatewayInput::Wake);
     assert_eq!(bench.readings().len(), 2);
     bench.step(2250, GatewayInput::Wake);

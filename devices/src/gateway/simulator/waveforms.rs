@@ -52,7 +52,7 @@ pub(super) struct Waveforms {
     /// Fundamentals against the first voltage, summed as real and imaginary parts.
     phasors: Vec<(MeasurementId, f64, f64)>,
     duration_s: f64,
-    /// How often it began anew since samples were missing.
+    /// How often it began again since samples were missing.
     breaks: u64,
 }
 
@@ -179,7 +179,7 @@ impl Waveforms {
     }
 
     /// Which share of a reporting period lies in whole windows that ended in it: at the ends of
-    /// periods one window more or less says nothing.
+    /// periods one window more or less does not matter.
     pub(super) fn share(&self, every: SimDuration) -> f64 {
         ((self.duration_s + WINDOW_S) / every.as_seconds_f64()).min(1.0)
     }

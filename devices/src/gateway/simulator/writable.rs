@@ -1,10 +1,9 @@
 //! A point that is written: what it is to have, what it has, and how its reflection is read.
 
-use lastmeter_rts::SignalType;
 use lastmeter_rts::point_map::Point;
+use lastmeter_rts::{Sample, SignalType};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
-use super::writing::{Answer, KEPT_EVERY, Written};
 use crate::gateway::record::PointState;
 
 /// A float of 32 bits, and a sum of such, is met within this, relative.
@@ -13,6 +12,35 @@ const REFLECTED_WITHIN: f64 = 1e-6;
 /// What an order that has failed after it was written leaves behind.
 pub(super) const STAYS_IN_FORCE: &str =
     "the order stays in force, and is written again when the simulator shows another value";
+
+/// How often the values of a ramp are kept.
+pub(super) const KEPT_EVERY: SimDuration = SimDuration::from_seconds(1);
+
+/// An answer to a command.
+#[derive(Debug, PartialEq)]
+pub(super) struct CommandAnswer {
+    pub(super) owner: HardwareId,
+    pub(super) invocation: String,
+    pub(super) result: Result<String, String>,
+}
+
+/// What follows from an input.
+#[derive(Debug, Default)]
+pub(super) struct WriteOutcome {
+    pub(super) answers: Vec<CommandAnswer>,
+    /// A frame to send.
+    pub(super) frame: Option<Sample>,
+    /// For the record: the point, what was written, and by whom.
+    pub(super) log: Vec<(String, String)>,
+    /// Orders that were written where nothing shows whether they are obeyed: whose, and what.
+    pub(super) unreflected: Vec<(HardwareId, String)>,
+    /// The targets have changed, and have to be kept.
+    pub(super) has_new_targets: bool,
+    /// Targets follow what the simulator shows by hand: to be kept with the next reading.
+    pub(super) has_followed: bool,
+    /// The safe state was taken.
+    pub(super) is_safe_now: bool,
+}
 
 /// What a point that is written stands at.
 #[derive(Debug)]
@@ -23,7 +51,7 @@ pub(super) struct Writable {
     /// In the SI unit.
     pub(super) target: f64,
     pub(super) value: f64,
-    pub(super) open: Option<Open>,
+    pub(super) open: Option<OpenWrite>,
     /// What was kept of it before a restart, until it goes on from there.
     pub(super) kept: Option<PointState>,
     /// Whether it got its safe value since the platform is gone.
@@ -32,7 +60,7 @@ pub(super) struct Writable {
 
 /// A write that a command has ordered.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct OpenWrite {
     pub(super) owner: HardwareId,
     pub(super) invocation: String,
     /// Until when it has to be reflected, once the target has been written.
@@ -88,7 +116,7 @@ impl Writable {
     }
 
     /// Stays where it is: whatever was on its way is given up.
-    pub(super) fn stop(&mut self, why: &str, out: &mut Written) {
+    pub(super) fn stop(&mut self, why: &str, out: &mut WriteOutcome) {
         if self.target == self.value {
             self.supersede(&format!("{why}; {STAYS_IN_FORCE}"), out);
         } else {
@@ -104,7 +132,7 @@ impl Writable {
 
     /// Takes over what the simulator shows while it is operated by hand, so that nothing jumps when
     /// that ends.
-    pub(super) fn follow(&mut self, shown: f64, out: &mut Written) {
+    pub(super) fn follow(&mut self, shown: f64, out: &mut WriteOutcome) {
         self.supersede("the simulator is operated by hand", out);
         let shown = within(&self.point, shown);
         if shown.is_finite() && self.target != shown {
@@ -159,14 +187,14 @@ impl Writable {
     }
 
     /// Answers the open write, which will not be met any more.
-    pub(super) fn supersede(&mut self, why: &str, out: &mut Written) {
+    pub(super) fn supersede(&mut self, why: &str, out: &mut WriteOutcome) {
         self.answer(Err(why.to_owned()), out);
     }
 
     /// Answers the open write, if there is one: it is over.
-    pub(super) fn answer(&mut self, result: Result<String, String>, out: &mut Written) {
-        if let Some(Open { owner, invocation, .. }) = self.open.take() {
-            out.answers.push(Answer { owner, invocation, result });
+    pub(super) fn answer(&mut self, result: Result<String, String>, out: &mut WriteOutcome) {
+        if let Some(OpenWrite { owner, invocation, .. }) = self.open.take() {
+            out.answers.push(CommandAnswer { owner, invocation, result });
         }
     }
 

@@ -13,13 +13,12 @@ use lastmeter_rts::{Offered, OnExcess, RateCounts, RateGuard, Sample, Value};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
-use super::machine::is_told;
 use super::raw::written_values;
-use super::writable::{Open, STAYS_IN_FORCE, Writable, rounded, within};
+use super::writable::{
+    KEPT_EVERY, OpenWrite, STAYS_IN_FORCE, Writable, WriteOutcome, rounded, within,
+};
+use crate::gateway::metric::is_power_of_ten;
 use crate::gateway::record::PointState;
-
-/// How often the values of a ramp are kept.
-pub(super) const KEPT_EVERY: SimDuration = SimDuration::from_seconds(1);
 
 /// How long a simulator's mode is waited for before the first frame, which it may wait for itself.
 const MODE_WAIT: SimDuration = SimDuration::from_seconds(1);
@@ -30,37 +29,11 @@ pub(super) struct WriteSettings {
     pub(super) is_read_only: bool,
     /// How long the simulator has to reflect what was written.
     pub(super) reflect_within: SimDuration,
-    /// How long the platform may be gone before all points get their safe values; `None`: for ever.
+    /// How long the platform may be gone before all points get their safe values; `None`: forever.
     pub(super) safe_after: Option<SimDuration>,
     /// How often the state is written although nothing has changed; `None`: not at all.
     pub(super) every: Option<SimDuration>,
     pub(super) on_excess: OnExcess,
-}
-
-/// An answer to a command.
-#[derive(Debug, PartialEq)]
-pub(super) struct Answer {
-    pub(super) owner: HardwareId,
-    pub(super) invocation: String,
-    pub(super) result: Result<String, String>,
-}
-
-/// What follows from an input.
-#[derive(Debug, Default)]
-pub(super) struct Written {
-    pub(super) answers: Vec<Answer>,
-    /// A frame to send.
-    pub(super) frame: Option<Sample>,
-    /// For the record: the point, what was written, and by whom.
-    pub(super) log: Vec<(String, String)>,
-    /// Orders that were written where nothing shows whether they are obeyed: whose, and what.
-    pub(super) unreflected: Vec<(HardwareId, String)>,
-    /// The targets have changed, and have to be kept.
-    pub(super) has_new_targets: bool,
-    /// Targets follow what the simulator shows by hand: to be kept with the next reading.
-    pub(super) has_followed: bool,
-    /// The safe state was taken.
-    pub(super) is_safe_now: bool,
 }
 
 /// The writing side of an adapter.
@@ -172,14 +145,14 @@ impl Writer {
         }))
     }
 
-    /// Somebody is there anew: what was written before may be gone.
+    /// Somebody is there again: what was written before may be gone.
     pub(super) const fn line_up(&mut self) {
         (self.has_line, self.is_due, self.up_since) = (true, true, None);
     }
 
     /// The simulator is gone, or has been silent: nobody knows whether it still listens. What a
     /// command has set on its way is given up.
-    pub(super) fn line_lost(&mut self, out: &mut Written) {
+    pub(super) fn line_lost(&mut self, out: &mut WriteOutcome) {
         self.has_line = false;
         for own in self.points.iter_mut().filter(|own| own.open.is_some()) {
             own.stop("nobody is at the simulator's end of the line any more", out);
@@ -198,17 +171,17 @@ impl Writer {
         }
     }
 
-    /// Orders a write for a device; an order that is refused says why.
+    /// Orders a write for a device; one that is refused has the reason.
     pub(super) fn order(
         &mut self,
         now: SimTime,
         (owner, invocation): (&HardwareId, &str),
         order: &Order,
-        out: &mut Written,
+        out: &mut WriteOutcome,
     ) -> Result<(), String> {
         let (place, si) = self.meant(owner, order)?;
         // A broker delivers at least once: what is under way already goes on.
-        let is_same = |open: &Open| open.invocation == invocation && open.owner == *owner;
+        let is_same = |open: &OpenWrite| open.invocation == invocation && open.owner == *owner;
         if self.points[place].open.as_ref().is_some_and(is_same) {
             return Ok(());
         }
@@ -226,7 +199,7 @@ impl Writer {
         out.has_new_targets = true;
         own.supersede("superseded by a later command", out);
         let (owner, invocation) = (owner.clone(), invocation.to_owned());
-        own.open = Some(Open { owner, invocation, deadline: None });
+        own.open = Some(OpenWrite { owner, invocation, deadline: None });
         self.ordered(now);
         Ok(())
     }
@@ -236,14 +209,14 @@ impl Writer {
         &mut self,
         now: SimTime,
         values: &[(String, f64)],
-        out: &mut Written,
+        out: &mut WriteOutcome,
     ) -> Result<(), String> {
         let mut meant = Vec::new();
         for (name, value) in values {
             let is_it = |own: &Writable| own.point.name == *name && own.point.write.is_some();
             let Some(place) = self.points.iter().position(is_it) else {
                 let name: String = name.chars().take(64).collect();
-                return Err(format!("there is no point `{name}` to write"));
+                return Err(format!("there is no writable point `{name}`"));
             };
             let si = value * self.points[place].point.unit.factor;
             self.may_write(now, place, si)?;
@@ -350,7 +323,7 @@ impl Writer {
     }
 
     /// Goes on where the writer by another map was.
-    pub(super) fn takes_over(&mut self, before: &mut Self, out: &mut Written) {
+    pub(super) fn takes_over(&mut self, before: &mut Self, out: &mut WriteOutcome) {
         (self.has_line, self.last_frame) = (before.has_line, before.last_frame);
         (self.up_since, self.kept_at) = (before.up_since, before.kept_at);
         if let (Some((_, mode)), Some((_, before))) = (&mut self.mode, before.mode) {
@@ -412,7 +385,7 @@ impl Writer {
     }
 
     /// Takes what the simulator shows: its mode, and what it reflects.
-    pub(super) fn seen(&mut self, now: SimTime, values: &[Value], out: &mut Written) {
+    pub(super) fn seen(&mut self, now: SimTime, values: &[Value], out: &mut WriteOutcome) {
         if let Some((place, mode)) = &mut self.mode
             && let Some(word) = values.get(*place).copied().and_then(Value::finite)
         {
@@ -432,7 +405,7 @@ impl Writer {
                 // A simulator that began again has lost what was written, whoever noticed it.
                 if settled && !is_met && own.value == own.target {
                     (self.is_due, self.rewritten) = (true, self.rewritten + 1);
-                    if is_told(self.rewritten) {
+                    if is_power_of_ten(self.rewritten) {
                         let text = format!(
                             "point `{}` is {shown} instead of {target}: written again ({} times so \
                              far)",
@@ -461,7 +434,7 @@ impl Writer {
     }
 
     /// Does what is due by now.
-    pub(super) fn run(&mut self, now: SimTime, out: &mut Written) {
+    pub(super) fn run(&mut self, now: SimTime, out: &mut WriteOutcome) {
         if self.is_alone {
             self.alone_since.get_or_insert(now);
         }
@@ -496,7 +469,7 @@ impl Writer {
     }
 
     /// Moves all values towards their targets, and makes the frame.
-    fn write(&mut self, now: SimTime, out: &mut Written) {
+    fn write(&mut self, now: SimTime, out: &mut WriteOutcome) {
         let since = self.last_frame.map_or(self.period, |last| (now - last).min(self.period));
         let seconds = since.as_seconds_f64();
         let unix = (now.0.div_euclid(1_000_000_000), now.0.rem_euclid(1_000_000_000));
@@ -540,7 +513,7 @@ impl Writer {
     }
 
     /// Answers writes that were not reflected in time.
-    fn give_up(&mut self, now: SimTime, out: &mut Written) {
+    fn give_up(&mut self, now: SimTime, out: &mut WriteOutcome) {
         for own in &mut self.points {
             if own.is_overdue(now) {
                 let why = format!(
@@ -572,7 +545,7 @@ impl Writer {
 
     /// While the simulator is operated by hand, blocked points stay where they are: what was on its
     /// way is given up, and does not go on by itself later.
-    fn hold(&mut self, out: &mut Written) {
+    fn hold(&mut self, out: &mut WriteOutcome) {
         if !self.is_manual() {
             return;
         }
@@ -583,7 +556,7 @@ impl Writer {
 
     /// All points get their safe values once the platform has been gone for too long; those that
     /// are operated by hand when that ends.
-    fn take_safe_state(&mut self, now: SimTime, out: &mut Written) {
+    fn take_safe_state(&mut self, now: SimTime, out: &mut WriteOutcome) {
         if self.is_empty() || self.safe_at().is_none_or(|at| now < at) {
             return;
         }

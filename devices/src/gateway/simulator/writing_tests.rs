@@ -87,7 +87,7 @@ impl Bench {
         bench
     }
 
-    fn take(&mut self, now: i64, written: Written) {
+    fn take(&mut self, now: i64, written: WriteOutcome) {
         let values =
             |sample: Sample| sample.values.into_iter().map(|value| value.finite().unwrap());
         self.frames.extend(written.frame.map(|sample| (now, values(sample).collect())));
@@ -103,7 +103,7 @@ impl Bench {
                 self.writer.wake_at().map(|at| ((at - START).0 + 999_999).div_euclid(1_000_000));
             let Some(next) = next.filter(|next| *next <= until) else { break };
             now = next.max(now);
-            let mut written = Written::default();
+            let mut written = WriteOutcome::default();
             self.writer.run(at(now), &mut written);
             self.take(now, written);
         }
@@ -112,14 +112,14 @@ impl Bench {
 
     fn order(&mut self, now: i64, invocation: &str, order: &Order) {
         let head = HardwareId::new("head").unwrap();
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         let taken = self.writer.order(at(now), (&head, invocation), order, &mut written);
         if let Err(why) = taken {
             self.answers.push((invocation.to_owned(), Err(why)));
         }
         self.take(now, written);
         // As the adapter does after each input.
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         self.writer.run(at(now), &mut written);
         self.take(now, written);
         self.now = now;
@@ -128,7 +128,7 @@ impl Bench {
 
     fn seen(&mut self, now: i64, mode: i64, state: i64) {
         self.now = now;
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         let values = [Value::Integer(mode), Value::Integer(state)];
         self.writer.seen(at(now), &values, &mut written);
         self.writer.run(at(now), &mut written);
@@ -166,7 +166,7 @@ fn what_is_reflected_is_acknowledged_and_else_not() {
     bench.run_to(2000);
     let expected = format!("point `breaker` is not reflected within 500 ms; {STAYS_IN_FORCE}");
     assert_eq!(bench.refused("b"), expected);
-    // Nobody reflects the level: that it went out is all there is to say.
+    // Nobody reflects the level: that it went out is all there is to know.
     bench.order(3000, "c", &set(2.05));
     let (_, Ok(response)) = bench.answers.last().unwrap() else { panic!("{:?}", bench.answers) };
     assert_eq!(response, "level = 2.05 kW, written, not reflected");
@@ -186,7 +186,7 @@ fn one_order_beside_cyclic_writes_is_no_overload_two_within_a_frame_are() {
 }
 
 #[test]
-fn a_simulator_that_lost_its_state_is_told_it_again() {
+fn set_points_are_written_again_to_a_simulator_that_lost_its_state() {
     let mut bench = Bench::new(SETTINGS, &[]);
     bench.seen(50, 1, 1);
     bench.order(100, "a", &OPEN);
@@ -228,7 +228,7 @@ fn what_must_not_be_written_is_refused_with_the_reason() {
         assert!(found.contains(expected), "{invocation}: {found}");
     }
     assert_eq!(bench.frames.len(), 1);
-    bench.writer.line_lost(&mut Written::default());
+    bench.writer.line_lost(&mut WriteOutcome::default());
     bench.order(80, "nobody", &set(1.0));
     assert!(bench.refused("nobody").contains("nobody is at the simulator's end"));
     let mut read_only = Bench::new(WriteSettings { is_read_only: true, ..SETTINGS }, &[]);
@@ -313,7 +313,7 @@ fn a_start_in_the_middle_waits_for_the_platform_as_long_as_any_other() {
     late.frames.clear();
     late.writer.line_up();
     late.writer.mode = Some((0, Some(true)));
-    let mut written = Written::default();
+    let mut written = WriteOutcome::default();
     late.writer.run(at(100_000), &mut written);
     late.take(100_000, written);
     (late.now, late.is_safe) = (100_000, false);
@@ -391,7 +391,7 @@ fn a_reflection_is_compared_in_the_unit_and_not_on_the_wire() {
     bench.order(100, "a", &set(2.03));
     bench.run_to(130);
     for (now, tenths) in [(140, 21), (160, 20)] {
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         let values = [Value::Integer(1), Value::Integer(1), Value::Integer(tenths)];
         bench.writer.seen(at(now), &values, &mut written);
         bench.take(now, written);
@@ -415,7 +415,7 @@ fn after_a_restart_a_ramp_goes_on_and_does_not_jump() {
     again.writer.line_up();
     again.writer.mode = Some((0, Some(true)));
     again.now = 900;
-    let mut written = Written::default();
+    let mut written = WriteOutcome::default();
     again.writer.run(at(900), &mut written);
     again.take(900, written);
     let first = again.frames[0].1[1];
@@ -430,7 +430,7 @@ fn values_of_a_ramp_are_kept_every_second() {
     let mut kept = Vec::new();
     bench.order(0, "a", &set(9.5));
     for now in (0..1500).step_by(20) {
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         bench.writer.run(at(now), &mut written);
         if written.has_new_targets {
             kept.push(bench.writer.state(at(now))[1].value);
@@ -455,7 +455,7 @@ fn while_it_is_operated_by_hand_what_it_shows_is_followed() {
     // Nor does another map, or a restart, move a point before the mode is known.
     bench.seen(5000, 0, 0);
     let mut next = bench.writer.of_map(&PointMap::parse(MAP).unwrap()).unwrap();
-    next.takes_over(&mut bench.writer, &mut Written::default());
+    next.takes_over(&mut bench.writer, &mut WriteOutcome::default());
     bench.writer = next;
     bench.writer.platform(at(5000), false);
     bench.run_to(30_000);
@@ -476,7 +476,7 @@ fn a_command_whose_simulator_is_gone_is_answered_and_given_up() {
     let mut bench = Bench::new(SETTINGS, &[]);
     bench.order(100, "a", &set(9.0));
     bench.run_to(500);
-    let mut written = Written::default();
+    let mut written = WriteOutcome::default();
     bench.writer.line_lost(&mut written);
     bench.take(500, written);
     assert_eq!(bench.refused("a"), "nobody is at the simulator's end of the line any more");
@@ -499,7 +499,7 @@ fn a_map_with_another_range_is_refused_where_a_point_would_have_to_jump() {
 #[test]
 fn what_no_word_can_carry_is_refused_and_not_rounded() {
     let mut bench = Bench::new(SETTINGS, &[]);
-    let mut written = Written::default();
+    let mut written = WriteOutcome::default();
     let set = [("breaker".to_owned(), 0.5)];
     let refused = bench.writer.set(at(100), &set, &mut written).unwrap_err();
     assert_eq!(

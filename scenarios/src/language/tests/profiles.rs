@@ -211,7 +211,7 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
         let folder = folder("own.csv", &format!("{name},h1\n{first},100\n{second},200\n"));
         close(&drawn(&folder.load(&rows("every = \"5 min\"")).unwrap()), &[100.0, 200.0]);
         let found = folder.mistake(&rows(""));
-        let expected = format!("`own.csv`, line 2, column 1: `{first}` is no supported time");
+        let expected = format!("`own.csv`, line 2, column 1: `{first}` is not a supported time");
         assert!(found.starts_with(&format!("S026 <\"own.csv\"> {expected}")), "{found}");
     }
 }
@@ -289,7 +289,7 @@ fn units_of_times_are_obeyed() {
     }
     let found = folder("own.csv", "t [fortnight],h1\n0,1\n1,1\n").mistake(&rows(""));
     let expected = "S026 <\"own.csv\"> `own.csv`, line 1, column 1: the times of column \
-                    `t [fortnight]` are numbers of `fortnight`, which is no unit of time";
+                    `t [fortnight]` are numbers of `fortnight`, which is not a unit of time";
     assert!(found.starts_with(expected), "{found}");
 }
 

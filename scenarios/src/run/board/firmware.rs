@@ -24,13 +24,13 @@ macro_rules! sources {
 }
 
 sources![
-    "bench.c",
     "build.sh",
     "line.h",
     "measure.c",
     "measure.h",
     "meter.c",
     "slcan.c",
+    "stimulus.c",
     "stm32f1.ld"
 ];
 

@@ -11,8 +11,8 @@ use super::firmware::hexadecimal;
 
 /// Bytes of a log, after which nothing more is written.
 const BYTES_MAX: usize = 8 << 20;
-/// Samples are many: of one transfer on the bench port so many bytes are shown.
-const BENCH_BYTES_SHOWN: usize = 16;
+/// Samples are many: of one transfer on the stimulus port so many bytes are shown.
+const STIMULUS_BYTES_SHOWN: usize = 16;
 
 /// A file with one line for each transfer: seconds since it was begun, port, direction,
 /// hexadecimal digits, text.
@@ -47,14 +47,14 @@ impl SerialLog {
         let seconds = (monotonic_ns() - self.begin_ns) as f64 * 1e-9;
         let (name, shown) = match port {
             BoardPort::Network => ("network", bytes),
-            BoardPort::Bench => ("bench", &bytes[..bytes.len().min(BENCH_BYTES_SHOWN)]),
+            BoardPort::Stimulus => ("bench", &bytes[..bytes.len().min(STIMULUS_BYTES_SHOWN)]),
         };
         let digits = hexadecimal(shown);
         let text: String = match port {
             BoardPort::Network => {
                 String::from_utf8_lossy(shown).escape_default().to_string().replace('"', "\"\"")
             }
-            BoardPort::Bench => String::new(),
+            BoardPort::Stimulus => String::new(),
         };
         let length = bytes.len();
         self.line(&format!("{seconds:.6},{name},{direction},{length},{digits},\"{text}\"\n"));

@@ -194,7 +194,7 @@ impl BoardShell {
             emulator.socket(place).map(Path::to_owned)
         };
         let network = opened(&socket(PortRole::Network).ok_or_else(missing)?).await?;
-        let bench = match socket(PortRole::Bench) {
+        let bench = match socket(PortRole::Stimulus) {
             Some(path) => Some(opened(&path).await?),
             None => None,
         };
@@ -259,8 +259,8 @@ impl BoardShell {
         }
         let channel = match (port, &self.bench) {
             (BoardPort::Network, _) => &self.network,
-            (BoardPort::Bench, Some(bench)) => bench,
-            (BoardPort::Bench, None) => return Err("the board has no bench port".to_owned()),
+            (BoardPort::Stimulus, Some(bench)) => bench,
+            (BoardPort::Stimulus, None) => return Err("the board has no stimulus port (`bench`)".to_owned()),
         };
         channel.send(bytes).await.map_err(|error| error.to_string())
     }
@@ -281,7 +281,7 @@ impl BoardShell {
             }
             let (port, event) = tokio::select! {
                 biased;
-                event = of(&mut self.bench) => (BoardPort::Bench, event),
+                event = of(&mut self.bench) => (BoardPort::Stimulus, event),
                 event = self.network.recv() => (BoardPort::Network, event),
             };
             match event {

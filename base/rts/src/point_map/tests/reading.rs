@@ -1,4 +1,4 @@
-//! What a map without mistakes says.
+//! What is read from a map without mistakes.
 
 use lastmeter_params::Dimension;
 use proptest::prelude::*;

@@ -58,7 +58,10 @@ fn errors_are_left_out_and_reported_by_name() {
     assert_eq!(bench.readings("m-0").len(), 2, "the flow is sent");
     assert!(bench.readings("m-0").iter().all(|(_, value)| *value == 0.007));
     let refused = bench.details(Kind::ValueRefused);
-    assert!(refused[0].starts_with("m-0: volume: `invalid 0000AB12` is no number"), "{refused:?}");
+    assert!(
+        refused[0].starts_with("m-0: volume: `invalid 0000AB12` is not a number"),
+        "{refused:?}"
+    );
     let refused = bench.details(Kind::AnswerRefused);
     assert!(refused[0].starts_with("m-1: application too busy"), "{refused:?}");
     assert!(refused[1].starts_with("m-2: no identifiers for device type cooling"), "{refused:?}");

@@ -12,7 +12,7 @@ use crate::gateway::record::Record;
 
 /// What happens between two steps of the concentrator.
 #[derive(Clone, Copy, Debug)]
-enum Happening {
+enum FaultAction {
     Nothing,
     /// What is written becomes durable.
     Sync,
@@ -25,33 +25,33 @@ enum Happening {
     Kill,
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn action() -> impl Strategy<Value = FaultAction> {
     prop_oneof![
-        60 => Just(Happening::Nothing),
-        6 => Just(Happening::Sync),
-        6 => Just(Happening::Deliver),
-        1 => Just(Happening::DeliverThenLose),
-        2 => Just(Happening::Connect),
-        1 => Just(Happening::Kill),
+        60 => Just(FaultAction::Nothing),
+        6 => Just(FaultAction::Sync),
+        6 => Just(FaultAction::Deliver),
+        1 => Just(FaultAction::DeliverThenLose),
+        2 => Just(FaultAction::Connect),
+        1 => Just(FaultAction::Kill),
     ]
 }
 
-fn happen(bench: &mut Bench, happening: Happening) {
-    match happening {
-        Happening::Nothing => {}
-        Happening::Sync => bench.sync(),
-        Happening::Deliver => bench.deliver(),
-        Happening::DeliverThenLose => {
+fn happen(bench: &mut Bench, action: FaultAction) {
+    match action {
+        FaultAction::Nothing => {}
+        FaultAction::Sync => bench.sync(),
+        FaultAction::Deliver => bench.deliver(),
+        FaultAction::DeliverThenLose => {
             if let Some((_, owner, payload)) = bench.in_flight.pop_front() {
                 bench.receive(owner, &payload);
             }
             bench.disconnect();
         }
-        Happening::Connect => {
+        FaultAction::Connect => {
             bench.disconnect();
             bench.step(GatewayInput::Connected);
         }
-        Happening::Kill => bench.kill(),
+        FaultAction::Kill => bench.kill(),
     }
 }
 
@@ -76,14 +76,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn what_was_durable_arrives_as_one_reading_whenever_it_is_killed(
-        happenings in prop::collection::vec(happening(), 1500..3000),
+        actions in prop::collection::vec(action(), 1500..3000),
     ) {
         let settings = "search = \"never\"\npoll_every = \"3 s\"";
         let mut bench = Bench::new(settings, water_meters(2, 5));
         bench.is_prompt = false;
         let mut kept = BTreeSet::new();
-        for happening in happenings {
-            happen(&mut bench, happening);
+        for action in actions {
+            happen(&mut bench, action);
             durable(&bench, &mut kept);
             bench.move_on();
         }

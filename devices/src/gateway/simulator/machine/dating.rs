@@ -44,8 +44,8 @@ impl Adapter {
         });
         let at = at.map(SimTime);
         let is_set = at.is_some_and(|at| (at.0.saturating_sub(now.0)).abs() <= CLOCK_OFF_MAX.0);
-        if self.told_clock != Some(is_set) {
-            self.told_clock = Some(is_set);
+        if self.reported_clock != Some(is_set) {
+            self.reported_clock = Some(is_set);
             let off = at.map_or(f64::NAN, |at| (at.0.saturating_sub(now.0)) as f64 / 1e9);
             let detail = if is_set {
                 format!("samples are dated by the simulator's clock, {off:.3} s from here")

@@ -8,7 +8,8 @@
 use lastmeter_units::{MeasurementId, Quantity, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{AlertLevel, fact};
 
-use super::{Adapter, Device, Kind, Out, Reduction, event, is_told};
+use super::{Adapter, Device, Kind, Out, Reduction, event};
+use crate::gateway::metric::is_power_of_ten;
 use crate::gateway::simulator::waveforms::Waveforms;
 
 /// A value of a device in the making.
@@ -83,11 +84,11 @@ impl Device {
 }
 
 impl Adapter {
-    /// Reports a register that went back; told are the 1st, 10th, 100th, ...
+    /// Reports a register that went back; of many the 1st, 10th, 100th, ...
     pub(super) fn gone_back(&mut self, now: SimTime, point: String, out: &mut Out) {
         self.gone_back += 1;
         let count = self.gone_back;
-        if is_told(count) {
+        if is_power_of_ten(count) {
             let text = format!("point `{point}`: a register went back ({count} times so far)");
             event(out, Kind::ValueRefused, text.clone());
             let facts = vec![(fact::POINT, point)];

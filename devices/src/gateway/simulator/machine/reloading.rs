@@ -8,11 +8,13 @@ use lastmeter_rts::{Rejection, Sample, Wire};
 use lastmeter_units::{HardwareId, SimTime};
 
 use super::gathering::Gathered;
-use super::{Adapter, Device, Kind, Out, Slot, event, is_told};
+use super::{Adapter, Device, Kind, Out, Slot, event};
 use crate::gateway::GatewayOutput;
+use crate::gateway::metric::is_power_of_ten;
 use crate::gateway::simulator::raw::{POINTS, RawSamples, set_points};
 use crate::gateway::simulator::waveforms::Waveforms;
-use crate::gateway::simulator::writing::{Writer, Written};
+use crate::gateway::simulator::writable::WriteOutcome;
+use crate::gateway::simulator::writing::Writer;
 
 /// What a point map decides.
 struct ByMap {
@@ -32,7 +34,7 @@ impl Adapter {
             Some(Err(Rejection { refusal, detail })) => {
                 self.unsent_samples += 1;
                 let count = self.unsent_samples;
-                if is_told(count) {
+                if is_power_of_ten(count) {
                     let word = refusal.word();
                     let detail = format!("raw sample, {word} ({count} so far): {detail}");
                     event(out, Kind::ValueRefused, detail);
@@ -43,7 +45,7 @@ impl Adapter {
 
     /// Writes values that came beside commands: all of a message, or none.
     pub(super) fn set(&mut self, now: SimTime, payload: &[u8], out: &mut Out) {
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         let set = set_points(payload)
             .and_then(|points| Ok((points.len(), self.writer.set(now, &points, &mut written)?)));
         match set {
@@ -51,7 +53,7 @@ impl Adapter {
                 self.sets.written += 1;
                 self.sets.is_unkept = true;
                 let count = self.sets.written;
-                if is_told(count) {
+                if is_power_of_ten(count) {
                     let detail = format!("{points} by a set-point message ({count} so far)");
                     event(out, Kind::PointWritten, detail);
                 }
@@ -59,7 +61,7 @@ impl Adapter {
             Err(why) => {
                 self.sets.refused += 1;
                 let count = self.sets.refused;
-                if is_told(count) {
+                if is_power_of_ten(count) {
                     let detail = format!("set-point message ({count} so far): {why}");
                     event(out, Kind::CommandRefused, detail);
                 }
@@ -113,7 +115,7 @@ impl Adapter {
         };
         self.report(now + self.ahead, out);
         let mut before = std::mem::replace(&mut self.writer, writer);
-        let mut written = Written::default();
+        let mut written = WriteOutcome::default();
         self.writer.takes_over(&mut before, &mut written);
         self.written(now, written, out);
         (self.parts.map, self.parts.wire, self.parts.raw) = (*map, wire, raw);

@@ -1,4 +1,4 @@
-//! The bench port of a board: what stands for its converter and its EEPROM.
+//! The stimulus port of a board: what stands for its converter and its EEPROM.
 //!
 //! Frames of [`crate::cobs`]: a kind, a number, data; integers are little endian. The bench sends
 //! one frame and waits for its answer. A frame that comes again under the same number is answered
@@ -17,12 +17,12 @@ pub const RECORD_BYTES: usize = 64;
 pub enum ToBoard {
     /// A pair of codes of the converter for each sample: voltage and current, 12 bits each.
     Samples {
-        /// Counts frames.
+        /// Counts frames, modulo 256.
         number: u8,
-        /// Them, at most [`PAIRS_MAX`].
+        /// Codes, at most [`PAIRS_MAX`] pairs.
         pairs: Vec<(u16, u16)>,
     },
-    /// Measuring begins anew, with so many samples per 1000 seconds.
+    /// Measuring begins again, with so many samples per 1000 seconds.
     Begin {
         /// Samples per second, in thousandths.
         rate_mhz: u32,
@@ -61,7 +61,7 @@ impl ToBoard {
 pub enum FromBoard {
     /// A frame was taken.
     Taken {
-        /// Its number.
+        /// Number of the frame that was taken.
         number: u8,
         /// Samples since [`ToBoard::Begin`].
         samples: u32,
@@ -81,7 +81,7 @@ pub enum FromBoard {
 /// Why what a board sent is nothing that it may send.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// No frame.
+    /// Not a COBS frame.
     #[error("{0}")]
     Cobs(#[from] cobs::CobsError),
     /// A frame of another kind or length.

@@ -1,11 +1,9 @@
-//! The border between the runner and a device that is a board, beside that of all devices.
+//! What passes between a device and its board, beside the messages of all devices.
 //!
 //! Bytes of its ports and orders to its emulator cross here only: no other device has any.
 
-use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_units::SimDuration;
 use serde::{Deserialize, Serialize};
-
-use crate::border::{Device, Output};
 
 /// A serial port of a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,7 +12,8 @@ pub enum BoardPort {
     /// The one that it is read by.
     Network,
     /// The one that stands for its converter and its EEPROM.
-    Bench,
+    #[serde(rename = "bench")]
+    Stimulus,
 }
 
 /// What a board is waited for.
@@ -22,7 +21,7 @@ pub enum BoardPort {
 pub struct BoardWait {
     /// For how long in wall time; then it gets [`BoardInput::Silent`].
     pub limit: SimDuration,
-    /// What for.
+    /// What it waits for, as text for people.
     pub what: String,
 }
 
@@ -46,7 +45,7 @@ pub enum BoardInput {
     Bytes {
         /// On which port.
         port: BoardPort,
-        /// Them.
+        /// Received bytes, as they were cut on the way.
         bytes: Vec<u8>,
     },
     /// Its board has sent nothing for as long as it was waited for.
@@ -64,45 +63,11 @@ pub enum BoardInput {
 pub enum BoardOutput {
     /// Bytes for a port.
     Bytes {
-        /// Which.
+        /// The port that they go to.
         port: BoardPort,
-        /// Them.
+        /// Bytes to send, of one or more whole frames or lines.
         bytes: Vec<u8>,
     },
     /// Something to be done to it.
     Order(BoardOrder),
-}
-
-/// Faults that only a device with a board can play.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BoardFault {
-    /// Its board starts anew.
-    Reset,
-    /// Its board stands still.
-    Stop {
-        /// Until when.
-        until: SimTime,
-    },
-    /// Single bits of what is sent to its board's bench port are inverted, in every other frame.
-    Noise {
-        /// In so many frames.
-        frames: u32,
-    },
-}
-
-/// A device that is a board.
-pub trait BoardDevice: Device {
-    /// What it waits for of its board; until then it takes [`BoardInput`]s only. `None`: it waits
-    /// for nothing.
-    fn board_wait(&self) -> Option<BoardWait>;
-
-    /// Why its board cannot be used at all; `None`: it can.
-    fn board_fault(&self) -> Option<String>;
-
-    /// Takes one input of its board and appends what follows from it.
-    fn board_step(&mut self, now: SimTime, input: BoardInput, out: &mut Vec<Output>);
-
-    /// What it has for its board since it was last asked, after steps of either kind.
-    fn take_board_output(&mut self) -> Vec<BoardOutput>;
 }

@@ -1,4 +1,4 @@
-/* The bench port: frames `kind number data CRC-16` in COBS, ended by a zero. It stands for what a
+/* The stimulus port: frames `kind number data CRC-16` in COBS, ended by a zero. It stands for what a
  * board has inside: its converter and its EEPROM. */
 #include "line.h"
 

@@ -1,14 +1,13 @@
-//! What a board's converter would say of the plant: the front end of its simulated twin, as codes.
+//! The converter of an emulated board: the front end of its simulated twin, whose samples are codes.
 
 use std::f64::consts::SQRT_2;
 
 use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::Block;
 
-use crate::front_end::Sampling;
-use crate::front_end::cvct::MIDDLE_V;
-use crate::front_end::group::{Clipped, FrontEnd};
-use crate::model::build::full_scale;
+use super::cvct::MIDDLE_V;
+use super::group::{Clipped, FrontEnd};
+use super::{Sampling, full_scale};
 
 /// What the firmware is built for: 12 bits of 3.6 V, 460 V and 30 A as the largest sines.
 const BITS: i64 = 12;
@@ -22,7 +21,7 @@ const RATES_HZ: std::ops::RangeInclusive<f64> = 4000.0..=12_500.0;
 
 /// A front end whose samples are codes of a converter.
 #[derive(Debug)]
-pub(crate) struct Codes {
+pub(crate) struct BoardConverter {
     front_end: FrontEnd,
     feed_hz: f64,
     rate_hz: f64,
@@ -52,7 +51,7 @@ impl Scale {
     }
 }
 
-impl Codes {
+impl BoardConverter {
     /// The converter of a front end with these fields. `None` where the firmware is built for
     /// another one, which is then in `out`.
     pub(crate) fn new(
@@ -99,7 +98,7 @@ impl Codes {
         self.feed_hz
     }
 
-    /// Samples per 1000 seconds of its converter, as the firmware is told.
+    /// Samples per 1000 seconds of its converter, the unit that the firmware takes.
     pub(crate) fn rate_mhz(&self) -> u32 {
         // At most 12.5 kHz.
         (self.rate_hz * 1000.0) as u32

@@ -1,0 +1,91 @@
+//! Faults that a device can play, and tampering with it.
+
+use lastmeter_units::SimTime;
+use serde::{Deserialize, Serialize};
+
+/// Faults a device can play.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceFault {
+    /// The next readings are made and numbered but not sent.
+    SkipReading {
+        /// Number of readings.
+        count: u32,
+    },
+    /// The next reading is sent twice, the second time under the following serial; later readings
+    /// are numbered after it. Only the first is announced.
+    RenumberReading,
+    /// A message with an identifier that exists nowhere is sent beside the readings.
+    UnknownIdentifier,
+    /// The device makes no readings and gives no answers, while its metrology goes on.
+    Freeze {
+        /// Until when; `None` forever. A reading due at this instant is made again.
+        until: Option<SimTime>,
+    },
+    /// Something goes wrong with its board.
+    Board(BoardFault),
+    /// Somebody tampers with it.
+    Tamper {
+        /// The kind of tampering.
+        what: TamperKind,
+        /// Until when; `None`: to the end.
+        until: Option<SimTime>,
+    },
+    /// A sensor of tampering shows what is not so.
+    TamperSensor {
+        /// The kind of tampering that it senses.
+        what: TamperKind,
+        /// What it shows.
+        shows: TamperSensorFault,
+        /// Until when; `None`: to the end.
+        until: Option<SimTime>,
+    },
+}
+
+/// Faults that only a device with a board can play.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoardFault {
+    /// Its board starts again.
+    Reset,
+    /// Its board stands still.
+    Stop {
+        /// Instant at which its clock goes on.
+        until: SimTime,
+    },
+    /// Single bits of what is sent to its board's stimulus port are inverted, in every other frame.
+    Noise {
+        /// In so many frames.
+        frames: u32,
+    },
+}
+
+lastmeter_units::words! {
+    /// How somebody may tamper with a meter.
+    pub enum TamperKind in files {
+        /// The cover of the meter is open.
+        Cover = "cover",
+        /// The cover over its terminals is open.
+        TerminalCover = "terminal-cover",
+        /// A strong magnetic DC field acts on it.
+        MagneticField = "magnetic-field",
+    }
+}
+
+impl TamperKind {
+    /// Whether it is sensed by a contact, which a battery can read.
+    #[must_use]
+    pub const fn is_contact(self) -> bool {
+        matches!(self, Self::Cover | Self::TerminalCover)
+    }
+}
+
+lastmeter_units::words! {
+    /// What a broken sensor of tampering shows.
+    pub enum TamperSensorFault in files {
+        /// Nothing, whatever is done.
+        Nothing = "nothing",
+        /// That somebody tampers with the meter.
+        Tampering = "tampering",
+    }
+}

@@ -1,0 +1,135 @@
+//! What reaches a device, and what it does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastmeter_sim::{Block, PipeState, ReferenceSpan, Spectrum};
+use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+use serde::{Deserialize, Serialize};
+
+use super::event::EventKind;
+use super::fault::DeviceFault;
+
+/// What a device wants to see of its metering point.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feed {
+    /// Samples of all channels; sample k is the value at `k / rate_hz` seconds since the start.
+    Samples {
+        /// Samples per second and channel.
+        rate_hz: f64,
+    },
+    /// The tones the channels are made of.
+    Spectrum,
+    /// What a pipe carries.
+    Pipe,
+    /// Nothing: what it reports comes from elsewhere.
+    Nothing,
+    /// Nothing but the time: what it measures is not of the plant's making.
+    Clock,
+}
+
+/// What reaches a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// The next samples, without a gap after the last ones, up to now.
+    Samples {
+        /// Number of the first sample; the scenario's first is 0.
+        first_sample: u64,
+        /// The rate asked for in [`Feed::Samples`].
+        rate_hz: f64,
+        /// Primary values of all phases.
+        block: Block,
+    },
+    /// The terminal carried this spectrum since the last such message.
+    Spectrum {
+        /// Up to when, since the scenario's start.
+        until: SimDuration,
+        /// Primary values of all phases.
+        spectrum: Arc<Spectrum>,
+    },
+    /// The pipe carried this since the last such message.
+    Pipe {
+        /// Up to when, since the scenario's start.
+        until: SimDuration,
+        /// What it carried.
+        state: PipeState,
+    },
+    /// A message from the platform.
+    Received {
+        /// The message as it was encoded.
+        payload: Vec<u8>,
+    },
+    /// The platform has taken over a message that was sent.
+    Acknowledged {
+        /// The number given in [`Output::Send`].
+        message: u64,
+    },
+    /// Bytes from the field network, the last of which ended now.
+    Heard {
+        /// What was received.
+        bytes: Vec<u8>,
+    },
+    /// Nothing has happened up to now but that time has passed.
+    Passed,
+    /// The link to the platform is there. What was sent before and is not acknowledged has to be
+    /// sent again.
+    Connected,
+    /// The link to the platform is gone.
+    Disconnected,
+    /// Something goes wrong inside the device, on purpose.
+    Fault(DeviceFault),
+}
+
+/// What a device does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// A message for the platform, at least once (MQTT QoS 1). Under which address it goes is the
+    /// transport's affair.
+    Send {
+        /// Its number: rises from message to message, the same when it is sent again.
+        message: u64,
+        /// The encoded message.
+        payload: Vec<u8>,
+    },
+    /// Bytes for the field network.
+    Transmit {
+        /// When the first one begins, now or later.
+        at: SimTime,
+        /// At which rate they go.
+        bits_per_second: u32,
+        /// One frame.
+        bytes: Vec<u8>,
+    },
+    /// A reading was made: what it is called and what it spans. Goes to the record, outside of any
+    /// message, and comes before the reading's own `Send` or `Transmit`.
+    Reading {
+        /// The epoch it is numbered in.
+        epoch: Epoch,
+        /// Its number, from 1 in each epoch.
+        serial: Serial,
+        /// When it was due, the event time of its message.
+        at: SimTime,
+        /// What its values cover.
+        span: ReferenceSpan,
+    },
+    /// What was transmitted last carries these values, in SI units as they went over the line.
+    Answered {
+        /// By their identifiers.
+        values: BTreeMap<String, f64>,
+    },
+    /// A command was carried out.
+    Obeyed {
+        /// Its invocation, as the command has it.
+        invocation: String,
+    },
+    /// Something for the record.
+    Event {
+        /// The kind of event.
+        kind: EventKind,
+        /// More about it, for people.
+        detail: String,
+    },
+}
