@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::account::{Accountant, UNJUDGED_READINGS};
-use crate::answers::{Answers, PLATFORM_ANSWERS};
-use crate::check::command_ack::{UNJUDGED_COMMANDS, Unjudged};
+use crate::accounts::alerts::{NoticeAccountant, UNJUDGED_ALERTS};
+use crate::accounts::answers::{Answers, PLATFORM_ANSWERS};
+use crate::accounts::readings::{Accountant, UNJUDGED_READINGS};
 use crate::check::kind::{Check, CheckContext, RecordTable, ScenarioCheck, ScenarioChecks};
+use crate::checks::command_ack::{UNJUDGED_COMMANDS, Unjudged};
 use crate::error::EvaluateError;
 use crate::evaluation::Evaluation;
 use crate::latency::Validity;
-use crate::notices::{NoticeAccountant, UNJUDGED_ALERTS};
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::Status;
 use lastmeter_record::{

@@ -9,28 +9,32 @@
 //!
 //! It never talks to a platform, never reads a clock, and never asks the plant.
 
-pub mod account;
-pub mod answers;
+mod accounts;
+mod by_device;
 pub mod calibration;
 pub mod check;
+mod checks;
 pub mod console;
+mod delivery;
 mod error;
+mod error_limit;
 mod evaluate;
 mod evaluation;
 pub mod exit;
 pub mod junit;
 pub mod latency;
-mod notices;
-pub mod render;
+mod render;
+mod report;
 pub mod standard;
 pub mod suite;
 pub mod verdict;
 
-pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};
+pub use check::{CHECK_FIELDS, CheckContext, CheckKind};
+pub use checks::CHECKS;
 pub use console::{format_summary, format_verdicts};
 pub use error::{EvaluateError, RenderError};
 pub use evaluate::{IMPLICIT_CHECKS, Judge, evaluate, verdicts_json};
 pub use evaluation::Evaluation;
 pub use exit::ExitCode;
-pub use render::{complete, render, render_evaluated};
+pub use report::{complete, render, render_evaluated};
 pub use verdict::{At, Because, Reason, Verdict, VerdictText};

@@ -9,7 +9,7 @@ mod reason;
 use std::borrow::Borrow;
 use std::fmt;
 
-use lastmeter_record::Status;
+use lastmeter_record::{RunFacts, RunState, Status};
 use lastmeter_text::{Prose, append};
 use lastmeter_units::{MeasurementId, SimTime};
 use serde::{Deserialize, Serialize};
@@ -203,6 +203,20 @@ pub fn judge_twin(
         )),
         None => Ok(()),
     }
+}
+
+/// What a run that did not run to its end comes to at best, and why; `None` of one that did.
+pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Reason, String)> {
+    let (reason, what) = match facts.state {
+        RunState::Finished => return None,
+        RunState::Interrupted => (Reason::Unfinished, "the run was interrupted"),
+        RunState::Stopped => (Reason::Unfinished, "the run was stopped"),
+        RunState::Running => (Reason::Unfinished, "the run never finished its record"),
+        RunState::Error => (Reason::BenchBroke, "the bench broke"),
+        RunState::Skipped => (Reason::RunSkipped, "the run was skipped"),
+    };
+    let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Some((reason, format!("{what}{cause}")))
 }
 
 #[cfg(test)]

@@ -473,6 +473,11 @@ impl Event {
         self.text(field::DEVICE).or_else(own)
     }
 
+    /// Its own time: that of an alert may lie before what its line stands at.
+    pub fn own_time(&self) -> SimTime {
+        self.text(field::EVENT_TIME).and_then(|time| time.parse().ok()).unwrap_or(self.time)
+    }
+
     /// Whether a command of the device it is about was written to a simulator that shows nothing of
     /// it.
     pub fn is_not_reflected(&self) -> bool {

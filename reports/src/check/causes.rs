@@ -80,8 +80,8 @@ impl Causes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{at, facts};
     use super::*;
+    use crate::checks::testing::{at, facts};
     use lastmeter_record::RunState;
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Pattern, Span, Table, Values};
 use lastmeter_plans::{calibration, standard};
 use lastmeter_record::{
-    Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, RunState, SignalSample,
+    Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, SignalSample,
 };
 use lastmeter_text::Prose;
 
@@ -22,7 +22,7 @@ use crate::error::RenderError;
 use crate::latency::Validity;
 use crate::render::collect::{Collected, Judged};
 use crate::render::figure::Figure;
-use crate::verdict::{Because, Reason, Verdict};
+use crate::verdict::{Because, Reason, Verdict, unfinished};
 
 /// The keys every `[[check]]` table has, besides those of its kind.
 pub static CHECK_FIELDS: &[Field] = &[
@@ -65,7 +65,7 @@ type RuleOfAll = fn(&standard::Plan, &[&Values], Span, &mut Diagnostics);
 
 impl CheckKind {
     /// A kind with nothing particular, to begin a row with.
-    pub(super) const PLAIN: Self = Self {
+    pub(crate) const PLAIN: Self = Self {
         entry: Entry { name: "", summary: "", description: "", fields: &[] },
         build: |_, _, _| None,
         tables: &[],
@@ -371,18 +371,4 @@ pub(crate) fn beyond_range(devices: &BTreeSet<String>, otherwise: impl fmt::Disp
          otherwise {otherwise}",
         devices.join(", ")
     )
-}
-
-/// What a run that did not run to its end comes to at best, and why; `None` of one that did.
-pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Reason, String)> {
-    let (reason, what) = match facts.state {
-        RunState::Finished => return None,
-        RunState::Interrupted => (Reason::Unfinished, "the run was interrupted"),
-        RunState::Stopped => (Reason::Unfinished, "the run was stopped"),
-        RunState::Running => (Reason::Unfinished, "the run never finished its record"),
-        RunState::Error => (Reason::BenchBroke, "the bench broke"),
-        RunState::Skipped => (Reason::RunSkipped, "the run was skipped"),
-    };
-    let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    Some((reason, format!("{what}{cause}")))
 }

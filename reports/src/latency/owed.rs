@@ -13,7 +13,7 @@ use lastmeter_units::{Epoch, Serial, SimTime};
 
 use super::judge::Judgement;
 use super::population::{Population, Sender};
-use crate::check::select::ByDevice;
+use crate::by_device::ByDevice;
 use crate::verdict::{Because, Reason};
 use lastmeter_params::Pattern;
 use lastmeter_record::{

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use lastmeter_units::{MeasurementId, Phase, SimTime};
 
 use super::bins::{Bins, Moments};
-use crate::check::accuracy::spec::{Limit, Spec};
-use crate::check::delivery::Delivery;
-use crate::check::select::ByDevice;
+use crate::by_device::ByDevice;
+use crate::delivery::Delivery;
+use crate::error_limit::{Limit, Spec};
 use crate::verdict::{At, Verdict};
 use lastmeter_params::Pattern;
 use lastmeter_record::{Event, EventKind, Observation, RecordError, RunFacts, RunReader, field};

@@ -3,7 +3,7 @@
 
 use lastmeter_units::SiUnit;
 
-use crate::check::accuracy::spec::Limit;
+use crate::error_limit::Limit;
 
 /// From this on an energy is told in the hours that meters count in: 10 Wh in joules.
 const HOURS_FROM: f64 = 3.6e4;

@@ -6,7 +6,7 @@ use super::assessor::{Assessor, Figures};
 use super::point_error::{PointError, Trouble};
 use super::readings::PointRecord;
 use super::uncertainty::{self, Budget, decide};
-use crate::check::kind::unfinished;
+use crate::verdict::unfinished;
 use crate::verdict::{Because, Reason};
 use lastmeter_plans::standard::{
     Evaluate, LimitFigure, Plan, PlannedItem, PlannedTest, Skip, Subject, Test,

@@ -6,7 +6,7 @@ use super::assess::TestResult;
 use super::assessor::Assessor;
 use super::class_line::ClassLine;
 use super::folder::Assessed;
-use crate::check::testing::{START, facts};
+use crate::checks::testing::{START, facts};
 use lastmeter_params::Pattern;
 use lastmeter_plans::standard::{Claim, Connection, Plan, Point, TestPlan, embedded};
 use lastmeter_record::{Event, Observation, RunState, Status};
