@@ -118,7 +118,7 @@ impl Delivery {
             return;
         }
         let place = Place::of(observation);
-        // A reading with a number is told by it; one that was never made, by when it was due.
+        // A reading with a number is identified by it; one that was never made, by when it was due.
         let same = |open: Place| {
             (open.epoch, open.serial) == (place.epoch, place.serial)
                 && (place.serial.is_some() || open.time == place.time)
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_that_was_never_made_is_told_by_when_it_was_due() {
+    fn a_reading_that_was_never_made_is_identified_by_when_it_was_due() {
         let never = |number, quantity| Observation {
             serial: None,
             epoch: None,

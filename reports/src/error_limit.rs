@@ -57,7 +57,7 @@ impl Limit {
     }
 }
 
-/// What a quantity cannot tell apart by its nature, in its SI unit: a count of pulses has no
+/// What a quantity cannot distinguish by its nature, in its SI unit: a count of pulses has no
 /// fractions. Zero of all others.
 pub(crate) fn resolution(quantity: MeasurementId) -> f64 {
     match quantity.row().quantity {

@@ -35,8 +35,8 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// The checks of a run that has begun, by its scenario as resolved: told about the run, and
-    /// ready for its record.
+    /// The checks of a run that has begun, by its scenario as resolved: with the facts of the run,
+    /// and ready for its record.
     pub fn of_run(facts: &RunFacts, scenario_toml: &str) -> Result<Self, EvaluateError> {
         let mut judge = Self::with_files(&facts.scenario, scenario_toml, &facts.files)?;
         for one in &mut judge.checks {
@@ -45,7 +45,7 @@ impl Judge {
         Ok(judge)
     }
 
-    /// The checks that could say nothing on a machine with this floor, and why.
+    /// The checks that could judge nothing on a machine with this floor, and why.
     pub fn not_measurable(&self, floor: &Floor) -> Vec<(String, Because)> {
         let validity = Validity::of_floor(floor);
         let of = |one: &ScenarioCheck| {
@@ -134,8 +134,8 @@ impl Judge {
         self.feed(RecordTable::Latency, |check| check.latency(row));
     }
 
-    /// What the checks say of the record so far, in the scenario's order, and behind them what no
-    /// check is about and must not be passed over.
+    /// What the checks conclude from the record so far, in the scenario's order, and behind them
+    /// what no check is about and must not be passed over.
     pub fn verdicts(&self, facts: &RunFacts) -> Vec<Verdict> {
         if facts.state == RunState::Skipped {
             let why = facts.cause.as_deref().unwrap_or("the run was skipped");
@@ -150,7 +150,7 @@ impl Judge {
         checks.chain(commands).chain(readings).chain(alerts).chain(answers).collect()
     }
 
-    /// What one check says, unless it cannot take what is known of the references.
+    /// What one check concludes, unless it cannot take what is known of the references.
     fn verdict_of(&self, one: &ScenarioCheck, facts: &RunFacts) -> Verdict {
         let mut verdict = one.check.verdict(facts);
         let decides = matches!(verdict.status, Status::Pass | Status::Fail);
@@ -190,7 +190,7 @@ impl Judge {
         self.notices.add_to(self.accountant.account())
     }
 
-    /// What the checks say of a run whose record cannot be read, or not be trusted.
+    /// The verdicts of a run whose record cannot be read, or not be trusted.
     fn errors(&self, reason: Reason, why: &str) -> Vec<Verdict> {
         self.checks.iter().map(|one| one.context.verdict(reason, "1", why)).collect()
     }

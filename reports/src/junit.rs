@@ -1,7 +1,7 @@
 //! Verdicts as JUnit XML: one test suite per run, one test case per check.
 //!
 //! The elements and attributes are those of Jenkins' `junit-10.xsd`, with `properties` in
-//! `testcase` besides, as pytest and Surefire write them; `tests/conformance/junit.xsd` says so
+//! `testcase` besides, as pytest and Surefire write them; `tests/conformance/junit.xsd` has it
 //! formally. An inconclusive check is a failure of type `inconclusive`: a reader that knows only
 //! pass and fail must not take it for a pass. Checks share their run, so the time of each is its
 //! share of the run's wall time, and the sum is the run's.
@@ -34,7 +34,7 @@ pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) classname: String,
     pub(crate) status: Status,
-    /// Absent where there is nothing to say.
+    /// Absent where there is nothing to add.
     pub(crate) why: Option<Prose>,
     /// Where in the record.
     pub(crate) place: Option<String>,

@@ -27,7 +27,7 @@ pub enum RunState {
     Stopped,
     /// The bench could not go on.
     Error,
-    /// Could not run on this machine although nothing is wrong; the cause says what is missing.
+    /// Could not run on this machine although nothing is wrong; the cause names what is missing.
     Skipped,
 }
 
@@ -63,7 +63,7 @@ pub struct Override {
     pub address: String,
     /// What it is now, as a TOML value.
     pub value: String,
-    /// What the file says, or the default, as a TOML value; `None` where there was nothing.
+    /// What the file has, or the default, as a TOML value; `None` where there was nothing.
     pub was: Option<String>,
 }
 
@@ -247,7 +247,7 @@ pub struct RunFacts {
     /// themselves.
     #[serde(default)]
     pub hashes: BTreeMap<String, String>,
-    /// What a real-time run says of its clock, its timers, its links and its floor.
+    /// What a real-time run reports of its clock, its timers, its links and its floor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_time: Option<RealTimeFacts>,
     /// The guarantees that held.

@@ -91,7 +91,7 @@ impl GridRow {
         table.end_line()
     }
 
-    /// Reads one record. The error says what was found and what was expected.
+    /// Reads one record. The error states what was found and what was expected.
     pub(super) fn read(record: &csv::ByteRecord) -> Result<Self, String> {
         let line = Line::of(record, &GRID_HEADER)?;
         let text = |at: usize| String::from_utf8_lossy(line.bytes(at)).into_owned();

@@ -6,7 +6,7 @@
 //! `grid.csv` with its tables; the
 //! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
 //! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
-//! that is killed leaves a valid prefix: readers leave out a torn last line and say so. A record
+//! that is killed leaves a valid prefix: readers leave out a torn last line and report it. A record
 //! that was finished has its counts and hashes in `run.json`, so that a later change is noticed.
 
 mod account;
@@ -95,12 +95,12 @@ pub mod file {
     pub const GRID_CURVES: &str = "grid-curves.csv";
     /// Beside it: what is in the folder of waveforms, with the SHA-256 of each file.
     pub const GRID_WAVEFORMS: &str = "grid-waveforms.csv";
-    /// What is beside it only if there is something to be told.
+    /// What is beside it only if there is something to report.
     pub const GRID_OPTIONAL: [&str; 6] =
         [GRID_INPUTS, GRID_HEAVIEST, GRID_HIGHEST, GRID_DARK, GRID_CURVES, GRID_WAVEFORMS];
     /// The folder of what disturbance recorders kept, as COMTRADE.
     pub const WAVEFORMS: &str = "waveforms";
-    /// What the checks say.
+    /// What the checks came to.
     pub const VERDICTS: &str = "verdicts.json";
     /// The page for people.
     pub const REPORT: &str = "report.html";

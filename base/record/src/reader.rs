@@ -26,7 +26,7 @@ pub struct RunReader {
 impl RunReader {
     /// Opens a run folder and reads its `run.json`.
     pub fn open(dir: &Path) -> Result<Self, RecordError> {
-        /// Only what tells whether the rest can be understood.
+        /// Only what shows whether the rest can be understood.
         #[derive(serde::Deserialize)]
         struct Version {
             format_version: u32,
@@ -55,7 +55,7 @@ impl RunReader {
         &self.dir
     }
 
-    /// What `run.json` says.
+    /// What `run.json` holds.
     pub fn facts(&self) -> &RunFacts {
         &self.facts
     }
@@ -415,7 +415,7 @@ impl EventReader {
 }
 
 impl Iterator for EventReader {
-    /// The line's number, from 1, and what it says.
+    /// The line's number, from 1, and its content.
     type Item = Result<(u64, Event), RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {

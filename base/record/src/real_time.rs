@@ -1,4 +1,4 @@
-//! What a real-time run says of its clock, its timers, its links and its floor, in `run.json`.
+//! What a real-time run reports of its clock, its timers, its links and its floor, in `run.json`.
 //!
 //! Terms: the *floor* is what the bench and the machine add without the thing under test; a
 //! *deadline* is the intended instant of a message, missed if the bench hands the message over
@@ -134,7 +134,7 @@ pub struct LinkFacts {
     /// Whether the proxy sets `TCP_NODELAY`.
     #[serde(default)]
     pub nodelay: bool,
-    /// Whatever else it has to say.
+    /// Whatever else it reports.
     #[serde(default)]
     pub more: Map<String, Value>,
 }
@@ -148,7 +148,7 @@ pub struct SimulatorFacts {
     pub steps: Deadlines,
 }
 
-/// All a real-time run says of itself; absent in virtual time.
+/// All a real-time run reports of itself; absent in virtual time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RealTimeFacts {
     /// The clocks.
@@ -175,7 +175,7 @@ pub struct RealTimeFacts {
     /// many to keep.
     #[serde(default)]
     pub late_ticks: Vec<LateTick>,
-    /// How busy the machine was. `None`: the kernel does not say.
+    /// How busy the machine was. `None`: the kernel does not report it.
     #[serde(default)]
     pub load: Option<LoadFacts>,
     /// Until when the bench waited for what was still under way, since the schedule began. What did
@@ -200,7 +200,7 @@ pub struct RealTimeFacts {
     #[serde(default)]
     pub tls: String,
     /// The longest time between two questions whether a reading is queryable; 0 if the platform
-    /// tells by itself. `None`: it was not asked.
+    /// reports by itself. `None`: it was not asked.
     #[serde(default)]
     pub poll_ns: Option<i64>,
     /// Readings that came to an observer behind one with a higher serial of the same device.

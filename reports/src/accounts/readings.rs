@@ -1,7 +1,7 @@
 //! The bench's own account of a run: which readings were due, and what became of them.
 //!
 //! It is kept in every run, whatever the scenario's checks are about. Where the account of a device
-//! is not clean and no check judges it, an implicit verdict says so: what the bench knows to be
+//! is not clean and no check judges it, an implicit verdict reports it: what the bench knows to be
 //! missing, altered, unexpected or foreign is never passed over.
 
 use std::collections::BTreeMap;
@@ -180,13 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn a_clean_account_is_said_and_gives_no_verdict() {
+    fn a_clean_account_is_shown_and_gives_no_verdict() {
         let accountant = fed(&[], &[good("a", 1), good("b", 1)], &[]);
         let account = accountant.account();
         assert!(account.is_clean());
-        let said =
+        let expected =
             "2 of 2 readings stored as sent, nothing missing, altered, unexpected or foreign";
-        assert_eq!(account.to_string(), said);
+        assert_eq!(account.to_string(), expected);
         assert!(accountant.verdict(&facts(RunState::Finished)).is_none());
     }
 
@@ -252,22 +252,22 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_spoken_of() {
         let account = Account { due: 5, stored: 3, missing: 2, altered: 1, ..Account::default() };
-        let said = "3 of 5 readings stored as sent, 2 missing, 1 of these altered";
-        assert_eq!(account.to_string(), said);
+        let expected = "3 of 5 readings stored as sent, 2 missing, 1 of these altered";
+        assert_eq!(account.to_string(), expected);
         let account = Account { unexpected: 4, foreign: 1, ..Account::default() };
         assert_eq!(account.to_string(), "no reading was due, 4 unexpected, 1 foreign");
         let account = Account { due: 1, missing: 1, ..Account::default() };
         assert_eq!(account.to_string(), "0 of 1 reading stored as sent, 1 missing");
     }
 
-    /// Who refuses what was due shows it missing; what else it refuses is said, and no loss.
+    /// Who refuses what was due shows it missing; what else it refuses is listed, and no loss.
     #[test]
     fn what_the_platform_refused_is_counted() {
         let refused = || Event::refused(at(3), "not_json", None, "t", "");
         let accountant = fed(&[], &[good("m", 1)], &[refused(), refused()]);
-        let said = "1 of 1 reading stored as sent, nothing missing, altered, unexpected or foreign, \
+        let expected = "1 of 1 reading stored as sent, nothing missing, altered, unexpected or foreign, \
                     2 refused";
-        assert_eq!(accountant.account().to_string(), said);
+        assert_eq!(accountant.account().to_string(), expected);
         assert!(accountant.verdict(&facts(RunState::Finished)).is_none());
     }
 

@@ -90,7 +90,7 @@ pub struct SweepPoint {
     pub figure: Option<Figure>,
 }
 
-/// Takes the record in, and tells the errors of the sweeps.
+/// Takes the record in, and computes the errors of the sweeps.
 #[derive(Clone, Debug)]
 pub struct Assessor {
     plan: Plan,
@@ -213,7 +213,7 @@ impl Assessor {
     }
 }
 
-/// Whether a power is so small a part of the apparent one that its relative error says nothing.
+/// Whether a power is so small a part of the apparent one that its relative error means nothing.
 fn is_small(conditions: &Conditions, subject: Subject) -> bool {
     let Conditions::Sine { lag_rad, .. } = conditions else { return false };
     match subject {

@@ -1,4 +1,4 @@
-//! What the bench wrote into the meter's registers, as its events tell.
+//! What the bench wrote into the meter's registers, as its events state.
 
 use lastmeter_record::{Event, EventKind, field};
 
@@ -23,7 +23,7 @@ pub struct Written {
     pub response: String,
 }
 
-/// The coefficient an event tells of; `None` of any other event.
+/// The coefficient in an event; `None` of any other event.
 pub fn written(event: &Event) -> Option<Written> {
     if event.kind != EventKind::Calibration {
         return None;

@@ -1,6 +1,6 @@
 //! What a kind of check is: the row of the registry, the check at work, and what both may ask for.
 //!
-//! A row says all that is particular to its kind, so that nobody else asks for its name: its keys,
+//! A row has all that is particular to its kind, so that nobody else asks for its name: its keys,
 //! which tables of the record it is fed, what it needs of the scenario, its section of the report.
 
 use std::any::Any;
@@ -104,7 +104,7 @@ pub enum RecordTable {
 /// What a scenario must have for a check to judge anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing besides devices; what more it takes the check at work says.
+    /// Nothing besides devices; what more it takes the check at work states.
     Nothing,
     /// A `[test_plan]`.
     TestPlan,
@@ -178,7 +178,7 @@ pub(crate) struct ScenarioChecks {
 pub(crate) struct ScenarioCheck {
     /// Its row of the registry.
     pub(crate) kind: &'static CheckKind,
-    /// What it was told about itself.
+    /// What it knows about itself.
     pub(crate) context: CheckContext,
     /// The check, with its parameters.
     pub(crate) check: Box<dyn Check>,
@@ -226,7 +226,7 @@ impl JudgedAlerts {
     }
 }
 
-/// What a check is told about itself.
+/// What a check knows about itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckContext {
     /// Its name in the scenario.
@@ -316,12 +316,12 @@ pub trait Check: Any + Send {
         None
     }
 
-    /// Why it could say nothing of a run on a machine with this floor; `None` if it could.
+    /// Why it could judge nothing of a run on a machine with this floor; `None` if it could.
     fn is_not_measurable(&self, _validity: &Validity) -> Option<Because> {
         None
     }
 
-    /// Is told about the run before the record is fed to it.
+    /// Takes the facts of the run before the record is fed to it.
     fn begin(&mut self, _facts: &RunFacts) {}
 
     /// Takes the next value of the record.
@@ -341,8 +341,9 @@ pub trait Check: Any + Send {
     /// Takes the next latency row of the record, after all values and events.
     fn latency(&mut self, _row: &LatencyRow<'_>) {}
 
-    /// What it says of the record so far, given how far the run got. What was never seen because
-    /// the run ended early is inconclusive, not a failure; what was seen and is wrong fails.
+    /// What it concludes from the record so far, given how far the run got. What was never seen
+    /// because the run ended early is inconclusive, not a failure; what was seen and is wrong
+    /// fails.
     fn verdict(&self, facts: &RunFacts) -> Verdict;
 }
 

@@ -1,4 +1,4 @@
-//! The bench that a scenario plans, as checks are told of it before anything runs.
+//! The bench that a scenario plans, as checks see it before anything runs.
 
 use lastmeter_units::SimDuration;
 

@@ -1,4 +1,4 @@
-//! Which messages a check of delays is about, as its common keys say.
+//! Which messages a check of delays is about, by its common keys.
 //!
 //! Terms: a *path* is what a row's message did: `reading`, `reading>OBSERVER` or `command`. A check
 //! names a span and, where that is not enough, the observer; the path follows.
@@ -20,7 +20,7 @@ pub struct Selection {
     pub(crate) device: Pattern,
     /// The path of the rows; `None` if it depends on which observers there are.
     pub(crate) path: Option<String>,
-    /// Messages due earlier are not judged, if it says so.
+    /// Messages due earlier are not judged, if it states so.
     pub(crate) warm_up_ns: Option<i64>,
 }
 

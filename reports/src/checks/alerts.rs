@@ -234,8 +234,8 @@ impl Check for Alerts {
         append(&mut why, format_args!(", {expected} expected"));
         if self.surplus_count > 0 {
             let shown: Vec<&str> = self.surplus.iter().map(|(what, _)| what.as_str()).collect();
-            let told = some_of(&shown, self.surplus_count as usize);
-            append(&mut why, format_args!("; not expected: {told}"));
+            let named = some_of(&shown, self.surplus_count as usize);
+            append(&mut why, format_args!("; not expected: {named}"));
         }
         if missing > 0 {
             let lacking = self.expect.iter().filter(|one| one.missing() > 0).take(SHOWN_MAX);
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn without_anything_at_the_platform_nothing_can_be_said() {
+    fn without_anything_at_the_platform_it_is_inconclusive() {
         for expect in ["", ONE] {
             let keys = format!("type = \"{TYPE}\"\nexpect = [{expect}]");
             let verdict = check("alerts", &keys).verdict(&facts(RunState::Finished));

@@ -74,7 +74,7 @@ struct CommandAck {
 #[derive(Clone)]
 enum Outcome {
     Acknowledged,
-    /// The device answered with an error, told in words.
+    /// The device answered with an error, in its words.
     Refused(String),
     /// It was not obeyed; what happened instead, in words.
     Disobeyed(String),
@@ -90,12 +90,12 @@ impl Outcome {
             _ => return None,
         };
         let response = event.text(field::RESPONSE).filter(|response| !response.is_empty());
-        let told = match response {
+        let text = match response {
             Some(response) => format!("{what} with `{response}`"),
             None => format!("{what} without a response"),
         };
         let is_answer = event.kind == EventKind::CommandRefused;
-        Some(if is_answer { Self::Refused(told) } else { Self::Disobeyed(told) })
+        Some(if is_answer { Self::Refused(text) } else { Self::Disobeyed(text) })
     }
 }
 
@@ -133,7 +133,7 @@ impl Check for CommandAck {
         if !self.device.matches(device) {
             return;
         }
-        // What another device says of a command says nothing of this one's.
+        // What another device reports of a command means nothing for this one's.
         let key = (id, device.to_owned());
         if event.kind == EventKind::Command {
             let name = event.text(field::NAME).unwrap_or("command").to_owned();
@@ -446,7 +446,7 @@ mod tests {
 
     #[test]
     fn a_command_that_was_refused_given_up_or_let_expire_fails_with_the_response() {
-        for (kind, response, told) in [
+        for (kind, response, message) in [
             ("command_refused", "error: seconds is 0", "refused with `error: seconds is 0`"),
             ("command_failed", "no route", "failed with `no route`"),
             ("command_expired", "", "expired without a response"),
@@ -457,7 +457,8 @@ mod tests {
             for state in [RunState::Finished, RunState::Interrupted] {
                 let verdict = judge("", &events, state);
                 assert_eq!((verdict.status, verdict.measured, verdict.n), (Status::Fail, None, 2));
-                let why = format!("1 of 2 commands acknowledged; {told}: setReportingPeriod to a");
+                let why =
+                    format!("1 of 2 commands acknowledged; {message}: setReportingPeriod to a");
                 assert!(verdict.why.to_string().starts_with(&why), "{}", verdict.why);
                 assert_eq!(verdict.at.unwrap().event, Some(2));
             }
@@ -491,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_was_not_obeyed_is_told_where_no_check_is_about_it() {
+    fn a_command_that_was_not_obeyed_is_reported_where_no_check_is_about_it() {
         let describe = |judged: &[&str], events: &[Event]| {
             let patterns = judged.iter().map(|text| Pattern::new(text)).collect();
             let mut unjudged = Unjudged::new("s", patterns, false);

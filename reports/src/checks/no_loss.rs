@@ -114,7 +114,7 @@ struct NoLoss {
     causes: Causes,
 }
 
-/// Events of readings: how many, and the first at most [`NAMED_MAX`], with what to say of each.
+/// Events of readings: how many, and the first at most [`NAMED_MAX`], with the text of each.
 #[derive(Default)]
 struct Named {
     count: u64,
@@ -242,19 +242,19 @@ impl Check for NoLoss {
 }
 
 impl NoLoss {
-    /// Takes what is missing as it has to be out of the figures, and says so; readings that came
+    /// Takes what is missing as it has to be out of the figures, and states it; readings that came
     /// although they had to be missing are unexpected.
     fn take_out_silent(&self, devices: &mut [(&str, Delivery)], is_finished: bool) -> String {
-        let mut told = String::new();
+        let mut text = String::new();
         for (name, expected) in &self.silent {
             let Some((_, delivery)) = devices.iter_mut().find(|(other, _)| other == name) else {
                 continue;
             };
             let silent = delivery.silent;
-            append(&mut told, format_args!("; {name} silent for {silent} of {expected}"));
+            append(&mut text, format_args!("; {name} silent for {silent} of {expected}"));
             if delivery.silent_stretches > 1 {
                 let stretches = delivery.silent_stretches;
-                append(&mut told, format_args!(" in {stretches} stretches, expected one"));
+                append(&mut text, format_args!(" in {stretches} stretches, expected one"));
                 continue;
             }
             let lost = delivery.missing - silent;
@@ -262,7 +262,7 @@ impl NoLoss {
             // A run that ended early may have ended before it was silent for so long.
             if is_finished {
                 if silent < *expected {
-                    told.push_str(", the rest did not happen");
+                    text.push_str(", the rest did not happen");
                 }
                 delivery.unexpected += expected.saturating_sub(silent);
             }
@@ -271,7 +271,7 @@ impl NoLoss {
                 delivery.first_missing.clone_from(&delivery.first_lost);
             }
         }
-        told
+        text
     }
 
     /// The devices of the run this is about of which no reading was due and none came: nothing is

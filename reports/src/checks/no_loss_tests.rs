@@ -54,7 +54,7 @@ fn a_reading_that_was_handed_over_is_lost_and_never_silent() {
         check.verdict(&facts(RunState::Finished))
     };
     assert_eq!(judge(&[4, 5, 6], &[], &[]).status, Status::Pass);
-    for (never_made, lost, in_part, off, told) in [
+    for (never_made, lost, in_part, off, message) in [
         (&[][..], &[4, 5, 6][..], &[][..], 6.0, "missing: m serial 4 "),
         (&[4, 5], &[6], &[], 2.0, "missing: m serial 6 at"),
         (&[4, 5, 6], &[8], &[], 1.0, "missing: m serial 8 at"),
@@ -62,7 +62,7 @@ fn a_reading_that_was_handed_over_is_lost_and_never_silent() {
     ] {
         let verdict = judge(never_made, lost, in_part);
         assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(off)), "{lost:?}");
-        assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+        assert!(verdict.why.to_string().contains(message), "{}", verdict.why);
     }
 }
 
@@ -74,8 +74,8 @@ fn the_cause_of_a_missing_reading_stands_in_the_verdict() {
     let note = |seconds, what, detail| Event::device(at(seconds), "m", what, detail);
     check.event(1, &note(5, "board_retried", "noise"));
     check.event(2, &note(20, "reading_left_out", "board m: checksum 3F, expected 40"));
-    let told = check.verdict(&facts(RunState::Finished)).why.to_string();
-    assert!(told.contains("08:00:20.000Z; m: board m: checksum 3F, expected 40"), "{told}");
+    let why = check.verdict(&facts(RunState::Finished)).why.to_string();
+    assert!(why.contains("08:00:20.000Z; m: board m: checksum 3F, expected 40"), "{why}");
 }
 
 const F: &str = "electricity.frequency";
@@ -202,7 +202,7 @@ fn a_stored_reading_that_is_no_row_is_unexpected_and_named() {
     let valueless = stray("valueless_reading", "m", Some(7));
     let told_foreign = "ghost (not on the bench) at 2027-01-15T08:00:35";
     let told_valueless = "m serial 7 (no known value) at 2027-01-15T08:00:35";
-    for (toml, unexpected, told, place) in [
+    for (toml, unexpected, messages, place) in [
         ("", 2, vec![told_foreign, told_valueless], Some(("ghost", None, 2))),
         ("device = \"gh*\"", 1, vec![told_foreign], Some(("ghost", None, 2))),
         ("device = \"m\"", 1, vec![told_valueless], Some(("m", Some(7), 3))),
@@ -221,8 +221,12 @@ fn a_stored_reading_that_is_no_row_is_unexpected_and_named() {
             let verdict = check.verdict(&facts(state));
             let is_fail = verdict.status == Status::Fail;
             assert_eq!(is_fail, unexpected > 0, "{toml}: {}", verdict.why);
-            for told in &told {
-                assert!(verdict.why.to_string().contains(told), "{} lacks {told}", verdict.why);
+            for message in &messages {
+                assert!(
+                    verdict.why.to_string().contains(message),
+                    "{} lacks {message}",
+                    verdict.why
+                );
             }
             assert!(verdict.why.to_string().contains(&format!("{unexpected} unexpected")));
             let found = verdict.at.as_ref();
@@ -243,8 +247,8 @@ fn a_value_under_an_identifier_nobody_sent_is_unexpected_and_named() {
     }
     let verdict = check.verdict(&facts(RunState::Finished));
     assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(1.0)));
-    let told = "m serial 1 (nobody sent its `electricity.luck`) at 2027-01-15T08:00:35";
-    assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+    let message = "m serial 1 (nobody sent its `electricity.luck`) at 2027-01-15T08:00:35";
+    assert!(verdict.why.to_string().contains(message), "{}", verdict.why);
     assert_eq!(verdict.at.unwrap().event, Some(4));
 }
 
@@ -267,10 +271,10 @@ fn a_reading_on_too_few_samples_is_no_reading() {
         let verdict = check.verdict(&facts(RunState::Finished));
         assert_eq!((verdict.status, verdict.measured), (status, Some(measured)), "{toml}");
         if measured == 1.0 {
-            let told = "; 1 of 2 readings rest on too few samples; below 95 %: m serial 2 (2 % \
+            let message = "; 1 of 2 readings rest on too few samples; below 95 %: m serial 2 (2 % \
                         usable) at 2027-01-15T08:00:35";
             assert_eq!(verdict.reason, Reason::ReadingsSparse);
-            assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+            assert!(verdict.why.to_string().contains(message), "{}", verdict.why);
             assert_eq!(verdict.at.unwrap().serial, Some(2));
         }
     }
@@ -285,9 +289,9 @@ fn why_a_reading_is_none_of_the_meters_answers_is_named() {
         check.event(1, &stray("not_answered", "m", Some(1)).with(field::WHAT, what));
     }
     let verdict = check.verdict(&facts(RunState::Finished));
-    let told = "; not what the meter answered: m serial 1 (was not asked) at \
+    let message = "; not what the meter answered: m serial 1 (was not asked) at \
                 2027-01-15T08:00:35.000Z, m serial 1 (answered other values) at ";
-    assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+    assert!(verdict.why.to_string().contains(message), "{}", verdict.why);
     assert_eq!(verdict.measured, Some(2.0));
 }
 
@@ -324,7 +328,7 @@ fn with_devices(names: &[&str]) -> RunFacts {
 #[test]
 fn a_device_of_which_nothing_was_due_is_not_passed_over() {
     let facts = with_devices(&["m", "mute", "x"]);
-    for (toml, lost, status, told) in [
+    for (toml, lost, status, message) in [
         ("", false, Status::Inconclusive, "1 device without a due reading: mute"),
         ("device = \"m*\"", false, Status::Inconclusive, "without a due reading: mute"),
         ("device = \"m\"", false, Status::Pass, "1 of 1 readings, 0 unexpected"),
@@ -341,7 +345,7 @@ fn a_device_of_which_nothing_was_due_is_not_passed_over() {
         }
         let verdict = check.verdict(&facts);
         assert_eq!(verdict.status, status, "{toml}: {}", verdict.why);
-        assert!(verdict.why.to_string().contains(told), "{} lacks {told}", verdict.why);
+        assert!(verdict.why.to_string().contains(message), "{} lacks {message}", verdict.why);
     }
     // What came from it though nothing was due makes nothing due.
     let mut check = check("no_loss", "");

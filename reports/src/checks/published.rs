@@ -208,10 +208,10 @@ impl Published {
             (None, None) => Because::new(Reason::NothingToJudge, "there is no such statistic"),
             (None, Some(ours)) => self.judge(ours, population),
         };
-        let told_ours = ours.map_or_else(|| "-".to_owned(), |ours| figure.describe(ours));
+        let ours_text = ours.map_or_else(|| "-".to_owned(), |ours| figure.describe(ours));
         let published = figure.describe(figure.value);
         let mut why = format!(
-            "{}: {} {told_ours}, published {published} ({}), tolerance {}",
+            "{}: {} {ours_text}, published {published} ({}), tolerance {}",
             because.why,
             figure.name(),
             self.source,
@@ -232,7 +232,7 @@ impl Published {
             figure: ours,
             n: delays.n(),
             told: Some(VerdictText {
-                measured: format!("{} {told_ours}, published {published}{apart}", figure.name()),
+                measured: format!("{} {ours_text}, published {published}{apart}", figure.name()),
                 basis: format!("n {}{modelled}", delays.n()),
             }),
             ..self.context.verdict(because.reason, figure.unit(), why)

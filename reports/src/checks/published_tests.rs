@@ -50,12 +50,12 @@ fn each_figure_is_the_one_of_its_definition() {
     assert_eq!((share.status, share.unit.as_str()), (Status::Pass, "%"));
     assert!((share.measured.unwrap() - 0.9).abs() < 1e-9, "{:?}", share.measured);
     assert_eq!(share.limit, Some(1.0));
-    let told = share.told.unwrap().measured;
-    assert_eq!(told, "share under 210 ms 20.9 %, published 20 %, 0.9 % off");
+    let measured = share.told.unwrap().measured;
+    assert_eq!(measured, "share under 210 ms 20.9 %, published 20 %, 0.9 % off");
 }
 
 #[test]
-fn what_is_too_far_fails_and_says_both_figures() {
+fn a_value_too_far_fails_and_shows_both_values() {
     let verdict = compared("median", "490 ms", "10 ms");
     assert_eq!(verdict.status, Status::Fail);
     assert!(

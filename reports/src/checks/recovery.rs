@@ -3,7 +3,7 @@
 //! Terms: a message is *in time* if it took at most `in_time`. An *outage* of a device is a stretch
 //! of the schedule in which none of its messages arrives in time; it is at least as long as the
 //! device's period. An *injection* here is a broken link or a killed process, from the instant at
-//! which the bench did it to the one at which the record says that it is over. A device has
+//! which the bench did it to the one at which it is over by the record. A device has
 //! *recovered* when everything that was due before the injection's end has arrived, and the first
 //! message due after it has arrived in time.
 //!
@@ -103,9 +103,9 @@ struct Injection {
     what: String,
     at_ns: i64,
     end_ns: Option<i64>,
-    /// What the event that ends it is told by: the link, or the process.
+    /// What the event that ends it is recognised by: the link, or the process.
     ends_with: Ends,
-    /// Which injection of the scenario it is, if the record tells.
+    /// Which injection of the scenario it is, if the record has it.
     number: Option<u64>,
     /// Whose connections broke: devices, observers, and `OBSERVER.DEVICE`. `None`: everybody's.
     lanes: Option<BTreeSet<String>>,
@@ -291,7 +291,7 @@ struct Worst {
     injection: Option<usize>,
 }
 
-/// What can be said of recovery.
+/// What can be concluded about recovery.
 enum Recovered {
     /// In time at the latest so long after an injection's end.
     Within(Option<Worst>),
@@ -351,10 +351,11 @@ impl Recovery {
         let path = self.selection.judged_path(self.by_path.keys().map(String::as_str))?;
         let devices = self.by_path.get(path);
         let devices = devices.filter(|devices| devices.iter().next().is_some());
-        let told = self.selection.describe();
-        let devices = devices.ok_or_else(|| format!("the record has no latency of {told}"))?;
+        let devices_text = self.selection.describe();
+        let devices =
+            devices.ok_or_else(|| format!("the record has no latency of {devices_text}"))?;
         if self.touching((path, devices)).next().is_none() {
-            return Err(format!("no injection touched the messages of {told}"));
+            return Err(format!("no injection touched the messages of {devices_text}"));
         }
         Ok((path, devices))
     }
@@ -555,7 +556,7 @@ impl Recovery {
     }
 }
 
-/// What is said of a figure that may be the machine's.
+/// The addition to a figure that may be the machine's.
 const BY_LOAD: &str = "which load on this machine may have caused";
 
 fn hold_ups(facts: &RunFacts) -> HoldUps {

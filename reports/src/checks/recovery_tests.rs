@@ -14,7 +14,7 @@ fn broken() -> Vec<Event> {
     vec![inject, Event::restored(at(120), "wan", "disconnect")]
 }
 
-/// A message of each device every second until 600 s; `arrives` says when, in s.
+/// A message of each device every second until 600 s; `arrives` gives when, in s.
 fn judge_with(
     toml: &str,
     events: &[Event],
@@ -54,8 +54,8 @@ fn an_outage_that_is_short_and_soon_over_passes() {
     // From the arrival at 99 s to that of 120 s: 21 of 25 s, nearer than 4 of 10 s.
     assert_eq!((verdict.measured, verdict.limit), (Some(21.0), Some(25.0)), "{}", verdict.why);
     assert!(verdict.why.to_string().contains("longest outage 21 s of m from 99 s, limit 25 s"));
-    let told = "recovered within 4 s of m after disconnect wan reset, limit 10 s; 1 injection";
-    assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+    let expected = "recovered within 4 s of m after disconnect wan reset, limit 10 s; 1 injection";
+    assert!(verdict.why.to_string().contains(expected), "{}", verdict.why);
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn the_outbox_has_to_be_empty_in_time() {
     let place = verdict.at.unwrap();
     assert_eq!((place.device.as_deref(), place.event), (Some("m"), Some(1)));
     assert_eq!(place.time, Some(at(120)));
-    let told = verdict.told.unwrap();
-    assert_eq!((told.measured.as_str(), told.basis.as_str()), ("11 s", "1 injection"));
+    let text = verdict.told.unwrap();
+    assert_eq!((text.measured.as_str(), text.basis.as_str()), ("11 s", "1 injection"));
     assert_eq!(judge(BOTH, &broken(), late(130)).status, Status::Pass);
 }
 
@@ -165,8 +165,9 @@ fn a_message_that_never_came_is_never_recovered_from() {
     let lost = |second| late(124)(second).filter(|_| second != 110);
     let verdict = judge(&BOTH.replace("25 s", "1000 s"), &broken(), lost);
     assert_eq!((verdict.status, verdict.measured), (Status::Fail, None), "{}", verdict.why);
-    let told = "never recovered: 1 message of m from before the end of disconnect wan reset lost";
-    assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+    let expected =
+        "never recovered: 1 message of m from before the end of disconnect wan reset lost";
+    assert!(verdict.why.to_string().contains(expected), "{}", verdict.why);
 }
 
 #[test]
@@ -257,7 +258,7 @@ fn a_kill_is_over_when_the_process_is_there_again() {
 }
 
 #[test]
-fn a_schedule_that_ends_too_soon_cannot_say() {
+fn a_schedule_that_ends_too_soon_is_inconclusive() {
     let events = [
         Event::inject(at(580), "disconnect", None, "").with("link", "wan"),
         Event::restored(at(600), "wan", "disconnect"),
@@ -265,8 +266,8 @@ fn a_schedule_that_ends_too_soon_cannot_say() {
     let toml = "path = \"intended..queryable\"\nrecover_within = \"10 s\"";
     let verdict = judge(toml, &events, |second| Some(if second < 580 { second } else { 605 }));
     assert_eq!(verdict.status, Status::Inconclusive, "{}", verdict.why);
-    let told = "the schedule ended too soon after disconnect to see m in time again";
-    assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+    let expected = "the schedule ended too soon after disconnect to see m in time again";
+    assert!(verdict.why.to_string().contains(expected), "{}", verdict.why);
 }
 
 #[test]

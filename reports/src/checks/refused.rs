@@ -121,9 +121,9 @@ impl Check for Refused {
         let mut why = format!("{} refused, {expected} expected", plural(refusals, "message"));
         for (what, list) in [("not expected", &surplus), ("did not happen", &missing)] {
             if !list.is_empty() {
-                let told: Vec<String> =
+                let named: Vec<String> =
                     list.iter().take(5).map(|(which, count)| format!("{count} {which}")).collect();
-                append(&mut why, format_args!("; {what}: {}", told.join(", ")));
+                append(&mut why, format_args!("; {what}: {}", named.join(", ")));
             }
         }
         let n = self.readings.count() + refusals;
@@ -150,7 +150,7 @@ impl Check for Refused {
     }
 }
 
-/// Refusals told as `REASON of DEVICE`, with their number.
+/// Refusals listed as `REASON of DEVICE`, with their number.
 type RefusalCounts = Vec<(String, u64)>;
 
 impl Refused {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn without_any_message_nothing_can_be_said() {
+    fn without_any_message_the_verdict_is_inconclusive() {
         let verdict = check("refused", "").verdict(&facts(RunState::Finished));
         assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0));
     }

@@ -17,7 +17,7 @@ pub(super) struct Share<'a> {
     conclusion: Because,
 }
 
-/// How a check says what it found.
+/// How a check words what it found.
 pub(super) struct Words {
     /// What passes: `timing consistent with TT3`.
     pub(super) pass: String,
@@ -109,7 +109,7 @@ impl<'a> Share<'a> {
             append(&mut why, format_args!("; {}", missing.because().why));
         }
         let bound = self.bound();
-        let told = bound.map(|bound| format!(", bound {} %", three_digits(bound)));
+        let bound_text = bound.map(|bound| format!(", bound {} %", three_digits(bound)));
         let named = self.population.first_lost().or(self.population.worst());
         Verdict {
             measured: Some(100.0 * self.judged.share()),
@@ -117,7 +117,7 @@ impl<'a> Share<'a> {
             n: self.judged.tally.n,
             at: named.map(|named| rows::place(named, facts)),
             told: Some(VerdictText {
-                measured: format!("{}{}", words.late, told.unwrap_or_default()),
+                measured: format!("{}{}", words.late, bound_text.unwrap_or_default()),
                 basis: self.basis(&words.name),
             }),
             ..context.verdict(self.conclusion.reason, "%", why)

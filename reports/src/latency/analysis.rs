@@ -296,7 +296,7 @@ impl Analyst {
         Self { window, validity, stall_ns, owed, hold_ups: Arc::new(hold_ups), paths }
     }
 
-    /// What the run says of itself.
+    /// What the run reports of itself.
     pub fn validity(&self) -> &Validity {
         &self.validity
     }

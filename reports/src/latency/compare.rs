@@ -50,7 +50,7 @@ impl Statistic {
     }
 }
 
-/// What the comparison of two sides says.
+/// What the comparison of two sides shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Gate {
     /// There are too few runs, or too many, to compare.

@@ -95,7 +95,7 @@ fn what_would_have_been_seen_is_reported() {
     assert_eq!((change.ratio, change.shift_ns), (1.0, 0.0));
     // All of 1.1 times 100 is above 104; the threshold of 10 % decides.
     assert!((1.10..1.102).contains(&change.detectable), "{change:?}");
-    // Nothing can be said beside delays that are none.
+    // Nothing can be concluded beside delays that are none.
     let early = runs(&[-104, -103, -102, -101, -100]);
     let Gate::NoChange(change) = gate(&base, &early, Statistic::P50, 0) else { panic!("slower") };
     assert!(change.ratio < 0.0 && change.detectable == f64::INFINITY, "{change:?}");

@@ -1,4 +1,4 @@
-//! The statistics of latency: what may be said of a run's delays, and what not.
+//! The statistics of latency: what may be concluded about a run's delays, and what not.
 //!
 //! Terms: a *delay* is the time a message took between two measuring points; the *population* is
 //! every message that was due in the judged time, lost ones with an infinite delay; a *claim* is

@@ -3,7 +3,7 @@
 //! Terms: a row of the latency record is *owed* for each reading that was due, whatever became of
 //! it, on each path, and for each command. A share of late messages is only worth something if no
 //! row is missing, so what `latency.csv` has is compared with what `observations.csv` and
-//! `events.jsonl` say. Each device lags behind the schedule by some time of its own (so that not
+//! `events.jsonl` show. Each device lags behind the schedule by some time of its own (so that not
 //! all send at once), which follows from any of its readings that has a row.
 //!
 //! Memory: readings that follow one another at one distance are kept as one stretch, so a device
@@ -21,7 +21,7 @@ use lastmeter_record::{
 };
 use lastmeter_text::plural;
 
-/// What the rest of the record says was due or given.
+/// What the rest of the record shows was due or given.
 #[derive(Debug)]
 pub(crate) struct Owed {
     /// In virtual time no share is judged.
@@ -205,7 +205,7 @@ impl Owed {
     }
 }
 
-/// How far a device lags behind the schedule; 0 if nothing tells.
+/// How far a device lags behind the schedule; 0 if nothing shows it.
 fn lag_ns(sender: &Sender, stretches: &[Stretch]) -> i64 {
     let Some((epoch, serial, intended_ns)) = sender.numbered else { return 0 };
     let due_ns = stretches.iter().find_map(|stretch| stretch.due_ns(epoch, serial));

@@ -330,7 +330,7 @@ impl Population {
     }
 
     /// The delays in order as they are without what load may have added to them, where that touches
-    /// so long a time; the second figure says whether it touches any. `None` if there were too many
+    /// so long a time; the second figure is whether it touches any. `None` if there were too many
     /// to keep.
     pub fn least_distribution(
         &self,

@@ -1,9 +1,9 @@
 //! Tables of limits on latency: what others ask for, as data with its edition and standing.
 //!
 //! Terms: a *requirement* is a limit, perhaps with the share of messages that has to keep it; a
-//! *class* is one of IEC 61850-5, a *profile* any other. *Standing* says how far a number is to be
-//! trusted. The tables of `requirements/*.toml` are compiled in; a scenario may bring its own file
-//! of the same form. The standard gives limits and no percentiles: nothing here is compliance.
+//! *class* is one of IEC 61850-5, a *profile* any other. *Standing* states how far a number is to
+//! be trusted. The tables of `requirements/*.toml` are compiled in; a scenario may bring its own
+//! file of the same form. The standard gives limits and no percentiles: nothing here is compliance.
 
 use std::sync::OnceLock;
 
@@ -184,7 +184,7 @@ pub fn transfer_time_classes() -> &'static [Requirement] {
     &requirement_tables()[0].rows
 }
 
-/// A class of IEC 61850-5 and the table it stands in. The error says what to write.
+/// A class of IEC 61850-5 and the table it stands in. The error states what to write.
 pub fn find_class(name: &str) -> Result<(&'static RequirementTable, &'static Requirement), String> {
     let tables = &requirement_tables()[..CLASS_FILES];
     if let Some(found) = find(tables, name) {
@@ -204,7 +204,7 @@ pub fn find_class(name: &str) -> Result<(&'static RequirementTable, &'static Req
 }
 
 /// A profile of any table, classes too, and the table it stands in; `own` are a scenario's own
-/// tables, which come first. The error says what to write.
+/// tables, which come first. The error states what to write.
 pub fn find_profile<'a>(
     own: &'a [RequirementTable],
     name: &str,
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_stands_for_one_row_and_says_where_it_is_from() {
+    fn each_name_stands_for_one_row_and_states_its_source() {
         let mut names = Vec::new();
         for table in requirement_tables() {
             assert!(!table.rows.is_empty() && !table.edition.is_empty());

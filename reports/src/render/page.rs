@@ -35,7 +35,7 @@ impl Fact {
         Self { name: name.to_owned(), value: value.into() }
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to report.
     pub(crate) fn is_empty(&self) -> bool {
         self.value.is_empty()
     }
@@ -110,7 +110,7 @@ fn check_row(verdict: &Verdict) -> CheckRow {
     };
     let why = shortened(&verdict.why, WHY_MAX);
     let more = Some(verdict.why.clone()).filter(|whole| *whole != why);
-    let basis = verdict.told.as_ref().map(|told| told.basis.clone());
+    let basis = verdict.told.as_ref().map(|text| text.basis.clone());
     CheckRow {
         status: verdict.status,
         name: verdict.check.clone(),

@@ -5,7 +5,7 @@ use lastmeter_units::SiUnit;
 
 use crate::error_limit::Limit;
 
-/// From this on an energy is told in the hours that meters count in: 10 Wh in joules.
+/// From this on an energy is shown in the hours that meters count in: 10 Wh in joules.
 const HOURS_FROM: f64 = 3.6e4;
 const WATT_HOUR: f64 = 3.6e3;
 

@@ -22,7 +22,7 @@ pub fn render(dir: &Path) -> Result<PathBuf, RenderError> {
 /// Completes the folder of a run that was just judged: its page and pictures, and behind them its
 /// verdicts. Gives the page's path.
 ///
-/// In this order, for where there is no room for all of it, what is there has to say nothing good.
+/// In this order, for where there is no room for all of it, what is there must claim nothing good.
 ///
 /// # Errors
 /// If something cannot be made or written; the rest is not written then.

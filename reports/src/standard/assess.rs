@@ -1,4 +1,4 @@
-//! Holds what the record says of a plan against a class.
+//! Holds what the record shows of a plan against a class.
 
 use lastmeter_units::Quantity;
 
@@ -23,7 +23,7 @@ pub struct Item {
     pub status: Status,
     /// The figures, if there are any.
     pub figures: Option<Figures>,
-    /// Why, where the figures do not tell.
+    /// Why, where the figures do not show it.
     pub why: Prose,
 }
 
@@ -68,7 +68,7 @@ pub fn with_uncertainty(item: &Item) -> String {
     format!("{} {unit}", lastmeter_text::with_uncertainty(figures.value, figures.budget.expanded()))
 }
 
-/// What the record says of a plan, for one class.
+/// What the record shows of a plan, for one class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assessment {
     /// The class, as the test plan's list counts.

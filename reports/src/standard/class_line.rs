@@ -1,4 +1,4 @@
-//! What is said of a class.
+//! The conclusion on a class.
 
 use super::assess::{Assessment, TestResult};
 use super::folder::Assessed;
@@ -9,13 +9,13 @@ use lastmeter_record::Status;
 use lastmeter_text::{append, plural};
 use serde::Serialize;
 
-/// What is said of one class.
+/// The conclusion on one class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClassLine {
     /// The class.
     pub class: String,
-    /// Pass: met, in the tests that the plan has; fail: not met; inconclusive: cannot say; skipped:
-    /// not tested.
+    /// Pass: met, in the tests that the plan has; fail: not met; inconclusive: cannot be decided;
+    /// skipped: not tested.
     pub status: Status,
     /// In words.
     pub text: String,
@@ -26,7 +26,7 @@ pub struct ClassLine {
 }
 
 impl Assessed {
-    /// What is said of each class, the claimed one first.
+    /// The conclusion on each class, the claimed one first.
     pub fn summary(&self) -> Vec<ClassLine> {
         let claimed = self.plan.claim.class;
         let mut lines: Vec<ClassLine> =

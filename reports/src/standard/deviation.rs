@@ -2,7 +2,7 @@
 //!
 //! Every reading that lies wholly within a point's measuring time is one deviation; a point that
 //! several sweeps share counts once. Readings whose reference is below the row's `counts_from` do
-//! not count (a share of nearly nothing says nothing), and neither do those without a reference.
+//! not count (a share of nearly nothing means nothing), and neither do those without a reference.
 
 use std::collections::BTreeSet;
 

@@ -1,14 +1,16 @@
 //! Standards' accuracy tests as data: read, unrolled into operating points, and judged.
 //!
 //! Terms: a *test plan* is one standard's tests as a file; an *operating point* is what the source
-//! carries for a while; a *claim* is what a scenario says of the meter (class, connection, ratings)
-//! and how it is tested; a *plan* is a test plan unrolled for a claim, points one after another; an
-//! *assessment* is what the record says of a plan. A limit is *confirmed* if its figure was read in
-//! a source that the test plan names; else a pass is qualified ("limit unconfirmed"). A clause is
+//! carries for a while; a *claim* is what a scenario states of the meter (class, connection,
+//! ratings) and how it is tested; a *plan* is a test plan unrolled for a claim, points one after
+//! another; an
+//! *assessment* is what the record shows of a plan. A limit is *confirmed* if its figure was read
+//! in a source that the test plan names; else a pass is qualified ("limit unconfirmed"). A clause
+//! is
 //! *missing* if no test of the test plan plays it; then a class is met in the tests that the plan
 //! has.
 //!
-//! Nothing here knows the plant: the scenarios' package plays the points, the record tells what
+//! Nothing here knows the plant: the scenarios' package plays the points, the record shows what
 //! came of them.
 
 mod assess;

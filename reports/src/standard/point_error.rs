@@ -1,4 +1,4 @@
-//! The error at one point of a plan, from what the record says of it.
+//! The error at one point of a plan, from what the record holds of it.
 
 use lastmeter_units::{Direction, MeasurementId, Phase, SiUnit, SimTime};
 
@@ -9,7 +9,7 @@ use lastmeter_plans::standard::{PER_KILO_HOUR, Relative, Subject, Test};
 
 /// Why an item has no figures.
 pub(super) enum Trouble {
-    /// There is too little to say.
+    /// There is too little to judge.
     TooLittle(String),
     /// The device does not report it.
     Absent,

@@ -96,7 +96,7 @@ impl Reading {
     }
 }
 
-/// What the record says of one point.
+/// What the record holds of one point.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PointRecord {
     /// The reading before the first that counts.

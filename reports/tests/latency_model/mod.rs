@@ -1,6 +1,6 @@
 //! Made-up late messages, and how often the rule is wrong about them.
 //!
-//! Terms: a *process* says how messages come to be late; a *cell* is a process with a bench, a
+//! Terms: a *process* states how messages come to be late; a *cell* is a process with a bench, a
 //! claim and a length of the run. The *true share* of late messages is set: a pass above what the
 //! claim allows is wrong, and so is a fail below it. All processes are stationary: a run may begin
 //! amid a stall.

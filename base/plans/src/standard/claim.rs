@@ -1,4 +1,4 @@
-//! What a scenario says of the meter and how it is tested: the section `[test_plan]`.
+//! What a scenario states of the meter and how it is tested: the section `[test_plan]`.
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Values};
 use lastmeter_units::SimDuration;
@@ -173,7 +173,7 @@ impl Claim {
         (out.len() == mistakes).then_some(claim)
     }
 
-    /// The claim of somebody who says nothing, for looking at a test plan.
+    /// The claim of a scenario without one, for looking at a test plan.
     pub fn usual(test_plan: &TestPlan, class: usize, connection: Connection) -> Self {
         let (current, maximum) = test_plan.currents[connection as usize];
         Self {

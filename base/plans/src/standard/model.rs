@@ -233,7 +233,7 @@ pub struct Test {
     pub no_load_constant: BTreeMap<usize, f64>,
     /// True energy, in pulses, over which the starting test lasts.
     pub pulses: f64,
-    /// What is true where the plant tells nothing: what the standard says by construction.
+    /// What is true where the plant knows nothing: what the standard defines by construction.
     pub expected: Option<f64>,
     /// Why it is not played in this version, if so.
     pub not_played: Option<String>,

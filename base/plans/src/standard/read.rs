@@ -44,7 +44,8 @@ impl TestPlan {
         }
     }
 
-    /// Whether these tables are meant as a test-plan file, so that its mistakes are told as one's.
+    /// Whether these tables are meant as a test-plan file, so that its mistakes are reported as
+    /// one's.
     pub fn is_meant(root: &Table) -> bool {
         let has = |key: &str| root.get(key).is_some();
         !has("scenario") && has("test_plan") && (has("test") || has("sweep"))

@@ -153,7 +153,7 @@ fn describe(at: &Coordinates) -> String {
     format!("{current}, power factor {}", at.power_factor.text)
 }
 
-/// Why there is nothing to err in at a point, if the plan says so already: what is held against a
+/// Why there is nothing to err in at a point, if the plan shows it already: what is held against a
 /// share of the reference needs one above zero.
 fn nothing_to_err_in(
     test_plan: &TestPlan,

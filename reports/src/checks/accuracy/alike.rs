@@ -121,7 +121,7 @@ mod tests {
         course
     }
 
-    fn told(all: &[(&str, &str, &[f64])]) -> Option<String> {
+    fn shown(all: &[(&str, &str, &[f64])]) -> Option<String> {
         let courses: Vec<Course> = all.iter().map(|(.., values)| course(values)).collect();
         let series = all.iter().zip(&courses).map(|((device, quantity, _), course)| {
             (*device, MeasurementId::lookup(quantity).unwrap(), course)
@@ -132,13 +132,13 @@ mod tests {
     #[test]
     fn equal_series_of_two_meters_or_two_phases_are_named() {
         let (a, b): (&[f64], &[f64]) = (&[230.0, 231.0, 229.0], &[230.0, 231.0, 229.000_001]);
-        let said = "interchangeable: a and b reported the same electricity.voltage.rms.l1 \
+        let expected = "interchangeable: a and b reported the same electricity.voltage.rms.l1 \
                     throughout (3 readings), so that exchanging them would not be seen";
-        assert_eq!(told(&[("a", U1, a), ("b", U1, a)]).as_deref(), Some(said));
-        let said = "interchangeable: l1 and l2 of a reported the same \
+        assert_eq!(shown(&[("a", U1, a), ("b", U1, a)]).as_deref(), Some(expected));
+        let expected = "interchangeable: l1 and l2 of a reported the same \
                     electricity.voltage.rms.l1 throughout (3 readings), so that exchanging them would not be seen; so did 2 other pairs";
         let three = [("a", U1, a), ("a", U2, a), ("b", U1, a), ("c", U2, a)];
-        assert_eq!(told(&three).as_deref(), Some(said));
+        assert_eq!(shown(&three).as_deref(), Some(expected));
         for different in [
             [("a", U1, a), ("b", U1, b)],
             // Another phase of another meter, and what has no phase.
@@ -153,7 +153,7 @@ mod tests {
                 ("b", U1, &[230.0, 231.0, 229.0, f64::NAN]),
             ],
         ] {
-            assert_eq!(told(&different), None, "{different:?}");
+            assert_eq!(shown(&different), None, "{different:?}");
         }
     }
 }

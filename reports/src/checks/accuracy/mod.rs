@@ -4,7 +4,7 @@
 //! both there. A *series* is one quantity of one device.
 //!
 //! Every pair is judged, so there is no statistical bound. A value that is stored and was not due
-//! may be an altered one, of which nobody can say how far off it is: a series with such values
+//! may be an altered one, of which it is unknown how far off it is: a series with such values
 //! passes nothing. A value that is missing is the business of `no_loss`; only a series that was due
 //! and never gave a judged pair makes this check inconclusive: it never came, its truth is not
 //! known, or all of it is below `minimum`.
@@ -209,7 +209,7 @@ pub(crate) struct Accuracy {
     between: u64,
     /// In the unit of the limit.
     largest_spread: f64,
-    /// Devices that say their input may exceed what they model.
+    /// Devices that report that their input may exceed what they model.
     beyond_range: BTreeSet<String>,
 }
 
@@ -397,8 +397,8 @@ impl Accuracy {
         let measured = decisive.map(|worst| worst.error);
         let unit = self.spec.limit.unit();
         // Whoever sees a pass sees what it is not about.
-        let is_told = reason.status() == Status::Pass && !left_out.is_empty();
-        let told = measured.filter(|_| is_told).map(|measured| VerdictText {
+        let is_restricted = reason.status() == Status::Pass && !left_out.is_empty();
+        let text = measured.filter(|_| is_restricted).map(|measured| VerdictText {
             measured: format!("{} {unit}", number(measured)),
             basis: format!("n {n}{}", left_out.replace("; ", ", ")),
         });
@@ -408,7 +408,7 @@ impl Accuracy {
             limit: Some(self.spec.limit.value()),
             n,
             at: decisive.map(|worst| worst.at.clone()),
-            told,
+            told: text,
             devices: Some(self.devices()),
             qualification: alike.map(|_| INTERCHANGEABLE.to_owned()),
             ..self.context.verdict(reason, &unit, why)
@@ -506,7 +506,7 @@ impl Accuracy {
     }
 
     /// Of a count that never got so far that what is free of it is within the limit: whatever was
-    /// reported says nothing.
+    /// reported means nothing.
     fn too_few(&self) -> Option<String> {
         let Limit::Percent(percent) = self.spec.limit else { return None };
         let (device, id, series) = self

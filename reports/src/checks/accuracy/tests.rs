@@ -43,7 +43,7 @@ fn the_worst_pair_is_measured_and_located() {
 }
 
 #[test]
-fn one_pair_outside_fails_and_says_both_values() {
+fn one_pair_outside_fails_and_shows_both_values() {
     let verdict = judge(RELATIVE, &pairs(U, &[(230.0, 230.0), (230.0, 232.3)]));
     assert_eq!(verdict.status, Status::Fail);
     assert!((verdict.measured.unwrap() - 1.0).abs() < 1e-9);
@@ -111,7 +111,7 @@ fn what_is_reported_though_nothing_flows_is_judged_in_percent_of_the_minimum() {
 }
 
 #[test]
-fn the_line_of_a_pass_says_what_it_is_not_about() {
+fn the_line_of_a_pass_lists_what_it_is_not_about() {
     let device = |name: &str| DeviceFacts {
         name: name.to_owned(),
         model: "ideal-1ph".to_owned(),
@@ -132,7 +132,7 @@ fn the_line_of_a_pass_says_what_it_is_not_about() {
         }
         let verdict = check.verdict(&facts);
         assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
-        (verdict.why.to_string(), verdict.told.map(|told| (told.measured, told.basis)))
+        (verdict.why.to_string(), verdict.told.map(|text| (text.measured, text.basis)))
     };
     let toml = format!("quantity = \"{P}\"\nlimit = \"1 %\"");
     assert_eq!(describe(&toml, &["m"]), ("all 2 pairs within 1 %".to_owned(), None));
@@ -151,7 +151,7 @@ fn the_line_of_a_pass_says_what_it_is_not_about() {
 
 /// As where kilovolts were meant.
 #[test]
-fn an_absolute_limit_that_a_dead_meter_meets_says_nothing() {
+fn an_absolute_limit_that_a_dead_meter_meets_is_inconclusive() {
     for (limit, reported, expected) in [
         ("231 V", 230.0, Reason::NothingToJudge),
         ("230 V", 0.0, Reason::NothingToJudge),
@@ -207,7 +207,7 @@ fn a_missing_value_is_named_but_a_series_that_never_came_is_inconclusive() {
 #[test]
 fn a_due_series_of_which_nothing_could_be_judged_is_inconclusive_by_name() {
     let toml = format!("{RELATIVE}\nminimum = \"50 V\"");
-    for (reference, reported, told) in [
+    for (reference, reported, message) in [
         (f64::NAN, Some(230.0), "; 1 value without a known reference not judged"),
         (f64::NAN, None, "; 1 value missing; 1 value without a known reference not judged"),
         (10.0, Some(10.0), "; 1 value below `minimum` not judged"),
@@ -221,7 +221,7 @@ fn a_due_series_of_which_nothing_could_be_judged_is_inconclusive_by_name() {
             "{}",
             verdict.why
         );
-        assert!(verdict.why.to_string().ends_with(told), "{}", verdict.why);
+        assert!(verdict.why.to_string().ends_with(message), "{}", verdict.why);
         // What was seen and is wrong stays so.
         rows.push(row("m", 2, U, Some(230.0), Some(0.0)));
         assert_eq!(judge(&toml, &rows).status, Status::Fail);
@@ -475,8 +475,8 @@ fn values_around_a_step_are_left_out_if_enough_is_judged_beside_them() {
         let verdict = judge(text);
         assert_eq!((verdict.n, verdict.reason), (n, reason), "{text}: {}", verdict.why);
         let left_out = text.matches('x').count();
-        let told = format!("{left_out} value");
-        assert!(left_out == 0 || verdict.why.to_string().contains(&told), "{}", verdict.why);
+        let message = format!("{left_out} value");
+        assert!(left_out == 0 || verdict.why.to_string().contains(&message), "{}", verdict.why);
     }
     // What is below `minimum` would have been judged had it been reported otherwise.
     let toml = format!("{toml}\nminimum = \"250 V\"");

@@ -88,7 +88,7 @@ pub(super) fn section(
     let Some(plan) = &input.scenario.calibration else { return Ok(None) };
     let reader = input.reader;
     let mut assessor = Assessor::new((**plan).clone(), reader.facts().start);
-    // What cannot be read of the record is left out: the verdicts tell of it.
+    // What cannot be read of the record is left out: the verdicts report it.
     let mut rows = reader.observations()?;
     while let Ok(Some(row)) = rows.next_row() {
         assessor.observation(&row);

@@ -21,7 +21,7 @@ fn try_check(toml: &str) -> Result<Box<dyn Check>, Vec<String>> {
     try_check_in(&KIND, toml, context)
 }
 
-/// What is said of a meter that is so many per cent of full scale off, before and after.
+/// The verdict on a meter that is so many per cent of full scale off, before and after.
 fn verdict(toml: &str, before: f64, after: f64) -> Verdict {
     let mut check = try_check(&format!("quantities = [\"voltage\"]\n{toml}")).unwrap();
     check.begin(&facts(RunState::Finished));
@@ -47,7 +47,7 @@ fn a_calibration_passes_if_errors_are_small_after_it_and_were_not_before() {
     assert_eq!(found.status, Status::Pass, "{}", found.why);
     assert!((found.measured.unwrap() - 0.01).abs() < 1e-9 && found.n == 3);
     assert_eq!(found.at.as_ref().unwrap().device.as_deref(), Some("m"));
-    // It says that nothing was written; that alone is no failure, the errors are.
+    // It states that nothing was written; that alone is no failure, the errors are.
     assert!(found.why.to_string().contains("no coefficient"), "{}", found.why);
     assert!(!found.why.to_string().contains("outside"), "{}", found.why);
     let found = verdict("limit = \"0.05 %\"", 0.4, 0.06);
@@ -106,7 +106,7 @@ fn the_worst_point_is_measured_wherever_it_is() {
 }
 
 #[test]
-fn a_point_is_told_by_its_level_or_its_current_and_power_factor() {
+fn a_point_is_named_by_its_level_or_its_current_and_power_factor() {
     assert_eq!(describe(&Conditions::Direct { level: 0.25 }), "25 % of full scale");
     let half = std::f64::consts::FRAC_PI_3;
     let sine = Conditions::Sine { voltage_v: 230.0, current_a: 5.0, lag_rad: half };

@@ -3,7 +3,7 @@
 //!
 //! What is added up came back through the platform, register by register; the losses are those of
 //! the network as it is written down (`grid.csv`), so a meter that counts wrong and a line that is
-//! not what its data say are both seen. Energy is net: consumed less injected.
+//! not what its data state are both seen. Energy is net: consumed less injected.
 
 mod section;
 
@@ -120,7 +120,7 @@ struct EnergyBalance {
     limit: f64,
     minimum_j: f64,
     wanted: BalancedMeters,
-    /// When the run starts; not known before the check is told about it.
+    /// When the run starts; not known before [`Check::begin`].
     start: Option<SimTime>,
     meters: Vec<Meter>,
     number_of: BTreeMap<String, usize>,

@@ -53,7 +53,7 @@ pub(super) fn section(
     let reader = input.reader;
     let Some(mut grid) = reader.grid()? else { return Ok(None) };
     let mut rows = Vec::new();
-    // What cannot be read of the record is left out: the verdicts tell of it.
+    // What cannot be read of the record is left out: the verdicts report it.
     while let Ok(Some(row)) = grid.next_row() {
         rows.push(row);
     }

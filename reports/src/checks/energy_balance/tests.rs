@@ -1,4 +1,4 @@
-//! Tests of `energy_balance`: what adds up, what does not, and what nobody can say.
+//! Tests of `energy_balance`: what adds up, what does not, and what cannot be known.
 
 use super::*;
 use crate::checks::testing::{at, check, facts, id, row};
@@ -109,7 +109,7 @@ fn each_interval_is_judged_by_itself() {
 }
 
 #[test]
-fn without_a_register_nothing_is_said() {
+fn without_a_register_it_is_inconclusive() {
     let mut lost = balanced(940.0);
     lost[3].2 = None;
     let verdict = judged(CHECK, &lost);
@@ -167,7 +167,7 @@ fn the_noise_of_meters_at_rest_adds_up_to_nothing() {
 }
 
 #[test]
-fn without_meters_or_losses_nothing_is_said() {
+fn without_meters_or_losses_it_is_inconclusive() {
     for (toml, registers, expected) in [
         ("substation = \"x\"\nlimit = \"1 %\"", balanced(940.0), "no device fits `x`"),
         (
@@ -309,7 +309,7 @@ fn intervals_with_next_to_no_energy_are_left_out_and_counted() {
     assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1), "{}", verdict.why);
 }
 
-/// A balance by its own type, before it was told about a run.
+/// A balance by its own type, before it has the facts of a run.
 fn balance_every(every: SimDuration) -> EnergyBalance {
     EnergyBalance {
         context: CheckContext::default(),
@@ -333,7 +333,7 @@ fn there_are_no_more_intervals_than_the_run_is_long() {
     let facts = run_facts();
     for seconds in [1, 3, 7, 20, 21] {
         let mut balance = balance_every(SimDuration::from_seconds(seconds));
-        // Not told about the run, it knows of no interval, whatever it has seen.
+        // Without the facts of the run it knows of no interval, whatever it has seen.
         balance.observation(&row("all", 1, CONSUMED, Some(1.0), Some(1.0)));
         let nameless = Meter {
             name: "all".to_owned(),

@@ -53,7 +53,7 @@ pub(in crate::checks) fn message(
     check.latency(&LatencyRow { path, id, points, bytes: 1300, copies });
 }
 
-/// A check fed with a message each 0.1 s from 30 s on; `took_ms` says how long each takes.
+/// A check fed with a message each 0.1 s from 30 s on; `took_ms` gives how long each takes.
 fn fed(toml: &str, n: i64, took_ms: impl Fn(i64) -> Option<i64>) -> Box<dyn Check> {
     let mut check = check("latency", toml);
     check.begin(&real_time(RunState::Finished));
@@ -107,11 +107,11 @@ fn the_bound_is_the_one_that_was_compared() {
 }
 
 #[test]
-fn the_verdict_is_told_in_the_words_of_the_console() {
+fn the_verdict_is_shown_in_the_words_of_the_console() {
     let verdict = judge(&class("TT1"), 5_000, |number| Some(if number == 7 { 1500 } else { 20 }));
-    let told = verdict.told.clone().unwrap();
-    assert_eq!(told.measured, "1 over 1 s, bound 0.0948 %");
-    assert_eq!(told.basis, "TT1 at 99 %, n 5000, no stall above 1.6 s");
+    let text = verdict.told.clone().unwrap();
+    assert_eq!(text.measured, "1 over 1 s, bound 0.0948 %");
+    assert_eq!(text.basis, "TT1 at 99 %, n 5000, no stall above 1.6 s");
     let first = "timing consistent with TT1 at p99, 95 % confidence, this run, if no stall lasts \
                  longer than 1.6 s (asked: 100 ms); 1 over 1 s of 5000 (0.02 %), bound 0.0948 %, \
                  each message counted (1 due within the stall, design effect 1 by 20 blocks of \
@@ -126,7 +126,7 @@ fn the_verdict_is_told_in_the_words_of_the_console() {
 
 /// Why it is a fail is added only where load had to be thought of.
 #[test]
-fn a_fail_says_everything_once() {
+fn a_fail_states_each_finding_once() {
     let verdict = judge(ONE_SECOND, 5_000, |number| Some(if number % 20 == 7 { 1500 } else { 20 }));
     assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
     let why = verdict.why.to_string();
@@ -158,7 +158,7 @@ fn a_check_of_a_share_demands_as_many_messages_as_its_coverage_takes() {
 
 /// The line of the console, as users' terminals show it.
 #[test]
-fn the_console_says_how_many_were_late_and_on_what_that_rests() {
+fn the_console_shows_how_many_were_late_and_on_what_that_rests() {
     let verdict =
         judge(&class("TT1"), 5_000, |number| Some(if number % 1_000 == 0 { 1500 } else { 20 }));
     let [line] = &crate::console::format_verdicts(&[verdict])[..] else { panic!("one line") };
@@ -185,7 +185,7 @@ fn a_lost_message_is_over_every_limit() {
 
 /// What may have come after the bench stopped waiting is no failure, and no pass either.
 #[test]
-fn a_run_that_did_not_wait_cannot_say() {
+fn a_run_that_did_not_wait_is_inconclusive() {
     let after_waiting_until = |waited_until_ns| {
         let mut facts = real_time(RunState::Finished);
         facts.real_time.as_mut().unwrap().waited_until_ns = waited_until_ns;
@@ -201,8 +201,8 @@ fn a_run_that_did_not_wait_cannot_say() {
     // A hundred are lost; the first is due at 30 s, and so late at 31 s.
     let verdict = after_waiting_until(30 * SECOND);
     assert_eq!((verdict.status, verdict.measured), (Status::Inconclusive, Some(2.0)));
-    let told = "100 may have come after the bench stopped waiting";
-    assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+    let expected = "100 may have come after the bench stopped waiting";
+    assert!(verdict.why.to_string().contains(expected), "{}", verdict.why);
 }
 
 #[test]
@@ -322,8 +322,8 @@ fn where_something_else_decides_no_bound_is_printed() {
         change(facts.real_time.as_mut().unwrap());
         let verdict = fed(ONE_SECOND, 5_000, |_| Some(took_ms)).verdict(&facts);
         assert_eq!((verdict.status, verdict.bound), (Status::Inconclusive, None));
-        let told = verdict.told.unwrap();
-        for text in [&verdict.why.to_string(), &told.measured, &told.basis] {
+        let text = verdict.told.unwrap();
+        for text in [&verdict.why.to_string(), &text.measured, &text.basis] {
             assert!(!text.contains("bound") && !text.contains("at least"), "{text}");
         }
     }
@@ -357,8 +357,8 @@ fn the_warm_up_is_left_out_by_time_and_reported() {
     let slow_start = |number| Some(if number < 300 { 5_000 } else { 1 });
     let verdict = judge(&toml, 5_000, slow_start);
     assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Pass, 4_700, Some(0.0)));
-    let told = "300 messages of the warm-up left out (p50 5 s, max 5 s)";
-    assert!(verdict.why.to_string().contains(told), "{}", verdict.why);
+    let expected = "300 messages of the warm-up left out (p50 5 s, max 5 s)";
+    assert!(verdict.why.to_string().contains(expected), "{}", verdict.why);
     // By itself the warm-up is 5 % of ten minutes, which is where the messages begin.
     assert_eq!(judge(ONE_SECOND, 5_000, slow_start).n, 5_000);
     let all = judge(&format!("{ONE_SECOND}\nwarm_up = \"600 s\""), 5_000, slow_start);
@@ -388,13 +388,13 @@ fn nothing_is_judged_in_virtual_time_or_in_an_invalid_run() {
             "not measurable here: 1 s is below 10 times the floor's 99 %, 101 ms",
         ),
     ];
-    for (change, told) in cases {
+    for (change, expected) in cases {
         let verdict = with(change);
-        assert_eq!(verdict.status, Status::Inconclusive, "{told}");
-        assert!(verdict.why.to_string().contains(told), "{} lacks {told}", verdict.why);
+        assert_eq!(verdict.status, Status::Inconclusive, "{expected}");
+        assert!(verdict.why.to_string().contains(expected), "{} lacks {expected}", verdict.why);
         assert_eq!(verdict.n, 5_000);
     }
-    // Fewer missed deadlines, and a worse floor, are told and judged.
+    // Fewer missed deadlines, and a worse floor, are reported and judged.
     let flagged = with(|real| {
         real.deadlines.missed = 10;
         real.floor_after.as_mut().unwrap().timer.p99_ns = 2 * MS;
@@ -425,7 +425,7 @@ fn nothing_is_judged_in_virtual_time_or_in_an_invalid_run() {
 
 /// One message of many is late, or all are; a late tick may have held one up.
 #[test]
-fn a_fail_says_what_load_may_have_held_up_and_a_pass_does_not() {
+fn a_fail_reports_what_load_may_have_held_up_and_a_pass_does_not() {
     let calm = real_time(RunState::Finished);
     let mut busy = calm.clone();
     let tick = lastmeter_record::LateTick { at_ns: 100 * SECOND, lateness_ns: 200 * MS };
@@ -553,7 +553,7 @@ fn only_the_named_devices_count() {
 #[test]
 fn a_claim_that_makes_no_sense_is_refused() {
     let path = "path = \"intended..queryable\"\n";
-    for (toml, told) in [
+    for (toml, expected) in [
         ("", "needs one of limit, class, profile; has none"),
         ("limit = \"1 s\"\nclass = \"TT1\"", "has `limit` and `class`"),
         ("class = \"TT9\"", "there is no requirement `TT9`"),
@@ -566,7 +566,7 @@ fn a_claim_that_makes_no_sense_is_refused() {
         ),
     ] {
         let errors = try_check("latency", &format!("{path}{toml}")).err().unwrap();
-        assert!(errors.join("; ").contains(told), "{errors:?} lacks {told}");
+        assert!(errors.join("; ").contains(expected), "{errors:?} lacks {expected}");
     }
     for path in ["intended", "intended..nowhere", "received..intended", "received..received"] {
         assert!(try_check("latency", &format!("path = \"{path}\"\nlimit = \"1 s\"")).is_err());

@@ -559,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn meters_that_report_none_of_it_are_told() {
+    fn meters_that_report_none_of_it_are_listed() {
         let device = |name: &str, reports: &[&str]| DeviceFacts {
             name: name.to_owned(),
             model: "ideal-1ph".to_owned(),
@@ -583,8 +583,8 @@ mod tests {
             check.verdict(&facts).why.to_string()
         };
         let why = judge("", &[]);
-        let told = "; 1 of 2 devices report none of these: what they do not is left out";
-        assert!(why.ends_with(told), "{why}");
+        let expected = "; 1 of 2 devices report none of these: what they do not is left out";
+        assert!(why.ends_with(expected), "{why}");
         assert!(!judge("", &["dip"]).contains("devices"));
         let why = judge("what = [\"dip\", \"swell\"]", &["dip"]);
         assert!(why.contains("; 1 of 2 devices report not all of these"), "{why}");

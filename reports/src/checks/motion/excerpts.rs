@@ -23,10 +23,10 @@ const OF_ONE_MAX: usize = 2;
 /// A curve has so many points in a picture at most.
 const POINTS_MAX: usize = 1500;
 
-/// So many operations of an excerpt are told below it.
+/// So many operations of an excerpt are listed below it.
 const TOLD_MAX: usize = 8;
 
-/// From here on figures are told in kilovolts and kiloamperes.
+/// From here on figures are shown in kilovolts and kiloamperes.
 const KILO_FROM: f64 = 1e4;
 
 /// Heights of both halves of a picture, pixels.
@@ -152,7 +152,7 @@ struct Story<'a> {
     /// The instant that is 0 ms: the first operation, or the beginning.
     zero: SimTime,
     marks: Vec<Mark>,
-    told: String,
+    text: String,
 }
 
 impl<'a> Story<'a> {
@@ -161,18 +161,18 @@ impl<'a> Story<'a> {
         let after_ms = |time: SimTime| (time - zero).as_seconds_f64() * 1e3;
         let marks: Vec<Mark> =
             done.iter().map(|it| Mark { x: after_ms(it.time), word: it.word() }).collect();
-        let mut told = match marks.first() {
+        let mut text = match marks.first() {
             Some(first) => format!("0 ms is {} ({})", short_time(zero), first.word),
             None => format!("0 ms is {}", short_time(zero)),
         };
         for mark in marks.iter().skip(1).take(TOLD_MAX) {
             let at = (mark.x * 1e3).round() / 1e3;
-            append(&mut told, format_args!(", {} at {} ms", mark.word, number(at)));
+            append(&mut text, format_args!(", {} at {} ms", mark.word, number(at)));
         }
         if marks.len() > TOLD_MAX + 1 {
-            append(&mut told, format_args!(" and {} more", marks.len() - TOLD_MAX - 1));
+            append(&mut text, format_args!(" and {} more", marks.len() - TOLD_MAX - 1));
         }
-        Self { row, from, zero, marks, told }
+        Self { row, from, zero, marks, text }
     }
 
     /// Milliseconds of a sample of the recording.
@@ -240,7 +240,7 @@ fn excerpt(
     let name = format!("waveform-{}-{letter}", story.row.file);
     let both = stacked(&rms, &waves, HEIGHTS);
     let figure = Figure::drawn(name, both, csv.finish());
-    let mut caption = story.told.clone();
+    let mut caption = story.text.clone();
     if story.row.place != Prose::default() {
         append(&mut caption, format_args!("; recorder at {}", story.row.place));
     }

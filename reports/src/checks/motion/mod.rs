@@ -23,20 +23,20 @@ pub(super) use fits::expected_within;
 use crate::check::kind::{CheckContext, finish};
 use crate::verdict::{At, Reason, Verdict, VerdictText, some_of};
 
-/// Of so many that are missing, or too many, it is told what they are.
+/// Of so many that are missing, or too many, it is listed what they are.
 const SHOWN_MAX: usize = 5;
 
 /// So many times `within` after its time a report is a late one, and not another.
 const LATE: i64 = 10;
 
-/// Why nothing can be said of a platform without a list of alerts.
+/// Why nothing can be judged of a platform without a list of alerts.
 const UNLISTED: &str = "the platform does not list alerts, so whether any came is unknown";
 
-/// Why nothing can be said where alerts have to be read and have no facts.
+/// Why nothing can be judged where alerts have to be read and have no facts.
 pub(super) const WITHOUT_FACTS: &str = "alerts have no facts (`metadata`), as in runs recorded before they had any, so what they \
      report is unknown";
 
-/// Why nothing can be said where an event of the record does not state what it has to.
+/// Why nothing can be judged where an event of the record does not state what it has to.
 const UNSTATED: &str = "an event of the record lacks what it has to state of what happened";
 
 /// What alerts about tampering begin with.
@@ -122,7 +122,7 @@ impl WantedReports {
     }
 
     /// Which devices of a pattern do not report enough, for people; `None` if all do. Of a run
-    /// that was recorded before it was kept what they report nothing is told.
+    /// that was recorded before it was kept what they report nothing is known.
     fn left_out(&self, device: &Pattern, devices: &[DeviceFacts]) -> Option<String> {
         let meant: Vec<_> = devices.iter().filter(|it| device.matches(&it.name)).collect();
         let lacking = meant.iter().filter(|it| !self.are_in(&it.reports)).count();
@@ -213,7 +213,7 @@ impl Outcome {
         if missing > 0 {
             append(&mut why, format_args!(", {} did", self.wanted.saturating_sub(missing)));
         }
-        let mut tell = |list: &[(String, At)], words: &str| {
+        let mut list_missing = |list: &[(String, At)], words: &str| {
             if list.is_empty() {
                 return;
             }
@@ -221,9 +221,9 @@ impl Outcome {
                 list.iter().take(SHOWN_MAX).map(|(what, _)| what.as_str()).collect();
             append(&mut why, format_args!("; {words}: {}", some_of(&shown, list.len())));
         };
-        tell(&self.missing, "did not come");
-        tell(&self.wrong, "came otherwise");
-        tell(&self.surplus, "not expected");
+        list_missing(&self.missing, "did not come");
+        list_missing(&self.wrong, "came otherwise");
+        list_missing(&self.surplus, "not expected");
         let off = missing + (self.surplus.len() + self.wrong.len()) as u64;
         let reason = if !self.surplus.is_empty() || !self.wrong.is_empty() {
             Reason::UnexpectedAlert
@@ -240,7 +240,7 @@ impl Outcome {
         } else {
             Reason::WithinLimit
         };
-        let told = self.told(off, what, reason);
+        let text = self.text(off, what, reason);
         self.name_left_out(&mut why);
         let places = self.surplus.iter().chain(&self.wrong);
         let places = places.chain(self.missing.iter().filter(|_| lacks));
@@ -253,14 +253,14 @@ impl Outcome {
                 .chain(self.unknown.as_ref().map(|it| &it.0))
                 .next()
                 .cloned(),
-            told,
+            told: text,
             ..context.verdict(reason, "1", why)
         };
         finish(verdict, facts)
     }
 
-    /// The verdict in a few words; none where the numbers say it.
-    fn told(&self, off: u64, what: &str, reason: Reason) -> Option<VerdictText> {
+    /// The verdict in a few words; none where the numbers suffice.
+    fn text(&self, off: u64, what: &str, reason: Reason) -> Option<VerdictText> {
         let counts = [
             (self.missing.len(), "missing"),
             (self.wrong.len(), "otherwise"),
@@ -268,7 +268,7 @@ impl Outcome {
         ];
         let counts = counts.into_iter().filter(|(count, _)| *count > 0);
         let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
-        // Surplus ones are none of those that had to come, so no share says it all.
+        // Surplus ones are none of those that had to come, so no share covers all.
         let had_to = format!("{} had to come", plural(self.wanted, what));
         let not_asked: u64 = self.left_out.values().sum();
         if self.unknown.is_some() {

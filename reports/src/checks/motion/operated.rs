@@ -151,7 +151,7 @@ impl Check for Operated {
             wanted: self.expect.iter().map(|one| one.count).sum(),
             surplus: self.surplus.clone(),
             expects_none: true,
-            // That an element did nothing is known of a run that has come to its end, and says
+            // That an element did nothing is known of a run that has come to its end, and is
             // something where others did.
             others: u64::from(facts.is_finished() && self.has_happened),
             ..Outcome::default()
@@ -214,9 +214,9 @@ mod tests {
         }
         // One count of all: so many had to come, of which one did not, and another did.
         let verdict = judge(BLOWS, &[done(10, "fuse-link:F1", "blown")]);
-        let told = verdict.told.unwrap();
-        assert_eq!(told.measured, "1 missing, 1 not expected");
-        assert_eq!(told.basis, "1 operation had to come");
+        let text = verdict.told.unwrap();
+        assert_eq!(text.measured, "1 missing, 1 not expected");
+        assert_eq!(text.basis, "1 operation had to come");
         assert!(
             verdict.why.to_string().starts_with("1 operation had to come, 0 did; "),
             "{}",

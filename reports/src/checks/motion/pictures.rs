@@ -55,7 +55,7 @@ pub(super) fn read(reader: &RunReader, name: &str) -> Result<Option<Vec<u8>>, Re
     }
 }
 
-/// Rows of a table; those that cannot be read are left out: its seal tells of a change.
+/// Rows of a table; those that cannot be read are left out: its seal reports a change.
 pub(super) fn rows<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Vec<T> {
     csv::Reader::from_reader(bytes).deserialize().filter_map(Result::ok).collect()
 }
@@ -156,7 +156,7 @@ fn time_current(
     Ok(Some(Picture::of(figure, "time and current", caption, figures).with_keys(keys)))
 }
 
-/// The network at an instant, as its own `desc` tells.
+/// The network at an instant, by its own `desc`.
 fn dark(reader: &RunReader, figures: &mut Vec<Figure>) -> Result<Option<Picture>, RenderError> {
     let Some(bytes) = read(reader, file::GRID_DARK)? else { return Ok(None) };
     let svg = String::from_utf8_lossy(&bytes).into_owned();

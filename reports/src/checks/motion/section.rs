@@ -19,7 +19,7 @@ use crate::render::template::fill;
 
 const TEMPLATE: &str = include_str!("section.html");
 
-/// More operations than these are told in their file only.
+/// More operations than these are listed in their file only.
 const OPERATIONS_MAX: usize = 200;
 
 /// More than these are never marked in pictures.
@@ -112,7 +112,7 @@ pub(super) fn section(
 ) -> Result<Option<SectionHtml>, RenderError> {
     let only = Indices { planned: Planned::Only, ..Indices::default() };
     let mut found = Found { planned: only, ..Found::default() };
-    // What cannot be read of the record is left out: the verdicts tell of it.
+    // What cannot be read of the record is left out: the verdicts report it.
     let Ok(events) = input.reader.events() else { return Ok(None) };
     for (line, event) in events.filter_map(Result::ok) {
         found.take(line, &event);
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_are_told_as_people_read_them() {
+    fn operations_are_listed_as_people_read_them() {
         assert_eq!((amperes(1264.509), amperes(12_345.0)), ("1265 A".into(), "12.35 kA".into()));
         assert_eq!((elapsed(0.032_8), elapsed(1.25)), ("32.8 ms".into(), "1.25 s".into()));
         let time: SimTime = "2027-01-18T17:00:08.032815687Z".parse().unwrap();

@@ -1,4 +1,4 @@
-//! `last_gasp`, `restored`: who loses its supply tells of it in time, and nobody else does.
+//! `last_gasp`, `restored`: who loses its supply reports it in time, and nobody else does.
 
 use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
@@ -121,8 +121,8 @@ impl Check for Supply {
             (EventKind::SupplyReturned, field::REPORTS)
         };
         let device = event.text(field::DEVICE).unwrap_or_default();
-        let tells = event.get(flag).and_then(serde_json::Value::as_bool) == Some(true);
-        if event.kind != wanted || !tells || !self.device.matches(device) {
+        let reports = event.get(flag).and_then(serde_json::Value::as_bool) == Some(true);
+        if event.kind != wanted || !reports || !self.device.matches(device) {
             return;
         }
         let boot_s = figure(event, field::BOOT_S).unwrap_or(0.0);
@@ -218,7 +218,7 @@ mod tests {
         let half = [lost(10, "a"), lost(10, "b"), gasp(10, "b")];
         assert_eq!(judge("last_gasp", "at_least = \"50 %\"", &half).status, Status::Pass);
         assert_eq!(judge("last_gasp", "at_least = \"51 %\"", &half).status, Status::Fail);
-        // Who may have missed it tells, or does not.
+        // Who may have missed it reports, or does not.
         let brief = || lost(10, "a").with(field::IS_CERTAIN, false);
         let with = |more: Vec<Event>| {
             let good = [lost(20, "b"), gasp(20, "b")];

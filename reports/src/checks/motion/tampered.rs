@@ -113,8 +113,8 @@ mod tests {
         for (line, event) in (1..).zip(&events) {
             found.take(line, event);
         }
-        let told: Vec<String> = found.rows(10).into_iter().map(|it| it.reported).collect();
+        let reported: Vec<String> = found.rows(10).into_iter().map(|it| it.reported).collect();
         let nothing = "reported, but there was none";
-        assert_eq!(told, ["no", "after 1 s", nothing, "no, and need not be"]);
+        assert_eq!(reported, ["no", "after 1 s", nothing, "no, and need not be"]);
     }
 }

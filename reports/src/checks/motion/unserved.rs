@@ -8,7 +8,7 @@ use super::{figure, fits};
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use crate::verdict::{At, Reason, Verdict, VerdictText};
 
-/// Seconds in a minute, in which SAIDI and CAIDI are told.
+/// Seconds in a minute, in which SAIDI and CAIDI are stated.
 const MINUTE_S: f64 = 60.0;
 
 const fn limit(name: &'static str, dimension: Dimension, doc: &'static str) -> Field {
@@ -126,7 +126,8 @@ impl Planned {
         }
     }
 
-    /// Whether an interruption counts. One of an older record, which does not say, was not planned.
+    /// Whether an interruption counts. One of an older record, which does not state it, was not
+    /// planned.
     fn counts(self, event: &Event) -> bool {
         let is_planned = event.get(field::IS_PLANNED).and_then(serde_json::Value::as_bool);
         match self {
@@ -137,7 +138,7 @@ impl Planned {
     }
 
     /// Before `interruptions`, for people.
-    const fn told(self) -> &'static str {
+    const fn words(self) -> &'static str {
         match self {
             Self::Count => "",
             Self::LeaveOut => "unplanned ",
@@ -338,7 +339,7 @@ impl Check for Unserved {
                 "no CAIDI".to_owned()
             },
         );
-        let (open, all, which) = (it.open, it.events, it.planned.told());
+        let (open, all, which) = (it.open, it.events, it.planned.words());
         if it.planned != Planned::Count {
             append(&mut why, format_args!("; of {which}interruptions alone"));
         }
@@ -349,8 +350,8 @@ impl Check for Unserved {
             append(&mut why, format_args!("; there were no {which}interruptions"));
         }
         let reason = self.reason(found, facts, &mut why);
-        // An index without a unit is no count, as which the line for people would tell it.
-        let told = (self.index.unit() == "1").then(|| {
+        // An index without a unit is no count, as which the line for people would show it.
+        let text = (self.index.unit() == "1").then(|| {
             let low = (self.least > 0.0)
                 .then(|| format!(", allowed {} to {}", number(self.least), number(self.limit)));
             let name = self.index.key().to_uppercase();
@@ -358,7 +359,7 @@ impl Check for Unserved {
             VerdictText { measured, basis: format!("n {}", it.events) }
         });
         let verdict = Verdict {
-            told,
+            told: text,
             // The mean of none is none.
             measured: Some(found).filter(|_| self.index != Index::Caidi || it.interruptions > 0.0),
             limit: Some(self.limit),
@@ -426,9 +427,9 @@ mod tests {
         assert_eq!(judge("saifi = 1", &[done]).status, Status::Pass);
         let nothing = judge("saifi = 1", &[]);
         assert_eq!((nothing.reason, nothing.n), (Reason::NothingToJudge, 0));
-        let told = |keys: &str| judge(keys, &events).told.unwrap().measured;
-        assert_eq!(told("saifi = 1"), "SAIFI 0.6");
-        assert_eq!(told("saifi = 1\nat_least = \"50 %\""), "SAIFI 0.6, allowed 0.5 to 1");
+        let measured = |keys: &str| judge(keys, &events).told.unwrap().measured;
+        assert_eq!(measured("saifi = 1"), "SAIFI 0.6");
+        assert_eq!(measured("saifi = 1\nat_least = \"50 %\""), "SAIFI 0.6, allowed 0.5 to 1");
         assert!(try_check("unserved", "").is_err());
         assert!(try_check("unserved", "saifi = 1\nsaidi = \"1 h\"").is_err());
     }

@@ -67,12 +67,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Whether its rows are said to miss their band.
+    /// Whether its rows are declared to miss their band.
     pub(crate) fn is_not_reproduced(&self) -> bool {
         matches!(self.rule, Rule::NotReproduced(_))
     }
 
-    /// Whether it says of its rows that they are reproduced, or are not.
+    /// Whether it states of its rows that they are reproduced, or are not.
     pub(crate) fn is_about_the_band(&self) -> bool {
         !matches!(self.rule, Rule::AtMost(_))
     }
@@ -175,8 +175,8 @@ fn not_reproduced(values: &Values, plan: &Plan, out: &mut Diagnostics) -> Vec<(u
     rows
 }
 
-/// Reports published rows of which no check, or more than one, says whether they are reproduced: by
-/// the test plan's device, and by any other device of which a check says it.
+/// Reports published rows of which no check, or more than one, states whether they are reproduced:
+/// by the test plan's device, and by any other device of which a check states it.
 ///
 /// `checks` are the tables of the scenario's checks of kind `published_table`, `test_plan` is where
 /// the scenario names the test plan.

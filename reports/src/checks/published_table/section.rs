@@ -39,9 +39,9 @@ struct Section {
 #[derive(Serialize)]
 struct Column {
     name: String,
-    /// How often it samples, as its table says.
+    /// How often it samples, by its table.
     rate: String,
-    /// Whether a check says of its rows that they are reproduced, or are not.
+    /// Whether a check states of its rows that they are reproduced, or are not.
     is_held: bool,
 }
 
@@ -98,7 +98,7 @@ pub(super) fn section(
     let all: Vec<String> = [device.clone()].into_iter().chain(others).collect();
     let mut deviations = Deviations::new(plan.clone(), &all, facts.start);
     let mut rows = reader.observations()?;
-    // What cannot be read of the record is told by the verdicts.
+    // What cannot be read of the record is reported by the verdicts.
     while let Ok(Some(row)) = rows.next_row() {
         deviations.observation(&row);
     }
@@ -139,7 +139,7 @@ fn facts_of(plan: &Plan) -> Vec<Fact> {
     ]
 }
 
-/// Several meters' deviations beside the published ones, and what checks say of them.
+/// Several meters' deviations beside the published ones, and what checks state of them.
 struct Beside<'a> {
     plan: &'a Plan,
     devices: &'a [String],
@@ -148,7 +148,7 @@ struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    /// The checks that say of a meter's rows whether they are reproduced.
+    /// The checks that state of a meter's rows whether they are reproduced.
     fn about<'b>(&'b self, device: &'b str) -> impl Iterator<Item = &'b Request> {
         let of = move |one: &&Request| one.is_about_the_band() && one.device == device;
         self.requests.iter().copied().filter(of)
@@ -328,8 +328,8 @@ fn svg(title: &str, surface: &Surface, row: &Published, drawn: &Drawn) -> String
         let share = if largest > 0.0 { rms / largest } else { 0.0 };
         let share = if share.is_finite() { share } else { 1.0 };
         let opacity = (100.0 * (0.05 + 0.5 * share)).round() / 100.0;
-        let told = format!("{}, {}", row.value_text(rms), plural(cell.readings, "reading"));
-        drawing.block((x, y), size, (DATA, opacity), &told);
+        let text = format!("{}, {}", row.value_text(rms), plural(cell.readings, "reading"));
+        drawing.block((x, y), size, (DATA, opacity), &text);
         let at = (x + size.0 / 2.0, y + size.1 / 2.0 + 4.0);
         drawing.sized_text(at, Anchor::Middle, INK, 11.0, &short(rms));
     }

@@ -39,7 +39,7 @@ fn check_of(plan: &Arc<Plan>, toml: &str) -> Result<Box<dyn Check>, String> {
 }
 
 /// Feeds a record of voltages and powers that deviate alternately by plus and minus these shares
-/// in percent; readings for which `is_there` says no never come.
+/// in percent; readings for which `is_there` is false never come.
 fn run(
     plan: &Arc<Plan>,
     toml: &str,
@@ -90,17 +90,17 @@ const FREQUENCY: f64 = 0.0001;
 
 /// What is measured stands in the unit of the limit beside it: published in mHz, judged in Hz.
 #[test]
-fn measured_and_limit_are_told_in_one_unit() {
+fn measured_and_limit_are_shown_in_one_unit() {
     let toml = "rows = [\"frequency\"]\nat_most = \"10 %\"";
     let verdict = run(&plan(), toml, (0.0, 0.0), |_| true);
     assert_eq!((verdict.status, verdict.unit.as_str()), (Status::Pass, "Hz"), "{}", verdict.why);
     assert!((verdict.limit.unwrap() - 6.7e-5).abs() < 1e-12);
-    let told = verdict.told.unwrap();
+    let text = verdict.told.unwrap();
     // 1 ppm of 42.5 to 57.5 Hz.
-    let (measured, _) = told.measured.split_once(" Hz").unwrap();
+    let (measured, _) = text.measured.split_once(" Hz").unwrap();
     let measured = measured.parse::<f64>().unwrap();
-    assert!((4e-5..6e-5).contains(&measured), "{}", told.measured);
-    assert_eq!(told.measured.split(", ").nth(1), Some("published 0.67 mHz"));
+    assert!((4e-5..6e-5).contains(&measured), "{}", text.measured);
+    assert_eq!(text.measured.split(", ").nth(1), Some("published 0.67 mHz"));
     let place = verdict.at.unwrap();
     assert_eq!(place.device.as_deref(), Some("meter"));
     assert_eq!(place.quantity.as_deref(), Some("electricity.frequency"));
@@ -146,7 +146,7 @@ fn rows_are_held_to_what_was_published_either_way() {
 
 /// A row with its limits on the console: what is measured never looks outside on a pass.
 #[test]
-fn a_limit_with_two_sides_is_told_with_both() {
+fn a_limit_with_two_sides_is_shown_with_both() {
     for (voltage, within, shown) in [
         (0.0246, "20 %", "0.0246 %, published 0.03 %, allowed 0.024 to 0.036 %"),
         (0.0354, "20 %", "0.0354 %, published 0.03 %, allowed 0.024 to 0.036 %"),
@@ -157,9 +157,9 @@ fn a_limit_with_two_sides_is_told_with_both() {
         assert_eq!((verdict.status, verdict.reason), (Status::Pass, Reason::WithinLimit));
         let (low, high) = (verdict.limit_low.unwrap(), verdict.limit.unwrap());
         assert!((low..=high).contains(&verdict.measured.unwrap()), "{verdict:?}");
-        let told = verdict.told.as_ref().unwrap();
-        assert_eq!(told.measured, shown);
-        assert_eq!(told.basis, "voltage, nearest to its limit of 1 row");
+        let text = verdict.told.as_ref().unwrap();
+        assert_eq!(text.measured, shown);
+        assert_eq!(text.basis, "voltage, nearest to its limit of 1 row");
         let line = crate::console::format_verdicts(std::slice::from_ref(&verdict))[0].to_string();
         assert!(line.contains(shown) && !line.contains("limit 0"), "{line}");
         assert!(verdict.why.to_string().starts_with("voltage (fitted): 0.0"), "{}", verdict.why);
@@ -173,7 +173,7 @@ const EXCUSED: &str = "within = \"20 %\"\nnot_reproduced = [\
 #[test]
 fn a_row_that_is_missed_with_an_explanation_is_skipped_and_no_pass() {
     let plan = plan();
-    for (deviations, reason, says) in [
+    for (deviations, reason, message) in [
         // Published: 0.03 % and 0.043 %, so that 0.024 to 0.036 and 0.0344 to 0.0516 are inside.
         ((0.1, 0.001), Reason::NotReproduced, "explanation: V because"),
         ((0.0361, 0.0343), Reason::NotReproduced, "explanation: P because"),
@@ -183,7 +183,7 @@ fn a_row_that_is_missed_with_an_explanation_is_skipped_and_no_pass() {
     ] {
         let verdict = run(&plan, EXCUSED, deviations, |_| true);
         assert_eq!(verdict.reason, reason, "{deviations:?}: {}", verdict.why);
-        assert!(verdict.why.to_string().contains(says), "{}", verdict.why);
+        assert!(verdict.why.to_string().contains(message), "{}", verdict.why);
         assert_eq!((verdict.limit, verdict.limit_low), (None, None));
     }
     let verdict = run(&plan, EXCUSED, (0.1, 0.001), |_| true);
@@ -198,7 +198,7 @@ fn a_row_that_is_missed_with_an_explanation_is_skipped_and_no_pass() {
 }
 
 #[test]
-fn what_was_not_published_and_is_assumed_is_said_with_a_pass() {
+fn assumptions_are_listed_with_a_pass() {
     let toml = "rows = [\"voltage\"]\nwithin = \"20 %\"\nqualification = \"a rate of ours\"";
     let verdict = run(&plan(), toml, (0.03, 0.043), |_| true);
     assert_eq!(verdict.qualification.as_deref(), Some("a rate of ours"));
@@ -219,7 +219,7 @@ fn what_is_missing_or_never_came_passes_nothing() {
 }
 
 #[test]
-fn a_check_says_how_it_judges_and_what() {
+fn a_check_states_how_it_judges_and_what() {
     const ONE: &str = "not_reproduced = [{ row = \"voltage\", explanation = \"x\" }]\n";
     let plan = plan();
     for (toml, message) in [
@@ -279,7 +279,7 @@ fn each_published_row_stands_in_exactly_one_check() {
     for (tables, message) in [
         (&[BAND, REST][..], ""),
         (&["within = \"20 %\""], ""),
-        // How little an ideal meter deviates says nothing of the publication.
+        // How little an ideal meter deviates means nothing for the publication.
         (&[BAND, REST, at_most], ""),
         (&[BAND, REST, &other, &other_rest], ""),
         (

@@ -104,7 +104,7 @@ fn any_samples() -> impl Strategy<Value = Vec<Stretch>> {
 }
 
 proptest! {
-    /// `needed` is where the verdict changes: it is what decides, said as a figure.
+    /// `needed` is where the verdict changes: it is what decides, as a figure.
     #[test]
     fn it_holds_exactly_with_the_needed_tolerance_or_more(
         own in any_samples(),

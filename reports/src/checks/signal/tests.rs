@@ -139,12 +139,12 @@ fn what_could_never_be_red_or_never_be_judged_is_a_mistake() {
     let wrong = |kind: &str, toml: &str| try_check(kind, toml).err().unwrap().join("; ");
     let wide = STEP.replace("\"1 V\"", "\"5 V\"");
     assert_eq!(wrong("step", &wide), "a signal that never changes is within both bands");
-    let told = wrong("follows", &FOLLOWS.replace("plant", "u"));
-    assert_eq!(told, "a signal always follows itself");
-    let told = wrong("step", &format!("{STEP}until = \"7 s\"\n"));
-    assert_eq!(told, "judging ends at 7 s, and would begin at 7 s");
-    let told = wrong("step", &format!("{STEP}since = \"5 s\"\n"));
-    assert_eq!(told, "judging begins at 5 s, and the step is at 5 s");
-    let told = wrong("constant", &format!("{CONSTANT}since = \"3 s\"\nuntil = \"2 s\"\n"));
-    assert_eq!(told, "judging ends at 2 s, and would begin at 3 s");
+    let message = wrong("follows", &FOLLOWS.replace("plant", "u"));
+    assert_eq!(message, "a signal always follows itself");
+    let message = wrong("step", &format!("{STEP}until = \"7 s\"\n"));
+    assert_eq!(message, "judging ends at 7 s, and would begin at 7 s");
+    let message = wrong("step", &format!("{STEP}since = \"5 s\"\n"));
+    assert_eq!(message, "judging begins at 5 s, and the step is at 5 s");
+    let message = wrong("constant", &format!("{CONSTANT}since = \"3 s\"\nuntil = \"2 s\"\n"));
+    assert_eq!(message, "judging ends at 2 s, and would begin at 3 s");
 }

@@ -119,7 +119,7 @@ impl Check for TestPlanCheck {
             self.tests.iter().any(|pattern| pattern.matches(&tests[result.test].name))
         });
         let mut verdict = self.judged(&assessment, &missing);
-        // Of a run that was cut short every check says so in the same words.
+        // Of a run that was cut short every check reports it in the same words.
         if unfinished(facts).is_some() {
             return finish(verdict, facts);
         }

@@ -123,7 +123,7 @@ fn a_limit_from_memory_qualifies_a_pass_and_a_fail() {
     assert_eq!(failed.qualification.as_deref(), Some("limit unconfirmed"));
 }
 
-/// A pass says of its class what it rests on, and names what the plan lacks.
+/// A pass states of its class what it rests on, and names what the plan lacks.
 #[test]
 fn a_class_is_met_in_the_tests_that_the_plan_has() {
     let plan = plan();
@@ -174,9 +174,9 @@ fn a_point_within_the_guard_band_is_too_close_to_call() {
     let verdict = run(&plan, "tests = [\"load-balance\", \"error-pf1\"]", &noisy(0.002));
     assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
     let expected = 3.31 * 2.0 * 0.002 / 3.0_f64.sqrt() / 2.0;
-    let told = verdict.told.unwrap().measured;
+    let text = verdict.told.unwrap().measured;
     let uncertainty: f64 = format!("{expected:.1e}").parse().unwrap();
-    assert!(told.contains(&format!("± {uncertainty}")), "{told}");
+    assert!(text.contains(&format!("± {uncertainty}")), "{text}");
     let verdict = run(&plan, "tests = [\"error-pf1\"]", &noisy(0.01));
     assert_eq!(verdict.status, Status::Inconclusive, "{}", verdict.why);
     assert!(verdict.why.to_string().contains("too close to call"), "{}", verdict.why);
@@ -207,7 +207,7 @@ fn what_is_missing_or_no_number_never_passes() {
     assert_eq!((nothing.status, nothing.n), (Status::Inconclusive, 0), "{}", nothing.why);
     assert!(!nothing.why.to_string().contains("skipped"), "{}", nothing.why);
     assert_eq!(nothing.reason, Reason::NothingToJudge);
-    // A device that reports something else is not tested, which is told.
+    // A device that reports something else is not tested, which is reported.
     check.observation(&crate::checks::testing::row(
         "meter",
         1,

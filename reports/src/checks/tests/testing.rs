@@ -33,7 +33,7 @@ pub(crate) fn try_check(kind: &str, toml: &str) -> Result<Box<dyn Check>, Vec<St
     try_check_in(kind, toml, context)
 }
 
-/// Like [`try_check`], for a check that is told this about itself.
+/// Like [`try_check`], for a check with this context.
 pub(crate) fn try_check_in(
     kind: &CheckKind,
     toml: &str,

@@ -1,4 +1,5 @@
-//! The timing classes of one path: what was counted, which bounds follow, and what may be said.
+//! The timing classes of one path: what was counted, which bounds follow, and which statement
+//! holds.
 
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use crate::verdict::{Because, Reason};
 use lastmeter_record::Status;
 use lastmeter_text::{Prose, number};
 
-/// What may be said in one sentence.
+/// What may be stated in one sentence.
 #[derive(Serialize)]
 pub(super) struct Statement {
     status: Status,
@@ -44,7 +45,7 @@ pub(super) fn coverages() -> Vec<String> {
 }
 
 /// What the classes amount to, a sentence for each coverage. In virtual time there is nothing to
-/// say of a platform.
+/// state of a platform.
 pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statement> {
     if validity.modelled {
         return Vec::new();
@@ -55,10 +56,10 @@ pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statem
     }
     let mut grouped: Vec<(Said, Vec<String>)> = Vec::new();
     for (coverage, name) in COVERAGES.into_iter().zip(coverages()) {
-        let said = said(analysis, coverage);
+        let statement = statement_at(analysis, coverage);
         match grouped.last_mut() {
-            Some((last, names)) if *last == said => names.push(name),
-            _ => grouped.push((said, vec![name])),
+            Some((last, names)) if *last == statement => names.push(name),
+            _ => grouped.push((statement, vec![name])),
         }
     }
     let statement = |(Said { status, text, condition }, names): (Said, Vec<String>)| Statement {
@@ -86,8 +87,8 @@ fn not_measurable(analysis: &Analysis, validity: &Validity) -> Option<Statement>
     Some(Statement { status: Status::Inconclusive, text })
 }
 
-/// What may be said at one coverage, and under which condition.
-fn said(analysis: &Analysis, coverage: f64) -> Said {
+/// What may be stated at one coverage, and under which condition.
+fn statement_at(analysis: &Analysis, coverage: f64) -> Said {
     let mut rows = analysis.classes.iter().filter(|row| row.judged.claim.coverage == coverage);
     let of = |class: &str| rows.clone().find(|row| row.class.name == class);
     if let Some(row) = analysis.strictest(coverage).and_then(|class| of(&class.name)) {

@@ -1,4 +1,4 @@
-//! What the checks of a scenario say of latency: whose messages, which limits, which published
+//! What the checks of a scenario declare of latency: whose messages, which limits, which published
 //! figures; read from the scenario in the run folder.
 
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub(super) struct Declared {
 struct Declaration {
     name: String,
     status: Status,
-    /// Whether it is told in a table of its own.
+    /// Whether it is shown in a table of its own.
     is_published: bool,
     selection: Selection,
     /// What a `latency` check asks for.

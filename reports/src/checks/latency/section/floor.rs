@@ -1,7 +1,7 @@
 //! What the bench and the machine add by themselves, and how well the bench kept its own rules:
 //! the floor before and after the run, the clock, the deadlines, the links.
 //!
-//! Nothing here is subtracted from a latency; it says which latencies mean anything.
+//! Nothing here is subtracted from a latency; it shows which latencies mean anything.
 
 use serde::Serialize;
 
@@ -149,7 +149,7 @@ fn machine(facts: &RealTimeFacts) -> Vec<MachineRow> {
     rows.collect()
 }
 
-/// What the run says of itself that is no good news.
+/// What the run reports of itself that is no good news.
 fn notices(facts: &RealTimeFacts, validity: &Validity) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut add = |tone, text: String| notices.push(Notice { tone, text });
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_says_against_itself_is_shown() {
+    fn what_a_run_reports_against_itself_is_shown() {
         let texts = |facts: &RealTimeFacts, validity: &Validity| -> Vec<(&str, String)> {
             let notices = notices(facts, validity);
             notices.into_iter().map(|notice| (notice.tone, notice.text)).collect()

@@ -1,7 +1,7 @@
 //! Where the time goes: the spans between the measuring points, stacked.
 //!
 //! The percentiles of parts do not add up to the percentile of the whole; the whole's own are
-//! marked beside the stack, and the page says so.
+//! marked beside the stack, and the page states it.
 
 use super::words::{duration, nanoseconds};
 use crate::latency::{Delay, LegFigures, Span};

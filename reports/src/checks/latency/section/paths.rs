@@ -98,7 +98,7 @@ pub(in super::super) fn section(
 ) -> Result<Option<SectionHtml>, RenderError> {
     let reader = input.reader;
     let facts = reader.facts();
-    // What cannot be read is told at the top of the page; here is what there is.
+    // What cannot be read is reported at the top of the page; here is what there is.
     let declared = Declared::of(input.judged(), &[]);
     let analyses = analyse(reader, declared.warm_up_ns(), declared.stall_ns);
     let Ok(mut analyses) = analyses else { return Ok(None) };
@@ -255,7 +255,7 @@ fn condensed(table: &Table) -> String {
     table.entries.iter().filter_map(part).collect::<Vec<_>>().join(", ")
 }
 
-/// One path with all that is said of it.
+/// One path with all that is shown of it.
 struct Path<'a> {
     analysis: &'a Analysis,
     marks: &'a Marks,

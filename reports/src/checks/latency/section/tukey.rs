@@ -114,7 +114,7 @@ impl BoxPlot {
         figures(drawing, frame, &below, (154.0, 142.0, middle + 13.0));
     }
 
-    /// What is outside, in words: the picture alone cannot tell how many dots lie over each other.
+    /// What is outside, in words: the picture alone cannot show how many dots lie over each other.
     fn counts(&self, drawing: &mut Drawing, frame: &Frame) {
         let (outliers, all) = (self.outliers(), grouped(self.n));
         let share = 100.0 * outliers as f64 / self.n.max(1) as f64;
@@ -152,7 +152,7 @@ impl BoxPlot {
 }
 
 /// Dots for these, in ascending order: one each, or, where they are too many, one for those that
-/// could not be told apart anyway. The shortest and the longest keep their exact places.
+/// could not be distinguished anyway. The shortest and the longest keep their exact places.
 fn dots(outliers: &[Delay]) -> Vec<(Delay, u64)> {
     if outliers.len() <= OUTLIERS_MAX {
         return outliers.iter().map(|&delay| (delay, 1)).collect();

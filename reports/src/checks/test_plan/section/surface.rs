@@ -17,36 +17,36 @@ const FIELDS_MAX: usize = 14;
 /// Something that is swept, and how one point's value of it is written.
 struct Side {
     name: &'static str,
-    told: fn(&Coordinates, &TestPlan) -> String,
+    text: fn(&Coordinates, &TestPlan) -> String,
 }
 
 const SIDES: [Side; 8] = [
     Side {
         name: "current",
-        told: |at, _| at.current.as_ref().map_or("none".to_owned(), |(text, _)| text.clone()),
+        text: |at, _| at.current.as_ref().map_or("none".to_owned(), |(text, _)| text.clone()),
     },
-    Side { name: "power factor", told: |at, _| at.power_factor.text.clone() },
+    Side { name: "power factor", text: |at, _| at.power_factor.text.clone() },
     Side {
         name: "loaded",
-        told: |at, _| at.loaded.map_or("all".to_owned(), |phase| format!("L{}", phase + 1)),
+        text: |at, _| at.loaded.map_or("all".to_owned(), |phase| format!("L{}", phase + 1)),
     },
-    Side { name: "voltage", told: |at, _| format!("{} Un", number(at.voltage)) },
+    Side { name: "voltage", text: |at, _| format!("{} Un", number(at.voltage)) },
     Side {
         name: "phase voltages",
-        told: |at, _| at.phase_voltages.map_or(String::new(), |three| format!("{three:?}")),
+        text: |at, _| at.phase_voltages.map_or(String::new(), |three| format!("{three:?}")),
     },
-    Side { name: "frequency", told: |at, _| format!("{} fn", number(at.frequency)) },
-    Side { name: "temperature", told: |at, _| format!("{} °C", number(at.celsius)) },
-    Side { name: "waveform", told: |at, test_plan| test_plan.waveforms[at.waveform].name.clone() },
+    Side { name: "frequency", text: |at, _| format!("{} fn", number(at.frequency)) },
+    Side { name: "temperature", text: |at, _| format!("{} °C", number(at.celsius)) },
+    Side { name: "waveform", text: |at, test_plan| test_plan.waveforms[at.waveform].name.clone() },
 ];
 
 /// The different values along a side, in the order of the sweep.
 fn values(side: &Side, items: &[Item], test_plan: &TestPlan) -> Vec<String> {
     let mut values: Vec<String> = Vec::new();
     for item in items {
-        let told = (side.told)(&item.planned.coordinates, test_plan);
-        if !values.contains(&told) {
-            values.push(told);
+        let text = (side.text)(&item.planned.coordinates, test_plan);
+        if !values.contains(&text) {
+            values.push(text);
         }
     }
     values
@@ -65,7 +65,7 @@ pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Pi
             .collect();
         let [flat, upright] = swept.as_slice() else { continue };
         let fits = flat.1.len().max(upright.1.len()) <= FIELDS_MAX;
-        // With two values on either side a table tells as much.
+        // With two values on either side a table shows as much.
         if !fits || flat.1.len().max(upright.1.len()) < 3 || made.len() == PICTURES_MAX {
             continue;
         }
@@ -78,8 +78,8 @@ pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Pi
         let title = format!("{}: {what} in %", test.name);
         let cell = |item: &Item| {
             let of = |(side, values): &(&Side, Vec<String>)| {
-                let told = (side.told)(&item.planned.coordinates, test_plan);
-                values.iter().position(|value| *value == told).unwrap_or(0)
+                let text = (side.text)(&item.planned.coordinates, test_plan);
+                values.iter().position(|value| *value == text).unwrap_or(0)
             };
             (of(flat), of(upright))
         };
@@ -141,14 +141,14 @@ fn svg(
         };
         // What is nearly nothing still is a field.
         let opacity = (100.0 * (0.06 + 0.4 * share)).round() / 100.0;
-        let told = format!(
+        let text = format!(
             "{} ± {} {}, limit {}",
             number(figures.value),
             number(figures.budget.expanded()),
             figures.unit,
             number(item.planned.figure.value())
         );
-        drawing.block(at, size, (colour, opacity), &told);
+        drawing.block(at, size, (colour, opacity), &text);
         let text = short(figures.value);
         let place = (at.0 + size.0 / 2.0, at.1 + size.1 / 2.0 + 4.0);
         drawing.sized_text(place, Anchor::Middle, INK, 11.0, &text);
