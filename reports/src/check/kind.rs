@@ -35,6 +35,8 @@ pub static CHECK_FIELDS: &[Field] = &[
 pub struct CheckKind {
     /// Its word in a scenario, its keys, its help.
     pub entry: Entry,
+    /// The name it had before, which is read for as long as scenarios and records have it.
+    pub former_name: Option<&'static str>,
     /// Makes the check from its table. `None` if the table makes no sense; `diagnostics` has why.
     pub build: fn(&Values, CheckContext, &mut Diagnostics) -> Option<Box<dyn Check>>,
     /// The tables of the record whose rows it is fed.
@@ -67,6 +69,7 @@ impl CheckKind {
     /// A kind with nothing particular, to begin a row with.
     pub(crate) const PLAIN: Self = Self {
         entry: Entry { name: "", summary: "", description: "", fields: &[] },
+        former_name: None,
         build: |_, _, _| None,
         tables: &[],
         needs: Needs::Nothing,
@@ -78,6 +81,11 @@ impl CheckKind {
         elements: |_, _, _| {},
         section: None,
     };
+
+    /// Whether a table of this kind, by its present or its former name, is of it.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.entry.name == name || self.former_name == Some(name)
+    }
 
     /// Whether it judges how long messages took, for which it has to be known what the bench and
     /// the machine add.

@@ -63,7 +63,7 @@ fn read_check(
     };
     let name = table.text("kind").unwrap_or_default();
     let names = || CHECKS.iter().map(|kind| kind.entry.name);
-    let Some(kind) = CHECKS.iter().find(|kind| kind.entry.name == name) else {
+    let Some(kind) = CHECKS.iter().find(|kind| kind.is_called(name)) else {
         let span = table.get("kind").map_or(node.span, |kind| kind.span);
         let help = nearest(name, names()).map(|near| format!("did you mean `{near}`?"));
         diagnostics.report_with_help(

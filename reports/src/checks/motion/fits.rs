@@ -5,7 +5,7 @@ use lastmeter_params::{Code, Diagnostic, Diagnostics, Pattern, Span, Values, nea
 use lastmeter_units::SimDuration;
 
 use super::WantedReports;
-use super::unserved::Planned;
+use super::reliability::Planned;
 use crate::check::planned::{PlannedBench, PlannedNetwork, PlannedReports};
 
 /// That of `last_gasp` and `restored`: a device that lives on its supply. What could not be made
@@ -22,8 +22,12 @@ pub(super) fn supply(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagno
     out.report_with_help(Code::CANNOT_MEASURE, span, message, label, Some(help));
 }
 
-/// That of `operated`: elements that are there, and times within the scenario.
-pub(super) fn operated(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
+/// That of `protection_operation`: elements that are there, and times within the scenario.
+pub(super) fn protection_operation(
+    values: &Values,
+    bench: &PlannedBench<'_>,
+    out: &mut Diagnostics,
+) {
     if let Some(known) = in_motion(values, bench, out).and_then(|it| it.elements.as_ref()) {
         elements(values, known, out);
     }
@@ -45,9 +49,9 @@ pub(crate) fn expected_within(values: &Values, bench: &PlannedBench<'_>, out: &m
     }
 }
 
-/// That of `unserved`: a network whose supply is recorded, and interruptions that can be sustained.
-pub(super) fn unserved(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
-    can_be_sustained(values, bench.duration, out);
+/// That of `reliability`: a network whose supply is recorded, and interruptions that can be sustained.
+pub(super) fn reliability(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
+    warn_unless_sustained_possible(values, bench.duration, out);
     if bench.network.is_some_and(|it| it.is_simulated && it.is_in_motion == Some(true)) {
         let message = "who has a supply is not recorded where a simulator plays the network";
         let label = "expected a network without a simulator";
@@ -91,7 +95,7 @@ fn in_motion<'a>(
     Some(network)
 }
 
-/// Reports elements of `operated` that are not there, and therefore never do anything.
+/// Reports elements of `protection_operation` that are not there, and therefore never do anything.
 pub(super) fn elements(values: &Values, known: &[String], out: &mut Diagnostics) {
     let mut look = |pattern: &str, span: Span| {
         let wanted = Pattern::new(pattern);
@@ -116,7 +120,11 @@ pub(super) fn elements(values: &Values, known: &[String], out: &mut Diagnostics)
 }
 
 /// Warns of a run in which no interruption can be a sustained one.
-fn can_be_sustained(values: &Values, duration: Option<SimDuration>, out: &mut Diagnostics) {
+fn warn_unless_sustained_possible(
+    values: &Values,
+    duration: Option<SimDuration>,
+    out: &mut Diagnostics,
+) {
     let sustained_from: SimDuration = values.duration("sustained_from");
     let Some(duration) = duration.filter(|duration| *duration < sustained_from) else { return };
     if values.si_opt("energy").is_some() {

@@ -3,13 +3,13 @@
 pub(super) mod event;
 mod excerpts;
 mod fits;
-pub(super) mod operated;
 mod pictures;
+pub(super) mod protection_operation;
+pub(super) mod reliability;
 pub(super) mod section;
 pub(super) mod supply;
 pub(super) mod tamper;
 mod tampered;
-pub(super) mod unserved;
 
 use std::ops::RangeInclusive;
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::excerpts::{self, Excerpts};
 use super::pictures::{self, Acted};
+use super::reliability::{Indices, Planned};
 use super::tampered::{Tampered, Tampering};
-use super::unserved::{Indices, Planned};
 use super::{Alerted, about, is_certain};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;

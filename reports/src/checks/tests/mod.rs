@@ -15,6 +15,7 @@ fn each_kind_is_named_once_and_documented() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), CHECKS.len());
+    assert!(CHECKS.iter().filter_map(|kind| kind.former_name).all(|name| !names.contains(&name)));
     for kind in CHECKS {
         assert!(kind.entry.description.len() > kind.entry.summary.len());
         assert!(kind.entry.fields.iter().all(|field| !field.doc.is_empty()));

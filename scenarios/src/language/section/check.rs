@@ -21,6 +21,7 @@ pub(crate) static CHECK: Section = Section {
     is_required: true,
     kind: Some(("kind", "check")),
     entries: || CHECKS.iter().map(|kind| kind.entry).collect(),
+    renamed: |name| CHECKS.iter().find(|kind| kind.is_called(name)).map(|kind| kind.entry.name),
     heading: "checks",
     refers: &[("signal", "signal"), ("other", "signal")],
     rules: &[requirements_are_rows, no_check_is_called_implicit, there_is_one],

@@ -256,7 +256,7 @@ fn mistakes_say_what_to_write_instead() {
     let at = |rest: &str| inject("1 min", rest);
     let operated = |from: &str, to: &str| {
         format!(
-            "{FUSE}[[check]]\nname = \"did\"\nkind = \"operated\"\nexpect = [{{ element = \
+            "{FUSE}[[check]]\nname = \"did\"\nkind = \"protection_operation\"\nexpect = [{{ element = \
              \"fuse-link:*\", what = \"blown\", from = \"{from}\", to = \"{to}\" }}]\n"
         )
     };
@@ -434,7 +434,7 @@ fn a_simulator_plays_a_network_in_motion_by_phasors_alone() {
             "the frequency of a network that a simulator plays stays as it is",
         ),
         (
-            more("[[check]]\nname = \"dark\"\nkind = \"unserved\"\nsaidi = \"2 h\"\n"),
+            more("[[check]]\nname = \"dark\"\nkind = \"reliability\"\nsaidi = \"2 h\"\n"),
             "who has a supply is not recorded where a simulator plays the network",
         ),
         (

@@ -1,4 +1,4 @@
-//! `operated`: exactly these devices of the network did exactly this.
+//! `protection_operation`: exactly these devices of the network did exactly this.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ const EXPECT: &[Field] = &[
 /// The registry's row.
 pub(in super::super) const KIND: CheckKind = CheckKind {
     entry: Entry {
-        name: "operated",
+        name: "protection_operation",
         summary: "exactly these elements of the network did exactly this",
         description: "Compares what was done in the network (`operated` in the record) by the \
             elements that fit `element` with the list `expect`; an empty list means that they did \
@@ -50,7 +50,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             diagnostics.report(Code::DOES_NOT_FIT, values.span_of("only"), message, label);
             return None;
         }
-        Some(Box::new(Operated {
+        Some(Box::new(ProtectionOperation {
             context,
             element: Pattern::new(values.text("element")),
             expect: read(values, diagnostics)?,
@@ -63,7 +63,8 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
     },
     tables: &[RecordTable::Events],
     section: Some(Section { place: 25, make: section::section }),
-    fits: fits::operated,
+    former_name: Some("operated"),
+    fits: fits::protection_operation,
     elements: fits::elements,
     ..CheckKind::PLAIN
 };
@@ -103,7 +104,7 @@ fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Vec<Expected>>
     Some(expect)
 }
 
-struct Operated {
+struct ProtectionOperation {
     context: CheckContext,
     element: Pattern,
     expect: Vec<Expected>,
@@ -115,7 +116,7 @@ struct Operated {
     has_happened: bool,
 }
 
-impl Check for Operated {
+impl Check for ProtectionOperation {
     fn begin(&mut self, facts: &RunFacts) {
         self.start = facts.start;
     }
@@ -187,7 +188,7 @@ mod tests {
     }
 
     fn judge(keys: &str, events: &[Event]) -> Verdict {
-        let mut check = check("operated", keys);
+        let mut check = check("protection_operation", keys);
         check.begin(&facts(RunState::Finished));
         for (line, event) in (1..).zip(events) {
             check.event(line, event);
@@ -229,8 +230,8 @@ mod tests {
         assert_eq!(judge(fuses, &[done(8, "fault:x", "ignited")]).status, Status::Pass);
         assert_eq!(judge(fuses, &[]).reason, Reason::NothingToJudge);
         assert_eq!(judge("", &[blown()]).status, Status::Fail);
-        assert!(try_check("operated", &BLOWS.replace("9 s", "7 s")).is_err());
+        assert!(try_check("protection_operation", &BLOWS.replace("9 s", "7 s")).is_err());
         // Whatever happens, it would pass.
-        assert!(try_check("operated", "only = false").is_err());
+        assert!(try_check("protection_operation", "only = false").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! `unserved`: energy that was not supplied, and the indices of interruptions.
+//! `reliability`: energy that was not supplied, and the indices of interruptions.
 
 use lastmeter_params::{Code, Dimension, Entry, Field, Kind, Values};
 use lastmeter_record::{Event, EventKind, RunFacts, field};
@@ -18,7 +18,7 @@ const fn limit(name: &'static str, dimension: Dimension, doc: &'static str) -> F
 /// The registry's row.
 pub(in super::super) const KIND: CheckKind = CheckKind {
     entry: Entry {
-        name: "unserved",
+        name: "reliability",
         summary: "energy that was not supplied, and how often and how long customers had no supply",
         description: "By IEEE 1366: SAIFI is the number of sustained interruptions per customer, \
             SAIDI their duration per customer, CAIDI their mean duration; interruptions shorter \
@@ -63,10 +63,11 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
             diagnostics.report(Code::DOES_NOT_FIT, values.span_of("kind"), message, label);
             return None;
         };
-        Some(Box::new(Unserved::new(values, context, index)))
+        Some(Box::new(Reliability::new(values, context, index)))
     },
     tables: &[RecordTable::Events],
-    fits: fits::unserved,
+    former_name: Some("unserved"),
+    fits: fits::reliability,
     ..CheckKind::PLAIN
 };
 
@@ -248,7 +249,7 @@ impl Indices {
     }
 }
 
-struct Unserved {
+struct Reliability {
     context: CheckContext,
     index: Index,
     limit: f64,
@@ -260,7 +261,7 @@ struct Unserved {
     last: Option<At>,
 }
 
-impl Unserved {
+impl Reliability {
     fn new(values: &Values, context: CheckContext, index: Index) -> Self {
         let limit = values.si(index.key());
         let limit = if index == Index::Energy { limit / 3600.0 } else { limit };
@@ -311,7 +312,7 @@ impl Unserved {
     }
 }
 
-impl Check for Unserved {
+impl Check for Reliability {
     fn event(&mut self, line: u64, event: &Event) {
         self.indices.take(event, self.sustained_from_s);
         self.has_happened |= [EventKind::Interruption, EventKind::Operated].contains(&event.kind);
@@ -393,7 +394,7 @@ mod tests {
     }
 
     fn judge(keys: &str, events: &[Event]) -> Verdict {
-        let mut check = check("unserved", keys);
+        let mut check = check("reliability", keys);
         check.begin(&facts(RunState::Finished));
         for (line, event) in (1..).zip(events) {
             check.event(line, event);
@@ -430,8 +431,8 @@ mod tests {
         let measured = |keys: &str| judge(keys, &events).told.unwrap().measured;
         assert_eq!(measured("saifi = 1"), "SAIFI 0.6");
         assert_eq!(measured("saifi = 1\nat_least = \"50 %\""), "SAIFI 0.6, allowed 0.5 to 1");
-        assert!(try_check("unserved", "").is_err());
-        assert!(try_check("unserved", "saifi = 1\nsaidi = \"1 h\"").is_err());
+        assert!(try_check("reliability", "").is_err());
+        assert!(try_check("reliability", "saifi = 1\nsaidi = \"1 h\"").is_err());
     }
 
     #[test]
@@ -480,7 +481,7 @@ mod tests {
     fn judge_in(state: RunState, keys: &str, events: &[Event]) -> Verdict {
         let mut facts = facts(state);
         facts.end = facts.start + lastmeter_units::SimDuration::from_seconds(3600);
-        let mut check = check("unserved", keys);
+        let mut check = check("reliability", keys);
         check.begin(&facts);
         for (line, event) in (1..).zip(events) {
             check.event(line, event);
@@ -538,7 +539,7 @@ mod tests {
         let mut facts = facts(RunState::Finished);
         facts.end = facts.start + lastmeter_units::SimDuration::from_seconds(30);
         let judge = |keys: &str| {
-            let mut check = check("unserved", keys);
+            let mut check = check("reliability", keys);
             check.begin(&facts);
             check.event(1, &open(22.0, 2));
             check.verdict(&facts)
