@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::accounts::alerts::{NoticeAccountant, UNJUDGED_ALERTS};
-use crate::accounts::answers::{Answers, PLATFORM_ANSWERS};
-use crate::accounts::readings::{Accountant, UNJUDGED_READINGS};
+use crate::accounts::alerts::{AlertAccountant, UNJUDGED_ALERTS};
+use crate::accounts::answers::{AnswerAccountant, PLATFORM_ANSWERS};
+use crate::accounts::readings::{ReadingAccountant, UNJUDGED_READINGS};
 use crate::check::kind::{Check, CheckContext, RecordTable, ScenarioCheck, ScenarioChecks};
 use crate::checks::command_ack::{UNJUDGED_COMMANDS, Unjudged};
 use crate::error::EvaluateError;
@@ -25,9 +25,9 @@ pub struct Judge {
     checks: Vec<ScenarioCheck>,
     /// Commands that none of them is about.
     unjudged: Unjudged,
-    accountant: Accountant,
-    notices: NoticeAccountant,
-    answers: Answers,
+    accountant: ReadingAccountant,
+    notices: AlertAccountant,
+    answers: AnswerAccountant,
     /// The first device with a value whose reference has a spread.
     uncertain: Option<String>,
     scenario: String,
@@ -72,10 +72,10 @@ impl Judge {
         let is_calibration = scenario_checks.calibration.is_some();
         let unjudged = Unjudged::new(scenario, commands.collect(), is_calibration);
         let alerts = checks().filter_map(|check| check.accounts_for_alerts());
-        let notices = NoticeAccountant::new(scenario, alerts.collect());
+        let notices = AlertAccountant::new(scenario, alerts.collect());
         let readings = checks().filter_map(|check| check.accounts_for().cloned());
-        let accountant = Accountant::new(scenario, readings.collect());
-        let (checks, answers) = (scenario_checks.checks, Answers::default());
+        let accountant = ReadingAccountant::new(scenario, readings.collect());
+        let (checks, answers) = (scenario_checks.checks, AnswerAccountant::default());
         let scenario = scenario.to_owned();
         Ok(Self {
             checks,

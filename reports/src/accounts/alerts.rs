@@ -26,20 +26,20 @@ const FAULTS_MAX: usize = 1_000;
 /// What is wrong with alerts or answers: one kind of it, of one sender.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Fault {
-    what: What,
+    what: FaultKind,
     device: String,
     /// Of an alert as it was sent, and as it is stored.
     types: Option<[String; 2]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
+enum FaultKind {
     Lost,
     Altered,
     Foreign,
 }
 
-impl What {
+impl FaultKind {
     const ALL: [Self; 3] = [Self::Lost, Self::Altered, Self::Foreign];
 
     const fn word(self) -> &'static str {
@@ -54,12 +54,12 @@ impl What {
 impl Fault {
     fn of(event: &Event) -> Option<Self> {
         let (what, is_alert) = match event.kind {
-            EventKind::AlertLost => (What::Lost, true),
-            EventKind::AlertAltered => (What::Altered, true),
-            EventKind::AlertForeign => (What::Foreign, true),
-            EventKind::AnswerLost => (What::Lost, false),
-            EventKind::AnswerAltered => (What::Altered, false),
-            EventKind::AnswerForeign => (What::Foreign, false),
+            EventKind::AlertLost => (FaultKind::Lost, true),
+            EventKind::AlertAltered => (FaultKind::Altered, true),
+            EventKind::AlertForeign => (FaultKind::Foreign, true),
+            EventKind::AnswerLost => (FaultKind::Lost, false),
+            EventKind::AnswerAltered => (FaultKind::Altered, false),
+            EventKind::AnswerForeign => (FaultKind::Foreign, false),
             _ => return None,
         };
         let text = |name: &str| event.text(name).unwrap_or_default().to_owned();
@@ -82,7 +82,7 @@ impl Fault {
 #[derive(Default)]
 struct Faults {
     /// By what is wrong and whether of alerts.
-    counts: BTreeMap<(bool, What), u64>,
+    counts: BTreeMap<(bool, FaultKind), u64>,
     first: Option<At>,
 }
 
@@ -100,7 +100,7 @@ impl Faults {
 
     /// `1 alert lost, 2 alerts altered`.
     fn text(&self) -> String {
-        let one = |((is_answer, what), count): (&(bool, What), &u64)| {
+        let one = |((is_answer, what), count): (&(bool, FaultKind), &u64)| {
             let noun = if *is_answer { "answer" } else { "alert" };
             format!("{} {}", plural(*count, noun), what.word())
         };
@@ -109,7 +109,7 @@ impl Faults {
 }
 
 /// Keeps the account while the record passes by.
-pub(crate) struct NoticeAccountant {
+pub(crate) struct AlertAccountant {
     scenario: String,
     /// The alerts that checks of the scenario judge.
     judged: Vec<JudgedAlerts>,
@@ -125,7 +125,7 @@ pub(crate) struct NoticeAccountant {
     unjudged: Option<(u64, At, String)>,
 }
 
-impl NoticeAccountant {
+impl AlertAccountant {
     /// For a scenario whose checks judge these alerts.
     pub(crate) fn new(scenario: &str, judged: Vec<JudgedAlerts>) -> Self {
         Self {
@@ -198,7 +198,7 @@ impl NoticeAccountant {
         let with = |account: NoticeAccount, is_alert: bool| {
             let faults = self.faults.iter().filter(|(fault, _)| fault.types.is_some() == is_alert);
             let of = |what| faults.clone().filter(|it| it.0.what == what).map(|it| it.1.0).sum();
-            let [lost, altered, foreign] = What::ALL.map(of);
+            let [lost, altered, foreign] = FaultKind::ALL.map(of);
             NoticeAccount { lost, altered, foreign, ..account }
         };
         Account {
@@ -301,8 +301,8 @@ mod tests {
         Event::new(at(600), "bench", kind).with(field::ID, 1).with(field::DEVICE, device)
     }
 
-    fn fed(judged: Vec<JudgedAlerts>, events: &[Event]) -> NoticeAccountant {
-        let mut accountant = NoticeAccountant::new("s", judged);
+    fn fed(judged: Vec<JudgedAlerts>, events: &[Event]) -> AlertAccountant {
+        let mut accountant = AlertAccountant::new("s", judged);
         for (line, event) in (1..).zip(events) {
             if !accountant.is_repetition(event) {
                 accountant.event(line, event);

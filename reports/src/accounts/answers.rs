@@ -14,12 +14,12 @@ pub(crate) const PLATFORM_ANSWERS: &str = "platform-answers";
 
 /// Counts them while the record passes by.
 #[derive(Default)]
-pub(crate) struct Answers {
+pub(crate) struct AnswerAccountant {
     wrong: u64,
     first: Option<(At, Prose)>,
 }
 
-impl Answers {
+impl AnswerAccountant {
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
         if event.kind != EventKind::WrongAnswer {
             return;
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_fails_however_the_run_ended() {
-        let mut answers = Answers::default();
+        let mut answers = AnswerAccountant::default();
         answers.event(1, &Event::note(at(1), "a remark"));
         assert!(answers.verdict("s", &facts(RunState::Finished)).is_none());
         answers.event(2, &Event::wrong_answer(at(2), "the first"));

@@ -25,7 +25,7 @@ const STRAY_DEVICES_MAX: usize = 1_000;
 const NAMED_MAX: usize = 3;
 
 /// Keeps the account of every device while the record passes by.
-pub(crate) struct Accountant {
+pub(crate) struct ReadingAccountant {
     scenario: String,
     /// The devices whose account a check of the scenario judges.
     judged: Vec<Pattern>,
@@ -38,7 +38,7 @@ pub(crate) struct Accountant {
     causes: Causes,
 }
 
-impl Accountant {
+impl ReadingAccountant {
     /// For a scenario whose checks judge the accounts of these devices.
     pub(crate) fn new(scenario: &str, judged: Vec<Pattern>) -> Self {
         Self {
@@ -160,11 +160,11 @@ mod tests {
 
     const U: &str = "electricity.voltage.rms.l1";
 
-    fn accountant(judged: &[&str]) -> Accountant {
-        Accountant::new("s", judged.iter().map(|text| Pattern::new(text)).collect())
+    fn accountant(judged: &[&str]) -> ReadingAccountant {
+        ReadingAccountant::new("s", judged.iter().map(|text| Pattern::new(text)).collect())
     }
 
-    fn fed(judged: &[&str], rows: &[Observation<'_>], events: &[Event]) -> Accountant {
+    fn fed(judged: &[&str], rows: &[Observation<'_>], events: &[Event]) -> ReadingAccountant {
         let mut accountant = accountant(judged);
         for row in rows {
             accountant.observation(row);

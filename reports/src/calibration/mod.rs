@@ -8,10 +8,10 @@
 //! [`Calibration`](lastmeter_record::EventKind::Calibration). Judging needs the record only.
 
 mod assess;
-mod written;
+mod coefficient;
 
-pub use assess::{Against, Assessor, Figure, SweepPoint};
-pub use written::{Written, written};
+pub use assess::{Assessor, ErrorBasis, ErrorEstimate, SweepPoint};
+pub use coefficient::{WrittenCoefficient, written_coefficient};
 
 #[cfg(test)]
 pub(crate) mod tests;

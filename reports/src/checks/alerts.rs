@@ -8,8 +8,8 @@ use lastmeter_text::{append, plural};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value};
 
-use super::came::ReadingsThatCame;
 use super::motion::{WITHOUT_FACTS, expected_within};
+use super::reading_count::ReadingCount;
 use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable, finish};
 use crate::verdict::{At, Reason, Verdict, some_of};
 
@@ -54,7 +54,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             surplus_count: 0,
             unreadable: None,
             without_facts: None,
-            readings: ReadingsThatCame::new(),
+            readings: ReadingCount::new(),
         }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
@@ -174,7 +174,7 @@ struct Alerts {
     unreadable: Option<At>,
     /// The first alert that may be an expected one and has no facts, and how many there are.
     without_facts: Option<(At, u64)>,
-    readings: ReadingsThatCame,
+    readings: ReadingCount,
 }
 
 impl Check for Alerts {

@@ -2,8 +2,8 @@
 
 use lastmeter_params::{Entry, Field};
 
-use super::rows::{self, Gather};
-use super::share::{self, Words};
+use super::rows::{self, PopulationGatherer};
+use super::share::{self, ShareWords};
 use crate::check::demand::Demand;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
 use crate::check::selection::DEVICE;
@@ -35,7 +35,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, out| {
         let limit_ns = rows::time_ns(values, "limit")?;
-        let gather = Gather::read(values, &[Limit::Within(limit_ns)], out)?;
+        let gather = PopulationGatherer::read(values, &[Limit::Within(limit_ns)], out)?;
         let claim = rows::shares(values, None)?;
         Some(Box::new(Jitter { context, limit_ns, claim, gather }))
     },
@@ -47,7 +47,7 @@ struct Jitter {
     context: CheckContext,
     limit_ns: i64,
     claim: Claim,
-    gather: Gather,
+    gather: PopulationGatherer,
 }
 
 impl Check for Jitter {
@@ -76,7 +76,7 @@ impl Check for Jitter {
         share::verdict((&self.context, facts), of, self.claim, judge, |population, judged| {
             let fastest = describe(population.fastest().unwrap_or(i64::MAX));
             let k = judged.tally.k();
-            Words {
+            ShareWords {
                 pass: format!("delay variation within {limit} of the fastest, {fastest},"),
                 fail: format!("delay variation above {limit} of the fastest, {fastest},"),
                 late: format!("{k} over {limit}"),

@@ -7,7 +7,6 @@
 pub(crate) mod accuracy;
 mod alerts;
 mod calibration;
-mod came;
 pub(crate) mod command_ack;
 mod energy_balance;
 mod jitter;
@@ -17,6 +16,7 @@ mod no_loss;
 mod published;
 mod published_table;
 mod read;
+mod reading_count;
 mod recovery;
 mod refused;
 mod rows;

@@ -57,9 +57,9 @@ pub(super) const KIND: CheckKind = CheckKind {
             devices,
             silent,
             usable: values.si("usable"),
-            strays: Named::default(),
-            sparse: Named::default(),
-            not_answered: Named::default(),
+            strays: NamedReadings::default(),
+            sparse: NamedReadings::default(),
+            not_answered: NamedReadings::default(),
             causes: Causes::default(),
         }))
     },
@@ -106,22 +106,22 @@ struct NoLoss {
     usable: f64,
     /// What is stored and has no row: foreign readings, those without a known value, and values
     /// under an identifier nobody sent.
-    strays: Named,
+    strays: NamedReadings,
     /// Readings on too few samples.
-    sparse: Named,
+    sparse: NamedReadings,
     /// Readings that came and that the meter did not answer so; they have rows as well.
-    not_answered: Named,
+    not_answered: NamedReadings,
     causes: Causes,
 }
 
 /// Events of readings: how many, and the first at most [`NAMED_MAX`], with the text of each.
 #[derive(Default)]
-struct Named {
+struct NamedReadings {
     count: u64,
     first: Vec<(At, String)>,
 }
 
-impl Named {
+impl NamedReadings {
     fn add(&mut self, event: &Event, line: u64, what: &str) {
         self.count += 1;
         if self.first.len() < NAMED_MAX {

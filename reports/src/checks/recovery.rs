@@ -104,7 +104,7 @@ struct Injection {
     at_ns: i64,
     end_ns: Option<i64>,
     /// What the event that ends it is recognised by: the link, or the process.
-    ends_with: Ends,
+    ends_with: EndEvent,
     /// Which injection of the scenario it is, if the record has it.
     number: Option<u64>,
     /// Whose connections broke: devices, observers, and `OBSERVER.DEVICE`. `None`: everybody's.
@@ -112,7 +112,7 @@ struct Injection {
 }
 
 impl Injection {
-    fn new(line: u64, event: &Event, at_ns: i64, what: String, ends_with: Ends) -> Self {
+    fn new(line: u64, event: &Event, at_ns: i64, what: String, ends_with: EndEvent) -> Self {
         let lanes = event.get(field::LANES).and_then(serde_json::Value::as_array);
         let lanes = lanes.map(|lanes| {
             lanes.iter().filter_map(|lane| lane.as_str().map(str::to_owned)).collect()
@@ -132,7 +132,7 @@ impl Injection {
 }
 
 #[derive(PartialEq)]
-enum Ends {
+enum EndEvent {
     /// The event `restored` of this link; of any link if the injection names none.
     Restored(Option<String>),
     /// The event `restarted` of this process.
@@ -147,12 +147,12 @@ struct DeviceState {
     /// When its messages arrived in time.
     in_time: Vec<i64>,
     /// By injection.
-    after: Vec<After>,
+    after: Vec<AfterInjection>,
 }
 
 /// How a device fared after an injection.
 #[derive(Clone, Default)]
-struct After {
+struct AfterInjection {
     /// When the last of what was due before the end arrived.
     last_before_ns: Option<i64>,
     /// How many of those never arrived, and when the first was due.
@@ -193,13 +193,13 @@ impl Check for Recovery {
             EventKind::Inject if event.text(field::INJECT) == Some("disconnect") => {
                 let detail = event.prose(field::DETAIL).filter(|it| **it != Prose::default());
                 let what = detail.map_or("disconnect".to_owned(), |d| format!("disconnect {d}"));
-                let ends_with = Ends::Restored(text(field::LINK));
+                let ends_with = EndEvent::Restored(text(field::LINK));
                 self.injections.push(Injection::new(line, event, at_ns, what, ends_with));
             }
             EventKind::Kill => {
                 let target = text(field::TARGET).unwrap_or_default();
                 let what = format!("kill {target}");
-                let ends_with = Ends::Restarted(target);
+                let ends_with = EndEvent::Restarted(target);
                 self.injections.push(Injection::new(line, event, at_ns, what, ends_with));
             }
             EventKind::Restored | EventKind::Restarted => self.end(event, at_ns),
@@ -229,7 +229,7 @@ impl Check for Recovery {
             device.in_time.push(arrival_ns);
         }
         self.kept += usize::from(in_time_ns.is_some());
-        device.after.resize_with(self.injections.len(), After::default);
+        device.after.resize_with(self.injections.len(), AfterInjection::default);
         for (injection, after) in self.injections.iter().zip(&mut device.after) {
             let Some(end_ns) = injection.end_ns else { continue };
             after.row(intended_ns, end_ns, arrival_ns, in_time_ns);
@@ -250,7 +250,7 @@ impl Check for Recovery {
     }
 }
 
-impl After {
+impl AfterInjection {
     fn row(&mut self, due_ns: i64, end_ns: i64, arrival_ns: Option<i64>, in_time_ns: Option<i64>) {
         if due_ns < end_ns {
             if let Some(arrival_ns) = arrival_ns {
@@ -308,12 +308,12 @@ impl Recovery {
         let is_disconnect = event.text(field::INJECT).is_none_or(|inject| inject == "disconnect");
         let fits = |injection: &&mut Injection| {
             let is_same = match &injection.ends_with {
-                Ends::Restored(own) => {
+                EndEvent::Restored(own) => {
                     event.kind == EventKind::Restored
                         && is_disconnect
                         && own.as_deref().is_none_or(|own| link.is_none_or(|link| link == own))
                 }
-                Ends::Restarted(own) => {
+                EndEvent::Restarted(own) => {
                     event.kind == EventKind::Restarted
                         && event.text(field::TARGET) == Some(own.as_str())
                 }
@@ -431,7 +431,13 @@ impl Recovery {
     }
 
     /// No message of a device was in time after an injection.
-    fn not_again(&self, name: &str, one: Worst, after: &After, injection: &Injection) -> Recovered {
+    fn not_again(
+        &self,
+        name: &str,
+        one: Worst,
+        after: &AfterInjection,
+        injection: &Injection,
+    ) -> Recovered {
         let what = &injection.what;
         let end_ns = injection.end_ns.unwrap_or(injection.at_ns);
         // A message that was due so early had all the time it may take.

@@ -318,7 +318,7 @@ fn an_injection_counts_only_for_whom_it_touches() {
     // An observer's link touches what it observes, and a lane of its own one device.
     let touches = |lanes: &[&str], path: &str, device: &str| {
         let event = Event::inject(at(1), "disconnect", None, "").with("lanes", lanes.to_vec());
-        Injection::new(1, &event, 0, String::new(), Ends::Restored(None)).touches(path, device)
+        Injection::new(1, &event, 0, String::new(), EndEvent::Restored(None)).touches(path, device)
     };
     assert!(touches(&["o"], "reading>o", "a") && !touches(&["o"], "reading", "a"));
     assert!(touches(&["o.a"], "reading>o", "a") && !touches(&["o.a"], "reading>o", "b"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
-use super::came::ReadingsThatCame;
+use super::reading_count::ReadingCount;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
@@ -31,8 +31,8 @@ pub(super) const KIND: CheckKind = CheckKind {
         Some(Box::new(Refused {
             context,
             expect,
-            seen: BTreeMap::new(),
-            readings: ReadingsThatCame::new(),
+            refusals: BTreeMap::new(),
+            readings: ReadingCount::new(),
         }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events],
@@ -47,7 +47,7 @@ const EXPECT: &[Field] = &[
 
 /// Of refusals for more combinations of reason and device the device is forgotten, so that forged
 /// device ids cannot fill the memory.
-const SEEN_MAX: usize = 10_000;
+const REFUSAL_KEYS_MAX: usize = 10_000;
 
 #[derive(Clone, Debug)]
 struct Expected {
@@ -86,11 +86,11 @@ fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Vec<Expected>>
 struct Refused {
     context: CheckContext,
     expect: Vec<Expected>,
-    seen: BTreeMap<(String, Option<String>), Seen>,
-    readings: ReadingsThatCame,
+    refusals: BTreeMap<(String, Option<String>), RefusalTally>,
+    readings: ReadingCount,
 }
 
-struct Seen {
+struct RefusalTally {
     count: u64,
     first: At,
 }
@@ -107,18 +107,19 @@ impl Check for Refused {
         let reason = event.text(field::REASON).unwrap_or("unknown").to_owned();
         let device = event.text(field::DEVICE).map(str::to_owned);
         let known = |device: Option<String>| (reason.clone(), device);
-        let full = self.seen.len() >= SEEN_MAX && !self.seen.contains_key(&known(device.clone()));
+        let full = self.refusals.len() >= REFUSAL_KEYS_MAX
+            && !self.refusals.contains_key(&known(device.clone()));
         let key = known(if full { None } else { device.clone() });
         let first = At { device, time: Some(event.time), event: Some(line), ..At::default() };
-        self.seen.entry(key).or_insert(Seen { count: 0, first }).count += 1;
+        self.refusals.entry(key).or_insert(RefusalTally { count: 0, first }).count += 1;
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let refusals: u64 = self.seen.values().map(|seen| seen.count).sum();
+        let total: u64 = self.refusals.values().map(|tally| tally.count).sum();
         let (missing, surplus, at) = self.compare();
         let count = |list: &[(String, u64)]| list.iter().map(|(_, count)| count).sum::<u64>();
         let expected: u64 = self.expect.iter().map(|expected| expected.count).sum();
-        let mut why = format!("{} refused, {expected} expected", plural(refusals, "message"));
+        let mut why = format!("{} refused, {expected} expected", plural(total, "message"));
         for (what, list) in [("not expected", &surplus), ("did not happen", &missing)] {
             if !list.is_empty() {
                 let named: Vec<String> =
@@ -126,7 +127,7 @@ impl Check for Refused {
                 append(&mut why, format_args!("; {what}: {}", named.join(", ")));
             }
         }
-        let n = self.readings.count() + refusals;
+        let n = self.readings.count() + total;
         let reason = if !surplus.is_empty() {
             Reason::UnexpectedRefusal
         } else if facts.is_finished() && !missing.is_empty() {
@@ -157,7 +158,7 @@ impl Refused {
     /// What is missing, what is too much, and the first of the latter.
     fn compare(&self) -> (RefusalCounts, RefusalCounts, Option<At>) {
         let mut left: BTreeMap<_, u64> =
-            self.seen.iter().map(|(key, seen)| (key, seen.count)).collect();
+            self.refusals.iter().map(|(key, tally)| (key, tally.count)).collect();
         let mut missing = Vec::new();
         for expected in &self.expect {
             let mut wanted = expected.count;
@@ -175,7 +176,8 @@ impl Refused {
             }
         }
         left.retain(|_, count| *count > 0);
-        let at = left.keys().map(|key| &self.seen[*key].first).min_by_key(|at| at.event).cloned();
+        let at =
+            left.keys().map(|key| &self.refusals[*key].first).min_by_key(|at| at.event).cloned();
         let surplus = left
             .into_iter()
             .map(|((reason, device), count)| (report(reason, device.as_deref()), count))
@@ -223,8 +225,8 @@ mod tests {
         for refusal in
             [("not_json", None), ("unknown_identifier", Some("x")), ("not_json", Some("m"))]
         {
-            let seen = [("unknown_identifier", Some("m")), refusal];
-            let verdict = judge(ONE, &seen, RunState::Finished);
+            let refusals = [("unknown_identifier", Some("m")), refusal];
+            let verdict = judge(ONE, &refusals, RunState::Finished);
             assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(1.0)));
             assert_eq!(verdict.limit, Some(0.0));
             let place = verdict.at.unwrap();
@@ -252,9 +254,9 @@ mod tests {
         for (from_a, from_b, passes) in
             [(2, 3, true), (5, 0, true), (3, 2, true), (1, 4, false), (2, 2, false), (2, 4, false)]
         {
-            let mut seen = vec![("not_json", Some("a")); from_a];
-            seen.extend(vec![("not_json", Some("b")); from_b]);
-            let status = judge(expect, &seen, RunState::Finished).status;
+            let mut refusals = vec![("not_json", Some("a")); from_a];
+            refusals.extend(vec![("not_json", Some("b")); from_b]);
+            let status = judge(expect, &refusals, RunState::Finished).status;
             assert_eq!(status == Status::Pass, passes, "{from_a} of a, {from_b} of b");
         }
     }

@@ -12,7 +12,8 @@ use crate::check::demand::Demand;
 use crate::check::kind::CheckContext;
 use crate::check::selection::Selection;
 use crate::latency::{
-    Claim, HoldUps, Limit, Missing, Named, Owed, Population, Validity, Window, needed_sample_size,
+    Claim, ExpectedRows, HoldUps, Limit, MissingRows, NamedMessage, Population, Validity, Window,
+    needed_sample_size,
 };
 use crate::verdict::{At, Because, Reason, Verdict};
 use lastmeter_record::{Event, LatencyPath, LatencyRow, Observation, RunFacts};
@@ -107,18 +108,18 @@ pub(crate) fn shares(values: &Values, of_table: Option<f64>) -> Option<Claim> {
 }
 
 /// The populations of a check, by path.
-pub(super) struct Gather {
+pub(super) struct PopulationGatherer {
     pub(super) selection: Selection,
     limits: Vec<Limit>,
     window: Option<Window>,
     wanted: ByDevice<()>,
     by_path: BTreeMap<String, Population>,
     last: String,
-    owed: Option<Owed>,
+    expected: Option<ExpectedRows>,
     hold_ups: Arc<HoldUps>,
 }
 
-impl Gather {
+impl PopulationGatherer {
     /// Reads the common keys; the messages will be judged by these limits.
     pub(super) fn read(values: &Values, limits: &[Limit], out: &mut Diagnostics) -> Option<Self> {
         let selection = Selection::read(values, out)?;
@@ -128,7 +129,7 @@ impl Gather {
             wanted: ByDevice::new(selection.device.clone()),
             by_path: BTreeMap::new(),
             last: String::new(),
-            owed: None,
+            expected: None,
             hold_ups: Arc::default(),
             selection,
         })
@@ -147,27 +148,27 @@ impl Gather {
     pub(super) fn begin(&mut self, facts: &RunFacts) {
         self.window = Some(Window::of(facts, self.selection.warm_up_ns));
         self.hold_ups = Arc::new(facts.real_time.as_ref().map(HoldUps::of).unwrap_or_default());
-        self.owed = Some(Owed::new(facts, self.selection.device.clone()));
+        self.expected = Some(ExpectedRows::new(facts, self.selection.device.clone()));
     }
 
     /// Takes the next value of the record: each reading that was due has to have a row.
     pub(super) fn observation(&mut self, observation: &Observation<'_>) {
-        if let Some(owed) = &mut self.owed {
-            owed.observation(observation);
+        if let Some(expected) = &mut self.expected {
+            expected.observation(observation);
         }
     }
 
     /// Takes the next event of the record: each command has to have a row.
     pub(super) fn event(&mut self, event: &Event) {
-        if let Some(owed) = &mut self.owed {
-            owed.event(event);
+        if let Some(expected) = &mut self.expected {
+            expected.event(event);
         }
     }
 
     /// The rows that the record lacks of the path that is judged.
-    pub(super) fn missing(&self) -> Option<Missing> {
+    pub(super) fn missing(&self) -> Option<MissingRows> {
         let path = self.path().ok()?;
-        self.owed.as_ref()?.missing(path, self.by_path.get(path)?, |_| true)
+        self.expected.as_ref()?.missing(path, self.by_path.get(path)?, |_| true)
     }
 
     pub(super) fn row(&mut self, row: &LatencyRow<'_>) {
@@ -230,7 +231,7 @@ pub(super) fn without_judgement(
 }
 
 /// Where in the record a message is.
-pub(super) fn place(named: &Named, facts: &RunFacts) -> At {
+pub(super) fn place(named: &NamedMessage, facts: &RunFacts) -> At {
     let mut parts = named.id.split('/');
     let device = parts.next().map(str::to_owned);
     let epoch = parts.next().and_then(|part| part.parse().ok());
@@ -250,7 +251,7 @@ mod tests {
     #[test]
     fn a_message_is_found_by_its_id() {
         let find = |id: &str| {
-            let named = Named { id: id.to_owned(), intended_ns: 10_000_000_000, delay: 1 };
+            let named = NamedMessage { id: id.to_owned(), intended_ns: 10_000_000_000, delay: 1 };
             place(&named, &facts(RunState::Finished))
         };
         let found = find("meter-01/2/7");

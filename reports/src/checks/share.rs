@@ -1,9 +1,9 @@
 //! What the checks on a share of late messages, `latency` and `jitter`, have in common: how a
 //! judgement becomes a verdict, and its words.
 
-use super::rows::{self, Gather};
+use super::rows::{self, PopulationGatherer};
 use crate::check::kind::{CheckContext, finish};
-use crate::latency::{Claim, Judgement, Limit, Missing, Population, Validity};
+use crate::latency::{Claim, Judgement, Limit, MissingRows, Population, Validity};
 use crate::verdict::{Because, Reason, Verdict, VerdictText};
 use lastmeter_record::{RunFacts, Status};
 use lastmeter_text::{append, number, three_digits};
@@ -13,12 +13,12 @@ pub(super) struct Share<'a> {
     population: &'a Population,
     judged: &'a Judgement,
     validity: Validity,
-    missing: Option<Missing>,
+    missing: Option<MissingRows>,
     conclusion: Because,
 }
 
 /// How a check words what it found.
-pub(super) struct Words {
+pub(super) struct ShareWords {
     /// What passes: `timing consistent with TT3`.
     pub(super) pass: String,
     /// What fails.
@@ -31,7 +31,7 @@ pub(super) struct Words {
 
 impl<'a> Share<'a> {
     fn of(
-        gather: &Gather,
+        gather: &PopulationGatherer,
         (population, judged): (&'a Population, &'a Judgement),
         limit: Limit,
         validity: Validity,
@@ -53,7 +53,7 @@ impl<'a> Share<'a> {
     }
 
     /// The sentence that stands first.
-    fn headline(&self, words: &Words) -> String {
+    fn headline(&self, words: &ShareWords) -> String {
         let percentile = number(100.0 * self.judged.claim.coverage);
         let at = format!("at p{percentile}, 95 % confidence, this run");
         match self.conclusion.status() {
@@ -88,7 +88,7 @@ impl<'a> Share<'a> {
         format!("{name}{space}at {percent} %, n {}, {stall}", tally.n)
     }
 
-    fn verdict(&self, context: &CheckContext, facts: &RunFacts, words: &Words) -> Verdict {
+    fn verdict(&self, context: &CheckContext, facts: &RunFacts, words: &ShareWords) -> Verdict {
         let mut why = self.headline(words);
         append(&mut why, format_args!("; {}", self.counted(&words.late)));
         append(&mut why, format_args!("; {}", about_population(self.population)));
@@ -128,10 +128,10 @@ impl<'a> Share<'a> {
 /// The verdict of a check on a share of late messages; `judge` judges its population.
 pub(super) fn verdict(
     (context, facts): (&CheckContext, &RunFacts),
-    (gather, limit): (&Gather, Limit),
+    (gather, limit): (&PopulationGatherer, Limit),
     claim: Claim,
     judge: impl Fn(&Population) -> Result<Judgement, Because>,
-    words: impl Fn(&Population, &Judgement) -> Words,
+    words: impl Fn(&Population, &Judgement) -> ShareWords,
 ) -> Verdict {
     let validity = Validity::of(facts);
     let judged = if validity.modelled {

@@ -72,7 +72,7 @@ impl Tally {
 
 /// What a population shows of one limit.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct LimitEvidence<'a> {
     /// What was counted.
     pub tally: Tally,
     /// How late messages vary between blocks of time, open ones among them.
@@ -304,8 +304,8 @@ fn at_least(ns: i64) -> String {
 }
 
 /// Judges a claim.
-pub fn judge(shown: &Shown<'_>, claim: Claim) -> Judgement {
-    let Shown { tally, deff, due, late, window_ns } = *shown;
+pub fn judge(shown: &LimitEvidence<'_>, claim: Claim) -> Judgement {
+    let LimitEvidence { tally, deff, due, late, window_ns } = *shown;
     let (n, k, over) = (tally.n as f64, tally.k() as f64, tally.over as f64);
     let allowed = 1.0 - claim.coverage;
     let per_stall = due.most_within(claim.stall_ns);

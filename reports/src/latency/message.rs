@@ -113,7 +113,7 @@ impl Message {
 
 /// A message to be named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedMessage {
     /// As in the record: `DEVICE/EPOCH/SERIAL`.
     pub id: String,
     /// When it was due, in ns.

@@ -18,10 +18,10 @@ mod binomial;
 mod blocks;
 mod compare;
 mod due;
+mod expected_rows;
 mod hold_up;
 mod judge;
 mod message;
-mod owed;
 mod population;
 mod quantile;
 mod requirement;
@@ -39,14 +39,16 @@ pub use compare::{
     mann_whitney,
 };
 pub use due::{Due, Late};
+pub(crate) use expected_rows::{ExpectedRows, MissingRows};
 pub use hold_up::HoldUps;
-pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, Shown, Tally, judge};
-pub use message::{Limit, Message, Named, Span, Window, default_warm_up_ns, describe, grace_ns};
-pub(crate) use owed::{Missing, Owed};
+pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, LimitEvidence, Tally, judge};
+pub use message::{
+    Limit, Message, NamedMessage, Span, Window, default_warm_up_ns, describe, grace_ns,
+};
 pub use population::{InOrder, MovedBy, Population};
 pub use quantile::{Delay, INFINITE, TukeyBox, nearest_rank, rank, tukey_box, type_7};
 pub use requirement::{
-    Requirement, RequirementTable, Standing, find_class, find_profile, requirement_tables,
+    Provenance, Requirement, RequirementTable, find_class, find_profile, requirement_tables,
     transfer_time_classes,
 };
 pub use validity::{FloorBound, Validity};

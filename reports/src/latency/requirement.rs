@@ -1,7 +1,7 @@
 //! Tables of limits on latency: what others ask for, as data with its edition and standing.
 //!
 //! Terms: a *requirement* is a limit, perhaps with the share of messages that has to keep it; a
-//! *class* is one of IEC 61850-5, a *profile* any other. *Standing* states how far a number is to
+//! *class* is one of IEC 61850-5, a *profile* any other. *Provenance* states how far a number is to
 //! be trusted. The tables of `requirements/*.toml` are compiled in; a scenario may bring its own
 //! file of the same form. The standard gives limits and no percentiles: nothing here is compliance.
 
@@ -16,7 +16,7 @@ use super::quantile::Delay;
 
 lastmeter_units::words! {
     /// How far a number is to be trusted.
-    pub enum Standing {
+    pub enum Provenance {
         /// Compared with the original text.
         Original = "original",
         /// Seen in a text that cites the original.
@@ -26,7 +26,7 @@ lastmeter_units::words! {
     }
 }
 
-impl Standing {
+impl Provenance {
     /// For a table's last column.
     pub const fn words(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ pub struct Requirement {
     /// What it is for.
     pub use_for: String,
     /// How far it is to be trusted.
-    pub standing: Standing,
+    pub standing: Provenance,
 }
 
 /// A table of requirements from one source.
@@ -95,7 +95,7 @@ static ROW_FIELDS: &[Field] = &[
     Field::default("note", Kind::Text, "\"\"", "what else is to be known"),
     Field::required(
         "standing",
-        Kind::Choice(Standing::WORDS),
+        Kind::Choice(Provenance::WORDS),
         "how far the number is to be trusted",
     ),
 ];
@@ -148,7 +148,7 @@ fn row(values: &Values) -> Requirement {
         limit_ns: values.duration_opt("limit").map(|limit| limit.0),
         coverage: values.si_opt("coverage"),
         use_for: text("use"),
-        standing: Standing::from_word(values.text("standing")).unwrap_or(Standing::Memory),
+        standing: Provenance::from_word(values.text("standing")).unwrap_or(Provenance::Memory),
     }
 }
 
@@ -312,7 +312,7 @@ mod tests {
         let own = [RequirementTable::read("ours", text).unwrap()];
         let (_, row) = find_profile(&own, "ours").unwrap();
         assert_eq!((row.limit_ns, row.coverage), (Some(2_000_000_000), Some(0.95)));
-        assert_eq!(row.standing, Standing::Original);
+        assert_eq!(row.standing, Provenance::Original);
         assert!(find_profile(&[], "ours").is_err());
         let wrong = text.replace("2 s", "2 V").replace("use", "usage");
         let errors = RequirementTable::read("ours", &wrong).unwrap_err();

@@ -17,7 +17,7 @@ use crate::evaluation::Evaluation;
 use crate::render::collect::{Collected, Judged};
 use crate::render::figure::{Figure, Picture};
 use crate::render::page::{
-    self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble,
+    self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, FailureDetail, RefusedRow,
 };
 use crate::render::pictures;
 use crate::render::template::{STYLE, fill};
@@ -53,7 +53,7 @@ struct Page {
     command: String,
     checks: Vec<CheckRow>,
     timeline: Option<Picture>,
-    trouble: Vec<Trouble>,
+    trouble: Vec<FailureDetail>,
     bench: Picture,
     /// Of the kinds of checks.
     sections: Vec<String>,

@@ -3,7 +3,7 @@
 use lastmeter_units::Quantity;
 
 use super::assessor::{Assessor, Figures};
-use super::point_error::{PointError, Trouble};
+use super::point_error::{PointError, Unassessable};
 use super::readings::PointRecord;
 use super::uncertainty::{self, Budget, decide};
 use crate::verdict::unfinished;
@@ -189,8 +189,8 @@ impl Assessor {
             }
             Err(trouble) => {
                 let why = match trouble {
-                    Trouble::TooLittle(why) => why,
-                    Trouble::Absent => format!("{} was not reported", test.quantity),
+                    Unassessable::TooLittle(why) => why,
+                    Unassessable::Absent => format!("{} was not reported", test.quantity),
                 };
                 Item { planned, status: Status::Inconclusive, figures: None, why: why.into() }
             }
@@ -204,7 +204,7 @@ impl Assessor {
         test: &Test,
         item: &PlannedItem,
         points: &[PointRecord],
-    ) -> Result<(Figures, f64), Trouble> {
+    ) -> Result<(Figures, f64), Unassessable> {
         match test.evaluate {
             Evaluate::NoLoad => return Ok((self.no_load(test, item.point, points)?, 0.0)),
             Evaluate::Starting => return self.starting(test, item.point, points),
@@ -264,8 +264,8 @@ impl Assessor {
 fn composite(
     at: &PointError,
     item: &PlannedItem,
-    error: impl Fn(usize) -> Result<PointError, Trouble>,
-) -> Result<(f64, Budget), Trouble> {
+    error: impl Fn(usize) -> Result<PointError, Unassessable>,
+) -> Result<(f64, Budget), Unassessable> {
     let (mut square, mut budget) = (at.value * at.value, at.budget);
     for influence in &item.against {
         let mut worst: Option<(f64, Budget)> = None;

@@ -30,7 +30,7 @@ pub(crate) mod judge_tests;
 pub use assess::{Assessment, Item, TestResult, with_uncertainty};
 pub use assessor::{Assessor, Figures};
 pub use class_line::ClassLine;
-pub use deviation::{Cell, Deviation, Deviations, Drawn};
+pub use deviation::{Cell, Deviation, DeviationSurface, Deviations};
 pub use folder::Assessed;
 pub use missing::Missing;
 pub(crate) use missing::{MISSING, UNCONFIRMED, named};

@@ -23,7 +23,7 @@ pub(super) struct Reading {
 
 /// What came of an energy or a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Got {
+pub(super) enum PairState {
     /// The device does not report it.
     Absent,
     /// It was due and did not come.
@@ -50,11 +50,11 @@ fn is_register(id: MeasurementId) -> bool {
 
 impl Reading {
     /// One value.
-    pub(super) fn value(&self, id: MeasurementId) -> Got {
+    pub(super) fn value(&self, id: MeasurementId) -> PairState {
         match self.values.get(&id) {
-            None => Got::Absent,
-            Some((_, None)) => Got::Missing,
-            Some((reference, Some(reported))) => Got::Pair(*reference, *reported),
+            None => PairState::Absent,
+            Some((_, None)) => PairState::Missing,
+            Some((reference, Some(reported))) => PairState::Pair(*reference, *reported),
         }
     }
 
@@ -71,7 +71,7 @@ impl Reading {
         phases: usize,
     ) -> f64 {
         let [total, each @ ..] = registers(subject, direction);
-        match total.filter(|&id| self.value(id) != Got::Absent) {
+        match total.filter(|&id| self.value(id) != PairState::Absent) {
             Some(total) => self.spread(total),
             None => each.into_iter().take(phases).flatten().map(|id| self.spread(id)).sum(),
         }
@@ -79,19 +79,26 @@ impl Reading {
 
     /// What a register of one direction stands at: the total, or else the sum of as many phases as
     /// the meter has; without one of them it is missing.
-    pub(super) fn register(&self, subject: &Subject, direction: Direction, phases: usize) -> Got {
+    pub(super) fn register(
+        &self,
+        subject: &Subject,
+        direction: Direction,
+        phases: usize,
+    ) -> PairState {
         let [total, each @ ..] = registers(subject, direction);
-        if let Some(total) = total.map(|id| self.value(id)).filter(|got| *got != Got::Absent) {
+        if let Some(total) = total.map(|id| self.value(id)).filter(|got| *got != PairState::Absent)
+        {
             return total;
         }
         let each = each.into_iter().take(phases);
-        let each: Vec<Got> = each.map(|id| id.map_or(Got::Absent, |id| self.value(id))).collect();
-        if each.iter().all(|got| *got == Got::Absent) {
-            return Got::Absent;
+        let each: Vec<PairState> =
+            each.map(|id| id.map_or(PairState::Absent, |id| self.value(id))).collect();
+        if each.iter().all(|got| *got == PairState::Absent) {
+            return PairState::Absent;
         }
-        each.into_iter().fold(Got::Pair(0.0, 0.0), |sum, got| match (sum, got) {
-            (Got::Pair(a, b), Got::Pair(c, d)) => Got::Pair(a + c, b + d),
-            _ => Got::Missing,
+        each.into_iter().fold(PairState::Pair(0.0, 0.0), |sum, got| match (sum, got) {
+            (PairState::Pair(a, b), PairState::Pair(c, d)) => PairState::Pair(a + c, b + d),
+            _ => PairState::Missing,
         })
     }
 }

@@ -17,13 +17,13 @@ const READINGS_MIN: u64 = 3;
 
 /// What one series reported over time.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Course {
+pub(super) struct ReportedFingerprint {
     hash: DefaultHasher,
     readings: u64,
     is_zero: Option<bool>,
 }
 
-impl Course {
+impl ReportedFingerprint {
     /// Takes the next reading that was due.
     pub(super) fn add(&mut self, at: SimTime, reported: Option<f64>) {
         at.hash(&mut self.hash);
@@ -49,7 +49,7 @@ fn stem(id: MeasurementId) -> String {
 }
 
 /// One series: device, quantity, and what it reported.
-type Series<'a> = (&'a str, MeasurementId, &'a Course);
+type Series<'a> = (&'a str, MeasurementId, &'a ReportedFingerprint);
 
 /// Which of these were reported alike; `None` if none were.
 pub(super) fn text<'a>(all: impl Iterator<Item = Series<'a>>) -> Option<String> {
@@ -78,8 +78,8 @@ pub(super) fn text<'a>(all: impl Iterator<Item = Series<'a>>) -> Option<String> 
             }
         }
     }
-    let ((device, id, course), (other, other_id, _)) = first?;
-    let readings = plural(course.readings, "reading");
+    let ((device, id, fingerprint), (other, other_id, _)) = first?;
+    let readings = plural(fingerprint.readings, "reading");
     let mut text = if device == other {
         format!(
             "interchangeable: {} and {} of {device}",
@@ -113,18 +113,19 @@ mod tests {
     const U2: &str = "electricity.voltage.rms.l2";
     const F: &str = "electricity.frequency";
 
-    fn course(values: &[f64]) -> Course {
-        let mut course = Course::default();
+    fn fingerprint(values: &[f64]) -> ReportedFingerprint {
+        let mut fingerprint = ReportedFingerprint::default();
         for (second, value) in values.iter().enumerate() {
-            course.add(SimTime(second as i64), Some(*value).filter(|value| !value.is_nan()));
+            fingerprint.add(SimTime(second as i64), Some(*value).filter(|value| !value.is_nan()));
         }
-        course
+        fingerprint
     }
 
     fn shown(all: &[(&str, &str, &[f64])]) -> Option<String> {
-        let courses: Vec<Course> = all.iter().map(|(.., values)| course(values)).collect();
-        let series = all.iter().zip(&courses).map(|((device, quantity, _), course)| {
-            (*device, MeasurementId::lookup(quantity).unwrap(), course)
+        let courses: Vec<ReportedFingerprint> =
+            all.iter().map(|(.., values)| fingerprint(values)).collect();
+        let series = all.iter().zip(&courses).map(|((device, quantity, _), fingerprint)| {
+            (*device, MeasurementId::lookup(quantity).unwrap(), fingerprint)
         });
         text(series)
     }

@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{Domain, MeasurementId, SiUnit, SimDuration};
 
-use self::alike::Course;
+use self::alike::ReportedFingerprint;
 use crate::by_device::ByDevice;
 use crate::check::kind::{
     Check, CheckContext, CheckKind, RecordTable, Section, beyond_range, finish,
@@ -168,7 +168,7 @@ struct Series {
     /// Of a register of which the difference is judged: the first reading that came, and the last.
     ends: Option<[End; 2]>,
     /// What was reported, and when.
-    course: Course,
+    fingerprint: ReportedFingerprint,
 }
 
 /// A reading of a register.
@@ -297,7 +297,7 @@ impl Accuracy {
             series.unexpected += u64::from(observation.reported.is_some());
             return;
         };
-        series.course.add(observation.event_time, observation.reported);
+        series.fingerprint.add(observation.event_time, observation.reported);
         // Said of missing values too: a truth that is not known is never passed over.
         series.without_truth += u64::from(reference.is_nan());
         let Some(reported) = observation.reported else {
@@ -478,7 +478,7 @@ impl Accuracy {
         }
         let all = self.series.iter();
         alike::text(all.flat_map(|(device, series)| {
-            series.iter().map(move |(id, series)| (device, *id, &series.course))
+            series.iter().map(move |(id, series)| (device, *id, &series.fingerprint))
         }))
     }
 

@@ -17,7 +17,7 @@ use crate::render::figure::{Csv, Figure, Key, Picture};
 use crate::render::page::{grouped, to_the_second};
 use crate::render::plot::{Chart, Panel, Point, Role};
 use crate::render::template::fill;
-use crate::render::units::Shown;
+use crate::render::units::DisplayUnit;
 use crate::verdict::Devices;
 use lastmeter_text::{append, number, plural};
 
@@ -110,7 +110,7 @@ impl Kept<'_> {
         finite(self.series.errors.worst()).max(finite(limit))
     }
 
-    fn row(&self, shown: &Shown) -> ErrorRow {
+    fn row(&self, shown: &DisplayUnit) -> ErrorRow {
         let Self { device, id, series } = self;
         let n = series.errors.n;
         let figure = |value: f64| number(shown.figure(value));
@@ -225,7 +225,7 @@ impl Part {
         }
         let table = |(_, rows): (String, Vec<&Kept<'_>>)| {
             let reach = rows.iter().map(|kept| kept.reach()).fold(0.0, f64::max);
-            let shown = Shown::of_errors(rows[0].series.limit, reach);
+            let shown = DisplayUnit::of_errors(rows[0].series.limit, reach);
             let symbol = Some(&shown.symbol).filter(|symbol| !symbol.is_empty());
             ErrorTable {
                 unit: symbol.map(|symbol| format!(" ({symbol})")).unwrap_or_default(),
@@ -325,10 +325,10 @@ impl<'a> Comparison<'a> {
             series.filter(|(_, points)| !points.is_empty()).collect::<Vec<_>>()
         });
         let limit = self.limit.value();
-        let values = panel("value", values, None, |reach| Shown::of(self.unit, reach));
+        let values = panel("value", values, None, |reach| DisplayUnit::of(self.unit, reach));
         let errors = panel("error", errors, Some(limit), |reach| match self.limit {
-            Limit::Absolute(_, si) => Shown::of(si, reach),
-            Limit::Percent(_) => Shown::of_errors(self.limit, reach),
+            Limit::Absolute(_, si) => DisplayUnit::of(si, reach),
+            Limit::Percent(_) => DisplayUnit::of_errors(self.limit, reach),
         });
         let mut keys = Vec::new();
         let mut key = |role: Role, name| keys.push(Key { colour: role.key(), name });
@@ -363,7 +363,7 @@ impl<'a> Comparison<'a> {
     fn caption(&self, errors: &Panel) -> String {
         let Some(check) = self.check else { return "not judged by an accuracy check".to_owned() };
         let limit = self.limit.value();
-        let limit = Shown::of_errors(self.limit, limit).with_symbol(limit);
+        let limit = DisplayUnit::of_errors(self.limit, limit).with_symbol(limit);
         let place = if errors.shows_limit() { "dashed" } else { "outside of the picture" };
         let mut caption = format!("limit ±{limit}, {place}");
         if let Some((device, id)) = self.worst {
@@ -392,7 +392,7 @@ fn panel(
     what: &str,
     series: Vec<(Role, Vec<Point>)>,
     limit: Option<f64>,
-    unit: impl Fn(f64) -> Shown,
+    unit: impl Fn(f64) -> DisplayUnit,
 ) -> Panel {
     let height = if limit.is_some() { HEIGHTS.1 } else { HEIGHTS.0 };
     let mut panel = Panel { label: String::new(), series, limit, height };

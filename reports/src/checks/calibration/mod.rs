@@ -5,7 +5,9 @@ mod section;
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::SimTime;
 
-use crate::calibration::{Against, Assessor, Figure, SweepPoint, Written, written};
+use crate::calibration::{
+    Assessor, ErrorBasis, ErrorEstimate, SweepPoint, WrittenCoefficient, written_coefficient,
+};
 use crate::check::kind::{Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish};
 use crate::standard::decide;
 use crate::verdict::{At, Reason, Verdict, VerdictText};
@@ -51,7 +53,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             Field::required("limit", RATIO, "largest value allowed after the calibration"),
             Field::default(
                 "against",
-                Kind::Choice(Against::WORDS),
+                Kind::Choice(ErrorBasis::WORDS),
                 "\"truth\"",
                 "what errors are counted from",
             ),
@@ -81,11 +83,11 @@ struct CalibrationCheck {
     context: CheckContext,
     /// Anew from the start of the run on.
     assessor: Assessor,
-    written: Vec<Written>,
+    written: Vec<WrittenCoefficient>,
     subjects: Vec<Subject>,
     is_deviation: bool,
     is_over_sweep: bool,
-    against: Against,
+    against: ErrorBasis,
     from_a: f64,
     /// In percent.
     limit: f64,
@@ -114,10 +116,10 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
         }
     };
     let against = match values.text("against") {
-        "reference" => Against::Reference,
-        _ => Against::Truth,
+        "reference" => ErrorBasis::Reference,
+        _ => ErrorBasis::Truth,
     };
-    if against == Against::Reference && plan.reference_uncertainty.is_none() {
+    if against == ErrorBasis::Reference && plan.reference_uncertainty.is_none() {
         let message = format!("`{}` states no uncertainty", plan.reference);
         let label = "nothing can be judged against it";
         let help = Some("use a reference instrument, with `stated_uncertainty`".to_owned());
@@ -150,7 +152,7 @@ impl Check for CalibrationCheck {
     }
 
     fn event(&mut self, _line: u64, event: &Event) {
-        self.written.extend(written(event));
+        self.written.extend(written_coefficient(event));
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
@@ -171,7 +173,7 @@ impl CalibrationCheck {
     }
 
     /// The figure in question, its uncertainty.
-    fn of(&self, figure: &Figure) -> (f64, f64) {
+    fn of(&self, figure: &ErrorEstimate) -> (f64, f64) {
         if self.is_deviation {
             (figure.deviation, figure.deviation_uncertainty)
         } else {
@@ -186,7 +188,7 @@ impl CalibrationCheck {
         let (before, after) = (of_stage(Stage::Before), of_stage(Stage::After));
         let missing = judged.iter().filter(|point| point.figure.is_none()).count();
         let figures = self.figures(&after);
-        let mut worst: Option<(&str, &Figure, Status)> = None;
+        let mut worst: Option<(&str, &ErrorEstimate, Status)> = None;
         let n = after.iter().filter(|point| point.figure.is_some()).count() as u64;
         let mut outside = 0_u64;
         for (place, figure) in &figures {
@@ -235,7 +237,7 @@ impl CalibrationCheck {
     }
 
     /// What is judged, and where it was: each point, or each quantity over all of them.
-    fn figures(&self, points: &[&SweepPoint]) -> Vec<(String, Figure)> {
+    fn figures(&self, points: &[&SweepPoint]) -> Vec<(String, ErrorEstimate)> {
         let measured = points.iter().filter_map(|point| Some((point, point.figure?)));
         if !self.is_over_sweep {
             let place = |point: &SweepPoint| {
@@ -245,8 +247,8 @@ impl CalibrationCheck {
         }
         let of = |subject: Subject| {
             let mine = measured.clone().filter(|(point, _)| point.subject == subject);
-            let mine: Vec<Figure> = mine.map(|(_, figure)| figure).collect();
-            Some((format!("{} over the sweep", subject.word()), Figure::together(&mine)?))
+            let mine: Vec<ErrorEstimate> = mine.map(|(_, figure)| figure).collect();
+            Some((format!("{} over the sweep", subject.word()), ErrorEstimate::together(&mine)?))
         };
         Subject::ALL.into_iter().filter_map(of).collect()
     }
@@ -306,7 +308,8 @@ impl CalibrationCheck {
 
     /// Which registers did not take what was computed.
     fn unwritten(&self) -> Option<String> {
-        let is_taken = |written: &Written| written.response.starts_with(&written.register);
+        let is_taken =
+            |written: &WrittenCoefficient| written.response.starts_with(&written.register);
         let refused: Vec<&str> = self
             .written
             .iter()

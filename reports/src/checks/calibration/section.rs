@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::describe;
-use crate::calibration::{Against, Assessor, SweepPoint, Written, written};
+use crate::calibration::{
+    Assessor, ErrorBasis, SweepPoint, WrittenCoefficient, written_coefficient,
+};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::render::figure::{Csv, Figure, Key, Picture};
@@ -94,10 +96,11 @@ pub(super) fn section(
         assessor.observation(&row);
     }
     let events = reader.events()?;
-    let registers: Vec<Written> =
-        events.map_while(Result::ok).filter_map(|(_, event)| written(&event)).collect();
+    let registers: Vec<WrittenCoefficient> =
+        events.map_while(Result::ok).filter_map(|(_, event)| written_coefficient(&event)).collect();
     let plan = assessor.plan();
-    let (truth, seen) = (assessor.sweeps(Against::Truth), assessor.sweeps(Against::Reference));
+    let (truth, seen) =
+        (assessor.sweeps(ErrorBasis::Truth), assessor.sweeps(ErrorBasis::Reference));
     let pairs = pairs(&truth, &seen);
     let tables = [
         Figure::table("calibration-registers", registers_csv(&registers)),
@@ -162,7 +165,7 @@ fn pairs<'a>(truth: &'a [SweepPoint], seen: &'a [SweepPoint]) -> Vec<Pair<'a>> {
     pairs.collect()
 }
 
-fn row(written: &Written) -> Row {
+fn row(written: &WrittenCoefficient) -> Row {
     let unit = if written.unit == "1" { String::new() } else { format!(" {}", written.unit) };
     let shown = |value: f64| format!("{}{unit}", exact(value));
     Row {
@@ -189,7 +192,7 @@ fn exact(value: f64) -> String {
     }
 }
 
-fn of(point: &SweepPoint, value: impl Fn(&crate::calibration::Figure) -> f64) -> String {
+fn of(point: &SweepPoint, value: impl Fn(&crate::calibration::ErrorEstimate) -> f64) -> String {
     point.figure.as_ref().map_or_else(|| "-".to_owned(), |figure| number(value(figure)))
 }
 
@@ -248,7 +251,7 @@ fn points_csv(pairs: &[Pair<'_>]) -> String {
     csv.finish()
 }
 
-fn registers_csv(registers: &[Written]) -> String {
+fn registers_csv(registers: &[WrittenCoefficient]) -> String {
     let mut csv =
         Csv::new("step,register,meaning,unit,word_before,word,response,before,wanted,after");
     for written in registers {

@@ -6,8 +6,8 @@ mod section;
 use lastmeter_params::{Entry, Field, Kind};
 
 use self::claim::Claim;
-use super::rows::{self, Gather};
-use super::share::{self, Words};
+use super::rows::{self, PopulationGatherer};
+use super::share::{self, ShareWords};
 use crate::check::demand::Demand;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, Section};
 use crate::check::selection::DEVICE;
@@ -65,7 +65,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, out| {
         let claim = Claim::read(values, &context, out)?;
-        let gather = Gather::read(values, &[claim.limit], out)?;
+        let gather = PopulationGatherer::read(values, &[claim.limit], out)?;
         Some(Box::new(Latency { context, claim, gather }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events, RecordTable::Latency],
@@ -76,7 +76,7 @@ pub(super) const KIND: CheckKind = CheckKind {
 pub(super) struct Latency {
     context: CheckContext,
     claim: Claim,
-    gather: Gather,
+    gather: PopulationGatherer,
 }
 
 impl Latency {
@@ -108,7 +108,7 @@ impl Check for Latency {
         let mut verdict =
             share::verdict(about, (&self.gather, limit), shares, judge, |_, judged| {
                 let name = self.claim.describe();
-                Words {
+                ShareWords {
                     pass: format!("timing consistent with {name}"),
                     fail: format!("timing not consistent with {name}"),
                     late: self.claim.over(judged.tally.k()),

@@ -6,12 +6,12 @@ use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{
-    Alerted, Outcome, UNLISTED, UNSTATED, WITHOUT_FACTS, WantedReports, about, article, figure,
-    fits, is_certain, since,
+    Outcome, ReceivedAlert, UNLISTED, UNSTATED, WITHOUT_FACTS, WantedReports, about, article,
+    figure, fits, is_certain, since,
 };
 use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable};
 use crate::check::selection::DEVICE;
-use crate::checks::came::ReadingsThatCame;
+use crate::checks::reading_count::ReadingCount;
 use crate::verdict::{At, Verdict};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e6 };
@@ -108,7 +108,7 @@ impl Truth {
 /// An event that was reported.
 #[derive(Clone, Debug)]
 struct Reported {
-    alert: Alerted,
+    alert: ReceivedAlert,
     what: &'static str,
     phase: String,
     residual_v: f64,
@@ -142,7 +142,7 @@ struct Events {
     /// Of each device that lost its supply, since when and until when.
     dark: Vec<(String, SimTime, Option<SimTime>)>,
     unknown: Option<(At, &'static str)>,
-    readings: ReadingsThatCame,
+    readings: ReadingCount,
     wanted: WantedReports,
     /// Which devices report too little, for people.
     left_out: Option<String>,
@@ -165,7 +165,7 @@ impl Events {
             unread: Vec::new(),
             dark: Vec::new(),
             unknown: None,
-            readings: ReadingsThatCame::new(),
+            readings: ReadingCount::new(),
             wanted: WantedReports::of(values),
             left_out: None,
         }
@@ -190,7 +190,7 @@ impl Events {
 
     fn alert(&mut self, line: u64, event: &Event) {
         for (what, kind) in WORDS {
-            let Some(alert) = Alerted::of(line, event, kind) else { continue };
+            let Some(alert) = ReceivedAlert::of(line, event, kind) else { continue };
             if !self.device.matches(&alert.device) || !self.what.iter().any(|own| own == what) {
                 continue;
             }

@@ -9,7 +9,7 @@ use lastmeter_waveform::{Channel, ChannelKind, Recording, comtrade};
 use serde::Deserialize;
 
 use super::pictures::{key_of, read, rows};
-use super::section::{Done, short_time};
+use super::section::{NetworkOperation, short_time};
 use crate::error::RenderError;
 use crate::render::figure::{Csv, Figure, Key, Picture};
 use crate::render::plot::{Axis, Curve, Curves, Mark};
@@ -24,7 +24,7 @@ const OF_ONE_MAX: usize = 2;
 const POINTS_MAX: usize = 1500;
 
 /// So many operations of an excerpt are listed below it.
-const TOLD_MAX: usize = 8;
+const LISTED_OPERATIONS_MAX: usize = 8;
 
 /// From here on figures are shown in kilovolts and kiloamperes.
 const KILO_FROM: f64 = 1e4;
@@ -57,7 +57,7 @@ pub(super) struct Excerpts {
 /// Of each recorder the first excerpts: RMS above, the waveforms below.
 pub(super) fn excerpts(
     reader: &RunReader,
-    done: &[Done],
+    done: &[NetworkOperation],
     figures: &mut Vec<Figure>,
 ) -> Result<Excerpts, RenderError> {
     let mut all = Excerpts::default();
@@ -114,13 +114,14 @@ fn files(name: &str) -> [String; 2] {
 fn pair(
     row: &ExcerptRow,
     recording: &Recording,
-    done: &[Done],
+    done: &[NetworkOperation],
     figures: &mut Vec<Figure>,
 ) -> Result<Vec<Picture>, RenderError> {
     let from = row.from.parse().ok().or(recording.start).unwrap_or(SimTime(0));
     let to = from + SimDuration::from_seconds_f64(recording.duration_s());
-    let within: Vec<&Done> = done.iter().filter(|it| (from..=to).contains(&it.time)).collect();
-    let story = Story::of(row, from, &within);
+    let within: Vec<&NetworkOperation> =
+        done.iter().filter(|it| (from..=to).contains(&it.time)).collect();
+    let context = ExcerptContext::of(row, from, &within);
     let mut pictures = Vec::new();
     let of =
         |kind| recording.channels.iter().filter(move |channel: &&Channel| channel.kind == kind);
@@ -140,13 +141,13 @@ fn pair(
             }
             _ => Vec::new(),
         };
-        pictures.push(excerpt(&story, kind, &channels, (recording.rate_hz, &zero), figures)?);
+        pictures.push(excerpt(&context, kind, &channels, (recording.rate_hz, &zero), figures)?);
     }
     Ok(pictures)
 }
 
 /// What is common to the pictures of an excerpt.
-struct Story<'a> {
+struct ExcerptContext<'a> {
     row: &'a ExcerptRow,
     from: SimTime,
     /// The instant that is 0 ms: the first operation, or the beginning.
@@ -155,8 +156,8 @@ struct Story<'a> {
     text: String,
 }
 
-impl<'a> Story<'a> {
-    fn of(row: &'a ExcerptRow, from: SimTime, done: &[&Done]) -> Self {
+impl<'a> ExcerptContext<'a> {
+    fn of(row: &'a ExcerptRow, from: SimTime, done: &[&NetworkOperation]) -> Self {
         let zero = done.first().map_or(from, |it| it.time);
         let after_ms = |time: SimTime| (time - zero).as_seconds_f64() * 1e3;
         let marks: Vec<Mark> =
@@ -165,12 +166,15 @@ impl<'a> Story<'a> {
             Some(first) => format!("0 ms is {} ({})", short_time(zero), first.word),
             None => format!("0 ms is {}", short_time(zero)),
         };
-        for mark in marks.iter().skip(1).take(TOLD_MAX) {
+        for mark in marks.iter().skip(1).take(LISTED_OPERATIONS_MAX) {
             let at = (mark.x * 1e3).round() / 1e3;
             append(&mut text, format_args!(", {} at {} ms", mark.word, number(at)));
         }
-        if marks.len() > TOLD_MAX + 1 {
-            append(&mut text, format_args!(" and {} more", marks.len() - TOLD_MAX - 1));
+        if marks.len() > LISTED_OPERATIONS_MAX + 1 {
+            append(
+                &mut text,
+                format_args!(" and {} more", marks.len() - LISTED_OPERATIONS_MAX - 1),
+            );
         }
         Self { row, from, zero, marks, text }
     }
@@ -193,7 +197,7 @@ fn colour_of(channel: &Channel) -> usize {
 }
 
 fn excerpt(
-    story: &Story<'_>,
+    context: &ExcerptContext<'_>,
     kind: ChannelKind,
     channels: &[&Channel],
     (rate_hz, zero): (f64, &[String]),
@@ -213,7 +217,7 @@ fn excerpt(
     let (mut waves, mut values) = (Vec::new(), Vec::new());
     for channel in channels {
         let colour = colour_of(channel);
-        let at_ms = |sample: f64| story.at_ms(sample, rate_hz);
+        let at_ms = |sample: f64| context.at_ms(sample, rate_hz);
         let all = channel.samples.iter().enumerate().step_by(every);
         let points = all.map(|(at, value)| (at_ms(at as f64), scale * value)).collect();
         let rms = sliding_rms(&channel.samples, rate_hz);
@@ -226,23 +230,23 @@ fn excerpt(
         values.push(Curve { colour, points, is_dots: false });
     }
     let largest = if peak > 0.0 { 1.1 * scale * peak } else { 1.0 };
-    let begin = story.at_ms(0.0, rate_hz);
-    let end = story.at_ms(samples as f64, rate_hz).max(begin + 1e-3);
+    let begin = context.at_ms(0.0, rate_hz);
+    let end = context.at_ms(samples as f64, rate_hz).max(begin + 1e-3);
     let axis = |label: String, range| Axis { label, range, is_logarithmic: false };
     let x = |label: &str| axis(label.to_owned(), (begin, end));
-    let marks = &story.marks;
+    let marks = &context.marks;
     let unsaid = marks.iter().map(|it| Mark { word: String::new(), ..*it }).collect();
     let waves_y = axis(format!("instantaneous in {shown}"), (-largest, largest));
     let rms_y = axis(format!("RMS of 20 ms in {shown}"), (0.0, largest / std::f64::consts::SQRT_2));
     let curves = |x, y, all, marks, height| Curves { x, y, all, marks, labels: Vec::new(), height };
     let rms = curves(x("ms"), rms_y, values, marks.clone(), HEIGHTS.0).svg()?;
     let waves = curves(x("ms"), waves_y, waves, unsaid, HEIGHTS.1).svg()?;
-    let name = format!("waveform-{}-{letter}", story.row.file);
+    let name = format!("waveform-{}-{letter}", context.row.file);
     let both = stacked(&rms, &waves, HEIGHTS);
     let figure = Figure::drawn(name, both, csv.finish());
-    let mut caption = story.text.clone();
-    if story.row.place != Prose::default() {
-        append(&mut caption, format_args!("; recorder at {}", story.row.place));
+    let mut caption = context.text.clone();
+    if context.row.place != Prose::default() {
+        append(&mut caption, format_args!("; recorder at {}", context.row.place));
     }
     append(&mut caption, format_args!("; peak {} {shown}", number(scale * peak)));
     if !zero.is_empty() {
@@ -251,9 +255,9 @@ fn excerpt(
     caption.push_str("; RMS over 20 ms, as in the CSV; all samples are in the COMTRADE files");
     let keys = channels.iter();
     let keys = keys.map(|it| Key { colour: key_of(colour_of(it)), name: it.name.clone() });
-    let title = format!("{}: {word}", story.row.file);
+    let title = format!("{}: {word}", context.row.file);
     let picture = Picture::of(figure, title, caption, figures).with_keys(keys);
-    Ok(picture.with_files(&files(&story.row.file)))
+    Ok(picture.with_files(&files(&context.row.file)))
 }
 
 /// One picture above the other.
@@ -314,12 +318,12 @@ mod tests {
         Recording { rate_hz: 10_000.0, channels, ..Recording::default() }
     }
 
-    fn done(ms: i64, element: &str, what: &str) -> Done {
+    fn done(ms: i64, element: &str, what: &str) -> NetworkOperation {
         let time = at(10) + SimDuration::from_milliseconds(ms);
-        Done { time, element: element.to_owned(), what: what.to_owned() }
+        NetworkOperation { time, element: element.to_owned(), what: what.to_owned() }
     }
 
-    fn drawn(channels: &[(&str, f64)], all: &[Done]) -> (Vec<Picture>, Vec<Figure>) {
+    fn drawn(channels: &[(&str, f64)], all: &[NetworkOperation]) -> (Vec<Picture>, Vec<Figure>) {
         let row = ExcerptRow {
             recorder: "r".to_owned(),
             file: "r-1".to_owned(),

@@ -27,7 +27,7 @@ use crate::verdict::{At, Reason, Verdict, VerdictText, some_of};
 const SHOWN_MAX: usize = 5;
 
 /// So many times `within` after its time a report is a late one, and not another.
-const LATE: i64 = 10;
+const LATE_REPORT_FACTOR: i64 = 10;
 
 /// Why nothing can be judged of a platform without a list of alerts.
 const UNLISTED: &str = "the platform does not list alerts, so whether any came is unknown";
@@ -54,13 +54,13 @@ fn is_certain(event: &Event) -> bool {
 
 /// An alert: of which device, when, and where in the record.
 #[derive(Clone, Debug)]
-struct Alerted {
+struct ReceivedAlert {
     device: String,
     time: SimTime,
     line: u64,
 }
 
-impl Alerted {
+impl ReceivedAlert {
     /// The alert of an event, if it is one of this type.
     fn of(line: u64, event: &Event, kind: &str) -> Option<Self> {
         if event.kind != EventKind::Alert || event.text(field::TYPE) != Some(kind) {
@@ -75,11 +75,11 @@ impl Alerted {
 }
 
 /// What an alert reports, and the alert.
-type Reported = (&'static str, Alerted);
+type Reported = (&'static str, ReceivedAlert);
 
 /// Something that had to be reported.
 #[derive(Clone, Debug)]
-struct Owed {
+struct RequiredReport {
     device: String,
     what: &'static str,
     from: SimTime,
@@ -89,7 +89,7 @@ struct Owed {
     is_certain: bool,
 }
 
-impl Owed {
+impl RequiredReport {
     /// Whether a report of this time is one of it.
     fn is_in(&self, times: RangeInclusive<SimTime>, (what, alert): &Reported) -> bool {
         *what == self.what && alert.device == self.device && times.contains(&alert.time)
@@ -170,18 +170,19 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Takes from the reports those of what is owed. What had to be reported by `last`, and was
+    /// Takes from the reports those that are required. What had to be reported by `last`, and was
     /// not, is missing.
     fn take(
         &mut self,
-        owed: &[Owed],
+        required: &[RequiredReport],
         left: &mut Vec<&Reported>,
         (start, within, last): (SimTime, SimDuration, SimTime),
-        name: impl Fn(&Owed) -> String,
+        name: impl Fn(&RequiredReport) -> String,
     ) {
         let mut missing = Vec::new();
         // What has to be reported has the first choice of what was.
-        let (surely, perhaps): (Vec<&Owed>, Vec<&Owed>) = owed.iter().partition(|it| it.is_certain);
+        let (surely, perhaps): (Vec<&RequiredReport>, Vec<&RequiredReport>) =
+            required.iter().partition(|it| it.is_certain);
         for one in surely.into_iter().chain(perhaps) {
             match left.iter().position(|it| one.is_in(one.from..=one.until, it)) {
                 Some(place) => {
@@ -197,7 +198,7 @@ impl Outcome {
         }
         // One that is late is missing, and not one too many besides.
         for one in missing {
-            let latest = one.until + within * LATE;
+            let latest = one.until + within * LATE_REPORT_FACTOR;
             let late = left.iter().position(|it| one.is_in(one.until..=latest, it));
             let late = late.map(|place| left.remove(place).1.time);
             let came = late.map(|late| format!(" (it came at {})", since(start, late)));

@@ -19,13 +19,13 @@ const DEVICES_MAX: usize = 4;
 const LABELS_MAX: usize = 12;
 
 /// Where a device acted.
-pub(super) struct Acted {
+pub(super) struct OperatingPoint {
     element: String,
     current_a: f64,
     time_s: f64,
 }
 
-impl Acted {
+impl OperatingPoint {
     pub(super) fn of(event: &Event) -> Option<Self> {
         let number = |name: &str| event.get(name).and_then(serde_json::Value::as_f64);
         let (current_a, time_s) = (number(field::CURRENT_A)?, number(field::AFTER_S)?);
@@ -37,7 +37,7 @@ impl Acted {
 /// All there are.
 pub(super) fn pictures(
     reader: &RunReader,
-    points: &[Acted],
+    points: &[OperatingPoint],
     figures: &mut Vec<Figure>,
 ) -> Result<Vec<Picture>, RenderError> {
     let mut pictures = Vec::new();
@@ -69,7 +69,7 @@ struct CurveRow {
 }
 
 /// The devices that are drawn: those that acted first.
-fn shown(rows: &[CurveRow], points: &[Acted]) -> Vec<String> {
+fn shown(rows: &[CurveRow], points: &[OperatingPoint]) -> Vec<String> {
     let mut elements: Vec<String> = Vec::new();
     let acted = |name: &str| points.iter().any(|it| it.element == name);
     for wanted in [true, false] {
@@ -86,7 +86,7 @@ fn shown(rows: &[CurveRow], points: &[Acted]) -> Vec<String> {
 /// The curves of devices that acted, or of the first ones, with where they acted.
 fn time_current(
     reader: &RunReader,
-    points: &[Acted],
+    points: &[OperatingPoint],
     figures: &mut Vec<Figure>,
 ) -> Result<Option<Picture>, RenderError> {
     let Some(bytes) = read(reader, file::GRID_CURVES)? else { return Ok(None) };

@@ -12,12 +12,12 @@ use crate::verdict::{At, Reason, Verdict};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 };
 
-const DEEDS: &[&str] =
+const OPERATIONS: &[&str] =
     &["ignited", "cleared", "tripped", "melted", "blown", "opened", "closed", "locked_out", "idle"];
 
 const EXPECT: &[Field] = &[
     Field::required("element", Kind::Text, "as `fuse-link:F1`, or a pattern with *"),
-    Field::required("what", Kind::Choice(DEEDS), "what it did"),
+    Field::required("what", Kind::Choice(OPERATIONS), "what it did"),
     Field::required("from", TIME, "when it may at the earliest, since the start"),
     Field::required("to", TIME, "when it may at the latest, since the start"),
     Field::default("count", Kind::Integer { min: 1, max: 1_000_000_000 }, "1", "how often"),

@@ -7,10 +7,10 @@ use lastmeter_units::{SimDuration, SimTime};
 use serde::Serialize;
 
 use super::excerpts::{self, Excerpts};
-use super::pictures::{self, Acted};
+use super::pictures::{self, OperatingPoint};
 use super::reliability::{Indices, Planned};
-use super::tampered::{Tampered, Tampering};
-use super::{Alerted, about, is_certain};
+use super::tampered::{TamperRecord, TamperRow};
+use super::{ReceivedAlert, about, is_certain};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::render::figure::{Figure, Picture};
@@ -23,7 +23,7 @@ const TEMPLATE: &str = include_str!("section.html");
 const OPERATIONS_MAX: usize = 200;
 
 /// More than these are never marked in pictures.
-const DONE_MAX: usize = 20_000;
+const MARKED_OPERATIONS_MAX: usize = 20_000;
 
 /// Longer names are cut in pictures, characters.
 const NAME_MAX: usize = 16;
@@ -34,7 +34,7 @@ const SUSTAINED_S: f64 = 180.0;
 const KINDS: [&str; 3] = ["dip", "swell", "interruption"];
 
 /// A report belongs to an event that begins within this time of its own, and is of its phase.
-const TOGETHER: SimDuration = SimDuration::from_milliseconds(50);
+const REPORT_TOLERANCE: SimDuration = SimDuration::from_milliseconds(50);
 
 #[derive(Serialize)]
 struct Section {
@@ -44,7 +44,7 @@ struct Section {
     has_currents: bool,
     indices: Vec<Fact>,
     confusion: Vec<Confusion>,
-    tampering: Vec<Tampering>,
+    tampering: Vec<TamperRow>,
     /// Pictures that belong together.
     groups: Vec<Vec<Picture>>,
     /// What is not drawn.
@@ -63,13 +63,13 @@ struct Operation {
 }
 
 /// What was done, and when: for marks in pictures.
-pub(super) struct Done {
+pub(super) struct NetworkOperation {
     pub(super) time: SimTime,
     pub(super) element: String,
     pub(super) what: String,
 }
 
-impl Done {
+impl NetworkOperation {
     /// `F1 melted`.
     pub(super) fn word(&self) -> String {
         let name = own_name(&self.element);
@@ -91,18 +91,18 @@ struct Confusion {
 struct Found {
     operations: Vec<Operation>,
     further: usize,
-    done: Vec<Done>,
-    tampered: Tampered,
+    done: Vec<NetworkOperation>,
+    tampered: TamperRecord,
     indices: Indices,
     /// Of planned interruptions alone.
     planned: Indices,
-    points: Vec<Acted>,
+    points: Vec<OperatingPoint>,
     /// Kind, device, phase, beginning, and its end at the latest.
     truths: Vec<(usize, String, String, SimTime, SimTime)>,
     /// Of each device that lost its supply, since when and until when.
     dark: Vec<(String, SimTime, Option<SimTime>)>,
     /// Kind, phase if that is known, and the alert.
-    reported: Vec<(usize, Option<String>, Alerted)>,
+    reported: Vec<(usize, Option<String>, ReceivedAlert)>,
 }
 
 /// The section; `None` of a run in which nothing of it happened.
@@ -140,11 +140,11 @@ impl Found {
         self.planned.take(event, SUSTAINED_S);
         let text = |name: &str| event.text(name).unwrap_or_default().to_owned();
         if event.kind == EventKind::Operated {
-            self.points.extend(Acted::of(event));
+            self.points.extend(OperatingPoint::of(event));
             let (time, element, what) = (event.time, text(field::ELEMENT), text(field::WHAT));
             // What had nothing to do left no trace.
-            if what != "idle" && self.done.len() < DONE_MAX {
-                self.done.push(Done { time, element, what });
+            if what != "idle" && self.done.len() < MARKED_OPERATIONS_MAX {
+                self.done.push(NetworkOperation { time, element, what });
             }
         }
         self.tampered.take(line, event);
@@ -178,7 +178,7 @@ impl Found {
             }
             EventKind::Alert => {
                 for (place, kind) in KINDS.iter().enumerate() {
-                    let alert = Alerted::of(line, event, &format!("voltage.{kind}"));
+                    let alert = ReceivedAlert::of(line, event, &format!("voltage.{kind}"));
                     let phase = event.fact(field::PHASE).map(str::to_owned);
                     self.reported.extend(alert.map(|alert| (place, phase, alert)));
                 }
@@ -203,9 +203,9 @@ impl Found {
             })
         };
         for (kind, device, phase, time, ends) in &self.truths {
-            let fits = |(_, own, alert): &(usize, Option<String>, Alerted)| {
+            let fits = |(_, own, alert): &(usize, Option<String>, ReceivedAlert)| {
                 alert.device == *device
-                    && about(*time, TOGETHER).contains(&alert.time)
+                    && about(*time, REPORT_TOLERANCE).contains(&alert.time)
                     && own.as_ref() == Some(phase)
             };
             // One of its own kind first: a dip contains the interruption that has its beginning.
@@ -293,7 +293,8 @@ mod tests {
         let time: SimTime = "2027-01-18T17:00:08.032815687Z".parse().unwrap();
         assert_eq!(short_time(time), "2027-01-18T17:00:08.032816Z");
         let done = |element: &str, what: &str| {
-            Done { time: at(0), element: element.to_owned(), what: what.to_owned() }.word()
+            NetworkOperation { time: at(0), element: element.to_owned(), what: what.to_owned() }
+                .word()
         };
         assert_eq!(done("recloser:R1", "locked_out"), "R1 locked out");
         assert_eq!(done("switch:a name that is long", "opened"), "a name that is l… opened");

@@ -4,10 +4,12 @@ use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern, Values};
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Alerted, Outcome, Owed, Reported, UNLISTED, figure, fits, is_certain, since};
+use super::{
+    Outcome, ReceivedAlert, Reported, RequiredReport, UNLISTED, figure, fits, is_certain, since,
+};
 use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable};
 use crate::check::selection::DEVICE;
-use crate::checks::came::ReadingsThatCame;
+use crate::checks::reading_count::ReadingCount;
 use crate::verdict::{At, Verdict};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 };
@@ -62,10 +64,10 @@ struct Supply {
     at_least: f64,
     is_gasp: bool,
     start: SimTime,
-    owed: Vec<Owed>,
+    required: Vec<RequiredReport>,
     reported: Vec<Reported>,
     unknown: Option<(At, &'static str)>,
-    readings: ReadingsThatCame,
+    readings: ReadingCount,
 }
 
 impl Supply {
@@ -77,10 +79,10 @@ impl Supply {
             at_least: values.si("at_least"),
             is_gasp,
             start: SimTime(0),
-            owed: Vec::new(),
+            required: Vec::new(),
             reported: Vec::new(),
             unknown: None,
-            readings: ReadingsThatCame::new(),
+            readings: ReadingCount::new(),
         }
     }
 
@@ -109,7 +111,7 @@ impl Check for Supply {
             self.unknown.get_or_insert((at, UNLISTED));
         }
         let kind = self.alert_type();
-        if let Some(alert) = Alerted::of(line, event, kind) {
+        if let Some(alert) = ReceivedAlert::of(line, event, kind) {
             if self.device.matches(&alert.device) {
                 self.reported.push((kind, alert));
             }
@@ -127,7 +129,7 @@ impl Check for Supply {
         }
         let boot_s = figure(event, field::BOOT_S).unwrap_or(0.0);
         let until = event.time + SimDuration::from_seconds_f64(boot_s) + self.within;
-        self.owed.push(Owed {
+        self.required.push(RequiredReport {
             device: device.to_owned(),
             what: kind,
             // A meter may look at other half periods than the plant's truth.
@@ -141,7 +143,7 @@ impl Check for Supply {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let mut left: Vec<&Reported> = self.reported.iter().collect();
         let mut outcome = Outcome { unknown: self.unknown.clone(), ..Outcome::default() };
-        outcome.take(&self.owed, &mut left, (self.start, self.within, facts.end), |one| {
+        outcome.take(&self.required, &mut left, (self.start, self.within, facts.end), |one| {
             format!("{} by {}", one.device, since(self.start, one.until))
         });
         outcome.surplus = left

@@ -6,12 +6,12 @@ use lastmeter_text::append;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{
-    Alerted, Outcome, Owed, Reported, TAMPER, UNLISTED, WantedReports, figure, fits, is_certain,
-    since,
+    Outcome, ReceivedAlert, Reported, RequiredReport, TAMPER, UNLISTED, WantedReports, figure,
+    fits, is_certain, since,
 };
 use crate::check::kind::{Check, CheckContext, CheckKind, JudgedAlerts, RecordTable};
 use crate::check::selection::DEVICE;
-use crate::checks::came::ReadingsThatCame;
+use crate::checks::reading_count::ReadingCount;
 use crate::verdict::{At, Verdict};
 
 const TIME: Kind = Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: 1e6 };
@@ -73,10 +73,10 @@ struct Tamper {
     within: SimDuration,
     expects_none: bool,
     start: SimTime,
-    owed: Vec<Owed>,
+    required: Vec<RequiredReport>,
     reported: Vec<Reported>,
     unknown: Option<(At, &'static str)>,
-    readings: ReadingsThatCame,
+    readings: ReadingCount,
     wanted: WantedReports,
     /// Which devices report too little, for people.
     left_out: Option<String>,
@@ -93,10 +93,10 @@ impl Tamper {
             within: values.duration("within"),
             expects_none: values.boolean("none"),
             start: SimTime(0),
-            owed: Vec::new(),
+            required: Vec::new(),
             reported: Vec::new(),
             unknown: None,
-            readings: ReadingsThatCame::new(),
+            readings: ReadingCount::new(),
             wanted: WantedReports::of(values),
             left_out: None,
         }
@@ -108,7 +108,7 @@ impl Tamper {
         let what = self.what.iter().find(|own| **own == word);
         let Some(what) = what.filter(|_| self.device.matches(device)) else { return };
         let spread_s = figure(event, field::SPREAD_S).unwrap_or(0.0);
-        self.owed.push(Owed {
+        self.required.push(RequiredReport {
             device: device.to_owned(),
             what,
             from: event.time,
@@ -144,7 +144,7 @@ impl Check for Tamper {
             EventKind::Tamper => self.truth(line, event),
             EventKind::Alert => {
                 for what in &self.what {
-                    let alert = Alerted::of(line, event, &format!("{TAMPER}{what}"));
+                    let alert = ReceivedAlert::of(line, event, &format!("{TAMPER}{what}"));
                     let alert = alert.filter(|alert| self.device.matches(&alert.device));
                     self.reported.extend(alert.map(|alert| (*what, alert)));
                 }
@@ -166,14 +166,14 @@ impl Check for Tamper {
             ..Outcome::default()
         };
         if self.expects_none {
-            for one in self.owed.iter().filter(|one| one.is_certain) {
+            for one in self.required.iter().filter(|one| one.is_certain) {
                 let name = self.name(&one.device, one.what, one.from);
                 let at = At::of_device(&one.device, one.from, one.line);
                 outcome.wrong.push((format!("there was {name}"), at));
             }
         } else {
             let times = (self.start, self.within, SimTime(i64::MAX));
-            outcome.take(&self.owed, &mut left, times, |one| {
+            outcome.take(&self.required, &mut left, times, |one| {
                 self.name(&one.device, one.what, one.from)
             });
         }

@@ -6,11 +6,11 @@ use lastmeter_units::SimTime;
 use serde::Serialize;
 
 use super::section::short_time;
-use super::{Alerted, TAMPER, is_certain};
+use super::{ReceivedAlert, TAMPER, is_certain};
 
 /// A row of the list.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Tampering {
+pub(super) struct TamperRow {
     time: String,
     device: String,
     what: String,
@@ -19,13 +19,13 @@ pub(super) struct Tampering {
 
 /// What the record has of it.
 #[derive(Default)]
-pub(super) struct Tampered {
+pub(super) struct TamperRecord {
     /// When, device, what, and whether it had to be seen.
     truths: Vec<(SimTime, String, String, bool)>,
-    reported: Vec<(String, Alerted)>,
+    reported: Vec<(String, ReceivedAlert)>,
 }
 
-impl Tampered {
+impl TamperRecord {
     pub(super) fn take(&mut self, line: u64, event: &Event) {
         let text = |name: &str| event.text(name).unwrap_or_default().to_owned();
         match event.kind {
@@ -36,7 +36,7 @@ impl Tampered {
             EventKind::Alert => {
                 let kind = text(field::TYPE);
                 let Some(what) = kind.strip_prefix(TAMPER) else { return };
-                let alert = Alerted::of(line, event, &kind);
+                let alert = ReceivedAlert::of(line, event, &kind);
                 self.reported.extend(alert.map(|alert| (what.to_owned(), alert)));
             }
             _ => {}
@@ -45,15 +45,15 @@ impl Tampered {
 
     /// In order of time, at most so many: what there was with its first report before the next of
     /// its kind, then reports of nothing.
-    pub(super) fn rows(mut self, most: usize) -> Vec<Tampering> {
+    pub(super) fn rows(mut self, most: usize) -> Vec<TamperRow> {
         self.truths.sort_by_key(|it| it.0);
         let words = |what: &str| what.replace('_', " ");
-        let mut left: Vec<&(String, Alerted)> = self.reported.iter().collect();
+        let mut left: Vec<&(String, ReceivedAlert)> = self.reported.iter().collect();
         let mut rows = Vec::new();
         for (at, (time, device, what, is_certain)) in self.truths.iter().enumerate() {
             let later = self.truths[at + 1..].iter();
             let next = later.filter(|it| it.1 == *device && it.2 == *what).map(|it| it.0).next();
-            let fits = |(kind, alert): &&(String, Alerted)| {
+            let fits = |(kind, alert): &&(String, ReceivedAlert)| {
                 kind == what
                     && alert.device == *device
                     && alert.time >= *time
@@ -74,7 +74,7 @@ impl Tampered {
         });
         rows.extend(nothing);
         rows.sort_by_key(|it| it.0);
-        let row = |(time, device, what, reported): (SimTime, &String, &String, String)| Tampering {
+        let row = |(time, device, what, reported): (SimTime, &String, &String, String)| TamperRow {
             time: short_time(time),
             device: device.clone(),
             what: words(what),
@@ -102,7 +102,7 @@ mod tests {
                 .with(field::DEVICE, "m")
                 .with(field::TYPE, format!("tamper.{what}"))
         };
-        let mut found = Tampered::default();
+        let mut found = TamperRecord::default();
         let events = [
             truth(10, true),
             truth(20, true),

@@ -14,7 +14,7 @@ use crate::render::page::Fact;
 use crate::render::pictures::tables;
 use crate::render::svg::{Anchor, DATA, Drawing, INK};
 use crate::render::template::fill;
-use crate::standard::{Deviation, Deviations, Drawn};
+use crate::standard::{Deviation, DeviationSurface, Deviations};
 use lastmeter_plans::standard::{Plan, Published, Surface, TRANSDUCER_FILE};
 use lastmeter_text::{number, plural};
 
@@ -299,7 +299,7 @@ fn picture(
     Some(Picture::of(figure, &surface.title, caption, figures))
 }
 
-fn svg(title: &str, surface: &Surface, row: &Published, drawn: &Drawn) -> String {
+fn svg(title: &str, surface: &Surface, row: &Published, drawn: &DeviationSurface) -> String {
     let (left, top, right) = (74.0, 24.0, 546.0);
     let height = 30.0;
     let width = (right - left) / drawn.x.len().max(1) as f64;

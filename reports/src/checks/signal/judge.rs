@@ -17,7 +17,7 @@ pub(crate) struct Sample {
 
 /// A sample with the time that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Stretch {
+pub(crate) struct SampleInterval {
     /// When that begins, in ns since the scenario's start.
     pub(crate) from_ns: i64,
     /// The sample's instant.
@@ -26,7 +26,7 @@ pub(crate) struct Stretch {
     pub(crate) value: f64,
 }
 
-impl Stretch {
+impl SampleInterval {
     /// How much it counts; one at the very start counts a little.
     fn weight_ns(&self) -> i64 {
         self.to_ns.saturating_sub(self.from_ns).max(1)
@@ -34,18 +34,22 @@ impl Stretch {
 }
 
 /// The samples in order of time, each with the time it stands for.
-pub(crate) fn stretches(samples: &[Sample]) -> Vec<Stretch> {
+pub(crate) fn sample_intervals(samples: &[Sample]) -> Vec<SampleInterval> {
     let mut sorted = samples.to_vec();
     sorted.sort_by_key(|sample| (sample.at_ns, sample.value.to_bits()));
     // Samples of one instant all stand for the time since the one before it.
     let (mut from_ns, mut last_ns) = (0, 0);
-    let stretch = |sample: &Sample| {
+    let interval = |sample: &Sample| {
         if sample.at_ns > last_ns {
             (from_ns, last_ns) = (last_ns, sample.at_ns);
         }
-        Stretch { from_ns: from_ns.min(sample.at_ns), to_ns: sample.at_ns, value: sample.value }
+        SampleInterval {
+            from_ns: from_ns.min(sample.at_ns),
+            to_ns: sample.at_ns,
+            value: sample.value,
+        }
     };
-    sorted.iter().map(stretch).collect()
+    sorted.iter().map(interval).collect()
 }
 
 /// What is wanted of the samples of a part.
@@ -56,7 +60,7 @@ pub(crate) enum Wanted<'a> {
     /// A value that another signal had at most so long before; none but these if it had one only.
     Follows {
         /// The other signal.
-        other: &'a [Stretch],
+        other: &'a [SampleInterval],
         /// In ns.
         lag_ns: i64,
     },
@@ -65,16 +69,16 @@ pub(crate) enum Wanted<'a> {
 impl Wanted<'_> {
     /// Between which values a sample has no deviation; `None` where there is nothing to compare it
     /// with.
-    pub(crate) fn range(&self, stretch: &Stretch) -> Option<(f64, f64)> {
+    pub(crate) fn range(&self, interval: &SampleInterval) -> Option<(f64, f64)> {
         match self {
             Self::Level(level) => Some((*level, *level)),
             Self::Follows { other, lag_ns } => {
                 let begin =
-                    stretch.from_ns.min(stretch.to_ns.saturating_sub(1)).saturating_sub(*lag_ns);
+                    interval.from_ns.min(interval.to_ns.saturating_sub(1)).saturating_sub(*lag_ns);
                 let first = other.partition_point(|own| own.to_ns <= begin);
                 let overlapping = other[first..].iter();
                 let overlapping = overlapping
-                    .take_while(|own| own.from_ns < stretch.to_ns || own.to_ns == stretch.to_ns);
+                    .take_while(|own| own.from_ns < interval.to_ns || own.to_ns == interval.to_ns);
                 overlapping.map(|own| own.value).fold(None, |range, value| {
                     let (low, high) = range.unwrap_or((value, value));
                     // A NaN stays: `min` and `max` would drop it.
@@ -112,15 +116,18 @@ pub(crate) struct Part<'a> {
 
 impl Part<'_> {
     /// Whether a sample stands for nothing outside it.
-    pub(crate) fn holds(&self, stretch: &Stretch) -> bool {
-        stretch.from_ns >= self.from_ns && stretch.to_ns <= self.to_ns
+    pub(crate) fn holds(&self, interval: &SampleInterval) -> bool {
+        interval.from_ns >= self.from_ns && interval.to_ns <= self.to_ns
     }
 
     /// The samples that stand for nothing outside it.
-    pub(crate) fn of<'s>(&self, stretches: &'s [Stretch]) -> impl Iterator<Item = &'s Stretch> {
+    pub(crate) fn of<'s>(
+        &self,
+        sample_intervals: &'s [SampleInterval],
+    ) -> impl Iterator<Item = &'s SampleInterval> {
         let Self { from_ns, to_ns, .. } = *self;
         let part = Part { from_ns, to_ns, wanted: Wanted::Level(0.0) };
-        stretches.iter().filter(move |own| part.holds(own))
+        sample_intervals.iter().filter(move |own| part.holds(own))
     }
 }
 
@@ -159,7 +166,7 @@ impl Judgement {
 /// Holds the samples of a part against what is wanted, with this tolerance for this share of their
 /// time.
 pub(crate) fn judge(
-    stretches: &[Stretch],
+    sample_intervals: &[SampleInterval],
     part: &Part<'_>,
     tolerance: f64,
     share: f64,
@@ -167,23 +174,23 @@ pub(crate) fn judge(
     let mut found = Judgement::default();
     let (mut begin_ns, mut end_ns, mut longest_ns) = (i64::MAX, i64::MIN, 0);
     let mut deviations: Vec<(f64, i64)> = Vec::new();
-    for stretch in part.of(stretches) {
-        let Some(range) = part.wanted.range(stretch) else {
+    for interval in part.of(sample_intervals) {
+        let Some(range) = part.wanted.range(interval) else {
             found.left_out += 1;
             continue;
         };
-        let (off, weight_ns) = (deviation(stretch.value, range), stretch.weight_ns());
+        let (off, weight_ns) = (deviation(interval.value, range), interval.weight_ns());
         found.n += 1;
         found.judged_ns += weight_ns;
         if off > tolerance {
             found.outside_ns += weight_ns;
-            found.first_ns.get_or_insert(stretch.to_ns);
+            found.first_ns.get_or_insert(interval.to_ns);
         }
         if found.worst.is_none_or(|(worst, _)| off > worst) {
-            found.worst = Some((off, stretch.to_ns));
+            found.worst = Some((off, interval.to_ns));
         }
         deviations.push((off, weight_ns));
-        (begin_ns, end_ns) = (begin_ns.min(stretch.from_ns), end_ns.max(stretch.to_ns));
+        (begin_ns, end_ns) = (begin_ns.min(interval.from_ns), end_ns.max(interval.to_ns));
         longest_ns = longest_ns.max(weight_ns);
     }
     found.is_whole = found.n > 0
@@ -213,9 +220,9 @@ fn needed(mut deviations: Vec<(f64, i64)>, mut allowed_ns: i64) -> f64 {
 
 /// The mean of the samples of a stretch of time, each as long as it stands for; `None` if there is
 /// no number among them.
-pub(crate) fn mean(stretches: &[Stretch], from_ns: i64, to_ns: i64) -> Option<f64> {
+pub(crate) fn mean(sample_intervals: &[SampleInterval], from_ns: i64, to_ns: i64) -> Option<f64> {
     let part = Part { from_ns, to_ns, wanted: Wanted::Level(0.0) };
-    let known = part.of(stretches).filter(|own| own.value.is_finite());
+    let known = part.of(sample_intervals).filter(|own| own.value.is_finite());
     let (sum, weight) = known.fold((0.0, 0.0), |(sum, weight), own| {
         let own_weight = own.weight_ns() as f64;
         (sum + own.value * own_weight, weight + own_weight)

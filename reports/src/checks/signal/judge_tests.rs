@@ -2,14 +2,16 @@
 
 use proptest::prelude::*;
 
-use super::judge::{Part, Sample, Stretch, Wanted, allowed_ns, deviation, judge, mean, stretches};
+use super::judge::{
+    Part, Sample, SampleInterval, Wanted, allowed_ns, deviation, judge, mean, sample_intervals,
+};
 
 const S: i64 = 1_000_000_000;
 
 /// Samples one second apart, the first at 1 s.
-fn samples(values: &[f64]) -> Vec<Stretch> {
+fn samples(values: &[f64]) -> Vec<SampleInterval> {
     let sample = |(n, value): (usize, &f64)| Sample { at_ns: (n as i64 + 1) * S, value: *value };
-    stretches(&values.iter().enumerate().map(sample).collect::<Vec<_>>())
+    sample_intervals(&values.iter().enumerate().map(sample).collect::<Vec<_>>())
 }
 
 fn level(from_s: i64, to_s: i64, level: f64) -> Part<'static> {
@@ -19,7 +21,7 @@ fn level(from_s: i64, to_s: i64, level: f64) -> Part<'static> {
 #[test]
 fn a_sample_stands_for_the_time_since_the_one_before_in_any_order() {
     let at = |at_ns, value| Sample { at_ns, value };
-    let found = stretches(&[at(5, 2.0), at(2, 1.0), at(5, 3.0)]);
+    let found = sample_intervals(&[at(5, 2.0), at(2, 1.0), at(5, 3.0)]);
     let times: Vec<_> = found.iter().map(|own| (own.from_ns, own.to_ns, own.value)).collect();
     assert_eq!(times, [(0, 2, 1.0), (2, 5, 2.0), (2, 5, 3.0)]);
 }
@@ -67,7 +69,7 @@ fn samples_that_end_early_or_begin_late_do_not_make_a_part_whole() {
     let own = samples(&[1.0; 5]);
     assert!(judge(&own, &level(0, 5, 1.0), 0.1, 1.0).is_whole);
     assert!(!judge(&own, &level(0, 6, 1.0), 0.1, 1.0).is_whole);
-    let late: Vec<Stretch> = own[2..].to_vec();
+    let late: Vec<SampleInterval> = own[2..].to_vec();
     assert!(!judge(&late, &level(0, 5, 1.0), 0.1, 1.0).is_whole);
     assert!(!judge(&[], &level(0, 5, 1.0), 0.1, 1.0).is_whole);
 }
@@ -95,11 +97,11 @@ fn a_follower_lies_between_what_the_other_was_within_the_lag() {
     assert_eq!((found.n, found.left_out, found.is_whole), (2, 4, false));
 }
 
-fn any_samples() -> impl Strategy<Value = Vec<Stretch>> {
+fn any_samples() -> impl Strategy<Value = Vec<SampleInterval>> {
     let value = prop_oneof![8 => -10.0..10.0_f64, 1 => Just(f64::NAN)];
     proptest::collection::vec((0..50_i64, value), 0..40).prop_map(|list| {
         let sample = |(at, value): (i64, f64)| Sample { at_ns: at * S, value };
-        stretches(&list.into_iter().map(sample).collect::<Vec<_>>())
+        sample_intervals(&list.into_iter().map(sample).collect::<Vec<_>>())
     })
 }
 
@@ -133,7 +135,7 @@ proptest! {
         let wanted = Wanted::Follows { other: &own, lag_ns };
         let part = Part { from_ns: 0, to_ns: 50 * S, wanted };
         let found = judge(&own, &part, 0.0, 1.0);
-        let is_known = own.iter().all(|stretch| stretch.value.is_finite());
+        let is_known = own.iter().all(|interval| interval.value.is_finite());
         prop_assert!(!is_known || found.outside_ns == 0, "{:?}", found);
     }
 }

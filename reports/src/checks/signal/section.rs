@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::SignalCheck;
-use super::judge::{Part, Stretch, stretches};
+use super::judge::{Part, SampleInterval, sample_intervals};
 use crate::check::kind::{Check, SectionHtml, SectionInput, as_type};
 use crate::error::RenderError;
 use crate::render::figure::{Csv, Figure, Key, Picture};
@@ -84,17 +84,17 @@ impl SignalCheck {
         figures: &mut Vec<Figure>,
     ) -> Picture {
         let facts: &RunFacts = input.reader.facts();
-        let (own, other) = (stretches(&self.samples), stretches(&self.others));
+        let (own, other) = (sample_intervals(&self.samples), sample_intervals(&self.others));
         let parts = self.parts(&own, &other, facts.end - facts.start);
         let bands: Vec<Vec<Edge>> = parts.iter().map(|part| self.edges(part, &own)).collect();
         let mut csv = Csv::new("signal,time_s,value,low,high");
-        for stretch in &own {
-            let part = parts.iter().find(|part| part.holds(stretch));
-            let range = part.and_then(|part| part.wanted.range(stretch));
+        for interval in &own {
+            let part = parts.iter().find(|part| part.holds(interval));
+            let range = part.and_then(|part| part.wanted.range(interval));
             let (low, high) = range.map_or((f64::NAN, f64::NAN), |(low, high)| {
                 (low - self.tolerance, high + self.tolerance)
             });
-            csv.line(&[&self.signal], &[s(stretch.to_ns), stretch.value, low, high]);
+            csv.line(&[&self.signal], &[s(interval.to_ns), interval.value, low, high]);
         }
         let label = format!("{} over time with the band of {}", self.signal, verdict.check);
         let curves = [(PARTS[2], points(&other)), (PARTS[1], points(&own))];
@@ -113,12 +113,12 @@ impl SignalCheck {
     }
 
     /// The band of a part, sample by sample.
-    fn edges(&self, part: &Part<'_>, own: &[Stretch]) -> Vec<Edge> {
-        let edge = |stretch: &Stretch| {
-            let (low, high) = part.wanted.range(stretch)?;
+    fn edges(&self, part: &Part<'_>, own: &[SampleInterval]) -> Vec<Edge> {
+        let edge = |interval: &SampleInterval| {
+            let (low, high) = part.wanted.range(interval)?;
             Some(Edge {
-                from_s: s(stretch.from_ns),
-                to_s: s(stretch.to_ns),
+                from_s: s(interval.from_ns),
+                to_s: s(interval.to_ns),
                 low: low - self.tolerance,
                 high: high + self.tolerance,
             })
@@ -170,11 +170,11 @@ fn s(ns: i64) -> f64 {
 }
 
 /// Where a curve goes: through every sample, or through the lowest and the highest of each bin.
-fn points(stretches: &[Stretch]) -> Vec<(f64, f64)> {
-    let known: Vec<(f64, f64)> = stretches
+fn points(sample_intervals: &[SampleInterval]) -> Vec<(f64, f64)> {
+    let known: Vec<(f64, f64)> = sample_intervals
         .iter()
-        .filter(|stretch| stretch.value.is_finite())
-        .map(|stretch| (s(stretch.to_ns), stretch.value))
+        .filter(|interval| interval.value.is_finite())
+        .map(|interval| (s(interval.to_ns), interval.value))
         .collect();
     let size = known.len().div_ceil(BINS_MAX).max(1);
     if size <= 2 {
@@ -240,13 +240,13 @@ fn draw(
 mod tests {
     use super::*;
 
-    fn ramp(count: i64) -> Vec<Stretch> {
-        let stretch = |n: i64| Stretch {
+    fn ramp(count: i64) -> Vec<SampleInterval> {
+        let interval = |n: i64| SampleInterval {
             from_ns: n * 1_000_000_000,
             to_ns: (n + 1) * 1_000_000_000,
             value: if n == 700 { 99.0 } else { (n % 7) as f64 },
         };
-        (0..count).map(stretch).collect()
+        (0..count).map(interval).collect()
     }
 
     #[test]

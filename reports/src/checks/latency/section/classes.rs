@@ -54,7 +54,7 @@ pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statem
         let text = format!("No timing class can be judged: {why}.");
         return vec![Statement { status: Status::Inconclusive, text }];
     }
-    let mut grouped: Vec<(Said, Vec<String>)> = Vec::new();
+    let mut grouped: Vec<(CoverageStatement, Vec<String>)> = Vec::new();
     for (coverage, name) in COVERAGES.into_iter().zip(coverages()) {
         let statement = statement_at(analysis, coverage);
         match grouped.last_mut() {
@@ -62,7 +62,10 @@ pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statem
             _ => grouped.push((statement, vec![name])),
         }
     }
-    let statement = |(Said { status, text, condition }, names): (Said, Vec<String>)| Statement {
+    let statement = |(CoverageStatement { status, text, condition }, names): (
+        CoverageStatement,
+        Vec<String>,
+    )| Statement {
         status,
         text: format!("{text} at {}, 95 % confidence, this run{condition}.", list(&names)),
     };
@@ -88,15 +91,22 @@ fn not_measurable(analysis: &Analysis, validity: &Validity) -> Option<Statement>
 }
 
 /// What may be stated at one coverage, and under which condition.
-fn statement_at(analysis: &Analysis, coverage: f64) -> Said {
+fn statement_at(analysis: &Analysis, coverage: f64) -> CoverageStatement {
     let mut rows = analysis.classes.iter().filter(|row| row.judged.claim.coverage == coverage);
     let of = |class: &str| rows.clone().find(|row| row.class.name == class);
     if let Some(row) = analysis.strictest(coverage).and_then(|class| of(&class.name)) {
         let text = format!("Timing consistent with {}", row.class.name);
-        return Said { status: Status::Pass, text, condition: format!(", {}", row.judged.words()) };
+        return CoverageStatement {
+            status: Status::Pass,
+            text,
+            condition: format!(", {}", row.judged.words()),
+        };
     }
-    let plain =
-        |status, text: &str| Said { status, text: text.to_owned(), condition: String::new() };
+    let plain = |status, text: &str| CoverageStatement {
+        status,
+        text: text.to_owned(),
+        condition: String::new(),
+    };
     if rows.clone().all(|row| row.conclusion.status() == Status::Fail) {
         return plain(Status::Fail, "Timing consistent with no class");
     }
@@ -114,7 +124,7 @@ fn statement_at(analysis: &Analysis, coverage: f64) -> Said {
 
 /// One sentence, without the coverages it holds for.
 #[derive(PartialEq)]
-struct Said {
+struct CoverageStatement {
     status: Status,
     text: String,
     condition: String,

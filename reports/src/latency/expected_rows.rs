@@ -1,12 +1,12 @@
-//! How many messages the record owes: readings that were due, and commands that were given.
+//! How many messages the record has to have: readings that were due, and commands that were given.
 //!
-//! Terms: a row of the latency record is *owed* for each reading that was due, whatever became of
+//! Terms: a row of the latency record is *expected* for each reading that was due, whatever became of
 //! it, on each path, and for each command. A share of late messages is only worth something if no
 //! row is missing, so what `latency.csv` has is compared with what `observations.csv` and
 //! `events.jsonl` show. Each device lags behind the schedule by some time of its own (so that not
 //! all send at once), which follows from any of its readings that has a row.
 //!
-//! Memory: readings that follow one another at one distance are kept as one stretch, so a device
+//! Memory: readings that follow one another at one distance are kept as one series, so a device
 //! costs a few words, and a few more for each change of its period and each reading it never made.
 
 use lastmeter_units::{Epoch, Serial, SimTime};
@@ -23,17 +23,17 @@ use lastmeter_text::plural;
 
 /// What the rest of the record shows was due or given.
 #[derive(Debug)]
-pub(crate) struct Owed {
+pub(crate) struct ExpectedRows {
     /// In virtual time no share is judged.
     is_judged: bool,
     start: SimTime,
-    readings: ByDevice<Vec<Stretch>>,
+    readings: ByDevice<Vec<ReadingSeries>>,
     commands: u64,
 }
 
 /// Readings of a device that were due one after the other at one distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stretch {
+struct ReadingSeries {
     /// The number of the first; `None`: never made.
     number: Option<(Epoch, Serial)>,
     /// When the first was due, since the schedule began, in ns; without the device's lag.
@@ -44,7 +44,7 @@ struct Stretch {
 
 /// Rows that are not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Missing {
+pub(crate) struct MissingRows {
     /// How many of those due have a row.
     rows: u64,
     /// Readings that were due in the judged time, or commands that were given in the run.
@@ -53,7 +53,7 @@ pub(crate) struct Missing {
     device: Option<(String, u64, u64)>,
 }
 
-impl Missing {
+impl MissingRows {
     /// How many are missing.
     pub(crate) fn count(&self) -> u64 {
         self.due - self.rows
@@ -85,7 +85,7 @@ impl Missing {
     }
 }
 
-impl Stretch {
+impl ReadingSeries {
     /// Takes one more reading if it follows.
     fn extend(&mut self, number: Option<(Epoch, Serial)>, at_ns: i64) -> bool {
         let first_step_ns = at_ns.saturating_sub(self.first_ns);
@@ -132,7 +132,7 @@ impl Stretch {
     }
 }
 
-impl Owed {
+impl ExpectedRows {
     /// Of a run, by the devices of a pattern.
     pub(crate) fn new(facts: &RunFacts, devices: Pattern) -> Self {
         Self {
@@ -148,10 +148,10 @@ impl Owed {
         if !self.is_judged || observation.reference.is_none() {
             return;
         }
-        let Some(stretches) = self.readings.entry(observation.device) else { return };
+        let Some(series) = self.readings.entry(observation.device) else { return };
         let at_ns = (observation.event_time - self.start).0;
         let number = observation.epoch.zip(observation.serial);
-        if let Some(last) = stretches.last_mut() {
+        if let Some(last) = series.last_mut() {
             let is_same = match (last.number, number) {
                 (Some((epoch, first)), Some((other, serial))) => {
                     epoch == other && Some(serial.0) == first.0.checked_add(last.count - 1)
@@ -164,7 +164,7 @@ impl Owed {
                 return;
             }
         }
-        stretches.push(Stretch { number, first_ns: at_ns, step_ns: 0, count: 1 });
+        series.push(ReadingSeries { number, first_ns: at_ns, step_ns: 0, count: 1 });
     }
 
     /// Takes the next event of the record.
@@ -180,20 +180,20 @@ impl Owed {
         path: &str,
         population: &Population,
         is_about: impl Fn(&str) -> bool,
-    ) -> Option<Missing> {
+    ) -> Option<MissingRows> {
         if path == LatencyPath::COMMAND {
             let rows = population.n() + population.warm_up.n() + population.outside;
             let due = self.commands;
-            return (rows < due).then_some(Missing { rows, due, device: None });
+            return (rows < due).then_some(MissingRows { rows, due, device: None });
         }
         let window = population.window;
         let (mut found, mut all, mut first) = (0, 0, None);
-        for (device, stretches) in self.readings.iter().filter(|(device, _)| is_about(device)) {
+        for (device, series) in self.readings.iter().filter(|(device, _)| is_about(device)) {
             let sender = population.sender(device);
-            let lag_ns = sender.map_or(0, |sender| lag_ns(sender, stretches));
+            let lag_ns = sender.map_or(0, |sender| lag_ns(sender, series));
             let from_ns = window.from_ns.saturating_sub(lag_ns);
             let to_ns = window.to_ns.saturating_sub(lag_ns);
-            let due: u64 = stretches.iter().map(|one| one.count_in(from_ns, to_ns)).sum();
+            let due: u64 = series.iter().map(|one| one.count_in(from_ns, to_ns)).sum();
             let rows = sender.map_or(0, |sender| sender.rows);
             found += rows.min(due);
             all += due;
@@ -201,17 +201,17 @@ impl Owed {
                 first = Some((device.to_owned(), rows, due));
             }
         }
-        first.map(|device| Missing { rows: found, due: all, device: Some(device) })
+        first.map(|device| MissingRows { rows: found, due: all, device: Some(device) })
     }
 }
 
 /// How far a device lags behind the schedule; 0 if nothing shows it.
-fn lag_ns(sender: &Sender, stretches: &[Stretch]) -> i64 {
+fn lag_ns(sender: &Sender, series: &[ReadingSeries]) -> i64 {
     let Some((epoch, serial, intended_ns)) = sender.numbered else { return 0 };
-    let due_ns = stretches.iter().find_map(|stretch| stretch.due_ns(epoch, serial));
+    let due_ns = series.iter().find_map(|one| one.due_ns(epoch, serial));
     due_ns.map_or(0, |due_ns| intended_ns.saturating_sub(due_ns))
 }
 
 #[cfg(test)]
-#[path = "owed_tests.rs"]
+#[path = "expected_rows_tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@ use lastmeter_record::{Event, EventKind, field};
 
 /// One coefficient that was computed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Written {
+pub struct WrittenCoefficient {
     /// The step it belongs to.
     pub step: String,
     /// The register.
@@ -24,13 +24,13 @@ pub struct Written {
 }
 
 /// The coefficient in an event; `None` of any other event.
-pub fn written(event: &Event) -> Option<Written> {
+pub fn written_coefficient(event: &Event) -> Option<WrittenCoefficient> {
     if event.kind != EventKind::Calibration {
         return None;
     }
     let text = |name: &str| Some(event.text(name)?.to_owned());
     let number = |name: &str| event.get(name)?.as_f64();
-    Some(Written {
+    Some(WrittenCoefficient {
         step: text(field::STEP)?,
         register: text(field::REGISTER)?,
         meaning: text(field::MEANING)?,

@@ -8,7 +8,7 @@ use lastmeter_units::{Epoch, Serial};
 use crate::by_device::ByDevice;
 
 /// Counts the readings that came, of all devices.
-pub(super) struct ReadingsThatCame {
+pub(super) struct ReadingCount {
     by_device: ByDevice<Readings>,
 }
 
@@ -18,7 +18,7 @@ struct Readings {
     count: u64,
 }
 
-impl ReadingsThatCame {
+impl ReadingCount {
     pub(super) fn new() -> Self {
         Self { by_device: ByDevice::new(Pattern::new("*")) }
     }
