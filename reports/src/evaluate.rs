@@ -270,6 +270,7 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
         judge.observation(&observation);
         rows += 1;
     }
+    // What `run.json` lists and is not there counts as a file without lines.
     let mut found = vec![events.found(), observations.found(rows)];
     let missing = Found { file: file::SPANS, lines: 0, sha256: None, torn: None };
     let is_missing = reader.facts().spans.is_some();

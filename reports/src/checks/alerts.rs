@@ -243,6 +243,7 @@ impl Check for Alerts {
             append(&mut why, format_args!("; did not come: {}", shown.join(", ")));
         }
         let n = self.readings.count() + alerts;
+        // A surplus alert is a finding whatever else is unknown; a missing one is not.
         let reason = if self.surplus_count > 0 {
             Reason::UnexpectedAlert
         } else if self.unreadable.is_some() {

@@ -82,6 +82,7 @@ impl Assessed {
             let (met, all) = (judged.len(), judged.len() + gaps.len());
             let mut text = format!("partly tested: met in {met} of {all}; not {}", listed(&gaps));
             let skipped = assessment.tests.iter().filter(|test| test.skipped.is_some()).count();
+            // Skipped tests are among what is missing; this counts the clauses.
             if missing.len() > skipped {
                 let clauses = plural((missing.len() - skipped) as u64, "clause");
                 append(&mut text, format_args!(", nor in {clauses} that the test plan lacks"));

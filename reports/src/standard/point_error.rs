@@ -226,6 +226,7 @@ impl Assessor {
         let n = pairs.len() as f64;
         let (reference, reported) = sums(&pairs);
         let (reference, reported) = (reference / n, reported / n);
+        // An error in percent of nothing has no value, so such a point has none.
         let scale = match (absolute, test.relative) {
             (true, _) => 1.0,
             (false, Relative::Absolute) => 100.0,

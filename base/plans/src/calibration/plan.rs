@@ -247,6 +247,7 @@ pub fn read_plan(
         refuse(key, "a sweep without points shows nothing", "expected at least one");
         return None;
     }
+    // A line through two levels always fits: only a third shows whether it does.
     let distinct = sweep.iter().filter(|point| sweep.iter().filter(|p| p == point).count() == 1);
     if procedure == Procedure::Static && distinct.count() < 3 {
         refuse("levels", "gain and offset need three levels", "expected more");

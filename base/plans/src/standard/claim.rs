@@ -114,6 +114,7 @@ impl Claim {
     /// Reads the section's checked keys against a test plan; what does not fit is reported.
     pub fn read(values: &Values, test_plan: &TestPlan, out: &mut Diagnostics) -> Option<Self> {
         let mistakes = out.len();
+        // All mistakes are reported before the claim is given up.
         let mut refuse = |key: &str, code: Code, message: String, label: String| {
             out.report(code, values.span_of(key), message, label);
         };

@@ -13,7 +13,11 @@ use super::test_plan::TestPlan;
 
 /// Reports symbols that nobody could write, that every test plan knows already, that stand there
 /// twice for one class, that rest on unknown ones, or on themselves.
-pub(crate) fn are_sound(test_plan: &TestPlan, values: &[Values], out: &mut Diagnostics) {
+pub(crate) fn report_unsound_symbols(
+    test_plan: &TestPlan,
+    values: &[Values],
+    out: &mut Diagnostics,
+) {
     let mistakes = out.len();
     let mut known: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (symbol, values) in test_plan.symbols.iter().zip(values) {

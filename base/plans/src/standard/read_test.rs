@@ -432,7 +432,7 @@ fn tests_something(test: &Test, test_plan: &TestPlan, values: &Values, out: &mut
 
 /// Every point of every test has exactly one limit for each class the test is for, whatever the
 /// connection; reported at the test.
-pub(crate) fn has_limits_everywhere(test_plan: &TestPlan, tests: &[Values], out: &mut Diagnostics) {
+pub(crate) fn report_missing_limits(test_plan: &TestPlan, tests: &[Values], out: &mut Diagnostics) {
     let mut wanted = 0_usize;
     for (test, values) in test_plan.tests.iter().zip(tests) {
         wanted = wanted.saturating_add(sweep::points_wanted(test).min(coordinates::POINTS_MAX));

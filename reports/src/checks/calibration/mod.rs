@@ -214,6 +214,7 @@ impl CalibrationCheck {
         if outside > 1 {
             why = format!("{outside} of {} values outside; {why}", figures.len());
         }
+        // A doubt takes the place of a better verdict only: a fail stays one.
         for (doubt, text) in self.doubts(&before, missing) {
             if reason.status() <= doubt.status() {
                 reason = doubt;

@@ -376,6 +376,7 @@ impl EnergyBalance {
             append(&mut why, format_args!(", the worst of {} intervals", judged.len()));
         }
         let most_j = judged.iter().map(|balance| balance.flowed).fold(0.0, f64::max);
+        // An interval beyond the limit fails whatever else could not be judged.
         let reason = if worst.share() > self.limit {
             Reason::OutsideLimit
         } else if *missing > 0 {

@@ -51,6 +51,7 @@ impl Claim {
                 is_own: false,
             });
         }
+        // The transfer time of IEC 61850-5 includes the processing at the sender.
         if let Ok(span) = Span::read(values.text("path"))
             && span.from != Point::Intended
         {

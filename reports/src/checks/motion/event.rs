@@ -58,7 +58,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, _| Some(Box::new(Events::new(values, context))),
     tables: &[RecordTable::Observations, RecordTable::Events],
-    fits: |values, bench, out| fits::are_reported(values, ("events", |it| &it.events), bench, out),
+    fits: |values, bench, out| fits::report_unseen(values, ("events", |it| &it.events), bench, out),
     ..CheckKind::PLAIN
 };
 

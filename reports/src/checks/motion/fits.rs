@@ -51,7 +51,7 @@ pub(crate) fn expected_within(values: &Values, bench: &PlannedBench<'_>, out: &m
 
 /// That of `reliability`: a network whose supply is recorded, and interruptions that can be sustained.
 pub(super) fn reliability(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
-    warn_unless_sustained_possible(values, bench.duration, out);
+    warn_if_none_sustained(values, bench.duration, out);
     if bench.network.is_some_and(|it| it.is_simulated && it.is_in_motion == Some(true)) {
         let message = "who has a supply is not recorded where a simulator plays the network";
         let label = "expected a network without a simulator";
@@ -120,11 +120,7 @@ pub(super) fn elements(values: &Values, known: &[String], out: &mut Diagnostics)
 }
 
 /// Warns of a run in which no interruption can be a sustained one.
-fn warn_unless_sustained_possible(
-    values: &Values,
-    duration: Option<SimDuration>,
-    out: &mut Diagnostics,
-) {
+fn warn_if_none_sustained(values: &Values, duration: Option<SimDuration>, out: &mut Diagnostics) {
     let sustained_from: SimDuration = values.duration("sustained_from");
     let Some(duration) = duration.filter(|duration| *duration < sustained_from) else { return };
     if values.si_opt("energy").is_some() {
@@ -148,7 +144,7 @@ type Reported = (&'static str, fn(&PlannedReports) -> &Vec<&'static str>);
 
 /// That of `event` and `tamper`: reports a check of what meters report by themselves that would see
 /// nothing, since none of its devices reports it. Of a device that could not be made nobody knows.
-pub(super) fn are_reported(
+pub(super) fn report_unseen(
     values: &Values,
     (key, words): Reported,
     bench: &PlannedBench<'_>,

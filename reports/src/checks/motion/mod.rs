@@ -226,6 +226,7 @@ impl Outcome {
         list_missing(&self.wrong, "came otherwise");
         list_missing(&self.surplus, "not expected");
         let off = missing + (self.surplus.len() + self.wrong.len()) as u64;
+        // A report that should not have come is a finding whatever else is unknown.
         let reason = if !self.surplus.is_empty() || !self.wrong.is_empty() {
             Reason::UnexpectedAlert
         } else if let Some((_, unknown)) = &self.unknown {

@@ -55,7 +55,7 @@ pub(in super::super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, _| Some(Box::new(Tamper::new(values, context))),
     tables: &[RecordTable::Observations, RecordTable::Events],
-    fits: |values, bench, out| fits::are_reported(values, ("tamper", |it| &it.tamper), bench, out),
+    fits: |values, bench, out| fits::report_unseen(values, ("tamper", |it| &it.tamper), bench, out),
     ..CheckKind::PLAIN
 };
 

@@ -147,6 +147,7 @@ impl TestPlanCheck {
             })
             .collect();
         let status = assessment.status().unwrap_or(Status::Inconclusive);
+        // By status first: what fails decides, however small a share of its limit it used.
         let worst = judged
             .iter()
             .filter_map(|test| Some((*test, test.worst()?)))
