@@ -36,7 +36,7 @@ lastmeter_units::words! {
     pub enum Signal in files {
         /// The terminal went away.
         HangUp = "SIGHUP",
-        /// Ctrl-C.
+        /// Ctrl-C at the terminal.
         Interrupt = "SIGINT",
         /// What `kill`, service managers and CI runners send to end a process.
         Terminate = "SIGTERM",
@@ -90,7 +90,7 @@ lastmeter_units::words! {
 lastmeter_units::words! {
     /// In which of the three ways a device is there.
     pub enum Evidence in files {
-        /// A model.
+        /// A model, no instrument.
         Simulated = "simulated",
         /// Its firmware on an emulated processor.
         Emulated = "emulated",

@@ -118,9 +118,9 @@ pub enum RecordError {
     Io {
         /// What was tried: `create`, `read`, `write`.
         action: &'static str,
-        /// The file.
+        /// The file that could not be used.
         path: PathBuf,
-        /// Why.
+        /// What the operating system reported.
         source: io::Error,
     },
     /// The folder already holds a run.
@@ -129,15 +129,15 @@ pub enum RecordError {
     /// Written by a newer version.
     #[error("{} has format version {found}, this version reads {FORMAT_VERSION}", path.display())]
     Version {
-        /// The file.
+        /// The file that another version wrote.
         path: PathBuf,
-        /// Its version.
+        /// The format version it has.
         found: u32,
     },
     /// Not what such a file holds.
     #[error("{}:{line}: {what}", path.display())]
     Malformed {
-        /// The file.
+        /// The file that is not as its format asks.
         path: PathBuf,
         /// The line, from 1.
         line: u64,

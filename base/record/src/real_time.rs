@@ -14,13 +14,13 @@ use serde_json::{Map, Value};
 pub struct Summary {
     /// How many there are; lost ones too, which count as [`i64::MAX`].
     pub n: u64,
-    /// The median.
+    /// The median, ns.
     pub p50_ns: i64,
     /// 99 % are at most this.
     pub p99_ns: i64,
     /// 99.9 % are at most this.
     pub p999_ns: i64,
-    /// The longest.
+    /// The longest, ns.
     pub max_ns: i64,
 }
 
@@ -59,11 +59,11 @@ pub struct Deadlines {
     /// What is allowed: the smaller of 10 % of the period and 5 ms; with several periods the
     /// smallest one's.
     pub limit_ns: i64,
-    /// The median.
+    /// The median lateness, ns.
     pub p50_ns: i64,
     /// 99 % are at most this.
     pub p99_ns: i64,
-    /// The worst.
+    /// The worst lateness, ns.
     pub worst_ns: i64,
 }
 
@@ -142,7 +142,7 @@ pub struct LinkFacts {
 /// How well a simulator of the bench kept its steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatorFacts {
-    /// Its name.
+    /// Its name in the scenario.
     pub name: String,
     /// Its steps; missed are those that were served when the next one was due already.
     pub steps: Deadlines,
@@ -151,7 +151,7 @@ pub struct SimulatorFacts {
 /// All a real-time run reports of itself; absent in virtual time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RealTimeFacts {
-    /// The clocks.
+    /// What the clocks did.
     pub clock: ClockFacts,
     /// Which timer wakes the bench (`timerfd`).
     pub timer: String,
@@ -187,7 +187,7 @@ pub struct RealTimeFacts {
     /// The floor after the run.
     #[serde(default)]
     pub floor_after: Option<Floor>,
-    /// The links.
+    /// The links, by name.
     #[serde(default)]
     pub links: Vec<LinkFacts>,
     /// How well simulators kept their steps.

@@ -61,7 +61,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts statuses.
+    /// Counts statuses, each by its kind.
     pub fn of(statuses: impl IntoIterator<Item = Status>) -> Self {
         let mut counts = Self::default();
         for status in statuses {

@@ -78,7 +78,7 @@ impl Fault {
     }
 }
 
-/// Some faults together.
+/// How many faults of one kind there are, and the first.
 #[derive(Default)]
 struct Faults {
     /// By what is wrong and whether of alerts.

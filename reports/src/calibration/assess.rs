@@ -108,7 +108,7 @@ impl Assessor {
         Self { plan, start, reported, truth, reference }
     }
 
-    /// The plan.
+    /// The plan whose points are assessed.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }

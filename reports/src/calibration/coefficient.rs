@@ -7,7 +7,7 @@ use lastmeter_record::{Event, EventKind, field};
 pub struct WrittenCoefficient {
     /// The step it belongs to.
     pub step: String,
-    /// The register.
+    /// The register that holds it.
     pub register: String,
     /// What it corrects.
     pub meaning: String,

@@ -158,7 +158,7 @@ impl<'a> SectionInput<'a> {
 
 /// A section as it stands in the page.
 pub(crate) struct SectionHtml {
-    /// The text.
+    /// The HTML, ready to stand in the page.
     pub(crate) html: String,
     /// `measured` or `modelled`, where it shows latency.
     pub(crate) evidence: Option<&'static str>,

@@ -24,7 +24,7 @@ pub struct PlannedReports {
     pub tamper: Vec<&'static str>,
 }
 
-/// A network.
+/// The plant's network as it is planned.
 #[derive(Clone, Debug)]
 pub struct PlannedNetwork {
     /// Whether something happens in it between its steps; `None` after a mistake.

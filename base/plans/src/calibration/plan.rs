@@ -89,18 +89,18 @@ lastmeter_units::words! {
 }
 
 impl Subject {
-    /// Its unit.
+    /// The unit of its values.
     pub fn unit(self) -> &'static str {
         ["V", "A", "W", "var", "VA"][self as usize]
     }
 }
 
-/// A calibration unrolled.
+/// A calibration unrolled into points, each with its instants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// How.
+    /// How coefficients follow from what was measured.
     pub procedure: Procedure,
-    /// The meter.
+    /// The meter that is calibrated.
     pub device: String,
     /// The reference meter.
     pub reference: String,

@@ -7,7 +7,7 @@
 /// One current, as written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expression {
-    /// As written.
+    /// The expression as the file has it.
     pub text: String,
     pub(super) terms: Vec<Term>,
 }

@@ -72,7 +72,7 @@ pub(crate) fn waveforms(
     each(values, "waveform", &known, out, |name| names.iter().position(|own| *own == name))
 }
 
-/// Reads one test.
+/// Reads a `[[test]]` table.
 pub(crate) fn read_test(
     values: &Values,
     test_plan: &TestPlan,

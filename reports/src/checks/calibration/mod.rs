@@ -89,7 +89,7 @@ struct CalibrationCheck {
     is_over_sweep: bool,
     against: ErrorBasis,
     from_a: f64,
-    /// In percent.
+    /// The most that an error may be, in percent.
     limit: f64,
     before: Option<f64>,
     before_range: Option<(f64, f64)>,

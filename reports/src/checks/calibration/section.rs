@@ -35,7 +35,7 @@ struct Section {
     links: String,
 }
 
-/// One register.
+/// A register in the table of coefficients.
 #[derive(Serialize)]
 struct Row {
     step: String,

@@ -105,7 +105,7 @@ impl Index {
 /// Which interruptions count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Planned {
-    /// All.
+    /// Planned and unplanned ones.
     #[default]
     Count,
     /// Those that were not planned.

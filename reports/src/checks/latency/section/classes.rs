@@ -18,7 +18,7 @@ pub(super) struct Statement {
     text: String,
 }
 
-/// One class.
+/// One class in the table.
 #[derive(Serialize)]
 pub(super) struct Row {
     name: String,

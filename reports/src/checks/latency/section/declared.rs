@@ -30,7 +30,7 @@ pub(super) struct Declared {
     pub(super) published: Vec<PublishedRow>,
 }
 
-/// One check.
+/// What one check declares.
 struct Declaration {
     name: String,
     status: Status,

@@ -16,7 +16,7 @@ use lastmeter_text::number;
 /// was to inject (latency rules, 4.2).
 const RELEASE_ERROR_SHARE_MAX: f64 = 0.05;
 
-/// The panel.
+/// What the bench and the machine add to latencies.
 #[derive(Serialize)]
 pub(super) struct Panel {
     rows: Vec<Row>,
@@ -54,7 +54,7 @@ struct Notice {
     text: String,
 }
 
-/// One link.
+/// One impaired link.
 #[derive(Serialize)]
 struct LinkRow {
     name: String,

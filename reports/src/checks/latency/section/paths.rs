@@ -45,7 +45,7 @@ struct Section {
     links: String,
 }
 
-/// One path.
+/// One path in the page.
 #[derive(Default, Serialize)]
 struct Block {
     title: String,

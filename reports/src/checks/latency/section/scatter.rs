@@ -26,7 +26,7 @@ const TICKS_MAX: usize = 500;
 /// From about so many messages the medians of the bins are taken, in equal steps.
 const MEDIAN_OF: u64 = 1_000_000;
 
-/// One message.
+/// One message in the scatter plot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Message {
     /// When it was to be sent, in ns since the schedule began.
