@@ -27,7 +27,7 @@ impl ErrorBasis {
 
 /// A figure with the uncertainty the bench has of it, in percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ErrorEstimate {
+pub struct Estimate {
     /// Mean error of the readings.
     pub error: f64,
     /// Standard deviation of the readings' errors.
@@ -44,7 +44,7 @@ pub struct ErrorEstimate {
     pub reference: f64,
 }
 
-impl ErrorEstimate {
+impl Estimate {
     /// The figure of all readings of several points together; `None` without any.
     pub fn together(figures: &[Self]) -> Option<Self> {
         let n: usize = figures.iter().map(|figure| figure.readings).sum();
@@ -87,7 +87,7 @@ pub struct SweepPoint {
     /// What was measured.
     pub subject: Subject,
     /// The figure; `None` without readings of all that is needed.
-    pub figure: Option<ErrorEstimate>,
+    pub figure: Option<Estimate>,
 }
 
 /// Takes the record in, and computes the errors of the sweeps.
@@ -168,7 +168,7 @@ impl Assessor {
         (reported, other): (&Readings, &Readings),
         (subject, conditions): (Subject, &Conditions),
         against: ErrorBasis,
-    ) -> Option<ErrorEstimate> {
+    ) -> Option<Estimate> {
         let (reported, other) = (reported.get(&subject)?, other.get(&subject)?);
         if reported.len() != other.len() || reported.len() < 3 {
             return None;
@@ -201,7 +201,7 @@ impl Assessor {
         // Of a sample of n values from a normal distribution: s / sqrt(2 (n - 1)).
         let degrees = errors.len() - 1;
         let spread = deviation / (2.0 * degrees as f64).sqrt();
-        Some(ErrorEstimate {
+        Some(Estimate {
             error: mean(&errors),
             deviation,
             uncertainty,

@@ -4,7 +4,7 @@ use lastmeter_record::{Event, EventKind, field};
 
 /// One coefficient that was computed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct WrittenCoefficient {
+pub struct Coefficient {
     /// The step it belongs to.
     pub step: String,
     /// The register that holds it.
@@ -24,13 +24,13 @@ pub struct WrittenCoefficient {
 }
 
 /// The coefficient in an event; `None` of any other event.
-pub fn written_coefficient(event: &Event) -> Option<WrittenCoefficient> {
+pub fn coefficient_of(event: &Event) -> Option<Coefficient> {
     if event.kind != EventKind::Calibration {
         return None;
     }
     let text = |name: &str| Some(event.text(name)?.to_owned());
     let number = |name: &str| event.get(name)?.as_f64();
-    Some(WrittenCoefficient {
+    Some(Coefficient {
         step: text(field::STEP)?,
         register: text(field::REGISTER)?,
         meaning: text(field::MEANING)?,

@@ -10,8 +10,8 @@
 mod assess;
 mod coefficient;
 
-pub use assess::{Assessor, ErrorBasis, ErrorEstimate, SweepPoint};
-pub use coefficient::{WrittenCoefficient, written_coefficient};
+pub use assess::{Assessor, ErrorBasis, Estimate, SweepPoint};
+pub use coefficient::{Coefficient, coefficient_of};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Entry, Field};
 
-use super::rows::{self, PopulationGatherer};
+use super::rows::{self, Populations};
 use super::share::{self, ShareWords};
 use crate::check::demand::Demand;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable};
@@ -35,7 +35,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, out| {
         let limit_ns = rows::time_ns(values, "limit")?;
-        let gather = PopulationGatherer::read(values, &[Limit::Within(limit_ns)], out)?;
+        let gather = Populations::read(values, &[Limit::Within(limit_ns)], out)?;
         let claim = rows::shares(values, None)?;
         Some(Box::new(Jitter { context, limit_ns, claim, gather }))
     },
@@ -47,7 +47,7 @@ struct Jitter {
     context: CheckContext,
     limit_ns: i64,
     claim: Claim,
-    gather: PopulationGatherer,
+    gather: Populations,
 }
 
 impl Check for Jitter {

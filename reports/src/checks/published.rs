@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
-use super::rows::{self, PopulationGatherer};
+use super::rows::{self, Populations};
 use super::share::{about_population, rounded};
 use crate::check::demand::Demand;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
@@ -53,7 +53,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, out| {
         let figure = Figure::read(values, out)?;
-        let gather = PopulationGatherer::read(values, &[], out)?;
+        let gather = Populations::read(values, &[], out)?;
         let source = values.text("source").to_owned();
         Some(Box::new(Published { context, figure, source, gather }))
     },
@@ -160,7 +160,7 @@ pub(super) struct Published {
     context: CheckContext,
     pub(super) figure: Figure,
     pub(super) source: String,
-    gather: PopulationGatherer,
+    gather: Populations,
 }
 
 impl Check for Published {

@@ -108,7 +108,7 @@ pub(crate) fn shares(values: &Values, of_table: Option<f64>) -> Option<Claim> {
 }
 
 /// The populations of a check, by path.
-pub(super) struct PopulationGatherer {
+pub(super) struct Populations {
     pub(super) selection: Selection,
     limits: Vec<Limit>,
     window: Option<Window>,
@@ -119,7 +119,7 @@ pub(super) struct PopulationGatherer {
     hold_ups: Arc<HoldUps>,
 }
 
-impl PopulationGatherer {
+impl Populations {
     /// Reads the common keys; the messages will be judged by these limits.
     pub(super) fn read(values: &Values, limits: &[Limit], out: &mut Diagnostics) -> Option<Self> {
         let selection = Selection::read(values, out)?;

@@ -1,7 +1,7 @@
 //! What the checks on a share of late messages, `latency` and `jitter`, have in common: how a
 //! judgement becomes a verdict, and its words.
 
-use super::rows::{self, PopulationGatherer};
+use super::rows::{self, Populations};
 use crate::check::kind::{CheckContext, finish};
 use crate::latency::{Claim, Judgement, Limit, MissingRows, Population, Validity};
 use crate::verdict::{Because, Reason, Verdict, VerdictText};
@@ -31,7 +31,7 @@ pub(super) struct ShareWords {
 
 impl<'a> Share<'a> {
     fn of(
-        gather: &PopulationGatherer,
+        gather: &Populations,
         (population, judged): (&'a Population, &'a Judgement),
         limit: Limit,
         validity: Validity,
@@ -128,7 +128,7 @@ impl<'a> Share<'a> {
 /// The verdict of a check on a share of late messages; `judge` judges its population.
 pub(super) fn verdict(
     (context, facts): (&CheckContext, &RunFacts),
-    (gather, limit): (&PopulationGatherer, Limit),
+    (gather, limit): (&Populations, Limit),
     claim: Claim,
     judge: impl Fn(&Population) -> Result<Judgement, Because>,
     words: impl Fn(&Population, &Judgement) -> ShareWords,

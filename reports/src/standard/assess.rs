@@ -3,7 +3,7 @@
 use lastmeter_units::Quantity;
 
 use super::assessor::{Assessor, Figures};
-use super::point_error::{PointError, Unassessable};
+use super::point_error::{NoValue, PointError};
 use super::readings::PointRecord;
 use super::uncertainty::{self, Budget, decide};
 use crate::verdict::unfinished;
@@ -189,8 +189,8 @@ impl Assessor {
             }
             Err(trouble) => {
                 let why = match trouble {
-                    Unassessable::TooLittle(why) => why,
-                    Unassessable::Absent => format!("{} was not reported", test.quantity),
+                    NoValue::TooLittle(why) => why,
+                    NoValue::Absent => format!("{} was not reported", test.quantity),
                 };
                 Item { planned, status: Status::Inconclusive, figures: None, why: why.into() }
             }
@@ -204,7 +204,7 @@ impl Assessor {
         test: &Test,
         item: &PlannedItem,
         points: &[PointRecord],
-    ) -> Result<(Figures, f64), Unassessable> {
+    ) -> Result<(Figures, f64), NoValue> {
         match test.evaluate {
             Evaluate::NoLoad => return Ok((self.no_load(test, item.point, points)?, 0.0)),
             Evaluate::Starting => return self.starting(test, item.point, points),
@@ -264,8 +264,8 @@ impl Assessor {
 fn composite(
     at: &PointError,
     item: &PlannedItem,
-    error: impl Fn(usize) -> Result<PointError, Unassessable>,
-) -> Result<(f64, Budget), Unassessable> {
+    error: impl Fn(usize) -> Result<PointError, NoValue>,
+) -> Result<(f64, Budget), NoValue> {
     let (mut square, mut budget) = (at.value * at.value, at.budget);
     for influence in &item.against {
         let mut worst: Option<(f64, Budget)> = None;

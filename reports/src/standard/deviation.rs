@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use lastmeter_units::{MeasurementId, Quantity, SiUnit, SimTime};
 
-use super::readings::{Gatherer, PairState, PointRecord};
+use super::readings::{Gatherer, Pair, PointRecord};
 use lastmeter_plans::standard::{Along, Coordinates, LimitFigure, Plan, Published, Relative};
 use lastmeter_record::Observation;
 
@@ -172,16 +172,11 @@ impl Deviations {
     }
 
     /// The deviation of one value; `None` if it does not count.
-    fn deviation(
-        &self,
-        row: &Published,
-        place: usize,
-        got: PairState,
-    ) -> Option<Result<f64, Missing>> {
+    fn deviation(&self, row: &Published, place: usize, got: Pair) -> Option<Result<f64, Missing>> {
         let (reference, reported) = match got {
-            PairState::Pair(reference, reported) => (reference, reported),
-            PairState::Missing => return Some(Err(Missing)),
-            PairState::Absent => return None,
+            Pair::Of(reference, reported) => (reference, reported),
+            Pair::Missing => return Some(Err(Missing)),
+            Pair::Absent => return None,
         };
         let whole = self.whole(row, place);
         if reference.is_nan() || whole == 0.0 || reference.abs() < row.counts_from * whole {

@@ -5,9 +5,7 @@ mod section;
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::SimTime;
 
-use crate::calibration::{
-    Assessor, ErrorBasis, ErrorEstimate, SweepPoint, WrittenCoefficient, written_coefficient,
-};
+use crate::calibration::{Assessor, Coefficient, ErrorBasis, Estimate, SweepPoint, coefficient_of};
 use crate::check::kind::{Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish};
 use crate::standard::decide;
 use crate::verdict::{At, Reason, Verdict, VerdictText};
@@ -83,7 +81,7 @@ struct CalibrationCheck {
     context: CheckContext,
     /// Anew from the start of the run on.
     assessor: Assessor,
-    written: Vec<WrittenCoefficient>,
+    written: Vec<Coefficient>,
     subjects: Vec<Subject>,
     is_deviation: bool,
     is_over_sweep: bool,
@@ -152,7 +150,7 @@ impl Check for CalibrationCheck {
     }
 
     fn event(&mut self, _line: u64, event: &Event) {
-        self.written.extend(written_coefficient(event));
+        self.written.extend(coefficient_of(event));
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
@@ -173,7 +171,7 @@ impl CalibrationCheck {
     }
 
     /// The figure in question, its uncertainty.
-    fn of(&self, figure: &ErrorEstimate) -> (f64, f64) {
+    fn of(&self, figure: &Estimate) -> (f64, f64) {
         if self.is_deviation {
             (figure.deviation, figure.deviation_uncertainty)
         } else {
@@ -188,7 +186,7 @@ impl CalibrationCheck {
         let (before, after) = (of_stage(Stage::Before), of_stage(Stage::After));
         let missing = judged.iter().filter(|point| point.figure.is_none()).count();
         let figures = self.figures(&after);
-        let mut worst: Option<(&str, &ErrorEstimate, Status)> = None;
+        let mut worst: Option<(&str, &Estimate, Status)> = None;
         let n = after.iter().filter(|point| point.figure.is_some()).count() as u64;
         let mut outside = 0_u64;
         for (place, figure) in &figures {
@@ -238,7 +236,7 @@ impl CalibrationCheck {
     }
 
     /// What is judged, and where it was: each point, or each quantity over all of them.
-    fn figures(&self, points: &[&SweepPoint]) -> Vec<(String, ErrorEstimate)> {
+    fn figures(&self, points: &[&SweepPoint]) -> Vec<(String, Estimate)> {
         let measured = points.iter().filter_map(|point| Some((point, point.figure?)));
         if !self.is_over_sweep {
             let place = |point: &SweepPoint| {
@@ -248,8 +246,8 @@ impl CalibrationCheck {
         }
         let of = |subject: Subject| {
             let mine = measured.clone().filter(|(point, _)| point.subject == subject);
-            let mine: Vec<ErrorEstimate> = mine.map(|(_, figure)| figure).collect();
-            Some((format!("{} over the sweep", subject.word()), ErrorEstimate::together(&mine)?))
+            let mine: Vec<Estimate> = mine.map(|(_, figure)| figure).collect();
+            Some((format!("{} over the sweep", subject.word()), Estimate::together(&mine)?))
         };
         Subject::ALL.into_iter().filter_map(of).collect()
     }
@@ -309,8 +307,7 @@ impl CalibrationCheck {
 
     /// Which registers did not take what was computed.
     fn unwritten(&self) -> Option<String> {
-        let is_taken =
-            |written: &WrittenCoefficient| written.response.starts_with(&written.register);
+        let is_taken = |written: &Coefficient| written.response.starts_with(&written.register);
         let refused: Vec<&str> = self
             .written
             .iter()

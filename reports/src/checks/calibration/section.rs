@@ -4,9 +4,7 @@
 use serde::Serialize;
 
 use super::describe;
-use crate::calibration::{
-    Assessor, ErrorBasis, SweepPoint, WrittenCoefficient, written_coefficient,
-};
+use crate::calibration::{Assessor, Coefficient, ErrorBasis, SweepPoint, coefficient_of};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::render::figure::{Csv, Figure, Key, Picture};
@@ -96,8 +94,8 @@ pub(super) fn section(
         assessor.observation(&row);
     }
     let events = reader.events()?;
-    let registers: Vec<WrittenCoefficient> =
-        events.map_while(Result::ok).filter_map(|(_, event)| written_coefficient(&event)).collect();
+    let registers: Vec<Coefficient> =
+        events.map_while(Result::ok).filter_map(|(_, event)| coefficient_of(&event)).collect();
     let plan = assessor.plan();
     let (truth, seen) =
         (assessor.sweeps(ErrorBasis::Truth), assessor.sweeps(ErrorBasis::Reference));
@@ -165,7 +163,7 @@ fn pairs<'a>(truth: &'a [SweepPoint], seen: &'a [SweepPoint]) -> Vec<Pair<'a>> {
     pairs.collect()
 }
 
-fn row(written: &WrittenCoefficient) -> Row {
+fn row(written: &Coefficient) -> Row {
     let unit = if written.unit == "1" { String::new() } else { format!(" {}", written.unit) };
     let shown = |value: f64| format!("{}{unit}", exact(value));
     Row {
@@ -192,7 +190,7 @@ fn exact(value: f64) -> String {
     }
 }
 
-fn of(point: &SweepPoint, value: impl Fn(&crate::calibration::ErrorEstimate) -> f64) -> String {
+fn of(point: &SweepPoint, value: impl Fn(&crate::calibration::Estimate) -> f64) -> String {
     point.figure.as_ref().map_or_else(|| "-".to_owned(), |figure| number(value(figure)))
 }
 
@@ -251,7 +249,7 @@ fn points_csv(pairs: &[Pair<'_>]) -> String {
     csv.finish()
 }
 
-fn registers_csv(registers: &[WrittenCoefficient]) -> String {
+fn registers_csv(registers: &[Coefficient]) -> String {
     let mut csv =
         Csv::new("step,register,meaning,unit,word_before,word,response,before,wanted,after");
     for written in registers {

@@ -6,7 +6,7 @@ mod section;
 use lastmeter_params::{Entry, Field, Kind};
 
 use self::claim::Claim;
-use super::rows::{self, PopulationGatherer};
+use super::rows::{self, Populations};
 use super::share::{self, ShareWords};
 use crate::check::demand::Demand;
 use crate::check::kind::{Check, CheckContext, CheckKind, RecordTable, Section};
@@ -65,7 +65,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, out| {
         let claim = Claim::read(values, &context, out)?;
-        let gather = PopulationGatherer::read(values, &[claim.limit], out)?;
+        let gather = Populations::read(values, &[claim.limit], out)?;
         Some(Box::new(Latency { context, claim, gather }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events, RecordTable::Latency],
@@ -76,7 +76,7 @@ pub(super) const KIND: CheckKind = CheckKind {
 pub(super) struct Latency {
     context: CheckContext,
     claim: Claim,
-    gather: PopulationGatherer,
+    gather: Populations,
 }
 
 impl Latency {

@@ -24,7 +24,7 @@ const OF_ONE_MAX: usize = 2;
 const POINTS_MAX: usize = 1500;
 
 /// So many operations of an excerpt are listed below it.
-const LISTED_OPERATIONS_MAX: usize = 8;
+const LISTED_MAX: usize = 8;
 
 /// From here on figures are shown in kilovolts and kiloamperes.
 const KILO_FROM: f64 = 1e4;
@@ -166,15 +166,12 @@ impl<'a> ExcerptContext<'a> {
             Some(first) => format!("0 ms is {} ({})", short_time(zero), first.word),
             None => format!("0 ms is {}", short_time(zero)),
         };
-        for mark in marks.iter().skip(1).take(LISTED_OPERATIONS_MAX) {
+        for mark in marks.iter().skip(1).take(LISTED_MAX) {
             let at = (mark.x * 1e3).round() / 1e3;
             append(&mut text, format_args!(", {} at {} ms", mark.word, number(at)));
         }
-        if marks.len() > LISTED_OPERATIONS_MAX + 1 {
-            append(
-                &mut text,
-                format_args!(" and {} more", marks.len() - LISTED_OPERATIONS_MAX - 1),
-            );
+        if marks.len() > LISTED_MAX + 1 {
+            append(&mut text, format_args!(" and {} more", marks.len() - LISTED_MAX - 1));
         }
         Self { row, from, zero, marks, text }
     }

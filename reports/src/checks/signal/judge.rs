@@ -17,7 +17,7 @@ pub(crate) struct Sample {
 
 /// A sample with the time that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct SampleInterval {
+pub(crate) struct Interval {
     /// When that begins, in ns since the scenario's start.
     pub(crate) from_ns: i64,
     /// The sample's instant.
@@ -26,7 +26,7 @@ pub(crate) struct SampleInterval {
     pub(crate) value: f64,
 }
 
-impl SampleInterval {
+impl Interval {
     /// How much it counts; one at the very start counts a little.
     fn weight_ns(&self) -> i64 {
         self.to_ns.saturating_sub(self.from_ns).max(1)
@@ -34,7 +34,7 @@ impl SampleInterval {
 }
 
 /// The samples in order of time, each with the time it stands for.
-pub(crate) fn sample_intervals(samples: &[Sample]) -> Vec<SampleInterval> {
+pub(crate) fn intervals(samples: &[Sample]) -> Vec<Interval> {
     let mut sorted = samples.to_vec();
     sorted.sort_by_key(|sample| (sample.at_ns, sample.value.to_bits()));
     // Samples of one instant all stand for the time since the one before it.
@@ -43,11 +43,7 @@ pub(crate) fn sample_intervals(samples: &[Sample]) -> Vec<SampleInterval> {
         if sample.at_ns > last_ns {
             (from_ns, last_ns) = (last_ns, sample.at_ns);
         }
-        SampleInterval {
-            from_ns: from_ns.min(sample.at_ns),
-            to_ns: sample.at_ns,
-            value: sample.value,
-        }
+        Interval { from_ns: from_ns.min(sample.at_ns), to_ns: sample.at_ns, value: sample.value }
     };
     sorted.iter().map(interval).collect()
 }
@@ -60,7 +56,7 @@ pub(crate) enum Wanted<'a> {
     /// A value that another signal had at most so long before; none but these if it had one only.
     Follows {
         /// The other signal.
-        other: &'a [SampleInterval],
+        other: &'a [Interval],
         /// In ns.
         lag_ns: i64,
     },
@@ -69,7 +65,7 @@ pub(crate) enum Wanted<'a> {
 impl Wanted<'_> {
     /// Between which values a sample has no deviation; `None` where there is nothing to compare it
     /// with.
-    pub(crate) fn range(&self, interval: &SampleInterval) -> Option<(f64, f64)> {
+    pub(crate) fn range(&self, interval: &Interval) -> Option<(f64, f64)> {
         match self {
             Self::Level(level) => Some((*level, *level)),
             Self::Follows { other, lag_ns } => {
@@ -116,18 +112,15 @@ pub(crate) struct Part<'a> {
 
 impl Part<'_> {
     /// Whether a sample stands for nothing outside it.
-    pub(crate) fn holds(&self, interval: &SampleInterval) -> bool {
+    pub(crate) fn holds(&self, interval: &Interval) -> bool {
         interval.from_ns >= self.from_ns && interval.to_ns <= self.to_ns
     }
 
     /// The samples that stand for nothing outside it.
-    pub(crate) fn of<'s>(
-        &self,
-        sample_intervals: &'s [SampleInterval],
-    ) -> impl Iterator<Item = &'s SampleInterval> {
+    pub(crate) fn of<'s>(&self, intervals: &'s [Interval]) -> impl Iterator<Item = &'s Interval> {
         let Self { from_ns, to_ns, .. } = *self;
         let part = Part { from_ns, to_ns, wanted: Wanted::Level(0.0) };
-        sample_intervals.iter().filter(move |own| part.holds(own))
+        intervals.iter().filter(move |own| part.holds(own))
     }
 }
 
@@ -166,7 +159,7 @@ impl Judgement {
 /// Holds the samples of a part against what is wanted, with this tolerance for this share of their
 /// time.
 pub(crate) fn judge(
-    sample_intervals: &[SampleInterval],
+    intervals: &[Interval],
     part: &Part<'_>,
     tolerance: f64,
     share: f64,
@@ -174,7 +167,7 @@ pub(crate) fn judge(
     let mut found = Judgement::default();
     let (mut begin_ns, mut end_ns, mut longest_ns) = (i64::MAX, i64::MIN, 0);
     let mut deviations: Vec<(f64, i64)> = Vec::new();
-    for interval in part.of(sample_intervals) {
+    for interval in part.of(intervals) {
         let Some(range) = part.wanted.range(interval) else {
             found.left_out += 1;
             continue;
@@ -220,9 +213,9 @@ fn needed(mut deviations: Vec<(f64, i64)>, mut allowed_ns: i64) -> f64 {
 
 /// The mean of the samples of a stretch of time, each as long as it stands for; `None` if there is
 /// no number among them.
-pub(crate) fn mean(sample_intervals: &[SampleInterval], from_ns: i64, to_ns: i64) -> Option<f64> {
+pub(crate) fn mean(intervals: &[Interval], from_ns: i64, to_ns: i64) -> Option<f64> {
     let part = Part { from_ns, to_ns, wanted: Wanted::Level(0.0) };
-    let known = part.of(sample_intervals).filter(|own| own.value.is_finite());
+    let known = part.of(intervals).filter(|own| own.value.is_finite());
     let (sum, weight) = known.fold((0.0, 0.0), |(sum, weight), own| {
         let own_weight = own.weight_ns() as f64;
         (sum + own.value * own_weight, weight + own_weight)

@@ -2,16 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::judge::{
-    Part, Sample, SampleInterval, Wanted, allowed_ns, deviation, judge, mean, sample_intervals,
-};
+use super::judge::{Interval, Part, Sample, Wanted, allowed_ns, deviation, intervals, judge, mean};
 
 const S: i64 = 1_000_000_000;
 
 /// Samples one second apart, the first at 1 s.
-fn samples(values: &[f64]) -> Vec<SampleInterval> {
+fn samples(values: &[f64]) -> Vec<Interval> {
     let sample = |(n, value): (usize, &f64)| Sample { at_ns: (n as i64 + 1) * S, value: *value };
-    sample_intervals(&values.iter().enumerate().map(sample).collect::<Vec<_>>())
+    intervals(&values.iter().enumerate().map(sample).collect::<Vec<_>>())
 }
 
 fn level(from_s: i64, to_s: i64, level: f64) -> Part<'static> {
@@ -21,7 +19,7 @@ fn level(from_s: i64, to_s: i64, level: f64) -> Part<'static> {
 #[test]
 fn a_sample_stands_for_the_time_since_the_one_before_in_any_order() {
     let at = |at_ns, value| Sample { at_ns, value };
-    let found = sample_intervals(&[at(5, 2.0), at(2, 1.0), at(5, 3.0)]);
+    let found = intervals(&[at(5, 2.0), at(2, 1.0), at(5, 3.0)]);
     let times: Vec<_> = found.iter().map(|own| (own.from_ns, own.to_ns, own.value)).collect();
     assert_eq!(times, [(0, 2, 1.0), (2, 5, 2.0), (2, 5, 3.0)]);
 }
@@ -69,7 +67,7 @@ fn samples_that_end_early_or_begin_late_do_not_make_a_part_whole() {
     let own = samples(&[1.0; 5]);
     assert!(judge(&own, &level(0, 5, 1.0), 0.1, 1.0).is_whole);
     assert!(!judge(&own, &level(0, 6, 1.0), 0.1, 1.0).is_whole);
-    let late: Vec<SampleInterval> = own[2..].to_vec();
+    let late: Vec<Interval> = own[2..].to_vec();
     assert!(!judge(&late, &level(0, 5, 1.0), 0.1, 1.0).is_whole);
     assert!(!judge(&[], &level(0, 5, 1.0), 0.1, 1.0).is_whole);
 }
@@ -97,11 +95,11 @@ fn a_follower_lies_between_what_the_other_was_within_the_lag() {
     assert_eq!((found.n, found.left_out, found.is_whole), (2, 4, false));
 }
 
-fn any_samples() -> impl Strategy<Value = Vec<SampleInterval>> {
+fn any_samples() -> impl Strategy<Value = Vec<Interval>> {
     let value = prop_oneof![8 => -10.0..10.0_f64, 1 => Just(f64::NAN)];
     proptest::collection::vec((0..50_i64, value), 0..40).prop_map(|list| {
         let sample = |(at, value): (i64, f64)| Sample { at_ns: at * S, value };
-        sample_intervals(&list.into_iter().map(sample).collect::<Vec<_>>())
+        intervals(&list.into_iter().map(sample).collect::<Vec<_>>())
     })
 }
 

@@ -16,7 +16,7 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use crate::check::kind::{Check, CheckContext, finish};
 use crate::verdict::{At, Reason, Verdict};
-use judge::{Judgement, Part, Sample, SampleInterval, Wanted, judge, mean, sample_intervals};
+use judge::{Interval, Judgement, Part, Sample, Wanted, intervals, judge, mean};
 
 /// With fewer samples nothing is judged: one may be chance, and shows no course of time.
 const SAMPLES_MIN: u64 = 2;
@@ -72,7 +72,7 @@ impl Check for SignalCheck {
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let (own, other) = (sample_intervals(&self.samples), sample_intervals(&self.others));
+        let (own, other) = (intervals(&self.samples), intervals(&self.others));
         let parts = self.parts(&own, &other, facts.end - facts.start);
         let judged: Vec<Judgement> =
             parts.iter().map(|part| judge(&own, part, self.tolerance, self.share)).collect();
@@ -90,8 +90,8 @@ impl SignalCheck {
     /// The parts of the time that are judged, with what is wanted in each.
     fn parts<'a>(
         &self,
-        own: &[SampleInterval],
-        other: &'a [SampleInterval],
+        own: &[Interval],
+        other: &'a [Interval],
         duration: SimDuration,
     ) -> Vec<Part<'a>> {
         let end_ns = self.until.map_or(duration.0, |until| until.0.min(duration.0));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::SignalCheck;
-use super::judge::{Part, SampleInterval, sample_intervals};
+use super::judge::{Interval, Part, intervals};
 use crate::check::kind::{Check, SectionHtml, SectionInput, as_type};
 use crate::error::RenderError;
 use crate::render::figure::{Csv, Figure, Key, Picture};
@@ -84,7 +84,7 @@ impl SignalCheck {
         figures: &mut Vec<Figure>,
     ) -> Picture {
         let facts: &RunFacts = input.reader.facts();
-        let (own, other) = (sample_intervals(&self.samples), sample_intervals(&self.others));
+        let (own, other) = (intervals(&self.samples), intervals(&self.others));
         let parts = self.parts(&own, &other, facts.end - facts.start);
         let bands: Vec<Vec<Edge>> = parts.iter().map(|part| self.edges(part, &own)).collect();
         let mut csv = Csv::new("signal,time_s,value,low,high");
@@ -113,8 +113,8 @@ impl SignalCheck {
     }
 
     /// The band of a part, sample by sample.
-    fn edges(&self, part: &Part<'_>, own: &[SampleInterval]) -> Vec<Edge> {
-        let edge = |interval: &SampleInterval| {
+    fn edges(&self, part: &Part<'_>, own: &[Interval]) -> Vec<Edge> {
+        let edge = |interval: &Interval| {
             let (low, high) = part.wanted.range(interval)?;
             Some(Edge {
                 from_s: s(interval.from_ns),
@@ -170,8 +170,8 @@ fn s(ns: i64) -> f64 {
 }
 
 /// Where a curve goes: through every sample, or through the lowest and the highest of each bin.
-fn points(sample_intervals: &[SampleInterval]) -> Vec<(f64, f64)> {
-    let known: Vec<(f64, f64)> = sample_intervals
+fn points(intervals: &[Interval]) -> Vec<(f64, f64)> {
+    let known: Vec<(f64, f64)> = intervals
         .iter()
         .filter(|interval| interval.value.is_finite())
         .map(|interval| (s(interval.to_ns), interval.value))
@@ -240,8 +240,8 @@ fn draw(
 mod tests {
     use super::*;
 
-    fn ramp(count: i64) -> Vec<SampleInterval> {
-        let interval = |n: i64| SampleInterval {
+    fn ramp(count: i64) -> Vec<Interval> {
+        let interval = |n: i64| Interval {
             from_ns: n * 1_000_000_000,
             to_ns: (n + 1) * 1_000_000_000,
             value: if n == 700 { 99.0 } else { (n % 7) as f64 },

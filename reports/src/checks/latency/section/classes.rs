@@ -54,21 +54,19 @@ pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statem
         let text = format!("No timing class can be judged: {why}.");
         return vec![Statement { status: Status::Inconclusive, text }];
     }
-    let mut grouped: Vec<(CoverageStatement, Vec<String>)> = Vec::new();
+    let mut grouped: Vec<(Finding, Vec<String>)> = Vec::new();
     for (coverage, name) in COVERAGES.into_iter().zip(coverages()) {
-        let statement = statement_at(analysis, coverage);
+        let statement = finding(analysis, coverage);
         match grouped.last_mut() {
             Some((last, names)) if *last == statement => names.push(name),
             _ => grouped.push((statement, vec![name])),
         }
     }
-    let statement = |(CoverageStatement { status, text, condition }, names): (
-        CoverageStatement,
-        Vec<String>,
-    )| Statement {
-        status,
-        text: format!("{text} at {}, 95 % confidence, this run{condition}.", list(&names)),
-    };
+    let statement =
+        |(Finding { status, text, condition }, names): (Finding, Vec<String>)| Statement {
+            status,
+            text: format!("{text} at {}, 95 % confidence, this run{condition}.", list(&names)),
+        };
     grouped.into_iter().map(statement).chain(not_measurable(analysis, validity)).collect()
 }
 
@@ -91,22 +89,19 @@ fn not_measurable(analysis: &Analysis, validity: &Validity) -> Option<Statement>
 }
 
 /// What may be stated at one coverage, and under which condition.
-fn statement_at(analysis: &Analysis, coverage: f64) -> CoverageStatement {
+fn finding(analysis: &Analysis, coverage: f64) -> Finding {
     let mut rows = analysis.classes.iter().filter(|row| row.judged.claim.coverage == coverage);
     let of = |class: &str| rows.clone().find(|row| row.class.name == class);
     if let Some(row) = analysis.strictest(coverage).and_then(|class| of(&class.name)) {
         let text = format!("Timing consistent with {}", row.class.name);
-        return CoverageStatement {
+        return Finding {
             status: Status::Pass,
             text,
             condition: format!(", {}", row.judged.words()),
         };
     }
-    let plain = |status, text: &str| CoverageStatement {
-        status,
-        text: text.to_owned(),
-        condition: String::new(),
-    };
+    let plain =
+        |status, text: &str| Finding { status, text: text.to_owned(), condition: String::new() };
     if rows.clone().all(|row| row.conclusion.status() == Status::Fail) {
         return plain(Status::Fail, "Timing consistent with no class");
     }
@@ -124,7 +119,7 @@ fn statement_at(analysis: &Analysis, coverage: f64) -> CoverageStatement {
 
 /// One sentence, without the coverages it holds for.
 #[derive(PartialEq)]
-struct CoverageStatement {
+struct Finding {
     status: Status,
     text: String,
     condition: String,
