@@ -271,27 +271,27 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
         rows += 1;
     }
     // What `run.json` lists and is not there counts as a file without lines.
+    let absent = |file| Found { file, lines: 0, sha256: None, torn: None };
     let mut found = vec![events.found(), observations.found(rows)];
-    let missing = Found { file: file::SPANS, lines: 0, sha256: None, torn: None };
     let is_missing = reader.facts().spans.is_some();
-    found.extend(observations.found_spans().or(is_missing.then_some(missing)));
-    if let Some(mut signals) = reader.signals()? {
-        let mut rows = 0;
-        while let Some(sample) = signals.next_row()? {
-            judge.signal(&sample);
-            rows += 1;
-        }
-        found.push(signals.found(rows));
-    } else if reader.facts().signals.is_some() {
-        found.push(Found { file: file::SIGNALS, lines: 0, sha256: None, torn: None });
+    found.extend(observations.found_spans().or(is_missing.then(|| absent(file::SPANS))));
+    macro_rules! feed_table {
+        ($table:ident, $take:ident, $file:expr) => {
+            if let Some(mut table) = reader.$table()? {
+                let mut rows = 0;
+                while let Some(row) = table.next_row()? {
+                    judge.$take(&row);
+                    rows += 1;
+                }
+                found.push(table.found(rows));
+            } else if reader.facts().$table.is_some() {
+                found.push(absent($file));
+            }
+        };
     }
-    if let Some(mut grid) = reader.grid()? {
-        let mut rows = 0;
-        while let Some(row) = grid.next_row()? {
-            judge.grid(&row);
-            rows += 1;
-        }
-        found.push(grid.found(rows));
+    feed_table!(signals, signal, file::SIGNALS);
+    feed_table!(grid, grid, file::GRID);
+    if reader.grid()?.is_some() {
         found.push(reader.found_table(file::GRID_LOADS)?);
         found.push(reader.found_table(file::GRID_VOLTAGES)?);
         for optional in file::GRID_OPTIONAL {
@@ -299,18 +299,7 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
                 found.push(reader.found_table(optional)?);
             }
         }
-    } else if reader.facts().grid.is_some() {
-        found.push(Found { file: file::GRID, lines: 0, sha256: None, torn: None });
     }
-    if let Some(mut latency) = reader.latency()? {
-        let mut rows = 0;
-        while let Some(row) = latency.next_row()? {
-            judge.latency(&row);
-            rows += 1;
-        }
-        found.push(latency.found(rows));
-    } else if reader.facts().latency.is_some() {
-        found.push(Found { file: file::LATENCY, lines: 0, sha256: None, torn: None });
-    }
+    feed_table!(latency, latency, file::LATENCY);
     Ok(found)
 }
