@@ -2,7 +2,20 @@
 //!
 //! The run folder ([`lastmeter_record`]) is the border between doing and judging: the runner
 //! appends to it as it goes, and everything here is computed from the folder alone, so a run can be
-//! judged and rendered again without running it.
+//! judged and rendered again without running it. Each room uses those above it:
+//!
+//! | room | purpose |
+//! |---|---|
+//! | `verdict`, `exit`, `evaluation`, `console` | what a run comes to, on a terminal too |
+//! | `by_device`, `delivery`, `error_limit` | readings that came, and limits of errors |
+//! | `latency`, `standard`, `calibration` | statistics of delays and errors |
+//! | `render` | parts of a page: texts, tables and pictures |
+//! | `check` | what a check is: registry row, trait, context, section of the report |
+//! | `checks` | the kinds of checks, one folder or file each |
+//! | `accounts` | readings, alerts and answers that no check judges |
+//! | `evaluate` | feeds a record to checks and accounts: record in, verdicts out |
+//! | `report` | `report.html` with its figures |
+//! | `junit`, `suite` | JUnit XML; several runs as one |
 //!
 //! Terms: an *observation* is one value of one reading, reference beside reported; an *event* is
 //! one thing that happened; a *check* turns the record into a *verdict*; a *suite* is several runs.

@@ -1,13 +1,21 @@
 //! The run folder: what a run writes down as it goes, and everything is judged from.
 //!
+//! | file | purpose |
+//! |---|---|
+//! | `writer`, `reader` | the folder as a whole: rows in, rows out, none kept |
+//! | `observation`, `span`, `latency`, `signal`, `grid`, `event` | a row of each of its files |
+//! | `facts`, `real_time`, `load`, `account`, `status` | what `run.json` holds |
+//! | `seal`, `hash`, `waveforms` | how a later change is noticed |
+//! | `line`, `number` | lines and numbers of tables |
+//!
 //! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv`, if
-//! devices declare the spans of their readings `spans.csv`, if the
-//! run records latency `latency.csv`, if it names signals `signals.csv`, and if it has a network
-//! `grid.csv` with its tables; the
-//! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
-//! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
-//! that is killed leaves a valid prefix: readers leave out a torn last line and report it. A record
-//! that was finished has its counts and hashes in `run.json`, so that a later change is noticed.
+//! devices declare the spans of their readings `spans.csv`, if the run records latency
+//! `latency.csv`, if it names signals `signals.csv`, and if it has a network `grid.csv` with its
+//! tables; the *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`,
+//! identical byte for byte between repeats of a virtual-time run, so no wall-clock time enters
+//! them. A process that is killed leaves a valid prefix: readers leave out a torn last line and
+//! report it. A record that was finished has its counts and hashes in `run.json`, so that a later
+//! change is noticed.
 
 mod account;
 mod event;

@@ -2,7 +2,16 @@
 //!
 //! A check is fed the record in its order and keeps a bounded summary of it; it may be asked for
 //! its verdict at any time, so progress can be shown while a run goes on. One file or folder per
-//! check, one line in [`CHECKS`].
+//! check, one line in [`CHECKS`]; the section of the report is in the folder.
+//!
+//! | of | files |
+//! |---|---|
+//! | readings and values | `no_loss`, `refused`, `accuracy`, `signal`, `energy_balance` |
+//! | commands and alerts | `command_ack`, `alerts` |
+//! | meters and a network in motion | `motion` (its own map) |
+//! | delays | `latency`, `jitter`, `published`, `recovery`; `rows` and `share` for all of them |
+//! | standards | `test_plan`, `published_table`, `calibration` |
+//! | what several need | `read` (makes them from tables), `reading_count` |
 
 pub(crate) mod accuracy;
 mod alerts;

@@ -1,5 +1,16 @@
 //! The statistics of latency: what may be concluded about a run's delays, and what not.
 //!
+//! | file | purpose |
+//! |---|---|
+//! | `message`, `requirement` | a message with its delay; limits of standards |
+//! | `expected_rows` | rows that the record has to have |
+//! | `hold_up`, `validity` | what load and clock of the machine did to it |
+//! | `population`, `stream`, `due`, `blocks`, `values` | what is counted, in one pass |
+//! | `quantile`, `binomial` | quantiles, exact bounds |
+//! | `judge` | counts and bounds in, a judgement out |
+//! | `analysis` | all paths, legs and classes of a run, for the report |
+//! | `compare` | whether one version is slower than another |
+//!
 //! Terms: a *delay* is the time a message took between two measuring points; the *population* is
 //! every message that was due in the judged time, lost ones with an infinite delay; a *claim* is
 //! that at least a share of them, the *coverage*, is within a limit, if no *stall* of the whole

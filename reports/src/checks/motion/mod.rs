@@ -1,4 +1,13 @@
 //! What meters and protective devices had to do while the network was in motion.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `event`, `supply`, `tamper` | checks of what meters report by themselves |
+//! | `protection_operation`, `reliability` | checks of protective devices and of the supply |
+//! | `fits` | what of these a planned bench cannot show |
+//! | `section`, `tampered`, `pictures`, `excerpts` | the section of the report |
+//!
+//! `Outcome` compares what had to be reported with what was, for the first three.
 
 pub(super) mod event;
 mod excerpts;
