@@ -9,7 +9,6 @@
 //! | `quantile`, `binomial` | quantiles, exact bounds |
 //! | `judge` | counts and bounds in, a judgement out |
 //! | `analysis` | all paths, legs and classes of a run, for the report |
-//! | `compare` | whether one version is slower than another |
 //!
 //! Terms: a *delay* is the time a message took between two measuring points; the *population* is
 //! every message that was due in the judged time, lost ones with an infinite delay; a *claim* is
@@ -27,7 +26,6 @@
 mod analysis;
 mod binomial;
 mod blocks;
-mod compare;
 mod due;
 mod expected_rows;
 mod hold_up;
@@ -45,10 +43,6 @@ pub use binomial::{
     CONFIDENCE, deciding_rank, lower_bound, needed_sample_size, sample_size_with, upper_bound,
 };
 pub use blocks::{BLOCK_NS, BLOCKS_MIN, Blocks, DesignEffect, design_effect};
-pub use compare::{
-    Change, Gate, P_MAX, RUNS_MIN, Statistic, gate, hodges_lehmann_ratio, hodges_lehmann_shift,
-    mann_whitney,
-};
 pub use due::{Due, Late};
 pub(crate) use expected_rows::{ExpectedRows, MissingRows};
 pub use hold_up::HoldUps;

@@ -7,13 +7,13 @@
 //! floor's median. Fewer than five runs on a side cannot trip it: 5 against 5 have p >= 2 / 252.
 //! Runs should be interleaved (ABAB) on one host with one list of seeds.
 
-use super::quantile::{Delay, INFINITE};
+use lastmeter_reports::latency::{Delay, INFINITE};
 
 /// With fewer runs on a side there is no gate.
-pub const RUNS_MIN: usize = 5;
+pub(crate) const RUNS_MIN: usize = 5;
 
 /// The largest p at which two sides count as different.
-pub const P_MAX: f64 = 0.01;
+pub(crate) const P_MAX: f64 = 0.01;
 
 /// A shift has to be so many times the floor's median.
 const FLOOR_FACTOR: f64 = 3.0;
@@ -24,7 +24,7 @@ const RUNS_MAX: usize = 60;
 
 lastmeter_units::words! {
     /// Which figure of a run is compared.
-    pub enum Statistic {
+    pub(crate) enum Statistic {
         /// The median.
         P50 = "p50",
         /// The 99 % quantile: it varies much from run to run, use ten runs or more.
@@ -33,16 +33,8 @@ lastmeter_units::words! {
 }
 
 impl Statistic {
-    /// The share whose quantile it is.
-    pub const fn share(self) -> f64 {
-        match self {
-            Self::P50 => 0.5,
-            Self::P99 => 0.99,
-        }
-    }
-
     /// The ratio that a change has to exceed.
-    pub const fn ratio_max(self) -> f64 {
+    pub(crate) const fn ratio_max(self) -> f64 {
         match self {
             Self::P50 => 1.10,
             Self::P99 => 1.25,
@@ -52,7 +44,7 @@ impl Statistic {
 
 /// What the comparison of two sides shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Gate {
+pub(crate) enum Gate {
     /// There are too few runs, or too many, to compare.
     CannotGate {
         /// Runs of the base.
@@ -68,20 +60,25 @@ pub enum Gate {
 
 /// The figures of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Change {
+pub(crate) struct Change {
     /// Two-sided p of the exact Mann-Whitney test.
-    pub p: f64,
+    pub(crate) p: f64,
     /// New over base: the median of all ratios between a new run and a base run.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
     /// New minus base in ns: the median of all differences.
-    pub shift_ns: f64,
+    pub(crate) shift_ns: f64,
     /// The smallest ratio that would have tripped the gate, had the new runs been like the base
     /// ones and slower by it; infinite if none would.
-    pub detectable: f64,
+    pub(crate) detectable: f64,
 }
 
 /// Compares the figures of runs; `floor_p50_ns` is the floor's median, the worst of all runs.
-pub fn gate(base: &[Delay], new: &[Delay], statistic: Statistic, floor_p50_ns: Delay) -> Gate {
+pub(crate) fn gate(
+    base: &[Delay],
+    new: &[Delay],
+    statistic: Statistic,
+    floor_p50_ns: Delay,
+) -> Gate {
     let (base_runs, new_runs) = (base.len(), new.len());
     if base_runs.min(new_runs) < RUNS_MIN || base_runs + new_runs > RUNS_MAX {
         return Gate::CannotGate { base: base_runs, new: new_runs };
@@ -119,7 +116,7 @@ fn trips(base: &[f64], new: &[f64], statistic: Statistic, floor_s: f64) -> bool 
 /// the values to two sides of these sizes whose rank sum is as far from its mean, or farther. That
 /// is scipy's `mannwhitneyu(method="exact")` without ties, and its permutation test with ties. 1 if
 /// a side is empty.
-pub fn mann_whitney(first: &[f64], second: &[f64]) -> f64 {
+pub(crate) fn mann_whitney(first: &[f64], second: &[f64]) -> f64 {
     let all: Vec<f64> = first.iter().chain(second).copied().collect();
     let total = all.len();
     if first.is_empty() || second.is_empty() || total > RUNS_MAX {
@@ -161,12 +158,12 @@ fn rank_sums(ranks: &[usize], picked: usize) -> Vec<f64> {
 }
 
 /// The median of all ratios between a new value and a base value.
-pub fn hodges_lehmann_ratio(base: &[f64], new: &[f64]) -> f64 {
+pub(crate) fn hodges_lehmann_ratio(base: &[f64], new: &[f64]) -> f64 {
     median_of_pairs(base, new, |base, new| if base == new { 1.0 } else { new / base })
 }
 
 /// The median of all differences between a new value and a base value.
-pub fn hodges_lehmann_shift(base: &[f64], new: &[f64]) -> f64 {
+pub(crate) fn hodges_lehmann_shift(base: &[f64], new: &[f64]) -> f64 {
     median_of_pairs(base, new, |base, new| if base == new { 0.0 } else { new - base })
 }
 
@@ -207,7 +204,3 @@ fn detectable(base: &[f64], new: &[f64], ratio: f64, statistic: Statistic, floor
     }
     high
 }
-
-#[cfg(test)]
-#[path = "compare_tests.rs"]
-mod tests;

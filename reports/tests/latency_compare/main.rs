@@ -1,9 +1,13 @@
 //! The gate against scipy, and on runs of a link that changes or does not.
 
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
+
 use rand::{RngExt as _, SeedableRng};
 
-use super::super::quantile::nearest_rank;
-use super::*;
+use compare::*;
+use lastmeter_reports::latency::{Delay, INFINITE, nearest_rank};
+
+mod compare;
 
 type Rng = chacha20::ChaCha8Rng;
 
