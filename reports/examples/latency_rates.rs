@@ -199,7 +199,7 @@ fn hold(found: f64, (from, to): (f64, f64), what: &str, off: &mut Vec<String>) {
 }
 
 /// Only the declaration helps against what a run does not see; the longest stall it holds up to
-/// says what it rests on.
+/// states what it rests on.
 fn longer_than_declared(runs: u32) {
     println!("\nstalls f times as long as declared (1 s at 99 %), true share 1.05 a: wrong passes");
     println!("    f  run length  wrong pass  exp(-3.15 / f)  mean longest stall stated");

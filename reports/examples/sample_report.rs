@@ -18,7 +18,7 @@ mod latency_sample;
 mod sample;
 
 #[expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
-#[expect(clippy::disallowed_methods, reason = "it tells how long the wall clock took")]
+#[expect(clippy::disallowed_methods, reason = "it prints how long it took by the wall clock")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: sample_report DIR [METERS READINGS [latency|modelled]]";
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The most memory this process ever had, as the kernel tells.
+/// The most memory this process ever had, as the kernel reports.
 fn peak_memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -60,13 +60,13 @@ pub fn format_verdicts(verdicts: &[Verdict]) -> Vec<VerdictLine> {
 
 /// Name, measured, limit, and what it rests on.
 fn columns(verdict: &Verdict) -> [String; 4] {
-    if let Some(told) = &verdict.told {
+    if let Some(text) = &verdict.told {
         let unit = if verdict.unit == "1" { "" } else { verdict.unit.as_str() };
         // What is allowed on two sides stands beside what was measured already.
         let limit = verdict.limit.filter(|_| verdict.limit_low.is_none());
         let limit = limit.map(|limit| format!("limit {} {unit}", number(limit)));
         let limit = limit.unwrap_or_default().trim_end().to_owned();
-        return [verdict.check.clone(), told.measured.clone(), limit, told.basis.clone()];
+        return [verdict.check.clone(), text.measured.clone(), limit, text.basis.clone()];
     }
     let counts = verdict.unit == "1";
     let measured = match verdict.measured {

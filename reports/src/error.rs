@@ -17,9 +17,9 @@ pub enum EvaluateError {
 }
 
 fn list(diagnostics: &[Diagnostic]) -> String {
-    let told: Vec<String> =
+    let lines: Vec<String> =
         diagnostics.iter().map(|d| format!("scenario.toml: {}: {}", d.code, d.message)).collect();
-    told.join("\n")
+    lines.join("\n")
 }
 
 /// Why a report could not be made.

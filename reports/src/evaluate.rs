@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::account::{Accountant, UNJUDGED_READINGS};
-use crate::answers::{Answers, PLATFORM_ANSWERS};
-use crate::check::command_ack::{UNJUDGED_COMMANDS, Unjudged};
+use crate::accounts::alerts::{AlertAccountant, UNJUDGED_ALERTS};
+use crate::accounts::answers::{AnswerAccountant, PLATFORM_ANSWERS};
+use crate::accounts::readings::{ReadingAccountant, UNJUDGED_READINGS};
 use crate::check::kind::{Check, CheckContext, RecordTable, ScenarioCheck, ScenarioChecks};
+use crate::checks::command_ack::{UNJUDGED_COMMANDS, Unjudged};
 use crate::error::EvaluateError;
 use crate::evaluation::Evaluation;
 use crate::latency::Validity;
-use crate::notices::{NoticeAccountant, UNJUDGED_ALERTS};
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::Status;
 use lastmeter_record::{
@@ -25,9 +25,9 @@ pub struct Judge {
     checks: Vec<ScenarioCheck>,
     /// Commands that none of them is about.
     unjudged: Unjudged,
-    accountant: Accountant,
-    notices: NoticeAccountant,
-    answers: Answers,
+    accountant: ReadingAccountant,
+    notices: AlertAccountant,
+    answers: AnswerAccountant,
     /// The first device with a value whose reference has a spread.
     uncertain: Option<String>,
     scenario: String,
@@ -35,8 +35,8 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// The checks of a run that has begun, by its scenario as resolved: told about the run, and
-    /// ready for its record.
+    /// The checks of a run that has begun, by its scenario as resolved: with the facts of the run,
+    /// and ready for its record.
     pub fn of_run(facts: &RunFacts, scenario_toml: &str) -> Result<Self, EvaluateError> {
         let mut judge = Self::with_files(&facts.scenario, scenario_toml, &facts.files)?;
         for one in &mut judge.checks {
@@ -45,7 +45,7 @@ impl Judge {
         Ok(judge)
     }
 
-    /// The checks that could say nothing on a machine with this floor, and why.
+    /// The checks that could judge nothing on a machine with this floor, and why.
     pub fn not_measurable(&self, floor: &Floor) -> Vec<(String, Because)> {
         let validity = Validity::of_floor(floor);
         let of = |one: &ScenarioCheck| {
@@ -72,10 +72,10 @@ impl Judge {
         let is_calibration = scenario_checks.calibration.is_some();
         let unjudged = Unjudged::new(scenario, commands.collect(), is_calibration);
         let alerts = checks().filter_map(|check| check.accounts_for_alerts());
-        let notices = NoticeAccountant::new(scenario, alerts.collect());
+        let notices = AlertAccountant::new(scenario, alerts.collect());
         let readings = checks().filter_map(|check| check.accounts_for().cloned());
-        let accountant = Accountant::new(scenario, readings.collect());
-        let (checks, answers) = (scenario_checks.checks, Answers::default());
+        let accountant = ReadingAccountant::new(scenario, readings.collect());
+        let (checks, answers) = (scenario_checks.checks, AnswerAccountant::default());
         let scenario = scenario.to_owned();
         Ok(Self {
             checks,
@@ -134,8 +134,8 @@ impl Judge {
         self.feed(RecordTable::Latency, |check| check.latency(row));
     }
 
-    /// What the checks say of the record so far, in the scenario's order, and behind them what no
-    /// check is about and must not be passed over.
+    /// What the checks conclude from the record so far, in the scenario's order, and behind them
+    /// what no check is about and must not be passed over.
     pub fn verdicts(&self, facts: &RunFacts) -> Vec<Verdict> {
         if facts.state == RunState::Skipped {
             let why = facts.cause.as_deref().unwrap_or("the run was skipped");
@@ -150,7 +150,7 @@ impl Judge {
         checks.chain(commands).chain(readings).chain(alerts).chain(answers).collect()
     }
 
-    /// What one check says, unless it cannot take what is known of the references.
+    /// What one check concludes, unless it cannot take what is known of the references.
     fn verdict_of(&self, one: &ScenarioCheck, facts: &RunFacts) -> Verdict {
         let mut verdict = one.check.verdict(facts);
         let decides = matches!(verdict.status, Status::Pass | Status::Fail);
@@ -190,7 +190,7 @@ impl Judge {
         self.notices.add_to(self.accountant.account())
     }
 
-    /// What the checks say of a run whose record cannot be read, or not be trusted.
+    /// The verdicts of a run whose record cannot be read, or not be trusted.
     fn errors(&self, reason: Reason, why: &str) -> Vec<Verdict> {
         self.checks.iter().map(|one| one.context.verdict(reason, "1", why)).collect()
     }
@@ -270,27 +270,28 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
         judge.observation(&observation);
         rows += 1;
     }
+    // What `run.json` lists and is not there counts as a file without lines.
+    let absent = |file| Found { file, lines: 0, sha256: None, torn: None };
     let mut found = vec![events.found(), observations.found(rows)];
-    let missing = Found { file: file::SPANS, lines: 0, sha256: None, torn: None };
     let is_missing = reader.facts().spans.is_some();
-    found.extend(observations.found_spans().or(is_missing.then_some(missing)));
-    if let Some(mut signals) = reader.signals()? {
-        let mut rows = 0;
-        while let Some(sample) = signals.next_row()? {
-            judge.signal(&sample);
-            rows += 1;
-        }
-        found.push(signals.found(rows));
-    } else if reader.facts().signals.is_some() {
-        found.push(Found { file: file::SIGNALS, lines: 0, sha256: None, torn: None });
+    found.extend(observations.found_spans().or(is_missing.then(|| absent(file::SPANS))));
+    macro_rules! feed_table {
+        ($table:ident, $take:ident, $file:expr) => {
+            if let Some(mut table) = reader.$table()? {
+                let mut rows = 0;
+                while let Some(row) = table.next_row()? {
+                    judge.$take(&row);
+                    rows += 1;
+                }
+                found.push(table.found(rows));
+            } else if reader.facts().$table.is_some() {
+                found.push(absent($file));
+            }
+        };
     }
-    if let Some(mut grid) = reader.grid()? {
-        let mut rows = 0;
-        while let Some(row) = grid.next_row()? {
-            judge.grid(&row);
-            rows += 1;
-        }
-        found.push(grid.found(rows));
+    feed_table!(signals, signal, file::SIGNALS);
+    feed_table!(grid, grid, file::GRID);
+    if reader.grid()?.is_some() {
         found.push(reader.found_table(file::GRID_LOADS)?);
         found.push(reader.found_table(file::GRID_VOLTAGES)?);
         for optional in file::GRID_OPTIONAL {
@@ -298,18 +299,7 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
                 found.push(reader.found_table(optional)?);
             }
         }
-    } else if reader.facts().grid.is_some() {
-        found.push(Found { file: file::GRID, lines: 0, sha256: None, torn: None });
     }
-    if let Some(mut latency) = reader.latency()? {
-        let mut rows = 0;
-        while let Some(row) = latency.next_row()? {
-            judge.latency(&row);
-            rows += 1;
-        }
-        found.push(latency.found(rows));
-    } else if reader.facts().latency.is_some() {
-        found.push(Found { file: file::LATENCY, lines: 0, sha256: None, torn: None });
-    }
+    feed_table!(latency, latency, file::LATENCY);
     Ok(found)
 }

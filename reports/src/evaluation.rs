@@ -8,9 +8,9 @@ use crate::verdict::{Reason, Verdict};
 /// What a run is worth.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// What `run.json` says.
+    /// What `run.json` holds.
     pub facts: RunFacts,
-    /// What the checks say, in the scenario's order.
+    /// What the checks came to, in the scenario's order.
     pub verdicts: Vec<Verdict>,
     /// What became of the readings that were due.
     pub account: Account,
@@ -29,7 +29,7 @@ impl Evaluation {
         Counts::of(self.verdicts.iter().map(|verdict| verdict.status))
     }
 
-    /// Whether the record could be read and is, as far as can be told, what the run wrote. That of
+    /// Whether the record could be read and is, as far as can be seen, what the run wrote. That of
     /// a run that never finished its record may end early.
     pub fn is_whole(&self) -> bool {
         self.unreadable.is_none() && self.changed.is_none()

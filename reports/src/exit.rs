@@ -4,7 +4,7 @@
 
 use lastmeter_record::{Counts, RunState, Signal, Status};
 
-/// What the process says to its caller.
+/// What the process returns to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
@@ -93,7 +93,7 @@ impl ExitCode {
         }
     }
 
-    /// How urgent a code is among several: signals, then 2 (a scenario that could not be read says
+    /// How urgent a code is among several: signals, then 2 (a scenario that could not be read means
     /// nothing of the others), then 3 before 1 before 5 as promised; a pass outweighs a part in
     /// which nothing was evaluated.
     const fn urgency(self) -> u8 {

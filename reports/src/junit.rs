@@ -1,7 +1,7 @@
 //! Verdicts as JUnit XML: one test suite per run, one test case per check.
 //!
 //! The elements and attributes are those of Jenkins' `junit-10.xsd`, with `properties` in
-//! `testcase` besides, as pytest and Surefire write them; `tests/conformance/junit.xsd` says so
+//! `testcase` besides, as pytest and Surefire write them; `tests/conformance/junit.xsd` has it
 //! formally. An inconclusive check is a failure of type `inconclusive`: a reader that knows only
 //! pass and fail must not take it for a pass. Checks share their run, so the time of each is its
 //! share of the run's wall time, and the sum is the run's.
@@ -9,7 +9,6 @@
 use lastmeter_units::SimTime;
 
 use crate::evaluation::Evaluation;
-use crate::suite::{Suite, SuiteRun};
 use crate::verdict::{Reason, Verdict};
 use lastmeter_record::{RunFacts, Status};
 use lastmeter_text::{Prose, append, escape, exact};
@@ -20,37 +19,30 @@ pub fn of_runs<'a>(name: &str, runs: impl IntoIterator<Item = &'a Evaluation>) -
     document(name, &groups)
 }
 
-/// The XML of a suite folder. A must-fail twin is one test case, which passes if the named check
-/// failed, or was inconclusive, as it has to, and nothing else failed; a run that never started is
-/// one test case in error.
-pub(crate) fn of_suite(suite: &Suite) -> String {
-    let groups: Vec<Group> = suite.runs.iter().map(|run| of_suite_run(suite, run)).collect();
-    document(&suite.name, &groups)
-}
-
 /// A `testsuite`.
-struct Group {
-    name: String,
-    timestamp: Option<SimTime>,
-    hostname: Option<String>,
-    time_s: f64,
-    properties: Vec<(&'static str, String)>,
-    cases: Vec<Case>,
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) timestamp: Option<SimTime>,
+    pub(crate) hostname: Option<String>,
+    pub(crate) time_s: f64,
+    pub(crate) properties: Vec<(&'static str, String)>,
+    pub(crate) cases: Vec<Case>,
 }
 
 /// A `testcase`.
-struct Case {
-    name: String,
-    classname: String,
-    status: Status,
-    /// Absent where there is nothing to say.
-    why: Option<Prose>,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) classname: String,
+    pub(crate) status: Status,
+    /// Absent where there is nothing to add.
+    pub(crate) why: Option<Prose>,
     /// Where in the record.
-    place: Option<String>,
-    properties: Vec<(&'static str, String)>,
+    pub(crate) place: Option<String>,
+    pub(crate) properties: Vec<(&'static str, String)>,
 }
 
-fn of_run(run: &Evaluation) -> Group {
+/// The suite of one run.
+pub(crate) fn of_run(run: &Evaluation) -> Group {
     let facts = &run.facts;
     let mut properties = vec![
         ("seed", facts.seed.to_string()),
@@ -69,7 +61,7 @@ fn of_run(run: &Evaluation) -> Group {
 }
 
 /// The machine's name, if it is known.
-pub(crate) fn host_of(facts: &RunFacts) -> Option<String> {
+fn host_of(facts: &RunFacts) -> Option<String> {
     Some(facts.host.get("name")?.as_str()?.to_owned())
 }
 
@@ -80,45 +72,8 @@ fn wall_s(facts: &RunFacts) -> f64 {
     took.filter(|took| took.is_finite()).unwrap_or(0.0).max(0.0)
 }
 
-fn of_suite_run(suite: &Suite, run: &SuiteRun) -> Group {
-    let (judged, twin) = (run.judged(), run.twin.as_ref());
-    if let (Some(evaluation), None) = (judged, twin) {
-        return Group { name: run.scenario.clone(), ..of_run(evaluation) };
-    }
-    let group = match judged {
-        Some(evaluation) => of_run(evaluation),
-        None => Group {
-            name: run.scenario.clone(),
-            timestamp: suite.started,
-            hostname: suite.host.clone(),
-            time_s: 0.0,
-            properties: Vec::new(),
-            cases: Vec::new(),
-        },
-    };
-    let mut properties = group.properties;
-    let ours = ["exit_code", "reason"];
-    properties.retain(|(name, _)| !ours.contains(name));
-    properties.push(("exit_code", run.exit_code().number().to_string()));
-    properties.push(("reason", run.reason().word().to_owned()));
-    let name = twin.map(|twin| format!("must fail: {}", twin.check));
-    let mut of_case = status_and_reason(run.status(), run.reason());
-    if let Some(control) = twin.and_then(|twin| twin.control.as_ref()) {
-        of_case.push(("control", control.status.word().to_owned()));
-        of_case.push(("control_reason", control.reason.word().to_owned()));
-    }
-    let case = Case {
-        name: name.unwrap_or_else(|| "run".to_owned()),
-        classname: run.scenario.clone(),
-        status: run.status(),
-        why: run.why(),
-        place: None,
-        properties: of_case,
-    };
-    Group { name: run.scenario.clone(), properties, cases: vec![case], ..group }
-}
-
-fn status_and_reason(status: Status, reason: Reason) -> Vec<(&'static str, String)> {
+/// The properties that every case has.
+pub(crate) fn status_and_reason(status: Status, reason: Reason) -> Vec<(&'static str, String)> {
     vec![("status", status.word().to_owned()), ("reason", reason.word().to_owned())]
 }
 
@@ -170,7 +125,8 @@ impl Sums {
     }
 }
 
-fn document(name: &str, groups: &[Group]) -> String {
+/// The XML of these suites.
+pub(crate) fn document(name: &str, groups: &[Group]) -> String {
     let Sums { tests, failures, errors, .. } =
         Sums::of(groups.iter().flat_map(|group| &group.cases));
     let time_s: f64 = groups.iter().map(|group| group.time_s).sum();

@@ -2,35 +2,52 @@
 //!
 //! The run folder ([`lastmeter_record`]) is the border between doing and judging: the runner
 //! appends to it as it goes, and everything here is computed from the folder alone, so a run can be
-//! judged and rendered again without running it.
+//! judged and rendered again without running it. Each room uses those above it:
+//!
+//! | room | purpose |
+//! |---|---|
+//! | `verdict`, `exit`, `evaluation`, `console` | what a run comes to, on a terminal too |
+//! | `by_device`, `delivery`, `error_limit` | readings that came, and limits of errors |
+//! | `latency`, `standard`, `calibration` | statistics of delays and errors |
+//! | `render` | parts of a page: texts, tables and pictures |
+//! | `check` | what a check is: registry row, trait, context, section of the report |
+//! | `checks` | the kinds of checks, one folder or file each |
+//! | `accounts` | readings, alerts and answers that no check judges |
+//! | `evaluate` | feeds a record to checks and accounts: record in, verdicts out |
+//! | `report` | `report.html` with its figures |
+//! | `junit`, `suite` | JUnit XML; several runs as one |
 //!
 //! Terms: an *observation* is one value of one reading, reference beside reported; an *event* is
 //! one thing that happened; a *check* turns the record into a *verdict*; a *suite* is several runs.
 //!
 //! It never talks to a platform, never reads a clock, and never asks the plant.
 
-pub mod account;
-pub mod answers;
+mod accounts;
+mod by_device;
 pub mod calibration;
 pub mod check;
+mod checks;
 pub mod console;
+mod delivery;
 mod error;
+mod error_limit;
 mod evaluate;
 mod evaluation;
 pub mod exit;
 pub mod junit;
 pub mod latency;
-mod notices;
-pub mod render;
+mod render;
+mod report;
 pub mod standard;
 pub mod suite;
 pub mod verdict;
 
-pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};
+pub use check::{CHECK_FIELDS, CheckContext, CheckKind};
+pub use checks::CHECKS;
 pub use console::{format_summary, format_verdicts};
 pub use error::{EvaluateError, RenderError};
 pub use evaluate::{IMPLICIT_CHECKS, Judge, evaluate, verdicts_json};
 pub use evaluation::Evaluation;
 pub use exit::ExitCode;
-pub use render::{complete, render, render_evaluated};
+pub use report::{complete, render, render_evaluated};
 pub use verdict::{At, Because, Reason, Verdict, VerdictText};

@@ -7,6 +7,7 @@
 //! the check found.
 
 mod files;
+mod junit;
 
 pub use files::FILES;
 

@@ -1,4 +1,4 @@
-//! What a check says: the five statuses, how a whole follows from its parts, and the verdict.
+//! What a check concludes: the five statuses, how a whole follows from its parts, and the verdict.
 //!
 //! Terms: a *status* is one word; a *verdict* is a status with the figures it rests on. The order
 //! `pass < skipped < inconclusive < fail < error`, and the fields of `verdicts.json`, are promises
@@ -9,7 +9,7 @@ mod reason;
 use std::borrow::Borrow;
 use std::fmt;
 
-use lastmeter_record::Status;
+use lastmeter_record::{RunFacts, RunState, Status};
 use lastmeter_text::{Prose, append};
 use lastmeter_units::{MeasurementId, SimTime};
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ impl fmt::Display for At {
     }
 }
 
-/// How a verdict is told on one line where its figures alone say too little.
+/// How a verdict is shown on one line where its figures alone show too little.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictText {
     /// What was measured: `66 over 1 s, bound 0.49 %`.
@@ -98,7 +98,7 @@ pub struct Verdict {
     /// Why, in one stable word for machines.
     pub reason: Reason,
     /// What was measured, in [`Self::unit`]; the worst absolute error of an accuracy check.
-    /// `None` where nothing was, or where it is not a finite number (then [`Self::why`] says so).
+    /// `None` where nothing was, or where it is not a finite number (then [`Self::why`] has it).
     pub measured: Option<f64>,
     /// The figure itself, for the report, where [`Self::measured`] is how far it is from another.
     #[serde(skip)]
@@ -120,7 +120,7 @@ pub struct Verdict {
     pub covers: Vec<String>,
     /// One or more sentences for people.
     pub why: Prose,
-    /// How the console tells it, where a check has more to say than the figures.
+    /// How the console shows it, where a check has more to report than the figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<VerdictText>,
     /// Of a check that judges device by device: how many are wrong.
@@ -167,7 +167,7 @@ pub(crate) fn some_of(shown: &[impl Borrow<str>], count: usize) -> String {
 
 /// Whether a must-fail twin did what it is for: the named check has exactly the expected status,
 /// `fail` or `inconclusive`, by the expected reason if one is named, and no other check is `fail`
-/// or `error`. The error says what happened instead. Where the machine kept the named check from
+/// or `error`. The error states what happened instead. Where the machine kept the named check from
 /// being judged, and that is not what was to be shown, nothing is known of the twin: the error then
 /// is that check's reason, which is inconclusive.
 pub fn judge_twin(
@@ -203,6 +203,20 @@ pub fn judge_twin(
         )),
         None => Ok(()),
     }
+}
+
+/// What a run that did not run to its end comes to at best, and why; `None` of one that did.
+pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Reason, String)> {
+    let (reason, what) = match facts.state {
+        RunState::Finished => return None,
+        RunState::Interrupted => (Reason::Unfinished, "the run was interrupted"),
+        RunState::Stopped => (Reason::Unfinished, "the run was stopped"),
+        RunState::Running => (Reason::Unfinished, "the run never finished its record"),
+        RunState::Error => (Reason::BenchBroke, "the bench broke"),
+        RunState::Skipped => (Reason::RunSkipped, "the run was skipped"),
+    };
+    let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Some((reason, format!("{what}{cause}")))
 }
 
 #[cfg(test)]

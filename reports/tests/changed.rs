@@ -1,6 +1,6 @@
-//! A record that was changed or cut after the run: nothing passes, and what is wrong is said.
+//! A record that was changed or cut after the run: nothing passes, and what is wrong is reported.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn without_last_line(text: &str) -> String {
 }
 
 #[test]
-fn a_record_that_lacks_lines_says_how_many() {
+fn missing_lines_of_a_record_are_counted() {
     let rows =
         "observations.csv holds 199 of 200 rows: the record was changed or cut after the run";
     assert_error(&judged(file::OBSERVATIONS, without_last_line), rows);
@@ -136,7 +136,7 @@ fn a_run_that_was_interrupted_is_sealed_too() {
 
 /// The counts and hashes are those of the files read at once.
 #[test]
-fn run_json_tells_what_the_files_hold() {
+fn run_json_states_what_the_files_hold() {
     let dir = tempfile::tempdir().unwrap();
     SMALL.write(dir.path()).unwrap();
     let facts = RunReader::open(dir.path()).unwrap().facts().clone();

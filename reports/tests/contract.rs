@@ -19,7 +19,7 @@ const BAD: Sample =
     Sample { current_gain_error: 0.01, disturbed: true, readings: 60, ..Sample::CALM };
 
 #[test]
-fn a_good_run_passes_and_says_so_everywhere() {
+fn a_good_run_passes_in_every_output() {
     let dir = tempfile::tempdir().unwrap();
     Sample::CALM.write(dir.path()).unwrap();
     let evaluation = evaluate(dir.path()).unwrap();
@@ -46,8 +46,8 @@ fn verdicts_json_is_as_promised() {
     for verdict in &list {
         let mut expected = expected.to_vec();
         expected.sort_unstable();
-        // How it is told on one line is there only where the figures alone say too little, and how
-        // many devices are wrong only of checks that judge each.
+        // How it is shown on one line is there only where the figures alone show too little, and
+        // how many devices are wrong only of checks that judge each.
         let others = ["told", "devices"];
         let promised = verdict.keys().map(String::as_str).filter(|key| !others.contains(key));
         let mut keys: Vec<_> = promised.collect();
@@ -148,7 +148,7 @@ fn a_scenario_without_checks_evaluates_nothing() {
 }
 
 #[test]
-fn checks_that_make_no_sense_are_all_told() {
+fn invalid_checks_are_all_reported() {
     let dir = tempfile::tempdir().unwrap();
     Sample::CALM.write(dir.path()).unwrap();
     let toml = "[[check]]\nname = \"a\"\nkind = \"accurracy\"\n\
@@ -289,7 +289,7 @@ fn declared_span(spread: f64) -> RecordedSpan<'static> {
 
 /// The checks of a run that goes on get the facts of its start, and the network ahead of values.
 #[test]
-fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
+fn a_check_with_run_facts_concludes_the_same_while_it_goes_on() {
     for (error, span, status) in [
         (0.0, None, Status::Pass),
         (0.01, None, Status::Fail),
@@ -353,7 +353,7 @@ fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
         let last = evaluate(dir.path()).unwrap().verdicts.remove(0);
         assert_eq!((last.status, last.n), (status, 2), "{last:?}");
         assert_eq!(open[1], last, "when all is in");
-        // Half of it is in: that half is judged, and the other is told to be open.
+        // Half of it is in: that half is judged, and the other is reported as open.
         assert_eq!(open[0].n, 1, "{:?}", open[0]);
         let fails = status == Status::Fail;
         let so_far = if fails { Status::Fail } else { Status::Inconclusive };

@@ -1,7 +1,7 @@
 //! `latency.csv`: what is written, in which order, how it reads back whole or torn, and that a
 //! later change is noticed.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::fs;
 use std::path::Path;
@@ -126,7 +126,7 @@ fn the_file_is_there_if_the_run_records_latency_and_only_then() {
 }
 
 #[test]
-fn what_a_real_time_run_says_of_itself_is_in_run_json() {
+fn facts_of_a_real_time_run_are_in_run_json() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = start(dir.path());
     let facts = RealTimeFacts {

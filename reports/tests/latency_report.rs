@@ -1,7 +1,7 @@
 //! The part of the page about latency: figures that can be computed by hand, the same again from
 //! the files, and nothing modelled that looks measured.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::fs;
 use std::path::Path;
@@ -264,7 +264,7 @@ fn a_run_without_latency_has_no_such_part() {
 }
 
 #[test]
-fn a_record_without_a_message_says_so() {
+fn a_record_without_a_message_is_reported() {
     let (_dir, html) = Small { delays_ms: &[], ..ten() }.page();
     assert!(html.contains("<h2>Latency") && html.contains("No message was due."));
 }
@@ -308,7 +308,7 @@ fn hostile_names_stay_text() {
 }
 
 #[test]
-fn an_invalid_run_says_why_and_judges_nothing() {
+fn an_invalid_run_reports_why_and_judges_nothing() {
     let mut facts = good();
     facts.deadlines.missed = 3;
     let (_dir, html) = Small { real_time: Some(facts), ..ten() }.page();
@@ -352,7 +352,7 @@ fn a_sample_page_has_all_its_parts_and_is_the_same_again() {
     }
     let evaluation = evaluate(dir.path()).unwrap();
     let median = evaluation.verdicts.iter().find(|verdict| verdict.check == "median").unwrap();
-    let told = &median.told.as_ref().unwrap().measured;
-    let ours = told.strip_prefix("median ").and_then(|rest| rest.split(',').next()).unwrap();
+    let measured = &median.told.as_ref().unwrap().measured;
+    let ours = measured.strip_prefix("median ").and_then(|rest| rest.split(',').next()).unwrap();
     assert!(html.contains(&format!("<td class=\"number\">{ours}</td>")), "{ours}");
 }

@@ -1,6 +1,6 @@
 //! What the test plans that come along do not play of their standards: sound, and in the docs.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -72,7 +72,7 @@ fn the_docs_have_every_missing_clause_of_every_test_plan() {
 }
 
 /// No simulated meter can be heated, struck or radiated at, so no standard is played as a whole;
-/// and what is said to be tested elsewhere is.
+/// and what is declared to be tested elsewhere is.
 #[test]
 fn every_test_plan_lacks_something_and_names_where_else_it_is_tested() {
     let test_plans = test_plans();

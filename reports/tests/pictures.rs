@@ -1,7 +1,7 @@
 //! The picture of an accuracy check: whom it names, what its band holds, and what is left of a long
 //! run.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::fs;
 use std::path::Path;

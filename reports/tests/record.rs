@@ -1,6 +1,6 @@
 //! The run folder: what is written, in which order, and how it reads back whole or torn.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::fs;
 use std::io::Write;
@@ -113,7 +113,7 @@ fn what_was_synced_is_there_when_the_process_dies() {
 }
 
 /// Cuts both files at every byte of their beginning and end: never an error, never half a line, and
-/// the tear is told.
+/// the tear is reported.
 #[test]
 fn wherever_a_file_is_torn_its_whole_lines_are_read() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! The page for people: complete, alone, and safe with hostile texts.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::fs;
 use std::path::Path;
@@ -217,7 +217,7 @@ fn a_judged_series_is_always_in_its_picture_and_what_is_flat_in_none() {
             "not judged by an accuracy check",
         ]
     );
-    // Nothing flows there and nobody judges it: no picture, but said.
+    // Nothing flows there and nobody judges it: no picture, but a note.
     let back = "not-judged-electricity.energy.active.injected";
     assert!(!figures.join(format!("{back}.svg")).exists() && csv(back).lines().count() == 21);
     let html = html.replace("&#x2f;", "/");
@@ -351,8 +351,8 @@ fn a_run_that_was_just_judged_is_rendered_without_judging_again() {
     assert!(first.contains(hash) && !page.contains(hash), "it was written in between");
     let again = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
     assert_eq!(first, again);
-    evaluation.verdicts[1].why = "said by hand".into();
-    assert!(rendered(&evaluation).contains("said by hand"));
+    evaluation.verdicts[1].why = "written by hand".into();
+    assert!(rendered(&evaluation).contains("written by hand"));
 }
 
 fn hostile_run(dir: &Path) {
@@ -607,7 +607,7 @@ fn the_reason_of_a_run_is_that_of_its_worst_verdict() {
 
 /// What CI lists beside a test: how long it took, when, where, with what changed.
 #[test]
-fn junit_says_when_where_and_with_what_changed() {
+fn junit_states_time_host_and_overrides() {
     let root = tempfile::tempdir().unwrap();
     let mut start = BAD.start_facts();
     start.facts.overrides = Some(vec![Override {

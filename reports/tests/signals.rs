@@ -1,7 +1,7 @@
 //! `signals.csv`: what is written of signals, how it reads back, is judged and drawn, and that a
 //! change of it is noticed.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! `spans.csv`: what is written beside the observations, how it reads back, and that a change of it
 //! is noticed.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! The part of a report about a standard's test plan, from a run folder whose errors are known.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -755,8 +755,11 @@ def in_motion(kind):
 
 CHECKS = {
     "event": in_motion(motion.VoltageEvents), "last_gasp": in_motion(motion.Supply),
-    "restored": in_motion(motion.Supply), "operated": in_motion(motion.Operated),
-    "unserved": in_motion(motion.Unserved), "tamper": in_motion(motion.Tamper),
+    "restored": in_motion(motion.Supply), "tamper": in_motion(motion.Tamper),
+    "protection_operation": in_motion(motion.ProtectionOperation),
+    "reliability": in_motion(motion.Reliability),
+    # Their former names.
+    "operated": in_motion(motion.ProtectionOperation), "unserved": in_motion(motion.Reliability),
     "step": OverTime, "constant": OverTime, "settles": OverTime, "follows": OverTime,
     "energy_balance": EnergyBalance,
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,

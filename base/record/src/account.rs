@@ -46,7 +46,7 @@ pub struct Account {
     /// due is missing; the others are nobody's loss, and are counted only.
     #[serde(default)]
     pub refused: u64,
-    /// Alerts.
+    /// Of alerts that devices sent.
     #[serde(default)]
     pub alerts: NoticeAccount,
     /// Answers to commands.

@@ -49,9 +49,9 @@ event_kinds! {
     Inject "inject",
     /// A command was given: fields `id`, `device`, `name`.
     Command "command",
-    /// A device said that it got a command: fields `id`, `device`, `response`.
+    /// A device acknowledged a command: fields `id`, `device`, `response`.
     Acknowledged "acknowledged",
-    /// A device answered that it will not do what a command says: fields `id`, `device`,
+    /// A device answered that it will not do what a command asks for: fields `id`, `device`,
     /// `response`.
     CommandRefused "command_refused",
     /// The platform gave a command up: fields `id`, `device`, `response`.
@@ -99,7 +99,7 @@ event_kinds! {
     AnswerAltered "answer_altered",
     /// An answer is given back that the device did not send: fields `id`, `device`.
     AnswerForeign "answer_foreign",
-    /// A link is as it was before an injection again, told by `link:NAME`: fields `inject` (which
+    /// A link is as it was before an injection again, named by `link:NAME`: fields `inject` (which
     /// kind of injection is over) and `link`.
     Restored "restored",
     /// A process was killed: field `target`.
@@ -108,7 +108,7 @@ event_kinds! {
     Restarted "restarted",
     /// An observer lost its connection: field `detail`.
     Lost "lost",
-    /// Something a device told about itself: fields `what`, `detail`.
+    /// Something a device reported about itself: fields `what`, `detail`.
     Device "device",
     /// A reading rests on part of the samples that it should rest on: fields `device`, `epoch`,
     /// `serial`, `usable` (the share that could be used).
@@ -254,7 +254,7 @@ const KIND: &str = "kind";
 
 /// The value of [`field::EXPECTED`] of a command that its device has to refuse.
 const REFUSED: &str = "refused";
-/// The value of [`field::WHAT`] where a device says that its input may exceed what it models.
+/// The value of [`field::WHAT`] where a device reports that its input may exceed what it models.
 const BEYOND_RANGE: &str = "beyond_range";
 /// Likewise where a command was written to a simulator that does not reflect it.
 const NOT_REFLECTED: &str = "not_reflected";
@@ -285,11 +285,11 @@ pub enum FieldValue {
 pub struct Event {
     /// When, in virtual time.
     pub time: SimTime,
-    /// Who says so: `bench`, `platform`, or a device's name.
+    /// Who reports it: `bench`, `platform`, or a device's name.
     pub source: String,
     /// What kind of thing.
     pub kind: EventKind,
-    /// What else there is to say, in the order of writing.
+    /// What else there is to state, in the order of writing.
     pub fields: Vec<(String, FieldValue)>,
 }
 
@@ -364,7 +364,7 @@ impl Event {
         Self::ended((time, device), EventKind::Acknowledged, (id, device), response)
     }
 
-    /// The platform says that command number `id` was not obeyed, as this kind of event tells.
+    /// The platform reports that command number `id` was not obeyed, as this kind of event means.
     pub fn not_obeyed(
         time: SimTime,
         kind: EventKind,
@@ -419,7 +419,7 @@ impl Event {
         Self::new(time, "bench", EventKind::Restarted).with(field::TARGET, target)
     }
 
-    /// Something a device told about itself.
+    /// Something a device reported about itself.
     pub fn device(time: SimTime, device: &str, what: &str, detail: &str) -> Self {
         Self::new(time, device, EventKind::Device)
             .with(field::WHAT, what)
@@ -473,13 +473,18 @@ impl Event {
         self.text(field::DEVICE).or_else(own)
     }
 
+    /// Its own time: that of an alert may lie before what its line stands at.
+    pub fn own_time(&self) -> SimTime {
+        self.text(field::EVENT_TIME).and_then(|time| time.parse().ok()).unwrap_or(self.time)
+    }
+
     /// Whether a command of the device it is about was written to a simulator that shows nothing of
     /// it.
     pub fn is_not_reflected(&self) -> bool {
         self.kind == EventKind::Device && self.text(field::WHAT) == Some(NOT_REFLECTED)
     }
 
-    /// Whether a device says that its input may exceed what it models.
+    /// Whether a device reports that its input may exceed what it models.
     pub fn is_beyond_range(&self) -> bool {
         self.kind == EventKind::Device && self.text(field::WHAT) == Some(BEYOND_RANGE)
     }

@@ -27,7 +27,7 @@ pub enum RunState {
     Stopped,
     /// The bench could not go on.
     Error,
-    /// Could not run on this machine although nothing is wrong; the cause says what is missing.
+    /// Could not run on this machine although nothing is wrong; the cause names what is missing.
     Skipped,
 }
 
@@ -36,7 +36,7 @@ lastmeter_units::words! {
     pub enum Signal in files {
         /// The terminal went away.
         HangUp = "SIGHUP",
-        /// Ctrl-C.
+        /// Ctrl-C at the terminal.
         Interrupt = "SIGINT",
         /// What `kill`, service managers and CI runners send to end a process.
         Terminate = "SIGTERM",
@@ -63,7 +63,7 @@ pub struct Override {
     pub address: String,
     /// What it is now, as a TOML value.
     pub value: String,
-    /// What the file says, or the default, as a TOML value; `None` where there was nothing.
+    /// What the file has, or the default, as a TOML value; `None` where there was nothing.
     pub was: Option<String>,
 }
 
@@ -90,7 +90,7 @@ lastmeter_units::words! {
 lastmeter_units::words! {
     /// In which of the three ways a device is there.
     pub enum Evidence in files {
-        /// A model.
+        /// A model, no instrument.
         Simulated = "simulated",
         /// Its firmware on an emulated processor.
         Emulated = "emulated",
@@ -247,7 +247,7 @@ pub struct RunFacts {
     /// themselves.
     #[serde(default)]
     pub hashes: BTreeMap<String, String>,
-    /// What a real-time run says of its clock, its timers, its links and its floor.
+    /// What a real-time run reports of its clock, its timers, its links and its floor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_time: Option<RealTimeFacts>,
     /// The guarantees that held.

@@ -51,7 +51,7 @@ pub struct GridRow {
     pub length: SimDuration,
     /// What flows from all sources into the network, phase by phase: active, watts.
     pub p_w: [f64; 3],
-    /// Reactive, var.
+    /// Reactive power, var.
     pub q_var: [f64; 3],
     /// What all loads draw, watts and var.
     pub loads: (f64, f64),
@@ -91,7 +91,7 @@ impl GridRow {
         table.end_line()
     }
 
-    /// Reads one record. The error says what was found and what was expected.
+    /// Reads one record. The error states what was found and what was expected.
     pub(super) fn read(record: &csv::ByteRecord) -> Result<Self, String> {
         let line = Line::of(record, &GRID_HEADER)?;
         let text = |at: usize| String::from_utf8_lossy(line.bytes(at)).into_owned();
@@ -124,14 +124,14 @@ impl GridRow {
 pub struct GridTable {
     /// What the columns are called, without that of the time.
     pub columns: Vec<String>,
-    /// The figures.
+    /// The rows, each with one value per column.
     pub rows: Vec<Vec<f64>>,
 }
 
 /// All that is written of a network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GridRecord {
-    /// Its steps.
+    /// Its steps, in order of time.
     pub rows: Vec<GridRow>,
     /// What each part of each load drew.
     pub loads: GridTable,

@@ -14,7 +14,7 @@ use super::line::{Line, TableWriter};
 lastmeter_units::words! {
     /// A place at which the bench stamps a message, in the order in which one passes them.
     pub enum Point {
-        /// When the schedule says that it is to be sent (T0); every row has it.
+        /// When it is to be sent by the schedule (T0); every row has it.
         Intended = "intended",
         /// When the sender handed it to its stack (T1).
         Published = "published",
@@ -28,11 +28,11 @@ lastmeter_units::words! {
         ProxyOutDown = "proxy_out_down",
         /// When the receiver got it (T4).
         Received = "received",
-        /// When the platform had stored it (T5), as the platform tells.
+        /// When the platform had stored it (T5), as the platform reports.
         Committed = "committed",
         /// When the bench first got it by asking the platform (T6).
         Queryable = "queryable",
-        /// When the device did what a command says.
+        /// When the device carried out a command.
         Obeyed = "obeyed",
         /// When the sender learned that it arrived: the platform acknowledged a reading, the device
         /// a command.
@@ -153,7 +153,7 @@ impl LatencyRow<'_> {
         table.end_line()
     }
 
-    /// Reads one record. The error says what was found and what was expected.
+    /// Reads one record. The error states what was found and what was expected.
     pub(crate) fn read(record: &csv::ByteRecord) -> Result<LatencyRow<'_>, String> {
         const EXPECTED: &str = "a whole number";
         let line = Line::of(record, &LATENCY_HEADER)?;

@@ -1,13 +1,21 @@
 //! The run folder: what a run writes down as it goes, and everything is judged from.
 //!
+//! | file | purpose |
+//! |---|---|
+//! | `writer`, `reader` | the folder as a whole: rows in, rows out, none kept |
+//! | `observation`, `span`, `latency`, `signal`, `grid`, `event` | a row of each of its files |
+//! | `facts`, `real_time`, `load`, `account`, `status` | what `run.json` holds |
+//! | `seal`, `hash`, `waveforms` | how a later change is noticed |
+//! | `line`, `number` | lines and numbers of tables |
+//!
 //! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv`, if
-//! devices declare the spans of their readings `spans.csv`, if the
-//! run records latency `latency.csv`, if it names signals `signals.csv`, and if it has a network
-//! `grid.csv` with its tables; the
-//! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
-//! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
-//! that is killed leaves a valid prefix: readers leave out a torn last line and say so. A record
-//! that was finished has its counts and hashes in `run.json`, so that a later change is noticed.
+//! devices declare the spans of their readings `spans.csv`, if the run records latency
+//! `latency.csv`, if it names signals `signals.csv`, and if it has a network `grid.csv` with its
+//! tables; the *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`,
+//! identical byte for byte between repeats of a virtual-time run, so no wall-clock time enters
+//! them. A process that is killed leaves a valid prefix: readers leave out a torn last line and
+//! report it. A record that was finished has its counts and hashes in `run.json`, so that a later
+//! change is noticed.
 
 mod account;
 mod event;
@@ -95,12 +103,12 @@ pub mod file {
     pub const GRID_CURVES: &str = "grid-curves.csv";
     /// Beside it: what is in the folder of waveforms, with the SHA-256 of each file.
     pub const GRID_WAVEFORMS: &str = "grid-waveforms.csv";
-    /// What is beside it only if there is something to be told.
+    /// What is beside it only if there is something to report.
     pub const GRID_OPTIONAL: [&str; 6] =
         [GRID_INPUTS, GRID_HEAVIEST, GRID_HIGHEST, GRID_DARK, GRID_CURVES, GRID_WAVEFORMS];
     /// The folder of what disturbance recorders kept, as COMTRADE.
     pub const WAVEFORMS: &str = "waveforms";
-    /// What the checks say.
+    /// What the checks came to.
     pub const VERDICTS: &str = "verdicts.json";
     /// The page for people.
     pub const REPORT: &str = "report.html";
@@ -118,9 +126,9 @@ pub enum RecordError {
     Io {
         /// What was tried: `create`, `read`, `write`.
         action: &'static str,
-        /// The file.
+        /// The file that could not be used.
         path: PathBuf,
-        /// Why.
+        /// What the operating system reported.
         source: io::Error,
     },
     /// The folder already holds a run.
@@ -129,15 +137,15 @@ pub enum RecordError {
     /// Written by a newer version.
     #[error("{} has format version {found}, this version reads {FORMAT_VERSION}", path.display())]
     Version {
-        /// The file.
+        /// The file that another version wrote.
         path: PathBuf,
-        /// Its version.
+        /// The format version it has.
         found: u32,
     },
     /// Not what such a file holds.
     #[error("{}:{line}: {what}", path.display())]
     Malformed {
-        /// The file.
+        /// The file that is not as its format asks.
         path: PathBuf,
         /// The line, from 1.
         line: u64,

@@ -77,7 +77,7 @@ impl TableWriter<Vec<u8>> {
     }
 }
 
-/// A line that was read. Errors say what was found and what was expected.
+/// A line that was read. Errors state what was found and what was expected.
 pub(crate) struct Line<'a> {
     record: &'a csv::ByteRecord,
     header: &'static [&'static str],

@@ -24,7 +24,7 @@ pub struct Observation<'a> {
     pub serial: Option<Serial>,
     /// What is measured.
     pub quantity: MeasurementId,
-    /// When the reading was due; for an unexpected one the time it tells itself.
+    /// When the reading was due; for an unexpected one the time it states itself.
     pub event_time: SimTime,
     /// The true value over the interval the reading spans. `None`: nothing was due. NaN: the value
     /// was due, but the plant does not know the truth of this quantity; delivery is judged,
@@ -52,7 +52,7 @@ impl Observation<'_> {
         self.span.map_or(0.0, |span| span.spread)
     }
 
-    /// What tells this reading from the device's others.
+    /// What distinguishes this reading from the device's others.
     pub fn reading(&self) -> (Option<Epoch>, Option<Serial>) {
         (self.epoch, self.serial)
     }
@@ -84,7 +84,7 @@ pub(crate) struct FieldReader {
 }
 
 impl FieldReader {
-    /// Reads one record. The error says what was found and what was expected.
+    /// Reads one record. The error states what was found and what was expected.
     pub(crate) fn read<'a>(
         &mut self,
         record: &'a csv::ByteRecord,

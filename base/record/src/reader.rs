@@ -26,7 +26,7 @@ pub struct RunReader {
 impl RunReader {
     /// Opens a run folder and reads its `run.json`.
     pub fn open(dir: &Path) -> Result<Self, RecordError> {
-        /// Only what tells whether the rest can be understood.
+        /// Only what shows whether the rest can be understood.
         #[derive(serde::Deserialize)]
         struct Version {
             format_version: u32,
@@ -55,7 +55,7 @@ impl RunReader {
         &self.dir
     }
 
-    /// What `run.json` says.
+    /// What `run.json` holds.
     pub fn facts(&self) -> &RunFacts {
         &self.facts
     }
@@ -328,69 +328,46 @@ impl ObservationReader {
     }
 }
 
-/// Reads `latency.csv` line by line without keeping any.
-pub struct LatencyReader {
-    rows: Rows,
-}
-
-impl LatencyReader {
-    /// What is to be compared with the seal, once the last row was read: so many were.
-    pub fn found(&self, lines: u64) -> Found {
-        self.rows.found(lines)
-    }
-
-    /// The next row, valid until the one after it; `None` at the end.
-    pub fn next_row(&mut self) -> Result<Option<LatencyRow<'_>>, RecordError> {
-        if !self.rows.advance()? {
-            return Ok(None);
+/// A reader of one table, whose rows are read by a function.
+macro_rules! table_reader {
+    ($(#[$doc:meta])* $reader:ident, $row:ty, $read:path) => {
+        $(#[$doc])*
+        pub struct $reader {
+            rows: Rows,
         }
-        LatencyRow::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
-    }
-}
 
-/// Reads `signals.csv` line by line without keeping any.
-pub struct SignalReader {
-    rows: Rows,
-}
+        impl $reader {
+            /// What is to be compared with the seal, once the last row was read: so many were.
+            pub fn found(&self, lines: u64) -> Found {
+                self.rows.found(lines)
+            }
 
-impl SignalReader {
-    /// What is to be compared with the seal, once the last row was read: so many were.
-    #[must_use]
-    pub fn found(&self, lines: u64) -> Found {
-        self.rows.found(lines)
-    }
-
-    /// The next sample, valid until the one after it; `None` at the end.
-    ///
-    /// # Errors
-    /// If a line is no sample; the error names file and line.
-    pub fn next_row(&mut self) -> Result<Option<SignalSample<'_>>, RecordError> {
-        if !self.rows.advance()? {
-            return Ok(None);
+            /// The next row, valid until the one after it; `None` at the end.
+            ///
+            /// # Errors
+            /// If a line is no such row; the error names file and line.
+            pub fn next_row(&mut self) -> Result<Option<$row>, RecordError> {
+                if !self.rows.advance()? {
+                    return Ok(None);
+                }
+                $read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
+            }
         }
-        signal::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
-    }
+    };
 }
 
-/// Reads `grid.csv` line by line without keeping any.
-pub struct GridReader {
-    rows: Rows,
-}
-
-impl GridReader {
-    /// What is to be compared with the seal, once the last row was read: so many were.
-    pub fn found(&self, lines: u64) -> Found {
-        self.rows.found(lines)
-    }
-
-    /// The next step; `None` at the end.
-    pub fn next_row(&mut self) -> Result<Option<GridRow>, RecordError> {
-        if !self.rows.advance()? {
-            return Ok(None);
-        }
-        GridRow::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
-    }
-}
+table_reader!(
+    /// Reads `latency.csv` line by line without keeping any.
+    LatencyReader, LatencyRow<'_>, LatencyRow::read
+);
+table_reader!(
+    /// Reads `signals.csv` line by line without keeping any.
+    SignalReader, SignalSample<'_>, signal::read
+);
+table_reader!(
+    /// Reads `grid.csv` line by line without keeping any.
+    GridReader, GridRow, GridRow::read
+);
 
 /// Reads `events.jsonl` line by line.
 pub struct EventReader {
@@ -415,7 +392,7 @@ impl EventReader {
 }
 
 impl Iterator for EventReader {
-    /// The line's number, from 1, and what it says.
+    /// The line's number, from 1, and its content.
     type Item = Result<(u64, Event), RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {

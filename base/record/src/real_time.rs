@@ -1,4 +1,4 @@
-//! What a real-time run says of its clock, its timers, its links and its floor, in `run.json`.
+//! What a real-time run reports of its clock, its timers, its links and its floor, in `run.json`.
 //!
 //! Terms: the *floor* is what the bench and the machine add without the thing under test; a
 //! *deadline* is the intended instant of a message, missed if the bench hands the message over
@@ -14,13 +14,13 @@ use serde_json::{Map, Value};
 pub struct Summary {
     /// How many there are; lost ones too, which count as [`i64::MAX`].
     pub n: u64,
-    /// The median.
+    /// The median, ns.
     pub p50_ns: i64,
     /// 99 % are at most this.
     pub p99_ns: i64,
     /// 99.9 % are at most this.
     pub p999_ns: i64,
-    /// The longest.
+    /// The longest, ns.
     pub max_ns: i64,
 }
 
@@ -59,11 +59,11 @@ pub struct Deadlines {
     /// What is allowed: the smaller of 10 % of the period and 5 ms; with several periods the
     /// smallest one's.
     pub limit_ns: i64,
-    /// The median.
+    /// The median lateness, ns.
     pub p50_ns: i64,
     /// 99 % are at most this.
     pub p99_ns: i64,
-    /// The worst.
+    /// The worst lateness, ns.
     pub worst_ns: i64,
 }
 
@@ -134,7 +134,7 @@ pub struct LinkFacts {
     /// Whether the proxy sets `TCP_NODELAY`.
     #[serde(default)]
     pub nodelay: bool,
-    /// Whatever else it has to say.
+    /// Whatever else it reports.
     #[serde(default)]
     pub more: Map<String, Value>,
 }
@@ -142,16 +142,16 @@ pub struct LinkFacts {
 /// How well a simulator of the bench kept its steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatorFacts {
-    /// Its name.
+    /// Its name in the scenario.
     pub name: String,
     /// Its steps; missed are those that were served when the next one was due already.
     pub steps: Deadlines,
 }
 
-/// All a real-time run says of itself; absent in virtual time.
+/// All a real-time run reports of itself; absent in virtual time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RealTimeFacts {
-    /// The clocks.
+    /// What the clocks did.
     pub clock: ClockFacts,
     /// Which timer wakes the bench (`timerfd`).
     pub timer: String,
@@ -175,7 +175,7 @@ pub struct RealTimeFacts {
     /// many to keep.
     #[serde(default)]
     pub late_ticks: Vec<LateTick>,
-    /// How busy the machine was. `None`: the kernel does not say.
+    /// How busy the machine was. `None`: the kernel does not report it.
     #[serde(default)]
     pub load: Option<LoadFacts>,
     /// Until when the bench waited for what was still under way, since the schedule began. What did
@@ -187,7 +187,7 @@ pub struct RealTimeFacts {
     /// The floor after the run.
     #[serde(default)]
     pub floor_after: Option<Floor>,
-    /// The links.
+    /// The links, by name.
     #[serde(default)]
     pub links: Vec<LinkFacts>,
     /// How well simulators kept their steps.
@@ -200,7 +200,7 @@ pub struct RealTimeFacts {
     #[serde(default)]
     pub tls: String,
     /// The longest time between two questions whether a reading is queryable; 0 if the platform
-    /// tells by itself. `None`: it was not asked.
+    /// reports by itself. `None`: it was not asked.
     #[serde(default)]
     pub poll_ns: Option<i64>,
     /// Readings that came to an observer behind one with a higher serial of the same device.

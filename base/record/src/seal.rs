@@ -1,4 +1,4 @@
-//! What tells a record as the run wrote it from one that was changed or cut afterwards.
+//! What distinguishes a record as the run wrote it from one that was changed or cut afterwards.
 //!
 //! Terms: the *seal* of a file is the number of its lines and the SHA-256 of its bytes, taken while
 //! it is written and kept in `run.json`. It guards against accidents and edits of a record, not
@@ -39,9 +39,9 @@ pub struct Found {
 /// In what the record differs from what the run wrote, as one sentence; `None` if in nothing. A run
 /// that never finished its record left no seal on its files, only on the scenario.
 pub fn changed(facts: &RunFacts, scenario_toml: &str, found: &[Found]) -> Option<String> {
-    let mut said = Vec::new();
+    let mut differences = Vec::new();
     if sha256(scenario_toml.as_bytes()) != facts.scenario_hash {
-        said.push(format!(
+        differences.push(format!(
             "{} was changed after the run: its SHA-256 is not the `scenario_hash` of {}",
             file::SCENARIO,
             file::RUN
@@ -49,14 +49,14 @@ pub fn changed(facts: &RunFacts, scenario_toml: &str, found: &[Found]) -> Option
     }
     if facts.state != RunState::Running {
         if !facts.is_as_written() {
-            said.push(format!(
+            differences.push(format!(
                 "{} was changed after the run: it does not match its own hash",
                 file::RUN
             ));
         }
-        said.extend(found.iter().filter_map(|found| difference(facts, found)));
+        differences.extend(found.iter().filter_map(|found| difference(facts, found)));
     }
-    (!said.is_empty()).then(|| said.join("; "))
+    (!differences.is_empty()).then(|| differences.join("; "))
 }
 
 impl RunFacts {
@@ -67,7 +67,7 @@ impl RunFacts {
     }
 }
 
-/// The SHA-256 of what `run.json` says, without what is added when the run is judged. It notices a
+/// The SHA-256 of what `run.json` holds, without what is added when the run is judged. It notices a
 /// figure that was changed by hand; who makes the hash anew is not noticed by it.
 pub(crate) fn facts_hash(facts: &RunFacts) -> String {
     let mut facts = facts.clone();

@@ -11,7 +11,7 @@ lastmeter_units::words! {
         Pass = "pass",
         /// Not evaluated on purpose, with the reason.
         Skipped = "skipped",
-        /// Not enough data to say, missed deadlines, clock trouble, or not measurable here.
+        /// Not enough data to judge, missed deadlines, clock trouble, or not measurable here.
         Inconclusive = "inconclusive",
         /// Evaluated, and outside its limit.
         Fail = "fail",
@@ -61,7 +61,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts statuses.
+    /// Counts statuses, each by its kind.
     pub fn of(statuses: impl IntoIterator<Item = Status>) -> Self {
         let mut counts = Self::default();
         for status in statuses {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_told_best_first() {
+    fn counts_are_listed_best_first() {
         let counts = Counts::of([Status::Fail, Status::Pass, Status::Pass]);
         assert_eq!(counts.to_string(), "2 pass, 1 fail");
         assert_eq!(counts.plus(counts).total(), 6);

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::file;
 use super::hash::sha256;
 
-/// Which files differ from what the table says, as one sentence; `None` if none does. A table that
-/// is not there, or that a change made unreadable, is for its own seal to tell.
+/// Which files differ from what the table lists, as one sentence; `None` if none does. A table that
+/// is not there, or that a change made unreadable, is for its own seal to report.
 #[must_use]
 pub fn changed_waveforms(dir: &Path) -> Option<String> {
     let index = std::fs::read(dir.join(file::GRID_WAVEFORMS)).ok()?;

@@ -262,7 +262,7 @@ impl RunWriter {
         &self.dir
     }
 
-    /// What `run.json` says so far.
+    /// What `run.json` holds so far.
     pub fn facts(&self) -> &RunFacts {
         &self.facts
     }

@@ -13,21 +13,21 @@ const SHARE_MIN: f64 = 0.1;
 
 /// What errors are counted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Against {
+pub enum ErrorBasis {
     /// What the plant did.
     Truth,
     /// What the reference meter reported: all that a laboratory has.
     Reference,
 }
 
-impl Against {
+impl ErrorBasis {
     /// The words of checks.
     pub const WORDS: &'static [&'static str] = &["truth", "reference"];
 }
 
 /// A figure with the uncertainty the bench has of it, in percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Figure {
+pub struct Estimate {
     /// Mean error of the readings.
     pub error: f64,
     /// Standard deviation of the readings' errors.
@@ -44,7 +44,7 @@ pub struct Figure {
     pub reference: f64,
 }
 
-impl Figure {
+impl Estimate {
     /// The figure of all readings of several points together; `None` without any.
     pub fn together(figures: &[Self]) -> Option<Self> {
         let n: usize = figures.iter().map(|figure| figure.readings).sum();
@@ -87,10 +87,10 @@ pub struct SweepPoint {
     /// What was measured.
     pub subject: Subject,
     /// The figure; `None` without readings of all that is needed.
-    pub figure: Option<Figure>,
+    pub figure: Option<Estimate>,
 }
 
-/// Takes the record in, and tells the errors of the sweeps.
+/// Takes the record in, and computes the errors of the sweeps.
 #[derive(Clone, Debug)]
 pub struct Assessor {
     plan: Plan,
@@ -108,7 +108,7 @@ impl Assessor {
         Self { plan, start, reported, truth, reference }
     }
 
-    /// The plan.
+    /// The plan whose points are assessed.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -127,7 +127,7 @@ impl Assessor {
     }
 
     /// Every subject at every point of the sweeps, in the order of the plan.
-    pub fn sweeps(&self, against: Against) -> Vec<SweepPoint> {
+    pub fn sweeps(&self, against: ErrorBasis) -> Vec<SweepPoint> {
         let whole = |gatherer: &Gatherer| {
             let mut whole = gatherer.clone();
             whole.close(&self.plan);
@@ -135,8 +135,8 @@ impl Assessor {
         };
         let reported = whole(&self.reported);
         let other = match against {
-            Against::Truth => whole(&self.truth),
-            Against::Reference => whole(&self.reference),
+            ErrorBasis::Truth => whole(&self.truth),
+            ErrorBasis::Reference => whole(&self.reference),
         };
         let mut points = Vec::new();
         for (place, point) in self.plan.points.iter().enumerate() {
@@ -167,8 +167,8 @@ impl Assessor {
         &self,
         (reported, other): (&Readings, &Readings),
         (subject, conditions): (Subject, &Conditions),
-        against: Against,
-    ) -> Option<Figure> {
+        against: ErrorBasis,
+    ) -> Option<Estimate> {
         let (reported, other) = (reported.get(&subject)?, other.get(&subject)?);
         if reported.len() != other.len() || reported.len() < 3 {
             return None;
@@ -185,7 +185,7 @@ impl Assessor {
         let deviation = deviation(&errors)?;
         let numbers = of_value(100.0 * (mean(other).abs() / base).max(1e-3));
         let mut uncertainty = Budget { scatter: scatter(&errors), ..numbers };
-        if against == Against::Reference {
+        if against == ErrorBasis::Reference {
             let stated = self.plan.reference_uncertainty?;
             uncertainty.given = match (conditions, subject) {
                 // Stated of the apparent power, it weighs more where the power is a part of it.
@@ -201,7 +201,7 @@ impl Assessor {
         // Of a sample of n values from a normal distribution: s / sqrt(2 (n - 1)).
         let degrees = errors.len() - 1;
         let spread = deviation / (2.0 * degrees as f64).sqrt();
-        Some(Figure {
+        Some(Estimate {
             error: mean(&errors),
             deviation,
             uncertainty,
@@ -213,7 +213,7 @@ impl Assessor {
     }
 }
 
-/// Whether a power is so small a part of the apparent one that its relative error says nothing.
+/// Whether a power is so small a part of the apparent one that its relative error means nothing.
 fn is_small(conditions: &Conditions, subject: Subject) -> bool {
     let Conditions::Sine { lag_rad, .. } = conditions else { return false };
     match subject {

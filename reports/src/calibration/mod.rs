@@ -8,10 +8,10 @@
 //! [`Calibration`](lastmeter_record::EventKind::Calibration). Judging needs the record only.
 
 mod assess;
-mod written;
+mod coefficient;
 
-pub use assess::{Against, Assessor, Figure, SweepPoint};
-pub use written::{Written, written};
+pub use assess::{Assessor, ErrorBasis, Estimate, SweepPoint};
+pub use coefficient::{Coefficient, coefficient_of};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -73,7 +73,7 @@ fn errors_are_counted_from_the_truth_or_from_the_reference_meter() {
     for row in &rows {
         assessor.observation(row);
     }
-    let truth = assessor.sweeps(Against::Truth);
+    let truth = assessor.sweeps(ErrorBasis::Truth);
     let of = |points: &[SweepPoint], stage| {
         let mine = points.iter().find(|p| p.stage == stage && p.subject == Subject::Voltage);
         mine.unwrap().figure.unwrap()
@@ -85,7 +85,7 @@ fn errors_are_counted_from_the_truth_or_from_the_reference_meter() {
     // Student's factor of two degrees is 4.53: 4.53 * 0.01 / sqrt(3).
     assert!((after.uncertainty.scatter - 0.026_154).abs() < 1e-6);
     assert_eq!(after.uncertainty.given, 0.0);
-    let seen = of(&assessor.sweeps(Against::Reference), Stage::After);
+    let seen = of(&assessor.sweeps(ErrorBasis::Reference), Stage::After);
     assert!((seen.error - 0.05).abs() < 1e-12);
     assert!((seen.uncertainty.given - 0.04).abs() < 1e-12);
     // The current was never reported.
@@ -96,7 +96,7 @@ fn errors_are_counted_from_the_truth_or_from_the_reference_meter() {
 #[test]
 fn powers_that_are_a_small_part_of_the_apparent_one_have_no_relative_error() {
     let plan = chip();
-    let points = Assessor::new(plan, START).sweeps(Against::Truth);
+    let points = Assessor::new(plan, START).sweeps(ErrorBasis::Truth);
     let has = |subject, lag: f64| {
         points.iter().any(|point| {
             let Conditions::Sine { lag_rad, .. } = point.conditions else { return false };

@@ -32,7 +32,7 @@ const REPORTERS_MAX: usize = 1_000;
 
 /// What happened longer before a reading was due, or to nobody in particular longer after it, is
 /// not why it is missing.
-const NEAR: SimDuration = SimDuration::from_seconds(60);
+const CAUSE_DISTANCE: SimDuration = SimDuration::from_seconds(60);
 
 /// What may be why readings are missing, by the device it is about or else by who reports it.
 #[derive(Default)]
@@ -69,7 +69,9 @@ impl Causes {
             (is_own || !*is_about && !is_device(name)).then_some((is_own, causes))
         });
         let near = reported.flat_map(|(is_own, causes)| {
-            let is_near = move |at: SimTime| at >= due - NEAR && (is_own || at <= due + NEAR);
+            let is_near = move |at: SimTime| {
+                at >= due - CAUSE_DISTANCE && (is_own || at <= due + CAUSE_DISTANCE)
+            };
             causes.iter().filter(move |(at, _)| is_near(*at)).map(move |cause| (!is_own, cause))
         });
         // Its own before those of all.
@@ -80,8 +82,8 @@ impl Causes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{at, facts};
     use super::*;
+    use crate::checks::testing::{at, facts};
     use lastmeter_record::RunState;
 
     #[test]

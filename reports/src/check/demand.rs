@@ -1,7 +1,7 @@
 //! What a check demands of a bench, so that a scenario can be held against it before
 //! anything starts.
 //!
-//! It says what has to be there, never whether it is: that is for whoever knows the bench.
+//! It states what has to be there, never whether it is: that is for whoever knows the bench.
 
 use lastmeter_params::Pattern;
 use lastmeter_units::SimDuration;
@@ -35,6 +35,6 @@ pub struct Demand {
     pub warm_up_ns: Option<i64>,
     /// Whether it is judged in virtual time too, as the model's.
     pub in_virtual_time: bool,
-    /// Whether it is about breakages and kills, and says nothing without.
+    /// Whether it is about breakages and kills, and means nothing without.
     pub needs_breakage: bool,
 }

@@ -1,6 +1,6 @@
 //! What a kind of check is: the row of the registry, the check at work, and what both may ask for.
 //!
-//! A row says all that is particular to its kind, so that nobody else asks for its name: its keys,
+//! A row has all that is particular to its kind, so that nobody else asks for its name: its keys,
 //! which tables of the record it is fed, what it needs of the scenario, its section of the report.
 
 use std::any::Any;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Pattern, Span, Table, Values};
 use lastmeter_plans::{calibration, standard};
 use lastmeter_record::{
-    Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, RunState, SignalSample,
+    Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, SignalSample,
 };
 use lastmeter_text::Prose;
 
@@ -22,7 +22,7 @@ use crate::error::RenderError;
 use crate::latency::Validity;
 use crate::render::collect::{Collected, Judged};
 use crate::render::figure::Figure;
-use crate::verdict::{Because, Reason, Verdict};
+use crate::verdict::{Because, Reason, Verdict, unfinished};
 
 /// The keys every `[[check]]` table has, besides those of its kind.
 pub static CHECK_FIELDS: &[Field] = &[
@@ -35,6 +35,8 @@ pub static CHECK_FIELDS: &[Field] = &[
 pub struct CheckKind {
     /// Its word in a scenario, its keys, its help.
     pub entry: Entry,
+    /// The name it had before, which is read for as long as scenarios and records have it.
+    pub former_name: Option<&'static str>,
     /// Makes the check from its table. `None` if the table makes no sense; `diagnostics` has why.
     pub build: fn(&Values, CheckContext, &mut Diagnostics) -> Option<Box<dyn Check>>,
     /// The tables of the record whose rows it is fed.
@@ -65,8 +67,9 @@ type RuleOfAll = fn(&standard::Plan, &[&Values], Span, &mut Diagnostics);
 
 impl CheckKind {
     /// A kind with nothing particular, to begin a row with.
-    pub(super) const PLAIN: Self = Self {
+    pub(crate) const PLAIN: Self = Self {
         entry: Entry { name: "", summary: "", description: "", fields: &[] },
+        former_name: None,
         build: |_, _, _| None,
         tables: &[],
         needs: Needs::Nothing,
@@ -78,6 +81,11 @@ impl CheckKind {
         elements: |_, _, _| {},
         section: None,
     };
+
+    /// Whether a table of this kind, by its present or its former name, is of it.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.entry.name == name || self.former_name == Some(name)
+    }
 
     /// Whether it judges how long messages took, for which it has to be known what the bench and
     /// the machine add.
@@ -104,7 +112,7 @@ pub enum RecordTable {
 /// What a scenario must have for a check to judge anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing besides devices; what more it takes the check at work says.
+    /// Nothing besides devices; what more it takes the check at work states.
     Nothing,
     /// A `[test_plan]`.
     TestPlan,
@@ -150,7 +158,7 @@ impl<'a> SectionInput<'a> {
 
 /// A section as it stands in the page.
 pub(crate) struct SectionHtml {
-    /// The text.
+    /// The HTML, ready to stand in the page.
     pub(crate) html: String,
     /// `measured` or `modelled`, where it shows latency.
     pub(crate) evidence: Option<&'static str>,
@@ -178,7 +186,7 @@ pub(crate) struct ScenarioChecks {
 pub(crate) struct ScenarioCheck {
     /// Its row of the registry.
     pub(crate) kind: &'static CheckKind,
-    /// What it was told about itself.
+    /// What it knows about itself.
     pub(crate) context: CheckContext,
     /// The check, with its parameters.
     pub(crate) check: Box<dyn Check>,
@@ -226,7 +234,7 @@ impl JudgedAlerts {
     }
 }
 
-/// What a check is told about itself.
+/// What a check knows about itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckContext {
     /// Its name in the scenario.
@@ -316,12 +324,12 @@ pub trait Check: Any + Send {
         None
     }
 
-    /// Why it could say nothing of a run on a machine with this floor; `None` if it could.
+    /// Why it could judge nothing of a run on a machine with this floor; `None` if it could.
     fn is_not_measurable(&self, _validity: &Validity) -> Option<Because> {
         None
     }
 
-    /// Is told about the run before the record is fed to it.
+    /// Takes the facts of the run before the record is fed to it.
     fn begin(&mut self, _facts: &RunFacts) {}
 
     /// Takes the next value of the record.
@@ -341,8 +349,9 @@ pub trait Check: Any + Send {
     /// Takes the next latency row of the record, after all values and events.
     fn latency(&mut self, _row: &LatencyRow<'_>) {}
 
-    /// What it says of the record so far, given how far the run got. What was never seen because
-    /// the run ended early is inconclusive, not a failure; what was seen and is wrong fails.
+    /// What it concludes from the record so far, given how far the run got. What was never seen
+    /// because the run ended early is inconclusive, not a failure; what was seen and is wrong
+    /// fails.
     fn verdict(&self, facts: &RunFacts) -> Verdict;
 }
 
@@ -371,18 +380,4 @@ pub(crate) fn beyond_range(devices: &BTreeSet<String>, otherwise: impl fmt::Disp
          otherwise {otherwise}",
         devices.join(", ")
     )
-}
-
-/// What a run that did not run to its end comes to at best, and why; `None` of one that did.
-pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Reason, String)> {
-    let (reason, what) = match facts.state {
-        RunState::Finished => return None,
-        RunState::Interrupted => (Reason::Unfinished, "the run was interrupted"),
-        RunState::Stopped => (Reason::Unfinished, "the run was stopped"),
-        RunState::Running => (Reason::Unfinished, "the run never finished its record"),
-        RunState::Error => (Reason::BenchBroke, "the bench broke"),
-        RunState::Skipped => (Reason::RunSkipped, "the run was skipped"),
-    };
-    let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    Some((reason, format!("{what}{cause}")))
 }

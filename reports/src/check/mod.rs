@@ -1,69 +1,22 @@
-//! The checks: what may stand in a `[[check]]` table, and how the record is judged by it.
+//! What a check is: its row of the registry, the check at work, what both are given, and what a
+//! check demands of the bench before anything runs.
 //!
-//! A check is fed the record in its order and keeps a bounded summary of it; it may be asked for
-//! its verdict at any time, so progress can be shown while a run goes on. One file or folder per
-//! check, one line in [`CHECKS`].
+//! | file | purpose |
+//! |---|---|
+//! | `kind` | row of the registry, section of the report, the trait, the context of a verdict |
+//! | `demand`, `planned` | what a check needs of a bench; the bench that a scenario plans |
+//! | `selection` | keys that all checks of delays have in common |
+//! | `causes` | why a reading may be missing, by what was injected |
+//!
+//! The kinds themselves are in [`crate::checks`].
 
-pub mod accuracy;
-mod alerts;
-pub(crate) mod calibration;
-mod came;
 pub(crate) mod causes;
-pub(crate) mod command_ack;
-pub mod delivery;
-mod demand;
-mod energy_balance;
-mod jitter;
+pub(crate) mod demand;
 pub(crate) mod kind;
-mod latency;
-pub(crate) mod motion;
-mod no_loss;
-mod planned;
-mod published;
-mod published_table;
-pub(crate) mod read;
-mod recovery;
-mod refused;
-mod rows;
-pub(crate) mod select;
+pub(crate) mod planned;
 pub(crate) mod selection;
-mod share;
-mod signal;
-mod test_plan;
 
 pub use causes::CAUSES;
 pub use demand::{BalancedMeters, Demand};
 pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, JudgedAlerts, Needs, RecordTable};
 pub use planned::{PlannedBench, PlannedNetwork, PlannedReports};
-
-/// Every kind of check.
-pub static CHECKS: &[CheckKind] = &[
-    accuracy::KIND,
-    no_loss::KIND,
-    command_ack::KIND,
-    refused::KIND,
-    alerts::KIND,
-    motion::event::KIND,
-    motion::supply::LAST_GASP,
-    motion::supply::RESTORED,
-    motion::tamper::KIND,
-    motion::operated::KIND,
-    motion::unserved::KIND,
-    latency::KIND,
-    jitter::KIND,
-    recovery::KIND,
-    published::KIND,
-    published_table::KIND,
-    test_plan::KIND,
-    calibration::KIND,
-    energy_balance::KIND,
-    signal::kinds::STEP,
-    signal::kinds::CONSTANT,
-    signal::kinds::SETTLES,
-    signal::kinds::FOLLOWS,
-];
-
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-pub(crate) use tests::testing;

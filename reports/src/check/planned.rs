@@ -1,4 +1,4 @@
-//! The bench that a scenario plans, as checks are told of it before anything runs.
+//! The bench that a scenario plans, as checks see it before anything runs.
 
 use lastmeter_units::SimDuration;
 
@@ -24,7 +24,7 @@ pub struct PlannedReports {
     pub tamper: Vec<&'static str>,
 }
 
-/// A network.
+/// The plant's network as it is planned.
 #[derive(Clone, Debug)]
 pub struct PlannedNetwork {
     /// Whether something happens in it between its steps; `None` after a mistake.

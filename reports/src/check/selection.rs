@@ -1,4 +1,4 @@
-//! Which messages a check of delays is about, as its common keys say.
+//! Which messages a check of delays is about, by its common keys.
 //!
 //! Terms: a *path* is what a row's message did: `reading`, `reading>OBSERVER` or `command`. A check
 //! names a span and, where that is not enough, the observer; the path follows.
@@ -10,17 +10,17 @@ use super::demand::Demand;
 use crate::latency::Span;
 
 /// The key of the devices that a check is about.
-pub(super) const DEVICE: Field =
+pub(crate) const DEVICE: Field =
     Field::default("device", Kind::Text, "\"*\"", "name of the device, or a pattern with *");
 
 /// Whose rows a check is about.
 #[derive(Clone, Debug)]
 pub struct Selection {
     pub(crate) span: Span,
-    pub(super) device: Pattern,
+    pub(crate) device: Pattern,
     /// The path of the rows; `None` if it depends on which observers there are.
-    pub(super) path: Option<String>,
-    /// Messages due earlier are not judged, if it says so.
+    pub(crate) path: Option<String>,
+    /// Messages due earlier are not judged, if it states so.
     pub(crate) warm_up_ns: Option<i64>,
 }
 
@@ -58,7 +58,7 @@ impl Selection {
     }
 
     /// What the common keys demand of the bench; each check adds its own.
-    pub(super) fn demand(&self) -> Demand {
+    pub(crate) fn demand(&self) -> Demand {
         Demand {
             span: self.span,
             of_commands: self.path.as_deref() == Some(LatencyPath::COMMAND),
@@ -80,7 +80,7 @@ impl Selection {
 
     /// Which of the paths that there are rows of is judged: the named one, else that of the one
     /// observer there is, else the readings' own. Of several observers one has to be named.
-    pub(super) fn judged_path<'a>(
+    pub(crate) fn judged_path<'a>(
         &'a self,
         paths: impl Iterator<Item = &'a str>,
     ) -> Result<&'a str, String> {
@@ -97,7 +97,7 @@ impl Selection {
     }
 
     /// What is not there, for people.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self.path.as_deref().and_then(LatencyPath::observer_of) {
             Some(observer) => format!("device {} at observer {observer}", self.device),
             None => format!("device {}", self.device),

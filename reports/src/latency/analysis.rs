@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
+use super::expected_rows::ExpectedRows;
 use super::hold_up::HoldUps;
 use super::judge::{Claim, Judgement};
 use super::message::{Limit, Span, Window};
-use super::owed::Owed;
 use super::population::Population;
 use super::quantile::{Delay, TukeyBox};
 use super::requirement::{Requirement, transfer_time_classes};
@@ -211,7 +211,7 @@ impl Gathered {
         }
     }
 
-    fn finish(mut self, validity: &Validity, owed: &Owed, stall_ns: i64) -> Analysis {
+    fn finish(mut self, validity: &Validity, expected: &ExpectedRows, stall_ns: i64) -> Analysis {
         let place = self.since_published.iter().position(|(is_stamped, _)| *is_stamped);
         let place = place.unwrap_or(0);
         let population = self.populations.swap_remove(place);
@@ -221,7 +221,7 @@ impl Gathered {
         // An observer need not subscribe to all devices.
         let is_observed = LatencyPath::observer_of(&self.path).is_some();
         let is_about = |device: &str| !is_observed || population.sender(device).is_some();
-        let missing = owed.missing(&self.path, &population, is_about);
+        let missing = expected.missing(&self.path, &population, is_about);
         let ordered = population.in_order();
         let mut classes = Vec::new();
         for class in transfer_time_classes() {
@@ -281,7 +281,7 @@ pub struct Analyst {
     window: Window,
     validity: Validity,
     stall_ns: i64,
-    owed: Owed,
+    expected: ExpectedRows,
     hold_ups: Arc<HoldUps>,
     paths: std::collections::BTreeMap<String, Gathered>,
 }
@@ -291,24 +291,24 @@ impl Analyst {
     pub fn new(facts: &RunFacts, warm_up_ns: Option<i64>, stall_ns: i64) -> Self {
         let (window, validity) = (Window::of(facts, warm_up_ns), Validity::of(facts));
         let paths = std::collections::BTreeMap::new();
-        let owed = Owed::new(facts, Pattern::new("*"));
+        let expected = ExpectedRows::new(facts, Pattern::new("*"));
         let hold_ups = facts.real_time.as_ref().map(HoldUps::of).unwrap_or_default();
-        Self { window, validity, stall_ns, owed, hold_ups: Arc::new(hold_ups), paths }
+        Self { window, validity, stall_ns, expected, hold_ups: Arc::new(hold_ups), paths }
     }
 
-    /// What the run says of itself.
+    /// What the run reports of itself.
     pub fn validity(&self) -> &Validity {
         &self.validity
     }
 
     /// Takes a value of the record: what was due has to have a latency row.
     pub fn observation(&mut self, observation: &Observation<'_>) {
-        self.owed.observation(observation);
+        self.expected.observation(observation);
     }
 
     /// Takes an event of the record: each command has to have a latency row.
     pub fn event(&mut self, event: &Event) {
-        self.owed.event(event);
+        self.expected.event(event);
     }
 
     /// Takes a latency row of the record.
@@ -324,8 +324,11 @@ impl Analyst {
 
     /// The figures, by path.
     pub fn finish(self) -> Vec<Analysis> {
-        let Self { validity, owed, stall_ns, paths, .. } = self;
-        paths.into_values().map(|gathered| gathered.finish(&validity, &owed, stall_ns)).collect()
+        let Self { validity, expected, stall_ns, paths, .. } = self;
+        paths
+            .into_values()
+            .map(|gathered| gathered.finish(&validity, &expected, stall_ns))
+            .collect()
     }
 }
 

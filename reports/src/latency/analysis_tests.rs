@@ -88,7 +88,7 @@ fn the_strictest_class_that_passes_is_reported() {
     assert_eq!(of("TT0", 0.99).conclusion.status(), Status::Pass);
     let why = &of("TT3", 0.999).conclusion.why.to_string();
     assert!(why.starts_with("n too small: 1000 of 2995; run at least "), "{why}");
-    // A real-time run that says nothing of its clock and floor passes nothing.
+    // A real-time run that reports nothing of its clock and floor passes nothing.
     let mut analyst = Analyst::new(&facts(TimeMode::Real), Some(0), MS);
     feed(&mut analyst, "reading>o", &[(Point::Received, 50)], 1_000);
     let [analysis] = &analyst.finish()[..] else { panic!("one path") };

@@ -36,7 +36,7 @@ const INCOMPLETE_BETA: [(f64, f64, f64, f64); 5] = [
 fn assert_near(found: f64, expected: f64, what: &str) {
     let off = (found - expected).abs();
     // The twelfth digit of scipy's own answer may be off, as the test below shows.
-    assert!(off <= 1e-10 * expected.abs(), "{what}: {found:e}, scipy says {expected:e}");
+    assert!(off <= 1e-10 * expected.abs(), "{what}: {found:e}, scipy {expected:e}");
 }
 
 #[test]

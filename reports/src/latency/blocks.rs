@@ -1,7 +1,7 @@
 //! By how much messages that are late together vary more than independent ones.
 //!
 //! Terms: messages over a limit come in *episodes* (a stall, a slow state of the link), so n of
-//! them tell less than n independent ones. The *design effect* deff is the variance of the share
+//! them show less than n independent ones. The *design effect* deff is the variance of the share
 //! over the limit between *blocks* of time, against that of independent messages (Kish 1965). It is
 //! one of the numbers of messages that the rule counts as one (see [`super::judge`]).
 //!

@@ -23,7 +23,7 @@ const PART_OF_LIMIT: i64 = 10;
 /// What load and late ticks can have done in a run, and when.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HoldUps {
-    /// `None`: nobody looked, or the kernel does not say.
+    /// `None`: nobody looked, or the kernel does not report it.
     load: Option<LoadFacts>,
     /// In order of their instants.
     ticks: Vec<LateTick>,
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_looked_nothing_is_held_up_and_that_is_said() {
+    fn where_nobody_looked_nothing_is_held_up_and_that_is_reported() {
         let found = HoldUps::of(&RealTimeFacts::default());
         assert_eq!(found.load, None);
         assert!(!found.touch((0, i64::MAX), 1));

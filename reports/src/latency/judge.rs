@@ -19,7 +19,7 @@
 //!
 //! Each pass states the longest stall with which it would still be one: W is the largest number of
 //! messages that may count as one, and no stretch shorter than `holds_up_to_ns` holds more than W.
-//! A run too short for its claim says how long one with the same share would have to be.
+//! A run too short for its claim reports how long one with the same share would have to be.
 //!
 //! With nothing late a pass needs a window of about 3 stalls / (1 - coverage), with one whole stall
 //! late 4.74. What is not excluded: single stalls longer than declared that the run did not see.
@@ -64,7 +64,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Over the limit as far as can be told: what counts against a pass.
+    /// Over the limit as far as can be seen: what counts against a pass.
     pub fn k(&self) -> u64 {
         self.over + self.open
     }
@@ -72,7 +72,7 @@ impl Tally {
 
 /// What a population shows of one limit.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct LimitEvidence<'a> {
     /// What was counted.
     pub tally: Tally,
     /// How late messages vary between blocks of time, open ones among them.
@@ -287,7 +287,7 @@ fn third_digit(ns: i64) -> i64 {
     unit
 }
 
-/// A time rounded down to three digits: what is said to hold up to it does.
+/// A time rounded down to three digits: what is reported to hold up to it does.
 fn readable(ns: i64) -> i64 {
     ns / third_digit(ns) * third_digit(ns)
 }
@@ -304,8 +304,8 @@ fn at_least(ns: i64) -> String {
 }
 
 /// Judges a claim.
-pub fn judge(shown: &Shown<'_>, claim: Claim) -> Judgement {
-    let Shown { tally, deff, due, late, window_ns } = *shown;
+pub fn judge(shown: &LimitEvidence<'_>, claim: Claim) -> Judgement {
+    let LimitEvidence { tally, deff, due, late, window_ns } = *shown;
     let (n, k, over) = (tally.n as f64, tally.k() as f64, tally.over as f64);
     let allowed = 1.0 - claim.coverage;
     let per_stall = due.most_within(claim.stall_ns);

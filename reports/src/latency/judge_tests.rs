@@ -39,7 +39,7 @@ impl Run {
             counts[1][blocks.index(at)] += u64::from(is_late(number));
         }
         let count = |test: fn(u64) -> bool| (0..n).filter(|&number| test(number)).count() as u64;
-        let shown = Shown {
+        let shown = LimitEvidence {
             tally: Tally {
                 n,
                 over: count(self.is_over),
@@ -241,7 +241,7 @@ fn too_many_late_messages_to_keep_are_one_run_at_worst() {
         let blocks = Blocks::of(0, 100 * SECOND);
         let deff = design_effect(&blocks, &[500; 20], &[over / 20; 20]);
         let tally = Tally { n: 10_000, over, ..Tally::default() };
-        let shown = Shown { tally, deff, due: &due, late: &late, window_ns: 100 * SECOND };
+        let shown = LimitEvidence { tally, deff, due: &due, late: &late, window_ns: 100 * SECOND };
         judge(&shown, Claim { coverage: 0.9, stall_ns: SECOND / 10 })
     };
     assert_eq!(of(400).grounds, Grounds::TooManyLate);
@@ -266,7 +266,7 @@ fn judged(flags: &[bool], open: u64, coverage: f64, stall_s: f64) -> Judgement {
     }
     let k = flags.iter().filter(|&&is_late| is_late).count() as u64;
     let open = open.min(k);
-    let shown = Shown {
+    let shown = LimitEvidence {
         tally: Tally { n, over: k - open, open, ..Tally::default() },
         deff: design_effect(&blocks, &counts[0], &counts[1]),
         due: &Due::Each(instants),

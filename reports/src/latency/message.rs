@@ -16,7 +16,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Reads `intended..received`. The error says what was found and what was expected.
+    /// Reads `intended..received`. The error states what was found and what was expected.
     pub fn read(text: &str) -> Result<Self, String> {
         let words = || Point::ALL.map(Point::word).join(", ");
         let Some((from, to)) = text.split_once("..") else {
@@ -75,7 +75,7 @@ impl Window {
     /// In virtual time nothing has to warm up, and everything has arrived that ever will.
     pub fn of(facts: &RunFacts, warm_up_ns: Option<i64>) -> Self {
         let to_ns = (facts.end - facts.start).0;
-        // While a run goes on it does not yet say how its timers were, only how time runs.
+        // While a run goes on it does not yet report how its timers were, only how time runs.
         let is_real = facts.time == TimeMode::Real || facts.real_time.is_some();
         let default_ns = if is_real { default_warm_up_ns(to_ns) } else { 0 };
         Self {
@@ -113,7 +113,7 @@ impl Message {
 
 /// A message to be named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedMessage {
     /// As in the record: `DEVICE/EPOCH/SERIAL`.
     pub id: String,
     /// When it was due, in ns.

@@ -1,4 +1,14 @@
-//! The statistics of latency: what may be said of a run's delays, and what not.
+//! The statistics of latency: what may be concluded about a run's delays, and what not.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `message`, `requirement` | a message with its delay; limits of standards |
+//! | `expected_rows` | rows that the record has to have |
+//! | `hold_up`, `validity` | what load and clock of the machine did to it |
+//! | `population`, `stream`, `due`, `blocks`, `values` | what is counted, in one pass |
+//! | `quantile`, `binomial` | quantiles, exact bounds |
+//! | `judge` | counts and bounds in, a judgement out |
+//! | `analysis` | all paths, legs and classes of a run, for the report |
 //!
 //! Terms: a *delay* is the time a message took between two measuring points; the *population* is
 //! every message that was due in the judged time, lost ones with an infinite delay; a *claim* is
@@ -16,12 +26,11 @@
 mod analysis;
 mod binomial;
 mod blocks;
-mod compare;
 mod due;
+mod expected_rows;
 mod hold_up;
 mod judge;
 mod message;
-mod owed;
 mod population;
 mod quantile;
 mod requirement;
@@ -34,19 +43,17 @@ pub use binomial::{
     CONFIDENCE, deciding_rank, lower_bound, needed_sample_size, sample_size_with, upper_bound,
 };
 pub use blocks::{BLOCK_NS, BLOCKS_MIN, Blocks, DesignEffect, design_effect};
-pub use compare::{
-    Change, Gate, P_MAX, RUNS_MIN, Statistic, gate, hodges_lehmann_ratio, hodges_lehmann_shift,
-    mann_whitney,
-};
 pub use due::{Due, Late};
+pub(crate) use expected_rows::{ExpectedRows, MissingRows};
 pub use hold_up::HoldUps;
-pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, Shown, Tally, judge};
-pub use message::{Limit, Message, Named, Span, Window, default_warm_up_ns, describe, grace_ns};
-pub(crate) use owed::{Missing, Owed};
+pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, LimitEvidence, Tally, judge};
+pub use message::{
+    Limit, Message, NamedMessage, Span, Window, default_warm_up_ns, describe, grace_ns,
+};
 pub use population::{InOrder, MovedBy, Population};
 pub use quantile::{Delay, INFINITE, TukeyBox, nearest_rank, rank, tukey_box, type_7};
 pub use requirement::{
-    Requirement, RequirementTable, Standing, find_class, find_profile, requirement_tables,
+    Provenance, Requirement, RequirementTable, find_class, find_profile, requirement_tables,
     transfer_time_classes,
 };
 pub use validity::{FloorBound, Validity};

@@ -19,8 +19,8 @@ use lastmeter_units::{Epoch, Serial};
 use super::blocks::{Blocks, design_effect};
 use super::due::{Due, Late};
 use super::hold_up::HoldUps;
-use super::judge::{Claim, Judgement, Shown, Tally, judge};
-use super::message::{Limit, Message, Named, Span, Window, grace_ns};
+use super::judge::{Claim, Judgement, LimitEvidence, Tally, judge};
+use super::message::{Limit, Message, NamedMessage, Span, Window, grace_ns};
 use super::quantile::{Delay, INFINITE};
 use super::stream::Stream;
 use super::values::{Distribution, EXACT_MAX, Values};
@@ -39,7 +39,7 @@ pub enum MovedBy {
 }
 
 /// One part in so many.
-const LEFT_OUT: usize = 10;
+const EXCLUDED_PART: usize = 10;
 
 /// What is counted against one limit.
 #[derive(Clone, Debug)]
@@ -85,8 +85,8 @@ pub struct Population {
     devices: Devices,
     /// By device.
     senders: Vec<Sender>,
-    worst: Option<Named>,
-    first_lost: Option<Named>,
+    worst: Option<NamedMessage>,
+    first_lost: Option<NamedMessage>,
     /// What load can have held up of these messages.
     pub(crate) hold_ups: Arc<HoldUps>,
 }
@@ -260,7 +260,7 @@ impl Population {
     }
 
     fn name(&mut self, id: &str, intended_ns: i64, delay: Delay) {
-        let named = || Named { id: id.to_owned(), intended_ns, delay };
+        let named = || NamedMessage { id: id.to_owned(), intended_ns, delay };
         if delay == INFINITE {
             if self.first_lost.as_ref().is_none_or(|first| intended_ns < first.intended_ns) {
                 self.first_lost = Some(named());
@@ -312,12 +312,12 @@ impl Population {
     }
 
     /// The slowest message that came.
-    pub fn worst(&self) -> Option<&Named> {
+    pub fn worst(&self) -> Option<&NamedMessage> {
         self.worst.as_ref()
     }
 
     /// The first message that is lost, or came after the grace.
-    pub fn first_lost(&self) -> Option<&Named> {
+    pub fn first_lost(&self) -> Option<&NamedMessage> {
         self.first_lost.as_ref()
     }
 
@@ -330,7 +330,7 @@ impl Population {
     }
 
     /// The delays in order as they are without what load may have added to them, where that touches
-    /// so long a time; the second figure says whether it touches any. `None` if there were too many
+    /// so long a time; the second figure is whether it touches any. `None` if there were too many
     /// to keep.
     pub fn least_distribution(
         &self,
@@ -353,7 +353,7 @@ impl Population {
         if moved_by == MovedBy::One && is_touched {
             let mut ascending: Vec<i64> = least.iter().map(|(held_up_ns, _)| *held_up_ns).collect();
             ascending.sort_unstable();
-            let most_ns = ascending[ascending.len() - ascending.len() / LEFT_OUT - 1];
+            let most_ns = ascending[ascending.len() - ascending.len() / EXCLUDED_PART - 1];
             least.retain(|(held_up_ns, _)| *held_up_ns <= most_ns);
         }
         let less = |(held_up_ns, delay): (i64, Delay)| delay.saturating_sub(held_up_ns);
@@ -464,7 +464,7 @@ impl InOrder<'_> {
 
     fn judge_by(&self, tally: Tally, by_block: &[u64], late: &Late, claim: Claim) -> Judgement {
         let Population { window, blocks, .. } = self.population;
-        let shown = Shown {
+        let shown = LimitEvidence {
             tally,
             deff: design_effect(blocks, &self.population.by_block, by_block),
             due: &self.due,

@@ -33,13 +33,13 @@ fn judged_by(limits: &[Limit]) -> Population {
 fn a_span_is_read_from_its_words() {
     assert_eq!(Span::read("intended..received"), Ok(SPAN));
     assert_eq!(SPAN.to_string(), "intended..received");
-    for (text, told) in [
+    for (text, message) in [
         ("intended", "write two points"),
         ("intended..there", "`there` is no measuring point; there are intended, published,"),
         ("received..intended", "ends where it begins, or before"),
     ] {
         let error = Span::read(text).unwrap_err();
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(message), "{error}");
     }
 }
 
@@ -247,7 +247,7 @@ fn beyond_the_kept_ones_the_counts_stay_exact() {
     assert_eq!(all.tally(limit), few.tally(limit));
     let [exact, coarse] = [&all, &few].map(|one| one.judge(limit, CLAIM).unwrap());
     assert_eq!(exact.deff, coarse.deff);
-    // In parts of 0.1 ms ten messages a second are told apart; a run may have a neighbour more.
+    // In parts of 0.1 ms ten messages a second are distinguished; a run may have a neighbour more.
     assert_eq!((exact.per_stall, exact.longest_run, exact.part_ns), (10, 1, None));
     assert_eq!((coarse.per_stall, coarse.part_ns), (11, Some(95_367)));
     assert!((1..=2).contains(&coarse.longest_run), "{}", coarse.longest_run);

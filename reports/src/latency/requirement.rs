@@ -1,9 +1,9 @@
 //! Tables of limits on latency: what others ask for, as data with its edition and standing.
 //!
 //! Terms: a *requirement* is a limit, perhaps with the share of messages that has to keep it; a
-//! *class* is one of IEC 61850-5, a *profile* any other. *Standing* says how far a number is to be
-//! trusted. The tables of `requirements/*.toml` are compiled in; a scenario may bring its own file
-//! of the same form. The standard gives limits and no percentiles: nothing here is compliance.
+//! *class* is one of IEC 61850-5, a *profile* any other. *Provenance* states how far a number is to
+//! be trusted. The tables of `requirements/*.toml` are compiled in; a scenario may bring its own
+//! file of the same form. The standard gives limits and no percentiles: nothing here is compliance.
 
 use std::sync::OnceLock;
 
@@ -16,7 +16,7 @@ use super::quantile::Delay;
 
 lastmeter_units::words! {
     /// How far a number is to be trusted.
-    pub enum Standing {
+    pub enum Provenance {
         /// Compared with the original text.
         Original = "original",
         /// Seen in a text that cites the original.
@@ -26,7 +26,7 @@ lastmeter_units::words! {
     }
 }
 
-impl Standing {
+impl Provenance {
     /// For a table's last column.
     pub const fn words(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ pub struct Requirement {
     /// What it is for.
     pub use_for: String,
     /// How far it is to be trusted.
-    pub standing: Standing,
+    pub standing: Provenance,
 }
 
 /// A table of requirements from one source.
@@ -95,7 +95,7 @@ static ROW_FIELDS: &[Field] = &[
     Field::default("note", Kind::Text, "\"\"", "what else is to be known"),
     Field::required(
         "standing",
-        Kind::Choice(Standing::WORDS),
+        Kind::Choice(Provenance::WORDS),
         "how far the number is to be trusted",
     ),
 ];
@@ -148,7 +148,7 @@ fn row(values: &Values) -> Requirement {
         limit_ns: values.duration_opt("limit").map(|limit| limit.0),
         coverage: values.si_opt("coverage"),
         use_for: text("use"),
-        standing: Standing::from_word(values.text("standing")).unwrap_or(Standing::Memory),
+        standing: Provenance::from_word(values.text("standing")).unwrap_or(Provenance::Memory),
     }
 }
 
@@ -184,7 +184,7 @@ pub fn transfer_time_classes() -> &'static [Requirement] {
     &requirement_tables()[0].rows
 }
 
-/// A class of IEC 61850-5 and the table it stands in. The error says what to write.
+/// A class of IEC 61850-5 and the table it stands in. The error states what to write.
 pub fn find_class(name: &str) -> Result<(&'static RequirementTable, &'static Requirement), String> {
     let tables = &requirement_tables()[..CLASS_FILES];
     if let Some(found) = find(tables, name) {
@@ -204,7 +204,7 @@ pub fn find_class(name: &str) -> Result<(&'static RequirementTable, &'static Req
 }
 
 /// A profile of any table, classes too, and the table it stands in; `own` are a scenario's own
-/// tables, which come first. The error says what to write.
+/// tables, which come first. The error states what to write.
 pub fn find_profile<'a>(
     own: &'a [RequirementTable],
     name: &str,
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_stands_for_one_row_and_says_where_it_is_from() {
+    fn each_name_stands_for_one_row_and_states_its_source() {
         let mut names = Vec::new();
         for table in requirement_tables() {
             assert!(!table.rows.is_empty() && !table.edition.is_empty());
@@ -312,7 +312,7 @@ mod tests {
         let own = [RequirementTable::read("ours", text).unwrap()];
         let (_, row) = find_profile(&own, "ours").unwrap();
         assert_eq!((row.limit_ns, row.coverage), (Some(2_000_000_000), Some(0.95)));
-        assert_eq!(row.standing, Standing::Original);
+        assert_eq!(row.standing, Provenance::Original);
         assert!(find_profile(&[], "ours").is_err());
         let wrong = text.replace("2 s", "2 V").replace("use", "usage");
         let errors = RequirementTable::read("ours", &wrong).unwrap_err();

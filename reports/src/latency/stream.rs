@@ -28,23 +28,23 @@ pub(super) struct Stream {
     /// By device: when its first and its last message were due.
     ends: Vec<(i64, i64)>,
     delays: Values,
-    limits: Vec<Kept>,
+    limits: Vec<LimitRecord>,
 }
 
 /// What is kept for one limit.
 #[derive(Clone, Debug)]
-struct Kept {
+struct LimitRecord {
     limit: Limit,
     /// When each late message was due, and its device; `None` if there are too many.
     late: Option<Vec<(i64, u32)>>,
     late_max: usize,
     /// By device.
-    in_time: Vec<Option<InTime>>,
+    in_time: Vec<Option<TimelyMessages>>,
 }
 
 /// The messages of one device that were in time.
 #[derive(Clone, Copy, Debug)]
-struct InTime {
+struct TimelyMessages {
     /// When the last one to come was due.
     last_ns: i64,
     /// The longest time between one and the next to come.
@@ -60,7 +60,8 @@ impl Stream {
         limits: impl Iterator<Item = Limit>,
         late_max: usize,
     ) -> Self {
-        let kept = |limit| Kept { limit, late: Some(Vec::new()), late_max, in_time: Vec::new() };
+        let kept =
+            |limit| LimitRecord { limit, late: Some(Vec::new()), late_max, in_time: Vec::new() };
         Self {
             parts: Blocks::with_count(window.from_ns, window.to_ns, PARTS),
             counts: vec![0; PARTS as usize],
@@ -140,7 +141,7 @@ impl Stream {
     }
 }
 
-impl Kept {
+impl LimitRecord {
     fn push(&mut self, message: &Message) {
         let Message { intended_ns, device, .. } = *message;
         if message.is_late(self.limit) {
@@ -156,7 +157,8 @@ impl Kept {
         if place >= self.in_time.len() {
             self.in_time.resize(place + 1, None);
         }
-        let first = InTime { last_ns: intended_ns, step_ns: 0, ends: (intended_ns, intended_ns) };
+        let first =
+            TimelyMessages { last_ns: intended_ns, step_ns: 0, ends: (intended_ns, intended_ns) };
         let in_time = self.in_time[place].get_or_insert(first);
         in_time.step_ns = in_time.step_ns.max((intended_ns - in_time.last_ns).abs());
         in_time.last_ns = intended_ns;
@@ -165,7 +167,7 @@ impl Kept {
     }
 }
 
-impl InTime {
+impl TimelyMessages {
     /// The longest time in which no message was in time, of a device whose first and last message
     /// were due then; at most.
     fn longest_ns(&self, (first_ns, last_ns): (i64, i64)) -> i64 {
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_longest_time_without_one_in_time_may_be_at_either_end_or_between() {
-        let in_time = InTime { last_ns: 500, step_ns: 30, ends: (100, 500) };
+        let in_time = TimelyMessages { last_ns: 500, step_ns: 30, ends: (100, 500) };
         assert_eq!(in_time.longest_ns((90, 510)), 30);
         assert_eq!(in_time.longest_ns((20, 510)), 80);
         assert_eq!(in_time.longest_ns((90, 700)), 200);

@@ -9,10 +9,10 @@
 //! What holds messages up, load on the machine or a late tick of the bench, makes measured delays
 //! longer, never shorter, so a message within its limit is so for certain. One over it is *touched*
 //! if it was under way while threads waited for longer than a tenth of the limit
-//! ([`super::HoldUps`]). A fail is said only if it holds with all touched ones counted as good, and
-//! then it is said of a run with too many missed deadlines as well; nothing else is. Where load may
-//! have made delays seem shorter, as between two points behind the instant a message was due, a
-//! pass has to hold with those counted as late.
+//! ([`super::HoldUps`]). A fail is reported only if it holds with all touched ones counted as good,
+//! and then it is reported of a run with too many missed deadlines as well; nothing else is. Where
+//! load may have made delays seem shorter, as between two points behind the instant a message was
+//! due, a pass has to hold with those counted as late.
 
 use super::judge::Judgement;
 use super::message::{Limit, describe};
@@ -27,7 +27,7 @@ use lastmeter_text::plural;
 const CLOCK_ERROR_NS: i64 = 1_000_000;
 
 /// More missed deadlines than this share make a run invalid: what was sent is no longer what the
-/// scenario says. Of fewer each is taken for what it can have touched.
+/// scenario has. Of fewer each is taken for what it can have touched.
 const MISSED_SHARE: f64 = 0.01;
 
 /// The same where it is not known when they were.
@@ -55,7 +55,7 @@ impl FloorBound {
     }
 }
 
-/// What a run says of itself.
+/// What a run reports of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validity {
     /// Whether the run was in virtual time: its delays are the model's.

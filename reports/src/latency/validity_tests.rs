@@ -98,7 +98,7 @@ fn without_a_whole_floor_there_is_no_verdict() {
 }
 
 #[test]
-fn a_run_that_says_nothing_of_its_clock_is_modelled_or_invalid() {
+fn a_run_without_facts_of_its_clock_is_modelled_or_invalid() {
     let with = |time| Validity::of(&RunFacts { real_time: None, time, ..facts(|_| {}) });
     let modelled = with(TimeMode::Virtual);
     assert!(modelled.modelled && modelled.invalid.is_empty());
@@ -141,7 +141,7 @@ fn a_conclusion_is_the_judgement_unless_the_run_forbids_one() {
 }
 
 #[test]
-fn times_are_told_with_a_fitting_unit() {
+fn times_are_shown_with_a_fitting_unit() {
     for (ns, text) in [
         (0, "0 s"),
         (999, "999 ns"),
@@ -236,7 +236,7 @@ fn a_fail_is_certain_if_it_holds_without_what_load_may_have_held_up() {
     assert_eq!(conclude(2, &unknown(1)).reason, Reason::DeadlinesMissed);
     assert_eq!(conclude(401, &unknown(1)).reason, Reason::WithinLimit);
     assert_eq!(conclude(401, &unknown(20)).reason, Reason::DeadlinesMissed);
-    // More than one in a hundred, and what was sent is not what the scenario says.
+    // More than one in a hundred, and what was sent is not what the scenario asks for.
     let many = |real: &mut RealTimeFacts| (ticks(HALF)(real), real.deadlines.scheduled = 900).1;
     assert_eq!(conclude(401, &many).reason, Reason::DeadlinesMissed);
     assert_eq!(conclude(2, &many).reason, Reason::TooLate);

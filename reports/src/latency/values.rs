@@ -190,7 +190,7 @@ mod tests {
     }
 
     proptest! {
-        /// What the histogram says is within its three digits of the exact quantile.
+        /// What the histogram gives is within its three digits of the exact quantile.
         #[test]
         fn beyond_the_exact_ones_quantiles_are_right_to_a_thousandth(
             delays in prop::collection::vec(

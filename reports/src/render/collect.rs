@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use lastmeter_units::{MeasurementId, Phase, SimTime};
 
 use super::bins::{Bins, Moments};
-use crate::check::accuracy::spec::{Limit, Spec};
-use crate::check::delivery::Delivery;
-use crate::check::select::ByDevice;
+use crate::by_device::ByDevice;
+use crate::delivery::Delivery;
+use crate::error_limit::{Limit, Spec};
 use crate::verdict::{At, Verdict};
 use lastmeter_params::Pattern;
 use lastmeter_record::{Event, EventKind, Observation, RecordError, RunFacts, RunReader, field};
@@ -18,7 +18,7 @@ pub(crate) const EVENTS_MAX: usize = 400;
 const ROWS_AROUND: usize = 4;
 /// Events shown on each side of a place.
 const EVENTS_AROUND: usize = 5;
-/// The most reasons of refusal told apart.
+/// The most distinct reasons of refusal.
 const REASONS_MAX: usize = 64;
 
 /// All that is needed of the record.
@@ -45,7 +45,7 @@ pub(crate) struct Collected {
     pub(crate) unreadable: Option<String>,
 }
 
-/// What the record says of one device.
+/// What the record holds of one device.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeviceRecord {
     /// Its readings.
@@ -368,7 +368,7 @@ impl Excerpt {
         if quantity != row.quantity {
             return;
         }
-        // A reading that was never made has no number; it is told by when it was due.
+        // A reading that was never made has no number; it is identified by when it was due.
         let is_there = match self.at.serial {
             Some(_) => {
                 (row.epoch.map(|e| e.0), row.serial.map(|s| s.0)) == (self.at.epoch, self.at.serial)

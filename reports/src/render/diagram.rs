@@ -304,7 +304,7 @@ mod tests {
 
     /// Read back from the picture: each stroke below the lanes, and what is written there.
     #[test]
-    fn a_figure_of_the_strip_stands_where_it_says() {
+    fn a_label_of_the_strip_stands_at_its_time() {
         for (end_s, expected) in [
             (6.0, vec![("0 s", 0.0), ("2 s", 2.0), ("4 s", 4.0), ("6 s", 6.0)]),
             (100.0, vec![("0 s", 0.0), ("30 s", 30.0), ("60 s", 60.0), ("90 s", 90.0)]),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::collect::{Collected, Excerpt, RowText};
-use super::units::Shown;
+use super::units::DisplayUnit;
 use crate::verdict::Verdict;
 use lastmeter_params::Requirement;
 use lastmeter_record::{Event, FieldValue, Status};
@@ -35,7 +35,7 @@ impl Fact {
         Self { name: name.to_owned(), value: value.into() }
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to report.
     pub(crate) fn is_empty(&self) -> bool {
         self.value.is_empty()
     }
@@ -110,7 +110,7 @@ fn check_row(verdict: &Verdict) -> CheckRow {
     };
     let why = shortened(&verdict.why, WHY_MAX);
     let more = Some(verdict.why.clone()).filter(|whole| *whole != why);
-    let basis = verdict.told.as_ref().map(|told| told.basis.clone());
+    let basis = verdict.told.as_ref().map(|text| text.basis.clone());
     CheckRow {
         status: verdict.status,
         name: verdict.check.clone(),
@@ -134,7 +134,7 @@ fn place(verdict: &Verdict) -> String {
 
 /// A check that is no pass, with what stands around its place in the record.
 #[derive(Serialize)]
-pub(crate) struct Trouble {
+pub(crate) struct FailureDetail {
     status: Status,
     name: String,
     /// The device that it is about first of all; may be empty.
@@ -212,7 +212,7 @@ fn fact(name: &str, value: &Value) -> Fact {
 }
 
 /// The checks that need attention, worst first; of those the ones that name devices as wrong.
-pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<Trouble> {
+pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<FailureDetail> {
     let mut bad: Vec<&Verdict> =
         verdicts.iter().filter(|verdict| verdict.status > Status::Pass).collect();
     let names_wrong = |verdict: &Verdict| verdict.devices.is_some_and(|devices| devices.wrong > 0);
@@ -225,7 +225,7 @@ pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<Troubl
             let quantity = excerpt.rows.front().map(|(row, _)| row.quantity);
             let shown = unit_of(excerpt);
             let symbol = Some(&shown.symbol).filter(|symbol| !symbol.is_empty());
-            Trouble {
+            FailureDetail {
                 status: verdict.status,
                 name: verdict.check.clone(),
                 device: verdict.at.as_ref().and_then(|at| at.device.clone()).unwrap_or_default(),
@@ -245,14 +245,14 @@ pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<Troubl
 }
 
 /// The unit of all figures of an excerpt: all its rows are of one quantity.
-fn unit_of(excerpt: &Excerpt) -> Shown {
+fn unit_of(excerpt: &Excerpt) -> DisplayUnit {
     let unit = excerpt.rows.front().map_or(SiUnit::One, |(row, _)| row.quantity.row().si_unit);
     let figures = excerpt.rows.iter().flat_map(|(row, _)| [row.reference, row.reported]);
     let finite = figures.flatten().filter(|figure| figure.is_finite());
-    Shown::hours_or_plain(unit, finite.fold(0.0, |reach, figure| reach.max(figure.abs())))
+    DisplayUnit::hours_or_plain(unit, finite.fold(0.0, |reach, figure| reach.max(figure.abs())))
 }
 
-fn excerpt_row(row: &RowText, here: bool, shown: &Shown) -> ExcerptRow {
+fn excerpt_row(row: &RowText, here: bool, shown: &DisplayUnit) -> ExcerptRow {
     let figure = |value: Option<f64>| value.map(|value| shown.figure(value));
     let (reported, reference) = (figure(row.reported), figure(row.reference));
     let both = reported.zip(reference);
@@ -374,7 +374,7 @@ pub(crate) fn grouped(value: u64) -> String {
 
 /// A figure with an SI prefix where the unit takes one: `1.2 mV`, `35 kW`.
 pub(crate) fn with_prefix(value: f64, unit: SiUnit) -> String {
-    Shown::prefixed(unit, value).with_symbol(value)
+    DisplayUnit::prefixed(unit, value).with_symbol(value)
 }
 
 #[cfg(test)]

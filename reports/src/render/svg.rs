@@ -50,7 +50,7 @@ pub(crate) enum Anchor {
 }
 
 impl Drawing {
-    /// An empty picture of this size, told to those who do not see it by its label.
+    /// An empty picture of this size, described to those who do not see it by its label.
     pub(crate) fn new(width: f64, height: f64, label: &str) -> Self {
         let (width, height) = (pixels(width), pixels(height));
         let text = format!(

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_names_are_told_by_first_and_last() {
+    fn many_names_are_shown_by_first_and_last() {
         assert_eq!(names_of(&["a", "b"]), "a, b");
         assert_eq!(names_of(&["a", "b", "c", "d"]), "a … d (4)");
     }

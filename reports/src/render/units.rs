@@ -3,21 +3,21 @@
 
 use lastmeter_units::SiUnit;
 
-use crate::check::accuracy::spec::Limit;
+use crate::error_limit::Limit;
 
-/// From this on an energy is told in the hours that meters count in: 10 Wh in joules.
+/// From this on an energy is shown in the hours that meters count in: 10 Wh in joules.
 const HOURS_FROM: f64 = 3.6e4;
 const WATT_HOUR: f64 = 3.6e3;
 
 /// A unit with the factor that makes it of the SI unit, or of percent.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Shown {
+pub(crate) struct DisplayUnit {
     factor: f64,
     /// Its symbol; empty for a bare number.
     pub(crate) symbol: String,
 }
 
-impl Shown {
+impl DisplayUnit {
     /// The SI unit, or of a large energy the hours that meters count in.
     pub(crate) fn hours_or_plain(unit: SiUnit, reach: f64) -> Self {
         let hours = match unit {
@@ -108,15 +108,15 @@ mod tests {
             (SiUnit::Hertz, 0.0, "Hz", 0.0, 0.0),
             (SiUnit::One, 0.002, "", 0.002, 0.002),
         ] {
-            let shown = Shown::of(unit, reach);
+            let shown = DisplayUnit::of(unit, reach);
             assert_eq!(shown.symbol, symbol);
             assert!(
                 (shown.figure(value) - figure).abs() <= 1e-15 * figure.abs(),
                 "{value} {symbol}"
             );
         }
-        assert_eq!(Shown::of(SiUnit::Volt, 2.0).label("error"), "error in V");
-        assert_eq!(Shown::of(SiUnit::One, 2.0).label("error"), "error");
-        assert_eq!(Shown::of_errors(Limit::Percent(0.5), 1e9).with_symbol(0.25), "0.25 %");
+        assert_eq!(DisplayUnit::of(SiUnit::Volt, 2.0).label("error"), "error in V");
+        assert_eq!(DisplayUnit::of(SiUnit::One, 2.0).label("error"), "error");
+        assert_eq!(DisplayUnit::of_errors(Limit::Percent(0.5), 1e9).with_symbol(0.25), "0.25 %");
     }
 }

@@ -1,12 +1,12 @@
-//! Holds what the record says of a plan against a class.
+//! Holds what the record shows of a plan against a class.
 
 use lastmeter_units::Quantity;
 
 use super::assessor::{Assessor, Figures};
-use super::point_error::{PointError, Trouble};
+use super::point_error::{NoValue, PointError};
 use super::readings::PointRecord;
 use super::uncertainty::{self, Budget, decide};
-use crate::check::kind::unfinished;
+use crate::verdict::unfinished;
 use crate::verdict::{Because, Reason};
 use lastmeter_plans::standard::{
     Evaluate, LimitFigure, Plan, PlannedItem, PlannedTest, Skip, Subject, Test,
@@ -23,7 +23,7 @@ pub struct Item {
     pub status: Status,
     /// The figures, if there are any.
     pub figures: Option<Figures>,
-    /// Why, where the figures do not tell.
+    /// Why, where the figures do not show it.
     pub why: Prose,
 }
 
@@ -68,7 +68,7 @@ pub fn with_uncertainty(item: &Item) -> String {
     format!("{} {unit}", lastmeter_text::with_uncertainty(figures.value, figures.budget.expanded()))
 }
 
-/// What the record says of a plan, for one class.
+/// What the record shows of a plan, for one class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assessment {
     /// The class, as the test plan's list counts.
@@ -189,8 +189,8 @@ impl Assessor {
             }
             Err(trouble) => {
                 let why = match trouble {
-                    Trouble::TooLittle(why) => why,
-                    Trouble::Absent => format!("{} was not reported", test.quantity),
+                    NoValue::TooLittle(why) => why,
+                    NoValue::Absent => format!("{} was not reported", test.quantity),
                 };
                 Item { planned, status: Status::Inconclusive, figures: None, why: why.into() }
             }
@@ -204,7 +204,7 @@ impl Assessor {
         test: &Test,
         item: &PlannedItem,
         points: &[PointRecord],
-    ) -> Result<(Figures, f64), Trouble> {
+    ) -> Result<(Figures, f64), NoValue> {
         match test.evaluate {
             Evaluate::NoLoad => return Ok((self.no_load(test, item.point, points)?, 0.0)),
             Evaluate::Starting => return self.starting(test, item.point, points),
@@ -264,8 +264,8 @@ impl Assessor {
 fn composite(
     at: &PointError,
     item: &PlannedItem,
-    error: impl Fn(usize) -> Result<PointError, Trouble>,
-) -> Result<(f64, Budget), Trouble> {
+    error: impl Fn(usize) -> Result<PointError, NoValue>,
+) -> Result<(f64, Budget), NoValue> {
     let (mut square, mut budget) = (at.value * at.value, at.budget);
     for influence in &item.against {
         let mut worst: Option<(f64, Budget)> = None;

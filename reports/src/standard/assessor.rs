@@ -30,7 +30,7 @@ pub struct Figures {
     pub at: Option<SimTime>,
 }
 
-/// Takes in a record, and says how it stands.
+/// Takes in a record, and reports how it stands.
 #[derive(Clone, Debug)]
 pub struct Assessor {
     pub(super) plan: Plan,

@@ -1,4 +1,4 @@
-//! What is said of a class.
+//! The conclusion on a class.
 
 use super::assess::{Assessment, TestResult};
 use super::folder::Assessed;
@@ -9,13 +9,13 @@ use lastmeter_record::Status;
 use lastmeter_text::{append, plural};
 use serde::Serialize;
 
-/// What is said of one class.
+/// The conclusion on one class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClassLine {
     /// The class.
     pub class: String,
-    /// Pass: met, in the tests that the plan has; fail: not met; inconclusive: cannot say; skipped:
-    /// not tested.
+    /// Pass: met, in the tests that the plan has; fail: not met; inconclusive: cannot be decided;
+    /// skipped: not tested.
     pub status: Status,
     /// In words.
     pub text: String,
@@ -26,7 +26,7 @@ pub struct ClassLine {
 }
 
 impl Assessed {
-    /// What is said of each class, the claimed one first.
+    /// The conclusion on each class, the claimed one first.
     pub fn summary(&self) -> Vec<ClassLine> {
         let claimed = self.plan.claim.class;
         let mut lines: Vec<ClassLine> =
@@ -82,6 +82,7 @@ impl Assessed {
             let (met, all) = (judged.len(), judged.len() + gaps.len());
             let mut text = format!("partly tested: met in {met} of {all}; not {}", listed(&gaps));
             let skipped = assessment.tests.iter().filter(|test| test.skipped.is_some()).count();
+            // Skipped tests are among what is missing; this counts the clauses.
             if missing.len() > skipped {
                 let clauses = plural((missing.len() - skipped) as u64, "clause");
                 append(&mut text, format_args!(", nor in {clauses} that the test plan lacks"));

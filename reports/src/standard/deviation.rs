@@ -2,13 +2,13 @@
 //!
 //! Every reading that lies wholly within a point's measuring time is one deviation; a point that
 //! several sweeps share counts once. Readings whose reference is below the row's `counts_from` do
-//! not count (a share of nearly nothing says nothing), and neither do those without a reference.
+//! not count (a share of nearly nothing means nothing), and neither do those without a reference.
 
 use std::collections::BTreeSet;
 
 use lastmeter_units::{MeasurementId, Quantity, SiUnit, SimTime};
 
-use super::readings::{Gatherer, Got, PointRecord};
+use super::readings::{Gatherer, Pair, PointRecord};
 use lastmeter_plans::standard::{Along, Coordinates, LimitFigure, Plan, Published, Relative};
 use lastmeter_record::Observation;
 
@@ -57,7 +57,7 @@ pub struct Cell {
 
 /// A surface, computed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Drawn {
+pub struct DeviationSurface {
     /// Labels from left to right.
     pub x: Vec<String>,
     /// Labels from below to above.
@@ -172,11 +172,11 @@ impl Deviations {
     }
 
     /// The deviation of one value; `None` if it does not count.
-    fn deviation(&self, row: &Published, place: usize, got: Got) -> Option<Result<f64, Missing>> {
+    fn deviation(&self, row: &Published, place: usize, got: Pair) -> Option<Result<f64, Missing>> {
         let (reference, reported) = match got {
-            Got::Pair(reference, reported) => (reference, reported),
-            Got::Missing => return Some(Err(Missing)),
-            Got::Absent => return None,
+            Pair::Of(reference, reported) => (reference, reported),
+            Pair::Missing => return Some(Err(Missing)),
+            Pair::Absent => return None,
         };
         let whole = self.whole(row, place);
         if reference.is_nan() || whole == 0.0 || reference.abs() < row.counts_from * whole {
@@ -213,7 +213,7 @@ impl Deviations {
     }
 
     /// A surface of a device.
-    pub fn surface(&self, index: usize, device: &str) -> Option<Drawn> {
+    pub fn surface(&self, index: usize, device: &str) -> Option<DeviationSurface> {
         let surface = self.plan.test_plan.surfaces.get(index)?;
         let row = self.plan.test_plan.published.get(surface.row)?;
         let points = self.points(device);
@@ -248,7 +248,7 @@ impl Deviations {
         let mut cells: Vec<Cell> = fields.iter().map(cell).collect();
         cells.sort_by_key(|cell| (cell.y, cell.x));
         let labels = |list: Vec<Place>| list.into_iter().map(|(_, label)| label).collect();
-        Some(Drawn { x: labels(xs), y: labels(ys), cells })
+        Some(DeviationSurface { x: labels(xs), y: labels(ys), cells })
     }
 
     /// Where a point lies along a coordinate, and what is written there.

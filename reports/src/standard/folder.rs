@@ -9,7 +9,7 @@ use super::assessor::Assessor;
 use lastmeter_plans::standard::{Plan, plan_of, value_text};
 use lastmeter_record::{RecordError, RunReader, changed};
 
-/// What a run says of its test plan.
+/// What a run shows of its test plan.
 #[derive(Clone, Debug)]
 pub struct Assessed {
     /// What was played and judged.
@@ -66,7 +66,7 @@ impl Assessed {
         Ok(Self { classes: classes.collect(), plan })
     }
 
-    /// What is said of the claimed class.
+    /// The conclusion on the claimed class.
     pub fn claimed(&self) -> &Assessment {
         &self.classes[self.plan.claim.class]
     }

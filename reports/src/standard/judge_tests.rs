@@ -1,4 +1,5 @@
-//! Tests of what is said of classes, with records made by hand whose errors are known beforehand.
+//! Tests of what is concluded about classes, with records made by hand whose errors are known
+//! beforehand.
 
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 
@@ -6,7 +7,7 @@ use super::assess::TestResult;
 use super::assessor::Assessor;
 use super::class_line::ClassLine;
 use super::folder::Assessed;
-use crate::check::testing::{START, facts};
+use crate::checks::testing::{START, facts};
 use lastmeter_params::Pattern;
 use lastmeter_plans::standard::{Claim, Connection, Plan, Point, TestPlan, embedded};
 use lastmeter_record::{Event, Observation, RunState, Status};
@@ -89,7 +90,7 @@ fn line(assessor: &Assessor, state: RunState, class: &str) -> ClassLine {
     found.unwrap()
 }
 
-/// The points of class B are not those of class C, whose Imin is lower: 0.9 % says nothing of C.
+/// The points of class B are not those of class C, whose Imin is lower: 0.9 % means nothing for C.
 #[test]
 fn a_class_whose_points_were_not_played_is_not_met() {
     let meter = fed(&plan("mid-annex-v", "B", Connection::Direct), &import(0.9));
@@ -154,7 +155,7 @@ fn a_class_line_knows_what_the_verdicts_know_of_the_run() {
     assert_eq!(line(&meter, RunState::Finished, "0.2S").status, Status::Error);
 }
 
-/// The test plan has no limit of class 0.1S for most influences: nobody can say.
+/// The test plan has no limit of class 0.1S for most influences: nobody can know.
 #[test]
 fn a_missing_limit_is_inconclusive() {
     let plan = plan("iec-62053-22-2003", "0.1S", Connection::Transformer);
@@ -293,7 +294,7 @@ limit = [{{ values = {{ "1" = "0.1 %" }}, clause = "1", confirmed = true, source
     };
     assert_eq!(refused("evaluate = \"variation\"\nvoltage = [0.9, 1.1]"), "");
     assert_eq!(refused("evaluate = \"composite\"\nvoltage = [0.9, 1, 1.1]"), "");
-    for (lines, told) in [
+    for (lines, message) in [
         ("evaluate = \"variation\"", "the reference itself"),
         ("evaluate = \"variation\"\nvoltage = [0.9, 1]", "the reference itself"),
         ("evaluate = \"temperature_coefficient\"", "temperatures other than"),
@@ -305,7 +306,7 @@ limit = [{{ values = {{ "1" = "0.1 %" }}, clause = "1", confirmed = true, source
         ("quantity = \"electricity.*.rms.l1\"", "of several units"),
     ] {
         let found = refused(lines);
-        assert!(found.contains(told), "{lines}: {found}");
+        assert!(found.contains(message), "{lines}: {found}");
     }
 }
 
@@ -313,7 +314,7 @@ limit = [{{ values = {{ "1" = "0.1 %" }}, clause = "1", confirmed = true, source
 /// readings, which the repeatability test asks for), and either end is within half of 3600 J.
 /// U = 100 % * sqrt(2) * 2 / sqrt(3) * 1800 J / 17250 J = 17.04 %.
 #[test]
-fn a_plan_too_short_for_the_registers_last_digit_cannot_say() {
+fn a_plan_too_short_for_the_registers_last_digit_is_inconclusive() {
     let plan = plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
     let whole = |total: f64| 3600.0 * (total / 3600.0).floor();
     let total = std::cell::Cell::new(0.0);
@@ -353,7 +354,7 @@ fn a_plan_too_short_for_the_registers_last_digit_cannot_say() {
 }
 
 /// One cycle in a thousand: measured for a whole turn, 20.02 s at 50 Hz, however few readings are
-/// asked for; without any energy in it nobody can say.
+/// asked for; without any energy in it nobody can know.
 #[test]
 fn a_burst_is_measured_as_a_whole() {
     let rows = r#"[[waveform]]

@@ -1,15 +1,15 @@
-//! The error at one point of a plan, from what the record says of it.
+//! The error at one point of a plan, from what the record holds of it.
 
 use lastmeter_units::{Direction, MeasurementId, Phase, SiUnit, SimTime};
 
 use super::assessor::{Assessor, Figures};
-use super::readings::{Got, PointRecord, Reading};
+use super::readings::{Pair, PointRecord, Reading};
 use super::uncertainty::{self, Budget, EnergyScale};
 use lastmeter_plans::standard::{PER_KILO_HOUR, Relative, Subject, Test};
 
 /// Why an item has no figures.
-pub(super) enum Trouble {
-    /// There is too little to say.
+pub(super) enum NoValue {
+    /// There is too little to judge.
     TooLittle(String),
     /// The device does not report it.
     Absent,
@@ -46,11 +46,11 @@ impl Assessor {
         &self,
         point: usize,
         points: &'a [PointRecord],
-    ) -> Result<&'a PointRecord, Trouble> {
+    ) -> Result<&'a PointRecord, NoValue> {
         let (planned, found) = (self.plan.points[point].readings as usize, &points[point]);
         if found.readings.len() < planned || found.before.is_none() {
             let found = found.readings.len();
-            return Err(Trouble::TooLittle(format!("{found} of {planned} readings")));
+            return Err(NoValue::TooLittle(format!("{found} of {planned} readings")));
         }
         Ok(found)
     }
@@ -61,7 +61,7 @@ impl Assessor {
         absolute: bool,
         point: usize,
         points: &[PointRecord],
-    ) -> Result<PointError, Trouble> {
+    ) -> Result<PointError, NoValue> {
         let found = self.whole(point, points)?;
         match &test.subject {
             Subject::Each(ids) => self.worst_value(test, ids, absolute, found),
@@ -75,7 +75,7 @@ impl Assessor {
         subject: &Subject,
         point: usize,
         found: &PointRecord,
-    ) -> Result<PointError, Trouble> {
+    ) -> Result<PointError, NoValue> {
         let Flow { way, steps, other_way } = self.flow(subject, found)?;
         let (reference, reported) = sums(&steps);
         let mean = reference / steps.len() as f64;
@@ -87,10 +87,10 @@ impl Assessor {
         let conditions = &self.plan.points[point].conditions;
         let seconds = self.plan.period.as_seconds_f64() * steps.len() as f64;
         let register =
-            found.readings.last().map_or(Got::Absent, |last| self.register(last, subject, way));
+            found.readings.last().map_or(Pair::Absent, |last| self.register(last, subject, way));
         let register = match register {
-            Got::Pair(reference, reported) => reference.abs().max(reported.abs()),
-            Got::Absent | Got::Missing => f64::INFINITY,
+            Pair::Of(reference, reported) => reference.abs().max(reported.abs()),
+            Pair::Absent | Pair::Missing => f64::INFINITY,
         };
         let step = self.gathered.register_step(subject, way, self.plan.claim.phases);
         let scale_of = EnergyScale {
@@ -128,15 +128,15 @@ impl Assessor {
         })
     }
 
-    fn register(&self, reading: &Reading, subject: &Subject, way: Direction) -> Got {
+    fn register(&self, reading: &Reading, subject: &Subject, way: Direction) -> Pair {
         reading.register(subject, way, self.plan.claim.phases)
     }
 
     /// The register of the direction in which energy truly flowed.
-    fn flow(&self, subject: &Subject, found: &PointRecord) -> Result<Flow, Trouble> {
+    fn flow(&self, subject: &Subject, found: &PointRecord) -> Result<Flow, NoValue> {
         let of = |way: Direction| match steps(found, |one| self.register(one, subject, way)) {
             Ok(steps) => Ok(Some(steps)),
-            Err(Trouble::Absent) => Ok(None),
+            Err(NoValue::Absent) => Ok(None),
             Err(trouble) => Err(trouble),
         };
         let gained =
@@ -148,10 +148,10 @@ impl Assessor {
         } else {
             (Direction::Consumed, consumed, export)
         };
-        let steps = steps.ok_or(Trouble::Absent)?;
+        let steps = steps.ok_or(NoValue::Absent)?;
         if sums(&steps).0 <= 0.0 {
             let why = "no energy flowed in a direction that the device reports";
-            return Err(Trouble::TooLittle(why.to_owned()));
+            return Err(NoValue::TooLittle(why.to_owned()));
         }
         Ok(Flow { way, steps, other_way: other.1 - other.0 })
     }
@@ -163,7 +163,7 @@ impl Assessor {
         ids: &[MeasurementId],
         absolute: bool,
         found: &PointRecord,
-    ) -> Result<PointError, Trouble> {
+    ) -> Result<PointError, NoValue> {
         let mut worst: Option<PointError> = None;
         self.has_all_phases(ids, found)?;
         for &id in ids {
@@ -176,13 +176,13 @@ impl Assessor {
                 worst = Some(error);
             }
         }
-        worst.ok_or(Trouble::Absent)
+        worst.ok_or(NoValue::Absent)
     }
 
     /// Of a quantity that is reported in one phase all phases of the meter are needed.
-    fn has_all_phases(&self, ids: &[MeasurementId], found: &PointRecord) -> Result<(), Trouble> {
+    fn has_all_phases(&self, ids: &[MeasurementId], found: &PointRecord) -> Result<(), NoValue> {
         let is_there =
-            |id: MeasurementId| found.readings.iter().any(|one| one.value(id) != Got::Absent);
+            |id: MeasurementId| found.readings.iter().any(|one| one.value(id) != Pair::Absent);
         let of_meter = |id: &&MeasurementId| {
             id.row().phase.index().is_some_and(|phase| phase < self.plan.claim.phases)
         };
@@ -204,22 +204,23 @@ impl Assessor {
         id: MeasurementId,
         absolute: bool,
         found: &PointRecord,
-    ) -> Result<Option<PointError>, Trouble> {
+    ) -> Result<Option<PointError>, NoValue> {
         let mut pairs = Vec::with_capacity(found.readings.len());
         for reading in &found.readings {
             match reading.value(id) {
-                Got::Absent if pairs.is_empty() => return Ok(None),
-                Got::Absent | Got::Missing => return Err(missing(id.name())),
-                Got::Pair(reference, reported) if reference.is_nan() => match test.expected {
+                Pair::Absent if pairs.is_empty() => return Ok(None),
+                Pair::Absent | Pair::Missing => return Err(missing(id.name())),
+                Pair::Of(reference, reported) if reference.is_nan() => match test.expected {
                     Some(expected) => pairs.push((expected, reported)),
                     None => return Err(no_truth(id.name())),
                 },
-                Got::Pair(reference, reported) => pairs.push((reference, reported)),
+                Pair::Of(reference, reported) => pairs.push((reference, reported)),
             }
         }
         let n = pairs.len() as f64;
         let (reference, reported) = sums(&pairs);
         let (reference, reported) = (reference / n, reported / n);
+        // An error in percent of nothing has no value, so such a point has none.
         let scale = match (absolute, test.relative) {
             (true, _) => 1.0,
             (false, Relative::Absolute) => 100.0,
@@ -271,13 +272,13 @@ impl Assessor {
         test: &Test,
         point: usize,
         points: &[PointRecord],
-    ) -> Result<Figures, Trouble> {
+    ) -> Result<Figures, NoValue> {
         let found = self.whole(point, points)?;
         let (mut reported, mut register, mut step) = (0.0, 0.0_f64, 0.0_f64);
         let mut is_there = false;
         for direction in [Direction::Consumed, Direction::Injected] {
             let at = |reading: &Reading| self.register(reading, &test.subject, direction);
-            if found.readings.iter().all(|reading| at(reading) == Got::Absent) {
+            if found.readings.iter().all(|reading| at(reading) == Pair::Absent) {
                 continue;
             }
             is_there = true;
@@ -285,12 +286,12 @@ impl Assessor {
             step = libm::hypot(step, self.gathered.register_step(&test.subject, direction, phases));
             let steps = steps(found, at)?;
             reported += steps.iter().map(|step| step.1.abs()).sum::<f64>();
-            if let Some(Got::Pair(_, last)) = found.readings.last().map(at) {
+            if let Some(Pair::Of(_, last)) = found.readings.last().map(at) {
                 register = register.max(last.abs());
             }
         }
         if !is_there {
-            return Err(Trouble::Absent);
+            return Err(NoValue::Absent);
         }
         let pulses = self.plan.claim.pulse_constant / PER_KILO_HOUR;
         let budget =
@@ -316,7 +317,7 @@ impl Assessor {
         test: &Test,
         point: usize,
         points: &[PointRecord],
-    ) -> Result<(Figures, f64), Trouble> {
+    ) -> Result<(Figures, f64), NoValue> {
         let found = self.whole(point, points)?;
         let whole = self.energy(&test.subject, point, found)?;
         let Flow { steps, .. } = self.flow(&test.subject, found)?;
@@ -327,7 +328,7 @@ impl Assessor {
         };
         if sums(first).0 <= 0.0 || sums(second).0 <= 0.0 {
             let why = "no energy flowed in one half of the time";
-            return Err(Trouble::TooLittle(why.to_owned()));
+            return Err(NoValue::TooLittle(why.to_owned()));
         }
         let (first, second) = (short(first), short(second));
         let is_first = first.is_nan() || first.abs() > second.abs();
@@ -349,20 +350,22 @@ impl Assessor {
 /// What a register gained from reading to reading: reference and reported.
 fn steps(
     found: &PointRecord,
-    register: impl Fn(&Reading) -> Got,
-) -> Result<Vec<(f64, f64)>, Trouble> {
-    let mut previous = match found.before.as_ref().map_or(Got::Absent, &register) {
-        Got::Pair(reference, reported) => (reference, reported),
-        Got::Absent => return Err(Trouble::Absent),
-        Got::Missing => return Err(missing("the register before the first reading")),
+    register: impl Fn(&Reading) -> Pair,
+) -> Result<Vec<(f64, f64)>, NoValue> {
+    let mut previous = match found.before.as_ref().map_or(Pair::Absent, &register) {
+        Pair::Of(reference, reported) => (reference, reported),
+        Pair::Absent => return Err(NoValue::Absent),
+        Pair::Missing => return Err(missing("the register before the first reading")),
     };
     let mut steps = Vec::with_capacity(found.readings.len());
     for reading in &found.readings {
         match register(reading) {
-            Got::Absent => return Err(Trouble::Absent),
-            Got::Missing => return Err(missing("a register")),
-            Got::Pair(reference, _) if reference.is_nan() => return Err(no_truth("the energy")),
-            Got::Pair(reference, reported) => {
+            Pair::Absent => return Err(NoValue::Absent),
+            Pair::Missing => return Err(missing("a register")),
+            Pair::Of(reference, _) if reference.is_nan() => {
+                return Err(no_truth("the energy"));
+            }
+            Pair::Of(reference, reported) => {
                 steps.push((reference - previous.0, reported - previous.1));
                 previous = (reference, reported);
             }
@@ -375,10 +378,10 @@ fn sums(pairs: &[(f64, f64)]) -> (f64, f64) {
     pairs.iter().fold((0.0, 0.0), |sums, pair| (sums.0 + pair.0, sums.1 + pair.1))
 }
 
-fn missing(what: &str) -> Trouble {
-    Trouble::TooLittle(format!("{what} is missing"))
+fn missing(what: &str) -> NoValue {
+    NoValue::TooLittle(format!("{what} is missing"))
 }
 
-fn no_truth(what: &str) -> Trouble {
-    Trouble::TooLittle(format!("the reference of {what} is not known"))
+fn no_truth(what: &str) -> NoValue {
+    NoValue::TooLittle(format!("the reference of {what} is not known"))
 }

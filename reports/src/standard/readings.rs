@@ -23,13 +23,13 @@ pub(super) struct Reading {
 
 /// What came of an energy or a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Got {
+pub(super) enum Pair {
     /// The device does not report it.
     Absent,
     /// It was due and did not come.
     Missing,
     /// Reference and reported.
-    Pair(f64, f64),
+    Of(f64, f64),
 }
 
 const PHASES: [Phase; 3] = [Phase::L1, Phase::L2, Phase::L3];
@@ -50,11 +50,11 @@ fn is_register(id: MeasurementId) -> bool {
 
 impl Reading {
     /// One value.
-    pub(super) fn value(&self, id: MeasurementId) -> Got {
+    pub(super) fn value(&self, id: MeasurementId) -> Pair {
         match self.values.get(&id) {
-            None => Got::Absent,
-            Some((_, None)) => Got::Missing,
-            Some((reference, Some(reported))) => Got::Pair(*reference, *reported),
+            None => Pair::Absent,
+            Some((_, None)) => Pair::Missing,
+            Some((reference, Some(reported))) => Pair::Of(*reference, *reported),
         }
     }
 
@@ -71,7 +71,7 @@ impl Reading {
         phases: usize,
     ) -> f64 {
         let [total, each @ ..] = registers(subject, direction);
-        match total.filter(|&id| self.value(id) != Got::Absent) {
+        match total.filter(|&id| self.value(id) != Pair::Absent) {
             Some(total) => self.spread(total),
             None => each.into_iter().take(phases).flatten().map(|id| self.spread(id)).sum(),
         }
@@ -79,24 +79,24 @@ impl Reading {
 
     /// What a register of one direction stands at: the total, or else the sum of as many phases as
     /// the meter has; without one of them it is missing.
-    pub(super) fn register(&self, subject: &Subject, direction: Direction, phases: usize) -> Got {
+    pub(super) fn register(&self, subject: &Subject, direction: Direction, phases: usize) -> Pair {
         let [total, each @ ..] = registers(subject, direction);
-        if let Some(total) = total.map(|id| self.value(id)).filter(|got| *got != Got::Absent) {
+        if let Some(total) = total.map(|id| self.value(id)).filter(|got| *got != Pair::Absent) {
             return total;
         }
         let each = each.into_iter().take(phases);
-        let each: Vec<Got> = each.map(|id| id.map_or(Got::Absent, |id| self.value(id))).collect();
-        if each.iter().all(|got| *got == Got::Absent) {
-            return Got::Absent;
+        let each: Vec<Pair> = each.map(|id| id.map_or(Pair::Absent, |id| self.value(id))).collect();
+        if each.iter().all(|got| *got == Pair::Absent) {
+            return Pair::Absent;
         }
-        each.into_iter().fold(Got::Pair(0.0, 0.0), |sum, got| match (sum, got) {
-            (Got::Pair(a, b), Got::Pair(c, d)) => Got::Pair(a + c, b + d),
-            _ => Got::Missing,
+        each.into_iter().fold(Pair::Of(0.0, 0.0), |sum, got| match (sum, got) {
+            (Pair::Of(a, b), Pair::Of(c, d)) => Pair::Of(a + c, b + d),
+            _ => Pair::Missing,
         })
     }
 }
 
-/// What the record says of one point.
+/// What the record holds of one point.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PointRecord {
     /// The reading before the first that counts.

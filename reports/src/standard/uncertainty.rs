@@ -2,7 +2,7 @@
 //!
 //! Each contribution is an expanded uncertainty (k = 2) in the figure's unit. Type A is the scatter
 //! of the readings: their standard deviation over the root of their number, times Student's factor
-//! for 95.45 % (JCGM 100, table G.2), since a handful of readings tells little. Type B are bounds
+//! for 95.45 % (JCGM 100, table G.2), since a handful of readings shows little. Type B are bounds
 //! of what the bench adds itself, taken as rectangular (JCGM 100, 4.3.7). Guarded acceptance
 //! (JCGM 106, 8.3): |e| <= L - U passes, |e| > L + U fails, in between the point is too close to
 //! call.
@@ -32,7 +32,7 @@ pub struct Budget {
     pub register: f64,
     /// Ends of spans rounded to nanoseconds.
     pub rounding: f64,
-    /// What the scenario says of a real reference.
+    /// What the scenario states of a real reference.
     pub given: f64,
     /// How far the reference differs over the spans that the device's declaration admits: a bound,
     /// which is added and not squared.

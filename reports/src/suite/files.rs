@@ -8,10 +8,9 @@ use lastmeter_record::{
 use lastmeter_text::{Prose, append, number, plural};
 use serde::Serialize;
 
-use super::{PassedOver, Suite, SuiteRun, Twin};
+use super::{PassedOver, Suite, SuiteRun, Twin, junit};
 use crate::error::RenderError;
 use crate::evaluation::Evaluation;
-use crate::junit;
 use crate::render::template::{STYLE, fill};
 use crate::verdict::{Reason, Verdict};
 

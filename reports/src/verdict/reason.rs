@@ -43,7 +43,7 @@ macro_rules! reasons {
                 Self::ALL.iter().copied().find(|reason| reason.word() == word)
             }
 
-            /// What it says, for people.
+            /// Its text, for people.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $meaning,)+ }
             }

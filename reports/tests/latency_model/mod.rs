@@ -1,13 +1,15 @@
 //! Made-up late messages, and how often the rule is wrong about them.
 //!
-//! Terms: a *process* says how messages come to be late; a *cell* is a process with a bench, a
+//! Terms: a *process* states how messages come to be late; a *cell* is a process with a bench, a
 //! claim and a length of the run. The *true share* of late messages is set: a pass above what the
 //! claim allows is wrong, and so is a fail below it. All processes are stationary: a run may begin
 //! amid a stall.
 
 use chacha20::ChaCha8Rng;
 use lastmeter_record::Status;
-use lastmeter_reports::latency::{Blocks, Claim, Due, Late, Shown, Tally, design_effect, judge};
+use lastmeter_reports::latency::{
+    Blocks, Claim, Due, Late, LimitEvidence, Tally, design_effect, judge,
+};
 use rand::{RngExt as _, SeedableRng as _};
 
 /// How long stalls are.
@@ -352,7 +354,7 @@ impl Bench {
             }
             let messages = instants.iter().zip(&self.device).zip(&flags);
             let late = Late::of(messages.map(|((&at, &device), &is_late)| (at, device, is_late)));
-            let shown = Shown {
+            let shown = LimitEvidence {
                 tally: Tally { n: self.n() as u64, over: over.iter().sum(), ..Tally::default() },
                 deff: design_effect(&self.blocks, &self.by_block, &over),
                 due: &self.due,

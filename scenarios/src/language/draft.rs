@@ -49,6 +49,8 @@ pub(crate) struct Section {
     pub(crate) kind: Option<(&'static str, &'static str)>,
     /// What is registered in it: the kinds of its tables, or presets.
     pub(crate) entries: fn() -> Vec<Entry>,
+    /// The present name of the entry that had this one before.
+    pub(crate) renamed: fn(&str) -> Option<&'static str>,
     /// What `lastmeter list` calls its entries.
     pub(crate) heading: &'static str,
     /// Whether it is written out with its defaults where a file leaves it out.
@@ -85,6 +87,7 @@ impl Section {
         naming: Naming::Free,
         kind: None,
         entries: Vec::new,
+        renamed: |_| None,
         heading: "",
         is_implied: |_| false,
         refers: &[],
@@ -103,8 +106,13 @@ impl Section {
     /// The entry a table names, if it names one.
     pub(crate) fn entry_of(&self, table: &Table) -> Option<Entry> {
         let (key, _) = self.kind?;
-        let kind = table.text(key)?;
-        (self.entries)().into_iter().find(|entry| entry.name == kind)
+        self.entry_called(&(self.entries)(), table.text(key)?)
+    }
+
+    /// Which of its entries has, or had, this name.
+    pub(crate) fn entry_called(&self, entries: &[Entry], name: &str) -> Option<Entry> {
+        let name = (self.renamed)(name).unwrap_or(name);
+        entries.iter().find(|entry| entry.name == name).copied()
     }
 
     /// As a file writes it: `[name]` or `[[name]]`.

@@ -213,7 +213,7 @@ fn kind_of(
         }
         return None;
     };
-    let found = entries.iter().find(|entry| entry.name == text);
+    let found = section.entry_called(entries, text);
     if found.is_none() {
         let help = match nearest(text, names()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -223,7 +223,7 @@ fn kind_of(
         let label = "nothing of this name is registered";
         out.report_with_help(Code::UNKNOWN_THING, node.span, message, label, Some(help));
     }
-    found.copied()
+    found
 }
 
 /// Without its kind nothing else is known about a table's keys, so this is all that is reported: a

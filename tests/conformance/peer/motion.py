@@ -253,8 +253,8 @@ class Tamper(Judged):
         comparison.same(f"{name} n", verdict["n"], outcome.wanted + others)
 
 
-class Operated(Judged):
-    """`operated`."""
+class ProtectionOperation(Judged):
+    """`protection_operation`."""
 
     def __init__(self, check, amount, seconds):
         super().__init__(check, amount, seconds)
@@ -289,8 +289,8 @@ class Operated(Judged):
         comparison.same(f"{name} n", verdict["n"], max(self.seen, 1))
 
 
-class Unserved(Judged):
-    """`unserved`, by IEEE 1366."""
+class Reliability(Judged):
+    """`reliability`, by IEEE 1366."""
 
     def __init__(self, check, amount, seconds):
         super().__init__(check, amount, seconds)

@@ -89,18 +89,18 @@ lastmeter_units::words! {
 }
 
 impl Subject {
-    /// Its unit.
+    /// The unit of its values.
     pub fn unit(self) -> &'static str {
         ["V", "A", "W", "var", "VA"][self as usize]
     }
 }
 
-/// A calibration unrolled.
+/// A calibration unrolled into points, each with its instants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// How.
+    /// How coefficients follow from what was measured.
     pub procedure: Procedure,
-    /// The meter.
+    /// The meter that is calibrated.
     pub device: String,
     /// The reference meter.
     pub reference: String,
@@ -247,6 +247,7 @@ pub fn read_plan(
         refuse(key, "a sweep without points shows nothing", "expected at least one");
         return None;
     }
+    // A line through two levels always fits: only a third shows whether it does.
     let distinct = sweep.iter().filter(|point| sweep.iter().filter(|p| p == point).count() == 1);
     if procedure == Procedure::Static && distinct.count() < 3 {
         refuse("levels", "gain and offset need three levels", "expected more");

@@ -1,4 +1,4 @@
-//! What a scenario says of the meter and how it is tested: the section `[test_plan]`.
+//! What a scenario states of the meter and how it is tested: the section `[test_plan]`.
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Values};
 use lastmeter_units::SimDuration;
@@ -114,6 +114,7 @@ impl Claim {
     /// Reads the section's checked keys against a test plan; what does not fit is reported.
     pub fn read(values: &Values, test_plan: &TestPlan, out: &mut Diagnostics) -> Option<Self> {
         let mistakes = out.len();
+        // All mistakes are reported before the claim is given up.
         let mut refuse = |key: &str, code: Code, message: String, label: String| {
             out.report(code, values.span_of(key), message, label);
         };
@@ -173,7 +174,7 @@ impl Claim {
         (out.len() == mistakes).then_some(claim)
     }
 
-    /// The claim of somebody who says nothing, for looking at a test plan.
+    /// The claim of a scenario without one, for looking at a test plan.
     pub fn usual(test_plan: &TestPlan, class: usize, connection: Connection) -> Self {
         let (current, maximum) = test_plan.currents[connection as usize];
         Self {

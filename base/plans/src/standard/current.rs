@@ -7,7 +7,7 @@
 /// One current, as written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expression {
-    /// As written.
+    /// The expression as the file has it.
     pub text: String,
     pub(super) terms: Vec<Term>,
 }
@@ -29,7 +29,7 @@ const FACTOR_MAX: f64 = 1e6;
 const ALTERNATIVES_MAX: usize = 4;
 
 impl Expression {
-    /// Reads an expression; the error says what is wrong with it.
+    /// Reads an expression; the error names what is wrong with it.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let alternatives = text.split('|').count();
         if alternatives > ALTERNATIVES_MAX {

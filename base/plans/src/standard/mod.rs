@@ -1,10 +1,15 @@
 //! Standards' accuracy tests as data: read, and unrolled into operating points.
 //!
+//! `read` (with `read_*` for each kind of table, keys in `fields`) makes a `test_plan` of a file
+//! (`embedded` or a scenario's own), `claim` reads the section of a scenario, `sweep` and
+//! `coordinates` unroll tests into points, `plan` puts these one after another in time;
+//! `of_scenario` does it all. `describe` explains a test plan.
+//!
 //! Terms: a *test plan* is one standard's tests as a file; an *operating point* is what the source
-//! carries for a while; a *claim* is what a scenario says of the meter (class, connection, ratings)
-//! and how it is tested; a *plan* is a test plan unrolled for a claim, points one after another. A
-//! limit is *confirmed* if its figure was read in a source that the test plan names. A clause is
-//! *missing* if no test of the test plan plays it.
+//! carries for a while; a *claim* is what a scenario states of the meter (class, connection,
+//! ratings) and how it is tested; a *plan* is a test plan unrolled for a claim, points one after
+//! another. A limit is *confirmed* if its figure was read in a source that the test plan names. A
+//! clause is *missing* if no test of the test plan plays it.
 
 mod claim;
 mod coordinates;

@@ -75,7 +75,7 @@ lastmeter_units::words! {
 /// The figure of a limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LimitFigure {
-    /// In percent.
+    /// In percent of what the test counts errors from.
     Percent(f64),
     /// In the quantity's SI unit, or a plain number.
     Absolute(f64),
@@ -125,7 +125,7 @@ pub struct Component {
 /// The shape of the current's fundamental.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
-    /// A sine.
+    /// Sines: the fundamental, and harmonics where there are any.
     Sine,
     /// The positive half waves of a sine.
     HalfWave,
@@ -169,7 +169,7 @@ pub struct Waveform {
 /// A current that the test plan gives a name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Symbol {
-    /// Its name.
+    /// Its name, as expressions of currents use it.
     pub name: String,
     /// The classes it holds for; all if empty.
     pub classes: Vec<usize>,
@@ -189,7 +189,7 @@ pub struct PowerFactor {
 /// One test: a sweep over operating points, and what they are held against.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Test {
-    /// Its name.
+    /// Its name, as a scenario's `tests` chooses it.
     pub name: String,
     /// What it is, for people.
     pub title: String,
@@ -233,11 +233,11 @@ pub struct Test {
     pub no_load_constant: BTreeMap<usize, f64>,
     /// True energy, in pulses, over which the starting test lasts.
     pub pulses: f64,
-    /// What is true where the plant tells nothing: what the standard says by construction.
+    /// What is true where the plant knows nothing: what the standard defines by construction.
     pub expected: Option<f64>,
     /// Why it is not played in this version, if so.
     pub not_played: Option<String>,
-    /// The limits.
+    /// Its limits by class, current and power factor.
     pub limits: Vec<Limit>,
 }
 

@@ -12,7 +12,7 @@ use super::embedded::{TEST_PLAN_FILE_PREFIX, embedded};
 use super::plan::Plan;
 use super::test_plan::TestPlan;
 
-/// How often a meter reports whose table says nothing about it.
+/// How often a meter reports whose table does not state it.
 const REPORT_EVERY: SimDuration = SimDuration::from_seconds(10);
 
 /// The plan of a scenario document, as judging needs it: the test plan's text comes from the files
@@ -67,7 +67,7 @@ pub(crate) fn si_of_device(
 }
 
 /// The plan that the checked keys of a `[test_plan]` make of a test plan's text, for a meter that
-/// reports every `period`; what is wrong is reported where the scenario says it.
+/// reports every `period`; what is wrong is reported where the scenario has it.
 pub fn read_plan(
     values: &Values,
     text: &str,

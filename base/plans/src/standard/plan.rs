@@ -71,7 +71,7 @@ impl Skip {
         }
     }
 
-    /// Whether nothing can be said of the class as a whole without it.
+    /// Whether nothing can be concluded about the class as a whole without it.
     pub fn is_gap(&self) -> bool {
         !matches!(self, Self::NotAsked(_))
     }
@@ -120,7 +120,8 @@ impl Plan {
     /// Unrolls a test plan for a claim and a meter that reports every `period`.
     ///
     /// # Errors
-    /// A text that says what does not work out: a current that means nothing here, too many points.
+    /// A text that names what does not work out: a current that means nothing here, too many
+    /// points.
     pub fn new(test_plan: TestPlan, claim: Claim, period: SimDuration) -> Result<Self, String> {
         if period.0 <= 0 {
             return Err("a meter that never reports cannot be tested".to_owned());

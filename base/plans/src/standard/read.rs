@@ -11,7 +11,7 @@ use super::fields::{FORMAT, HEAD, ROWS};
 use super::model::{Component, Connection, MissingClause, Modulation, Shape, Symbol, Waveform};
 use super::read_published::{read_published, read_surface, read_sweep};
 use super::read_symbols;
-use super::read_test::{has_limits_everywhere, read_test};
+use super::read_test::{read_test, report_missing_limits};
 use super::read_values::{classes_of, expression, taken, unknown_class};
 use super::test_plan::TestPlan;
 
@@ -44,7 +44,8 @@ impl TestPlan {
         }
     }
 
-    /// Whether these tables are meant as a test-plan file, so that its mistakes are told as one's.
+    /// Whether these tables are meant as a test-plan file, so that its mistakes are reported as
+    /// one's.
     pub fn is_meant(root: &Table) -> bool {
         let has = |key: &str| root.get(key).is_some();
         !has("scenario") && has("test_plan") && (has("test") || has("sweep"))
@@ -109,6 +110,7 @@ fn read_test_plan(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Tes
         out.report(Code::MISSING_KEY, FILE_START, message, "in this file");
         None
     };
+    // Every table is read before a missing head ends it, so that all mistakes are reported.
     let symbols = rows(root, "symbol", out);
     let waveforms = rows(root, "waveform", out);
     let tests = rows(root, "test", out);
@@ -121,7 +123,7 @@ fn read_test_plan(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Tes
     for values in &symbols {
         test_plan.symbols.push(symbol(values, &test_plan.classes, out));
     }
-    read_symbols::are_sound(&test_plan, &symbols, out);
+    read_symbols::report_unsound_symbols(&test_plan, &symbols, out);
     let mut names = BTreeSet::from([SINE]);
     for values in &waveforms {
         let name = values.text("name");
@@ -160,7 +162,7 @@ fn read_test_plan(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Tes
         out.report(Code::NO_CHECKS, FILE_START, message, "expected `[[test]]`");
     }
     if out.is_empty() {
-        has_limits_everywhere(&test_plan, &tests, out);
+        report_missing_limits(&test_plan, &tests, out);
     }
     Some(test_plan)
 }
@@ -180,6 +182,7 @@ fn head_of(head: &Values, text: &str, out: &mut Diagnostics) -> Option<TestPlan>
         out.report(Code::OUT_OF_RANGE, head.span_of("connections"), message, label);
         return None;
     }
+    // Waveform 0 is the sine, which tests without a waveform play.
     let pair = |nominal: &str, maximum: &str| (head.si(nominal), head.si(maximum));
     Some(TestPlan {
         name: head.text("name").to_owned(),

@@ -10,7 +10,7 @@ use super::published::{Along, Published, Surface};
 use super::read_test::{currents, each, figure, power_factor, waveforms};
 use super::test_plan::TestPlan;
 
-/// Reads a sweep.
+/// Reads a `[[sweep]]` table.
 pub(crate) fn read_sweep(
     values: &Values,
     test_plan: &TestPlan,
@@ -83,7 +83,7 @@ pub(crate) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
     })
 }
 
-/// Reads a surface.
+/// Reads a `[[surface]]` table.
 pub(crate) fn read_surface(
     values: &Values,
     test_plan: &TestPlan,

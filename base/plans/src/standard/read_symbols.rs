@@ -1,4 +1,4 @@
-//! Whether the currents a test plan names say what they are.
+//! Whether the currents a test plan names are defined.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,11 @@ use super::test_plan::TestPlan;
 
 /// Reports symbols that nobody could write, that every test plan knows already, that stand there
 /// twice for one class, that rest on unknown ones, or on themselves.
-pub(crate) fn are_sound(test_plan: &TestPlan, values: &[Values], out: &mut Diagnostics) {
+pub(crate) fn report_unsound_symbols(
+    test_plan: &TestPlan,
+    values: &[Values],
+    out: &mut Diagnostics,
+) {
     let mistakes = out.len();
     let mut known: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (symbol, values) in test_plan.symbols.iter().zip(values) {
@@ -80,7 +84,7 @@ fn name(test_plan: &TestPlan, place: usize) -> &str {
 
 /// `A is B, B is A`: as far as it takes to see it.
 fn path_from(start: &str, open: &BTreeMap<&str, &Symbol>) -> String {
-    let mut told = Vec::new();
+    let mut steps = Vec::new();
     let mut at = start;
     for _ in 0..=DEPTH_MAX {
         let Some(next) = open
@@ -89,11 +93,11 @@ fn path_from(start: &str, open: &BTreeMap<&str, &Symbol>) -> String {
         else {
             break;
         };
-        told.push(format!("`{at}` is made of `{next}`"));
+        steps.push(format!("`{at}` is made of `{next}`"));
         if next == start {
             break;
         }
         at = next;
     }
-    told.join(", ")
+    steps.join(", ")
 }

@@ -33,7 +33,7 @@ pub(crate) fn power_factor(text: &str) -> Option<PowerFactor> {
     };
     let number = number.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number))?;
     let angle = if is_sine { libm::asin(number) } else { libm::acos(number) };
-    // Which side is meant has to be said, unless there is none.
+    // Which side is meant has to be stated, unless there is none.
     if side.is_empty() && angle != 0.0 && !(is_sine && number == 1.0) {
         return None;
     }
@@ -72,7 +72,7 @@ pub(crate) fn waveforms(
     each(values, "waveform", &known, out, |name| names.iter().position(|own| *own == name))
 }
 
-/// Reads one test.
+/// Reads a `[[test]]` table.
 pub(crate) fn read_test(
     values: &Values,
     test_plan: &TestPlan,
@@ -293,8 +293,8 @@ pub(crate) fn figure(
     evaluate: Evaluate,
 ) -> Result<LimitFigure, String> {
     let positive = |value: f64| (value.is_finite() && value > 0.0).then_some(value);
-    let within = |value: f64, most: f64, told: &str| {
-        let refused = || format!("`{}` is no limit: {told}", text.trim());
+    let within = |value: f64, most: f64, why: &str| {
+        let refused = || format!("`{}` is no limit: {why}", text.trim());
         if value < most { Ok(value) } else { Err(refused()) }
     };
     if evaluate == Evaluate::NoLoad {
@@ -306,8 +306,8 @@ pub(crate) fn figure(
     if let Some(percent) = text.trim().strip_suffix('%') {
         let number = percent.trim().parse().ok().and_then(positive);
         let number = number.ok_or_else(|| format!("`{text}` is no percentage above zero"))?;
-        let told = "a meter that registers nothing is 100 % off, and would pass";
-        return within(number, 100.0, told).map(LimitFigure::Percent);
+        let why = "a meter that registers nothing is 100 % off, and would pass";
+        return within(number, 100.0, why).map(LimitFigure::Percent);
     }
     let Subject::Each(ids) = subject else {
         return Err(format!("`{text}` is no limit of an energy; write it in %"));
@@ -331,7 +331,7 @@ pub(crate) fn figure(
     }
 }
 
-/// Notes what a test's keys say against one another.
+/// Notes contradictions between a test's keys.
 fn makes_sense(test: &Test, values: &Values, out: &mut Diagnostics) {
     let mut refuse = |key: &str, message: &str, label: &str| {
         out.report(Code::DOES_NOT_FIT, values.span_of(key), message.to_owned(), label.to_owned());
@@ -431,8 +431,8 @@ fn tests_something(test: &Test, test_plan: &TestPlan, values: &Values, out: &mut
 }
 
 /// Every point of every test has exactly one limit for each class the test is for, whatever the
-/// connection; told at the test.
-pub(crate) fn has_limits_everywhere(test_plan: &TestPlan, tests: &[Values], out: &mut Diagnostics) {
+/// connection; reported at the test.
+pub(crate) fn report_missing_limits(test_plan: &TestPlan, tests: &[Values], out: &mut Diagnostics) {
     let mut wanted = 0_usize;
     for (test, values) in test_plan.tests.iter().zip(tests) {
         wanted = wanted.saturating_add(sweep::points_wanted(test).min(coordinates::POINTS_MAX));

@@ -25,6 +25,7 @@ pub(crate) fn sweep(
     if currents.is_empty() {
         currents.push(None);
     }
+    // From the outermost dimension to the innermost: the order in which results are listed.
     let mut all = Vec::new();
     for current in currents {
         for power_factor in &test.power_factor {
@@ -153,7 +154,7 @@ fn describe(at: &Coordinates) -> String {
     format!("{current}, power factor {}", at.power_factor.text)
 }
 
-/// Why there is nothing to err in at a point, if the plan says so already: what is held against a
+/// Why there is nothing to err in at a point, if the plan shows it already: what is held against a
 /// share of the reference needs one above zero.
 fn nothing_to_err_in(
     test_plan: &TestPlan,
@@ -182,6 +183,7 @@ fn nothing_to_err_in(
             if conditions.apparent() == 0.0 {
                 return Some(no_power);
             }
+            // The cosine of a right angle is 6e-17 here.
             let is_none = is_sine && share.abs() < 1e-9;
             is_none.then_some("at this power factor no such energy flows that could be wrong")
         }

@@ -3,10 +3,10 @@
 use super::model::{Connection, MissingClause, Symbol, Test, Waveform};
 use super::published::{Published, Surface};
 
-/// A standard's tests.
+/// A standard's tests, with all that its file defines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestPlan {
-    /// Its name.
+    /// Its name, as a scenario's `standard` chooses it.
     pub name: String,
     /// What it is, for people.
     pub title: String,
@@ -28,17 +28,17 @@ pub struct TestPlan {
     pub frequency: f64,
     /// Reference temperature in degrees Celsius.
     pub temperature: f64,
-    /// Named currents.
+    /// Named currents, as expressions use them.
     pub symbols: Vec<Symbol>,
     /// Waveforms; the first is the sine.
     pub waveforms: Vec<Waveform>,
-    /// The tests.
+    /// The tests, in the order of the file.
     pub tests: Vec<Test>,
     /// The clauses of the standard that none of them plays.
     pub missing_clauses: Vec<MissingClause>,
     /// Sweeps: tests without limits, whose points are compared with published values.
     pub sweeps: Vec<Test>,
-    /// Those figures.
+    /// Published values, held against a sweep.
     pub published: Vec<Published>,
     /// What is drawn over the sweeps.
     pub surfaces: Vec<Surface>,

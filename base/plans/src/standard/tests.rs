@@ -95,8 +95,8 @@ const CIRCLE: &str =
 const DEAD: &str = "title = \"Error\"\nvoltage = [0, 1]";
 
 #[test]
-fn every_mistake_is_told_at_its_place() {
-    for (found, instead, code, told) in [
+fn every_mistake_is_reported_at_its_place() {
+    for (found, instead, code, message) in [
         ("title = \"A small one\"", "titel = \"x\"", Code::UNKNOWN_KEY, "unknown key `titel`"),
         ("format = 1", "format = 2", Code::FORMAT_VERSION, "another test plan format"),
         ("default_class = \"1\"", "default_class = \"3\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
@@ -151,7 +151,7 @@ fn every_mistake_is_told_at_its_place() {
         assert!(SMALL.contains(found), "{found}");
         let text = SMALL.replacen(found, instead, 1);
         let mistakes = TestPlan::read(&text).unwrap_err();
-        let of = |m: &&lastmeter_params::Diagnostic| m.code == code && m.message.contains(told);
+        let of = |m: &&lastmeter_params::Diagnostic| m.code == code && m.message.contains(message);
         let Some(mistake) = mistakes.iter().find(of) else { panic!("{instead}: {mistakes:?}") };
         assert!(mistake.span.end <= text.len());
     }
@@ -178,10 +178,10 @@ fn what_would_never_end_is_refused_at_once() {
     assert!(!describe(&SMALL.replacen("0.1 Ib", "Itr | Itr | Itr | Itr", 1)).is_empty());
 }
 
-/// A root cause is told once: what uses a symbol with a mistake is none, nor is one symbol for each
-/// of two classes, nor a chain of six.
+/// A root cause is reported once: what uses a symbol with a mistake is none, nor is one symbol for
+/// each of two classes, nor a chain of six.
 #[test]
-fn nothing_is_told_that_is_no_mistake_of_its_own() {
+fn nothing_is_reported_that_is_no_mistake_of_its_own() {
     let mistakes = |text: &str| TestPlan::read(text).err().unwrap_or_default().len();
     assert_eq!(mistakes(&SMALL.replacen("0.1 Ib", "x Ib", 1)), 1);
     let both =
@@ -305,7 +305,7 @@ fn the_schema_knows_every_section() {
     assert!(checked_in == text, "test_plans/schema.json is old; run the test with UPDATE_GOLDEN=1");
 }
 
-/// What the publication says was varied, and that each set of harmonics is 8 % together.
+/// What the publication states to have varied, and that each set of harmonics is 8 % together.
 #[test]
 fn the_published_test_sets_are_those_of_the_publication() {
     let plan = |name: &str| plan(name, "published", Connection::Direct);
@@ -335,7 +335,7 @@ fn the_published_test_sets_are_those_of_the_publication() {
     assert_eq!(other.points.len(), 9 * 2 * (7 + 6));
 }
 
-/// What a row that is missed is explained by is the scenario's to say.
+/// What a row that is missed is explained by is the scenario's to state.
 #[test]
 fn a_published_row_has_no_explanation_of_its_own() {
     const ROW: &str =

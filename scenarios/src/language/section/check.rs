@@ -21,6 +21,7 @@ pub(crate) static CHECK: Section = Section {
     is_required: true,
     kind: Some(("kind", "check")),
     entries: || CHECKS.iter().map(|kind| kind.entry).collect(),
+    renamed: |name| CHECKS.iter().find(|kind| kind.is_called(name)).map(|kind| kind.entry.name),
     heading: "checks",
     refers: &[("signal", "signal"), ("other", "signal")],
     rules: &[report_unknown_requirements, report_reserved_check_name, report_missing_check],

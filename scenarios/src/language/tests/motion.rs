@@ -194,7 +194,7 @@ fn mistakes_say_what_to_write_instead() {
     let at = |rest: &str| inject("1 min", rest);
     let operated = |from: &str, to: &str| {
         format!(
-            "{FUSE}[[check]]\nname = \"did\"\nkind = \"operated\"\nexpect = [{{ element = \
+            "{FUSE}[[check]]\nname = \"did\"\nkind = \"protection_operation\"\nexpect = [{{ element = \
              \"fuse-link:*\", what = \"blown\", from = \"{from}\", to = \"{to}\" }}]\n"
         )
     };
@@ -314,7 +314,7 @@ fn a_simulator_plays_a_network_in_motion_by_phasors_alone() {
         text.replace("\"phasors\"", "\"waveforms\""),
         more("[[grid.recorder]]\nname = \"r\"\nat = \"node:bus-3\"\n"),
         more(&inject("5 s", "kind = \"grid-frequency\"\nto = \"49.5 Hz\"")),
-        more("[[check]]\nname = \"dark\"\nkind = \"unserved\"\nsaidi = \"2 h\"\n"),
+        more("[[check]]\nname = \"dark\"\nkind = \"reliability\"\nsaidi = \"2 h\"\n"),
         more(&inject("5 s", "kind = \"outage\"\ninto = \"line:cable-3\"\nplanned = true")),
         more("[[grid.load]]\nname = \"*\"\nprofile = \"constant\"\ncold_load_pickup = 2\n"),
         text.replace("fault:digger", "fault:diger"),

@@ -60,7 +60,7 @@ fn checks_of_what_no_device_reports_are_refused() {
 
 #[test]
 fn a_check_that_could_never_fail_is_refused() {
-    let found = Folder::new().mistake(&moving(&check("operated", "only = false")));
+    let found = Folder::new().mistake(&moving(&check("protection_operation", "only = false")));
     assert!(found.starts_with("S027 <false> nothing has to be done"), "{found}");
 }
 
@@ -71,7 +71,7 @@ fn planned_interruptions_need_a_planned_outage() {
                   for = \"1 min\"\n";
     let planned = outage.to_owned() + "planned = true\n";
     for of in ["only", "leave_out"] {
-        let check = check("unserved", &format!("energy = \"1 kWh\"\nplanned = \"{of}\""));
+        let check = check("reliability", &format!("energy = \"1 kWh\"\nplanned = \"{of}\""));
         let found = folder.mistake(&moving(&[outage, &check].concat()));
         let expected = format!("S030 <\"{of}\"> no outage of this scenario is planned");
         assert!(found.starts_with(&expected), "{found}");
@@ -82,7 +82,7 @@ fn planned_interruptions_need_a_planned_outage() {
 #[test]
 fn a_run_too_short_for_a_sustained_interruption_is_remarked() {
     let folder = Folder::new();
-    let warned = |rest: &str| warnings(&folder.load(&moving(&check("unserved", rest))).unwrap());
+    let warned = |rest: &str| warnings(&folder.load(&moving(&check("reliability", rest))).unwrap());
     for index in ["saidi = \"1 h\"", "saifi = 1", "caidi = \"1 h\""] {
         assert_eq!(warned(index), Vec::<String>::new());
         let found = warned(&format!("{index}\nsustained_from = \"11 min\""));

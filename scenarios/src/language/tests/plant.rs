@@ -24,7 +24,7 @@ const FAULT: &str = "[[inject]]\nname = \"tree\"\nat = \"1 min\"\nkind = \"line-
 
 fn operated(element: &str) -> String {
     format!(
-        "{FAULT}[[check]]\nname = \"did\"\nkind = \"operated\"\nexpect = [{{ element = \
+        "{FAULT}[[check]]\nname = \"did\"\nkind = \"protection_operation\"\nexpect = [{{ element = \
          \"{element}\", what = \"ignited\", from = \"1 min\", to = \"2 min\" }}]\n"
     )
 }

@@ -138,7 +138,7 @@ pub(super) static OUTAGE: NetworkKind = NetworkKind {
                 Kind::Boolean,
                 "false",
                 "whether it was announced to customers: what begins by that alone is a planned \
-                 interruption, which checks `unserved` may leave out (IEEE 1366)",
+                 interruption, which checks `reliability` may leave out (IEEE 1366)",
             ),
         ],
     },

@@ -1,0 +1,613 @@
+//! Latency over time: a mark for each message, or what stands for very many of them.
+//!
+//! Terms: a message's time is when it was to be sent; its latency runs from there; a lost message
+//! has none. The *fence* is the third quartile and one and a half times the distance of the
+//! quartiles (Tukey); what is above it is an *outlier*, and no outlier is thinned out while there
+//! are not too many.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use super::words::milliseconds;
+use crate::render::figure::Csv;
+use crate::render::page::grouped;
+use crate::render::svg::{
+    Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INJECTED, INK, SECOND, SHADE, width_of,
+};
+
+/// Bins of messages, if each cannot have its mark: two marks each.
+const BINS: usize = 500;
+/// The most outliers beside the bins.
+const OUTLIERS_MAX: usize = 2_500;
+/// The most messages with a mark each.
+const SINGLE_MAX: usize = 4_000;
+/// The most ticks for lost messages, and for repeated ones; neighbours share one.
+const TICKS_MAX: usize = 500;
+/// From about so many messages the medians of the bins are taken, in equal steps.
+const MEDIAN_OF: u64 = 1_000_000;
+
+/// One message in the scatter plot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Message {
+    /// When it was to be sent, in ns since the schedule began.
+    pub(super) at_ns: i64,
+    /// How long it took, `None` if it was lost.
+    pub(super) delay_ns: Option<i64>,
+    /// How often it came.
+    pub(super) copies: u32,
+    /// Whether it counts, or falls into the warm-up.
+    pub(super) judged: bool,
+}
+
+/// Something the bench did, from when to when.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Injection {
+    /// Seconds since the schedule began.
+    pub(super) from_s: f64,
+    /// The same as `from_s` for an instant.
+    pub(super) to_s: f64,
+    /// What it was.
+    pub(super) text: String,
+}
+
+/// A latency worth a line: a class, or the limit a check declares.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LimitLine {
+    /// `TT3`, `limit`.
+    pub(super) name: String,
+    /// The latency.
+    pub(super) limit_ns: i64,
+    /// Whether a check of the run judges by it.
+    pub(super) declared: bool,
+}
+
+/// What stands for the messages of a span of time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bin {
+    /// Where it begins.
+    pub(super) start_ns: i64,
+    /// How many arrived messages.
+    pub(super) n: u64,
+    /// The shortest latency.
+    pub(super) min_ns: i64,
+    /// The median by nearest rank; beyond a million messages that of evenly chosen ones.
+    pub(super) median_ns: i64,
+    /// The longest latency.
+    pub(super) max_ns: i64,
+}
+
+/// What is drawn of the messages.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Marks {
+    /// Messages with marks of their own, in order of time.
+    pub(super) single: Vec<Message>,
+    /// What stands for all arrived messages, if not each has its mark.
+    pub(super) bins: Vec<Bin>,
+    /// How wide a bin is.
+    pub(super) width_ns: i64,
+    /// Lost messages: when, and how many there.
+    pub(super) lost: Vec<(i64, u64)>,
+    /// Messages that came more than once: when, and how many there.
+    pub(super) repeated: Vec<(i64, u64)>,
+    /// How many outliers there are, if not each message has its mark.
+    pub(super) outliers: u64,
+}
+
+/// How long it took, when it was due (of equally long ones the later is dropped first), whether it
+/// counts, and how often it came.
+type Outlier = (i64, Reverse<i64>, bool, u32);
+
+/// Chooses what is drawn while the messages pass by: everything, or bins with the outliers above
+/// the fence; of more outliers than can be drawn the longest. Memory is bounded.
+pub(super) struct Marker {
+    fence_ns: f64,
+    width_ns: i64,
+    /// Every so many messages one enters the medians of the bins.
+    stride: u64,
+    taken: u64,
+    /// `None`: each message has its mark.
+    bins: Option<Vec<(Bin, Vec<i64>)>>,
+    single: Vec<Message>,
+    /// The longest outliers, the shortest of them on top.
+    longest: BinaryHeap<Reverse<Outlier>>,
+    outliers: u64,
+    lost: Ticks,
+    repeated: Ticks,
+}
+
+impl Marker {
+    /// For so many messages, of a schedule this long; outliers are above the fence.
+    pub(super) fn new(n: u64, end_ns: i64, fence_ns: Option<f64>) -> Self {
+        let empty = Bin { start_ns: 0, n: 0, min_ns: i64::MAX, median_ns: 0, max_ns: i64::MIN };
+        let binned = n > SINGLE_MAX as u64;
+        Self {
+            fence_ns: fence_ns.unwrap_or(f64::INFINITY),
+            width_ns: end_ns.max(0) / BINS as i64 + 1,
+            stride: n / MEDIAN_OF + 1,
+            taken: 0,
+            bins: binned.then(|| vec![(empty, Vec::new()); BINS]),
+            single: Vec::new(),
+            longest: BinaryHeap::new(),
+            outliers: 0,
+            lost: Ticks::default(),
+            repeated: Ticks::default(),
+        }
+    }
+
+    /// Takes the next message.
+    pub(super) fn push(&mut self, message: Message) {
+        let Message { at_ns, delay_ns, copies, judged } = message;
+        if copies > 1 {
+            self.repeated.push(at_ns);
+        }
+        let Some(delay_ns) = delay_ns else { return self.lost.push(at_ns) };
+        let Some(bins) = &mut self.bins else { return self.single.push(message) };
+        let place = (at_ns.max(0) / self.width_ns).min(BINS as i64 - 1) as usize;
+        let (bin, delays) = &mut bins[place];
+        bin.n += 1;
+        bin.min_ns = bin.min_ns.min(delay_ns);
+        bin.max_ns = bin.max_ns.max(delay_ns);
+        if self.taken.is_multiple_of(self.stride) || delays.is_empty() {
+            delays.push(delay_ns);
+        }
+        self.taken += 1;
+        if delay_ns as f64 > self.fence_ns {
+            self.outliers += 1;
+            // Of equally long ones the earlier stays.
+            self.longest.push(Reverse((delay_ns, Reverse(at_ns), judged, copies)));
+            if self.longest.len() > OUTLIERS_MAX {
+                self.longest.pop();
+            }
+        }
+    }
+
+    /// What is drawn.
+    pub(super) fn finish(mut self) -> Marks {
+        let longest =
+            self.longest.into_iter().map(|Reverse((delay, Reverse(at_ns), judged, copies))| {
+                Message { at_ns, delay_ns: Some(delay), copies, judged }
+            });
+        self.single.extend(longest);
+        self.single.sort_by_key(|message| (message.at_ns, message.delay_ns));
+        let width_ns = self.width_ns;
+        let filled = self.bins.into_iter().flatten().enumerate().filter(|(_, (bin, _))| bin.n > 0);
+        let bins = filled.map(|(place, (bin, mut delays))| {
+            delays.sort_unstable();
+            let median_ns = delays[(delays.len() - 1) / 2];
+            Bin { start_ns: place as i64 * width_ns, median_ns, ..bin }
+        });
+        Marks {
+            single: self.single,
+            bins: bins.collect(),
+            width_ns,
+            lost: self.lost.counts.into_iter().collect(),
+            repeated: self.repeated.counts.into_iter().collect(),
+            outliers: self.outliers,
+        }
+    }
+}
+
+/// Counts by time, of neighbours together once there are many.
+struct Ticks {
+    width_ns: i64,
+    counts: BTreeMap<i64, u64>,
+}
+
+impl Default for Ticks {
+    fn default() -> Self {
+        Self { width_ns: 1, counts: BTreeMap::new() }
+    }
+}
+
+impl Ticks {
+    fn push(&mut self, at_ns: i64) {
+        self.add(at_ns, 1);
+        while self.counts.len() > TICKS_MAX {
+            self.width_ns = self.width_ns.saturating_mul(2);
+            for (at_ns, count) in std::mem::take(&mut self.counts) {
+                self.add(at_ns, count);
+            }
+        }
+    }
+
+    fn add(&mut self, at_ns: i64, count: u64) {
+        let start_ns = at_ns.div_euclid(self.width_ns).saturating_mul(self.width_ns);
+        *self.counts.entry(start_ns).or_default() += count;
+    }
+}
+
+/// What the picture shows besides the messages.
+pub(super) struct Scatter<'a> {
+    /// What is drawn of the messages.
+    pub(super) marks: &'a Marks,
+    /// What the bench did meanwhile.
+    pub(super) injections: &'a [Injection],
+    /// Latencies worth a line.
+    pub(super) lines: &'a [LimitLine],
+    /// How long the warm-up is, from the start of the schedule.
+    pub(super) warm_up_s: f64,
+    /// The end of the schedule.
+    pub(super) end_s: f64,
+}
+
+/// The widest picture; it fills the page.
+const WIDTH: f64 = 960.0;
+/// The left and the right edge of what shows the latencies; to the right stand the limits' names.
+const LEFT: f64 = 66.0;
+const RIGHT: f64 = WIDTH - 116.0;
+/// The height of what shows the latencies.
+const HEIGHT: f64 = 250.0;
+/// The height of a row of ticks or labels.
+const ROW: f64 = 16.0;
+/// The most rows of labels of injections.
+const LABEL_ROWS_MAX: usize = 4;
+
+impl Scatter<'_> {
+    /// The shortest and the longest latency drawn.
+    fn range(&self) -> Option<(f64, f64)> {
+        let marks = self.marks;
+        let single = marks.single.iter().filter_map(|message| message.delay_ns);
+        let delays = single.chain(marks.bins.iter().flat_map(|bin| [bin.min_ns, bin.max_ns]));
+        delays.fold(None, |range, delay| {
+            let delay = delay as f64;
+            let (low, high) = range.unwrap_or((delay, delay));
+            Some((f64::min(low, delay), f64::max(high, delay)))
+        })
+    }
+
+    /// Linear, unless the longest latency would flatten the others. The declared limit is in the
+    /// picture where it does not flatten them.
+    fn axis(&self) -> Axis {
+        let (low, high) = self.range().unwrap_or((0.0, 1e6));
+        let mut delays: Vec<i64> = if self.marks.bins.is_empty() {
+            self.marks.single.iter().filter_map(|message| message.delay_ns).collect()
+        } else {
+            self.marks.bins.iter().map(|bin| bin.median_ns).collect()
+        };
+        delays.sort_unstable();
+        let median = delays.get(delays.len() / 2).map_or(high, |&delay| delay as f64);
+        let declared =
+            || self.lines.iter().filter(|line| line.declared).map(|line| line.limit_ns as f64);
+        if high > 6.0 * median {
+            let top = declared().filter(|limit| *limit < 30.0 * high).fold(high, f64::max);
+            let low = declared().filter(|limit| *limit > low / 30.0).fold(low, f64::min);
+            Axis::logarithmic(low, top, Figures::Nanoseconds)
+        } else {
+            let top = declared().filter(|limit| *limit < 3.0 * high).fold(high, f64::max);
+            Axis::linear(0.0, 1.08 * top, Figures::Nanoseconds)
+        }
+    }
+
+    /// The lines the picture has room for.
+    pub(super) fn is_shown(&self, line: &LimitLine) -> bool {
+        self.axis().holds(line.limit_ns as f64)
+    }
+
+    /// The picture.
+    pub(super) fn svg(&self) -> String {
+        let labels = Labels::of(self.injections, |seconds| self.share(seconds));
+        let has = |ticks: &[(i64, u64)]| f64::from(u8::from(!ticks.is_empty()));
+        let lanes = ROW * (has(&self.marks.lost) + has(&self.marks.repeated));
+        let top = 24.0 + ROW * labels.rows as f64 + lanes;
+        let frame = Frame { left: LEFT, right: RIGHT, top, bottom: top + HEIGHT };
+        let mut drawing = Drawing::new(WIDTH, frame.bottom + 40.0, "latency over time");
+        let upright = self.axis();
+        let kind = if upright.is_logarithmic() { "latency, log scale" } else { "latency" };
+        self.shade(&mut drawing, &frame);
+        frame.upright_axis(&mut drawing, &upright, "");
+        drawing.text((0.0, 13.0), Anchor::Start, INK, kind);
+        let flat = Axis::linear(0.0, self.end_s, Figures::Clock);
+        let name = "intended time of sending, since the schedule began";
+        frame.flat_axis(&mut drawing, &flat, 30.0, name);
+        self.injected(&mut drawing, &frame, &labels, lanes);
+        self.messages(&mut drawing, &frame, &upright);
+        draw_lines(&mut drawing, &frame, &upright, self.lines);
+        let mut y = frame.top - lanes - 2.0;
+        for (name, ticks, colour) in
+            [("lost", &self.marks.lost, BAD), ("repeated", &self.marks.repeated, SECOND)]
+        {
+            if !ticks.is_empty() {
+                self.lane(&mut drawing, &frame, y, (name, ticks, colour));
+                y += ROW;
+            }
+        }
+        drawing.finish()
+    }
+
+    fn share(&self, seconds: f64) -> f64 {
+        let share = seconds / self.end_s;
+        if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+    }
+
+    fn x(&self, frame: &Frame, at_ns: i64) -> f64 {
+        frame.x(self.share(at_ns as f64 / 1e9))
+    }
+
+    /// The warm-up behind everything.
+    fn shade(&self, drawing: &mut Drawing, frame: &Frame) {
+        if self.warm_up_s > 0.0 {
+            let width = frame.x(self.share(self.warm_up_s)) - frame.left;
+            let height = frame.bottom - frame.top;
+            drawing.block((frame.left, frame.top), (width, height), (SHADE, 1.0), "warm-up");
+            let at = (frame.left + 4.0, frame.top + 13.0);
+            drawing.sized_text(at, Anchor::Start, INK, 11.0, "warm-up, not judged");
+        }
+    }
+
+    /// The labels stand above the lanes, of which all together are so high.
+    fn injected(&self, drawing: &mut Drawing, frame: &Frame, labels: &Labels, lanes: f64) {
+        let top = frame.top - ROW * labels.rows as f64 - lanes;
+        for (injection, label) in self.injections.iter().zip(&labels.places) {
+            let from = frame.x(self.share(injection.from_s));
+            let to = frame.x(self.share(injection.to_s));
+            let height = frame.bottom - frame.top;
+            let title = &injection.text;
+            drawing.block((from, frame.top), (to - from, height), (INJECTED, 0.13), title);
+            let start = label.map_or(frame.top, |row| top + ROW * row as f64 + 4.0);
+            drawing.line((from, start), (from, frame.bottom), (INJECTED, 1.0, ""));
+            if let Some(row) = label {
+                // Near the right edge the text stands to the left of its mark.
+                let y = top + ROW * *row as f64 + 10.0;
+                let (x, anchor) = if from + width_of(title) > WIDTH {
+                    (from - 4.0, Anchor::End)
+                } else {
+                    (from + 4.0, Anchor::Start)
+                };
+                drawing.small_text((x, y), anchor, INJECTED, title);
+            }
+        }
+    }
+
+    fn messages(&self, drawing: &mut Drawing, frame: &Frame, axis: &Axis) {
+        let y = |delay_ns: i64| frame.y(axis.place(delay_ns as f64));
+        let middle = |bin: &Bin| self.x(frame, bin.start_ns + self.marks.width_ns / 2);
+        let bins = &self.marks.bins;
+        let ranges: Vec<_> =
+            bins.iter().map(|bin| (middle(bin), y(bin.max_ns), y(bin.min_ns))).collect();
+        drawing.uprights(&ranges, DATA, 1.7, 0.22);
+        let place = |message: &Message| {
+            message.delay_ns.map(|delay| (self.x(frame, message.at_ns), y(delay)))
+        };
+        let of = |judged: bool| -> Vec<(f64, f64)> {
+            let single = &self.marks.single;
+            single.iter().filter(|message| message.judged == judged).filter_map(place).collect()
+        };
+        let opacity = if self.marks.single.len() > 1_500 { 0.5 } else { 0.75 };
+        drawing.dots(&of(false), INK, 3.0, 0.45);
+        drawing.dots(&of(true), DATA, 3.0, opacity);
+        let medians: Vec<_> = bins.iter().map(|bin| (middle(bin), y(bin.median_ns))).collect();
+        drawing.dots(&medians, SECOND, 3.0, 1.0);
+    }
+
+    fn lane(
+        &self,
+        drawing: &mut Drawing,
+        frame: &Frame,
+        y: f64,
+        (name, ticks, colour): (&str, &[(i64, u64)], &str),
+    ) {
+        let count: u64 = ticks.iter().map(|(_, count)| count).sum();
+        drawing.small_text((frame.right + 7.0, y + 10.0), Anchor::Start, colour, name);
+        drawing.small_text((frame.left - 7.0, y + 10.0), Anchor::End, colour, &grouped(count));
+        let strokes: Vec<_> =
+            ticks.iter().map(|&(at, _)| (self.x(frame, at), y + 2.0, y + 10.0)).collect();
+        drawing.uprights(&strokes, colour, 1.6, 1.0);
+    }
+
+    /// The data of the picture.
+    pub(super) fn csv(&self, path: &str) -> String {
+        let mut csv = Csv::new("path,mark,time_s,width_s,n,min_ms,median_ms,max_ms");
+        let seconds = |ns: i64| ns as f64 / 1e9;
+        for bin in &self.marks.bins {
+            let delays = [bin.min_ns, bin.median_ns, bin.max_ns].map(milliseconds);
+            let place = [seconds(bin.start_ns), seconds(self.marks.width_ns), bin.n as f64];
+            csv.line(&[path, "bin"], &[&place[..], &delays[..]].concat());
+        }
+        for message in &self.marks.single {
+            let delay = message.delay_ns.map_or(f64::INFINITY, milliseconds);
+            let mark = if message.judged { "message" } else { "warm-up" };
+            csv.line(&[path, mark], &[seconds(message.at_ns), 0.0, 1.0, delay, delay, delay]);
+        }
+        let infinite = [f64::INFINITY; 3];
+        for (mark, ticks) in [("lost", &self.marks.lost), ("repeated", &self.marks.repeated)] {
+            for &(at_ns, count) in ticks {
+                let delays = if mark == "lost" { infinite } else { [f64::NAN; 3] };
+                let place = [seconds(at_ns), 0.0, count as f64];
+                csv.line(&[path, mark], &[&place[..], &delays[..]].concat());
+            }
+        }
+        csv.finish()
+    }
+}
+
+/// Lines across a picture with their names at its right edge; a declared one stands out.
+pub(super) fn draw_lines(drawing: &mut Drawing, frame: &Frame, axis: &Axis, lines: &[LimitLine]) {
+    let mut taken = f64::INFINITY;
+    let mut shown: Vec<&LimitLine> =
+        lines.iter().filter(|line| axis.holds(line.limit_ns as f64)).collect();
+    // From below, so that of two close ones the lower has its name; a declared one always has.
+    shown.sort_by_key(|line| (line.limit_ns, !line.declared));
+    for line in shown {
+        let y = frame.y(axis.place(line.limit_ns as f64));
+        let width = if line.declared { 1.6 } else { 1.0 };
+        drawing.line((frame.left, y), (frame.right, y), (BAD, width, "6 4"));
+        if taken - y >= 12.0 || line.declared {
+            let name = format!("{} {}", line.name, super::words::limit(line.limit_ns));
+            drawing.small_text((frame.right + 6.0, y + 4.0), Anchor::Start, BAD, &name);
+            taken = y;
+        }
+    }
+}
+
+/// In which row each injection's label stands.
+struct Labels {
+    places: Vec<Option<usize>>,
+    rows: usize,
+}
+
+impl Labels {
+    /// The first row each label fits into; none if the rows are full.
+    fn of(injections: &[Injection], share: impl Fn(f64) -> f64) -> Self {
+        let mut free_from = [f64::NEG_INFINITY; LABEL_ROWS_MAX];
+        let (left, width) = (LEFT, RIGHT - LEFT);
+        let mut rows = 0;
+        let places = injections
+            .iter()
+            .map(|injection| {
+                let from = left + width * share(injection.from_s);
+                let long = width_of(&injection.text) + 8.0;
+                let (start, end) =
+                    if from + long > WIDTH { (from - long, from) } else { (from, from + long) };
+                // Below each label that reaches this far, whose text its line would cross.
+                let is_free = |row: &usize| free_from[*row..].iter().all(|free| start >= *free);
+                let row = (0..LABEL_ROWS_MAX).find(is_free)?;
+                if start < 0.0 {
+                    return None;
+                }
+                free_from[row] = end;
+                rows = rows.max(row + 1);
+                Some(row)
+            })
+            .collect();
+        Self { places, rows }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The most marks a picture may have.
+    const MARKS_MAX: usize = 5_000;
+
+    fn count(marks: &Marks) -> usize {
+        marks.single.len() + 2 * marks.bins.len() + marks.lost.len() + marks.repeated.len()
+    }
+
+    fn message(at_ms: i64, delay_ms: Option<i64>, copies: u32) -> Message {
+        let ns = |ms: i64| ms * 1_000_000;
+        Message { at_ns: ns(at_ms), delay_ns: delay_ms.map(ns), copies, judged: at_ms >= 500 }
+    }
+
+    fn marks(messages: &[Message], fence_ns: Option<f64>) -> Marks {
+        let end_ns = messages.iter().map(|message| message.at_ns).max().unwrap_or(0);
+        let mut marker = Marker::new(messages.len() as u64, end_ns, fence_ns);
+        for &message in messages {
+            marker.push(message);
+        }
+        marker.finish()
+    }
+
+    fn scatter<'a>(marks: &'a Marks, injections: &'a [Injection]) -> Scatter<'a> {
+        Scatter { marks, injections, lines: &[], warm_up_s: 0.5, end_s: 4.0 }
+    }
+
+    #[test]
+    fn few_messages_have_each_its_mark() {
+        let messages = [
+            message(0, Some(9), 1),
+            message(500, Some(12), 2),
+            message(1_000, None, 0),
+            message(1_500, Some(11), 1),
+        ];
+        let marks = marks(&messages, Some(11.5e6));
+        assert_eq!((marks.single.len(), marks.bins.len(), count(&marks)), (3, 0, 5));
+        assert_eq!(
+            scatter(&marks, &[]).csv("reading"),
+            "path,mark,time_s,width_s,n,min_ms,median_ms,max_ms\n\
+             reading,warm-up,0,0,1,9,9,9\n\
+             reading,message,0.5,0,1,12,12,12\n\
+             reading,message,1.5,0,1,11,11,11\n\
+             reading,lost,1,0,1,inf,inf,inf\n\
+             reading,repeated,0.5,0,1,,,\n"
+        );
+        let svg = scatter(&marks, &[]).svg();
+        for text in ["warm-up, not judged", ">lost<", ">repeated<"] {
+            assert!(svg.contains(text), "{text}");
+        }
+    }
+
+    /// A million messages: every 1 ms, 100 ms long, each thousandth 150 ms, each 10 000th lost.
+    #[test]
+    fn a_million_messages_have_few_marks_and_lose_no_outlier() {
+        let messages: Vec<Message> = (0..1_000_000)
+            .map(|i| match i {
+                _ if i % 10_000 == 5 => message(i, None, 0),
+                _ if i % 1_000 == 7 => message(i, Some(150), 1),
+                _ => message(i, Some(90 + i % 21), 1),
+            })
+            .collect();
+        let marks = marks(&messages, Some(130e6));
+        assert!(count(&marks) <= MARKS_MAX, "{}", count(&marks));
+        assert_eq!((marks.outliers, marks.single.len()), (1_000, 1_000));
+        assert_eq!(marks.lost.iter().map(|(_, count)| count).sum::<u64>(), 100);
+        assert_eq!(marks.bins.iter().map(|bin| bin.n).sum::<u64>(), 999_900);
+        // 2000 messages in a bin: 95 or so of each length from 90 to 110 ms.
+        let bin = marks.bins[100];
+        assert_eq!((bin.min_ns, bin.median_ns), (90_000_000, 100_000_000));
+        assert_eq!(bin.max_ns, 150_000_000);
+        let scatter = Scatter { end_s: 1_000.0, ..scatter(&marks, &[]) };
+        assert!(scatter.svg().len() < 120_000 && scatter.csv("reading").len() < 200_000);
+    }
+
+    #[test]
+    fn of_too_many_outliers_the_longest_are_drawn() {
+        let messages: Vec<Message> = (0..9_000).map(|i| message(i, Some(1_000 + i), 1)).collect();
+        let marks = marks(&messages, Some(1e9));
+        assert!(count(&marks) <= MARKS_MAX);
+        assert_eq!((marks.outliers, marks.single.len()), (8_999, OUTLIERS_MAX));
+        assert_eq!(marks.single[0].delay_ns, Some(7_500_000_000));
+    }
+
+    #[test]
+    fn many_repeated_messages_do_not_break_the_bound() {
+        let messages: Vec<Message> = (0..4_000).map(|i| message(i * i, Some(10), 2)).collect();
+        let marks = marks(&messages, None);
+        assert!(count(&marks) <= MARKS_MAX);
+        assert_eq!(marks.repeated.iter().map(|(_, count)| count).sum::<u64>(), 4_000);
+    }
+
+    #[test]
+    fn injections_have_their_names_and_hostile_ones_stay_text() {
+        let injection = |from_s, to_s, text: &str| Injection { from_s, to_s, text: text.into() };
+        let injections = [
+            injection(1.0, 2.0, "impair wan +200 ms"),
+            injection(1.1, 1.1, "</svg><script>"),
+            injection(3.9, 4.0, "near the right edge, and long"),
+        ];
+        let marks = marks(&[message(600, Some(3), 1)], None);
+        let svg = scatter(&marks, &injections).svg();
+        assert!(
+            svg.contains(">impair wan +200 ms</text>") && svg.contains("edge, and long</text>")
+        );
+        assert!(!svg.contains("<script") && svg.matches("</svg>").count() == 1);
+    }
+
+    #[test]
+    fn no_mark_crosses_the_label_of_another() {
+        let injection = |from_s, text: &str| Injection { from_s, to_s: from_s, text: text.into() };
+        let long = "a label that reaches rather far";
+        let injections = [injection(0.1, long), injection(0.5, long), injection(1.1, "x")];
+        let labels = Labels::of(&injections, |seconds| seconds / 4.0);
+        // The third has room in the first row, but its mark would cross the second label.
+        assert_eq!(labels.places, [Some(0), Some(1), Some(2)]);
+        assert_eq!(labels.rows, 3);
+    }
+
+    #[test]
+    fn no_latency_whatever_breaks_the_picture() {
+        let odd = [i64::MIN, -1, 0, 1, i64::MAX];
+        for delay_ns in odd.map(Some).into_iter().chain([None]) {
+            for at_ns in odd {
+                let message = Message { at_ns, delay_ns, copies: 1, judged: true };
+                for many in [1, 6_000] {
+                    let marks = marks(&vec![message; many], Some(f64::NAN));
+                    for end_s in [0.0, 4.0, f64::NAN, f64::INFINITY] {
+                        let svg = Scatter { end_s, ..scatter(&marks, &[]) }.svg();
+                        assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
+                    }
+                }
+            }
+        }
+    }
+}

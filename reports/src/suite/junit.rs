@@ -1,0 +1,50 @@
+//! The runs of a suite in JUnit XML.
+
+use crate::junit::{Case, Group, document, of_run, status_and_reason};
+use crate::suite::{Suite, SuiteRun};
+
+/// The XML of a suite folder. A must-fail twin is one test case, which passes if the named check
+/// failed, or was inconclusive, as it has to, and nothing else failed; a run that never started is
+/// one test case in error.
+pub(super) fn of_suite(suite: &Suite) -> String {
+    let groups: Vec<Group> = suite.runs.iter().map(|run| of_suite_run(suite, run)).collect();
+    document(&suite.name, &groups)
+}
+
+fn of_suite_run(suite: &Suite, run: &SuiteRun) -> Group {
+    let (judged, twin) = (run.judged(), run.twin.as_ref());
+    if let (Some(evaluation), None) = (judged, twin) {
+        return Group { name: run.scenario.clone(), ..of_run(evaluation) };
+    }
+    let group = match judged {
+        Some(evaluation) => of_run(evaluation),
+        None => Group {
+            name: run.scenario.clone(),
+            timestamp: suite.started,
+            hostname: suite.host.clone(),
+            time_s: 0.0,
+            properties: Vec::new(),
+            cases: Vec::new(),
+        },
+    };
+    let mut properties = group.properties;
+    let ours = ["exit_code", "reason"];
+    properties.retain(|(name, _)| !ours.contains(name));
+    properties.push(("exit_code", run.exit_code().number().to_string()));
+    properties.push(("reason", run.reason().word().to_owned()));
+    let name = twin.map(|twin| format!("must fail: {}", twin.check));
+    let mut of_case = status_and_reason(run.status(), run.reason());
+    if let Some(control) = twin.and_then(|twin| twin.control.as_ref()) {
+        of_case.push(("control", control.status.word().to_owned()));
+        of_case.push(("control_reason", control.reason.word().to_owned()));
+    }
+    let case = Case {
+        name: name.unwrap_or_else(|| "run".to_owned()),
+        classname: run.scenario.clone(),
+        status: run.status(),
+        why: run.why(),
+        place: None,
+        properties: of_case,
+    };
+    Group { name: run.scenario.clone(), properties, cases: vec![case], ..group }
+}
