@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use lastmeter_chart::{Bins, Moments};
 use lastmeter_units::{MeasurementId, Phase, SimTime};
 
-use super::bins::{Bins, Moments};
 use crate::check::accuracy::spec::{Limit, Spec};
 use crate::check::delivery::Delivery;
 use crate::check::select::ByDevice;

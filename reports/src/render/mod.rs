@@ -4,17 +4,13 @@
 //! pictures, in bounded memory. The page needs no network and no other file; texts of the record
 //! (device names, refused payloads) are escaped wherever they stand.
 
-pub(crate) mod bins;
 pub(crate) mod collect;
 mod diagram;
 pub(crate) mod figure;
 pub(crate) mod page;
 pub(crate) mod pictures;
-pub(crate) mod plot;
 mod report;
-pub(crate) mod svg;
 pub(crate) mod template;
-pub(crate) mod ticks;
 mod under_test;
 pub(crate) mod units;
 

@@ -98,7 +98,7 @@ pub(in super::super) fn section(
 ) -> Result<Option<SectionHtml>, RenderError> {
     let reader = input.reader;
     let facts = reader.facts();
-    // What cannot be read is told at the top of the page; here is what there is.
+    // What cannot be read is reported at the top of the page; here is what there is.
     let declared = Declared::of(input.judged(), &[]);
     let analyses = analyse(reader, declared.warm_up_ns(), declared.stall_ns);
     let Ok(mut analyses) = analyses else { return Ok(None) };
@@ -255,7 +255,7 @@ fn condensed(table: &Table) -> String {
     table.entries.iter().filter_map(part).collect::<Vec<_>>().join(", ")
 }
 
-/// One path with all that is said of it.
+/// One path with all that is reported of it.
 struct Path<'a> {
     analysis: &'a Analysis,
     marks: &'a Marks,
@@ -528,7 +528,7 @@ impl Path<'_> {
         }
         let row = |name: String, leg: &LegFigures, colour: Option<usize>| LegRow {
             whole: colour.is_none(),
-            colour: colour.map(|place| place % crate::render::svg::PARTS.len()),
+            colour: colour.map(|place| place % lastmeter_chart::PARTS.len()),
             name,
             from: leg.span.from.word(),
             to: leg.span.to.word(),
