@@ -15,7 +15,7 @@ pub(crate) const WIDTH: f64 = 430.0;
 const WIDE: f64 = 640.0;
 /// The letters of both: the style sheet of the page has those of a phone.
 const LETTERS: Letters = Letters { phone: 15.0, screen: 10.5 };
-const WIDE_LETTERS: Letters = Letters { phone: 20.0, screen: 8.5 };
+const WIDE_LETTERS: Letters = Letters { phone: 17.0, screen: 8.5 };
 /// How large a picture is where nothing else determines it.
 const MAGNIFIED: f64 = 1.3;
 /// The length of a line in the legend, in heights of a letter.
@@ -91,8 +91,7 @@ impl Chart {
     /// Never: the library can fail only where its surface does, and text in memory does not.
     #[must_use]
     pub fn svg(&self) -> String {
-        let (width, letters) =
-            if self.is_wide { (WIDE, WIDE_LETTERS) } else { (WIDTH, LETTERS) };
+        let (width, letters) = if self.is_wide { (WIDE, WIDE_LETTERS) } else { (WIDTH, LETTERS) };
         // All panels have their axes below each other.
         let sides = self.panels.iter().map(|panel| panel.sides(letters));
         let (left, right) =

@@ -69,13 +69,15 @@ fn overlaps(one: &Area, other: &Area) -> bool {
 pub(crate) struct Free {
     pub(crate) within: Area,
     pub(crate) taken: Vec<Area>,
+    /// What is covered only where there is no other room.
+    pub(crate) avoided: Vec<Area>,
 }
 
 impl Free {
     /// The first of these upper left corners at which there is room of this size, which is taken.
     pub(crate) fn place(
         &mut self,
-        corners: impl IntoIterator<Item = (f64, f64)>,
+        corners: impl IntoIterator<Item = (f64, f64)> + Clone,
         (width, height): (f64, f64),
     ) -> Option<(f64, f64)> {
         let area = |(x, y): (f64, f64)| [x, y, x + width, y + height];
@@ -85,7 +87,11 @@ impl Free {
             let is_within = x1 >= left && y1 >= top && x2 <= right && y2 <= bottom;
             is_within && !self.taken.iter().any(|other| overlaps(&area(*corner), other))
         };
-        let found = corners.into_iter().find(is_free)?;
+        let is_clear = |corner: &(f64, f64)| {
+            is_free(corner) && !self.avoided.iter().any(|other| overlaps(&area(*corner), other))
+        };
+        let clear = corners.clone().into_iter().find(is_clear);
+        let found = clear.or_else(|| corners.into_iter().find(is_free))?;
         self.taken.push(area(found));
         Some(found)
     }
@@ -112,6 +118,8 @@ impl Stairs {
     pub(crate) fn of(words: &[(f64, &str)], width: f64, letters: Letters) -> Self {
         let mut free_from = [f64::NEG_INFINITY; ROWS_MAX];
         let mut written: Vec<(f64, &str)> = Vec::new();
+        // Where lines are, and from which row they go down.
+        let mut lines: Vec<(f64, usize)> = Vec::new();
         let mut stairs = Self::default();
         let mut ordered: Vec<usize> = (0..words.len()).collect();
         ordered.sort_by(|a, b| words[*a].0.total_cmp(&words[*b].0));
@@ -124,14 +132,20 @@ impl Stairs {
                 continue;
             }
             let (gap, long) = (0.25 * letters.phone, letters.width_of(word));
-            let right = at + gap;
-            let left = if right + long <= width { right } else { at - gap - long };
-            // One that fits on neither side stands across its line, at the edge.
-            let left = if left >= 0.0 { left } else { (width - long).max(0.0) };
-            let from = left.min(at);
-            let is_free = |row: &usize| free_from[*row..].iter().all(|free| from >= *free);
-            let Some(row) = (0..ROWS_MAX).find(is_free).filter(|_| long <= width) else { continue };
+            // Right of its line, left of it, or across it at the edge.
+            let sides = [at + gap, at - gap - long, (width - long).max(0.0)];
+            let spots = (0..ROWS_MAX).flat_map(|row| sides.map(|left| (row, left)));
+            let is_free = |(row, left): &(usize, f64)| {
+                let (from, to) = (left.min(at), left + long);
+                let is_crossed = |(x, above): &(f64, usize)| *above < *row && from < *x && *x < to;
+                *left >= 0.0
+                    && to <= width
+                    && free_from[*row..].iter().all(|free| from >= *free)
+                    && !lines.iter().any(is_crossed)
+            };
+            let Some((row, left)) = spots.into_iter().find(is_free) else { continue };
             free_from[row] = (left + long + 2.0 * gap).max(at + gap);
+            lines.push((at, row));
             stairs.rows = stairs.rows.max(row + 1);
             stairs.places[place] = Some((row, left));
             written.push((at, word));
@@ -179,10 +193,11 @@ mod tests {
 
     #[test]
     fn places_cover_neither_each_other_nor_what_is_taken() {
-        let mut free = Free { within: [0.0, 0.0, 30.0, 10.0], taken: vec![[0.0, 0.0, 9.0, 10.0]] };
+        let (within, taken) = ([0.0, 0.0, 30.0, 10.0], vec![[0.0, 0.0, 9.0, 10.0]]);
+        let mut free = Free { within, taken, avoided: vec![[12.0, 2.0, 13.0, 3.0]] };
         let corners = [(0.0, 0.0), (10.0, 0.0), (20.0, 0.0), (25.0, 0.0)];
-        assert_eq!(free.place(corners, (9.0, 9.0)), Some((10.0, 0.0)));
         assert_eq!(free.place(corners, (9.0, 9.0)), Some((20.0, 0.0)));
+        assert_eq!(free.place(corners, (9.0, 9.0)), Some((10.0, 0.0)), "where nothing else is");
         assert_eq!(free.place(corners, (9.0, 9.0)), None);
     }
 }

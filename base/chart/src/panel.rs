@@ -28,13 +28,36 @@ pub struct Block {
 
 #[derive(Clone, Debug)]
 enum Layer {
-    Line { points: Vec<(f64, f64)>, colour: Colour, width: f64, dashes: &'static str },
-    Area { outline: Vec<(f64, f64)>, colour: Colour, opacity: f64 },
-    Dots { points: Vec<(f64, f64)>, colour: Colour, diameter: f64, opacity: f64 },
-    Bars { bars: Vec<(f64, f64, f64)>, colour: Colour, width: f64, opacity: f64 },
+    Line {
+        points: Vec<(f64, f64)>,
+        colour: Colour,
+        width: f64,
+        dashes: &'static str,
+    },
+    Area {
+        outline: Vec<(f64, f64)>,
+        colour: Colour,
+        opacity: f64,
+    },
+    Dots {
+        points: Vec<(f64, f64)>,
+        colour: Colour,
+        diameter: f64,
+        opacity: f64,
+    },
+    Bars {
+        bars: Vec<(f64, f64, f64)>,
+        colour: Colour,
+        width: f64,
+        opacity: f64,
+    },
     Block(Block),
     /// On the second upright axis.
-    Second { points: Vec<(f64, f64)>, colour: Colour, dashes: &'static str },
+    Second {
+        points: Vec<(f64, f64)>,
+        colour: Colour,
+        dashes: &'static str,
+    },
 }
 
 /// A line across the panel, with its name beside it where there is room.
@@ -174,7 +197,11 @@ impl Panel {
     /// A curve through `(x, error, uncertainty)`: a bar as long as the uncertainty on both sides.
     pub fn errors(&mut self, points: impl IntoIterator<Item = (f64, f64, f64)>, colour: Colour) {
         let points: Vec<_> = points.into_iter().collect();
-        self.bars(points.iter().map(|(x, error, u)| (*x, error - u, error + u)), colour, (1.4, 0.7));
+        self.bars(
+            points.iter().map(|(x, error, u)| (*x, error - u, error + u)),
+            colour,
+            (1.4, 0.7),
+        );
         let line = || points.iter().map(|(x, error, _)| (*x, *error));
         self.line(line(), colour, 1.6);
         self.dots(line(), colour, (6.0, 1.0));
@@ -189,14 +216,7 @@ impl Panel {
     pub fn quartiles(&mut self, [low, q1, median, q3, high]: [f64; 5], colour: Colour) {
         let (below, middle, above) = (0.3, 0.5, 0.7);
         let (text, hint) = (String::new(), String::new());
-        self.block(Block {
-            from: (q1, below),
-            to: (q3, above),
-            colour,
-            opacity: 0.2,
-            hint,
-            text,
-        });
+        self.block(Block { from: (q1, below), to: (q3, above), colour, opacity: 0.2, hint, text });
         self.bars([low, high].map(|end| (end, 0.38, 0.62)), colour, (1.6, 1.0));
         self.bars([q1, q3].map(|edge| (edge, below, above)), colour, (1.6, 1.0));
         for (from, to, y) in
@@ -266,6 +286,11 @@ pub(crate) struct Plan {
     below_x_figures: f64,
 }
 
+/// The length of a tick in heights of a letter; figures begin as far beyond its end.
+const TICK: f64 = 0.28;
+/// The most places of a curve that words avoid.
+const AREAS_MAX: usize = 400;
+
 /// The library's surfaces and errors; that of drawing into memory cannot occur.
 type Sheet = DrawingArea<Surface, Shift>;
 pub(crate) type Drawn = Result<(), DrawingAreaErrorKind<std::convert::Infallible>>;
@@ -294,33 +319,28 @@ fn upright_ticks(axis: &Axis, length: f64, line: f64) -> Vec<Tick> {
     all.find(|ticks| gap(ticks) >= line).unwrap_or_default()
 }
 
-/// The ticks along a flat axis whose figures have room.
+/// The ticks along a flat axis, with the figures that have room; the others keep their lines.
 fn flat_ticks(axis: &Axis, [left, length, width]: [f64; 3], letters: Letters) -> Vec<Tick> {
-    let span = |(at, text): &Tick| {
-        let (middle, half) = (left + at * length, letters.width_of(text) / 2.0);
-        (middle - half, middle + half)
-    };
     let gap = 0.5 * letters.phone;
-    let fits = |ticks: &[Tick]| {
-        let is_within = ticks.iter().map(span).all(|(from, to)| from >= 0.0 && to <= width);
-        is_within && ticks.windows(2).all(|pair| span(&pair[0]).1 + gap <= span(&pair[1]).0)
-    };
-    let mut tried = (3..=8).rev().map(|most| axis.ticks(most));
-    if let Some(ticks) = tried.find(|ticks| fits(ticks)) {
-        return ticks;
-    }
-    // Whatever has room; the others keep their lines.
-    let mut free_from = 0.0;
-    let mut ticks = axis.ticks(5);
-    for tick in &mut ticks {
-        let (from, to) = span(tick);
-        if from >= free_from && to <= width {
-            free_from = to + gap;
-        } else {
-            tick.1.clear();
+    let thinned = |mut ticks: Vec<Tick>| {
+        // Figures are found by their place.
+        ticks.dedup_by(|next, tick| next.0 == tick.0);
+        let (mut free_from, mut count, all) = (0.0, 0, ticks.len());
+        for (at, text) in &mut ticks {
+            let (middle, half) = (left + *at * length, letters.width_of(text) / 2.0);
+            if middle - half >= free_from && middle + half <= width {
+                (free_from, count) = (middle + half + gap, count + 1);
+            } else {
+                text.clear();
+            }
         }
-    }
-    ticks
+        (ticks, count, count == all)
+    };
+    let tried = || (3..=9).rev().map(|most| thinned(axis.ticks(most)));
+    // At equal steps each has its figure; elsewhere the more figures the better.
+    let whole = tried().find(|(.., is_whole)| axis.has_equal_steps() && *is_whole);
+    let best = || tried().max_by_key(|(_, count, is_whole)| (*count, *is_whole));
+    whole.or_else(best).map(|(ticks, ..)| ticks).unwrap_or_default()
 }
 
 impl Panel {
@@ -349,21 +369,27 @@ impl Panel {
             let own = self.upright_letters(letters);
             let ticks = self.upright(axis, letters);
             let widths = ticks.iter().map(|(_, text)| own.width_of(text));
-            widths.fold(0.0, f64::max) + 0.6 * letters.phone
+            widths.fold(0.0, f64::max) + 0.75 * letters.phone
         };
-        let last = self.x.ticks(5).pop().filter(|(at, _)| *at > 0.85 && self.has_x_figures);
-        let beyond = last.map_or(0.0, |(at, text)| {
-            letters.width_of(&text) / 2.0 - (1.0 - at) * 0.7 * crate::chart::WIDTH
-        });
-        let right = self.second.as_ref().map_or(0.0, widest).max(beyond + 2.0);
-        (widest(&self.y), right.max(0.6 * letters.phone))
+        // Figures at the ends of the flat axis reach beyond it.
+        let figures = if self.has_x_figures { self.x.ticks(6) } else { Vec::new() };
+        let beyond = |tick: Option<&Tick>, from: f64| {
+            tick.map_or(0.0, |(at, text)| {
+                letters.width_of(text) / 2.0 + 2.0 - (at - from).abs() * 0.7 * crate::chart::WIDTH
+            })
+        };
+        let least = 0.6 * letters.phone;
+        let right = self.second.as_ref().map_or(least, widest);
+        let left = widest(&self.y).max(beyond(figures.first(), 0.0));
+        (left, right.max(beyond(figures.last(), 1.0)))
     }
 
     pub(crate) fn plan(&self, width: f64, (left, right): (f64, f64), letters: Letters) -> Plan {
         let length = width - left - right;
         let mut lines = Vec::new();
         let second = self.second.as_ref().map_or("", |axis| &axis.name);
-        let all = [(&self.y.name, INK)].into_iter().chain(self.notes.iter().map(|it| (&it.0, it.1)));
+        let all =
+            [(&self.y.name, INK)].into_iter().chain(self.notes.iter().map(|it| (&it.0, it.1)));
         for (text, colour) in all.filter(|(text, _)| !text.is_empty()) {
             let wrapped = letters.wrapped(text, width);
             lines.extend(wrapped.into_iter().map(|line| (line, colour, HPos::Left)));
@@ -393,7 +419,7 @@ impl Panel {
         };
         let figures = if are_turned { wide(&x_ticks) } else { letters.phone };
         let figures = if self.x.is_bare() || !self.has_x_figures { 0.0 } else { figures };
-        let below_x_figures = 0.5 * letters.phone + figures;
+        let below_x_figures = (2.0 * TICK + 0.1) * letters.phone + figures;
         let name = if self.x.name.is_empty() || !self.has_x_figures { 0.0 } else { letters.line() };
         let above = letters.line() * (lines.len() + stairs.rows) as f64 + 0.45 * letters.phone;
         let below = below_x_figures + name + 0.3 * letters.phone;
@@ -420,7 +446,8 @@ impl Panel {
         let second_ticks =
             self.second.as_ref().map(|axis| self.upright(axis, letters)).unwrap_or_default();
         let places = |ticks: &[Tick]| ticks.iter().map(|tick| tick.0).collect::<Vec<_>>();
-        let ruled = |axis: &Axis, ticks| Ruled { with_figure: places(ticks), fine: axis.fine_lines() };
+        let ruled =
+            |axis: &Axis, ticks| Ruled { with_figure: places(ticks), fine: axis.fine_lines() };
         let mut chart = ChartBuilder::on(sheet)
             .margin_top(fine(above))
             .margin_right(if self.second.is_some() { 0 } else { fine(right) })
@@ -449,7 +476,7 @@ impl Panel {
             .x_label_style(letters_of(letters, INK).transform(turn))
             .y_label_style(letters_of(self.upright_letters(letters), INK))
             .axis_desc_style(letters_of(letters, INK))
-            .set_all_tick_mark_size(fine(0.2 * letters.phone))
+            .set_all_tick_mark_size(fine(TICK * letters.phone))
             .x_label_formatter(&x_figure)
             .y_label_formatter(&y_figure);
         if self.x.has_categories() {
@@ -465,7 +492,7 @@ impl Panel {
                 .configure_secondary_axes()
                 .axis_style(stroke(LINE, 1.0, 1.0))
                 .label_style(letters_of(letters, INK))
-                .set_all_tick_mark_size(fine(0.2 * letters.phone))
+                .set_all_tick_mark_size(fine(TICK * letters.phone))
                 .y_label_formatter(&y_figure)
                 .draw()?;
         }
@@ -571,7 +598,8 @@ impl Inside<'_> {
                     self.curve(axis, points, (*colour, 1.6, dashes))?;
                 }
                 Layer::Area { outline, colour, opacity } => {
-                    let outline: Vec<_> = outline.iter().filter_map(|it| self.fine_at(*it)).collect();
+                    let outline: Vec<_> =
+                        outline.iter().filter_map(|it| self.fine_at(*it)).collect();
                     self.sheet.draw(&Polygon::new(outline, colour.rgb().mix(*opacity)))?;
                 }
                 Layer::Dots { points, colour, diameter, opacity } => {
@@ -645,11 +673,42 @@ impl Inside<'_> {
         self.text(&block.text, middle, style)
     }
 
+    /// Small areas along curves and at dots, which words rather do not cover.
+    fn data_areas(&self) -> Vec<Area> {
+        let mut areas = Vec::new();
+        let has_words = self.panel.limits.iter().any(|limit| !limit.name.is_empty());
+        if !has_words && self.panel.labels.is_empty() {
+            return areas;
+        }
+        let around = |(x, y): (f64, f64)| [x - 1.5, y - 1.5, x + 1.5, y + 1.5];
+        for layer in &self.panel.layers {
+            let (Layer::Line { points, .. } | Layer::Dots { points, .. }) = layer else { continue };
+            let every = points.len().div_ceil(AREAS_MAX).max(1);
+            let places =
+                points.iter().step_by(every).filter_map(|it| self.at_of(&self.panel.y, *it));
+            let places: Vec<_> = places.collect();
+            areas.extend(places.iter().copied().map(around));
+            if matches!(layer, Layer::Line { .. }) {
+                let between = places.windows(2).flat_map(|pair| {
+                    let (from, to) = (pair[0], pair[1]);
+                    let count = ((to.0 - from.0).abs().max((to.1 - from.1).abs()) / 6.0) as u32;
+                    (1..=count).map(move |step| {
+                        let share = f64::from(step) / f64::from(count + 1);
+                        (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1))
+                    })
+                });
+                areas.extend(between.map(around));
+            }
+        }
+        areas
+    }
+
     /// Limits and their names, and words beside points: where they cover neither a dot that has
     /// words nor each other.
     fn limits_and_labels(&self) -> Drawn {
         let ([left, top, right, bottom], letters) = (self.area, self.letters);
-        let mut free = Free { within: [left, top, right, bottom], taken: Vec::new() };
+        let within = [left, top, right, bottom];
+        let mut free = Free { within, taken: Vec::new(), avoided: self.data_areas() };
         for label in &self.panel.labels {
             let dot = self.at_of(&self.panel.y, label.at);
             free.taken.extend(dot.map(|(x, y)| [x - 5.0, y - 5.0, x + 5.0, y + 5.0]));
@@ -658,17 +717,25 @@ impl Inside<'_> {
             self.panel.limits.iter().filter(|limit| self.panel.y.holds(limit.value)).collect();
         // A declared one has its name before others, and of two close ones the lower.
         limits.sort_by(|a, b| b.width.total_cmp(&a.width).then(a.value.total_cmp(&b.value)));
+        let y_of = |limit: &Limit| {
+            self.panel.y.place(limit.value).map(|place| bottom - place * (bottom - top))
+        };
+        free.taken.extend(limits.iter().filter_map(|it| y_of(it)).map(|y| [left, y, right, y]));
+        for mark in &self.panel.marks {
+            let line = self.panel.x.place(mark.from).filter(|_| self.panel.x.holds(mark.from));
+            let x = line.map(|place| left + place * (right - left));
+            free.avoided.extend(x.map(|x| [x, top, x, bottom]));
+        }
         for limit in limits {
-            let Some(place) = self.panel.y.place(limit.value) else { continue };
-            let y = bottom - place * (bottom - top);
+            let Some(y) = y_of(limit) else { continue };
             self.surface.dash(limit.dashes);
             self.straight((left, y), (right, y), stroke(limit.colour, limit.width, 1.0))?;
             self.surface.dash("");
             let size = (letters.width_of(&limit.name), letters.phone);
-            let sides = [right - size.0 - 2.0, f64::midpoint(left, right) - size.0 / 2.0, left + 2.0];
-            let corners = sides
-                .into_iter()
-                .flat_map(|x| [y - letters.phone - 1.0, y + 1.0].map(|y| (x, y)));
+            let sides =
+                [right - size.0 - 2.0, f64::midpoint(left, right) - size.0 / 2.0, left + 2.0];
+            let corners =
+                sides.into_iter().flat_map(|x| [y - letters.phone - 1.0, y + 1.0].map(|y| (x, y)));
             let found = if limit.name.is_empty() { None } else { free.place(corners, size) };
             if let Some(corner) = found {
                 let style = placed(letters, limit.colour, HPos::Left, VPos::Top);

@@ -219,8 +219,7 @@ impl DrawingBackend for Surface {
         let (count, points) = list(outline);
         if count > 0 {
             let (colour, opacity) = (word(style.color()), opacity(style.color()));
-            let polygon =
-                format_args!("<polygon points=\"{points}\" fill=\"{colour}\"{opacity}/>");
+            let polygon = format_args!("<polygon points=\"{points}\" fill=\"{colour}\"{opacity}/>");
             self.0.borrow_mut().element(polygon);
         }
         Ok(())

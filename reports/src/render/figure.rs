@@ -92,7 +92,7 @@ impl Csv {
     }
 
     /// Adds a line: texts first, numbers behind. What is no number is an empty cell; what is
-    /// infinite, as the delay of a message that never came, is said.
+    /// infinite, as the delay of a message that never came, is written so.
     pub(crate) fn line(&mut self, texts: &[&str], numbers: &[f64]) {
         let mut cells: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
         cells.extend(numbers.iter().map(|&value| {
@@ -176,8 +176,8 @@ mod tests {
     #[test]
     fn cells_with_commas_or_quotes_are_quoted() {
         let mut csv = Csv::new("a,b,c");
-        csv.line(&["x,y", "say \"hi\""], &[0.1]);
+        csv.line(&["x,y", "an \"a\""], &[0.1]);
         csv.line(&["x", "y"], &[f64::NAN]);
-        assert_eq!(csv.finish(), "a,b,c\n\"x,y\",\"say \"\"hi\"\"\",0.1\nx,y,\n");
+        assert_eq!(csv.finish(), "a,b,c\n\"x,y\",\"an \"\"a\"\"\",0.1\nx,y,\n");
     }
 }

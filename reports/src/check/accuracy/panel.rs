@@ -89,7 +89,8 @@ impl Panel {
     pub(super) fn shows_limit(&self) -> bool {
         let (low, high) = self.ends();
         let reach = low.abs().max(high.abs());
-        self.limit.is_some_and(|limit| limit.is_finite() && reach.is_finite() && limit <= 8.0 * reach)
+        self.limit
+            .is_some_and(|limit| limit.is_finite() && reach.is_finite() && limit <= 8.0 * reach)
     }
 
     /// The smallest and the largest value that the axis has to have: a band that would flatten the

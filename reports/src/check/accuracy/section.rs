@@ -64,7 +64,7 @@ struct Flat {
     links: String,
 }
 
-/// The series whose errors are told in one unit.
+/// The series whose errors are in one unit.
 #[derive(Serialize)]
 struct ErrorTable {
     /// Behind the heads of its columns: ` (kWh)`.

@@ -267,8 +267,10 @@ fn heat_map(rows: &[GridRow], voltages: &GridTable, figures: &mut Vec<Figure>) -
     for ((node, shown), y) in nodes.iter().zip((0..nodes.len()).rev()) {
         for (part, voltage) in shown.iter().enumerate() {
             csv.line(&[node], &[at(part), at(part + 1), *voltage]);
-            let y = y as f64;
-            map.block(field((at(part), y), (at(part + 1), y + 1.0), *voltage));
+            // No paper shows between neighbours.
+            let (y, more) = (y as f64, 0.02);
+            let to_s = at(part + 1) + more * length_s / parts as f64;
+            map.block(field((at(part), y - more), (to_s, y + 1.0), *voltage));
         }
     }
     let [from, to] = [SCALE[0].0, SCALE[SCALE.len() - 1].0];
@@ -322,7 +324,8 @@ fn phases_over_time(rows: &[GridRow], phases: &[Range; 3], figures: &mut Vec<Fig
         [(colour, name, phase.lowest.clone()), (colour, "", phase.highest.clone())]
     };
     let series: Vec<_> = phases.iter().enumerate().flat_map(of).collect();
-    let series: Vec<_> = series.iter().map(|(colour, name, it)| (*colour, *name, &it[..])).collect();
+    let series: Vec<_> =
+        series.iter().map(|(colour, name, it)| (*colour, *name, &it[..])).collect();
     let label = "the lowest and the highest voltage of each phase over time";
     let svg = curves(rows, label, "voltage, per unit", &series);
     let figure = Figure::drawn("grid-phases", svg, csv.finish());

@@ -64,7 +64,7 @@ pub(super) fn steps_of(delays: &Distribution) -> Vec<Step> {
             _ => kept.push(Step { delay_ns, count }),
         }
     }
-    // All that arrived, whatever the last percentile says.
+    // All that arrived, whatever the last percentile is.
     if let Some(step) = kept.last_mut() {
         step.count = n - delays.infinite();
     }

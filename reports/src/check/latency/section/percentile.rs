@@ -85,7 +85,8 @@ impl PercentilePlot<'_> {
         let flat = Axis::percentiles(last).named("percentile");
         let mut panel = Panel::new(flat, upright.named(name), 170.0);
         let bounded = self.percentiles.iter().filter_map(|one| Some((one, one.bound?)));
-        let edges = bounded.map(|(one, bound)| (one.share, nanoseconds(one.delay), nanoseconds(bound)));
+        let edges =
+            bounded.map(|(one, bound)| (one.share, nanoseconds(one.delay), nanoseconds(bound)));
         panel.band(&edges.collect::<Vec<_>>(), DATA, 0.2);
         draw_limits(&mut panel, self.lines);
         let arrived = self.percentiles.iter().filter(|one| one.delay != INFINITE);

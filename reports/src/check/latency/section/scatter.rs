@@ -8,9 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use lastmeter_chart::{
-    Axis, BAD, Chart, Colour, DATA, Figures, INJECTED, INK, Panel, SECOND, SHADE,
-};
+use lastmeter_chart::{Axis, BAD, Chart, DATA, Figures, INJECTED, INK, Panel, SECOND, SHADE};
 
 use super::words::milliseconds;
 use crate::render::figure::Csv;
@@ -234,7 +232,7 @@ pub(super) struct Scatter<'a> {
 /// Nothing shorter is drawn on a logarithmic axis.
 const LEAST_NS: f64 = 1e3;
 /// The height of what shows the latencies, and of a row of lost messages.
-const HEIGHTS: (f64, f64) = (210.0, 12.0);
+const HEIGHTS: (f64, f64) = (210.0, 22.0);
 
 /// A time of the schedule in seconds.
 fn seconds(at_ns: i64) -> f64 {
@@ -285,12 +283,8 @@ impl Scatter<'_> {
     /// The picture: a row of strokes for lost and for repeated messages, above all others.
     pub(super) fn svg(&self) -> String {
         let mut chart = Chart::new("latency over time").wide();
-        for (name, ticks, colour) in
-            [("lost", &self.marks.lost, BAD), ("repeated", &self.marks.repeated, SECOND)]
-        {
-            if !ticks.is_empty() {
-                chart = chart.with_panel(self.lane(name, ticks, colour));
-            }
+        if let Some(lanes) = self.lanes() {
+            chart = chart.with_panel(lanes);
         }
         let upright = self.axis();
         let name = if upright.is_logarithmic() { "latency, log scale" } else { "latency" };
@@ -307,13 +301,22 @@ impl Scatter<'_> {
         chart.with_panel(panel).svg()
     }
 
-    fn lane(&self, name: &str, ticks: &[(i64, u64)], colour: Colour) -> Panel {
-        let count: u64 = ticks.iter().map(|(_, count)| count).sum();
-        let lane = Panel::new(Axis::time(self.end_s), Axis::bare(), HEIGHTS.1);
-        let mut lane = lane.without_x_figures();
-        lane.note(format!("{} {name}", grouped(count)), colour);
-        lane.bars(ticks.iter().map(|(at_ns, _)| (seconds(*at_ns), 0.0, 1.0)), colour, (1.2, 1.0));
-        lane
+    /// A row of strokes for lost messages, and one for repeated ones, each with its count.
+    fn lanes(&self) -> Option<Panel> {
+        let lanes = [("repeated", &self.marks.repeated, SECOND), ("lost", &self.marks.lost, BAD)];
+        let lanes: Vec<_> = lanes.into_iter().filter(|(_, ticks, _)| !ticks.is_empty()).collect();
+        let count = |ticks: &[(i64, u64)]| grouped(ticks.iter().map(|(_, count)| count).sum());
+        let names = Axis::categories(lanes.iter().map(|(name, ..)| *name));
+        let counts = Axis::categories(lanes.iter().map(|(_, ticks, _)| count(ticks)));
+        let height = HEIGHTS.1 * lanes.len() as f64;
+        let panel = Panel::new(Axis::time(self.end_s), names, height).with_second(counts);
+        let mut panel = panel.without_x_figures();
+        for (row, (_, ticks, colour)) in lanes.iter().enumerate() {
+            let (low, high) = (row as f64 + 0.2, row as f64 + 0.8);
+            let strokes = ticks.iter().map(|(at_ns, _)| (seconds(*at_ns), low, high));
+            panel.bars(strokes, *colour, (1.2, 1.0));
+        }
+        (!lanes.is_empty()).then_some(panel)
     }
 
     fn draw_messages(&self, panel: &mut Panel) {
@@ -414,7 +417,7 @@ mod tests {
              reading,repeated,0.5,0,1,,,\n"
         );
         let svg = scatter(&marks, &[]).svg();
-        for text in ["warm-up, not judged", ">1 lost<", ">1 repeated<"] {
+        for text in ["warm-up, not judged", ">lost<", ">repeated<"] {
             assert!(svg.contains(text), "{text}");
         }
     }

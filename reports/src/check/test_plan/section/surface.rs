@@ -124,8 +124,11 @@ impl Fields<'_> {
             rows.reverse();
         }
         let x = Axis::categories(flat.1.iter().cloned()).named(flat.0);
-        let mut panel =
-            Panel::new(x, Axis::categories(rows).named(upright.0), self.height * count.max(1) as f64);
+        let mut panel = Panel::new(
+            x,
+            Axis::categories(rows).named(upright.0),
+            self.height * count.max(1) as f64,
+        );
         for ((column, row), block) in blocks {
             let (column, row) = if is_turned { (row, column) } else { (column, row) };
             let row = if first_on_top { count - 1 - row } else { row };
@@ -175,8 +178,11 @@ fn svg(
         // What is nearly nothing still is a field.
         field(colour, 0.06 + 0.4 * share, hint, short(figures.value))
     };
-    let fields =
-        Fields { flat: (flat.0.name, &flat.1), upright: (upright.0.name, &upright.1), height: 26.0 };
+    let fields = Fields {
+        flat: (flat.0.name, &flat.1),
+        upright: (upright.0.name, &upright.1),
+        height: 26.0,
+    };
     let panel = fields.drawn(true, items.iter().map(|item| (cell(item), block(item))));
     let chart = Chart::new(title).with_key(DATA, "positive").with_key(INJECTED, "negative");
     chart.with_panel(panel).svg()
