@@ -12,10 +12,8 @@ use sample::Sample;
 
 #[path = "../../base/chart/tests/boxes/mod.rs"]
 mod boxes;
-#[expect(dead_code, reason = "other checks are used here")]
 #[path = "latency_sample/mod.rs"]
 mod latency_sample;
-#[expect(dead_code, reason = "its values are not written here")]
 #[path = "sample/mod.rs"]
 mod sample;
 
@@ -55,11 +53,9 @@ fn texts_of_errors_over_time_have_room() {
 
 #[test]
 fn texts_of_latency_pictures_have_room() {
-    for (devices, messages, time, pictures) in [
-        (10, 1_000, TimeMode::Real, 6),
-        (3, 300, TimeMode::Virtual, 6),
-        (1, 1, TimeMode::Real, 4),
-    ] {
+    for (devices, messages, time, pictures) in
+        [(10, 1_000, TimeMode::Real, 6), (3, 300, TimeMode::Virtual, 6), (1, 1, TimeMode::Real, 4)]
+    {
         let dir = tempfile::tempdir().unwrap();
         let run = LatencySample { devices, messages, time, ..LatencySample::WAN };
         run.write(dir.path(), CHECKS).unwrap();

@@ -168,8 +168,8 @@ fn two_axes() -> Chart {
     let time = Axis::linear(0.0, 60e6, Figures::Nanoseconds);
     let mut panel = Panel::new(time, voltage, 150.0).with_second(current);
     panel.line(along(120).map(|it| (60e6 * it, 325.0 * (TAU * 3.0 * it).sin())), DATA, 2.0);
-    let lagging = along(120).map(|it| (60e6 * it, 21.0 * (TAU * 3.0 * it - 0.5).sin()));
-    panel.second_line(lagging, INJECTED, "6 4");
+    let lagging = along(120).map(|it| (60e6 * it, 210.0 * (TAU * 3.0 * it - 0.5).sin()));
+    panel.dashed(lagging, INJECTED, (1.6, "6 4"));
     Chart::new("inputs of a transducer")
         .with_key(DATA, "voltage")
         .with_dashed_key(INJECTED, "current", "6 4")
@@ -199,6 +199,6 @@ fn errors() -> Chart {
         let limits = [(0.05, 1.5), (0.5, 1.0), (100.0, 1.0)];
         panel.steps(limits.map(|(at, limit)| (at, sign * limit)), DATA, (1.2, "5 4"));
     }
-    panel.errors([(0.05, 0.4, 0.3), (0.5, 0.1, 0.1), (10.0, -0.2, 0.1), (100.0, 0.1, 0.1)], DATA);
+    panel.errors(&[(0.05, 0.4, 0.3), (0.5, 0.1, 0.1), (10.0, -0.2, 0.1), (100.0, 0.1, 0.1)], DATA);
     Chart::new("error against current").with_key(DATA, "PF 1").with_panel(panel)
 }

@@ -2,11 +2,12 @@
 
 use lastmeter_text::{append, escape};
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::{HPos, VPos};
 
 use crate::colour::{Colour, INK};
+use crate::draw::{Drawn, Plan, Sheet, style};
 use crate::layout::Letters;
-use crate::panel::{Drawn, Panel, Plan, letters_of};
+use crate::panel::Panel;
 use crate::svg::{Surface, fine};
 
 /// How wide a picture is in its own units.
@@ -165,23 +166,18 @@ impl<'a> Legend<'a> {
         Self { keys: placed, height }
     }
 
-    fn draw(
-        &self,
-        area: &DrawingArea<Surface, plotters::coord::Shift>,
-        surface: &Surface,
-        letters: Letters,
-    ) -> Drawn {
+    fn draw(&self, area: &Sheet, surface: &Surface, letters: Letters) -> Drawn {
         for (key, (x, y), lines) in &self.keys {
             let middle = fine(y + 0.55 * letters.phone);
             let ends = [*x, x + SAMPLE * letters.phone].map(|x| (fine(x), middle));
             surface.dash(key.dashes);
-            let style = key.colour.rgb().stroke_width(fine(3.0) as u32);
-            area.draw(&PathElement::new(ends.to_vec(), style))?;
+            let line = key.colour.rgb().stroke_width(fine(3.0) as u32);
+            area.draw(&PathElement::new(ends.to_vec(), line))?;
             surface.dash("");
             for (row, line) in lines.iter().enumerate() {
                 let left = x + (SAMPLE + 0.4) * letters.phone;
                 let at = (fine(left), fine(y + letters.line() * row as f64));
-                let style = letters_of(letters, INK).pos(Pos::new(HPos::Left, VPos::Top));
+                let style = style(letters, INK, (HPos::Left, VPos::Top));
                 area.draw(&Text::new(line.clone(), at, style))?;
             }
         }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `chart` | [`Chart`]: panels below each other, the legend, and the SVG with its label |
 //! | `panel` | [`Panel`]: two axes, and the series, limits, marks and words between them |
+//! | `draw` | how a panel is laid out and drawn |
 //! | `axis`, `ticks` | [`Axis`]: linear, logarithmic, time, percentiles, broken, categories; their figures |
 //! | `layout` | where texts have room, with the letters of a phone |
 //! | `svg` | the surface on which the library draws |
@@ -18,6 +19,7 @@ mod axis;
 mod bins;
 mod chart;
 mod colour;
+mod draw;
 mod layout;
 mod panel;
 mod svg;

@@ -113,14 +113,9 @@ fn pixels(fine: i32) -> f64 {
     f64::from(fine) / FINE
 }
 
-fn list(points: impl IntoIterator<Item = BackendCoord>) -> (usize, String) {
-    let (mut text, mut count) = (String::new(), 0);
-    for (x, y) in points {
-        let separator = if count == 0 { "" } else { " " };
-        append(&mut text, format_args!("{separator}{},{}", pixels(x), pixels(y)));
-        count += 1;
-    }
-    (count, text)
+fn list(points: impl IntoIterator<Item = BackendCoord>) -> String {
+    let points = points.into_iter().map(|(x, y)| format!("{},{}", pixels(x), pixels(y)));
+    points.collect::<Vec<_>>().join(" ")
 }
 
 type Done = Result<(), DrawingErrorKind<Infallible>>;
@@ -164,7 +159,7 @@ impl DrawingBackend for Surface {
             };
             drawn.stroke(style, format_args!("{path}"));
         } else {
-            let points = list(points).1;
+            let points = list(points);
             let join = " stroke-linejoin=\"round\"";
             drawn.element(format_args!("<polyline points=\"{points}\"{style}{join}/>"));
         }
@@ -216,8 +211,8 @@ impl DrawingBackend for Surface {
         outline: I,
         style: &S,
     ) -> Done {
-        let (count, points) = list(outline);
-        if count > 0 {
+        let points = list(outline);
+        if !points.is_empty() {
             let (colour, opacity) = (word(style.color()), opacity(style.color()));
             let polygon = format_args!("<polygon points=\"{points}\" fill=\"{colour}\"{opacity}/>");
             self.0.borrow_mut().element(polygon);

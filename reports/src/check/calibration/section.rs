@@ -337,7 +337,7 @@ fn svg(title: &str, curves: &[Curve], is_direct: bool) -> String {
     panel.rule(0.0, "", INK, "");
     for (place, (name, points)) in curves.iter().enumerate() {
         chart = chart.with_key(Colour::of_curve(place), name);
-        panel.errors(points.iter().copied(), Colour::of_curve(place));
+        panel.errors(points, Colour::of_curve(place));
     }
     chart.with_panel(panel).svg()
 }

@@ -108,10 +108,14 @@ fn svg(look: &Look, lines: &[Line]) -> String {
     if !look.uprights[1].is_empty() {
         panel = panel.with_second(upright(1));
     }
-    let curve = |column: usize| lines.iter().map(move |line| (scale * line[0], line[column]));
-    panel.line(curve(1), DATA, 2.0);
-    // Where both are the same the second is seen in the gaps of its dashes.
-    panel.second_line(curve(2), INJECTED, DASHES);
+    let curve = |column: usize, factor: f64| {
+        lines.iter().map(move |line| (scale * line[0], factor * line[column]))
+    };
+    panel.line(curve(1, 1.0), DATA, 2.0);
+    // The second axis has the same lines. Where both curves are the same the second is seen in the
+    // gaps of its dashes.
+    let factor = look.spans[0].1 / look.spans[1].1;
+    panel.dashed(curve(2, factor), INJECTED, (1.6, DASHES));
     let chart = Chart::new(look.title).with_key(DATA, "voltage");
     chart.with_dashed_key(INJECTED, "current", DASHES).with_panel(panel).svg()
 }

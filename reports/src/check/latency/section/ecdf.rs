@@ -129,7 +129,7 @@ impl Ecdf<'_> {
             panel.mark(line.limit_ns as f64, name, BAD, (width, "6 4"));
         }
         for coverage in self.coverages {
-            panel.rule(*coverage, &format!("{} coverage", percent(*coverage)), BAD, "2 3");
+            panel.rule(*coverage, format!("{} coverage", percent(*coverage)), BAD, "2 3");
         }
         let first = self.steps.first().map(|step| (step.delay_ns as f64, 0.0));
         let steps = self.steps.iter().map(|step| (step.delay_ns as f64, self.share(step)));

@@ -130,7 +130,7 @@ fn svg(title: &str, group: &[Series<'_>]) -> String {
         let known: Vec<_> = known.collect();
         let outside = known.iter().filter(|(status, _)| *status == Status::Fail);
         panel.dots(outside.map(|(_, (at, error, _))| (*at, *error)), BAD, (11.0, 0.5));
-        panel.errors(known.into_iter().map(|(_, point)| point), colour);
+        panel.errors(&known.into_iter().map(|(_, point)| point).collect::<Vec<_>>(), colour);
     }
     chart.with_panel(panel).svg()
 }
