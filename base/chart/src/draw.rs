@@ -298,7 +298,11 @@ impl Inside<'_> {
                 continue;
             }
             let row_top = |row: usize| line * (lines + row) as f64;
-            let start = place.map_or(top, |(row, _)| row_top(row) + 0.2 * line);
+            // A line begins beside its word, or below one that stands across it.
+            let start = place.map_or(top, |(row, left)| {
+                let right = left + self.letters.width_of(&mark.name);
+                row_top(row) + if left < from && from < right { line } else { 0.2 * line }
+            });
             // A plain shaded area has no line.
             if mark.colour != SHADE {
                 let style = stroke(mark.colour, mark.width, 1.0);
