@@ -203,6 +203,7 @@ impl Panel {
                 ruled(&y_ticks, self.y.fine_lines()),
             )?
             .set_secondary_coord(ruled(&[], Vec::new()), ruled(&second, Vec::new()));
+        // The library gives back the place of a line, and asks for what is written there.
         let figure = |ticks: &[Tick], place: f64| {
             let same = ticks.iter().find(|tick| tick.0 == place);
             same.map(|tick| tick.1.clone()).unwrap_or_default()
