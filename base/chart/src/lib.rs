@@ -5,7 +5,7 @@
 //! | `chart` | [`Chart`]: panels below each other, the legend, and the SVG with its label |
 //! | `panel` | [`Panel`]: two axes, and the series, limits, marks and words between them |
 //! | `draw` | how a panel is laid out and drawn |
-//! | `axis`, `ticks` | [`Axis`]: linear, logarithmic, time, percentiles, broken, categories; their figures |
+//! | `axis`, `ticks` | [`Axis`]: linear, logarithmic, time, categories and others; figures |
 //! | `layout` | where texts have room, with the letters of a phone |
 //! | `svg` | the surface on which the library draws |
 //! | `colour` | the words of the palette |

@@ -2,7 +2,7 @@
 //!
 //! The library counts in whole pixels; here they are tenths of one, so that coordinates are rounded
 //! to that and the same data gives the same bytes. Neighbouring strokes and dots of one style are
-//! one element, lines can be dashed, and shapes can have a text that shows when they are pointed at.
+//! one element, lines can be dashed, and shapes can have a text that shows on being pointed at.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
