@@ -110,7 +110,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Takes a value (Welford's recurrence, which does not cancel). Returns whether it is the worst.
+    /// Takes a value (Welford's recurrence, which does not cancel); whether it is the worst so far.
     pub fn push(&mut self, value: f64) -> bool {
         self.n += 1;
         let step = value - self.mean;
