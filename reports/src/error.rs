@@ -3,8 +3,6 @@
 use lastmeter_params::Diagnostic;
 use lastmeter_record::RecordError;
 
-use crate::render::plot::PlotError;
-
 /// Why a run could not be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
@@ -31,9 +29,6 @@ pub enum RenderError {
     /// The record could not be read, or the report not be written.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// A picture could not be drawn.
-    #[error(transparent)]
-    Plot(#[from] PlotError),
     /// The page could not be put together.
     #[error("failed to fill in a page: {0}")]
     Page(#[from] minijinja::Error),

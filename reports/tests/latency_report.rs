@@ -219,12 +219,12 @@ fn a_declared_limit_stands_out_and_its_check_is_named() {
     let (_dir, html) = ten().page();
     let html = html.replace("&#x2f;", "/");
     assert!(html.contains("<span class=\"status\">fail</span> in-class"), "no chip");
-    assert!(html.contains(">coverage</text>") && html.contains(">99 %</text>"));
+    assert!(html.contains(">99 % coverage</text>"));
     // A wider line where a check declares it.
     assert!(html.contains("stroke-width=\"1.6\" stroke-dasharray=\"6 4\""));
 }
 
-/// Drawn by hand, so what is drawn is held: a change is looked at before it is taken.
+/// What is drawn is recorded: a change is looked at before it is accepted.
 #[test]
 fn the_pictures_of_ten_messages_stay_as_they_are() {
     let (dir, _) = ten().page();

@@ -1,7 +1,7 @@
 //! `signals.csv`: what is written of signals, how it reads back, is judged and drawn, and that a
 //! change of it is noticed.
 
-#![expect(clippy::unwrap_used, reason = "a test shows by its panic what went wrong")]
+#![expect(clippy::unwrap_used, reason = "a test reports by its panic what went wrong")]
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +13,8 @@ use lastmeter_reports::{Reason, complete, evaluate};
 use lastmeter_units::SimDuration;
 use sample::Sample;
 
+#[path = "../../base/chart/tests/boxes/mod.rs"]
+mod boxes;
 #[path = "sample/mod.rs"]
 mod sample;
 
@@ -76,6 +78,7 @@ fn signals_are_written_in_order_read_back_judged_and_drawn() {
     // One band before and one after, and the curve.
     assert_eq!(svg.matches("<polygon").count(), 2);
     assert_eq!(svg.matches("<polyline").count(), 1);
+    assert_eq!(boxes::faults(&svg), [""; 0]);
     let csv = fs::read_to_string(figures.join("signal-rise.csv")).unwrap();
     assert!(csv.contains("u,5,230,229,231\nu,6,240,,\nu,7,240,239,241\n"), "{csv}");
     let page = fs::read_to_string(dir.path().join(file::REPORT)).unwrap();

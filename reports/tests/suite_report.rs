@@ -13,6 +13,9 @@ use lastmeter_reports::standard::Assessed;
 use lastmeter_reports::{evaluate, junit, render};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
+#[path = "../../base/chart/tests/boxes/mod.rs"]
+mod boxes;
+
 const TEST_PLAN: &str = r#"format = 1
 [test_plan]
 name = "ours"
@@ -148,10 +151,16 @@ fn classes_curves_and_points_are_on_the_page() {
         points.lines().nth(3).unwrap().starts_with("error,error,\"Ib, PF 1\",fail,active_energy,%")
     );
     let curve = fs::read_to_string(figures.join("error-curve-active_energy-balanced.svg")).unwrap();
-    // Two curves, and for each of three currents limits on both sides with the steps between them.
-    assert_eq!(curve.matches("<polyline").count(), 2);
-    assert_eq!(curve.matches("stroke-dasharray=\"5 4\"").count(), 2 * (3 * 2 + 2 * 2));
-    assert!(figures.join("surface-error.svg").exists());
+    // Two curves through three currents, and for each the limits on both sides as dashed steps.
+    let lines: Vec<&str> = curve.split("<polyline ").skip(1).collect();
+    let points = |line: &str| line.split('"').nth(1).unwrap().split(' ').count();
+    let steps = || lines.iter().filter(|line| line.contains("stroke-dasharray=\"5 4\""));
+    assert_eq!((lines.len(), steps().count()), (2 + 2 * 2, 2 * 2));
+    assert!(lines.iter().all(|line| points(line) == if line.contains("dash") { 5 } else { 3 }));
+    assert_eq!(boxes::faults(&curve), [""; 0]);
+    let surface = fs::read_to_string(figures.join("surface-error.svg")).unwrap();
+    assert_eq!(surface.matches("<title>").count(), 1 + 6);
+    assert_eq!(boxes::faults(&surface), [""; 0]);
     // The same folder gives the same pictures.
     render(dir.path()).unwrap();
     let again = fs::read_to_string(figures.join("error-curve-active_energy-balanced.svg")).unwrap();

@@ -299,6 +299,10 @@ def figures(comparison, run, name):
         root = xml.fromstring(text)
         if root.tag != "{http://www.w3.org/2000/svg}svg" or "height" not in root.attrib:
             faults.append(f"{picture} is no SVG with a size")
+        # A picture with axes has its label for those who do not see it.
+        title = root.findtext("{http://www.w3.org/2000/svg}title")
+        if "chart" in root.get("class", "").split() and not title == root.get("aria-label") != "":
+            faults.append(f"{picture} has no label")
         for element in root.iter():
             for key, value in element.attrib.items():
                 if key.rpartition("}")[2] in REFERENCES and not value.startswith(("#", "data:")):

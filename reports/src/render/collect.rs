@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use lastmeter_chart::{Bins, Moments};
 use lastmeter_units::{MeasurementId, Phase, SimTime};
 
-use super::bins::{Bins, Moments};
 use crate::by_device::ByDevice;
 use crate::delivery::Delivery;
 use crate::error_limit::{Limit, Spec};

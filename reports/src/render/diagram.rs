@@ -3,8 +3,7 @@
 //! Lengths along the timeline are percentages, so it fills any width and its letters stay
 //! readable on a phone. Colours are the words of the style sheet, as for curves.
 
-use super::svg::{BAD, DATA, INJECTED, INK, LINE, SHADE};
-use super::ticks::time_ticks;
+use lastmeter_chart::{BAD, Colour, DATA, INJECTED, INK, LINE, SHADE, time_ticks};
 use lastmeter_text::{append, escape};
 
 /// Something on the timeline.
@@ -41,7 +40,7 @@ lastmeter_units::words! {
 }
 
 impl Lane {
-    const fn colour(self) -> &'static str {
+    const fn colour(self) -> Colour {
         match self {
             Self::Injected => INJECTED,
             Self::Commands | Self::Alerts => DATA,

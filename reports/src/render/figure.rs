@@ -92,7 +92,7 @@ impl Csv {
     }
 
     /// Adds a line: texts first, numbers behind. What is no number is an empty cell; what is
-    /// infinite, as the delay of a message that never came, is written.
+    /// infinite, as the delay of a message that never came, is written so.
     pub(crate) fn line(&mut self, texts: &[&str], numbers: &[f64]) {
         let mut cells: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
         cells.extend(numbers.iter().map(|&value| {
@@ -128,16 +128,8 @@ pub(crate) struct Picture {
     pub(crate) svg: String,
     pub(crate) caption: String,
     pub(crate) links: String,
-    pub(crate) keys: Vec<Key>,
     /// What a phone has no room for inside the picture.
     pub(crate) notes: Vec<String>,
-}
-
-/// What a colour of a picture means.
-#[derive(Serialize)]
-pub(crate) struct Key {
-    pub(crate) colour: usize,
-    pub(crate) name: String,
 }
 
 impl Picture {
@@ -151,7 +143,7 @@ impl Picture {
         let svg = figure.svg.clone().unwrap_or_default();
         let (title, caption, links) = (title.into(), caption.into(), figure.links());
         figures.push(figure);
-        Self { title, svg, caption, links, keys: Vec::new(), notes: Vec::new() }
+        Self { title, svg, caption, links, notes: Vec::new() }
     }
 
     /// The picture with links to files of the run's folder, in which its page stands.
@@ -160,12 +152,6 @@ impl Picture {
             let (name, address) = (escape(file), percent_encoded(file));
             append(&mut self.links, format_args!(" · <a href=\"{address}\">{name}</a>"));
         }
-        self
-    }
-
-    /// The picture with these keys.
-    pub(crate) fn with_keys(mut self, keys: impl IntoIterator<Item = Key>) -> Self {
-        self.keys = keys.into_iter().collect();
         self
     }
 }
@@ -190,8 +176,8 @@ mod tests {
     #[test]
     fn cells_with_commas_or_quotes_are_quoted() {
         let mut csv = Csv::new("a,b,c");
-        csv.line(&["x,y", "a \"b\" c"], &[0.1]);
+        csv.line(&["x,y", "an \"a\""], &[0.1]);
         csv.line(&["x", "y"], &[f64::NAN]);
-        assert_eq!(csv.finish(), "a,b,c\n\"x,y\",\"a \"\"b\"\" c\",0.1\nx,y,\n");
+        assert_eq!(csv.finish(), "a,b,c\n\"x,y\",\"an \"\"a\"\"\",0.1\nx,y,\n");
     }
 }

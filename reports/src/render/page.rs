@@ -359,6 +359,16 @@ pub(crate) fn to_the_second(time: SimTime) -> String {
     text.get(..19).unwrap_or(&text).replace('T', " ")
 }
 
+/// A time since the start: `4:00` in minutes and seconds, `13:00 h` in hours and minutes.
+pub(crate) fn clock(seconds: f64) -> String {
+    let seconds = seconds.round().max(0.0) as u64;
+    if seconds >= 3600 {
+        format!("{}:{:02} h", seconds / 3600, seconds / 60 % 60)
+    } else {
+        format!("{}:{:02}", seconds / 60, seconds % 60)
+    }
+}
+
 /// A whole number with a narrow space between groups of three digits.
 pub(crate) fn grouped(value: u64) -> String {
     let digits = value.to_string();
@@ -396,6 +406,15 @@ mod tests {
         let expected = "type=voltage.dip,duration min=12.56 s,spread=2 s,id=007,phase=l1,\
                         detail=as it came";
         assert_eq!(facts.join(","), expected);
+    }
+
+    #[test]
+    fn times_are_written_as_on_a_stopwatch() {
+        for (seconds, text) in
+            [(0.0, "0:00"), (240.0, "4:00"), (3600.0, "1:00 h"), (86_400.0, "24:00 h")]
+        {
+            assert_eq!(clock(seconds), text);
+        }
     }
 
     #[test]

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
+use lastmeter_chart::Bins;
 use lastmeter_params::{NodeValue, Table};
 use lastmeter_units::SimTime;
 
-use super::bins::Bins;
 use super::collect::Collected;
 use super::diagram::{self, Bench, Lane, Mark};
 use super::figure::{Csv, Figure, Picture};
-use super::page;
-use super::plot::clock;
+use super::page::{self, clock};
 use super::under_test::under_test;
 use lastmeter_record::{Event, EventKind, RunFacts, field};
 use lastmeter_text::append;
@@ -65,8 +64,8 @@ pub(crate) fn timeline(
     Some(picture)
 }
 
-/// Until when the first of these events lasts: by its own field, or, of a kill, until its target is
-/// there again.
+/// Until when the first of these events lasts: as it states, or, of a kill, until its target is there
+/// again.
 pub(crate) fn until(events: &[(u64, Event)]) -> Option<SimTime> {
     let (_, event) = events.first()?;
     if event.kind != EventKind::Kill {

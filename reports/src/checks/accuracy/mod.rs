@@ -26,6 +26,7 @@
 //! more than that is held against the limit.
 
 mod alike;
+mod panel;
 mod section;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,18 +4,18 @@
 //! and all others of its quantity as a band; the errors of both below. What is only there to look
 //! at is folded away behind it. Each panel and each table has one unit.
 
+use lastmeter_chart::{Bins, Chart};
 use lastmeter_units::{MeasurementId, Phase, SiUnit};
 use serde::Serialize;
 
 use super::ROUNDING;
+use super::panel::{Panel, Point, Role, points};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::error_limit::{Limit, Spec};
-use crate::render::bins::{Bin, Bins};
 use crate::render::collect::{Compared, Judged, Series as Collection, Subject};
-use crate::render::figure::{Csv, Figure, Key, Picture};
+use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::{grouped, to_the_second};
-use crate::render::plot::{Chart, Panel, Point, Role};
 use crate::render::template::fill;
 use crate::render::units::DisplayUnit;
 use crate::verdict::Devices;
@@ -26,8 +26,8 @@ const ROWS_MAX: usize = 200;
 /// Tables of more rows in all are opened only by the reader.
 const ROWS_OPEN_MAX: usize = 40;
 
-/// Heights of the panels of values and of errors, pixels.
-const HEIGHTS: (u32, u32) = (170, 140);
+/// Heights of the panels of values and of errors, in units of the picture.
+const HEIGHTS: (f64, f64) = (125.0, 95.0);
 
 const TEMPLATE: &str = include_str!("section.html");
 
@@ -64,7 +64,7 @@ struct Flat {
     links: String,
 }
 
-/// The series whose errors are shown in one unit.
+/// The series whose errors are in one unit.
 #[derive(Serialize)]
 struct ErrorTable {
     /// Behind the heads of its columns: ` (kWh)`.
@@ -164,7 +164,7 @@ pub(super) fn section(
         match *subject {
             Subject::Check(place) => {
                 let picture = Comparison::of_check(&input.accuracy[place], compared, input.end_s);
-                judged.pictures.push(picture.draw(figures)?);
+                judged.pictures.push(picture.draw(figures));
             }
             Subject::NotJudged(first) if is_flat(&compared.others.error) => {
                 let picture = Comparison::not_judged(first, compared, input.end_s);
@@ -172,7 +172,7 @@ pub(super) fn section(
             }
             Subject::NotJudged(first) => {
                 let picture = Comparison::not_judged(first, compared, input.end_s);
-                rest.pictures.push(picture.draw(figures)?);
+                rest.pictures.push(picture.draw(figures));
             }
         }
     }
@@ -319,7 +319,7 @@ impl<'a> Comparison<'a> {
         Flat { name: self.title, links }
     }
 
-    fn draw(self, figures: &mut Vec<Figure>) -> Result<Picture, RenderError> {
+    fn draw(self, figures: &mut Vec<Figure>) -> Picture {
         let [values, errors] = [&self.tracks()[..3], &self.tracks()[3..]].map(|tracks| {
             let series = tracks.iter().map(|(_, role, bins)| (*role, points(bins)));
             series.filter(|(_, points)| !points.is_empty()).collect::<Vec<_>>()
@@ -330,34 +330,25 @@ impl<'a> Comparison<'a> {
             Limit::Absolute(_, si) => DisplayUnit::of(si, reach),
             Limit::Percent(_) => DisplayUnit::of_errors(self.limit, reach),
         });
-        let mut keys = Vec::new();
-        let mut key = |role: Role, name| keys.push(Key { colour: role.key(), name });
-        if let Some((device, _)) = self.worst {
-            key(Role::Reported, format!("reported by {device}"));
-            key(Role::Reference, "its reference".to_owned());
+        let mut chart = Chart::new(self.title.clone());
+        if let Some((device, id)) = self.worst {
+            chart = chart
+                .with_data("data-device", device)
+                .with_data("data-quantity", id.name())
+                .with_key(Role::Reported.colour(), format!("reported by {device}"))
+                .with_key(Role::Reference.colour(), "its reference");
         }
         if self.compared.count > 0 {
-            key(Role::Others, self.others());
+            chart = chart.with_key(Role::Others.colour(), self.others());
         }
         let mut caption = self.caption(&errors);
         if values.is_cut() {
             caption.push_str("; the band goes on beyond the picture");
         }
-        let data = self.data();
-        let data: Vec<(&str, &str)> = data.iter().map(|(name, value)| (*name, &**value)).collect();
-        let chart = Chart { panels: vec![values, errors], end_s: self.end_s };
-        let figure = Figure::drawn(self.name.clone(), chart.svg(&data)?, self.csv());
-        Ok(Picture::of(figure, self.title, caption, figures).with_keys(keys))
-    }
-
-    /// What the picture is of, for programs.
-    fn data(&self) -> Vec<(&'static str, String)> {
-        let mut data = vec![("aria-label", self.title.clone())];
-        if let Some((device, id)) = self.worst {
-            data.push(("data-device", device.to_owned()));
-            data.push(("data-quantity", id.name().to_owned()));
-        }
-        data
+        let values = values.drawn(self.end_s).without_x_figures();
+        let chart = chart.with_panel(values).with_panel(errors.drawn(self.end_s));
+        let figure = Figure::drawn(self.name.clone(), chart.svg(), self.csv());
+        Picture::of(figure, self.title, caption, figures)
     }
 
     fn caption(&self, errors: &Panel) -> String {
@@ -374,17 +365,6 @@ impl<'a> Comparison<'a> {
         }
         caption
     }
-}
-
-/// The bins of a curve as points.
-fn points(bins: &Bins) -> Vec<Point> {
-    let point = |(_, bin): (f64, Bin)| Point {
-        x_s: bin.at_s(),
-        min: bin.min,
-        mean: bin.mean(),
-        max: bin.max,
-    };
-    bins.iter().map(point).collect()
 }
 
 /// A panel in the unit that suits what is in it.

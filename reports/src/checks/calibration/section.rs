@@ -1,15 +1,15 @@
 //! The part of a report about a calibration: what was written into which register, and the errors
 //! of the sweeps before and after, from the run folder alone.
 
+use lastmeter_chart::{Axis, Chart, Colour, Figures, INK, Panel};
 use serde::Serialize;
 
 use super::describe;
 use crate::calibration::{Assessor, Coefficient, ErrorBasis, SweepPoint, coefficient_of};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
-use crate::render::figure::{Csv, Figure, Key, Picture};
+use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::Fact;
-use crate::render::svg::{Axis, Drawing, Figures, Frame, INK, PARTS, curve_colour};
 use crate::render::template::fill;
 use lastmeter_plans::calibration::{Conditions, Plan, Procedure, Stage, Subject};
 use lastmeter_text::number;
@@ -312,52 +312,33 @@ fn picture(
     let word = if has_before { "before-after" } else { "after" };
     let name = format!("calibration-{}-{word}", subject.word().replace('_', "-"));
     let figure = Figure::drawn(name, svg(&title, &curves, is_direct), csv.finish());
-    let keys = curves.iter().enumerate();
     let caption = format!(
         "mean error in % of {}; bars: expanded uncertainty (k = 2)",
         if is_direct { "full scale" } else { "the reading" }
     );
-    let keys =
-        keys.map(|(place, (name, _))| Key { colour: curve_colour(place), name: name.clone() });
-    Picture::of(figure, title, caption, figures).with_keys(keys)
+    Picture::of(figure, title, caption, figures)
 }
 
 fn svg(title: &str, curves: &[Curve], is_direct: bool) -> String {
     let all = || curves.iter().flat_map(|(_, points)| points.iter());
-    let reach = all().map(|(_, error, uncertainty)| {
-        let reach = error.abs() + uncertainty;
-        if reach.is_finite() { reach } else { 0.0 }
-    });
-    let reach = 1.12 * reach.fold(1e-9, f64::max);
+    let reaches = all().map(|(_, error, uncertainty)| error.abs() + uncertainty);
     let (first, last) =
         all().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (x, ..)| (a.min(*x), b.max(*x)));
-    let mut drawing = Drawing::new(560.0, 300.0, &format!("error: {title}"));
-    let frame = Frame { left: 62.0, right: 546.0, top: 26.0, bottom: 250.0 };
     // Without a point there is nothing but an empty frame.
     let (first, last) = if first <= last { (first, last) } else { (1.0, 10.0) };
-    let scale = if is_direct { 1.0 } else { 1e9 };
     let flat = if is_direct {
-        Axis::linear(first, last, Figures::Plain)
+        Axis::linear(first, last, Figures::Plain).named("level in % of full scale")
     } else {
-        Axis::logarithmic(scale * first, scale * last, Figures::Nanoamperes)
+        let current = Axis::logarithmic_around(first, last, Figures::Prefixed("A"));
+        current.named("current, log scale")
     };
-    let upright = Axis::linear(-reach, reach, Figures::Plain);
-    frame.upright_axis(&mut drawing, &upright, "error in %");
-    let name = if is_direct { "level in % of full scale" } else { "current, log scale" };
-    frame.flat_axis(&mut drawing, &flat, 30.0, name);
-    let zero = frame.y(upright.place(0.0));
-    drawing.line((frame.left, zero), (frame.right, zero), (INK, 1.0, ""));
-    let at = |x: f64, y: f64| (frame.x(flat.place(scale * x)), frame.y(upright.place(y)));
-    for (place, (_, points)) in curves.iter().enumerate() {
-        let colour = PARTS[curve_colour(place)];
-        let bars: Vec<(f64, f64, f64)> = points
-            .iter()
-            .map(|&(x, error, u)| (at(x, error).0, at(x, error + u).1, at(x, error - u).1))
-            .collect();
-        let places: Vec<(f64, f64)> = points.iter().map(|&(x, error, _)| at(x, error)).collect();
-        drawing.uprights(&bars, colour, 1.4, 0.7);
-        drawing.curve(&places, colour, 1.6);
-        drawing.dots(&places, colour, 6.0, 1.0);
+    let upright = Axis::symmetric(reaches, Figures::Plain).named("error in %");
+    let (mut panel, mut chart) =
+        (Panel::new(flat, upright, 200.0), Chart::new(format!("error: {title}")));
+    panel.rule(0.0, "", INK, "");
+    for (place, (name, points)) in curves.iter().enumerate() {
+        chart = chart.with_key(Colour::of_curve(place), name);
+        panel.errors(points, Colour::of_curve(place));
     }
-    drawing.finish()
+    chart.with_panel(panel).svg()
 }

@@ -1,14 +1,14 @@
 //! The part of a report about the plant's network: what flowed, what was lost, which voltages there
 //! were, from the run folder alone.
 
+use lastmeter_chart::{Axis, BAD, Block, Chart, Colour, Figures, PARTS, Panel};
 use serde::Serialize;
 
 use super::EnergyBalance;
 use crate::check::kind::{SectionHtml, SectionInput, as_type};
 use crate::error::RenderError;
-use crate::render::figure::{Csv, Figure, Key, Picture};
+use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::Fact;
-use crate::render::svg::{Anchor, Axis, BAD, Drawing, Figures, Frame, INK, PARTS};
 use crate::render::template::fill;
 use lastmeter_record::{GridRow, GridTable, RecordError, RunReader, Status, file, read_grid_table};
 use lastmeter_text::{Prose, number};
@@ -19,6 +19,8 @@ const TEMPLATE: &str = include_str!("section.html");
 const NODES_MAX: usize = 120;
 /// The day's hours, or as many parts of whatever the run lasts.
 const PARTS_OF_TIME: usize = 24;
+/// The height of a node's row in units of the picture: its name has small letters.
+const ROW_HEIGHT: f64 = 14.5;
 const WIRES: [&str; 3] = ["a", "b", "c"];
 const KWH: f64 = 3.6e6;
 
@@ -200,15 +202,15 @@ const SCALE: [(f64, [f64; 3]); 5] = [
     (1.10, [73.0, 20.0, 134.0]),
 ];
 
-fn colour(per_unit: f64) -> String {
+fn colour(per_unit: f64) -> Colour {
     if per_unit.is_nan() {
-        return "#999999".to_owned();
+        return Colour(0x99, 0x99, 0x99);
     }
     let at = per_unit.clamp(SCALE[0].0, SCALE[SCALE.len() - 1].0);
     let pair = SCALE.windows(2).find(|pair| at <= pair[1].0).unwrap_or(&SCALE[..2]);
     let share = (at - pair[0].0) / (pair[1].0 - pair[0].0);
     let part = |k: usize| (pair[0].1[k] + (pair[1].1[k] - pair[0].1[k]) * share).round() as u8;
-    format!("#{:02x}{:02x}{:02x}", part(0), part(1), part(2))
+    Colour(part(0), part(1), part(2))
 }
 
 /// A node, and its voltage farthest from the rated one in each part of the time.
@@ -247,55 +249,44 @@ fn off(per_unit: f64) -> f64 {
     (per_unit - 1.0).abs()
 }
 
+fn field(from: (f64, f64), to: (f64, f64), voltage: f64) -> Block {
+    let (colour, hint, text) = (colour(voltage), String::new(), String::new());
+    Block { from, to, colour, opacity: 1.0, hint, text }
+}
+
 fn heat_map(rows: &[GridRow], voltages: &GridTable, figures: &mut Vec<Figure>) -> Picture {
     let nodes = nodes(voltages);
     let parts = nodes.first().map_or(1, |(_, lowest)| lowest.len());
-    let (row_px, from_s, length_s) = (11.0, seconds(rows, 0), total_s(rows));
-    let height = 40.0 + row_px * nodes.len() as f64;
-    let frame = Frame { left: 76.0, right: 546.0, top: 26.0, bottom: height - 14.0 };
-    let mut drawing = Drawing::new(560.0, height + 60.0, "the voltage of each node over time");
-    drawing.text((0.0, 14.0), Anchor::Start, INK, "node");
+    let (from_s, length_s) = (seconds(rows, 0), total_s(rows));
+    let at = |part: usize| from_s + length_s * part as f64 / parts as f64;
+    // The first node is on top.
+    let names = Axis::categories(nodes.iter().rev().map(|(node, _)| node)).named("node");
+    let time = Axis::time(length_s).named(format!("since {}", rows[0].time));
+    let mut map = Panel::new(time, names, ROW_HEIGHT * nodes.len().max(1) as f64);
     let mut csv = Csv::new("node,from_s,to_s,farthest_pu");
-    let wide = (frame.right - frame.left) / parts as f64;
-    for (number, (node, shown)) in nodes.iter().enumerate() {
-        let y = frame.top + row_px * number as f64;
-        drawing.sized_text((frame.left - 6.0, y + 9.0), Anchor::End, INK, 9.0, node);
+    for ((node, shown), y) in nodes.iter().zip((0..nodes.len()).rev()) {
         for (part, voltage) in shown.iter().enumerate() {
-            let at = |part: usize| from_s + length_s * part as f64 / parts as f64;
             csv.line(&[node], &[at(part), at(part + 1), *voltage]);
-            let place = (frame.left + wide * part as f64, y);
-            drawing.block(place, (wide + 0.2, row_px + 0.2), (&colour(*voltage), 1.0), "");
+            // No paper shows between neighbours.
+            let (y, more) = (y as f64, 0.02);
+            let to_s = at(part + 1) + more * length_s / parts as f64;
+            map.block(field((at(part), y - more), (to_s, y + 1.0), *voltage));
         }
     }
-    let axis = Axis::linear(0.0, length_s, Figures::Clock);
-    Frame { bottom: frame.top + row_px * nodes.len() as f64, ..frame }.flat_axis(
-        &mut drawing,
-        &axis,
-        30.0,
-        &format!("since {}", rows[0].time),
-    );
-    legend(&mut drawing, height + 44.0);
-    keyed(
-        ("grid-voltages", "voltages by node and time"),
-        (drawing.finish(), csv.finish()),
-        "of a node's phases, in each part of the run, what is farthest from the rated voltage",
-        Vec::new(),
-        figures,
-    )
-}
-
-fn legend(drawing: &mut Drawing, y: f64) {
-    let (left, wide) = (76.0, 5.0);
+    let [from, to] = [SCALE[0].0, SCALE[SCALE.len() - 1].0];
+    let voltage = Axis::linear(from, to, Figures::Plain).named("voltage, per unit");
+    let mut legend = Panel::new(voltage, Axis::bare(), 10.0);
     for step in 0..40 {
-        let value = 0.9 + 0.2 * (f64::from(step) + 0.5) / 40.0;
-        let at = (left + wide * f64::from(step), y);
-        drawing.block(at, (wide + 0.2, 9.0), (&colour(value), 1.0), "");
+        let at = |step: i32| from + (to - from) * f64::from(step) / 40.0;
+        let middle = f64::midpoint(at(step), at(step + 1));
+        legend.block(field((at(step), 0.0), (at(step + 1), 1.0), middle));
     }
-    for (value, _) in SCALE {
-        let x = left + (value - 0.9) / 0.2 * 40.0 * wide + 18.0;
-        drawing.sized_text((x - 18.0, y - 3.0), Anchor::Middle, INK, 9.0, &format!("{value:.2}"));
-    }
-    drawing.sized_text((left + 40.0 * wide + 14.0, y + 8.0), Anchor::Start, INK, 10.0, "per unit");
+    let chart = Chart::new("the voltage of each node over time");
+    let svg = chart.with_panel(map).with_panel(legend).svg();
+    let figure = Figure::drawn("grid-voltages", svg, csv.finish());
+    let caption = "of a node's phases, in each part of the run, what is farthest from the rated \
+                   voltage";
+    Picture::of(figure, "voltages by node and time", caption, figures)
 }
 
 fn seconds(rows: &[GridRow], step: usize) -> f64 {
@@ -306,27 +297,20 @@ fn total_s(rows: &[GridRow]) -> f64 {
     rows.last().map_or(1.0, |last| seconds(rows, rows.len() - 1) + last.length.as_seconds_f64())
 }
 
-/// Curves over time in one frame; the figures' unit stands above.
-fn curves(rows: &[GridRow], label: &str, unit: &str, series: &[(&str, &[f64])]) -> String {
-    let all = || series.iter().flat_map(|(_, values)| values.iter()).filter(|it| it.is_finite());
-    let low = all().copied().fold(f64::INFINITY, f64::min);
-    let high = all().copied().fold(f64::NEG_INFINITY, f64::max);
-    let room = 0.05 * (high - low).max(1e-9);
-    let mut drawing = Drawing::new(560.0, 260.0, label);
-    let frame = Frame { left: 62.0, right: 546.0, top: 26.0, bottom: 210.0 };
-    let upright = Axis::linear(low - room, high + room, Figures::Plain);
-    let flat = Axis::linear(0.0, total_s(rows), Figures::Clock);
-    frame.upright_axis(&mut drawing, &upright, unit);
-    frame.flat_axis(&mut drawing, &flat, 30.0, &format!("since {}", rows[0].time));
-    for (colour, values) in series {
-        let steps = rows.iter().enumerate().zip(*values).filter(|(_, value)| value.is_finite());
-        let place = |((step, _), value): ((usize, &GridRow), &f64)| {
-            (frame.x(flat.place(seconds(rows, step))), frame.y(upright.place(*value)))
-        };
-        let places: Vec<(f64, f64)> = steps.map(place).collect();
-        drawing.curve(&places, colour, 1.2);
+/// Curves over time with their legend.
+fn curves(rows: &[GridRow], label: &str, unit: &str, series: &[(Colour, &str, &[f64])]) -> String {
+    let values = series.iter().flat_map(|(.., values)| values.iter().copied());
+    let upright = Axis::around(values, Figures::Plain).named(unit);
+    let time = Axis::time(total_s(rows)).named(format!("since {}", rows[0].time));
+    let (mut panel, mut chart) = (Panel::new(time, upright, 170.0), Chart::new(label));
+    for (colour, name, values) in series {
+        let steps = values.iter().enumerate().filter(|(_, value)| value.is_finite());
+        panel.line(steps.map(|(step, value)| (seconds(rows, step), *value)), *colour, 1.2);
+        if !name.is_empty() {
+            chart = chart.with_key(*colour, *name);
+        }
     }
-    drawing.finish()
+    chart.with_panel(panel).svg()
 }
 
 fn phases_over_time(rows: &[GridRow], phases: &[Range; 3], figures: &mut Vec<Figure>) -> Picture {
@@ -335,19 +319,18 @@ fn phases_over_time(rows: &[GridRow], phases: &[Range; 3], figures: &mut Vec<Fig
         let figures = phases.iter().flat_map(|phase| [phase.lowest[step], phase.highest[step]]);
         csv.line(&[&row.time.to_string()], &figures.collect::<Vec<f64>>());
     }
-    let series: Vec<(&str, &[f64])> = (0..3)
-        .flat_map(|at| [&phases[at].lowest, &phases[at].highest].map(|it| (PARTS[at + 1], &it[..])))
-        .collect();
+    let of = |(at, phase): (usize, &'_ Range)| {
+        let (colour, name) = (PARTS[at + 1], ["phase a", "phase b", "phase c"][at]);
+        [(colour, name, phase.lowest.clone()), (colour, "", phase.highest.clone())]
+    };
+    let series: Vec<_> = phases.iter().enumerate().flat_map(of).collect();
+    let series: Vec<_> =
+        series.iter().map(|(colour, name, it)| (*colour, *name, &it[..])).collect();
     let label = "the lowest and the highest voltage of each phase over time";
     let svg = curves(rows, label, "voltage, per unit", &series);
-    let keys = (0..3).map(|at| Key { colour: at + 1, name: format!("phase {}", WIRES[at]) });
-    keyed(
-        ("grid-phases", "lowest and highest voltage"),
-        (svg, csv.finish()),
-        "of each phase, wherever in the network it is, per unit of the rated voltage",
-        keys.collect(),
-        figures,
-    )
+    let figure = Figure::drawn("grid-phases", svg, csv.finish());
+    let caption = "of each phase, wherever in the network it is, per unit of the rated voltage";
+    Picture::of(figure, "lowest and highest voltage", caption, figures)
 }
 
 fn losses(rows: &[GridRow], figures: &mut Vec<Figure>) -> Picture {
@@ -358,30 +341,18 @@ fn losses(rows: &[GridRow], figures: &mut Vec<Figure>) -> Picture {
     let plant: Vec<f64> = rows.iter().map(|row| row.losses.0 / 1e3).collect();
     let declared: Vec<f64> = rows.iter().map(|row| row.declared_losses.0 / 1e3).collect();
     let differs = rows.iter().any(|row| row.losses != row.declared_losses);
-    let mut series = vec![(PARTS[1], &plant[..])];
-    let mut keys = vec![Key { colour: 1, name: "losses".to_owned() }];
-    if differs {
-        series = vec![(BAD, &plant[..]), (PARTS[1], &declared[..])];
-        keys = vec![Key { colour: 1, name: "of the network as it is written down".to_owned() }];
-    }
-    let svg = curves(rows, "losses of the network over time", "losses in kW", &series);
-    let caption = if differs {
-        "red: what the plant lost; its lines are not what is written down"
+    let (series, caption) = if differs {
+        let both = [
+            (BAD, "of the plant", &plant[..]),
+            (PARTS[1], "of the network as it is written down", &declared[..]),
+        ];
+        (both.to_vec(), "the plant's lines are not what is written down")
     } else {
-        "lines, transformers, switches and shunts"
+        (vec![(PARTS[1], "", &plant[..])], "lines, transformers, switches and shunts")
     };
-    keyed(("grid-losses", "losses"), (svg, csv.finish()), caption, keys, figures)
-}
-
-fn keyed(
-    (name, title): (&str, &str),
-    (svg, csv): (String, String),
-    caption: &str,
-    keys: Vec<Key>,
-    figures: &mut Vec<Figure>,
-) -> Picture {
-    let figure = Figure::drawn(name, svg, csv);
-    Picture::of(figure, title, caption, figures).with_keys(keys)
+    let svg = curves(rows, "losses of the network over time", "losses in kW", &series);
+    let figure = Figure::drawn("grid-losses", svg, csv.finish());
+    Picture::of(figure, "losses", caption, figures)
 }
 
 #[cfg(test)]
@@ -412,7 +383,7 @@ mod tests {
             (1.1, "#491486"),
             (9.0, "#491486"),
         ] {
-            assert_eq!(colour(value), expected, "{value}");
+            assert_eq!(colour(value).to_string().to_lowercase(), expected, "{value}");
         }
     }
 }

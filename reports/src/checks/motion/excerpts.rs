@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_chart::{Axis, Chart, Figures, INK, Panel};
 use lastmeter_record::{RunReader, file, sha256};
 use lastmeter_text::{Prose, append, number, plural};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_waveform::{Channel, ChannelKind, Recording, comtrade};
 use serde::Deserialize;
 
-use super::pictures::{key_of, read, rows};
+use super::pictures::{phase_colour, read, rows};
 use super::section::{NetworkOperation, short_time};
 use crate::error::RenderError;
-use crate::render::figure::{Csv, Figure, Key, Picture};
-use crate::render::plot::{Axis, Curve, Curves, Mark};
+use crate::render::figure::{Csv, Figure, Picture};
 
 /// More excerpts than these are in their files only.
 const EXCERPTS_MAX: usize = 6;
@@ -26,11 +26,11 @@ const POINTS_MAX: usize = 1500;
 /// So many operations of an excerpt are listed below it.
 const LISTED_MAX: usize = 8;
 
-/// From here on figures are shown in kilovolts and kiloamperes.
+/// From here on figures are in kilovolts and kiloamperes.
 const KILO_FROM: f64 = 1e4;
 
-/// Heights of both halves of a picture, pixels.
-const HEIGHTS: (u32, u32) = (200, 236);
+/// Heights of both halves, in units of the picture.
+const HEIGHTS: (f64, f64) = (100.0, 150.0);
 
 #[derive(Deserialize)]
 struct ExcerptRow {
@@ -81,7 +81,7 @@ pub(super) fn excerpts(
             continue;
         };
         *count += 1;
-        all.groups.push(pair(&row, &recording, done, figures)?);
+        all.groups.push(pair(&row, &recording, done, figures));
     }
     for (recorder, files) in undrawn {
         let (count, folder) = (plural(files.len(), "more recording"), file::WAVEFORMS);
@@ -116,7 +116,7 @@ fn pair(
     recording: &Recording,
     done: &[NetworkOperation],
     figures: &mut Vec<Figure>,
-) -> Result<Vec<Picture>, RenderError> {
+) -> Vec<Picture> {
     let from = row.from.parse().ok().or(recording.start).unwrap_or(SimTime(0));
     let to = from + SimDuration::from_seconds_f64(recording.duration_s());
     let within: Vec<&NetworkOperation> =
@@ -141,9 +141,9 @@ fn pair(
             }
             _ => Vec::new(),
         };
-        pictures.push(excerpt(&context, kind, &channels, (recording.rate_hz, &zero), figures)?);
+        pictures.push(excerpt(&context, kind, &channels, (recording.rate_hz, &zero), figures));
     }
-    Ok(pictures)
+    pictures
 }
 
 /// What is common to the pictures of an excerpt.
@@ -152,28 +152,28 @@ struct ExcerptContext<'a> {
     from: SimTime,
     /// The instant that is 0 ms: the first operation, or the beginning.
     zero: SimTime,
-    marks: Vec<Mark>,
-    text: String,
+    marks: Vec<(f64, String)>,
+    operations: String,
 }
 
 impl<'a> ExcerptContext<'a> {
     fn of(row: &'a ExcerptRow, from: SimTime, done: &[&NetworkOperation]) -> Self {
         let zero = done.first().map_or(from, |it| it.time);
         let after_ms = |time: SimTime| (time - zero).as_seconds_f64() * 1e3;
-        let marks: Vec<Mark> =
-            done.iter().map(|it| Mark { x: after_ms(it.time), word: it.word() }).collect();
-        let mut text = match marks.first() {
-            Some(first) => format!("0 ms is {} ({})", short_time(zero), first.word),
+        let marks: Vec<(f64, String)> =
+            done.iter().map(|it| (after_ms(it.time), it.word())).collect();
+        let mut operations = match marks.first() {
+            Some((_, word)) => format!("0 ms is {} ({word})", short_time(zero)),
             None => format!("0 ms is {}", short_time(zero)),
         };
-        for mark in marks.iter().skip(1).take(LISTED_MAX) {
-            let at = (mark.x * 1e3).round() / 1e3;
-            append(&mut text, format_args!(", {} at {} ms", mark.word, number(at)));
+        for (at_ms, word) in marks.iter().skip(1).take(LISTED_MAX) {
+            let at = (at_ms * 1e3).round() / 1e3;
+            append(&mut operations, format_args!(", {word} at {} ms", number(at)));
         }
         if marks.len() > LISTED_MAX + 1 {
-            append(&mut text, format_args!(" and {} more", marks.len() - LISTED_MAX - 1));
+            append(&mut operations, format_args!(" and {} more", marks.len() - LISTED_MAX - 1));
         }
-        Self { row, from, zero, marks, text }
+        Self { row, from, zero, marks, operations }
     }
 
     /// Milliseconds of a sample of the recording.
@@ -199,7 +199,7 @@ fn excerpt(
     channels: &[&Channel],
     (rate_hz, zero): (f64, &[String]),
     figures: &mut Vec<Figure>,
-) -> Result<Picture, RenderError> {
+) -> Picture {
     let (letter, word, unit) = match kind {
         ChannelKind::Current => ("i", "currents", "A"),
         _ => ("u", "voltages to earth", "V"),
@@ -211,37 +211,39 @@ fn excerpt(
     let (scale, shown) =
         if peak >= KILO_FROM { (1e-3, format!("k{unit}")) } else { (1.0, unit.to_owned()) };
     let mut csv = Csv::new(&format!("channel,time_ms,rms_{}", unit.to_lowercase()));
-    let (mut waves, mut values) = (Vec::new(), Vec::new());
+    let largest = if peak > 0.0 { 1.1 * scale * peak } else { 1.0 };
+    let begin = context.at_ms(0.0, rate_hz);
+    let end = context.at_ms(samples as f64, rate_hz).max(begin + 1e-3);
+    let time = || Axis::linear(begin, end, Figures::Plain).named("time in ms");
+    let axis = |from: f64, to: f64, what: &str| {
+        Axis::linear(from, to, Figures::Plain).named(format!("{what} in {shown}"))
+    };
+    let rms_axis = axis(0.0, largest / std::f64::consts::SQRT_2, "RMS of 20 ms");
+    let mut values = Panel::new(time(), rms_axis, HEIGHTS.0).without_x_figures();
+    let mut waves = Panel::new(time(), axis(-largest, largest, "instantaneous"), HEIGHTS.1);
+    let title = format!("{}: {word}", context.row.file);
+    let mut chart = Chart::new(&*title);
     for channel in channels {
-        let colour = colour_of(channel);
+        let colour = phase_colour(colour_of(channel));
+        chart = chart.with_key(colour, &*channel.name);
         let at_ms = |sample: f64| context.at_ms(sample, rate_hz);
         let all = channel.samples.iter().enumerate().step_by(every);
-        let points = all.map(|(at, value)| (at_ms(at as f64), scale * value)).collect();
+        waves.line(all.map(|(at, value)| (at_ms(at as f64), scale * value)), colour, 1.0);
         let rms = sliding_rms(&channel.samples, rate_hz);
         // Samples are in the COMTRADE file, one by one.
         for (sample, value) in &rms {
             csv.line(&[&channel.name], &[at_ms(*sample), *value]);
         }
-        waves.push(Curve { colour, points, is_dots: false });
-        let points = rms.iter().map(|(at, value)| (at_ms(*at), scale * value)).collect();
-        values.push(Curve { colour, points, is_dots: false });
+        values.line(rms.iter().map(|(at, value)| (at_ms(*at), scale * value)), colour, 1.3);
     }
-    let largest = if peak > 0.0 { 1.1 * scale * peak } else { 1.0 };
-    let begin = context.at_ms(0.0, rate_hz);
-    let end = context.at_ms(samples as f64, rate_hz).max(begin + 1e-3);
-    let axis = |label: String, range| Axis { label, range, is_logarithmic: false };
-    let x = |label: &str| axis(label.to_owned(), (begin, end));
-    let marks = &context.marks;
-    let unsaid = marks.iter().map(|it| Mark { word: String::new(), ..*it }).collect();
-    let waves_y = axis(format!("instantaneous in {shown}"), (-largest, largest));
-    let rms_y = axis(format!("RMS of 20 ms in {shown}"), (0.0, largest / std::f64::consts::SQRT_2));
-    let curves = |x, y, all, marks, height| Curves { x, y, all, marks, labels: Vec::new(), height };
-    let rms = curves(x("ms"), rms_y, values, marks.clone(), HEIGHTS.0).svg()?;
-    let waves = curves(x("ms"), waves_y, waves, unsaid, HEIGHTS.1).svg()?;
+    for (at_ms, word) in &context.marks {
+        values.mark(*at_ms, &**word, INK, (1.0, "3 3"));
+        waves.mark(*at_ms, "", INK, (1.0, "3 3"));
+    }
     let name = format!("waveform-{}-{letter}", context.row.file);
-    let both = stacked(&rms, &waves, HEIGHTS);
-    let figure = Figure::drawn(name, both, csv.finish());
-    let mut caption = context.text.clone();
+    let svg = chart.with_panel(values).with_panel(waves).svg();
+    let figure = Figure::drawn(name, svg, csv.finish());
+    let mut caption = context.operations.clone();
     if context.row.place != Prose::default() {
         append(&mut caption, format_args!("; recorder at {}", context.row.place));
     }
@@ -250,20 +252,8 @@ fn excerpt(
         append(&mut caption, format_args!("; zero throughout: {}", zero.join(", ")));
     }
     caption.push_str("; RMS over 20 ms, as in the CSV; all samples are in the COMTRADE files");
-    let keys = channels.iter();
-    let keys = keys.map(|it| Key { colour: key_of(colour_of(it)), name: it.name.clone() });
-    let title = format!("{}: {word}", context.row.file);
-    let picture = Picture::of(figure, title, caption, figures).with_keys(keys);
-    Ok(picture.with_files(&files(&context.row.file)))
-}
-
-/// One picture above the other.
-fn stacked(upper: &str, lower: &str, (first, second): (u32, u32)) -> String {
-    let height = first + second;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 560 {height}\" width=\"560\" \
-         height=\"{height}\">{upper}<g transform=\"translate(0 {first})\">{lower}</g></svg>"
-    )
+    let picture = Picture::of(figure, title, caption, figures);
+    picture.with_files(&files(&context.row.file))
 }
 
 /// The RMS value of the 20 ms before each place, counted in samples, every 2 ms: of a picture, not
@@ -331,16 +321,16 @@ mod tests {
             keeps_currents: true,
         };
         let mut figures = Vec::new();
-        (pair(&row, &recording(channels), all, &mut figures).unwrap(), figures)
+        (pair(&row, &recording(channels), all, &mut figures), figures)
     }
 
     #[test]
     fn a_phase_keeps_its_colour_where_another_has_no_curve() {
         let channels = [("UA", 16e3), ("UB", 16e3), ("UC", 16e3), ("IA", 10.0), ("IC", 10.0)];
         let (pictures, figures) = drawn(&channels, &[]);
-        let colours = |at: usize| pictures[at].keys.iter().map(|it| it.colour).collect::<Vec<_>>();
         // Blue, orange, teal; without orange where phase b is left out.
-        assert_eq!((colours(0), colours(1)), (vec![1, 4, 2], vec![1, 2]));
+        let svg = figures[0].svg.clone().unwrap();
+        assert!(["#205EA6", "#BC5215", "#24837B"].iter().all(|word| svg.contains(word)));
         let svg = figures[1].svg.clone().unwrap();
         assert!(svg.contains("#205EA6") && svg.contains("#24837B") && !svg.contains("#BC5215"));
         assert!(pictures[1].caption.contains("zero throughout: IB"));

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_chart::{Axis, Chart, Colour, Figures, PARTS, Panel};
 use lastmeter_record::{Event, RecordError, RunReader, field, file};
 use serde::Deserialize;
 
 use crate::error::RenderError;
-use crate::render::figure::{Csv, Figure, Key, Picture};
-use crate::render::plot::{Axis, Curve, Curves, Label};
+use crate::render::figure::{Csv, Figure, Picture};
 
 use super::section::{amperes, elapsed, own_name};
 
@@ -55,7 +55,7 @@ pub(super) fn read(reader: &RunReader, name: &str) -> Result<Option<Vec<u8>>, Re
     }
 }
 
-/// Rows of a table; those that cannot be read are left out: its seal reports a change.
+/// Rows of a table; those that cannot be read are left out: its seal shows a change.
 pub(super) fn rows<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Vec<T> {
     csv::Reader::from_reader(bytes).deserialize().filter_map(Result::ok).collect()
 }
@@ -101,46 +101,55 @@ fn time_current(
         return Ok(None);
     }
     let mut csv = Csv::new("element,curve,current_a,time_s");
-    let (mut drawn, mut labels) = (Vec::new(), Vec::new());
+    let (mut drawn, mut labels) = (Vec::new(), Vec::<(Place, String, Colour)>::new());
     let mut named: Vec<Vec<String>> = vec![Vec::new(); elements.len()];
     for ((place, name), points) in curves {
         for (current_a, time_s) in &points {
             csv.line(&[&elements[place], &name], &[*current_a, *time_s]);
         }
         named[place].push(name);
-        drawn.push(Curve { colour: place, points, is_dots: false });
+        drawn.push((phase_colour(place), points));
     }
+    let mut dots = Vec::new();
     for (place, element) in elements.iter().enumerate() {
         let own = points.iter().filter(|it| it.element == *element);
-        let own: Vec<(f64, f64)> = own.map(|it| (it.current_a, it.time_s)).collect();
-        for (current_a, time_s) in &own {
-            csv.line(&[element, "acted"], &[*current_a, *time_s]);
-            let (name, current, time) = (own_name(element), amperes(*current_a), elapsed(*time_s));
+        for (current_a, time_s) in own.map(|it| (it.current_a, it.time_s)) {
+            csv.line(&[element, "acted"], &[current_a, time_s]);
+            let (name, current, time) = (own_name(element), amperes(current_a), elapsed(time_s));
             let word = format!("{name}: {current}, {time}");
+            dots.push((phase_colour(place), (current_a, time_s)));
             // Melted and blown at one point, phases alike: once is enough.
-            if labels.iter().all(|it: &Label| it.word != word) {
-                labels.push(Label { at: (*current_a, *time_s), word, colour: place });
+            if labels.len() < LABELS_MAX && labels.iter().all(|it| it.1 != word) {
+                labels.push(((current_a, time_s), word, phase_colour(place)));
             }
         }
-        drawn.push(Curve { colour: place, points: own, is_dots: true });
     }
     // Around where they act, and from where each begins.
-    let smallest = drawn.iter().flat_map(|it| &it.points).map(|it| it.0).fold(1e5, f64::min);
+    let all = drawn.iter().flat_map(|it| &it.1).chain(dots.iter().map(|it| &it.1));
+    let smallest = all.map(|it| it.0).fold(1e5, f64::min);
     let largest = points.iter().map(|it| it.current_a).fold(100.0 * smallest, f64::max);
     let shortest = points.iter().map(|it| it.time_s).fold(0.01, f64::min);
     let decade = |value: f64, step: fn(f64) -> f64| libm::pow(10.0, step(libm::log10(value)));
-    let x = (decade(smallest, f64::floor), decade(largest, f64::ceil));
-    let y = (decade(0.5 * shortest, f64::floor), 1000.0);
-    let svg = Curves {
-        x: Axis { label: "RMS current in A".to_owned(), range: x, is_logarithmic: true },
-        y: Axis { label: "time in s".to_owned(), range: y, is_logarithmic: true },
-        all: drawn,
-        marks: Vec::new(),
-        labels: labels.into_iter().take(LABELS_MAX).collect(),
-        height: 380,
+    let (from, to) = (decade(smallest, f64::floor), decade(largest, f64::ceil));
+    let current = Axis::logarithmic(from, to, Figures::Prefixed("A")).named("RMS current");
+    let from = decade(0.5 * shortest, f64::floor);
+    let time = Axis::logarithmic(from, 1000.0, Figures::Plain).named("time in s");
+    let on_axes = |(x, y): &Place| current.holds(*x) && time.holds(*y);
+    let mut panel = Panel::new(current.clone(), time.clone(), 270.0);
+    for (colour, points) in &drawn {
+        panel.line(points.iter().copied().filter(on_axes), *colour, 1.3);
     }
-    .svg()?;
-    let figure = Figure::drawn("grid-time-current", svg, csv.finish());
+    for (colour, at) in dots.iter().filter(|(_, at)| on_axes(at)) {
+        panel.dots([*at], *colour, (8.0, 1.0));
+    }
+    for (at, word, colour) in labels.into_iter().filter(|(at, ..)| on_axes(at)) {
+        panel.label(at, word, colour);
+    }
+    let mut chart = Chart::new("time and current of protective devices");
+    for (place, element) in elements.iter().enumerate() {
+        chart = chart.with_key(phase_colour(place), element);
+    }
+    let figure = Figure::drawn("grid-time-current", chart.with_panel(panel).svg(), csv.finish());
     let each = elements.iter().zip(&named);
     let each: Vec<String> =
         each.map(|(element, curves)| format!("{element}: {}", curves.join(" and "))).collect();
@@ -151,12 +160,13 @@ fn time_current(
              flowed",
         );
     }
-    let keys = elements.into_iter().enumerate();
-    let keys = keys.map(|(place, name)| Key { colour: key_of(place), name });
-    Ok(Some(Picture::of(figure, "time and current", caption, figures).with_keys(keys)))
+    Ok(Some(Picture::of(figure, "time and current", caption, figures)))
 }
 
-/// The network at an instant, by its own `desc`.
+/// A current and a time.
+type Place = (f64, f64);
+
+/// The network at an instant, as its own `desc` states it.
 fn dark(reader: &RunReader, figures: &mut Vec<Figure>) -> Result<Option<Picture>, RenderError> {
     let Some(bytes) = read(reader, file::GRID_DARK)? else { return Ok(None) };
     let svg = String::from_utf8_lossy(&bytes).into_owned();
@@ -176,7 +186,7 @@ fn unescaped(text: &str) -> String {
     plain.replace("&amp;", "&")
 }
 
-/// The style of the key of a colour of the palette: blue, orange, teal, violet.
-pub(super) fn key_of(place: usize) -> usize {
-    [1, 4, 2, 3][place % 4]
+/// The colour of a phase or of a device: blue, orange, teal, violet.
+pub(super) const fn phase_colour(place: usize) -> Colour {
+    PARTS[[1, 4, 2, 3][place % 4]]
 }

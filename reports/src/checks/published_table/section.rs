@@ -1,18 +1,18 @@
 //! The part of a report about a publication: its table beside ours, which rows are reproduced and
 //! which are not, and its surfaces.
 
+use lastmeter_chart::{Chart, DATA, INK};
 use lastmeter_params::Table;
 use serde::Serialize;
 
 use super::request::{Request, Rule};
 use super::{TableCheck, transducer};
 use crate::check::kind::{SectionHtml, SectionInput};
-use crate::checks::test_plan::section::surface::short;
+use crate::checks::test_plan::section::surface::{Fields, field, short};
 use crate::error::RenderError;
 use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::Fact;
 use crate::render::pictures::tables;
-use crate::render::svg::{Anchor, DATA, Drawing, INK};
 use crate::render::template::fill;
 use crate::standard::{Deviation, DeviationSurface, Deviations};
 use lastmeter_plans::standard::{Plan, Published, Surface, TRANSDUCER_FILE};
@@ -39,7 +39,7 @@ struct Section {
 #[derive(Serialize)]
 struct Column {
     name: String,
-    /// How often it samples, by its table.
+    /// How often it samples, as in its table.
     rate: String,
     /// Whether a check states of its rows that they are reproduced, or are not.
     is_held: bool,
@@ -300,38 +300,24 @@ fn picture(
 }
 
 fn svg(title: &str, surface: &Surface, row: &Published, drawn: &DeviationSurface) -> String {
-    let (left, top, right) = (74.0, 24.0, 546.0);
-    let height = 30.0;
-    let width = (right - left) / drawn.x.len().max(1) as f64;
-    let bottom = top + height * drawn.y.len() as f64;
-    let mut drawing = Drawing::new(560.0, bottom + 44.0, title);
-    drawing.text((0.0, 13.0), Anchor::Start, INK, surface.y.describe());
-    let middle = f64::midpoint(left, right);
-    drawing.text((middle, bottom + 36.0), Anchor::Middle, INK, surface.x.describe());
-    for (place, label) in drawn.y.iter().enumerate() {
-        let y = bottom - height * (place as f64 + 0.5) + 4.0;
-        drawing.text((left - 7.0, y), Anchor::End, INK, label);
-    }
-    for (place, label) in drawn.x.iter().enumerate() {
-        let x = left + width * (place as f64 + 0.5);
-        drawing.text((x, bottom + 16.0), Anchor::Middle, INK, label);
-    }
     let largest = drawn.cells.iter().filter_map(|cell| cell.rms).fold(0.0, f64::max);
-    for cell in &drawn.cells {
-        let x = left + width * cell.x as f64 + 1.0;
-        let y = bottom - height * (cell.y as f64 + 1.0) + 1.0;
-        let size = (width - 2.0, height - 2.0);
-        let Some(rms) = cell.rms else {
-            drawing.block((x, y), size, (INK, 0.08), "nothing counts here");
-            continue;
-        };
-        let share = if largest > 0.0 { rms / largest } else { 0.0 };
-        let share = if share.is_finite() { share } else { 1.0 };
-        let opacity = (100.0 * (0.05 + 0.5 * share)).round() / 100.0;
-        let text = format!("{}, {}", row.value_text(rms), plural(cell.readings, "reading"));
-        drawing.block((x, y), size, (DATA, opacity), &text);
-        let at = (x + size.0 / 2.0, y + size.1 / 2.0 + 4.0);
-        drawing.sized_text(at, Anchor::Middle, INK, 11.0, &short(rms));
-    }
-    drawing.finish()
+    let blocks = drawn.cells.iter().map(|cell| {
+        let block = cell.rms.map_or_else(
+            || field(INK, 0.08, "nothing counts here".to_owned(), String::new()),
+            |rms| {
+                let share = if largest > 0.0 { rms / largest } else { 0.0 };
+                let share = if share.is_finite() { share } else { 1.0 };
+                let readings = plural(cell.readings, "reading");
+                let hint = format!("{}, {readings}", row.value_text(rms));
+                field(DATA, 0.05 + 0.5 * share, hint, short(rms))
+            },
+        );
+        ((cell.x, cell.y), block)
+    });
+    let fields = Fields {
+        flat: (surface.x.describe(), &drawn.x),
+        upright: (surface.y.describe(), &drawn.y),
+        height: 24.0,
+    };
+    Chart::new(title).with_panel(fields.drawn(false, blocks)).svg()
 }

@@ -1,8 +1,10 @@
 //! The transducer's own figures: inputs, outputs with their start, and the response.
 
-use crate::render::figure::{Figure, Key, Picture};
-use crate::render::svg::{Anchor, DATA, Drawing, Frame, INJECTED, INK, LINE};
-use lastmeter_text::number;
+use lastmeter_chart::{Axis, Chart, DATA, Figures, INJECTED, Panel};
+
+use crate::render::figure::{Figure, Picture};
+
+const DASHES: &str = "6 4";
 
 /// A line of the table: where, voltage, current.
 type Line = [f64; 3];
@@ -17,7 +19,6 @@ struct Look {
     uprights: [&'static str; 2],
     /// The spans of both upright axes.
     spans: [(f64, f64); 2],
-    steps: [f64; 2],
     logarithmic: bool,
 }
 
@@ -29,7 +30,6 @@ const LOOKS: [Look; 4] = [
         caption: "230 V and 15 A r.m.s., switched on at a zero crossing",
         uprights: ["voltage in V", "current in A"],
         spans: [(-400.0, 400.0), (-40.0, 40.0)],
-        steps: [200.0, 20.0],
         logarithmic: false,
     },
     Look {
@@ -39,7 +39,6 @@ const LOOKS: [Look; 4] = [
         caption: "inverted about 1.5 V; the middle comes up with the supply",
         uprights: ["output in V", ""],
         spans: [(0.0, 3.0), (0.0, 3.0)],
-        steps: [0.5, 0.5],
         logarithmic: false,
     },
     Look {
@@ -49,7 +48,6 @@ const LOOKS: [Look; 4] = [
         caption: "relative to the nominal ratio; flat to 10 kHz, beyond it the modelled pole",
         uprights: ["magnitude in dB", ""],
         spans: [(-4.0, 1.0), (-4.0, 1.0)],
-        steps: [1.0, 1.0],
         logarithmic: true,
     },
     Look {
@@ -59,14 +57,13 @@ const LOOKS: [Look; 4] = [
         caption: "180 degrees are the inversion",
         uprights: ["phase in degrees", ""],
         spans: [(120.0, 190.0), (120.0, 190.0)],
-        steps: [15.0, 15.0],
         logarithmic: true,
     },
 ];
 
 /// The pictures of a table `part,x,voltage,current`; none of an empty one.
 pub(super) fn pictures(csv: &str, figures: &mut Vec<Figure>) -> Vec<Picture> {
-    let mut made = Vec::new();
+    let mut pictures = Vec::new();
     for look in &LOOKS {
         let lines: Vec<Line> = csv.lines().filter_map(|line| read(line, look.part)).collect();
         if lines.len() < 2 {
@@ -82,11 +79,9 @@ pub(super) fn pictures(csv: &str, figures: &mut Vec<Figure>) -> Vec<Picture> {
         }
         let svg = svg(look, &lines);
         let figure = Figure::drawn(look.name, svg, table);
-        let keys = [(1, "voltage"), (4, "current, dashed")];
-        let keys = keys.map(|(colour, name)| Key { colour, name: name.to_owned() });
-        made.push(Picture::of(figure, look.title, look.caption, figures).with_keys(keys));
+        pictures.push(Picture::of(figure, look.title, look.caption, figures));
     }
-    made
+    pictures
 }
 
 fn read(line: &str, part: &str) -> Option<Line> {
@@ -99,55 +94,30 @@ fn read(line: &str, part: &str) -> Option<Line> {
 }
 
 fn svg(look: &Look, lines: &[Line]) -> String {
-    let own_axis = !look.uprights[1].is_empty();
-    let right = if own_axis { 510.0 } else { 530.0 };
-    let frame = Frame { left: 52.0, right, top: 26.0, bottom: 196.0 };
-    let mut drawing = Drawing::new(560.0, 236.0, look.title);
-    let x_of = |x: f64| if look.logarithmic { libm::log10(x.max(1e-9)) } else { 1e3 * x };
-    let (from, to) = (x_of(lines[0][0]), x_of(lines[lines.len() - 1][0]));
-    let x = |value: f64| frame.x((x_of(value) - from) / (to - from).max(1e-9));
-    let y = |axis: usize, value: f64| {
-        let (low, high) = look.spans[axis];
-        frame.y(((value - low) / (high - low)).clamp(0.0, 1.0))
-    };
-    drawing.text((0.0, 13.0), Anchor::Start, INK, look.uprights[0]);
-    drawing.text((560.0, 13.0), Anchor::End, INK, look.uprights[1]);
-    let (low, high) = look.spans[0];
-    let steps = ((high - low) / look.steps[0]).floor() as u32;
-    for step in 0..=steps {
-        let value = low + f64::from(step) * look.steps[0];
-        let at = y(0, value);
-        drawing.line((frame.left, at), (frame.right, at), (LINE, 1.0, ""));
-        drawing.text((frame.left - 7.0, at + 4.0), Anchor::End, INK, &number(value));
-        if own_axis {
-            let value = look.spans[1].0 + f64::from(step) * look.steps[1];
-            drawing.text((frame.right + 7.0, at + 4.0), Anchor::Start, INK, &number(value));
-        }
-    }
-    let ticks: Vec<(f64, String)> = if look.logarithmic {
-        let label = |decade: u32| match decade {
-            3.. => format!("{} kHz", number(libm::exp10(f64::from(decade) - 3.0))),
-            _ => format!("{} Hz", number(libm::exp10(f64::from(decade)))),
-        };
-        (1..=5).map(|decade| (libm::exp10(f64::from(decade)), label(decade))).collect()
+    let (from, to) = (lines[0][0], lines[lines.len() - 1][0]);
+    let (scale, flat) = if look.logarithmic {
+        (1.0, Axis::logarithmic(from, to, Figures::Prefixed("Hz")))
     } else {
-        (0..=6).map(|step| (0.01 * f64::from(step), format!("{} ms", 10 * step))).collect()
+        (1e9, Axis::linear(1e9 * from, 1e9 * to, Figures::Nanoseconds))
     };
-    for (value, label) in ticks {
-        let at = frame.x(((x_of(value) - from) / (to - from).max(1e-9)).clamp(0.0, 1.0));
-        drawing.line((at, frame.top), (at, frame.bottom), (LINE, 1.0, ""));
-        drawing.text((at, frame.bottom + 17.0), Anchor::Middle, INK, &label);
-    }
-    let places = |axis: usize, column: usize| -> Vec<(f64, f64)> {
-        lines.iter().map(|line| (x(line[0]), y(axis, line[column]))).collect()
+    let upright = |place: usize| {
+        let (low, high) = look.spans[place];
+        Axis::linear(low, high, Figures::Plain).named(look.uprights[place])
     };
-    drawing.curve(&places(0, 1), DATA, 2.0);
-    // Where both are the same the second is seen in the gaps of its dashes.
-    let dash = (lines.len() / 40).max(4);
-    for pair in places(1, 2).chunks(dash) {
-        drawing.curve(&pair[..pair.len().min(dash * 3 / 5 + 1)], INJECTED, 1.6);
+    let mut panel = Panel::new(flat, upright(0), 150.0);
+    if !look.uprights[1].is_empty() {
+        panel = panel.with_second(upright(1));
     }
-    drawing.finish()
+    let curve = |column: usize, factor: f64| {
+        lines.iter().map(move |line| (scale * line[0], factor * line[column]))
+    };
+    panel.line(curve(1, 1.0), DATA, 2.0);
+    // The second axis has the same lines. Where both curves are the same the second is seen in the
+    // gaps of its dashes.
+    let factor = look.spans[0].1 / look.spans[1].1;
+    panel.dashed(curve(2, factor), INJECTED, (1.6, DASHES));
+    let chart = Chart::new(look.title).with_key(DATA, "voltage");
+    chart.with_dashed_key(INJECTED, "current", DASHES).with_panel(panel).svg()
 }
 
 #[cfg(test)]

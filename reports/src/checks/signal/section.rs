@@ -1,13 +1,13 @@
 //! The part of a report about signals: each checked one over time, with the band it was held to.
 
+use lastmeter_chart::{Axis, BAD, Chart, Colour, Figures, PARTS, Panel};
 use serde::Serialize;
 
 use super::SignalCheck;
 use super::judge::{Interval, Part, intervals};
 use crate::check::kind::{Check, SectionHtml, SectionInput, as_type};
 use crate::error::RenderError;
-use crate::render::figure::{Csv, Figure, Key, Picture};
-use crate::render::svg::{Axis, BAD, Drawing, Figures, Frame, PARTS};
+use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::template::fill;
 use crate::verdict::Verdict;
 use lastmeter_record::{RecordError, RunFacts, RunReader, Status};
@@ -97,19 +97,20 @@ impl SignalCheck {
             csv.line(&[&self.signal], &[s(interval.to_ns), interval.value, low, high]);
         }
         let label = format!("{} over time with the band of {}", self.signal, verdict.check);
+        let mut chart = Chart::new(label).with_key(PARTS[1], &*self.signal);
+        if let super::Rule::Follows { other, .. } = &self.rule {
+            chart = chart.with_key(PARTS[2], other);
+        }
         let curves = [(PARTS[2], points(&other)), (PARTS[1], points(&own))];
         let mark = verdict.at.as_ref().and_then(|at| at.time);
         let mark_s = mark.map(|time| (time - facts.start).as_seconds_f64());
         let unit = format!("{} in {}", self.signal, self.unit());
-        let svg = draw(&label, &unit, input.end_s, (&curves, &bands, mark_s));
+        let panel = draw(&unit, input.end_s, (&curves, &bands, mark_s));
+        let svg = chart.with_panel(panel).svg();
         let figure = Figure::drawn(format!("signal-{}", verdict.check), svg, csv.finish());
         let caption = "shaded: within the tolerance; red: the first value outside";
         let title = format!("{}: {}", verdict.check, verdict.status);
-        let mut keys = vec![Key { colour: 1, name: self.signal.clone() }];
-        if let super::Rule::Follows { other, .. } = &self.rule {
-            keys.push(Key { colour: 2, name: other.clone() });
-        }
-        Picture::of(figure, title, caption, figures).with_keys(keys)
+        Picture::of(figure, title, caption, figures)
     }
 
     /// The band of a part, sample by sample.
@@ -191,49 +192,32 @@ fn points(intervals: &[Interval]) -> Vec<(f64, f64)> {
 }
 
 /// Its colour, and where it goes.
-type Curve = (&'static str, Vec<(f64, f64)>);
+type Curve = (Colour, Vec<(f64, f64)>);
 
 /// The curves over their bands, with the instant of the first value outside.
 fn draw(
-    label: &str,
     unit: &str,
     end_s: f64,
     (curves, bands, mark_s): (&[Curve], &[Vec<Edge>], Option<f64>),
-) -> String {
+) -> Panel {
     let edges = bands.iter().flatten().flat_map(|edge| [edge.low, edge.high]);
     let values = curves.iter().flat_map(|(_, places)| places.iter().map(|place| place.1));
-    let all: Vec<f64> = edges.chain(values).filter(|value| value.is_finite()).collect();
-    let low = all.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-    let room = 0.05 * (high - low).max(1e-9 * high.abs().max(1.0));
-    let mut drawing = Drawing::new(560.0, 260.0, label);
-    let frame = Frame { left: 62.0, right: 546.0, top: 26.0, bottom: 210.0 };
-    let upright = Axis::linear(low - room, high + room, Figures::Plain);
-    let flat = Axis::linear(0.0, end_s, Figures::Clock);
-    let place =
-        |(time_s, value): (f64, f64)| (frame.x(flat.place(time_s)), frame.y(upright.place(value)));
+    let upright = Axis::around(edges.chain(values), Figures::Plain).named(unit);
+    let mut panel = Panel::new(Axis::time(end_s).named("since the start"), upright, 170.0);
     for band in bands {
-        let upper = band.iter().flat_map(|edge| [(edge.from_s, edge.high), (edge.to_s, edge.high)]);
-        let lower =
-            band.iter().rev().flat_map(|edge| [(edge.to_s, edge.low), (edge.from_s, edge.low)]);
-        let outline: Vec<(f64, f64)> = upper.chain(lower).map(place).collect();
-        drawing.area(&outline, PARTS[1], 0.18);
+        let ends = |edge: &Edge| [edge.from_s, edge.to_s].map(|at| (at, edge.low, edge.high));
+        panel.band(&band.iter().flat_map(ends).collect::<Vec<_>>(), PARTS[1], 0.18);
     }
-    frame.upright_axis(&mut drawing, &upright, unit);
-    frame.flat_axis(&mut drawing, &flat, 30.0, "since the start");
     for (colour, places) in curves {
-        let places: Vec<(f64, f64)> = places.iter().copied().map(place).collect();
-        drawing.curve(&places, colour, 1.2);
+        panel.line(places.iter().copied(), *colour, 1.2);
         if places.len() <= BINS_MAX / 4 {
-            drawing.dots(&places, colour, 3.0, 1.0);
+            panel.dots(places.iter().copied(), *colour, (3.0, 1.0));
         }
     }
     if let Some(mark_s) = mark_s {
-        let x = frame.x(flat.place(mark_s));
-        drawing.line((x, frame.top), (x, frame.bottom), (BAD, 1.2, "4 3"));
+        panel.mark(mark_s, "", BAD, (1.2, "4 3"));
     }
-    drawing.finish()
+    panel
 }
 
 #[cfg(test)]
@@ -281,7 +265,8 @@ mod tests {
             let edge = Edge { from_s: 0.0, to_s: 1.0, low: f64::NEG_INFINITY, high: 1.0 };
             for end_s in [10.0, 0.0] {
                 let curves = [(PARTS[1], places.clone())];
-                let svg = draw("l", "V", end_s, (&curves, &[vec![edge]], Some(3.0)));
+                let panel = draw("V", end_s, (&curves, &[vec![edge]], Some(3.0)));
+                let svg = Chart::new("l").with_panel(panel).svg();
                 assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"), "{values:?}");
             }
         }

@@ -260,7 +260,9 @@ impl BoardShell {
         let channel = match (port, &self.bench) {
             (BoardPort::Network, _) => &self.network,
             (BoardPort::Stimulus, Some(bench)) => bench,
-            (BoardPort::Stimulus, None) => return Err("the board has no stimulus port (`bench`)".to_owned()),
+            (BoardPort::Stimulus, None) => {
+                return Err("the board has no stimulus port (`bench`)".to_owned());
+            }
         };
         channel.send(bytes).await.map_err(|error| error.to_string())
     }

@@ -2,12 +2,13 @@
 //!
 //! Lost messages stay in the population, so their share is missing at the upper end of the curve.
 
+use lastmeter_chart::{Axis, BAD, Chart, DATA, Figures, Panel};
+
 use super::scatter::LimitLine;
 use super::words::{limit, milliseconds, percent};
 use crate::latency::{Delay, Distribution, INFINITE};
 use crate::render::figure::Csv;
 use crate::render::page::grouped;
-use crate::render::svg::{Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INK};
 
 /// The most steps of the curve.
 pub(super) const STEPS_MAX: usize = 2_000;
@@ -107,69 +108,35 @@ impl Ecdf<'_> {
         });
         let from = declared.iter().copied().fold(from.unwrap_or(first), f64::min);
         let to = declared.iter().copied().fold(to.unwrap_or(last), f64::max);
-        Axis::logarithmic(from, to, Figures::Nanoseconds)
+        Axis::logarithmic_around(from.max(1e3), to, Figures::Nanoseconds)
     }
 
     /// The picture.
     pub(super) fn svg(&self) -> String {
-        let mut drawing = Drawing::new(560.0, 300.0, "share of messages within a latency");
-        let frame = Frame { left: 52.0, right: 488.0, top: 44.0, bottom: 252.0 };
         let (flat, upright) = (self.axis(), Axis::linear(0.0, 1.0, Figures::Percent));
-        frame.upright_axis(&mut drawing, &upright, "");
-        drawing.text((0.0, 13.0), Anchor::Start, INK, "share of all messages");
-        frame.flat_axis(&mut drawing, &flat, 30.0, "latency, log scale");
-        self.limits(&mut drawing, &frame, &flat);
-        let mut free_from = f64::NEG_INFINITY;
-        for &coverage in self.coverages.iter().rev() {
-            let y = frame.y(upright.place(coverage));
-            drawing.line((frame.left, y), (frame.right, y), (BAD, 1.0, "2 3"));
-            // Close ones share the room; below the figures stands what they are.
-            let base = (y + 4.0).max(free_from);
-            let at = (frame.right + 6.0, base);
-            drawing.small_text(at, Anchor::Start, BAD, &percent(coverage));
-            free_from = base + 13.0;
-        }
-        if free_from.is_finite() {
-            drawing.small_text((frame.right + 6.0, free_from), Anchor::Start, BAD, "coverage");
-        }
-        let mut places = Vec::with_capacity(2 * self.steps.len() + 2);
-        let mut before = frame.bottom;
-        for step in self.steps {
-            let x = frame.x(flat.place(step.delay_ns as f64));
-            let y = frame.y(self.share(step));
-            places.extend([(x, before), (x, y)]);
-            before = y;
-        }
-        places.push((frame.right, before));
-        drawing.curve(&places, DATA, 2.0);
+        let (flat, upright) =
+            (flat.named("latency, log scale"), upright.named("share of all messages"));
+        let mut panel = Panel::new(flat, upright, 170.0);
         let arrived = self.steps.last().map_or(0, |step| step.count);
         if arrived < self.n {
             let share = arrived as f64 / self.n as f64;
             let lost = grouped(self.n - arrived);
-            let text = format!("{lost} lost: the curve ends at {}", percent(share));
-            let at = (frame.right - 6.0, frame.bottom - 9.0);
-            drawing.small_text(at, Anchor::End, BAD, &text);
+            panel.note(format!("{lost} lost: the curve ends at {}", percent(share)), BAD);
         }
-        drawing.finish()
-    }
-
-    fn limits(&self, drawing: &mut Drawing, frame: &Frame, axis: &Axis) {
-        let mut free_from = f64::NEG_INFINITY;
-        let mut shown: Vec<&LimitLine> =
-            self.lines.iter().filter(|line| axis.holds(line.limit_ns as f64)).collect();
-        shown.sort_by_key(|line| line.limit_ns);
-        for line in shown {
-            let x = frame.x(axis.place(line.limit_ns as f64));
+        for line in self.lines {
             let width = if line.declared { 1.6 } else { 1.0 };
-            drawing.line((x, frame.top), (x, frame.bottom), (BAD, width, "6 4"));
-            let half = 3.3 * line.name.chars().count() as f64;
-            if x - half >= free_from {
-                let limit = limit(line.limit_ns);
-                drawing.small_text((x, frame.top - 17.0), Anchor::Middle, BAD, &line.name);
-                drawing.sized_text((x, frame.top - 5.0), Anchor::Middle, BAD, 10.0, &limit);
-                free_from = x + half + 8.0;
-            }
+            let name = format!("{} {}", line.name, limit(line.limit_ns));
+            panel.mark(line.limit_ns as f64, name, BAD, (width, "6 4"));
         }
+        for coverage in self.coverages {
+            panel.rule(*coverage, format!("{} coverage", percent(*coverage)), BAD, "2 3");
+        }
+        let first = self.steps.first().map(|step| (step.delay_ns as f64, 0.0));
+        let steps = self.steps.iter().map(|step| (step.delay_ns as f64, self.share(step)));
+        // The share of those that never came is missing to the end.
+        let last = self.steps.last().map(|step| (f64::INFINITY, self.share(step)));
+        panel.steps(first.into_iter().chain(steps).chain(last), DATA, (2.0, ""));
+        Chart::new("share of messages within a latency").with_panel(panel).svg()
     }
 
     /// The data of the picture.
@@ -200,7 +167,7 @@ mod tests {
         );
         let svg = picture.svg();
         assert!(svg.contains("1 lost: the curve ends at 80 %"), "{svg}");
-        assert!(svg.contains(">99 %<") && svg.contains(">coverage<"));
+        assert!(svg.contains(">99 % coverage<"));
     }
 
     #[test]

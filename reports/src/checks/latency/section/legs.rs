@@ -1,12 +1,13 @@
 //! Where the time goes: the spans between the measuring points, stacked.
 //!
 //! The percentiles of parts do not add up to the percentile of the whole; the whole's own are
-//! marked beside the stack, and the page states it.
+//! marked beside the stack, and the page states so.
+
+use lastmeter_chart::{Axis, Block, Chart, Figures, INK, PARTS, Panel};
 
 use super::words::{duration, nanoseconds};
 use crate::latency::{Delay, LegFigures, Span};
 use crate::render::figure::Csv;
-use crate::render::svg::{Anchor, Axis, Drawing, Figures, Frame, INK, PARTS, width_of};
 use lastmeter_record::Point;
 
 /// What happens between two points, in a word or two.
@@ -46,44 +47,36 @@ type Figure = fn(&LegFigures) -> Delay;
 impl Legs<'_> {
     /// The picture: a bar of medians and a bar of 99th percentiles, each on its own scale.
     pub(super) fn svg(&self) -> String {
-        let mut drawing = Drawing::new(560.0, 236.0, "time by part of the way");
+        let mut chart = Chart::new("time by part of the way");
+        for (place, leg) in self.parts.iter().enumerate() {
+            chart = chart.with_key(PARTS[place % PARTS.len()], name(leg.span));
+        }
         let bars: [(&str, Figure); 2] = [("p50", |leg| leg.p50_ns), ("p99", |leg| leg.p99_ns)];
-        for (place, (name, value)) in bars.into_iter().enumerate() {
-            let top = 30.0 + 106.0 * place as f64;
-            let frame = Frame { left: 40.0, right: 540.0, top, bottom: top + 46.0 };
+        for (name, value) in bars {
             let value = |leg: &LegFigures| nanoseconds(value(leg)).max(0.0);
             let sum: f64 = self.parts.iter().map(value).sum();
             let whole = value(&self.whole);
             // A lost message is beyond every axis.
             let end = if whole.is_finite() { sum.max(whole) } else { sum };
             let end = (end * 1.04).max(1e3);
-            let axis = Axis::linear(0.0, end, Figures::Nanoseconds);
-            frame.flat_axis(&mut drawing, &axis, 30.0, "");
-            drawing.text((0.0, top + 27.0), Anchor::Start, INK, name);
+            let flat = Axis::linear(0.0, end, Figures::Nanoseconds);
+            let mut panel = Panel::new(flat, Axis::bare(), 32.0);
+            panel.note(format!("{name}: whole way {}", duration(whole)), INK);
             let mut from_ns = 0.0;
             for (place, leg) in self.parts.iter().enumerate() {
-                let part_ns = value(leg);
-                let x = |ns: f64| frame.x(axis.place(ns));
-                let (left, right) = (x(from_ns), x(from_ns + part_ns));
-                let text = duration(part_ns);
-                let title = format!("{}: {name} {text}", self::name(leg.span));
-                // A hair between neighbours.
-                let width = (right - left - 1.0).max(0.8);
-                let fill = (PARTS[place % PARTS.len()], 0.8);
-                drawing.block((left, top + 8.0), (width, 30.0), fill, &title);
-                from_ns += part_ns;
+                let to_ns = from_ns + value(leg);
+                let hint = format!("{}: {name} {}", self::name(leg.span), duration(value(leg)));
+                // What takes hardly any time is still seen.
+                let seen_ns = to_ns.max(from_ns + 0.002 * end);
+                let (from, to) = ((from_ns, 0.1), (seen_ns, 0.9));
+                let (colour, text) = (PARTS[place % PARTS.len()], String::new());
+                panel.block(Block { from, to, colour, opacity: 0.8, hint, text });
+                from_ns = to_ns;
             }
-            let x = frame.x(axis.place(whole));
-            drawing.line((x, top - 2.0), (x, top + 46.0), (INK, 2.0, ""));
-            let text = format!("whole way {}", duration(whole));
-            let (x, anchor) = if x + width_of(&text) > 556.0 {
-                (x + 1.0, Anchor::End)
-            } else {
-                (x - 1.0, Anchor::Start)
-            };
-            drawing.text((x, top - 6.0), anchor, INK, &text);
+            panel.mark(whole, "", INK, (2.0, ""));
+            chart = chart.with_panel(panel);
         }
-        drawing.finish()
+        chart.svg()
     }
 
     /// The columns of the table of all paths.

@@ -255,7 +255,7 @@ fn condensed(table: &Table) -> String {
     table.entries.iter().filter_map(part).collect::<Vec<_>>().join(", ")
 }
 
-/// One path with all that is shown of it.
+/// One path with all that is reported of it.
 struct Path<'a> {
     analysis: &'a Analysis,
     marks: &'a Marks,
@@ -528,7 +528,7 @@ impl Path<'_> {
         }
         let row = |name: String, leg: &LegFigures, colour: Option<usize>| LegRow {
             whole: colour.is_none(),
-            colour: colour.map(|place| place % crate::render::svg::PARTS.len()),
+            colour: colour.map(|place| place % lastmeter_chart::PARTS.len()),
             name,
             from: leg.span.from.word(),
             to: leg.span.to.word(),

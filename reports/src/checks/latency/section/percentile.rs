@@ -3,11 +3,12 @@
 //! Terms: the *bound* of a percentile is the latency it lies under at 95 % confidence (an order
 //! statistic); beyond the percentile for which the messages suffice there is none.
 
-use super::scatter::{LimitLine, draw_lines};
-use super::words::{nanoseconds, percent};
+use lastmeter_chart::{Axis, BAD, Chart, DATA, Figures, Panel};
+
+use super::scatter::{LimitLine, draw_limits};
+use super::words::nanoseconds;
 use crate::latency::{Delay, Distribution, INFINITE, deciding_rank};
 use crate::render::figure::Csv;
-use crate::render::svg::{Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INK, LINE};
 
 /// One percentile. A latency may be that of a lost message: [`INFINITE`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,60 +71,30 @@ impl PercentilePlot<'_> {
             .iter()
             .fold((low, high), |(low, high), &limit| (f64::min(low, limit), f64::max(high, limit)));
         if high > 6.0 * low.max(1.0) {
-            Axis::logarithmic(low, high, Figures::Nanoseconds)
+            Axis::logarithmic_around(low.max(1e3), high, Figures::Nanoseconds)
         } else {
             Axis::linear(0.0, 1.08 * high, Figures::Nanoseconds)
         }
     }
 
-    /// The picture.
+    /// The picture: the percentiles, and from each to its bound a band.
     pub(super) fn svg(&self) -> String {
-        let mut drawing = Drawing::new(560.0, 300.0, "latency over percentile");
-        let frame = Frame { left: 66.0, right: 446.0, top: 34.0, bottom: 252.0 };
         let upright = self.axis();
-        let kind = if upright.is_logarithmic() { "latency, log scale" } else { "latency" };
-        frame.upright_axis(&mut drawing, &upright, "");
-        drawing.text((0.0, 13.0), Anchor::Start, INK, kind);
+        let name = if upright.is_logarithmic() { "latency, log scale" } else { "latency" };
         let last = self.percentiles.last().map_or(0.9, |percentile| percentile.share);
-        let nines = |share: f64| -libm::log10((1.0 - share).max(1e-12));
-        let most = nines(last).max(1.0);
-        let x = |share: f64| frame.x((nines(share) / most).clamp(0.0, 1.0));
-        for share in [0.0, 0.5, 0.9, 0.97, 0.99, 0.999, 0.9999, 0.999_99, 0.999_999] {
-            if nines(share) <= most + 1e-9 && (share != 0.97 || most <= 3.2) {
-                let x = x(share);
-                drawing.line((x, frame.top), (x, frame.bottom), (LINE, 1.0, ""));
-                let at = (x, frame.bottom + 17.0);
-                drawing.small_text(at, Anchor::Middle, INK, &percent(share));
-            }
-        }
-        let middle = f64::midpoint(frame.left, frame.right);
-        drawing.text((middle, frame.bottom + 36.0), Anchor::Middle, INK, "percentile");
-        let y = |delay: Delay| frame.y(upright.place(nanoseconds(delay).min(upright.end())));
-        self.band(&mut drawing, &x, &y);
-        draw_lines(&mut drawing, &frame, &upright, self.lines);
+        let flat = Axis::percentiles(last).named("percentile");
+        let mut panel = Panel::new(flat, upright.named(name), 170.0);
+        let bounded = self.percentiles.iter().filter_map(|one| Some((one, one.bound?)));
+        let edges =
+            bounded.map(|(one, bound)| (one.share, nanoseconds(one.delay), nanoseconds(bound)));
+        panel.band(&edges.collect::<Vec<_>>(), DATA, 0.2);
+        draw_limits(&mut panel, self.lines);
         let arrived = self.percentiles.iter().filter(|one| one.delay != INFINITE);
-        let places: Vec<(f64, f64)> = arrived.map(|one| (x(one.share), y(one.delay))).collect();
-        drawing.curve(&places, DATA, 2.0);
+        panel.line(arrived.map(|one| (one.share, nanoseconds(one.delay))), DATA, 2.0);
         if let Some(first) = self.percentiles.iter().find(|one| one.delay == INFINITE) {
-            let x = x(first.share);
-            drawing.line((x, frame.top), (x, frame.bottom), (BAD, 1.6, ""));
-            let at = (x - 5.0, frame.top + 12.0);
-            drawing.small_text(at, Anchor::End, BAD, "lost from here on");
+            panel.mark(first.share, "lost from here on", BAD, (1.6, ""));
         }
-        drawing.finish()
-    }
-
-    /// From each percentile to its bound.
-    fn band(&self, drawing: &mut Drawing, x: &dyn Fn(f64) -> f64, y: &dyn Fn(Delay) -> f64) {
-        let bounded: Vec<(f64, Delay, Delay)> = self
-            .percentiles
-            .iter()
-            .filter_map(|one| one.bound.map(|bound| (one.share, one.delay, bound)))
-            .collect();
-        let upper = bounded.iter().map(|(share, _, bound)| (x(*share), y(*bound)));
-        let lower = bounded.iter().rev().map(|(share, delay, _)| (x(*share), y(*delay)));
-        let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
-        drawing.area(&outline, DATA, 0.2);
+        Chart::new("latency over percentile").with_panel(panel).svg()
     }
 
     /// Up to which share there is a bound.

@@ -8,12 +8,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use lastmeter_chart::{Axis, BAD, Chart, DATA, Figures, INJECTED, INK, Panel, SECOND, SHADE};
+
 use super::words::milliseconds;
 use crate::render::figure::Csv;
 use crate::render::page::grouped;
-use crate::render::svg::{
-    Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INJECTED, INK, SECOND, SHADE, width_of,
-};
 
 /// Bins of messages, if each cannot have its mark: two marks each.
 const BINS: usize = 500;
@@ -230,17 +229,15 @@ pub(super) struct Scatter<'a> {
     pub(super) end_s: f64,
 }
 
-/// The widest picture; it fills the page.
-const WIDTH: f64 = 960.0;
-/// The left and the right edge of what shows the latencies; to the right stand the limits' names.
-const LEFT: f64 = 66.0;
-const RIGHT: f64 = WIDTH - 116.0;
-/// The height of what shows the latencies.
-const HEIGHT: f64 = 250.0;
-/// The height of a row of ticks or labels.
-const ROW: f64 = 16.0;
-/// The most rows of labels of injections.
-const LABEL_ROWS_MAX: usize = 4;
+/// Nothing shorter is drawn on a logarithmic axis.
+const LEAST_NS: f64 = 1e3;
+/// The height of what shows the latencies, and of a row of lost messages.
+const HEIGHTS: (f64, f64) = (210.0, 22.0);
+
+/// A time of the schedule in seconds.
+fn seconds(at_ns: i64) -> f64 {
+    at_ns as f64 / 1e9
+}
 
 impl Scatter<'_> {
     /// The shortest and the longest latency drawn.
@@ -271,7 +268,7 @@ impl Scatter<'_> {
         if high > 6.0 * median {
             let top = declared().filter(|limit| *limit < 30.0 * high).fold(high, f64::max);
             let low = declared().filter(|limit| *limit > low / 30.0).fold(low, f64::min);
-            Axis::logarithmic(low, top, Figures::Nanoseconds)
+            Axis::logarithmic_around(low.max(LEAST_NS), top, Figures::Nanoseconds)
         } else {
             let top = declared().filter(|limit| *limit < 3.0 * high).fold(high, f64::max);
             Axis::linear(0.0, 1.08 * top, Figures::Nanoseconds)
@@ -283,121 +280,64 @@ impl Scatter<'_> {
         self.axis().holds(line.limit_ns as f64)
     }
 
-    /// The picture.
+    /// The picture: a row of strokes for lost and for repeated messages, above all others.
     pub(super) fn svg(&self) -> String {
-        let labels = Labels::of(self.injections, |seconds| self.share(seconds));
-        let has = |ticks: &[(i64, u64)]| f64::from(u8::from(!ticks.is_empty()));
-        let lanes = ROW * (has(&self.marks.lost) + has(&self.marks.repeated));
-        let top = 24.0 + ROW * labels.rows as f64 + lanes;
-        let frame = Frame { left: LEFT, right: RIGHT, top, bottom: top + HEIGHT };
-        let mut drawing = Drawing::new(WIDTH, frame.bottom + 40.0, "latency over time");
+        let mut chart = Chart::new("latency over time").wide();
+        if let Some(lanes) = self.lanes() {
+            chart = chart.with_panel(lanes);
+        }
         let upright = self.axis();
-        let kind = if upright.is_logarithmic() { "latency, log scale" } else { "latency" };
-        self.shade(&mut drawing, &frame);
-        frame.upright_axis(&mut drawing, &upright, "");
-        drawing.text((0.0, 13.0), Anchor::Start, INK, kind);
-        let flat = Axis::linear(0.0, self.end_s, Figures::Clock);
-        let name = "intended time of sending, since the schedule began";
-        frame.flat_axis(&mut drawing, &flat, 30.0, name);
-        self.injected(&mut drawing, &frame, &labels, lanes);
-        self.messages(&mut drawing, &frame, &upright);
-        draw_lines(&mut drawing, &frame, &upright, self.lines);
-        let mut y = frame.top - lanes - 2.0;
-        for (name, ticks, colour) in
-            [("lost", &self.marks.lost, BAD), ("repeated", &self.marks.repeated, SECOND)]
-        {
-            if !ticks.is_empty() {
-                self.lane(&mut drawing, &frame, y, (name, ticks, colour));
-                y += ROW;
-            }
-        }
-        drawing.finish()
-    }
-
-    fn share(&self, seconds: f64) -> f64 {
-        let share = seconds / self.end_s;
-        if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
-    }
-
-    fn x(&self, frame: &Frame, at_ns: i64) -> f64 {
-        frame.x(self.share(at_ns as f64 / 1e9))
-    }
-
-    /// The warm-up behind everything.
-    fn shade(&self, drawing: &mut Drawing, frame: &Frame) {
+        let name = if upright.is_logarithmic() { "latency, log scale" } else { "latency" };
+        let time = Axis::time(self.end_s).named("intended time of sending");
+        let mut panel = Panel::new(time, upright.named(name), HEIGHTS.0);
         if self.warm_up_s > 0.0 {
-            let width = frame.x(self.share(self.warm_up_s)) - frame.left;
-            let height = frame.bottom - frame.top;
-            drawing.block((frame.left, frame.top), (width, height), (SHADE, 1.0), "warm-up");
-            let at = (frame.left + 4.0, frame.top + 13.0);
-            drawing.sized_text(at, Anchor::Start, INK, 11.0, "warm-up, not judged");
+            panel.span((0.0, self.warm_up_s), "warm-up, not judged", SHADE, 1.0);
         }
-    }
-
-    /// The labels stand above the lanes, of which all together are so high.
-    fn injected(&self, drawing: &mut Drawing, frame: &Frame, labels: &Labels, lanes: f64) {
-        let top = frame.top - ROW * labels.rows as f64 - lanes;
-        for (injection, label) in self.injections.iter().zip(&labels.places) {
-            let from = frame.x(self.share(injection.from_s));
-            let to = frame.x(self.share(injection.to_s));
-            let height = frame.bottom - frame.top;
-            let title = &injection.text;
-            drawing.block((from, frame.top), (to - from, height), (INJECTED, 0.13), title);
-            let start = label.map_or(frame.top, |row| top + ROW * row as f64 + 4.0);
-            drawing.line((from, start), (from, frame.bottom), (INJECTED, 1.0, ""));
-            if let Some(row) = label {
-                // Near the right edge the text stands to the left of its mark.
-                let y = top + ROW * *row as f64 + 10.0;
-                let (x, anchor) = if from + width_of(title) > WIDTH {
-                    (from - 4.0, Anchor::End)
-                } else {
-                    (from + 4.0, Anchor::Start)
-                };
-                drawing.small_text((x, y), anchor, INJECTED, title);
-            }
+        for Injection { from_s, to_s, text } in self.injections {
+            panel.span((*from_s, *to_s), text, INJECTED, 0.13);
         }
+        self.draw_messages(&mut panel);
+        draw_limits(&mut panel, self.lines);
+        chart.with_panel(panel).svg()
     }
 
-    fn messages(&self, drawing: &mut Drawing, frame: &Frame, axis: &Axis) {
-        let y = |delay_ns: i64| frame.y(axis.place(delay_ns as f64));
-        let middle = |bin: &Bin| self.x(frame, bin.start_ns + self.marks.width_ns / 2);
-        let bins = &self.marks.bins;
-        let ranges: Vec<_> =
-            bins.iter().map(|bin| (middle(bin), y(bin.max_ns), y(bin.min_ns))).collect();
-        drawing.uprights(&ranges, DATA, 1.7, 0.22);
-        let place = |message: &Message| {
-            message.delay_ns.map(|delay| (self.x(frame, message.at_ns), y(delay)))
-        };
-        let of = |judged: bool| -> Vec<(f64, f64)> {
-            let single = &self.marks.single;
-            single.iter().filter(|message| message.judged == judged).filter_map(place).collect()
-        };
-        let opacity = if self.marks.single.len() > 1_500 { 0.5 } else { 0.75 };
-        drawing.dots(&of(false), INK, 3.0, 0.45);
-        drawing.dots(&of(true), DATA, 3.0, opacity);
-        let medians: Vec<_> = bins.iter().map(|bin| (middle(bin), y(bin.median_ns))).collect();
-        drawing.dots(&medians, SECOND, 3.0, 1.0);
+    /// A row of strokes for lost messages, and one for repeated ones, each with its count.
+    fn lanes(&self) -> Option<Panel> {
+        let lanes = [("repeated", &self.marks.repeated, SECOND), ("lost", &self.marks.lost, BAD)];
+        let lanes: Vec<_> = lanes.into_iter().filter(|(_, ticks, _)| !ticks.is_empty()).collect();
+        let count = |ticks: &[(i64, u64)]| grouped(ticks.iter().map(|(_, count)| count).sum());
+        let names = Axis::categories(lanes.iter().map(|(name, ..)| *name));
+        let counts = Axis::categories(lanes.iter().map(|(_, ticks, _)| count(ticks)));
+        let height = HEIGHTS.1 * lanes.len() as f64;
+        let panel = Panel::new(Axis::time(self.end_s), names, height).with_second(counts);
+        let mut panel = panel.without_x_figures();
+        for (row, (_, ticks, colour)) in lanes.iter().enumerate() {
+            let (low, high) = (row as f64 + 0.2, row as f64 + 0.8);
+            let strokes = ticks.iter().map(|(at_ns, _)| (seconds(*at_ns), low, high));
+            panel.bars(strokes, *colour, (1.2, 1.0));
+        }
+        (!lanes.is_empty()).then_some(panel)
     }
 
-    fn lane(
-        &self,
-        drawing: &mut Drawing,
-        frame: &Frame,
-        y: f64,
-        (name, ticks, colour): (&str, &[(i64, u64)], &str),
-    ) {
-        let count: u64 = ticks.iter().map(|(_, count)| count).sum();
-        drawing.small_text((frame.right + 7.0, y + 10.0), Anchor::Start, colour, name);
-        drawing.small_text((frame.left - 7.0, y + 10.0), Anchor::End, colour, &grouped(count));
-        let strokes: Vec<_> =
-            ticks.iter().map(|&(at, _)| (self.x(frame, at), y + 2.0, y + 10.0)).collect();
-        drawing.uprights(&strokes, colour, 1.6, 1.0);
+    fn draw_messages(&self, panel: &mut Panel) {
+        let marks = self.marks;
+        let middle = |bin: &Bin| seconds(bin.start_ns + marks.width_ns / 2);
+        let bins = || marks.bins.iter();
+        let ranges = bins().map(|bin| (middle(bin), bin.min_ns as f64, bin.max_ns as f64));
+        panel.bars(ranges, DATA, (1.1, 0.22));
+        let of = |judged: bool| {
+            let single = marks.single.iter().filter(move |message| message.judged == judged);
+            single.filter_map(|it| Some((seconds(it.at_ns), it.delay_ns? as f64)))
+        };
+        let opacity = if marks.single.len() > 1_500 { 0.5 } else { 0.75 };
+        panel.dots(of(false), INK, (2.2, 0.45));
+        panel.dots(of(true), DATA, (2.2, opacity));
+        panel.dots(bins().map(|bin| (middle(bin), bin.median_ns as f64)), SECOND, (2.2, 1.0));
     }
 
     /// The data of the picture.
     pub(super) fn csv(&self, path: &str) -> String {
         let mut csv = Csv::new("path,mark,time_s,width_s,n,min_ms,median_ms,max_ms");
-        let seconds = |ns: i64| ns as f64 / 1e9;
         for bin in &self.marks.bins {
             let delays = [bin.min_ns, bin.median_ns, bin.max_ns].map(milliseconds);
             let place = [seconds(bin.start_ns), seconds(self.marks.width_ns), bin.n as f64];
@@ -420,56 +360,11 @@ impl Scatter<'_> {
     }
 }
 
-/// Lines across a picture with their names at its right edge; a declared one stands out.
-pub(super) fn draw_lines(drawing: &mut Drawing, frame: &Frame, axis: &Axis, lines: &[LimitLine]) {
-    let mut taken = f64::INFINITY;
-    let mut shown: Vec<&LimitLine> =
-        lines.iter().filter(|line| axis.holds(line.limit_ns as f64)).collect();
-    // From below, so that of two close ones the lower has its name; a declared one always has.
-    shown.sort_by_key(|line| (line.limit_ns, !line.declared));
-    for line in shown {
-        let y = frame.y(axis.place(line.limit_ns as f64));
-        let width = if line.declared { 1.6 } else { 1.0 };
-        drawing.line((frame.left, y), (frame.right, y), (BAD, width, "6 4"));
-        if taken - y >= 12.0 || line.declared {
-            let name = format!("{} {}", line.name, super::words::limit(line.limit_ns));
-            drawing.small_text((frame.right + 6.0, y + 4.0), Anchor::Start, BAD, &name);
-            taken = y;
-        }
-    }
-}
-
-/// In which row each injection's label stands.
-struct Labels {
-    places: Vec<Option<usize>>,
-    rows: usize,
-}
-
-impl Labels {
-    /// The first row each label fits into; none if the rows are full.
-    fn of(injections: &[Injection], share: impl Fn(f64) -> f64) -> Self {
-        let mut free_from = [f64::NEG_INFINITY; LABEL_ROWS_MAX];
-        let (left, width) = (LEFT, RIGHT - LEFT);
-        let mut rows = 0;
-        let places = injections
-            .iter()
-            .map(|injection| {
-                let from = left + width * share(injection.from_s);
-                let long = width_of(&injection.text) + 8.0;
-                let (start, end) =
-                    if from + long > WIDTH { (from - long, from) } else { (from, from + long) };
-                // Below each label that reaches this far, whose text its line would cross.
-                let is_free = |row: &usize| free_from[*row..].iter().all(|free| start >= *free);
-                let row = (0..LABEL_ROWS_MAX).find(is_free)?;
-                if start < 0.0 {
-                    return None;
-                }
-                free_from[row] = end;
-                rows = rows.max(row + 1);
-                Some(row)
-            })
-            .collect();
-        Self { places, rows }
+/// Limits across a panel of latencies.
+pub(super) fn draw_limits(panel: &mut Panel, lines: &[LimitLine]) {
+    for line in lines {
+        let name = format!("{} {}", line.name, super::words::limit(line.limit_ns));
+        panel.limit(line.limit_ns as f64, name, line.declared);
     }
 }
 
@@ -584,21 +479,10 @@ mod tests {
     }
 
     #[test]
-    fn no_mark_crosses_the_label_of_another() {
-        let injection = |from_s, text: &str| Injection { from_s, to_s: from_s, text: text.into() };
-        let long = "a label that reaches rather far";
-        let injections = [injection(0.1, long), injection(0.5, long), injection(1.1, "x")];
-        let labels = Labels::of(&injections, |seconds| seconds / 4.0);
-        // The third has room in the first row, but its mark would cross the second label.
-        assert_eq!(labels.places, [Some(0), Some(1), Some(2)]);
-        assert_eq!(labels.rows, 3);
-    }
-
-    #[test]
-    fn no_latency_whatever_breaks_the_picture() {
-        let odd = [i64::MIN, -1, 0, 1, i64::MAX];
-        for delay_ns in odd.map(Some).into_iter().chain([None]) {
-            for at_ns in odd {
+    fn no_latency_breaks_the_picture() {
+        let instants = [i64::MIN, -1, 0, 1, i64::MAX];
+        for delay_ns in instants.map(Some).into_iter().chain([None]) {
+            for at_ns in instants {
                 let message = Message { at_ns, delay_ns, copies: 1, judged: true };
                 for many in [1, 6_000] {
                     let marks = marks(&vec![message; many], Some(f64::NAN));

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_chart::{Axis, BAD, Chart, DATA, Figures, INK, Panel};
+
 use super::words::{duration, milliseconds};
 use crate::latency::{Delay, INFINITE, TukeyBox};
 use crate::render::figure::Csv;
 use crate::render::page::grouped;
-use crate::render::svg::{Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INK, LINE};
 use lastmeter_text::number;
 
 /// The most dots for outliers.
@@ -57,65 +58,36 @@ impl BoxPlot {
 
     /// The picture.
     pub(super) fn svg(&self) -> String {
-        let mut drawing = Drawing::new(560.0, 236.0, "box plot of the latency");
-        let [low, _, median, _, high] = self.numbers();
+        let numbers = self.numbers();
+        let [low, _, median, _, high] = numbers;
         let spread = high - low;
         let margin = if spread > 0.0 { 0.06 * spread } else { median.abs().max(1e3) * 0.1 };
         let start = self.dots.first().map_or(low, |dot| low.min(dot.0 as f64)) - margin;
         let start = if low >= 0.0 { start.max(0.0) } else { start };
         let longest = self.dots.last().map_or(high, |dot| high.max(dot.0 as f64));
-        let beyond = longest > high + 2.0 * spread;
-        let end = if beyond { high } else { longest } + margin;
-        let near = Axis::linear(start, end, Figures::Nanoseconds);
-        let right = if beyond { 385.0 } else { 535.0 };
-        let frame = Frame { left: 22.0, right, top: 34.0, bottom: 178.0 };
-        frame.flat_axis(&mut drawing, &near, 4.0, "");
-        let name = if beyond { "linear" } else { "latency" };
-        let middle = f64::midpoint(frame.left, frame.right);
-        drawing.text((middle, frame.bottom + 36.0), Anchor::Middle, INK, name);
-        if beyond {
-            let far = Axis::logarithmic(end, longest, Figures::Nanoseconds);
-            let far_frame = Frame { left: 397.0, right: 540.0, ..frame };
-            // The break between the two scales.
-            drawing.line((391.0, frame.top), (391.0, frame.bottom), (INK, 1.0, "2 3"));
-            far_frame.flat_axis(&mut drawing, &far, 4.0, "beyond, log scale");
-            let dots = self.dots.iter().filter(|dot| dot.0 as f64 > end);
-            draw_dots(&mut drawing, &far_frame, &far, dots);
+        let flat = if longest > high + 2.0 * spread {
+            let axis = Axis::broken(start, high + margin, longest, Figures::Nanoseconds);
+            axis.named("latency, log scale beyond the break")
+        } else {
+            Axis::linear(start, longest + margin, Figures::Nanoseconds).named("latency")
+        };
+        let mut panel = Panel::new(flat, Axis::bare(), 100.0);
+        self.add_counts(&mut panel);
+        for value in numbers {
+            panel.mark(value, duration(value), INK, (0.5, "1 3"));
         }
-        let dots = self.dots.iter().filter(|dot| dot.0 as f64 <= end);
-        draw_dots(&mut drawing, &frame, &near, dots);
-        self.shape(&mut drawing, &frame, &near);
-        self.counts(&mut drawing, &frame);
-        drawing.finish()
-    }
-
-    fn shape(&self, drawing: &mut Drawing, frame: &Frame, axis: &Axis) {
-        let (top, middle, bottom) = (88.0, 109.0, 130.0);
-        let values = self.numbers();
-        let [low, q1, median, q3, high] = values.map(|value| frame.x(axis.place(value)));
-        for (from, to) in [(low, q1), (q3, high)] {
-            drawing.line((from, middle), (to, middle), (DATA, 1.6, ""));
-        }
-        for end in [low, high] {
-            drawing.line((end, middle - 11.0), (end, middle + 11.0), (DATA, 1.6, ""));
-        }
-        drawing.block((q1, top), (q3 - q1, bottom - top), (DATA, 0.2), "");
-        for edge in [q1, q3] {
-            drawing.line((edge, top), (edge, bottom), (DATA, 1.6, ""));
-        }
-        for edge in [top, bottom] {
-            drawing.line((q1, edge), (q3, edge), (DATA, 1.6, ""));
-        }
-        drawing.line((median, top), (median, bottom), (DATA, 3.0, ""));
-        // The figures, so far apart that none covers another.
-        let above = [(q1, values[1]), (median, values[2]), (q3, values[3])];
-        let below = [(low, values[0]), (high, values[4])];
-        figures(drawing, frame, &above, (62.0, 74.0, top - 3.0));
-        figures(drawing, frame, &below, (154.0, 142.0, middle + 13.0));
+        let spots = self.dots.iter().enumerate().map(|(place, dot)| {
+            // Spread over the height of the box, in a fixed order.
+            let lift = ((place * 7) % 11) as f64 - 5.0;
+            (dot.0 as f64, 0.5 + 0.03 * lift)
+        });
+        panel.dots(spots, DATA, (3.0, 0.6));
+        panel.quartiles(numbers, DATA);
+        Chart::new("box plot of the latency").with_panel(panel).svg()
     }
 
     /// What is outside, in words: the picture alone cannot show how many dots lie over each other.
-    fn counts(&self, drawing: &mut Drawing, frame: &Frame) {
+    fn add_counts(&self, panel: &mut Panel) {
         let (outliers, all) = (self.outliers(), grouped(self.n));
         let share = 100.0 * outliers as f64 / self.n.max(1) as f64;
         let mut text = match outliers {
@@ -126,12 +98,10 @@ impl BoxPlot {
         if let Some(longest) = self.dots.last().filter(|dot| dot.0 > self.five.whisker_high_ns) {
             text = format!("{text}, longest {}", duration(longest.0 as f64));
         }
-        drawing.text((0.0, 13.0), Anchor::Start, INK, &text);
+        panel.note(text, INK);
         if self.lost > 0 {
-            let lost = format!("+ {} lost", grouped(self.lost));
-            drawing.text((556.0, 13.0), Anchor::End, BAD, &lost);
+            panel.note(format!("+ {} lost", grouped(self.lost)), BAD);
         }
-        drawing.line((frame.left, frame.bottom), (frame.right, frame.bottom), (LINE, 1.0, ""));
     }
 
     /// The data of the picture.
@@ -170,51 +140,6 @@ fn dots(outliers: &[Delay]) -> Vec<(Delay, u64)> {
             return dots.into_values().collect();
         }
         steps_per_decade /= 2.0;
-    }
-}
-
-fn draw_dots<'a>(
-    drawing: &mut Drawing,
-    frame: &Frame,
-    axis: &Axis,
-    dots: impl Iterator<Item = &'a (Delay, u64)>,
-) {
-    let places: Vec<(f64, f64)> = dots
-        .enumerate()
-        .map(|(place, dot)| {
-            // Spread over the height of the box, in a fixed order.
-            let lift = ((place * 7) % 11) as f64 - 5.0;
-            (frame.x(axis.place(dot.0 as f64)), 109.0 + 3.2 * lift)
-        })
-        .collect();
-    drawing.dots(&places, DATA, 3.4, 0.6);
-}
-
-/// Figures at their places, in two rows where one has no room: `rows` are the base lines of the
-/// farther and the nearer row, and where the leader ends.
-fn figures(
-    drawing: &mut Drawing,
-    frame: &Frame,
-    values: &[(f64, f64)],
-    (far, near, leader): (f64, f64, f64),
-) {
-    let texts: Vec<String> = values.iter().map(|(_, value)| duration(*value)).collect();
-    let half = |text: &str| crate::render::svg::width_of(text) / 2.0;
-    let mut free_from = [f64::NEG_INFINITY; 2];
-    for ((x, _), text) in values.iter().zip(&texts) {
-        let half = half(text);
-        let middle = x.max(frame.left - 22.0 + half).min(556.0 - half);
-        let row = usize::from(middle - half < free_from[0]);
-        let y = if row == 0 { near } else { far };
-        // A third one that fits neither row moves to the right in the nearer one.
-        let middle = middle.max(free_from[row] + half);
-        free_from[row] = middle + half + 6.0;
-        drawing.line(
-            (*x, if far < near { y + 2.0 } else { y - 10.0 }),
-            (*x, leader),
-            (LINE, 1.0, ""),
-        );
-        drawing.text((middle, y), Anchor::Middle, INK, text);
     }
 }
 
@@ -273,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn no_box_whatever_breaks_the_picture() {
+    fn no_box_breaks_the_picture() {
         for value in [0.0, 1.0, -5.0, 1e300, f64::INFINITY, f64::NAN] {
             let five = TukeyBox {
                 q1_ns: value,

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::render::figure::{Csv, Figure, Key, Picture};
-use crate::render::svg::{Axis, BAD, Drawing, Figures, Frame, INK, PARTS, curve_colour};
+use lastmeter_chart::{Axis, BAD, Chart, Colour, Figures, INK, Panel};
+
+use crate::render::figure::{Csv, Figure, Picture};
 use crate::standard::{Assessed, Item};
 use lastmeter_plans::standard::{Evaluate, LimitFigure};
 use lastmeter_record::Status;
@@ -92,91 +93,46 @@ fn picture(
     let word = if single { "single" } else { "balanced" };
     let name = format!("error-curve-{}-{word}", quantity.replace(['*', '.'], "-"));
     let figure = Figure::drawn(name, svg(&title, group), csv.finish());
-    let keys = group.iter().enumerate();
-    let keys = keys.map(|(place, series)| Key {
-        colour: curve_colour(place),
-        name: if series.name.starts_with("sin") {
-            series.name.clone()
-        } else {
-            format!("PF {}", series.name)
-        },
-    });
     let caption = format!(
         "{}; limits dashed, bars are the bench's expanded uncertainty (k = 2)",
         caption(&items)
     );
-    Picture::of(figure, title, caption, figures).with_keys(keys)
+    Picture::of(figure, title, caption, figures)
 }
 
 fn svg(title: &str, group: &[Series<'_>]) -> String {
     let all = || group.iter().flat_map(|series| series.points.iter());
-    let reach = all().filter_map(|(_, item)| {
+    let reaches = all().filter_map(|(_, item)| {
         let figures = item.figures.as_ref()?;
         let reach = figures.value.abs() + figures.budget.expanded();
-        let reach = if reach.is_finite() { reach } else { 0.0 };
-        Some(reach.max(item.planned.figure.value()))
+        Some([reach, item.planned.figure.value()])
     });
-    let reach = 1.12 * reach.fold(1e-9, f64::max);
     let (first, last) = all()
         .fold((f64::INFINITY, 0.0_f64), |(a, b), (amperes, _)| (a.min(*amperes), b.max(*amperes)));
-    let mut drawing = Drawing::new(560.0, 300.0, &format!("error against current: {title}"));
-    let frame = Frame { left: 52.0, right: 546.0, top: 26.0, bottom: 250.0 };
-    let flat = Axis::logarithmic(1e9 * first, 1e9 * last, Figures::Nanoamperes);
-    let upright = Axis::linear(-reach, reach, Figures::Plain);
-    frame.upright_axis(&mut drawing, &upright, "error in %");
-    frame.flat_axis(&mut drawing, &flat, 30.0, "current, log scale");
-    let zero = frame.y(upright.place(0.0));
-    drawing.line((frame.left, zero), (frame.right, zero), (INK, 1.0, ""));
-    let at = |amperes: f64, error: f64| {
-        (frame.x(flat.place(1e9 * amperes)), frame.y(upright.place(error)))
-    };
+    let current = Axis::logarithmic_around(first, last, Figures::Prefixed("A"));
+    let error = Axis::symmetric(reaches.flatten(), Figures::Plain).named("error in %");
+    let mut panel = Panel::new(current.named("current, log scale"), error, 200.0);
+    let mut chart = Chart::new(format!("error against current: {title}"));
+    panel.rule(0.0, "", INK, "");
     for (place, series) in group.iter().enumerate() {
-        let colour = PARTS[curve_colour(place)];
-        steps(&mut drawing, series, colour, &at);
-        let (mut bars, mut places, mut outside) = (Vec::new(), Vec::new(), Vec::new());
-        for (amperes, item) in &series.points {
-            let Some(figures) = &item.figures else { continue };
-            let uncertainty = figures.budget.expanded();
-            let (x, y) = at(*amperes, figures.value);
-            bars.push((
-                x,
-                at(*amperes, figures.value + uncertainty).1,
-                at(*amperes, figures.value - uncertainty).1,
-            ));
-            places.push((x, y));
-            if item.status == Status::Fail {
-                outside.push((x, y));
-            }
-        }
-        drawing.uprights(&bars, colour, 1.4, 0.7);
-        drawing.curve(&places, colour, 1.6);
-        drawing.dots(&outside, BAD, 11.0, 0.5);
-        drawing.dots(&places, colour, 6.0, 1.0);
-    }
-    drawing.finish()
-}
-
-/// The limits of a curve, on both sides of zero, as dashed steps.
-fn steps(
-    drawing: &mut Drawing,
-    series: &Series<'_>,
-    colour: &str,
-    at: &dyn Fn(f64, f64) -> (f64, f64),
-) {
-    for (place, (amperes, item)) in series.points.iter().enumerate() {
-        let limit = item.planned.figure.value();
-        let next = series.points.get(place + 1);
-        let until = next.map_or(*amperes, |(amperes, _)| *amperes);
+        let colour = Colour::of_curve(place);
+        let is_sine = series.name.starts_with("sin");
+        let prefix = if is_sine { "" } else { "PF " };
+        chart = chart.with_key(colour, format!("{prefix}{}", series.name));
+        let limits = || series.points.iter().map(|(at, item)| (*at, item.planned.figure.value()));
         for sign in [-1.0, 1.0] {
-            let from = at(*amperes, sign * limit);
-            let to = at(until, sign * limit);
-            drawing.line(from, to, (colour, 1.2, "5 4"));
-            if let Some((_, next)) = next {
-                let beyond = at(until, sign * next.planned.figure.value());
-                drawing.line(to, beyond, (colour, 1.2, "5 4"));
-            }
+            panel.steps(limits().map(|(at, limit)| (at, sign * limit)), colour, (1.2, "5 4"));
         }
+        let known = series.points.iter().filter_map(|(amperes, item)| {
+            let figures = item.figures.as_ref()?;
+            Some((item.status, (*amperes, figures.value, figures.budget.expanded())))
+        });
+        let known: Vec<_> = known.collect();
+        let outside = known.iter().filter(|(status, _)| *status == Status::Fail);
+        panel.dots(outside.map(|(_, (at, error, _))| (*at, *error)), BAD, (11.0, 0.5));
+        panel.errors(&known.into_iter().map(|(_, point)| point).collect::<Vec<_>>(), colour);
     }
+    chart.with_panel(panel).svg()
 }
 
 /// `16 points, 2 of them outside`.

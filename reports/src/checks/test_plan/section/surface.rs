@@ -1,9 +1,10 @@
 //! Tests that sweep two things at once, as surfaces: one field for each point, its colour the share
 //! of the limit that is used.
 
+use lastmeter_chart::{Axis, BAD, Block, Chart, DATA, INJECTED, INK, Panel};
+
 use super::curves::caption;
-use crate::render::figure::{Csv, Figure, Key, Picture};
-use crate::render::svg::{Anchor, BAD, DATA, Drawing, INJECTED, INK};
+use crate::render::figure::{Csv, Figure, Picture};
 use crate::standard::{Assessed, Item};
 use lastmeter_plans::standard::{Coordinates, Evaluate, TestPlan};
 use lastmeter_record::Status;
@@ -44,9 +45,9 @@ const SIDES: [Side; 8] = [
 fn values(side: &Side, items: &[Item], test_plan: &TestPlan) -> Vec<String> {
     let mut values: Vec<String> = Vec::new();
     for item in items {
-        let text = (side.text)(&item.planned.coordinates, test_plan);
-        if !values.contains(&text) {
-            values.push(text);
+        let value = (side.text)(&item.planned.coordinates, test_plan);
+        if !values.contains(&value) {
+            values.push(value);
         }
     }
     values
@@ -55,7 +56,7 @@ fn values(side: &Side, items: &[Item], test_plan: &TestPlan) -> Vec<String> {
 /// The pictures of all tests that sweep exactly two things.
 pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Picture> {
     let test_plan = &assessed.plan.test_plan;
-    let mut made = Vec::new();
+    let mut pictures = Vec::new();
     for result in &assessed.claimed().tests {
         let test = &test_plan.tests[result.test];
         let swept: Vec<(&Side, Vec<String>)> = SIDES
@@ -66,7 +67,7 @@ pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Pi
         let [flat, upright] = swept.as_slice() else { continue };
         let fits = flat.1.len().max(upright.1.len()) <= FIELDS_MAX;
         // With two values on either side a table shows as much.
-        if !fits || flat.1.len().max(upright.1.len()) < 3 || made.len() == PICTURES_MAX {
+        if !fits || flat.1.len().max(upright.1.len()) < 3 || pictures.len() == PICTURES_MAX {
             continue;
         }
         let what = match test.evaluate {
@@ -78,8 +79,8 @@ pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Pi
         let title = format!("{}: {what} in %", test.name);
         let cell = |item: &Item| {
             let of = |(side, values): &(&Side, Vec<String>)| {
-                let text = (side.text)(&item.planned.coordinates, test_plan);
-                values.iter().position(|value| *value == text).unwrap_or(0)
+                let own = (side.text)(&item.planned.coordinates, test_plan);
+                values.iter().position(|value| *value == own).unwrap_or(0)
             };
             (of(flat), of(upright))
         };
@@ -94,11 +95,59 @@ pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Pi
         let figure = Figure::drawn(format!("surface-{}", test.name), svg, csv.finish());
         let items: Vec<&Item> = result.items.iter().collect();
         let caption = format!("{}; the fuller the colour, the more of the limit", caption(&items));
-        let keys = [(1, "positive"), (4, "negative")];
-        let keys = keys.map(|(colour, name)| Key { colour, name: name.to_owned() });
-        made.push(Picture::of(figure, title, caption, figures).with_keys(keys));
+        pictures.push(Picture::of(figure, title, caption, figures));
     }
-    made
+    pictures
+}
+
+/// Fields of a surface: columns and rows by their values, and what is in a field of each.
+pub(in crate::checks) struct Fields<'a> {
+    pub(in crate::checks) flat: (&'a str, &'a [String]),
+    pub(in crate::checks) upright: (&'a str, &'a [String]),
+    pub(in crate::checks) height: f64,
+}
+
+impl Fields<'_> {
+    /// The picture, with the shorter side across: a phone has more room below. The first row is on
+    /// top, or below.
+    pub(in crate::checks) fn drawn(
+        &self,
+        first_on_top: bool,
+        blocks: impl Iterator<Item = ((usize, usize), Block)>,
+    ) -> Panel {
+        let is_turned = self.flat.1.len() > self.upright.1.len();
+        let (flat, upright) =
+            if is_turned { (self.upright, self.flat) } else { (self.flat, self.upright) };
+        let count = upright.1.len();
+        let mut rows = upright.1.to_vec();
+        if first_on_top {
+            rows.reverse();
+        }
+        let x = Axis::categories(flat.1.iter().cloned()).named(flat.0);
+        let mut panel = Panel::new(
+            x,
+            Axis::categories(rows).named(upright.0),
+            self.height * count.max(1) as f64,
+        );
+        for ((column, row), block) in blocks {
+            let (column, row) = if is_turned { (row, column) } else { (column, row) };
+            let row = if first_on_top { count - 1 - row } else { row };
+            let (x, y) = (column as f64, row as f64);
+            let (from, to) = ((x + 0.015, y + 0.03), (x + 0.985, y + 0.97));
+            panel.block(Block { from, to, ..block });
+        }
+        panel
+    }
+}
+
+/// A field with its text; where it belongs is not known yet.
+pub(in crate::checks) fn field(
+    colour: lastmeter_chart::Colour,
+    opacity: f64,
+    hint: String,
+    text: String,
+) -> Block {
+    Block { from: (0.0, 0.0), to: (0.0, 0.0), colour, opacity, hint, text }
 }
 
 fn svg(
@@ -108,29 +157,9 @@ fn svg(
     items: &[Item],
     cell: &dyn Fn(&Item) -> (usize, usize),
 ) -> String {
-    let (left, top, right) = (84.0, 24.0, 546.0);
-    let height = 34.0;
-    let width = (right - left) / flat.1.len() as f64;
-    let bottom = top + height * upright.1.len() as f64;
-    let mut drawing = Drawing::new(560.0, bottom + 44.0, title);
-    for (row, value) in upright.1.iter().enumerate() {
-        let y = top + height * (row as f64 + 0.5) + 4.0;
-        drawing.text((left - 7.0, y), Anchor::End, INK, value);
-    }
-    for (column, value) in flat.1.iter().enumerate() {
-        let x = left + width * (column as f64 + 0.5);
-        drawing.sized_text((x, bottom + 16.0), Anchor::Middle, INK, 11.0, value);
-    }
-    drawing.text((0.0, 13.0), Anchor::Start, INK, upright.0.name);
-    let middle = f64::midpoint(left, right);
-    drawing.text((middle, bottom + 36.0), Anchor::Middle, INK, flat.0.name);
-    for item in items {
-        let (column, row) = cell(item);
-        let at = (left + width * column as f64 + 1.0, top + height * row as f64 + 1.0);
-        let size = (width - 2.0, height - 2.0);
+    let block = |item: &Item| {
         let Some(figures) = &item.figures else {
-            drawing.block(at, size, (INK, 0.15), &item.why.to_string());
-            continue;
+            return field(INK, 0.15, item.why.to_string(), String::new());
         };
         let share = (figures.value.abs() / item.planned.figure.value()).min(1.0);
         let share = if share.is_nan() { 1.0 } else { share };
@@ -139,21 +168,24 @@ fn svg(
             _ if figures.value < 0.0 => INJECTED,
             _ => DATA,
         };
-        // What is nearly nothing still is a field.
-        let opacity = (100.0 * (0.06 + 0.4 * share)).round() / 100.0;
-        let text = format!(
+        let hint = format!(
             "{} ± {} {}, limit {}",
             number(figures.value),
             number(figures.budget.expanded()),
             figures.unit,
             number(item.planned.figure.value())
         );
-        drawing.block(at, size, (colour, opacity), &text);
-        let text = short(figures.value);
-        let place = (at.0 + size.0 / 2.0, at.1 + size.1 / 2.0 + 4.0);
-        drawing.sized_text(place, Anchor::Middle, INK, 11.0, &text);
-    }
-    drawing.finish()
+        // What is nearly nothing still is a field.
+        field(colour, 0.06 + 0.4 * share, hint, short(figures.value))
+    };
+    let fields = Fields {
+        flat: (flat.0.name, &flat.1),
+        upright: (upright.0.name, &upright.1),
+        height: 26.0,
+    };
+    let panel = fields.drawn(true, items.iter().map(|item| (cell(item), block(item))));
+    let chart = Chart::new(title).with_key(DATA, "positive").with_key(INJECTED, "negative");
+    chart.with_panel(panel).svg()
 }
 
 /// Two significant digits: there is no room for more in a field.

@@ -11,7 +11,7 @@ const STEPS: [(f64, &str, &[f64]); 4] = [
 ];
 
 /// A place on a time axis, in seconds, and what is written there.
-pub(crate) type TimeTick = (f64, String);
+pub type TimeTick = (f64, String);
 
 /// The end of a time axis that can be drawn: from a nanosecond to some millions of years.
 pub(crate) fn drawn_end(end_s: f64) -> f64 {
@@ -19,7 +19,7 @@ pub(crate) fn drawn_end(end_s: f64) -> f64 {
 }
 
 /// The figures of an axis from 0 to `end_s`, at most so many behind the first.
-pub(crate) fn time_ticks(end_s: f64, most: u32) -> Vec<TimeTick> {
+pub fn time_ticks(end_s: f64, most: u32) -> Vec<TimeTick> {
     let end_s = drawn_end(end_s);
     let least = end_s / f64::from(most.max(1));
     let mut round = STEPS

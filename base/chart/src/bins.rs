@@ -4,17 +4,17 @@ use lastmeter_units::{SimDuration, SimTime};
 
 /// The most bins kept; when more would be needed, neighbours are joined and bins become twice as
 /// wide. A picture has not many more columns.
-pub(crate) const BINS_MAX: usize = 240;
+pub const BINS_MAX: usize = 240;
 
 /// The values of one span of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Bin {
+pub struct Bin {
     /// How many.
-    pub(crate) n: u64,
+    pub n: u64,
     /// The smallest.
-    pub(crate) min: f64,
+    pub min: f64,
     /// The largest.
-    pub(crate) max: f64,
+    pub max: f64,
     sum: f64,
     /// Of their times, seconds since the origin.
     times_s: f64,
@@ -25,12 +25,12 @@ impl Bin {
         Self { n: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0, times_s: 0.0 };
 
     /// The mean time of the values, in seconds since the origin: of one value its own.
-    pub(crate) fn at_s(self) -> f64 {
+    pub fn at_s(self) -> f64 {
         self.times_s / self.n as f64
     }
 
     /// The arithmetic mean.
-    pub(crate) fn mean(self) -> f64 {
+    pub fn mean(self) -> f64 {
         self.sum / self.n as f64
     }
 
@@ -47,7 +47,7 @@ impl Bin {
 
 /// Values over time, binned as they come.
 #[derive(Clone, Debug)]
-pub(crate) struct Bins {
+pub struct Bins {
     origin: SimTime,
     width: SimDuration,
     filled: Vec<Bin>,
@@ -55,12 +55,12 @@ pub(crate) struct Bins {
 
 impl Bins {
     /// None yet. What comes before `origin` is counted in the first bin.
-    pub(crate) fn new(origin: SimTime) -> Self {
+    pub fn new(origin: SimTime) -> Self {
         Self { origin, width: SimDuration::from_seconds(1), filled: Vec::new() }
     }
 
     /// Takes a value. What is no finite number is left out: it has no place in a picture.
-    pub(crate) fn push(&mut self, time: SimTime, value: f64) {
+    pub fn push(&mut self, time: SimTime, value: f64) {
         if !value.is_finite() {
             return;
         }
@@ -87,31 +87,31 @@ impl Bins {
     }
 
     /// The bins that hold something, each with its start in seconds since the origin.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (f64, Bin)> {
+    pub fn iter(&self) -> impl Iterator<Item = (f64, Bin)> {
         let width_s = self.width_s();
         let bins = self.filled.iter().enumerate().filter(|(_, bin)| bin.n > 0);
         bins.map(move |(place, bin)| (place as f64 * width_s, *bin))
     }
 
     /// How wide a bin is, in seconds.
-    pub(crate) fn width_s(&self) -> f64 {
+    pub fn width_s(&self) -> f64 {
         self.width.as_seconds_f64()
     }
 }
 
 /// Mean, spread and worst of a stream of values.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Moments {
+pub struct Moments {
     /// How many.
-    pub(crate) n: u64,
+    pub n: u64,
     mean: f64,
     squares: f64,
     worst: f64,
 }
 
 impl Moments {
-    /// Takes a value (Welford's recurrence, which does not cancel). Says whether it is the worst.
-    pub(crate) fn push(&mut self, value: f64) -> bool {
+    /// Takes a value (Welford's recurrence, which does not cancel); whether it is the worst so far.
+    pub fn push(&mut self, value: f64) -> bool {
         self.n += 1;
         let step = value - self.mean;
         self.mean += step / self.n as f64;
@@ -125,17 +125,17 @@ impl Moments {
     }
 
     /// The arithmetic mean.
-    pub(crate) fn mean(&self) -> f64 {
+    pub fn mean(&self) -> f64 {
         self.mean
     }
 
     /// The sample standard deviation; `None` for fewer than two values.
-    pub(crate) fn deviation(&self) -> Option<f64> {
+    pub fn deviation(&self) -> Option<f64> {
         (self.n > 1).then(|| (self.squares / (self.n - 1) as f64).sqrt())
     }
 
     /// The value farthest from zero, with its sign.
-    pub(crate) fn worst(&self) -> f64 {
+    pub fn worst(&self) -> f64 {
         self.worst
     }
 }

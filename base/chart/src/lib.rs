@@ -1,0 +1,33 @@
+//! Charts as SVG: one description for every picture that has axes, drawn by the library plotters.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `chart` | [`Chart`]: panels below each other, the legend, and the SVG with its label |
+//! | `panel` | [`Panel`]: two axes, and the series, limits, marks and words between them |
+//! | `draw` | how a panel is laid out and drawn |
+//! | `axis`, `ticks` | [`Axis`]: linear, logarithmic, time, categories and others; figures |
+//! | `layout` | where texts have room, with the letters of a phone |
+//! | `svg` | the surface on which the library draws |
+//! | `colour` | the words of the palette |
+//! | `bins` | long series as a few hundred bins |
+//!
+//! Whoever draws fills panels with values, which axes turn into places from 0 to 1; the library
+//! sees nothing else, so no value, infinite or NaN, breaks a picture. The same chart gives the same
+//! bytes.
+
+mod axis;
+mod bins;
+mod chart;
+mod colour;
+mod draw;
+mod layout;
+mod panel;
+mod svg;
+mod ticks;
+
+pub use axis::{Axis, Figures};
+pub use bins::{BINS_MAX, Bin, Bins, Moments};
+pub use chart::Chart;
+pub use colour::{BAD, Colour, DATA, INJECTED, INK, LINE, PARTS, SECOND, SHADE};
+pub use panel::{Block, Panel};
+pub use ticks::{TimeTick, time_ticks};
