@@ -3,8 +3,8 @@
 use lastmeter_record::Status;
 use lastmeter_reports::ExitCode;
 use lastmeter_reports::latency::{
-    self, Blocks, Delay, Due, INFINITE, Judgement, Late, Shown, Tally, design_effect, judge,
-    nearest_rank, transfer_time_classes,
+    self, Blocks, Delay, Due, INFINITE, Judgement, Late, LimitEvidence, Tally, design_effect,
+    judge, nearest_rank, transfer_time_classes,
 };
 use serde_json::{Value, json};
 
@@ -219,7 +219,7 @@ impl Cycles {
             by_block[1][place] += u64::from(is_late(cycle));
         }
         let over = by_block[1].iter().sum();
-        let shown = Shown {
+        let shown = LimitEvidence {
             tally: Tally { n: judged.len() as u64, over, ..Tally::default() },
             deff: design_effect(&blocks, &by_block[0], &by_block[1]),
             due: &Due::Each(judged.iter().map(|cycle| cycle.due_ns).collect()),
