@@ -102,16 +102,12 @@ impl AsyncIp {
             );
             return Err(Rejection::new(Refusal::Remainder, detail));
         }
-        let refusal = match frame.len().cmp(&announced) {
-            std::cmp::Ordering::Less => Some(Refusal::FrameTooShort),
-            std::cmp::Ordering::Equal => None,
-            std::cmp::Ordering::Greater => Some(Refusal::FrameTooLong),
-        };
-        if let Some(refusal) = refusal {
-            let found = frame.len();
-            let detail = format!("found {found} bytes, expected the {announced} of the header");
-            return Err(Rejection::new(refusal, detail));
-        }
+        number::same(
+            frame.len(),
+            announced,
+            [Refusal::FrameTooShort, Refusal::FrameTooLong],
+            || format!("found {} bytes, expected the {announced} of the header", frame.len()),
+        )?;
         let [device_low, device_high, sequence @ .., _, _] = *header;
         let device = i16::from_le_bytes([device_low, device_high]);
         if let Some(expected) = self.receive_id.filter(|id| *id != device) {

@@ -279,15 +279,12 @@ impl FrameDescription {
     /// Reads a frame, which a datagram or a [`Reassembly`](crate::Reassembly) gave whole, into
     /// `sample`, whose values are of no use after a refusal. Sequence and origin become `None`.
     pub fn decode(&self, frame: &[u8], sample: &mut Sample) -> Result<(), Rejection> {
-        let refusal = match frame.len().cmp(&self.bytes) {
-            std::cmp::Ordering::Less => Some(Refusal::FrameTooShort),
-            std::cmp::Ordering::Equal => None,
-            std::cmp::Ordering::Greater => Some(Refusal::FrameTooLong),
-        };
-        if let Some(refusal) = refusal {
-            let detail = format!("found {} bytes, expected {}", frame.len(), self.bytes);
-            return Err(Rejection::new(refusal, detail));
-        }
+        number::same(
+            frame.len(),
+            self.bytes,
+            [Refusal::FrameTooShort, Refusal::FrameTooLong],
+            || format!("found {} bytes, expected {}", frame.len(), self.bytes),
+        )?;
         (sample.sequence, sample.origin) = (None, None);
         sample.values.clear();
         for (index, field) in self.fields.iter().enumerate() {

@@ -6,6 +6,8 @@
 //! infinities pass unaltered. They are moved by their bits, as Rust leaves the payload of a NaN
 //! open when it converts one.
 
+use std::cmp::Ordering;
+
 use crate::{Refusal, Rejection, Value};
 
 const F32_EXPONENT: u32 = 0x7F80_0000;
@@ -122,15 +124,25 @@ pub(crate) fn integer(
 
 /// Whether there are as many values as signals.
 pub(crate) fn count(found: usize, expected: usize) -> Result<(), Rejection> {
-    let refusal = match found.cmp(&expected) {
-        std::cmp::Ordering::Less => Refusal::TooFewValues,
-        std::cmp::Ordering::Equal => return Ok(()),
-        std::cmp::Ordering::Greater => Refusal::TooManyValues,
-    };
-    let detail = format!(
-        "found {found} values, expected {expected}; compare the list of signals at both ends"
-    );
-    Err(Rejection::new(refusal, detail))
+    same(found, expected, [Refusal::TooFewValues, Refusal::TooManyValues], || {
+        format!(
+            "found {found} values, expected {expected}; compare the list of signals at both ends"
+        )
+    })
+}
+
+/// Whether as much was found as expected; else the refusal of too little, or of too much.
+pub(crate) fn same(
+    found: usize,
+    expected: usize,
+    [less, more]: [Refusal; 2],
+    detail: impl FnOnce() -> String,
+) -> Result<(), Rejection> {
+    match found.cmp(&expected) {
+        Ordering::Less => Err(Rejection::new(less, detail())),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(Rejection::new(more, detail())),
+    }
 }
 
 #[cfg(test)]

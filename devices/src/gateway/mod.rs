@@ -232,3 +232,13 @@ pub trait Gateway: Send {
         Err(vec!["this gateway has no files to read again".to_owned()])
     }
 }
+
+type Out = Vec<GatewayOutput>;
+
+fn event(out: &mut Out, kind: GatewayEventKind, detail: String) {
+    event_about(out, None, kind, detail);
+}
+
+fn event_about(out: &mut Out, about: Option<HardwareId>, kind: GatewayEventKind, detail: String) {
+    out.push(GatewayOutput::Event { kind, about, detail });
+}

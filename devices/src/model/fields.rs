@@ -31,6 +31,13 @@ const OFFSET: &str = "DC component the converters add, at the meter's terminals.
 const NOISE: &str = "RMS of the converters' white noise, at the meter's terminals.";
 const SECOND: &str = "Non-linearity: second harmonic of the largest sine, relative to it.";
 const THIRD: &str = "Non-linearity: third harmonic of the largest sine, relative to it.";
+const RATIO: &str = "Ratio of the transformer, primary over secondary; 1 if connected directly.";
+const LARGEST: &str = "Largest sine that is not clipped, over the nominal value.";
+const SNR: &str =
+    "Signal-to-noise ratio of the largest sine in dB, without a unit; goes before the RMS noise.";
+const NOISE_CORNER: &str = "Frequency below which 1/f noise is larger than the white noise.";
+const HIGH_PASS: &str = "Corner frequency of a digital high-pass.";
+const GAIN_SLOPE: &str = "Relative change of the gain per kelvin from 23 degrees Celsius.";
 const OFFSET_SLOPE: &str = "Change of the offset per kelvin from 23 degrees Celsius.";
 
 /// The fields of every meter.
@@ -98,30 +105,10 @@ const SHARED: &[Field] = &[
         "\"5 A\"",
         "Nominal RMS current at the meter's terminals.",
     ),
-    Field::default(
-        "voltage_ratio",
-        TRANSFORMER,
-        "1",
-        "Ratio of the voltage transformer, primary over secondary; 1 if connected directly.",
-    ),
-    Field::default(
-        "current_ratio",
-        TRANSFORMER,
-        "1",
-        "Ratio of the current transformer, primary over secondary; 1 if connected directly.",
-    ),
-    Field::default(
-        "voltage_headroom",
-        HEADROOM,
-        "2",
-        "Largest sine that is not clipped, over the nominal voltage.",
-    ),
-    Field::default(
-        "current_headroom",
-        HEADROOM,
-        "20",
-        "Largest sine that is not clipped, over the nominal current.",
-    ),
+    Field::default("voltage_ratio", TRANSFORMER, "1", RATIO),
+    Field::default("current_ratio", TRANSFORMER, "1", RATIO),
+    Field::default("voltage_headroom", HEADROOM, "2", LARGEST),
+    Field::default("current_headroom", HEADROOM, "20", LARGEST),
     Field::default("voltage_gain_error", ratio(0.5), "\"0 %\"", "Relative gain error, voltages."),
     Field::default("current_gain_error", ratio(0.5), "\"0 %\"", "Relative gain error, currents."),
     Field::default(
@@ -204,28 +191,10 @@ const SHARED: &[Field] = &[
     ),
     Field::default("voltage_noise", positive(Dimension::Voltage, 1e6), "\"10 mV\"", NOISE),
     Field::default("current_noise", positive(Dimension::Current, 1e6), "\"0.5 mA\"", NOISE),
-    Field::optional(
-        "voltage_snr",
-        DECIBELS,
-        "White noise as signal-to-noise ratio of the largest sine in dB, without a unit; goes \
-         before `voltage_noise`.",
-    ),
-    Field::optional(
-        "current_snr",
-        DECIBELS,
-        "White noise as signal-to-noise ratio of the largest sine in dB, without a unit; goes \
-         before `current_noise`.",
-    ),
-    Field::optional(
-        "voltage_noise_corner",
-        CORNER,
-        "Frequency below which 1/f noise is larger than the white noise, voltages.",
-    ),
-    Field::optional(
-        "current_noise_corner",
-        CORNER,
-        "Frequency below which 1/f noise is larger than the white noise, currents.",
-    ),
+    Field::optional("voltage_snr", DECIBELS, SNR),
+    Field::optional("current_snr", DECIBELS, SNR),
+    Field::optional("voltage_noise_corner", CORNER, NOISE_CORNER),
+    Field::optional("current_noise_corner", CORNER, NOISE_CORNER),
     Field::default("voltage_second_harmonic", ratio(0.1), "\"0 %\"", SECOND),
     Field::default("voltage_third_harmonic", ratio(0.1), "\"0 %\"", THIRD),
     Field::default("current_second_harmonic", ratio(0.1), "\"0 %\"", SECOND),
@@ -261,16 +230,8 @@ const SHARED: &[Field] = &[
         CORNER,
         "Corner frequency of an RC before the converters; the feed is then four times as dense.",
     ),
-    Field::optional(
-        "voltage_high_pass",
-        CORNER,
-        "Corner frequency of a digital high-pass, voltages.",
-    ),
-    Field::optional(
-        "current_high_pass",
-        CORNER,
-        "Corner frequency of a digital high-pass, currents.",
-    ),
+    Field::optional("voltage_high_pass", CORNER, HIGH_PASS),
+    Field::optional("current_high_pass", CORNER, HIGH_PASS),
     Field::default(
         "divider_lag",
         positive(Dimension::Time, 1e-3),
@@ -319,18 +280,8 @@ const SHARED: &[Field] = &[
         "\"0.1 Hz\"",
         "Corner frequency of a Rogowski coil's leaky integrator.",
     ),
-    Field::default(
-        "voltage_gain_temperature",
-        ratio(0.01),
-        "\"0 ppm\"",
-        "Relative change of the gain per kelvin from 23 degrees Celsius, voltages.",
-    ),
-    Field::default(
-        "current_gain_temperature",
-        ratio(0.01),
-        "\"0 ppm\"",
-        "Relative change of the gain per kelvin from 23 degrees Celsius, currents.",
-    ),
+    Field::default("voltage_gain_temperature", ratio(0.01), "\"0 ppm\"", GAIN_SLOPE),
+    Field::default("current_gain_temperature", ratio(0.01), "\"0 ppm\"", GAIN_SLOPE),
     Field::default(
         "voltage_offset_temperature",
         either_way(Dimension::Voltage, 1e3),

@@ -17,9 +17,8 @@
 //! as 4294967293; here its sign is kept. No field protects a datagram against loss of its
 //! fragments: keep one below the MTU of the way.
 
-use super::{
-    Decoded, at_signal, check_count, check_values, checked_origin, narrowed, origin_in_32_bits,
-};
+use super::{Decoded, at_signal, check_values, checked_origin, narrowed, origin_in_32_bits};
+use crate::number;
 use crate::{FormatKind, Refusal, Rejection, Sample, SignalType, Value};
 
 /// The row of the format.
@@ -150,7 +149,7 @@ fn sample(header: &Header, words: &[u8], signals: &[SignalType]) -> Decoded {
         let detail = format!("first byte 0x{:02x}, expected 0x20 for data", header.first);
         return Err(Rejection::new(refusal, detail));
     }
-    check_count(header.count, signals)?;
+    number::count(header.count, signals.len())?;
     let origin = checked_origin(header.seconds.into(), header.nanoseconds.into())?;
     let mut values = Vec::with_capacity(signals.len());
     let words = words.as_chunks::<WORD_BYTES>().0;

@@ -18,9 +18,9 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 
 use super::{
-    Decoded, at_signal, check_count, check_samples, check_size, check_values, checked_origin,
-    mismatch,
+    Decoded, at_signal, check_samples, check_size, check_values, checked_origin, mismatch,
 };
+use crate::number;
 use crate::{FormatKind, Refusal, Rejection, Sample, SignalType, Value};
 
 /// The row of the format.
@@ -113,7 +113,7 @@ fn sample(element: &Json, signals: &[SignalType]) -> Decoded {
         Some(other) => return Err(not_a_sample("an array as `data`", kind(other))),
         None => return Err(not_a_sample("an object with `data`", "an object without")),
     };
-    check_count(data.len(), signals)?;
+    number::count(data.len(), signals.len())?;
     let sequence = fields.get("sequence").map(whole("sequence")).transpose()?;
     let origin = match fields.get("ts") {
         None => None,

@@ -11,6 +11,7 @@ pub mod binary;
 pub mod json;
 pub mod protobuf;
 
+use crate::number;
 use crate::{Refusal, Rejection, Sample, SignalType};
 
 /// One message of a datagram: the sample, or why it was not taken.
@@ -27,25 +28,9 @@ pub const MAX_SAMPLES: usize = MAX_INPUT_BYTES / 32;
 /// A second has this many nanoseconds.
 const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
 
-/// Rejects a sample whose number of values is not that of the signals.
-fn check_count(found: usize, signals: &[SignalType]) -> Result<(), Rejection> {
-    let refusal = match found.cmp(&signals.len()) {
-        std::cmp::Ordering::Equal => return Ok(()),
-        std::cmp::Ordering::Less => Refusal::TooFewValues,
-        std::cmp::Ordering::Greater => Refusal::TooManyValues,
-    };
-    let expected = signals.len();
-    Err(Rejection::new(
-        refusal,
-        format!(
-            "found {found} values, expected {expected}; configure the same signals on both sides"
-        ),
-    ))
-}
-
 /// Rejects a sample that is to be sent unless it has a value of the right type for each signal.
 fn check_values(sample: &Sample, signals: &[SignalType]) -> Result<(), Rejection> {
-    check_count(sample.values.len(), signals)?;
+    number::count(sample.values.len(), signals.len())?;
     for (index, (value, signal)) in sample.values.iter().zip(signals).enumerate() {
         if value.signal_type() != *signal {
             return Err(mismatch(index, *signal, value.signal_type().word()));

@@ -17,9 +17,10 @@
 use prost::Message as _;
 
 use super::{
-    Decoded, at_signal, check_count, check_samples, check_size, check_values, checked_origin,
-    mismatch, narrowed, origin_in_32_bits,
+    Decoded, at_signal, check_samples, check_size, check_values, checked_origin, mismatch,
+    narrowed, origin_in_32_bits,
 };
+use crate::number;
 use crate::{FormatKind, Refusal, Rejection, Sample, SignalType, Value};
 
 /// The row of the format.
@@ -138,7 +139,7 @@ fn sample(bytes: &[u8], signals: &[SignalType]) -> Decoded {
         let detail = format!("found a sample of kind {kind}, expected {KIND_DATA} for data");
         return Err(Rejection::new(refusal, detail));
     }
-    check_count(wire.values.len(), signals)?;
+    number::count(wire.values.len(), signals.len())?;
     let origin =
         wire.origin.map(|time| checked_origin(time.seconds.into(), time.nanoseconds.into()));
     let values = wire.values.iter().zip(signals).enumerate();

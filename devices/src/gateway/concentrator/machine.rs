@@ -11,7 +11,9 @@ use super::address;
 use super::line::{Line, Meter, Next, Work};
 use super::reading::{Planted, Reading, read, status_text};
 use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
-use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
+use crate::gateway::{
+    Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Out, event, event_about,
+};
 use crate::message::{self, Alert};
 
 /// The answer to every command.
@@ -38,8 +40,6 @@ pub(super) struct Concentrator {
     has_begun: bool,
     desk: CommandDesk,
 }
-
-type Out = Vec<GatewayOutput>;
 type Facts = Vec<(&'static str, String)>;
 
 impl Concentrator {
@@ -390,14 +390,6 @@ fn carried_on(before: MeterState, reading: &Reading) -> Option<u64> {
         0 => Some(before.serial.saturating_add(256)),
         ahead => Some(before.serial.saturating_add(u64::from(ahead))),
     }
-}
-
-fn event(out: &mut Out, kind: Kind, detail: String) {
-    event_about(out, None, kind, detail);
-}
-
-fn event_about(out: &mut Out, about: Option<HardwareId>, kind: Kind, detail: String) {
-    out.push(GatewayOutput::Event { kind, about, detail });
 }
 
 impl Gateway for Concentrator {

@@ -23,7 +23,9 @@ use super::writable::{CommandAnswer, WriteOutcome};
 use super::writing::{WriteSettings, Writer};
 use crate::answer::{CommandDesk, ERROR_PREFIX, ReceivedCommand};
 use crate::gateway::metric::is_power_of_ten;
-use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Metric};
+use crate::gateway::{
+    Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput, Metric, Out, event, event_about,
+};
 use crate::message::{self, Alert};
 
 /// Of the points that the simulator sends.
@@ -137,8 +139,6 @@ struct Sets {
     /// Whether some are not kept yet.
     is_unkept: bool,
 }
-
-type Out = Vec<GatewayOutput>;
 
 impl Adapter {
     /// # Errors
@@ -587,14 +587,6 @@ fn in_range(point: &Point, value: Value) -> Option<f64> {
         (least - slack..=greatest + slack).contains(&word)
     };
     point.word_range().is_none_or(is_within).then(|| point.to_si(word))
-}
-
-fn event(out: &mut Out, kind: Kind, detail: String) {
-    event_about(out, None, kind, detail);
-}
-
-fn event_about(out: &mut Out, about: Option<HardwareId>, kind: Kind, detail: String) {
-    out.push(GatewayOutput::Event { kind, about, detail });
 }
 
 impl Gateway for Adapter {
