@@ -6,15 +6,13 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use crate::colour::{Colour, INK};
 use crate::draw::{Drawn, Plan, Sheet, style};
-use crate::layout::Letters;
+use crate::layout::{Letters, WIDTH};
 use crate::panel::Panel;
 use crate::svg::{Surface, fine};
 
-/// How wide a picture is in its own units.
-pub(crate) const WIDTH: f64 = 430.0;
-/// The same of one that fills the page.
+/// How wide a picture is that fills the page.
 const WIDE: f64 = 640.0;
-/// The letters of both: the style sheet of the page has those of a phone.
+/// The letters of this one and of others: the style sheet of the page has those of a phone.
 const LETTERS: Letters = Letters { phone: 15.0, screen: 10.5 };
 const WIDE_LETTERS: Letters = Letters { phone: 17.0, screen: 8.5 };
 /// How large a picture is where nothing else determines it.

@@ -5,9 +5,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::axis::{Axis, Ruled, Tick};
-use crate::chart::WIDTH;
 use crate::colour::{Colour, INK, LINE, SHADE};
-use crate::layout::{Area, Free, Letters, SIZE, Stairs};
+use crate::layout::{Area, Free, Letters, SIZE, Stairs, WIDTH};
 use crate::panel::{Block, Panel, Series, Shape};
 use crate::svg::{FINE, Surface, fine};
 

@@ -1,6 +1,9 @@
 //! Where texts have room. What is laid out are the letters of a phone, on which a picture is
 //! smallest and its letters are largest; anywhere else there is more room.
 
+/// How wide a picture is in its own units.
+pub(crate) const WIDTH: f64 = 430.0;
+
 /// The height of letters on a phone and elsewhere, in units of the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Letters {

@@ -76,7 +76,8 @@ lastmeter_units::words! {
 impl Table {
     /// Its column of times, as far as rows are needed (`needed`, by the length of one): the column
     /// `time`, or else the first if it holds times. Numbers are times only under a name that
-    /// means so, since they may be powers. `is_given` is whether the length of a row is known without it.
+    /// means so, since they may be powers. `is_given` is whether the length of a row is known
+    /// without it.
     ///
     /// # Errors
     /// If times that are needed do not go on evenly, or are in a unit or of a form that is

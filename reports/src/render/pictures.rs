@@ -64,8 +64,8 @@ pub(crate) fn timeline(
     Some(picture)
 }
 
-/// Until when the first of these events lasts: as it states, or, of a kill, until its target is there
-/// again.
+/// Until when the first of these events lasts: as it states, or, of a kill, until its target is
+/// there again.
 pub(crate) fn until(events: &[(u64, Event)]) -> Option<SimTime> {
     let (_, event) = events.first()?;
     if event.kind != EventKind::Kill {

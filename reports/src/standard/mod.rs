@@ -10,8 +10,8 @@
 //! ratings) and how it is tested; a *plan* is a test plan unrolled for a claim, points one after
 //! another; an *assessment* is what the record shows of a plan. A limit is *confirmed* if its
 //! figure was read in a source that the test plan names; else a pass is qualified
-//! ("limit unconfirmed"). A clause is *missing* if no test of the test plan plays it; then a class is met in the tests that
-//! the plan has.
+//! ("limit unconfirmed"). A clause is *missing* if no test of the test plan plays it; then a class
+//! is met in the tests that the plan has.
 //!
 //! Nothing here knows the plant: the scenarios' package plays the points, the record shows what
 //! came of them.

@@ -49,7 +49,7 @@ pub(crate) fn expected_within(values: &Values, bench: &PlannedBench<'_>, out: &m
     }
 }
 
-/// That of `reliability`: a network whose supply is recorded, and interruptions that can be sustained.
+/// That of `reliability`: a network whose supply is recorded, interruptions that can be sustained.
 pub(super) fn reliability(values: &Values, bench: &PlannedBench<'_>, out: &mut Diagnostics) {
     warn_if_none_sustained(values, bench.duration, out);
     if bench.network.is_some_and(|it| it.is_simulated && it.is_in_motion == Some(true)) {

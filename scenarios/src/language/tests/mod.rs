@@ -161,6 +161,7 @@ pub(crate) fn assert_printed(
     let mut parts = printed.split(&folders);
     let first = parts.next().unwrap_or_default().to_owned();
     let printed = parts.fold(first, |all, part| all + &part["123456/".len()..]);
+    let printed = printed.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/"), "");
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, printed);
     });
