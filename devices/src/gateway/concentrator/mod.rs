@@ -1,5 +1,11 @@
 //! A concentrator of wired M-Bus: it finds and polls the meters of its lines, and carries their
 //! readings on, once each, whatever becomes of the link, the meters and itself.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `machine`, `line` | the concentrator and its store; the master of one line |
+//! | `reading`, `unit` | telegrams to quantities; units and powers of ten to SI |
+//! | `address` | secondary addresses as a configuration writes them |
 
 mod address;
 mod line;

@@ -5,6 +5,12 @@
 //! the frames, reduces what came in a reporting period to one reading per device, and keeps the
 //! readings until the platform has them, as every gateway does. It dates them by the simulator's
 //! clock where the frames carry one, else by when they arrived.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `machine` | frames up: reporting periods, commands; dating, gathering, reloading, watching |
+//! | `raw`, `waveforms` | each n-th sample as it came; periods of waveforms to quantities |
+//! | `writing`, `writable` | frames down: when they go and what for; one written point |
 
 mod machine;
 mod raw;
