@@ -49,7 +49,6 @@
 //! | `layout` | where points of a described frame lie |
 //! | `check`, `point_check` | mistakes of the whole, of single points |
 //! | `word` | words on the wire, and how else the same bits can be read |
-//! | `import`, `shifts`, `plausibility` | beginnings of maps, and signs that a map is wrong |
 //!
 //! Everything here is pure: text in, map or mistakes out.
 
