@@ -9,8 +9,24 @@
 //! report, made of all windows completed since the last one; the *outbox* holds what the platform
 //! has not acknowledged yet.
 //!
+//! A room uses rooms below its own only; inputs go down the table, readings come up to `outlet`:
+//!
+//! | rooms | purpose |
+//! |---|---|
+//! | `registry` | the slices [`DEVICES`] and [`INJECTIONS`], one line for each row |
+//! | `model`, `board` | from fields to a device: models one file each; boards, emulated or real |
+//! | `gateway` | concentrator and simulator adapter, behind a border of their own; [`GATEWAYS`] |
+//! | `meter`, `pipe` | meters of electricity, of heat and water: readings on schedule, commands |
+//! | `sampled`, `windows` | samples, or spectra in closed form, to measurement windows (`window`) |
+//! | `front_end` | transformers, filters, converters: from the terminal to what is measured |
+//! | `reading`, `register`, `display` | from windows to values: energies, calibration, resolution |
+//! | `supply`, `tamper`, `voltage_events`, `fault` | outages, tampering, events, planted faults |
+//! | `outlet`, `outbox`, `message`, `answer` | the way out: messages, telegrams, commands |
+//! | `border`, `context` | messages between runner and device, and the place that a device gets |
+//! | [`calibration`], [`endpoint`] | registers that correct errors; the simulator's end of a line |
+//!
 //! No I/O, no clock. Nothing here computes a reference value: what a device reports and what it
-//! is judged against share no code (ARCHITECTURE.md, "Reference and reported value share no code").
+//! is judged against share no code (ARCHITECTURE.md, invariants).
 
 mod answer;
 mod board;

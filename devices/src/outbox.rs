@@ -48,8 +48,8 @@ impl Outbox {
         self.resumed(out);
     }
 
-    /// The device sends nothing for a while, and its link stays as it is: what was handed out
-    /// before is on its way, and the platform may take it over.
+    /// The device sends nothing for a while; its link stays as it is: what was handed out before
+    /// is on its way, and the platform may take it over.
     pub fn paused(&mut self) {
         self.is_connected = false;
     }

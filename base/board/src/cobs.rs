@@ -5,7 +5,6 @@
 const FRAME_MAX: usize = 1024;
 
 /// CRC-16/IBM-3740: polynomial 0x1021, from 0xFFFF on.
-#[must_use]
 pub fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, &byte| {
         (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {

@@ -62,7 +62,6 @@ pub struct LineSpec {
 
 impl LineSpec {
     /// What the checked keys mean.
-    #[must_use]
     pub fn read(values: &Values) -> Self {
         let count = |key: &str| {
             let whole = values.integer_opt(key)?;
@@ -109,7 +108,6 @@ struct Way {
 
 impl Line {
     /// A line that nothing has passed yet.
-    #[must_use]
     pub fn new(spec: LineSpec) -> Self {
         Self { spec, ways: [Way::default(); 2], has_begun: false }
     }

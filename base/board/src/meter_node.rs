@@ -40,7 +40,6 @@ pub enum Register {
 
 impl Register {
     /// The identifier of a node's register.
-    #[must_use]
     pub fn identifier(self, node: u8) -> u16 {
         u16::from(self as u8) << 5 | u16::from(node & 31)
     }
@@ -72,7 +71,6 @@ pub const QUANTITIES: [(Quantity, Phase); 10] = [
 
 /// What the data of a node's answer mean, in SI units (joules for energies); nothing of a register
 /// that holds no measured value, or of too few bytes.
-#[must_use]
 pub fn values(register: Register, data: &[u8]) -> Vec<(Quantity, f64)> {
     let Some(&data) = data.first_chunk::<8>() else { return Vec::new() };
     let first = u32::from_be_bytes([data[0], data[1], data[2], data[3]]);
@@ -120,7 +118,6 @@ pub fn values(register: Register, data: &[u8]) -> Vec<(Quantity, f64)> {
 
 /// The identifier under which a quantity is reported: of the phase, or of the total where there is
 /// only that.
-#[must_use]
 pub fn identifiers(quantity: Quantity) -> Vec<MeasurementId> {
     [Phase::L1, Phase::None, Phase::Total]
         .into_iter()

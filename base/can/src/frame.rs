@@ -72,13 +72,11 @@ impl CanId {
     }
 
     /// Whether it has 29 bits.
-    #[must_use]
     pub const fn is_extended(self) -> bool {
         self.extended
     }
 
     /// The identifier as a number.
-    #[must_use]
     pub const fn value(self) -> u32 {
         self.value
     }
@@ -136,32 +134,27 @@ impl CanFrame {
     }
 
     /// The identifier.
-    #[must_use]
     pub const fn id(&self) -> CanId {
         self.id
     }
 
     /// The data length code, 0 to 8.
-    #[must_use]
     pub const fn dlc(&self) -> u8 {
         self.dlc
     }
 
     /// Whether it is a remote frame.
-    #[must_use]
     pub const fn is_remote(&self) -> bool {
         self.remote
     }
 
     /// The data bytes; a remote frame has none.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         let length = if self.remote { 0 } else { usize::from(self.dlc) };
         self.bytes.get(..length).unwrap_or(&self.bytes)
     }
 
     /// The data, or what is asked for.
-    #[must_use]
     pub fn content(&self) -> Content<'_> {
         if self.remote { Content::Remote { dlc: self.dlc } } else { Content::Data(self.bytes()) }
     }

@@ -3,6 +3,18 @@
 //! Terms: a *signal* is one value that a simulator sends or takes, with a type on the wire; a
 //! *sample* is what one frame carries: the values of all its signals, in order; a *refusal* is why
 //! a frame was not taken, counted by its reason.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | `gtnet`, `async_ip`, `frame_description`, [`villas`] | one wire format each, both ways |
+//! | `format` | the slice [`FORMATS`], and any one of the formats |
+//! | `wire`, `stream` | a point map put to work; frames out of a stream of bytes |
+//! | `sequence`, `rate_guard` | gaps and repetitions; samples no faster than a card takes |
+//! | `sample`, `refusal`, `number` | values, reasons and exact conversion, of all formats |
+//! | [`point_map`] | what the values mean: devices, quantities, units, ranges |
+//!
+//! Bytes go through `wire` to a sample, and a sample through the point map to readings; set-points
+//! take the way back.
 
 mod async_ip;
 mod format;

@@ -69,7 +69,7 @@ impl Value {
 pub struct Sample {
     /// The number of the sample, where the format has one, as wide as the format has it.
     pub sequence: Option<u64>,
-    /// When the simulator took it, seconds and nanoseconds of Unix time, if the format carries it.
+    /// When the simulator took it, seconds and nanoseconds of Unix time, where it is carried.
     pub origin: Option<(u64, u32)>,
     /// The values, in the order of the signals.
     pub values: Vec<Value>,

@@ -234,7 +234,6 @@ crate::words! {
 impl SiUnit {
     /// The greatest amount that is believed of a value in this unit, of either sign: some hundred
     /// times what any network, plant or register on earth has. What is beyond it is no measurement.
-    #[must_use]
     pub const fn greatest(self) -> f64 {
         match self {
             Self::DegreeCelsius | Self::Kelvin | Self::Radian => 1e6,

@@ -60,7 +60,6 @@ lastmeter_units::words! {
 
 impl VoltageEventKind {
     /// The type of the alert that reports it.
-    #[must_use]
     pub const fn alert_type(self) -> &'static str {
         match self {
             Self::Dip => "voltage.dip",

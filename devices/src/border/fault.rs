@@ -74,7 +74,6 @@ lastmeter_units::words! {
 
 impl TamperKind {
     /// Whether it is sensed by a contact, which a battery can read.
-    #[must_use]
     pub const fn is_contact(self) -> bool {
         matches!(self, Self::Cover | Self::TerminalCover)
     }

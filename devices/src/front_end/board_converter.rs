@@ -1,4 +1,4 @@
-//! The converter of an emulated board: the front end of its simulated twin, with codes as samples.
+//! The converter of an emulated board: the front end of its simulated twin, giving codes.
 
 use std::f64::consts::SQRT_2;
 

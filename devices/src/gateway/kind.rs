@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Diagnostics, Dimension, Entry, Kind, Values};
+use lastmeter_params::{Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::{Epoch, HardwareId, SimTime};
 
 use super::Gateway;
@@ -11,6 +11,13 @@ use super::Gateway;
 pub(super) const fn time(min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Time, min, max }
 }
+
+pub(super) const OUTBOX_LIMIT: Field = Field::default(
+    "outbox_limit",
+    Kind::Integer { min: 1, max: 10_000_000 },
+    "100000",
+    "Most messages that wait for the platform; beyond it the oldest is dropped and reported.",
+);
 
 /// What a gateway model needs to know of its place in a scenario.
 #[derive(Clone, Debug)]

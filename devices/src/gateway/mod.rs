@@ -8,6 +8,17 @@
 //! Terms: a *network* is counted from 0 in the order of the gateway's description; a *record* is
 //! what a gateway has written durably, numbered from 1 without gaps; a message is *open* from when
 //! it is made until the platform has acknowledged it.
+//!
+//! | file or folder | purpose |
+//! |---|---|
+//! | `kind`, `registry` | a gateway model for the scenario language; the slice [`GATEWAYS`] |
+//! | `concentrator` | masters of M-Bus lines: bytes to readings of meters |
+//! | `simulator` | frames of a simulator to readings, and orders to frames |
+//! | `store`, `record` | messages and states that survive a restart, and their encoding |
+//! | `metric` | what a gateway counts |
+//!
+//! Bytes and frames come in on networks; readings go through `store` to the platform; commands
+//! take the way back.
 
 mod concentrator;
 mod kind;

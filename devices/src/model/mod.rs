@@ -1,4 +1,12 @@
-//! The device models, one file each.
+//! The device models: from the fields of a scenario to a device.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `kind` | what a model is to a scenario: a row of `DEVICES` |
+//! | `fields`, `build` | the fields that electricity meters share, and the meter built of them |
+//! | `supply`, `tamper` | the same for the supply, voltage events and sensors of tampering |
+//! | `pipe` | what meters of pipes share |
+//! | all others | one model or family each: its own fields, defaults and row |
 
 pub(crate) mod ade7953_1ph;
 pub(crate) mod build;

@@ -15,7 +15,7 @@ use lastmeter_sim::{DeclaredSpan, Identity as ReadingIdentity, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
 use super::records::{Coding, carried, records};
-use super::{Outlet, event};
+use super::{Outlet, event, named};
 use crate::border::{DeviceFault, EventKind, Input, Output};
 
 /// The first access number: serials begin at 1.
@@ -162,32 +162,23 @@ impl MBusOutlet {
 
     /// Something goes wrong on purpose.
     fn fault(&mut self, fault: &DeviceFault, out: &mut Vec<Output>) {
-        let (kind, detail) = match *fault {
-            DeviceFault::SkipReading { count } => {
-                self.skip = self.skip.saturating_add(count);
-                (EventKind::FaultBegun, format!("skip_reading: {count}"))
+        let named = match fault {
+            DeviceFault::RenumberReading | DeviceFault::UnknownIdentifier => {
+                Err("a meter that is asked has no identifiers, and numbers its readings once")
             }
+            _ => named(fault),
+        };
+        match *fault {
+            DeviceFault::SkipReading { count } => self.skip = self.skip.saturating_add(count),
             DeviceFault::Freeze { until } => {
                 self.frozen_until = Some(until.unwrap_or(SimTime(i64::MAX)));
-                let detail = until
-                    .map_or_else(|| "freeze".to_owned(), |until| format!("freeze until {until}"));
-                (EventKind::FaultBegun, detail)
             }
-            DeviceFault::RenumberReading | DeviceFault::UnknownIdentifier => {
-                let what =
-                    "a meter that is asked has no identifiers, and numbers its readings once";
-                (EventKind::InputRefused, what.to_owned())
-            }
-            DeviceFault::Board(_) => {
-                let what = "board fault for a device that is not a board";
-                (EventKind::InputRefused, what.to_owned())
-            }
-            DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {
-                let what = "tampering with a device that has no sensor for it";
-                (EventKind::InputRefused, what.to_owned())
-            }
-        };
-        event(out, kind, &detail);
+            _ => {}
+        }
+        match named {
+            Ok(detail) => event(out, EventKind::FaultBegun, &detail),
+            Err(why) => event(out, EventKind::InputRefused, why),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 
 use crate::answer::CommandFault;
-use crate::border::{EventKind, Input, Output};
+use crate::border::{DeviceFault, EventKind, Input, Output};
 use crate::message::Alert;
 
 /// The way out of a meter: one implementation for the platform, and one for each protocol of a
@@ -110,4 +110,19 @@ pub(crate) trait Outlet: std::fmt::Debug + Send {
 /// Appends something for the record.
 pub(crate) fn event(out: &mut Vec<Output>, kind: EventKind, detail: &str) {
     out.push(Output::Event { kind, detail: detail.to_owned() });
+}
+
+/// A fault as the record names it; the error is why no way out of a meter plays it.
+fn named(fault: &DeviceFault) -> Result<String, &'static str> {
+    Ok(match fault {
+        DeviceFault::SkipReading { count } => format!("skip_reading: {count}"),
+        DeviceFault::RenumberReading => "renumber_reading".to_owned(),
+        DeviceFault::UnknownIdentifier => "unknown_identifier".to_owned(),
+        DeviceFault::Freeze { until: None } => "freeze".to_owned(),
+        DeviceFault::Freeze { until: Some(until) } => format!("freeze until {until}"),
+        DeviceFault::Board(_) => return Err("board fault for a device that is not a board"),
+        DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {
+            return Err("tampering with a device that has no sensor for it");
+        }
+    })
 }

@@ -6,7 +6,7 @@ use lastmeter_units::{HardwareId, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 use lastmeter_wire::flexmeter::{MeasurementMessage, fact};
 
-use super::{Outlet, event};
+use super::{Outlet, event, named};
 use crate::answer::{CommandDesk, CommandFault, ERROR_PREFIX, ReceivedCommand};
 use crate::border::{DeviceFault, EventKind, Input, Output};
 use crate::context::DeviceContext;
@@ -92,33 +92,20 @@ impl Reporter {
 
     /// Something goes wrong on purpose.
     fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
-        let detail = match *fault {
+        match named(fault) {
+            Ok(detail) => event(out, EventKind::FaultBegun, &detail),
+            Err(why) => event(out, EventKind::InputRefused, why),
+        }
+        match *fault {
             DeviceFault::SkipReading { count } => {
                 self.faults.skip = self.faults.skip.saturating_add(count);
-                format!("skip_reading: {count}")
             }
-            DeviceFault::RenumberReading => {
-                self.faults.renumber = true;
-                "renumber_reading".to_owned()
-            }
-            DeviceFault::UnknownIdentifier => "unknown_identifier".to_owned(),
+            DeviceFault::RenumberReading => self.faults.renumber = true,
+            DeviceFault::UnknownIdentifier => self.outbox.put(self.forged(now), out),
             DeviceFault::Freeze { until } => {
                 self.faults.frozen_until = Some(until.unwrap_or(FOR_EVER));
-                until.map_or_else(|| "freeze".to_owned(), |until| format!("freeze until {until}"))
             }
-            DeviceFault::Board(_) => {
-                let detail = "board fault for a device that is not a board";
-                return event(out, EventKind::InputRefused, detail);
-            }
-            DeviceFault::Tamper { .. } | DeviceFault::TamperSensor { .. } => {
-                let detail = "tampering with a device that has no sensor for it";
-                return event(out, EventKind::InputRefused, detail);
-            }
-        };
-        event(out, EventKind::FaultBegun, &detail);
-        if *fault == DeviceFault::UnknownIdentifier {
-            let payload = self.forged(now);
-            self.outbox.put(payload, out);
+            _ => {}
         }
     }
 

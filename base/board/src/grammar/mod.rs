@@ -1,5 +1,11 @@
 //! The line grammar: what a meter that speaks lines of text is asked, and what it answers.
 //!
+//! | file | purpose |
+//! |---|---|
+//! | `read`, `field`, `keys` | TOML to a grammar, with every mistake |
+//! | `pattern`, `number`, `answer` | the form of a line, its numbers, what a line means |
+//! | `reader`, `exchange` | bytes to lines; asking and answering on one port |
+//!
 //! Many energy meters on a serial line have a protocol of their own: a request such as `READ?`,
 //! an answer such as `U=230.12 V I=5.001A n=17`, or one such line every second unasked. A board
 //! file describes that as data:

@@ -40,19 +40,16 @@ impl BitRate {
     ];
 
     /// The rate in bit/s.
-    #[must_use]
     pub const fn bits_per_second(self) -> u32 {
         Self::ALL[self as usize].1
     }
 
     /// The one of so many bit/s, if there is one.
-    #[must_use]
     pub fn from_bits_per_second(bits_per_second: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|&(_, rate)| rate == bits_per_second).map(|(rate, _)| rate)
     }
 
     /// The digit behind `S`.
-    #[must_use]
     pub const fn digit(self) -> u8 {
         b'0' + self as u8
     }
@@ -70,7 +67,6 @@ impl fmt::Display for BitRate {
 ///
 /// The frame that costs most is an extended one of 8 bytes without stuff bits: 27 characters for
 /// 131 bits on the bus (ISO 11898-1, unverified).
-#[must_use]
 pub fn least_baud(bit_rate: u32) -> u64 {
     (u64::from(bit_rate) * 27 * 10).div_ceil(131)
 }

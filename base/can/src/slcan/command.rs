@@ -25,7 +25,6 @@ pub enum Command {
 
 impl Command {
     /// The line, with its end.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         match self {

@@ -1,4 +1,12 @@
 //! Data records (EN 13757-3, 6): data information, value information, value.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `model` | a record: its fields, and the items of a telegram |
+//! | `decode`, `encode` | records from and to bytes, with `error` |
+//! | `vif`, `modifier`, `quantity` | value information: codes and extensions to quantity and unit |
+//! | `value`, `decimal`, `date` | what a value can be; exact decimals; dates and times |
+//! | `fixed` | the fixed data structure of two counters |
 
 mod date;
 mod decimal;

@@ -32,83 +32,71 @@ fn check_simulator(map: &MapDraft<'_>, out: &mut Diagnostics) {
     }
 }
 
-/// Reports the second and each later point of one key, and the first one of it.
-fn report_repeated<'m, 'a, K: Ord>(
-    map: &'m MapDraft<'a>,
-    key_of: impl Fn(&PointDraft<'a>) -> Option<K>,
-    mut report: impl FnMut(&'m PointDraft<'a>, &'m PointDraft<'a>),
+/// Reports at `key` the second and each later point of one value, with the first one of it.
+fn report_repeated<'a, K: Ord>(
+    map: &MapDraft<'a>,
+    key: &str,
+    value_of: impl Fn(&PointDraft<'a>) -> Option<K>,
+    report: impl Fn(&PointDraft<'a>, &PointDraft<'a>) -> (String, String),
+    out: &mut Diagnostics,
 ) {
     let mut first: BTreeMap<K, &PointDraft<'a>> = BTreeMap::new();
     for point in &map.points {
-        let Some(key) = key_of(point) else { continue };
-        match first.get(&key) {
-            Some(earlier) => report(point, earlier),
-            None => {
-                first.insert(key, point);
-            }
+        let Some(value) = value_of(point) else { continue };
+        if let Some(earlier) = first.get(&value) {
+            let (message, label) = report(point, earlier);
+            out.report(Code::NAME_TAKEN, point.draft.span_of(key), message, label);
+        } else {
+            first.insert(value, point);
         }
     }
 }
 
 fn check_names(map: &MapDraft<'_>, out: &mut Diagnostics) {
-    report_repeated(
-        map,
-        |point| point.name,
-        |point, _| {
-            let message = format!("two points are named `{}`", point.name.unwrap_or_default());
-            let label = "expected a name of its own";
-            out.report(Code::NAME_TAKEN, point.draft.span_of("name"), message, label);
-        },
-    );
+    let report = |point: &PointDraft<'_>, _: &PointDraft<'_>| {
+        let message = format!("two points are named `{}`", point.name.unwrap_or_default());
+        (message, "expected a name of its own".to_owned())
+    };
+    report_repeated(map, "name", |point| point.name, report, out);
 }
 
 fn check_meanings(map: &MapDraft<'_>, out: &mut Diagnostics) {
     for key in ["quantity", "waveform"] {
-        report_repeated(
-            map,
-            |point| {
-                let own = point.draft.text(key).filter(|_| point.role.is_none())?;
-                Some((point.direction?, point.draft.text("device")?, own))
-            },
-            |point, earlier| {
-                let (device, own) = (point.draft.text("device"), point.draft.text(key));
-                let (device, own) = (device.unwrap_or_default(), own.unwrap_or_default());
-                let message = format!("two points carry `{own}` of device `{device}`");
-                let label = format!("already carried by {}", called(earlier));
-                out.report(Code::NAME_TAKEN, point.draft.span_of(key), message, label);
-            },
-        );
+        let value_of = |point: &PointDraft<'_>| {
+            let own = point.draft.text(key).filter(|_| point.role.is_none())?.to_owned();
+            Some((point.direction?, point.draft.text("device")?.to_owned(), own))
+        };
+        let report = |point: &PointDraft<'_>, earlier: &PointDraft<'_>| {
+            let text = |key| point.draft.text(key).unwrap_or_default();
+            let message =
+                format!("two points carry `{}` of device `{}`", text(key), text("device"));
+            (message, format!("already carried by {}", called(earlier)))
+        };
+        report_repeated(map, key, value_of, report, out);
     }
 }
 
 /// A device has one breaker.
 fn check_breakers(map: &MapDraft<'_>, out: &mut Diagnostics) {
-    report_repeated(
-        map,
-        |point| {
-            let is_breaker = point.draft.text("command") == Some("setBreaker");
-            point.draft.text("device").filter(|_| is_breaker)
-        },
-        |point, earlier| {
-            let device = point.draft.text("device").unwrap_or_default();
-            let message = format!("two points are the breaker of device `{device}`");
-            let label = format!("already {}", called(earlier));
-            out.report(Code::NAME_TAKEN, point.draft.span_of("command"), message, label);
-        },
-    );
+    let value_of = |point: &PointDraft<'_>| {
+        let is_breaker = point.draft.text("command") == Some("setBreaker");
+        point.draft.text("device").filter(|_| is_breaker).map(str::to_owned)
+    };
+    let report = |point: &PointDraft<'_>, earlier: &PointDraft<'_>| {
+        let device = point.draft.text("device").unwrap_or_default();
+        let message = format!("two points are the breaker of device `{device}`");
+        (message, format!("already {}", called(earlier)))
+    };
+    report_repeated(map, "command", value_of, report, out);
 }
 
 fn check_roles(map: &MapDraft<'_>, out: &mut Diagnostics) {
-    report_repeated(
-        map,
-        |point| Some((point.direction?, point.role?)),
-        |point, earlier| {
-            let role = point.role.map_or("", StatusRole::word);
-            let message = format!("two points are of role `{role}`");
-            let label = format!("already the role of {}", called(earlier));
-            out.report(Code::NAME_TAKEN, point.draft.span_of("role"), message, label);
-        },
-    );
+    let report = |point: &PointDraft<'_>, earlier: &PointDraft<'_>| {
+        let message =
+            format!("two points are of role `{}`", point.role.map_or("", StatusRole::word));
+        (message, format!("already the role of {}", called(earlier)))
+    };
+    report_repeated(map, "role", |point| Some((point.direction?, point.role?)), report, out);
     if map.wire_format() != Some(WireFormat::GtnetSktHeader) {
         return;
     }

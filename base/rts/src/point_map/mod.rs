@@ -43,6 +43,13 @@
 //! [`Plausibility`] watches decoded samples for signs of a wrong map, and [`villas_points`] and
 //! [`listed_points`] write the beginnings of a map from what a laboratory already has.
 //!
+//! | file | purpose |
+//! |---|---|
+//! | `read`, `fields`, `format` | TOML to drafts of tables; their keys; wire formats and cards |
+//! | `layout` | where points of a described frame lie |
+//! | `check`, `point_check` | mistakes of the whole, of single points |
+//! | `word` | words on the wire, and how else the same bits can be read |
+//!
 //! Everything here is pure: text in, map or mistakes out.
 
 mod check;

@@ -1,5 +1,11 @@
 //! A concentrator of wired M-Bus: it finds and polls the meters of its lines, and carries their
 //! readings on, once each, whatever becomes of the link, the meters and itself.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `machine`, `line` | the concentrator and its store; the master of one line |
+//! | `reading`, `unit` | telegrams to quantities; units and powers of ten to SI |
+//! | `address` | secondary addresses as a configuration writes them |
 
 mod address;
 mod line;
@@ -14,7 +20,7 @@ use lastmeter_mbus::header::Manufacturer;
 use lastmeter_mbus::master::{MasterConfig, Target};
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
-use super::kind::{GatewayKind, NetworkContext, time};
+use super::kind::{GatewayKind, NetworkContext, OUTBOX_LIMIT, time};
 use super::store::Store;
 use line::{Line, Meter, Schedule};
 use machine::{Concentrator, Parts};
@@ -77,12 +83,7 @@ static FIELDS: [Field; 12] = [
         "Whether messages are written before they are sent; a volatile outbox loses them at a \
          restart and while the link is down.",
     ),
-    Field::default(
-        "outbox_limit",
-        Kind::Integer { min: 1, max: 10_000_000 },
-        "100000",
-        "Most messages that wait for the platform; beyond it the oldest is dropped and reported.",
-    ),
+    OUTBOX_LIMIT,
     Field::default(
         "drop_sign",
         Kind::Boolean,

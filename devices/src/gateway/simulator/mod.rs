@@ -5,6 +5,12 @@
 //! the frames, reduces what came in a reporting period to one reading per device, and keeps the
 //! readings until the platform has them, as every gateway does. It dates them by the simulator's
 //! clock where the frames carry one, else by when they arrived.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `machine` | frames up: reporting periods, commands; dating, gathering, reloading, watching |
+//! | `raw`, `waveforms` | each n-th sample as it came; periods of waveforms to quantities |
+//! | `writing`, `writable` | frames down: when they go and what for; one written point |
 
 mod machine;
 mod raw;
@@ -22,7 +28,7 @@ use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 use lastmeter_rts::point_map::{Meaning, PointMap};
 use lastmeter_rts::{OnExcess, Wire};
 
-use super::kind::{GatewayContext, GatewayKind, time};
+use super::kind::{GatewayContext, GatewayKind, OUTBOX_LIMIT, time};
 use super::store::Store;
 use machine::{Adapter, Parts, Reduction};
 use raw::{RawForm, RawSamples};
@@ -64,12 +70,7 @@ static FIELDS: [Field; 14] = [
         "\"5 s\"",
         "Without a sample for so long the simulator is reported as silent, by an alert.",
     ),
-    Field::default(
-        "outbox_limit",
-        Kind::Integer { min: 1, max: 10_000_000 },
-        "100000",
-        "Most messages that wait for the platform; beyond it the oldest is dropped and reported.",
-    ),
+    OUTBOX_LIMIT,
     Field::default(
         "raw",
         Kind::Choice(RawForm::WORDS),
