@@ -17,7 +17,7 @@ use lastmeter_mbus::header::{Identification, Identity, Manufacturer, Medium};
 use lastmeter_mbus::reader::{Reader, Received};
 use lastmeter_mbus::record::Item;
 use lastmeter_mbus::slave::{Slave, SlaveConfig};
-use lastmeter_scenarios::gateway::Kept;
+use lastmeter_scenarios::gateway::RecordStore;
 use lastmeter_units::{MeasurementId, SimTime};
 use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
@@ -399,7 +399,7 @@ fn durable(folder: &Path) -> BTreeSet<Counted> {
     let copy = folder.join("copy");
     std::fs::create_dir_all(&copy).unwrap();
     std::fs::copy(folder.join("outbox/kept.log"), copy.join("kept.log")).unwrap();
-    let records = Kept::open(&copy).unwrap().records();
+    let records = RecordStore::open(&copy).unwrap().records();
     let messages = records.iter().filter_map(|record| {
         let begin = record.windows(12).position(|bytes| bytes == b"{\"hardwareId")?;
         // A checksum of four bytes ends a record.

@@ -128,10 +128,8 @@ pub(crate) fn mistakes_with(text: &str, options: &LoadOptions) -> Vec<String> {
 
 /// A change as lines that go and lines that come.
 pub(crate) fn change(from: &str, to: &str) -> String {
-    let lines = |sign: &'static str, text: &str| {
-        text.lines().map(|line| format!("{sign} {line}\n")).collect::<String>()
-    };
-    lines("-", from) + &lines("+", to)
+    let gone = from.lines().flat_map(|line| ["- ", line, "\n"]);
+    gone.chain(to.lines().flat_map(|line| ["+ ", line, "\n"])).collect()
 }
 
 /// What differs between two texts, as lines that go and lines that come.
