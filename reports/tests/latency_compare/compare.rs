@@ -46,7 +46,7 @@ impl Statistic {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Gate {
     /// There are too few runs, or too many, to compare.
-    CannotGate {
+    NotComparable {
         /// Runs of the base.
         base: usize,
         /// Runs of the new version.
@@ -81,7 +81,7 @@ pub(crate) fn gate(
 ) -> Gate {
     let (base_runs, new_runs) = (base.len(), new.len());
     if base_runs.min(new_runs) < RUNS_MIN || base_runs + new_runs > RUNS_MAX {
-        return Gate::CannotGate { base: base_runs, new: new_runs };
+        return Gate::NotComparable { base: base_runs, new: new_runs };
     }
     let (base, new) = (seconds(base), seconds(new));
     let floor_s = floor_p50_ns as f64 / 1e9;

@@ -58,8 +58,8 @@ fn fewer_than_five_runs_on_a_side_cannot_trip() {
     let five = runs(&[100, 101, 102, 103, 104]);
     let slow = runs(&[500, 501, 502, 503]);
     let gated = gate(&five, &slow, Statistic::P50, 0);
-    assert_eq!(gated, Gate::CannotGate { base: 5, new: 4 });
-    assert_eq!(gate(&slow, &five, Statistic::P50, 0), Gate::CannotGate { base: 4, new: 5 });
+    assert_eq!(gated, Gate::NotComparable { base: 5, new: 4 });
+    assert_eq!(gate(&slow, &five, Statistic::P50, 0), Gate::NotComparable { base: 4, new: 5 });
 }
 
 /// Each of the three conditions of the gate alone holds the gate open.
