@@ -243,7 +243,9 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
 fn print_columns<'a>(indent: &str, rows: impl Iterator<Item = (&'a str, String)>) -> ExitCode {
     let rows: Vec<_> = rows.collect();
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    rows.iter().for_each(|(name, text)| print_out(&format!("{indent}{name:width$}  {text}")));
+    for (name, text) in rows {
+        print_out(&format!("{indent}{name:width$}  {text}"));
+    }
     ExitCode::Passed
 }
 

@@ -1,4 +1,4 @@
-//! What `lastmeter explain` prints about a network's tables and keys: the page of the documentation.
+//! What `lastmeter explain` prints of a network's tables and keys: the page of the documentation.
 
 use std::fmt::Write as _;
 

@@ -46,7 +46,7 @@ impl<'a> Files<'a> {
         self.kept.is_some()
     }
 
-    /// The copy that the run folder keeps of a file, if it is one and has one; the error states that
+    /// The copy that the run folder keeps of a file, if it is one and has one; the error shows that
     /// somebody changed what is kept.
     pub(crate) fn kept(&self, name: &str) -> Result<Option<&str>, String> {
         let Some(kept) = &self.kept else { return Ok(None) };

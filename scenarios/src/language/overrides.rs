@@ -264,7 +264,7 @@ fn set_key(
 
 fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> Option<Previous> {
     match &mut place.value {
-        // Which keys a nested table takes is known when it is read; an unknown one is reported then.
+        // Which keys a nested table takes is known when it is read; it reports unknown ones.
         NodeValue::Table(table) => set_key(table, None, key, span, node),
         NodeValue::Array(list) => {
             let (number, rest) = key.split_once('.').unwrap_or((key, ""));

@@ -79,7 +79,7 @@ impl FieldSimulator {
     }
 
     /// What the adapter's message of a device announces, if it is a reading that was not sent
-    /// before. Number and date are the adapter's; what the reading has to cover is not its to state:
+    /// before. Number and date are the adapter's; what the reading has to cover is not its choice:
     /// the reporting period that ends at that date.
     pub(crate) fn announced(
         &mut self,

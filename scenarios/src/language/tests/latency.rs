@@ -1,4 +1,4 @@
-//! Checks of latency: what they demand of the bench is there, or is reported before anything starts.
+//! Checks of latency: what they demand of the bench is there, or is reported before the start.
 
 use lastmeter_reports::latency::needed_sample_size;
 

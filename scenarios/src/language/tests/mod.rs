@@ -128,10 +128,8 @@ pub(crate) fn mistakes_with(text: &str, options: &LoadOptions) -> Vec<String> {
 
 /// A change as lines that go and lines that come.
 pub(crate) fn change(from: &str, to: &str) -> String {
-    let lines = |sign: &'static str, text: &str| {
-        text.lines().map(|line| format!("{sign} {line}\n")).collect::<String>()
-    };
-    lines("-", from) + &lines("+", to)
+    let gone = from.lines().flat_map(|line| ["- ", line, "\n"]);
+    gone.chain(to.lines().flat_map(|line| ["+ ", line, "\n"])).collect()
 }
 
 /// What differs between two texts, as lines that go and lines that come.
@@ -161,6 +159,7 @@ pub(crate) fn assert_printed(
     let mut parts = printed.split(&folders);
     let first = parts.next().unwrap_or_default().to_owned();
     let printed = parts.fold(first, |all, part| all + &part["123456/".len()..]);
+    let printed = printed.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/"), "");
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, printed);
     });

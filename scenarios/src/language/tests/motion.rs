@@ -125,7 +125,6 @@ fn a_neutral_is_lost_and_a_phase_meets_it() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn mistakes_of_a_network_in_motion_are_located() {
     let folder = Folder::new();
     let at = |rest: &str| inject("1 min", rest);

@@ -161,7 +161,6 @@ fn options_change_a_twin_after_its_table_does() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn mistakes_are_located_in_the_table() {
     let head = "name = \"gain\"\ncheck = \"accuracy-u\"\n";
     let cases = [

@@ -200,8 +200,8 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
             close(&drawn(&folder.load(&rows("every = \"10 min\"")).unwrap()), &[100.0, 100.0]);
         }
     }
-    // Words are times that nobody understands: they are reported, unless `every` states how long a row
-    // holds.
+    // Words are times that nobody understands: they are reported, unless `every` states how
+    // long a row holds.
     for (name, first, second) in [
         ("time", "18.01.2027", "19.01.2027"),
         ("Zeit", "18.1.27 00:00", "18.1.27 00:15"),

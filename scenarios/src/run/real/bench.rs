@@ -1,4 +1,4 @@
-//! The bench of a run in real time: takes in what the tasks report, does what the scenario orders at
+//! The bench of a run in real time: takes in what the tasks report, does what is ordered at
 //! its instant, and joins what was due with what came back.
 
 use std::collections::VecDeque;

@@ -85,7 +85,7 @@ impl RealBench<'_> {
         }
         self.clocks.waited_until_ns = monotonic_ns() - self.clocks.timeline.origin_ns;
         self.wait_for_commits(deadline_ns).await?;
-        // The last word on what was refused and on alerts; without it nothing can be stated of them.
+        // The last word on what was refused and on alerts; without it nothing is known of them.
         self.ledger.notices.close();
         self.take_refusals_and_alerts().await?;
         let late = self.recorder.pending();

@@ -188,7 +188,7 @@ impl Calibrator {
         found
     }
 
-    /// The register of a role, and the value in it: as the meter reported, else the one it starts with.
+    /// The register of a role, and the value in it: as last reported, else the one it starts with.
     fn before(&self, role: Role) -> Option<(&'static Register, i64)> {
         let register = self.sheet.iter().find(|register| register.role == role)?;
         Some((register, self.values.get(register.name).copied().unwrap_or(register.reset)))
