@@ -408,7 +408,7 @@ impl Account {
     ) {
         let truth = self.terms.metering_point.truth(span, self.terms.electricity);
         for (place, &id) in self.terms.quantities.iter().enumerate() {
-            // What the plant does not know was due all the same: not a number, but not empty either.
+            // What the plant does not know was still due: not a number, but not empty either.
             let reference = truth.value(id).or(Some(f64::NAN));
             let reported = stored.and_then(|stored| stored.values.get(id.name())).copied();
             let spread = spreads.and_then(|spreads| spreads.get(place)).copied();

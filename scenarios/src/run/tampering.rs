@@ -89,16 +89,12 @@ fn joined(spans: &[Span]) -> Vec<Span> {
 }
 
 impl Reading {
-    fn of(
-        darkness: &SupplyOutages,
-        has_battery: bool,
-        (until, is_known): (SimDuration, bool),
-    ) -> Self {
+    fn of(off: &SupplyOutages, has_battery: bool, (until, is_known): (SimDuration, bool)) -> Self {
         if has_battery {
             let always = vec![(SimDuration::ZERO, until)];
             return Self { surely: always.clone(), perhaps: always, is_known };
         }
-        let spans = &darkness.spans;
+        let spans = &off.spans;
         let wide = spans
             .iter()
             .map(|dark| (dark.from - NOTICES, dark.to.map_or(until, |to| to + NOTICES)));
