@@ -383,7 +383,7 @@ fn both_fidelities_measure_one_energy_over_changing_points() {
         voltage_noise: 0.0,
         current_noise: 0.0,
     };
-    let spectrum = Spectrum::clone(&terminal.stretch(SimDuration::ZERO).unwrap().spectrum);
+    let spectrum = Spectrum::clone(&terminal.spectrum_at(SimDuration::ZERO).unwrap().spectrum);
     let linear = Linear::default();
     let case = Case { nominal_hz: 50.0, spectrum, errors, linear, has_interharmonics: false };
     let config = EngineConfig::new(RATE_HZ, 50.0, 1);
@@ -397,7 +397,7 @@ fn both_fidelities_measure_one_energy_over_changing_points() {
     let mut closed_form = ClosedForm::new(sampling(&case), channels_of(), 0.0, 10.0, "a", streams);
     let (mut at, mut closed) = (SimDuration::ZERO, Vec::new());
     while at < seconds(until_s) {
-        let stretch = terminal.stretch(at).unwrap();
+        let stretch = terminal.spectrum_at(at).unwrap();
         at = stretch.until.unwrap_or(seconds(until_s)).min(seconds(until_s));
         assert!(closed_form.hold(&stretch.spectrum));
         closed.extend(std::iter::from_fn(|| closed_form.next(at.as_seconds_f64())));

@@ -186,7 +186,7 @@ fn instants(
 /// is no stretch.
 fn next_change(point: &MeteringPoint, at: SimDuration) -> Option<SimDuration> {
     let until = match point {
-        MeteringPoint::Electricity(terminal) => terminal.stretch(at)?.until,
+        MeteringPoint::Electricity(terminal) => terminal.spectrum_at(at)?.until,
         MeteringPoint::Live(point) => Some(point.next_change(at)?),
         MeteringPoint::Heat(_) | MeteringPoint::Water(_) => point.pipe(at)?.until,
     };

@@ -14,13 +14,13 @@ use std::sync::Arc;
 use lastmeter_units::SimDuration;
 
 use crate::disturbance::{Change, Disturbance, Modulation, Phases};
+use crate::excerpt::Excerpt;
 use crate::instant::Instant;
 use crate::law::{Line, Place};
 use crate::plan::{
     Harmonic, OperatingPoint, PhaseSequence, REFERENCE_CELSIUS, VoltageModulation, WaveShape,
 };
 use crate::quality::ORDER_TOLERANCE;
-use crate::sampled::Excerpt;
 use crate::spectrum::{ChannelSpectrum, Spectrum, TerminalError};
 
 /// The voltage or the current of one phase in a stage.

@@ -1,16 +1,15 @@
 //! What a scenario may name: every kind of source, and of injection into one.
 
-use crate::domain::{heat, water};
 use crate::injection::{InjectionKind, components, levels, shapes, steps};
-use crate::source::{SourceKind, recording, spectrum_table, synthetic};
+use crate::source::{SourceKind, heat_circuit, recording, spectrum_table, synthetic, water_supply};
 
 /// Every kind of source.
 pub static SOURCES: &[SourceKind] = &[
     synthetic::KIND,
     recording::KIND,
     spectrum_table::KIND,
-    heat::source::KIND,
-    water::source::KIND,
+    heat_circuit::KIND,
+    water_supply::KIND,
 ];
 
 /// Every kind of injection into a source.

@@ -4,7 +4,6 @@
 //! beginning to every [`BLOCK`]th instant are kept; a span costs two blocks of lines and a
 //! difference, however long it is.
 
-mod excerpt;
 mod spectra;
 
 use std::sync::Arc;
@@ -12,8 +11,7 @@ use std::sync::Arc;
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
-pub use excerpt::{Excerpt, ExcerptError};
-
+use crate::excerpt::Excerpt;
 use crate::instant::Instant;
 use crate::means::{PhaseHarmonics, PhaseMeans, SpanMeans};
 use crate::spectrum::Spectrum;
@@ -246,7 +244,7 @@ impl Sampled {
 
     /// The tones that stand for the excerpt at an instant in it, and when those of its next part
     /// do; `None`: no other part follows.
-    pub(crate) fn stretch(&self, at: SimDuration) -> (Arc<Spectrum>, Option<SimDuration>) {
+    pub(crate) fn spectrum_at(&self, at: SimDuration) -> (Arc<Spectrum>, Option<SimDuration>) {
         let part = self.parts.at(self.from, at);
         let next = part + 1;
         let until = (next < self.parts.count()).then(|| self.parts.begin(self.from, next));

@@ -1,13 +1,15 @@
-//! Sources: what a scenario may connect devices to. Those of pipes stand with their domain.
+//! Sources: what a scenario may connect devices to.
 //!
 //! A source's entry says which keys its `[[source]]` table takes beside `name` and `kind`, and its
 //! constructor makes a signal of the checked values. What is wrong is told in the scenario
 //! author's terms, at the value that causes it.
 
 mod files;
+pub(crate) mod heat_circuit;
 pub(crate) mod recording;
 pub(crate) mod spectrum_table;
 pub(crate) mod synthetic;
+pub(crate) mod water_supply;
 
 use lastmeter_params::{Diagnostics, Entry, Values};
 

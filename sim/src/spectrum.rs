@@ -6,7 +6,7 @@
 use lastmeter_units::SimDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::sampled::ExcerptError;
+use crate::excerpt::ExcerptError;
 
 /// Why something is no terminal.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -17,7 +17,7 @@ use crate::plan::REFERENCE_CELSIUS;
 use crate::program::Program;
 use crate::random::Streams;
 use crate::spectrum::{Spectrum, TerminalError};
-use crate::timeline::{Stretch, TemperatureChange};
+use crate::timeline::{SpectrumSpan, TemperatureChange};
 use crate::truth::{ReferenceSpan, Truth};
 use crate::waveform::Waveform;
 
@@ -125,17 +125,17 @@ impl Terminal {
     /// 25th of the cycle, as exact Fourier coefficients of the straight lines. A rest takes those
     /// of the cycle before it; an excerpt shorter than a cycle has the fundamental that is nearest
     /// to it by least squares, and nothing else. They are computed when they are first asked for.
-    pub fn stretch(&self, at: SimDuration) -> Option<Stretch> {
+    pub fn spectrum_at(&self, at: SimDuration) -> Option<SpectrumSpan> {
         match &*self.waveform {
-            Waveform::Timeline(timeline) => timeline.stretch(at),
+            Waveform::Timeline(timeline) => timeline.spectrum_at(at),
             Waveform::Loop(_) => None,
         }
     }
 
-    /// Whether there is a [`Self::stretch`] at every instant.
-    pub fn is_stretches(&self) -> bool {
+    /// Whether there is a [`Self::spectrum_at`] at every instant.
+    pub fn has_spectrum_throughout(&self) -> bool {
         match &*self.waveform {
-            Waveform::Timeline(timeline) => timeline.is_stretches(),
+            Waveform::Timeline(timeline) => timeline.has_spectrum_throughout(),
             Waveform::Loop(_) => false,
         }
     }

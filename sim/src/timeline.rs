@@ -36,7 +36,7 @@ const DIRECTLY: usize = 64;
 /// A stretch of time in which a terminal carries tones that do not change, or a part of an excerpt
 /// that tones stand for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stretch {
+pub struct SpectrumSpan {
     /// The tones; their phases count from the scenario's start.
     pub spectrum: Arc<Spectrum>,
     /// When something changes next, since the scenario's start; `None`: never. What changes
@@ -112,7 +112,7 @@ impl Timeline {
     }
 
     /// Whether all of it is tones that change at instants only, or excerpts for which tones stand.
-    pub(crate) fn is_stretches(&self) -> bool {
+    pub(crate) fn has_spectrum_throughout(&self) -> bool {
         self.pieces.iter().all(|piece| piece.wave.is_tones())
     }
 
@@ -121,7 +121,7 @@ impl Timeline {
         self.pieces.partition_point(|piece| piece.from <= at).saturating_sub(1)
     }
 
-    pub(crate) fn stretch(&self, at: SimDuration) -> Option<Stretch> {
+    pub(crate) fn spectrum_at(&self, at: SimDuration) -> Option<SpectrumSpan> {
         // Ends are told in whole nanoseconds; so is what begins there.
         let begun = |piece: &Piece| piece.from.rounded() <= at;
         let index = self.pieces.partition_point(begun).saturating_sub(1);
@@ -131,7 +131,7 @@ impl Timeline {
         let next_warmer = self.temperatures.get(warmer).map(|&(from, _)| from);
         let temperature_celsius = self.temperatures[warmer.saturating_sub(1)].1;
         let until = next.into_iter().chain(next_warmer).chain(next_part).min();
-        Some(Stretch { spectrum, until, temperature_celsius })
+        Some(SpectrumSpan { spectrum, until, temperature_celsius })
     }
 
     /// When something changes or moves, up to an instant: in order, both ends included.

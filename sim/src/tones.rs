@@ -50,7 +50,7 @@ struct Table {
 /// What one tone of one channel is in the middle of each row of a cell.
 #[derive(Clone)]
 #[repr(align(64))]
-struct Turned {
+struct RotatedTone {
     re: [f64; ROWS],
     im: [f64; ROWS],
     /// The number of its frequency.
@@ -91,7 +91,7 @@ impl ToneBank {
         let tables: Vec<Table> =
             self.frequencies_hz.iter().map(|&f| Table::new(f, rate_hz)).collect();
         let mut seeds = vec![Complex64::ONE; tables.len()];
-        let silent = Turned { re: [0.0; ROWS], im: [0.0; ROWS], tone: 0 };
+        let silent = RotatedTone { re: [0.0; ROWS], im: [0.0; ROWS], tone: 0 };
         let mut tones = vec![silent; tables.len()];
         let mut done = 0;
         while done < samples {
@@ -151,7 +151,7 @@ fn powers<const N: usize>(step: Complex64) -> [Complex64; N] {
 /// for each set of vector instructions; the operations and their order are the same. Plain loops:
 /// a closure would be compiled for the plainest instructions, and called.
 #[multiversion(targets = "simd")]
-fn turn(turned: &mut Turned, z: Complex64, table: &Table) {
+fn turn(turned: &mut RotatedTone, z: Complex64, table: &Table) {
     let mut row = 0;
     while row < ROWS {
         turned.re[row] = z.re * table.re[row] - z.im * table.im[row];
@@ -163,7 +163,7 @@ fn turn(turned: &mut Turned, z: Complex64, table: &Table) {
 /// Writes the sum of tones to a part of a cell that begins at sample `from` of the cell. Two rows
 /// at once share what is read of the tables.
 #[multiversion(targets = "simd")]
-fn add_up(part: &mut [f64], from: usize, tables: &[Table], tones: &[Turned]) {
+fn add_up(part: &mut [f64], from: usize, tables: &[Table], tones: &[RotatedTone]) {
     let (mut done, mut at) = (0, from);
     while done < part.len() {
         let (row, column) = (at / ROW, at % ROW);
@@ -193,7 +193,7 @@ fn add_up(part: &mut [f64], from: usize, tables: &[Table], tones: &[Turned]) {
 fn sums<const N: usize>(
     rows: [usize; N],
     tables: &[Table],
-    tones: &[Turned],
+    tones: &[RotatedTone],
 ) -> [[[f64; HALF]; 2]; N] {
     let mut sums = [[[0.0; HALF]; 2]; N];
     let mut place = 0;

@@ -373,7 +373,7 @@ fn data_that_does_not_follow_is_refused_and_not_used() {
         let out = bench.step(Input::Samples { first_sample, rate_hz, block });
         assert_eq!(events(&out), [EventKind::InputRefused]);
     }
-    let spectrum = balanced().stretch(SimDuration::ZERO).unwrap().spectrum;
+    let spectrum = balanced().spectrum_at(SimDuration::ZERO).unwrap().spectrum;
     let out = bench.step(Input::Spectrum { until: SimDuration::from_seconds(1), spectrum });
     assert_eq!(events(&out), [EventKind::InputRefused]);
     assert_eq!(readings(&bench.run(10.0)).len(), 1);
@@ -401,7 +401,7 @@ fn the_border_can_be_written_down_and_read_again() {
     assert_eq!(serde_json::from_str::<Vec<Output>>(&text).unwrap(), out);
     let spectrum = Input::Spectrum {
         until: SimDuration::from_seconds(3),
-        spectrum: balanced().stretch(SimDuration::ZERO).unwrap().spectrum,
+        spectrum: balanced().spectrum_at(SimDuration::ZERO).unwrap().spectrum,
     };
     let text = serde_json::to_string(&spectrum).unwrap();
     assert_eq!(serde_json::from_str::<Input>(&text).unwrap(), spectrum);

@@ -76,7 +76,7 @@ impl Single {
     fn spectrum(volts: f64) -> Arc<Spectrum> {
         let amperes = volts / 23.0;
         let terminal = sines(50.0, [(volts, 0.0, amperes, 0.0)]);
-        terminal.stretch(SimDuration::ZERO).expect("a spectrum").spectrum
+        terminal.spectrum_at(SimDuration::ZERO).expect("a spectrum").spectrum
     }
 
     pub(crate) fn step(&mut self, input: Input) -> Vec<Output> {

@@ -142,7 +142,7 @@ impl Bench {
             let until = self.until;
             let input = match self.device.feed() {
                 Feed::Spectrum => {
-                    let stretch = self.terminal.stretch(SimDuration::ZERO).expect("a spectrum");
+                    let stretch = self.terminal.spectrum_at(SimDuration::ZERO).expect("a spectrum");
                     Input::Spectrum { until, spectrum: stretch.spectrum }
                 }
                 Feed::Samples { rate_hz } => {

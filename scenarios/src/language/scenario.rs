@@ -10,7 +10,7 @@ use lastmeter_plans::calibration;
 use lastmeter_plans::standard::Plan;
 use lastmeter_record::Override;
 use lastmeter_sim::Streams;
-use lastmeter_sim::grid::{Feeder, LiveGrid, Playing};
+use lastmeter_sim::grid::{LiveGrid, Playing, SolvedNetwork};
 use lastmeter_text::append;
 use lastmeter_units::SimDuration;
 
@@ -43,7 +43,7 @@ pub struct Plant {
     /// Why it cannot be had on this machine.
     pub(crate) unavailable: Option<String>,
     /// What flows in its network; none before that is played ([`crate::plant`]).
-    pub(crate) feeder: Option<Arc<Feeder>>,
+    pub(crate) feeder: Option<Arc<SolvedNetwork>>,
 }
 
 /// What a source of its own plays: at most one of them is there.
@@ -143,7 +143,7 @@ impl Scenario {
     }
 
     /// The network of its `[grid]` with what flows in it, if it has one that was played.
-    pub fn feeder(&self) -> Option<&Feeder> {
+    pub fn feeder(&self) -> Option<&SolvedNetwork> {
         self.plant.feeder.as_deref()
     }
 

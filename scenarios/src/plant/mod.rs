@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use lastmeter_params::Diagnostics;
 use lastmeter_record::Signal;
-use lastmeter_sim::grid::{Feeder, FeederFailure};
+use lastmeter_sim::grid::{NetworkFailure, SolvedNetwork};
 
 use crate::language::{LoadFailure, Scenario, failure, report_unplayable};
 pub(crate) use watch::{Watch, play};
@@ -32,7 +32,7 @@ pub(crate) enum NotPlayed {
 /// Gives a scenario what was played of its network.
 pub(crate) fn take_plant(
     scenario: &mut Scenario,
-    played: Result<Feeder, FeederFailure>,
+    played: Result<SolvedNetwork, NetworkFailure>,
 ) -> Result<(), LoadFailure> {
     let mut out = Diagnostics::new();
     match played {

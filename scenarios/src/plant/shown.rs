@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use lastmeter_params::{Code, Diagnostics, Value, Values};
 use lastmeter_sim::Terminal;
-use lastmeter_sim::grid::Feeder;
+use lastmeter_sim::grid::SolvedNetwork;
 
 use crate::language::{Scenario, report_idle_defects, warn_off_rated_voltage};
 
 /// Defects that change nothing, and operations of elements that never do anything.
-pub(super) fn of_network(scenario: &Scenario, feeder: &Feeder, out: &mut Diagnostics) {
+pub(super) fn of_network(scenario: &Scenario, feeder: &SolvedNetwork, out: &mut Diagnostics) {
     let tables = scenario.written.tables.iter();
     let defects = tables.filter(|(section, _)| section.name == "grid.defect");
     let defects: Vec<&Values> = defects.map(|(_, values)| &**values).collect();
@@ -25,7 +25,11 @@ pub(super) fn of_network(scenario: &Scenario, feeder: &Feeder, out: &mut Diagnos
 
 /// Gives the sources of the network their terminals, where something is connected to them: its
 /// feeding points, then its loads.
-pub(super) fn give_terminals(scenario: &mut Scenario, feeder: &Feeder, out: &mut Diagnostics) {
+pub(super) fn give_terminals(
+    scenario: &mut Scenario,
+    feeder: &SolvedNetwork,
+    out: &mut Diagnostics,
+) {
     let (sources, loads) = (feeder.network().sources.len(), feeder.network().loads.len());
     let Some(first) = scenario.plant.sources.len().checked_sub(sources + loads) else { return };
     let span = scenario.written.single("grid").map(|values| values.span).unwrap_or_default();
@@ -70,7 +74,7 @@ pub(super) fn of_devices(scenario: &Scenario, out: &mut Diagnostics) {
 /// A device that computes from spectra is at a place that has one all the time.
 fn report_missing_spectrum(device: &Values, terminal: &Terminal, out: &mut Diagnostics) {
     let is_windows = device.get("fidelity") == Some(&Value::Text("windows".to_owned()));
-    if terminal.is_stretches() || !is_windows {
+    if terminal.has_spectrum_throughout() || !is_windows {
         return;
     }
     let message =

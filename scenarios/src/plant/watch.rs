@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lastmeter_sim::grid::{Feeder, FeederFailure, Playing};
+use lastmeter_sim::grid::{NetworkFailure, Playing, SolvedNetwork};
 use lastmeter_units::SimDuration;
 use tokio::sync::oneshot;
 
@@ -61,7 +61,7 @@ pub(crate) async fn play(scenario: &Scenario, watch: &Watch<'_>) -> Result<Scena
 }
 
 /// Plays piece by piece, until it is over or nobody waits any more.
-fn whole(mut network: Playing, shared: &Shared) -> Result<Feeder, FeederFailure> {
+fn whole(mut network: Playing, shared: &Shared) -> Result<SolvedNetwork, NetworkFailure> {
     while !network.is_over() && !shared.is_given_up.load(Ordering::Relaxed) {
         network.play_until(network.played_until() + SimDuration(1))?;
         shared.played_until.store(network.played_until().0, Ordering::Relaxed);
@@ -69,7 +69,7 @@ fn whole(mut network: Playing, shared: &Shared) -> Result<Feeder, FeederFailure>
     network.finish()
 }
 
-type PlayResult = Result<Feeder, FeederFailure>;
+type PlayResult = Result<SolvedNetwork, NetworkFailure>;
 
 async fn wait(
     mut played: oneshot::Receiver<PlayResult>,

@@ -180,8 +180,8 @@ impl Player {
                 }
                 EndpointOutput::Operated(it) => {
                     let at_s = it.at_ns as f64 / 1e9;
-                    let (element, deed) = (&it.element, it.deed.word());
-                    print_err(&format!("{element} {deed} at {at_s:.3} s: {}", it.detail));
+                    let (element, kind) = (&it.element, it.kind.word());
+                    print_err(&format!("{element} {kind} at {at_s:.3} s: {}", it.detail));
                 }
             }
         }

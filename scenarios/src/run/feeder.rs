@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use lastmeter_devices::{Device, Feed, Input, Output};
-use lastmeter_sim::{Block, MeteringPoint, Stretch, Terminal};
+use lastmeter_sim::{Block, MeteringPoint, SpectrumSpan, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
 /// Samples rendered and handed over at once.
@@ -17,7 +17,7 @@ const BLOCK_SAMPLES: usize = 4096;
 pub(crate) struct SignalFeed {
     point: MeteringPoint,
     /// The spectrum handed over last, and when it changes.
-    stretch: Option<Stretch>,
+    span: Option<SpectrumSpan>,
     start: SimTime,
     now: SimTime,
     next_sample: u64,
@@ -27,7 +27,7 @@ pub(crate) struct SignalFeed {
 impl SignalFeed {
     pub(crate) fn new(point: MeteringPoint, start: SimTime) -> Self {
         let block = Block::default();
-        Self { point, stretch: None, start, now: start, next_sample: 0, block }
+        Self { point, span: None, start, now: start, next_sample: 0, block }
     }
 
     /// Up to when the device has been fed.
@@ -92,14 +92,14 @@ impl SignalFeed {
 
     fn spectrum(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
         let at = self.now - self.start;
-        let ends = |stretch: &Stretch| stretch.until.is_some_and(|end| end <= at);
-        if self.stretch.as_ref().is_none_or(ends) {
-            self.stretch = self.terminal().stretch(at);
+        let ends = |span: &SpectrumSpan| span.until.is_some_and(|end| end <= at);
+        if self.span.as_ref().is_none_or(ends) {
+            self.span = self.terminal().spectrum_at(at);
         }
-        let stretch = self.stretch.as_ref().expect("checked when the scenario was loaded");
+        let span = self.span.as_ref().expect("checked when the scenario was loaded");
         // A change of the terminal is a border between two messages.
-        self.now = stretch.until.map_or(until, |end| until.min(self.start + end));
-        let spectrum = Arc::clone(&stretch.spectrum);
+        self.now = span.until.map_or(until, |end| until.min(self.start + end));
+        let spectrum = Arc::clone(&span.spectrum);
         device.step(self.now, Input::Spectrum { until: self.now - self.start, spectrum }, out);
     }
 

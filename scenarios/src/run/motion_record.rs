@@ -2,11 +2,11 @@
 //! far the dark area reached.
 
 use lastmeter_grid::diagram::{self, Mark};
-use lastmeter_grid::motion::{Deed, Operation, ProbeAt};
+use lastmeter_grid::motion::{Operation, OperationKind, ProbeAt};
 use lastmeter_grid::network::{Network, NodeId};
 use lastmeter_record::{GridRecord, file, sha256, write_number};
 use lastmeter_sim::Streams;
-use lastmeter_sim::grid::{Feeder, Kept, Recorder};
+use lastmeter_sim::grid::{Kept, Recorder, SolvedNetwork};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_waveform::comtrade::{self, DataKind, Origin, Revision};
 use lastmeter_waveform::{Channel, ChannelKind, DigitalChannel, Recording};
@@ -23,7 +23,7 @@ const LONGEST_S: f64 = 1e5;
 /// If waveforms cannot be made or written down, as text.
 pub(crate) fn add(
     record: &mut GridRecord,
-    feeder: &Feeder,
+    feeder: &SolvedNetwork,
     (start, streams): (SimTime, Streams),
 ) -> Result<(), String> {
     if let Some(curves) = curves(feeder) {
@@ -98,7 +98,7 @@ fn trigger(
     operations: &[Operation],
     (from, length): (SimDuration, SimDuration),
 ) -> Option<SimDuration> {
-    let mut done = operations.iter().filter(|it| it.deed.switches());
+    let mut done = operations.iter().filter(|it| it.kind.switches());
     let first = done.find(|it| (from.0..from.0 + length.0).contains(&it.at_ns));
     first.map(|it| SimDuration(it.at_ns))
 }
@@ -151,7 +151,7 @@ fn digital(
     let length_ns = (samples as f64 / recorder.rate_hz * 1e9) as i64;
     let until_ns = from.0 + length_ns;
     let mut names: Vec<&str> = Vec::new();
-    for it in operations.iter().filter(|it| it.deed.switches()) {
+    for it in operations.iter().filter(|it| it.kind.switches()) {
         if (from.0..until_ns).contains(&it.at_ns) && !names.contains(&&*it.element) {
             names.push(&it.element);
         }
@@ -159,10 +159,13 @@ fn digital(
     let channel = |name: &str| {
         let mut states = vec![false; samples];
         for it in operations.iter().filter(|it| &*it.element == name) {
-            let is_on = match it.deed {
-                Deed::Ignited | Deed::Blown | Deed::Opened | Deed::LockedOut => true,
-                Deed::Cleared | Deed::Closed => false,
-                Deed::Tripped | Deed::Melted | Deed::Idle => continue,
+            let is_on = match it.kind {
+                OperationKind::Ignited
+                | OperationKind::Blown
+                | OperationKind::Opened
+                | OperationKind::LockedOut => true,
+                OperationKind::Cleared | OperationKind::Closed => false,
+                OperationKind::Tripped | OperationKind::Melted | OperationKind::Idle => continue,
             };
             let place = ((it.at_ns - from.0) as f64 * 1e-9 * recorder.rate_hz).ceil().max(0.0);
             let place = (place as usize).min(samples);
@@ -174,7 +177,7 @@ fn digital(
 }
 
 /// Curve by curve, point by point.
-fn curves(feeder: &Feeder) -> Option<Vec<u8>> {
+fn curves(feeder: &SolvedNetwork) -> Option<Vec<u8>> {
     let mut text = b"element,curve,current_a,time_s\n".to_vec();
     let header = text.len();
     for protector in feeder.protectors() {
@@ -194,14 +197,14 @@ fn curves(feeder: &Feeder) -> Option<Vec<u8>> {
 
 /// The network at the instant that the scenario asks for, or else when most loads had no supply,
 /// with the faults that burnt then.
-fn dark(feeder: &Feeder, start: SimTime) -> Option<String> {
+fn dark(feeder: &SolvedNetwork, start: SimTime) -> Option<String> {
     let supply = feeder.dark_area()?;
     let network = feeder.network();
     let mut burning: Vec<&Operation> = Vec::new();
     for it in feeder.operations().iter().filter(|it| it.at_ns <= supply.at.0) {
-        match it.deed {
-            Deed::Ignited => burning.push(it),
-            Deed::Cleared => burning.retain(|other| other.element != it.element),
+        match it.kind {
+            OperationKind::Ignited => burning.push(it),
+            OperationKind::Cleared => burning.retain(|other| other.element != it.element),
             _ => {}
         }
     }

@@ -6,10 +6,10 @@ use lastmeter_grid::Complex64;
 use lastmeter_grid::diagram::{self, Colouring};
 use lastmeter_grid::network::{Network, Wire};
 use lastmeter_record::{GridRecord, GridRow, GridTable};
-use lastmeter_sim::grid::{BreakerAt, Feeder, GridInput, Step, part_names};
+use lastmeter_sim::grid::{BreakerAt, GridInput, SolvedNetwork, Step, part_names};
 
 /// Every step of it.
-pub(crate) fn record(feeder: &Feeder) -> GridRecord {
+pub(crate) fn record(feeder: &SolvedNetwork) -> GridRecord {
     let network = feeder.network();
     let wires = wires(network);
     let steps = feeder.steps().iter().enumerate();
@@ -62,7 +62,7 @@ fn voltages(network: &Network, step: &Step, wires: &[NodeWire]) -> Vec<f64> {
 
 /// How the breakers stood, and what the sources were set to, that were set between steps; none if
 /// none was.
-fn inputs(feeder: &Feeder) -> Option<GridTable> {
+fn inputs(feeder: &SolvedNetwork) -> Option<GridTable> {
     let declared = feeder.network();
     let mut held: BTreeMap<String, f64> = BTreeMap::new();
     let mut changes: Vec<(usize, String, f64)> = Vec::new();
@@ -112,7 +112,7 @@ fn per_unit(network: &Network, step: &Step, (node, wire): NodeWire) -> f64 {
 }
 
 /// One-line diagrams of the step with the heaviest load and of that with the highest voltage.
-fn diagrams(feeder: &Feeder, rows: &[GridRow]) -> Option<[String; 2]> {
+fn diagrams(feeder: &SolvedNetwork, rows: &[GridRow]) -> Option<[String; 2]> {
     let steps = || rows.iter().enumerate();
     let (heaviest, _) = steps().max_by(|a, b| a.1.loads.0.total_cmp(&b.1.loads.0))?;
     let (highest, _) = steps().max_by(|a, b| a.1.highest.0.total_cmp(&b.1.highest.0))?;
@@ -123,7 +123,7 @@ fn diagrams(feeder: &Feeder, rows: &[GridRow]) -> Option<[String; 2]> {
     Some([draw(heaviest)?, draw(highest)?])
 }
 
-fn row(feeder: &Feeder, number: usize, step: &Step, wires: &[NodeWire]) -> GridRow {
+fn row(feeder: &SolvedNetwork, number: usize, step: &Step, wires: &[NodeWire]) -> GridRow {
     let (network, raster) = (feeder.network(), feeder.raster());
     let phases = Wire::PHASES.map(|wire| {
         let from = step.sources.iter();

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use lastmeter_devices::{EventFacts, SupplyFacts};
-use lastmeter_grid::motion::Deed;
+use lastmeter_grid::motion::OperationKind;
 use lastmeter_record::{Event, EventKind, field};
-use lastmeter_sim::grid::{Feeder, Interruption, Operation};
+use lastmeter_sim::grid::{Interruption, Operation, SolvedNetwork};
 use lastmeter_sim::voltage_events::{EventLimits, TrueEvent, gaps_of_supply, voltage_events};
 use lastmeter_sim::{MeteringPoint, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
@@ -43,17 +43,17 @@ pub(crate) fn notes(scenario: &Scenario) -> VecDeque<Event> {
 }
 
 /// What was done to elements of the network.
-fn operations(feeder: &Feeder, start: SimTime) -> impl Iterator<Item = Event> + '_ {
+fn operations(feeder: &SolvedNetwork, start: SimTime) -> impl Iterator<Item = Event> + '_ {
     feeder.operations().iter().map(move |it| operated(it, start))
 }
 
 /// What was done to an element of a network, for the record.
 pub(crate) fn operated(it: &Operation, start: SimTime) -> Event {
     let at = start + SimDuration(it.at_ns);
-    let idle = if it.deed == Deed::Idle { "nothing was done: " } else { "" };
+    let idle = if it.kind == OperationKind::Idle { "nothing was done: " } else { "" };
     let event = Event::new(at, "bench", EventKind::Operated)
         .with(field::ELEMENT, &*it.element)
-        .with(field::WHAT, it.deed.word())
+        .with(field::WHAT, it.kind.word())
         .with_prose(field::DETAIL, format!("{idle}{}", it.detail))
         .with(field::NODE, &*it.node);
     let Some(point) = it.point else { return event };
@@ -166,7 +166,7 @@ fn of_voltage(note: Event, seen: &TrueEvent, declared_v: f64) -> Event {
 
 /// When loads had no supply.
 fn interruptions(
-    feeder: &Feeder,
+    feeder: &SolvedNetwork,
     (start, end): (SimTime, SimTime),
 ) -> impl Iterator<Item = Event> + '_ {
     let customers = feeder.network().loads.len();
@@ -198,7 +198,7 @@ mod tests {
             at_ns: 0,
             element: "fault:tree".into(),
             node: "b at 2".into(),
-            deed: Deed::Ignited,
+            kind: OperationKind::Ignited,
             detail: "at a, which is not energised".into(),
             point: None,
         };

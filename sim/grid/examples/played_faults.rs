@@ -13,8 +13,8 @@ use lastmeter_grid::Complex64;
 use lastmeter_grid::flow;
 use lastmeter_grid::format::dss;
 use lastmeter_grid::motion::{
-    Event, FaultAt, Happening, Motion, Options, Piece, Probe, ProbeAt, ProbePair, Resolution,
-    Section, Stretch, Waves, cut,
+    Event, FaultAt, Motion, NetworkAction, Options, Piece, Probe, ProbeAt, ProbePair, Resolution,
+    Segment, SegmentContent, Waveforms, cut,
 };
 use lastmeter_grid::network::{Network, NodeId, Wire, Wires};
 use lastmeter_grid::transient::{FaultKind, Pole};
@@ -56,9 +56,9 @@ fn fault(network: &Network, word: &str) -> Result<FaultAt, Failure> {
 }
 
 /// What happens by a word; a line whose wire is lost gets a switch.
-fn happening(network: &mut Network, word: &str) -> Result<Happening, Failure> {
+fn happening(network: &mut Network, word: &str) -> Result<NetworkAction, Failure> {
     let Some((letter, line)) = word.strip_prefix("lost-").and_then(|it| it.split_once('@')) else {
-        return Ok(Happening::Fault(fault(network, word)?));
+        return Ok(NetworkAction::Fault(fault(network, word)?));
     };
     let expected = || format!("{word}: expected lost-WIRE@LINE");
     let same = |name: &str| name.eq_ignore_ascii_case(line);
@@ -66,7 +66,7 @@ fn happening(network: &mut Network, word: &str) -> Result<Happening, Failure> {
     let switch = cut(network, Piece::Line(at)).ok_or_else(expected)?;
     let wires = network.switches[switch].from.wires;
     let pole = wires.as_slice().iter().position(|it| it.to_string() == letter);
-    Ok(Happening::Open { switch, pole: Pole::One(pole.ok_or_else(expected)?) })
+    Ok(NetworkAction::Open { switch, pole: Pole::One(pole.ok_or_else(expected)?) })
 }
 
 /// The voltages of all nodes, wire by wire.
@@ -85,18 +85,18 @@ fn probes(network: &Network) -> Vec<Probe> {
 fn played(
     network: &Network,
     flow: &flow::Flow,
-    what: &Happening,
+    what: &NetworkAction,
     resolution: Resolution,
-) -> Result<Vec<Section>, Failure> {
+) -> Result<Vec<Segment>, Failure> {
     let options = Options { resolution, tolerance: 1e-5, ..Options::default() };
     let events = vec![Event { at_ns: BEGIN_NS, what: what.clone() }];
     let mut motion = Motion::new(network, options, events, Vec::new(), probes(network))?;
-    let (sections, _) = motion.play(network, flow, (0, 2 * BEGIN_NS))?;
-    Ok(sections)
+    let (segments, _) = motion.play(network, flow, (0, 2 * BEGIN_NS))?;
+    Ok(segments)
 }
 
 /// The phasors of a wave's last whole period, by least squares: steps are no whole part of it.
-fn phasors(waves: &Waves, from_ns: i64, frequency_hz: f64) -> Vec<Vec<Complex64>> {
+fn phasors(waves: &Waveforms, from_ns: i64, frequency_hz: f64) -> Vec<Vec<Complex64>> {
     let end_s = waves.at_s.last().copied().unwrap_or(0.0);
     let first = waves.at_s.partition_point(|it| *it < end_s - 1.0 / frequency_hz);
     // Angles count from the beginning of what is played.
@@ -124,14 +124,14 @@ fn phasors(waves: &Waves, from_ns: i64, frequency_hz: f64) -> Vec<Vec<Complex64>
 /// The voltages during the fault, by what is played last.
 fn during(
     network: &Network,
-    sections: &[Section],
+    segments: &[Segment],
     resolution: Resolution,
 ) -> Result<Vec<Vec<Complex64>>, Failure> {
-    let found = sections.iter().rev().find_map(|it| match (&it.what, resolution) {
-        (Stretch::Steady { pairs, .. }, Resolution::Phasors) if it.from_ns == BEGIN_NS => {
+    let found = segments.iter().rev().find_map(|it| match (&it.what, resolution) {
+        (SegmentContent::Steady { pairs, .. }, Resolution::Phasors) if it.from_ns == BEGIN_NS => {
             Some(pairs.iter().map(|all| all.iter().map(|pair| pair.0).collect()).collect())
         }
-        (Stretch::Waves(waves), Resolution::Waveforms) => {
+        (SegmentContent::Waveforms(waves), Resolution::Waveforms) => {
             Some(phasors(waves, it.from_ns, network.frequency_hz))
         }
         _ => None,
@@ -155,8 +155,8 @@ fn main() -> Result<(), Failure> {
         for (name, resolution) in
             [("phasors", Resolution::Phasors), ("waveforms", Resolution::Waveforms)]
         {
-            let sections = played(&network, &flow, &what, resolution)?;
-            let volts = during(&network, &sections, resolution)?;
+            let segments = played(&network, &flow, &what, resolution)?;
+            let volts = during(&network, &segments, resolution)?;
             let nodes = network.nodes.iter().zip(&volts).map(|(node, volts)| {
                 let wires = Wire::ALL.iter().zip(volts).map(|(wire, it)| {
                     if node.wires.contains(*wire) {

@@ -276,8 +276,8 @@ fn off_pu(flow: &Flow, x: &DVector<f64>, phases: usize) -> f64 {
     off.fold(0.0, f64::max) / (VOLTS / 3f64.sqrt())
 }
 
-/// Whether a network has the solutions of the curve below its fold, and beyond it none.
-fn is_as_followed(seed: u64, by_phase: bool) {
+/// A network has the solutions of the curve below its fold, and beyond it none.
+fn assert_as_followed(seed: u64, by_phase: bool) {
     let case = &Case::random(seed, by_phase);
     let phases = if by_phase { 3 } else { 1 };
     let (fold, expected) = Dense::new(case, phases).fold(&SHARES);
@@ -308,10 +308,10 @@ fn is_as_followed(seed: u64, by_phase: bool) {
 #[test]
 fn overloaded_networks_are_solved_up_to_where_voltages_collapse_and_not_beyond() {
     for seed in 0..60 {
-        is_as_followed(seed, false);
+        assert_as_followed(seed, false);
     }
     for seed in 0..40 {
-        is_as_followed(seed, true);
+        assert_as_followed(seed, true);
     }
 }
 

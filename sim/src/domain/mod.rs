@@ -3,10 +3,10 @@
 //! Electricity is a [`Terminal`], with all that waves need. What flows in pipes is constant from
 //! instant to instant, so that a device sees it as stretches ([`PipeState`]), and its truth is a
 //! sum.
-//! Each domain beside electricity is a folder here: its state, its truth, its source.
+//! Each domain beside electricity is a folder here: its state and its truth; its source is in `source`.
 
 mod course;
-mod daily;
+pub(crate) mod daily;
 pub(crate) mod heat;
 pub(crate) mod water;
 
@@ -95,11 +95,11 @@ impl MeteringPoint {
         let (state, until) = match self {
             Self::Electricity(_) | Self::Live(_) => return None,
             Self::Heat(circuit) => {
-                let (state, until) = circuit.stretch(at);
+                let (state, until) = circuit.state_at(at);
                 (PipeState::Heat(state), until)
             }
             Self::Water(supply) => {
-                let (state, until) = supply.stretch(at);
+                let (state, until) = supply.state_at(at);
                 (PipeState::Water(state), until)
             }
         };

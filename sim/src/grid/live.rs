@@ -3,17 +3,17 @@
 use lastmeter_grid::motion::{MotionError, Operation};
 use lastmeter_grid::network::Source;
 
-use super::course::MotionSetup;
-use super::feeder::{Feeder, FeederFailure, Setup, Step};
 use super::input::{BreakerAt, GridChange, GridInput, InputError};
 use super::live_motion::LiveMotion;
 use super::live_point::LivePoint;
+use super::network_timeline::DynamicNetworkSetup;
 use super::plant::Plant;
 use super::profile::Raster;
+use super::solved_network::{NetworkFailure, Setup, SolvedNetwork, Step};
 use super::view::{pairs_at, phases_of};
 
 /// A network that is solved step by step, with inputs between the steps. The same inputs at the
-/// same steps give what [`super::Feeder::solve`] gives for them, bit by bit.
+/// same steps give what [`super::SolvedNetwork::solve`] gives for them, bit by bit.
 #[derive(Debug)]
 pub struct LiveGrid {
     setup: Setup,
@@ -53,7 +53,7 @@ impl LiveGrid {
     ///
     /// # Errors
     /// If something happens to an element that is not there.
-    pub fn in_motion(mut setup: Setup, wanted: &MotionSetup) -> Result<Self, MotionError> {
+    pub fn in_motion(mut setup: Setup, wanted: &DynamicNetworkSetup) -> Result<Self, MotionError> {
         let moving = Some(LiveMotion::new(&mut setup, wanted)?);
         Ok(Self { moving, ..Self::new(setup) })
     }
@@ -70,11 +70,16 @@ impl LiveGrid {
 
     /// All that has flowed, if it was kept from the first step on.
     #[must_use]
-    pub fn played(&self) -> Option<Feeder> {
+    pub fn played(&self) -> Option<SolvedNetwork> {
         let kept = self.kept.as_ref()?;
         let mut setup = self.setup.clone();
         setup.changes.extend(&kept.changes);
-        Some(Feeder { setup, steps: kept.steps.clone(), effects: Vec::new(), course: None })
+        Some(SolvedNetwork {
+            setup,
+            steps: kept.steps.clone(),
+            effects: Vec::new(),
+            timeline: None,
+        })
     }
 
     /// Takes an input in. It holds from the next step that is solved, after those that came before
@@ -99,7 +104,7 @@ impl LiveGrid {
     /// loop without impedance. It is then the next one still, with all inputs that have come, so
     /// another input can mend it.
     /// In motion also if what happens in the step cannot be played.
-    pub fn step(&mut self) -> Result<&Step, FeederFailure> {
+    pub fn step(&mut self) -> Result<&Step, NetworkFailure> {
         let at = self.next_step;
         let begin = self.setup.raster.begin(at);
         self.plant.take_ahead(&self.setup, at);
@@ -118,15 +123,15 @@ impl LiveGrid {
         if let Some(moving) = &self.moving {
             moving.stand(&mut self.plant.network);
         }
-        let flow = self.plant.flow(at).map_err(FeederFailure::Step)?;
+        let flow = self.plant.flow(at).map_err(NetworkFailure::Step)?;
         let end = begin + self.setup.raster.step;
         let seen = match &mut self.moving {
             Some(moving) => moving
                 .play(&self.plant.network, &flow, (begin, end))
-                .map_err(|why| FeederFailure::Motion { at: begin, why })?,
+                .map_err(|why| NetworkFailure::Motion { at: begin, why })?,
             None => Vec::new(),
         };
-        let step = self.plant.step(&self.setup, at, flow).map_err(FeederFailure::Step)?;
+        let step = self.plant.step(&self.setup, at, flow).map_err(NetworkFailure::Step)?;
         for (place, point) in &self.points {
             match seen.get(*place) {
                 Some(pairs) => point.push(pairs),

@@ -1,14 +1,16 @@
 //! What happens between the steps of a network that answers: faults, switching, protective devices.
 
 use lastmeter_grid::flow::Flow;
-use lastmeter_grid::motion::{Event, Happening, Motion, MotionError, Operation, Stretch};
+use lastmeter_grid::motion::{
+    Event, Motion, MotionError, NetworkAction, Operation, SegmentContent,
+};
 use lastmeter_grid::network::Network;
 use lastmeter_grid::transient::Pole;
 use lastmeter_units::SimDuration;
 
-use super::course::{MotionSetup, play_loads_in_band, probes};
-use super::feeder::Setup;
 use super::input::{BreakerAt, GridInput};
+use super::network_timeline::{DynamicNetworkSetup, play_loads_in_band, probes};
+use super::solved_network::Setup;
 use super::view::Pair;
 
 /// The motion of a [`super::LiveGrid`], by phasors: what is seen of a step is the state that stands
@@ -24,7 +26,10 @@ pub(super) struct LiveMotion {
 
 impl LiveMotion {
     /// Loads keep to their models within the same band as in a network that is played ahead.
-    pub(super) fn new(setup: &mut Setup, wanted: &MotionSetup) -> Result<Self, MotionError> {
+    pub(super) fn new(
+        setup: &mut Setup,
+        wanted: &DynamicNetworkSetup,
+    ) -> Result<Self, MotionError> {
         play_loads_in_band(&mut setup.network);
         let mut changes = wanted.changes.clone();
         changes.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
@@ -55,9 +60,9 @@ impl LiveMotion {
         }
         let pole = Pole::All;
         let what = if is_closed {
-            Happening::Close { switch, pole }
+            NetworkAction::Close { switch, pole }
         } else {
-            Happening::Open { switch, pole }
+            NetworkAction::Open { switch, pole }
         };
         self.motion.order(network, Event { at_ns: at.0, what }).is_ok()
     }
@@ -73,10 +78,10 @@ impl LiveMotion {
         flow: &Flow,
         (from, to): (SimDuration, SimDuration),
     ) -> Result<Vec<Vec<Pair>>, MotionError> {
-        let (sections, _) = self.motion.play(network, flow, (from.0, to.0))?;
-        let states = sections.into_iter().rev().filter_map(|section| match section.what {
-            Stretch::Steady { pairs, .. } => Some(pairs),
-            Stretch::Waves(_) => None,
+        let (segments, _) = self.motion.play(network, flow, (from.0, to.0))?;
+        let states = segments.into_iter().rev().filter_map(|segment| match segment.what {
+            SegmentContent::Steady { pairs, .. } => Some(pairs),
+            SegmentContent::Waveforms(_) => None,
         });
         Ok(states.into_iter().next().unwrap_or_default())
     }
@@ -97,7 +102,9 @@ impl LiveMotion {
 
 #[cfg(test)]
 mod tests {
-    use lastmeter_grid::motion::{Deed, FaultAt, Options, Protector, RelayBreaker, Resolution};
+    use lastmeter_grid::motion::{
+        FaultAt, OperationKind, Options, Protector, RelayBreaker, Resolution,
+    };
     use lastmeter_grid::network::{NodeId, Wire};
     use lastmeter_grid::protection::{Curve, Relay};
     use lastmeter_grid::transient::FaultKind;
@@ -106,7 +113,7 @@ mod tests {
     use super::*;
     use crate::grid::live_tests::now;
     use crate::grid::tests::network;
-    use crate::grid::{Feeder, LiveGrid, Raster};
+    use crate::grid::{LiveGrid, Raster, SolvedNetwork};
 
     const STEP: SimDuration = SimDuration::from_milliseconds(10);
 
@@ -124,10 +131,10 @@ mod tests {
         Setup { network, frequency_hz: 50.0, raster, powers, defects, changes }
     }
 
-    fn wanted(events: Vec<Event>) -> MotionSetup {
+    fn wanted(events: Vec<Event>) -> DynamicNetworkSetup {
         let relay = Relay::new(&[Curve::definite(100.0, 0.2).unwrap()], &[]);
         let device = Box::new(RelayBreaker::new(relay, 0.03));
-        MotionSetup {
+        DynamicNetworkSetup {
             options: Options { resolution: Resolution::Phasors, ..Options::default() },
             events,
             protectors: vec![Protector { name: "relay:cb".into(), switch: 0, device }],
@@ -152,7 +159,7 @@ mod tests {
             angle_rad: None,
             extinguishes_s: Some(0.05),
         };
-        Event { at_ns, what: Happening::Fault(fault) }
+        Event { at_ns, what: NetworkAction::Fault(fault) }
     }
 
     #[test]
@@ -168,7 +175,7 @@ mod tests {
             }
             grid.step().unwrap();
             seen.push(now(&grid, &home, "electricity.voltage.rms.l1"));
-            news.extend(grid.news().into_iter().map(|it| (it.at_ns, it.element, it.deed)));
+            news.extend(grid.news().into_iter().map(|it| (it.at_ns, it.element, it.kind)));
         }
         // 53.3 ohm behind 0.5 ohm, and half the voltage at a fault of 0.5 ohm behind as many.
         let source_v = 400.0 / 3f64.sqrt();
@@ -184,15 +191,15 @@ mod tests {
             };
             assert!((volts - expected).abs() < 1e-4 * whole, "{step}: {volts}, not {expected}");
         }
-        let told: Vec<_> = news.iter().map(|(at, who, deed)| (*at / 1000, &**who, *deed)).collect();
+        let told: Vec<_> = news.iter().map(|(at, who, kind)| (*at / 1000, &**who, *kind)).collect();
         assert_eq!(
             told,
             [
-                (50_000, "fault:f", Deed::Ignited),
-                (250_000, "relay:cb", Deed::Tripped),
-                (280_000, "relay:cb", Deed::Opened),
-                (330_000, "fault:f", Deed::Cleared),
-                (600_000, "switch:cb", Deed::Closed),
+                (50_000, "fault:f", OperationKind::Ignited),
+                (250_000, "relay:cb", OperationKind::Tripped),
+                (280_000, "relay:cb", OperationKind::Opened),
+                (330_000, "fault:f", OperationKind::Cleared),
+                (600_000, "switch:cb", OperationKind::Closed),
             ]
         );
         assert!(grid.is_closed(BreakerAt::Switch(0)));
@@ -202,9 +209,9 @@ mod tests {
     #[test]
     fn it_does_what_a_feeder_does() {
         let close =
-            Event { at_ns: 600_000_000, what: Happening::Close { switch: 0, pole: Pole::All } };
+            Event { at_ns: 600_000_000, what: NetworkAction::Close { switch: 0, pole: Pole::All } };
         let wanted = wanted(vec![fault(53_000_000), close]);
-        let feeder = Feeder::play(setup(80), &wanted).unwrap();
+        let feeder = SolvedNetwork::play(setup(80), &wanted).unwrap();
         let mut grid = LiveGrid::in_motion(setup(80), &wanted).unwrap();
         let mut news = Vec::new();
         for step in 0..80 {

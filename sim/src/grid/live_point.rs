@@ -37,12 +37,12 @@ struct Seen {
     /// The steps that are solved end here.
     solved: usize,
     /// In order, each up to the next one; the first begins where the point does.
-    stretches: Vec<Stretch>,
+    spans: Vec<SteadySpan>,
 }
 
 /// Steps in which nothing changes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Stretch {
+struct SteadySpan {
     first_step: usize,
     state: State,
 }
@@ -60,7 +60,7 @@ impl LivePoint {
         phases: usize,
         next_step: usize,
     ) -> Self {
-        let seen = Seen { solved: next_step, stretches: Vec::new() };
+        let seen = Seen { solved: next_step, spans: Vec::new() };
         Self { frequency_hz, step, phases, seen: Arc::new(RwLock::new(seen)) }
     }
 
@@ -72,8 +72,8 @@ impl LivePoint {
         }
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
         let first_step = seen.solved;
-        if seen.stretches.last().is_none_or(|last| last.state != state) {
-            seen.stretches.push(Stretch { first_step, state });
+        if seen.spans.last().is_none_or(|last| last.state != state) {
+            seen.spans.push(SteadySpan { first_step, state });
         }
         seen.solved += 1;
     }
@@ -133,7 +133,7 @@ impl LivePoint {
     /// positive zero crossing.
     #[must_use]
     pub fn pairs(&self) -> Option<Vec<(Complex64, Complex64)>> {
-        self.read(|seen| Some(seen.stretches.last()?.state.pairs[..self.phases].to_vec()))
+        self.read(|seen| Some(seen.spans.last()?.state.pairs[..self.phases].to_vec()))
     }
 
     /// When something changes next after an instant, since the scenario's start: the end of the
@@ -142,7 +142,7 @@ impl LivePoint {
     pub fn next_change(&self, at: SimDuration) -> Option<SimDuration> {
         self.read(|seen| {
             let index = self.index_at(seen, at)?;
-            let next = seen.stretches.get(index + 1).map_or(seen.solved, |next| next.first_step);
+            let next = seen.spans.get(index + 1).map_or(seen.solved, |next| next.first_step);
             Some(self.begin(next))
         })
     }
@@ -157,10 +157,10 @@ impl LivePoint {
         SimDuration(self.step.0.saturating_mul(step))
     }
 
-    /// The stretch that an instant lies in; at a border the one that begins.
+    /// The span that an instant lies in; at a border the one that begins.
     fn index_at(&self, seen: &Seen, at: SimDuration) -> Option<usize> {
-        let begun = |stretch: &Stretch| self.begin(stretch.first_step) <= at;
-        let index = seen.stretches.partition_point(begun).checked_sub(1)?;
+        let begun = |span: &SteadySpan| self.begin(span.first_step) <= at;
+        let index = seen.spans.partition_point(begun).checked_sub(1)?;
         (at < self.begin(seen.solved)).then_some(index)
     }
 
@@ -179,13 +179,13 @@ impl LivePoint {
             if from == to {
                 return Some(());
             }
-            for index in self.index_at(seen, from)?..seen.stretches.len() {
-                let Stretch { first_step, state } = seen.stretches[index];
+            for index in self.index_at(seen, from)?..seen.spans.len() {
+                let SteadySpan { first_step, state } = seen.spans[index];
                 let begin = self.begin(first_step).max(from);
                 if begin >= to {
                     break;
                 }
-                let next = seen.stretches.get(index + 1);
+                let next = seen.spans.get(index + 1);
                 let end = next.map_or(to, |next| self.begin(next.first_step).min(to));
                 each(begin, end, &state);
             }

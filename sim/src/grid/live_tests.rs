@@ -222,7 +222,7 @@ fn a_span_with_a_step_in_it_has_the_mean_over_time_of_both() {
 #[test]
 fn waves_are_those_of_a_terminal_at_the_same_load() {
     let setup = setup(network(&load("h", "abc", "\"6 kW\"")), seconds(1), 1);
-    let feeder = Feeder::solve(setup.clone()).unwrap();
+    let feeder = SolvedNetwork::solve(setup.clone()).unwrap();
     let terminal = feeder.load_terminal(0, "load:h", Streams::new(1)).unwrap();
     let mut grid = LiveGrid::new(setup);
     let home = grid.live_load(0).unwrap();
@@ -261,7 +261,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         assert!(error.contains(expected), "{error}");
         known.changes.push(GridChange { step: 0, input });
     }
-    let feeder = Feeder::solve(known).unwrap();
+    let feeder = SolvedNetwork::solve(known).unwrap();
     assert_eq!(feeder.steps()[0], *grid.step().unwrap());
     assert!(grid.live_load(1).is_none() && grid.live_source(1).is_none());
 }
@@ -273,7 +273,7 @@ fn a_step_that_cannot_be_carried_can_be_mended() {
     // The most that 0.5 ohm carry are V0^2 / 4 R = 26.7 kW.
     grid.apply(load_step(25e3)).unwrap();
     let failure = grid.step().unwrap_err();
-    assert!(matches!(failure, FeederFailure::Step(StepFailure { step: 0, .. })), "{failure}");
+    assert!(matches!(failure, NetworkFailure::Step(StepFailure { step: 0, .. })), "{failure}");
     assert_eq!(grid.next_step(), 0);
     grid.apply(load_step(1e3)).unwrap();
     grid.step().unwrap();
@@ -302,7 +302,7 @@ fn losses_as_declared_are_those_with_the_breakers_as_they_stand() {
     known.defects = vec![Defect::Resistance { line: 0, factor: 1.0, added_ohm: 0.25 }];
     let opens = |step, at| GridChange { step, input: breaker(at, false) };
     known.changes = vec![opens(1, BreakerAt::Line(1)), opens(2, BreakerAt::Switch(0))];
-    let feeder = Feeder::solve(known).unwrap();
+    let feeder = SolvedNetwork::solve(known).unwrap();
     let losses = |ohm: f64| {
         let volts = 0.5 * (PHASE_V + (PHASE_V * PHASE_V - 4.0 * ohm * 2000.0).sqrt());
         ohm * (2000.0 / volts).powi(2)
@@ -362,7 +362,7 @@ proptest! {
             }
         }
         known.changes.sort_by_key(|change| std::cmp::Reverse(change.step));
-        let feeder = Feeder::solve(known).unwrap();
+        let feeder = SolvedNetwork::solve(known).unwrap();
         let mut grid = LiveGrid::new(some);
         let homes = [0, 1, 2].map(|load| grid.live_load(load).unwrap());
         for (step, inputs) in came.iter().enumerate() {
@@ -396,7 +396,7 @@ proptest! {
         let mut known = setup(three_homes(), cycle * cycles, 40);
         known.powers[1] = Some(profile.iter().map(|&power| watts(power)).collect());
         known.powers[2] = Some(profile.iter().rev().map(|&power| watts(power)).collect());
-        let feeder = Feeder::solve(known.clone()).unwrap();
+        let feeder = SolvedNetwork::solve(known.clone()).unwrap();
         let mut grid = LiveGrid::new(known);
         let homes = [1, 2].map(|load| (load, grid.live_load(load).unwrap()));
         for _ in 0..40 {

@@ -8,49 +8,49 @@
 //! Where inputs come while the network runs, [`LiveGrid`] solves one step after another, and a
 //! [`LivePoint`] is what a meter sees of it as far as it is solved.
 //!
-//! A network may also be in motion: what happens in it between steps is a [`Course`].
+//! A network may also be in motion: what happens in it between steps is a [`NetworkTimeline`].
 //!
 //! Terms: the *declared* network is the one that is written down; *defects* make the plant another
 //! one, or let a meter see something else. A *profile* is what a load draws, step by step.
 
-mod course;
-mod feeder;
+mod cold_load_pickup;
 mod household;
 mod input;
 mod live;
 mod live_motion;
 mod live_point;
+mod network_timeline;
 mod plant;
 mod playing;
 mod profile;
 mod recorder;
-mod returning;
 mod solar;
+mod solved_network;
 mod standard;
 mod view;
 
 #[cfg(test)]
-mod course_tests;
+mod cold_load_pickup_tests;
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]
-mod playing_tests;
+mod network_timeline_tests;
 #[cfg(test)]
-mod returning_tests;
+mod playing_tests;
 #[cfg(test)]
 mod tests;
 
-pub use course::{Course, Interruption, MotionSetup};
-pub use feeder::{Defect, Feeder, FeederFailure, Setup, Step, StepFailure};
+pub use cold_load_pickup::Pickup;
 pub use household::{Household, Season};
 pub use input::{BreakerAt, GridChange, GridInput, InputError};
 pub use lastmeter_grid::motion::Operation;
 pub use live::LiveGrid;
 pub use live_point::LivePoint;
+pub use network_timeline::{DynamicNetworkSetup, Interruption, NetworkTimeline};
 pub use playing::Playing;
 pub use profile::{Raster, Rows};
 pub use recorder::{Kept, Recorder, Supply};
-pub use returning::Pickup;
 pub use solar::ClearSky;
+pub use solved_network::{Defect, NetworkFailure, Setup, SolvedNetwork, Step, StepFailure};
 pub use standard::{DayType, StandardLoad, StandardProfile};
 pub use view::{part_names, phases_of, silent_terminal};

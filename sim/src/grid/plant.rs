@@ -7,8 +7,8 @@ use lastmeter_grid::flow::{self, EndState, Flow, Options};
 use lastmeter_grid::network::{LineImpedance, LoadModel, Network};
 use num_complex::Complex64;
 
-use super::feeder::{Defect, Setup, Step, StepFailure};
 use super::input::{GridChange, GridInput, Inputs};
+use super::solved_network::{Defect, Setup, Step, StepFailure};
 
 /// A network with its defects, as it stands in one step.
 #[derive(Clone, Debug)]

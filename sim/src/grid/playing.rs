@@ -4,15 +4,15 @@
 //! something changes. Pieces are played as a whole, so wherever somebody stops in between, what
 //! comes out is the same bit by bit; a clone goes on as the original does.
 
-use lastmeter_grid::motion::{Motion, MotionError, Section, Stretch};
+use lastmeter_grid::motion::{Motion, MotionError, Segment, SegmentContent};
 use lastmeter_grid::network::Network;
 use lastmeter_units::SimDuration;
 
-use super::course::{Course, MotionSetup, play_loads_in_band, probes};
-use super::feeder::{Feeder, FeederFailure, Setup, Step, effect_of};
+use super::cold_load_pickup::LoadRecovery;
 use super::input::GridInput;
+use super::network_timeline::{DynamicNetworkSetup, NetworkTimeline, play_loads_in_band, probes};
 use super::plant::Plant;
-use super::returning::Returning;
+use super::solved_network::{NetworkFailure, Setup, SolvedNetwork, Step, effect_of};
 
 /// So often the network is not solved again at one instant.
 const TURNS_MAX: u32 = 10_000;
@@ -37,14 +37,14 @@ pub struct Playing {
 /// What happens between its steps.
 #[derive(Clone, Debug)]
 struct Moving {
-    wanted: MotionSetup,
+    wanted: DynamicNetworkSetup,
     motion: Motion,
-    returning: Returning,
+    recovery: LoadRecovery,
     /// In order of time.
     changes: Vec<(SimDuration, GridInput)>,
     /// How many of them were taken in.
     taken: usize,
-    sections: Vec<Section>,
+    segments: Vec<Segment>,
     /// Until when it was played: maybe beyond where a piece ends.
     reached: SimDuration,
     /// How many values of waves are kept.
@@ -58,14 +58,17 @@ impl Playing {
     ///
     /// # Errors
     /// If something happens to an element that is not there, or that cannot be played.
-    pub fn new(mut setup: Setup, wanted: Option<MotionSetup>) -> Result<Self, FeederFailure> {
+    pub fn new(
+        mut setup: Setup,
+        wanted: Option<DynamicNetworkSetup>,
+    ) -> Result<Self, NetworkFailure> {
         if wanted.is_some() {
             play_loads_in_band(&mut setup.network);
         }
         let plant = Plant::new(&setup);
         let moving = wanted.map(|wanted| Moving::new(&setup, &plant.network, wanted));
         let moving = moving.transpose();
-        let moving = moving.map_err(|why| FeederFailure::Motion { at: SimDuration::ZERO, why })?;
+        let moving = moving.map_err(|why| NetworkFailure::Motion { at: SimDuration::ZERO, why })?;
         // What a defect changes is looked at in steps only.
         let effect = if moving.is_some() { f64::INFINITY } else { 0.0 };
         let effects = vec![effect; setup.defects.len()];
@@ -87,7 +90,7 @@ impl Playing {
 
     /// What happens between its steps, where something can.
     #[must_use]
-    pub fn motion(&self) -> Option<&MotionSetup> {
+    pub fn motion(&self) -> Option<&DynamicNetworkSetup> {
         self.moving.as_ref().map(|moving| &moving.wanted)
     }
 
@@ -107,7 +110,7 @@ impl Playing {
     ///
     /// # Errors
     /// The first step that has no solution, or what cannot be played; then it is at its end.
-    pub fn play_until(&mut self, instant: SimDuration) -> Result<(), FeederFailure> {
+    pub fn play_until(&mut self, instant: SimDuration) -> Result<(), NetworkFailure> {
         while !self.is_over() && self.from < instant {
             self.piece()?;
         }
@@ -118,15 +121,15 @@ impl Playing {
     ///
     /// # Errors
     /// As [`Self::play_until`].
-    pub fn finish(mut self) -> Result<Feeder, FeederFailure> {
+    pub fn finish(mut self) -> Result<SolvedNetwork, NetworkFailure> {
         self.play_until(self.setup.raster.length())?;
         let switches = &self.plant.network.switches;
-        let course = self.moving.map(|moving| moving.course(switches));
-        Ok(Feeder { setup: self.setup, steps: self.steps, effects: self.effects, course })
+        let timeline = self.moving.map(|moving| moving.timeline(switches));
+        Ok(SolvedNetwork { setup: self.setup, steps: self.steps, effects: self.effects, timeline })
     }
 
     /// Solves the power flow of an instant and plays from there, over as much as that holds.
-    fn piece(&mut self) -> Result<(), FeederFailure> {
+    fn piece(&mut self) -> Result<(), NetworkFailure> {
         let (setup, raster) = (&self.setup, self.setup.raster);
         let step = (self.from.0 / raster.step.0.max(1)) as usize;
         let end = raster.begin(step) + raster.step;
@@ -141,7 +144,7 @@ impl Playing {
         self.plant.set(setup, step);
         let flow = match &mut self.moving {
             None => {
-                let flow = self.plant.flow(step).map_err(FeederFailure::Step)?;
+                let flow = self.plant.flow(step).map_err(NetworkFailure::Step)?;
                 let networks = (&setup.network, &self.plant.network);
                 for (effect, defect) in self.effects.iter_mut().zip(&setup.defects) {
                     *effect = effect.max(effect_of(defect, networks, &flow));
@@ -157,7 +160,7 @@ impl Playing {
             }
         };
         if self.steps.len() == step {
-            let step = self.plant.step(setup, step, flow).map_err(FeederFailure::Step)?;
+            let step = self.plant.step(setup, step, flow).map_err(NetworkFailure::Step)?;
             self.steps.push(step);
         }
         Ok(())
@@ -165,7 +168,11 @@ impl Playing {
 }
 
 impl Moving {
-    fn new(setup: &Setup, plant: &Network, wanted: MotionSetup) -> Result<Self, MotionError> {
+    fn new(
+        setup: &Setup,
+        plant: &Network,
+        wanted: DynamicNetworkSetup,
+    ) -> Result<Self, MotionError> {
         let mut motion = Motion::new(
             plant,
             wanted.options.clone(),
@@ -173,17 +180,17 @@ impl Moving {
             wanted.protectors.clone(),
             probes(setup, &wanted.recorders),
         )?;
-        let returning = Returning::new(&wanted);
-        motion.end_at_returns(returning.of_loads(setup.network.loads.len()));
+        let recovery = LoadRecovery::new(&wanted);
+        motion.end_at_returns(recovery.of_loads(setup.network.loads.len()));
         let mut changes = wanted.changes.clone();
         changes.sort_by_key(|(at, _)| *at);
         Ok(Self {
             wanted,
             motion,
-            returning,
+            recovery,
             changes,
             taken: 0,
-            sections: Vec::new(),
+            segments: Vec::new(),
             reached: SimDuration::ZERO,
             kept: 0,
             turns: 0,
@@ -210,21 +217,21 @@ impl Moving {
         plant: &mut Plant,
         step: usize,
         (from, to): (SimDuration, SimDuration),
-    ) -> Result<(lastmeter_grid::flow::Flow, SimDuration), FeederFailure> {
-        let to = self.returning.piece(from, to);
-        self.returning.scale(&mut plant.network, (from, to));
+    ) -> Result<(lastmeter_grid::flow::Flow, SimDuration), NetworkFailure> {
+        let to = self.recovery.piece(from, to);
+        self.recovery.scale(&mut plant.network, (from, to));
         self.motion.stand(&mut plant.network);
-        let flow = plant.flow(step).map_err(FeederFailure::Step)?;
+        let flow = plant.flow(step).map_err(NetworkFailure::Step)?;
         let begin = from.max(self.reached);
         let mut until = to;
         if begin < to {
-            let failed = |why: MotionError| FeederFailure::Motion { at: from, why };
+            let failed = |why: MotionError| NetworkFailure::Motion { at: from, why };
             let played = self.motion.play(&plant.network, &flow, (begin.0, to.0));
-            let (sections, until_ns) = played.map_err(failed)?;
+            let (segments, until_ns) = played.map_err(failed)?;
             until = SimDuration(until_ns);
-            self.keep(sections, to)?;
-            let played = (&self.sections[..], self.motion.operations());
-            self.returning.follow(played, self.motion.live_parts(), until);
+            self.keep(segments, to)?;
+            let played = (&self.segments[..], self.motion.operations());
+            self.recovery.follow(played, self.motion.live_parts(), until);
             self.turns = if until > begin { 0 } else { self.turns + 1 };
             if self.turns > TURNS_MAX {
                 return Err(failed(MotionError::Restless(until_ns)));
@@ -235,18 +242,18 @@ impl Moving {
     }
 
     /// Keeps what was played, in place of what begins with it or later: nothing lasted there.
-    fn keep(&mut self, sections: Vec<Section>, at: SimDuration) -> Result<(), FeederFailure> {
-        for section in sections {
-            while self.sections.pop_if(|last| last.from_ns >= section.from_ns).is_some() {}
-            let section = only_metered(section, &self.wanted.metered);
-            self.kept += values_of(&section);
-            self.sections.push(section);
+    fn keep(&mut self, segments: Vec<Segment>, at: SimDuration) -> Result<(), NetworkFailure> {
+        for segment in segments {
+            while self.segments.pop_if(|last| last.from_ns >= segment.from_ns).is_some() {}
+            let segment = only_metered(segment, &self.wanted.metered);
+            self.kept += values_of(&segment);
+            self.segments.push(segment);
         }
-        if self.kept > VALUES_MAX { Err(FeederFailure::Waveforms { at }) } else { Ok(()) }
+        if self.kept > VALUES_MAX { Err(NetworkFailure::Waveforms { at }) } else { Ok(()) }
     }
 
     /// What it came to, in a network with these switches.
-    fn course(self, switches: &[lastmeter_grid::network::Switch]) -> Course {
+    fn timeline(self, switches: &[lastmeter_grid::network::Switch]) -> NetworkTimeline {
         let element = |place: usize| switches.get(place).map(|it| format!("switch:{}", it.name));
         let planned = self.wanted.planned.iter();
         let mut planned: Vec<(SimDuration, String)> =
@@ -254,8 +261,8 @@ impl Moving {
         planned.sort_unstable();
         let mut operations = self.motion.operations().to_vec();
         operations.sort_by_key(|it| it.at_ns);
-        Course {
-            sections: self.sections,
+        NetworkTimeline {
+            segments: self.segments,
             operations,
             changes: self.changes,
             frequency: self.wanted.frequency,
@@ -267,19 +274,19 @@ impl Moving {
     }
 }
 
-/// How many values of waves a section keeps.
-fn values_of(section: &Section) -> usize {
-    let Stretch::Waves(waves) = &section.what else { return 0 };
+/// How many values of waves a segment keeps.
+fn values_of(segment: &Segment) -> usize {
+    let SegmentContent::Waveforms(waves) = &segment.what else { return 0 };
     waves.at_s.len()
         + waves.probes.iter().flatten().map(|it| it.0.len() + it.1.len()).sum::<usize>()
 }
 
-/// A section without the waves that nobody looks at: those of a large network take gigabytes.
-fn only_metered(mut section: Section, metered: &[bool]) -> Section {
-    if let Stretch::Waves(waves) = &mut section.what {
+/// A segment without the waves that nobody looks at: those of a large network take gigabytes.
+fn only_metered(mut segment: Segment, metered: &[bool]) -> Segment {
+    if let SegmentContent::Waveforms(waves) = &mut segment.what {
         for (kept, _) in waves.probes.iter_mut().zip(metered).filter(|(_, metered)| !**metered) {
             *kept = vec![Default::default(); kept.len()];
         }
     }
-    section
+    segment
 }

@@ -2,7 +2,7 @@
 
 use lastmeter_grid::format::toml;
 use lastmeter_grid::motion::{
-    Event, FaultAt, Happening, Options, Protector, RelayBreaker, Resolution,
+    Event, FaultAt, NetworkAction, Options, Protector, RelayBreaker, Resolution,
 };
 use lastmeter_grid::network::{NodeId, Wire};
 use lastmeter_grid::protection::{Curve, Relay};
@@ -10,7 +10,7 @@ use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_units::{SimDuration, SimTime};
 use num_complex::Complex64;
 
-use super::{Defect, GridInput, MotionSetup, Pickup, Playing, Raster, Setup};
+use super::{Defect, DynamicNetworkSetup, GridInput, Pickup, Playing, Raster, Setup};
 
 /// Four steps of two seconds: a load that draws another power in each, behind a breaker.
 fn setup() -> Setup {
@@ -29,7 +29,7 @@ fn setup() -> Setup {
 
 /// A fault that a relay clears, a breaker that is closed again upon a load with cold-load pickup,
 /// and a voltage that changes within a step.
-fn wanted(resolution: Resolution) -> MotionSetup {
+fn wanted(resolution: Resolution) -> DynamicNetworkSetup {
     let stage = Curve::definite(100.0, 0.15).unwrap();
     let device = Box::new(RelayBreaker::new(Relay::new(&[stage], &[]), 0.02));
     let fault = FaultAt {
@@ -42,16 +42,16 @@ fn wanted(resolution: Resolution) -> MotionSetup {
         angle_rad: None,
         extinguishes_s: Some(0.1),
     };
-    let close = Happening::Close { switch: 0, pole: Pole::All };
+    let close = NetworkAction::Close { switch: 0, pole: Pole::All };
     let pickup = Pickup {
         factor: 2.0,
         lost: SimDuration::from_seconds(2),
         decay: SimDuration::from_seconds(1),
     };
-    MotionSetup {
+    DynamicNetworkSetup {
         options: Options { resolution, ..Options::default() },
         events: vec![
-            Event { at_ns: 1_003_000_000, what: Happening::Fault(fault) },
+            Event { at_ns: 1_003_000_000, what: NetworkAction::Fault(fault) },
             Event { at_ns: 4_500_000_000, what: close },
         ],
         protectors: vec![Protector { name: "relay:cb".into(), switch: 0, device }],

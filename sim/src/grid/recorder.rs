@@ -5,7 +5,7 @@ use lastmeter_grid::motion::{self, Operation, Probe, ProbeAt, ProbePair, Protect
 use lastmeter_grid::network::{Wire, Wires};
 use lastmeter_units::SimDuration;
 
-use super::feeder::Feeder;
+use super::solved_network::SolvedNetwork;
 use crate::{Block, Streams, TerminalError};
 
 /// So many seconds a recorder keeps at most at a time; what is longer is cut there.
@@ -68,7 +68,7 @@ impl Recorder {
     fn spans(&self, operations: &[Operation], whole: SimDuration) -> Vec<(i64, i64)> {
         let mut spans: Vec<(i64, i64)> = Vec::new();
         let longest_ns = (LONGEST_S * 1e9) as i64;
-        for it in operations.iter().filter(|it| it.deed.switches()) {
+        for it in operations.iter().filter(|it| it.kind.switches()) {
             let (from, to) = ((it.at_ns - self.before.0).max(0), it.at_ns + self.after.0);
             let to = to.min(whole.0);
             match spans.last_mut() {
@@ -86,17 +86,17 @@ impl Recorder {
     }
 }
 
-impl Feeder {
+impl SolvedNetwork {
     /// Its recorders.
     #[must_use]
     pub fn recorders(&self) -> &[Recorder] {
-        self.course.as_ref().map_or(&[], |course| &course.recorders)
+        self.timeline.as_ref().map_or(&[], |timeline| &timeline.recorders)
     }
 
     /// Its protective devices.
     #[must_use]
     pub fn protectors(&self) -> &[Protector] {
-        self.course.as_ref().map_or(&[], |course| &course.protectors)
+        self.timeline.as_ref().map_or(&[], |timeline| &timeline.protectors)
     }
 
     /// What a recorder kept, in order of time, and how many excerpts it had no room for.
@@ -134,16 +134,16 @@ impl Feeder {
     /// first such instant, and none if all always had one.
     #[must_use]
     pub fn dark_area(&self) -> Option<Supply> {
-        let course = self.course.as_ref()?;
+        let timeline = self.timeline.as_ref()?;
         let supply = |it: &motion::Supply, at: SimDuration| Supply {
             at,
-            is_asked_for: course.dark_at.is_some(),
+            is_asked_for: timeline.dark_at.is_some(),
             alive: it.alive.clone(),
             closed: it.closed.clone(),
             dark: dark_loads(it),
         };
-        let all = course.supplies();
-        if let Some(at) = course.dark_at {
+        let all = timeline.supplies();
+        if let Some(at) = timeline.dark_at {
             let &(_, standing) = all.iter().rev().find(|it| it.0 <= at).or(all.first())?;
             return Some(supply(standing, at));
         }
@@ -160,7 +160,7 @@ fn dark_loads(supply: &motion::Supply) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use lastmeter_grid::motion::Deed;
+    use lastmeter_grid::motion::OperationKind;
     use lastmeter_grid::network::NodeId;
 
     use super::*;
@@ -176,35 +176,39 @@ mod tests {
         }
     }
 
-    fn operation(ms: i64, deed: Deed) -> Operation {
+    fn operation(ms: i64, kind: OperationKind) -> Operation {
         let (at_ns, element, node) = (ms * 1_000_000, "x".into(), "n".into());
-        Operation { at_ns, element, node, deed, detail: "".into(), point: None }
+        Operation { at_ns, element, node, kind, detail: "".into(), point: None }
     }
 
     #[test]
     fn what_happens_soon_after_is_kept_together_and_nothing_is_kept_twice() {
         let whole = SimDuration::from_seconds(60);
-        let spans = |all: &[(i64, Deed)]| {
-            let all: Vec<Operation> = all.iter().map(|(ms, deed)| operation(*ms, *deed)).collect();
+        let spans = |all: &[(i64, OperationKind)]| {
+            let all: Vec<Operation> = all.iter().map(|(ms, kind)| operation(*ms, *kind)).collect();
             let spans = recorder().spans(&all, whole);
             let ms = |ns: i64| ns / 1_000_000;
             spans.into_iter().map(|(from, to)| (ms(from), ms(to))).collect::<Vec<_>>()
         };
-        assert_eq!(spans(&[(1000, Deed::Ignited)]), [(900, 1200)]);
-        assert_eq!(spans(&[(1000, Deed::Ignited), (1250, Deed::Blown)]), [(900, 1450)]);
+        assert_eq!(spans(&[(1000, OperationKind::Ignited)]), [(900, 1200)]);
         assert_eq!(
-            spans(&[(1000, Deed::Ignited), (1301, Deed::Blown)]),
+            spans(&[(1000, OperationKind::Ignited), (1250, OperationKind::Blown)]),
+            [(900, 1450)]
+        );
+        assert_eq!(
+            spans(&[(1000, OperationKind::Ignited), (1301, OperationKind::Blown)]),
             [(900, 1200), (1201, 1501)]
         );
         // What changes nothing is no reason, nor is there anything before the start or after the
         // end.
-        assert_eq!(spans(&[(1000, Deed::Idle), (1000, Deed::Tripped)]), []);
+        assert_eq!(spans(&[(1000, OperationKind::Idle), (1000, OperationKind::Tripped)]), []);
         assert_eq!(
-            spans(&[(20, Deed::Ignited), (59_950, Deed::Cleared)]),
+            spans(&[(20, OperationKind::Ignited), (59_950, OperationKind::Cleared)]),
             [(0, 220), (59_850, 60_000)]
         );
         // A long row of operations is cut.
-        let many: Vec<(i64, Deed)> = (0..300).map(|k| (1000 + 100 * k, Deed::Opened)).collect();
+        let many: Vec<(i64, OperationKind)> =
+            (0..300).map(|k| (1000 + 100 * k, OperationKind::Opened)).collect();
         let cut = spans(&many);
         assert_eq!(cut.len(), 2);
         assert_eq!(cut[0].1, cut[1].0);

@@ -24,14 +24,15 @@ fn load(name: &str, wires: &str, more: &str) -> String {
     )
 }
 
-fn feeder(network: Network, powers: &[&[f64]], defects: Vec<Defect>) -> Feeder {
+fn feeder(network: Network, powers: &[&[f64]], defects: Vec<Defect>) -> SolvedNetwork {
     let watts = |series: &&[f64]| series.iter().map(|&p| Complex64::new(p, 0.0)).collect();
     let powers: Vec<Option<Vec<Complex64>>> =
         powers.iter().map(|series| Some(series).filter(|it| !it.is_empty()).map(watts)).collect();
     let steps = powers.iter().flatten().map(Vec::len).max().unwrap_or(1);
     let raster = Raster { start: SimTime(0), step: SimDuration::from_seconds(60), steps };
     let changes = Vec::new();
-    Feeder::solve(Setup { network, frequency_hz: 50.0, raster, powers, defects, changes }).unwrap()
+    SolvedNetwork::solve(Setup { network, frequency_hz: 50.0, raster, powers, defects, changes })
+        .unwrap()
 }
 
 fn value(terminal: &Terminal, name: &str, from_s: i64, to_s: i64) -> f64 {
@@ -41,7 +42,7 @@ fn value(terminal: &Terminal, name: &str, from_s: i64, to_s: i64) -> f64 {
     terminal.reference(MeasurementId::lookup(name).unwrap(), span, Netting::Net).unwrap()
 }
 
-fn at_load(feeder: &Feeder, load: usize) -> Terminal {
+fn at_load(feeder: &SolvedNetwork, load: usize) -> Terminal {
     feeder.load_terminal(load, "load:test", Streams::new(1)).unwrap()
 }
 
@@ -222,8 +223,8 @@ fn a_step_that_cannot_be_carried_is_named() {
     let powers = vec![Some([26e3, 27e3, 1e3].map(|p| Complex64::new(p, 0.0)).to_vec())];
     let (defects, changes) = (Vec::new(), Vec::new());
     let setup = Setup { network, frequency_hz: 50.0, raster, powers, defects, changes };
-    let failure = Feeder::solve(setup).unwrap_err();
-    let FeederFailure::Step(failure) = failure else { panic!("{failure:?}") };
+    let failure = SolvedNetwork::solve(setup).unwrap_err();
+    let NetworkFailure::Step(failure) = failure else { panic!("{failure:?}") };
     assert_eq!((failure.step, failure.is_declared), (1, false));
     assert!(failure.why.to_string().contains("node `home` wire a"), "{}", failure.why);
 }

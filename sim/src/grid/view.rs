@@ -13,7 +13,7 @@ use lastmeter_grid::network::{Configuration, Load, Wire};
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
-use super::feeder::{Defect, Feeder, Setup, Step};
+use super::solved_network::{Defect, Setup, SolvedNetwork, Step};
 use crate::plan::OperatingPoint;
 use crate::{Program, Streams, Terminal, TerminalError};
 
@@ -25,7 +25,7 @@ pub fn part_names(load: &Load) -> Vec<String> {
     (0..load.parts()).map(|part| load.part_name(part)).collect()
 }
 
-impl Feeder {
+impl SolvedNetwork {
     /// What the meter of a load sees.
     ///
     /// # Errors
@@ -59,11 +59,11 @@ impl Feeder {
         streams: Streams,
         probe: usize,
     ) -> Result<Terminal, TerminalError> {
-        if let Some(course) = &self.course {
+        if let Some(timeline) = &self.timeline {
             let (points, excerpts) = self.seen(probe);
             let points = points.iter().map(|(length, pairs)| self.point(*length, pairs));
             let mut program = Program::from_points(&points.collect::<Vec<_>>())?;
-            course.frequency.iter().for_each(|it| program.disturb(it.clone()));
+            timeline.frequency.iter().for_each(|it| program.disturb(it.clone()));
             program.play(excerpts)?;
             return Terminal::from_program(&program, name, &streams);
         }

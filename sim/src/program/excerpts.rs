@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Program;
+use crate::excerpt::Excerpt;
 use crate::instant::Instant;
-use crate::sampled::{Excerpt, PARTS_MAX, Sampled};
+use crate::sampled::{PARTS_MAX, Sampled};
 use crate::spectrum::TerminalError;
 use crate::timeline::{Piece, Wave};
 

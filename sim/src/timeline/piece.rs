@@ -84,7 +84,7 @@ impl Wave {
     /// The tones at an instant, and when others follow within it; `None` where there are none.
     pub(super) fn tones(&self, at: SimDuration) -> Option<(Arc<Spectrum>, Option<SimDuration>)> {
         match self {
-            Self::Sampled(sampled) => Some(sampled.stretch(at)),
+            Self::Sampled(sampled) => Some(sampled.spectrum_at(at)),
             Self::Stationary(_) | Self::Moving(_) => Some((Arc::clone(self.spectrum()?), None)),
         }
     }

@@ -144,8 +144,8 @@ fn steps_of_amplitude_and_angle() {
     let i = |t: f64| i_at(50.0 * t + ahead(t) - if t < 0.41 { 0.0 } else { 0.2 / TAU });
     check("steps", &terminal, &u, &i, &[0.213, 0.3, 0.41, 0.5]);
     // Each is a stretch of tones.
-    assert!(terminal.is_stretches());
-    assert_eq!(terminal.stretch(seconds(0.25)).unwrap().until, Some(seconds(0.3)));
+    assert!(terminal.has_spectrum_throughout());
+    assert_eq!(terminal.spectrum_at(seconds(0.25)).unwrap().until, Some(seconds(0.3)));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn ramps_of_amplitude_frequency_and_angle() {
     let mean = |from, to| value(&terminal, "electricity.frequency", span(from, to)).unwrap();
     assert_close(mean(0.2, 0.9), (turns(0.9) - turns(0.2)) / 0.7, 1e-10, "frequency");
     assert_close(mean(0.4, 0.5), 50.0 + slope * 0.15, 1e-10, "frequency within the ramp");
-    assert!(!terminal.is_stretches() && terminal.stretch(seconds(0.5)).is_none());
+    assert!(!terminal.has_spectrum_throughout() && terminal.spectrum_at(seconds(0.5)).is_none());
 
     let angle =
         Change::Angle { side: Side::Current, phases: ALL, by_rad: -1.0, over: seconds(0.3) };
@@ -589,7 +589,7 @@ fn a_temperature_that_ramps_is_a_stair_about_its_line_and_leaves_the_wave_alone(
         (3.9, 25.0),
         (4.1, -10.0),
     ] {
-        let found = terminal.stretch(seconds(at_s)).expect("tones").temperature_celsius;
+        let found = terminal.spectrum_at(seconds(at_s)).expect("tones").temperature_celsius;
         assert_close(found, celsius, 1e-12, &format!("at {at_s} s"));
     }
     let volts = value(&terminal, "electricity.voltage.rms.l1", span(0.0, 6.0)).expect("a value");

@@ -5,15 +5,15 @@ use super::excerpts::{any_jagged, drawn, excerpt, played, sine_i, sine_u, with_e
 use super::*;
 use lastmeter_sim::disturbance::Change;
 use lastmeter_sim::plan::OperatingPoint;
-use lastmeter_sim::{Excerpt, Program, Stretch};
+use lastmeter_sim::{Excerpt, Program, SpectrumSpan};
 use proptest::prelude::*;
 use std::f64::consts::{SQRT_2, TAU};
 
 /// All stretches from an instant up to another: when they begin, and what they are.
-fn stretches(terminal: &Terminal, from_s: f64, to_s: f64) -> Vec<(SimDuration, Stretch)> {
+fn stretches(terminal: &Terminal, from_s: f64, to_s: f64) -> Vec<(SimDuration, SpectrumSpan)> {
     let (mut at, mut found) = (seconds(from_s), Vec::new());
     while at < seconds(to_s) {
-        let stretch = terminal.stretch(at).expect("tones");
+        let stretch = terminal.spectrum_at(at).expect("tones");
         let until = stretch.until.unwrap_or(SimDuration(i64::MAX));
         assert!(until > at, "{until} after {at}");
         found.push((at, stretch));
@@ -47,7 +47,7 @@ fn an_excerpt_is_told_cycle_by_cycle_and_its_rest() {
     // Four cycles and a quarter from 0.1234567 s on.
     let (begin_s, length_s) = (0.123_456_7, 0.085);
     let terminal = with_excerpts(vec![drawn(begin_s, length_s, 1e-5, rich, sine_i)]);
-    assert!(terminal.is_stretches());
+    assert!(terminal.has_spectrum_throughout());
     let found = stretches(&terminal, 0.0, 1.0);
     let begins: Vec<i64> = found.iter().map(|(at, _)| at.0).collect();
     let expected: Vec<i64> =
@@ -60,7 +60,7 @@ fn an_excerpt_is_told_cycle_by_cycle_and_its_rest() {
     assert_eq!(found[4].1.spectrum, found[5].1.spectrum);
     // Any instant of a part gives that part.
     for (at_ns, index) in [(143_456_699, 1), (143_456_700, 2), (208_456_699, 5), (208_456_700, 6)] {
-        assert_eq!(terminal.stretch(SimDuration(at_ns)).unwrap(), found[index].1, "{at_ns}");
+        assert_eq!(terminal.spectrum_at(SimDuration(at_ns)).unwrap(), found[index].1, "{at_ns}");
     }
 }
 
@@ -153,7 +153,7 @@ fn an_excerpt_below_a_cycle_has_the_nearest_fundamental() {
     let jagged =
         excerpt(0.11, vec![0.0, 0.002, 0.006], vec![(50.0, 1.0), (-80.0, 0.0), (90.0, 2.0)]);
     let terminal = with_excerpts(vec![jagged]);
-    let best = terminal.stretch(seconds(0.112)).unwrap().spectrum.voltages[0].clone();
+    let best = terminal.spectrum_at(seconds(0.112)).unwrap().spectrum.voltages[0].clone();
     let lines = |t: f64| if t < 0.002 { 50.0 - 65e3 * t } else { -80.0 + 42.5e3 * (t - 0.002) };
     let deviation = |channel: &ChannelSpectrum| {
         let square = |k: usize| {
@@ -178,8 +178,8 @@ fn tones_stand_for_an_excerpt_only_where_they_do_for_the_rest() {
     let mut ramp = Program::from_points(&points).unwrap();
     ramp.disturb(at(0.2, None, Change::Frequency { to_hz: 49.0, over: seconds(1.0) }));
     let terminal = played(ramp, flat());
-    assert!(!terminal.is_stretches() && terminal.stretch(seconds(0.45)).is_none());
-    assert!(terminal.stretch(seconds(0.55)).is_some(), "the excerpt has its own");
+    assert!(!terminal.has_spectrum_throughout() && terminal.spectrum_at(seconds(0.45)).is_none());
+    assert!(terminal.spectrum_at(seconds(0.55)).is_some(), "the excerpt has its own");
     // A warm spell ends a part, as it ends any tones.
     let mut warm = Program::from_points(&points).unwrap();
     warm.disturb(at(0.53, None, Change::Temperature { celsius: 40.0, over: seconds(0.0) }));
@@ -194,8 +194,13 @@ fn tones_stand_for_an_excerpt_only_where_they_do_for_the_rest() {
     let begins = vec![excerpt(0.0, vec![0.0, 0.04], vec![(7.0, 1.0); 2])];
     let terminal = played(Program::from_spectrum(spectrum.clone()), begins);
     assert_eq!(terminal.fundamental_hz(), 50.0);
-    assert!(terminal.is_stretches());
-    assert_close(terminal.stretch(seconds(0.0)).unwrap().spectrum.voltages[0].dc, 7.0, 1e-12, "DC");
-    assert_eq!(*terminal.stretch(seconds(0.04)).unwrap().spectrum, spectrum);
+    assert!(terminal.has_spectrum_throughout());
+    assert_close(
+        terminal.spectrum_at(seconds(0.0)).unwrap().spectrum.voltages[0].dc,
+        7.0,
+        1e-12,
+        "DC",
+    );
+    assert_eq!(*terminal.spectrum_at(seconds(0.04)).unwrap().spectrum, spectrum);
     assert_eq!(render(&terminal, 0, 10_000.0, 1).voltages[0], [7.0]);
 }

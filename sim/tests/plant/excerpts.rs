@@ -271,7 +271,7 @@ proptest! {
             let _ = render(&terminal, 9_999, rate_hz, 30);
         }
         for at in [from, to, seconds(1.0), SimDuration(1_000_000_001), SimDuration(i64::MAX)] {
-            let stretch = terminal.stretch(at).expect("tones");
+            let stretch = terminal.spectrum_at(at).expect("tones");
             prop_assert!(stretch.until.is_none_or(|until| until > at));
         }
     }

@@ -42,7 +42,7 @@ fn the_loop_holds_the_recordings_whole_cycles_and_quantities() {
     assert_eq!((table.cycles(), table.points()), (9, 9 * 512));
     let terminal = Terminal::from_loop(table);
     assert_close(terminal.fundamental_hz(), FREQUENCY_HZ, 1e-5, "frequency");
-    assert!(terminal.stretch(SimDuration::ZERO).is_none());
+    assert!(terminal.spectrum_at(SimDuration::ZERO).is_none());
     let loop_s = 9.0 / terminal.fundamental_hz();
     let found = |name: &str| value(&terminal, name, span(0.0, 10.0 * loop_s)).unwrap();
     // The closed form of what was recorded.

@@ -2,7 +2,7 @@
 
 use super::*;
 use lastmeter_sim::plan::{Harmonic, OperatingPoint, PhaseSequence};
-use lastmeter_sim::{Program, Stretch, TemperatureChange};
+use lastmeter_sim::{Program, SpectrumSpan, TemperatureChange};
 use std::f64::consts::{PI, SQRT_2, TAU};
 
 fn seconds(seconds: f64) -> SimDuration {
@@ -137,10 +137,11 @@ fn stretches_follow_each_other_without_a_gap() {
     let mut warm = point(2.0, 50.0, 230.0, 10.0);
     warm.temperature_celsius = 55.0;
     let terminal = program(&[point(1.0, 50.0, 230.0, 10.0), warm, point(1.0, 51.0, 230.0, 10.0)]);
-    assert!(terminal.is_stretches());
+    assert!(terminal.has_spectrum_throughout());
     let mut at = SimDuration::ZERO;
     let mut found = Vec::new();
-    while let Some(Stretch { spectrum, until, temperature_celsius }) = terminal.stretch(at) {
+    while let Some(SpectrumSpan { spectrum, until, temperature_celsius }) = terminal.spectrum_at(at)
+    {
         let frequency_hz = spectrum.fundamental_hz;
         found.push((at.as_seconds_f64(), frequency_hz, temperature_celsius));
         let Some(until) = until else { break };
@@ -149,7 +150,7 @@ fn stretches_follow_each_other_without_a_gap() {
     }
     assert_eq!(found, [(0.0, 50.0, 23.0), (1.0, 50.0, 55.0), (3.0, 51.0, 23.0)]);
     // A stretch's spectrum, played by itself, is what the terminal carries there.
-    let third = terminal.stretch(seconds(3.5)).unwrap().spectrum;
+    let third = terminal.spectrum_at(seconds(3.5)).unwrap().spectrum;
     let alone = Terminal::from_spectrum((*third).clone(), "test", &Streams::new(1)).unwrap();
     let (a, b) = (render(&terminal, 35_000, 10_000.0, 100), render(&alone, 35_000, 10_000.0, 100));
     assert_eq!(a.voltages, b.voltages);

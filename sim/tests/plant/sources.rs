@@ -200,7 +200,7 @@ fn a_spectrum_table_is_played_with_closed_form_truth() {
 fn a_spectrum_table_may_be_scaled_and_moved() {
     let text = "file = \"t.csv\"\nvoltage_scale = 0.5\ncurrent_scale = -1\nfrequency = \"50 Hz\"";
     let terminal = build_with("spectrum", text, &table).unwrap();
-    let spectrum = terminal.stretch(SimDuration::ZERO).unwrap().spectrum;
+    let spectrum = terminal.spectrum_at(SimDuration::ZERO).unwrap().spectrum;
     let frequencies: Vec<f64> = spectrum.currents[0].tones.iter().map(|t| t.frequency_hz).collect();
     assert_eq!((spectrum.fundamental_hz, frequencies), (50.0, vec![50.0, 125.0]));
     assert_eq!(spectrum.voltages[0].dc, 0.75);

@@ -209,7 +209,7 @@ pub(crate) fn build_device(
         streams: &place.streams,
         node: place.node,
         phases: terminal.map_or(0, Terminal::phases),
-        has_spectrum: terminal.is_some_and(Terminal::is_stretches),
+        has_spectrum: terminal.is_some_and(Terminal::has_spectrum_throughout),
     };
     let device = match place.board {
         None => (kind.build)(values, &context, out)?,
@@ -407,7 +407,7 @@ pub(crate) fn has_spectrum_to_work_on(
         Some(terminal) => terminal.is_recording(),
         None => source.is_some_and(|source| source.kind == Some("recording")),
     };
-    let is_tones = !plays_a_recording && terminal.is_none_or(Terminal::is_stretches);
+    let is_tones = !plays_a_recording && terminal.is_none_or(Terminal::has_spectrum_throughout);
     let values = device.values.as_ref()?;
     if is_tones || values.get("fidelity") != Some(&Value::Text("windows".to_owned())) {
         return Some(());

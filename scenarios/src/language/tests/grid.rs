@@ -472,7 +472,7 @@ fn sources_of_their_own_stand_beside_a_network_into_which_nothing_is_injected() 
     assert_eq!(scenario.place_of_source(bench.source), "source:lab");
     let volts = |source: usize| {
         let terminal = scenario.plant.sources[source].terminal().unwrap();
-        let stretch = terminal.stretch(lastmeter_units::SimDuration::ZERO).unwrap();
+        let stretch = terminal.spectrum_at(lastmeter_units::SimDuration::ZERO).unwrap();
         stretch.spectrum.voltages[0].tones[0].rms
     };
     // The laboratory's own 230 V, and at the load what the line leaves of 231 V.

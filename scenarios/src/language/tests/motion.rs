@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lastmeter_grid::motion::Deed;
+use lastmeter_grid::motion::OperationKind;
 
 use super::grid::{Folder, with};
 use super::{assert_printed, change, difference};
@@ -35,16 +35,16 @@ fn a_fault_behind_a_fuse_is_played() {
     let scenario =
         Folder::new().load(&moving(&(FUSE.to_owned() + &inject("1 min", FAULT) + &mend))).unwrap();
     let feeder = scenario.feeder().unwrap();
-    let found: Vec<(&str, Deed)> =
-        feeder.operations().iter().map(|it| (&*it.element, it.deed)).collect();
+    let found: Vec<(&str, OperationKind)> =
+        feeder.operations().iter().map(|it| (&*it.element, it.kind)).collect();
     assert_eq!(
         found,
         [
-            ("fault:tree", Deed::Ignited),
-            ("fuse-link:F", Deed::Melted),
-            ("fuse-link:F", Deed::Blown),
-            ("fault:tree", Deed::Cleared),
-            ("switch:L1", Deed::Closed)
+            ("fault:tree", OperationKind::Ignited),
+            ("fuse-link:F", OperationKind::Melted),
+            ("fuse-link:F", OperationKind::Blown),
+            ("fault:tree", OperationKind::Cleared),
+            ("switch:L1", OperationKind::Closed)
         ]
     );
     // One conductor is open for four minutes, so whoever is at it has no supply.
@@ -65,7 +65,7 @@ fn faults_at_several_distances_along_one_line_all_happen() {
     let faults = fault("1 min", 70) + &fault("2 min", 30) + &fault("3 min", 100);
     let scenario = Folder::new().load(&moving(&faults)).unwrap();
     let operations = scenario.feeder().unwrap().operations().iter();
-    let ignited = operations.filter(|it| it.deed == Deed::Ignited);
+    let ignited = operations.filter(|it| it.kind == OperationKind::Ignited);
     let found: Vec<&str> = ignited.map(|it| &*it.element).collect();
     assert_eq!(found, ["fault:1", "fault:2", "fault:3"]);
 }
@@ -106,9 +106,9 @@ fn a_neutral_is_lost_and_a_phase_meets_it() {
         // Beyond a border of steps.
         let more = inject("4 min", &format!("{lost}into = \"{into}\""));
         let scenario = folder.load(&moving(&more)).unwrap();
-        let deeds: Vec<Deed> =
-            scenario.feeder().unwrap().operations().iter().map(|it| it.deed).collect();
-        assert_eq!(deeds, [Deed::Opened, Deed::Closed], "{into}");
+        let kinds: Vec<OperationKind> =
+            scenario.feeder().unwrap().operations().iter().map(|it| it.kind).collect();
+        assert_eq!(kinds, [OperationKind::Opened, OperationKind::Closed], "{into}");
     }
     let earth = inject("1 min", &format!("{fault}\nearth = true"));
     let found = folder.mistake(&moving(&earth));
@@ -117,8 +117,9 @@ fn a_neutral_is_lost_and_a_phase_meets_it() {
     let late = format!("{fault}\nangle = \"270 deg\"\nfor = \"93 ms\"\nresistance = \"1 ohm\"");
     let scenario = folder.load(&moving(&inject("1 min", &late))).unwrap();
     let operations = scenario.feeder().unwrap().operations();
-    let at = |deed: Deed| operations.iter().find(|it| it.deed == deed).map(|it| it.at_ns);
-    let (ignited, cleared) = (at(Deed::Ignited).unwrap(), at(Deed::Cleared).unwrap());
+    let at = |kind: OperationKind| operations.iter().find(|it| it.kind == kind).map(|it| it.at_ns);
+    let (ignited, cleared) =
+        (at(OperationKind::Ignited).unwrap(), at(OperationKind::Cleared).unwrap());
     assert!(ignited > 60_000_000_000 && ignited <= 60_020_000_000, "{ignited}");
     let length_ms = (cleared - ignited) as f64 / 1e6;
     assert!((93.0..104.0).contains(&length_ms), "{length_ms}");

@@ -40,7 +40,7 @@ fn every_kind_of_injection_into_a_source_can_be_written() {
     let half = 10.0 / 2.0_f64.sqrt();
     let (with_fifth, with_dc) = (10.0 * 1.16_f64.sqrt(), (100.0_f64 + 4.0).sqrt());
     let flicker = |depth: f64| 230.0 * (1.0 + depth * depth).sqrt();
-    for (kind, keys, name, expected, is_stretches) in [
+    for (kind, keys, name, expected, has_spectrum_throughout) in [
         ("amplitude", "of = \"current\"\nto = \"50 %\"", current, 5.0, true),
         ("amplitude", "to = \"50 %\"\nover = \"10 s\"", voltage, 115.0, false),
         ("frequency", "to = \"52 Hz\"", "electricity.frequency", 52.0, true),
@@ -98,7 +98,7 @@ fn every_kind_of_injection_into_a_source_can_be_written() {
         let terminal = scenario.plant.sources[0].terminal().unwrap();
         let found = mean(terminal, name, 480, 540);
         assert!((found - expected).abs() < 1e-6 * expected + 1e-9, "{kind}: {found} {expected}");
-        assert_eq!(terminal.is_stretches(), is_stretches, "{kind} {keys}");
+        assert_eq!(terminal.has_spectrum_throughout(), has_spectrum_throughout, "{kind} {keys}");
         // Its resolved form means the same.
         let again = load(&scenario.resolved_toml()).unwrap();
         assert!(again.same_meaning(&scenario), "{kind}");

@@ -5,10 +5,10 @@
 //! a block rows are exchanged for pivots, blocks keep the order that makes the least fill; on a
 //! tree there is none, and everything takes time in proportion to the nodes.
 
-mod beside;
+mod low_rank_update;
 mod order;
 
-pub use beside::{Beside, End, MOST};
+pub use low_rank_update::{End, LowRankUpdate, UPDATES_MAX};
 use order::DIAGONAL;
 pub use order::{Contributors, Symbolic};
 
@@ -173,14 +173,14 @@ impl<const N: usize> Matrix<N, f64> {
     pub fn solve_with(
         &self,
         symbolic: &Symbolic,
-        beside: &Beside<N>,
+        update: &LowRankUpdate<N>,
         x: &mut [Column<N, f64>],
         work: &mut Vec<Column<N, f64>>,
     ) {
-        if beside.is_empty() {
+        if update.is_empty() {
             self.solve(symbolic, x, work);
         } else {
-            solve(self, symbolic, x, work, |work| beside.correct(work));
+            solve(self, symbolic, x, work, |work| update.correct(work));
         }
     }
 

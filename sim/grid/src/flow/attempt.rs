@@ -6,7 +6,7 @@ use super::failure::{self, Failure, singular};
 use super::nodal::Nodal;
 use super::options::{Method, Options, Phases, Solved, largest_change};
 use super::result::{Flow, results};
-use super::{newton, walk};
+use super::{continuation, newton};
 use crate::circuit::{Circuit, Fixed, compile};
 use crate::network::{Network, Wire};
 use crate::sweep::{Constant, Loads, Sweep};
@@ -70,8 +70,8 @@ fn attempt<const N: usize>(
 ) -> Result<Solved<N>, Failure> {
     let circuit = &fixed.circuit;
     let mut doubtful = None;
-    let never_sure = walk::has_negative_impedance(circuit);
-    let is_sure = |it: &Solved<N>| !never_sure && walk::is_sure(it.iterations, options);
+    let never_sure = continuation::has_negative_impedance(circuit);
+    let is_sure = |it: &Solved<N>| !never_sure && continuation::is_sure(it.iterations, options);
     if matches!(options.method, Method::Auto | Method::Sweep)
         && let Some(solved) = swept(circuit, options)
         && solved.converged
@@ -94,23 +94,24 @@ fn attempt<const N: usize>(
         let solved = newton::solve(circuit, start.clone(), options);
         if solved.converged
             && !never_sure
-            && walk::is_determined_at(circuit, &mut nodal, &start, &solved.voltages)
+            && continuation::is_determined_at(circuit, &mut nodal, &start, &solved.voltages)
         {
             return Ok(solved);
         }
         doubtful = Some(solved).filter(|it| it.converged);
     }
-    let walk = walk::up(circuit, &start, options);
-    if walk.is_stuck {
+    let reached = continuation::from_no_load(circuit, &start, options);
+    if reached.is_stuck {
         let reached = (options.tolerance_pu, None);
         return Err(failure::unreachable(network, circuit, start, reached));
     }
-    if walk.share < 1.0 {
-        return Err(failure::collapse(network, circuit, &mut nodal, &start, walk));
+    if reached.share < 1.0 {
+        return Err(failure::collapse(network, circuit, &mut nodal, &start, reached));
     }
-    let same =
-        |it: &Solved<N>| largest_change(circuit, &it.voltages, &walk.voltages) <= walk::SAME_PU;
-    Ok(doubtful.filter(same).unwrap_or_else(|| walk.into_solved()))
+    let same = |it: &Solved<N>| {
+        largest_change(circuit, &it.voltages, &reached.voltages) <= continuation::SAME_PU
+    };
+    Ok(doubtful.filter(same).unwrap_or_else(|| reached.into_solved()))
 }
 
 /// By a sweep; none if the circuit cannot be swept.

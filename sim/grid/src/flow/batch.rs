@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use num_complex::Complex64;
 
 use super::attempt::solve_circuit;
+use super::continuation;
 use super::failure::Failure;
 use super::nodal::Nodal;
 use super::options::Options;
-use super::walk;
 use crate::block::Column;
 use crate::circuit::{Circuit, Fixed, Part, compile, compile_for_cases};
 use crate::network::{Configuration, Load, Network};
@@ -183,7 +183,7 @@ impl<'a, const N: usize> Batch<'a, N> {
         let mut found: Vec<Option<R>> = cases.clone().map(|_| None).collect();
         let Options { tolerance_pu, most_iterations, .. } = self.options;
         sweep.solve_lanes(loads, state, tolerance_pu, most_iterations, |lane, it, state| {
-            let sure = it.converged && walk::is_sure(it.iterations, &self.options);
+            let sure = it.converged && continuation::is_sure(it.iterations, &self.options);
             if sure && lane < found.len() {
                 voltages.clear();
                 voltages.extend(sweep.voltages(state, lane));
@@ -220,8 +220,11 @@ impl<'a, const N: usize> Batch<'a, N> {
         }
         let start = nodal.without_load();
         let solved = nodal.solve(circuit, start, &self.options);
-        let never_sure = *has_constant && walk::has_negative_impedance(circuit);
-        if !solved.converged || never_sure || !walk::is_sure(solved.iterations, &self.options) {
+        let never_sure = *has_constant && continuation::has_negative_impedance(circuit);
+        if !solved.converged
+            || never_sure
+            || !continuation::is_sure(solved.iterations, &self.options)
+        {
             return self.alone(case, power, read);
         }
         Ok(read(Case { index: case, outcome: None, voltages: &solved.voltages }))

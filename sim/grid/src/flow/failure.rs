@@ -4,11 +4,11 @@ use std::fmt;
 
 use num_complex::Complex64;
 
+use super::continuation::Continuation;
 use super::nodal::Nodal;
 use super::options::{Options, across};
 use super::result::Flow;
-use super::walk::Walk;
-use super::{newton, way_back};
+use super::{grounding, newton};
 use crate::block::{Column, magnitude};
 use crate::block_lu::Singular;
 use crate::circuit::{Circuit, EARTH, Part};
@@ -227,9 +227,9 @@ pub(super) fn collapse<const N: usize>(
     circuit: &Circuit<N>,
     nodal: &mut Nodal<N>,
     start: &[Column<N>],
-    walk: Walk<N>,
+    reached: Continuation<N>,
 ) -> Failure {
-    let Walk { voltages: best, share, .. } = walk;
+    let Continuation { voltages: best, share, .. } = reached;
     let (mut worst, mut furthest) = ((0, 0), -1.0);
     for node in 0..circuit.nodes() as u32 {
         for wire in (0..N.min(3)).filter(|&wire| circuit.has_wire(node, wire)) {
@@ -249,7 +249,7 @@ pub(super) fn collapse<const N: usize>(
         }
     }
     if let Some(&at) = first.get(node as usize).filter(|&&at| at != NONE)
-        && let Some(fault) = way_back::missing(network, NodeId(at))
+        && let Some(fault) = grounding::missing(network, NodeId(at))
     {
         return Failure::Description(fault);
     }

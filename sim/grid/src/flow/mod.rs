@@ -6,29 +6,29 @@
 
 mod attempt;
 mod batch;
+mod continuation;
 mod failure;
+mod grounding;
+mod load_breakpoints;
 mod newton;
 mod nodal;
 mod options;
-mod pieces;
 mod regulate;
 mod result;
 mod rounding;
 mod series;
-mod walk;
-mod way_back;
 
 pub use attempt::solve_circuit;
 pub use batch::{Batch, Case};
 pub(crate) use failure::singular;
 pub use failure::{Collapse, Failure};
+pub(crate) use grounding::joined;
 pub use nodal::Nodal;
 pub use options::{Method, Options, Phases, Solved};
 pub use regulate::{AtItsEnd, at_their_ends};
 pub use result::{EndState, Flow, LineState, LoadState, NodeState, TransformerState};
 pub(crate) use result::{node_state, of_wires, results};
 pub use series::{series, solve_and_keep_taps};
-pub(crate) use way_back::joined;
 
 use crate::network::Network;
 use attempt::solve_as_it_stands;

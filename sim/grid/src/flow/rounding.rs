@@ -13,7 +13,7 @@ use crate::block::{Column, magnitude};
 use crate::circuit::Circuit;
 
 /// Sums of products are rounded some times over, and so are the voltages in them.
-const TIMES: f64 = 4.0;
+const ROUNDING_FACTOR: f64 = 4.0;
 
 /// Voltages that rounding may add to those of a solution.
 pub(super) struct Rounding<const N: usize> {
@@ -56,7 +56,7 @@ impl<const N: usize> Rounding<N> {
             let rated = circuit.rated_voltage_v[node];
             let of = |pick: &dyn Fn(&Column<N>) -> Complex64| {
                 let rounding = self.moved.iter().map(|it| magnitude(pick(&it[node])));
-                let rounding = TIMES * rounding.fold(0.0, f64::max) / rated;
+                let rounding = ROUNDING_FACTOR * rounding.fold(0.0, f64::max) / rated;
                 (magnitude(pick(b) - pick(a)) / rated, rounding)
             };
             let mut is_rounded = false;

@@ -6,8 +6,8 @@ use num_complex::Complex64;
 
 use super::tests::{network as feeders, probes as feeder_probes};
 use super::{
-    Deed, Event, FaultAt, Happening, Motion, Operation, Options, Probe, ProbeAt, ProbePair,
-    Protector, RelayBreaker, Resolution, Section, Stretch,
+    Event, FaultAt, Motion, NetworkAction, Operation, OperationKind, Options, Probe, ProbeAt,
+    ProbePair, Protector, RelayBreaker, Resolution, Segment, SegmentContent,
 };
 use crate::flow;
 use crate::network::{Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
@@ -44,12 +44,12 @@ fn long(positive_v: f64, negative_v: f64) -> Arc {
     Arc::Long { positive_v, negative_v, resistance_ohm: 100.0 }
 }
 
-fn at(ms: i64, what: Happening) -> Event {
+fn at(ms: i64, what: NetworkAction) -> Event {
     Event { at_ns: ms * MS, what }
 }
 
 fn fault(id: u32, ms: i64, wires: Wires, arc: Option<Arc>) -> Event {
-    let what = Happening::Fault(FaultAt {
+    let what = NetworkAction::Fault(FaultAt {
         id,
         name: format!("fault:{id}").into(),
         node: NodeId(1),
@@ -68,7 +68,7 @@ fn a() -> Wires {
 
 struct Played {
     motion: Motion,
-    sections: Vec<Section>,
+    segments: Vec<Segment>,
     /// When each call of it ended.
     ends: Vec<i64>,
 }
@@ -81,39 +81,39 @@ fn play(
     (step_ns, steps): (i64, i64),
 ) -> Played {
     let mut motion = Motion::new(network, options, events, protectors, probes).unwrap();
-    let (mut sections, mut ends, mut from_ns) = (Vec::new(), Vec::new(), 0);
+    let (mut segments, mut ends, mut from_ns) = (Vec::new(), Vec::new(), 0);
     for step in 1..=steps {
         let mut now = network.clone();
         motion.stand(&mut now);
         let flow = flow::solve(&now, &flow::Options::default()).unwrap();
         while from_ns < step * step_ns {
             let (more, until_ns) = motion.play(&now, &flow, (from_ns, step * step_ns)).unwrap();
-            sections.extend(more);
+            segments.extend(more);
             from_ns = until_ns;
             ends.push(until_ns);
         }
     }
-    Played { motion, sections, ends }
+    Played { motion, segments, ends }
 }
 
 impl Played {
-    fn deeds(&self) -> Vec<(&str, Deed)> {
+    fn kinds(&self) -> Vec<(&str, OperationKind)> {
         let mut all: Vec<&Operation> = self.motion.operations().iter().collect();
         all.sort_by_key(|it| it.at_ns);
-        all.iter().map(|it| (&*it.element, it.deed)).collect()
+        all.iter().map(|it| (&*it.element, it.kind)).collect()
     }
 
-    fn when(&self, element: &str, deed: Deed) -> i64 {
+    fn when(&self, element: &str, kind: OperationKind) -> i64 {
         let mut all = self.motion.operations().iter();
-        all.find(|it| &*it.element == element && it.deed == deed).unwrap().at_ns
+        all.find(|it| &*it.element == element && it.kind == kind).unwrap().at_ns
     }
 
     /// Instants since the beginning and the current of a phase of the first probe, in all waves.
     fn currents(&self, phase: usize) -> Vec<(f64, f64)> {
         let mut all = Vec::new();
-        for section in &self.sections {
-            let Stretch::Waves(waves) = &section.what else { continue };
-            let from_s = section.from_ns as f64 * 1e-9;
+        for segment in &self.segments {
+            let SegmentContent::Waveforms(waves) = &segment.what else { continue };
+            let from_s = segment.from_ns as f64 * 1e-9;
             let values = waves.probes[0][phase].1.iter();
             all.extend(waves.at_s.iter().map(|it| from_s + it).zip(values.copied()));
         }
@@ -122,8 +122,8 @@ impl Played {
 
     /// The borders at which waves follow waves.
     fn seams(&self) -> Vec<i64> {
-        let is_waves = |it: &Section| matches!(it.what, Stretch::Waves(_));
-        let two = self.sections.windows(2).filter(|it| is_waves(&it[0]) && is_waves(&it[1]));
+        let is_waves = |it: &Segment| matches!(it.what, SegmentContent::Waveforms(_));
+        let two = self.segments.windows(2).filter(|it| is_waves(&it[0]) && is_waves(&it[1]));
         two.map(|it| it[1].from_ns).collect()
     }
 }
@@ -160,11 +160,16 @@ fn coefficients(arc_v: f64, ohm: f64) -> (f64, f64) {
 
 #[test]
 fn an_arc_burns_across_borders_of_steps_with_its_closed_form_and_harmonics() {
-    let events =
-        vec![fault(1, 503, a(), Some(long(5000.0, 5000.0))), at(3_504, Happening::Clear { id: 1 })];
+    let events = vec![
+        fault(1, 503, a(), Some(long(5000.0, 5000.0))),
+        at(3_504, NetworkAction::Clear { id: 1 }),
+    ];
     let parts = (events, Vec::new(), source_probe());
     let played = play(&resistive(), Options::default(), parts, (1000 * MS, 5));
-    let (from, to) = (played.when("fault:1", Deed::Ignited), played.when("fault:1", Deed::Cleared));
+    let (from, to) = (
+        played.when("fault:1", OperationKind::Ignited),
+        played.when("fault:1", OperationKind::Cleared),
+    );
     assert_eq!(from, 503 * MS);
     assert!((3_504 * MS..3_514 * MS).contains(&to), "{to}");
     // Whole periods, so the first border behind a second is 3 ms later.
@@ -193,8 +198,8 @@ fn an_arc_burns_across_borders_of_steps_with_its_closed_form_and_harmonics() {
         assert!(harmonic(&all, until_s, 2.0) < 1e-4 * first, "{until_s}");
     }
     // The steady state that follows has no current, and nothing is left when waves lead there.
-    let last = played.sections.last().unwrap();
-    let Stretch::Steady { pairs, .. } = &last.what else { panic!() };
+    let last = played.segments.last().unwrap();
+    let SegmentContent::Steady { pairs, .. } = &last.what else { panic!() };
     assert!(pairs[0][0].1.norm() < 1e-3, "{}", pairs[0][0].1);
     assert!(all.last().unwrap().1.abs() < 1e-2);
     assert!(played.motion.faults().next().is_none());
@@ -203,7 +208,10 @@ fn an_arc_burns_across_borders_of_steps_with_its_closed_form_and_harmonics() {
 #[test]
 fn pieces_are_what_was_played_as_a_whole() {
     let events = || {
-        vec![fault(1, 103, a(), Some(long(5000.0, 7000.0))), at(704, Happening::Clear { id: 1 })]
+        vec![
+            fault(1, 103, a(), Some(long(5000.0, 7000.0))),
+            at(704, NetworkAction::Clear { id: 1 }),
+        ]
     };
     let [whole, parts] = [(2000, 1), (200, 10)].map(|(ms, steps)| {
         let all = (events(), Vec::new(), source_probe());
@@ -232,7 +240,7 @@ fn a_dynamic_arc_in_motion_is_the_library_s() {
         time_constant_s: 1e-3,
         initial_siemens: 0.05,
     };
-    let events = vec![fault(1, 100, a(), Some(arc)), at(304, Happening::Clear { id: 1 })];
+    let events = vec![fault(1, 100, a(), Some(arc)), at(304, NetworkAction::Clear { id: 1 })];
     let network = resistive();
     let played =
         play(&network, Options::default(), (events, Vec::new(), source_probe()), (1000 * MS, 1));
@@ -252,7 +260,10 @@ fn a_dynamic_arc_in_motion_is_the_library_s() {
         seen += 1;
     }
     assert!(seen > 3000, "{seen}");
-    assert_eq!(played.deeds(), [("fault:1", Deed::Ignited), ("fault:1", Deed::Cleared)]);
+    assert_eq!(
+        played.kinds(),
+        [("fault:1", OperationKind::Ignited), ("fault:1", OperationKind::Cleared)]
+    );
 }
 
 fn relay(pickup_a: f64, delay_s: f64) -> Vec<Protector> {
@@ -269,27 +280,32 @@ fn a_relay_sees_the_fundamental_of_an_arc_and_waves_end_where_it_has_no_supply()
     for (pickup, trips) in [(0.99, true), (1.01, false)] {
         let events = vec![
             fault(1, 100, a(), Some(long(5000.0, 5000.0))),
-            at(1_300, Happening::Clear { id: 1 }),
+            at(1_300, NetworkAction::Clear { id: 1 }),
         ];
         let protectors = relay(pickup * rms_a, 0.2);
         let parts = (events, protectors, source_probe());
         let played = play(&resistive(), Options::default(), parts, (1000 * MS, 2));
-        let own: Vec<_> = played.deeds().into_iter().filter(|it| it.0 == "breaker:q").collect();
+        let own: Vec<_> = played.kinds().into_iter().filter(|it| it.0 == "breaker:q").collect();
         if !trips {
             assert_eq!(own, []);
             continue;
         }
-        assert_eq!(own, [("breaker:q", Deed::Tripped), ("breaker:q", Deed::Opened)]);
-        let tripped = played.when("breaker:q", Deed::Tripped);
+        assert_eq!(
+            own,
+            [("breaker:q", OperationKind::Tripped), ("breaker:q", OperationKind::Opened)]
+        );
+        let tripped = played.when("breaker:q", OperationKind::Tripped);
         // The last period has to be full of it, which it is after one.
         assert!((tripped - 320 * MS).abs() < 8 * MS, "{tripped}");
         // Without a voltage it has no current, so there is a steady state, and it stands in that.
-        let steady = played.sections.iter().find_map(|it| match &it.what {
-            Stretch::Steady { supply, .. } if it.from_ns > tripped => Some(supply.closed.clone()),
+        let steady = played.segments.iter().find_map(|it| match &it.what {
+            SegmentContent::Steady { supply, .. } if it.from_ns > tripped => {
+                Some(supply.closed.clone())
+            }
             _ => None,
         });
         assert_eq!(steady.unwrap()[0], [false; 3]);
-        assert_eq!(played.deeds().last().unwrap(), &("fault:1", Deed::Cleared));
+        assert_eq!(played.kinds().last().unwrap(), &("fault:1", OperationKind::Cleared));
     }
 }
 
@@ -297,22 +313,22 @@ fn a_relay_sees_the_fundamental_of_an_arc_and_waves_end_where_it_has_no_supply()
 fn an_arc_comes_back_with_the_supply_unless_it_has_been_out_for_long_enough() {
     for (extinguishes_s, comes_back) in [(None, true), (Some(0.3), false)] {
         let mut event = fault(1, 100, a(), Some(long(5000.0, 5000.0)));
-        if let Happening::Fault(it) = &mut event.what {
+        if let NetworkAction::Fault(it) = &mut event.what {
             it.extinguishes_s = extinguishes_s;
         }
         let (switch, pole) = (0, Pole::All);
         let events = vec![
             event,
-            at(300, Happening::Open { switch, pole }),
-            at(1_500, Happening::Close { switch, pole }),
-            at(1_900, Happening::Clear { id: 1 }),
+            at(300, NetworkAction::Open { switch, pole }),
+            at(1_500, NetworkAction::Close { switch, pole }),
+            at(1_900, NetworkAction::Clear { id: 1 }),
         ];
         let parts = (events, Vec::new(), source_probe());
         let played = play(&resistive(), Options::default(), parts, (1000 * MS, 3));
         let later = played.currents(0).into_iter().filter(|it| it.0 > 1.6);
         let largest = later.map(|it| it.1.abs()).fold(0.0, f64::max);
         assert_eq!(largest > 50.0, comes_back, "{largest}");
-        let cleared = played.when("fault:1", Deed::Cleared);
+        let cleared = played.when("fault:1", OperationKind::Cleared);
         assert_eq!(cleared > 1_800 * MS, comes_back, "{cleared}");
     }
 }
@@ -323,7 +339,7 @@ fn a_voltage_below_the_arc_s_is_steady_at_once() {
     let events = vec![fault(1, 100, a(), Some(long(volts, volts)))];
     let parts = (events, Vec::new(), source_probe());
     let played = play(&resistive(), Options::default(), parts, (1000 * MS, 2));
-    let waves = played.sections.iter().filter(|it| matches!(it.what, Stretch::Waves(_)));
+    let waves = played.segments.iter().filter(|it| matches!(it.what, SegmentContent::Waveforms(_)));
     assert_eq!(waves.count(), 1);
     assert_eq!(*played.ends.last().unwrap(), 2000 * MS);
     assert_eq!(played.motion.faults().count(), 1);
@@ -411,7 +427,7 @@ fn iron(longest_s: f64) -> Options {
 #[test]
 fn energising_a_transformer_in_motion_has_the_inrush_of_the_equation() {
     for begin_ns in [118_726_761, 221_234_000] {
-        let close = Happening::Close { switch: 0, pole: Pole::All };
+        let close = NetworkAction::Close { switch: 0, pole: Pole::All };
         let parts = (vec![Event { at_ns: begin_ns, what: close }], Vec::new(), source_probe());
         let played = play(&transformer(false), iron(0.3), parts, (1000 * MS, 1));
         let begin_s = begin_ns as f64 * 1e-9;
@@ -434,13 +450,15 @@ fn energising_a_transformer_in_motion_has_the_inrush_of_the_equation() {
 #[test]
 fn waves_of_an_inrush_last_as_long_as_they_may_and_what_follows_is_steady() {
     for longest_s in [0.3, 1.4] {
-        let close = Happening::Close { switch: 0, pole: Pole::All };
+        let close = NetworkAction::Close { switch: 0, pole: Pole::All };
         let parts = (vec![at(100, close)], Vec::new(), source_probe());
         let played = play(&transformer(false), iron(longest_s), parts, (1000 * MS, 3));
         let last = played.currents(0).last().unwrap().0;
         assert!((last - 0.1 - longest_s).abs() < 0.03, "{longest_s} {last}");
         assert_eq!(played.seams().len(), usize::from(longest_s > 1.0));
-        let Stretch::Steady { pairs, .. } = &played.sections.last().unwrap().what else { panic!() };
+        let SegmentContent::Steady { pairs, .. } = &played.segments.last().unwrap().what else {
+            panic!()
+        };
         let expected = 400e3 / 3f64.sqrt() / 20e3 * 0.01;
         assert!((pairs[0][0].1.norm() - expected).abs() < 0.02 * expected, "{}", pairs[0][0].1);
     }
@@ -452,14 +470,14 @@ fn iron_that_has_been_energised_for_long_has_no_residual_flux() {
     let mut network = transformer(true);
     let other = add_node(&mut network, 20e3);
     add_switch(&mut network, NodeId(0), other, false);
-    let close = Happening::Close { switch: 1, pole: Pole::All };
+    let close = NetworkAction::Close { switch: 1, pole: Pole::All };
     let parts = (vec![at(100, close)], Vec::new(), source_probe());
     let played = play(&network, iron(1.0), parts, (1000 * MS, 1));
     let largest = played.currents(0).iter().map(|it| it.1.abs()).fold(0.0, f64::max);
     assert!((0.1..0.2).contains(&largest), "{largest}");
-    let jumps = played.sections.iter().filter_map(|it| match &it.what {
-        Stretch::Waves(waves) => Some(waves.jump),
-        Stretch::Steady { .. } => None,
+    let jumps = played.segments.iter().filter_map(|it| match &it.what {
+        SegmentContent::Waveforms(waves) => Some(waves.jump),
+        SegmentContent::Steady { .. } => None,
     });
     assert_eq!(jumps.filter(|it| *it > 1e-3).count(), 0);
 }
@@ -473,13 +491,13 @@ fn a_fault_evolves_from_one_phase_to_three_and_comes_back() {
             fault(1, 100, a(), None),
             fault(2, 160, two, None),
             fault(3, 240, all, None),
-            at(400, Happening::Clear { id: 1 }),
-            at(400, Happening::Clear { id: 2 }),
-            at(400, Happening::Clear { id: 3 }),
+            at(400, NetworkAction::Clear { id: 1 }),
+            at(400, NetworkAction::Clear { id: 2 }),
+            at(400, NetworkAction::Clear { id: 3 }),
             fault(4, 700, a(), None),
-            at(800, Happening::Clear { id: 4 }),
+            at(800, NetworkAction::Clear { id: 4 }),
             fault(5, 900, a(), Some(long(5000.0, 5000.0))),
-            at(1_100, Happening::Clear { id: 5 }),
+            at(1_100, NetworkAction::Clear { id: 5 }),
         ]
     };
     let played = |resolution, events: Vec<Event>| {
@@ -489,7 +507,10 @@ fn a_fault_evolves_from_one_phase_to_three_and_comes_back() {
     let waves = played(Resolution::Waveforms, events());
     let names = ["fault:1", "fault:2", "fault:3", "fault:4", "fault:5"];
     for name in names {
-        assert!(waves.when(name, Deed::Ignited) < waves.when(name, Deed::Cleared), "{name}");
+        assert!(
+            waves.when(name, OperationKind::Ignited) < waves.when(name, OperationKind::Cleared),
+            "{name}"
+        );
     }
     let mut linear = events();
     linear.truncate(8);
@@ -497,8 +518,8 @@ fn a_fault_evolves_from_one_phase_to_three_and_comes_back() {
     // In each stage as many phases have a fault's current as there should be, and waves have the
     // sizes of the phasors (the offset is gone within some ten milliseconds).
     for (at_ms, faulted) in [(155, 1), (235, 2), (390, 3), (650, 0), (790, 1), (890, 0)] {
-        let last = phasors.sections.iter().rfind(|it| it.from_ns <= at_ms * MS).unwrap();
-        let Stretch::Steady { pairs, .. } = &last.what else { panic!() };
+        let last = phasors.segments.iter().rfind(|it| it.from_ns <= at_ms * MS).unwrap();
+        let SegmentContent::Steady { pairs, .. } = &last.what else { panic!() };
         let mut found = 0;
         for (phase, (_, current)) in pairs[0].iter().enumerate() {
             found += usize::from(current.norm() > 500.0);

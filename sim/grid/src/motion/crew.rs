@@ -1,9 +1,9 @@
 //! What a crew does once a fault is mended: it closes what protective devices have opened.
 
+use super::network_state::ActiveFault;
 use super::place::Found;
 use super::play::Player;
-use super::standing::Burning;
-use super::{Event, Happening, Motion};
+use super::{Event, Motion, NetworkAction};
 use crate::network::{Network, NodeId};
 use crate::topology::Groups;
 use crate::transient::{Action, Pole};
@@ -18,15 +18,15 @@ impl<const N: usize> Player<'_, N> {
         let closed_ns = at_ns + MENDED_NS;
         // Interface protections reconnect by themselves.
         let guards = self.motion.guards.iter().filter(|it| it.watches.is_none());
-        let open = |switch: &usize| self.motion.standing.closed[*switch].contains(&false);
+        let open = |switch: &usize| self.motion.state.closed[*switch].contains(&false);
         let mut switches: Vec<usize> = guards.map(|it| it.switch).filter(open).collect();
         switches.retain(|switch| !self.motion.burns_behind(&self.network, *switch, id));
         for switch in switches {
-            let what = Happening::Close { switch, pole: Pole::All };
+            let what = NetworkAction::Close { switch, pole: Pole::All };
             let place = self.motion.events.partition_point(|it| it.at_ns <= closed_ns);
             self.motion.events.insert(place, Event { at_ns: closed_ns, what });
         }
-        self.taken(at_ns, Happening::Clear { id }, found)
+        self.taken(at_ns, NetworkAction::Clear { id }, found)
     }
 }
 
@@ -35,8 +35,8 @@ impl Motion {
     /// its ends that have no source.
     fn burns_behind(&self, network: &Network, switch: usize, id: u32) -> bool {
         // One that is about to be gone for want of a voltage is no reason to wait.
-        let stays = |it: &&Burning| it.fault.extinguishes_s.is_none() || it.dead_s <= 0.0;
-        let others = self.standing.faults.iter().filter(|it| it.fault.id != id).filter(stays);
+        let stays = |it: &&ActiveFault| it.fault.extinguishes_s.is_none() || it.dead_s <= 0.0;
+        let others = self.state.faults.iter().filter(|it| it.fault.id != id).filter(stays);
         let others: Vec<NodeId> = others.map(|it| it.fault.node).collect();
         if others.is_empty() {
             return false;
@@ -59,7 +59,7 @@ impl Motion {
             islands.join(it.from.node.0, it.to.node.0);
         }
         for (at, it) in network.switches.iter().enumerate() {
-            if at != without && self.standing.closed[at].contains(&true) {
+            if at != without && self.state.closed[at].contains(&true) {
                 islands.join(it.from.node.0, it.to.node.0);
             }
         }
@@ -75,7 +75,9 @@ impl Motion {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{network, probes};
-    use super::super::{Deed, FaultAt, FuseLink, Motion, Options, Protector, Resolution, Stretch};
+    use super::super::{
+        FaultAt, FuseLink, Motion, OperationKind, Options, Protector, Resolution, SegmentContent,
+    };
     use super::*;
     use crate::flow;
     use crate::network::{Wire, Wires};
@@ -100,9 +102,9 @@ mod tests {
         let resistance_ohm = 0.5;
         let fault =
             FaultAt { id, name, node, kind, resistance_ohm, arc, angle_rad, extinguishes_s };
-        let repaired = Happening::Repair { id };
+        let repaired = NetworkAction::Repair { id };
         [
-            Event { at_ns: 300 * MS, what: Happening::Fault(fault) },
+            Event { at_ns: 300 * MS, what: NetworkAction::Fault(fault) },
             Event { at_ns: repair_ms * MS, what: repaired },
         ]
     }
@@ -114,12 +116,14 @@ mod tests {
         let guards = vec![fuse(0), fuse(1)];
         let mut motion = Motion::new(&network, options, events, guards, probes()).unwrap();
         let flow = flow::solve(&network, &flow::Options::default()).unwrap();
-        let (sections, _) = motion.play(&network, &flow, (0, 4_000 * MS)).unwrap();
-        let Stretch::Steady { supply, .. } = &sections.last().unwrap().what else { panic!() };
+        let (segments, _) = motion.play(&network, &flow, (0, 4_000 * MS)).unwrap();
+        let SegmentContent::Steady { supply, .. } = &segments.last().unwrap().what else {
+            panic!()
+        };
         assert_eq!(supply.supplied, [1.0, 1.0]);
-        let of = |deed: Deed| motion.operations().iter().filter(move |it| it.deed == deed);
+        let of = |kind: OperationKind| motion.operations().iter().filter(move |it| it.kind == kind);
         let when = |it: &super::super::Operation| (it.element.to_string(), it.at_ns / MS);
-        (of(Deed::Closed).map(when).collect(), of(Deed::Blown).count())
+        (of(OperationKind::Closed).map(when).collect(), of(OperationKind::Blown).count())
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::f64::consts::{SQRT_2, TAU};
 
 use super::{
-    Deed, Event, FaultAt, FuseLink, Happening, Motion, Operation, Options, Probe, ProbeAt,
-    ProbePair, Protector, Resolution, Stretch,
+    Event, FaultAt, FuseLink, Motion, NetworkAction, Operation, OperationKind, Options, Probe,
+    ProbeAt, ProbePair, Protector, Resolution, SegmentContent,
 };
 use crate::flow;
 use crate::network::{Network, NodeId, Wire, Wires};
@@ -33,7 +33,7 @@ fn fault((id, wire): (u32, Wire), at_ns: i64, resistance_ohm: f64) -> Event {
     let kind = FaultKind::Ground(Wires::NONE.with(wire));
     let (arc, angle_rad, extinguishes_s) = (None, None, None);
     let fault = FaultAt { id, name, node, kind, resistance_ohm, arc, angle_rad, extinguishes_s };
-    Event { at_ns, what: Happening::Fault(fault) }
+    Event { at_ns, what: NetworkAction::Fault(fault) }
 }
 
 /// When the fuse of phase a melts, and the integral of the squared current of phase a until then.
@@ -49,13 +49,13 @@ fn melted(step_s: f64, events: Vec<Event>) -> (i64, f64) {
     let probes = vec![Probe { at: ProbeAt::Switch(0), pairs }];
     let mut motion = Motion::new(&network, options, events, vec![fuse], probes).unwrap();
     let flow = flow::solve(&network, &flow::Options::default()).unwrap();
-    let (sections, _) = motion.play(&network, &flow, (0, 400_000_000)).unwrap();
-    let is_it = |it: &&Operation| it.deed == Deed::Melted && it.detail == "phase a".into();
+    let (segments, _) = motion.play(&network, &flow, (0, 400_000_000)).unwrap();
+    let is_it = |it: &&Operation| it.kind == OperationKind::Melted && it.detail == "phase a".into();
     let found = motion.operations().iter().find(is_it).unwrap();
     let mut square_time = 0.0;
-    for section in &sections {
-        let Stretch::Waves(waves) = &section.what else { continue };
-        let left_s = (found.at_ns - section.from_ns) as f64 * 1e-9;
+    for segment in &segments {
+        let SegmentContent::Waveforms(waves) = &segment.what else { continue };
+        let left_s = (found.at_ns - segment.from_ns) as f64 * 1e-9;
         let (at_s, current) = (&waves.at_s, &waves.probes[0][0].1);
         for at in 1..at_s.len() {
             let (from_s, to_s) = (at_s[at - 1], at_s[at].min(left_s));
@@ -139,7 +139,7 @@ fn a_resistive_fault_jumps_and_is_counted_from_its_instant() {
         let mut motion = Motion::new(&network, options, events, vec![fuse], Vec::new()).unwrap();
         let flow = flow::solve(&network, &flow::Options::default()).unwrap();
         motion.play(&network, &flow, (0, 200 * MS)).unwrap();
-        let found = motion.operations().iter().find(|it| it.deed == Deed::Melted).unwrap();
+        let found = motion.operations().iter().find(|it| it.kind == OperationKind::Melted).unwrap();
         let (omega, peak) = (TAU * 50.0, SQRT_2 * 400.0 / 3f64.sqrt() / 0.09);
         let whole = |at_ns: i64| {
             let angle = omega * (at_ns as f64 * 1e-9) + 0.3;

@@ -4,7 +4,7 @@ use num_complex::Complex64;
 
 use super::device::{Act, Cause, Device, Move, Seen, Squares};
 use super::loading::Loading;
-use super::{Deed, OperatingPoint, Protector};
+use super::{OperatingPoint, OperationKind, Protector};
 use crate::network::{Network, NodeId, Wire};
 use crate::protection::InterfaceView;
 use crate::transient::{Action, Passed, Pole, Transient};
@@ -36,7 +36,7 @@ pub(super) struct Order {
     pub(super) after_s: f64,
     /// What is to be done in the network.
     pub(super) action: Option<Action>,
-    pub(super) deed: Deed,
+    pub(super) kind: OperationKind,
     pub(super) detail: String,
     /// By which current, where one made it act.
     pub(super) point: Option<OperatingPoint>,
@@ -107,7 +107,7 @@ impl Guard {
     }
 
     fn order(&self, act: Act, mut loading: Loading, squares: Squares) -> Order {
-        let Act { after_s, moves, deed, detail, cause } = act;
+        let Act { after_s, moves, kind, detail, cause } = act;
         loading.step(after_s, squares);
         let switch = self.switch;
         let action = match moves {
@@ -120,6 +120,6 @@ impl Guard {
             Cause::Pole(pole) => loading.point(pole),
             Cause::First => loading.first(),
         };
-        Order { after_s, action, deed, detail, point }
+        Order { after_s, action, kind, detail, point }
     }
 }

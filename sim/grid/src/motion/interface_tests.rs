@@ -4,8 +4,8 @@ use num_complex::Complex64;
 
 use super::tests::network;
 use super::{
-    Deed, Event, FaultAt, Happening, InterfaceProtection, Motion, Options, Piece, Protector,
-    Resolution, Section, Stretch, cut,
+    Event, FaultAt, InterfaceProtection, Motion, NetworkAction, OperationKind, Options, Piece,
+    Protector, Resolution, Segment, SegmentContent, cut,
 };
 use crate::flow;
 use crate::network::{Network, NodeId, Wire};
@@ -50,33 +50,33 @@ fn fault(at_ms: i64, to_ms: i64, resistance_ohm: f64) -> Vec<Event> {
         arc: None,
         extinguishes_s: None,
     };
-    let end = Happening::RunOut { id: 1 };
+    let end = NetworkAction::RunOut { id: 1 };
     let event = |at_ms: i64, what| Event { at_ns: at_ms * MS, what };
-    vec![event(at_ms, Happening::Fault(fault)), event(to_ms, end)]
+    vec![event(at_ms, NetworkAction::Fault(fault)), event(to_ms, end)]
 }
 
 /// Plays steps of a second, each with its own flow.
-fn play(resolution: Resolution, events: Vec<Event>, seconds: i64) -> (Motion, Vec<Section>) {
+fn play(resolution: Resolution, events: Vec<Event>, seconds: i64) -> (Motion, Vec<Segment>) {
     let (mut network, protectors) = with_generator();
     let options = Options { resolution, ..Options::default() };
     let mut motion = Motion::new(&network, options, events, protectors, Vec::new()).unwrap();
-    let (mut sections, mut reached_ns) = (Vec::new(), 0);
+    let (mut segments, mut reached_ns) = (Vec::new(), 0);
     for step in 1..=seconds {
         motion.stand(&mut network);
         let flow = flow::solve(&network, &flow::Options::default()).unwrap();
         if reached_ns < step * 1000 * MS {
             let span = (reached_ns, step * 1000 * MS);
             let (more, until_ns) = motion.play(&network, &flow, span).unwrap();
-            sections.extend(more);
+            segments.extend(more);
             reached_ns = until_ns;
         }
     }
-    (motion, sections)
+    (motion, segments)
 }
 
-fn own(motion: &Motion) -> Vec<(i64, Deed)> {
+fn own(motion: &Motion) -> Vec<(i64, OperationKind)> {
     let of = motion.operations().iter().filter(|it| it.element.starts_with("interface"));
-    of.map(|it| (it.at_ns, it.deed)).collect()
+    of.map(|it| (it.at_ns, it.kind)).collect()
 }
 
 #[test]
@@ -90,8 +90,12 @@ fn it_trips_its_stages_delay_after_a_dip_and_returns_its_time_after_the_voltage(
                 assert_eq!(found, [], "{resolution:?}");
                 continue;
             }
-            let deeds: Vec<Deed> = found.iter().map(|it| it.1).collect();
-            assert_eq!(deeds, [Deed::Tripped, Deed::Opened, Deed::Closed], "{resolution:?}");
+            let kinds: Vec<OperationKind> = found.iter().map(|it| it.1).collect();
+            assert_eq!(
+                kinds,
+                [OperationKind::Tripped, OperationKind::Opened, OperationKind::Closed],
+                "{resolution:?}"
+            );
             let near = |found_ns: i64, expected_ns: i64| {
                 let is_exact = resolution == Resolution::Phasors;
                 // A fault that ends by waves is noted some steps after its last current.
@@ -101,7 +105,8 @@ fn it_trips_its_stages_delay_after_a_dip_and_returns_its_time_after_the_voltage(
             near(found[0].0, (2345 + delay_ms) * MS);
             near(found[1].0, found[0].0);
             let all = motion.operations();
-            let cleared = all.iter().filter(|it| it.deed == Deed::Cleared).map(|it| it.at_ns);
+            let cleared =
+                all.iter().filter(|it| it.kind == OperationKind::Cleared).map(|it| it.at_ns);
             near(found[2].0, cleared.max().unwrap() + 5000 * MS);
         }
     }
@@ -109,10 +114,10 @@ fn it_trips_its_stages_delay_after_a_dip_and_returns_its_time_after_the_voltage(
 
 #[test]
 fn its_network_goes_on_without_what_it_delivers_and_with_it_again() {
-    let (motion, sections) = play(Resolution::Phasors, fault(2345, 6000, 0.1), 14);
+    let (motion, segments) = play(Resolution::Phasors, fault(2345, 6000, 0.1), 14);
     let at = |ms: i64| {
-        let it = sections.iter().rev().find(|it| it.from_ns <= ms * MS).unwrap();
-        let Stretch::Steady { supply, .. } = &it.what else { panic!() };
+        let it = segments.iter().rev().find(|it| it.from_ns <= ms * MS).unwrap();
+        let SegmentContent::Steady { supply, .. } = &it.what else { panic!() };
         (supply.supplied[0], supply.parts[0], supply.closed[2][0])
     };
     let (on, off) = ([true; 3], [false; 3]);
@@ -127,17 +132,22 @@ fn its_network_goes_on_without_what_it_delivers_and_with_it_again() {
 fn a_phase_without_voltage_is_seen_and_a_crew_that_opens_its_switch_is_obeyed() {
     let open = |at_ms: i64, switch, pole| Event {
         at_ns: at_ms * MS,
-        what: Happening::Open { switch, pole },
+        what: NetworkAction::Open { switch, pole },
     };
-    let close = Event { at_ns: 9000 * MS, what: Happening::Close { switch: 0, pole: Pole::All } };
+    let close =
+        Event { at_ns: 9000 * MS, what: NetworkAction::Close { switch: 0, pole: Pole::All } };
     let events = vec![open(1000, 0, Pole::One(1)), close.clone()];
     let (motion, _) = play(Resolution::Phasors, events, 16);
     let found = own(&motion);
-    let expected = [(1300, Deed::Tripped), (1300, Deed::Opened), (14_000, Deed::Closed)]
-        .map(|(ms, it)| (ms * MS, it));
+    let expected = [
+        (1300, OperationKind::Tripped),
+        (1300, OperationKind::Opened),
+        (14_000, OperationKind::Closed),
+    ]
+    .map(|(ms, it)| (ms * MS, it));
     assert_eq!(found.len(), 3, "{found:?}");
-    for ((found_ns, deed), (expected_ns, expected)) in found.into_iter().zip(expected) {
-        assert!(deed == expected && (found_ns - expected_ns).abs() <= 2, "{found_ns} {deed:?}");
+    for ((found_ns, kind), (expected_ns, expected)) in found.into_iter().zip(expected) {
+        assert!(kind == expected && (found_ns - expected_ns).abs() <= 2, "{found_ns} {kind:?}");
     }
     // The same, and somebody opens its own switch meanwhile.
     let events = vec![open(1000, 0, Pole::One(1)), open(5000, 2, Pole::All), close];

@@ -24,12 +24,12 @@ mod guard;
 mod interface_tests;
 mod last_period;
 mod loading;
+mod network_state;
 #[cfg(test)]
 mod neutral_tests;
 mod place;
 mod play;
 mod probe;
-mod standing;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -49,8 +49,8 @@ pub use device::{
     Act, Cause, Device, DeviceClone, FuseLink, InterfaceProtection, Move, NamedCurve, RelayBreaker,
     Seen, Squares,
 };
+use network_state::NetworkState;
 pub use probe::{Probe, ProbeAt, ProbePair};
-use standing::Standing;
 pub use step::{Fast, StepRemark, step_remark, step_remark_with};
 
 /// How finely instants at which something happens are played.
@@ -112,7 +112,7 @@ pub struct FaultAt {
 
 /// What happens from outside.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Happening {
+pub enum NetworkAction {
     /// A fault begins.
     Fault(FaultAt),
     /// A fault ends, each of its currents at its zero.
@@ -155,7 +155,7 @@ pub struct Event {
     /// When.
     pub at_ns: i64,
     /// What.
-    pub what: Happening,
+    pub what: NetworkAction,
 }
 
 /// A protective device in a switch of the network.
@@ -171,7 +171,7 @@ pub struct Protector {
 
 /// What was done to an element of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum OperationKind {
     /// A fault began.
     Ignited,
     /// A fault ended.
@@ -192,7 +192,7 @@ pub enum Deed {
     Idle,
 }
 
-impl Deed {
+impl OperationKind {
     /// Whether the network is another one after it.
     #[must_use]
     pub const fn switches(self) -> bool {
@@ -226,7 +226,7 @@ pub struct Operation {
     /// Where: the node of the fault, or that of the switch's first end.
     pub node: Box<str>,
     /// What.
-    pub deed: Deed,
+    pub kind: OperationKind,
     /// More about it, for people.
     pub detail: Prose,
     /// Where in its time-current plane a device acted, if a current made it act.
@@ -252,16 +252,16 @@ pub type LiveParts = [bool; 3];
 
 /// A stretch of time, from the one before to the next.
 #[derive(Clone, Debug)]
-pub struct Section {
+pub struct Segment {
     /// When it begins.
     pub from_ns: i64,
     /// What is in it.
-    pub what: Stretch,
+    pub what: SegmentContent,
 }
 
 /// What a stretch of time has.
 #[derive(Clone, Debug)]
-pub enum Stretch {
+pub enum SegmentContent {
     /// A steady state.
     Steady {
         /// Of each probe its pairs.
@@ -270,7 +270,7 @@ pub enum Stretch {
         supply: Supply,
     },
     /// Waves, which go straight between instants.
-    Waves(Waves),
+    Waveforms(Waveforms),
 }
 
 /// A value at each of many instants; shared, as it is large.
@@ -278,7 +278,7 @@ pub type Trace = Arc<Vec<f64>>;
 
 /// Waves of all probes.
 #[derive(Clone, Debug)]
-pub struct Waves {
+pub struct Waveforms {
     /// Instants, seconds since the beginning; the first is 0.
     pub at_s: Trace,
     /// Of each probe, pair by pair, voltage and current at each instant.
@@ -335,7 +335,7 @@ pub struct Motion {
     probes: Vec<Probe>,
     /// As they are declared.
     switches: Vec<crate::network::Switch>,
-    standing: Standing,
+    state: NetworkState,
     operations: Vec<Operation>,
     /// Of each load whether the caller wants to give it another power when it comes back.
     returning: Vec<bool>,
@@ -384,7 +384,7 @@ impl Motion {
         }
         events.sort_by_key(|event| event.at_ns);
         let guards = protectors.into_iter().map(|it| guard::Guard::new(it, network)).collect();
-        let standing = Standing::new(network);
+        let state = NetworkState::new(network);
         let switches = network.switches.clone();
         let is_bent = !options.saturations.is_empty() || events.iter().any(Event::has_arc);
         let (events, operations) = (events.into(), Vec::new());
@@ -395,7 +395,7 @@ impl Motion {
             guards,
             probes,
             switches,
-            standing,
+            state,
             operations,
             returning,
             parts,
@@ -441,7 +441,7 @@ impl Motion {
     /// Puts the switches of a network of the same elements as they stand, for its power flow.
     pub fn stand(&self, network: &mut Network) {
         network.switches.clone_from(&self.switches);
-        self.standing.put_into(network);
+        self.state.put_into(network);
     }
 
     /// What was done so far.
@@ -453,12 +453,12 @@ impl Motion {
     /// Of each switch whether each of its poles is closed.
     #[must_use]
     pub fn poles(&self) -> &[Vec<bool>] {
-        &self.standing.closed
+        &self.state.closed
     }
 
     /// The faults that burn.
     pub fn faults(&self) -> impl Iterator<Item = &FaultAt> {
-        self.standing.faults.iter().map(|it| &it.fault)
+        self.state.faults.iter().map(|it| &it.fault)
     }
 }
 
@@ -468,20 +468,22 @@ fn is_there(what: &'static str, place: usize, count: usize) -> Result<(), Motion
 
 impl Event {
     fn has_arc(&self) -> bool {
-        matches!(&self.what, Happening::Fault(it) if it.arc.is_some())
+        matches!(&self.what, NetworkAction::Fault(it) if it.arc.is_some())
     }
 
     /// Whether its element is there, and can be played so.
     fn check(&self, network: &Network, resolution: Resolution) -> Result<(), MotionError> {
         match &self.what {
-            Happening::Fault(it) if self.has_arc() && resolution == Resolution::Phasors => {
+            NetworkAction::Fault(it) if self.has_arc() && resolution == Resolution::Phasors => {
                 Err(MotionError::Phasors(format!("the arc of `{}`", it.name).into()))
             }
-            Happening::Fault(it) => is_there("node", it.node.index(), network.nodes.len()),
-            Happening::Open { switch, .. } | Happening::Close { switch, .. } => {
+            NetworkAction::Fault(it) => is_there("node", it.node.index(), network.nodes.len()),
+            NetworkAction::Open { switch, .. } | NetworkAction::Close { switch, .. } => {
                 is_there("switch", *switch, network.switches.len())
             }
-            Happening::Clear { .. } | Happening::RunOut { .. } | Happening::Repair { .. } => Ok(()),
+            NetworkAction::Clear { .. }
+            | NetworkAction::RunOut { .. }
+            | NetworkAction::Repair { .. } => Ok(()),
         }
     }
 }

@@ -3,8 +3,8 @@
 use num_complex::Complex64;
 
 use super::{
-    Event, FaultAt, Happening, Motion, Options, Piece, Probe, ProbeAt, ProbePair, Resolution,
-    Section, Stretch, cut,
+    Event, FaultAt, Motion, NetworkAction, Options, Piece, Probe, ProbeAt, ProbePair, Resolution,
+    Segment, SegmentContent, cut,
 };
 use crate::flow;
 use crate::format::toml;
@@ -65,15 +65,15 @@ fn played(network: &Network, events: &[Event], resolution: Resolution) -> [Compl
     let options = Options { resolution, ..Options::default() };
     let mut motion =
         Motion::new(network, options, events.to_vec(), Vec::new(), vec![probe]).unwrap();
-    let mut sections: Vec<Section> = Vec::new();
+    let mut segments: Vec<Segment> = Vec::new();
     // Over a border of steps too, where the power flow is solved as the network stands.
     for span in [(0, 1_000 * MS), (1_000 * MS, 2_000 * MS)] {
         let mut standing = network.clone();
         motion.stand(&mut standing);
         let flow = flow::solve(&standing, &flow::Options::default()).unwrap();
-        sections.extend(motion.play(network, &flow, span).unwrap().0);
+        segments.extend(motion.play(network, &flow, span).unwrap().0);
     }
-    let Stretch::Steady { pairs, .. } = &sections.last().unwrap().what else { panic!() };
+    let SegmentContent::Steady { pairs, .. } = &segments.last().unwrap().what else { panic!() };
     std::array::from_fn(|wire| pairs[0][wire].0)
 }
 
@@ -114,8 +114,8 @@ fn a_lost_neutral_lifts_the_star_point() {
             }
             let switch = cut(&mut network, piece).unwrap();
             let pole = Pole::One(3);
-            let open = Event { at_ns: 300 * MS, what: Happening::Open { switch, pole } };
-            let close = Event { at_ns: 1_400 * MS, what: Happening::Close { switch, pole } };
+            let open = Event { at_ns: 300 * MS, what: NetworkAction::Open { switch, pole } };
+            let close = Event { at_ns: 1_400 * MS, what: NetworkAction::Close { switch, pole } };
             let found = played(&network, std::slice::from_ref(&open), resolution);
             let neutral_s = if electrode > 0.0 { 1.0 / electrode } else { 0.0 };
             let expected = star_point(phases, 0.2, neutral_s);
@@ -142,7 +142,7 @@ fn a_fault_to_the_neutral_returns_by_that_wire() {
         let (arc, angle_rad, extinguishes_s) = (None, None, None);
         let fault =
             FaultAt { id: 1, name, node, kind, resistance_ohm, arc, angle_rad, extinguishes_s };
-        let event = Event { at_ns: 300 * MS, what: Happening::Fault(fault) };
+        let event = Event { at_ns: 300 * MS, what: NetworkAction::Fault(fault) };
         let found = played(&network, &[event], resolution);
         // Two equations: phase a, and the star of the other two; all returns by 0.2 ohm.
         let parallel = 1.0 / (1.0 / 10.0 + 1.0 / f64::max(resistance_ohm, 1e-9));

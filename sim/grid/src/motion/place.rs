@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use num_complex::Complex64;
 
 use super::play::{Player, turned_rad};
-use super::{Event, FaultAt, Happening, is_alive, phases};
+use super::{Event, FaultAt, NetworkAction, is_alive, phases};
 use crate::network::{NodeId, Wire};
 use crate::transient::FaultKind;
 
@@ -13,7 +13,7 @@ use crate::transient::FaultKind;
 const NO_ANGLE_SHARE: f64 = 1e-3;
 
 /// A place that is dark may be fed at this very instant: it is looked at again so much later.
-const AGAIN_NS: i64 = 2_000_000;
+const RETRY_AFTER_NS: i64 = 2_000_000;
 
 /// What is at the place of a fault that is to begin.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,9 @@ impl<const N: usize> Player<'_, N> {
     ) -> Vec<Found> {
         let events = self.motion.events.iter().take_while(|it| it.at_ns <= until_ns);
         let found = |event: &Event| {
-            let Happening::Fault(FaultAt { id, node, kind, .. }) = event.what else { return None };
+            let NetworkAction::Fault(FaultAt { id, node, kind, .. }) = event.what else {
+                return None;
+            };
             let (FaultKind::Ground(wires) | FaultKind::Between(wires)) = kind;
             let mut own = wires.iter().map(|wire| voltage_v(node, wire));
             let first_v = own.next().unwrap_or_default();
@@ -66,7 +68,7 @@ impl<const N: usize> Player<'_, N> {
         let mut before_ns = None;
         for event in self.motion.events.iter_mut().take_while(|it| it.at_ns <= until_ns) {
             let is_behind = before_ns.replace(event.at_ns) == Some(event.at_ns);
-            let Happening::Fault(fault) = &mut event.what else { continue };
+            let NetworkAction::Fault(fault) = &mut event.what else { continue };
             let Some(angle_rad) = fault.angle_rad.take() else { continue };
             let own = found.iter().find(|it| it.id == fault.id);
             let wait_ns = if let Some(across_v) = own.and_then(|it| it.across_v) {
@@ -76,7 +78,7 @@ impl<const N: usize> Player<'_, N> {
                 (wait_rad / TAU / frequency_hz * 1e9).round() as i64
             } else if is_behind {
                 fault.angle_rad = Some(angle_rad);
-                AGAIN_NS
+                RETRY_AFTER_NS
             } else {
                 continue;
             };
@@ -84,7 +86,7 @@ impl<const N: usize> Player<'_, N> {
             waited.push((fault.id, wait_ns));
         }
         for event in &mut self.motion.events {
-            let Happening::RunOut { id } = event.what else { continue };
+            let NetworkAction::RunOut { id } = event.what else { continue };
             let wait = waited.iter().find(|(own, _)| *own == id);
             event.at_ns += wait.map_or(0, |(_, wait_ns)| *wait_ns);
         }

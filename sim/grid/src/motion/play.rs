@@ -5,13 +5,13 @@ use std::mem::take;
 
 use num_complex::Complex64;
 
+use super::network_state::{ActiveFault, begun};
 use super::place::Found;
 use super::probe::poles_in_flow;
-use super::standing::{Burning, begun};
 use super::window::{Paused, PausedWires, Window};
 use super::{
-    Deed, Happening, LiveParts, Motion, MotionError, Operation, Pair, Resolution, Section, Stretch,
-    Supply, is_alive, live_parts, part_voltages, phases, supplied_share,
+    LiveParts, Motion, MotionError, NetworkAction, Operation, OperationKind, Pair, Resolution,
+    Segment, SegmentContent, Supply, is_alive, live_parts, part_voltages, phases, supplied_share,
 };
 use crate::flow::Flow;
 use crate::network::{Network, NodeId, Wire};
@@ -36,7 +36,7 @@ pub(super) struct Player<'a, const N: usize> {
     /// The circuit, once something has happened that is not in the flow.
     pub(super) circuit: Option<Transient<N>>,
     pub(super) now_ns: i64,
-    pub(super) sections: Vec<Section>,
+    pub(super) segments: Vec<Segment>,
     /// What somebody ordered to open and has not opened yet.
     pub(super) opening: Vec<(usize, Pole)>,
     /// Faults that are to end and have not ended yet.
@@ -58,7 +58,7 @@ pub(super) struct Pending {
 }
 
 /// What there was, until when, and what goes on.
-type Played<const N: usize> = (Vec<Section>, i64, Option<Box<Paused<N>>>);
+type Played<const N: usize> = (Vec<Segment>, i64, Option<Box<Paused<N>>>);
 
 /// A steady state.
 enum View<'a, const N: usize> {
@@ -84,7 +84,7 @@ impl Motion {
         network: &Network,
         flow: &Flow,
         (from_ns, to_ns): (i64, i64),
-    ) -> Result<(Vec<Section>, i64), MotionError> {
+    ) -> Result<(Vec<Segment>, i64), MotionError> {
         let (mut three, mut four) = (None, None);
         match self.paused.take() {
             Some(PausedWires::Three(it)) => three = Some(it),
@@ -92,16 +92,16 @@ impl Motion {
             None => {}
         }
         let span = (from_ns, to_ns);
-        let (sections, until_ns, paused);
+        let (segments, until_ns, paused);
         if network.nodes.iter().any(|it| it.wires.contains(Wire::Neutral)) {
-            (sections, until_ns, four) = self.play_wires::<4>(network, flow, span, four)?;
+            (segments, until_ns, four) = self.play_wires::<4>(network, flow, span, four)?;
             paused = four.map(PausedWires::Four);
         } else {
-            (sections, until_ns, three) = self.play_wires::<3>(network, flow, span, three)?;
+            (segments, until_ns, three) = self.play_wires::<3>(network, flow, span, three)?;
             paused = three.map(PausedWires::Three);
         }
         self.paused = paused;
-        Ok((sections, until_ns))
+        Ok((segments, until_ns))
     }
 
     fn play_wires<const N: usize>(
@@ -119,7 +119,7 @@ impl Motion {
             flow,
             circuit: None,
             now_ns,
-            sections: Vec::new(),
+            segments: Vec::new(),
             opening: Vec::new(),
             clearing: Vec::new(),
             ends: false,
@@ -129,18 +129,18 @@ impl Motion {
         if let Some(paused) = paused {
             paused.go_on(&mut player)?;
             if player.paused.is_some() || player.now_ns >= to_ns {
-                return Ok((player.sections, player.now_ns, player.paused));
+                return Ok((player.segments, player.now_ns, player.paused));
             }
             // From here on with the loads of this flow, and what was switched on the way.
             player.compile()?;
-        } else if !player.motion.standing.faults.is_empty()
-            || player.motion.standing.has_lost_neutral(&player.network)
+        } else if !player.motion.state.faults.is_empty()
+            || player.motion.state.has_lost_neutral(&player.network)
         {
             player.compile()?;
         }
         if let Some(pending) = player.motion.pending.take() {
             player.catch_up(pending)?;
-            return Ok((player.sections, player.now_ns, player.paused));
+            return Ok((player.segments, player.now_ns, player.paused));
         }
         let (mut seen_ns, mut turns) = (now_ns, 0);
         while player.go(to_ns)? && !player.ends {
@@ -151,7 +151,7 @@ impl Motion {
                 return Err(MotionError::Restless(player.now_ns));
             }
         }
-        Ok((player.sections, player.now_ns, player.paused))
+        Ok((player.segments, player.now_ns, player.paused))
     }
 }
 
@@ -176,7 +176,7 @@ impl<const N: usize> Player<'_, N> {
         let mut circuit =
             Transient::new(&self.network, &transient::Options { step_s, loads, saturations })?;
         circuit.damp_for(DAMPED_STEPS);
-        circuit.set(&self.motion.standing.actions(&self.network))?;
+        circuit.set(&self.motion.state.actions(&self.network))?;
         self.circuit = Some(circuit);
         Ok(())
     }
@@ -195,7 +195,7 @@ impl<const N: usize> Player<'_, N> {
     /// more.
     fn go(&mut self, to_ns: i64) -> Result<bool, MotionError> {
         let now_ns = self.now_ns;
-        let closed = self.motion.standing.closed.clone();
+        let closed = self.motion.state.closed.clone();
         let switches: Vec<usize> = self.motion.guards.iter().map(|it| it.switch).collect();
         let ids: Vec<u32> = self.motion.faults().map(|it| it.id).collect();
         let view = self.view()?;
@@ -206,11 +206,11 @@ impl<const N: usize> Player<'_, N> {
         let found = self.found(to_ns, |node, wire| view.voltage_v(node, wire));
         // An arc that stands has a current beside a steady state, which is none then.
         let is_awake = matches!(&view, View::Circuit(it, steady) if self.burns_in(it, steady));
-        let (section, parts) = self.steady_section(&view);
+        let (segment, parts) = self.steady_section(&view);
         self.motion.parts = parts;
         self.motion.look(views);
-        self.sections.retain(|it| it.from_ns != now_ns);
-        self.sections.push(section);
+        self.segments.retain(|it| it.from_ns != now_ns);
+        self.segments.push(segment);
         if is_awake {
             Window::play(self, &[])?;
             self.end_after_waves()?;
@@ -231,14 +231,14 @@ impl<const N: usize> Player<'_, N> {
                     at_ns,
                     element: guard.name.clone(),
                     node: self.network.nodes[node.index()].name.clone(),
-                    deed: order.deed,
+                    kind: order.kind,
                     detail: order.detail.into(),
                     point: order.point,
                 });
                 actions.extend(order.action);
             }
         }
-        for (burning, is_dead) in self.motion.standing.faults.iter_mut().zip(dead) {
+        for (burning, is_dead) in self.motion.state.faults.iter_mut().zip(dead) {
             burning.dead_s = if is_dead { burning.dead_s + passed_s } else { 0.0 };
         }
         self.now_ns = due_ns;
@@ -294,7 +294,7 @@ impl<const N: usize> Player<'_, N> {
             let has = |wire: &Wire| is_alive(network, node, voltage_v(node, *wire));
             phases(network, node).filter(has).collect()
         });
-        let (alive, closed) = (alive.collect(), self.motion.standing.closed.clone());
+        let (alive, closed) = (alive.collect(), self.motion.state.closed.clone());
         Supply { from_ns, supplied, parts, alive, closed }
     }
 
@@ -356,7 +356,7 @@ impl<const N: usize> Player<'_, N> {
             let load = &self.network.loads[load];
             let (across, rated_v) = part_voltages(&self.network, load, node, &voltage_v);
             let voltages_pu = across.into_iter().map(|it| it.norm() / rated_v).collect();
-            let is_closed = self.motion.standing.closed[guard.switch].iter().all(|it| *it);
+            let is_closed = self.motion.state.closed[guard.switch].iter().all(|it| *it);
             Some(InterfaceView { at_ns, voltages_pu, is_closed })
         };
         self.motion.guards.iter().map(view).collect()
@@ -367,7 +367,7 @@ impl<const N: usize> Player<'_, N> {
         let now_ns = self.now_ns;
         let guards = self.motion.guards.iter().zip(poles);
         let guards = guards.filter_map(|(guard, poles)| guard.due_in(poles));
-        let burning = self.motion.standing.faults.iter().zip(dead);
+        let burning = self.motion.state.faults.iter().zip(dead);
         let is_ending = |id: u32| self.clearing.iter().any(|(own, _)| *own == id);
         let burning = burning.filter(|(it, is_dead)| **is_dead && !is_ending(it.fault.id));
         let gone = burning.filter_map(|(it, _)| {
@@ -383,7 +383,7 @@ impl<const N: usize> Player<'_, N> {
     /// The ends of faults that have had no voltage for long enough.
     pub(super) fn extinguished(&mut self) -> Vec<Action> {
         let mut actions = Vec::new();
-        for Burning { fault, dead_s } in &self.motion.standing.faults {
+        for ActiveFault { fault, dead_s } in &self.motion.state.faults {
             let is_over = fault.extinguishes_s.is_some_and(|whole_s| *dead_s >= whole_s - 1e-9);
             if is_over && !self.clearing.iter().any(|(id, _)| *id == fault.id) {
                 // There is no current whose zero could be waited for.
@@ -400,7 +400,7 @@ impl<const N: usize> Player<'_, N> {
         while let Some(event) = self.motion.events.pop_front_if(|it| it.at_ns <= until_ns) {
             let at_ns = event.at_ns.max(self.now_ns);
             let action = match event.what {
-                Happening::Repair { id } => self.repaired(at_ns, id, found),
+                NetworkAction::Repair { id } => self.repaired(at_ns, id, found),
                 what => self.taken(at_ns, what, found),
             };
             actions.extend(action.map(|action| (at_ns, action)));
@@ -408,24 +408,29 @@ impl<const N: usize> Player<'_, N> {
         actions
     }
 
-    pub(super) fn taken(&mut self, at_ns: i64, what: Happening, found: &[Found]) -> Option<Action> {
+    pub(super) fn taken(
+        &mut self,
+        at_ns: i64,
+        what: NetworkAction,
+        found: &[Found],
+    ) -> Option<Action> {
         match what {
-            Happening::Fault(fault) => {
+            NetworkAction::Fault(fault) => {
                 let name = fault.name.clone();
-                let burns = self.motion.standing.faults.iter().any(|it| it.fault.id == fault.id);
+                let burns = self.motion.state.faults.iter().any(|it| it.fault.id == fault.id);
                 if burns {
-                    let idle = (Deed::Idle, "it burns already".to_owned());
+                    let idle = (OperationKind::Idle, "it burns already".to_owned());
                     self.note(at_ns, (name, fault.node), idle);
                     return None;
                 }
                 let detail = self.about(&fault, found);
-                self.note(at_ns, (name, fault.node), (Deed::Ignited, detail));
+                self.note(at_ns, (name, fault.node), (OperationKind::Ignited, detail));
                 let action = begun(&fault);
-                self.motion.standing.faults.push(Burning { fault, dead_s: 0.0 });
+                self.motion.state.faults.push(ActiveFault { fault, dead_s: 0.0 });
                 Some(action)
             }
-            Happening::Clear { id } | Happening::RunOut { id } => {
-                let burning = self.motion.standing.faults.iter().find(|it| it.fault.id == id);
+            NetworkAction::Clear { id } | NetworkAction::RunOut { id } => {
+                let burning = self.motion.state.faults.iter().find(|it| it.fault.id == id);
                 let name = burning.map(|it| it.fault.name.clone())?;
                 let at_zero = burning.is_some_and(|it| it.dead_s <= 0.0);
                 if !self.clearing.iter().any(|(own, _)| *own == id) {
@@ -434,35 +439,39 @@ impl<const N: usize> Player<'_, N> {
                 Some(Action::Clear { id, at_zero })
             }
             // That is more, see above.
-            Happening::Repair { .. } => None,
-            Happening::Open { switch, pole } => {
+            NetworkAction::Repair { .. } => None,
+            NetworkAction::Open { switch, pole } => {
                 for guard in self.motion.guards.iter_mut().filter(|it| it.switch == switch) {
                     guard.device.hold();
                 }
                 if self.is_so(switch, pole, false) {
-                    let idle = (Deed::Idle, "it is open already".to_owned());
+                    let idle = (OperationKind::Idle, "it is open already".to_owned());
                     self.note(at_ns, self.switch_place(switch), idle);
                     return None;
                 }
                 self.opening.push((switch, pole));
                 Some(Action::Open { switch, pole, at_zero: true })
             }
-            Happening::Close { switch, pole } => {
+            NetworkAction::Close { switch, pole } => {
                 for guard in self.motion.guards.iter_mut().filter(|it| it.switch == switch) {
                     guard.renew();
                 }
                 let waits = self.opening.len();
                 self.opening.retain(|(own, _)| *own != switch);
                 let is_called_off = self.opening.len() < waits;
-                let (deed, detail) = if !self.is_so(switch, pole, true) {
-                    (Deed::Closed, String::new())
+                let (kind, detail) = if !self.is_so(switch, pole, true) {
+                    (OperationKind::Closed, String::new())
                 } else if is_called_off {
-                    (Deed::Idle, "its opening was called off: no current was zero yet".to_owned())
+                    (
+                        OperationKind::Idle,
+                        "its opening was called off: no current was zero yet".to_owned(),
+                    )
                 } else {
-                    (Deed::Idle, "it is closed already".to_owned())
+                    (OperationKind::Idle, "it is closed already".to_owned())
                 };
-                self.note(at_ns, self.switch_place(switch), (deed, detail));
-                (deed == Deed::Closed || is_called_off).then_some(Action::Close { switch, pole })
+                self.note(at_ns, self.switch_place(switch), (kind, detail));
+                (kind == OperationKind::Closed || is_called_off)
+                    .then_some(Action::Close { switch, pole })
             }
         }
     }
@@ -477,17 +486,17 @@ impl<const N: usize> Player<'_, N> {
         &mut self,
         at_ns: i64,
         (element, node): (Box<str>, NodeId),
-        (deed, detail): (Deed, String),
+        (kind, detail): (OperationKind, String),
     ) {
         let node = self.network.nodes[node.index()].name.clone();
         let detail = detail.into();
-        let operation = Operation { at_ns, element, node, deed, detail, point: None };
+        let operation = Operation { at_ns, element, node, kind, detail, point: None };
         self.motion.operations.push(operation);
     }
 
     /// Whether all of these poles are closed, or open.
     pub(super) fn is_so(&self, switch: usize, pole: Pole, is_closed: bool) -> bool {
-        let closed = &self.motion.standing.closed[switch];
+        let closed = &self.motion.state.closed[switch];
         match pole {
             Pole::All => closed.iter().all(|it| *it == is_closed),
             Pole::One(pole) => closed.get(pole).is_none_or(|it| *it == is_closed),
@@ -497,7 +506,7 @@ impl<const N: usize> Player<'_, N> {
     /// Takes over how the circuit stands.
     pub(super) fn sync(&mut self, at_ns: i64) {
         let Some(circuit) = &self.circuit else { return };
-        for (switch, poles) in self.motion.standing.closed.iter_mut().enumerate() {
+        for (switch, poles) in self.motion.state.closed.iter_mut().enumerate() {
             for (pole, closed) in poles.iter_mut().enumerate() {
                 *closed = circuit.is_closed(switch, pole);
             }
@@ -505,15 +514,15 @@ impl<const N: usize> Player<'_, N> {
         let burns = |id: u32| circuit.burns(id);
         let over: Vec<(u32, Box<str>)> = self.clearing.extract_if(.., |it| !burns(it.0)).collect();
         for (id, name) in over {
-            let burning = self.motion.standing.faults.extract_if(.., |it| it.fault.id == id);
-            if let Some(Burning { fault, .. }) = burning.last() {
-                self.note(at_ns, (name, fault.node), (Deed::Cleared, String::new()));
+            let burning = self.motion.state.faults.extract_if(.., |it| it.fault.id == id);
+            if let Some(ActiveFault { fault, .. }) = burning.last() {
+                self.note(at_ns, (name, fault.node), (OperationKind::Cleared, String::new()));
             }
         }
         let opening = take(&mut self.opening);
         for (switch, pole) in opening {
             if self.is_so(switch, pole, false) {
-                let opened = (Deed::Opened, self.poles_text(switch, pole));
+                let opened = (OperationKind::Opened, self.poles_text(switch, pole));
                 self.note(at_ns, self.switch_place(switch), opened);
             } else {
                 self.opening.push((switch, pole));
@@ -532,9 +541,9 @@ impl<const N: usize> Player<'_, N> {
     }
 
     /// What there is from now on, and which parts of loads have a voltage.
-    fn steady_section(&self, view: &View<'_, N>) -> (Section, Vec<LiveParts>) {
+    fn steady_section(&self, view: &View<'_, N>) -> (Segment, Vec<LiveParts>) {
         let (network, probes) = (&self.network, self.motion.probes.iter());
-        let closed = &self.motion.standing.closed;
+        let closed = &self.motion.state.closed;
         let pairs: Vec<Vec<Pair>> = match view {
             View::Flow(flow) => probes.map(|it| it.in_flow(network, flow, closed)).collect(),
             View::Circuit(circuit, steady) => {
@@ -543,7 +552,7 @@ impl<const N: usize> Player<'_, N> {
         };
         let supply = self.supply(self.now_ns, |node, wire| view.voltage_v(node, wire));
         let parts = supply.parts.clone();
-        (Section { from_ns: self.now_ns, what: Stretch::Steady { pairs, supply } }, parts)
+        (Segment { from_ns: self.now_ns, what: SegmentContent::Steady { pairs, supply } }, parts)
     }
 }
 

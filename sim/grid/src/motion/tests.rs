@@ -5,8 +5,8 @@ use std::f64::consts::{SQRT_2, TAU};
 use num_complex::Complex64;
 
 use super::{
-    Deed, Event, FaultAt, FuseLink, Happening, Motion, Options, Piece, Probe, ProbeAt, ProbePair,
-    Protector, RelayBreaker, Resolution, Section, Stretch, cut,
+    Event, FaultAt, FuseLink, Motion, NetworkAction, OperationKind, Options, Piece, Probe, ProbeAt,
+    ProbePair, Protector, RelayBreaker, Resolution, Segment, SegmentContent, cut,
 };
 use crate::flow::{self, Flow};
 use crate::network::{Configuration, Network, NodeId, Wire, Wires};
@@ -62,7 +62,7 @@ fn fault(at_ms: f64, kind: FaultKind, extinguishes_s: Option<f64>) -> Event {
         angle_rad,
         extinguishes_s,
     };
-    Event { at_ns: (at_ms * 1e6) as i64, what: Happening::Fault(fault) }
+    Event { at_ns: (at_ms * 1e6) as i64, what: NetworkAction::Fault(fault) }
 }
 
 fn ground() -> FaultKind {
@@ -71,7 +71,7 @@ fn ground() -> FaultKind {
 
 struct Played {
     motion: Motion,
-    sections: Vec<Section>,
+    segments: Vec<Segment>,
     until_ns: i64,
 }
 
@@ -84,8 +84,8 @@ fn play(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>) 
     let options = Options { resolution, ..Options::default() };
     let mut motion = Motion::new(&network, options, events, protectors, probes()).unwrap();
     let flow = flow_of(&network);
-    let (sections, until_ns) = motion.play(&network, &flow, (0, END)).unwrap();
-    Played { motion, sections, until_ns }
+    let (segments, until_ns) = motion.play(&network, &flow, (0, END)).unwrap();
+    Played { motion, segments, until_ns }
 }
 
 fn breaker(relay: Relay) -> Vec<Protector> {
@@ -99,35 +99,35 @@ fn inverse() -> Relay {
 }
 
 impl Played {
-    fn deeds(&self) -> Vec<(&str, Deed)> {
+    fn kinds(&self) -> Vec<(&str, OperationKind)> {
         let mut all: Vec<_> = self.motion.operations().iter().collect();
         all.sort_by_key(|it| it.at_ns);
-        all.iter().map(|it| (&*it.element, it.deed)).collect()
+        all.iter().map(|it| (&*it.element, it.kind)).collect()
     }
 
-    fn when(&self, element: &str, deed: Deed) -> i64 {
+    fn when(&self, element: &str, kind: OperationKind) -> i64 {
         let mut all = self.motion.operations().iter();
-        all.find(|it| &*it.element == element && it.deed == deed).map_or(-1, |it| it.at_ns)
+        all.find(|it| &*it.element == element && it.kind == kind).map_or(-1, |it| it.at_ns)
     }
 }
 
 #[test]
 fn sections_follow_each_other_without_a_gap_or_a_jump() {
-    let length = Happening::Clear { id: 1 };
+    let length = NetworkAction::Clear { id: 1 };
     let events = vec![fault(503.3, ground(), None), Event { at_ns: 900 * MS, what: length }];
     let played = play(Resolution::Waveforms, events, Vec::new());
     assert_eq!(played.until_ns, END);
-    let sections = &played.sections;
+    let segments = &played.segments;
     let mut waves = 0;
-    for three in sections.windows(3) {
+    for three in segments.windows(3) {
         let [before, between, after] = three else { panic!() };
-        let Stretch::Waves(wave) = &between.what else { continue };
+        let SegmentContent::Waveforms(wave) = &between.what else { continue };
         waves += 1;
         let end_ns = between.from_ns + (wave.at_s.last().unwrap() * 1e9).round() as i64;
         assert_eq!(end_ns, after.from_ns);
         assert_eq!((end_ns - between.from_ns) % (20 * MS), 0, "whole periods");
-        let value = |section: &Section, probe: usize, pair: usize, at_ns: i64| {
-            let Stretch::Steady { pairs, .. } = &section.what else { panic!() };
+        let value = |segment: &Segment, probe: usize, pair: usize, at_ns: i64| {
+            let SegmentContent::Steady { pairs, .. } = &segment.what else { panic!() };
             let (u, i) = pairs[probe][pair];
             let angle = TAU * 50.0 * (at_ns as f64 * 1e-9);
             let wave = |it: Complex64| SQRT_2 * it.norm() * (angle + it.arg()).sin();
@@ -150,12 +150,17 @@ fn sections_follow_each_other_without_a_gap_or_a_jump() {
         }
         assert!(wave.jump < 1e-3, "{}", wave.jump);
     }
-    let begin: Vec<_> =
-        sections.iter().map(|it| (it.from_ns, matches!(it.what, Stretch::Waves(_)))).collect();
+    let begin: Vec<_> = segments
+        .iter()
+        .map(|it| (it.from_ns, matches!(it.what, SegmentContent::Waveforms(_))))
+        .collect();
     assert_eq!(waves, 2, "{begin:?} {:?}", played.motion.operations());
-    assert_eq!(played.deeds(), [("fault:f", Deed::Ignited), ("fault:f", Deed::Cleared)]);
+    assert_eq!(
+        played.kinds(),
+        [("fault:f", OperationKind::Ignited), ("fault:f", OperationKind::Cleared)]
+    );
     // At the current's zero, within half a period.
-    let cleared = played.when("fault:f", Deed::Cleared);
+    let cleared = played.when("fault:f", OperationKind::Cleared);
     assert!((900 * MS..910 * MS + 2 * STEP_NS).contains(&cleared), "{cleared}");
     assert!(played.motion.faults().next().is_none());
 }
@@ -169,7 +174,9 @@ fn phasors_during_a_fault_are_those_of_the_short_circuit_engine() {
     let options = short_circuit::Options { phases: flow::Phases::All, before };
     let expected = short_circuit::solve(&network, &[fault_at], &options).unwrap().flow;
     let played = play(Resolution::Phasors, vec![fault(503.3, ground(), None)], Vec::new());
-    let Stretch::Steady { pairs, .. } = &played.sections.last().unwrap().what else { panic!() };
+    let SegmentContent::Steady { pairs, .. } = &played.segments.last().unwrap().what else {
+        panic!()
+    };
     for (wire, (source, (load, other))) in
         pairs[0].iter().zip(pairs[1].iter().zip(&pairs[2])).enumerate()
     {
@@ -193,8 +200,8 @@ fn a_relay_trips_by_its_formula_and_its_breaker_opens_at_zeros() {
     let played = play(Resolution::Waveforms, events(), breaker(inverse()));
     // The phasor of the fault's current through the breaker, where nothing trips.
     let unhindered = play(Resolution::Phasors, events(), Vec::new());
-    let steady = unhindered.sections.iter().find_map(|it| match &it.what {
-        Stretch::Steady { pairs, .. } if it.from_ns > 503 * MS => Some(pairs.clone()),
+    let steady = unhindered.segments.iter().find_map(|it| match &it.what {
+        SegmentContent::Steady { pairs, .. } if it.from_ns > 503 * MS => Some(pairs.clone()),
         _ => None,
     });
     // Behind the source stands the breaker's feeder and the other one, which draws no more than
@@ -202,14 +209,16 @@ fn a_relay_trips_by_its_formula_and_its_breaker_opens_at_zeros() {
     let pairs = steady.unwrap();
     let current_a = (pairs[0][0].1 - pairs[2][0].1).norm();
     let seconds = 0.05 * 0.14 / ((current_a / 100.0).min(20.0).powf(0.02) - 1.0);
-    let tripped = played.when("breaker:q0", Deed::Tripped);
+    let tripped = played.when("breaker:q0", OperationKind::Tripped);
     let expected = 503_300_000 + (seconds * 1e9) as i64;
     assert!((tripped - expected).abs() <= STEP_NS, "{tripped} {expected}");
-    let opened = played.when("breaker:q0", Deed::Opened);
+    let opened = played.when("breaker:q0", OperationKind::Opened);
     assert!((opened - tripped - 50 * MS).abs() <= 2 * STEP_NS, "{opened} {tripped}");
     assert!(played.motion.poles()[0].iter().all(|closed| !closed));
     assert!(played.motion.poles()[1].iter().all(|closed| *closed));
-    let Stretch::Steady { supply, .. } = &played.sections.last().unwrap().what else { panic!() };
+    let SegmentContent::Steady { supply, .. } = &played.segments.last().unwrap().what else {
+        panic!()
+    };
     assert_eq!(supply.supplied, [0.0, 1.0]);
 }
 
@@ -224,13 +233,14 @@ fn a_fuse_melts_by_the_integral_of_what_was_recorded() {
         let kind = FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C));
         let events = vec![fault(at_ms, kind, None)];
         let played = play(Resolution::Waveforms, events, protectors.clone());
-        let melted = played.motion.operations().iter().find(|it| it.deed == Deed::Melted).unwrap();
+        let melted =
+            played.motion.operations().iter().find(|it| it.kind == OperationKind::Melted).unwrap();
         let (from_ns, waves) = played
-            .sections
+            .segments
             .iter()
             .find_map(|it| match &it.what {
-                Stretch::Waves(waves) => Some((it.from_ns, waves.clone())),
-                Stretch::Steady { .. } => None,
+                SegmentContent::Waveforms(waves) => Some((it.from_ns, waves.clone())),
+                SegmentContent::Steady { .. } => None,
             })
             .unwrap();
         // The feeder's current in phase b: of the source without the other load, whose line's
@@ -249,7 +259,7 @@ fn a_fuse_melts_by_the_integral_of_what_was_recorded() {
         }
         let found_s = (melted.at_ns - from_ns) as f64 * 1e-9;
         assert!((found_s - at_s).abs() < 1e-5, "{found_s} {at_s}");
-        let blown = played.when("fuse:q0", Deed::Blown);
+        let blown = played.when("fuse:q0", OperationKind::Blown);
         assert!(blown > melted.at_ns && blown < melted.at_ns + 11 * MS, "{blown}");
         // Both fuses of the loop are in series: the second may survive, the first has opened it.
         assert!(!played.motion.poles()[0][1] || !played.motion.poles()[0][2]);
@@ -273,20 +283,21 @@ fn a_fuse_that_melts_between_waves_is_blown_at_the_zero_of_its_current() {
     for (at_ms, square_time) in [(501.0, 3e6), (503.0, 3.1e6), (505.0, 3.17e6)] {
         let events = vec![fault(at_ms, kind, None)];
         let played = play(Resolution::Waveforms, events.clone(), slow_fuse(square_time, None));
-        let deeds = played.deeds();
+        let kinds = played.kinds();
         // One of the two, or both at once: they carry the same current.
-        let expected = [Deed::Ignited, Deed::Melted, Deed::Blown];
-        let mut kinds: Vec<Deed> = deeds.iter().map(|it| it.1).collect();
+        let expected = [OperationKind::Ignited, OperationKind::Melted, OperationKind::Blown];
+        let mut kinds: Vec<OperationKind> = kinds.iter().map(|it| it.1).collect();
         kinds.dedup();
-        assert_eq!(kinds, expected, "{deeds:?}");
-        let melts = played.motion.operations().iter().find(|it| it.deed == Deed::Melted).unwrap();
+        assert_eq!(kinds, expected, "{kinds:?}");
+        let melts =
+            played.motion.operations().iter().find(|it| it.kind == OperationKind::Melted).unwrap();
         let pole = if melts.detail == "phase b".into() { 1 } else { 2 };
         // Mean squares from the fault on: of the waves, then of the steady state.
         let mut waves = Vec::new();
         let (mut sum, mut steady_a2, mut steady_ns) = (0.0, 0.0, 0);
-        for section in &played.sections {
-            match &section.what {
-                Stretch::Waves(it) => {
+        for segment in &played.segments {
+            match &segment.what {
+                SegmentContent::Waveforms(it) => {
                     let (source, other) = (&it.probes[0][pole].1, &it.probes[2][pole].1);
                     let current: Vec<f64> =
                         source.iter().zip(&**other).map(|(one, other)| one - other).collect();
@@ -297,16 +308,16 @@ fn a_fuse_that_melts_between_waves_is_blown_at_the_zero_of_its_current() {
                             sum += length_s * (a * a + a * b + b * b) / 3.0;
                         }
                     }
-                    waves.push((section.from_ns, it.at_s.clone(), current));
+                    waves.push((segment.from_ns, it.at_s.clone(), current));
                 }
-                Stretch::Steady { pairs, .. } if waves.len() == 1 => {
+                SegmentContent::Steady { pairs, .. } if waves.len() == 1 => {
                     steady_a2 = (pairs[0][pole].1 - pairs[2][pole].1).norm_sqr();
-                    steady_ns = section.from_ns;
+                    steady_ns = segment.from_ns;
                 }
-                Stretch::Steady { .. } => {}
+                SegmentContent::Steady { .. } => {}
             }
         }
-        let melted = played.when("fuse:q0", Deed::Melted);
+        let melted = played.when("fuse:q0", OperationKind::Melted);
         let expected_s = steady_ns as f64 * 1e-9 + (square_time - sum) / steady_a2;
         assert!((melted as f64 * 1e-9 - expected_s).abs() < 1e-4, "{melted} {expected_s}");
         let [_, (from_ns, at_s, current)] = &waves[..] else { panic!("{}", waves.len()) };
@@ -315,12 +326,15 @@ fn a_fuse_that_melts_between_waves_is_blown_at_the_zero_of_its_current() {
         let most = current.iter().fold(0.0_f64, |most, it| most.max(it.abs()));
         let zero = current.iter().rposition(|it| it.abs() > 1e-3 * most).unwrap();
         let zero_ns = from_ns + (at_s[zero] * 1e9).round() as i64;
-        let blown = played.when("fuse:q0", Deed::Blown);
+        let blown = played.when("fuse:q0", OperationKind::Blown);
         // An end is seen after the three steps that are damped behind it.
         assert!((blown - zero_ns).abs() <= 5 * STEP_NS, "{melted} {blown} {zero_ns}");
         // Without waves both are one instant.
         let played = play(Resolution::Phasors, events, slow_fuse(square_time, None));
-        assert_eq!(played.when("fuse:q0", Deed::Melted), played.when("fuse:q0", Deed::Blown));
+        assert_eq!(
+            played.when("fuse:q0", OperationKind::Melted),
+            played.when("fuse:q0", OperationKind::Blown)
+        );
     }
 }
 
@@ -329,8 +343,10 @@ fn a_fuse_with_a_clearing_curve_arcs_for_its_time_between_waves() {
     let kind = FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C));
     let protectors = slow_fuse(3e6, Some(1.5));
     let played = play(Resolution::Waveforms, vec![fault(501.0, kind, None)], protectors);
-    let (melted, blown) =
-        (played.when("fuse:q0", Deed::Melted), played.when("fuse:q0", Deed::Blown));
+    let (melted, blown) = (
+        played.when("fuse:q0", OperationKind::Melted),
+        played.when("fuse:q0", OperationKind::Blown),
+    );
     let share = (blown - melted) as f64 / (melted - 501 * MS) as f64;
     assert!((share - 0.5).abs() < 0.01, "{melted} {blown}");
     assert!(!played.motion.poles()[0][1] || !played.motion.poles()[0][2]);
@@ -353,31 +369,31 @@ fn a_recloser_saves_a_temporary_fault_and_gives_up_a_permanent_one() {
     for resolution in [Resolution::Waveforms, Resolution::Phasors] {
         let played = play(resolution, vec![fault(203.3, ground(), Some(0.1))], recloser());
         assert_eq!(
-            played.deeds(),
+            played.kinds(),
             [
-                ("fault:f", Deed::Ignited),
-                ("recloser:q0", Deed::Opened),
-                ("fault:f", Deed::Cleared),
-                ("recloser:q0", Deed::Closed),
+                ("fault:f", OperationKind::Ignited),
+                ("recloser:q0", OperationKind::Opened),
+                ("fault:f", OperationKind::Cleared),
+                ("recloser:q0", OperationKind::Closed),
             ],
             "{resolution:?}"
         );
         assert!(played.motion.poles()[0].iter().all(|closed| *closed));
         let played = play(resolution, vec![fault(203.3, ground(), None)], recloser());
-        let opened: Vec<Deed> = played.deeds().iter().map(|it| it.1).collect();
+        let opened: Vec<OperationKind> = played.kinds().iter().map(|it| it.1).collect();
         assert_eq!(
             opened,
             [
-                Deed::Ignited,
-                Deed::Opened,
-                Deed::Closed,
-                Deed::Opened,
-                Deed::Closed,
-                Deed::LockedOut
+                OperationKind::Ignited,
+                OperationKind::Opened,
+                OperationKind::Closed,
+                OperationKind::Opened,
+                OperationKind::Closed,
+                OperationKind::LockedOut
             ],
             "{resolution:?}"
         );
-        let first = played.when("recloser:q0", Deed::Opened);
+        let first = played.when("recloser:q0", OperationKind::Opened);
         assert!((first - 273_300_000).abs() <= 2 * STEP_NS, "{first}");
         assert!(!played.motion.poles()[0][0]);
     }
@@ -385,36 +401,41 @@ fn a_recloser_saves_a_temporary_fault_and_gives_up_a_permanent_one() {
 
 #[test]
 fn what_stands_after_it_is_the_same_network_for_the_power_flow() {
-    let open = Happening::Open { switch: 0, pole: Pole::One(1) };
+    let open = NetworkAction::Open { switch: 0, pole: Pole::One(1) };
     let events = vec![Event { at_ns: 500 * MS, what: open }];
     let played = play(Resolution::Waveforms, events, Vec::new());
     let mut network = network();
     played.motion.stand(&mut network);
     assert_eq!(network.switches[0].from.wires.to_string(), "ac");
     let flow = flow_of(&network);
-    let Stretch::Steady { pairs, .. } = &played.sections.last().unwrap().what else { panic!() };
+    let SegmentContent::Steady { pairs, .. } = &played.segments.last().unwrap().what else {
+        panic!()
+    };
     for (at, wire) in Wire::PHASES.into_iter().enumerate() {
         let expected = flow.nodes[4].voltage_v[wire.index()];
         assert!((pairs[2][at].0 - expected).norm() < 2e-4 * 11.5e3, "{at}");
         let expected = flow.loads[0].current_a[at];
         assert!((pairs[1][at].1 - expected).norm() < 2e-2, "{at}: {expected}");
     }
-    assert_eq!(played.deeds(), [("switch:q0", Deed::Opened)]);
+    assert_eq!(played.kinds(), [("switch:q0", OperationKind::Opened)]);
     // The next step goes on from there.
     let mut motion = played.motion;
-    let (sections, until_ns) = motion.play(&network, &flow, (END, 2 * END)).unwrap();
-    assert_eq!((sections.len(), until_ns), (1, 2 * END));
+    let (segments, until_ns) = motion.play(&network, &flow, (END, 2 * END)).unwrap();
+    assert_eq!((segments.len(), until_ns), (1, 2 * END));
 }
 
 #[test]
 fn what_has_nothing_to_do_is_noted() {
-    let close = Happening::Close { switch: 1, pole: Pole::All };
-    let open = || Happening::Open { switch: 1, pole: Pole::All };
+    let close = NetworkAction::Close { switch: 1, pole: Pole::All };
+    let open = || NetworkAction::Open { switch: 1, pole: Pole::All };
     let at = |ms: i64, what| Event { at_ns: ms * MS, what };
     let events = vec![at(100, close), at(300, open()), at(600, open())];
     let played = play(Resolution::Waveforms, events, Vec::new());
     let name = "switch:q1";
-    assert_eq!(played.deeds(), [(name, Deed::Idle), (name, Deed::Opened), (name, Deed::Idle)]);
+    assert_eq!(
+        played.kinds(),
+        [(name, OperationKind::Idle), (name, OperationKind::Opened), (name, OperationKind::Idle)]
+    );
 }
 
 #[test]
@@ -436,15 +457,15 @@ fn a_probe_sees_the_same_in_a_flow_and_in_the_circuit() {
         let flow = flow_of(&network);
         // A fault without consequence makes the circuit.
         let mut event = fault(1.0, ground(), None);
-        if let Happening::Fault(fault) = &mut event.what {
+        if let NetworkAction::Fault(fault) = &mut event.what {
             fault.resistance_ohm = 1e12;
         }
         let options = Options { resolution: Resolution::Phasors, ..Options::default() };
         let mut motion = Motion::new(&network, options, vec![event], Vec::new(), probes()).unwrap();
-        let (sections, _) = motion.play(&network, &flow, (0, END)).unwrap();
-        let pairs = |at: usize| match &sections[at].what {
-            Stretch::Steady { pairs, .. } => pairs.clone(),
-            Stretch::Waves(_) => panic!(),
+        let (segments, _) = motion.play(&network, &flow, (0, END)).unwrap();
+        let pairs = |at: usize| match &segments[at].what {
+            SegmentContent::Steady { pairs, .. } => pairs.clone(),
+            SegmentContent::Waveforms(_) => panic!(),
         };
         for (in_flow, in_circuit) in pairs(0).iter().flatten().zip(pairs(1).iter().flatten()) {
             assert!(
@@ -464,11 +485,11 @@ fn a_fault_waits_for_its_angle() {
         (FaultKind::Between(Wires::NONE.with(Wire::B).with(Wire::C)), 2.0),
     ] {
         let mut event = fault(500.0, kind, None);
-        if let Happening::Fault(fault) = &mut event.what {
+        if let NetworkAction::Fault(fault) = &mut event.what {
             fault.angle_rad = Some(angle_rad);
         }
         let played = play(Resolution::Waveforms, vec![event], Vec::new());
-        let at_ns = played.when("fault:f", Deed::Ignited);
+        let at_ns = played.when("fault:f", OperationKind::Ignited);
         assert!((500 * MS..520 * MS).contains(&at_ns), "{at_ns}");
         let flow = flow_of(&network());
         let of = |wire: Wire| flow.nodes[3].voltage_v[wire.index()];
@@ -486,17 +507,17 @@ fn a_fault_waits_for_its_angle_by_the_voltage_of_its_own_instant() {
     let flow = flow_of(&network());
     let across = flow.nodes[3].voltage_v[0];
     let switched = |at_ms: i64, what| Event { at_ns: at_ms * MS, what };
-    let open = Happening::Open { switch: 0, pole: Pole::All };
-    let close = Happening::Close { switch: 0, pole: Pole::All };
+    let open = NetworkAction::Open { switch: 0, pole: Pole::All };
+    let close = NetworkAction::Close { switch: 0, pole: Pole::All };
     // Fed again long before, within the same waves, and at the very instant; then dark.
     for (back_ms, is_fed) in [(700, true), (985, true), (1000, true), (1500, false)] {
         for angle_deg in [0.0_f64, 90.0, 180.0] {
             for resolution in [Resolution::Phasors, Resolution::Waveforms] {
                 let mut event = fault(1000.0, ground(), None);
-                if let Happening::Fault(fault) = &mut event.what {
+                if let NetworkAction::Fault(fault) = &mut event.what {
                     fault.angle_rad = Some(angle_deg.to_radians());
                 }
-                let run_out = switched(1030, Happening::RunOut { id: 1 });
+                let run_out = switched(1030, NetworkAction::RunOut { id: 1 });
                 let events = vec![
                     switched(0, open.clone()),
                     switched(back_ms, close.clone()),
@@ -505,9 +526,10 @@ fn a_fault_waits_for_its_angle_by_the_voltage_of_its_own_instant() {
                 ];
                 let played = play(resolution, events, Vec::new());
                 let named = format!("{back_ms} {angle_deg} {resolution:?}");
-                let at_ns = played.when("fault:f", Deed::Ignited);
+                let at_ns = played.when("fault:f", OperationKind::Ignited);
                 let ignited = played.motion.operations().iter();
-                let ignited = ignited.filter(|it| it.deed == Deed::Ignited).collect::<Vec<_>>();
+                let ignited =
+                    ignited.filter(|it| it.kind == OperationKind::Ignited).collect::<Vec<_>>();
                 let at = format!("at {}", ignited[0].node);
                 let dark = format!("{at}, which is not energised");
                 let detail = if is_fed { at } else { dark };
@@ -521,7 +543,7 @@ fn a_fault_waits_for_its_angle_by_the_voltage_of_its_own_instant() {
                 let off = (found - angle_deg.to_radians() + 1.0).rem_euclid(TAU) - 1.0;
                 // The waves' steps turn a voltage a little.
                 assert!(off.abs() < 1e-3, "{named}: {off}");
-                let lasted_ns = played.when("fault:f", Deed::Cleared) - at_ns;
+                let lasted_ns = played.when("fault:f", OperationKind::Cleared) - at_ns;
                 // Up to the next zero of its current.
                 assert!((30 * MS - 10..42 * MS).contains(&lasted_ns), "{named}: {lasted_ns}");
             }
@@ -557,24 +579,27 @@ fn what_is_cut_off_is_the_same_network_while_its_switch_is_closed() {
 #[test]
 fn a_fault_that_waits_for_its_angle_lasts_as_long_as_it_does() {
     let mut event = fault(500.0, ground(), None);
-    if let Happening::Fault(fault) = &mut event.what {
+    if let NetworkAction::Fault(fault) = &mut event.what {
         fault.angle_rad = Some(1.0);
     }
     // Shorter than what it waits at most.
-    let run_out = Event { at_ns: 502 * MS, what: Happening::RunOut { id: 1 } };
+    let run_out = Event { at_ns: 502 * MS, what: NetworkAction::RunOut { id: 1 } };
     let played = play(Resolution::Phasors, vec![event, run_out], Vec::new());
-    let (from, to) = (played.when("fault:f", Deed::Ignited), played.when("fault:f", Deed::Cleared));
+    let (from, to) = (
+        played.when("fault:f", OperationKind::Ignited),
+        played.when("fault:f", OperationKind::Cleared),
+    );
     assert!(from > 500 * MS && (to - from - 2 * MS).abs() < 10, "{from} {to}");
 }
 
 #[test]
 fn an_opening_is_called_off_until_a_current_is_zero() {
     let at = |ms: f64, what| Event { at_ns: (ms * 1e6) as i64, what };
-    let open = Happening::Open { switch: 1, pole: Pole::All };
-    let close = Happening::Close { switch: 1, pole: Pole::All };
+    let open = NetworkAction::Open { switch: 1, pole: Pole::All };
+    let close = NetworkAction::Close { switch: 1, pole: Pole::All };
     let events = vec![at(300.0, open), at(300.01, close)];
     let played = play(Resolution::Waveforms, events, Vec::new());
-    assert_eq!(played.deeds(), [("switch:q1", Deed::Idle)]);
+    assert_eq!(played.kinds(), [("switch:q1", OperationKind::Idle)]);
     assert!(played.motion.poles()[1].iter().all(|closed| *closed));
 }
 
@@ -586,7 +611,11 @@ fn a_relay_trips_once_for_a_fault_that_it_clears() {
         let all = FaultKind::Ground(Wires::NONE.with(Wire::A).with(Wire::B).with(Wire::C));
         let played = play(resolution, vec![fault(500.0, all, None)], breaker(relay));
         let name = "breaker:q0";
-        let own: Vec<_> = played.deeds().into_iter().filter(|(who, _)| *who == name).collect();
-        assert_eq!(own, [(name, Deed::Tripped), (name, Deed::Opened)], "{resolution:?}");
+        let own: Vec<_> = played.kinds().into_iter().filter(|(who, _)| *who == name).collect();
+        assert_eq!(
+            own,
+            [(name, OperationKind::Tripped), (name, OperationKind::Opened)],
+            "{resolution:?}"
+        );
     }
 }

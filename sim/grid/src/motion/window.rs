@@ -7,7 +7,7 @@ use num_complex::Complex64;
 
 use super::last_period::LastPeriod;
 use super::play::{Player, turned_rad};
-use super::{Motion, MotionError, Operation, Pair, Section, Stretch, Supply, Waves};
+use super::{Motion, MotionError, Operation, Pair, Segment, SegmentContent, Supply, Waveforms};
 use crate::transient::{Action, Phasors, Pole, Transient};
 
 /// For so many periods nothing may have happened before waves end.
@@ -94,7 +94,7 @@ impl Window {
             circuit.schedule(0.0, *action)?;
         }
         for guard in &mut player.motion.guards {
-            guard.begin_waves(&poles(&circuit, guard.switch, &player.motion.standing.closed));
+            guard.begin_waves(&poles(&circuit, guard.switch, &player.motion.state.closed));
         }
         window.keep(player, &circuit, 0.0);
         player.circuit = Some(circuit);
@@ -170,7 +170,7 @@ impl Window {
             self.quiet_s = now_s;
             *steady = circuit.steady()?;
             let mut done = player.motion.operations.iter().rev();
-            let last = done.find(|it| it.deed.switches()).map(|it| it.at_ns);
+            let last = done.find(|it| it.kind.switches()).map(|it| it.at_ns);
             let at_ns = last.filter(|it| *it >= ns(before_s)).unwrap_or_else(|| ns(now_s));
             let supply = player.supply(at_ns, |node, wire| steady.voltage_v(node, wire));
             player.motion.parts.clone_from(&supply.parts);
@@ -178,7 +178,7 @@ impl Window {
         }
         self.guard(player, &mut circuit, steady, (before_s, now_s))?;
         let motion = &mut *player.motion;
-        for burning in &mut motion.standing.faults {
+        for burning in &mut motion.state.faults {
             let id = burning.fault.id;
             let is_none = |current_a: f64| current_a.abs() < super::play::DEAD_A;
             let is_dead = if burning.fault.arc.is_some() {
@@ -205,7 +205,7 @@ impl Window {
         (before_s, now_s): (f64, f64),
     ) -> Result<(), MotionError> {
         for (guard, last) in player.motion.guards.iter().zip(&mut self.last_periods) {
-            let closed = &player.motion.standing.closed;
+            let closed = &player.motion.state.closed;
             last.push(now_s, &poles(circuit, guard.switch, closed));
         }
         let seen = self.seen(player, circuit, steady);
@@ -221,7 +221,7 @@ impl Window {
                     at_ns: self.from_ns + (at_s * 1e9).round() as i64,
                     element: guard.name.clone(),
                     node: player.network.nodes[node.index()].name.clone(),
-                    deed: order.deed,
+                    kind: order.kind,
                     detail: order.detail.into(),
                     point: order.point,
                 });
@@ -367,10 +367,10 @@ impl Window {
         };
         let probes = probes.into_iter().map(shared).collect();
         let supply = std::mem::take(&mut self.supply);
-        let waves = Waves { at_s: Arc::new(at_s), probes, jump, supply };
+        let waves = Waveforms { at_s: Arc::new(at_s), probes, jump, supply };
         let from_ns = self.from_ns + begin_ns;
-        player.sections.retain(|it| it.from_ns != from_ns);
-        player.sections.push(Section { from_ns, what: Stretch::Waves(waves) });
+        player.segments.retain(|it| it.from_ns != from_ns);
+        player.segments.push(Segment { from_ns, what: SegmentContent::Waveforms(waves) });
         player.now_ns = self.from_ns + end_ns;
     }
 }
@@ -382,7 +382,7 @@ fn phasors<const N: usize>(
     switch: usize,
     motion: &Motion,
 ) -> Vec<Complex64> {
-    let poles = 0..motion.standing.closed[switch].len();
+    let poles = 0..motion.state.closed[switch].len();
     poles.map(|pole| circuit.switch_phasor_a(steady, switch, pole)).collect()
 }
 

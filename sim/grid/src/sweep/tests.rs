@@ -318,7 +318,7 @@ fn long_row(nodes: usize) -> (Network, Vec<f64>) {
     (network, expected)
 }
 
-fn is_a_row<const N: usize>(network: &Network, expected: &[f64], pieces: usize) {
+fn assert_row<const N: usize>(network: &Network, expected: &[f64], pieces: usize) {
     let circuit = compile::<N>(network).unwrap().circuit;
     let sweep = Sweep::new(&circuit, Constant::Injected).unwrap();
     assert_eq!(sweep.items.len(), pieces);
@@ -343,7 +343,7 @@ fn is_a_row<const N: usize>(network: &Network, expected: &[f64], pieces: usize) 
 fn currents_are_handed_from_piece_to_piece() {
     for (nodes, pieces) in [(400, 1), (1300, 2)] {
         let (network, expected) = long_row(nodes);
-        is_a_row::<1>(&network, &expected, pieces);
-        is_a_row::<3>(&network, &expected, pieces);
+        assert_row::<1>(&network, &expected, pieces);
+        assert_row::<3>(&network, &expected, pieces);
     }
 }

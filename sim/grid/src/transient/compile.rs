@@ -11,7 +11,7 @@ use super::elements::{Capacitor, Coil, Conductance, Emf, Series, Taps};
 use super::nonlinear::{Bend, Saturation};
 use super::switching::{PoleAt, Switching};
 use crate::block::{Block, Scalar, add_to, inverse, product, zero};
-use crate::block_lu::{Beside, Matrix, Symbolic};
+use crate::block_lu::{LowRankUpdate, Matrix, Symbolic};
 use crate::circuit::{
     SWITCH_OHM, coil_volts, coils, line_model, parts_between, positive_sequence, shunt_admittance,
 };
@@ -636,7 +636,7 @@ impl<const N: usize> Gathered<N> {
             step_s: self.step_s,
             time_s: 0.0,
             matrix: fixed.clone(),
-            beside: Beside::default(),
+            update: LowRankUpdate::default(),
             unfactored: Vec::new(),
             fixed,
             voltage_v: vec![[0.0; N]; self.nodes],

@@ -32,7 +32,7 @@ pub use phasors::Phasors;
 pub use switching::{Action, FaultKind, Passed, Place, Pole};
 
 use crate::block::Column;
-use crate::block_lu::{Beside, Contributors, MOST, Matrix, Symbolic};
+use crate::block_lu::{Contributors, LowRankUpdate, Matrix, Symbolic, UPDATES_MAX};
 use crate::network::{Network, NodeId, Wire};
 use elements::{Capacitor, Coil, Conductance, Emf, Series};
 
@@ -49,7 +49,7 @@ pub struct Transient<const N: usize> {
     /// Factored, as the switches stood.
     matrix: Matrix<N, f64>,
     /// What was switched since, where that is little.
-    beside: Beside<N>,
+    update: LowRankUpdate<N>,
     /// The conductances of it.
     unfactored: Vec<usize>,
     voltage_v: Vec<Column<N, f64>>,
@@ -175,8 +175,8 @@ impl<const N: usize> Transient<N> {
         let before = self.flows_now();
         self.sources_at(sources_s);
         self.gather(rule);
-        let Self { matrix, symbolic, beside, right, work, .. } = self;
-        matrix.solve_with(symbolic, beside, right, work);
+        let Self { matrix, symbolic, update, right, work, .. } = self;
+        matrix.solve_with(symbolic, update, right, work);
         std::mem::swap(&mut self.voltage_v, &mut self.right);
         self.take_voltages();
         self.time_s = until_s;
@@ -187,7 +187,7 @@ impl<const N: usize> Transient<N> {
     /// Factors the matrix for the switches as they stand.
     fn refactor(&mut self) -> Result<(), TransientError> {
         self.matrix.clone_from(&self.fixed);
-        self.beside.forget();
+        self.update.forget();
         self.unfactored.clear();
         for &at in &self.switched {
             let it = &mut self.conductances[at];
@@ -211,11 +211,11 @@ impl<const N: usize> Transient<N> {
             }
         }
         self.unfactored.retain(|at| self.conductances[*at].lacking_siemens() != 0.0);
-        if self.keep_beside()? {
+        if self.keep_as_update()? {
             return Ok(());
         }
-        self.beside.restore(&self.symbolic, &mut self.matrix);
-        self.beside.forget();
+        self.update.restore(&self.symbolic, &mut self.matrix);
+        self.update.forget();
         let nodes = self.unfactored.iter().flat_map(|at| self.conductances[*at].taps.nodes());
         let rows = self.symbolic.rows_above(nodes);
         let factored = self.factor_rows(&rows);
@@ -231,28 +231,29 @@ impl<const N: usize> Transient<N> {
     }
 
     /// Whether what the factors lack could be kept beside them.
-    fn keep_beside(&mut self) -> Result<bool, TransientError> {
+    fn keep_as_update(&mut self) -> Result<bool, TransientError> {
         let lacking = self.unfactored.iter().map(|at| &self.conductances[*at]);
         let lowest =
             |taps: &elements::Taps| taps.nodes().map(|node| self.symbolic.holder(node, node)).min();
         let Some(row) = lacking.clone().map(|it| lowest(&it.taps)).next() else {
-            self.beside.restore(&self.symbolic, &mut self.matrix);
+            self.update.restore(&self.symbolic, &mut self.matrix);
             return Ok(true);
         };
         let is_possible = |it: &Conductance| {
             let siemens = it.lacking_siemens();
             siemens > 0.0 && siemens.is_finite() && lowest(&it.taps) == row
         };
-        let Some(row) = row.filter(|_| lacking.len() <= MOST && lacking.clone().all(is_possible))
+        let Some(row) =
+            row.filter(|_| lacking.len() <= UPDATES_MAX && lacking.clone().all(is_possible))
         else {
             return Ok(false);
         };
-        if self.beside.row() != Some(row) {
-            self.beside.restore(&self.symbolic, &mut self.matrix);
-            self.beside.begin(&self.symbolic, &self.matrix, row);
+        if self.update.row() != Some(row) {
+            self.update.restore(&self.symbolic, &mut self.matrix);
+            self.update.begin(&self.symbolic, &self.matrix, row);
         }
         let all = lacking.map(|it| (it.taps.as_slice(), it.lacking_siemens()));
-        if !self.beside.keep(&self.symbolic, &self.matrix, all) {
+        if !self.update.keep(&self.symbolic, &self.matrix, all) {
             return Ok(false);
         }
         self.factor_rows(&[row])?;

@@ -14,7 +14,7 @@ use super::switching::Snapshot;
 use super::{Phasors, Rule, Transient};
 
 /// So many times all sides that disagree change together; then the worst one alone.
-const TOGETHER: usize = 8;
+const JOINT_ROUNDS_MAX: usize = 8;
 
 /// So many times a half step is repeated at most.
 const ROUNDS: usize = 40;
@@ -87,7 +87,7 @@ enum Side {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Law {
+pub(super) enum Characteristic {
     /// The current beyond the knee, by flux linkage in volt seconds.
     Core { transformer: usize, limb: usize, rated_vs: f64 },
     /// By voltage.
@@ -109,7 +109,7 @@ pub(super) enum Law {
 pub(super) struct Bend {
     /// The conductance that it is beyond its bounds.
     pub(super) conductance: usize,
-    pub(super) law: Law,
+    pub(super) characteristic: Characteristic,
     /// Amperes by what drives it.
     pub(super) slope: f64,
     /// What a volt at the end of a step adds to what drives it.
@@ -201,24 +201,51 @@ impl Bend {
         (slope, step_s): (f64, f64),
         (knee_vs, residual_vs): (f64, f64),
     ) -> Self {
-        let law = Law::Core { transformer, limb, rated_vs };
+        let characteristic = Characteristic::Core { transformer, limb, rated_vs };
         let (span, bounds, side) = (step_s / 2.0, [-knee_vs, knee_vs], Side::Within);
         let (past, driver, current_a, residual) = (0.0, residual_vs, 0.0, residual_vs);
-        Self { conductance, law, slope, span, bounds, side, past, residual, driver, current_a }
+        Self {
+            conductance,
+            characteristic,
+            slope,
+            span,
+            bounds,
+            side,
+            past,
+            residual,
+            driver,
+            current_a,
+        }
     }
 
-    const fn arc(conductance: usize, law: Law, slope: f64, bounds: [f64; 2]) -> Self {
+    const fn arc(
+        conductance: usize,
+        characteristic: Characteristic,
+        slope: f64,
+        bounds: [f64; 2],
+    ) -> Self {
         let (span, side) = (1.0, Side::Within);
         let (past, driver, current_a, residual) = (0.0, 0.0, 0.0, 0.0);
-        Self { conductance, law, slope, span, bounds, side, past, residual, driver, current_a }
+        Self {
+            conductance,
+            characteristic,
+            slope,
+            span,
+            bounds,
+            side,
+            past,
+            residual,
+            driver,
+            current_a,
+        }
     }
 
     pub(super) const fn is_core(&self) -> bool {
-        matches!(self.law, Law::Core { .. })
+        matches!(self.characteristic, Characteristic::Core { .. })
     }
 
     pub(super) const fn is_dynamic(&self) -> bool {
-        matches!(self.law, Law::Dynamic { .. })
+        matches!(self.characteristic, Characteristic::Dynamic { .. })
     }
 
     const fn bound(&self) -> f64 {
@@ -232,10 +259,10 @@ impl Bend {
     /// What the past gives of its current over the step that begins at this voltage.
     #[inline]
     pub(super) fn history_a(&mut self, rule: Rule, across_v: f64) -> f64 {
-        self.past = match (self.law, rule) {
-            (Law::Core { .. }, Rule::Trapezoidal) => self.driver + self.span * across_v,
-            (Law::Core { .. }, Rule::Damped) => self.driver,
-            (Law::Long { .. } | Law::Dynamic { .. }, _) => 0.0,
+        self.past = match (self.characteristic, rule) {
+            (Characteristic::Core { .. }, Rule::Trapezoidal) => self.driver + self.span * across_v,
+            (Characteristic::Core { .. }, Rule::Damped) => self.driver,
+            (Characteristic::Long { .. } | Characteristic::Dynamic { .. }, _) => 0.0,
         };
         if self.side == Side::Within { 0.0 } else { self.slope * (self.past - self.bound()) }
     }
@@ -279,10 +306,10 @@ impl Bend {
 
     /// Where a steady state begins, by the voltage across it and the flux linkage of that.
     pub(super) fn begin(&mut self, across_v: f64, flux_vs: f64, own: &Conductance) {
-        (self.driver, self.current_a) = match &mut self.law {
-            Law::Core { .. } => (self.residual + flux_vs, 0.0),
-            Law::Long { .. } => (across_v, 0.0),
-            Law::Dynamic { aged_s, last, .. } => {
+        (self.driver, self.current_a) = match &mut self.characteristic {
+            Characteristic::Core { .. } => (self.residual + flux_vs, 0.0),
+            Characteristic::Long { .. } => (across_v, 0.0),
+            Characteristic::Dynamic { aged_s, last, .. } => {
                 (*aged_s, *last) = (0.0, None);
                 (across_v, if own.is_closed { own.siemens * across_v } else { 0.0 })
             }
@@ -291,19 +318,19 @@ impl Bend {
 
     /// Whether an arc is there, though it may have no current at present.
     pub(super) const fn burns(&self, own: &Conductance) -> bool {
-        match self.law {
-            Law::Core { .. } => false,
-            Law::Long { .. } => self.bounds[1].is_finite(),
-            Law::Dynamic { .. } => own.is_closed,
+        match self.characteristic {
+            Characteristic::Core { .. } => false,
+            Characteristic::Long { .. } => self.bounds[1].is_finite(),
+            Characteristic::Dynamic { .. } => own.is_closed,
         }
     }
 
     /// The voltage without which an arc has no current worth speaking of, volts.
     const fn least_v(&self) -> f64 {
-        match self.law {
-            Law::Core { .. } => f64::INFINITY,
-            Law::Long { .. } => self.bounds[1].min(-self.bounds[0]),
-            Law::Dynamic { voltage_v, .. } => voltage_v,
+        match self.characteristic {
+            Characteristic::Core { .. } => f64::INFINITY,
+            Characteristic::Long { .. } => self.bounds[1].min(-self.bounds[0]),
+            Characteristic::Dynamic { voltage_v, .. } => voltage_v,
         }
     }
 
@@ -311,7 +338,7 @@ impl Bend {
     const fn put_out(&mut self) {
         self.bounds = [f64::NEG_INFINITY, f64::INFINITY];
         self.side = Side::Within;
-        self.law = Law::Long { is_ending: false };
+        self.characteristic = Characteristic::Long { is_ending: false };
     }
 }
 
@@ -338,7 +365,7 @@ impl<const N: usize> Transient<N> {
     /// began: it has been magnetised by that long ago.
     pub fn magnetise(&mut self, steady: &Phasors<N>) {
         for it in &mut self.bends {
-            let Law::Core { rated_vs, .. } = it.law else { continue };
+            let Characteristic::Core { rated_vs, .. } = it.characteristic else { continue };
             let across = self.conductances[it.conductance].taps.phasor_across(&steady.voltage_v);
             let flux = across / steady.s;
             if flux.norm() * SQRT_2 > DEAD_SHARE * rated_vs {
@@ -382,7 +409,8 @@ impl<const N: usize> Transient<N> {
     fn first_zero(&self, before: &Snapshot<N>) -> f64 {
         let both = self.bends.iter().zip(&before.bends);
         let zero = both.filter_map(|(it, &(_, before_a))| {
-            let is_zero = matches!(it.law, Law::Long { .. }) && before_a * it.current_a < 0.0;
+            let is_zero = matches!(it.characteristic, Characteristic::Long { .. })
+                && before_a * it.current_a < 0.0;
             is_zero.then(|| before_a / (before_a - it.current_a))
         });
         zero.reduce(f64::min).unwrap_or(0.0)
@@ -431,13 +459,13 @@ impl<const N: usize> Transient<N> {
         let mut moving: Vec<(f64, usize, Side)> = each
             .filter_map(|(at, it)| it.disagrees().map(|(missed, side)| (missed, at, side)))
             .collect();
-        if round >= TOGETHER {
+        if round >= JOINT_ROUNDS_MAX {
             moving.sort_by(|one, other| other.0.total_cmp(&one.0));
             moving.truncate(1);
         }
         for &(_, at, side) in &moving {
             let it = &mut self.bends[at];
-            if it.law == (Law::Long { is_ending: true }) {
+            if it.characteristic == (Characteristic::Long { is_ending: true }) {
                 it.put_out();
                 self.switchings += 1;
             } else {
@@ -454,8 +482,13 @@ impl<const N: usize> Transient<N> {
         let now_s = self.time_s;
         for it in &mut self.bends {
             let (current_a, conductance) = (it.current_a, &mut self.conductances[it.conductance]);
-            let Law::Dynamic { voltage_v, resistance_ohm, time_constant_s, aged_s, last } =
-                &mut it.law
+            let Characteristic::Dynamic {
+                voltage_v,
+                resistance_ohm,
+                time_constant_s,
+                aged_s,
+                last,
+            } = &mut it.characteristic
             else {
                 continue;
             };
@@ -479,7 +512,7 @@ impl<const N: usize> Transient<N> {
 
     /// Whether an arc burns on until its current is zero.
     pub(super) fn is_arc_ending(&self) -> bool {
-        self.bends.iter().any(|it| it.law == (Law::Long { is_ending: true }))
+        self.bends.iter().any(|it| it.characteristic == (Characteristic::Long { is_ending: true }))
     }
 
     /// Ends a long arc, if that conductance is one: at once, or at the zero of its current, which
@@ -487,11 +520,11 @@ impl<const N: usize> Transient<N> {
     pub(super) fn end_arc(&mut self, conductance: usize, at_zero: bool) -> bool {
         let Some(bend) = self.conductances[conductance].bend else { return false };
         let it = &mut self.bends[bend];
-        if !matches!(it.law, Law::Long { .. }) {
+        if !matches!(it.characteristic, Characteristic::Long { .. }) {
             return false;
         }
         if at_zero && it.side != Side::Within {
-            it.law = Law::Long { is_ending: true };
+            it.characteristic = Characteristic::Long { is_ending: true };
         } else {
             it.put_out();
             self.switched(conductance, false);
@@ -504,15 +537,22 @@ impl<const N: usize> Transient<N> {
         let conductance = self.conductances.len();
         let (siemens, is_closed, bend) = match arc {
             Arc::Long { positive_v, negative_v, resistance_ohm } => {
-                let (law, siemens) = (Law::Long { is_ending: false }, 1.0 / resistance_ohm);
+                let (characteristic, siemens) =
+                    (Characteristic::Long { is_ending: false }, 1.0 / resistance_ohm);
                 let bounds = [-negative_v, positive_v];
-                (siemens, false, Bend::arc(conductance, law, siemens, bounds))
+                (siemens, false, Bend::arc(conductance, characteristic, siemens, bounds))
             }
             Arc::Dynamic { voltage_v, resistance_ohm, time_constant_s, initial_siemens } => {
                 let (aged_s, last) = (self.time_s, None);
-                let law = Law::Dynamic { voltage_v, resistance_ohm, time_constant_s, aged_s, last };
+                let characteristic = Characteristic::Dynamic {
+                    voltage_v,
+                    resistance_ohm,
+                    time_constant_s,
+                    aged_s,
+                    last,
+                };
                 let bounds = [f64::NEG_INFINITY, f64::INFINITY];
-                (initial_siemens, true, Bend::arc(conductance, law, 0.0, bounds))
+                (initial_siemens, true, Bend::arc(conductance, characteristic, 0.0, bounds))
             }
         };
         let own = Conductance::switched(taps, siemens, is_closed).bent(self.bends.len());

@@ -7,8 +7,7 @@
 //! integrals from when the registers stood at zero, power and volume flow means over the span,
 //! temperatures those at its end.
 
-mod if97;
-pub(crate) mod source;
+pub(crate) mod if97;
 
 use std::sync::Arc;
 
@@ -81,7 +80,7 @@ impl HeatCircuit {
     }
 
     /// The state from an instant on, and when it changes.
-    pub(super) fn stretch(&self, at: SimDuration) -> (HeatState, Option<SimDuration>) {
+    pub(super) fn state_at(&self, at: SimDuration) -> (HeatState, Option<SimDuration>) {
         let (values, until) = self.course.at(at);
         let state = HeatState {
             flow_celsius: values[FLOW],

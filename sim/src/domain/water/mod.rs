@@ -1,7 +1,5 @@
 //! Water: what passes a pipe with drinking water.
 
-pub(crate) mod source;
-
 use std::sync::Arc;
 
 use lastmeter_units::{Quantity, SimDuration};
@@ -34,7 +32,7 @@ impl WaterSupply {
     }
 
     /// The state from an instant on, and when it changes.
-    pub(super) fn stretch(&self, at: SimDuration) -> (WaterState, Option<SimDuration>) {
+    pub(super) fn state_at(&self, at: SimDuration) -> (WaterState, Option<SimDuration>) {
         let (values, until) = self.course.at(at);
         (WaterState { volume_flow_m3_per_s: values[0] }, until)
     }

@@ -3,7 +3,7 @@
 use lastmeter_grid::Network;
 use lastmeter_grid::network::Wire;
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span, Values, nearest};
-use lastmeter_sim::grid::{Defect, Feeder, part_names};
+use lastmeter_sim::grid::{Defect, SolvedNetwork, part_names};
 
 use super::fields::{SHARE, quantity};
 use crate::language::draft::{Naming, Row, Section};
@@ -161,7 +161,11 @@ fn resistance(values: &Values, line: usize, _: &Network, out: &mut Diagnostics) 
 }
 
 /// Every defect, each of a table in this order, changes something in some step.
-pub(crate) fn report_idle_defects(tables: &[&Values], feeder: &Feeder, out: &mut Diagnostics) {
+pub(crate) fn report_idle_defects(
+    tables: &[&Values],
+    feeder: &SolvedNetwork,
+    out: &mut Diagnostics,
+) {
     for values in feeder.idle_defects().into_iter().filter_map(|index| tables.get(index)) {
         let kind = DEFECTS.iter().find(|it| it.entry.name == values.text("kind"));
         let Some(DefectKind { about, .. }) = kind else { continue };

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_grid::Network;
-use lastmeter_grid::motion::{Happening, MotionError};
+use lastmeter_grid::motion::{MotionError, NetworkAction};
 use lastmeter_params::{Code, Diagnostics, Pattern, Values};
 use lastmeter_reports::check::PlannedNetwork;
 use lastmeter_sim::grid::{
-    FeederFailure, GridChange, LiveGrid, LivePoint, MotionSetup, Playing, Raster, Setup,
+    DynamicNetworkSetup, GridChange, LiveGrid, LivePoint, NetworkFailure, Playing, Raster, Setup,
     StepFailure, phases_of, silent_terminal,
 };
 use lastmeter_sim::{MeteringPoint, Streams};
@@ -77,7 +77,7 @@ pub(crate) struct LiveNetwork {
 }
 
 impl LiveNetwork {
-    fn new(setup: Setup, wanted: Option<&MotionSetup>) -> Result<Self, MotionError> {
+    fn new(setup: Setup, wanted: Option<&DynamicNetworkSetup>) -> Result<Self, MotionError> {
         let network = Arc::new(setup.network.clone());
         let mut grid = match wanted {
             Some(wanted) => LiveGrid::in_motion(setup, wanted)?,
@@ -91,7 +91,7 @@ impl LiveNetwork {
         points.extend(at_load);
         let moving = wanted.map(|wanted| {
             let faults = wanted.events.iter().filter_map(|event| match &event.what {
-                Happening::Fault(fault) => Some(fault.name.to_string()),
+                NetworkAction::Fault(fault) => Some(fault.name.to_string()),
                 _ => None,
             });
             wanted.protectors.iter().map(|it| it.name.to_string()).chain(faults).collect()
@@ -138,7 +138,7 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
             match LiveNetwork::new(setup, wanted.as_ref()) {
                 Ok(live) => grid.live = Some(live),
                 Err(why) => {
-                    let failure = FeederFailure::Motion { at: SimDuration::ZERO, why };
+                    let failure = NetworkFailure::Motion { at: SimDuration::ZERO, why };
                     report_unplayable(&failure, &raster, values, out);
                 }
             }
@@ -166,7 +166,7 @@ fn setup(
     grid: &mut Grid,
     files: &Files<'_>,
     out: &mut Diagnostics,
-) -> Option<(Setup, Option<MotionSetup>)> {
+) -> Option<(Setup, Option<DynamicNetworkSetup>)> {
     let values = draft.values(&GRID)?;
     let Head { start, duration, seed, .. } = head(draft)?;
     let duration = duration?;
@@ -297,14 +297,14 @@ fn report_defects_at_simulator(setup: &Setup, defects: &[Row<'_>], out: &mut Dia
 /// Reports why a network cannot be played; a step without a solution with its time, and where
 /// voltages collapse.
 pub(crate) fn report_unplayable(
-    failure: &FeederFailure,
+    failure: &NetworkFailure,
     raster: &Raster,
     values: &Values,
     out: &mut Diagnostics,
 ) {
     let file = values.span_of("file");
     match failure {
-        FeederFailure::Waveforms { at } => {
+        NetworkFailure::Waveforms { at } => {
             let at = raster.start + *at;
             let message = format!("waveform memory limit (4 GiB) reached at t = {at}");
             let label = "expected fewer waveforms of meters and recorders";
@@ -315,11 +315,11 @@ pub(crate) fn report_unplayable(
             let span = values.span_of("waveform_step");
             out.report_with_help(Code::OUT_OF_RANGE, span, message, label, Some(help));
         }
-        FeederFailure::Motion { at, why } => {
+        NetworkFailure::Motion { at, why } => {
             let message = format!("at {}: {why}", raster.start + *at);
             out.report(Code::DOES_NOT_FIT, file, message, "this network cannot be played");
         }
-        FeederFailure::Step(StepFailure { step, is_declared, why }) => {
+        NetworkFailure::Step(StepFailure { step, is_declared, why }) => {
             let at = raster.start + raster.begin(*step);
             let which = if *is_declared { " of the network without its defects" } else { "" };
             let message = format!("step {}{which}, at {at}: {why}", step + 1);

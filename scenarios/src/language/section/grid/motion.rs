@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_grid::Network;
-use lastmeter_grid::motion::{Event, Happening, Options, Resolution, step_remark};
+use lastmeter_grid::motion::{Event, NetworkAction, Options, Resolution, step_remark};
 use lastmeter_grid::network::NodeId;
 use lastmeter_grid::short_circuit::split;
 use lastmeter_grid::transient::Pole;
 use lastmeter_params::{Code, Diagnostics, Span, Value, Values};
 use lastmeter_sim::Streams;
-use lastmeter_sim::grid::{GridInput, MotionSetup};
+use lastmeter_sim::grid::{DynamicNetworkSetup, GridInput};
 use lastmeter_units::SimDuration;
 
 use super::inputs::{Elements, FAULT_PREFIX};
@@ -82,7 +82,7 @@ pub(super) fn doubt_step(
 /// A simulator plays a state each step, whatever it is asked in between.
 pub(super) fn report_unplayable_here(
     values: &Values,
-    wanted: &MotionSetup,
+    wanted: &DynamicNetworkSetup,
     draft: &Draft<'_>,
     out: &mut Diagnostics,
 ) {
@@ -158,7 +158,7 @@ pub(crate) struct MotionBuilder<'a, 'b> {
     pub(crate) faults: Vec<(u32, String, Option<SimDuration>)>,
     /// Where the frequency is made to move first.
     pub(crate) moves_frequency: Option<Span>,
-    pub(crate) setup: MotionSetup,
+    pub(crate) setup: DynamicNetworkSetup,
     pub(crate) out: &'b mut Diagnostics,
     pieces: Pieces,
     /// Where along lines a node is wanted.
@@ -175,7 +175,7 @@ pub(super) fn motion(
     (values, resolution): (&Values, Resolution),
     (network, loads, streams): (&mut Network, &Names, Streams),
     out: &mut Diagnostics,
-) -> MotionSetup {
+) -> DynamicNetworkSetup {
     let rows = draft.rows(&INJECT);
     let options = Options {
         resolution,
@@ -185,12 +185,12 @@ pub(super) fn motion(
         ..Options::default()
     };
     let mut pieces = Pieces::default();
-    let setup = MotionSetup {
+    let setup = DynamicNetworkSetup {
         options,
         protectors: protectors(draft.rows(&GRID_PROTECTION), network, &mut pieces, out),
         recorders: recorders(draft.rows(&GRID_RECORDER), network, &mut pieces, out),
         dark_at: values.duration_opt("dark_at"),
-        ..MotionSetup::default()
+        ..DynamicNetworkSetup::default()
     };
     let mut builder = MotionBuilder {
         network,
@@ -209,7 +209,7 @@ pub(super) fn motion(
     builder.arcs_end(rows);
     report_contradictions(&builder.orders, builder.network, builder.out);
     builder.frequency_has_no_faults();
-    let MotionSetup { protectors, frequency, .. } = &mut builder.setup;
+    let DynamicNetworkSetup { protectors, frequency, .. } = &mut builder.setup;
     know_frequency(protectors, frequency, builder.network.frequency_hz);
     builder.setup
 }
@@ -296,7 +296,7 @@ impl MotionBuilder<'_, '_> {
     }
 
     /// Adds what happens at an instant.
-    pub(crate) fn event(&mut self, at: SimDuration, what: Happening) {
+    pub(crate) fn event(&mut self, at: SimDuration, what: NetworkAction) {
         self.setup.events.push(Event { at_ns: at.0, what });
     }
 
@@ -309,9 +309,9 @@ impl MotionBuilder<'_, '_> {
     ) {
         let mut order = |at: SimDuration, is_closed: bool| {
             let what = if is_closed {
-                Happening::Close { switch, pole }
+                NetworkAction::Close { switch, pole }
             } else {
-                Happening::Open { switch, pole }
+                NetworkAction::Open { switch, pole }
             };
             self.event(at, what);
         };

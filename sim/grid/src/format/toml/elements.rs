@@ -114,7 +114,7 @@ impl Reader {
             for mut table in root.tables(kind) {
                 let name = table.text("name").map(|(name, _)| name.to_owned());
                 if let Some(name) = &name {
-                    table.is_called(format!("{kind} {name}"));
+                    table.set_name(format!("{kind} {name}"));
                     if let Some(line) = names.insert(name.clone(), table.line) {
                         let what = format!("the name stands on line {line} too");
                         table.refuse(table.line_of(&["name"]), &what);

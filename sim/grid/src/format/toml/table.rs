@@ -53,8 +53,8 @@ impl<'a> Table<'a> {
         Self { source, what: what.into(), line, fields }
     }
 
-    /// Says what it is, once its name is known.
-    pub(super) fn is_called(&mut self, what: String) {
+    /// Sets what it is, once its name is known.
+    pub(super) fn set_name(&mut self, what: String) {
         self.what = what;
     }
 

@@ -86,13 +86,13 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
             "f.toml:36: transformer T1: tap: position 3 is outside of 0 to 2",
         ),
     ];
-    are_told(&told);
+    assert_messages(&told);
 }
 
 /// Figures that lack a unit, have more than one point, or are shares of more than the whole.
 #[test]
 fn figures_that_are_none_are_told_with_what_to_write() {
-    are_told(&[
+    assert_messages(&[
         ("2.5 kW", "2,5 kW", "f.toml:48: load home: p: \"2,5 kW\" is found; decimals have a point"),
         (
             "uk = \"4 %\"",
@@ -124,7 +124,7 @@ fn figures_that_are_none_are_told_with_what_to_write() {
 
 #[test]
 fn what_is_no_transformer_joins_nodes_of_one_voltage() {
-    are_told(&[
+    assert_messages(&[
         (
             "name = \"home\"\n",
             "name = \"home\"\nvoltage = \"230 V\"\n",
@@ -139,8 +139,8 @@ fn what_is_no_transformer_joins_nodes_of_one_voltage() {
     ]);
 }
 
-/// What changes of the example are told with.
-fn are_told(changes: &[(&str, &str, &str)]) {
+/// What changes of the example are refused with.
+fn assert_messages(changes: &[(&str, &str, &str)]) {
     for (from, to, expected) in changes.iter().copied() {
         let text = example();
         assert!(text.contains(from), "{from}");

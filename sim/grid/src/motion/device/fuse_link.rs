@@ -1,7 +1,7 @@
 //! A fuse in each pole of a switch that is in a phase; a neutral conductor is not fused.
 
 use super::{Act, Cause, Device, Move, NamedCurve, RESIDUAL, Seen, Squares, distinct};
-use crate::motion::Deed;
+use crate::motion::OperationKind;
 use crate::network::Wire;
 use crate::protection::{Action, Fuse, FuseEvent};
 use crate::transient::{Passed, Pole};
@@ -90,9 +90,9 @@ impl Device for FuseLink {
                 let opens = needs_zero == (event == FuseEvent::Melted);
                 let moves = if opens { Move::Open(which) } else { Move::Stay };
                 let melts = event == FuseEvent::Melted;
-                let deed = if melts { Deed::Melted } else { Deed::Blown };
+                let kind = if melts { OperationKind::Melted } else { OperationKind::Blown };
                 let (detail, cause) = (format!("phase {}", seen.wires[pole]), Cause::Pole(pole));
-                Act { after_s, moves, deed, detail, cause }
+                Act { after_s, moves, kind, detail, cause }
             };
             if !seen.flowing.is_empty() {
                 let found = flowed(fuse, seen.flowing, pole, current.norm());

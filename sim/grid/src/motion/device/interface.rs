@@ -1,7 +1,7 @@
 //! An interface protection in the switch of a load, which may be a generator.
 
 use super::{Act, Cause, Device, Move, Seen};
-use crate::motion::Deed;
+use crate::motion::OperationKind;
 use crate::protection::{Interface, InterfaceCause, InterfaceEvent, InterfaceView};
 use crate::transient::Pole;
 
@@ -30,16 +30,16 @@ impl Device for InterfaceProtection {
     fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act> {
         let act = |event: InterfaceEvent| match event {
             InterfaceEvent::Tripped(cause) => {
-                (Move::Stay, Deed::Tripped, disconnected_by(cause, seen.voltages))
+                (Move::Stay, OperationKind::Tripped, disconnected_by(cause, seen.voltages))
             }
-            InterfaceEvent::Opened => (Move::Open(Pole::All), Deed::Opened, String::new()),
+            InterfaceEvent::Opened => (Move::Open(Pole::All), OperationKind::Opened, String::new()),
             InterfaceEvent::Closed => {
-                (Move::Close, Deed::Closed, "the network has come back".to_owned())
+                (Move::Close, OperationKind::Closed, "the network has come back".to_owned())
             }
         };
         let acts = self.interface.step(dt_s, seen.voltages).into_iter().map(|it| {
-            let (moves, deed, detail) = act(it.event);
-            Act { after_s: it.after_s, moves, deed, detail, cause: Cause::Other }
+            let (moves, kind, detail) = act(it.event);
+            Act { after_s: it.after_s, moves, kind, detail, cause: Cause::Other }
         });
         acts.collect()
     }

@@ -2,7 +2,7 @@
 //!
 //! A device stands in a switch, sees what flows through its poles step by step, and says what it
 //! does. Adding one is a file here, and a row of the language
-//! (`scenarios/src/language/section/grid/protection`); `docs/add/protection.md` has the steps.
+//! (`scenarios/src/language/segment/grid/protection`); `docs/add/protection.md` has the steps.
 
 mod fuse_link;
 mod interface;
@@ -16,7 +16,7 @@ pub use relay::RelayBreaker;
 
 use num_complex::Complex64;
 
-use super::Deed;
+use super::OperationKind;
 use crate::network::Wire;
 use crate::protection::{Currents, InterfaceView};
 use crate::transient::{Passed, Pole};
@@ -100,7 +100,7 @@ pub struct Act {
     /// What it does to its switch.
     pub moves: Move,
     /// As it is recorded.
-    pub deed: Deed,
+    pub kind: OperationKind,
     /// More about it, for people.
     pub detail: String,
     /// By which current, which is recorded with the time that it took.

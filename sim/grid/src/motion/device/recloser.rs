@@ -1,7 +1,7 @@
 //! A recloser in its switch.
 
 use super::{Act, Cause, Device, Move, NamedCurve, Seen, Squares, distinct};
-use crate::motion::Deed;
+use crate::motion::OperationKind;
 use crate::protection::{Recloser, RecloserEvent};
 use crate::transient::Pole;
 
@@ -19,12 +19,16 @@ impl Device for Recloser {
     fn step(&mut self, dt_s: f64, seen: &Seen<'_>) -> Vec<Act> {
         let act = Recloser::step(self, dt_s, &seen.currents()).map(|act| {
             let open = Move::Open(Pole::All);
-            let (moves, deed, cause, trip) = match act.event {
-                RecloserEvent::Opened(trip) => (open, Deed::Opened, Cause::First, trip),
-                RecloserEvent::Reclosed(trip) => (Move::Close, Deed::Closed, Cause::Other, trip),
-                RecloserEvent::LockedOut(trip) => (open, Deed::LockedOut, Cause::First, trip),
+            let (moves, kind, cause, trip) = match act.event {
+                RecloserEvent::Opened(trip) => (open, OperationKind::Opened, Cause::First, trip),
+                RecloserEvent::Reclosed(trip) => {
+                    (Move::Close, OperationKind::Closed, Cause::Other, trip)
+                }
+                RecloserEvent::LockedOut(trip) => {
+                    (open, OperationKind::LockedOut, Cause::First, trip)
+                }
             };
-            Act { after_s: act.after_s, moves, deed, detail: format!("trip {trip}"), cause }
+            Act { after_s: act.after_s, moves, kind, detail: format!("trip {trip}"), cause }
         });
         act.into_iter().collect()
     }

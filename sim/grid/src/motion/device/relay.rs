@@ -1,7 +1,7 @@
 //! A relay that opens its breaker.
 
 use super::{Act, Cause, Device, Move, NamedCurve, Seen, Squares, distinct};
-use crate::motion::Deed;
+use crate::motion::OperationKind;
 use crate::network::Wire;
 use crate::protection::{Quantity, Relay, Trip};
 use crate::transient::Pole;
@@ -52,7 +52,7 @@ impl Device for RelayBreaker {
             acts.push(Act {
                 after_s: from_s,
                 moves: Move::Stay,
-                deed: Deed::Tripped,
+                kind: OperationKind::Tripped,
                 detail: tripped_by(trip.event),
                 cause: Cause::First,
             });
@@ -62,7 +62,7 @@ impl Device for RelayBreaker {
                 acts.push(Act {
                     after_s: from_s + *left_s,
                     moves: Move::Open(Pole::All),
-                    deed: Deed::Opened,
+                    kind: OperationKind::Opened,
                     detail: "by its relay".to_owned(),
                     // Its relay has told of itself.
                     cause: Cause::Other,

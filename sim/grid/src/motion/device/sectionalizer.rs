@@ -1,7 +1,7 @@
 //! A sectionaliser in its switch.
 
 use super::{Act, Cause, Device, Move, Seen};
-use crate::motion::Deed;
+use crate::motion::OperationKind;
 use crate::protection::Sectionalizer;
 use crate::transient::Pole;
 
@@ -15,7 +15,7 @@ impl Device for Sectionalizer {
         let act = act.map(|act| Act {
             after_s: act.after_s,
             moves: Move::Open(Pole::All),
-            deed: Deed::Opened,
+            kind: OperationKind::Opened,
             detail: format!("after {} interruptions", self.counted()),
             cause: Cause::Other,
         });

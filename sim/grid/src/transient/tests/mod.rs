@@ -1,12 +1,12 @@
 //! Against closed forms, the power flow and the short-circuit engine.
 
 mod arcs;
-mod beside;
 mod closed_forms;
 mod earthing;
 pub(super) mod energy;
 mod engines;
 mod inception;
+mod low_rank_update;
 mod refusals;
 mod saturation;
 

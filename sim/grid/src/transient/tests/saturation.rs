@@ -6,7 +6,7 @@ use num_complex::Complex64;
 
 use super::{OMEGA, add_node, add_source, add_switch, add_transformer, c, phasor};
 use crate::network::{Connection, Magnetising, Network, Neutral, NodeId, WindingKind, Wire, Wires};
-use crate::transient::nonlinear::Law;
+use crate::transient::nonlinear::Characteristic;
 use crate::transient::{
     Action, Arc, FaultKind, Loads, Options, Place, Pole, Saturation, Transient,
 };
@@ -15,8 +15,8 @@ impl<const N: usize> Transient<N> {
     /// The flux linkage of a transformer's limb at its magnetised winding, per unit of the rated
     /// one; none where no saturation was asked for.
     fn flux_pu(&self, transformer: usize, limb: usize) -> Option<f64> {
-        self.bends.iter().find_map(|it| match it.law {
-            Law::Core { transformer: own, limb: at, rated_vs }
+        self.bends.iter().find_map(|it| match it.characteristic {
+            Characteristic::Core { transformer: own, limb: at, rated_vs }
                 if own == transformer && at == limb =>
             {
                 Some(it.driver / rated_vs)

@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use lastmeter_grid::motion::{FaultAt, Happening, Resolution};
+use lastmeter_grid::motion::{FaultAt, NetworkAction, Resolution};
 use lastmeter_grid::network::{NodeId, Wire, Wires};
 use lastmeter_grid::transient::{Arc, FaultKind};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
@@ -223,9 +223,9 @@ fn fault(
         angle_rad: values.si_opt("angle").map(|angle| angle.rem_euclid(TAU)), // -90 deg: 270 deg
         extinguishes_s: values.si_opt("extinguishes"),
     };
-    motion.event(it.at, Happening::Fault(fault));
+    motion.event(it.at, NetworkAction::Fault(fault));
     if let Some(length) = values.duration_opt("for") {
-        motion.event(it.at + length, Happening::RunOut { id });
+        motion.event(it.at + length, NetworkAction::RunOut { id });
     }
     Some(())
 }

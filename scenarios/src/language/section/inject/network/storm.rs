@@ -1,6 +1,6 @@
 //! `storm`: faults at random places and instants.
 
-use lastmeter_grid::motion::{FaultAt, Happening};
+use lastmeter_grid::motion::{FaultAt, NetworkAction};
 use lastmeter_grid::network::{Wire, Wires};
 use lastmeter_grid::transient::FaultKind;
 use lastmeter_params::{Code, Dimension, Entry, Field, Kind, Pattern};
@@ -87,8 +87,8 @@ fn play(
             angle_rad: None,
             extinguishes_s: drawn.is_temporary.then_some(EXTINGUISHES_S),
         };
-        motion.event(drawn.at, Happening::Fault(fault));
-        motion.event(drawn.at + repair, Happening::Repair { id });
+        motion.event(drawn.at, NetworkAction::Fault(fault));
+        motion.event(drawn.at + repair, NetworkAction::Repair { id });
     }
     Some(())
 }

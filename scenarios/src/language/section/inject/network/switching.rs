@@ -1,6 +1,6 @@
 //! What is opened and closed: breakers, conductors, fuses, outages, and what ends them.
 
-use lastmeter_grid::motion::Happening;
+use lastmeter_grid::motion::NetworkAction;
 use lastmeter_grid::transient::Pole;
 use lastmeter_params::{Code, Entry, Field, Kind, Values, nearest};
 use lastmeter_sim::grid::{BreakerAt, GridInput};
@@ -193,7 +193,7 @@ fn restore(motion: &mut MotionBuilder<'_, '_>, it: &NetworkInjection<'_>) -> Opt
         motion.out.report(Code::OVERLAP, it.values.span_of("at"), message, label);
         return None;
     }
-    motion.event(at, Happening::Clear { id });
+    motion.event(at, NetworkAction::Clear { id });
     Some(())
 }
 

@@ -77,7 +77,7 @@ fn worst(of: &[[f64; 3]]) -> f64 {
 /// By how much voltages miss those that balance the currents.
 fn missed_v(of: &Transient<3>) -> f64 {
     let mut missed = unbalanced_a(of);
-    of.matrix.solve_with(&of.symbolic, &of.beside, &mut missed, &mut Vec::new());
+    of.matrix.solve_with(&of.symbolic, &of.update, &mut missed, &mut Vec::new());
     worst(&missed)
 }
 
@@ -119,7 +119,7 @@ impl Differences {
                 self.current = self.current.max((one - other).abs() / (1.0 + other.abs()));
             }
         }
-        if kept.beside.is_empty() {
+        if kept.update.is_empty() {
             assert!(answer(kept) == answer(factored), "the same factors, bit by bit");
         } else {
             self.kept_v = self.kept_v.max(missed_v(kept));
@@ -180,9 +180,9 @@ fn play_both(network: &Network, actions: &[(f64, Action)]) -> (Vec<Seen>, [Diffe
         factored.unfactored.clone_from(&factored.switched);
         kept.advance().unwrap();
         factored.advance().unwrap();
-        assert!(factored.beside.is_empty());
+        assert!(factored.update.is_empty());
         most[usize::from(!kept.fault_at(2).is_empty())].see(&kept, &factored);
-        let (is_kept, burn) = (!kept.beside.is_empty(), [kept.burns(1), kept.burns(2)]);
+        let (is_kept, burn) = (!kept.update.is_empty(), [kept.burns(1), kept.burns(2)]);
         if burn == [false; 2] && states(&kept) == states_before {
             assert!(!is_kept && answer(&kept) == before, "as before, at {} s", kept.time_s());
         }

@@ -13,11 +13,11 @@ use crate::circuit::{Circuit, Part, VoltageDependence};
 
 /// Of a part's law, which piece it follows at a voltage.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Piece {
+enum VoltageRange {
     Within,
     Above,
     Below,
-    Turned,
+    BelowTurn,
 }
 
 /// The voltage across a part, volts.
@@ -25,40 +25,42 @@ fn across_v<const N: usize>(part: &Part, voltages: &[Column<N>]) -> f64 {
     magnitude(across(part, &voltages[part.node as usize]))
 }
 
-fn piece(part: &Part, across_v: f64) -> Piece {
+fn voltage_range(part: &Part, across_v: f64) -> VoltageRange {
     let Some((it, band)) = part.follows.as_ref().and_then(|it| Some((it, it.band.as_ref()?)))
     else {
-        return Piece::Within;
+        return VoltageRange::Within;
     };
     let share = across_v / it.rated_voltage_v;
     if share < band.lowest && band.lowest > 0.0 {
         let is_turned = band.turned.is_some_and(|turned| share <= turned);
-        if is_turned { Piece::Turned } else { Piece::Below }
+        if is_turned { VoltageRange::BelowTurn } else { VoltageRange::Below }
     } else if share > band.highest {
-        Piece::Above
+        VoltageRange::Above
     } else {
-        Piece::Within
+        VoltageRange::Within
     }
 }
 
 /// Whether all parts follow the same pieces of their laws at both.
-pub(super) fn are_same<const N: usize>(
+pub(super) fn are_in_same_ranges<const N: usize>(
     circuit: &Circuit<N>,
     a: &[Column<N>],
     b: &[Column<N>],
 ) -> bool {
     let banded = circuit.parts.iter().filter(|part| !part.is_constant());
-    banded.into_iter().all(|part| piece(part, across_v(part, a)) == piece(part, across_v(part, b)))
+    banded.into_iter().all(|part| {
+        voltage_range(part, across_v(part, a)) == voltage_range(part, across_v(part, b))
+    })
 }
 
 /// Makes a part follow at all voltages the piece of its law that it follows at these.
-pub(super) fn hold<const N: usize>(part: &mut Part, voltages: &[Column<N>]) {
+pub(super) fn extend_range<const N: usize>(part: &mut Part, voltages: &[Column<N>]) {
     let across_v = across_v(part, voltages);
-    let at = piece(part, across_v);
+    let at = voltage_range(part, across_v);
     let (power, slope) = (part.power(across_v), part.slope(across_v));
     let Some(it) = part.follows.as_mut() else { return };
     let share = across_v / it.rated_voltage_v;
-    if at == Piece::Within {
+    if at == VoltageRange::Within {
         it.band = None;
     } else if share > 0.0 {
         // Outside it is a sum of what goes with the voltage and what goes with its square.

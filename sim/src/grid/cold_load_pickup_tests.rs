@@ -1,8 +1,8 @@
 //! What loads draw after an outage, against the closed form and its integral.
 
 use lastmeter_grid::motion::{
-    Deed, Event, FaultAt, Happening, InterfaceProtection, Options, Piece, Protector, Resolution,
-    cut,
+    Event, FaultAt, InterfaceProtection, NetworkAction, OperationKind, Options, Piece, Protector,
+    Resolution, cut,
 };
 use lastmeter_grid::network::{Network, NodeId, Wire};
 use lastmeter_grid::protection::{
@@ -30,8 +30,12 @@ fn network() -> Network {
     tests::network::network(10, true, Some([0.1, 0.1]), &load)
 }
 
-fn wanted(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>) -> MotionSetup {
-    MotionSetup {
+fn wanted(
+    resolution: Resolution,
+    events: Vec<Event>,
+    protectors: Vec<Protector>,
+) -> DynamicNetworkSetup {
+    DynamicNetworkSetup {
         options: Options { resolution, ..Options::default() },
         events,
         protectors,
@@ -45,12 +49,12 @@ fn wanted(resolution: Resolution, events: Vec<Event>, protectors: Vec<Protector>
     }
 }
 
-fn play(network: Network, steps: usize, wanted: &MotionSetup) -> (Feeder, Terminal) {
+fn play(network: Network, steps: usize, wanted: &DynamicNetworkSetup) -> (SolvedNetwork, Terminal) {
     let raster = Raster { start: SimTime(0), step: STEP, steps };
     let powers = vec![None; network.loads.len()];
     let (defects, changes) = (Vec::new(), Vec::new());
     let setup = Setup { network, frequency_hz: 50.0, raster, powers, defects, changes };
-    let feeder = Feeder::play(setup, wanted).unwrap();
+    let feeder = SolvedNetwork::play(setup, wanted).unwrap();
     let terminal = feeder.load_terminal(0, "load:h", Streams::new(1)).unwrap();
     (feeder, terminal)
 }
@@ -65,9 +69,9 @@ const TOTAL: &str = "electricity.power.active.consumed.total";
 
 fn switched(at_s: f64, pole: Pole, is_closed: bool) -> Event {
     let what = if is_closed {
-        Happening::Close { switch: 0, pole }
+        NetworkAction::Close { switch: 0, pole }
     } else {
-        Happening::Open { switch: 0, pole }
+        NetworkAction::Open { switch: 0, pole }
     };
     Event { at_ns: (at_s * 1e9).round() as i64, what }
 }
@@ -154,9 +158,9 @@ fn a_load_that_comes_back_while_an_arc_burns_has_lost_its_diversity() {
     let at = |at_s: f64, what| Event { at_ns: (at_s * 1e9) as i64, what };
     let events = vec![
         switched(from_s, Pole::All, false),
-        at(3016.5, Happening::Fault(fault)),
+        at(3016.5, NetworkAction::Fault(fault)),
         switched(to_s, Pole::All, true),
-        at(3018.5, Happening::Clear { id: 1 }),
+        at(3018.5, NetworkAction::Clear { id: 1 }),
     ];
     let (feeder, terminal) =
         play(network(), 60, &wanted(Resolution::Waveforms, events, Vec::new()));
@@ -193,7 +197,8 @@ fn what_was_not_supplied_follows_the_changes_of_its_load() {
     for resolution in [Resolution::Phasors, Resolution::Waveforms] {
         let events = vec![switched(from_s, Pole::All, false), switched(to_s, Pole::All, true)];
         let wanted = wanted(resolution, events, Vec::new());
-        let (feeder, _) = play(network(), 6, &MotionSetup { changes: changes.clone(), ..wanted });
+        let (feeder, _) =
+            play(network(), 6, &DynamicNetworkSetup { changes: changes.clone(), ..wanted });
         let dark = &feeder.interruptions()[0];
         let unserved_j = feeder.unserved_j(dark, dark.to.unwrap());
         // Each pole opens at its current's own zero.
@@ -255,18 +260,18 @@ fn a_recloser_in_the_middle_of_a_step_brings_it_back_with_its_pickup() {
         arc: None,
         extinguishes_s: Some(0.5),
     };
-    let events = vec![Event { at_ns: 70_000_000_000, what: Happening::Fault(fault) }];
+    let events = vec![Event { at_ns: 70_000_000_000, what: NetworkAction::Fault(fault) }];
     for resolution in [Resolution::Phasors, Resolution::Waveforms] {
         let wanted = wanted(resolution, events.clone(), protectors.clone());
         let (feeder, terminal) = play(network(), 15, &wanted);
-        let at = |deed: Deed| {
+        let at = |kind: OperationKind| {
             let it = feeder
                 .operations()
                 .iter()
-                .find(|it| it.deed == deed && it.element.starts_with("recloser"));
+                .find(|it| it.kind == kind && it.element.starts_with("recloser"));
             it.unwrap().at_ns as f64 * 1e-9
         };
-        let (opened_s, closed_s) = (at(Deed::Opened), at(Deed::Closed));
+        let (opened_s, closed_s) = (at(OperationKind::Opened), at(OperationKind::Closed));
         assert!((opened_s - 70.15).abs() < 1e-3 && (closed_s - opened_s - 605.0).abs() < 1e-3);
         let lost = 1.0 - (-605.0_f64 / LOST_S).exp();
         let mean = DECAY_S / 30.0 * (1.0 - (-30.0 / DECAY_S).exp());
@@ -309,8 +314,12 @@ fn a_generator_that_comes_back_ramps_up_along_a_straight_line() {
     wanted.pickups = Vec::new();
     let (feeder, terminal) = play(network, 20, &wanted);
     let own = feeder.operations().iter().filter(|it| it.element.starts_with("interface"));
-    let found: Vec<(i64, Deed)> = own.map(|it| (it.at_ns / 1_000_000, it.deed)).collect();
-    let expected = [(101_000, Deed::Tripped), (101_000, Deed::Opened), (260_500, Deed::Closed)];
+    let found: Vec<(i64, OperationKind)> = own.map(|it| (it.at_ns / 1_000_000, it.kind)).collect();
+    let expected = [
+        (101_000, OperationKind::Tripped),
+        (101_000, OperationKind::Opened),
+        (260_500, OperationKind::Closed),
+    ];
     assert_eq!(found, expected);
     let injected = "electricity.power.active.injected.total";
     let delivered = |from_s: f64, to_s: f64| value(&terminal, injected, from_s, to_s) / 3000.0;

@@ -6,13 +6,13 @@
 //! `1 + (k - 1) x` times its profile. After one outage of the length d that is
 //! `1 + (k - 1) (1 - exp(-d / lost)) exp(-t / decay)`.
 
-use lastmeter_grid::motion::{LiveParts, Operation, Section, Stretch};
+use lastmeter_grid::motion::{LiveParts, Operation, Segment, SegmentContent};
 use lastmeter_grid::network::Network;
 use lastmeter_units::SimDuration;
 
-use super::course::{MotionSetup, changed_before};
+use super::network_timeline::{DynamicNetworkSetup, changed_before};
 
-/// A course is followed by pieces of a time constant, or of a ramp, divided by this.
+/// A timeline is followed by pieces of a time constant, or of a ramp, divided by this.
 const PIECES: i64 = 40;
 
 /// Of less than this share of a load the pieces are those of the steps.
@@ -35,7 +35,7 @@ fn ratio(time: SimDuration, constant: SimDuration) -> f64 {
 
 /// A load that may come back otherwise.
 #[derive(Clone, Debug)]
-struct Returner {
+struct RecoveringLoad {
     load: usize,
     pickup: Option<Pickup>,
     /// The protection that reconnects it, and how long its power rises then.
@@ -48,18 +48,18 @@ struct Returner {
 
 /// All such loads of a network, at an instant.
 #[derive(Clone, Debug)]
-pub(super) struct Returning {
-    loads: Vec<Returner>,
+pub(super) struct LoadRecovery {
+    loads: Vec<RecoveringLoad>,
     at: SimDuration,
-    /// How many sections and operations were followed.
-    sections: usize,
+    /// How many segments and operations were followed.
+    segments: usize,
     operations: usize,
 }
 
-impl Returning {
-    pub(super) fn new(wanted: &MotionSetup) -> Self {
-        let mut loads: Vec<Returner> = Vec::new();
-        let new = |load: usize| Returner {
+impl LoadRecovery {
+    pub(super) fn new(wanted: &DynamicNetworkSetup) -> Self {
+        let mut loads: Vec<RecoveringLoad> = Vec::new();
+        let new = |load: usize| RecoveringLoad {
             load,
             pickup: None,
             ramp: None,
@@ -69,7 +69,7 @@ impl Returning {
         };
         for (load, pickup) in wanted.pickups.iter().enumerate() {
             if pickup.is_some() {
-                loads.push(Returner { pickup: *pickup, ..new(load) });
+                loads.push(RecoveringLoad { pickup: *pickup, ..new(load) });
             }
         }
         for it in &wanted.protectors {
@@ -80,10 +80,10 @@ impl Returning {
             let ramp = Some((it.name.clone(), SimDuration((ramp_s * 1e9).round() as i64)));
             match loads.iter_mut().find(|own| own.load == load) {
                 Some(own) => own.ramp = ramp,
-                None => loads.push(Returner { ramp, ..new(load) }),
+                None => loads.push(RecoveringLoad { ramp, ..new(load) }),
             }
         }
-        Self { loads, at: SimDuration::ZERO, sections: 0, operations: 0 }
+        Self { loads, at: SimDuration::ZERO, segments: 0, operations: 0 }
     }
 
     /// Of each load whether it is such.
@@ -95,11 +95,11 @@ impl Returning {
         all
     }
 
-    /// Follows what was played until an instant, from the last section and operation that were
+    /// Follows what was played until an instant, from the last segment and operation that were
     /// followed on; `live` is what there is then.
     pub(super) fn follow(
         &mut self,
-        (sections, operations): (&[Section], &[Operation]),
+        (segments, operations): (&[Segment], &[Operation]),
         live: &[LiveParts],
         until: SimDuration,
     ) {
@@ -107,8 +107,8 @@ impl Returning {
             return;
         }
         for operation in &operations[self.operations..] {
-            let is_closed = operation.deed == lastmeter_grid::motion::Deed::Closed;
-            let meant = |own: &&mut Returner| {
+            let is_closed = operation.kind == lastmeter_grid::motion::OperationKind::Closed;
+            let meant = |own: &&mut RecoveringLoad| {
                 own.ramp.as_ref().is_some_and(|(name, _)| *name == operation.element)
             };
             for own in self.loads.iter_mut().filter(meant).filter(|_| is_closed) {
@@ -116,15 +116,15 @@ impl Returning {
             }
         }
         // One may have been replaced by a later one of the same instant.
-        for at in self.sections.saturating_sub(1)..sections.len() {
-            match &sections[at].what {
-                Stretch::Steady { supply, .. } => {
-                    let from_ns = sections[at].from_ns;
-                    let before = &sections[..at];
+        for at in self.segments.saturating_sub(1)..segments.len() {
+            match &segments[at].what {
+                SegmentContent::Steady { supply, .. } => {
+                    let from_ns = segments[at].from_ns;
+                    let before = &segments[..at];
                     self.advance(SimDuration(changed_before(before, operations, from_ns)));
                     self.take(&supply.parts);
                 }
-                Stretch::Waves(waves) => {
+                SegmentContent::Waveforms(waves) => {
                     for supply in &waves.supply {
                         self.advance(SimDuration(supply.from_ns));
                         self.take(&supply.parts);
@@ -132,10 +132,10 @@ impl Returning {
                 }
             }
         }
-        self.advance(SimDuration(changed_before(sections, operations, until.0)));
+        self.advance(SimDuration(changed_before(segments, operations, until.0)));
         self.take(live);
         self.advance(until);
-        (self.sections, self.operations) = (sections.len(), operations.len());
+        (self.segments, self.operations) = (segments.len(), operations.len());
     }
 
     fn take(&mut self, live: &[LiveParts]) {
@@ -183,7 +183,7 @@ impl Returning {
     }
 }
 
-impl Returner {
+impl RecoveringLoad {
     /// The length of a piece over which its power is nearly the same, while it goes on changing.
     fn piece(&self, from: SimDuration) -> Option<SimDuration> {
         let part = |length: SimDuration| SimDuration((length.0 / PIECES).max(1));

@@ -7,21 +7,21 @@ use super::FaultAt;
 
 /// Switches and faults.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Standing {
+pub(super) struct NetworkState {
     /// Of each switch its poles.
     pub(super) closed: Vec<Vec<bool>>,
-    pub(super) faults: Vec<Burning>,
+    pub(super) faults: Vec<ActiveFault>,
 }
 
 /// A fault that burns.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Burning {
+pub(super) struct ActiveFault {
     pub(super) fault: FaultAt,
     /// For how long there has been no voltage, seconds.
     pub(super) dead_s: f64,
 }
 
-impl Standing {
+impl NetworkState {
     pub(super) fn new(network: &Network) -> Self {
         let poles = |it: &Switch| vec![it.closed; it.from.wires.as_slice().len()];
         Self { closed: network.switches.iter().map(poles).collect(), faults: Vec::new() }

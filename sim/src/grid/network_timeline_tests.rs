@@ -1,7 +1,7 @@
 //! When an interruption begins, whatever ends it.
 
 use lastmeter_grid::motion::{
-    Deed, Event, FaultAt, Happening, Options, Protector, RelayBreaker, Resolution,
+    Event, FaultAt, NetworkAction, OperationKind, Options, Protector, RelayBreaker, Resolution,
 };
 use lastmeter_grid::network::{Network, NodeId, Wires};
 use lastmeter_grid::protection::{Curve, Relay};
@@ -9,10 +9,10 @@ use lastmeter_grid::transient::{FaultKind, Pole};
 use lastmeter_units::{SimDuration, SimTime};
 use num_complex::Complex64;
 
-use super::course::MotionSetup;
-use super::feeder::{Feeder, Setup};
 use super::input::GridInput;
+use super::network_timeline::DynamicNetworkSetup;
 use super::profile::Raster;
+use super::solved_network::{Setup, SolvedNetwork};
 use super::tests::network;
 
 /// A load behind a breaker.
@@ -21,8 +21,8 @@ fn network() -> Network {
 }
 
 /// A fault without resistance at the load's node.
-fn fault() -> Happening {
-    Happening::Fault(FaultAt {
+fn fault() -> NetworkAction {
+    NetworkAction::Fault(FaultAt {
         id: 1,
         name: "fault:f".into(),
         node: NodeId(1),
@@ -35,19 +35,19 @@ fn fault() -> Happening {
 }
 
 /// A load behind a breaker that opens so long after a fault at its node that nothing limits.
-fn played(resolution: Resolution, delay_s: f64) -> Feeder {
+fn played(resolution: Resolution, delay_s: f64) -> SolvedNetwork {
     let relay = Relay::new(&[Curve::definite(100.0, delay_s).unwrap()], &[]);
     let device = Box::new(RelayBreaker::new(relay, 0.02));
     let protectors = vec![Protector { name: "relay:cb".into(), switch: 0, device }];
-    play(&MotionSetup {
+    play(&DynamicNetworkSetup {
         events: vec![Event { at_ns: 1_003_000_000, what: fault() }],
         protectors,
         ..nothing(resolution)
     })
 }
 
-fn nothing(resolution: Resolution) -> MotionSetup {
-    MotionSetup {
+fn nothing(resolution: Resolution) -> DynamicNetworkSetup {
+    DynamicNetworkSetup {
         options: Options { resolution, ..Options::default() },
         events: Vec::new(),
         protectors: Vec::new(),
@@ -62,14 +62,14 @@ fn nothing(resolution: Resolution) -> MotionSetup {
 }
 
 /// Ten seconds of it.
-fn play(wanted: &MotionSetup) -> Feeder {
+fn play(wanted: &DynamicNetworkSetup) -> SolvedNetwork {
     let network = network();
     let step = SimDuration::from_seconds(10);
     let raster = Raster { start: SimTime(0), step, steps: 1 };
     let powers = vec![None; network.loads.len()];
     let (defects, changes) = (Vec::new(), Vec::new());
     let setup = Setup { network, frequency_hz: 50.0, raster, powers, defects, changes };
-    Feeder::play(setup, wanted).unwrap()
+    SolvedNetwork::play(setup, wanted).unwrap()
 }
 
 #[test]
@@ -78,7 +78,8 @@ fn an_interruption_begins_where_the_voltage_is_gone() {
         // Within the same waves, and long after they have settled.
         for delay_s in [0.02, 0.1, 2.0] {
             let feeder = played(resolution, delay_s);
-            let opened = feeder.operations().iter().find(|it| it.deed == Deed::Opened).unwrap();
+            let opened =
+                feeder.operations().iter().find(|it| it.kind == OperationKind::Opened).unwrap();
             assert!(opened.at_ns > 1_003_000_000 + (delay_s * 1e9) as i64, "{opened:?}");
             let dark = feeder.interruptions();
             assert_eq!(dark.len(), 1);
@@ -93,14 +94,15 @@ fn an_interruption_begins_where_the_voltage_is_gone() {
 fn the_dark_area_is_that_of_the_instant_asked_for_or_else_the_first_of_the_darkest() {
     let at = |at_ns, what| Event { at_ns, what };
     let events = vec![
-        at(2_000_000_000, Happening::Open { switch: 0, pole: Pole::All }),
-        at(4_000_000_000, Happening::Close { switch: 0, pole: Pole::All }),
-        at(6_000_000_000, Happening::Open { switch: 0, pole: Pole::All }),
+        at(2_000_000_000, NetworkAction::Open { switch: 0, pole: Pole::All }),
+        at(4_000_000_000, NetworkAction::Close { switch: 0, pole: Pole::All }),
+        at(6_000_000_000, NetworkAction::Open { switch: 0, pole: Pole::All }),
     ];
     for resolution in [Resolution::Phasors, Resolution::Waveforms] {
         let of = |dark_at: Option<i64>, events: &[Event]| {
             let dark_at = dark_at.map(SimDuration);
-            let wanted = MotionSetup { events: events.to_vec(), dark_at, ..nothing(resolution) };
+            let wanted =
+                DynamicNetworkSetup { events: events.to_vec(), dark_at, ..nothing(resolution) };
             let area = play(&wanted).dark_area();
             area.map(|it| (it.at.0, it.dark, it.closed[0][0], it.is_asked_for))
         };
@@ -121,8 +123,8 @@ fn the_dark_area_is_that_of_the_instant_asked_for_or_else_the_first_of_the_darke
 #[test]
 fn an_interruption_is_planned_if_nothing_but_a_planned_outage_began_it() {
     const BEGIN_NS: i64 = 2_003_000_000;
-    let open = |at_ns| Event { at_ns, what: Happening::Open { switch: 0, pole: Pole::All } };
-    let close = |at_ns| Event { at_ns, what: Happening::Close { switch: 0, pole: Pole::All } };
+    let open = |at_ns| Event { at_ns, what: NetworkAction::Open { switch: 0, pole: Pole::All } };
+    let close = |at_ns| Event { at_ns, what: NetworkAction::Close { switch: 0, pole: Pole::All } };
     let source = |at_ns, share| {
         (SimDuration(at_ns), GridInput::SourceVoltage { source: 0, voltage_pu: share })
     };
@@ -155,7 +157,7 @@ fn an_interruption_is_planned_if_nothing_but_a_planned_outage_began_it() {
                 vec![false],
             ),
         ] {
-            let wanted = MotionSetup { events, changes, planned, ..nothing(resolution) };
+            let wanted = DynamicNetworkSetup { events, changes, planned, ..nothing(resolution) };
             let told = format!("{wanted:?}");
             let feeder = play(&wanted);
             let found: Vec<bool> = feeder.interruptions().iter().map(|it| it.is_planned).collect();

@@ -5,7 +5,7 @@
 //! the same power at less voltage and more current; no network gets there, as it lies behind the
 //! point at which voltages collapse. Iterations that begin far away may.
 //!
-//! [`up`] walks from no load to all of it in steps so short that Newton's method cannot leave the
+//! [`from_no_load`] walks from no load to all of it in steps so short that Newton's method cannot leave the
 //! branch that it is on. That is dear, so it is for solutions of which there is doubt. There is
 //! none where current injection, `V' = W - Z I(V)`, contracts well. Let `k` be the largest of all
 //! parts' sums of the voltages that the parts' currents take from it, each without its angle, as a
@@ -16,10 +16,10 @@
 //! shrink costs nothing, is `k` itself for two nodes, and less than it for more: no proof for
 //! those, but what it leaves undoubted is far from any collapse.
 
+use super::load_breakpoints;
 use super::newton::{self, Followed};
 use super::nodal::Nodal;
 use super::options::{Method, Options, Solved, largest_change};
-use super::pieces;
 use crate::block::Column;
 use crate::circuit::Circuit;
 
@@ -84,7 +84,7 @@ pub(super) fn is_determined_at<const N: usize>(
 }
 
 /// How far a walk came.
-pub(super) struct Walk<const N: usize> {
+pub(super) struct Continuation<const N: usize> {
     /// The voltages there, volts.
     pub(super) voltages: Vec<Column<N>>,
     /// Share of all loads; 1 if there is a solution.
@@ -95,7 +95,7 @@ pub(super) struct Walk<const N: usize> {
     pub(super) is_stuck: bool,
 }
 
-impl<const N: usize> Walk<N> {
+impl<const N: usize> Continuation<N> {
     /// What it found, if it got to all loads.
     pub(super) fn into_solved(self) -> Solved<N> {
         let Self { voltages, iterations, share, .. } = self;
@@ -141,7 +141,7 @@ const TOLERANCE_PU: f64 = 1e-6;
 const TOLERANCE_LEAST_PU: f64 = 1e-9;
 
 /// Solves for shares of all loads.
-struct Walker<'a, const N: usize> {
+struct Tracer<'a, const N: usize> {
     circuit: &'a Circuit<N>,
     /// The same, with loads as they were for the last share.
     part: Circuit<N>,
@@ -182,15 +182,15 @@ enum Outcome<const N: usize> {
     RefusedAcross,
 }
 
-impl<const N: usize> Walker<'_, N> {
+impl<const N: usize> Tracer<'_, N> {
     /// The voltages of a share of the loads, from those that are near. Where voltages are given
     /// loads keep to the piece of their laws that they follow there.
-    fn at(&mut self, share: f64, from: &[Column<N>], pieces: Option<&[Column<N>]>) -> Followed<N> {
+    fn at(&mut self, share: f64, from: &[Column<N>], ranges: Option<&[Column<N>]>) -> Followed<N> {
         for (part, whole) in self.part.parts.iter_mut().zip(&self.circuit.parts) {
             part.clone_from(whole);
             part.scale(share);
-            if let Some(voltages) = pieces {
-                pieces::hold(part, voltages);
+            if let Some(voltages) = ranges {
+                load_breakpoints::extend_range(part, voltages);
             }
         }
         let followed = newton::follow(&self.part, from.to_vec(), &self.options);
@@ -203,9 +203,9 @@ impl<const N: usize> Walker<'_, N> {
         &mut self,
         shares: [f64; 2],
         from: &[Column<N>],
-        pieces: Option<&[Column<N>]>,
+        ranges: Option<&[Column<N>]>,
     ) -> Step<N> {
-        let next = self.at(shares[1], from, pieces);
+        let next = self.at(shares[1], from, ranges);
         let voltages = next.solved.voltages;
         let moved_pu = match &next.rounding {
             Some(it) => it.change(self.circuit, from, &voltages),
@@ -223,13 +223,13 @@ impl<const N: usize> Walker<'_, N> {
 
     /// A step of the loads as they are. Where their laws turn corners on the way, what they are
     /// before has to lead across as well, and what they are behind it back.
-    fn walk(&mut self, shares: [f64; 2], from: &[Column<N>]) -> Outcome<N> {
+    fn advance(&mut self, shares: [f64; 2], from: &[Column<N>]) -> Outcome<N> {
         let step = self.step(shares, from, None);
         let to = step.voltages.as_slice();
         if !step.is_solved {
             return Outcome::Refused;
         }
-        if pieces::are_same(self.circuit, from, to) {
+        if load_breakpoints::are_in_same_ranges(self.circuit, from, to) {
             let is_sound = step.is_sound(NEAR_PU);
             return if is_sound { Outcome::Taken(step.voltages) } else { Outcome::Refused };
         }
@@ -243,37 +243,38 @@ impl<const N: usize> Walker<'_, N> {
 
 /// Walks from no load to all loads, or to where voltages collapse. `start` are voltages close to
 /// those without any load.
-pub(super) fn up<const N: usize>(
+pub(super) fn from_no_load<const N: usize>(
     circuit: &Circuit<N>,
     start: &[Column<N>],
     options: &Options,
-) -> Walk<N> {
+) -> Continuation<N> {
     let tolerance_pu = options.tolerance_pu.clamp(TOLERANCE_LEAST_PU, TOLERANCE_PU);
     let is_raised = has_negative_impedance(circuit);
-    let mut walker = Walker {
+    let mut tracer = Tracer {
         circuit,
         part: circuit.clone(),
         options: Options { most_iterations: ITERATIONS, tolerance_pu, ..*options },
         farthest_pu: if is_raised { FARTHEST_RAISED_PU } else { f64::INFINITY },
         iterations: 0,
     };
-    let mut walk = Walk { voltages: start.to_vec(), share: 0.0, iterations: 0, is_stuck: false };
-    let empty = walker.at(0.0, start, None);
+    let mut reached =
+        Continuation { voltages: start.to_vec(), share: 0.0, iterations: 0, is_stuck: false };
+    let empty = tracer.at(0.0, start, None);
     if !empty.solved.converged {
-        (walk.iterations, walk.is_stuck) = (walker.iterations, true);
-        return walk;
+        (reached.iterations, reached.is_stuck) = (tracer.iterations, true);
+        return reached;
     }
-    walk.voltages = empty.solved.voltages;
+    reached.voltages = empty.solved.voltages;
     let is_large = circuit.nodes() > LARGE;
     let finest_of_all = if is_large { FINEST_OF_LARGE } else { FINEST };
     let (mut step, mut finest, mut tried_across) = (STEP, finest_of_all, 0);
-    while walk.share < 1.0 && tried_across < MOST_ACROSS {
-        tried_across += u32::from(step < finest_of_all * walk.share);
-        let share = (walk.share + step).min(1.0);
-        let next = walker.walk([walk.share, share], &walk.voltages);
+    while reached.share < 1.0 && tried_across < MOST_ACROSS {
+        tried_across += u32::from(step < finest_of_all * reached.share);
+        let share = (reached.share + step).min(1.0);
+        let next = tracer.advance([reached.share, share], &reached.voltages);
         match next {
             Outcome::Taken(voltages) => {
-                (walk.voltages, walk.share) = (voltages, share);
+                (reached.voltages, reached.share) = (voltages, share);
                 step = (2.0 * step).min(STEP);
                 continue;
             }
@@ -281,18 +282,18 @@ pub(super) fn up<const N: usize>(
             Outcome::Refused | Outcome::RefusedAcross => {}
         }
         // First its order of magnitude: a figure with a prefix too large makes it tiny.
-        step *= if walk.share == 0.0 { 0.1 } else { 0.25 };
-        if step < (finest * walk.share).max(SHARE_LEAST) {
+        step *= if reached.share == 0.0 { 0.1 } else { 0.25 };
+        if step < (finest * reached.share).max(SHARE_LEAST) {
             break;
         }
     }
-    walk.iterations = walker.iterations;
-    if walk.share == 1.0 && options.tolerance_pu < tolerance_pu {
-        let last = newton::solve(circuit, walk.voltages.clone(), options);
-        walk.iterations += last.iterations;
-        if last.converged && largest_change(circuit, &walk.voltages, &last.voltages) <= SAME_PU {
-            walk.voltages = last.voltages;
+    reached.iterations = tracer.iterations;
+    if reached.share == 1.0 && options.tolerance_pu < tolerance_pu {
+        let last = newton::solve(circuit, reached.voltages.clone(), options);
+        reached.iterations += last.iterations;
+        if last.converged && largest_change(circuit, &reached.voltages, &last.voltages) <= SAME_PU {
+            reached.voltages = last.voltages;
         }
     }
-    walk
+    reached
 }

@@ -8,24 +8,24 @@
 use std::sync::Arc;
 
 use lastmeter_grid::motion::{
-    Event, Operation, Options, Probe, Protector, Section, Stretch, Supply,
+    Event, Operation, Options, Probe, Protector, Segment, SegmentContent, Supply,
 };
 use lastmeter_grid::network::{Network, VoltageBand};
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
-use super::feeder::{Feeder, FeederFailure, Setup};
+use super::cold_load_pickup::Pickup;
 use super::input::{GridInput, Inputs};
 use super::playing::Playing;
 use super::recorder::Recorder;
-use super::returning::Pickup;
+use super::solved_network::{NetworkFailure, Setup, SolvedNetwork};
 use super::view::{Pair, probe_at};
 use crate::Excerpt;
 use crate::disturbance::Disturbance;
 
 /// What happens in a network between its steps.
 #[derive(Clone, Debug, Default)]
-pub struct MotionSetup {
+pub struct DynamicNetworkSetup {
     /// How it is played.
     pub options: Options,
     /// Faults and switching.
@@ -51,8 +51,8 @@ pub struct MotionSetup {
 
 /// What a network in motion came to.
 #[derive(Clone, Debug)]
-pub struct Course {
-    pub(super) sections: Vec<Section>,
+pub struct NetworkTimeline {
+    pub(super) segments: Vec<Segment>,
     pub(super) operations: Vec<Operation>,
     /// In order of time.
     pub(super) changes: Vec<(SimDuration, GridInput)>,
@@ -68,14 +68,14 @@ pub struct Course {
 /// have opened, each at its current's zero.
 const POLES_OPEN: SimDuration = SimDuration::from_milliseconds(100);
 
-impl Course {
+impl NetworkTimeline {
     /// Whether what had no supply from an instant on owes that to planned outages: since the first
     /// of those that can have done it nothing else was done to the network.
     fn is_planned(&self, from: SimDuration) -> bool {
         let mut recent =
             self.planned.iter().filter(|(at, _)| *at <= from && from < *at + POLES_OPEN);
         let Some((begun, _)) = recent.next() else { return false };
-        let done = self.operations.iter().filter(|it| it.deed.switches());
+        let done = self.operations.iter().filter(|it| it.kind.switches());
         let mut within = done.filter(|it| (begun.0..=from.0).contains(&it.at_ns));
         let changed = self
             .changes
@@ -88,16 +88,16 @@ impl Course {
     /// What had a supply, from when on, in order of time: in steady states, and within waves.
     pub(super) fn supplies(&self) -> Vec<(SimDuration, &Supply)> {
         let mut all: Vec<(SimDuration, &Supply)> = Vec::new();
-        for (at, section) in self.sections.iter().enumerate() {
-            match &section.what {
-                Stretch::Steady { supply, .. } => {
-                    let before = &self.sections[..at];
-                    let changed_ns = changed_before(before, &self.operations, section.from_ns);
+        for (at, segment) in self.segments.iter().enumerate() {
+            match &segment.what {
+                SegmentContent::Steady { supply, .. } => {
+                    let before = &self.segments[..at];
+                    let changed_ns = changed_before(before, &self.operations, segment.from_ns);
                     // Contacts part before the zeros at which currents end.
                     let before = all.last().map_or(SimDuration::ZERO, |it| it.0);
                     all.push((SimDuration(changed_ns).max(before), supply));
                 }
-                Stretch::Waves(waves) => {
+                SegmentContent::Waveforms(waves) => {
                     all.extend(waves.supply.iter().map(|it| (SimDuration(it.from_ns), it)));
                 }
             }
@@ -106,15 +106,15 @@ impl Course {
     }
 }
 
-/// When the network came to the state that it has at an instant, after these sections: where waves
+/// When the network came to the state that it has at an instant, after these segments: where waves
 /// lead to it, by the last thing that was done in them.
-pub(super) fn changed_before(sections: &[Section], operations: &[Operation], until_ns: i64) -> i64 {
+pub(super) fn changed_before(segments: &[Segment], operations: &[Operation], until_ns: i64) -> i64 {
     // Long ones come in pieces.
-    let before = sections.iter().rev();
-    let waves = before.take_while(|it| matches!(it.what, Stretch::Waves(_))).last();
+    let before = segments.iter().rev();
+    let waves = before.take_while(|it| matches!(it.what, SegmentContent::Waveforms(_))).last();
     let Some(waves) = waves else { return until_ns };
     let within = |it: &&Operation| (waves.from_ns..until_ns).contains(&it.at_ns);
-    let switched = operations.iter().filter(|it| it.deed.switches());
+    let switched = operations.iter().filter(|it| it.kind.switches());
     switched.rev().find(within).map_or(waves.from_ns, |it| it.at_ns)
 }
 
@@ -153,26 +153,26 @@ fn borders(
     all
 }
 
-impl Feeder {
+impl SolvedNetwork {
     /// Plays a network: the power flow of every step, and between steps what happens there.
     ///
     /// # Errors
     /// The first step that has no solution, or what cannot be played.
-    pub fn play(setup: Setup, wanted: &MotionSetup) -> Result<Self, FeederFailure> {
+    pub fn play(setup: Setup, wanted: &DynamicNetworkSetup) -> Result<Self, NetworkFailure> {
         Playing::new(setup, Some(wanted.clone()))?.finish()
     }
 
     /// What happened in a network in motion, in order of time.
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
-        self.course.as_ref().map_or(&[], |course| &course.operations)
+        self.timeline.as_ref().map_or(&[], |timeline| &timeline.operations)
     }
 
     /// When loads had no supply, load by load in order of time; none of a network that only steps.
     #[must_use]
     pub fn interruptions(&self) -> Vec<Interruption> {
-        let Some(course) = &self.course else { return Vec::new() };
-        let (mut all, supplies) = (Vec::new(), course.supplies());
+        let Some(timeline) = &self.timeline else { return Vec::new() };
+        let (mut all, supplies) = (Vec::new(), timeline.supplies());
         for load in 0..self.setup.network.loads.len() {
             let mut open: Option<Interruption> = None;
             for &(from, supply) in &supplies {
@@ -180,7 +180,7 @@ impl Feeder {
                 match &mut open {
                     None if lost > 0.0 => {
                         let lost = vec![(from, lost)];
-                        let is_planned = course.is_planned(from);
+                        let is_planned = timeline.is_planned(from);
                         open = Some(Interruption { load, from, to: None, lost, is_planned });
                     }
                     Some(it) if lost > 0.0 => it.lost.push((from, lost)),
@@ -217,7 +217,7 @@ impl Feeder {
         let profile = powers.get(load).and_then(Option::as_ref);
         // Those of a step hold before those of its first instant.
         let of_steps = changes.iter().map(|it| (raster.begin(it.step), it.input));
-        let since_start = self.course.iter().flat_map(|it| it.changes.iter().copied());
+        let since_start = self.timeline.iter().flat_map(|it| it.changes.iter().copied());
         let mut changes: Vec<(SimDuration, GridInput)> = of_steps.chain(since_start).collect();
         changes.retain(|(_, input)| input.load() == Some(load));
         changes.sort_by_key(|(at, _)| *at);
@@ -246,24 +246,24 @@ impl Feeder {
     /// What a probe sees, as operating points with their lengths, and the waves between.
     pub(super) fn seen(&self, probe: usize) -> (Vec<SteadyPart>, Vec<Arc<Excerpt>>) {
         let (mut points, mut excerpts) = (Vec::new(), Vec::new());
-        let Some(course) = &self.course else { return (points, excerpts) };
+        let Some(timeline) = &self.timeline else { return (points, excerpts) };
         let end = self.setup.raster.begin(self.setup.raster.steps);
-        for (at, section) in course.sections.iter().enumerate() {
-            let next = course.sections.get(at + 1).map_or(end.0, |next| next.from_ns);
-            let length = SimDuration((next - section.from_ns).max(1));
-            match &section.what {
-                Stretch::Steady { pairs, .. } => points.push((length, pairs[probe].clone())),
-                Stretch::Waves(waves) => {
-                    let later = course.sections[at..].iter().find_map(|it| match &it.what {
-                        Stretch::Steady { pairs, .. } => Some(pairs[probe].clone()),
-                        Stretch::Waves(_) => None,
+        for (at, segment) in timeline.segments.iter().enumerate() {
+            let next = timeline.segments.get(at + 1).map_or(end.0, |next| next.from_ns);
+            let length = SimDuration((next - segment.from_ns).max(1));
+            match &segment.what {
+                SegmentContent::Steady { pairs, .. } => points.push((length, pairs[probe].clone())),
+                SegmentContent::Waveforms(waves) => {
+                    let later = timeline.segments[at..].iter().find_map(|it| match &it.what {
+                        SegmentContent::Steady { pairs, .. } => Some(pairs[probe].clone()),
+                        SegmentContent::Waveforms(_) => None,
                     });
                     let beneath =
                         later.unwrap_or_else(|| vec![Pair::default(); waves.probes[probe].len()]);
                     points.push((length, beneath));
                     let kept = &waves.probes[probe];
                     excerpts.push(Arc::new(Excerpt {
-                        from: SimDuration(section.from_ns),
+                        from: SimDuration(segment.from_ns),
                         at_s: Arc::clone(&waves.at_s),
                         voltages_v: kept.iter().map(|pair| pair.0.clone()).collect(),
                         currents_a: kept.iter().map(|pair| pair.1.clone()).collect(),

@@ -7,8 +7,8 @@ use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 use thiserror::Error;
 
-use super::course::Course;
 use super::input::GridChange;
+use super::network_timeline::NetworkTimeline;
 use super::plant::Plant;
 use super::playing::Playing;
 use super::profile::Raster;
@@ -88,7 +88,7 @@ pub struct StepFailure {
 
 /// Why a network cannot be solved or played.
 #[derive(Clone, Debug, PartialEq, Error)]
-pub enum FeederFailure {
+pub enum NetworkFailure {
     /// A step has no solution.
     #[error("step {}: {}", .0.step + 1, .0.why)]
     Step(StepFailure),
@@ -110,22 +110,22 @@ pub enum FeederFailure {
 
 /// A network with what its loads draw, solved for each step.
 #[derive(Debug)]
-pub struct Feeder {
+pub struct SolvedNetwork {
     pub(super) setup: Setup,
     pub(super) steps: Vec<Step>,
     /// Of each defect how much it changes at most in any step.
     pub(super) effects: Vec<f64>,
     /// What happened between steps, where something can.
-    pub(super) course: Option<Course>,
+    pub(super) timeline: Option<NetworkTimeline>,
 }
 
-impl Feeder {
+impl SolvedNetwork {
     /// Solves the power flow of every step. Regulators begin each step where the last one left
     /// their taps.
     ///
     /// # Errors
     /// The first step that has no solution.
-    pub fn solve(setup: Setup) -> Result<Self, FeederFailure> {
+    pub fn solve(setup: Setup) -> Result<Self, NetworkFailure> {
         Playing::new(setup, None)?.finish()
     }
 

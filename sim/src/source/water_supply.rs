@@ -3,11 +3,11 @@
 use lastmeter_params::{Diagnostics, Dimension, Entry, Field, Kind, Values};
 use rand::RngExt as _;
 
-use super::WaterSupply;
+use super::{Signal, SourceContext, SourceKind};
 use crate::domain::MeteringPoint;
 use crate::domain::daily::{Daily, OFF_TIMES, Profile, STEADY, profile, step};
+use crate::domain::water::WaterSupply;
 use crate::injection::quantity;
-use crate::source::{Signal, SourceContext, SourceKind};
 
 static PROFILES: [Profile; 3] = [
     Profile::new(

@@ -6,16 +6,16 @@
 //! (Alsac, Stott and Tinney, Sparsity-Oriented Compensation Methods for Modified Network
 //! Solutions, IEEE Trans. PAS-102, 1983). However large a conductance is, `C` is at most what its
 //! own row has, so no digits are lost there; where they would be in the rows above, nothing is kept
-//! beside.
+//! update.
 
 use super::{Matrix, Symbolic};
 use crate::block::{Block, Column, apply, identity, inverse};
 
 /// So many conductances at most.
-pub const MOST: usize = 4;
+pub const UPDATES_MAX: usize = 4;
 
 /// So many vectors are kept for conductances that come back.
-const KNOWN: usize = 8;
+const CACHED_VECTORS: usize = 8;
 
 /// By how much the rows above may become stiffer, and how close to each other vectors may be: so
 /// many digits are lost.
@@ -34,7 +34,7 @@ pub struct End {
 
 /// Conductances with the same lowest row that the factors know nothing of.
 #[derive(Clone, Debug, Default)]
-pub struct Beside<const N: usize> {
+pub struct LowRankUpdate<const N: usize> {
     /// The lowest row that they have an end in.
     row: Option<u32>,
     /// That row as the factors have it without them.
@@ -47,13 +47,13 @@ pub struct Beside<const N: usize> {
     vectors: Vec<Vector<N>>,
     known: usize,
     /// `V^T D^-1 W` of each two, in the row itself and in those above.
-    in_row: [[f64; KNOWN]; KNOWN],
-    above: [[f64; KNOWN]; KNOWN],
+    in_row: [[f64; CACHED_VECTORS]; CACHED_VECTORS],
+    above: [[f64; CACHED_VECTORS]; CACHED_VECTORS],
     /// Which of them are there now.
-    chosen: [usize; MOST],
+    chosen: [usize; UPDATES_MAX],
     count: usize,
     /// `(C^-1 + V^T D^-1 W)^-1` of these.
-    through: Block<MOST, f64>,
+    through: Block<UPDATES_MAX, f64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -81,7 +81,7 @@ fn subtract<const N: usize>(from: &mut Column<N, f64>, it: &Column<N, f64>) {
     }
 }
 
-impl<const N: usize> Beside<N> {
+impl<const N: usize> LowRankUpdate<N> {
     /// Whether anything is kept here.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
@@ -145,15 +145,15 @@ impl<const N: usize> Beside<N> {
         all: impl ExactSizeIterator<Item = (&'a [End], f64)>,
     ) -> bool {
         let count = all.len();
-        if count > MOST {
+        if count > UPDATES_MAX {
             return false;
         }
-        if self.known + count > KNOWN {
+        if self.known + count > CACHED_VECTORS {
             self.known = 0;
         }
         // What is more than there are is alone with itself.
-        let (mut own, mut whole) = (identity::<f64, MOST>(), identity::<f64, MOST>());
-        let mut ohm = [0.0; MOST];
+        let (mut own, mut whole) = (identity::<f64, UPDATES_MAX>(), identity::<f64, UPDATES_MAX>());
+        let mut ohm = [0.0; UPDATES_MAX];
         for (place, (ends, siemens)) in all.enumerate() {
             let Some(vector) = self.vector(symbolic, matrix, ends) else { return false };
             (self.chosen[place], ohm[place]) = (vector, 1.0 / siemens);
@@ -172,7 +172,7 @@ impl<const N: usize> Beside<N> {
         let growth: f64 = each.map(|(i, j)| admitted[i][j] * whole[j][i]).sum();
         // What one of them does the others do nearly, as in a delta without resistance; what each
         // of them carries is then a small difference. Infinite if they do the same.
-        let depends = |own: &Block<MOST, f64>, inverse: &Block<MOST, f64>| {
+        let depends = |own: &Block<UPDATES_MAX, f64>, inverse: &Block<UPDATES_MAX, f64>| {
             (0..count).any(|i| (own[i][i] * inverse[i][i]).abs() > GROWTH_MAX)
         };
         if !(0.0..=GROWTH_MAX).contains(&growth)
@@ -262,7 +262,7 @@ impl<const N: usize> Beside<N> {
     #[inline]
     pub(super) fn correct(&self, work: &mut [Column<N, f64>]) {
         let Some(above) = self.rows.get(1..) else { return };
-        let mut driving = [0.0; MOST];
+        let mut driving = [0.0; UPDATES_MAX];
         for (driving, &vector) in driving.iter_mut().zip(&self.chosen[..self.count]) {
             let mut sum = [0.0; N];
             for (right, &row) in self.vectors[vector].right[1..].iter().zip(above) {
@@ -359,17 +359,17 @@ mod tests {
             let (plain, contributors) = (plain(&symbolic), symbolic.contributors());
             let mut factored = plain.clone();
             factored.factor(&symbolic).unwrap();
-            let (mut matrix, mut beside) = (factored.clone(), Beside::default());
+            let (mut matrix, mut update) = (factored.clone(), LowRankUpdate::default());
             for place in places() {
                 let nodes = place[0].iter().map(|it| symbolic.holder(it.node, it.node));
                 let row = nodes.min().unwrap();
-                beside.restore(&symbolic, &mut matrix);
-                beside.begin(&symbolic, &matrix, row);
+                update.restore(&symbolic, &mut matrix);
+                update.begin(&symbolic, &matrix, row);
                 // What is large between two wires costs the whole its digits.
                 let large = if place[0].len() == 1 { 1e9 } else { 1e3 };
                 for (count, siemens) in [(1, 0.3), (place.len(), 7.0), (1, large), (1, 2.0)] {
                     let all = place[..count].iter().map(|ends| (ends.as_slice(), siemens));
-                    assert!(beside.keep(&symbolic, &matrix, all.clone()));
+                    assert!(update.keep(&symbolic, &matrix, all.clone()));
                     let mut whole = plain.clone();
                     all.for_each(|it| add(&mut whole, &symbolic, it));
                     matrix.reload(&symbolic, &whole, &[row]);
@@ -378,15 +378,15 @@ mod tests {
                     let x: Vec<Column<2, f64>> =
                         (0..NODES).map(|it| [f64::from(it) - 3.0, 2.0]).collect();
                     let (mut own, mut other, mut work) = (x.clone(), x, Vec::new());
-                    matrix.solve_with(&symbolic, &beside, &mut own, &mut work);
+                    matrix.solve_with(&symbolic, &update, &mut own, &mut work);
                     whole.solve(&symbolic, &mut other, &mut work);
                     for (own, other) in own.iter().flatten().zip(other.iter().flatten()) {
                         assert!((own - other).abs() < 1e-11, "{place:?} {own} {other}");
                     }
                 }
             }
-            beside.restore(&symbolic, &mut matrix);
-            assert!(beside.is_empty());
+            update.restore(&symbolic, &mut matrix);
+            assert!(update.is_empty());
             assert!(matrix.diagonal == factored.diagonal, "as before, bit by bit");
             assert!(matrix.lower == factored.lower && matrix.upper == factored.upper);
         }
@@ -403,16 +403,16 @@ mod tests {
         let (one, other) = matrix.pair_mut(&symbolic, 0).unwrap();
         (*one, *other) = ([[-1.0]], [[-1.0]]);
         matrix.factor(&symbolic).unwrap();
-        let mut beside = Beside::default();
+        let mut update = LowRankUpdate::default();
         let node = u32::from(symbolic.holder(1, 1) == 0);
-        beside.begin(&symbolic, &matrix, 0);
+        update.begin(&symbolic, &matrix, 0);
         let ends = [end(node, 0, 1.0)];
         let mut keep = |count: usize, siemens: f64| {
-            beside.keep(&symbolic, &matrix, vec![(&ends[..], siemens); count].into_iter())
+            update.keep(&symbolic, &matrix, vec![(&ends[..], siemens); count].into_iter())
         };
         assert!(keep(1, 1e-6));
         assert!(!keep(1, 1.0), "it would leave 7 digits");
-        assert!(!keep(MOST + 1, 1e-9));
+        assert!(!keep(UPDATES_MAX + 1, 1e-9));
         assert!(!keep(1, f64::NAN));
 
         // Two in the same place carry what one does; each of them half if neither is large.
@@ -421,9 +421,9 @@ mod tests {
             *matrix.diagonal_mut(&symbolic, node) = [[2.0]];
         }
         matrix.factor(&symbolic).unwrap();
-        beside.begin(&symbolic, &matrix, 0);
+        update.begin(&symbolic, &matrix, 0);
         let mut keep = |count: usize, siemens: f64| {
-            beside.keep(&symbolic, &matrix, vec![(&ends[..], siemens); count].into_iter())
+            update.keep(&symbolic, &matrix, vec![(&ends[..], siemens); count].into_iter())
         };
         assert!(keep(1, 1e9) && keep(2, 1e3));
         assert!(!keep(2, 1e9), "it would leave 7 digits");

@@ -3,12 +3,12 @@
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use rand::RngExt as _;
 
-use super::if97::saturation_pressure_pa;
-use super::{FlowSensor, HeatCircuit, HeatState};
+use super::{Signal, SourceContext, SourceKind};
 use crate::domain::MeteringPoint;
 use crate::domain::daily::{Daily, OFF_TIMES, Profile, STEADY, profile, step};
+use crate::domain::heat::if97::saturation_pressure_pa;
+use crate::domain::heat::{FlowSensor, HeatCircuit, HeatState};
 use crate::injection::quantity;
-use crate::source::{Signal, SourceContext, SourceKind};
 
 /// Temperatures up to which heat meters are made.
 const CELSIUS: Kind = quantity(Dimension::Temperature, 1.0, 200.0);
