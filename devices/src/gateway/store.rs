@@ -25,7 +25,7 @@ struct OpenMessage {
     payload: Vec<u8>,
 }
 
-/// OpenMessage messages and states of meters.
+/// Open messages and states of meters.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     epoch: Epoch,

@@ -30,7 +30,7 @@ impl BoardMeter {
         match port {
             BoardPort::Network => self.network_heard(now, bytes, out),
             BoardPort::Stimulus if self.parts.converter.is_some() => {
-                self.stimulus_heard(now, bytes, out)
+                self.stimulus_heard(now, bytes, out);
             }
             BoardPort::Stimulus => {
                 let what = "bytes on a port that it does not have";
