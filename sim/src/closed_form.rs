@@ -1,5 +1,6 @@
 //! Mean values of products of tones over any span, in closed form. For truth only: what a device
-//! computes from the same spectrum has its own implementation (architecture invariant 1).
+//! computes from the same spectrum has its own implementation ("Reference and reported value
+//! share no code", ARCHITECTURE.md).
 //!
 //! With `x(t) = sum re(A_i e^(i w_i t))`, `y(t) = sum re(B_j e^(i w_j t))`, a span of length T with
 //! its middle at m, `X_i = A_i e^(i w_i m)` and `Y_j` likewise, the mean of x*y over the span is

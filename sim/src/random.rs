@@ -2,7 +2,8 @@
 //!
 //! Every part of the bench that draws random numbers draws them from its own stream, asked for by
 //! name. A stream depends on the seed and its name alone, never on which streams were asked for
-//! before it: adding a device does not change the noise of another (architecture invariant 4).
+//! before it: adding a device does not change the noise of another ("Time and randomness
+//! are arguments", ARCHITECTURE.md).
 //!
 //! The generator is `ChaCha8`; the 32-byte key of a stream is
 //! `SHA-256("lastmeter stream 1" || 0x00 || seed as 8 bytes, little endian || name as UTF-8)`.

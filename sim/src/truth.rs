@@ -1,7 +1,8 @@
 //! The reference values: what a perfect meter would have reported.
 //!
 //! Computed from the plant's own description of its waveforms, by closed form or exact
-//! integration; no code is shared with the devices' metrology (architecture invariant 1).
+//! integration; no code is shared with the devices' metrology ("Reference and reported value
+//! share no code", ARCHITECTURE.md).
 //!
 //! Definitions: RMS values and active power are means over the whole span, with everything the
 //! waveform contains (direct component, interharmonics, expected power of the noise). Reactive

@@ -50,10 +50,10 @@ fn a_pipe_is_no_scenario_and_no_recording() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let checked = call(&["validate", &path("pipe.toml")]);
     assert_eq!(checked.code, 2);
-    assert!(checked.stderr.contains("no regular file"), "{checked:?}");
+    assert!(checked.stderr.contains("not a regular file"), "{checked:?}");
     let measured = call(&["measure", &path("pipe.csv")]);
     assert_eq!(measured.code, 2);
-    assert!(measured.stderr.contains("no regular file"), "{measured:?}");
+    assert!(measured.stderr.contains("not a regular file"), "{measured:?}");
 }
 
 #[test]
