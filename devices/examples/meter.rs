@@ -1,4 +1,4 @@
-//! A registered meter model at a terminal of two tones: the readings that it sends in half a minute.
+//! A registered meter model at a terminal of two tones: the readings it sends in half a minute.
 //!
 //! `cargo run -p lastmeter-devices --example meter`
 

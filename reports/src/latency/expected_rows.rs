@@ -1,8 +1,8 @@
 //! How many messages the record has to have: readings that were due, and commands that were given.
 //!
 //! Terms: a row of the latency record is *expected* for each reading that was due, whatever became
-//! of it, on each path, and for each command. A share of late messages is only worth something if no
-//! row is missing, so what `latency.csv` has is compared with what `observations.csv` and
+//! of it, on each path, and for each command. A share of late messages is worth something only if
+//! no row is missing, so what `latency.csv` has is compared with what `observations.csv` and
 //! `events.jsonl` show. Each device lags behind the schedule by some time of its own (so that not
 //! all send at once), which follows from any of its readings that has a row.
 //!

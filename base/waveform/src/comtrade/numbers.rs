@@ -4,8 +4,8 @@
 //! A jump is where the recorder lost records. One that loses them again and again records nothing
 //! that could be measured, and where bytes are missing or too many in binary data all numbers
 //! behind the place are wrong: what is read there is noise. So beyond [`FEW_JUMPS_MAX`] jumps, and
-//! more than one in [`ONE_IN`] records, the data is refused. Numbers that go on by another step, always the
-//! same, are those of a recording of which every so many records were kept.
+//! more than one in [`ONE_IN`] records, the data is refused. Numbers that go on by
+//! another step, always the same, are those of a recording of which every so many records were kept.
 
 use super::ComtradeError;
 
