@@ -5,7 +5,8 @@
 //! that could be measured, and where bytes are missing or too many in binary data all numbers
 //! behind the place are wrong: what is read there is noise. So beyond [`FEW_JUMPS_MAX`] jumps, and
 //! more than one in [`ONE_IN`] records, the data is refused. Numbers that go on by
-//! another step, always the same, are those of a recording of which every so many records were kept.
+//! another step, always the same,
+//! are those of a recording of which every so many records were kept.
 
 use super::ComtradeError;
 

@@ -6,7 +6,8 @@
 //! point at which voltages collapse. Iterations that begin far away may.
 //!
 //! [`from_no_load`] walks from no load to all of it in steps so short that Newton's method cannot
-//! leave the branch that it is on. That is dear, so it is for solutions of which there is doubt. There is
+//! leave the branch that it is on.
+//! That is dear, so it is for solutions of which there is doubt. There is
 //! none where current injection, `V' = W - Z I(V)`, contracts well. Let `k` be the largest of all
 //! parts' sums of the voltages that the parts' currents take from it, each without its angle, as a
 //! share of the voltage that is left. For each share of the loads `V'` maps all voltages within `k`
