@@ -8,7 +8,7 @@
 //! | `selection` | keys that all checks of delays have in common |
 //! | `causes` | why a reading may be missing, by what was injected |
 //!
-//! The kinds themselves are in [`crate::checks`].
+//! The kinds themselves are in `checks`.
 
 pub(crate) mod causes;
 pub(crate) mod demand;

@@ -3,7 +3,7 @@
 //! Electricity is a [`Terminal`], with all that waves need. What flows in pipes is constant from
 //! instant to instant, so that a device sees it as stretches ([`PipeState`]), and its truth is a
 //! sum.
-//! Each domain beside electricity is a folder here, with its state and truth; `source` has its source.
+//! Each domain beside electricity is a folder here, with its state and truth; its source: `source`.
 
 mod course;
 pub(crate) mod daily;
