@@ -1,0 +1,63 @@
+//! Runs one scenario: assembles the bench, moves it to the end, writes the record, has it judged.
+//!
+//! Terms: a *run* is one execution of one scenario into one run folder. The runner appends to the
+//! record as it goes, so that a killed run leaves what there was; judging and drawing read the
+//! folder alone. Virtual and real time are two ways to move a bench (`moving`); what is injected,
+//! commanded, joined and judged is the same in both.
+
+mod alarm;
+mod alerts;
+mod applications;
+mod board;
+mod commands;
+mod console;
+mod device_note;
+mod device_setup;
+mod error;
+mod feeder;
+mod field;
+mod field_setup;
+mod field_simulator;
+mod injecting;
+mod joining;
+mod latency_row;
+mod ledger;
+mod live;
+mod modelled;
+mod motion_record;
+mod moving;
+mod mqtt_port;
+mod network;
+mod notices;
+mod party;
+mod plant_notes;
+mod real;
+mod recording;
+mod rest;
+mod run_platform;
+mod schedule;
+mod shell;
+mod signals;
+mod start;
+mod steps;
+mod tampering;
+mod turns;
+mod virtual_time;
+
+pub(crate) use board::firmware::hexadecimal;
+pub(crate) use board::lock::{
+    Lock as BoardLock, held_by as board_held_by, path as board_lock_path,
+};
+pub use console::{Console, ConsoleOptions};
+pub(crate) use device_setup::device_setup;
+pub use error::{BenchError, chain};
+pub(crate) use feeder::Feeder;
+pub(crate) use field_setup::{endpoint_of, inputs_of};
+pub use moving::RunOptions;
+pub(crate) use mqtt_port::MqttPort;
+pub(crate) use real::{Outgoing, Timeline};
+pub use run_platform::Profile;
+pub(crate) use run_platform::{OwnRuntime, Policy, own_policy};
+pub use start::{default_out, run_scenario};
+pub(crate) use steps::Steps;
+pub(crate) use turns::Turns;

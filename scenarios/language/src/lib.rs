@@ -1,0 +1,77 @@
+//! The scenario language, version 1: put together from what each package registers, read with all
+//! mistakes at once, and built into the parts of a bench.
+//!
+//! Terms: a *section* is one of the language's tables (`[scenario]`, `[[source]]`, ...); an
+//! *entry* is one registered source, device, injection or check; an *override* changes one value
+//! from outside (`--set ADDRESS=VALUE`); *resolved* is a scenario with every default and override
+//! written out.
+//!
+//! It never solves or runs anything, and reads no files but the scenario and those it names.
+
+mod choice;
+mod construct;
+mod draft;
+mod emulation;
+mod explain;
+mod failure;
+mod files;
+mod json_schema;
+mod judging;
+mod load;
+mod names;
+pub mod network_file;
+mod overlay;
+mod overrides;
+mod read;
+mod references;
+mod render;
+mod resolve;
+mod scenario;
+mod scenario_file;
+mod section;
+pub mod shipped_boards;
+mod stagger;
+mod texts;
+mod twin;
+mod warnings;
+
+pub use choice::one_of;
+pub use emulation::{IMAGE_ENDING, emulated_of, missing_for_firmware};
+pub use explain::explain;
+pub use failure::LoadFailure;
+pub use files::{open as open_file, read as read_file};
+pub use json_schema::json_schema;
+pub use lastmeter_record::TimeMode;
+pub use load::{LoadOptions, time_modes};
+pub use load::{Meant, failure};
+pub use scenario::{Plant, Scenario, Written};
+pub use scenario_file::{Control, ScenarioFile};
+pub use section::application::{Acts, ApplicationRow};
+pub use section::board::BoardRow;
+pub use section::check::CheckRow;
+pub use section::device::DeviceRow;
+pub use section::device::reported;
+pub use section::expect::Expect;
+pub use section::floor::FloorRow;
+pub use section::gateway::GatewayRow;
+pub use section::grid::{cannot_be_played, have_effect};
+pub use section::inject::Injection;
+pub use section::inject::{Order, Through};
+pub use section::link::LinkRow;
+pub use section::network::NetworkRow;
+pub use section::observer::ObserverRow;
+pub use section::platform::{GivenAuthority, PlatformSetup, PlatformUse, TlsUse};
+#[cfg(test)]
+pub(crate) use section::registry;
+pub use section::scenario::{About, Schedule};
+pub use section::section_names;
+pub use section::signal::{SignalFrom, SignalRow};
+pub use section::simulator::ShownBy;
+pub use section::simulator::SimulatorRow;
+pub use section::source::Source;
+pub use stagger::stagger;
+pub use texts::{Place, Texts};
+pub use warnings::is_near_its_rating;
+
+#[cfg(test)]
+mod tests;
