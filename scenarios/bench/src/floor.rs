@@ -19,7 +19,8 @@ use std::path::Path;
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
-pub(crate) use kernel::{Processors, ROOT, load, pressure, text};
+pub(crate) use kernel::Processors;
+pub use kernel::{ROOT, load, pressure, text};
 use lastmeter_link::timer::{self, TimerKind};
 use lastmeter_record::{Floor, Summary};
 use lastmeter_wire::topics;

@@ -17,7 +17,7 @@ pub fn wall_now() -> SimTime {
 
 /// The monotonic clock, for how long a run took.
 #[expect(clippy::disallowed_methods, reason = "how long a run took is a fact about the run")]
-pub(crate) fn monotonic() -> Instant {
+pub fn monotonic() -> Instant {
     Instant::now()
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn clock_facts(watch: &ClockWatch) -> ClockFacts {
 }
 
 /// What the machine is called, if it is known.
-pub(crate) fn host_name() -> Option<String> {
+pub fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

@@ -23,7 +23,7 @@ enum ToLine {
 }
 
 /// The side of the lines from which they are used.
-pub(crate) struct Lines {
+pub struct Lines {
     to: Vec<mpsc::Sender<ToLine>>,
     from: mpsc::Receiver<(usize, ChannelEvent)>,
     /// For each line the rate it was last set to.
@@ -32,12 +32,12 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// Begins to serve lines, each with the rate it is opened at.
-    pub(crate) fn serve(lines: Vec<(Channel, u32)>) -> Self {
+    pub fn serve(lines: Vec<(Channel, u32)>) -> Self {
         Self::serve_and_keep(lines, None)
     }
 
     /// Likewise, and keeps what passes on the first of them.
-    pub(crate) fn serve_and_keep(lines: Vec<(Channel, u32)>, mut capture: Option<Capture>) -> Self {
+    pub fn serve_and_keep(lines: Vec<(Channel, u32)>, mut capture: Option<Capture>) -> Self {
         let (events, from) = mpsc::channel(EVENTS_LIMIT);
         let (mut to, mut rates) = (Vec::new(), Vec::new());
         for (number, (line, rate)) in lines.into_iter().enumerate() {
@@ -50,12 +50,12 @@ impl Lines {
     }
 
     /// How many there are.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.to.len()
     }
 
     /// Sends bytes on a line at a rate; nothing on a line that is not there.
-    pub(crate) async fn send(&mut self, line: usize, bits_per_second: u32, bytes: Vec<u8>) {
+    pub async fn send(&mut self, line: usize, bits_per_second: u32, bytes: Vec<u8>) {
         let (Some(to), Some(rate)) = (self.to.get(line), self.rates.get_mut(line)) else { return };
         let is_new = std::mem::replace(rate, bits_per_second) != bits_per_second;
         let baud = is_new.then_some(bits_per_second);
@@ -64,14 +64,14 @@ impl Lines {
     }
 
     /// Opens a line again, whoever is at its other end; nothing on a line that is not there.
-    pub(crate) async fn reopen(&self, line: usize) {
+    pub async fn reopen(&self, line: usize) {
         if let Some(to) = self.to.get(line) {
             let _ = to.send(ToLine::Reopen).await;
         }
     }
 
     /// What happens next on any of them; never if there is none. Cancelling it loses nothing.
-    pub(crate) async fn recv(&mut self) -> (usize, ChannelEvent) {
+    pub async fn recv(&mut self) -> (usize, ChannelEvent) {
         or_never(self.from.recv().await).await
     }
 }
@@ -119,7 +119,7 @@ async fn serve_one(
 
 /// What a master receives of answers that begin together: the AND of their bits, as currents that
 /// add up make it, as long as the longest of them; `None` without any.
-pub(crate) fn together(answers: &[Vec<u8>]) -> Option<Vec<u8>> {
+pub fn together(answers: &[Vec<u8>]) -> Option<Vec<u8>> {
     let longest = answers.iter().map(Vec::len).max()?;
     let byte = |place: usize| {
         answers.iter().filter_map(|answer| answer.get(place)).fold(0xFF, |sum, byte| sum & byte)

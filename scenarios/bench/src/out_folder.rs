@@ -5,7 +5,7 @@ use std::path::Path;
 use lastmeter_record::file;
 
 /// What keeps results from going to a folder: it is none, or holds some already.
-pub(crate) fn occupied(folder: &Path) -> Option<String> {
+pub fn occupied(folder: &Path) -> Option<String> {
     let about = folder.metadata().ok()?;
     let shown = folder.display();
     if !about.is_dir() {

@@ -67,13 +67,13 @@ pub fn print_err(text: &str) {
 }
 
 /// A mistake of whoever called, to standard error.
-pub(crate) fn complain(message: &str) -> ExitCode {
+pub fn complain(message: &str) -> ExitCode {
     print_err(&format!("error: {message}"));
     ExitCode::BadInput
 }
 
 /// What broke, to standard error.
-pub(crate) fn broken(message: &str) -> ExitCode {
+pub fn broken(message: &str) -> ExitCode {
     print_err(&format!("error: {message}"));
     ExitCode::Broken
 }
@@ -82,7 +82,7 @@ pub(crate) fn broken(message: &str) -> ExitCode {
 ///
 /// # Errors
 /// If it cannot be read.
-pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+pub fn read_text(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }

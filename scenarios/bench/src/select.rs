@@ -15,7 +15,7 @@ use lastmeter_reports::suite::PassedOver;
 use lastmeter_text::plural;
 
 /// Where the scenarios lie that go by their names.
-pub(crate) const LIBRARY: &str = "scenarios/library";
+pub const LIBRARY: &str = "scenarios/library";
 
 /// Hidden folders are not searched for what they hide without end.
 const HIDDEN_LOOKED_AT_MAX: usize = 10_000;

@@ -16,12 +16,12 @@ use crate::output::{broken, print_err};
 pub type Stop = watch::Receiver<Option<Signal>>;
 
 /// Carries runs out on the bench's own threads; says how they ended.
-pub(crate) fn block_on(runs: impl Future<Output = ExitCode>) -> ExitCode {
+pub fn block_on(runs: impl Future<Output = ExitCode>) -> ExitCode {
     runtime(1).map_or_else(|exit| exit, |runtime| runtime.block_on(runs))
 }
 
 /// The bench's own threads, for so many runs at a time; why there are none is printed.
-pub(crate) fn runtime(jobs: usize) -> Result<Runtime, ExitCode> {
+pub fn runtime(jobs: usize) -> Result<Runtime, ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2 * jobs)
         .thread_name("bench")
@@ -31,15 +31,13 @@ pub(crate) fn runtime(jobs: usize) -> Result<Runtime, ExitCode> {
 }
 
 /// Does something with sockets and timers on this thread alone.
-pub(crate) fn on_this_thread<T>(
-    what: impl Future<Output = Result<T, String>>,
-) -> Result<T, String> {
+pub fn on_this_thread<T>(what: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| format!("the runtime did not start: {error}"))?.block_on(what)
 }
 
 /// Listens from now on, within a runtime; holds the first signal that came.
-pub(crate) fn stop_signal() -> Stop {
+pub fn stop_signal() -> Stop {
     let (sender, receiver) = watch::channel(None);
     tokio::spawn(async move {
         let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -76,7 +74,7 @@ async fn hung_up(stream: Option<&mut Stream>) {
 }
 
 /// What is there; where nothing is, this never ends.
-pub(crate) async fn or_never<T>(value: Option<T>) -> T {
+pub async fn or_never<T>(value: Option<T>) -> T {
     match value {
         Some(value) => value,
         None => std::future::pending().await,

@@ -32,7 +32,7 @@ use crate::stop::{runtime, stop_signal};
 use messages::{print_run, print_suite, print_warnings};
 pub use options::SuiteOptions;
 use plan::{Broken, Item};
-pub(crate) use plan::{passed_over, print_left_out};
+pub use plan::{passed_over, print_left_out};
 use playing::{play_case, play_first};
 
 /// Runs what was asked for; says how it ended.

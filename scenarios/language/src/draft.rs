@@ -29,7 +29,7 @@ pub(crate) type Rule = fn(&Draft<'_>, &mut Diagnostics);
 
 /// A section of the language: all that reading, overrides, the schema and `lastmeter explain` need
 /// to know of it.
-pub(crate) struct Section {
+pub struct Section {
     /// The key in the file; `OUTER.KEY` of one whose tables stand in another section.
     pub name: &'static str,
     /// What one of its tables is called in messages.
@@ -50,7 +50,7 @@ pub(crate) struct Section {
     /// What is registered in it: the kinds of its tables, or presets.
     pub(crate) entries: fn() -> Vec<Entry>,
     /// What `lastmeter list` calls its entries.
-    pub(crate) heading: &'static str,
+    pub heading: &'static str,
     /// Whether it is written out with its defaults where a file leaves it out.
     pub(crate) is_implied: fn(&Draft<'_>) -> bool,
     /// Keys, its own or those of its kinds, that hold the name of a table of another section, and

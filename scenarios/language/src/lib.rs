@@ -36,6 +36,7 @@ mod twin;
 mod warnings;
 
 pub use choice::one_of;
+pub use draft::Section;
 pub use emulation::{IMAGE_ENDING, emulated_of, missing_for_firmware};
 pub use explain::explain;
 pub use failure::LoadFailure;
@@ -61,14 +62,12 @@ pub use section::link::LinkRow;
 pub use section::network::NetworkRow;
 pub use section::observer::ObserverRow;
 pub use section::platform::{GivenAuthority, PlatformSetup, PlatformUse, TlsUse};
-#[cfg(test)]
-pub(crate) use section::registry;
 pub use section::scenario::{About, Schedule};
-pub use section::section_names;
 pub use section::signal::{SignalFrom, SignalRow};
 pub use section::simulator::ShownBy;
 pub use section::simulator::SimulatorRow;
 pub use section::source::Source;
+pub use section::{registry, section_names};
 pub use stagger::stagger;
 pub use texts::{Place, Texts};
 pub use warnings::is_near_its_rating;

@@ -98,7 +98,7 @@ pub enum Meant {
 
 impl Meant {
     /// By the tables in it; JSON and scripts of `OpenDSS` are networks by their names.
-    pub(crate) fn of(path: &Path, text: &str) -> Self {
+    pub fn of(path: &Path, text: &str) -> Self {
         Self::read(path, text, &mut Diagnostics::new()).0
     }
 

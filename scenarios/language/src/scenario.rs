@@ -159,6 +159,11 @@ impl Scenario {
         self.plans.grid.as_ref()?.ahead.as_deref()
     }
 
+    /// The test plan that it plays, if it plays one.
+    pub fn test_plan(&self) -> Option<&Arc<Plan>> {
+        self.plans.test_plan.as_ref()
+    }
+
     /// The calibration that its `[calibration]` carries out, if it has one.
     pub fn calibration(&self) -> Option<&Arc<calibration::Plan>> {
         self.plans.calibration.as_ref()

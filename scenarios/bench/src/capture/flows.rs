@@ -19,7 +19,7 @@ const COOKED_2_BYTES: usize = 20;
 
 /// One way between two ports.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Flow {
+pub struct Flow {
     is_tcp: bool,
     from: (String, u16),
     to: (String, u16),
@@ -27,7 +27,7 @@ pub(crate) struct Flow {
 
 impl Flow {
     /// Whether it comes from a port.
-    pub(crate) fn is_from(&self, port: u16) -> bool {
+    pub fn is_from(&self, port: u16) -> bool {
         self.from.1 == port
     }
 }
@@ -45,11 +45,11 @@ pub(crate) type Pieces = Vec<(u64, Vec<u8>)>;
 
 /// All flows that carry something.
 #[derive(Debug, Default)]
-pub(crate) struct Flows {
+pub struct Flows {
     /// What each carried, in order.
-    pub(crate) flows: BTreeMap<Flow, Pieces>,
+    pub flows: BTreeMap<Flow, Pieces>,
     /// What is missing: of streams, and packets that hold no whole datagram or segment.
-    pub(crate) gaps: Vec<String>,
+    pub gaps: Vec<String>,
 }
 
 /// A stream as its segments come in.
@@ -63,7 +63,7 @@ struct Stream {
 
 impl Flows {
     /// Sorts packets into flows. Of a capture of this program only what the other party sent.
-    pub(crate) fn of(packets: &Captured) -> Self {
+    pub fn of(packets: &Captured) -> Self {
         let mut found = Self::default();
         let mut streams: BTreeMap<Flow, Stream> = BTreeMap::new();
         let mut incomplete = 0;

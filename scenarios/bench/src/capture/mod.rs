@@ -17,8 +17,8 @@ use lastmeter_units::SimTime;
 
 use crate::host::wall_now;
 use crate::output::print_err;
-pub(crate) use flows::{Flow, Flows};
-pub(crate) use pcapng::read;
+pub use flows::{Flow, Flows};
+pub use pcapng::read;
 
 const OTHER: [u8; 4] = [192, 0, 2, 1];
 const HERE: [u8; 4] = [192, 0, 2, 2];
@@ -29,7 +29,7 @@ const STREAM_BYTES: usize = 60_000;
 
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Way {
     /// From the other party.
     In,
     /// To it.
@@ -37,7 +37,7 @@ pub(crate) enum Way {
 }
 
 /// A file that is written.
-pub(crate) struct Capture {
+pub struct Capture {
     /// None after it could not be written any more.
     file: Option<File>,
     is_stream: bool,
@@ -53,7 +53,7 @@ pub(crate) struct Capture {
 impl Capture {
     /// # Errors
     /// If there is such a file already, or it cannot be made.
-    pub(crate) fn create(path: &Path, line: &ChannelAddress) -> Result<Self, String> {
+    pub fn create(path: &Path, line: &ChannelAddress) -> Result<Self, String> {
         let fail = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
                 format!("--capture: {} is there already; name another file", path.display())
@@ -75,7 +75,7 @@ impl Capture {
 
     /// Keeps a piece. A file that cannot be written any more is given up and reported; what it is
     /// of goes on.
-    pub(crate) fn piece(&mut self, at_ns: i64, way: Way, bytes: &[u8]) {
+    pub fn piece(&mut self, at_ns: i64, way: Way, bytes: &[u8]) {
         let most = if self.is_stream { STREAM_BYTES } else { PIECE_BYTES };
         for piece in bytes.chunks(most) {
             let packet = self.packet(way, piece);

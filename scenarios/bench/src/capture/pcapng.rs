@@ -25,15 +25,15 @@ const PACKET_LIMIT: usize = 1 << 26;
 
 /// A captured packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Packet {
+pub struct Packet {
     /// When, nanoseconds of Unix time.
-    pub(crate) at_ns: u64,
+    pub at_ns: u64,
     /// The type of its link, as tcpdump numbers them.
-    pub(crate) link: u16,
+    pub link: u16,
     /// The packet from its link's header on.
-    pub(crate) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// Whether its end was not captured.
-    pub(crate) is_cut: bool,
+    pub is_cut: bool,
 }
 
 fn block(kind: u32, body: &[u8], out: &mut Vec<u8>) {
@@ -89,17 +89,17 @@ pub(super) fn packet(at_ns: u64, bytes: &[u8]) -> Vec<u8> {
 
 /// What a file holds, up to what is wrong with it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Captured {
+pub struct Captured {
     /// In the order of the file.
-    pub(crate) packets: Vec<Packet>,
+    pub packets: Vec<Packet>,
     /// Whether this program made it.
-    pub(crate) is_own: bool,
+    pub is_own: bool,
     /// Where and how it is damaged, if it is.
-    pub(crate) damage: Option<String>,
+    pub damage: Option<String>,
 }
 
 /// Reads a file whole. What cannot be read ends it, with the place.
-pub(crate) fn read(file: &[u8]) -> Captured {
+pub fn read(file: &[u8]) -> Captured {
     let mut found = Captured::default();
     let mut reader = Reader { file, at: 0, is_big: false };
     let done = match file.get(..4) {

@@ -4,20 +4,20 @@
 use std::path::Path;
 
 /// Where the kernel's files are: everywhere but in tests.
-pub(crate) const ROOT: &str = "/";
+pub const ROOT: &str = "/";
 
 /// The load average over one minute.
-pub(crate) fn load(root: &Path) -> Option<f64> {
+pub fn load(root: &Path) -> Option<f64> {
     read_load(&text(root, "proc/loadavg")?)
 }
 
 /// Share of the last 10 s in which something waited for a processor, in % (PSI, `some`).
-pub(crate) fn pressure(root: &Path) -> Option<f64> {
+pub fn pressure(root: &Path) -> Option<f64> {
     read_pressure(&text(root, "proc/pressure/cpu")?)
 }
 
 /// A text file of the kernel's, without the blanks around it; `None` if it cannot be read.
-pub(crate) fn text(root: &Path, path: &str) -> Option<String> {
+pub fn text(root: &Path, path: &str) -> Option<String> {
     let text = std::fs::read_to_string(root.join(path)).ok()?;
     Some(text.trim().to_owned())
 }

@@ -16,11 +16,11 @@ use lastmeter_params::Diagnostics;
 use lastmeter_record::Signal;
 use lastmeter_sim::grid::{Feeder, FeederFailure};
 
-pub(crate) use watch::{Watch, play};
+pub use watch::{Watch, play};
 
 /// Why the network of a scenario was not played.
 #[derive(Debug)]
-pub(crate) enum NotPlayed {
+pub enum NotPlayed {
     /// The scenario has mistakes that its solution shows.
     Broken(Box<LoadFailure>),
     /// A signal came first.
@@ -30,7 +30,7 @@ pub(crate) enum NotPlayed {
 }
 
 /// Gives a scenario what was played of its network.
-pub(crate) fn take_plant(
+pub fn take_plant(
     scenario: &mut Scenario,
     played: Result<Feeder, FeederFailure>,
 ) -> Result<(), LoadFailure> {

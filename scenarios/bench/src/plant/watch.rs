@@ -26,10 +26,13 @@ const SHOWN_AFTER: Duration = Duration::from_secs(1);
 pub(crate) type Limit = Option<(Duration, String)>;
 
 /// Who waits for a plant that is played.
-pub(crate) struct Watch<'a> {
-    pub(crate) stop: &'a Stop,
-    pub(crate) limit: &'a Limit,
-    pub(crate) shows_progress: bool,
+pub struct Watch<'a> {
+    /// What may end it.
+    pub stop: &'a Stop,
+    /// How long it may take.
+    pub limit: &'a Limit,
+    /// Whether a bar on standard error shows how far it is.
+    pub shows_progress: bool,
 }
 
 /// What the thread that plays and the one that waits have in common.
@@ -41,7 +44,7 @@ struct Shared {
 }
 
 /// Plays the network of a scenario, unless it is played; the scenario with its plant.
-pub(crate) async fn play(scenario: &Scenario, watch: &Watch<'_>) -> Result<Scenario, NotPlayed> {
+pub async fn play(scenario: &Scenario, watch: &Watch<'_>) -> Result<Scenario, NotPlayed> {
     let mut scenario = scenario.clone();
     let network = scenario.network_ahead().filter(|_| scenario.feeder().is_none());
     let Some(network) = network else { return Ok(scenario) };

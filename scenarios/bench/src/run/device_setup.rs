@@ -9,16 +9,18 @@ use super::feeder::Feeder;
 use super::ledger::{Account, AccountTerms, Darkness};
 
 /// A device at its metering point.
-pub(crate) struct DeviceSetup {
-    pub(crate) device: Box<dyn Device>,
-    pub(crate) feeder: Feeder,
+pub struct DeviceSetup {
+    /// The device.
+    pub device: Box<dyn Device>,
+    /// What feeds it.
+    pub feeder: Feeder,
     /// Its reporting period.
     pub(crate) period: SimDuration,
 }
 
 /// Builds the device of an index, with the account of what it owes; a board has to have an image of
 /// this CRC-32 in it.
-pub(crate) fn device_setup(
+pub fn device_setup(
     scenario: &Scenario,
     index: usize,
     image: Option<u32>,

@@ -14,7 +14,7 @@ use lastmeter_units::{SimDuration, SimTime};
 const BLOCK_SAMPLES: usize = 4096;
 
 /// The plant's side of one device.
-pub(crate) struct Feeder {
+pub struct Feeder {
     point: MeteringPoint,
     /// The spectrum handed over last, and when it changes.
     stretch: Option<Stretch>,
@@ -55,12 +55,7 @@ impl Feeder {
     }
 
     /// Feeds everything up to and including an instant.
-    pub(crate) fn run_to(
-        &mut self,
-        device: &mut dyn Device,
-        until: SimTime,
-        out: &mut Vec<Output>,
-    ) {
+    pub fn run_to(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
         while self.now < until {
             self.step(device, until, out);
         }

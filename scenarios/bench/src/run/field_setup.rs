@@ -81,7 +81,7 @@ fn simulator(scenario: &Scenario, network: usize) -> Result<Option<FieldSimulato
 }
 
 /// What befalls the simulator, and when, in order.
-pub(crate) fn inputs_of(scenario: &Scenario, start: SimTime) -> VecDeque<(SimTime, EndpointInput)> {
+pub fn inputs_of(scenario: &Scenario, start: SimTime) -> VecDeque<(SimTime, EndpointInput)> {
     let faults = ahead(scenario, |order| match order {
         Order::Simulator(fault) => Some(EndpointInput::Fault(fault)),
         _ => None,
@@ -90,7 +90,7 @@ pub(crate) fn inputs_of(scenario: &Scenario, start: SimTime) -> VecDeque<(SimTim
 }
 
 /// A simulator with the network of the plant, which it takes for itself.
-pub(crate) fn endpoint_of(
+pub fn endpoint_of(
     scenario: &Scenario,
     row: &SimulatorRow,
     is_stream: bool,

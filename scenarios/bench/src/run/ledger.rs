@@ -121,7 +121,7 @@ impl Row {
 }
 
 /// One device's account.
-pub(crate) struct Account {
+pub struct Account {
     pub(crate) terms: AccountTerms,
     pub(crate) schedule: Schedule,
     made: Vec<Made>,

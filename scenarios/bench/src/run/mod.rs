@@ -44,20 +44,19 @@ mod tampering;
 mod turns;
 mod virtual_time;
 
-pub(crate) use board::firmware::hexadecimal;
-pub(crate) use board::lock::{
-    Lock as BoardLock, held_by as board_held_by, path as board_lock_path,
-};
+pub use board::firmware::hexadecimal;
+pub use board::lock::{Lock as BoardLock, held_by as board_held_by, path as board_lock_path};
 pub use console::{Console, ConsoleOptions};
-pub(crate) use device_setup::device_setup;
+pub use device_setup::{DeviceSetup, device_setup};
 pub use error::{BenchError, chain};
-pub(crate) use feeder::Feeder;
-pub(crate) use field_setup::{endpoint_of, inputs_of};
+pub use feeder::Feeder;
+pub use field_setup::{endpoint_of, inputs_of};
+pub use ledger::Account;
 pub use moving::RunOptions;
-pub(crate) use mqtt_port::MqttPort;
-pub(crate) use real::{Outgoing, Timeline};
+pub use mqtt_port::MqttPort;
+pub use real::{Outgoing, Timeline};
 pub use run_platform::Profile;
-pub(crate) use run_platform::{OwnRuntime, Policy, own_policy};
+pub use run_platform::{OwnRuntime, Policy, own_policy};
 pub use start::{default_out, run_scenario};
-pub(crate) use steps::Steps;
+pub use steps::Steps;
 pub(crate) use turns::Turns;

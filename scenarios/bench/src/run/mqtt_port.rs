@@ -7,7 +7,7 @@ use lastmeter_wire::topics::{self, TENANT};
 
 /// Under which topics one party publishes, and what it listens to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MqttPort {
+pub struct MqttPort {
     is_bound: bool,
     /// Whose commands it takes, by topic.
     subscriptions: Vec<(String, HardwareId)>,
@@ -16,7 +16,7 @@ pub(crate) struct MqttPort {
 impl MqttPort {
     /// A port of whoever carries the messages of these devices; `is_bound`: each on its device's
     /// own topic.
-    pub(crate) fn new<'a>(is_bound: bool, owners: impl Iterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(is_bound: bool, owners: impl Iterator<Item = &'a str>) -> Self {
         // Every name is a hardware id: names are stricter.
         let owners = owners.filter_map(|name| HardwareId::new(name).ok());
         let subscriptions = owners.map(|id| (topics::commands(TENANT, &id), id)).collect();
@@ -24,17 +24,17 @@ impl MqttPort {
     }
 
     /// What is to be subscribed to.
-    pub(crate) fn subscriptions(&self) -> Vec<String> {
+    pub fn subscriptions(&self) -> Vec<String> {
         self.subscriptions.iter().map(|(topic, _)| topic.clone()).collect()
     }
 
     /// For whom a message under a topic is; `None`: for nobody here.
-    pub(crate) fn recipient(&self, topic: &str) -> Option<&HardwareId> {
+    pub fn recipient(&self, topic: &str) -> Option<&HardwareId> {
         self.subscriptions.iter().find(|(own, _)| own == topic).map(|(_, owner)| owner)
     }
 
     /// Where a message of this owner is published.
-    pub(crate) fn topic(&self, owner: &str) -> String {
+    pub fn topic(&self, owner: &str) -> String {
         let own = HardwareId::new(owner).ok().filter(|_| self.is_bound);
         own.map_or_else(|| topics::input(TENANT), |id| topics::device_input(TENANT, &id))
     }

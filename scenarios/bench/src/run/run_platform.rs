@@ -83,7 +83,7 @@ struct Ready {
 }
 
 /// Under what threads run, and why not under what was tried for.
-pub(crate) type Policy = (String, Option<String>);
+pub type Policy = (String, Option<String>);
 
 impl Profile {
     /// The password of the devices.
@@ -315,7 +315,7 @@ impl UnderTest {
 /// runtime.
 ///
 /// Dropping a runtime blocks until its tasks have ended, which another runtime forbids.
-pub(crate) struct OwnRuntime {
+pub struct OwnRuntime {
     runtime: Option<tokio::runtime::Runtime>,
     /// The real-time priority that its threads ask for, if any.
     level: Option<u8>,
@@ -323,7 +323,7 @@ pub(crate) struct OwnRuntime {
 
 impl OwnRuntime {
     /// Starts two threads of this name, which ask for a real-time priority if they are to have one.
-    pub(crate) fn start(name: &str, level: Option<u8>) -> std::io::Result<Self> {
+    pub fn start(name: &str, level: Option<u8>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name(name)
@@ -338,12 +338,13 @@ impl OwnRuntime {
         Ok(Self { runtime: Some(runtime), level })
     }
 
-    pub(crate) fn handle(&self) -> Handle {
+    /// What spawns tasks on it.
+    pub fn handle(&self) -> Handle {
         self.runtime.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
     }
 
     /// What its threads run under, and why not under what was tried for.
-    pub(crate) async fn policy(&self) -> Policy {
+    pub async fn policy(&self) -> Policy {
         let level = self.level;
         let policy = self.handle().spawn(async move { policy_of_this_thread(level) });
         policy.await.unwrap_or_else(|_| ("unknown".to_owned(), None))
@@ -520,7 +521,7 @@ async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, Benc
 }
 
 /// Asks for a platform's real-time priority, and says what this thread runs under.
-pub(crate) fn own_policy() -> Policy {
+pub fn own_policy() -> Policy {
     policy_of_this_thread(Some(PLATFORM_LEVEL))
 }
 

@@ -10,7 +10,7 @@ const LATENESS_MAX_NS: u64 = 3_600_000_000_000;
 
 /// The steps of one simulator, or all that devices owed. A step that is served later than the next
 /// one was due is missed: a rack would have overrun.
-pub(crate) struct Steps {
+pub struct Steps {
     lateness: Histogram<u64>,
     /// A step that is served later than that is missed.
     limit: SimDuration,
@@ -20,7 +20,8 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    pub(crate) fn every(period: SimDuration) -> Self {
+    /// Steps of this length.
+    pub fn every(period: SimDuration) -> Self {
         Self {
             lateness: Histogram::new_with_bounds(1, LATENESS_MAX_NS, 3)
                 .expect("the bounds are constants that fit"),
@@ -32,7 +33,7 @@ impl Steps {
     }
 
     /// A step was served so late.
-    pub(crate) fn served(&mut self, lateness: SimDuration) {
+    pub fn served(&mut self, lateness: SimDuration) {
         self.served_within(lateness, self.limit);
     }
 
@@ -49,11 +50,12 @@ impl Steps {
     }
 
     /// Steps that were left out because their time was over.
-    pub(crate) fn left_out(&mut self, count: u64) {
+    pub fn left_out(&mut self, count: u64) {
         (self.served, self.missed) = (self.served + count, self.missed + count);
     }
 
-    pub(crate) fn facts(&self) -> Deadlines {
+    /// How punctual they were.
+    pub fn facts(&self) -> Deadlines {
         let quantile =
             |share| i64::try_from(self.lateness.value_at_quantile(share)).unwrap_or(i64::MAX);
         Deadlines {

@@ -420,14 +420,14 @@ fn twins_left_out(twins: &[(bool, Item)], in_tables: Vec<(PathBuf, usize)>) -> V
 }
 
 /// Says what was left out.
-pub(crate) fn print_left_out(left_out: &[PassedOver]) {
+pub fn print_left_out(left_out: &[PassedOver]) {
     for PassedOver { path, why } in left_out {
         print_err(&format!("{path}: {why}, passed over"));
     }
 }
 
 /// Whether a file of a folder lies beside its scenarios and is none; it is said which.
-pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
+pub fn passed_over(path: &Path) -> Option<PassedOver> {
     let what = match Meant::of_file(path) {
         Meant::Scenario => return None,
         Meant::TestPlan => "a test plan, and no scenario",

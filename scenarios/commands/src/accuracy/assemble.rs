@@ -77,7 +77,7 @@ fn is_of_test_plan(options: &AccuracyOptions, test_plan: &TestPlan) -> Result<Co
 /// What is said of the class that is claimed and how it ends are one thing: no check judges
 /// another.
 fn claimed_class_only(scenario: &Scenario, test_plan: &TestPlan) -> Result<(), Refused> {
-    let Some(plan) = &scenario.plans.test_plan else { return Ok(()) };
+    let Some(plan) = scenario.test_plan() else { return Ok(()) };
     let claimed = plan.test_plan.classes.get(plan.claim.class).map_or("", String::as_str);
     for check in &scenario.checks {
         let Some(class) = check.values.text_opt("class").filter(|class| *class != claimed) else {

@@ -22,7 +22,8 @@ use lastmeter_reports::ExitCode;
 use lastmeter_units::{Domain, SimDuration, SimTime};
 use serde_json::json;
 
-use super::{DeviceOptions, ends};
+use super::DeviceOptions;
+use crate::ending::ends;
 
 /// The kind of network whose meters run by themselves.
 const M_BUS: &str = "m-bus";
@@ -135,7 +136,7 @@ fn meters_from(
     let scenario =
         Scenario::from_bytes(Path::new("device"), text.as_bytes(), &LoadOptions::default())
             .map_err(|failure| {
-                let all = failure.diagnostics.iter().map(|mistake| mistake.message.as_str());
+                let all = failure.diagnostics().iter().map(|mistake| mistake.message.as_str());
                 let mut all: Vec<&str> = all.collect();
                 all.dedup();
                 all.join("; ")

@@ -61,7 +61,7 @@ pub fn section_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Everything that is registered, section by section.
-pub(crate) fn registry() -> impl Iterator<Item = (&'static Section, Entry)> {
+pub fn registry() -> impl Iterator<Item = (&'static Section, Entry)> {
     let of = |section: &'static Section| (section.entries)().into_iter().map(move |e| (section, e));
     SECTIONS.iter().copied().flat_map(of)
 }

@@ -15,13 +15,13 @@ use crate::host::wall_now;
 
 /// The lock of a board.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
     _line: Option<File>,
 }
 
 /// Where the lock of a board is.
-pub(crate) fn path(board: &str) -> PathBuf {
+pub fn path(board: &str) -> PathBuf {
     let folder = std::env::var_os("XDG_RUNTIME_DIR")
         .map(PathBuf::from)
         .filter(|folder| folder.is_dir())
@@ -31,7 +31,7 @@ pub(crate) fn path(board: &str) -> PathBuf {
 
 impl Lock {
     /// Locks a board and its line; the error names who has them.
-    pub(crate) fn take(board: &str, line: &ChannelAddress) -> Result<Self, String> {
+    pub fn take(board: &str, line: &ChannelAddress) -> Result<Self, String> {
         let path = path(board);
         let opened = OpenOptions::new()
             .read(true)
@@ -64,7 +64,7 @@ impl Lock {
 }
 
 /// Who holds the lock of a board now; `None`: nobody.
-pub(crate) fn held_by(board: &str) -> Option<String> {
+pub fn held_by(board: &str) -> Option<String> {
     let mut file = OpenOptions::new().read(true).write(true).open(path(board)).ok()?;
     matches!(file.try_lock(), Err(TryLockError::WouldBlock)).then(|| holder(&mut file))
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::ChaCha8Rng;
-use lastmeter_board::description::{Emulated, Hardware, PortRole};
+use lastmeter_board::description::{Hardware, PortRole};
 use lastmeter_board::line::{Direction, Line};
 use lastmeter_devices::{BoardInput, BoardOrder, BoardOutput, BoardPort, BoardWay, Device, Input};
 use lastmeter_language::{BoardRow, DeviceRow, Scenario, emulated_of};

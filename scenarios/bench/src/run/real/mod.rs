@@ -34,6 +34,6 @@ mod timeline;
 mod workers;
 
 pub(crate) use bench::RealBench;
-pub(crate) use outgoing::Outgoing;
+pub use outgoing::Outgoing;
 pub(crate) use setup::assemble;
-pub(crate) use timeline::Timeline;
+pub use timeline::Timeline;

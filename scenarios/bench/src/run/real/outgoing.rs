@@ -24,7 +24,7 @@ struct Waiting {
 
 /// The messages of one connection.
 #[derive(Default)]
-pub(crate) struct Outgoing {
+pub struct Outgoing {
     waiting: VecDeque<Waiting>,
     /// Readings by the number of their message, until acknowledged.
     readings: BTreeMap<u64, (usize, (Epoch, Serial))>,
@@ -33,22 +33,18 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn push(
-        &mut self,
-        message: u64,
-        device: Option<usize>,
-        topic: String,
-        payload: Bytes,
-    ) {
+    /// Takes a message that is to be sent after those that wait.
+    pub fn push(&mut self, message: u64, device: Option<usize>, topic: String, payload: Bytes) {
         self.waiting.push_back(Waiting { message, device, topic, payload });
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// The connection is lost: the device or gateway keeps everything until there is one again.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.waiting.clear();
     }
 
@@ -61,13 +57,13 @@ impl Outgoing {
     }
 
     /// Hands the first message over; ends when the link has taken it.
-    pub(crate) async fn hand_over(&self, session: &Session) -> Result<(), PublishError> {
+    pub async fn hand_over(&self, session: &Session) -> Result<(), PublishError> {
         let Some(first) = self.waiting.front() else { return Ok(()) };
         session.publish(first.message, first.topic.clone(), first.payload.clone()).await
     }
 
     /// What became of the first message; the error breaks the bench.
-    pub(crate) fn handed(&mut self, handed: Result<(), PublishError>) -> Result<(), String> {
+    pub fn handed(&mut self, handed: Result<(), PublishError>) -> Result<(), String> {
         match handed {
             Err(PublishError::NotConnected) => self.clear(),
             Ok(()) => {

@@ -5,11 +5,11 @@ use lastmeter_units::{SimDuration, SimTime};
 
 /// The beginning of the schedule on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Timeline {
+pub struct Timeline {
     /// Event time of the first sample.
-    pub(crate) start: SimTime,
+    pub start: SimTime,
     /// The instant of the monotonic clock it stands for.
-    pub(crate) origin_ns: i64,
+    pub origin_ns: i64,
 }
 
 impl Timeline {
@@ -19,12 +19,12 @@ impl Timeline {
     }
 
     /// The event time at an instant.
-    pub(crate) fn event_time(&self, at_ns: i64, lag: SimDuration) -> SimTime {
+    pub fn event_time(&self, at_ns: i64, lag: SimDuration) -> SimTime {
         self.start + SimDuration(at_ns - self.origin_ns - lag.0)
     }
 
     /// The event time now.
-    pub(crate) fn now(&self) -> SimTime {
+    pub fn now(&self) -> SimTime {
         self.event_time(monotonic_ns(), SimDuration::ZERO)
     }
 }
