@@ -19,7 +19,7 @@ use super::emulation::missing_for_boards;
 use super::files::Files;
 use super::judging::{self, Breakage, Claim, Planned, PlannedDevice};
 use super::read::table_at;
-use super::references::References;
+use super::references::{References, Target, Via};
 use super::scenario::Plans;
 use super::section::application;
 use super::section::board::{self, Boards};
@@ -29,7 +29,7 @@ use super::section::device::{self, DEVICE, DevicePlace, build_device};
 use super::section::expect::EXPECT;
 use super::section::gateway::GATEWAY;
 use super::section::grid;
-use super::section::inject::{self, INJECT, PlacedDevice, Target};
+use super::section::inject::{self, INJECT, PlacedDevice};
 use super::section::link::{self, LINK};
 use super::section::network::NETWORK;
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
@@ -92,7 +92,7 @@ impl Draft<'_> {
         points.extend(stand_ins);
         self.hold_phases(references, &points, out);
         let mut files_of_boards = BTreeMap::new();
-        let boards = board::boards(self, files, &mut files_of_boards, out);
+        let boards = board::boards(self.rows(&DEVICE), files, &mut files_of_boards, out);
         if let Some(missing) = self.missing_for_boards(&boards) {
             unavailable.get_or_insert(missing);
         }
@@ -579,11 +579,7 @@ impl Draft<'_> {
 
 impl<'a> Draft<'a> {
     /// The gateway of the network that a device table is on, and the link it goes through.
-    fn gateway_of_table(
-        &self,
-        table: usize,
-        references: &References,
-    ) -> Option<(&Row<'a>, link::Via)> {
+    fn gateway_of_table(&self, table: usize, references: &References) -> Option<(&Row<'a>, Via)> {
         let network = references.on_networks.of_table.get(table).copied().flatten()?;
         let mut gateways = references.on_networks.of_gateway.iter();
         let index = gateways.position(|networks| networks.contains(&network))?;

@@ -13,8 +13,7 @@ use lastmeter_units::SimDuration;
 
 use super::draft::Row;
 use super::names::Names;
-use super::section::inject::Target;
-use super::section::link::Via;
+use super::references::{Target, Via};
 use crate::stagger::stagger;
 
 /// The bench as far as it is known, for what a check demands.

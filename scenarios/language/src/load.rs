@@ -14,8 +14,6 @@ use super::draft::FILE_START;
 use super::failure::LoadFailure;
 use super::files;
 use super::read::table_at_mut;
-use super::scenario::Scenario;
-use super::scenario_file::ScenarioFile;
 use super::texts::Texts;
 
 /// The variable that says where recordings are.
@@ -137,23 +135,6 @@ pub(super) fn keep_time(root: &mut Table, span: Span) {
         let default = Node { value: NodeValue::String(TimeMode::Virtual.word().to_owned()), span };
         let written = head.get("time").cloned().unwrap_or(default);
         head.set("time_in_file", written.span, written);
-    }
-}
-
-impl Scenario {
-    /// Loads a scenario file, with changes from outside; on failure all mistakes come back.
-    pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, LoadFailure> {
-        ScenarioFile::read(path)?.scenario(options)
-    }
-
-    /// Like [`Self::load`], with the file's bytes at hand; `path` is for messages, and the files
-    /// that the scenario names are looked up beside it.
-    pub fn from_bytes(
-        path: &Path,
-        bytes: &[u8],
-        options: &LoadOptions,
-    ) -> Result<Self, LoadFailure> {
-        ScenarioFile::from_bytes(path, bytes)?.scenario(options)
     }
 }
 

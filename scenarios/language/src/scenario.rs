@@ -10,7 +10,7 @@ use lastmeter_plans::calibration;
 use lastmeter_plans::standard::Plan;
 use lastmeter_record::Override;
 use lastmeter_sim::Streams;
-use lastmeter_sim::grid::{Feeder, LiveGrid, Playing};
+use lastmeter_sim::grid::{Feeder, GridChange, LiveGrid, Playing};
 use lastmeter_text::append;
 use lastmeter_units::SimDuration;
 
@@ -157,6 +157,11 @@ impl Scenario {
     /// The network of its `[grid]` before its first step, if it has one that is played ahead.
     pub fn network_ahead(&self) -> Option<&Playing> {
         self.plans.grid.as_ref()?.ahead.as_deref()
+    }
+
+    /// By injection, what it changes in a network that only steps.
+    pub fn network_changes(&self) -> &[Option<GridChange>] {
+        self.plans.grid.as_ref().map_or(&[], |grid| &grid.changes)
     }
 
     /// The test plan that it plays, if it plays one.

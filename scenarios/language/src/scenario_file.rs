@@ -317,3 +317,20 @@ fn hash(bytes: &[u8], texts: &Texts) -> String {
     texts.overrides().for_each(|text| add(text.as_bytes()));
     hexadecimal(sha)
 }
+
+impl Scenario {
+    /// Loads a scenario file, with changes from outside; on failure all mistakes come back.
+    pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, LoadFailure> {
+        ScenarioFile::read(path)?.scenario(options)
+    }
+
+    /// Like [`Self::load`], with the file's bytes at hand; `path` is for messages, and the files
+    /// that the scenario names are looked up beside it.
+    pub fn from_bytes(
+        path: &Path,
+        bytes: &[u8],
+        options: &LoadOptions,
+    ) -> Result<Self, LoadFailure> {
+        ScenarioFile::from_bytes(path, bytes)?.scenario(options)
+    }
+}

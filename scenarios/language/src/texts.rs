@@ -52,7 +52,7 @@ pub struct Place<'a> {
     /// The whole first line, without its line break.
     pub line_text: &'a str,
     /// The marked bytes within `line_text`; never empty unless the line ends there.
-    pub(crate) marked: std::ops::Range<usize>,
+    pub marked: std::ops::Range<usize>,
 }
 
 impl Texts {

@@ -9,7 +9,8 @@ use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{MeasurementId, Phase, Quantity, SimDuration};
 
 use super::draft::{Draft, Row, warn};
-use super::section::device::{AS, DEVICE, HARDWARE, reported};
+use super::section::device::{DEVICE, reported};
+use super::section::keys::{AS, HARDWARE};
 use super::section::scenario::SCENARIO;
 
 /// The extended operating range of voltage of IEC 62052-11, relative to the rated one.

@@ -7,8 +7,7 @@ use lastmeter_board::description::Description;
 use lastmeter_devices::BoardWay;
 use lastmeter_params::{Code, Diagnostics, Field, Kind, nearest};
 
-use super::device::{AS, DEVICE, EMULATED, HARDWARE};
-use super::gateway::ON;
+use super::keys::{AS, EMULATED, HARDWARE, ON};
 use super::scenario::is_in_real_time;
 use crate::draft::{Draft, Row};
 use crate::files::Files;
@@ -70,13 +69,13 @@ pub(crate) fn way_of(device: &Row<'_>) -> Option<BoardWay> {
 /// Reads the files of all boards, whatever way is chosen, so that a file is right when it is
 /// switched to; every mistake is reported at the key that names it.
 pub(crate) fn boards(
-    draft: &Draft<'_>,
+    devices: &[Row<'_>],
     files: &Files<'_>,
     kept: &mut BTreeMap<String, String>,
     out: &mut Diagnostics,
 ) -> Boards {
     let mut boards = Boards::new();
-    for row in draft.rows(&DEVICE) {
+    for row in devices {
         let Some((name, span)) = row.text(BOARD.name) else { continue };
         let Some(text) = text_of(name, files) else {
             let message = format!("there is no board `{name}`");
@@ -131,8 +130,8 @@ fn can_be_there(row: &Row<'_>, board: &Description, out: &mut Diagnostics) {
 
 /// What goes with what: a way that needs a board, a board that a network excludes, the thing itself
 /// in its own time.
-pub(super) fn boards_fit_their_ways(draft: &Draft<'_>, out: &mut Diagnostics) {
-    for device in draft.rows(&DEVICE) {
+pub(super) fn boards_fit_their_ways(devices: &[Row<'_>], draft: &Draft<'_>, out: &mut Diagnostics) {
+    for device in devices {
         let Some((way, span)) = device.text(AS) else { continue };
         let has = |key: &str| device.table.get(key).is_some();
         let (has_board, is_on) = (has(BOARD.name), has(ON));
@@ -176,8 +175,8 @@ const IN_REAL_TIME_MAX: i64 = 2;
 const IN_REAL_TIME_MAX_HZ: f64 = 4000.0;
 
 /// In real time no more boards get samples than two processors can serve, and no more samples.
-pub(super) fn boards_can_be_served(draft: &Draft<'_>, out: &mut Diagnostics) {
-    let rows = draft.rows(&DEVICE).iter();
+pub(super) fn boards_can_be_served(devices: &[Row<'_>], draft: &Draft<'_>, out: &mut Diagnostics) {
+    let rows = devices.iter();
     let emulated = || rows.clone().filter(|row| way_of(row) == Some(BoardWay::Emulated));
     let count = |row: &Row<'_>| {
         row.values.as_ref().and_then(|values| values.integer_opt("count")).unwrap_or(1)
@@ -201,9 +200,9 @@ pub(super) fn boards_can_be_served(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// On one line each node has a number of its own, and hardware is on its own line by itself.
-pub(super) fn nodes_differ(draft: &Draft<'_>, out: &mut Diagnostics) {
+pub(super) fn nodes_differ(devices: &[Row<'_>], out: &mut Diagnostics) {
     let mut seen = BTreeSet::new();
-    for row in draft.rows(&DEVICE) {
+    for row in devices {
         let (Some(values), Some((line, span))) = (row.values.as_ref(), row.text(LINE.name)) else {
             continue;
         };

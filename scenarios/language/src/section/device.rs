@@ -17,18 +17,11 @@ use super::board::{
     self, BOARD, BoardRow, Boards, boards_can_be_served, boards_fit_their_ways, nodes_differ,
 };
 use super::floor::wall;
-use super::gateway::ON;
+use super::keys::{AS, EMULATED, HARDWARE, ON};
 use super::link::VIA;
 use crate::draft::{Draft, Row, Section, joined};
 use crate::names::{COUNT_MAX, LOAD_PREFIX, Names, SOURCE_PREFIX};
 use crate::references::References;
-
-/// The key of the way in which a device is there.
-pub(crate) const AS: &str = "as";
-/// The thing itself.
-pub(crate) const HARDWARE: &str = "hardware";
-/// Its firmware on an emulated processor.
-pub(super) const EMULATED: &str = "emulated";
 
 /// The key of which quantities arrive.
 const REPORTS: &str = "reports";
@@ -50,9 +43,9 @@ pub(crate) static DEVICE: Section = Section {
     entries: || DEVICES.iter().map(|kind| kind.entry).collect(),
     heading: "devices",
     rules: &[
-        boards_fit_their_ways,
-        boards_can_be_served,
-        nodes_differ,
+        |draft, out| boards_fit_their_ways(draft.rows(&DEVICE), draft, out),
+        |draft, out| boards_can_be_served(draft.rows(&DEVICE), draft, out),
+        |draft, out| nodes_differ(draft.rows(&DEVICE), out),
         keep_alive_is_whole,
         spans_are_of_readings_without,
     ],

@@ -6,9 +6,13 @@ use lastmeter_params::{Code, Diagnostics, Field, Kind, Values, nearest};
 use lastmeter_record::Status;
 use lastmeter_reports::{IMPLICIT_CHECKS, Reason};
 
-use super::must_fail::REASON;
 use crate::draft::{Draft, Part, Row, Section};
 use crate::names::Names;
+
+/// What `reason` is for, of a table and of `[expect]`.
+pub(super) const REASON: &str = "the reason that the named check has to have, a word of `lastmeter \
+                                 list reasons`; without it any of its verdict will do but those of \
+                                 the machine";
 
 pub(crate) static EXPECT: Section = Section {
     name: "expect",

@@ -6,9 +6,10 @@ use lastmeter_params::{Dimension, Field, Kind, Values};
 use lastmeter_reports::CheckKind;
 
 use super::check::{CHECK, kind_of};
-use super::link::{VIA, Via};
+use super::link::VIA;
 use super::scenario::is_in_real_time;
 use crate::draft::{Draft, Section};
+use crate::references::Via;
 
 pub(crate) static FLOOR: Section = Section {
     name: "floor",

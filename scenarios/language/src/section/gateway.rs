@@ -9,16 +9,15 @@ use lastmeter_params::{Code, Diagnostics, Field, Kind, Span, Table, Values, read
 
 use super::device::{self, DEVICE};
 use super::floor::wall;
-use super::link::{VIA, Via};
+use super::keys::{AS, HARDWARE, ON};
+use super::link::VIA;
 use super::network::{self, LINE, NETWORK, POLL_EVERY};
 use crate::draft::{Draft, FILE_START, Row, Section, joined};
 use crate::names::Names;
+use crate::references::{OnNetworks, Via};
 
 /// What `on` begins with.
 pub(super) const NETWORK_PREFIX: &str = "network:";
-
-/// The key of everything that is on a network.
-pub(super) const ON: &str = "on";
 
 pub(crate) static GATEWAY: Section = Section {
     name: "gateway",
@@ -73,15 +72,6 @@ pub struct GatewayRow {
 /// The registered model of a table.
 pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static GatewayKind> {
     row.kind_of(GATEWAYS, |kind| &kind.entry)
-}
-
-/// Which networks tables are on, by index.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OnNetworks {
-    /// By device table.
-    pub(crate) of_table: Vec<Option<usize>>,
-    /// By gateway.
-    pub(crate) of_gateway: Vec<Vec<usize>>,
 }
 
 /// Looks who is on which network, and whether each fits there.
@@ -142,7 +132,7 @@ fn is_at_its_end(
     let name = network.name().unwrap_or_default();
     let is_read_here = network.text(LINE).is_some() && has_gateway;
     let (_, on) = device.text(ON).unwrap_or(("", device.span));
-    let hardware = device.text(device::AS).filter(|(way, _)| *way == device::HARDWARE);
+    let hardware = device.text(AS).filter(|(way, _)| *way == HARDWARE);
     let without_gateway = format!("add a `[[gateway]]` with `on = \"network:{name}\"`");
     let (span, message, label, help) = match hardware {
         _ if network.text(LINE).is_none() && !has_gateway => (

@@ -5,6 +5,7 @@ use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind};
 
 use crate::draft::{Draft, Reported, Row, Section, joined};
 use crate::names::Names;
+use crate::references::Via;
 
 pub(crate) static LINK: Section = Section {
     name: "link",
@@ -53,9 +54,6 @@ pub struct LinkRow {
     /// The preset it begins with; `own`: none.
     pub preset: String,
 }
-
-/// Where connections go through: a link by its index, or straight to the platform.
-pub(crate) type Via = Result<Option<usize>, Reported>;
 
 /// The word for no link stays free for it.
 fn no_link_is_called_none(draft: &Draft<'_>, out: &mut Diagnostics) {

@@ -11,6 +11,7 @@ pub(crate) mod floor;
 pub(crate) mod gateway;
 pub(crate) mod grid;
 pub(crate) mod inject;
+pub(crate) mod keys;
 pub(crate) mod link;
 pub(crate) mod must_fail;
 pub(crate) mod network;

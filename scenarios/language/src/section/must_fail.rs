@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, NodeValue, TableEntry};
 
-use super::expect::{EXPECT, reason_fits};
+use super::expect::{EXPECT, REASON, reason_fits};
 use super::scenario::{DURATION_S_MAX, SCENARIO};
 use crate::draft::{Draft, Section};
 use crate::read::table_at;
@@ -50,11 +50,6 @@ pub(crate) static MUST_FAIL: Section = Section {
     rules: &[twins_are_described],
     ..Section::REPEATED
 };
-
-/// What `reason` is for, of a table and of `[expect]`.
-pub(super) const REASON: &str = "the reason that the named check has to have, a word of `lastmeter \
-                                 list reasons`; without it any of its verdict will do but those of \
-                                 the machine";
 
 const REMOVE: Kind = Kind::List(&Kind::Text);
 

@@ -2,9 +2,10 @@
 
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Value};
 
-use super::link::{VIA, Via};
+use super::link::VIA;
 use crate::draft::{Row, Section};
 use crate::names::Names;
+use crate::references::Via;
 
 pub(crate) static OBSERVER: Section = Section {
     name: "observer",

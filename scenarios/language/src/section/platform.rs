@@ -7,6 +7,7 @@ use lastmeter_params::{Code, Diagnostics, Field, Kind, NodeValue, Span, Values, 
 
 use crate::draft::{Draft, FILE_START, Reported, Section};
 use crate::files::Files;
+use crate::references::GivenAuthority;
 
 pub(crate) static PLATFORM: Section = Section {
     name: "platform",
@@ -81,16 +82,6 @@ lastmeter_units::words! {
         /// TLS; devices also show certificates, which bear their hardware ids.
         Mutual = "mutual",
     }
-}
-
-/// An authority that the scenario gives, instead of one that the bench makes for the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenAuthority {
-    /// The file with its certificate, PEM.
-    pub certificate: PathBuf,
-    /// The file with its private key, PEM. Only somebody else's platform can do without: then the
-    /// bench has no certificate to issue.
-    pub key: Option<PathBuf>,
 }
 
 /// Which platform; `None` after a mistake.

@@ -11,6 +11,7 @@ use super::device::sources_of;
 use super::scenario::SCENARIO;
 use crate::draft::{Draft, Row, Section};
 use crate::names::Names;
+use crate::references::SignalPlace;
 
 pub(crate) static SIGNAL: Section = Section {
     name: "signal",
@@ -161,15 +162,6 @@ fn fit_their_checks(draft: &Draft<'_>, out: &mut Diagnostics) {
             out.report(Code::DOES_NOT_FIT, values.span_of("other"), message, label);
         }
     }
-}
-
-/// What a signal is about, as far as it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SignalPlace {
-    /// The index of the device whose values the platform has.
-    pub(crate) device: Option<usize>,
-    /// The index of the source whose truth it is.
-    pub(crate) source: Option<usize>,
 }
 
 /// What each signal is about.

@@ -3,8 +3,8 @@
 use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{MeasurementId, SimDuration};
 
-use super::{VALID, load, mistakes};
-use crate::section::inject::Target;
+use super::{VALID, changed, load, mistakes};
+use crate::references::Target;
 
 /// The valid scenario with an injection into its source.
 fn with(kind: &str, keys: &str) -> String {
@@ -157,4 +157,24 @@ fn a_source_may_be_cut_and_modulated_all_the_time() {
     assert!((current - 10.0 / 2.0_f64.sqrt()).abs() < 1e-9, "{current}");
     let angle = mean(terminal, "electricity.voltage.phase.l2", 0, 60).to_degrees();
     assert!((angle - 130.0).abs() < 1e-9, "{angle}");
+}
+
+#[test]
+fn a_load_needs_a_network() {
+    let text = changed("source:g", "load:h1");
+    assert_eq!(
+        mistakes(&text)[0],
+        "S018 22:6 <\"load:h1\"> `load:h1` is a load of a network, and there is none"
+    );
+}
+
+#[test]
+fn an_energy_balance_needs_a_network() {
+    let text = changed(
+        "kind = \"no_loss\"\ndevice = \"home\"",
+        "kind = \"energy_balance\"\n\
+        substation = \"home\"\nlimit = \"1 %\"",
+    );
+    let told = mistakes(&text);
+    assert!(told[0].contains("an energy_balance check needs a network"), "{told:?}");
 }

@@ -24,7 +24,7 @@ fn injections_hold_from_the_first_step_that_begins_at_their_instant_or_after_it(
         + &inject("5 min", "kind = \"set-point\"\ninto = \"source:supply\"\nvoltage = \"105 %\"")
         + &inject("4 min", OPENS);
     let scenario = Folder::new().load(&with(&more)).unwrap();
-    let changes = &scenario.plans.grid.as_ref().unwrap().changes;
+    let changes = scenario.network_changes();
     let changes: Vec<GridChange> = changes.iter().copied().map(Option::unwrap).collect();
     let power_va = Some(Complex64::new(-3000.0, 1000.0));
     let expected = [

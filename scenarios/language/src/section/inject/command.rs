@@ -6,11 +6,12 @@ use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, NodeValue, Span};
 use lastmeter_record::Event;
 
 use super::injection::Injection;
+use super::kind::Lanes;
 use super::kind::{InjectKind, PlacedDevice};
 use super::order::Order;
-use super::target::{Places, Target};
+use super::target::Places;
 use crate::draft::{Draft, Row};
-use crate::scenario::Scenario;
+use crate::references::Target;
 
 /// The registered kind.
 pub(super) struct Command;
@@ -69,7 +70,7 @@ impl InjectKind for Command {
     }
 
     /// It is recorded with its number when it is given.
-    fn begun(&self, _injection: &Injection, _scenario: &Scenario, _event: Event) -> Option<Event> {
+    fn begun(&self, _injection: &Injection, _lanes: &Lanes<'_>, _event: Event) -> Option<Event> {
         None
     }
 }

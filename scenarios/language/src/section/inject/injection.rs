@@ -4,16 +4,15 @@
 use std::sync::Arc;
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Span, Values, parse_quantity};
-use lastmeter_record::{Event, TimeMode, field};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::injections;
 use super::kind::{InjectKind, kind_of};
 use super::link::do_not_overlap;
 use super::order::Order;
-use super::target::{Places, Target, Through};
+use super::target::Places;
 use crate::draft::{Draft, Row, Section};
-use crate::scenario::Scenario;
+use crate::references::{Target, Through};
 use crate::section::scenario::{DURATION_S_MAX, SCENARIO};
 
 pub(crate) static INJECT: Section = Section {
@@ -104,50 +103,6 @@ impl Injection {
     /// What the bench has to do when it ends.
     pub fn end(&self) -> Vec<Order> {
         self.kind.end(self)
-    }
-
-    /// What is recorded when it begins; `index` is its place in the scenario.
-    pub fn begun(&self, index: usize, scenario: &Scenario, at: SimTime) -> Option<Event> {
-        let befallen = match &self.target {
-            Target::Device(device) => Some(&scenario.devices[*device].name),
-            Target::Gateway(gateway) => Some(&scenario.gateways[*gateway].name),
-            Target::Simulator(simulator) => Some(&scenario.simulators[*simulator].name),
-            _ => None,
-        };
-        let befallen = befallen.map(String::as_str);
-        let mut event = Event::inject(at, self.kind.entry().name, befallen, &self.detail());
-        if let Some(until) = self.until() {
-            event = event.with(field::UNTIL, (scenario.schedule.start + until).to_string());
-        }
-        event = match &self.target {
-            Target::Source(source) => {
-                let name = &scenario.plant.sources[*source].name;
-                event.with(field::INTO, format!("source:{name}"))
-            }
-            Target::Network => {
-                event.with(field::INTO, self.values.text_opt("into").unwrap_or("grid"))
-            }
-            Target::Link(through) => {
-                event.with(field::LINK, scenario.links[through.link].name.as_str())
-            }
-            _ => event,
-        };
-        self.kind.begun(self, scenario, event).map(|event| self.numbered(index, scenario, event))
-    }
-
-    /// What is recorded when it ends: that its link is itself again.
-    pub fn ended(&self, index: usize, scenario: &Scenario, at: SimTime) -> Option<Event> {
-        let link = &scenario.links[self.through()?.link];
-        let event = Event::restored(at, &link.name, self.kind.entry().name);
-        Some(self.numbered(index, scenario, event))
-    }
-
-    /// In real time what befalls links overlaps: by its number the end of an injection is found.
-    fn numbered(&self, index: usize, scenario: &Scenario, event: Event) -> Event {
-        match (scenario.schedule.time, self.through()) {
-            (TimeMode::Real, Some(_)) => event.with(field::INJECTION, index),
-            _ => event,
-        }
     }
 }
 

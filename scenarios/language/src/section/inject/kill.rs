@@ -5,10 +5,11 @@ use lastmeter_record::Event;
 
 use super::injection::Injection;
 use super::kind::InjectKind;
+use super::kind::Lanes;
 use super::order::Order;
-use super::target::{Places, Target};
+use super::target::Places;
 use crate::draft::Row;
-use crate::scenario::Scenario;
+use crate::references::Target;
 use crate::section::platform::PlatformUse;
 
 /// The registered kind.
@@ -59,7 +60,7 @@ impl InjectKind for Kill {
     }
 
     /// Death and return are recorded when they take place.
-    fn begun(&self, _injection: &Injection, _scenario: &Scenario, _event: Event) -> Option<Event> {
+    fn begun(&self, _injection: &Injection, _lanes: &Lanes<'_>, _event: Event) -> Option<Event> {
         None
     }
 }

@@ -6,9 +6,13 @@ use lastmeter_record::Event;
 
 use super::injection::Injection;
 use super::order::Order;
-use super::target::{Places, Target};
+use super::target::Places;
 use crate::draft::{Draft, Row};
-use crate::scenario::Scenario;
+use crate::references::{Target, Through};
+
+/// The names of connections through a link, each of which has an end in the record; none in virtual
+/// time.
+pub(crate) type Lanes<'a> = dyn Fn(&Through) -> Option<Vec<String>> + 'a;
 
 /// A kind of injection. It says all that is particular to it, so that nobody else asks for its
 /// name.
@@ -47,7 +51,7 @@ pub(crate) trait InjectKind: Sync {
 
     /// What is recorded when it begins, from an event with its time, kind, keys and target; `None`
     /// if that is recorded when it is carried out.
-    fn begun(&self, _injection: &Injection, _scenario: &Scenario, event: Event) -> Option<Event> {
+    fn begun(&self, _injection: &Injection, _lanes: &Lanes<'_>, event: Event) -> Option<Event> {
         Some(event)
     }
 }

@@ -3,14 +3,14 @@
 
 use lastmeter_link::impair::{Breakage, IMPAIR_FIELDS, read_impairment};
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span, Values};
-use lastmeter_record::{Event, TimeMode, field};
+use lastmeter_record::{Event, field};
 
 use super::injection::{FOR, Injection, ends_in_time, time};
-use super::kind::{InjectKind, kind_of};
+use super::kind::{InjectKind, Lanes, kind_of};
 use super::order::Order;
-use super::target::{Places, Target, Through};
+use super::target::Places;
 use crate::draft::{Draft, Row, joined};
-use crate::scenario::Scenario;
+use crate::references::{Target, Through};
 use crate::section::scenario::DURATION_S_MAX;
 
 /// Which link.
@@ -136,13 +136,11 @@ impl InjectKind for LinkKind {
     }
 
     /// The connections that break have each an end in the record.
-    fn begun(&self, injection: &Injection, scenario: &Scenario, event: Event) -> Option<Event> {
-        let is_real = scenario.schedule.time == TimeMode::Real;
-        let Some(through) = injection.through().filter(|_| self.breaks && is_real) else {
-            return Some(event);
-        };
-        let lanes = scenario.lanes(through.link, through.devices.as_deref());
-        Some(event.with(field::LANES, lanes))
+    fn begun(&self, injection: &Injection, lanes: &Lanes<'_>, event: Event) -> Option<Event> {
+        match injection.through().filter(|_| self.breaks).and_then(lanes) {
+            Some(lanes) => Some(event.with(field::LANES, lanes)),
+            None => Some(event),
+        }
     }
 }
 

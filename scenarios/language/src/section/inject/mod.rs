@@ -21,8 +21,7 @@ pub(crate) use injection::{INJECT, injection, targets};
 pub(crate) use kind::{InjectKind, PlacedDevice, kind_of};
 pub(crate) use network::{NetworkInjection, NetworkKind, network_kind_of};
 pub use order::Order;
-pub use target::Through;
-pub(crate) use target::{Places, Target};
+pub(crate) use target::Places;
 
 /// The kinds that act on the bench; those of the network, of devices and of sources have their own.
 static INJECTIONS: &[&dyn InjectKind] = &[

@@ -6,7 +6,7 @@ use lastmeter_devices::DeviceFault;
 use lastmeter_devices::endpoint::EndpointFault;
 use lastmeter_link::impair::{Breakage, Impairment};
 
-use super::target::Through;
+use crate::references::Through;
 
 /// Something that a bench has to do at an instant, in virtual and in real time. Whom it befalls may
 /// know of it ahead, and then does it at its own event time.

@@ -5,8 +5,9 @@ use lastmeter_params::{Code, Diagnostics, Entry};
 use super::injection::{Injection, ends_in_time};
 use super::kind::{InjectKind, PlacedDevice};
 use super::order::Order;
-use super::target::{Places, Target};
+use super::target::Places;
 use crate::draft::{Draft, Row};
+use crate::references::Target;
 use crate::section::device::is_hardware;
 
 /// A fault of a device.

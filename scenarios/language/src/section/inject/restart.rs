@@ -5,8 +5,9 @@ use lastmeter_params::{Entry, Field, Kind};
 use super::injection::Injection;
 use super::kind::InjectKind;
 use super::order::Order;
-use super::target::{Places, Target};
+use super::target::Places;
 use crate::draft::Row;
+use crate::references::Target;
 
 /// The registered kind.
 pub(super) struct Restart;

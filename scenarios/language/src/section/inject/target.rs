@@ -4,45 +4,8 @@ use lastmeter_params::Diagnostics;
 
 use crate::draft::Row;
 use crate::names::Names;
-use crate::section::link::Via;
+use crate::references::{Target, Via};
 use crate::section::platform::PlatformUse;
-
-/// Whom an injection befalls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// A device, by its index.
-    Device(usize),
-    /// A source, by its index.
-    Source(usize),
-    /// Something in the network.
-    Network,
-    /// What goes through a link.
-    Link(Through),
-    /// A gateway, by its index.
-    Gateway(usize),
-    /// A simulator, by its index.
-    Simulator(usize),
-    /// The bench itself: the platform, or nobody in particular, as what is only recorded.
-    Bench,
-}
-
-/// Connections through a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Through {
-    /// The link's index.
-    pub link: usize,
-    /// The indices of the devices whose connections they are, in order; `None`: whatever goes
-    /// through the link.
-    pub devices: Option<Vec<usize>>,
-}
-
-impl Through {
-    /// Whether the connections of the party of this index are among them, if it goes through the
-    /// link.
-    pub fn is_of(&self, party: usize) -> bool {
-        self.devices.as_ref().is_none_or(|devices| devices.contains(&party))
-    }
-}
 
 /// All that can be befallen, as far as it could be read.
 pub(crate) struct Places<'a> {

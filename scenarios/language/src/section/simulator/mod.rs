@@ -10,8 +10,9 @@ use lastmeter_params::{Code, Diagnostics, Field, Kind};
 use lastmeter_rts::point_map::PointMap;
 use lastmeter_units::SimDuration;
 
-use super::gateway::{GATEWAY, NETWORK_PREFIX, ON, kind_of};
+use super::gateway::{GATEWAY, NETWORK_PREFIX, kind_of};
 use super::grid::{GRID, Grid, kept_text};
+use super::keys::ON;
 use super::network::{self, NETWORK};
 use crate::draft::{Draft, Row, Section, warn};
 use crate::files::Files;

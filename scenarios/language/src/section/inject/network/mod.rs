@@ -13,8 +13,9 @@ use lastmeter_sim::grid::GridInput;
 use lastmeter_units::SimDuration;
 
 use super::kind::InjectKind;
-use super::target::{Places, Target};
+use super::target::Places;
 use crate::draft::{Draft, Row};
+use crate::references::Target;
 use crate::section::grid::{Elements, GRID, MotionBuilder, find};
 use crate::section::scenario::DURATION_S_MAX;
 
