@@ -30,7 +30,7 @@ use super::section::expect::EXPECT;
 use super::section::gateway::GATEWAY;
 use super::section::grid;
 use super::section::inject::{self, INJECT, PlacedDevice};
-use super::section::link::{self, LINK};
+use super::section::link::LINK;
 use super::section::network::NETWORK;
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
 use super::section::signal::{self, SIGNAL};

@@ -22,8 +22,8 @@ use super::section::device::{DEVICE, devices, sources_of};
 use super::section::expect::twin_is_named;
 use super::section::floor::{FLOOR, floor};
 use super::section::gateway::{GATEWAY, gateway, on_networks};
-use super::section::grid::{self, GRID, Grid};
-use super::section::inject::{INJECT, Places, injection, targets};
+use super::section::grid::{self, GRID, Grid, Injected};
+use super::section::inject::{INJECT, Places, injection, network_kind_of, targets};
 use super::section::link::{LINK, link, via_of};
 use super::section::must_fail::MUST_FAIL;
 use super::section::network::{NETWORK, network};
@@ -56,10 +56,15 @@ pub(crate) fn resolve(
     out: &mut Diagnostics,
 ) -> Option<Scenario> {
     let platform = platform_use(draft, files, out);
+    let injected = Injected {
+        rows: draft.rows(&INJECT),
+        kind_of: network_kind_of,
+        by_simulator: !draft.rows(&SIMULATOR).is_empty(),
+    };
     let plans = Plans {
         test_plan: test_plan::plan(draft, files, out),
         calibration: calibration::plan(draft, out),
-        grid: grid::grid(draft, files, out),
+        grid: grid::grid(draft, &injected, files, out),
     };
     let references = check_between(draft, platform.as_ref(), (files, &plans), out);
     let parts = draft.build(&references, (files, &plans), out);

@@ -17,7 +17,7 @@ use super::device_note::DeviceNote;
 use super::feeder::Feeder;
 use super::field_simulator::FieldSimulator;
 use super::ledger::{Made, Sent};
-use super::party::{Said, Uplinked};
+use super::party_output::{Said, Uplinked};
 
 /// Events after which whoever moves the field gets a turn.
 const EVENTS_AT_ONCE: usize = 512;

@@ -9,7 +9,7 @@ use lastmeter_units::{Serial, SimDuration, SimTime};
 
 use super::device_note::DeviceNote;
 use super::ledger::{Made, Sent};
-use super::party::Said;
+use super::party_output::Said;
 use super::plant_notes::operated;
 
 /// A simulator on a network.

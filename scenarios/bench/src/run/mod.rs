@@ -30,6 +30,7 @@ mod mqtt_port;
 mod network;
 mod notices;
 mod party;
+mod party_output;
 mod plant_notes;
 mod real;
 mod recording;

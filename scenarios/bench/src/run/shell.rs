@@ -23,7 +23,8 @@ use super::ledger::{Made, Sent};
 use super::modelled::{ReleasedReading, Uplink};
 use super::mqtt_port::MqttPort;
 use super::notices::{NoticeKey, NoticeNews, SentMessage};
-use super::party::{Party, Said, Uplinked};
+use super::party::Party;
+use super::party_output::{Said, Uplinked};
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
 pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);

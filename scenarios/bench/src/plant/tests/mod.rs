@@ -16,14 +16,3 @@ use lastmeter_language::{LoadFailure, LoadOptions, Scenario};
 fn load(text: &str) -> Result<Scenario, LoadFailure> {
     Scenario::from_bytes(Path::new("test.toml"), text.as_bytes(), &LoadOptions::default())
 }
-
-/// Each mistake as code, place and message; none if the scenario loads.
-fn mistakes(text: &str) -> Vec<String> {
-    let Err(failure) = load(text) else { return Vec::new() };
-    let list = failure.diagnostics().iter().map(|found| {
-        let place = failure.texts().place(found.span);
-        let marked = place.line_text.get(place.marked.clone()).unwrap_or("?");
-        format!("{} {}:{} <{marked}> {}", found.code, place.line, place.column, found.message)
-    });
-    list.collect()
-}

@@ -27,7 +27,7 @@ use crate::run::error::BenchError;
 use crate::run::field::Field;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::network;
-use crate::run::party::{Said, Uplinked};
+use crate::run::party_output::{Said, Uplinked};
 use crate::run::steps::Steps;
 
 /// What a field's sender is made of.

@@ -19,6 +19,7 @@ use lastmeter_units::SimDuration;
 
 use super::defects::GRID_DEFECT;
 use super::fields::{GRID, GRID_LOAD};
+use super::injected::Injected;
 use super::protection::GRID_PROTECTION;
 use super::recorder::GRID_RECORDER;
 use super::saturation::GRID_SATURATION;
@@ -29,9 +30,7 @@ use crate::names::{LOAD_PREFIX, Names};
 use crate::references::References;
 use crate::section::calibration::CALIBRATION;
 use crate::section::device::DEVICE;
-use crate::section::inject::{INJECT, network_kind_of};
 use crate::section::scenario::{Head, head};
-use crate::section::simulator::SIMULATOR;
 use crate::section::source::{GRID_SOURCE, Source};
 use crate::section::test_plan::TEST_PLAN;
 
@@ -106,7 +105,12 @@ impl LiveNetwork {
 }
 
 /// The network of the scenario, ready to be played; `None` without a `[grid]`.
-pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) -> Option<Grid> {
+pub(crate) fn grid(
+    draft: &Draft<'_>,
+    injected: &Injected<'_>,
+    files: &Files<'_>,
+    out: &mut Diagnostics,
+) -> Option<Grid> {
     let section = draft.single(&GRID)?;
     let loads = Names::given("load", std::iter::empty(), false);
     let mut grid = Grid { loads, ..Grid::default() };
@@ -123,15 +127,15 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
     grid.loads = Names::given("load", names, true);
     grid.sources = network.sources.iter().map(|source| source.name.to_string()).collect();
     let before = out.len();
-    let setup = setup(draft, network, &mut grid, files, out);
+    let setup = setup((draft, injected), network, &mut grid, files, out);
     // Without what has a mistake the plant would be another one.
-    let is_sound = out.len() == before && is_read(draft);
+    let is_sound = out.len() == before && is_read(draft, injected);
     if let Some((setup, wanted)) = setup.filter(|_| is_sound) {
         let raster = setup.raster;
-        if !draft.rows(&SIMULATOR).is_empty() {
+        if injected.by_simulator {
             no_defects(&setup, draft.rows(&GRID_DEFECT), out);
             if let Some(wanted) = &wanted {
-                motion::fits_a_simulator(values, wanted, draft, out);
+                motion::fits_a_simulator((values, wanted), injected, draft, out);
             }
             let why = "is about loads that a simulator gives their powers";
             pickup::has_no_outages(draft.rows(&GRID_LOAD), why, "leave it out", out);
@@ -153,15 +157,15 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
 }
 
 /// Whether all that is done in the network was read without a mistake.
-fn is_read(draft: &Draft<'_>) -> bool {
-    let into_network = draft.rows(&INJECT).iter().filter(|row| network_kind_of(row).is_some());
+fn is_read(draft: &Draft<'_>, injected: &Injected<'_>) -> bool {
+    let into_network = injected.rows.iter().filter(|row| (injected.kind_of)(row).is_some());
     let sections = [&GRID_LOAD, &GRID_DEFECT, &GRID_PROTECTION, &GRID_RECORDER, &GRID_SATURATION];
     let rows = sections.into_iter().flat_map(|section| draft.rows(section));
     rows.chain(into_network).all(|row| row.values.is_some())
 }
 
 fn setup(
-    draft: &Draft<'_>,
+    (draft, injected): (&Draft<'_>, &Injected<'_>),
     mut network: Network,
     grid: &mut Grid,
     files: &Files<'_>,
@@ -191,7 +195,7 @@ fn setup(
     let pickups = pickup::pickups(draft.rows(&GRID_LOAD), &grid.loads, network.loads.len(), out);
     let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
     let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
-    motion::doubt_idle_keys(values, !draft.rows(&SIMULATOR).is_empty(), out);
+    motion::doubt_idle_keys(values, injected.by_simulator, out);
     if let Some(at) = values.duration_opt("dark_at").filter(|at| *at > duration) {
         let message = format!("`dark_at` is {at}, when the scenario is over");
         let label = format!("the duration is {duration}");
@@ -202,14 +206,13 @@ fn setup(
         network.frequency_hz = frequency_hz;
         motion::doubt_step(values, resolution, &network, out);
         let network = (&mut network, &grid.loads, Streams::new(seed));
-        let mut wanted = motion::motion(draft, (values, resolution), network, out);
+        let mut wanted = motion::motion((draft, injected), (values, resolution), network, out);
         wanted.metered = metered(draft.rows(&DEVICE), grid);
         wanted.pickups = pickups;
         wanted
     });
     if wanted.is_none() {
-        let rows = draft.rows(&INJECT);
-        motion::needs_motion(rows, out);
+        motion::needs_motion(injected, out);
         let why = "follows an outage, which happens between the steps of the network";
         let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
         pickup::has_no_outages(draft.rows(&GRID_LOAD), why, help, out);
@@ -221,7 +224,7 @@ fn setup(
             let (code, label) = (Code::DOES_NOT_FIT, "not in a network that only steps");
             out.report_with_help(code, first.span, message, label, Some(help.to_owned()));
         }
-        grid.changes = inputs::inputs(rows, &network, &grid.loads, &raster, out);
+        grid.changes = inputs::inputs(injected, &network, &grid.loads, &raster, out);
     }
     let changes = grid.changes.iter().flatten().copied().collect();
     Some((Setup { network, frequency_hz, raster, powers, defects, changes }, wanted))

@@ -5,9 +5,9 @@ use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::grid::{BreakerAt, GridChange, GridInput, Raster};
 use lastmeter_units::SimDuration;
 
+use super::injected::Injected;
 use crate::draft::Row;
 use crate::names::Names;
-use crate::section::inject::network_kind_of;
 
 /// What the name of a source of the plant begins with.
 pub(crate) const SOURCE_PREFIX: &str = "source:";
@@ -39,16 +39,17 @@ impl<'a> Elements<'a> {
 
 /// By injection, what it changes in the network; none of the others, and after a mistake.
 pub(super) fn inputs(
-    rows: &[Row<'_>],
+    injected: &Injected<'_>,
     network: &Network,
     loads: &Names,
     raster: &Raster,
     out: &mut Diagnostics,
 ) -> Vec<Option<GridChange>> {
+    let rows = injected.rows;
     let elements = Elements::new(network, loads);
     let change = |row: &Row<'_>| {
         // What happens between steps was refused before.
-        let (input, values) = (network_kind_of(row)?.step?, row.values.as_ref()?);
+        let (input, values) = ((injected.kind_of)(row)?.step?, row.values.as_ref()?);
         let input = input(values, &elements, out)?;
         let step = first_step(values, raster, out)?;
         Some(GridChange { step, input })

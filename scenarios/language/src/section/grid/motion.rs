@@ -13,6 +13,7 @@ use lastmeter_sim::Streams;
 use lastmeter_sim::grid::{GridInput, MotionSetup};
 use lastmeter_units::SimDuration;
 
+use super::injected::{Injected, NetworkInjection, NetworkKind};
 use super::inputs::{Elements, FAULT_PREFIX};
 use super::orders::{Order, Ordered, do_not_contradict};
 use super::pieces::Pieces;
@@ -21,7 +22,6 @@ use super::recorder::{GRID_RECORDER, recorders};
 use super::saturation::{GRID_SATURATION, saturations};
 use crate::draft::{Draft, Row, warn};
 use crate::names::Names;
-use crate::section::inject::{INJECT, NetworkInjection, NetworkKind, network_kind_of};
 
 /// The words of `resolution`.
 pub(super) const STEPS: &str = "steps";
@@ -81,8 +81,8 @@ pub(super) fn doubt_step(
 
 /// A simulator plays a state each step, whatever it is asked in between.
 pub(super) fn fits_a_simulator(
-    values: &Values,
-    wanted: &MotionSetup,
+    (values, wanted): (&Values, &MotionSetup),
+    injected: &Injected<'_>,
     draft: &Draft<'_>,
     out: &mut Diagnostics,
 ) {
@@ -103,7 +103,7 @@ pub(super) fn fits_a_simulator(
         let message = format!("`{name}` ramps up loads that a simulator gives their powers");
         refuse(file, &message, "leave its `ramp` out");
     }
-    if let Some(planned) = planned(draft.rows(&INJECT)) {
+    if let Some(planned) = planned(injected.rows) {
         let message = "who has a supply is not recorded where a simulator plays the network";
         refuse(planned, message, "leave `planned` out");
     }
@@ -121,9 +121,9 @@ fn planned(injections: &[Row<'_>]) -> Option<Span> {
 }
 
 /// Injections that a network which only steps does not have.
-pub(super) fn needs_motion(rows: &[Row<'_>], out: &mut Diagnostics) {
-    for row in rows {
-        if network_kind_of(row).is_some_and(|kind| kind.step.is_none()) {
+pub(super) fn needs_motion(injected: &Injected<'_>, out: &mut Diagnostics) {
+    for row in injected.rows {
+        if (injected.kind_of)(row).is_some_and(|kind| kind.step.is_none()) {
             let (kind, span) = row.text("kind").unwrap_or(("", row.span));
             let message = format!("a `{kind}` happens between the steps of the network");
             let help = "write `resolution = \"waveforms\"` (or `\"phasors\"`) under `[grid]`";
@@ -171,12 +171,11 @@ pub(crate) struct MotionBuilder<'a, 'b> {
 
 /// What happens between steps. The network gets the switches and nodes that this needs.
 pub(super) fn motion(
-    draft: &Draft<'_>,
+    (draft, injected): (&Draft<'_>, &Injected<'_>),
     (values, resolution): (&Values, Resolution),
     (network, loads, streams): (&mut Network, &Names, Streams),
     out: &mut Diagnostics,
 ) -> MotionSetup {
-    let rows = draft.rows(&INJECT);
     let options = Options {
         resolution,
         step_s: values.si("waveform_step"),
@@ -196,7 +195,7 @@ pub(super) fn motion(
         network,
         loads,
         streams,
-        faults: faults(rows),
+        faults: faults(injected),
         moves_frequency: None,
         setup,
         out,
@@ -205,8 +204,8 @@ pub(super) fn motion(
         nodes: BTreeMap::new(),
         orders: Vec::new(),
     };
-    builder.play(&injections(rows));
-    builder.arcs_end(rows);
+    builder.play(&injections(injected));
+    builder.arcs_end(injected);
     do_not_contradict(&builder.orders, builder.network, builder.out);
     builder.frequency_has_no_faults();
     let MotionSetup { protectors, frequency, .. } = &mut builder.setup;
@@ -215,23 +214,23 @@ pub(super) fn motion(
 }
 
 /// The injections into the network that have no mistake so far.
-fn injections<'a>(rows: &'a [Row<'_>]) -> Vec<(&'static NetworkKind, NetworkInjection<'a>)> {
+fn injections<'a>(injected: &Injected<'a>) -> Vec<(&'static NetworkKind, NetworkInjection<'a>)> {
     let injection = |(number, row): (usize, &'a Row<'_>)| {
-        let (kind, values) = (network_kind_of(row)?, row.values.as_deref()?);
+        let (kind, values) = ((injected.kind_of)(row)?, row.values.as_deref()?);
         Some((kind, NetworkInjection { number, at: values.duration("at"), values }))
     };
-    rows.iter().enumerate().filter_map(injection).collect()
+    injected.rows.iter().enumerate().filter_map(injection).collect()
 }
 
 /// The faults of injections, by which they may be ended.
-fn faults(rows: &[Row<'_>]) -> Vec<(u32, String, Option<SimDuration>)> {
+fn faults(injected: &Injected<'_>) -> Vec<(u32, String, Option<SimDuration>)> {
     let fault = |(number, row): (usize, &Row<'_>)| {
-        network_kind_of(row).filter(|kind| kind.is_fault)?;
+        (injected.kind_of)(row).filter(|kind| kind.is_fault)?;
         let name = row.text("name").map_or_else(|| (number + 1).to_string(), |(it, _)| it.into());
         let at = row.values.as_ref().map(|values| values.duration("at"));
         Some((u32::try_from(number).ok()?, name, at))
     };
-    rows.iter().enumerate().filter_map(fault).collect()
+    injected.rows.iter().enumerate().filter_map(fault).collect()
 }
 
 impl MotionBuilder<'_, '_> {
@@ -348,8 +347,9 @@ impl MotionBuilder<'_, '_> {
     }
 
     /// Reports arcs that nothing can end: their waves would go on until the end of the scenario.
-    fn arcs_end(&mut self, rows: &[Row<'_>]) {
-        let opens = |row: &Row<'_>| network_kind_of(row).is_some_and(|kind| kind.opens);
+    fn arcs_end(&mut self, injected: &Injected<'_>) {
+        let rows = injected.rows;
+        let opens = |row: &Row<'_>| (injected.kind_of)(row).is_some_and(|kind| kind.opens);
         if !self.setup.protectors.is_empty() || rows.iter().any(opens) {
             return;
         }

@@ -19,7 +19,7 @@ mod target;
 pub use injection::Injection;
 pub(crate) use injection::{INJECT, injection, targets};
 pub(crate) use kind::{InjectKind, PlacedDevice, kind_of};
-pub(crate) use network::{NetworkInjection, NetworkKind, network_kind_of};
+pub(crate) use network::network_kind_of;
 pub use order::Order;
 pub(crate) use target::Places;
 

@@ -8,32 +8,14 @@ mod fault;
 mod storm;
 mod switching;
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span, Values};
-use lastmeter_sim::grid::GridInput;
-use lastmeter_units::SimDuration;
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Span};
 
 use super::kind::InjectKind;
 use super::target::Places;
 use crate::draft::{Draft, Row};
 use crate::references::Target;
-use crate::section::grid::{Elements, GRID, MotionBuilder, find};
+use crate::section::grid::{GRID, NetworkInjection, NetworkKind};
 use crate::section::scenario::DURATION_S_MAX;
-
-/// A kind of injection into the network. What has a mistake is reported, and ends in `None`.
-pub(crate) struct NetworkKind {
-    entry: Entry,
-    /// Whether it is a fault, which `restore` mends by its name.
-    pub(crate) is_fault: bool,
-    /// Whether it interrupts currents, by which an arc may end.
-    pub(crate) opens: bool,
-    /// What it changes in a network that only steps; `None`: it happens between steps.
-    pub(crate) step: Option<StepInput>,
-    /// Asks for nodes along lines before anything is played, and says how it goes on with them;
-    /// `None`: it needs none, or has a mistake.
-    pub(crate) prepare: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<Later>,
-    /// Makes it happen in a network in motion, unless that was prepared.
-    pub(crate) play: fn(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<()>,
-}
 
 /// The kinds of injection into the network.
 pub(super) static INJECTIONS: &[&NetworkKind] = &[
@@ -57,12 +39,6 @@ pub(super) static INJECTIONS: &[&NetworkKind] = &[
 pub(crate) fn network_kind_of(row: &Row<'_>) -> Option<&'static NetworkKind> {
     row.kind_of(INJECTIONS, |kind| &kind.entry).copied()
 }
-
-type StepInput = fn(&Values, &Elements<'_>, &mut Diagnostics) -> Option<GridInput>;
-
-/// What happens once lines are divided.
-pub(crate) type Later =
-    Box<dyn FnOnce(&mut MotionBuilder<'_, '_>, &NetworkInjection<'_>) -> Option<()>>;
 
 impl NetworkKind {
     /// One that does nothing, to begin a row with.
@@ -95,45 +71,6 @@ impl InjectKind for NetworkKind {
 
     fn target(&self, _row: &Row<'_>, _places: &mut Places<'_>) -> Option<Target> {
         Some(Target::Network)
-    }
-}
-
-/// An injection into the network.
-pub(crate) struct NetworkInjection<'a> {
-    /// Its place among all injections.
-    pub(crate) number: usize,
-    /// When, since the start.
-    pub(crate) at: SimDuration,
-    pub(crate) values: &'a Values,
-}
-
-impl<'a> NetworkInjection<'a> {
-    /// What it is about, and where that is written.
-    fn into(&self) -> (&'a str, Span) {
-        (self.values.text("into"), self.values.span_of("into"))
-    }
-
-    /// Its name, or else its number from 1.
-    fn name(&self) -> String {
-        let name = self.values.text_opt("name");
-        name.map_or_else(|| (self.number + 1).to_string(), str::to_owned)
-    }
-
-    /// The place of the element that it is about, which is one of this kind.
-    fn find<'n>(
-        &self,
-        what: &str,
-        names: impl Iterator<Item = &'n str> + Clone,
-        out: &mut Diagnostics,
-    ) -> Option<usize> {
-        let (into, span) = self.into();
-        let Some((_, name)) = into.split_once(':').filter(|(prefix, _)| *prefix == what) else {
-            let (message, label) =
-                (format!("`{into}` is no {what}"), format!("expected `{what}:NAME`"));
-            out.report(Code::BAD_NAME, span, message, label);
-            return None;
-        };
-        find(names, (what, name), span, out)
     }
 }
 
