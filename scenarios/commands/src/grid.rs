@@ -3,6 +3,14 @@
 //!
 //! Reads the file, hands the network to `lastmeter-grid`, prints. The JSON form is a promise to
 //! users; the table is for eyes only.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `options` | the command line, from which one of these is chosen |
+//! | `series` | step by step, as loads follow a table |
+//! | `faults` | short circuits |
+//! | `transient` | played from the steady state on: events, fuses, what is watched |
+//! | `show`, `explain` | results for people and as rows; the page on network files |
 
 use std::io::{self, Write};
 use std::path::Path;

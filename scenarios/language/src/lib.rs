@@ -7,6 +7,19 @@
 //! written out.
 //!
 //! It never solves or runs anything, and reads no files but the scenario and those it names.
+//!
+//! ```text
+//! load, scenario_file, twin, overlay   a file, its must-fail twins and changes from outside
+//!   -> read, draft, overrides          TOML to the tables of each section
+//!   -> resolve, names, references      what tables refer to, and what holds between them
+//!   -> construct, judging, warnings    the parts: sources, devices, checks that can end in a verdict
+//!   -> scenario, injected              what comes out, for the bench
+//! section                              one row for each section, with what is particular to it
+//! explain, json_schema                 the same rows for people and editors
+//! failure, texts, render               mistakes, where they are, and how they are shown
+//! files, network_file, shipped_boards  what else is read
+//! choice, emulation, stagger           small things that bench and commands use too
+//! ```
 
 mod choice;
 mod construct;

@@ -4,6 +4,21 @@
 //! record as it goes, so that a killed run leaves what there was; judging and drawing read the
 //! folder alone. Virtual and real time are two ways to move a bench (`moving`); what is injected,
 //! commanded, joined and judged is the same in both.
+//!
+//! | files | purpose |
+//! |---|---|
+//! | `start`, `moving`, `error`, `console` | a run from its name to its verdicts, and what it shows |
+//! | `run_platform`, `rest` | the platform under test, and what is asked of it |
+//! | `virtual_time`, `modelled` | a bench that moves from sync point to sync point; modelled links |
+//! | `real`, `alarm`, `steps`, `turns` | a bench that follows the clock; punctuality |
+//! | `shell`, `party`, `party_output`, `device_setup`, `feeder`, `board` | a device and its connection |
+//! | `field`, `field_setup`, `field_simulator`, `mqtt_port` | a gateway and the networks behind it |
+//! | `injecting`, `commands`, `applications` | what is done to the bench, and by it |
+//! | `schedule`, `ledger`, `joining`, `notices`, `alerts` | what was due, joined with what came back |
+//! | `recording`, `live`, `signals`, `latency_row`, `device_note` | what is written as it goes |
+//! | `network`, `plant_notes`, `motion_record`, `tampering` | the record of the plant |
+//!
+//! Data flow: plant -> feeder -> party -> shell -> platform -> rest -> joining -> recording.
 
 mod alarm;
 mod alerts;

@@ -1,4 +1,13 @@
 //! `lastmeter rts`: real-time simulators, their point maps and the way from them to a platform.
+//!
+//! | file | command |
+//! |---|---|
+//! | `check` | a point map, and its mistakes |
+//! | `serve` | plays the simulator of a scenario |
+//! | `watch`, `watched` | shows what a simulator sends |
+//! | `replay` | plays a capture again |
+//! | `bridge` | the adapter by itself, to any broker |
+//! | `ping_pong`, `levels`, `cycles` | latency of a value there and back, and its evaluation |
 
 mod bridge;
 mod check;

@@ -1,4 +1,16 @@
 //! The sections of the language: one row for each, which says all there is to know of it.
+//!
+//! | tables | files |
+//! |---|---|
+//! | what the scenario is, and against what it runs | `scenario`, `platform`, `door`, `floor` |
+//! | what makes voltage, current and flow | `source`, `grid`, `test_plan`, `calibration` |
+//! | who measures, and on what | `device` with `board`, `network`, `gateway`, `simulator`, `link` |
+//! | who reads and commands | `observer`, `application` |
+//! | what is done to them | `inject` |
+//! | what is recorded and judged | `signal`, `check`, `expect`, `must_fail` |
+//!
+//! A section knows its keys, the rules between its tables and others, and makes its part; `keys` has
+//! what several read. The network knows of injections by what [`grid::Injected`] hands to it.
 
 pub(crate) mod application;
 pub(crate) mod board;

@@ -7,6 +7,16 @@
 //!
 //! Nothing here waits for an answer before it sends the next message, and nothing is sent again to
 //! make up for one that was late: lateness of the bench is counted and told ([`deadlines`]).
+//!
+//! | files | purpose |
+//! |---|---|
+//! | `setup`, `access`, `links`, `workers` | platform, links and tasks, put together |
+//! | `sender`, `field_sender`, `line_sender`, `real_line`, `outgoing` | devices and gateways |
+//! | `observer`, `reader` | what the platform passes on and gives back |
+//! | `report`, `taking` | what tasks report, taken in by one loop |
+//! | `bench`, `acting`, `senders`, `grace`, `settling` | that loop: injects, joins, settles |
+//! | `recorder` | the latency record |
+//! | `timeline`, `clocks`, `deadlines`, `load`, `floors` | clocks, punctuality, how busy all is |
 
 mod access;
 mod acting;

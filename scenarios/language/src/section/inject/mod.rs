@@ -3,6 +3,14 @@
 //! Each kind is a row, [`InjectKind`]: what its table looks like, whom it befalls, what it orders
 //! of the bench when it begins and ends, and what is recorded of that. Orders are the same in
 //! virtual and in real time; how a bench carries them out is its own affair (`scenarios/bench/src/run/`).
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `injection` | the section, and an injection as the bench has it |
+//! | `kind`, `target`, `order` | what a kind is, whom it may befall, what it orders of the bench |
+//! | `link`, `command`, `kill`, `restart`, `simulator` | kinds that the bench carries out |
+//! | `registered` | kinds of the packages of devices and sources |
+//! | `network` | kinds that act in the network of `[grid]`, which plays them |
 
 mod command;
 mod injection;
