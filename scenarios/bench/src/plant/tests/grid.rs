@@ -429,7 +429,7 @@ fn a_load_that_no_source_reaches_is_refused() {
 
 #[test]
 fn the_network_of_the_library_loads() {
-    let text = SCENARIO.replace("net.toml", "grids/lv-feeder-55.toml");
+    let text = SCENARIO.replace("net.toml", "../grids/lv-feeder-55.toml");
     let text = text.replace("load:h*", "load:0*").replace("load:shop", "source:supply");
     let scenario = load(&text).unwrap();
     assert_eq!(scenario.devices[0].name, "home-01");
